@@ -1,0 +1,71 @@
+"""Examples: the rows of one data set, as every other room sees them."""
+
+import hashlib
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import polars as pl
+
+
+@dataclass(frozen=True)
+class Examples:
+    """Texts with what they should become, one entry per example.
+
+    Attributes:
+        ids: unique name of each example; keys the outcome rows.
+        texts: what the model reads: (premise, hypothesis), (sentence,) or (source,).
+        targets: label name (classification) or reference text (translation).
+        columns: what groups or slices examples, by name: `group` (premise, document: examples that are not
+            independent of each other), `genre`, ...
+    """
+
+    ids: tuple[str, ...]
+    texts: tuple[tuple[str, ...], ...]
+    targets: tuple[str, ...]
+    columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        lengths = {"texts": len(self.texts), "targets": len(self.targets)}
+        lengths |= {name: len(column) for name, column in self.columns.items()}
+        wrong = {name: length for name, length in lengths.items() if length != len(self.ids)}
+        if wrong:
+            raise ValueError(f"{len(self.ids)} ids, but {wrong}")
+        if len(set(self.ids)) != len(self.ids):
+            seen: set[str] = set()
+            double = next(i for i in self.ids if i in seen or seen.add(i))
+            raise ValueError(f"example ids must be unique: '{double}' stands twice")
+
+    def __len__(self) -> int:
+        return len(self.ids)
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """The distinct targets, sorted: the label names of a classification set."""
+        return tuple(sorted(set(self.targets)))
+
+    def digest(self) -> str:
+        """sha256 of everything that an outcome depends on: ids, texts and targets, in order."""
+        content = json.dumps([self.ids, self.texts, self.targets], ensure_ascii=False)
+        return hashlib.sha256(content.encode()).hexdigest()
+
+    def take(self, rows: Sequence[int]) -> "Examples":
+        """The examples in these rows, in this order."""
+        return Examples(
+            ids=tuple(self.ids[i] for i in rows),
+            texts=tuple(self.texts[i] for i in rows),
+            targets=tuple(self.targets[i] for i in rows),
+            columns={name: tuple(column[i] for i in rows) for name, column in self.columns.items()},
+        )
+
+    def to_frame(self) -> pl.DataFrame:
+        """As stored in `examples.parquet`: `example`, `target`, `text_1` ..., then the columns."""
+        width = max((len(row) for row in self.texts), default=0)
+        return pl.DataFrame(
+            {
+                "example": self.ids,
+                "target": self.targets,
+                **{f"text_{i + 1}": [row[i] for row in self.texts] for i in range(width)},
+                **self.columns,
+            }
+        )

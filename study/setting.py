@@ -1,0 +1,117 @@
+"""Settings: everything that determines an outcome except the mask and the example.
+
+The hash of a setting names its folder, `results/<model>/<data>/<setting id>/`. What does not change an outcome
+(device, batch size, launcher, versions, code revision) is provenance and stands with each part, not here.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from study.heads import HeadLayout
+from study.statistics import MetricName
+
+OUTCOME_SCHEMA = 1
+"""Version of what an outcome row means. It rises only when outcomes change."""
+
+SETTING_FILE = "setting.json"
+
+
+class SettingError(ValueError):
+    """A results folder holds another setting than the one asked for."""
+
+
+@dataclass(frozen=True)
+class Setting:
+    """What a set of outcomes was computed with.
+
+    Attributes:
+        model: short name of the model, as in conf/model; names the folder, is no part of the identity.
+        data: short name of the data set, as in conf/data; likewise.
+        metric: which statistics are stored.
+        subject: identity of the model side (weights, text processing, decoding, precision), as JSON values.
+        examples: identity of the data side (digest of ids, texts and targets), as JSON values.
+        statistic: signature of the metric.
+    """
+
+    model: str
+    data: str
+    metric: MetricName
+    subject: Mapping[str, Any]
+    examples: Mapping[str, Any]
+    statistic: str
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """All that the id is a hash of."""
+        return {
+            "schema": OUTCOME_SCHEMA,
+            "subject": dict(self.subject),
+            "examples": dict(self.examples),
+            "metric": str(self.metric),
+            "statistic": self.statistic,
+        }
+
+    @property
+    def id(self) -> str:
+        """Twelve hexadecimal digits of the identity's sha256."""
+        return short_hash(self.identity)
+
+    @property
+    def subject_id(self) -> str:
+        """Likewise of the model side and metric alone: settings that share it are one subject on several domains."""
+        return short_hash({**self.identity, "examples": None})
+
+    def folder(self, results: Path) -> Path:
+        """Where the outcomes of this setting are kept."""
+        return results / self.model / self.data / self.id
+
+    def to_json(self, layout: HeadLayout) -> dict[str, Any]:
+        """As written to `setting.json`."""
+        return {
+            "id": self.id,
+            "subject_id": self.subject_id,
+            "model": self.model,
+            "data": self.data,
+            "identity": self.identity,
+            "heads": layout.to_json(),
+        }
+
+
+def short_hash(content: Any) -> str:
+    """Twelve hexadecimal digits of the sha256 of canonical JSON."""
+    canonical = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+
+
+def differences(expected: Any, found: Any, path: str = "") -> list[str]:
+    """Where two JSON values differ, one line a place: `subject.weights: expected ..., found ...`."""
+    if isinstance(expected, Mapping) and isinstance(found, Mapping):
+        keys = sorted(set(expected) | set(found))
+        return [line for key in keys for line in differences(expected.get(key), found.get(key), f"{path}.{key}")]
+    if expected == found:
+        return []
+    return [f"{path.lstrip('.')}: expected {json.dumps(expected)}, found {json.dumps(found)}"]
+
+
+def read_setting(folder: Path) -> dict[str, Any]:
+    """The stored setting of a results folder.
+
+    Raises:
+        SettingError: when the file is not JSON or of another outcome schema.
+    """
+    path = folder / SETTING_FILE
+    try:
+        stored = json.loads(path.read_text())
+        schema = stored["identity"]["schema"]
+    except (json.JSONDecodeError, KeyError, TypeError) as error:
+        raise SettingError(f"{path} is not a setting file: {error}") from error
+    if schema != OUTCOME_SCHEMA:
+        raise SettingError(
+            f"{folder} was written with outcome schema {schema}, this program reads {OUTCOME_SCHEMA}: "
+            f"read it with the version that wrote it, or choose another results folder"
+        )
+    return stored

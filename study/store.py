@@ -1,0 +1,153 @@
+"""The store: outcome rows of one setting, in part files that are either whole or not there.
+
+    results/<model>/<data>/<setting id>/setting.json      what the rows were computed with
+                                        examples.parquet  texts, targets, groups and slices of the examples
+                                        part-*.parquet    outcome rows, one file a write
+
+A row is (mask, example, integer statistics, margin, other floats, texts). Every writer adds files of its own and never
+touches another's, so any number of processes may write at once and a killed one loses only what it had not written.
+Readers take the union. Where two parts hold the same row they must *agree*: floating point differs between batch
+sizes, threads and devices, so integer statistics must be equal only where the margin is above `TOLERANCE`, and
+floats within it. Below it is a close call: counted, and the first part by file name stands.
+"""
+
+import json
+import logging
+import uuid
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from study.data.examples import Examples
+from study.files import whole_file
+from study.heads import HeadLayout
+from study.setting import SETTING_FILE, Setting, SettingError, differences, read_setting
+from study.statistics import metric
+
+log = logging.getLogger(__name__)
+
+TOLERANCE = 1e-4
+"""Largest difference between two floats, and smallest margin of a decision, for two computations to agree."""
+
+KEYS = ("mask", "example")
+EXAMPLES_FILE = "examples.parquet"
+PARTS = "part-*.parquet"
+
+
+class StoreError(RuntimeError):
+    """Stored outcomes contradict each other or cannot be read or written."""
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """Outcome rows without doubles, and how many doubles were close calls.
+
+    Attributes:
+        rows: columns `mask`, `example`, the metric's statistics, `margin` and what else the task stores.
+        close_calls: rows stored more than once whose integer statistics differ, all with a margin below `TOLERANCE`.
+    """
+
+    rows: pl.DataFrame
+    close_calls: int = 0
+
+
+def read_parts(folder: Path) -> Outcomes:
+    """All outcome rows of a setting folder.
+
+    Raises:
+        StoreError: when a part cannot be read or two parts disagree; names the files.
+    """
+    parts = sorted(folder.glob(PARTS))
+    if not parts:
+        return Outcomes(pl.DataFrame(schema={key: pl.String for key in KEYS}))
+    frames = []
+    for part in parts:
+        try:
+            frames.append(pl.read_parquet(part).with_columns(part=pl.lit(part.name)))
+        except (pl.exceptions.PolarsError, OSError) as error:
+            raise StoreError(f"cannot read {part}: {error}. Delete it to compute its rows again") from error
+    return _merge(pl.concat(frames, how="vertical"), folder)
+
+
+def _merge(rows: pl.DataFrame, folder: Path) -> Outcomes:
+    """One row for each mask and example; the first by file name, once the others are seen to agree with it."""
+    doubled = rows.is_duplicated() if rows.is_empty() else rows.select(KEYS).is_duplicated()
+    first = rows.unique(subset=KEYS, keep="first", maintain_order=True)
+    if not doubled.any():
+        return Outcomes(first.drop("part"))
+    pairs = rows.filter(doubled).join(first, on=list(KEYS), suffix="_first")
+    values = {name: dtype for name, dtype in rows.schema.items() if name not in (*KEYS, "part")}
+    integers = [name for name, dtype in values.items() if dtype.is_integer()]
+    floats = [name for name, dtype in values.items() if dtype.is_float()]
+    differs = pl.any_horizontal(pl.col(name) != pl.col(f"{name}_first") for name in integers)
+    apart = pl.any_horizontal((pl.col(name) - pl.col(f"{name}_first")).abs() > TOLERANCE for name in floats)
+    close = pl.min_horizontal("margin", "margin_first") <= TOLERANCE
+    wrong = pairs.filter((differs | apart) & ~close)
+    if wrong.height:
+        row = wrong.row(0, named=True)
+        raise StoreError(
+            f"{folder}: {row['part']} and {row['part_first']} disagree on {wrong.height} rows, the first is example "
+            f"'{row['example']}' under mask {row['mask']}. One of them was computed with something else: delete it"
+        )
+    close_calls = pairs.filter(differs & close).unique(subset=KEYS).height
+    return Outcomes(first.drop("part"), close_calls)
+
+
+class Store:
+    """Reads and writes the outcomes of one setting."""
+
+    def __init__(self, results: Path, setting: Setting, layout: HeadLayout, examples: Examples) -> None:
+        """Open the setting's folder; make it when it is new.
+
+        Raises:
+            SettingError: when the folder holds another setting; says where they differ.
+            StoreError: when the folder cannot be written.
+        """
+        self.folder = setting.folder(results)
+        self.layout = layout
+        expected = setting.to_json(layout)
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            if not (self.folder / EXAMPLES_FILE).exists():
+                with whole_file(self.folder / EXAMPLES_FILE) as draft:
+                    examples.to_frame().write_parquet(draft)
+            if not (self.folder / SETTING_FILE).exists():
+                with whole_file(self.folder / SETTING_FILE) as draft:
+                    draft.write_text(json.dumps(expected, indent=1, ensure_ascii=False) + "\n")
+        except OSError as error:
+            raise StoreError(f"cannot write to {self.folder}: {error.strerror or error}") from error
+        unlike = differences(expected, read_setting(self.folder))
+        if unlike:
+            raise SettingError("\n  ".join([f"{self.folder} holds another setting:", *unlike]))
+        self._columns = ("mask", "example", *metric(setting.metric).statistics, "margin")
+
+    def read(self) -> Outcomes:
+        """Every row stored so far, by this process or another."""
+        return read_parts(self.folder)
+
+    def write(self, rows: pl.DataFrame, provenance: dict[str, Any]) -> Path:
+        """Add rows as a part of their own.
+
+        Args:
+            rows: columns `mask`, `example`, the metric's statistics, `margin`, and others.
+            provenance: what does not determine the rows but should be known of them (device, versions ...).
+        """
+        missing = set(self._columns) - set(rows.columns)
+        assert not missing, f"outcome rows without {missing}"
+        stamp = datetime.now(UTC)
+        path = self.folder / f"part-{stamp:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:12]}.parquet"
+        known = {"provenance": json.dumps({"written": stamp.isoformat(timespec="seconds"), **provenance})}
+        try:
+            with whole_file(path) as draft:
+                rows.write_parquet(draft, metadata=known)
+        except OSError as error:
+            raise StoreError(f"cannot write {path}: {error.strerror or error}") from error
+        return path
+
+
+def read_provenance(part: Path) -> dict[str, Any]:
+    """What stands with a part: when it was written, on which device, by which versions."""
+    return json.loads(pl.read_parquet_metadata(part)["provenance"])
