@@ -1,0 +1,1 @@
+"""Which attention heads does a trained transformer need? Masks heads and measures what that costs."""
