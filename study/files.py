@@ -29,3 +29,8 @@ def file_digest(path: Path) -> str:
     """sha256 of a file's content."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def cache_folder() -> Path:
+    """Where downloads and models made by the project are kept: `$SIXTEEN_HEADS_CACHE`, else `~/.cache/sixteen-heads`."""
+    return Path(os.environ.get("SIXTEEN_HEADS_CACHE", "~/.cache/sixteen-heads")).expanduser()

@@ -14,6 +14,8 @@ from functools import cached_property
 import numpy as np
 from jaxtyping import Bool
 
+from study.errors import InputError
+
 
 class AttentionKind(StrEnum):
     """Which attention a head belongs to; the paper's Enc-Enc, Dec-Dec and Enc-Dec, in this order."""
@@ -44,14 +46,14 @@ class Head:
         """Read `kind.layer.index`.
 
         Raises:
-            ValueError: when the text is not of that form.
+            InputError: when the text is not of that form.
         """
         kinds = ", ".join(AttentionKind)
         try:
             kind, layer, index = text.split(".")
             return cls(AttentionKind(kind), int(layer), int(index))
         except ValueError as error:
-            raise ValueError(f"'{text}' is no head address: expected KIND.LAYER.INDEX, KIND one of {kinds}") from error
+            raise InputError(f"'{text}' is no head address: expected KIND.LAYER.INDEX, KIND one of {kinds}") from error
 
 
 Layer = tuple[AttentionKind, int]
@@ -106,11 +108,11 @@ class HeadLayout:
         """The column of a head in a mask.
 
         Raises:
-            ValueError: when the model has no such head; says what it has.
+            InputError: when the model has no such head; says what it has.
         """
         if head not in self._index:
             has = "; ".join(f"{kind}: heads per layer {list(counts)}" for kind, counts in self.counts.items())
-            raise ValueError(f"no head {head} in this model (counted from 0). It has {has}")
+            raise InputError(f"no head {head} in this model (counted from 0). It has {has}")
         return self._index[head]
 
     def full(self) -> Bool[np.ndarray, " heads"]:
@@ -158,10 +160,10 @@ def parse_mask(key: str, layout: HeadLayout) -> Bool[np.ndarray, " heads"]:
     """Inverse of `mask_key`.
 
     Raises:
-        ValueError: when the text is not a row of 0 and 1 of the model's length.
+        InputError: when the text is not a row of 0 and 1 of the model's length.
     """
     if len(key) != len(layout) or set(key) - {"0", "1"}:
-        raise ValueError(f"'{key}' is no mask of this model: expected {len(layout)} characters 0 or 1 ({layout})")
+        raise InputError(f"'{key}' is no mask of this model: expected {len(layout)} characters 0 or 1 ({layout})")
     return np.frombuffer(key.encode(), dtype="S1") == b"1"
 
 
@@ -174,9 +176,9 @@ def select_layers(layout: HeadLayout, kinds: Sequence[AttentionKind] | None) -> 
     """The attention layers of the kinds asked for; of every kind when `kinds` is None.
 
     Raises:
-        ValueError: when the model has none of a kind asked for.
+        InputError: when the model has none of a kind asked for.
     """
     for kind in kinds or ():
         if kind not in layout.counts:
-            raise ValueError(f"this model has no {kind} attention: it has {', '.join(layout.counts)}")
+            raise InputError(f"this model has no {kind} attention: it has {', '.join(layout.counts)}")
     return ((kind, layer) for kind, layer in layout.layers if kinds is None or kind in kinds)

@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from study.errors import StudyError
 from study.heads import HeadLayout
 from study.statistics import MetricName
 
@@ -20,7 +21,7 @@ OUTCOME_SCHEMA = 1
 SETTING_FILE = "setting.json"
 
 
-class SettingError(ValueError):
+class SettingError(StudyError):
     """A results folder holds another setting than the one asked for."""
 
 

@@ -22,6 +22,7 @@ from typing import Any
 import polars as pl
 
 from study.data.examples import Examples
+from study.errors import StudyError
 from study.files import whole_file
 from study.heads import HeadLayout
 from study.setting import SETTING_FILE, Setting, SettingError, differences, read_setting
@@ -37,7 +38,7 @@ EXAMPLES_FILE = "examples.parquet"
 PARTS = "part-*.parquet"
 
 
-class StoreError(RuntimeError):
+class StoreError(StudyError):
     """Stored outcomes contradict each other or cannot be read or written."""
 
 

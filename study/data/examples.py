@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 
 import polars as pl
 
+from study.errors import InputError
+
 
 @dataclass(frozen=True)
 class Examples:
@@ -30,11 +32,11 @@ class Examples:
         lengths |= {name: len(column) for name, column in self.columns.items()}
         wrong = {name: length for name, length in lengths.items() if length != len(self.ids)}
         if wrong:
-            raise ValueError(f"{len(self.ids)} ids, but {wrong}")
+            raise InputError(f"{len(self.ids)} ids, but {wrong}")
         if len(set(self.ids)) != len(self.ids):
             seen: set[str] = set()
             double = next(i for i in self.ids if i in seen or seen.add(i))
-            raise ValueError(f"example ids must be unique: '{double}' stands twice")
+            raise InputError(f"example ids must be unique: '{double}' stands twice")
 
     def __len__(self) -> int:
         return len(self.ids)
