@@ -32,5 +32,5 @@ def file_digest(path: Path) -> str:
 
 
 def cache_folder() -> Path:
-    """Where downloads and models made by the project are kept: `$SIXTEEN_HEADS_CACHE`, else `~/.cache/sixteen-heads`."""
+    """Where downloads and made models are kept: `$SIXTEEN_HEADS_CACHE`, else `~/.cache/sixteen-heads`."""
     return Path(os.environ.get("SIXTEEN_HEADS_CACHE", "~/.cache/sixteen-heads")).expanduser()

@@ -5,9 +5,9 @@ later, without a model, from stored rows. Every metric here is torch-free and ve
 `(..., statistics)` give scores of shape `(...)`, which is what resampling needs.
 """
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from enum import StrEnum
-from typing import Protocol
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -21,7 +21,7 @@ class MetricName(StrEnum):
     BLEU = "bleu"
 
 
-class Metric(Protocol):
+class Metric(ABC):
     """A corpus score made of additive statistics.
 
     Attributes:
@@ -36,12 +36,12 @@ class Metric(Protocol):
     statistics: tuple[str, ...]
     signature: str
 
+    @abstractmethod
     def score(self, sums: Int[np.ndarray, "... statistics"]) -> Float[np.ndarray, "..."]:
         """Corpus score of summed statistics."""
-        ...
 
 
-class Accuracy:
+class Accuracy(Metric):
     """Share of examples whose predicted label is the gold label, in percent."""
 
     name = MetricName.ACCURACY
@@ -55,7 +55,7 @@ class Accuracy:
             return 100.0 * sums[..., 0] / sums[..., 1]
 
 
-class Bleu:
+class Bleu(Metric):
     """Corpus BLEU of sacreBLEU with its defaults: 13a tokens, case kept, exponential smoothing, one reference."""
 
     name = MetricName.BLEU

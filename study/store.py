@@ -63,7 +63,7 @@ def read_parts(folder: Path) -> Outcomes:
     """
     parts = sorted(folder.glob(PARTS))
     if not parts:
-        return Outcomes(pl.DataFrame(schema={key: pl.String for key in KEYS}))
+        return Outcomes(pl.DataFrame(schema=dict.fromkeys(KEYS, pl.String)))
     frames = []
     for part in parts:
         try:

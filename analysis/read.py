@@ -1,0 +1,310 @@
+"""Read a results folder: the stored outcomes of every setting, checked, without a model.
+
+A subject is a model under one metric (settings that share a subject id); a domain is one data set of it. What cannot
+be compared is left out and named: a mask that lacks examples, a setting without base score or with damaged files.
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from study.errors import InputError, StudyError
+from study.heads import HeadLayout, mask_key, parse_mask
+from study.setting import SETTING_FILE, SettingError, read_setting
+from study.statistics import Metric, MetricName, metric
+from study.store import EXAMPLES_FILE, PARTS, read_parts, read_provenance
+
+log = logging.getLogger(__name__)
+
+NOTES_FILE = "notes.txt"
+"""Optional lines in the results folder that the page shows under "Left out"; written by whoever made the results."""
+
+NAMED = 5
+"""How many left-out masks are named; the rest is counted."""
+
+
+@dataclass(frozen=True)
+class Domain:
+    """What is stored of one subject on one data set.
+
+    Attributes:
+        model: short name of the model.
+        data: short name of the data set.
+        setting_id: hash of all that determines the outcomes; names the folder.
+        subject_id: hash of the model side and metric alone.
+        layout: the heads of the model.
+        metric: what the outcomes are scored with.
+        signature: of the metric, as stored.
+        examples: texts, targets and columns of the examples that the base mask was evaluated on, one row each.
+        rows: outcome rows of the complete masks: those with every example that the base mask has.
+        close_calls: rows computed twice with another outcome, all within the tolerance of the store.
+        left_out: what the folder holds and `rows` does not, in words.
+        provenance: what was stored with the parts (devices, versions ...): the distinct values of each entry.
+    """
+
+    model: str
+    data: str
+    setting_id: str
+    subject_id: str
+    layout: HeadLayout
+    metric: Metric
+    signature: str
+    examples: pl.DataFrame
+    rows: pl.DataFrame
+    close_calls: int = 0
+    left_out: tuple[str, ...] = ()
+    provenance: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+
+    @property
+    def masks(self) -> int:
+        """Number of complete masks, the base mask among them."""
+        return self.rows["mask"].n_unique()
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """The columns that say in every table which subject and domain a row is about."""
+        return {
+            "subject": self.model,
+            "subject_id": self.subject_id,
+            "domain": self.data,
+            "setting_id": self.setting_id,
+        }
+
+
+@dataclass(frozen=True)
+class Results:
+    """All that a results folder holds for the analysis.
+
+    Attributes:
+        folder: where it was read.
+        domains: by model, subject and data.
+        left_out: folders that were left out and why, and the lines of `notes.txt`.
+    """
+
+    folder: Path
+    domains: tuple[Domain, ...]
+    left_out: tuple[str, ...] = ()
+
+    @property
+    def subjects(self) -> dict[str, tuple[Domain, ...]]:
+        """The domains of each subject, by subject id."""
+        groups: dict[str, list[Domain]] = {}
+        for domain in self.domains:
+            groups.setdefault(domain.subject_id, []).append(domain)
+        return {subject_id: tuple(domains) for subject_id, domains in groups.items()}
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which settings to read; empty means all.
+
+    Attributes:
+        models: short names of models.
+        data: short names of data sets.
+        metrics: metrics.
+        limit: only the first `limit` examples of each data set, as `data.limit` of a study; None for all.
+    """
+
+    models: Collection[str] = ()
+    data: Collection[str] = ()
+    metrics: Collection[MetricName] = ()
+    limit: int | None = None
+
+
+def read_results(folder: Path, selection: Selection | None = None) -> Results:
+    """Every setting under a results folder that can be analysed.
+
+    Raises:
+        InputError: when there is none, or none that is selected; says what there is.
+    """
+    selection = selection or Selection()
+    if not folder.is_dir():
+        raise InputError(f"there is no results folder {folder}: run a study first, or name another folder")
+    paths = sorted(path.parent for path in folder.glob(f"*/*/*/{SETTING_FILE}"))
+    if not paths:
+        raise InputError(
+            f"{folder} holds no outcomes (no MODEL/DATA/SETTING/{SETTING_FILE} below it): run a study first"
+        )
+    wanted = _selected(paths, selection)
+    domains, left_out = [], []
+    for path in wanted:
+        try:
+            domain = read_domain(path, selection.limit)
+        except StudyError as error:
+            left_out.append(f"{path.relative_to(folder)}: {error}")
+            log.warning("left out: %s", left_out[-1])
+            continue
+        if not selection.metrics or domain.metric.name in selection.metrics:
+            domains.append(domain)
+    if not domains:
+        reasons = left_out or [f"no setting with metric {', '.join(selection.metrics)}"]
+        raise InputError("\n  ".join([f"{folder} holds nothing that can be analysed:", *reasons]))
+    domains.sort(key=lambda domain: (domain.model, domain.subject_id, domain.data, domain.setting_id))
+    return Results(folder, tuple(domains), (*_notes(folder), *left_out))
+
+
+def read_domain(folder: Path, limit: int | None = None) -> Domain:
+    """The outcomes of one setting folder, `results/<model>/<data>/<setting id>`.
+
+    Args:
+        folder: the setting's folder.
+        limit: only the first `limit` examples of the data set; None for all.
+
+    Raises:
+        SettingError: when `setting.json` is damaged or of another schema.
+        StoreError: when a part cannot be read or two parts disagree.
+        InputError: when the base mask was not evaluated, or the files do not belong together.
+    """
+    setting = _setting(folder)
+    layout, metric_ = setting["layout"], setting["metric"]
+    examples = _examples(folder).head(limit if limit is not None else 2**62)
+    try:
+        outcomes = read_parts(folder)
+    except pl.exceptions.PolarsError as error:
+        raise InputError(f"the parts do not have the same columns: {error}") from error
+    rows = outcomes.rows.filter(pl.col("example").is_in(examples["example"].to_list()))
+    _check_rows(rows, metric_, layout)
+    evaluated = rows.filter(pl.col("mask") == mask_key(layout.full()))["example"]
+    complete, lacking = complete_masks(rows, evaluated)
+    left_out = [*_unfinished(evaluated.len(), examples.height), *_incomplete(lacking, evaluated.len(), layout)]
+    for line in left_out:
+        log.warning("%s on %s: %s", setting["model"], setting["data"], line)
+    return Domain(
+        model=setting["model"],
+        data=setting["data"],
+        setting_id=setting["id"],
+        subject_id=setting["subject_id"],
+        layout=layout,
+        metric=metric_,
+        signature=setting["signature"],
+        examples=examples.filter(pl.col("example").is_in(evaluated.to_list())),
+        rows=complete,
+        close_calls=outcomes.close_calls,
+        left_out=tuple(left_out),
+        provenance=_provenance(folder),
+    )
+
+
+def complete_masks(rows: pl.DataFrame, examples: pl.Series) -> tuple[pl.DataFrame, dict[str, int]]:
+    """The rows of the masks that have all of `examples`, and how many of them each other mask has.
+
+    Rows of other examples are dropped, so that every mask is scored on the same ones.
+    """
+    rows = rows.filter(pl.col("example").is_in(examples.to_list()))
+    counts = rows.group_by("mask", maintain_order=True).len()
+    lacking = dict(counts.filter(pl.col("len") < examples.len()).iter_rows())
+    return rows.filter(~pl.col("mask").is_in(list(lacking))), lacking
+
+
+def _selected(folders: Sequence[Path], selection: Selection) -> list[Path]:
+    """The setting folders of the models and data sets asked for."""
+    names = {"model": {path.parts[-3] for path in folders}, "data set": {path.parts[-2] for path in folders}}
+    for what, asked in (("model", selection.models), ("data set", selection.data)):
+        unknown = set(asked) - names[what]
+        if unknown:
+            raise InputError(
+                f"no results of {what} {', '.join(sorted(unknown))}: there are {', '.join(sorted(names[what]))}"
+            )
+    return [
+        path
+        for path in folders
+        if (not selection.models or path.parts[-3] in selection.models)
+        and (not selection.data or path.parts[-2] in selection.data)
+    ]
+
+
+def _setting(folder: Path) -> dict[str, Any]:
+    """The stored setting, with its layout and metric as objects."""
+    try:
+        stored = read_setting(folder)
+        known = {name: stored[name] for name in ("id", "subject_id", "model", "data")}
+        layout = HeadLayout.from_json(stored["heads"])
+        found = metric(MetricName(stored["identity"]["metric"]))
+        return {**known, "layout": layout, "metric": found, "signature": stored["identity"]["statistic"]}
+    except (KeyError, TypeError, ValueError, AttributeError, OSError) as error:
+        raise SettingError(f"{folder / SETTING_FILE} is not a setting file: {error!r}") from error
+
+
+def _examples(folder: Path) -> pl.DataFrame:
+    try:
+        return pl.read_parquet(folder / EXAMPLES_FILE)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise InputError(f"cannot read {EXAMPLES_FILE}: {error}") from error
+
+
+def _check_rows(rows: pl.DataFrame, metric_: Metric, layout: HeadLayout) -> None:
+    """Refuse rows that are not of this metric and these heads, and rows without the base mask."""
+    if rows.is_empty():
+        raise InputError("no outcomes of its examples are stored yet")
+    missing = [name for name in metric_.statistics if name not in rows.columns]
+    if missing:
+        raise InputError(f"outcome rows of metric {metric_.name} need the columns {', '.join(missing)}")
+    for mask in rows["mask"].unique():
+        parse_mask(mask, layout)
+    if mask_key(layout.full()) not in rows["mask"]:
+        raise InputError(
+            f"the base score is missing: none of the {rows['mask'].n_unique()} masks has every head on. "
+            f"Run the study again, it evaluates the full mask first"
+        )
+
+
+def _unfinished(evaluated: int, examples: int) -> Iterator[str]:
+    if evaluated < examples:
+        yield f"scores are of {evaluated:,} of the {examples:,} examples: the others were not evaluated"
+
+
+def _incomplete(lacking: Mapping[str, int], evaluated: int, layout: HeadLayout) -> Iterator[str]:
+    if lacking:
+        named = [f"{_mask_name(key, layout)} ({count:,})" for key, count in list(lacking.items())[:NAMED]]
+        more = [f"and {len(lacking) - NAMED} more"] if len(lacking) > NAMED else []
+        masks = "1 mask lacks" if len(lacking) == 1 else f"{len(lacking)} masks lack"
+        yield f"{masks} examples that the base score has ({evaluated:,}): {', '.join([*named, *more])}"
+
+
+def _mask_name(key: str, layout: HeadLayout) -> str:
+    """A mask in words that fit on a line."""
+    off = layout.changed(parse_mask(key, layout))
+    return f"{' and '.join(map(str, off))} off" if len(off) <= 2 else f"{len(off)} heads off from {off[0]}"
+
+
+def _provenance(folder: Path) -> dict[str, tuple[str, ...]]:
+    """The distinct values of each entry that stands with the parts; dates shortened to first and last day."""
+    values: dict[str, Counter[str]] = {}
+    for part in sorted(folder.glob(PARTS)):
+        try:
+            entries = read_provenance(part)
+        except (KeyError, ValueError):  # written by something else: the rows count, their origin is unknown
+            entries = {"written": "unknown"}
+        for name, value in _flat(entries):
+            values.setdefault(name, Counter())[_day(value) if name == "written" else value] += 1
+    distinct = {name: tuple(sorted(counts)) for name, counts in values.items()}
+    dates = distinct.get("written", ())
+    return {**distinct, "written": (dates[0], dates[-1]) if len(dates) > 2 else dates}
+
+
+def _flat(entries: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for name, value in entries.items():
+        if isinstance(value, Mapping):
+            yield from _flat(value)
+        elif value is not None:
+            yield str(name), str(value)
+
+
+def _day(stamp: str) -> str:
+    try:
+        return datetime.fromisoformat(stamp).date().isoformat()
+    except ValueError:
+        return stamp
+
+
+def _notes(folder: Path) -> tuple[str, ...]:
+    path = folder / NOTES_FILE
+    if not path.is_file():
+        return ()
+    return tuple(line.strip() for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip())

@@ -1,0 +1,159 @@
+"""Classification of sentence pairs (or single sentences): a local file, or MultiNLI from the Hugging Face hub."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import huggingface_hub
+from omegaconf import MISSING
+
+from study.data.examples import Examples
+from study.data.lines import did_you_mean
+from study.data.source import DataSource, Task
+from study.data.table import Table, read_table
+from study.errors import InputError, StudyError
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(kw_only=True)
+class NliFile(DataSource):
+    """A local file of labelled sentence pairs or sentences: TSV (header, no quoting), JSONL or parquet.
+
+    Attributes:
+        path: the file.
+        id: column of unique names; None: the number of the line in the file, counted from 1.
+        premise: column of the first, or only, text.
+        hypothesis: column of the second text; None for single sentences.
+        label: column of the labels.
+        genre: column to slice the results by; None: there is none.
+        group: column of what examples share that makes them dependent: a premise has several hypotheses. None: every
+            example stands for itself.
+        labels: what the file's labels are called here, such as `{"0": "entailment"}`; empty: they keep their names,
+            whatever they are.
+        skip_labels: rows with these labels are left out, and counted in the log; as in the file, before `labels`.
+    """
+
+    task: Task = Task.CLASSIFICATION
+    path: Path = MISSING
+    id: str | None = "id"
+    premise: str = "premise"
+    hypothesis: str | None = "hypothesis"
+    label: str = "label"
+    genre: str | None = None
+    group: str | None = "premise"
+    labels: dict[str, str] = field(default_factory=dict)
+    skip_labels: list[str] = field(default_factory=lambda: ["-"])
+
+    def examples(self) -> Examples:
+        """See `DataSource.examples`."""
+        texts = [name for name in (self.premise, self.hypothesis) if name is not None]
+        columns = {as_: name for as_, name in (("group", self.group), ("genre", self.genre)) if name is not None}
+        ids = [] if self.id is None else [self.id]
+        wanted = list(dict.fromkeys([*ids, *texts, self.label, *columns.values()]))
+
+        table = read_table(self.path.expanduser(), wanted)
+        rows = self._labelled(table)
+        _require_filled(table, rows)
+        return Examples(
+            ids=self._ids(table, rows),
+            texts=tuple(tuple(table.columns[name][row] for name in texts) for row in rows),
+            targets=tuple(self._target(table, row) for row in rows),
+            columns={as_: tuple(table.columns[name][row] for row in rows) for as_, name in columns.items()},
+        )
+
+    def _labelled(self, table: Table) -> list[int]:
+        """The rows that have a label."""
+        rows = [row for row, label in enumerate(table.columns[self.label]) if label not in self.skip_labels]
+        skipped = len(table) - len(rows)
+        if not rows:
+            raise InputError(f"{table.path}: all {skipped} rows have a label to skip ({', '.join(self.skip_labels)})")
+        if skipped:
+            log.info("%s: %d of %d rows left out, their label is one to skip", table.path, skipped, len(table))
+        return rows
+
+    def _ids(self, table: Table, rows: Sequence[int]) -> tuple[str, ...]:
+        if self.id is None:
+            return tuple(str(table.line(row)) for row in rows)
+        first_row: dict[str, int] = {}
+        for row in rows:
+            name = table.columns[self.id][row]
+            if name in first_row:
+                first = table.line(first_row[name])
+                raise InputError(
+                    f"{table.where(row)}: id '{name}' stands already in line {first}; id=null counts lines"
+                )
+            first_row[name] = row
+        return tuple(first_row)
+
+    def _target(self, table: Table, row: int) -> str:
+        label = table.columns[self.label][row]
+        if not self.labels:
+            return label
+        if label not in self.labels:
+            allowed = ", ".join(self.labels)
+            raise InputError(
+                f"{table.where(row)}: label '{label}' is none of {allowed}{did_you_mean(label, self.labels)} "
+                f"(rows with a label in skip_labels are left out)"
+            )
+        return self.labels[label]
+
+
+def _require_filled(table: Table, rows: Sequence[int]) -> None:
+    for name, column in table.columns.items():
+        for row in rows:
+            if not column[row].strip():
+                raise InputError(f"{table.where(row)}: '{name}' is empty")
+
+
+@dataclass(kw_only=True)
+class MnliHub(DataSource):
+    """A set of MultiNLI (Williams et al. 2018) as published on the Hugging Face hub; read from its local cache only.
+
+    Examples are named by their row, not by MultiNLI's `pairID`, and grouped by the premise, not by its `promptID`: in
+    the mismatched set 27 pair ids stand twice, and 9 prompt ids have two premises.
+
+    Attributes:
+        file: parquet file within the repository.
+        repository: the data set on the hub.
+        revision: commit, branch or tag of it.
+    """
+
+    task: Task = Task.CLASSIFICATION
+    file: str = MISSING
+    repository: str = "nyu-mll/multi_nli"
+    revision: str = "da70db2af9d09693783c3320c4249840212ee221"
+
+    def missing(self) -> list[str]:
+        """See `DataSource.missing`."""
+        return [] if self._cached() else [f"{self.file} of huggingface.co/datasets/{self.repository} (5 MB)"]
+
+    def fetch(self) -> None:
+        """See `DataSource.fetch`.
+
+        Raises:
+            StudyError: when the hub cannot be reached, or has no such file.
+        """
+        try:
+            huggingface_hub.hf_hub_download(self.repository, self.file, repo_type="dataset", revision=self.revision)
+        except (httpx.HTTPError, OSError) as error:
+            raise StudyError(f"cannot download {self.file} of {self.repository} from the hub: {error}") from error
+
+    def examples(self) -> Examples:
+        """See `DataSource.examples`."""
+        path = self._cached()
+        if path is None:
+            raise InputError(
+                f"{', '.join(self.missing())} is not in the Hugging Face cache: run `study fetch` where there is a "
+                f"network, or read a local copy with data=nli_file"
+            )
+        labels = {"0": "entailment", "1": "neutral", "2": "contradiction"}
+        return NliFile(path=path, id=None, genre="genre", labels=labels, skip_labels=["-1"]).examples()
+
+    def _cached(self) -> Path | None:
+        found = huggingface_hub.try_to_load_from_cache(
+            self.repository, self.file, revision=self.revision, repo_type="dataset"
+        )
+        return Path(found) if isinstance(found, str) else None

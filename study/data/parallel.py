@@ -1,0 +1,184 @@
+"""Translation test sets: local files that are parallel by line, or one of sacrebleu's sets by its own name."""
+
+import logging
+import tarfile
+import zlib
+from dataclasses import dataclass
+from http.client import HTTPException
+from pathlib import Path
+
+import sacrebleu.utils
+from omegaconf import MISSING
+from sacrebleu.dataset import DATASETS, WMTXMLDataset
+
+from study.data.examples import Examples
+from study.data.lines import did_you_mean, read_lines
+from study.data.raw_text import require_raw
+from study.data.source import DataSource, Task
+from study.errors import InputError, StudyError
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(kw_only=True)
+class ParallelFile(DataSource):
+    """Two local text files, one sentence a line, the n-th line of one translating the n-th of the other.
+
+    Examples are named by their line, counted from 1.
+
+    Attributes:
+        source: what is translated.
+        target: the reference translations.
+        documents: the id of each line's document, what makes sentences dependent; None: each stands for itself.
+        raw: refuse text that looks tokenised or segmented into subwords (see `study.data.raw_text`).
+    """
+
+    task: Task = Task.TRANSLATION
+    source: Path = MISSING
+    target: Path = MISSING
+    documents: Path | None = None
+    raw: bool = True
+
+    def examples(self) -> Examples:
+        """See `DataSource.examples`."""
+        paths = [self.source, self.target] + ([self.documents] if self.documents else [])
+        source, target, *documents = texts = _read_parallel([path.expanduser() for path in paths])
+        for lines, path in zip(texts, paths, strict=True):
+            _require_filled(lines, path)
+        if self.raw:
+            require_raw(source, self.source)
+            require_raw(target, self.target)
+        return Examples(
+            ids=tuple(str(number) for number in range(1, len(source) + 1)),
+            texts=tuple((line,) for line in source),
+            targets=tuple(target),
+            columns={"group": tuple(documents[0])} if documents else {},
+        )
+
+
+def _require_filled(lines: list[str], path: Path) -> None:
+    for number, line in enumerate(lines, start=1):
+        if not line.strip():
+            raise InputError(f"{path}:{number}: the line is empty")
+
+
+def _read_parallel(paths: list[Path]) -> list[list[str]]:
+    """The lines of each file, which must be equally many."""
+    texts = [read_lines(path) for path in paths]
+    if len({len(lines) for lines in texts}) > 1:
+        counts = ", ".join(f"{path} has {len(lines)} lines" for path, lines in zip(paths, texts, strict=True))
+        raise InputError(f"the files are not parallel: {counts}")
+    return texts
+
+
+@dataclass(kw_only=True)
+class SacrebleuSet(DataSource):
+    """Test sets of sacrebleu, one after the other; read from its cache (`$SACREBLEU`, else `~/.sacrebleu`) only.
+
+    Examples are named `wmt13:0`, counted from 0, and grouped by document where every set says which it is. Of several
+    references the first is taken. A pair of which one side is empty is left out, and counted in the log.
+
+    Attributes:
+        test_set: sacrebleu's names, such as `[wmt13]` or `[mtnt1.1/test]`.
+        langpair: source and target language, such as `en-fr`.
+    """
+
+    task: Task = Task.TRANSLATION
+    test_set: list[str] = MISSING
+    langpair: str = MISSING
+
+    def missing(self) -> list[str]:
+        """See `DataSource.missing`."""
+        return [
+            f"sacrebleu's test set {test_set} ({', '.join(DATASETS[test_set].data or [])})"
+            for test_set in self._checked_test_sets()
+            if not all(path.is_file() for path in self._files(test_set).values())
+        ]
+
+    def fetch(self) -> None:
+        """See `DataSource.fetch`.
+
+        Raises:
+            StudyError: when a set cannot be downloaded or unpacked.
+        """
+        for test_set in self._checked_test_sets():
+            try:
+                sacrebleu.utils.download_test_set(test_set, self.langpair)
+            # sacrebleu leaves the process when a checksum is wrong: a reason to stop, but with words
+            except (OSError, HTTPException, tarfile.TarError, EOFError, zlib.error, SystemExit) as error:
+                raise StudyError(
+                    f"cannot fetch sacrebleu's test set {test_set}: {error}. "
+                    f"Remove {_cache_folder(test_set)} before another try: it may hold half a download"
+                ) from error
+
+    def examples(self) -> Examples:
+        """See `DataSource.examples`."""
+        missing = self.missing()
+        if missing:
+            raise InputError(
+                f"not in sacrebleu's cache {sacrebleu.utils.SACREBLEU_DIR}: {'; '.join(missing)}. "
+                f"Run `study fetch` where there is a network"
+            )
+        rows = [row for test_set in self._checked_test_sets() for row in self._rows(test_set)]
+        groups = tuple(row.document for row in rows if row.document is not None)
+        return Examples(
+            ids=tuple(row.id for row in rows),
+            texts=tuple((row.source,) for row in rows),
+            targets=tuple(row.target for row in rows),
+            columns={"group": groups} if len(groups) == len(rows) else {},
+        )
+
+    def _rows(self, test_set: str) -> "list[_Row]":
+        files = self._files(test_set)
+        source, target, *documents = _read_parallel(list(files.values()))
+        column = [f"{test_set}:{document}" for document in documents[0]] if documents else [None] * len(source)
+        pairs = enumerate(zip(source, target, column, strict=True))
+        rows = [_Row(f"{test_set}:{i}", *pair) for i, pair in pairs if pair[0].strip() and pair[1].strip()]
+        if len(rows) < len(source):
+            log.warning(
+                "%s: %d of %d pairs left out, one side is empty", test_set, len(source) - len(rows), len(source)
+            )
+        return rows
+
+    def _files(self, test_set: str) -> dict[str, Path]:
+        """Where sacrebleu keeps the source, the first reference and, if the set has them, the document ids.
+
+        Its own functions say where, too, but they download what is not there.
+        """
+        fields = DATASETS[test_set].fieldnames(self.langpair)
+        reference = next(field for field in fields if field.startswith("ref"))
+        wanted = ["src", reference] + (["docid"] if "docid" in fields else [])
+        stem = f"{test_set.replace('/', '_')}.{self.langpair}"
+        return {field: _cache_folder(test_set) / f"{stem}.{field.replace(':', '-')}" for field in wanted}
+
+    def _checked_test_sets(self) -> list[str]:
+        for test_set in self.test_set:
+            if test_set not in DATASETS:
+                raise InputError(f"sacrebleu has no test set '{test_set}'{did_you_mean(test_set, DATASETS)}")
+            dataset = DATASETS[test_set]
+            if isinstance(dataset, WMTXMLDataset):
+                raise InputError(
+                    f"the test set {test_set} is of WMT's newer XML format, which is not read here: write it to text "
+                    f"files with `sacrebleu -t {test_set} -l {self.langpair} --echo src` (and `ref`), "
+                    f"and take data=parallel_file"
+                )
+            if self.langpair not in dataset.langpairs:
+                pairs = ", ".join(dataset.langpairs)
+                raise InputError(f"the test set {test_set} has no language pair '{self.langpair}', only {pairs}")
+        if len(set(self.test_set)) < len(self.test_set) or not self.test_set:
+            raise InputError(f"data.test_set must name one or more sets, each once: {list(self.test_set)}")
+        return list(self.test_set)
+
+
+@dataclass(frozen=True)
+class _Row:
+    """One sentence of a test set."""
+
+    id: str
+    source: str
+    target: str
+    document: str | None
+
+
+def _cache_folder(test_set: str) -> Path:
+    return Path(sacrebleu.utils.SACREBLEU_DIR) / test_set

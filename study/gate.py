@@ -1,0 +1,192 @@
+"""The gate: multiplies each head's output by xi, at the input of the attention's output projection and nowhere else.
+
+That place is exact for every architecture: a head's context reaches the rest of the network only through its columns of
+the output projection, so multiplying there equals zeroing those columns, or removing the head. It works under
+eager, sdpa and flash attention and while decoding with a cache. transformers 5 has no head masking of its own, and
+ignores `head_mask=` without a word.
+
+Shapes: R rows of a batch (each with a mask of its own), T tokens, H heads of one layer, D size of a head.
+"""
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from transformers import PreTrainedModel
+
+from study.errors import InputError
+from study.heads import AttentionKind, Head, HeadLayout
+
+PROJECTION = re.compile(
+    r"(?P<attention>[^.]*(?:attn|attention)[^.]*)\.(?:output\.dense|out_proj|o_proj|c_proj|out_lin|dense|Wo|o)$",
+    re.IGNORECASE,
+)
+"""Names of output projections, `<attention module>.<projection>`, in transformers' models."""
+
+CROSS = re.compile(r"encoder_attn|encdec|cross", re.IGNORECASE)
+
+
+@dataclass
+class Site:
+    """The output projection of one attention layer.
+
+    Attributes:
+        name: its path in the module.
+        projection: the module whose input is gated: a Linear, or GPT-2's transposed Conv1D.
+        num_heads: heads whose contexts, one after the other, are that input.
+        batch_dim: which axis of the input counts the rows: 0, or 1 where time comes first (FSMT).
+    """
+
+    name: str
+    kind: AttentionKind
+    layer: int
+    projection: nn.Module
+    num_heads: int
+    batch_dim: int = 0
+
+    @property
+    def weight(self) -> Float[Tensor, "input output"]:
+        """A view of the projection's weights, input first as in GPT-2's Conv1D."""
+        weight = self.projection.get_parameter("weight")
+        return weight.T if isinstance(self.projection, nn.Linear) else weight
+
+    @property
+    def width(self) -> int:
+        """Size of the projection's input, H x D."""
+        return self.weight.shape[0]
+
+    def head_columns(self, index: int) -> Tensor:
+        """A view of the weights that read head `index`: zero them to remove the head."""
+        size = self.width // self.num_heads
+        return self.weight[index * size : (index + 1) * size]
+
+
+@dataclass
+class Gate:
+    """All output projections of a module, and the xi that multiplies their inputs while `masked` is active."""
+
+    sites: list[Site]
+    layout: HeadLayout = field(init=False)
+    _xi: Tensor | None = field(init=False, default=None)
+
+    def __post_init__(self) -> None:
+        counts: dict[AttentionKind, list[int]] = {}
+        for site in sorted(self.sites, key=lambda s: (s.kind.rank, s.layer)):
+            counts.setdefault(site.kind, []).append(site.num_heads)
+        self.layout = HeadLayout(counts)
+        for site in self.sites:
+            site.projection.register_forward_pre_hook(self._hook(site))
+
+    def _hook(self, site: Site) -> Callable[[nn.Module, tuple[Tensor, ...]], tuple[Tensor, ...] | None]:
+        columns = self.layout.columns(site.kind, site.layer)
+
+        def multiply(_: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
+            if self._xi is None:
+                return None
+            context, *rest = inputs
+            xi_RH = self._xi[:, columns]
+            heads = context.unflatten(-1, (site.num_heads, -1))
+            shape = [1] * heads.dim()
+            shape[site.batch_dim], shape[-2] = xi_RH.shape
+            return ((heads * xi_RH.view(shape)).flatten(-2), *rest)
+
+        return multiply
+
+    @contextmanager
+    def masked(self, xi: Float[Tensor, "rows heads"]) -> Iterator[None]:
+        """Multiply head h of row r by `xi[r, h]` within the block.
+
+        Args:
+            xi: one row for each row of the batch, in the module's dtype and on its device; may require gradients.
+        """
+        before, self._xi = self._xi, xi
+        try:
+            yield
+        finally:
+            self._xi = before
+
+    def site(self, head: Head) -> Site:
+        """The projection that a head belongs to."""
+        return next(site for site in self.sites if (site.kind, site.layer) == (head.kind, head.layer))
+
+    def find_batch_axis(self, forward: Callable[[], object], rows: int) -> None:
+        """Learn from one pass which axis of each projection's input counts the rows.
+
+        Args:
+            forward: runs the module on a batch in which no other axis is as long as `rows`.
+            rows: number of rows of that batch.
+        """
+        shapes: dict[str, torch.Size] = {}
+
+        def record(name: str) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
+            return lambda _, inputs: shapes.update({name: inputs[0].shape})
+
+        hooks = [site.projection.register_forward_pre_hook(record(site.name)) for site in self.sites]
+        try:
+            forward()
+        finally:
+            for hook in hooks:
+                hook.remove()
+        for site in self.sites:
+            if rows not in shapes.get(site.name, ()):
+                raise InputError(f"{site.name} sees no axis of {rows} rows: its input is {shapes.get(site.name)}")
+            site.batch_dim = list(shapes[site.name]).index(rows)
+
+
+def find_sites(module: PreTrainedModel, *, causal: bool) -> list[Site]:
+    """The output projections of a transformers model, by their names.
+
+    Args:
+        module: a transformers model; its config tells the number of heads.
+        causal: whether self-attention outside an encoder-decoder looks back only (kind `decoder_self`).
+
+    Raises:
+        InputError: when nothing looks like an output projection, or a width is no multiple of its number of heads.
+    """
+    config = module.config
+    found: dict[tuple[AttentionKind, int], Site] = {}
+    for name, projection in module.named_modules():
+        match = PROJECTION.search(name)
+        if not match or getattr(projection, "weight", torch.empty(0)).dim() != 2:
+            continue
+        in_decoder = bool(config.is_encoder_decoder) and ".decoder." in f".{name}."
+        kind = _kind(match["attention"], self_kind_is_decoder=in_decoder or (causal and not config.is_encoder_decoder))
+        layer = next((int(part) for part in name.split(".") if part.isdigit()), 0)
+        site = Site(name, kind, layer, projection, _num_heads(config, decoder=in_decoder))
+        if site.width % site.num_heads:
+            raise InputError(f"{name}: its input of {site.width} cannot be split into {site.num_heads} heads")
+        if (kind, layer) in found:
+            raise InputError(f"two output projections for {kind} layer {layer}: {found[kind, layer].name} and {name}")
+        found[kind, layer] = site
+    if not found:
+        raise InputError(
+            f"{type(module).__name__} has no attention whose output projection is known by name "
+            "(attention.output.dense, out_proj, o_proj, c_proj, out_lin, Wo, o): its heads cannot be masked"
+        )
+    return _numbered_from_zero(list(found.values()))
+
+
+def _kind(attention: str, *, self_kind_is_decoder: bool) -> AttentionKind:
+    if CROSS.search(attention):
+        return AttentionKind.CROSS
+    return AttentionKind.DECODER_SELF if self_kind_is_decoder else AttentionKind.ENCODER_SELF
+
+
+def _num_heads(config: object, *, decoder: bool) -> int:
+    side = "decoder_attention_heads" if decoder else "encoder_attention_heads"
+    count = getattr(config, side, None) or getattr(config, "num_attention_heads", None)
+    if not isinstance(count, int):
+        raise InputError(f"the model's config names no number of heads ({side} or num_attention_heads)")
+    return count
+
+
+def _numbered_from_zero(sites: Sequence[Site]) -> list[Site]:
+    """Layers without attention do not count: the layers of each kind are numbered 0, 1, 2 ..."""
+    for kind in AttentionKind:
+        for layer, site in enumerate(sorted((s for s in sites if s.kind == kind), key=lambda s: s.layer)):
+            site.layer = layer
+    return list(sites)

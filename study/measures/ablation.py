@@ -1,0 +1,55 @@
+"""Ablations: one head off, all but one in a layer, no head in a layer (the paper's section 3)."""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool
+
+from study.heads import HeadLayout, select_layers, stack
+from study.measures.measure import Measure
+
+
+@dataclass(kw_only=True)
+class Base(Measure):
+    """The full mask alone: the base score."""
+
+    name: str = "base"
+
+    def masks(self, layout: HeadLayout) -> Bool[np.ndarray, "masks heads"]:
+        """None but the full mask."""
+        return stack([], layout)
+
+
+@dataclass(kw_only=True)
+class Ablation(Measure):
+    """Each head off, one at a time (table 1, figures 1 and 2)."""
+
+    name: str = "ablation"
+
+    def masks(self, layout: HeadLayout) -> Bool[np.ndarray, "masks heads"]:
+        """One mask a head."""
+        layers = set(select_layers(layout, self._kinds()))
+        return stack([layout.without([head]) for head in layout.heads if (head.kind, head.layer) in layers], layout)
+
+
+@dataclass(kw_only=True)
+class AllButOne(Measure):
+    """Each head alone in its layer, the other layers whole (tables 2 and 3)."""
+
+    name: str = "all_but_one"
+
+    def masks(self, layout: HeadLayout) -> Bool[np.ndarray, "masks heads"]:
+        """One mask a head."""
+        layers = set(select_layers(layout, self._kinds()))
+        return stack([layout.all_but(head) for head in layout.heads if (head.kind, head.layer) in layers], layout)
+
+
+@dataclass(kw_only=True)
+class NoHead(Measure):
+    """No head at all in one layer: the control that "one head is enough" needs."""
+
+    name: str = "no_head"
+
+    def masks(self, layout: HeadLayout) -> Bool[np.ndarray, "masks heads"]:
+        """One mask a layer."""
+        return stack([layout.without_layer(layer) for layer in select_layers(layout, self._kinds())], layout)

@@ -1,0 +1,239 @@
+"""Sequence classifiers of transformers (BERT, RoBERTa, DistilBERT, GPT-2, BART, T5, Llama ...) as subjects.
+
+Shapes: R rows, T tokens, C classes.
+"""
+
+import logging
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from scipy.optimize import linear_sum_assignment
+from torch import Tensor
+from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+
+from study.data.examples import Examples
+from study.errors import InputError
+from study.gate import Gate, find_sites
+from study.statistics import Accuracy
+from study.subjects.subject import Encoded, Subject
+
+log = logging.getLogger(__name__)
+
+PROBE_LENGTHS = (5, 9, 13)
+
+
+class Classifier(Subject):
+    """A transformers sequence classifier.
+
+    Outcome columns: `correct` and `count` (0 or 1), `prediction` (index into `labels`), `margin` (largest logit less
+    the second), `loss` (cross entropy of the gold label, nats).
+    """
+
+    def __init__(
+        self,
+        module: PreTrainedModel,
+        tokenizer: PreTrainedTokenizerBase,
+        *,
+        labels: Sequence[str],
+        max_length: int,
+        truncate: bool,
+        loaded: str,
+    ) -> None:
+        """Put the gate into a model.
+
+        Args:
+            module: the model, in evaluation mode, on its device.
+            tokenizer: its tokenizer.
+            labels: name of each of its outputs, in order.
+            max_length: most tokens of an example, special tokens included.
+            truncate: cut longer examples; refuse them otherwise.
+            loaded: one line that says what this is and where it came from.
+        """
+        self.module = module.eval().requires_grad_(requires_grad=False)
+        self.device = module.device
+        self.metric = Accuracy()
+        self.labels = tuple(labels)
+        self.loaded = loaded
+        self._tokenizer = tokenizer
+        self._max_length = max_length
+        self._truncate = truncate
+        self._padding = pad_token(module, tokenizer)
+        self.gate = Gate(find_sites(module, causal=self._is_causal()))
+        probe = self.probe()
+        self.gate.find_batch_axis(lambda: self.response(probe, None), rows=len(probe))
+
+    def encode(self, examples: Examples) -> list[Encoded]:
+        """Tokenise texts and pairs; targets become indices of the model's labels.
+
+        Raises:
+            InputError: for labels that the model does not have, and for examples over the longest length.
+        """
+        unknown = Counter(set(examples.targets) - set(self.labels))
+        if unknown:
+            raise InputError(f"labels {sorted(unknown)} are not the model's, which has {list(self.labels)}")
+        texts: list[Any] = [row if len(row) > 1 else row[0] for row in examples.texts]
+        ids = self._tokenizer(texts, truncation=self._truncate, max_length=self._max_length if self._truncate else None)
+        lengths = [len(row) for row in ids["input_ids"]]
+        too_long = [i for i, length in enumerate(lengths) if length > self._max_length]
+        if too_long:
+            raise InputError(
+                f"{len(too_long)} of {len(examples)} examples are over {self._max_length} tokens, the longest "
+                f"('{examples.ids[max(too_long, key=lengths.__getitem__)]}') has {max(lengths)}: choose "
+                "model.truncate=true to cut them, or a larger model.max_length"
+            )
+        types = ids.get("token_type_ids")
+        self._check_vocabulary(max(max(row) for row in ids["input_ids"]) if len(examples) else 0)
+        return [
+            Encoded(
+                example=name,
+                source=tuple(ids["input_ids"][i]),
+                segments=tuple(types[i]) if types else None,
+                target=self.labels.index(examples.targets[i]),
+                cost=lengths[i],
+            )
+            for i, name in enumerate(examples.ids)
+        ]
+
+    @torch.inference_mode()
+    def outcomes(self, rows: Sequence[Encoded], masks: Bool[np.ndarray, "rows heads"]) -> dict[str, Any]:
+        """Predictions of each row under its mask."""
+        with self.gate.masked(self.as_xi(masks)):
+            logits_RC = self.logits(rows).float().cpu()
+        gold_R = torch.tensor([row.target for row in rows])
+        best_R2, order_R2 = logits_RC.topk(2, dim=1)
+        prediction_R = order_R2[:, 0]
+        return {
+            "correct": (prediction_R == gold_R).long().numpy(),
+            "count": np.ones(len(rows), dtype=np.int64),
+            "prediction": prediction_R.numpy(),
+            "margin": (best_R2[:, 0] - best_R2[:, 1]).numpy(),
+            "loss": torch.nn.functional.cross_entropy(logits_RC, gold_R, reduction="none").numpy(),
+        }
+
+    def logits(self, rows: Sequence[Encoded]) -> Float[Tensor, "rows classes"]:
+        """One padded forward pass."""
+        ids_RT = self._padded([row.source for row in rows], self._padding)
+        inputs = {"input_ids": ids_RT, "attention_mask": self._padded([(1,) * len(row.source) for row in rows], 0)}
+        if all(row.segments is not None for row in rows):
+            inputs["token_type_ids"] = self._padded([row.segments or () for row in rows], 0)
+        return self.module(**inputs).logits
+
+    def probe(self) -> list[Encoded]:
+        """Three rows of random tokens, 5, 9 and 13 long."""
+        generator = np.random.default_rng(0)
+        size = self.module.config.get_text_config().vocab_size
+        special = set(self._tokenizer.all_special_ids) | {self._padding, self.module.config.eos_token_id}
+        words = np.setdiff1d(np.arange(size), [i for i in special if isinstance(i, int)])
+        end = self.module.config.eos_token_id if self.module.config.is_encoder_decoder else None
+        return [
+            Encoded(
+                example=f"probe {length}",
+                source=(*generator.choice(words, length - (end is not None)).tolist(), *([] if end is None else [end])),
+                target=0,
+                cost=length,
+            )
+            for length in PROBE_LENGTHS
+        ]
+
+    @torch.inference_mode()
+    def response(self, rows: Sequence[Encoded], xi: Float[Tensor, "rows heads"] | None) -> Float[Tensor, "rows out"]:
+        """The logits."""
+        if xi is None:
+            return self.logits(rows).float().cpu()
+        with self.gate.masked(xi):
+            return self.logits(rows).float().cpu()
+
+    def _padded(self, rows: Sequence[Sequence[int]], value: int) -> Int[Tensor, "rows tokens"]:
+        longest = max(len(row) for row in rows)
+        return torch.tensor([[*row, *[value] * (longest - len(row))] for row in rows], device=self.device)
+
+    @torch.inference_mode()
+    def _is_causal(self) -> bool:
+        """Whether the first token is blind to the last, seen by changing the last."""
+        if self.module.config.is_encoder_decoder:
+            return False
+        ids_RT = torch.tensor([row.source[:5] for row in self.probe()[:2]], device=self.device)
+        ids_RT[1, :-1] = ids_RT[0, :-1]
+        first_RD = self.module.base_model(input_ids=ids_RT).last_hidden_state[:, 0]
+        return torch.equal(first_RD[0], first_RD[1])
+
+    def _check_vocabulary(self, largest: int) -> None:
+        size = self.module.get_input_embeddings().get_parameter("weight").shape[0]
+        if largest >= size:
+            raise InputError(
+                f"the tokenizer gives token {largest}, but {self.loaded} has {size} embeddings: not its tokenizer"
+            )
+
+
+def load_classifier(
+    folder: Path, device: torch.device, *, labels: Sequence[str] | None, max_length: int, truncate: bool
+) -> Classifier:
+    """Load a model folder in float32, with sdpa attention where the architecture has it.
+
+    Raises:
+        InputError: when the weights cannot be read, do not fit, or the labels are not known.
+    """
+    try:
+        module, info = AutoModelForSequenceClassification.from_pretrained(
+            folder, dtype=torch.float32, output_loading_info=True, local_files_only=True
+        )
+        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    except Exception as error:  # safetensors, pickle, json and transformers each raise errors of their own
+        raise InputError(f"cannot load the classifier in {folder}: {type(error).__name__}: {error}") from error
+    if info["missing_keys"] or info["mismatched_keys"]:
+        keys = [*info["missing_keys"], *(str(key) for key in info["mismatched_keys"])]
+        raise InputError(
+            f"{folder}: the weights lack or misfit {len(keys)} tensors of {type(module).__name__}: {keys[:5]}"
+        )
+    allowed = getattr(module.config.get_text_config(), "max_position_embeddings", None) or max_length
+    if max_length > allowed:
+        raise InputError(f"model.max_length={max_length}, but {folder} has positions for {allowed} tokens")
+    names = label_names(module.config.id2label, labels, folder)
+    loaded = f"{type(module).__name__} from {folder}"
+    return Classifier(
+        module.to(device), tokenizer, labels=names, max_length=max_length, truncate=truncate, loaded=loaded
+    )
+
+
+def label_names(id2label: Mapping[int, str], labels: Sequence[str] | None, where: object) -> tuple[str, ...]:
+    """The name of each output: as configured, else as the model says.
+
+    Raises:
+        InputError: when the model has only placeholders (LABEL_0), or another number of outputs than names.
+    """
+    own = tuple(id2label[i].lower() for i in sorted(id2label))
+    if labels:
+        if len(labels) != len(own):
+            raise InputError(f"model.labels names {len(labels)} labels, {where} has {len(own)} outputs")
+        return tuple(labels)
+    if any(name.startswith("label_") for name in own):
+        raise InputError(
+            f"{where} does not name its labels ({', '.join(own)}): give their order, for example "
+            "model.labels=[contradiction,entailment,neutral]; a wrong order is noticed by the base score"
+        )
+    return own
+
+
+def better_label_order(
+    gold: Sequence[str], predicted: Sequence[str], labels: tuple[str, ...], *, by: float = 0.1
+) -> tuple[str, ...] | None:
+    """Another order of the model's labels under which its accuracy is higher by more than `by`, if there is one."""
+    counts = Counter(zip(predicted, gold, strict=True))
+    right = np.array([[counts[output, label] for label in labels] for output in labels])
+    outputs, order = linear_sum_assignment(right, maximize=True)
+    gain = right[outputs, order].sum() - right.trace()
+    return tuple(labels[int(i)] for i in order) if gain > by * len(gold) else None
+
+
+def pad_token(module: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> int:
+    """The padding token; a model without one (GPT-2) pads with its end token, which the attention mask hides."""
+    pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else module.config.eos_token_id
+    if not isinstance(pad, int):
+        raise InputError(f"{type(module).__name__} has no padding and no end token")
+    module.config.get_text_config().pad_token_id = pad
+    return pad

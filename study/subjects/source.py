@@ -1,0 +1,144 @@
+"""What every kind of model offers: the contract of `conf/model`. No tensor is imported before a model is loaded."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from omegaconf import MISSING
+
+from study.data.source import Task
+from study.errors import InputError
+from study.statistics import MetricName
+
+if TYPE_CHECKING:
+    import torch
+
+    from study.subjects.subject import Subject
+
+
+@dataclass(kw_only=True)
+class ExpectedScore:
+    """The base score that a model should reach on a data set; guards a sweep against a wrong model or text pipeline.
+
+    Attributes:
+        score: in the metric's unit (percent, BLEU).
+        tolerance: largest difference that is accepted, same unit.
+    """
+
+    score: float = MISSING
+    tolerance: float = MISSING
+
+
+class Precision(StrEnum):
+    """How numbers are computed; part of a setting's identity."""
+
+    FLOAT32 = "float32"
+
+
+@dataclass(kw_only=True)
+class ModelSource:
+    """A model to study, where it is and how it is run.
+
+    Attributes:
+        name: short name; names the folder under results/.
+        task: what it does with texts; its data must have the same.
+        metric: which statistics its outcomes store.
+        expected: base score by name of data set.
+    """
+
+    name: str = MISSING
+    task: Task = MISSING
+    metric: MetricName = MISSING
+    expected: dict[str, ExpectedScore] = field(default_factory=dict)
+
+    def missing(self) -> list[str]:
+        """What must be downloaded or made before the model can be loaded, in words; empty when all is here."""
+        return []
+
+    def fetch(self) -> None:
+        """Download or make what `missing` names."""
+
+    def identity(self) -> dict[str, Any]:
+        """All of the model side that determines an outcome, as JSON values: weights, text processing, decoding.
+
+        Reads files but no tensors, and imports no model code, so that a finished job is recognised at once.
+        """
+        raise NotImplementedError
+
+    def load(self, device: torch.device) -> Subject:
+        """The model, ready for study.
+
+        Raises:
+            InputError: when its files are missing, damaged, or do not fit each other.
+        """
+        raise NotImplementedError
+
+
+@dataclass(kw_only=True)
+class SequenceClassifier(ModelSource):
+    """Any sequence classifier of transformers, by hub name or local folder.
+
+    Attributes:
+        path: folder with config.json, or hub name.
+        revision: commit, tag or branch on the hub.
+        labels: name of each output, in order; read from the model when empty.
+        max_length: most tokens of an example, special tokens included.
+        truncate: cut longer examples, as the paper does; they are refused otherwise.
+    """
+
+    task: Task = Task.CLASSIFICATION
+    metric: MetricName = MetricName.ACCURACY
+    path: str = MISSING
+    revision: str | None = None
+    labels: list[str] = field(default_factory=list)
+    max_length: int = 128
+    truncate: bool = False
+
+    def missing(self) -> list[str]:
+        """The hub name, when its files are not in the download cache."""
+        from study.subjects.hub import local_folder
+
+        return [] if local_folder(self.path, self.revision) else [f"model {self.path} from the Hugging Face hub"]
+
+    def fetch(self) -> None:
+        """Download from the hub."""
+        from study.subjects.hub import download
+
+        if self.missing():
+            download(self.path, self.revision)
+
+    def identity(self) -> dict[str, Any]:
+        """Digests of the files, the labels as configured, and how texts are cut."""
+        from study.subjects.hub import model_digests
+
+        return {
+            "files": model_digests(self.folder()),
+            "labels": list(self.labels),
+            "max_length": self.max_length,
+            "truncate": self.truncate,
+            "masked_by": "zero",
+        }
+
+    def load(self, device: torch.device) -> Subject:
+        """The classifier in float32."""
+        from study.subjects.classifier import load_classifier
+
+        return load_classifier(
+            self.folder(), device, labels=self.labels, max_length=self.max_length, truncate=self.truncate
+        )
+
+    def folder(self) -> Path:
+        """Where its files are.
+
+        Raises:
+            InputError: when they are not on this machine.
+        """
+        from study.subjects.hub import local_folder
+
+        folder = local_folder(self.path, self.revision)
+        if folder is None:
+            raise InputError(f"model '{self.path}' is neither a folder nor downloaded: run `study fetch` with it first")
+        return folder

@@ -1,0 +1,88 @@
+"""The subject: a model under study with its heads, and how text becomes tensors and tensors become outcomes."""
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from study.data.examples import Examples
+from study.gate import Gate
+from study.heads import HeadLayout
+from study.statistics import Metric
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """One example as the model reads it.
+
+    Attributes:
+        example: its id.
+        source: token ids, special tokens included.
+        target: index of the gold label (classification) or the reference text (translation).
+        cost: how much memory it takes in a batch, in tokens.
+        segments: segment of each token, for models that tell premise from hypothesis so.
+    """
+
+    example: str
+    source: tuple[int, ...]
+    target: int | str
+    cost: int
+    segments: tuple[int, ...] | None = None
+
+
+class Subject(ABC):
+    """A loaded model. Rows of a batch are (example, mask) pairs: each row has a mask of its own.
+
+    Attributes:
+        gate: where its heads are masked.
+        metric: the score that its outcomes add up to.
+        device: where its weights are.
+        loaded: one line for the log: what was loaded and from where.
+    """
+
+    gate: Gate
+    metric: Metric
+    device: torch.device
+    loaded: str
+
+    @property
+    def layout(self) -> HeadLayout:
+        """Its heads."""
+        return self.gate.layout
+
+    @abstractmethod
+    def encode(self, examples: Examples) -> list[Encoded]:
+        """Texts to token ids.
+
+        Raises:
+            InputError: for labels that the model does not have, or examples longer than it allows.
+        """
+
+    @abstractmethod
+    def outcomes(self, rows: Sequence[Encoded], masks: Bool[np.ndarray, "rows heads"]) -> dict[str, Any]:
+        """What each row comes to: columns with the metric's statistics, `margin`, and what else the task stores."""
+
+    @abstractmethod
+    def probe(self) -> list[Encoded]:
+        """A few random rows of different lengths to certify the gate on; three rows, no length of which is three."""
+
+    @abstractmethod
+    def response(self, rows: Sequence[Encoded], xi: Float[Tensor, "rows heads"] | None) -> Float[Tensor, "rows out"]:
+        """All that the model says about each row, on which certification compares; `xi` None: the gate untouched."""
+
+    def other_responses(
+        self,
+        rows: Sequence[Encoded],  # noqa: ARG002
+        xi: Float[Tensor, "rows heads"],  # noqa: ARG002
+    ) -> dict[str, Float[Tensor, "rows out"]]:
+        """The same responses by other ways of running the model (decoding with a cache), by name."""
+        return {}
+
+    def as_xi(self, masks: Bool[np.ndarray, "rows heads"]) -> Float[Tensor, "rows heads"]:
+        """Masks as the tensor that the gate multiplies by."""
+        return torch.from_numpy(np.ascontiguousarray(masks)).to(self.device, torch.float32)
