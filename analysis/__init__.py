@@ -1,0 +1,19 @@
+"""From stored outcomes to effects, correlations, figures and a page; without a model, without torch."""
+
+from analysis.correlation import correlation
+from analysis.effects import effects, head_effects
+from analysis.read import Domain, Results, Selection, read_domain, read_results
+from analysis.report import analyse, write_report
+
+__all__ = [
+    "Domain",
+    "Results",
+    "Selection",
+    "analyse",
+    "correlation",
+    "effects",
+    "head_effects",
+    "read_domain",
+    "read_results",
+    "write_report",
+]

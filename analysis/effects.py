@@ -103,4 +103,6 @@ def of_measure(table: pl.DataFrame, measure: Measure) -> pl.DataFrame:
 
 def strongest(table: pl.DataFrame) -> pl.DataFrame:
     """The single head whose removal changes the score most, as one row; none where no head was removed."""
-    return of_measure(table, Measure.ABLATION).sort(pl.col("effect").abs(), descending=True, maintain_order=True).head(1)
+    return (
+        of_measure(table, Measure.ABLATION).sort(pl.col("effect").abs(), descending=True, maintain_order=True).head(1)
+    )

@@ -1,14 +1,14 @@
 """Figures: the paper's figures 1 and 2, heat maps of effects, and one head against none in each layer.
 
 Every figure is one small panel (a domain, a pair of domains, a domain and an attention kind), so that a page can lay
-them out for its width. They are SVG with text as text, on a transparent ground and in the colour of the page's text, so that they
-read in light and dark; the same numbers give the same bytes.
+them out for its width. They are SVG with text as text, on a transparent ground and in the colour of the page's text, so
+that they read in light and dark; the same numbers give the same bytes.
 """
 
 import io
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from html import escape
 from typing import Any
 
@@ -17,11 +17,12 @@ import numpy as np
 import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.cm import ScalarMappable
-from matplotlib.colors import LinearSegmentedColormap, Normalize
+from matplotlib.colors import LinearSegmentedColormap, Normalize, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
+from analysis.words import KIND_NAMES, SCORE_NAMES, signed
 from study.heads import AttentionKind
 
 INK = "#010203"
@@ -29,25 +30,21 @@ INK = "#010203"
 
 KIND_COLOURS = {"encoder_self": "#2f86c9", "decoder_self": "#1f9e77", "cross": "#d9772b"}
 KIND_MARKERS = {"encoder_self": "o", "decoder_self": "s", "cross": "^"}
-KIND_NAMES = {
-    "encoder_self": "encoder self-attention",
-    "decoder_self": "decoder self-attention",
-    "cross": "encoder–decoder attention",
-}
-"""The paper's Enc-Enc, Dec-Dec and Enc-Dec, in words; the colours are told apart by the colour-blind."""
+"""Told apart by the colour-blind, on light and dark ground."""
 
 HARM, GAIN = (0.76, 0.27, 0.12), (0.13, 0.42, 0.72)
 DIVERGING = LinearSegmentedColormap.from_list("effect", [(*HARM, 1.0), (*HARM, 0.0), (*GAIN, 0.0), (*GAIN, 1.0)], N=42)
 """Orange where the score falls, blue where it rises, clear at zero on any ground."""
 
-RC = {
+RC: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "sixteen-heads",
+    "text.parse_math": False,
     "font.family": "sans-serif",
     "font.sans-serif": ["DejaVu Sans"],
     "font.size": 8.5,
     "axes.titlesize": 9.5,
-    "axes.titleweight": "semibold",
+    "axes.titleweight": "bold",
     "axes.titlelocation": "left",
     "axes.linewidth": 0.6,
     "axes.spines.top": False,
@@ -76,13 +73,11 @@ class Drawing:
         name: of its file, without ending; unique among the figures of a page.
         title: what it shows, for those who do not see it.
         svg: one `<svg>` element; takes the colour of the text around it.
-        facts: numbers that a caption needs.
     """
 
     name: str
     title: str
     svg: str
-    facts: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def file(self) -> str:
@@ -93,7 +88,7 @@ class Drawing:
 
 def distribution(ablation: pl.DataFrame, name: str) -> Drawing:
     """Figure 1: how many heads leave which score when they are removed, one domain; the base score is a line."""
-    unit, domain, base = ablation["metric"][0], ablation["domain"][0], ablation["base_score"][0]
+    metric, domain, base = ablation["metric"][0], ablation["domain"][0], ablation["base_score"][0]
     with mpl.rc_context(RC):
         figure, axes = _panel(4.1, 2.5)
         kinds = _kinds(ablation)
@@ -111,7 +106,7 @@ def distribution(ablation: pl.DataFrame, name: str) -> Drawing:
             ha="right" if base > np.mean(axes.get_xlim()) else "left",
             va="top",
         )
-        axes.set(title=domain, xlabel=f"{_score_name(unit)} with one head removed", ylabel="heads")
+        axes.set(title=domain, xlabel=f"{SCORE_NAMES[metric]} with one head removed", ylabel="heads")
         axes.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))
         if len(kinds) > 1:
             figure.legend(loc="outside lower center", ncols=len(kinds), handlelength=1, columnspacing=1)
@@ -157,7 +152,7 @@ def scatter(both: pl.DataFrame, labels: tuple[str, str], unit: str, pearson: flo
 
 
 def colour_limit(ablation: pl.DataFrame) -> float:
-    """The effect at which heat map colours saturate: the 98th percentile of its size, so that one head hides no other."""
+    """The effect at which heat map colours saturate: the 98th percentile of sizes, so that one head hides no other."""
     sizes = ablation["effect"].abs()
     limit = sizes.quantile(0.98, interpolation="higher") or 0.0
     return limit or (sizes.max() or 1.0)  # type: ignore[return-value]
@@ -180,7 +175,7 @@ def heat_map(ablation: pl.DataFrame, counts: list[int], limit: float, name: str)
         figure, axes = _panel(4.1, 0.95 + max(0.17, min(0.3, 3.0 / widest)) * len(counts))
         for layer, head in ((layer, head) for layer, count in enumerate(counts) for head in range(count)):
             effect = effects.get((layer, head))
-            cell = Rectangle((head + 0.5, layer + 0.5), 1, 1, linewidth=0.4, edgecolor=(*mpl.colors.to_rgb(INK), 0.25))
+            cell = Rectangle((head + 0.5, layer + 0.5), 1, 1, linewidth=0.4, edgecolor=(*to_rgb(INK), 0.25))
             cell.set_facecolor("none" if effect is None else DIVERGING(norm(effect)))
             cell.set_gid(f"cell-{layer + 1}-{head + 1}")
             shown = "not measured" if effect is None else f"{signed(effect)} {unit}"
@@ -192,7 +187,9 @@ def heat_map(ablation: pl.DataFrame, counts: list[int], limit: float, name: str)
         axes.set_yticks(_ticks(len(counts)))
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
-        bar = figure.colorbar(ScalarMappable(norm, DIVERGING), ax=axes, extend="both", pad=0.02, aspect=12, fraction=0.08)
+        bar = figure.colorbar(
+            ScalarMappable(norm, DIVERGING), ax=axes, extend="both", pad=0.02, aspect=12, fraction=0.08
+        )
         bar.set_ticks([-limit, 0, limit], labels=[signed(-limit), "0", signed(limit)])
         bar.set_label(unit)
         bar.outline.set_visible(False)  # type: ignore[reportCallIssue]
@@ -225,12 +222,6 @@ def one_head_against_none(alone: pl.DataFrame, none: pl.DataFrame, name: str) ->
         return _draw(figure, name, f"One head left in each layer against none, {domain}, {KIND_NAMES[kind]}")
 
 
-def signed(effect: float) -> str:
-    """A difference with its sign, two decimals: `+0.12`, `−0.53`; what rounds to nothing has none."""
-    text = f"{effect:+.2f}"
-    return "0.00" if text in ("+0.00", "-0.00") else text.replace("-", "−")
-
-
 def _panel(width: float, height: float) -> tuple[Figure, Axes]:
     """A figure of one panel, in inches; no pyplot, so nothing is shared between figures."""
     figure = Figure(figsize=(width, height), layout="constrained")
@@ -247,7 +238,7 @@ def _draw(figure: Figure, name: str, title: str, tips: Mapping[str, str] | None 
     svg = re.sub(r"'DejaVu Sans'(, [\w' -]+)*", FONTS, svg)
     for cell, tip in (tips or {}).items():
         svg = svg.replace(f'<g id="{cell}">', f'<g id="{cell}"><title>{escape(tip)}</title>')
-    svg = re.sub(r'(\bid="|url\(#|href="#)', rf"\1{name}.", svg)
+    svg = re.sub(r'(\bid="|url\(#|href="#)', rf"\1{name.replace('/', '.')}.", svg)
     label = f' role="img" aria-label="{escape(title)}">'
     return Drawing(name, title, svg.replace(">", label, 1))
 
@@ -261,14 +252,10 @@ def _names(kinds: list[str]) -> list[str]:
     return [KIND_NAMES[kind] for kind in kinds]
 
 
-def _score_name(metric: str) -> str:
-    return {"bleu": "BLEU", "accuracy": "accuracy (%)"}[metric]
-
-
-def _bins(scores: np.ndarray) -> np.ndarray:
+def _bins(scores: np.ndarray) -> list[float]:
     """Bin edges for about 30 bars, also when all scores are the same."""
     low, high = float(scores.min()), float(scores.max())
-    return np.linspace(low, high, 31) if high > low else np.array([low - 0.5, low + 0.5])
+    return np.linspace(low, high, 31).tolist() if high > low else [low - 0.5, low + 0.5]
 
 
 def _ticks(count: int) -> list[int]:

@@ -65,7 +65,7 @@ def one_head_off() -> pl.DataFrame:
 
 
 def one_head_left() -> pl.DataFrame:
-    """Tables 2 and 3: change of score when only the best head of a layer is left (which one is not given: no `head`)."""
+    """Tables 2 and 3: change of score when only the best head of a layer is left; which one is not given."""
     rows = [
         (*WMT, str(kind), layer, None, *cell)
         for kind, line in _TABLE_2.items()

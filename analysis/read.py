@@ -307,4 +307,6 @@ def _notes(folder: Path) -> tuple[str, ...]:
     path = folder / NOTES_FILE
     if not path.is_file():
         return ()
-    return tuple(line.strip() for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip())
+    return tuple(
+        line.strip() for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()
+    )

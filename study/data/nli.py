@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-import httpx
 import huggingface_hub
+from huggingface_hub.errors import HTTPError
 from omegaconf import MISSING
 
 from study.data.examples import Examples
@@ -128,7 +128,7 @@ class MnliHub(DataSource):
 
     def missing(self) -> list[str]:
         """See `DataSource.missing`."""
-        return [] if self._cached() else [f"{self.file} of huggingface.co/datasets/{self.repository} (5 MB)"]
+        return [] if self._cached() else [f"{self.file} of huggingface.co/datasets/{self.repository}"]
 
     def fetch(self) -> None:
         """See `DataSource.fetch`.
@@ -138,7 +138,7 @@ class MnliHub(DataSource):
         """
         try:
             huggingface_hub.hf_hub_download(self.repository, self.file, repo_type="dataset", revision=self.revision)
-        except (httpx.HTTPError, OSError) as error:
+        except (HTTPError, OSError) as error:
             raise StudyError(f"cannot download {self.file} of {self.repository} from the hub: {error}") from error
 
     def examples(self) -> Examples:

@@ -71,6 +71,16 @@ def _read_parallel(paths: list[Path]) -> list[list[str]]:
     return texts
 
 
+@dataclass(frozen=True)
+class _Row:
+    """One sentence of a test set."""
+
+    id: str
+    source: str
+    target: str
+    document: str | None
+
+
 @dataclass(kw_only=True)
 class SacrebleuSet(DataSource):
     """Test sets of sacrebleu, one after the other; read from its cache (`$SACREBLEU`, else `~/.sacrebleu`) only.
@@ -92,7 +102,7 @@ class SacrebleuSet(DataSource):
         return [
             f"sacrebleu's test set {test_set} ({', '.join(DATASETS[test_set].data or [])})"
             for test_set in self._checked_test_sets()
-            if not all(path.is_file() for path in self._files(test_set).values())
+            if not self._is_cached(test_set)
         ]
 
     def fetch(self) -> None:
@@ -102,6 +112,8 @@ class SacrebleuSet(DataSource):
             StudyError: when a set cannot be downloaded or unpacked.
         """
         for test_set in self._checked_test_sets():
+            if self._is_cached(test_set):
+                continue
             try:
                 sacrebleu.utils.download_test_set(test_set, self.langpair)
             # sacrebleu leaves the process when a checksum is wrong: a reason to stop, but with words
@@ -128,9 +140,11 @@ class SacrebleuSet(DataSource):
             columns={"group": groups} if len(groups) == len(rows) else {},
         )
 
-    def _rows(self, test_set: str) -> "list[_Row]":
-        files = self._files(test_set)
-        source, target, *documents = _read_parallel(list(files.values()))
+    def _rows(self, test_set: str) -> list[_Row]:
+        try:
+            source, target, *documents = _read_parallel(self._files(test_set))
+        except InputError as error:
+            raise InputError(f"{error}. Remove {_cache_folder(test_set)} and run `study fetch` again") from error
         column = [f"{test_set}:{document}" for document in documents[0]] if documents else [None] * len(source)
         pairs = enumerate(zip(source, target, column, strict=True))
         rows = [_Row(f"{test_set}:{i}", *pair) for i, pair in pairs if pair[0].strip() and pair[1].strip()]
@@ -140,7 +154,10 @@ class SacrebleuSet(DataSource):
             )
         return rows
 
-    def _files(self, test_set: str) -> dict[str, Path]:
+    def _is_cached(self, test_set: str) -> bool:
+        return all(path.is_file() for path in self._files(test_set))
+
+    def _files(self, test_set: str) -> list[Path]:
         """Where sacrebleu keeps the source, the first reference and, if the set has them, the document ids.
 
         Its own functions say where, too, but they download what is not there.
@@ -149,7 +166,7 @@ class SacrebleuSet(DataSource):
         reference = next(field for field in fields if field.startswith("ref"))
         wanted = ["src", reference] + (["docid"] if "docid" in fields else [])
         stem = f"{test_set.replace('/', '_')}.{self.langpair}"
-        return {field: _cache_folder(test_set) / f"{stem}.{field.replace(':', '-')}" for field in wanted}
+        return [_cache_folder(test_set) / f"{stem}.{field.replace(':', '-')}" for field in wanted]
 
     def _checked_test_sets(self) -> list[str]:
         for test_set in self.test_set:
@@ -168,16 +185,6 @@ class SacrebleuSet(DataSource):
         if len(set(self.test_set)) < len(self.test_set) or not self.test_set:
             raise InputError(f"data.test_set must name one or more sets, each once: {list(self.test_set)}")
         return list(self.test_set)
-
-
-@dataclass(frozen=True)
-class _Row:
-    """One sentence of a test set."""
-
-    id: str
-    source: str
-    target: str
-    document: str | None
 
 
 def _cache_folder(test_set: str) -> Path:

@@ -5,14 +5,13 @@ Shapes: R rows, T tokens, C classes.
 
 import logging
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
-from scipy.optimize import linear_sum_assignment
 from torch import Tensor
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 
@@ -76,8 +75,9 @@ class Classifier(Subject):
         unknown = Counter(set(examples.targets) - set(self.labels))
         if unknown:
             raise InputError(f"labels {sorted(unknown)} are not the model's, which has {list(self.labels)}")
-        texts: list[Any] = [row if len(row) > 1 else row[0] for row in examples.texts]
-        ids = self._tokenizer(texts, truncation=self._truncate, max_length=self._max_length if self._truncate else None)
+        first, *second = (list(column) for column in zip(*examples.texts, strict=True))
+        cut = {"truncation": True, "max_length": self._max_length} if self._truncate else {"truncation": False}
+        ids = self._tokenizer(first, *second, **cut)
         lengths = [len(row) for row in ids["input_ids"]]
         too_long = [i for i, length in enumerate(lengths) if length > self._max_length]
         if too_long:
@@ -87,7 +87,7 @@ class Classifier(Subject):
                 "model.truncate=true to cut them, or a larger model.max_length"
             )
         types = ids.get("token_type_ids")
-        self._check_vocabulary(max(max(row) for row in ids["input_ids"]) if len(examples) else 0)
+        self._check_vocabulary(max(max(row) for row in ids["input_ids"]))
         return [
             Encoded(
                 example=name,
@@ -171,12 +171,12 @@ class Classifier(Subject):
 
 
 def load_classifier(
-    folder: Path, device: torch.device, *, labels: Sequence[str] | None, max_length: int, truncate: bool
+    folder: Path, device: torch.device, *, labels: Sequence[str], max_length: int, truncate: bool
 ) -> Classifier:
     """Load a model folder in float32, with sdpa attention where the architecture has it.
 
     Raises:
-        InputError: when the weights cannot be read, do not fit, or the labels are not known.
+        InputError: when the weights cannot be read or do not fit.
     """
     try:
         module, info = AutoModelForSequenceClassification.from_pretrained(
@@ -193,41 +193,10 @@ def load_classifier(
     allowed = getattr(module.config.get_text_config(), "max_position_embeddings", None) or max_length
     if max_length > allowed:
         raise InputError(f"model.max_length={max_length}, but {folder} has positions for {allowed} tokens")
-    names = label_names(module.config.id2label, labels, folder)
     loaded = f"{type(module).__name__} from {folder}"
     return Classifier(
-        module.to(device), tokenizer, labels=names, max_length=max_length, truncate=truncate, loaded=loaded
+        module.to(device), tokenizer, labels=labels, max_length=max_length, truncate=truncate, loaded=loaded
     )
-
-
-def label_names(id2label: Mapping[int, str], labels: Sequence[str] | None, where: object) -> tuple[str, ...]:
-    """The name of each output: as configured, else as the model says.
-
-    Raises:
-        InputError: when the model has only placeholders (LABEL_0), or another number of outputs than names.
-    """
-    own = tuple(id2label[i].lower() for i in sorted(id2label))
-    if labels:
-        if len(labels) != len(own):
-            raise InputError(f"model.labels names {len(labels)} labels, {where} has {len(own)} outputs")
-        return tuple(labels)
-    if any(name.startswith("label_") for name in own):
-        raise InputError(
-            f"{where} does not name its labels ({', '.join(own)}): give their order, for example "
-            "model.labels=[contradiction,entailment,neutral]; a wrong order is noticed by the base score"
-        )
-    return own
-
-
-def better_label_order(
-    gold: Sequence[str], predicted: Sequence[str], labels: tuple[str, ...], *, by: float = 0.1
-) -> tuple[str, ...] | None:
-    """Another order of the model's labels under which its accuracy is higher by more than `by`, if there is one."""
-    counts = Counter(zip(predicted, gold, strict=True))
-    right = np.array([[counts[output, label] for label in labels] for output in labels])
-    outputs, order = linear_sum_assignment(right, maximize=True)
-    gain = right[outputs, order].sum() - right.trace()
-    return tuple(labels[int(i)] for i in order) if gain > by * len(gold) else None
 
 
 def pad_token(module: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> int:

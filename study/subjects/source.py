@@ -12,6 +12,7 @@ from omegaconf import MISSING
 from study.data.source import Task
 from study.errors import InputError
 from study.statistics import MetricName
+from study.subjects.labels import label_names
 
 if TYPE_CHECKING:
     import torch
@@ -116,7 +117,7 @@ class SequenceClassifier(ModelSource):
 
         return {
             "files": model_digests(self.folder()),
-            "labels": list(self.labels),
+            "labels": list(label_names(self.folder(), self.labels)),
             "max_length": self.max_length,
             "truncate": self.truncate,
             "masked_by": "zero",
@@ -126,8 +127,9 @@ class SequenceClassifier(ModelSource):
         """The classifier in float32."""
         from study.subjects.classifier import load_classifier
 
+        folder = self.folder()
         return load_classifier(
-            self.folder(), device, labels=self.labels, max_length=self.max_length, truncate=self.truncate
+            folder, device, labels=label_names(folder, self.labels), max_length=self.max_length, truncate=self.truncate
         )
 
     def folder(self) -> Path:

@@ -1,0 +1,129 @@
+"""`python -m analysis [RESULTS]`: tables, figures and a page from stored outcomes; needs no model and no torch."""
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import polars as pl
+from rich import box
+from rich.console import Console
+from rich.logging import RichHandler
+from rich.markup import escape
+from rich.table import Table
+
+from analysis.correlation import ALL_KINDS
+from analysis.effects import strongest
+from analysis.read import Selection, read_results
+from analysis.report import Analysis, analyse, write_report
+from analysis.words import score, signed
+from study.errors import StudyError
+from study.statistics import MetricName
+
+DEFAULT_COMMAND = "report"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command; returns the exit code: 0, 2 for an error of the user's, 130 when interrupted."""
+    logging.basicConfig(
+        level=logging.INFO, format="%(message)s", handlers=[RichHandler(console=Console(stderr=True), show_time=False)]
+    )
+    options = _parse(list(sys.argv[1:] if arguments is None else arguments))
+    try:
+        options.run(options)
+    except StudyError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("interrupted; what was written is whole", file=sys.stderr)
+        return 130
+    return 0
+
+
+def report(options: argparse.Namespace) -> None:
+    """Analyse a results folder, print the summary, write the page; its path is the last line."""
+    selection = Selection(options.model, options.data, options.metric, options.limit)
+    analysis = analyse(read_results(options.results, selection))
+    console = Console()
+    for subject_id in analysis.results.subjects:
+        console.print(summary_table(analysis, subject_id))
+        correlations = analysis.correlation.filter(subject_id=subject_id)
+        if correlations.height:
+            console.print(correlation_table(correlations))
+    print(write_report(analysis, options.out or options.results / "analysis"))
+
+
+def summary_table(analysis: Analysis, subject_id: str) -> Table:
+    """One row a domain of the subject: examples, base score, masks, strongest head (address from 0)."""
+    first = analysis.results.subjects[subject_id][0]
+    table = _table(
+        f"{first.model}: {first.layout}; effects in {first.metric.unit}", "domain", "examples", "base score", "masks"
+    )
+    table.add_column("strongest head", no_wrap=True)
+    table.add_column("effect", justify="right")
+    for row in analysis.base.filter(subject_id=subject_id).rows(named=True):
+        head = next(iter(strongest(analysis.effects.filter(setting_id=row["setting_id"])).rows(named=True)), None)
+        table.add_row(
+            escape(row["domain"]),
+            f"{row['n']:,}",
+            score(row["base_score"], row["metric"]),
+            f"{row['masks']:,}",
+            f"{head['kind']}.{head['layer']}.{head['head']}" if head else "–",
+            signed(head["effect"]) if head else "–",
+        )
+    return table
+
+
+def correlation_table(correlations: pl.DataFrame) -> Table:
+    """One row a pair of domains and attention kind: Pearson's and Spearman's correlation, or why there is none."""
+    table = _table("Correlation of head effects", "domains", "heads", "Pearson r", "Spearman")
+    table.add_column("of")
+    for row in correlations.rows(named=True):
+        numbers = ("–", "–") if row["reason"] else (f"{row['pearson']:.2f}", f"{row['spearman']:.2f}")
+        kind = "every kind" if row["kind"] == ALL_KINDS else row["kind"]
+        pair = f"{row['domain_a']} / {row['domain_b']}"
+        table.add_row(escape(pair), str(row["heads"]), *numbers, escape(row["reason"] or kind))
+    return table
+
+
+def _table(title: str, first: str, *numbers: str) -> Table:
+    table = Table(title=escape(title), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column(first, overflow="fold")
+    for name in numbers:
+        table.add_column(name, justify="right")
+    return table
+
+
+def _parse(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m analysis", description=__doc__)
+    commands = parser.add_subparsers(title="commands", required=True)
+    _add_report(commands.add_parser(DEFAULT_COMMAND, help="tables, figures and a page of a results folder (default)"))
+    if not arguments or arguments[0] not in (*commands.choices, "-h", "--help"):
+        arguments = [DEFAULT_COMMAND, *arguments]
+    return parser.parse_args(arguments)
+
+
+def _add_report(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("results", nargs="?", type=Path, default=Path("results"), help="results folder (results)")
+    parser.add_argument("--out", type=Path, help="where to write (RESULTS/analysis)")
+    parser.add_argument("--model", action="append", default=[], metavar="NAME", help="only this model; repeatable")
+    parser.add_argument("--data", action="append", default=[], metavar="NAME", help="only this data set; repeatable")
+    parser.add_argument(
+        "--metric", action="append", default=[], type=MetricName, choices=list(MetricName), help="only this metric"
+    )
+    parser.add_argument(
+        "--limit", type=_positive, metavar="N", help="only the first N examples of each data set, as data.limit"
+    )
+    parser.set_defaults(run=report)
+
+
+def _positive(text: str) -> int:
+    number = int(text)
+    if number < 1:
+        raise ValueError
+    return number
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,72 @@
+"""The report: everything that a results folder says, as tables, figures and one page."""
+
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+
+from analysis import page, tables
+from analysis.correlation import correlation
+from analysis.effects import effects
+from analysis.figures import Drawing
+from analysis.page import SubjectView
+from analysis.read import Results
+from study.errors import InputError
+from study.files import whole_file
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """What was computed from a results folder.
+
+    Attributes:
+        results: what was read.
+        effects: the tidy tables of all domains, one below the other.
+        correlation: for every two domains of a subject.
+        base: one row a domain.
+    """
+
+    results: Results
+    effects: pl.DataFrame
+    correlation: pl.DataFrame
+    base: pl.DataFrame
+
+
+def analyse(results: Results) -> Analysis:
+    """Effects, correlations and base scores of all domains."""
+    table = pl.concat([effects(domain) for domain in results.domains])
+    return Analysis(results, table, correlation(table), tables.base_table(results.domains))
+
+
+def write_report(analysis: Analysis, out: Path) -> Path:
+    """Write `tables/`, `figures/` and `report/index.html` under `out`, replacing those of an earlier run.
+
+    Returns:
+        The path of the page.
+
+    Raises:
+        InputError: when `out` cannot be written.
+    """
+    cuts = tables.paper_tables(analysis.effects)
+    subjects = page.subject_views(analysis.results, analysis.effects, analysis.correlation, analysis.base, cuts)
+    every = {"effects": analysis.effects, "correlation": analysis.correlation, "base": analysis.base, **cuts}
+    try:
+        for name, table in every.items():
+            tables.write(table, out / "tables", name)
+        _write_figures(subjects, out / "figures")
+        path = out / "report" / "index.html"
+        with whole_file(path) as draft:
+            draft.write_text(page.render(analysis.results, subjects), encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"cannot write the report under {out}: {error.strerror or error}") from error
+    return path
+
+
+def _write_figures(subjects: list[SubjectView], folder: Path) -> None:
+    drawings: list[Drawing] = [drawing for subject in subjects for drawing in subject.drawings]
+    for subject in {folder / drawing.name.split("/")[0] for drawing in drawings}:
+        shutil.rmtree(subject, ignore_errors=True)  # figures of domains that were dropped would look current
+    for drawing in drawings:
+        with whole_file(folder / f"{drawing.name}.svg") as draft:
+            draft.write_text(drawing.file, encoding="utf-8")

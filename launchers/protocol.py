@@ -1,0 +1,35 @@
+"""The task protocol: what a Hydra task function may offer a launcher, so that it need not know what the jobs do."""
+
+from typing import Any, Protocol, runtime_checkable
+
+from omegaconf import DictConfig
+
+
+@runtime_checkable
+class Task(Protocol):
+    """A Hydra task function that can be asked about a job before it runs. Every method takes the composed config."""
+
+    def __call__(self, config: DictConfig) -> Any:
+        """Do the job. Resumes from what is on disk; raises when it fails."""
+
+    def check(self, config: DictConfig) -> None:
+        """Raise, in words, when the job cannot work."""
+
+    def missing(self, config: DictConfig) -> list[str]:
+        """What must be downloaded or made before the job can start, in words."""
+        ...
+
+    def prepare(self, config: DictConfig) -> None:
+        """Download or make what is missing."""
+
+    def remaining(self, config: DictConfig) -> int | None:
+        """Units of work left; 0 when the job is done, None when that is not known yet."""
+        ...
+
+    def estimate(self, config: DictConfig) -> float | None:
+        """Seconds that the work left will take; None when that is not known."""
+        ...
+
+    def stage(self, config: DictConfig) -> int:
+        """Jobs of a lower stage must be complete before this one starts."""
+        ...

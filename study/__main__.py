@@ -1,0 +1,50 @@
+"""The command: `study [OVERRIDES]` runs a job or a sweep, `study list` says what there is, `study fetch` downloads.
+
+python -m study                                      # ablation of the toy classifier
+python -m study model=... data=... measure=...       # one job
+python -m study experiment=figure2_mnli              # a whole sweep
+python -m study fetch experiment=figure2_mnli        # what its jobs need, on a machine with a network
+python -m study list                                 # experiments, models, data, and what each needs
+"""
+
+import os
+import sys
+
+import hydra
+from hydra.errors import HydraException
+from omegaconf.errors import OmegaConfBaseException
+
+from study.catalogue import print_catalogue
+from study.config import CONF, register
+from study.errors import StudyError
+from study.job import StudyTask
+from study.misspelt import nearest_names
+
+
+def main() -> None:
+    """Run the command line; exit status 0: done, 1: not done and the message says why, 130: stopped."""
+    # Hydra prints every exception its own way and exits; we say those for users in words and raise the others whole.
+    os.environ.setdefault("HYDRA_FULL_ERROR", "1")
+    register()
+    try:
+        if sys.argv[1:2] == ["list"]:
+            print_catalogue()
+            return
+        if sys.argv[1:2] == ["fetch"]:
+            sys.argv[1:] = [*sys.argv[2:], "hydra.mode=MULTIRUN", "hydra/launcher=fetch"]
+        hydra.main(config_path=str(CONF), config_name="config", version_base="1.3")(StudyTask())()
+    except StudyError as error:
+        _stop(str(error), 1)
+    except (HydraException, OmegaConfBaseException) as error:
+        _stop(nearest_names(error), 1)
+    except KeyboardInterrupt:
+        _stop("stopped. What was computed is stored: the same command goes on from there", 130)
+
+
+def _stop(message: str, status: int) -> None:
+    print(f"study: {message}", file=sys.stderr)
+    raise SystemExit(status)
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,40 @@
+"""What there is to run: `study list` prints experiments, models, data and measures, and what each still needs."""
+
+from omegaconf import DictConfig, OmegaConf
+from rich.console import Console
+from rich.table import Table
+
+from study.config import compose, description, options
+from study.errors import StudyError
+
+GROUPS = ("experiment", "model", "data", "measure")
+
+
+def print_catalogue(console: Console | None = None) -> None:
+    """Print a table for each config group."""
+    console = console or Console()
+    for group in GROUPS:
+        table = Table(group, "what it is", "needs", title_justify="left", expand=False)
+        for name in options(group):
+            table.add_row(name, description(group, name), needs(group, name))
+        console.print(table)
+    console.print("Run one with `study experiment=NAME`, or `study model=NAME data=NAME measure=NAME`.")
+
+
+def needs(group: str, name: str) -> str:
+    """What must be given or fetched before this entry can be used; `ready` when nothing."""
+    if group == "measure":
+        return ""
+    config = compose(f"{group}={name}")
+    parts = ("model", "data") if group == "experiment" else (group,)
+    return "; ".join(dict.fromkeys(need for part in parts for need in _needs(config[part], part))) or "ready"
+
+
+def _needs(config: DictConfig, part: str) -> list[str]:
+    given = sorted(OmegaConf.missing_keys(config))
+    if given:
+        return [f"{part}.{key}=..." for key in given]
+    try:
+        return OmegaConf.to_object(config).missing()
+    except StudyError as error:
+        return [str(error)]

@@ -1,0 +1,105 @@
+"""The configuration: typed schemas, their registration with Hydra, and how a composed config becomes components."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from hydra import compose as hydra_compose
+from hydra import initialize_config_dir
+from hydra.core.config_store import ConfigStore
+from omegaconf import MISSING, DictConfig, OmegaConf
+
+from study.data.nli import MnliHub, NliFile
+from study.data.parallel import ParallelFile, SacrebleuSet
+from study.data.source import DataSource
+from study.measures.ablation import Ablation, AllButOne, Base, NoHead
+from study.measures.measure import Measure
+from study.subjects.source import FairseqTranslator, ModelSource, Precision, SequenceClassifier
+from study.toy.data import ToyNli, ToyTranslation
+from study.toy.models import ToyClassifier, ToyTranslator
+
+HERE = Path(__file__).parent
+CONF = next(folder for folder in (HERE / "conf", HERE.parent / "conf") if folder.is_dir())
+"""The YAML files: within an installed package, or beside it in a clone."""
+
+SCHEMAS: dict[str, dict[str, type]] = {
+    "model": {
+        "sequence_classifier": SequenceClassifier,
+        "fairseq_translator": FairseqTranslator,
+        "toy_classifier": ToyClassifier,
+        "toy_translator": ToyTranslator,
+    },
+    "data": {
+        "nli_file": NliFile,
+        "mnli_hub": MnliHub,
+        "parallel_file": ParallelFile,
+        "sacrebleu_set": SacrebleuSet,
+        "toy_nli": ToyNli,
+        "toy_translation": ToyTranslation,
+    },
+    "measure": {"base": Base, "ablation": Ablation, "all_but_one": AllButOne, "no_head": NoHead},
+}
+"""Schemas by config group; a YAML file takes one by `defaults: [/schema/<group>@_here_: <name>]`."""
+
+
+@dataclass(kw_only=True)
+class StudyConfig:
+    """One job: a measure of a model on a data set.
+
+    Attributes:
+        model: the model under study.
+        data: the test set.
+        measure: which masks to try.
+        results: folder of the stored outcomes.
+        precision: how numbers are computed.
+        device: `auto` (a GPU where there is one), `cpu`, `cuda`, `cuda:1` ...
+        threads: CPU threads; 0 leaves it to torch.
+        batch_tokens: most tokens in a forward pass (times the beam). Changes speed and memory, no outcome.
+    """
+
+    model: ModelSource = MISSING
+    data: DataSource = MISSING
+    measure: Measure = MISSING
+    results: str = "results"
+    precision: Precision = Precision.FLOAT32
+    device: str = "auto"
+    threads: int = 0
+    batch_tokens: int = 8192
+
+
+def register() -> None:
+    """Make the schemas known to Hydra; called before anything is composed."""
+    store = ConfigStore.instance()
+    store.store(name="study_schema", node=StudyConfig)
+    for group, schemas in SCHEMAS.items():
+        for name, schema in schemas.items():
+            store.store(group=f"schema/{group}", name=name, node=schema)
+
+
+def to_study(config: DictConfig) -> StudyConfig:
+    """A composed config as components."""
+    study = OmegaConf.to_object(config)
+    assert isinstance(study, StudyConfig), f"expected a StudyConfig, got {type(study)}"
+    return study
+
+
+def compose(*overrides: str) -> DictConfig:
+    """Compose one job as the command line does: `compose("model=toy_classifier", "data=toy_matched")`."""
+    register()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        return hydra_compose("config", overrides=list(overrides))
+
+
+def groups() -> list[str]:
+    """The config groups: model, data, measure ..."""
+    return sorted(folder.name for folder in CONF.iterdir() if folder.is_dir() and folder.name != "hydra")
+
+
+def options(group: str) -> list[str]:
+    """The YAML files of a config group, without their ending."""
+    return sorted(file.stem for file in (CONF / group).glob("*.yaml"))
+
+
+def description(group: str, name: str) -> str:
+    """What a YAML file says of itself: its first line, a comment."""
+    with (CONF / group / f"{name}.yaml").open(encoding="utf-8") as file:
+        return file.readline().removeprefix("#").strip()

@@ -1,0 +1,266 @@
+"""One job: from a composed config to stored outcomes; and what a launcher may ask about it beforehand.
+
+`StudyTask` is what Hydra hands a launcher. Its methods are the task protocol: a launcher checks, prepares, skips,
+plans and orders jobs by them, and needs to know nothing of heads.
+"""
+
+import logging
+import platform
+import subprocess
+import time
+from functools import lru_cache
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import polars as pl
+from omegaconf import DictConfig
+
+from study.config import StudyConfig, to_study
+from study.data.examples import Examples
+from study.errors import InputError, StudyError
+from study.evaluator import Evaluator
+from study.heads import HeadLayout, mask_key
+from study.setting import SETTING_FILE, Setting, read_setting, short_hash
+from study.statistics import metric
+from study.store import PARTS, Store, read_provenance
+from study.subjects.labels import better_label_order
+
+if TYPE_CHECKING:
+    from study.subjects.subject import Subject
+
+log = logging.getLogger(__name__)
+
+PACKAGES = ("sixteen-heads", "torch", "transformers", "sacrebleu", "sacremoses", "subword-nmt", "numpy")
+
+
+class BaseScoreError(StudyError):
+    """The un-masked model does not reach the score that its config expects."""
+
+
+class StudyTask:
+    """What Hydra runs and launchers ask; every method takes a composed config."""
+
+    def __call__(self, config: DictConfig) -> dict[str, Any]:
+        """Do one job: base score first, then every mask of the measure that is not stored yet.
+
+        Returns:
+            What a launcher shows in its table: base score, its unit, masks, and how many outcomes were computed.
+        """
+        self.prepare(config)
+        self.check(config)
+        study = to_study(config)
+        started = time.monotonic()
+        evaluator = open_evaluator(study)
+        computed = _num_missing(evaluator, study)
+        base = evaluator.base_score()
+        guard(study, evaluator, base)
+        study.measure.run(evaluator)
+        unit, num_masks = evaluator.metric.unit, len(study.measure.masks(evaluator.layout))
+        log.info(
+            "%s of %s on %s: base score %.2f %s, %d masks stored; %s",
+            study.measure.name,
+            study.model.name,
+            study.data.name,
+            base,
+            unit,
+            num_masks,
+            f"{computed:,} outcomes computed in {time.monotonic() - started:.0f} s" if computed else "nothing to do",
+        )
+        return {"base": base, "unit": unit, "masks": num_masks, "computed": computed}
+
+    def check(self, config: DictConfig) -> None:
+        """Refuse a job that cannot work, before anything is computed.
+
+        Raises:
+            StudyError: in words.
+        """
+        study = to_study(config)
+        if study.model.task != study.data.task:
+            raise InputError(
+                f"model '{study.model.name}' does {study.model.task}, data '{study.data.name}' is for {study.data.task}"
+            )
+        if study.batch_tokens < 1 or study.threads < 0 or (study.data.limit is not None and study.data.limit < 1):
+            raise InputError("batch_tokens and data.limit must be at least 1, threads at least 0")
+        _check_device(study.device)
+        if not self.missing(config):
+            setting, _ = _setting(study)
+            layout = _stored_layout(setting, study)
+            if layout is not None:
+                study.measure.masks(layout)
+
+    def missing(self, config: DictConfig) -> list[str]:
+        """What the job needs that must be downloaded or made first, in words."""
+        study = to_study(config)
+        return [*study.model.missing(), *study.data.missing()]
+
+    def prepare(self, config: DictConfig) -> None:
+        """Download or make what is `missing`."""
+        study = to_study(config)
+        for source in (study.model, study.data):
+            needed = source.missing()
+            if needed:
+                log.info("getting %s", "; ".join(needed))
+                source.fetch()
+
+    def remaining(self, config: DictConfig) -> int | None:
+        """How many outcomes are not stored yet; None while the model's heads are not known."""
+        if self.missing(config):
+            return None
+        study = to_study(config)
+        setting, _ = _setting(study)
+        return None if _stored_layout(setting, study) is None else _num_missing(open_evaluator(study), study)
+
+    def estimate(self, config: DictConfig) -> float | None:
+        """Seconds that the remaining outcomes will take at the rate of those stored; None where none is stored."""
+        left = self.remaining(config)
+        if left is None:
+            return None
+        study = to_study(config)
+        folder = _setting(study)[0].folder(Path(study.results))
+        parts = [read_provenance(part) for part in folder.glob(PARTS)]
+        rows = sum(part["rows"] for part in parts)
+        return left * sum(part["seconds"] for part in parts) / rows if rows else None
+
+    def stage(self, config: DictConfig) -> int:
+        """Jobs of a lower stage must be complete before this one starts."""
+        return int(to_study(config).measure.stage)
+
+
+def open_evaluator(study: StudyConfig) -> Evaluator:
+    """The evaluator of a job's model on its data; the model is loaded once an outcome is missing.
+
+    Raises:
+        StudyError: when the data, the model's files or the results folder are not fit.
+    """
+    setting, examples = _setting(study)
+    layout = _stored_layout(setting, study) or load_subject(study).layout
+    return Evaluator(
+        Store(Path(study.results), setting, layout, examples),
+        setting,
+        examples.take(range(min(study.data.limit or len(examples), len(examples)))),
+        lambda: load_subject(study),
+        batch_tokens=study.batch_tokens,
+        provenance={"batch_tokens": study.batch_tokens, "device": study.device, **_versions()},
+    )
+
+
+_loaded: dict[str, "Subject"] = {}
+"""The last subject of this process, for the next job of a sweep that studies the same."""
+
+
+def load_subject(study: StudyConfig) -> "Subject":
+    """Load and certify the model of a job, once for all jobs of this process that study it."""
+    import torch  # not before a model is needed: a finished job is recognised without it
+
+    from study.certify import certify
+
+    key = short_hash([study.model.identity(), study.device, study.threads])
+    if key not in _loaded:
+        _loaded.clear()
+        if study.threads:
+            torch.set_num_threads(study.threads)
+        automatic = "cuda" if torch.cuda.is_available() else "cpu"
+        subject = study.model.load(torch.device(automatic if study.device == "auto" else study.device))
+        certificate = certify(subject)
+        log.info(
+            "loaded %s: %d heads (%s), on %s, certified (masking is exact within %.1g)",
+            subject.loaded,
+            len(subject.layout),
+            subject.layout,
+            subject.device,
+            certificate.largest_difference,
+        )
+        _loaded[key] = subject
+    return _loaded[key]
+
+
+def guard(study: StudyConfig, evaluator: Evaluator, base: float) -> None:
+    """Stop a sweep whose un-masked model does not do what it should.
+
+    Raises:
+        BaseScoreError: when the labels are in another order, or the base score is not the expected one.
+    """
+    _guard_labels(evaluator)
+    expected = study.model.expected.get(study.data.name)
+    if expected is None:
+        return
+    if study.data.limit is not None:
+        log.info("base score not compared with the expected %.2f: only the first examples are used", expected.score)
+    elif abs(base - expected.score) > expected.tolerance:
+        raise BaseScoreError(
+            f"base score of {study.model.name} on {study.data.name} is {base:.2f} {evaluator.metric.unit}, expected "
+            f"{expected.score:.2f} ± {expected.tolerance:.2f}. Likely wrong: another checkpoint, text that was already "
+            "tokenised or not segmented as in training, labels in another order, another max_length or beam. "
+            f"If this score is right, say so: model.expected.{study.data.name}.score={base:.2f}"
+        )
+
+
+def _guard_labels(evaluator: Evaluator) -> None:
+    """Stop where another order of the model's labels would be far better: a wrong order is a common, silent fault."""
+    rows = evaluator.outcomes(evaluator.layout.full()[None])
+    if "prediction" not in rows.columns:
+        return
+    labels = evaluator.setting.subject["labels"]
+    gold = pl.DataFrame({"example": evaluator.examples.ids, "gold": evaluator.examples.targets})
+    gold = gold.join(rows, on="example", maintain_order="left")
+    predicted = [labels[i] for i in gold["prediction"]]
+    order = better_label_order(gold["gold"].to_list(), predicted, tuple(labels))
+    if order is not None:
+        raise BaseScoreError(
+            f"the labels of the model are in another order than {list(labels)}: with model.labels={list(order)} "
+            "far more of its predictions are right"
+        )
+
+
+def _setting(study: StudyConfig) -> tuple[Setting, Examples]:
+    examples = study.data.examples()
+    if not len(examples):
+        raise InputError(f"data '{study.data.name}' has no examples")
+    setting = Setting(
+        model=study.model.name,
+        data=study.data.name,
+        metric=study.model.metric,
+        subject={**study.model.identity(), "precision": str(study.precision)},
+        examples={"digest": examples.digest(), "count": len(examples)},
+        statistic=metric(study.model.metric).signature,
+    )
+    return setting, examples
+
+
+def _stored_layout(setting: Setting, study: StudyConfig) -> HeadLayout | None:
+    """The model's heads as an earlier job found them: no need to load the model to know them."""
+    folder = setting.folder(Path(study.results))
+    if not (folder / SETTING_FILE).is_file():
+        return None
+    return HeadLayout.from_json(read_setting(folder)["heads"])
+
+
+def _num_missing(evaluator: Evaluator, study: StudyConfig) -> int:
+    masks = [evaluator.layout.full(), *study.measure.masks(evaluator.layout)]
+    return sum(map(len, evaluator.remaining([mask_key(mask) for mask in masks]).values()))
+
+
+def _check_device(device: str) -> None:
+    kind, _, number = device.partition(":")
+    if kind not in {"auto", "cpu", "cuda", "mps"} or (number and not number.isdigit()):
+        raise InputError(f"device '{device}': expected auto, cpu, cuda, cuda:N or mps")
+
+
+@lru_cache(maxsize=1)
+def _versions() -> dict[str, Any]:
+    """Versions of what computes, and the revision of the code where it runs from a clone."""
+
+    def of(package: str) -> str | None:
+        try:
+            return version(package)
+        except PackageNotFoundError:
+            return None
+
+    here = Path(__file__).parent
+    git = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=here, capture_output=True, text=True)
+    return {
+        "packages": {"python": platform.python_version(), **{package: of(package) for package in PACKAGES}},
+        "revision": git.stdout.strip() or None,
+        "machine": platform.machine(),
+    }

@@ -1,0 +1,38 @@
+"""The nearest right name to a misspelt override, added to Hydra's message."""
+
+import difflib
+import re
+from collections.abc import Iterator
+
+from omegaconf import DictConfig
+
+from study.config import compose, groups, options
+
+
+def nearest_names(error: Exception) -> str:
+    """The message of a Hydra or OmegaConf error, with the nearest allowed name where one was misspelt."""
+    message = str(error)
+    wrong = _misspelt(message)
+    if wrong is None:
+        return message
+    group, _, name = wrong.rpartition("/")
+    allowed = options(group) if group else [*groups(), *_keys(compose())]
+    near = difflib.get_close_matches(name if group else wrong, list(allowed), n=3, cutoff=0.5)
+    return f"{message}\nDid you mean {' or '.join(near)}?" if near else message
+
+
+def _misspelt(message: str) -> str | None:
+    """The name that was not found, as Hydra and OmegaConf word it."""
+    for pattern in (r"Could not find '([\w/]+)'", r"full_key: ([\w.]+)", r"Could not override '([\w./@]+)'"):
+        match = re.search(pattern, message)
+        if match:
+            return match[1]
+    return None
+
+
+def _keys(config: DictConfig, prefix: str = "") -> Iterator[str]:
+    for key in config:
+        yield f"{prefix}{key}"
+        value = config._get_node(key)
+        if isinstance(value, DictConfig):
+            yield from _keys(value, f"{prefix}{key}.")

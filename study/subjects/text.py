@@ -1,0 +1,180 @@
+"""The text processing of fairseq's translation models: Moses tokens, subwords, and the dictionary that numbers them.
+
+    raw text  --sacremoses-->  tokens  --subword-nmt-->  subwords  --dictionary-->  ids, closed by </s>
+
+and back. The settings must be those of the model's training: a model whose text is processed otherwise translates
+without a complaint, and badly.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from sacremoses import MosesDetokenizer, MosesTokenizer
+from subword_nmt.apply_bpe import BPE
+
+from study.errors import InputError
+from study.files import file_digest
+
+SPECIAL = ("<s>", "<pad>", "</s>", "<unk>")
+"""The words that fairseq puts before those of every dictionary file."""
+START, PAD, END, UNKNOWN = range(len(SPECIAL))
+
+OVERWRITE = "#fairseq:overwrite"
+"""Ends a line whose word stands in the dictionary already and is to have the later number."""
+
+SEPARATOR = "@@"
+CACHED = 2**16
+"""Texts whose processing is remembered: masks that matter little leave most translations as they were."""
+
+
+@dataclass(frozen=True)
+class Dictionary:
+    """Words and their numbers.
+
+    Attributes:
+        words: every entry in order, the special words first; an entry that was overwritten keeps its place.
+        index: number of each word.
+        path: the file that it was read from.
+    """
+
+    words: tuple[str, ...]
+    index: dict[str, int]
+    path: Path
+
+    def __len__(self) -> int:
+        return len(self.words)
+
+    @classmethod
+    def read(cls, path: Path) -> "Dictionary":
+        """Read a `dict.<language>.txt`: a word and its count a line.
+
+        Raises:
+            InputError: when the file is missing, not UTF-8, malformed, or names a word twice; says which line.
+        """
+        words, index = list(SPECIAL), {word: i for i, word in enumerate(SPECIAL)}
+        for number, line in enumerate(_lines(path), start=1):
+            word, overwrite = _parse(line, f"{path}, line {number}")
+            if word in index and not overwrite:
+                raise InputError(f"{path}, line {number}: '{word}' stands in the dictionary already")
+            index[word] = len(words)
+            words.append(word)
+        return cls(tuple(words), index, path)
+
+
+def _lines(path: Path) -> list[str]:
+    try:
+        lines = path.read_text(encoding="utf-8").split("\n")
+    except FileNotFoundError as error:
+        raise InputError(f"no dictionary {path}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} is no dictionary: not UTF-8 text ({error})") from error
+    return lines[:-1] if lines[-1] == "" else lines
+
+
+def _parse(line: str, where: str) -> tuple[str, bool]:
+    fields = line.rstrip().rsplit(" ", 1)
+    overwrite = fields[-1] == OVERWRITE
+    if overwrite:
+        fields = fields[0].rsplit(" ", 1)
+    if len(fields) != 2 or not fields[1].isdecimal():
+        raise InputError(f"{where}: expected 'word count', got {line[:60]!r}")
+    return fields[0], overwrite
+
+
+@dataclass(frozen=True, kw_only=True)
+class TextProcessing:
+    """Where a fairseq model's text files are, and how its text was tokenised.
+
+    Attributes:
+        source_dictionary: `dict.<source language>.txt`.
+        target_dictionary: `dict.<target language>.txt`.
+        bpe_codes: merges of subword-nmt.
+        source_lang: code of the language that is read, for the tokeniser.
+        target_lang: code of the language that is written, for the detokeniser.
+        escape: whether the model knows `&apos;` for an apostrophe, and so on (the Moses tokeniser's default).
+        aggressive_dash_splits: whether it knows `@-@` for the hyphen in a compound (the tokeniser's `-a`).
+    """
+
+    source_dictionary: Path
+    target_dictionary: Path
+    bpe_codes: Path
+    source_lang: str
+    target_lang: str
+    escape: bool
+    aggressive_dash_splits: bool
+
+    def identity(self) -> dict[str, Any]:
+        """Digests of the files and all the settings, as JSON values."""
+        files = {"source": self.source_dictionary, "target": self.target_dictionary, "bpe_codes": self.bpe_codes}
+        return {
+            "files": {name: file_digest(path) for name, path in files.items()},
+            "tokens": "moses",
+            "subwords": "subword-nmt",
+            "source_lang": self.source_lang,
+            "target_lang": self.target_lang,
+            "escape": self.escape,
+            "aggressive_dash_splits": self.aggressive_dash_splits,
+        }
+
+    def load(self) -> "FairseqText":
+        """The processing, ready for use.
+
+        Raises:
+            InputError: when a file is missing or malformed.
+        """
+        return FairseqText(self)
+
+
+class FairseqText:
+    """Text to ids of the source dictionary, ids of the target dictionary to text.
+
+    Attributes:
+        source: dictionary of what is read.
+        target: dictionary of what is written.
+    """
+
+    def __init__(self, settings: TextProcessing) -> None:
+        self.source = Dictionary.read(settings.source_dictionary)
+        self.target = Dictionary.read(settings.target_dictionary)
+        self._settings = settings
+        self._tokenizer = MosesTokenizer(settings.source_lang)
+        self._detokenizer = MosesDetokenizer(settings.target_lang)
+        self._bpe = _read_bpe(settings.bpe_codes)
+        self._decode = lru_cache(CACHED)(self._decode_uncached)
+
+    def encode(self, text: str) -> tuple[int, ...]:
+        """Ids of a raw text, `</s>` last; words that the dictionary lacks become `<unk>`."""
+        tokens = self._tokenizer.tokenize(
+            text,
+            escape=self._settings.escape,
+            aggressive_dash_splits=self._settings.aggressive_dash_splits,
+            return_str=True,
+        )
+        subwords = self._bpe.process_line(tokens).split()
+        return (*(self.source.index.get(subword, UNKNOWN) for subword in subwords), END)
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Detokenised text of ids; `<s>` and `</s>` are left out, unknown words stand as `<unk>`, as fairseq's do."""
+        return self._decode(tuple(ids))
+
+    def _decode_uncached(self, ids: tuple[int, ...]) -> str:
+        subwords = " ".join(self.target.words[i] for i in ids if i not in (START, END))
+        tokens = f"{subwords} ".replace(f"{SEPARATOR} ", "").split()
+        return self._detokenizer.detokenize(tokens)
+
+
+def _read_bpe(path: Path) -> BPE:
+    """The merges of a codes file, checked first: subword-nmt itself ends the program at a malformed line."""
+    try:
+        with path.open(encoding="utf-8") as file:
+            for number, line in enumerate(file, start=1):
+                if len(line.split()) != 2:
+                    raise InputError(f"{path}, line {number}: expected two subwords, got {line[:60]!r}")
+            return BPE(file, separator=SEPARATOR)
+    except FileNotFoundError as error:
+        raise InputError(f"no BPE codes {path}") from error
+    except UnicodeDecodeError as error:
+        raise InputError(f"{path} holds no BPE codes: not UTF-8 text ({error})") from error

@@ -1,0 +1,86 @@
+import csv
+import gzip
+import json
+
+import polars as pl
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from study.data.table import read_table
+from study.errors import InputError
+
+# Whatever a tab-separated file without quoting can hold.
+cells = st.text(st.characters(exclude_characters="\t\n\r", exclude_categories=["Cs"]), min_size=1)
+
+
+@given(rows=st.lists(st.tuples(cells, cells), min_size=1, max_size=5))
+def test_three_formats_hold_the_same_table(tmp_path_factory, rows):
+    folder = tmp_path_factory.mktemp("table")
+    texts = {"a": [a for a, _ in rows], "b": [b for _, b in rows]}
+    with (folder / "t.tsv").open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, delimiter="\t", quoting=csv.QUOTE_NONE, quotechar=None, lineterminator="\n")
+        writer.writerows([("a", "b"), *rows])
+    lines = "".join(json.dumps({"b": b, "other": [1], "a": a}) + "\n" for a, b in rows)
+    (folder / "t.jsonl.gz").write_bytes(gzip.compress(lines.encode()))
+    pl.DataFrame(texts).write_parquet(folder / "t.parquet")
+    for name in ("t.tsv", "t.jsonl.gz", "t.parquet"):
+        assert read_table(folder / name, ["a", "b"]).columns == texts
+
+
+def test_a_quote_is_a_character(tmp_path):
+    (tmp_path / "t.tsv").write_text('a\tb\n"open\tclosed"\n')
+    assert read_table(tmp_path / "t.tsv", ["a", "b"]).columns == {"a": ['"open'], "b": ['closed"']}
+
+
+def test_integers_become_text(tmp_path):
+    (tmp_path / "t.jsonl").write_text('{"a": 2}\n{"a": "2"}\n')
+    pl.DataFrame({"a": [2, -1]}).write_parquet(tmp_path / "t.parquet")
+    assert read_table(tmp_path / "t.jsonl", ["a"]).columns == {"a": ["2", "2"]}
+    assert read_table(tmp_path / "t.parquet", ["a"]).columns == {"a": ["2", "-1"]}
+
+
+def test_rows_know_their_line(tmp_path):
+    (tmp_path / "t.tsv").write_text("a\nx\ny\n")
+    (tmp_path / "t.jsonl").write_text('{"a": 1}\n{"a": 2}\n')
+    assert read_table(tmp_path / "t.tsv", ["a"]).where(1).endswith("t.tsv:3")
+    assert read_table(tmp_path / "t.jsonl", ["a"]).where(1).endswith("t.jsonl:2")
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "message"),
+    [
+        ("t.tsv", "a\tb\n1\t2\n1\n", r"t\.tsv:3: 1 fields, but the header has 2"),
+        ("t.tsv", "a\tb\n1\t2\n\n", r"t\.tsv:3: 1 fields, but the header has 2"),
+        ("t.tsv", "a\tbb\n1\t2\n", r"t\.tsv: no column 'b' among a, bb; did you mean 'bb'\?"),
+        ("t.tsv", "a\tb\tb\n1\t2\t3\n", r"t\.tsv: column 'b' stands 2 times in the header"),
+        ("t.tsv", "a\tb\n", r"t\.tsv has a header, but no rows"),
+        ("t.tsv", "", r"t\.tsv is empty"),
+        ("t.csv", "a,b\n1,2\n", r"t\.csv: expected a file named \.tsv"),
+        ("t.jsonl", '{"a": "1", "b": "2"}\n{"a": "1"}\n', r"t\.jsonl:2: no column 'b' among a"),
+        ("t.jsonl", '{"a": "1", "b": "2"}\n{"a": \n', r"t\.jsonl:2: not JSON"),
+        ("t.jsonl", "[1]\n", r"t\.jsonl:1: expected a JSON object"),
+        ("t.jsonl", '{"a": "1", "b": null}\n', r"t\.jsonl:1: 'b' must be text or an integer, found None"),
+        ("t.jsonl", '{"a": "1", "b": true}\n', r"t\.jsonl:1: 'b' must be text or an integer, found True"),
+        ("t.jsonl", '{"a": "1", "b": 0.5}\n', r"t\.jsonl:1: 'b' must be text or an integer, found 0\.5"),
+        ("t.parquet", "a\tb\n1\t2\n", r"t\.parquet is not a readable parquet file"),
+    ],
+)
+def test_unfit_files_are_refused_in_words(tmp_path, name, content, message):
+    (tmp_path / name).write_text(content)
+    with pytest.raises(InputError, match=message):
+        read_table(tmp_path / name, ["a", "b"])
+
+
+def test_unfit_parquet_is_refused_in_words(tmp_path):
+    path = tmp_path / "t.parquet"
+    pl.DataFrame({"a": ["1", None]}).write_parquet(path)
+    with pytest.raises(InputError, match=r"t\.parquet: no column 'b' among a"):
+        read_table(path, ["a", "b"])
+    with pytest.raises(InputError, match=r"t\.parquet:2: 'a' must be text or an integer, found None"):
+        read_table(path, ["a"])
+    pl.DataFrame({"a": []}, schema={"a": pl.String}).write_parquet(path)
+    with pytest.raises(InputError, match="no rows"):
+        read_table(path, ["a"])
+    with pytest.raises(InputError, match=r"did you mean 't\.parquet'"):
+        read_table(tmp_path / "tt.parquet", ["a"])
