@@ -27,7 +27,9 @@ DEFAULT_COMMAND = "report"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command; returns the exit code: 0, 2 for an error of the user's, 130 when interrupted."""
     logging.basicConfig(
-        level=logging.INFO, format="%(message)s", handlers=[RichHandler(console=Console(stderr=True), show_time=False)]
+        level=logging.WARNING,
+        format="%(message)s",
+        handlers=[RichHandler(console=Console(stderr=True), show_time=False)],
     )
     options = _parse(list(sys.argv[1:] if arguments is None else arguments))
     try:

@@ -22,7 +22,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
 
-from analysis.words import KIND_NAMES, SCORE_NAMES, signed
+from analysis.words import KIND_LABELS, KIND_NAMES, SCORE_NAMES, signed
 from study.heads import AttentionKind
 
 INK = "#010203"
@@ -33,8 +33,15 @@ KIND_MARKERS = {"encoder_self": "o", "decoder_self": "s", "cross": "^"}
 """Told apart by the colour-blind, on light and dark ground."""
 
 HARM, GAIN = (0.76, 0.27, 0.12), (0.13, 0.42, 0.72)
-DIVERGING = LinearSegmentedColormap.from_list("effect", [(*HARM, 1.0), (*HARM, 0.0), (*GAIN, 0.0), (*GAIN, 1.0)], N=42)
-"""Orange where the score falls, blue where it rises, clear at zero on any ground."""
+DIVERGING = LinearSegmentedColormap.from_list(
+    "effect",
+    [
+        *(((1 - size) / 2, (*HARM, size**0.7)) for size in np.linspace(1, 0, 12)),
+        *(((1 + size) / 2, (*GAIN, size**0.7)) for size in np.linspace(0, 1, 12)),
+    ],
+    N=41,
+)
+"""Orange where the score falls, blue where it rises, clear at zero on any ground; small effects are lifted a little."""
 
 RC: dict[Any, Any] = {
     "svg.fonttype": "none",
@@ -94,7 +101,13 @@ def distribution(ablation: pl.DataFrame, name: str) -> Drawing:
         kinds = _kinds(ablation)
         scores = [ablation.filter(pl.col("kind") == kind)["score"].to_numpy() for kind in kinds]
         bins = _bins(np.concatenate([*scores, [base]]))
-        axes.hist(scores, bins=bins, stacked=True, color=[KIND_COLOURS[kind] for kind in kinds], label=_names(kinds))
+        axes.hist(
+            scores,
+            bins=bins,
+            stacked=True,
+            color=[KIND_COLOURS[kind] for kind in kinds],
+            label=[KIND_LABELS[kind] for kind in kinds],
+        )
         axes.axvline(base, color=INK, linewidth=1, linestyle=(0, (4, 2)))
         axes.margins(y=0.16)
         axes.annotate(
@@ -139,7 +152,7 @@ def scatter(both: pl.DataFrame, labels: tuple[str, str], unit: str, pearson: flo
                 color=KIND_COLOURS[kind],
                 alpha=0.75,
                 linewidths=0,
-                label=KIND_NAMES[kind],
+                label=KIND_LABELS[kind],
             )
         _name_outliers(axes, both)
         axes.margins(0.08)
@@ -147,7 +160,7 @@ def scatter(both: pl.DataFrame, labels: tuple[str, str], unit: str, pearson: flo
         axes.set(title=f"{r}, {both.height} heads")
         axes.set(xlabel=f"effect on {labels[0]} ({unit})", ylabel=f"effect on {labels[1]} ({unit})")
         if len(kinds) > 1:
-            figure.legend(loc="outside lower center", ncols=2, handletextpad=0.2, columnspacing=1)
+            figure.legend(loc="outside lower center", ncols=3, handletextpad=0.2, columnspacing=1)
         return _draw(figure, name, f"Effect of each head on {labels[0]} against {labels[1]}, {r}")
 
 
@@ -246,10 +259,6 @@ def _draw(figure: Figure, name: str, title: str, tips: Mapping[str, str] | None 
 def _kinds(table: pl.DataFrame) -> list[str]:
     present = set(table["kind"])
     return [str(kind) for kind in AttentionKind if kind in present]
-
-
-def _names(kinds: list[str]) -> list[str]:
-    return [KIND_NAMES[kind] for kind in kinds]
 
 
 def _bins(scores: np.ndarray) -> list[float]:

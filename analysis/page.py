@@ -13,7 +13,7 @@ from analysis.correlation import ALL_KINDS, matched, pairs
 from analysis.effects import Measure, of_measure, strongest
 from analysis.figures import Drawing
 from analysis.read import Domain, Results
-from analysis.words import KIND_NAMES, score, signed, slug
+from analysis.words import KIND_LABELS, KIND_NAMES, score, signed, slug
 from study.heads import AttentionKind
 
 Row = dict[str, Any]
@@ -139,6 +139,7 @@ def render(results: Results, subjects: Sequence[SubjectView]) -> str:
         results=results,
         subjects=subjects,
         kind_names=KIND_NAMES,
+        kind_labels=KIND_LABELS,
         source=paper.SOURCE,
         all_kinds=ALL_KINDS,
     )

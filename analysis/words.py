@@ -9,6 +9,9 @@ KIND_NAMES = {
 }
 """The paper's Enc-Enc, Dec-Dec and Enc-Dec."""
 
+KIND_LABELS = {"encoder_self": "encoder self", "decoder_self": "decoder self", "cross": "encoder–decoder"}
+"""The same where room is scarce."""
+
 SCORE_NAMES = {"bleu": "BLEU", "accuracy": "accuracy (%)"}
 SCORE_UNITS = {"bleu": "BLEU", "accuracy": "%"}
 

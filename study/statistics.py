@@ -52,7 +52,7 @@ class Accuracy(Metric):
     def score(self, sums: Int[np.ndarray, "... 2"]) -> Float[np.ndarray, "..."]:
         """100 x correct / count; NaN of no example."""
         with np.errstate(invalid="ignore"):
-            return 100.0 * sums[..., 0] / sums[..., 1]
+            return np.asarray(100.0 * sums[..., 0] / sums[..., 1])
 
 
 class Bleu(Metric):

@@ -186,7 +186,7 @@ def build(checkpoint: FairseqTransformer) -> PreTrainedModel:
     module.load_state_dict(weights, assign=True)
     for positions in module.modules():
         if isinstance(positions, M2M100SinusoidalPositionalEmbedding):
-            positions.weights = _sinusoids(*positions.weights.shape)
+            positions.weights = torch.nn.Buffer(_sinusoids(*positions.weights.shape), persistent=False)
     return module.eval().requires_grad_(requires_grad=False)
 
 
@@ -224,9 +224,9 @@ def _names(file: IO[bytes]) -> Iterator[str]:
 
 
 def _arguments(content: Mapping[str, Any], path: Path) -> dict[str, Any]:
-    """The model's settings as fairseq's command line names them: `args` of 2018, `cfg["model"]` since, nested or not."""
+    """The model's settings by their names on fairseq's command line: `args` of 2018, `cfg["model"]` since."""
     found = content.get("args") or (content.get("cfg") or {}).get("model")
-    if found is None:
+    if not isinstance(found, Namespace | Mapping):
         raise InputError(f"{path} is no fairseq checkpoint: it holds neither args nor cfg.model")
     args = dict(vars(found)) if isinstance(found, Namespace) else dict(found)
     for part in ("encoder", "decoder", "quant_noise"):
@@ -237,10 +237,12 @@ def _arguments(content: Mapping[str, Any], path: Path) -> dict[str, Any]:
 
 def _reasons_against(args: Mapping[str, Any], weights: Mapping[str, Tensor]) -> Iterator[str]:
     """Why neither FSMT nor M2M100 is this model."""
-    needed = [f"{side}_{what}" for side in LAYER_NORMS for what in ("layers", "attention_heads", "embed_dim")]
+    needed = [
+        f"{side}_{what}" for side in LAYER_NORMS for what in ("layers", "attention_heads", "embed_dim", "ffn_embed_dim")
+    ]
     missing = [name for name in needed if args.get(name) is None]
     if missing:
-        yield f"no encoder-decoder transformer (architecture {args.get('arch')}): its settings lack {', '.join(missing)}"
+        yield f"no encoder-decoder transformer (it is {args.get('arch')}): its settings lack {', '.join(missing)}"
         return
     yield from (f"{name} is set: {what}" for name, what in INEXPRESSIBLE.items() if args.get(name))
     sizes = {name: args[name] for name in SIZES if args.get(name) is not None}
@@ -300,7 +302,17 @@ def _empty_fsmt(checkpoint: FairseqTransformer) -> PreTrainedModel:
         **_config(checkpoint),
     )
     with torch.device("meta"):
-        return FSMTForConditionalGeneration(config)
+        module = FSMTForConditionalGeneration(config)
+    module.model.decoder.output_projection.register_forward_pre_hook(_rows_together)
+    return module
+
+
+def _rows_together(_: torch.nn.Module, inputs: tuple[Tensor]) -> Tensor:
+    """FSMT gives its output projection a transposed tensor, which torch would multiply row by row.
+
+    That took half of the time of decoding.
+    """
+    return inputs[0].flatten(0, 1).unflatten(0, inputs[0].shape[:2])
 
 
 def _empty_m2m100(checkpoint: FairseqTransformer) -> PreTrainedModel:
@@ -348,5 +360,5 @@ def _listed(names: Sequence[str]) -> str:
 
 
 def _sinusoids(rows: int, d: int) -> Tensor:
-    """fairseq's position embeddings: row PAD is zero, the first word of a sentence takes row PAD + 1."""
+    """Position embeddings as fairseq's: row PAD is zero, the first word of a sentence takes row PAD + 1."""
     return SinusoidalPositionalEmbedding.get_embedding(rows, d, PAD)

@@ -54,7 +54,8 @@ class Dictionary:
         Raises:
             InputError: when the file is missing, not UTF-8, malformed, or names a word twice; says which line.
         """
-        words, index = list(SPECIAL), {word: i for i, word in enumerate(SPECIAL)}
+        words: list[str] = [*SPECIAL]
+        index = {word: i for i, word in enumerate(words)}
         for number, line in enumerate(_lines(path), start=1):
             word, overwrite = _parse(line, f"{path}, line {number}")
             if word in index and not overwrite:
@@ -171,7 +172,7 @@ def _read_bpe(path: Path) -> BPE:
     try:
         with path.open(encoding="utf-8") as file:
             for number, line in enumerate(file, start=1):
-                if len(line.split()) != 2:
+                if len(line.strip("\r\n ").split(" ")) != 2:
                     raise InputError(f"{path}, line {number}: expected two subwords, got {line[:60]!r}")
             return BPE(file, separator=SEPARATOR)
     except FileNotFoundError as error:

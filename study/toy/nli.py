@@ -72,6 +72,12 @@ MIXES = {
 HYPOTHESES = (3, 4, 5)
 """How many hypotheses a premise may have."""
 
+NEGATED = 0.2
+"""Probability of `not`, in a premise and where a hypothesis gets another determiner."""
+
+REQUANTIFIED = 0.5
+"""Probability that a hypothesis gets another determiner beside its edits."""
+
 TRIES = 60
 """Attempts at a hypothesis of the label drawn, before another label is drawn."""
 
@@ -79,8 +85,8 @@ TRIES = 60
 def nli_examples(domain: NliDomain, count: int, seed: int = 0) -> Examples:
     """The first `count` examples of a domain: (premise, hypothesis) with a label.
 
-    The columns are `group` (the premise, shared by three to five hypotheses), `genre` and `phenomenon` (the edits, joined
-    by `+`). The same seed gives the same examples on every machine, and a larger `count` only adds some.
+    The columns are `group` (the premise, shared by three to five hypotheses), `genre` and `phenomenon` (the edits,
+    joined by `+`). The same seed gives the same examples on every machine, and a larger `count` only adds some.
     """
     rows = [row for row, _ in zip(_rows(domain, seed), range(count), strict=False)]
     return Examples(
@@ -147,7 +153,7 @@ class Writer:
             determiner=self.chance.choice(tuple(Determiner)),
             agent=self._thing(),
             deed=Deed(verb, patient, place),
-            negated=self._happens(0.25),
+            negated=self._happens(NEGATED),
             passive=patient is not None and self._happens(self.mix.passive),
         )
 
@@ -163,13 +169,16 @@ class Writer:
     def _edited(self, premise: Sentence) -> tuple[Sentence, str]:
         edits = self._edits(premise)
         (number,) = self.chance.choices((1, 2, 3), self.mix.edits)
-        chosen = sorted(self.chance.sample(sorted(edits), number))
-        sentence = premise
-        for name in chosen:
-            sentence = edits[name](sentence)
-        if self._happens(0.7):
-            sentence = self._requantified(sentence)
-        return sentence, "+".join(chosen)
+        chosen = set(self.chance.sample(tuple(edits), number))
+        if self._happens(REQUANTIFIED):
+            chosen.add("quantity")
+        sentence, phenomena = premise, []
+        for name in sorted(chosen):
+            edited = edits[name](sentence)
+            if edited != sentence:
+                phenomena.append(name)
+            sentence = edited
+        return sentence, "+".join(phenomena)
 
     def _edits(self, premise: Sentence) -> dict[str, Edit]:
         """The edits that the premise allows, by the phenomenon that they bring."""
@@ -188,7 +197,7 @@ class Writer:
         return edits
 
     def _requantified(self, sentence: Sentence) -> Sentence:
-        return replace(sentence, determiner=self.chance.choice(tuple(Determiner)), negated=self._happens(0.25))
+        return replace(sentence, determiner=self.chance.choice(tuple(Determiner)), negated=self._happens(NEGATED))
 
     def _renamed(self, thing: Thing) -> Thing:
         """With a wider or narrower noun or another one of its kind; seldom an unrelated one."""
@@ -252,7 +261,7 @@ def _swapped(sentence: Sentence) -> Sentence:
 
 
 def realise(sentence: Sentence) -> str:
-    """A sentence as text: `Not every old hen is pushing a duck in the barn.`, or its passive."""
+    """A sentence as text: `Every old hen is not pushing a duck in the barn.`, or its passive."""
     agents = f"{sentence.determiner} {_words(sentence.agent)}"
     negation = " not" if sentence.negated else ""
     verb, patient, place = sentence.deed.verb, sentence.deed.patient, sentence.deed.place

@@ -1,9 +1,9 @@
 """The meaning of the toy NLI language: when a premise entails or contradicts a hypothesis.
 
-A sentence says `determiner(agents, deeds)`: of the individuals that are agents (`old dog`), how many are among those that
-do the deed (`chasing a cat in the barn`); `not` stands for the complement of the deed. The label follows from all small
-worlds: entailment where the hypothesis holds in every world of the premise, contradiction where it holds in none, else
-neutral. Speakers name only what there is: in every world both sentences have an agent.
+A sentence says `determiner(agents, deeds)`: of the individuals that are agents (`old hen`), how many are among those
+that do the deed (`chasing a cow in the barn`); `not` stands for the complement of the deed. The label follows from all
+small worlds: entailment where the hypothesis holds in every world of the premise, contradiction where it holds in
+none, else neutral. Speakers name only what there is: in every world both sentences have an agent.
 """
 
 from dataclasses import dataclass
@@ -26,27 +26,21 @@ class Determiner(StrEnum):
     """How many of the agents do the deed."""
 
     EVERY = "every"
-    NOT_EVERY = "not every"
     SOME = "some"
     NO = "no"
     MORE_THAN_ONE = "more than one"
-    EXACTLY_ONE = "exactly one"
 
     def holds(self, agents: int, doing: int) -> bool:
         """Whether it holds when `doing` of `agents` individuals do the deed."""
         match self:
             case Determiner.EVERY:
                 return doing == agents
-            case Determiner.NOT_EVERY:
-                return doing < agents
             case Determiner.SOME:
                 return doing > 0
             case Determiner.NO:
                 return doing == 0
             case Determiner.MORE_THAN_ONE:
                 return doing > 1
-            case Determiner.EXACTLY_ONE:
-                return doing == 1
 
 
 @dataclass(frozen=True)
@@ -139,9 +133,11 @@ def label(premise: Sentence, hypothesis: Sentence) -> Label:
 
 
 WORLD_SIZE = 4
-"""Individuals of the largest world tried: two for each determiner decide it (one that does the deed twice, or does not)."""
+"""Individuals of the largest world tried: no determiner looks at more than two, so two for each sentence decide."""
 
 Quantity = tuple[Determiner, bool]
+Individual = tuple[tuple[bool, bool], tuple[bool, bool]]
+"""What one individual is: (agent of the premise, of the hypothesis), (does the deed of the premise, of the hypothesis)."""
 
 
 @cache
@@ -158,8 +154,8 @@ def _label_of_relations(premise: Quantity, hypothesis: Quantity, agents: Relatio
     return Label.ENTAILMENT if verdicts == {True} else Label.CONTRADICTION
 
 
-def _true_in(world: tuple[tuple[tuple[bool, bool], tuple[bool, bool]], ...], quantity: Quantity, which: int) -> bool:
-    """Whether the first (0) or second (1) sentence holds in a world of individuals (is an agent of, does the deed of)."""
+def _true_in(world: tuple[Individual, ...], quantity: Quantity, which: int) -> bool:
+    """Whether the premise (0) or the hypothesis (1) is true in a world."""
     determiner, negated = quantity
     deeds = [deed[which] != negated for agent, deed in world if agent[which]]
     return determiner.holds(len(deeds), sum(deeds))

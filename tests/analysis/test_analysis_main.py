@@ -1,0 +1,72 @@
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from analysis.__main__ import main
+from study.statistics import MetricName
+
+
+def test_needs_no_torch():
+    code = "import analysis.__main__, sys; print([m for m in ('torch', 'transformers', 'hydra') if m in sys.modules])"
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
+def test_prints_the_summary_and_last_the_page(make, results, capsys):
+    make(data="home", seed=1)
+    make(data="away", seed=2)
+    assert main([str(results)]) == 0
+    printed = capsys.readouterr().out
+    page = Path(printed.splitlines()[-1])
+    assert page == results / "analysis" / "report" / "index.html"
+    assert page.is_file()
+    assert "encoder_self." in printed
+    assert "away / home" in printed
+
+
+def test_guesses_the_results_folder(make, results, monkeypatch, capsys):
+    make()
+    monkeypatch.chdir(results.parent)
+    assert main([]) == 0
+    assert capsys.readouterr().out.splitlines()[-1] == "results/analysis/report/index.html"
+
+
+def test_selects_and_writes_elsewhere(make, results, tmp_path, capsys):
+    make(model="bert")
+    make(MetricName.BLEU, model="fairy", count=5)
+    out = tmp_path / "elsewhere"
+    assert main(["report", str(results), "--model", "bert", "--limit", "10", "--out", str(out)]) == 0
+    assert "fairy" not in (out / "tables" / "effects.csv").read_text()
+    assert "10" in capsys.readouterr().out
+    assert main([str(results), "--metric", "bleu", "--out", str(out)]) == 0
+    assert "bert" not in (out / "tables" / "effects.csv").read_text()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [(["nowhere"], "there is no results folder nowhere"), (["--model", "x"], "no results of model x")],
+)
+def test_a_users_error_is_words_and_exit_code_2(make, results, monkeypatch, capsys, arguments, message):
+    make()
+    monkeypatch.chdir(results.parent)
+    assert main(arguments) == 2
+    assert message in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("arguments", [["--limit", "0"], ["--limit", "many"], ["--metric", "chrf"], ["--modle", "x"]])
+def test_a_wrong_option_is_refused(arguments, capsys):
+    with pytest.raises(SystemExit) as stopped:
+        main(arguments)
+    assert stopped.value.code == 2
+    assert arguments[0] in capsys.readouterr().err
+
+
+def test_an_interrupt_ends_in_words(monkeypatch, capsys):
+    def interrupted(*_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("analysis.__main__.read_results", interrupted)
+    assert main([]) == 130
+    assert "interrupted" in capsys.readouterr().err

@@ -1,0 +1,94 @@
+import re
+from xml.etree import ElementTree
+
+import polars as pl
+import pytest
+
+from analysis import figures
+from analysis.correlation import matched
+from analysis.effects import effects
+from analysis.read import read_domain
+from study.heads import AttentionKind
+from study.statistics import MetricName
+
+SVG = "{http://www.w3.org/2000/svg}"
+
+
+@pytest.fixture
+def table(make) -> pl.DataFrame:
+    return effects(read_domain(make(MetricName.BLEU, data="a<b & $c$", count=8).folder))
+
+
+def drawings(table: pl.DataFrame) -> dict[str, figures.Drawing]:
+    ablation, encoder = table.filter(measure="ablation"), table.filter(kind="encoder_self")
+    alone, none = encoder.filter(measure="all_but_one"), encoder.filter(measure="no_head")
+    return {
+        "distribution": figures.distribution(ablation, "f/1"),
+        "scatter": figures.scatter(matched(ablation, ablation), ("a<b", "c"), "BLEU", 1.0, "f/2"),
+        "heat_map": figures.heat_map(encoder.filter(measure="ablation"), [4, 4, 4], 2.0, "f/heat"),
+        "one_head": figures.one_head_against_none(alone, none, "f/one"),
+    }
+
+
+def text(drawing: figures.Drawing) -> str:
+    return " ".join(node.text or "" for node in ElementTree.fromstring(drawing.file).iter(f"{SVG}text"))
+
+
+def test_every_figure_is_well_formed_and_takes_the_colour_of_the_page(table):
+    for drawing in drawings(table).values():
+        root = ElementTree.fromstring(drawing.file)
+        assert root.tag == f"{SVG}svg"
+        assert root.get("aria-label") == drawing.title
+        assert figures.INK not in drawing.svg
+        assert "currentColor" in drawing.svg
+        assert "date" not in drawing.svg.lower()
+        ids = [node.get("id") for node in root.iter() if node.get("id")]
+        assert len(ids) == len(set(ids))
+        references = re.findall(r'url\(#([^)]*)\)|href="#([^"]*)"', drawing.svg)
+        assert {a or b for a, b in references} <= set(ids)
+
+
+def test_text_is_text_and_names_are_not_read_as_markup_or_mathematics(table):
+    found = drawings(table)
+    assert "a<b & $c$" in text(found["distribution"])
+    assert "BLEU with one head removed" in text(found["distribution"])
+    assert "r = 1.00, 36 heads" in text(found["scatter"])
+    assert "effect on c (BLEU)" in text(found["scatter"])
+    assert "effect (BLEU)" in text(found["one_head"])
+    assert f"base {table['base_score'][0]:.2f}" in text(found["distribution"])
+
+
+def test_the_same_numbers_give_the_same_bytes(table):
+    assert {name: d.svg for name, d in drawings(table).items()} == {name: d.svg for name, d in drawings(table).items()}
+
+
+def test_heat_map_has_a_cell_for_each_head_with_its_number(table):
+    encoder = table.filter(measure="ablation", kind="encoder_self").filter(pl.col("head") != 3)
+    drawing = figures.heat_map(encoder, [4, 4, 4], 2.0, "h")
+    tips = [node.text for node in ElementTree.fromstring(drawing.svg).iter(f"{SVG}title")]
+    assert len(tips) == 12
+    row = encoder.row(by_predicate=(pl.col("layer") == 1) & (pl.col("head") == 2), named=True)
+    assert f"layer 2, head 3: {row['effect']:+.2f} BLEU".replace("-", "−") in tips
+    assert "layer 1, head 4: not measured" in tips
+
+
+def test_colours_are_symmetric_and_clear_at_zero():
+    clear, harm, gain = (figures.DIVERGING(value) for value in (0.5, 0.0, 1.0))
+    assert clear[3] == pytest.approx(0, abs=1e-6)
+    assert (harm[3], gain[3]) == pytest.approx((1, 1))
+    assert harm[:3] == pytest.approx(figures.HARM)
+    assert gain[:3] == pytest.approx(figures.GAIN)
+
+
+def test_colour_limit_is_the_98th_percentile_of_sizes_and_never_zero():
+    assert figures.colour_limit(pl.DataFrame({"effect": [-float(i) for i in range(101)]})) == 98.0
+    assert figures.colour_limit(pl.DataFrame({"effect": [0.0] * 99 + [-3.0]})) == 3.0
+    assert figures.colour_limit(pl.DataFrame({"effect": [0.0, 0.0]})) == 1.0
+    assert figures.colour_limit(pl.DataFrame({"effect": []}, schema={"effect": pl.Float64})) == 1.0
+
+
+def test_constant_effects_and_one_kind_draw(table):
+    flat = table.with_columns(effect=pl.lit(0.0), score=pl.col("base_score"))
+    for drawing in drawings(flat).values():
+        ElementTree.fromstring(drawing.svg)
+    assert list(figures.KIND_COLOURS) == list(map(str, AttentionKind))

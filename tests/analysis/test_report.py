@@ -1,0 +1,149 @@
+import re
+from html.parser import HTMLParser
+
+import polars as pl
+import pytest
+from made_results import CLASSIFIER, every_mask
+
+from analysis import analyse, read_results, write_report
+from study.errors import InputError
+from study.heads import AttentionKind, HeadLayout
+from study.statistics import MetricName
+from study.store import Store
+
+VOID = {"meta", "br", "hr", "img", "link", "input", "col"}
+
+
+class Page(HTMLParser):
+    """Checks that tags nest, and collects text and references."""
+
+    def __init__(self, html: str) -> None:
+        super().__init__()
+        self.open: list[str] = []
+        self.seen: list[str] = []
+        self.ids: list[str] = []
+        self.references: list[str] = []
+        self.words: list[str] = []
+        self.feed(html)
+        self.close()
+        assert self.open == []
+
+    def handle_starttag(self, tag, attrs):
+        self.seen.append(tag)
+        for name, value in attrs:
+            if name == "id":
+                self.ids.append(value)
+            if name in ("src", "href", "xlink:href", "action", "data", "srcset"):
+                self.references.append(value)
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.handle_starttag(tag, attrs)
+        if tag not in VOID:
+            self.open.pop()
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if not self.open or self.open[-1] != "style":
+            self.words.append(data)
+
+    @property
+    def text(self) -> str:
+        return " ".join(" ".join(self.words).split())
+
+
+@pytest.fixture
+def filled(make, results) -> None:
+    for seed, data in enumerate(("home", "away")):
+        make(model="toy_bert", data=data, seed=seed)
+        make(MetricName.BLEU, model="toy_transformer", data=data, seed=seed, count=6)
+
+
+def test_writes_every_file_and_a_page_that_needs_nothing_else(filled, results, tmp_path):
+    path = write_report(analyse(read_results(results)), tmp_path / "out")
+    assert path == tmp_path / "out" / "report" / "index.html"
+    names = {str(p.relative_to(tmp_path / "out")) for p in (tmp_path / "out").rglob("*") if p.is_file()}
+    for table in ("effects", "correlation", "base", "table1", "table2", "table3"):
+        assert {f"tables/{table}.csv", f"tables/{table}.parquet"} <= names
+    figures = [name for name in names if name.endswith(".svg")]
+    assert len(figures) == (2 * (1 + 1 + 1) + 1) + (2 * (1 + 3 + 3) + 1)
+    html = path.read_text(encoding="utf-8")
+    page = Page(html)
+    assert all(reference.startswith("#") for reference in page.references)
+    assert {reference[1:] for reference in page.references} <= set(page.ids)
+    assert len(page.ids) == len(set(page.ids))
+    assert not {"script", "link", "img", "iframe", "object"} & set(page.seen)
+    assert not re.search(r"@import|url\((?!#)", html)
+    assert page.seen.count("svg") == len(figures)
+
+
+def test_the_page_says_the_numbers_with_their_units(filled, results, tmp_path):
+    analysis = analyse(read_results(results))
+    text = Page(write_report(analysis, tmp_path / "out").read_text(encoding="utf-8")).text
+    for row in analysis.base.iter_rows(named=True):
+        unit = "%" if row["metric"] == "accuracy" else "BLEU"
+        assert f"On {row['domain']} it scores {row['base_score']:.2f} {unit} over {row['n']} examples" in text
+        assert row["signature"] in text
+        assert row["setting_id"] in text
+    for row in analysis.correlation.filter(kind="all").iter_rows(named=True):
+        assert f"correlate with r = {row['pearson']:.2f} over {row['heads']} heads" in text
+    assert "no interval is shown" in text
+    assert "torch 2.0" in text
+    assert "Left out" not in text
+
+
+def test_what_is_left_out_stands_on_the_page_escaped(make, results, tmp_path):
+    make(data="home")
+    masks = every_mask(CLASSIFIER)
+    del masks["1" * 16]
+    make(data="baseless", masks=masks)
+    (results / "notes.txt").write_text("toy_<b>: fairseq cannot be installed\n\n")
+    html = write_report(analyse(read_results(results)), tmp_path / "out").read_text(encoding="utf-8")
+    text = Page(html).text
+    assert "Left out toy_<b>: fairseq cannot be installed toy/baseless/" in text
+    assert "toy_<b>" not in html
+
+
+def test_two_settings_of_one_data_set_have_names_of_their_own(make, results, tmp_path):
+    first, second = make(data="home", seed=1), make(data="home", seed=2)
+    make(data="away", seed=3)
+    text = Page(write_report(analyse(read_results(results)), tmp_path / "out").read_text(encoding="utf-8")).text
+    for store in (first, second):
+        assert f"home ({store.folder.name})" in text
+    assert len(list((tmp_path / "out" / "figures").rglob("figure2-*.svg"))) == 2
+
+
+def test_a_base_score_alone_makes_a_page(make, results, tmp_path):
+    make(masks={"1" * 16: CLASSIFIER.full()})
+    analysis = analyse(read_results(results))
+    assert analysis.effects.is_empty()
+    assert "0 of 16" in Page(write_report(analysis, tmp_path / "out").read_text(encoding="utf-8")).text
+
+
+def test_layers_of_unlike_width_and_close_calls(make, results, tmp_path):
+    store: Store = make(layout=HeadLayout({AttentionKind.ENCODER_SELF: (1, 3)}), count=10)
+    again = store.read().rows.with_columns(correct=1 - pl.col("correct"), margin=pl.lit(0.0)).head(2)
+    store.write(again, {})
+    text = Page(write_report(analyse(read_results(results)), tmp_path / "out").read_text(encoding="utf-8")).text
+    assert "4 encoder self-attention heads (2 layers)" in text
+    assert "2 outcomes differed between two computations" in text
+
+
+def test_a_second_report_leaves_no_figure_of_the_first(filled, results, tmp_path):
+    out = tmp_path / "out"
+    write_report(analyse(read_results(results)), out)
+    stale = next((out / "figures").rglob("figure1-home.svg"))
+    stale.rename(stale.with_name("figure1-gone.svg"))
+    write_report(analyse(read_results(results)), out)
+    assert not list((out / "figures").rglob("figure1-gone.svg"))
+    assert stale.exists()
+
+
+def test_an_unwritable_folder_is_an_error_in_words(make, results, tmp_path):
+    make(masks={"1" * 16: CLASSIFIER.full()})
+    (tmp_path / "out").write_text("a file")
+    with pytest.raises(InputError, match="cannot write the report under"):
+        write_report(analyse(read_results(results)), tmp_path / "out")

@@ -1,0 +1,104 @@
+"""The architectures that every stage is tested on: tiny models with random weights, and a tokenizer for them."""
+
+from collections.abc import Callable
+
+import torch
+import transformers as tf
+from tokenizers import Tokenizer, models, pre_tokenizers, processors
+
+VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *(f"w{i}" for i in range(60))]
+LABELS = ("entailment", "neutral", "contradiction")
+TOKENS = len(VOCABULARY)
+SPECIAL = {"pad_token_id": 0, "bos_token_id": 2, "eos_token_id": 3}
+
+
+def tiny_tokenizer(*, one_end: bool = False) -> tf.PreTrainedTokenizerFast:
+    """One token a word `w0` ... `w59`; pairs as [CLS] a [SEP] b [SEP], or with `one_end` (T5) as [CLS] a b [SEP]."""
+    tokenizer = Tokenizer(models.WordLevel({word: i for i, word in enumerate(VOCABULARY)}, unk_token="[UNK]"))
+    tokenizer.pre_tokenizer = pre_tokenizers.Whitespace()
+    pair = "[CLS] $A $B:1 [SEP]:1" if one_end else "[CLS] $A [SEP] $B:1 [SEP]:1"
+    tokenizer.post_processor = processors.TemplateProcessing(
+        single="[CLS] $A [SEP]", pair=pair, special_tokens=[("[CLS]", 2), ("[SEP]", 3)]
+    )
+    return tf.PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer, pad_token="[PAD]", unk_token="[UNK]", cls_token="[CLS]", sep_token="[SEP]"
+    )
+
+
+def _bert_kin(config: type, model: type) -> Callable[[], tf.PreTrainedModel]:
+    sizes = {"hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 32}
+    return lambda: model(config(vocab_size=TOKENS, max_position_embeddings=64, num_labels=3, **sizes, **SPECIAL))
+
+
+def _encoder_decoder(config: type, model: type, **more: object) -> Callable[[], tf.PreTrainedModel]:
+    sizes = {
+        "d_model": 24,
+        "encoder_layers": 2,
+        "decoder_layers": 2,
+        "encoder_attention_heads": 4,
+        "decoder_attention_heads": 3,
+        "encoder_ffn_dim": 32,
+        "decoder_ffn_dim": 32,
+        "max_position_embeddings": 64,
+        "decoder_start_token_id": 3,
+        "forced_eos_token_id": None,
+        "scale_embedding": True,
+    }
+    return lambda: model(config(**{"vocab_size": TOKENS, **sizes, **SPECIAL, **more}))
+
+
+def _t5(model: type, **more: object) -> Callable[[], tf.PreTrainedModel]:
+    sizes = {"d_model": 24, "d_kv": 5, "d_ff": 32, "num_layers": 2, "num_heads": 4, "decoder_start_token_id": 0}
+    return lambda: model(tf.T5Config(vocab_size=TOKENS, pad_token_id=0, eos_token_id=3, **sizes, **more))
+
+
+def _llama() -> tf.PreTrainedModel:
+    sizes = {"hidden_size": 24, "num_hidden_layers": 2, "intermediate_size": 32, "max_position_embeddings": 64}
+    grouped = {"num_attention_heads": 4, "num_key_value_heads": 2}
+    return tf.LlamaForSequenceClassification(
+        tf.LlamaConfig(vocab_size=TOKENS, num_labels=3, **sizes, **grouped, **SPECIAL)
+    )
+
+
+def _gpt2() -> tf.PreTrainedModel:
+    sizes = {"n_embd": 24, "n_layer": 2, "n_head": 4, "n_positions": 64}
+    return tf.GPT2ForSequenceClassification(tf.GPT2Config(vocab_size=TOKENS, num_labels=3, **sizes, **SPECIAL))
+
+
+def _distilbert() -> tf.PreTrainedModel:
+    sizes = {"dim": 24, "n_layers": 2, "n_heads": 4, "hidden_dim": 32, "max_position_embeddings": 64}
+    return tf.DistilBertForSequenceClassification(
+        tf.DistilBertConfig(vocab_size=TOKENS, num_labels=3, pad_token_id=0, **sizes)
+    )
+
+
+CLASSIFIERS: dict[str, Callable[[], tf.PreTrainedModel]] = {
+    "bert": _bert_kin(tf.BertConfig, tf.BertForSequenceClassification),
+    "roberta": _bert_kin(tf.RobertaConfig, tf.RobertaForSequenceClassification),
+    "distilbert": _distilbert,
+    "gpt2": _gpt2,
+    "llama": _llama,
+    "bart": _encoder_decoder(tf.BartConfig, tf.BartForSequenceClassification, num_labels=3),
+    "t5": _t5(tf.T5ForSequenceClassification, num_labels=3),
+}
+
+TRANSLATORS: dict[str, Callable[[], tf.PreTrainedModel]] = {
+    "bart": _encoder_decoder(tf.BartConfig, tf.BartForConditionalGeneration),
+    "marian": _encoder_decoder(tf.MarianConfig, tf.MarianMTModel),
+    "fsmt": _encoder_decoder(
+        tf.FSMTConfig, tf.FSMTForConditionalGeneration, src_vocab_size=TOKENS, tgt_vocab_size=TOKENS, langs=["a", "b"]
+    ),
+    "m2m100": _encoder_decoder(tf.M2M100Config, tf.M2M100ForConditionalGeneration),
+    "t5": _t5(tf.T5ForConditionalGeneration),
+}
+
+
+def build(make: Callable[[], tf.PreTrainedModel], seed: int = 0) -> tf.PreTrainedModel:
+    """A tiny model with random weights, larger than usual so that every head matters."""
+    with torch.random.fork_rng():
+        torch.manual_seed(seed)
+        model = make().eval()
+        for parameter in model.parameters():
+            if parameter.dim() == 2:
+                torch.nn.init.normal_(parameter, std=0.3)
+        return model

@@ -1,0 +1,24 @@
+"""Fixtures that several rooms need, and the run-time check of array shapes while testing."""
+
+import os
+from pathlib import Path
+
+import pytest
+from jaxtyping import install_import_hook
+
+install_import_hook(["study", "analysis"], "beartype.beartype")
+
+
+@pytest.fixture(autouse=True)
+def _own_folders(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No test reaches the network."""
+    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+
+
+@pytest.fixture
+def real() -> Path:
+    """Folder with the trained models and data of the tests marked `real`."""
+    folder = os.environ.get("HEADS_REAL")
+    if not folder:
+        pytest.skip("HEADS_REAL names no folder with trained models and data")
+    return Path(folder)

@@ -1,0 +1,150 @@
+"""Classifiers under masks, against loops that share nothing: one example, one mask, weights zeroed by hand."""
+
+import json
+from pathlib import Path
+
+import cases
+import numpy as np
+import pytest
+import torch
+
+from study.data.examples import Examples
+from study.errors import InputError
+from study.subjects.classifier import Classifier, load_classifier
+from study.subjects.hub import local_folder, model_digests
+from study.subjects.labels import better_label_order, label_names
+
+
+def examples(n: int = 9) -> Examples:
+    generator = np.random.default_rng(1)
+    texts = [
+        tuple(" ".join(f"w{i}" for i in generator.integers(0, 60, generator.integers(2, 9))) for _ in range(2))
+        for _ in range(n)
+    ]
+    return Examples(ids=tuple(map(str, range(n))), texts=tuple(texts), targets=cases.LABELS * (n // 3))
+
+
+def classifier(name: str, **options) -> Classifier:
+    settings = {"labels": cases.LABELS, "max_length": 32, "truncate": False, "loaded": name, **options}
+    return Classifier(cases.build(cases.CLASSIFIERS[name]), cases.tiny_tokenizer(one_end=name == "t5"), **settings)
+
+
+@pytest.mark.parametrize("name", cases.CLASSIFIERS)
+def test_masked_rows_equal_one_example_at_a_time_with_weights_zeroed(name: str) -> None:
+    subject, data = classifier(name), examples()
+    rows = subject.encode(data)
+    masks = np.random.default_rng(2).random((len(rows), len(subject.layout))) < 0.6
+    found = subject.outcomes(rows, masks)
+    tokenizer = cases.tiny_tokenizer(one_end=name == "t5")
+    for i, (text, mask) in enumerate(zip(data.texts, masks, strict=True)):
+        plain = cases.build(cases.CLASSIFIERS[name])
+        plain.config.get_text_config().pad_token_id = 0
+        for head in subject.layout.changed(mask):
+            site = subject.gate.site(head)
+            weight = plain.get_submodule(site.name).weight.data
+            size = site.width // site.num_heads
+            columns = slice(head.index * size, (head.index + 1) * size)
+            if name == "gpt2":
+                weight[columns] = 0.0
+            else:
+                weight[:, columns] = 0.0
+        inputs = tokenizer(*text, return_tensors="pt")
+        if name not in {"bert", "roberta"}:
+            inputs.pop("token_type_ids", None)
+        with torch.no_grad():
+            logits = plain(**inputs).logits[0]
+        best = logits.topk(2).values
+        assert found["prediction"][i] == logits.argmax()
+        assert found["margin"][i] == pytest.approx((best[0] - best[1]).item(), abs=1e-4)
+        gold = torch.tensor(cases.LABELS.index(data.targets[i]))
+        assert found["loss"][i] == pytest.approx(torch.nn.functional.cross_entropy(logits, gold).item(), abs=1e-4)
+        assert found["correct"][i] == int(logits.argmax() == gold)
+
+
+def test_full_mask_is_the_untouched_model() -> None:
+    subject = classifier("bert")
+    rows = subject.encode(examples())
+    full = subject.as_xi(np.tile(subject.layout.full(), (len(rows), 1)))
+    assert torch.equal(subject.response(rows, full), subject.response(rows, None))
+
+
+def test_labels_and_lengths_are_checked() -> None:
+    subject, data = classifier("bert", max_length=10), examples()
+    too_long = sum(len(" ".join(text).split()) + 3 > 10 for text in data.texts)
+    with pytest.raises(InputError, match=rf"{too_long} of 9 examples are over 10 tokens.*model\.truncate=true"):
+        subject.encode(data)
+    cut = classifier("bert", max_length=10, truncate=True).encode(data)
+    assert max(row.cost for row in cut) == 10
+    strange = Examples(ids=("1",), texts=(("w1", "w2"),), targets=("maybe",))
+    with pytest.raises(InputError, match=r"labels \['maybe'\] are not the model's"):
+        subject.encode(strange)
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    model = cases.build(cases.CLASSIFIERS["bert"])
+    model.config.id2label = dict(enumerate(cases.LABELS))
+    model.save_pretrained(tmp_path)
+    cases.tiny_tokenizer().save_pretrained(tmp_path)
+    return tmp_path
+
+
+def load(folder: Path) -> Classifier:
+    return load_classifier(folder, torch.device("cpu"), labels=cases.LABELS, max_length=32, truncate=False)
+
+
+def test_loads_a_folder_in_float32(folder: Path) -> None:
+    subject = load(folder)
+    assert {p.dtype for p in subject.module.parameters()} == {torch.float32}
+    rows = subject.encode(examples())
+    expected = classifier("bert").response(rows, None)
+    assert torch.equal(subject.response(rows, None), expected)
+
+
+def test_digests_name_what_determines_the_outcome(folder: Path) -> None:
+    before = model_digests(folder)
+    assert set(before) == {"config.json", "model.safetensors", "tokenizer.json"}
+    (folder / "notes.md").write_text("of no consequence")
+    assert model_digests(folder) == before
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "layer_norm_eps": 1e-5}))
+    assert model_digests(folder)["config.json"] != before["config.json"]
+
+
+def test_damaged_and_incomplete_folders(folder: Path) -> None:
+    weights = folder / "model.safetensors"
+    weights.write_bytes(weights.read_bytes()[:1000])
+    with pytest.raises(InputError, match="cannot load the classifier"):
+        load(folder)
+    weights.unlink()
+    with pytest.raises(InputError, match="expected config.json and"):
+        model_digests(folder)
+    with pytest.raises(InputError, match="no folder './nowhere'"):
+        local_folder("./nowhere", None)
+    assert local_folder("owner/not-downloaded", None) is None
+
+
+def test_refuses_weights_of_another_shape(folder: Path) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "num_hidden_layers": 3}))
+    with pytest.raises(InputError, match="the weights lack or misfit"):
+        load(folder)
+
+
+def test_label_names(folder: Path) -> None:
+    assert label_names(folder, []) == cases.LABELS
+    assert label_names(folder, ["a", "b", "c"]) == ("a", "b", "c")
+    with pytest.raises(InputError, match="names 2 labels, .* has 3 outputs"):
+        label_names(folder, ["a", "b"])
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps({**config, "id2label": {"0": "LABEL_0", "1": "LABEL_1"}}))
+    with pytest.raises(InputError, match=r"model\.labels="):
+        label_names(folder, [])
+
+
+def test_finds_the_order_of_labels_under_which_most_is_right() -> None:
+    gold = list("eenncc" * 10)
+    predicted = list("nnccee" * 10)
+    assert better_label_order(gold, predicted, ("e", "n", "c")) == ("c", "e", "n")
+    assert better_label_order(gold, gold, ("e", "n", "c")) is None
+    assert better_label_order(gold, list("eennce" * 10), ("e", "n", "c")) is None

@@ -1,0 +1,126 @@
+"""Certification holds for every architecture, and refuses every kind of fault."""
+
+import re
+from collections.abc import Callable
+
+import cases
+import pytest
+import torch
+from torch import nn
+
+from study.certify import CertificationError, certify
+from study.errors import InputError
+from study.gate import find_sites
+from study.heads import AttentionKind, Head
+from study.subjects.classifier import Classifier
+
+KINDS = {
+    "bert": {AttentionKind.ENCODER_SELF: (4, 4)},
+    "roberta": {AttentionKind.ENCODER_SELF: (4, 4)},
+    "distilbert": {AttentionKind.ENCODER_SELF: (4, 4)},
+    "gpt2": {AttentionKind.DECODER_SELF: (4, 4)},
+    "llama": {AttentionKind.DECODER_SELF: (4, 4)},
+    "bart": {AttentionKind.ENCODER_SELF: (4, 4), AttentionKind.DECODER_SELF: (3, 3), AttentionKind.CROSS: (3, 3)},
+    "t5": {AttentionKind.ENCODER_SELF: (4, 4), AttentionKind.DECODER_SELF: (4, 4), AttentionKind.CROSS: (4, 4)},
+}
+
+
+def classifier(name: str) -> Classifier:
+    module = cases.build(cases.CLASSIFIERS[name])
+    return Classifier(module, cases.tiny_tokenizer(), labels=cases.LABELS, max_length=32, truncate=False, loaded=name)
+
+
+@pytest.mark.parametrize("name", cases.CLASSIFIERS)
+def test_every_architecture_is_certified(name: str) -> None:
+    subject = classifier(name)
+    assert subject.layout.counts == KINDS[name]
+    certificate = certify(subject)
+    assert certificate.dead == ()
+    assert certificate.largest_difference < 1e-5
+    assert name in {"t5"} or subject.module.config._attn_implementation == "sdpa"
+
+
+def test_a_dead_head_is_reported_not_refused() -> None:
+    subject = classifier("bert")
+    dead = Head(AttentionKind.ENCODER_SELF, 1, 2)
+    subject.gate.site(dead).head_columns(2).data.zero_()
+    assert certify(subject).dead == (dead,)
+
+
+class _Ignores(nn.Linear):
+    """Reads the weights of its own copy, as fairseq's fused attention does."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return nn.functional.linear(x, self.copy, self.bias)
+
+
+def _weights_are_read_elsewhere(subject: Classifier) -> None:
+    projection = subject.gate.sites[0].projection
+    projection.__class__ = _Ignores
+    projection.copy = projection.weight.detach().clone()
+
+
+def _gate_does_nothing(subject: Classifier) -> None:
+    subject.gate.sites[1].projection._forward_pre_hooks.clear()
+
+
+def _heads_are_cut_elsewhere(subject: Classifier) -> None:
+    subject.gate.sites[0].num_heads, subject.gate.sites[1].num_heads = 4, 4
+    subject.gate.sites[1].head_columns = lambda index: subject.gate.sites[0].head_columns(index)
+
+
+def _rows_mix(subject: Classifier) -> None:
+    plain = subject.as_xi
+    subject.as_xi = lambda masks: plain(masks).mean(dim=0, keepdim=True).expand(len(masks), -1)
+
+
+def _untouched_is_something_else(subject: Classifier) -> None:
+    plain = subject.response
+    subject.response = lambda rows, xi: plain(rows, xi) + (0.0 if xi is None else 1.0)
+
+
+def _not_a_number(subject: Classifier) -> None:
+    subject.module.classifier.bias.data.fill_(float("nan"))
+
+
+@pytest.mark.parametrize(
+    ("sabotage", "reason"),
+    [
+        (_weights_are_read_elsewhere, "columns set to zero"),
+        (_gate_does_nothing, r"encoder_self layer 1 \(bert\.encoder\.layer\.1\.attention\.output\.dense\)"),
+        (_heads_are_cut_elsewhere, "encoder_self layer 1"),
+        (_rows_mix, "rows of one batch with different masks mix"),
+        (_untouched_is_something_else, "the full mask is not the untouched model"),
+        (_not_a_number, "not a number"),
+    ],
+)
+def test_refuses_what_is_not_exact(sabotage: Callable[[Classifier], None], reason: str) -> None:
+    subject = classifier("bert")
+    sabotage(subject)
+    with pytest.raises(CertificationError) as caught:
+        certify(subject)
+    assert any(re.search(reason, given) for given in caught.value.reasons), caught.value
+
+
+def test_gives_all_reasons_at_once() -> None:
+    subject = classifier("bert")
+    _gate_does_nothing(subject)
+    _untouched_is_something_else(subject)
+    with pytest.raises(CertificationError) as caught:
+        certify(subject)
+    assert len(caught.value.reasons) >= 3
+
+
+def test_a_model_without_a_known_projection_is_refused_in_words() -> None:
+    model = cases.build(cases.CLASSIFIERS["bert"])
+    for layer in model.bert.encoder.layer:
+        layer.attention = nn.Identity()
+    with pytest.raises(InputError, match="has no attention whose output projection is known by name"):
+        find_sites(model, causal=False)
+
+
+def test_a_width_that_heads_do_not_divide_is_refused() -> None:
+    model = cases.build(cases.CLASSIFIERS["bert"])
+    model.config.num_attention_heads = 5
+    with pytest.raises(InputError, match="input of 24 cannot be split into 5 heads"):
+        find_sites(model, causal=False)

@@ -1,0 +1,66 @@
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from study.heads import AttentionKind, HeadLayout
+from study.setting import Setting, SettingError, differences, read_setting
+from study.statistics import MetricName
+
+LAYOUT = HeadLayout({AttentionKind.ENCODER_SELF: (2, 2)})
+SETTING = Setting(
+    model="m",
+    data="d",
+    metric=MetricName.ACCURACY,
+    subject={"files": {"model.safetensors": "0123"}, "labels": ["no", "yes"], "precision": "float32"},
+    examples={"digest": "4567", "count": 3},
+    statistic="accuracy|percent",
+)
+
+
+def test_id_is_pinned() -> None:
+    """An id that changes orphans every result folder in the world: it may only change with the outcome schema."""
+    assert SETTING.id == "4c8dd5bafdea"
+    assert SETTING.subject_id == "8796202d807a"
+
+
+def test_names_are_no_part_of_the_identity() -> None:
+    assert replace(SETTING, model="other", data="other").id == SETTING.id
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"subject": {**SETTING.subject, "precision": "bfloat16"}},
+        {"examples": {"digest": "89ab", "count": 3}},
+        {"metric": MetricName.BLEU},
+        {"statistic": "accuracy|share"},
+    ],
+)
+def test_what_determines_an_outcome_changes_the_id(change: dict) -> None:
+    other = replace(SETTING, **change)
+    assert other.id != SETTING.id
+    assert (other.subject_id == SETTING.subject_id) == ("examples" in change)
+
+
+def test_differences_name_the_place() -> None:
+    assert differences({"a": {"b": 1, "c": 2}}, {"a": {"b": 1, "c": 3}, "d": 4}) == [
+        "a.c: expected 2, found 3",
+        "d: expected null, found 4",
+    ]
+
+
+@pytest.mark.parametrize("content", ["{", "[]", "{}", '{"identity": {}}'])
+def test_refuses_what_is_no_setting(tmp_path: Path, content: str) -> None:
+    (tmp_path / "setting.json").write_text(content)
+    with pytest.raises(SettingError, match="is not a setting file"):
+        read_setting(tmp_path)
+
+
+def test_refuses_another_schema(tmp_path: Path) -> None:
+    stored = SETTING.to_json(LAYOUT)
+    stored["identity"]["schema"] = 99
+    (tmp_path / "setting.json").write_text(json.dumps(stored))
+    with pytest.raises(SettingError, match="outcome schema 99, this program reads 1"):
+        read_setting(tmp_path)
