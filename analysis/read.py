@@ -5,20 +5,19 @@ be compared is left out and named: a mask that lacks examples, a setting without
 """
 
 import logging
-from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
+from analysis.provenance import provenance
 from study.errors import InputError, StudyError
 from study.heads import HeadLayout, mask_key, parse_mask
 from study.setting import SETTING_FILE, SettingError, read_setting
 from study.statistics import Metric, MetricName, metric
-from study.store import EXAMPLES_FILE, PARTS, read_parts, read_provenance
+from study.store import EXAMPLES_FILE, read_parts
 
 log = logging.getLogger(__name__)
 
@@ -187,7 +186,7 @@ def read_domain(folder: Path, limit: int | None = None) -> Domain:
         rows=complete,
         close_calls=outcomes.close_calls,
         left_out=tuple(left_out),
-        provenance=_provenance(folder),
+        provenance=provenance(folder),
     )
 
 
@@ -271,36 +270,6 @@ def _mask_name(key: str, layout: HeadLayout) -> str:
     """A mask in words that fit on a line."""
     off = layout.changed(parse_mask(key, layout))
     return f"{' and '.join(map(str, off))} off" if len(off) <= 2 else f"{len(off)} heads off from {off[0]}"
-
-
-def _provenance(folder: Path) -> dict[str, tuple[str, ...]]:
-    """The distinct values of each entry that stands with the parts; dates shortened to first and last day."""
-    values: dict[str, Counter[str]] = {}
-    for part in sorted(folder.glob(PARTS)):
-        try:
-            entries = read_provenance(part)
-        except (KeyError, ValueError):  # written by something else: the rows count, their origin is unknown
-            entries = {"written": "unknown"}
-        for name, value in _flat(entries):
-            values.setdefault(name, Counter())[_day(value) if name == "written" else value] += 1
-    distinct = {name: tuple(sorted(counts)) for name, counts in values.items()}
-    dates = distinct.get("written", ())
-    return {**distinct, "written": (dates[0], dates[-1]) if len(dates) > 2 else dates}
-
-
-def _flat(entries: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
-    for name, value in entries.items():
-        if isinstance(value, Mapping):
-            yield from _flat(value)
-        elif value is not None:
-            yield str(name), str(value)
-
-
-def _day(stamp: str) -> str:
-    try:
-        return datetime.fromisoformat(stamp).date().isoformat()
-    except ValueError:
-        return stamp
 
 
 def _notes(folder: Path) -> tuple[str, ...]:

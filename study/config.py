@@ -14,8 +14,7 @@ from study.data.source import DataSource
 from study.measures.ablation import Ablation, AllButOne, Base, NoHead
 from study.measures.measure import Measure
 from study.subjects.source import FairseqTranslator, ModelSource, Precision, SequenceClassifier
-from study.toy.data import ToyNli, ToyTranslation
-from study.toy.models import ToyClassifier, ToyTranslator
+from study.toy.sources import ToyClassifier, ToyNli, ToyTranslation, ToyTranslator
 
 HERE = Path(__file__).parent
 CONF = next(folder for folder in (HERE / "conf", HERE.parent / "conf") if folder.is_dir())

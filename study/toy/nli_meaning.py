@@ -137,7 +137,7 @@ WORLD_SIZE = 4
 
 Quantity = tuple[Determiner, bool]
 Individual = tuple[tuple[bool, bool], tuple[bool, bool]]
-"""What one individual is: (agent of the premise, of the hypothesis), (does the deed of the premise, of the hypothesis)."""
+"""What one individual is: (agent of the premise, of the hypothesis), (does the deed of the one, of the other)."""
 
 
 @cache

@@ -17,7 +17,7 @@ from transformers import BertConfig, BertForSequenceClassification, BertTokenize
 
 from study.data.examples import Examples
 from study.errors import InputError
-from study.training.progress import progress_bar
+from study.progress import progress
 from study.training.recipes import ClassifierRecipe
 
 log = logging.getLogger(__name__)
@@ -54,7 +54,7 @@ def train_classifier(recipe: ClassifierRecipe, train: Examples, dev: Examples, f
         Accuracy on `dev`, in percent.
 
     Raises:
-        InputError: when there is nothing to learn (no example, one label only), or `dev` has a label that `train` lacks.
+        InputError: when there is nothing to learn (no example, one label only), or `dev` has other labels.
     """
     labels = _learnable(train, dev)
     tokenizer = learn_tokenizer([text for texts in train.texts for text in texts], recipe)
@@ -130,7 +130,9 @@ def epoch_batches(lengths: Int[Tensor, " examples"], batch_size: int, generator:
     return [batches[i] for i in torch.randperm(len(batches), generator=generator).tolist()]
 
 
-def fit(model: BertForSequenceClassification, tokenizer: BertTokenizer, data: Encoded, recipe: ClassifierRecipe) -> None:
+def fit(
+    model: BertForSequenceClassification, tokenizer: BertTokenizer, data: Encoded, recipe: ClassifierRecipe
+) -> None:
     """Train the model as the recipe says."""
     generator = torch.Generator().manual_seed(recipe.seed)
     epochs = [epoch_batches(data.lengths, recipe.batch_size, generator) for _ in range(recipe.epochs)]
@@ -140,7 +142,7 @@ def fit(model: BertForSequenceClassification, tokenizer: BertTokenizer, data: En
         optimizer, lambda step: triangle((step + 1) / (steps + 1), recipe.warmup)
     )
     model.train()
-    with progress_bar("training the classifier", steps) as advance:
+    with progress("training the classifier", steps, "steps") as advance:
         for batch in (batch for batches in epochs for batch in batches):
             loss = model(**_tensors(data, batch, tokenizer)).loss
             loss.backward()
@@ -148,7 +150,7 @@ def fit(model: BertForSequenceClassification, tokenizer: BertTokenizer, data: En
             optimizer.step()
             schedule.step()
             optimizer.zero_grad()
-            advance(f"loss {loss.item():.3f}")
+            advance(1)
     model.eval()
 
 

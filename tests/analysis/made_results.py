@@ -13,26 +13,7 @@ from study.store import Store
 
 CLASSIFIER = HeadLayout({AttentionKind.ENCODER_SELF: (4, 4, 4, 4)})
 TRANSLATOR = HeadLayout(dict.fromkeys(AttentionKind, (4, 4, 4)))
-WORDS = [
-    "a",
-    "small",
-    "red",
-    "house",
-    "stands",
-    "near",
-    "the",
-    "old",
-    "river",
-    "and",
-    "two",
-    "dogs",
-    "run",
-    "over",
-    "green",
-    "fields",
-    "every",
-    "day",
-]
+WORDS = tuple("a small red house stands near the old river and two dogs run over green fields".split(" "))  # noqa: SIM905
 
 
 def every_mask(layout: HeadLayout) -> dict[str, np.ndarray]:

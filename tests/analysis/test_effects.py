@@ -98,15 +98,13 @@ def test_other_masks_and_the_order_of_rows_change_nothing():
     assert table.equals(head_effects(needed.sample(fraction=1, shuffle=True, seed=1), layout, Accuracy()))
 
 
-def test_small_integer_columns_do_not_overflow():
+def test_narrow_integer_columns_do_not_overflow():
     layout = HeadLayout({AttentionKind.ENCODER_SELF: (1,)})
     rows = pl.DataFrame(
-        {
-            "mask": ["1"] * 300 + ["0"] * 300,
-            "example": [str(i) for i in range(300)] * 2,
-            "correct": [1] * 300 + [0] * 300,
-        }
-    ).with_columns(pl.col("correct").cast(pl.Int8), count=pl.lit(1, pl.Int8))
+        [(mask, str(i), right << 30, 1 << 30) for mask, right in (("1", 1), ("0", 0)) for i in range(4)],
+        schema={"mask": pl.String, "example": pl.String, "correct": pl.Int32, "count": pl.Int32},
+        orient="row",
+    )
     assert head_effects(rows, layout, Accuracy()).filter(measure="ablation")["effect"].to_list() == [-100.0]
 
 

@@ -132,7 +132,8 @@ def test_layers_of_unlike_width_and_close_calls(make, results, tmp_path):
     assert "2 outcomes differed between two computations" in text
 
 
-def test_a_second_report_leaves_no_figure_of_the_first(filled, results, tmp_path):
+def test_a_second_report_leaves_no_figure_of_the_first(make, results, tmp_path):
+    make(data="home")
     out = tmp_path / "out"
     write_report(analyse(read_results(results)), out)
     stale = next((out / "figures").rglob("figure1-home.svg"))

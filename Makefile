@@ -1,0 +1,47 @@
+# `make study` on a fresh machine: installs into .venv, runs the embedded study, prints the path of its page.
+
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+RESULTS ?= results
+FAIRSEQ := ve-fairseq==0.12.3
+
+.PHONY: help install study test check format lock clean
+
+help:  ## say what there is to make
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+
+install: $(VENV)/.installed  ## make .venv with everything that the lock file pins
+
+$(VENV)/.installed: pyproject.toml requirements.lock
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/pip install --quiet --constraint requirements.lock torch
+	$(BIN)/pip install --quiet --constraint requirements.lock --editable '.[dev,fairseq]'
+	$(BIN)/pip install --quiet --no-deps $(FAIRSEQ) || echo "fairseq has no wheel for this machine: the toy translation is left out"
+	touch $@
+
+study: install  ## the embedded study: two made languages, every head, and a page about them
+	$(BIN)/python -m study experiment=toy_nli results=$(RESULTS)
+	@if $(BIN)/python -c 'import importlib.util, sys; sys.exit(importlib.util.find_spec("fairseq") is None)'; \
+	then rm -f $(RESULTS)/notes.txt; $(BIN)/python -m study experiment=toy_translation results=$(RESULTS); \
+	else echo "The toy translation model: fairseq, which trains it, is not installed." > $(RESULTS)/notes.txt; fi
+	$(BIN)/python -m analysis $(RESULTS)
+
+test: install  ## the tests; nothing else is needed
+	$(BIN)/pytest -q
+
+check: install  ## format, lint, types, import rules
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/pyright
+	$(BIN)/lint-imports
+
+format: install  ## put the code into its format
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+lock: install  ## pin the versions now installed
+	$(BIN)/pip freeze --exclude-editable | grep -v '^ve-fairseq' | sed 's/+cpu$$//' > requirements.lock
+
+clean:  ## remove results and logs; the cache of made models stays
+	rm -rf results logs

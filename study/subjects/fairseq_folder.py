@@ -1,0 +1,152 @@
+"""Where a fairseq translation model is, and how it translates. No tensor is imported before it is loaded."""
+
+from __future__ import annotations
+
+import sys
+import tarfile
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import TYPE_CHECKING, Any
+
+from study.data.source import Task
+from study.errors import InputError
+from study.files import cache_folder, file_digest
+from study.statistics import MetricName
+from study.subjects.source import ModelSource, Precision
+
+if TYPE_CHECKING:
+    import torch
+
+    from study.subjects.subject import Subject
+    from study.subjects.text import TextProcessing
+
+CHECKPOINTS = ("checkpoint_best.pt", "model.pt")
+BPE_CODES = ("bpecodes", "bpe.codes")
+
+
+@dataclass(kw_only=True)
+class FairseqTranslator(ModelSource):
+    """A folder with a transformer trained by fairseq, its dictionaries and its BPE codes.
+
+    Attributes:
+        path: the folder; where `url` is set and this is not, it is in the cache.
+        url: a tar archive of the folder, downloaded by `fetch` when the folder is not there.
+        checkpoint: file name; `checkpoint_best.pt` or `model.pt` when not given.
+        bpe_codes: file name; `bpecodes` or `bpe.codes` when not given.
+        source_lang: language read; names the dictionary `dict.<language>.txt`.
+        target_lang: language written; likewise.
+        escape: whether its text was escaped by the Moses tokeniser (`&apos;`).
+        aggressive_dash_splits: whether its compounds were split at hyphens (`@-@`).
+        beam: hypotheses kept in the search.
+        lenpen: exponent of the length in a hypothesis's score.
+        max_len_a: most target tokens: this for each source token
+        max_len_b: and this many more.
+        truncate: cut sources that are longer than the model's positions; they are refused otherwise.
+    """
+
+    task: Task = Task.TRANSLATION
+    metric: MetricName = MetricName.BLEU
+    path: str | None = None
+    url: str | None = None
+    checkpoint: str | None = None
+    bpe_codes: str | None = None
+    source_lang: str = "???"
+    target_lang: str = "???"
+    escape: bool = False
+    aggressive_dash_splits: bool = False
+    beam: int = 5
+    lenpen: float = 1.0
+    max_len_a: float = 0.0
+    max_len_b: int = 200
+    truncate: bool = False
+
+    def missing(self) -> list[str]:
+        """The archive, when there is one and its folder is not there."""
+        return [f"{self.url} into {self._place()}"] if self.url and not self._place().is_dir() else []
+
+    def fetch(self) -> None:
+        """Download and unpack the archive; the folder is whole or not there.
+
+        Raises:
+            InputError: when it cannot be downloaded, or is no tar archive or an unsafe one.
+        """
+        if self.missing() and self.url:
+            _fetch_archive(self.url, self._place())
+
+    def identity(self) -> dict[str, Any]:
+        """Digests of the files, how text is processed and how translations are searched for."""
+        return {
+            "checkpoint": file_digest(self._checkpoint()),
+            "text": self._text().identity(),
+            "decoding": {
+                "search": "fairseq beam search",
+                "beam": self.beam,
+                "lenpen": self.lenpen,
+                "max_len_a": self.max_len_a,
+                "max_len_b": self.max_len_b,
+            },
+            "truncate": self.truncate,
+            "precision": str(Precision.FLOAT32),
+            "masked_by": "zero",
+        }
+
+    def load(self, device: torch.device) -> Subject:
+        """The model in float32."""
+        from study.subjects.translator import Decoding, load_fairseq
+
+        decoding = Decoding(beam=self.beam, lenpen=self.lenpen, max_len_a=self.max_len_a, max_len_b=self.max_len_b)
+        return load_fairseq(self._checkpoint(), self._text(), decoding, device, truncate=self.truncate)
+
+    def _place(self) -> Path:
+        if self.path:
+            return Path(self.path).expanduser()
+        if self.url:
+            return cache_folder() / self.name
+        raise InputError("model.path is not set: give the folder of a fairseq model")
+
+    def _file(self, names: tuple[str, ...], what: str) -> Path:
+        """The one file of these names that is in the folder."""
+        folder = self._place()
+        if not folder.is_dir():
+            advice = ": run `study fetch` with it first" if self.url else ""
+            raise InputError(f"no folder {folder} with a fairseq model{advice}")
+        found = [folder / name for name in names if (folder / name).is_file()]
+        if not found:
+            raise InputError(f"{folder} has no {what}: expected {' or '.join(names)}")
+        return found[0]
+
+    def _checkpoint(self) -> Path:
+        return self._file((self.checkpoint,) if self.checkpoint else CHECKPOINTS, "checkpoint")
+
+    def _text(self) -> TextProcessing:
+        from study.subjects.text import TextProcessing
+
+        return TextProcessing(
+            source_dictionary=self._file((f"dict.{self.source_lang}.txt",), "source dictionary"),
+            target_dictionary=self._file((f"dict.{self.target_lang}.txt",), "target dictionary"),
+            bpe_codes=self._file((self.bpe_codes,) if self.bpe_codes else BPE_CODES, "BPE codes"),
+            source_lang=self.source_lang,
+            target_lang=self.target_lang,
+            escape=self.escape,
+            aggressive_dash_splits=self.aggressive_dash_splits,
+        )
+
+
+def _fetch_archive(url: str, folder: Path) -> None:
+    """Unpack an archive as a folder; what its one top folder holds, if it has one."""
+    from torch.hub import download_url_to_file
+
+    folder.parent.mkdir(parents=True, exist_ok=True)
+    with TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as temporary:
+        archive, content = Path(temporary, "archive"), Path(temporary, "content")
+        try:
+            download_url_to_file(url, str(archive), progress=sys.stderr.isatty())
+            with tarfile.open(archive) as tar:
+                tar.extractall(content, filter="data")
+        except (OSError, tarfile.TarError, EOFError) as error:
+            raise InputError(f"cannot get {url}: {error}") from error
+        inside = list(content.iterdir())
+        if len(inside) == 1 and inside[0].is_dir():
+            content = inside[0]
+        content.rename(folder)

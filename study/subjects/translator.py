@@ -1,0 +1,267 @@
+"""Translation models as subjects: any encoder-decoder of transformers, a text processing, and beam search.
+
+Shapes: R rows, S source tokens, T target tokens, V words, D size of a hidden state.
+"""
+
+from collections.abc import Sequence
+from contextlib import nullcontext
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+from transformers import PreTrainedModel
+
+from study.data.examples import Examples
+from study.errors import InputError
+from study.gate import Gate, find_sites
+from study.statistics import Bleu
+from study.subjects.beam import CachedDecoder, Rule, search
+from study.subjects.fairseq_checkpoint import FairseqTransformer, build, read_checkpoint
+from study.subjects.subject import Encoded, Subject
+from study.subjects.text import CACHED, FairseqText, TextProcessing
+
+PROBE_LENGTHS = (5, 7, 10)
+PROBE_TARGETS = 6
+"""Target tokens of a response, the same for every row."""
+
+
+class Text(Protocol):
+    """Raw text to token ids of the source, token ids of the target to raw text."""
+
+    def encode(self, text: str) -> tuple[int, ...]:
+        """Ids of a text, its end token last."""
+        ...
+
+    def decode(self, ids: Sequence[int]) -> str:
+        """Text of ids."""
+        ...
+
+
+@dataclass(frozen=True, kw_only=True)
+class Decoding:
+    """How translations are searched for: fairseq's beam search.
+
+    Attributes:
+        beam: hypotheses kept.
+        lenpen: exponent of the length in a hypothesis's score.
+        max_len_a: most target tokens for each source token, plus
+        max_len_b: this many; `</s>` counts as a source token, not as a target token.
+    """
+
+    beam: int
+    lenpen: float
+    max_len_a: float
+    max_len_b: int
+
+    def __post_init__(self) -> None:
+        if self.beam < 1:
+            raise InputError(f"model.beam={self.beam}: expected 1 or more")
+        if self.max_len_a < 0 or int(self.max_len_a + self.max_len_b) < 1:
+            raise InputError(
+                f"model.max_len_a={self.max_len_a}, max_len_b={self.max_len_b}: they allow no translation of one token"
+            )
+
+
+class Translator(Subject):
+    """A translation model.
+
+    Outcome columns: BLEU's statistics against the reference, `margin` (see `study.subjects.beam`),
+    `hypothesis_score` (log-probability in nats / length^lenpen), `hypothesis` (detokenised).
+    """
+
+    def __init__(
+        self,
+        module: PreTrainedModel,
+        text: Text,
+        decoding: Decoding,
+        *,
+        max_source: int,
+        max_target: int,
+        truncate: bool,
+        loaded: str,
+    ) -> None:
+        """Put the gate into a model.
+
+        Args:
+            module: an encoder-decoder, on its device.
+            text: its text processing.
+            decoding: how to translate.
+            max_source: most source tokens, `</s>` counted.
+            max_target: most target tokens, `</s>` counted.
+            truncate: cut longer sources; refuse them otherwise.
+            loaded: one line that says what this is and where it came from.
+        """
+        self.module = module.eval().requires_grad_(requires_grad=False)
+        self.device = module.device
+        self.metric = Bleu()
+        self.loaded = loaded
+        self._text, self._decoding = text, decoding
+        self._max_source, self._max_target, self._truncate = max_source, max_target, truncate
+        self._rule = Rule(
+            beam=decoding.beam,
+            lenpen=decoding.lenpen,
+            start=_token(module, "decoder_start_token_id"),
+            end=_token(module, "eos_token_id"),
+            pad=_token(module, "pad_token_id"),
+        )
+        self._statistics = lru_cache(CACHED)(self._statistics_uncached)
+        self.gate = Gate(find_sites(module, causal=False))
+        probe = self.probe()
+        self.gate.find_batch_axis(lambda: self.response(probe, None), rows=len(probe))
+
+    def encode(self, examples: Examples) -> list[Encoded]:
+        """Sources to ids of the source dictionary; the references stay text.
+
+        Raises:
+            InputError: for sources that are empty or over the model's number of positions.
+        """
+        empty = [name for name, texts in zip(examples.ids, examples.texts, strict=True) if not texts[0].strip()]
+        if empty:
+            raise InputError(f"{len(empty)} of {len(examples)} sources are empty, the first is '{empty[0]}'")
+        sources = [self._text.encode(texts[0]) for texts in examples.texts]
+        too_long = [i for i, source in enumerate(sources) if len(source) > self._max_source]
+        if too_long and not self._truncate:
+            longest = max(too_long, key=lambda i: len(sources[i]))
+            raise InputError(
+                f"{len(too_long)} of {len(examples)} sources are over {self._max_source} tokens, the longest "
+                f"('{examples.ids[longest]}') has {len(sources[longest])}: choose model.truncate=true to cut them"
+            )
+        for i in too_long:
+            sources[i] = (*sources[i][: self._max_source - 1], sources[i][-1])
+        return [
+            Encoded(name, source, target, cost=len(source) * self._decoding.beam)
+            for name, source, target in zip(examples.ids, sources, examples.targets, strict=True)
+        ]
+
+    @torch.no_grad()
+    def outcomes(self, rows: Sequence[Encoded], masks: Bool[np.ndarray, "rows heads"]) -> dict[str, Any]:
+        """Translate each row under its mask."""
+        found = search(self._decoder(rows, self.as_xi(masks)), self._rule, self._limits(rows))
+        tokens, lengths = found.tokens.cpu().tolist(), found.lengths.cpu().tolist()
+        hypotheses = [self._text.decode(ids[:length]) for ids, length in zip(tokens, lengths, strict=True)]
+        statistics = np.array(
+            [self._statistics(text, str(row.target)) for text, row in zip(hypotheses, rows, strict=True)]
+        )
+        return {
+            **{name: statistics[:, i] for i, name in enumerate(self.metric.statistics)},
+            "margin": found.margins.cpu().numpy(),
+            "hypothesis_score": found.scores.cpu().numpy(),
+            "hypothesis": hypotheses,
+        }
+
+    def probe(self) -> list[Encoded]:
+        """Three rows of random words, of 5, 7 and 10 tokens."""
+        generator = np.random.default_rng(0)
+        words = self._words(self.module.get_input_embeddings().get_parameter("weight").shape[0])
+        return [
+            Encoded(f"probe {length}", (*generator.choice(words, length - 1).tolist(), self._rule.end), "", length)
+            for length in PROBE_LENGTHS
+        ]
+
+    def response(self, rows: Sequence[Encoded], xi: Float[Tensor, "rows heads"] | None) -> Float[Tensor, "rows out"]:
+        """Log-probabilities of every word after each token of a random target, in one pass.
+
+        A row's target depends on its source alone.
+        """
+        source_RS, present_RS = self._padded(rows)
+        with self.gate.masked(xi) if xi is not None else nullcontext():
+            output = self.module(
+                input_ids=source_RS,
+                attention_mask=present_RS,
+                decoder_input_ids=self._random_targets(rows),
+                use_cache=False,
+            )
+        return output.logits.log_softmax(-1).flatten(1)
+
+    def other_responses(
+        self, rows: Sequence[Encoded], xi: Float[Tensor, "rows heads"]
+    ) -> dict[str, Float[Tensor, "rows out"]]:
+        """The same token by token, as the beam search does."""
+        decoder = self._decoder(rows, xi)
+        steps = [decoder.step(token_R) for token_R in self._random_targets(rows).T]
+        return {"decoding with a cache": torch.stack(steps, dim=1).flatten(1)}
+
+    def _decoder(self, rows: Sequence[Encoded], xi: Float[Tensor, "rows heads"]) -> CachedDecoder:
+        """The decoder at its start, after the encoder has read the sources."""
+        source_RS, present_RS = self._padded(rows)
+        with self.gate.masked(xi):
+            encoded_RSD = self.module.get_encoder()(input_ids=source_RS, attention_mask=present_RS).last_hidden_state
+        return CachedDecoder(self.module, self.gate, xi, encoded_RSD, present_RS)
+
+    def _padded(self, rows: Sequence[Encoded]) -> tuple[Int[Tensor, "rows source"], Int[Tensor, "rows source"]]:
+        """Sources with padding at their ends, and 1 where a token is."""
+        lengths = torch.tensor([len(row.source) for row in rows])
+        longest = int(lengths.max())
+        ids = [row.source + (self._rule.pad,) * (longest - len(row.source)) for row in rows]
+        present_RS = (torch.arange(longest) < lengths[:, None]).long()
+        return torch.tensor(ids, device=self.device), present_RS.to(self.device)
+
+    def _limits(self, rows: Sequence[Encoded]) -> Int[Tensor, " rows"]:
+        """Most target tokens of each row, `</s>` left out."""
+        a, b, most = self._decoding.max_len_a, self._decoding.max_len_b, self._max_target - 1
+        return torch.tensor([min(int(a * len(row.source) + b), most) for row in rows], device=self.device)
+
+    def _random_targets(self, rows: Sequence[Encoded]) -> Int[Tensor, "rows target"]:
+        words = self._words(self._target_words)
+        drawn = [np.random.default_rng(row.source).choice(words, PROBE_TARGETS - 1).tolist() for row in rows]
+        return torch.tensor([[self._rule.start, *row] for row in drawn], device=self.device)
+
+    @property
+    def _target_words(self) -> int:
+        config = self.module.config
+        return getattr(config, "tgt_vocab_size", None) or config.vocab_size
+
+    def _words(self, number: int) -> Int[np.ndarray, " words"]:
+        """All ids but the special ones."""
+        return np.setdiff1d(np.arange(number), [self._rule.start, self._rule.end, self._rule.pad])
+
+    def _statistics_uncached(self, hypothesis: str, reference: str) -> Int[np.ndarray, " statistics"]:
+        return self.metric.of_sentences([hypothesis], [reference])[0]
+
+
+def _token(module: PreTrainedModel, name: str) -> int:
+    """A special token of a model, from its config or its generation config."""
+    for config in (module.config, module.generation_config):
+        token = getattr(config, name, None)
+        if isinstance(token, int):
+            return token
+    raise InputError(f"{type(module).__name__} has no {name}: it cannot be told to translate")
+
+
+def load_fairseq(
+    checkpoint: Path, processing: TextProcessing, decoding: Decoding, device: torch.device, *, truncate: bool
+) -> Translator:
+    """A fairseq checkpoint with its dictionaries and BPE codes as a subject.
+
+    Raises:
+        InputError: when a file is missing or damaged, or the dictionaries are not the checkpoint's.
+    """
+    text = processing.load()
+    model = read_checkpoint(checkpoint)
+    _require_dictionaries(model, text)
+    module = build(model)
+    return Translator(
+        module.to(device),
+        text,
+        decoding,
+        max_source=model.max_source_positions,
+        max_target=model.max_target_positions,
+        truncate=truncate,
+        loaded=f"{type(module).__name__} ({'pre' if model.pre_norm else 'post'}-norm) from {checkpoint}",
+    )
+
+
+def _require_dictionaries(model: FairseqTransformer, text: FairseqText) -> None:
+    pairs = [(text.source, model.source_words, "source"), (text.target, model.target_words, "target")]
+    wrong = [
+        f"{dictionary.path} has {len(dictionary)} words (with the special ones), the {side} embedding has {rows} rows"
+        for dictionary, rows, side in pairs
+        if len(dictionary) != rows
+    ]
+    if wrong:
+        raise InputError("\n  - ".join([f"{model.path} was trained with other dictionaries:", *wrong]))
