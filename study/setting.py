@@ -108,7 +108,7 @@ def read_setting(folder: Path) -> dict[str, Any]:
     try:
         stored = json.loads(path.read_text())
         schema = stored["identity"]["schema"]
-    except (json.JSONDecodeError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError) as error:  # not text, not JSON, not of this form
         raise SettingError(f"{path} is not a setting file: {error}") from error
     if schema != OUTCOME_SCHEMA:
         raise SettingError(

@@ -70,12 +70,16 @@ def read_parts(folder: Path) -> Outcomes:
             frames.append(pl.read_parquet(part).with_columns(part=pl.lit(part.name)))
         except (pl.exceptions.PolarsError, OSError) as error:
             raise StoreError(f"cannot read {part}: {error}. Delete it to compute its rows again") from error
-    return _merge(pl.concat(frames, how="vertical"), folder)
+    try:
+        rows = pl.concat(frames, how="vertical")
+    except pl.exceptions.PolarsError as error:
+        raise StoreError(f"{folder}: its parts have different columns: {error}. Delete those that do not fit") from error
+    return _merge(rows, folder)
 
 
 def _merge(rows: pl.DataFrame, folder: Path) -> Outcomes:
     """One row for each mask and example; the first by file name, once the others are seen to agree with it."""
-    doubled = rows.is_duplicated() if rows.is_empty() else rows.select(KEYS).is_duplicated()
+    doubled = rows.select(KEYS).is_duplicated()
     first = rows.unique(subset=KEYS, keep="first", maintain_order=True)
     if not doubled.any():
         return Outcomes(first.drop("part"))

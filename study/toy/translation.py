@@ -182,8 +182,8 @@ class Writer:
         if self._happens(self.mix.speech / 2):
             name = self.chance.choice(NAMES)
             body = Phrase(f"{name}, {body.source}", f"{name}, {body.target}")
-        end = "?" if asks else "."
-        return Phrase(_capitalised(body.source) + end, _capitalised(body.target) + end)
+        source_end, target_end = ("?", " ?") if asks else (".", ".")  # spaced as in French
+        return Phrase(_capitalised(body.source) + source_end, _capitalised(body.target) + target_end)
 
     def _statement(self, subject: Phrase, past: bool) -> Phrase:
         negated = self._happens(0.2)

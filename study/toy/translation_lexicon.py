@@ -39,7 +39,8 @@ def _verbs(table: str) -> tuple[Verb, ...]:
 
 def _pairs(table: str) -> dict[str, str]:
     """Read `red rugel, ...`."""
-    return {source: target for source, target in (entry.split() for entry in table.split(", "))}
+    words = table.replace(",", "").split()
+    return dict(zip(words[::2], words[1::2], strict=True))
 
 
 GENERAL_NOUNS = _nouns(

@@ -84,9 +84,7 @@ def require_fairseq(python: str = sys.executable) -> None:
     except OSError as error:
         raise InputError(f"cannot run the Python interpreter '{python}': {error.strerror or error}") from error
     if not found:
-        raise MissingPackageError(
-            f"training a translation model needs fairseq, which {python} does not have. {INSTALL}"
-        )
+        raise MissingPackageError(f"training a translation model needs fairseq, and {python} has none. {INSTALL}")
 
 
 def prepare_text(recipe: TranslationRecipe, sets: dict[str, Examples], codes: Path, work: Path) -> None:
@@ -212,10 +210,8 @@ def run_logged(
             process.kill()
             raise
     if process.returncode != 0:
-        program = " ".join(command[:3])
-        raise TrainingError(
-            f"`{program} ...` failed with exit code {process.returncode}. The log is {log_path}; it ends:\n{''.join(last)}"
-        )
+        failure = f"`{' '.join(command[:3])} ...` failed with exit code {process.returncode}"
+        raise TrainingError(f"{failure}. The log is {log_path}; it ends:\n{''.join(last)}")
 
 
 class EpochCounter:
