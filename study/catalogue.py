@@ -4,7 +4,7 @@ from omegaconf import DictConfig, OmegaConf
 from rich.console import Console
 from rich.table import Table
 
-from study.config import compose, description, options
+from study.config import CONF, compose, description, options
 from study.errors import StudyError
 
 GROUPS = ("experiment", "model", "data", "measure")
@@ -25,13 +25,17 @@ def needs(group: str, name: str) -> str:
     """What must be given or fetched before this entry can be used; `ready` when nothing."""
     if group == "measure":
         return ""
-    config = compose(f"{group}={name}")
-    parts = ("model", "data") if group == "experiment" else (group,)
-    return "; ".join(dict.fromkeys(need for part in parts for need in _needs(config[part], part))) or "ready"
+    if group == "experiment":
+        params = OmegaConf.load(CONF / group / f"{name}.yaml").hydra.sweeper.params
+        configs = [compose(f"{group}={name}", f"data={data}") for data in params.data.split(",")]
+        wanted = [need for config in configs for part in ("model", "data") for need in _needs(config[part], part)]
+    else:
+        wanted = _needs(compose(f"{group}={name}")[group], group)
+    return "; ".join(dict.fromkeys(wanted)) or "ready"
 
 
 def _needs(config: DictConfig, part: str) -> list[str]:
-    given = sorted(OmegaConf.missing_keys(config))
+    given = sorted(key.rpartition(".")[2] for key in OmegaConf.missing_keys(config))
     if given:
         return [f"{part}.{key}=..." for key in given]
     try:

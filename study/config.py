@@ -13,7 +13,8 @@ from study.data.parallel import ParallelFile, SacrebleuSet
 from study.data.source import DataSource
 from study.measures.ablation import Ablation, AllButOne, Base, NoHead
 from study.measures.measure import Measure
-from study.subjects.source import FairseqTranslator, ModelSource, Precision, SequenceClassifier
+from study.subjects.fairseq_folder import FairseqTranslator
+from study.subjects.source import ModelSource, Precision, SequenceClassifier
 from study.toy.sources import ToyClassifier, ToyNli, ToyTranslation, ToyTranslator
 
 HERE = Path(__file__).parent
@@ -99,6 +100,7 @@ def options(group: str) -> list[str]:
 
 
 def description(group: str, name: str) -> str:
-    """What a YAML file says of itself: its first line, a comment."""
-    with (CONF / group / f"{name}.yaml").open(encoding="utf-8") as file:
-        return file.readline().removeprefix("#").strip()
+    """What a YAML file says of itself: its first comment that is not Hydra's `@package`."""
+    lines = (CONF / group / f"{name}.yaml").read_text(encoding="utf-8").splitlines()
+    comments = (line.removeprefix("#").strip() for line in lines if line.startswith("#"))
+    return next((comment for comment in comments if not comment.startswith("@")), "")

@@ -14,7 +14,7 @@ tokens, T tokens so far, M = 2K + 1 candidates: K kept ones, at most K ends, and
 """
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Protocol, cast, runtime_checkable
 
 import torch
 from jaxtyping import Bool, Float, Int
@@ -58,21 +58,22 @@ class Found:
         margins: see above, in nats; infinite where there was no alternative.
     """
 
-    tokens: Int[Tensor, "rows tokens"]
-    lengths: Int[Tensor, " rows"]
-    scores: Float[Tensor, " rows"]
-    margins: Float[Tensor, " rows"]
+    tokens: Int[Tensor, "R T"]
+    lengths: Int[Tensor, " R"]
+    scores: Float[Tensor, " R"]
+    margins: Float[Tensor, " R"]
 
 
+@runtime_checkable
 class Stepper(Protocol):
     """A decoder that goes on by one token for every hypothesis."""
 
-    def step(self, token_N: Int[Tensor, " hypotheses"]) -> Float[Tensor, "hypotheses words"]:
-        """Log-probabilities of the next token of each hypothesis, this being its last."""
+    def step(self, tokens: Int[Tensor, " N"]) -> Float[Tensor, "N V"]:
+        """Log-probabilities of the next token of each hypothesis, `tokens` being their last; may be written to."""
         ...
 
-    def select(self, origin_N: Int[Tensor, " hypotheses"], *, rows_changed: bool) -> None:
-        """Go on with these hypotheses of the last step; `rows_changed`: also the rows are others than before."""
+    def select(self, origins: Int[Tensor, " N"], *, rows_changed: bool) -> None:
+        """Go on with these hypotheses of the last step; `rows_changed`: they are of other rows than before."""
         ...
 
 
@@ -83,198 +84,199 @@ class CachedDecoder:
         self,
         module: PreTrainedModel,
         gate: Gate,
-        xi_RH: Float[Tensor, "rows heads"],
-        encoded_RSD: Float[Tensor, "rows source d"],
-        source_RS: Int[Tensor, "rows source"],
+        xi: Float[Tensor, "R heads"],
+        encoded: Float[Tensor, "R S D"],
+        present: Int[Tensor, "R S"],
     ) -> None:
         """Start with one hypothesis a row.
 
         Args:
             module: the model.
             gate: masks its heads.
-            xi_RH: what the gate multiplies by, for each row.
-            encoded_RSD: output of the encoder.
-            source_RS: 1 for a source token, 0 for padding.
+            xi: what the gate multiplies by, for each row.
+            encoded: output of the encoder.
+            present: 1 for a source token, 0 for padding.
         """
         self._module, self._gate = module, gate
-        self._xi_NH, self._encoded_NSD, self._source_NS = xi_RH, encoded_RSD, source_RS
+        self._xi, self._encoded, self._present = xi, encoded, present
         self._cache = EncoderDecoderCache(DynamicCache(), DynamicCache())
 
-    def step(self, token_N: Int[Tensor, " hypotheses"]) -> Float[Tensor, "hypotheses words"]:
+    def step(self, tokens: Int[Tensor, " N"]) -> Float[Tensor, "N V"]:
         """See `Stepper`."""
-        with self._gate.masked(self._xi_NH):
+        with self._gate.masked(self._xi):
             output = self._module(
-                encoder_outputs=(self._encoded_NSD,),
-                attention_mask=self._source_NS,
-                decoder_input_ids=token_N[:, None],
+                encoder_outputs=(self._encoded,),
+                attention_mask=self._present,
+                decoder_input_ids=tokens[:, None],
                 past_key_values=self._cache,
                 use_cache=True,
             )
         return output.logits[:, -1].log_softmax(-1)
 
-    def select(self, origin_N: Int[Tensor, " hypotheses"], *, rows_changed: bool) -> None:
-        """See `Stepper`. What belongs to a row, and not to a hypothesis, is moved only when rows are others."""
-        self._cache.self_attention_cache.reorder_cache(origin_N)
+    def select(self, origins: Int[Tensor, " N"], *, rows_changed: bool) -> None:
+        """See `Stepper`. What belongs to a row, and not to a hypothesis, is moved only when it must be."""
+        places = cast(torch.LongTensor, origins)
+        self._cache.self_attention_cache.reorder_cache(places)
         if rows_changed:
-            self._cache.cross_attention_cache.reorder_cache(origin_N)
-            self._xi_NH = self._xi_NH[origin_N]
-            self._encoded_NSD = self._encoded_NSD[origin_N]
-            self._source_NS = self._source_NS[origin_N]
+            self._cache.cross_attention_cache.reorder_cache(places)
+            self._xi, self._encoded, self._present = (x[origins] for x in (self._xi, self._encoded, self._present))
 
 
 @dataclass
 class Candidates:
-    """The M best continuations of each row, best first: log-probability, last token, the beam that it continues."""
+    """The M best continuations of each row, best first.
 
-    score_BM: Float[Tensor, "rows candidates"]
-    token_BM: Int[Tensor, "rows candidates"]
-    beam_BM: Int[Tensor, "rows candidates"]
-    ends_BM: Bool[Tensor, "rows candidates"]
+    Attributes:
+        scores: log-probability of each, with all that comes before it.
+        tokens: the last token of each.
+        beams: which hypothesis it continues.
+        ends: whether it is finished by its last token.
+    """
+
+    scores: Float[Tensor, "B M"]
+    tokens: Int[Tensor, "B M"]
+    beams: Int[Tensor, "B M"]
+    ends: Bool[Tensor, "B M"]
+
+    def going_on(self, number: int) -> Int[Tensor, "B number"]:
+        """Places of the best candidates that do not end."""
+        return self.ends.int().argsort(dim=1, stable=True)[:, :number]
 
 
-def search(decoder: Stepper, rule: Rule, limit_R: Int[Tensor, " rows"]) -> Found:
+def search(decoder: Stepper, rule: Rule, limits: Int[Tensor, " R"]) -> Found:
     """The best hypothesis of every row.
 
     Args:
         decoder: at its start, one hypothesis a row.
         rule: how to search.
-        limit_R: most tokens of each row's hypotheses, `</s>` left out; at least 1.
+        limits: most tokens of each row's hypotheses, `</s>` left out; at least 1.
     """
-    finished = Finished(limit_R, rule)
-    row_B = torch.arange(len(limit_R), device=limit_R.device)
-    token_BWT = torch.full((len(row_B), 1, 1), rule.start, device=limit_R.device)
-    score_BW = torch.zeros((len(row_B), 1), device=limit_R.device)
-    first_limit = int(limit_R.min())
-    for step in range(int(limit_R.max()) + 1):
+    finished = Finished(limits, rule)
+    row_B = torch.arange(len(limits), device=limits.device)
+    token_BWT = torch.full((len(row_B), 1, 1), rule.start, device=limits.device)
+    score_BW = torch.zeros((len(row_B), 1), device=limits.device)
+    first_limit, last_limit = limits.aminmax()
+    shortest, longest = int(first_limit), int(last_limit)
+    for step in range(longest + 1):
         logprob_NV = decoder.step(token_BWT[:, :, -1].flatten())
         logprob_NV[:, rule.pad] = -torch.inf
         if step == 0:
             logprob_NV[:, rule.end] = -torch.inf
-        if step >= first_limit:
-            _only_end(logprob_NV, (limit_R[row_B] <= step).repeat_interleave(token_BWT.shape[1]), rule.end)
+        if step >= shortest:
+            _must_end(logprob_NV, (limits[row_B] <= step).repeat_interleave(score_BW.shape[1]), rule.end)
         found = _candidates(logprob_NV, score_BW, rule)
-        finished.take(found, row_B, token_BWT, step)
+        finished.add(found, row_B, token_BWT)
         going_B = finished.still_searching(row_B, step).nonzero().squeeze(1)
         if len(going_B) == 0:
             break
         rows_changed = step == 0 or len(going_B) < len(row_B)
-        kept_BK = _kept(found, rule.beam)[going_B]
-        beam_BK = found.beam_BM[going_B].gather(1, kept_BK)
-        decoder.select((going_B[:, None] * token_BWT.shape[1] + beam_BK).flatten(), rows_changed=rows_changed)
-        history_BKT = token_BWT[going_B[:, None], beam_BK]
-        token_BWT = torch.cat([history_BKT, found.token_BM[going_B].gather(1, kept_BK)[..., None]], dim=2)
-        score_BW = found.score_BM[going_B].gather(1, kept_BK)
+        kept_BK = found.going_on(rule.beam)[going_B]
+        beam_BK = found.beams[going_B].gather(1, kept_BK)
+        decoder.select((going_B[:, None] * score_BW.shape[1] + beam_BK).flatten(), rows_changed=rows_changed)
+        last_BK1 = found.tokens[going_B].gather(1, kept_BK)[:, :, None]
+        token_BWT = torch.cat([token_BWT[going_B[:, None], beam_BK], last_BK1], dim=2)
+        score_BW = found.scores[going_B].gather(1, kept_BK)
         row_B = row_B[going_B]
     return finished.best()
 
 
-def _only_end(logprob_NV: Float[Tensor, "n words"], must_N: Bool[Tensor, " n"], end: int) -> None:
-    """Forbid everything but the end where it must come."""
-    end_N = logprob_NV[:, end].clone()
-    logprob_NV.masked_fill_(must_N[:, None], -torch.inf)
-    logprob_NV[:, end] = end_N
+def _must_end(logprobs: Float[Tensor, "N V"], which: Bool[Tensor, " N"], end: int) -> None:
+    """Forbid everything but the end to these hypotheses."""
+    end_N = logprobs[:, end].clone()
+    logprobs.masked_fill_(which[:, None], -torch.inf)
+    logprobs[:, end] = end_N
 
 
-def _candidates(logprob_NV: Float[Tensor, "n words"], score_BW: Float[Tensor, "rows beams"], rule: Rule) -> Candidates:
+def _candidates(logprobs: Float[Tensor, "N V"], scores: Float[Tensor, "B W"], rule: Rule) -> Candidates:
     """The M best continuations of each row: the M best of each hypothesis, and the best of these."""
-    rows, beams = score_BW.shape
+    rows, beams = scores.shape
     wanted = 2 * rule.beam + 1
-    best_NM, word_NM = _top(logprob_NV, wanted)
+    best_NM, word_NM = _top(logprobs, wanted)
     per_beam = best_NM.shape[1]
-    total_BC = (best_NM + score_BW.view(-1, 1)).view(rows, -1)
+    total_BC, word_BC = (best_NM + scores.view(-1, 1)).view(rows, -1), word_NM.view(rows, -1)
     short = wanted - total_BC.shape[1]
-    if short > 0:  # a dictionary smaller than M; what fills up has no probability and is the last choice
+    if short > 0:  # fewer words than M: fill up with what has no probability
         total_BC = functional.pad(total_BC, (0, short), value=-torch.inf)
-        word_NM = functional.pad(word_NM.view(rows, -1), (0, short), value=rule.end)
-    score_BM, choice_BM = total_BC.topk(wanted)
-    token_BM = word_NM.view(rows, -1).gather(1, choice_BM)
-    beam_BM = (choice_BM // per_beam).clamp(max=beams - 1)
-    return Candidates(score_BM, token_BM, beam_BM, (token_BM == rule.end) & score_BM.isfinite())
+        word_BC = functional.pad(word_BC, (0, short), value=rule.end)
+    score_BM, place_BM = total_BC.topk(wanted)
+    token_BM = word_BC.gather(1, place_BM)
+    ends_BM = (token_BM == rule.end) & score_BM.isfinite()
+    return Candidates(score_BM, token_BM, (place_BM // per_beam).clamp(max=beams - 1), ends_BM)
 
 
-def _top(logprob_NV: Float[Tensor, "n words"], wanted: int) -> tuple[Tensor, Tensor]:
-    """The `wanted` best words of each hypothesis, fewer if there are fewer, and their log-probabilities."""
-    blocks = logprob_NV.shape[1] // BLOCK
+def _top(logprobs: Float[Tensor, "N V"], wanted: int) -> tuple[Float[Tensor, "N M"], Int[Tensor, "N M"]]:
+    """The best words of each hypothesis, `wanted` or all that there are: log-probabilities and words."""
+    number, words = logprobs.shape
+    blocks = words // BLOCK
     if blocks <= wanted:
-        top = logprob_NV.topk(min(wanted, logprob_NV.shape[1]))
-        return top.values, top.indices
-    whole = blocks * BLOCK
-    block_NM = logprob_NV[:, :whole].unflatten(1, (blocks, BLOCK)).amax(2).topk(wanted).indices
-    inside = torch.arange(BLOCK, device=logprob_NV.device)
-    rest = torch.arange(whole, logprob_NV.shape[1], device=logprob_NV.device).expand(len(logprob_NV), -1)
-    word_NC = torch.cat([(block_NM[..., None] * BLOCK + inside).flatten(1), rest], dim=1)
-    top = logprob_NV.gather(1, word_NC).topk(wanted)
-    return top.values, word_NC.gather(1, top.indices)
-
-
-def _kept(found: Candidates, beam: int) -> Int[Tensor, "rows beam"]:
-    """Places of the K best candidates that do not end."""
-    order_BM = found.ends_BM.int().argsort(dim=1, stable=True)
-    return order_BM[:, :beam]
-
-
-def _gap(chosen: Tensor, dropped: Tensor) -> Tensor:
-    """How far one was from the other; infinite where what was dropped was impossible."""
-    return torch.where(dropped.isfinite() & chosen.isfinite(), chosen - dropped, torch.inf)
+        best = logprobs.topk(min(wanted, words))
+        return best.values, best.indices
+    within, rest = torch.arange(words, device=logprobs.device).split([BLOCK, words - BLOCK])
+    block_NM = logprobs[:, : blocks * BLOCK].unflatten(1, (blocks, BLOCK)).amax(2).topk(wanted).indices
+    outside_blocks = rest[(blocks - 1) * BLOCK :].expand(number, -1)
+    word_NC = torch.cat([(block_NM[:, :, None] * BLOCK + within).flatten(1), outside_blocks], dim=1)
+    best = logprobs.gather(1, word_NC).topk(wanted)
+    return best.values, word_NC.gather(1, best.indices)
 
 
 class Finished:
     """The finished hypotheses of every row: how many, the best of them, and how close the search came to another."""
 
-    def __init__(self, limit_R: Int[Tensor, " rows"], rule: Rule) -> None:
-        rows, device = len(limit_R), limit_R.device
-        self._rule, self._limit_R = rule, limit_R
-        self._count_R = torch.zeros(rows, dtype=torch.long, device=device)
-        self._best_R = torch.full((rows,), -torch.inf, device=device)
-        self._second_R = torch.full((rows,), -torch.inf, device=device)
-        self._margin_R = torch.full((rows,), torch.inf, device=device)
-        self._length_R = torch.zeros(rows, dtype=torch.long, device=device)
-        self._token_RT = torch.full((rows, int(limit_R.max())), rule.pad, device=device)
+    def __init__(self, limits: Int[Tensor, " R"], rule: Rule) -> None:
+        self._limit_R, self._rule = limits, rule
+        self._count_R = torch.zeros_like(limits)
+        self._length_R = torch.zeros_like(limits)
+        self._token_RT = torch.full((len(limits), int(limits.max())), rule.pad, device=limits.device)
+        self._best_R2 = torch.full((len(limits), 2), -torch.inf, device=limits.device)
+        self._margin_R = torch.full((len(limits),), torch.inf, device=limits.device)
 
-    def take(self, found: Candidates, row_B: Tensor, token_BWT: Tensor, step: int) -> None:
-        """Add the candidates that end, and what the choice of this step was close to."""
-        beam = self._rule.beam
-        ends_BK = found.ends_BM[:, :beam]
-        self._count_R[row_B] += ends_BK.sum(1)
-        normalised_BK = (found.score_BM[:, :beam] / (step + 1) ** self._rule.lenpen).where(ends_BK, -torch.inf)
-        if beam == 1:
-            normalised_BK = functional.pad(normalised_BK, (0, 1), value=-torch.inf)
-        (new_B, other_B), place_B2 = normalised_BK.topk(2, dim=1).values.T, normalised_BK.topk(2, dim=1).indices
-        better_B = new_B > self._best_R[row_B]
-        self._second_R[row_B] = torch.stack(
-            [torch.minimum(self._best_R[row_B], new_B), self._second_R[row_B], other_B]
-        ).amax(0)
-        self._best_R[row_B] = torch.maximum(self._best_R[row_B], new_B)
-        winner = better_B.nonzero().squeeze(1)
-        origin = found.beam_BM[winner, place_B2[winner, 0]]
-        self._token_RT[row_B[winner], :step] = token_BWT[winner, origin, 1:]
-        self._length_R[row_B[winner]] = step
-        self._margin_R[row_B] = torch.minimum(self._margin_R[row_B], _margin(found, beam))
+    def add(self, found: Candidates, rows: Int[Tensor, " B"], tokens: Int[Tensor, "B W T"]) -> None:
+        """Take the candidates that end, and what the choice of this step was close to.
 
-    def still_searching(self, row_B: Tensor, step: int) -> Bool[Tensor, " rows"]:
-        """Which rows have fewer than K finished hypotheses and are below their greatest length."""
-        return (self._count_R[row_B] < self._rule.beam) & (self._limit_R[row_B] > step)
+        Args:
+            found: candidates of these rows, which are
+            rows: these ones of all, whose hypotheses so far are
+            tokens: these, the start token included.
+        """
+        beam, length = self._rule.beam, tokens.shape[2]  # of the new hypotheses; `</s>` counts, the start does not
+        ends_BK = found.ends[:, :beam]
+        score_BK = (found.scores[:, :beam] / length**self._rule.lenpen).where(ends_BK, -torch.inf)
+        best_B, place_B = score_BK.max(dim=1)
+        winner = (best_B > self._best_R2[rows, 0]).nonzero().squeeze(1)
+        self._token_RT[rows[winner], : length - 1] = tokens[winner, found.beams[winner, place_B[winner]], 1:]
+        self._length_R[rows[winner]] = length - 1
+        self._best_R2[rows] = torch.cat([self._best_R2[rows], score_BK], dim=1).topk(2).values
+        self._count_R[rows] += ends_BK.sum(1)
+        self._margin_R[rows] = self._margin_R[rows].minimum(_margin(found, beam))
+
+    def still_searching(self, rows: Int[Tensor, " B"], step: int) -> Bool[Tensor, " B"]:
+        """Which of these rows have fewer than K finished hypotheses and are below their greatest length."""
+        return (self._count_R[rows] < self._rule.beam) & (self._limit_R[rows] > step)
 
     def best(self) -> Found:
         """The best hypothesis of every row."""
-        margin_R = torch.minimum(self._margin_R, _gap(self._best_R, self._second_R))
-        return Found(self._token_RT, self._length_R, self._best_R, margin_R)
+        best_R, second_R = self._best_R2.unbind(1)
+        return Found(self._token_RT, self._length_R, best_R, self._margin_R.minimum(_gap(best_R, second_R)))
 
 
-def _margin(found: Candidates, beam: int) -> Float[Tensor, " rows"]:
+def _margin(found: Candidates, beam: int) -> Float[Tensor, " B"]:
     """Smallest gap between what this step chose and what it dropped.
 
     Three choices are made: which K candidates go on (against the next that does not end), which ends count (against
     the first candidate outside the K best), and which do not (against the last inside).
     """
-    score_BM, ends_BM = found.score_BM, found.ends_BM
-    order_BM = ends_BM.int().argsort(dim=1, stable=True)
-    last_kept, first_dropped = (score_BM.gather(1, order_BM[:, i : i + 1]).squeeze(1) for i in (beam - 1, beam))
-    lowest_end_inside = score_BM[:, :beam].where(ends_BM[:, :beam], torch.inf).amin(1)
-    highest_end_outside = score_BM[:, beam:].where(ends_BM[:, beam:], -torch.inf).amax(1)
-    gaps = [
-        _gap(last_kept, first_dropped),
-        _gap(lowest_end_inside, score_BM[:, beam]),
-        _gap(score_BM[:, beam - 1], highest_end_outside),
-    ]
+    score_BM = found.scores
+    kept_B, dropped_B = score_BM.gather(1, found.going_on(beam + 1)[:, -2:]).unbind(1)
+    end_inside_B = score_BM[:, :beam].where(found.ends[:, :beam], torch.inf).amin(1)
+    end_outside_B = score_BM[:, beam:].where(found.ends[:, beam:], -torch.inf).amax(1)
+    gaps = (
+        _gap(kept_B, dropped_B),
+        _gap(end_inside_B, score_BM[:, beam]),
+        _gap(score_BM[:, beam - 1], end_outside_B),
+    )
     return torch.stack(gaps).amin(0)
+
+
+def _gap(chosen: Float[Tensor, " B"], dropped: Float[Tensor, " B"]) -> Float[Tensor, " B"]:
+    """How far one was from the other; infinite where one of them does not exist."""
+    return (chosen - dropped).where(chosen.isfinite() & dropped.isfinite(), torch.inf)

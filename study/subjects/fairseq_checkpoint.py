@@ -12,9 +12,9 @@ import zipfile
 from argparse import Namespace
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from io import BytesIO
+from io import BufferedIOBase, BytesIO
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import torch
 from torch import Tensor
@@ -210,15 +210,15 @@ def _names_in_pickles(path: Path) -> set[str]:
     """The classes and functions that a checkpoint names, found by disassembling it; nothing is run."""
     if zipfile.is_zipfile(path):
         with zipfile.ZipFile(path) as archive:
-            content = next(name for name in archive.namelist() if name.endswith("data.pkl"))
-            return set(_names(BytesIO(archive.read(content))))
+            contents = [name for name in archive.namelist() if name.endswith("data.pkl")]
+            return {name for content in contents for name in _names(BytesIO(archive.read(content)))}
     with path.open("rb") as file:
         return {name for _ in range(PICKLES_BEFORE_1_6) for name in _names(file)}
 
 
-def _names(file: IO[bytes]) -> Iterator[str]:
+def _names(file: BufferedIOBase) -> Iterator[str]:
     """The names in one pickle; the file is left at the pickle's end."""
-    for code, value, _ in pickletools.genops(file):
+    for code, value, _ in pickletools.genops(cast("IO[bytes]", file)):
         if code.name == "GLOBAL":
             yield str(value).replace(" ", ".")
 

@@ -9,6 +9,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
+from omegaconf import MISSING
+
 from study.data.source import Task
 from study.errors import InputError
 from study.files import cache_folder, file_digest
@@ -30,7 +32,7 @@ class FairseqTranslator(ModelSource):
     """A folder with a transformer trained by fairseq, its dictionaries and its BPE codes.
 
     Attributes:
-        path: the folder; where `url` is set and this is not, it is in the cache.
+        path: the folder; when empty, it is in the cache under the model's name.
         url: a tar archive of the folder, downloaded by `fetch` when the folder is not there.
         checkpoint: file name; `checkpoint_best.pt` or `model.pt` when not given.
         bpe_codes: file name; `bpecodes` or `bpe.codes` when not given.
@@ -47,12 +49,12 @@ class FairseqTranslator(ModelSource):
 
     task: Task = Task.TRANSLATION
     metric: MetricName = MetricName.BLEU
-    path: str | None = None
+    path: str = ""
     url: str | None = None
     checkpoint: str | None = None
     bpe_codes: str | None = None
-    source_lang: str = "???"
-    target_lang: str = "???"
+    source_lang: str = MISSING
+    target_lang: str = MISSING
     escape: bool = False
     aggressive_dash_splits: bool = False
     beam: int = 5
@@ -63,7 +65,7 @@ class FairseqTranslator(ModelSource):
 
     def missing(self) -> list[str]:
         """The archive, when there is one and its folder is not there."""
-        return [f"{self.url} into {self._place()}"] if self.url and not self._place().is_dir() else []
+        return [f"{self.url} into {self.folder()}"] if self.url and not self.folder().is_dir() else []
 
     def fetch(self) -> None:
         """Download and unpack the archive; the folder is whole or not there.
@@ -71,8 +73,8 @@ class FairseqTranslator(ModelSource):
         Raises:
             InputError: when it cannot be downloaded, or is no tar archive or an unsafe one.
         """
-        if self.missing() and self.url:
-            _fetch_archive(self.url, self._place())
+        if self.url and self.missing():
+            _fetch_archive(self.url, self.folder())
 
     def identity(self) -> dict[str, Any]:
         """Digests of the files, how text is processed and how translations are searched for."""
@@ -98,7 +100,12 @@ class FairseqTranslator(ModelSource):
         decoding = Decoding(beam=self.beam, lenpen=self.lenpen, max_len_a=self.max_len_a, max_len_b=self.max_len_b)
         return load_fairseq(self._checkpoint(), self._text(), decoding, device, truncate=self.truncate)
 
-    def _place(self) -> Path:
+    def folder(self) -> Path:
+        """Where its files are, or will be once they are fetched.
+
+        Raises:
+            InputError: when neither `path` nor `url` says so.
+        """
         if self.path:
             return Path(self.path).expanduser()
         if self.url:
@@ -107,7 +114,7 @@ class FairseqTranslator(ModelSource):
 
     def _file(self, names: tuple[str, ...], what: str) -> Path:
         """The one file of these names that is in the folder."""
-        folder = self._place()
+        folder = self.folder()
         if not folder.is_dir():
             advice = ": run `study fetch` with it first" if self.url else ""
             raise InputError(f"no folder {folder} with a fairseq model{advice}")

@@ -8,7 +8,7 @@ from contextlib import nullcontext
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import torch
@@ -30,6 +30,7 @@ PROBE_TARGETS = 6
 """Target tokens of a response, the same for every row."""
 
 
+@runtime_checkable
 class Text(Protocol):
     """Raw text to token ids of the source, token ids of the target to raw text."""
 
@@ -98,7 +99,7 @@ class Translator(Subject):
         """
         self.module = module.eval().requires_grad_(requires_grad=False)
         self.device = module.device
-        self.metric = Bleu()
+        self.metric = self._bleu = Bleu()
         self.loaded = loaded
         self._text, self._decoding = text, decoding
         self._max_source, self._max_target, self._truncate = max_source, max_target, truncate
@@ -221,7 +222,7 @@ class Translator(Subject):
         return np.setdiff1d(np.arange(number), [self._rule.start, self._rule.end, self._rule.pad])
 
     def _statistics_uncached(self, hypothesis: str, reference: str) -> Int[np.ndarray, " statistics"]:
-        return self.metric.of_sentences([hypothesis], [reference])[0]
+        return self._bleu.of_sentences([hypothesis], [reference])[0]
 
 
 def _token(module: PreTrainedModel, name: str) -> int:
@@ -245,8 +246,9 @@ def load_fairseq(
     model = read_checkpoint(checkpoint)
     _require_dictionaries(model, text)
     module = build(model)
+    torch.nn.Module.to(module, device)
     return Translator(
-        module.to(device),
+        module,
         text,
         decoding,
         max_source=model.max_source_positions,

@@ -67,7 +67,7 @@ MIXES = {
     NliDomain.TRAIN: _plain(range(7)),
     NliDomain.DEV: _plain(range(7, 8)),
     NliDomain.MATCHED: _plain(range(8, 10)),
-    NliDomain.MISMATCHED: Mix(tuple(OTHER_GENRES), range(10), 0.0, 0.5, 0.5, 0.8, 0.35, (0.4, 0.4, 0.2)),
+    NliDomain.MISMATCHED: Mix(tuple(OTHER_GENRES), range(8, 10), 0.0, 0.5, 0.5, 0.8, 0.35, (0.4, 0.4, 0.2)),
 }
 HYPOTHESES = (3, 4, 5)
 """How many hypotheses a premise may have."""

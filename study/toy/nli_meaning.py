@@ -142,15 +142,15 @@ Individual = tuple[tuple[bool, bool], tuple[bool, bool]]
 
 @cache
 def _label_of_relations(premise: Quantity, hypothesis: Quantity, agents: Relation, deeds: Relation) -> Label:
-    individuals = tuple(product(agents.value, deeds.value))
+    individuals = tuple(product((agent for agent in agents.value if any(agent)), deeds.value))
     verdicts = set()
     for size in range(1, WORLD_SIZE + 1):
         for world in combinations_with_replacement(individuals, size):
             populated = any(agent[0] for agent, _ in world) and any(agent[1] for agent, _ in world)
             if populated and _true_in(world, premise, 0):
                 verdicts.add(_true_in(world, hypothesis, 1))
-    if len(verdicts) == 2:
-        return Label.NEUTRAL
+                if len(verdicts) == 2:
+                    return Label.NEUTRAL
     return Label.ENTAILMENT if verdicts == {True} else Label.CONTRADICTION
 
 

@@ -8,7 +8,8 @@ from omegaconf import MISSING
 from study.data.examples import Examples
 from study.data.source import DataSource, Task
 from study.files import cache_folder
-from study.subjects.source import FairseqTranslator, SequenceClassifier
+from study.subjects.fairseq_folder import FairseqTranslator
+from study.subjects.source import SequenceClassifier
 from study.toy import models
 from study.toy.nli import NliDomain, nli_examples
 from study.toy.translation import TranslationDomain, translation_examples

@@ -81,11 +81,15 @@ def _learnable(train: Examples, dev: Examples) -> tuple[str, ...]:
 
 def learn_tokenizer(texts: Sequence[str], recipe: ClassifierRecipe) -> BertTokenizer:
     """An uncased BERT tokenizer whose WordPiece vocabulary is learnt from the texts."""
+    normalizer, splitter = normalizers.BertNormalizer(lowercase=True), pre_tokenizers.BertPreTokenizer()
+    words = {word for text in texts for word, _ in splitter.pre_tokenize_str(normalizer.normalize_str(text))}
+    # The trainer numbers continuations in the random order of a hash map, and breaks ties by number: number them first.
+    continuations = sorted({f"##{letter}" for word in words for letter in word[1:]})
     learner = Tokenizer(models.WordPiece(unk_token="[UNK]"))
-    learner.normalizer = normalizers.BertNormalizer(lowercase=True)  # pyright: ignore[reportAttributeAccessIssue]
-    learner.pre_tokenizer = pre_tokenizers.BertPreTokenizer()  # pyright: ignore[reportAttributeAccessIssue]
+    learner.normalizer = normalizer  # pyright: ignore[reportAttributeAccessIssue]
+    learner.pre_tokenizer = splitter  # pyright: ignore[reportAttributeAccessIssue]
     trainer = trainers.WordPieceTrainer(
-        vocab_size=recipe.vocabulary, special_tokens=SPECIAL_TOKENS, show_progress=False
+        vocab_size=recipe.vocabulary, special_tokens=SPECIAL_TOKENS + continuations, show_progress=False
     )
     learner.train_from_iterator(texts, trainer)
     return BertTokenizer(vocab=learner.get_vocab(), do_lower_case=True, model_max_length=recipe.max_length)

@@ -108,9 +108,7 @@ def prepare_text(recipe: TranslationRecipe, sets: dict[str, Examples], codes: Pa
 
 def _tokenise(language: str, texts: Sequence[str], ids: Sequence[str]) -> list[str]:
     tokenizer = MosesTokenizer(language)
-    lines = [
-        tokenizer.tokenize(text, escape=False, aggressive_dash_splits=False, return_str=True).strip() for text in texts
-    ]
+    lines = [" ".join(tokenizer.tokenize(text, escape=False, aggressive_dash_splits=False)) for text in texts]
     if "" in lines:
         raise InputError(f"the {language} text of example '{ids[lines.index('')]}' is empty")
     return lines

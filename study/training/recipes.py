@@ -31,7 +31,7 @@ class ClassifierRecipe:
     hidden: int = 64
     inner: int = 128
     initial_range: float = 0.08
-    max_length: int = 64
+    max_length: int = 128
     epochs: int = 4
     batch_size: int = 64
     learning_rate: float = 2e-3
@@ -78,9 +78,9 @@ class TranslationRecipe:
     dropout: float = 0.0
     label_smoothing: float = 0.1
     learning_rate: float = 5e-3
-    warmup_updates: int = 200
+    warmup_updates: int = 300
     clip_norm: float = 1.0
-    max_tokens: int = 2000
-    max_epochs: int = 6
+    max_tokens: int = 1000
+    max_epochs: int = 5
     max_updates: int = 0
     seed: int = 1

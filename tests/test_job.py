@@ -1,0 +1,201 @@
+"""Jobs and sweeps through the command line, on a tiny saved classifier and a file of pairs."""
+
+import json
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import cases
+import numpy as np
+import polars as pl
+import pytest
+
+from study.config import compose, groups, options, to_study
+from study.errors import InputError
+from study.job import BaseScoreError, StudyTask, open_evaluator
+from study.setting import SettingError
+from study.store import read_parts
+
+NUM_PAIRS = 30
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """A folder with `model/` and `pairs.tsv`, whose labels are the model's own predictions for two thirds."""
+    model = cases.build(cases.CLASSIFIERS["bert"])
+    model.config.id2label = dict(enumerate(cases.LABELS))
+    model.save_pretrained(tmp_path / "model")
+    cases.tiny_tokenizer().save_pretrained(tmp_path / "model")
+    generator = np.random.default_rng(5)
+    texts = [" ".join(f"w{i}" for i in generator.integers(0, 60, 5)) for _ in range(2 * NUM_PAIRS)]
+    write_pairs(tmp_path / "pairs.tsv", texts, [cases.LABELS[i % 3] for i in range(NUM_PAIRS)])
+    config = compose(*overrides(tmp_path, "results=" + str(tmp_path / "first")))
+    evaluator = open_evaluator(to_study(config))
+    rows = evaluator.outcomes(evaluator.layout.full()[None])
+    predicted = [cases.LABELS[i] for i in rows["prediction"]]
+    labels = [cases.LABELS[i % 3] if i % 3 == 0 else label for i, label in enumerate(predicted)]
+    write_pairs(tmp_path / "pairs.tsv", texts, labels)
+    return tmp_path
+
+
+def write_pairs(path: Path, texts: list[str], labels: list[str]) -> None:
+    rows = zip(texts[::2], texts[1::2], labels, strict=True)
+    lines = [f"{i}\t{a}\t{b}\t{label}" for i, (a, b, label) in enumerate(rows)]
+    path.write_text("\n".join(["id\tpremise\thypothesis\tlabel", *lines]) + "\n")
+
+
+def overrides(place: Path, *more: str) -> list[str]:
+    return [
+        "model=hf_classifier",
+        f"model.path={place / 'model'}",
+        "model.max_length=32",
+        "data=nli_file",
+        f"data.path={place / 'pairs.tsv'}",
+        f"results={place / 'results'}",
+        "device=cpu",
+        *more,
+    ]
+
+
+def study(place: Path, *more: str, arguments: list[str] | None = None) -> subprocess.CompletedProcess[str]:
+    command = [sys.executable, "-m", "study", *(arguments or overrides(place, *more))]
+    return subprocess.run(command, cwd=place, capture_output=True, text=True, check=False)
+
+
+def stored(place: Path) -> pl.DataFrame:
+    (folder,) = (path.parent for path in (place / "results").glob("*/*/*/setting.json"))
+    return read_parts(folder).rows.sort("mask", "example")
+
+
+def test_every_configuration_composes() -> None:
+    for group in groups():
+        for name in options(group):
+            if group == "schema":
+                continue
+            assert compose(f"{group}={name}").measure.name, f"{group}={name}"
+
+
+def test_every_yaml_says_what_it_is() -> None:
+    from study.config import description
+
+    for group in groups():
+        for name in options(group):
+            assert len(description(group, name)) > 20, f"{group}/{name}"
+
+
+def test_a_job_stores_every_mask_and_a_second_run_finds_all_done(place: Path) -> None:
+    first = study(place, "measure=ablation")
+    assert first.returncode == 0, first.stderr
+    assert stored(place)["mask"].n_unique() == 1 + 8
+    assert stored(place).height == 9 * NUM_PAIRS
+    files = sorted(path.name for path in (place / "results").rglob("part-*"))
+    second = study(place, "measure=ablation")
+    assert second.returncode == 0, second.stderr
+    assert "nothing to do" in second.stdout
+    assert sorted(path.name for path in (place / "results").rglob("part-*")) == files
+
+
+def test_a_finished_job_needs_no_model(place: Path) -> None:
+    config = compose(*overrides(place, "measure=no_head"))
+    assert StudyTask()(config)["computed"] == 3 * NUM_PAIRS
+    look = "import sys, study.job, study.config as c; print(study.job.StudyTask().remaining(c.compose(*sys.argv[1:])));"
+    look += "print('torch' in sys.modules)"
+    command = [sys.executable, "-c", look, *overrides(place, "measure=no_head")]
+    found = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert found.stdout.split() == ["0", "False"]
+
+
+def test_measures_share_masks(place: Path) -> None:
+    task = StudyTask()
+    assert task(compose(*overrides(place, "measure=base")))["computed"] == NUM_PAIRS
+    assert task.remaining(compose(*overrides(place, "measure=ablation"))) == 8 * NUM_PAIRS
+    assert task(compose(*overrides(place, "measure=ablation")))["computed"] == 8 * NUM_PAIRS
+    assert task.estimate(compose(*overrides(place, "measure=no_head"))) > 0
+
+
+def test_a_sweep_of_measures(place: Path) -> None:
+    result = study(place, "measure=ablation,all_but_one,no_head", "hydra.mode=MULTIRUN")
+    assert result.returncode == 0, result.stderr
+    assert stored(place)["mask"].n_unique() == 1 + 8 + 8 + 2
+
+
+def test_killed_and_run_again_agrees_with_an_undisturbed_run(place: Path) -> None:
+    slow = overrides(place, "measure=all_but_one", "batch_tokens=1")
+    hurry = "import study.evaluator as e, sys; e.SECONDS_BETWEEN_PARTS = 0.0; from study.__main__ import main; main()"
+    process = subprocess.Popen([sys.executable, "-c", hurry, *slow], cwd=place, stdout=subprocess.DEVNULL)
+    deadline = time.monotonic() + 60
+    while len(list((place / "results").rglob("part-*"))) < 40 and time.monotonic() < deadline:
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.wait()
+    left = stored(place).height
+    assert 0 < left < 9 * NUM_PAIRS
+    assert study(place, "measure=all_but_one").returncode == 0
+    resumed = stored(place)
+    undisturbed = overrides(place, "measure=all_but_one", f"results={place / 'again'}")
+    StudyTask()(compose(*undisturbed))
+    (folder,) = (path.parent for path in (place / "again").glob("*/*/*/setting.json"))
+    fresh = read_parts(folder).rows.sort("mask", "example")
+    exact = ["mask", "example", "correct", "count", "prediction"]
+    assert resumed.select(exact).equals(fresh.select(exact))
+    assert np.allclose(resumed["margin"], fresh["margin"], atol=1e-4)
+
+
+def test_another_order_of_labels_is_refused_by_its_score(place: Path) -> None:
+    config = compose(*overrides(place, "model.labels=[contradiction,entailment,neutral]", "measure=base"))
+    with pytest.raises(BaseScoreError, match=r"model\.labels=\['entailment', 'neutral', 'contradiction'\]"):
+        StudyTask()(config)
+
+
+def test_an_unexpected_base_score_stops_the_sweep(place: Path) -> None:
+    expected = "+model.expected.nli_file={score: 12.0, tolerance: 1.0}"
+    with pytest.raises(BaseScoreError, match=r"expected 12\.00 ± 1\.00"):
+        StudyTask()(compose(*overrides(place, expected, "measure=ablation")))
+    assert stored(place)["mask"].n_unique() == 1, "nothing but the base score may be computed"
+    StudyTask()(compose(*overrides(place, expected, "data.limit=5", "measure=base")))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        (["model=bert_mnl"], "Did you mean bert_mnli"),
+        (["measure=ablatoin"], "Did you mean ablation"),
+        (["modle=toy_classifier"], "Did you mean model"),
+        (["model.max_lenght=3"], "Did you mean model.max_length"),
+        (["data=toy_news"], "model 'hf_classifier' does classification, data 'toy_news' is for translation"),
+        (["device=gpu"], "device 'gpu': expected auto, cpu"),
+        (["data.limit=0"], "must be at least 1"),
+        (["measure.kinds=[CROSS]"], "has no cross attention: it has encoder_self"),
+        (["model.path=./nowhere"], "no folder './nowhere'"),
+        (["batch_tokens=many"], "batch_tokens"),
+    ],
+)
+def test_bad_input_is_refused_in_words(place: Path, wrong: list[str], says: str) -> None:
+    keep = [item for item in overrides(place) if not any(item.split("=")[0] == w.split("=")[0] for w in wrong)]
+    if wrong == ["data=toy_news"]:
+        keep = [item for item in keep if not item.startswith("data.")]
+    if wrong == ["model=bert_mnl"]:
+        keep = [item for item in keep if not item.startswith("model.")]
+    result = study(place, arguments=[*keep, *wrong])
+    assert result.returncode == 1
+    assert says in result.stderr
+    assert "Traceback" not in result.stderr
+    assert not list((place / "results").rglob("part-*"))
+
+
+def test_a_folder_of_another_setting_is_refused_with_a_diff(place: Path) -> None:
+    StudyTask()(compose(*overrides(place, "measure=base")))
+    (path,) = (place / "results").glob("*/*/*/setting.json")
+    changed = json.loads(path.read_text())
+    changed["identity"]["subject"]["max_length"] = 64
+    path.write_text(json.dumps(changed))
+    with pytest.raises(SettingError, match="max_length: expected 32, found 64"):
+        StudyTask()(compose(*overrides(place, "measure=ablation")))
+
+
+def test_examples_that_are_too_long_are_counted_before_any_work(place: Path) -> None:
+    with pytest.raises(InputError, match="30 of 30 examples are over 8 tokens"):
+        StudyTask()(compose(*overrides(place, "model.max_length=8")))
+    assert not list((place / "results").rglob("part-*"))
