@@ -21,7 +21,7 @@ class Job:
 
     Attributes:
         number: its place in the sweep, from 0.
-        name: its overrides, as shown to people.
+        name: its overrides that not all jobs share, as shown to people.
         config: the composed config, Hydra's own node included.
     """
 
@@ -43,12 +43,14 @@ def compose_jobs(
 ) -> list[Job]:
     """The jobs of a sweep, each config once: overrides that come to the same job are one job."""
     jobs: dict[str, Job] = {}
+    shared = set.intersection(*map(set, job_overrides)) if len(job_overrides) > 1 else set()
     for number, overrides in enumerate(job_overrides, start=first):
         composed = context.config_loader.load_sweep_config(config, list(overrides))
         with open_dict(composed):
             composed.hydra.job.id = str(number)
             composed.hydra.job.num = number
-        job = Job(number, " ".join(filter_overrides(list(overrides))) or "(defaults)", composed)
+        own = filter_overrides([override for override in overrides if override not in shared])
+        job = Job(number, " ".join(own) or "(defaults)", composed)
         jobs.setdefault(OmegaConf.to_yaml(job.task_config, resolve=True, sort_keys=True), job)
     return list(jobs.values())
 

@@ -5,7 +5,9 @@ from rich.console import Console
 from rich.table import Table
 
 from study.config import CONF, compose, description, options
+from study.data.source import DataSource
 from study.errors import StudyError
+from study.subjects.source import ModelSource
 
 GROUPS = ("experiment", "model", "data", "measure")
 
@@ -38,7 +40,9 @@ def _needs(config: DictConfig, part: str) -> list[str]:
     given = sorted(key.rpartition(".")[2] for key in OmegaConf.missing_keys(config))
     if given:
         return [f"{part}.{key}=..." for key in given]
+    source = OmegaConf.to_object(config)
+    assert isinstance(source, ModelSource | DataSource)
     try:
-        return OmegaConf.to_object(config).missing()
+        return source.missing()
     except StudyError as error:
         return [str(error)]

@@ -31,6 +31,12 @@ def file_digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
+def name_of(path: str | Path) -> str:
+    """A short name for what is at a path or of a hub name: its last part, without the ending of a file."""
+    last = Path(path)
+    return last.stem if last.is_file() else last.name
+
+
 def cache_folder() -> Path:
     """Where downloads and made models are kept: `$SIXTEEN_HEADS_CACHE`, else `~/.cache/sixteen-heads`."""
     return Path(os.environ.get("SIXTEEN_HEADS_CACHE", "~/.cache/sixteen-heads")).expanduser()

@@ -6,6 +6,7 @@ plans and orders jobs by them, and needs to know nothing of heads.
 
 import logging
 import platform
+import re
 import subprocess
 import time
 from functools import lru_cache
@@ -80,6 +81,9 @@ class StudyTask:
             raise InputError(
                 f"model '{study.model.name}' does {study.model.task}, data '{study.data.name}' is for {study.data.task}"
             )
+        for name in (study.model.name, study.data.name):
+            if not re.fullmatch(r"[\w+-][\w.+-]*", name):
+                raise InputError(f"'{name}' names a folder: letters, digits and . _ - + are allowed, no other")
         if study.batch_tokens < 1 or study.threads < 0 or (study.data.limit is not None and study.data.limit < 1):
             raise InputError("batch_tokens and data.limit must be at least 1, threads at least 0")
         _check_device(study.device)

@@ -73,7 +73,7 @@ def read_parts(folder: Path) -> Outcomes:
     try:
         rows = pl.concat(frames, how="vertical")
     except pl.exceptions.PolarsError as error:
-        raise StoreError(f"{folder}: its parts have different columns: {error}. Delete those that do not fit") from error
+        raise StoreError(f"{folder}: parts with different columns: {error}. Delete those that do not fit") from error
     return _merge(rows, folder)
 
 

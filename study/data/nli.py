@@ -14,6 +14,7 @@ from study.data.lines import did_you_mean
 from study.data.source import DataSource, Task
 from study.data.table import Table, read_table
 from study.errors import InputError, StudyError
+from study.files import name_of
 
 log = logging.getLogger(__name__)
 
@@ -46,6 +47,9 @@ class NliFile(DataSource):
     group: str | None = "premise"
     labels: dict[str, str] = field(default_factory=dict)
     skip_labels: list[str] = field(default_factory=lambda: ["-"])
+
+    def __post_init__(self) -> None:
+        self.name = self.name or name_of(self.path)
 
     def examples(self) -> Examples:
         """See `DataSource.examples`."""

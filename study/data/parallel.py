@@ -16,6 +16,7 @@ from study.data.lines import did_you_mean, read_lines
 from study.data.raw_text import require_raw
 from study.data.source import DataSource, Task
 from study.errors import InputError, StudyError
+from study.files import name_of
 
 log = logging.getLogger(__name__)
 
@@ -38,6 +39,9 @@ class ParallelFile(DataSource):
     target: Path = MISSING
     documents: Path | None = None
     raw: bool = True
+
+    def __post_init__(self) -> None:
+        self.name = self.name or name_of(self.source)
 
     def examples(self) -> Examples:
         """See `DataSource.examples`."""

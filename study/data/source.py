@@ -20,7 +20,7 @@ class DataSource:
     """A test set as a sample of a domain.
 
     Attributes:
-        name: short name; names the folder under results/<model>/.
+        name: short name; names the folder under results/<model>/. Empty in a YAML file: the name of the data file.
         task: what its targets are: label names or reference translations.
         limit: evaluate only the first `limit` examples; None for all. A view: it changes no identity.
     """

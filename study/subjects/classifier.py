@@ -3,7 +3,6 @@
 Shapes: R rows, T tokens, C classes.
 """
 
-import logging
 from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
@@ -14,14 +13,13 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers.utils import logging
 
 from study.data.examples import Examples
 from study.errors import InputError
 from study.gate import Gate, find_sites
 from study.statistics import Accuracy
 from study.subjects.subject import Encoded, Subject
-
-log = logging.getLogger(__name__)
 
 PROBE_LENGTHS = (5, 9, 13)
 
@@ -75,9 +73,10 @@ class Classifier(Subject):
         unknown = Counter(set(examples.targets) - set(self.labels))
         if unknown:
             raise InputError(f"labels {sorted(unknown)} are not the model's, which has {list(self.labels)}")
-        first, *second = (list(column) for column in zip(*examples.texts, strict=True))
-        cut = {"truncation": True, "max_length": self._max_length} if self._truncate else {"truncation": False}
-        ids = self._tokenizer(first, *second, **cut)
+        first = [texts[0] for texts in examples.texts]
+        second = [texts[1] for texts in examples.texts] if len(examples.texts[0]) > 1 else None
+        most = self._max_length if self._truncate else None
+        ids = self._tokenizer(first, second, truncation=self._truncate, max_length=most)
         lengths = [len(row) for row in ids["input_ids"]]
         too_long = [i for i, length in enumerate(lengths) if length > self._max_length]
         if too_long:
@@ -178,6 +177,7 @@ def load_classifier(
     Raises:
         InputError: when the weights cannot be read or do not fit.
     """
+    logging.disable_progress_bar()  # a model of this size loads at once
     try:
         module, info = AutoModelForSequenceClassification.from_pretrained(
             folder, dtype=torch.float32, output_loading_info=True, local_files_only=True

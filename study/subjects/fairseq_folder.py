@@ -13,9 +13,9 @@ from omegaconf import MISSING
 
 from study.data.source import Task
 from study.errors import InputError
-from study.files import cache_folder, file_digest
+from study.files import cache_folder, file_digest, name_of
 from study.statistics import MetricName
-from study.subjects.source import ModelSource, Precision
+from study.subjects.source import ModelSource
 
 if TYPE_CHECKING:
     import torch
@@ -63,6 +63,9 @@ class FairseqTranslator(ModelSource):
     max_len_b: int = 200
     truncate: bool = False
 
+    def __post_init__(self) -> None:
+        self.name = self.name or name_of(self.path)
+
     def missing(self) -> list[str]:
         """The archive, when there is one and its folder is not there."""
         return [f"{self.url} into {self.folder()}"] if self.url and not self.folder().is_dir() else []
@@ -89,7 +92,6 @@ class FairseqTranslator(ModelSource):
                 "max_len_b": self.max_len_b,
             },
             "truncate": self.truncate,
-            "precision": str(Precision.FLOAT32),
             "masked_by": "zero",
         }
 

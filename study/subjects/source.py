@@ -11,6 +11,7 @@ from omegaconf import MISSING
 
 from study.data.source import Task
 from study.errors import InputError
+from study.files import name_of
 from study.statistics import MetricName
 from study.subjects.labels import label_names
 
@@ -44,7 +45,7 @@ class ModelSource:
     """A model to study, where it is and how it is run.
 
     Attributes:
-        name: short name; names the folder under results/.
+        name: short name; names the folder under results/. Where a YAML file leaves it empty, the last part of the path.
         task: what it does with texts; its data must have the same.
         metric: which statistics its outcomes store.
         expected: base score by name of data set.
@@ -97,6 +98,9 @@ class SequenceClassifier(ModelSource):
     labels: list[str] = field(default_factory=list)
     max_length: int = 128
     truncate: bool = False
+
+    def __post_init__(self) -> None:
+        self.name = self.name or name_of(self.path)
 
     def missing(self) -> list[str]:
         """The hub name, when its files are not in the download cache."""

@@ -54,7 +54,7 @@ def train_classifier(recipe: ClassifierRecipe, train: Examples, dev: Examples, f
         Accuracy on `dev`, in percent.
 
     Raises:
-        InputError: when there is nothing to learn (no example, one label only), or `dev` has other labels.
+        InputError: when there is nothing to learn (no example, one label only), or `dev` is empty or has other labels.
     """
     labels = _learnable(train, dev)
     tokenizer = learn_tokenizer([text for texts in train.texts for text in texts], recipe)
@@ -73,6 +73,8 @@ def _learnable(train: Examples, dev: Examples) -> tuple[str, ...]:
     """The labels to learn, in the order of the model's outputs."""
     if len(train.labels) < 2:
         raise InputError(f"nothing to learn from {len(train)} training examples with the labels {list(train.labels)}")
+    if not len(dev):
+        raise InputError("the dev set is empty")
     unknown = sorted(set(dev.labels) - set(train.labels))
     if unknown:
         raise InputError(f"the dev set has labels {unknown}, the training set only {list(train.labels)}")

@@ -108,6 +108,8 @@ def test_nothing_to_learn_is_refused(examples, tmp_path):
     neutral = [i for i, target in enumerate(examples.targets) if target == "neutral"]
     with pytest.raises(InputError, match="nothing to learn"):
         train_classifier(TINY, examples.take(neutral), examples, tmp_path)
+    with pytest.raises(InputError, match="dev set is empty"):
+        train_classifier(TINY, examples, examples.take([]), tmp_path)
     others = [i for i, target in enumerate(examples.targets) if target != "contradiction"]
     with pytest.raises(InputError, match="dev set has labels \\['contradiction'\\]"):
         train_classifier(TINY, examples.take(others), examples, tmp_path)
