@@ -8,7 +8,7 @@ import logging
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import cached_property
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import polars as pl
@@ -21,7 +21,9 @@ from study.progress import progress
 from study.setting import Setting
 from study.statistics import Metric, metric
 from study.store import Store
-from study.subjects.subject import Encoded, Subject
+
+if TYPE_CHECKING:
+    from study.subjects.subject import Encoded, Subject
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +45,7 @@ class Evaluator:
         store: Store,
         setting: Setting,
         examples: Examples,
-        load: Callable[[], Subject],
+        load: "Callable[[], Subject]",
         *,
         batch_tokens: int,
         provenance: dict[str, Any],
@@ -68,12 +70,12 @@ class Evaluator:
         self._provenance = provenance
 
     @cached_property
-    def subject(self) -> Subject:
+    def subject(self) -> "Subject":
         """The loaded and certified model."""
         return self._load()
 
     @cached_property
-    def _encoded(self) -> list[Encoded]:
+    def _encoded(self) -> "list[Encoded]":
         return self.subject.encode(self.examples)
 
     def outcomes(self, masks: Bool[np.ndarray, "masks heads"]) -> pl.DataFrame:
@@ -134,7 +136,7 @@ class Evaluator:
             finally:
                 self._write(pending, since)
 
-    def _batches(self, rows: Sequence[Encoded]) -> Iterator[list[Encoded]]:
+    def _batches(self, rows: "Sequence[Encoded]") -> "Iterator[list[Encoded]]":
         """Examples of like length together, as many as `batch_tokens` allows, padding counted."""
         batch: list[Encoded] = []
         for row in sorted(rows, key=lambda row: row.cost):
@@ -145,7 +147,7 @@ class Evaluator:
         if batch:
             yield batch
 
-    def _batch_outcomes(self, key: str, mask: Bool[np.ndarray, " heads"], batch: list[Encoded]) -> pl.DataFrame:
+    def _batch_outcomes(self, key: str, mask: Bool[np.ndarray, " heads"], batch: "list[Encoded]") -> pl.DataFrame:
         columns = self.subject.outcomes(batch, np.tile(mask, (len(batch), 1)))
         return pl.DataFrame({"mask": [key] * len(batch), "example": [row.example for row in batch], **columns})
 
