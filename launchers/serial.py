@@ -32,7 +32,7 @@ def run_sweep(
     jobs = by_stage(task, compose_jobs(context, config, job_overrides, first))
     prepare_all(task, jobs)
     check_all(task, jobs)
-    log.info("%d jobs, one after the other", len(jobs))
+    log.info("jobs: %d, one after the other", len(jobs))
     results = []
     for place, job in enumerate(jobs, start=1):
         log.info("job %d of %d: %s", place, len(jobs), job.name)
@@ -74,5 +74,5 @@ def fetch_sweep(
     prepare_all(task, jobs)
     check_all(task, jobs)
     got = "; ".join(sorted(needed)) if needed else "nothing was missing"
-    log.info("all that %d jobs need is on this machine (%s)", len(jobs), got)
+    log.info("jobs: %d; all that they need is on this machine (%s)", len(jobs), got)
     return []

@@ -156,6 +156,8 @@ class Evaluator:
         now = time.monotonic()
         if pending:
             rows = pl.concat(pending)
-            self._store.write(rows, {**self._provenance, "seconds": round(now - since, 3), "rows": rows.height})
+            here = {"device": str(self.subject.device), "batch_tokens": self._batch_tokens}
+            cost = {"seconds": round(now - since, 3), "rows": rows.height}
+            self._store.write(rows, {**self._provenance, **here, **cost})
             pending.clear()
         return now

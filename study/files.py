@@ -5,6 +5,7 @@ import os
 import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import lru_cache
 from pathlib import Path
 
 
@@ -26,7 +27,13 @@ def whole_file(path: Path) -> Iterator[Path]:
 
 
 def file_digest(path: Path) -> str:
-    """sha256 of a file's content."""
+    """sha256 of a file's content; computed once a process as long as the file's size and time stay the same."""
+    status = path.stat()
+    return _digest(path, status.st_size, status.st_mtime_ns)
+
+
+@lru_cache(maxsize=256)
+def _digest(path: Path, _size: int, _time: int) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
 

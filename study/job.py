@@ -14,18 +14,17 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import polars as pl
 from omegaconf import DictConfig
 
 from study.config import StudyConfig, to_study
 from study.data.examples import Examples
-from study.errors import InputError, StudyError
+from study.errors import InputError
 from study.evaluator import Evaluator
+from study.guard import guard
 from study.heads import HeadLayout, mask_key
 from study.setting import SETTING_FILE, Setting, read_setting, short_hash
 from study.statistics import metric
 from study.store import PARTS, Store, read_provenance
-from study.subjects.labels import better_label_order
 
 if TYPE_CHECKING:
     from study.subjects.subject import Subject
@@ -33,10 +32,6 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 PACKAGES = ("sixteen-heads", "torch", "transformers", "sacrebleu", "sacremoses", "subword-nmt", "numpy")
-
-
-class BaseScoreError(StudyError):
-    """The un-masked model does not reach the score that its config expects."""
 
 
 class StudyTask:
@@ -55,9 +50,9 @@ class StudyTask:
         evaluator = open_evaluator(study)
         computed = _num_missing(evaluator, study)
         base = evaluator.base_score()
-        guard(study, evaluator, base)
+        guard(evaluator, base, study.model.expected.get(study.data.name))
         study.measure.run(evaluator)
-        unit, num_masks = evaluator.metric.unit, len(study.measure.masks(evaluator.layout))
+        unit, num_masks = evaluator.metric.score_unit, len(study.measure.masks(evaluator.layout))
         log.info(
             "%s of %s on %s: base score %.2f %s, %d masks stored; %s",
             study.measure.name,
@@ -145,7 +140,7 @@ def open_evaluator(study: StudyConfig) -> Evaluator:
         examples.take(range(min(study.data.limit or len(examples), len(examples)))),
         lambda: load_subject(study),
         batch_tokens=study.batch_tokens,
-        provenance={"batch_tokens": study.batch_tokens, "device": study.device, **_versions()},
+        provenance=_versions(),
     )
 
 
@@ -154,67 +149,33 @@ _loaded: dict[str, "Subject"] = {}
 
 
 def load_subject(study: StudyConfig) -> "Subject":
-    """Load and certify the model of a job, once for all jobs of this process that study it."""
+    """Load and certify the model of a job, once for successive jobs of this process that study it."""
+    key = short_hash([study.model.identity(), study.device, study.threads])
+    if key not in _loaded:
+        _loaded.clear()
+        _loaded[key] = _load_certified(study)
+    return _loaded[key]
+
+
+def _load_certified(study: StudyConfig) -> "Subject":
     import torch  # not before a model is needed: a finished job is recognised without it
 
     from study.certify import certify
 
-    key = short_hash([study.model.identity(), study.device, study.threads])
-    if key not in _loaded:
-        _loaded.clear()
-        if study.threads:
-            torch.set_num_threads(study.threads)
-        automatic = "cuda" if torch.cuda.is_available() else "cpu"
-        subject = study.model.load(torch.device(automatic if study.device == "auto" else study.device))
-        certificate = certify(subject)
-        log.info(
-            "loaded %s: %d heads (%s), on %s, certified (masking is exact within %.1g)",
-            subject.loaded,
-            len(subject.layout),
-            subject.layout,
-            subject.device,
-            certificate.largest_difference,
-        )
-        _loaded[key] = subject
-    return _loaded[key]
-
-
-def guard(study: StudyConfig, evaluator: Evaluator, base: float) -> None:
-    """Stop a sweep whose un-masked model does not do what it should.
-
-    Raises:
-        BaseScoreError: when the labels are in another order, or the base score is not the expected one.
-    """
-    _guard_labels(evaluator)
-    expected = study.model.expected.get(study.data.name)
-    if expected is None:
-        return
-    if study.data.limit is not None:
-        log.info("base score not compared with the expected %.2f: only the first examples are used", expected.score)
-    elif abs(base - expected.score) > expected.tolerance:
-        raise BaseScoreError(
-            f"base score of {study.model.name} on {study.data.name} is {base:.2f} {evaluator.metric.unit}, expected "
-            f"{expected.score:.2f} ± {expected.tolerance:.2f}. Likely wrong: another checkpoint, text that was already "
-            "tokenised or not segmented as in training, labels in another order, another max_length or beam. "
-            f"If this score is right, say so: model.expected.{study.data.name}.score={base:.2f}"
-        )
-
-
-def _guard_labels(evaluator: Evaluator) -> None:
-    """Stop where another order of the model's labels would be far better: a wrong order is a common, silent fault."""
-    rows = evaluator.outcomes(evaluator.layout.full()[None])
-    if "prediction" not in rows.columns:
-        return
-    labels = evaluator.setting.subject["labels"]
-    gold = pl.DataFrame({"example": evaluator.examples.ids, "gold": evaluator.examples.targets})
-    gold = gold.join(rows, on="example", maintain_order="left")
-    predicted = [labels[i] for i in gold["prediction"]]
-    order = better_label_order(gold["gold"].to_list(), predicted, tuple(labels))
-    if order is not None:
-        raise BaseScoreError(
-            f"the labels of the model are in another order than {list(labels)}: with model.labels={list(order)} "
-            "far more of its predictions are right"
-        )
+    if study.threads:
+        torch.set_num_threads(study.threads)
+    automatic = "cuda" if torch.cuda.is_available() else "cpu"
+    subject = study.model.load(torch.device(automatic if study.device == "auto" else study.device))
+    certificate = certify(subject)
+    log.info(
+        "loaded %s: %d heads (%s), on %s, certified (masking is exact within %.1g)",
+        subject.loaded,
+        len(subject.layout),
+        subject.layout,
+        subject.device,
+        certificate.largest_difference,
+    )
+    return subject
 
 
 def _setting(study: StudyConfig) -> tuple[Setting, Examples]:

@@ -26,13 +26,15 @@ class Metric(ABC):
 
     Attributes:
         name: how it is called in files and tables.
-        unit: of the score and of its differences.
+        unit: of an effect, the difference of two scores.
+        score_unit: of a score.
         statistics: names of the integer columns of an outcome row that the score needs, in order.
         signature: everything that determines the statistics; part of a setting's identity.
     """
 
     name: MetricName
     unit: str
+    score_unit: str
     statistics: tuple[str, ...]
     signature: str
 
@@ -46,6 +48,7 @@ class Accuracy(Metric):
 
     name = MetricName.ACCURACY
     unit = "% points"
+    score_unit = "%"
     statistics = ("correct", "count")
     signature = "accuracy|percent"
 
@@ -60,6 +63,7 @@ class Bleu(Metric):
 
     name = MetricName.BLEU
     unit = "BLEU"
+    score_unit = "BLEU"
     max_order = 4
     statistics = (
         "hypothesis_length",

@@ -127,11 +127,15 @@ class Store:
         unlike = differences(expected, read_setting(self.folder))
         if unlike:
             raise SettingError("\n  ".join([f"{self.folder} holds another setting:", *unlike]))
+        self._read: tuple[list[Path], Outcomes] | None = None
         self._columns = ("mask", "example", *metric(setting.metric).statistics, "margin")
 
     def read(self) -> Outcomes:
-        """Every row stored so far, by this process or another."""
-        return read_parts(self.folder)
+        """Every row stored so far, by this process or another; read again only when there are new parts."""
+        parts = sorted(self.folder.glob(PARTS))
+        if self._read is None or self._read[0] != parts:
+            self._read = parts, read_parts(self.folder)
+        return self._read[1]
 
     def write(self, rows: pl.DataFrame, provenance: dict[str, Any]) -> Path:
         """Add rows as a part of their own.

@@ -14,7 +14,8 @@ import pytest
 
 from study.config import compose, groups, options, to_study
 from study.errors import InputError
-from study.job import BaseScoreError, StudyTask, open_evaluator
+from study.guard import BaseScoreError
+from study.job import StudyTask, open_evaluator
 from study.setting import SettingError
 from study.store import read_parts
 

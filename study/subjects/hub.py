@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from huggingface_hub import HfApi, snapshot_download
-from huggingface_hub.errors import LocalEntryNotFoundError
+from huggingface_hub.errors import HTTPError, LocalEntryNotFoundError
 
-from study.errors import InputError
+from study.errors import InputError, StudyError
 from study.files import file_digest
 
 PATTERNS = ["*.json", "*.txt", "*.model", "*.safetensors"]
@@ -19,16 +19,24 @@ def local_folder(path: str, revision: str | None) -> Path | None:
     if path.startswith((".", "/", "~")) or path.count("/") > 1:
         raise InputError(f"no folder '{path}': expected a folder with config.json, or a hub name like 'owner/model'")
     try:
-        return Path(snapshot_download(path, revision=revision, local_files_only=True))
+        folder = Path(snapshot_download(path, revision=revision, local_files_only=True))
     except LocalEntryNotFoundError:
         return None
+    return folder if (folder / "config.json").is_file() and _weights(folder) else None
 
 
 def download(path: str, revision: str | None) -> Path:
-    """Bring a model's files from the hub into its download cache."""
-    names = HfApi().list_repo_files(path, revision=revision)
-    weights = [] if any(name.endswith(".safetensors") for name in names) else ["pytorch_model*.bin"]
-    return Path(snapshot_download(path, revision=revision, allow_patterns=PATTERNS + weights))
+    """Bring a model's files from the hub into its download cache.
+
+    Raises:
+        StudyError: when the hub cannot be reached, or has no such model.
+    """
+    try:
+        names = HfApi().list_repo_files(path, revision=revision)
+        weights = [] if any(name.endswith(".safetensors") for name in names) else ["pytorch_model*.bin"]
+        return Path(snapshot_download(path, revision=revision, allow_patterns=PATTERNS + weights))
+    except (HTTPError, OSError) as error:
+        raise StudyError(f"'{path}' is no folder, and cannot be downloaded from the hub: {error}") from error
 
 
 def model_digests(folder: Path) -> dict[str, str]:
@@ -37,8 +45,12 @@ def model_digests(folder: Path) -> dict[str, str]:
     Raises:
         InputError: when the folder has no config or no weights.
     """
-    weights = sorted(folder.glob("*.safetensors")) or sorted(folder.glob("pytorch_model*.bin"))
+    weights = _weights(folder)
     if not (folder / "config.json").is_file() or not weights:
         raise InputError(f"{folder} is no model folder: expected config.json and *.safetensors or pytorch_model.bin")
     tokenizer = [folder / name for name in TOKENIZER_FILES if (folder / name).is_file()]
     return {file.name: file_digest(file) for file in [folder / "config.json", *weights, *tokenizer]}
+
+
+def _weights(folder: Path) -> list[Path]:
+    return sorted(folder.glob("*.safetensors")) or sorted(folder.glob("pytorch_model*.bin"))

@@ -1,6 +1,7 @@
 """The embedded default as `conf/model` and `conf/data` entries: loaded by the code that loads everything else."""
 
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 
 from omegaconf import MISSING
@@ -13,6 +14,9 @@ from study.subjects.source import SequenceClassifier
 from study.toy import models
 from study.toy.nli import NliDomain, nli_examples
 from study.toy.translation import TranslationDomain, translation_examples
+
+_nli_examples = lru_cache(maxsize=4)(nli_examples)
+_translation_examples = lru_cache(maxsize=4)(translation_examples)
 
 
 @dataclass(kw_only=True)
@@ -31,8 +35,8 @@ class ToyNli(DataSource):
     seed: int = 0
 
     def examples(self) -> Examples:
-        """Made anew each time; the same count and seed make the same pairs."""
-        return nli_examples(self.domain, self.count, self.seed)
+        """Made here, no file is read; the same count and seed make the same pairs."""
+        return _nli_examples(self.domain, self.count, self.seed)
 
 
 @dataclass(kw_only=True)
@@ -51,8 +55,8 @@ class ToyTranslation(DataSource):
     seed: int = 0
 
     def examples(self) -> Examples:
-        """Made anew each time; the same count and seed make the same sentences."""
-        return translation_examples(self.domain, self.count, self.seed)
+        """Made here, no file is read; the same count and seed make the same sentences."""
+        return _translation_examples(self.domain, self.count, self.seed)
 
 
 @dataclass(kw_only=True)

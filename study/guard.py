@@ -1,0 +1,63 @@
+"""The guard: the base score comes first, and a sweep does not start on a model that is not what it seems.
+
+A checkpoint with its labels in another order, or text that was tokenised but not segmented, gives numbers that look
+like results. Both have happened in published replications, and nothing warned.
+"""
+
+import logging
+
+import polars as pl
+
+from study.errors import StudyError
+from study.evaluator import Evaluator
+from study.subjects.labels import better_label_order
+from study.subjects.source import ExpectedScore
+
+log = logging.getLogger(__name__)
+
+
+class BaseScoreError(StudyError):
+    """The un-masked model does not reach the score that its config expects."""
+
+
+def guard(evaluator: Evaluator, base: float, expected: ExpectedScore | None) -> None:
+    """Stop a sweep whose un-masked model does not do what it should.
+
+    Args:
+        evaluator: of the model on the data.
+        base: score under the full mask.
+        expected: what it should be; None when the model's config does not say.
+
+    Raises:
+        BaseScoreError: when the labels are in another order, or the base score is not the expected one.
+    """
+    _guard_labels(evaluator)
+    setting = evaluator.setting
+    if expected is None:
+        return
+    if len(evaluator.examples) < setting.examples["count"]:
+        log.info("base score not compared with the expected %.2f: only the first examples are used", expected.score)
+    elif abs(base - expected.score) > expected.tolerance:
+        raise BaseScoreError(
+            f"base score of {setting.model} on {setting.data} is {base:.2f} {evaluator.metric.score_unit}, expected "
+            f"{expected.score:.2f} ± {expected.tolerance:.2f}. Likely wrong: another checkpoint, text that was already "
+            "tokenised or not segmented as in training, labels in another order, another max_length or beam. "
+            f"If this score is right, say so: model.expected.{setting.data}.score={base:.2f}"
+        )
+
+
+def _guard_labels(evaluator: Evaluator) -> None:
+    """Stop where another order of the model's labels would be far better: a wrong order is a common, silent fault."""
+    rows = evaluator.outcomes(evaluator.layout.full()[None])
+    if "prediction" not in rows.columns:
+        return
+    labels = evaluator.setting.subject["labels"]
+    gold = pl.DataFrame({"example": evaluator.examples.ids, "gold": evaluator.examples.targets})
+    gold = gold.join(rows, on="example", maintain_order="left")
+    predicted = [labels[i] for i in gold["prediction"]]
+    order = better_label_order(gold["gold"].to_list(), predicted, tuple(labels))
+    if order is not None:
+        raise BaseScoreError(
+            f"the labels of the model are in another order than {list(labels)}: with model.labels={list(order)} "
+            "far more of its predictions are right"
+        )
