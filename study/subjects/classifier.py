@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging
 
@@ -190,13 +190,25 @@ def load_classifier(
         raise InputError(
             f"{folder}: the weights lack or misfit {len(keys)} tensors of {type(module).__name__}: {keys[:5]}"
         )
-    allowed = getattr(module.config.get_text_config(), "max_position_embeddings", None) or max_length
-    if max_length > allowed:
+    allowed = num_positions(module)
+    if allowed is not None and max_length > allowed:
         raise InputError(f"model.max_length={max_length}, but {folder} has positions for {allowed} tokens")
     loaded = f"{type(module).__name__} from {folder}"
     return Classifier(
         module.to(device), tokenizer, labels=labels, max_length=max_length, truncate=truncate, loaded=loaded
     )
+
+
+def num_positions(module: PreTrainedModel) -> int | None:
+    """How many tokens a model has positions for; None where that is not limited (relative positions).
+
+    RoBERTa and its kin count positions from the padding index on, so the first ones of their table are never used.
+    """
+    positions = getattr(module.config.get_text_config(), "max_position_embeddings", None)
+    for name, table in module.named_modules():
+        if name.endswith("position_embeddings") and isinstance(table, nn.Embedding) and table.padding_idx is not None:
+            return table.num_embeddings - table.padding_idx - 1
+    return positions
 
 
 def pad_token(module: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> int:

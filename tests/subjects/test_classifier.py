@@ -10,7 +10,7 @@ import torch
 
 from study.data.examples import Examples
 from study.errors import InputError
-from study.subjects.classifier import Classifier, load_classifier
+from study.subjects.classifier import Classifier, load_classifier, num_positions
 from study.subjects.hub import local_folder, model_digests
 from study.subjects.labels import better_label_order, label_names
 
@@ -109,6 +109,19 @@ def test_digests_name_what_determines_the_outcome(folder: Path) -> None:
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, "layer_norm_eps": 1e-5}))
     assert model_digests(folder)["config.json"] != before["config.json"]
+
+
+@pytest.mark.parametrize(("name", "positions"), [("bert", 64), ("roberta", 63), ("gpt2", 64), ("t5", None)])
+def test_number_of_positions_is_what_the_model_can_read(name: str, positions: int | None) -> None:
+    model = cases.build(cases.CLASSIFIERS[name])
+    assert num_positions(model) == positions
+    longest = torch.full((1, positions or 200), 5)
+    longest[0, -1] = 3
+    with torch.no_grad():
+        model(input_ids=longest)
+        if positions:
+            with pytest.raises((IndexError, RuntimeError)):
+                model(input_ids=torch.full((1, positions + 1), 5))
 
 
 def test_damaged_and_incomplete_folders(folder: Path) -> None:
