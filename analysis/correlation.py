@@ -44,7 +44,7 @@ SCHEMA = {
 def correlation(effects: pl.DataFrame) -> pl.DataFrame:
     """Pearson's and Spearman's correlation for every two domains of each subject, overall and by attention kind.
 
-    Two settings of the same data set (another number of examples, say) are one domain and make no pair.
+    A domain is a setting: two data sets of one name are two domains, told apart by `setting_a` and `setting_b`.
 
     Args:
         effects: the tidy tables of any number of domains, one below the other.
@@ -62,7 +62,7 @@ def pairs(effects: pl.DataFrame) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
     ablation = of_measure(effects, Measure.ABLATION)
     for subject in ablation.partition_by("subject_id", maintain_order=True):
         domains = subject.partition_by("setting_id", maintain_order=True)
-        yield from ((a, b) for a, b in combinations(domains, 2) if a["domain"][0] != b["domain"][0])
+        yield from combinations(domains, 2)
 
 
 def matched(a: pl.DataFrame, b: pl.DataFrame) -> pl.DataFrame:

@@ -263,7 +263,11 @@ def _incomplete(lacking: Mapping[str, int], evaluated: int, layout: HeadLayout) 
         named = [f"{_mask_name(key, layout)} ({count:,})" for key, count in list(lacking.items())[:NAMED]]
         more = [f"and {len(lacking) - NAMED} more"] if len(lacking) > NAMED else []
         masks = "1 mask lacks" if len(lacking) == 1 else f"{len(lacking)} masks lack"
-        yield f"{masks} examples that the base score has ({evaluated:,}): {', '.join([*named, *more])}"
+        fewest = min(lacking.values())
+        yield (
+            f"{masks} examples that the base score has ({evaluated:,}): {', '.join([*named, *more])}. "
+            f"If they were run with data.limit={fewest}, `--limit {fewest}` shows them"
+        )
 
 
 def _mask_name(key: str, layout: HeadLayout) -> str:

@@ -15,6 +15,12 @@ class Task(Protocol):
     def check(self, config: DictConfig) -> None:
         """Raise, in words, when the job cannot work."""
 
+    def rehearse(self, config: DictConfig) -> None:
+        """Do the first, cheap part of the job that shows whether the whole makes sense; raise, in words, when not.
+
+        Where jobs run on this machine it is called for all of them before the first one starts.
+        """
+
     def missing(self, config: DictConfig) -> list[str]:
         """What must be downloaded or made before the job can start, in words."""
         ...

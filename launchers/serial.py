@@ -10,9 +10,21 @@ from rich.console import Console
 from rich.table import Table
 
 from launchers.protocol import Task
-from launchers.sweep import Job, SweepError, by_stage, check_all, compose_jobs, prepare_all
+from launchers.sweep import (
+    Job,
+    SweepError,
+    by_stage,
+    check_all,
+    compose_jobs,
+    in_words,
+    prepare_all,
+    rehearse_all,
+    stage_of,
+)
 
 log = logging.getLogger(__name__)
+
+STATES = {JobStatus.COMPLETED: "completed", JobStatus.FAILED: "failed", JobStatus.UNKNOWN: "not started"}
 
 
 def run_sweep(
@@ -32,19 +44,31 @@ def run_sweep(
     jobs = by_stage(task, compose_jobs(context, config, job_overrides, first))
     prepare_all(task, jobs)
     check_all(task, jobs)
+    rehearse_all(task, jobs)
     log.info("jobs: %d, one after the other", len(jobs))
-    results = []
+    results: list[JobReturn] = []
+    broken: int | None = None
     for place, job in enumerate(jobs, start=1):
+        if broken is not None and stage_of(task, job) > broken:
+            log.error("job %d of %d not started, a job of an earlier stage failed: %s", place, len(jobs), job.name)
+            results.append(JobReturn())
+            continue
         log.info("job %d of %d: %s", place, len(jobs), job.name)
         results.append(run_job(task, job.config, "hydra.sweep.dir", "hydra.sweep.subdir", context))
         configure_log(config.hydra.hydra_logging, config.hydra.verbose)
         if results[-1].status is JobStatus.FAILED:
-            log.error("job %d failed: %s", place, results[-1]._return_value)
+            broken = stage_of(task, job) if broken is None else broken
+            _log_failure(place, results[-1]._return_value)
     Console().print(outcome_table(jobs, results))
-    failed = [job for job, result in zip(jobs, results, strict=True) if result.status is JobStatus.FAILED]
-    if failed:
-        raise SweepError("\n  ".join([f"{len(failed)} of {len(jobs)} jobs failed:", *(job.name for job in failed)]))
+    undone = [job.name for job, result in zip(jobs, results, strict=True) if result.status is not JobStatus.COMPLETED]
+    if undone:
+        raise SweepError("\n  ".join([f"{len(undone)} of {len(jobs)} jobs are not done:", *undone]))
     return results
+
+
+def _log_failure(place: int, error: BaseException) -> None:
+    """Say what failed; with its traceback unless the message is meant for users."""
+    log.error("job %d failed: %s", place, in_words(error), exc_info=None if hasattr(error, "in_words") else error)
 
 
 def outcome_table(jobs: Sequence[Job], results: Sequence[JobReturn]) -> Table:
@@ -56,7 +80,7 @@ def outcome_table(jobs: Sequence[Job], results: Sequence[JobReturn]) -> Table:
         cells = [
             f"{row[name]:,.2f}" if isinstance(row.get(name), float) else str(row.get(name, "")) for name in columns
         ]
-        table.add_row(job.name, result.status.name.lower(), *cells)
+        table.add_row(job.name, STATES[result.status], *cells)
     return table
 
 

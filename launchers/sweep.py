@@ -75,11 +75,29 @@ def check_all(task: TaskFunction, jobs: Iterable[Job]) -> None:
         _for_each(jobs, lambda job: task.check(job.task_config), "cannot work; nothing was started")
 
 
+def rehearse_all(task: TaskFunction, jobs: Iterable[Job]) -> None:
+    """Do the first part of every job, the one that shows whether the whole makes sense.
+
+    Raises:
+        SweepError: with every job that does not.
+    """
+    if isinstance(task, Task):
+        _for_each(jobs, lambda job: task.rehearse(job.task_config), "do not make sense; none was started")
+
+
+def stage_of(task: TaskFunction, job: Job) -> int:
+    """The stage of a job; a task that does not tell has one stage."""
+    return task.stage(job.task_config) if isinstance(task, Task) else 0
+
+
 def by_stage(task: TaskFunction, jobs: Sequence[Job]) -> list[Job]:
     """The jobs in the order of their stages; within one as they came."""
-    if not isinstance(task, Task):
-        return list(jobs)
-    return sorted(jobs, key=lambda job: task.stage(job.task_config))
+    return sorted(jobs, key=lambda job: stage_of(task, job))
+
+
+def in_words(error: BaseException) -> str:
+    """The message of an error meant for users; of any other, its type as well."""
+    return str(error) if getattr(error, "in_words", False) else f"{type(error).__name__}: {error}"
 
 
 def _for_each(jobs: Iterable[Job], action: Callable[[Job], None], verdict: str) -> None:
@@ -88,6 +106,6 @@ def _for_each(jobs: Iterable[Job], action: Callable[[Job], None], verdict: str) 
         try:
             action(job)
         except Exception as error:  # noqa: BLE001 each task raises errors of its own kind
-            faults.append(f"{job.name}: {error}")
+            faults.append(f"{job.name}: {in_words(error)}")
     if faults:
         raise SweepError("\n  ".join([f"{len(faults)} jobs {verdict}:", *faults]))

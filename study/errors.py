@@ -4,6 +4,9 @@
 class StudyError(Exception):
     """Something that the user can mend; the message says what, where and how."""
 
+    in_words = True
+    """For launchers, which know no error of ours: show the message alone."""
+
 
 class InputError(StudyError, ValueError):
     """A file, a configuration value or a model is not what it must be."""

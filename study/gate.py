@@ -27,6 +27,9 @@ PROJECTION = re.compile(
 )
 """Names of output projections, `<attention module>.<projection>`, in transformers' models."""
 
+QUERY = re.compile(r"(?:^|\.)(?:query|q_proj|q_lin|q|c_attn|q_attn)$")
+"""Names of query projections within an attention module; in GPT-2's `c_attn` the queries come first."""
+
 CROSS = re.compile(r"encoder_attn|encdec|cross", re.IGNORECASE)
 
 
@@ -38,6 +41,7 @@ class Site:
         name: its path in the module.
         projection: the module whose input is gated: a Linear, or GPT-2's transposed Conv1D.
         num_heads: heads whose contexts, one after the other, are that input.
+        query: the projection that makes the queries of these heads; None where its name is not known.
         batch_dim: which axis of the input counts the rows: 0, or 1 where time comes first (FSMT).
     """
 
@@ -46,23 +50,33 @@ class Site:
     layer: int
     projection: nn.Module
     num_heads: int
+    query: nn.Module | None = None
     batch_dim: int = 0
 
     @property
     def weight(self) -> Float[Tensor, "input output"]:
         """A view of the projection's weights, input first as in GPT-2's Conv1D."""
-        weight = self.projection.get_parameter("weight")
-        return weight.T if isinstance(self.projection, nn.Linear) else weight
+        return input_first(self.projection)
 
     @property
     def width(self) -> int:
         """Size of the projection's input, H x D."""
         return self.weight.shape[0]
 
+    @property
+    def head_size(self) -> int:
+        """D, how many numbers of the input belong to each head."""
+        return self.width // self.num_heads
+
     def head_columns(self, index: int) -> Tensor:
         """A view of the weights that read head `index`: zero them to remove the head."""
-        size = self.width // self.num_heads
-        return self.weight[index * size : (index + 1) * size]
+        return self.weight[index * self.head_size : (index + 1) * self.head_size]
+
+
+def input_first(projection: nn.Module) -> Float[Tensor, "input output"]:
+    """A view of a projection's weights: a Linear stores them output first, GPT-2's Conv1D input first."""
+    weight = projection.get_parameter("weight")
+    return weight.T if isinstance(projection, nn.Linear) else weight
 
 
 @dataclass
@@ -120,10 +134,19 @@ class Gate:
             forward: runs the module on a batch in which no other axis is as long as `rows`.
             rows: number of rows of that batch.
         """
-        shapes: dict[str, torch.Size] = {}
+        contexts = self.contexts(forward)
+        for site in self.sites:
+            shape = list(contexts[site.name].shape) if site.name in contexts else []
+            if rows not in shape:
+                raise InputError(f"{site.name} sees no axis of {rows} rows: its input is {shape or 'never computed'}")
+            site.batch_dim = shape.index(rows)
+
+    def contexts(self, forward: Callable[[], object]) -> dict[str, Tensor]:
+        """What each projection reads in one pass, by the name of its site; of the last call where there are several."""
+        seen: dict[str, Tensor] = {}
 
         def record(name: str) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
-            return lambda _, inputs: shapes.update({name: inputs[0].shape})
+            return lambda _, inputs: seen.update({name: inputs[0]})
 
         hooks = [site.projection.register_forward_pre_hook(record(site.name)) for site in self.sites]
         try:
@@ -131,10 +154,7 @@ class Gate:
         finally:
             for hook in hooks:
                 hook.remove()
-        for site in self.sites:
-            if rows not in shapes.get(site.name, ()):
-                raise InputError(f"{site.name} sees no axis of {rows} rows: its input is {shapes.get(site.name)}")
-            site.batch_dim = list(shapes[site.name]).index(rows)
+        return seen
 
 
 def find_sites(module: PreTrainedModel, *, causal: bool) -> list[Site]:
@@ -156,7 +176,8 @@ def find_sites(module: PreTrainedModel, *, causal: bool) -> list[Site]:
         in_decoder = bool(config.is_encoder_decoder) and ".decoder." in f".{name}."
         kind = _kind(match["attention"], self_kind_is_decoder=in_decoder or (causal and not config.is_encoder_decoder))
         layer = next((int(part) for part in name.split(".") if part.isdigit()), 0)
-        site = Site(name, kind, layer, projection, _num_heads(config, decoder=in_decoder))
+        query = _query(module.get_submodule(name[: match.end("attention")]))
+        site = Site(name, kind, layer, projection, _num_heads(config, decoder=in_decoder), query)
         if site.width % site.num_heads:
             raise InputError(f"{name}: its input of {site.width} cannot be split into {site.num_heads} heads")
         if (kind, layer) in found:
@@ -174,6 +195,12 @@ def _kind(attention: str, *, self_kind_is_decoder: bool) -> AttentionKind:
     if CROSS.search(attention):
         return AttentionKind.CROSS
     return AttentionKind.DECODER_SELF if self_kind_is_decoder else AttentionKind.ENCODER_SELF
+
+
+def _query(attention: nn.Module) -> nn.Module | None:
+    """The query projection of an attention module, by its name."""
+    found = [part for name, part in attention.named_modules() if QUERY.search(name)]
+    return found[0] if len(found) == 1 else None
 
 
 def _num_heads(config: object, *, decoder: bool) -> int:

@@ -10,7 +10,7 @@ import polars as pl
 
 from study.errors import StudyError
 from study.evaluator import Evaluator
-from study.subjects.labels import better_label_order
+from study.subjects.labels import better_label_order, label_index
 from study.subjects.source import ExpectedScore
 
 log = logging.getLogger(__name__)
@@ -20,19 +20,21 @@ class BaseScoreError(StudyError):
     """The un-masked model does not reach the score that its config expects."""
 
 
-def guard(evaluator: Evaluator, base: float, expected: ExpectedScore | None) -> None:
+def guard(evaluator: Evaluator, base: float, expected: ExpectedScore | None, *, check_labels: bool = True) -> None:
     """Stop a sweep whose un-masked model does not do what it should.
 
     Args:
         evaluator: of the model on the data.
         base: score under the full mask.
         expected: what it should be; None when the model's config does not say.
+        check_labels: refuse a model that another order of its labels would make far better.
 
     Raises:
         BaseScoreError: when the labels are in another order, or the base score is not the expected one.
     """
-    _guard_labels(evaluator)
     setting = evaluator.setting
+    if check_labels and not (expected and abs(base - expected.score) <= expected.tolerance):
+        _guard_labels(evaluator)
     if expected is None:
         return
     if len(evaluator.examples) < setting.examples["count"]:
@@ -54,10 +56,10 @@ def _guard_labels(evaluator: Evaluator) -> None:
     labels = evaluator.setting.subject["labels"]
     gold = pl.DataFrame({"example": evaluator.examples.ids, "gold": evaluator.examples.targets})
     gold = gold.join(rows, on="example", maintain_order="left")
-    predicted = [labels[i] for i in gold["prediction"]]
-    order = better_label_order(gold["gold"].to_list(), predicted, tuple(labels))
+    index = label_index(labels)
+    order = better_label_order([index[name.casefold()] for name in gold["gold"]], gold["prediction"].to_list(), labels)
     if order is not None:
         raise BaseScoreError(
             f"the labels of the model are in another order than {list(labels)}: with model.labels={list(order)} "
-            "far more of its predictions are right"
+            "far more of its predictions are right. If its order is right, say so: model.check_labels=false"
         )

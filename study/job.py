@@ -49,8 +49,7 @@ class StudyTask:
         started = time.monotonic()
         evaluator = open_evaluator(study)
         computed = _num_missing(evaluator, study)
-        base = evaluator.base_score()
-        guard(evaluator, base, study.model.expected.get(study.data.name))
+        base = _guarded_base(evaluator, study)
         study.measure.run(evaluator)
         unit, num_masks = evaluator.metric.score_unit, len(study.measure.masks(evaluator.layout))
         log.info(
@@ -83,10 +82,22 @@ class StudyTask:
             raise InputError("batch_tokens and data.limit must be at least 1, threads at least 0")
         _check_device(study.device)
         if not self.missing(config):
-            setting, _ = _setting(study)
+            setting, examples = _setting(study)
+            study.model.check_targets(examples)
             layout = _stored_layout(setting, study)
             if layout is not None:
                 study.measure.masks(layout)
+
+    def rehearse(self, config: DictConfig) -> None:
+        """Load and certify the model, read every example, and compare the base score with the expected one.
+
+        Raises:
+            StudyError: when the job would compute something else than it seems to; nothing but the base is computed.
+        """
+        study = to_study(config)
+        evaluator = open_evaluator(study)
+        study.measure.masks(evaluator.layout)
+        _guarded_base(evaluator, study)
 
     def missing(self, config: DictConfig) -> list[str]:
         """What the job needs that must be downloaded or made first, in words."""
@@ -201,6 +212,13 @@ def _stored_layout(setting: Setting, study: StudyConfig) -> HeadLayout | None:
     return HeadLayout.from_json(read_setting(folder)["heads"])
 
 
+def _guarded_base(evaluator: Evaluator, study: StudyConfig) -> float:
+    """The base score, once it is seen to be what it should."""
+    base = evaluator.base_score()
+    guard(evaluator, base, study.model.expected.get(study.data.name), check_labels=study.model.check_labels)
+    return base
+
+
 def _num_missing(evaluator: Evaluator, study: StudyConfig) -> int:
     masks = [evaluator.layout.full(), *study.measure.masks(evaluator.layout)]
     return sum(map(len, evaluator.remaining([mask_key(mask) for mask in masks]).values()))
@@ -222,10 +240,23 @@ def _versions() -> dict[str, Any]:
         except PackageNotFoundError:
             return None
 
-    here = Path(__file__).parent
-    git = subprocess.run(["git", "describe", "--always", "--dirty"], cwd=here, capture_output=True, text=True)
     return {
         "packages": {"python": platform.python_version(), **{package: of(package) for package in PACKAGES}},
-        "revision": git.stdout.strip() or None,
+        "revision": _revision(Path(__file__)),
         "machine": platform.machine(),
     }
+
+
+def _revision(source: Path) -> str | None:
+    """The git revision of the clone that a source file belongs to; None where it is installed, or git is not."""
+
+    def git(*arguments: str) -> str:
+        command = ["git", *arguments]
+        done = subprocess.run(command, cwd=source.parent, capture_output=True, text=True, check=True, timeout=10)
+        return done.stdout.strip()
+
+    try:
+        git("ls-files", "--error-unmatch", source.name)
+        return git("describe", "--always", "--dirty")
+    except (OSError, subprocess.SubprocessError):
+        return None

@@ -84,11 +84,12 @@ def _merge(rows: pl.DataFrame, folder: Path) -> Outcomes:
     if not doubled.any():
         return Outcomes(first.drop("part"))
     pairs = rows.filter(doubled).join(first, on=list(KEYS), suffix="_first")
+    pairs = pairs.filter(pl.col("part") != pl.col("part_first"))
     values = {name: dtype for name, dtype in rows.schema.items() if name not in (*KEYS, "part")}
     integers = [name for name, dtype in values.items() if dtype.is_integer()]
     floats = [name for name, dtype in values.items() if dtype.is_float()]
     differs = pl.any_horizontal(pl.col(name) != pl.col(f"{name}_first") for name in integers)
-    apart = pl.any_horizontal((pl.col(name) - pl.col(f"{name}_first")).abs() > TOLERANCE for name in floats)
+    apart = pl.any_horizontal(_apart(pl.col(name), pl.col(f"{name}_first")) for name in floats)
     close = pl.min_horizontal("margin", "margin_first") <= TOLERANCE
     wrong = pairs.filter((differs | apart) & ~close)
     if wrong.height:
@@ -99,6 +100,11 @@ def _merge(rows: pl.DataFrame, folder: Path) -> Outcomes:
         )
     close_calls = pairs.filter(differs & close).unique(subset=KEYS).height
     return Outcomes(first.drop("part"), close_calls)
+
+
+def _apart(a: pl.Expr, b: pl.Expr) -> pl.Expr:
+    """Further than the tolerance; a margin may be infinite, and equal infinities are not apart."""
+    return (a != b) & ~((a - b).abs() <= TOLERANCE)
 
 
 class Store:
@@ -116,9 +122,7 @@ class Store:
         expected = setting.to_json(layout)
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            if not (self.folder / EXAMPLES_FILE).exists():
-                with whole_file(self.folder / EXAMPLES_FILE) as draft:
-                    examples.to_frame().write_parquet(draft)
+            self._keep_examples(examples.to_frame())
             if not (self.folder / SETTING_FILE).exists():
                 with whole_file(self.folder / SETTING_FILE) as draft:
                     draft.write_text(json.dumps(expected, indent=1, ensure_ascii=False) + "\n")
@@ -129,6 +133,13 @@ class Store:
             raise SettingError("\n  ".join([f"{self.folder} holds another setting:", *unlike]))
         self._read: tuple[list[Path], Outcomes] | None = None
         self._columns = ("mask", "example", *metric(setting.metric).statistics, "margin")
+
+    def _keep_examples(self, frame: pl.DataFrame) -> None:
+        """Write the examples; again when what groups or slices them was configured anew."""
+        path = self.folder / EXAMPLES_FILE
+        if not path.exists() or not pl.read_parquet(path).equals(frame):
+            with whole_file(path) as draft:
+                frame.write_parquet(draft)
 
     def read(self) -> Outcomes:
         """Every row stored so far, by this process or another; read again only when there are new parts."""

@@ -10,7 +10,7 @@ from torch import nn
 
 from study.certify import CertificationError, certify
 from study.errors import InputError
-from study.gate import find_sites
+from study.gate import Gate, find_sites
 from study.heads import AttentionKind, Head
 from study.subjects.classifier import Classifier
 
@@ -69,6 +69,43 @@ def _heads_are_cut_elsewhere(subject: Classifier) -> None:
     subject.gate.sites[1].head_columns = lambda index: subject.gate.sites[0].head_columns(index)
 
 
+def _too_many_heads(subject: Classifier) -> None:
+    _recut(subject, 8)
+
+
+def _too_few_heads(subject: Classifier) -> None:
+    _recut(subject, 2)
+
+
+def _recut(subject: Classifier, num_heads: int) -> None:
+    """The same model under a gate that believes in another number of heads."""
+    for site in subject.gate.sites:
+        site.projection._forward_pre_hooks.clear()
+        site.num_heads = num_heads
+    subject.gate = Gate(subject.gate.sites)
+
+
+class _Interleaved(nn.Linear):
+    """Reads the heads' numbers in turn instead of head after head."""
+
+    def forward(self, x: torch.Tensor) -> torch.Tensor:
+        return super().forward(x.unflatten(-1, (-1, 4)).transpose(-1, -2).flatten(-2))
+
+
+def _heads_are_interleaved(subject: Classifier) -> None:
+    """Another module between the attention and the projection that the gate is on."""
+    for layer in subject.module.bert.encoder.layer:
+        attention = layer.attention.self
+        plain = attention.forward
+
+        def forward(*inputs, plain=plain, **options):
+            context, *rest = plain(*inputs, **options)
+            return (context.unflatten(-1, (4, -1)).transpose(-1, -2).flatten(-2), *rest)
+
+        attention.forward = forward
+        layer.attention.output.dense.__class__ = _Interleaved
+
+
 def _rows_mix(subject: Classifier) -> None:
     plain = subject.as_xi
     subject.as_xi = lambda masks: plain(masks).mean(dim=0, keepdim=True).expand(len(masks), -1)
@@ -89,6 +126,9 @@ def _not_a_number(subject: Classifier) -> None:
         (_weights_are_read_elsewhere, "columns set to zero"),
         (_gate_does_nothing, r"encoder_self layer 1 \(bert\.encoder\.layer\.1\.attention\.output\.dense\)"),
         (_heads_are_cut_elsewhere, "encoder_self layer 1"),
+        (_too_many_heads, "head 0 is not columns 0 to 2, its queries move columns 0 to 5: not 8 heads"),
+        (_too_few_heads, "head 0 is not columns 0 to 11, its queries move columns 0 to 5: not 2 heads"),
+        (_heads_are_interleaved, "not 4 heads in this order"),
         (_rows_mix, "rows of one batch with different masks mix"),
         (_untouched_is_something_else, "the full mask is not the untouched model"),
         (_not_a_number, "not a number"),

@@ -1,6 +1,7 @@
 """Jobs and sweeps through the command line, on a tiny saved classifier and a file of pairs."""
 
 import json
+import shutil
 import signal
 import subprocess
 import sys
@@ -15,11 +16,11 @@ import pytest
 from study.config import compose, groups, options, to_study
 from study.errors import InputError
 from study.guard import BaseScoreError
-from study.job import StudyTask, open_evaluator
+from study.job import StudyTask, _versions, open_evaluator
 from study.setting import SettingError
 from study.store import read_parts
 
-NUM_PAIRS = 30
+NUM_PAIRS = 120
 
 
 @pytest.fixture
@@ -201,6 +202,34 @@ def test_a_folder_of_another_setting_is_refused_with_a_diff(place: Path) -> None
 
 
 def test_examples_that_are_too_long_are_counted_before_any_work(place: Path) -> None:
-    with pytest.raises(InputError, match="30 of 30 examples are over 8 tokens"):
+    with pytest.raises(InputError, match="120 of 120 examples are over 8 tokens"):
         StudyTask()(compose(*overrides(place, "model.max_length=8")))
     assert not list((place / "results").rglob("part-*"))
+
+
+def test_a_sweep_with_one_wrong_base_score_computes_nothing_but_base_scores(place: Path) -> None:
+    shutil.copy(place / "pairs.tsv", place / "more.tsv")
+    mine = "defaults: [hf_classifier]\nexpected: {more: {score: 12.0, tolerance: 1.0}}\n"
+    (place / "conf" / "model").mkdir(parents=True)
+    (place / "conf" / "model" / "mine.yaml").write_text(mine)
+    both = f"data.path={place}/pairs.tsv,{place}/more.tsv"
+    result = study(place, arguments=["--config-dir", "conf", *overrides(place), "model=mine", both, "-m"])
+    assert result.returncode == 1
+    assert "1 jobs do not make sense; none was started" in result.stderr
+    parts = [read_parts(path.parent).rows for path in (place / "results").glob("*/*/*/setting.json")]
+    assert {rows["mask"].n_unique() for rows in parts} == {1}
+
+
+def test_a_sweep_with_one_wrong_file_computes_nothing(place: Path) -> None:
+    (place / "wrong.tsv").write_text("id\tpremise\thypothesis\tlabel\n1\tw1\tw2\tmaybe\n")
+    result = study(place, arguments=[*overrides(place), f"data.path={place}/pairs.tsv,{place}/wrong.tsv", "-m"])
+    assert result.returncode == 1
+    assert "labels ['maybe'] are not the model's" in result.stderr
+    assert not list((place / "results").rglob("part-*"))
+
+
+def test_works_without_git(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", str(place))
+    _versions.cache_clear()
+    assert _versions()["revision"] is None
+    _versions.cache_clear()

@@ -1,5 +1,6 @@
 import json
 import multiprocessing
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -74,6 +75,18 @@ def test_refuses_parts_that_disagree(store: Store, other: dict) -> None:
     store.write(rows(**other), {})
     with pytest.raises(StoreError, match=r"part-.* and part-.* disagree on \d rows"):
         store.read()
+
+
+def test_infinite_margins_agree_with_themselves(store: Store) -> None:
+    for _ in range(2):
+        store.write(rows(margin=float("inf"), loss=float("nan")), {})
+    assert store.read().rows.height == 3
+
+
+def test_new_groups_replace_the_old_ones(store: Store, tmp_path: Path) -> None:
+    regrouped = replace(EXAMPLES, columns={"genre": ("p", "q", "p")})
+    Store(tmp_path, SETTING, LAYOUT, regrouped)
+    assert pl.read_parquet(store.folder / EXAMPLES_FILE).columns[-1] == "genre"
 
 
 def test_half_a_file_is_never_read(store: Store) -> None:

@@ -114,6 +114,8 @@ def _json_object(line: str, where: str) -> dict[str, Any]:
 
 def _text(value: Any, name: str, where: str) -> str:
     if isinstance(value, str):
+        if not value.isascii() and not value.encode("utf-8", "ignore").decode() == value:
+            raise InputError(f"{where}: '{name}' has half a surrogate pair, which is no text: {value!r}")
         return value
     if isinstance(value, int) and not isinstance(value, bool):
         return str(value)

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 from jaxtyping import Bool
@@ -30,12 +30,12 @@ class Measure:
 
     Attributes:
         name: as in conf/measure.
-        stage: when it may run.
         kinds: the attention kinds whose heads are masked; all that the model has when empty.
     """
 
+    stage: ClassVar[Stage] = Stage.MEASURE
+
     name: str = MISSING
-    stage: Stage = Stage.MEASURE
     kinds: list[AttentionKind] = field(default_factory=list)
 
     def masks(self, layout: HeadLayout) -> Bool[np.ndarray, "masks heads"]:

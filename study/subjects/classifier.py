@@ -3,7 +3,6 @@
 Shapes: R rows, T tokens, C classes.
 """
 
-from collections import Counter
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -19,6 +18,7 @@ from study.data.examples import Examples
 from study.errors import InputError
 from study.gate import Gate, find_sites
 from study.statistics import Accuracy
+from study.subjects.labels import label_index, require_labels
 from study.subjects.subject import Encoded, Subject
 
 PROBE_LENGTHS = (5, 9, 13)
@@ -51,6 +51,8 @@ class Classifier(Subject):
             truncate: cut longer examples; refuse them otherwise.
             loaded: one line that says what this is and where it came from.
         """
+        if (module.config.num_labels or 0) < 2:
+            raise InputError(f"{loaded} has one output: a classifier needs two or more")
         self.module = module.eval().requires_grad_(requires_grad=False)
         self.device = module.device
         self.metric = Accuracy()
@@ -70,9 +72,8 @@ class Classifier(Subject):
         Raises:
             InputError: for labels that the model does not have, and for examples over the longest length.
         """
-        unknown = Counter(set(examples.targets) - set(self.labels))
-        if unknown:
-            raise InputError(f"labels {sorted(unknown)} are not the model's, which has {list(self.labels)}")
+        require_labels(examples.targets, self.labels)
+        index = label_index(self.labels)
         first = [texts[0] for texts in examples.texts]
         second = [texts[1] for texts in examples.texts] if len(examples.texts[0]) > 1 else None
         most = self._max_length if self._truncate else None
@@ -87,12 +88,15 @@ class Classifier(Subject):
             )
         types = ids.get("token_type_ids")
         self._check_vocabulary(max(max(row) for row in ids["input_ids"]))
+        segments = getattr(self.module.config, "type_vocab_size", None)
+        if types and segments is not None and max(max(row) for row in types) >= max(segments, 1):
+            raise InputError(f"the tokenizer tells segments apart, {self.loaded} has {segments}: not its tokenizer")
         return [
             Encoded(
                 example=name,
                 source=tuple(ids["input_ids"][i]),
                 segments=tuple(types[i]) if types else None,
-                target=self.labels.index(examples.targets[i]),
+                target=index[examples.targets[i].casefold()],
                 cost=lengths[i],
             )
             for i, name in enumerate(examples.ids)

@@ -1,5 +1,6 @@
 """Models by hub name or local folder: where their files are, without loading any."""
 
+import json
 from pathlib import Path
 
 from huggingface_hub import HfApi, snapshot_download
@@ -9,20 +10,23 @@ from study.errors import InputError, StudyError
 from study.files import file_digest
 
 PATTERNS = ["*.json", "*.txt", "*.model", "*.safetensors"]
-TOKENIZER_FILES = ("tokenizer.json", "vocab.txt", "vocab.json", "merges.txt", "spiece.model", "sentencepiece.bpe.model")
+TOKENIZER_FILES = ("tokenizer*.json", "vocab*", "merges.txt", "*.model", "special_tokens_map.json", "added_tokens.json")
 
 
 def local_folder(path: str, revision: str | None) -> Path | None:
     """The folder of a model's files: `path` itself when it is one, else in the hub's download cache; None if absent."""
-    if Path(path).is_dir():
-        return Path(path)
+    folder = Path(path).expanduser()
+    if folder.is_dir():
+        return folder
     if path.startswith((".", "/", "~")) or path.count("/") > 1:
         raise InputError(f"no folder '{path}': expected a folder with config.json, or a hub name like 'owner/model'")
     try:
         folder = Path(snapshot_download(path, revision=revision, local_files_only=True))
     except LocalEntryNotFoundError:
         return None
-    return folder if (folder / "config.json").is_file() and _weights(folder) else None
+    except ValueError as error:
+        raise InputError(f"'{path}' is neither a folder nor a hub name like 'owner/model': {error}") from error
+    return folder if _is_complete(folder) else None
 
 
 def download(path: str, revision: str | None) -> Path:
@@ -48,9 +52,20 @@ def model_digests(folder: Path) -> dict[str, str]:
     weights = _weights(folder)
     if not (folder / "config.json").is_file() or not weights:
         raise InputError(f"{folder} is no model folder: expected config.json and *.safetensors or pytorch_model.bin")
-    tokenizer = [folder / name for name in TOKENIZER_FILES if (folder / name).is_file()]
-    return {file.name: file_digest(file) for file in [folder / "config.json", *weights, *tokenizer]}
+    return {file.name: file_digest(file) for file in [folder / "config.json", *weights, *_tokenizer(folder)]}
 
 
 def _weights(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.safetensors")) or sorted(folder.glob("pytorch_model*.bin"))
+
+
+def _tokenizer(folder: Path) -> list[Path]:
+    return sorted({file for pattern in TOKENIZER_FILES for file in folder.glob(pattern) if file.is_file()})
+
+
+def _is_complete(folder: Path) -> bool:
+    """Whether a download came to its end: config, tokenizer, and every shard of the weights."""
+    indices = [*folder.glob("*.safetensors.index.json"), *folder.glob("pytorch_model*.index.json")]
+    shards = {shard for index in indices for shard in json.loads(index.read_text())["weight_map"].values()}
+    whole = all((folder / shard).is_file() for shard in shards)
+    return (folder / "config.json").is_file() and bool(_tokenizer(folder)) and bool(_weights(folder)) and whole

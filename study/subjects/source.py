@@ -13,11 +13,12 @@ from study.data.source import Task
 from study.errors import InputError
 from study.files import name_of
 from study.statistics import MetricName
-from study.subjects.labels import label_names
+from study.subjects.labels import label_names, require_labels
 
 if TYPE_CHECKING:
     import torch
 
+    from study.data.examples import Examples
     from study.subjects.subject import Subject
 
 
@@ -49,12 +50,14 @@ class ModelSource:
         task: what it does with texts; its data must have the same.
         metric: which statistics its outcomes store.
         expected: base score by name of data set.
+        check_labels: refuse a classifier that another order of its labels would make far better.
     """
 
     name: str = MISSING
     task: Task = MISSING
     metric: MetricName = MISSING
     expected: dict[str, ExpectedScore] = field(default_factory=dict)
+    check_labels: bool = True
 
     def missing(self) -> list[str]:
         """What must be downloaded or made before the model can be loaded, in words; empty when all is here."""
@@ -69,6 +72,13 @@ class ModelSource:
         Reads files but no tensors, and imports no model code, so that a finished job is recognised at once.
         """
         raise NotImplementedError
+
+    def check_targets(self, examples: Examples) -> None:
+        """Refuse data whose targets the model cannot be scored on; reads no weights.
+
+        Raises:
+            InputError: for labels that the model does not have.
+        """
 
     def load(self, device: torch.device) -> Subject:
         """The model, ready for study.
@@ -126,6 +136,10 @@ class SequenceClassifier(ModelSource):
             "truncate": self.truncate,
             "masked_by": "zero",
         }
+
+    def check_targets(self, examples: Examples) -> None:
+        """Every label of the data must be one of the model's."""
+        require_labels(examples.targets, label_names(self.folder(), self.labels))
 
     def load(self, device: torch.device) -> Subject:
         """The classifier in float32."""

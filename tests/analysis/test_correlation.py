@@ -89,7 +89,8 @@ def test_subjects_and_sizes_of_one_data_set_are_never_mixed(make, results):
     found = correlation(pl.concat([effects(domain) for domain in read_results(results).domains]))
     subject = read_domain(make(data="away", seed=2).folder).subject_id
     assert set(found["subject_id"]) == {subject}
-    assert found.select("domain_a", "domain_b").rows() == [("away", "home")] * 2
+    assert found.select("domain_a", "domain_b").rows() == [("away", "away"), *[("away", "home")] * 2]
+    assert (found["setting_a"] != found["setting_b"]).all()
     assert found["setting_a"].n_unique() == 2
 
 

@@ -17,6 +17,9 @@ class Work:
         with open("done.txt", "a") as file:
             file.write(f"{config.name} ")
         return {"square": float(config.size) ** 2}
+    def rehearse(self, config):
+        if config.size == 13:
+            raise ValueError("thirteen brings bad luck")
     def check(self, config):
         if config.size < 0:
             raise ValueError(f"size {config.size}: must not be negative")
@@ -102,12 +105,29 @@ def test_all_faults_are_found_before_anything_starts(app: Path) -> None:
     assert lines(app, "done.txt") == []
 
 
+def test_a_job_that_makes_no_sense_stops_all_before_the_first_one(app: Path) -> None:
+    result = run(app, "size=1,13")
+    assert result.returncode != 0
+    assert "1 jobs do not make sense; none was started" in result.stderr
+    assert "thirteen brings bad luck" in result.stderr
+    assert lines(app, "done.txt") == []
+
+
+def test_a_stage_does_not_start_when_the_one_before_is_not_complete(app: Path) -> None:
+    result = run(app, "stage=0,1", "fails=true,false", "name=s${stage}")
+    assert result.returncode != 0
+    assert lines(app, "done.txt") == ["s0"]
+    assert result.stdout.count("not started") >= 2
+    assert "3 of 4 jobs are not done" in result.stderr
+
+
 def test_a_failed_job_does_not_hurt_the_others(app: Path) -> None:
     result = run(app, "fails=true,false", "name=n_${fails}")
     assert result.returncode != 0
     assert lines(app, "done.txt") == ["n_False"]
     assert "broke on the way" in result.stdout + result.stderr
-    assert "1 of 2 jobs failed" in result.stderr
+    assert "1 of 2 jobs are not done" in result.stderr
+    assert "RuntimeError" in result.stdout, "an unexpected error is shown with its traceback"
 
 
 def test_the_same_job_twice_is_one_job(app: Path) -> None:

@@ -103,12 +103,14 @@ def test_loads_a_folder_in_float32(folder: Path) -> None:
 
 def test_digests_name_what_determines_the_outcome(folder: Path) -> None:
     before = model_digests(folder)
-    assert set(before) == {"config.json", "model.safetensors", "tokenizer.json"}
+    assert set(before) == {"config.json", "model.safetensors", "tokenizer.json", "tokenizer_config.json"}
     (folder / "notes.md").write_text("of no consequence")
     assert model_digests(folder) == before
     config = json.loads((folder / "config.json").read_text())
     (folder / "config.json").write_text(json.dumps({**config, "layer_norm_eps": 1e-5}))
     assert model_digests(folder)["config.json"] != before["config.json"]
+    (folder / "tokenizer_config.json").write_text(json.dumps({"do_lower_case": False}))
+    assert model_digests(folder)["tokenizer_config.json"] != before["tokenizer_config.json"]
 
 
 @pytest.mark.parametrize(("name", "positions"), [("bert", 64), ("roberta", 63), ("gpt2", 64), ("t5", None)])
@@ -156,8 +158,48 @@ def test_label_names(folder: Path) -> None:
 
 
 def test_finds_the_order_of_labels_under_which_most_is_right() -> None:
-    gold = list("eenncc" * 10)
-    predicted = list("nnccee" * 10)
-    assert better_label_order(gold, predicted, ("e", "n", "c")) == ("c", "e", "n")
-    assert better_label_order(gold, gold, ("e", "n", "c")) is None
-    assert better_label_order(gold, list("eennce" * 10), ("e", "n", "c")) is None
+    labels = ("e", "n", "c")
+    gold = [0, 0, 1, 1, 2, 2] * 20
+    predicted = [1, 1, 2, 2, 0, 0] * 20
+    assert better_label_order(gold, predicted, labels) == ("c", "e", "n")
+    assert better_label_order(gold, gold, labels) is None
+    assert better_label_order(gold, [0, 0, 1, 1, 2, 0] * 20, labels) is None
+
+
+def test_too_little_says_nothing_about_the_order_of_labels() -> None:
+    assert better_label_order([0, 1] * 49, [1, 0] * 49, ("no", "yes")) is None, "too few examples"
+    assert better_label_order([0] * 200, [1] * 200, ("no", "yes")) is None, "one label only"
+    assert better_label_order([0, 1] * 50, [1, 0] * 50, ("no", "yes")) == ("yes", "no")
+
+
+def test_names_of_labels_match_whatever_their_capitals() -> None:
+    subject = classifier("bert", labels=("Entailment", "NEUTRAL", "contradiction"))
+    rows = subject.encode(Examples(ids=("a", "b"), texts=(("w1",), ("w2",)), targets=("neutral", "Contradiction")))
+    assert [row.target for row in rows] == [1, 2]
+
+
+def test_a_model_with_one_output_is_no_classifier() -> None:
+    model = cases.build(cases.CLASSIFIERS["bert"])
+    model.config.num_labels = 1
+    with pytest.raises(InputError, match="has one output"):
+        Classifier(model, cases.tiny_tokenizer(), labels=["x"], max_length=32, truncate=False, loaded="it")
+
+
+def test_a_broken_download_is_still_missing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    snapshot = tmp_path / "models--owner--model" / "snapshots" / "abc"
+    snapshot.mkdir(parents=True)
+    (tmp_path / "models--owner--model" / "refs").mkdir()
+    (tmp_path / "models--owner--model" / "refs" / "main").write_text("abc")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_CACHE", str(tmp_path))
+    index = {"weight_map": {"a": "model-1.safetensors", "b": "model-2.safetensors"}}
+    (snapshot / "model.safetensors.index.json").write_text(json.dumps(index))
+    for name in ("config.json", "tokenizer.json", "model-1.safetensors"):
+        (snapshot / name).write_text("{}")
+        assert local_folder("owner/model", None) is None
+    (snapshot / "model-2.safetensors").write_text("")
+    assert local_folder("owner/model", None) == snapshot
+
+
+def test_what_is_no_name_of_a_model_is_refused_in_words() -> None:
+    with pytest.raises(InputError, match="neither a folder nor a hub name"):
+        local_folder("my model", None)
