@@ -12,6 +12,7 @@ import cases
 import numpy as np
 import polars as pl
 import pytest
+import torch
 
 from study.config import compose, groups, options, to_study
 from study.errors import InputError
@@ -26,12 +27,15 @@ NUM_PAIRS = 120
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
     """A folder with `model/` and `pairs.tsv`, whose labels are the model's own predictions for two thirds."""
-    model = cases.build(cases.CLASSIFIERS["bert"])
-    model.config.id2label = dict(enumerate(cases.LABELS))
-    model.save_pretrained(tmp_path / "model")
-    cases.tiny_tokenizer().save_pretrained(tmp_path / "model")
     generator = np.random.default_rng(5)
     texts = [" ".join(f"w{i}" for i in generator.integers(0, 60, 5)) for _ in range(2 * NUM_PAIRS)]
+    model, tokenizer = cases.build(cases.CLASSIFIERS["bert"]), cases.tiny_tokenizer()
+    with torch.no_grad():
+        logits = model(**tokenizer(texts[::2], texts[1::2], return_tensors="pt")).logits
+        model.classifier.bias -= logits.mean(dim=0)  # so that it predicts each label now and then
+    model.config.id2label = dict(enumerate(cases.LABELS))
+    model.save_pretrained(tmp_path / "model")
+    tokenizer.save_pretrained(tmp_path / "model")
     write_pairs(tmp_path / "pairs.tsv", texts, [cases.LABELS[i % 3] for i in range(NUM_PAIRS)])
     config = compose(*overrides(tmp_path, "results=" + str(tmp_path / "first")))
     evaluator = open_evaluator(to_study(config))
