@@ -40,7 +40,7 @@ def analyse(results: Results) -> Analysis:
 
 
 def write_report(analysis: Analysis, out: Path) -> Path:
-    """Write `tables/`, `figures/` and `report/index.html` under `out`, replacing those of an earlier run.
+    """Write `tables/`, `figures/` and `report/index.html` under `out`, replacing files of the same names.
 
     Returns:
         The path of the page.
