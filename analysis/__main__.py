@@ -29,7 +29,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     logging.basicConfig(
         level=logging.WARNING,
         format="%(message)s",
-        handlers=[RichHandler(console=Console(stderr=True), show_time=False)],
+        handlers=[RichHandler(console=Console(stderr=True), show_time=False, show_path=False)],
     )
     options = _parse(list(sys.argv[1:] if arguments is None else arguments))
     try:

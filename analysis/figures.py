@@ -171,6 +171,10 @@ def colour_limit(ablation: pl.DataFrame) -> float:
     return limit or (sizes.max() or 1.0)  # type: ignore[return-value]
 
 
+MOST_WRITTEN = 8
+"""Heads in a row up to which each cell has its number written in it."""
+
+
 def heat_map(ablation: pl.DataFrame, counts: list[int], limit: float, name: str) -> Drawing:
     """Effect of removing each head of one attention kind on one domain; layers and heads from 1.
 
@@ -194,6 +198,9 @@ def heat_map(ablation: pl.DataFrame, counts: list[int], limit: float, name: str)
             shown = "not measured" if effect is None else f"{signed(effect)} {unit}"
             tips[f"cell-{layer + 1}-{head + 1}"] = f"layer {layer + 1}, head {head + 1}: {shown}"
             axes.add_patch(cell)
+            if effect is not None and widest <= MOST_WRITTEN:
+                colour = "white" if abs(effect) > 0.6 * limit else INK
+                axes.text(head + 1, layer + 1, signed(effect), ha="center", va="center", fontsize=6.5, color=colour)
         axes.set(xlim=(0.5, widest + 0.5), ylim=(len(counts) + 0.5, 0.5), xlabel="head", ylabel="layer")
         axes.set_title(f"{domain}, {KIND_NAMES[kind]}")
         axes.set_xticks(_ticks(widest))

@@ -42,6 +42,7 @@ def run_sweep(
     setup_globals()
     configure_log(config.hydra.hydra_logging, config.hydra.verbose)
     jobs = by_stage(task, compose_jobs(context, config, job_overrides, first))
+    check_all(task, jobs)
     prepare_all(task, jobs)
     check_all(task, jobs)
     rehearse_all(task, jobs)

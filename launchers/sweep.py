@@ -61,8 +61,17 @@ def prepare_all(task: TaskFunction, jobs: Iterable[Job]) -> None:
     Raises:
         SweepError: with every job whose needs could not be met.
     """
-    if isinstance(task, Task):
-        _for_each(jobs, lambda job: task.prepare(job.task_config), "could not get what they need")
+    if not isinstance(task, Task):
+        return
+    tried: set[tuple[str, ...]] = set()
+
+    def prepare(job: Job) -> None:
+        needed = tuple(task.missing(job.task_config))
+        if needed and needed not in tried:
+            tried.add(needed)
+            task.prepare(job.task_config)
+
+    _for_each(jobs, prepare, "could not get what they need")
 
 
 def check_all(task: TaskFunction, jobs: Iterable[Job]) -> None:

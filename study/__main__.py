@@ -16,9 +16,11 @@ from omegaconf.errors import OmegaConfBaseException
 
 from study.catalogue import print_catalogue
 from study.config import CONF, register
-from study.errors import StudyError
+from study.errors import InputError, StudyError
 from study.job import StudyTask
 from study.misspelt import nearest_names
+
+COMMANDS = ("list", "fetch")
 
 
 def main() -> None:
@@ -27,16 +29,23 @@ def main() -> None:
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
     register()
     try:
-        if sys.argv[1:2] == ["list"]:
+        command = sys.argv[1] if len(sys.argv) > 1 and sys.argv[1].isalpha() else ""
+        if command and command not in COMMANDS:
+            raise InputError(f"'{command}' is no command: expected {' or '.join(COMMANDS)}, or overrides NAME=VALUE")
+        if command == "list":
+            if sys.argv[2:]:
+                raise InputError(f"`study list` takes no arguments: got {' '.join(sys.argv[2:])}")
             print_catalogue()
             return
-        if sys.argv[1:2] == ["fetch"]:
+        if command == "fetch":
             sys.argv[1:] = [*sys.argv[2:], "hydra.mode=MULTIRUN", "hydra/launcher=fetch"]
         hydra.main(config_path=str(CONF), config_name="config", version_base="1.3")(StudyTask())()
     except StudyError as error:
         _stop(str(error), 1)
     except (HydraException, OmegaConfBaseException) as error:
         _stop(nearest_names(error), 1)
+    except PermissionError as error:
+        _stop(f"no permission to write {error.filename}. hydra.run.dir=FOLDER puts the logs elsewhere", 1)
     except KeyboardInterrupt:
         _stop("stopped. What was computed is stored: the same command goes on from there", 130)
 

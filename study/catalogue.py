@@ -16,7 +16,8 @@ def print_catalogue(console: Console | None = None) -> None:
     """Print a table for each config group."""
     console = console or Console()
     for group in GROUPS:
-        table = Table(group, "what it is", "needs", title_justify="left", expand=False)
+        table = Table(group, "what it is")
+        table.add_column("needs", overflow="fold")
         for name in options(group):
             table.add_row(name, description(group, name), needs(group, name))
         console.print(table)

@@ -36,6 +36,7 @@ def guard(evaluator: Evaluator, base: float, expected: ExpectedScore | None, *, 
     if check_labels and not (expected and abs(base - expected.score) <= expected.tolerance):
         _guard_labels(evaluator)
     if expected is None:
+        log.info("no base score is expected of %s on %s: is %.2f right?", setting.model, setting.data, base)
         return
     if len(evaluator.examples) < setting.examples["count"]:
         log.info("base score not compared with the expected %.2f: only the first examples are used", expected.score)

@@ -43,7 +43,9 @@ class StudyTask:
         Returns:
             What a launcher shows in its table: base score, its unit, masks, and how many outcomes were computed.
         """
-        self.prepare(config)
+        if self.missing(config):
+            self.check(config)
+            self.prepare(config)
         self.check(config)
         study = to_study(config)
         started = time.monotonic()
@@ -51,7 +53,7 @@ class StudyTask:
         computed = _num_missing(evaluator, study)
         base = _guarded_base(evaluator, study)
         study.measure.run(evaluator)
-        unit, num_masks = evaluator.metric.score_unit, len(study.measure.masks(evaluator.layout))
+        unit, num_masks = evaluator.metric.score_unit, 1 + len(study.measure.masks(evaluator.layout))
         log.info(
             "%s of %s on %s: base score %.2f %s, %d masks stored; %s",
             study.measure.name,
@@ -176,7 +178,10 @@ def _load_certified(study: StudyConfig) -> "Subject":
     if study.threads:
         torch.set_num_threads(study.threads)
     automatic = "cuda" if torch.cuda.is_available() else "cpu"
-    subject = study.model.load(torch.device(automatic if study.device == "auto" else study.device))
+    device = torch.device(automatic if study.device == "auto" else study.device)
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise InputError(f"device {device}: this machine and this torch have {torch.cuda.device_count()} CUDA devices")
+    subject = study.model.load(device)
     certificate = certify(subject)
     log.info(
         "loaded %s: %d heads (%s), on %s, certified (masking is exact within %.1g)",

@@ -12,6 +12,11 @@ from study.config import compose, groups, options
 def nearest_names(error: Exception) -> str:
     """The message of a Hydra or OmegaConf error, with the nearest allowed name where one was misspelt."""
     message = str(error)
+    if error.__cause__ is not None and str(error.__cause__) not in message:
+        message += f": {error.__cause__}"
+    mandatory = re.search(r"missing mandatory value: (\w+)", message)
+    if mandatory:
+        return f"no value is given for '{mandatory[1]}': add it to the command, for example model.{mandatory[1]}=..."
     wrong = _misspelt(message)
     if wrong is None:
         return message

@@ -3,6 +3,7 @@
 Shapes: R rows, T tokens, C classes.
 """
 
+import re
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -194,6 +195,9 @@ def load_classifier(
         raise InputError(
             f"{folder}: the weights lack or misfit {len(keys)} tensors of {type(module).__name__}: {keys[:5]}"
         )
+    layers = sorted(key for key in info["unexpected_keys"] if re.search(r"\.\d+\.", key))
+    if layers:
+        raise InputError(f"{folder}: its config leaves {len(layers)} tensors of the layers unused: {layers[:3]}")
     allowed = num_positions(module)
     if allowed is not None and max_length > allowed:
         raise InputError(f"model.max_length={max_length}, but {folder} has positions for {allowed} tokens")

@@ -5,7 +5,8 @@ one number of threads, the same recipe and data give the same weights.
 """
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -58,7 +59,7 @@ def train_classifier(recipe: ClassifierRecipe, train: Examples, dev: Examples, f
     """
     labels = _learnable(train, dev)
     tokenizer = learn_tokenizer([text for texts in train.texts for text in texts], recipe)
-    with torch.random.fork_rng(devices=[]):
+    with _one_thread(), torch.random.fork_rng(devices=[]):
         torch.manual_seed(recipe.seed)
         model = new_model(recipe, len(tokenizer), labels)
         fit(model, tokenizer, encode(train, tokenizer, labels, recipe.max_length), recipe)
@@ -67,6 +68,17 @@ def train_classifier(recipe: ClassifierRecipe, train: Examples, dev: Examples, f
     model.save_pretrained(folder)
     tokenizer.save_pretrained(folder)
     return accuracy
+
+
+@contextmanager
+def _one_thread() -> Iterator[None]:
+    """One thread within the block: so small a model gains nothing by more, and its weights depend on their number."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def _learnable(train: Examples, dev: Examples) -> tuple[str, ...]:

@@ -113,7 +113,7 @@ def test_two_settings_of_one_data_set_have_names_of_their_own(make, results, tmp
     text = Page(write_report(analyse(read_results(results)), tmp_path / "out").read_text(encoding="utf-8")).text
     for store in (first, second):
         assert f"home ({store.folder.name})" in text
-    assert len(list((tmp_path / "out" / "figures").rglob("figure2-*.svg"))) == 2
+    assert len(list((tmp_path / "out" / "figures").rglob("figure2-*.svg"))) == 3
 
 
 def test_a_base_score_alone_makes_a_page(make, results, tmp_path):

@@ -24,7 +24,7 @@ class Work:
         if config.size < 0:
             raise ValueError(f"size {config.size}: must not be negative")
     def missing(self, config):
-        return [] if config.size else ["a size"]
+        return [f"data of {config.source or config.name}"]
     def prepare(self, config):
         with open("prepared.txt", "a") as file:
             file.write(f"{config.name} ")
@@ -50,6 +50,7 @@ defaults:
   - _self_
 name: a
 size: 1
+source: ""
 stage: 0
 fails: false
 hydra:
@@ -140,6 +141,11 @@ def test_fetch_prepares_every_job_and_runs_none(app: Path) -> None:
     assert result.returncode == 0, result.stderr
     assert lines(app, "prepared.txt") == ["a", "b"]
     assert lines(app, "done.txt") == []
+
+
+def test_what_two_jobs_need_is_fetched_once(app: Path) -> None:
+    assert run(app, "name=a,b", "source=common", "hydra/launcher=fetch").returncode == 0
+    assert lines(app, "prepared.txt") == ["a"]
 
 
 def test_a_plain_task_runs_too(app: Path) -> None:

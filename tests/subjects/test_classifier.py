@@ -144,6 +144,9 @@ def test_refuses_weights_of_another_shape(folder: Path) -> None:
     (folder / "config.json").write_text(json.dumps({**config, "num_hidden_layers": 3}))
     with pytest.raises(InputError, match="the weights lack or misfit"):
         load(folder)
+    (folder / "config.json").write_text(json.dumps({**config, "num_hidden_layers": 1}))
+    with pytest.raises(InputError, match="its config leaves 16 tensors of the layers unused"):
+        load(folder)
 
 
 def test_label_names(folder: Path) -> None:
