@@ -1,9 +1,9 @@
 """A sweep: every job composed, and every fault of every job found, before the first one starts."""
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from hydra.core.utils import filter_overrides
+from hydra.core.utils import configure_log, filter_overrides, setup_globals
 from hydra.errors import HydraException
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict
@@ -23,85 +23,117 @@ class Job:
         number: its place in the sweep, from 0.
         name: its overrides that not all jobs share, as shown to people.
         config: the composed config, Hydra's own node included.
+        stage: jobs of a lower stage must be complete before it starts.
     """
 
     number: int
     name: str
     config: DictConfig
+    stage: int
 
     @property
     def task_config(self) -> DictConfig:
         """What the task function sees: the config without Hydra's own node."""
-        config = self.config.copy()
-        with open_dict(config):
-            config.pop("hydra")
-        return config
+        return _without_hydra(self.config)
 
 
-def compose_jobs(
-    context: HydraContext, config: DictConfig, job_overrides: Sequence[Sequence[str]], first: int
-) -> list[Job]:
-    """The jobs of a sweep, each config once: overrides that come to the same job are one job."""
-    jobs: dict[str, Job] = {}
-    shared = set.intersection(*map(set, job_overrides)) if len(job_overrides) > 1 else set()
-    for number, overrides in enumerate(job_overrides, start=first):
-        composed = context.config_loader.load_sweep_config(config, list(overrides))
-        with open_dict(composed):
-            composed.hydra.job.id = str(number)
-            composed.hydra.job.num = number
-        own = filter_overrides([override for override in overrides if override not in shared])
-        job = Job(number, " ".join(own) or "(defaults)", composed)
-        jobs.setdefault(OmegaConf.to_yaml(job.task_config, resolve=True, sort_keys=True), job)
-    return list(jobs.values())
+@dataclass(frozen=True)
+class Sweep:
+    """The jobs of a sweep by stage, with what Hydra gives a launcher to run them.
 
-
-def prepare_all(task: TaskFunction, jobs: Iterable[Job]) -> None:
-    """Download or make what the jobs need.
-
-    Raises:
-        SweepError: with every job whose needs could not be met.
+    Attributes:
+        context: Hydra's loader and callbacks.
+        task: the task function; it may offer the task protocol.
+        config: of the sweep itself.
+        jobs: each config once: overrides that come to the same job are one job.
     """
-    if not isinstance(task, Task):
-        return
-    tried: set[tuple[str, ...]] = set()
 
-    def prepare(job: Job) -> None:
-        needed = tuple(task.missing(job.task_config))
-        if needed and needed not in tried:
-            tried.add(needed)
-            task.prepare(job.task_config)
+    context: HydraContext
+    task: TaskFunction
+    config: DictConfig
+    jobs: tuple[Job, ...]
 
-    _for_each(jobs, prepare, "could not get what they need")
+    @classmethod
+    def compose(
+        cls,
+        context: HydraContext,
+        task: TaskFunction,
+        config: DictConfig,
+        job_overrides: Sequence[Sequence[str]],
+        first: int,
+    ) -> "Sweep":
+        """Compose every job.
 
+        Args:
+            context: as above.
+            task: as above.
+            config: as above.
+            job_overrides: the overrides of each job.
+            first: number of the first job.
+        """
+        setup_globals()
+        configure_log(config.hydra.hydra_logging, config.hydra.verbose)
+        jobs: dict[str, Job] = {}
+        shared = set.intersection(*map(set, job_overrides)) if len(job_overrides) > 1 else set()
+        for number, overrides in enumerate(job_overrides, start=first):
+            composed = context.config_loader.load_sweep_config(config, list(overrides))
+            with open_dict(composed):
+                composed.hydra.job.id = str(number)
+                composed.hydra.job.num = number
+            own = filter_overrides([override for override in overrides if override not in shared])
+            task_config = _without_hydra(composed)
+            stage = task.stage(task_config) if isinstance(task, Task) else 0
+            job = Job(number, " ".join(own) or "(defaults)", composed, stage)
+            jobs.setdefault(OmegaConf.to_yaml(task_config, resolve=True, sort_keys=True), job)
+        return cls(context, task, config, tuple(sorted(jobs.values(), key=lambda job: job.stage)))
 
-def check_all(task: TaskFunction, jobs: Iterable[Job]) -> None:
-    """Check every job.
+    def prepare(self) -> list[str]:
+        """Download or make what the jobs need, each need once.
 
-    Raises:
-        SweepError: with the faults of all of them.
-    """
-    if isinstance(task, Task):
-        _for_each(jobs, lambda job: task.check(job.task_config), "cannot work; nothing was started")
+        Returns:
+            What was missing, in words.
 
+        Raises:
+            SweepError: with every job whose needs could not be met.
+        """
+        tried: dict[tuple[str, ...], None] = {}
 
-def rehearse_all(task: TaskFunction, jobs: Iterable[Job]) -> None:
-    """Do the first part of every job, the one that shows whether the whole makes sense.
+        def prepare(task: Task, config: DictConfig) -> None:
+            needed = tuple(task.missing(config))
+            if needed and needed not in tried:
+                tried[needed] = None
+                task.prepare(config)
 
-    Raises:
-        SweepError: with every job that does not.
-    """
-    if isinstance(task, Task):
-        _for_each(jobs, lambda job: task.rehearse(job.task_config), "do not make sense; none was started")
+        self._for_each(prepare, "could not get what they need")
+        return list(dict.fromkeys(need for needed in tried for need in needed))
 
+    def check(self) -> None:
+        """Check every job.
 
-def stage_of(task: TaskFunction, job: Job) -> int:
-    """The stage of a job; a task that does not tell has one stage."""
-    return task.stage(job.task_config) if isinstance(task, Task) else 0
+        Raises:
+            SweepError: with the faults of all of them.
+        """
+        self._for_each(lambda task, config: task.check(config), "cannot work; nothing was started")
 
+    def rehearse(self) -> None:
+        """Do the first part of every job, the one that shows whether the whole makes sense.
 
-def by_stage(task: TaskFunction, jobs: Sequence[Job]) -> list[Job]:
-    """The jobs in the order of their stages; within one as they came."""
-    return sorted(jobs, key=lambda job: stage_of(task, job))
+        Raises:
+            SweepError: with every job that does not.
+        """
+        self._for_each(lambda task, config: task.rehearse(config), "do not make sense; none was started")
+
+    def _for_each(self, action: Callable[[Task, DictConfig], None], verdict: str) -> None:
+        if not isinstance(self.task, Task):
+            return
+        faults = []
+        for job in self.jobs:
+            try:
+                action(self.task, job.task_config)
+            except Exception as error:  # noqa: BLE001 each task raises errors of its own kind
+                faults.append(f"{job.name}: {in_words(error)}")
+        if faults:
+            raise SweepError("\n  ".join([f"{len(faults)} jobs {verdict}:", *faults]))
 
 
 def in_words(error: BaseException) -> str:
@@ -109,12 +141,8 @@ def in_words(error: BaseException) -> str:
     return str(error) if getattr(error, "in_words", False) else f"{type(error).__name__}: {error}"
 
 
-def _for_each(jobs: Iterable[Job], action: Callable[[Job], None], verdict: str) -> None:
-    faults = []
-    for job in jobs:
-        try:
-            action(job)
-        except Exception as error:  # noqa: BLE001 each task raises errors of its own kind
-            faults.append(f"{job.name}: {in_words(error)}")
-    if faults:
-        raise SweepError("\n  ".join([f"{len(faults)} jobs {verdict}:", *faults]))
+def _without_hydra(config: DictConfig) -> DictConfig:
+    config = config.copy()
+    with open_dict(config):
+        config.pop("hydra")
+    return config

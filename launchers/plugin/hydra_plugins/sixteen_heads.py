@@ -8,12 +8,13 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig
 
 from launchers import serial
+from launchers.sweep import Sweep
 
 
 class _SweepLauncher(Launcher):
     """Hands Hydra's sweep to a function of `launchers`."""
 
-    sweep: Callable[..., list[JobReturn]]
+    action: Callable[[Sweep], list[JobReturn]]
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Keep what Hydra gives before a sweep."""
@@ -21,16 +22,16 @@ class _SweepLauncher(Launcher):
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Run a sweep."""
-        return type(self).sweep(*self._setup, job_overrides, initial_job_idx)
+        return type(self).action(Sweep.compose(*self._setup, job_overrides, initial_job_idx))
 
 
 class SerialLauncher(_SweepLauncher):
     """`hydra/launcher=serial`: one job after the other, in this process."""
 
-    sweep = staticmethod(serial.run_sweep)
+    action = staticmethod(serial.run)
 
 
 class FetchLauncher(_SweepLauncher):
     """`study fetch`: download all that the jobs need, run none."""
 
-    sweep = staticmethod(serial.fetch_sweep)
+    action = staticmethod(serial.fetch)
