@@ -1,13 +1,31 @@
 """Trained models on real text, against scores that other programs gave (HEADS_REAL names the folder)."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 
+from analysis import correlation
+from analysis.effects import effects
+from analysis.read import read_results
 from study.config import compose, to_study
-from study.job import open_evaluator
+from study.job import StudyTask, open_evaluator
 
 pytestmark = [pytest.mark.real, pytest.mark.slow]
+
+
+def minilm(real: Path, results: Path, file: str, *more: str) -> list[str]:
+    return [
+        "model=hf_classifier",
+        f"model.path={real / 'models' / 'minilm-mnli'}",
+        "model.truncate=true",
+        "data=nli_file",
+        f"data.path={real / 'data' / file}",
+        f"results={results}",
+        "batch_tokens=2048",
+        *more,
+    ]
 
 
 @pytest.mark.parametrize(
@@ -16,30 +34,38 @@ pytestmark = [pytest.mark.real, pytest.mark.slow]
 )
 def test_base_accuracy_is_plain_transformers(real: Path, tmp_path: Path, file: str, right: int) -> None:
     """Of the first 1,000 examples, by a plain loop of transformers (float32, at most 128 tokens)."""
-    config = compose(
-        "model=hf_classifier",
-        f"model.path={real / 'models' / 'minilm-mnli'}",
-        "model.truncate=true",
-        "data=nli_file",
-        f"data.path={real / 'data' / file}",
-        "data.limit=1000",
-        f"results={tmp_path}",
-        "batch_tokens=2048",
-    )
+    config = compose(*minilm(real, tmp_path, file, "data.limit=1000"))
     assert open_evaluator(to_study(config)).base_score() == pytest.approx(right / 10)
 
 
 @pytest.mark.parametrize(("name", "bleu"), [("test_2016_flickr", 54.38), ("test_2017_mscoco", 38.42)])
-def test_base_bleu_is_fairseqs(real: Path, tmp_path: Path, name: str, bleu: float) -> None:
-    """As `fairseq-generate`, detokenised, by the sacrebleu command line."""
+def test_base_bleu_is_fairseqs_and_the_command_lines(real: Path, tmp_path: Path, name: str, bleu: float) -> None:
+    """As `fairseq-generate`, detokenised; and to the last digit what sacrebleu's command line says of our texts."""
+    texts = real / "data" / "multi30k" / name
     config = compose(
         "model=fairseq_folder",
         f"model.path={real / 'models' / 'multi30k-en-fr'}",
         "model.source_lang=en",
         "model.target_lang=fr",
         "data=parallel_file",
-        f"data.source={real / 'data' / 'multi30k' / name}.en",
-        f"data.target={real / 'data' / 'multi30k' / name}.fr",
+        f"data.source={texts}.en",
+        f"data.target={texts}.fr",
         f"results={tmp_path}",
     )
-    assert round(open_evaluator(to_study(config)).base_score(), 2) == bleu
+    evaluator = open_evaluator(to_study(config))
+    assert round(evaluator.base_score(), 2) == bleu
+    rows = evaluator.outcomes(evaluator.layout.full()[None])
+    (tmp_path / "hypotheses").write_text("".join(f"{text}\n" for text in rows["hypothesis"]), encoding="utf-8")
+    command = [sys.executable, "-m", "sacrebleu", f"{texts}.fr", "-i", str(tmp_path / "hypotheses"), "-b", "-w", "12"]
+    said = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    assert float(said) == pytest.approx(evaluator.base_score(), abs=1e-11)
+
+
+def test_ablation_of_a_real_model_ends_in_a_correlation(real: Path, tmp_path: Path) -> None:
+    for file in ("mnli/dev_matched.tsv", "mnli/dev_mismatched_random1000.tsv"):
+        done = StudyTask()(compose(*minilm(real, tmp_path, file, "data.limit=40", "measure=ablation")))
+        assert (done["masks"], done["computed"]) == (73, 73 * 40)
+    matched, mismatched = (effects(domain) for domain in read_results(tmp_path).domains)
+    found = correlation(matched.vstack(mismatched)).row(0, named=True)
+    assert found["heads"] == 72
+    assert -1.0 <= found["pearson"] <= 1.0
