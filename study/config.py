@@ -63,7 +63,7 @@ class StudyConfig:
     precision: Precision = Precision.FLOAT32
     device: str = "auto"
     threads: int = 0
-    batch_tokens: int = 8192
+    batch_tokens: int = 4096
 
 
 def register() -> None:
