@@ -163,10 +163,7 @@ def read_domain(folder: Path, limit: int | None = None) -> Domain:
     setting = _setting(folder)
     layout, metric_ = setting["layout"], setting["metric"]
     examples = _examples(folder).head(limit if limit is not None else 2**62)
-    try:
-        outcomes = read_parts(folder)
-    except pl.exceptions.PolarsError as error:
-        raise InputError(f"the parts do not have the same columns: {error}") from error
+    outcomes = read_parts(folder)
     rows = outcomes.rows.filter(pl.col("example").is_in(examples["example"].to_list()))
     _check_rows(rows, metric_, layout)
     evaluated = rows.filter(pl.col("mask") == mask_key(layout.full()))["example"]

@@ -68,7 +68,7 @@ def certify(subject: Subject) -> Certificate:
     untouched = subject.response(rows, None)
     scale = untouched.abs().max().item() or 1.0
     masks = _half_masks(subject, len(rows))
-    masked = [subject.response(rows, subject.as_xi(np.tile(mask, (len(rows), 1)))) for mask in masks]
+    masked = [subject.response(rows, _on_all(subject, mask, len(rows))) for mask in masks]
 
     differences: dict[str, float] = {}
 
@@ -76,7 +76,7 @@ def certify(subject: Subject) -> Certificate:
         difference = (found - expected).abs().max().item() / scale
         differences[what] = max(difference, differences.get(what, 0.0))
 
-    full = subject.as_xi(np.tile(subject.layout.full(), (len(rows), 1)))
+    full = _on_all(subject, subject.layout.full(), len(rows))
     compare("the full mask is not the untouched model", subject.response(rows, full), untouched)
     for mask, response in zip(masks, masked, strict=True):
         compare("a mask is not its heads' columns set to zero", response, _with_columns_zeroed(subject, rows, mask))
@@ -97,6 +97,11 @@ def certify(subject: Subject) -> Certificate:
     if dead:
         log.warning("%d dead heads, their masks change nothing: %s", len(dead), ", ".join(map(str, dead)))
     return Certificate(max(differences.values()), dead)
+
+
+def _on_all(subject: Subject, mask: Bool[np.ndarray, " heads"], num_rows: int) -> Tensor:
+    """The same mask on every row."""
+    return subject.as_xi(np.tile(mask, (num_rows, 1)))
 
 
 def _half_masks(subject: Subject, num_rows: int) -> Bool[np.ndarray, "masks heads"]:
@@ -131,7 +136,7 @@ def _layers_at_fault(subject: Subject, rows: Sequence[Encoded], scale: float) ->
     faults = []
     for site in subject.gate.sites:
         mask = subject.layout.without_layer((site.kind, site.layer))
-        found = subject.response(rows, subject.as_xi(np.tile(mask, (len(rows), 1))))
+        found = subject.response(rows, _on_all(subject, mask, len(rows)))
         difference = (found - _with_columns_zeroed(subject, rows, mask)).abs().max().item() / scale
         if not difference <= TOLERANCE:
             faults.append(f"{site.kind} layer {site.layer} ({site.name}): differs by {difference:.2g}")
@@ -188,7 +193,7 @@ def _dead_heads(subject: Subject, rows: Sequence[Encoded]) -> tuple[Head, ...]:
             heads = suspects[start : start + ROWS_AT_ONCE]
             masks = stack([subject.layout.without([head]) for head in heads], subject.layout)
             batch = [rows[index]] * len(heads)
-            alone = subject.response(batch, subject.as_xi(np.tile(subject.layout.full(), (len(heads), 1))))
+            alone = subject.response(batch, _on_all(subject, subject.layout.full(), len(heads)))
             changes = (subject.response(batch, subject.as_xi(masks)) - alone).abs().amax(dim=1)
             still += [head for head, change in zip(heads, changes.tolist(), strict=True) if change == 0.0]
         suspects = still

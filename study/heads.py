@@ -173,7 +173,7 @@ def stack(masks: Iterable[Bool[np.ndarray, " heads"]], layout: HeadLayout) -> Bo
 
 
 def select_layers(layout: HeadLayout, kinds: Sequence[AttentionKind] | None) -> Iterator[Layer]:
-    """The attention layers of the kinds asked for; of every kind when `kinds` is None.
+    """The attention layers of the kinds asked for; of every kind when `kinds` is None or empty.
 
     Raises:
         InputError: when the model has none of a kind asked for.
@@ -181,4 +181,10 @@ def select_layers(layout: HeadLayout, kinds: Sequence[AttentionKind] | None) -> 
     for kind in kinds or ():
         if kind not in layout.counts:
             raise InputError(f"this model has no {kind} attention: it has {', '.join(layout.counts)}")
-    return ((kind, layer) for kind, layer in layout.layers if kinds is None or kind in kinds)
+    return ((kind, layer) for kind, layer in layout.layers if not kinds or kind in kinds)
+
+
+def select_heads(layout: HeadLayout, kinds: Sequence[AttentionKind] | None) -> Iterator[Head]:
+    """The heads of the kinds asked for, as `select_layers`."""
+    layers = set(select_layers(layout, kinds))
+    return (head for head in layout.heads if (head.kind, head.layer) in layers)

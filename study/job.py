@@ -117,22 +117,21 @@ class StudyTask:
 
     def remaining(self, config: DictConfig) -> int | None:
         """How many outcomes are not stored yet; None while the model's heads are not known."""
-        if self.missing(config):
-            return None
         study = to_study(config)
-        setting, _ = _setting(study)
-        return None if _stored_layout(setting, study) is None else _num_missing(open_evaluator(study), study)
+        evaluator = None if self.missing(config) else _evaluator_without_model(study)
+        return None if evaluator is None else _num_missing(evaluator, study)
 
     def estimate(self, config: DictConfig) -> float | None:
         """Seconds that the remaining outcomes will take at the rate of those stored; None where none is stored."""
-        left = self.remaining(config)
-        if left is None:
-            return None
         study = to_study(config)
-        folder = _setting(study)[0].folder(Path(study.results))
+        evaluator = None if self.missing(config) else _evaluator_without_model(study)
+        if evaluator is None:
+            return None
+        folder = evaluator.setting.folder(Path(study.results))
         parts = [read_provenance(part) for part in folder.glob(PARTS)]
         rows = sum(part["rows"] for part in parts)
-        return left * sum(part["seconds"] for part in parts) / rows if rows else None
+        seconds = sum(part["seconds"] for part in parts)
+        return _num_missing(evaluator, study) * seconds / rows if rows else None
 
     def stage(self, config: DictConfig) -> int:
         """Jobs of a lower stage must be complete before this one starts."""
@@ -147,6 +146,17 @@ def open_evaluator(study: StudyConfig) -> Evaluator:
     """
     setting, examples = _setting(study)
     layout = _stored_layout(setting, study) or load_subject(study).layout
+    return _evaluator(study, setting, examples, layout)
+
+
+def _evaluator_without_model(study: StudyConfig) -> Evaluator | None:
+    """The evaluator of a job whose model's heads an earlier one has stored; None where they are not known."""
+    setting, examples = _setting(study)
+    layout = _stored_layout(setting, study)
+    return None if layout is None else _evaluator(study, setting, examples, layout)
+
+
+def _evaluator(study: StudyConfig, setting: Setting, examples: Examples, layout: HeadLayout) -> Evaluator:
     return Evaluator(
         Store(Path(study.results), setting, layout, examples),
         setting,

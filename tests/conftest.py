@@ -10,7 +10,7 @@ install_import_hook(["study", "analysis"], "beartype.beartype")
 
 
 @pytest.fixture(autouse=True)
-def _own_folders(monkeypatch: pytest.MonkeyPatch) -> None:
+def _offline(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test reaches the network."""
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
 

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool
 
-from study.heads import HeadLayout, select_layers, stack
+from study.heads import HeadLayout, select_heads, select_layers, stack
 from study.measures.measure import Measure
 
 
@@ -28,8 +28,7 @@ class Ablation(Measure):
 
     def masks(self, layout: HeadLayout) -> Bool[np.ndarray, "masks heads"]:
         """One mask a head."""
-        layers = set(select_layers(layout, self._kinds()))
-        return stack([layout.without([head]) for head in layout.heads if (head.kind, head.layer) in layers], layout)
+        return stack([layout.without([head]) for head in select_heads(layout, self.kinds)], layout)
 
 
 @dataclass(kw_only=True)
@@ -40,8 +39,7 @@ class AllButOne(Measure):
 
     def masks(self, layout: HeadLayout) -> Bool[np.ndarray, "masks heads"]:
         """One mask a head."""
-        layers = set(select_layers(layout, self._kinds()))
-        return stack([layout.all_but(head) for head in layout.heads if (head.kind, head.layer) in layers], layout)
+        return stack([layout.all_but(head) for head in select_heads(layout, self.kinds)], layout)
 
 
 @dataclass(kw_only=True)
@@ -52,4 +50,4 @@ class NoHead(Measure):
 
     def masks(self, layout: HeadLayout) -> Bool[np.ndarray, "masks heads"]:
         """One mask a layer."""
-        return stack([layout.without_layer(layer) for layer in select_layers(layout, self._kinds())], layout)
+        return stack([layout.without_layer(layer) for layer in select_layers(layout, self.kinds)], layout)

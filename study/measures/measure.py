@@ -1,6 +1,5 @@
 """What every measure offers: which masks to try. The contract of `conf/measure`."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from enum import IntEnum
 from typing import TYPE_CHECKING, ClassVar
@@ -49,6 +48,3 @@ class Measure:
     def run(self, evaluator: "Evaluator") -> None:
         """Ask the evaluator for all it takes."""
         evaluator.outcomes(self.masks(evaluator.layout))
-
-    def _kinds(self) -> Sequence[AttentionKind] | None:
-        return self.kinds or None

@@ -41,7 +41,8 @@ def require_labels(targets: Collection[str], labels: Sequence[str]) -> None:
     Raises:
         InputError: names them.
     """
-    unknown = sorted(target for target in set(targets) if target.casefold() not in label_index(labels))
+    index = label_index(labels)
+    unknown = sorted(target for target in set(targets) if target.casefold() not in index)
     if unknown:
         raise InputError(f"labels {unknown} are not the model's, which has {list(labels)}")
 
