@@ -1,0 +1,53 @@
+"""The tree of masks: which masks are alike up to a layer, so that what they share is computed once.
+
+A forward pass goes through the attention layers in an order. Two masks that agree on the first k of them have the same
+hidden states up to there; they part at the first layer on which they differ. Seen layer by layer, masks fall into
+*classes*, one for each distinct prefix, and every class of k + 1 layers has one parent among those of k.
+"""
+
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+from jaxtyping import Bool, Int
+
+from study.heads import AttentionKind, HeadLayout, Layer
+
+
+def forward_order(layout: HeadLayout) -> list[Layer]:
+    """The attention layers in the order in which a forward pass meets them.
+
+    The encoder upwards, then self- and cross-attention of each decoder layer in turn.
+    """
+    encoder = [layer for layer in layout.layers if layer[0] is AttentionKind.ENCODER_SELF]
+    decoder = [layer for layer in layout.layers if layer[0] is not AttentionKind.ENCODER_SELF]
+    return encoder + sorted(decoder, key=lambda layer: (layer[1], layer[0].rank))
+
+
+def prefix_classes(
+    masks: Bool[np.ndarray, "masks heads"], layout: HeadLayout, order: Sequence[Layer]
+) -> Int[np.ndarray, "depths masks"]:
+    """Number of the class that each mask is in after each layer.
+
+    Args:
+        masks: boolean rows in the order of `layout.heads`.
+        layout: the heads.
+        order: attention layers, first to last.
+
+    Returns:
+        Row k (from 0, where all masks are one class, to `len(order)`): for each mask the number of its distinct prefix
+        over the first k layers. Classes are numbered in the order of their parents, so that children of one parent
+        stand together, and from 0.
+    """
+    classes = [np.zeros(len(masks), dtype=np.int64)]
+    for layer in order:
+        own = masks[:, layout.columns(*layer)]
+        keys = np.column_stack([classes[-1], ~own])
+        classes.append(np.unique(keys, axis=0, return_inverse=True)[1].reshape(-1))
+    return np.stack(classes)
+
+
+def parents(classes: Int[np.ndarray, "depths masks"]) -> Iterator[Int[np.ndarray, " children"]]:
+    """For each layer, the parent of every class after it."""
+    for before, after in zip(classes, classes[1:], strict=False):
+        first = np.unique(after, return_index=True)[1]
+        yield before[first]
