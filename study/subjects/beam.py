@@ -23,9 +23,7 @@ from torch.nn import functional
 from transformers import DynamicCache, EncoderDecoderCache, PreTrainedModel
 
 from study.gate import Gate
-
-BLOCK = 64
-"""Words whose maximum is compared first: the best M words of V are in the M blocks of highest maximum."""
+from study.subjects.words import Asked, NextWords, best_words
 
 
 @dataclass(frozen=True)
@@ -68,8 +66,8 @@ class Found:
 class Stepper(Protocol):
     """A decoder that goes on by one token for every hypothesis."""
 
-    def step(self, tokens: Int[Tensor, " N"]) -> Float[Tensor, "N V"]:
-        """Log-probabilities of the next token of each hypothesis, `tokens` being their last; may be written to."""
+    def step(self, tokens: Int[Tensor, " N"], asked: Asked) -> NextWords:
+        """The best next words of each hypothesis, `tokens` being their last."""
         ...
 
     def select(self, origins: Int[Tensor, " N"], *, rows_changed: bool) -> None:
@@ -101,8 +99,15 @@ class CachedDecoder:
         self._xi, self._encoded, self._present = xi, encoded, present
         self._cache = EncoderDecoderCache(DynamicCache(), DynamicCache())
 
-    def step(self, tokens: Int[Tensor, " N"]) -> Float[Tensor, "N V"]:
+    def step(self, tokens: Int[Tensor, " N"], asked: Asked) -> NextWords:
         """See `Stepper`."""
+        return best_words(self._logits(tokens), lambda logits: logits, asked)
+
+    def logprobs(self, tokens: Int[Tensor, " N"]) -> Float[Tensor, "N V"]:
+        """A step that tells the log-probabilities of all words."""
+        return self._logits(tokens).log_softmax(-1)
+
+    def _logits(self, tokens: Int[Tensor, " N"]) -> Float[Tensor, "N V"]:
         with self._gate.masked(self._xi):
             output = self._module(
                 encoder_outputs=(self._encoded,),
@@ -111,7 +116,7 @@ class CachedDecoder:
                 past_key_values=self._cache,
                 use_cache=True,
             )
-        return output.logits[:, -1].log_softmax(-1)
+        return output.logits[:, -1]
 
     def select(self, origins: Int[Tensor, " N"], *, rows_changed: bool) -> None:
         """See `Stepper`. What belongs to a row, and not to a hypothesis, is moved only when it must be."""
@@ -158,13 +163,12 @@ def search(decoder: Stepper, rule: Rule, limits: Int[Tensor, " R"]) -> Found:
     first_limit, last_limit = limits.aminmax()
     shortest, longest = int(first_limit), int(last_limit)
     for step in range(longest + 1):
-        logprob_NV = decoder.step(token_BWT[:, :, -1].flatten())
-        logprob_NV[:, rule.pad] = -torch.inf
-        if step == 0:
-            logprob_NV[:, rule.end] = -torch.inf
+        asked = Asked(2 * rule.beam + 1, rule.end, (rule.pad,) if step else (rule.pad, rule.end))
+        following = decoder.step(token_BWT[:, :, -1].flatten(), asked)
         if step >= shortest:
-            _must_end(logprob_NV, (limits[row_B] <= step).repeat_interleave(score_BW.shape[1]), rule.end)
-        found = _candidates(logprob_NV, score_BW, rule)
+            must_end_N = (limits[row_B] <= step).repeat_interleave(score_BW.shape[1])
+            following = following.ending(must_end_N, rule.end)
+        found = _candidates(following, score_BW, rule)
         finished.add(found, row_B, token_BWT)
         going_B = finished.still_searching(row_B, step).nonzero().squeeze(1)
         if len(going_B) == 0:
@@ -180,20 +184,12 @@ def search(decoder: Stepper, rule: Rule, limits: Int[Tensor, " R"]) -> Found:
     return finished.best()
 
 
-def _must_end(logprobs: Float[Tensor, "N V"], which: Bool[Tensor, " N"], end: int) -> None:
-    """Forbid everything but the end to these hypotheses."""
-    end_N = logprobs[:, end].clone()
-    logprobs.masked_fill_(which[:, None], -torch.inf)
-    logprobs[:, end] = end_N
-
-
-def _candidates(logprobs: Float[Tensor, "N V"], scores: Float[Tensor, "B W"], rule: Rule) -> Candidates:
-    """The M best continuations of each row: the M best of each hypothesis, and the best of these."""
+def _candidates(following: NextWords, scores: Float[Tensor, "B W"], rule: Rule) -> Candidates:
+    """The M best continuations of each row, from the M best of each hypothesis."""
     rows, beams = scores.shape
-    wanted = 2 * rule.beam + 1
-    best_NM, word_NM = _top(logprobs, wanted)
-    per_beam = best_NM.shape[1]
-    total_BC, word_BC = (best_NM + scores.view(-1, 1)).view(rows, -1), word_NM.view(rows, -1)
+    wanted, per_beam = 2 * rule.beam + 1, following.words.shape[1]
+    total_BC = (following.logprobs + scores.view(-1, 1)).view(rows, -1)
+    word_BC = following.words.view(rows, -1)
     short = wanted - total_BC.shape[1]
     if short > 0:  # fewer words than M: fill up with what has no probability
         total_BC = functional.pad(total_BC, (0, short), value=-torch.inf)
@@ -202,21 +198,6 @@ def _candidates(logprobs: Float[Tensor, "N V"], scores: Float[Tensor, "B W"], ru
     token_BM = word_BC.gather(1, place_BM)
     ends_BM = (token_BM == rule.end) & score_BM.isfinite()
     return Candidates(score_BM, token_BM, (place_BM // per_beam).clamp(max=beams - 1), ends_BM)
-
-
-def _top(logprobs: Float[Tensor, "N V"], wanted: int) -> tuple[Float[Tensor, "N M"], Int[Tensor, "N M"]]:
-    """The best words of each hypothesis, `wanted` or all that there are: log-probabilities and words."""
-    number, words = logprobs.shape
-    blocks = words // BLOCK
-    if blocks <= wanted:
-        best = logprobs.topk(min(wanted, words))
-        return best.values, best.indices
-    within, rest = torch.arange(words, device=logprobs.device).split([BLOCK, words - BLOCK])
-    block_NM = logprobs[:, : blocks * BLOCK].unflatten(1, (blocks, BLOCK)).amax(2).topk(wanted).indices
-    outside_blocks = rest[(blocks - 1) * BLOCK :].expand(number, -1)
-    word_NC = torch.cat([(block_NM[:, :, None] * BLOCK + within).flatten(1), outside_blocks], dim=1)
-    best = logprobs.gather(1, word_NC).topk(wanted)
-    return best.values, word_NC.gather(1, best.indices)
 
 
 class Finished:

@@ -20,7 +20,7 @@ from study.data.examples import Examples
 from study.errors import InputError
 from study.gate import Gate, find_sites
 from study.statistics import Bleu
-from study.subjects.beam import CachedDecoder, Rule, search
+from study.subjects.beam import CachedDecoder, Found, Rule, search
 from study.subjects.fairseq_checkpoint import FairseqTransformer, build, read_checkpoint
 from study.subjects.subject import Encoded, Subject
 from study.subjects.text import CACHED, FairseqText, TextProcessing
@@ -103,7 +103,7 @@ class Translator(Subject):
         self.loaded = loaded
         self._text, self._decoding = text, decoding
         self._max_source, self._max_target, self._truncate = max_source, max_target, truncate
-        self._rule = Rule(
+        self.rule = Rule(
             beam=decoding.beam,
             lenpen=decoding.lenpen,
             start=_token(module, "decoder_start_token_id"),
@@ -142,7 +142,10 @@ class Translator(Subject):
     @torch.no_grad()
     def outcomes(self, rows: Sequence[Encoded], masks: Bool[np.ndarray, "rows heads"]) -> dict[str, Any]:
         """Translate each row under its mask."""
-        found = search(self._decoder(rows, self.as_xi(masks)), self._rule, self._limits(rows))
+        return self.columns(search(self._decoder(rows, self.as_xi(masks)), self.rule, self.limits(rows)), rows)
+
+    def columns(self, found: Found, rows: Sequence[Encoded]) -> dict[str, Any]:
+        """What the search found for each row, as outcome columns."""
         tokens, lengths = found.tokens.cpu().tolist(), found.lengths.cpu().tolist()
         hypotheses = [self._text.decode(ids[:length]) for ids, length in zip(tokens, lengths, strict=True)]
         statistics = np.array(
@@ -160,7 +163,7 @@ class Translator(Subject):
         generator = np.random.default_rng(0)
         words = self._words(self.module.get_input_embeddings().get_parameter("weight").shape[0])
         return [
-            Encoded(f"probe {length}", (*generator.choice(words, length - 1).tolist(), self._rule.end), "", length)
+            Encoded(f"probe {length}", (*generator.choice(words, length - 1).tolist(), self.rule.end), "", length)
             for length in PROBE_LENGTHS
         ]
 
@@ -169,7 +172,7 @@ class Translator(Subject):
 
         A row's target depends on its source alone.
         """
-        source_RS, present_RS = self._padded(rows)
+        source_RS, present_RS = self.padded(rows)
         with self.gate.masked(xi) if xi is not None else nullcontext():
             output = self.module(
                 input_ids=source_RS,
@@ -184,25 +187,25 @@ class Translator(Subject):
     ) -> dict[str, Float[Tensor, "rows out"]]:
         """The same token by token, as the beam search does."""
         decoder = self._decoder(rows, xi)
-        steps = [decoder.step(token_R) for token_R in self._random_targets(rows).T]
+        steps = [decoder.logprobs(token_R) for token_R in self._random_targets(rows).T]
         return {"decoding with a cache": torch.stack(steps, dim=1).flatten(1)}
 
     def _decoder(self, rows: Sequence[Encoded], xi: Float[Tensor, "rows heads"]) -> CachedDecoder:
         """The decoder at its start, after the encoder has read the sources."""
-        source_RS, present_RS = self._padded(rows)
+        source_RS, present_RS = self.padded(rows)
         with self.gate.masked(xi):
             encoded_RSD = self.module.get_encoder()(input_ids=source_RS, attention_mask=present_RS).last_hidden_state
         return CachedDecoder(self.module, self.gate, xi, encoded_RSD, present_RS)
 
-    def _padded(self, rows: Sequence[Encoded]) -> tuple[Int[Tensor, "rows source"], Int[Tensor, "rows source"]]:
+    def padded(self, rows: Sequence[Encoded]) -> tuple[Int[Tensor, "rows source"], Int[Tensor, "rows source"]]:
         """Sources with padding at their ends, and 1 where a token is."""
         lengths = torch.tensor([len(row.source) for row in rows])
         longest = int(lengths.max())
-        ids = [row.source + (self._rule.pad,) * (longest - len(row.source)) for row in rows]
+        ids = [row.source + (self.rule.pad,) * (longest - len(row.source)) for row in rows]
         present_RS = (torch.arange(longest) < lengths[:, None]).long()
         return torch.tensor(ids, device=self.device), present_RS.to(self.device)
 
-    def _limits(self, rows: Sequence[Encoded]) -> Int[Tensor, " rows"]:
+    def limits(self, rows: Sequence[Encoded]) -> Int[Tensor, " rows"]:
         """Most target tokens of each row, `</s>` left out."""
         a, b, most = self._decoding.max_len_a, self._decoding.max_len_b, self._max_target - 1
         return torch.tensor([min(int(a * len(row.source) + b), most) for row in rows], device=self.device)
@@ -210,7 +213,7 @@ class Translator(Subject):
     def _random_targets(self, rows: Sequence[Encoded]) -> Int[Tensor, "rows target"]:
         words = self._words(self._target_words)
         drawn = [np.random.default_rng(row.source).choice(words, PROBE_TARGETS - 1).tolist() for row in rows]
-        return torch.tensor([[self._rule.start, *row] for row in drawn], device=self.device)
+        return torch.tensor([[self.rule.start, *row] for row in drawn], device=self.device)
 
     @property
     def _target_words(self) -> int:
@@ -219,7 +222,7 @@ class Translator(Subject):
 
     def _words(self, number: int) -> Int[np.ndarray, " words"]:
         """All ids but the special ones."""
-        return np.setdiff1d(np.arange(number), [self._rule.start, self._rule.end, self._rule.pad])
+        return np.setdiff1d(np.arange(number), [self.rule.start, self.rule.end, self.rule.pad])
 
     def _statistics_uncached(self, hypothesis: str, reference: str) -> Int[np.ndarray, " statistics"]:
         return self._bleu.of_sentences([hypothesis], [reference])[0]

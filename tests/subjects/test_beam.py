@@ -12,6 +12,7 @@ from transformers import PreTrainedModel
 
 from study.gate import Gate, find_sites
 from study.subjects.beam import CachedDecoder, Rule, search
+from study.subjects.words import Asked, NextWords, best_words
 
 NextWord = Callable[[list[int]], Sequence[float]]
 
@@ -75,9 +76,9 @@ class Table:
     def logprobs(self, row: torch.Tensor | int, step: int, last: torch.Tensor | int) -> torch.Tensor:
         return (self.by_step[row, step] + self.by_word[last]).log_softmax(-1)
 
-    def step(self, tokens: torch.Tensor) -> torch.Tensor:
+    def step(self, tokens: torch.Tensor, asked: Asked) -> NextWords:
         self.now += 1
-        return self.logprobs(self.row, self.now - 1, tokens)
+        return best_words(self.logprobs(self.row, self.now - 1, tokens), lambda logprobs: logprobs, asked)
 
     def select(self, origins: torch.Tensor, *, rows_changed: bool) -> None:
         if rows_changed:
