@@ -5,7 +5,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from study.store import PARTS, read_provenance
+from study.store import Table, read_provenance
 
 WRITTEN = "written"
 
@@ -17,7 +17,7 @@ def provenance(folder: Path) -> dict[str, tuple[str, ...]]:
     """The distinct values of each entry that stands with the parts; the first and last day; amounts summed."""
     values: dict[str, set[str]] = {}
     sums: dict[str, float] = {}
-    for part in sorted(folder.glob(PARTS)):
+    for part in Table.OUTCOMES.parts(folder):
         for name, value in _entries(part):
             if name in AMOUNTS:
                 sums[name] = sums.get(name, 0) + float(value)

@@ -17,7 +17,7 @@ from study.errors import InputError, StudyError
 from study.heads import HeadLayout, mask_key, parse_mask
 from study.setting import SETTING_FILE, SettingError, read_setting
 from study.statistics import Metric, MetricName, metric
-from study.store import EXAMPLES_FILE, read_parts
+from study.store import EXAMPLES_FILE, read_parts, tolerance
 
 log = logging.getLogger(__name__)
 
@@ -163,7 +163,7 @@ def read_domain(folder: Path, limit: int | None = None) -> Domain:
     setting = _setting(folder)
     layout, metric_ = setting["layout"], setting["metric"]
     examples = _examples(folder).head(limit if limit is not None else 2**62)
-    outcomes = read_parts(folder)
+    outcomes = read_parts(folder, within=tolerance(setting["precision"]))
     rows = outcomes.rows.filter(pl.col("example").is_in(examples["example"].to_list()))
     _check_rows(rows, metric_, layout)
     evaluated = rows.filter(pl.col("mask") == mask_key(layout.full()))["example"]
@@ -221,8 +221,11 @@ def _setting(folder: Path) -> dict[str, Any]:
         stored = read_setting(folder)
         known = {name: stored[name] for name in ("id", "subject_id", "model", "data")}
         layout = HeadLayout.from_json(stored["heads"])
-        found = metric(MetricName(stored["identity"]["metric"]))
-        return {**known, "layout": layout, "metric": found, "signature": stored["identity"]["statistic"]}
+        identity = stored["identity"]
+        found = metric(MetricName(identity["metric"]))
+        precision = str(identity["subject"].get("precision", "float32"))
+        known |= {"signature": identity["statistic"], "precision": precision}
+        return {**known, "layout": layout, "metric": found}
     except (KeyError, TypeError, ValueError, AttributeError, OSError) as error:
         raise SettingError(f"{folder / SETTING_FILE} is not a setting file: {error!r}") from error
 

@@ -24,7 +24,7 @@ from torch import Tensor
 
 from study.errors import StudyError
 from study.gate import input_first
-from study.heads import Head, stack
+from study.heads import Head, HeadLayout, stack
 from study.subjects.subject import Encoded, Subject
 
 log = logging.getLogger(__name__)
@@ -67,7 +67,7 @@ def certify(subject: Subject) -> Certificate:
     rows = subject.probe()
     untouched = subject.response(rows, None)
     scale = untouched.abs().max().item() or 1.0
-    masks = _half_masks(subject, len(rows))
+    masks = random_masks(subject.layout, max(NUM_MASKS, len(rows)))
     masked = [subject.response(rows, _on_all(subject, mask, len(rows))) for mask in masks]
 
     differences: dict[str, float] = {}
@@ -104,10 +104,9 @@ def _on_all(subject: Subject, mask: Bool[np.ndarray, " heads"], num_rows: int) -
     return subject.as_xi(np.tile(mask, (num_rows, 1)))
 
 
-def _half_masks(subject: Subject, num_rows: int) -> Bool[np.ndarray, "masks heads"]:
+def random_masks(layout: HeadLayout, number: int) -> Bool[np.ndarray, "masks heads"]:
     """Masks with about half of the heads off at random, so that each head is off in some and on in others."""
-    generator = np.random.default_rng(0)
-    half = generator.random((max(NUM_MASKS, num_rows), len(subject.layout))) < 0.5
+    half = np.random.default_rng(0).random((number, len(layout))) < 0.5
     half[1::2] = ~half[::2][: len(half[1::2])]
     return half
 

@@ -1,6 +1,6 @@
 """The configuration: typed schemas, their registration with Hydra, and how a composed config becomes components."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from hydra import compose as hydra_compose
@@ -14,7 +14,7 @@ from study.data.source import DataSource
 from study.measures.ablation import Ablation, AllButOne, Base, NoHead
 from study.measures.measure import Measure
 from study.subjects.fairseq_folder import FairseqTranslator
-from study.subjects.source import ModelSource, Precision, SequenceClassifier
+from study.subjects.source import ModelSource, Precision, Screening, SequenceClassifier
 from study.toy.sources import ToyClassifier, ToyNli, ToyTranslation, ToyTranslator
 
 HERE = Path(__file__).parent
@@ -50,10 +50,15 @@ class StudyConfig:
         data: the test set.
         measure: which masks to try.
         results: folder of the stored outcomes.
-        precision: how numbers are computed.
+        precision: how numbers are computed: `float32`; `bfloat16`; `screened`, which is bfloat16, and float32 for close
+            decisions.
+        screening: how careful `screened` is.
         device: `auto` (a GPU where there is one), `cpu`, `cuda`, `cuda:1` ...
         threads: CPU threads; 0 leaves it to torch.
-        batch_tokens: most tokens in a forward pass (times the beam). Changes speed and memory, no outcome.
+        batch_tokens: most tokens computed at once (times the beam); 0 leaves it to the engine. Changes speed and
+            memory, no outcome.
+        memory_gb: most memory that a block of examples takes under all its masks; 0: a quarter of what is free.
+        plan: say how much there is to do and how long it will take, and do nothing.
     """
 
     model: ModelSource = MISSING
@@ -61,9 +66,12 @@ class StudyConfig:
     measure: Measure = MISSING
     results: str = "results"
     precision: Precision = Precision.FLOAT32
+    screening: Screening = field(default_factory=Screening)
     device: str = "auto"
     threads: int = 0
-    batch_tokens: int = 4096
+    batch_tokens: int = 0
+    memory_gb: float = 0.0
+    plan: bool = False
 
 
 def register() -> None:

@@ -12,6 +12,7 @@ import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -86,6 +87,7 @@ class Gate:
     sites: list[Site]
     layout: HeadLayout = field(init=False)
     _xi: Tensor | None = field(init=False, default=None)
+    _trace: "Trace | None" = field(init=False, default=None)
 
     def __post_init__(self) -> None:
         counts: dict[AttentionKind, list[int]] = {}
@@ -106,7 +108,11 @@ class Gate:
             heads = context.unflatten(-1, (site.num_heads, -1))
             shape = [1] * heads.dim()
             shape[site.batch_dim], shape[-2] = xi_RH.shape
-            return ((heads * xi_RH.view(shape)).flatten(-2), *rest)
+            xi = xi_RH.view(shape)
+            gated = (
+                heads * xi if self._trace is None else _Traced.apply(heads, xi, self._trace, site.batch_dim, columns)
+            )
+            return (gated.flatten(-2), *rest)
 
         return multiply
 
@@ -122,6 +128,16 @@ class Gate:
             yield
         finally:
             self._xi = before
+
+    @contextmanager
+    def traced(self, xi: Float[Tensor, "rows heads"]) -> Iterator["Trace"]:
+        """As `masked`, and a backward pass within the block leaves in the trace what it says of each head."""
+        before, self._trace = self._trace, Trace(torch.zeros_like(xi), torch.zeros_like(xi))
+        try:
+            with self.masked(xi.detach().requires_grad_()):
+                yield self._trace
+        finally:
+            self._trace = before
 
     def site(self, head: Head) -> Site:
         """The projection that a head belongs to."""
@@ -155,6 +171,38 @@ class Gate:
             for hook in hooks:
                 hook.remove()
         return seen
+
+
+@dataclass(frozen=True)
+class Trace:
+    """What a backward pass says of each row and head: two sums over the tokens t of Att_h,t . dL/d(xi_h Att_h,t).
+
+    Attributes:
+        signed: of the values themselves, which is dL/dxi_h.
+        absolute: of their absolute values.
+    """
+
+    signed: Float[Tensor, "rows heads"]
+    absolute: Float[Tensor, "rows heads"]
+
+
+class _Traced(torch.autograd.Function):
+    """heads x xi; on the way back it adds to a trace, so that both sums come from one product."""
+
+    @staticmethod
+    def forward(ctx: Any, heads: Tensor, xi: Tensor, trace: Trace, batch_dim: int, columns: slice) -> Tensor:
+        ctx.save_for_backward(heads, xi)
+        ctx.where = trace, batch_dim, columns
+        return heads * xi
+
+    @staticmethod
+    def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
+        (gradient,), (heads, xi) = grad_outputs, ctx.saved_tensors
+        trace, batch_dim, columns = ctx.where
+        token_RTH = (gradient * heads).sum(-1).movedim(batch_dim, 0).flatten(1, -2)
+        trace.signed[:, columns] += token_RTH.sum(1)
+        trace.absolute[:, columns] += token_RTH.abs().sum(1)
+        return (gradient * xi if ctx.needs_input_grad[0] else None), None, None, None, None
 
 
 def find_sites(module: PreTrainedModel, *, causal: bool) -> list[Site]:

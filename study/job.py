@@ -18,15 +18,18 @@ from omegaconf import DictConfig
 
 from study.config import StudyConfig, to_study
 from study.data.examples import Examples
+from study.data.source import Task
 from study.errors import InputError
 from study.evaluator import Evaluator
 from study.guard import guard
 from study.heads import HeadLayout, mask_key
 from study.setting import SETTING_FILE, Setting, read_setting, short_hash
 from study.statistics import metric
-from study.store import PARTS, Store, read_provenance
+from study.store import Store, Table, read_provenance
+from study.subjects.source import Precision
 
 if TYPE_CHECKING:
+    from study.engine.engine import Engine
     from study.subjects.subject import Subject
 
 log = logging.getLogger(__name__)
@@ -80,8 +83,14 @@ class StudyTask:
         for name in (study.model.name, study.data.name):
             if not re.fullmatch(r"[\w+-][\w.+-]*", name):
                 raise InputError(f"'{name}' names a folder: letters, digits and . _ - + are allowed, no other")
-        if study.batch_tokens < 1 or study.threads < 0 or (study.data.limit is not None and study.data.limit < 1):
-            raise InputError("batch_tokens and data.limit must be at least 1, threads at least 0")
+        if min(study.batch_tokens, study.threads, study.memory_gb) < 0:
+            raise InputError("batch_tokens, threads and memory_gb must be at least 0")
+        if study.data.limit is not None and study.data.limit < 1:
+            raise InputError("data.limit must be at least 1")
+        if study.precision is not Precision.FLOAT32 and study.model.task is not Task.CLASSIFICATION:
+            raise InputError(
+                f"precision={study.precision} is for classification: a beam search and its margins need float32"
+            )
         _check_device(study.device)
         if not self.missing(config):
             setting, examples = _setting(study)
@@ -128,7 +137,7 @@ class StudyTask:
         if evaluator is None:
             return None
         folder = evaluator.setting.folder(Path(study.results))
-        parts = [read_provenance(part) for part in folder.glob(PARTS)]
+        parts = [read_provenance(part) for part in Table.OUTCOMES.parts(folder)]
         rows = sum(part["rows"] for part in parts)
         seconds = sum(part["seconds"] for part in parts)
         return _num_missing(evaluator, study) * seconds / rows if rows else None
@@ -161,14 +170,26 @@ def _evaluator(study: StudyConfig, setting: Setting, examples: Examples, layout:
         Store(Path(study.results), setting, layout, examples),
         setting,
         examples.take(range(min(study.data.limit or len(examples), len(examples)))),
-        lambda: load_subject(study),
-        batch_tokens=study.batch_tokens,
+        lambda: load_engine(study),
         provenance=_versions(),
     )
 
 
 _loaded: dict[str, "Subject"] = {}
 """The last subject of this process, for the next job of a sweep that studies the same."""
+
+
+def load_engine(study: StudyConfig) -> "Engine":
+    """The engine of a job's model."""
+    from study.engine.choose import choose_engine
+
+    return choose_engine(
+        load_subject(study),
+        study.precision,
+        study.screening,
+        batch_tokens=study.batch_tokens,
+        memory_gb=study.memory_gb,
+    )
 
 
 def load_subject(study: StudyConfig) -> "Subject":
@@ -212,11 +233,19 @@ def _setting(study: StudyConfig) -> tuple[Setting, Examples]:
         model=study.model.name,
         data=study.data.name,
         metric=study.model.metric,
-        subject={**study.model.identity(), "precision": str(study.precision)},
+        subject={**study.model.identity(), "precision": _precision(study)},
         examples={"digest": examples.digest(), "count": len(examples)},
         statistic=metric(study.model.metric).signature,
     )
     return setting, examples
+
+
+def _precision(study: StudyConfig) -> str:
+    """The precision as it stands in a setting; how careful a screening is belongs to it."""
+    if study.precision is not Precision.SCREENED:
+        return str(study.precision)
+    careful = study.screening
+    return f"{study.precision}|sample:{careful.sample}|safety:{careful.safety:g}|audit:{careful.audit:g}"
 
 
 def _stored_layout(setting: Setting, study: StudyConfig) -> HeadLayout | None:

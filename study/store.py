@@ -1,11 +1,13 @@
-"""The store: outcome rows of one setting, in part files that are either whole or not there.
+"""The store: rows of one setting, in part files that are either whole or not there.
 
-    results/<model>/<data>/<setting id>/setting.json      what the rows were computed with
-                                        examples.parquet  texts, targets, groups and slices of the examples
-                                        part-*.parquet    outcome rows, one file a write
+    results/<model>/<data>/<setting id>/setting.json         what the rows were computed with
+                                        examples.parquet     texts, targets, groups and slices of the examples
+                                        part-*.parquet       outcome rows, one file a write
+                                        gradients-*.parquet  gradient rows, likewise
 
-A row is (mask, example, integer statistics, margin, other floats, texts). Every writer adds files of its own and never
-touches another's, so any number of processes may write at once and a killed one loses only what it had not written.
+An outcome row is (mask, example, integer statistics, margin, other floats, texts), a gradient row (mask, example, loss,
+two numbers for each head). Every writer adds files of its own and never touches another's, so any number of processes
+may write at once and a killed one loses only what it had not written.
 Readers take the union. Where two parts hold the same row they must *agree*: floating point differs between batch
 sizes, threads and devices, so integer statistics must be equal only where the margin is above `TOLERANCE`, and
 floats within it. Below it is a close call: counted, and the first part by file name stands.
@@ -16,6 +18,7 @@ import logging
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -31,11 +34,24 @@ from study.statistics import metric
 log = logging.getLogger(__name__)
 
 TOLERANCE = 1e-4
-"""Largest difference between two floats, and smallest margin of a decision, for two computations to agree."""
+"""Largest difference of two floats, and smallest margin of a decision, for two computations to agree in float32."""
+
+LOW_PRECISION_TOLERANCE = 0.5
+"""Likewise where numbers are bfloat16's, which other processors round at other places."""
 
 KEYS = ("mask", "example")
 EXAMPLES_FILE = "examples.parquet"
-PARTS = "part-*.parquet"
+
+
+class Table(StrEnum):
+    """What is stored of a setting; the name begins the names of its part files."""
+
+    OUTCOMES = "part"
+    GRADIENTS = "gradients"
+
+    def parts(self, folder: Path) -> list[Path]:
+        """Its part files, in the order of their names, which is that of time."""
+        return sorted(folder.glob(f"{self}-*.parquet"))
 
 
 class StoreError(StudyError):
@@ -55,13 +71,23 @@ class Outcomes:
     close_calls: int = 0
 
 
-def read_parts(folder: Path) -> Outcomes:
-    """All outcome rows of a setting folder.
+def tolerance(precision: str) -> float:
+    """Within what two computations of this precision agree."""
+    return TOLERANCE if precision == "float32" else LOW_PRECISION_TOLERANCE
+
+
+def read_parts(folder: Path, table: Table = Table.OUTCOMES, *, within: float = TOLERANCE) -> Outcomes:
+    """All rows of a table in a setting folder.
+
+    Args:
+        folder: of the setting.
+        table: which rows.
+        within: the setting's `tolerance`.
 
     Raises:
         StoreError: when a part cannot be read or two parts disagree; names the files.
     """
-    parts = sorted(folder.glob(PARTS))
+    parts = table.parts(folder)
     if not parts:
         return Outcomes(pl.DataFrame(schema=dict.fromkeys(KEYS, pl.String)))
     frames = []
@@ -74,10 +100,10 @@ def read_parts(folder: Path) -> Outcomes:
         rows = pl.concat(frames, how="vertical")
     except pl.exceptions.PolarsError as error:
         raise StoreError(f"{folder}: parts with different columns: {error}. Delete those that do not fit") from error
-    return _merge(rows, folder)
+    return _merge(rows, folder, within)
 
 
-def _merge(rows: pl.DataFrame, folder: Path) -> Outcomes:
+def _merge(rows: pl.DataFrame, folder: Path, within: float) -> Outcomes:
     """One row for each mask and example; the first by file name, once the others are seen to agree with it."""
     doubled = rows.select(KEYS).is_duplicated()
     first = rows.unique(subset=KEYS, keep="first", maintain_order=True)
@@ -88,9 +114,9 @@ def _merge(rows: pl.DataFrame, folder: Path) -> Outcomes:
     values = {name: dtype for name, dtype in rows.schema.items() if name not in (*KEYS, "part")}
     integers = [name for name, dtype in values.items() if dtype.is_integer()]
     floats = [name for name, dtype in values.items() if dtype.is_float()]
-    differs = pl.any_horizontal(pl.col(name) != pl.col(f"{name}_first") for name in integers)
-    apart = pl.any_horizontal(_apart(pl.col(name), pl.col(f"{name}_first")) for name in floats)
-    close = pl.min_horizontal("margin", "margin_first") <= TOLERANCE
+    differs = pl.any_horizontal(pl.lit(False), *(pl.col(name) != pl.col(f"{name}_first") for name in integers))
+    apart = pl.any_horizontal(_apart(pl.col(name), pl.col(f"{name}_first"), within) for name in floats)
+    close = pl.min_horizontal("margin", "margin_first") <= within if "margin" in values else pl.lit(False)
     wrong = pairs.filter((differs | apart) & ~close)
     if wrong.height:
         row = wrong.row(0, named=True)
@@ -102,9 +128,9 @@ def _merge(rows: pl.DataFrame, folder: Path) -> Outcomes:
     return Outcomes(first.drop("part"), close_calls)
 
 
-def _apart(a: pl.Expr, b: pl.Expr) -> pl.Expr:
+def _apart(a: pl.Expr, b: pl.Expr, within: float) -> pl.Expr:
     """Further than the tolerance; a margin may be infinite, and equal infinities are not apart."""
-    return (a != b) & ~((a - b).abs() <= TOLERANCE)
+    return (a != b) & ~((a - b).abs() <= within)
 
 
 class Store:
@@ -131,8 +157,12 @@ class Store:
         unlike = differences(expected, read_setting(self.folder))
         if unlike:
             raise SettingError("\n  ".join([f"{self.folder} holds another setting:", *unlike]))
-        self._read: tuple[list[Path], Outcomes] | None = None
-        self._columns = ("mask", "example", *metric(setting.metric).statistics, "margin")
+        self._within = tolerance(str(setting.subject.get("precision", "float32")))
+        self._read: dict[Table, tuple[list[Path], Outcomes]] = {}
+        self._columns = {
+            Table.OUTCOMES: (*KEYS, *metric(setting.metric).statistics, "margin"),
+            Table.GRADIENTS: (*KEYS, "loss", "gradient", "token_gradient"),
+        }
 
     def _keep_examples(self, frame: pl.DataFrame) -> None:
         """Write the examples; again when what groups or slices them was configured anew."""
@@ -141,24 +171,25 @@ class Store:
             with whole_file(path) as draft:
                 frame.write_parquet(draft)
 
-    def read(self) -> Outcomes:
+    def read(self, table: Table = Table.OUTCOMES) -> Outcomes:
         """Every row stored so far, by this process or another; read again only when there are new parts."""
-        parts = sorted(self.folder.glob(PARTS))
-        if self._read is None or self._read[0] != parts:
-            self._read = parts, read_parts(self.folder)
-        return self._read[1]
+        parts = table.parts(self.folder)
+        if table not in self._read or self._read[table][0] != parts:
+            self._read[table] = parts, read_parts(self.folder, table, within=self._within)
+        return self._read[table][1]
 
-    def write(self, rows: pl.DataFrame, provenance: dict[str, Any]) -> Path:
+    def write(self, rows: pl.DataFrame, provenance: dict[str, Any], table: Table = Table.OUTCOMES) -> Path:
         """Add rows as a part of their own.
 
         Args:
-            rows: columns `mask`, `example`, the metric's statistics, `margin`, and others.
+            rows: columns `mask`, `example` and those of the table, and others.
             provenance: what does not determine the rows but should be known of them (device, versions ...).
+            table: which rows they are.
         """
-        missing = set(self._columns) - set(rows.columns)
-        assert not missing, f"outcome rows without {missing}"
+        missing = set(self._columns[table]) - set(rows.columns)
+        assert not missing, f"rows without {missing}"
         stamp = datetime.now(UTC)
-        path = self.folder / f"part-{stamp:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:12]}.parquet"
+        path = self.folder / f"{table}-{stamp:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:12]}.parquet"
         known = {"provenance": json.dumps({"written": stamp.isoformat(timespec="seconds"), **provenance})}
         try:
             with whole_file(path) as draft:

@@ -72,10 +72,17 @@ def _distilbert() -> tf.PreTrainedModel:
     )
 
 
+def _electra() -> tf.PreTrainedModel:
+    sizes = {"hidden_size": 24, "embedding_size": 16, "num_hidden_layers": 2, "num_attention_heads": 4}
+    more = {"intermediate_size": 32, "max_position_embeddings": 64, "num_labels": 3}
+    return tf.ElectraForSequenceClassification(tf.ElectraConfig(vocab_size=TOKENS, **sizes, **more, **SPECIAL))
+
+
 CLASSIFIERS: dict[str, Callable[[], tf.PreTrainedModel]] = {
     "bert": _bert_kin(tf.BertConfig, tf.BertForSequenceClassification),
     "roberta": _bert_kin(tf.RobertaConfig, tf.RobertaForSequenceClassification),
     "distilbert": _distilbert,
+    "electra": _electra,
     "gpt2": _gpt2,
     "llama": _llama,
     "bart": _encoder_decoder(tf.BartConfig, tf.BartForSequenceClassification, num_labels=3),

@@ -18,6 +18,7 @@ KINDS = {
     "bert": {AttentionKind.ENCODER_SELF: (4, 4)},
     "roberta": {AttentionKind.ENCODER_SELF: (4, 4)},
     "distilbert": {AttentionKind.ENCODER_SELF: (4, 4)},
+    "electra": {AttentionKind.ENCODER_SELF: (4, 4)},
     "gpt2": {AttentionKind.DECODER_SELF: (4, 4)},
     "llama": {AttentionKind.DECODER_SELF: (4, 4)},
     "bart": {AttentionKind.ENCODER_SELF: (4, 4), AttentionKind.DECODER_SELF: (3, 3), AttentionKind.CROSS: (3, 3)},

@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 
 from study.data.examples import Examples
+from study.engine.engine import OneMaskAtATime
 from study.errors import InputError
 from study.evaluator import Evaluator
 from study.heads import mask_key, stack
@@ -49,7 +50,7 @@ def subject() -> Counting:
 
 def evaluator(results: Path, subject: Counting, *, data: Examples = DATA, batch_tokens: int = 40) -> Evaluator:
     store = Store(results, SETTING, subject.layout, DATA)
-    return Evaluator(store, SETTING, data, lambda: subject, batch_tokens=batch_tokens, provenance={})
+    return Evaluator(store, SETTING, data, lambda: OneMaskAtATime(subject, batch_tokens), provenance={})
 
 
 def some_masks(subject: Counting, n: int = 5) -> np.ndarray:
@@ -105,9 +106,7 @@ def test_nothing_is_computed_twice(tmp_path: Path, subject: Counting) -> None:
 def test_the_model_is_not_loaded_when_nothing_is_missing(tmp_path: Path, subject: Counting) -> None:
     masks = some_masks(subject)
     expected = evaluator(tmp_path, subject).outcomes(masks)
-    stored = Evaluator(
-        Store(tmp_path, SETTING, subject.layout, DATA), SETTING, DATA, pytest.fail, batch_tokens=1, provenance={}
-    )
+    stored = Evaluator(Store(tmp_path, SETTING, subject.layout, DATA), SETTING, DATA, pytest.fail, provenance={})
     assert stored.outcomes(masks).equals(expected)
 
 

@@ -6,6 +6,7 @@ hidden states up to there; they part at the first layer on which they differ. Se
 """
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 import numpy as np
 from jaxtyping import Bool, Int
@@ -48,6 +49,6 @@ def prefix_classes(
 
 def parents(classes: Int[np.ndarray, "depths masks"]) -> Iterator[Int[np.ndarray, " children"]]:
     """For each layer, the parent of every class after it."""
-    for before, after in zip(classes, classes[1:], strict=False):
+    for before, after in pairwise(classes):
         first = np.unique(after, return_index=True)[1]
         yield before[first]

@@ -20,7 +20,7 @@ from study.errors import InputError
 from study.gate import Gate, find_sites
 from study.statistics import Accuracy
 from study.subjects.labels import label_index, require_labels
-from study.subjects.subject import Encoded, Subject
+from study.subjects.subject import Encoded, Subject, to_device
 
 PROBE_LENGTHS = (5, 9, 13)
 
@@ -107,7 +107,11 @@ class Classifier(Subject):
     def outcomes(self, rows: Sequence[Encoded], masks: Bool[np.ndarray, "rows heads"]) -> dict[str, Any]:
         """Predictions of each row under its mask."""
         with self.gate.masked(self.as_xi(masks)):
-            logits_RC = self.logits(rows).float().cpu()
+            return self.columns(self.logits(rows), rows)
+
+    def columns(self, logits: Float[Tensor, "rows classes"], rows: Sequence[Encoded]) -> dict[str, Any]:
+        """Outcome columns of rows with these logits."""
+        logits_RC = logits.float().cpu()
         gold_R = torch.tensor([row.target for row in rows])
         best_R2, order_R2 = logits_RC.topk(2, dim=1)
         prediction_R = order_R2[:, 0]
@@ -119,13 +123,25 @@ class Classifier(Subject):
             "loss": torch.nn.functional.cross_entropy(logits_RC, gold_R, reduction="none").numpy(),
         }
 
+    def losses(self, rows: Sequence[Encoded]) -> Float[Tensor, " rows"]:
+        """Cross entropy of each row's gold label, nats."""
+        gold_R = torch.tensor([row.target for row in rows], device=self.device)
+        return torch.nn.functional.cross_entropy(self.logits(rows), gold_R, reduction="none")
+
     def logits(self, rows: Sequence[Encoded]) -> Float[Tensor, "rows classes"]:
         """One padded forward pass."""
-        ids_RT = self._padded([row.source for row in rows], self._padding)
+        ids_RT, segments_RT = self.inputs(rows)
         inputs = {"input_ids": ids_RT, "attention_mask": self._padded([(1,) * len(row.source) for row in rows], 0)}
-        if all(row.segments is not None for row in rows):
-            inputs["token_type_ids"] = self._padded([row.segments or () for row in rows], 0)
+        if segments_RT is not None:
+            inputs["token_type_ids"] = segments_RT
         return self.module(**inputs).logits
+
+    def inputs(self, rows: Sequence[Encoded]) -> tuple[Int[Tensor, "rows tokens"], Int[Tensor, "rows tokens"] | None]:
+        """Token ids of each row, padded to the longest, and the segments of the tokens where the model has such."""
+        ids_RT = self._padded([row.source for row in rows], self._padding)
+        if any(row.segments is None for row in rows):
+            return ids_RT, None
+        return ids_RT, self._padded([row.segments or () for row in rows], 0)
 
     def probe(self) -> list[Encoded]:
         """Three rows of random tokens, 5, 9 and 13 long."""
@@ -154,7 +170,8 @@ class Classifier(Subject):
 
     def _padded(self, rows: Sequence[Sequence[int]], value: int) -> Int[Tensor, "rows tokens"]:
         longest = max(len(row) for row in rows)
-        return torch.tensor([[*row, *[value] * (longest - len(row))] for row in rows], device=self.device)
+        padded_RT = torch.tensor([[*row, *[value] * (longest - len(row))] for row in rows])
+        return to_device(padded_RT, self.device)
 
     @torch.inference_mode()
     def _is_causal(self) -> bool:

@@ -39,6 +39,30 @@ class Precision(StrEnum):
     """How numbers are computed; part of a setting's identity."""
 
     FLOAT32 = "float32"
+    BFLOAT16 = "bfloat16"
+    SCREENED = "screened"
+
+
+@dataclass(kw_only=True)
+class Screening:
+    """How careful `precision=screened` is, see `study.engine.screened`; part of a setting's identity.
+
+    Attributes:
+        sample: decisions on which the draft's error is measured before the first block.
+        safety: the threshold is the largest error seen times this.
+        audit: share of what the draft decides that float32 decides all the same.
+    """
+
+    sample: int = 512
+    safety: float = 2.0
+    audit: float = 0.01
+
+    def __post_init__(self) -> None:
+        if self.sample < 1 or self.safety < 1 or not 0 <= self.audit <= 1:
+            raise InputError(
+                f"screening: sample={self.sample} must be 1 or more, safety={self.safety} 1 or more, "
+                f"audit={self.audit} between 0 and 1"
+            )
 
 
 @dataclass(kw_only=True)

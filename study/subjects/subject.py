@@ -68,6 +68,29 @@ class Subject(ABC):
         """What each row comes to: columns with the metric's statistics, `margin`, and what else the task stores."""
 
     @abstractmethod
+    def losses(self, rows: Sequence[Encoded]) -> Float[Tensor, " rows"]:
+        """The loss of each row, under whatever mask the gate has, with a graph behind it."""
+
+    def gradients(self, rows: Sequence[Encoded], masks: Bool[np.ndarray, "rows heads"]) -> dict[str, Any]:
+        """How the loss of each row changes with each head's xi, in one forward and one backward pass.
+
+        Rows do not mix, so the gradient of their summed loss holds the gradient of each. Weights take no gradient.
+
+        Returns:
+            Columns `loss`; `gradient`: dL/dxi_h, signed, [rows, heads]; `token_gradient`: the sum over tokens t of
+            |Att_h,t . dL/dAtt_h,t|, [rows, heads]. Michel et al. (2019, equation 2) take the absolute value of the
+            first for each example, their released code that of each token: the second.
+        """
+        with torch.enable_grad(), self.gate.traced(self.as_xi(masks)) as trace:
+            losses_R = self.losses(rows)
+            losses_R.sum().backward()
+        return {
+            "loss": losses_R.detach().float().cpu().numpy(),
+            "gradient": trace.signed.cpu().numpy(),
+            "token_gradient": trace.absolute.cpu().numpy(),
+        }
+
+    @abstractmethod
     def probe(self) -> list[Encoded]:
         """A few random rows of different lengths to certify the gate on; three rows, no length of which is three."""
 
@@ -85,4 +108,9 @@ class Subject(ABC):
 
     def as_xi(self, masks: Bool[np.ndarray, "rows heads"]) -> Float[Tensor, "rows heads"]:
         """Masks as the tensor that the gate multiplies by."""
-        return torch.from_numpy(np.ascontiguousarray(masks)).to(self.device, torch.float32)
+        return to_device(torch.from_numpy(np.ascontiguousarray(masks)), self.device).float()
+
+
+def to_device(x: Tensor, device: torch.device) -> Tensor:
+    """Copy to a device, without waiting for it where it is a GPU."""
+    return x.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else x.to(device)

@@ -141,21 +141,29 @@ class FairseqText:
         self.source = Dictionary.read(settings.source_dictionary)
         self.target = Dictionary.read(settings.target_dictionary)
         self._settings = settings
-        self._tokenizer = MosesTokenizer(settings.source_lang)
+        self._source_tokenizer = MosesTokenizer(settings.source_lang)
+        self._target_tokenizer = MosesTokenizer(settings.target_lang)
         self._detokenizer = MosesDetokenizer(settings.target_lang)
         self._bpe = _read_bpe(settings.bpe_codes)
         self._decode = lru_cache(CACHED)(self._decode_uncached)
 
     def encode(self, text: str) -> tuple[int, ...]:
         """Ids of a raw text, `</s>` last; words that the dictionary lacks become `<unk>`."""
-        tokens = self._tokenizer.tokenize(
+        return self._ids(text, self._source_tokenizer, self.source)
+
+    def encode_target(self, text: str) -> tuple[int, ...]:
+        """Likewise of the target dictionary."""
+        return self._ids(text, self._target_tokenizer, self.target)
+
+    def _ids(self, text: str, tokenizer: MosesTokenizer, dictionary: Dictionary) -> tuple[int, ...]:
+        tokens = tokenizer.tokenize(
             text,
             escape=self._settings.escape,
             aggressive_dash_splits=self._settings.aggressive_dash_splits,
             return_str=True,
         )
         subwords = self._bpe.process_line(tokens).split()
-        return (*(self.source.index.get(subword, UNKNOWN) for subword in subwords), END)
+        return (*(dictionary.index.get(subword, UNKNOWN) for subword in subwords), END)
 
     def decode(self, ids: Sequence[int]) -> str:
         """Detokenised text of ids; `<s>` and `</s>` are left out, unknown words stand as `<unk>`, as fairseq's do."""

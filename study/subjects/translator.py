@@ -14,6 +14,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
+from torch.nn import functional
 from transformers import PreTrainedModel
 
 from study.data.examples import Examples
@@ -22,7 +23,7 @@ from study.gate import Gate, find_sites
 from study.statistics import Bleu
 from study.subjects.beam import CachedDecoder, Found, Rule, search
 from study.subjects.fairseq_checkpoint import FairseqTransformer, build, read_checkpoint
-from study.subjects.subject import Encoded, Subject
+from study.subjects.subject import Encoded, Subject, to_device
 from study.subjects.text import CACHED, FairseqText, TextProcessing
 
 PROBE_LENGTHS = (5, 7, 10)
@@ -36,6 +37,10 @@ class Text(Protocol):
 
     def encode(self, text: str) -> tuple[int, ...]:
         """Ids of a text, its end token last."""
+        ...
+
+    def encode_target(self, text: str) -> tuple[int, ...]:
+        """Ids of a text in the language that is written, its end token last."""
         ...
 
     def decode(self, ids: Sequence[int]) -> str:
@@ -157,6 +162,22 @@ class Translator(Subject):
             "hypothesis_score": found.scores.cpu().numpy(),
             "hypothesis": hypotheses,
         }
+
+    def losses(self, rows: Sequence[Encoded]) -> Float[Tensor, " rows"]:
+        """Negative log-probability of each row's reference, summed over its tokens, `</s>` counted; nats."""
+        source_RS, present_RS = self.padded(rows)
+        references = [torch.tensor(self._text.encode_target(str(row.target))[: self._max_target]) for row in rows]
+        target_RT = torch.nn.utils.rnn.pad_sequence(references, batch_first=True, padding_value=self.rule.pad)
+        target_RT = to_device(target_RT, self.device)
+        before_RT = target_RT.roll(1, dims=1)
+        before_RT[:, 0] = self.rule.start
+        output = self.module(
+            input_ids=source_RS, attention_mask=present_RS, decoder_input_ids=before_RT, use_cache=False
+        )
+        loss_RT = functional.cross_entropy(
+            output.logits.transpose(1, 2), target_RT, ignore_index=self.rule.pad, reduction="none"
+        )
+        return loss_RT.sum(1)
 
     def probe(self) -> list[Encoded]:
         """Three rows of random words, of 5, 7 and 10 tokens."""

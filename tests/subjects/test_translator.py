@@ -49,6 +49,9 @@ class Numbers:
     def encode(self, text: str) -> tuple[int, ...]:
         return (*map(int, text.split()), 3)
 
+    def encode_target(self, text: str) -> tuple[int, ...]:
+        return self.encode(text)
+
     def decode(self, ids: Sequence[int]) -> str:
         return " ".join(map(str, ids))
 

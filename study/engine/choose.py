@@ -1,0 +1,93 @@
+"""Which engine computes a subject: the fastest that is proved equal to the certified model, otherwise the plain one.
+
+The proof is on the probe, like certification: rows with different masks, by the engine's own forward pass and by the
+untouched module under the gate. An engine that differs is not used, and the log says so.
+"""
+
+import logging
+
+import numpy as np
+import torch
+
+from study.certify import TOLERANCE, random_masks
+from study.engine.encoder import UnsplittableError, split_encoder
+from study.engine.engine import Engine, OneMaskAtATime
+from study.engine.memory import Room
+from study.engine.screened import ScreenedPass
+from study.engine.shared import SharedPass
+from study.errors import InputError
+from study.subjects.classifier import Classifier
+from study.subjects.source import Precision, Screening
+from study.subjects.subject import Subject
+
+log = logging.getLogger(__name__)
+
+PLAIN_TOKENS = 4096
+"""Tokens of a padded pass: fastest for small and middle-sized models on a CPU."""
+
+
+def choose_engine(
+    subject: Subject,
+    precision: Precision,
+    screening: Screening,
+    *,
+    batch_tokens: int = 0,
+    memory_gb: float = 0.0,
+) -> Engine:
+    """The engine for a certified subject.
+
+    Args:
+        subject: the model.
+        precision: how numbers are computed.
+        screening: how careful `Precision.SCREENED` is.
+        batch_tokens: tokens computed at once; chosen by the device when 0.
+        memory_gb: memory of a block; by what is free when 0.
+
+    Raises:
+        InputError: when the precision is not to be had for this model.
+    """
+    room = Room.on(subject.device, batch_tokens=batch_tokens, memory_gb=memory_gb)
+    try:
+        engine = _fast(subject, precision, screening, room)
+    except UnsplittableError as error:
+        if precision is not Precision.FLOAT32:
+            raise InputError(
+                f"precision={precision} needs a model that the fast engine can take apart: {error}"
+            ) from error
+        log.warning("%s; %s", error, OneMaskAtATime.name)
+        return OneMaskAtATime(subject, batch_tokens or PLAIN_TOKENS)
+    log.info("engine: %s", engine.name)
+    return engine
+
+
+def _fast(subject: Subject, precision: Precision, screening: Screening, room: Room) -> Engine:
+    if not isinstance(subject, Classifier):
+        raise UnsplittableError(f"{subject.loaded} has no fast engine")
+    exact = SharedPass(subject, split_encoder(subject.module, subject.gate), room)
+    _require_equal(subject, exact)
+    if precision is Precision.FLOAT32:
+        return exact
+    draft = split_encoder(subject.module, subject.gate, torch.bfloat16)
+    if precision is Precision.BFLOAT16:
+        return SharedPass(subject, draft, room)
+    return ScreenedPass(subject, draft, exact, room, screening)
+
+
+def _require_equal(subject: Classifier, engine: SharedPass) -> None:
+    """Compare an engine with the module.
+
+    Raises:
+        UnsplittableError: when it does not compute what the module computes.
+    """
+    rows = subject.probe()
+    masks = random_masks(subject.layout, len(rows))
+    expected = subject.response(rows, subject.as_xi(masks))
+    found = torch.cat(
+        [engine.logits([row], masks[i : i + 1], np.ones((1, 1), dtype=bool)).cpu() for i, row in enumerate(rows)]
+    )
+    difference = ((found - expected).abs().max() / (expected.abs().max() or 1.0)).item()
+    if not difference <= TOLERANCE:
+        raise UnsplittableError(
+            f"{subject.loaded}: the engine's own forward pass is not the model's (differs by {difference:.2g} of the "
+            "largest logit)"
+        )

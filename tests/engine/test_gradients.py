@@ -1,0 +1,153 @@
+"""Gradients of the heads' xi: against finite differences, single examples, and every token's own gate."""
+
+from collections.abc import Sequence
+
+import cases
+import numpy as np
+import polars as pl
+import pytest
+import torch
+from classifiers import classifier, examples
+
+from study.data.examples import Examples
+from study.engine.engine import OneMaskAtATime
+from study.heads import stack
+from study.subjects.subject import Encoded, Subject
+from study.subjects.translator import Decoding, Translator
+
+
+class Numbers:
+    """A text processing whose words are numbers."""
+
+    def encode(self, text: str) -> tuple[int, ...]:
+        return (*map(int, text.split()), 3)
+
+    def encode_target(self, text: str) -> tuple[int, ...]:
+        return self.encode(text)
+
+    def decode(self, ids: Sequence[int]) -> str:
+        return " ".join(map(str, ids))
+
+
+def translator(name: str) -> Translator:
+    decoding = Decoding(beam=2, lenpen=1.0, max_len_a=0.0, max_len_b=6)
+    module = cases.build(cases.TRANSLATORS[name])
+    return Translator(module, Numbers(), decoding, max_source=64, max_target=64, truncate=False, loaded=name)
+
+
+def sentences() -> Examples:
+    words = np.random.default_rng(8).integers(4, 60, (5, 12))
+    return Examples(
+        ids=tuple(f"s{i}" for i in range(5)),
+        texts=tuple((" ".join(map(str, row[: 2 + i])),) for i, row in enumerate(words)),
+        targets=tuple(" ".join(map(str, row[7 + i % 2 :])) for i, row in enumerate(words)),
+    )
+
+
+SUBJECTS = [
+    *(("classifier", name) for name in cases.CLASSIFIERS),
+    *(("translator", name) for name in cases.TRANSLATORS),
+]
+
+
+FLOAT32_INSIDE = {"llama", "t5", "fsmt"}
+"""Architectures that compute norms or softmax in float32 whatever they are given: small steps drown in rounding."""
+
+
+def made(kind: str, name: str) -> tuple[Subject, list[Encoded]]:
+    subject = classifier(name) if kind == "classifier" else translator(name)
+    return subject, subject.encode(examples(5) if kind == "classifier" else sentences())
+
+
+def some_masks(subject: Subject, number: int) -> np.ndarray:
+    """The full mask, and masks with heads off."""
+    masks = np.random.default_rng(1).random((number, len(subject.layout))) < 0.7
+    masks[0] = True
+    return masks
+
+
+@pytest.mark.parametrize(("kind", "name"), SUBJECTS)
+def test_signed_gradients_are_finite_differences(kind: str, name: str) -> None:
+    subject, rows = made(kind, name)
+    subject.module.double()
+    masks = some_masks(subject, len(rows))
+    found = subject.gradients(rows, masks)["gradient"]
+    assert np.abs(found).max() > 1e-3
+    step, within = (5e-4, 2e-2) if name in FLOAT32_INSIDE else (1e-5, 1e-5)
+    xi = subject.as_xi(masks).double()
+    for h in range(len(subject.layout)):
+        losses = []
+        for sign in (1, -1):
+            moved = xi.clone()
+            moved[:, h] += sign * step
+            with torch.no_grad(), subject.gate.masked(moved):
+                losses.append(subject.losses(rows).double().numpy())
+        assert found[:, h] == pytest.approx((losses[0] - losses[1]) / (2 * step), rel=within, abs=within)
+
+
+@pytest.mark.parametrize(("kind", "name"), SUBJECTS)
+def test_a_batch_gives_what_single_examples_give(kind: str, name: str) -> None:
+    subject, rows = made(kind, name)
+    masks = some_masks(subject, len(rows))
+    together = subject.gradients(rows, masks)
+    for i, row in enumerate(rows):
+        alone = subject.gradients([row], masks[i : i + 1])
+        for column in ("loss", "gradient", "token_gradient"):
+            assert together[column][i] == pytest.approx(alone[column][0], rel=1e-4, abs=1e-5)
+
+
+@pytest.mark.parametrize("name", ["bert", "llama"])
+def test_token_gradients_are_sums_over_a_gate_for_each_token(name: str) -> None:
+    """An independent way: a xi of its own for every token and head, by autograd through a hook of the test's."""
+    subject, rows = made("classifier", name)
+    row, masks = rows[-1], some_masks(subject, 2)[1:]
+    xi = subject.as_xi(masks)[0]
+    gates: dict[str, torch.Tensor] = {}
+    hooks = []
+    for site in subject.gate.sites:
+        gate = torch.ones(len(row.source), site.num_heads) * xi[subject.layout.columns(site.kind, site.layer)]
+        gates[site.name] = gate.requires_grad_()
+
+        def multiply(_, inputs, gate=gate):
+            return ((inputs[0].unflatten(-1, (gate.shape[1], -1)) * gate[None, :, :, None]).flatten(-2),)
+
+        hooks.append(site.projection.register_forward_pre_hook(multiply))
+    subject.losses([row]).sum().backward()
+    for hook in hooks:
+        hook.remove()
+    found = subject.gradients([row], masks)
+    for site in subject.gate.sites:
+        columns = subject.layout.columns(site.kind, site.layer)
+        own = gates[site.name].grad
+        assert found["gradient"][0, columns] == pytest.approx(own.sum(0).numpy(), rel=1e-4, abs=1e-5)
+        assert found["token_gradient"][0, columns] == pytest.approx(own.abs().sum(0).numpy(), rel=1e-4, abs=1e-5)
+
+
+def test_the_engine_gives_every_wanted_pair_whatever_the_batches() -> None:
+    subject, rows = made("classifier", "bert")
+    masks = some_masks(subject, 3)
+    wanted = np.ones((3, len(rows)), dtype=bool)
+    wanted[1, 2] = False
+    frames = []
+    for tokens in (1, 4096):
+        engine = OneMaskAtATime(subject, 40)
+        engine.gradient_tokens = tokens
+        done = list(engine.run_gradients(rows, masks, wanted))
+        frames.append(
+            pl.concat([pl.DataFrame({"mask": d.masks, "example": d.examples, **d.columns}) for d in done]).sort(
+                "mask", "example"
+            )
+        )
+    assert frames[0].height == wanted.sum()
+    assert frames[0].select("mask", "example").equals(frames[1].select("mask", "example"))
+    for column in ("gradient", "token_gradient"):
+        assert np.allclose(frames[0][column].to_numpy(), frames[1][column].to_numpy(), atol=1e-5)
+
+
+def test_masks_leave_no_trace_behind() -> None:
+    subject, rows = made("classifier", "bert")
+    masks = stack([subject.layout.full()], subject.layout)
+    before = subject.gradients(rows[:1], masks)
+    subject.gradients(rows, some_masks(subject, len(rows)))
+    assert all(parameter.grad is None for parameter in subject.module.parameters())
+    assert np.array_equal(before["gradient"], subject.gradients(rows[:1], masks)["gradient"])

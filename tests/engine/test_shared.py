@@ -1,0 +1,194 @@
+"""The shared upward pass against one mask and one example at a time, in plain transformers."""
+
+import cases
+import numpy as np
+import polars as pl
+import pytest
+import torch
+from classifiers import SPLIT, all_kinds_of_masks, brute_force, classifier, examples
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from study.engine.choose import choose_engine
+from study.engine.encoder import UnsplittableError, split_encoder
+from study.engine.engine import Engine, OneMaskAtATime
+from study.engine.memory import Room
+from study.engine.screened import ScreenedPass
+from study.engine.shared import SharedPass
+from study.errors import InputError
+from study.subjects.source import Precision, Screening
+
+TOLERANCE = 1e-4
+
+
+def engine(subject, *, tokens_at_once: int = 64, most_tokens: int = 2000) -> SharedPass:
+    room = Room(tokens_at_once, memory=2**30, most_tokens=most_tokens)
+    return SharedPass(subject, split_encoder(subject.module, subject.gate), room)
+
+
+def run(engine: Engine, rows, masks, wanted=None) -> pl.DataFrame:
+    wanted = np.ones((len(masks), len(rows)), dtype=bool) if wanted is None else wanted
+    frames = [
+        pl.DataFrame({"mask": done.masks, "example": done.examples, **done.columns})
+        for done in engine.run(rows, masks, wanted)
+    ]
+    return pl.concat(frames).sort("mask", "example")
+
+
+def assert_agrees(found: pl.DataFrame, expected: pl.DataFrame) -> None:
+    """As the design says: decisions equal wherever the margin is above the tolerance, floats within it."""
+    assert found.select("mask", "example").equals(expected.select("mask", "example"))
+    for name in ("margin", "loss"):
+        assert (found[name] - expected[name]).abs().max() <= TOLERANCE
+    same = (found["prediction"] == expected["prediction"]) & (found["correct"] == expected["correct"])
+    assert (same | (expected["margin"] <= TOLERANCE)).all()
+
+
+@pytest.mark.parametrize("name", SPLIT)
+def test_every_mask_and_example_agrees_with_brute_force(name: str) -> None:
+    subject = classifier(name)
+    rows, masks = subject.encode(examples()), all_kinds_of_masks(subject.layout)
+    expected = brute_force(subject, rows, masks)
+    assert expected["prediction"].n_unique() > 1
+    assert_agrees(run(engine(subject), rows, masks), expected)
+    assert_agrees(run(OneMaskAtATime(subject, 40), rows, masks), expected)
+
+
+@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(data=st.data())
+def test_nothing_changes_an_outcome(data: st.DataObject) -> None:
+    """Order of masks and of examples, which pairs are wanted, size of blocks and of products."""
+    subject = classifier("bert")
+    rows, masks = subject.encode(examples()), all_kinds_of_masks(subject.layout)
+    expected = run(engine(subject, most_tokens=10**6), rows, masks)
+    mask_order = data.draw(st.permutations(range(len(masks))))
+    example_order = data.draw(st.permutations(range(len(rows))))
+    wanted = np.random.default_rng(data.draw(st.integers(0, 99))).random((len(masks), len(rows))) < 0.7
+    other = engine(
+        subject,
+        tokens_at_once=data.draw(st.sampled_from([1, 64, 128, 500])),
+        most_tokens=data.draw(st.sampled_from([1, 40, 333, 10**6])),
+    )
+    found = run(other, [rows[i] for i in example_order], masks[mask_order], wanted)
+    back = found.with_columns(
+        mask=pl.Series(np.array(mask_order)[found["mask"]]),
+        example=pl.Series(np.array(example_order)[found["example"]]),
+    ).sort("mask", "example")
+    assert back.height == wanted.sum()
+    assert_agrees(back, back.select("mask", "example").join(expected, on=["mask", "example"], maintain_order="left"))
+
+
+def test_the_number_of_threads_changes_no_outcome() -> None:
+    subject = classifier("bert")
+    rows, masks = subject.encode(examples()), all_kinds_of_masks(subject.layout)
+    expected = run(engine(subject), rows, masks)
+    threads = torch.get_num_threads()
+    torch.set_num_threads(threads + 1)
+    try:
+        assert_agrees(run(engine(subject), rows[:3], masks), expected.filter(pl.col("example") < 3))
+    finally:
+        torch.set_num_threads(threads)
+
+
+def test_what_masks_share_is_computed_once() -> None:
+    """Rows of a layer are distinct prefixes: with each head off, one more for each head below."""
+    subject = classifier("bert")
+    layout = subject.layout
+    masks = np.array([layout.full(), *(layout.without([head]) for head in layout.heads)])
+    assert engine(subject).passes(masks) == pytest.approx((1 + 5) / 2)
+    assert OneMaskAtATime(subject, 40).passes(masks) == 9
+
+
+@pytest.mark.parametrize("name", sorted(set(cases.CLASSIFIERS) - set(SPLIT)))
+def test_other_architectures_fall_back_by_name(name: str, caplog: pytest.LogCaptureFixture) -> None:
+    subject = classifier(name)
+    with pytest.raises(UnsplittableError, match="not built like BERT"):
+        split_encoder(subject.module, subject.gate)
+    assert isinstance(choose_engine(subject, Precision.FLOAT32, Screening()), OneMaskAtATime)
+    assert "not built like BERT; one mask at a time" in caplog.text
+    with pytest.raises(InputError, match="precision=bfloat16 needs a model that the fast engine can take apart"):
+        choose_engine(subject, Precision.BFLOAT16, Screening())
+
+
+def test_an_engine_that_is_not_the_model_is_not_used(caplog: pytest.LogCaptureFixture) -> None:
+    subject = classifier("bert")
+    subject.module.bert.pooler.register_forward_hook(lambda *_: None)
+    subject.module.bert.encoder.layer[1].output.register_forward_hook(lambda _, __, out: out * 1.01)
+    assert isinstance(choose_engine(subject, Precision.FLOAT32, Screening()), OneMaskAtATime)
+    assert "own forward pass is not the model's" in caplog.text
+
+
+def test_an_activation_that_the_engine_lacks_is_named() -> None:
+    subject = classifier("bert")
+    subject.module.bert.encoder.layer[0].intermediate.intermediate_act_fn = torch.nn.Softplus()
+    with pytest.raises(UnsplittableError, match="Softplus"):
+        split_encoder(subject.module, subject.gate)
+
+
+def test_out_of_memory_halves_the_block(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
+    subject = classifier("bert")
+    rows, masks = subject.encode(examples()), all_kinds_of_masks(subject.layout)
+    whole, small = engine(subject), engine(subject)
+    plain = small.outcomes
+
+    def outcomes(rows, masks, wanted):
+        if wanted.size > 20:
+            raise RuntimeError(
+                "[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"
+            )
+        return plain(rows, masks, wanted)
+
+    monkeypatch.setattr(small, "outcomes", outcomes)
+    assert_agrees(run(small, rows, masks), run(whole, rows, masks))
+    assert "out of memory: going on with blocks of" in caplog.text
+
+
+def test_another_error_is_not_taken_for_lack_of_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    subject = classifier("bert")
+    broken = engine(subject)
+    monkeypatch.setattr(broken, "outcomes", lambda *_: (_ for _ in ()).throw(RuntimeError("shapes do not fit")))
+    with pytest.raises(RuntimeError, match="shapes do not fit"):
+        run(broken, subject.encode(examples()), all_kinds_of_masks(subject.layout))
+
+
+def test_one_pair_that_does_not_fit_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    subject = classifier("bert")
+    broken = engine(subject)
+    monkeypatch.setattr(broken, "outcomes", lambda *_: (_ for _ in ()).throw(MemoryError()))
+    with pytest.raises(MemoryError):
+        run(broken, subject.encode(examples(2)), all_kinds_of_masks(subject.layout))
+
+
+@pytest.mark.parametrize("precision", [Precision.BFLOAT16, Precision.SCREENED])
+def test_low_precision(precision: Precision) -> None:
+    """Screened predictions are float32's, bfloat16's are close to them."""
+    subject = classifier("bert", seed=1)
+    rows, masks = subject.encode(examples(40)), all_kinds_of_masks(subject.layout)
+    expected = run(engine(subject), rows, masks)
+    low = choose_engine(subject, precision, Screening(sample=64, audit=0.05))
+    found = run(low, rows, masks)
+    assert 0 < (found["margin"] - expected["margin"]).abs().max() < 0.5
+    if precision is Precision.SCREENED:
+        sure = expected["margin"] > TOLERANCE
+        assert (found["prediction"] == expected["prediction"]).filter(sure).all()
+        assert (found["correct"] == expected["correct"]).filter(sure).all()
+        assert 0.2 < found["drafted"].mean() < 1
+        exact = ~found["drafted"]
+        assert (found["margin"] - expected["margin"]).filter(exact).abs().max() <= TOLERANCE
+        assert found.filter("drafted")["margin"].min() > low.threshold > low.largest_error > 0
+
+
+def test_an_audit_that_finds_a_wrong_decision_raises_the_threshold() -> None:
+    """The draft of another model: the sample of one decision says little, the audit of everything says all."""
+    subject, other = classifier("bert", seed=1), classifier("bert", seed=2)
+    rows, masks = subject.encode(examples(20)), all_kinds_of_masks(subject.layout)
+    exact = engine(subject)
+    draft = split_encoder(other.module, other.gate)
+    room = Room(64, memory=2**30, most_tokens=2000)
+    low = ScreenedPass(subject, draft, exact, room, Screening(sample=1, safety=1.0, audit=1.0))
+    assert run(low, rows, masks)["prediction"].equals(run(exact, rows, masks)["prediction"])
+    audited = ScreenedPass(subject, draft, exact, room, Screening(sample=1, safety=1.0, audit=0.1))
+    found, expected = run(audited, rows, masks), run(exact, rows, masks)
+    wrong = found.filter(found["prediction"] != expected["prediction"])
+    assert wrong.is_empty() or wrong["margin"].min() > audited.largest_error / 2
+    assert audited.threshold > 1.0
