@@ -51,7 +51,8 @@ SUBJECTS = [
 
 
 FLOAT32_INSIDE = {"llama", "t5", "fsmt"}
-"""Architectures that compute norms or softmax in float32 whatever they are given: small steps drown in rounding."""
+"""Architectures that compute norms or softmax in float32 whatever they are given: small steps drown in rounding,
+so that they are tried with smaller weights and larger steps."""
 
 
 def made(kind: str, name: str) -> tuple[Subject, list[Encoded]]:
@@ -69,12 +70,18 @@ def some_masks(subject: Subject, number: int) -> np.ndarray:
 @pytest.mark.parametrize(("kind", "name"), SUBJECTS)
 def test_signed_gradients_are_finite_differences(kind: str, name: str) -> None:
     subject, rows = made(kind, name)
-    subject.module.double()
+    smooth = name in FLOAT32_INSIDE
+    if smooth:
+        with torch.no_grad():
+            for parameter in subject.module.parameters():
+                parameter.mul_(0.25)
+    else:
+        subject.module.double()
     masks = some_masks(subject, len(rows))
     found = subject.gradients(rows, masks)["gradient"]
     assert np.abs(found).max() > 1e-3
-    step, within = (5e-4, 2e-2) if name in FLOAT32_INSIDE else (1e-5, 1e-5)
-    xi = subject.as_xi(masks).double()
+    step, within = (2e-3, 5e-3) if smooth else (1e-5, 1e-5)
+    xi = subject.as_xi(masks).to(subject.module.dtype)
     for h in range(len(subject.layout)):
         losses = []
         for sign in (1, -1):
