@@ -65,7 +65,7 @@ class StudyConfig:
     data: DataSource = MISSING
     measure: Measure = MISSING
     results: str = "results"
-    precision: Precision = Precision.FLOAT32
+    precision: Precision = Precision.float32
     screening: Screening = field(default_factory=Screening)
     device: str = "auto"
     threads: int = 0

@@ -23,6 +23,7 @@ from study.errors import InputError
 from study.evaluator import Evaluator
 from study.guard import guard
 from study.heads import HeadLayout, mask_key
+from study.plan import duration, plan
 from study.setting import SETTING_FILE, Setting, read_setting, short_hash
 from study.statistics import metric
 from study.store import Store, Table, read_provenance
@@ -51,6 +52,8 @@ class StudyTask:
             self.prepare(config)
         self.check(config)
         study = to_study(config)
+        if study.plan:
+            return _planned(study)
         started = time.monotonic()
         evaluator = open_evaluator(study)
         computed = _num_missing(evaluator, study)
@@ -87,7 +90,7 @@ class StudyTask:
             raise InputError("batch_tokens, threads and memory_gb must be at least 0")
         if study.data.limit is not None and study.data.limit < 1:
             raise InputError("data.limit must be at least 1")
-        if study.precision is not Precision.FLOAT32 and study.model.task is not Task.CLASSIFICATION:
+        if study.precision is not Precision.float32 and study.model.task is not Task.CLASSIFICATION:
             raise InputError(
                 f"precision={study.precision} is for classification: a beam search and its margins need float32"
             )
@@ -108,7 +111,8 @@ class StudyTask:
         study = to_study(config)
         evaluator = open_evaluator(study)
         study.measure.masks(evaluator.layout)
-        _guarded_base(evaluator, study)
+        if not study.plan:
+            _guarded_base(evaluator, study)
 
     def missing(self, config: DictConfig) -> list[str]:
         """What the job needs that must be downloaded or made first, in words."""
@@ -242,7 +246,7 @@ def _setting(study: StudyConfig) -> tuple[Setting, Examples]:
 
 def _precision(study: StudyConfig) -> str:
     """The precision as it stands in a setting; how careful a screening is belongs to it."""
-    if study.precision is not Precision.SCREENED:
+    if study.precision is not Precision.screened:
         return str(study.precision)
     careful = study.screening
     return f"{study.precision}|sample:{careful.sample}|safety:{careful.safety:g}|audit:{careful.audit:g}"
@@ -261,6 +265,14 @@ def _guarded_base(evaluator: Evaluator, study: StudyConfig) -> float:
     base = evaluator.base_score()
     guard(evaluator, base, study.model.expected.get(study.data.name), check_labels=study.model.check_labels)
     return base
+
+
+def _planned(study: StudyConfig) -> dict[str, Any]:
+    """What the job would do; shown by the launcher's table as well."""
+    evaluator = open_evaluator(study)
+    planned = plan(evaluator, study.measure.masks(evaluator.layout))
+    log.info("%s of %s on %s: %s", study.measure.name, study.model.name, study.data.name, planned)
+    return {"masks": planned.masks, "missing": planned.missing, "expected": duration(planned.seconds)}
 
 
 def _num_missing(evaluator: Evaluator, study: StudyConfig) -> int:

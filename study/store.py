@@ -115,7 +115,11 @@ def _merge(rows: pl.DataFrame, folder: Path, within: float) -> Outcomes:
     integers = [name for name, dtype in values.items() if dtype.is_integer()]
     floats = [name for name, dtype in values.items() if dtype.is_float()]
     differs = pl.any_horizontal(pl.lit(False), *(pl.col(name) != pl.col(f"{name}_first") for name in integers))
-    apart = pl.any_horizontal(_apart(pl.col(name), pl.col(f"{name}_first"), within) for name in floats)
+    arrays = [name for name, dtype in values.items() if isinstance(dtype, pl.Array)]
+    apart = pl.any_horizontal(
+        *(_apart(pl.col(name), pl.col(f"{name}_first"), within) for name in floats),
+        *(_arrays_apart(pl.col(name), pl.col(f"{name}_first"), within) for name in arrays),
+    )
     close = pl.min_horizontal("margin", "margin_first") <= within if "margin" in values else pl.lit(False)
     wrong = pairs.filter((differs | apart) & ~close)
     if wrong.height:
@@ -131,6 +135,12 @@ def _merge(rows: pl.DataFrame, folder: Path, within: float) -> Outcomes:
 def _apart(a: pl.Expr, b: pl.Expr, within: float) -> pl.Expr:
     """Further than the tolerance; a margin may be infinite, and equal infinities are not apart."""
     return (a != b) & ~((a - b).abs() <= within)
+
+
+def _arrays_apart(a: pl.Expr, b: pl.Expr, within: float) -> pl.Expr:
+    """Further than the tolerance in any number, as a share of the row's largest where that is above one."""
+    largest = [x.arr.eval(pl.element().abs()).arr.max() for x in (a, b, a - b)]
+    return largest[2] > within * pl.max_horizontal(largest[0], largest[1], 1.0)
 
 
 class Store:

@@ -130,6 +130,19 @@ def test_what_was_computed_before_an_interruption_stays(tmp_path: Path, subject:
     assert resumed.drop("margin", "loss").equals(undisturbed.drop("margin", "loss"))
 
 
+def test_gradients_are_stored_and_never_computed_twice(tmp_path: Path, subject: Counting, monkeypatch) -> None:
+    masks = np.concatenate([subject.layout.full()[None], some_masks(subject, 1)])
+    found = evaluator(tmp_path, subject).gradients(masks)
+    assert found.select("mask", "example").rows() == [(mask_key(mask), name) for mask in masks for name in DATA.ids]
+    alone = subject.gradients(subject.encode(DATA)[4:5], masks[1:])
+    row = found.row(12 + 4, named=True)
+    assert row["gradient"] == pytest.approx(alone["gradient"][0], abs=1e-5)
+    assert row["token_gradient"] == pytest.approx(alone["token_gradient"][0], abs=1e-5)
+    monkeypatch.setattr(Counting, "gradients", pytest.fail)
+    assert evaluator(tmp_path, subject).gradients(masks).equals(found)
+    assert subject.computed == 0
+
+
 def test_base_score_is_the_share_of_right_predictions(tmp_path: Path, subject: Counting) -> None:
     rows = subject.encode(DATA)
     logits = subject.response(rows, None)

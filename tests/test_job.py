@@ -237,3 +237,37 @@ def test_works_without_git(place: Path, monkeypatch: pytest.MonkeyPatch) -> None
     _versions.cache_clear()
     assert _versions()["revision"] is None
     _versions.cache_clear()
+
+
+def test_a_plan_says_what_there_is_to_do_and_does_nothing(place: Path) -> None:
+    done = StudyTask()(compose(*overrides(place, "measure=all_but_one", "plan=true")))
+    assert (done["masks"], done["missing"]) == (9, 9 * NUM_PAIRS)
+    assert done["expected"].endswith(" s")
+    assert not list((place / "results").rglob("part-*"))
+    StudyTask()(compose(*overrides(place, "measure=all_but_one")))
+    done = StudyTask()(compose(*overrides(place, "measure=all_but_one", "plan=true")))
+    assert done == {"masks": 9, "missing": 0, "expected": "0 s"}
+
+
+def test_a_sweep_can_be_planned(place: Path) -> None:
+    ran = study(place, "measure=ablation,all_but_one", "plan=true", "--multirun")
+    assert ran.returncode == 0, ran.stderr
+    assert ran.stdout.count("missing") == 1
+    assert not list((place / "results").rglob("part-*"))
+
+
+def test_the_precision_is_part_of_the_identity(place: Path) -> None:
+    base = {}
+    for precision in ("float32", "bfloat16", "screened"):
+        done = StudyTask()(compose(*overrides(place, "measure=base", f"precision={precision}")))
+        base[precision] = done["base"]
+    identities = [json.loads(path.read_text())["identity"] for path in (place / "results").rglob("setting.json")]
+    found = sorted(identity["subject"]["precision"] for identity in identities)
+    assert found == ["bfloat16", "float32", "screened|sample:512|safety:2|audit:0.01"]
+    assert base["screened"] == base["float32"]
+
+
+@pytest.mark.parametrize("value", ["screening.safety=0.5", "screening.audit=2", "screening.sample=0", "memory_gb=-1"])
+def test_refuses_values_out_of_range(place: Path, value: str) -> None:
+    with pytest.raises((InputError, ValueError), match="screening|memory_gb"):
+        StudyTask().check(compose(*overrides(place, value)))

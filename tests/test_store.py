@@ -9,7 +9,7 @@ from test_setting import LAYOUT, SETTING
 
 from study.data.examples import Examples
 from study.setting import SettingError
-from study.store import EXAMPLES_FILE, Store, StoreError, read_parts, read_provenance
+from study.store import EXAMPLES_FILE, Store, StoreError, Table, read_parts, read_provenance
 
 EXAMPLES = Examples(
     ids=("x", "y", "z"),
@@ -144,3 +144,45 @@ def test_many_writers_at_once(tmp_path: Path) -> None:
     assert [worker.exitcode for worker in workers] == [0, 0, 0]
     outcomes = read_parts(SETTING.folder(tmp_path)).rows
     assert outcomes.height == 3 * 4 * len(EXAMPLES)
+
+
+def gradients(gradient: float = 0.5, *, mask: str = "1111") -> pl.DataFrame:
+    n, shape = len(EXAMPLES), pl.Array(pl.Float32, 4)
+    return pl.DataFrame(
+        {
+            "mask": [mask] * n,
+            "example": EXAMPLES.ids,
+            "loss": [0.25] * n,
+            "gradient": [[gradient, -20.0, 0.0, 1.0]] * n,
+            "token_gradient": [[1.0, 20.0, 0.0, 1.0]] * n,
+        },
+        schema_overrides={"loss": pl.Float32, "gradient": shape, "token_gradient": shape},
+    )
+
+
+def test_gradients_are_a_table_of_their_own(store: Store) -> None:
+    store.write(gradients(), {}, Table.GRADIENTS)
+    assert store.read().rows.is_empty()
+    assert store.read(Table.GRADIENTS).rows.equals(gradients())
+    store.write(rows(), {})
+    assert store.read().rows.equals(rows())
+
+
+def test_gradients_agree_within_a_share_of_the_largest(store: Store) -> None:
+    store.write(gradients(0.5), {}, Table.GRADIENTS)
+    store.write(gradients(0.5 + 1e-3), {}, Table.GRADIENTS)
+    assert store.read(Table.GRADIENTS).rows.height == 3
+    store.write(gradients(0.5 + 1e-2), {}, Table.GRADIENTS)
+    with pytest.raises(StoreError, match="disagree on"):
+        store.read(Table.GRADIENTS)
+
+
+def test_low_precision_agrees_within_a_larger_tolerance(tmp_path: Path) -> None:
+    low = replace(SETTING, subject={**SETTING.subject, "precision": "bfloat16"})
+    for setting in (SETTING, low):
+        store = Store(tmp_path, setting, LAYOUT, EXAMPLES)
+        store.write(rows(margin=0.9), {})
+        store.write(rows(margin=1.1), {})
+    assert store.read().rows.height == 3
+    with pytest.raises(StoreError, match="disagree"):
+        Store(tmp_path, SETTING, LAYOUT, EXAMPLES).read()

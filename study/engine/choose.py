@@ -39,7 +39,7 @@ def choose_engine(
     Args:
         subject: the model.
         precision: how numbers are computed.
-        screening: how careful `Precision.SCREENED` is.
+        screening: how careful `Precision.screened` is.
         batch_tokens: tokens computed at once; chosen by the device when 0.
         memory_gb: memory of a block; by what is free when 0.
 
@@ -50,7 +50,7 @@ def choose_engine(
     try:
         engine = _fast(subject, precision, screening, room)
     except UnsplittableError as error:
-        if precision is not Precision.FLOAT32:
+        if precision is not Precision.float32:
             raise InputError(
                 f"precision={precision} needs a model that the fast engine can take apart: {error}"
             ) from error
@@ -65,10 +65,10 @@ def _fast(subject: Subject, precision: Precision, screening: Screening, room: Ro
         raise UnsplittableError(f"{subject.loaded} has no fast engine")
     exact = SharedPass(subject, split_encoder(subject.module, subject.gate), room)
     _require_equal(subject, exact)
-    if precision is Precision.FLOAT32:
+    if precision is Precision.float32:
         return exact
     draft = split_encoder(subject.module, subject.gate, torch.bfloat16)
-    if precision is Precision.BFLOAT16:
+    if precision is Precision.bfloat16:
         return SharedPass(subject, draft, room)
     return ScreenedPass(subject, draft, exact, room, screening)
 

@@ -134,7 +134,7 @@ class Engine(ABC):
         wanted: Bool[np.ndarray, "masks examples"],
     ) -> Iterator[Done]:
         used = np.flatnonzero(wanted.any(axis=0))
-        blocks = [Block(block.masks, used[block.examples]) for block in cut([rows[i] for i in used], masks)]
+        blocks = [Block(block.masks, used[block.examples]) for block in cut([rows[i] for i in used.tolist()], masks)]
 
         def done(block: Block) -> Done | None:
             part = wanted[np.ix_(block.masks, block.examples)]

@@ -11,7 +11,7 @@ SHARE = 0.25
 AT_ONCE = {"cpu": 1024, "cuda": 32768}
 """Tokens at once: on a CPU what stays in its caches, on a GPU what fills it."""
 
-MOST_ON_CPU = 2**16
+MOST_ON_CPU = 2**15
 """Tokens of a block on a CPU: more gains nothing there, and less is lost when a job is killed."""
 
 

@@ -36,11 +36,11 @@ class ExpectedScore:
 
 
 class Precision(StrEnum):
-    """How numbers are computed; part of a setting's identity."""
+    """How numbers are computed; part of a setting's identity. Names are what is written on the command line."""
 
-    FLOAT32 = "float32"
-    BFLOAT16 = "bfloat16"
-    SCREENED = "screened"
+    float32 = "float32"
+    bfloat16 = "bfloat16"
+    screened = "screened"
 
 
 @dataclass(kw_only=True)

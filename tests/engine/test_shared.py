@@ -104,17 +104,17 @@ def test_other_architectures_fall_back_by_name(name: str, caplog: pytest.LogCapt
     subject = classifier(name)
     with pytest.raises(UnsplittableError, match="not built like BERT"):
         split_encoder(subject.module, subject.gate)
-    assert isinstance(choose_engine(subject, Precision.FLOAT32, Screening()), OneMaskAtATime)
+    assert isinstance(choose_engine(subject, Precision.float32, Screening()), OneMaskAtATime)
     assert "not built like BERT; one mask at a time" in caplog.text
     with pytest.raises(InputError, match="precision=bfloat16 needs a model that the fast engine can take apart"):
-        choose_engine(subject, Precision.BFLOAT16, Screening())
+        choose_engine(subject, Precision.bfloat16, Screening())
 
 
 def test_an_engine_that_is_not_the_model_is_not_used(caplog: pytest.LogCaptureFixture) -> None:
     subject = classifier("bert")
     subject.module.bert.pooler.register_forward_hook(lambda *_: None)
     subject.module.bert.encoder.layer[1].output.register_forward_hook(lambda _, __, out: out * 1.01)
-    assert isinstance(choose_engine(subject, Precision.FLOAT32, Screening()), OneMaskAtATime)
+    assert isinstance(choose_engine(subject, Precision.float32, Screening()), OneMaskAtATime)
     assert "own forward pass is not the model's" in caplog.text
 
 
@@ -159,7 +159,7 @@ def test_one_pair_that_does_not_fit_is_an_error(monkeypatch: pytest.MonkeyPatch)
         run(broken, subject.encode(examples(2)), all_kinds_of_masks(subject.layout))
 
 
-@pytest.mark.parametrize("precision", [Precision.BFLOAT16, Precision.SCREENED])
+@pytest.mark.parametrize("precision", [Precision.bfloat16, Precision.screened])
 def test_low_precision(precision: Precision) -> None:
     """Screened predictions are float32's, bfloat16's are close to them."""
     subject = classifier("bert", seed=1)
@@ -168,7 +168,7 @@ def test_low_precision(precision: Precision) -> None:
     low = choose_engine(subject, precision, Screening(sample=64, audit=0.05))
     found = run(low, rows, masks)
     assert 0 < (found["margin"] - expected["margin"]).abs().max() < 0.5
-    if precision is Precision.SCREENED:
+    if precision is Precision.screened:
         sure = expected["margin"] > TOLERANCE
         assert (found["prediction"] == expected["prediction"]).filter(sure).all()
         assert (found["correct"] == expected["correct"]).filter(sure).all()
