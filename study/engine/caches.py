@@ -10,11 +10,15 @@ from dataclasses import dataclass
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
+from torch.nn import functional
 
 from study.engine.nodes import Nodes
 
 HIDDEN = -1e30
 """Added to the score of what must not be seen; its weight is then exactly 0."""
+
+FEWEST_COLUMNS = 16
+"""torch's softmax of shorter rows takes ten times as long on a CPU."""
 
 STEPS_BETWEEN = 4
 """Steps after which slots that no beam descends from are squeezed out."""
@@ -33,7 +37,10 @@ def attend(
     score = query @ key.transpose(2, 3)
     if bias is not None:
         score += bias
-    return (score.softmax(-1) @ value).transpose(1, 2)
+    seen = score.shape[-1]
+    if seen < FEWEST_COLUMNS:
+        score = functional.pad(score, (0, FEWEST_COLUMNS - seen), value=HIDDEN)
+    return (score.softmax(-1)[..., :seen] @ value).transpose(1, 2)
 
 
 class TargetCache:
@@ -62,18 +69,17 @@ class TargetCache:
             nodes: these nodes.
             width: W in this step.
         """
-        qkv_3NHD = qkv.view(len(qkv), 3, self._num_heads, -1).unbind(1)
+        query, key, value = qkv.view(len(qkv), 3, self._num_heads, -1).unbind(1)
         shared = int((nodes.group < self._shared).sum()) if self._shared else 0
         contexts = []
         if shared:
             parent = None if nodes.parent is None else nodes.parent[:shared]
-            contexts.append(self._paths.attend(*(x[:shared] for x in qkv_3NHD), parent))
+            contexts.append(self._paths.attend(query[:shared], key[:shared], value[:shared], parent))
         if shared < len(qkv):
             group_G = nodes.group[shared::width] - self._shared
             beam = None if nodes.parent is None else nodes.parent[shared:] - self._before
-            contexts.append(
-                self._beams.attend(*(x[shared:].unflatten(0, (-1, width)) for x in qkv_3NHD), group_G, beam)
-            )
+            query, key, value = (x[shared:].unflatten(0, (-1, width)) for x in (query, key, value))
+            contexts.append(self._beams.attend(query, key, value, group_G, beam))
         self._before = shared
         return contexts[0] if len(contexts) == 1 else torch.cat(contexts)
 

@@ -10,22 +10,30 @@ The first self-attention comes before anything of the source, so there even sent
 Shapes: I items, M masks, E sentences, S source tokens, R hypotheses, N nodes, G groups, H heads, d width, V words.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
+from torch.nn import functional
 from transformers import PreTrainedModel
 
-from study.engine.caches import TargetCache
+from study.engine.caches import STEPS_BETWEEN, TargetCache
 from study.engine.nodes import NodeTree, chain
 from study.engine.prefixes import forward_order, prefix_classes
-from study.engine.seq2seq import CrossAttention, DecoderLayer, SelfAttention, SplitTranslator
+from study.engine.seq2seq import CrossAttention, SelfAttention, SplitTranslator
 from study.engine.sources import Items, read_sources
 from study.gate import Gate
 from study.heads import AttentionKind, HeadLayout, Layer
 from study.subjects.words import Asked, NextWords, best_words
+
+PIECE = 512
+"""Rows of a piece on a CPU; about right for the inner width of a feed-forward layer and a cache of 1 MB."""
+
+ROUND = 32
+"""Every piece is of a multiple of so many rows."""
 
 
 @dataclass(frozen=True)
@@ -87,11 +95,11 @@ class Lockstep:
 
     def step(self, tokens: Int[Tensor, " R"], asked: Asked) -> NextWords:
         """See `study.subjects.beam.Stepper`."""
-        return best_words(self._states(tokens), self._model.words, asked)
+        return best_words(self._states(tokens), self._logits, asked)
 
     def logprobs(self, tokens: Int[Tensor, " R"]) -> Float[Tensor, "R V"]:
         """A step that tells the log-probabilities of all words."""
-        return self._model.words(self._states(tokens)).log_softmax(-1)
+        return self._logits(self._states(tokens)).log_softmax(-1)
 
     def select(self, origins: Int[Tensor, " R"], *, rows_changed: bool) -> None:
         """See `study.subjects.beam.Stepper`."""
@@ -109,41 +117,82 @@ class Lockstep:
             origins = torch.arange(len(tokens), device=tokens.device) if self._origins is None else self._origins
             self._tree.advance(origins, tokens)
         self._origins = None
-        x = self._model.target.target(self._tree.tokens, self._step)
-        for i, layer in enumerate(self._model.decoder):
-            x = self._layer(i, layer, x, self._tree)
+        x, qkv = by_pieces(self._begin, self._tree.tokens)
+        for i in range(len(self._model.decoder)):
+            x, qkv = self._layer(i, x, qkv, self._tree)
         self._step += 1
         last = self._tree.path(self._partings[_cross(len(self._model.decoder) - 1)].above, len(self._groupings) - 1)
-        if last is not None:
-            x = x[last]
-        return self._model.decoder_norm(x) if self._model.decoder_norm else x
+        return x if last is None else x[last]
 
-    def _layer(self, index: int, layer: DecoderLayer, x: Float[Tensor, "N d"], tree: NodeTree) -> Float[Tensor, "n d"]:
-        model, own, cross = self._model, self._partings[_own(index)], self._partings[_cross(index)]
-        qkv = layer.attention.qkv(model.read(x, layer.attention.norm))
+    def _begin(self, tokens: Int[Tensor, " N"]) -> tuple[Tensor, Tensor]:
+        """First hidden states, and what the first self-attention takes of them."""
+        return self._ready(0, self._model.target.target(tokens, self._step))
+
+    def _ready(self, index: int, x: Float[Tensor, "N d"]) -> tuple[Tensor, Tensor]:
+        """Hidden states before a layer, and what its self-attention takes of them; or the last ones, and nothing."""
+        model = self._model
+        if index == len(model.decoder):
+            return model.decoder_norm(x) if model.decoder_norm else x, x[:, :0]
+        attention = model.decoder[index].attention
+        return x, attention.qkv(model.read(x, attention.norm))
+
+    def _layer(
+        self, index: int, x: Float[Tensor, "N d"], qkv: Float[Tensor, "N qkv"], tree: NodeTree
+    ) -> tuple[Tensor, ...]:
+        """From what is ready before a layer to what is ready before the next."""
+        model, layer = self._model, self._model.decoder[index]
+        own, cross = self._partings[_own(index)], self._partings[_cross(index)]
+
+        def ask(x: Tensor) -> tuple[Tensor, Tensor]:
+            return x, layer.cross.query(model.read(x, layer.cross.norm))
+
+        def feed_forward(x: Tensor) -> tuple[Tensor, Tensor]:
+            return self._ready(index + 1, model.feed_forward(x, layer.feed_forward))
+
         context = self._caches[index].attend(qkv, tree.levels[own.below], self._width)
-        x = self._part(x, context, layer.attention, own)
-        query = layer.cross.query(model.read(x, layer.cross.norm))
+        x, query = self._part(x, context, layer.attention, own, tree, ask)
         place = tree.path(own.above, cross.below)
         if place is not None:
             x, query = x[place], query[place]
         lanes = self._sources.lanes(self._source_G[cross.below][tree.levels[cross.below].group])
         context = self._sources.attend(index, query, lanes)
-        x = self._part(x, context, layer.cross, cross)
-        return model.feed_forward(x, layer.feed_forward)
+        return self._part(x, context, layer.cross, cross, tree, feed_forward)
 
     def _part(
-        self, x: Tensor, context: Tensor, attention: SelfAttention | CrossAttention, parting: Parting
-    ) -> Float[Tensor, "N d"]:
-        """From what masks share below an attention layer to what each has after it."""
-        assert self._tree is not None
-        place = self._tree.path(parting.below, parting.above)
-        if place is not None:
-            x, context = x[place], context[place]
-        if parting.xi is not None:
-            xi_NH1 = parting.xi[self._tree.levels[parting.above].group][:, :, None]
-            context = (context.unflatten(1, (attention.num_heads, -1)) * xi_NH1).flatten(1)
-        return self._model.add(x, attention.out(context), attention.norm)
+        self,
+        x: Float[Tensor, "N d"],
+        context: Float[Tensor, "N d"],
+        attention: SelfAttention | CrossAttention,
+        parting: Parting,
+        tree: NodeTree,
+        follow: Callable[[Tensor], tuple[Tensor, Tensor]],
+    ) -> tuple[Tensor, ...]:
+        """From what masks share below an attention layer to what each has after it, and what follows from that."""
+        group = tree.levels[parting.above].group
+        place = tree.path(parting.below, parting.above)
+
+        def rise(place: Tensor, group: Tensor) -> tuple[Tensor, Tensor]:
+            context_nd = context.index_select(0, place)
+            if parting.xi is not None:
+                context_nd.view(len(place), attention.num_heads, -1).mul_(parting.xi[group, :, None])
+            return follow(self._model.add(x.index_select(0, place), attention.out(context_nd), attention.norm))
+
+        return by_pieces(rise, torch.arange(len(group), device=group.device) if place is None else place, group)
+
+    def _logits(self, states: Float[Tensor, "n d"]) -> Float[Tensor, "n V"]:
+        filled = functional.pad(states, (0, 0, 0, -len(states) % ROUND))
+        return self._model.words(filled)[: len(states)]
+
+
+def by_pieces(function: Callable[..., tuple[Tensor, ...]], *places: Int[Tensor, " N"]) -> tuple[Tensor, ...]:
+    """The results of a function that goes row by row, a few rows at a time: they stay in the processor's cache.
+
+    Pieces are of few different sizes, as libraries make a kernel for each: the last is filled up and cut.
+    """
+    rows, on_cpu = len(places[0]), places[0].device.type == "cpu"
+    filled = [functional.pad(place, (0, -rows % ROUND)).split(PIECE if on_cpu else rows + ROUND) for place in places]
+    made = [function(*piece) for piece in zip(*filled, strict=True)]
+    return tuple((torch.cat(parts) if len(parts) > 1 else parts[0])[:rows] for parts in zip(*made, strict=True))
 
 
 def _own(layer: int) -> Layer:
@@ -167,6 +216,24 @@ def _heights(items: Items) -> tuple[list[Layer], list[Int[np.ndarray, " I"]]]:
     for depth in range(1 + encoder, len(order)):
         keys += [items.keys(classes[depth]), items.keys(classes[depth + 1])]
     return [first, *order[1 + encoder :]], keys
+
+
+def sentences_per_block(model: SplitTranslator, masks: int, longest: int, beam: int, budget: int) -> int:
+    """How many sentences to decode at once, at least 1.
+
+    Counts as if masks had nothing in common, and targets twice as long as sources.
+
+    Args:
+        model: the model in parts.
+        masks: masks for each sentence.
+        longest: tokens of the longest source.
+        beam: hypotheses of each search.
+        budget: bytes.
+    """
+    width = model.target.words.shape[1]
+    slots = 2 * longest + (1 + STEPS_BETWEEN) * beam
+    vectors = 2 * len(model.decoder) * (slots + longest) + 12 * beam
+    return max(1, budget // (4 * width * vectors * masks))
 
 
 @torch.no_grad()
