@@ -10,7 +10,7 @@ The first self-attention comes before anything of the source, so there even sent
 Shapes: I items, M masks, E sentences, S source tokens, R hypotheses, N nodes, G groups, H heads, d width, V words.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -117,7 +117,7 @@ class Lockstep:
             origins = torch.arange(len(tokens), device=tokens.device) if self._origins is None else self._origins
             self._tree.advance(origins, tokens)
         self._origins = None
-        x, qkv = by_pieces(self._begin, self._tree.tokens)
+        x, qkv = by_pieces(self._begin, [self._tree.tokens])
         for i in range(len(self._model.decoder)):
             x, qkv = self._layer(i, x, qkv, self._tree)
         self._step += 1
@@ -177,14 +177,14 @@ class Lockstep:
                 context_nd.view(len(place), attention.num_heads, -1).mul_(parting.xi[group, :, None])
             return follow(self._model.add(x.index_select(0, place), attention.out(context_nd), attention.norm))
 
-        return by_pieces(rise, torch.arange(len(group), device=group.device) if place is None else place, group)
+        return by_pieces(rise, [torch.arange(len(group), device=group.device) if place is None else place, group])
 
     def _logits(self, states: Float[Tensor, "n d"]) -> Float[Tensor, "n V"]:
         filled = functional.pad(states, (0, 0, 0, -len(states) % ROUND))
         return self._model.words(filled)[: len(states)]
 
 
-def by_pieces(function: Callable[..., tuple[Tensor, ...]], *places: Int[Tensor, " N"]) -> tuple[Tensor, ...]:
+def by_pieces(function: Callable[..., tuple[Tensor, ...]], places: Sequence[Int[Tensor, " N"]]) -> tuple[Tensor, ...]:
     """The results of a function that goes row by row, a few rows at a time: they stay in the processor's cache.
 
     Pieces are of few different sizes, as libraries make a kernel for each: the last is filled up and cut.
@@ -192,7 +192,8 @@ def by_pieces(function: Callable[..., tuple[Tensor, ...]], *places: Int[Tensor, 
     rows, on_cpu = len(places[0]), places[0].device.type == "cpu"
     filled = [functional.pad(place, (0, -rows % ROUND)).split(PIECE if on_cpu else rows + ROUND) for place in places]
     made = [function(*piece) for piece in zip(*filled, strict=True)]
-    return tuple((torch.cat(parts) if len(parts) > 1 else parts[0])[:rows] for parts in zip(*made, strict=True))
+    results = [list(parts) for parts in zip(*made, strict=True)]
+    return tuple((torch.cat(parts) if len(parts) > 1 else parts[0])[:rows] for parts in results)
 
 
 def _own(layer: int) -> Layer:

@@ -1,6 +1,7 @@
 """Many masks and sentences in lockstep against one plain search for each mask and sentence alone."""
 
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,12 +9,14 @@ import torch
 from cases import TRANSLATORS, build
 from transformers import PreTrainedModel
 
+from study.data.examples import Examples
 from study.engine.encoder import UnsplittableError
 from study.engine.lockstep import Lockstep, largest_difference, sentences_per_block
 from study.engine.seq2seq import split_translator
 from study.gate import Gate, find_sites
 from study.heads import HeadLayout
 from study.subjects.beam import CachedDecoder, Found, Rule, search
+from study.subjects.fairseq_folder import FairseqTranslator
 
 ARCHITECTURES = [name for name in TRANSLATORS if name != "t5"]
 SOURCES = ((9, 12, 33, 7, 3), (40, 41, 3), (5, 6, 7, 8, 50, 51, 52, 3), (20, 3), (13, 14, 15, 16, 3))
@@ -138,3 +141,29 @@ def test_what_cannot_be_split_is_named() -> None:
     module, gate = gated("t5")
     with pytest.raises(UnsplittableError, match="T5ForConditionalGeneration is none of FSMT"):
         split_translator(module, gate)
+
+
+@pytest.mark.real
+@pytest.mark.slow
+def test_ablation_of_a_real_model(real: Path) -> None:
+    """Every head off by itself: no hypothesis differs from one search for each mask."""
+    model = FairseqTranslator(name="m", path=str(real / "models/multi30k-en-fr"), source_lang="en", target_lang="fr")
+    subject = model.load(torch.device("cpu"))
+    texts = (real / "data/multi30k/test_2016_flickr.en").read_text(encoding="utf-8").splitlines()[:1000:125]
+    names = tuple(map(str, range(len(texts))))
+    rows = subject.encode(Examples(names, tuple((text,) for text in texts), ("",) * len(texts)))
+    masks = np.array([subject.layout.full(), *(subject.layout.without([head]) for head in subject.layout.heads)])
+    wanted = np.ones((len(masks), len(rows)), dtype=bool)
+    split = split_translator(subject.module, subject.gate)
+    with torch.no_grad():
+        decoder = Lockstep(split, subject.layout, masks, wanted, *subject.padded(rows))
+        found = search(decoder, subject.rule, subject.limits(rows).repeat(len(masks)))
+    together = subject.columns(found, [rows[sentence] for _, sentence in np.argwhere(wanted)])
+    for i, mask in enumerate(masks):
+        own = slice(i * len(rows), (i + 1) * len(rows))
+        alone = subject.outcomes(rows, np.repeat(mask[None], len(rows), axis=0))
+        clear = alone["margin"] > 1e-4
+        assert clear.mean() > 0.7
+        assert np.array(together["hypothesis"][own])[clear].tolist() == np.array(alone["hypothesis"])[clear].tolist()
+        assert together["hypothesis_score"][own] == pytest.approx(alone["hypothesis_score"], abs=1e-4)
+        assert together["margin"][own] == pytest.approx(alone["margin"], abs=1e-4)
