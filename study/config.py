@@ -58,6 +58,8 @@ class StudyConfig:
         batch_tokens: most tokens computed at once (times the beam); 0 leaves it to the engine. Changes speed and
             memory, no outcome.
         memory_gb: most memory that a block of examples takes under all its masks; 0: a quarter of what is free.
+        shard: which share of the examples this job evaluates, from 0 on, of
+        shards: so many; several jobs (several GPUs) then make one result.
         plan: say how much there is to do and how long it will take, and do nothing.
     """
 
@@ -71,6 +73,8 @@ class StudyConfig:
     threads: int = 0
     batch_tokens: int = 0
     memory_gb: float = 0.0
+    shard: int = 0
+    shards: int = 1
     plan: bool = False
 
 

@@ -39,7 +39,7 @@ def guard(evaluator: Evaluator, base: float, expected: ExpectedScore | None, *, 
         log.info("no base score is expected of %s on %s: is %.2f right?", setting.model, setting.data, base)
         return
     if len(evaluator.examples) < setting.examples["count"]:
-        log.info("base score not compared with the expected %.2f: only the first examples are used", expected.score)
+        log.info("base score not compared with the expected %.2f: only some of the examples are used", expected.score)
     elif abs(base - expected.score) > expected.tolerance:
         raise BaseScoreError(
             f"base score of {setting.model} on {setting.data} is {base:.2f} {evaluator.metric.score_unit}, expected "

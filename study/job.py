@@ -90,6 +90,8 @@ class StudyTask:
             raise InputError("batch_tokens, threads and memory_gb must be at least 0")
         if study.data.limit is not None and study.data.limit < 1:
             raise InputError("data.limit must be at least 1")
+        if not 0 <= study.shard < study.shards:
+            raise InputError(f"shard={study.shard} of shards={study.shards}: shards are counted from 0 to shards - 1")
         if study.precision is not Precision.float32 and study.model.task is not Task.CLASSIFICATION:
             raise InputError(
                 f"precision={study.precision} is for classification: a beam search and its margins need float32"
@@ -173,7 +175,7 @@ def _evaluator(study: StudyConfig, setting: Setting, examples: Examples, layout:
     return Evaluator(
         Store(Path(study.results), setting, layout, examples),
         setting,
-        examples.take(range(min(study.data.limit or len(examples), len(examples)))),
+        examples.take(range(study.shard, min(study.data.limit or len(examples), len(examples)), study.shards)),
         lambda: load_engine(study),
         provenance=_versions(),
     )

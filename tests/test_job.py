@@ -271,3 +271,13 @@ def test_the_precision_is_part_of_the_identity(place: Path) -> None:
 def test_refuses_values_out_of_range(place: Path, value: str) -> None:
     with pytest.raises((InputError, ValueError), match="screening|memory_gb"):
         StudyTask().check(compose(*overrides(place, value)))
+
+
+def test_shards_make_one_result(place: Path) -> None:
+    ran = study(place, "measure=ablation", "shards=3", "shard=0,1,2", "data.limit=100", "--multirun")
+    assert ran.returncode == 0, ran.stderr
+    assert stored(place).height == 9 * 100
+    done = StudyTask()(compose(*overrides(place, "measure=ablation", "data.limit=100")))
+    assert done["computed"] == 0
+    with pytest.raises(InputError, match="counted from 0 to shards - 1"):
+        StudyTask().check(compose(*overrides(place, "shard=3", "shards=3")))

@@ -73,6 +73,8 @@ class EncoderLayer:
         value_weight: of the values, by head.
         value_bias: likewise.
         out: the attention's output projection.
+        out_by_head: its weights, input first, of each head.
+        out_bias: its bias.
         attention_norm: after the attention.
         up: into the inner width, with its activation.
         down: and back.
@@ -86,10 +88,17 @@ class EncoderLayer:
     value_weight: Float[Tensor, "H D d"]
     value_bias: Float[Tensor, "H 1 D"]
     out: Linear
+    out_by_head: Float[Tensor, "H D d"]
+    out_bias: Float[Tensor, " d"]
     attention_norm: Norm
     up: Linear
     down: Linear
     output_norm: Norm
+
+    @property
+    def head_size(self) -> int:
+        """D."""
+        return self.out_by_head.shape[1]
 
 
 @dataclass(frozen=True)
@@ -158,6 +167,8 @@ def _layer(block: nn.Module, out: nn.Module, num_heads: int, head_size: int, dty
         value_weight=value.unflatten(0, (num_heads, head_size)),
         value_bias=value_bias.view(num_heads, 1, head_size),
         out=linear(*_weights(out)),
+        out_by_head=_weights(out)[0].T.to(dtype).unflatten(0, (num_heads, head_size)).contiguous(),
+        out_bias=_weights(out)[1],
         attention_norm=_norm(parts["attention_norm"]),
         up=linear(*_weights(parts["up"]), activation),
         down=linear(*_weights(parts["down"])),

@@ -52,7 +52,7 @@ class ScreenedPass(SharedPass):
         self._random = np.random.default_rng(0)
         self.largest_error = 0.0
         self.threshold = 0.0
-        self._num_exact = self._num_audited = self._num_drafted = 0
+        self._num_sampled = self._num_exact = self._num_audited = self._num_drafted = 0
 
     def run(
         self,
@@ -61,7 +61,7 @@ class ScreenedPass(SharedPass):
         wanted: Bool[np.ndarray, "masks examples"],
     ) -> Iterator[Done]:
         """As every engine; first of all the draft is measured on a sample."""
-        if not self.threshold:
+        if self._num_sampled < self.screening.sample:
             self._calibrate(rows, masks)
         yield from super().run(rows, masks, wanted)
         log.info("screening: %s", self.report())
@@ -92,6 +92,7 @@ class ScreenedPass(SharedPass):
             all_P = np.ones((len(some), 1), dtype=bool)
             draft_PC = self.logits([rows[i]], some, all_P).cpu()
             self._learn(draft_PC, self._in_float32([rows[i]], some, all_P, all_P[:, 0]))
+            self._num_sampled += len(some)
         log.info("screening: margins up to %.3f are decided in float32", self.threshold)
 
     def report(self) -> str:

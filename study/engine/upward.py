@@ -9,8 +9,9 @@ Shapes: E examples of T tokens, R rows before a layer and N after it, H heads, D
 P pairs of mask and example.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import torch
@@ -22,9 +23,13 @@ from study.engine.encoder import EncoderLayer, SplitEncoder
 from study.engine.linear import Linear
 from study.engine.prefixes import forward_order, prefix_classes
 from study.heads import HeadLayout
+from study.subjects.subject import to_device
 
-SMALLEST_PIECE = 64
-"""Products are of this many tokens or a power of two more: libraries make a kernel for every number of rows."""
+STEP = 64
+"""Products are of a multiple of so many tokens: libraries make a kernel for every number of rows that they meet."""
+
+NONE, SEVERAL = -1, -2
+"""In place of the number of a head."""
 
 
 @dataclass(frozen=True)
@@ -35,13 +40,32 @@ class Growth:
         parent: the row before the layer that each row after it comes from; ascending.
         first_child: the first row after the layer of each row before it, and at the end the number of rows after it.
         on: the layer's heads that each row after it leaves on.
-        all_on: whether all are left on in each row.
     """
 
     parent: Int[np.ndarray, " N"]
     first_child: Int[np.ndarray, " rows_and_one"]
     on: Bool[np.ndarray, "N H"]
-    all_on: Bool[np.ndarray, " N"]
+
+    @cached_property
+    def off(self) -> Int[np.ndarray, " N"]:
+        """The only head that a row turns off; `NONE` or `SEVERAL`."""
+        return _only(~self.on)
+
+    @cached_property
+    def alone(self) -> Int[np.ndarray, " N"]:
+        """The only head that a row leaves on; `NONE` or `SEVERAL`, the latter also where nothing is off."""
+        return np.where(self.off == NONE, SEVERAL, _only(self.on))
+
+    def is_unchanged(self, children: slice, parents: slice) -> bool:
+        """Whether these rows after the layer are these rows before it, one by one, with every head on."""
+        same_number = children.stop - children.start == parents.stop - parents.start
+        return same_number and bool((self.off[children] == NONE).all()) and bool(np.diff(self.parent[children]).all())
+
+
+def _only(chosen: Bool[np.ndarray, "N H"]) -> Int[np.ndarray, " N"]:
+    """The head that is chosen in each row; `NONE` where none is, `SEVERAL` where more are."""
+    number = chosen.sum(axis=1)
+    return np.where(number == 1, chosen.argmax(axis=1), np.where(number == 0, NONE, SEVERAL))
 
 
 @dataclass(frozen=True)
@@ -84,9 +108,7 @@ def plan(
         key_N, first_N, row_P = np.unique(key_P, return_index=True, return_inverse=True)
         parent_N = key_N // (class_M.max(initial=0) + 1)
         on_NH = masks[mask_P[first_N], layout.columns(*layer)]
-        growth.append(
-            Growth(parent_N, np.searchsorted(parent_N, np.arange(num_rows + 1)), on_NH, np.all(on_NH, axis=1))
-        )
+        growth.append(Growth(parent_N, np.searchsorted(parent_N, np.arange(num_rows + 1)), on_NH))
         num_rows = len(key_N)
     return Plan(examples, growth, row_P)
 
@@ -102,7 +124,7 @@ class UpwardPass:
 
     def __init__(self, encoder: SplitEncoder, layout: HeadLayout, tokens_at_once: int) -> None:
         self.encoder, self.layout = encoder, layout
-        self.tokens_at_once = max(tokens_at_once, SMALLEST_PIECE)
+        self.tokens_at_once = _stepped(tokens_at_once)
 
     @torch.inference_mode()
     def logits(self, ids: Int[Tensor, "E T"], segments: Int[Tensor, "E T"] | None, plan: Plan) -> Float[Tensor, "P C"]:
@@ -113,7 +135,7 @@ class UpwardPass:
             segments: of each token, where the model has such.
             plan: over these examples.
         """
-        used = torch.from_numpy(plan.examples).to(ids.device)
+        used = to_device(torch.from_numpy(plan.examples), ids.device)
         hidden_RTd = self.encoder.embed(ids[used], None if segments is None else segments[used])
         length, width = hidden_RTd.shape[1:]
         x = self._room(len(used) * length, hidden_RTd)
@@ -122,46 +144,81 @@ class UpwardPass:
         for layer, growth in lower:
             x = self._layer(layer, growth, x, length)
         first_Nd = self._last_layer(*last, x, length)
-        return self.encoder.head(first_Nd)[torch.from_numpy(plan.row).to(ids.device)].float()
+        return self.encoder.head(first_Nd)[to_device(torch.from_numpy(plan.row), ids.device)].float()
 
     def _layer(self, layer: EncoderLayer, growth: Growth, x: Tensor, length: int) -> Tensor:
         """All tokens of all rows through a layer; `x` and what comes out are rows x tokens, with room behind them."""
-        num_children = len(growth.parent)
+        num_rows, num_children = len(growth.first_child) - 1, len(growth.parent)
         y = self._room(num_children * length, x)
         at_once = max(1, self.tokens_at_once // length)
-        for first in range(0, len(growth.first_child) - 1, at_once):
-            last = min(first + at_once, len(growth.first_child) - 1)
-            tokens = slice(first * length, last * length)
-            context_RTHD = self._contexts(layer, x, tokens, length)
-            children = growth.first_child[first], growth.first_child[last]
-            for start in range(*children, at_once):
-                some = slice(start, min(start + at_once, children[1]))
-                residual_Nd = x[tokens]
-                gated = context_RTHD
-                if not _unchanged(growth, some, first, last):
-                    parent = torch.from_numpy(growth.parent[some] - first).to(x.device)
-                    residual_Nd = residual_Nd.view(-1, length, residual_Nd.shape[1])[parent].flatten(0, 1)
-                    gated = context_RTHD[parent]
-                    if not growth.all_on[some].all():
-                        on = torch.from_numpy(growth.on[some]).to(x.device, gated.dtype)
-                        gated *= on[:, None, :, None]
-                out = layer.out(gated.reshape(len(residual_Nd), -1))
-                y[some.start * length : some.stop * length] = layer.attention_norm(residual_Nd + out)
-        for piece in self._pieces(0, num_children * length):
-            y[piece] = layer.output_norm(y[piece] + layer.down(layer.up(_as(y[piece], layer.up))))
+        for first in range(0, num_rows, at_once):
+            parents = slice(first, min(first + at_once, num_rows))
+            context = self._contexts(layer, x, parents, length)
+            residual_RTd = x[first * length : parents.stop * length].view(-1, length, x.shape[1])
+            children = slice(int(growth.first_child[first]), int(growth.first_child[parents.stop]))
+            if growth.is_unchanged(children, parents):
+                out_NTd = layer.out(context)[: residual_RTd.shape[0] * length].view(residual_RTd.shape)
+            else:
+                parent = to_device(torch.from_numpy(growth.parent[children] - first), x.device)
+                out_NTd = self._outputs(layer, growth, children, context, parent, length)
+                residual_RTd = residual_RTd.index_select(0, parent)
+            y_NTd = y[children.start * length : children.stop * length].view(-1, length, x.shape[1])
+            y_NTd.copy_(layer.attention_norm(residual_RTd + out_NTd))
+        for start in range(0, num_children * length, self.tokens_at_once):
+            piece = y[start : min(start + self.tokens_at_once, _stepped(num_children * length))]
+            piece.copy_(layer.output_norm(piece + layer.down(layer.up(_as(piece, layer.up)))))
         return y
 
-    def _contexts(self, layer: EncoderLayer, x: Tensor, tokens: slice, length: int) -> Float[Tensor, "R T H D"]:
-        qkv = layer.qkv(_as(x[tokens], layer.qkv))
-        qkv_3RHTD = qkv.view(-1, length, 3, layer.num_heads, qkv.shape[1] // (3 * layer.num_heads)).permute(
-            2, 0, 3, 1, 4
-        )
+    def _contexts(
+        self, layer: EncoderLayer, x: Tensor, rows: slice, length: int
+    ) -> Float[Tensor, "tokens_and_room context"]:
+        """What the output projection reads: of each head an average of its values; the room behind holds anything."""
+        num_rows, num_heads = rows.stop - rows.start, layer.num_heads
+        tokens, first = num_rows * length, rows.start * length
+        qkv = layer.qkv(_as(x[first : first + _stepped(tokens)], layer.qkv))
+        size = qkv.shape[1] // (3 * num_heads)
+        query, key, value = qkv[:tokens].view(num_rows, length, 3, num_heads, size).permute(2, 0, 3, 1, 4)
         if x.is_cuda:
-            query, key, value = qkv_3RHTD
-            return functional.scaled_dot_product_attention(query, key, value, scale=1.0).transpose(1, 2)
-        query, key, value = qkv_3RHTD.flatten(1, 2)  # at these lengths plain products beat the fused kernel on a CPU
-        context = torch.bmm(torch.bmm(query, key.transpose(1, 2)).softmax(-1), value)
-        return context.unflatten(0, (-1, layer.num_heads)).transpose(1, 2)
+            context_RHTD = functional.scaled_dot_product_attention(query, key, value, scale=1.0)
+        else:  # at these lengths plain products are faster on a CPU than the fused kernel
+            query, key, value = (part.flatten(0, 1) for part in (query, key, value))
+            attention = torch.bmm(query, key.transpose(1, 2)).float().softmax(-1).to(value.dtype)
+            context_RHTD = torch.bmm(attention, value).unflatten(0, (num_rows, num_heads))
+        context = context_RHTD.new_empty(_stepped(tokens), num_heads * size)
+        context[:tokens].view(num_rows, length, num_heads, size).copy_(context_RHTD.transpose(1, 2))
+        return context
+
+    def _outputs(
+        self, layer: EncoderLayer, growth: Growth, children: slice, context: Tensor, parent: Tensor, length: int
+    ) -> Float[Tensor, "N T d"]:
+        """What the attention adds to each child, of the contexts of its parent.
+
+        One head off: the output of all heads less that of the one. One head left: its output and the bias. No other
+        child is computed from another's: its heads are gated and projected.
+        """
+        all_RTd = layer.out(context).float()[: len(context) // length * length].view(-1, length, self.encoder.width)
+        context_RTHD = context[: all_RTd.shape[0] * length].view(-1, length, layer.num_heads, layer.head_size)
+        out_NTd = all_RTd.index_select(0, parent)
+        off, alone = growth.off[children], growth.alone[children]
+
+        def of_head(head: int, which: Int[np.ndarray, " N"]) -> tuple[Tensor, Tensor]:
+            rows = to_device(torch.from_numpy(np.flatnonzero(which == head)), parent.device)
+            one_RTD = context_RTHD[:, :, head].index_select(0, parent[rows])
+            return rows, torch.mm(one_RTD.flatten(0, 1), layer.out_by_head[head]).float().unflatten(0, (-1, length))
+
+        for head in np.unique(off[off >= 0]).tolist():
+            rows, part_RTd = of_head(head, off)
+            out_NTd.index_add_(0, rows, part_RTd, alpha=-1)
+        for head in np.unique(alone[alone >= 0]).tolist():
+            rows, part_RTd = of_head(head, alone)
+            out_NTd.index_copy_(0, rows, part_RTd + layer.out_bias)
+        other = np.flatnonzero((off == SEVERAL) & (alone < 0))
+        if len(other):
+            rows = to_device(torch.from_numpy(other), parent.device)
+            on = to_device(torch.from_numpy(growth.on[children][other]), parent.device).to(context.dtype)
+            gated = context_RTHD.index_select(0, parent[rows]).mul_(on[:, None, :, None])
+            out_NTd.index_copy_(0, rows, layer.out(gated.flatten(2).flatten(0, 1)).float().view(len(rows), length, -1))
+        return out_NTd
 
     def _last_layer(self, layer: EncoderLayer, growth: Growth, x: Tensor, length: int) -> Float[Tensor, "N d"]:
         """The first token of every row through the last layer.
@@ -177,30 +234,20 @@ class UpwardPass:
         attention_RHT = torch.bmm(looked_for_RHd, x_RTd.transpose(1, 2)).softmax(-1)
         seen_HRd = torch.bmm(attention_RHT, x_RTd).transpose(0, 1)
         context_RHD = (torch.bmm(seen_HRd, layer.value_weight.transpose(1, 2)) + layer.value_bias).transpose(0, 1)
-        parent = torch.from_numpy(growth.parent).to(x.device)
-        on_NH1 = torch.from_numpy(growth.on).to(x.device, x.dtype)[:, :, None]
+        parent = to_device(torch.from_numpy(growth.parent), x.device)
+        on_NH1 = to_device(torch.from_numpy(growth.on), x.device).to(x.dtype)[:, :, None]
         out_Nd = layer.out(_as((context_RHD[parent] * on_NH1).flatten(1), layer.out))
         y_Nd = layer.attention_norm(first_Rd[parent] + out_Nd)
         return layer.output_norm(y_Nd + layer.down(layer.up(_as(y_Nd, layer.up))))
 
-    def _room(self, tokens: int, like: Tensor) -> Float[Tensor, "tokens d"]:
-        """Rows for so many tokens, and room behind them for the last piece to end in."""
-        return like.new_empty(tokens + SMALLEST_PIECE, self.encoder.width)
-
-    def _pieces(self, start: int, stop: int) -> Iterator[slice]:
-        """Cut tokens into few different numbers of rows; the last piece may reach into the room behind them."""
-        size = self.tokens_at_once
-        while start < stop:
-            while size > SMALLEST_PIECE and start + size > stop:
-                size //= 2
-            yield slice(start, start + size)
-            start += size
+    def _room(self, tokens: int, like: Tensor) -> Float[Tensor, "tokens_and_room d"]:
+        """Rows for so many tokens, and room behind them so that any product may take a multiple of `STEP`."""
+        return like.new_empty(_stepped(tokens) + STEP, self.encoder.width)
 
 
-def _unchanged(growth: Growth, some: slice, first: int, last: int) -> bool:
-    """Whether these rows after a layer are the rows [first, last) before it, with all heads on."""
-    children = growth.parent[some]
-    return len(children) == last - first and bool(growth.all_on[some].all()) and len(set(children)) == len(children)
+def _stepped(tokens: int) -> int:
+    """The next multiple of `STEP`."""
+    return -(-tokens // STEP) * STEP
 
 
 def _as(x: Tensor, linear: Linear) -> Tensor:
