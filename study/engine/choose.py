@@ -9,16 +9,20 @@ import logging
 import numpy as np
 import torch
 
-from study.certify import TOLERANCE, random_masks
+from study.certify import NUM_MASKS, TOLERANCE, random_masks
 from study.engine.encoder import UnsplittableError, split_encoder
 from study.engine.engine import Engine, OneMaskAtATime
+from study.engine.lockstep import largest_difference
 from study.engine.memory import Room
 from study.engine.screened import ScreenedPass
+from study.engine.seq2seq import split_translator
 from study.engine.shared import SharedPass
+from study.engine.translate import LockstepSearch
 from study.errors import InputError
 from study.subjects.classifier import Classifier
 from study.subjects.source import Precision, Screening
 from study.subjects.subject import Subject
+from study.subjects.translator import Translator
 
 log = logging.getLogger(__name__)
 
@@ -61,10 +65,30 @@ def choose_engine(
 
 
 def _fast(subject: Subject, precision: Precision, screening: Screening, room: Room) -> Engine:
-    if not isinstance(subject, Classifier):
-        raise UnsplittableError(f"{subject.loaded} has no fast engine")
+    if isinstance(subject, Translator):
+        return _translating(subject, room)
+    if isinstance(subject, Classifier):
+        return _classifying(subject, precision, screening, room)
+    raise UnsplittableError(f"{subject.loaded} has no fast engine")
+
+
+def _translating(subject: Translator, room: Room) -> Engine:
+    model = split_translator(subject.module, subject.gate)
+    rows = subject.probe()
+    masks = random_masks(subject.layout, NUM_MASKS)
+    given = (*subject.padded(rows), subject.random_targets(rows))
+    _require_equal(largest_difference(model, subject.module, subject.gate, masks, *given), subject)
+    return LockstepSearch(subject, model, room)
+
+
+def _classifying(subject: Classifier, precision: Precision, screening: Screening, room: Room) -> Engine:
     exact = SharedPass(subject, split_encoder(subject.module, subject.gate), room)
-    _require_equal(subject, exact)
+    rows = subject.probe()
+    masks = random_masks(subject.layout, len(rows))
+    expected = subject.response(rows, subject.as_xi(masks))
+    one = np.ones((1, 1), dtype=bool)
+    found = torch.cat([exact.logits([row], mask[None], one).cpu() for row, mask in zip(rows, masks, strict=True)])
+    _require_equal(((found - expected).abs().max() / (expected.abs().max() or 1.0)).item(), subject)
     if precision is Precision.float32:
         return exact
     draft = split_encoder(subject.module, subject.gate, torch.bfloat16)
@@ -73,21 +97,9 @@ def _fast(subject: Subject, precision: Precision, screening: Screening, room: Ro
     return ScreenedPass(subject, draft, exact, room, screening)
 
 
-def _require_equal(subject: Classifier, engine: SharedPass) -> None:
-    """Compare an engine with the module.
-
-    Raises:
-        UnsplittableError: when it does not compute what the module computes.
-    """
-    rows = subject.probe()
-    masks = random_masks(subject.layout, len(rows))
-    expected = subject.response(rows, subject.as_xi(masks))
-    found = torch.cat(
-        [engine.logits([row], masks[i : i + 1], np.ones((1, 1), dtype=bool)).cpu() for i, row in enumerate(rows)]
-    )
-    difference = ((found - expected).abs().max() / (expected.abs().max() or 1.0)).item()
+def _require_equal(difference: float, subject: Subject) -> None:
+    """Refuse an engine that does not compute what the module computes, within what rounding explains."""
     if not difference <= TOLERANCE:
         raise UnsplittableError(
-            f"{subject.loaded}: the engine's own forward pass is not the model's (differs by {difference:.2g} of the "
-            "largest logit)"
+            f"{subject.loaded}: the engine's own forward pass is not the model's (differs by {difference:.2g})"
         )

@@ -219,22 +219,17 @@ def _heights(items: Items) -> tuple[list[Layer], list[Int[np.ndarray, " I"]]]:
     return [first, *order[1 + encoder :]], keys
 
 
-def sentences_per_block(model: SplitTranslator, masks: int, longest: int, beam: int, budget: int) -> int:
-    """How many sentences to decode at once, at least 1.
-
-    Counts as if masks had nothing in common, and targets twice as long as sources.
+def item_bytes(model: SplitTranslator, longest: int, beam: int) -> int:
+    """Memory that one mask of one sentence takes, as if masks had nothing in common and targets were twice as long.
 
     Args:
         model: the model in parts.
-        masks: masks for each sentence.
-        longest: tokens of the longest source.
-        beam: hypotheses of each search.
-        budget: bytes.
+        longest: tokens of the source.
+        beam: hypotheses of its search.
     """
-    width = model.target.words.shape[1]
     slots = 2 * longest + (1 + STEPS_BETWEEN) * beam
     vectors = 2 * len(model.decoder) * (slots + longest) + 12 * beam
-    return max(1, budget // (4 * width * vectors * masks))
+    return 4 * model.target.words.shape[1] * vectors
 
 
 @torch.no_grad()

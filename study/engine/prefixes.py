@@ -5,8 +5,7 @@ hidden states up to there; they part at the first layer on which they differ. Se
 *classes*, one for each distinct prefix, and every class of k + 1 layers has one parent among those of k.
 """
 
-from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Bool, Int
@@ -47,8 +46,15 @@ def prefix_classes(
     return np.stack(classes)
 
 
-def parents(classes: Int[np.ndarray, "depths masks"]) -> Iterator[Int[np.ndarray, " children"]]:
-    """For each layer, the parent of every class after it."""
-    for before, after in pairwise(classes):
-        first = np.unique(after, return_index=True)[1]
-        yield before[first]
+def tree_order(masks: Bool[np.ndarray, "masks heads"], layout: HeadLayout) -> Int[np.ndarray, " masks"]:
+    """Positions of masks so ordered that those that share most stand together."""
+    return np.argsort(prefix_classes(masks, layout, forward_order(layout))[-1], kind="stable")
+
+
+def passes(masks: Bool[np.ndarray, "masks heads"], layout: HeadLayout) -> float:
+    """How many whole forward passes these masks come to where each class is computed once.
+
+    The mean over the stretches between attention layers, and before the first and after the last, of the number of
+    classes there.
+    """
+    return float(np.mean([len(np.unique(row)) for row in prefix_classes(masks, layout, forward_order(layout))]))

@@ -9,7 +9,7 @@ from torch import Tensor
 from study.engine.encoder import SplitEncoder
 from study.engine.engine import Block, Columns, Engine
 from study.engine.memory import Room
-from study.engine.prefixes import forward_order, prefix_classes
+from study.engine.prefixes import passes, tree_order
 from study.engine.upward import UpwardPass, plan
 from study.subjects.classifier import Classifier
 from study.subjects.subject import Encoded
@@ -38,7 +38,7 @@ class SharedPass(Engine):
 
     def blocks(self, rows: Sequence[Encoded], masks: Bool[np.ndarray, "masks heads"]) -> list[Block]:
         """Examples of equal length, as many as memory allows; parts of the tree of masks where it allows but one."""
-        in_tree = np.argsort(self._classes(masks)[-1], kind="stable")
+        in_tree = tree_order(masks, self.subject.layout)
         lengths = np.array([len(row.source) for row in rows])
         blocks = []
         for length in np.unique(lengths):
@@ -68,12 +68,8 @@ class SharedPass(Engine):
         return self._pass.logits(*self.subject.inputs(rows), plan(masks, wanted, self.subject.layout))
 
     def passes(self, masks: Bool[np.ndarray, "masks heads"]) -> float:
-        """Rows summed over the layers, as a share of the layers; a little less in truth, see `study.engine.upward`."""
-        return float(np.mean([len(np.unique(row)) for row in self._classes(masks)[:-1]]))
+        """A little less in truth: see the last layer in `study.engine.upward`."""
+        return passes(masks, self.subject.layout)
 
     def _columns(self, logits: Tensor, rows: Sequence[Encoded], wanted: Bool[np.ndarray, "masks examples"]) -> Columns:
         return self.subject.columns(logits, [rows[i] for i in np.nonzero(wanted)[1].tolist()])
-
-    def _classes(self, masks: Bool[np.ndarray, "masks heads"]) -> np.ndarray:
-        layout = self.subject.layout
-        return prefix_classes(masks, layout, forward_order(layout))

@@ -198,7 +198,7 @@ class Translator(Subject):
             output = self.module(
                 input_ids=source_RS,
                 attention_mask=present_RS,
-                decoder_input_ids=self._random_targets(rows),
+                decoder_input_ids=self.random_targets(rows),
                 use_cache=False,
             )
         return output.logits.log_softmax(-1).flatten(1)
@@ -208,7 +208,7 @@ class Translator(Subject):
     ) -> dict[str, Float[Tensor, "rows out"]]:
         """The same token by token, as the beam search does."""
         decoder = self._decoder(rows, xi)
-        steps = [decoder.logprobs(token_R) for token_R in self._random_targets(rows).T]
+        steps = [decoder.logprobs(token_R) for token_R in self.random_targets(rows).T]
         return {"decoding with a cache": torch.stack(steps, dim=1).flatten(1)}
 
     def _decoder(self, rows: Sequence[Encoded], xi: Float[Tensor, "rows heads"]) -> CachedDecoder:
@@ -231,7 +231,8 @@ class Translator(Subject):
         a, b, most = self._decoding.max_len_a, self._decoding.max_len_b, self._max_target - 1
         return torch.tensor([min(int(a * len(row.source) + b), most) for row in rows], device=self.device)
 
-    def _random_targets(self, rows: Sequence[Encoded]) -> Int[Tensor, "rows target"]:
+    def random_targets(self, rows: Sequence[Encoded]) -> Int[Tensor, "rows target"]:
+        """For each row, by its source alone, the start token and some random words."""
         words = self._words(self._target_words)
         drawn = [np.random.default_rng(row.source).choice(words, PROBE_TARGETS - 1).tolist() for row in rows]
         return torch.tensor([[self.rule.start, *row] for row in drawn], device=self.device)

@@ -1,48 +1,16 @@
 """Gradients of the heads' xi: against finite differences, single examples, and every token's own gate."""
 
-from collections.abc import Sequence
-
 import cases
 import numpy as np
 import polars as pl
 import pytest
 import torch
 from classifiers import classifier, examples
+from translators import sentences, translator
 
-from study.data.examples import Examples
 from study.engine.engine import OneMaskAtATime
 from study.heads import stack
 from study.subjects.subject import Encoded, Subject
-from study.subjects.translator import Decoding, Translator
-
-
-class Numbers:
-    """A text processing whose words are numbers."""
-
-    def encode(self, text: str) -> tuple[int, ...]:
-        return (*map(int, text.split()), 3)
-
-    def encode_target(self, text: str) -> tuple[int, ...]:
-        return self.encode(text)
-
-    def decode(self, ids: Sequence[int]) -> str:
-        return " ".join(map(str, ids))
-
-
-def translator(name: str) -> Translator:
-    decoding = Decoding(beam=2, lenpen=1.0, max_len_a=0.0, max_len_b=6)
-    module = cases.build(cases.TRANSLATORS[name])
-    return Translator(module, Numbers(), decoding, max_source=64, max_target=64, truncate=False, loaded=name)
-
-
-def sentences() -> Examples:
-    words = np.random.default_rng(8).integers(4, 60, (5, 12))
-    return Examples(
-        ids=tuple(f"s{i}" for i in range(5)),
-        texts=tuple((" ".join(map(str, row[: 2 + i])),) for i, row in enumerate(words)),
-        targets=tuple(" ".join(map(str, row[7 + i % 2 :])) for i, row in enumerate(words)),
-    )
-
 
 SUBJECTS = [
     *(("classifier", name) for name in cases.CLASSIFIERS),

@@ -11,7 +11,7 @@ from transformers import PreTrainedModel
 
 from study.data.examples import Examples
 from study.engine.encoder import UnsplittableError
-from study.engine.lockstep import Lockstep, largest_difference, sentences_per_block
+from study.engine.lockstep import Lockstep, largest_difference
 from study.engine.seq2seq import split_translator
 from study.gate import Gate, find_sites
 from study.heads import HeadLayout
@@ -127,14 +127,6 @@ def test_all_log_probabilities_of_a_given_target(architecture: str) -> None:
     assert largest_difference(split_translator(module, gate), module, gate, *given) < 1e-4
     other, other_gate = gated(architecture, seed=1)
     assert largest_difference(split_translator(module, gate), other, other_gate, *given) > 0.1
-
-
-def test_blocks_fill_the_budget() -> None:
-    split = split_translator(*gated("marian"))
-    assert sentences_per_block(split, 100, 20, 5, budget=0) == 1
-    few, many = (sentences_per_block(split, 100, 20, 5, budget=budget) for budget in (10**8, 10**9))
-    assert many == pytest.approx(10 * few, abs=10)
-    assert sentences_per_block(split, 200, 20, 5, budget=10**9) == many // 2
 
 
 def test_what_cannot_be_split_is_named() -> None:

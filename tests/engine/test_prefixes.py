@@ -1,8 +1,10 @@
+from itertools import pairwise
+
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from study.engine.prefixes import forward_order, parents, prefix_classes
+from study.engine.prefixes import forward_order, passes, prefix_classes
 from study.heads import AttentionKind, HeadLayout
 
 LAYOUT = HeadLayout(
@@ -31,13 +33,21 @@ def test_masks_share_a_class_exactly_when_they_agree_so_far(rows: list[list[bool
 
 
 @given(MASKS)
-def test_every_class_has_one_parent_and_children_stand_together(rows: list[list[bool]]) -> None:
+def test_classes_part_and_never_meet_again(rows: list[list[bool]]) -> None:
     masks = np.array(rows)
     classes = prefix_classes(masks, LAYOUT, forward_order(LAYOUT))
     assert (classes[0] == 0).all()
-    for depth, parent in enumerate(parents(classes)):
-        assert (parent[classes[depth + 1]] == classes[depth]).all()
-        assert (np.diff(parent) >= 0).all()
+    for below, above in pairwise(classes):
+        assert len(set(zip(below, above, strict=True))) == len(set(above)) == above.max() + 1
+        assert (np.diff(below[np.argsort(above, kind="stable")]) >= 0).all(), "children of one parent stand together"
+
+
+def test_passes_are_classes_on_average() -> None:
+    order, full = forward_order(LAYOUT), np.ones((1, 10), dtype=bool)
+    assert passes(full, LAYOUT) == 1
+    last_head_off = full.copy()
+    last_head_off[0, LAYOUT.columns(*order[-1])] = False
+    assert passes(np.concatenate([full, last_head_off]), LAYOUT) == 1 + 1 / 7
 
 
 def test_the_full_mask_leads_its_class() -> None:

@@ -95,7 +95,7 @@ def test_what_masks_share_is_computed_once() -> None:
     subject = classifier("bert")
     layout = subject.layout
     masks = np.array([layout.full(), *(layout.without([head]) for head in layout.heads)])
-    assert engine(subject).passes(masks) == pytest.approx((1 + 5) / 2)
+    assert engine(subject).passes(masks) == pytest.approx((1 + 5 + 9) / 3)
     assert OneMaskAtATime(subject, 40).passes(masks) == 9
 
 
