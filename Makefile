@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 RESULTS ?= results
 FAIRSEQ := ve-fairseq==0.12.3
 
-.PHONY: help install study test check format lock clean
+.PHONY: help install study test bench check format lock clean
 
 help:  ## say what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
@@ -29,6 +29,9 @@ study: install  ## the embedded study: two made languages, every head, and a pag
 
 test: install  ## the tests; nothing else is needed
 	$(BIN)/pytest -q
+
+bench: install  ## how fast the engine is, side by side with other ways (PART=name: one part); under twenty minutes
+	$(BIN)/python -m tests.benchmarks $(PART) --json $(RESULTS)/benchmarks.json
 
 check: install  ## format, lint, types, import rules
 	$(BIN)/ruff format --check .

@@ -1,0 +1,55 @@
+"""Our way: the engine that a job would get, run to its last outcome; and the masks that sweeps are made of."""
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+from jaxtyping import Bool, Int
+
+from study.engine.choose import choose_engine
+from study.engine.engine import Engine
+from study.heads import HeadLayout, stack
+from study.subjects.source import Precision, Screening
+from study.subjects.subject import Encoded, Subject
+
+
+def engine_of(subject: Subject, precision: Precision = Precision.float32) -> Engine:
+    """The engine that a job would get."""
+    return choose_engine(subject, precision, Screening())
+
+
+def single_heads_off(layout: HeadLayout) -> Bool[np.ndarray, "masks heads"]:
+    """The full mask, then each head off."""
+    return stack([layout.full(), *(layout.without([head]) for head in layout.heads)], layout)
+
+
+def oracle_step(layout: HeadLayout, already_off: int) -> Bool[np.ndarray, "masks heads"]:
+    """Some random heads off, and one more each of the rest."""
+    order = np.random.default_rng(0).permutation(len(layout))
+    off = [layout.heads[i] for i in order[:already_off]]
+    return stack([layout.without([*off, layout.heads[i]]) for i in sorted(order[already_off:])], layout)
+
+
+def random_curves(layout: HeadLayout, orders: int, steps: int = 10) -> Bool[np.ndarray, "masks heads"]:
+    """Pruning curves of random orders, a tenth of the heads a step; each mask once."""
+    generator = np.random.default_rng(0)
+    masks = []
+    for _ in range(orders):
+        order = [layout.heads[i] for i in generator.permutation(len(layout))]
+        masks += [layout.without(order[: round(k * len(order) / steps)]) for k in range(steps + 1)]
+    return np.unique(stack(masks, layout), axis=0)
+
+
+def sweep(engine: Engine, rows: Sequence[Encoded], masks: Bool[np.ndarray, "masks heads"]) -> Callable[[], object]:
+    """All masks on all examples, as something to be timed."""
+    wanted = np.ones((len(masks), len(rows)), dtype=bool)
+    return lambda: list(engine.run(rows, masks, wanted))
+
+
+def predictions(
+    engine: Engine, rows: Sequence[Encoded], masks: Bool[np.ndarray, "masks heads"]
+) -> Int[np.ndarray, "masks examples"]:
+    """What a classifier decides."""
+    found = np.zeros((len(masks), len(rows)), dtype=np.int64)
+    for done in engine.run(rows, masks, np.ones_like(found, dtype=bool)):
+        found[done.masks, done.examples] = done.columns["prediction"]
+    return found

@@ -1,0 +1,118 @@
+"""What measures: medians over rounds in which every way takes its turn, so that a drift of the machine cancels."""
+
+import ctypes
+import threading
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import psutil
+import torch
+
+SECONDS_BETWEEN_LOOKS = 0.005
+"""Between two looks at the memory of this process."""
+
+
+@dataclass(frozen=True)
+class Way:
+    """One way to do the work.
+
+    Attributes:
+        samples: each does it, or a part of it, and tells how many seconds that took.
+        scale: parts that the work has.
+    """
+
+    samples: Sequence[Callable[[], float]]
+    scale: float = 1.0
+
+
+@dataclass(frozen=True)
+class Timed:
+    """What was measured of a way: median seconds of the whole work, and the largest memory taken for it, in bytes."""
+
+    seconds: float
+    memory: int
+
+
+def repeated(work: Callable[[], object], repeats: int) -> Way:
+    """A way that does all of the work every time."""
+    return Way([clocked(work)] * repeats)
+
+
+def clocked(work: Callable[[], object]) -> Callable[[], float]:
+    """The work as something that tells its seconds."""
+
+    def sample() -> float:
+        _wait_for_gpu()
+        start = time.perf_counter()
+        work()
+        _wait_for_gpu()
+        return time.perf_counter() - start
+
+    return sample
+
+
+def in_turns(ways: dict[str, Way], rounds: int) -> dict[str, Timed]:
+    """Time ways against each other: A B A B ...
+
+    Args:
+        ways: by name; their samples are spread over the rounds. What should be warm has been warmed up.
+        rounds: how often each takes its turn.
+    """
+    seconds: dict[str, list[float]] = {name: [] for name in ways}
+    memory = dict.fromkeys(ways, 0)
+    for turn in range(rounds):
+        for name, way in ways.items():
+            with peak_memory() as peak:
+                seconds[name] += [sample() for sample in way.samples[turn::rounds]]
+            memory[name] = max(memory[name], peak())
+    return {name: Timed(float(np.median(seconds[name])) * way.scale, memory[name]) for name, way in ways.items()}
+
+
+@contextmanager
+def peak_memory() -> Iterator[Callable[[], int]]:
+    """Gives a function that tells, after the block, how many bytes more were taken at its height than before it.
+
+    Of the GPU where there is one, otherwise of this process.
+    """
+    if torch.cuda.is_available():
+        torch.cuda.reset_peak_memory_stats()
+        before = torch.cuda.memory_allocated()
+        yield lambda: torch.cuda.max_memory_allocated() - before
+        return
+    _return_free_memory()
+    process, over = psutil.Process(), threading.Event()
+    before = highest = process.memory_info().rss
+
+    def look() -> None:
+        nonlocal highest
+        while not over.wait(SECONDS_BETWEEN_LOOKS):
+            highest = max(highest, process.memory_info().rss)
+
+    looking = threading.Thread(target=look, daemon=True)
+    looking.start()
+    try:
+        yield lambda: highest - before
+    finally:
+        over.set()
+        looking.join()
+
+
+def fastest(ways: dict[int, Callable[[], object]]) -> int:
+    """A short scan: the number, a batch size, at which work is done fastest."""
+    times = {number: clocked(work)() for number, work in ways.items()}
+    return min(times, key=times.__getitem__)
+
+
+def _return_free_memory() -> None:
+    """What earlier work has freed, so that it counts again when it is taken again; where the C library can."""
+    trim = getattr(ctypes.CDLL(None), "malloc_trim", None)
+    if trim is not None:
+        trim(0)
+
+
+def _wait_for_gpu() -> None:
+    if torch.cuda.is_available():
+        torch.cuda.synchronize()

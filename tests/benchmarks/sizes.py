@@ -1,0 +1,62 @@
+"""How much is measured: the default takes less than twenty minutes on two cores, the quick one a few seconds."""
+
+from dataclasses import dataclass
+
+SLOW_MASKS = 8
+"""Masks on which a slow loop is timed; its time is then scaled to all of them."""
+
+
+@dataclass(frozen=True)
+class Shape:
+    """Sizes of a BERT."""
+
+    layers: int
+    heads: int
+    width: int
+    inner: int
+    words: int = 30522
+
+
+@dataclass(frozen=True)
+class Sizes:
+    """What is measured.
+
+    Attributes:
+        examples: of the small classifier; other parts take a share of them.
+        sentences: to translate.
+        repeats: rounds in which everything is timed once; medians are shown.
+        small: shape of the classifier where no trained one is at hand.
+        large: shape of the large classifier.
+        slow_masks: see above.
+        stored_masks: of the store.
+        stored_sentences: likewise.
+        gpu_examples: on a GPU.
+    """
+
+    examples: int = 256
+    sentences: int = 100
+    repeats: int = 3
+    small: Shape = Shape(6, 12, 384, 1536)
+    large: Shape = Shape(12, 12, 768, 3072)
+    slow_masks: int = SLOW_MASKS
+    stored_masks: int = 288
+    stored_sentences: int = 3000
+    gpu_examples: int = 9815
+
+    def share(self, divisor: int) -> int:
+        """A part of the examples, and at least four."""
+        return max(4, self.examples // divisor)
+
+
+TINY = Shape(2, 4, 32, 64, words=200)
+QUICK = Sizes(
+    examples=8,
+    sentences=6,
+    repeats=1,
+    small=TINY,
+    large=TINY,
+    slow_masks=2,
+    stored_masks=4,
+    stored_sentences=50,
+    gpu_examples=32,
+)
