@@ -36,7 +36,7 @@ def classifier(sizes: Sizes) -> Iterator[Row]:
 
 def bert_base(sizes: Sizes) -> Iterator[Row]:
     """The shape of BERT-base."""
-    return _rows("bert_base", shaped("BERT-base shape", sizes.large, sizes.share(8)), LARGE_TARGETS, sizes)
+    return _rows("bert_base", shaped("BERT-base shape", sizes.large, sizes.share(8)), LARGE_TARGETS, sizes.less_often())
 
 
 def gpu(sizes: Sizes) -> Iterator[Row]:
@@ -45,7 +45,7 @@ def gpu(sizes: Sizes) -> Iterator[Row]:
         yield Row(part="gpu", work="BERT-base shape", note="skipped: torch sees no GPU")
         return
     work = shaped("BERT-base shape", sizes.large, sizes.gpu_examples, "cuda")
-    yield from _rows("gpu", work, GPU_TARGETS, sizes, batches=(32, 64, 128, 256, 512))
+    yield from _rows("gpu", work, GPU_TARGETS, sizes.less_often(), batches=(32, 64, 128, 256, 512))
 
 
 def _rows(part: str, work: Work, targets: Targets, sizes: Sizes, batches: Sequence[int] = BATCHES) -> Iterator[Row]:

@@ -23,7 +23,9 @@ def orders(sizes: Sizes) -> Iterator[Row]:
     already_off = round(len(layout) * 20 / 72)
     step = f"a step of the oracle order, {already_off} heads off"
     yield _row(step, 2, work, oracle_step(layout, already_off), loop, sizes)
-    yield _row(f"pruning curves of {ORDERS} random orders", 1, work, random_curves(layout, ORDERS), loop, sizes)
+    yield _row(
+        f"pruning curves of {ORDERS} random orders", 1, work, random_curves(layout, ORDERS), loop, sizes.less_often()
+    )
 
 
 def _row(what: str, target: float, work: Work, masks: Bool[np.ndarray, "masks heads"], loop: Loop, sizes: Sizes) -> Row:

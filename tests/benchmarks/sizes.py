@@ -1,6 +1,6 @@
 """How much is measured: the default takes less than twenty minutes on two cores, the quick one a few seconds."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 SLOW_MASKS = 8
 """Masks on which a slow loop is timed; its time is then scaled to all of them."""
@@ -42,6 +42,10 @@ class Sizes:
     stored_masks: int = 288
     stored_sentences: int = 3000
     gpu_examples: int = 9815
+
+    def less_often(self) -> "Sizes":
+        """The same with a round less, for what takes long."""
+        return replace(self, repeats=max(1, self.repeats - 1))
 
     def share(self, divisor: int) -> int:
         """A part of the examples, and at least four."""

@@ -31,16 +31,17 @@ def translation(sizes: Sizes) -> Iterator[Row]:
         yield Row(part="translation", work="Multi30k model", note="skipped: HEADS_REAL names no folder that has it")
         return
     masks = single_heads_off(work.subject.layout)
-    name = f"{work.name}, beam {work.source.beam}: {len(masks)} masks × {len(work.rows)} sentences"
     bound = translation_bound(work.subject.module, work.subject.layout, masks, work.source.beam)
     engine = engine_of(work.subject)
+    name = f"{work.name}, beam {work.source.beam}: {len(masks)} masks × {len(work.rows)} sentences"
     sweep(engine, work.rows[:2], masks)()  # warm
     with TemporaryDirectory() as folder:
-        others = {GENERATE: _generate(work, masks, sizes)}
+        others: dict[str, tuple[Way, str]] = {}
         try:
             others[FAIRSEQ] = _fairseq(work, Path(folder), len(masks), sizes)
         except MissingPackageError:
             yield Row(part="translation", work=name, against=FAIRSEQ, note="skipped: fairseq is not installed")
+        others[GENERATE] = _generate(work, masks, sizes)
         ways = {against: way for against, (way, _) in others.items()}
         timed = in_turns({"ours": repeated(sweep(engine, work.rows, masks), sizes.repeats), **ways}, sizes.repeats)
     for against, (_, how) in others.items():
@@ -53,7 +54,7 @@ def translation(sizes: Sizes) -> Iterator[Row]:
             bound=bound,
             target=TARGETS[against],
             memory=timed["ours"].memory,
-            note=f"{how}; ours: {engine.name}",
+            note=how,
         )
 
 
