@@ -1,5 +1,7 @@
 """The shared upward pass against one mask and one example at a time, in plain transformers."""
 
+from pathlib import Path
+
 import cases
 import numpy as np
 import polars as pl
@@ -9,6 +11,7 @@ from classifiers import SPLIT, all_kinds_of_masks, brute_force, classifier, exam
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from study.config import compose, to_study
 from study.engine.choose import choose_engine
 from study.engine.encoder import UnsplittableError, split_encoder
 from study.engine.engine import Engine, OneMaskAtATime
@@ -16,6 +19,7 @@ from study.engine.memory import Room
 from study.engine.screened import ScreenedPass
 from study.engine.shared import SharedPass
 from study.errors import InputError
+from study.job import load_subject
 from study.subjects.source import Precision, Screening
 
 TOLERANCE = 1e-4
@@ -192,3 +196,24 @@ def test_an_audit_that_finds_a_wrong_decision_raises_the_threshold() -> None:
     wrong = found.filter(found["prediction"] != expected["prediction"])
     assert wrong.is_empty() or wrong["margin"].min() > audited.largest_error / 2
     assert audited.threshold > 1.0
+
+
+@pytest.mark.real
+@pytest.mark.slow
+def test_a_real_model_agrees_with_brute_force_and_screened_decides_as_float32(real: Path) -> None:
+    """MiniLM on MNLI: 12 pairs under every kind of mask one by one; 100 pairs with each head off, screened."""
+    path, data = real / "models" / "minilm-mnli", real / "data" / "mnli" / "dev_matched.tsv"
+    names = ["model=hf_classifier", f"model.path={path}", "model.truncate=true", "data=nli_file", f"data.path={data}"]
+    study = to_study(compose(*names, "device=cpu"))
+    subject = load_subject(study)
+    rows = subject.encode(study.data.examples().take(range(100)))
+    fast = choose_engine(subject, Precision.float32, Screening())
+    kinds = all_kinds_of_masks(subject.layout)
+    some = kinds[np.random.default_rng(0).permutation(len(kinds))[:40]]
+    assert_agrees(run(fast, rows[:12], some), brute_force(subject, rows[:12], some))
+    heads_off = np.array([subject.layout.full(), *(subject.layout.without([head]) for head in subject.layout.heads)])
+    expected = run(fast, rows, heads_off)
+    found = run(choose_engine(subject, Precision.screened, Screening()), rows, heads_off)
+    sure = expected["margin"] > TOLERANCE
+    assert found.filter(sure)["prediction"].equals(expected.filter(sure)["prediction"])
+    assert found["drafted"].mean() > 0.8
