@@ -54,11 +54,14 @@ def small(shape: Shape, number: int) -> Work:
     return shaped("MiniLM shape", shape, number) if real is None else real
 
 
-@lru_cache(maxsize=2)
 def _real(number: int) -> Work | None:
     folder = real_folder()
-    if folder is None or not (folder / "models/minilm-mnli").is_dir():
-        return None
+    there = folder is not None and (folder / "models/minilm-mnli").is_dir()
+    return _loaded(folder, number) if there else None
+
+
+@lru_cache(maxsize=2)
+def _loaded(folder: Path, number: int) -> Work:
     source = SequenceClassifier(name="minilm", path=str(folder / "models/minilm-mnli"), max_length=512)
     subject = source.load(torch.device("cpu"))
     assert isinstance(subject, Classifier)
