@@ -153,72 +153,33 @@ class UpwardPass:
         at_once = max(1, self.tokens_at_once // length)
         for first in range(0, num_rows, at_once):
             parents = slice(first, min(first + at_once, num_rows))
-            context = self._contexts(layer, x, parents, length)
+            context_RHTD = self._contexts(layer, x, parents, length)
+            all_RTd = layer.out(_side_by_side(context_RHTD))[: len(context_RHTD) * length].unflatten(0, (-1, length))
             residual_RTd = x[first * length : parents.stop * length].view(-1, length, x.shape[1])
             children = slice(int(growth.first_child[first]), int(growth.first_child[parents.stop]))
-            if growth.is_unchanged(children, parents):
-                out_NTd = layer.out(context)[: residual_RTd.shape[0] * length].view(residual_RTd.shape)
-            else:
+            out = all_RTd
+            if not growth.is_unchanged(children, parents):
                 parent = to_device(torch.from_numpy(growth.parent[children] - first), x.device)
-                out_NTd = self._outputs(layer, growth, children, context, parent, length)
+                out = _outputs(layer, growth, children, context_RHTD, all_RTd.float(), parent)
                 residual_RTd = residual_RTd.index_select(0, parent)
             y_NTd = y[children.start * length : children.stop * length].view(-1, length, x.shape[1])
-            y_NTd.copy_(layer.attention_norm(residual_RTd + out_NTd))
+            y_NTd.copy_(layer.attention_norm(residual_RTd + out))
         for start in range(0, num_children * length, self.tokens_at_once):
             piece = y[start : min(start + self.tokens_at_once, _stepped(num_children * length))]
             piece.copy_(layer.output_norm(piece + layer.down(layer.up(_as(piece, layer.up)))))
         return y
 
-    def _contexts(
-        self, layer: EncoderLayer, x: Tensor, rows: slice, length: int
-    ) -> Float[Tensor, "tokens_and_room context"]:
-        """What the output projection reads: of each head an average of its values; the room behind holds anything."""
-        num_rows, num_heads = rows.stop - rows.start, layer.num_heads
-        tokens, first = num_rows * length, rows.start * length
-        qkv = layer.qkv(_as(x[first : first + _stepped(tokens)], layer.qkv))
-        size = qkv.shape[1] // (3 * num_heads)
-        query, key, value = qkv[:tokens].view(num_rows, length, 3, num_heads, size).permute(2, 0, 3, 1, 4)
+    def _contexts(self, layer: EncoderLayer, x: Tensor, rows: slice, length: int) -> Float[Tensor, "R H T D"]:
+        """What the output projection reads: for each head and token an average of the head's values."""
+        num_rows, first = rows.stop - rows.start, rows.start * length
+        qkv = layer.qkv(_as(x[first : first + _stepped(num_rows * length)], layer.qkv))[: num_rows * length]
+        query, key, value = qkv.view(num_rows, length, 3, layer.num_heads, layer.head_size).permute(2, 0, 3, 1, 4)
         if x.is_cuda:
-            context_RHTD = functional.scaled_dot_product_attention(query, key, value, scale=1.0)
-        else:  # at these lengths plain products are faster on a CPU than the fused kernel
-            query, key, value = (part.flatten(0, 1) for part in (query, key, value))
-            attention = torch.bmm(query, key.transpose(1, 2)).float().softmax(-1).to(value.dtype)
-            context_RHTD = torch.bmm(attention, value).unflatten(0, (num_rows, num_heads))
-        context = context_RHTD.new_empty(_stepped(tokens), num_heads * size)
-        context[:tokens].view(num_rows, length, num_heads, size).copy_(context_RHTD.transpose(1, 2))
-        return context
-
-    def _outputs(
-        self, layer: EncoderLayer, growth: Growth, children: slice, context: Tensor, parent: Tensor, length: int
-    ) -> Float[Tensor, "N T d"]:
-        """What the attention adds to each child, of the contexts of its parent.
-
-        One head off: the output of all heads less that of the one. One head left: its output and the bias. No other
-        child is computed from another's: its heads are gated and projected.
-        """
-        all_RTd = layer.out(context).float()[: len(context) // length * length].view(-1, length, self.encoder.width)
-        context_RTHD = context[: all_RTd.shape[0] * length].view(-1, length, layer.num_heads, layer.head_size)
-        out_NTd = all_RTd.index_select(0, parent)
-        off, alone = growth.off[children], growth.alone[children]
-
-        def of_head(head: int, which: Int[np.ndarray, " N"]) -> tuple[Tensor, Tensor]:
-            rows = to_device(torch.from_numpy(np.flatnonzero(which == head)), parent.device)
-            one_RTD = context_RTHD[:, :, head].index_select(0, parent[rows])
-            return rows, torch.mm(one_RTD.flatten(0, 1), layer.out_by_head[head]).float().unflatten(0, (-1, length))
-
-        for head in np.unique(off[off >= 0]).tolist():
-            rows, part_RTd = of_head(head, off)
-            out_NTd.index_add_(0, rows, part_RTd, alpha=-1)
-        for head in np.unique(alone[alone >= 0]).tolist():
-            rows, part_RTd = of_head(head, alone)
-            out_NTd.index_copy_(0, rows, part_RTd + layer.out_bias)
-        other = np.flatnonzero((off == SEVERAL) & (alone < 0))
-        if len(other):
-            rows = to_device(torch.from_numpy(other), parent.device)
-            on = to_device(torch.from_numpy(growth.on[children][other]), parent.device).to(context.dtype)
-            gated = context_RTHD.index_select(0, parent[rows]).mul_(on[:, None, :, None])
-            out_NTd.index_copy_(0, rows, layer.out(gated.flatten(2).flatten(0, 1)).float().view(len(rows), length, -1))
-        return out_NTd
+            return functional.scaled_dot_product_attention(query, key, value, scale=1.0)
+        # at these lengths plain products are faster on a CPU than the fused kernel
+        query, key, value = (part.flatten(0, 1) for part in (query, key, value))
+        attention = torch.bmm(query, key.transpose(1, 2)).float().softmax(-1).to(value.dtype)
+        return torch.bmm(attention, value).unflatten(0, (num_rows, layer.num_heads))
 
     def _last_layer(self, layer: EncoderLayer, growth: Growth, x: Tensor, length: int) -> Float[Tensor, "N d"]:
         """The first token of every row through the last layer.
@@ -243,6 +204,50 @@ class UpwardPass:
     def _room(self, tokens: int, like: Tensor) -> Float[Tensor, "tokens_and_room d"]:
         """Rows for so many tokens, and room behind them so that any product may take a multiple of `STEP`."""
         return like.new_empty(_stepped(tokens) + STEP, self.encoder.width)
+
+
+def _outputs(
+    layer: EncoderLayer,
+    growth: Growth,
+    children: slice,
+    context: Float[Tensor, "R H T D"],
+    all_on: Float[Tensor, "R T d"],
+    parent: Int[Tensor, " N"],
+) -> Float[Tensor, "N T d"]:
+    """What the attention adds to each child.
+
+    One head off: the output of all heads less that of the one. One head left: its output and the bias. The heads of any
+    other child are gated and projected.
+    """
+    out_NTd = all_on.index_select(0, parent)
+    off, alone = growth.off[children], growth.alone[children]
+    for head_N in (off, alone):
+        chosen = np.flatnonzero(head_N >= 0)
+        if len(chosen):
+            rows = to_device(torch.from_numpy(chosen), parent.device)
+            head = to_device(torch.from_numpy(head_N[chosen]), parent.device)
+            one_NTD = context.flatten(0, 1).index_select(0, parent[rows] * layer.num_heads + head)
+            part_NTd = torch.bmm(one_NTD, layer.out_by_head.index_select(0, head)).float()
+            if head_N is off:
+                out_NTd.index_add_(0, rows, part_NTd, alpha=-1)
+            else:
+                out_NTd.index_copy_(0, rows, part_NTd + layer.out_bias)
+    other = np.flatnonzero((off == SEVERAL) & (alone < 0))
+    if len(other):
+        rows = to_device(torch.from_numpy(other), parent.device)
+        on_NH = to_device(torch.from_numpy(growth.on[children][other]), parent.device).to(context.dtype)
+        gated_NHTD = context.index_select(0, parent[rows]).mul_(on_NH[:, :, None, None])
+        projected = layer.out(_side_by_side(gated_NHTD)).float()
+        out_NTd.index_copy_(0, rows, projected[: len(other) * context.shape[2]].unflatten(0, (len(other), -1)))
+    return out_NTd
+
+
+def _side_by_side(context: Float[Tensor, "R H T D"]) -> Float[Tensor, "tokens_and_room context"]:
+    """The heads of each token one after the other, with room behind the tokens that holds anything."""
+    num_rows, num_heads, length, size = context.shape
+    laid = context.new_empty(_stepped(num_rows * length), num_heads * size)
+    laid[: num_rows * length].view(num_rows, length, num_heads, size).copy_(context.transpose(1, 2))
+    return laid
 
 
 def _stepped(tokens: int) -> int:
