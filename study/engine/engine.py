@@ -7,6 +7,8 @@ far is the rate to come, and one that does not fit into memory is cut in two.
 import logging
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -64,6 +66,9 @@ class Engine(ABC):
     """
 
     name: str
+    workers = 1
+    """Blocks computed at a time; more than one only where nothing is shared that changes, as the gate is."""
+
     gradient_tokens = 4096
     """Tokens of a forward and backward pass, padding included."""
 
@@ -100,7 +105,7 @@ class Engine(ABC):
             masks: boolean rows in the order of the subject's heads.
             wanted: which masks on which examples.
         """
-        return self._run(self.blocks, self.outcomes, rows, masks, wanted)
+        return self._run(self.blocks, self.outcomes, self.workers, rows, masks, wanted)
 
     def run_gradients(
         self,
@@ -109,7 +114,7 @@ class Engine(ABC):
         wanted: Bool[np.ndarray, "masks examples"],
     ) -> Iterator[Done]:
         """Likewise gradients: columns `loss`, `gradient` and `token_gradient`, see `Subject.gradients`."""
-        return self._run(self._gradient_blocks, self.gradients, rows, masks, wanted)
+        return self._run(self._gradient_blocks, self.gradients, 1, rows, masks, wanted)
 
     def gradients(
         self,
@@ -129,6 +134,7 @@ class Engine(ABC):
         self,
         cut: "Callable[[list[Encoded], Bool[np.ndarray, 'masks heads']], list[Block]]",
         compute: Callable[..., Columns],
+        workers: int,
         rows: Sequence[Encoded],
         masks: Bool[np.ndarray, "masks heads"],
         wanted: Bool[np.ndarray, "masks examples"],
@@ -144,32 +150,52 @@ class Engine(ABC):
             mask, example = np.nonzero(part)
             return Done(block.masks[mask], block.examples[example], columns)
 
-        return _each(blocks, done)
+        return _each(blocks, done, workers)
 
 
-def _each(blocks: Sequence[Block], compute: Callable[[Block], Done | None]) -> Iterator[Done]:
-    """Every block in a random order; halved, and halved again, where memory does not suffice."""
+def _each(blocks: Sequence[Block], compute: Callable[[Block], Done | None], workers: int) -> Iterator[Done]:
+    """Every block in a random order; halved, and halved again, where memory does not suffice.
+
+    Several blocks at a time, each on its share of the threads, make better use of a processor than one on all.
+    """
     waiting = [blocks[i] for i in np.random.default_rng(0).permutation(len(blocks))]
     most = max((block.size for block in blocks), default=0)
-    while waiting:
-        block = waiting.pop()
-        if block.size > most and block.size > 1:
-            waiting += block.halves()
-            continue
-        try:
-            done = compute(block)
-        except (RuntimeError, MemoryError) as error:
-            if not _out_of_memory(error) or block.size == 1:
-                raise
-            most = max(1, block.size // 2)
-            log.warning("out of memory: going on with blocks of %d masks × examples", most)
-            waiting.append(block)
-            continue
-        if done is not None:
-            yield done
+    running: dict[Future[Done | None], Block] = {}
+    with _pool(min(workers, len(blocks))) as pool:
+        while waiting or running:
+            while waiting and len(running) < workers:
+                block = waiting.pop()
+                if block.size > max(most, 1):
+                    waiting += block.halves()
+                else:
+                    running[pool.submit(compute, block)] = block
+            for future in wait(running, return_when=FIRST_COMPLETED).done:
+                block = running.pop(future)
+                error = future.exception()
+                if error is not None and (block.size == 1 or not _out_of_memory(error)):
+                    raise error
+                if error is not None:
+                    most = min(most, block.size // 2)
+                    log.warning("out of memory: going on with blocks of %d masks × examples", most)
+                    waiting.append(block)
+                elif (done := future.result()) is not None:
+                    yield done
 
 
-def _out_of_memory(error: Exception) -> bool:
+@contextmanager
+def _pool(workers: int) -> Iterator[Executor]:
+    """Workers among whom torch's threads are divided."""
+    threads = torch.get_num_threads()
+    share = max(1, threads // max(1, workers))
+    pool = ThreadPoolExecutor(max(1, workers), initializer=torch.set_num_threads, initargs=(share,))
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+        torch.set_num_threads(threads)
+
+
+def _out_of_memory(error: BaseException) -> bool:
     """It is said in several ways; on a CPU only in the message."""
     return isinstance(error, torch.OutOfMemoryError | MemoryError) or "allocate memory" in str(error)
 

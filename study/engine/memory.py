@@ -11,6 +11,9 @@ SHARE = 0.25
 AT_ONCE = {"cpu": 1024, "cuda": 32768}
 """Tokens at once: on a CPU what stays in its caches, on a GPU what fills it."""
 
+MOST_WORKERS = 8
+"""Blocks at a time on a CPU: Python hands out the work to all of them in turn."""
+
 MOST_ON_CPU = 2**15
 """Tokens of a block on a CPU: more gains nothing there, and less is lost when a job is killed."""
 
@@ -23,11 +26,13 @@ class Room:
         tokens_at_once: in one matrix product.
         memory: bytes of a block.
         most_tokens: tokens of a block, whatever the memory.
+        workers: blocks computed at a time.
     """
 
     tokens_at_once: int
     memory: int
     most_tokens: int
+    workers: int = 1
 
     def tokens(self, bytes_per_token: int) -> int:
         """Tokens of a block, of which each takes so many bytes."""
@@ -40,9 +45,12 @@ class Room:
         Args:
             device: where the model is.
             batch_tokens: tokens at once; chosen by the device when 0.
-            memory_gb: memory of a block; a quarter of what is free when 0.
+            memory_gb: memory of all blocks computed at a time; a quarter of what is free when 0.
         """
         kind = "cuda" if device.type == "cuda" else "cpu"
         free = torch.cuda.mem_get_info(device)[0] if kind == "cuda" else psutil.virtual_memory().available
         memory = int(memory_gb * 2**30) or int(free * SHARE)
-        return cls(batch_tokens or AT_ONCE[kind], memory, 2**31 if kind == "cuda" else MOST_ON_CPU)
+        if kind == "cuda":
+            return cls(batch_tokens or AT_ONCE[kind], memory, 2**31)
+        workers = min(torch.get_num_threads(), MOST_WORKERS)
+        return cls(batch_tokens or AT_ONCE[kind], memory // workers, MOST_ON_CPU, workers)

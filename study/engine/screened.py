@@ -10,6 +10,7 @@ of what the draft decided are the draft's.
 
 import logging
 from collections.abc import Iterator, Sequence
+from threading import Lock
 
 import numpy as np
 import torch
@@ -50,6 +51,7 @@ class ScreenedPass(SharedPass):
         self._exact = exact
         self.screening = screening
         self._random = np.random.default_rng(0)
+        self._lock = Lock()  # blocks are computed several at a time, and learn from each other
         self.largest_error = 0.0
         self.threshold = 0.0
         self._num_sampled = self._num_exact = self._num_audited = self._num_drafted = 0
@@ -76,13 +78,16 @@ class ScreenedPass(SharedPass):
         draft_PC = self.logits(rows, masks, wanted).cpu()
         margin_P = _margins(draft_PC)
         logits_PC, exact_P = draft_PC.clone(), np.zeros(len(draft_PC), dtype=bool)
-        chosen_P = self._random.random(len(draft_PC)) < self.screening.audit
-        self._num_audited += int(chosen_P.sum())
+        with self._lock:
+            chosen_P = self._random.random(len(draft_PC)) < self.screening.audit
+            self._num_audited += int(chosen_P.sum())
         while (open_P := (chosen_P | (margin_P <= self.threshold)) & ~exact_P).any():
             logits_PC[torch.from_numpy(open_P)] = self._in_float32(rows, masks, wanted, open_P)
             exact_P |= open_P
             self._learn(draft_PC[torch.from_numpy(exact_P)], logits_PC[torch.from_numpy(exact_P)])
-        self._num_drafted += int((~exact_P).sum())
+        with self._lock:
+            self._num_drafted += int((~exact_P).sum())
+            self._num_exact += int(exact_P.sum())
         return {**self._columns(logits_PC, rows, wanted), "drafted": ~exact_P}
 
     def _calibrate(self, rows: Sequence[Encoded], masks: Bool[np.ndarray, "masks heads"]) -> None:
@@ -113,7 +118,6 @@ class ScreenedPass(SharedPass):
         some = wanted.copy()
         some[wanted] = chosen
         used = some.any(axis=1)
-        self._num_exact += int(chosen.sum())
         return self._exact.logits(rows, masks[used], some[used]).cpu()
 
     def _learn(self, draft: Float[Tensor, "pairs classes"], exact: Float[Tensor, "pairs classes"]) -> None:
@@ -122,10 +126,11 @@ class ScreenedPass(SharedPass):
         largest = (error_PC.amax(1) - error_PC.amin(1)).amax().item()
         wrong = draft.argmax(1) != exact.argmax(1)
         at_least = float(_margins(draft[wrong]).max(initial=0.0))
-        self.largest_error = max(self.largest_error, largest)
-        before, needed = self.threshold, self.screening.safety * max(self.largest_error, at_least)
+        with self._lock:
+            self.largest_error = max(self.largest_error, largest)
+            before, needed = self.threshold, self.screening.safety * max(self.largest_error, at_least)
+            self.threshold = max(before, needed)
         if needed > before:
-            self.threshold = needed
             log.debug("screening: the threshold rises from %.3f to %.3f", before, needed)
 
 

@@ -33,6 +33,7 @@ class SharedPass(Engine):
             room: how much a block may take.
         """
         super().__init__(subject)
+        self.workers = room.workers
         self._pass = UpwardPass(encoder, subject.layout, room.tokens_at_once)
         self._most_tokens = room.tokens(4 * HIDDEN_STATES * encoder.width)
 

@@ -34,7 +34,7 @@ class LockstepSearch(Engine):
             room: how much a block may take.
         """
         super().__init__(subject)
-        self._model, self._room = model, room
+        self._model, self._room, self.workers = model, room, room.workers
 
     def blocks(self, rows: Sequence[Encoded], masks: Bool[np.ndarray, "masks heads"]) -> list[Block]:
         """Sentences of like length, as many as memory allows; parts of the tree of masks where it allows but one."""

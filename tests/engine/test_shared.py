@@ -25,8 +25,8 @@ from study.subjects.source import Precision, Screening
 TOLERANCE = 1e-4
 
 
-def engine(subject, *, tokens_at_once: int = 64, most_tokens: int = 2000) -> SharedPass:
-    room = Room(tokens_at_once, memory=2**30, most_tokens=most_tokens)
+def engine(subject, *, tokens_at_once: int = 64, most_tokens: int = 2000, workers: int = 1) -> SharedPass:
+    room = Room(tokens_at_once, memory=2**30, most_tokens=most_tokens, workers=workers)
     return SharedPass(subject, split_encoder(subject.module, subject.gate), room)
 
 
@@ -61,7 +61,7 @@ def test_every_mask_and_example_agrees_with_brute_force(name: str) -> None:
 @settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_nothing_changes_an_outcome(data: st.DataObject) -> None:
-    """Order of masks and of examples, which pairs are wanted, size of blocks and of products."""
+    """Order of masks and of examples, which pairs are wanted, size of blocks and products, workers."""
     subject = classifier("bert")
     rows, masks = subject.encode(examples()), all_kinds_of_masks(subject.layout)
     expected = run(engine(subject, most_tokens=10**6), rows, masks)
@@ -72,6 +72,7 @@ def test_nothing_changes_an_outcome(data: st.DataObject) -> None:
         subject,
         tokens_at_once=data.draw(st.sampled_from([1, 64, 128, 500])),
         most_tokens=data.draw(st.sampled_from([1, 40, 333, 10**6])),
+        workers=data.draw(st.sampled_from([1, 3])),
     )
     found = run(other, [rows[i] for i in example_order], masks[mask_order], wanted)
     back = found.with_columns(
@@ -143,6 +144,7 @@ def test_out_of_memory_halves_the_block(monkeypatch: pytest.MonkeyPatch, caplog:
         return plain(rows, masks, wanted)
 
     monkeypatch.setattr(small, "outcomes", outcomes)
+    small.workers = 2
     assert_agrees(run(small, rows, masks), run(whole, rows, masks))
     assert "out of memory: going on with blocks of" in caplog.text
 
