@@ -12,6 +12,7 @@ import polars as pl
 from analysis.read import Domain
 from study.errors import InputError
 from study.heads import HeadLayout, mask_key
+from study.scores import mask_scores
 from study.statistics import Metric
 
 
@@ -33,14 +34,6 @@ def measured_masks(layout: HeadLayout) -> pl.DataFrame:
         schema={"measure": pl.String, "kind": pl.String, "layer": pl.Int64, "head": pl.Int64, "mask": pl.String},
         orient="row",
     )
-
-
-def mask_scores(rows: pl.DataFrame, metric: Metric) -> pl.DataFrame:
-    """The score of every mask in outcome rows: columns mask, n (examples), score."""
-    sums = rows.group_by("mask", maintain_order=True).agg(
-        pl.len().cast(pl.Int64).alias("n"), pl.col(metric.statistics).cast(pl.Int64).sum()
-    )
-    return sums.select("mask", "n", score=pl.Series(metric.score(sums.select(metric.statistics).to_numpy())))
 
 
 def head_effects(rows: pl.DataFrame, layout: HeadLayout, metric: Metric) -> pl.DataFrame:

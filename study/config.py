@@ -12,7 +12,9 @@ from study.data.nli import MnliHub, NliFile
 from study.data.parallel import ParallelFile, SacrebleuSet
 from study.data.source import DataSource
 from study.measures.ablation import Ablation, AllButOne, Base, NoHead
+from study.measures.importance import Importance
 from study.measures.measure import Measure
+from study.measures.pruning import Pruning
 from study.subjects.fairseq_folder import FairseqTranslator
 from study.subjects.source import ModelSource, Precision, Screening, SequenceClassifier
 from study.toy.sources import ToyClassifier, ToyNli, ToyTranslation, ToyTranslator
@@ -36,7 +38,14 @@ SCHEMAS: dict[str, dict[str, type]] = {
         "toy_nli": ToyNli,
         "toy_translation": ToyTranslation,
     },
-    "measure": {"base": Base, "ablation": Ablation, "all_but_one": AllButOne, "no_head": NoHead},
+    "measure": {
+        "base": Base,
+        "ablation": Ablation,
+        "all_but_one": AllButOne,
+        "no_head": NoHead,
+        "importance": Importance,
+        "pruning": Pruning,
+    },
 }
 """Schemas by config group; a YAML file takes one by `defaults: [/schema/<group>@_here_: <name>]`."""
 

@@ -15,10 +15,12 @@ import numpy as np
 import polars as pl
 from jaxtyping import Bool
 
+from study.curves import Curve, read_curves, write_curve
 from study.data.examples import Examples
 from study.errors import InputError
 from study.heads import HeadLayout, mask_key, parse_mask, stack
 from study.progress import progress
+from study.scores import Stored, read_elsewhere
 from study.setting import Setting
 from study.statistics import Metric, metric
 from study.store import Store, Table
@@ -40,6 +42,8 @@ class Evaluator:
         layout: heads of the subject.
         metric: score of its outcomes.
         examples: the view of the data set that is evaluated.
+        whole: the view of which `examples` is the share of this job; orders of heads are of all of it.
+        computed: how many rows it has computed itself.
     """
 
     def __init__(
@@ -50,6 +54,7 @@ class Evaluator:
         load: "Callable[[], Engine]",
         *,
         provenance: dict[str, Any],
+        whole: Examples | None = None,
     ) -> None:
         """Make an evaluator of one setting.
 
@@ -59,11 +64,14 @@ class Evaluator:
             examples: those to evaluate, all or some of the setting's.
             load: gives the engine of the certified subject; called when something is missing.
             provenance: what should be known of the rows that this process writes.
+            whole: all of which `examples` are a share; None where they are all.
         """
         self.layout: HeadLayout = store.layout
         self.metric: Metric = metric(setting.metric)
         self.examples = examples
+        self.whole = examples if whole is None else whole
         self.setting = setting
+        self.computed = 0
         self._store = store
         self._load = load
         self._provenance = provenance
@@ -98,7 +106,7 @@ class Evaluator:
         Returns:
             One row for each mask and example: `mask`, `example`, `loss` (nats), and two arrays with a number for each
             head in the order of `layout.heads`: `gradient`, the signed dL(x)/dxi_h, and `token_gradient`, the sum over
-            tokens of |Att_h,t . dL/dAtt_h,t|.
+            tokens of |Att_h,t . dL/dAtt_h,t|; `source_tokens` and `target_tokens`.
         """
         return self._rows(masks, Table.GRADIENTS)
 
@@ -113,6 +121,31 @@ class Evaluator:
             self._compute(missing, table)
         wanted = self._wanted(keys)
         return wanted.join(self._store.read(table).rows, on=["mask", "example"], how="inner", maintain_order="left")
+
+    def stored(self) -> Stored:
+        """What is stored of the whole view by now; computes nothing."""
+        outcomes, gradients = (self._store.read(table).rows for table in (Table.OUTCOMES, Table.GRADIENTS))
+        return Stored(self.setting.data, self.layout, self.metric, self.whole.ids, outcomes, gradients)
+
+    def stored_elsewhere(self, data: str, table: Table) -> Stored | None:
+        """What is stored of this subject on other data; None where nothing is.
+
+        Args:
+            data: name of the data set, as its folder in the results; `NAME/SETTING_ID` where one name has several.
+            table: the answers are of the examples that the full mask has in it.
+
+        Raises:
+            InputError: when there are several settings of that name.
+        """
+        return read_elsewhere(self._store.folder.parent.parent, data, self.setting, self.layout, table)
+
+    def keep(self, curve: Curve) -> None:
+        """Write which masks form a pruning curve, beside the rows."""
+        write_curve(curve, self._store.folder)
+
+    def keeps(self, curve: Curve) -> bool:
+        """Whether this curve is written already."""
+        return curve in read_curves(self._store.folder)
 
     def base_score(self) -> float:
         """Score under the full mask, in the metric's unit."""
@@ -150,6 +183,7 @@ class Evaluator:
                 for done in run(encoded, masks, wanted):
                     where = {"mask": keys[done.masks], "example": examples[done.examples]}
                     pending.append(pl.DataFrame({**where, **done.columns}))
+                    self.computed += len(done.masks)
                     advance(len(done.masks))
                     if time.monotonic() - since > SECONDS_BETWEEN_PARTS:
                         since = self._write(pending, since, table)

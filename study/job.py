@@ -22,8 +22,8 @@ from study.data.source import Task
 from study.errors import InputError
 from study.evaluator import Evaluator
 from study.guard import guard
-from study.heads import HeadLayout, mask_key
-from study.plan import duration, plan
+from study.heads import HeadLayout
+from study.plan import duration, missing_rows, outcome_keys, plan
 from study.setting import SETTING_FILE, Setting, read_setting, short_hash
 from study.statistics import metric
 from study.store import Store, Table, read_provenance
@@ -56,10 +56,11 @@ class StudyTask:
             return _planned(study)
         started = time.monotonic()
         evaluator = open_evaluator(study)
-        computed = _num_missing(evaluator, study)
+        study.measure.check(evaluator.layout)
         base = _guarded_base(evaluator, study)
         study.measure.run(evaluator)
-        unit, num_masks = evaluator.metric.score_unit, 1 + len(study.measure.masks(evaluator.layout))
+        wanted, computed = study.measure.wanted(evaluator), evaluator.computed
+        unit, num_masks = evaluator.metric.score_unit, len(outcome_keys(evaluator, wanted))
         log.info(
             "%s of %s on %s: base score %.2f %s, %d masks stored; %s",
             study.measure.name,
@@ -68,7 +69,7 @@ class StudyTask:
             base,
             unit,
             num_masks,
-            f"{computed:,} outcomes computed in {time.monotonic() - started:.0f} s" if computed else "nothing to do",
+            f"{computed:,} rows computed in {time.monotonic() - started:.0f} s" if computed else "nothing to do",
         )
         return {"base": base, "unit": unit, "masks": num_masks, "computed": computed}
 
@@ -102,7 +103,7 @@ class StudyTask:
             study.model.check_targets(examples)
             layout = _stored_layout(setting, study)
             if layout is not None:
-                study.measure.masks(layout)
+                study.measure.check(layout)
 
     def rehearse(self, config: DictConfig) -> None:
         """Load and certify the model, read every example, and compare the base score with the expected one.
@@ -112,7 +113,7 @@ class StudyTask:
         """
         study = to_study(config)
         evaluator = open_evaluator(study)
-        study.measure.masks(evaluator.layout)
+        study.measure.check(evaluator.layout)
         if not study.plan:
             _guarded_base(evaluator, study)
 
@@ -131,22 +132,25 @@ class StudyTask:
                 source.fetch()
 
     def remaining(self, config: DictConfig) -> int | None:
-        """How many outcomes are not stored yet; None while the model's heads are not known."""
-        study = to_study(config)
-        evaluator = None if self.missing(config) else _evaluator_without_model(study)
-        return None if evaluator is None else _num_missing(evaluator, study)
-
-    def estimate(self, config: DictConfig) -> float | None:
-        """Seconds that the remaining outcomes will take at the rate of those stored; None where none is stored."""
+        """At most how many rows, and curves of rows, are not stored yet; None while the model's heads are not known."""
         study = to_study(config)
         evaluator = None if self.missing(config) else _evaluator_without_model(study)
         if evaluator is None:
             return None
-        folder = evaluator.setting.folder(Path(study.results))
-        parts = [read_provenance(part) for part in Table.OUTCOMES.parts(folder)]
-        rows = sum(part["rows"] for part in parts)
-        seconds = sum(part["seconds"] for part in parts)
-        return _num_missing(evaluator, study) * seconds / rows if rows else None
+        wanted = study.measure.wanted(evaluator)
+        unwritten = sum(not evaluator.keeps(curve) for curve in wanted.curves)
+        return sum(missing_rows(evaluator, wanted).values()) + unwritten
+
+    def estimate(self, config: DictConfig) -> float | None:
+        """Seconds that the remaining rows will take at the rate of those stored; None where none is stored."""
+        study = to_study(config)
+        evaluator = None if self.missing(config) else _evaluator_without_model(study)
+        if evaluator is None:
+            return None
+        missing = missing_rows(evaluator, study.measure.wanted(evaluator))
+        rates = {table: _seconds_a_row(evaluator.setting.folder(Path(study.results)), table) for table in missing}
+        known = [count * rate for table, count in missing.items() if count and (rate := rates[table]) is not None]
+        return float(sum(known)) if len(known) == sum(map(bool, missing.values())) else None
 
     def stage(self, config: DictConfig) -> int:
         """Jobs of a lower stage must be complete before this one starts."""
@@ -172,12 +176,14 @@ def _evaluator_without_model(study: StudyConfig) -> Evaluator | None:
 
 
 def _evaluator(study: StudyConfig, setting: Setting, examples: Examples, layout: HeadLayout) -> Evaluator:
+    whole = examples.take(range(min(study.data.limit or len(examples), len(examples))))
     return Evaluator(
         Store(Path(study.results), setting, layout, examples),
         setting,
-        examples.take(range(study.shard, min(study.data.limit or len(examples), len(examples)), study.shards)),
+        whole.take(range(study.shard, len(whole), study.shards)),
         lambda: load_engine(study),
         provenance=_versions(),
+        whole=whole,
     )
 
 
@@ -272,14 +278,16 @@ def _guarded_base(evaluator: Evaluator, study: StudyConfig) -> float:
 def _planned(study: StudyConfig) -> dict[str, Any]:
     """What the job would do; shown by the launcher's table as well."""
     evaluator = open_evaluator(study)
-    planned = plan(evaluator, study.measure.masks(evaluator.layout))
+    planned = plan(evaluator, study.measure.wanted(evaluator))
     log.info("%s of %s on %s: %s", study.measure.name, study.model.name, study.data.name, planned)
     return {"masks": planned.masks, "missing": planned.missing, "expected": duration(planned.seconds)}
 
 
-def _num_missing(evaluator: Evaluator, study: StudyConfig) -> int:
-    masks = [evaluator.layout.full(), *study.measure.masks(evaluator.layout)]
-    return sum(map(len, evaluator.remaining([mask_key(mask) for mask in masks]).values()))
+def _seconds_a_row(folder: Path, table: Table) -> float | None:
+    """What the stored rows of a table took, each; None where there are none."""
+    parts = [read_provenance(part) for part in table.parts(folder)]
+    rows = sum(part["rows"] for part in parts)
+    return sum(part["seconds"] for part in parts) / rows if rows else None
 
 
 def _check_device(device: str) -> None:

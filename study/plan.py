@@ -1,13 +1,18 @@
 """A dry run: how much a measure has to do and how long that will take, by a short calibration; nothing is stored."""
 
 import time
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Bool
 
-from study.evaluator import Evaluator
 from study.heads import mask_key, parse_mask, stack
+from study.store import Table
+
+if TYPE_CHECKING:
+    from study.evaluator import Evaluator
+    from study.measures.measure import Wanted
 
 SECONDS = 5.0
 """Blocks are computed until this time is over; at least one is."""
@@ -18,16 +23,20 @@ class Plan:
     """What is to be done.
 
     Attributes:
-        masks: of the measure, the full one among them.
+        masks: whose outcomes the measure needs, the full one among them.
+        gradients: masks whose gradients it needs.
+        later: how many of `masks` depend on what is not stored yet.
         examples: each of which is evaluated under each mask.
-        missing: outcomes that are not stored yet.
-        passes: forward passes that the engine's work for these masks comes to, for each example.
+        missing: rows that are not stored yet; at most, where there are masks for later.
+        passes: forward passes that the engine's work comes to, for each example.
         seconds: expected for what is missing.
         engine: what computes.
         device: where.
     """
 
     masks: int
+    gradients: int
+    later: int
     examples: int
     missing: int
     passes: float
@@ -37,9 +46,13 @@ class Plan:
 
     def __str__(self) -> str:
         """In words."""
-        total = self.masks * self.examples
-        stored = total - self.missing
-        work = f"{self.masks} masks × {self.examples:,} examples = {total:,} outcomes, {stored:,} of them stored"
+        total = (self.masks + self.gradients) * self.examples
+        work = f"{self.masks} masks × {self.examples:,} examples"
+        if self.gradients:
+            work += f" and gradients of {self.gradients} × {self.examples:,}"
+        work += f" = {total:,} {'rows' if self.gradients else 'outcomes'}, {total - self.missing:,} of them stored"
+        if self.later:
+            work += f"; which masks the last {self.later} are depends on what comes out before"
         if not self.missing:
             return f"{work}; nothing to do"
         return (
@@ -48,38 +61,72 @@ class Plan:
         )
 
 
-def plan(evaluator: Evaluator, masks: Bool[np.ndarray, "masks heads"]) -> Plan:
+def outcome_keys(evaluator: "Evaluator", wanted: "Wanted") -> list[str]:
+    """The masks whose outcomes a measure needs, by key: the full one and its own."""
+    return list(dict.fromkeys([mask_key(evaluator.layout.full()), *map(mask_key, wanted.outcomes)]))
+
+
+def missing_rows(evaluator: "Evaluator", wanted: "Wanted") -> dict[Table, int]:
+    """How many rows of each table a measure still lacks, all that it will ask for later counted."""
+    rows = dict.fromkeys(Table, 0)
+    for table, keys in _keys(evaluator, wanted).items():
+        rows[table] = sum(map(len, evaluator.remaining(keys, table).values()))
+    rows[Table.OUTCOMES] += wanted.later * len(evaluator.examples)
+    rows[Table.GRADIENTS] += wanted.later_gradients * len(evaluator.examples)
+    return rows
+
+
+def plan(evaluator: "Evaluator", wanted: "Wanted") -> Plan:
     """Count what is missing, and time some blocks of it.
 
     Args:
         evaluator: of the model on the data.
-        masks: of the measure; the full mask is added.
+        wanted: by the measure; the full mask is added.
     """
-    layout = evaluator.layout
-    keys = list(dict.fromkeys([mask_key(layout.full()), *map(mask_key, masks)]))
-    missing = evaluator.remaining(keys)
-    num_missing = sum(map(len, missing.values()))
-    engine = evaluator.engine
-    left = stack([parse_mask(key, layout) for key in missing], layout)
-    positions = sorted({i for some in missing.values() for i in some})
-    seconds = _seconds(evaluator, left, positions) if num_missing else 0.0
+    keys, missing = _keys(evaluator, wanted), missing_rows(evaluator, wanted)
+    passes, seconds = 0.0, 0.0
+    for table, count in missing.items():
+        if count:
+            # masks that are not known yet cost what any mask of their number would: the full one stands for them
+            left = list(evaluator.remaining(keys[table], table)) or [mask_key(evaluator.layout.full())]
+            share = count / (len(left) * len(evaluator.examples))
+            passes += share * _passes(evaluator, left, table)
+            seconds += share * _seconds(evaluator, left, table)
     return Plan(
-        masks=len(keys),
+        masks=len(keys[Table.OUTCOMES]) + wanted.later,
+        gradients=len(keys[Table.GRADIENTS]) + wanted.later_gradients,
+        later=wanted.later,
         examples=len(evaluator.examples),
-        missing=num_missing,
-        passes=engine.passes(left) if num_missing else 0.0,
-        seconds=seconds * num_missing / max(1, len(left) * len(positions)),
-        engine=engine.name,
-        device=str(engine.subject.device),
+        missing=sum(missing.values()),
+        passes=passes,
+        seconds=seconds,
+        engine=evaluator.engine.name,
+        device=str(evaluator.engine.subject.device),
     )
 
 
-def _seconds(evaluator: Evaluator, masks: Bool[np.ndarray, "masks heads"], positions: list[int]) -> float:
-    """Expected for all of these masks on these examples, at the rate of some blocks; cost goes with their tokens."""
-    rows = [evaluator.encoded[i] for i in positions]
+def _keys(evaluator: "Evaluator", wanted: "Wanted") -> dict[Table, list[str]]:
+    gradients = () if wanted.gradients is None else wanted.gradients
+    return {
+        Table.OUTCOMES: outcome_keys(evaluator, wanted),
+        Table.GRADIENTS: list(dict.fromkeys(map(mask_key, gradients))),
+    }
+
+
+def _passes(evaluator: "Evaluator", keys: Sequence[str], table: Table) -> float:
+    """Forward passes an example; a backward pass counts as one, as weights take no gradient."""
+    masks = stack([parse_mask(key, evaluator.layout) for key in keys], evaluator.layout)
+    return evaluator.engine.passes(masks) if table is Table.OUTCOMES else 2.0 * len(masks)
+
+
+def _seconds(evaluator: "Evaluator", keys: Sequence[str], table: Table) -> float:
+    """Expected for all of these masks on all examples, at the rate of some blocks; cost goes with their tokens."""
+    rows = evaluator.encoded
+    masks = stack([parse_mask(key, evaluator.layout) for key in keys], evaluator.layout)
     wanted = np.ones((len(masks), len(rows)), dtype=bool)
+    run = evaluator.engine.run if table is Table.OUTCOMES else evaluator.engine.run_gradients
     begin, computed = time.perf_counter(), 0
-    for done in evaluator.engine.run(rows, masks, wanted):
+    for done in run(rows, masks, wanted):
         computed += sum(rows[i].cost for i in done.examples.tolist())
         if time.perf_counter() - begin > SECONDS:
             break

@@ -171,7 +171,7 @@ class Store:
         self._read: dict[Table, tuple[list[Path], Outcomes]] = {}
         self._columns = {
             Table.OUTCOMES: (*KEYS, *metric(setting.metric).statistics, "margin"),
-            Table.GRADIENTS: (*KEYS, "loss", "gradient", "token_gradient"),
+            Table.GRADIENTS: (*KEYS, "loss", "gradient", "token_gradient", "source_tokens", "target_tokens"),
         }
 
     def _keep_examples(self, frame: pl.DataFrame) -> None:

@@ -24,3 +24,11 @@ def real() -> Path:
     if not folder:
         pytest.skip("HEADS_REAL names no folder with trained models and data")
     return Path(folder)
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Path:
+    """A folder with `model/` and `pairs.tsv`, see `jobs`."""
+    from jobs import make_place
+
+    return make_place(tmp_path)

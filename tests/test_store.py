@@ -155,6 +155,8 @@ def gradients(gradient: float = 0.5, *, mask: str = "1111") -> pl.DataFrame:
             "loss": [0.25] * n,
             "gradient": [[gradient, -20.0, 0.0, 1.0]] * n,
             "token_gradient": [[1.0, 20.0, 0.0, 1.0]] * n,
+            "source_tokens": [7] * n,
+            "target_tokens": [7] * n,
         },
         schema_overrides={"loss": pl.Float32, "gradient": shape, "token_gradient": shape},
     )

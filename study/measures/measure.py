@@ -1,4 +1,4 @@
-"""What every measure offers: which masks to try. The contract of `conf/measure`."""
+"""What every measure offers: masks to try, as far as what is stored lets it know. The contract of `conf/measure`."""
 
 from dataclasses import dataclass, field
 from enum import IntEnum
@@ -8,7 +8,9 @@ import numpy as np
 from jaxtyping import Bool
 from omegaconf import MISSING
 
-from study.heads import AttentionKind, HeadLayout
+from study.curves import Curve
+from study.errors import InputError
+from study.heads import AttentionKind, HeadLayout, select_layers
 
 if TYPE_CHECKING:
     from study.evaluator import Evaluator
@@ -23,9 +25,35 @@ class Stage(IntEnum):
     ANALYSIS = 3
 
 
+@dataclass(frozen=True)
+class Wanted:
+    """What a measure asks for, as far as what is stored lets it know.
+
+    Attributes:
+        outcomes: masks whose outcomes it needs, besides the full one.
+        gradients: masks whose gradients it needs; None for no mask.
+        later: at most how many more masks it will ask outcomes for; which ones depends on what is not stored yet.
+        later_gradients: likewise gradients.
+        complete: whether this is all; if not, more is known once this is stored.
+        curves: what of its result can be written already: pruning curves, once their masks are known.
+        needs: what another job must have stored before, in words; empty when nothing.
+    """
+
+    outcomes: Bool[np.ndarray, "masks heads"]
+    gradients: Bool[np.ndarray, "gradients heads"] | None = None
+    later: int = 0
+    later_gradients: int = 0
+    complete: bool = True
+    curves: tuple[Curve, ...] = ()
+    needs: str = ""
+
+
 @dataclass(kw_only=True)
 class Measure:
     """Which masks to try on a subject. Small: it opens no file and knows no model.
+
+    A measure whose masks are known from the layout gives `masks`; one whose masks depend on stored rows, its own or
+    another job's, gives `wanted`.
 
     Attributes:
         name: as in conf/measure.
@@ -38,13 +66,35 @@ class Measure:
     kinds: list[AttentionKind] = field(default_factory=list)
 
     def masks(self, layout: HeadLayout) -> Bool[np.ndarray, "masks heads"]:
-        """The masks to evaluate, besides the full one.
+        """The masks to evaluate, besides the full one."""
+        raise NotImplementedError
+
+    def check(self, layout: HeadLayout) -> None:
+        """Refuse what cannot be asked of these heads.
 
         Raises:
             InputError: when the model has no attention of a kind asked for.
         """
-        raise NotImplementedError
+        select_layers(layout, self.kinds)
+
+    def wanted(self, evaluator: "Evaluator") -> Wanted:
+        """What it asks for next; computes nothing."""
+        return Wanted(self.masks(evaluator.layout))
 
     def run(self, evaluator: "Evaluator") -> None:
-        """Ask the evaluator for all it takes."""
-        evaluator.outcomes(self.masks(evaluator.layout))
+        """Ask the evaluator for all it takes, again and again while what is stored decides what comes next.
+
+        Raises:
+            InputError: when another job must run before; says which.
+        """
+        while True:
+            wanted = self.wanted(evaluator)
+            if wanted.needs:
+                raise InputError(wanted.needs)
+            if wanted.gradients is not None:
+                evaluator.gradients(wanted.gradients)
+            evaluator.outcomes(wanted.outcomes)
+            for curve in wanted.curves:
+                evaluator.keep(curve)
+            if wanted.complete:
+                return

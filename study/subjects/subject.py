@@ -79,7 +79,8 @@ class Subject(ABC):
         Returns:
             Columns `loss`; `gradient`: dL/dxi_h, signed, [rows, heads]; `token_gradient`: the sum over tokens t of
             |Att_h,t . dL/dAtt_h,t|, [rows, heads]. Michel et al. (2019, equation 2) take the absolute value of the
-            first for each example, their released code that of each token: the second.
+            first for each example, their released code that of each token: the second. `source_tokens`,
+            `target_tokens`: how many tokens the encoder's and the decoder's attention answers.
         """
         with torch.enable_grad(), self.gate.traced(self.as_xi(masks)) as trace:
             losses_R = self.losses(rows)
@@ -88,7 +89,13 @@ class Subject(ABC):
             "loss": losses_R.detach().float().cpu().numpy(),
             "gradient": trace.signed.cpu().numpy(),
             "token_gradient": trace.absolute.cpu().numpy(),
+            "source_tokens": np.array([len(row.source) for row in rows]),
+            "target_tokens": np.array(self.target_lengths(rows)),
         }
+
+    def target_lengths(self, rows: Sequence[Encoded]) -> list[int]:
+        """Tokens that the decoder of each row reads; a classifier's reads the source, where it has one."""
+        return [len(row.source) for row in rows]
 
     @abstractmethod
     def probe(self) -> list[Encoded]:

@@ -166,7 +166,7 @@ class Translator(Subject):
     def losses(self, rows: Sequence[Encoded]) -> Float[Tensor, " rows"]:
         """Negative log-probability of each row's reference, summed over its tokens, `</s>` counted; nats."""
         source_RS, present_RS = self.padded(rows)
-        references = [torch.tensor(self._text.encode_target(str(row.target))[: self._max_target]) for row in rows]
+        references = [torch.tensor(self._reference(row)) for row in rows]
         target_RT = torch.nn.utils.rnn.pad_sequence(references, batch_first=True, padding_value=self.rule.pad)
         target_RT = to_device(target_RT, self.device)
         before_RT = target_RT.roll(1, dims=1)
@@ -178,6 +178,13 @@ class Translator(Subject):
             output.logits.transpose(1, 2), target_RT, ignore_index=self.rule.pad, reduction="none"
         )
         return loss_RT.sum(1)
+
+    def target_lengths(self, rows: Sequence[Encoded]) -> list[int]:
+        """Tokens of the references, `</s>` counted."""
+        return [len(self._reference(row)) for row in rows]
+
+    def _reference(self, row: Encoded) -> Sequence[int]:
+        return self._text.encode_target(str(row.target))[: self._max_target]
 
     def probe(self) -> list[Encoded]:
         """Three rows of random words, of 5, 7 and 10 tokens."""

@@ -1,0 +1,83 @@
+"""Pruning curves as stored: which masks, in which order, form the curve of which order of removal.
+
+    results/<model>/<data>/<setting id>/curves/<id>.json
+
+The scores are not here: they follow from the outcomes of the masks. The id is that of what the order is (options and
+data), not of what came out, so that an order computed anew takes the place of the old one.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from study.errors import StudyError
+from study.files import whole_file
+from study.setting import short_hash
+
+FOLDER = "curves"
+
+
+class CurveError(StudyError):
+    """A file of a curve that cannot be read."""
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One curve.
+
+    Attributes:
+        order: how the order was made: `importance`, `random` ...
+        options: what else determines it (estimator, seed, the data of the order ...), as JSON values.
+        kinds: attention kinds whose heads go; all when empty.
+        heads: how many heads the shares are of.
+        removed: how many heads are off at each point, from 0 on.
+        masks: the mask of each point, by key.
+        examples: how many examples of the data of the order it was made of.
+        sequence: addresses of the heads, the first to go first; where several go at once, in the order of a mask.
+    """
+
+    order: str
+    options: Mapping[str, Any]
+    kinds: tuple[str, ...]
+    heads: int
+    removed: tuple[int, ...]
+    masks: tuple[str, ...]
+    examples: int
+    sequence: tuple[str, ...]
+
+    @property
+    def id(self) -> str:
+        """Hash of what the curve is of."""
+        return short_hash([self.order, dict(self.options), list(self.kinds)])
+
+
+def write_curve(curve: Curve, folder: Path) -> None:
+    """Keep a curve in a setting's folder; does nothing where it is kept as it is."""
+    path = folder / FOLDER / f"{curve.id}.json"
+    text = json.dumps(asdict(curve), indent=1) + "\n"
+    if not path.is_file() or path.read_text(encoding="utf-8") != text:
+        with whole_file(path) as draft:
+            draft.write_text(text, encoding="utf-8")
+
+
+def read_curves(folder: Path) -> list[Curve]:
+    """Every curve of a setting's folder, by order and options.
+
+    Raises:
+        CurveError: for a file that is not a curve.
+    """
+    curves = []
+    for path in sorted((folder / FOLDER).glob("*.json")):
+        try:
+            stored = json.loads(path.read_text(encoding="utf-8"))
+            lists = {name: tuple(stored[name]) for name in ("kinds", "removed", "masks", "sequence")}
+            curves.append(
+                Curve(stored["order"], stored["options"], heads=stored["heads"], examples=stored["examples"], **lists)
+            )
+        except (ValueError, KeyError, TypeError, OSError) as error:
+            raise CurveError(
+                f"{path} is not a pruning curve: {error!r}. Delete it and run the measure again"
+            ) from error
+    return sorted(curves, key=lambda curve: (curve.order, json.dumps(curve.options, sort_keys=True), curve.kinds))

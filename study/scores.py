@@ -1,0 +1,114 @@
+"""Scores of masks, from stored rows alone: the corpus score of each mask, and its mean loss."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from jaxtyping import Bool, Float
+
+from study.errors import InputError
+from study.heads import HeadLayout, mask_key
+from study.setting import SETTING_FILE, Setting, read_setting
+from study.statistics import Metric, metric
+from study.store import Table, read_parts, tolerance
+
+
+def mask_scores(rows: pl.DataFrame, metric: Metric) -> pl.DataFrame:
+    """The score of every mask in outcome rows: columns mask, n (examples), score."""
+    sums = rows.group_by("mask", maintain_order=True).agg(
+        pl.len().cast(pl.Int64).alias("n"), pl.col(metric.statistics).cast(pl.Int64).sum()
+    )
+    return sums.select("mask", "n", score=pl.Series(metric.score(sums.select(metric.statistics).to_numpy())))
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What is stored of one setting on some of its examples: answers without computing anything.
+
+    Attributes:
+        name: of the data, for messages.
+        layout: the heads of the model.
+        metric: the score of its outcomes.
+        examples: ids of the examples that every answer is of.
+        outcomes: outcome rows, of any masks and examples.
+        gradients: gradient rows, likewise.
+    """
+
+    name: str
+    layout: HeadLayout
+    metric: Metric
+    examples: Sequence[str]
+    outcomes: pl.DataFrame
+    gradients: pl.DataFrame
+
+    def lacks(self, masks: Bool[np.ndarray, "masks heads"], table: Table = Table.OUTCOMES) -> int:
+        """How many of these masks have no row on some example."""
+        stored = self._scores if table is Table.OUTCOMES else self._gradients
+        counts = {mask: known[0] for mask, known in stored.items()}
+        return sum(counts.get(mask_key(mask), 0) < len(self.examples) for mask in masks)
+
+    def scores(self, masks: Bool[np.ndarray, "masks heads"]) -> Float[np.ndarray, " masks"]:
+        """The score of each mask, all of which must be stored."""
+        return np.array([self._scores[mask_key(mask)][1] for mask in masks], dtype=np.float64)
+
+    @property
+    def table_with_losses(self) -> Table:
+        """Classifiers store the loss with every outcome; of a translation it stands with the gradients alone."""
+        return Table.OUTCOMES if "loss" in self.outcomes.columns else Table.GRADIENTS
+
+    def losses(self, masks: Bool[np.ndarray, "masks heads"]) -> Float[np.ndarray, " masks"]:
+        """The mean loss of each mask (nats an example), all of which must be stored in `table_with_losses`."""
+        rows = self._of(self.outcomes if self.table_with_losses is Table.OUTCOMES else self.gradients)
+        means = dict(rows.group_by("mask").agg(pl.col("loss").cast(pl.Float64).mean()).iter_rows())
+        return np.array([means[mask_key(mask)] for mask in masks], dtype=np.float64)
+
+    def gradient_rows(self, mask: Bool[np.ndarray, " heads"]) -> pl.DataFrame:
+        """Gradient rows of one mask, which must be stored."""
+        return self._of(self.gradients).filter(pl.col("mask") == mask_key(mask))
+
+    @cached_property
+    def _scores(self) -> dict[str, tuple[int, float]]:
+        """Number of examples and score of every mask."""
+        if self.outcomes.is_empty():
+            return {}
+        found = mask_scores(self._of(self.outcomes), self.metric)
+        return {mask: (n, score) for mask, n, score in found.iter_rows()}
+
+    @cached_property
+    def _gradients(self) -> dict[str, tuple[int]]:
+        """Number of examples with gradients of every mask."""
+        return {mask: (n,) for mask, n in self._of(self.gradients).group_by("mask").len().iter_rows()}
+
+    def _of(self, rows: pl.DataFrame) -> pl.DataFrame:
+        return rows.filter(pl.col("example").is_in(pl.Series(list(self.examples), dtype=pl.String).implode()))
+
+
+def read_elsewhere(folder: Path, data: str, setting: Setting, layout: HeadLayout, table: Table) -> Stored | None:
+    """What is stored of a setting's subject on other data; None where nothing is.
+
+    Args:
+        folder: results of the model.
+        data: name of the data set; `NAME/SETTING_ID` where one name has several.
+        setting: of the same subject.
+        layout: its heads.
+        table: the answers are of the examples that the full mask has in it.
+
+    Raises:
+        InputError: when there are several settings of that name.
+    """
+    pattern = f"{data}/{SETTING_FILE}" if "/" in data else f"{data}/*/{SETTING_FILE}"
+    folders = [path.parent for path in sorted(folder.glob(pattern))]
+    folders = [path for path in folders if read_setting(path)["subject_id"] == setting.subject_id]
+    if len(folders) > 1:
+        names = ", ".join(f"{path.parent.name}/{path.name}" for path in folders)
+        raise InputError(f"data '{data}' has {len(folders)} settings of this model, name one of them: {names}")
+    if not folders:
+        return None
+    within = tolerance(str(setting.subject.get("precision", "float32")))
+    rows = {name: read_parts(folders[0], name, within=within).rows for name in Table}
+    full = rows[table].filter(pl.col("mask") == mask_key(layout.full()))
+    examples = full["example"].to_list()
+    return Stored(data, layout, metric(setting.metric), examples, rows[Table.OUTCOMES], rows[Table.GRADIENTS])
