@@ -14,6 +14,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from analysis.correlation import ALL_KINDS
+from analysis.curves import WITHIN
 from analysis.effects import strongest
 from analysis.read import Selection, read_results
 from analysis.report import Analysis, analyse, write_report
@@ -46,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def report(options: argparse.Namespace) -> None:
     """Analyse a results folder, print the summary, write the page; its path is the last line."""
     selection = Selection(options.model, options.data, options.metric, options.limit)
-    analysis = analyse(read_results(options.results, selection))
+    analysis = analyse(read_results(options.results, selection), within=options.within)
     console = Console()
     for subject_id in analysis.results.subjects:
         console.print(summary_table(analysis, subject_id))
@@ -116,6 +117,9 @@ def _add_report(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--limit", type=_positive, metavar="N", help="only the first N examples of each data set, as data.limit"
+    )
+    parser.add_argument(
+        "--within", type=float, default=WITHIN, metavar="LOSS", help=f"loss of score that heads may cost ({WITHIN:g})"
     )
     parser.set_defaults(run=report)
 

@@ -10,11 +10,13 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from analysis import figures, paper
 from analysis.correlation import ALL_KINDS, matched, pairs
+from analysis.curves import mean_curves
 from analysis.effects import Measure, of_measure, strongest
 from analysis.figures import Drawing
 from analysis.read import Domain, Results
 from analysis.words import KIND_LABELS, KIND_NAMES, score, signed, slug
 from study.heads import AttentionKind
+from study.importance import Estimator
 
 Row = dict[str, Any]
 
@@ -53,6 +55,9 @@ class DomainView:
     one_head: tuple[Drawing, ...]
     table_1: Grid
     one_head_left: Grid
+    curves: tuple[Row, ...]
+    curve_drawings: tuple[Drawing, ...]
+    taylor: tuple[Row, ...]
 
 
 @dataclass(frozen=True)
@@ -75,7 +80,7 @@ class SubjectView:
         own = [
             drawing
             for view in self.domains
-            for drawing in (view.distribution, *view.heat_maps, *view.one_head)
+            for drawing in (view.distribution, *view.heat_maps, *view.one_head, *view.curve_drawings)
             if drawing is not None
         ]
         return (*own, *self.scatters)
@@ -95,7 +100,7 @@ def subject_views(
         effects: tidy table of all domains.
         correlation: as `correlation.correlation` gives it.
         base: as `tables.base_table` gives it.
-        cuts: as `tables.paper_tables` gives them.
+        cuts: as `tables.paper_tables` gives them; and `points`, `curves`, `taylor`, as `curves` and `taylor` do.
     """
     names = _labels((domains[0].model, subject_id) for subject_id, domains in results.subjects.items())
     views = []
@@ -194,7 +199,21 @@ def _domain_view(
         ),
         table_1=Grid.of(first, "head", first["head"].unique().sort().to_list()),
         one_head_left=Grid.of(layers, "kind", [kind for kind, _ in _by_kind(layers)]),
+        curves=tuple(cuts["curves"].filter(mine).rows(named=True)),
+        curve_drawings=tuple(_curve_drawings(cuts["points"].filter(mine), label, folder)),
+        taylor=tuple(cuts["taylor"].filter(mine & (pl.col("estimator") == str(Estimator.paper))).rows(named=True)),
     )
+
+
+def _curve_drawings(points: pl.DataFrame, label: str, folder: str) -> Iterable[Drawing]:
+    """Figure 3, the orders of all heads; figure 4, each order within one attention kind only."""
+    means = mean_curves(points)
+    whole = means.filter(pl.col("kinds") == ALL_KINDS)
+    if whole.height:
+        yield figures.pruning_curves(whole, "curve", label, f"{folder}/figure3-{slug(label)}")
+    for (curve,), part in means.filter(pl.col("kinds") != ALL_KINDS).group_by("curve", maintain_order=True):
+        name = f"{folder}/figure4-{slug(label)}-{slug(str(curve))}"
+        yield figures.pruning_curves(part, "kinds", f"{label}, one kind only, by {curve}", name)
 
 
 def _by_kind(table: pl.DataFrame) -> Iterable[tuple[AttentionKind, pl.DataFrame]]:

@@ -13,11 +13,12 @@ from typing import Any
 import polars as pl
 
 from analysis.provenance import provenance
+from study.curves import Curve, read_curves
 from study.errors import InputError, StudyError
 from study.heads import HeadLayout, mask_key, parse_mask
 from study.setting import SETTING_FILE, SettingError, read_setting
 from study.statistics import Metric, MetricName, metric
-from study.store import EXAMPLES_FILE, read_parts, tolerance
+from study.store import EXAMPLES_FILE, Table, read_parts, tolerance
 
 log = logging.getLogger(__name__)
 
@@ -45,6 +46,8 @@ class Domain:
         close_calls: rows computed twice with another outcome, all within the tolerance of the store.
         left_out: what the folder holds and `rows` does not, in words.
         provenance: what was stored with the parts (devices, versions ...): the distinct values of each entry.
+        gradients: gradient rows of the full mask on these examples; empty where importance was not measured.
+        curves: which masks form a pruning curve.
     """
 
     model: str
@@ -59,6 +62,8 @@ class Domain:
     close_calls: int = 0
     left_out: tuple[str, ...] = ()
     provenance: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    gradients: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema={"mask": pl.String}))
+    curves: tuple[Curve, ...] = ()
 
     @property
     def masks(self) -> int:
@@ -168,7 +173,9 @@ def read_domain(folder: Path, limit: int | None = None) -> Domain:
     _check_rows(rows, metric_, layout)
     evaluated = rows.filter(pl.col("mask") == mask_key(layout.full()))["example"]
     complete, lacking = complete_masks(rows, evaluated)
+    curves = tuple(read_curves(folder))
     left_out = [*_unfinished(evaluated.len(), examples.height), *_incomplete(lacking, evaluated.len(), layout)]
+    left_out += _cut(curves, set(complete["mask"]))
     for line in left_out:
         log.warning("%s on %s: %s", setting["model"], setting["data"], line)
     return Domain(
@@ -184,6 +191,8 @@ def read_domain(folder: Path, limit: int | None = None) -> Domain:
         close_calls=outcomes.close_calls,
         left_out=tuple(left_out),
         provenance=provenance(folder),
+        gradients=_gradients(folder, layout, evaluated, tolerance(setting["precision"])),
+        curves=curves,
     )
 
 
@@ -268,6 +277,19 @@ def _incomplete(lacking: Mapping[str, int], evaluated: int, layout: HeadLayout) 
             f"{masks} examples that the base score has ({evaluated:,}): {', '.join([*named, *more])}. "
             f"If they were run with data.limit={fewest}, `--limit {fewest}` shows them"
         )
+
+
+def _cut(curves: Sequence[Curve], complete: Collection[str]) -> Iterator[str]:
+    cut = [curve for curve in curves if not set(curve.masks) <= set(complete)]
+    if cut:
+        orders = ", ".join(sorted({curve.order for curve in cut}))
+        yield f"pruning curves that lack outcomes are not drawn: {len(cut)} of {len(curves)} ({orders})"
+
+
+def _gradients(folder: Path, layout: HeadLayout, evaluated: pl.Series, within: float) -> pl.DataFrame:
+    rows = read_parts(folder, Table.GRADIENTS, within=within).rows
+    full = pl.col("mask") == mask_key(layout.full())
+    return rows.filter(full & pl.col("example").is_in(evaluated.to_list()))
 
 
 def _mask_name(key: str, layout: HeadLayout) -> str:

@@ -8,10 +8,12 @@ import polars as pl
 
 from analysis import page, tables
 from analysis.correlation import correlation
+from analysis.curves import WITHIN, curve_points, curve_summary
 from analysis.effects import effects
 from analysis.figures import Drawing
 from analysis.page import SubjectView
 from analysis.read import Results
+from analysis.taylor import taylor
 from study.errors import InputError
 from study.files import whole_file
 
@@ -25,18 +27,32 @@ class Analysis:
         effects: the tidy tables of all domains, one below the other.
         correlation: for every two domains of a subject.
         base: one row a domain.
+        points: of the pruning curves of all domains.
+        curves: one row a curve.
+        taylor: importance against measured effects.
     """
 
     results: Results
     effects: pl.DataFrame
     correlation: pl.DataFrame
     base: pl.DataFrame
+    points: pl.DataFrame
+    curves: pl.DataFrame
+    taylor: pl.DataFrame
 
 
-def analyse(results: Results) -> Analysis:
-    """Effects, correlations and base scores of all domains."""
-    table = pl.concat([effects(domain) for domain in results.domains])
-    return Analysis(results, table, correlation(table), tables.base_table(results.domains))
+def analyse(results: Results, *, within: float = WITHIN) -> Analysis:
+    """Effects, correlations, base scores and pruning curves of all domains.
+
+    Args:
+        results: what was read.
+        within: loss of score that the largest share of heads that can go is given for.
+    """
+    table, points, taylor_ = (
+        pl.concat([of(domain) for domain in results.domains]) for of in (effects, curve_points, taylor)
+    )
+    base = tables.base_table(results.domains)
+    return Analysis(results, table, correlation(table), base, points, curve_summary(points, within), taylor_)
 
 
 def write_report(analysis: Analysis, out: Path) -> Path:
@@ -49,8 +65,12 @@ def write_report(analysis: Analysis, out: Path) -> Path:
         InputError: when `out` cannot be written.
     """
     cuts = tables.paper_tables(analysis.effects)
-    subjects = page.subject_views(analysis.results, analysis.effects, analysis.correlation, analysis.base, cuts)
+    pruning = {"points": analysis.points, "curves": analysis.curves, "taylor": analysis.taylor}
+    subjects = page.subject_views(
+        analysis.results, analysis.effects, analysis.correlation, analysis.base, {**cuts, **pruning}
+    )
     every = {"effects": analysis.effects, "correlation": analysis.correlation, "base": analysis.base, **cuts}
+    every |= {"curve_points": analysis.points, "curves": analysis.curves, "taylor": analysis.taylor}
     try:
         for name, table in every.items():
             tables.write(table, out / "tables", name)

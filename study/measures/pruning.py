@@ -88,7 +88,7 @@ class Pruning(Measure):
     normalisation: Normalisation | None = None
     average: Average = Average.examples
     order_data: str = ""
-    seeds: int = 10
+    seeds: int = 3
     file: str | None = None
 
     def check(self, layout: HeadLayout) -> None:

@@ -1,0 +1,147 @@
+"""Pruning curves from results made by hand: every point, area and share is known."""
+
+import re
+from dataclasses import replace
+from pathlib import Path
+from xml.etree import ElementTree
+
+import numpy as np
+import pytest
+from made_results import CLASSIFIER, TRANSLATOR
+
+from analysis import analyse, figures, read_results, write_report
+from analysis.curves import curve_points, curve_summary, in_words, mean_curves
+from analysis.read import read_domain
+from study.curves import Curve, write_curve
+from study.heads import mask_key
+from study.orders import Steps, counts, curve_masks
+from study.statistics import MetricName
+from study.store import Store
+
+REMOVED = counts(Steps.paper, 16)
+HARM = np.linspace(0.0, 0.15, 16)
+"""What each head of the made classifier is worth, more for later ones."""
+
+USUAL = {"estimator": "paper", "normalisation": "layer_l2", "average": "examples", "steps": "paper", "reverse": False}
+
+
+def curve_of(heads, *, order: str = "importance", kinds: tuple[str, ...] = (), layout=CLASSIFIER, **options) -> Curve:
+    heads = list(heads)
+    removed = counts(Steps.paper, len(heads))
+    masks = tuple(mask_key(mask) for mask in curve_masks(heads, removed, layout))
+    options = {**(USUAL if order == "importance" else {"steps": "paper"}), **options}
+    return Curve(order, options, kinds, len(heads), tuple(removed), masks, 30, tuple(map(str, heads)))
+
+
+def fill_curves(make, *curves: Curve, layout=CLASSIFIER, name=MetricName.ACCURACY, **options) -> Store:
+    from made_results import every_mask
+
+    masks = every_mask(layout)
+    for curve in curves:
+        masks |= {key: np.array([char == "1" for char in key]) for key in curve.masks}
+    store = make(name, masks=masks, **options)
+    for curve in curves:
+        write_curve(curve, store.folder)
+    return store
+
+
+@pytest.fixture
+def store(make) -> Store:
+    heads = list(CLASSIFIER.heads)
+    rng = np.random.default_rng(0)
+    shuffled = [[heads[i] for i in rng.permutation(16)] for _ in range(3)]
+    randoms = [curve_of(order, order="random", seed=seed) for seed, order in enumerate(shuffled)]
+    return fill_curves(make, curve_of(heads), curve_of(heads[::-1], reverse=True), *randoms, weights=HARM, count=60)
+
+
+def test_points_are_the_scores_of_their_masks(store: Store) -> None:
+    domain = read_domain(store.folder)
+    points = curve_points(domain).filter(curve="importance")
+    assert points["removed"].to_list() == REMOVED
+    assert points["share"].to_list() == pytest.approx([count / 16 for count in REMOVED])
+    for row in points.iter_rows(named=True):
+        mask = mask_key(curve_masks(list(CLASSIFIER.heads), [row["removed"]], CLASSIFIER)[0])
+        assert row["score"] == pytest.approx(100 * domain.rows.filter(mask=mask)["correct"].mean())
+
+
+def test_area_and_share_by_hand(store: Store) -> None:
+    points = curve_points(read_domain(store.folder))
+    summary = curve_summary(points, within=10.0)
+    assert summary["curve"].to_list() == ["importance", "importance, reversed", "random"]
+    forward = points.filter(curve="importance")
+    share, score = forward["share"].to_list(), forward["score"].to_list()
+    steps = range(len(share) - 1)
+    area = sum((share[i + 1] - share[i]) * (score[i] + score[i + 1]) / 2 for i in steps)
+    row = summary.row(0, named=True)
+    assert row["area"] == pytest.approx(area)
+    first_below = next(i for i, value in enumerate(score) if value < score[0] - 10)
+    assert row["share"] == share[first_below - 1]
+    assert summary["area"][0] > summary["area"][2] > summary["area"][1], "best order, random, worst order"
+    assert summary["area_low"][2] < summary["area"][2] < summary["area_high"][2]
+    assert summary["curves"].to_list() == [1, 1, 3]
+
+
+def test_seeds_make_one_curve_with_a_band(store: Store) -> None:
+    points = curve_points(read_domain(store.folder)).filter(order="random")
+    means = mean_curves(points)
+    assert means.height == len(REMOVED)
+    at = points.filter(removed=8)["score"]
+    row = means.filter(share=0.5).row(0, named=True)
+    assert (row["low"], row["high"], row["curves"]) == (at.min(), at.max(), 3)
+    assert row["score"] == pytest.approx(at.mean())
+
+
+def test_a_curve_that_lacks_outcomes_is_left_out_and_named(make) -> None:
+    store = make()
+    write_curve(curve_of(CLASSIFIER.heads), store.folder)
+    domain = read_domain(store.folder)
+    assert curve_points(domain).is_empty()
+    assert "pruning curves that lack outcomes are not drawn: 1 of 1 (importance)" in domain.left_out
+
+
+@pytest.mark.parametrize(
+    ("options", "words"),
+    [
+        ({}, "importance"),
+        ({"estimator": "fisher"}, "importance (estimator fisher)"),
+        ({"data": "train"}, "importance (from train)"),
+        ({"data": "home", "reverse": True}, "importance, reversed"),
+        ({"allow_empty_layers": False}, "importance (a head kept in each layer)"),
+    ],
+)
+def test_orders_in_words(options: dict[str, object], words: str) -> None:
+    assert in_words(replace(curve_of(CLASSIFIER.heads), options={**USUAL, **options}), "home") == words
+
+
+def test_the_paper_s_reading_stands_beside_the_paper_s_subject_alone(make) -> None:
+    curve = curve_of(CLASSIFIER.heads)
+    for model, expected in (("bert_mnli", 0.4), ("toy", None)):
+        store = fill_curves(make, curve, model=model, data="mnli_matched")
+        assert curve_summary(curve_points(read_domain(store.folder)))["paper_share"].to_list() == [expected]
+
+
+def test_the_page_shows_figures_3_and_4_and_the_numbers(make, results: Path, tmp_path: Path) -> None:
+    kinds = list(TRANSLATOR.counts)
+    own = [[head for head in TRANSLATOR.heads if head.kind is kind] for kind in kinds]
+    curves = [curve_of(heads, kinds=(str(k),), layout=TRANSLATOR) for k, heads in zip(kinds, own, strict=True)]
+    curves.append(curve_of(TRANSLATOR.heads, layout=TRANSLATOR))
+    fill_curves(make, *curves, layout=TRANSLATOR, name=MetricName.BLEU, count=6)
+    analysis = analyse(read_results(results), within=5.0)
+    html = write_report(analysis, tmp_path / "out").read_text(encoding="utf-8")
+    text = re.sub(r"<[^>]+>|\s+", " ", html)
+    assert analysis.curves["kinds"].to_list().count("all") == 1
+    for row in analysis.curves.iter_rows(named=True):
+        assert f"{row['area']:.2f}" in text
+    assert "more than 5 BLEU below the base" in text
+    names = {path.name for path in (tmp_path / "out" / "figures").rglob("*.svg")}
+    assert {"figure3-home.svg", "figure4-home-importance.svg"} <= names
+    for name in ("curves", "curve_points", "taylor"):
+        assert (tmp_path / "out" / "tables" / f"{name}.csv").is_file()
+
+
+def test_a_panel_of_curves_is_well_formed(store: Store) -> None:
+    means = mean_curves(curve_points(read_domain(store.folder)))
+    drawing = figures.pruning_curves(means, "curve", "a<b", "f/3")
+    words = [node.text for node in ElementTree.fromstring(drawing.file).iter("{http://www.w3.org/2000/svg}text")]
+    assert {"importance", "importance, reversed", "random", "a<b", "heads removed (%)"} <= set(words)
+    assert figures.pruning_curves(means, "curve", "a<b", "f/3").svg == drawing.svg
