@@ -16,7 +16,7 @@ install: $(VENV)/.installed  ## make .venv with everything that the lock file pi
 $(VENV)/.installed: pyproject.toml requirements.lock
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --constraint requirements.lock torch
-	$(BIN)/pip install --quiet --constraint requirements.lock --editable '.[dev,fairseq]'
+	$(BIN)/pip install --quiet --constraint requirements.lock --editable '.[dev,fairseq,export]'
 	$(BIN)/pip install --quiet --no-deps $(FAIRSEQ) || echo "fairseq has no wheel for this machine: the toy translation is left out"
 	touch $@
 

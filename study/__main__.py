@@ -5,12 +5,14 @@ python -m study model=... data=... measure=...       # one job
 python -m study experiment=figure2_mnli              # a whole sweep
 python -m study fetch experiment=figure2_mnli        # what its jobs need, on a machine with a network
 python -m study list                                 # experiments, models, data, and what each needs
+python -m study prune model=... mask=0110... out=... # a smaller model, its heads really removed
 """
 
 import os
 import sys
 
 import hydra
+from hydra.core.config_store import ConfigStore
 from hydra.errors import HydraException
 from omegaconf.errors import OmegaConfBaseException
 
@@ -19,8 +21,9 @@ from study.config import CONF, register
 from study.errors import InputError, StudyError
 from study.job import StudyTask
 from study.misspelt import nearest_names
+from study.pruning.prune import PruneConfig, prune_task
 
-COMMANDS = ("list", "fetch")
+COMMANDS = ("list", "fetch", "prune")
 
 
 def main() -> None:
@@ -28,10 +31,11 @@ def main() -> None:
     # Hydra prints every exception its own way and exits; we say those for users in words and raise the others whole.
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
     register()
+    ConfigStore.instance().store(name="prune_schema", node=PruneConfig)
     try:
         command = sys.argv[1] if len(sys.argv) > 1 and sys.argv[1].isalpha() else ""
         if command and command not in COMMANDS:
-            raise InputError(f"'{command}' is no command: expected {' or '.join(COMMANDS)}, or overrides NAME=VALUE")
+            raise InputError(f"'{command}' is no command: expected {', '.join(COMMANDS)}, or overrides NAME=VALUE")
         if command == "list":
             if sys.argv[2:]:
                 raise InputError(f"`study list` takes no arguments: got {' '.join(sys.argv[2:])}")
@@ -39,7 +43,11 @@ def main() -> None:
             return
         if command == "fetch":
             sys.argv[1:] = [*sys.argv[2:], "hydra.mode=MULTIRUN", "hydra/launcher=fetch"]
-        hydra.main(config_path=str(CONF), config_name="config", version_base="1.3")(StudyTask())()
+        name, task = "config", StudyTask()
+        if command == "prune":
+            name, task = "prune", prune_task
+            del sys.argv[1]
+        hydra.main(config_path=str(CONF), config_name=name, version_base="1.3")(task)()
     except StudyError as error:
         _stop(str(error), 1)
     except (HydraException, OmegaConfBaseException) as error:

@@ -17,6 +17,7 @@ from typing import Any
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
+from torch.utils.hooks import RemovableHandle
 from transformers import PreTrainedModel
 
 from study.errors import InputError
@@ -66,8 +67,8 @@ class Site:
 
     @property
     def head_size(self) -> int:
-        """D, how many numbers of the input belong to each head."""
-        return self.width // self.num_heads
+        """D, how many numbers of the input belong to each head; 0 where no head is left."""
+        return self.width // max(self.num_heads, 1)
 
     def head_columns(self, index: int) -> Tensor:
         """A view of the weights that read head `index`: zero them to remove the head."""
@@ -80,12 +81,18 @@ def input_first(projection: nn.Module) -> Float[Tensor, "input output"]:
     return weight.T if isinstance(projection, nn.Linear) else weight
 
 
+def heads_left(site: Site) -> tuple[int, ...]:
+    """Its heads among those that the model's config gives it: not all of them where heads were removed."""
+    return getattr(site.projection, "heads_left", tuple(range(site.num_heads)))
+
+
 @dataclass
 class Gate:
     """All output projections of a module, and the xi that multiplies their inputs while `masked` is active."""
 
     sites: list[Site]
     layout: HeadLayout = field(init=False)
+    _hooks: list[RemovableHandle] = field(init=False, default_factory=list)
     _xi: Tensor | None = field(init=False, default=None)
     _trace: "Trace | None" = field(init=False, default=None)
 
@@ -95,13 +102,18 @@ class Gate:
             counts.setdefault(site.kind, []).append(site.num_heads)
         self.layout = HeadLayout(counts)
         for site in self.sites:
-            site.projection.register_forward_pre_hook(self._hook(site))
+            self._hooks.append(site.projection.register_forward_pre_hook(self._hook(site)))
+
+    def remove(self) -> None:
+        """Leave the module as it was before."""
+        for hook in self._hooks:
+            hook.remove()
 
     def _hook(self, site: Site) -> Callable[[nn.Module, tuple[Tensor, ...]], tuple[Tensor, ...] | None]:
         columns = self.layout.columns(site.kind, site.layer)
 
         def multiply(_: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
-            if self._xi is None:
+            if self._xi is None or not site.num_heads:
                 return None
             context, *rest = inputs
             xi_RH = self._xi[:, columns]
@@ -225,8 +237,10 @@ def find_sites(module: PreTrainedModel, *, causal: bool) -> list[Site]:
         kind = _kind(match["attention"], self_kind_is_decoder=in_decoder or (causal and not config.is_encoder_decoder))
         layer = next((int(part) for part in name.split(".") if part.isdigit()), 0)
         query = _query(module.get_submodule(name[: match.end("attention")]))
-        site = Site(name, kind, layer, projection, _num_heads(config, decoder=in_decoder), query)
-        if site.width % site.num_heads:
+        left = getattr(projection, "heads_left", None)
+        num_heads = _num_heads(config, decoder=in_decoder) if left is None else len(left)
+        site = Site(name, kind, layer, projection, num_heads, query)
+        if site.width % max(num_heads, 1):
             raise InputError(f"{name}: its input of {site.width} cannot be split into {site.num_heads} heads")
         if (kind, layer) in found:
             raise InputError(f"two output projections for {kind} layer {layer}: {found[kind, layer].name} and {name}")

@@ -65,6 +65,11 @@ def choose_engine(
 
 
 def _fast(subject: Subject, precision: Precision, screening: Screening, room: Room) -> Engine:
+    empty = [
+        f"{kind} {layer}" for kind, counts in subject.layout.counts.items() for layer, n in enumerate(counts) if not n
+    ]
+    if empty:
+        raise UnsplittableError(f"{subject.loaded} has layers without heads ({', '.join(empty)})")
     if isinstance(subject, Translator):
         return _translating(subject, room)
     if isinstance(subject, Classifier):

@@ -89,7 +89,7 @@ def _layer(
     context_RSHD = attend(query, key, value, None if absent is None else absent[:, None, None])
     if up is not None:
         context_RSHD, flat = context_RSHD[up], x[up].view(-1, width)
-    context = (context_RSHD * xi[:, None, :, None]).reshape(flat.shape)
+    context = (context_RSHD * xi[:, None, :, None]).reshape(len(flat), -1)
     flat = model.add(flat, attention.out(context), attention.norm)
     return model.feed_forward(flat, layer.feed_forward).view(-1, length, width)
 

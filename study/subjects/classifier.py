@@ -19,6 +19,7 @@ from study.data.examples import Examples
 from study.errors import InputError
 from study.gate import Gate, find_sites
 from study.statistics import Accuracy
+from study.subjects.hub import HEADS_FILE
 from study.subjects.labels import label_index, require_labels
 from study.subjects.subject import Encoded, Subject, to_device
 
@@ -199,6 +200,16 @@ def load_classifier(
     Raises:
         InputError: when the weights cannot be read or do not fit.
     """
+    module, tokenizer = _read_pruned(folder) if (folder / HEADS_FILE).is_file() else _read(folder)
+    allowed = num_positions(module)
+    if allowed is not None and max_length > allowed:
+        raise InputError(f"model.max_length={max_length}, but {folder} has positions for {allowed} tokens")
+    loaded = f"{type(module).__name__} from {folder}"
+    nn.Module.to(module, device)
+    return Classifier(module, tokenizer, labels=labels, max_length=max_length, truncate=truncate, loaded=loaded)
+
+
+def _read(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     logging.disable_progress_bar()  # a model of this size loads at once
     try:
         module, info = AutoModelForSequenceClassification.from_pretrained(
@@ -215,13 +226,20 @@ def load_classifier(
     layers = sorted(key for key in info["unexpected_keys"] if re.search(r"\.\d+\.", key))
     if layers:
         raise InputError(f"{folder}: its config leaves {len(layers)} tensors of the layers unused: {layers[:3]}")
-    allowed = num_positions(module)
-    if allowed is not None and max_length > allowed:
-        raise InputError(f"model.max_length={max_length}, but {folder} has positions for {allowed} tokens")
-    loaded = f"{type(module).__name__} from {folder}"
-    return Classifier(
-        module.to(device), tokenizer, labels=labels, max_length=max_length, truncate=truncate, loaded=loaded
-    )
+    return module, tokenizer
+
+
+def _read_pruned(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """A model from which heads were removed."""
+    from study.pruning.folder import read_model
+
+    module = read_model(folder)
+    if not type(module).__name__.endswith("ForSequenceClassification"):
+        raise InputError(f"{folder} holds a {type(module).__name__}, which is no classifier")
+    try:
+        return module, AutoTokenizer.from_pretrained(folder, local_files_only=True)
+    except Exception as error:  # json and transformers each raise errors of their own
+        raise InputError(f"cannot load the tokenizer in {folder}: {type(error).__name__}: {error}") from error
 
 
 def num_positions(module: PreTrainedModel) -> int | None:

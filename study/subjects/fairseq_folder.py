@@ -23,7 +23,8 @@ if TYPE_CHECKING:
     from study.subjects.subject import Subject
     from study.subjects.text import TextProcessing
 
-CHECKPOINTS = ("checkpoint_best.pt", "model.pt")
+PRUNED = "model.safetensors"
+CHECKPOINTS = ("checkpoint_best.pt", "model.pt", PRUNED)
 BPE_CODES = ("bpecodes", "bpe.codes")
 
 
@@ -34,7 +35,8 @@ class FairseqTranslator(ModelSource):
     Attributes:
         path: the folder; when empty, it is in the cache under the model's name.
         url: a tar archive of the folder, downloaded by `fetch` when the folder is not there.
-        checkpoint: file name; `checkpoint_best.pt` or `model.pt` when not given.
+        checkpoint: file name; `checkpoint_best.pt` or `model.pt` when not given, or the `model.safetensors` of a folder
+            from which heads were removed.
         bpe_codes: file name; `bpecodes` or `bpe.codes` when not given.
         source_lang: language read; names the dictionary `dict.<language>.txt`.
         target_lang: language written; likewise.
@@ -81,8 +83,11 @@ class FairseqTranslator(ModelSource):
 
     def identity(self) -> dict[str, Any]:
         """Digests of the files, how text is processed and how translations are searched for."""
+        from study.subjects.hub import model_digests
+
+        checkpoint = self._checkpoint()
         return {
-            "checkpoint": file_digest(self._checkpoint()),
+            "checkpoint": file_digest(checkpoint) if checkpoint.name != PRUNED else model_digests(checkpoint.parent),
             "text": self._text().identity(),
             "decoding": {
                 "search": "fairseq beam search",
@@ -97,10 +102,12 @@ class FairseqTranslator(ModelSource):
 
     def load(self, device: torch.device) -> Subject:
         """The model in float32."""
+        from study.pruning.translators import load_pruned
         from study.subjects.translator import Decoding, load_fairseq
 
         decoding = Decoding(beam=self.beam, lenpen=self.lenpen, max_len_a=self.max_len_a, max_len_b=self.max_len_b)
-        return load_fairseq(self._checkpoint(), self._text(), decoding, device, truncate=self.truncate)
+        load = load_pruned if self._checkpoint().name == PRUNED else load_fairseq
+        return load(self._checkpoint(), self._text(), decoding, device, truncate=self.truncate)
 
     def folder(self) -> Path:
         """Where its files are, or will be once they are fetched.
@@ -127,6 +134,24 @@ class FairseqTranslator(ModelSource):
 
     def _checkpoint(self) -> Path:
         return self._file((self.checkpoint,) if self.checkpoint else CHECKPOINTS, "checkpoint")
+
+    def text_files(self) -> dict[Path, str]:
+        """Dictionaries and BPE codes, and their usual names."""
+        text = self._text()
+        dictionaries = (text.source_dictionary, text.target_dictionary)
+        return {**{path: path.name for path in dictionaries}, text.bpe_codes: BPE_CODES[0]}
+
+    def positions(self) -> dict[str, int]:
+        """The longest source and target in tokens, `</s>` counted, as `heads.json` tells them of a pruned folder."""
+        from study.pruning.folder import read_heads
+        from study.subjects.fairseq_checkpoint import read_checkpoint
+
+        path = self._checkpoint()
+        if path.name == PRUNED:
+            heads = read_heads(path.parent)
+            return {"max_source": heads["max_source"], "max_target": heads["max_target"]}
+        checkpoint = read_checkpoint(path)
+        return {"max_source": checkpoint.max_source_positions, "max_target": checkpoint.max_target_positions}
 
     def _text(self) -> TextProcessing:
         from study.subjects.text import TextProcessing

@@ -10,6 +10,9 @@ from study.errors import InputError, StudyError
 from study.files import file_digest
 
 PATTERNS = ["*.json", "*.txt", "*.model", "*.safetensors"]
+HEADS_FILE = "heads.json"
+"""In the folder of a pruned model: the heads that each layer keeps, see `study.pruning.folder`."""
+
 TOKENIZER_FILES = ("tokenizer*.json", "vocab*", "merges.txt", "*.model", "special_tokens_map.json", "added_tokens.json")
 
 
@@ -44,7 +47,7 @@ def download(path: str, revision: str | None) -> Path:
 
 
 def model_digests(folder: Path) -> dict[str, str]:
-    """sha256 of the files that determine what a model computes: weights, config and tokenizer.
+    """sha256 of the files that determine what a model computes: weights, config, tokenizer, and heads kept if not all.
 
     Raises:
         InputError: when the folder has no config or no weights.
@@ -52,14 +55,18 @@ def model_digests(folder: Path) -> dict[str, str]:
     weights = _weights(folder)
     if not (folder / "config.json").is_file() or not weights:
         raise InputError(f"{folder} is no model folder: expected config.json and *.safetensors or pytorch_model.bin")
-    return {file.name: file_digest(file) for file in [folder / "config.json", *weights, *_tokenizer(folder)]}
+    heads = sorted(folder.glob(HEADS_FILE))
+    return {
+        file.name: file_digest(file) for file in [folder / "config.json", *heads, *weights, *tokenizer_files(folder)]
+    }
 
 
 def _weights(folder: Path) -> list[Path]:
     return sorted(folder.glob("*.safetensors")) or sorted(folder.glob("pytorch_model*.bin"))
 
 
-def _tokenizer(folder: Path) -> list[Path]:
+def tokenizer_files(folder: Path) -> list[Path]:
+    """The files of a model folder that make its tokenizer."""
     return sorted({file for pattern in TOKENIZER_FILES for file in folder.glob(pattern) if file.is_file()})
 
 
@@ -68,4 +75,4 @@ def _is_complete(folder: Path) -> bool:
     indices = [*folder.glob("*.safetensors.index.json"), *folder.glob("pytorch_model*.index.json")]
     shards = {shard for index in indices for shard in json.loads(index.read_text())["weight_map"].values()}
     whole = all((folder / shard).is_file() for shard in shards)
-    return (folder / "config.json").is_file() and bool(_tokenizer(folder)) and bool(_weights(folder)) and whole
+    return (folder / "config.json").is_file() and bool(tokenizer_files(folder)) and bool(_weights(folder)) and whole

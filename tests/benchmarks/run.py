@@ -7,6 +7,7 @@ from .growth import growth
 from .heads_off import bert_base, classifier, gpu
 from .importance import importance
 from .orders import orders
+from .pruned import pruned
 from .sizes import Sizes
 from .storing import store
 from .table import Row
@@ -14,5 +15,5 @@ from .translation import translation
 
 PARTS: dict[str, Callable[[Sizes], Iterator[Row]]] = {
     part.__name__: part
-    for part in (classifier, bert_base, efficiency, orders, translation, importance, store, growth, gpu)
+    for part in (classifier, bert_base, efficiency, orders, translation, importance, pruned, store, growth, gpu)
 }

@@ -1,0 +1,82 @@
+"""Table 4 of the paper: examples per second of a classifier whose heads are really removed, against the original."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import replace
+
+import numpy as np
+import torch
+
+from study.pruning.prune import cut
+from study.subjects.classifier import Classifier
+
+from .classifiers import Work, shaped
+from .measure import Way, clocked, in_turns, peak_memory
+from .sizes import Shape, Sizes
+from .table import Row
+
+SHARES = (0.0, 0.25, 0.5, 0.75)
+"""Of the heads, that are removed."""
+
+BATCHES = (1, 4, 16, 64)
+LENGTH = 32
+"""Tokens of every example: what is timed is the same work at every batch size."""
+
+LAYERS = 6
+"""Of the large shape; time is in proportion to it."""
+
+
+def pruned(sizes: Sizes) -> Iterator[Row]:
+    """Random heads, the same number of examples at every batch size, all models in turns."""
+    shape = replace(sizes.large, layers=min(sizes.large.layers, LAYERS))
+    number = max(BATCHES)
+    subjects = {share: _smaller(shape, share, number) for share in SHARES}
+    parameters = {share: work.subject.module.num_parameters() for share, work in subjects.items()}
+    for batch in BATCHES:
+        passes = {share: _pass(work, batch) for share, work in subjects.items()}
+        ways = {f"{share:.0%}": Way([clocked(run)] * sizes.repeats, number / batch) for share, run in passes.items()}
+        for run in passes.values():
+            run()  # warm
+        timed = in_turns(ways, sizes.repeats)
+        for share, run in passes.items():
+            with peak_memory() as peak:
+                run()
+            ours, theirs = timed[f"{share:.0%}"].seconds, timed["0%"].seconds
+            yield Row(
+                part="pruned",
+                work=f"{shape.layers} layers of BERT-base shape, {share:.0%} of the heads removed, batch {batch}",
+                against="the original" if share else "",
+                ours=ours,
+                theirs=theirs if share else None,
+                memory=peak(),
+                note=f"{number / ours:.1f} examples/s; {parameters[share] / 1e6:.1f} million parameters",
+            )
+
+
+def _smaller(shape: Shape, share: float, number: int) -> Work:
+    """A model with random heads removed, the same with every seed and, for a larger share, more of the same."""
+    work = shaped("BERT-base shape", shape, number)
+    layout, module = work.subject.layout, work.subject.module
+    mask = layout.full()
+    mask[np.random.default_rng(0).permutation(len(layout))[: int(share * len(layout))]] = False
+    cut(work.subject, mask)
+    subject = Classifier(
+        module,
+        work.subject._tokenizer,
+        labels=work.subject.labels,
+        max_length=LENGTH,
+        truncate=False,
+        loaded=work.name,
+    )
+    rows = [replace(row, source=tuple(np.resize(row.source, LENGTH).tolist()), cost=LENGTH) for row in work.rows]
+    return Work(work.name, subject, rows, real=False)
+
+
+def _pass(work: Work, batch: int) -> Callable[[], None]:
+    """One batch through a model."""
+    rows = work.rows[:batch]
+
+    @torch.inference_mode()
+    def run() -> None:
+        work.subject.logits(rows)
+
+    return run

@@ -1,0 +1,84 @@
+"""Which heads are to be removed: every way to say it, and what is refused."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from study.errors import InputError
+from study.heads import AttentionKind, HeadLayout, mask_key
+from study.pruning.selection import Selection, Unit
+
+LAYOUT = HeadLayout({AttentionKind.DECODER_SELF: (4, 4)})
+
+
+def order(folder: Path, *lines: str) -> str:
+    (folder / "order.txt").write_text("\n".join(lines) + "\n\n")
+    return str(folder / "order.txt")
+
+
+def test_every_way_to_say_it(tmp_path: Path) -> None:
+    file = order(tmp_path, "decoder_self.1.3", " decoder_self.0.0", "decoder_self.0.1")
+    said = {
+        "11110110": Selection(mask="11110110"),
+        "10110111": Selection(heads=["decoder_self.0.1", "decoder_self.1.0"]),
+        "01111110": Selection(order=file, number=2),
+        "11111110": Selection(order=file, share=0.24),
+        "00111111": Selection(heads=["decoder_self.0.0"], unit=Unit.group),
+    }
+    for mask, selection in said.items():
+        assert mask_key(selection.keeps(LAYOUT, 2)) == mask
+
+
+def test_a_share_is_rounded_down_but_not_by_floating_point(tmp_path: Path) -> None:
+    layout = HeadLayout({AttentionKind.ENCODER_SELF: (10,)})
+    file = order(tmp_path, *map(str, layout.heads))
+    for tenths in range(1, 11):
+        assert np.sum(~Selection(order=file, share=tenths / 10).keeps(layout)) == tenths
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({}, "in one way: .* given: none"),
+        ({"mask": "11110110", "heads": ["decoder_self.0.0"]}, "given: mask, heads"),
+        ({"mask": "111"}, "'111' is no mask of this model: expected 8 characters"),
+        ({"mask": "11111111"}, "nothing to remove"),
+        ({"mask": "11110110", "number": 1}, "number=N or share=0.4 belong to order=FILE"),
+        ({"mask": "11110110", "unit": Unit.group}, "unit=group goes with heads or order"),
+        ({"heads": ["decoder_self.0.0", "decoder_self.1.0", "decoder_self.0.0"]}, r"named twice: decoder_self\.0\.0"),
+        ({"heads": ["decoder_self.0.4"]}, r"no head decoder_self\.0\.4 in this model"),
+        ({"heads": ["cross.0.0"]}, r"no head cross\.0\.0 in this model"),
+        ({"heads": ["first"]}, "'first' is no head address"),
+        ({"heads": ["decoder_self.0.2"], "unit": Unit.group}, r"no head decoder_self\.0\.2 .*\[2, 2\]"),
+        ({"order": "nowhere.txt", "number": 1}, "order=nowhere.txt cannot be read"),
+    ],
+)
+def test_refused(changes: dict[str, object], message: str) -> None:
+    with pytest.raises(InputError, match=message):
+        Selection(**changes).keeps(LAYOUT, 2)
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({}, "give one of them"),
+        ({"number": 1, "share": 0.5}, "give one of them"),
+        ({"share": 1.5}, "share=1.5: expected a number from 0 to 1"),
+        ({"number": 3}, "names 2 heads: 3 of them cannot be removed"),
+        ({"number": -1}, "-1 of them cannot be removed"),
+        ({"number": 0}, "nothing to remove"),
+    ],
+)
+def test_an_order_that_does_not_do(changes: dict[str, object], message: str, tmp_path: Path) -> None:
+    file = order(tmp_path, "decoder_self.1.3", "decoder_self.0.0")
+    with pytest.raises(InputError, match=message):
+        Selection(order=file, **changes).keeps(LAYOUT)
+
+
+def test_groups_where_there_are_none() -> None:
+    with pytest.raises(InputError, match="keys and values of their own"):
+        Selection(heads=["decoder_self.0.0"], unit=Unit.group).keeps(LAYOUT, 1)
+    uneven = HeadLayout({AttentionKind.DECODER_SELF: (3, 4)})
+    with pytest.raises(InputError, match="no longer of one size"):
+        Selection(heads=["decoder_self.0.0"], unit=Unit.group).keeps(uneven, 2)
