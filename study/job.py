@@ -278,7 +278,10 @@ def _guarded_base(evaluator: Evaluator, study: StudyConfig) -> float:
 def _planned(study: StudyConfig) -> dict[str, Any]:
     """What the job would do; shown by the launcher's table as well."""
     evaluator = open_evaluator(study)
-    planned = plan(evaluator, study.measure.wanted(evaluator))
+    wanted = study.measure.wanted(evaluator)
+    if wanted.needs:
+        log.warning("%s", wanted.needs)
+    planned = plan(evaluator, wanted)
     log.info("%s of %s on %s: %s", study.measure.name, study.model.name, study.data.name, planned)
     return {"masks": planned.masks, "missing": planned.missing, "expected": duration(planned.seconds)}
 

@@ -54,6 +54,12 @@ def test_an_order_by_importance_is_that_of_the_stored_gradients(place: Path) -> 
     assert curve.examples == NUM_PAIRS
 
 
+def test_a_plan_without_the_order_counts_its_points_and_says_what_is_missing(place: Path, caplog) -> None:
+    done = job(place, "measure=pruning", "plan=true")
+    assert (done["masks"], done["missing"]) == (9, 9 * NUM_PAIRS)
+    assert "needs what `measure=importance` stores" in caplog.text
+
+
 def test_curves_share_masks_with_every_other_measure(place: Path) -> None:
     job(place, "measure=importance")
     job(place, "measure=ablation")
