@@ -50,7 +50,7 @@ def card(facts: Facts) -> str:
             f"# {facts.name} with {len(removed)} of {len(facts.layout)} heads removed",
             "",
             f"Heads of {facts.architecture} removed for good: rows of queries, keys and values, columns of the output",
-            "projection. It computes what the original computes with these heads masked: on a few random inputs they "
+            "projection. It computes what the original computes with these heads masked: on a few random inputs they",
             f"differ by {facts.difference:.2g} of the largest number.",
             "",
             f"- parameters: {before:,} before, {after:,} after ({100 * (1 - after / before):.1f} % fewer)",

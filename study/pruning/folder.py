@@ -57,6 +57,7 @@ def write_model(module: PreTrainedModel, sites: Sequence[Site], folder: Path, **
     (folder / HEADS_FILE).write_text(json.dumps(heads, indent=1) + "\n", encoding="utf-8")
     weights = {name: x.detach().cpu().clone().contiguous() for name, x in tensors.items() if name not in same}
     save_file(weights, folder / WEIGHTS_FILE, {"format": "pt"})
+    (folder / WEIGHTS_FILE).chmod((folder / HEADS_FILE).stat().st_mode)  # the library lets nobody else read it
 
 
 def read_model(folder: Path) -> PreTrainedModel:

@@ -189,7 +189,7 @@ def _write(subject: "Subject", sites: "list[Site]", source: ModelSource, folder:
     if isinstance(source, FairseqTranslator):
         write_model(module, sites, folder, **source.positions())
         for file, name in source.text_files().items():
-            shutil.copy(file, folder / name)
+            shutil.copyfile(file, folder / name)
         return False
     if not isinstance(source, SequenceClassifier) or not isinstance(subject, Classifier):
         raise InputError(f"{subject.loaded} cannot be pruned: only classifiers of transformers and fairseq models are")
@@ -201,7 +201,7 @@ def _write(subject: "Subject", sites: "list[Site]", source: ModelSource, folder:
     else:
         plain.save_pretrained(folder)
     for file in tokenizer_files(source.folder()):
-        shutil.copy(file, folder / file.name)
+        shutil.copyfile(file, folder / file.name)
     return plain is not None
 
 

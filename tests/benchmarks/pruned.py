@@ -21,6 +21,9 @@ BATCHES = (1, 4, 16, 64)
 LENGTH = 32
 """Tokens of every example: what is timed is the same work at every batch size."""
 
+AT_LEAST = 16
+"""Examples of a sample that is timed; small batches go through one after the other."""
+
 LAYERS = 6
 """Of the large shape; time is in proportion to it."""
 
@@ -32,8 +35,11 @@ def pruned(sizes: Sizes) -> Iterator[Row]:
     subjects = {share: _smaller(shape, share, number) for share in SHARES}
     parameters = {share: work.subject.module.num_parameters() for share, work in subjects.items()}
     for batch in BATCHES:
-        passes = {share: _pass(work, batch) for share, work in subjects.items()}
-        ways = {f"{share:.0%}": Way([clocked(run)] * sizes.repeats, number / batch) for share, run in passes.items()}
+        passes = {share: _passes(work, batch) for share, work in subjects.items()}
+        timed_at_once = max(batch, AT_LEAST)
+        ways = {
+            f"{share:.0%}": Way([clocked(run)] * sizes.repeats, number / timed_at_once) for share, run in passes.items()
+        }
         for run in passes.values():
             run()  # warm
         timed = in_turns(ways, sizes.repeats)
@@ -71,12 +77,13 @@ def _smaller(shape: Shape, share: float, number: int) -> Work:
     return Work(work.name, subject, rows, real=False)
 
 
-def _pass(work: Work, batch: int) -> Callable[[], None]:
-    """One batch through a model."""
-    rows = work.rows[:batch]
+def _passes(work: Work, batch: int) -> Callable[[], None]:
+    """Batches through a model, until `AT_LEAST` examples have passed."""
+    batches = [work.rows[start : start + batch] for start in range(0, max(batch, AT_LEAST), batch)]
 
     @torch.inference_mode()
     def run() -> None:
-        work.subject.logits(rows)
+        for rows in batches:
+            work.subject.logits(rows)
 
     return run
