@@ -32,7 +32,7 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_PARTS = 20.0
-"""Most work that a killed job loses."""
+"""A killed job loses what it computed since the last part, and the blocks at hand."""
 
 
 class Evaluator:

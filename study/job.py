@@ -47,13 +47,13 @@ class StudyTask:
         Returns:
             What a launcher shows in its table: base score, its unit, masks, and how many outcomes were computed.
         """
-        if self.missing(config):
+        study, missing = to_study(config), self.missing(config)
+        if missing and not study.plan:
             self.check(config)
             self.prepare(config)
         self.check(config)
-        study = to_study(config)
         if study.plan:
-            return _planned(study)
+            return {"needs": "; ".join(missing)} if missing else _planned(study)
         started = time.monotonic()
         evaluator = open_evaluator(study)
         study.measure.check(evaluator.layout)
@@ -112,10 +112,11 @@ class StudyTask:
             StudyError: when the job would compute something else than it seems to; nothing but the base is computed.
         """
         study = to_study(config)
+        if study.plan:
+            return
         evaluator = open_evaluator(study)
         study.measure.check(evaluator.layout)
-        if not study.plan:
-            _guarded_base(evaluator, study)
+        _guarded_base(evaluator, study)
 
     def missing(self, config: DictConfig) -> list[str]:
         """What the job needs that must be downloaded or made first, in words."""
@@ -123,9 +124,9 @@ class StudyTask:
         return [*study.model.missing(), *study.data.missing()]
 
     def prepare(self, config: DictConfig) -> None:
-        """Download or make what is `missing`."""
+        """Download or make what is `missing`; nothing for a plan."""
         study = to_study(config)
-        for source in (study.model, study.data):
+        for source in () if study.plan else (study.model, study.data):
             needed = source.missing()
             if needed:
                 log.info("getting %s", "; ".join(needed))

@@ -30,8 +30,8 @@ class Plan:
         missing: rows that are not stored yet; at most, where there are masks for later.
         passes: forward passes that the engine's work comes to, for each example.
         seconds: expected for what is missing.
-        engine: what computes.
-        device: where.
+        engine: what computes; empty where nothing is missing.
+        device: where; likewise.
     """
 
     masks: int
@@ -100,8 +100,8 @@ def plan(evaluator: "Evaluator", wanted: "Wanted") -> Plan:
         missing=sum(missing.values()),
         passes=passes,
         seconds=seconds,
-        engine=evaluator.engine.name,
-        device=str(evaluator.engine.subject.device),
+        engine=evaluator.engine.name if passes else "",
+        device=str(evaluator.engine.subject.device) if passes else "",
     )
 
 
@@ -125,12 +125,13 @@ def _seconds(evaluator: "Evaluator", keys: Sequence[str], table: Table) -> float
     masks = stack([parse_mask(key, evaluator.layout) for key in keys], evaluator.layout)
     wanted = np.ones((len(masks), len(rows)), dtype=bool)
     run = evaluator.engine.run if table is Table.OUTCOMES else evaluator.engine.run_gradients
-    begin, computed = time.perf_counter(), 0
-    for done in run(rows, masks, wanted):
+    begin, computed, seconds = time.perf_counter(), 0, 0.0
+    for number, done in enumerate(run(rows, masks, wanted), start=1):
         computed += sum(rows[i].cost for i in done.examples.tolist())
-        if time.perf_counter() - begin > SECONDS:
+        seconds = time.perf_counter() - begin
+        if seconds > SECONDS and number >= evaluator.engine.workers:  # as many have ended as are under way
             break
-    return (time.perf_counter() - begin) / computed * len(masks) * sum(row.cost for row in rows)
+    return seconds / computed * len(masks) * sum(row.cost for row in rows)
 
 
 def duration(seconds: float) -> str:

@@ -167,7 +167,8 @@ class Store:
         unlike = differences(expected, read_setting(self.folder))
         if unlike:
             raise SettingError("\n  ".join([f"{self.folder} holds another setting:", *unlike]))
-        self._within = tolerance(str(setting.subject.get("precision", "float32")))
+        outcomes = tolerance(str(setting.subject.get("precision", "float32")))
+        self._within = {Table.OUTCOMES: outcomes, Table.GRADIENTS: TOLERANCE}  # gradients are always float32's
         self._read: dict[Table, tuple[list[Path], Outcomes]] = {}
         self._columns = {
             Table.OUTCOMES: (*KEYS, *metric(setting.metric).statistics, "margin"),
@@ -185,7 +186,7 @@ class Store:
         """Every row stored so far, by this process or another; read again only when there are new parts."""
         parts = table.parts(self.folder)
         if table not in self._read or self._read[table][0] != parts:
-            self._read[table] = parts, read_parts(self.folder, table, within=self._within)
+            self._read[table] = parts, read_parts(self.folder, table, within=self._within[table])
         return self._read[table][1]
 
     def write(self, rows: pl.DataFrame, provenance: dict[str, Any], table: Table = Table.OUTCOMES) -> Path:

@@ -5,9 +5,11 @@ untouched module under the gate. An engine that differs is not used, and the log
 """
 
 import logging
+from dataclasses import replace
 
 import numpy as np
 import torch
+from jaxtyping import Bool
 
 from study.certify import NUM_MASKS, TOLERANCE, random_masks
 from study.engine.encoder import UnsplittableError, split_encoder
@@ -19,6 +21,7 @@ from study.engine.seq2seq import split_translator
 from study.engine.shared import SharedPass
 from study.engine.translate import LockstepSearch
 from study.errors import InputError
+from study.heads import HeadLayout, stack
 from study.subjects.classifier import Classifier
 from study.subjects.source import Precision, Screening
 from study.subjects.subject import Subject
@@ -88,18 +91,28 @@ def _translating(subject: Translator, room: Room) -> Engine:
 
 def _classifying(subject: Classifier, precision: Precision, screening: Screening, room: Room) -> Engine:
     exact = SharedPass(subject, split_encoder(subject.module, subject.gate), room)
-    rows = subject.probe()
-    masks = random_masks(subject.layout, len(rows))
-    expected = subject.response(rows, subject.as_xi(masks))
-    one = np.ones((1, 1), dtype=bool)
-    found = torch.cat([exact.logits([row], mask[None], one).cpu() for row, mask in zip(rows, masks, strict=True)])
-    _require_equal(((found - expected).abs().max() / (expected.abs().max() or 1.0)).item(), subject)
+    masks = _every_way(subject.layout)
+    for row in subject.probe():
+        if (getattr(subject.module.config, "type_vocab_size", None) or 0) > 1:
+            half = len(row.source) // 2
+            row = replace(row, segments=(0,) * half + (1,) * (len(row.source) - half))
+        expected = subject.response([row] * len(masks), subject.as_xi(masks))
+        found = exact.logits([row], masks, np.ones((len(masks), 1), dtype=bool)).cpu()
+        _require_equal(((found - expected).abs().max() / (expected.abs().max() or 1.0)).item(), subject)
     if precision is Precision.float32:
         return exact
     draft = split_encoder(subject.module, subject.gate, torch.bfloat16)
     if precision is Precision.bfloat16:
         return SharedPass(subject, draft, room)
     return ScreenedPass(subject, draft, exact, room, screening)
+
+
+def _every_way(layout: HeadLayout) -> Bool[np.ndarray, "masks heads"]:
+    """Masks that take every way through the engine in every layer: all on, one off, one left, none, any."""
+    first = [layout.heads[layout.columns(*layer).start] for layer in layout.layers]
+    off, left = [layout.without([head]) for head in first], [layout.all_but(head) for head in first]
+    none = [layout.without_layer(layer) for layer in layout.layers]
+    return stack([layout.full(), *off, *left, *none, *random_masks(layout, NUM_MASKS)], layout)
 
 
 def _require_equal(difference: float, subject: Subject) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
+from traceback import clear_frames
 from typing import Any
 
 import numpy as np
@@ -172,14 +173,16 @@ def _each(blocks: Sequence[Block], compute: Callable[[Block], Done | None], work
             for future in wait(running, return_when=FIRST_COMPLETED).done:
                 block = running.pop(future)
                 error = future.exception()
-                if error is not None and (block.size == 1 or not _out_of_memory(error)):
+                if error is None:
+                    if (done := future.result()) is not None:
+                        yield done
+                    continue
+                if block.size == 1 or not _out_of_memory(error):
                     raise error
-                if error is not None:
-                    most = min(most, block.size // 2)
-                    log.warning("out of memory: going on with blocks of %d masks × examples", most)
-                    waiting.append(block)
-                elif (done := future.result()) is not None:
-                    yield done
+                clear_frames(error.__traceback__)  # they hold the tensors that did not fit
+                most = min(most, block.size // 2)
+                log.warning("out of memory: going on with blocks of %d masks × examples", most)
+                waiting.append(block)
 
 
 @contextmanager
@@ -196,8 +199,9 @@ def _pool(workers: int) -> Iterator[Executor]:
 
 
 def _out_of_memory(error: BaseException) -> bool:
-    """It is said in several ways; on a CPU only in the message."""
-    return isinstance(error, torch.OutOfMemoryError | MemoryError) or "allocate memory" in str(error)
+    """It is said in several ways, in some only by the message."""
+    said = ("allocate memory", "out of memory", "ALLOC_FAILED")
+    return isinstance(error, torch.OutOfMemoryError | MemoryError) or any(words in str(error) for words in said)
 
 
 class OneMaskAtATime(Engine):

@@ -8,7 +8,7 @@ import torch
 SHARE = 0.25
 """Of the memory that is free when the engine is made: other jobs share the machine, and what is counted is not all."""
 
-AT_ONCE = {"cpu": 1024, "cuda": 32768}
+AT_ONCE = {"cpu": 1024, "gpu": 32768}
 """Tokens at once: on a CPU what stays in its caches, on a GPU what fills it."""
 
 MOST_WORKERS = 8
@@ -47,10 +47,11 @@ class Room:
             batch_tokens: tokens at once; chosen by the device when 0.
             memory_gb: memory of all blocks computed at a time; a quarter of what is free when 0.
         """
-        kind = "cuda" if device.type == "cuda" else "cpu"
-        free = torch.cuda.mem_get_info(device)[0] if kind == "cuda" else psutil.virtual_memory().available
+        kind = "cpu" if device.type == "cpu" else "gpu"
+        cuda = device.type == "cuda"
+        free = torch.cuda.mem_get_info(device)[0] if cuda else psutil.virtual_memory().available
         memory = int(memory_gb * 2**30) or int(free * SHARE)
-        if kind == "cuda":
+        if kind == "gpu":
             return cls(batch_tokens or AT_ONCE[kind], memory, 2**31)
         workers = min(torch.get_num_threads(), MOST_WORKERS)
         return cls(batch_tokens or AT_ONCE[kind], memory // workers, MOST_ON_CPU, workers)

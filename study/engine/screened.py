@@ -3,9 +3,9 @@
 A prediction needs only the largest logit. The draft's differences of two logits are off by no more than some error;
 where its margin is above that, float32 would decide alike. How large the error gets is measured on the subject itself:
 on a sample before the first block, and on all that float32 decides afterwards. The *threshold* is that error times a
-safety factor. Of what the draft decides a random share is computed in float32 all the same; where a decision differs,
-the threshold rises above its margin and the block is done again. So the predictions are float32's; margins and losses
-of what the draft decided are the draft's.
+safety factor. Of what the draft decides a random share is computed in float32 all the same; an error larger than any
+before raises the threshold, and the block is looked through again. So the predictions are float32's, but for what
+neither sample nor audit would show; margins and losses of what the draft decided are the draft's.
 """
 
 import logging
@@ -28,6 +28,7 @@ from study.subjects.subject import Encoded
 log = logging.getLogger(__name__)
 
 CALIBRATION_EXAMPLES = 8
+"""Of the sample at least: of fewer masks there are more examples."""
 
 
 class ScreenedPass(SharedPass):
@@ -48,6 +49,7 @@ class ScreenedPass(SharedPass):
             screening: how careful to be.
         """
         super().__init__(subject, draft, room)
+        self.name = ScreenedPass.name
         self._exact = exact
         self.screening = screening
         self._random = np.random.default_rng(0)
@@ -81,7 +83,7 @@ class ScreenedPass(SharedPass):
         with self._lock:
             chosen_P = self._random.random(len(draft_PC)) < self.screening.audit
             self._num_audited += int(chosen_P.sum())
-        while (open_P := (chosen_P | (margin_P <= self.threshold)) & ~exact_P).any():
+        while (open_P := (chosen_P | ~(margin_P > self.threshold)) & ~exact_P).any():
             logits_PC[torch.from_numpy(open_P)] = self._in_float32(rows, masks, wanted, open_P)
             exact_P |= open_P
             self._learn(draft_PC[torch.from_numpy(exact_P)], logits_PC[torch.from_numpy(exact_P)])
@@ -92,8 +94,9 @@ class ScreenedPass(SharedPass):
 
     def _calibrate(self, rows: Sequence[Encoded], masks: Bool[np.ndarray, "masks heads"]) -> None:
         """Measure the draft's error on a few examples under some masks each."""
-        for i in self._random.permutation(len(rows))[:CALIBRATION_EXAMPLES]:
-            some = masks[self._random.permutation(len(masks))[: -(-self.screening.sample // CALIBRATION_EXAMPLES)]]
+        at_once = min(len(masks), -(-self.screening.sample // CALIBRATION_EXAMPLES))
+        for i in self._random.permutation(len(rows))[: -(-self.screening.sample // at_once)]:
+            some = masks[self._random.permutation(len(masks))[:at_once]]
             all_P = np.ones((len(some), 1), dtype=bool)
             draft_PC = self.logits([rows[i]], some, all_P).cpu()
             self._learn(draft_PC, self._in_float32([rows[i]], some, all_P, all_P[:, 0]))
@@ -121,17 +124,12 @@ class ScreenedPass(SharedPass):
         return self._exact.logits(rows, masks[used], some[used]).cpu()
 
     def _learn(self, draft: Float[Tensor, "pairs classes"], exact: Float[Tensor, "pairs classes"]) -> None:
-        """Let the threshold rise with the largest error seen, and above the margin of every wrong decision."""
-        error_PC = draft - exact
-        largest = (error_PC.amax(1) - error_PC.amin(1)).amax().item()
-        wrong = draft.argmax(1) != exact.argmax(1)
-        at_least = float(_margins(draft[wrong]).max(initial=0.0))
+        """Let the threshold rise with the largest error of a difference of two logits: no wrong margin is above it."""
+        error_PC = (draft - exact).nan_to_num(torch.inf)
+        largest = (error_PC.amax(1) - error_PC.amin(1)).amax().nan_to_num(torch.inf).item()
         with self._lock:
             self.largest_error = max(self.largest_error, largest)
-            before, needed = self.threshold, self.screening.safety * max(self.largest_error, at_least)
-            self.threshold = max(before, needed)
-        if needed > before:
-            log.debug("screening: the threshold rises from %.3f to %.3f", before, needed)
+            self.threshold = self.screening.safety * self.largest_error
 
 
 def _margins(logits: Float[Tensor, "pairs classes"]) -> Float[np.ndarray, " pairs"]:

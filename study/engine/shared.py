@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 import numpy as np
+import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
@@ -14,8 +15,9 @@ from study.engine.upward import UpwardPass, plan
 from study.subjects.classifier import Classifier
 from study.subjects.subject import Encoded
 
-HIDDEN_STATES = 4
-"""Numbers per token, in widths of the model, that the widest place of an upward pass holds at the most."""
+HIDDEN_STATES = 6
+"""Numbers per token, in widths of the model, that the widest place of an upward pass holds: its rows before and after,
+and where many masks part from one, what is added to each."""
 
 
 class SharedPass(Engine):
@@ -34,6 +36,8 @@ class SharedPass(Engine):
         """
         super().__init__(subject)
         self.workers = room.workers
+        if encoder.layers[0].out.weight.dtype != torch.float32:
+            self.name = f"{SharedPass.name}, bfloat16"
         self._pass = UpwardPass(encoder, subject.layout, room.tokens_at_once)
         self._most_tokens = room.tokens(4 * HIDDEN_STATES * encoder.width)
 

@@ -15,7 +15,7 @@ from study.subjects.beam import search
 from study.subjects.subject import Encoded
 from study.subjects.translator import Translator
 
-SENTENCES = {"cpu": 10, "cuda": 64}
+SENTENCES = {"cpu": 10, "gpu": 64}
 """Of a block at the most: more gain nothing on a CPU, and the longest search keeps the others waiting."""
 
 
@@ -40,7 +40,7 @@ class LockstepSearch(Engine):
         """Sentences of like length, as many as memory allows; parts of the tree of masks where it allows but one."""
         by_length = np.argsort([len(row.source) for row in rows], kind="stable")
         in_tree = tree_order(masks, self.subject.layout)
-        most = SENTENCES["cpu" if self.subject.device.type == "cpu" else "cuda"]
+        most = SENTENCES["cpu" if self.subject.device.type == "cpu" else "gpu"]
         blocks, first = [], 0
         while first < len(by_length):
             longest = len(rows[by_length[first : first + most][-1]].source)

@@ -82,11 +82,6 @@ class Plan:
     growth: Sequence[Growth]
     row: Int[np.ndarray, " P"]
 
-    @property
-    def most_rows(self) -> int:
-        """Rows at the widest place."""
-        return max(len(self.row), *(len(growth.parent) for growth in self.growth))
-
 
 def plan(
     masks: Bool[np.ndarray, "masks heads"], wanted: Bool[np.ndarray, "masks examples"], layout: HeadLayout

@@ -46,7 +46,7 @@ def test_memory_and_missing_pairs_change_nothing(memory: int) -> None:
     subject = translator("fsmt")
     rows, masks = subject.encode(sentences(7)), all_kinds_of_masks(subject.layout)[::4]
     expected = run(choose_engine(subject, Precision.float32, Screening()), rows, masks)
-    engine = LockstepSearch(subject, split_translator(subject.module, subject.gate), Room(1, memory, 1))
+    engine = LockstepSearch(subject, split_translator(subject.module, subject.gate), Room(1, memory, 1, workers=2))
     sizes = [block.size for block in engine.blocks(rows, masks)]
     assert sum(sizes) == len(rows) * len(masks)
     assert max(sizes) == 1 if memory == 1 else max(sizes) > 1
