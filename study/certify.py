@@ -112,7 +112,7 @@ def random_masks(layout: HeadLayout, number: int) -> Bool[np.ndarray, "masks hea
 
 
 @contextmanager
-def _columns_zeroed(subject: Subject, mask: Bool[np.ndarray, " heads"]) -> Iterator[None]:
+def columns_zeroed(subject: Subject, mask: Bool[np.ndarray, " heads"]) -> Iterator[None]:
     """The output projections' columns of the heads that are off set to zero within the block."""
     views = [subject.gate.site(head).head_columns(head.index) for head in subject.layout.changed(mask)]
     kept = [view.clone() for view in views]
@@ -126,7 +126,7 @@ def _columns_zeroed(subject: Subject, mask: Bool[np.ndarray, " heads"]) -> Itera
 
 
 def _with_columns_zeroed(subject: Subject, rows: Sequence[Encoded], mask: Bool[np.ndarray, " heads"]) -> Tensor:
-    with _columns_zeroed(subject, mask):
+    with columns_zeroed(subject, mask):
         return subject.response(rows, None)
 
 

@@ -1,6 +1,6 @@
 """The architectures that every stage is tested on: tiny models with random weights, and a tokenizer for them."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import torch
 import transformers as tf
@@ -109,3 +109,16 @@ def build(make: Callable[[], tf.PreTrainedModel], seed: int = 0) -> tf.PreTraine
             if parameter.dim() == 2:
                 torch.nn.init.normal_(parameter, std=0.3)
         return model
+
+
+class Numbers:
+    """A text processing whose words are token ids."""
+
+    def encode(self, text: str) -> tuple[int, ...]:
+        return (*map(int, text.split()), SPECIAL["eos_token_id"])
+
+    def encode_target(self, text: str) -> tuple[int, ...]:
+        return self.encode(text)
+
+    def decode(self, ids: Sequence[int]) -> str:
+        return " ".join(map(str, ids))

@@ -2,7 +2,6 @@
 
 import json
 import math
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -11,7 +10,7 @@ from benchmarks.run import PARTS
 from benchmarks.sizes import QUICK
 from benchmarks.table import Row, machine, write
 from benchmarks.translators import Translation
-from cases import TRANSLATORS, build
+from cases import TRANSLATORS, Numbers, build
 
 from study.data.examples import Examples
 from study.errors import MissingPackageError
@@ -42,19 +41,6 @@ def test_translation_gives_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
     assert row.ratio is not None
     assert row.bound is not None
     assert 1 < row.bound < 3
-
-
-class Numbers:
-    """Text made of token ids."""
-
-    def encode(self, text: str) -> tuple[int, ...]:
-        return (*map(int, text.split()), 3)
-
-    def encode_target(self, text: str) -> tuple[int, ...]:
-        return self.encode(text)
-
-    def decode(self, ids: Sequence[int]) -> str:
-        return " ".join(map(str, ids))
 
 
 def tiny_translation(folder: Path) -> Translation:

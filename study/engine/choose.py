@@ -12,10 +12,11 @@ import torch
 from jaxtyping import Bool
 
 from study.certify import NUM_MASKS, TOLERANCE, random_masks
-from study.engine.encoder import UnsplittableError, split_encoder
+from study.engine.encoder import split_encoder
 from study.engine.engine import Engine, OneMaskAtATime
 from study.engine.lockstep import largest_difference
 from study.engine.memory import Room
+from study.engine.parts import UnsplittableError
 from study.engine.screened import ScreenedPass
 from study.engine.seq2seq import split_translator
 from study.engine.shared import SharedPass

@@ -18,18 +18,9 @@ from torch.nn import functional
 from transformers import PreTrainedModel
 
 from study.engine.linear import Linear
-from study.errors import StudyError
+from study.engine.parts import ACTIVATIONS, Norm, UnsplittableError, norm_of, weights_of
 from study.gate import Gate
 from study.heads import AttentionKind
-
-ACTIVATIONS = {
-    "ReLU": "relu",
-    "GELUActivation": "gelu",
-    "NewGELUActivation": "gelu_tanh",
-    "GELUTanh": "gelu_tanh",
-    "PytorchGELUTanh": "gelu_tanh",
-}
-"""Activation modules of torch and transformers that the engine has."""
 
 PARTS = {
     "query": ("attention.self.query", "attention.q_lin"),
@@ -42,23 +33,6 @@ PARTS = {
     "output_norm": ("output.LayerNorm", "output_layer_norm"),
 }
 """Parts of a layer by the names of BERT (RoBERTa, ELECTRA, CamemBERT ...) and of DistilBERT."""
-
-
-class UnsplittableError(StudyError):
-    """A model is not of a form that the engine can take apart; the message says why."""
-
-
-@dataclass(frozen=True)
-class Norm:
-    """A layer norm."""
-
-    weight: Float[Tensor, " d"]
-    bias: Float[Tensor, " d"]
-    eps: float
-
-    def __call__(self, x: Float[Tensor, "... d"]) -> Float[Tensor, "... d"]:
-        """The normalised rows."""
-        return functional.layer_norm(x, self.weight.shape, self.weight, self.bias, self.eps)
 
 
 @dataclass(frozen=True)
@@ -153,7 +127,7 @@ def _layer(block: nn.Module, out: nn.Module, num_heads: int, head_size: int, dty
         raise UnsplittableError(f"{type(block).__name__} has the activation {type(parts['activation']).__name__}")
     scale = head_size**-0.5
     (query, query_bias), (key, key_bias), (value, value_bias) = (
-        _weights(parts[name]) for name in ("query", "key", "value")
+        weights_of(parts[name], name) for name in ("query", "key", "value")
     )
 
     def linear(weight: Tensor, bias: Tensor, activation: str | None = None) -> Linear:
@@ -166,13 +140,13 @@ def _layer(block: nn.Module, out: nn.Module, num_heads: int, head_size: int, dty
         key_weight=key.unflatten(0, (num_heads, head_size)),
         value_weight=value.unflatten(0, (num_heads, head_size)),
         value_bias=value_bias.view(num_heads, 1, head_size),
-        out=linear(*_weights(out)),
-        out_by_head=_weights(out)[0].T.to(dtype).unflatten(0, (num_heads, head_size)).contiguous(),
-        out_bias=_weights(out)[1],
-        attention_norm=_norm(parts["attention_norm"]),
-        up=linear(*_weights(parts["up"]), activation),
-        down=linear(*_weights(parts["down"])),
-        output_norm=_norm(parts["output_norm"]),
+        out=linear(*weights_of(out, "out")),
+        out_by_head=weights_of(out, "out")[0].T.to(dtype).unflatten(0, (num_heads, head_size)).contiguous(),
+        out_bias=weights_of(out, "out")[1],
+        attention_norm=norm_of(parts["attention_norm"], "attention_norm"),
+        up=linear(*weights_of(parts["up"], "up"), activation),
+        down=linear(*weights_of(parts["down"], "down")),
+        output_norm=norm_of(parts["output_norm"], "output_norm"),
     )
 
 
@@ -180,19 +154,6 @@ def _find(module: nn.Module, names: Sequence[str]) -> nn.Module | None:
     """The part of a module that has one of these names."""
     known = dict(module.named_modules())
     return next((known[name] for name in names if name in known), None)
-
-
-def _weights(linear: nn.Module | None) -> tuple[Tensor, Tensor]:
-    if not isinstance(linear, nn.Linear):
-        raise UnsplittableError(f"a {type(linear).__name__} stands where a Linear is expected")
-    weight = linear.weight.detach()
-    return weight, weight.new_zeros(len(weight)) if linear.bias is None else linear.bias.detach()
-
-
-def _norm(module: nn.Module | None) -> Norm:
-    if not isinstance(module, nn.LayerNorm) or module.weight is None or module.bias is None:
-        raise UnsplittableError(f"a {type(module).__name__} stands where a LayerNorm is expected")
-    return Norm(module.weight.detach(), module.bias.detach(), module.eps)
 
 
 def _embedding(base: nn.Module) -> Callable[[Tensor, Tensor | None], Tensor]:

@@ -17,8 +17,8 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from study.engine.encoder import ACTIVATIONS, Norm, UnsplittableError
 from study.engine.linear import Linear
+from study.engine.parts import ACTIVATIONS, Norm, UnsplittableError, norm_of, weights_of
 from study.gate import Gate
 from study.heads import AttentionKind
 
@@ -251,18 +251,11 @@ def _together(projections: Sequence[tuple[Tensor, Tensor]]) -> Linear:
 
 
 def _weights(module: nn.Module, name: str) -> tuple[Tensor, Tensor]:
-    linear = module.get_submodule(name)
-    if not isinstance(linear, nn.Linear):
-        raise UnsplittableError(f"{name} is a {type(linear).__name__}, not a Linear")
-    weight = linear.weight.detach()
-    return weight, weight.new_zeros(len(weight)) if linear.bias is None else linear.bias.detach()
+    return weights_of(module.get_submodule(name), name)
 
 
 def _norm(module: nn.Module, name: str) -> Norm:
-    norm = module.get_submodule(name)
-    if not isinstance(norm, nn.LayerNorm) or norm.weight is None or norm.bias is None:
-        raise UnsplittableError(f"{name} is a {type(norm).__name__}, not a LayerNorm with weight and bias")
-    return Norm(norm.weight.detach(), norm.bias.detach(), norm.eps)
+    return norm_of(module.get_submodule(name), name)
 
 
 def _embedding(side: nn.Module) -> Embedding:

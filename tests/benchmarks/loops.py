@@ -1,34 +1,20 @@
 """The other ways: plain transformers in a loop over masks, as anybody would write it, and as well as it can be."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
+from study.certify import columns_zeroed
 from study.subjects.classifier import Classifier
-from study.subjects.subject import Encoded, Subject
+from study.subjects.subject import Encoded
 
 from .measure import Way, clocked, fastest
 
 PUBLIC_BATCH = 32
 BATCHES = (4, 8, 16, 32, 64)
-
-
-@contextmanager
-def zeroed(subject: Subject, mask: Bool[np.ndarray, " heads"]) -> Iterator[None]:
-    """Turn heads off by setting their columns of the output projections to zero: it costs a pass nothing."""
-    views = [subject.gate.site(head).head_columns(head.index) for head in subject.layout.changed(mask)]
-    kept = [view.clone() for view in views]
-    try:
-        for view in views:
-            view.zero_()
-        yield
-    finally:
-        for view, weights in zip(views, kept, strict=True):
-            view.copy_(weights)
 
 
 def spread(masks: Bool[np.ndarray, "masks heads"], number: int) -> Bool[np.ndarray, "some heads"]:
@@ -78,7 +64,7 @@ class Loop:
     def predictions(self, mask: Bool[np.ndarray, " heads"]) -> Int[np.ndarray, " examples"]:
         """Of all examples under a mask."""
         found = np.zeros(self._number, dtype=np.int64)
-        with zeroed(self._subject, mask):
+        with columns_zeroed(self._subject, mask):
             for some, inputs in self._batches:
                 found[some] = self._subject.module(**inputs).logits.argmax(1).cpu().numpy()
         return found

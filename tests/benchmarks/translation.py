@@ -9,11 +9,12 @@ import numpy as np
 import torch
 from jaxtyping import Bool
 
+from study.certify import columns_zeroed
 from study.errors import MissingPackageError
 
 from .arithmetic import translation_bound
 from .engines import engine_of, single_heads_off, sweep
-from .loops import spread, zeroed
+from .loops import spread
 from .measure import Way, clocked, fastest, in_turns, repeated
 from .sizes import Sizes
 from .table import Row
@@ -90,7 +91,7 @@ def _generated(work: Translation, mask: Bool[np.ndarray, " heads"], batch: int) 
 
     @torch.inference_mode()
     def generate() -> None:
-        with zeroed(work.subject, mask):
+        with columns_zeroed(work.subject, mask):
             for ids, present in batches:
                 module.generate(
                     input_ids=ids,

@@ -5,6 +5,7 @@ import numpy as np
 import polars as pl
 import torch
 
+from study.certify import columns_zeroed
 from study.data.examples import Examples
 from study.heads import HeadLayout, stack
 from study.subjects.classifier import Classifier
@@ -55,13 +56,8 @@ def brute_force(subject: Classifier, rows: list[Encoded], masks: np.ndarray) -> 
     """One mask, one example at a time: the module alone, the columns of its output projections set to zero."""
     frames = []
     for i, mask in enumerate(masks):
-        views = [subject.gate.site(head).head_columns(head.index) for head in subject.layout.changed(mask)]
-        kept = [view.clone() for view in views]
-        for view in views:
-            view.zero_()
-        for j, row in enumerate(rows):
-            columns = subject.columns(subject.logits([row]), [row])
-            frames.append(pl.DataFrame({"mask": [i], "example": [j], **columns}))
-        for view, weights in zip(views, kept, strict=True):
-            view.copy_(weights)
+        with columns_zeroed(subject, mask):
+            for j, row in enumerate(rows):
+                columns = subject.columns(subject.logits([row]), [row])
+                frames.append(pl.DataFrame({"mask": [i], "example": [j], **columns}))
     return pl.concat(frames)

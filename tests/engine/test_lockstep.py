@@ -10,8 +10,8 @@ from cases import TRANSLATORS, build
 from transformers import PreTrainedModel
 
 from study.data.examples import Examples
-from study.engine.encoder import UnsplittableError
 from study.engine.lockstep import Lockstep, largest_difference
+from study.engine.parts import UnsplittableError
 from study.engine.seq2seq import split_translator
 from study.gate import Gate, find_sites
 from study.heads import HeadLayout

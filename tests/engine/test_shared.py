@@ -13,9 +13,10 @@ from hypothesis import strategies as st
 
 from study.config import compose, to_study
 from study.engine.choose import choose_engine
-from study.engine.encoder import UnsplittableError, split_encoder
+from study.engine.encoder import split_encoder
 from study.engine.engine import Engine, OneMaskAtATime
 from study.engine.memory import Room
+from study.engine.parts import UnsplittableError
 from study.engine.screened import ScreenedPass
 from study.engine.shared import SharedPass
 from study.errors import InputError

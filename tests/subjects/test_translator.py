@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 import sacrebleu
 import torch
-from cases import TRANSLATORS, build
+from cases import TRANSLATORS, Numbers, build
 from fairseq_files import WORDS, pre_norm, settings, write_checkpoint, write_dictionary, write_folder
 from sacremoses import MosesDetokenizer, MosesTokenizer
 
@@ -41,19 +41,6 @@ def loaded(folder: Path, **more: object) -> Translator:
     subject = source(folder, **more).load(CPU)
     assert isinstance(subject, Translator)
     return subject
-
-
-class Numbers:
-    """Text made of token ids."""
-
-    def encode(self, text: str) -> tuple[int, ...]:
-        return (*map(int, text.split()), 3)
-
-    def encode_target(self, text: str) -> tuple[int, ...]:
-        return self.encode(text)
-
-    def decode(self, ids: Sequence[int]) -> str:
-        return " ".join(map(str, ids))
 
 
 @pytest.mark.parametrize("architecture", list(TRANSLATORS))
