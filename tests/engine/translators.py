@@ -1,6 +1,5 @@
 """Tiny translators whose words are numbers, and sentences for them."""
 
-
 import cases
 import numpy as np
 
