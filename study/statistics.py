@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from enum import StrEnum
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Num
 from sacrebleu.metrics.bleu import BLEU as SacreBLEU
 
 
@@ -39,8 +39,8 @@ class Metric(ABC):
     signature: str
 
     @abstractmethod
-    def score(self, sums: Int[np.ndarray, "... statistics"]) -> Float[np.ndarray, "..."]:
-        """Corpus score of summed statistics."""
+    def score(self, sums: Num[np.ndarray, "... statistics"]) -> Float[np.ndarray, "..."]:
+        """Corpus score of summed statistics; sums may be weighted, so of any numbers."""
 
 
 class Accuracy(Metric):
@@ -52,7 +52,7 @@ class Accuracy(Metric):
     statistics = ("correct", "count")
     signature = "accuracy|percent"
 
-    def score(self, sums: Int[np.ndarray, "... 2"]) -> Float[np.ndarray, "..."]:
+    def score(self, sums: Num[np.ndarray, "... 2"]) -> Float[np.ndarray, "..."]:
         """100 x correct / count; NaN of no example."""
         with np.errstate(invalid="ignore"):
             return np.asarray(100.0 * sums[..., 0] / sums[..., 1])
@@ -83,7 +83,7 @@ class Bleu(Metric):
         rows = SacreBLEU()._extract_corpus_statistics(list(hypotheses), [list(references)])
         return np.asarray(rows, dtype=np.int64).reshape(-1, len(self.statistics))
 
-    def score(self, sums: Int[np.ndarray, "... 10"]) -> Float[np.ndarray, "..."]:
+    def score(self, sums: Num[np.ndarray, "... 10"]) -> Float[np.ndarray, "..."]:
         """BLEU (0-100) of summed statistics, equal to sacreBLEU's `compute_bleu` with `smooth_method="exp"`.
 
         A zero n-gram precision is smoothed to 100 / (2^k total) for the k-th zero; a corpus without a hypothesis

@@ -1,0 +1,132 @@
+"""The sample against loops over examples, and the words that it says."""
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from analysis import sample as sample_module
+from analysis.effects import head_effects
+from analysis.read import Domain, read_domain
+from analysis.sample import Sample
+from study.errors import InputError
+from study.statistics import Accuracy, MetricName
+
+KINDS = (MetricName.ACCURACY, MetricName.BLEU)
+
+
+def domain_of(make, name: MetricName = MetricName.ACCURACY, **options) -> Domain:
+    return read_domain(make(name, count=20, **options).folder)
+
+
+def statistics_of(domain: Domain, mask: str, example: str) -> np.ndarray:
+    row = domain.rows.filter(mask=mask, example=example).select(domain.metric.statistics)
+    return np.array(row.row(0), dtype=np.int64)
+
+
+def brute_force(domain: Domain, mask: str, examples: list[str]) -> float:
+    """The score of one mask on a list of examples, some of them several times."""
+    return float(domain.metric.score(np.sum([statistics_of(domain, mask, i) for i in examples], axis=0)))
+
+
+def members(domain: Domain, group: str) -> list[str]:
+    return domain.examples.filter(group=group)["example"].to_list()
+
+
+@pytest.mark.parametrize("name", KINDS)
+def test_weights_deletions_and_swaps_equal_loops_over_examples(make, name) -> None:
+    domain = domain_of(make, name)
+    full, off = "1" * len(domain.layout), "0" + "1" * (len(domain.layout) - 1)
+    sample = Sample.of(domain, masks=[off])
+    assert (sample.masks, sample.groups, sample.examples) == ((full, off), 7, 20)
+    assert sample.sizes.tolist() == [3, 3, 3, 3, 3, 3, 2]
+    weights = np.array([[2, 0, 1, 0, 1, 0, 3], [1] * 7])
+    drawn = [i for g, w in zip(sample.names, weights[0], strict=True) for i in members(domain, g) * int(w)]
+    found = sample.weighted(weights)
+    for at, mask in enumerate((full, off)):
+        assert found[0, at] == pytest.approx(brute_force(domain, mask, drawn), abs=1e-12)
+        assert found[1, at] == pytest.approx(sample.scores[at], abs=1e-12)
+        kept = [i for g in sample.names if g != "4" for i in members(domain, g)]
+        assert sample.without_each[4, at] == pytest.approx(brute_force(domain, mask, kept), abs=1e-12)
+    swap = np.array([[True, False, False, True, False, False, True], [False] * 7, [True] * 7])
+    first, second = (
+        domain.metric.score(
+            np.sum(
+                [
+                    statistics_of(domain, mask if swap[0, int(g)] else other, i)
+                    for g in sample.names
+                    for i in members(domain, g)
+                ],
+                axis=0,
+            )
+        )
+        for mask, other in ((full, off), (off, full))
+    )
+    effects = sample.swapped(swap)[:, 0]
+    assert effects == pytest.approx([first - second, sample.effects[0], -sample.effects[0]], abs=1e-12)
+
+
+def test_scores_are_those_of_the_effects_table_whatever_the_groups(make) -> None:
+    domain = domain_of(make, MetricName.BLEU)
+    table = head_effects(domain.rows, domain.layout, domain.metric)
+    scores = [Sample.of(domain, groups).scores for groups in ("auto", "example", "target")]
+    assert np.array_equal(scores[0], scores[1])
+    assert np.array_equal(scores[0], scores[2])
+    assert set(table["effect"]) <= set(Sample.of(domain).effects)
+
+
+@settings(deadline=None, max_examples=25)
+@given(st.integers(0, 2**32 - 1))
+def test_memory_and_precision_change_no_number(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    metric = Accuracy()
+    sums = rng.integers(0, 1 << int(rng.integers(1, 22)), (3, 5, 2))
+    sums[..., 1] += sums[..., 0] + 1
+    sample = Sample(("11", "01", "10"), metric, sums, np.ones(5, dtype=np.int64), tuple("abcde"))
+    weights = rng.multinomial(5, [0.2] * 5, size=4)
+    at_once, floats = sample.weighted(weights), sample.weighted(weights.astype(float))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(sample_module, "BYTES_AT_ONCE", 1)
+        assert np.array_equal(sample.weighted(weights), at_once)
+        assert np.array_equal(
+            Sample(sample.masks, metric, sums, sample.sizes, sample.names).without_each, sample.without_each
+        )
+    assert np.array_equal(floats, at_once)
+
+
+def test_words_for_a_person(make) -> None:
+    assert str(Sample.of(domain_of(make))) == "7 groups of 20 examples"
+    assert str(Sample.of(domain_of(make, MetricName.BLEU))) == "7 documents of 20 examples"
+    domain = domain_of(make, data="away")
+    assert str(Sample.of(domain, "example")) == "20 examples"
+    assert Sample.of(domain, "example").note == ""
+    pairs = Domain(**{**vars(domain), "examples": domain.examples.with_columns(text_2=pl.lit("x"))})
+    assert str(Sample.of(pairs)) == "7 premises of 20 examples"
+    assert str(Sample.of(pairs, "text_2")) == "1 group by text_2 of 20 examples"
+    alone = Domain(**{**vars(domain), "examples": domain.examples.drop("group")})
+    assert str(Sample.of(alone)) == "20 examples"
+    assert "no column says which examples belong together" in Sample.of(alone).note
+
+
+def test_what_cannot_be_sampled_is_said_in_words(make) -> None:
+    domain = domain_of(make)
+    with pytest.raises(InputError, match="no column 'genre' to group by: there are example, target, text_1, group"):
+        Sample.of(domain, "genre")
+    with pytest.raises(InputError, match="mask 0{16} has outcomes of 0 of the 20 examples"):
+        Sample.of(domain, masks=["0" * 16])
+    holes = domain.rows.with_columns(
+        correct=pl.when((pl.col("mask") == "1" * 16) & (pl.col("example") == "home-3")).then(None).otherwise("correct")
+    )
+    with pytest.raises(InputError, match="mask 1{16} has outcomes of 19 of the 20 examples"):
+        Sample.of(Domain(**{**vars(domain), "rows": holes}))
+    nameless = domain.examples.with_columns(group=pl.when(pl.col("group") == "1").then(None).otherwise("group"))
+    with pytest.raises(InputError, match="some examples have no 'group'"):
+        Sample.of(Domain(**{**vars(domain), "examples": nameless}))
+
+
+def test_the_order_of_rows_and_examples_changes_nothing(make) -> None:
+    domain = domain_of(make)
+    shuffled = Domain(**{**vars(domain), "rows": domain.rows.sample(fraction=1, shuffle=True, seed=3)})
+    masks = Sample.of(domain).masks
+    assert np.array_equal(Sample.of(domain, masks=masks).sums, Sample.of(shuffled, masks=masks).sums)
