@@ -54,7 +54,7 @@ def report(options: argparse.Namespace) -> None:
         correlations = analysis.correlation.filter(subject_id=subject_id)
         if correlations.height:
             console.print(correlation_table(correlations))
-    print(write_report(analysis, options.out or options.results / "analysis"))
+    print(write_report(analysis, options.out or options.results / "analysis", pdf=options.pdf))
 
 
 def summary_table(analysis: Analysis, subject_id: str) -> Table:
@@ -121,6 +121,7 @@ def _add_report(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--within", type=float, default=WITHIN, metavar="LOSS", help=f"loss of score that heads may cost ({WITHIN:g})"
     )
+    parser.add_argument("--pdf", action="store_true", help="write every figure as PDF too, for a paper")
     parser.set_defaults(run=report)
 
 

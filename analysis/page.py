@@ -262,4 +262,5 @@ def _scatters(effects: pl.DataFrame, correlation: Sequence[Row], folder: str) ->
             continue
         labels = (a["domain"][0], b["domain"][0])
         name = f"{folder}/figure2-{slug(labels[0])}-{slug(labels[1])}"
-        yield figures.scatter(both, labels, a["unit"][0], row["pearson"], name)
+        r = "no correlation" if row["pearson"] is None else f"r = {row['pearson']:.2f}"
+        yield figures.scatter(both, labels, a["unit"][0], f"{r}, {both.height} heads", name)

@@ -55,8 +55,13 @@ def analyse(results: Results, *, within: float = WITHIN) -> Analysis:
     return Analysis(results, table, correlation(table), base, points, curve_summary(points, within), taylor_)
 
 
-def write_report(analysis: Analysis, out: Path) -> Path:
+def write_report(analysis: Analysis, out: Path, *, pdf: bool = False) -> Path:
     """Write `tables/`, `figures/` and `report/index.html` under `out`, replacing files of the same names.
+
+    Args:
+        analysis: what is reported.
+        out: folder to write to.
+        pdf: write every figure as PDF besides.
 
     Returns:
         The path of the page.
@@ -74,7 +79,7 @@ def write_report(analysis: Analysis, out: Path) -> Path:
     try:
         for name, table in every.items():
             tables.write(table, out / "tables", name)
-        _write_figures(subjects, out / "figures")
+        _write_figures(subjects, out / "figures", pdf)
         path = out / "report" / "index.html"
         with whole_file(path) as draft:
             draft.write_text(page.render(analysis.results, subjects), encoding="utf-8")
@@ -83,10 +88,13 @@ def write_report(analysis: Analysis, out: Path) -> Path:
     return path
 
 
-def _write_figures(subjects: list[SubjectView], folder: Path) -> None:
+def _write_figures(subjects: list[SubjectView], folder: Path, pdf: bool) -> None:
     drawings: list[Drawing] = [drawing for subject in subjects for drawing in subject.drawings]
     for subject in {folder / drawing.name.split("/")[0] for drawing in drawings}:
         shutil.rmtree(subject, ignore_errors=True)  # figures of domains that were dropped would look current
     for drawing in drawings:
         with whole_file(folder / f"{drawing.name}.svg") as draft:
             draft.write_text(drawing.file, encoding="utf-8")
+        if pdf:
+            with whole_file(folder / f"{drawing.name}.pdf") as draft:
+                draft.write_bytes(drawing.pdf())

@@ -1,6 +1,8 @@
 """Numbers and names as people read them: on the page, in figures and on the terminal."""
 
 import re
+from collections.abc import Mapping
+from typing import Any
 
 KIND_NAMES = {
     "encoder_self": "encoder self-attention",
@@ -30,3 +32,9 @@ def score(value: float, metric: str) -> str:
 def slug(text: str) -> str:
     """Text as part of a file name."""
     return re.sub(r"[^\w.-]+", "-", text).strip("-")
+
+
+def interval(row: Mapping[str, Any], side: str = "") -> str:
+    """` (−0.80 to −0.21)` from the columns low and high, or low_a and high_a ...; nothing where there are none."""
+    low, high = (row.get(f"{name}_{side}" if side else name) for name in ("low", "high"))
+    return "" if low is None or high is None else f" ({signed(low)} to {signed(high)})"

@@ -7,6 +7,7 @@ import pytest
 from analysis import figures
 from analysis.correlation import matched
 from analysis.effects import effects
+from analysis.figures import drawing, heat_maps
 from analysis.read import read_domain
 from study.heads import AttentionKind
 from study.statistics import MetricName
@@ -24,27 +25,27 @@ def drawings(table: pl.DataFrame) -> dict[str, figures.Drawing]:
     alone, none = encoder.filter(measure="all_but_one"), encoder.filter(measure="no_head")
     return {
         "distribution": figures.distribution(ablation, "f/1"),
-        "scatter": figures.scatter(matched(ablation, ablation), ("a<b", "c"), "BLEU", 1.0, "f/2"),
+        "scatter": figures.scatter(matched(ablation, ablation), ("a<b", "c"), "BLEU", "r = 1.00, 36 heads", "f/2"),
         "heat_map": figures.heat_map(encoder.filter(measure="ablation"), [4, 4, 4], 2.0, "f/heat"),
         "one_head": figures.one_head_against_none(alone, none, "f/one"),
     }
 
 
-def text(drawing: figures.Drawing) -> str:
-    return " ".join(node.text or "" for node in ElementTree.fromstring(drawing.file).iter(f"{SVG}text"))
+def text(drawn: figures.Drawing) -> str:
+    return " ".join(node.text or "" for node in ElementTree.fromstring(drawn.file).iter(f"{SVG}text"))
 
 
 def test_every_figure_is_well_formed_and_takes_the_colour_of_the_page(table):
-    for drawing in drawings(table).values():
-        root = ElementTree.fromstring(drawing.file)
+    for drawn in drawings(table).values():
+        root = ElementTree.fromstring(drawn.file)
         assert root.tag == f"{SVG}svg"
-        assert root.get("aria-label") == drawing.title
-        assert figures.INK not in drawing.svg
-        assert "currentColor" in drawing.svg
-        assert "date" not in drawing.svg.lower()
+        assert root.get("aria-label") == drawn.title
+        assert drawing.INK not in drawn.svg
+        assert "currentColor" in drawn.svg
+        assert "date" not in drawn.svg.lower()
         ids = [node.get("id") for node in root.iter() if node.get("id")]
         assert len(ids) == len(set(ids))
-        references = re.findall(r'url\(#([^)]*)\)|href="#([^"]*)"', drawing.svg)
+        references = re.findall(r'url\(#([^)]*)\)|href="#([^"]*)"', drawn.svg)
         assert {a or b for a, b in references} <= set(ids)
 
 
@@ -64,8 +65,8 @@ def test_the_same_numbers_give_the_same_bytes(table):
 
 def test_heat_map_has_a_cell_for_each_head_with_its_number(table):
     encoder = table.filter(measure="ablation", kind="encoder_self").filter(pl.col("head") != 3)
-    drawing = figures.heat_map(encoder, [4, 4, 4], 2.0, "h")
-    tips = [node.text for node in ElementTree.fromstring(drawing.svg).iter(f"{SVG}title")]
+    drawn = figures.heat_map(encoder, [4, 4, 4], 2.0, "h")
+    tips = [node.text for node in ElementTree.fromstring(drawn.svg).iter(f"{SVG}title")]
     assert len(tips) == 12
     row = encoder.row(by_predicate=(pl.col("layer") == 1) & (pl.col("head") == 2), named=True)
     assert f"layer 2, head 3: {row['effect']:+.2f} BLEU".replace("-", "−") in tips
@@ -73,11 +74,11 @@ def test_heat_map_has_a_cell_for_each_head_with_its_number(table):
 
 
 def test_colours_are_symmetric_and_clear_at_zero():
-    clear, harm, gain = (figures.DIVERGING(value) for value in (0.5, 0.0, 1.0))
+    clear, harm, gain = (heat_maps.DIVERGING(value) for value in (0.5, 0.0, 1.0))
     assert clear[3] == pytest.approx(0, abs=1e-6)
     assert (harm[3], gain[3]) == pytest.approx((1, 1))
-    assert harm[:3] == pytest.approx(figures.HARM)
-    assert gain[:3] == pytest.approx(figures.GAIN)
+    assert harm[:3] == pytest.approx(heat_maps.HARM)
+    assert gain[:3] == pytest.approx(heat_maps.GAIN)
 
 
 def test_colour_limit_is_the_98th_percentile_of_sizes_and_never_zero():
@@ -89,6 +90,14 @@ def test_colour_limit_is_the_98th_percentile_of_sizes_and_never_zero():
 
 def test_constant_effects_and_one_kind_draw(table):
     flat = table.with_columns(effect=pl.lit(0.0), score=pl.col("base_score"))
-    for drawing in drawings(flat).values():
-        ElementTree.fromstring(drawing.svg)
-    assert list(figures.KIND_COLOURS) == list(map(str, AttentionKind))
+    for drawn in drawings(flat).values():
+        ElementTree.fromstring(drawn.svg)
+    assert list(drawing.KIND_COLOURS) == list(map(str, AttentionKind))
+
+
+def test_pdf_has_its_fonts_embedded_and_is_the_same_each_time(table):
+    pdf = drawings(table)["distribution"].pdf()
+    assert pdf.startswith(b"%PDF-")
+    assert b"/FontFile2" in pdf
+    assert b"/Type3" not in pdf
+    assert drawings(table)["distribution"].pdf() == pdf

@@ -1,0 +1,18 @@
+"""Figures, each of a small panel, as SVG for the page and PDF for a paper."""
+
+from analysis.figures.curves import pruning_curves
+from analysis.figures.distributions import distribution
+from analysis.figures.drawing import Drawing
+from analysis.figures.heat_maps import colour_limit, heat_map
+from analysis.figures.layers import one_head_against_none
+from analysis.figures.scatters import scatter
+
+__all__ = [
+    "Drawing",
+    "colour_limit",
+    "distribution",
+    "heat_map",
+    "one_head_against_none",
+    "pruning_curves",
+    "scatter",
+]

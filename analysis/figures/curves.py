@@ -1,0 +1,54 @@
+"""Figures 3 and 4: the score over the share of heads removed."""
+
+import polars as pl
+
+from analysis.figures.drawing import (
+    DASHED,
+    INK,
+    KIND_COLOURS,
+    LEGEND_BELOW,
+    LINES,
+    Drawing,
+    draw,
+    panel,
+    styled,
+)
+from analysis.words import KIND_LABELS, SCORE_NAMES
+
+ORDER_COLOURS = {
+    "importance": "#2f86c9",
+    "ablation": "#d9772b",
+    "ablation_loss": "#b5487f",
+    "random": "#8a8f96",
+    "oracle": "#1f9e77",
+    "reestimated": "#7a5cc0",
+    "file": "#8c6d31",
+}
+
+
+def pruning_curves(curves: pl.DataFrame, by: str, title: str, name: str) -> Drawing:
+    """Figures 3 and 4: the score over the share of heads removed, one domain.
+
+    Args:
+        curves: as `curves.mean_curves` gives them; where several seeds are one, a band from the lowest to the highest.
+        by: the column that a line is drawn for each value of: `curve` (figure 3) or `kinds` (figure 4).
+        title: of the panel.
+        name: of the drawing.
+    """
+    metric, base = curves["metric"][0], curves["base_score"][0]
+    drawn: dict[str, int] = {}
+    with styled():
+        figure, axes = panel(4.1, 3.3)
+        axes.axhline(base, color=INK, linewidth=0.8, linestyle=DASHED, alpha=0.6, zorder=0)
+        for (value,), line in curves.group_by(by, maintain_order=True):
+            colour = KIND_COLOURS.get(str(value)) or ORDER_COLOURS[line["order"][0]]
+            style = LINES[drawn.setdefault(colour, 0) % len(LINES)]
+            drawn[colour] += 1
+            percent = 100 * line["share"]
+            if line["curves"].max() > 1:  # type: ignore[reportOptionalOperand]
+                axes.fill_between(percent, line["low"], line["high"], color=colour, alpha=0.2, linewidth=0)
+            label = KIND_LABELS.get(str(value), str(value))
+            axes.plot(percent, line["score"], color=colour, linestyle=style, marker="o", markersize=2.5, label=label)
+        axes.set(title=title, xlabel="heads removed (%)", ylabel=SCORE_NAMES[metric], xlim=(-2, 102))
+        figure.legend(ncols=2, handlelength=2, **LEGEND_BELOW)
+        return draw(figure, name, f"Score over the share of heads removed, {title}")

@@ -1,0 +1,77 @@
+"""Figure 1: how many heads leave which score when each is removed alone."""
+
+import numpy as np
+import polars as pl
+from matplotlib.colors import to_rgba
+from matplotlib.patches import Patch
+from matplotlib.ticker import MaxNLocator
+
+from analysis.figures.drawing import DASHED, INK, KIND_COLOURS, LEGEND_BELOW, Drawing, draw, kinds_of, panel, styled
+from analysis.words import KIND_LABELS, SCORE_NAMES
+
+PALE = 0.3
+"""Opacity of heads whose effect is not significant."""
+
+
+def distribution(ablation: pl.DataFrame, name: str) -> Drawing:
+    """Figure 1 of one domain; the base score is a line, and heads of significant effect are solid, others pale.
+
+    Args:
+        ablation: single-head effects of one domain; a column `significant`, where there is one, says which are.
+        name: of the drawing.
+    """
+    metric, domain, base = ablation["metric"][0], ablation["domain"][0], ablation["base_score"][0]
+    kinds, tested = kinds_of(ablation), "significant" in ablation.columns
+    groups = [(kind, sure) for kind in kinds for sure in ((True, False) if tested else (True,))]
+    with styled():
+        figure, axes = panel(4.1, 2.6)
+        scores = [_scores(ablation, kind, sure, tested) for kind, sure in groups]
+        axes.hist(
+            scores,
+            bins=_bins(np.concatenate([*scores, [base]])),
+            stacked=True,
+            color=[to_rgba(KIND_COLOURS[kind], 1 if sure else PALE) for kind, sure in groups],
+            edgecolor=[KIND_COLOURS[kind] for kind, _ in groups],
+            linewidth=0.6,
+        )
+        axes.axvline(base, color=INK, linewidth=1, linestyle=DASHED)
+        axes.margins(y=0.16)
+        left = base > np.mean(axes.get_xlim())
+        axes.annotate(
+            f"base {base:.2f}",
+            (base, 1),
+            xycoords=("data", "axes fraction"),
+            xytext=(-4 if left else 4, -2),
+            textcoords="offset points",
+            ha="right" if left else "left",
+            va="top",
+        )
+        axes.set(title=domain, xlabel=f"{SCORE_NAMES[metric]} with one head removed", ylabel="heads")
+        axes.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))
+        handles = _legend(kinds, tested)
+        if handles:
+            figure.legend(handles=handles, ncols=3, handlelength=1, **LEGEND_BELOW)
+        return draw(figure, name, f"Distribution of scores on {domain} with one head removed")
+
+
+def _scores(ablation: pl.DataFrame, kind: str, sure: bool, tested: bool) -> np.ndarray:
+    heads = ablation.filter(pl.col("kind") == kind)
+    return (heads.filter(pl.col("significant") == sure) if tested else heads)["score"].to_numpy()
+
+
+def _legend(kinds: list[str], tested: bool) -> list[Patch]:
+    """The kinds, where there are several, then what solid and pale mean, where effects were tested."""
+    shown = [Patch(color=KIND_COLOURS[kind], label=KIND_LABELS[kind]) for kind in kinds] if len(kinds) > 1 else []
+    if tested:
+        colour = INK if len(kinds) > 1 else KIND_COLOURS[kinds[0]]
+        shown += [
+            Patch(facecolor=to_rgba(colour, alpha), edgecolor=colour, linewidth=0.6, label=label)
+            for alpha, label in ((1, "significant"), (PALE, "not significant"))
+        ]
+    return shown
+
+
+def _bins(scores: np.ndarray) -> list[float]:
+    """Bin edges for about 30 bars, also when all scores are the same."""
+    low, high = float(scores.min()), float(scores.max())
+    return np.linspace(low, high, 31).tolist() if high > low else [low - 0.5, low + 0.5]
