@@ -5,11 +5,13 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 RESULTS ?= results
 FAIRSEQ := ve-fairseq==0.12.3
+SLURM_FOLDER ?= /tmp/sixteen-heads-slurm
+SLURM_PACKAGES := munge slurmctld slurmd slurm-client slurmdbd mariadb-server-core mariadb-client-core
 
-.PHONY: help install study test bench check format lock clean
+.PHONY: help install study test test-slurm slurm slurm-packages bench check format lock clean
 
 help:  ## say what there is to make
-	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 12
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 install: $(VENV)/.installed  ## make .venv with everything that the lock file pins
 
@@ -29,6 +31,16 @@ study: install  ## the embedded study: two made languages, every head, and a pag
 
 test: install  ## the tests; nothing else is needed
 	$(BIN)/pytest -q
+
+test-slurm: install  ## the tests that need a real SLURM: brings one up on this machine (root, see slurm-packages)
+	HEADS_SLURM=$(SLURM_FOLDER) $(BIN)/pytest -q tests/slurm
+
+slurm: install  ## a shell in a small SLURM of this machine (COMMAND="make study LAUNCHER=slurm": a command)
+	@HEADS_SLURM=$(SLURM_FOLDER) $(BIN)/python tests/slurm/cluster.py $(COMMAND)
+
+slurm-packages:  ## Debian's packages of SLURM, for the two above; as root
+	apt-get update -qq
+	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(SLURM_PACKAGES) >/dev/null
 
 bench: install  ## how fast the engine is, side by side with other ways (PART=name: one part); under twenty minutes
 	$(BIN)/python -m tests.benchmarks $(PART) --json $(RESULTS)/benchmarks.json
