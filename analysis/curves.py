@@ -74,7 +74,13 @@ def curve_points(domain: Domain) -> pl.DataFrame:
 def in_words(curve: Curve, data: str) -> str:
     """The order of a curve and what is unusual about it; random orders of all seeds have one name."""
     options: Mapping[str, Any] = curve.options
-    usual = {"estimator": "paper", "normalisation": "layer_l2", "average": "examples", "steps": "paper"}
+    usual = {
+        "estimator": "paper",
+        "normalisation": "layer_l2",
+        "average": "examples",
+        "loss": "plain",
+        "steps": "paper",
+    }
     unusual = [f"{name} {options[name]}" for name, value in usual.items() if options.get(name, value) != value]
     unusual += [f"from {options['data']}"] if options.get("data", data) != data else []
     unusual += [str(options["file"])] if "file" in options else []

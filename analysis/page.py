@@ -17,6 +17,7 @@ from analysis.read import Domain, Results
 from analysis.words import KIND_LABELS, KIND_NAMES, score, signed, slug
 from study.heads import AttentionKind
 from study.importance import Estimator
+from study.loss import PLAIN
 
 Row = dict[str, Any]
 
@@ -201,8 +202,15 @@ def _domain_view(
         one_head_left=Grid.of(layers, "kind", [kind for kind, _ in _by_kind(layers)]),
         curves=tuple(cuts["curves"].filter(mine).rows(named=True)),
         curve_drawings=tuple(_curve_drawings(cuts["points"].filter(mine), label, folder)),
-        taylor=tuple(cuts["taylor"].filter(mine & (pl.col("estimator") == str(Estimator.paper))).rows(named=True)),
+        taylor=_papers_importance(cuts["taylor"].filter(mine)),
     )
+
+
+def _papers_importance(taylor: pl.DataFrame) -> tuple[Row, ...]:
+    """The rows of the paper's estimator, of the plain loss where its gradients are stored."""
+    rows = taylor.filter(pl.col("estimator") == str(Estimator.paper))
+    plain = rows.filter(pl.col("loss") == str(PLAIN))
+    return tuple((rows if plain.is_empty() else plain).rows(named=True))
 
 
 def _curve_drawings(points: pl.DataFrame, label: str, folder: str) -> Iterable[Drawing]:

@@ -16,9 +16,10 @@ from analysis.provenance import provenance
 from study.curves import Curve, read_curves
 from study.errors import InputError, StudyError
 from study.heads import HeadLayout, mask_key, parse_mask
+from study.loss import Loss
 from study.setting import SETTING_FILE, SettingError, read_setting
 from study.statistics import Metric, MetricName, metric
-from study.store import EXAMPLES_FILE, Table, read_parts, tolerance
+from study.store import EXAMPLES_FILE, Table, read_parts, stored_losses, tolerance
 
 log = logging.getLogger(__name__)
 
@@ -46,7 +47,8 @@ class Domain:
         close_calls: rows computed twice with another outcome, all within the tolerance of the store.
         left_out: what the folder holds and `rows` does not, in words.
         provenance: what was stored with the parts (devices, versions ...): the distinct values of each entry.
-        gradients: gradient rows of the full mask on these examples; empty where importance was not measured.
+        gradients: by loss, gradient rows on these examples of the masks that have all of them, the full one among
+            them; none where importance was not measured.
         curves: which masks form a pruning curve.
     """
 
@@ -62,7 +64,7 @@ class Domain:
     close_calls: int = 0
     left_out: tuple[str, ...] = ()
     provenance: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    gradients: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema={"mask": pl.String}))
+    gradients: Mapping[Loss, pl.DataFrame] = field(default_factory=dict)
     curves: tuple[Curve, ...] = ()
 
     @property
@@ -191,7 +193,7 @@ def read_domain(folder: Path, limit: int | None = None) -> Domain:
         close_calls=outcomes.close_calls,
         left_out=tuple(left_out),
         provenance=provenance(folder),
-        gradients=_gradients(folder, layout, evaluated, tolerance(setting["precision"])),
+        gradients=_gradients(folder, layout, evaluated),
         curves=curves,
     )
 
@@ -286,10 +288,15 @@ def _cut(curves: Sequence[Curve], complete: Collection[str]) -> Iterator[str]:
         yield f"pruning curves that lack outcomes are not drawn: {len(cut)} of {len(curves)} ({orders})"
 
 
-def _gradients(folder: Path, layout: HeadLayout, evaluated: pl.Series, within: float) -> pl.DataFrame:
-    rows = read_parts(folder, Table.GRADIENTS, within=within).rows
-    full = pl.col("mask") == mask_key(layout.full())
-    return rows.filter(full & pl.col("example").is_in(evaluated.to_list()))
+def _gradients(folder: Path, layout: HeadLayout, evaluated: pl.Series) -> dict[Loss, pl.DataFrame]:
+    """Of those of the evaluated examples that the full mask has."""
+    full, found = mask_key(layout.full()), {}
+    for loss in stored_losses(folder):
+        rows = read_parts(folder, Table.gradients(loss)).rows.filter(pl.col("example").is_in(evaluated.implode()))
+        examples = rows.filter(pl.col("mask") == full)["example"]
+        if examples.len():
+            found[loss], _ = complete_masks(rows, examples)
+    return found
 
 
 def _mask_name(key: str, layout: HeadLayout) -> str:

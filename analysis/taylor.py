@@ -6,6 +6,7 @@ document) stay together, as a bootstrap would add the sampling noise a second ti
 """
 
 from collections.abc import Callable, Iterator
+from itertools import product
 
 import numpy as np
 import polars as pl
@@ -15,6 +16,9 @@ from scipy import stats
 from analysis.read import Domain
 from study.heads import AttentionKind, mask_key
 from study.importance import Estimator, Normalisation, importance
+from study.loss import PLAIN, Loss
+from study.scores import mask_scores
+from study.statistics import Metric
 
 ALL_KINDS = "all"
 BLOCKS = 20
@@ -28,6 +32,7 @@ SCHEMA = {
     "subject_id": pl.String,
     "domain": pl.String,
     "setting_id": pl.String,
+    "loss": pl.String,
     "estimator": pl.String,
     "normalisation": pl.String,
     "cost": pl.String,
@@ -46,33 +51,41 @@ def taylor(domain: Domain) -> pl.DataFrame:
     """Spearman's correlation of importance with what removing each head costs; no rows where either was not measured.
 
     Returns:
-        Columns of the domain; estimator, normalisation (none and within layers), cost (in `score`, or in `loss` where
-        it is stored), kind ("all" or an attention kind), heads, n (examples), spearman, low, high (95 %; null where a
-        correlation does not exist).
+        Columns of the domain; loss (whose gradients), estimator, normalisation (none and within layers), cost (in
+        `score`, or in `loss` where that was measured with heads off), kind ("all" or an attention kind), heads,
+        n (examples), spearman, low, high (95 %; null where a correlation does not exist).
     """
-    layout = domain.layout
-    off = [mask_key(layout.without([head])) for head in layout.heads]
-    measured = set(domain.rows["mask"])
-    at = np.array([i for i, key in enumerate(off) if key in measured], dtype=int)
-    if domain.gradients.is_empty() or len(at) < FEWEST:
-        return pl.DataFrame(schema=SCHEMA)
-    examples = domain.gradients["example"]
-    outcomes = domain.rows.filter(pl.col("example").is_in(examples.implode()))
-    outcomes = outcomes.filter(pl.col("mask").is_in([mask_key(layout.full()), *off]))
-    block = _blocks(domain, examples)
-    parts = [(outcomes.join(part, on="example"), domain.gradients.join(part, on="example")) for part in block]
-    costs = ["score", *(["loss"] if "loss" in outcomes.columns else [])]
-    rows = []
-    for cost in costs:
-        harm = [_harm(out, domain, off, at, cost) for out, _ in parts]
-        for estimator in Estimator:
-            for normalisation in (Normalisation.none, Normalisation.layer_l2):
-                values = [importance(gradients, layout, estimator, normalisation)[at] for _, gradients in parts]
-                for kind, where in _kinds(domain, at):
-                    found = _jackknifed([_spearman(v[where], h[where]) for v, h in zip(values, harm, strict=True)])
-                    names = (*domain.identity.values(), str(estimator), str(normalisation), cost, kind)
-                    rows.append((*names, int(where.sum()), examples.len(), *found))
+    rows = [row for loss, gradients in domain.gradients.items() for row in _rows(domain, loss, gradients)]
     return pl.DataFrame(rows, schema=SCHEMA, orient="row")
+
+
+def _rows(domain: Domain, loss: Loss, gradients: pl.DataFrame) -> Iterator[tuple[object, ...]]:
+    layout = domain.layout
+    full, off = mask_key(layout.full()), [mask_key(layout.without([head])) for head in layout.heads]
+    of_full = gradients.filter(pl.col("mask") == full)
+    blocks = _blocks(domain, of_full["example"])
+    for cost, truth in _truths(domain, loss, gradients).items():
+        measured = set(truth["mask"])
+        at = np.array([i for i, key in enumerate(off) if key in measured], dtype=int)
+        if len(at) < FEWEST:
+            continue
+        alone = truth.filter(pl.col("mask").is_in([full, *off]))
+        harm = [
+            _harm(alone.join(part, on="example"), domain.metric, full, [off[i] for i in at], cost) for part in blocks
+        ]
+        parts = [of_full.join(part, on="example") for part in blocks]
+        for estimator, normalisation in product(Estimator, (Normalisation.none, Normalisation.layer_l2)):
+            values = [importance(part, layout, estimator, normalisation)[at] for part in parts]
+            for kind, where in _kinds(domain, at):
+                found = _jackknifed([_spearman(v[where], h[where]) for v, h in zip(values, harm, strict=True)])
+                names = (*domain.identity.values(), str(loss), str(estimator), str(normalisation), cost, kind)
+                yield (*names, int(where.sum()), of_full.height, *found)
+
+
+def _truths(domain: Domain, loss: Loss, gradients: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    """By cost, the rows that say what each mask costs: a classifier's outcomes hold the plain loss as well."""
+    has_loss = loss == PLAIN and "loss" in domain.rows.columns
+    return {"score": domain.rows, "loss": domain.rows if has_loss else gradients}
 
 
 def _blocks(domain: Domain, examples: pl.Series) -> list[pl.DataFrame]:
@@ -87,17 +100,13 @@ def _blocks(domain: Domain, examples: pl.Series) -> list[pl.DataFrame]:
     return [every, *(every.filter(block != i) for i in range(count))]
 
 
-def _harm(outcomes: pl.DataFrame, domain: Domain, off: list[str], at: np.ndarray, cost: str) -> Heads:
-    """By how much the score falls, or the loss rises, without each head that was measured."""
-    columns = [pl.col("loss").cast(pl.Float64).mean()] if cost == "loss" else [pl.col(domain.metric.statistics).sum()]
-    sums = outcomes.group_by("mask").agg(*columns)
+def _harm(rows: pl.DataFrame, metric: Metric, full: str, off: list[str], cost: str) -> Heads:
+    """By how much the score falls, or the mean loss rises, without each head."""
     if cost == "loss":
-        value, sign = sums["loss"].to_numpy(), 1.0
-    else:
-        value, sign = domain.metric.score(sums.select(domain.metric.statistics).to_numpy()), -1.0
-    found = dict(zip(sums["mask"], value, strict=True))
-    base = found[mask_key(domain.layout.full())]
-    return np.array([sign * (found[off[i]] - base) for i in at])
+        values = dict(rows.group_by("mask").agg(pl.col("loss").cast(pl.Float64).mean()).iter_rows())
+        return np.array([values[mask] - values[full] for mask in off])
+    values = dict(mask_scores(rows, metric).select("mask", "score").iter_rows())
+    return np.array([values[full] - values[mask] for mask in off])
 
 
 def _kinds(domain: Domain, at: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:

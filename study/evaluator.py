@@ -8,7 +8,7 @@ is the engine's business.
 import logging
 import time
 from collections.abc import Callable, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -19,6 +19,7 @@ from study.curves import Curve, read_curves, write_curve
 from study.data.examples import Examples
 from study.errors import InputError
 from study.heads import HeadLayout, mask_key, parse_mask, stack
+from study.loss import PLAIN, Loss
 from study.progress import progress
 from study.scores import Stored, read_elsewhere
 from study.setting import Setting
@@ -97,18 +98,19 @@ class Evaluator:
         """
         return self._rows(masks, Table.OUTCOMES)
 
-    def gradients(self, masks: Bool[np.ndarray, "masks heads"]) -> pl.DataFrame:
+    def gradients(self, masks: Bool[np.ndarray, "masks heads"], loss: Loss = PLAIN) -> pl.DataFrame:
         """Gradient rows of these masks on all examples, computing those that are not stored.
 
         Args:
             masks: as of `outcomes`; usually the full mask alone.
+            loss: what is differentiated.
 
         Returns:
             One row for each mask and example: `mask`, `example`, `loss` (nats), and two arrays with a number for each
             head in the order of `layout.heads`: `gradient`, the signed dL(x)/dxi_h, and `token_gradient`, the sum over
             tokens of |Att_h,t . dL/dAtt_h,t|; `source_tokens` and `target_tokens`.
         """
-        return self._rows(masks, Table.GRADIENTS)
+        return self._rows(masks, Table.gradients(loss))
 
     def _rows(self, masks: Bool[np.ndarray, "masks heads"], table: Table) -> pl.DataFrame:
         if masks.dtype != bool or masks.ndim != 2 or masks.shape[1] != len(self.layout):
@@ -122,22 +124,23 @@ class Evaluator:
         wanted = self._wanted(keys)
         return wanted.join(self._store.read(table).rows, on=["mask", "example"], how="inner", maintain_order="left")
 
-    def stored(self) -> Stored:
-        """What is stored of the whole view by now; computes nothing."""
-        outcomes, gradients = (self._store.read(table).rows for table in (Table.OUTCOMES, Table.GRADIENTS))
-        return Stored(self.setting.data, self.layout, self.metric, self.whole.ids, outcomes, gradients)
+    def stored(self, loss: Loss = PLAIN) -> Stored:
+        """What is stored of the whole view by now, gradients of one loss; computes nothing."""
+        outcomes, gradients = (self._store.read(table).rows for table in (Table.OUTCOMES, Table.gradients(loss)))
+        return Stored(self.setting.data, self.layout, self.metric, self.whole.ids, loss, outcomes, gradients)
 
-    def stored_elsewhere(self, data: str, table: Table) -> Stored | None:
+    def stored_elsewhere(self, data: str, table: Table, loss: Loss = PLAIN) -> Stored | None:
         """What is stored of this subject on other data; None where nothing is.
 
         Args:
             data: name of the data set, as its folder in the results; `NAME/SETTING_ID` where one name has several.
             table: the answers are of the examples that the full mask has in it.
+            loss: whose gradients.
 
         Raises:
             InputError: when there are several settings of that name.
         """
-        return read_elsewhere(self._store.folder.parent.parent, data, self.setting, self.layout, table)
+        return read_elsewhere(self._store.folder.parent.parent, data, self.setting, self.layout, table, loss)
 
     def keep(self, curve: Curve) -> None:
         """Write which masks form a pruning curve, beside the rows."""
@@ -174,11 +177,11 @@ class Evaluator:
         wanted = np.zeros((len(masks), len(encoded)), dtype=bool)
         for row, positions in zip(wanted, missing.values(), strict=True):
             row[positions] = True
-        run = self.engine.run if table is Table.OUTCOMES else self.engine.run_gradients
+        run = self.engine.run if table.loss is None else partial(self.engine.run_gradients, loss=table.loss)
         pending: list[pl.DataFrame] = []
         since = time.monotonic()
-        name, what = f"{self.setting.model} on {self.setting.data}", table.name.lower()
-        with progress(name, int(wanted.sum()), f"{what} (masks × examples)") as advance:
+        name = f"{self.setting.model} on {self.setting.data}"
+        with progress(name, int(wanted.sum()), f"{table} (masks × examples)") as advance:
             try:
                 for done in run(encoded, masks, wanted):
                     where = {"mask": keys[done.masks], "example": examples[done.examples]}

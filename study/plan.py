@@ -3,6 +3,7 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -68,12 +69,11 @@ def outcome_keys(evaluator: "Evaluator", wanted: "Wanted") -> list[str]:
 
 def missing_rows(evaluator: "Evaluator", wanted: "Wanted") -> dict[Table, int]:
     """How many rows of each table a measure still lacks, all that it will ask for later counted."""
-    rows = dict.fromkeys(Table, 0)
-    for table, keys in _keys(evaluator, wanted).items():
-        rows[table] = sum(map(len, evaluator.remaining(keys, table).values()))
-    rows[Table.OUTCOMES] += wanted.later * len(evaluator.examples)
-    rows[Table.GRADIENTS] += wanted.later_gradients * len(evaluator.examples)
-    return rows
+    later = {Table.OUTCOMES: wanted.later, Table.gradients(wanted.loss): wanted.later_gradients}
+    return {
+        table: sum(map(len, evaluator.remaining(keys, table).values())) + later[table] * len(evaluator.examples)
+        for table, keys in _keys(evaluator, wanted).items()
+    }
 
 
 def plan(evaluator: "Evaluator", wanted: "Wanted") -> Plan:
@@ -94,7 +94,7 @@ def plan(evaluator: "Evaluator", wanted: "Wanted") -> Plan:
             seconds += share * _seconds(evaluator, left, table)
     return Plan(
         masks=len(keys[Table.OUTCOMES]) + wanted.later,
-        gradients=len(keys[Table.GRADIENTS]) + wanted.later_gradients,
+        gradients=len(keys[Table.gradients(wanted.loss)]) + wanted.later_gradients,
         later=wanted.later,
         examples=len(evaluator.examples),
         missing=sum(missing.values()),
@@ -109,14 +109,14 @@ def _keys(evaluator: "Evaluator", wanted: "Wanted") -> dict[Table, list[str]]:
     gradients = () if wanted.gradients is None else wanted.gradients
     return {
         Table.OUTCOMES: outcome_keys(evaluator, wanted),
-        Table.GRADIENTS: list(dict.fromkeys(map(mask_key, gradients))),
+        Table.gradients(wanted.loss): list(dict.fromkeys(map(mask_key, gradients))),
     }
 
 
 def _passes(evaluator: "Evaluator", keys: Sequence[str], table: Table) -> float:
     """Forward passes an example; a backward pass counts as one, as weights take no gradient."""
     masks = stack([parse_mask(key, evaluator.layout) for key in keys], evaluator.layout)
-    return evaluator.engine.passes(masks) if table is Table.OUTCOMES else 2.0 * len(masks)
+    return evaluator.engine.passes(masks) if table.loss is None else 2.0 * len(masks)
 
 
 def _seconds(evaluator: "Evaluator", keys: Sequence[str], table: Table) -> float:
@@ -124,7 +124,8 @@ def _seconds(evaluator: "Evaluator", keys: Sequence[str], table: Table) -> float
     rows = evaluator.encoded
     masks = stack([parse_mask(key, evaluator.layout) for key in keys], evaluator.layout)
     wanted = np.ones((len(masks), len(rows)), dtype=bool)
-    run = evaluator.engine.run if table is Table.OUTCOMES else evaluator.engine.run_gradients
+    engine = evaluator.engine
+    run = engine.run if table.loss is None else partial(engine.run_gradients, loss=table.loss)
     begin, computed, seconds = time.perf_counter(), 0, 0.0
     for number, done in enumerate(run(rows, masks, wanted), start=1):
         computed += sum(rows[i].cost for i in done.examples.tolist())

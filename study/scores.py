@@ -11,6 +11,7 @@ from jaxtyping import Bool, Float
 
 from study.errors import InputError
 from study.heads import HeadLayout, mask_key
+from study.loss import PLAIN, Loss
 from study.setting import SETTING_FILE, Setting, read_setting
 from study.statistics import Metric, metric
 from study.store import Table, read_parts, tolerance
@@ -33,6 +34,7 @@ class Stored:
         layout: the heads of the model.
         metric: the score of its outcomes.
         examples: ids of the examples that every answer is of.
+        loss: whose gradients.
         outcomes: outcome rows, of any masks and examples.
         gradients: gradient rows, likewise.
     """
@@ -41,12 +43,13 @@ class Stored:
     layout: HeadLayout
     metric: Metric
     examples: Sequence[str]
+    loss: Loss
     outcomes: pl.DataFrame
     gradients: pl.DataFrame
 
     def lacks(self, masks: Bool[np.ndarray, "masks heads"], table: Table = Table.OUTCOMES) -> int:
         """How many of these masks have no row on some example."""
-        stored = self._scores if table is Table.OUTCOMES else self._gradients
+        stored = self._scores if table.loss is None else self._gradients
         counts = {mask: known[0] for mask, known in stored.items()}
         return sum(counts.get(mask_key(mask), 0) < len(self.examples) for mask in masks)
 
@@ -56,12 +59,13 @@ class Stored:
 
     @property
     def table_with_losses(self) -> Table:
-        """Classifiers store the loss with every outcome; of a translation it stands with the gradients alone."""
-        return Table.OUTCOMES if "loss" in self.outcomes.columns else Table.GRADIENTS
+        """Classifiers store the plain loss with every outcome; any other stands with the gradients alone."""
+        plain = self.loss == PLAIN and "loss" in self.outcomes.columns
+        return Table.OUTCOMES if plain else Table.gradients(self.loss)
 
     def losses(self, masks: Bool[np.ndarray, "masks heads"]) -> Float[np.ndarray, " masks"]:
         """The mean loss of each mask (nats an example), all of which must be stored in `table_with_losses`."""
-        rows = self._of(self.outcomes if self.table_with_losses is Table.OUTCOMES else self.gradients)
+        rows = self._of(self.outcomes if self.table_with_losses.loss is None else self.gradients)
         means = dict(rows.group_by("mask").agg(pl.col("loss").cast(pl.Float64).mean()).iter_rows())
         return np.array([means[mask_key(mask)] for mask in masks], dtype=np.float64)
 
@@ -86,7 +90,9 @@ class Stored:
         return rows.filter(pl.col("example").is_in(pl.Series(list(self.examples), dtype=pl.String).implode()))
 
 
-def read_elsewhere(folder: Path, data: str, setting: Setting, layout: HeadLayout, table: Table) -> Stored | None:
+def read_elsewhere(
+    folder: Path, data: str, setting: Setting, layout: HeadLayout, table: Table, loss: Loss
+) -> Stored | None:
     """What is stored of a setting's subject on other data; None where nothing is.
 
     Args:
@@ -95,6 +101,7 @@ def read_elsewhere(folder: Path, data: str, setting: Setting, layout: HeadLayout
         setting: of the same subject.
         layout: its heads.
         table: the answers are of the examples that the full mask has in it.
+        loss: whose gradients.
 
     Raises:
         InputError: when there are several settings of that name.
@@ -108,7 +115,8 @@ def read_elsewhere(folder: Path, data: str, setting: Setting, layout: HeadLayout
     if not folders:
         return None
     within = tolerance(str(setting.subject.get("precision", "float32")))
-    rows = {name: read_parts(folders[0], name, within=within).rows for name in Table}
-    full = rows[table].filter(pl.col("mask") == mask_key(layout.full()))
-    examples = full["example"].to_list()
-    return Stored(data, layout, metric(setting.metric), examples, rows[Table.OUTCOMES], rows[Table.GRADIENTS])
+    outcomes = read_parts(folders[0], within=within).rows
+    gradients = read_parts(folders[0], Table.gradients(loss)).rows
+    of_full = pl.col("mask") == mask_key(layout.full())
+    examples = (outcomes if table.loss is None else gradients).filter(of_full)["example"].to_list()
+    return Stored(data, layout, metric(setting.metric), examples, loss, outcomes, gradients)

@@ -3,7 +3,8 @@
     results/<model>/<data>/<setting id>/setting.json         what the rows were computed with
                                         examples.parquet     texts, targets, groups and slices of the examples
                                         part-*.parquet       outcome rows, one file a write
-                                        gradients-*.parquet  gradient rows, likewise
+                                        gradients-*.parquet  gradient rows, likewise; of another loss than the plain
+                                                             one `gradients_label_smoothed_0.1-*.parquet`
 
 An outcome row is (mask, example, integer statistics, margin, other floats, texts), a gradient row (mask, example, loss,
 two numbers for each head). Every writer adds files of its own and never touches another's, so any number of processes
@@ -18,9 +19,8 @@ import logging
 import uuid
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from enum import StrEnum
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import polars as pl
 
@@ -28,6 +28,7 @@ from study.data.examples import Examples
 from study.errors import StudyError
 from study.files import whole_file
 from study.heads import HeadLayout
+from study.loss import PLAIN, Loss
 from study.setting import SETTING_FILE, Setting, SettingError, differences, read_setting
 from study.statistics import metric
 
@@ -40,18 +41,47 @@ LOW_PRECISION_TOLERANCE = 0.5
 """Likewise where numbers are bfloat16's, which other processors round at other places."""
 
 KEYS = ("mask", "example")
+GRADIENT_COLUMNS = (*KEYS, "loss", "gradient", "token_gradient", "source_tokens", "target_tokens")
 EXAMPLES_FILE = "examples.parquet"
 
 
-class Table(StrEnum):
-    """What is stored of a setting; the name begins the names of its part files."""
+@dataclass(frozen=True)
+class Table:
+    """What is stored of a setting: outcome rows, or gradient rows of one loss, which never meet those of another.
 
-    OUTCOMES = "part"
-    GRADIENTS = "gradients"
+    Attributes:
+        name: begins the names of its part files.
+        loss: whose gradients they are; None for outcomes.
+    """
+
+    name: str
+    loss: Loss | None = None
+
+    OUTCOMES: ClassVar["Table"]
+    GRADIENTS: ClassVar["Table"]
+    """Of the plain loss."""
+
+    @classmethod
+    def gradients(cls, loss: Loss) -> "Table":
+        """Gradient rows of a loss."""
+        return cls("gradients" if loss == PLAIN else f"gradients_{loss}", loss)
+
+    def __str__(self) -> str:
+        """For people."""
+        return "outcomes" if self.loss is None else "gradients"
 
     def parts(self, folder: Path) -> list[Path]:
         """Its part files, in the order of their names, which is that of time."""
-        return sorted(folder.glob(f"{self}-*.parquet"))
+        return sorted(folder.glob(f"{self.name}-*.parquet"))
+
+
+Table.OUTCOMES, Table.GRADIENTS = Table("part"), Table.gradients(PLAIN)
+
+
+def stored_losses(folder: Path) -> list[Loss]:
+    """The losses whose gradients a setting's folder has, by name."""
+    names = {path.name.rsplit("-", 2)[0] for path in folder.glob("gradients*.parquet")}
+    return sorted((Loss.parse(name.removeprefix("gradients_")) if "_" in name else PLAIN for name in names), key=str)
 
 
 class StoreError(StudyError):
@@ -167,13 +197,9 @@ class Store:
         unlike = differences(expected, read_setting(self.folder))
         if unlike:
             raise SettingError("\n  ".join([f"{self.folder} holds another setting:", *unlike]))
-        outcomes = tolerance(str(setting.subject.get("precision", "float32")))
-        self._within = {Table.OUTCOMES: outcomes, Table.GRADIENTS: TOLERANCE}  # gradients are always float32's
+        self._within = tolerance(str(setting.subject.get("precision", "float32")))
         self._read: dict[Table, tuple[list[Path], Outcomes]] = {}
-        self._columns = {
-            Table.OUTCOMES: (*KEYS, *metric(setting.metric).statistics, "margin"),
-            Table.GRADIENTS: (*KEYS, "loss", "gradient", "token_gradient", "source_tokens", "target_tokens"),
-        }
+        self._columns = (*KEYS, *metric(setting.metric).statistics, "margin")
 
     def _keep_examples(self, frame: pl.DataFrame) -> None:
         """Write the examples; again when what groups or slices them was configured anew."""
@@ -186,7 +212,8 @@ class Store:
         """Every row stored so far, by this process or another; read again only when there are new parts."""
         parts = table.parts(self.folder)
         if table not in self._read or self._read[table][0] != parts:
-            self._read[table] = parts, read_parts(self.folder, table, within=self._within[table])
+            within = self._within if table.loss is None else TOLERANCE  # gradients are always float32's
+            self._read[table] = parts, read_parts(self.folder, table, within=within)
         return self._read[table][1]
 
     def write(self, rows: pl.DataFrame, provenance: dict[str, Any], table: Table = Table.OUTCOMES) -> Path:
@@ -197,10 +224,10 @@ class Store:
             provenance: what does not determine the rows but should be known of them (device, versions ...).
             table: which rows they are.
         """
-        missing = set(self._columns[table]) - set(rows.columns)
+        missing = set(self._columns if table.loss is None else GRADIENT_COLUMNS) - set(rows.columns)
         assert not missing, f"rows without {missing}"
         stamp = datetime.now(UTC)
-        path = self.folder / f"{table}-{stamp:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:12]}.parquet"
+        path = self.folder / f"{table.name}-{stamp:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:12]}.parquet"
         known = {"provenance": json.dumps({"written": stamp.isoformat(timespec="seconds"), **provenance})}
         try:
             with whole_file(path) as draft:

@@ -1,4 +1,4 @@
-"""Importance: by hand from a table of gradients, and a closed form of one layer of linear attention."""
+"""Importance by hand from a table of gradients."""
 
 import numpy as np
 import polars as pl

@@ -8,8 +8,9 @@ import pytest
 from test_setting import LAYOUT, SETTING
 
 from study.data.examples import Examples
+from study.loss import PLAIN, Loss
 from study.setting import SettingError
-from study.store import EXAMPLES_FILE, Store, StoreError, Table, read_parts, read_provenance
+from study.store import EXAMPLES_FILE, Store, StoreError, Table, read_parts, read_provenance, stored_losses
 
 EXAMPLES = Examples(
     ids=("x", "y", "z"),
@@ -168,6 +169,16 @@ def test_gradients_are_a_table_of_their_own(store: Store) -> None:
     assert store.read(Table.GRADIENTS).rows.equals(gradients())
     store.write(rows(), {})
     assert store.read().rows.equals(rows())
+
+
+def test_gradients_of_another_loss_are_another_table(store: Store) -> None:
+    smoothed = Table.gradients(Loss(0.1))
+    store.write(gradients(0.5), {}, Table.GRADIENTS)
+    assert store.read(smoothed).rows.is_empty()
+    store.write(gradients(0.7), {}, smoothed)
+    assert store.read(Table.GRADIENTS).rows.equals(gradients(0.5))
+    assert store.read(smoothed).rows.equals(gradients(0.7))
+    assert stored_losses(store.folder) == [Loss(0.1), PLAIN]
 
 
 def test_gradients_agree_within_a_share_of_the_largest(store: Store) -> None:

@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from traceback import clear_frames
 from typing import Any
 
@@ -17,6 +18,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Int
 
+from study.loss import PLAIN, Loss
 from study.subjects.subject import Encoded, Subject
 
 log = logging.getLogger(__name__)
@@ -113,19 +115,21 @@ class Engine(ABC):
         rows: Sequence[Encoded],
         masks: Bool[np.ndarray, "masks heads"],
         wanted: Bool[np.ndarray, "masks examples"],
+        loss: Loss = PLAIN,
     ) -> Iterator[Done]:
-        """Likewise gradients: columns `loss`, `gradient` and `token_gradient`, see `Subject.gradients`."""
-        return self._run(self._gradient_blocks, self.gradients, 1, rows, masks, wanted)
+        """Likewise gradients of a loss: columns `loss`, `gradient` and `token_gradient`, see `Subject.gradients`."""
+        return self._run(self._gradient_blocks, partial(self.gradients, loss=loss), 1, rows, masks, wanted)
 
     def gradients(
         self,
         rows: Sequence[Encoded],
         masks: Bool[np.ndarray, "masks heads"],
         wanted: Bool[np.ndarray, "masks examples"],
+        loss: Loss = PLAIN,
     ) -> Columns:
         """Gradients of the wanted pairs of one block: one forward and one backward pass of the module."""
         mask, example = np.nonzero(wanted)
-        return self.subject.gradients([rows[i] for i in example.tolist()], masks[mask])
+        return self.subject.gradients([rows[i] for i in example.tolist()], masks[mask], loss)
 
     def _gradient_blocks(self, rows: Sequence[Encoded], masks: Bool[np.ndarray, "masks heads"]) -> list[Block]:
         batches = in_batches([len(row.source) for row in rows], self.gradient_tokens)

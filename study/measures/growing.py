@@ -69,7 +69,7 @@ def reestimated(
     """
     layout, order, masks = stored.layout, list[Head](), [stored.layout.full()]
     for place, count in enumerate(removed[1:], start=1):
-        if stored.lacks(masks[-1][None], Table.GRADIENTS):
+        if stored.lacks(masks[-1][None], Table.gradients(stored.loss)):
             left = len(removed) - place
             return Walk(order, stack(masks, layout), stack(masks, layout), left, left - 1, complete=False)
         values = estimate(stored.gradient_rows(masks[-1]), masks[-1])

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from study.heads import select_heads, stack
+from study.heads import HeadLayout, select_heads, stack
+from study.loss import LossName, chosen_loss
 from study.measures.measure import Measure, Wanted
 
 if TYPE_CHECKING:
@@ -15,16 +16,30 @@ class Importance(Measure):
     """The gradient rows of the full mask, from which every estimator of importance follows without a model.
 
     Attributes:
+        loss: what is differentiated.
+        epsilon: of a label-smoothed loss.
         each_head_off: also under each single-head mask, whose rows hold the loss without that head: what an order by
             the effect on a translation's loss needs.
     """
 
     name: str = "importance"
+    loss: LossName = LossName.plain
+    epsilon: float = 0.1
     each_head_off: bool = False
+
+    def check(self, layout: HeadLayout) -> None:
+        """Refuse kinds that the model does not have, and a loss that is none.
+
+        Raises:
+            InputError: in words.
+        """
+        super().check(layout)
+        chosen_loss(self.loss, self.epsilon)
 
     def wanted(self, evaluator: "Evaluator") -> Wanted:
         """Gradients of the full mask, and of each head off where asked for."""
         layout = evaluator.layout
         off = select_heads(layout, self.kinds) if self.each_head_off else ()
         masks = [layout.full(), *(layout.without([head]) for head in off)]
-        return Wanted(outcomes=stack([], layout), gradients=stack(masks, layout))
+        loss = chosen_loss(self.loss, self.epsilon)
+        return Wanted(outcomes=stack([], layout), gradients=stack(masks, layout), loss=loss)

@@ -11,6 +11,7 @@ from omegaconf import MISSING
 from study.curves import Curve
 from study.errors import InputError
 from study.heads import AttentionKind, HeadLayout, select_layers
+from study.loss import PLAIN, Loss
 
 if TYPE_CHECKING:
     from study.evaluator import Evaluator
@@ -32,6 +33,7 @@ class Wanted:
     Attributes:
         outcomes: masks whose outcomes it needs, besides the full one.
         gradients: masks whose gradients it needs; None for no mask.
+        loss: whose gradients.
         later: at most how many more masks it will ask outcomes for; which ones depends on what is not stored yet.
         later_gradients: likewise gradients.
         complete: whether this is all; if not, more is known once this is stored.
@@ -41,6 +43,7 @@ class Wanted:
 
     outcomes: Bool[np.ndarray, "masks heads"]
     gradients: Bool[np.ndarray, "gradients heads"] | None = None
+    loss: Loss = PLAIN
     later: int = 0
     later_gradients: int = 0
     complete: bool = True
@@ -92,7 +95,7 @@ class Measure:
             if wanted.needs:
                 raise InputError(wanted.needs)
             if wanted.gradients is not None:
-                evaluator.gradients(wanted.gradients)
+                evaluator.gradients(wanted.gradients, wanted.loss)
             evaluator.outcomes(wanted.outcomes)
             for curve in wanted.curves:
                 evaluator.keep(curve)

@@ -16,6 +16,7 @@ from study.errors import InputError
 from study.files import file_digest
 from study.heads import Head, HeadLayout, mask_key, parse_mask, select_heads, stack
 from study.importance import Average, Estimator, Normalisation, importance, own_normalisation
+from study.loss import PLAIN, Loss, LossName, chosen_loss
 from study.measures.growing import Estimate, oracle, reestimated
 from study.measures.measure import Measure, Stage, Wanted
 from study.orders import Steps, counts, curve_masks, keep_one_a_layer, least_first, read_order, shuffled
@@ -48,6 +49,7 @@ class Order(StrEnum):
 STORED = (Order.importance, Order.ablation, Order.ablation_loss)
 ESTIMATED = (Order.importance, Order.reestimated)
 USED_BY: dict[str, tuple[Order, ...]] = {
+    "loss": (*ESTIMATED, Order.ablation_loss),
     "estimator": ESTIMATED,
     "normalisation": ESTIMATED,
     "average": ESTIMATED,
@@ -71,6 +73,8 @@ class Pruning(Measure):
         estimator: of importance.
         normalisation: of importance; null: what the estimator was published with.
         average: of importance.
+        loss: whose gradients or effects.
+        epsilon: of a label-smoothed loss.
         order_data: name of the data set whose stored rows give the order, as its folder in the results; `NAME/ID` where
             it has several settings. Empty: the data that the curve is of.
         seeds: of random orders: so many curves, from seed 0 on.
@@ -87,6 +91,8 @@ class Pruning(Measure):
     estimator: Estimator = Estimator.paper
     normalisation: Normalisation | None = None
     average: Average = Average.examples
+    loss: LossName = LossName.plain
+    epsilon: float = 0.1
     order_data: str = ""
     seeds: int = 3
     file: str | None = None
@@ -98,6 +104,7 @@ class Pruning(Measure):
             InputError: in words.
         """
         super().check(layout)
+        chosen_loss(self.loss, self.epsilon)
         if self.seeds < 1:
             raise InputError(f"measure.seeds={self.seeds}: at least one random order is needed")
         if self.order is Order.file:
@@ -130,7 +137,8 @@ class Pruning(Measure):
         super().run(evaluator)
 
     def _growing(self, evaluator: "Evaluator") -> Wanted:
-        layout, stored = evaluator.layout, evaluator.stored()
+        layout, loss = evaluator.layout, self._loss
+        stored = evaluator.stored(loss)
         if len(evaluator.examples) < len(evaluator.whole):
             raise InputError(f"order={self.order} decides by all examples as it goes: run it without shards")
         removed, heads = self._counts(layout), list(select_heads(layout, self.kinds))
@@ -140,9 +148,9 @@ class Pruning(Measure):
         else:
             walk = reestimated(stored, heads, removed, self._estimate(layout), allow_empty_layers=empty)
         if not walk.complete:
-            return Wanted(walk.masks, walk.gradients, walk.later, walk.later_gradients, complete=False)
+            return Wanted(walk.masks, walk.gradients, loss, walk.later, walk.later_gradients, complete=False)
         curve = self._curve(walk.order, removed, layout, len(stored.examples), self._options())
-        return Wanted(walk.masks, walk.gradients, curves=(curve,))
+        return Wanted(walk.masks, walk.gradients, loss, curves=(curve,))
 
     def _counts(self, layout: HeadLayout) -> list[int]:
         heads = list(select_heads(layout, self.kinds))
@@ -172,9 +180,10 @@ class Pruning(Measure):
 
     def _source(self, evaluator: "Evaluator") -> tuple[Stored | None, str]:
         """The rows that give the order; None, and which job makes them, where they are not stored."""
-        layout, table = evaluator.layout, Table.GRADIENTS if self.order is Order.importance else Table.OUTCOMES
+        layout, loss = evaluator.layout, self._loss
+        table = Table.gradients(loss) if self.order is Order.importance else Table.OUTCOMES
         data = self.order_data or evaluator.setting.data
-        stored = evaluator.stored_elsewhere(self.order_data, table) if self.order_data else evaluator.stored()
+        stored = evaluator.stored_elsewhere(self.order_data, table, loss) if self.order_data else evaluator.stored(loss)
         if stored is not None and self.order is Order.ablation_loss:
             table = stored.table_with_losses
         masks = layout.full()[None]
@@ -183,9 +192,11 @@ class Pruning(Measure):
             masks = stack([layout.full(), *off], layout)
         if stored is not None and stored.examples and not stored.lacks(masks, table):
             return stored, ""
-        each = self.order is Order.ablation_loss and table is Table.GRADIENTS
-        job = "measure=ablation" if table is Table.OUTCOMES else "measure=importance"
-        job += " measure.each_head_off=true" if each else ""
+        job = "measure=ablation"
+        if table.loss is not None:
+            job = "measure=importance"
+            job += " measure.each_head_off=true" if self.order is Order.ablation_loss else ""
+            job += f" measure.loss={self.loss} measure.epsilon={self.epsilon:g}" if loss != PLAIN else ""
         where = "" if stored is None else f" for all {len(stored.examples):,} examples" if stored.examples else ""
         return None, (
             f"an order by {self.order} needs what `{job}` stores of this model on data '{data}', which is not there"
@@ -210,6 +221,10 @@ class Pruning(Measure):
 
         return estimate
 
+    @property
+    def _loss(self) -> Loss:
+        return chosen_loss(self.loss, self.epsilon)
+
     def _options(self) -> dict[str, Any]:
         """What determines the order, besides the data, and the points of its curve."""
         options: dict[str, Any] = {"steps": str(self.steps), "allow_empty_layers": self.allow_empty_layers}
@@ -217,6 +232,8 @@ class Pruning(Measure):
             normalisation = self.normalisation or own_normalisation(self.estimator)
             options |= {"estimator": str(self.estimator), "normalisation": str(normalisation)}
             options |= {"average": str(self.average)}
+        if self.order in USED_BY["loss"] and self._loss != PLAIN:
+            options["loss"] = str(self._loss)
         if self.order in USED_BY["reverse"]:
             options["reverse"] = self.reverse
         return options

@@ -18,7 +18,9 @@ from transformers.utils import logging
 from study.data.examples import Examples
 from study.errors import InputError
 from study.gate import Gate, find_sites
+from study.loss import PLAIN, Loss
 from study.statistics import Accuracy
+from study.subjects.cross_entropy import cross_entropy
 from study.subjects.hub import HEADS_FILE
 from study.subjects.labels import label_index, require_labels
 from study.subjects.subject import Encoded, Subject, to_device
@@ -124,10 +126,10 @@ class Classifier(Subject):
             "loss": torch.nn.functional.cross_entropy(logits_RC, gold_R, reduction="none").numpy(),
         }
 
-    def losses(self, rows: Sequence[Encoded]) -> Float[Tensor, " rows"]:
+    def losses(self, rows: Sequence[Encoded], loss: Loss = PLAIN) -> Float[Tensor, " rows"]:
         """Cross entropy of each row's gold label, nats."""
         gold_R = torch.tensor([row.target for row in rows], device=self.device)
-        return torch.nn.functional.cross_entropy(self.logits(rows), gold_R, reduction="none")
+        return cross_entropy(self.logits(rows), gold_R, loss.epsilon)
 
     def logits(self, rows: Sequence[Encoded]) -> Float[Tensor, "rows classes"]:
         """One padded forward pass."""

@@ -13,6 +13,7 @@ from torch import Tensor
 from study.data.examples import Examples
 from study.gate import Gate
 from study.heads import HeadLayout
+from study.loss import PLAIN, Loss
 from study.statistics import Metric
 
 
@@ -68,10 +69,12 @@ class Subject(ABC):
         """What each row comes to: columns with the metric's statistics, `margin`, and what else the task stores."""
 
     @abstractmethod
-    def losses(self, rows: Sequence[Encoded]) -> Float[Tensor, " rows"]:
+    def losses(self, rows: Sequence[Encoded], loss: Loss = PLAIN) -> Float[Tensor, " rows"]:
         """The loss of each row, under whatever mask the gate has, with a graph behind it."""
 
-    def gradients(self, rows: Sequence[Encoded], masks: Bool[np.ndarray, "rows heads"]) -> dict[str, Any]:
+    def gradients(
+        self, rows: Sequence[Encoded], masks: Bool[np.ndarray, "rows heads"], loss: Loss = PLAIN
+    ) -> dict[str, Any]:
         """How the loss of each row changes with each head's xi, in one forward and one backward pass.
 
         Rows do not mix, so the gradient of their summed loss holds the gradient of each. Weights take no gradient.
@@ -83,7 +86,7 @@ class Subject(ABC):
             `target_tokens`: how many tokens the encoder's and the decoder's attention answers.
         """
         with torch.enable_grad(), self.gate.traced(self.as_xi(masks)) as trace:
-            losses_R = self.losses(rows)
+            losses_R = self.losses(rows, loss)
             losses_R.sum().backward()
         return {
             "loss": losses_R.detach().float().cpu().numpy(),

@@ -14,14 +14,15 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor
-from torch.nn import functional
 from transformers import PreTrainedModel
 
 from study.data.examples import Examples
 from study.errors import InputError
 from study.gate import Gate, find_sites
+from study.loss import PLAIN, Loss
 from study.statistics import Bleu
 from study.subjects.beam import CachedDecoder, Found, Rule, search
+from study.subjects.cross_entropy import cross_entropy
 from study.subjects.fairseq_checkpoint import FairseqTransformer, build, read_checkpoint
 from study.subjects.subject import Encoded, Subject, to_device
 from study.subjects.text import CACHED, FairseqText, TextProcessing
@@ -163,8 +164,8 @@ class Translator(Subject):
             "hypothesis": hypotheses,
         }
 
-    def losses(self, rows: Sequence[Encoded]) -> Float[Tensor, " rows"]:
-        """Negative log-probability of each row's reference, summed over its tokens, `</s>` counted; nats."""
+    def losses(self, rows: Sequence[Encoded], loss: Loss = PLAIN) -> Float[Tensor, " rows"]:
+        """Cross entropy of each row's reference, summed over its tokens, `</s>` counted; nats."""
         source_RS, present_RS = self.padded(rows)
         references = [torch.tensor(self._reference(row)) for row in rows]
         target_RT = torch.nn.utils.rnn.pad_sequence(references, batch_first=True, padding_value=self.rule.pad)
@@ -174,10 +175,7 @@ class Translator(Subject):
         output = self.module(
             input_ids=source_RS, attention_mask=present_RS, decoder_input_ids=before_RT, use_cache=False
         )
-        loss_RT = functional.cross_entropy(
-            output.logits.transpose(1, 2), target_RT, ignore_index=self.rule.pad, reduction="none"
-        )
-        return loss_RT.sum(1)
+        return cross_entropy(output.logits, target_RT, loss.epsilon, pad=self.rule.pad).sum(1)
 
     def target_lengths(self, rows: Sequence[Encoded]) -> list[int]:
         """Tokens of the references, `</s>` counted."""

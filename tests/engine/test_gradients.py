@@ -10,6 +10,7 @@ from translators import sentences, translator
 
 from study.engine.engine import OneMaskAtATime
 from study.heads import stack
+from study.loss import Loss
 from study.subjects.subject import Encoded, Subject
 
 SUBJECTS = [
@@ -58,6 +59,25 @@ def test_signed_gradients_are_finite_differences(kind: str, name: str) -> None:
             with torch.no_grad(), subject.gate.masked(moved):
                 losses.append(subject.losses(rows).double().numpy())
         assert found[:, h] == pytest.approx((losses[0] - losses[1]) / (2 * step), rel=within, abs=within)
+
+
+@pytest.mark.parametrize(("kind", "name"), [("classifier", "bert"), ("translator", "m2m100")])
+def test_those_of_a_smoothed_loss_are_its_finite_differences(kind: str, name: str) -> None:
+    subject, rows = made(kind, name)
+    subject.module.double()
+    masks, smoothed = some_masks(subject, len(rows)), Loss(0.2)
+    found = subject.gradients(rows, masks, smoothed)["gradient"]
+    assert np.abs(found - subject.gradients(rows, masks)["gradient"]).max() > 1e-3
+    xi = subject.as_xi(masks).double()
+    for h in range(len(subject.layout)):
+        step = torch.zeros_like(xi)
+        step[:, h] = 1e-5
+        with torch.no_grad():
+            with subject.gate.masked(xi + step):
+                above = subject.losses(rows, smoothed)
+            with subject.gate.masked(xi - step):
+                below = subject.losses(rows, smoothed)
+        assert found[:, h] == pytest.approx(((above - below) / 2e-5).numpy(), rel=1e-5, abs=1e-5)
 
 
 @pytest.mark.parametrize(("kind", "name"), SUBJECTS)

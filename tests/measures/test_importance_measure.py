@@ -1,4 +1,4 @@
-"""The measure `importance`: what it asks for, as a job through the store, and a closed form of linear attention."""
+"""The measure `importance`: what it asks for, as a job through the store."""
 
 import numpy as np
 import pytest
@@ -6,9 +6,11 @@ import torch
 from jobs import NUM_PAIRS, overrides
 
 from study.config import compose, to_study
+from study.errors import InputError
 from study.heads import mask_key
 from study.importance import Estimator, Normalisation, importance
 from study.job import StudyTask, open_evaluator
+from study.loss import PLAIN, Loss
 from study.plan import missing_rows
 from study.store import Table
 
@@ -25,6 +27,31 @@ def test_stores_gradients_once_and_says_what_is_left(place) -> None:
     each = compose(*overrides(place, "measure=importance", "measure.each_head_off=true"))
     assert StudyTask().remaining(each) == 8 * NUM_PAIRS
     assert StudyTask().estimate(each) > 0
+
+
+def test_gradients_of_two_losses_never_mix(place) -> None:
+    smoothed = ["measure.loss=label_smoothed", "measure.epsilon=0.3", "data.limit=12"]
+    config = compose(*overrides(place, "measure=importance", *smoothed))
+    StudyTask()(compose(*overrides(place, "measure=importance", "data.limit=12")))
+    assert StudyTask().remaining(config) == 12
+    assert StudyTask()(config)["computed"] == 12
+    assert StudyTask().remaining(config) == 0
+    evaluator = open_evaluator(to_study(config))
+    full = evaluator.layout.full()[None]
+    plain, other = (evaluator.gradients(full, loss) for loss in (PLAIN, Loss(0.3)))
+    assert evaluator.computed == 0
+    rows, masks = evaluator.encoded, np.repeat(full, 12, axis=0)
+    for table, loss in ((plain, PLAIN), (other, Loss(0.3))):
+        expected = evaluator.engine.subject.gradients(rows, masks, loss)
+        assert table["gradient"].to_numpy() == pytest.approx(expected["gradient"], abs=1e-5)
+    assert not np.allclose(plain["gradient"].to_numpy(), other["gradient"].to_numpy(), atol=1e-3)
+
+
+def test_a_wrong_epsilon_is_refused(place) -> None:
+    with pytest.raises(InputError, match="measure.epsilon=1"):
+        StudyTask()(
+            compose(*overrides(place, "measure=importance", "measure.loss=label_smoothed", "measure.epsilon=1"))
+        )
 
 
 def test_a_plan_counts_gradients(place) -> None:

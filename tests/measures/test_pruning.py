@@ -5,6 +5,7 @@ from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 from jobs import NUM_PAIRS, overrides, write_pairs
 
@@ -14,6 +15,7 @@ from study.errors import InputError
 from study.heads import Head, mask_key, stack
 from study.importance import importance
 from study.job import StudyTask, open_evaluator
+from study.loss import Loss
 from study.orders import least_first
 
 TASK = StudyTask()
@@ -89,6 +91,29 @@ def test_an_order_by_ablation_is_that_of_the_effects(place: Path) -> None:
     losses = [frames[head]["loss"].mean() for head in found["ablation_loss", False]]
     assert losses == sorted(losses)
     assert found["ablation", True] == found["ablation", False][::-1]
+
+
+def test_an_order_is_of_the_gradients_of_its_own_loss(place: Path) -> None:
+    smoothed = ["measure.loss=label_smoothed", "measure.epsilon=0.4"]
+    few = f"data.limit={SMALL}"
+    job(place, "measure=importance", few)
+    needs = r"run the same command with measure=importance.* measure.loss=label_smoothed measure.epsilon=0.4 first"
+    for order in ("importance", "ablation_loss"):
+        with pytest.raises(InputError, match=needs):
+            job(place, "measure=pruning", f"measure.order={order}", few, *smoothed)
+    job(place, "measure=importance", "measure.each_head_off=true", few, *smoothed)
+    for order in ("importance", "ablation_loss"):
+        job(place, "measure=pruning", f"measure.order={order}", few, *smoothed)
+    found = {curve.order: curve for curve in curves(place)}
+    assert {curve.options["loss"] for curve in found.values()} == {"label_smoothed_0.4"}
+    evaluator = evaluator_of(place, few)
+    layout, loss = evaluator.layout, Loss(0.4)
+    values = importance(evaluator.gradients(layout.full()[None], loss), layout)
+    assert found["importance"].sequence == tuple(map(str, least_first(values, layout, layout.heads)))
+    rows = evaluator.gradients(stack([layout.without([head]) for head in layout.heads], layout), loss)
+    means = dict(rows.group_by("mask").agg(pl.col("loss").mean()).iter_rows())
+    losses = [means[mask_key(layout.without([Head.parse(head)]))] for head in found["ablation_loss"].sequence]
+    assert losses == sorted(losses)
 
 
 def test_an_order_may_come_from_other_data(place: Path) -> None:
