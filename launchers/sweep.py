@@ -1,5 +1,6 @@
 """A sweep: every job composed, and every fault of every job found, before the first one starts."""
 
+import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -7,6 +8,7 @@ from hydra.core.utils import configure_log, filter_overrides, setup_globals
 from hydra.errors import HydraException
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf.errors import OmegaConfBaseException
 
 from launchers.protocol import Task
 
@@ -24,12 +26,14 @@ class Job:
         name: its overrides that not all jobs share, as shown to people.
         config: the composed config, Hydra's own node included.
         stage: jobs of a lower stage must be complete before it starts.
+        identity: its config without Hydra's own node, resolved, as a text: what makes it another job.
     """
 
     number: int
     name: str
     config: DictConfig
     stage: int
+    identity: str
 
     @property
     def task_config(self) -> DictConfig:
@@ -61,6 +65,8 @@ class Sweep:
         config: DictConfig,
         job_overrides: Sequence[Sequence[str]],
         first: int,
+        *,
+        planning: bool = False,
     ) -> "Sweep":
         """Compose every job.
 
@@ -70,6 +76,7 @@ class Sweep:
             config: as above.
             job_overrides: the overrides of each job.
             first: number of the first job.
+            planning: nothing will run; the jobs are known by the identity that they have without `plan=true`.
         """
         setup_globals()
         configure_log(config.hydra.hydra_logging, config.hydra.verbose)
@@ -83,8 +90,8 @@ class Sweep:
             own = filter_overrides([override for override in overrides if override not in shared])
             task_config = _without_hydra(composed)
             stage = task.stage(task_config) if isinstance(task, Task) else 0
-            job = Job(number, " ".join(own) or "(defaults)", composed, stage)
-            jobs.setdefault(OmegaConf.to_yaml(task_config, resolve=True, sort_keys=True), job)
+            identity = _identity(task_config, planning=planning)
+            jobs.setdefault(identity, Job(number, " ".join(own) or "(defaults)", composed, stage, identity))
         return cls(context, task, config, tuple(sorted(jobs.values(), key=lambda job: job.stage)))
 
     def prepare(self) -> list[str]:
@@ -139,6 +146,17 @@ class Sweep:
 def in_words(error: BaseException) -> str:
     """The message of an error meant for users; of any other, its type as well."""
     return str(error) if getattr(error, "in_words", False) else f"{type(error).__name__}: {error}"
+
+
+def _identity(task_config: DictConfig, *, planning: bool) -> str:
+    """The config as a text; interpolations that only make sense within a running job stay as they are written."""
+    try:
+        values = OmegaConf.to_container(task_config, resolve=True, enum_to_str=True)
+    except OmegaConfBaseException:
+        values = OmegaConf.to_container(task_config, resolve=False, enum_to_str=True)
+    if planning and isinstance(values, dict) and values.get("plan") is True:
+        values["plan"] = False
+    return json.dumps(values, sort_keys=True, default=str)
 
 
 def _without_hydra(config: DictConfig) -> DictConfig:

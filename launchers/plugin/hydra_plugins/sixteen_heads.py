@@ -1,37 +1,92 @@
 """The thin classes that Hydra finds: it accepts launchers only within the namespace package `hydra_plugins`."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from typing import Any, TypeVar
 
+from hydra.core.config_search_path import ConfigSearchPath
+from hydra.core.config_store import ConfigStore
 from hydra.core.utils import JobReturn
 from hydra.plugins.launcher import Launcher
+from hydra.plugins.search_path_plugin import SearchPathPlugin
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig
+from omegaconf import DictConfig, OmegaConf
 
-from launchers import serial
-from launchers.sweep import Sweep
+from launchers.config import LauncherConfig, LocalPoolConfig, SlurmConfig
+from launchers.errors import LauncherError
+from launchers.sweep import Sweep, SweepError
+
+Settings = TypeVar("Settings", bound=LauncherConfig)
+
+for _name, _schema in (("slurm", SlurmConfig), ("local_pool", LocalPoolConfig)):
+    ConfigStore.instance().store(group="schema/launcher", name=_name, node=_schema, provider="sixteen-heads")
+
+
+class LauncherConfigs(SearchPathPlugin):
+    """`hydra/launcher=slurm` and `local_pool` for every Hydra program, after its own configuration."""
+
+    def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
+        """Add the folder of their YAML files."""
+        search_path.append("sixteen-heads", "pkg://launchers.conf")
 
 
 class _SweepLauncher(Launcher):
-    """Hands Hydra's sweep to a function of `launchers`."""
+    """Hands Hydra's sweep to a function of `launchers`, imported when it is needed."""
 
-    action: Callable[[Sweep], list[JobReturn]]
+    def __init__(self, **_: Any) -> None: ...
 
     def setup(self, *, hydra_context: HydraContext, task_function: TaskFunction, config: DictConfig) -> None:
         """Keep what Hydra gives before a sweep."""
-        self._setup = (hydra_context, task_function, config)
+        self._context, self._task, self._config = hydra_context, task_function, config
 
     def launch(self, job_overrides: Sequence[Sequence[str]], initial_job_idx: int) -> Sequence[JobReturn]:
         """Run a sweep."""
-        return type(self).action(Sweep.compose(*self._setup, job_overrides, initial_job_idx))
+        try:
+            return self.run(job_overrides, initial_job_idx)
+        except LauncherError as error:
+            raise SweepError(str(error)) from error
+
+    def run(self, job_overrides: Sequence[Sequence[str]], first: int) -> Sequence[JobReturn]:
+        """Run a sweep."""
+        raise NotImplementedError
+
+    def sweep(self, job_overrides: Sequence[Sequence[str]], first: int, *, planning: bool = False) -> Sweep:
+        """Compose all jobs."""
+        return Sweep.compose(self._context, self._task, self._config, job_overrides, first, planning=planning)
+
+    def settings(self, schema: type[Settings]) -> Settings:
+        """How the launcher is configured."""
+        given = OmegaConf.to_container(self._config.hydra.launcher, resolve=True)
+        settings = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(schema), given))
+        assert isinstance(settings, schema)
+        return settings
 
 
 class SerialLauncher(_SweepLauncher):
     """`hydra/launcher=serial`: one job after the other, in this process."""
 
-    action = staticmethod(serial.run)
+    def run(self, job_overrides: Sequence[Sequence[str]], first: int) -> Sequence[JobReturn]:
+        """Run a sweep."""
+        from launchers import serial
+
+        return serial.run(self.sweep(job_overrides, first))
 
 
 class FetchLauncher(_SweepLauncher):
     """`study fetch`: download all that the jobs need, run none."""
 
-    action = staticmethod(serial.fetch)
+    def run(self, job_overrides: Sequence[Sequence[str]], first: int) -> Sequence[JobReturn]:
+        """Download."""
+        from launchers import serial
+
+        return serial.fetch(self.sweep(job_overrides, first))
+
+
+class SlurmLauncher(_SweepLauncher):
+    """`hydra/launcher=slurm`: hand the jobs to a cluster, and return."""
+
+    def run(self, job_overrides: Sequence[Sequence[str]], first: int) -> Sequence[JobReturn]:
+        """Submit a sweep."""
+        from launchers import cluster
+
+        settings = self.settings(SlurmConfig)
+        return cluster.run(self.sweep(job_overrides, first, planning=settings.plan), settings)

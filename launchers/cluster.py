@@ -1,0 +1,55 @@
+"""`hydra/launcher=slurm`: checks the jobs of a sweep, hands them to SLURM and returns; or says what it would do."""
+
+import logging
+
+from hydra.core.utils import JobReturn
+from rich.console import Console
+
+from launchers.config import SlurmConfig
+from launchers.folder import SweepsFolder
+from launchers.hand_out import Handed, hand_out
+from launchers.plan import show_plan
+from launchers.records import know, sweep_record, write_records
+from launchers.states import OPEN, State
+from launchers.status import counts, status_table
+from launchers.sweep import Sweep
+
+log = logging.getLogger(__name__)
+
+
+def run(sweep: Sweep, settings: SlurmConfig) -> list[JobReturn]:
+    """Hand the jobs of a sweep to SLURM that are neither done nor under way.
+
+    Raises:
+        SweepError: before anything is sent, with the faults of every job.
+        LauncherError: when SLURM does not take them.
+    """
+    sweep.check()
+    folder = SweepsFolder(settings.path())
+    if settings.plan:
+        show_plan(folder, sweep_record(know(sweep), "slurm", settings), settings)
+        return []
+    sweep.prepare()
+    sweep.check()
+    known = know(sweep)
+    record = sweep_record(known, "slurm", settings)
+    with folder.locked():
+        write_records(folder, sweep, known)
+        folder.write_sweep(record)
+        handed = hand_out(folder, record, settings)
+    Console().print(status_table(record, handed.after()))
+    log.info("%s", in_words(record.name, handed))
+    return []
+
+
+def in_words(name: str, handed: Handed) -> str:
+    """What became of a sweep that was to be handed out."""
+    there = [counts(handed.states)[state] for state in (State.done, *OPEN)]
+    parts = [f"{number} {state}" for number, state in zip(there, (State.done, *OPEN), strict=True) if number]
+    before = f"; {', '.join(parts)} before" if parts else ""
+    if not handed.sent:
+        return f"{name}: nothing to submit{before}"
+    arrays = ", ".join(handed.numbers)
+    return (
+        f"{name}: {len(handed.sent)} jobs submitted as SLURM {arrays}{before}. `python -m launchers status` shows them"
+    )

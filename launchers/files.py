@@ -1,0 +1,40 @@
+"""JSON files that are either whole or not there."""
+
+import json
+import os
+import uuid
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+
+def write_json(path: Path, content: Any, *, sync: bool = False) -> None:
+    """Write a file so that a reader finds all of it or nothing: beside, then renamed.
+
+    Args:
+        path: its folder is made when it is not there.
+        content: what JSON cannot say becomes text.
+        sync: it shall survive a power cut, too.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draft = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
+    try:
+        with draft.open("w", encoding="utf-8") as file:
+            json.dump(content, file, default=str, ensure_ascii=False)
+            file.write("\n")
+            if sync:
+                file.flush()
+                os.fsync(file.fileno())
+        draft.replace(path)
+    finally:
+        draft.unlink(missing_ok=True)
+
+
+def read_json(path: Path) -> Any:
+    """What a file of `write_json` says."""
+    return json.loads(path.read_bytes())
+
+
+def stamp() -> str:
+    """A name that no other has, in the order of time."""
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S.%f}-{uuid.uuid4().hex[:6]}"

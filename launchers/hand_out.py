@@ -1,0 +1,128 @@
+"""Handing jobs out to SLURM: under the lock, what is neither done nor under way, as arrays that wait for each other.
+
+A transaction on disk: what will be sent is written before it is sent, and each number that SLURM gives as soon as it is
+known, so that a submitter that is killed leaves nothing that is sent twice or never.
+"""
+
+import logging
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from launchers import slurm
+from launchers.config import SlurmConfig
+from launchers.files import stamp
+from launchers.folder import JobEntry, SweepRecord, SweepsFolder
+from launchers.packing import arrays_of, parallel
+from launchers.sbatch import Scripts
+from launchers.snapshot import take_snapshot
+from launchers.states import OPEN, JobState, State, look
+from launchers.submission import AFTER, Submission, SubmissionFolder
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Handed:
+    """What became of the jobs of a sweep that was to be handed out.
+
+    Attributes:
+        states: of its jobs as they were found.
+        sent: jobs that were handed out now.
+        numbers: SLURM's numbers of their arrays.
+    """
+
+    states: Mapping[str, JobState]
+    sent: Sequence[JobEntry] = ()
+    numbers: Sequence[str] = ()
+
+    def after(self) -> dict[str, JobState]:
+        """The states of the jobs now that some have been sent."""
+        sent = {job.id for job in self.sent}
+        return {
+            id: replace(state, state=State.queued, error="") if id in sent else state
+            for id, state in self.states.items()
+        }
+
+
+def hand_out(
+    folder: SweepsFolder,
+    sweep: SweepRecord,
+    settings: SlurmConfig,
+    *,
+    again: Collection[State] = tuple(set(State) - OPEN - {State.done}),
+    alone: bool = False,
+) -> Handed:
+    """Hand out the jobs of a sweep; the caller holds the lock.
+
+    Args:
+        folder: of all sweeps.
+        sweep: whose jobs.
+        settings: how SLURM shall run them.
+        again: jobs in these states go out.
+        alone: each job in an element of its own.
+
+    Raises:
+        LauncherError: when SLURM cannot be asked or takes nothing; what was sent by then is known to the next attempt.
+    """
+    states = look(folder, [job.id for job in sweep.jobs])
+    sent = [job for job in sweep.jobs if states[job.id].state in again]
+    if not sent:
+        return Handed(states)
+    size = settings.max_array or slurm.max_array_size()
+    arrays = arrays_of(sent, 1 if alone else settings.pack, size)
+    submission = Submission(
+        name=stamp(),
+        sweep=sweep.name,
+        launcher="slurm",
+        arrays=arrays,
+        at_once=settings.at_once,
+        retries=settings.retries,
+        requeues=settings.requeues,
+    )
+    for job in sent:
+        folder.job(job.id).cancelled.unlink(missing_ok=True)
+    place = folder.submission(submission.name)
+    paths = take_snapshot(sweep.paths, place.code) if settings.snapshot else sweep.paths
+    place.write(submission)
+    scripts = Scripts(place, settings, sweep.folder, paths)
+    return Handed(states, sent, _send(scripts, submission, _still_open(states, sent)))
+
+
+def _send(scripts: Scripts, submission: Submission, before: Mapping[int, Sequence[str]]) -> list[str]:
+    """Send one array after the other, and the job after the last one.
+
+    Args:
+        scripts: writes what sbatch gets.
+        submission: what is sent.
+        before: arrays of the same sweep that are under way, by stage.
+    """
+    by_stage: dict[int, list[str]] = {stage: list(numbers) for stage, numbers in before.items()}
+    settings, numbers = scripts.settings, []
+    for number, array in enumerate(submission.arrays):
+        earlier = [id for stage, ids in by_stage.items() if stage < array.stage for id in ids]
+        most = parallel(submission.arrays, array, settings.array_parallelism)
+        numbers.append(_submit(scripts.place, number, scripts.array(number, array, parallel=most, after=earlier)))
+        by_stage.setdefault(array.stage, []).append(numbers[-1])
+    if settings.after.command or settings.after.sync:
+        _submit(scripts.place, AFTER, scripts.after_last([id for ids in by_stage.values() for id in ids]))
+    return numbers
+
+
+def _submit(place: SubmissionFolder, array: int | str, text: str) -> str:
+    """Send a script; what its number is, is on disk when this returns."""
+    script = place.script(array)
+    script.write_text(text, encoding="utf-8")
+    number = slurm.submit(script)
+    place.note_id(array, number)
+    return number
+
+
+def _still_open(states: Mapping[str, JobState], sent: Sequence[JobEntry]) -> dict[int, list[str]]:
+    """Arrays of jobs that are under way already, by stage: what is sent now may have to wait for them."""
+    ids = {job.id for job in sent}
+    found: dict[int, set[str]] = {}
+    for id, state in states.items():
+        if id not in ids and state.state in OPEN and state.holder and state.holder.number:
+            stage = state.holder.submission.arrays[state.holder.array].stage
+            found.setdefault(stage, set()).add(state.holder.number)
+    return {stage: sorted(numbers) for stage, numbers in found.items()}

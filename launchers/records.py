@@ -1,0 +1,102 @@
+"""What is written of a sweep and its jobs before anything is handed out: all that another process needs to run them."""
+
+import logging
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from hashlib import sha256
+from pathlib import Path
+from typing import Any
+
+from hydra.core.utils import get_valid_filename
+from omegaconf import OmegaConf, open_dict
+
+from launchers.attempt import Attempt, Outcome
+from launchers.composed import types_of, values_of
+from launchers.config import LauncherConfig
+from launchers.folder import JobEntry, SweepRecord, SweepsFolder
+from launchers.protocol import Task
+from launchers.sweep import Job, Sweep
+from launchers.task import import_paths, task_path
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True)
+class Known:
+    """A job, and what its task says of it.
+
+    Attributes:
+        entry: as it stands in the sweep.
+        job: as composed.
+        remaining: units of work left; None where that is not known.
+    """
+
+    entry: JobEntry
+    job: Job
+    remaining: int | None
+
+
+def know(sweep: Sweep) -> list[Known]:
+    """Ask the task about every job.
+
+    Raises:
+        LauncherError: when no other process could run the task.
+    """
+    path = task_path(sweep.task)
+    known = []
+    for job in sweep.jobs:
+        remaining = seconds = None
+        if isinstance(sweep.task, Task):
+            remaining = sweep.task.remaining(job.task_config)
+            seconds = sweep.task.estimate(job.task_config) if remaining != 0 else None
+        id = sha256(f"{path}\n{job.identity}".encode()).hexdigest()[:12]
+        known.append(Known(JobEntry(id, job.name, job.stage, seconds), job, remaining))
+    return known
+
+
+def write_records(folder: SweepsFolder, sweep: Sweep, known: Sequence[Known]) -> None:
+    """Write what each job is, and what of it is done; the caller holds the lock."""
+    path = task_path(sweep.task)
+    for one in known:
+        place = folder.job(one.entry.id)
+        if not place.record.exists():
+            config = _pinned(sweep, one.job)
+            record = {
+                "task": path,
+                "name": one.entry.name,
+                "stage": one.entry.stage,
+                "config": values_of(config),
+                "types": types_of(config),
+            }
+            folder.write_job(one.entry.id, record)
+        _agree(folder, one)
+
+
+def _agree(folder: SweepsFolder, one: Known) -> None:
+    """What the task says of its results stands above what was noted of earlier attempts."""
+    place = folder.job(one.entry.id)
+    if one.remaining is None:
+        return
+    done = any(attempt.state is Outcome.DONE for attempt in place.read_attempts())
+    if one.remaining == 0 and not done:
+        Attempt(Outcome.DONE, value="its results are stored already").write(place.new_attempt())
+    elif one.remaining > 0 and done:
+        place.set_attempts_aside()
+        log.info("%s was done, but %d units of its results are not there any more", one.entry.name, one.remaining)
+
+
+def sweep_record(known: Sequence[Known], launcher: str, settings: LauncherConfig) -> SweepRecord:
+    """What is written of the sweep: its name says what it is of and, by a hash, which jobs it has."""
+    jobs = tuple(one.entry for one in known)
+    digest = sha256("\n".join(sorted(job.id for job in jobs)).encode()).hexdigest()[:6]
+    name = f"{get_valid_filename(settings.name) or 'sweep'}-{digest}"
+    return SweepRecord(name, sys.argv, jobs, launcher, asdict(settings), str(Path.cwd()), import_paths())
+
+
+def _pinned(sweep: Sweep, job: Job) -> Any:
+    """The job's config with the sweep's output folder as it is now: in the job's process it is another time."""
+    config = job.config.copy()
+    with open_dict(config):
+        config.hydra.sweep.dir = str(Path(OmegaConf.select(sweep.config, "hydra.sweep.dir")).absolute())
+    return config

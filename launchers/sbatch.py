@@ -1,0 +1,121 @@
+"""The texts that sbatch gets, as pure functions of what is configured; submitit writes and quotes the parameters."""
+
+import shlex
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from submitit.slurm.slurm import _make_sbatch_string
+
+from launchers.config import SlurmConfig
+from launchers.submission import AFTER, Array, SubmissionFolder
+
+WORKER_KILLED = "137|140"
+"""Exit status of a worker that SIGKILL ended, or SIGUSR2 before it could take it."""
+
+
+@dataclass(frozen=True)
+class Scripts:
+    """Writes the scripts of a submission.
+
+    Attributes:
+        place: its folder.
+        settings: as configured.
+        folder: the working directory of the jobs.
+        paths: where they find the program's modules.
+    """
+
+    place: SubmissionFolder
+    settings: SlurmConfig
+    folder: str
+    paths: Sequence[str]
+
+    def array(self, number: int, array: Array, *, parallel: int, after: Sequence[str] = ()) -> str:
+        """The script of an array.
+
+        Args:
+            number: its place in the submission.
+            array: its packs.
+            parallel: most elements that run at the same time.
+            after: numbers of SLURM jobs that must have ended before.
+        """
+        last = len(array.packs) - 1
+        parameters = {
+            **self.settings.resources(),
+            "array": f"0-{last}" + (f"%{parallel}" if parallel <= last else ""),
+            "output": _pattern(self.place.log(number, "%a")),
+            "requeue": True,
+            "signal": f"B:USR2@{self.settings.signal_delay_s}",
+            **_dependency(after),
+        }
+        worker = self._python("launchers.element", str(self.place.path), str(number))
+        return self._text(number, parameters, [f"{worker} &", *_supervisor(self.settings.requeues)])
+
+    def after_last(self, after: Sequence[str]) -> str:
+        """The script of the job after the last array: see `launchers.after`."""
+        output = {"output": _pattern(self.place.log(AFTER, "")), **_dependency(after)}
+        command = self._python("launchers.after", str(self.place.path))
+        return self._text(AFTER, {**self.settings.after_resources(), **output}, [command])
+
+    def _text(self, array: int | str, parameters: Mapping[str, Any], command: Sequence[str]) -> str:
+        given = {name.replace("_", "-"): value for name, value in parameters.items() if value not in (None, "", False)}
+        return _make_sbatch_string(
+            command="\n".join(command),
+            folder=self.place.path,
+            job_name=self.place.job_name(array),
+            time=given.pop("time"),
+            wckey=None,  # pyright: ignore[reportArgumentType] what is None is left out
+            setup=[*self._beginning(), *self.settings.setup, *self._python_check()],
+            stderr_to_stdout=True,
+            use_srun=False,
+            additional_parameters={"chdir": self.folder, **given},
+        )
+
+    def _beginning(self) -> list[str]:
+        """Take signals before anything else runs, and set the jobs' variables."""
+        path = ":".join(self.paths)
+        return [
+            "worker=",
+            'trap \'[ -z "$worker" ] || kill -USR2 "$worker"\' USR2',
+            'trap \'[ -z "$worker" ] || kill -TERM "$worker"\' TERM',
+            f'export PYTHONPATH={shlex.quote(path)}"${{PYTHONPATH:+:$PYTHONPATH}}"',
+            *(f"export {name}={shlex.quote(str(value))}" for name, value in self.settings.environment.items()),
+        ]
+
+    def _python(self, module: str, *arguments: str) -> str:
+        """The command that runs a module; `settings.python` may be one of several words."""
+        python = self.settings.python or shlex.quote(sys.executable)
+        return f"{python} {shlex.join(['-P', '-u', '-m', module, *arguments])}"
+
+    def _python_check(self) -> list[str]:
+        """Say at once, in words, that a node does not have the interpreter."""
+        program = shlex.split(self.settings.python)[0] if self.settings.python else sys.executable
+        words = f"launchers: no {program} on this node; is the environment on a file system that all nodes see?"
+        return [f"command -v {shlex.quote(program)} > /dev/null || {{ echo {shlex.quote(words)} >&2; exit 127; }}"]
+
+
+def _supervisor(requeues: int) -> list[str]:
+    """Wait for the worker, whatever signals come; when it was killed, the element goes back to the queue."""
+    return [
+        "worker=$!",
+        'wait "$worker"; status=$?',
+        'while kill -0 "$worker" 2> /dev/null; do wait "$worker"; status=$?; done',
+        f'case "$status" in {WORKER_KILLED})',
+        f'  if [ "${{SLURM_RESTART_COUNT:-0}}" -lt {requeues} ]; then',
+        '    echo "the worker was killed: back to the queue" >&2',
+        '    scontrol requeue "${SLURM_ARRAY_JOB_ID}_${SLURM_ARRAY_TASK_ID}" && sleep 600',
+        "  fi",
+        "esac",
+        'exit "$status"',
+    ]
+
+
+def _pattern(path: Path) -> str:
+    """A path as sbatch takes it: a percent sign of ours is none of its patterns."""
+    return str(path.parent).replace("%", "%%") + f"/{path.name}"
+
+
+def _dependency(after: Sequence[str]) -> dict[str, str]:
+    return {"dependency": f"afterany:{':'.join(after)}"} if after else {}

@@ -1,0 +1,149 @@
+"""SLURM's own commands, each called once for all jobs; the only file that starts them from a submitting machine."""
+
+import getpass
+import logging
+import os
+import re
+import subprocess
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from launchers.errors import LauncherError
+
+log = logging.getLogger(__name__)
+
+FINAL = {
+    "BOOT_FAIL",
+    "CANCELLED",
+    "COMPLETED",
+    "DEADLINE",
+    "FAILED",
+    "NODE_FAIL",
+    "OUT_OF_MEMORY",
+    "PREEMPTED",
+    "TIMEOUT",
+}
+"""States that may be the last one; a requeue passes through some of them, too."""
+
+TRIES = 4
+BUSY = ("timed out", "temporarily", "Unable to contact", "connect failure", "try again")
+"""What SLURM says when the controller is busy: asked again after a while."""
+
+
+@dataclass(frozen=True)
+class Element:
+    """What SLURM says of an element of an array.
+
+    Attributes:
+        state: as SLURM names it: PENDING, RUNNING, TIMEOUT ...
+        reason: why it waits.
+    """
+
+    state: str
+    reason: str = ""
+
+    @property
+    def ended(self) -> bool:
+        """Whether its state may be the last one."""
+        return self.state in FINAL
+
+
+@dataclass(frozen=True)
+class Queue:
+    """What SLURM knows of the user's jobs.
+
+    Attributes:
+        elements: by number: `123_4`, or `123` for a job that is no array.
+        names: number of the array or job by its name.
+    """
+
+    elements: dict[str, Element]
+    names: dict[str, str]
+
+
+def submit(script: Path) -> str:
+    """Hand a script to sbatch.
+
+    Returns:
+        The number that SLURM gives it.
+
+    Raises:
+        LauncherError: with what sbatch says.
+    """
+    done = _run(["sbatch", "--parsable", str(script)])
+    number = done.strip().splitlines()[-1].partition(";")[0] if done.strip() else ""
+    if not number.isdigit():
+        raise LauncherError(f"sbatch gave no job number but '{done.strip()}'")
+    return number
+
+
+def queue() -> Queue:
+    """All jobs of the user that SLURM's controller still knows, those that ended a while ago among them.
+
+    Raises:
+        LauncherError: when it cannot be asked.
+    """
+    listed = _run(
+        ["squeue", "--noheader", "--array", "--states=all", f"--user={getpass.getuser()}", "--format=%i|%T|%r|%j"]
+    )
+    elements, names = {}, {}
+    for line in listed.splitlines():
+        number, state, reason, name = line.strip().split("|", maxsplit=3)
+        elements[number] = Element(state, reason)
+        names[name] = number.partition("_")[0]
+    return Queue(elements, names)
+
+
+def accounting(numbers: Iterable[str]) -> dict[str, Element]:
+    """What the accounting says of arrays that the controller does not know any more; empty where there is none."""
+    wanted = sorted(set(numbers))
+    if not wanted:
+        return {}
+    fields = ["--noheader", "--parsable2", "--allocations", "--array", "--format=JobID,State"]
+    try:
+        listed = _run(["sacct", *fields, f"--jobs={','.join(wanted)}"])
+    except LauncherError as error:
+        log.debug("no accounting: %s", error)
+        return {}
+    rows = (line.split("|") for line in listed.splitlines() if "|" in line)
+    return {number: Element(state.split()[0]) for number, state in rows if state}
+
+
+def cancel(numbers: Sequence[str]) -> None:
+    """Cancel elements, arrays or jobs."""
+    for start in range(0, len(numbers), 500):
+        _run(["scancel", *numbers[start : start + 500]])
+
+
+def max_array_size() -> int:
+    """How many elements an array may have; SLURM's default where it does not say."""
+    found = re.search(r"MaxArraySize\s*=\s*(\d+)", _run(["scontrol", "show", "config"]))
+    return max(1, int(found[1]) - 1) if found else 1000
+
+
+def _run(command: Sequence[str]) -> str:
+    """What a command prints; tried again, later and later, while the controller is busy."""
+    environment = {name: value for name, value in os.environ.items() if not _is_of_a_job(name)}
+    said = ""
+    for wait in range(TRIES):
+        try:
+            done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, env=environment)
+        except FileNotFoundError as error:
+            raise LauncherError(f"no `{command[0]}` here: hydra/launcher=slurm needs a machine that submits") from error
+        except subprocess.TimeoutExpired:
+            said = "no answer in two minutes"
+            continue
+        if done.returncode == 0:
+            return done.stdout
+        said = done.stderr.strip() or done.stdout.strip()
+        if not any(words.lower() in said.lower() for words in BUSY):
+            break
+        time.sleep(2.0**wait)
+    raise LauncherError(f"`{' '.join(command[:2])} ...` failed: {said}")
+
+
+def _is_of_a_job(name: str) -> bool:
+    """Whether a variable belongs to a SLURM job that this process runs in: the jobs that it sends would inherit it."""
+    return name.startswith(("SLURM_", "SLURMD_", "SBATCH_")) and name != "SLURM_CONF"

@@ -1,0 +1,212 @@
+"""The state of every job of a sweep: from what is on disk, and one look at SLURM's queue for all."""
+
+import time
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, replace
+from enum import StrEnum
+
+from launchers import slurm
+from launchers.attempt import Attempt, Outcome
+from launchers.folder import SweepsFolder
+from launchers.slurm import Element, Queue
+from launchers.submission import Submission, SubmissionFolder
+
+SECONDS_BETWEEN_LOOKS = 3.0
+"""A requeue passes through states that look final: a job is lost when it is so in two looks."""
+
+
+class State(StrEnum):
+    """What a user is told of a job."""
+
+    done = "done"
+    running = "running"
+    queued = "queued"
+    failed = "failed"
+    cancelled = "cancelled"
+    lost = "lost"
+    new = "new"
+
+
+OPEN = {State.queued, State.running}
+"""States that change by themselves; jobs in any other state may be handed out."""
+
+
+@dataclass(frozen=True)
+class Holder:
+    """Who was handed a job last.
+
+    Attributes:
+        folder: of the submission.
+        submission: what is in it.
+        array: number of the array in it.
+        element: number of the pack in that.
+        number: of the array in SLURM; None where it was never sent, or is a local pool's.
+    """
+
+    folder: SubmissionFolder
+    submission: Submission
+    array: int
+    element: int
+    number: str | None
+
+    @property
+    def name(self) -> str:
+        """The element's number in SLURM, or the place of the local pool."""
+        return f"{self.number}_{self.element}" if self.number else self.folder.name
+
+
+@dataclass(frozen=True)
+class JobState:
+    """What became of a job.
+
+    Attributes:
+        state: in a word.
+        attempt: the last one.
+        holder: who was handed it last.
+        error: what went wrong, or why it waits, in words.
+        attempts: how many there were.
+        kills: how many of them were killed, or lost with their worker.
+    """
+
+    state: State
+    attempt: Attempt | None = None
+    holder: Holder | None = None
+    error: str = ""
+    attempts: int = 0
+    kills: int = 0
+
+
+def look(folder: SweepsFolder, ids: Iterable[str], *, patient: bool = True) -> dict[str, JobState]:
+    """The state of jobs.
+
+    Args:
+        folder: of all sweeps.
+        ids: of the jobs.
+        patient: look again after some seconds before a job is called lost.
+
+    Raises:
+        LauncherError: when SLURM has some of the jobs and cannot be asked.
+    """
+    wanted = list(ids)
+    holders = _holders(folder, set(wanted))
+    states = _look_once(folder, wanted, holders)
+    lost = [id for id, state in states.items() if state.state is State.lost and _in_slurm(state.holder)]
+    if lost and patient:
+        time.sleep(SECONDS_BETWEEN_LOOKS)
+        states |= _look_once(folder, lost, _holders(folder, set(lost)))
+    return _with_reasons(states)
+
+
+def _look_once(folder: SweepsFolder, ids: Iterable[str], holders: Mapping[str, Holder]) -> dict[str, JobState]:
+    attempts = {id: folder.job(id).read_attempts() for id in ids}
+    undone = [id for id in attempts if not _is_done(attempts[id])]
+    asked = any(_in_slurm(holders.get(id)) for id in undone)
+    queue = slurm.queue() if asked else Queue({}, {})
+    alive: dict[str, bool] = {}
+
+    def element_of(holder: Holder) -> Element | None:
+        """What has the job: an element in the queue, or a pool that lives; None where it is gone."""
+        if holder.submission.launcher != "slurm":
+            if holder.folder.name not in alive:
+                alive[holder.folder.name] = holder.folder.is_alive()
+            return Element("RUNNING") if alive[holder.folder.name] else None
+        return queue.elements.get(f"{_number(holder, queue)}_{holder.element}")
+
+    found = {}
+    for id in attempts:
+        holder = holders.get(id)
+        if holder is not None and _in_slurm(holder):
+            holder = replace(holder, number=_number(holder, queue))
+        state = _state(attempts[id], holder, element_of, cancelled=lambda id=id: folder.job(id).cancelled.exists())
+        found[id] = state
+    return found
+
+
+def _state(
+    attempts: list[Attempt],
+    holder: Holder | None,
+    element_of: Callable[[Holder], Element | None],
+    *,
+    cancelled: Callable[[], bool],
+) -> JobState:
+    last = attempts[-1] if attempts else None
+    kills = sum(attempt.state in {Outcome.KILLED, Outcome.STOPPED, Outcome.RUNNING} for attempt in attempts)
+    known = JobState(State.new, last, holder, attempts=len(attempts), kills=kills)
+    if _is_done(attempts):
+        done = next(attempt for attempt in attempts if attempt.state is Outcome.DONE)
+        return replace(known, state=State.done, attempt=done)
+    own = [attempt for attempt in attempts if holder and attempt.submission == holder.submission.name]
+    element = element_of(holder) if holder else None
+    if holder is not None and element is not None and not element.ended:
+        return _held(known, own, holder, element, cancelled)
+    if cancelled():
+        return replace(known, state=State.cancelled)
+    if last is not None and last.state in {Outcome.FAILED, Outcome.CRASHED, Outcome.KILLED}:
+        return replace(known, state=State.failed, error=last.error or "")
+    if last is not None or (holder is not None and (holder.number or not _in_slurm(holder))):
+        return replace(known, state=State.lost, error=(element.state if element else "") or (last and last.error) or "")
+    return known
+
+
+def _held(
+    known: JobState, own: list[Attempt], holder: Holder, element: Element, cancelled: Callable[[], bool]
+) -> JobState:
+    """The state of a job whose element waits or runs."""
+    last = own[-1] if own else None
+    if last is not None and last.state is Outcome.RUNNING and element.state != "PENDING":
+        return replace(known, state=State.running)
+    kills = sum(attempt.state is Outcome.KILLED for attempt in own)
+    over = last is not None and (
+        last.state in {Outcome.FAILED, Outcome.CRASHED}
+        or (last.state is Outcome.KILLED and kills > holder.submission.retries)
+    )
+    if over and last is not None:
+        return replace(known, state=State.failed, error=last.error or "")
+    if cancelled():
+        return replace(known, state=State.cancelled)
+    waits = element.reason if element.state == "PENDING" and element.reason not in {"", "None"} else ""
+    return replace(known, state=State.queued, error=waits)
+
+
+def _with_reasons(states: dict[str, JobState]) -> dict[str, JobState]:
+    """Say of lost jobs what the accounting says of their elements, where there is one."""
+    lost = {id: state for id, state in states.items() if state.state is State.lost and _in_slurm(state.holder)}
+    known = slurm.accounting(state.holder.number for state in lost.values() if state.holder and state.holder.number)
+    for id, state in lost.items():
+        said = known.get(state.holder.name) if state.holder else None
+        why = said.state if said else state.error
+        words = f"SLURM: {why}" if why and why.isupper() else why or "it is gone from the queue without an outcome"
+        states[id] = replace(state, error=words)
+    return states
+
+
+def _holders(folder: SweepsFolder, ids: set[str]) -> dict[str, Holder]:
+    """Who was handed each job last."""
+    holders: dict[str, Holder] = {}
+    for submission_folder in folder.submission_folders():
+        submission = submission_folder.read()
+        for number, array in enumerate(submission.arrays):
+            in_slurm = submission_folder.id_of(number) if submission.launcher == "slurm" else None
+            for element, pack in enumerate(array.packs):
+                for id in pack:
+                    if id in ids:
+                        holders[id] = Holder(submission_folder, submission, number, element, in_slurm)
+    return holders
+
+
+def _number(holder: Holder, queue: Queue) -> str | None:
+    """SLURM's number of an array; found by its name where the submitter was killed before it wrote it down."""
+    if holder.number:
+        return holder.number
+    number = queue.names.get(holder.folder.job_name(holder.array))
+    if number:
+        holder.folder.note_id(holder.array, number)
+    return number
+
+
+def _in_slurm(holder: Holder | None) -> bool:
+    return holder is not None and holder.submission.launcher == "slurm"
+
+
+def _is_done(attempts: list[Attempt]) -> bool:
+    return any(attempt.state is Outcome.DONE for attempt in attempts)
