@@ -1,11 +1,13 @@
 """From stored outcomes to effects, correlations, figures and a page; without a model, without torch."""
 
+from analysis.compute import Analysis, analyse
 from analysis.correlation import correlation
 from analysis.effects import effects, head_effects
 from analysis.read import Domain, Results, Selection, read_domain, read_results
-from analysis.report import analyse, write_report
+from analysis.report import write_report
 
 __all__ = [
+    "Analysis",
     "Domain",
     "Results",
     "Selection",

@@ -13,11 +13,12 @@ from rich.logging import RichHandler
 from rich.markup import escape
 from rich.table import Table
 
+from analysis.compute import Analysis, analyse
 from analysis.correlation import ALL_KINDS
 from analysis.curves import WITHIN
 from analysis.effects import strongest
 from analysis.read import Selection, read_results
-from analysis.report import Analysis, analyse, write_report
+from analysis.report import write_report
 from analysis.words import score, signed
 from study.errors import StudyError
 from study.statistics import MetricName

@@ -50,6 +50,7 @@ class Domain:
         gradients: by loss, gradient rows on these examples of the masks that have all of them, the full one among
             them; none where importance was not measured.
         curves: which masks form a pruning curve.
+        labels: of a classifier, in the order of the column `prediction`.
     """
 
     model: str
@@ -66,6 +67,7 @@ class Domain:
     provenance: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     gradients: Mapping[Loss, pl.DataFrame] = field(default_factory=dict)
     curves: tuple[Curve, ...] = ()
+    labels: tuple[str, ...] = ()
 
     @property
     def masks(self) -> int:
@@ -195,6 +197,7 @@ def read_domain(folder: Path, limit: int | None = None) -> Domain:
         provenance=provenance(folder),
         gradients=_gradients(folder, layout, evaluated),
         curves=curves,
+        labels=setting["labels"],
     )
 
 
@@ -236,6 +239,7 @@ def _setting(folder: Path) -> dict[str, Any]:
         found = metric(MetricName(identity["metric"]))
         precision = str(identity["subject"].get("precision", "float32"))
         known |= {"signature": identity["statistic"], "precision": precision}
+        known["labels"] = tuple(map(str, identity["subject"].get("labels", ())))
         return {**known, "layout": layout, "metric": found}
     except (KeyError, TypeError, ValueError, AttributeError, OSError) as error:
         raise SettingError(f"{folder / SETTING_FILE} is not a setting file: {error!r}") from error

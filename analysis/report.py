@@ -1,58 +1,14 @@
 """The report: everything that a results folder says, as tables, figures and one page."""
 
 import shutil
-from dataclasses import dataclass
 from pathlib import Path
 
-import polars as pl
-
 from analysis import page, tables
-from analysis.correlation import correlation
-from analysis.curves import WITHIN, curve_points, curve_summary
-from analysis.effects import effects
+from analysis.compute import Analysis
 from analysis.figures import Drawing
 from analysis.page import SubjectView
-from analysis.read import Results
-from analysis.taylor import taylor
 from study.errors import InputError
 from study.files import whole_file
-
-
-@dataclass(frozen=True)
-class Analysis:
-    """What was computed from a results folder.
-
-    Attributes:
-        results: what was read.
-        effects: the tidy tables of all domains, one below the other.
-        correlation: for every two domains of a subject.
-        base: one row a domain.
-        points: of the pruning curves of all domains.
-        curves: one row a curve.
-        taylor: importance against measured effects.
-    """
-
-    results: Results
-    effects: pl.DataFrame
-    correlation: pl.DataFrame
-    base: pl.DataFrame
-    points: pl.DataFrame
-    curves: pl.DataFrame
-    taylor: pl.DataFrame
-
-
-def analyse(results: Results, *, within: float = WITHIN) -> Analysis:
-    """Effects, correlations, base scores and pruning curves of all domains.
-
-    Args:
-        results: what was read.
-        within: loss of score that the largest share of heads that can go is given for.
-    """
-    table, points, taylor_ = (
-        pl.concat([of(domain) for domain in results.domains]) for of in (effects, curve_points, taylor)
-    )
-    base = tables.base_table(results.domains)
-    return Analysis(results, table, correlation(table), base, points, curve_summary(points, within), taylor_)
 
 
 def write_report(analysis: Analysis, out: Path, *, pdf: bool = False) -> Path:
@@ -70,10 +26,7 @@ def write_report(analysis: Analysis, out: Path, *, pdf: bool = False) -> Path:
         InputError: when `out` cannot be written.
     """
     cuts = tables.paper_tables(analysis.effects)
-    pruning = {"points": analysis.points, "curves": analysis.curves, "taylor": analysis.taylor}
-    subjects = page.subject_views(
-        analysis.results, analysis.effects, analysis.correlation, analysis.base, {**cuts, **pruning}
-    )
+    subjects = page.subject_views(analysis)
     every = {"effects": analysis.effects, "correlation": analysis.correlation, "base": analysis.base, **cuts}
     every |= {"curve_points": analysis.points, "curves": analysis.curves, "taylor": analysis.taylor}
     try:

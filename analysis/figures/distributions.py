@@ -30,6 +30,7 @@ def distribution(ablation: pl.DataFrame, name: str) -> Drawing:
             scores,
             bins=_bins(np.concatenate([*scores, [base]])),
             stacked=True,
+            rwidth=0.88,
             color=[to_rgba(KIND_COLOURS[kind], 1 if sure else PALE) for kind, sure in groups],
             edgecolor=[KIND_COLOURS[kind] for kind, _ in groups],
             linewidth=0.6,

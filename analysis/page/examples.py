@@ -1,0 +1,89 @@
+"""What the page knows of each head beyond its row: the examples that flipped, with text, as compact JSON.
+
+Texts and answers stand once and are named by number. As many examples of each head are shown as fit in a page that
+opens quickly; how many there are is said beside.
+"""
+
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
+
+import polars as pl
+
+from analysis.changes import ADDRESS, change_counts
+from analysis.read import Domain
+
+SHOWN = (20, 10, 5, 2, 0)
+"""Examples of each head and domain, the first number that fits."""
+
+MOST_BYTES = 4_000_000
+"""Of the examples of one subject."""
+
+LONGEST = 600
+"""Characters of a text that are shown; documents can be long."""
+
+
+def examples_json(domains: Mapping[str, Domain], changes: Mapping[str, pl.DataFrame]) -> str:
+    """The flipped examples of one subject, safe to stand in a script element.
+
+    Args:
+        domains: by label, in the order of the page.
+        changes: by setting id.
+
+    Returns:
+        `{"shown": most of a head, "unit": of a single example's score, "domains": [{"label", "texts": [[text ...,
+        target]], "answers": [text], "heads": {address: [lost, gained, other, [[text number, before, after, answer
+        number or -1 before, after]]]}}]}`.
+    """
+    content = ""
+    for shown in SHOWN:
+        parts = [_domain(label, domain, changes[domain.setting_id], shown) for label, domain in domains.items()]
+        unit = next(iter(domains.values())).metric.score_unit
+        content = json.dumps(
+            {"shown": shown, "unit": unit, "domains": parts}, ensure_ascii=False, separators=(",", ":")
+        )
+        if len(content.encode()) <= MOST_BYTES:
+            break
+    return content.replace("<", "\\u003c")
+
+
+def _domain(label: str, domain: Domain, changed: pl.DataFrame, shown: int) -> dict[str, Any]:
+    picked = changed.group_by(ADDRESS, maintain_order=True).head(shown)
+    wanted = picked["example"].unique(maintain_order=True)
+    number = {example: i for i, example in enumerate(wanted)}
+    answers: dict[str, int] = {}
+    heads: dict[str, list[Any]] = {
+        f"{kind}.{layer}.{head}": [*counts, []] for kind, layer, head, *counts in change_counts(changed).iter_rows()
+    }
+    for row in picked.iter_rows(named=True):
+        was, now = (-1 if row[k] is None else answers.setdefault(row[k], len(answers)) for k in ("was", "now"))
+        shown_of = heads[f"{row['kind']}.{row['layer']}.{row['head']}"][3]
+        shown_of.append([number[row["example"]], _short(row["before"]), _short(row["after"]), was, now])
+    return {
+        "label": label,
+        "texts": _texts(domain, wanted),
+        "answers": [_cut(text) for text in answers],
+        "heads": heads,
+    }
+
+
+def _texts(domain: Domain, wanted: pl.Series) -> list[list[str]]:
+    """The texts and the target of these examples."""
+    table = pl.DataFrame({"example": wanted}).join(domain.examples, on="example", how="left", maintain_order="left")
+    columns = sorted(name for name in table.columns if name.startswith("text_"))
+    return [[_cut(text) for text in row] for row in _rows(table, [*columns, "target"])]
+
+
+def _rows(table: pl.DataFrame, columns: Sequence[str]) -> Iterable[tuple[Any, ...]]:
+    return table.select(columns).iter_rows()
+
+
+def _cut(text: Any) -> str:
+    words = str(text)
+    return words if len(words) <= LONGEST else f"{words[:LONGEST]} …"
+
+
+def _short(score: float) -> float | int:
+    """Two digits are enough to look at."""
+    rounded = round(score, 2)
+    return int(rounded) if rounded == int(rounded) else rounded

@@ -1,0 +1,63 @@
+"""Tables of the page: layers by heads or kinds, and one row a head with its effect on every domain."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from analysis.effects import Measure, of_measure
+from study.heads import AttentionKind
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Grid:
+    """A table of layers by heads or by attention kinds; a cell is None where nothing was measured."""
+
+    columns: tuple[Any, ...]
+    layers: tuple[tuple[int, tuple[Row | None, ...]], ...]
+    paper: bool
+
+    @classmethod
+    def of(cls, table: pl.DataFrame, column: str, columns: Sequence[Any]) -> "Grid":
+        """The rows of a table, each at its `layer` and `column`."""
+        cells = {(row["layer"], row[column]): row for row in table.rows(named=True)}
+        layers = table["layer"].unique().sort().to_list()
+        return cls(
+            columns=tuple(columns),
+            layers=tuple((layer, tuple(cells.get((layer, name)) for name in columns)) for layer in layers),
+            paper=bool(table["paper_effect"].is_not_null().any()),
+        )
+
+
+@dataclass(frozen=True)
+class HeadRow:
+    """One head with its effect on each domain; layer and head from 1, the address from 0."""
+
+    address: str
+    kind: str
+    layer: int
+    head: int
+    cells: tuple[Row | None, ...]
+
+
+def head_rows(effects: pl.DataFrame, settings: Sequence[str]) -> tuple[HeadRow, ...]:
+    """Every head that was removed alone somewhere, in the order of heads; a cell for each of these settings."""
+    found: dict[tuple[str, int, int], dict[str, Row]] = {}
+    for row in of_measure(effects, Measure.ABLATION).rows(named=True):
+        found.setdefault((row["kind"], row["layer"], row["head"]), {})[row["setting_id"]] = row
+    order = sorted(found, key=lambda head: (AttentionKind(head[0]).rank, *head[1:]))
+    return tuple(
+        HeadRow(f"{kind}.{layer}.{head}", kind, layer + 1, head + 1, tuple(map(found[kind, layer, head].get, settings)))
+        for kind, layer, head in order
+    )
+
+
+def by_kind(table: pl.DataFrame) -> Iterable[tuple[AttentionKind, pl.DataFrame]]:
+    """The rows of each attention kind that there are any of."""
+    for kind in AttentionKind:
+        part = table.filter(pl.col("kind") == str(kind))
+        if part.height:
+            yield kind, part

@@ -1,0 +1,187 @@
+"""What the page shows of each subject, cut to the templates' needs; `templates/` gives it its form."""
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from analysis import figures, paper, tables
+from analysis.compute import Analysis
+from analysis.correlation import ALL_KINDS
+from analysis.effects import Measure, of_measure, strongest
+from analysis.figures import Drawing
+from analysis.page.drawings import curve_drawings, heat_maps, one_head_drawings, scatters
+from analysis.page.examples import examples_json
+from analysis.page.grids import Grid, HeadRow, by_kind, head_rows
+from analysis.read import Domain
+from analysis.words import KIND_NAMES, slug
+from study.importance import Estimator
+from study.loss import PLAIN
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class DomainView:
+    """One domain on the page; `label` is its data set's name, with the setting id where the name is not enough."""
+
+    domain: Domain
+    label: str
+    base: Row
+    measured: Row
+    strongest: Row | None
+    distribution: Drawing | None
+    heat_maps: tuple[Drawing, ...]
+    one_head: tuple[Drawing, ...]
+    table_1: Grid
+    one_head_left: Grid
+    curves: tuple[Row, ...]
+    curve_drawings: tuple[Drawing, ...]
+    taylor: tuple[Row, ...]
+
+
+@dataclass(frozen=True)
+class SubjectView:
+    """One subject on the page: its domains, and what holds between them."""
+
+    label: str
+    subject_id: str
+    unit: str
+    metric: str
+    heads: str
+    domains: tuple[DomainView, ...]
+    limit: float
+    head_rows: tuple[HeadRow, ...]
+    examples: str
+    correlation: tuple[Row, ...]
+    scatters: tuple[Drawing, ...]
+
+    @property
+    def drawings(self) -> tuple[Drawing, ...]:
+        """Every figure of the subject."""
+        own = [
+            drawing
+            for view in self.domains
+            for drawing in (view.distribution, *view.heat_maps, *view.one_head, *view.curve_drawings)
+            if drawing is not None
+        ]
+        return (*own, *self.scatters)
+
+
+def subject_views(analysis: Analysis) -> list[SubjectView]:
+    """The view of every subject."""
+    subjects = analysis.results.subjects
+    names = _labels((domains[0].model, subject_id) for subject_id, domains in subjects.items())
+    return [_subject_view(analysis, domains, names[subject_id]) for subject_id, domains in subjects.items()]
+
+
+def _subject_view(analysis: Analysis, domains: Sequence[Domain], name: str) -> SubjectView:
+    labels = _labels((domain.data, domain.setting_id) for domain in domains)
+    mine = pl.col("subject_id") == domains[0].subject_id
+    own = analysis.effects.filter(mine)
+    shown = own.with_columns(pl.col("setting_id").replace_strict(labels).alias("domain"))
+    limit = figures.colour_limit(of_measure(own, Measure.ABLATION))
+    correlation = analysis.correlation.filter(mine).rows(named=True)
+    folder = slug(f"{domains[0].model}-{domains[0].subject_id}")
+    cuts = tables.paper_tables(own)
+    return SubjectView(
+        label=name,
+        subject_id=domains[0].subject_id,
+        unit=domains[0].metric.unit,
+        metric=str(domains[0].metric.name),
+        heads=_heads(domains[0]),
+        domains=tuple(
+            _domain_view(analysis, domain, labels[domain.setting_id], shown, cuts, limit, folder) for domain in domains
+        ),
+        limit=limit,
+        head_rows=head_rows(shown, [domain.setting_id for domain in domains]),
+        examples=examples_json({labels[domain.setting_id]: domain for domain in domains}, analysis.changes),
+        correlation=tuple(_correlation_row(row, labels) for row in correlation),
+        scatters=tuple(scatters(shown, correlation, folder)),
+    )
+
+
+def _labels(named: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Names by id: the name alone where it is unique, else with the id."""
+    pairs = list(named)
+    counts = Counter(name for name, _ in pairs)
+    return {id_: name if counts[name] == 1 else f"{name} ({id_})" for name, id_ in pairs}
+
+
+def _heads(domain: Domain) -> str:
+    """`32 encoder self-attention heads (4 layers × 8)`, for each kind."""
+    parts = []
+    for kind, counts in domain.layout.counts.items():
+        even = f"{len(counts)} layers × {counts[0]}" if len(set(counts)) == 1 else f"{len(counts)} layers"
+        parts.append(f"{sum(counts)} {KIND_NAMES[kind]} heads ({even})")
+    return ", ".join(parts)
+
+
+def _domain_view(
+    analysis: Analysis,
+    domain: Domain,
+    label: str,
+    effects: pl.DataFrame,
+    cuts: Mapping[str, pl.DataFrame],
+    limit: float,
+    folder: str,
+) -> DomainView:
+    mine = pl.col("setting_id") == domain.setting_id
+    table = effects.filter(mine)
+    ablation = of_measure(table, Measure.ABLATION)
+    alone, none = of_measure(table, Measure.ALL_BUT_ONE), of_measure(table, Measure.NO_HEAD)
+    first, layers = cuts["table1"].filter(mine), pl.concat([cuts["table2"], cuts["table3"]]).filter(mine)
+    return DomainView(
+        domain=domain,
+        label=label,
+        base=analysis.base.filter(mine).row(0, named=True),
+        measured=_measured(ablation, alone, none, domain),
+        strongest=next(iter(strongest(table).rows(named=True)), None),
+        distribution=figures.distribution(ablation, f"{folder}/figure1-{slug(label)}") if ablation.height else None,
+        heat_maps=tuple(heat_maps(ablation, domain.layout, limit, f"{folder}/heat-{slug(label)}")),
+        one_head=tuple(one_head_drawings(alone, none, f"{folder}/one-head-{slug(label)}")),
+        table_1=Grid.of(first, "head", first["head"].unique().sort().to_list()),
+        one_head_left=Grid.of(layers, "kind", [kind for kind, _ in by_kind(layers)]),
+        curves=tuple(analysis.curves.filter(mine).rows(named=True)),
+        curve_drawings=tuple(curve_drawings(analysis.points.filter(mine), label, folder)),
+        taylor=_papers_importance(analysis.taylor.filter(mine)),
+    )
+
+
+def _papers_importance(taylor: pl.DataFrame) -> tuple[Row, ...]:
+    """The rows of the paper's estimator, of the plain loss where its gradients are stored."""
+    rows = taylor.filter(pl.col("estimator") == str(Estimator.paper))
+    plain = rows.filter(pl.col("loss") == str(PLAIN))
+    return tuple((rows if plain.is_empty() else plain).rows(named=True))
+
+
+def _measured(ablation: pl.DataFrame, alone: pl.DataFrame, none: pl.DataFrame, domain: Domain) -> Row:
+    """How many of the masks of each measure there are, and what the effects of single heads look like in counts."""
+    effect = ablation["effect"]
+    best = alone.group_by("kind", "layer").agg(best=pl.col("effect").max())
+    both = best.join(none.select("kind", "layer", none="effect"), on=["kind", "layer"])
+    return {
+        "heads": len(domain.layout),
+        "layers": len(domain.layout.layers),
+        "ablation": ablation.height,
+        "all_but_one": alone.height,
+        "no_head": none.height,
+        "lower": int((effect < 0).sum()),
+        "higher": int((effect > 0).sum()),
+        "same": int((effect == 0).sum()),
+        "compared_layers": both.height,
+        "one_is_enough": both.filter(pl.col("best") >= 0).height,
+        "none_is_enough": both.filter((pl.col("best") >= 0) & (pl.col("none") >= 0)).height,
+    }
+
+
+def _correlation_row(row: Row, labels: Mapping[str, str]) -> Row:
+    theirs = paper.CORRELATIONS.get(frozenset(((row["subject"], row["domain_a"]), (row["subject"], row["domain_b"]))))
+    return {
+        **row,
+        "label_a": labels[row["setting_a"]],
+        "label_b": labels[row["setting_b"]],
+        "paper": theirs if row["kind"] == ALL_KINDS else None,
+    }
