@@ -64,7 +64,7 @@ def changes(domain: Domain) -> pl.DataFrame:
 
 
 def change_counts(changed: pl.DataFrame) -> pl.DataFrame:
-    """How many examples came out worse, better, or otherwise with the same score: columns of the head, lost, gained, other."""
+    """Of each head, how many examples came out worse, better, or otherwise at the same score: lost, gained, other."""
     rise = pl.col("after") - pl.col("before")
     return changed.group_by(ADDRESS, maintain_order=True).agg(
         lost=(rise < 0).sum().cast(pl.Int64),
