@@ -2,6 +2,7 @@
 
 from analysis.compute import Analysis, analyse
 from analysis.correlation import correlation
+from analysis.dynamics import dynamics
 from analysis.effects import effects, head_effects
 from analysis.read import Domain, Results, Selection, read_domain, read_results
 from analysis.report import write_report
@@ -13,6 +14,7 @@ __all__ = [
     "Selection",
     "analyse",
     "correlation",
+    "dynamics",
     "effects",
     "head_effects",
     "read_domain",

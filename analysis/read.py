@@ -17,7 +17,7 @@ from study.curves import Curve, read_curves
 from study.errors import InputError, StudyError
 from study.heads import HeadLayout, mask_key, parse_mask
 from study.loss import Loss
-from study.setting import SETTING_FILE, SettingError, read_setting
+from study.setting import SETTING_FILE, Moment, SettingError, read_setting
 from study.statistics import Metric, MetricName, metric
 from study.store import EXAMPLES_FILE, Table, read_parts, stored_losses, tolerance
 
@@ -51,6 +51,7 @@ class Domain:
             them; none where importance was not measured.
         curves: which masks form a pruning curve.
         labels: of a classifier, in the order of the column `prediction`.
+        moment: which checkpoint of which training the model is; None for any other.
     """
 
     model: str
@@ -68,6 +69,7 @@ class Domain:
     gradients: Mapping[Loss, pl.DataFrame] = field(default_factory=dict)
     curves: tuple[Curve, ...] = ()
     labels: tuple[str, ...] = ()
+    moment: Moment | None = None
 
     @property
     def masks(self) -> int:
@@ -198,6 +200,7 @@ def read_domain(folder: Path, limit: int | None = None) -> Domain:
         gradients=_gradients(folder, layout, evaluated),
         curves=curves,
         labels=setting["labels"],
+        moment=setting["moment"],
     )
 
 
@@ -240,6 +243,7 @@ def _setting(folder: Path) -> dict[str, Any]:
         precision = str(identity["subject"].get("precision", "float32"))
         known |= {"signature": identity["statistic"], "precision": precision}
         known["labels"] = tuple(map(str, identity["subject"].get("labels", ())))
+        known["moment"] = Moment(**stored["moment"]) if "moment" in stored else None
         return {**known, "layout": layout, "metric": found}
     except (KeyError, TypeError, ValueError, AttributeError, OSError) as error:
         raise SettingError(f"{folder / SETTING_FILE} is not a setting file: {error!r}") from error

@@ -249,6 +249,7 @@ def _setting(study: StudyConfig) -> tuple[Setting, Examples]:
         subject={**study.model.identity(), "precision": _precision(study)},
         examples={"digest": examples.digest(), "count": len(examples)},
         statistic=metric(study.model.metric).signature,
+        moment=study.model.moment(),
     )
     return setting, examples
 

@@ -7,7 +7,7 @@ The hash of a setting names its folder, `results/<model>/<data>/<setting id>/`. 
 import hashlib
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,21 @@ class SettingError(StudyError):
 
 
 @dataclass(frozen=True)
+class Moment:
+    """Which checkpoint of which training a model is. Its weights are what determines outcomes, so it is no identity.
+
+    Attributes:
+        training: name that all checkpoints and seeds of a training share.
+        epoch: passes over the training data that are behind it.
+        seed: of the training; None where it is not known.
+    """
+
+    training: str
+    epoch: float
+    seed: int | None = None
+
+
+@dataclass(frozen=True)
 class Setting:
     """What a set of outcomes was computed with.
 
@@ -36,6 +51,7 @@ class Setting:
         subject: identity of the model side (weights, text processing, decoding, precision), as JSON values.
         examples: identity of the data side (digest of ids, texts and targets), as JSON values.
         statistic: signature of the metric.
+        moment: where the model is a checkpoint of a training, which; no part of the identity.
     """
 
     model: str
@@ -44,6 +60,7 @@ class Setting:
     subject: Mapping[str, Any]
     examples: Mapping[str, Any]
     statistic: str
+    moment: Moment | None = None
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -79,6 +96,7 @@ class Setting:
             "data": self.data,
             "identity": self.identity,
             "heads": layout.to_json(),
+            **({"moment": asdict(self.moment)} if self.moment else {}),
         }
 
 

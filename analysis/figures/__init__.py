@@ -3,6 +3,7 @@
 from analysis.figures.curves import pruning_curves
 from analysis.figures.distributions import distribution
 from analysis.figures.drawing import Drawing
+from analysis.figures.dynamics import dynamics
 from analysis.figures.heat_maps import colour_limit, heat_map
 from analysis.figures.layers import one_head_against_none
 from analysis.figures.scatters import scatter
@@ -11,6 +12,7 @@ __all__ = [
     "Drawing",
     "colour_limit",
     "distribution",
+    "dynamics",
     "heat_map",
     "one_head_against_none",
     "pruning_curves",

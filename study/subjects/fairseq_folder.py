@@ -15,6 +15,7 @@ from study.data.source import Task
 from study.errors import InputError
 from study.files import cache_folder, file_digest, name_of
 from study.statistics import MetricName
+from study.subjects.checkpoints import at_epoch, no_such_epoch
 from study.subjects.source import ModelSource
 
 if TYPE_CHECKING:
@@ -35,8 +36,8 @@ class FairseqTranslator(ModelSource):
     Attributes:
         path: the folder; when empty, it is in the cache under the model's name.
         url: a tar archive of the folder, downloaded by `fetch` when the folder is not there.
-        checkpoint: file name; `checkpoint_best.pt` or `model.pt` when not given, or the `model.safetensors` of a folder
-            from which heads were removed.
+        checkpoint: file name, with `{epoch}` in it that of each checkpoint of a training; `checkpoint_best.pt` or
+            `model.pt` when not given, or the `model.safetensors` of a folder from which heads were removed.
         bpe_codes: file name; `bpecodes` or `bpe.codes` when not given.
         source_lang: language read; names the dictionary `dict.<language>.txt`.
         target_lang: language written; likewise.
@@ -66,7 +67,7 @@ class FairseqTranslator(ModelSource):
     truncate: bool = False
 
     def __post_init__(self) -> None:
-        self.name = self.name or name_of(self.path)
+        self._take_name(name_of(self.path))
 
     def missing(self) -> list[str]:
         """The archive, when there is one and its folder is not there."""
@@ -118,7 +119,7 @@ class FairseqTranslator(ModelSource):
         if self.path:
             return Path(self.path).expanduser()
         if self.url:
-            return cache_folder() / self.name
+            return cache_folder() / self._training
         raise InputError("model.path is not set: give the folder of a fairseq model")
 
     def _file(self, names: tuple[str, ...], what: str) -> Path:
@@ -133,7 +134,12 @@ class FairseqTranslator(ModelSource):
         return found[0]
 
     def _checkpoint(self) -> Path:
-        return self._file((self.checkpoint,) if self.checkpoint else CHECKPOINTS, "checkpoint")
+        if self.checkpoint is None and self.epoch is None:
+            return self._file(CHECKPOINTS, "checkpoint")
+        name = at_epoch(self.checkpoint or CHECKPOINTS[0], self.epoch, "model.checkpoint")
+        if self.epoch is not None and self.folder().is_dir() and not (self.folder() / name).is_file():
+            raise no_such_epoch(self.folder() / str(self.checkpoint), self.epoch)
+        return self._file((name,), "checkpoint")
 
     def text_files(self) -> dict[Path, str]:
         """Dictionaries and BPE codes, and their usual names."""

@@ -12,7 +12,9 @@ from omegaconf import MISSING
 from study.data.source import Task
 from study.errors import InputError
 from study.files import name_of
+from study.setting import Moment
 from study.statistics import MetricName
+from study.subjects.checkpoints import PLACE, at_epoch, no_such_epoch, shared_name
 from study.subjects.labels import label_names, require_labels
 
 if TYPE_CHECKING:
@@ -75,6 +77,7 @@ class ModelSource:
         metric: which statistics its outcomes store.
         expected: base score by name of data set.
         check_labels: refuse a classifier that another order of its labels would make far better.
+        epoch: which checkpoint of a training it is; None where it is not one of several. Ends the name: `NAME-epoch3`.
     """
 
     name: str = MISSING
@@ -82,6 +85,16 @@ class ModelSource:
     metric: MetricName = MISSING
     expected: dict[str, ExpectedScore] = field(default_factory=dict)
     check_labels: bool = True
+    epoch: float | None = None
+
+    def _take_name(self, otherwise: str) -> None:
+        """Name the model where it has no name; a checkpoint is named by its epoch as well."""
+        self._training = self.name or otherwise
+        self.name = self._training if self.epoch is None else f"{self._training}-epoch{self.epoch:g}"
+
+    def moment(self) -> Moment | None:
+        """Which checkpoint of which training it is; None where it is not one of several."""
+        return None if self.epoch is None else Moment(self._training, self.epoch)
 
     def missing(self) -> list[str]:
         """What must be downloaded or made before the model can be loaded, in words; empty when all is here."""
@@ -118,7 +131,7 @@ class SequenceClassifier(ModelSource):
     """Any sequence classifier of transformers, by hub name or local folder.
 
     Attributes:
-        path: folder with config.json, or hub name.
+        path: folder with config.json, or hub name; with `{epoch}` in it, that of each checkpoint of a training.
         revision: commit, tag or branch on the hub.
         labels: name of each output, in order; read from the model when empty.
         max_length: most tokens of an example, special tokens included.
@@ -134,13 +147,14 @@ class SequenceClassifier(ModelSource):
     truncate: bool = False
 
     def __post_init__(self) -> None:
-        self.name = self.name or name_of(self.path)
+        self._take_name(shared_name(self.path) if PLACE in self.path else name_of(self.path))
 
     def missing(self) -> list[str]:
         """The hub name, when its files are not in the download cache."""
         from study.subjects.hub import local_folder
 
-        return [] if local_folder(self.path, self.revision) else [f"model {self.path} from the Hugging Face hub"]
+        path = self._path()
+        return [] if local_folder(path, self.revision) else [f"model {path} from the Hugging Face hub"]
 
     def fetch(self) -> None:
         """Download from the hub."""
@@ -182,7 +196,14 @@ class SequenceClassifier(ModelSource):
         """
         from study.subjects.hub import local_folder
 
-        folder = local_folder(self.path, self.revision)
+        folder = local_folder(self._path(), self.revision)
         if folder is None:
             raise InputError(f"model '{self.path}' is neither a folder nor downloaded: run `study fetch` with it first")
         return folder
+
+    def _path(self) -> str:
+        """The folder or hub name; that of the epoch wanted, where there is one for each."""
+        path = at_epoch(self.path, self.epoch, "model.path")
+        if self.epoch is not None and not Path(path).expanduser().is_dir():
+            raise no_such_epoch(Path(self.path).expanduser(), self.epoch)
+        return path

@@ -1,0 +1,48 @@
+"""Checkpoints of one training, told apart by their epoch: a path with `{epoch}` in it stands for all of them."""
+
+import re
+from pathlib import Path
+
+from study.errors import InputError
+
+PLACE = "{epoch}"
+
+
+def at_epoch(pattern: str, epoch: float | None, option: str) -> str:
+    """The path of the checkpoint of an epoch; a path of one model alone as it is.
+
+    Args:
+        pattern: the path.
+        epoch: of the checkpoint wanted; None where no one is.
+        option: what the path is called in the configuration, for messages.
+
+    Raises:
+        InputError: when only one of the two speaks of epochs.
+    """
+    if epoch is not None and PLACE not in pattern:
+        raise InputError(
+            f"model.epoch={epoch:g} chooses one of several checkpoints, but {option} names one alone: write {PLACE} "
+            f"where the number of the epoch stands in its name, such as {option}=checkpoint{PLACE}.pt"
+        )
+    if epoch is None and PLACE in pattern:
+        raise InputError(f"{option} '{pattern}' stands for several checkpoints: choose one by model.epoch=NUMBER")
+    return pattern if epoch is None else pattern.replace(PLACE, f"{epoch:g}")
+
+
+def epochs_there(pattern: Path) -> list[float]:
+    """The epochs of which a checkpoint is there."""
+    folder = next(parent for parent in pattern.parents if PLACE not in str(parent))
+    found = re.compile(re.escape(str(pattern)).replace(re.escape(PLACE), r"(\d+(?:\.\d+)?)"))
+    paths = folder.glob(str(pattern.relative_to(folder)).replace(PLACE, "*"))
+    return sorted(float(match[1]) for path in paths if (match := found.fullmatch(str(path))))
+
+
+def no_such_epoch(pattern: Path, epoch: float) -> InputError:
+    """The error for an epoch of which there is no checkpoint; names those that are there."""
+    there = ", ".join(f"{known:g}" for known in epochs_there(pattern)) or "none"
+    return InputError(f"no checkpoint of epoch {epoch:g} at {pattern}; epochs that are there: {there}")
+
+
+def shared_name(pattern: str) -> str:
+    """A short name for the training that a path with `{epoch}` is of: its last part that is the same for all epochs."""
+    return next((part for part in reversed(Path(pattern).parts) if PLACE not in part), pattern)

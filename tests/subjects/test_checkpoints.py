@@ -1,0 +1,70 @@
+"""Checkpoints of one training by their epoch: names, errors, and the subjects that they become."""
+
+import shutil
+from pathlib import Path
+
+import pytest
+from fairseq_files import write_folder
+
+from study.errors import InputError
+from study.setting import Moment
+from study.subjects.checkpoints import at_epoch, epochs_there, shared_name
+from study.subjects.fairseq_folder import FairseqTranslator
+from study.subjects.source import SequenceClassifier
+
+
+def test_a_path_of_an_epoch() -> None:
+    assert at_epoch("run/epoch-{epoch}", 3.0, "model.path") == "run/epoch-3"
+    assert at_epoch("run/epoch-{epoch}", 0.25, "model.path") == "run/epoch-0.25"
+    assert at_epoch("run", None, "model.path") == "run"
+    with pytest.raises(InputError, match=r"model\.epoch=3 .* write \{epoch\}"):
+        at_epoch("run", 3.0, "model.path")
+    with pytest.raises(InputError, match=r"choose one by model\.epoch=NUMBER"):
+        at_epoch("run/epoch-{epoch}", None, "model.path")
+
+
+def test_epochs_that_are_there_are_sorted_as_numbers(tmp_path: Path) -> None:
+    for name in ("checkpoint1.pt", "checkpoint10.pt", "checkpoint2.pt", "checkpoint0.5.pt", "checkpoint_best.pt"):
+        (tmp_path / name).touch()
+    assert epochs_there(tmp_path / "checkpoint{epoch}.pt") == [0.5, 1, 2, 10]
+    assert epochs_there(tmp_path / "none" / "checkpoint{epoch}.pt") == []
+    (tmp_path / "run-3").mkdir()
+    (tmp_path / "run-3" / "model").touch()
+    assert epochs_there(tmp_path / "run-{epoch}" / "model") == [3]
+
+
+def test_a_training_is_named_by_what_its_checkpoints_share() -> None:
+    assert shared_name("/runs/mine/epoch-{epoch}") == "mine"
+    assert shared_name("/runs/mine/{epoch}/model") == "model"
+
+
+def translator(folder: Path, **options) -> FairseqTranslator:
+    options = {"name": "", "path": str(folder), "source_lang": "en", "target_lang": "fr", **options}
+    return FairseqTranslator(**options)
+
+
+def test_each_checkpoint_of_fairseq_s_is_a_subject(tmp_path: Path) -> None:
+    folder = write_folder(tmp_path / "mine")
+    (folder / "epochs").mkdir()
+    shutil.copy(folder / "checkpoint_best.pt", folder / "epochs" / "checkpoint3.pt")
+    model = translator(folder, checkpoint="epochs/checkpoint{epoch}.pt", epoch=3.0)
+    assert model.name == "mine-epoch3"
+    assert model.moment() == Moment("mine", 3.0)
+    assert model.identity() == translator(folder).identity()
+    assert translator(folder).moment() is None
+    with pytest.raises(InputError, match="no checkpoint of epoch 4 .* that are there: 3"):
+        translator(folder, checkpoint="epochs/checkpoint{epoch}.pt", epoch=4.0).identity()
+    with pytest.raises(InputError, match=r"model\.epoch=3 chooses one"):
+        translator(folder, epoch=3.0).identity()
+
+
+def test_each_checkpoint_of_a_classifier_is_a_subject(place: Path) -> None:
+    (place / "run").mkdir()
+    (place / "model").rename(place / "run" / "epoch-0.5")
+    model = SequenceClassifier(name="", path=f"{place}/run/epoch-{{epoch}}", epoch=0.5)
+    assert model.name == "run-epoch0.5"
+    assert model.missing() == []
+    assert model.moment() == Moment("run", 0.5)
+    assert model.folder() == place / "run" / "epoch-0.5"
+    with pytest.raises(InputError, match=r"no checkpoint of epoch 1 .* that are there: 0\.5"):
+        SequenceClassifier(name="", path=f"{place}/run/epoch-{{epoch}}", epoch=1.0).missing()
