@@ -1,0 +1,67 @@
+"""A page of made results, and a browser to look at it with."""
+
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+from made_results import CLASSIFIER, fill
+
+from analysis import Analysis, analyse, read_results, write_report
+from study.statistics import MetricName
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+
+@pytest.fixture(scope="session")
+def shown(tmp_path_factory: pytest.TempPathFactory) -> tuple[Analysis, Path]:
+    """An analysis of a classifier and a translator on two domains each, and the page of it."""
+    results = tmp_path_factory.mktemp("page") / "results"
+    for seed, data in enumerate(("home", "away")):
+        weights = np.random.default_rng(seed).gamma(0.6, 0.3, len(CLASSIFIER)) - 0.02
+        fill(results, MetricName.ACCURACY, model="toy_bert", data=data, seed=seed, count=90, weights=weights)
+        fill(results, MetricName.BLEU, model="toy_transformer", data=data, seed=seed, count=12)
+    analysis = analyse(read_results(results))
+    return analysis, write_report(analysis, results.parent / "out")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator:
+    """Headless Chromium; tests that need it are skipped, with a word, where there is none."""
+    sync_api = pytest.importorskip("playwright.sync_api", reason="no playwright: pip install -e '.[dev]'")
+    found = next((path for path in map(shutil.which, BROWSERS) if path), None)
+    if found is None:
+        pytest.skip("no browser: apt install chromium")
+    with sync_api.sync_playwright() as playwright:
+        running = playwright.chromium.launch(executable_path=found)
+        yield running
+        running.close()
+
+
+@pytest.fixture
+def visit(browser, shown) -> Iterator[Callable]:
+    """Open the page; at the end nothing may have been written to the console, failed, or asked of a network."""
+    contexts, faults = [], []
+    _, path = shown
+
+    def opened(*, width: int = 1280, dark: bool = False, scripts: bool = True, page: Path = path):
+        context = browser.new_context(
+            viewport={"width": width, "height": 900},
+            color_scheme="dark" if dark else "light",
+            java_script_enabled=scripts,
+            offline=True,
+        )
+        contexts.append(context)
+        tab = context.new_page()
+        tab.set_default_timeout(20_000)
+        tab.on("console", lambda message: faults.append(f"console: {message.text}"))
+        tab.on("pageerror", lambda error: faults.append(f"error: {error}"))
+        tab.on("request", lambda request: request.url.startswith("file:") or faults.append(f"asked for {request.url}"))
+        tab.goto(page.as_uri())
+        return tab
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert faults == []
