@@ -57,7 +57,7 @@ def distribution(ablation: pl.DataFrame, name: str) -> Drawing:
 
 def _scores(ablation: pl.DataFrame, kind: str, sure: bool, tested: bool) -> np.ndarray:
     heads = ablation.filter(pl.col("kind") == kind)
-    return (heads.filter(pl.col("significant") == sure) if tested else heads)["score"].to_numpy()
+    return (heads.filter(pl.col("significant").fill_null(False) == sure) if tested else heads)["score"].to_numpy()
 
 
 def _legend(kinds: list[str], tested: bool) -> list[Patch]:

@@ -59,7 +59,10 @@ RC: dict[Any, Any] = {
 }
 
 FONTS = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', sans-serif"
-ALONE = "<style>text{pointer-events:none}[data-head]{pointer-events:all}svg{color:#1c1f23}@media(prefers-color-scheme:dark){svg{color:#e6e4df}}</style>"
+ALONE = (
+    "<style>text{pointer-events:none}[data-head]{pointer-events:all}"
+    "svg{color:#1c1f23}@media(prefers-color-scheme:dark){svg{color:#e6e4df}}</style>"
+)
 
 LEGEND_BELOW: dict[str, Any] = {"loc": "outside lower center", "columnspacing": 1}
 
