@@ -16,6 +16,7 @@ from functools import cached_property
 import numpy as np
 import polars as pl
 from jaxtyping import Bool, Float, Int, Num
+from polars import selectors
 
 from analysis.read import Domain
 from study.errors import InputError
@@ -153,13 +154,14 @@ class Sample:
         self, weights: Num[np.ndarray, "resamples groups"], sums: Int[np.ndarray, "rows groups statistics"]
     ) -> Float[np.ndarray, "resamples rows statistics"]:
         """Weighted sums over the groups, in float32 where that is exact."""
-        matrix = sums.swapaxes(0, 1).reshape(self.groups, -1)
+        rows, _, statistics = sums.shape
+        matrix = sums.swapaxes(0, 1).reshape(self.groups, rows * statistics)
         dtype = np.float64
         if np.issubdtype(weights.dtype, np.integer) and weights.size and matrix.size:
             largest = np.abs(weights.astype(np.int64)).sum(axis=1).max() * np.abs(matrix).max()
             dtype = np.float32 if largest < EXACT_IN_FLOAT32 else np.float64
         product = weights.astype(dtype) @ matrix.astype(dtype)
-        return product.reshape(len(weights), len(sums), -1).astype(np.float64)
+        return product.reshape(len(weights), rows, statistics).astype(np.float64)
 
 
 def _grouping(domain: Domain, groups: str) -> tuple[str, str, str]:
@@ -192,6 +194,7 @@ def _group_sums(
     """The metric's statistics of these masks, summed over the groups, in the order of both."""
     statistics = list(domain.metric.statistics)
     rows = domain.rows.filter(pl.col("mask").is_in(list(keys))).select("mask", "example", *statistics)
+    rows = rows.with_columns(selectors.float().fill_nan(None))
     counts = dict(rows.drop_nulls(statistics).group_by("mask").len().iter_rows())
     lacking = [key for key in keys if counts.get(key, 0) != domain.examples.height]
     if lacking:

@@ -118,8 +118,9 @@ def test_what_cannot_be_sampled_is_said_in_words(make) -> None:
     holes = domain.rows.with_columns(
         correct=pl.when((pl.col("mask") == "1" * 16) & (pl.col("example") == "home-3")).then(None).otherwise("correct")
     )
-    with pytest.raises(InputError, match="mask 1{16} has outcomes of 19 of the 20 examples"):
-        Sample.of(Domain(**{**vars(domain), "rows": holes}))
+    for rows in (holes, holes.with_columns(pl.col("correct").cast(pl.Float64).fill_null(float("nan")))):
+        with pytest.raises(InputError, match="mask 1{16} has outcomes of 19 of the 20 examples"):
+            Sample.of(Domain(**{**vars(domain), "rows": rows}))
     nameless = domain.examples.with_columns(group=pl.when(pl.col("group") == "1").then(None).otherwise("group"))
     with pytest.raises(InputError, match="some examples have no 'group'"):
         Sample.of(Domain(**{**vars(domain), "examples": nameless}))
