@@ -1,0 +1,131 @@
+"""Multiplicity: p values of many heads corrected for being many.
+
+Within a family (the heads of one measure on one domain), either the chance of any false discovery is held (max-T, Holm)
+or the share of false ones among the discoveries (Benjamini-Hochberg, Benjamini-Yekutieli).
+"""
+
+import math
+from enum import StrEnum
+
+import numpy as np
+from jaxtyping import Float
+from scipy import stats
+
+from analysis.significance import TIE, PairedTest
+from study.errors import InputError
+
+
+class Correction(StrEnum):
+    """How p values are corrected over the heads of a family."""
+
+    max_t = "max_t"
+    holm = "holm"
+    benjamini_hochberg = "benjamini_hochberg"
+    benjamini_yekutieli = "benjamini_yekutieli"
+    none = "none"
+
+
+def check_correction(correction: Correction, test: PairedTest, heads: int, resamples: int, alpha: float) -> None:
+    """Refuse a correction that could not find anything.
+
+    Raises:
+        InputError: when max-T has no joint draws, or Holm has too few resamples to reject; says how many it needs.
+    """
+    if correction is Correction.max_t and not test.is_joint:
+        joint = " or ".join(name for name in PairedTest if name.is_joint)
+        others = ", ".join(name for name in Correction if name is not Correction.max_t)
+        raise InputError(
+            f"max_t corrects by joint draws, which {test} does not make: test by {joint}, or correct by {others}"
+        )
+    needed = math.ceil(heads / alpha - 1e-9) - 1
+    if correction is Correction.holm and test.has_resamples and resamples < needed:
+        raise InputError(
+            f"Holm's correction over {heads} heads at {alpha:g} needs p values down to {alpha / heads:.2g}, and "
+            f"{resamples:,} resamples end at {1 / (resamples + 1):.2g}: take {needed:,} resamples or more, or "
+            f"correct by max_t, which needs no more than one test does"
+        )
+
+
+def corrected(
+    p: Float[np.ndarray, " heads"],
+    correction: Correction,
+    *,
+    null: Float[np.ndarray, "draws heads"] | None = None,
+    effects: Float[np.ndarray, " heads"] | None = None,
+) -> Float[np.ndarray, " heads"]:
+    """The p values of one family, corrected.
+
+    Args:
+        p: of each head by itself.
+        correction: which one.
+        null: for max-T, joint draws under the null hypothesis.
+        effects: for max-T, what was observed.
+    """
+    if not p.size or correction is Correction.none:
+        return p
+    if correction is Correction.max_t:
+        assert null is not None
+        assert effects is not None
+        return max_t(null, effects)
+    if correction is Correction.holm:
+        return holm(p)
+    method = "bh" if correction is Correction.benjamini_hochberg else "by"
+    return stats.false_discovery_control(p, method=method)
+
+
+def max_t(null: Float[np.ndarray, "draws heads"], effects: Float[np.ndarray, " heads"]) -> Float[np.ndarray, " heads"]:
+    """Step-down max-T p values of Westfall and Young (1993, algorithm 4.1), from joint draws of all heads.
+
+    Each effect counts in units of its own standard deviation under the null hypothesis, so that noisy heads do not
+    decide for all. A head whose outcomes never change has no such unit, and p = 1.
+    """
+    drawn, observed = _studentised(null, effects)
+    order = np.argsort(-observed, kind="stable")
+    rest = np.maximum.accumulate(drawn[:, order[::-1]], axis=1)[
+        :, ::-1
+    ]  # the largest of this head and all smaller ones
+    p = (1 + (rest >= observed[order] * (1 - TIE)).sum(axis=0)) / (len(null) + 1)
+    corrected = np.empty_like(p)
+    corrected[order] = np.maximum.accumulate(p)
+    return corrected
+
+
+def critical_size(
+    correction: Correction,
+    alpha: float,
+    heads: int,
+    null: Float[np.ndarray, "draws heads"] | None,
+    effects: Float[np.ndarray, " heads"],
+) -> float:
+    """How many standard errors an effect must exceed to be significant when it is the only one of its family.
+
+    Max-T reads it off the largest of all heads in the joint draws; the others test the first head at alpha / heads
+    (Benjamini-Yekutieli: less by the harmonic sum).
+    """
+    if not heads:
+        return 0.0
+    if correction is Correction.max_t:
+        assert null is not None
+        drawn, _ = _studentised(null, effects)
+        return float(np.quantile(drawn.max(axis=1), 1 - alpha))
+    dependence = (1.0 / np.arange(1, heads + 1)).sum() if correction is Correction.benjamini_yekutieli else 1.0
+    tests = 1.0 if correction is Correction.none else heads * dependence
+    return float(stats.norm.isf(alpha / tests / 2))
+
+
+def holm(p: Float[np.ndarray, " heads"]) -> Float[np.ndarray, " heads"]:
+    """Holm's (1979) step-down p values."""
+    order = np.argsort(p, kind="stable")
+    stepped = np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1))
+    corrected = np.empty_like(p)
+    corrected[order] = np.minimum(1.0, stepped)
+    return corrected
+
+
+def _studentised(
+    null: Float[np.ndarray, "draws heads"], effects: Float[np.ndarray, " heads"]
+) -> tuple[Float[np.ndarray, "draws heads"], Float[np.ndarray, " heads"]]:
+    """Sizes of draws and effects in standard deviations of the draws, the observed effect counted among them."""
+    unit = np.sqrt((np.square(null).sum(axis=0) + np.square(effects)) / (len(null) + 1))
+    unit = np.where(unit > TIE, unit, np.inf)
+    return np.abs(null) / unit, np.abs(effects) / unit

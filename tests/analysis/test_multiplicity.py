@@ -1,0 +1,101 @@
+"""Corrections against statsmodels, and max-T against the procedure of the book, step by step."""
+
+import numpy as np
+import pytest
+from made_samples import right_or_wrong
+from scipy import stats
+from statsmodels.stats.multitest import multipletests
+
+from analysis import resampling
+from analysis.multiplicity import Correction, check_correction, corrected, critical_size, max_t
+from analysis.significance import PairedTest, p_of_draws
+from study.errors import InputError
+
+P = np.random.default_rng(0).beta(0.3, 2, 50)
+THEIRS = {
+    Correction.holm: "holm",
+    Correction.benjamini_hochberg: "fdr_bh",
+    Correction.benjamini_yekutieli: "fdr_by",
+}
+
+
+@pytest.mark.parametrize("correction", THEIRS)
+def test_corrections_are_statsmodels(correction) -> None:
+    assert corrected(P, correction) == pytest.approx(multipletests(P, method=THEIRS[correction])[1])
+    assert corrected(P[:1], correction).tolist() == P[:1].tolist()
+    assert corrected(P[:0], correction).size == 0
+
+
+def by_the_book(null: np.ndarray, effects: np.ndarray) -> np.ndarray:
+    """Westfall and Young's free step-down procedure, head by head."""
+    unit = np.sqrt(np.vstack([null, effects]).__pow__(2).mean(axis=0))
+    drawn, observed = np.abs(null) / unit, np.abs(effects) / unit
+    order = sorted(range(len(effects)), key=lambda head: -observed[head])
+    p, largest = {}, 0.0
+    for rank, head in enumerate(order):
+        as_large = sum(draw[order[rank:]].max() >= observed[head] for draw in drawn)
+        largest = p[head] = max(largest, (1 + as_large) / (len(null) + 1))
+    return np.array([p[head] for head in range(len(effects))])
+
+
+def test_max_t_goes_by_the_book() -> None:
+    rng = np.random.default_rng(1)
+    for _ in range(5):
+        null = rng.standard_normal((200, 6)) @ rng.standard_normal((6, 6))
+        effects = rng.standard_normal(6) * 4
+        assert max_t(null, effects) == pytest.approx(by_the_book(null, effects))
+
+
+def test_max_t_of_one_head_is_its_own_p_and_of_equal_heads_is_no_dearer() -> None:
+    rng = np.random.default_rng(2)
+    null, effects = rng.standard_normal((999, 1)), np.array([2.1])
+    alone = p_of_draws(null, effects)
+    assert max_t(null, effects) == pytest.approx(alone)
+    assert max_t(null.repeat(30, axis=1), effects.repeat(30)) == pytest.approx(alone.repeat(30))
+
+
+def test_max_t_is_between_each_p_and_bonferronis_for_independent_heads() -> None:
+    rng = np.random.default_rng(3)
+    null, effects = rng.standard_normal((20_000, 40)), rng.standard_normal(40) * 2
+    p, adjusted = p_of_draws(null, effects), max_t(null, effects)
+    assert (adjusted >= p).all()
+    order = np.argsort(-np.abs(effects))
+    sidak = np.maximum.accumulate(1 - (1 - 2 * stats.norm.sf(np.abs(effects[order]))) ** np.arange(40, 0, -1))
+    assert adjusted[order] == pytest.approx(sidak, abs=0.02)
+
+
+def test_a_head_that_changes_nothing_is_1_and_troubles_no_other() -> None:
+    right = np.array([[1] * 30, [1] * 30, [0] * 9 + [1] * 21])
+    sample = right_or_wrong(right)
+    null = resampling.swapped(sample, 2000, seed=0)
+    adjusted = max_t(null, sample.effects)
+    assert adjusted[0] == 1.0
+    assert adjusted[1] == pytest.approx(p_of_draws(null, sample.effects)[1])
+
+
+def test_holm_says_how_many_resamples_it_needs() -> None:
+    with pytest.raises(InputError, match=r"take 28,799 resamples or more") as raised:
+        check_correction(Correction.holm, PairedTest.randomisation, 288, 1000, 0.01)
+    assert "max_t" in str(raised.value)
+    check_correction(Correction.holm, PairedTest.randomisation, 288, 28_799, 0.01)
+    check_correction(Correction.holm, PairedTest.mcnemar, 288, 1000, 0.01)
+    p = np.full(288, 1.0)
+    p[0] = 1 / 28_800
+    assert corrected(p, Correction.holm)[0] <= 0.01
+    p[0] = 1 / 28_799
+    assert corrected(p, Correction.holm)[0] > 0.01
+
+
+def test_max_t_needs_joint_draws() -> None:
+    with pytest.raises(InputError, match="max_t corrects by joint draws, which mcnemar does not make"):
+        check_correction(Correction.max_t, PairedTest.mcnemar, 5, 1000, 0.05)
+
+
+def test_critical_sizes() -> None:
+    null = np.random.default_rng(4).standard_normal((20_000, 20))
+    sizes = {name: critical_size(name, 0.05, 20, null, np.zeros(20)) for name in Correction}
+    assert sizes[Correction.none] == pytest.approx(1.96, abs=0.001)
+    assert sizes[Correction.holm] == sizes[Correction.benjamini_hochberg] == pytest.approx(3.023, abs=0.001)
+    assert sizes[Correction.max_t] == pytest.approx(3.02, abs=0.04)
+    assert sizes[Correction.benjamini_yekutieli] > sizes[Correction.holm]
+    assert critical_size(Correction.max_t, 0.05, 20, null[:, :1].repeat(20, axis=1), np.zeros(20)) < 2
