@@ -4,6 +4,7 @@ import argparse
 import logging
 import sys
 from collections.abc import Sequence
+from dataclasses import fields
 from pathlib import Path
 
 import polars as pl
@@ -17,8 +18,11 @@ from analysis.compute import Analysis, analyse
 from analysis.correlation import ALL_KINDS
 from analysis.curves import WITHIN
 from analysis.effects import strongest
+from analysis.inference import Inference, Interval
+from analysis.multiplicity import Correction
 from analysis.read import Selection, read_results
 from analysis.report import write_report
+from analysis.significance import PairedTest
 from analysis.words import score, signed
 from study.errors import StudyError
 from study.statistics import MetricName
@@ -48,7 +52,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def report(options: argparse.Namespace) -> None:
     """Analyse a results folder, print the summary, write the page; its path is the last line."""
     selection = Selection(options.model, options.data, options.metric, options.limit)
-    analysis = analyse(read_results(options.results, selection), within=options.within)
+    inference = Inference(**{field.name: getattr(options, field.name) for field in fields(Inference)})
+    analysis = analyse(read_results(options.results, selection), inference, within=options.within)
     console = Console()
     for subject_id in analysis.results.subjects:
         console.print(summary_table(analysis, subject_id))
@@ -123,7 +128,36 @@ def _add_report(parser: argparse.ArgumentParser) -> None:
         "--within", type=float, default=WITHIN, metavar="LOSS", help=f"loss of score that heads may cost ({WITHIN:g})"
     )
     parser.add_argument("--pdf", action="store_true", help="write every figure as PDF too, for a paper")
+    _add_inference(parser)
     parser.set_defaults(run=report)
+
+
+def _add_inference(parser: argparse.ArgumentParser) -> None:
+    """The options of `Inference`, under their names there."""
+    usual = Inference()
+    group = parser.add_argument_group("how sure one can be of an effect (reasons: design/statistics.md)")
+    group.add_argument(
+        "--alpha", type=float, default=usual.alpha, help=f"level of tests; intervals hold 1 - alpha ({usual.alpha:g})"
+    )
+    group.add_argument(
+        "--resamples", type=_positive, default=usual.resamples, metavar="N", help=f"resamples ({usual.resamples:,})"
+    )
+    group.add_argument("--seed", type=int, default=usual.seed, help=f"of the resamples ({usual.seed})")
+    group.add_argument(
+        "--groups",
+        default=usual.groups,
+        help="what is resampled: auto (premise, document), example, or a column (auto)",
+    )
+    group.add_argument(
+        "--interval", type=Interval, choices=list(Interval), default=usual.interval, help=f"({usual.interval})"
+    )
+    group.add_argument("--test", type=PairedTest, choices=list(PairedTest), default=usual.test, help=f"({usual.test})")
+    group.add_argument(
+        "--correction", type=Correction, choices=list(Correction), help="over the heads of a measure (max_t)"
+    )
+    group.add_argument(
+        "--margin", type=float, metavar="SIZE", help="effects within it do not matter, in points of the score (0.5)"
+    )
 
 
 def _positive(text: str) -> int:

@@ -7,7 +7,8 @@ import polars as pl
 from analysis.changes import changes
 from analysis.correlation import correlation
 from analysis.curves import WITHIN, curve_points, curve_summary
-from analysis.effects import effects
+from analysis.effects import DEFAULT, effects
+from analysis.inference import Inference
 from analysis.read import Results
 from analysis.tables import base_table
 from analysis.taylor import taylor
@@ -38,16 +39,19 @@ class Analysis:
     taylor: pl.DataFrame
 
 
-def analyse(results: Results, *, within: float = WITHIN) -> Analysis:
+def analyse(results: Results, inference: Inference = DEFAULT, *, within: float = WITHIN) -> Analysis:
     """Effects, correlations, base scores and pruning curves of all domains.
 
     Args:
         results: what was read.
+        inference: how intervals and p values of the effects are made.
         within: loss of score that the largest share of heads that can go is given for.
+
+    Raises:
+        InputError: when the options of the inference do not fit a domain.
     """
-    table, points, taylor_ = (
-        pl.concat([of(domain) for domain in results.domains]) for of in (effects, curve_points, taylor)
-    )
+    table = pl.concat([effects(domain, inference) for domain in results.domains])
+    points, taylor_ = (pl.concat([of(domain) for domain in results.domains]) for of in (curve_points, taylor))
     return Analysis(
         results=results,
         effects=table,

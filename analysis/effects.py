@@ -9,6 +9,7 @@ from enum import StrEnum
 
 import polars as pl
 
+from analysis.inference import COLUMNS, Inference, infer
 from analysis.read import Domain
 from study.errors import InputError
 from study.heads import HeadLayout, mask_key
@@ -76,11 +77,42 @@ def head_effects(rows: pl.DataFrame, layout: HeadLayout, metric: Metric) -> pl.D
     )
 
 
-def effects(domain: Domain) -> pl.DataFrame:
-    """The tidy table of a domain: `head_effects` with subject, subject_id, domain and setting_id in front."""
-    table = head_effects(domain.rows, domain.layout, domain.metric)
-    names = domain.identity
-    return table.select(*(pl.lit(value).alias(name) for name, value in names.items()), *table.columns)
+DEFAULT = Inference()
+
+
+def effects(domain: Domain, inference: Inference = DEFAULT) -> pl.DataFrame:
+    """The tidy table of a domain: every effect with how sure one can be of it.
+
+    Args:
+        domain: its outcomes.
+        inference: level, resamples, seed, groups, test ...
+
+    Returns:
+        Columns subject, subject_id, domain, setting_id; those of `head_effects`; and
+
+        - groups, group: how many of what (premise, document, example ...) were resampled;
+        - changed: groups in which the mask changes the outcome; below 20 a bootstrap knows little;
+        - standard_error: of the effect, by a jackknife over groups;
+        - low, high, interval, alpha: the interval that holds the true effect with probability 1 - alpha, and how it was
+          made: `percentile`, `bca`, or `flips` where few examples flip;
+        - p, test: of "this mask changes nothing but by chance", two-sided, for this mask alone;
+        - p_corrected, correction, significant: over the heads of this measure on this domain; significant up to alpha;
+        - detectable: the size of effect that this set finds with probability .8, after correction; one a measure;
+        - margin, p_equivalence, p_equivalence_corrected, equivalent: whether the effect is shown to be within the
+          margin (corrected by Holm where the others are by max-T): the head does not matter;
+        - resamples, seed: that the numbers came of;
+        - reason: why there are none of these numbers (they are null then); null where there are.
+
+    Raises:
+        InputError: when the options do not fit the domain.
+    """
+    measures = measured_masks(domain.layout).filter(pl.col("mask").is_in(domain.rows["mask"].unique().implode()))
+    families = {
+        str(name): part["mask"].to_list() for (name,), part in measures.group_by("measure", maintain_order=True)
+    }
+    numbers = infer(domain, families, inference).select(*COLUMNS)
+    table, names = head_effects(domain.rows, domain.layout, domain.metric), domain.identity
+    return table.select(*(pl.lit(value).alias(name) for name, value in names.items()), *table.columns).hstack(numbers)
 
 
 def base_score(domain: Domain) -> float:

@@ -4,7 +4,9 @@ The null hypothesis is that with and without the mask are alike. Tests that make
 masks, can be corrected over heads by their joint distribution; the others give p values alone.
 """
 
+from collections.abc import Callable
 from enum import StrEnum
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -147,14 +149,15 @@ def p_of_t(
 def _t_test(by_example: Sample, test: PairedTest) -> Float[np.ndarray, " others"]:
     """The paper's t-test, unpaired (`ttest_ind`) or paired (`ttest_rel`), over single examples; scipy's."""
     right = by_example.sums[..., 0].astype(np.float64)
-    same = (right[1:] == right[0]).all(axis=1)
-    p = np.ones(len(same))
-    if test is PairedTest.ttest_rel:
-        change = right[1:][~same] - right[0]
-        constant = np.ptp(change, axis=1) == 0
-        found = np.zeros(len(change))
-        found[~constant] = stats.ttest_1samp(change[~constant], 0.0, axis=1).pvalue
-        p[~same] = found
-    else:
-        p[~same] = stats.ttest_ind(right[1:][~same], right[:1].repeat((~same).sum(), axis=0), axis=1).pvalue
+    p = np.ones(len(right) - 1)
+    for at, mask in enumerate(right[1:]):
+        change = mask - right[0]
+        if test is PairedTest.ttest_ind and change.any():
+            p[at] = _p_value(stats.ttest_ind, mask, right[0])
+        elif change.any():
+            p[at] = _p_value(stats.ttest_1samp, change, 0.0) if np.ptp(change) else 0.0
     return p
+
+
+def _p_value(test: Callable[..., Any], *samples: object) -> float:
+    return float(test(*samples).pvalue)

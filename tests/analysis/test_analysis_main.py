@@ -2,6 +2,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from analysis.__main__ import main
@@ -44,6 +45,20 @@ def test_selects_and_writes_elsewhere(make, results, tmp_path, capsys):
     assert "bert" not in (out / "tables" / "effects.csv").read_text()
 
 
+def test_options_say_how_sure_one_can_be(make, results, tmp_path, capsys):
+    make()
+    options = ["--test", "mcnemar", "--alpha", "0.1", "--groups", "example", "--interval", "bca"]
+    options += ["--seed", "7", "--resamples", "99", "--margin", "2", "--out", str(tmp_path)]
+    assert main([str(results), *options]) == 0
+    table = pl.read_parquet(tmp_path / "tables" / "effects.parquet")
+    said = table.select("test", "correction", "alpha", "group", "seed", "resamples", "margin").unique().row(0)
+    assert said == ("mcnemar", "holm", 0.1, "example", 7, 99, 2.0)
+    assert main([str(results), "--test", "ttest_rel", "--correction", "max_t"]) == 2
+    assert "max_t corrects by joint draws" in capsys.readouterr().err
+    assert main([str(results), "--groups", "genre"]) == 2
+    assert "no column 'genre'" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [(["nowhere"], "there is no results folder nowhere"), (["--model", "x"], "no results of model x")],
@@ -55,7 +70,9 @@ def test_a_users_error_is_words_and_exit_code_2(make, results, monkeypatch, caps
     assert message in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("arguments", [["--limit", "0"], ["--limit", "many"], ["--metric", "chrf"], ["--modle", "x"]])
+@pytest.mark.parametrize(
+    "arguments", [["--limit", "0"], ["--limit", "many"], ["--metric", "chrf"], ["--test", "z"], ["--modle", "x"]]
+)
 def test_a_wrong_option_is_refused(arguments, capsys):
     with pytest.raises(SystemExit) as stopped:
         main(arguments)

@@ -9,6 +9,7 @@ from analysis.correlation import matched
 from analysis.effects import effects
 from analysis.figures import drawing, heat_maps
 from analysis.read import read_domain
+from analysis.words import interval, signed
 from study.heads import AttentionKind
 from study.statistics import MetricName
 
@@ -69,7 +70,7 @@ def test_heat_map_has_a_cell_for_each_head_with_its_number(table):
     tips = [node.text for node in ElementTree.fromstring(drawn.svg).iter(f"{SVG}title")]
     assert len(tips) == 12
     row = encoder.row(by_predicate=(pl.col("layer") == 1) & (pl.col("head") == 2), named=True)
-    assert f"layer 2, head 3: {row['effect']:+.2f} BLEU".replace("-", "−") in tips
+    assert f"layer 2, head 3: {signed(row['effect'])} BLEU{interval(row)}" in [tip.split(", sig")[0] for tip in tips]
     assert "layer 1, head 4: not measured" in tips
 
 

@@ -1,0 +1,244 @@
+"""Inference: interval, significance and equivalence of every effect of a domain, and the options of all that."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+
+import numpy as np
+import polars as pl
+from jaxtyping import Float, Int
+
+from analysis import equivalence, resampling
+from analysis.flips import conditional_interval, flip_interval, flips
+from analysis.multiplicity import Correction, check_correction, corrected, critical_size
+from analysis.read import Domain
+from analysis.sample import AUTO, EXAMPLE, Sample
+from analysis.significance import PairedTest, check_test, p_values
+from study.errors import InputError
+from study.statistics import MetricName
+
+
+class Interval(StrEnum):
+    """How the interval of an effect is made."""
+
+    percentile = "percentile"
+    bca = "bca"
+    flips = "flips"
+    conditional = "conditional"
+
+    @property
+    def needs_bootstrap(self) -> bool:
+        """Whether it is made of effects on bootstrap resamples."""
+        return self in (Interval.percentile, Interval.bca)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inference:
+    """How sure one can be of an effect: the options. Why the defaults are what they are: design/statistics.md.
+
+    Attributes:
+        alpha: intervals hold the truth with probability 1 - alpha; corrected p values up to alpha are significant.
+        resamples: bootstrap resamples, and swaps.
+        seed: of both; any number of 0 or more.
+        groups: what is resampled: `auto` (premise, document), `example`, or a column of the examples.
+        interval: how it is made; of accuracy, an effect of fewer than 20 flips has one from the flips in place of a
+            bootstrap's.
+        test: of one mask against the base.
+        correction: over the heads of one measure on one domain; None: max-T, or Holm where a test makes no joint draws.
+        margin: effects within it do not matter, in the unit of the effects; None: `equivalence.MARGINS`.
+    """
+
+    alpha: float = 0.05
+    resamples: int = 10_000
+    seed: int = 0
+    groups: str = AUTO
+    interval: Interval = Interval.percentile
+    test: PairedTest = PairedTest.randomisation
+    correction: Correction | None = None
+    margin: float | None = None
+
+    def __post_init__(self) -> None:
+        if not 0 < self.alpha <= 0.5:
+            raise InputError(f"alpha is the chance of an error, above 0 and at most 0.5; got {self.alpha:g}")
+        fewest = int(np.ceil(2 / self.alpha - 1e-9)) - 1
+        if self.resamples < fewest:
+            raise InputError(
+                f"{self.resamples} resamples are too few for alpha = {self.alpha:g}: take {fewest} or more"
+            )
+        if self.seed < 0:
+            raise InputError(f"a seed is 0 or more; got {self.seed}")
+        if self.margin is not None and not 0 < self.margin < np.inf:
+            raise InputError(f"a margin is a size of effect, above 0; got {self.margin:g}")
+        check_correction(self.corrects_by, self.test, 0, self.resamples, self.alpha)
+
+    @property
+    def corrects_by(self) -> Correction:
+        """The correction that is taken."""
+        return self.correction or (Correction.max_t if self.test.is_joint else Correction.holm)
+
+
+def check_interval(interval: Interval, domain: Domain) -> None:
+    """Refuse an interval from flips for anything but accuracy.
+
+    Raises:
+        InputError: in words.
+    """
+    if not interval.needs_bootstrap and domain.metric.name is not MetricName.ACCURACY:
+        allowed = ", ".join(name for name in Interval if name.needs_bootstrap)
+        raise InputError(
+            f"an interval from flips is of right and wrong examples; {domain.data} is scored by {domain.metric.name}: "
+            f"take {allowed}"
+        )
+
+
+COLUMNS = {
+    "groups": pl.Int64,
+    "group": pl.String,
+    "changed": pl.Int64,
+    "standard_error": pl.Float64,
+    "low": pl.Float64,
+    "high": pl.Float64,
+    "interval": pl.String,
+    "alpha": pl.Float64,
+    "p": pl.Float64,
+    "test": pl.String,
+    "p_corrected": pl.Float64,
+    "correction": pl.String,
+    "significant": pl.Boolean,
+    "detectable": pl.Float64,
+    "margin": pl.Float64,
+    "p_equivalence": pl.Float64,
+    "p_equivalence_corrected": pl.Float64,
+    "equivalent": pl.Boolean,
+    "resamples": pl.Int64,
+    "seed": pl.Int64,
+    "reason": pl.String,
+}
+"""What `infer` says of an effect; `analysis.effects.effects` documents them."""
+
+
+def infer(domain: Domain, families: Mapping[str, Sequence[str]], options: Inference) -> pl.DataFrame:
+    """Interval, p and equivalence of the effects of masks.
+
+    Args:
+        domain: its outcomes.
+        families: keys of masks, by the name of the family within which p values are corrected.
+        options: how.
+
+    Returns:
+        Columns family, mask, then `COLUMNS`; a row for each mask of each family. Where nothing can be resampled,
+        `reason` says why and the numbers are null.
+
+    Raises:
+        InputError: when the test or the correction does not fit the domain, or there is no such column of groups.
+    """
+    check_test(options.test, domain)
+    check_interval(options.interval, domain)
+    for keys in families.values():
+        check_correction(options.corrects_by, options.test, len(keys), options.resamples, options.alpha)
+    keys = list(dict.fromkeys(key for family in families.values() for key in family))
+    sample = Sample.of(domain, options.groups, keys)
+    reason = _cannot(sample)
+    margin = options.margin or equivalence.MARGINS[domain.metric.name]
+    told = {
+        "groups": sample.groups,
+        "group": sample.unit,
+        "alpha": options.alpha,
+        "margin": margin,
+        "test": str(options.test),
+        "correction": str(options.corrects_by),
+        "resamples": options.resamples,
+        "seed": options.seed,
+        "reason": reason,
+    }
+    frames = [pl.DataFrame(schema={"family": pl.String, "mask": pl.String, **COLUMNS})]
+    known = None if reason or not keys else _known(domain, sample, margin, options)
+    for family, members in families.items():
+        at = np.array([sample.masks.index(key) - 1 for key in members], dtype=int)
+        numbers = known.of_family(at, options) if known else {}
+        frames.append(pl.DataFrame({"family": family, "mask": list(members), **numbers, **told}))
+    return pl.concat(frames, how="diagonal_relaxed").select("family", "mask", *COLUMNS)
+
+
+@dataclass(frozen=True)
+class _Masks:
+    """What is known of each mask by itself, before any correction; rows as in `Sample.effects`."""
+
+    effects: Float[np.ndarray, " others"]
+    p: Float[np.ndarray, " others"]
+    null: Float[np.ndarray, "draws others"] | None
+    p_equivalence: Float[np.ndarray, " others"]
+    columns: Mapping[str, np.ndarray]
+
+    def of_family(self, at: Int[np.ndarray, " heads"], options: Inference) -> dict[str, object]:
+        """The columns of one family, corrected within it."""
+        null = None if self.null is None else self.null[:, at]
+        p = corrected(self.p[at], options.corrects_by, null=null, effects=self.effects[at])
+        # the tests of equivalence are not drawn jointly, so that Holm takes the place of max-T
+        by = Correction.holm if options.corrects_by is Correction.max_t else options.corrects_by
+        p_equivalence = corrected(self.p_equivalence[at], by)
+        critical = critical_size(options.corrects_by, options.alpha, len(at), null, self.effects[at])
+        return {
+            **{name: column[at] for name, column in self.columns.items()},
+            "p": self.p[at],
+            "p_corrected": p,
+            "significant": p <= options.alpha,
+            "detectable": equivalence.detectable(self.columns["standard_error"][at], critical),
+            "p_equivalence": self.p_equivalence[at],
+            "p_equivalence_corrected": p_equivalence,
+            "equivalent": p_equivalence <= options.alpha,
+        }
+
+
+def _known(domain: Domain, sample: Sample, margin: float, options: Inference) -> _Masks:
+    without_each = resampling.effects_without_each(sample)
+    error = resampling.standard_error(without_each)
+    draws = None
+    if options.interval.needs_bootstrap or options.test.needs_bootstrap:
+        draws = resampling.bootstrap(sample, options.resamples, options.seed)
+    by_example = Sample.of(domain, EXAMPLE, sample.masks) if options.test.is_of_examples else None
+    p, null = p_values(options.test, sample, by_example, draws, resamples=options.resamples, seed=options.seed)
+    p_equivalence = equivalence.equivalence_p(sample.effects, error, sample.groups - 1, margin)
+    low, high, interval = _intervals(sample, draws, without_each, options)
+    if domain.metric.name is MetricName.ACCURACY:
+        few = flips(sample).few
+        p_equivalence = np.where(few, equivalence.equivalence_p_of_flips(flips(sample), margin), p_equivalence)
+    columns = {
+        "changed": (sample.sums[1:] != sample.sums[0]).any(axis=-1).sum(axis=-1),
+        "standard_error": error,
+        "low": low,
+        "high": high,
+        "interval": interval,
+    }
+    return _Masks(sample.effects, p, null, p_equivalence, columns)
+
+
+def _intervals(
+    sample: Sample,
+    draws: Float[np.ndarray, "draws others"] | None,
+    without_each: Float[np.ndarray, "groups others"],
+    options: Inference,
+) -> tuple[Float[np.ndarray, " others"], Float[np.ndarray, " others"], np.ndarray]:
+    """Low and high end, and how each was made."""
+    if not options.interval.needs_bootstrap:
+        make = flip_interval if options.interval is Interval.flips else conditional_interval
+        low, high = make(flips(sample), options.alpha)
+        return low, high, np.full(len(low), str(options.interval))
+    assert draws is not None
+    if options.interval is Interval.bca:
+        low, high = resampling.bca(draws, sample.effects, without_each, options.alpha)
+    else:
+        low, high = resampling.percentile(draws, options.alpha)
+    made = np.full(len(low), str(options.interval), dtype=object)
+    if sample.metric.name is MetricName.ACCURACY:
+        few, exact = flips(sample).few, flip_interval(flips(sample), options.alpha)
+        low, high = (np.where(few, of_flips, end) for of_flips, end in zip(exact, (low, high), strict=True))
+        made[few] = str(Interval.flips)
+    return low, high, made
+
+
+def _cannot(sample: Sample) -> str | None:
+    """Why nothing can be said of these effects; None where something can."""
+    if sample.groups < 2:
+        return f"{sample}: at least two must be there to resample"
+    return None
