@@ -18,6 +18,7 @@ from study.measures.pruning import Pruning
 from study.subjects.fairseq_folder import FairseqTranslator
 from study.subjects.source import ModelSource, Precision, Screening, SequenceClassifier
 from study.toy.sources import ToyClassifier, ToyNli, ToyTranslation, ToyTranslator
+from study.tracking.options import Tracking, WandbTracking
 
 HERE = Path(__file__).parent
 CONF = next(folder for folder in (HERE / "conf", HERE.parent / "conf") if folder.is_dir())
@@ -46,6 +47,7 @@ SCHEMAS: dict[str, dict[str, type]] = {
         "importance": Importance,
         "pruning": Pruning,
     },
+    "tracking": {"none": Tracking, "wandb": WandbTracking},
 }
 """Schemas by config group; a YAML file takes one by `defaults: [/schema/<group>@_here_: <name>]`."""
 
@@ -58,6 +60,7 @@ class StudyConfig:
         model: the model under study.
         data: the test set.
         measure: which masks to try.
+        tracking: where the job is shown while it runs; changes no outcome.
         results: folder of the stored outcomes.
         precision: how numbers are computed: `float32`; `bfloat16`; `screened`, which is bfloat16, and float32 for close
             decisions.
@@ -75,6 +78,7 @@ class StudyConfig:
     model: ModelSource = MISSING
     data: DataSource = MISSING
     measure: Measure = MISSING
+    tracking: Tracking = field(default_factory=Tracking)
     results: str = "results"
     precision: Precision = Precision.float32
     screening: Screening = field(default_factory=Screening)

@@ -9,6 +9,7 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from functools import cached_property, partial
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -45,6 +46,7 @@ class Evaluator:
         examples: the view of the data set that is evaluated.
         whole: the view of which `examples` is the share of this job; orders of heads are of all of it.
         computed: how many rows it has computed itself.
+        when_stored: called whenever new rows are stored.
     """
 
     def __init__(
@@ -73,6 +75,7 @@ class Evaluator:
         self.whole = examples if whole is None else whole
         self.setting = setting
         self.computed = 0
+        self.when_stored: Callable[[], None] = lambda: None
         self._store = store
         self._load = load
         self._provenance = provenance
@@ -142,6 +145,11 @@ class Evaluator:
         """
         return read_elsewhere(self._store.folder.parent.parent, data, self.setting, self.layout, table, loss)
 
+    @property
+    def folder(self) -> Path:
+        """Where its setting is stored."""
+        return self._store.folder
+
     def keep(self, curve: Curve) -> None:
         """Write which masks form a pruning curve, beside the rows."""
         write_curve(curve, self._store.folder)
@@ -202,4 +210,5 @@ class Evaluator:
             cost = {"seconds": round(now - since, 3), "rows": rows.height}
             self._store.write(rows, {**self._provenance, **here, **cost}, table)
             pending.clear()
+            self.when_stored()
         return now

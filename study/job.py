@@ -9,11 +9,13 @@ import platform
 import re
 import subprocess
 import time
+from contextlib import AbstractContextManager
 from functools import lru_cache
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from omegaconf import DictConfig
 
 from study.config import StudyConfig, to_study
@@ -23,11 +25,16 @@ from study.errors import InputError
 from study.evaluator import Evaluator
 from study.guard import guard
 from study.heads import HeadLayout
+from study.measures.measure import Wanted
 from study.plan import duration, missing_rows, outcome_keys, plan
 from study.setting import SETTING_FILE, Setting, read_setting, short_hash
 from study.statistics import metric
 from study.store import Store, Table, read_provenance
 from study.subjects.source import Precision
+from study.tracking.follow import Following, follow
+from study.tracking.history import RUN
+from study.tracking.of_job import run_of
+from study.tracking.summary import extremes
 
 if TYPE_CHECKING:
     from study.engine.engine import Engine
@@ -49,18 +56,21 @@ class StudyTask:
         """
         study, missing = to_study(config), self.missing(config)
         if missing and not study.plan:
-            self.check(config)
+            self._check(config)
             self.prepare(config)
-        self.check(config)
+        self._check(config)
         if study.plan:
             return {"needs": "; ".join(missing)} if missing else _planned(study)
         started = time.monotonic()
         evaluator = open_evaluator(study)
         study.measure.check(evaluator.layout)
-        base = _guarded_base(evaluator, study)
-        study.measure.run(evaluator)
-        wanted, computed = study.measure.wanted(evaluator), evaluator.computed
-        unit, num_masks = evaluator.metric.score_unit, len(outcome_keys(evaluator, wanted))
+        with _followed(study, evaluator) as following:
+            evaluator.when_stored = following.stored
+            base = _guarded_base(evaluator, study)
+            study.measure.run(evaluator)
+            wanted, computed = study.measure.wanted(evaluator), evaluator.computed
+            unit, num_masks = evaluator.metric.score_unit, len(outcome_keys(evaluator, wanted))
+            following.finish({"base": base, "unit": unit, "masks": num_masks, **_extremes(evaluator, wanted)})
         log.info(
             "%s of %s on %s: base score %.2f %s, %d masks stored; %s",
             study.measure.name,
@@ -79,7 +89,13 @@ class StudyTask:
         Raises:
             StudyError: in words.
         """
+        self._check(config)
+        to_study(config).tracking.check_access()
+
+    def _check(self, config: DictConfig) -> None:
+        """As `check`, but asks no server: within a job, tracking must not cost a result."""
         study = to_study(config)
+        study.tracking.check()
         if study.model.task != study.data.task:
             raise InputError(
                 f"model '{study.model.name}' does {study.model.task}, data '{study.data.name}' is for {study.data.task}"
@@ -178,12 +194,13 @@ def _evaluator_without_model(study: StudyConfig) -> Evaluator | None:
 
 def _evaluator(study: StudyConfig, setting: Setting, examples: Examples, layout: HeadLayout) -> Evaluator:
     whole = examples.take(range(min(study.data.limit or len(examples), len(examples))))
+    share = whole.take(range(study.shard, len(whole), study.shards))
     return Evaluator(
         Store(Path(study.results), setting, layout, examples),
         setting,
-        whole.take(range(study.shard, len(whole), study.shards)),
+        share,
         lambda: load_engine(study),
-        provenance=_versions(),
+        provenance={**_versions(), RUN: run_of(study, setting, len(share)).id},
         whole=whole,
     )
 
@@ -286,6 +303,17 @@ def _planned(study: StudyConfig) -> dict[str, Any]:
     planned = plan(evaluator, wanted)
     log.info("%s of %s on %s: %s", study.measure.name, study.model.name, study.data.name, planned)
     return {"masks": planned.masks, "missing": planned.missing, "expected": duration(planned.seconds)}
+
+
+def _followed(study: StudyConfig, evaluator: Evaluator) -> AbstractContextManager[Following]:
+    run = run_of(study, evaluator.setting, len(evaluator.examples))
+    return follow(run, evaluator.folder, study.tracking.tracker(Path(study.results)))
+
+
+def _extremes(evaluator: Evaluator, wanted: Wanted) -> dict[str, Any]:
+    """What a measure's masks cost at least and at most, for the summary of its run."""
+    masks = np.concatenate([evaluator.layout.full()[None], wanted.outcomes])
+    return extremes(evaluator.outcomes(masks), masks, evaluator.layout, evaluator.metric)
 
 
 def _seconds_a_row(folder: Path, table: Table) -> float | None:

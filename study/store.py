@@ -84,6 +84,11 @@ def stored_losses(folder: Path) -> list[Loss]:
     return sorted((Loss.parse(name.removeprefix("gradients_")) if "_" in name else PLAIN for name in names), key=str)
 
 
+def every_part(folder: Path) -> list[Path]:
+    """The part files of every table of a setting, in the order in which they were written."""
+    return sorted(folder.glob("*-*-*.parquet"), key=lambda part: part.name.split("-", 1)[1])
+
+
 class StoreError(StudyError):
     """Stored outcomes contradict each other or cannot be read or written."""
 
@@ -227,7 +232,7 @@ class Store:
         missing = set(self._columns if table.loss is None else GRADIENT_COLUMNS) - set(rows.columns)
         assert not missing, f"rows without {missing}"
         stamp = datetime.now(UTC)
-        path = self.folder / f"{table.name}-{stamp:%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:12]}.parquet"
+        path = self.folder / f"{table.name}-{stamp:%Y%m%dT%H%M%S.%f}-{uuid.uuid4().hex[:12]}.parquet"
         known = {"provenance": json.dumps({"written": stamp.isoformat(timespec="seconds"), **provenance})}
         try:
             with whole_file(path) as draft:

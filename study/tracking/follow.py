@@ -1,0 +1,92 @@
+"""Follow a job: keep its run beside its outcomes, and tell a tracker what is stored as it is stored.
+
+Tracking decides no number, and its failure costs none: whatever goes wrong in it is caught here and nowhere else, said
+once, and the job goes on without it.
+"""
+
+import logging
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
+
+from study.tracking.history import History, Point
+from study.tracking.run import Run, write_run
+from study.tracking.summary import throughput
+
+log = logging.getLogger(__name__)
+
+
+@runtime_checkable
+class Tracker(Protocol):
+    """Where a run is shown. It may raise anything at any time, but must not wait without end."""
+
+    def start(self, run: Run) -> None:
+        """A run begins, or goes on."""
+
+    def log(self, points: Sequence[Point]) -> None:
+        """Points of its history, each later than those before; also those of before it was killed."""
+
+    def finish(self, summary: Mapping[str, Any], *, failed: bool) -> None:
+        """The job has ended."""
+
+
+class Following:
+    """One job that is followed."""
+
+    def __init__(self, run: Run, folder: Path, tracker: Tracker | None) -> None:
+        """Begin.
+
+        Args:
+            run: the job.
+            folder: of its setting.
+            tracker: where it is shown; None for nowhere.
+        """
+        self._run = run
+        self._folder = folder
+        self._tracker = tracker
+        self._history = History(folder, run.id, run.examples)
+        self._points: list[Point] = []
+        self._guarded(lambda: write_run(run, folder))
+        self._guarded(lambda: self._tracker and self._tracker.start(run))
+        self.stored()
+
+    def stored(self) -> None:
+        """Something may be stored that was not told yet."""
+        self._guarded(self._tell)
+
+    def finish(self, result: Mapping[str, Any], *, failed: bool = False) -> None:
+        """The job has ended, with this result."""
+        self.stored()
+        summary = {**result, **throughput(self._points)}
+        if not failed:
+            self._guarded(lambda: write_run(replace(self._run, summary=summary), self._folder))
+        self._guarded(lambda: self._tracker and self._tracker.finish(summary, failed=failed))
+
+    def _tell(self) -> None:
+        fresh = self._history.fresh()
+        self._points += fresh
+        if self._tracker and fresh:
+            self._tracker.log(fresh)
+
+    def _guarded(self, action: Callable[[], object]) -> None:
+        try:
+            action()
+        except Exception as error:  # noqa: BLE001 a tracker may raise anything, and no result may be lost by it
+            self._tracker = None
+            log.warning(
+                "tracking has stopped: %s. Every outcome is stored all the same; `python -m analysis push` sends them",
+                str(error).strip() or type(error).__name__,
+            )
+
+
+@contextmanager
+def follow(run: Run, folder: Path, tracker: Tracker | None) -> Iterator[Following]:
+    """Follow a job to its end; where it ends by an error, that is said too."""
+    following = Following(run, folder, tracker)
+    try:
+        yield following
+    except BaseException:
+        following.finish({}, failed=True)
+        raise

@@ -1,0 +1,91 @@
+"""Runs: what each job of a setting was, kept beside its outcomes, so that it can be shown in W&B at any time.
+
+    results/<model>/<data>/<setting id>/runs/<run id>.json
+
+Kept whether a job is tracked or not. The id is that of what was asked for: a job that is killed, queued again or
+repeated is one run. What it computed carries the id in its parts, see `history`.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+from study.errors import StudyError
+from study.files import whole_file
+from study.setting import short_hash
+
+FOLDER = "runs"
+
+
+class RunError(StudyError):
+    """A file of a run that cannot be read."""
+
+
+@dataclass(frozen=True)
+class Run:
+    """One job as people find it again.
+
+    Attributes:
+        id: see `run_id`.
+        setting_id: of the setting that its outcomes belong to.
+        model: short name.
+        data: short name.
+        measure: name.
+        examples: how many it evaluates under each mask.
+        config: the whole configuration, as JSON values.
+        shard: which share of the examples, of
+        shards: so many.
+        group: the sweep that it was last a part of; empty for a single job.
+        sweep_id: id that a sweep of W&B gave this run in place of its own; empty where there was none.
+        summary: what came out, once the job has ended; see `summary`.
+    """
+
+    id: str
+    setting_id: str
+    model: str
+    data: str
+    measure: str
+    examples: int
+    config: Mapping[str, Any]
+    shard: int = 0
+    shards: int = 1
+    group: str = ""
+    sweep_id: str = ""
+    summary: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """As shown to people."""
+        share = f", shard {self.shard} of {self.shards}" if self.shards > 1 else ""
+        return f"{self.measure} of {self.model} on {self.data}{share}"
+
+
+def run_id(setting_id: str, measure: Mapping[str, Any], shard: int, shards: int, limit: int | None) -> str:
+    """The id of a job: of its setting, its measure with all options, and its share of the examples."""
+    return short_hash([setting_id, dict(measure), shard, shards, limit])
+
+
+def write_run(run: Run, folder: Path) -> None:
+    """Keep a run in its setting's folder; does nothing where it is kept as it is."""
+    path = folder / FOLDER / f"{run.id}.json"
+    text = json.dumps(asdict(run), indent=1, ensure_ascii=False) + "\n"
+    if not path.is_file() or path.read_text(encoding="utf-8") != text:
+        with whole_file(path) as draft:
+            draft.write_text(text, encoding="utf-8")
+
+
+def read_runs(folder: Path) -> list[Run]:
+    """Every run of a setting's folder, by name.
+
+    Raises:
+        RunError: for a file that is not a run.
+    """
+    runs = []
+    for path in sorted((folder / FOLDER).glob("*.json")):
+        try:
+            runs.append(Run(**json.loads(path.read_text(encoding="utf-8"))))
+        except (ValueError, TypeError, OSError) as error:
+            raise RunError(f"{path} is not a run: {error!r}. Delete it and run the study again") from error
+    return sorted(runs, key=lambda run: (run.name, run.id))

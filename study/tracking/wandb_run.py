@@ -1,0 +1,142 @@
+"""One run in Weights & Biases: opened so that it continues, fed with points of history, closed within a given time.
+
+Nothing of the machine, the code or the environment is sent: no console, no git remote, no command line. What W&B is to
+know stands in the run.
+"""
+
+import logging
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import wandb
+
+from study.tracking.history import Point
+from study.tracking.run import Run
+from study.tracking.wandb_access import is_online, quiet
+
+if TYPE_CHECKING:
+    from study.tracking.options import WandbTracking
+
+log = logging.getLogger(__name__)
+
+STEP = "progress/rows"
+"""The x axis of the charts of a history."""
+
+
+class WandbRun:
+    """A tracker: a run of W&B."""
+
+    def __init__(self, options: "WandbTracking", results: Path) -> None:
+        """Not begun yet.
+
+        Args:
+            options: where and how.
+            results: folder of the stored outcomes; offline runs are kept in `wandb/` in it.
+        """
+        self._options = options
+        self._results = results
+        self._run: wandb.Run | None = None
+
+    def start(self, run: Run) -> None:
+        """Open it; where it was begun before, it goes on."""
+        options = self._options
+        online = is_online(options.mode)
+        self._run = open_run(
+            run,
+            entity=options.entity,
+            project=options.project,
+            folder=self._results,
+            online=online,
+            patience=options.patience,
+            tags=options.tags,
+            system_metrics=options.system_metrics,
+        )
+        if online:
+            log.info("W&B: %s", self._run.url)
+
+    def log(self, points: Sequence[Point]) -> None:
+        """Add points; those that the run has are left out."""
+        assert self._run is not None
+        log_points(self._run, points)
+
+    def finish(self, summary: Mapping[str, Any], *, failed: bool) -> None:
+        """Close it; says how to send what is kept offline."""
+        assert self._run is not None
+        run, self._run = self._run, None
+        run.summary.update(dict(summary))
+        run.finish(exit_code=1 if failed else 0)
+        if run.settings._offline:
+            log.info("W&B: kept offline. `wandb sync --yes %s` sends it", Path(run.dir).parent)
+
+
+def open_run(
+    run: Run,
+    *,
+    entity: str | None,
+    project: str,
+    folder: Path,
+    online: bool,
+    patience: float,
+    tags: Sequence[str] = (),
+    system_metrics: bool = False,
+    job_type: str | None = None,
+) -> "wandb.Run":
+    """A run of W&B that continues what has its id.
+
+    Args:
+        run: what it shows.
+        entity: its owner; None: that of the key.
+        project: made when it is not there.
+        folder: `wandb/` in it holds the run's files.
+        online: send it at once; else it is kept there.
+        patience: seconds to wait at most, for the server to begin and for all to be sent at the end.
+        tags: besides model and data.
+        system_metrics: also log what the machine does.
+        job_type: the measure's name when None.
+    """
+    quiet()
+    folder.mkdir(parents=True, exist_ok=True)
+    swept = bool(os.environ.get("WANDB_SWEEP_ID"))  # the agent has chosen id, entity and project
+    settings = wandb.Settings(
+        silent=True,
+        console="off",
+        disable_git=True,
+        disable_code=True,
+        x_disable_meta=not system_metrics,
+        x_disable_stats=not system_metrics,
+        init_timeout=patience,
+        finish_timeout=patience,
+        finish_timeout_raises=True,
+        x_graphql_timeout_seconds=patience,
+        x_graphql_retry_wait_max_seconds=patience / 4,
+        x_file_stream_retry_wait_max_seconds=patience / 4,
+        x_file_transfer_retry_wait_max_seconds=patience / 4,
+    )
+    opened = wandb.init(
+        entity=None if swept else entity,
+        project=None if swept else project,
+        id=None if swept else run.sweep_id or run.id,
+        name=run.name,
+        group=run.group or None,
+        job_type=job_type or run.measure,
+        tags=[run.model[:64], run.data[:64], *tags],
+        config={"run": run.id, "setting": run.setting_id, **run.config},
+        allow_val_change=True,
+        resume="allow",
+        reinit="create_new",
+        mode="online" if online else "offline",
+        dir=str(folder),
+        settings=settings,
+    )
+    opened.define_metric("progress/*", step_metric=STEP)
+    return opened
+
+
+def log_points(opened: "wandb.Run", points: Sequence[Point]) -> int:
+    """Log those points that a run does not have yet; how many."""
+    new = [point for point in points if point.step >= opened.starting_step]
+    for point in new:
+        opened.log(point.values, step=point.step)
+    return len(new)

@@ -1,0 +1,303 @@
+"""A stand-in for the W&B server on loopback: it speaks to the real client, remembers what arrives, and fails on request.
+
+What it answers was found by recording the client of wandb 0.31; a query that it does not know fails the test by name.
+"""
+
+import base64
+import hashlib
+import json
+import re
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
+from urllib.parse import unquote
+
+KEY = "planted" * 6
+ENTITY = "lab"
+
+
+@dataclass
+class Run:
+    """What the server knows of a run; `history` by line, as a browser would show it."""
+
+    id: str
+    project: str
+    name: str = ""
+    group: str = ""
+    job_type: str = ""
+    tags: list[str] = field(default_factory=list)
+    config: dict[str, Any] = field(default_factory=dict)
+    summary: dict[str, Any] = field(default_factory=dict)
+    history: dict[int, dict[str, Any]] = field(default_factory=dict)
+    files: dict[str, bytes] = field(default_factory=dict)
+    exit_code: int | None = None
+
+    @property
+    def steps(self) -> list[int]:
+        """Of the history, by line."""
+        return [self.history[line]["_step"] for line in sorted(self.history)]
+
+
+@dataclass
+class Artifact:
+    """One version of an artifact; `manifest` as the client sent it."""
+
+    id: str
+    collection: str
+    type: str
+    project: str
+    digest: str
+    metadata: dict[str, Any]
+    run: str
+    version: int
+    state: str = "PENDING"
+    manifest: dict[str, Any] = field(default_factory=dict)
+
+
+class StandIn:
+    """The server's memory, and how it behaves.
+
+    Attributes:
+        fault: what goes wrong with a request: gets its path, gives a fault's name or "" (see `Fault`).
+    """
+
+    def __init__(self) -> None:
+        self.url = ""
+        self.runs: dict[str, Run] = {}
+        self.artifacts: dict[str, Artifact] = {}
+        self.used: list[tuple[str, str]] = []
+        self.blobs: dict[str, bytes] = {}
+        self.uploads: list[str] = []
+        self.views: dict[str, dict[str, Any]] = {}
+        self.bodies: list[bytes] = []
+        self.unknown: list[str] = []
+        self.fault: Callable[[str], str] = lambda _path: ""
+        self.lock = threading.RLock()
+
+    def graphql(self, query: str, variables: dict[str, Any]) -> dict[str, Any]:
+        """The answer to a query, by its name."""
+        found = re.search(r"(?:query|mutation)\s+(\w+)", query)
+        name = found[1] if found else query.strip()[:80]
+        answer = getattr(self, f"_{name}", None)
+        if answer is None:
+            self.unknown.append(f"{name} {json.dumps(variables)[:300]}\n{query}")
+            return {}
+        with self.lock:
+            return answer(variables)
+
+    # -- who asks --
+
+    def _Viewer(self, _: dict[str, Any]) -> dict[str, Any]:
+        viewer = {"id": "u1", "entity": ENTITY, "username": ENTITY, "name": ENTITY, "email": "", "flags": "{}"}
+        return {"viewer": {**viewer, "admin": False, "deletedAt": None, "apiKeys": None, "teams": {"edges": []}}}
+
+    _GetViewer = _Viewer
+
+    def _ServerFeaturesQuery(self, _: dict[str, Any]) -> dict[str, Any]:
+        return {"serverInfo": {"features": []}}
+
+    # -- runs --
+
+    def _RunResumeStatus(self, given: dict[str, Any]) -> dict[str, Any]:
+        run = self.runs.get(given["name"])
+        return {"model": {**_project(given["project"]), "bucket": None if run is None else _resumed(run)}}
+
+    def _UpsertBucket(self, given: dict[str, Any]) -> dict[str, Any]:
+        new = given["name"] not in self.runs
+        run = self.runs.setdefault(given["name"], Run(given["name"], given["project"] or ""))
+        run.name, run.group = given["displayName"] or run.name, given["groupName"] or run.group
+        run.job_type, run.tags = given["jobType"] or run.job_type, given["tags"] or run.tags
+        if given["config"]:
+            run.config = {name: entry["value"] for name, entry in json.loads(given["config"]).items()}
+        return {"upsertBucket": {"bucket": {**_named(run), "historyLineCount": len(run.history)}, "inserted": new}}
+
+    def _CreateRunFiles(self, given: dict[str, Any]) -> dict[str, Any]:
+        files = [{"name": name, "uploadUrl": f"{self.url}/run/{given['run']}/{name}"} for name in given["files"]]
+        return {"createRunFiles": {"runID": given["run"], "uploadHeaders": [], "files": files}}
+
+    def stream(self, run: Run, sent: dict[str, Any]) -> None:
+        """Take in a message of the file stream: lines at an offset."""
+        for name, part in (sent.get("files") or {}).items():
+            if name == "wandb-history.jsonl":
+                for place, line in enumerate(part["content"], start=part["offset"]):
+                    run.history[place] = json.loads(line)
+            if name == "wandb-summary.json":
+                run.summary = json.loads(part["content"][-1])
+        if sent.get("complete"):
+            run.exit_code = sent.get("exitcode")
+
+    # -- artifacts --
+
+    def _ArtifactType(self, given: dict[str, Any]) -> dict[str, Any]:
+        found = self._versions(given["name"].partition(":")[0])
+        kind = {"artifactType": {"name": found[-1].type}} if found else None
+        return {"project": {"artifact": kind}}
+
+    def _CreateArtifact(self, given: dict[str, Any]) -> dict[str, Any]:
+        given = given["input"]
+        versions = self._versions(given["artifactCollectionName"])
+        same = [version for version in versions if version.digest == given["digest"]]
+        if same:
+            made = same[0]
+        else:
+            name = f"a{len(self.artifacts)}"
+            metadata = json.loads(given["metadata"] or "{}")
+            made = Artifact(
+                name,
+                given["artifactCollectionName"],
+                given["artifactTypeName"],
+                given["projectName"],
+                given["digest"],
+                metadata,
+                given["runName"],
+                len(versions),
+            )
+            self.artifacts[name] = made
+        latest = {"id": versions[-1].id, "versionIndex": versions[-1].version} if versions else None
+        sequence = {"id": f"s-{made.collection}", "latestArtifact": latest}
+        return {"createArtifact": {"artifact": {"id": made.id, "state": made.state, "artifactSequence": sequence}}}
+
+    def _CreateArtifactManifest(self, given: dict[str, Any]) -> dict[str, Any]:
+        file = {"id": "f", "uploadUrl": f"{self.url}/manifest/{given['artifactID']}", "uploadHeaders": []}
+        return {"createArtifactManifest": {"artifactManifest": {"id": f"m-{given['artifactID']}", "file": file}}}
+
+    def _CreateArtifactFiles(self, given: dict[str, Any]) -> dict[str, Any]:
+        edges = []
+        for file in given["input"]["artifactFiles"]:
+            place = f"blob/{base64.b64decode(file['md5']).hex()}"
+            known = {"uploadHeaders": [], "uploadMultipartUrls": None, "artifact": {"id": file["artifactID"]}}
+            # null where the bytes are here already: that is how the server says that nothing need be sent
+            url = None if place in self.blobs else f"{self.url}/{place}"
+            edges.append({"node": {"storagePath": place, "uploadUrl": url, **known}})
+        return {"createArtifactFiles": {"files": {"edges": edges}}}
+
+    def _CommitArtifact(self, given: dict[str, Any]) -> dict[str, Any]:
+        made = self.artifacts[given["artifactID"]]
+        made.state = "COMMITTED"
+        return {"commitArtifact": {"artifact": {"id": made.id, "digest": made.digest}}}
+
+    def _UseArtifact(self, given: dict[str, Any]) -> dict[str, Any]:
+        self.used.append((given["runName"], given["artifactID"]))
+        return {"useArtifact": {"artifact": {"id": given["artifactID"], "digest": "", "description": "", "state": ""}}}
+
+    def _versions(self, collection: str) -> list[Artifact]:
+        return [made for made in self.artifacts.values() if made.collection == collection]
+
+    # -- requests that are no query --
+
+    def put(self, path: str, body: bytes) -> None:
+        """Take in an upload."""
+        self.uploads.append(path)
+        kind, _, rest = path.strip("/").partition("/")
+        if kind == "blob":
+            assert hashlib.md5(body).hexdigest() == rest, "an upload is not what was announced"
+            self.blobs[path.strip("/")] = body
+        elif kind == "manifest":
+            self.artifacts[rest].manifest = json.loads(body)
+        elif kind == "run":
+            run, _, name = rest.partition("/")
+            self.runs[run].files[name] = body
+
+
+def _project(name: str) -> dict[str, Any]:
+    return {"id": "p1", "internalId": "p1", "name": name, "entity": {"id": "e1", "name": ENTITY}}
+
+
+def _named(run: Run) -> dict[str, Any]:
+    config = json.dumps({name: {"value": value} for name, value in run.config.items()})
+    named = {"id": f"r-{run.id}", "name": run.id, "displayName": run.name, "description": "", "config": config}
+    return {**named, "sweepName": None, "project": _project(run.project)}
+
+
+def _resumed(run: Run) -> dict[str, Any]:
+    last = json.dumps(run.history[max(run.history)]) if run.history else "{}"
+    counts = {"historyLineCount": len(run.history), "logLineCount": 0, "eventsLineCount": 0}
+    tails = {"historyTail": json.dumps([last] if run.history else []), "eventsTail": "[]"}
+    about = {"tags": run.tags, "notes": None, "wandbConfig": '{"t": 1}', "summaryMetrics": json.dumps(run.summary)}
+    return {**_named(run), **counts, **tails, **about}
+
+
+def _handler(server: StandIn) -> type[BaseHTTPRequestHandler]:
+    class Handler(BaseHTTPRequestHandler):
+        protocol_version = "HTTP/1.1"
+
+        def log_message(self, *_: object) -> None:
+            pass
+
+        def handle_any(self) -> None:
+            path = unquote(self.path.partition("?")[0])
+            body = self._body()
+            with server.lock:
+                server.bodies.append(path.encode() + b" " + body)
+            fault = server.fault(path)
+            if fault == "cut":
+                self.connection.close()
+                self.close_connection = True
+                return
+            if fault.startswith("slow"):
+                time.sleep(float(fault[4:]))
+            elif fault:
+                self._answer(int(fault), {"errors": [{"message": f"planned fault {fault}"}]})
+                return
+            if not self._allowed():
+                self._answer(401, {"errors": [{"message": "user is not logged in"}]})
+            elif path == "/graphql":
+                asked = json.loads(body)
+                self._answer(200, {"data": server.graphql(asked["query"], asked.get("variables") or {})})
+            elif found := re.fullmatch(r"/files/[^/]+/[^/]+/([^/]+)/file_stream", path):
+                with server.lock:
+                    server.stream(server.runs[found[1]], json.loads(body))
+                self._answer(200, {})
+            elif self.command == "PUT":
+                with server.lock:
+                    server.put(path, body)
+                self._answer(200, {})
+            elif self.command == "GET":
+                self._answer(200, server.blobs[path.strip("/")])
+            else:
+                self._answer(200, {})
+
+        do_GET = do_POST = do_PUT = do_HEAD = handle_any
+
+        def _allowed(self) -> bool:
+            sent = self.headers.get("Authorization", "")
+            return not sent or base64.b64decode(sent.split()[-1]).decode().endswith(f":{KEY}")
+
+        def _body(self) -> bytes:
+            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
+
+        def _answer(self, status: int, content: Any) -> None:
+            data = content if isinstance(content, bytes) else json.dumps(content).encode()
+            self.send_response(status)
+            self.send_header("Content-Length", str(len(data)))
+            self.end_headers()
+            self.wfile.write(data)
+
+    return Handler
+
+
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that went away is no error of the server's."""
+
+
+@contextmanager
+def serving() -> Iterator[StandIn]:
+    """A stand-in that listens on a free port of loopback."""
+    stand_in = StandIn()
+    server = _Server(("127.0.0.1", 0), _handler(stand_in))
+    stand_in.url = f"http://127.0.0.1:{server.server_address[1]}"
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
+    thread.start()
+    try:
+        yield stand_in
+    finally:
+        server.shutdown()
+        server.server_close()
+        thread.join()

@@ -1,0 +1,104 @@
+"""What an offline run holds, read back from its file, is what the store holds."""
+
+import logging
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import wandb
+from jobs import NUM_PAIRS, overrides
+from wandb_file import Logged, read_run
+
+from study.config import compose
+from study.heads import HeadLayout
+from study.job import StudyTask
+from study.setting import read_setting
+from study.store import read_parts
+from study.tracking.run import Run, read_runs
+
+OFFLINE = ("tracking=wandb", "tracking.patience=5")
+
+
+def runs_of(results: Path) -> list[Logged]:
+    wandb.teardown()  # as at the end of a process: what is logged is on the disk
+    return [read_run(folder) for folder in sorted((results / "wandb").glob("offline-run-*"))]
+
+
+def setting_of(results: Path) -> Path:
+    (path,) = results.glob("*/*/*/setting.json")
+    return path.parent
+
+
+def stored_run(results: Path) -> Run:
+    (run,) = read_runs(setting_of(results))
+    return run
+
+
+def test_what_is_logged_is_what_is_stored(place: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO)
+    StudyTask()(compose(*overrides(place, "measure=ablation", *OFFLINE)))
+    (logged,) = runs_of(place / "results")
+    run, folder = stored_run(place / "results"), setting_of(place / "results")
+    assert (logged.id, logged.job_type, logged.exit_code) == (run.id, "ablation", 0)
+    assert set(logged.tags) == {"model", "pairs"}
+    assert logged.config["measure"] == run.config["measure"] == {"name": "ablation", "kinds": []}
+    assert logged.config["setting"] == folder.name
+    heights = [pl.read_parquet(part).height for part in sorted(folder.glob("part-*"))]
+    assert [point["_step"] for point in logged.history] == np.cumsum(heights).tolist() == [NUM_PAIRS, 9 * NUM_PAIRS]
+    assert [point["progress/masks"] for point in logged.history] == [1, 9]
+    rows = read_parts(folder).rows
+    right = dict(rows.group_by("mask").agg(100 * pl.col("correct").sum() / pl.col("count").sum()).iter_rows())
+    effects = {head: right["1" * i + "0" + "1" * (7 - i)] - right["1" * 8] for i, head in enumerate(heads_of(folder))}
+    assert logged.summary["base"] == pytest.approx(right["1" * 8], abs=1e-9)
+    assert logged.summary["lowest_effect"] == pytest.approx(min(effects.values()), abs=1e-9)
+    assert logged.summary["highest_effect"] == pytest.approx(max(effects.values()), abs=1e-9)
+    assert effects[logged.summary["lowest_effect_of"].removesuffix(" off")] == min(effects.values())
+    assert logged.summary["rows"] == rows.height
+    assert {name: logged.summary[name] for name in run.summary} == dict(run.summary)
+    assert sum("wandb sync" in message for message in caplog.messages) == 1
+
+
+def heads_of(folder: Path) -> list[str]:
+    return list(map(str, HeadLayout.from_json(read_setting(folder)["heads"]).heads))
+
+
+def test_a_repeated_job_has_the_same_history_again_and_a_second_measure_a_run_of_its_own(place: Path) -> None:
+    for measure in ("ablation", "ablation", "all_but_one"):
+        StudyTask()(compose(*overrides(place, f"measure={measure}", *OFFLINE)))
+    first, second, other = runs_of(place / "results")
+    values = ["_step", "progress/rows", "progress/masks", "progress/seconds", "progress/rows_per_second"]
+    of = [[[point[name] for name in values] for point in run.history] for run in (first, second, other)]
+    assert first.id == second.id != other.id
+    assert of[0] == of[1]
+    assert [point[0] for point in of[2]] == [8 * NUM_PAIRS], "the base score was computed by the first run"
+
+
+def test_tracking_changes_no_identity_and_no_number(place: Path) -> None:
+    kept = {}
+    for tracking in (("tracking=none",), OFFLINE):
+        results = place / tracking[0].replace("=", "_")
+        StudyTask()(compose(*overrides(place, "measure=all_but_one", f"results={results}", *tracking)))
+        kept[tracking] = setting_of(results).name, read_parts(setting_of(results)).rows.sort("mask", "example")
+        assert (results / "wandb").exists() == (tracking is OFFLINE)
+        (run,) = read_runs(setting_of(results))
+        kept[tracking] += (run.id,)
+    (name, rows, run), (name_2, rows_2, run_2) = kept.values()
+    assert (name, run) == (name_2, run_2)
+    assert rows.equals(rows_2)
+
+
+def test_shards_are_runs_of_their_own(place: Path) -> None:
+    for shard in range(2):
+        StudyTask()(compose(*overrides(place, "measure=ablation", "shards=2", f"shard={shard}", *OFFLINE)))
+    logged = runs_of(place / "results")
+    assert len({run.id for run in logged}) == 2
+    assert [run.history[-1]["progress/rows"] for run in logged] == [9 * NUM_PAIRS / 2] * 2
+    assert [run.history[-1]["progress/masks"] for run in logged] == [9, 9]
+
+
+def test_a_job_that_fails_is_marked_so(place: Path) -> None:
+    with pytest.raises(ValueError, match="nothing stored|first"):
+        StudyTask()(compose(*overrides(place, "measure=pruning", *OFFLINE)))
+    (logged,) = runs_of(place / "results")
+    assert logged.exit_code == 1

@@ -1,0 +1,166 @@
+"""Live tracking against the stand-in server, through the real client: what arrives, and what a fault costs."""
+
+import base64
+import logging
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import wandb
+from jobs import NUM_PAIRS, overrides
+from stand_in import KEY, StandIn
+
+from study.config import compose
+from study.errors import InputError
+from study.job import StudyTask
+from study.store import read_parts
+from study.tracking.options import _refusal
+
+ONLINE = ("tracking=wandb", "tracking.patience=2")
+STOPPED = "tracking has stopped"
+
+
+@pytest.fixture(autouse=True)
+def _ask_again() -> None:
+    _refusal.cache_clear()
+
+
+def job(place: Path, *more: str) -> dict[str, object]:
+    return StudyTask()(compose(*overrides(place, "measure=ablation", *ONLINE, *more)))
+
+
+def stored(place: Path) -> int:
+    (path,) = (place / "results").glob("*/*/*/setting.json")
+    return read_parts(path.parent).rows.height
+
+
+def test_a_run_arrives_and_a_repeated_job_adds_nothing(place: Path, server: StandIn) -> None:
+    job(place)
+    (run,) = server.runs.values()
+    assert (run.name, run.job_type, run.project) == ("ablation of model on pairs", "ablation", "sixteen-heads")
+    assert run.tags == ["model", "pairs"]
+    assert run.config["model"]["max_length"] == 32
+    assert run.steps == [NUM_PAIRS, 9 * NUM_PAIRS]
+    before, summary = dict(run.history), run.summary["base"]
+    job(place)
+    assert run.history == before
+    assert run.summary["base"] == summary
+    assert len(server.runs) == 1
+    assert run.exit_code == 0
+
+
+def test_two_measures_at_once_do_not_mix(place: Path, server: StandIn) -> None:
+    """Two jobs of one packed element: two runs, each with its own rows."""
+    from concurrent.futures import ThreadPoolExecutor
+
+    configs = [compose(*overrides(place, f"measure={name}", *ONLINE)) for name in ("ablation", "all_but_one")]
+    StudyTask()(compose(*overrides(place, "measure=base")))
+    with ThreadPoolExecutor(2) as pool:
+        list(pool.map(StudyTask(), configs))
+    runs = {run.job_type: run for run in server.runs.values()}
+    assert set(runs) == {"ablation", "all_but_one"}
+    for run in runs.values():
+        assert run.history[max(run.history)]["progress/rows"] == 8 * NUM_PAIRS
+        assert run.config["measure"]["name"] == run.job_type
+
+
+def test_no_key_is_in_anything_that_is_sent_or_kept(
+    place: Path, server: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_planted_as_well")
+    job(place)
+    secrets = [KEY.encode(), b"hf_planted_as_well", base64.b64encode(f"api:{KEY}".encode())]
+    kept = [path.read_bytes() for path in place.rglob("*") if path.is_file()]
+    for secret in secrets:
+        assert not any(secret in content for content in [*server.bodies, *kept])
+
+
+def _gone(server: StandIn) -> Callable[[str], str]:
+    """Answers until the run has begun, then never again."""
+    return lambda path: "cut" if any(run.config for run in server.runs.values()) and "stream" in path else ""
+
+
+FAULTS: dict[str, Callable[[StandIn], Callable[[str], str]]] = {
+    "500": lambda _: lambda _path: "500",
+    "429": lambda _: lambda _path: "429",
+    "cut": lambda _: lambda _path: "cut",
+    "too slow": lambda _: lambda _path: "slow5",
+    "disappears": _gone,
+    "uploads fail": lambda _: lambda path: "500" if path.startswith("/run/") or "stream" in path else "",
+}
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_costs_a_warning_and_seconds_but_no_outcome(
+    place: Path, server: StandIn, fault: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    server.fault = FAULTS[fault](server)
+    begin = time.monotonic()
+    done = job(place)
+    wandb.teardown()  # as at the end of the process
+    assert time.monotonic() - begin < 20
+    assert done["masks"] == 9
+    assert stored(place) == 9 * NUM_PAIRS
+    assert sum(STOPPED in message for message in caplog.messages) == 1
+    server.fault = lambda _path: ""
+    job(place)
+    (run,) = server.runs.values()
+    assert run.steps == [NUM_PAIRS, 9 * NUM_PAIRS], "the next time completes it"
+
+
+def test_a_slow_server_is_waited_for(place: Path, server: StandIn, caplog: pytest.LogCaptureFixture) -> None:
+    server.fault = lambda _path: "slow0.2"
+    job(place, "tracking.patience=10")
+    (run,) = server.runs.values()
+    assert run.steps == [NUM_PAIRS, 9 * NUM_PAIRS]
+    assert not any(STOPPED in message for message in caplog.messages)
+
+
+def test_a_wrong_key_stops_a_sweep_before_it_starts_and_costs_a_running_job_nothing(
+    place: Path, server: StandIn, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    monkeypatch.setenv("WANDB_API_KEY", "expired" * 6)
+    with pytest.raises(InputError, match="does not accept the key"):
+        StudyTask().check(compose(*overrides(place, *ONLINE)))
+    assert job(place)["masks"] == 9
+    assert stored(place) == 9 * NUM_PAIRS
+    assert sum(STOPPED in message for message in caplog.messages) == 1
+
+
+def test_a_foreign_entity_is_refused_and_an_own_one_is_not(place: Path, server: StandIn) -> None:
+    with pytest.raises(InputError, match=r"may not write to tracking\.entity=others; it may to lab"):
+        StudyTask().check(compose(*overrides(place, *ONLINE, "tracking.entity=others")))
+    StudyTask().check(compose(*overrides(place, *ONLINE, "tracking.entity=lab")))
+
+
+def test_a_server_that_is_not_there_refuses_nothing(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("WANDB_API_KEY", KEY)
+    StudyTask().check(compose(*overrides(place, *ONLINE)))
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"),
+    [
+        ("tracking.project=a/b", "does not allow the project name 'a/b'"),
+        ("tracking.project=" + "x" * 129, "1 to 128 characters"),
+        ("tracking.entity=a b", "no entity named 'a b'"),
+        ("tracking.tags=[" + "x" * 65 + "]", "1 to 64 characters"),
+        ("tracking.group=" + "x" * 129, "1 to 128 characters"),
+        ("tracking.patience=0", "above 0"),
+    ],
+)
+def test_names_that_are_not_allowed_are_refused_in_words(place: Path, wrong: str, says: str) -> None:
+    with pytest.raises(InputError, match=says):
+        StudyTask()(compose(*overrides(place, *ONLINE, wrong)))
+    assert not list((place / "results").rglob("part-*"))
+
+
+def test_a_folder_that_wandb_cannot_write_costs_nothing(
+    place: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    caplog.set_level(logging.WARNING)
+    (place / "results").mkdir(exist_ok=True)
+    (place / "results" / "wandb").write_text("a file where a folder should be")
+    assert job(place)["masks"] == 9
+    assert stored(place) == 9 * NUM_PAIRS
