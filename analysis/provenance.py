@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from study.store import Table, read_provenance
+from study.tracking.history import RUN
 
 WRITTEN = "written"
 
@@ -40,7 +41,7 @@ def _flat(entries: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
     for name, value in entries.items():
         if isinstance(value, Mapping):
             yield from _flat(value)
-        elif value is not None:
+        elif value is not None and name != RUN:
             yield str(name), str(value)
 
 

@@ -86,7 +86,7 @@ def stored_losses(folder: Path) -> list[Loss]:
 
 def every_part(folder: Path) -> list[Path]:
     """The part files of every table of a setting, in the order in which they were written."""
-    return sorted(folder.glob("*-*-*.parquet"), key=lambda part: part.name.split("-", 1)[1])
+    return sorted(folder.glob("*-*-*.parquet"), key=lambda part: part.name.rsplit("-", 2)[1:])
 
 
 class StoreError(StudyError):

@@ -73,4 +73,3 @@ class History:
             rows_per_second=known["rows"] / max(known["seconds"], 1e-3),
             seconds=round(self._seconds, 3),
         )
-

@@ -20,14 +20,14 @@ def key_is_known() -> bool:
     if os.environ.get("WANDB_API_KEY") or os.environ.get("WANDB_IDENTITY_TOKEN_FILE"):
         return True
     try:
-        return wbauth.read_netrc_auth(host=quiet().settings.base_url) is not None
+        return wbauth.read_netrc_auth(host=quiet().base_url) is not None
     except AuthenticationError:  # there is one, of a wrong form: the server is to say so
         return True
 
 
-def quiet() -> "wandb.sdk.wandb_setup._WandbSetup":
-    """W&B set up so that it prints nothing: what matters is said in our own log."""
-    return wandb.setup(settings=wandb.Settings(silent=True))
+def quiet() -> wandb.Settings:
+    """Set W&B up so that it prints nothing, as what matters is said in our own log; gives what it is set to."""
+    return wandb.setup(settings=wandb.Settings(silent=True)).settings
 
 
 def refusal(entity: str | None, patience: float) -> str:

@@ -1,4 +1,4 @@
-"""A stand-in for the W&B server on loopback: it speaks to the real client, remembers what arrives, and fails on request.
+"""A stand-in for the W&B server on loopback: the real client speaks to it; it remembers and, on request, fails.
 
 What it answers was found by recording the client of wandb 0.31; a query that it does not know fails the test by name.
 """
@@ -62,7 +62,7 @@ class StandIn:
     """The server's memory, and how it behaves.
 
     Attributes:
-        fault: what goes wrong with a request: gets its path, gives a fault's name or "" (see `Fault`).
+        fault: what goes wrong with a request: gets its path, gives "cut", "slow2" (seconds), "500" (a status), or "".
     """
 
     def __init__(self) -> None:
@@ -82,7 +82,7 @@ class StandIn:
         """The answer to a query, by its name."""
         found = re.search(r"(?:query|mutation)\s+(\w+)", query)
         name = found[1] if found else query.strip()[:80]
-        answer = getattr(self, f"_{name}", None)
+        answer = getattr(self, "_" + re.sub(r"(?<!^)(?=[A-Z])", "_", name).lower(), None)
         if answer is None:
             self.unknown.append(f"{name} {json.dumps(variables)[:300]}\n{query}")
             return {}
@@ -91,22 +91,22 @@ class StandIn:
 
     # -- who asks --
 
-    def _Viewer(self, _: dict[str, Any]) -> dict[str, Any]:
+    def _viewer(self, _: dict[str, Any]) -> dict[str, Any]:
         viewer = {"id": "u1", "entity": ENTITY, "username": ENTITY, "name": ENTITY, "email": "", "flags": "{}"}
         return {"viewer": {**viewer, "admin": False, "deletedAt": None, "apiKeys": None, "teams": {"edges": []}}}
 
-    _GetViewer = _Viewer
+    _get_viewer = _viewer
 
-    def _ServerFeaturesQuery(self, _: dict[str, Any]) -> dict[str, Any]:
+    def _server_features_query(self, _: dict[str, Any]) -> dict[str, Any]:
         return {"serverInfo": {"features": []}}
 
     # -- runs --
 
-    def _RunResumeStatus(self, given: dict[str, Any]) -> dict[str, Any]:
+    def _run_resume_status(self, given: dict[str, Any]) -> dict[str, Any]:
         run = self.runs.get(given["name"])
         return {"model": {**_project(given["project"]), "bucket": None if run is None else _resumed(run)}}
 
-    def _UpsertBucket(self, given: dict[str, Any]) -> dict[str, Any]:
+    def _upsert_bucket(self, given: dict[str, Any]) -> dict[str, Any]:
         new = given["name"] not in self.runs
         run = self.runs.setdefault(given["name"], Run(given["name"], given["project"] or ""))
         run.name, run.group = given["displayName"] or run.name, given["groupName"] or run.group
@@ -115,7 +115,7 @@ class StandIn:
             run.config = {name: entry["value"] for name, entry in json.loads(given["config"]).items()}
         return {"upsertBucket": {"bucket": {**_named(run), "historyLineCount": len(run.history)}, "inserted": new}}
 
-    def _CreateRunFiles(self, given: dict[str, Any]) -> dict[str, Any]:
+    def _create_run_files(self, given: dict[str, Any]) -> dict[str, Any]:
         files = [{"name": name, "uploadUrl": f"{self.url}/run/{given['run']}/{name}"} for name in given["files"]]
         return {"createRunFiles": {"runID": given["run"], "uploadHeaders": [], "files": files}}
 
@@ -132,12 +132,12 @@ class StandIn:
 
     # -- artifacts --
 
-    def _ArtifactType(self, given: dict[str, Any]) -> dict[str, Any]:
+    def _artifact_type(self, given: dict[str, Any]) -> dict[str, Any]:
         found = self._versions(given["name"].partition(":")[0])
         kind = {"artifactType": {"name": found[-1].type}} if found else None
         return {"project": {"artifact": kind}}
 
-    def _CreateArtifact(self, given: dict[str, Any]) -> dict[str, Any]:
+    def _create_artifact(self, given: dict[str, Any]) -> dict[str, Any]:
         given = given["input"]
         versions = self._versions(given["artifactCollectionName"])
         same = [version for version in versions if version.digest == given["digest"]]
@@ -161,11 +161,11 @@ class StandIn:
         sequence = {"id": f"s-{made.collection}", "latestArtifact": latest}
         return {"createArtifact": {"artifact": {"id": made.id, "state": made.state, "artifactSequence": sequence}}}
 
-    def _CreateArtifactManifest(self, given: dict[str, Any]) -> dict[str, Any]:
+    def _create_artifact_manifest(self, given: dict[str, Any]) -> dict[str, Any]:
         file = {"id": "f", "uploadUrl": f"{self.url}/manifest/{given['artifactID']}", "uploadHeaders": []}
         return {"createArtifactManifest": {"artifactManifest": {"id": f"m-{given['artifactID']}", "file": file}}}
 
-    def _CreateArtifactFiles(self, given: dict[str, Any]) -> dict[str, Any]:
+    def _create_artifact_files(self, given: dict[str, Any]) -> dict[str, Any]:
         edges = []
         for file in given["input"]["artifactFiles"]:
             place = f"blob/{base64.b64decode(file['md5']).hex()}"
@@ -175,19 +175,33 @@ class StandIn:
             edges.append({"node": {"storagePath": place, "uploadUrl": url, **known}})
         return {"createArtifactFiles": {"files": {"edges": edges}}}
 
-    def _CommitArtifact(self, given: dict[str, Any]) -> dict[str, Any]:
+    def _commit_artifact(self, given: dict[str, Any]) -> dict[str, Any]:
         made = self.artifacts[given["artifactID"]]
         made.state = "COMMITTED"
         return {"commitArtifact": {"artifact": {"id": made.id, "digest": made.digest}}}
 
-    def _UseArtifact(self, given: dict[str, Any]) -> dict[str, Any]:
+    def _use_artifact(self, given: dict[str, Any]) -> dict[str, Any]:
         self.used.append((given["runName"], given["artifactID"]))
         return {"useArtifact": {"artifact": {"id": given["artifactID"], "digest": "", "description": "", "state": ""}}}
 
     def _versions(self, collection: str) -> list[Artifact]:
         return [made for made in self.artifacts.values() if made.collection == collection]
 
-    # -- requests that are no query --
+    # -- requests --
+
+    def answer(self, command: str, path: str, body: bytes) -> Any:
+        """The answer to a request."""
+        if path == "/graphql":
+            asked = json.loads(body)
+            return {"data": self.graphql(asked["query"], asked.get("variables") or {})}
+        with self.lock:
+            if found := re.fullmatch(r"/files/[^/]+/[^/]+/([^/]+)/file_stream", path):
+                self.stream(self.runs[found[1]], json.loads(body))
+            elif command == "PUT":
+                self.put(path, body)
+            elif command == "GET":
+                return self.blobs[path.strip("/")]
+        return {}
 
     def put(self, path: str, body: bytes) -> None:
         """Take in an upload."""
@@ -221,67 +235,53 @@ def _resumed(run: Run) -> dict[str, Any]:
     return {**_named(run), **counts, **tails, **about}
 
 
-def _handler(server: StandIn) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        protocol_version = "HTTP/1.1"
+class _Handler(BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+    server: "_Server"
 
-        def log_message(self, *_: object) -> None:
-            pass
+    def log_message(self, *_: object) -> None:
+        pass
 
-        def handle_any(self) -> None:
-            path = unquote(self.path.partition("?")[0])
-            body = self._body()
-            with server.lock:
-                server.bodies.append(path.encode() + b" " + body)
-            fault = server.fault(path)
-            if fault == "cut":
-                self.connection.close()
-                self.close_connection = True
-                return
-            if fault.startswith("slow"):
-                time.sleep(float(fault[4:]))
-            elif fault:
-                self._answer(int(fault), {"errors": [{"message": f"planned fault {fault}"}]})
-                return
-            if not self._allowed():
-                self._answer(401, {"errors": [{"message": "user is not logged in"}]})
-            elif path == "/graphql":
-                asked = json.loads(body)
-                self._answer(200, {"data": server.graphql(asked["query"], asked.get("variables") or {})})
-            elif found := re.fullmatch(r"/files/[^/]+/[^/]+/([^/]+)/file_stream", path):
-                with server.lock:
-                    server.stream(server.runs[found[1]], json.loads(body))
-                self._answer(200, {})
-            elif self.command == "PUT":
-                with server.lock:
-                    server.put(path, body)
-                self._answer(200, {})
-            elif self.command == "GET":
-                self._answer(200, server.blobs[path.strip("/")])
-            else:
-                self._answer(200, {})
+    def handle_any(self) -> None:
+        stand_in, path = self.server.stand_in, unquote(self.path.partition("?")[0])
+        body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+        with stand_in.lock:
+            stand_in.bodies.append(path.encode() + b" " + body)
+        fault = stand_in.fault(path)
+        if fault == "cut":
+            self.connection.close()
+            self.close_connection = True
+            return
+        if fault.startswith("slow"):
+            time.sleep(float(fault[4:]))
+        elif fault:
+            self._answer(int(fault), {"errors": [{"message": f"planned fault {fault}"}]})
+            return
+        if self._allowed():
+            self._answer(200, stand_in.answer(self.command, path, body))
+        else:
+            self._answer(401, {"errors": [{"message": "user is not logged in"}]})
 
-        do_GET = do_POST = do_PUT = do_HEAD = handle_any
+    do_GET = do_POST = do_PUT = do_HEAD = handle_any  # noqa: N815
 
-        def _allowed(self) -> bool:
-            sent = self.headers.get("Authorization", "")
-            return not sent or base64.b64decode(sent.split()[-1]).decode().endswith(f":{KEY}")
+    def _allowed(self) -> bool:
+        sent = self.headers.get("Authorization", "")
+        return not sent or base64.b64decode(sent.split()[-1]).decode().endswith(f":{KEY}")
 
-        def _body(self) -> bytes:
-            return self.rfile.read(int(self.headers.get("Content-Length") or 0))
-
-        def _answer(self, status: int, content: Any) -> None:
-            data = content if isinstance(content, bytes) else json.dumps(content).encode()
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(data)))
-            self.end_headers()
-            self.wfile.write(data)
-
-    return Handler
+    def _answer(self, status: int, content: Any) -> None:
+        data = content if isinstance(content, bytes) else json.dumps(content).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(data)))
+        self.end_headers()
+        self.wfile.write(data)
 
 
 class _Server(ThreadingHTTPServer):
     daemon_threads = True
+
+    def __init__(self, stand_in: StandIn) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.stand_in = stand_in
 
     def handle_error(self, request: Any, client_address: Any) -> None:
         """A client that went away is no error of the server's."""
@@ -291,7 +291,7 @@ class _Server(ThreadingHTTPServer):
 def serving() -> Iterator[StandIn]:
     """A stand-in that listens on a free port of loopback."""
     stand_in = StandIn()
-    server = _Server(("127.0.0.1", 0), _handler(stand_in))
+    server = _Server(stand_in)
     stand_in.url = f"http://127.0.0.1:{server.server_address[1]}"
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True)
     thread.start()
