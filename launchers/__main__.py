@@ -2,16 +2,22 @@
 
 import argparse
 import json
+import logging
+import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 
 from rich.console import Console
+from rich.logging import RichHandler
 
+from launchers.cancel import cancel_jobs
 from launchers.errors import LauncherError
-from launchers.folder import SweepRecord, SweepsFolder
-from launchers.states import OPEN, JobState, State, look
-from launchers.status import counts, last_words, status_table
+from launchers.folder import JobEntry, SweepRecord, SweepsFolder
+from launchers.retry import retry_sweep
+from launchers.states import OPEN, State, look
+from launchers.status import as_json, last_lines, last_words, log_of, status_table
+from launchers.wait import wait_for
 
 NOT_DONE = 1
 USER_ERROR = 2
@@ -23,12 +29,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command.
 
     Returns:
-        0 all jobs done, 1 some failed, were lost or cancelled, 2 an error of the user's, 3 some are under way,
-        130 Ctrl-C.
+        0: all are done; 1: some failed, were lost or cancelled; 2: an error of the user's; 3: some are under way or
+        were never handed out; 130: Ctrl-C.
     """
+    handler = RichHandler(console=Console(stderr=True), show_time=False, show_path=False)
+    logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[handler])
     options = _parse(list(sys.argv[1:] if arguments is None else arguments))
+    folder = SweepsFolder(options.folder)
     try:
-        return options.run(options)
+        return options.run(folder, folder.read_sweep(options.sweep), options)
     except LauncherError as error:
         print(f"launchers: {error}", file=sys.stderr)
         return USER_ERROR
@@ -36,10 +45,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return INTERRUPTED
 
 
-def status(options: argparse.Namespace) -> int:
+def status(folder: SweepsFolder, sweep: SweepRecord, options: argparse.Namespace) -> int:
     """Show a sweep once."""
-    folder = SweepsFolder(options.folder)
-    sweep = folder.read_sweep(options.sweep)
     states = look(folder, [job.id for job in sweep.jobs])
     if options.json:
         print(json.dumps(as_json(sweep, states)))
@@ -47,50 +54,76 @@ def status(options: argparse.Namespace) -> int:
         console = Console()
         console.print(status_table(sweep, states))
         console.print(last_words(folder, sweep, states))
-    return exit_status(states)
+    return exit_status({state.state for state in states.values()})
 
 
-def as_json(sweep: SweepRecord, states: Mapping[str, JobState]) -> dict[str, object]:
-    """A sweep for programs."""
-    return {
-        "sweep": sweep.name,
-        "counts": {state.value: counts(states)[state] for state in State},
-        "jobs": [
-            {
-                "id": job.id,
-                "name": job.name,
-                "stage": job.stage,
-                "state": states[job.id].state.value,
-                "error": states[job.id].error,
-                "element": holder.name if (holder := states[job.id].holder) else None,
-                "attempts": states[job.id].attempts,
-                "seconds": attempt.ended - attempt.started
-                if (attempt := states[job.id].attempt) and attempt.ended
-                else None,
-            }
-            for job in sweep.jobs
-        ],
-    }
+def wait(folder: SweepsFolder, sweep: SweepRecord, options: argparse.Namespace) -> int:  # noqa: ARG001 as all commands
+    """Show a sweep until no job is queued or running; send again what is lost on the way."""
+    states = wait_for(folder, sweep)
+    Console().print(last_words(folder, sweep, states))
+    return exit_status({state.state for state in states.values()})
 
 
-def exit_status(states: Mapping[str, JobState]) -> int:
-    """What the command's exit status says of a sweep."""
-    found = set(counts(states))
-    if found & OPEN or State.new in found:
+def logs(folder: SweepsFolder, sweep: SweepRecord, options: argparse.Namespace) -> int:
+    """Show what jobs printed: one of them whole, or the last lines of all that did something."""
+    states = look(folder, [job.id for job in sweep.jobs])
+    console = Console(highlight=False, markup=False)
+    for job in _named(sweep.jobs, options.job):
+        path = log_of(folder, job.id, states[job.id])
+        if path is None:
+            continue
+        console.print(f"{job.name} ({states[job.id].state}), {path}", style="bold")
+        text = path.read_text(errors="replace") if options.job else "\n".join(last_lines(path))
+        console.print(text.rstrip() + "\n")
+    return 0
+
+
+def cancel(folder: SweepsFolder, sweep: SweepRecord, options: argparse.Namespace) -> int:
+    """Take jobs back that wait or run; what they have stored stays."""
+    with folder.locked():
+        taken = cancel_jobs(folder, _named(sweep.jobs, options.job))
+    print(f"{sweep.name}: {len(taken)} jobs cancelled")
+    return 0
+
+
+def retry(folder: SweepsFolder, sweep: SweepRecord, options: argparse.Namespace) -> int:  # noqa: ARG001 as all commands
+    """Hand out again what failed, was lost or cancelled, or was never handed out."""
+    os.chdir(sweep.folder)
+    print(retry_sweep(folder, sweep))
+    return 0
+
+
+def exit_status(found: set[State]) -> int:
+    """What the command's exit status says of a sweep whose jobs are in these states."""
+    if found & {*OPEN, State.new}:
         return UNDER_WAY
     return 0 if found <= {State.done} else NOT_DONE
+
+
+def _named(jobs: Sequence[JobEntry], name: str | None) -> list[JobEntry]:
+    """The jobs of this name, or with this beginning of an id; without a name all.
+
+    Raises:
+        LauncherError: when there is none.
+    """
+    found = [job for job in jobs if not name or job.name == name or job.id.startswith(name)]
+    if not found:
+        raise LauncherError(f"no job '{name}'; there are {', '.join(job.name for job in jobs[:20])}")
+    return found
 
 
 def _parse(arguments: Sequence[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="launchers", description=__doc__)
     commands = parser.add_subparsers(required=True)
-    for run in (status,):
-        command = commands.add_parser(run.__name__, help=run.__doc__)
+    for run in (status, wait, logs, cancel, retry):
+        command = commands.add_parser(run.__name__, help=run.__doc__, description=run.__doc__)
         command.set_defaults(run=run)
-        command.add_argument("sweep", nargs="?", help="name of a sweep, or the beginning of one; the latest")
-        command.add_argument("--folder", type=Path, default=Path("sweeps"), help="where sweeps are kept")
+        command.add_argument("sweep", nargs="?", help="name of a sweep or the beginning of one; without it the latest")
+        command.add_argument("--folder", type=Path, default=Path("sweeps"), help="where sweeps are kept (sweeps)")
         if run is status:
             command.add_argument("--json", action="store_true", help="for programs")
+        if run in (logs, cancel):
+            command.add_argument("--job", help="name of a job or the beginning of its id")
     return parser.parse_args(arguments)
 
 

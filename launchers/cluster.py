@@ -7,11 +7,10 @@ from rich.console import Console
 
 from launchers.config import SlurmConfig
 from launchers.folder import SweepsFolder
-from launchers.hand_out import Handed, hand_out
+from launchers.hand_out import hand_out
 from launchers.plan import show_plan
 from launchers.records import know, sweep_record, write_records
-from launchers.states import OPEN, State
-from launchers.status import counts, status_table
+from launchers.status import status_table
 from launchers.sweep import Sweep
 
 log = logging.getLogger(__name__)
@@ -38,18 +37,5 @@ def run(sweep: Sweep, settings: SlurmConfig) -> list[JobReturn]:
         folder.write_sweep(record)
         handed = hand_out(folder, record, settings)
     Console().print(status_table(record, handed.after()))
-    log.info("%s", in_words(record.name, handed))
+    log.info("%s", handed.in_words(record.name))
     return []
-
-
-def in_words(name: str, handed: Handed) -> str:
-    """What became of a sweep that was to be handed out."""
-    there = [counts(handed.states)[state] for state in (State.done, *OPEN)]
-    parts = [f"{number} {state}" for number, state in zip(there, (State.done, *OPEN), strict=True) if number]
-    before = f"; {', '.join(parts)} before" if parts else ""
-    if not handed.sent:
-        return f"{name}: nothing to submit{before}"
-    arrays = ", ".join(handed.numbers)
-    return (
-        f"{name}: {len(handed.sent)} jobs submitted as SLURM {arrays}{before}. `python -m launchers status` shows them"
-    )

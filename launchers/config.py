@@ -1,8 +1,9 @@
 """What can be configured of `hydra/launcher=slurm` and `local_pool`; Hydra refuses any other name."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 
 @dataclass(kw_only=True)
@@ -49,6 +50,9 @@ class LauncherConfig:
     def path(self) -> Path:
         """The folder, from the root of the file system."""
         return Path(self.folder).expanduser().absolute()
+
+
+Settings = TypeVar("Settings", bound=LauncherConfig)
 
 
 @dataclass(kw_only=True)
@@ -156,3 +160,8 @@ class SlurmConfig(LauncherConfig):
 
 def _megabytes(gigabytes: float) -> str:
     return f"{round(gigabytes * 1024)}M" if gigabytes else ""
+
+
+def settings_of(values: Mapping[str, Any], schema: type[Settings]) -> Settings:
+    """Settings as they stand in a sweep's file."""
+    return schema(**{**values, "after": AfterConfig(**values["after"])})

@@ -12,7 +12,7 @@ import sys
 import time
 from pathlib import Path
 
-from launchers.folder import SweepsFolder
+from launchers.folder import JobFolder, SweepsFolder
 from launchers.slots import slots, usable_cores, visible_gpus
 from launchers.submission import SubmissionFolder
 from launchers.worker import Signals, Where, Worker
@@ -23,7 +23,7 @@ SECONDS_TO_BE_KILLED = 600.0
 
 def main(path: Path, array: int) -> int:
     """Run the pack of the element that SLURM's environment names."""
-    signals = Signals([signal.SIGTERM, signal.SIGUSR2])
+    signals = Signals(signal.SIGTERM, signal.SIGUSR2)
     folder = SubmissionFolder(path)
     number, element = os.environ["SLURM_ARRAY_JOB_ID"], int(os.environ["SLURM_ARRAY_TASK_ID"])
     restart = int(os.environ.get("SLURM_RESTART_COUNT", "0"))
@@ -36,7 +36,11 @@ def main(path: Path, array: int) -> int:
     _say(f"{os.uname().nodename}: {cores} cores, {len(gpus)} GPUs")
     where = Where(submission.name, f"{array}_{element}", restart)
     jobs = [sweeps.job(id) for id in pack]
-    worker = Worker(jobs, slots(at_once, gpus, cores), where, retries=submission.retries, say=_say)
+
+    def say(job: JobFolder, words: str) -> None:
+        _say(f"{job.id} {words}")
+
+    worker = Worker(jobs, slots(at_once, gpus, cores), where, retries=submission.retries, say=say)
     caught = worker.run(signals)
     if caught is None:
         _say(f"{len(worker.failed)} of {len(pack)} jobs failed" if worker.failed else "all jobs done")

@@ -5,7 +5,7 @@ known, so that a submitter that is killed leaves nothing that is sent twice or n
 """
 
 import logging
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from launchers import slurm
@@ -16,6 +16,7 @@ from launchers.packing import arrays_of, parallel
 from launchers.sbatch import Scripts
 from launchers.snapshot import take_snapshot
 from launchers.states import OPEN, JobState, State, look
+from launchers.status import counts
 from launchers.submission import AFTER, Submission, SubmissionFolder
 
 log = logging.getLogger(__name__)
@@ -43,49 +44,85 @@ class Handed:
             for id, state in self.states.items()
         }
 
+    def in_words(self, name: str) -> str:
+        """What became of a sweep of this name."""
+        found = counts(self.states)
+        before = "".join(f"; {found[state]} {state} before" for state in (State.done, *sorted(OPEN)) if found[state])
+        if not self.sent:
+            return f"{name}: nothing to submit{before}"
+        numbers = f"{len(self.sent)} jobs submitted as SLURM {', '.join(self.numbers)}"
+        return f"{name}: {numbers}{before}. `python -m launchers status` shows them"
 
-def hand_out(
-    folder: SweepsFolder,
-    sweep: SweepRecord,
-    settings: SlurmConfig,
-    *,
-    again: Collection[State] = tuple(set(State) - OPEN - {State.done}),
-    alone: bool = False,
-) -> Handed:
-    """Hand out the jobs of a sweep; the caller holds the lock.
+
+def hand_out(folder: SweepsFolder, sweep: SweepRecord, settings: SlurmConfig) -> Handed:
+    """Hand out the jobs of a sweep that are neither done nor under way; the caller holds the lock.
 
     Args:
         folder: of all sweeps.
         sweep: whose jobs.
         settings: how SLURM shall run them.
-        again: jobs in these states go out.
-        alone: each job in an element of its own.
 
     Raises:
         LauncherError: when SLURM cannot be asked or takes nothing; what was sent by then is known to the next attempt.
     """
     states = look(folder, [job.id for job in sweep.jobs])
-    sent = [job for job in sweep.jobs if states[job.id].state in again]
-    if not sent:
+    jobs = [job for job in sweep.jobs if states[job.id].state not in {*OPEN, State.done}]
+    return _hand_out(folder, sweep, settings, states, jobs, pack=settings.pack)
+
+
+def recover(folder: SweepsFolder, sweep: SweepRecord, settings: SlurmConfig) -> Handed:
+    """Hand out again what was lost, a job an element, as often as `retries` allows; the caller holds the lock.
+
+    So are jobs that failed in a later stage than the first in which one was lost: their input may have been missing.
+
+    Raises:
+        LauncherError: as of `hand_out`.
+    """
+    states = look(folder, [job.id for job in sweep.jobs])
+    lost = [job for job in sweep.jobs if states[job.id].state is State.lost and _may_recover(states[job.id], settings)]
+    if not lost:
         return Handed(states)
-    size = settings.max_array or slurm.max_array_size()
-    arrays = arrays_of(sent, 1 if alone else settings.pack, size)
+    first = min(job.stage for job in lost)
+    later = [job for job in sweep.jobs if states[job.id].state is State.failed and job.stage > first]
+    recovery = 1 + max(holder.submission.recovery for job in lost if (holder := states[job.id].holder))
+    return _hand_out(folder, sweep, settings, states, [*lost, *later], pack=1, recovery=recovery)
+
+
+def _may_recover(state: JobState, settings: SlurmConfig) -> bool:
+    """Whether trying again is allowed: not what somebody cancelled in SLURM, and not for ever."""
+    holder = state.holder
+    return holder is not None and holder.submission.recovery < settings.retries and "CANCELLED" not in state.error
+
+
+def _hand_out(
+    folder: SweepsFolder,
+    sweep: SweepRecord,
+    settings: SlurmConfig,
+    states: Mapping[str, JobState],
+    jobs: Sequence[JobEntry],
+    *,
+    pack: int,
+    recovery: int = 0,
+) -> Handed:
+    if not jobs:
+        return Handed(states)
     submission = Submission(
         name=stamp(),
         sweep=sweep.name,
         launcher="slurm",
-        arrays=arrays,
+        arrays=arrays_of(jobs, pack, settings.max_array or slurm.max_array_size()),
         at_once=settings.at_once,
         retries=settings.retries,
         requeues=settings.requeues,
+        recovery=recovery,
     )
-    for job in sent:
+    for job in jobs:
         folder.job(job.id).cancelled.unlink(missing_ok=True)
     place = folder.submission(submission.name)
     paths = take_snapshot(sweep.paths, place.code) if settings.snapshot else sweep.paths
     place.write(submission)
     scripts = Scripts(place, settings, sweep.folder, paths)
-    return Handed(states, sent, _send(scripts, submission, _still_open(states, sent)))
+    return Handed(states, jobs, _send(scripts, submission, _still_open(states, jobs)))
 
 
 def _send(scripts: Scripts, submission: Submission, before: Mapping[int, Sequence[str]]) -> list[str]:

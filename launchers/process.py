@@ -4,6 +4,7 @@ Exit status: 0 done, 1 failed (the attempt says why), 143 stopped by SIGTERM wit
 """
 
 import ctypes
+import faulthandler
 import logging
 import os
 import signal
@@ -29,6 +30,7 @@ class Stopped(KeyboardInterrupt):
 
 def main(job: Path, file: Path) -> int:
     """Run a job."""
+    faulthandler.enable()  # a crash leaves a traceback in the log
     _end_with_worker(int(os.environ.get("LAUNCHERS_WORKER", "0")))
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the worker's, which sends SIGTERM
     signal.signal(signal.SIGTERM, _stop)

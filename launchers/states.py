@@ -65,7 +65,6 @@ class JobState:
         holder: who was handed it last.
         error: what went wrong, or why it waits, in words.
         attempts: how many there were.
-        kills: how many of them were killed, or lost with their worker.
     """
 
     state: State
@@ -73,7 +72,6 @@ class JobState:
     holder: Holder | None = None
     error: str = ""
     attempts: int = 0
-    kills: int = 0
 
 
 def look(folder: SweepsFolder, ids: Iterable[str], *, patient: bool = True) -> dict[str, JobState]:
@@ -130,8 +128,7 @@ def _state(
     cancelled: Callable[[], bool],
 ) -> JobState:
     last = attempts[-1] if attempts else None
-    kills = sum(attempt.state in {Outcome.KILLED, Outcome.STOPPED, Outcome.RUNNING} for attempt in attempts)
-    known = JobState(State.new, last, holder, attempts=len(attempts), kills=kills)
+    known = JobState(State.new, last, holder, attempts=len(attempts))
     if _is_done(attempts):
         done = next(attempt for attempt in attempts if attempt.state is Outcome.DONE)
         return replace(known, state=State.done, attempt=done)

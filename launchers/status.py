@@ -115,6 +115,30 @@ def last_lines(log: Path, count: int = LAST_LINES) -> list[str]:
         return file.read().decode(errors="replace").splitlines()[-count:]
 
 
+def as_json(sweep: SweepRecord, states: Mapping[str, JobState]) -> dict[str, object]:
+    """A sweep for programs."""
+    found = counts(states)
+    return {
+        "sweep": sweep.name,
+        "counts": {state.value: found[state] for state in State},
+        "jobs": [_job_as_json(job, states[job.id]) for job in sweep.jobs],
+    }
+
+
+def _job_as_json(job: JobEntry, state: JobState) -> dict[str, object]:
+    attempt = state.attempt
+    return {
+        "id": job.id,
+        "name": job.name,
+        "stage": job.stage,
+        "state": state.state.value,
+        "error": state.error,
+        "element": state.holder.name if state.holder else None,
+        "attempts": state.attempts,
+        "seconds": attempt.ended - attempt.started if attempt and attempt.ended else None,
+    }
+
+
 def duration(seconds: float) -> str:
     """A time as people say it."""
     if seconds < 90:
@@ -132,10 +156,9 @@ def _what_matters(jobs: Sequence[JobEntry], states: Mapping[str, JobState]) -> l
 
 
 def _where(state: JobState) -> str:
-    if state.holder is None:
-        return ""
-    host = state.attempt.host if state.attempt and state.state is State.running else ""
-    return f"{state.holder.name} {host}".rstrip()
+    host = state.attempt.host if state.attempt else ""
+    number = state.holder.name if state.holder and state.holder.number else ""
+    return f"{number} {host}".strip()
 
 
 def _took(state: JobState) -> str:

@@ -48,6 +48,7 @@ class Submission:
         at_once: jobs of a pack that run beside each other; 0: all of them.
         retries: of a killed job.
         requeues: of an element that runs into its time limit or loses its worker.
+        recovery: how often what was lost had been sent again by itself before; 0 where a user asked for it.
     """
 
     name: str
@@ -57,6 +58,7 @@ class Submission:
     at_once: int = 1
     retries: int = 1
     requeues: int = 20
+    recovery: int = 0
 
 
 class SubmissionFolder:

@@ -14,6 +14,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import BinaryIO
 
 from launchers.attempt import Attempt, Outcome, read_attempt
@@ -64,7 +65,7 @@ class Worker:
         where: Where,
         *,
         retries: int,
-        say: Callable[[str], None],
+        say: Callable[[JobFolder, str], None],
     ) -> None:
         """Make a worker.
 
@@ -73,15 +74,19 @@ class Worker:
             slots: environment of each of the jobs that run beside each other.
             where: for the attempts.
             retries: how often a killed job is tried again.
-            say: told of each beginning and end, a line at a time.
+            say: told of each beginning and end of a job, in words.
         """
         self.running: list[Running] = []
         self.failed: list[JobFolder] = []
         self._slots, self._where, self._retries, self._say = slots, where, retries, say
         self.pending = [job for job in jobs if self._takes(job)]
 
-    def run(self, signals: "Signals") -> int | None:
+    def run(self, signals: "Signals", show: Callable[[], object] = lambda: None) -> int | None:
         """Run the jobs until all have ended, or a signal comes.
+
+        Args:
+            signals: that end it.
+            show: called now and then.
 
         Returns:
             The signal; jobs may run still. None when all have ended.
@@ -90,7 +95,9 @@ class Worker:
             self._start()
             if not self.running:
                 continue  # all that were pending have been cancelled
+            show()
             caught = signals.wait()
+            self._stop_cancelled()
             self._collect()
             if caught is not None:
                 return caught
@@ -110,6 +117,12 @@ class Worker:
                 _kill(running.process)
                 running.process.wait()
         self._collect(stopping=True)
+
+    def _stop_cancelled(self) -> None:
+        """Jobs that the user takes back, while their neighbours go on."""
+        for running in self.running:
+            if running.job.cancelled.exists():
+                running.process.terminate()
 
     def _takes(self, job: JobFolder) -> bool:
         """Whether a job of the pack is to be run; its fate is known already when this element was restarted."""
@@ -140,7 +153,7 @@ class Worker:
                 return
             self.pending.pop(0)
             if job.cancelled.exists():
-                self._say(f"{job.id} was cancelled")
+                self._say(job, "was cancelled")
                 continue
             self.running.append(self._begin(job, free.pop(0)))
 
@@ -154,7 +167,7 @@ class Worker:
         process = subprocess.Popen(
             command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
         )
-        self._say(f"{job.id} begins, process {process.pid}")
+        self._say(job, f"begins, process {process.pid}")
         return Running(job, slot, file, process, log)
 
     def _collect(self, *, stopping: bool = False) -> None:
@@ -163,15 +176,15 @@ class Worker:
             self.running.remove(running)
             _kill(running.process)  # what it may have left behind
             running.log.close()
-            attempt = read_attempt(running.attempt)
+            attempt, cancelled = read_attempt(running.attempt), running.job.cancelled.exists()
             if attempt.state is Outcome.RUNNING:
                 attempt = _without_a_word(attempt, running.process.returncode, stopping=stopping)
                 attempt.write(running.attempt)
-            elif attempt.state is Outcome.STOPPED and not stopping:
+            elif attempt.state is Outcome.STOPPED and not stopping and not cancelled:
                 attempt = attempt.end(Outcome.KILLED, "was sent SIGTERM by somebody else")
                 attempt.write(running.attempt)
-            self._say(f"{running.job.id} {attempt.state}" + (f": {attempt.error}" if attempt.error else ""))
-            if stopping or attempt.state is Outcome.DONE:
+            self._say(running.job, str(attempt.state) + (f": {attempt.error}" if attempt.error else ""))
+            if stopping or cancelled or attempt.state is Outcome.DONE:
                 continue
             if attempt.state is Outcome.KILLED and self._kills(running.job) <= self._retries:
                 self.pending.append(running.job)
@@ -187,17 +200,26 @@ class Worker:
 class Signals:
     """Waits for the end of a child or for one of some signals, whichever comes first."""
 
-    def __init__(self, numbers: Sequence[int]) -> None:
-        """Take these signals from now on."""
+    def __init__(self, *numbers: int) -> None:
+        """Take these signals from now on, until the block ends where it stands in a `with`."""
         self._caught: list[int] = []
-        self._read, write = os.pipe()
-        os.set_blocking(write, False)
+        self._read, self._write = os.pipe()
+        os.set_blocking(self._write, False)
         os.set_blocking(self._read, False)
-        signal.set_wakeup_fd(write, warn_on_full_buffer=False)
-        for number in (signal.SIGCHLD, *numbers):
-            signal.signal(number, lambda number, _frame: self._caught.append(number))
+        signal.set_wakeup_fd(self._write, warn_on_full_buffer=False)
+        self._before = {number: signal.signal(number, self._take) for number in (signal.SIGCHLD, *numbers)}
 
-    def wait(self, seconds: float = 5.0) -> int | None:
+    def __enter__(self) -> "Signals":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        signal.set_wakeup_fd(-1)
+        for number, before in self._before.items():
+            signal.signal(number, before)
+        os.close(self._read)
+        os.close(self._write)
+
+    def wait(self, seconds: float = 2.0) -> int | None:
         """The signal that came, None where a child has ended or the time is over."""
         select.select([self._read], [], [], seconds)
         with contextlib.suppress(BlockingIOError):
@@ -207,6 +229,9 @@ class Signals:
             if number != signal.SIGCHLD:
                 return number
         return None
+
+    def _take(self, number: int, _frame: FrameType | None) -> None:
+        self._caught.append(number)
 
 
 def _without_a_word(attempt: Attempt, code: int, *, stopping: bool) -> Attempt:

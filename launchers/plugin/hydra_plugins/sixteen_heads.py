@@ -1,7 +1,7 @@
 """The thin classes that Hydra finds: it accepts launchers only within the namespace package `hydra_plugins`."""
 
 from collections.abc import Sequence
-from typing import Any, TypeVar
+from typing import Any
 
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.config_store import ConfigStore
@@ -11,11 +11,9 @@ from hydra.plugins.search_path_plugin import SearchPathPlugin
 from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 
-from launchers.config import LauncherConfig, LocalPoolConfig, SlurmConfig
+from launchers.config import LocalPoolConfig, Settings, SlurmConfig
 from launchers.errors import LauncherError
 from launchers.sweep import Sweep, SweepError
-
-Settings = TypeVar("Settings", bound=LauncherConfig)
 
 for _name, _schema in (("slurm", SlurmConfig), ("local_pool", LocalPoolConfig)):
     ConfigStore.instance().store(group="schema/launcher", name=_name, node=_schema, provider="sixteen-heads")
@@ -90,3 +88,14 @@ class SlurmLauncher(_SweepLauncher):
 
         settings = self.settings(SlurmConfig)
         return cluster.run(self.sweep(job_overrides, first, planning=settings.plan), settings)
+
+
+class LocalPoolLauncher(_SweepLauncher):
+    """`hydra/launcher=local_pool`: several jobs at a time on this machine."""
+
+    def run(self, job_overrides: Sequence[Sequence[str]], first: int) -> Sequence[JobReturn]:
+        """Run a sweep."""
+        from launchers import local_pool
+
+        settings = self.settings(LocalPoolConfig)
+        return local_pool.run(self.sweep(job_overrides, first, planning=settings.plan), settings)

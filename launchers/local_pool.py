@@ -1,0 +1,143 @@
+"""`hydra/launcher=local_pool`: several jobs at a time on this machine, with the same worker as on a cluster."""
+
+import logging
+import os
+import signal
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+
+from hydra.core.utils import JobReturn, JobStatus
+from rich.console import Console
+from rich.live import Live
+
+from launchers.after import follow
+from launchers.config import LocalPoolConfig
+from launchers.errors import LauncherError
+from launchers.files import stamp
+from launchers.folder import JobFolder, SweepRecord, SweepsFolder
+from launchers.packing import arrays_of
+from launchers.records import know, sweep_record, write_records
+from launchers.slots import slots, usable_cores, usual_processes, visible_gpus
+from launchers.states import OPEN, JobState, State, look
+from launchers.status import counts, last_words, status_table
+from launchers.submission import Submission, SubmissionFolder
+from launchers.sweep import Sweep
+from launchers.worker import Signals, Where, Worker
+
+log = logging.getLogger(__name__)
+
+EVERY_JOB = sys.maxsize
+
+
+def run(sweep: Sweep, settings: LocalPoolConfig) -> list[JobReturn]:
+    """Run the jobs of a sweep that are not done, several at a time.
+
+    Raises:
+        SweepError: before anything runs, with the faults of every job.
+        LauncherError: at the end, when jobs are not done.
+        KeyboardInterrupt: on Ctrl-C or SIGTERM, once all jobs have stored what they had.
+    """
+    sweep.check()
+    folder = SweepsFolder(settings.path())
+    if not settings.plan:
+        sweep.prepare()
+        sweep.check()
+    known = know(sweep)
+    record = sweep_record(known, "local_pool", settings)
+    if settings.plan:
+        Console().print(status_table(record, look(folder, [job.id for job in record.jobs])))
+        return []
+    with folder.locked():
+        write_records(folder, sweep, known)
+        folder.write_sweep(record)
+    states = run_record(folder, record, settings)
+    attempts = (states[job.id].attempt for job in record.jobs)
+    return [JobReturn(status=JobStatus.COMPLETED, _return_value=attempt and attempt.value) for attempt in attempts]
+
+
+def run_record(folder: SweepsFolder, sweep: SweepRecord, settings: LocalPoolConfig) -> dict[str, JobState]:
+    """Run the jobs of a sweep whose records are written.
+
+    Returns:
+        The states of all jobs: done.
+
+    Raises:
+        LauncherError, KeyboardInterrupt: as above.
+    """
+    with _submitted(folder, sweep, settings) as (place, submission):
+        _run_arrays(folder, sweep, settings, place, submission)
+    states = look(folder, [job.id for job in sweep.jobs])
+    Console().print(status_table(sweep, states))
+    Console().print(last_words(folder, sweep, states))
+    follow(sweep, settings)
+    undone = len(sweep.jobs) - counts(states)[State.done]
+    if undone:
+        raise LauncherError(f"{sweep.name}: {undone} of {len(sweep.jobs)} jobs are not done")
+    return states
+
+
+def _run_arrays(
+    folder: SweepsFolder,
+    sweep: SweepRecord,
+    settings: LocalPoolConfig,
+    place: SubmissionFolder,
+    submission: Submission,
+) -> None:
+    """Run one array after the other, each with its share of the machine."""
+    gpus, cores = visible_gpus(), usable_cores()
+    paths = [*sweep.paths, *filter(None, [os.environ.get("PYTHONPATH")])]
+    variables = {"PYTHONPATH": os.pathsep.join(paths), **settings.environment}
+    names = {job.id: job.name for job in sweep.jobs}
+    console = Console(stderr=True)
+
+    def say(job: JobFolder, words: str) -> None:
+        log.log(logging.DEBUG if console.is_terminal else logging.INFO, "%s %s", names[job.id], words)
+
+    for number, array in enumerate(submission.arrays):
+        pack = [folder.job(id) for id in array.packs[0]]
+        count = min(settings.processes or usual_processes(gpus, cores), len(pack))
+        log.info("%s: %d jobs, %d at a time; %d cores, %d GPUs", sweep.name, len(pack), count, cores, len(gpus))
+        shares = [{**variables, **slot} for slot in slots(count, gpus, cores)]
+        worker = Worker(pack, shares, Where(place.name, f"{number}_0"), retries=settings.retries, say=say)
+        with Live(console=console, transient=True, auto_refresh=False) as live:
+
+            def show(live: Live = live) -> None:
+                if console.is_terminal:
+                    states = look(folder, list(names), patient=False)
+                    live.update(status_table(sweep, states), refresh=True)
+
+            _work(worker, show)
+
+
+def _work(worker: Worker, show: Callable[[], None]) -> None:
+    """Run a worker until its jobs have ended; stop them when a signal comes."""
+    with Signals(signal.SIGINT, signal.SIGTERM, signal.SIGHUP) as signals:
+        if worker.run(signals, show) is not None:
+            log.info("stopping: the jobs store what they have")
+            worker.stop()
+            raise KeyboardInterrupt
+
+
+@contextmanager
+def _submitted(
+    folder: SweepsFolder, sweep: SweepRecord, settings: LocalPoolConfig
+) -> Iterator[tuple[SubmissionFolder, Submission]]:
+    """Take the jobs that are neither done nor under way elsewhere; they are ours as long as this process lives."""
+    with ExitStack() as stack:
+        with folder.locked():
+            states = look(folder, [job.id for job in sweep.jobs])
+            jobs = [job for job in sweep.jobs if states[job.id].state not in {*OPEN, State.done}]
+            elsewhere = [state for state in states.values() if state.state in OPEN]
+            if elsewhere:
+                names = sorted({state.holder.name for state in elsewhere if state.holder})
+                log.warning("%d jobs are under way already in %s: left out here", len(elsewhere), ", ".join(names))
+            for job in jobs:
+                folder.job(job.id).cancelled.unlink(missing_ok=True)
+            place = folder.submission(stamp())
+            arrays = arrays_of(jobs, EVERY_JOB, EVERY_JOB)
+            submission = Submission(place.name, sweep.name, "local_pool", arrays, retries=settings.retries)
+            if jobs:
+                place.write(submission)
+                stack.enter_context(place.alive())
+        yield place, submission

@@ -1,0 +1,58 @@
+"""Waiting for a sweep: SLURM is asked once for all its jobs, at growing intervals, as login nodes are shared."""
+
+import logging
+import time
+
+from rich.console import Console
+from rich.live import Live
+
+from launchers.config import SlurmConfig, settings_of
+from launchers.folder import SweepRecord, SweepsFolder
+from launchers.hand_out import recover
+from launchers.states import OPEN, JobState, look
+from launchers.status import status_table, summary
+
+log = logging.getLogger(__name__)
+
+FIRST_INTERVAL, LONGEST_INTERVAL, GROWTH = 2.0, 60.0, 1.3
+
+
+def wait_for(folder: SweepsFolder, sweep: SweepRecord) -> dict[str, JobState]:
+    """Wait until no job is queued or running; what is lost on the way is sent again, within the sweep's bound.
+
+    Returns:
+        The states of all jobs at the end.
+
+    Raises:
+        LauncherError: when SLURM cannot be asked.
+    """
+    ids = [job.id for job in sweep.jobs]
+    console = Console()
+    interval, said = FIRST_INTERVAL, ""
+    with Live(console=console, auto_refresh=False, transient=True) as live:
+        while True:
+            states = look(folder, ids)
+            if console.is_terminal:
+                live.update(status_table(sweep, states), refresh=True)
+            elif (line := summary(sweep, states).plain.partition(";")[0]) != said:
+                console.print(line)
+                said = line
+            if not any(state.state in OPEN for state in states.values()):
+                if not _recovered(folder, sweep):
+                    break
+                interval = FIRST_INTERVAL
+            time.sleep(interval)
+            interval = min(interval * GROWTH, LONGEST_INTERVAL)
+    console.print(status_table(sweep, states))
+    return states
+
+
+def _recovered(folder: SweepsFolder, sweep: SweepRecord) -> bool:
+    """Whether something was lost and has been sent again."""
+    if sweep.launcher != "slurm":
+        return False
+    with folder.locked():
+        handed = recover(folder, sweep, settings_of(sweep.settings, SlurmConfig))
+    if handed.sent:
+        log.info("%d jobs were lost and are sent again", len(handed.sent))
+    return bool(handed.sent)
