@@ -6,13 +6,11 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from hashlib import sha256
 from pathlib import Path
-from typing import Any
 
 from hydra.core.utils import get_valid_filename
-from omegaconf import OmegaConf, open_dict
+from omegaconf import OmegaConf
 
 from launchers.attempt import Attempt, Outcome
-from launchers.composed import types_of, values_of
 from launchers.config import LauncherConfig
 from launchers.folder import JobEntry, SweepRecord, SweepsFolder
 from launchers.protocol import Task
@@ -58,16 +56,19 @@ def know(sweep: Sweep) -> list[Known]:
 def write_records(folder: SweepsFolder, sweep: Sweep, known: Sequence[Known]) -> None:
     """Write what each job is, and what of it is done; the caller holds the lock."""
     path = task_path(sweep.task)
+    output = str(Path(OmegaConf.select(sweep.config, "hydra.sweep.dir")).absolute())
     for one in known:
         place = folder.job(one.entry.id)
         if not place.record.exists():
-            config = _pinned(sweep, one.job)
+            composition = one.job.composition
+            config = composition.plain()
+            config["hydra"]["sweep"] = {**config["hydra"]["sweep"], "dir": output}  # in the job's process it is later
             record = {
                 "task": path,
                 "name": one.entry.name,
                 "stage": one.entry.stage,
-                "config": values_of(config),
-                "types": types_of(config),
+                "config": config,
+                "types": composition.template.types,
             }
             folder.write_job(one.entry.id, record)
         _agree(folder, one)
@@ -92,11 +93,3 @@ def sweep_record(known: Sequence[Known], launcher: str, settings: LauncherConfig
     digest = sha256("\n".join(sorted(job.id for job in jobs)).encode()).hexdigest()[:6]
     name = f"{get_valid_filename(settings.name) or 'sweep'}-{digest}"
     return SweepRecord(name, sys.argv, jobs, launcher, asdict(settings), str(Path.cwd()), import_paths())
-
-
-def _pinned(sweep: Sweep, job: Job) -> Any:
-    """The job's config with the sweep's output folder as it is now: in the job's process it is another time."""
-    config = job.config.copy()
-    with open_dict(config):
-        config.hydra.sweep.dir = str(Path(OmegaConf.select(sweep.config, "hydra.sweep.dir")).absolute())
-    return config

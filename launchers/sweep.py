@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from hydra.core.utils import configure_log, filter_overrides, setup_globals
 from hydra.errors import HydraException
 from hydra.types import HydraContext, TaskFunction
-from omegaconf import DictConfig, OmegaConf, open_dict
+from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from launchers.composition import Composer, Composition
 from launchers.protocol import Task
 
 
@@ -22,23 +23,26 @@ class Job:
     """One job of a sweep.
 
     Attributes:
-        number: its place in the sweep, from 0.
         name: its overrides that not all jobs share, as shown to people.
-        config: the composed config, Hydra's own node included.
+        composition: its config.
         stage: jobs of a lower stage must be complete before it starts.
         identity: its config without Hydra's own node, resolved, as a text: what makes it another job.
     """
 
-    number: int
     name: str
-    config: DictConfig
+    composition: Composition
     stage: int
     identity: str
 
     @property
+    def config(self) -> DictConfig:
+        """The composed config, Hydra's own node included."""
+        return self.composition.config()
+
+    @property
     def task_config(self) -> DictConfig:
         """What the task function sees: the config without Hydra's own node."""
-        return _without_hydra(self.config)
+        return self.composition.task_config()
 
 
 @dataclass(frozen=True)
@@ -82,16 +86,14 @@ class Sweep:
         configure_log(config.hydra.hydra_logging, config.hydra.verbose)
         jobs: dict[str, Job] = {}
         shared = set.intersection(*map(set, job_overrides)) if len(job_overrides) > 1 else set()
+        composer = Composer(context.config_loader, config)
         for number, overrides in enumerate(job_overrides, start=first):
-            composed = context.config_loader.load_sweep_config(config, list(overrides))
-            with open_dict(composed):
-                composed.hydra.job.id = str(number)
-                composed.hydra.job.num = number
+            composition = composer.compose(overrides, number)
             own = filter_overrides([override for override in overrides if override not in shared])
-            task_config = _without_hydra(composed)
+            task_config = composition.task_config()
             stage = task.stage(task_config) if isinstance(task, Task) else 0
             identity = _identity(task_config, planning=planning)
-            jobs.setdefault(identity, Job(number, " ".join(own) or "(defaults)", composed, stage, identity))
+            jobs.setdefault(identity, Job(" ".join(own) or "(defaults)", composition, stage, identity))
         return cls(context, task, config, tuple(sorted(jobs.values(), key=lambda job: job.stage)))
 
     def prepare(self) -> list[str]:
@@ -157,10 +159,3 @@ def _identity(task_config: DictConfig, *, planning: bool) -> str:
     if planning and isinstance(values, dict) and values.get("plan") is True:
         values["plan"] = False
     return json.dumps(values, sort_keys=True, default=str)
-
-
-def _without_hydra(config: DictConfig) -> DictConfig:
-    config = config.copy()
-    with open_dict(config):
-        config.pop("hydra")
-    return config

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from typing import Any
 
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.config_store import ConfigStore
 from hydra.core.utils import JobReturn
@@ -25,6 +26,13 @@ class LauncherConfigs(SearchPathPlugin):
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
         """Add the folder of their YAML files."""
         search_path.append("sixteen-heads", "pkg://launchers.conf")
+
+
+class GridSweeper(BasicSweeper):
+    """`hydra/sweeper=grid`: Hydra's own, but for composing every job once more before the launcher does."""
+
+    def validate_batch_is_legal(self, batch: Sequence[Sequence[str]]) -> None:
+        """The launchers here find the faults of all jobs before they start one."""
 
 
 class _SweepLauncher(Launcher):

@@ -1,0 +1,79 @@
+"""Jobs that are composed once for many are what Hydra itself composes for each."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+from hydra import initialize_config_dir
+from hydra.core.global_hydra import GlobalHydra
+from hydra.errors import HydraException
+from hydra.types import RunMode
+from omegaconf import DictConfig, open_dict
+
+from launchers.composed import types_of, values_of
+from launchers.composition import Composer
+from study.config import CONF, register
+
+CASES = [
+    ["model=toy_classifier", "data=toy_matched"],
+    ["model=toy_classifier", "data=toy_mismatched", "data.limit=7", "threads=2", "device=cpu"],
+    ["data.limit=7", "data=toy_news", "model=toy_translator", "results='a b'", "memory_gb=1"],
+    ["model=hf_classifier", "model.path=${results}/x", "measure=pruning", "measure.seeds=3"],
+    ["+model.expected={toy_matched:{score:3,tolerance:1}}", "precision=bfloat16"],
+    ["+model.expected={a:{score:3,tolerance:1}}", "model.expected.a.score=4", "data.limit=null"],
+    ["hydra.job.chdir=true", "hydra.job.name=${device}", "device=cpu"],
+    ["shard=1", "shards=2", "shard=0"],
+    ["measure.kinds=[CROSS]", "data=toy_news", "model=toy_translator"],
+    ["++results=elsewhere", "plan=true"],
+]
+
+
+@pytest.fixture
+def sweep() -> Iterator[DictConfig]:
+    """The config of a sweep with options of its own."""
+    register()
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        options = ["hydra.job.name=mine", "batch_tokens=5"]
+        yield GlobalHydra.instance().config_loader().load_configuration("config", options, RunMode.MULTIRUN)
+
+
+def by_hydra(sweep: DictConfig, overrides: list[str], number: int) -> DictConfig:
+    config = GlobalHydra.instance().config_loader().load_sweep_config(sweep, overrides)
+    with open_dict(config):
+        config.hydra.job.id, config.hydra.job.num = str(number), number
+    return config
+
+
+def of(config: DictConfig) -> tuple[dict[str, Any], dict[str, str]]:
+    return values_of(config), types_of(config)
+
+
+def test_as_hydra_composes(sweep: DictConfig) -> None:
+    composer = Composer(GlobalHydra.instance().config_loader(), sweep)
+    for number, overrides in enumerate(CASES):
+        expected = by_hydra(sweep, overrides, number)
+        composed = composer.compose(overrides, number)
+        assert of(composed.config()) == of(expected), overrides
+        assert composed.plain() == values_of(expected), overrides
+        assert composed.template.types == types_of(expected), overrides
+        with open_dict(expected):
+            expected.pop("hydra")
+        assert of(composed.task_config()) == of(expected), overrides
+
+
+def test_one_template_for_jobs_that_differ_in_values(sweep: DictConfig) -> None:
+    composer = Composer(GlobalHydra.instance().config_loader(), sweep)
+    jobs = [composer.compose(["model=toy_classifier", f"data.limit={limit}"], limit) for limit in (3, 4)]
+    assert jobs[0].template is jobs[1].template
+    assert [job.task_config().data.limit for job in jobs] == [3, 4]
+    assert composer.compose(["model=hf_classifier", "data.limit=3"], 2).template is not jobs[0].template
+
+
+@pytest.mark.parametrize("wrong", [["model=nothing"], ["threads=many"], ["nothing=1"], ["data.limit=x"]])
+def test_what_hydra_refuses_is_refused(sweep: DictConfig, wrong: list[str]) -> None:
+    composer = Composer(GlobalHydra.instance().config_loader(), sweep)
+    with pytest.raises(HydraException) as ours:
+        composer.compose(wrong, 0).task_config()
+    with pytest.raises(HydraException) as theirs:
+        by_hydra(sweep, wrong, 0)
+    assert str(ours.value) == str(theirs.value)
