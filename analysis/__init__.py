@@ -1,7 +1,7 @@
 """From stored outcomes to effects, correlations, figures and a page; without a model, without torch."""
 
 from analysis.compute import Analysis, analyse
-from analysis.correlation import correlation
+from analysis.correlation import CorrelationOptions, DomainEffects, correlate
 from analysis.dynamics import dynamics
 from analysis.effects import effects, head_effects
 from analysis.read import Domain, Results, Selection, read_domain, read_results
@@ -9,11 +9,13 @@ from analysis.report import write_report
 
 __all__ = [
     "Analysis",
+    "CorrelationOptions",
     "Domain",
+    "DomainEffects",
     "Results",
     "Selection",
     "analyse",
-    "correlation",
+    "correlate",
     "dynamics",
     "effects",
     "head_effects",

@@ -7,15 +7,13 @@ from collections.abc import Sequence
 from dataclasses import fields
 from pathlib import Path
 
-import polars as pl
-from rich import box
 from rich.console import Console
 from rich.logging import RichHandler
 from rich.markup import escape
 from rich.table import Table
 
 from analysis.compute import Analysis, analyse
-from analysis.correlation import ALL_KINDS
+from analysis.correlation import CorrelationOptions
 from analysis.curves import WITHIN
 from analysis.effects import strongest
 from analysis.inference import Inference, Interval
@@ -23,6 +21,7 @@ from analysis.multiplicity import Correction
 from analysis.read import Selection, read_results
 from analysis.report import write_report
 from analysis.significance import PairedTest
+from analysis.terminal import correlation_table, plain_table
 from analysis.words import score, signed
 from study.errors import StudyError
 from study.statistics import MetricName
@@ -53,20 +52,24 @@ def report(options: argparse.Namespace) -> None:
     """Analyse a results folder, print the summary, write the page; its path is the last line."""
     selection = Selection(options.model, options.data, options.metric, options.limit)
     inference = Inference(**{field.name: getattr(options, field.name) for field in fields(Inference)})
-    analysis = analyse(read_results(options.results, selection), inference, within=options.within)
+    results = read_results(options.results, selection)
+    analysis = analyse(results, inference, within=options.within, by=options.by, splits=options.splits)
     console = Console()
     for subject_id in analysis.results.subjects:
         console.print(summary_table(analysis, subject_id))
         correlations = analysis.correlation.filter(subject_id=subject_id)
         if correlations.height:
             console.print(correlation_table(correlations))
+    if analysis.sliced is not None:
+        for own in analysis.sliced.correlation.partition_by("subject_id", maintain_order=True):
+            console.print(correlation_table(own))
     print(write_report(analysis, options.out or options.results / "analysis", pdf=options.pdf))
 
 
 def summary_table(analysis: Analysis, subject_id: str) -> Table:
     """One row a domain of the subject: examples, base score, masks, strongest head (address from 0)."""
     first = analysis.results.subjects[subject_id][0]
-    table = _table(
+    table = plain_table(
         f"{first.model}: {first.layout}; effects in {first.metric.unit}", "domain", "examples", "base score", "masks"
     )
     table.add_column("strongest head", no_wrap=True)
@@ -81,26 +84,6 @@ def summary_table(analysis: Analysis, subject_id: str) -> Table:
             f"{head['kind']}.{head['layer']}.{head['head']}" if head else "–",
             signed(head["effect"]) if head else "–",
         )
-    return table
-
-
-def correlation_table(correlations: pl.DataFrame) -> Table:
-    """One row a pair of domains and attention kind: Pearson's and Spearman's correlation, or why there is none."""
-    table = _table("Correlation of head effects", "domains", "heads", "Pearson r", "Spearman")
-    table.add_column("of")
-    for row in correlations.rows(named=True):
-        numbers = ("–", "–") if row["reason"] else (f"{row['pearson']:.2f}", f"{row['spearman']:.2f}")
-        kind = "every kind" if row["kind"] == ALL_KINDS else row["kind"]
-        pair = f"{row['domain_a']} / {row['domain_b']}"
-        table.add_row(escape(pair), str(row["heads"]), *numbers, escape(row["reason"] or kind))
-    return table
-
-
-def _table(title: str, first: str, *numbers: str) -> Table:
-    table = Table(title=escape(title), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
-    table.add_column(first, overflow="fold")
-    for name in numbers:
-        table.add_column(name, justify="right")
     return table
 
 
@@ -126,6 +109,16 @@ def _add_report(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--within", type=float, default=WITHIN, metavar="LOSS", help=f"loss of score that heads may cost ({WITHIN:g})"
+    )
+    parser.add_argument(
+        "--by", metavar="COLUMN", help="compare the values of a column of the examples (genre) as domains besides"
+    )
+    parser.add_argument(
+        "--splits",
+        type=_positive,
+        default=CorrelationOptions.splits,
+        metavar="N",
+        help=f"into halves, for the noise ceiling of correlations ({CorrelationOptions.splits})",
     )
     parser.add_argument("--pdf", action="store_true", help="write every figure as PDF too, for a paper")
     _add_inference(parser)

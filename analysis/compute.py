@@ -1,15 +1,17 @@
 """Everything that is computed from a results folder, before any of it is shown."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import polars as pl
 
 from analysis.changes import changes
-from analysis.correlation import correlation
+from analysis.correlation import CorrelationOptions, Correlations, DomainEffects, correlate
 from analysis.curves import WITHIN, curve_points, curve_summary
 from analysis.effects import DEFAULT, effects
 from analysis.inference import Inference
-from analysis.read import Results
+from analysis.read import Domain, Results
+from analysis.slices import sliced
 from analysis.tables import base_table
 from analysis.taylor import taylor
 
@@ -22,43 +24,72 @@ class Analysis:
         results: what was read.
         effects: the tidy tables of all domains, one below the other.
         changes: by setting id, the examples that came out otherwise without a head.
-        correlation: for every two domains of a subject.
+        correlations: between every two domains of a subject.
         base: one row a domain.
         points: of the pruning curves of all domains.
         curves: one row a curve.
         taylor: importance against measured effects.
+        sliced: correlations between slices of the domains; None where none were asked for.
     """
 
     results: Results
     effects: pl.DataFrame
     changes: dict[str, pl.DataFrame]
-    correlation: pl.DataFrame
+    correlations: Correlations
     base: pl.DataFrame
     points: pl.DataFrame
     curves: pl.DataFrame
     taylor: pl.DataFrame
+    sliced: Correlations | None = None
+
+    @property
+    def correlation(self) -> pl.DataFrame:
+        """One row a pair of domains and attention kind, as in `Correlations`."""
+        return self.correlations.correlation
 
 
-def analyse(results: Results, inference: Inference = DEFAULT, *, within: float = WITHIN) -> Analysis:
+def analyse(
+    results: Results,
+    inference: Inference = DEFAULT,
+    *,
+    within: float = WITHIN,
+    by: str | None = None,
+    splits: int = CorrelationOptions.splits,
+) -> Analysis:
     """Effects, correlations, base scores and pruning curves of all domains.
 
     Args:
         results: what was read.
         inference: how intervals and p values of the effects are made.
         within: loss of score that the largest share of heads that can go is given for.
+        by: a column of the examples (genre) whose values are compared as domains, beside the domains themselves.
+        splits: of each domain, for the noise ceiling.
 
     Raises:
-        InputError: when the options of the inference do not fit a domain.
+        InputError: when the options of the inference do not fit a domain, or no examples have the column `by`.
     """
+    parts = sliced(results.domains, by) if by else None
+    options = CorrelationOptions(
+        level=1 - inference.alpha,
+        groups=inference.groups,
+        splits=splits,
+        resamples=inference.resamples,
+        seed=inference.seed,
+    )
     table = pl.concat([effects(domain, inference) for domain in results.domains])
     points, taylor_ = (pl.concat([of(domain) for domain in results.domains]) for of in (curve_points, taylor))
     return Analysis(
         results=results,
         effects=table,
         changes={domain.setting_id: changes(domain) for domain in results.domains},
-        correlation=correlation(table),
+        correlations=_correlations(results.domains, options),
         base=base_table(results.domains),
         points=points,
         curves=curve_summary(points, within),
         taylor=taylor_,
+        sliced=None if parts is None else _correlations(parts, options),
     )
+
+
+def _correlations(domains: Sequence[Domain], options: CorrelationOptions) -> Correlations:
+    return correlate([DomainEffects.of(domain, options.groups) for domain in domains], options)

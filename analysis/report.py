@@ -27,7 +27,9 @@ def write_report(analysis: Analysis, out: Path, *, pdf: bool = False) -> Path:
     """
     cuts = tables.paper_tables(analysis.effects)
     subjects = page.subject_views(analysis)
-    every = {"effects": analysis.effects, "correlation": analysis.correlation, "base": analysis.base, **cuts}
+    every = {"effects": analysis.effects, "base": analysis.base, **cuts, **analysis.correlations.tables}
+    if analysis.sliced is not None:
+        every |= {f"slices_{name}": table for name, table in analysis.sliced.tables.items()}
     every |= {"curve_points": analysis.points, "curves": analysis.curves, "taylor": analysis.taylor}
     try:
         for name, table in every.items():

@@ -6,8 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis import correlation
-from analysis.effects import effects
+from analysis import DomainEffects, correlate
 from analysis.read import read_results
 from study.config import compose, to_study
 from study.job import StudyTask, open_evaluator
@@ -65,7 +64,7 @@ def test_ablation_of_a_real_model_ends_in_a_correlation(real: Path, tmp_path: Pa
     for file in ("mnli/dev_matched.tsv", "mnli/dev_mismatched_random1000.tsv"):
         done = StudyTask()(compose(*minilm(real, tmp_path, file, "data.limit=40", "measure=ablation")))
         assert (done["masks"], done["computed"]) == (73, 73 * 40)
-    matched, mismatched = (effects(domain) for domain in read_results(tmp_path).domains)
-    found = correlation(matched.vstack(mismatched)).row(0, named=True)
+    domains = [DomainEffects.of(domain) for domain in read_results(tmp_path).domains]
+    found = correlate(domains).correlation.row(0, named=True)
     assert found["heads"] == 72
     assert -1.0 <= found["pearson"] <= 1.0

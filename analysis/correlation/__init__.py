@@ -1,0 +1,11 @@
+"""Correlation of single-head effects between the domains of a subject: does the same head matter elsewhere?
+
+The paper's figure 2, with what a reader must know to believe it: two estimands with intervals, the noise ceiling, what
+r would be if nothing were there, and which heads carry it.
+"""
+
+from analysis.correlation.options import CorrelationOptions
+from analysis.correlation.pairs import DomainEffects, matched, pairs
+from analysis.correlation.tables import ALL_KINDS, Correlations, correlate
+
+__all__ = ["ALL_KINDS", "CorrelationOptions", "Correlations", "DomainEffects", "correlate", "matched", "pairs"]

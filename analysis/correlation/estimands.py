@@ -1,0 +1,229 @@
+"""Two correlations between the effects of heads on two domains, which answer two questions, with their intervals.
+
+*As measured*: r of the effects that test sets of this size show. Sampling noise is part of it, so it grows with the
+test sets. *True*: r of the effects that test sets without end would show,
+
+    cov(A, B) / sqrt((var A - noise A) (var B - noise B)),    noise = trace(S (I - 11'/H)) / (H - 1),
+
+with S the covariance, over samples, of the H estimated effects (Fuller 1987, Measurement Error Models, 1.1). The
+covariance needs no correction where the two domains are disjoint samples. What all heads share, such as the error of
+the base score, moves no correlation, hence the centring over heads.
+
+Both intervals are delete-one-group jackknives over both domains, with t quantiles of the smaller number of groups less
+one: on Fisher's z for r as measured; for the true r, all values that a test on the scale of z does not refuse (Fieller
+1954), so that the interval is never outside -1 to 1 and widens to all of it where effects are mostly noise. The heads
+are these heads: nothing is said about others. `design/correlation.md` has the coverage.
+
+Shapes: `heads` = heads measured on both domains, `groups` = groups of examples (premises, documents) of one domain.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Float
+from scipy import optimize, stats
+
+from analysis.correlation.coefficients import CONSTANT, centred
+
+LEVEL = 0.95
+
+FEWEST_GROUPS = 3
+"""Of a jackknife: the noise of what is left without one group needs two more."""
+
+Values = Float[np.ndarray, "..."] | float
+"""A number, or one for each group left out."""
+
+NEARLY_ONE = 1 - 1e-12
+"""Where Fisher's z ends."""
+
+
+@dataclass(frozen=True, eq=False)
+class NoisyEffects:
+    """The effects of heads on one domain, and what they are without each group of examples.
+
+    Attributes:
+        domain: its name, for reasons.
+        effects: in the metric's unit.
+        without: the same on all examples but those of one group, for every group.
+    """
+
+    domain: str
+    effects: Float[np.ndarray, " heads"]
+    without: Float[np.ndarray, "groups heads"]
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A correlation with its interval; None where it does not exist, and then why.
+
+    The true r is not cut at 1: noise may take it beyond, but not its interval.
+    """
+
+    value: float | None = None
+    low: float | None = None
+    high: float | None = None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Moments:
+    """Second moments over heads, centred and divided by H - 1: of the whole sample, or one for each group left out."""
+
+    covariance: Values
+    variance_a: Values
+    variance_b: Values
+    noise_a: Values
+    noise_b: Values
+
+    @property
+    def measured(self) -> Values:
+        """R of the effects as measured."""
+        return self.covariance / np.sqrt(self.variance_a * self.variance_b)
+
+    @property
+    def reliability_a(self) -> Values:
+        """Share of the variance over heads that is not noise; 0 where all of it may be."""
+        return np.maximum(1 - self.noise_a / self.variance_a, 0)
+
+    @property
+    def reliability_b(self) -> Values:
+        """As `reliability_a`."""
+        return np.maximum(1 - self.noise_b / self.variance_b, 0)
+
+    @property
+    def attenuation(self) -> Values:
+        """What noise leaves of the true r."""
+        return np.sqrt(self.reliability_a * self.reliability_b)
+
+
+def noise(sample: NoisyEffects) -> float:
+    """Variance over heads that sampling alone gives the estimated effects: trace(S (I - 11'/H)) / (H - 1)."""
+    return _noise(centred(sample.without))[0]
+
+
+def measured_r(a: NoisyEffects, b: NoisyEffects, level: float = LEVEL) -> Estimate:
+    """R of the effects as measured at the sizes of these test sets.
+
+    Args:
+        a: effects on one domain, which are not all equal.
+        b: effects of the same heads on another.
+        level: of the interval.
+    """
+    whole, replicates = _moments(a, b)
+    value = float(whole.measured)
+    few = _too_few(a, b)
+    if few:
+        return Estimate(value, reason=few)
+    z = float(_z(whole.measured))
+    error = _error(replicates, lambda moments: _z(moments.measured))
+    if not np.isfinite(error):
+        return Estimate(value, reason="no interval: without one group all effects on a domain are equal")
+    half = _quantile(a, b, level) * error
+    return Estimate(value, float(np.tanh(z - half)), float(np.tanh(z + half)))
+
+
+def true_r(a: NoisyEffects, b: NoisyEffects, level: float = LEVEL) -> Estimate:
+    """R of the true effects: noise taken out of both variances by moments.
+
+    Args:
+        a: effects on one domain, which are not all equal.
+        b: effects of the same heads on another, from other examples.
+        level: of the interval.
+    """
+    few = _too_few(a, b)
+    if few:
+        return Estimate(reason=few)
+    whole, replicates = _moments(a, b)
+    noisy = [
+        f"the variance of the effects on {sample.domain} ({variance:.3g}) is not above its noise ({noise_:.3g})"
+        for sample, variance, noise_ in (
+            (a, whole.variance_a, whole.noise_a),
+            (b, whole.variance_b, whole.noise_b),
+        )
+        if variance <= noise_
+    ]
+    if noisy:
+        return Estimate(reason=f"not estimable: {'; '.join(noisy)}")
+    value = float(whole.measured / whole.attenuation)
+    quantile = _quantile(a, b, level)
+
+    def beyond(rho: float) -> float:
+        """Above zero where the test refuses that the true r is rho."""
+
+        def difference(moments: Moments) -> Values:
+            return _z(moments.measured) - _z(rho * moments.attenuation)
+
+        return abs(float(difference(whole))) - quantile * _error(replicates, difference)
+
+    if not np.isfinite(beyond(0.0)):
+        return Estimate(value, reason="no interval: without one group all effects on a domain are equal")
+    low, high = _interval(beyond, value)
+    if (low, high) == (-1.0, 1.0):
+        return Estimate(reason="not estimable: at this noise any value from -1 to 1 would fit")
+    return Estimate(value, low, high)
+
+
+def _interval(beyond: Callable[[float], float], value: float) -> tuple[float, float]:
+    """The values on both sides of an estimate that a test does not refuse, within -1 and 1."""
+    inside = float(np.clip(value, -1.0, 1.0))
+    if beyond(inside) > 0:  # noise took the estimate so far beyond 1 that the test refuses even that
+        return inside, inside
+    low, high = (
+        end if beyond(end) <= 0 else float(optimize.brentq(beyond, *sorted((inside, end)), xtol=1e-6))  # type: ignore[reportArgumentType]
+        for end in (-1.0, 1.0)
+    )
+    return low, high
+
+
+def _moments(a: NoisyEffects, b: NoisyEffects) -> tuple[Moments, tuple[Moments, Moments]]:
+    """Of the whole samples, and of all but one group: of the first domain, of the second."""
+    free = a.effects.size - 1
+    whole_a, whole_b = centred(a.effects), centred(b.effects)
+    left_a, left_b = centred(a.without), centred(b.without)
+    variance_a, variance_b, variances_a, variances_b = map(_variance, (whole_a, whole_b, left_a, left_b))
+    (noise_a, noises_a), (noise_b, noises_b) = _noise(left_a), _noise(left_b)
+    whole = Moments(float(whole_a @ whole_b / free), variance_a, variance_b, noise_a, noise_b)
+    without_a = Moments(left_a @ whole_b / free, variances_a, variance_b, noises_a, noise_b)
+    without_b = Moments(left_b @ whole_a / free, variance_a, variances_b, noise_a, noises_b)
+    return whole, (without_a, without_b)
+
+
+def _variance(effects: Float[np.ndarray, "... heads"]) -> Float[np.ndarray, "..."]:
+    """Of effects that are centred over heads; exactly 0 where they are equal but for rounding."""
+    variance = np.square(effects).sum(axis=-1) / (effects.shape[-1] - 1)
+    return np.where(variance < CONSTANT**2, 0.0, variance)
+
+
+def _noise(left: Float[np.ndarray, "groups heads"]) -> tuple[float, Float[np.ndarray, " groups"]]:
+    """Noise of the whole sample, and of what is left without each group; both from effects centred over heads.
+
+    The second is exact for means over groups of one size: deleting a group from a sum of squares about a mean.
+    """
+    count, heads = left.shape
+    squares = np.square(left - left.mean(axis=0)).sum(axis=1) / (heads - 1)
+    whole = float((count - 1) / count * squares.sum())
+    rest = (count - 1) / max(count - 2, 1) * (squares.sum() - count / (count - 1) * squares)
+    return whole, rest
+
+
+def _z(r: Values) -> Values:
+    """Fisher's z, finite also where r is 1."""
+    return np.arctanh(np.clip(r, -NEARLY_ONE, NEARLY_ONE))
+
+
+def _error(replicates: tuple[Moments, Moments], of: Callable[[Moments], Values]) -> float:
+    """Standard error by the jackknife: the two domains are independent samples, so their variances add up."""
+    with np.errstate(invalid="ignore", divide="ignore"):
+        values = [np.asarray(of(moments)) for moments in replicates]
+    variances = [(len(value) - 1) / len(value) * np.square(value - value.mean()).sum() for value in values]
+    return float(np.sqrt(sum(variances)))
+
+
+def _quantile(a: NoisyEffects, b: NoisyEffects, level: float) -> float:
+    return float(stats.t.ppf((1 + level) / 2, min(len(a.without), len(b.without)) - 1))
+
+
+def _too_few(a: NoisyEffects, b: NoisyEffects) -> str | None:
+    few = [f"{sample.domain} has {len(sample.without)}" for sample in (a, b) if len(sample.without) < FEWEST_GROUPS]
+    return f"a jackknife needs {FEWEST_GROUPS} groups of examples: {', '.join(few)}" if few else None

@@ -1,0 +1,178 @@
+"""Two domains of one subject, head by head: which heads were measured on both, and their effects there."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import combinations
+
+import numpy as np
+import polars as pl
+from jaxtyping import Bool, Float, Int
+
+from analysis.correlation.coefficients import CONSTANT, Heads
+from analysis.correlation.estimands import NoisyEffects
+from analysis.effects import Measure, of_measure
+from analysis.read import Domain
+from analysis.sample import AUTO, Sample
+from study.errors import InputError
+from study.heads import Head, mask_key
+
+FEWEST = 3
+"""Two points always lie on a line."""
+
+ADDRESS = ["kind", "layer", "head"]
+
+IDENTITY = ("subject", "subject_id", "metric", "domain", "setting_id")
+
+
+@dataclass(frozen=True, eq=False)
+class DomainEffects:
+    """The effect of removing each head on one domain.
+
+    Attributes:
+        names: subject, subject_id, metric, domain, setting_id; domains are compared where subject_id is the same.
+        heads: those that were measured.
+        effects: the score without each, less the score with all.
+        sample: the outcomes behind them, base mask first, then each head off in this order; None of a table made
+            elsewhere.
+        texts: the first text of every example (a premise, a source), by which two domains are seen to share examples.
+    """
+
+    names: Mapping[str, str]
+    heads: tuple[Head, ...]
+    effects: Float[np.ndarray, " heads"]
+    sample: Sample | None = None
+    texts: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, domain: Domain, groups: str = AUTO) -> "DomainEffects":
+        """The single-head effects of a domain that has outcomes.
+
+        Args:
+            domain: examples and outcomes.
+            groups: which examples belong together, as in `Sample.of`.
+        """
+        measured = set(domain.rows["mask"])
+        masks = {head: mask_key(domain.layout.without([head])) for head in domain.layout.heads}
+        heads = tuple(head for head, mask in masks.items() if mask in measured)
+        sample = Sample.of(domain, groups, [masks[head] for head in heads])
+        texts = domain.examples["text_1"].to_list() if "text_1" in domain.examples.columns else []
+        names = domain.identity | {"metric": str(domain.metric.name)}
+        return cls(names, heads, sample.effects, sample, tuple(texts))
+
+    def __post_init__(self) -> None:
+        double = sorted({str(head) for head in self.heads if self.heads.count(head) > 1})
+        if double:
+            raise InputError(f"{self.domain}: more than one effect of {', '.join(double)}")
+        nowhere = [str(head) for head, effect in zip(self.heads, self.effects, strict=True) if not np.isfinite(effect)]
+        if nowhere:
+            raise InputError(f"{self.domain}: the effect of {', '.join(nowhere)} is not a number")
+
+    @property
+    def domain(self) -> str:
+        """Name of the data set."""
+        return self.names["domain"]
+
+    @cached_property
+    def without(self) -> Float[np.ndarray, "groups heads"]:
+        """The effects on all examples but those of one group, where there are outcomes."""
+        assert self.sample is not None
+        scores = self.sample.without_each
+        return scores[:, 1:] - scores[:, :1]
+
+
+@dataclass(frozen=True, eq=False)
+class Pair:
+    """The heads that were measured on two domains."""
+
+    a: DomainEffects
+    b: DomainEffects
+
+    @cached_property
+    def heads(self) -> tuple[Head, ...]:
+        """In the order of the first domain."""
+        other = set(self.b.heads)
+        return tuple(head for head in self.a.heads if head in other)
+
+    @cached_property
+    def at_a(self) -> Int[np.ndarray, " heads"]:
+        """Where they stand on the first domain."""
+        return _places(self.a, self.heads)
+
+    @cached_property
+    def at_b(self) -> Int[np.ndarray, " heads"]:
+        """Where they stand on the second domain."""
+        return _places(self.b, self.heads)
+
+    @property
+    def effects(self) -> tuple[Heads, Heads]:
+        """On both domains."""
+        return self.a.effects[self.at_a], self.b.effects[self.at_b]
+
+    @property
+    def names(self) -> dict[str, str]:
+        """The columns that say in every table which pair a row is about."""
+        both = {name: self.a.names[name] for name in ("subject", "subject_id", "metric")}
+        for column, name in (("domain", "domain"), ("setting", "setting_id")):
+            both |= {f"{column}_a": self.a.names[name], f"{column}_b": self.b.names[name]}
+        return both
+
+    @property
+    def has_outcomes(self) -> bool:
+        """Whether both domains have outcomes, without which nothing can be said about noise."""
+        return self.a.sample is not None and self.b.sample is not None
+
+    @cached_property
+    def shared(self) -> int:
+        """Examples of the smaller domain whose first text (premise, source) the other one has too."""
+        few, many = sorted((self.a.texts, self.b.texts), key=len)
+        known = set(many)
+        return sum(text in known for text in few)
+
+    @property
+    def shared_share(self) -> float:
+        """The same as a share of the smaller domain."""
+        return self.shared / max(1, min(len(self.a.texts), len(self.b.texts)))
+
+    def noisy(self, kept: Bool[np.ndarray, " heads"]) -> tuple[NoisyEffects, NoisyEffects]:
+        """Effects of some of the heads on both domains, with what they are without each group."""
+        return tuple(  # type: ignore[return-value]
+            NoisyEffects(side.domain, side.effects[at[kept]], side.without[:, at[kept]])
+            for side, at in ((self.a, self.at_a), (self.b, self.at_b))
+        )
+
+    def no_correlation(self, kept: Bool[np.ndarray, " heads"]) -> str | None:
+        """Why these heads have no correlation; None when they have one."""
+        if kept.sum() < FEWEST:
+            return f"{kept.sum()} heads measured in both: a correlation needs {FEWEST}"
+        sides = zip((self.a.domain, self.b.domain), self.effects, strict=True)
+        constant = [domain for domain, effects in sides if np.ptp(effects[kept]) < CONSTANT]
+        return f"all effects on {' and on '.join(constant)} are equal" if constant else None
+
+
+def pairs_of(domains: Sequence[DomainEffects]) -> list[Pair]:
+    """Every two domains of one subject; of subjects in their order."""
+    subjects: dict[str, list[DomainEffects]] = {}
+    for domain in domains:
+        subjects.setdefault(domain.names["subject_id"], []).append(domain)
+    return [Pair(a, b) for own in subjects.values() for a, b in combinations(own, 2)]
+
+
+def pairs(effects: pl.DataFrame) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
+    """The rows of single-head effects of every two domains that share a subject, from a tidy table."""
+    ablation = of_measure(effects, Measure.ABLATION)
+    for subject in ablation.partition_by("subject_id", maintain_order=True):
+        domains = subject.partition_by("setting_id", maintain_order=True)
+        yield from combinations(domains, 2)
+
+
+def matched(a: pl.DataFrame, b: pl.DataFrame) -> pl.DataFrame:
+    """The heads measured in both domains: columns kind, layer, head, effect_a, effect_b."""
+    return a.select(*ADDRESS, effect_a="effect").join(
+        b.select(*ADDRESS, effect_b="effect"), on=ADDRESS, how="inner", maintain_order="left"
+    )
+
+
+def _places(domain: DomainEffects, heads: Sequence[Head]) -> Int[np.ndarray, " heads"]:
+    places = {head: i for i, head in enumerate(domain.heads)}
+    return np.array([places[head] for head in heads], dtype=np.int64)

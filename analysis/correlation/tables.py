@@ -1,0 +1,269 @@
+"""Everything about the correlation of head effects between domains, as tidy tables.
+
+A table about pairs begins with subject, subject_id, metric, domain_a, domain_b, setting_a, setting_b. Two settings of
+one data set are two domains; a subject with more than two domains has a row for every two, which read as a matrix.
+"""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+from jaxtyping import Bool
+
+from analysis.correlation import carriers
+from analysis.correlation.ceiling import reliability
+from analysis.correlation.coefficients import pearson
+from analysis.correlation.estimands import FEWEST_GROUPS, NoisyEffects, noise
+from analysis.correlation.null import Null, NullName, permutation_null, sign_flip_null, within
+from analysis.correlation.options import CorrelationOptions
+from analysis.correlation.pairs import FEWEST, IDENTITY, DomainEffects, pairs_of
+from analysis.correlation.pairs import Pair as PairOfDomains
+from analysis.correlation.rows import NUMBERS, REST, WITHOUT_OUTCOMES, Resampled, ResampledPair
+from study.heads import AttentionKind
+from study.progress import progress
+
+ALL_KINDS = "all"
+"""In the column `kind`: heads of every attention kind together."""
+
+PAIR = dict.fromkeys(["subject", "subject_id", "metric", "domain_a", "domain_b", "setting_a", "setting_b"], pl.String)
+ADDRESS = {"kind": pl.String, "layer": pl.Int64, "head": pl.Int64}
+
+CORRELATION = (
+    PAIR
+    | {"kind": pl.String}
+    | NUMBERS
+    | {"heads_low": pl.Float64, "heads_high": pl.Float64, "level": pl.Float64}
+    | {"groups_a": pl.Int64, "groups_b": pl.Int64, "shared": pl.Int64}
+)
+BY_LAYER = PAIR | {"kind": pl.String, "layer": pl.Int64} | NUMBERS
+WITHOUT_LARGEST = PAIR | {"left_out": pl.Int64, "last": pl.String} | REST
+OVERLAP = PAIR | {"heads": pl.Int64, "k": pl.Int64, "shared": pl.Float64, "expected": pl.Float64, "p": pl.Float64}
+INFLUENCE = (
+    PAIR
+    | ADDRESS
+    | dict.fromkeys(["effect_a", "effect_b", "contribution", "pearson_without"], pl.Float64)
+    | {"rank": pl.Int64}
+)
+NULL = (
+    PAIR
+    | {"null": pl.String, "heads": pl.Int64}
+    | dict.fromkeys(["pearson", "within", "mean", "high", "p"], pl.Float64)
+    | {"resamples": pl.Int64, "reason": pl.String}
+)
+RELIABILITY = (
+    dict.fromkeys(IDENTITY, pl.String)
+    | dict.fromkeys(["left_out", "heads", "groups", "splits", "parts"], pl.Int64)
+    | dict.fromkeys(["between", "between_low", "between_high", "whole", "by_moments"], pl.Float64)
+    | {"reason": pl.String}
+)
+
+Rows = Iterator[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Correlations:
+    """The tables. What cannot be said is null, with the reason in a column beside it.
+
+    Columns of `NUMBERS`, of the heads that a row is about: heads (measured on both); pearson, spearman, kendall
+    (tau-b), and reason, why there are none; pearson_low, pearson_high (jackknife over groups of examples;
+    interval_reason); true, true_low, true_high: r of the true effects (true_reason); reliability_a, reliability_b: of
+    the whole test sets, from halves; ceiling (ceiling_reason); share: pearson as a share of it, where the true r is
+    estimable.
+
+    Attributes:
+        correlation: one row a pair, for all heads (`kind` is "all") and by attention kind where there are several.
+            After `NUMBERS`: heads_low, heads_high: interval of pearson over heads, another question; level: of every
+            interval; groups_a, groups_b: of examples; shared: examples of the smaller domain whose first text the
+            other has.
+        by_layer: one row a pair and layer: kind, layer (from 0), `NUMBERS`.
+        without_largest: one row a pair and number of heads of largest effect left out, from 0: left_out, last (address
+            of the last one left out), heads, pearson, spearman, kendall, reason: of what is left by these same effects,
+            which makes it look less alike than new examples would; true (no interval), reliability_a, reliability_b,
+            ceiling, ceiling_reason: of what is left when a third of the examples says which are the largest.
+        overlap: one row a pair and k: heads, k, shared (of the k whose removal costs most), expected and p by chance.
+        influence: one row a pair and head: kind, layer, head (from 0), effect_a, effect_b, contribution (adds up to
+            pearson), pearson_without, rank (1 is the first that `without_largest` leaves out).
+        null: one row a pair and null (`NullName`): heads, pearson, within (r of effects less the means of their
+            strata), mean and high (what `level` of the resamples stay below) of r under the null, p (one-sided),
+            resamples, reason.
+        reliability: one row a domain and number of its heads of largest effect left out: left_out, heads, groups,
+            splits, parts (2; 3 where the first says which are the largest), between (mean r between two parts),
+            between_low, between_high (middle 95 % of splits), whole (Spearman-Brown), by_moments (1 - noise / variance:
+            the same without splits; of all heads only), reason.
+    """
+
+    correlation: pl.DataFrame
+    by_layer: pl.DataFrame
+    without_largest: pl.DataFrame
+    overlap: pl.DataFrame
+    influence: pl.DataFrame
+    null: pl.DataFrame
+    reliability: pl.DataFrame
+
+    @property
+    def tables(self) -> dict[str, pl.DataFrame]:
+        """All of them under the names of their files: `correlation`, `correlation_by_layer` ..."""
+        prefixed = {f"correlation_{name}": getattr(self, name) for name in self.__dataclass_fields__}
+        return {"correlation": prefixed.pop("correlation_correlation"), **prefixed}
+
+
+def correlate(domains: Sequence[DomainEffects], options: CorrelationOptions | None = None) -> Correlations:
+    """Correlations between every two domains of each subject.
+
+    Args:
+        domains: of any number of subjects.
+        options: how.
+    """
+    options = options or CorrelationOptions()
+    resampled = {id(domain): Resampled(domain, options) for domain in domains}
+    pairs = pairs_of(domains)
+    rows: dict[str, list[dict[str, Any]]] = {name: [] for name in OF_PAIRS}
+    with progress("correlations", len(pairs), "pairs") as advance:
+        for pair in pairs:
+            both = ResampledPair(pair, resampled[id(pair.a)], resampled[id(pair.b)])
+            for name, (_, of) in OF_PAIRS.items():
+                rows[name] += [pair.names | row for row in of(both)]
+            advance(1)
+    tables = {name: pl.DataFrame(rows[name], schema=schema) for name, (schema, _) in OF_PAIRS.items()}
+    own = [row for domain in domains for row in _reliability(resampled[id(domain)])]
+    return Correlations(**tables, reliability=pl.DataFrame(own, schema=RELIABILITY))
+
+
+def _correlation(both: ResampledPair) -> Rows:
+    pair, options = both.pair, both.options
+    for kind, kept in [(ALL_KINDS, both.every_head), *_kinds(pair)]:
+        row = {"kind": kind, **both.numbers(kept), "level": options.level, "shared": pair.shared}
+        if row["reason"] is None:
+            generator = options.generator("over heads", kind, *pair.names.values())
+            a, b = (effects[kept] for effects in pair.effects)
+            interval = carriers.over_heads(a, b, generator, options.level, options.resamples)
+            row |= dict(zip(("heads_low", "heads_high"), interval or (None, None), strict=True))
+        samples = (("groups_a", pair.a.sample), ("groups_b", pair.b.sample))
+        yield row | {name: None if sample is None else sample.groups for name, sample in samples}
+
+
+def _by_layer(both: ResampledPair) -> Rows:
+    layers = [(head.kind, head.layer) for head in both.pair.heads]
+    for kind, layer in dict.fromkeys(layers):
+        kept = np.array([own == (kind, layer) for own in layers])
+        yield {"kind": str(kind), "layer": layer, **both.numbers(kept)}
+
+
+def _without_largest(both: ResampledPair) -> Rows:
+    if both.pair.no_correlation(both.every_head):
+        return
+    order = carriers.by_size(*both.pair.effects)
+    for k in range(min(both.options.largest, order.size - FEWEST) + 1):
+        yield {"left_out": k, "last": str(both.pair.heads[order[k - 1]]) if k else None, **both.without_largest(k)}
+
+
+def _overlap(both: ResampledPair) -> Rows:
+    count = len(both.pair.heads)
+    for k in (k for k in both.options.leading if k < count):
+        found = carriers.overlap(*both.pair.effects, k)
+        yield {"heads": count, **asdict(found)}
+
+
+def _influence(both: ResampledPair) -> Rows:
+    if both.pair.no_correlation(both.every_head):
+        return
+    a, b = both.pair.effects
+    rank = np.empty(a.size, dtype=np.int64)
+    rank[carriers.by_size(a, b)] = np.arange(1, a.size + 1)
+    columns = zip(both.pair.heads, a, b, carriers.contributions(a, b), carriers.without_each(a, b), rank, strict=True)
+    for head, effect_a, effect_b, contribution, without, place in columns:
+        yield {
+            "kind": str(head.kind),
+            "layer": head.layer,
+            "head": head.index,
+            "effect_a": float(effect_a),
+            "effect_b": float(effect_b),
+            "contribution": float(contribution),
+            "pearson_without": None if np.isnan(without) else float(without),
+            "rank": int(place),
+        }
+
+
+def _null(both: ResampledPair) -> Rows:
+    pair, options = both.pair, both.options
+    reason = pair.no_correlation(both.every_head)
+    strata: Mapping[NullName, Callable[[Any], object]] = {
+        NullName.HEADS: lambda _: 0,
+        NullName.HEADS_WITHIN_KINDS: lambda head: head.kind,
+        NullName.HEADS_WITHIN_LAYERS: lambda head: (head.kind, head.layer),
+    }
+    a, b = pair.effects
+    r = None if reason else float(pearson(a, b))
+    row = {"null": str(NullName.SIGN_FLIPS), "heads": a.size, "pearson": r, "within": r}
+    missing = reason or (None if pair.has_outcomes else WITHOUT_OUTCOMES)
+    flips = (
+        None
+        if missing
+        else sign_flip_null(a, b, both.a.flipped[:, pair.at_a], both.b.flipped[:, pair.at_b], options.level)
+    )
+    yield row | _null_cells(flips, missing or "no resample has a correlation")
+    for name, stratum in strata.items():
+        own = [stratum(head) for head in pair.heads]
+        generator = options.generator(str(name), *pair.names.values())
+        found = None if reason else permutation_null(a, b, own, generator, options.resamples, options.level)
+        inner = np.nan if reason else float(pearson(within(a, own), within(b, own)))
+        row |= {"null": str(name), "within": None if np.isnan(inner) else inner}
+        yield row | _null_cells(found, reason or "every stratum has one head: none can change places")
+
+
+def _null_cells(found: Null | None, reason: str) -> dict[str, Any]:
+    return {"reason": reason} if found is None else asdict(found) | {"reason": None}
+
+
+def _reliability(own: Resampled) -> Rows:
+    sample, effects = own.domain.sample, own.domain.effects
+    if sample is None:
+        return
+    for k in range(min(own.options.largest, effects.size - FEWEST) + 1):
+        if k == 0 or own.thirds is None:
+            found = reliability(own.halves)
+        else:
+            found = reliability(own.thirds, carriers.by_size(own.thirds[:, 0])[:, k:])
+        yield {
+            **own.domain.names,
+            "left_out": k,
+            "heads": effects.size - k,
+            "groups": sample.groups,
+            "splits": own.options.splits,
+            "parts": 3 if k else 2,
+            "between": found.between,
+            "between_low": found.low,
+            "between_high": found.high,
+            "whole": found.whole,
+            "by_moments": None if k else _by_moments(own.domain),
+            "reason": found.reason,
+        }
+
+
+def _by_moments(domain: DomainEffects) -> float | None:
+    variance = float(domain.effects.var(ddof=1))
+    if len(domain.without) < FEWEST_GROUPS or variance == 0:
+        return None
+    return 1 - noise(NoisyEffects(domain.domain, domain.effects, domain.without)) / variance
+
+
+def _kinds(pair: PairOfDomains) -> list[tuple[str, Bool[np.ndarray, " heads"]]]:
+    """The attention kinds of either domain, where there are several, and which heads of the pair are of each."""
+    present = {head.kind for head in (*pair.a.heads, *pair.b.heads)}
+    if len(present) < 2:
+        return []
+    ordered = [kind for kind in AttentionKind if kind in present]
+    return [(str(kind), np.array([head.kind == kind for head in pair.heads], dtype=bool)) for kind in ordered]
+
+
+OF_PAIRS: Mapping[str, tuple[Mapping[str, Any], Callable[[ResampledPair], Rows]]] = {
+    "correlation": (CORRELATION, _correlation),
+    "by_layer": (BY_LAYER, _by_layer),
+    "without_largest": (WITHOUT_LARGEST, _without_largest),
+    "overlap": (OVERLAP, _overlap),
+    "influence": (INFLUENCE, _influence),
+    "null": (NULL, _null),
+}
+"""Each table of pairs: its columns, and what makes its rows."""

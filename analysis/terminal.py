@@ -1,0 +1,67 @@
+"""Correlations on the terminal: a row for every pair of domains, and a matrix where there are many."""
+
+from typing import Any
+
+import polars as pl
+from rich import box
+from rich.markup import escape
+from rich.table import Table
+
+from analysis.correlation import ALL_KINDS
+
+MOST_PAIRS = 6
+"""Of a subject (four domains) that stand below each other; more are a matrix."""
+
+
+def plain_table(title: str, first: str, *numbers: str) -> Table:
+    """A table whose first column is text and whose others are numbers."""
+    table = Table(title=escape(title), title_justify="left", title_style="bold", box=box.SIMPLE_HEAD, pad_edge=False)
+    table.add_column(first, overflow="fold")
+    for name in numbers:
+        table.add_column(name, justify="right")
+    return table
+
+
+def correlation_table(correlations: pl.DataFrame) -> Table:
+    """The correlations of one subject; a matrix of r where there are more than `MOST_PAIRS` pairs."""
+    overall = correlations.filter(pl.col("kind") == ALL_KINDS)
+    return _matrix(overall) if overall.height > MOST_PAIRS else _rows(correlations)
+
+
+def _rows(correlations: pl.DataFrame) -> Table:
+    """One row a pair and attention kind: r with its interval, true r, share of the ceiling, Spearman; or why not."""
+    table = plain_table("Correlation of head effects", "domains", "heads", "Pearson r", "true r", "share", "Spearman")
+    table.add_column("of")
+    for row in correlations.rows(named=True):
+        kind = "every kind" if row["kind"] == ALL_KINDS else row["kind"]
+        table.add_row(
+            escape(f"{row['domain_a']} / {row['domain_b']}"),
+            str(row["heads"]),
+            with_interval(row, "pearson"),
+            with_interval(row, "true"),
+            _number(row["share"]),
+            _number(row["spearman"]),
+            escape(row["reason"] or kind),
+        )
+    return table
+
+
+def _matrix(overall: pl.DataFrame) -> Table:
+    names = list(dict.fromkeys([*overall["domain_a"], *overall["domain_b"]]))
+    cells = {(a, b): r for a, b, r in overall.select("domain_a", "domain_b", "pearson").iter_rows()}
+    table = plain_table("Correlation of head effects (Pearson's r)", "", *map(str, range(1, len(names) + 1)))
+    for i, name in enumerate(names):
+        found = (cells.get((name, other), cells.get((other, name))) for other in names)
+        table.add_row(escape(f"{i + 1} {name}"), *("" if j == i else _number(r) for j, r in enumerate(found)))
+    return table
+
+
+def with_interval(row: dict[str, Any], name: str) -> str:
+    """A correlation as `.62 [.45, .75]`, with as much of it as there is."""
+    low, high = row[f"{name}_low"], row[f"{name}_high"]
+    interval = "" if low is None else f" [{_number(low)}, {_number(high)}]"
+    return escape(_number(row[name]) + interval)
+
+
+def _number(value: float | None) -> str:
+    return "–" if value is None else f"{value:.2f}".replace("-", "−")

@@ -1,0 +1,137 @@
+"""Two domains whose true effects are known: examples are right while a latent variable is above zero.
+
+Removing head h adds mu_h and noise to the latent variable of every example, so its true effect has a closed form
+whatever the examples of a group, or the heads of an example, have in common. Run as a program with a number of runs, it
+prints the coverage table of `design/correlation.md`.
+"""
+
+import sys
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy import stats
+
+from analysis.correlation.estimands import NoisyEffects, measured_r, true_r
+from analysis.sample import Sample
+from study.statistics import Accuracy
+
+EASE = 1.0
+"""Mean of the latent variable: 84 % of the examples are right."""
+
+JITTER = 0.25
+"""Of a removed head on a single example: what makes examples flip although the head has no effect on average."""
+
+
+@dataclass(frozen=True)
+class Scenario:
+    """How two domains are made.
+
+    Attributes:
+        r: correlation of the shifts that the heads' removal means on the two domains; the true r is near it.
+        signal: their size.
+        groups: of examples, on each domain.
+        size: examples of a group.
+        alike: correlation of the examples of a group.
+        heavy: whether a few heads have much larger effects than others.
+        heads: number of heads.
+    """
+
+    r: float
+    signal: float
+    groups: int
+    size: int = 1
+    alike: float = 0.5
+    heavy: bool = True
+    heads: int = 48
+
+    def shifts(self, rng: np.random.Generator) -> np.ndarray:
+        """The shift of the latent variable by each head, [2, heads]."""
+        normal = rng.standard_normal((2, self.heads))
+        normal[1] = self.r * normal[0] + np.sqrt(1 - self.r**2) * normal[1]
+        scale = np.sqrt(3 / rng.chisquare(3, self.heads)) if self.heavy else 1.0
+        return self.signal * normal * scale
+
+
+def true_effects(shifts: np.ndarray) -> np.ndarray:
+    """In percentage points, in closed form."""
+    return 100 * (stats.norm.cdf((EASE + shifts) / np.sqrt(1 + JITTER**2)) - stats.norm.cdf(EASE))
+
+
+def sample(scenario: Scenario, shifts: np.ndarray, rng: np.random.Generator) -> Sample:
+    """A test set: the outcomes of its examples as sums over groups. Half of the jitter is common to all heads."""
+
+    def clustered(heads: int) -> np.ndarray:
+        shared = rng.standard_normal((scenario.groups, 1, heads), dtype=np.float32)
+        own = rng.standard_normal((scenario.groups, scenario.size, heads), dtype=np.float32)
+        return np.sqrt(scenario.alike) * shared + np.sqrt(1 - scenario.alike) * own
+
+    latent = EASE + clustered(1)
+    jitter = JITTER * (np.sqrt(0.5) * clustered(1) + np.sqrt(0.5) * clustered(scenario.heads))
+    right = np.concatenate([latent > 0, latent + shifts + jitter > 0], axis=2).sum(axis=1).T
+    sums = np.stack([right, np.full_like(right, scenario.size)], axis=2).astype(np.int64)
+    names = tuple(map(str, range(scenario.groups)))
+    return Sample(tuple(map(str, range(len(sums)))), Accuracy(), sums, np.full(scenario.groups, scenario.size), names)
+
+
+def noisy(own: Sample) -> NoisyEffects:
+    return NoisyEffects("simulated", own.effects, own.without_each[:, 1:] - own.without_each[:, :1])
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """Shares of runs: that the two intervals hold the truth, and that the true r is estimable."""
+
+    measured: float
+    true: float
+    estimable: float
+    r_measured: float
+    r_true: float
+    median_true: float
+
+
+def coverage(scenario: Scenario, runs: int, seed: int) -> Coverage:
+    """How often 95 % intervals hold the truth. That of r as measured is its mean over the runs."""
+    rng = np.random.default_rng(seed)
+    shifts = scenario.shifts(rng)
+    truth = float(np.corrcoef(true_effects(shifts))[0, 1])
+    measured, true = [], []
+    for _ in range(runs):
+        sides = [noisy(sample(scenario, own, rng)) for own in shifts]
+        measured.append(measured_r(*sides))
+        true.append(true_r(*sides))
+    target = float(np.mean([found.value for found in measured]))
+    estimable = [found for found in true if found.value is not None]
+    return Coverage(
+        measured=_share(measured, target),
+        true=_share(estimable, truth),
+        estimable=len(estimable) / runs,
+        r_measured=target,
+        r_true=truth,
+        median_true=float(np.median([found.value for found in estimable])) if estimable else float("nan"),
+    )
+
+
+def _share(estimates, truth: float) -> float:
+    return float(np.mean([found.low - 1e-9 <= truth <= found.high + 1e-9 for found in estimates]))
+
+
+PLAIN = Scenario(r=0.8, signal=0.05, groups=600)
+SCENARIOS = {
+    "strong signal": replace(PLAIN, signal=0.15),
+    "medium": PLAIN,
+    "weak": replace(PLAIN, signal=0.02),
+    "very weak": replace(PLAIN, signal=0.01, heavy=False),
+    "no relation": replace(PLAIN, r=0.0),
+    "same true effects": replace(PLAIN, r=1.0),
+    "same, strong signal": replace(PLAIN, r=1.0, signal=0.15),
+    "premises of three": replace(PLAIN, groups=200, size=3),
+    "30 documents of 10": replace(PLAIN, groups=30, size=10),
+    "10 documents of 30": replace(PLAIN, groups=10, size=30),
+    "no large heads": replace(PLAIN, heavy=False),
+}
+
+if __name__ == "__main__":
+    for name, scenario in SCENARIOS.items():
+        found = coverage(scenario, int(sys.argv[1]), seed=1)
+        print(f"| {name} | {found.r_true:.2f} | {found.r_measured:.2f} | {found.measured:.3f} ", end="")
+        print(f"| {found.true:.3f} | {100 * found.estimable:.0f} % | {found.median_true:.2f} |", flush=True)
