@@ -33,7 +33,7 @@ class LauncherConfig:
 
     Attributes:
         folder: where all sweeps are kept, on a file system that every node sees.
-        name: of the sweep, as people know it.
+        name: of the sweep, as people know it; None: that of the program.
         plan: say what would be done, do nothing.
         retries: how often a job is tried again that was killed (not one that raised an error).
         environment: variables of the jobs.
@@ -41,7 +41,7 @@ class LauncherConfig:
     """
 
     folder: str = "sweeps"
-    name: str = "${hydra.job.name}"
+    name: str | None = None
     plan: bool = False
     retries: int = 1
     environment: dict[str, str] = field(default_factory=dict)

@@ -91,5 +91,5 @@ def sweep_record(known: Sequence[Known], launcher: str, settings: LauncherConfig
     """What is written of the sweep: its name says what it is of and, by a hash, which jobs it has."""
     jobs = tuple(one.entry for one in known)
     digest = sha256("\n".join(sorted(job.id for job in jobs)).encode()).hexdigest()[:6]
-    name = f"{get_valid_filename(settings.name) or 'sweep'}-{digest}"
+    name = f"{get_valid_filename(settings.name or '') or 'sweep'}-{digest}"
     return SweepRecord(name, sys.argv, jobs, launcher, asdict(settings), str(Path.cwd()), import_paths())

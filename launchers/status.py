@@ -120,7 +120,7 @@ def as_json(sweep: SweepRecord, states: Mapping[str, JobState]) -> dict[str, obj
     found = counts(states)
     return {
         "sweep": sweep.name,
-        "counts": {state.value: found[state] for state in State},
+        "counts": {state.value: number for state, number in found.items()},
         "jobs": [_job_as_json(job, states[job.id]) for job in sweep.jobs],
     }
 

@@ -43,6 +43,8 @@ def main() -> None:
             return
         if command == "fetch":
             sys.argv[1:] = [*sys.argv[2:], "hydra.mode=MULTIRUN", "hydra/launcher=fetch"]
+        if any(argument.startswith("hydra/launcher=") for argument in sys.argv[1:]):
+            sys.argv.append("hydra.mode=MULTIRUN")  # Hydra would run a single job here, whatever the launcher
         name, task = "config", StudyTask()
         if command == "prune":
             name, task = "prune", prune_task

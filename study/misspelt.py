@@ -4,9 +4,12 @@ import difflib
 import re
 from collections.abc import Iterator
 
+from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig
 
 from study.config import compose, groups, options
+
+LAUNCHER = "hydra.launcher."
 
 
 def nearest_names(error: Exception) -> str:
@@ -20,6 +23,8 @@ def nearest_names(error: Exception) -> str:
     wrong = _misspelt(message)
     if wrong is None:
         return message
+    if wrong.startswith(LAUNCHER):
+        return f"{message}\nAllowed after {LAUNCHER} are {', '.join(sorted(_launcher_fields()))}"
     group, _, name = wrong.rpartition("/")
     allowed = options(group) if group else [*groups(), *_keys(compose())]
     near = difflib.get_close_matches(name if group else wrong, list(allowed), n=3, cutoff=0.5)
@@ -33,6 +38,13 @@ def _misspelt(message: str) -> str | None:
         if match:
             return match[1]
     return None
+
+
+def _launcher_fields() -> set[str]:
+    """What can be configured of the launchers that have a schema."""
+    store = ConfigStore.instance()
+    schemas = (store.load(f"schema/launcher/{name}").node for name in store.list("schema/launcher"))
+    return {key for schema in schemas for key in _keys(schema) if key != "_target_"}
 
 
 def _keys(config: DictConfig, prefix: str = "") -> Iterator[str]:

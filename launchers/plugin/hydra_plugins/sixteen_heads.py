@@ -1,6 +1,7 @@
 """The thin classes that Hydra finds: it accepts launchers only within the namespace package `hydra_plugins`."""
 
 from collections.abc import Sequence
+from dataclasses import fields
 from typing import Any
 
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
@@ -21,7 +22,7 @@ for _name, _schema in (("slurm", SlurmConfig), ("local_pool", LocalPoolConfig)):
 
 
 class LauncherConfigs(SearchPathPlugin):
-    """`hydra/launcher=slurm` and `local_pool` for every Hydra program, after its own configuration."""
+    """`hydra/launcher=slurm`, `local_pool` and `serial` for every Hydra program, after its own configuration."""
 
     def manipulate_search_path(self, search_path: ConfigSearchPath) -> None:
         """Add the folder of their YAML files."""
@@ -62,8 +63,15 @@ class _SweepLauncher(Launcher):
     def settings(self, schema: type[Settings]) -> Settings:
         """How the launcher is configured."""
         given = OmegaConf.to_container(self._config.hydra.launcher, resolve=True)
+        assert isinstance(given, dict)
+        allowed = [field.name for field in fields(schema)]
+        unknown = [str(name) for name in given if name not in allowed]
+        if unknown:
+            known = ", ".join(name for name in allowed if name != "_target_")
+            raise LauncherError(f"hydra.launcher.{unknown[0]} is not a field of {schema.__name__}; allowed are {known}")
         settings = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(schema), given))
         assert isinstance(settings, schema)
+        settings.name = settings.name or self._config.hydra.job.name
         return settings
 
 
