@@ -1,0 +1,161 @@
+"""Handing out: every job once, whoever asks, however often, and whatever kills the one who asks."""
+
+import re
+
+import pytest
+from made_sweep import Books, Made
+
+from launchers.attempt import Outcome
+from launchers.cancel import cancel_jobs
+from launchers.config import SlurmConfig, settings_of
+from launchers.folder import SweepRecord
+from launchers.hand_out import hand_out, recover
+from launchers.states import State, look
+
+
+def send(made: Made, sweep: SweepRecord) -> list[str]:
+    handed = hand_out(made.sweeps, sweep, settings_of(sweep.settings, SlurmConfig))
+    return [job.id for job in handed.sent]
+
+
+def states(made: Made, sweep: SweepRecord) -> dict[str, State]:
+    return {id: state.state for id, state in look(made.sweeps, [job.id for job in sweep.jobs]).items()}
+
+
+def last_submission(made: Made) -> str:
+    return made.sweeps.submission_folders()[-1].name
+
+
+def test_the_same_sweep_is_sent_once(made: Made, books: Books) -> None:
+    sweep = made.sweep("abc", pack=2)
+    assert send(made, sweep) == ["a", "b", "c"]
+    assert send(made, sweep) == []
+    books.all("RUNNING")
+    assert send(made, sweep) == []
+    assert len(books.scripts) == 1
+    assert set(books.elements) == {"100_0", "100_1"}
+
+
+def test_of_an_edited_sweep_the_difference_is_sent(made: Made, books: Books) -> None:
+    send(made, made.sweep("abc"))
+    made.attempt("a", Outcome.DONE)
+    assert send(made, made.sweep("abcd")) == ["d"]
+    assert send(made, made.sweep("ad")) == [], "another sweep shares what is under way"
+
+
+def test_stages_wait_for_those_before_them(made: Made, books: Books) -> None:
+    send(made, made.sweep("ab", "c", "d", max_array=1))
+    waits = [re.findall(r"--dependency=(\S+)", text) for text in books.scripts.values()]
+    assert waits == [[], [], ["afterany:100:101"], ["afterany:100:101:102"]]
+
+
+def test_a_later_stage_waits_for_what_is_under_way_already(made: Made, books: Books) -> None:
+    send(made, made.sweep("ab"))
+    send(made, made.sweep("ab", "c"))
+    assert "--dependency=afterany:100" in books.scripts["101"]
+
+
+def test_the_analysis_comes_after_all(made: Made, books: Books) -> None:
+    sweep = made.sweep("ab", "c")
+    sweep.settings["after"]["command"] = "python -m analysis"
+    send(made, sweep)
+    assert "--dependency=afterany:100:101" in books.scripts["102"]
+    assert "launchers.after" in books.scripts["102"]
+
+
+@pytest.mark.parametrize("accepted", [False, True])
+def test_a_submitter_that_is_killed_in_the_middle(made: Made, books: Books, accepted: bool) -> None:
+    """Before or after sbatch took the second of three arrays."""
+    sweep = made.sweep("abc", max_array=1)
+    books.die_before, books.die_after = (None, 2) if accepted else (1, None)
+    with pytest.raises(KeyboardInterrupt):
+        send(made, sweep)
+    books.die_before = books.die_after = None
+    assert states(made, sweep)["a"] is State.queued
+    assert send(made, sweep) == (["c"] if accepted else ["b", "c"])
+    assert send(made, sweep) == []
+    sent = [element for text in books.scripts.values() for element in re.findall(r"--array=(\S+)", text)]
+    assert sent == ["0-0"] * 3
+
+
+def test_what_failed_is_sent_again_when_a_user_asks(made: Made, books: Books) -> None:
+    sweep = made.sweep("abc")
+    send(made, sweep)
+    made.attempt("a", Outcome.DONE, last_submission(made))
+    made.attempt("b", Outcome.FAILED, last_submission(made), error="broke")
+    assert states(made, sweep) == {"a": State.done, "b": State.failed, "c": State.queued}
+    books.all("FAILED")
+    assert send(made, sweep) == ["b", "c"]
+
+
+def test_what_is_lost_is_sent_again_by_itself_within_a_bound(made: Made, books: Books) -> None:
+    sweep = made.sweep("abc", pack=3, retries=2)
+    settings = settings_of(sweep.settings, SlurmConfig)
+    send(made, sweep)
+    made.attempt("a", Outcome.DONE, last_submission(made))
+    made.attempt("b", Outcome.RUNNING, last_submission(made))
+    books.all("OUT_OF_MEMORY")
+    assert states(made, sweep) == {"a": State.done, "b": State.lost, "c": State.lost}
+    for _ in range(2):
+        assert [job.id for job in recover(made.sweeps, sweep, settings).sent] == ["b", "c"]
+        assert "--array=0-1" in list(books.scripts.values())[-1], "each in an element of its own"
+        assert [job.id for job in recover(made.sweeps, sweep, settings).sent] == [], "it is under way"
+        books.all("OUT_OF_MEMORY")
+    assert [job.id for job in recover(made.sweeps, sweep, settings).sent] == []
+
+
+def test_what_failed_for_want_of_what_was_lost_is_sent_again_too(made: Made, books: Books) -> None:
+    sweep = made.sweep("ab", "cd")
+    send(made, sweep)
+    made.attempt("b", Outcome.FAILED, last_submission(made))
+    made.attempt("c", Outcome.FAILED, last_submission(made))
+    made.attempt("d", Outcome.DONE, last_submission(made))
+    books.all("NODE_FAIL")
+    sent = recover(made.sweeps, sweep, settings_of(sweep.settings, SlurmConfig)).sent
+    assert [job.id for job in sent] == ["a", "c"]
+
+
+def test_what_somebody_cancelled_in_slurm_is_not_sent_by_itself(made: Made, books: Books) -> None:
+    sweep = made.sweep("ab")
+    send(made, sweep)
+    books.all("CANCELLED")
+    assert recover(made.sweeps, sweep, settings_of(sweep.settings, SlurmConfig)).sent == ()
+
+
+def test_cancelled_jobs_leave_their_neighbours_alone(made: Made, books: Books) -> None:
+    sweep = made.sweep("abcd", pack=2)
+    send(made, sweep)
+    books.all("RUNNING")
+    jobs = {job.id: job for job in sweep.jobs}
+    with made.sweeps.locked():
+        cancel_jobs(made.sweeps, [jobs["a"], jobs["c"], jobs["d"]])
+    assert books.cancelled == ["100_1"], "the element of a and b goes on"
+    assert made.sweeps.job("a").cancelled.exists()
+    assert states(made, sweep) == {"a": State.cancelled, "b": State.queued, "c": State.cancelled, "d": State.cancelled}
+    assert send(made, sweep) == ["a", "c", "d"]
+    assert not made.sweeps.job("a").cancelled.exists()
+
+
+def test_slurm_is_asked_once_for_all(made: Made, books: Books) -> None:
+    sweep = made.sweep("abcdefgh", max_array=2)
+    send(made, sweep)
+    before = books.looks
+    states(made, sweep)
+    assert books.looks == before + 1
+    for name in "abcdefgh":
+        made.attempt(name, Outcome.DONE)
+    states(made, sweep)
+    assert books.looks == before + 1, "not at all when everything is done"
+
+
+def test_a_snapshot_is_what_the_jobs_run(made: Made, books: Books) -> None:
+    program = made.path / "program"
+    program.mkdir()
+    (program / "app.py").write_text("VERSION = 1\n")
+    sweep = made.sweep("a", snapshot=True)
+    sweep = SweepRecord(**{**vars(sweep), "paths": [str(program)]})
+    send(made, sweep)
+    copy = made.sweeps.submission_folders()[-1].code / "0-program"
+    assert f"PYTHONPATH={copy}" in books.scripts["100"]
+    (program / "app.py").write_text("VERSION = 2\n")
+    assert (copy / "app.py").read_text() == "VERSION = 1\n"

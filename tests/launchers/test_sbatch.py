@@ -1,0 +1,141 @@
+"""The text that sbatch gets: what is configured, safely quoted, and a shell script that does what it says."""
+
+import re
+import shlex
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from launchers.config import AfterConfig, SlurmConfig
+from launchers.sbatch import Scripts
+from launchers.submission import Array, SubmissionFolder
+
+HOSTILE = ["it's", 'a "word"', "$(touch gone)", "a; b", "per%cent", "back\\slash"]
+
+
+def script(
+    place: Path, number: int = 0, packs: int = 3, parallel: int = 9, after: tuple[str, ...] = (), **how: Any
+) -> str:
+    scripts = Scripts(SubmissionFolder(place / "sub"), SlurmConfig(**how), str(place), [str(place)])
+    return scripts.array(number, Array(0, (("a",),) * packs), parallel=parallel, after=after)
+
+
+def parameters(text: str) -> dict[str, str]:
+    found = re.findall(r"^#SBATCH --([\w-]+)=?(.*)$", text, re.MULTILINE)
+    return {name: "".join(shlex.split(value)) for name, value in found}
+
+
+def test_what_is_configured_stands_in_it(tmp_path: Path) -> None:
+    text = script(
+        tmp_path,
+        parallel=2,
+        after=("7", "8"),
+        timeout_min=30,
+        cpus_per_task=4,
+        mem_gb=1.5,
+        gpus_per_node="a100:2",
+        partition="gpu",
+        account="me",
+        exclusive=True,
+        additional_parameters={"licenses": "matlab:1", "no_kill": True},
+        setup=["module load cuda"],
+        environment={"HF_HUB_OFFLINE": "1"},
+    )
+    found = parameters(text)
+    expected = {
+        "array": "0-2%2", "time": "30", "cpus-per-task": "4", "mem": "1536M", "gpus-per-node": "a100:2",
+        "partition": "gpu", "account": "me", "exclusive": "", "licenses": "matlab:1", "no-kill": "", "dependency": "afterany:7:8",
+        "signal": "B:USR2@120", "requeue": "", "open-mode": "append", "output": f"{tmp_path}/sub/array-0_%a.log",
+        "chdir": str(tmp_path), "job-name": "sub.0", "nodes": "1",
+    }  # fmt: skip
+    assert found == expected
+    assert text.index("module load cuda") < text.index("launchers.element")
+    assert "export HF_HUB_OFFLINE=1" in text
+
+
+def test_what_is_not_configured_is_left_to_slurm(tmp_path: Path) -> None:
+    found = parameters(script(tmp_path, packs=1))
+    assert found["array"] == "0-0"
+    assert not {"mem", "partition", "account", "gpus-per-node", "gres", "wckey", "exclusive", "dependency"} & set(found)
+
+
+@pytest.mark.parametrize("word", HOSTILE)
+def test_no_word_breaks_out_of_its_place(tmp_path: Path, word: str) -> None:
+    place = tmp_path / word.replace("/", "")
+    place.mkdir()
+    text = script(place, comment=word, environment={"WORD": word})
+    assert parameters(text)["comment"] == word
+    assert parameters(text)["output"].replace("%%", "%") == f"{place}/sub/array-0_%a.log"
+    shown = "".join(f"{line}\n" for line in text.splitlines() if line.startswith("export ")) + 'printf %s "$WORD"'
+    done = subprocess.run(["bash", "-c", shown], cwd=tmp_path, capture_output=True, text=True, check=True)
+    assert done.stdout == word
+    assert not (tmp_path / "gone").exists()
+
+
+@pytest.mark.parametrize(
+    ("worker", "restarts", "status", "requeued"),
+    [
+        ("exit 0", 0, 0, 0),
+        ("exit 1", 0, 1, 0),
+        ("kill -9 $$", 0, 137, 1),
+        ("kill -9 $$", 20, 137, 0),
+        ("kill -12 $$", 0, 140, 1),
+    ],
+)
+def test_a_killed_worker_goes_back_to_the_queue(
+    tmp_path: Path, worker: str, restarts: int, status: int, requeued: int
+) -> None:
+    bin = commands(tmp_path, python=worker, scontrol=f"echo $* >> {tmp_path}/said", sleep="exit 0")
+    text = script(tmp_path, python=str(bin / "python"))
+    variables = {"SLURM_ARRAY_JOB_ID": "5", "SLURM_ARRAY_TASK_ID": "2", "SLURM_RESTART_COUNT": str(restarts)}
+    done = subprocess.run(
+        ["bash", "-c", text], env={"PATH": f"{bin}:/usr/bin:/bin", **variables}, capture_output=True, check=False
+    )
+    assert done.returncode == status
+    said = (tmp_path / "said").read_text() if (tmp_path / "said").exists() else ""
+    assert said == "requeue 5_2\n" * requeued
+
+
+def test_signals_reach_the_worker_and_its_exit_status_counts(tmp_path: Path) -> None:
+    bin = commands(
+        tmp_path, python="trap 'exit 7' TERM; trap 'echo usr2' USR2; echo ready; while :; do sleep 0.1; done"
+    )
+    text = script(tmp_path, python=str(bin / "python"))
+    process = subprocess.Popen(
+        ["bash", "-c", text], env={"PATH": "/usr/bin:/bin"}, stdout=subprocess.PIPE, text=True, bufsize=1
+    )
+    assert process.stdout
+    assert process.stdout.readline() == "ready\n"
+    process.send_signal(12)
+    assert process.stdout.readline() == "usr2\n"
+    process.terminate()
+    assert process.wait(10) == 7
+    process.stdout.close()
+
+
+def test_a_missing_interpreter_is_said_in_words(tmp_path: Path) -> None:
+    text = script(tmp_path, python="/nowhere/python -X dev")
+    done = subprocess.run(["bash", "-c", text], env={"PATH": "/bin"}, capture_output=True, text=True, check=False)
+    assert done.returncode == 127
+    assert "no /nowhere/python on this node" in done.stderr
+
+
+def test_the_job_after_the_last_array_has_resources_of_its_own(tmp_path: Path) -> None:
+    after = AfterConfig(command="python -m analysis", partition="cpu", timeout_min=5)
+    settings = SlurmConfig(gpus_per_node="1", partition="gpu", account="me", constraint="a100", after=after)
+    text = Scripts(SubmissionFolder(tmp_path / "sub"), settings, str(tmp_path), []).after_last(["3", "4"])
+    found = parameters(text)
+    assert (found["partition"], found["time"], found["account"]) == ("cpu", "5", "me")
+    assert found["dependency"] == "afterany:3:4"
+    assert not {"gpus-per-node", "constraint", "array"} & set(found)
+
+
+def commands(folder: Path, **bodies: str) -> Path:
+    bin = folder / "bin"
+    bin.mkdir()
+    for name, body in bodies.items():
+        (bin / name).write_text(f"#!/bin/bash\n{body}\n")
+        (bin / name).chmod(0o755)
+    return bin

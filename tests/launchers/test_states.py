@@ -1,0 +1,111 @@
+"""What is said of a job, from its attempts and what SLURM says of its element."""
+
+import pytest
+from made_sweep import Books, Made
+
+from launchers import slurm, states
+from launchers.attempt import Outcome
+from launchers.config import SlurmConfig, settings_of
+from launchers.errors import LauncherError
+from launchers.hand_out import hand_out
+from launchers.states import JobState, State, look
+
+CASES = [
+    (None, "PENDING", State.queued),
+    (None, "RUNNING", State.queued),
+    (Outcome.RUNNING, "RUNNING", State.running),
+    (Outcome.RUNNING, "COMPLETING", State.running),
+    (Outcome.RUNNING, "PENDING", State.queued),  # requeued
+    (Outcome.STOPPED, "PENDING", State.queued),
+    (Outcome.KILLED, "RUNNING", State.queued),  # tried again
+    (Outcome.FAILED, "RUNNING", State.failed),  # its neighbours go on
+    (Outcome.DONE, "RUNNING", State.done),
+    (Outcome.DONE, None, State.done),
+    (Outcome.FAILED, None, State.failed),
+    (Outcome.CRASHED, "FAILED", State.failed),
+    (Outcome.KILLED, None, State.failed),
+    (Outcome.RUNNING, "NODE_FAIL", State.lost),
+    (Outcome.STOPPED, "TIMEOUT", State.lost),
+    (Outcome.RUNNING, None, State.lost),
+    (None, None, State.lost),
+]
+
+
+def state_of_a(made: Made) -> JobState:
+    return look(made.sweeps, ["a"])["a"]
+
+
+def sent(made: Made) -> str:
+    sweep = made.sweep("a")
+    hand_out(made.sweeps, sweep, settings_of(sweep.settings, SlurmConfig))
+    return made.sweeps.submission_folders()[-1].name
+
+
+@pytest.mark.parametrize(("outcome", "element", "state"), CASES)
+def test_a_job(made: Made, books: Books, outcome: Outcome | None, element: str | None, state: State) -> None:
+    submission = sent(made)
+    if outcome is not None:
+        made.attempt("a", outcome, submission)
+    books.elements = {} if element is None else {"100_0": element}
+    assert state_of_a(made).state is state
+
+
+def test_one_that_was_never_handed_out(made: Made, books: Books) -> None:
+    made.sweep("a")
+    assert state_of_a(made).state is State.new
+    assert books.looks == 0
+
+
+def test_one_that_is_lost_is_so_in_two_looks(made: Made, books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
+    made.attempt("a", Outcome.RUNNING, sent(made))
+    seen = iter(["NODE_FAIL", "PENDING", "NODE_FAIL", "NODE_FAIL"])
+    books.elements = {}
+
+    def queue() -> slurm.Queue:
+        return slurm.Queue({"100_0": slurm.Element(next(seen))}, {})
+
+    monkeypatch.setattr(slurm, "queue", queue)
+    assert state_of_a(made).state is State.queued, "it was requeued between the looks"
+    assert state_of_a(made).state is State.lost
+
+
+def test_the_accounting_says_why_it_was_lost(made: Made, books: Books) -> None:
+    sent(made)
+    books.elements = {}
+    assert state_of_a(made).error == "it is gone from the queue without an outcome"
+    books.accounted = {"100_0": "OUT_OF_MEMORY"}
+    assert state_of_a(made).error == "SLURM: OUT_OF_MEMORY"
+
+
+def test_a_job_sent_anew_is_not_judged_by_what_was_before(made: Made, books: Books) -> None:
+    made.attempt("a", Outcome.FAILED, sent(made), error="broke")
+    books.all("FAILED")
+    assert (state_of_a(made).state, state_of_a(made).error) == (State.failed, "broke")
+    sent(made)
+    assert state_of_a(made).state is State.queued
+
+
+def test_a_queue_that_cannot_be_asked_is_an_error(made: Made, books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent(made)
+    monkeypatch.setattr(slurm, "queue", books.broken)
+    with pytest.raises(LauncherError, match="squeue is not there"):
+        state_of_a(made)
+
+
+def test_a_local_pool_has_its_jobs_as_long_as_it_lives(made: Made) -> None:
+    from launchers.packing import arrays_of
+    from launchers.submission import Submission
+
+    sweep = made.sweep("ab")
+    place = made.sweeps.submission("first")
+    place.write(Submission("first", sweep.name, "local_pool", arrays_of(sweep.jobs, 9, 9)))
+    made.attempt("a", Outcome.RUNNING, "first")
+    with place.alive():
+        found = look(made.sweeps, ["a", "b"])
+        assert [found[id].state for id in "ab"] == [State.running, State.queued]
+    found = look(made.sweeps, ["a", "b"])
+    assert [found[id].state for id in "ab"] == [State.lost, State.lost]
+
+
+def test_two_looks_are_some_seconds_apart() -> None:
+    assert states.SECONDS_BETWEEN_LOOKS >= 1
