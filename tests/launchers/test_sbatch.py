@@ -46,8 +46,8 @@ def test_what_is_configured_stands_in_it(tmp_path: Path) -> None:
     found = parameters(text)
     expected = {
         "array": "0-2%2", "time": "30", "cpus-per-task": "4", "mem": "1536M", "gpus-per-node": "a100:2",
-        "partition": "gpu", "account": "me", "exclusive": "", "licenses": "matlab:1", "no-kill": "", "dependency": "afterany:7:8",
-        "signal": "B:USR2@120", "requeue": "", "open-mode": "append", "output": f"{tmp_path}/sub/array-0_%a.log",
+        "partition": "gpu", "account": "me", "exclusive": "", "licenses": "matlab:1", "no-kill": "",
+        "dependency": "afterany:7:8", "signal": "B:USR2@120", "requeue": "", "open-mode": "append", "output": f"{tmp_path}/sub/array-0_%a.log",
         "chdir": str(tmp_path), "job-name": "sub.0", "nodes": "1",
     }  # fmt: skip
     assert found == expected
