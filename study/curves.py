@@ -62,22 +62,25 @@ def write_curve(curve: Curve, folder: Path) -> None:
             draft.write_text(text, encoding="utf-8")
 
 
+def read_curve(path: Path) -> Curve:
+    """One curve.
+
+    Raises:
+        CurveError: for a file that is none.
+    """
+    try:
+        stored = json.loads(path.read_text(encoding="utf-8"))
+        lists = {name: tuple(stored[name]) for name in ("kinds", "removed", "masks", "sequence")}
+        return Curve(stored["order"], stored["options"], heads=stored["heads"], examples=stored["examples"], **lists)
+    except (ValueError, KeyError, TypeError, OSError) as error:
+        raise CurveError(f"{path} is not a pruning curve: {error!r}. Delete it and run the measure again") from error
+
+
 def read_curves(folder: Path) -> list[Curve]:
     """Every curve of a setting's folder, by order and options.
 
     Raises:
         CurveError: for a file that is not a curve.
     """
-    curves = []
-    for path in sorted((folder / FOLDER).glob("*.json")):
-        try:
-            stored = json.loads(path.read_text(encoding="utf-8"))
-            lists = {name: tuple(stored[name]) for name in ("kinds", "removed", "masks", "sequence")}
-            curves.append(
-                Curve(stored["order"], stored["options"], heads=stored["heads"], examples=stored["examples"], **lists)
-            )
-        except (ValueError, KeyError, TypeError, OSError) as error:
-            raise CurveError(
-                f"{path} is not a pruning curve: {error!r}. Delete it and run the measure again"
-            ) from error
+    curves = [read_curve(path) for path in (folder / FOLDER).glob("*.json")]
     return sorted(curves, key=lambda curve: (curve.order, json.dumps(curve.options, sort_keys=True), curve.kinds))

@@ -20,6 +20,9 @@ def nearest_names(error: Exception) -> str:
     mandatory = re.search(r"missing mandatory value: (\w+)", message)
     if mandatory:
         return f"no value is given for '{mandatory[1]}': add it to the command, for example model.{mandatory[1]}=..."
+    single = re.search(r"override ([\w.]+)=(.*): Invalid value assigned: \w+ is not a ListConfig", message)
+    if single:
+        return f"{single[1]} is a list, in brackets also where it has one entry: {single[1]}=[{single[2]}]"
     wrong = _misspelt(message)
     if wrong is None:
         return message

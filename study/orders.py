@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool, Float
 
+from study.curves import read_curve
 from study.errors import InputError
 from study.heads import Head, HeadLayout, stack
 
@@ -60,26 +61,39 @@ def shuffled(heads: Iterable[Head], generator: np.random.Generator) -> list[Head
     return [listed[i] for i in generator.permutation(len(listed))]
 
 
-def read_order(path: Path, heads: Sequence[Head]) -> list[Head]:
-    """The order in a text file, one head address a line; empty lines and lines that begin with # are passed over.
+def read_addresses(path: Path) -> list[tuple[int, Head]]:
+    """The heads that a file names, each with its place, counted from 1.
 
     Args:
-        path: of the file.
+        path: of a text file, one address a line (empty lines and lines that begin with # are passed over), or of a
+            pruning curve (`curves/*.json` in the results), whose order it is.
+
+    Raises:
+        InputError: for a file that cannot be read, and what is no address.
+    """
+    if path.suffix == ".json":
+        return [(place, Head.parse(text)) for place, text in enumerate(read_curve(path).sequence, start=1)]
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot read the order in {path}: {error}") from error
+    numbered = ((number, line.strip()) for number, line in enumerate(lines, start=1))
+    return [(number, Head.parse(line)) for number, line in numbered if line and not line.startswith("#")]
+
+
+def read_order(path: Path, heads: Sequence[Head]) -> list[Head]:
+    """The order in a file.
+
+    Args:
+        path: as of `read_addresses`.
         heads: those that it must name, each once.
 
     Raises:
         InputError: for a file that cannot be read, names a head that is none of `heads`, or one twice, or not all.
     """
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"cannot read the order in {path}: {error}") from error
     order: dict[Head, int] = {}
     known = set(heads)
-    for number, line in enumerate((text.strip() for text in lines), start=1):
-        if not line or line.startswith("#"):
-            continue
-        head = Head.parse(line)
+    for number, head in read_addresses(path):
         if head not in known:
             raise InputError(f"{path}, line {number}: {head} is none of the {len(heads)} heads that are to be removed")
         if head in order:

@@ -134,6 +134,10 @@ def test_an_unexpected_base_score_stops_the_sweep(place: Path) -> None:
         (["device=gpu"], "device 'gpu': expected auto, cpu"),
         (["data.limit=0"], "must be at least 1"),
         (["measure.kinds=[CROSS]"], "has no cross attention: it has encoder_self"),
+        (
+            ["measure.kinds=CROSS"],
+            "measure.kinds is a list, in brackets also where it has one entry: measure.kinds=[CROSS]",
+        ),
         (["model.path=./nowhere"], "no folder './nowhere'"),
         (["batch_tokens=many"], "batch_tokens"),
     ],

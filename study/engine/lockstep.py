@@ -7,7 +7,8 @@ shared too; only then each mask takes the heads that it leaves on. No number cha
 
 The first self-attention comes before anything of the source, so there even sentences share.
 
-Shapes: I items, M masks, E sentences, S source tokens, R hypotheses, N nodes, G groups, H heads, d width, V words.
+Shapes: I items, M masks, E sentences, S source tokens, R hypotheses, N nodes, G groups, H heads, d width, c width of a
+context (that of its heads: less than d where some were removed), V words.
 """
 
 from collections.abc import Callable, Sequence
@@ -161,7 +162,7 @@ class Lockstep:
     def _part(
         self,
         x: Float[Tensor, "N d"],
-        context: Float[Tensor, "N d"],
+        context: Float[Tensor, "N c"],
         attention: SelfAttention | CrossAttention,
         parting: Parting,
         tree: NodeTree,
@@ -172,10 +173,10 @@ class Lockstep:
         place = tree.path(parting.below, parting.above)
 
         def rise(place: Tensor, group: Tensor) -> tuple[Tensor, Tensor]:
-            context_nd = context.index_select(0, place)
+            context_nc = context.index_select(0, place)
             if parting.xi is not None:
-                context_nd.view(len(place), attention.num_heads, -1).mul_(parting.xi[group, :, None])
-            return follow(self._model.add(x.index_select(0, place), attention.out(context_nd), attention.norm))
+                context_nc.view(len(place), attention.num_heads, -1).mul_(parting.xi[group, :, None])
+            return follow(self._model.add(x.index_select(0, place), attention.out(context_nc), attention.norm))
 
         return by_pieces(rise, [torch.arange(len(group), device=group.device) if place is None else place, group])
 

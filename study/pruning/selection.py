@@ -10,6 +10,7 @@ from jaxtyping import Bool
 
 from study.errors import InputError
 from study.heads import Head, HeadLayout, parse_mask
+from study.orders import read_addresses
 
 
 class Unit(StrEnum):
@@ -26,7 +27,7 @@ class Selection:
     Attributes:
         mask: a text of 0 (remove) and 1 (keep) in the order of heads.
         heads: addresses, `encoder_self.3.11`, counted from 0.
-        order: a file with one address a line, of which
+        order: a file with one address a line, or a pruning curve of the results (`curves/*.json`), of which
         number: the first so many are removed, or
         share: this share of the model's units, rounded down.
         unit: what an address names.
@@ -84,7 +85,10 @@ class Selection:
         return mask
 
     def _chosen(self, units: HeadLayout) -> Sequence[Head]:
-        named = [Head.parse(text) for text in (_lines(Path(self.order)) if self.order else self.heads)]
+        if self.order:
+            named = [head for _, head in read_addresses(Path(self.order).expanduser())]
+        else:
+            named = [Head.parse(text) for text in self.heads]
         twice = sorted({str(unit) for unit in named if named.count(unit) > 1})
         if twice:
             raise InputError(f"named twice: {', '.join(twice)}")
@@ -105,11 +109,3 @@ def _groups(layout: HeadLayout, heads_per_group: int) -> HeadLayout:
     if uneven:
         raise InputError("unit=group: heads were removed before, and the groups are no longer of one size")
     return HeadLayout({kind: [count // heads_per_group for count in counts] for kind, counts in layout.counts.items()})
-
-
-def _lines(path: Path) -> list[str]:
-    try:
-        lines = path.expanduser().read_text(encoding="utf-8").splitlines()
-    except (OSError, UnicodeDecodeError) as error:
-        raise InputError(f"order={path} cannot be read: {error}") from error
-    return [line.strip() for line in lines if line.strip()]

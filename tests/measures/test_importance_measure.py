@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from jobs import NUM_PAIRS, overrides
+from jobs import NUM_PAIRS, overrides, write_pairs
 
 from study.config import compose, to_study
 from study.errors import InputError
@@ -45,6 +45,24 @@ def test_gradients_of_two_losses_never_mix(place) -> None:
         expected = evaluator.engine.subject.gradients(rows, masks, loss)
         assert table["gradient"].to_numpy() == pytest.approx(expected["gradient"], abs=1e-5)
     assert not np.allclose(plain["gradient"].to_numpy(), other["gradient"].to_numpy(), atol=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("labels", "says"),
+    [
+        (["-"] * NUM_PAIRS, "all 120 rows have a label to skip"),
+        ([""] * NUM_PAIRS, "'label' is empty"),
+        (["maybe"] * NUM_PAIRS, "maybe"),
+    ],
+)
+def test_data_without_labels_for_a_loss_are_refused_before_any_work(place, labels: list[str], says: str) -> None:
+    write_pairs(place / "pairs.tsv", ["w1"] * (2 * NUM_PAIRS), labels)
+    with pytest.raises(InputError, match=says):
+        StudyTask().check(compose(*overrides(place, "measure=importance")))
+    (place / "pairs.tsv").write_text("id\tpremise\thypothesis\n1\tw1\tw2\n")
+    with pytest.raises(InputError, match="label"):
+        StudyTask().check(compose(*overrides(place, "measure=importance")))
+    assert not (place / "results").exists()
 
 
 def test_a_wrong_epsilon_is_refused(place) -> None:

@@ -18,6 +18,7 @@ from study.heads import mask_key
 from study.pruning import export, prune
 from study.pruning.prune import Export, PruneConfig
 from study.pruning.selection import Unit
+from study.subjects.classifier import load_classifier
 from study.subjects.fairseq_folder import FairseqTranslator
 from study.subjects.source import ModelSource, SequenceClassifier
 from tests.subjects import fairseq_files
@@ -246,6 +247,12 @@ def test_a_folder_is_not_what_it_is_not(tmp_path: Path) -> None:
             shutil.copy(file, out)
     with pytest.raises(InputError, match="was not a translation model of fairseq"):
         FairseqTranslator(name="", path=str(out), source_lang="en", target_lang="fr").load(CPU)
+    whole = FairseqTranslator(name="", path=str(tmp_path / "whole"), source_lang="en", target_lang="fr")
+    small = run(whole, tmp_path / "smaller", heads=["cross.0.1"])
+    with pytest.raises(InputError, match="holds a FSMTForConditionalGeneration, which is no classifier"):
+        load_classifier(small, CPU, labels=("a", "b"), max_length=32, truncate=False)
+    with pytest.raises(InputError, match="label"):
+        SequenceClassifier(name="", path=str(small), max_length=32).load(CPU)
 
 
 def command(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
@@ -262,5 +269,9 @@ def test_the_command(tmp_path: Path) -> None:
     again = command(tmp_path, *model, "mask=01111111", "out=small")
     assert again.returncode == 1
     assert again.stderr.strip().endswith("study: out=small exists: name a new folder")
+    bare = command(tmp_path, *model, "heads=encoder_self.0.1", "out=other")
+    assert (bare.returncode, "heads=[encoder_self.0.1]" in bare.stderr) == (1, True)
+    outside = command(tmp_path, *model, "order=none.txt", "share=1.4", "out=other")
+    assert (outside.returncode, "share=1.4: expected a number from 0 to 1" in outside.stderr) == (1, True)
     none = command(tmp_path, *model, "out=other")
     assert (none.returncode, "say which heads to remove, in one way" in none.stderr) == (1, True)

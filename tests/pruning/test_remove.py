@@ -18,6 +18,7 @@ from study.pruning.prune import cut, module_of
 from study.pruning.remove import remove_heads
 from study.subjects.source import Precision, Screening
 from study.subjects.subject import Subject
+from tests.engine import translators
 
 CLOSE = 1e-5
 
@@ -69,24 +70,35 @@ def test_twice_is_once(case: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("case", pruned.ALL)
 @pytest.mark.filterwarnings("ignore:.*nested tensor")
-def test_engine_and_gradients(case: str) -> None:
-    """The engine computes what the pruned module computes; so does it where a layer has no head left."""
-    layout = pruned.subject(case).layout
-    uneven = layout.full()
-    uneven[1] = False
-    for mask in (uneven, layout.without_layer(layout.layers[0])):
-        smaller = pruned.removed(case, mask)
-        engine = choose_engine(smaller, Precision.float32, Screening())
-        rows, masks = smaller.probe(), pruned.some_masks(smaller.layout)[[0, -1]]
-        if case.startswith("translator"):
-            continue  # whose probe has no reference to be scored on: choosing has proved the engine
-        for block in engine.run(rows, masks, np.ones((2, 3), dtype=bool)):
-            for i, j, margin in zip(block.masks, block.examples, block.columns["margin"], strict=True):
-                alone = smaller.outcomes([rows[j]], masks[i][None])["margin"][0]
-                assert margin == pytest.approx(alone, abs=1e-4)
-        found = smaller.gradients(rows, smaller.layout.full()[None].repeat(3, axis=0))["gradient"]
-        whole = pruned.subject(case).gradients(rows, np.tile(mask, (3, 1)))["gradient"][:, mask]
-        assert found == pytest.approx(whole, abs=1e-4 * float(np.abs(whole).max()))
+@pytest.mark.parametrize("empty_layer", [False, True])
+def test_outcomes_and_gradients_are_those_of_the_whole_model_masked(case: str, empty_layer: bool) -> None:
+    """Of the pruned model under any mask, by the engine, against the whole one under both, one row at a time."""
+    whole = pruned.subject(case)
+    left = whole.layout.without_layer(whole.layout.layers[0]) if empty_layer else whole.layout.full()
+    left[[1, -1]] = False
+    smaller = pruned.removed(case, left)
+    engine = choose_engine(smaller, Precision.float32, Screening())
+    is_translator = case.startswith("translator")
+    rows = smaller.encode(translators.sentences()) if is_translator else smaller.probe()
+    own = pruned.some_masks(smaller.layout)[[0, -1]]
+    own[0] = True
+    lifted = np.zeros((2, len(left)), dtype=bool)
+    lifted[:, left] = own
+    wanted = np.ones((2, len(rows)), dtype=bool)
+    statistics = whole.metric.statistics
+    for block in engine.run(rows, own, wanted):
+        for place, (i, j) in enumerate(zip(block.masks, block.examples, strict=True)):
+            alone = whole.outcomes([rows[j]], lifted[i][None])
+            assert [block.columns[name][place] for name in statistics] == [alone[name][0] for name in statistics]
+            assert block.columns["margin"][place] == pytest.approx(alone["margin"][0], abs=1e-4)
+    for block in engine.run_gradients(rows, own, wanted):
+        for place, (i, j) in enumerate(zip(block.masks, block.examples, strict=True)):
+            alone = whole.gradients([rows[j]], lifted[i][None])
+            for column in ("gradient", "token_gradient"):
+                expected = alone[column][0, left]
+                close = 1e-4 * max(1.0, float(np.abs(expected).max()))
+                assert block.columns[column][place] == pytest.approx(expected, abs=close)
+            assert block.columns["loss"][place] == pytest.approx(alone["loss"][0], abs=1e-4)
 
 
 @pytest.mark.parametrize(

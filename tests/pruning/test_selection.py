@@ -5,6 +5,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from study.curves import Curve, CurveError, write_curve
 from study.errors import InputError
 from study.heads import AttentionKind, HeadLayout, mask_key
 from study.pruning.selection import Selection, Unit
@@ -18,7 +19,7 @@ def order(folder: Path, *lines: str) -> str:
 
 
 def test_every_way_to_say_it(tmp_path: Path) -> None:
-    file = order(tmp_path, "decoder_self.1.3", " decoder_self.0.0", "decoder_self.0.1")
+    file = order(tmp_path, "# mine", "decoder_self.1.3", " decoder_self.0.0", "decoder_self.0.1")
     said = {
         "11110110": Selection(mask="11110110"),
         "10110111": Selection(heads=["decoder_self.0.1", "decoder_self.1.0"]),
@@ -28,6 +29,17 @@ def test_every_way_to_say_it(tmp_path: Path) -> None:
     }
     for mask, selection in said.items():
         assert mask_key(selection.keeps(LAYOUT, 2)) == mask
+
+
+def test_a_curve_of_the_results_is_an_order(tmp_path: Path) -> None:
+    sequence = tuple(map(str, LAYOUT.heads[::-1]))
+    curve = Curve("importance", {}, (), 8, (0, 8), ("1" * 8, "0" * 8), 5, sequence)
+    write_curve(curve, tmp_path)
+    (path,) = (tmp_path / "curves").iterdir()
+    assert mask_key(Selection(order=str(path), share=0.4).keeps(LAYOUT)) == "11111000"
+    path.write_text("[]")
+    with pytest.raises(CurveError, match="is not a pruning curve"):
+        Selection(order=str(path), share=0.4).keeps(LAYOUT)
 
 
 def test_a_share_is_rounded_down_but_not_by_floating_point(tmp_path: Path) -> None:
@@ -51,7 +63,7 @@ def test_a_share_is_rounded_down_but_not_by_floating_point(tmp_path: Path) -> No
         ({"heads": ["cross.0.0"]}, r"no head cross\.0\.0 in this model"),
         ({"heads": ["first"]}, "'first' is no head address"),
         ({"heads": ["decoder_self.0.2"], "unit": Unit.group}, r"no head decoder_self\.0\.2 .*\[2, 2\]"),
-        ({"order": "nowhere.txt", "number": 1}, "order=nowhere.txt cannot be read"),
+        ({"order": "nowhere.txt", "number": 1}, "cannot read the order in nowhere.txt"),
     ],
 )
 def test_refused(changes: dict[str, object], message: str) -> None:
