@@ -30,26 +30,8 @@ def main() -> None:
     """Run the command line; exit status 0: done, 1: not done and the message says why, 130: stopped."""
     # Hydra prints every exception its own way and exits; we say those for users in words and raise the others whole.
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
-    register()
-    ConfigStore.instance().store(name="prune_schema", node=PruneConfig)
     try:
-        command = sys.argv[1] if len(sys.argv) > 1 and sys.argv[1].isalpha() else ""
-        if command and command not in COMMANDS:
-            raise InputError(f"'{command}' is no command: expected {', '.join(COMMANDS)}, or overrides NAME=VALUE")
-        if command == "list":
-            if sys.argv[2:]:
-                raise InputError(f"`study list` takes no arguments: got {' '.join(sys.argv[2:])}")
-            print_catalogue()
-            return
-        if command == "fetch":
-            sys.argv[1:] = [*sys.argv[2:], "hydra.mode=MULTIRUN", "hydra/launcher=fetch"]
-        if any(argument.startswith("hydra/launcher=") for argument in sys.argv[1:]):
-            sys.argv.append("hydra.mode=MULTIRUN")  # Hydra would run a single job here, whatever the launcher
-        name, task = "config", StudyTask()
-        if command == "prune":
-            name, task = "prune", prune_task
-            del sys.argv[1]
-        hydra.main(config_path=str(CONF), config_name=name, version_base="1.3")(task)()
+        _run()
     except StudyError as error:
         _stop(str(error), 1)
     except (HydraException, OmegaConfBaseException) as error:
@@ -58,6 +40,28 @@ def main() -> None:
         _stop(f"no permission to write {error.filename}. hydra.run.dir=FOLDER puts the logs elsewhere", 1)
     except KeyboardInterrupt:
         _stop("stopped. What was computed is stored: the same command goes on from there", 130)
+
+
+def _run() -> None:
+    register()
+    ConfigStore.instance().store(name="prune_schema", node=PruneConfig)
+    command = sys.argv[1] if len(sys.argv) > 1 and sys.argv[1].isalpha() else ""
+    if command and command not in COMMANDS:
+        raise InputError(f"'{command}' is no command: expected {', '.join(COMMANDS)}, or overrides NAME=VALUE")
+    if command == "list":
+        if sys.argv[2:]:
+            raise InputError(f"`study list` takes no arguments: got {' '.join(sys.argv[2:])}")
+        print_catalogue()
+        return
+    if command == "fetch":
+        sys.argv[1:] = [*sys.argv[2:], "hydra/launcher=fetch"]
+    if any(argument.startswith("hydra/launcher=") for argument in sys.argv):
+        sys.argv.append("hydra.mode=MULTIRUN")  # Hydra would run a single job here, whatever the launcher
+    name, task = "config", StudyTask()
+    if command == "prune":
+        name, task = "prune", prune_task
+        del sys.argv[1]
+    hydra.main(config_path=str(CONF), config_name=name, version_base="1.3")(task)()
 
 
 def _stop(message: str, status: int) -> None:

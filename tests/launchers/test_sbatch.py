@@ -44,13 +44,26 @@ def test_what_is_configured_stands_in_it(tmp_path: Path) -> None:
         environment={"HF_HUB_OFFLINE": "1"},
     )
     found = parameters(text)
-    expected = {
-        "array": "0-2%2", "time": "30", "cpus-per-task": "4", "mem": "1536M", "gpus-per-node": "a100:2",
-        "partition": "gpu", "account": "me", "exclusive": "", "licenses": "matlab:1", "no-kill": "",
-        "dependency": "afterany:7:8", "signal": "B:USR2@120", "requeue": "", "open-mode": "append", "output": f"{tmp_path}/sub/array-0_%a.log",
-        "chdir": str(tmp_path), "job-name": "sub.0", "nodes": "1",
-    }  # fmt: skip
-    assert found == expected
+    assert found == {
+        "account": "me",
+        "array": "0-2%2",
+        "chdir": str(tmp_path),
+        "cpus-per-task": "4",
+        "dependency": "afterany:7:8",
+        "exclusive": "",
+        "gpus-per-node": "a100:2",
+        "job-name": "sub.0",
+        "licenses": "matlab:1",
+        "mem": "1536M",
+        "no-kill": "",
+        "nodes": "1",
+        "open-mode": "append",
+        "output": f"{tmp_path}/sub/array-0_%a.log",
+        "partition": "gpu",
+        "requeue": "",
+        "signal": "B:USR2@120",
+        "time": "30",
+    }
     assert text.index("module load cuda") < text.index("launchers.element")
     assert "export HF_HUB_OFFLINE=1" in text
 
