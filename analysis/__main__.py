@@ -16,6 +16,7 @@ from analysis.compute import Analysis, analyse
 from analysis.correlation import CorrelationOptions
 from analysis.curves import WITHIN
 from analysis.effects import strongest
+from analysis.importing import command
 from analysis.inference import Inference, Interval
 from analysis.multiplicity import Correction
 from analysis.read import Selection, read_results
@@ -91,6 +92,10 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m analysis", description=__doc__)
     commands = parser.add_subparsers(title="commands", required=True)
     _add_report(commands.add_parser(DEFAULT_COMMAND, help="tables, figures and a page of a results folder (default)"))
+    imported = commands.add_parser(
+        "import", help="tables of effects or importances made elsewhere", description=command.__doc__
+    )
+    command.add_command(imported, _positive)
     if not arguments or arguments[0] not in (*commands.choices, "-h", "--help"):
         arguments = [DEFAULT_COMMAND, *arguments]
     return parser.parse_args(arguments)

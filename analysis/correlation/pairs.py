@@ -36,6 +36,7 @@ class DomainEffects:
         sample: the outcomes behind them, base mask first, then each head off in this order; None of a table made
             elsewhere.
         texts: the first text of every example (a premise, a source), by which two domains are seen to share examples.
+        importance: whether `effects` are importances, of which the largest matter most; of effects the lowest do.
     """
 
     names: Mapping[str, str]
@@ -43,6 +44,7 @@ class DomainEffects:
     effects: Float[np.ndarray, " heads"]
     sample: Sample | None = None
     texts: tuple[str, ...] = ()
+    importance: bool = False
 
     @classmethod
     def of(cls, domain: Domain, groups: str = AUTO) -> "DomainEffects":

@@ -161,8 +161,10 @@ def _without_largest(both: ResampledPair) -> Rows:
 
 def _overlap(both: ResampledPair) -> Rows:
     count = len(both.pair.heads)
+    sides = zip((both.pair.a, both.pair.b), both.pair.effects, strict=True)
+    a, b = (-effects if side.importance else effects for side, effects in sides)
     for k in (k for k in both.options.leading if k < count):
-        found = carriers.overlap(*both.pair.effects, k)
+        found = carriers.overlap(a, b, k)
         yield {"heads": count, **asdict(found)}
 
 

@@ -1,0 +1,57 @@
+"""The matrix of correlations between many domains (genres, seeds, tasks) as a heat map."""
+
+import polars as pl
+from matplotlib.cm import ScalarMappable
+from matplotlib.colors import Normalize, to_rgb
+from matplotlib.patches import Rectangle
+
+from analysis.figures.drawing import INK, Drawing, draw, panel, styled
+from analysis.figures.heat_maps import DARK, DIVERGING
+
+MOST_WRITTEN = 12
+"""Domains up to which each cell has its number written in it."""
+
+
+def agreement_map(overall: pl.DataFrame, title: str, name: str) -> Drawing:
+    """R of every two domains.
+
+    Args:
+        overall: rows of all heads of a table `correlation`, of one subject: columns domain_a, domain_b, pearson (null
+            where there is none: an empty cell).
+        title: of the panel.
+        name: of the drawing.
+    """
+    pairs = overall.select("domain_a", "domain_b", "pearson").rows()
+    domains = list(dict.fromkeys([*overall["domain_a"], *overall["domain_b"]]))
+    places = {domain: i for i, domain in enumerate(domains)}
+    count, norm = len(domains), Normalize(-1, 1)
+    side = max(0.14, min(0.42, 6.0 / count))
+    with styled():
+        figure, axes = panel(1.9 + side * count, 1.5 + side * count)
+        for a, b, r in pairs:
+            for x, y in ((places[a], places[b]), (places[b], places[a])):
+                cell = Rectangle((x - 0.5, y - 0.5), 1, 1, linewidth=0.4, edgecolor=(*to_rgb(INK), 0.25))
+                cell.set_facecolor("none" if r is None else DIVERGING(norm(r)))
+                axes.add_patch(cell)
+                if r is not None and count <= MOST_WRITTEN:
+                    colour = "white" if abs(r) > DARK else INK
+                    axes.text(x, y, _short(r), ha="center", va="center", fontsize=6.5, color=colour)
+        axes.set(xlim=(-0.5, count - 0.5), ylim=(count - 0.5, -0.5), aspect="equal")
+        size = 7 if count <= MOST_WRITTEN else max(3.0, 60 * side * 0.7)
+        axes.set_xticks(range(count), domains, rotation=90, fontsize=size)
+        axes.set_yticks(range(count), domains, fontsize=size)
+        axes.set_title(title)
+        axes.tick_params(length=0)
+        axes.spines[:].set_visible(False)
+        bar = figure.colorbar(ScalarMappable(norm, DIVERGING), ax=axes, pad=0.02, aspect=14, shrink=0.7)
+        bar.set_ticks([-1, 0, 1], labels=["−1", "0", "1"])
+        bar.set_label("Pearson's r")
+        bar.outline.set_visible(False)  # type: ignore[reportCallIssue]
+        bar.ax.tick_params(length=0)
+        return draw(figure, name, f"Correlation between {count} domains, {title}")
+
+
+def _short(r: float) -> str:
+    """`.62`, `−.10`, `1.0`: two places without the zero in front."""
+    text = f"{r:.2f}".replace("0.", ".").replace("-", "−")
+    return "1.0" if text == "1.00" else text

@@ -1,0 +1,1 @@
+"""Tables of heads made elsewhere, read and correlated without outcomes."""

@@ -1,0 +1,160 @@
+"""`python -m analysis import FILE...`: tables of effects or importances made elsewhere, correlated without outcomes."""
+
+import argparse
+from collections.abc import Callable
+from pathlib import Path
+
+import polars as pl
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+
+from analysis.correlation import CorrelationOptions, Correlations, correlate
+from analysis.correlation.rows import WITHOUT_OUTCOMES
+from analysis.figures import agreement_map
+from analysis.importing.addresses import parse_kind
+from analysis.importing.forms import ImportOptions
+from analysis.importing.tables import EVERYTHING, read_domains
+from analysis.tables import write
+from analysis.terminal import correlation_table, plain_table
+from analysis.words import slug
+from study.errors import InputError
+from study.files import whole_file
+from study.heads import AttentionKind
+
+LEADING = 10
+"""Most important heads whose overlap the agreement table counts."""
+
+
+def run(options: argparse.Namespace) -> None:
+    """Read the tables, print what agrees, write tables and heat maps; the folder is the last line."""
+    reading = ImportOptions(
+        value=options.value,
+        importance=options.importance,
+        domain=tuple(options.domain),
+        by=tuple(options.by),
+        kind=options.kind,
+        first=options.first,
+        shape=options.shape,
+    )
+    domains = read_domains(options.files, reading)
+    choices = CorrelationOptions(level=1 - options.alpha, resamples=options.resamples, seed=options.seed)
+    found = correlate(domains, choices)
+    if found.correlation.is_empty():
+        names = ", ".join(dict.fromkeys(domain.domain for domain in domains))
+        raise InputError(f"nothing to compare: only {names}. Give more files, or name the column of domains: --domain")
+    agreement = agreement_table(found)
+    console = Console()
+    for table in _printed(found, agreement):
+        console.print(table)
+    console.print(
+        f"Without outcomes there are no intervals over examples, no true r and no ceiling: {WITHOUT_OUTCOMES}."
+    )
+    print(_write(found, agreement, options.out))
+
+
+def agreement_table(found: Correlations) -> pl.DataFrame:
+    """How well the domains of each subject agree, one row a subject.
+
+    Returns:
+        Columns subject, domains, heads (fewest of a pair), pairs, pearson (mean over pairs), pearson_low, pearson_high
+        (lowest, highest pair), spearman, kendall (means), k, shared (mean overlap of the k most important heads),
+        expected (by chance), p_within_layers (the largest of any pair: do all agree beyond their layers?).
+    """
+    overall = found.correlation.filter(pl.col("kind") == "all")
+    layers = found.null.filter(pl.col("null") == "heads_within_layers")
+    leading = found.overlap.filter(pl.col("k") == LEADING)
+    means = overall.group_by("subject", maintain_order=True).agg(
+        domains=pl.concat([pl.col("domain_a"), pl.col("domain_b")]).n_unique().cast(pl.Int64),
+        heads=pl.col("heads").min(),
+        pairs=pl.len().cast(pl.Int64),
+        pearson=pl.col("pearson").mean(),
+        pearson_low=pl.col("pearson").min(),
+        pearson_high=pl.col("pearson").max(),
+        spearman=pl.col("spearman").mean(),
+        kendall=pl.col("kendall").mean(),
+    )
+    shared = leading.group_by("subject").agg(pl.col("k", "shared", "expected").mean())
+    p = layers.group_by("subject").agg(p_within_layers=pl.col("p").max())
+    return means.join(shared.with_columns(pl.col("k").cast(pl.Int64)), on="subject", how="left").join(
+        p, on="subject", how="left", maintain_order="left"
+    )
+
+
+def add_command(parser: argparse.ArgumentParser, positive: Callable[[str], int]) -> None:
+    """The arguments of the command."""
+    usual = ImportOptions()
+    parser.add_argument("files", nargs="+", type=Path, metavar="FILE", help="CSV, TSV, JSON or JSON lines")
+    parser.add_argument("--value", metavar="COLUMN", help="with the numbers (effect, or score less base_score)")
+    parser.add_argument(
+        "--importance",
+        action="store_true",
+        help="the largest numbers matter most (a column importance says so itself); otherwise the lowest, as effects",
+    )
+    parser.add_argument(
+        "--domain", action="append", default=[], metavar="COLUMN", help="whose values are compared (domain); repeatable"
+    )
+    parser.add_argument(
+        "--by", action="append", default=[], metavar="COLUMN", help="whose values are kept apart; repeatable"
+    )
+    parser.add_argument(
+        "--kind", type=_kind, default=usual.kind, help=f"of heads whose address does not say ({usual.kind})"
+    )
+    parser.add_argument("--first", type=int, choices=(0, 1), help="number of the first layer and head (0)")
+    parser.add_argument("--shape", type=_shape, metavar="LxH", help="layers and heads of a layer that there must be")
+    parser.add_argument("--alpha", type=float, default=0.05, help="intervals hold 1 - alpha (0.05)")
+    parser.add_argument("--resamples", type=positive, default=CorrelationOptions.resamples, metavar="N")
+    parser.add_argument("--seed", type=int, default=CorrelationOptions.seed)
+    parser.add_argument("--out", type=Path, default=Path("imported"), help="where to write (imported)")
+    parser.set_defaults(run=run)
+
+
+def _printed(found: Correlations, agreement: pl.DataFrame) -> list[Table]:
+    if agreement.height == 1:
+        return [correlation_table(found.correlation)]
+    table = plain_table(
+        "Agreement", "", "domains", "pairs", "Pearson r", "from", "to", "Spearman", f"same of {LEADING}"
+    )
+    for row in agreement.rows(named=True):
+        numbers = [row[name] for name in ("pearson", "pearson_low", "pearson_high", "spearman", "shared")]
+        table.add_row(
+            escape(row["subject"]),
+            str(row["domains"]),
+            str(row["pairs"]),
+            *("–" if number is None else f"{number:.2f}".replace("-", "−") for number in numbers),
+        )
+    return [table]
+
+
+def _write(found: Correlations, agreement: pl.DataFrame, out: Path) -> Path:
+    try:
+        for name, table in {"agreement": agreement, **found.tables}.items():
+            if not table.is_empty():
+                write(table, out / "tables", name)
+        overall = found.correlation.filter(pl.col("kind") == "all")
+        for own in overall.partition_by("subject_id", maintain_order=True):
+            if own["domain_a"].n_unique() > 1:
+                subject = own["subject"][0]
+                drawing = agreement_map(own, "" if subject == EVERYTHING else subject, f"agreement-{slug(subject)}")
+                with whole_file(out / "figures" / f"{drawing.name}.svg") as draft:
+                    draft.write_text(drawing.file, encoding="utf-8")
+    except OSError as error:
+        raise InputError(f"cannot write under {out}: {error.strerror or error}") from error
+    return out
+
+
+def _kind(text: str) -> AttentionKind:
+    try:
+        return parse_kind(text)
+    except InputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _shape(text: str) -> tuple[int, int]:
+    try:
+        layers, heads = (int(part) for part in text.lower().split("x"))
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"'{text}' is no shape such as 12x12") from None
+    if min(layers, heads) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}': a model has at least one layer and head")
+    return layers, heads
