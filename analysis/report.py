@@ -1,12 +1,12 @@
 """The report: everything that a results folder says, as tables, figures and one page."""
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 
 from analysis import page, tables
 from analysis.compute import Analysis
-from analysis.figures import Drawing
-from analysis.page import SubjectView
+from analysis.figures import Drawing, agreement_maps
 from study.errors import InputError
 from study.files import whole_file
 
@@ -34,7 +34,8 @@ def write_report(analysis: Analysis, out: Path, *, pdf: bool = False) -> Path:
     try:
         for name, table in every.items():
             tables.write(table, out / "tables", name)
-        _write_figures(subjects, out / "figures", pdf)
+        drawings = [drawing for subject in subjects for drawing in subject.drawings]
+        _write_figures([*drawings, *_agreement(analysis)], out / "figures", pdf)
         path = out / "report" / "index.html"
         with whole_file(path) as draft:
             draft.write_text(page.render(analysis.results, subjects), encoding="utf-8")
@@ -43,8 +44,14 @@ def write_report(analysis: Analysis, out: Path, *, pdf: bool = False) -> Path:
     return path
 
 
-def _write_figures(subjects: list[SubjectView], folder: Path, pdf: bool) -> None:
-    drawings: list[Drawing] = [drawing for subject in subjects for drawing in subject.drawings]
+def _agreement(analysis: Analysis) -> Iterator[Drawing]:
+    """The matrices of correlations, of the domains and of their slices, where there are enough."""
+    yield from agreement_maps(analysis.correlations.overall, "agreement")
+    if analysis.sliced is not None:
+        yield from agreement_maps(analysis.sliced.overall, "agreement-of-slices")
+
+
+def _write_figures(drawings: list[Drawing], folder: Path, pdf: bool) -> None:
     for subject in {folder / drawing.name.split("/")[0] for drawing in drawings}:
         shutil.rmtree(subject, ignore_errors=True)  # figures of domains that were dropped would look current
     for drawing in drawings:

@@ -103,6 +103,11 @@ class Correlations:
     reliability: pl.DataFrame
 
     @property
+    def overall(self) -> pl.DataFrame:
+        """The rows of `correlation` that are about all heads."""
+        return self.correlation.filter(pl.col("kind") == ALL_KINDS)
+
+    @property
     def tables(self) -> dict[str, pl.DataFrame]:
         """All of them under the names of their files: `correlation`, `correlation_by_layer` ..."""
         prefixed = {f"correlation_{name}": getattr(self, name) for name in self.__dataclass_fields__}

@@ -1,6 +1,6 @@
 """Figures, each of a small panel, as SVG for the page and PDF for a paper."""
 
-from analysis.figures.agreement import agreement_map
+from analysis.figures.agreement import agreement_map, agreement_maps
 from analysis.figures.curves import pruning_curves
 from analysis.figures.distributions import distribution
 from analysis.figures.drawing import Drawing
@@ -12,6 +12,7 @@ from analysis.figures.scatters import scatter
 __all__ = [
     "Drawing",
     "agreement_map",
+    "agreement_maps",
     "colour_limit",
     "distribution",
     "dynamics",

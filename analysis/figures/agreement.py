@@ -1,5 +1,7 @@
 """The matrix of correlations between many domains (genres, seeds, tasks) as a heat map."""
 
+from collections.abc import Iterator
+
 import polars as pl
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize, to_rgb
@@ -7,9 +9,28 @@ from matplotlib.patches import Rectangle
 
 from analysis.figures.drawing import INK, Drawing, draw, panel, styled
 from analysis.figures.heat_maps import DARK, DIVERGING
+from analysis.words import slug
 
 MOST_WRITTEN = 12
 """Domains up to which each cell has its number written in it."""
+
+
+FEWEST = 3
+"""Domains of a subject from which a map says more than a number."""
+
+
+def agreement_maps(overall: pl.DataFrame, folder: str) -> Iterator[Drawing]:
+    """The map of every subject with `FEWEST` domains or more.
+
+    Args:
+        overall: rows of all heads of a table `correlation`.
+        folder: of the drawings.
+    """
+    for own in overall.partition_by("subject_id", maintain_order=True):
+        if pl.concat([own["domain_a"], own["domain_b"]]).n_unique() >= FEWEST:
+            subject, subject_id = own["subject"][0], own["subject_id"][0]
+            name = slug(subject if subject == subject_id else f"{subject}-{subject_id}")
+            yield agreement_map(own, subject, f"{folder}/{name}")
 
 
 def agreement_map(overall: pl.DataFrame, title: str, name: str) -> Drawing:

@@ -11,13 +11,12 @@ from rich.table import Table
 
 from analysis.correlation import CorrelationOptions, Correlations, correlate
 from analysis.correlation.rows import WITHOUT_OUTCOMES
-from analysis.figures import agreement_map
+from analysis.figures import agreement_maps
 from analysis.importing.addresses import parse_kind
 from analysis.importing.forms import ImportOptions
-from analysis.importing.tables import EVERYTHING, read_domains
+from analysis.importing.tables import read_domains
 from analysis.tables import write
 from analysis.terminal import correlation_table, plain_table
-from analysis.words import slug
 from study.errors import InputError
 from study.files import whole_file
 from study.heads import AttentionKind
@@ -61,10 +60,9 @@ def agreement_table(found: Correlations) -> pl.DataFrame:
         (lowest, highest pair), spearman, kendall (means), k, shared (mean overlap of the k most important heads),
         expected (by chance), p_within_layers (the largest of any pair: do all agree beyond their layers?).
     """
-    overall = found.correlation.filter(pl.col("kind") == "all")
     layers = found.null.filter(pl.col("null") == "heads_within_layers")
     leading = found.overlap.filter(pl.col("k") == LEADING)
-    means = overall.group_by("subject", maintain_order=True).agg(
+    means = found.overall.group_by("subject", maintain_order=True).agg(
         domains=pl.concat([pl.col("domain_a"), pl.col("domain_b")]).n_unique().cast(pl.Int64),
         heads=pl.col("heads").min(),
         pairs=pl.len().cast(pl.Int64),
@@ -131,13 +129,9 @@ def _write(found: Correlations, agreement: pl.DataFrame, out: Path) -> Path:
         for name, table in {"agreement": agreement, **found.tables}.items():
             if not table.is_empty():
                 write(table, out / "tables", name)
-        overall = found.correlation.filter(pl.col("kind") == "all")
-        for own in overall.partition_by("subject_id", maintain_order=True):
-            if own["domain_a"].n_unique() > 1:
-                subject = own["subject"][0]
-                drawing = agreement_map(own, "" if subject == EVERYTHING else subject, f"agreement-{slug(subject)}")
-                with whole_file(out / "figures" / f"{drawing.name}.svg") as draft:
-                    draft.write_text(drawing.file, encoding="utf-8")
+        for drawing in agreement_maps(found.overall, "agreement"):
+            with whole_file(out / "figures" / f"{drawing.name}.svg") as draft:
+                draft.write_text(drawing.file, encoding="utf-8")
     except OSError as error:
         raise InputError(f"cannot write under {out}: {error.strerror or error}") from error
     return out

@@ -87,3 +87,14 @@ def test_an_interrupt_ends_in_words(monkeypatch, capsys):
     monkeypatch.setattr("analysis.__main__.read_results", interrupted)
     assert main([]) == 130
     assert "interrupted" in capsys.readouterr().err
+
+
+def test_slices_are_compared_as_domains(make, results, capsys):
+    make(data="home", seed=1, count=12)
+    assert main([str(results), "--by", "group", "--splits", "10", "--resamples", "99", "--groups", "example"]) == 0
+    printed = capsys.readouterr().out
+    assert "home/0" in printed
+    assert (results / "analysis" / "tables" / "slices_correlation.csv").is_file()
+    assert len(list((results / "analysis" / "figures" / "agreement-of-slices").glob("toy-*.svg"))) == 1
+    assert main([str(results), "--by", "genre"]) == 2
+    assert "no examples have a column 'genre'" in capsys.readouterr().err

@@ -30,7 +30,7 @@ def test_prints_what_agrees_and_writes_tables_and_a_heat_map(tmp_path, capsys):
     assert (agreement["domains"], agreement["pairs"], agreement["heads"]) == (3, 3, 16)
     assert agreement["pearson"] == pytest.approx(r.mean())
     assert (agreement["pearson_low"], agreement["pearson_high"]) == pytest.approx((r.min(), r.max()))
-    svg = ElementTree.parse(out / "figures" / "agreement-imported.svg").getroot()
+    svg = ElementTree.parse(out / "figures" / "agreement" / "imported.svg").getroot()
     words = "".join(svg.itertext())
     assert "seed 2" in words
     assert f"{abs(r[0]):.2f}"[1:] in words
@@ -76,4 +76,4 @@ def test_importances_of_five_seeds_agree_a_little(real, tmp_path):
         r = np.corrcoef(own.drop("layer", "head").to_numpy().T)[np.triu_indices(5, 1)]
         assert (row["pearson"], row["pearson_low"]) == pytest.approx((r.mean(), r.min()))
         assert 0.2 < row["pearson"] < 0.6
-    assert len(list((tmp_path / "figures").glob("*.svg"))) == 9
+    assert len(list((tmp_path / "figures" / "agreement").glob("*.svg"))) == 9
