@@ -62,6 +62,7 @@ def run(record: dict[str, Any]) -> tuple[Any, Exception | None]:
     Returns:
         What the task returned, and what it raised.
     """
+    from hydra import version
     from hydra._internal.callbacks import Callbacks
     from hydra._internal.config_loader_impl import ConfigLoaderImpl
     from hydra._internal.config_search_path_impl import ConfigSearchPathImpl
@@ -73,6 +74,7 @@ def run(record: dict[str, Any]) -> tuple[Any, Exception | None]:
     from launchers.task import load_task
 
     setup_globals()
+    version.setbase(record["config"]["hydra"]["runtime"]["version_base"])  # what the program gave `hydra.main`
     task = load_task(record["task"])
     config = compose_again(record["config"], record["types"])
     JobRuntime.instance().set("name", config.hydra.job.name)
