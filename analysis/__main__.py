@@ -12,9 +12,9 @@ from rich.logging import RichHandler
 from rich.markup import escape
 from rich.table import Table
 
+from analysis.areas import WITHIN
 from analysis.compute import Analysis, analyse
 from analysis.correlation import CorrelationOptions
-from analysis.curves import WITHIN
 from analysis.effects import strongest
 from analysis.importing import command
 from analysis.inference import Inference, Interval

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 
 import polars as pl
 
+from analysis.areas import WITHIN, contrasts, curve_summary
 from analysis.changes import changes
 from analysis.correlation import CorrelationOptions, Correlations, DomainEffects, correlate
-from analysis.curves import WITHIN, curve_points, curve_summary
+from analysis.curves import DrawnCurves, curve_points
 from analysis.effects import DEFAULT, effects
 from analysis.inference import Inference
 from analysis.read import Domain, Results
@@ -28,6 +29,7 @@ class Analysis:
         base: one row a domain.
         points: of the pruning curves of all domains.
         curves: one row a curve.
+        contrasts: of every two of them.
         taylor: importance against measured effects.
         sliced: correlations between slices of the domains; None where none were asked for.
     """
@@ -39,6 +41,7 @@ class Analysis:
     base: pl.DataFrame
     points: pl.DataFrame
     curves: pl.DataFrame
+    contrasts: pl.DataFrame
     taylor: pl.DataFrame
     sliced: Correlations | None = None
 
@@ -77,16 +80,17 @@ def analyse(
         seed=inference.seed,
     )
     table = pl.concat([effects(domain, inference) for domain in results.domains])
-    points, taylor_ = (pl.concat([of(domain) for domain in results.domains]) for of in (curve_points, taylor))
+    drawn = [DrawnCurves.of(domain, inference) for domain in results.domains]
     return Analysis(
         results=results,
         effects=table,
         changes={domain.setting_id: changes(domain) for domain in results.domains},
         correlations=_correlations(results.domains, options),
         base=base_table(results.domains),
-        points=points,
-        curves=curve_summary(points, within),
-        taylor=taylor_,
+        points=pl.concat(map(curve_points, drawn)),
+        curves=pl.concat(curve_summary(of_domain, within) for of_domain in drawn),
+        contrasts=pl.concat(map(contrasts, drawn)),
+        taylor=pl.concat(map(taylor, results.domains)),
         sliced=None if parts is None else _correlations(parts, options),
     )
 

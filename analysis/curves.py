@@ -4,22 +4,25 @@ Which masks form a curve stands beside the outcomes (`study.curves`); the scores
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import polars as pl
+from jaxtyping import Float
 
-from analysis import paper
-from analysis.effects import base_score
+from analysis.effects import DEFAULT
+from analysis.inference import Inference
 from analysis.read import Domain
+from analysis.resampling import drawn
+from analysis.sample import Sample
 from study.curves import Curve
-from study.scores import mask_scores
 
 ALL_KINDS = "all"
 """In the column `kinds`: heads of every attention kind together."""
 
-WITHIN = 1.0
-"""Loss of score, in its unit, that the largest share of heads that can go is given for."""
+RESAMPLES = 2000
+"""At most; more make the intervals of a curve no better to look at."""
 
 POINTS = {
     "subject": pl.String,
@@ -37,37 +40,81 @@ POINTS = {
     "share": pl.Float64,
     "base_score": pl.Float64,
     "score": pl.Float64,
+    "low": pl.Float64,
+    "high": pl.Float64,
 }
 CURVE = ["subject", "subject_id", "domain", "setting_id", "metric", "kinds", "curve", "order"]
 
 
-def curve_points(domain: Domain) -> pl.DataFrame:
+@dataclass(frozen=True, eq=False)
+class DrawnCurves:
+    """The complete curves of a domain, with the scores of their masks on resamples of its groups of examples.
+
+    All masks are scored on the same resamples, so that curves are compared in pairs.
+
+    Attributes:
+        domain: whose curves they are.
+        curves: those whose masks are all complete.
+        scores: of every mask by key, first on all examples, then on each resample.
+        base: likewise of the full mask.
+        alpha: intervals leave out so much.
+    """
+
+    domain: Domain
+    curves: tuple[Curve, ...]
+    scores: Mapping[str, Float[np.ndarray, " draws"]]
+    base: Float[np.ndarray, " draws"]
+    alpha: float
+
+    @classmethod
+    def of(cls, domain: Domain, inference: Inference = DEFAULT) -> "DrawnCurves":
+        """Resample a domain; a few thousand resamples are enough for intervals without p values."""
+        stored = set(domain.rows["mask"])
+        curves = tuple(curve for curve in domain.curves if stored.issuperset(curve.masks))
+        sample = Sample.of(domain, inference.groups, [mask for curve in curves for mask in curve.masks])
+        rng = np.random.default_rng(inference.seed)
+        weights = drawn(rng, min(inference.resamples, RESAMPLES) if curves else 0, sample.groups)
+        scores = np.concatenate([sample.scores[None], sample.weighted(weights)])
+        return cls(domain, curves, dict(zip(sample.masks, scores.T, strict=True)), scores[:, 0], inference.alpha)
+
+    @property
+    def lines(self) -> dict[tuple[str, str], list[Curve]]:
+        """The curves that are one line, seeds of one order, by kinds and order in words."""
+        lines: dict[tuple[str, str], list[Curve]] = {}
+        for curve in self.curves:
+            key = "+".join(curve.kinds) or ALL_KINDS, in_words(curve, self.domain.data)
+            lines.setdefault(key, []).append(curve)
+        return lines
+
+    def along(self, curve: Curve) -> Float[np.ndarray, "draws points"]:
+        """The scores of a curve."""
+        return np.stack([self.scores[mask] for mask in curve.masks], axis=1)
+
+    def interval(self, draws: Float[np.ndarray, "draws *any"]) -> tuple[Any, Any]:
+        """Percentile interval of numbers whose first row is of all examples."""
+        low, high = np.quantile(draws[1:], [self.alpha / 2, 1 - self.alpha / 2], axis=0)
+        return low, high
+
+
+def curve_points(resampled: DrawnCurves) -> pl.DataFrame:
     """Every point of every curve of a domain whose masks are all complete.
 
     Returns:
         Columns of the domain; kinds, curve (the order in words), order, seed (of random orders), order_examples (that
-        the order was made of), removed, heads, share (of the heads of these kinds, 0 to 1), base_score, score.
+        the order was made of), removed, heads, share (of the heads of these kinds, 0 to 1), base_score, score; low and
+        high: the base score and the interval of the difference from it, by a paired bootstrap over groups.
     """
-    scores = dict(mask_scores(domain.rows, domain.metric).select("mask", "score").iter_rows())
-    rows = [
-        (
-            *domain.identity.values(),
-            str(domain.metric.name),
-            "+".join(curve.kinds) or ALL_KINDS,
-            in_words(curve, domain.data),
-            curve.order,
-            curve.options.get("seed"),
-            curve.examples,
-            removed,
-            curve.heads,
-            removed / curve.heads,
-            base_score(domain),
-            scores[mask],
-        )
-        for curve in domain.curves
-        if set(curve.masks) <= scores.keys()
-        for removed, mask in zip(curve.removed, curve.masks, strict=True)
-    ]
+    domain, rows = resampled.domain, []
+    base = float(resampled.base[0])
+    for (kinds, name), curves in resampled.lines.items():
+        for curve in curves:
+            scores = resampled.along(curve)
+            low, high = resampled.interval(scores - resampled.base[:, None])
+            names = (*domain.identity.values(), str(domain.metric.name), kinds, name, curve.order)
+            names += (curve.options.get("seed"), curve.examples)
+            for i, removed in enumerate(curve.removed):
+                point = (removed, curve.heads, removed / curve.heads, base, scores[0, i], base + low[i], base + high[i])
+                rows.append((*names, *point))
     return pl.DataFrame(rows, schema=POINTS, orient="row")
 
 
@@ -90,54 +137,15 @@ def in_words(curve: Curve, data: str) -> str:
 
 
 def mean_curves(points: pl.DataFrame) -> pl.DataFrame:
-    """The curves of all seeds of an order as one: columns of `CURVE`, share, base_score, score, low, high, curves."""
+    """The curves of all seeds of an order as one: columns of `CURVE`, share, base_score, score, low, high, curves.
+
+    The band of several seeds is from the lowest to the highest; that of one curve is its interval.
+    """
+    several = pl.len() > 1
     return points.group_by(*CURVE, "share", maintain_order=True).agg(
         pl.col("base_score").first(),
         pl.col("score").mean(),
-        low=pl.col("score").min(),
-        high=pl.col("score").max(),
+        low=pl.when(several).then(pl.col("score").min()).otherwise(pl.col("low").first()),
+        high=pl.when(several).then(pl.col("score").max()).otherwise(pl.col("high").first()),
         curves=pl.len().cast(pl.Int64),
     )
-
-
-def curve_summary(points: pl.DataFrame, within: float = WITHIN) -> pl.DataFrame:
-    """One row a curve: what it comes to as a number.
-
-    Args:
-        points: as `curve_points`.
-        within: loss of score, in its unit.
-
-    Returns:
-        Columns of `CURVE`; curves (seeds), base_score; area: the mean score along the curve, the area under it divided
-        by the share that it ends at; area_low, area_high over the seeds; within, and share: the largest that can go
-        before the (mean) score is further than that below the base; paper_share where the subject is the paper's.
-    """
-    means = mean_curves(points)
-    rows = []
-    for key, curve in means.group_by(CURVE, maintain_order=True):
-        same = pl.all_horizontal(pl.col(name) == value for name, value in zip(CURVE, key, strict=True))
-        areas = [_area(seed) for _, seed in points.filter(same).group_by("seed", maintain_order=True)]
-        kept = (curve["score"] >= curve["base_score"] - within).cum_prod().cast(pl.Boolean)
-        named = dict(zip(CURVE, key, strict=True))
-        usual = named["curve"] == "importance" and named["kinds"] == ALL_KINDS
-        rows.append(
-            {
-                **named,
-                "curves": len(areas),
-                "base_score": curve["base_score"][0],
-                "area": float(np.mean(areas)),
-                "area_low": min(areas),
-                "area_high": max(areas),
-                "within": within,
-                "share": curve.filter(kept)["share"].max(),
-                "paper_share": paper.PRUNABLE.get((named["subject"], named["domain"])) if usual else None,
-            }
-        )
-    schema = {name: POINTS[name] for name in CURVE} | {"curves": pl.Int64}
-    numbers = ["base_score", "area", "area_low", "area_high", "within", "share", "paper_share"]
-    return pl.DataFrame(rows, schema=schema | dict.fromkeys(numbers, pl.Float64))
-
-
-def _area(curve: pl.DataFrame) -> float:
-    share, score = curve["share"].to_numpy(), curve["score"].to_numpy()
-    return float(np.trapezoid(score, share) / share[-1]) if share[-1] > 0 else float(score[0])

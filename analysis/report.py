@@ -30,7 +30,12 @@ def write_report(analysis: Analysis, out: Path, *, pdf: bool = False) -> Path:
     every = {"effects": analysis.effects, "base": analysis.base, **cuts, **analysis.correlations.tables}
     if analysis.sliced is not None:
         every |= {f"slices_{name}": table for name, table in analysis.sliced.tables.items()}
-    every |= {"curve_points": analysis.points, "curves": analysis.curves, "taylor": analysis.taylor}
+    every |= {
+        "curve_points": analysis.points,
+        "curves": analysis.curves,
+        "curve_contrasts": analysis.contrasts,
+        "taylor": analysis.taylor,
+    }
     try:
         for name, table in every.items():
             tables.write(table, out / "tables", name)

@@ -30,7 +30,7 @@ def pruning_curves(curves: pl.DataFrame, by: str, title: str, name: str) -> Draw
     """Figures 3 and 4: the score over the share of heads removed, one domain.
 
     Args:
-        curves: as `curves.mean_curves` gives them; where several seeds are one, a band from the lowest to the highest.
+        curves: as `curves.mean_curves` gives them, with the band of each.
         by: the column that a line is drawn for each value of: `curve` (figure 3) or `kinds` (figure 4).
         title: of the panel.
         name: of the drawing.
@@ -45,8 +45,7 @@ def pruning_curves(curves: pl.DataFrame, by: str, title: str, name: str) -> Draw
             style = LINES[drawn.setdefault(colour, 0) % len(LINES)]
             drawn[colour] += 1
             percent = 100 * line["share"]
-            if line["curves"].max() > 1:  # type: ignore[reportOptionalOperand]
-                axes.fill_between(percent, line["low"], line["high"], color=colour, alpha=0.2, linewidth=0)
+            axes.fill_between(percent, line["low"], line["high"], color=colour, alpha=0.15, linewidth=0)
             label = KIND_LABELS.get(str(value), str(value))
             axes.plot(percent, line["score"], color=colour, linestyle=style, marker="o", markersize=2.5, label=label)
         axes.set(title=title, xlabel="heads removed (%)", ylabel=SCORE_NAMES[metric], xlim=(-2, 102))

@@ -10,8 +10,10 @@ import pytest
 from made_results import CLASSIFIER, TRANSLATOR
 
 from analysis import analyse, figures, read_results, write_report
-from analysis.curves import curve_points, curve_summary, in_words, mean_curves
-from analysis.read import read_domain
+from analysis.areas import contrasts, curve_summary
+from analysis.curves import DrawnCurves, curve_points, in_words, mean_curves
+from analysis.inference import Inference
+from analysis.read import Domain, read_domain
 from study.curves import Curve, write_curve
 from study.heads import mask_key
 from study.orders import Steps, counts, curve_masks
@@ -56,7 +58,7 @@ def store(make) -> Store:
 
 def test_points_are_the_scores_of_their_masks(store: Store) -> None:
     domain = read_domain(store.folder)
-    points = curve_points(domain).filter(curve="importance")
+    points = curve_points(DrawnCurves.of(domain)).filter(curve="importance")
     assert points["removed"].to_list() == REMOVED
     assert points["share"].to_list() == pytest.approx([count / 16 for count in REMOVED])
     for row in points.iter_rows(named=True):
@@ -65,8 +67,8 @@ def test_points_are_the_scores_of_their_masks(store: Store) -> None:
 
 
 def test_area_and_share_by_hand(store: Store) -> None:
-    points = curve_points(read_domain(store.folder))
-    summary = curve_summary(points, within=10.0)
+    drawn = DrawnCurves.of(read_domain(store.folder))
+    points, summary = curve_points(drawn), curve_summary(drawn, within=10.0)
     assert summary["curve"].to_list() == ["importance", "importance, reversed", "random"]
     forward = points.filter(curve="importance")
     share, score = forward["share"].to_list(), forward["score"].to_list()
@@ -77,12 +79,72 @@ def test_area_and_share_by_hand(store: Store) -> None:
     first_below = next(i for i, value in enumerate(score) if value < score[0] - 10)
     assert row["share"] == share[first_below - 1]
     assert summary["area"][0] > summary["area"][2] > summary["area"][1], "best order, random, worst order"
-    assert summary["area_low"][2] < summary["area"][2] < summary["area_high"][2]
+    assert summary["area_lowest"][2] < summary["area"][2] < summary["area_highest"][2]
+    assert (summary["area_low"] < summary["area"]).all()
+    assert (summary["area"] < summary["area_high"]).all()
     assert summary["curves"].to_list() == [1, 1, 3]
 
 
+def by_loop(domain: Domain, resamples: int = 2000) -> dict[str, np.ndarray]:
+    """Accuracy of every mask on resamples of the examples, one by one."""
+    ids = domain.examples["example"].to_list()
+    right = {key: dict(rows.select("example", "correct").iter_rows()) for (key,), rows in domain.rows.group_by("mask")}
+    table = {key: np.array([row[i] for i in ids]) for key, row in right.items()}
+    rng = np.random.default_rng(7)
+    draws = [rng.integers(len(ids), size=len(ids)) for _ in range(resamples)]
+    return {key: np.array([100 * values[at].mean() for at in draws]) for key, values in table.items()}
+
+
+def test_intervals_are_those_of_a_plain_bootstrap(store: Store) -> None:
+    domain = read_domain(store.folder)
+    drawn = DrawnCurves.of(domain, Inference(groups="example"))
+    scores, base = by_loop(domain), mask_key(CLASSIFIER.full())
+    bounds = [2.5, 97.5]
+
+    points = curve_points(drawn).filter(curve="importance", removed=8).row(0, named=True)
+    mask = mask_key(curve_masks(list(CLASSIFIER.heads), [8], CLASSIFIER)[0])
+    expected = points["base_score"] + np.percentile(scores[mask] - scores[base], bounds)
+    assert (points["low"], points["high"]) == pytest.approx(expected, abs=2.0)
+
+    def areas(curve: Curve) -> np.ndarray:
+        share = np.array(curve.removed) / 16
+        along = np.array([scores[mask] for mask in curve.masks])
+        return ((along[1:] + along[:-1]) / 2 * np.diff(share)[:, None]).sum(0)
+
+    lines = {key[1]: [areas(curve) for curve in curves] for key, curves in drawn.lines.items()}
+    summary = {row["curve"]: row for row in curve_summary(drawn).iter_rows(named=True)}
+    for name, seeds in lines.items():
+        low, high = np.percentile(np.mean(seeds, axis=0), bounds)
+        assert (summary[name]["area_low"], summary[name]["area_high"]) == pytest.approx((low, high), abs=1.0)
+    table = contrasts(drawn)
+    assert table.height == 3
+    row = table.filter(curve_a="importance", curve_b="random").row(0, named=True)
+    assert row["difference"] == pytest.approx(summary["importance"]["area"] - summary["random"]["area"])
+    expected = np.percentile(lines["importance"][0] - np.mean(lines["random"], axis=0), bounds)
+    assert (row["low"], row["high"]) == pytest.approx(expected, abs=1.0)
+    assert row["low"] > 0, "the best order beats chance"
+
+
+def test_the_share_that_can_go_has_an_interval(store: Store) -> None:
+    drawn = DrawnCurves.of(read_domain(store.folder))
+    for row in curve_summary(drawn, within=10.0).iter_rows(named=True):
+        assert 0 <= row["share_low"] <= row["share"] <= row["share_high"] <= 1
+    everything = curve_summary(drawn, within=100.0)
+    assert everything.select("share", "share_low", "share_high").rows() == [(1.0, 1.0, 1.0)] * 3
+
+
+def test_only_orders_of_the_same_kinds_are_compared(make) -> None:
+    kinds = list(TRANSLATOR.counts)[:2]
+    own = [[head for head in TRANSLATOR.heads if head.kind is kind] for kind in kinds]
+    curves = [curve_of(heads, kinds=(str(k),), layout=TRANSLATOR) for k, heads in zip(kinds, own, strict=True)]
+    curves.append(curve_of(own[0][::-1], kinds=(str(kinds[0]),), layout=TRANSLATOR, reverse=True))
+    store = fill_curves(make, *curves, layout=TRANSLATOR, name=MetricName.BLEU, count=6)
+    table = contrasts(DrawnCurves.of(read_domain(store.folder)))
+    assert table.select("kinds", "curve_a", "curve_b").rows() == [(str(kinds[0]), "importance", "importance, reversed")]
+
+
 def test_seeds_make_one_curve_with_a_band(store: Store) -> None:
-    points = curve_points(read_domain(store.folder)).filter(order="random")
+    points = curve_points(DrawnCurves.of(read_domain(store.folder))).filter(order="random")
     means = mean_curves(points)
     assert means.height == len(REMOVED)
     at = points.filter(removed=8)["score"]
@@ -95,7 +157,10 @@ def test_a_curve_that_lacks_outcomes_is_left_out_and_named(make) -> None:
     store = make()
     write_curve(curve_of(CLASSIFIER.heads), store.folder)
     domain = read_domain(store.folder)
-    assert curve_points(domain).is_empty()
+    drawn = DrawnCurves.of(domain)
+    assert curve_points(drawn).is_empty()
+    assert curve_summary(drawn).is_empty()
+    assert contrasts(drawn).is_empty()
     assert "pruning curves that lack outcomes are not drawn: 1 of 1 (importance)" in domain.left_out
 
 
@@ -117,7 +182,8 @@ def test_the_paper_s_reading_stands_beside_the_paper_s_subject_alone(make) -> No
     curve = curve_of(CLASSIFIER.heads)
     for model, expected in (("bert_mnli", 0.4), ("toy", None)):
         store = fill_curves(make, curve, model=model, data="mnli_matched")
-        assert curve_summary(curve_points(read_domain(store.folder)))["paper_share"].to_list() == [expected]
+        summary = curve_summary(DrawnCurves.of(read_domain(store.folder)))
+        assert summary["paper_share"].to_list() == [expected]
 
 
 def test_the_page_shows_figures_3_and_4_and_the_numbers(make, results: Path, tmp_path: Path) -> None:
@@ -140,7 +206,7 @@ def test_the_page_shows_figures_3_and_4_and_the_numbers(make, results: Path, tmp
 
 
 def test_a_panel_of_curves_is_well_formed(store: Store) -> None:
-    means = mean_curves(curve_points(read_domain(store.folder)))
+    means = mean_curves(curve_points(DrawnCurves.of(read_domain(store.folder))))
     drawing = figures.pruning_curves(means, "curve", "a<b", "f/3")
     words = [node.text for node in ElementTree.fromstring(drawing.file).iter("{http://www.w3.org/2000/svg}text")]
     assert {"importance", "importance, reversed", "random", "a<b", "heads removed (%)"} <= set(words)
