@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig
 
-from study.config import compose, groups, options
+from study.config import SCHEMAS, compose, groups, options
 
 LAUNCHER = "hydra.launcher."
 
@@ -28,6 +28,13 @@ def nearest_names(error: Exception) -> str:
         return message
     if wrong.startswith(LAUNCHER):
         return f"{message}\nAllowed after {LAUNCHER} are {', '.join(sorted(_launcher_fields()))}"
+    has_it = _elsewhere(wrong)
+    if has_it:
+        group, option = wrong.split(".")
+        return (
+            f"{message}\n{option} is an option of {' and '.join(has_it)}, of another {group} than this one. "
+            f"In a sweep over {group}s, options that not all have stand in an experiment's params"
+        )
     group, _, name = wrong.rpartition("/")
     allowed = options(group) if group else [*groups(), *_keys(compose())]
     near = difflib.get_close_matches(name if group else wrong, list(allowed), n=3, cutoff=0.5)
@@ -48,6 +55,12 @@ def _launcher_fields() -> set[str]:
     store = ConfigStore.instance()
     schemas = (store.load(f"schema/launcher/{name}").node for name in store.list("schema/launcher"))
     return {key for schema in schemas for key in _keys(schema) if key != "_target_"}
+
+
+def _elsewhere(name: str) -> list[str]:
+    """The schemas of a config group that have the option `group.option`, which the one composed has not."""
+    group, _, option = name.partition(".")
+    return [kind for kind, schema in SCHEMAS.get(group, {}).items() if option in schema.__dataclass_fields__]
 
 
 def _keys(config: DictConfig, prefix: str = "") -> Iterator[str]:

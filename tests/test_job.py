@@ -129,6 +129,7 @@ def test_an_unexpected_base_score_stops_the_sweep(place: Path) -> None:
         (["model=bert_mnl"], "Did you mean bert_mnli"),
         (["measure=ablatoin"], "Did you mean ablation"),
         (["modle=toy_classifier"], "Did you mean model"),
+        (["measure.order=random"], "order is an option of pruning, of another measure"),
         (["model.max_lenght=3"], "Did you mean model.max_length"),
         (["data=toy_news"], "model 'model' does classification, data 'toy_news' is for translation"),
         (["device=gpu"], "device 'gpu': expected auto, cpu"),

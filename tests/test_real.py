@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from analysis import DomainEffects, correlate
+from analysis.areas import contrasts, curve_summary
 from analysis.read import read_results
 from study.config import compose, to_study
 from study.job import StudyTask, open_evaluator
@@ -68,3 +69,17 @@ def test_ablation_of_a_real_model_ends_in_a_correlation(real: Path, tmp_path: Pa
     found = correlate(domains).correlation.row(0, named=True)
     assert found["heads"] == 72
     assert -1.0 <= found["pearson"] <= 1.0
+
+
+def test_heads_of_little_importance_elsewhere_can_go_and_those_of_much_cannot(real: Path, tmp_path: Path) -> None:
+    """Importance on a part of train; curves on MNLI matched in that order and in reverse, compared in pairs."""
+    StudyTask()(compose(*minilm(real, tmp_path, "mnli/train_sample.tsv", "data.limit=200", "measure=importance")))
+    order = ["measure=pruning", "measure.order_data=train_sample", "data.limit=100"]
+    for reverse in ("false", "true"):
+        StudyTask()(compose(*minilm(real, tmp_path, "mnli/dev_matched.tsv", *order, f"measure.reverse={reverse}")))
+    domain = next(domain for domain in read_results(tmp_path).domains if domain.data == "dev_matched")
+    drawn = DrawnCurves.of(domain)
+    (row,) = contrasts(drawn).iter_rows(named=True)
+    assert row["low"] > 0, "the mean score along the curve is higher, beyond the noise of 100 examples"
+    shares = dict(curve_summary(drawn, within=5.0).select("curve", "share").iter_rows())
+    assert shares["importance (from train_sample)"] > shares["importance, reversed (from train_sample)"]
