@@ -8,6 +8,7 @@ import pytest
 
 from analysis import DomainEffects, correlate
 from analysis.areas import contrasts, curve_summary
+from analysis.curves import DrawnCurves
 from analysis.read import read_results
 from study.config import compose, to_study
 from study.job import StudyTask, open_evaluator
