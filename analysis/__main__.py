@@ -22,7 +22,7 @@ from analysis.multiplicity import Correction
 from analysis.read import Selection, read_results
 from analysis.report import write_report
 from analysis.significance import PairedTest
-from analysis.terminal import correlation_table, plain_table
+from analysis.terminal import correlation_table, curve_table, plain_table
 from analysis.words import score, signed
 from study.errors import StudyError
 from study.statistics import MetricName
@@ -61,6 +61,9 @@ def report(options: argparse.Namespace) -> None:
         correlations = analysis.correlation.filter(subject_id=subject_id)
         if correlations.height:
             console.print(correlation_table(correlations))
+        curves = analysis.curves.filter(subject_id=subject_id)
+        if curves.height:
+            console.print(curve_table(curves))
     if analysis.sliced is not None:
         for own in analysis.sliced.correlation.partition_by("subject_id", maintain_order=True):
             console.print(correlation_table(own))

@@ -1,4 +1,4 @@
-"""Correlations on the terminal: a row for every pair of domains, and a matrix where there are many."""
+"""Correlations and pruning curves on the terminal; correlations of many domains are a matrix."""
 
 from typing import Any
 
@@ -8,6 +8,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from analysis.correlation import ALL_KINDS
+from analysis.words import KIND_LABELS
 
 MOST_PAIRS = 6
 """Of a subject (four domains) that stand below each other; more are a matrix."""
@@ -26,6 +27,27 @@ def correlation_table(correlations: pl.DataFrame) -> Table:
     """The correlations of one subject; a matrix of r where there are more than `MOST_PAIRS` pairs."""
     overall = correlations.filter(pl.col("kind") == ALL_KINDS)
     return _matrix(overall) if overall.height > MOST_PAIRS else _rows(correlations)
+
+
+def curve_table(curves: pl.DataFrame) -> Table:
+    """What each pruning curve of one subject comes to: mean score along it and the share of heads that can go."""
+    within = f"heads that go for {curves['within'][0]:g}"
+    table = plain_table("Pruning curves", "domain", "heads", "curves", "mean score", within)
+    table.columns[3].no_wrap = table.columns[4].no_wrap = True
+    table.add_column("order", overflow="fold")
+    for row in curves.rows(named=True):
+        area = f"{row['area']:.2f} [{row['area_low']:.2f}, {row['area_high']:.2f}]"
+        share = f"{row['share']:.0%} [{row['share_low']:.0%}, {row['share_high']:.0%}]"
+        cells = (
+            row["domain"],
+            KIND_LABELS.get(row["kinds"], row["kinds"]),
+            str(row["curves"]),
+            area,
+            share,
+            row["curve"],
+        )
+        table.add_row(*map(escape, cells))
+    return table
 
 
 def _rows(correlations: pl.DataFrame) -> Table:

@@ -1,5 +1,6 @@
 """Pruning curves from results made by hand: every point, area and share is known."""
 
+import io
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -8,12 +9,14 @@ from xml.etree import ElementTree
 import numpy as np
 import pytest
 from made_results import CLASSIFIER, TRANSLATOR
+from rich.console import Console
 
 from analysis import analyse, figures, read_results, write_report
 from analysis.areas import contrasts, curve_summary
 from analysis.curves import DrawnCurves, curve_points, in_words, mean_curves
 from analysis.inference import Inference
 from analysis.read import Domain, read_domain
+from analysis.terminal import curve_table
 from study.curves import Curve, write_curve
 from study.heads import mask_key
 from study.orders import Steps, counts, curve_masks
@@ -211,3 +214,14 @@ def test_a_panel_of_curves_is_well_formed(store: Store) -> None:
     words = [node.text for node in ElementTree.fromstring(drawing.file).iter("{http://www.w3.org/2000/svg}text")]
     assert {"importance", "importance, reversed", "random", "a<b", "heads removed (%)"} <= set(words)
     assert figures.pruning_curves(means, "curve", "a<b", "f/3").svg == drawing.svg
+
+
+def test_the_terminal_shows_a_row_for_each_order(store: Store) -> None:
+    curves = curve_summary(DrawnCurves.of(read_domain(store.folder)), within=10.0)
+    console = Console(width=150, record=True, file=io.StringIO())
+    console.print(curve_table(curves))
+    text = console.export_text()
+    for row in curves.iter_rows(named=True):
+        assert row["curve"] in text
+        assert f"{row['area']:.2f} [{row['area_low']:.2f}, {row['area_high']:.2f}]" in text
+    assert "heads that go for 10" in text
