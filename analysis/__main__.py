@@ -4,7 +4,7 @@ import argparse
 import logging
 import sys
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
 
 from rich.console import Console
@@ -49,12 +49,39 @@ def main(arguments: Sequence[str] | None = None) -> int:
     return 0
 
 
+def analysed(options: argparse.Namespace) -> Analysis:
+    """The analysis that the options ask for."""
+    selection = Selection(options.model, options.data, options.metric, options.limit)
+    results = read_results(options.results, selection)
+    return analyse(results, _inference(options), within=options.within, by=options.by, splits=options.splits)
+
+
+def _inference(options: argparse.Namespace) -> Inference:
+    return Inference(**{field.name: getattr(options, field.name) for field in fields(Inference)})
+
+
+def push(options: argparse.Namespace) -> None:
+    """Analyse a results folder and fill W&B with all of it."""
+    from analysis.tracking.commands import push_results  # wandb takes a second to import
+
+    inference = {name: str(value) for name, value in asdict(_inference(options)).items()}
+    print(
+        push_results(
+            analysed(options), options.wandb, inference=inference, weights=options.weights, offline=options.offline
+        )
+    )
+
+
+def fetch(options: argparse.Namespace) -> None:
+    """Bring what others have pushed into a results folder."""
+    from analysis.tracking.commands import fetch_results
+
+    print(fetch_results(options.place, options.results))
+
+
 def report(options: argparse.Namespace) -> None:
     """Analyse a results folder, print the summary, write the page; its path is the last line."""
-    selection = Selection(options.model, options.data, options.metric, options.limit)
-    inference = Inference(**{field.name: getattr(options, field.name) for field in fields(Inference)})
-    results = read_results(options.results, selection)
-    analysis = analyse(results, inference, within=options.within, by=options.by, splits=options.splits)
+    analysis = analysed(options)
     console = Console()
     for subject_id in analysis.results.subjects:
         console.print(summary_table(analysis, subject_id))
@@ -99,14 +126,37 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
         "import", help="tables of effects or importances made elsewhere", description=command.__doc__
     )
     command.add_command(imported, _positive)
+    _add_push(commands.add_parser("push", help="fill Weights & Biases from a results folder, as often as one likes"))
+    _add_fetch(commands.add_parser("fetch", help="bring outcomes from Weights & Biases into a results folder"))
     if not arguments or arguments[0] not in (*commands.choices, "-h", "--help"):
         arguments = [DEFAULT_COMMAND, *arguments]
     return parser.parse_args(arguments)
 
 
 def _add_report(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("results", nargs="?", type=Path, default=Path("results"), help="results folder (results)")
+    _add_results(parser)
     parser.add_argument("--out", type=Path, help="where to write (RESULTS/analysis)")
+    parser.add_argument("--pdf", action="store_true", help="write every figure as PDF too, for a paper")
+    parser.set_defaults(run=report)
+
+
+def _add_push(parser: argparse.ArgumentParser) -> None:
+    _add_results(parser)
+    parser.add_argument("--wandb", required=True, metavar="ENTITY/PROJECT", help="where to")
+    parser.add_argument("--weights", action="store_true", help="send the folders of the models as well")
+    parser.add_argument("--offline", action="store_true", help="leave it for `wandb sync`; so without a key")
+    parser.set_defaults(run=push)
+
+
+def _add_fetch(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("place", metavar="ENTITY/PROJECT", help="where from")
+    parser.add_argument("results", nargs="?", type=Path, default=Path("results"), help="results folder (results)")
+    parser.set_defaults(run=fetch)
+
+
+def _add_results(parser: argparse.ArgumentParser) -> None:
+    """What is analysed, and how."""
+    parser.add_argument("results", nargs="?", type=Path, default=Path("results"), help="results folder (results)")
     parser.add_argument("--model", action="append", default=[], metavar="NAME", help="only this model; repeatable")
     parser.add_argument("--data", action="append", default=[], metavar="NAME", help="only this data set; repeatable")
     parser.add_argument(
@@ -128,9 +178,7 @@ def _add_report(parser: argparse.ArgumentParser) -> None:
         metavar="N",
         help=f"into halves, for the noise ceiling of correlations ({CorrelationOptions.splits})",
     )
-    parser.add_argument("--pdf", action="store_true", help="write every figure as PDF too, for a paper")
     _add_inference(parser)
-    parser.set_defaults(run=report)
 
 
 def _add_inference(parser: argparse.ArgumentParser) -> None:

@@ -16,8 +16,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from urllib.parse import unquote
 
+from stand_in_reads import Reads, fragment, hexadecimal, project, resumed
+
 KEY = "planted" * 6
-ENTITY = "lab"
 
 
 @dataclass
@@ -58,7 +59,7 @@ class Artifact:
     manifest: dict[str, Any] = field(default_factory=dict)
 
 
-class StandIn:
+class StandIn(Reads):
     """The server's memory, and how it behaves.
 
     Attributes:
@@ -87,33 +88,31 @@ class StandIn:
             self.unknown.append(f"{name} {json.dumps(variables)[:300]}\n{query}")
             return {}
         with self.lock:
-            return answer(variables)
-
-    # -- who asks --
-
-    def _viewer(self, _: dict[str, Any]) -> dict[str, Any]:
-        viewer = {"id": "u1", "entity": ENTITY, "username": ENTITY, "name": ENTITY, "email": "", "flags": "{}"}
-        return {"viewer": {**viewer, "admin": False, "deletedAt": None, "apiKeys": None, "teams": {"edges": []}}}
-
-    _get_viewer = _viewer
-
-    def _server_features_query(self, _: dict[str, Any]) -> dict[str, Any]:
-        return {"serverInfo": {"features": []}}
+            try:
+                return answer(variables)
+            except Exception as error:
+                self.unknown.append(f"{name} {json.dumps(variables)[:300]}: {error!r}")
+                raise
 
     # -- runs --
 
     def _run_resume_status(self, given: dict[str, Any]) -> dict[str, Any]:
         run = self.runs.get(given["name"])
-        return {"model": {**_project(given["project"]), "bucket": None if run is None else _resumed(run)}}
+        return {"model": {**project(given["project"]), "bucket": None if run is None else resumed(run)}}
 
     def _upsert_bucket(self, given: dict[str, Any]) -> dict[str, Any]:
-        new = given["name"] not in self.runs
-        run = self.runs.setdefault(given["name"], Run(given["name"], given["project"] or ""))
-        run.name, run.group = given["displayName"] or run.name, given["groupName"] or run.group
-        run.job_type, run.tags = given["jobType"] or run.job_type, given["tags"] or run.tags
-        if given["config"]:
+        """From a run, which gives its name, or from the public API, which gives its id."""
+        id_ = given.get("name") or given["id"].removeprefix("r-")
+        new = id_ not in self.runs
+        run = self.runs.setdefault(id_, Run(id_, given.get("project") or ""))
+        run.name, run.group = given.get("displayName") or run.name, given.get("groupName") or run.group
+        run.job_type, run.tags = given.get("jobType") or run.job_type, given.get("tags") or run.tags
+        if given.get("summaryMetrics"):
+            run.summary = json.loads(given["summaryMetrics"])
+        if given.get("config"):
             run.config = {name: entry["value"] for name, entry in json.loads(given["config"]).items()}
-        return {"upsertBucket": {"bucket": {**_named(run), "historyLineCount": len(run.history)}, "inserted": new}}
+        bucket = {**fragment(run), "historyLineCount": len(run.history)}
+        return {"upsertBucket": {"bucket": bucket, "inserted": new}}
 
     def _create_run_files(self, given: dict[str, Any]) -> dict[str, Any]:
         files = [{"name": name, "uploadUrl": f"{self.url}/run/{given['run']}/{name}"} for name in given["files"]]
@@ -168,7 +167,7 @@ class StandIn:
     def _create_artifact_files(self, given: dict[str, Any]) -> dict[str, Any]:
         edges = []
         for file in given["input"]["artifactFiles"]:
-            place = f"blob/{base64.b64decode(file['md5']).hex()}"
+            place = f"blob/{hexadecimal(file['md5'])}"
             known = {"uploadHeaders": [], "uploadMultipartUrls": None, "artifact": {"id": file["artifactID"]}}
             # null where the bytes are here already: that is how the server says that nothing need be sent
             url = None if place in self.blobs else f"{self.url}/{place}"
@@ -181,11 +180,8 @@ class StandIn:
         return {"commitArtifact": {"artifact": {"id": made.id, "digest": made.digest}}}
 
     def _use_artifact(self, given: dict[str, Any]) -> dict[str, Any]:
-        self.used.append((given["runName"], given["artifactID"]))
-        return {"useArtifact": {"artifact": {"id": given["artifactID"], "digest": "", "description": "", "state": ""}}}
-
-    def _versions(self, collection: str) -> list[Artifact]:
-        return [made for made in self.artifacts.values() if made.collection == collection]
+        self.used.append((given["input"]["runName"], given["input"]["artifactID"]))
+        return {"useArtifact": {"artifact": {"id": given["input"]["artifactID"]}}}
 
     # -- requests --
 
@@ -200,8 +196,13 @@ class StandIn:
             elif command == "PUT":
                 self.put(path, body)
             elif command == "GET":
-                return self.blobs[path.strip("/")]
+                return self.get(path.strip("/"))
         return {}
+
+    def get(self, path: str) -> Any:
+        """What was uploaded."""
+        kind, _, rest = path.partition("/")
+        return self.artifacts[rest].manifest if kind == "manifest" else self.blobs[path]
 
     def put(self, path: str, body: bytes) -> None:
         """Take in an upload."""
@@ -215,24 +216,6 @@ class StandIn:
         elif kind == "run":
             run, _, name = rest.partition("/")
             self.runs[run].files[name] = body
-
-
-def _project(name: str) -> dict[str, Any]:
-    return {"id": "p1", "internalId": "p1", "name": name, "entity": {"id": "e1", "name": ENTITY}}
-
-
-def _named(run: Run) -> dict[str, Any]:
-    config = json.dumps({name: {"value": value} for name, value in run.config.items()})
-    named = {"id": f"r-{run.id}", "name": run.id, "displayName": run.name, "description": "", "config": config}
-    return {**named, "sweepName": None, "project": _project(run.project)}
-
-
-def _resumed(run: Run) -> dict[str, Any]:
-    last = json.dumps(run.history[max(run.history)]) if run.history else "{}"
-    counts = {"historyLineCount": len(run.history), "logLineCount": 0, "eventsLineCount": 0}
-    tails = {"historyTail": json.dumps([last] if run.history else []), "eventsTail": "[]"}
-    about = {"tags": run.tags, "notes": None, "wandbConfig": '{"t": 1}', "summaryMetrics": json.dumps(run.summary)}
-    return {**_named(run), **counts, **tails, **about}
 
 
 class _Handler(BaseHTTPRequestHandler):

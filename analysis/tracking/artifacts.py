@@ -1,0 +1,98 @@
+"""Artifacts: files under a name, with the sha256 of each, so that equal content is known as such anywhere.
+
+model, data --> outcomes --> effects --> report
+"""
+
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import wandb
+
+from study.curves import FOLDER as CURVES
+from study.files import file_digest
+from study.setting import SETTING_FILE, read_setting, short_hash
+from study.store import EXAMPLES_FILE, every_part
+from study.tracking.run import FOLDER as RUNS
+
+OUTCOMES = "outcomes"
+LONGEST = 100
+
+
+@dataclass(frozen=True)
+class Content:
+    """What an artifact holds.
+
+    Attributes:
+        type: `model`, `data`, `outcomes`, `effects` or `report`.
+        names: what it is of; with the type, they make its name.
+        files: on this machine, by their name in the artifact.
+        about: more to know of it, as JSON values.
+    """
+
+    type: str
+    names: tuple[str, ...]
+    files: Mapping[str, Path]
+    about: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def name(self) -> str:
+        """Of letters, digits and . _ - alone, as W&B wants it."""
+        readable, last = "-".join(self.names[:-1]), self.names[-1]
+        return re.sub(r"[^A-Za-z0-9_.-]+", "-", f"{self.type}-{readable}"[:LONGEST]) + f"-{last}"
+
+    @cached_property
+    def hashes(self) -> dict[str, str]:
+        """sha256 of every file."""
+        return {name: file_digest(path) for name, path in sorted(self.files.items())}
+
+    @cached_property
+    def digest(self) -> str:
+        """Of all files and their names."""
+        return short_hash(self.hashes)
+
+    def artifact(self) -> wandb.Artifact:
+        """For W&B, which sends no file and makes no version where this content is known there."""
+        known = {"content": self.digest, "files": self.hashes, **self.about}
+        made = wandb.Artifact(self.name, self.type, metadata=known)
+        for name, path in self.files.items():
+            made.add_file(str(path), name=name, policy="immutable")
+        return made
+
+
+def outcomes_of(folder: Path) -> Content:
+    """All that is stored of a setting: rows, examples, curves and runs."""
+    kept = [folder / SETTING_FILE, folder / EXAMPLES_FILE, *every_part(folder)]
+    kept += [path for part in (CURVES, RUNS) for path in (folder / part).glob("*.json")]
+    names = {str(path.relative_to(folder)): path for path in kept if path.is_file()}
+    setting = read_setting(folder)
+    about = {"setting": setting["id"], "model": setting["model"], "data": setting["data"]}
+    return Content(OUTCOMES, (setting["model"], setting["data"], setting["id"]), names, about)
+
+
+def data_of(folder: Path) -> Content:
+    """The examples of a setting."""
+    setting = read_setting(folder)
+    digest = short_hash(setting["identity"]["examples"])
+    return Content("data", (setting["data"], digest), {EXAMPLES_FILE: folder / EXAMPLES_FILE})
+
+
+def model_of(folder: Path, weights: Path | None, drafts: Path) -> Content:
+    """The subject of a setting: what identifies it, and its files where they are to be sent.
+
+    Args:
+        folder: of the setting.
+        weights: folder of the model; None: its identity alone.
+        drafts: folder to write to.
+    """
+    setting = read_setting(folder)
+    known = {"subject": setting["subject_id"], "identity": setting["identity"]["subject"]}
+    path = drafts / f"{setting['subject_id']}.json"
+    path.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    files = {} if weights is None else {str(p.relative_to(weights)): p for p in sorted(weights.rglob("*"))}
+    files = {name: p for name, p in files.items() if p.is_file()}
+    return Content("model", (setting["model"], setting["subject_id"]), {"subject.json": path, **files})

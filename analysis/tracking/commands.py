@@ -1,0 +1,48 @@
+"""`python -m analysis push`, `fetch` and `report --wandb`: what they do, and what they say at the end."""
+
+import tempfile
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from analysis.compute import Analysis
+from analysis.tracking.fetch import fetch
+from analysis.tracking.place import Place
+from analysis.tracking.planned import Options, planned
+from analysis.tracking.push import OFFLINE, push
+
+
+def push_results(
+    analysis: Analysis, place: str, *, inference: Mapping[str, Any], weights: bool = False, offline: bool = False
+) -> str:
+    """Fill W&B from a results folder; what was done, in words.
+
+    Args:
+        analysis: of the folder.
+        place: ENTITY/PROJECT.
+        inference: how its intervals and p values were made.
+        weights: send the folders of the models as well.
+        offline: leave it in the results folder for `wandb sync`, also where a key is found.
+
+    Raises:
+        StudyError: in words.
+    """
+    where, results = Place.parse(place), analysis.results.folder
+    with tempfile.TemporaryDirectory(prefix="push-") as drafts:
+        options = Options(Path(drafts), weights=weights, inference=inference)
+        done = push(planned(analysis, options), where, results, offline=offline)
+    if done.offline:
+        return (
+            f"{done.sent} runs left for W&B: `wandb sync --yes {results / OFFLINE / 'wandb'}/offline-run-*` sends them"
+        )
+    return f"W&B ({where}): {done.sent} runs sent, {done.unchanged} were there already"
+
+
+def fetch_results(place: str, results: Path) -> str:
+    """Bring what was pushed into a results folder; what was done, in words.
+
+    Raises:
+        StudyError: in words.
+    """
+    done = fetch(Place.parse(place), results)
+    return f"{results}: {done.written} files of {done.settings} settings fetched, {done.known} were here already"

@@ -1,0 +1,128 @@
+"""Fetch: bring the outcomes that others have pushed into a results folder, each file verified by its sha256.
+
+Every version of a setting is taken, as labs that share a setting push the parts that each has computed; a file that is
+here already is not fetched again, and stands as it is: what is added must agree with it.
+"""
+
+import re
+import tempfile
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import wandb
+
+from analysis.tracking.artifacts import OUTCOMES
+from analysis.tracking.place import Place, PlaceError
+from study.errors import InputError
+from study.files import file_digest, whole_file
+from study.setting import SETTING_FILE, differences, read_setting, short_hash
+from study.store import read_parts, tolerance
+
+FILE = re.compile(r"(?:curves/|runs/)?[\w-][\w.-]*\.(?:json|parquet)")
+NAME = re.compile(r"[\w+-][\w.+-]*")
+
+
+@dataclass(frozen=True)
+class Fetched:
+    """What a fetch has done: settings that something was fetched of, files written, files that were here already."""
+
+    settings: int
+    written: int
+    known: int
+
+
+def fetch(place: Place, results: Path) -> Fetched:
+    """Bring all outcomes of a project into a results folder.
+
+    Raises:
+        PlaceError: when W&B refuses or is not there, or a file is not what its hash says: nothing of it is kept.
+        StoreError: when fetched rows contradict those that are here; names the files.
+    """
+    _made(results)
+    settings, written, known = set[str](), 0, 0
+    for version in _versions(place):
+        about = _about(version.metadata, version.name)
+        folder = results / about["model"] / about["data"] / about["setting"]
+        missing = [name for name in about["files"] if not (folder / name).is_file()]
+        known += len(about["files"]) - len(missing)
+        if missing:
+            with tempfile.TemporaryDirectory(dir=results, prefix=".fetch-") as draft:
+                with place.in_words():
+                    version.download(root=draft, skip_cache=True)
+                _verify(Path(draft), about, version.name)
+                written += _adopt(Path(draft), folder, missing)
+            settings.add(about["setting"])
+            _agree(folder)
+    return Fetched(len(settings), written, known)
+
+
+def _versions(place: Place) -> Iterator[wandb.Artifact]:
+    """Every version of every setting's outcomes, the oldest first."""
+    with place.in_words():
+        collections = list(place.api.artifact_type(OUTCOMES, str(place)).collections())
+        for collection in collections:
+            yield from reversed(list(collection.artifacts()))
+
+
+def _about(about: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+    """The metadata of a version, whose names become paths here.
+
+    Raises:
+        PlaceError: when it is not ours.
+    """
+    try:
+        names = [about["model"], about["data"], about["setting"]]
+        files: Mapping[str, str] = about["files"]
+        good = all(map(NAME.fullmatch, names)) and all(map(FILE.fullmatch, files))
+    except (KeyError, TypeError) as error:
+        raise PlaceError(f"artifact {name} says nothing of its setting: it was not made by a push") from error
+    if not good or SETTING_FILE not in files:
+        raise PlaceError(f"artifact {name} names files that no push sends: {', '.join([*names, *files])}")
+    return about
+
+
+def _verify(draft: Path, about: Mapping[str, Any], name: str) -> None:
+    """Every file is what its hash says, and the setting is the one that its id says.
+
+    Raises:
+        PlaceError: otherwise.
+    """
+    found = {str(path.relative_to(draft)): file_digest(path) for path in draft.rglob("*") if path.is_file()}
+    wrong = sorted(file for file in {*found, *about["files"]} if found.get(file) != about["files"].get(file))
+    if wrong:
+        raise PlaceError(f"artifact {name} is not what was pushed: {', '.join(wrong)} differ from their hashes")
+    setting = read_setting(draft)
+    if short_hash(setting["identity"]) != about["setting"] or setting["id"] != about["setting"]:
+        raise PlaceError(f"artifact {name}: its setting is not the one of its id {about['setting']}")
+
+
+def _adopt(draft: Path, folder: Path, missing: list[str]) -> int:
+    """Copy what is not here; how many files."""
+    if (folder / SETTING_FILE).is_file():
+        unlike = differences(read_setting(draft)["identity"], read_setting(folder)["identity"])
+        if unlike:
+            raise PlaceError("\n  ".join([f"{folder} holds another setting than what was fetched:", *unlike]))
+    for name in sorted(missing, key=lambda name: name == SETTING_FILE):  # it says that the folder is a setting: last
+        with whole_file(folder / name) as copy:
+            copy.write_bytes((draft / name).read_bytes())
+    return len(missing)
+
+
+def _agree(folder: Path) -> None:
+    """Rows that were computed twice agree.
+
+    Raises:
+        StoreError: names the parts that do not.
+    """
+    precision = str(read_setting(folder)["identity"]["subject"].get("precision", "float32"))
+    read_parts(folder, within=tolerance(precision))
+
+
+def _made(folder: Path) -> Path:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise InputError(f"cannot write to {folder}: {error.strerror or error}") from error
+    return folder

@@ -1,0 +1,155 @@
+"""What is to be in W&B, made from a results folder alone: the runs of its jobs, of its effects and of its report."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from analysis.compute import Analysis
+from analysis.curves import curve_points
+from analysis.effects import strongest
+from analysis.page import subject_views
+from analysis.read import Domain
+from analysis.report import write_report
+from analysis.tables import write
+from analysis.tracking.artifacts import Content, data_of, model_of, outcomes_of
+from analysis.tracking.shown import images, shown_effects, shown_importance, tables_and_charts
+from study.setting import short_hash
+from study.tracking.history import History, Point
+from study.tracking.run import Run, read_runs
+
+
+@dataclass(frozen=True)
+class Planned:
+    """One run of W&B, and all that it is to hold.
+
+    Attributes:
+        run: what it is.
+        points: of its history.
+        uses: artifacts that it was made from.
+        logs: artifacts that it made.
+        shows: makes its tables, charts and images; called only when they are sent.
+        shown: hash of what these are made of.
+    """
+
+    run: Run
+    points: Sequence[Point] = ()
+    uses: tuple[Content, ...] = ()
+    logs: tuple[Content, ...] = ()
+    shows: Callable[[], Mapping[str, Any]] = dict
+    shown: str = ""
+
+    @property
+    def id(self) -> str:
+        """In W&B."""
+        return self.run.sweep_id or self.run.id
+
+    @cached_property
+    def digest(self) -> str:
+        """Of all that it is to hold."""
+        contents = [content.digest for content in (*self.uses, *self.logs)]
+        return short_hash([asdict(self.run), [asdict(point) for point in self.points], contents, self.shown])
+
+
+@dataclass(frozen=True)
+class Options:
+    """How to fill W&B.
+
+    Attributes:
+        drafts: folder for files that are made to be sent.
+        weights: send the folders of the models as well, where they are on this machine.
+        inference: how intervals and p values were made, as JSON values.
+    """
+
+    drafts: Path
+    weights: bool = False
+    inference: Mapping[str, Any] = field(default_factory=dict)
+
+
+def planned(analysis: Analysis, options: Options) -> Iterator[Planned]:
+    """Every run that a results folder comes to; each artifact before those that are made from it."""
+    effects = []
+    for domain in analysis.results.domains:
+        folder = analysis.results.folder / domain.model / domain.data / domain.setting_id
+        yield from _jobs(folder, options)
+        one = _effects(domain, folder, analysis, options)
+        effects += one.logs
+        yield one
+    yield _report(analysis, tuple(effects), options)
+
+
+def _jobs(folder: Path, options: Options) -> Iterator[Planned]:
+    """The jobs of a setting; all of them have made its outcomes."""
+    runs = read_runs(folder)
+    outcomes, data = outcomes_of(folder), data_of(folder)
+    for run in runs:
+        weights = _weights(run) if options.weights else None
+        yield Planned(
+            run,
+            History(folder, run.id, run.examples).fresh(),
+            uses=(model_of(folder, weights, options.drafts), data),
+            logs=(outcomes,),
+        )
+
+
+def _weights(run: Run) -> Path | None:
+    """The folder of a run's model; None where it is not on this machine."""
+    path = run.config.get("model", {}).get("path")
+    return Path(path) if path and Path(path).is_dir() else None
+
+
+def _effects(domain: Domain, folder: Path, analysis: Analysis, options: Options) -> Planned:
+    mine = pl.col("setting_id") == domain.setting_id
+    effects = analysis.effects.filter(mine)
+    tables = {"effects": shown_effects(effects), "curves": curve_points(domain), "importance": shown_importance(domain)}
+    place = options.drafts / domain.setting_id
+    for name, frame in tables.items():
+        write(frame, place, name)
+    files = {path.name: path for path in sorted(place.iterdir())}
+    made = Content("effects", (domain.model, domain.data, domain.setting_id), files)
+    strong = next(iter(strongest(effects).rows(named=True)), None)
+    base = analysis.base.filter(mine).row(0, named=True)
+    head = {} if strong is None else {"strongest": "{kind}.{layer}.{head}".format(**strong), "effect": strong["effect"]}
+    run = Run(
+        id=short_hash(["effects", domain.setting_id]),
+        setting_id=domain.setting_id,
+        model=domain.model,
+        data=domain.data,
+        measure="effects",
+        examples=base["n"],
+        config={"inference": dict(options.inference), "signature": domain.signature},
+        summary={"base": base["base_score"], "unit": domain.metric.unit, "masks": base["masks"], **head},
+    )
+    return Planned(
+        run,
+        uses=(outcomes_of(folder),),
+        logs=(made,),
+        shows=lambda: tables_and_charts(tables),
+        shown=made.digest,
+    )
+
+
+def _report(analysis: Analysis, effects: tuple[Content, ...], options: Options) -> Planned:
+    """The page, its tables and its figures, which were made from the effects of every setting."""
+    place = options.drafts / "report"
+    write_report(analysis, place)
+    files = {str(path.relative_to(place)): path for path in sorted(place.rglob("*")) if path.is_file()}
+    subjects = sorted(analysis.results.subjects)
+    names = sorted({domain.model for domain in analysis.results.domains})
+    made = Content("report", (*names, short_hash(subjects)), files)
+    domains = sorted({domain.data for domain in analysis.results.domains})
+    run = Run(
+        id=short_hash(["report", subjects]),
+        setting_id="",
+        model=", ".join(names),
+        data=", ".join(domains),
+        measure="report",
+        examples=sum(domain.examples.height for domain in analysis.results.domains),
+        config={"subjects": subjects},
+    )
+    views = subject_views(analysis)
+    drawings = [drawing for view in views for drawing in view.drawings]
+    return Planned(run, uses=effects, logs=(made,), shows=lambda: images(drawings), shown=made.digest)

@@ -1,0 +1,109 @@
+"""What W&B shows of numbers: tables of at most 10,000 rows, charts made of them, figures as images."""
+
+import io
+import logging
+from collections.abc import Sequence
+from typing import Any
+
+import polars as pl
+import wandb
+from PIL import Image
+
+from analysis.effects import Measure, of_measure
+from analysis.figures import Drawing
+from analysis.read import Domain
+from study.importance import Estimator, importance
+
+log = logging.getLogger(__name__)
+
+MOST_ROWS = 10_000
+"""Of a table in W&B, by its own rules."""
+
+DOTS_PER_INCH = 150
+
+ADDRESS = ("head", "kind", "layer", "index")
+
+
+def shown_effects(effects: pl.DataFrame) -> pl.DataFrame:
+    """Effects as W&B shows them: the address as one name in front, then every number."""
+    index = pl.col("head").cast(pl.String).fill_null("all")
+    address = pl.concat_str(pl.col("kind"), pl.col("layer").cast(pl.String), index, separator=".")
+    names = effects.select("measure", head=address, kind="kind", layer="layer", index="head")
+    unlike = {"measure", "head", "kind", "layer", "subject", "subject_id", "domain", "setting_id"}
+    return names.hstack(effects.select(name for name in effects.columns if name not in unlike))
+
+
+def shown_importance(domain: Domain) -> pl.DataFrame:
+    """Importance of every head by each estimator and loss; no rows where it was not measured.
+
+    Returns:
+        Columns of the address; loss, estimator, importance (as published with the estimator).
+    """
+    full = "1" * len(domain.layout)
+    parts = [
+        pl.DataFrame(
+            {
+                "head": list(map(str, domain.layout.heads)),
+                "kind": [str(head.kind) for head in domain.layout.heads],
+                "layer": [head.layer for head in domain.layout.heads],
+                "index": [head.index for head in domain.layout.heads],
+                "loss": str(loss),
+                "estimator": str(estimator),
+                "importance": importance(rows.filter(pl.col("mask") == full), domain.layout, estimator),
+            }
+        )
+        for loss, rows in domain.gradients.items()
+        if rows.height
+        for estimator in Estimator
+    ]
+    schema = [*ADDRESS, "loss", "estimator", "importance"]
+    return pl.concat(parts) if parts else pl.DataFrame(schema=dict.fromkeys(schema, pl.String))
+
+
+def table(frame: pl.DataFrame, name: str) -> wandb.Table:
+    """For W&B; what is too long is cut, and a line says so."""
+    if frame.height > MOST_ROWS:
+        log.warning(
+            "table %s has %s rows: W&B is shown the first %s, the artifact beside it has all",
+            name,
+            f"{frame.height:,}",
+            f"{MOST_ROWS:,}",
+        )
+    return wandb.Table(columns=[*frame.columns], data=[list(row) for row in frame.head(MOST_ROWS).rows()])
+
+
+def tables_and_charts(tables: dict[str, pl.DataFrame]) -> dict[str, Any]:
+    """The tables that have rows, by name, and the charts that can be drawn of them.
+
+    Args:
+        tables: `effects`, `curves`, `importance`, as `shown_effects`, `curve_points` and `shown_importance` give them.
+    """
+    shown: dict[str, Any] = {name: table(frame, name) for name, frame in tables.items() if frame.height}
+    one_off = of_measure(tables["effects"], Measure.ABLATION)
+    if one_off.height:
+        bars = table(one_off.select("head", "effect"), "effects of single heads")
+        shown["charts/effects"] = wandb.plot.bar(bars, "head", "effect", title=f"Effect of one head ({_unit(one_off)})")
+    if tables["curves"].height:
+        lines = table(tables["curves"].select("share", "score", "curve"), "pruning curves")
+        shown["charts/curves"] = wandb.plot.line(lines, "share", "score", stroke="curve", title="Heads removed")
+    if tables["importance"].height:
+        bars = table(
+            tables["importance"].filter(estimator=str(Estimator.paper)).select("head", "importance"), "importance"
+        )
+        shown["charts/importance"] = wandb.plot.bar(bars, "head", "importance", title="Importance")
+    return shown
+
+
+def images(drawings: Sequence[Drawing]) -> dict[str, wandb.Image]:
+    """Figures as images, by name."""
+    return {f"figures/{drawing.name}": wandb.Image(_pixels(drawing), caption=drawing.title) for drawing in drawings}
+
+
+def _pixels(drawing: Drawing) -> Image.Image:
+    buffer = io.BytesIO()
+    drawing.figure.savefig(buffer, format="png", dpi=DOTS_PER_INCH)
+    return Image.open(buffer)
+
+
+def _unit(effects: pl.DataFrame) -> str:
+    return str(effects["unit"][0])

@@ -1,0 +1,137 @@
+"""Bringing outcomes back: verified, merged, and never over what is here."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+from jobs import make_place, overrides
+from stand_in import StandIn
+
+from analysis.__main__ import main
+from analysis.tracking.artifacts import outcomes_of
+from analysis.tracking.fetch import _about, _adopt, _verify
+from analysis.tracking.place import PlaceError
+from study.config import compose
+from study.job import StudyTask
+from study.setting import SETTING_FILE
+from study.store import every_part, read_parts
+
+PLACE = "lab/heads"
+
+
+@pytest.fixture(scope="module")
+def labs(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """The results of two labs that study the same setting by other measures."""
+    place = make_place(tmp_path_factory.mktemp("labs"))
+    for name, measure in (("lab_a", "ablation"), ("lab_b", "no_head")):
+        StudyTask()(compose(*overrides(place, f"measure={measure}", f"results={place / name}")))
+    return [place / "lab_a", place / "lab_b"]
+
+
+def setting_of(results: Path) -> Path:
+    (path,) = results.glob("*/*/*/setting.json")
+    return path.parent
+
+
+def test_what_two_labs_have_pushed_comes_together(labs: list[Path], server: StandIn, tmp_path: Path, capsys) -> None:
+    for lab in labs:
+        assert main(["push", str(lab), "--wandb", PLACE]) == 0
+    both = tmp_path / "both"
+    assert main(["fetch", PLACE, str(both)]) == 0
+    assert "of 1 settings fetched" in capsys.readouterr().out
+    first, second, fetched = map(setting_of, (*labs, both))
+    assert fetched.relative_to(both) == first.relative_to(labs[0])
+    for name in {part.name for folder in (first, second) for part in every_part(folder)}:
+        source = first if (first / name).is_file() else second
+        assert (fetched / name).read_bytes() == (source / name).read_bytes()
+    assert read_parts(fetched).rows["mask"].n_unique() == 1 + 8 + 2
+    assert {path.name for path in (fetched / "runs").iterdir()} == {
+        path.name for folder in (first, second) for path in (folder / "runs").iterdir()
+    }
+    before = len(server.bodies)
+    assert main(["fetch", PLACE, str(both)]) == 0
+    assert "0 files of 0 settings fetched" in capsys.readouterr().out
+    assert not any(body.startswith(b"/blob/") for body in server.bodies[before:]), "nothing is fetched twice"
+
+
+def draft_of(results: Path, tmp_path: Path) -> tuple[Path, dict]:
+    """What a download would hold, and the metadata of its artifact."""
+    shutil.copytree(setting_of(results), tmp_path / "draft")
+    content = outcomes_of(tmp_path / "draft")
+    return tmp_path / "draft", {"files": content.hashes, **content.about}
+
+
+def test_a_file_that_is_not_what_was_pushed_is_refused(labs: list[Path], tmp_path: Path) -> None:
+    draft, about = draft_of(labs[0], tmp_path)
+    _verify(draft, about, "outcomes")
+    part = every_part(draft)[0]
+    content = bytearray(part.read_bytes())
+    content[100] ^= 1
+    part.write_bytes(content)
+    with pytest.raises(PlaceError, match=f"{part.name} differ from their hashes"):
+        _verify(draft, about, "outcomes")
+
+
+def test_files_more_or_fewer_than_were_pushed_are_refused(labs: list[Path], tmp_path: Path) -> None:
+    draft, about = draft_of(labs[0], tmp_path)
+    (draft / "more.json").write_text("{}")
+    with pytest.raises(PlaceError, match=r"more\.json"):
+        _verify(draft, about, "outcomes")
+    (draft / "more.json").unlink()
+    (draft / "examples.parquet").unlink()
+    with pytest.raises(PlaceError, match=r"examples\.parquet"):
+        _verify(draft, about, "outcomes")
+
+
+def test_a_setting_under_the_id_of_another_is_refused(labs: list[Path], tmp_path: Path) -> None:
+    draft, _ = draft_of(labs[0], tmp_path)
+    setting = json.loads((draft / SETTING_FILE).read_text())
+    setting["identity"]["subject"]["max_length"] = 7
+    (draft / SETTING_FILE).write_text(json.dumps(setting))
+    content = outcomes_of(draft)
+    with pytest.raises(PlaceError, match="is not the one of its id"):
+        _verify(draft, {"files": content.hashes, **content.about}, "outcomes")
+
+
+@pytest.mark.parametrize("name", ["../../evil.parquet", "/etc/evil.json", ".hidden.json", "runs/../../evil.json"])
+def test_an_artifact_cannot_name_files_elsewhere(name: str) -> None:
+    about = {"model": "m", "data": "d", "setting": "s", "files": {SETTING_FILE: "0", name: "0"}}
+    with pytest.raises(PlaceError, match="names files that no push sends"):
+        _about(about, "outcomes")
+
+
+@pytest.mark.parametrize("key", ["model", "data", "setting"])
+def test_an_artifact_cannot_name_folders_elsewhere(key: str) -> None:
+    about = {"model": "m", "data": "d", "setting": "s", "files": {SETTING_FILE: "0"}, key: ".."}
+    with pytest.raises(PlaceError, match="names files that no push sends"):
+        _about(about, "outcomes")
+
+
+def test_an_artifact_of_someone_else_is_refused() -> None:
+    with pytest.raises(PlaceError, match="was not made by a push"):
+        _about({}, "theirs")
+
+
+def test_the_setting_is_written_last_and_what_is_here_stands(labs: list[Path], tmp_path: Path) -> None:
+    draft, about = draft_of(labs[0], tmp_path)
+    folder = tmp_path / "folder"
+    assert _adopt(draft, folder, list(about["files"])) == len(about["files"])
+    newest = max(folder.rglob("*.*"), key=lambda path: path.stat().st_mtime_ns)
+    assert newest.name == SETTING_FILE
+
+
+def test_fetch_of_nothing_says_so(server: StandIn, tmp_path: Path, capsys) -> None:
+    assert main(["fetch", PLACE, str(tmp_path)]) == 2
+    assert "W&B (lab/heads)" in capsys.readouterr().err
+
+
+def test_a_folder_that_cannot_be_written_is_said(server: StandIn, tmp_path: Path, capsys) -> None:
+    (tmp_path / "file").write_text("")
+    assert main(["fetch", PLACE, str(tmp_path / "file")]) == 2
+    assert f"cannot write to {tmp_path / 'file'}" in capsys.readouterr().err
+
+
+def test_without_a_key_fetch_says_what_it_needs(tmp_path: Path, capsys) -> None:
+    assert main(["fetch", PLACE, str(tmp_path)]) == 2
+    assert "needs a key: `wandb login`" in capsys.readouterr().err

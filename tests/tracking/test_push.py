@@ -1,0 +1,157 @@
+"""Filling the stand-in from a results folder, through the real client, as often as one likes."""
+
+import json
+import logging
+import shutil
+from pathlib import Path
+
+import polars as pl
+import pytest
+import wandb
+from jobs import NUM_PAIRS, make_place, overrides
+from stand_in import StandIn
+from wandb_file import read_run
+
+from analysis.__main__ import main
+from study.config import compose
+from study.job import StudyTask
+from study.store import every_part
+from study.tracking.run import read_runs
+
+PLACE = "lab/heads"
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A place with the results of three measures that were tracked nowhere."""
+    place = make_place(tmp_path_factory.mktemp("made"))
+    for measure in ("ablation", "importance", "pruning"):
+        StudyTask()(compose(*overrides(place, f"measure={measure}")))
+    return place
+
+
+@pytest.fixture
+def results(made: Path, tmp_path: Path) -> Path:
+    """A copy of them."""
+    shutil.copytree(made / "results", tmp_path / "results")
+    return tmp_path / "results"
+
+
+def setting_of(results: Path) -> Path:
+    (path,) = results.glob("*/*/*/setting.json")
+    return path.parent
+
+
+def push(results: Path, *more: str) -> int:
+    return main(["push", str(results), "--wandb", PLACE, *more])
+
+
+def test_push_fills_a_project_and_a_second_one_sends_nothing(results: Path, server: StandIn, capsys) -> None:
+    assert push(results) == 0
+    runs = {run.job_type: run for run in server.runs.values()}
+    assert set(runs) == {"ablation", "importance", "pruning", "effects", "report"}
+    folder = setting_of(results)
+    for kept in read_runs(folder):
+        run = server.runs[kept.id]
+        mine = [part for part in every_part(folder) if json.loads(_known(part))["run"] == kept.id]
+        assert run.steps == pl.Series([pl.read_parquet(part).height for part in mine]).cum_sum().to_list()
+        assert {name: run.summary[name] for name in kept.summary} == kept.summary
+        assert run.config["measure"] == kept.config["measure"]
+    artifacts = {made.type: made for made in server.artifacts.values()}
+    assert set(artifacts) == {"model", "data", "outcomes", "effects", "report", "run_table"}
+    outcomes = artifacts["outcomes"]
+    assert set(outcomes.manifest["contents"]) == set(outcomes.metadata["files"])
+    used = {(server.runs[run].job_type, server.artifacts[made].type) for run, made in server.used}
+    assert {("ablation", "model"), ("ablation", "data"), ("effects", "outcomes"), ("report", "effects")} <= used
+    assert "5 runs sent, 0 were there already" in capsys.readouterr().out
+    uploads, artifacts_before = len(server.uploads), len(server.artifacts)
+    history = {run.id: dict(run.history) for run in server.runs.values()}
+    assert push(results) == 0
+    assert "0 runs sent, 5 were there already" in capsys.readouterr().out
+    assert (len(server.uploads), len(server.artifacts)) == (uploads, artifacts_before)
+    assert {run.id: dict(run.history) for run in server.runs.values()} == history
+
+
+def _known(part: Path) -> str:
+    return pl.read_parquet_metadata(part)["provenance"]
+
+
+def test_tables_are_the_numbers_of_the_analysis(results: Path, server: StandIn) -> None:
+    assert push(results) == 0
+    (run,) = [run for run in server.runs.values() if run.job_type == "effects"]
+    shown = {name: json.loads(body) for name, body in run.files.items() if name.endswith(".table.json")}
+    (effects,) = [table for name, table in shown.items() if "/effects_" in name and "charts" not in name]
+    assert main([str(results)]) == 0
+    computed = pl.read_parquet(results / "analysis" / "tables" / "effects.parquet")
+    sent = [dict(zip(effects["columns"], row, strict=True)) for row in effects["data"]]
+    assert [row["effect"] for row in sent] == pytest.approx(computed["effect"].to_list())
+    assert [row["p_corrected"] for row in sent] == computed["p_corrected"].to_list()
+    first = computed.row(0, named=True)
+    assert sent[0]["head"] == f"{first['kind']}.{first['layer']}.{first['head']}"
+    assert {"charts/effects_table", "charts/curves_table", "charts/importance_table"} <= set(run.summary)
+    (report,) = [run for run in server.runs.values() if run.job_type == "report"]
+    pictures = [body for name, body in report.files.items() if name.endswith(".png")]
+    assert pictures
+    assert all(body.startswith(b"\x89PNG") for body in pictures)
+
+
+def test_what_was_broken_off_is_completed(results: Path, server: StandIn, capsys, monkeypatch) -> None:
+    monkeypatch.setattr("analysis.tracking.push.LONGEST_WAIT", 3.0)
+    count = 0
+
+    def breaks(path: str) -> str:
+        nonlocal count
+        count += path.startswith("/blob/")
+        return "500" if count > 3 and path != "/graphql" else ""
+
+    server.fault = breaks
+    assert push(results) == 2
+    assert "W&B (lab/heads)" in capsys.readouterr().err
+    wandb.teardown()
+    server.fault = lambda _path: ""
+    assert push(results) == 0
+    assert "were there already" in capsys.readouterr().out
+    assert {made.state for made in server.artifacts.values() if made.type == "outcomes"} == {"COMMITTED"}
+    steps = [run.steps for run in server.runs.values()]
+    assert all(run == sorted(set(run)) for run in steps)
+
+
+def test_a_run_tracked_while_it_ran_is_continued(place: Path, server: StandIn) -> None:
+    StudyTask()(compose(*overrides(place, "measure=ablation", "tracking=wandb", "tracking.project=heads")))
+    (run,) = server.runs.values()
+    before = list(run.steps)
+    assert push(place / "results") == 0
+    assert run.steps == before == [NUM_PAIRS, 9 * NUM_PAIRS]
+
+
+def test_without_a_key_all_is_left_for_later_as_often_as_one_likes(results: Path, capsys) -> None:
+    for _ in range(2):
+        assert push(results) == 0
+        assert "wandb sync" in capsys.readouterr().out
+        logged = [read_run(folder) for folder in (results / "wandb-push" / "wandb").glob("offline-run-*")]
+        assert sorted(run.job_type for run in logged) == ["ablation", "effects", "importance", "pruning", "report"]
+        (ablation,) = [run for run in logged if run.job_type == "ablation"]
+        assert ablation.history[-1]["progress/rows"] == 9 * NUM_PAIRS
+
+
+def test_a_long_table_is_cut_with_a_word(caplog: pytest.LogCaptureFixture) -> None:
+    from analysis.tracking.shown import table
+
+    caplog.set_level(logging.WARNING)
+    made = table(pl.DataFrame({"a": range(10_001)}), "long")
+    assert len(made.data) == 10_000
+    assert "table long has 10,001 rows: W&B is shown the first 10,000" in caplog.text
+
+
+@pytest.mark.parametrize(
+    ("wrong", "says"), [("heads", "ENTITY/PROJECT"), ("lab/a:b", "does not allow"), ("a b/c", "a b")]
+)
+def test_a_wrong_place_is_refused_in_words(results: Path, wrong: str, says: str, capsys) -> None:
+    assert main(["push", str(results), "--wandb", wrong]) == 2
+    assert says in capsys.readouterr().err
+
+
+def test_a_wrong_key_is_said(results: Path, server: StandIn, capsys, monkeypatch) -> None:
+    monkeypatch.setenv("WANDB_API_KEY", "expired" * 6)
+    assert push(results) == 2
+    assert "not logged in" in capsys.readouterr().err
