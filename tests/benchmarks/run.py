@@ -8,6 +8,7 @@ from .heads_off import bert_base, classifier, gpu
 from .importance import importance
 from .orders import orders
 from .pruned import pruned
+from .resampling import resampling
 from .sizes import Sizes
 from .storing import store
 from .table import Row
@@ -15,5 +16,17 @@ from .translation import translation
 
 PARTS: dict[str, Callable[[Sizes], Iterator[Row]]] = {
     part.__name__: part
-    for part in (classifier, bert_base, efficiency, orders, translation, importance, pruned, store, growth, gpu)
+    for part in (
+        classifier,
+        bert_base,
+        efficiency,
+        orders,
+        translation,
+        importance,
+        pruned,
+        store,
+        resampling,
+        growth,
+        gpu,
+    )
 }

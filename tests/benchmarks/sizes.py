@@ -30,6 +30,7 @@ class Sizes:
         slow_masks: see above.
         stored_masks: of the store.
         stored_sentences: likewise.
+        resamples: of their scores.
         gpu_examples: on a GPU.
     """
 
@@ -41,6 +42,7 @@ class Sizes:
     slow_masks: int = SLOW_MASKS
     stored_masks: int = 288
     stored_sentences: int = 3000
+    resamples: int = 10_000
     gpu_examples: int = 9815
 
     def less_often(self) -> "Sizes":
@@ -62,5 +64,6 @@ QUICK = Sizes(
     slow_masks=2,
     stored_masks=4,
     stored_sentences=50,
+    resamples=200,
     gpu_examples=32,
 )
