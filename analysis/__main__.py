@@ -2,11 +2,13 @@
 
 import argparse
 import logging
+import math
 import sys
 from collections.abc import Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
 
+import polars as pl
 from rich.console import Console
 from rich.logging import RichHandler
 from rich.markup import escape
@@ -15,7 +17,7 @@ from rich.table import Table
 from analysis.areas import WITHIN
 from analysis.compute import Analysis, analyse
 from analysis.correlation import CorrelationOptions
-from analysis.effects import strongest
+from analysis.effects import Measure, of_measure, strongest
 from analysis.importing import command
 from analysis.inference import Inference, Interval
 from analysis.multiplicity import Correction
@@ -85,6 +87,9 @@ def report(options: argparse.Namespace) -> None:
     console = Console()
     for subject_id in analysis.results.subjects:
         console.print(summary_table(analysis, subject_id))
+        ablation = of_measure(analysis.effects, Measure.ABLATION).filter(subject_id=subject_id)
+        for domain in ablation.partition_by("setting_id", maintain_order=True):
+            console.print(escape(how_sure(domain)))
         correlations = analysis.correlation.filter(subject_id=subject_id)
         if correlations.height:
             console.print(correlation_table(correlations))
@@ -116,6 +121,18 @@ def summary_table(analysis: Analysis, subject_id: str) -> Table:
             signed(head["effect"]) if head else "–",
         )
     return table
+
+
+def how_sure(ablation: pl.DataFrame) -> str:
+    """How many heads of one domain have a significant effect, and what size of effect would have been found."""
+    row = ablation.row(0, named=True)
+    if row["reason"]:
+        return f"{row['domain']}: nothing is said of significance, {row['reason']}"
+    found = f"{row['domain']}: {ablation['significant'].sum()} of {ablation.height} heads significant"
+    seen = (
+        "" if math.isnan(row["detectable"]) else f"; effects from {row['detectable']:.2f} {row['unit']} on would show"
+    )
+    return f"{found} (alpha {row['alpha']:g}, {row['test']}, {row['correction']}){seen}"
 
 
 def _parse(arguments: list[str]) -> argparse.Namespace:

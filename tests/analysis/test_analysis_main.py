@@ -25,6 +25,9 @@ def test_prints_the_summary_and_last_the_page(make, results, capsys):
     assert page.is_file()
     assert "encoder_self." in printed
     assert "away / home" in printed
+    assert "away: 0 of 16 heads significant (alpha 0.05, randomisation, max_t); effects from" in " ".join(
+        printed.split()
+    )
 
 
 def test_guesses_the_results_folder(make, results, monkeypatch, capsys):
