@@ -31,22 +31,16 @@ def correlation_table(correlations: pl.DataFrame) -> Table:
 
 def curve_table(curves: pl.DataFrame) -> Table:
     """What each pruning curve of one subject comes to: mean score along it and the share of heads that can go."""
-    within = f"heads that go for {curves['within'][0]:g}"
-    table = plain_table("Pruning curves", "domain", "heads", "curves", "mean score", within)
-    table.columns[3].no_wrap = table.columns[4].no_wrap = True
+    title = f"Pruning curves: mean score, share of heads that can go for {curves['within'][0]:g}"
+    table = plain_table(title, "domain", "heads", "mean score", "can go")
+    table.columns[2].no_wrap = table.columns[3].no_wrap = True
     table.add_column("order", overflow="fold")
     for row in curves.rows(named=True):
         area = f"{row['area']:.2f} [{row['area_low']:.2f}, {row['area_high']:.2f}]"
         share = f"{row['share']:.0%} [{row['share_low']:.0%}, {row['share_high']:.0%}]"
-        cells = (
-            row["domain"],
-            KIND_LABELS.get(row["kinds"], row["kinds"]),
-            str(row["curves"]),
-            area,
-            share,
-            row["curve"],
-        )
-        table.add_row(*map(escape, cells))
+        seeds = f" × {row['curves']}" if row["curves"] > 1 else ""
+        kinds = str(KIND_LABELS.get(row["kinds"], row["kinds"]))
+        table.add_row(*map(escape, (str(row["domain"]), kinds, area, share, f"{row['curve']}{seeds}")))
     return table
 
 

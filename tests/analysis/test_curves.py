@@ -224,4 +224,5 @@ def test_the_terminal_shows_a_row_for_each_order(store: Store) -> None:
     for row in curves.iter_rows(named=True):
         assert row["curve"] in text
         assert f"{row['area']:.2f} [{row['area_low']:.2f}, {row['area_high']:.2f}]" in text
-    assert "heads that go for 10" in text
+    assert "can go for 10" in text
+    assert "random × 3" in text
