@@ -48,6 +48,7 @@ def pruning_curves(curves: pl.DataFrame, by: str, title: str, name: str) -> Draw
             axes.fill_between(percent, line["low"], line["high"], color=colour, alpha=0.15, linewidth=0)
             label = KIND_LABELS.get(str(value), str(value))
             axes.plot(percent, line["score"], color=colour, linestyle=style, marker="o", markersize=2.5, label=label)
+        axes.set_ylim(bottom=max(axes.get_ylim()[0], -0.03 * base))  # no score is below 0, as differences may be
         axes.set(title=title, xlabel="heads removed (%)", ylabel=SCORE_NAMES[metric], xlim=(-2, 102))
         figure.legend(ncols=2, handlelength=2, **LEGEND_BELOW)
         return draw(figure, name, f"Score over the share of heads removed, {title}")
