@@ -98,7 +98,7 @@ def report(options: argparse.Namespace) -> None:
             console.print(curve_table(curves))
     if analysis.sliced is not None:
         for own in analysis.sliced.correlation.partition_by("subject_id", maintain_order=True):
-            console.print(correlation_table(own))
+            console.print(correlation_table(own, f"Correlation by {options.by}"))
     print(write_report(analysis, options.out or options.results / "analysis", pdf=options.pdf))
 
 

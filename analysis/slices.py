@@ -23,7 +23,7 @@ def slices(domain: Domain, column: str) -> list[Domain]:
 
 
 def sliced(domains: Sequence[Domain], column: str) -> list[Domain]:
-    """Every domain by the values of a column.
+    """Every domain by the values of a column; only of subjects that have a domain with several values.
 
     Raises:
         InputError: when no domain has that column.
@@ -31,7 +31,9 @@ def sliced(domains: Sequence[Domain], column: str) -> list[Domain]:
     if not any(column in domain.examples.columns for domain in domains):
         known = sorted({name for domain in domains for name in domain.examples.columns})
         raise InputError(f"no examples have a column '{column}': there are {', '.join(known)}")
-    return [part for domain in domains for part in slices(domain, column)]
+    parts = [(domain, slices(domain, column)) for domain in domains]
+    subjects = {domain.subject_id for domain, own in parts if len(own) > 1}
+    return [part for domain, own in parts if domain.subject_id in subjects for part in own]
 
 
 def _slice(domain: Domain, column: str, value: object) -> Domain:

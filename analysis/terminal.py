@@ -23,10 +23,10 @@ def plain_table(title: str, first: str, *numbers: str) -> Table:
     return table
 
 
-def correlation_table(correlations: pl.DataFrame) -> Table:
+def correlation_table(correlations: pl.DataFrame, title: str = "Correlation of head effects") -> Table:
     """The correlations of one subject; a matrix of r where there are more than `MOST_PAIRS` pairs."""
     overall = correlations.filter(pl.col("kind") == ALL_KINDS)
-    return _matrix(overall) if overall.height > MOST_PAIRS else _rows(correlations)
+    return _matrix(overall, title) if overall.height > MOST_PAIRS else _rows(correlations, title)
 
 
 def curve_table(curves: pl.DataFrame) -> Table:
@@ -44,9 +44,9 @@ def curve_table(curves: pl.DataFrame) -> Table:
     return table
 
 
-def _rows(correlations: pl.DataFrame) -> Table:
+def _rows(correlations: pl.DataFrame, title: str) -> Table:
     """One row a pair and attention kind: r with its interval, true r, share of the ceiling, Spearman; or why not."""
-    table = plain_table("Correlation of head effects", "domains", "heads", "Pearson r", "true r", "share", "Spearman")
+    table = plain_table(title, "domains", "heads", "Pearson r", "true r", "share", "Spearman")
     table.add_column("of")
     for row in correlations.rows(named=True):
         kind = "every kind" if row["kind"] == ALL_KINDS else row["kind"]
@@ -62,10 +62,10 @@ def _rows(correlations: pl.DataFrame) -> Table:
     return table
 
 
-def _matrix(overall: pl.DataFrame) -> Table:
+def _matrix(overall: pl.DataFrame, title: str) -> Table:
     names = list(dict.fromkeys([*overall["domain_a"], *overall["domain_b"]]))
     cells = {(a, b): r for a, b, r in overall.select("domain_a", "domain_b", "pearson").iter_rows()}
-    table = plain_table("Correlation of head effects (Pearson's r)", "", *map(str, range(1, len(names) + 1)))
+    table = plain_table(f"{title} (Pearson's r)", "", *map(str, range(1, len(names) + 1)))
     for i, name in enumerate(names):
         found = (cells.get((name, other), cells.get((other, name))) for other in names)
         table.add_row(escape(f"{i + 1} {name}"), *("" if j == i else _number(r) for j, r in enumerate(found)))

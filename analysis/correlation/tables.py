@@ -115,13 +115,14 @@ class Correlations:
 
 
 def correlate(domains: Sequence[DomainEffects], options: CorrelationOptions | None = None) -> Correlations:
-    """Correlations between every two domains of each subject.
+    """Correlations between every two domains of each subject; domains without the effect of any head are left out.
 
     Args:
         domains: of any number of subjects.
         options: how.
     """
     options = options or CorrelationOptions()
+    domains = [domain for domain in domains if domain.heads]
     resampled = {id(domain): Resampled(domain, options) for domain in domains}
     pairs = pairs_of(domains)
     rows: dict[str, list[dict[str, Any]]] = {name: [] for name in OF_PAIRS}

@@ -37,4 +37,6 @@ def test_a_column_that_no_domain_has_is_an_error_that_names_the_others(make):
     whole = read_domain(make().folder)
     with pytest.raises(InputError, match=r"no examples have a column 'genre': there are example, group"):
         sliced([whole], "genre")
-    assert len(sliced([whole, with_genres(whole, ["a", "b"] * 15)], "genre")) == 3
+    parted = with_genres(whole, ["a", "b"] * 15)
+    assert len(sliced([whole, parted], "genre")) == 3
+    assert len(sliced([replace(whole, subject_id="other"), parted], "genre")) == 2

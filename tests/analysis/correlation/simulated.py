@@ -32,6 +32,7 @@ class Scenario:
         groups: of examples, on each domain.
         size: examples of a group.
         alike: correlation of the examples of a group.
+        uneven: whether groups have any size from 1 to twice the usual one less 1.
         heavy: whether a few heads have much larger effects than others.
         heads: number of heads.
     """
@@ -41,6 +42,7 @@ class Scenario:
     groups: int
     size: int = 1
     alike: float = 0.5
+    uneven: bool = False
     heavy: bool = True
     heads: int = 48
 
@@ -59,18 +61,24 @@ def true_effects(shifts: np.ndarray) -> np.ndarray:
 
 def sample(scenario: Scenario, shifts: np.ndarray, rng: np.random.Generator) -> Sample:
     """A test set: the outcomes of its examples as sums over groups. Half of the jitter is common to all heads."""
+    most = 2 * scenario.size - 1 if scenario.uneven else scenario.size
 
     def clustered(heads: int) -> np.ndarray:
         shared = rng.standard_normal((scenario.groups, 1, heads), dtype=np.float32)
-        own = rng.standard_normal((scenario.groups, scenario.size, heads), dtype=np.float32)
+        own = rng.standard_normal((scenario.groups, most, heads), dtype=np.float32)
         return np.sqrt(scenario.alike) * shared + np.sqrt(1 - scenario.alike) * own
 
     latent = EASE + clustered(1)
     jitter = JITTER * (np.sqrt(0.5) * clustered(1) + np.sqrt(0.5) * clustered(scenario.heads))
-    right = np.concatenate([latent > 0, latent + shifts + jitter > 0], axis=2).sum(axis=1).T
-    sums = np.stack([right, np.full_like(right, scenario.size)], axis=2).astype(np.int64)
+    sizes = np.full(scenario.groups, scenario.size)
+    if scenario.uneven:
+        sizes = rng.integers(1, 2 * scenario.size, scenario.groups)
+    drawn = np.arange(latent.shape[1]) < sizes[:, None]
+    right = np.concatenate([latent > 0, latent + shifts + jitter > 0], axis=2)
+    right = (right & drawn[:, :, None]).sum(axis=1).T
+    sums = np.stack([right, np.broadcast_to(sizes, right.shape)], axis=2).astype(np.int64)
     names = tuple(map(str, range(scenario.groups)))
-    return Sample(tuple(map(str, range(len(sums)))), Accuracy(), sums, np.full(scenario.groups, scenario.size), names)
+    return Sample(tuple(map(str, range(len(sums)))), Accuracy(), sums, sizes, names)
 
 
 def noisy(own: Sample) -> NoisyEffects:
@@ -125,6 +133,7 @@ SCENARIOS = {
     "same true effects": replace(PLAIN, r=1.0),
     "same, strong signal": replace(PLAIN, r=1.0, signal=0.15),
     "premises of three": replace(PLAIN, groups=200, size=3),
+    "premises of 1 to 9": replace(PLAIN, groups=120, size=5, uneven=True),
     "30 documents of 10": replace(PLAIN, groups=30, size=10),
     "10 documents of 30": replace(PLAIN, groups=10, size=30),
     "no large heads": replace(PLAIN, heavy=False),

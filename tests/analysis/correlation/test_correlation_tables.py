@@ -77,7 +77,6 @@ def test_heads_are_matched_by_address_not_by_row():
     ("a", "b", "reason"),
     [
         (heads(1.0, 2.0), heads(1.0, 3.0), "2 heads measured in both: a correlation needs 3"),
-        (heads(), heads(1.0, 3.0, 4.0), "0 heads measured in both: a correlation needs 3"),
         (heads(0.1 + 0.2, 0.3, 0.3), heads(1.0, 2.0, 4.0), "all effects on a are equal"),
         (heads(0.0, 0.0, 0.0), heads(1.0, 1.0, 1.0), "all effects on a and on b are equal"),
         (heads(1.0, 2.0, 4.0), heads(1.0, 2.0, 4.0, kind="cross"), "0 heads measured in both: a correlation needs 3"),
@@ -90,6 +89,11 @@ def test_where_there_is_no_correlation_the_tables_say_why(a, b, reason):
     assert set(found.null["reason"]) == {reason}
     assert found.null["p"].null_count() == 4
     assert found.influence.is_empty()
+
+
+def test_a_domain_without_effects_is_in_no_pair():
+    found = correlate([domain("a", {}), domain("b", heads(1.0, 3.0, 4.0))], QUICK)
+    assert found.correlation.is_empty()
 
 
 def test_without_outcomes_what_needs_them_is_left_out_by_name():
