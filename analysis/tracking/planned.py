@@ -9,7 +9,6 @@ from typing import Any
 import polars as pl
 
 from analysis.compute import Analysis
-from analysis.curves import curve_points
 from analysis.effects import strongest
 from analysis.page import subject_views
 from analysis.read import Domain
@@ -104,7 +103,11 @@ def _weights(run: Run) -> Path | None:
 def _effects(domain: Domain, folder: Path, analysis: Analysis, options: Options) -> Planned:
     mine = pl.col("setting_id") == domain.setting_id
     effects = analysis.effects.filter(mine)
-    tables = {"effects": shown_effects(effects), "curves": curve_points(domain), "importance": shown_importance(domain)}
+    tables = {
+        "effects": shown_effects(effects),
+        "curves": analysis.points.filter(mine),
+        "importance": shown_importance(domain),
+    }
     place = options.drafts / domain.setting_id
     for name, frame in tables.items():
         write(frame, place, name)
