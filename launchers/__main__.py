@@ -14,10 +14,11 @@ from rich.logging import RichHandler
 from launchers.cancel import cancel_jobs
 from launchers.errors import LauncherError
 from launchers.folder import JobEntry, SweepRecord, SweepsFolder
+from launchers.following import Following, look_after
 from launchers.retry import retry_sweep
 from launchers.states import OPEN, State, look
 from launchers.status import as_json, last_lines, last_words, log_of, status_table
-from launchers.wait import wait_for
+from launchers.wait import wait_for, wait_for_after
 
 NOT_DONE = 1
 USER_ERROR = 2
@@ -48,20 +49,21 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def status(folder: SweepsFolder, sweep: SweepRecord, options: argparse.Namespace) -> int:
     """Show a sweep once."""
     states = look(folder, [job.id for job in sweep.jobs])
+    found = {state.state for state in states.values()}
     if options.json:
         print(json.dumps(as_json(sweep, states)))
-    else:
-        console = Console()
-        console.print(status_table(sweep, states))
-        console.print(last_words(folder, sweep, states))
-    return exit_status({state.state for state in states.values()})
+        return exit_status(found)
+    console = Console()
+    console.print(status_table(sweep, states))
+    console.print(last_words(folder, sweep, states))
+    return exit_status(found) if found & OPEN else _ended(found, look_after(folder, sweep))
 
 
 def wait(folder: SweepsFolder, sweep: SweepRecord, options: argparse.Namespace) -> int:  # noqa: ARG001 as all commands
     """Show a sweep until no job is queued or running; send again what is lost on the way."""
     states = wait_for(folder, sweep)
     Console().print(last_words(folder, sweep, states))
-    return exit_status({state.state for state in states.values()})
+    return _ended({state.state for state in states.values()}, wait_for_after(folder, sweep))
 
 
 def logs(folder: SweepsFolder, sweep: SweepRecord, options: argparse.Namespace) -> int:
@@ -98,6 +100,17 @@ def exit_status(found: set[State]) -> int:
     if found & {*OPEN, State.new}:
         return UNDER_WAY
     return 0 if found <= {State.done} else NOT_DONE
+
+
+def _ended(found: set[State], after: Following | None) -> int:
+    """The exit status of a sweep all of whose jobs have ended; says what became of the analysis."""
+    if after is None:
+        return exit_status(found)
+    console = Console(highlight=False)
+    console.print(f"after the last job, SLURM {after.number}: {after.state}; {after.log}", markup=False)
+    if after.state is not State.done and after.log.is_file():
+        console.print("\n".join(f"  {line}" for line in last_lines(after.log)), markup=False)
+    return exit_status({*found, after.state})
 
 
 def _named(jobs: Sequence[JobEntry], name: str | None) -> list[JobEntry]:

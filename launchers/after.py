@@ -29,7 +29,9 @@ def main(path: Path) -> int:
         if handed.sent:
             log.info("%d jobs were lost and are sent again; what follows comes after them", len(handed.sent))
             return 0
-    return follow(sweep, settings)
+    status = follow(sweep, settings)
+    SubmissionFolder(path).note_after(status)
+    return status
 
 
 def follow(sweep: SweepRecord, settings: LauncherConfig) -> int:

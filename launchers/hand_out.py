@@ -12,6 +12,7 @@ from launchers import slurm
 from launchers.config import SlurmConfig
 from launchers.files import stamp
 from launchers.folder import JobEntry, SweepRecord, SweepsFolder
+from launchers.following import look_after
 from launchers.packing import arrays_of, parallel
 from launchers.sbatch import Scripts
 from launchers.snapshot import take_snapshot
@@ -67,6 +68,8 @@ def hand_out(folder: SweepsFolder, sweep: SweepRecord, settings: SlurmConfig) ->
     """
     states = look(folder, [job.id for job in sweep.jobs])
     jobs = [job for job in sweep.jobs if states[job.id].state not in {*OPEN, State.done}]
+    if not jobs and not (_is_followed(settings) and look_after(folder, sweep) is None):
+        return Handed(states)
     return _hand_out(folder, sweep, settings, states, jobs, pack=settings.pack)
 
 
@@ -104,8 +107,6 @@ def _hand_out(
     pack: int,
     recovery: int = 0,
 ) -> Handed:
-    if not jobs:
-        return Handed(states)
     submission = Submission(
         name=stamp(),
         sweep=sweep.name,
@@ -140,9 +141,14 @@ def _send(scripts: Scripts, submission: Submission, before: Mapping[int, Sequenc
         most = parallel(submission.arrays, array, settings.array_parallelism)
         numbers.append(_submit(scripts.place, number, scripts.array(number, array, parallel=most, after=earlier)))
         by_stage.setdefault(array.stage, []).append(numbers[-1])
-    if settings.after.command or settings.after.sync:
+    if _is_followed(settings):
         _submit(scripts.place, AFTER, scripts.after_last([id for ids in by_stage.values() for id in ids]))
     return numbers
+
+
+def _is_followed(settings: SlurmConfig) -> bool:
+    """Whether something comes after the last array."""
+    return bool(settings.after.command or settings.after.sync)
 
 
 def _submit(place: SubmissionFolder, array: int | str, text: str) -> str:

@@ -3,7 +3,7 @@
 submission.json    what is in it; written before anything is sent
 array-<k>.sh       what sbatch got, array-<k>.id the number that SLURM gave it
 array-<k>_<e>.log  what an element printed: the set-up lines, the worker's own words
-after.*            likewise of the job after the last array
+after.*            likewise of the job after the last array; after.json: its exit status
 worker.pid         of a local pool: its host and process; locked while it lives
 code/              a snapshot of the code
 """
@@ -101,6 +101,15 @@ class SubmissionFolder:
             return (self.path / f"{_stem(array)}.id").read_text().strip()
         except FileNotFoundError:
             return None
+
+    def note_after(self, status: int) -> None:
+        """Keep the exit status of the job after the last array."""
+        write_json(self.path / "after.json", {"exit_status": status}, sync=True)
+
+    def after_status(self) -> int | None:
+        """The exit status of the job after the last array; None where it has not ended."""
+        path = self.path / "after.json"
+        return read_json(path)["exit_status"] if path.exists() else None
 
     def job_name(self, array: int | str) -> str:
         """The name of an array in the queue, which no other has."""

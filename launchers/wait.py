@@ -8,6 +8,7 @@ from rich.live import Live
 
 from launchers.config import SlurmConfig, settings_of
 from launchers.folder import SweepRecord, SweepsFolder
+from launchers.following import Following, look_after
 from launchers.hand_out import recover
 from launchers.states import OPEN, JobState, look
 from launchers.status import status_table, summary
@@ -45,6 +46,15 @@ def wait_for(folder: SweepsFolder, sweep: SweepRecord) -> dict[str, JobState]:
             interval = min(interval * GROWTH, LONGEST_INTERVAL)
     console.print(status_table(sweep, states))
     return states
+
+
+def wait_for_after(folder: SweepsFolder, sweep: SweepRecord) -> Following | None:
+    """Wait until the job after the last array has ended; None where there is none."""
+    interval = FIRST_INTERVAL
+    while (after := look_after(folder, sweep)) is not None and after.state in OPEN:
+        time.sleep(interval)
+        interval = min(interval * GROWTH, LONGEST_INTERVAL)
+    return after
 
 
 def _recovered(folder: SweepsFolder, sweep: SweepRecord) -> bool:

@@ -1,0 +1,52 @@
+"""What became of the job that comes after the last array of a sweep: the analysis."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from launchers import slurm
+from launchers.folder import SweepRecord, SweepsFolder
+from launchers.states import State
+from launchers.submission import AFTER
+
+
+@dataclass(frozen=True)
+class Following:
+    """The job after the last array.
+
+    Attributes:
+        number: of SLURM.
+        state: what became of it.
+        log: what it printed.
+    """
+
+    number: str
+    state: State
+    log: Path
+
+
+def look_after(folder: SweepsFolder, sweep: SweepRecord) -> Following | None:
+    """The last one of a sweep; None where none was sent. SLURM is asked only while it has not said its end.
+
+    Raises:
+        LauncherError: when SLURM must be asked and cannot be.
+    """
+    if not (sweep.launcher == "slurm" and (sweep.settings["after"]["command"] or sweep.settings["after"]["sync"])):
+        return None
+    queue = None
+    for place in reversed(folder.submission_folders()):
+        if place.read().sweep != sweep.name:
+            continue
+        number, status = place.id_of(AFTER), place.after_status()
+        if number and status is not None:
+            return Following(number, State.failed if status else State.done, place.log(AFTER, ""))
+        queue = queue or slurm.queue()
+        number = number or queue.names.get(place.job_name(AFTER))
+        if number:
+            return Following(number, _state(queue.elements.get(number)), place.log(AFTER, ""))
+    return None
+
+
+def _state(element: slurm.Element | None) -> State:
+    if element is None or element.ended:
+        return State.cancelled if element is not None and element.state == "CANCELLED" else State.lost
+    return State.queued if element.state == "PENDING" else State.running

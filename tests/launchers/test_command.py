@@ -1,0 +1,169 @@
+"""`python -m launchers ...` and the job after the last array, with a SLURM that keeps its books in this process."""
+
+import json
+from typing import Any
+
+import pytest
+from made_sweep import Books, Made
+
+from launchers import after, wait
+from launchers.__main__ import main
+from launchers.attempt import Outcome
+from launchers.config import SlurmConfig, settings_of
+from launchers.folder import SweepRecord
+from launchers.following import look_after
+from launchers.hand_out import hand_out
+from launchers.states import State
+
+Said = pytest.CaptureFixture[str]
+
+
+def sent(made: Made, *stages: str, command: str = "", **settings: Any) -> SweepRecord:
+    sweep = made.sweep(*stages, **settings)
+    sweep.settings["after"]["command"] = command
+    made.sweeps.write_sweep(sweep)
+    hand_out(made.sweeps, sweep, settings_of(sweep.settings, SlurmConfig))
+    return sweep
+
+
+def call(made: Made, *arguments: str) -> int:
+    return main([*arguments, "--folder", str(made.sweeps.path)])
+
+
+def last_submission(made: Made) -> str:
+    return made.sweeps.submission_folders()[-1].name
+
+
+def end(made: Made, books: Books, outcomes: dict[str, Outcome]) -> None:
+    """All elements have ended, the jobs like this."""
+    for name, outcome in outcomes.items():
+        made.attempt(name, outcome, last_submission(made), ended=3601.0)
+    books.all("COMPLETED")
+
+
+def test_status_says_how_it_is(made: Made, books: Books, capsys: Said) -> None:
+    sent(made, "abc")
+    assert call(made, "status") == 3
+    assert "0 of 3 done, 3 queued" in capsys.readouterr().out
+    made.sweeps.job("b").log.write_text("one\ntwo\nthe last words\n")
+    made.attempt("b", Outcome.FAILED, last_submission(made), error="ValueError: so it is", ended=2.0)
+    end(made, books, {"a": Outcome.DONE, "c": Outcome.DONE})
+    assert call(made, "status", "sm") == 1
+    shown = capsys.readouterr().out
+    assert "2 of 3 done, 1 failed; 2 an hour" in shown
+    assert "ValueError: so it is" in shown
+    assert "the last words" in shown
+    assert call(made, "status", "--json") == 1
+    said = json.loads(capsys.readouterr().out)
+    assert said["counts"] == {"done": 2, "failed": 1}
+    assert [(job["id"], job["state"], job["seconds"]) for job in said["jobs"]] == [
+        ("a", "done", 3600.0),
+        ("b", "failed", 1.0),
+        ("c", "done", 3600.0),
+    ]
+
+
+def test_a_log_of_an_element_stands_in_for_a_job_that_never_began(made: Made, books: Books, capsys: Said) -> None:
+    sent(made, "a")
+    made.sweeps.submission_folders()[-1].log(0, 0).write_text("module: no such module\n")
+    books.all("FAILED")
+    assert call(made, "status") == 1
+    assert "module: no such module" in capsys.readouterr().out
+    assert call(made, "logs") == 0
+    assert "module: no such module" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(("name", "says"), [("nothing", "no sweep begins with 'nothing'"), (None, "no sweep in")])
+def test_a_sweep_that_is_not_there(made: Made, capsys: Said, name: str | None, says: str) -> None:
+    if name:
+        made.sweep("a")
+    assert call(made, "status", *([name] if name else [])) == 2
+    assert says in capsys.readouterr().err
+
+
+def test_wait_sends_again_what_was_lost(
+    made: Made, books: Books, capsys: Said, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent(made, "ab", retries=1)
+    slept = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        if len(slept) == 5:
+            made.attempt("a", Outcome.DONE, last_submission(made))
+            books.all("NODE_FAIL")
+        if len(slept) == 8:
+            end(made, books, {"b": Outcome.DONE})
+
+    monkeypatch.setattr(wait.time, "sleep", lambda seconds: sleep(seconds) if seconds else None)
+    assert call(made, "wait") == 0
+    assert len(books.scripts) == 2
+    assert slept[:5] == sorted(slept[:5])
+    assert slept[4] > slept[0], "login nodes are shared: it asks less and less often"
+    assert "2 of 2 done" in capsys.readouterr().out
+
+
+def test_retry_and_cancel(made: Made, books: Books, capsys: Said) -> None:
+    sent(made, "ab")
+    end(made, books, {"a": Outcome.FAILED, "b": Outcome.DONE})
+    assert call(made, "retry") == 0
+    assert "1 jobs submitted as SLURM 101; 1 done before" in capsys.readouterr().out
+    assert call(made, "cancel", "--job", "name=a") == 0
+    assert books.cancelled == ["101_0"]
+    assert call(made, "status") == 1
+    assert "cancelled" in capsys.readouterr().out
+    assert call(made, "cancel", "--job", "name=x") == 2
+
+
+def test_after_the_last_job_the_command_runs_and_its_end_is_known(made: Made, books: Books, capsys: Said) -> None:
+    sweep = sent(made, "ab", command="echo seen > seen; exit 3")
+    assert look_after(made.sweeps, sweep).state is State.queued  # pyright: ignore[reportOptionalMemberAccess]
+    end(made, books, {"a": Outcome.DONE, "b": Outcome.FAILED})
+    place = made.sweeps.submission_folders()[-1]
+    assert after.main(place.path) == 3
+    assert (made.path / "seen").read_text() == "seen\n"
+    made.attempt("b", Outcome.DONE, place.name)
+    assert call(made, "wait") == 1
+    assert "after the last job, SLURM 101: failed" in capsys.readouterr().out
+
+
+def test_after_the_last_job_what_was_lost_is_sent_again_first(made: Made, books: Books) -> None:
+    sweep = sent(made, "ab", command="touch seen")
+    first = made.sweeps.submission_folders()[-1]
+    made.attempt("a", Outcome.DONE, first.name)
+    books.all("OUT_OF_MEMORY")
+    assert after.main(first.path) == 0
+    assert not (made.path / "seen").exists()
+    found = look_after(made.sweeps, sweep)
+    assert found is not None
+    assert (found.number, found.state) == ("103", State.queued), "the analysis comes after the second try"
+    end(made, books, {"b": Outcome.DONE})
+    assert after.main(made.sweeps.submission_folders()[-1].path) == 0
+    assert (made.path / "seen").exists()
+    assert look_after(made.sweeps, sweep).state is State.done  # pyright: ignore[reportOptionalMemberAccess]
+
+
+def test_an_analysis_that_a_killed_submitter_did_not_send_is_sent_by_the_next(made: Made, books: Books) -> None:
+    books.die_before = 1
+    with pytest.raises(KeyboardInterrupt):
+        sent(made, "ab", command="true")
+    books.die_before = None
+    sent(made, "ab", command="true")
+    assert "--dependency=afterany:100" in books.scripts["101"]
+    sent(made, "ab", command="true")
+    assert len(books.scripts) == 2
+
+
+def test_where_the_queue_cannot_be_asked(
+    made: Made, books: Books, capsys: Said, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sent(made, "a")
+    monkeypatch.setattr("launchers.slurm.queue", books.broken)
+    assert call(made, "status") == 2
+    assert "squeue is not there" in capsys.readouterr().err
+
+
+def test_sweeps_of_the_working_directory_are_meant(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
+    made.sweep("a")
+    monkeypatch.chdir(made.path)
+    assert main(["status"]) == 3
