@@ -15,9 +15,10 @@ from launchers.cancel import cancel_jobs
 from launchers.errors import LauncherError
 from launchers.folder import JobEntry, SweepRecord, SweepsFolder
 from launchers.following import Following, look_after
+from launchers.logs import last_lines, logs_of
 from launchers.retry import retry_sweep
 from launchers.states import OPEN, State, look
-from launchers.status import as_json, last_lines, last_words, log_of, status_table
+from launchers.status import as_json, last_words, status_table
 from launchers.wait import wait_for, wait_for_after
 
 NOT_DONE = 1
@@ -71,12 +72,10 @@ def logs(folder: SweepsFolder, sweep: SweepRecord, options: argparse.Namespace) 
     states = look(folder, [job.id for job in sweep.jobs])
     console = Console(highlight=False, markup=False)
     for job in _named(sweep.jobs, options.job):
-        path = log_of(folder, job.id, states[job.id])
-        if path is None:
-            continue
-        console.print(f"{job.name} ({states[job.id].state}), {path}", style="bold")
-        text = path.read_text(errors="replace") if options.job else "\n".join(last_lines(path))
-        console.print(text.rstrip() + "\n")
+        for path in logs_of(folder, job.id, states[job.id]):
+            console.print(f"{job.name} ({states[job.id].state}), {path}", style="bold")
+            text = path.read_text(errors="replace") if options.job else "\n".join(last_lines(path))
+            console.print(text.rstrip() + "\n")
     return 0
 
 

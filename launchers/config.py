@@ -76,7 +76,7 @@ class SlurmConfig(LauncherConfig):
         at_once: of them beside each other; 0: all.
         array_parallelism: most elements that run at the same time.
         max_array: most elements of an array; 0: as SLURM's MaxArraySize says.
-        requeues: how often an element goes back to the queue that ran into its time limit or lost its worker.
+        requeues: how often an element goes back to the queue that ran into its time limit.
         signal_delay_s: so many seconds before the time limit the jobs are told to store what they have.
         timeout_min: time limit of an element, in minutes.
         cpus_per_task: cores of an element.

@@ -51,7 +51,7 @@ class Scripts:
             **_dependency(after),
         }
         worker = self._python("launchers.element", str(self.place.path), str(number))
-        return self._text(number, parameters, [f"{worker} &", *_supervisor(self.settings.requeues)])
+        return self._text(number, parameters, [f"{worker} &", *_supervisor(self.settings.retries)])
 
     def after_last(self, after: Sequence[str]) -> str:
         """The script of the job after the last array: see `launchers.after`."""
@@ -96,14 +96,14 @@ class Scripts:
         return [f"command -v {shlex.quote(program)} > /dev/null || {{ echo {shlex.quote(words)} >&2; exit 127; }}"]
 
 
-def _supervisor(requeues: int) -> list[str]:
+def _supervisor(retries: int) -> list[str]:
     """Wait for the worker, whatever signals come; when it was killed, the element goes back to the queue."""
     return [
         "worker=$!",
         'wait "$worker"; status=$?',
         'while kill -0 "$worker" 2> /dev/null; do wait "$worker"; status=$?; done',
         f'case "$status" in {WORKER_KILLED})',
-        f'  if [ "${{SLURM_RESTART_COUNT:-0}}" -lt {requeues} ]; then',
+        f'  if [ "${{SLURM_RESTART_COUNT:-0}}" -lt {retries} ]; then',
         '    echo "the worker was killed: back to the queue" >&2',
         '    scontrol requeue "${SLURM_ARRAY_JOB_ID}_${SLURM_ARRAY_TASK_ID}" && sleep 600',
         "  fi",

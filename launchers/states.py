@@ -1,5 +1,6 @@
 """The state of every job of a sweep: from what is on disk, and one look at SLURM's queue for all."""
 
+import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
@@ -181,8 +182,19 @@ def _with_reasons(states: dict[str, JobState]) -> dict[str, JobState]:
         said = known.get(state.holder.name) if state.holder else None
         why = said.state if said else state.error
         words = f"SLURM: {why}" if why and why.isupper() else why or "it is gone from the queue without an outcome"
-        states[id] = replace(state, error=words)
+        states[id] = replace(state, error="; ".join([words, *_complaint(state.holder)]))
     return states
+
+
+def _complaint(holder: Holder | None) -> list[str]:
+    """What SLURM wrote into the log of an element that it ended: `Exceeded job memory limit`."""
+    log = holder.folder.log(holder.array, holder.element) if holder else None
+    if log is None or not log.is_file():
+        return []
+    with log.open("rb") as file:
+        file.seek(max(0, log.stat().st_size - 4096))
+        found = re.findall(r"^slurmstepd\S*: error: (?!\*\*\*)(.*)", file.read().decode(errors="replace"), re.MULTILINE)
+    return found[-1:]
 
 
 def _holders(folder: SweepsFolder, ids: set[str]) -> dict[str, Holder]:

@@ -3,7 +3,6 @@
 import time
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 
 from rich.console import Group, RenderableType
 from rich.markup import escape
@@ -11,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from launchers.folder import JobEntry, SweepRecord, SweepsFolder
+from launchers.logs import last_lines, logs_of
 from launchers.states import JobState, State
 
 COLOURS = {
@@ -24,8 +24,7 @@ COLOURS = {
 }
 
 MOST_ROWS = 40
-LAST_LINES = 6
-BYTES_OF_LOG = 8192
+MOST_ERRORS = 6
 
 
 def counts(states: Mapping[str, JobState]) -> Counter[State]:
@@ -88,31 +87,13 @@ def last_words(folder: SweepsFolder, sweep: SweepRecord, states: Mapping[str, Jo
         if state.state not in {State.failed, State.lost} or state.error in seen:
             continue
         seen.add(state.error)
-        log = log_of(folder, job.id, state)
         shown.append(Text(f"\n{job.name} {state.state}: {state.error}", style=COLOURS[state.state]))
-        if log is not None:
-            shown.append(Text(f"{log}", style="dim"))
+        for log in logs_of(folder, job.id, state):
+            shown.append(Text(str(log), style="dim"))
             shown.extend(Text(f"  {line}") for line in last_lines(log))
-        if len(seen) == LAST_LINES:
+        if len(seen) == MOST_ERRORS:
             break
     return Group(*shown)
-
-
-def log_of(folder: SweepsFolder, id: str, state: JobState) -> Path | None:
-    """Where to read what became of a job: its own log, or that of its element when it never began."""
-    own = folder.job(id).log
-    if own.is_file():
-        return own
-    holder = state.holder
-    element = holder.folder.log(holder.array, holder.element) if holder else None
-    return element if element is not None and element.is_file() else None
-
-
-def last_lines(log: Path, count: int = LAST_LINES) -> list[str]:
-    """The last lines of a log, however long it is."""
-    with log.open("rb") as file:
-        file.seek(max(0, log.stat().st_size - BYTES_OF_LOG))
-        return file.read().decode(errors="replace").splitlines()[-count:]
 
 
 def as_json(sweep: SweepRecord, states: Mapping[str, JobState]) -> dict[str, object]:

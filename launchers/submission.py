@@ -47,7 +47,7 @@ class Submission:
         arrays: those of a higher stage start when those of the lower ones have ended.
         at_once: jobs of a pack that run beside each other; 0: all of them.
         retries: of a killed job.
-        requeues: of an element that runs into its time limit or loses its worker.
+        requeues: of an element that runs into its time limit.
         recovery: how often what was lost had been sent again by itself before; 0 where a user asked for it.
     """
 

@@ -75,6 +75,9 @@ def test_the_accounting_says_why_it_was_lost(made: Made, books: Books) -> None:
     assert state_of_a(made).error == "it is gone from the queue without an outcome"
     books.accounted = {"100_0": "OUT_OF_MEMORY"}
     assert state_of_a(made).error == "SLURM: OUT_OF_MEMORY"
+    said = "slurmstepd-n1: error: Exceeded job memory limit\nslurmstepd-n1: error: *** JOB 7 ON n1 CANCELLED AT 1 ***\n"
+    made.sweeps.submission_folders()[-1].log(0, 0).write_text(said)
+    assert state_of_a(made).error == "SLURM: OUT_OF_MEMORY; Exceeded job memory limit"
 
 
 def test_a_job_sent_anew_is_not_judged_by_what_was_before(made: Made, books: Books) -> None:
