@@ -9,6 +9,7 @@ from analysis.areas import WITHIN, contrasts, curve_summary
 from analysis.changes import changes
 from analysis.correlation import CorrelationOptions, Correlations, DomainEffects, correlate
 from analysis.curves import DrawnCurves, curve_points
+from analysis.dynamics import dynamics
 from analysis.effects import DEFAULT, effects
 from analysis.inference import Inference
 from analysis.read import Domain, Results
@@ -30,6 +31,7 @@ class Analysis:
         points: of the pruning curves of all domains.
         curves: one row a curve.
         contrasts: of every two of them.
+        dynamics: what is left of the score at each epoch of a training.
         taylor: importance against measured effects.
         sliced: correlations between slices of the domains; None where none were asked for.
     """
@@ -42,6 +44,7 @@ class Analysis:
     points: pl.DataFrame
     curves: pl.DataFrame
     contrasts: pl.DataFrame
+    dynamics: pl.DataFrame
     taylor: pl.DataFrame
     sliced: Correlations | None = None
 
@@ -90,6 +93,7 @@ def analyse(
         points=pl.concat(map(curve_points, drawn)),
         curves=pl.concat(curve_summary(of_domain, within) for of_domain in drawn),
         contrasts=pl.concat(map(contrasts, drawn)),
+        dynamics=dynamics(results.domains, seed=inference.seed),
         taylor=pl.concat(map(taylor, results.domains)),
         sliced=None if parts is None else _correlations(parts, options),
     )

@@ -7,6 +7,8 @@ from pathlib import Path
 from analysis import page, tables
 from analysis.compute import Analysis
 from analysis.figures import Drawing, agreement_maps
+from analysis.sheets import sheets
+from analysis.typeset import latex, markdown
 from study.errors import InputError
 from study.files import whole_file
 
@@ -26,7 +28,8 @@ def write_report(analysis: Analysis, out: Path, *, pdf: bool = False) -> Path:
         InputError: when `out` cannot be written.
     """
     cuts = tables.paper_tables(analysis.effects)
-    subjects = page.subject_views(analysis)
+    subjects, trainings = page.subject_views(analysis), page.training_views(analysis)
+    drawings = [drawing for view in (*subjects, *trainings) for drawing in view.drawings]
     every = {"effects": analysis.effects, "base": analysis.base, **cuts, **analysis.correlations.tables}
     if analysis.sliced is not None:
         every |= {f"slices_{name}": table for name, table in analysis.sliced.tables.items()}
@@ -34,16 +37,17 @@ def write_report(analysis: Analysis, out: Path, *, pdf: bool = False) -> Path:
         "curve_points": analysis.points,
         "curves": analysis.curves,
         "curve_contrasts": analysis.contrasts,
+        "dynamics": analysis.dynamics,
         "taylor": analysis.taylor,
     }
     try:
         for name, table in every.items():
             tables.write(table, out / "tables", name)
-        drawings = [drawing for subject in subjects for drawing in subject.drawings]
+        _write_sheets(analysis, out / "tables" / "paper")
         _write_figures([*drawings, *_agreement(analysis)], out / "figures", pdf)
         path = out / "report" / "index.html"
         with whole_file(path) as draft:
-            draft.write_text(page.render(analysis.results, subjects), encoding="utf-8")
+            draft.write_text(page.render(analysis, subjects, trainings), encoding="utf-8")
     except OSError as error:
         raise InputError(f"cannot write the report under {out}: {error.strerror or error}") from error
     return path
@@ -54,6 +58,17 @@ def _agreement(analysis: Analysis) -> Iterator[Drawing]:
     yield from agreement_maps(analysis.correlations.overall, "agreement")
     if analysis.sliced is not None:
         yield from agreement_maps(analysis.sliced.overall, "agreement-of-slices")
+
+
+def _write_sheets(analysis: Analysis, folder: Path) -> None:
+    """Tables for a paper: each as LaTeX, those of a subject together as Markdown."""
+    shutil.rmtree(folder, ignore_errors=True)
+    for subject, own in sheets(analysis).items():
+        with whole_file(folder / f"{subject}.md") as draft:
+            draft.write_text("\n".join(map(markdown, own)), encoding="utf-8")
+        for sheet in own:
+            with whole_file(folder / subject / f"{sheet.name}.tex") as draft:
+                draft.write_text(latex(sheet), encoding="utf-8")
 
 
 def _write_figures(drawings: list[Drawing], folder: Path, pdf: bool) -> None:

@@ -18,6 +18,9 @@ from study.heads import AttentionKind
 from study.statistics import MetricName
 
 DOMAIN = ["subject", "subject_id", "domain", "setting_id"]
+SURE = ["low", "high", "p_corrected", "significant"]
+"""How sure one can be of an effect; `analysis.effects.effects` says more."""
+
 LAYER = [*DOMAIN, "kind", "layer"]
 
 
@@ -49,7 +52,15 @@ def table_1(effects: pl.DataFrame) -> pl.DataFrame:
         paper.one_head_off(), on=["subject", "domain", "kind", "layer", "head"], how="left", maintain_order="left"
     )
     return joined.select(
-        *DOMAIN, pl.col("layer") + 1, pl.col("head") + 1, "unit", "base_score", "effect", "paper_effect", "paper_p01"
+        *DOMAIN,
+        pl.col("layer") + 1,
+        pl.col("head") + 1,
+        "unit",
+        "base_score",
+        "effect",
+        *SURE,
+        "paper_effect",
+        "paper_p01",
     )
 
 
@@ -58,16 +69,18 @@ def one_head_left(effects: pl.DataFrame) -> pl.DataFrame:
 
     Returns:
         Columns of the domain, then kind, layer, heads_tried (of the layer), best_head (the first of equals), unit,
-        effect, no_head_effect, paper_effect, paper_p01.
+        effect, `SURE`, and the same of the control under no_head_effect ..., paper_effect, paper_p01.
     """
     best = (
         of_measure(effects, Measure.ALL_BUT_ONE)
         .with_columns(heads_tried=pl.len().cast(pl.Int64).over(LAYER))
         .sort("effect", descending=True, maintain_order=True)
         .unique(subset=LAYER, keep="first", maintain_order=True)
-        .select(*LAYER, "unit", "heads_tried", pl.col("head").alias("best_head") + 1, "effect")
+        .select(*LAYER, "unit", "heads_tried", pl.col("head").alias("best_head") + 1, "effect", *SURE)
     )
-    control = of_measure(effects, Measure.NO_HEAD).select(*LAYER, "unit", no_head_effect="effect")
+    control = of_measure(effects, Measure.NO_HEAD).select(
+        *LAYER, "unit", *(pl.col(name).name.prefix("no_head_") for name in ("effect", *SURE))
+    )
     return (
         best.join(control, on=[*LAYER, "unit"], how="full", coalesce=True)
         .join(paper.one_head_left(), on=["subject", "domain", "kind", "layer"], how="left")

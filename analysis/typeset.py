@@ -37,8 +37,8 @@ LATEX = {
 }
 """What LaTeX would read as a command or a font may lack; other letters are UTF-8, as LaTeX takes it."""
 
-NUMBER = re.compile(r"[-−+]?[\d.,]+\s?%?\*?|–|")
-"""A cell that is set to the right: a number, perhaps with a percent sign or a star, or nothing."""
+NUMBER = re.compile(r"[-−+]?[\d.,]+(\s?%)?\*?( to [-−+]?[\d.]+)?|–|")
+"""A cell that is set to the right: a number, perhaps with a percent sign or a star; two with "to" between; nothing."""
 
 
 @dataclass(frozen=True)

@@ -1,7 +1,8 @@
 """Numbers and names as people read them: on the page, in figures and on the terminal."""
 
 import re
-from collections.abc import Mapping
+from collections import Counter
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 KIND_NAMES = {
@@ -13,6 +14,14 @@ KIND_NAMES = {
 
 KIND_LABELS = {"encoder_self": "encoder self", "decoder_self": "decoder self", "cross": "encoder–decoder"}
 """The same where room is scarce."""
+
+NULL_NAMES = {
+    "sign_flips": "of each example: signs of whole rows flipped",
+    "heads": "which head is which",
+    "heads_within_kinds": "which head is which within its attention kind",
+    "heads_within_layers": "which head is which within its layer",
+}
+"""What is drawn under each null of a correlation (`analysis.correlation.null`)."""
 
 SCORE_NAMES = {"bleu": "BLEU", "accuracy": "accuracy (%)"}
 SCORE_UNITS = {"bleu": "BLEU", "accuracy": "%"}
@@ -27,6 +36,21 @@ def signed(effect: float) -> str:
 def score(value: float, metric: str) -> str:
     """A score with its unit: `36.05 BLEU`, `83.68 %`."""
     return f"{value:.2f} {SCORE_UNITS[metric]}"
+
+
+def decimal(value: float | None, digits: int = 2) -> str:
+    """A number without a plus; `–` for none; what rounds to nothing has no sign."""
+    if value is None:
+        return "–"
+    text = f"{value:.{digits}f}"
+    return (text.lstrip("-") if float(text) == 0 else text).replace("-", "−")
+
+
+def labelled(named: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Names by id, from pairs of both: the name alone where it is unique, else with the id."""
+    pairs = list(named)
+    counts = Counter(name for name, _ in pairs)
+    return {id_: name if counts[name] == 1 else f"{name} ({id_})" for name, id_ in pairs}
 
 
 def slug(text: str) -> str:

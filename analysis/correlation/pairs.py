@@ -169,10 +169,13 @@ def pairs(effects: pl.DataFrame) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
 
 
 def matched(a: pl.DataFrame, b: pl.DataFrame) -> pl.DataFrame:
-    """The heads measured in both domains: columns kind, layer, head, effect_a, effect_b."""
-    return a.select(*ADDRESS, effect_a="effect").join(
-        b.select(*ADDRESS, effect_b="effect"), on=ADDRESS, how="inner", maintain_order="left"
+    """The heads measured in both domains: columns kind, layer, head, effect_a, effect_b; low_a, high_a ... if known."""
+    carried = [name for name in ("effect", "low", "high") if name in a.columns and name in b.columns]
+    of_a, of_b = (
+        table.select(*ADDRESS, *(pl.col(name).alias(f"{name}_{side}") for name in carried))
+        for table, side in ((a, "a"), (b, "b"))
     )
+    return of_a.join(of_b, on=ADDRESS, how="inner", maintain_order="left")
 
 
 def _places(domain: DomainEffects, heads: Sequence[Head]) -> Int[np.ndarray, " heads"]:

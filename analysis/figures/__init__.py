@@ -7,6 +7,7 @@ from analysis.figures.drawing import Drawing
 from analysis.figures.dynamics import dynamics
 from analysis.figures.heat_maps import colour_limit, heat_map
 from analysis.figures.layers import one_head_against_none
+from analysis.figures.leave_out import leave_out
 from analysis.figures.scatters import scatter
 
 __all__ = [
@@ -17,6 +18,7 @@ __all__ = [
     "distribution",
     "dynamics",
     "heat_map",
+    "leave_out",
     "one_head_against_none",
     "pruning_curves",
     "scatter",

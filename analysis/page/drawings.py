@@ -1,12 +1,12 @@
 """Which figures the page has of a domain, or of two, and what their files are called."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import polars as pl
 
 from analysis import figures
-from analysis.correlation import ALL_KINDS, matched, pairs
+from analysis.correlation import ALL_KINDS, Correlations, matched, pairs
 from analysis.curves import mean_curves
 from analysis.figures import Drawing
 from analysis.page.grids import by_kind
@@ -37,15 +37,29 @@ def curve_drawings(points: pl.DataFrame, label: str, folder: str) -> Iterable[Dr
         yield figures.pruning_curves(part, "kinds", f"{label}, one kind only, by {curve}", name)
 
 
-def scatters(effects: pl.DataFrame, correlation: Sequence[Mapping[str, Any]], folder: str) -> Iterable[Drawing]:
-    """Figure 2 of every two domains of a subject."""
-    overall = {(row["setting_a"], row["setting_b"]): row for row in correlation if row["kind"] == ALL_KINDS}
+def pair_drawings(
+    correlations: Correlations, effects: pl.DataFrame, labels: Mapping[str, str], folder: str
+) -> Iterable[Drawing]:
+    """Figure 2 of every two domains of a subject, each with its leave-top-k curve."""
+    mine = pl.col("setting_a").is_in(list(labels))
+    overall = correlations.correlation.filter(mine, pl.col("kind") == ALL_KINDS)
     for a, b in pairs(effects):
-        both = matched(a, b)
-        row = overall.get((a["setting_id"][0], b["setting_id"][0]))
+        settings = (a["setting_id"][0], b["setting_id"][0])
+        of_pair = (pl.col("setting_a") == settings[0]) & (pl.col("setting_b") == settings[1])
+        both, row = matched(a, b), next(iter(overall.filter(of_pair).rows(named=True)), None)
         if row is None or both.is_empty():
             continue
-        labels = (a["domain"][0], b["domain"][0])
-        name = f"{folder}/figure2-{slug(labels[0])}-{slug(labels[1])}"
-        r = "no correlation" if row["pearson"] is None else f"r = {row['pearson']:.2f}"
-        yield figures.scatter(both, labels, a["unit"][0], f"{r}, {both.height} heads", name)
+        names = (labels[settings[0]], labels[settings[1]])
+        suffix = f"{slug(names[0])}-{slug(names[1])}"
+        yield figures.scatter(both, names, a["unit"][0], _correlation_title(row), f"{folder}/figure2-{suffix}")
+        without = correlations.without_largest.filter(of_pair, 2 * pl.col("left_out") <= both.height)
+        if without.height > 1:
+            yield figures.leave_out(without, names, f"{folder}/leave-out-{suffix}")
+
+
+def _correlation_title(row: Mapping[str, Any]) -> str:
+    if row["pearson"] is None:
+        return f"no correlation, {row['heads']} heads"
+    low, high = row["pearson_low"], row["pearson_high"]
+    between = "" if low is None else f" ({low:.2f} to {high:.2f})"
+    return f"r = {row['pearson']:.2f}{between}, {row['heads']} heads".replace("-", "−")

@@ -42,6 +42,11 @@ class HeadRow:
     head: int
     cells: tuple[Row | None, ...]
 
+    @property
+    def significant(self) -> bool:
+        """On some domain."""
+        return any(cell and cell["significant"] for cell in self.cells)
+
 
 def head_rows(effects: pl.DataFrame, settings: Sequence[str]) -> tuple[HeadRow, ...]:
     """Every head that was removed alone somewhere, in the order of heads; a cell for each of these settings."""

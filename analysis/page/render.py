@@ -1,17 +1,21 @@
 """The page as one file: styles, script and figures inside, nothing from the network."""
 
 from collections.abc import Sequence
+from importlib.metadata import version
 
+import polars as pl
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from analysis import paper
+from analysis.compute import Analysis
 from analysis.correlation import ALL_KINDS
-from analysis.page.views import SubjectView
-from analysis.read import Results
-from analysis.words import KIND_LABELS, KIND_NAMES, SCORE_NAMES, interval, score, signed
+from analysis.page.claims import in_words
+from analysis.page.methods import bibtex, corrected, methods, p, traced, uncited
+from analysis.page.views import SubjectView, TrainingView
+from analysis.words import KIND_LABELS, KIND_NAMES, NULL_NAMES, SCORE_NAMES, decimal, interval, score, signed
 
 
-def render(results: Results, subjects: Sequence[SubjectView]) -> str:
+def render(analysis: Analysis, subjects: Sequence[SubjectView], trainings: Sequence[TrainingView]) -> str:
     """The page, self-contained and whole also where scripts do not run."""
     environment = Environment(
         loader=PackageLoader("analysis"),
@@ -21,10 +25,26 @@ def render(results: Results, subjects: Sequence[SubjectView]) -> str:
         lstrip_blocks=True,
     )
     environment.filters |= {
+        "decimal": decimal,
         "signed": lambda value: "–" if value is None else signed(value),
         "score": score,
         "interval": interval,
     }
-    environment.globals |= {"kind_names": KIND_NAMES, "kind_labels": KIND_LABELS, "score_names": SCORE_NAMES}
+    environment.globals |= {
+        "kind_names": KIND_NAMES,
+        "kind_labels": KIND_LABELS,
+        "score_names": SCORE_NAMES,
+        "null_names": NULL_NAMES,
+    }
+    environment.filters |= {"traced": traced, "corrected": corrected, "claimed": in_words, "p": p, "uncited": uncited}
     environment.globals |= {"all_kinds": ALL_KINDS, "source": paper.SOURCE}
-    return environment.get_template("page.html.j2").render(results=results, subjects=subjects)
+    words = methods(analysis)
+    return environment.get_template("page.html.j2").render(
+        results=analysis.results,
+        subjects=subjects,
+        trainings=trainings,
+        methods=words,
+        bibtex=bibtex(words),
+        row_of_any=next(iter(analysis.effects.filter(pl.col("low").is_not_null()).rows(named=True)), None),
+        version=version("sixteen-heads"),
+    )

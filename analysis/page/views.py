@@ -1,7 +1,6 @@
 """What the page shows of each subject, cut to the templates' needs; `templates/` gives it its form."""
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,13 +9,15 @@ import polars as pl
 from analysis import figures, paper, tables
 from analysis.compute import Analysis
 from analysis.correlation import ALL_KINDS
+from analysis.dynamics import LINE
 from analysis.effects import Measure, of_measure, strongest
 from analysis.figures import Drawing
-from analysis.page.drawings import curve_drawings, heat_maps, one_head_drawings, scatters
+from analysis.page.claims import Claim, claims, training_claim
+from analysis.page.drawings import curve_drawings, heat_maps, one_head_drawings, pair_drawings
 from analysis.page.examples import examples_json
 from analysis.page.grids import Grid, HeadRow, by_kind, head_rows
 from analysis.read import Domain
-from analysis.words import KIND_NAMES, slug
+from analysis.words import KIND_NAMES, labelled, slug
 from study.importance import Estimator
 from study.loss import PLAIN
 
@@ -38,6 +39,7 @@ class DomainView:
     table_1: Grid
     one_head_left: Grid
     curves: tuple[Row, ...]
+    contrasts: tuple[Row, ...]
     curve_drawings: tuple[Drawing, ...]
     taylor: tuple[Row, ...]
 
@@ -57,6 +59,24 @@ class SubjectView:
     examples: str
     correlation: tuple[Row, ...]
     scatters: tuple[Drawing, ...]
+    maps: tuple[Drawing, ...]
+    nulls: tuple[Row, ...]
+    overlap: tuple[Row, ...]
+    reliability: tuple[Row, ...]
+    claims: tuple[Claim, ...]
+
+    @property
+    def contents(self) -> list[tuple[str, str, bool]]:
+        """Anchor and name of each part, and whether there is anything in it."""
+        return [
+            ("claims", "What holds", bool(self.claims)),
+            ("base", "Base scores", True),
+            ("heads", "One head removed", any(view.distribution for view in self.domains)),
+            ("layers", "One head left", any(view.one_head for view in self.domains)),
+            ("domains", "Another domain", bool(self.correlation)),
+            ("curves", "Share by share", any(view.curves for view in self.domains)),
+            ("importance", "Importance", any(view.taylor for view in self.domains)),
+        ]
 
     @property
     def drawings(self) -> tuple[Drawing, ...]:
@@ -70,15 +90,39 @@ class SubjectView:
         return (*own, *self.scatters)
 
 
+@dataclass(frozen=True)
+class TrainingView:
+    """One training whose checkpoints have pruning curves: figure 5."""
+
+    name: str
+    drawings: tuple[Drawing, ...]
+    rows: tuple[Row, ...]
+    claim: Claim | None
+
+
+def training_views(analysis: Analysis) -> list[TrainingView]:
+    """The view of every training."""
+    views = []
+    for (name,), own in analysis.dynamics.group_by("training", maintain_order=True):
+        lines = own.group_by(LINE, maintain_order=True)
+        drawings = tuple(
+            figures.dynamics(line, f"{line['domain'][0]}, by {line['curve'][0]}", f"{slug(str(name))}/figure5-{i}")
+            for i, (_, line) in enumerate(lines, 1)
+        )
+        base = own.unique("epoch", maintain_order=True).select("epoch", "base_score", "paper_base_score", "metric")
+        views.append(TrainingView(str(name), drawings, tuple(base.rows(named=True)), training_claim(own)))
+    return views
+
+
 def subject_views(analysis: Analysis) -> list[SubjectView]:
     """The view of every subject."""
     subjects = analysis.results.subjects
-    names = _labels((domains[0].model, subject_id) for subject_id, domains in subjects.items())
+    names = labelled((domains[0].model, subject_id) for subject_id, domains in subjects.items())
     return [_subject_view(analysis, domains, names[subject_id]) for subject_id, domains in subjects.items()]
 
 
 def _subject_view(analysis: Analysis, domains: Sequence[Domain], name: str) -> SubjectView:
-    labels = _labels((domain.data, domain.setting_id) for domain in domains)
+    labels = labelled((domain.data, domain.setting_id) for domain in domains)
     mine = pl.col("subject_id") == domains[0].subject_id
     own = analysis.effects.filter(mine)
     shown = own.with_columns(pl.col("setting_id").replace_strict(labels).alias("domain"))
@@ -99,15 +143,13 @@ def _subject_view(analysis: Analysis, domains: Sequence[Domain], name: str) -> S
         head_rows=head_rows(shown, [domain.setting_id for domain in domains]),
         examples=examples_json({labels[domain.setting_id]: domain for domain in domains}, analysis.changes),
         correlation=tuple(_correlation_row(row, labels) for row in correlation),
-        scatters=tuple(scatters(shown, correlation, folder)),
+        scatters=tuple(pair_drawings(analysis.correlations, shown, labels, folder)),
+        maps=tuple(_maps(analysis, domains[0].subject_id, labels)),
+        nulls=_of_pairs(analysis.correlations.null, labels),
+        overlap=_of_pairs(analysis.correlations.overlap, labels),
+        reliability=_of_domains(analysis.correlations.reliability, labels),
+        claims=claims(analysis, {labels[domain.setting_id]: domain for domain in domains}),
     )
-
-
-def _labels(named: Iterable[tuple[str, str]]) -> dict[str, str]:
-    """Names by id: the name alone where it is unique, else with the id."""
-    pairs = list(named)
-    counts = Counter(name for name, _ in pairs)
-    return {id_: name if counts[name] == 1 else f"{name} ({id_})" for name, id_ in pairs}
 
 
 def _heads(domain: Domain) -> str:
@@ -145,6 +187,7 @@ def _domain_view(
         table_1=Grid.of(first, "head", first["head"].unique().sort().to_list()),
         one_head_left=Grid.of(layers, "kind", [kind for kind, _ in by_kind(layers)]),
         curves=tuple(analysis.curves.filter(mine).rows(named=True)),
+        contrasts=tuple(analysis.contrasts.filter(mine).rows(named=True)),
         curve_drawings=tuple(curve_drawings(analysis.points.filter(mine), label, folder)),
         taylor=_papers_importance(analysis.taylor.filter(mine)),
     )
@@ -159,9 +202,7 @@ def _papers_importance(taylor: pl.DataFrame) -> tuple[Row, ...]:
 
 def _measured(ablation: pl.DataFrame, alone: pl.DataFrame, none: pl.DataFrame, domain: Domain) -> Row:
     """How many of the masks of each measure there are, and what the effects of single heads look like in counts."""
-    effect = ablation["effect"]
-    best = alone.group_by("kind", "layer").agg(best=pl.col("effect").max())
-    both = best.join(none.select("kind", "layer", none="effect"), on=["kind", "layer"])
+    effect, sure = ablation["effect"], ablation["significant"].fill_null(False)
     return {
         "heads": len(domain.layout),
         "layers": len(domain.layout.layers),
@@ -171,10 +212,34 @@ def _measured(ablation: pl.DataFrame, alone: pl.DataFrame, none: pl.DataFrame, d
         "lower": int((effect < 0).sum()),
         "higher": int((effect > 0).sum()),
         "same": int((effect == 0).sum()),
-        "compared_layers": both.height,
-        "one_is_enough": both.filter(pl.col("best") >= 0).height,
-        "none_is_enough": both.filter((pl.col("best") >= 0) & (pl.col("none") >= 0)).height,
+        "worse": int((sure & (effect < 0)).sum()),
+        "better": int((sure & (effect > 0)).sum()),
+        "equivalent": int(ablation["equivalent"].fill_null(False).sum()),
     }
+
+
+def _maps(analysis: Analysis, subject_id: str, labels: Mapping[str, str]) -> Iterator[Drawing]:
+    """Maps of r between many domains, and between their slices."""
+    mine = pl.col("subject_id") == subject_id
+    named = [pl.col(f"setting_{side}").replace(labels).alias(f"domain_{side}") for side in "ab"]
+    yield from figures.agreement_maps(analysis.correlations.overall.filter(mine).with_columns(named), "agreement")
+    if analysis.sliced is not None:
+        yield from figures.agreement_maps(analysis.sliced.overall.filter(mine), "agreement-of-slices")
+
+
+def _of_pairs(table: pl.DataFrame, labels: Mapping[str, str]) -> tuple[Row, ...]:
+    """The rows of pairs of these domains, with their labels."""
+    own = table.filter(pl.col("setting_a").is_in(list(labels)))
+    return tuple(
+        {**row, "label_a": labels[row["setting_a"]], "label_b": labels[row["setting_b"]]}
+        for row in own.rows(named=True)
+    )
+
+
+def _of_domains(table: pl.DataFrame, labels: Mapping[str, str]) -> tuple[Row, ...]:
+    """The rows of these domains of all their heads, with their labels."""
+    own = table.filter(pl.col("setting_id").is_in(list(labels)), pl.col("left_out") == 0)
+    return tuple({**row, "label": labels[row["setting_id"]]} for row in own.rows(named=True))
 
 
 def _correlation_row(row: Row, labels: Mapping[str, str]) -> Row:

@@ -46,7 +46,7 @@ function filterable(section, table) {
   const tools = section.querySelector(".tools");
   const find = tools.querySelector(".find");
   const kind = tools.querySelector(".kind");
-  const sure = tools.querySelector(".sure");
+  const sure = tools.querySelector(".certain");
   const rows = [...table.tBodies[0].rows];
   const update = () => {
     const text = find.value.trim();
@@ -94,7 +94,10 @@ function change(domain, unit, [text, before, after, was, now]) {
 
 function domainPart(section, domain, examples, head, cell) {
   const part = make("section", {}, make("h3", {}, domain.label));
-  part.append(make("p", { className: "effect" }, cell && cell.title ? cell.title : `effect ${cell ? cell.textContent : "not measured"}`));
+  const interval = cell.nextElementSibling.textContent.trim();
+  const effect = make("b", {}, cell.textContent.trim());
+  part.append(make("p", { className: "effect" }, "effect ", effect, interval ? ` (${interval})` : ""));
+  if (cell.title) part.append(make("p", { className: "note" }, cell.title));
   const [lost, gained, other, changes] = domain.heads[head] ?? [0, 0, 0, []];
   const words = `${lost} example${lost === 1 ? "" : "s"} came out worse without it, ${gained} better, ${other} otherwise.`;
   part.append(make("p", {}, words));
@@ -111,7 +114,7 @@ function show(section, head) {
   const row = section.querySelector(`.heads tr[data-head="${head}"]`);
   if (!row) return;
   const examples = examplesOf(section);
-  const cells = [...row.cells].slice(-examples.domains.length);
+  const cells = [...row.querySelectorAll("td.first")];
   const name = row.querySelector("th").textContent.trim().split(".");
   const kind = row.dataset.name ? `${row.dataset.name}, ` : "";
   document.getElementById("head-name").textContent = `${kind}layer ${name[0]}, head ${name[1]}`;

@@ -11,6 +11,15 @@ from study.heads import AttentionKind, HeadLayout
 from study.statistics import MetricName
 from study.store import Store
 
+PAPER = (
+    "toy_bert.md",
+    "toy_bert/base.tex",
+    "toy_bert/heads.tex",
+    "toy_bert/table1-home.tex",
+    "toy_bert/table3-away.tex",
+    "toy_transformer/table2-home.tex",
+    "toy_transformer/correlation.tex",
+)
 VOID = {"meta", "br", "hr", "img", "link", "input", "col"}
 
 
@@ -68,8 +77,9 @@ def test_writes_every_file_and_a_page_that_needs_nothing_else(filled, results, t
     names = {str(p.relative_to(tmp_path / "out")) for p in (tmp_path / "out").rglob("*") if p.is_file()}
     for table in ("effects", "correlation", "base", "table1", "table2", "table3"):
         assert {f"tables/{table}.csv", f"tables/{table}.parquet"} <= names
+    assert {"tables/paper/" + name for name in PAPER} <= {re.sub(r"-[0-9a-f]{12}", "", name) for name in names}
     figures = [name for name in names if name.endswith(".svg")]
-    assert len(figures) == (2 * (1 + 1 + 1) + 1) + (2 * (1 + 3 + 3) + 1)
+    assert len(figures) == (2 * (1 + 1 + 1) + 2) + (2 * (1 + 3 + 3) + 2)
     html = path.read_text(encoding="utf-8")
     page = Page(html)
     assert all(reference.startswith("#") for reference in page.references)
@@ -89,7 +99,8 @@ def test_the_page_says_the_numbers_with_their_units(filled, results, tmp_path):
         assert row["signature"] in text
         assert row["setting_id"] in text
     for row in analysis.correlation.filter(kind="all").iter_rows(named=True):
-        assert f"correlate with r = {row['pearson']:.2f} over {row['heads']} heads" in text
+        r = f"{row['pearson']:.2f}".replace("-", "−")
+        assert f"correlate with r = {r} over {row['heads']} heads" in text
     assert "torch 2.0" in text
     assert "Left out" not in text
 

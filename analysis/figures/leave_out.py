@@ -1,0 +1,35 @@
+"""Leave-top-k curve: what is left of a correlation without the heads of largest effect, under its noise ceiling."""
+
+import polars as pl
+from matplotlib.ticker import MaxNLocator
+
+from analysis.figures.drawing import DASHED, INK, LEGEND_BELOW, Drawing, draw, panel, styled
+
+COLOURS = {"pearson": "#2f86c9", "spearman": "#d9772b", "ceiling": "#8a8f96"}
+
+
+def leave_out(without: pl.DataFrame, labels: tuple[str, str], name: str) -> Drawing:
+    """Correlation over the number of heads of largest effect that are left out.
+
+    Args:
+        without: rows of one pair of `Correlations.without_largest`.
+        labels: names of the two domains.
+        name: of the drawing.
+    """
+    with styled():
+        figure, axes = panel(4.1, 3.9)
+        axes.axhline(0, color=INK, linewidth=0.5, alpha=0.35, zorder=0)
+        for column, label, marker in (("pearson", "Pearson r", "o"), ("spearman", "Spearman ρ", "s")):
+            line = {"color": COLOURS[column], "marker": marker, "markersize": 3.5, "label": label}
+            axes.plot(without["left_out"], without[column].cast(pl.Float64), **line)
+        if without["ceiling"].is_not_null().any():
+            ceiling = without["ceiling"].cast(pl.Float64)
+            axes.plot(without["left_out"], ceiling, color=COLOURS["ceiling"], linestyle=DASHED, label="noise ceiling")
+        lowest = without.select(pl.min_horizontal(pl.col("pearson", "spearman").min(), 0.0)).item()
+        axes.set(
+            ylim=(lowest - 0.05, 1.05), xlabel="heads of largest effect left out", ylabel="correlation of the rest"
+        )
+        axes.set_title("without the largest")
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True))
+        figure.legend(ncols=3, handlelength=1.8, **LEGEND_BELOW)
+        return draw(figure, name, f"Correlation of head effects on {labels[0]} and {labels[1]} without the largest")

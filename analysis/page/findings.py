@@ -1,0 +1,193 @@
+"""What these results say of each claim of the paper: a verdict on a domain, and the numbers that it follows from.
+
+A claim is open where the interval allows both: few examples make claims open, never wrong.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from enum import StrEnum
+
+import polars as pl
+
+from analysis.compute import Analysis
+from analysis.correlation import ALL_KINDS
+from analysis.effects import Measure, of_measure
+from analysis.read import Domain
+from analysis.words import KIND_NAMES, interval, signed
+from study.heads import AttentionKind
+from study.statistics import MetricName
+
+DISPENSABLE = {MetricName.ACCURACY: 0.4, MetricName.BLEU: 0.2}
+"""Share of the heads that go without noticeable loss: BERT's and WMT's in the paper's figure 3."""
+
+WEAK = 0.2
+"""A correlation below this is none that one would build on."""
+
+EARLY_SHARE = 0.4
+"""Share of the heads that figure 5 is read at."""
+
+
+IMPORTANCE = "importance"
+"""The paper's order, with nothing unusual about it."""
+
+
+class Verdict(StrEnum):
+    """What can be said of a claim."""
+
+    HOLDS = "holds"
+    FAILS = "does not hold"
+    OPEN = "cannot be said"
+
+    @property
+    def mark(self) -> str:
+        """The same without colour."""
+        return {"holds": "✓", "does not hold": "✗", "cannot be said": "?"}[self]
+
+    @property
+    def style(self) -> str:
+        """Name of its class on the page."""
+        return {"holds": "holds", "does not hold": "fails", "cannot be said": "open"}[self]
+
+
+@dataclass(frozen=True)
+class Finding:
+    """A verdict on one domain, or on two, and the numbers that it follows from."""
+
+    where: str
+    verdict: Verdict
+    because: str
+
+
+def verdict(holds: bool, fails: bool) -> Verdict:
+    """Open where neither is so."""
+    return Verdict.HOLDS if holds else Verdict.FAILS if fails else Verdict.OPEN
+
+
+def _known(analysis: Analysis, domain: Domain, measure: Measure) -> pl.DataFrame:
+    """The effects of one measure that have an interval."""
+    own = of_measure(analysis.effects.filter(pl.col("setting_id") == domain.setting_id), measure)
+    return own.filter(pl.col("low").is_not_null())
+
+
+def each_head(analysis: Analysis, domain: Domain, label: str) -> Finding | None:
+    """How many heads of a domain are shown to lose less than the margin, and how many lose significantly."""
+    heads = _known(analysis, domain, Measure.ABLATION)
+    if heads.is_empty():
+        return None
+    safe = heads.filter(pl.col("low") > -pl.col("margin")).height
+    worse = heads.filter(pl.col("significant") & (pl.col("effect") < 0)).height
+    middle = heads.sort("effect").row(heads.height // 2, named=True)
+    unit, count = middle["unit"], heads.height
+    because = (
+        f"{worse} of {count} heads lose significantly, {safe} are shown to lose less than {middle['margin']:g} {unit}. "
+        f"The median head changes the score by {signed(middle['effect'])} {unit}{interval(middle)}."
+    )
+    return Finding(label, verdict(2 * safe > count, 2 * worse > count), because)
+
+
+def one_head(analysis: Analysis, domain: Domain, label: str) -> Finding | None:
+    """In how many layers of a domain the best head alone is enough, and in how many it is not."""
+    layer = ["kind", "layer"]
+    alone = _known(analysis, domain, Measure.ALL_BUT_ONE)
+    if alone.is_empty():
+        return None
+    best = alone.sort("effect", descending=True, maintain_order=True).unique(layer, keep="first", maintain_order=True)
+    count, margin = best.height, best["margin"][0]
+    enough = best.filter(pl.col("low") > -pl.col("margin"))
+    lost = best.filter(pl.col("high") < 0).height
+    none = _known(analysis, domain, Measure.NO_HEAD).filter(pl.col("low") > -pl.col("margin"))
+    idle = enough.join(none.select(layer), on=layer, how="semi").height
+    worst = best.sort("effect").row(0, named=True)
+    control = f", of which {idle} would do without any" if enough.height else ""
+    of_kind = "" if len(domain.layout.counts) == 1 else f" of the {KIND_NAMES[worst['kind']]}"
+    because = (
+        f"The best head is shown to lose less than {margin:g} {worst['unit']} in {enough.height} of {count} layers"
+        f"{control}; in {lost} its interval lies below 0. Where it is worst, in layer {worst['layer'] + 1}{of_kind}: "
+        f"{signed(worst['effect'])}{interval(worst)}."
+    )
+    return Finding(label, verdict(2 * enough.height > count, 2 * lost >= count), because)
+
+
+def other_domain(analysis: Analysis, domains: Mapping[str, Domain]) -> Iterator[Finding]:
+    """The correlation of every two domains."""
+    labels = {domain.setting_id: label for label, domain in domains.items()}
+    rows = analysis.correlation.filter(pl.col("kind") == ALL_KINDS, pl.col("setting_a").is_in(list(labels)))
+    for row in rows.rows(named=True):
+        if row.get("pearson_low") is None:
+            continue
+        low, high = row["pearson_low"], row["pearson_high"]
+        because = f"r = {row['pearson']:.2f} ({low:.2f} to {high:.2f}) over {row['heads']} heads"
+        if row["true"] is not None:
+            because += f"; of the true effects {row['true']:.2f}"
+            because += f" ({row['true_low']:.2f} to {row['true_high']:.2f})" if row["true_low"] is not None else ""
+        where = f"{labels[row['setting_a']]} and {labels[row['setting_b']]}"
+        yield Finding(where, verdict(low > 0, high < WEAK), f"{because}.".replace("-", "−"))
+
+
+def at_once(analysis: Analysis, domain: Domain, label: str) -> Finding | None:
+    """The loss on a domain with the paper's share of the heads removed in order of importance."""
+    share = DISPENSABLE.get(domain.metric.name)
+    order = pl.col("kinds") == ALL_KINDS, pl.col("curve") == IMPORTANCE
+    curve = analysis.points.filter(pl.col("setting_id") == domain.setting_id, *order)
+    summary = analysis.curves.filter(pl.col("setting_id") == domain.setting_id, *order)
+    if share is None or curve.is_empty() or summary.is_empty():
+        return None
+    point = curve.sort((pl.col("share") - share).abs(), maintain_order=True).row(0, named=True)
+    loss = {name: point[name] - point["base_score"] for name in ("score", "low", "high")}
+    allowed, unit = summary["within"][0], domain.metric.unit
+    because = (
+        f"With {100 * point['share']:.0f} % of the heads removed the score changes by "
+        f"{signed(loss['score'])} {unit}{interval(loss)}; a loss of {allowed:g} is allowed."
+    )
+    return Finding(label, verdict(loss["low"] > -allowed, loss["high"] < -allowed), because)
+
+
+def better_than_random(analysis: Analysis, domain: Domain, label: str) -> Finding | None:
+    """The order by importance against random orders on a domain."""
+    either = pl.concat_list("curve_a", "curve_b").list.sort() == sorted([IMPORTANCE, "random"])
+    mine = (pl.col("setting_id") == domain.setting_id) & (pl.col("kinds") == ALL_KINDS)
+    row = next(iter(analysis.contrasts.filter(mine, either).rows(named=True)), None)
+    if row is None:
+        return None
+    difference, low, high = row["difference"], row["low"], row["high"]
+    if row["curve_a"] != IMPORTANCE:
+        difference, low, high = -difference, -high, -low
+    because = f"The difference is {signed(difference)} {domain.metric.unit}{interval({'low': low, 'high': high})}."
+    return Finding(label, verdict(low > 0, high < 0), because)
+
+
+def cross_attention(analysis: Analysis, domain: Domain, label: str) -> Finding | None:
+    """Encoder-decoder attention against both self-attentions, of the order by importance or else the first one."""
+    mine = analysis.curves.filter(pl.col("setting_id") == domain.setting_id, pl.col("kinds").is_in(list(KIND_NAMES)))
+    mine = mine.sort(pl.col("curve") != IMPORTANCE, maintain_order=True)
+    first = mine.filter(pl.col("curve") == mine["curve"].first())
+    kinds = {row["kinds"]: row for row in first.rows(named=True)}
+    cross = kinds.pop(str(AttentionKind.CROSS), None)
+    if cross is None or len(kinds) < 2:
+        return None
+    said = "; ".join(
+        f"{KIND_NAMES[kind]} {row['area']:.2f} ({row['area_low']:.2f} to {row['area_high']:.2f})"
+        for kind, row in ((str(AttentionKind.CROSS), cross), *kinds.items())
+    )
+    needs = all(cross["area_high"] < row["area_low"] for row in kinds.values())
+    spares = any(cross["area_low"] > row["area_high"] for row in kinds.values())
+    return Finding(label, verdict(needs, spares), f"Mean score along the curve, by {cross['curve']}: {said}.")
+
+
+def during_training(dynamics: pl.DataFrame) -> Iterator[Finding]:
+    """Of every domain and order of one training: the first epoch against the last."""
+    for (domain, curve), line in dynamics.group_by("domain", "curve", maintain_order=True):
+        distance = (pl.col("share") - EARLY_SHARE).abs()
+        points = line.filter(distance == distance.min()).sort("epoch")
+        if points["epoch"].n_unique() < 2 or points["low"].null_count():
+            continue
+        first, last = points.row(0, named=True), points.row(-1, named=True)
+        said = ", ".join(
+            f"at epoch {row['epoch']:g} {100 * row['kept']:.0f} % ({100 * row['low']:.0f} to {100 * row['high']:.0f})"
+            for row in (first, last)
+        )
+        yield Finding(
+            f"{domain}, by {curve}",
+            verdict(last["low"] > first["high"], last["high"] < first["low"]),
+            f"With {100 * first['share']:.0f} % of the heads removed, what is left of the score is {said}.",
+        )

@@ -1,0 +1,113 @@
+"""Verdicts follow their rules, on results whose truth is known."""
+
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+import pytest
+from made_results import CLASSIFIER, TRANSLATOR, fill
+
+from analysis import analyse, read_results
+from analysis.inference import Inference
+from analysis.page.claims import claims, in_words, training_claim
+from analysis.page.findings import Verdict, at_once, better_than_random, cross_attention, each_head, one_head
+from analysis.read import Domain
+from study.statistics import MetricName
+
+QUICK = Inference(resamples=200)
+
+
+def analysed(results, weights: np.ndarray, count: int = 1200):
+    fill(results, MetricName.ACCURACY, model="toy", data="home", count=count, weights=weights)
+    analysis = analyse(read_results(results), QUICK)
+    return analysis, analysis.results.domains[0]
+
+
+def test_heads_that_do_nothing_can_go(results):
+    analysis, domain = analysed(results, np.zeros(len(CLASSIFIER)))
+    found = each_head(analysis, domain, "home")
+    assert found.verdict is Verdict.HOLDS
+    assert "0 of 16 heads lose significantly, 16 are shown to lose less than 0.5 % points" in found.because
+    assert one_head(analysis, domain, "home").verdict is Verdict.HOLDS
+    assert "in 4 of 4 layers, of which 4 would do without any" in one_head(analysis, domain, "home").because
+
+
+def test_heads_that_all_matter_cannot(results):
+    analysis, domain = analysed(results, np.full(len(CLASSIFIER), 0.4))
+    assert each_head(analysis, domain, "home").verdict is Verdict.FAILS
+    assert one_head(analysis, domain, "home").verdict is Verdict.FAILS
+
+
+def test_few_examples_leave_it_open(results):
+    weights = np.full(len(CLASSIFIER), 0.03)
+    analysis, domain = analysed(results, weights, count=30)
+    assert each_head(analysis, domain, "home").verdict is Verdict.OPEN
+
+
+def importance(domain: Domain, **columns) -> pl.DataFrame:
+    return pl.DataFrame([{"setting_id": domain.setting_id, "kinds": "all", "curve": "importance", **columns}])
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"),
+    [(-0.9, 0.1, Verdict.HOLDS), (-3.0, -1.1, Verdict.FAILS), (-3.0, -0.9, Verdict.OPEN), (-1.5, 2.0, Verdict.OPEN)],
+)
+def test_at_the_papers_share_the_loss_is_held_against_what_is_allowed(results, low, high, verdict):
+    analysis, domain = analysed(results, np.zeros(len(CLASSIFIER)), count=9)
+    points = importance(domain, share=0.4, base_score=80.0, score=79.5, low=80 + low, high=80 + high)
+    judged = at_once(replace(analysis, points=points, curves=importance(domain, within=1.0)), domain, "home")
+    assert judged.verdict is verdict
+    assert "With 40 % of the heads removed the score changes by −0.50 % points" in judged.because
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"), [(0.1, 2.0, Verdict.HOLDS), (-2.0, -0.1, Verdict.FAILS), (-1.0, 1.0, Verdict.OPEN)]
+)
+def test_an_order_is_better_than_random_by_the_interval_of_the_difference(results, low, high, verdict):
+    analysis, domain = analysed(results, np.zeros(len(CLASSIFIER)), count=9)
+    row = {"setting_id": domain.setting_id, "kinds": "all"}
+    one = {"curve_a": "importance", "curve_b": "random", "difference": (low + high) / 2, "low": low, "high": high}
+    other = {"curve_a": "random", "curve_b": "importance", "difference": -(low + high) / 2, "low": -high, "high": -low}
+    for turned in (one, other):
+        changed = replace(analysis, contrasts=pl.DataFrame([row | turned]))
+        assert better_than_random(changed, domain, "home").verdict is verdict
+    assert better_than_random(analysis, domain, "home") is None
+
+
+@pytest.mark.parametrize(
+    ("low", "high", "verdict"), [(1.0, 2.0, Verdict.HOLDS), (1.0, 12.0, Verdict.OPEN), (21.0, 22.0, Verdict.FAILS)]
+)
+def test_cross_attention_is_held_against_both_self_attentions(results, low, high, verdict):
+    fill(results, MetricName.BLEU, model="toy", data="home", count=4, layout=TRANSLATOR)
+    analysis = analyse(read_results(results), QUICK)
+    (domain,) = analysis.results.domains
+    row = {"setting_id": domain.setting_id, "curve": "importance"}
+    areas = {"encoder_self": (10.0, 14.0), "decoder_self": (15.0, 20.0), "cross": (low, high)}
+    curves = pl.DataFrame(
+        [row | {"kinds": kind, "area": (a + b) / 2, "area_low": a, "area_high": b} for kind, (a, b) in areas.items()]
+    )
+    assert cross_attention(replace(analysis, curves=curves), domain, "home").verdict is verdict
+    assert cross_attention(replace(analysis, curves=curves.head(2)), domain, "home") is None
+
+
+def test_training_is_judged_by_its_first_and_last_epoch():
+    def line(last_low: float, last_high: float) -> pl.DataFrame:
+        points = [(1.0, 0.4, 0.5, 0.4, 0.6), (1.0, 0.9, 0.1, 0.0, 0.2), (9.0, 0.4, 0.8, last_low, last_high)]
+        table = pl.DataFrame(points, schema=["epoch", "share", "kept", "low", "high"], orient="row")
+        return table.with_columns(domain=pl.lit("valid"), curve=pl.lit("importance"))
+
+    assert training_claim(line(0.7, 0.9)).verdict is Verdict.HOLDS
+    assert training_claim(line(0.5, 0.9)).verdict is Verdict.OPEN
+    assert training_claim(line(0.1, 0.3)).verdict is Verdict.FAILS
+    assert "at epoch 1 50 % (40 to 60), at epoch 9 80 %" in training_claim(line(0.7, 0.9)).findings[0].because
+    assert training_claim(line(0.7, 0.9).filter(epoch=1.0)) is None
+
+
+def test_the_paragraph_says_each_claim_once_by_its_verdict(results):
+    analysis, domain = analysed(results, np.zeros(len(CLASSIFIER)))
+    judged = claims(analysis, {"home": domain})
+    assert [claim.verdict for claim in judged] == [Verdict.HOLDS, Verdict.HOLDS]
+    assert in_words(judged) == (
+        "Here it holds that most heads can go, one at a time, without a significant loss; "
+        "that one head is enough in most layers."
+    )
