@@ -160,7 +160,7 @@ def cross_attention(analysis: Analysis, domain: Domain, label: str) -> Finding |
     """Encoder-decoder attention against both self-attentions, of the order by importance or else the first one."""
     mine = analysis.curves.filter(pl.col("setting_id") == domain.setting_id, pl.col("kinds").is_in(list(KIND_NAMES)))
     mine = mine.sort(pl.col("curve") != IMPORTANCE, maintain_order=True)
-    first = mine.filter(pl.col("curve") == mine["curve"].first())
+    first = mine.filter(pl.col("curve") == pl.col("curve").first())
     kinds = {row["kinds"]: row for row in first.rows(named=True)}
     cross = kinds.pop(str(AttentionKind.CROSS), None)
     if cross is None or len(kinds) < 2:
