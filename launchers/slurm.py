@@ -101,7 +101,7 @@ def accounting(numbers: Iterable[str]) -> dict[str, Element]:
     wanted = sorted(set(numbers))
     if not wanted:
         return {}
-    fields = ["--noheader", "--parsable2", "--allocations", "--array", "--format=JobID,State"]
+    fields = ["--noheader", "--parsable2", "--allocations", "--format=JobID,State"]
     try:
         listed = _run(["sacct", *fields, f"--jobs={','.join(wanted)}"])
     except LauncherError as error:
