@@ -6,6 +6,7 @@ from .efficiency import efficiency
 from .growth import growth
 from .heads_off import bert_base, classifier, gpu
 from .importance import importance
+from .launching import launching
 from .orders import orders
 from .pruned import pruned
 from .resampling import resampling
@@ -26,6 +27,7 @@ PARTS: dict[str, Callable[[Sizes], Iterator[Row]]] = {
         pruned,
         store,
         resampling,
+        launching,
         growth,
         gpu,
     )

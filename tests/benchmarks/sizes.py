@@ -32,6 +32,8 @@ class Sizes:
         stored_sentences: likewise.
         resamples: of their scores.
         gpu_examples: on a GPU.
+        launched: jobs that a launcher starts.
+        very_many: jobs that a launcher hands out, none of which is started.
     """
 
     examples: int = 256
@@ -44,6 +46,8 @@ class Sizes:
     stored_sentences: int = 3000
     resamples: int = 10_000
     gpu_examples: int = 9815
+    launched: int = 24
+    very_many: int = 10_000
 
     def less_often(self) -> "Sizes":
         """The same with a round less, for what takes long."""
@@ -66,4 +70,6 @@ QUICK = Sizes(
     stored_sentences=50,
     resamples=200,
     gpu_examples=32,
+    launched=3,
+    very_many=30,
 )
