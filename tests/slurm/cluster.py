@@ -17,7 +17,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from pathlib import Path
 
@@ -92,9 +92,11 @@ class Cluster:
     @contextmanager
     def without_accounting(self) -> Iterator[None]:
         """As on a cluster that has no database: sacct knows nothing within the block."""
-        self._remember(False)
-        yield
-        self._remember(True)
+        self._remember(accounting=False)
+        try:
+            yield
+        finally:
+            self._remember(accounting=True)
 
     def ask(self, *command: str) -> str:
         """What a client of SLURM prints: `ask("squeue", "--noheader")`."""
@@ -121,11 +123,27 @@ class Cluster:
         """Kill a daemon, `n1` for instance; what it started goes on."""
         self._daemons.pop(name).kill()
 
-    def processes(self, job: str) -> list[psutil.Process]:
-        """What runs here for a job (the id of an array element is its own, not that of the array)."""
-        return processes_with(SLURM_CONF=self.environment["SLURM_CONF"], SLURM_JOB_ID=job)
+    def processes(self, element: str, word: str = "") -> list[psutil.Process]:
+        """What runs for an element of an array (`12_3`): all of it, or what has a word in its command line."""
+        array, _, task = element.partition("_")
+        running = processes_with(
+            SLURM_CONF=self.environment["SLURM_CONF"], SLURM_ARRAY_JOB_ID=array, SLURM_ARRAY_TASK_ID=task
+        )
+        return [process for process in running if word in " ".join(process.cmdline())]
 
-    def _remember(self, accounting: bool) -> None:
+    def kill(self, element: str, word: str = "") -> None:
+        """Kill these."""
+        chosen = self.processes(element, word)
+        assert chosen, f"nothing of {element} runs that has '{word}'"
+        for process in chosen:
+            process.kill()
+
+    def accounted(self, jobs: Sequence[str]) -> list[str]:
+        """How jobs ended, element by element, as the accounting has it: `COMPLETED|0:0`."""
+        fields = ["--noheader", "--parsable2", "--allocations", "--format=state,exitcode"]
+        return self.ask("sacct", *fields, f"--jobs={','.join(jobs)}").splitlines() if jobs else []
+
+    def _remember(self, *, accounting: bool) -> None:
         self._daemons.pop("slurmctld").stop()
         self._write_slurm_conf(accounting)
         self._start_controller()

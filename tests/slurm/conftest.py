@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from cluster import Cluster
 from daemons import ClusterError
+from sweeps import Place
 
 
 @pytest.fixture(scope="session")
@@ -21,3 +22,9 @@ def cluster() -> Iterator[Cluster]:
         pytest.skip(str(error))
     with cluster.running():
         yield cluster
+
+
+@pytest.fixture
+def place(cluster: Cluster, tmp_path: Path) -> Place:
+    """A folder of its own for a test's program, results and sweeps."""
+    return Place(tmp_path, cluster)

@@ -1,0 +1,85 @@
+"""The study itself on the cluster: what is stored agrees with an undisturbed run, and the page has the same numbers."""
+
+import filecmp
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from cluster import Cluster
+from jobs import make_place, overrides
+from sweeps import wait_until
+
+from study.store import read_parts
+
+MEASURES = "measure=ablation,all_but_one,no_head"
+EXACT = ["mask", "example", "correct", "count", "prediction"]
+PACKED = ("hydra/launcher=slurm", "hydra.launcher.pack=3", "hydra.launcher.cpus_per_task=2")
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a tiny model and its data, and `undisturbed`: the outcomes of all jobs, one after the other."""
+    place = make_place(tmp_path_factory.mktemp("study"))
+    run(place, "-m", "study", *overrides(place, MEASURES, f"results={place}/undisturbed", "-m"))
+    return place
+
+
+def run(place: Path, *arguments: str, cluster: Cluster | None = None) -> None:
+    environment = cluster.environment if cluster else None
+    done = subprocess.run(
+        [sys.executable, *arguments], cwd=place, env=environment, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def stored(results: Path) -> pl.DataFrame:
+    (setting,) = results.glob("*/*/*/setting.json")
+    return read_parts(setting.parent).rows.sort("mask", "example")
+
+
+def agree(rows: pl.DataFrame, undisturbed: pl.DataFrame) -> None:
+    assert rows.select(EXACT).equals(undisturbed.select(EXACT))
+    assert np.allclose(rows["margin"], undisturbed["margin"], atol=1e-4)
+
+
+def test_a_disturbed_sweep_stores_what_an_undisturbed_one_does(cluster: Cluster, place: Path) -> None:
+    mine = overrides(place, MEASURES, f"results={place}/disturbed")
+    run(place, "-m", "study", *mine, *PACKED, cluster=cluster)
+    (number,) = cluster.ask("squeue", "--noheader", "--array", "--format=%i").split()
+    for word in ("launchers.process", "launchers.element"):  # a job, then the worker with all of its jobs
+        wait_until(lambda word=word: cluster.processes(number, word), word)
+        cluster.kill(number, word)
+    run(place, "-m", "launchers", "wait", cluster=cluster)
+    agree(stored(place / "disturbed"), stored(place / "undisturbed"))
+
+
+def test_two_sweeps_fill_one_setting_at_once(cluster: Cluster, place: Path) -> None:
+    for name in ("one", "other"):
+        mine = overrides(place, "measure=ablation,no_head", f"results={place}/shared")
+        run(place, "-m", "study", *mine, *PACKED, f"hydra.launcher.folder={name}", cluster=cluster)
+    for name in ("one", "other"):
+        run(place, "-m", "launchers", "wait", "--folder", name, cluster=cluster)
+    rows = stored(place / "shared")
+    of_these = stored(place / "undisturbed").join(rows.select("mask").unique(), on="mask", how="semi")
+    agree(rows, of_these.sort("mask", "example"))
+
+
+@pytest.mark.slow
+def test_the_embedded_study_has_the_same_tables(cluster: Cluster, tmp_path: Path) -> None:
+    """A part of `make study`, on a few examples: here, and `LAUNCHER=slurm`."""
+    measures = "measure=ablation,all_but_one,importance,pruning"
+    for launcher in ("serial", "slurm"):
+        options = ["experiment=toy_nli", "data.limit=60", measures, f"results={launcher}", f"hydra/launcher={launcher}"]
+        run(tmp_path, "-m", "study", *options, cluster=cluster)
+        if launcher == "slurm":
+            run(tmp_path, "-m", "launchers", "wait", cluster=cluster)
+        run(tmp_path, "-m", "analysis", launcher, "--limit", "60")
+    tables = [tmp_path / launcher / "analysis" / "tables" for launcher in ("serial", "slurm")]
+    names = sorted(path.name for path in tables[0].iterdir())
+    assert names == sorted(path.name for path in tables[1].iterdir())
+    assert any(name.startswith("effects") for name in names)
+    same, *others = filecmp.cmpfiles(*tables, names, shallow=False)
+    assert same == names, others
