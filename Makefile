@@ -4,6 +4,9 @@ PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 RESULTS ?= results
+LAUNCHER ?= serial
+STUDY = $(BIN)/python -m study hydra/launcher=$(LAUNCHER) results=$(RESULTS)
+WAIT = $(if $(filter slurm,$(LAUNCHER)),&& $(BIN)/python -m launchers wait)
 FAIRSEQ := ve-fairseq==0.12.3
 SLURM_FOLDER ?= /tmp/sixteen-heads-slurm
 SLURM_PACKAGES := munge slurmctld slurmd slurm-client slurmdbd mariadb-server-core mariadb-client-core
@@ -22,10 +25,10 @@ $(VENV)/.installed: pyproject.toml requirements.lock
 	$(BIN)/pip install --quiet --no-deps $(FAIRSEQ) || echo "fairseq has no wheel for this machine: the toy translation is left out"
 	touch $@
 
-study: install  ## the embedded study: two made languages, every head, and a page about them
-	$(BIN)/python -m study experiment=toy_nli results=$(RESULTS)
+study: install  ## the embedded study: two made languages, every head, and a page (LAUNCHER=slurm, local_pool: where jobs run)
+	$(STUDY) experiment=toy_nli $(WAIT)
 	@if $(BIN)/python -c 'import importlib.util, sys; sys.exit(importlib.util.find_spec("fairseq") is None)'; \
-	then rm -f $(RESULTS)/notes.txt; $(BIN)/python -m study experiment=toy_translation results=$(RESULTS); \
+	then rm -f $(RESULTS)/notes.txt; $(STUDY) experiment=toy_translation $(WAIT); \
 	else echo "The toy translation model: fairseq, which trains it, is not installed." > $(RESULTS)/notes.txt; fi
 	$(BIN)/python -m analysis $(RESULTS)
 
@@ -43,6 +46,7 @@ slurm-packages:  ## Debian's packages of SLURM, for the two above; as root
 	DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends $(SLURM_PACKAGES) >/dev/null
 
 bench: install  ## how fast the engine is, side by side with other ways (PART=name: one part); under twenty minutes
+	@$(BIN)/pip install --quiet --constraint requirements.lock --editable '.[bench]' || echo "left out: hydra-submitit-launcher"
 	$(BIN)/python -m tests.benchmarks $(PART) --json $(RESULTS)/benchmarks.json
 
 check: install  ## format, lint, types, import rules
