@@ -28,7 +28,7 @@ class Node:
 
     cpus: int = 4
     gpus: int = 2
-    memory: int = 4000
+    memory: int = 8000
 
 
 def slurm_conf(folder: Path, ports: Ports, node: Node, *, accounting: bool) -> str:
@@ -63,7 +63,7 @@ def slurm_conf(folder: Path, ports: Ports, node: Node, *, accounting: bool) -> s
         "MpiDefault=none",
         "SelectType=select/cons_tres",
         "SelectTypeParameters=CR_CPU_Memory",
-        "DefMemPerCPU=200",
+        "DefMemPerCPU=2000",
         "SchedulerType=sched/backfill",
         "SchedulerParameters=bf_interval=2,sched_interval=5,sched_min_interval=0,batch_sched_delay=0",
         "PreemptType=preempt/partition_prio",

@@ -62,6 +62,7 @@ def test_a_job_that_always_eats_too_much_is_given_up(cluster: Cluster, place: Pl
     states = {name[-1]: state for name, state in place.states().items()}
     assert states.pop("b") in {"failed", "lost"}
     assert set(states.values()) == {"done"}
+    assert "memory" in place.launchers("status").stdout
 
 
 def test_full_disk(place: Place, small_disk: Path) -> None:
