@@ -99,6 +99,11 @@ def report(options: argparse.Namespace) -> None:
     if analysis.sliced is not None:
         for own in analysis.sliced.correlation.partition_by("subject_id", maintain_order=True):
             console.print(correlation_table(own, f"Correlation by {options.by}"))
+    if options.wandb:
+        from analysis.tracking.commands import report_results
+
+        path = (options.out or options.results / "analysis") / "report" / "wandb.json"
+        print(report_results(analysis, options.wandb, path))
     print(write_report(analysis, options.out or options.results / "analysis", pdf=options.pdf))
 
 
@@ -154,6 +159,7 @@ def _add_report(parser: argparse.ArgumentParser) -> None:
     _add_results(parser)
     parser.add_argument("--out", type=Path, help="where to write (RESULTS/analysis)")
     parser.add_argument("--pdf", action="store_true", help="write every figure as PDF too, for a paper")
+    parser.add_argument("--wandb", metavar="ENTITY/PROJECT", help="save a report in Weights & Biases besides")
     parser.set_defaults(run=report)
 
 

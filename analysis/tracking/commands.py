@@ -38,6 +38,25 @@ def push_results(
     return f"W&B ({where}): {done.sent} runs sent, {done.unchanged} were there already"
 
 
+def report_results(analysis: Analysis, place: str, path: Path) -> str:
+    """Save the report in W&B; where it is, in words.
+
+    Args:
+        analysis: of a results folder.
+        place: ENTITY/PROJECT.
+        path: of its JSON.
+
+    Raises:
+        StudyError: in words.
+    """
+    from analysis.tracking.wandb_report import save_report  # takes a second to import, and only this needs it
+
+    saved = save_report(analysis, Place.parse(place), path)
+    if saved.where == str(path):
+        return f"no W&B key is found: the report is in {path}, and `wandb login` lets it be saved"
+    return f"W&B: {'updated' if saved.updated else 'saved'} {saved.where}"
+
+
 def fetch_results(place: str, results: Path) -> str:
     """Bring what was pushed into a results folder; what was done, in words.
 

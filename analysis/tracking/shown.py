@@ -76,7 +76,7 @@ def tables_and_charts(tables: dict[str, pl.DataFrame]) -> dict[str, Any]:
     """The tables that have rows, by name, and the charts that can be drawn of them.
 
     Args:
-        tables: `effects`, `curves`, `importance`, as `shown_effects`, `curve_points` and `shown_importance` give them.
+        tables: `effects`, as `shown_effects`; `curves`, as of an `Analysis`; `importance`, as `shown_importance`.
     """
     shown: dict[str, Any] = {name: table(frame, name) for name, frame in tables.items() if frame.height}
     one_off = of_measure(tables["effects"], Measure.ABLATION)

@@ -81,7 +81,6 @@ def open_run(
     patience: float,
     tags: Sequence[str] = (),
     system_metrics: bool = False,
-    job_type: str | None = None,
 ) -> "wandb.Run":
     """A run of W&B that continues what has its id.
 
@@ -94,7 +93,6 @@ def open_run(
         patience: seconds to wait at most, for the server to begin and for all to be sent at the end.
         tags: besides model and data.
         system_metrics: also log what the machine does.
-        job_type: the measure's name when None.
     """
     quiet()
     folder.mkdir(parents=True, exist_ok=True)
@@ -106,6 +104,7 @@ def open_run(
         disable_code=True,
         x_disable_meta=not system_metrics,
         x_disable_stats=not system_metrics,
+        x_save_requirements=False,  # a tenth of a second each time; versions stand with every part
         init_timeout=patience,
         finish_timeout=patience,
         finish_timeout_raises=True,
@@ -120,9 +119,9 @@ def open_run(
         id=None if swept else run.sweep_id or run.id,
         name=run.name,
         group=run.group or None,
-        job_type=job_type or run.measure,
+        job_type=run.measure,
         tags=[run.model[:64], run.data[:64], *tags],
-        config={"run": run.id, "setting": run.setting_id, **run.config},
+        config={"run": run.id, "setting": run.setting_id, "job": run.measure, **run.config},
         allow_val_change=True,
         resume="allow",
         reinit="create_new",

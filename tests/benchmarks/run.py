@@ -13,6 +13,7 @@ from .resampling import resampling
 from .sizes import Sizes
 from .storing import store
 from .table import Row
+from .tracking import tracking
 from .translation import translation
 
 PARTS: dict[str, Callable[[Sizes], Iterator[Row]]] = {
@@ -28,6 +29,7 @@ PARTS: dict[str, Callable[[Sizes], Iterator[Row]]] = {
         store,
         resampling,
         launching,
+        tracking,
         growth,
         gpu,
     )

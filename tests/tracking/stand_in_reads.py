@@ -37,6 +37,10 @@ class Reads:
         names = {run.project for run in self.runs.values()}
         return {"models": page([{**about, "id": name, "name": name} for name in sorted(names)])}
 
+    def _create_project(self, given: dict[str, Any]) -> dict[str, Any]:
+        about = {"__typename": "Project", "entityName": ENTITY, "description": None, "access": None, "views": None}
+        return {"upsertModel": {"project": {**about, "id": "p1", "name": given["input"]["name"]}, "inserted": True}}
+
     def _run(self, given: dict[str, Any]) -> dict[str, Any]:
         run = self.runs.get(given["name"])
         if run is None or run.project != given["project"]:

@@ -11,6 +11,7 @@ import wandb
 from jobs import NUM_PAIRS, overrides
 from stand_in import KEY, StandIn
 
+from analysis.__main__ import main
 from study.config import compose
 from study.errors import InputError
 from study.job import StudyTask
@@ -164,3 +165,21 @@ def test_a_folder_that_wandb_cannot_write_costs_nothing(
     (place / "results" / "wandb").write_text("a file where a folder should be")
     assert job(place)["masks"] == 9
     assert stored(place) == 9 * NUM_PAIRS
+
+
+def test_a_run_of_a_wandb_sweep_has_the_agents_id_also_for_a_push(
+    place: Path, server: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    given = {"SWEEP_ID": "sweep1", "RUN_ID": "agentrun", "PROJECT": "swept", "ENTITY": "lab"}
+    for name, value in given.items():
+        monkeypatch.setenv(f"WANDB_{name}", value)
+    job(place)
+    (run,) = server.runs.values()
+    assert (run.id, run.project) == ("agentrun", "swept")
+    wandb.teardown()
+    for name in given:
+        monkeypatch.delenv(f"WANDB_{name}")
+    before = list(run.steps)
+    assert main(["push", str(place / "results"), "--wandb", "lab/swept", "--model", "model"]) == 0
+    assert [other.id for other in server.runs.values() if other.job_type == "ablation"] == ["agentrun"]
+    assert run.steps == before == [NUM_PAIRS, 9 * NUM_PAIRS]

@@ -1,0 +1,179 @@
+"""The report in W&B: words with numbers, the paper's beside ours, and panels on the runs that a push has made.
+
+Building it asks no one: the runs of a panel are those of the report's own project, by filter. Without a key it is
+written as JSON, to look at; with one it is saved, and the one of the same title is updated.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import polars as pl
+import wandb_workspaces.reports.v2 as wr
+from wandb_workspaces.reports.v2.interface import BlockTypes
+
+from analysis import paper
+from analysis.compute import Analysis
+from analysis.correlation import ALL_KINDS
+from analysis.effects import Measure, of_measure, strongest
+from analysis.read import Domain
+from analysis.tracking.place import Place
+from analysis.words import interval, score, signed
+from study.files import whole_file
+from study.tracking.wandb_access import key_is_known
+
+TITLE = "Which attention heads are needed: "
+LONGEST_TITLE = 128
+WIDE = wr.Layout(w=24, h=9)
+
+
+@dataclass(frozen=True)
+class Saved:
+    """Where the report is: a file, or an address."""
+
+    where: str
+    updated: bool = False
+
+
+def save_report(analysis: Analysis, place: Place, path: Path) -> Saved:
+    """Save the report of a results folder.
+
+    Args:
+        analysis: of the folder.
+        place: whose runs it is about.
+        path: of the JSON that is written besides, and alone where there is no key.
+
+    Raises:
+        PlaceError: when W&B refuses or is not there.
+    """
+    report = build(analysis, place)
+    with whole_file(path) as draft:
+        draft.write_text(as_json(report) + "\n", encoding="utf-8")
+    if not key_is_known():
+        return Saved(str(path))
+    with place.in_words():
+        same = [view for view in place.api.reports(str(place)) if view.display_name == report.title]
+        if same:
+            report.id = same[0].id
+        report.save()
+        return Saved(report.url, updated=bool(same))
+
+
+def as_json(report: wr.Report) -> str:
+    """What W&B would be given."""
+    return report._to_model().spec.model_dump_json(by_alias=True, exclude_none=True, indent=1)
+
+
+def build(analysis: Analysis, place: Place) -> wr.Report:
+    """The report; asks no one."""
+    models = ", ".join(dict.fromkeys(domain.model for domain in analysis.results.domains))
+    blocks: list[BlockTypes] = [
+        wr.P("Every number is computed from stored outcomes; the artifacts beside the runs hold them all."),
+        wr.TableOfContents(),
+    ]
+    for domains in analysis.results.subjects.values():
+        blocks += list(_subject(domains, analysis))
+    blocks += [wr.H2("Every job"), _panels("jobs", "Config('job') != 'report'", _progress())]
+    return wr.Report(
+        entity=place.entity,
+        project=place.project,
+        title=(TITLE + models)[:LONGEST_TITLE],
+        description=f"Beside the paper's numbers: {paper.SOURCE}",
+        blocks=blocks,
+        width="fluid",
+    )
+
+
+def _subject(domains: tuple[Domain, ...], analysis: Analysis) -> Iterator[BlockTypes]:
+    """One model on its domains: what it reaches, its heads, how domains agree, how many heads can go."""
+    subject = domains[0].subject_id
+    yield wr.H1(domains[0].model)
+    yield wr.P(
+        f"{domains[0].layout} heads. Effects in {domains[0].metric.unit}, with their {_level(analysis)} intervals."
+    )
+    yield wr.MarkdownBlock(_domains(analysis, subject))
+    for domain in domains:
+        yield wr.H2(domain.data)
+        panels = [wr.WeavePanelSummaryTable(table_name="effects", layout=WIDE)]
+        yield _panels("effects", f"Config('setting') = '{domain.setting_id}' and Config('job') = 'effects'", panels)
+    correlations = analysis.correlation.filter(subject_id=subject, kind=ALL_KINDS)
+    if correlations.height:
+        yield wr.H2("Do the same heads matter elsewhere?")
+        yield wr.MarkdownBlock(_correlations(correlations))
+    curves = analysis.curves.filter(subject_id=subject)
+    if curves.height:
+        yield wr.H2("How many heads can go?")
+        yield wr.MarkdownBlock(_curves(curves))
+
+
+def _level(analysis: Analysis) -> str:
+    alphas = analysis.effects["alpha"].drop_nulls()
+    return "" if alphas.is_empty() else f"{1 - alphas[0]:.0%}"
+
+
+def _domains(analysis: Analysis, subject: str) -> str:
+    rows = []
+    for row in analysis.base.filter(subject_id=subject).rows(named=True):
+        effects = analysis.effects.filter(setting_id=row["setting_id"])
+        off = of_measure(effects, Measure.ABLATION)
+        strong = next(iter(strongest(effects).rows(named=True)), None)
+        theirs = row["paper_base_score"]
+        rows.append(
+            (
+                row["domain"],
+                f"{row['n']:,}",
+                score(row["base_score"], row["metric"]),
+                "" if theirs is None else score(theirs, row["metric"]),
+                "" if strong is None else "{kind}.{layer}.{head}".format(**strong),
+                "" if strong is None else signed(strong["effect"]) + interval(strong),
+                f"{off.filter(pl.col('significant')).height} of {off.height}" if off.height else "",
+            )
+        )
+    return _markdown(
+        ("domain", "examples", "base score", "paper", "strongest head", "effect", "significant heads"), rows
+    )
+
+
+def _correlations(correlations: pl.DataFrame) -> str:
+    rows = []
+    for row in correlations.rows(named=True):
+        pair = frozenset((row["subject"], row[side]) for side in ("domain_a", "domain_b"))
+        theirs = paper.CORRELATIONS.get(pair)
+        ours = row["reason"] or f"{row['pearson']:.2f}"
+        between = f"{row['domain_a']} / {row['domain_b']}"
+        rows.append((between, str(row["heads"]), ours, "" if theirs is None else f"{theirs:.2f}"))
+    return _markdown(("domains", "heads", "Pearson r", "paper"), rows)
+
+
+def _curves(curves: pl.DataFrame) -> str:
+    rows = [
+        (
+            row["domain"],
+            row["kinds"],
+            row["curve"],
+            f"{row['share']:.0%}",
+            "" if row["paper_share"] is None else f"{row['paper_share']:.0%}",
+        )
+        for row in curves.rows(named=True)
+    ]
+    within = f"heads that go for a loss of {curves['within'][0]:g}"
+    return _markdown(("domain", "heads", "order", within, "paper"), rows)
+
+
+def _markdown(names: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
+    """A table in Markdown; what could end a cell is escaped."""
+    lines = [names, ("---",) * len(names), *rows]
+    return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
+
+
+def _panels(name: str, filters: str, panels: list) -> wr.PanelGrid:
+    """Panels on runs of the report's own project."""
+    return wr.PanelGrid(runsets=[wr.Runset(name=name, filters=filters)], panels=panels)
+
+
+def _progress() -> list:
+    return [
+        wr.LinePlot(title="Rows a second", x="progress/seconds", y=["progress/rows_per_second"]),
+        wr.BarPlot(title="Base score", metrics=["base"]),
+        wr.BarPlot(title="Lowest effect", metrics=["lowest_effect"]),
+    ]

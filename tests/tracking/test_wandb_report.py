@@ -1,0 +1,58 @@
+"""The report in W&B: what it says, that building it asks no one, and that a second one updates the first."""
+
+import json
+from pathlib import Path
+
+import polars as pl
+import pytest
+from jobs import make_place, overrides
+from stand_in import StandIn
+
+from analysis.__main__ import main
+from study.config import compose
+from study.job import StudyTask
+
+PLACE = "lab/heads"
+
+pytestmark = pytest.mark.filterwarnings("ignore:Pydantic V1 style:DeprecationWarning")  # of wandb-workspaces
+
+
+@pytest.fixture(scope="module")
+def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    place = make_place(tmp_path_factory.mktemp("report"))
+    for more in ((), ("data.limit=60",)):
+        StudyTask()(compose(*overrides(place, "measure=ablation", f"results={place / 'mine'}", *more)))
+    return place / "mine"
+
+
+def words_of(spec: dict) -> str:
+    return json.dumps(spec, ensure_ascii=False)
+
+
+def test_without_a_key_it_is_written_and_no_one_is_asked(results: Path, tmp_path: Path, capsys) -> None:
+    """Nobody answers at the address of these tests: a question would fail."""
+    assert main(["report", str(results), "--wandb", PLACE, "--out", str(tmp_path)]) == 0
+    assert "no W&B key is found" in capsys.readouterr().out
+    spec = json.loads((tmp_path / "report" / "wandb.json").read_text())
+    effects = pl.read_parquet(tmp_path / "tables" / "effects.parquet").filter(measure="ablation")
+    base = pl.read_parquet(tmp_path / "tables" / "base.parquet")["base_score"][0]
+    words = words_of(spec)
+    assert f"{base:.2f} %" in words
+    strongest = effects.sort(pl.col("effect").abs(), descending=True).row(0, named=True)
+    assert f"{strongest['kind']}.{strongest['layer']}.{strongest['head']}" in words
+    assert f"{effects['significant'].sum()} of {effects.height}" in words
+    filters = [block["metadata"]["runSets"][0]["filters"] for block in spec["blocks"] if block["type"] == "panel-grid"]
+    assert effects["setting_id"][0] in json.dumps(filters)
+
+
+def test_again_is_updated_and_not_doubled(results: Path, server: StandIn, tmp_path: Path, capsys) -> None:
+    command = ["report", str(results), "--wandb", PLACE, "--out", str(tmp_path)]
+    assert main(command) == 0
+    assert "W&B: saved" in capsys.readouterr().out
+    assert main(command) == 0
+    assert "W&B: updated" in capsys.readouterr().out
+    (view,) = server.views.values()
+    assert view["displayName"] == "Which attention heads are needed: model"
+    blocks = json.loads(view["spec"])["blocks"]
+    kept = json.loads((tmp_path / "report" / "wandb.json").read_text())["blocks"]
+    assert [block["type"] for block in blocks] == [block["type"] for block in kept]
