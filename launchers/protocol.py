@@ -39,3 +39,12 @@ class Task(Protocol):
     def stage(self, config: DictConfig) -> int:
         """Jobs of a lower stage must be complete before this one starts."""
         ...
+
+
+@runtime_checkable
+class KnowsDoubles(Protocol):
+    """A task that can tell jobs that do the same although their configurations differ."""
+
+    def work(self, config: DictConfig) -> str | None:
+        """What the job does, as a text: two jobs of one text are one; None where the configuration tells."""
+        ...

@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from launchers.composition import Composer, Composition
-from launchers.protocol import Task
+from launchers.protocol import KnowsDoubles, Task
 
 
 class SweepError(HydraException):
@@ -93,7 +93,9 @@ class Sweep:
             task_config = composition.task_config()
             stage = task.stage(task_config) if isinstance(task, Task) else 0
             identity = _identity(task_config, planning=planning)
-            jobs.setdefault(identity, Job(" ".join(own) or "(defaults)", composition, stage, identity))
+            jobs.setdefault(
+                _work(task, task_config) or identity, Job(" ".join(own) or "(defaults)", composition, stage, identity)
+            )
         return cls(context, task, config, tuple(sorted(jobs.values(), key=lambda job: job.stage)))
 
     def prepare(self) -> list[str]:
@@ -143,6 +145,11 @@ class Sweep:
                 faults.append(f"{job.name}: {in_words(error)}")
         if faults:
             raise SweepError("\n  ".join([f"{len(faults)} jobs {verdict}:", *faults]))
+
+
+def _work(task: object, config: DictConfig) -> str | None:
+    """What the job does, where the task can tell that jobs of different configurations do the same."""
+    return task.work(config) if isinstance(task, KnowsDoubles) else None
 
 
 def in_words(error: BaseException) -> str:

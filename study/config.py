@@ -8,6 +8,7 @@ from hydra import initialize_config_dir
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, DictConfig, OmegaConf
 
+from study.data.iwslt import IwsltTed
 from study.data.nli import MnliHub, NliFile
 from study.data.parallel import ParallelFile, SacrebleuSet
 from study.data.source import DataSource
@@ -15,10 +16,14 @@ from study.measures.ablation import Ablation, AllButOne, Base, NoHead
 from study.measures.importance import Importance
 from study.measures.measure import Measure
 from study.measures.pruning import Pruning
+from study.measures.train import Train
 from study.subjects.fairseq_folder import FairseqTranslator
 from study.subjects.source import ModelSource, Precision, Screening, SequenceClassifier
-from study.toy.sources import ToyClassifier, ToyNli, ToyTranslation, ToyTranslator
+from study.toy.sources import ToyNli, ToyTranslation
 from study.tracking.options import Tracking, WandbTracking
+from study.training.finetune import FineTuning, NewBert
+from study.training.models import TrainedClassifier, TrainedTranslator
+from study.training.translation import TranslationTraining
 
 HERE = Path(__file__).parent
 CONF = next(folder for folder in (HERE / "conf", HERE.parent / "conf") if folder.is_dir())
@@ -28,16 +33,22 @@ SCHEMAS: dict[str, dict[str, type]] = {
     "model": {
         "sequence_classifier": SequenceClassifier,
         "fairseq_translator": FairseqTranslator,
-        "toy_classifier": ToyClassifier,
-        "toy_translator": ToyTranslator,
+        "trained_classifier": TrainedClassifier,
+        "trained_translator": TrainedTranslator,
     },
     "data": {
         "nli_file": NliFile,
         "mnli_hub": MnliHub,
         "parallel_file": ParallelFile,
         "sacrebleu_set": SacrebleuSet,
+        "iwslt_ted": IwsltTed,
         "toy_nli": ToyNli,
         "toy_translation": ToyTranslation,
+    },
+    "training": {
+        "finetuning": FineTuning,
+        "new_bert": NewBert,
+        "translation": TranslationTraining,
     },
     "measure": {
         "base": Base,
@@ -46,6 +57,7 @@ SCHEMAS: dict[str, dict[str, type]] = {
         "no_head": NoHead,
         "importance": Importance,
         "pruning": Pruning,
+        "train": Train,
     },
     "tracking": {"none": Tracking, "wandb": WandbTracking},
 }

@@ -1,9 +1,10 @@
 """Files that are either whole or not there: written beside, synced, renamed."""
 
 import hashlib
+import importlib.util
 import os
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from functools import lru_cache
 from pathlib import Path
@@ -36,6 +37,17 @@ def file_digest(path: Path) -> str:
 def _digest(path: Path, _size: int, _time: int) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def source_digests(modules: Sequence[str]) -> dict[str, str]:
+    """sha256 of the source files of modules, without importing them."""
+    digests = {}
+    for module in modules:
+        spec = importlib.util.find_spec(module)
+        assert spec is not None, f"no module {module}"
+        assert spec.origin is not None, f"{module} has no source file"
+        digests[module] = file_digest(Path(spec.origin))
+    return digests
 
 
 def name_of(path: str | Path) -> str:

@@ -6,7 +6,6 @@ plans and orders jobs by them, and needs to know nothing of heads.
 
 import logging
 import platform
-import re
 import subprocess
 import time
 from contextlib import AbstractContextManager
@@ -20,12 +19,11 @@ from omegaconf import DictConfig
 
 from study.config import StudyConfig, to_study
 from study.data.examples import Examples
-from study.data.source import Task
 from study.errors import InputError
 from study.evaluator import Evaluator
 from study.guard import guard
 from study.heads import HeadLayout
-from study.measures.measure import Wanted
+from study.measures.measure import Stage, Wanted
 from study.plan import duration, missing_rows, outcome_keys, plan
 from study.setting import SETTING_FILE, Setting, read_setting, short_hash
 from study.statistics import metric
@@ -35,6 +33,8 @@ from study.tracking.follow import Following, follow
 from study.tracking.history import RUN
 from study.tracking.of_job import run_of
 from study.tracking.summary import extremes
+from study.training.job import TrainingJob
+from study.values import check_values
 
 if TYPE_CHECKING:
     from study.engine.engine import Engine
@@ -59,8 +59,14 @@ class StudyTask:
             self._check(config)
             self.prepare(config)
         self._check(config)
+        training = _training(study)
+        if training:
+            return training.plan() if study.plan else training.run(_device(study))
+        needs = "; ".join(missing) if study.plan and missing else study.model.needs()
         if study.plan:
-            return {"needs": "; ".join(missing)} if missing else _planned(study)
+            return {"needs": needs} if needs else _planned(study)
+        if needs:
+            raise InputError(needs)
         started = time.monotonic()
         evaluator = open_evaluator(study)
         study.measure.check(evaluator.layout)
@@ -95,26 +101,11 @@ class StudyTask:
     def _check(self, config: DictConfig) -> None:
         """As `check`, but asks no server: within a job, tracking must not cost a result."""
         study = to_study(config)
-        study.tracking.check()
-        if study.model.task != study.data.task:
-            raise InputError(
-                f"model '{study.model.name}' does {study.model.task}, data '{study.data.name}' is for {study.data.task}"
-            )
-        for name in (study.model.name, study.data.name):
-            if not re.fullmatch(r"[\w+-][\w.+-]*", name):
-                raise InputError(f"'{name}' names a folder: letters, digits and . _ - + are allowed, no other")
-        if min(study.batch_tokens, study.threads, study.memory_gb) < 0:
-            raise InputError("batch_tokens, threads and memory_gb must be at least 0")
-        if study.data.limit is not None and study.data.limit < 1:
-            raise InputError("data.limit must be at least 1")
-        if not 0 <= study.shard < study.shards:
-            raise InputError(f"shard={study.shard} of shards={study.shards}: shards are counted from 0 to shards - 1")
-        if study.precision is not Precision.float32 and study.model.task is not Task.CLASSIFICATION:
-            raise InputError(
-                f"precision={study.precision} is for classification: a beam search and its margins need float32"
-            )
-        _check_device(study.device)
-        if not self.missing(config):
+        check_values(study)
+        training = _training(study)
+        if training:
+            training.check()
+        elif _is_here(study):
             setting, examples = _setting(study)
             study.model.check_targets(examples)
             layout = _stored_layout(setting, study)
@@ -124,11 +115,13 @@ class StudyTask:
     def rehearse(self, config: DictConfig) -> None:
         """Load and certify the model, read every example, and compare the base score with the expected one.
 
+        Nothing where the model is trained by a job of the sweep: it is rehearsed when it starts.
+
         Raises:
             StudyError: when the job would compute something else than it seems to; nothing but the base is computed.
         """
         study = to_study(config)
-        if study.plan:
+        if study.plan or _training(study) or not _is_here(study):
             return
         evaluator = open_evaluator(study)
         study.measure.check(evaluator.layout)
@@ -137,21 +130,29 @@ class StudyTask:
     def missing(self, config: DictConfig) -> list[str]:
         """What the job needs that must be downloaded or made first, in words."""
         study = to_study(config)
-        return [*study.model.missing(), *study.data.missing()]
+        training = _training(study)
+        return training.missing() if training else [*study.model.missing(), *study.data.missing()]
 
     def prepare(self, config: DictConfig) -> None:
         """Download or make what is `missing`; nothing for a plan."""
         study = to_study(config)
-        for source in () if study.plan else (study.model, study.data):
+        training = _training(study)
+        for source in () if study.plan else (training,) if training else (study.model, study.data):
             needed = source.missing()
             if needed:
                 log.info("getting %s", "; ".join(needed))
                 source.fetch()
 
     def remaining(self, config: DictConfig) -> int | None:
-        """At most how many rows, and curves of rows, are not stored yet; None while the model's heads are not known."""
+        """At most how many rows, and curves of rows, are not stored yet; None while the model's heads are not known.
+
+        Of a training, how many steps are left; None before the first ones are counted.
+        """
         study = to_study(config)
-        evaluator = None if self.missing(config) else _evaluator_without_model(study)
+        training = _training(study)
+        if training:
+            return training.remaining()
+        evaluator = _evaluator_without_model(study) if _is_here(study) else None
         if evaluator is None:
             return None
         wanted = study.measure.wanted(evaluator)
@@ -159,9 +160,12 @@ class StudyTask:
         return sum(missing_rows(evaluator, wanted).values()) + unwritten
 
     def estimate(self, config: DictConfig) -> float | None:
-        """Seconds that the remaining rows will take at the rate of those stored; None where none is stored."""
+        """Seconds that the remaining rows (or steps) will take at the rate of those stored; None where none is."""
         study = to_study(config)
-        evaluator = None if self.missing(config) else _evaluator_without_model(study)
+        training = _training(study)
+        if training:
+            return training.estimate()
+        evaluator = _evaluator_without_model(study) if _is_here(study) else None
         if evaluator is None:
             return None
         missing = missing_rows(evaluator, study.measure.wanted(evaluator))
@@ -172,6 +176,21 @@ class StudyTask:
     def stage(self, config: DictConfig) -> int:
         """Jobs of a lower stage must be complete before this one starts."""
         return int(to_study(config).measure.stage)
+
+    def work(self, config: DictConfig) -> str | None:
+        """What a training does, as a text: it is of no data set and no epoch, so jobs of one text are one."""
+        training = _training(to_study(config))
+        return None if training is None or training.missing() else training.work
+
+
+def _training(study: StudyConfig) -> TrainingJob | None:
+    """The training that a job is; None where it measures."""
+    return TrainingJob.of(study.model, study.threads) if study.measure.stage is Stage.TRAIN else None
+
+
+def _is_here(study: StudyConfig) -> bool:
+    """Whether model and data are on this machine, and the model is trained."""
+    return not study.model.missing() and not study.data.missing() and not study.model.needs()
 
 
 def open_evaluator(study: StudyConfig) -> Evaluator:
@@ -238,11 +257,7 @@ def _load_certified(study: StudyConfig) -> "Subject":
 
     if study.threads:
         torch.set_num_threads(study.threads)
-    automatic = "cuda" if torch.cuda.is_available() else "cpu"
-    device = torch.device(automatic if study.device == "auto" else study.device)
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise InputError(f"device {device}: this machine and this torch have {torch.cuda.device_count()} CUDA devices")
-    subject = study.model.load(device)
+    subject = study.model.load(torch.device(_device(study)))
     certificate = certify(subject)
     log.info(
         "loaded %s: %d heads (%s), on %s, certified (masking is exact within %.1g)",
@@ -253,6 +268,21 @@ def _load_certified(study: StudyConfig) -> "Subject":
         certificate.largest_difference,
     )
     return subject
+
+
+def _device(study: StudyConfig) -> str:
+    """The device that a job computes on.
+
+    Raises:
+        InputError: when there is none of this number.
+    """
+    import torch
+
+    automatic = "cuda" if torch.cuda.is_available() else "cpu"
+    device = torch.device(automatic if study.device == "auto" else study.device)
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        raise InputError(f"device {device}: this machine and this torch have {torch.cuda.device_count()} CUDA devices")
+    return str(device)
 
 
 def _setting(study: StudyConfig) -> tuple[Setting, Examples]:
@@ -321,12 +351,6 @@ def _seconds_a_row(folder: Path, table: Table) -> float | None:
     parts = [read_provenance(part) for part in table.parts(folder)]
     rows = sum(part["rows"] for part in parts)
     return sum(part["seconds"] for part in parts) / rows if rows else None
-
-
-def _check_device(device: str) -> None:
-    kind, _, number = device.partition(":")
-    if kind not in {"auto", "cpu", "cuda", "mps"} or (number and not number.isdigit()):
-        raise InputError(f"device '{device}': expected auto, cpu, cuda, cuda:N or mps")
 
 
 @lru_cache(maxsize=1)

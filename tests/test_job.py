@@ -36,7 +36,8 @@ def test_every_configuration_composes() -> None:
         for name in options(group):
             if group == "schema":
                 continue
-            assert compose(f"{group}={name}").measure.name, f"{group}={name}"
+            place = "training@model.training" if group == "training" else group
+            assert compose(f"{place}={name}").measure.name, f"{place}={name}"
 
 
 def test_every_yaml_says_what_it_is() -> None:

@@ -1,11 +1,14 @@
 """What every kind of data set offers: the contract of `conf/data`."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
+from pathlib import Path
+from typing import Any
 
 from omegaconf import MISSING
 
 from study.data.examples import Examples
+from study.files import file_digest
 
 
 class Task(StrEnum):
@@ -28,6 +31,15 @@ class DataSource:
     name: str = MISSING
     task: Task = MISSING
     limit: int | None = None
+
+    def identity(self) -> dict[str, Any]:
+        """All that determines the examples, as JSON values: settings, and digests of local files; reads no example."""
+        settings = {field.name: getattr(self, field.name) for field in fields(self)}
+        settings = {name: value for name, value in settings.items() if name not in ("name", "limit")}
+        return {
+            name: file_digest(value.expanduser()) if isinstance(value, Path) else value
+            for name, value in settings.items()
+        }
 
     def missing(self) -> list[str]:
         """What must be downloaded before this data can be read, in words; empty when all is here."""

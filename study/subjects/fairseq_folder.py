@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import sys
-import tarfile
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from omegaconf import MISSING
 
+from study.archive import fetch_archive
 from study.data.source import Task
 from study.errors import InputError
 from study.files import cache_folder, file_digest, name_of
@@ -80,7 +78,7 @@ class FairseqTranslator(ModelSource):
             InputError: when it cannot be downloaded, or is no tar archive or an unsafe one.
         """
         if self.url and self.missing():
-            _fetch_archive(self.url, self.folder())
+            fetch_archive(self.url, self.folder())
 
     def identity(self) -> dict[str, Any]:
         """Digests of the files, how text is processed and how translations are searched for."""
@@ -119,7 +117,7 @@ class FairseqTranslator(ModelSource):
         if self.path:
             return Path(self.path).expanduser()
         if self.url:
-            return cache_folder() / self._training
+            return cache_folder() / self.training_name
         raise InputError("model.path is not set: give the folder of a fairseq model")
 
     def _file(self, names: tuple[str, ...], what: str) -> Path:
@@ -171,22 +169,3 @@ class FairseqTranslator(ModelSource):
             escape=self.escape,
             aggressive_dash_splits=self.aggressive_dash_splits,
         )
-
-
-def _fetch_archive(url: str, folder: Path) -> None:
-    """Unpack an archive as a folder; what its one top folder holds, if it has one."""
-    from torch.hub import download_url_to_file
-
-    folder.parent.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory(dir=folder.parent, prefix=f".{folder.name}.") as temporary:
-        archive, content = Path(temporary, "archive"), Path(temporary, "content")
-        try:
-            download_url_to_file(url, str(archive), progress=sys.stderr.isatty())
-            with tarfile.open(archive) as tar:
-                tar.extractall(content, filter="data")
-        except (OSError, tarfile.TarError, EOFError) as error:
-            raise InputError(f"cannot get {url}: {error}") from error
-        inside = list(content.iterdir())
-        if len(inside) == 1 and inside[0].is_dir():
-            content = inside[0]
-        content.rename(folder)

@@ -89,12 +89,12 @@ class ModelSource:
 
     def _take_name(self, otherwise: str) -> None:
         """Name the model where it has no name; a checkpoint is named by its epoch as well."""
-        self._training = self.name or otherwise
-        self.name = self._training if self.epoch is None else f"{self._training}-epoch{self.epoch:g}"
+        self.training_name = self.name or otherwise
+        self.name = self.training_name if self.epoch is None else f"{self.training_name}-epoch{self.epoch:g}"
 
     def moment(self) -> Moment | None:
         """Which checkpoint of which training it is; None where it is not one of several."""
-        return None if self.epoch is None else Moment(self._training, self.epoch)
+        return None if self.epoch is None else Moment(self.training_name, self.epoch)
 
     def missing(self) -> list[str]:
         """What must be downloaded or made before the model can be loaded, in words; empty when all is here."""
@@ -102,6 +102,10 @@ class ModelSource:
 
     def fetch(self) -> None:
         """Download or make what `missing` names."""
+
+    def needs(self) -> str:
+        """Which other job must have made the model before it can be studied, in words; empty when it is there."""
+        return ""
 
     def identity(self) -> dict[str, Any]:
         """All of the model side that determines an outcome, as JSON values: weights, text processing, decoding.

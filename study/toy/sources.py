@@ -1,27 +1,27 @@
-"""The embedded default as `conf/model` and `conf/data` entries: loaded by the code that loads everything else."""
+"""The embedded default as `conf/data` entries: made here, and loaded by the code that loads everything else."""
 
 from dataclasses import dataclass
 from functools import lru_cache
-from pathlib import Path
+from typing import Any
 
 from omegaconf import MISSING
 
 from study.data.examples import Examples
 from study.data.source import DataSource, Task
-from study.files import cache_folder
-from study.subjects.fairseq_folder import FairseqTranslator
-from study.subjects.source import SequenceClassifier
-from study.toy import models
+from study.files import source_digests
 from study.toy.nli import NliDomain, nli_examples
 from study.toy.translation import TranslationDomain, translation_examples
 
 _nli_examples = lru_cache(maxsize=4)(nli_examples)
 _translation_examples = lru_cache(maxsize=4)(translation_examples)
 
+NLI_SOURCES = ("study.toy.nli", "study.toy.nli_lexicon", "study.toy.nli_meaning")
+TRANSLATION_SOURCES = ("study.toy.translation", "study.toy.translation_lexicon")
+
 
 @dataclass(kw_only=True)
 class ToyNli(DataSource):
-    """A test set of the toy inference language.
+    """A set of the toy inference language.
 
     Attributes:
         domain: which of its sets.
@@ -34,6 +34,10 @@ class ToyNli(DataSource):
     count: int = 2000
     seed: int = 0
 
+    def identity(self) -> dict[str, Any]:
+        """See `DataSource.identity`; the code that makes the pairs is what determines them."""
+        return {**super().identity(), "sources": source_digests(NLI_SOURCES)}
+
     def examples(self) -> Examples:
         """Made here, no file is read; the same count and seed make the same pairs."""
         return _nli_examples(self.domain, self.count, self.seed)
@@ -41,7 +45,7 @@ class ToyNli(DataSource):
 
 @dataclass(kw_only=True)
 class ToyTranslation(DataSource):
-    """A test set of the toy language pair.
+    """A set of the toy language pair.
 
     Attributes:
         domain: which of its sets.
@@ -54,46 +58,10 @@ class ToyTranslation(DataSource):
     count: int = 300
     seed: int = 0
 
+    def identity(self) -> dict[str, Any]:
+        """See `DataSource.identity`; the code that makes the sentences is what determines them."""
+        return {**super().identity(), "sources": source_digests(TRANSLATION_SOURCES)}
+
     def examples(self) -> Examples:
         """Made here, no file is read; the same count and seed make the same sentences."""
         return _translation_examples(self.domain, self.count, self.seed)
-
-
-@dataclass(kw_only=True)
-class ToyClassifier(SequenceClassifier):
-    """The small BERT that the project trains on its toy inference language."""
-
-    path: str = "made by the project"
-
-    def missing(self) -> list[str]:
-        """The training, when it has not been done."""
-        made = models.classifier_folder(cache_folder()).is_dir()
-        return [] if made else ["the toy classifier (trained here, about a minute)"]
-
-    def fetch(self) -> None:
-        """Train it."""
-        models.toy_classifier(cache_folder())
-
-    def folder(self) -> Path:
-        """Where it is kept."""
-        return models.classifier_folder(cache_folder())
-
-
-@dataclass(kw_only=True)
-class ToyTranslator(FairseqTranslator):
-    """The small transformer that fairseq trains on the toy language pair."""
-
-    path: str = "made by the project"
-
-    def missing(self) -> list[str]:
-        """The training, when it has not been done."""
-        made = models.translator_folder(cache_folder()).is_dir()
-        return [] if made else ["the toy translation model (trained here by fairseq, about a minute)"]
-
-    def fetch(self) -> None:
-        """Train it."""
-        models.toy_translator(cache_folder())
-
-    def folder(self) -> Path:
-        """Where it is kept."""
-        return models.translator_folder(cache_folder())

@@ -1,29 +1,39 @@
-"""Training of a small BERT on pairs of texts, from nothing to a plain transformers folder.
+"""The training of a sequence classifier: one loop for fine-tuning and for a small BERT from nothing.
 
-What is random comes from the recipe's seed alone, and the caller's random state is left as it was: on one machine, with
-one number of threads, the same recipe and data give the same weights.
+What is random comes from the training's seed alone, and the caller's random state is left as it was. What a step
+depends on besides the data (weights, optimizer, schedule, random state of dropout) is written now and then, so that a
+killed training goes on with the same batches and ends with the same weights: on a CPU with the same number of
+threads, to the last bit.
 """
 
-import logging
+import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, field
+from logging import getLogger
 from pathlib import Path
 
 import torch
 from jaxtyping import Int
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 from torch import Tensor
-from transformers import BertConfig, BertForSequenceClassification, BertTokenizer
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
+from transformers.utils import logging
 
 from study.data.examples import Examples
 from study.errors import InputError
+from study.files import whole_file
 from study.progress import progress
-from study.training.recipes import ClassifierRecipe
+from study.subjects.classifier import pad_token
+from study.subjects.labels import label_index, require_labels
+from study.training.finetune import ClassifierTraining, FineTuning
+from study.training.folder import training_folder, whole_folder
+from study.training.history import Record, write_history
+from study.training.start import start
+from study.training.training import limited
 
-log = logging.getLogger(__name__)
+log = getLogger(__name__)
 
-SPECIAL_TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+STATE_FILE = "state.pt"
 EVALUATION_BATCH = 250
 
 
@@ -48,86 +58,78 @@ class Encoded:
         return torch.tensor([len(row["input_ids"]) for row in self.inputs])
 
 
-def train_classifier(recipe: ClassifierRecipe, train: Examples, dev: Examples, folder: Path) -> float:
-    """Train on `train` and save model and tokenizer, as transformers would, into an existing folder.
-
-    Returns:
-        Accuracy on `dev`, in percent.
+def train_classifier(training: ClassifierTraining, folder: Path, device: str, threads: int) -> None:
+    """Train, or go on where an earlier run was stopped; see `Training.run`.
 
     Raises:
-        InputError: when there is nothing to learn (no example, one label only), or `dev` is empty or has other labels.
+        InputError: when there is nothing to learn (no example, one label only), labels do not fit, or the folder holds
+            another training.
     """
-    labels = _learnable(train, dev)
-    tokenizer = learn_tokenizer([text for texts in train.texts for text in texts], recipe)
-    with _one_thread(), torch.random.fork_rng(devices=[]):
-        torch.manual_seed(recipe.seed)
-        model = new_model(recipe, len(tokenizer), labels)
-        fit(model, tokenizer, encode(train, tokenizer, labels, recipe.max_length), recipe)
-    accuracy = evaluate(model, tokenizer, encode(dev, tokenizer, labels, recipe.max_length))
-    log.info("trained on %d examples: %.1f %% of %d others are right", len(train), accuracy, len(dev))
-    model.save_pretrained(folder)
-    tokenizer.save_pretrained(folder)
-    return accuracy
+    with training_folder(folder, training.identity()):
+        if not training.lacking(folder):
+            (folder / STATE_FILE).unlink(missing_ok=True)
+            return
+        train, dev = limited(training.train), limited(training.dev)
+        labels = learnable(training, train, dev)
+        texts = [text for row in train.texts for text in row]
+        with _threads(threads), torch.random.fork_rng(_cuda(device)):
+            torch.manual_seed(training.seed)
+            model, tokenizer = start(training, texts, labels)
+            tokenizer.pad_token_id = pad_token(model, tokenizer)
+            sets = [encode(examples, tokenizer, labels, training.max_length) for examples in (train, dev)]
+            model.to(torch.device(device))  # pyright: ignore[reportArgumentType]
+            Course(training, model, tokenizer, sets[0], sets[1], folder).go()
 
 
 @contextmanager
-def _one_thread() -> Iterator[None]:
-    """One thread within the block: so small a model gains nothing by more, and its weights depend on their number."""
+def _threads(count: int) -> Iterator[None]:
+    """So many CPU threads within the block; 0: as many as before."""
     before = torch.get_num_threads()
-    torch.set_num_threads(1)
+    torch.set_num_threads(count or before)
     try:
         yield
     finally:
         torch.set_num_threads(before)
 
 
-def _learnable(train: Examples, dev: Examples) -> tuple[str, ...]:
-    """The labels to learn, in the order of the model's outputs."""
+@contextmanager
+def _no_bar() -> Iterator[None]:
+    """No bar of transformers' within the block: files are written in no time, and the training has a bar of its own."""
+    logging.disable_progress_bar()
+    try:
+        yield
+    finally:
+        logging.enable_progress_bar()
+
+
+def _cuda(device: str) -> list[int]:
+    """The CUDA devices whose random state is to be kept."""
+    where = torch.device(device)
+    return [where.index or 0] if where.type == "cuda" else []
+
+
+def learnable(training: ClassifierTraining, train: Examples, dev: Examples) -> tuple[str, ...]:
+    """The labels to learn, in the order of the model's outputs.
+
+    Raises:
+        InputError: when there are none to tell apart, or the model or the training data do not have them all.
+    """
     if len(train.labels) < 2:
-        raise InputError(f"nothing to learn from {len(train)} training examples with the labels {list(train.labels)}")
-    if not len(dev):
-        raise InputError("the dev set is empty")
-    unknown = sorted(set(dev.labels) - set(train.labels))
-    if unknown:
-        raise InputError(f"the dev set has labels {unknown}, the training set only {list(train.labels)}")
-    return train.labels
+        raise InputError(
+            f"nothing to learn from data '{training.train.name}': all of its {len(train)} examples have the label "
+            f"{train.targets[0]!r}"
+        )
+    own = training.own_labels() if isinstance(training, FineTuning) else ()
+    labels = own or train.labels
+    for name, examples in ((training.train.name, train), (training.dev.name, dev)):
+        try:
+            require_labels(examples.targets, labels)
+        except InputError as error:
+            raise InputError(f"data '{name}': {error}") from error
+    return labels
 
 
-def learn_tokenizer(texts: Sequence[str], recipe: ClassifierRecipe) -> BertTokenizer:
-    """An uncased BERT tokenizer whose WordPiece vocabulary is learnt from the texts."""
-    normalizer, splitter = normalizers.BertNormalizer(lowercase=True), pre_tokenizers.BertPreTokenizer()
-    words = {word for text in texts for word, _ in splitter.pre_tokenize_str(normalizer.normalize_str(text))}
-    # The trainer numbers continuations in the random order of a hash map, and breaks ties by number: number them first.
-    continuations = sorted({f"##{letter}" for word in words for letter in word[1:]})
-    learner = Tokenizer(models.WordPiece(unk_token="[UNK]"))
-    learner.normalizer = normalizer  # pyright: ignore[reportAttributeAccessIssue]
-    learner.pre_tokenizer = splitter  # pyright: ignore[reportAttributeAccessIssue]
-    trainer = trainers.WordPieceTrainer(
-        vocab_size=recipe.vocabulary, special_tokens=SPECIAL_TOKENS + continuations, show_progress=False
-    )
-    learner.train_from_iterator(texts, trainer)
-    return BertTokenizer(vocab=learner.get_vocab(), do_lower_case=True, model_max_length=recipe.max_length)
-
-
-def new_model(recipe: ClassifierRecipe, vocabulary: int, labels: Sequence[str]) -> BertForSequenceClassification:
-    """A BERT with random weights, from torch's current random state."""
-    config = BertConfig(
-        vocab_size=vocabulary,
-        hidden_size=recipe.hidden,
-        num_hidden_layers=recipe.layers,
-        num_attention_heads=recipe.heads,
-        intermediate_size=recipe.inner,
-        max_position_embeddings=recipe.max_length,
-        initializer_range=recipe.initial_range,
-        hidden_dropout_prob=0.0,
-        attention_probs_dropout_prob=0.0,
-        id2label=dict(enumerate(labels)),
-        label2id={label: i for i, label in enumerate(labels)},
-    )
-    return BertForSequenceClassification(config)
-
-
-def encode(examples: Examples, tokenizer: BertTokenizer, labels: Sequence[str], max_length: int) -> Encoded:
+def encode(examples: Examples, tokenizer: PreTrainedTokenizerBase, labels: Sequence[str], max_length: int) -> Encoded:
     """Tokens and label indices of examples; longer inputs are cut at `max_length` tokens."""
     encoding = tokenizer(
         [texts[0] for texts in examples.texts],
@@ -137,7 +139,8 @@ def encode(examples: Examples, tokenizer: BertTokenizer, labels: Sequence[str], 
         return_attention_mask=False,
     )
     inputs = [dict(zip(encoding, row, strict=True)) for row in zip(*encoding.values(), strict=True)]
-    return Encoded(inputs, torch.tensor([labels.index(target) for target in examples.targets]))
+    index = label_index(labels)
+    return Encoded(inputs, torch.tensor([index[target.casefold()] for target in examples.targets]))
 
 
 def epoch_batches(lengths: Int[Tensor, " examples"], batch_size: int, generator: torch.Generator) -> list[list[int]]:
@@ -148,46 +151,174 @@ def epoch_batches(lengths: Int[Tensor, " examples"], batch_size: int, generator:
     return [batches[i] for i in torch.randperm(len(batches), generator=generator).tolist()]
 
 
-def fit(
-    model: BertForSequenceClassification, tokenizer: BertTokenizer, data: Encoded, recipe: ClassifierRecipe
-) -> None:
-    """Train the model as the recipe says."""
-    generator = torch.Generator().manual_seed(recipe.seed)
-    epochs = [epoch_batches(data.lengths, recipe.batch_size, generator) for _ in range(recipe.epochs)]
-    steps = sum(map(len, epochs))
-    optimizer = torch.optim.AdamW(model.parameters(), lr=recipe.learning_rate, weight_decay=recipe.weight_decay)
-    schedule = torch.optim.lr_scheduler.LambdaLR(
-        optimizer, lambda step: triangle((step + 1) / (steps + 1), recipe.warmup)
-    )
-    model.train()
-    with progress("training the classifier", steps, "steps") as advance:
-        for batch in (batch for batches in epochs for batch in batches):
-            loss = model(**_tensors(data, batch, tokenizer)).loss
-            loss.backward()
-            torch.nn.utils.clip_grad_norm_(model.parameters(), recipe.clip_norm)
-            optimizer.step()
-            schedule.step()
-            optimizer.zero_grad()
-            advance(1)
-    model.eval()
-
-
 def triangle(progress: float, warmup: float) -> float:
     """Share of the peak learning rate: up from 0 to 1 until `warmup`, down to 0 at the end of the training."""
     return progress / warmup if progress < warmup else (1 - progress) / (1 - warmup)
 
 
-@torch.inference_mode()
-def evaluate(model: BertForSequenceClassification, tokenizer: BertTokenizer, data: Encoded) -> float:
-    """Accuracy in percent."""
-    right = 0
+def optimizer_of(model: PreTrainedModel, training: ClassifierTraining) -> torch.optim.AdamW:
+    """AdamW; biases and norms, which are vectors, do not decay."""
+    parameters = [parameter for parameter in model.parameters() if parameter.requires_grad]
+    groups = [
+        {"params": [p for p in parameters if p.ndim > 1], "weight_decay": training.weight_decay},
+        {"params": [p for p in parameters if p.ndim <= 1], "weight_decay": 0.0},
+    ]
+    return torch.optim.AdamW(groups, lr=training.learning_rate)
+
+
+@dataclass
+class Course:
+    """A training under way.
+
+    Attributes:
+        training: its settings.
+        model: what is trained, on its device.
+        tokenizer: of the model.
+        data: to learn from.
+        dev: to evaluate on.
+        folder: of the training.
+        records: the history so far.
+        step: updates so far.
+        loss: sum of the losses of the steps since the last record.
+        counted: how many these are.
+        rate: the learning rate of the last step.
+        seconds: of training so far.
+    """
+
+    training: ClassifierTraining
+    model: PreTrainedModel
+    tokenizer: PreTrainedTokenizerBase
+    data: Encoded
+    dev: Encoded
+    folder: Path
+    records: list[Record] = field(default_factory=list)
+    step: int = 0
+    loss: float = 0.0
+    counted: int = 0
+    rate: float = 0.0
+    seconds: float = 0.0
+
+    def __post_init__(self) -> None:
+        training, generator = self.training, torch.Generator().manual_seed(self.training.seed)
+        epochs = [epoch_batches(self.data.lengths, training.batch_size, generator) for _ in range(training.epochs)]
+        self.batches = [batch for batches in epochs for batch in batches]
+        self.steps_an_epoch = len(epochs[0])
+        self.optimizer = optimizer_of(self.model, training)
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(
+            self.optimizer, lambda step: triangle((step + 1) / (len(self.batches) + 1), training.warmup)
+        )
+        self.keep = {self.step_of(epoch): epoch for epoch in training.moments}
+        evaluations = int(training.epochs / training.evaluate_every)
+        self.evaluate_at = {self.step_of(i * training.evaluate_every) for i in range(1, evaluations + 1)}
+
+    def step_of(self, epoch: float) -> int:
+        """The step after which so many epochs are over."""
+        return round(epoch * self.steps_an_epoch)
+
+    def go(self) -> None:
+        """Train until the last checkpoint is there."""
+        state = self.folder / STATE_FILE
+        if state.is_file():
+            self.restore(state)
+            log.info("going on with the training after step %d of %d", self.step, len(self.batches))
+        else:
+            self.keep_what_is_due()
+        self.model.train()
+        with progress("training the classifier", len(self.batches), "steps") as advance:
+            advance(self.step)
+            while self.step < len(self.batches):
+                began = time.monotonic()
+                self.learn(self.batches[self.step])
+                self.seconds += time.monotonic() - began
+                self.keep_what_is_due()
+                advance(1)
+        state.unlink(missing_ok=True)
+
+    def learn(self, batch: list[int]) -> None:
+        """One step."""
+        loss = self.model(**self.tensors(self.data, batch)).loss
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.training.clip_norm)
+        self.rate = self.optimizer.param_groups[0]["lr"]
+        self.optimizer.step()
+        self.schedule.step()
+        self.optimizer.zero_grad()
+        self.step, self.loss, self.counted = self.step + 1, self.loss + loss.item(), self.counted + 1
+
+    def keep_what_is_due(self) -> None:
+        """Evaluation, record, checkpoint and state, each at its steps; together they change nothing of the training."""
+        training, step = self.training, self.step
+        evaluates = step in self.keep or step in self.evaluate_at
+        if evaluates or (step and step % training.record_every == 0):
+            self.record(evaluates)
+        if step in self.keep:
+            self.save_checkpoint(training.checkpoint(self.folder, self.keep[step]))
+        if 0 < step < len(self.batches) and (step in self.keep or step % training.save_every == 0):
+            self.save(self.folder / STATE_FILE)
+
+    def record(self, evaluates: bool) -> None:
+        """Add a line to the history."""
+        dev_loss, dev_score = evaluate(self.model, self, self.dev) if evaluates else (None, None)
+        loss = self.loss / self.counted if self.counted else None
+        epoch = self.step / self.steps_an_epoch
+        self.records.append(Record(self.step, epoch, self.rate, loss, dev_loss, dev_score, round(self.seconds, 1)))
+        self.loss, self.counted = 0.0, 0
+        write_history(self.folder, self.records)
+        if evaluates:
+            log.info("epoch %.2f: dev loss %.3f, accuracy %.1f %%", epoch, dev_loss, dev_score)
+
+    def save_checkpoint(self, path: Path) -> None:
+        """Model and tokenizer, as transformers would; a folder that is there is of this very training."""
+        if not path.is_dir():
+            with whole_folder(path) as draft, _no_bar():
+                self.model.save_pretrained(draft)
+                self.tokenizer.save_pretrained(draft)
+
+    def save(self, path: Path) -> None:
+        """All that the next step depends on."""
+        state = {
+            "model": self.model.state_dict(),
+            "optimizer": self.optimizer.state_dict(),
+            "schedule": self.schedule.state_dict(),
+            "random": torch.get_rng_state(),
+            "random_cuda": torch.cuda.get_rng_state(self.model.device) if self.model.device.type == "cuda" else None,
+            "records": [asdict(record) for record in self.records],
+            **{name: getattr(self, name) for name in ("step", "loss", "counted", "seconds")},
+        }
+        with whole_file(path) as draft:
+            torch.save(state, draft)
+
+    def restore(self, path: Path) -> None:
+        """Go back to what was saved."""
+        state = torch.load(path, map_location=self.model.device, weights_only=True)
+        self.model.load_state_dict(state["model"])
+        self.optimizer.load_state_dict(state["optimizer"])
+        self.schedule.load_state_dict(state["schedule"])
+        torch.set_rng_state(state["random"].cpu())
+        if state["random_cuda"] is not None and self.model.device.type == "cuda":
+            torch.cuda.set_rng_state(state["random_cuda"].cpu(), self.model.device)
+        self.records = [Record(**record) for record in state["records"]]
+        self.step, self.loss, self.counted = state["step"], state["loss"], state["counted"]
+        self.seconds = state["seconds"]
+        write_history(self.folder, self.records)
+
+    def tensors(self, data: Encoded, rows: Sequence[int]) -> dict[str, Tensor]:
+        """Examples as the model's keyword arguments, padded to the longest of them."""
+        padded = self.tokenizer.pad([data.inputs[row] for row in rows], return_tensors="pt")
+        batch = {**padded, "labels": data.labels[list(rows)]}
+        return {name: tensor.to(self.model.device) for name, tensor in batch.items()}
+
+
+@torch.no_grad()
+def evaluate(model: PreTrainedModel, course: Course, data: Encoded) -> tuple[float, float]:
+    """Mean loss (nats) and accuracy (percent) on some data, without dropout; draws no random number."""
+    model.eval()
+    right, loss = 0, 0.0
     for first in range(0, len(data), EVALUATION_BATCH):
-        batch = _tensors(data, range(first, min(first + EVALUATION_BATCH, len(data))), tokenizer)
-        right += int((model(**batch).logits.argmax(-1) == batch["labels"]).sum())
-    return 100 * right / len(data)
-
-
-def _tensors(data: Encoded, rows: Sequence[int], tokenizer: BertTokenizer) -> dict[str, Tensor]:
-    """Examples as the model's keyword arguments, padded to the longest of them."""
-    padded = tokenizer.pad([data.inputs[row] for row in rows], return_tensors="pt")
-    return {**padded, "labels": data.labels[list(rows)]}
+        rows = range(first, min(first + EVALUATION_BATCH, len(data)))
+        batch = course.tensors(data, rows)
+        found = model(**batch)
+        right += int((found.logits.argmax(-1) == batch["labels"]).sum())
+        loss += float(found.loss) * len(rows)
+    model.train()
+    return loss / len(data), 100 * right / len(data)

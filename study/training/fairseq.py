@@ -1,22 +1,26 @@
-"""Training of a small transformer by fairseq, from raw text to a folder like those of published fairseq models.
+"""Training of a transformer by fairseq, from raw text to a folder like those of published fairseq models.
 
-    raw text --sacremoses--> tokens --subword-nmt--> subwords --fairseq_cli.preprocess, .train--> checkpoint_best.pt
+    raw text --sacremoses--> tokens --subword-nmt--> subwords --fairseq_cli.preprocess, .train--> checkpoint<epoch>.pt
 
 fairseq runs as processes of its own and is never imported: within a Hydra application it would overwrite Hydra's
-configuration store. It may live in another environment; `python` names the interpreter.
+configuration store. It may live in another environment; `python` names the interpreter. A killed training goes on from
+the last whole epoch, with the same batches and learning rates; fairseq draws other dropout masks then than undisturbed.
 """
 
 import contextlib
 import io
 import json
 import logging
+import math
 import os
 import shutil
 import subprocess
 import sys
 from collections import deque
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from sacremoses import MosesTokenizer
 from subword_nmt.apply_bpe import BPE
@@ -24,8 +28,13 @@ from subword_nmt.learn_bpe import learn_bpe
 
 from study.data.examples import Examples
 from study.errors import InputError, MissingPackageError, StudyError
+from study.files import whole_file
 from study.progress import progress
-from study.training.recipes import TranslationRecipe
+from study.subjects.checkpoints import epochs_there
+from study.training.folder import training_folder, whole_folder
+from study.training.history import Record, write_history
+from study.training.training import limited
+from study.training.translation import TranslationTraining
 
 log = logging.getLogger(__name__)
 
@@ -34,6 +43,8 @@ CHECKPOINT_FILE = "checkpoint_best.pt"
 LOG_FILE = "train.log"
 WORK_FOLDER = "work"
 LINES_SHOWN = 15
+LN_2 = math.log(2)
+"""fairseq's losses are in bits."""
 
 INSTALL = (
     "Install it there, on Linux x86-64 with Python 3.11 or 3.12, by `pip install --no-deps ve-fairseq==0.12.3` and "
@@ -45,29 +56,53 @@ class TrainingError(StudyError):
     """A training failed; the message shows the end of its log and where the log is."""
 
 
-def train_translator(
-    recipe: TranslationRecipe, train: Examples, valid: Examples, folder: Path, python: str = sys.executable
-) -> None:
-    """Train on `train`, keep the weights that are best on `valid`, and leave a fairseq model in an existing folder.
+def train_translator(training: TranslationTraining, folder: Path) -> None:
+    """Train, or go on where an earlier run was stopped; see `Training.run`.
 
-    The folder gets `checkpoint_best.pt`, `dict.<source>.txt`, `dict.<target>.txt`, `bpe.codes` and `train.log`.
+    The folder gets the checkpoints that are kept, `checkpoint_best.pt` (the epoch of least loss on the dev data),
+    `dict.<source>.txt`, `dict.<target>.txt`, `bpe.codes`, `train.log` and the history.
 
     Raises:
         MissingPackageError: when the interpreter has no fairseq.
-        InputError: when there is no such interpreter, or a text is empty.
+        InputError: when there is no such interpreter, a text is empty, or the folder holds another training.
         TrainingError: when fairseq fails.
     """
-    require_fairseq(python)
-    work = folder.absolute() / WORK_FOLDER
-    work.mkdir()
-    prepare_text(recipe, {"train": train, "valid": valid}, folder / CODES_FILE, work)
-    log_path = folder.absolute() / LOG_FILE
-    run_logged([python, "-m", "fairseq_cli.preprocess", *preprocess_arguments(recipe)], work, log_path)
-    with progress("training the translator", recipe.max_epochs * len(train), "sentences") as advance:
-        command = [python, "-m", "fairseq_cli.train", *train_arguments(recipe)]
-        run_logged(command, work, log_path, EpochCounter(len(train), advance).read)
-    for name in (CHECKPOINT_FILE, f"dict.{recipe.source}.txt", f"dict.{recipe.target}.txt"):
-        (work / "data" / name).replace(folder / name)
+    require_fairseq(training.interpreter)
+    with training_folder(folder, training.identity()):
+        if not training.lacking(folder):
+            return
+        work = folder.absolute() / WORK_FOLDER
+        if not work.is_dir():
+            with whole_folder(work) as draft:
+                prepare(training, draft, folder.absolute() / LOG_FILE)
+        checkpoints = work / "checkpoints"
+        sentences = len(limited(training.train))
+        with progress("training the translator", training.epochs * sentences, "sentences") as advance:
+            reader = LogReader(training, folder, checkpoints, sentences, advance)
+            newest = reader.newest()
+            command = [training.interpreter, "-m", "fairseq_cli.train", *train_arguments(training, newest)]
+            run_logged(command, work, folder.absolute() / LOG_FILE, reader.read)
+        hand_over(training, work, folder, reader.best())
+
+
+def prepare(training: TranslationTraining, work: Path, log_path: Path) -> None:
+    """Text as tokens and subwords, and as fairseq's binary files, in an existing folder."""
+    sets = {"train": limited(training.train), "valid": limited(training.dev)}
+    prepare_text(training, sets, work / CODES_FILE, work)
+    run_logged([training.interpreter, "-m", "fairseq_cli.preprocess", *preprocess_arguments(training)], work, log_path)
+
+
+def hand_over(training: TranslationTraining, work: Path, folder: Path, best: int) -> None:
+    """Move what is kept out of the folder of the work, the last checkpoint last, and remove the rest."""
+    for path in (work / CODES_FILE, *(work / "data" / f"dict.{x}.txt" for x in (training.source, training.target))):
+        with whole_file(folder / path.name) as draft:
+            shutil.copyfile(path, draft)
+    with whole_file(folder / CHECKPOINT_FILE) as draft:
+        shutil.copyfile(work / "checkpoints" / f"checkpoint{best}.pt", draft)
+    for epoch in training.moments:
+        path = training.checkpoint(folder, epoch)
+        with whole_file(path) as draft:
+            shutil.copyfile(work / "checkpoints" / path.name, draft)
     shutil.rmtree(work)
 
 
@@ -87,19 +122,19 @@ def require_fairseq(python: str = sys.executable) -> None:
         raise MissingPackageError(f"training a translation model needs fairseq, and {python} has none. {INSTALL}")
 
 
-def prepare_text(recipe: TranslationRecipe, sets: dict[str, Examples], codes: Path, work: Path) -> None:
+def prepare_text(training: TranslationTraining, sets: dict[str, Examples], codes: Path, work: Path) -> None:
     """Tokenise, learn joint subwords on the set `train`, and write `<set>.<language>` files, one sentence a line."""
     sides = {
         f"{name}.{language}": _tokenise(language, texts, examples.ids)
         for name, examples in sets.items()
         for language, texts in (
-            (recipe.source, [texts[0] for texts in examples.texts]),
-            (recipe.target, examples.targets),
+            (training.source, [texts[0] for texts in examples.texts]),
+            (training.target, examples.targets),
         )
     }
     corpus = "\n".join(line for side, lines in sides.items() if side.startswith("train.") for line in lines)
     with codes.open("w", encoding="utf-8") as file, contextlib.redirect_stderr(io.StringIO()):
-        learn_bpe(io.StringIO(corpus), file, recipe.merges)
+        learn_bpe(io.StringIO(corpus), file, training.merges)
     with codes.open(encoding="utf-8") as file:
         bpe = BPE(file)
     for side, lines in sides.items():
@@ -114,52 +149,55 @@ def _tokenise(language: str, texts: Sequence[str], ids: Sequence[str]) -> list[s
     return lines
 
 
-def preprocess_arguments(recipe: TranslationRecipe) -> list[str]:
+def preprocess_arguments(training: TranslationTraining) -> list[str]:
     """What `fairseq_cli.preprocess` is called with, in the folder of the text."""
-    languages = ["--source-lang", recipe.source, "--target-lang", recipe.target]
+    languages = ["--source-lang", training.source, "--target-lang", training.target]
     return [*languages, "--trainpref", "train", "--validpref", "valid", "--destdir", "data", "--joined-dictionary"]
 
 
-def train_arguments(recipe: TranslationRecipe) -> list[str]:
-    """What `fairseq_cli.train` is called with, in the folder of the text."""
+def train_arguments(training: TranslationTraining, newest: int | None = None) -> list[str]:
+    """What `fairseq_cli.train` is called with, in the folder of the text.
+
+    Args:
+        training: its settings.
+        newest: epoch of the checkpoint to go on from; None to begin. fairseq writes that of an epoch whole and copies
+            it to `checkpoint_last.pt`, of which a killed process may leave half, so that of the epoch is the one taken.
+    """
     options = {
         "arch": "transformer",
-        "source-lang": recipe.source,
-        "target-lang": recipe.target,
-        "encoder-layers": recipe.encoder_layers,
-        "decoder-layers": recipe.decoder_layers,
-        "encoder-attention-heads": recipe.heads,
-        "decoder-attention-heads": recipe.heads,
-        "encoder-embed-dim": recipe.hidden,
-        "decoder-embed-dim": recipe.hidden,
-        "encoder-ffn-embed-dim": recipe.inner,
-        "decoder-ffn-embed-dim": recipe.inner,
-        "dropout": recipe.dropout,
+        "source-lang": training.source,
+        "target-lang": training.target,
+        "encoder-layers": training.encoder_layers,
+        "decoder-layers": training.decoder_layers,
+        "encoder-attention-heads": training.heads,
+        "decoder-attention-heads": training.heads,
+        "encoder-embed-dim": training.hidden,
+        "decoder-embed-dim": training.hidden,
+        "encoder-ffn-embed-dim": training.inner,
+        "decoder-ffn-embed-dim": training.inner,
+        "dropout": training.dropout,
         "criterion": "label_smoothed_cross_entropy",
-        "label-smoothing": recipe.label_smoothing,
+        "label-smoothing": training.label_smoothing,
         "optimizer": "adam",
         "adam-betas": "(0.9, 0.98)",
-        "lr": recipe.learning_rate,
+        "lr": training.learning_rate,
         "lr-scheduler": "inverse_sqrt",
-        "warmup-updates": recipe.warmup_updates,
+        "warmup-updates": training.warmup_updates,
         "warmup-init-lr": 1e-7,
-        "clip-norm": recipe.clip_norm,
-        "max-tokens": recipe.max_tokens,
-        "max-epoch": recipe.max_epochs,
-        "max-update": recipe.max_updates,
-        "seed": recipe.seed,
+        "clip-norm": training.clip_norm,
+        "max-tokens": training.max_tokens,
+        "weight-decay": training.weight_decay,
+        "max-epoch": training.epochs,
+        "seed": training.seed,
         "num-workers": 0,
-        "save-dir": "data",
+        "save-dir": "checkpoints",
         "log-format": "json",
         "log-interval": 10,
     }
-    switches = [
-        "--share-all-embeddings",
-        "--no-epoch-checkpoints",
-        "--no-last-checkpoints",
-        "--no-save-optimizer-state",
-    ]
-    if recipe.pre_norm:
+    if newest is not None:
+        options["restore-file"] = f"checkpoints/checkpoint{newest}.pt"
+    switches = ["--share-all-embeddings", "--no-last-checkpoints"]
+    if training.pre_norm:
         switches += ["--encoder-normalize-before", "--decoder-normalize-before"]
     return ["data", *switches, *(word for name, value in options.items() for word in (f"--{name}", str(value)))]
 
@@ -190,7 +228,7 @@ def run_logged(
         subprocess.Popen(
             command,
             cwd=cwd,
-            env=fairseq_environment(),
+            env=fairseq_environment(own_checkpoint=True),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,
@@ -212,18 +250,92 @@ def run_logged(
         raise TrainingError(f"{failure}. The log is {log_path}; it ends:\n{''.join(last)}")
 
 
-class EpochCounter:
-    """Turns fairseq's log into progress: its `train_inner` lines say how many epochs are behind it."""
+class LogReader:
+    """Follows a training by fairseq's log: progress, the history, and which checkpoints may go."""
 
-    def __init__(self, sentences: int, advance: Callable[[int], None]) -> None:
-        self._sentences = sentences
-        self._advance = advance
-        self._done = 0
+    def __init__(
+        self,
+        training: TranslationTraining,
+        folder: Path,
+        checkpoints: Path,
+        sentences: int,
+        advance: Callable[[int], None],
+    ) -> None:
+        """Take in what an earlier run logged.
+
+        Args:
+            training: its settings.
+            folder: of the training, for its history.
+            checkpoints: where fairseq writes them.
+            sentences: of the training data.
+            advance: told how many sentences were just done.
+        """
+        self._training, self._folder, self._checkpoints = training, folder, checkpoints
+        self._sentences, self._advance = sentences, advance
+        self._done, self._rate = 0, 0.0
+        self._records: dict[int, Record] = {}
+        self._valid_losses: dict[int, float] = {}
+        begun = folder / LOG_FILE
+        for line in begun.read_text(encoding="utf-8", errors="replace").splitlines() if begun.is_file() else ():
+            self._epoch_ended(line)
+        for epoch in self._saved() - self._valid_losses.keys():  # killed before it was told of: trained again
+            self._checkpoint(epoch).unlink()
+        newest = self.newest() or 0
+        self._records = {epoch: record for epoch, record in self._records.items() if epoch <= newest}
+        self._valid_losses = {epoch: loss for epoch, loss in self._valid_losses.items() if epoch <= newest}
+        self._count(newest * sentences)
+
+    def newest(self) -> int | None:
+        """The last epoch whose checkpoint is there."""
+        return max(self._saved(), default=None)
+
+    def best(self) -> int:
+        """The epoch of least loss on the dev data, as fairseq counts: of equals the last."""
+        return min(self._valid_losses, key=lambda epoch: (self._valid_losses[epoch], -epoch))
 
     def read(self, line: str) -> None:
         """Take in one line of the log; lines of other kinds are left alone."""
-        _, found, record = line.partition("| train_inner | ")
+        found = _logged(line, "train_inner")
         if found:
-            done = int(float(json.loads(record)["update"]) * self._sentences)
-            self._advance(done - self._done)
-            self._done = done
+            self._count(int(float(found["update"]) * self._sentences))
+            self._rate = float(found["lr"])
+        if self._epoch_ended(line):
+            write_history(self._folder, list(self._records.values()))
+        if "Saved checkpoint" in line:
+            self._remove_others()
+
+    def _count(self, done: int) -> None:
+        self._advance(done - self._done)
+        self._done = done
+
+    def _epoch_ended(self, line: str) -> bool:
+        """Take in what is said of a whole epoch: first how it does on the dev data, then how it did in training."""
+        valid, train = _logged(line, "valid"), _logged(line, "train")
+        if valid:
+            epoch, step = int(valid["epoch"]), int(valid["valid_num_updates"])
+            self._valid_losses[epoch] = float(valid["valid_loss"])
+            dev_loss = float(valid["valid_nll_loss"]) * LN_2
+            self._records[epoch] = Record(step, float(epoch), self._rate, None, dev_loss, None, 0.0)
+        elif train and int(train["epoch"]) in self._records:
+            rate, wall = float(train["train_lr"]), float(train["train_wall"])
+            loss = float(train["train_nll_loss"]) * LN_2
+            epoch = int(train["epoch"])
+            self._records[epoch] = replace(self._records[epoch], learning_rate=rate, loss=loss, seconds=wall)
+        return bool(valid or train)
+
+    def _remove_others(self) -> None:
+        """Remove checkpoints that are neither kept, nor the best, nor the newest."""
+        for epoch in self._saved() - {*map(int, self._training.moments), self.newest(), self.best()}:
+            self._checkpoint(epoch).unlink()
+
+    def _saved(self) -> set[int]:
+        return {int(epoch) for epoch in epochs_there(self._checkpoint("{epoch}"))}
+
+    def _checkpoint(self, epoch: int | str) -> Path:
+        return self._checkpoints / f"checkpoint{epoch}.pt"
+
+
+def _logged(line: str, kind: str) -> dict[str, Any] | None:
+    """The values of a line of this kind; None for any other."""
+    _, found, record = line.partition(f"| {kind} | ")
+    return json.loads(record) if found and record.startswith("{") else None

@@ -9,13 +9,14 @@ from pathlib import Path
 
 import torch
 
+from study.config import compose, to_study
 from study.data.examples import Examples
 from study.data.parallel import ParallelFile
 from study.subjects.fairseq_folder import FairseqTranslator
 from study.subjects.subject import Encoded
 from study.subjects.text import Dictionary
 from study.subjects.translator import Translator
-from study.toy.sources import ToyTranslation, ToyTranslator
+from study.toy.sources import ToyTranslation
 from study.toy.translation import TranslationDomain
 from study.training.fairseq import fairseq_environment, require_fairseq
 
@@ -55,7 +56,8 @@ def translator(number: int) -> Translation | None:
         source = FairseqTranslator(name="multi30k", path=path, source_lang=SOURCE, target_lang=TARGET)
         examples = ParallelFile(name="flickr", source=Path(f"{texts}.en"), target=Path(f"{texts}.fr")).examples()
         return _translation("Multi30k model", source, examples, number)
-    toy = ToyTranslator(name="toy", source_lang=SOURCE, target_lang=TARGET, max_len_b=40)
+    toy = to_study(compose("model=toy_translator", "data=toy_news")).model
+    assert isinstance(toy, FairseqTranslator)
     if toy.missing():
         return None
     examples = ToyTranslation(name="toy", domain=TranslationDomain.NEWS).examples()

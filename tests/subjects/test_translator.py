@@ -1,10 +1,6 @@
 """Translation models as subjects, from their folder to their outcomes."""
 
 import json
-import math
-import os
-import subprocess
-import sys
 import tarfile
 from collections.abc import Sequence
 from dataclasses import replace
@@ -16,7 +12,7 @@ import sacrebleu
 import torch
 from cases import TRANSLATORS, Numbers, build
 from fairseq_files import WORDS, pre_norm, settings, write_checkpoint, write_dictionary, write_folder
-from sacremoses import MosesDetokenizer, MosesTokenizer
+from fairseq_run import fairseq_generate
 
 from study.certify import certify
 from study.data.examples import Examples
@@ -186,43 +182,10 @@ def test_translations_are_fairseqs(real: Path, tmp_path: Path) -> None:
     texts = (data / "test_2016_flickr.en").read_text(encoding="utf-8").splitlines()[:200]
     subject = loaded(model, max_len_b=200)
     ours = subject.outcomes(subject.encode(examples(texts)), np.ones((len(texts), len(subject.layout)), dtype=bool))
-    theirs = _fairseq_generate(model, texts, tmp_path)
+    theirs = fairseq_generate(model / "checkpoint_best.pt", texts, tmp_path)
     assert len(theirs) == len(texts)
     for i, (hypothesis, score) in enumerate(theirs):
         if ours["margin"][i] > 1e-4:
             assert ours["hypothesis"][i] == hypothesis
             assert ours["hypothesis_score"][i] == pytest.approx(score, abs=1e-4)
     assert np.mean(ours["margin"] > 1e-4) > 0.95
-
-
-def _fairseq_generate(model: Path, texts: Sequence[str], folder: Path) -> list[tuple[str, float]]:
-    """Hypotheses and scores in nats per token by fairseq's command line, from text segmented by subword-nmt's."""
-    tokenizer, detokenizer = MosesTokenizer("en"), MosesDetokenizer("fr")
-    tokens = "".join(tokenizer.tokenize(text, escape=False, return_str=True) + "\n" for text in texts)
-    environment = {**os.environ, "TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD": "1", "OMP_NUM_THREADS": "1"}
-
-    def run(module: str, *options: str, text: str | None = None) -> str:
-        command = [sys.executable, "-m", module, *options]
-        done = subprocess.run(command, input=text, capture_output=True, text=True, env=environment, check=False)
-        assert done.returncode == 0, done.stderr[-2000:]
-        return done.stdout
-
-    segmented = run("subword_nmt.apply_bpe", "-c", str(model / "bpe.codes"), text=tokens)
-    (folder / "test.en").write_text(segmented, encoding="utf-8")
-    dictionaries = ["--srcdict", str(model / "dict.en.txt"), "--tgtdict", str(model / "dict.fr.txt")]
-    languages, binary = ["-s", "en", "-t", "fr"], str(folder / "bin")
-    run(
-        "fairseq_cli.preprocess", *languages, *dictionaries, "--testpref", str(folder / "test"), "--only-source",
-        "--destdir", binary,
-    )  # fmt: skip
-    (folder / "bin/dict.fr.txt").write_bytes((model / "dict.fr.txt").read_bytes())
-    output = run(
-        "fairseq_cli.generate", binary, *languages, "--path", str(model / "checkpoint_best.pt"), "--cpu",
-        "--beam", "5", "--lenpen", "1.0", "--nbest", "1", "--required-batch-size-multiple", "1", "--remove-bpe",
-    )  # fmt: skip
-    found = {}
-    for line in output.splitlines():
-        if line.startswith("H-"):
-            name, score, hypothesis = line.split("\t")
-            found[int(name[2:])] = (detokenizer.detokenize(hypothesis.split()), float(score) * math.log(2))
-    return [found[i] for i in sorted(found)]

@@ -2,32 +2,59 @@
 
 import importlib.util
 import os
+import pickle
+import signal
 import subprocess
 import sys
+import time
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
+import torch
+from fairseq_run import fairseq_generate
 
+from study.certify import certify
 from study.data.examples import Examples
+from study.data.parallel import ParallelFile
 from study.errors import InputError, MissingPackageError
+from study.subjects.fairseq_checkpoint import read_checkpoint
+from study.subjects.fairseq_folder import FairseqTranslator
+from study.toy.sources import ToyTranslation
 from study.toy.translation import TranslationDomain, translation_examples
 from study.training.fairseq import (
-    EpochCounter,
+    LogReader,
     TrainingError,
     fairseq_environment,
     prepare_text,
     require_fairseq,
     run_logged,
     train_arguments,
-    train_translator,
 )
-from study.training.recipes import TranslationRecipe
+from study.training.history import read_history
+from study.training.translation import TranslationTraining
 
 needs_fairseq = pytest.mark.skipif(importlib.util.find_spec("fairseq") is None, reason="fairseq is not installed")
-TINY = TranslationRecipe(
-    merges=50, encoder_layers=1, decoder_layers=2, heads=2, hidden=8, inner=8, max_epochs=1, max_updates=3
+TOY = {name: ToyTranslation(name=name, domain=TranslationDomain(name), count=60) for name in ("train", "valid")}
+TINY = TranslationTraining(
+    train=TOY["train"],
+    dev=TOY["valid"],
+    source="en",
+    target="fr",
+    merges=50,
+    encoder_layers=1,
+    decoder_layers=2,
+    heads=2,
+    hidden=8,
+    inner=8,
+    epochs=3,
+    keep=[1.0],
+    dropout=0.3,
+    max_tokens=300,
+    warmup_updates=10,
+    learning_rate=5e-3,
 )
 
 
@@ -41,9 +68,8 @@ def without_fairseq(tmp_path: Path) -> str:
 
 
 def test_an_interpreter_without_fairseq_is_named_with_what_to_do(without_fairseq, tmp_path):
-    pair = translation_examples(TranslationDomain.TRAIN, 10)
     with pytest.raises(MissingPackageError, match="pip install --no-deps ve-fairseq") as caught:
-        train_translator(TINY, pair, pair, tmp_path, python=without_fairseq)
+        replace(TINY, python=without_fairseq).run(tmp_path / "run", "cpu", 0)
     assert without_fairseq in str(caught.value)
     assert {path.name for path in tmp_path.iterdir()} == {"python"}
 
@@ -109,17 +135,39 @@ def test_an_interrupted_training_ends_its_process(tmp_path):
         os.kill(int((tmp_path / "pid").read_text()), 0)
 
 
-def test_progress_is_read_from_the_log():
+LOG = (
+    "2026-01-01 00:00:00 | INFO | fairseq_cli.train | training on 1 devices\n",
+    '2026-01-01 00:00:01 | INFO | train_inner | {"epoch": 1, "update": 0.25, "lr": "0.1"}\n',
+    '2026-01-01 00:00:02 | INFO | valid | {"epoch": 1, "valid_loss": "7.2", "valid_nll_loss": "7", '
+    '"valid_num_updates": "4"}\n',
+    "2026-01-01 00:00:02 | INFO | fairseq.checkpoint_utils | Saved checkpoint checkpoints/checkpoint1.pt\n",
+    '2026-01-01 00:00:03 | INFO | train | {"epoch": 1, "train_nll_loss": "8", "train_lr": "0.2", "train_wall": "5"}\n',
+    '2026-01-01 00:00:03 | INFO | train_inner | {"epoch": 2, "update": 1.5, "lr": "0.1"}\n',
+)
+
+
+def test_progress_and_history_are_read_from_the_log(tmp_path):
     steps: list[int] = []
-    counter = EpochCounter(1000, steps.append)
-    for line in (
-        "2026-01-01 00:00:00 | INFO | fairseq_cli.train | training on 1 devices\n",
-        '2026-01-01 00:00:01 | INFO | train_inner | {"epoch": 1, "update": 0.25, "loss": "9.1"}\n',
-        '2026-01-01 00:00:02 | INFO | valid | {"epoch": 1, "valid_loss": "7.2"}\n',
-        '2026-01-01 00:00:03 | INFO | train_inner | {"epoch": 2, "update": 1.5, "loss": "8.2"}\n',
-    ):
-        counter.read(line)
-    assert steps == [250, 1250]
+    reader = LogReader(TINY, tmp_path, tmp_path, 1000, steps.append)
+    for line in LOG[:-1]:
+        reader.read(line)
+    (record,) = read_history(tmp_path)
+    assert (record.step, record.epoch, record.learning_rate, record.seconds) == (4, 1.0, 0.2, 5.0)
+    assert record.loss == pytest.approx(8 * 0.6931472), "nats, where fairseq gives bits"
+    assert record.dev_loss == pytest.approx(7 * 0.6931472)
+    reader.read(LOG[-1])
+    assert steps == [0, 250, 1250]
+
+
+def test_checkpoints_that_are_neither_kept_nor_best_nor_newest_go(tmp_path):
+    reader = LogReader(replace(TINY, epochs=9, keep=[2.0]), tmp_path, tmp_path, 10, lambda _: None)
+    for epoch, loss in enumerate((9, 8, 3, 7, 6), start=1):
+        (tmp_path / f"checkpoint{epoch}.pt").touch()
+        valid = f'{{"epoch": {epoch}, "valid_loss": "{loss}", "valid_nll_loss": "1", "valid_num_updates": "4"}}'
+        reader.read(f"x | INFO | valid | {valid}\n")
+        reader.read("x | INFO | fairseq.checkpoint_utils | Saved checkpoint\n")
+    assert sorted(path.name for path in tmp_path.glob("*.pt")) == [f"checkpoint{i}.pt" for i in (2, 3, 5)]
+    assert reader.best() == 3
 
 
 def test_threads_are_the_callers_or_the_cores(monkeypatch):
@@ -136,42 +184,125 @@ def test_unpickling_is_allowed_for_own_checkpoints_only(monkeypatch):
 
 
 def test_pre_norm_is_asked_for_by_its_switch():
-    post, pre = Counter(train_arguments(TINY)), Counter(train_arguments(replace(TINY, pre_norm=True)))
+    post, pre = Counter(train_arguments(replace(TINY, pre_norm=False))), Counter(train_arguments(TINY))
     assert pre - post == Counter(["--encoder-normalize-before", "--decoder-normalize-before"])
+
+
+@pytest.mark.parametrize(("changes", "says"), [({"keep": [0.5]}, "whole epochs"), ({"heads": 3}, "no multiple")])
+def test_what_fairseq_cannot_do_is_refused(changes, says):
+    with pytest.raises(InputError, match=says):
+        replace(TINY, **changes).check()
+
+
+RUN = """
+import pickle, sys
+from pathlib import Path
+pickle.load(open(sys.argv[1], "rb")).run(Path(sys.argv[2]), "cpu", 1)
+"""
+
+
+@pytest.fixture(scope="module")
+def undisturbed(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("translator") / "run"
+    TINY.run(folder, "cpu", 1)
+    return folder
+
+
+def tensors(path: Path) -> dict[str, torch.Tensor]:
+    checkpoint = read_checkpoint(path)
+    return dict(checkpoint.weights)
 
 
 @needs_fairseq
 @pytest.mark.fairseq
-def test_the_folder_is_a_fairseq_model(tmp_path):
-    train, valid = (translation_examples(TranslationDomain(name), 60) for name in ("train", "valid"))
-    train_translator(TINY, train, valid, tmp_path)
-    assert {path.name for path in tmp_path.iterdir()} == {
-        "checkpoint_best.pt",
-        "dict.en.txt",
-        "dict.fr.txt",
-        "bpe.codes",
-        "train.log",
-    }
-    assert (tmp_path / "dict.en.txt").read_text() == (tmp_path / "dict.fr.txt").read_text()
-    assert "done training" in (tmp_path / "train.log").read_text()
-    look = (
-        "import torch, sys; model = torch.load(sys.argv[1], weights_only=False)['model']; "
-        "print(*(f'{name} {tuple(value.shape)}' for name, value in model.items()), sep='\\n')"
-    )
-    environment = fairseq_environment(own_checkpoint=True)
-    command = [sys.executable, "-W", "ignore", "-c", look, str(tmp_path / "checkpoint_best.pt")]
-    listing = subprocess.run(command, env=environment, capture_output=True, text=True, check=True).stdout.splitlines()
-    shapes = dict(line.split(" ", 1) for line in listing)
-    words = len((tmp_path / "dict.en.txt").read_text().splitlines()) + 4
-    shared = ("encoder.embed_tokens", "decoder.embed_tokens", "decoder.output_projection")
-    assert {shapes[f"{name}.weight"] for name in shared} == {f"({words}, 8)"}
-    assert sum("encoder_attn.out_proj.weight" in name for name in shapes) == 2
+def test_the_folder_is_a_fairseq_model_with_the_checkpoints_kept(undisturbed):
+    assert {path.name for path in undisturbed.iterdir()} == {
+        "checkpoint1.pt", "checkpoint3.pt", "checkpoint_best.pt", "dict.en.txt", "dict.fr.txt", "bpe.codes",
+        "train.log", "history.jsonl", "training.json",
+    }  # fmt: skip
+    assert (undisturbed / "dict.en.txt").read_text() == (undisturbed / "dict.fr.txt").read_text()
+    history = read_history(undisturbed)
+    assert [record.epoch for record in history] == [1, 2, 3]
+    best = min(history, key=lambda record: record.dev_loss)
+    if best.epoch != 2:
+        same = tensors(undisturbed / f"checkpoint{best.epoch:.0f}.pt")
+        assert all(torch.equal(same[name], x) for name, x in tensors(undisturbed / "checkpoint_best.pt").items())
+    assert TINY.lacking(undisturbed) == []
+
+
+@needs_fairseq
+@pytest.mark.fairseq
+def test_killed_and_run_again_ends_where_an_undisturbed_run_does(tmp_path):
+    """Killed by force after the first epoch, fairseq with it: same batches and rates, weights but rounding."""
+    training = replace(TINY, dropout=0.0)
+    training.run(tmp_path / "undisturbed", "cpu", 1)
+    folder = tmp_path / "killed"
+    (tmp_path / "training").write_bytes(pickle.dumps(training))
+    command = [sys.executable, "-c", RUN, str(tmp_path / "training"), str(folder)]
+    process = subprocess.Popen(command, start_new_session=True, stderr=subprocess.DEVNULL)
+    deadline = time.monotonic() + 300
+    while not list(folder.glob("work/checkpoints/checkpoint1.pt")) and time.monotonic() < deadline:
+        time.sleep(0.01)
+    os.killpg(process.pid, signal.SIGKILL)
+    process.wait()
+    assert training.lacking(folder) == [1, 3], "killed in the middle"
+    training.run(folder, "cpu", 1)
+    for name in ("checkpoint1.pt", "checkpoint3.pt"):
+        again, once = tensors(folder / name), tensors(tmp_path / "undisturbed" / name)
+        assert all(torch.allclose(again[key], once[key], atol=2e-3) for key in once), name
+    histories = [read_history(run) for run in (folder, tmp_path / "undisturbed")]
+    for a, b in zip(*histories, strict=True):
+        assert (a.step, a.epoch) == (b.step, b.epoch)
+        assert a.dev_loss == pytest.approx(b.dev_loss, abs=2e-3)
+
+
+def test_a_checkpoint_that_the_log_does_not_tell_of_is_trained_again(tmp_path):
+    for epoch in (1, 2):
+        (tmp_path / f"checkpoint{epoch}.pt").touch()
+    (tmp_path / "train.log").write_text("".join(LOG))
+    done: list[int] = []
+    assert LogReader(TINY, tmp_path, tmp_path, 10, done.append).newest() == 1
+    assert done == [10]
+    assert not (tmp_path / "checkpoint2.pt").exists()
+
+
+@needs_fairseq
+@pytest.mark.fairseq
+def test_a_pre_norm_checkpoint_is_certified_and_translates_as_fairseq_does(undisturbed, tmp_path):
+    """Trained here, loaded as M2M100, against fairseq's own generation: hypotheses and scores."""
+    languages = {"source_lang": "en", "target_lang": "fr"}
+    options = {"name": "", "path": str(undisturbed), "checkpoint": "checkpoint{epoch}.pt", "epoch": 3.0}
+    source = FairseqTranslator(**options, **languages, max_len_b=20)
+    subject = source.load(torch.device("cpu"))
+    assert type(subject.module).__name__ == "M2M100ForConditionalGeneration"
+    assert certify(subject).largest_difference < 1e-4
+    examples = TOY["valid"].examples()
+    rows = subject.encode(examples)
+    ours = subject.outcomes(rows, np.ones((len(rows), len(subject.layout)), dtype=bool))
+    texts = [texts[0] for texts in examples.texts]
+    theirs = fairseq_generate(undisturbed / "checkpoint3.pt", texts, tmp_path, max_len_b=20)
+    assert len(theirs) == len(texts)
+    clear = 0
+    for i, (hypothesis, score) in enumerate(theirs):
+        if ours["margin"][i] > 1e-4:
+            clear += 1
+            assert ours["hypothesis"][i] == hypothesis
+            assert ours["hypothesis_score"][i] == pytest.approx(score, abs=1e-4)
+    assert clear > len(texts) / 2
 
 
 @needs_fairseq
 @pytest.mark.fairseq
 def test_fairseqs_own_error_is_shown(tmp_path):
-    pair = translation_examples(TranslationDomain.TRAIN, 20)
     with pytest.raises(TrainingError, match="embed_dim must be divisible by num_heads"):
-        train_translator(replace(TINY, heads=3), pair, pair, tmp_path)
-    assert "embed_dim must be divisible" in (tmp_path / "train.log").read_text()
+        replace(TINY, heads=3).run(tmp_path / "run", "cpu", 1)
+    assert "embed_dim must be divisible" in (tmp_path / "run" / "train.log").read_text()
+
+
+@needs_fairseq
+@pytest.mark.fairseq
+def test_a_folder_of_another_training_is_refused(undisturbed, tmp_path):
+    (tmp_path / "x.en").write_text("One.\n")
+    other = ParallelFile(name="x", source=tmp_path / "x.en", target=tmp_path / "x.en")
+    with pytest.raises(InputError, match=r"train\.domain: expected null, found \"train\""):
+        replace(TINY, train=other).run(undisturbed, "cpu", 1)

@@ -1,0 +1,26 @@
+"""Train: no mask, but the training of a model whose checkpoints are then studied (figure 5)."""
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import numpy as np
+from jaxtyping import Bool
+
+from study.heads import HeadLayout, stack
+from study.measures.measure import Measure, Stage
+
+
+@dataclass(kw_only=True)
+class Train(Measure):
+    """The training of the model, in the stage before all that measures it; see `study.training.job`.
+
+    It is of no data set and of no epoch: jobs that differ in nothing else are one.
+    """
+
+    stage: ClassVar[Stage] = Stage.TRAIN
+
+    name: str = "train"
+
+    def masks(self, layout: HeadLayout) -> Bool[np.ndarray, "masks heads"]:
+        """None."""
+        return stack([], layout)

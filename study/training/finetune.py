@@ -1,0 +1,160 @@
+"""Training of sequence classifiers as `conf/training` entries: fine-tuning of a model, or a small BERT from nothing."""
+
+import json
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from omegaconf import MISSING
+
+from study.data.source import Task
+from study.errors import InputError
+from study.subjects.hub import download, local_folder, model_digests
+from study.training.training import Training
+
+
+@dataclass(kw_only=True)
+class ClassifierTraining(Training):
+    """How the weights of a sequence classifier are found; the defaults are the paper's for BERT on MNLI.
+
+    AdamW on the cross entropy; biases and norms do not decay. The learning rate rises linearly during the warm-up and
+    then falls linearly to 0. A batch holds texts of similar length; batches come in random order.
+
+    Attributes:
+        max_length: longest input in tokens; texts are cut there.
+        batch_size: examples a step.
+        learning_rate: its peak.
+        warmup: share of the steps.
+        weight_decay: of AdamW.
+        clip_norm: largest norm of a step's gradient.
+        evaluate_every: epochs between two evaluations on the dev data; there is one at each checkpoint besides.
+        record_every: steps between two records of the training loss in the history.
+        save_every: steps after which what a killed training goes on from is written.
+        threads: CPU threads; 0: those of the job. The last bits of the weights depend on it.
+    """
+
+    task: Task = Task.CLASSIFICATION
+    epochs: int = 3
+    seed: int = 42
+    max_length: int = 128
+    batch_size: int = 32
+    learning_rate: float = 2e-5
+    warmup: float = 0.1
+    weight_decay: float = 0.01
+    clip_norm: float = 1.0
+    evaluate_every: float = 0.5
+    record_every: int = 50
+    save_every: int = 1000
+    threads: int = 0
+
+    def identity(self) -> dict[str, Any]:
+        """See `Training.identity`."""
+        names = ("max_length", "batch_size", "learning_rate", "warmup", "weight_decay", "clip_norm")
+        return {**super().identity(), **{name: getattr(self, name) for name in names}}
+
+    def check(self) -> None:
+        """See `Training.check`."""
+        super().check()
+        counts = {name: getattr(self, name) for name in ("max_length", "batch_size", "record_every", "save_every")}
+        if min(counts.values()) < 1:
+            raise InputError(f"these must be at least 1: {counts}")
+        if not 0 < self.warmup < 1 or self.evaluate_every <= 0 or self.learning_rate <= 0:
+            raise InputError(
+                f"training.warmup={self.warmup} must be between 0 and 1, evaluate_every={self.evaluate_every} and "
+                f"learning_rate={self.learning_rate} above 0"
+            )
+
+    def checkpoint(self, folder: Path, epoch: float) -> Path:
+        """A folder in the format of transformers."""
+        return folder / f"epoch-{epoch:g}"
+
+    def run(self, folder: Path, device: str, threads: int) -> None:
+        """See `Training.run`."""
+        from study.training.classifier import train_classifier
+
+        train_classifier(self, folder, device, self.threads or threads)
+
+
+@dataclass(kw_only=True)
+class FineTuning(ClassifierTraining):
+    """A trained model of transformers learns a task of classification.
+
+    Attributes:
+        start: its folder or hub name.
+        revision: commit, tag or branch on the hub.
+        new_head: it gets an output layer with random weights, whose labels are those of the training data; false: it
+            goes on with its own, and the data may have no other labels.
+    """
+
+    start: str = MISSING
+    revision: str | None = None
+    new_head: bool = True
+
+    def identity(self) -> dict[str, Any]:
+        """See `Training.identity`."""
+        return {**super().identity(), "start": model_digests(self.start_folder()), "new_head": self.new_head}
+
+    def missing(self) -> list[str]:
+        """See `Training.missing`."""
+        here = local_folder(self.start, self.revision)
+        return [*([] if here else [f"model {self.start} from the Hugging Face hub"]), *super().missing()]
+
+    def fetch(self) -> None:
+        """See `Training.fetch`."""
+        if not local_folder(self.start, self.revision):
+            download(self.start, self.revision)
+        super().fetch()
+
+    def start_folder(self) -> Path:
+        """Where the model to start from is.
+
+        Raises:
+            InputError: when it is not on this machine.
+        """
+        folder = local_folder(self.start, self.revision)
+        if folder is None:
+            raise InputError(
+                f"model '{self.start}' is neither a folder nor downloaded: run `study fetch` with measure=train first"
+            )
+        return folder
+
+    def own_labels(self) -> tuple[str, ...]:
+        """The labels that the model to start from has; none where its output layer is to be a new one."""
+        if self.new_head:
+            return ()
+        from study.subjects.labels import label_names
+
+        if not json.loads((self.start_folder() / "config.json").read_text()).get("id2label"):
+            raise InputError(f"{self.start} is no classifier, it has no labels: training.new_head=true gives it some")
+        return label_names(self.start_folder(), [])
+
+
+@dataclass(kw_only=True)
+class NewBert(ClassifierTraining):
+    """A small BERT with random weights, and a WordPiece vocabulary learnt from the training texts.
+
+    Attributes:
+        vocabulary: WordPiece tokens at most.
+        layers: encoder layers.
+        heads: attention heads per layer.
+        hidden: model dimension, a multiple of `heads`.
+        inner: dimension of the feed-forward layers.
+        initial_range: standard deviation of the initial weights; BERT's .02 is too small for so narrow a model, which
+            then stays for long where it only sees single words.
+    """
+
+    vocabulary: int = 300
+    layers: int = 4
+    heads: int = 4
+    hidden: int = 64
+    inner: int = 128
+    initial_range: float = 0.08
+
+    def identity(self) -> dict[str, Any]:
+        """See `Training.identity`."""
+        return {**super().identity(), **self.architecture()}
+
+    def architecture(self) -> dict[str, Any]:
+        """What the model and its vocabulary are made by."""
+        names = ("vocabulary", "layers", "heads", "hidden", "inner", "initial_range")
+        return {name: value for name, value in asdict(self).items() if name in names}

@@ -1,0 +1,126 @@
+"""Models that the project trains, as `conf/model` entries: their checkpoints are subjects like any other."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from omegaconf import MISSING
+
+from study.errors import InputError
+from study.files import cache_folder
+from study.setting import Moment
+from study.subjects.fairseq_folder import CHECKPOINTS, FairseqTranslator
+from study.subjects.source import SequenceClassifier
+from study.training.training import Training
+
+
+class TrainedModel:
+    """What models trained here have in common. Without `epoch` it is the model at the end of the training.
+
+    Attributes:
+        name: that of the training, and of seed and epoch where it is one of several checkpoints.
+        epoch: of the checkpoint.
+        training: how it is made.
+        training_name: name without seed and epoch.
+    """
+
+    name: str
+    epoch: float | None
+    training: Training
+    training_name: str
+
+    def __post_init__(self) -> None:
+        self.training_name = self.name
+        if self.epoch is not None:
+            self.name = f"{self.name}-seed{self.training.seed}-epoch{self.epoch:g}"
+
+    def moment(self) -> Moment | None:
+        """See `ModelSource.moment`."""
+        return None if self.epoch is None else Moment(self.training_name, self.epoch, self.training.seed)
+
+    def training_folder(self) -> Path:
+        """Where its checkpoints are, or will be."""
+        training = self.training
+        given = Path(training.folder).expanduser() if training.folder else None
+        return given or cache_folder() / f"{self.training_name}-{training.id}"
+
+    def missing(self) -> list[str]:
+        """What the training needs; and a small training itself, which whoever needs the model may do."""
+        needed = self.training.missing()
+        if needed and self.training.folder and not self._lacks():
+            return []
+        small = self.training.small and (needed or self._lacks())
+        return [*needed, f"{self.training_name} (trained here, within two minutes)"] if small else needed
+
+    def fetch(self) -> None:
+        """Download what the training needs; do a small training."""
+        missing = self.missing()
+        self.training.fetch()
+        if missing and self.training.small:
+            self.training.check()
+            self.training.run(self.training_folder(), "cpu", 0)
+
+    def needs(self) -> str:
+        """See `ModelSource.needs`."""
+        return "" if self.training.small or not self._lacks() else self._untrained()
+
+    def trained_checkpoint(self) -> Path:
+        """The checkpoint of the epoch wanted.
+
+        Raises:
+            InputError: when it is not there.
+        """
+        if self._lacks():
+            raise InputError(self._untrained())
+        return self.training.checkpoint(self.training_folder(), self._epoch())
+
+    def _untrained(self) -> str:
+        return (
+            f"model '{self.training_name}' has not been trained until epoch {self._epoch():g} yet: "
+            f"run the same command with measure=train first"
+        )
+
+    def _epoch(self) -> float:
+        return float(self.training.epochs) if self.epoch is None else self.epoch
+
+    def _lacks(self) -> bool:
+        """Whether the checkpoint wanted is not there.
+
+        Raises:
+            InputError: when the training keeps none of this epoch.
+        """
+        epoch = self._epoch()
+        if epoch not in self.training.moments:
+            kept = ", ".join(f"{moment:g}" for moment in self.training.moments)
+            raise InputError(
+                f"model.epoch={epoch:g}: the training keeps checkpoints of epochs {kept}; model.training.keep=[...] "
+                f"names them"
+            )
+        return not self.training.checkpoint(self.training_folder(), epoch).exists()
+
+
+@dataclass(kw_only=True)
+class TrainedClassifier(TrainedModel, SequenceClassifier):
+    """A sequence classifier that the project trains."""
+
+    path: str = "trained here"
+    training: Training = MISSING
+
+    def folder(self) -> Path:
+        """Where the files of the checkpoint are."""
+        return self.trained_checkpoint()
+
+
+@dataclass(kw_only=True)
+class TrainedTranslator(TrainedModel, FairseqTranslator):
+    """A translation model that fairseq trains; without `epoch` that of least loss on the dev data."""
+
+    path: str = "trained here"
+    training: Training = MISSING
+
+    def folder(self) -> Path:
+        """Where checkpoints, dictionaries and BPE codes are."""
+        return self.training_folder()
+
+    def _checkpoint(self) -> Path:
+        checkpoint = self.trained_checkpoint()
+        return checkpoint if self.epoch is not None else checkpoint.with_name(CHECKPOINTS[0])

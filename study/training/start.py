@@ -1,0 +1,97 @@
+"""Where the training of a classifier starts: a model of transformers and its tokenizer, before the first step."""
+
+from collections.abc import Sequence
+
+import torch
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
+from transformers import (
+    AutoModelForSequenceClassification,
+    AutoTokenizer,
+    BertConfig,
+    BertForSequenceClassification,
+    BertTokenizer,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
+from transformers.utils import logging
+
+from study.training.finetune import ClassifierTraining, FineTuning, NewBert
+
+SPECIAL_TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
+
+
+def start(
+    training: ClassifierTraining, texts: Sequence[str], labels: Sequence[str]
+) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """The model and its tokenizer; random weights come from torch's current random state.
+
+    Args:
+        training: says which model.
+        texts: of the training data, for a vocabulary that is to be learnt.
+        labels: name of each output, in order.
+    """
+    if isinstance(training, FineTuning):
+        return trained_model(training, labels), AutoTokenizer.from_pretrained(training.start_folder())
+    assert isinstance(training, NewBert), f"no way to start a {type(training).__name__}"
+    tokenizer = learn_tokenizer(texts, training)
+    return new_bert(training, len(tokenizer), labels), tokenizer
+
+
+def trained_model(training: FineTuning, labels: Sequence[str]) -> PreTrainedModel:
+    """The model to go on from, in float32; with a new output layer where the training wants one."""
+    names = {"id2label": dict(enumerate(labels)), "label2id": {label: i for i, label in enumerate(labels)}}
+    verbosity = logging.get_verbosity()
+    logging.set_verbosity_error()  # that the output layer is new is meant, not a reason to warn
+    try:
+        model = AutoModelForSequenceClassification.from_pretrained(
+            training.start_folder(), dtype=torch.float32, ignore_mismatched_sizes=training.new_head, **names
+        )
+    finally:
+        logging.set_verbosity(verbosity)
+    if training.new_head:
+        _draw_head(model)
+    return model
+
+
+def _draw_head(model: PreTrainedModel) -> None:
+    """Random weights for all that stands above the model's body, as BERT's are drawn."""
+    width = getattr(model.config, "initializer_range", 0.02)
+    heads = [module for name, module in model.named_children() if name != model.base_model_prefix]
+    for linear in (part for head in heads for part in head.modules() if isinstance(part, torch.nn.Linear)):
+        torch.nn.init.normal_(linear.weight, std=width)
+        if linear.bias is not None:
+            torch.nn.init.zeros_(linear.bias)
+
+
+def learn_tokenizer(texts: Sequence[str], training: NewBert) -> BertTokenizer:
+    """An uncased BERT tokenizer whose WordPiece vocabulary is learnt from the texts."""
+    normalizer, splitter = normalizers.BertNormalizer(lowercase=True), pre_tokenizers.BertPreTokenizer()
+    words = {word for text in texts for word, _ in splitter.pre_tokenize_str(normalizer.normalize_str(text))}
+    # The trainer numbers continuations in the random order of a hash map, and breaks ties by number: number them first.
+    continuations = sorted({f"##{letter}" for word in words for letter in word[1:]})
+    learner = Tokenizer(models.WordPiece(unk_token="[UNK]"))
+    learner.normalizer = normalizer  # pyright: ignore[reportAttributeAccessIssue]
+    learner.pre_tokenizer = splitter  # pyright: ignore[reportAttributeAccessIssue]
+    trainer = trainers.WordPieceTrainer(
+        vocab_size=training.vocabulary, special_tokens=SPECIAL_TOKENS + continuations, show_progress=False
+    )
+    learner.train_from_iterator(texts, trainer)
+    return BertTokenizer(vocab=learner.get_vocab(), do_lower_case=True, model_max_length=training.max_length)
+
+
+def new_bert(training: NewBert, vocabulary: int, labels: Sequence[str]) -> BertForSequenceClassification:
+    """A BERT with random weights and no dropout."""
+    config = BertConfig(
+        vocab_size=vocabulary,
+        hidden_size=training.hidden,
+        num_hidden_layers=training.layers,
+        num_attention_heads=training.heads,
+        intermediate_size=training.inner,
+        max_position_embeddings=training.max_length,
+        initializer_range=training.initial_range,
+        hidden_dropout_prob=0.0,
+        attention_probs_dropout_prob=0.0,
+        id2label=dict(enumerate(labels)),
+        label2id={label: i for i, label in enumerate(labels)},
+    )
+    return BertForSequenceClassification(config)

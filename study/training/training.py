@@ -1,0 +1,124 @@
+"""What every kind of training offers: the contract of `conf/training`. No tensor is imported before it runs."""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from omegaconf import MISSING
+
+from study.data.examples import Examples
+from study.data.source import DataSource, Task
+from study.errors import InputError
+from study.setting import short_hash
+from study.training.history import read_history
+
+SCHEMA = 1
+"""Rises when the same settings would give other weights."""
+
+
+@dataclass(kw_only=True)
+class Training:
+    """How a model is made; the object holds all that its weights depend on besides the machine.
+
+    Attributes:
+        train: data to learn from; `limit` takes the first examples only.
+        dev: data that is evaluated on as it goes; no weight depends on it.
+        folder: where the checkpoints are kept; when empty, in the cache under the model's name and the training's hash.
+        epochs: passes over the training data.
+        keep: after how many epochs a checkpoint is kept, besides the last; 0 is before the first step.
+        seed: of all that is random.
+        small: done within a minute or two, so that any job that needs the model may train it first.
+    """
+
+    task: Task = MISSING
+    train: DataSource = MISSING
+    dev: DataSource = MISSING
+    folder: str = ""
+    epochs: int = MISSING
+    keep: list[float] = field(default_factory=list)
+    seed: int = 0
+    small: bool = False
+
+    @property
+    def moments(self) -> list[float]:
+        """The epochs of which a checkpoint is kept, in order; the last ends the training."""
+        return sorted({*map(float, self.keep), float(self.epochs)})
+
+    def identity(self) -> dict[str, Any]:
+        """All that determines the weights, as JSON values; reads no example."""
+        return {
+            "schema": SCHEMA,
+            "kind": type(self).__name__,
+            "train": {**self.train.identity(), "limit": self.train.limit},
+            "epochs": self.epochs,
+            "seed": self.seed,
+        }
+
+    @property
+    def id(self) -> str:
+        """Twelve hexadecimal digits of the identity's sha256. Which checkpoints are kept changes none of them."""
+        return short_hash(self.identity())
+
+    def missing(self) -> list[str]:
+        """What must be downloaded before the training can start, in words."""
+        return [*self.train.missing(), *self.dev.missing()]
+
+    def fetch(self) -> None:
+        """Download what `missing` names."""
+        for source in (self.train, self.dev):
+            if source.missing():
+                source.fetch()
+
+    def check(self) -> None:
+        """Refuse a training that cannot work, before anything is computed.
+
+        Raises:
+            InputError: in words.
+        """
+        if self.epochs < 1 or not all(0 <= moment <= self.epochs for moment in self.keep):
+            raise InputError(
+                f"training.epochs={self.epochs} must be at least 1, and training.keep={list(self.keep)} within 0 and it"
+            )
+        for source in (self.train, self.dev):
+            if source.task != self.task:
+                raise InputError(f"the training is of {self.task}, data '{source.name}' is for {source.task}")
+
+    def checkpoint(self, folder: Path, epoch: float) -> Path:
+        """Where the checkpoint of an epoch is, or will be."""
+        raise NotImplementedError
+
+    def run(self, folder: Path, device: str, threads: int) -> None:
+        """Train, or go on where an earlier run was stopped, until the last checkpoint is there.
+
+        Args:
+            folder: of the training.
+            device: `cpu`, `cuda:0` ...
+            threads: CPU threads; 0 leaves it to torch.
+
+        Raises:
+            StudyError: in words.
+        """
+        raise NotImplementedError
+
+    def lacking(self, folder: Path) -> list[float]:
+        """The epochs whose checkpoint is not there yet."""
+        return [moment for moment in self.moments if not self.checkpoint(folder, moment).exists()]
+
+    def epochs_done(self, folder: Path) -> float:
+        """How far the training in a folder is, by its history; all of it once the last checkpoint is there."""
+        if not self.lacking(folder):
+            return float(self.epochs)
+        return max((record.epoch for record in read_history(folder)), default=0.0)
+
+
+def limited(source: DataSource) -> Examples:
+    """The examples of a data set, the first ones only where it has a limit.
+
+    Raises:
+        InputError: when there are none.
+    """
+    examples = source.examples()
+    taken = examples.take(range(min(source.limit or len(examples), len(examples))))
+    if not len(taken):
+        raise InputError(f"data '{source.name}' is empty: there is nothing to train or evaluate on")
+    return taken

@@ -1,0 +1,90 @@
+"""Training of translation models by fairseq as a `conf/training` entry."""
+
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from omegaconf import MISSING
+
+from study.data.source import Task
+from study.errors import InputError
+from study.training.training import Training
+
+
+@dataclass(kw_only=True)
+class TranslationTraining(Training):
+    """How a transformer of fairseq's is made; the defaults are the paper's for IWSLT.
+
+    Adam on the label-smoothed cross entropy, all embeddings shared, subwords learnt on both sides together.
+
+    Attributes:
+        source: language code of the source side; names files and chooses the Moses rules.
+        target: likewise of the target side.
+        merges: BPE merge operations.
+        encoder_layers: layers of the encoder.
+        decoder_layers: layers of the decoder.
+        heads: attention heads per layer, of each kind.
+        hidden: model dimension, a multiple of `heads`.
+        inner: dimension of the feed-forward layers.
+        pre_norm: layer norm before each block instead of after it.
+        dropout: of hidden states.
+        label_smoothing: of the cross entropy.
+        learning_rate: its peak; it falls with the inverse square root of the updates.
+        warmup_updates: updates until the peak.
+        weight_decay: of Adam.
+        clip_norm: largest norm of an update's gradient; 0 for none.
+        max_tokens: tokens a batch, on the longer side.
+        python: interpreter that has fairseq; when empty, this one.
+    """
+
+    task: Task = Task.TRANSLATION
+    seed: int = 1
+    source: str = MISSING
+    target: str = MISSING
+    merges: int = 10_000
+    encoder_layers: int = 6
+    decoder_layers: int = 6
+    heads: int = 8
+    hidden: int = 512
+    inner: int = 1024
+    pre_norm: bool = True
+    dropout: float = 0.3
+    label_smoothing: float = 0.1
+    learning_rate: float = 5e-4
+    warmup_updates: int = 4000
+    weight_decay: float = 1e-4
+    clip_norm: float = 0.0
+    max_tokens: int = 4000
+    python: str = ""
+
+    @property
+    def interpreter(self) -> str:
+        """The Python that runs fairseq."""
+        return self.python or sys.executable
+
+    def identity(self) -> dict[str, Any]:
+        """See `Training.identity`; the dev data decides which epoch is best, so it belongs to it here."""
+        names = ("source", "target", "merges", "encoder_layers", "decoder_layers", "heads", "hidden", "inner")
+        names += ("pre_norm", "dropout", "label_smoothing", "learning_rate", "warmup_updates", "weight_decay")
+        names += ("clip_norm", "max_tokens")
+        own = {name: getattr(self, name) for name in names}
+        return {**super().identity(), "dev": {**self.dev.identity(), "limit": self.dev.limit}, **own}
+
+    def check(self) -> None:
+        """See `Training.check`."""
+        super().check()
+        if any(moment < 1 or not float(moment).is_integer() for moment in self.moments):
+            raise InputError(f"training.keep={list(self.keep)}: fairseq keeps checkpoints of whole epochs, from 1 on")
+        if self.hidden % self.heads:
+            raise InputError(f"training.hidden={self.hidden} is no multiple of training.heads={self.heads}")
+
+    def checkpoint(self, folder: Path, epoch: float) -> Path:
+        """A file of fairseq's; dictionaries and BPE codes stand beside it."""
+        return folder / f"checkpoint{epoch:g}.pt"
+
+    def run(self, folder: Path, device: str, threads: int) -> None:  # noqa: ARG002 fairseq finds its device itself
+        """See `Training.run`; fairseq takes the GPUs that it sees, and as many threads as the environment says."""
+        from study.training.fairseq import train_translator
+
+        train_translator(self, folder)

@@ -1,0 +1,41 @@
+"""Values of a job that make no sense, alone or together."""
+
+import re
+
+from study.config import StudyConfig
+from study.data.source import Task
+from study.errors import InputError
+from study.subjects.source import Precision
+
+
+def check_values(study: StudyConfig) -> None:
+    """Refuse a job whose values make no sense; reads no data and no model.
+
+    Raises:
+        InputError: in words.
+    """
+    study.tracking.check()
+    if study.model.task != study.data.task:
+        raise InputError(
+            f"model '{study.model.name}' does {study.model.task}, data '{study.data.name}' is for {study.data.task}"
+        )
+    for name in (study.model.name, study.data.name):
+        if not re.fullmatch(r"[\w+-][\w.+-]*", name):
+            raise InputError(f"'{name}' names a folder: letters, digits and . _ - + are allowed, no other")
+    if min(study.batch_tokens, study.threads, study.memory_gb) < 0:
+        raise InputError("batch_tokens, threads and memory_gb must be at least 0")
+    if study.data.limit is not None and study.data.limit < 1:
+        raise InputError("data.limit must be at least 1")
+    if not 0 <= study.shard < study.shards:
+        raise InputError(f"shard={study.shard} of shards={study.shards}: shards are counted from 0 to shards - 1")
+    if study.precision is not Precision.float32 and study.model.task is not Task.CLASSIFICATION:
+        raise InputError(
+            f"precision={study.precision} is for classification: a beam search and its margins need float32"
+        )
+    _check_device(study.device)
+
+
+def _check_device(device: str) -> None:
+    kind, _, number = device.partition(":")
+    if kind not in {"auto", "cpu", "cuda", "mps"} or (number and not number.isdigit()):
+        raise InputError(f"device '{device}': expected auto, cpu, cuda, cuda:N or mps")
