@@ -8,9 +8,10 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from uuid import uuid4
 
+from study.toy.models import CLASSIFIER
+
 from study.config import compose
 from study.job import StudyTask
-from study.toy.models import CLASSIFIER
 from study.toy.nli import NliDomain, nli_examples
 from study.training.classifier import train_classifier
 
