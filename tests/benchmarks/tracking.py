@@ -8,12 +8,11 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from uuid import uuid4
 
-from study.toy.models import CLASSIFIER
-
 from study.config import compose
 from study.job import StudyTask
-from study.toy.nli import NliDomain, nli_examples
-from study.training.classifier import train_classifier
+from study.toy.nli import NliDomain
+from study.toy.sources import ToyNli
+from study.training.finetune import NewBert
 
 from .measure import in_turns, repeated
 from .sizes import Sizes
@@ -31,9 +30,10 @@ def tracking(sizes: Sizes) -> Iterator[Row]:
     """Each way from an empty results folder; a process starts W&B once, which is told apart."""
     with TemporaryDirectory() as folder, _alone(Path(folder)):
         place = Path(folder)
-        (place / "model").mkdir()
-        pairs = nli_examples(NliDomain.TRAIN, PAIRS)
-        train_classifier(CLASSIFIER, pairs, pairs, place / "model")
+        pairs = ToyNli(name="pairs", domain=NliDomain.TRAIN, count=PAIRS)
+        training = NewBert(train=pairs, dev=pairs, epochs=1)
+        training.run(place / "training", "cpu", 1)
+        training.checkpoint(place / "training", 1.0).rename(place / "model")
         limit = min(8 * sizes.examples, 2000)
         ways = {
             name: repeated(lambda name=name: _sweep(place, name, limit), sizes.repeats) for name in ("none", "wandb")
