@@ -55,8 +55,10 @@ def _run() -> None:
         return
     if command == "fetch":
         sys.argv[1:] = [*sys.argv[2:], "hydra/launcher=fetch"]
-    if any(argument.startswith("hydra/launcher=") for argument in sys.argv):
-        sys.argv.append("hydra.mode=MULTIRUN")  # Hydra would run a single job here, whatever the launcher
+    for place, argument in enumerate(sys.argv):
+        if argument.startswith("hydra/launcher="):  # Hydra would run a single job here, whatever the launcher
+            sys.argv.insert(place, "hydra.mode=MULTIRUN")
+            break
     name, task = "config", StudyTask()
     if command == "prune":
         name, task = "prune", prune_task

@@ -142,6 +142,10 @@ def test_an_unexpected_base_score_stops_the_sweep(place: Path) -> None:
         ),
         (["model.path=./nowhere"], "no folder './nowhere'"),
         (["batch_tokens=many"], "batch_tokens"),
+        (
+            ["hydra/launcher=slurm", "hydra.launcher.partion=gpu"],
+            "Allowed after hydra.launcher. are account, additional",
+        ),
     ],
 )
 def test_bad_input_is_refused_in_words(place: Path, wrong: list[str], says: str) -> None:
