@@ -6,9 +6,10 @@ know stands in the run.
 
 import logging
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import wandb
 
@@ -26,7 +27,9 @@ STEP = "progress/rows"
 
 
 class WandbRun:
-    """A tracker: a run of W&B."""
+    """A tracker: a run of W&B. Once the server has failed a job of this process, the next ones are kept offline."""
+
+    lost: ClassVar[bool] = False
 
     def __init__(self, options: "WandbTracking", results: Path) -> None:
         """Not begun yet.
@@ -42,17 +45,18 @@ class WandbRun:
     def start(self, run: Run) -> None:
         """Open it; where it was begun before, it goes on."""
         options = self._options
-        online = is_online(options.mode)
-        self._run = open_run(
-            run,
-            entity=options.entity,
-            project=options.project,
-            folder=self._results,
-            online=online,
-            patience=options.patience,
-            tags=options.tags,
-            system_metrics=options.system_metrics,
-        )
+        online = is_online(options.mode) and not WandbRun.lost
+        with _losing(online):
+            self._run = open_run(
+                run,
+                entity=options.entity,
+                project=options.project,
+                folder=self._results,
+                online=online,
+                patience=options.patience,
+                tags=options.tags,
+                system_metrics=options.system_metrics,
+            )
         if online:
             log.info("W&B: %s", self._run.url)
 
@@ -66,9 +70,20 @@ class WandbRun:
         assert self._run is not None
         run, self._run = self._run, None
         run.summary.update(dict(summary))
-        run.finish(exit_code=1 if failed else 0)
+        with _losing(not run.settings._offline):
+            run.finish(exit_code=1 if failed else 0)
         if run.settings._offline:
             log.info("W&B: kept offline. `wandb sync --yes %s` sends it", Path(run.dir).parent)
+
+
+@contextmanager
+def _losing(online: bool) -> Iterator[None]:
+    """Remember that the server has failed: a sweep waits for it once, not with every job."""
+    try:
+        yield
+    except Exception:
+        WandbRun.lost = WandbRun.lost or online
+        raise
 
 
 def open_run(
