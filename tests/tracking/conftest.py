@@ -1,10 +1,21 @@
 """A W&B that no test leaves this machine with."""
 
+import gc
+import warnings
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 from stand_in import KEY, StandIn, serving
+
+LEFT = "ignore:Implicitly cleaning up:ResourceWarning"
+"""wandb leaves the folders of its artifacts to the garbage collector, which warns in whatever test it runs."""
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if item.path.parent == Path(__file__).parent:
+            item.add_marker(pytest.mark.filterwarnings(LEFT))
 
 
 @pytest.fixture(autouse=True)
@@ -22,6 +33,9 @@ def _at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     wandb.teardown()
     yield
     wandb.teardown()
+    with warnings.catch_warnings():  # here, and not in the tests of another room
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 @pytest.fixture
