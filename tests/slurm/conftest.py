@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from cluster import Cluster
 from daemons import ClusterError
-from sweeps import Place
+from place import Place
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from cluster import Cluster
-from sweeps import NOT_DONE, Place, wait_until
+from place import NOT_DONE, Place, wait_until
 
 TWO_OF_FOUR = ("name=a,b,c,d", "at='${oc.select:ats.${name},-1}'", "+ats={a:1,c:2}")
 PACKED = ("hydra.launcher.pack=4", "hydra.launcher.at_once=2")

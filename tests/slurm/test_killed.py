@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import pytest
 from cluster import Cluster
-from sweeps import Place, wait_until
+from place import Place, wait_until
 
 JOBS = "name=a,b"
 SLOWLY = (JOBS, "size=8", "seconds=0.7", "hydra.launcher.pack=2", "hydra.launcher.at_once=2")
@@ -28,6 +28,8 @@ def disturbed(place: Place, disturb: Callable[[str], object], *overrides: str) -
     before = place.stored()
     disturb(place.where())
     assert place.wait() == 0
+    attempts = list(place.folder.glob("sweeps/jobs/*/attempts/*.json"))
+    assert len(attempts) > 2, "they were not disturbed"
     assert place.stored() == place.undisturbed(JOBS, "size=8")
     computed = place.computed()
     assert all(computed[key] == 1 for key in before), "what was stored is not computed again"

@@ -5,7 +5,7 @@ import sys
 import time
 
 from cluster import Cluster
-from sweeps import Place, wait_until
+from place import Place, wait_until
 
 FORTY = f"name={','.join(f'j{number}' for number in range(40))}"
 PACKED = ("hydra.launcher.pack=12", "hydra.launcher.at_once=4")

@@ -10,7 +10,7 @@ import polars as pl
 import pytest
 from cluster import Cluster
 from jobs import make_place, overrides
-from sweeps import wait_until
+from place import wait_until
 
 from study.store import read_parts
 

@@ -1,7 +1,7 @@
 """A cluster that has no database: what became of a job follows from the queue and from what it wrote."""
 
 from cluster import Cluster
-from sweeps import NOT_DONE, Place, wait_until
+from place import NOT_DONE, Place, wait_until
 
 
 def test_nothing_is_missed(cluster: Cluster, place: Place) -> None:
