@@ -14,6 +14,7 @@ from analysis.effects import DEFAULT, effects
 from analysis.inference import Inference
 from analysis.read import Domain, Results
 from analysis.slices import sliced
+from analysis.speed import Speed, read_speed
 from analysis.tables import base_table
 from analysis.taylor import taylor
 
@@ -34,6 +35,7 @@ class Analysis:
         dynamics: what is left of the score at each epoch of a training.
         taylor: importance against measured effects.
         sliced: correlations between slices of the domains; None where none were asked for.
+        speed: of models whose heads are really removed; None where that was not timed.
     """
 
     results: Results
@@ -47,6 +49,7 @@ class Analysis:
     dynamics: pl.DataFrame
     taylor: pl.DataFrame
     sliced: Correlations | None = None
+    speed: Speed | None = None
 
     @property
     def correlation(self) -> pl.DataFrame:
@@ -96,6 +99,7 @@ def analyse(
         dynamics=dynamics(results.domains, seed=inference.seed),
         taylor=pl.concat(map(taylor, results.domains)),
         sliced=None if parts is None else _correlations(parts, options),
+        speed=read_speed(results.folder),
     )
 
 

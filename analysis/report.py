@@ -40,6 +40,8 @@ def write_report(analysis: Analysis, out: Path, *, pdf: bool = False) -> Path:
         "dynamics": analysis.dynamics,
         "taylor": analysis.taylor,
     }
+    if analysis.speed is not None:
+        every["table4"] = analysis.speed.rows
     try:
         for name, table in every.items():
             tables.write(table, out / "tables", name)

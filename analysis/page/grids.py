@@ -48,10 +48,12 @@ class HeadRow:
         return any(cell and cell["significant"] for cell in self.cells)
 
 
-def head_rows(effects: pl.DataFrame, settings: Sequence[str]) -> tuple[HeadRow, ...]:
-    """Every head that was removed alone somewhere, in the order of heads; a cell for each of these settings."""
+def head_rows(effects: pl.DataFrame) -> tuple[HeadRow, ...]:
+    """Every head that was removed alone somewhere, in the order of heads; a cell for each domain where any was."""
     found: dict[tuple[str, int, int], dict[str, Row]] = {}
-    for row in of_measure(effects, Measure.ABLATION).rows(named=True):
+    single = of_measure(effects, Measure.ABLATION)
+    settings = single["setting_id"].unique(maintain_order=True).to_list()
+    for row in single.rows(named=True):
         found.setdefault((row["kind"], row["layer"], row["head"]), {})[row["setting_id"]] = row
     order = sorted(found, key=lambda head: (AttentionKind(head[0]).rank, *head[1:]))
     return tuple(

@@ -35,7 +35,7 @@ CORRECTIONS = {
 INTERVALS = {
     Interval.percentile: "percentile intervals of the paired bootstrap [koehn2004statistical]",
     Interval.bca: "bias-corrected and accelerated bootstrap intervals [efron1987better]",
-    Interval.flips: "binomial intervals of the examples that flip [zou2008construction]",
+    Interval.flips: "intervals of two binomial rates [zou2008construction]",
     Interval.conditional: "exact intervals given the number of examples that flip",
 }
 
@@ -102,13 +102,14 @@ def _scores(analysis: Analysis) -> list[str]:
 
 
 def _effects(known: pl.DataFrame, row: Mapping[str, Any]) -> list[str]:
-    intervals = [INTERVALS[Interval(name)] for name in known["interval"].unique(maintain_order=True)]
+    made = sorted(known["interval"].unique(), key=lambda name: name == Interval.flips)  # that of few flips comes last
+    intervals = [INTERVALS[Interval(name)] for name in made]
     units = " or ".join(f"{unit}s" for unit in known["group"].unique(maintain_order=True))
     margins = " or ".join(
         f"{margin:g} {unit}" for margin, unit in known.select("margin", "unit").unique(maintain_order=True).iter_rows()
     )
     return [
-        f"Intervals at {100 * (1 - row['alpha']):g} % are {' or, where few do, '.join(intervals)}; "
+        f"Intervals at {100 * (1 - row['alpha']):g} % are {' or, where few examples flip, '.join(intervals)}; "
         f"whole {units} are resampled ({row['resamples']:,} times, seed {row['seed']}), the same for every mask.",
         f"Each effect is tested by {TESTS[PairedTest(row['test'])]}; over the heads of a domain p values are corrected "
         f"{CORRECTIONS[Correction(row['correction'])]}, and those up to {row['alpha']:g} are called significant.",

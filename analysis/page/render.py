@@ -43,6 +43,7 @@ def render(analysis: Analysis, subjects: Sequence[SubjectView], trainings: Seque
         results=analysis.results,
         subjects=subjects,
         trainings=trainings,
+        speed=analysis.speed,
         methods=words,
         bibtex=bibtex(words),
         row_of_any=next(iter(analysis.effects.filter(pl.col("low").is_not_null()).rows(named=True)), None),

@@ -66,12 +66,17 @@ class SubjectView:
     claims: tuple[Claim, ...]
 
     @property
+    def compared(self) -> list[DomainView]:
+        """The domains on which single heads were removed."""
+        return [view for view in self.domains if view.distribution]
+
+    @property
     def contents(self) -> list[tuple[str, str, bool]]:
         """Anchor and name of each part, and whether there is anything in it."""
         return [
             ("claims", "What holds", bool(self.claims)),
             ("base", "Base scores", True),
-            ("heads", "One head removed", any(view.distribution for view in self.domains)),
+            ("heads", "One head removed", bool(self.compared)),
             ("layers", "One head left", any(view.one_head for view in self.domains)),
             ("domains", "Another domain", bool(self.correlation)),
             ("curves", "Share by share", any(view.curves for view in self.domains)),
@@ -140,7 +145,7 @@ def _subject_view(analysis: Analysis, domains: Sequence[Domain], name: str) -> S
             _domain_view(analysis, domain, labels[domain.setting_id], shown, cuts, limit, folder) for domain in domains
         ),
         limit=limit,
-        head_rows=head_rows(shown, [domain.setting_id for domain in domains]),
+        head_rows=head_rows(shown),
         examples=examples_json({labels[domain.setting_id]: domain for domain in domains}, analysis.changes),
         correlation=tuple(_correlation_row(row, labels) for row in correlation),
         scatters=tuple(pair_drawings(analysis.correlations, shown, labels, folder)),

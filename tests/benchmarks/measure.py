@@ -30,9 +30,18 @@ class Way:
 
 @dataclass(frozen=True)
 class Timed:
-    """What was measured of a way: median seconds of the whole work, and the largest memory taken for it, in bytes."""
+    """What was measured of a way.
+
+    Attributes:
+        seconds: of the whole work, the median of the samples.
+        fastest: of them.
+        slowest: of them.
+        memory: most that was taken for it, in bytes.
+    """
 
     seconds: float
+    fastest: float
+    slowest: float
     memory: int
 
 
@@ -68,7 +77,11 @@ def in_turns(ways: dict[str, Way], rounds: int) -> dict[str, Timed]:
             with peak_memory() as peak:
                 seconds[name] += [sample() for sample in way.samples[turn::rounds]]
             memory[name] = max(memory[name], peak())
-    return {name: Timed(float(np.median(seconds[name])) * way.scale, memory[name]) for name, way in ways.items()}
+    return {name: _timed(np.array(seconds[name]) * way.scale, memory[name]) for name, way in ways.items()}
+
+
+def _timed(seconds: np.ndarray, memory: int) -> Timed:
+    return Timed(float(np.median(seconds)), float(seconds.min()), float(seconds.max()), memory)
 
 
 @contextmanager

@@ -46,7 +46,8 @@ def pruned(sizes: Sizes) -> Iterator[Row]:
         for share, run in passes.items():
             with peak_memory() as peak:
                 run()
-            ours, theirs = timed[f"{share:.0%}"].seconds, timed["0%"].seconds
+            mine = timed[f"{share:.0%}"]
+            ours, theirs = mine.seconds, timed["0%"].seconds
             yield Row(
                 part="pruned",
                 work=f"{shape.layers} layers of BERT-base shape, {share:.0%} of the heads removed, batch {batch}",
@@ -55,6 +56,14 @@ def pruned(sizes: Sizes) -> Iterator[Row]:
                 theirs=theirs if share else None,
                 memory=peak(),
                 note=f"{number / ours:.1f} examples/s; {parameters[share] / 1e6:.1f} million parameters",
+                figures={
+                    "share": share,
+                    "batch": batch,
+                    "examples_per_second": number / ours,
+                    "low": number / mine.slowest,
+                    "high": number / mine.fastest,
+                    "parameters": parameters[share],
+                },
             )
 
 

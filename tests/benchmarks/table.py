@@ -3,8 +3,8 @@
 import json
 import os
 import platform
-from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass, field
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -31,6 +31,7 @@ class Row:
         target: how many times faster it should be.
         memory: bytes that ours took at its height.
         note: how it was measured.
+        figures: the same by name, for programs.
     """
 
     part: str
@@ -42,6 +43,7 @@ class Row:
     target: float | None = None
     memory: int | None = None
     note: str = ""
+    figures: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def ratio(self) -> float | None:
