@@ -14,6 +14,7 @@ from jaxtyping import Float
 from analysis import paper
 from analysis.curves import ALL_KINDS, CURVE, POINTS, DrawnCurves
 from study.curves import Curve
+from study.errors import InputError
 
 WITHIN = 1.0
 """Loss of score, in its unit, that the largest share of heads that can go is given for."""
@@ -44,7 +45,12 @@ def curve_summary(drawn: DrawnCurves, within: float = WITHIN) -> pl.DataFrame:
         by the share that it ends at, with its interval over examples (area_low, area_high) and the smallest and largest
         of the seeds (area_lowest, area_highest); within, and share: the largest that can go before the (mean) score is
         further than that below the base, with its interval; paper_share where the subject is the paper's.
+
+    Raises:
+        InputError: when `within` is no loss.
     """
+    if not 0 <= within < np.inf:
+        raise InputError(f"within is a loss of score, 0 or more; got {within:g}")
     return pl.DataFrame(list(_rows(drawn, within)), schema=SUMMARY, orient="row")
 
 

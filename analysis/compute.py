@@ -96,8 +96,8 @@ def analyse(
         points=pl.concat(map(curve_points, drawn)),
         curves=pl.concat(curve_summary(of_domain, within) for of_domain in drawn),
         contrasts=pl.concat(map(contrasts, drawn)),
-        dynamics=dynamics(results.domains, seed=inference.seed),
-        taylor=pl.concat(map(taylor, results.domains)),
+        dynamics=dynamics(drawn),
+        taylor=pl.concat(taylor(domain, inference) for domain in results.domains),
         sliced=None if parts is None else _correlations(parts, options),
         speed=read_speed(results.folder),
     )

@@ -73,7 +73,8 @@ class DrawnCurves:
         curves = tuple(curve for curve in domain.curves if stored.issuperset(curve.masks))
         sample = Sample.of(domain, inference.groups, [mask for curve in curves for mask in curve.masks])
         rng = np.random.default_rng(inference.seed)
-        weights = drawn(rng, min(inference.resamples, RESAMPLES) if curves else 0, sample.groups)
+        some = curves and sample.groups > 1  # of one group every resample is the same
+        weights = drawn(rng, min(inference.resamples, RESAMPLES) if some else 0, sample.groups)
         scores = np.concatenate([sample.scores[None], sample.weighted(weights)])
         return cls(domain, curves, dict(zip(sample.masks, scores.T, strict=True)), scores[:, 0], inference.alpha)
 
@@ -91,7 +92,9 @@ class DrawnCurves:
         return np.stack([self.scores[mask] for mask in curve.masks], axis=1)
 
     def interval(self, draws: Float[np.ndarray, "draws *any"]) -> tuple[Any, Any]:
-        """Percentile interval of numbers whose first row is of all examples."""
+        """Percentile interval of numbers whose first row is of all examples; NaN where there are no resamples."""
+        if len(draws) < 2:
+            return np.full_like(draws[0], np.nan), np.full_like(draws[0], np.nan)
         low, high = np.quantile(draws[1:], [self.alpha / 2, 1 - self.alpha / 2], axis=0)
         return low, high
 

@@ -12,12 +12,7 @@ import polars as pl
 from jaxtyping import Float
 
 from analysis import paper
-from analysis.curves import ALL_KINDS, in_words
-from analysis.read import Domain
-from analysis.sample import Sample
-
-RESAMPLES = 1000
-LEVEL = 0.95
+from analysis.curves import DrawnCurves
 
 LINE = ["training", "domain", "metric", "kinds", "curve", "order"]
 """What the rows of one figure 5 have in common."""
@@ -40,24 +35,21 @@ DYNAMICS = {
 POINT = [*LINE, "epoch", "removed", "heads", "share", "base_score", "score", "kept", "low", "high"]
 
 
-def dynamics(domains: Sequence[Domain], *, resamples: int = RESAMPLES, seed: int = 0) -> pl.DataFrame:
+def dynamics(drawn: Sequence[DrawnCurves]) -> pl.DataFrame:
     """Figure 5 as a table, of every training whose checkpoints have pruning curves.
 
     Args:
-        domains: any; those that are no checkpoint of a training are left alone.
-        resamples: of the bootstrap.
-        seed: of the bootstrap.
+        drawn: the curves of any domains; those that are of no checkpoint of a training are left alone.
 
     Returns:
         One row for each training, domain, order (`kinds`, `curve`, `order`, as in `curves.curve_points`), epoch and
         share of heads removed, sorted by these. `base_score`, `score`: the means over `curves`: seeds of the training
         times those of a random order. `kept`: the mean of score / base score, 1 where nothing is lost; null where a
         base score is 0. `low`, `high`, `band`: of several curves the lowest and the highest `kept` (`range`); of one,
-        a 95 % percentile interval by a paired bootstrap over groups of examples (`bootstrap`). `paper_base_score`:
+        a percentile interval by a paired bootstrap over groups of examples (`bootstrap`). `paper_base_score`:
         the un-pruned score that the paper reads at this epoch, where the training is the paper's.
     """
-    generator = np.random.default_rng(seed)
-    points = [point for domain in domains for point in _points(domain, resamples, generator)]
+    points = [point for curves in drawn for point in _points(curves)]
     table = pl.DataFrame(points, schema={name: DYNAMICS[name] for name in POINT}, orient="row")
     several = pl.len() > 1
     table = table.group_by(*LINE, "epoch", "removed", "heads", "share", maintain_order=True).agg(
@@ -75,33 +67,26 @@ def dynamics(domains: Sequence[Domain], *, resamples: int = RESAMPLES, seed: int
     return table.sort(*LINE, "epoch", "share", maintain_order=True).select(*DYNAMICS)
 
 
-def _points(domain: Domain, resamples: int, generator: np.random.Generator) -> Iterator[tuple[Any, ...]]:
+def _points(drawn: DrawnCurves) -> Iterator[tuple[Any, ...]]:
     """Every point of every complete curve of one checkpoint, with an interval of its own."""
-    stored = set(domain.rows["mask"])
-    curves = [curve for curve in domain.curves if stored.issuperset(curve.masks)]
-    if domain.moment is None or not curves:
+    domain, base = drawn.domain, float(drawn.base[0])
+    if domain.moment is None:
         return
-    sample = Sample.of(domain, masks=[mask for curve in curves for mask in curve.masks])
-    place = {mask: i for i, mask in enumerate(sample.masks)}
-    equal = np.full(sample.groups, 1 / sample.groups)
-    drawn = sample.weighted(generator.multinomial(sample.groups, equal, size=resamples))
-    base = float(sample.scores[0])
-    for curve in curves:
-        line = (domain.moment.training, domain.data, str(domain.metric.name))
-        line += ("+".join(curve.kinds) or ALL_KINDS, in_words(curve, domain.data), curve.order)
-        for removed, mask in zip(curve.removed, curve.masks, strict=True):
-            score = float(sample.scores[place[mask]])
-            low, high = _interval(drawn[:, place[mask]], drawn[:, 0])
-            kept, share = score / base if base > 0 else None, removed / curve.heads
-            yield (*line, domain.moment.epoch, removed, curve.heads, share, base, score, kept, low, high)
+    for (kinds, name), curves in drawn.lines.items():
+        for curve in curves:
+            line = (domain.moment.training, domain.data, str(domain.metric.name), kinds, name, curve.order)
+            for removed, scores in zip(curve.removed, drawn.along(curve).T, strict=True):
+                kept, low, high = _kept(scores, drawn)
+                share = removed / curve.heads
+                yield (*line, domain.moment.epoch, removed, curve.heads, share, base, float(scores[0]), kept, low, high)
 
 
-def _interval(
-    scores: Float[np.ndarray, " resamples"], bases: Float[np.ndarray, " resamples"]
-) -> tuple[float | None, float | None]:
-    """Of score / base score over paired resamples; none where a resample has no base score to be a share of."""
-    if not (bases > 0).all():
-        return None, None
-    tail = 50 * (1 - LEVEL)
-    low, high = np.percentile(scores / bases, [tail, 100 - tail])
-    return float(low), float(high)
+def _kept(scores: Float[np.ndarray, " draws"], drawn: DrawnCurves) -> tuple[float | None, float | None, float | None]:
+    """Score / base score with its interval; none where some resample has no base score to be a share of."""
+    if drawn.base[0] <= 0:
+        return None, None, None
+    kept = float(scores[0] / drawn.base[0])
+    if not (drawn.base > 0).all():
+        return kept, None, None
+    low, high = drawn.interval(scores / drawn.base)
+    return kept, float(low), float(high)

@@ -76,7 +76,7 @@ class Sample:
         base = mask_key(domain.layout.full())
         wanted = domain.rows["mask"].unique(maintain_order=True) if masks is None else masks
         keys = (base, *(key for key in dict.fromkeys(wanted) if key != base))
-        column, unit, note = _grouping(domain, groups)
+        column, unit, note = grouping(domain, groups)
         names = domain.examples[column].unique(maintain_order=True)
         sums = _group_sums(domain, keys, column, names)
         sizes = domain.examples.group_by(column, maintain_order=True).len()["len"].to_numpy().astype(np.int64)
@@ -164,8 +164,16 @@ class Sample:
         return product.reshape(len(weights), rows, statistics).astype(np.float64)
 
 
-def _grouping(domain: Domain, groups: str) -> tuple[str, str, str]:
-    """The column that groups the examples, what a group is, and why it is not what was asked for."""
+def grouping(domain: Domain, groups: str) -> tuple[str, str, str]:
+    """The column that groups the examples, what a group is, and why it is not what was asked for.
+
+    Args:
+        domain: whose examples.
+        groups: as in `Sample.of`.
+
+    Raises:
+        InputError: when the examples have no such column.
+    """
     if groups == EXAMPLE:
         return EXAMPLE, EXAMPLE, ""
     columns = [name for name in domain.examples.columns if name != EXAMPLE]

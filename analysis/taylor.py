@@ -13,7 +13,10 @@ import polars as pl
 from jaxtyping import Float
 from scipy import stats
 
+from analysis.effects import DEFAULT
+from analysis.inference import Inference
 from analysis.read import Domain
+from analysis.sample import grouping
 from study.heads import AttentionKind, mask_key
 from study.importance import Estimator, Normalisation, importance
 from study.loss import PLAIN, Loss
@@ -47,23 +50,27 @@ SCHEMA = {
 Heads = Float[np.ndarray, " heads"]
 
 
-def taylor(domain: Domain) -> pl.DataFrame:
+def taylor(domain: Domain, inference: Inference = DEFAULT) -> pl.DataFrame:
     """Spearman's correlation of importance with what removing each head costs; no rows where either was not measured.
+
+    Args:
+        domain: its outcomes and gradients.
+        inference: what is left out together, and the level of the interval.
 
     Returns:
         Columns of the domain; loss (whose gradients), estimator, normalisation (none and within layers), cost (in
         `score`, or in `loss` where that was measured with heads off), kind ("all" or an attention kind), heads,
-        n (examples), spearman, low, high (95 %; null where a correlation does not exist).
+        n (examples), spearman, low, high (null where a correlation does not exist or nothing can be left out).
     """
-    rows = [row for loss, gradients in domain.gradients.items() for row in _rows(domain, loss, gradients)]
+    rows = [row for loss, gradients in domain.gradients.items() for row in _rows(domain, loss, gradients, inference)]
     return pl.DataFrame(rows, schema=SCHEMA, orient="row")
 
 
-def _rows(domain: Domain, loss: Loss, gradients: pl.DataFrame) -> Iterator[tuple[object, ...]]:
+def _rows(domain: Domain, loss: Loss, gradients: pl.DataFrame, inference: Inference) -> Iterator[tuple[object, ...]]:
     layout = domain.layout
     full, off = mask_key(layout.full()), [mask_key(layout.without([head])) for head in layout.heads]
     of_full = gradients.filter(pl.col("mask") == full)
-    blocks = _blocks(domain, of_full["example"])
+    blocks = _blocks(domain, of_full["example"], inference.groups)
     for cost, truth in _truths(domain, loss, gradients).items():
         measured = set(truth["mask"])
         at = np.array([i for i, key in enumerate(off) if key in measured], dtype=int)
@@ -77,7 +84,9 @@ def _rows(domain: Domain, loss: Loss, gradients: pl.DataFrame) -> Iterator[tuple
         for estimator, normalisation in product(Estimator, (Normalisation.none, Normalisation.layer_l2)):
             values = [importance(part, layout, estimator, normalisation)[at] for part in parts]
             for kind, where in _kinds(domain, at):
-                found = _jackknifed([_spearman(v[where], h[where]) for v, h in zip(values, harm, strict=True)])
+                found = _jackknifed(
+                    [_spearman(v[where], h[where]) for v, h in zip(values, harm, strict=True)], inference.alpha
+                )
                 names = (*domain.identity.values(), str(loss), str(estimator), str(normalisation), cost, kind)
                 yield (*names, int(where.sum()), of_full.height, *found)
 
@@ -88,13 +97,13 @@ def _truths(domain: Domain, loss: Loss, gradients: pl.DataFrame) -> dict[str, pl
     return {"score": domain.rows, "loss": domain.rows if has_loss else gradients}
 
 
-def _blocks(domain: Domain, examples: pl.Series) -> list[pl.DataFrame]:
+def _blocks(domain: Domain, examples: pl.Series, groups: str) -> list[pl.DataFrame]:
     """The examples, then the examples without each block of groups."""
     table = domain.examples.filter(pl.col("example").is_in(examples.implode()))
-    group = table["group"] if "group" in table.columns else table["example"]
+    group = table[grouping(domain, groups)[0]]
     names = group.unique(maintain_order=True)
-    count = min(BLOCKS, names.len())
-    dealt = np.random.default_rng(0).permutation(names.len()) % count
+    count = min(BLOCKS, names.len()) if names.len() > 1 else 0  # without its only group there is nothing
+    dealt = np.random.default_rng(0).permutation(names.len()) % max(count, 1)
     block = group.replace_strict(names, pl.Series(dealt))
     every = table.select("example")
     return [every, *(every.filter(block != i) for i in range(count))]
@@ -124,8 +133,8 @@ def _spearman(a: Heads, b: Heads, test: Callable = stats.spearmanr) -> float:
     return float(test(a, b).statistic)
 
 
-def _jackknifed(values: list[float]) -> tuple[float | None, float | None, float | None]:
-    """The first value with its 95 % interval from the others, each without one of equal blocks."""
+def _jackknifed(values: list[float], alpha: float) -> tuple[float | None, float | None, float | None]:
+    """The first value with its interval from the others, each without one of equal blocks."""
     estimate, without = values[0], np.array(values[1:])
     if np.isnan(estimate):
         return None, None, None
@@ -133,5 +142,5 @@ def _jackknifed(values: list[float]) -> tuple[float | None, float | None, float 
         return estimate, None, None
     k = len(without)
     error = np.sqrt((k - 1) / k * np.square(without - without.mean()).sum())
-    half = float(stats.t.ppf(0.975, k - 1) * error)
+    half = float(stats.t.ppf(1 - alpha / 2, k - 1) * error)
     return estimate, max(-1.0, estimate - half), min(1.0, estimate + half)

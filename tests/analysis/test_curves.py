@@ -7,6 +7,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
+import polars as pl
 import pytest
 from made_results import CLASSIFIER, TRANSLATOR
 from rich.console import Console
@@ -18,6 +19,7 @@ from analysis.inference import Inference
 from analysis.read import Domain, read_domain
 from analysis.terminal import curve_table
 from study.curves import Curve, write_curve
+from study.errors import InputError
 from study.heads import mask_key
 from study.orders import Steps, counts, curve_masks
 from study.statistics import MetricName
@@ -226,3 +228,18 @@ def test_the_terminal_shows_a_row_for_each_order(store: Store) -> None:
         assert f"{row['area']:.2f} [{row['area_low']:.2f}, {row['area_high']:.2f}]" in text
     assert "can go for 10" in text
     assert "random × 3" in text
+
+
+def test_a_single_group_has_no_interval(store: Store) -> None:
+    domain = read_domain(store.folder)
+    one = replace(domain, examples=domain.examples.with_columns(group=pl.lit("same")))
+    points, summary = curve_points(DrawnCurves.of(one)), curve_summary(DrawnCurves.of(one))
+    assert points["score"].to_list() == curve_points(DrawnCurves.of(domain))["score"].to_list()
+    for table, column in ((points, "low"), (points, "high"), (summary, "area_low"), (summary, "share_high")):
+        assert table[column].is_nan().all()
+
+
+@pytest.mark.parametrize("within", [-1.0, float("nan"), float("inf")])
+def test_a_loss_is_not_negative(store: Store, within: float) -> None:
+    with pytest.raises(InputError, match="0 or more"):
+        curve_summary(DrawnCurves.of(read_domain(store.folder)), within)

@@ -1,5 +1,6 @@
 """Figure 5 from results made by hand: shares, bands and means whose values are known."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from xml.etree import ElementTree
@@ -11,8 +12,10 @@ from made_results import CLASSIFIER, TRANSLATOR, classification_rows, translatio
 from test_curves import HARM, REMOVED, curve_of
 
 from analysis import figures, read_results
+from analysis.curves import DrawnCurves
 from analysis.dynamics import DYNAMICS, dynamics
-from analysis.read import read_domain
+from analysis.inference import Inference
+from analysis.read import Domain, read_domain
 from study.curves import write_curve
 from study.data.examples import Examples
 from study.setting import Moment, Setting
@@ -20,6 +23,10 @@ from study.statistics import MetricName, metric
 from study.store import Store
 
 COUNT = 60
+
+
+def figure_5(domains: Sequence[Domain], **options) -> pl.DataFrame:
+    return dynamics([DrawnCurves.of(domain, Inference(**options)) for domain in domains])
 
 
 def fill_checkpoint(
@@ -61,7 +68,7 @@ def test_a_moment_survives_the_store_and_changes_no_identity(results: Path) -> N
 def test_kept_is_the_score_over_that_of_the_same_checkpoint(results: Path) -> None:
     for epoch in (10, 2):
         fill_checkpoint(results, epoch)
-    table = dynamics(read_results(results).domains)
+    table = figure_5(read_results(results).domains)
     assert table.schema == pl.Schema(DYNAMICS)
     assert table["epoch"].to_list() == [2.0] * len(REMOVED) + [10.0] * len(REMOVED), "by number, not by text"
     for domain in read_results(results).domains:
@@ -82,7 +89,7 @@ def test_the_interval_is_a_paired_bootstrap_over_groups(results: Path) -> None:
     """Against a loop that draws groups, sums their rows and divides, with another generator."""
     store = fill_checkpoint(results, 1)
     domain = read_domain(store.folder)
-    table = dynamics([domain], resamples=4000).filter(removed=8)
+    table = figure_5([domain], resamples=2000).filter(removed=8)
     rows = {m: domain.rows.filter(mask=m).sort(pl.col("example").cast(int)) for m in ("1" * 16, "0" * 8 + "1" * 8)}
     whole, pruned = (rows[m]["correct"].to_numpy().reshape(-1, 3).sum(axis=1) for m in rows)
     rng, drawn = np.random.default_rng(99), []
@@ -94,15 +101,15 @@ def test_the_interval_is_a_paired_bootstrap_over_groups(results: Path) -> None:
     assert table["high"][0] == pytest.approx(high, abs=0.015)
     assert low < table["kept"][0] < high
     assert table["band"][0] == "bootstrap"
-    nothing = dynamics([domain]).filter(removed=0)
+    nothing = figure_5([domain]).filter(removed=0)
     assert (nothing["low"][0], nothing["high"][0]) == (1.0, 1.0), "nothing removed is nothing lost in every resample"
 
 
 def test_seeds_are_one_line_with_their_range(results: Path) -> None:
     for seed, harm in ((0, 0.5), (1, 1.0), (2, 1.5)):
         fill_checkpoint(results, 3, seed=seed, harm=harm)
-    at = dynamics(read_results(results).domains).filter(removed=8).row(0, named=True)
-    each = [dynamics([domain]).filter(removed=8)["kept"][0] for domain in read_results(results).domains]
+    at = figure_5(read_results(results).domains).filter(removed=8).row(0, named=True)
+    each = [figure_5([domain]).filter(removed=8)["kept"][0] for domain in read_results(results).domains]
     assert (at["curves"], at["band"]) == (3, "range")
     assert at["kept"] == pytest.approx(np.mean(each))
     assert (at["low"], at["high"]) == (min(each), max(each))
@@ -112,19 +119,19 @@ def test_trainings_are_told_apart_and_other_models_left_alone(results: Path, mak
     make(model="toy")
     fill_checkpoint(results, 1, training="iwslt14_de_en", name="bleu")
     fill_checkpoint(results, 1, training="mine", name="bleu")
-    table = dynamics(read_results(results).domains)
+    table = figure_5(read_results(results).domains)
     assert table["training"].unique().sort().to_list() == ["iwslt14_de_en", "mine"]
     assert table.filter(training="iwslt14_de_en")["paper_base_score"].unique().to_list() == [3.0]
     assert table.filter(training="mine")["paper_base_score"].unique().to_list() == [None]
-    assert dynamics([]).is_empty()
-    assert dynamics([]).schema == pl.Schema(DYNAMICS)
+    assert figure_5([]).is_empty()
+    assert figure_5([]).schema == pl.Schema(DYNAMICS)
 
 
 def test_a_base_score_of_nothing_has_no_share(results: Path) -> None:
     store = fill_checkpoint(results, 1)
     domain = read_domain(store.folder)
     nothing = replace(domain, rows=domain.rows.with_columns(correct=pl.lit(0, dtype=pl.Int64)))
-    table = dynamics([nothing])
+    table = figure_5([nothing])
     assert table["kept"].null_count() == table["low"].null_count() == table.height
     ElementTree.fromstring(figures.dynamics(table, "t", "f/5").file)
 
@@ -132,7 +139,7 @@ def test_a_base_score_of_nothing_has_no_share(results: Path) -> None:
 def test_the_drawing_has_a_line_for_each_share_and_the_base_score_at_each_epoch(results: Path) -> None:
     for epoch in (1, 2, 10):
         fill_checkpoint(results, epoch)
-    table = dynamics(read_results(results).domains)
+    table = figure_5(read_results(results).domains)
     drawing = figures.dynamics(table, "run on home", "f/5")
     words = [node.text for node in ElementTree.fromstring(drawing.file).iter("{http://www.w3.org/2000/svg}text")]
     assert {"run on home", "1", "2", "10"} <= set(words)

@@ -1,11 +1,14 @@
 """Taylor against truth: gradients made so that the answer is known, and the jackknife against its formula."""
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
 from made_results import CLASSIFIER
 from scipy import stats
 
+from analysis.inference import Inference
 from analysis.read import read_domain
 from analysis.taylor import _jackknifed, taylor
 from study.heads import mask_key
@@ -54,6 +57,25 @@ def test_chance_has_an_interval_around_nothing(make) -> None:
     assert row["low"] < 0 < row["high"]
 
 
+def test_groups_and_level_are_those_asked_for(make) -> None:
+    domain = read_domain(with_gradients(make, HARM, noise=0.5).folder)
+    rows = [
+        overall(taylor(domain, Inference(groups=groups, alpha=alpha)))
+        for groups, alpha in (("group", 0.05), ("auto", 0.05), ("example", 0.05), ("auto", 0.2))
+    ]
+    (low, high), auto, example, narrow = [(row["low"], row["high"]) for row in rows]
+    assert auto == (low, high) != example
+    assert low < narrow[0] < narrow[1] < high
+
+
+def test_a_single_group_has_no_interval(make) -> None:
+    domain = read_domain(with_gradients(make, HARM).folder)
+    one = replace(domain, examples=domain.examples.with_columns(group=pl.lit("same")))
+    row = overall(taylor(one))
+    assert row["spearman"] == overall(taylor(domain))["spearman"]
+    assert (row["low"], row["high"]) == (None, None)
+
+
 def test_nothing_without_gradients_and_no_number_where_all_are_equal(make) -> None:
     assert taylor(read_domain(make(data="other").folder)).is_empty()
     row = overall(taylor(read_domain(with_gradients(make, np.ones(16)).folder)))
@@ -63,8 +85,8 @@ def test_nothing_without_gradients_and_no_number_where_all_are_equal(make) -> No
 def test_the_interval_is_that_of_the_jackknife() -> None:
     x = np.random.default_rng(2).normal(size=20)
     without = [(x.sum() - value) / 19 for value in x]
-    mean, low, high = _jackknifed([0.1 * float(x.mean()), *(0.1 * value for value in without)])
+    mean, low, high = _jackknifed([0.1 * float(x.mean()), *(0.1 * value for value in without)], 0.05)
     half = 0.1 * stats.sem(x) * stats.t.ppf(0.975, 19)
     assert (low, high) == pytest.approx((mean - half, mean + half))
-    assert _jackknifed([float("nan"), 1.0]) == (None, None, None)
-    assert _jackknifed([0.5, 1.0]) == (0.5, None, None)
+    assert _jackknifed([float("nan"), 1.0], 0.05) == (None, None, None)
+    assert _jackknifed([0.5, 1.0], 0.05) == (0.5, None, None)
