@@ -22,6 +22,9 @@ from study.statistics import MetricName
 TIE = 1e-9
 """Effects that differ by less are equal: a score is a ratio of counts, and no set has a billion examples."""
 
+SMALLEST = float(np.finfo(float).tiny)
+"""No chance is 0, though a number may be too small to hold."""
+
 
 class PairedTest(StrEnum):
     """The tests of one mask against the base, all two-sided.
@@ -140,10 +143,16 @@ def p_of_sacrebleu(
 def p_of_t(
     effects: Float[np.ndarray, " others"], error: Float[np.ndarray, " others"], degrees: int
 ) -> Float[np.ndarray, " others"]:
-    """Two-sided p of effect / standard error; 1 where neither is above 0."""
+    """Two-sided p of effect / standard error; 1 where neither is above 0, `p_of_one_way` where only the first is."""
     with np.errstate(divide="ignore", invalid="ignore"):
         t = np.where(np.abs(effects) < TIE, 0.0, np.abs(effects) / error)
-    return 2 * stats.t.sf(t, degrees)
+    p = np.where((t > 0) & (error < TIE), p_of_one_way(degrees + 1), 2 * stats.t.sf(t, degrees))
+    return np.maximum(p, SMALLEST)
+
+
+def p_of_one_way(count: int) -> float:
+    """P where all differences are equal, so that no t exists: the sign test's, as the swap of every one counts too."""
+    return 2.0 ** (1 - count)
 
 
 def _t_test(by_example: Sample, test: PairedTest) -> Float[np.ndarray, " others"]:
@@ -155,8 +164,8 @@ def _t_test(by_example: Sample, test: PairedTest) -> Float[np.ndarray, " others"
         if test is PairedTest.ttest_ind and change.any():
             p[at] = _p_value(stats.ttest_ind, mask, right[0])
         elif change.any():
-            p[at] = _p_value(stats.ttest_1samp, change, 0.0) if np.ptp(change) else 0.0
-    return p
+            p[at] = _p_value(stats.ttest_1samp, change, 0.0) if np.ptp(change) else p_of_one_way(change.size)
+    return np.maximum(p, SMALLEST)
 
 
 def _p_value(test: Callable[..., Any], *samples: object) -> float:

@@ -122,7 +122,14 @@ def test_t_tests_of_masks_that_change_nothing_or_everything_alike() -> None:
     for name in (PairedTest.ttest_ind, PairedTest.ttest_rel):
         p, _ = p_values(name, sample, sample, None, resamples=0, seed=0)
         assert p[0] == 1.0
-        assert p[1] < 0.1
+        assert 0 < p[1] <= 0.125
+    assert p[1] == 2 / 2**4, "paired, all alike: two of the sixteen ways to turn four equal differences are so extreme"
+
+
+def test_no_p_is_nothing() -> None:
+    effects, error = np.array([5.0, 5.0, 0.0]), np.array([1e-9 / 2, 1e-6, 0.0])
+    assert p_of_t(effects, error, 3).tolist() == [0.125, pytest.approx(2 * stats.t.sf(5e6, 3)), 1.0]
+    assert 0 < p_of_t(np.array([1e300]), np.array([1.0]), 5000)[0] < 1e-300
 
 
 def test_jackknife_test_of_single_examples_is_the_paired_t_test() -> None:
@@ -131,7 +138,7 @@ def test_jackknife_test_of_single_examples_is_the_paired_t_test() -> None:
     assert p == pytest.approx(
         [stats.ttest_rel(mask.astype(float), RIGHT[0].astype(float)).pvalue for mask in RIGHT[1:]]
     )
-    assert p_of_t(np.array([0.0, 1.0]), np.array([0.0, 0.0]), 5).tolist() == [1.0, 0.0]
+    assert p_of_t(np.array([0.0, 1.0]), np.array([0.0, 0.0]), 5).tolist() == [1.0, 2 / 2**6]
 
 
 def test_p_is_never_0() -> None:
