@@ -24,7 +24,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy import optimize, stats
 
-from analysis.correlation.coefficients import CONSTANT, centred
+from analysis.correlation.coefficients import CONSTANT, centred, pearson
 
 LEVEL = 0.95
 
@@ -110,11 +110,11 @@ def measured_r(a: NoisyEffects, b: NoisyEffects, level: float = LEVEL) -> Estima
         b: effects of the same heads on another.
         level: of the interval.
     """
-    whole, replicates = _moments(a, b)
-    value = float(whole.measured)
+    value = float(pearson(a.effects, b.effects))
     few = _too_few(a, b)
     if few:
         return Estimate(value, reason=few)
+    whole, replicates = _moments(a, b)
     z = float(_z(whole.measured))
     error = _error(replicates, lambda moments: _z(moments.measured))
     if not np.isfinite(error):
@@ -203,7 +203,7 @@ def _noise(left: Float[np.ndarray, "groups heads"]) -> tuple[float, Float[np.nda
     count, heads = left.shape
     squares = np.square(left - left.mean(axis=0)).sum(axis=1) / (heads - 1)
     whole = float((count - 1) / count * squares.sum())
-    rest = (count - 1) / max(count - 2, 1) * (squares.sum() - count / (count - 1) * squares)
+    rest = (count - 1) / (count - 2) * (squares.sum() - count / (count - 1) * squares)
     return whole, rest
 
 

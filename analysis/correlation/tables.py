@@ -4,6 +4,7 @@ A table about pairs begins with subject, subject_id, metric, domain_a, domain_b,
 one data set are two domains; a subject with more than two domains has a row for every two, which read as a matrix.
 """
 
+import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -14,18 +15,23 @@ from jaxtyping import Bool
 
 from analysis.correlation import carriers
 from analysis.correlation.ceiling import reliability
-from analysis.correlation.coefficients import pearson
+from analysis.correlation.coefficients import CONSTANT, pearson
 from analysis.correlation.estimands import FEWEST_GROUPS, NoisyEffects, noise
 from analysis.correlation.null import Null, NullName, permutation_null, sign_flip_null, within
 from analysis.correlation.options import CorrelationOptions
 from analysis.correlation.pairs import FEWEST, IDENTITY, DomainEffects, pairs_of
 from analysis.correlation.pairs import Pair as PairOfDomains
-from analysis.correlation.rows import NUMBERS, REST, WITHOUT_OUTCOMES, Resampled, ResampledPair
+from analysis.correlation.rows import NUMBERS, REST, Resampled, ResampledPair
 from study.heads import AttentionKind
 from study.progress import progress
 
+log = logging.getLogger(__name__)
+
 ALL_KINDS = "all"
 """In the column `kind`: heads of every attention kind together."""
+
+NAMED = 5
+"""How many heads of one domain alone are named; the rest is counted."""
 
 PAIR = dict.fromkeys(["subject", "subject_id", "metric", "domain_a", "domain_b", "setting_a", "setting_b"], pl.String)
 ADDRESS = {"kind": pl.String, "layer": pl.Int64, "head": pl.Int64}
@@ -128,6 +134,8 @@ def correlate(domains: Sequence[DomainEffects], options: CorrelationOptions | No
     rows: dict[str, list[dict[str, Any]]] = {name: [] for name in OF_PAIRS}
     with progress("correlations", len(pairs), "pairs") as advance:
         for pair in pairs:
+            _name_unmatched(pair.a, pair.b)
+            _name_unmatched(pair.b, pair.a)
             both = ResampledPair(pair, resampled[id(pair.a)], resampled[id(pair.b)])
             for name, (_, of) in OF_PAIRS.items():
                 rows[name] += [pair.names | row for row in of(both)]
@@ -135,6 +143,14 @@ def correlate(domains: Sequence[DomainEffects], options: CorrelationOptions | No
     tables = {name: pl.DataFrame(rows[name], schema=schema) for name, (schema, _) in OF_PAIRS.items()}
     own = [row for domain in domains for row in _reliability(resampled[id(domain)])]
     return Correlations(**tables, reliability=pl.DataFrame(own, schema=RELIABILITY))
+
+
+def _name_unmatched(a: DomainEffects, b: DomainEffects) -> None:
+    other = set(b.heads)
+    alone = [str(head) for head in a.heads if head not in other]
+    if alone:
+        more = f" and {len(alone) - NAMED} more" if len(alone) > NAMED else ""
+        log.warning("heads measured on %s and not on %s: %s%s", a.domain, b.domain, ", ".join(alone[:NAMED]), more)
 
 
 def _correlation(both: ResampledPair) -> Rows:
@@ -205,7 +221,7 @@ def _null(both: ResampledPair) -> Rows:
     a, b = pair.effects
     r = None if reason else float(pearson(a, b))
     row = {"null": str(NullName.SIGN_FLIPS), "heads": a.size, "pearson": r, "within": r}
-    missing = reason or (None if pair.has_outcomes else WITHOUT_OUTCOMES)
+    missing = reason or both.no_noise()  # noise that two domains share would not change places apart
     flips = (
         None
         if missing
@@ -251,10 +267,9 @@ def _reliability(own: Resampled) -> Rows:
 
 
 def _by_moments(domain: DomainEffects) -> float | None:
-    variance = float(domain.effects.var(ddof=1))
-    if len(domain.without) < FEWEST_GROUPS or variance == 0:
+    if len(domain.without) < FEWEST_GROUPS or np.ptp(domain.effects) < CONSTANT:
         return None
-    return 1 - noise(NoisyEffects(domain.domain, domain.effects, domain.without)) / variance
+    return 1 - noise(NoisyEffects(domain.domain, domain.effects, domain.without)) / float(domain.effects.var(ddof=1))
 
 
 def _kinds(pair: PairOfDomains) -> list[tuple[str, Bool[np.ndarray, " heads"]]]:

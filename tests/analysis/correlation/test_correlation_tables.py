@@ -132,14 +132,16 @@ def test_domains_that_share_examples_share_noise(make, results):
     """The first 20 examples of a data set and all of it: r is told, but no interval that takes them for independent."""
     make(data="home", seed=1, count=30)
     make(data="part", seed=1, count=20)
-    row = correlate([DomainEffects.of(own) for own in read_results(results).domains], QUICK).correlation.row(
-        0, named=True
-    )
+    found = correlate([DomainEffects.of(own) for own in read_results(results).domains], QUICK)
+    row = found.correlation.row(0, named=True)
     assert row["shared"] == 20
     assert row["pearson"] is not None
     for number, reason in (("pearson_low", "interval"), ("true", "true"), ("ceiling", "ceiling")):
         assert row[number] is None
         assert "share 20 of their examples" in row[f"{reason}_reason"]
+    flips = found.null.filter(null=str(NullName.SIGN_FLIPS)).row(0, named=True)
+    assert flips["p"] is None
+    assert "share 20 of their examples" in flips["reason"]
 
 
 def test_every_two_of_many_domains_and_what_each_table_adds_up_to():
@@ -230,3 +232,12 @@ def test_a_slice_of_few_groups_says_so(make, results):
     found = correlate([DomainEffects.of(part, "example") for part in parts], QUICK).correlation
     assert found["domain_a"].to_list() == ["home/0", "home/0", "home/1"]
     assert found["groups_a"].to_list() == [10, 10, 10]
+
+
+def test_heads_of_one_domain_alone_are_named(caplog):
+    a, b = domain("here", heads(1.0, 2, 3, 4, 5)), domain("there", heads(1.0, 3, 2, 4) | heads(7, kind="cross"))
+    assert correlate([a, b], QUICK).overall["heads"].to_list() == [4]
+    assert [record.getMessage() for record in caplog.records] == [
+        "heads measured on here and not on there: encoder_self.0.4",
+        "heads measured on there and not on here: cross.0.0",
+    ]

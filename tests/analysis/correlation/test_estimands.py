@@ -149,3 +149,14 @@ def test_intervals_hold_the_truth_in_two_thousand_runs(name):
     assert 0.935 <= found.measured <= 0.985
     assert 0.935 <= found.true <= 0.99
     assert found.median_true == pytest.approx(found.r_true, abs=0.04)
+
+
+@pytest.mark.parametrize("groups", [1, 2])
+def test_too_few_groups_leave_r_and_a_reason(groups: int):
+    a, b = two(SMALL)
+    few = replace(a, without=a.without[:groups])
+    found = measured_r(few, b)
+    assert found.value == pytest.approx(stats.pearsonr(a.effects, b.effects).statistic)
+    assert (found.low, found.high) == (None, None)
+    assert f"{a.domain} has {groups}" in str(found.reason)
+    assert true_r(few, b).value is None
