@@ -4,8 +4,9 @@ import argparse
 import logging
 import math
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, fields
+from enum import StrEnum
 from pathlib import Path
 
 import polars as pl
@@ -183,7 +184,12 @@ def _add_results(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--model", action="append", default=[], metavar="NAME", help="only this model; repeatable")
     parser.add_argument("--data", action="append", default=[], metavar="NAME", help="only this data set; repeatable")
     parser.add_argument(
-        "--metric", action="append", default=[], type=MetricName, choices=list(MetricName), help="only this metric"
+        "--metric",
+        action="append",
+        default=[],
+        type=_one_of(MetricName),
+        choices=list(MetricName),
+        help="only this metric",
     )
     parser.add_argument(
         "--limit", type=_positive, metavar="N", help="only the first N examples of each data set, as data.limit"
@@ -221,11 +227,13 @@ def _add_inference(parser: argparse.ArgumentParser) -> None:
         help="what is resampled: auto (premise, document), example, or a column (auto)",
     )
     group.add_argument(
-        "--interval", type=Interval, choices=list(Interval), default=usual.interval, help=f"({usual.interval})"
+        "--interval", type=_one_of(Interval), choices=list(Interval), default=usual.interval, help=f"({usual.interval})"
     )
-    group.add_argument("--test", type=PairedTest, choices=list(PairedTest), default=usual.test, help=f"({usual.test})")
     group.add_argument(
-        "--correction", type=Correction, choices=list(Correction), help="over the heads of a measure (max_t)"
+        "--test", type=_one_of(PairedTest), choices=list(PairedTest), default=usual.test, help=f"({usual.test})"
+    )
+    group.add_argument(
+        "--correction", type=_one_of(Correction), choices=list(Correction), help="over the heads of a measure (max_t)"
     )
     group.add_argument(
         "--margin", type=float, metavar="SIZE", help="effects within it do not matter, in points of the score (0.5)"
@@ -233,10 +241,21 @@ def _add_inference(parser: argparse.ArgumentParser) -> None:
 
 
 def _positive(text: str) -> int:
-    number = int(text)
-    if number < 1:
-        raise ValueError
-    return number
+    if not text.isdecimal() or int(text) < 1:
+        raise argparse.ArgumentTypeError(f"'{text}' is no whole number of 1 or more")
+    return int(text)
+
+
+def _one_of(names: type[StrEnum]) -> Callable[[str], StrEnum]:
+    """What makes a name of an option's text, or says which there are."""
+
+    def named(text: str) -> StrEnum:
+        try:
+            return names(text)
+        except ValueError:
+            raise argparse.ArgumentTypeError(f"'{text}' is none of {', '.join(names)}") from None
+
+    return named
 
 
 if __name__ == "__main__":

@@ -8,6 +8,9 @@ import polars as pl
 from analysis.read import Domain
 from study.errors import InputError
 
+MOST = 50
+"""Slices of a domain; a column of texts has thousands, and every two would be compared."""
+
 
 def slices(domain: Domain, column: str) -> list[Domain]:
     """A domain by the values of a column, sorted; the domain as it is where the column has one value, or is not there.
@@ -26,8 +29,12 @@ def sliced(domains: Sequence[Domain], column: str) -> list[Domain]:
     """Every domain by the values of a column; only of subjects that have a domain with several values.
 
     Raises:
-        InputError: when no domain has that column.
+        InputError: when no domain has that column, or one has more than `MOST` values of it.
     """
+    for domain in domains:
+        values = domain.examples[column].n_unique() if column in domain.examples.columns else 0
+        if values > MOST:
+            raise InputError(f"{domain.data} has {values:,} values of '{column}': no more than {MOST} can be compared")
     if not any(column in domain.examples.columns for domain in domains):
         known = sorted({name for domain in domains for name in domain.examples.columns})
         raise InputError(f"no examples have a column '{column}': there are {', '.join(known)}")

@@ -80,7 +80,23 @@ def test_a_wrong_option_is_refused(arguments, capsys):
     with pytest.raises(SystemExit) as stopped:
         main(arguments)
     assert stopped.value.code == 2
-    assert arguments[0] in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert arguments[0] in said
+    assert "_positive" not in said
+
+
+def test_a_wrong_name_is_answered_with_the_names(capsys):
+    with pytest.raises(SystemExit):
+        main(["--test", "z"])
+    assert "'z' is none of randomisation, bootstrap" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("limit", ["1", "2"])
+def test_one_example_or_two_are_told_apart_from_knowledge(make, results, capsys, limit):
+    make(data="home", seed=1)
+    make(data="away", seed=2)
+    assert main([str(results), "--limit", limit, "--groups", "example"]) == 0
+    assert "Traceback" not in capsys.readouterr().out
 
 
 def test_an_interrupt_ends_in_words(monkeypatch, capsys):

@@ -37,6 +37,8 @@ def test_a_column_that_no_domain_has_is_an_error_that_names_the_others(make):
     whole = read_domain(make().folder)
     with pytest.raises(InputError, match=r"no examples have a column 'genre': there are example, group"):
         sliced([whole], "genre")
+    with pytest.raises(InputError, match=r"home has 60 values of 'example': no more than 50"):
+        sliced([read_domain(make(data="home", count=60, seed=3).folder)], "example")
     parted = with_genres(whole, ["a", "b"] * 15)
     assert len(sliced([whole, parted], "genre")) == 3
     assert len(sliced([replace(whole, subject_id="other"), parted], "genre")) == 2
