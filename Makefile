@@ -27,13 +27,15 @@ $(VENV)/.installed: pyproject.toml requirements.lock
 
 study: install  ## the embedded study: two made languages, every head, and a page (LAUNCHER=slurm, local_pool: where jobs run)
 	$(STUDY) experiment=toy_nli $(WAIT)
+	$(STUDY) experiment=toy_nli_dynamics $(WAIT)
 	@if $(BIN)/python -c 'import importlib.util, sys; sys.exit(importlib.util.find_spec("fairseq") is None)'; \
-	then rm -f $(RESULTS)/notes.txt; $(STUDY) experiment=toy_translation $(WAIT); \
+	then rm -f $(RESULTS)/notes.txt; $(STUDY) experiment=toy_translation $(WAIT) && \
+	$(STUDY) experiment=toy_translation_dynamics $(WAIT); \
 	else echo "The toy translation model: fairseq, which trains it, is not installed." > $(RESULTS)/notes.txt; fi
 	$(BIN)/python -m analysis $(RESULTS)
 
 test: install  ## the tests; nothing else is needed
-	$(BIN)/pytest -q
+	$(BIN)/pytest -q -n auto
 
 test-slurm: install  ## the tests that need a real SLURM: brings one up on this machine (root, see slurm-packages)
 	HEADS_SLURM=$(SLURM_FOLDER) $(BIN)/pytest -q tests/slurm

@@ -86,7 +86,7 @@ def report(options: argparse.Namespace) -> None:
     """Analyse a results folder, print the summary, write the page; its path is the last line."""
     analysis = analysed(options)
     console = Console()
-    for subject_id in analysis.results.subjects:
+    for subject_id in analysis.subjects:
         console.print(summary_table(analysis, subject_id))
         ablation = of_measure(analysis.effects, Measure.ABLATION).filter(subject_id=subject_id)
         for domain in ablation.partition_by("setting_id", maintain_order=True):
@@ -110,7 +110,7 @@ def report(options: argparse.Namespace) -> None:
 
 def summary_table(analysis: Analysis, subject_id: str) -> Table:
     """One row a domain of the subject: examples, base score, masks, strongest head (address from 0)."""
-    first = analysis.results.subjects[subject_id][0]
+    first = analysis.subjects[subject_id][0]
     table = plain_table(
         f"{first.model}: {first.layout}; effects in {first.metric.unit}", "domain", "examples", "base score", "masks"
     )

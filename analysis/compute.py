@@ -10,7 +10,7 @@ from analysis.changes import changes
 from analysis.correlation import CorrelationOptions, Correlations, DomainEffects, correlate
 from analysis.curves import DrawnCurves, curve_points
 from analysis.dynamics import dynamics
-from analysis.effects import DEFAULT, effects
+from analysis.effects import DEFAULT, Measure, effects
 from analysis.inference import Inference
 from analysis.read import Domain, Results
 from analysis.slices import sliced
@@ -50,6 +50,21 @@ class Analysis:
     taylor: pl.DataFrame
     sliced: Correlations | None = None
     speed: Speed | None = None
+
+    @property
+    def subjects(self) -> dict[str, tuple[Domain, ...]]:
+        """The domains of each subject that is shown by itself, by subject id.
+
+        A checkpoint of a training of which there are pruning curves alone is a point of figure 5 and no more.
+        """
+        single = self.effects.filter(measure=Measure.ABLATION)
+        removed = dict(single.group_by("setting_id").len().iter_rows())
+
+        def is_point(domain: Domain) -> bool:
+            return domain.moment is not None and removed.get(domain.setting_id, 0) < len(domain.layout)
+
+        subjects = self.results.subjects.items()
+        return {subject_id: domains for subject_id, domains in subjects if not all(map(is_point, domains))}
 
     @property
     def correlation(self) -> pl.DataFrame:

@@ -26,7 +26,7 @@ def sheets(analysis: Analysis) -> dict[str, list[Sheet]]:
     """The sheets of each subject, by the name of its folder."""
     return {
         slug(f"{domains[0].model}-{subject_id}"): list(_of_subject(analysis, domains))
-        for subject_id, domains in analysis.results.subjects.items()
+        for subject_id, domains in analysis.subjects.items()
     }
 
 

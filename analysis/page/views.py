@@ -121,7 +121,7 @@ def training_views(analysis: Analysis) -> list[TrainingView]:
 
 def subject_views(analysis: Analysis) -> list[SubjectView]:
     """The view of every subject."""
-    subjects = analysis.results.subjects
+    subjects = analysis.subjects
     names = labelled((domains[0].model, subject_id) for subject_id, domains in subjects.items())
     return [_subject_view(analysis, domains, names[subject_id]) for subject_id, domains in subjects.items()]
 

@@ -71,7 +71,7 @@ def build(analysis: Analysis, place: Place) -> wr.Report:
         wr.P("Every number is computed from stored outcomes; the artifacts beside the runs hold them all."),
         wr.TableOfContents(),
     ]
-    for domains in analysis.results.subjects.values():
+    for domains in analysis.subjects.values():
         blocks += list(_subject(domains, analysis))
     blocks += [wr.H2("Every job"), _panels("jobs", "Config('job') != 'report'", _progress())]
     return wr.Report(
