@@ -17,7 +17,7 @@ from study.setting import read_setting
 from study.store import read_parts
 from study.tracking.run import Run, read_runs
 
-OFFLINE = ("tracking=wandb", "tracking.patience=5")
+OFFLINE = ("tracking=wandb",)
 
 
 def runs_of(results: Path) -> list[Logged]:

@@ -19,7 +19,8 @@ from study.store import read_parts
 from study.tracking.options import _refusal
 from study.tracking.wandb_run import WandbRun
 
-ONLINE = ("tracking=wandb", "tracking.patience=2")
+ONLINE = ("tracking=wandb",)
+IMPATIENT = "tracking.patience=2"
 STOPPED = "tracking has stopped"
 
 
@@ -100,14 +101,14 @@ def test_a_fault_costs_a_warning_and_seconds_but_no_outcome(
 ) -> None:
     server.fault = FAULTS[fault](server)
     begin = time.monotonic()
-    done = job(place)
+    done = job(place, IMPATIENT)
     wandb.teardown()  # as at the end of the process
     assert time.monotonic() - begin < 30
     assert done["masks"] == 9
     assert stored(place) == 9 * NUM_PAIRS
     assert sum(STOPPED in message for message in caplog.messages) == 1
     asked = len(server.bodies)
-    job(place, measure="no_head")
+    job(place, IMPATIENT, measure="no_head")
     assert len(server.bodies) == asked, "a sweep waits for it once, not with every job"
     assert len(list((place / "results" / "wandb").glob("offline-run-*"))) == 1
     server.fault = lambda _path: ""
@@ -131,7 +132,7 @@ def test_a_wrong_key_stops_a_sweep_before_it_starts_and_costs_a_running_job_noth
     monkeypatch.setenv("WANDB_API_KEY", "expired" * 6)
     with pytest.raises(InputError, match="does not accept the key"):
         StudyTask().check(compose(*overrides(place, *ONLINE)))
-    assert job(place)["masks"] == 9
+    assert job(place, IMPATIENT)["masks"] == 9
     assert stored(place) == 9 * NUM_PAIRS
     assert sum(STOPPED in message for message in caplog.messages) == 1
 
@@ -144,7 +145,7 @@ def test_a_foreign_entity_is_refused_and_an_own_one_is_not(place: Path, server: 
 
 def test_a_server_that_is_not_there_refuses_nothing(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WANDB_API_KEY", KEY)
-    StudyTask().check(compose(*overrides(place, *ONLINE)))
+    StudyTask().check(compose(*overrides(place, *ONLINE, IMPATIENT)))
 
 
 @pytest.mark.parametrize(

@@ -96,7 +96,6 @@ def test_tables_are_the_numbers_of_the_analysis(results: Path, server: StandIn) 
 
 
 def test_what_was_broken_off_is_completed(results: Path, server: StandIn, capsys, monkeypatch) -> None:
-    monkeypatch.setattr("analysis.tracking.push.LONGEST_WAIT", 3.0)
     count = 0
 
     def breaks(path: str) -> str:
@@ -105,7 +104,9 @@ def test_what_was_broken_off_is_completed(results: Path, server: StandIn, capsys
         return "500" if count > 3 and path != "/graphql" else ""
 
     server.fault = breaks
-    assert push(results) == 2
+    with monkeypatch.context() as impatient:
+        impatient.setattr("analysis.tracking.push.LONGEST_WAIT", 3.0)
+        assert push(results) == 2
     assert "W&B (lab/heads)" in capsys.readouterr().err
     wandb.teardown()
     server.fault = lambda _path: ""
