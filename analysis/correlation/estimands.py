@@ -126,6 +126,8 @@ def measured_r(a: NoisyEffects, b: NoisyEffects, level: float = LEVEL) -> Estima
 def true_r(a: NoisyEffects, b: NoisyEffects, level: float = LEVEL) -> Estimate:
     """R of the true effects: noise taken out of both variances by moments.
 
+    Noise can take the quotient beyond 1 or -1; then the estimate is that end.
+
     Args:
         a: effects on one domain, which are not all equal.
         b: effects of the same heads on another, from other examples.
@@ -161,7 +163,7 @@ def true_r(a: NoisyEffects, b: NoisyEffects, level: float = LEVEL) -> Estimate:
     low, high = _interval(beyond, value)
     if (low, high) == (-1.0, 1.0):
         return Estimate(reason="not estimable: at this noise any value from -1 to 1 would fit")
-    return Estimate(value, low, high)
+    return Estimate(float(np.clip(value, -1.0, 1.0)), low, high)
 
 
 def _interval(beyond: Callable[[float], float], value: float) -> tuple[float, float]:
