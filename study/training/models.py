@@ -9,7 +9,7 @@ from study.errors import InputError
 from study.files import cache_folder
 from study.setting import Moment
 from study.subjects.fairseq_folder import CHECKPOINTS, FairseqTranslator
-from study.subjects.source import SequenceClassifier
+from study.subjects.source import ExpectedScore, SequenceClassifier
 from study.training.training import Training
 
 
@@ -27,11 +27,14 @@ class TrainedModel:
     epoch: float | None
     training: Training
     training_name: str
+    expected: dict[str, ExpectedScore]
 
     def __post_init__(self) -> None:
         self.training_name = self.name
         if self.epoch is not None:
             self.name = f"{self.name}-seed{self.training.seed}-epoch{self.epoch:g}"
+            if self.epoch < self.training.epochs:
+                self.expected = {}  # the scores of the trained model
 
     def moment(self) -> Moment | None:
         """See `ModelSource.moment`."""
@@ -100,9 +103,10 @@ class TrainedModel:
 
 @dataclass(kw_only=True)
 class TrainedClassifier(TrainedModel, SequenceClassifier):
-    """A sequence classifier that the project trains."""
+    """A sequence classifier that the project trains; the order of its labels is that of the training."""
 
     path: str = "trained here"
+    check_labels: bool = False
     training: Training = MISSING
 
     def folder(self) -> Path:

@@ -7,9 +7,11 @@ from pathlib import Path
 import pytest
 
 from analysis import read_results
-from analysis.dynamics import dynamics
+from analysis.compute import analyse
+from analysis.inference import Inference
 from study.config import compose
 from study.errors import InputError
+from study.guard import BaseScoreError
 from study.job import StudyTask
 from study.measures.measure import Stage
 
@@ -50,9 +52,20 @@ def test_training_as_a_job(place: Path) -> None:
     assert not (place / "cache").exists()
     assert task(config)["epochs"] == 3
     assert (task.remaining(config), task.estimate(config)) == (0, 0.0)
-    done = task(compose(*overrides(place, "measure=base", "model.epoch=2", "model.check_labels=false")))
+    done = task(compose(*overrides(place, "measure=base", "model.epoch=2")))
     assert done["masks"] == 1
     assert [path.name for path in (place / "results").iterdir()] == ["mine-seed42-epoch2"]
+
+
+def test_what_is_expected_of_the_trained_model_is_not_of_its_earlier_checkpoints(place: Path) -> None:
+    expected = "+model.expected={pairs: {score: 100, tolerance: 0.1}}"
+    StudyTask()(compose(*overrides(place, "measure=train")))
+    for epoch in (1, 2):
+        assert StudyTask()(compose(*overrides(place, "measure=base", f"model.epoch={epoch}", expected)))["masks"] == 1
+    for end in ("null", "3"):
+        wrong = expected.replace("100", "-9")
+        with pytest.raises(BaseScoreError, match="expected -9"):
+            StudyTask()(compose(*overrides(place, "measure=base", f"model.epoch={end}", wrong)))
 
 
 def test_epochs_that_are_not_kept_and_models_that_are_not_trained_are_refused(place: Path) -> None:
@@ -64,12 +77,12 @@ def test_epochs_that_are_not_kept_and_models_that_are_not_trained_are_refused(pl
 
 
 def test_a_sweep_over_epochs_trains_once_and_ends_in_figure_5(place: Path) -> None:
-    sweep = ["measure=train,importance,pruning", "model.epoch=1,2,3", "model.check_labels=false", "--multirun"]
+    sweep = ["measure=train,importance,pruning", "model.epoch=1,2,3", "--multirun"]
     command = [sys.executable, "-m", "study", *overrides(place), *sweep]
     done = subprocess.run(command, cwd=place, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     assert "jobs: 7" in done.stdout, "one training, three checkpoints measured twice"
-    table = dynamics(read_results(place / "results").domains)
+    table = analyse(read_results(place / "results"), Inference(resamples=200)).dynamics
     assert table["training"].unique().to_list() == ["mine"]
     assert table["epoch"].unique().sort().to_list() == [1, 2, 3]
     assert table.filter(removed=0)["kept"].to_list() == [1.0] * 3
