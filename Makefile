@@ -35,7 +35,7 @@ study: install  ## the embedded study: two made languages, every head, and a pag
 	$(BIN)/python -m analysis $(RESULTS)
 
 test: install  ## the tests; nothing else is needed
-	$(BIN)/pytest -q -n auto
+	$(BIN)/pytest -q -n auto --dist worksteal
 
 test-slurm: install  ## the tests that need a real SLURM: brings one up on this machine (root, see slurm-packages)
 	HEADS_SLURM=$(SLURM_FOLDER) $(BIN)/pytest -q tests/slurm
