@@ -74,12 +74,14 @@ class Scripts:
         )
 
     def _beginning(self) -> list[str]:
-        """Take signals before anything else runs, and set the jobs' variables."""
+        """Take signals before anything else runs, keep what comes before the worker, and set the jobs' variables."""
         path = ":".join(self.paths)
         return [
-            "worker=",
-            'trap \'[ -z "$worker" ] || kill -USR2 "$worker"\' USR2',
-            'trap \'[ -z "$worker" ] || kill -TERM "$worker"\' TERM',
+            "worker= early=",
+            *(
+                f'trap \'[ -n "$worker" ] && kill -{name} "$worker" || early={name}\' {name}'
+                for name in ("USR2", "TERM")
+            ),
             f'export PYTHONPATH={shlex.quote(path)}"${{PYTHONPATH:+:$PYTHONPATH}}"',
             *(f"export {name}={shlex.quote(str(value))}" for name, value in self.settings.environment.items()),
         ]
@@ -100,6 +102,7 @@ def _supervisor(retries: int) -> list[str]:
     """Wait for the worker, whatever signals come; when it was killed, the element goes back to the queue."""
     return [
         "worker=$!",
+        '[ -z "$early" ] || kill -"$early" "$worker"',
         'wait "$worker"; status=$?',
         'while kill -0 "$worker" 2> /dev/null; do wait "$worker"; status=$?; done',
         f'case "$status" in {WORKER_KILLED})',

@@ -128,6 +128,14 @@ def test_signals_reach_the_worker_and_its_exit_status_counts(tmp_path: Path) -> 
     process.stdout.close()
 
 
+def test_a_signal_before_the_worker_is_kept_for_it(tmp_path: Path) -> None:
+    worker = "trap 'exit 7' TERM; for _ in $(seq 50); do sleep 0.1; done; exit 3"
+    bin = commands(tmp_path, python=worker)
+    text = script(tmp_path, python=str(bin / "python"), setup=["kill -TERM $$"])
+    done = subprocess.run(["bash", "-c", text], env={"PATH": "/usr/bin:/bin"}, check=False, timeout=60)
+    assert done.returncode in (7, 143), "by its trap, or before it had one"
+
+
 def test_a_missing_interpreter_is_said_in_words(tmp_path: Path) -> None:
     text = script(tmp_path, python="/nowhere/python -X dev")
     done = subprocess.run(["bash", "-c", text], env={"PATH": "/bin"}, capture_output=True, text=True, check=False)
