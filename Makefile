@@ -38,7 +38,7 @@ test: install  ## the tests; nothing else is needed
 	$(BIN)/pytest -q -n auto --dist worksteal
 
 test-slurm: install  ## the tests that need a real SLURM: brings one up on this machine (root, see slurm-packages)
-	HEADS_SLURM=$(SLURM_FOLDER) $(BIN)/pytest -q tests/slurm
+	HEADS_SLURM=$(SLURM_FOLDER) $(BIN)/pytest -q $(OPTIONS) tests/slurm
 
 slurm: install  ## a shell in a small SLURM of this machine (COMMAND="make study LAUNCHER=slurm": a command)
 	@HEADS_SLURM=$(SLURM_FOLDER) $(BIN)/python tests/slurm/cluster.py $(COMMAND)

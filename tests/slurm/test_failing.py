@@ -137,4 +137,4 @@ def test_the_submitter_is_killed_in_the_middle(cluster: Cluster, place: Place, a
     assert place.wait() == 0
     assert place.stored() == place.undisturbed("name=a,b,c,d,e,f")
     assert set(place.computed().values()) == {1}
-    assert place.accounted() == ["COMPLETED|0:0"] * 6
+    wait_until(lambda: place.accounted() == ["COMPLETED|0:0"] * 6, "the accounting of six elements")
