@@ -12,7 +12,8 @@ import polars as pl
 from jaxtyping import Float
 
 from analysis import paper
-from analysis.curves import ALL_KINDS, CURVE, POINTS, DrawnCurves
+from analysis.curves import CURVE, POINTS, DrawnCurves
+from analysis.effects import ALL_KINDS
 from study.curves import Curve
 from study.errors import InputError
 

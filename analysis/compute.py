@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import polars as pl
 
@@ -51,7 +52,7 @@ class Analysis:
     sliced: Correlations | None = None
     speed: Speed | None = None
 
-    @property
+    @cached_property
     def subjects(self) -> dict[str, tuple[Domain, ...]]:
         """The domains of each subject that is shown by itself, by subject id.
 

@@ -11,15 +11,12 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float
 
-from analysis.effects import DEFAULT
+from analysis.effects import ALL_KINDS, DEFAULT
 from analysis.inference import Inference
 from analysis.read import Domain
 from analysis.resampling import drawn
 from analysis.sample import Sample
 from study.curves import Curve
-
-ALL_KINDS = "all"
-"""In the column `kinds`: heads of every attention kind together."""
 
 RESAMPLES = 2000
 """At most; more make the intervals of a curve no better to look at."""

@@ -16,6 +16,9 @@ from study.heads import HeadLayout, mask_key
 from study.scores import mask_scores
 from study.statistics import Metric
 
+ALL_KINDS = "all"
+"""In a column of attention kinds: heads of every kind together."""
+
 
 class Measure(StrEnum):
     """What a mask is read as."""

@@ -201,8 +201,9 @@ def _known(domain: Domain, sample: Sample, margin: float, options: Inference) ->
     p_equivalence = equivalence.equivalence_p(sample.effects, error, sample.groups - 1, margin)
     low, high, interval = _intervals(sample, draws, without_each, options)
     if domain.metric.name is MetricName.ACCURACY:
-        few = flips(sample).few
-        p_equivalence = np.where(few, equivalence.equivalence_p_of_flips(flips(sample), margin), p_equivalence)
+        of_flips = flips(sample)
+        exact = equivalence.equivalence_p_of_flips(of_flips, margin)
+        p_equivalence = np.where(of_flips.few, exact, p_equivalence)
     columns = {
         "changed": (sample.sums[1:] != sample.sums[0]).any(axis=-1).sum(axis=-1),
         "standard_error": error,
@@ -231,7 +232,8 @@ def _intervals(
         low, high = resampling.percentile(draws, options.alpha)
     made = np.full(len(low), str(options.interval), dtype=object)
     if sample.metric.name is MetricName.ACCURACY:
-        few, exact = flips(sample).few, flip_interval(flips(sample), options.alpha)
+        found = flips(sample)
+        few, exact = found.few, flip_interval(found, options.alpha)
         low, high = (np.where(few, of_flips, end) for of_flips, end in zip(exact, (low, high), strict=True))
         made[few] = str(Interval.flips)
     return low, high, made

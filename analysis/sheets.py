@@ -10,8 +10,7 @@ import polars as pl
 
 from analysis import tables
 from analysis.compute import Analysis
-from analysis.correlation import ALL_KINDS
-from analysis.effects import Measure, of_measure, strongest
+from analysis.effects import ALL_KINDS, Measure, of_measure, strongest
 from analysis.read import Domain
 from analysis.typeset import Sheet
 from analysis.words import KIND_LABELS, KIND_NAMES, decimal, labelled, score, signed, slug

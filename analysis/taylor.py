@@ -5,7 +5,7 @@ this model on these examples; its interval is a delete-a-group jackknife, in whi
 document) stay together, as a bootstrap would add the sampling noise a second time.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from itertools import product
 
 import numpy as np
@@ -13,7 +13,8 @@ import polars as pl
 from jaxtyping import Float
 from scipy import stats
 
-from analysis.effects import DEFAULT
+from analysis.correlation.coefficients import spearman
+from analysis.effects import ALL_KINDS, DEFAULT
 from analysis.inference import Inference
 from analysis.read import Domain
 from analysis.sample import grouping
@@ -23,7 +24,6 @@ from study.loss import PLAIN, Loss
 from study.scores import mask_scores
 from study.statistics import Metric
 
-ALL_KINDS = "all"
 BLOCKS = 20
 """Parts that the groups of examples are dealt into, each left out once."""
 
@@ -85,7 +85,7 @@ def _rows(domain: Domain, loss: Loss, gradients: pl.DataFrame, inference: Infere
             values = [importance(part, layout, estimator, normalisation)[at] for part in parts]
             for kind, where in _kinds(domain, at):
                 found = _jackknifed(
-                    [_spearman(v[where], h[where]) for v, h in zip(values, harm, strict=True)], inference.alpha
+                    [_correlation(v[where], h[where]) for v, h in zip(values, harm, strict=True)], inference.alpha
                 )
                 names = (*domain.identity.values(), str(loss), str(estimator), str(normalisation), cost, kind)
                 yield (*names, int(where.sum()), of_full.height, *found)
@@ -126,11 +126,9 @@ def _kinds(domain: Domain, at: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
         yield from ((kind, kinds == kind) for kind in present)
 
 
-def _spearman(a: Heads, b: Heads, test: Callable = stats.spearmanr) -> float:
+def _correlation(a: Heads, b: Heads) -> float:
     """NaN where all of either are equal, or there are too few."""
-    if len(a) < FEWEST or np.ptp(a) == 0 or np.ptp(b) == 0:
-        return float("nan")
-    return float(test(a, b).statistic)
+    return spearman(a, b) if len(a) >= FEWEST else float("nan")
 
 
 def _jackknifed(values: list[float], alpha: float) -> tuple[float | None, float | None, float | None]:

@@ -7,7 +7,7 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from analysis.correlation import ALL_KINDS
+from analysis.effects import ALL_KINDS
 from analysis.words import KIND_LABELS
 
 MOST_PAIRS = 6

@@ -22,13 +22,11 @@ from analysis.correlation.options import CorrelationOptions
 from analysis.correlation.pairs import FEWEST, IDENTITY, DomainEffects, pairs_of
 from analysis.correlation.pairs import Pair as PairOfDomains
 from analysis.correlation.rows import NUMBERS, REST, Resampled, ResampledPair
+from analysis.effects import ALL_KINDS
 from study.heads import AttentionKind
 from study.progress import progress
 
 log = logging.getLogger(__name__)
-
-ALL_KINDS = "all"
-"""In the column `kind`: heads of every attention kind together."""
 
 NAMED = 5
 """How many heads of one domain alone are named; the rest is counted."""

@@ -6,8 +6,9 @@ from typing import Any
 import polars as pl
 
 from analysis import figures
-from analysis.correlation import ALL_KINDS, Correlations, matched, pairs
+from analysis.correlation import Correlations, matched, pairs
 from analysis.curves import mean_curves
+from analysis.effects import ALL_KINDS
 from analysis.figures import Drawing
 from analysis.page.grids import by_kind
 from analysis.words import slug

@@ -10,8 +10,7 @@ from enum import StrEnum
 import polars as pl
 
 from analysis.compute import Analysis
-from analysis.correlation import ALL_KINDS
-from analysis.effects import Measure, of_measure
+from analysis.effects import ALL_KINDS, Measure, of_measure
 from analysis.read import Domain
 from analysis.words import KIND_NAMES, interval, signed
 from study.heads import AttentionKind

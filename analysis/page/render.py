@@ -8,7 +8,7 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from analysis import paper
 from analysis.compute import Analysis
-from analysis.correlation import ALL_KINDS
+from analysis.effects import ALL_KINDS
 from analysis.page.claims import in_words
 from analysis.page.methods import bibtex, corrected, methods, p, traced, uncited
 from analysis.page.views import SubjectView, TrainingView

@@ -8,9 +8,8 @@ import polars as pl
 
 from analysis import figures, paper, tables
 from analysis.compute import Analysis
-from analysis.correlation import ALL_KINDS
 from analysis.dynamics import LINE
-from analysis.effects import Measure, of_measure, strongest
+from analysis.effects import ALL_KINDS, Measure, of_measure, strongest
 from analysis.figures import Drawing
 from analysis.page.claims import Claim, claims, training_claim
 from analysis.page.drawings import curve_drawings, heat_maps, one_head_drawings, pair_drawings

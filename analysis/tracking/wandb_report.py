@@ -14,8 +14,7 @@ from wandb_workspaces.reports.v2.interface import BlockTypes
 
 from analysis import paper
 from analysis.compute import Analysis
-from analysis.correlation import ALL_KINDS
-from analysis.effects import Measure, of_measure, strongest
+from analysis.effects import ALL_KINDS, Measure, of_measure, strongest
 from analysis.read import Domain
 from analysis.tracking.place import Place
 from analysis.words import interval, score, signed
