@@ -4,10 +4,9 @@ from analysis.compute import Analysis, analyse
 from analysis.correlation import CorrelationOptions, DomainEffects, correlate
 from analysis.dynamics import dynamics
 from analysis.effects import effects, head_effects
-from analysis.inference import Inference
+from analysis.inference import Inference, Sample
 from analysis.read import Domain, Results, Selection, read_domain, read_results
 from analysis.report import write_report
-from analysis.sample import Sample
 
 __all__ = [
     "Analysis",

@@ -21,10 +21,10 @@ from analysis.correlation import CorrelationOptions
 from analysis.effects import Measure, of_measure, strongest
 from analysis.importing import command
 from analysis.inference import Inference, Interval
-from analysis.multiplicity import Correction
+from analysis.inference.multiplicity import Correction
+from analysis.inference.significance import PairedTest
 from analysis.read import Selection, read_results
 from analysis.report import write_report
-from analysis.significance import PairedTest
 from analysis.terminal import correlation_table, curve_table, plain_table
 from analysis.words import score, signed
 from study.errors import StudyError

@@ -13,9 +13,9 @@ from jaxtyping import Float
 
 from analysis.effects import ALL_KINDS, DEFAULT
 from analysis.inference import Inference
+from analysis.inference.resampling import drawn
+from analysis.inference.sample import Sample
 from analysis.read import Domain
-from analysis.resampling import drawn
-from analysis.sample import Sample
 from study.curves import Curve
 
 RESAMPLES = 2000

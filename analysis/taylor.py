@@ -16,8 +16,8 @@ from scipy import stats
 from analysis.correlation.coefficients import spearman
 from analysis.effects import ALL_KINDS, DEFAULT
 from analysis.inference import Inference
+from analysis.inference.sample import grouping
 from analysis.read import Domain
-from analysis.sample import grouping
 from study.heads import AttentionKind, mask_key
 from study.importance import Estimator, Normalisation, importance
 from study.loss import PLAIN, Loss

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.sample import AUTO
+from analysis.inference.sample import AUTO
 from study.errors import InputError
 
 

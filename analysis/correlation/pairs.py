@@ -12,8 +12,8 @@ from jaxtyping import Bool, Float, Int
 from analysis.correlation.coefficients import CONSTANT, Heads
 from analysis.correlation.estimands import NoisyEffects
 from analysis.effects import Measure, of_measure
+from analysis.inference.sample import AUTO, Sample
 from analysis.read import Domain
-from analysis.sample import AUTO, Sample
 from study.errors import InputError
 from study.heads import Head, mask_key
 

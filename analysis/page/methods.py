@@ -8,9 +8,9 @@ import polars as pl
 
 from analysis.compute import Analysis
 from analysis.inference import Interval
-from analysis.multiplicity import Correction
+from analysis.inference.multiplicity import Correction
+from analysis.inference.significance import PairedTest
 from analysis.page.references import REFERENCES
-from analysis.significance import PairedTest
 from study.statistics import MetricName
 
 TESTS = {

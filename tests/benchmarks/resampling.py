@@ -7,8 +7,8 @@ from jaxtyping import Int
 from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.significance import _paired_bs_test
 
-from analysis.resampling import bootstrap, swapped
-from analysis.sample import Sample
+from analysis.inference.resampling import bootstrap, swapped
+from analysis.inference.sample import Sample
 from study.statistics import Bleu
 
 from .measure import Way, clocked, in_turns, repeated

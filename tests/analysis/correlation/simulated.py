@@ -12,7 +12,7 @@ import numpy as np
 from scipy import stats
 
 from analysis.correlation.estimands import NoisyEffects, measured_r, true_r
-from analysis.sample import Sample
+from analysis.inference.sample import Sample
 from study.statistics import Accuracy
 
 EASE = 1.0

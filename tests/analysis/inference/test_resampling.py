@@ -7,8 +7,8 @@ import pytest
 from made_samples import right_or_wrong, sample_of, sentences
 from scipy import stats
 
-from analysis import resampling
-from analysis import sample as sample_module
+from analysis.inference import resampling
+from analysis.inference import sample as sample_module
 from study.statistics import Bleu
 
 SOME_RIGHT = np.array([[1, 1, 1, 0, 0, 1], [0, 1, 0, 0, 1, 1], [1, 1, 1, 0, 0, 1], [0, 0, 0, 0, 0, 0]])

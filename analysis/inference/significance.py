@@ -12,10 +12,10 @@ import numpy as np
 from jaxtyping import Float
 from scipy import stats
 
-from analysis import resampling
-from analysis.flips import flips, mcnemar
+from analysis.inference import resampling
+from analysis.inference.flips import flips, mcnemar
+from analysis.inference.sample import Sample
 from analysis.read import Domain
-from analysis.sample import Sample
 from study.errors import InputError
 from study.statistics import MetricName
 

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy import stats
 
-from analysis.significance import TIE, PairedTest
+from analysis.inference.significance import TIE, PairedTest
 from study.errors import InputError
 
 

@@ -1,6 +1,7 @@
 """Simulations with known truth: how often intervals hold it, and how often tests and corrections err.
 
-`python tests/analysis/simulations.py [RUNS]` prints the figures of design/statistics.md (2,000 runs: some minutes).
+`python tests/analysis/inference/simulations.py [RUNS]` prints the figures of
+design/statistics.md (2,000 runs: some minutes).
 """
 
 import sys
@@ -9,12 +10,12 @@ from collections.abc import Iterator
 import numpy as np
 from made_samples import flipping, sample_of, sentences, true_effects
 
-from analysis import resampling
-from analysis.equivalence import detectable
-from analysis.flips import conditional_interval, flip_interval, flips, mcnemar
-from analysis.multiplicity import Correction, corrected, critical_size, holm, max_t
-from analysis.sample import Sample
-from analysis.significance import PairedTest, p_of_draws, p_of_sacrebleu, p_of_t, p_values
+from analysis.inference import resampling
+from analysis.inference.equivalence import detectable
+from analysis.inference.flips import conditional_interval, flip_interval, flips, mcnemar
+from analysis.inference.multiplicity import Correction, corrected, critical_size, holm, max_t
+from analysis.inference.sample import Sample
+from analysis.inference.significance import PairedTest, p_of_draws, p_of_sacrebleu, p_of_t, p_values
 from study.statistics import Bleu
 
 ALPHA = 0.05

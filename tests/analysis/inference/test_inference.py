@@ -7,9 +7,9 @@ from made_results import CLASSIFIER, every_mask
 
 from analysis.effects import effects
 from analysis.inference import COLUMNS, Inference, Interval
-from analysis.multiplicity import Correction
+from analysis.inference.multiplicity import Correction
+from analysis.inference.significance import PairedTest
 from analysis.read import Domain, read_domain
-from analysis.significance import PairedTest
 from study.errors import InputError
 from study.heads import AttentionKind, HeadLayout, mask_key
 from study.statistics import MetricName

@@ -3,7 +3,7 @@
 The same groups are drawn, swapped or left out for every mask, so that pairs stay pairs and masks keep what they have in
 common. Draws are reproducible from a seed (0 is one), and do not depend on how much memory there is or how many masks.
 
-Shapes: `draws` = resamples, `swaps` = of masks with the base; others as in `analysis.sample`.
+Shapes: `draws` = resamples, `swaps` = of masks with the base; others as in `analysis.inference.sample`.
 """
 
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy import special
 
-from analysis.sample import Sample
+from analysis.inference.sample import Sample
 
 BOOTSTRAP, SWAPS = 0, 1
 """Streams of random numbers that one seed gives."""

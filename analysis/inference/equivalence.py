@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy import stats
 
-from analysis.flips import Flips, flip_interval
+from analysis.inference.flips import Flips, flip_interval
 from study.statistics import MetricName
 
 MARGINS = {MetricName.ACCURACY: 0.5, MetricName.BLEU: 0.5}

@@ -4,7 +4,7 @@ import numpy as np
 from made_results import WORDS
 from scipy import stats
 
-from analysis.sample import Sample
+from analysis.inference.sample import Sample
 from study.statistics import Accuracy, Bleu
 
 

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis import sample as sample_module
 from analysis.effects import head_effects
+from analysis.inference import sample as sample_module
+from analysis.inference.sample import Sample
 from analysis.read import Domain, read_domain
-from analysis.sample import Sample
 from study.errors import InputError
 from study.statistics import Accuracy, MetricName
 

@@ -6,9 +6,9 @@ from made_samples import right_or_wrong
 from scipy import stats
 from statsmodels.stats.weightstats import ttost_paired
 
-from analysis import resampling
-from analysis.equivalence import detectable, equivalence_p, equivalence_p_of_flips
-from analysis.flips import flip_interval, flips
+from analysis.inference import resampling
+from analysis.inference.equivalence import detectable, equivalence_p, equivalence_p_of_flips
+from analysis.inference.flips import flip_interval, flips
 
 
 def test_two_one_sided_tests_are_statsmodels() -> None:

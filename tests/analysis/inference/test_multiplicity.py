@@ -6,9 +6,9 @@ from made_samples import right_or_wrong
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from analysis import resampling
-from analysis.multiplicity import Correction, check_correction, corrected, critical_size, max_t
-from analysis.significance import PairedTest, p_of_draws
+from analysis.inference import resampling
+from analysis.inference.multiplicity import Correction, check_correction, corrected, critical_size, max_t
+from analysis.inference.significance import PairedTest, p_of_draws
 from study.errors import InputError
 
 P = np.random.default_rng(0).beta(0.3, 2, 50)
