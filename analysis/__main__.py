@@ -5,9 +5,10 @@ import logging
 import math
 import sys
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from enum import StrEnum
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 from rich.console import Console
@@ -15,9 +16,8 @@ from rich.logging import RichHandler
 from rich.markup import escape
 from rich.table import Table
 
-from analysis.areas import WITHIN
 from analysis.compute import Analysis, analyse
-from analysis.correlation import CorrelationOptions
+from analysis.defaults import DEFAULTS, configured
 from analysis.effects import Measure, of_measure, strongest
 from analysis.importing import command
 from analysis.inference import Inference, Interval
@@ -56,18 +56,21 @@ def analysed(options: argparse.Namespace) -> Analysis:
     """The analysis that the options ask for."""
     selection = Selection(options.model, options.data, options.metric, options.limit)
     results = read_results(options.results, selection)
-    return analyse(results, _inference(options), within=options.within, by=options.by, splits=options.splits)
+    chosen = _chosen(options)
+    return analyse(results, Inference.of(chosen), within=chosen["within"], by=options.by, splits=chosen["splits"])
 
 
-def _inference(options: argparse.Namespace) -> Inference:
-    return Inference(**{field.name: getattr(options, field.name) for field in fields(Inference)})
+def _chosen(options: argparse.Namespace) -> dict[str, Any]:
+    """The options of `defaults.yaml`: as flags have them, else a user's file, else that one."""
+    given = {name: getattr(options, name) for name in DEFAULTS if getattr(options, name) is not None}
+    return configured(options.config) | given
 
 
 def push(options: argparse.Namespace) -> None:
     """Analyse a results folder and fill W&B with all of it."""
     from analysis.tracking.commands import push_results  # wandb takes a second to import
 
-    inference = {name: str(value) for name, value in asdict(_inference(options)).items()}
+    inference = {name: str(value) for name, value in asdict(Inference.of(_chosen(options))).items()}
     print(
         push_results(
             analysed(options), options.wandb, inference=inference, weights=options.weights, offline=options.offline
@@ -195,7 +198,10 @@ def _add_results(parser: argparse.ArgumentParser) -> None:
         "--limit", type=_positive, metavar="N", help="only the first N examples of each data set, as data.limit"
     )
     parser.add_argument(
-        "--within", type=float, default=WITHIN, metavar="LOSS", help=f"loss of score that heads may cost ({WITHIN:g})"
+        "--within",
+        type=float,
+        metavar="LOSS",
+        help=f"loss of score that heads may cost ({DEFAULTS['within']:g})",
     )
     parser.add_argument(
         "--by", metavar="COLUMN", help="compare the values of a column of the examples (genre) as domains besides"
@@ -203,35 +209,28 @@ def _add_results(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--splits",
         type=_positive,
-        default=CorrelationOptions.splits,
         metavar="N",
-        help=f"into halves, for the noise ceiling of correlations ({CorrelationOptions.splits})",
+        help=f"into halves, for the noise ceiling of correlations ({DEFAULTS['splits']})",
+    )
+    parser.add_argument(
+        "--config",
+        type=Path,
+        metavar="FILE",
+        help="YAML with other defaults for these options (analysis/defaults.yaml)",
     )
     _add_inference(parser)
 
 
 def _add_inference(parser: argparse.ArgumentParser) -> None:
-    """The options of `Inference`, under their names there."""
-    usual = Inference()
+    """The options of `Inference`, under their names there; None where `defaults.yaml` decides."""
+    usual = DEFAULTS
     group = parser.add_argument_group("how sure one can be of an effect (reasons: design/statistics.md)")
-    group.add_argument(
-        "--alpha", type=float, default=usual.alpha, help=f"level of tests; intervals hold 1 - alpha ({usual.alpha:g})"
-    )
-    group.add_argument(
-        "--resamples", type=_positive, default=usual.resamples, metavar="N", help=f"resamples ({usual.resamples:,})"
-    )
-    group.add_argument("--seed", type=int, default=usual.seed, help=f"of the resamples ({usual.seed})")
-    group.add_argument(
-        "--groups",
-        default=usual.groups,
-        help="what is resampled: auto (premise, document), example, or a column (auto)",
-    )
-    group.add_argument(
-        "--interval", type=_one_of(Interval), choices=list(Interval), default=usual.interval, help=f"({usual.interval})"
-    )
-    group.add_argument(
-        "--test", type=_one_of(PairedTest), choices=list(PairedTest), default=usual.test, help=f"({usual.test})"
-    )
+    group.add_argument("--alpha", type=float, help=f"level of tests; intervals hold 1 - alpha ({usual['alpha']:g})")
+    group.add_argument("--resamples", type=_positive, metavar="N", help=f"resamples ({usual['resamples']:,})")
+    group.add_argument("--seed", type=int, help=f"of the resamples ({usual['seed']})")
+    group.add_argument("--groups", help="what is resampled: auto (premise, document), example, or a column (auto)")
+    for name, names in (("interval", Interval), ("test", PairedTest)):
+        group.add_argument(f"--{name}", type=_one_of(names), choices=list(names), help=f"({usual[name]})")
     group.add_argument(
         "--correction", type=_one_of(Correction), choices=list(Correction), help="over the heads of a measure (max_t)"
     )

@@ -13,12 +13,10 @@ from jaxtyping import Float
 
 from analysis import paper
 from analysis.curves import CURVE, POINTS, DrawnCurves
+from analysis.defaults import DEFAULTS
 from analysis.effects import ALL_KINDS
 from study.curves import Curve
 from study.errors import InputError
-
-WITHIN = 1.0
-"""Loss of score, in its unit, that the largest share of heads that can go is given for."""
 
 SUMMARY = {name: POINTS[name] for name in CURVE} | {
     "curves": pl.Int64,
@@ -34,7 +32,7 @@ CONTRASTS = {
 }
 
 
-def curve_summary(drawn: DrawnCurves, within: float = WITHIN) -> pl.DataFrame:
+def curve_summary(drawn: DrawnCurves, within: float = DEFAULTS["within"]) -> pl.DataFrame:
     """One row for each order of a domain.
 
     Args:

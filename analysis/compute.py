@@ -6,10 +6,11 @@ from functools import cached_property
 
 import polars as pl
 
-from analysis.areas import WITHIN, contrasts, curve_summary
+from analysis.areas import contrasts, curve_summary
 from analysis.changes import changes
 from analysis.correlation import CorrelationOptions, Correlations, DomainEffects, correlate
 from analysis.curves import DrawnCurves, curve_points
+from analysis.defaults import DEFAULTS
 from analysis.dynamics import dynamics
 from analysis.effects import DEFAULT, Measure, effects
 from analysis.inference import Inference
@@ -77,9 +78,9 @@ def analyse(
     results: Results,
     inference: Inference = DEFAULT,
     *,
-    within: float = WITHIN,
+    within: float = DEFAULTS["within"],
     by: str | None = None,
-    splits: int = CorrelationOptions.splits,
+    splits: int = DEFAULTS["splits"],
 ) -> Analysis:
     """Effects, correlations, base scores and pruning curves of all domains.
 

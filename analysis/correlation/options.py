@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from analysis.inference.sample import AUTO
+from analysis.defaults import DEFAULTS
 from study.errors import InputError
 
 
@@ -23,11 +23,11 @@ class CorrelationOptions:
         leading: numbers of most important heads whose overlap is counted.
     """
 
-    level: float = 0.95
-    groups: str = AUTO
-    splits: int = 200
-    resamples: int = 10_000
-    seed: int = 0
+    level: float = 1 - DEFAULTS["alpha"]
+    groups: str = DEFAULTS["groups"]
+    splits: int = DEFAULTS["splits"]
+    resamples: int = DEFAULTS["resamples"]
+    seed: int = DEFAULTS["seed"]
     largest: int = 20
     leading: tuple[int, ...] = (5, 10, 20)
 

@@ -11,6 +11,7 @@ from rich.table import Table
 
 from analysis.correlation import CorrelationOptions, Correlations, correlate
 from analysis.correlation.rows import WITHOUT_OUTCOMES
+from analysis.defaults import DEFAULTS
 from analysis.figures import agreement_maps
 from analysis.importing.addresses import parse_kind
 from analysis.importing.forms import ImportOptions
@@ -100,7 +101,9 @@ def add_command(parser: argparse.ArgumentParser, positive: Callable[[str], int])
     )
     parser.add_argument("--first", type=int, choices=(0, 1), help="number of the first layer and head (0)")
     parser.add_argument("--shape", type=_shape, metavar="LxH", help="layers and heads of a layer that there must be")
-    parser.add_argument("--alpha", type=float, default=0.05, help="intervals hold 1 - alpha (0.05)")
+    parser.add_argument(
+        "--alpha", type=float, default=DEFAULTS["alpha"], help=f"intervals hold 1 - alpha ({DEFAULTS['alpha']})"
+    )
     parser.add_argument("--resamples", type=positive, default=CorrelationOptions.resamples, metavar="N")
     parser.add_argument("--seed", type=int, default=CorrelationOptions.seed)
     parser.add_argument("--out", type=Path, default=Path("imported"), help="where to write (imported)")

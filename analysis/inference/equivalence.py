@@ -9,14 +9,6 @@ from jaxtyping import Float
 from scipy import stats
 
 from analysis.inference.flips import Flips, flip_interval
-from study.statistics import MetricName
-
-MARGINS = {MetricName.ACCURACY: 0.5, MetricName.BLEU: 0.5}
-"""Effects within this many points do not matter, unless somebody says otherwise.
-
-Accuracy: fine-tuned with a hundred seeds, BERT was between 83.6 and 84.8 % right on MNLI (McCoy, Min and Linzen 2020):
-half a point up or down is what a model owes to chance. BLEU: likewise, what another seed or checkpoint changes.
-"""
 
 POWER = 0.8
 """Chance with which the detectable effect is found."""

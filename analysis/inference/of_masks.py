@@ -64,7 +64,7 @@ def infer(domain: Domain, families: Mapping[str, Sequence[str]], options: Infere
     keys = list(dict.fromkeys(key for family in families.values() for key in family))
     sample = Sample.of(domain, options.groups, keys)
     reason = _cannot(sample)
-    margin = options.margin or equivalence.MARGINS[domain.metric.name]
+    margin = options.margin_of(domain.metric.name)
     told = {
         "groups": sample.groups,
         "group": sample.unit,

@@ -1,12 +1,14 @@
 """The options of inference: how intervals, p values and equivalence of effects are made."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
+from typing import Any
 
 import numpy as np
 
+from analysis.defaults import DEFAULTS
 from analysis.inference.multiplicity import Correction, check_correction
-from analysis.inference.sample import AUTO
 from analysis.inference.significance import PairedTest
 from analysis.read import Domain
 from study.errors import InputError
@@ -29,7 +31,7 @@ class Interval(StrEnum):
 
 @dataclass(frozen=True, kw_only=True)
 class Inference:
-    """How sure one can be of an effect: the options. Why the defaults are what they are: design/statistics.md.
+    """How sure one can be of an effect: the options. Why the defaults are what they are: `defaults.yaml`.
 
     Attributes:
         alpha: intervals hold the truth with probability 1 - alpha; corrected p values up to alpha are significant.
@@ -40,17 +42,32 @@ class Inference:
             bootstrap's.
         test: of one mask against the base.
         correction: over the heads of one measure on one domain; None: max-T, or Holm where a test makes no joint draws.
-        margin: effects within it do not matter, in the unit of the effects; None: `MARGINS` of `equivalence`.
+        margin: effects within it do not matter, in the unit of the effects; by metric, or one for any.
     """
 
-    alpha: float = 0.05
-    resamples: int = 10_000
-    seed: int = 0
-    groups: str = AUTO
-    interval: Interval = Interval.percentile
-    test: PairedTest = PairedTest.randomisation
-    correction: Correction | None = None
-    margin: float | None = None
+    alpha: float = DEFAULTS["alpha"]
+    resamples: int = DEFAULTS["resamples"]
+    seed: int = DEFAULTS["seed"]
+    groups: str = DEFAULTS["groups"]
+    interval: Interval = Interval[DEFAULTS["interval"]]
+    test: PairedTest = PairedTest[DEFAULTS["test"]]
+    correction: Correction | None = DEFAULTS["correction"] and Correction[DEFAULTS["correction"]]
+    margin: Mapping[str, float] | float = field(default_factory=lambda: DEFAULTS["margin"])
+
+    @classmethod
+    def of(cls, options: Mapping[str, Any]) -> "Inference":
+        """From options by name, among others; those that are names may be texts.
+
+        Raises:
+            InputError: when one cannot be.
+        """
+        own = {field.name: options[field.name] for field in fields(cls)}
+        named: dict[str, type[StrEnum]] = {"interval": Interval, "test": PairedTest, "correction": Correction}
+        for name, names in named.items():
+            if own[name] is not None and own[name] not in list(names):
+                raise InputError(f"{name} '{own[name]}' is none of {', '.join(names)}")
+            own[name] = own[name] and names(own[name])
+        return cls(**own)
 
     def __post_init__(self) -> None:
         if not 0 < self.alpha <= 0.5:
@@ -62,9 +79,16 @@ class Inference:
             )
         if self.seed < 0:
             raise InputError(f"a seed is 0 or more; got {self.seed}")
-        if self.margin is not None and not 0 < self.margin < np.inf:
-            raise InputError(f"a margin is a size of effect, above 0; got {self.margin:g}")
+        for margin in self.margin.values() if isinstance(self.margin, Mapping) else [self.margin]:
+            if not 0 < margin < np.inf:
+                raise InputError(f"a margin is a size of effect, above 0; got {margin:g}")
         check_correction(self.corrects_by, self.test, 0, self.resamples, self.alpha)
+
+    def margin_of(self, metric: MetricName) -> float:
+        """The margin of effects on a metric."""
+        if isinstance(self.margin, Mapping):
+            return self.margin.get(metric, DEFAULTS["margin"][metric])
+        return self.margin
 
     @property
     def corrects_by(self) -> Correction:
