@@ -19,9 +19,9 @@ from omegaconf.errors import OmegaConfBaseException
 from study.catalogue import print_catalogue
 from study.config import CONF, register
 from study.errors import InputError, StudyError
-from study.job import StudyTask
 from study.misspelt import nearest_names
 from study.pruning.prune import PruneConfig, prune_task
+from study.task import StudyTask
 
 COMMANDS = ("list", "fetch", "prune")
 

@@ -16,9 +16,10 @@ from jobs import NUM_PAIRS, overrides
 from study.config import compose, groups, options
 from study.errors import InputError
 from study.guard import BaseScoreError
-from study.job import StudyTask, _versions
 from study.setting import SettingError
 from study.store import read_parts
+from study.task import StudyTask
+from study.versions import versions_here
 
 
 def study(place: Path, *more: str, arguments: list[str] | None = None) -> subprocess.CompletedProcess[str]:
@@ -63,7 +64,9 @@ def test_a_job_stores_every_mask_and_a_second_run_finds_all_done(place: Path) ->
 def test_a_finished_job_needs_no_model(place: Path) -> None:
     config = compose(*overrides(place, "measure=no_head"))
     assert StudyTask()(config)["computed"] == 3 * NUM_PAIRS
-    look = "import sys, study.job, study.config as c; print(study.job.StudyTask().remaining(c.compose(*sys.argv[1:])));"
+    look = (
+        "import sys, study.task, study.config as c; print(study.task.StudyTask().remaining(c.compose(*sys.argv[1:])));"
+    )
     look += "print('torch' in sys.modules)"
     command = [sys.executable, "-c", look, *overrides(place, "measure=no_head")]
     found = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -200,9 +203,9 @@ def test_a_sweep_with_one_wrong_file_computes_nothing(place: Path) -> None:
 
 def test_works_without_git(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", str(place))
-    _versions.cache_clear()
-    assert _versions()["revision"] is None
-    _versions.cache_clear()
+    versions_here.cache_clear()
+    assert versions_here()["revision"] is None
+    versions_here.cache_clear()
 
 
 def test_a_plan_says_what_there_is_to_do_and_does_nothing(place: Path) -> None:

@@ -2,7 +2,7 @@
 
 import logging
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Literal
 
 from study.errors import InputError
 from study.plan import duration
@@ -62,21 +62,12 @@ class TrainingJob:
 
     def remaining(self) -> int | None:
         """Steps left; None before the first ones are counted."""
-        if not self._lacks_downloads() and not self._lacking():
-            return 0
-        done, records = self._done(), read_history(self.model.training_folder())
-        if not done or not records[-1].step:
-            return None
-        return round((self.model.training.epochs - done) * records[-1].step / records[-1].epoch)
+        left = self._left("step")
+        return None if left is None else round(left)
 
     def estimate(self) -> float | None:
         """Seconds that the steps left will take at the rate so far; None before there is one."""
-        if self.remaining() == 0:
-            return 0.0
-        done, records = self._done(), read_history(self.model.training_folder())
-        if not done or not records[-1].seconds:
-            return None
-        return (self.model.training.epochs - done) * records[-1].seconds / records[-1].epoch
+        return self._left("seconds")
 
     def plan(self) -> dict[str, Any]:
         """What it would do; shown by the launcher's table as well."""
@@ -117,8 +108,15 @@ class TrainingJob:
         )
         return {"epochs": training.epochs, "dev": None if last is None else last.dev_score}
 
-    def _lacking(self) -> list[float]:
-        return self.model.training.lacking(self.model.training_folder())
+    def _left(self, what: Literal["step", "seconds"]) -> float | None:
+        """How many are left, at so many an epoch as until now; None before there are any."""
+        if not self._lacks_downloads() and not self.model.training.lacking(self.model.training_folder()):
+            return 0.0
+        done, records = self._done(), read_history(self.model.training_folder())
+        spent = getattr(records[-1], what) if records else 0
+        if not done or not spent:
+            return None
+        return (self.model.training.epochs - done) * spent / records[-1].epoch
 
     def _lacks_downloads(self) -> bool:
         """Whether something is to be downloaded; asked first, as the folder's name is known only once it is here."""

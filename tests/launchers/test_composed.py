@@ -11,7 +11,7 @@ from launchers.composed import compose_again, import_path, imported, types_of, v
 from launchers.errors import LauncherError
 from launchers.task import load_task, task_path
 from study.config import CONF, register, to_study
-from study.job import StudyTask
+from study.task import StudyTask
 
 JOBS = [
     ["experiment=table1", "measure.kinds=[ENCODER_SELF]"],
@@ -45,8 +45,8 @@ def test_a_config_comes_back_as_it_was(overrides: list[str]) -> None:
 
 
 def test_a_task_is_found_by_its_path() -> None:
-    assert task_path(StudyTask()) == "study.job:StudyTask"
-    assert isinstance(load_task("study.job:StudyTask"), StudyTask)
+    assert task_path(StudyTask()) == "study.task:StudyTask"
+    assert isinstance(load_task("study.task:StudyTask"), StudyTask)
     assert imported(import_path(launchers.composed.values_of)) is values_of
 
 

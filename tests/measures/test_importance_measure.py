@@ -9,10 +9,11 @@ from study.config import compose, to_study
 from study.errors import InputError
 from study.heads import mask_key
 from study.importance import Estimator, Normalisation, importance
-from study.job import StudyTask, open_evaluator
+from study.job import open_evaluator
 from study.loss import PLAIN, Loss
 from study.plan import missing_rows
 from study.store import Table
+from study.task import StudyTask
 
 
 def test_stores_gradients_once_and_says_what_is_left(place) -> None:

@@ -14,9 +14,10 @@ from study.curves import Curve, CurveError, read_curves
 from study.errors import InputError
 from study.heads import Head, mask_key, stack
 from study.importance import importance
-from study.job import StudyTask, open_evaluator
+from study.job import open_evaluator
 from study.loss import Loss
 from study.orders import least_first
+from study.task import StudyTask
 
 TASK = StudyTask()
 SMALL = 24

@@ -13,9 +13,9 @@ from analysis.tracking.artifacts import outcomes_of
 from analysis.tracking.fetch import _about, _adopt, _verify
 from analysis.tracking.place import PlaceError
 from study.config import compose
-from study.job import StudyTask
 from study.setting import SETTING_FILE
 from study.store import every_part, read_parts
+from study.task import StudyTask
 
 PLACE = "lab/heads"
 

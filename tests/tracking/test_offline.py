@@ -12,9 +12,9 @@ from wandb_file import Logged, read_run
 
 from study.config import compose
 from study.heads import HeadLayout
-from study.job import StudyTask
 from study.setting import read_setting
 from study.store import read_parts
+from study.task import StudyTask
 from study.tracking.run import Run, read_runs
 
 OFFLINE = ("tracking=wandb",)

@@ -14,8 +14,8 @@ from stand_in import KEY, StandIn
 from analysis.__main__ import main
 from study.config import compose
 from study.errors import InputError
-from study.job import StudyTask
 from study.store import read_parts
+from study.task import StudyTask
 from study.tracking.options import _refusal
 from study.tracking.wandb_run import WandbRun
 

@@ -14,8 +14,8 @@ from wandb_file import read_run
 
 from analysis.__main__ import main
 from study.config import compose
-from study.job import StudyTask
 from study.store import every_part
+from study.task import StudyTask
 from study.tracking.run import read_runs
 
 PLACE = "lab/heads"

@@ -10,7 +10,7 @@ from stand_in import StandIn
 
 from analysis.__main__ import main
 from study.config import compose
-from study.job import StudyTask
+from study.task import StudyTask
 
 PLACE = "lab/heads"
 

@@ -12,8 +12,8 @@ from analysis.inference import Inference
 from study.config import compose
 from study.errors import InputError
 from study.guard import BaseScoreError
-from study.job import StudyTask
 from study.measures.measure import Stage
+from study.task import StudyTask
 
 
 def overrides(place: Path, *more: str) -> list[str]:

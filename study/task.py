@@ -1,0 +1,209 @@
+"""The task: what Hydra runs for a job, and what a launcher may ask about it beforehand.
+
+Its methods are the task protocol: a launcher checks, prepares, skips, plans and orders jobs by them, and needs to know
+nothing of heads.
+"""
+
+import logging
+import time
+from contextlib import AbstractContextManager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from omegaconf import DictConfig
+
+from study.config import StudyConfig, to_study
+from study.errors import InputError
+from study.evaluator import Evaluator
+from study.guard import guard
+from study.job import device_of, evaluator_without_model, is_here, open_evaluator, setting_of, stored_layout
+from study.measures.measure import Stage, Wanted
+from study.plan import duration, missing_rows, outcome_keys, plan
+from study.store import Table, read_provenance
+from study.tracking.follow import Following, follow
+from study.tracking.of_job import run_of
+from study.tracking.summary import extremes
+from study.training.job import TrainingJob
+from study.values import check_values
+
+log = logging.getLogger(__name__)
+
+
+class StudyTask:
+    """What Hydra runs and launchers ask; every method takes a composed config."""
+
+    def __call__(self, config: DictConfig) -> dict[str, Any]:
+        """Do one job: base score first, then every mask of the measure that is not stored yet.
+
+        Returns:
+            What a launcher shows in its table: base score, its unit, masks, and how many outcomes were computed.
+        """
+        study, missing = to_study(config), self.missing(config)
+        if missing and not study.plan:
+            self._check(config)
+            self.prepare(config)
+        self._check(config)
+        training = _training(study)
+        if training:
+            return training.plan() if study.plan else training.run(device_of(study))
+        needs = "; ".join(missing) if study.plan and missing else study.model.needs()
+        if study.plan:
+            return {"needs": needs} if needs else _planned(study)
+        if needs:
+            raise InputError(needs)
+        started = time.monotonic()
+        evaluator = open_evaluator(study)
+        study.measure.check(evaluator.layout)
+        with _followed(study, evaluator) as following:
+            evaluator.when_stored = following.stored
+            base = _guarded_base(evaluator, study)
+            study.measure.run(evaluator)
+            wanted, computed = study.measure.wanted(evaluator), evaluator.computed
+            unit, num_masks = evaluator.metric.score_unit, len(outcome_keys(evaluator, wanted))
+            following.finish({"base": base, "unit": unit, "masks": num_masks, **_extremes(evaluator, wanted)})
+        log.info(
+            "%s of %s on %s: base score %.2f %s, %d masks stored; %s",
+            study.measure.name,
+            study.model.name,
+            study.data.name,
+            base,
+            unit,
+            num_masks,
+            f"{computed:,} rows computed in {time.monotonic() - started:.0f} s" if computed else "nothing to do",
+        )
+        return {"base": base, "unit": unit, "masks": num_masks, "computed": computed}
+
+    def check(self, config: DictConfig) -> None:
+        """Refuse a job that cannot work, before anything is computed.
+
+        Raises:
+            StudyError: in words.
+        """
+        self._check(config)
+        to_study(config).tracking.check_access()
+
+    def _check(self, config: DictConfig) -> None:
+        """As `check`, but asks no server: within a job, tracking must not cost a result."""
+        study = to_study(config)
+        check_values(study)
+        training = _training(study)
+        if training:
+            training.check()
+        elif is_here(study):
+            setting, examples = setting_of(study)
+            study.model.check_targets(examples)
+            layout = stored_layout(setting, study)
+            if layout is not None:
+                study.measure.check(layout)
+
+    def rehearse(self, config: DictConfig) -> None:
+        """Load and certify the model, read every example, and compare the base score with the expected one.
+
+        Nothing where the model is trained by a job of the sweep: it is rehearsed when it starts.
+
+        Raises:
+            StudyError: when the job would compute something else than it seems to; nothing but the base is computed.
+        """
+        study = to_study(config)
+        if study.plan or _training(study) or not is_here(study):
+            return
+        evaluator = open_evaluator(study)
+        study.measure.check(evaluator.layout)
+        _guarded_base(evaluator, study)
+
+    def missing(self, config: DictConfig) -> list[str]:
+        """What the job needs that must be downloaded or made first, in words."""
+        study = to_study(config)
+        training = _training(study)
+        return training.missing() if training else [*study.model.missing(), *study.data.missing()]
+
+    def prepare(self, config: DictConfig) -> None:
+        """Download or make what is `missing`; nothing for a plan."""
+        study = to_study(config)
+        training = _training(study)
+        for source in () if study.plan else (training,) if training else (study.model, study.data):
+            needed = source.missing()
+            if needed:
+                log.info("getting %s", "; ".join(needed))
+                source.fetch()
+
+    def remaining(self, config: DictConfig) -> int | None:
+        """At most how many rows, and curves of rows, are not stored yet; None while the model's heads are not known.
+
+        Of a training, how many steps are left; None before the first ones are counted.
+        """
+        study = to_study(config)
+        training = _training(study)
+        if training:
+            return training.remaining()
+        evaluator = evaluator_without_model(study) if is_here(study) else None
+        if evaluator is None:
+            return None
+        wanted = study.measure.wanted(evaluator)
+        unwritten = sum(not evaluator.keeps(curve) for curve in wanted.curves)
+        return sum(missing_rows(evaluator, wanted).values()) + unwritten
+
+    def estimate(self, config: DictConfig) -> float | None:
+        """Seconds that the remaining rows (or steps) will take at the rate of those stored; None where none is."""
+        study = to_study(config)
+        training = _training(study)
+        if training:
+            return training.estimate()
+        evaluator = evaluator_without_model(study) if is_here(study) else None
+        if evaluator is None:
+            return None
+        missing = missing_rows(evaluator, study.measure.wanted(evaluator))
+        rates = {table: _seconds_a_row(evaluator.setting.folder(Path(study.results)), table) for table in missing}
+        known = [count * rate for table, count in missing.items() if count and (rate := rates[table]) is not None]
+        return float(sum(known)) if len(known) == sum(map(bool, missing.values())) else None
+
+    def stage(self, config: DictConfig) -> int:
+        """Jobs of a lower stage must be complete before this one starts."""
+        return int(to_study(config).measure.stage)
+
+    def work(self, config: DictConfig) -> str | None:
+        """What a training does, as a text: it is of no data set and no epoch, so jobs of one text are one."""
+        training = _training(to_study(config))
+        return None if training is None or training.missing() else training.work
+
+
+def _training(study: StudyConfig) -> TrainingJob | None:
+    """The training that a job is; None where it measures."""
+    return TrainingJob.of(study.model, study.threads) if study.measure.stage is Stage.TRAIN else None
+
+
+def _guarded_base(evaluator: Evaluator, study: StudyConfig) -> float:
+    """The base score, once it is seen to be what it should."""
+    base = evaluator.base_score()
+    guard(evaluator, base, study.model.expected.get(study.data.name), check_labels=study.model.check_labels)
+    return base
+
+
+def _planned(study: StudyConfig) -> dict[str, Any]:
+    """What the job would do; shown by the launcher's table as well."""
+    evaluator = open_evaluator(study)
+    wanted = study.measure.wanted(evaluator)
+    if wanted.needs:
+        log.warning("%s", wanted.needs)
+    planned = plan(evaluator, wanted)
+    log.info("%s of %s on %s: %s", study.measure.name, study.model.name, study.data.name, planned)
+    return {"masks": planned.masks, "missing": planned.missing, "expected": duration(planned.seconds)}
+
+
+def _followed(study: StudyConfig, evaluator: Evaluator) -> AbstractContextManager[Following]:
+    run = run_of(study, evaluator.setting, len(evaluator.examples))
+    return follow(run, evaluator.folder, study.tracking.tracker(Path(study.results)))
+
+
+def _extremes(evaluator: Evaluator, wanted: Wanted) -> dict[str, Any]:
+    """What a measure's masks cost at least and at most, for the summary of its run."""
+    masks = np.concatenate([evaluator.layout.full()[None], wanted.outcomes])
+    return extremes(evaluator.outcomes(masks), masks, evaluator.layout, evaluator.metric)
+
+
+def _seconds_a_row(folder: Path, table: Table) -> float | None:
+    """What the stored rows of a table took, each; None where there are none."""
+    parts = [read_provenance(part) for part in table.parts(folder)]
+    rows = sum(part["rows"] for part in parts)
+    return sum(part["seconds"] for part in parts) / rows if rows else None
