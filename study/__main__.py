@@ -55,6 +55,7 @@ def _run() -> None:
         return
     if command == "fetch":
         sys.argv[1:] = [*sys.argv[2:], "hydra/launcher=fetch"]
+    sys.argv[1:] = overrides_last(sys.argv[1:])
     for place, argument in enumerate(sys.argv):
         if argument.startswith("hydra/launcher="):  # Hydra would run a single job here, whatever the launcher
             sys.argv.insert(place, "hydra.mode=MULTIRUN")
@@ -64,6 +65,11 @@ def _run() -> None:
         name, task = "prune", prune_task
         del sys.argv[1]
     hydra.main(config_path=str(CONF), config_name=name, version_base="1.3")(task)()
+
+
+def overrides_last(arguments: list[str]) -> list[str]:
+    """The same, each group in its order: Hydra refuses overrides on both sides of a flag, as in `a=1 --multirun b=2`."""
+    return sorted(arguments, key=lambda word: not word.startswith("-") and ("=" in word or word.startswith("~")))
 
 
 def _stop(message: str, status: int) -> None:
