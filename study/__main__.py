@@ -68,7 +68,7 @@ def _run() -> None:
 
 
 def overrides_last(arguments: list[str]) -> list[str]:
-    """The same, each group in its order: Hydra refuses overrides on both sides of a flag, as in `a=1 --multirun b=2`."""
+    """The same, each group in its order: Hydra refuses them on both sides of a flag, as in `a=1 --multirun b=2`."""
     return sorted(arguments, key=lambda word: not word.startswith("-") and ("=" in word or word.startswith("~")))
 
 
