@@ -85,3 +85,30 @@ def test_heads_of_little_importance_elsewhere_can_go_and_those_of_much_cannot(re
     assert row["low"] > 0, "the mean score along the curve is higher, beyond the noise of 100 examples"
     shares = dict(curve_summary(drawn, within=5.0).select("curve", "share").iter_rows())
     assert shares["importance (from train_sample)"] > shares["importance, reversed (from train_sample)"]
+
+
+def test_a_new_output_layer_learns_the_task_in_thirty_steps(real: Path, tmp_path: Path) -> None:
+    """From chance to well above it; what the training says of its dev data is what the engine finds there."""
+    folder = real / "data" / "mnli"
+    values = [
+        "model=hf_finetuned",
+        "model.name=mine",
+        f"model.training.start={real / 'models' / 'minilm-mnli'}",
+        f"model.training.train.path={folder / 'train_sample.tsv'}",
+        "model.training.train.limit=960",
+        f"model.training.dev.path={folder / 'dev_matched.tsv'}",
+        "model.training.dev.limit=200",
+        "model.training.epochs=1",
+        "model.training.keep=[0]",
+        "model.check_labels=false",
+        "data=nli_file",
+        f"data.path={folder / 'dev_matched.tsv'}",
+        "data.limit=200",
+        f"results={tmp_path}",
+    ]
+    trained = StudyTask()(compose(*values, "measure=train"))
+    at_chance, learnt = (
+        StudyTask()(compose(*values, "measure=base", f"model.epoch={epoch}"))["base"] for epoch in (0, 1)
+    )
+    assert at_chance < 50 < 60 < learnt
+    assert learnt == pytest.approx(trained["dev"])
