@@ -23,13 +23,12 @@ def run(sweep: Sweep, settings: SlurmConfig) -> list[JobReturn]:
         SweepError: before anything is sent, with the faults of every job.
         LauncherError: when SLURM does not take them.
     """
-    sweep.check()
     folder = SweepsFolder(settings.path())
     if settings.plan:
+        sweep.check()
         show_plan(folder, sweep_record(know(sweep), "slurm", settings), settings)
         return []
     sweep.prepare()
-    sweep.check()
     known = know(sweep)
     record = sweep_record(known, "slurm", settings)
     with folder.locked():

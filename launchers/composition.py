@@ -4,8 +4,10 @@ Hydra takes some 50 ms to compose a job. Most jobs of a sweep differ from each o
 these are set on a copy of what Hydra made, by Hydra's own function.
 """
 
+import pickle
+import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -17,14 +19,23 @@ from omegaconf import DictConfig, OmegaConf, open_dict
 
 from launchers.composed import types_of, values_of
 
+WHOLE_NUMBER = re.compile(r"([\w./]+=)(0|-?[1-9][0-9]{0,99})")
+"""An override that sets one."""
+
 
 class Template:
     """A config as Hydra composed it, shared by jobs that set values on copies of it."""
 
     def __init__(self, whole: DictConfig) -> None:
-        self.whole, self.task = whole, whole.copy()
-        with open_dict(self.task):
-            self.task.pop("hydra")
+        self.whole = whole
+        task = whole.copy()
+        with open_dict(task):
+            task.pop("hydra")
+        self._task = pickle.dumps(task)
+
+    def task(self) -> DictConfig:
+        """A copy of what the task sees, without Hydra's own node; reading it takes a fifth of the time of `copy`."""
+        return pickle.loads(self._task)  # noqa: S301 bytes of this very object
 
     @cached_property
     def hydra(self) -> dict[str, Any]:
@@ -55,11 +66,11 @@ class Composition:
 
     def task_config(self) -> DictConfig:
         """What the task function sees: the config without Hydra's own node."""
-        return self._filled(self.template.task)
+        return self._filled(self.template.task())
 
     def config(self) -> DictConfig:
         """The whole, as Hydra itself would compose it."""
-        config = self._filled(self.template.whole)
+        config = self._filled(self.template.whole.copy())
         with open_dict(config):
             for where, value in self._own_words():
                 OmegaConf.update(config, f"hydra.{where}", value, merge=False)
@@ -73,8 +84,7 @@ class Composition:
             hydra[node] = {**hydra[node], key: value}
         return {**values_of(self.task_config()), "hydra": hydra}
 
-    def _filled(self, template: DictConfig) -> DictConfig:
-        config = template.copy()
+    def _filled(self, config: DictConfig) -> DictConfig:
         ConfigLoaderImpl._apply_overrides_to_config(list(self.values), config)
         return config
 
@@ -104,6 +114,7 @@ class Composer:
         self._parser = OverridesParser.create(config_loader=loader)
         self._templates: dict[tuple[str, ...], Template] = {}
         self._groups: dict[str, bool] = {}
+        self._parsed: dict[str, Override] = {}
 
     def compose(self, overrides: Sequence[str], number: int) -> Composition:
         """Compose a job.
@@ -115,13 +126,22 @@ class Composer:
         Raises:
             HydraException: when its groups cannot be composed; values are looked at when the config is made.
         """
-        parsed = self._parser.parse_overrides(list(overrides))
+        parsed = [self._parse(override) for override in overrides]
         values = [each for place, each in enumerate(parsed) if self._is_set_later(each, parsed[place + 1 :])]
         first = tuple(str(override.input_line) for override in parsed if override not in values)
         if first not in self._templates:
             self._templates[first] = Template(self._loader.load_sweep_config(self._sweep, list(first)))
         own = [override for override in parsed if not override.is_hydra_override()]
         return Composition(self._templates[first], values, own, number)
+
+    def _parse(self, override: str) -> Override:
+        """As Hydra parses it, each text once: it takes a millisecond. One that only has another number is a copy."""
+        number = WHOLE_NUMBER.fullmatch(override)
+        text = f"{number[1]}0" if number else override
+        if text not in self._parsed:
+            (self._parsed[text],) = self._parser.parse_overrides([override])
+        parsed = self._parsed[text]
+        return replace(parsed, _value=int(number[2]), input_line=override) if number else parsed
 
     def _is_set_later(self, override: Override, following: Sequence[Override]) -> bool:
         """Whether an override can be set after all those that follow it: it is plain and touches none of them."""

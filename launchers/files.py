@@ -20,8 +20,7 @@ def write_json(path: Path, content: Any, *, sync: bool = False) -> None:
     draft = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
     try:
         with draft.open("w", encoding="utf-8") as file:
-            json.dump(content, file, default=str, ensure_ascii=False)
-            file.write("\n")
+            file.write(json.dumps(content, default=str, ensure_ascii=False) + "\n")
             if sync:
                 file.flush()
                 os.fsync(file.fileno())

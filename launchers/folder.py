@@ -70,11 +70,31 @@ class JobFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path
-        self.id = path.name
-        self.record = path / "job.json"
-        self.attempts = path / "attempts"
-        self.log = path / "log.txt"
-        self.cancelled = path / "cancelled"
+
+    @property
+    def id(self) -> str:
+        """Of the job."""
+        return self.path.name
+
+    @property
+    def record(self) -> Path:
+        """What the job is."""
+        return self.path / "job.json"
+
+    @property
+    def attempts(self) -> Path:
+        """The folder of its attempts."""
+        return self.path / "attempts"
+
+    @property
+    def log(self) -> Path:
+        """What it printed."""
+        return self.path / "log.txt"
+
+    @property
+    def cancelled(self) -> Path:
+        """There when the user took it back."""
+        return self.path / "cancelled"
 
     def new_attempt(self) -> Path:
         """The file of an attempt that begins now; the names are in the order of time."""
@@ -95,10 +115,11 @@ class SweepsFolder:
 
     def __init__(self, path: Path) -> None:
         self.path = path.absolute()
+        self._jobs = self.path / "jobs"
 
     def job(self, id: str) -> JobFolder:
         """The folder of a job."""
-        return JobFolder(self.path / "jobs" / id)
+        return JobFolder(self._jobs / id)
 
     def submission(self, name: str) -> SubmissionFolder:
         """The folder of a submission."""
@@ -113,7 +134,6 @@ class SweepsFolder:
         """Keep what a job is, once: by its id it can only be the same."""
         folder = self.job(id)
         if not folder.record.exists():
-            folder.attempts.mkdir(parents=True, exist_ok=True)
             write_json(folder.record, record)
 
     def write_sweep(self, sweep: SweepRecord) -> None:

@@ -38,11 +38,11 @@ def run(sweep: Sweep, settings: LocalPoolConfig) -> list[JobReturn]:
         LauncherError: at the end, when jobs are not done.
         KeyboardInterrupt: on Ctrl-C or SIGTERM, once all jobs have stored what they had.
     """
-    sweep.check()
     folder = SweepsFolder(settings.path())
-    if not settings.plan:
-        sweep.prepare()
+    if settings.plan:
         sweep.check()
+    else:
+        sweep.prepare()
     known = know(sweep)
     record = sweep_record(known, "local_pool", settings)
     if settings.plan:

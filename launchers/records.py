@@ -46,8 +46,9 @@ def know(sweep: Sweep) -> list[Known]:
     for job in sweep.jobs:
         remaining = seconds = None
         if isinstance(sweep.task, Task):
-            remaining = sweep.task.remaining(job.task_config)
-            seconds = sweep.task.estimate(job.task_config) if remaining != 0 else None
+            config = job.task_config
+            remaining = sweep.task.remaining(config)
+            seconds = sweep.task.estimate(config) if remaining != 0 else None
         id = sha256(f"{path}\n{job.identity}".encode()).hexdigest()[:12]
         known.append(Known(JobEntry(id, job.name, job.stage, seconds), job, remaining))
     return known

@@ -7,8 +7,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from submitit.slurm.slurm import _make_sbatch_string
-
 from launchers.config import SlurmConfig
 from launchers.submission import AFTER, Array, SubmissionFolder
 
@@ -60,6 +58,8 @@ class Scripts:
         return self._text(AFTER, {**self.settings.after_resources(), **output}, [command])
 
     def _text(self, array: int | str, parameters: Mapping[str, Any], command: Sequence[str]) -> str:
+        from submitit.slurm.slurm import _make_sbatch_string  # takes as long to import as `status` takes without it
+
         given = {name.replace("_", "-"): value for name, value in parameters.items() if value not in (None, "", False)}
         return _make_sbatch_string(
             command="\n".join(command),

@@ -20,9 +20,7 @@ def run(sweep: Sweep) -> list[JobReturn]:
     Raises:
         SweepError: before anything runs, with the faults of every job; or at the end, with every job that is not done.
     """
-    sweep.check()
     sweep.prepare()
-    sweep.check()
     sweep.rehearse()
     log.info("jobs: %d, one after the other", len(sweep.jobs))
     results: list[JobReturn] = []
@@ -53,9 +51,7 @@ def fetch(sweep: Sweep) -> list[JobReturn]:
     Raises:
         SweepError: with the faults of every job.
     """
-    sweep.check()
     needed = sweep.prepare()
-    sweep.check()
     got = "; ".join(needed) if needed else "nothing was missing"
     log.info("jobs: %d; all that they need is on this machine (%s)", len(sweep.jobs), got)
     return []

@@ -97,7 +97,8 @@ def look(folder: SweepsFolder, ids: Iterable[str], *, patient: bool = True) -> d
 
 
 def _look_once(folder: SweepsFolder, ids: Iterable[str], holders: Mapping[str, Holder]) -> dict[str, JobState]:
-    attempts = {id: folder.job(id).read_attempts() for id in ids}
+    jobs = {id: folder.job(id) for id in ids}
+    attempts = {id: job.read_attempts() for id, job in jobs.items()}
     undone = [id for id in attempts if not _is_done(attempts[id])]
     asked = any(_in_slurm(holders.get(id)) for id in undone)
     queue = slurm.queue() if asked else Queue({}, {})
@@ -112,12 +113,11 @@ def _look_once(folder: SweepsFolder, ids: Iterable[str], holders: Mapping[str, H
         return queue.elements.get(f"{_number(holder, queue)}_{holder.element}")
 
     found = {}
-    for id in attempts:
+    for id, job in jobs.items():
         holder = holders.get(id)
-        if holder is not None and _in_slurm(holder):
+        if holder is not None and _in_slurm(holder) and not holder.number:
             holder = replace(holder, number=_number(holder, queue))
-        state = _state(attempts[id], holder, element_of, cancelled=lambda id=id: folder.job(id).cancelled.exists())
-        found[id] = state
+        found[id] = _state(attempts[id], holder, element_of, cancelled=job.cancelled.exists)
     return found
 
 

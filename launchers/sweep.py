@@ -13,6 +13,8 @@ from omegaconf.errors import OmegaConfBaseException
 from launchers.composition import Composer, Composition
 from launchers.protocol import KnowsDoubles, Task
 
+CANNOT_WORK = "cannot work; nothing was started"
+
 
 class SweepError(HydraException):
     """Jobs of a sweep that cannot work or have failed; one line for each."""
@@ -98,33 +100,41 @@ class Sweep:
             )
         return cls(context, task, config, tuple(sorted(jobs.values(), key=lambda job: job.stage)))
 
+    def check(self) -> dict[tuple[str, ...], list[Job]]:
+        """Check every job.
+
+        Returns:
+            Those that lack something, by what that is in words.
+
+        Raises:
+            SweepError: with the faults of all of them.
+        """
+        lacking: dict[tuple[str, ...], list[Job]] = {}
+
+        def check(task: Task, job: Job) -> None:
+            config = job.task_config
+            task.check(config)
+            if needed := tuple(task.missing(config)):
+                lacking.setdefault(needed, []).append(job)
+
+        self._for_each(self.jobs, check, CANNOT_WORK)
+        return lacking
+
     def prepare(self) -> list[str]:
-        """Download or make what the jobs need, each need once.
+        """Check every job, download or make what some lack, each need once, and check these again.
 
         Returns:
             What was missing, in words.
 
         Raises:
-            SweepError: with every job whose needs could not be met.
+            SweepError: with every job that cannot work, or whose needs could not be met.
         """
-        tried: dict[tuple[str, ...], None] = {}
-
-        def prepare(task: Task, config: DictConfig) -> None:
-            needed = tuple(task.missing(config))
-            if needed and needed not in tried:
-                tried[needed] = None
-                task.prepare(config)
-
-        self._for_each(prepare, "could not get what they need")
-        return list(dict.fromkeys(need for needed in tried for need in needed))
-
-    def check(self) -> None:
-        """Check every job.
-
-        Raises:
-            SweepError: with the faults of all of them.
-        """
-        self._for_each(lambda task, config: task.check(config), "cannot work; nothing was started")
+        lacking = self.check()
+        first = [jobs[0] for jobs in lacking.values()]
+        self._for_each(first, lambda task, job: task.prepare(job.task_config), "could not get what they need")
+        again = [job for jobs in lacking.values() for job in jobs]
+        self._for_each(again, lambda task, job: task.check(job.task_config), CANNOT_WORK)
+        return list(dict.fromkeys(need for needed in lacking for need in needed))
 
     def rehearse(self) -> None:
         """Do the first part of every job, the one that shows whether the whole makes sense.
@@ -132,15 +142,16 @@ class Sweep:
         Raises:
             SweepError: with every job that does not.
         """
-        self._for_each(lambda task, config: task.rehearse(config), "do not make sense; none was started")
+        verdict = "do not make sense; none was started"
+        self._for_each(self.jobs, lambda task, job: task.rehearse(job.task_config), verdict)
 
-    def _for_each(self, action: Callable[[Task, DictConfig], None], verdict: str) -> None:
+    def _for_each(self, jobs: Sequence[Job], action: Callable[[Task, Job], None], verdict: str) -> None:
         if not isinstance(self.task, Task):
             return
         faults = []
-        for job in self.jobs:
+        for job in jobs:
             try:
-                action(self.task, job.task_config)
+                action(self.task, job)
             except Exception as error:  # noqa: BLE001 each task raises errors of its own kind
                 faults.append(f"{job.name}: {in_words(error)}")
         if faults:

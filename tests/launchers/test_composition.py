@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 from hydra import initialize_config_dir
 from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, open_dict
@@ -67,6 +68,15 @@ def test_one_template_for_jobs_that_differ_in_values(sweep: DictConfig) -> None:
     assert jobs[0].template is jobs[1].template
     assert [job.task_config().data.limit for job in jobs] == [3, 4]
     assert composer.compose(["model=hf_classifier", "data.limit=3"], 2).template is not jobs[0].template
+
+
+def test_overrides_are_parsed_as_hydra_parses_them(sweep: DictConfig) -> None:
+    loader = GlobalHydra.instance().config_loader()
+    composer, parser = Composer(loader, sweep), OverridesParser.create(loader)
+    values = ["5", "", "0", "-1", "12", "90071992547409931", "007", "1_0", "+1", "-0", "1.0", "1e3", "3a", "5,6"]
+    for key in ("threads", "data.limit", "hydra.job.num", "model/data", "+a_b.c1", "~threads"):
+        for override in (f"{key}={value}" for value in values):
+            assert composer._parse(override) == parser.parse_overrides([override])[0], override
 
 
 @pytest.mark.parametrize("wrong", [["model=nothing"], ["threads=many"], ["nothing=1"], ["data.limit=x"]])
