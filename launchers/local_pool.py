@@ -17,12 +17,14 @@ from launchers.errors import LauncherError
 from launchers.files import stamp
 from launchers.folder import JobFolder, SweepRecord, SweepsFolder
 from launchers.packing import arrays_of
+from launchers.protocol import Task
 from launchers.records import know, sweep_record, write_records
+from launchers.rehearsal import rehearse
 from launchers.slots import slots, usable_cores, usual_processes, visible_gpus
 from launchers.states import OPEN, JobState, State, look
 from launchers.status import counts, last_words, status_table
 from launchers.submission import Submission, SubmissionFolder
-from launchers.sweep import Sweep
+from launchers.sweep import NO_SENSE, Sweep, faulty
 from launchers.worker import Signals, Where, Worker
 
 log = logging.getLogger(__name__)
@@ -31,7 +33,7 @@ EVERY_JOB = sys.maxsize
 
 
 def run(sweep: Sweep, settings: LocalPoolConfig) -> list[JobReturn]:
-    """Run the jobs of a sweep that are not done, several at a time.
+    """Check and rehearse all jobs of a sweep, and run those that are not done, several at a time.
 
     Raises:
         SweepError: before anything runs, with the faults of every job.
@@ -51,9 +53,22 @@ def run(sweep: Sweep, settings: LocalPoolConfig) -> list[JobReturn]:
     with folder.locked():
         write_records(folder, sweep, known)
         folder.write_sweep(record)
+    if isinstance(sweep.task, Task):
+        _rehearse(folder, record, settings)
     states = run_record(folder, record, settings)
     attempts = (states[job.id].attempt for job in record.jobs)
     return [JobReturn(status=JobStatus.COMPLETED, _return_value=attempt and attempt.value) for attempt in attempts]
+
+
+def _rehearse(folder: SweepsFolder, sweep: SweepRecord, settings: LocalPoolConfig) -> None:
+    """Rehearse the jobs that are neither done nor under way elsewhere."""
+    states = look(folder, [job.id for job in sweep.jobs], patient=False)
+    names = {job.id: job.name for job in sweep.jobs if states[job.id].state not in {*OPEN, State.done}}
+    if names:
+        log.info("%s: rehearsing %d jobs", sweep.name, len(names))
+        found = rehearse([folder.job(id) for id in names], _shares(sweep, settings, len(names)))
+        if found:
+            raise faulty([f"{names[id]}: {words}" for id, words in found.items()], NO_SENSE)
 
 
 def run_record(folder: SweepsFolder, sweep: SweepRecord, settings: LocalPoolConfig) -> dict[str, JobState]:
@@ -84,10 +99,7 @@ def _run_arrays(
     place: SubmissionFolder,
     submission: Submission,
 ) -> None:
-    """Run one array after the other, each with its share of the machine."""
-    gpus, cores = visible_gpus(), usable_cores()
-    paths = [*sweep.paths, *filter(None, [os.environ.get("PYTHONPATH")])]
-    variables = {"PYTHONPATH": os.pathsep.join(paths), **settings.environment}
+    """Run one stage after the other, until one is not complete: what comes later would lack its input."""
     names = {job.id: job.name for job in sweep.jobs}
     console = Console(stderr=True)
 
@@ -95,10 +107,14 @@ def _run_arrays(
         log.log(logging.DEBUG if console.is_terminal else logging.INFO, "%s %s", names[job.id], words)
 
     for number, array in enumerate(submission.arrays):
+        before = [job.id for job in sweep.jobs if job.stage < array.stage]
+        undone = len(before) - counts(look(folder, before, patient=False))[State.done]
+        if undone:
+            log.error("stage %d is not started: %d jobs of earlier stages are not done", array.stage, undone)
+            return
         pack = [folder.job(id) for id in array.packs[0]]
-        count = min(settings.processes or usual_processes(gpus, cores), len(pack))
-        log.info("%s: %d jobs, %d at a time; %d cores, %d GPUs", sweep.name, len(pack), count, cores, len(gpus))
-        shares = [{**variables, **slot} for slot in slots(count, gpus, cores)]
+        shares = _shares(sweep, settings, len(pack))
+        log.info("%s: %d jobs, %d at a time", sweep.name, len(pack), len(shares))
         worker = Worker(pack, shares, Where(place.name, f"{number}_0"), retries=settings.retries, say=say)
         with Live(console=console, transient=True, auto_refresh=False) as live:
 
@@ -108,6 +124,15 @@ def _run_arrays(
                     live.update(status_table(sweep, states), refresh=True)
 
             _work(worker, show)
+
+
+def _shares(sweep: SweepRecord, settings: LocalPoolConfig, jobs: int) -> list[dict[str, str]]:
+    """The environment of each of the processes that run so many jobs: its share of the machine."""
+    gpus, cores = visible_gpus(), usable_cores()
+    paths = [*sweep.paths, *filter(None, [os.environ.get("PYTHONPATH")])]
+    variables = {"PYTHONPATH": os.pathsep.join(paths), **settings.environment}
+    count = min(settings.processes or usual_processes(gpus, cores), jobs)
+    return [{**variables, **slot} for slot in slots(count, gpus, cores)]
 
 
 def _work(worker: Worker, show: Callable[[], None]) -> None:

@@ -11,14 +11,18 @@ import signal
 import sys
 import time
 import traceback
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from types import FrameType
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from launchers.attempt import Outcome, read_attempt
 from launchers.files import read_json
 from launchers.folder import JobFolder
+
+if TYPE_CHECKING:
+    from omegaconf import DictConfig
 
 STOPPED = 128 + signal.SIGTERM
 PR_SET_PDEATHSIG = 1
@@ -31,7 +35,7 @@ class Stopped(KeyboardInterrupt):
 def main(job: Path, file: Path) -> int:
     """Run a job."""
     faulthandler.enable()  # a crash leaves a traceback in the log
-    _end_with_worker(int(os.environ.get("LAUNCHERS_WORKER", "0")))
+    end_with_worker()
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C is the worker's, which sends SIGTERM
     signal.signal(signal.SIGTERM, _stop)
     attempt = replace(read_attempt(file), pid=os.getpid())
@@ -62,13 +66,25 @@ def run(record: dict[str, Any]) -> tuple[Any, Exception | None]:
     Returns:
         What the task returned, and what it raised.
     """
-    from hydra import version
     from hydra._internal.callbacks import Callbacks
     from hydra._internal.config_loader_impl import ConfigLoaderImpl
     from hydra._internal.config_search_path_impl import ConfigSearchPathImpl
-    from hydra.core.hydra_config import HydraConfig
-    from hydra.core.utils import JobRuntime, JobStatus, run_job, setup_globals
+    from hydra.core.utils import JobStatus, run_job
     from hydra.types import HydraContext
+
+    task, config = opened(record)
+    context = HydraContext(config_loader=ConfigLoaderImpl(ConfigSearchPathImpl()), callbacks=Callbacks(config))
+    done = run_job(task, config, "hydra.sweep.dir", "hydra.sweep.subdir", context)
+    if done.status is JobStatus.FAILED:
+        return None, done._return_value
+    return done.return_value, None
+
+
+def opened(record: dict[str, Any]) -> tuple[Callable[..., Any], "DictConfig"]:
+    """The task of a record and its config, Hydra's own node included; Hydra is set up as within `hydra.main`."""
+    from hydra import version
+    from hydra.core.hydra_config import HydraConfig
+    from hydra.core.utils import JobRuntime, setup_globals
 
     from launchers.composed import compose_again
     from launchers.task import load_task
@@ -79,11 +95,7 @@ def run(record: dict[str, Any]) -> tuple[Any, Exception | None]:
     config = compose_again(record["config"], record["types"])
     JobRuntime.instance().set("name", config.hydra.job.name)
     HydraConfig.instance().set_config(config)
-    context = HydraContext(config_loader=ConfigLoaderImpl(ConfigSearchPathImpl()), callbacks=Callbacks(config))
-    done = run_job(task, config, "hydra.sweep.dir", "hydra.sweep.subdir", context)
-    if done.status is JobStatus.FAILED:
-        return None, done._return_value
-    return done.return_value, None
+    return task, config
 
 
 def _stop(_number: int, _frame: FrameType | None) -> None:
@@ -91,8 +103,9 @@ def _stop(_number: int, _frame: FrameType | None) -> None:
     raise Stopped
 
 
-def _end_with_worker(worker: int) -> None:
+def end_with_worker() -> None:
     """A job whose worker dies is killed by the kernel, so that no orphan computes what is tried again elsewhere."""
+    worker = int(os.environ.get("LAUNCHERS_WORKER", "0"))
     if worker and sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
         if os.getppid() != worker:  # it died in the meantime

@@ -142,16 +142,16 @@ def _state(
     if last is not None and last.state in {Outcome.FAILED, Outcome.CRASHED, Outcome.KILLED}:
         return replace(known, state=State.failed, error=last.error or "")
     if last is not None or (holder is not None and (holder.number or not _in_slurm(holder))):
-        return replace(known, state=State.lost, error=_why_lost(last, element))
+        return replace(known, state=State.lost, error=_why_lost(last, element, holder))
     return known
 
 
-def _why_lost(last: Attempt | None, element: Element | None) -> str:
+def _why_lost(last: Attempt | None, element: Element | None, holder: Holder | None) -> str:
     if element is not None:
         return element.state
     if last is not None and last.state is Outcome.STOPPED:
         return last.error or "stopped; what it had computed is stored"
-    return ""
+    return "" if last is not None or _in_slurm(holder) else "its turn had not come"
 
 
 def _held(

@@ -14,6 +14,7 @@ from launchers.composition import Composer, Composition
 from launchers.protocol import KnowsDoubles, Task
 
 CANNOT_WORK = "cannot work; nothing was started"
+NO_SENSE = "do not make sense; none was started"
 
 
 class SweepError(HydraException):
@@ -142,8 +143,7 @@ class Sweep:
         Raises:
             SweepError: with every job that does not.
         """
-        verdict = "do not make sense; none was started"
-        self._for_each(self.jobs, lambda task, job: task.rehearse(job.task_config), verdict)
+        self._for_each(self.jobs, lambda task, job: task.rehearse(job.task_config), NO_SENSE)
 
     def _for_each(self, jobs: Sequence[Job], action: Callable[[Task, Job], None], verdict: str) -> None:
         if not isinstance(self.task, Task):
@@ -155,7 +155,12 @@ class Sweep:
             except Exception as error:  # noqa: BLE001 each task raises errors of its own kind
                 faults.append(f"{job.name}: {in_words(error)}")
         if faults:
-            raise SweepError("\n  ".join([f"{len(faults)} jobs {verdict}:", *faults]))
+            raise faulty(faults, verdict)
+
+
+def faulty(faults: Sequence[str], verdict: str) -> SweepError:
+    """The error that names every job with a fault."""
+    return SweepError("\n  ".join([f"{len(faults)} jobs {verdict}:", *faults]))
 
 
 def _work(task: object, config: DictConfig) -> str | None:

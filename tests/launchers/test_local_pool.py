@@ -18,19 +18,44 @@ class Work:
         open(f"begun-{config.name}", "a").write("x")
         if config.name in config.broken:
             raise RuntimeError("broke on the way")
+        until = time.monotonic() + config.seconds
         try:
-            time.sleep(config.seconds)
+            while time.monotonic() < until and not os.path.exists("enough"):
+                time.sleep(0.05)
         finally:
             open(f"stored-{config.name}", "a").write("x")
         return {"threads": os.environ["OMP_NUM_THREADS"]}
+
+class Protocol(Work):
+    def check(self, config): pass
+    def missing(self, config): return []
+    def prepare(self, config): pass
+    def remaining(self, config): return None
+    def estimate(self, config): return None
+    def stage(self, config): return config.stage
+    def rehearse(self, config):
+        open("rehearsed", "a").write(f"{config.name} {os.getpid()} {os.environ['OMP_NUM_THREADS']}\\n")
+        if config.name in config.senseless:
+            raise ValueError("thirteen brings bad luck")
+        if config.name in config.deadly:
+            os.kill(os.getpid(), 9)
 
 def plain(config):
     return Work()(config)
 
 if __name__ == "__main__":
-    hydra.main(config_path=".", config_name="config", version_base="1.3")(plain)()
+    task = Protocol() if os.environ.get("PROTOCOL") else plain
+    hydra.main(config_path=".", config_name="config", version_base="1.3")(task)()
 """
-CONFIG = "name: a\nseconds: 0.0\nbroken: []\nhydra: {mode: MULTIRUN}\n"
+CONFIG = """
+name: a
+seconds: 0.0
+stage: 0
+broken: []
+senseless: []
+deadly: []
+hydra: {mode: MULTIRUN}
+"""
 
 
 @pytest.fixture
@@ -50,7 +75,7 @@ def command(app: Path, *overrides: str) -> subprocess.Popen[str]:
 
 def run(app: Path, *overrides: str) -> tuple[int, str]:
     process = command(app, *overrides)
-    said = process.communicate(timeout=90)[0]
+    said = process.communicate(timeout=300)[0]
     return process.returncode, said
 
 
@@ -61,7 +86,7 @@ def launchers(app: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
         capture_output=True,
         text=True,
         check=False,
-        timeout=60,
+        timeout=300,
     )
 
 
@@ -71,6 +96,13 @@ def states(app: Path) -> dict[str, str]:
 
 def begun(app: Path) -> dict[str, int]:
     return {path.name.removeprefix("begun-"): path.stat().st_size for path in app.glob("begun-*")}
+
+
+def until_begun(app: Path, number: int) -> None:
+    deadline = time.monotonic() + 120
+    while len(begun(app)) < number:
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
 
 
 def test_a_sweep_and_its_difference(app: Path) -> None:
@@ -98,33 +130,68 @@ def test_a_job_that_fails_leaves_the_others_and_is_retried(app: Path) -> None:
     assert begun(app) == {"a": 1, "b": 2, "c": 1}
 
 
+def test_all_jobs_are_rehearsed_elsewhere_before_the_first_one_starts(
+    app: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("PROTOCOL", "1")
+    process = command(app, "name=a,b,c,d", "senseless=[a,d]", "hydra.launcher.processes=2")
+    said = process.communicate(timeout=300)[0]
+    assert process.returncode == 1
+    assert "2 jobs do not make sense; none was started" in said
+    assert said.index("name=a: ValueError: thirteen brings bad luck") < said.index("name=d: ValueError: thirteen")
+    assert begun(app) == {}
+    names, pids, threads = zip(*map(str.split, (app / "rehearsed").read_text().splitlines()), strict=True)
+    assert sorted(names) == list("abcd")
+    assert len(set(pids)) == 2
+    assert str(process.pid) not in pids
+    assert set(threads) == {str(max(1, len(os.sched_getaffinity(0)) // 2))}
+    assert run(app, "name=a,b", "hydra.launcher.processes=2")[0] == 0
+    (app / "rehearsed").unlink()
+    assert run(app, "name=a,b,c")[0] == 0
+    assert (app / "rehearsed").read_text().split()[0::3] == ["c"], "what is done is not rehearsed again"
+
+
+def test_a_rehearsal_that_is_killed_stops_all(app: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PROTOCOL", "1")
+    status, said = run(app, "name=a,b", "deadly=[b]")
+    assert status == 1
+    assert "a rehearsal was killed: SIGKILL; no job was started" in said
+    assert begun(app) == {}
+
+
+def test_a_stage_does_not_start_when_the_one_before_is_not_complete(app: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PROTOCOL", "1")
+    status, said = run(app, "stage=0,1,2", "name=s${stage},t${stage}", "broken=[s1]")
+    assert status == 1
+    assert "stage 2 is not started: 1 jobs of earlier stages are not done" in said
+    assert begun(app) == {"s0": 1, "t0": 1, "s1": 1, "t1": 1}
+    assert list(states(app).values()) == ["done", "done", "failed", "done", "lost", "lost"]
+    assert "its turn had not come" in launchers(app, "status").stdout
+
+
 def test_ctrl_c_lets_jobs_store_what_they_have_and_the_same_command_goes_on(app: Path) -> None:
-    process = command(app, "name=a,b,c", "seconds=2", "hydra.launcher.processes=2")
-    deadline = time.monotonic() + 30
-    while len(begun(app)) < 2:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
+    process = command(app, "name=a,b,c", "seconds=200", "hydra.launcher.processes=2")
+    until_begun(app, 2)
     process.send_signal(signal.SIGINT)
-    assert process.wait(30) != 0
+    assert process.wait(120) != 0
     assert process.stdout
     process.stdout.close()
     assert sorted(path.name for path in app.glob("stored-*")) == [f"stored-{name}" for name in sorted(begun(app))]
     assert set(states(app).values()) == {"lost"}
     assert "stopped; what it had computed is stored" in launchers(app, "status").stdout
-    assert run(app, "name=a,b,c", "seconds=2")[0] == 0
+    (app / "enough").touch()
+    assert run(app, "name=a,b,c", "seconds=200")[0] == 0
     assert set(states(app).values()) == {"done"}
 
 
 def test_a_second_command_at_the_same_time_leaves_the_jobs_to_the_first(app: Path) -> None:
-    first = command(app, "name=a,b", "seconds=6", "hydra.launcher.processes=2")
-    deadline = time.monotonic() + 30
-    while len(begun(app)) < 2:
-        assert time.monotonic() < deadline
-        time.sleep(0.05)
-    status, said = run(app, "name=a,b", "seconds=6")
+    first = command(app, "name=a,b", "seconds=80", "hydra.launcher.processes=2")
+    until_begun(app, 2)
+    status, said = run(app, "name=a,b", "seconds=80")
     assert status == 1
     assert "2 jobs are under way already" in said
-    assert first.wait(60) == 0
+    (app / "enough").touch()
+    assert first.wait(120) == 0
     assert first.stdout
     first.stdout.close()
     assert begun(app) == {"a": 1, "b": 1}
