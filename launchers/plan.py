@@ -15,6 +15,8 @@ from launchers.states import OPEN, State, look
 from launchers.status import counts, duration
 from launchers.submission import AFTER, Array
 
+UNKNOWN = "Where that is unknown, nothing stored tells it: one such job that has run will."
+
 
 def show_plan(folder: SweepsFolder, sweep: SweepRecord, settings: SlurmConfig) -> None:
     """Print what would be sent of a sweep."""
@@ -42,6 +44,8 @@ def show_plan(folder: SweepsFolder, sweep: SweepRecord, settings: SlurmConfig) -
             _hours(ids, seconds, settings),
         )
     console.print(table)
+    if any(job.seconds is None for job in jobs):
+        console.print(UNKNOWN)
     for name, text in _texts(Scripts(folder.submission("PLAN"), settings, sweep.folder, sweep.paths), arrays):
         console.print(f"\n[bold]{name}[/]")
         print(text.rstrip())

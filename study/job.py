@@ -1,15 +1,17 @@
 """One job: from its configuration to its model, its data, its setting and the evaluator that puts them together."""
 
 import logging
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from study.config import StudyConfig
 from study.data.examples import Examples
+from study.earlier import layout_elsewhere, stored_layout
 from study.errors import InputError
 from study.evaluator import Evaluator
 from study.heads import HeadLayout
-from study.setting import SETTING_FILE, Setting, read_setting, short_hash
+from study.setting import Setting, short_hash
 from study.statistics import metric
 from study.store import Store
 from study.subjects.source import Precision
@@ -36,15 +38,22 @@ def open_evaluator(study: StudyConfig) -> Evaluator:
         StudyError: when the data, the model's files or the results folder are not fit.
     """
     setting, examples = setting_of(study)
-    layout = stored_layout(setting, study) or load_subject(study).layout
+    layout = stored_layout(setting, Path(study.results)) or load_subject(study).layout
     return _evaluator(study, setting, examples, layout)
 
 
 def evaluator_without_model(study: StudyConfig) -> Evaluator | None:
     """The evaluator of a job whose model's heads an earlier one has stored; None where they are not known."""
     setting, examples = setting_of(study)
-    layout = stored_layout(setting, study)
+    layout = stored_layout(setting, Path(study.results))
     return None if layout is None else _evaluator(study, setting, examples, layout)
+
+
+def evaluator_of_nothing(study: StudyConfig, empty: Path) -> Evaluator | None:
+    """As if in an empty folder, so that asking leaves nothing among the results; None where no job tells the heads."""
+    setting, examples = setting_of(study)
+    layout = layout_elsewhere(setting, Path(study.results))
+    return None if layout is None else _evaluator(replace(study, results=str(empty)), setting, examples, layout)
 
 
 def _evaluator(study: StudyConfig, setting: Setting, examples: Examples, layout: HeadLayout) -> Evaluator:
@@ -148,11 +157,3 @@ def _precision(study: StudyConfig) -> str:
         return str(study.precision)
     careful = study.screening
     return f"{study.precision}|sample:{careful.sample}|safety:{careful.safety:g}|audit:{careful.audit:g}"
-
-
-def stored_layout(setting: Setting, study: StudyConfig) -> HeadLayout | None:
-    """The model's heads as an earlier job found them: no need to load the model to know them."""
-    folder = setting.folder(Path(study.results))
-    if not (folder / SETTING_FILE).is_file():
-        return None
-    return HeadLayout.from_json(read_setting(folder)["heads"])

@@ -8,19 +8,27 @@ import logging
 import time
 from contextlib import AbstractContextManager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
 from omegaconf import DictConfig
 
 from study.config import StudyConfig, to_study
+from study.earlier import seconds_a_row, stored_layout
 from study.errors import InputError
 from study.evaluator import Evaluator
 from study.guard import guard
-from study.job import device_of, evaluator_without_model, is_here, open_evaluator, setting_of, stored_layout
+from study.job import (
+    device_of,
+    evaluator_of_nothing,
+    evaluator_without_model,
+    is_here,
+    open_evaluator,
+    setting_of,
+)
 from study.measures.measure import Stage, Wanted
 from study.plan import duration, missing_rows, outcome_keys, plan
-from study.store import Table, read_provenance
 from study.tracking.follow import Following, follow
 from study.tracking.of_job import run_of
 from study.tracking.summary import extremes
@@ -93,7 +101,7 @@ class StudyTask:
         elif is_here(study):
             setting, examples = setting_of(study)
             study.model.check_targets(examples)
-            layout = stored_layout(setting, study)
+            layout = stored_layout(setting, Path(study.results))
             if layout is not None:
                 study.measure.check(layout)
 
@@ -145,16 +153,23 @@ class StudyTask:
         return sum(missing_rows(evaluator, wanted).values()) + unwritten
 
     def estimate(self, config: DictConfig) -> float | None:
-        """Seconds that the remaining rows (or steps) will take at the rate of those stored; None where none is."""
+        """Seconds that the remaining rows (or steps) will take at the rate of those stored; None where none is.
+
+        Where none is of this data, at the rate of the same model on other data. Nothing is computed for it: `plan=true`
+        of the job itself measures.
+        """
         study = to_study(config)
         training = _training(study)
         if training:
             return training.estimate()
-        evaluator = evaluator_without_model(study) if is_here(study) else None
-        if evaluator is None:
+        if not is_here(study):
             return None
-        missing = missing_rows(evaluator, study.measure.wanted(evaluator))
-        rates = {table: _seconds_a_row(evaluator.setting.folder(Path(study.results)), table) for table in missing}
+        with TemporaryDirectory() as empty:
+            evaluator = evaluator_without_model(study) or evaluator_of_nothing(study, Path(empty))
+            if evaluator is None:
+                return None
+            missing = missing_rows(evaluator, study.measure.wanted(evaluator))
+        rates = {table: seconds_a_row(evaluator.setting, Path(study.results), table) for table in missing}
         known = [count * rate for table, count in missing.items() if count and (rate := rates[table]) is not None]
         return float(sum(known)) if len(known) == sum(map(bool, missing.values())) else None
 
@@ -200,10 +215,3 @@ def _extremes(evaluator: Evaluator, wanted: Wanted) -> dict[str, Any]:
     """What a measure's masks cost at least and at most, for the summary of its run."""
     masks = np.concatenate([evaluator.layout.full()[None], wanted.outcomes])
     return extremes(evaluator.outcomes(masks), masks, evaluator.layout, evaluator.metric)
-
-
-def _seconds_a_row(folder: Path, table: Table) -> float | None:
-    """What the stored rows of a table took, each; None where there are none."""
-    parts = [read_provenance(part) for part in table.parts(folder)]
-    rows = sum(part["rows"] for part in parts)
-    return sum(part["seconds"] for part in parts) / rows if rows else None

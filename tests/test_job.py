@@ -81,6 +81,25 @@ def test_measures_share_masks(place: Path) -> None:
     assert task.estimate(compose(*overrides(place, "measure=no_head"))) > 0
 
 
+def test_the_same_model_on_other_data_tells_how_long_a_job_will_take(place: Path) -> None:
+    task = StudyTask()
+    other = [f"data.path={place}/other.tsv", "data.name=other"]
+    lines = (place / "pairs.tsv").read_text().splitlines()
+    (place / "other.tsv").write_text("\n".join(lines[:31]) + "\n")
+    new = compose(*overrides(place, "measure=ablation", *other))
+    assert (task.remaining(new), task.estimate(new)) == (None, None)
+    task(compose(*overrides(place, "measure=ablation")))
+    (known,) = (place / "results").rglob("part-*.parquet")
+    seconds = json.loads(pl.read_parquet_metadata(known)["provenance"])["seconds"]
+    assert task.estimate(new) == pytest.approx(seconds / (9 * NUM_PAIRS) * 9 * 30)
+    assert [path.name for path in (place / "results").glob("*/*")] == ["pairs"], "nothing is written by asking"
+    another = compose(*overrides(place, "measure=ablation", "model.max_length=24", *other))
+    assert task.estimate(another) is None, "another subject"
+    damaged = next((place / "results").rglob("setting.json"))
+    damaged.write_text("{}")
+    assert task.estimate(new) is None
+
+
 def test_a_sweep_of_measures(place: Path) -> None:
     result = study(place, "measure=ablation,all_but_one,no_head", "hydra.mode=MULTIRUN")
     assert result.returncode == 0, result.stderr
