@@ -1,13 +1,13 @@
 """`python -m launchers.element SUBMISSION ARRAY`: what an element of a SLURM array does, its pack of jobs.
 
-On SIGUSR2 (the time limit is near, or preemption) the jobs store what they have and the element goes back to the queue;
-on SIGTERM they store, and it stays until SLURM kills it, as leaving within the grace time counts as a failure. Exit
-status 1: a job failed, so that SLURM's accounting tells the truth.
+On SIGUSR2 (the time limit is near, or preemption) the jobs store what they have, and the batch script is asked to send
+the element back to the queue: in a container there are no commands of SLURM. On SIGTERM they store, and it stays until
+SLURM kills it, as leaving within the grace time counts as a failure. Exit status 1: a job failed, so that SLURM's
+accounting tells the truth; `BACK_TO_THE_QUEUE`: as said.
 """
 
 import os
 import signal
-import subprocess
 import sys
 import time
 from pathlib import Path
@@ -16,6 +16,8 @@ from launchers.folder import JobFolder, SweepsFolder
 from launchers.slots import slots, usable_cores, visible_gpus
 from launchers.submission import SubmissionFolder
 from launchers.worker import Signals, Where, Worker
+
+BACK_TO_THE_QUEUE = os.EX_TEMPFAIL
 
 SECONDS_TO_BE_KILLED = 600.0
 """As long it waits for SLURM to end it: more than grace times are."""
@@ -48,8 +50,7 @@ def main(path: Path, array: int) -> int:
     _say(f"{signal.Signals(caught).name}: jobs store what they have")
     worker.stop()
     if caught == signal.SIGUSR2 and restart < submission.requeues:
-        _say("back to the queue")
-        subprocess.run(["scontrol", "requeue", f"{number}_{element}"], check=False, timeout=60)
+        return BACK_TO_THE_QUEUE
     until = time.monotonic() + SECONDS_TO_BE_KILLED
     while time.monotonic() < until:
         signals.wait()

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from launchers.config import SlurmConfig
+from launchers.element import BACK_TO_THE_QUEUE
 from launchers.submission import AFTER, Array, SubmissionFolder
 
 WORKER_KILLED = "137|140"
@@ -99,18 +100,19 @@ class Scripts:
 
 
 def _supervisor(retries: int) -> list[str]:
-    """Wait for the worker, whatever signals come; when it was killed, the element goes back to the queue."""
+    """Wait for the worker, whatever signals come; when it asks for it or was killed, send it back to the queue."""
     return [
         "worker=$!",
         '[ -z "$early" ] || kill -"$early" "$worker"',
         'wait "$worker"; status=$?',
         'while kill -0 "$worker" 2> /dev/null; do wait "$worker"; status=$?; done',
-        f'case "$status" in {WORKER_KILLED})',
-        f'  if [ "${{SLURM_RESTART_COUNT:-0}}" -lt {retries} ]; then',
-        '    echo "the worker was killed: back to the queue" >&2',
-        '    scontrol requeue "${SLURM_ARRAY_JOB_ID}_${SLURM_ARRAY_TASK_ID}" && sleep 600',
-        "  fi",
+        'case "$status" in',
+        f"  {BACK_TO_THE_QUEUE}) ;;",
+        f'  {WORKER_KILLED}) [ "${{SLURM_RESTART_COUNT:-0}}" -lt {retries} ] || exit "$status" ;;',
+        '  *) exit "$status" ;;',
         "esac",
+        'echo "exit status $status of the worker: back to the queue" >&2',
+        'scontrol requeue "${SLURM_ARRAY_JOB_ID}_${SLURM_ARRAY_TASK_ID}" && sleep 600',
         'exit "$status"',
     ]
 

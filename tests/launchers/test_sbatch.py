@@ -95,6 +95,7 @@ def test_no_word_breaks_out_of_its_place(tmp_path: Path, word: str) -> None:
         ("kill -9 $$", 0, 137, 1),
         ("kill -9 $$", 1, 137, 0),
         ("kill -12 $$", 0, 140, 1),
+        ("exit 75", 9, 75, 1),  # the worker itself counts how often
     ],
 )
 def test_a_killed_worker_goes_back_to_the_queue(

@@ -1,5 +1,6 @@
 """Jobs that are ended from outside: nothing is lost, hardly anything is done twice, all of it is done in the end."""
 
+import sys
 from collections.abc import Callable
 
 import pytest
@@ -13,11 +14,17 @@ NODE = "hydra.launcher.nodelist=n2"
 
 @pytest.fixture(scope="module", autouse=True)
 def outliving(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Place:
-    """Two jobs that take longer than their time limit, on `n3`: they come to their end while others are tested."""
+    """Two jobs that outlive their time limit, on `n3` and in a stand-in for a container, while others are tested."""
     place = Place(tmp_path_factory.mktemp("outliving"), cluster)
+    container = place.folder / "container"
+    container.write_text(
+        '#!/bin/sh\necho "$1" >> images\nshift\nPATH=/nowhere exec "$@"\n'
+    )  # no command of SLURM in it
+    container.chmod(0o755)
     limit = ("hydra.launcher.timeout_min=1", "hydra.launcher.signal_delay_s=20", "hydra.launcher.nodelist=n3")
-    packed = ("hydra.launcher.pack=2", "hydra.launcher.at_once=2")
-    assert place.submit(JOBS, "size=8", "seconds=4", *packed, *limit).returncode == 0
+    packed = ("hydra.launcher.pack=2", "hydra.launcher.at_once=2", "hydra.launcher.setup=['export IMAGE=i.sif']")
+    within = f"hydra.launcher.python='{container} $IMAGE {sys.executable}'"
+    assert place.submit(JOBS, "size=8", "seconds=4", *packed, *limit, within).returncode == 0
     return place
 
 
@@ -82,6 +89,9 @@ def test_out_of_memory(cluster: Cluster, place: Place) -> None:
 def test_time_limit(outliving: Place) -> None:
     assert outliving.wait() == 0
     assert outliving.stored() == outliving.undisturbed(JOBS, "size=8")
+    images = (outliving.folder / "images").read_text().split()
+    assert images == ["i.sif"] * len(images)
+    assert len(images) > 1, "it came back from the queue, into the container"
     assert max(outliving.computed().values()) <= 2
     said = "".join(path.read_text() for path in outliving.folder.glob("sweeps/submissions/*/array-0_0.log"))
     assert "SIGUSR2" in said, "it ran into its limit"
