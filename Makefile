@@ -6,7 +6,10 @@ BIN := $(VENV)/bin
 RESULTS ?= results
 LAUNCHER ?= serial
 STUDY = $(BIN)/python -m study hydra/launcher=$(LAUNCHER) results=$(RESULTS)
-WAIT = $(if $(filter slurm,$(LAUNCHER)),&& $(BIN)/python -m launchers wait)
+ifeq ($(LAUNCHER),slurm)  # one analysis, at the end of all
+STUDY += hydra.launcher.after.command=
+WAIT = && $(BIN)/python -m launchers wait
+endif
 FAIRSEQ := ve-fairseq==0.12.3
 SLURM_FOLDER ?= /tmp/sixteen-heads-slurm
 SLURM_PACKAGES := munge slurmctld slurmd slurm-client slurmdbd mariadb-server-core mariadb-client-core

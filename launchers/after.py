@@ -1,6 +1,7 @@
 """`python -m launchers.after SUBMISSION`: after the last array, another try of what was lost, else the analysis."""
 
 import logging
+import os
 import subprocess
 import sys
 from pathlib import Path
@@ -35,10 +36,16 @@ def main(path: Path) -> int:
 
 
 def follow(sweep: SweepRecord, settings: LauncherConfig) -> int:
-    """Run the commands that come after the last job; exit status of the first that fails, which is the last to run."""
+    """Run the commands that come after the last job, this Python and its programs first on their path.
+
+    Returns:
+        The exit status of the first that fails, which is the last to run.
+    """
+    path = os.pathsep.join([str(Path(sys.executable).parent), os.environ.get("PATH", os.defpath)])
+    environment = {**os.environ, "PATH": path}
     for command in filter(None, (settings.after.command, settings.after.sync)):
         log.info("%s", command)
-        status = subprocess.run(command, shell=True, cwd=sweep.folder, check=False).returncode
+        status = subprocess.run(command, shell=True, cwd=sweep.folder, env=environment, check=False).returncode
         if status:
             log.error("exit status %d: %s", status, command)
             return status

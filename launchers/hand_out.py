@@ -10,6 +10,7 @@ from dataclasses import dataclass, replace
 
 from launchers import slurm
 from launchers.config import SlurmConfig
+from launchers.errors import LauncherError
 from launchers.files import stamp
 from launchers.folder import JobEntry, SweepRecord, SweepsFolder
 from launchers.following import look_after
@@ -142,7 +143,11 @@ def _send(scripts: Scripts, submission: Submission, before: Mapping[int, Sequenc
         numbers.append(_submit(scripts.place, number, scripts.array(number, array, parallel=most, after=earlier)))
         by_stage.setdefault(array.stage, []).append(numbers[-1])
     if _is_followed(settings):
-        _submit(scripts.place, AFTER, scripts.after_last([id for ids in by_stage.values() for id in ids]))
+        text = scripts.after_last([id for ids in by_stage.values() for id in ids])
+        try:
+            _submit(scripts.place, AFTER, text)
+        except LauncherError as error:  # a partition for GPUs only, for instance
+            log.warning("what comes after the last job was not sent (hydra.launcher.after): %s", error)
     return numbers
 
 

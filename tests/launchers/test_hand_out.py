@@ -1,13 +1,16 @@
 """Handing out: every job once, whoever asks, however often, and whatever kills the one who asks."""
 
 import re
+from pathlib import Path
 
 import pytest
 from made_sweep import Books, Made
 
+from launchers import slurm
 from launchers.attempt import Outcome
 from launchers.cancel import cancel_jobs
 from launchers.config import SlurmConfig, settings_of
+from launchers.errors import LauncherError
 from launchers.folder import SweepRecord
 from launchers.hand_out import hand_out, recover
 from launchers.states import State, look
@@ -41,6 +44,25 @@ def test_of_an_edited_sweep_the_difference_is_sent(made: Made, books: Books) -> 
     made.attempt("a", Outcome.DONE)
     assert send(made, made.sweep("abcd")) == ["d"]
     assert send(made, made.sweep("ad")) == [], "another sweep shares what is under way"
+
+
+def test_an_analysis_that_slurm_does_not_take_costs_no_job(
+    made: Made, books: Books, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    sweep = made.sweep("ab")
+    sweep.settings["after"]["command"] = "python -m analysis"
+
+    def submit(script: Path) -> str:
+        if script.stem == "after":
+            raise LauncherError("this partition is for GPUs")
+        return books.submit(script)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(slurm, "submit", submit)
+        assert send(made, sweep) == ["a", "b"]
+    assert "was not sent (hydra.launcher.after): this partition is for GPUs" in caplog.text
+    assert send(made, sweep) == []
+    assert len(books.scripts) == 2, "the same command sends it when it can"
 
 
 def test_stages_wait_for_those_before_them(made: Made, books: Books) -> None:

@@ -16,7 +16,12 @@ from study.store import read_parts
 
 MEASURES = "measure=ablation,all_but_one,no_head"
 EXACT = ["mask", "example", "correct", "count", "prediction"]
-PACKED = ("hydra/launcher=slurm", "hydra.launcher.pack=3", "hydra.launcher.cpus_per_task=2")
+PACKED = (
+    "hydra/launcher=slurm",
+    "hydra.launcher.pack=3",
+    "hydra.launcher.cpus_per_task=2",
+    "hydra.launcher.after.command=",
+)
 
 
 @pytest.fixture(scope="module")
@@ -68,15 +73,20 @@ def test_two_sweeps_fill_one_setting_at_once(cluster: Cluster, place: Path) -> N
 
 
 @pytest.mark.slow
-def test_the_embedded_study_has_the_same_tables(cluster: Cluster, tmp_path: Path) -> None:
-    """A part of `make study`, on a few examples: here, and `LAUNCHER=slurm`."""
-    measures = "measure=ablation,all_but_one,importance,pruning"
-    for launcher in ("serial", "slurm"):
-        options = ["experiment=toy_nli", "data.limit=60", measures, f"results={launcher}", f"hydra/launcher={launcher}"]
-        run(tmp_path, "-m", "study", *options, cluster=cluster)
-        if launcher == "slurm":
-            run(tmp_path, "-m", "launchers", "wait", cluster=cluster)
-        run(tmp_path, "-m", "analysis", launcher, "--limit", "60")
+@pytest.mark.parametrize(
+    ("experiment", "limit", "measures"),
+    [("toy_nli", 60, "ablation,all_but_one,importance,pruning"), ("toy_translation", 8, "ablation,importance,pruning")],
+)
+def test_the_embedded_study_has_the_same_tables(
+    cluster: Cluster, tmp_path: Path, experiment: str, limit: int, measures: str
+) -> None:
+    """A part of `make study`, on a few examples: here, and `LAUNCHER=slurm` with its analysis after the last job."""
+    options = [f"experiment={experiment}", f"data.limit={limit}", f"measure={measures}"]
+    run(tmp_path, "-m", "study", *options, "results=serial")
+    run(tmp_path, "-m", "analysis", "serial", f"--limit={limit}")
+    after = f"hydra.launcher.after.command='python -m analysis slurm --limit={limit}'"
+    run(tmp_path, "-m", "study", *options, "results=slurm", "hydra/launcher=slurm", after, cluster=cluster)
+    run(tmp_path, "-m", "launchers", "wait", cluster=cluster)
     tables = [tmp_path / launcher / "analysis" / "tables" for launcher in ("serial", "slurm")]
     names = sorted(path.name for path in tables[0].iterdir())
     assert names == sorted(path.name for path in tables[1].iterdir())

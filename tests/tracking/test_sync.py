@@ -1,0 +1,25 @@
+"""Runs that jobs keep offline, as on nodes without a network, arrive by the command after the last job of the sweep."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from jobs import NUM_PAIRS, overrides
+from stand_in import StandIn
+
+SYNC = "hydra.launcher.after.sync='wandb sync --yes results/wandb/offline-run-*'"
+
+
+def test_offline_runs_of_a_sweep_arrive_after_it(place: Path, server: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "/usr/bin:/bin")  # `wandb` is found beside this Python all the same
+    jobs = overrides(place, "measure=ablation,no_head", "tracking=wandb", "tracking.mode=offline")
+    command = [sys.executable, "-m", "study", *jobs, "hydra/launcher=local_pool", SYNC]
+    done = subprocess.run(command, cwd=place, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    runs = {run.job_type: run for run in server.runs.values()}
+    assert set(runs) == {"ablation", "no_head"}
+    assert {run.exit_code for run in runs.values()} == {0}
+    rows = {name: run.history[max(run.history)]["progress/rows"] for name, run in runs.items()}
+    assert rows["ablation"] in {8 * NUM_PAIRS, 9 * NUM_PAIRS}, "the full mask is whose job comes to it first"
+    assert all(run.summary["base"] == pytest.approx(66.7, abs=5) for run in runs.values())
