@@ -24,7 +24,7 @@ def outliving(cluster: Cluster, tmp_path_factory: pytest.TempPathFactory) -> Pla
     limit = ("hydra.launcher.timeout_min=1", "hydra.launcher.signal_delay_s=20", "hydra.launcher.nodelist=n3")
     packed = ("hydra.launcher.pack=2", "hydra.launcher.at_once=2", "hydra.launcher.setup=['export IMAGE=i.sif']")
     within = f"hydra.launcher.python='{container} $IMAGE {sys.executable}'"
-    assert place.submit(JOBS, "size=8", "seconds=4", *packed, *limit, within).returncode == 0
+    assert place.submit(JOBS, "size=8", "seconds=7", *packed, *limit, within).returncode == 0
     return place
 
 
