@@ -145,7 +145,7 @@ def _send(scripts: Scripts, submission: Submission, before: Mapping[int, Sequenc
     if _is_followed(settings):
         text = scripts.after_last([id for ids in by_stage.values() for id in ids])
         try:
-            _submit(scripts.place, AFTER, text)
+            log.info("after the last job: SLURM %s", _submit(scripts.place, AFTER, text))
         except LauncherError as error:  # a partition for GPUs only, for instance
             log.warning("what comes after the last job was not sent (hydra.launcher.after): %s", error)
     return numbers

@@ -1,8 +1,8 @@
 """Many small jobs in few elements of an array: each once, whoever asks for them, however often."""
 
+import resource
 import subprocess
 import sys
-import time
 
 from cluster import Cluster
 from place import Place, wait_until
@@ -71,10 +71,11 @@ def test_a_plain_program_runs_too(place: Place) -> None:
 
 
 def test_a_thousand_jobs_are_handed_out_and_taken_back(cluster: Cluster, place: Place) -> None:
-    start = time.monotonic()
+    before = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime
     done = place.submit("name=range(1000)", "+hydra.launcher.additional_parameters.hold=true")
     assert done.returncode == 0, done.stderr
-    assert time.monotonic() - start < 60, "it takes 5 s on a machine that does nothing else"
+    used = resource.getrusage(resource.RUSAGE_CHILDREN).ru_utime - before
+    assert used < 10, "seconds of processor time, as the machine may be busy"
     assert len(cluster.ask("squeue", "--noheader", "--array").splitlines()) == 1000
     assert len(place.arrays()) == 3, "an array has at most 400 elements here"
     assert place.launchers("cancel").returncode == 0
