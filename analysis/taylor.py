@@ -11,8 +11,8 @@ from itertools import product
 import numpy as np
 import polars as pl
 from jaxtyping import Float
-from scipy import stats
 
+from analysis.correlation import jackknife
 from analysis.correlation.coefficients import spearman
 from analysis.effects import ALL_KINDS, DEFAULT
 from analysis.inference import Inference
@@ -136,9 +136,5 @@ def _jackknifed(values: list[float], alpha: float) -> tuple[float | None, float 
     estimate, without = values[0], np.array(values[1:])
     if np.isnan(estimate):
         return None, None, None
-    if len(without) < 2 or np.isnan(without).any():
-        return estimate, None, None
-    k = len(without)
-    error = np.sqrt((k - 1) / k * np.square(without - without.mean()).sum())
-    half = float(stats.t.ppf(1 - alpha / 2, k - 1) * error)
-    return estimate, max(-1.0, estimate - half), min(1.0, estimate + half)
+    found = jackknife.interval(estimate, without, level=1 - alpha) if len(without) > 1 else None
+    return estimate, *(found or (None, None))

@@ -22,9 +22,11 @@ from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float
-from scipy import optimize, stats
+from scipy import optimize
 
+from analysis.correlation import jackknife
 from analysis.correlation.coefficients import CONSTANT, centred, pearson
+from analysis.correlation.jackknife import fisher_z
 
 LEVEL = 0.95
 
@@ -34,8 +36,7 @@ FEWEST_GROUPS = 3
 Values = Float[np.ndarray, "..."] | float
 """A number, or one for each group left out."""
 
-NEARLY_ONE = 1 - 1e-12
-"""Where Fisher's z ends."""
+NO_INTERVAL = "no interval: without one group all effects on a domain are equal"
 
 
 @dataclass(frozen=True, eq=False)
@@ -114,13 +115,9 @@ def measured_r(a: NoisyEffects, b: NoisyEffects, level: float = LEVEL) -> Estima
     few = _too_few(a, b)
     if few:
         return Estimate(value, reason=few)
-    whole, replicates = _moments(a, b)
-    z = float(_z(whole.measured))
-    error = _error(replicates, lambda moments: _z(moments.measured))
-    if not np.isfinite(error):
-        return Estimate(value, reason="no interval: without one group all effects on a domain are equal")
-    half = _quantile(a, b, level) * error
-    return Estimate(value, float(np.tanh(z - half)), float(np.tanh(z + half)))
+    _, replicates = _moments(a, b)
+    found = jackknife.interval(value, *_of_each(replicates, lambda moments: moments.measured), level=level)
+    return Estimate(value, reason=NO_INTERVAL) if found is None else Estimate(value, *found)
 
 
 def true_r(a: NoisyEffects, b: NoisyEffects, level: float = LEVEL) -> Estimate:
@@ -148,18 +145,18 @@ def true_r(a: NoisyEffects, b: NoisyEffects, level: float = LEVEL) -> Estimate:
     if noisy:
         return Estimate(reason=f"not estimable: {'; '.join(noisy)}")
     value = float(whole.measured / whole.attenuation)
-    quantile = _quantile(a, b, level)
+    quantile = jackknife.quantile(level, a.without[:, 0], b.without[:, 0])
 
     def beyond(rho: float) -> float:
         """Above zero where the test refuses that the true r is rho."""
 
         def difference(moments: Moments) -> Values:
-            return _z(moments.measured) - _z(rho * moments.attenuation)
+            return fisher_z(moments.measured) - fisher_z(rho * moments.attenuation)
 
-        return abs(float(difference(whole))) - quantile * _error(replicates, difference)
+        return abs(float(difference(whole))) - quantile * jackknife.error(*_of_each(replicates, difference))
 
     if not np.isfinite(beyond(0.0)):
-        return Estimate(value, reason="no interval: without one group all effects on a domain are equal")
+        return Estimate(value, reason=NO_INTERVAL)
     low, high = _interval(beyond, value)
     if (low, high) == (-1.0, 1.0):
         return Estimate(reason="not estimable: at this noise any value from -1 to 1 would fit")
@@ -209,21 +206,12 @@ def _noise(left: Float[np.ndarray, "groups heads"]) -> tuple[float, Float[np.nda
     return whole, rest
 
 
-def _z(r: Values) -> Values:
-    """Fisher's z, finite also where r is 1."""
-    return np.arctanh(np.clip(r, -NEARLY_ONE, NEARLY_ONE))
-
-
-def _error(replicates: tuple[Moments, Moments], of: Callable[[Moments], Values]) -> float:
-    """Standard error by the jackknife: the two domains are independent samples, so their variances add up."""
+def _of_each(
+    replicates: tuple[Moments, Moments], of: Callable[[Moments], Values]
+) -> list[Float[np.ndarray, " groups"]]:
+    """A number without each group, of the first domain and of the second; not finite where it does not exist."""
     with np.errstate(invalid="ignore", divide="ignore"):
-        values = [np.asarray(of(moments)) for moments in replicates]
-    variances = [(len(value) - 1) / len(value) * np.square(value - value.mean()).sum() for value in values]
-    return float(np.sqrt(sum(variances)))
-
-
-def _quantile(a: NoisyEffects, b: NoisyEffects, level: float) -> float:
-    return float(stats.t.ppf((1 + level) / 2, min(len(a.without), len(b.without)) - 1))
+        return [np.asarray(of(moments)) for moments in replicates]
 
 
 def _too_few(a: NoisyEffects, b: NoisyEffects) -> str | None:

@@ -29,7 +29,7 @@ NUMBERS = (
     | {**dict.fromkeys(["true", "true_low", "true_high"], pl.Float64), "true_reason": pl.String}
     | {"share": pl.Float64, **CEILING}
 )
-REST = COEFFICIENTS | {"true": pl.Float64} | CEILING
+REST = COEFFICIENTS | dict.fromkeys(["pearson_low", "pearson_high", "true"], pl.Float64) | CEILING
 
 Row = dict[str, Any]
 
@@ -107,8 +107,9 @@ class ResampledPair:
     def without_largest(self, k: int) -> Row:
         """The columns of `REST` for all heads but the k of largest effect.
 
-        The coefficients are of the heads left by the effects themselves; reliabilities and the true r of those left by
-        a third of the examples that they are not judged on.
+        The coefficients are of the heads left by the effects themselves, and the interval of r is of these heads,
+        whatever chose them; reliabilities and the true r of those left by a third of the examples that they are not
+        judged on.
         """
         rest = by_size(*self.pair.effects)[k:]
         kept = np.zeros(len(self.pair.heads), dtype=bool)
@@ -117,6 +118,8 @@ class ResampledPair:
         silent = self.no_noise()
         if row["reason"] is not None or silent is not None:
             return row | {"ceiling_reason": row["reason"] or silent}
+        measured = measured_r(*self.pair.noisy(kept), self.options.level)
+        row |= {"pearson_low": measured.low, "pearson_high": measured.high}
         thirds_a, thirds_b = self.a.thirds, self.b.thirds
         if thirds_a is None or thirds_b is None:
             return row | self._ceiling(reliability(thirds_a), reliability(thirds_b))

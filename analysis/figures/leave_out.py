@@ -9,7 +9,7 @@ COLOURS = {"pearson": "#2f86c9", "spearman": "#d9772b", "ceiling": "#8a8f96"}
 
 
 def leave_out(without: pl.DataFrame, labels: tuple[str, str], name: str) -> Drawing:
-    """Correlation over the number of heads of largest effect that are left out.
+    """Correlation over the number of heads of largest effect that are left out, with a band where r has an interval.
 
     Args:
         without: rows of one pair of `Correlations.without_largest`.
@@ -22,10 +22,12 @@ def leave_out(without: pl.DataFrame, labels: tuple[str, str], name: str) -> Draw
         for column, label, marker in (("pearson", "Pearson r", "o"), ("spearman", "Spearman ρ", "s")):
             line = {"color": COLOURS[column], "marker": marker, "markersize": 3.5, "label": label}
             axes.plot(without["left_out"], without[column].cast(pl.Float64), **line)
+        low, high = (without[f"pearson_{end}"].cast(pl.Float64) for end in ("low", "high"))
+        axes.fill_between(without["left_out"], low, high, color=COLOURS["pearson"], alpha=0.15, linewidth=0)
         if without["ceiling"].is_not_null().any():
             ceiling = without["ceiling"].cast(pl.Float64)
             axes.plot(without["left_out"], ceiling, color=COLOURS["ceiling"], linestyle=DASHED, label="noise ceiling")
-        lowest = without.select(pl.min_horizontal(pl.col("pearson", "spearman").min(), 0.0)).item()
+        lowest = without.select(pl.min_horizontal(pl.col("pearson", "spearman", "pearson_low").min(), 0.0)).item()
         axes.set(
             ylim=(lowest - 0.05, 1.05), xlabel="heads of largest effect left out", ylabel="correlation of the rest"
         )

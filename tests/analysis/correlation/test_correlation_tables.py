@@ -201,6 +201,31 @@ def test_one_domain_alone_has_empty_tables_with_all_columns():
     assert found.reliability.height == 5
 
 
+def test_without_the_largest_r_has_the_jackknife_interval_of_the_heads_that_are_left():
+    a, b = simulated(seed=3)
+    rest = [i for i, head in enumerate(a.heads) if head not in largest_two(a, b)]
+
+    def r(of_a: np.ndarray, of_b: np.ndarray) -> float:
+        return float(np.arctanh(stats.pearsonr(of_a[rest], of_b[rest]).statistic))
+
+    def without_each(side: DomainEffects) -> list[np.ndarray]:
+        right, count = side.sample.sums[:, :, 0], side.sample.sums[:, :, 1]
+        scores = [100 * np.delete(right, i, 1).sum(1) / np.delete(count, i, 1).sum(1) for i in range(right.shape[1])]
+        return [score[1:] - score[0] for score in scores]
+
+    values = [[r(left, b.effects) for left in without_each(a)], [r(a.effects, left) for left in without_each(b)]]
+    error = np.sqrt(sum((len(own) - 1) ** 2 / len(own) * np.var(own, ddof=1) for own in values))
+    half = stats.t.ppf(0.975, 299) * error
+    row = correlate([a, b], QUICK).without_largest.filter(left_out=2).row(0, named=True)
+    ends = np.arctanh([row["pearson_low"], row["pearson_high"]])
+    assert ends == pytest.approx([r(a.effects, b.effects) - half, r(a.effects, b.effects) + half])
+
+
+def largest_two(a: DomainEffects, b: DomainEffects) -> set[Head]:
+    sizes = [np.abs(side.effects) / np.sqrt(np.mean(side.effects**2)) for side in (a, b)]
+    return {a.heads[i] for i in np.argsort(np.maximum(*sizes))[-2:]}
+
+
 def test_two_effects_of_one_head_and_effects_that_are_no_numbers_are_refused():
     names = domain("a", {}).names
     head = Head(AttentionKind.CROSS, 1, 2)
