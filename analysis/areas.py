@@ -25,9 +25,8 @@ SUMMARY = {name: POINTS[name] for name in CURVE} | {
 }
 
 CONTRASTS = {
-    **{name: POINTS[name] for name in CURVE if name not in ("curve", "order")},
-    "curve_a": pl.String,
-    "curve_b": pl.String,
+    **{name: POINTS[name] for name in CURVE if name not in ("kinds", "curve", "order")},
+    **dict.fromkeys(["kinds_a", "curve_a", "kinds_b", "curve_b"], pl.String),
     **dict.fromkeys(["area_a", "area_b", "difference", "low", "high"], pl.Float64),
 }
 
@@ -54,20 +53,20 @@ def curve_summary(drawn: DrawnCurves, within: float = DEFAULTS["within"]) -> pl.
 
 
 def contrasts(drawn: DrawnCurves) -> pl.DataFrame:
-    """How much better one order is than another: every two of a domain that remove heads of the same kinds.
+    """How much better one line is than another: every two orders of the same heads, and every two kinds by one order.
 
     Returns:
-        Columns of the domain, metric, kinds; curve_a, curve_b; area_a, area_b; difference (a less b) with its interval
-        by a paired bootstrap. The seeds of a random order are taken as they are.
+        Columns of the domain, metric; kinds_a, curve_a, kinds_b, curve_b; area_a, area_b; difference (a less b) with
+        its interval by a paired bootstrap. The seeds of a random order are taken as they are.
     """
     names = (*drawn.domain.identity.values(), str(drawn.domain.metric.name))
     areas = {key: _areas(drawn, curves).mean(axis=0) for key, curves in drawn.lines.items()}
     rows = []
     for a, b in combinations(areas, 2):
-        if a[0] == b[0]:
+        if a[0] == b[0] or (a[1] == b[1] and ALL_KINDS not in (a[0], b[0])):
             difference = areas[a] - areas[b]
             found = (areas[a][0], areas[b][0], difference[0], *drawn.interval(difference))
-            rows.append((*names, a[0], a[1], b[1], *map(float, found)))
+            rows.append((*names, *a, *b, *map(float, found)))
     return pl.DataFrame(rows, schema=CONTRASTS, orient="row")
 
 

@@ -100,8 +100,8 @@ def claims(analysis: Analysis, domains: Mapping[str, Domain]) -> tuple[Claim, ..
         ),
         (
             "Encoder–decoder attention needs its heads more than self-attention does.",
-            "Holds where the interval of the mean score along its curve lies below those of both self-attentions; "
-            "does not where it lies above one of them.",
+            "Holds where the intervals of the difference, mean score along its curve less that of either "
+            "self-attention on the same resamples, lie below 0; does not where one of them lies above.",
             [cross_attention(analysis, domain, label) for label, domain in domains.items()],
         ),
     ]

@@ -143,34 +143,44 @@ def at_once(analysis: Analysis, domain: Domain, label: str) -> Finding | None:
 
 def better_than_random(analysis: Analysis, domain: Domain, label: str) -> Finding | None:
     """The order by importance against random orders on a domain."""
-    either = pl.concat_list("curve_a", "curve_b").list.sort() == sorted([IMPORTANCE, "random"])
-    mine = (pl.col("setting_id") == domain.setting_id) & (pl.col("kinds") == ALL_KINDS)
-    row = next(iter(analysis.contrasts.filter(mine, either).rows(named=True)), None)
+    mine = analysis.contrasts.filter(setting_id=domain.setting_id, kinds_a=ALL_KINDS, kinds_b=ALL_KINDS)
+    row = _contrast(mine, "curve", IMPORTANCE, "random")
     if row is None:
         return None
-    difference, low, high = row["difference"], row["low"], row["high"]
-    if row["curve_a"] != IMPORTANCE:
-        difference, low, high = -difference, -high, -low
-    because = f"The difference is {signed(difference)} {domain.metric.unit}{interval({'low': low, 'high': high})}."
-    return Finding(label, verdict(low > 0, high < 0), because)
+    because = f"The difference is {signed(row['difference'])} {domain.metric.unit}{interval(row)}."
+    return Finding(label, verdict(row["low"] > 0, row["high"] < 0), because)
 
 
 def cross_attention(analysis: Analysis, domain: Domain, label: str) -> Finding | None:
     """Encoder-decoder attention against both self-attentions, of the order by importance or else the first one."""
-    mine = analysis.curves.filter(pl.col("setting_id") == domain.setting_id, pl.col("kinds").is_in(list(KIND_NAMES)))
-    mine = mine.sort(pl.col("curve") != IMPORTANCE, maintain_order=True)
-    first = mine.filter(pl.col("curve") == pl.col("curve").first())
-    kinds = {row["kinds"]: row for row in first.rows(named=True)}
-    cross = kinds.pop(str(AttentionKind.CROSS), None)
-    if cross is None or len(kinds) < 2:
+    within_kinds = pl.col("kinds_a").is_in(list(KIND_NAMES)) & (pl.col("kinds_a") != pl.col("kinds_b"))
+    mine = analysis.contrasts.filter(pl.col("setting_id") == domain.setting_id, within_kinds)
+    mine = mine.sort(pl.col("curve_a") != IMPORTANCE, maintain_order=True)
+    first = mine.filter(pl.col("curve_a") == pl.col("curve_a").first())
+    others = (AttentionKind.ENCODER_SELF, AttentionKind.DECODER_SELF)
+    rows = [_contrast(first, "kinds", str(AttentionKind.CROSS), str(kind)) for kind in others]
+    found = {kind: row for kind, row in zip(others, rows, strict=True) if row is not None}
+    if len(found) < len(others):
         return None
     said = "; ".join(
-        f"{KIND_NAMES[kind]} {row['area']:.2f} ({row['area_low']:.2f} to {row['area_high']:.2f})"
-        for kind, row in ((str(AttentionKind.CROSS), cross), *kinds.items())
+        f"{signed(row['difference'])}{interval(row)} from that of {KIND_NAMES[kind]}" for kind, row in found.items()
     )
-    needs = all(cross["area_high"] < row["area_low"] for row in kinds.values())
-    spares = any(cross["area_low"] > row["area_high"] for row in kinds.values())
-    return Finding(label, verdict(needs, spares), f"Mean score along the curve, by {cross['curve']}: {said}.")
+    order = first["curve_a"][0]
+    because = f"The mean score along its curve, by {order}, differs by {said}, in {domain.metric.unit}."
+    needs = all(row["high"] < 0 for row in found.values())
+    spares = any(row["low"] > 0 for row in found.values())
+    return Finding(label, verdict(needs, spares), because)
+
+
+def _contrast(contrasts: pl.DataFrame, column: str, a: str, b: str) -> Mapping[str, float] | None:
+    """The difference of two lines, the first less the second, whichever way round it is stored; None for none."""
+    for one, other, sign in ((a, b, 1), (b, a, -1)):
+        found = contrasts.filter(pl.col(f"{column}_a") == one, pl.col(f"{column}_b") == other)
+        if found.height and not found["low"].is_nan()[0]:  # of one group there is no interval
+            row = found.row(0, named=True)
+            ends = sorted((sign * row["low"], sign * row["high"]))
+            return {"difference": sign * row["difference"], "low": ends[0], "high": ends[1]}
+    return None
 
 
 def during_training(dynamics: pl.DataFrame) -> Iterator[Finding]:

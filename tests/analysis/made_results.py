@@ -1,12 +1,15 @@
 """Results folders made by hand, through the store that a study writes with; every effect in them is known or seeded."""
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
+from study.curves import Curve, write_curve
 from study.data.examples import Examples
-from study.heads import AttentionKind, HeadLayout, mask_key
+from study.heads import AttentionKind, Head, HeadLayout, mask_key, parse_mask
+from study.orders import Steps, counts, curve_masks
 from study.setting import Setting
 from study.statistics import Bleu, MetricName, metric
 from study.store import Store
@@ -23,6 +26,25 @@ def every_mask(layout: HeadLayout) -> dict[str, np.ndarray]:
     masks += [layout.all_but(head) for head in layout.heads]
     masks += [layout.without_layer(layer) for layer in layout.layers]
     return {mask_key(mask): mask for mask in masks}
+
+
+USUAL = {"estimator": "paper", "normalisation": "layer_l2", "average": "examples", "steps": "paper", "reverse": False}
+
+
+def curve_of(
+    heads: Sequence[Head],
+    *,
+    order: str = "importance",
+    kinds: tuple[str, ...] = (),
+    layout: HeadLayout = CLASSIFIER,
+    **options,
+) -> Curve:
+    """The curve that removes these heads one after the other, in the paper's steps."""
+    heads = list(heads)
+    removed = counts(Steps.paper, len(heads))
+    masks = tuple(mask_key(mask) for mask in curve_masks(heads, removed, layout))
+    options = {**(USUAL if order == "importance" else {"steps": "paper"}), **options}
+    return Curve(order, options, kinds, len(heads), tuple(removed), masks, 30, tuple(map(str, heads)))
 
 
 def head_weights(layout: HeadLayout, rng: np.random.Generator) -> np.ndarray:
@@ -57,14 +79,17 @@ def translation_rows(
     }
 
 
-def examples_of(data: str, count: int, rng: np.random.Generator) -> Examples:
-    """Sentences of random words; references are the sources."""
+def examples_of(data: str, count: int, rng: np.random.Generator, genres: int = 0) -> Examples:
+    """Sentences of random words; references are the sources. Groups of three, each of one genre where there are any."""
     texts = [" ".join(rng.choice(WORDS, rng.integers(6, 14))) for _ in range(count)]
+    columns = {"group": tuple(str(i // 3) for i in range(count))}
+    if genres:
+        columns["genre"] = tuple(f"genre{i // 3 % genres}" for i in range(count))
     return Examples(
         ids=tuple(f"{data}-{i}" for i in range(count)),
         texts=tuple((text,) for text in texts),
         targets=tuple(texts),
-        columns={"group": tuple(str(i // 3) for i in range(count))},
+        columns=columns,
     )
 
 
@@ -80,11 +105,16 @@ def fill(
     weights: np.ndarray | None = None,
     weights_file: str = "w1",
     masks: dict[str, np.ndarray] | None = None,
+    curves: Sequence[Curve] = (),
+    genres: int = 0,
 ) -> Store:
-    """Make a setting with the outcomes of `masks` (all of every measure); the same seed makes the same rows."""
+    """Make a setting with the outcomes of `masks` (all of every measure) and of curves.
+
+    The same seed makes the same rows.
+    """
     rng = np.random.default_rng(seed)
     layout = layout or (CLASSIFIER if name == MetricName.ACCURACY else TRANSLATOR)
-    examples = examples_of(data, count, rng)
+    examples = examples_of(data, count, rng, genres)
     setting = Setting(
         model, data, name, {"weights": weights_file}, {"sha256": examples.digest()}, metric(name).signature
     )
@@ -92,11 +122,15 @@ def fill(
     weights = head_weights(layout, rng) if weights is None else weights
     difficulty = rng.normal(0.5, 0.5, count)
     frames = []
-    for key, mask in (masks or every_mask(layout)).items():
+    masks = dict(masks or every_mask(layout))
+    masks |= {key: parse_mask(key, layout) for curve in curves for key in curve.masks}
+    for key, mask in masks.items():
         if name == MetricName.ACCURACY:
             columns = classification_rows(mask, weights, difficulty)
         else:
             columns = translation_rows(mask, weights, examples.targets, rng)
         frames.append(pl.DataFrame({"mask": [key] * count, "example": examples.ids, **columns}))
     store.write(pl.concat(frames), {"device": "cpu", "versions": {"torch": "2.0", "transformers": "5.0"}})
+    for curve in curves:
+        write_curve(curve, store.folder)
     return store

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import numpy as np
 import polars as pl
 import pytest
-from made_results import CLASSIFIER, TRANSLATOR
+from made_results import CLASSIFIER, TRANSLATOR, USUAL, curve_of, every_mask
 from rich.console import Console
 
 from analysis import analyse, figures, read_results, write_report
@@ -29,27 +29,9 @@ REMOVED = counts(Steps.paper, 16)
 HARM = np.linspace(0.0, 0.15, 16)
 """What each head of the made classifier is worth, more for later ones."""
 
-USUAL = {"estimator": "paper", "normalisation": "layer_l2", "average": "examples", "steps": "paper", "reverse": False}
-
-
-def curve_of(heads, *, order: str = "importance", kinds: tuple[str, ...] = (), layout=CLASSIFIER, **options) -> Curve:
-    heads = list(heads)
-    removed = counts(Steps.paper, len(heads))
-    masks = tuple(mask_key(mask) for mask in curve_masks(heads, removed, layout))
-    options = {**(USUAL if order == "importance" else {"steps": "paper"}), **options}
-    return Curve(order, options, kinds, len(heads), tuple(removed), masks, 30, tuple(map(str, heads)))
-
 
 def fill_curves(make, *curves: Curve, layout=CLASSIFIER, name=MetricName.ACCURACY, **options) -> Store:
-    from made_results import every_mask
-
-    masks = every_mask(layout)
-    for curve in curves:
-        masks |= {key: np.array([char == "1" for char in key]) for key in curve.masks}
-    store = make(name, masks=masks, **options)
-    for curve in curves:
-        write_curve(curve, store.folder)
-    return store
+    return make(name, masks=every_mask(layout), curves=curves, **options)
 
 
 @pytest.fixture
@@ -138,14 +120,30 @@ def test_the_share_that_can_go_has_an_interval(store: Store) -> None:
     assert everything.select("share", "share_low", "share_high").rows() == [(1.0, 1.0, 1.0)] * 3
 
 
-def test_only_orders_of_the_same_kinds_are_compared(make) -> None:
+def test_orders_of_the_same_kinds_and_kinds_of_the_same_order_are_compared(make) -> None:
     kinds = list(TRANSLATOR.counts)[:2]
     own = [[head for head in TRANSLATOR.heads if head.kind is kind] for kind in kinds]
     curves = [curve_of(heads, kinds=(str(k),), layout=TRANSLATOR) for k, heads in zip(kinds, own, strict=True)]
     curves.append(curve_of(own[0][::-1], kinds=(str(kinds[0]),), layout=TRANSLATOR, reverse=True))
     store = fill_curves(make, *curves, layout=TRANSLATOR, name=MetricName.BLEU, count=6)
-    table = contrasts(DrawnCurves.of(read_domain(store.folder)))
-    assert table.select("kinds", "curve_a", "curve_b").rows() == [(str(kinds[0]), "importance", "importance, reversed")]
+    drawn = DrawnCurves.of(read_domain(store.folder))
+    table = contrasts(drawn)
+    first, second = map(str, kinds)
+    compared = {
+        frozenset([row[:2], row[2:]]) for row in table.select("kinds_a", "curve_a", "kinds_b", "curve_b").rows()
+    }
+    reverse = (first, "importance, reversed")
+    assert compared == {
+        frozenset([(first, "importance"), (second, "importance")]),
+        frozenset([(first, "importance"), reverse]),
+    }
+    row = table.filter(pl.col("kinds_a") != pl.col("kinds_b")).row(0, named=True)
+    a, b = (
+        np.array([np.trapezoid(scores, curve.removed) / curve.heads for scores in drawn.along(curve)])
+        for (curve,) in (drawn.lines[row[f"kinds_{side}"], "importance"] for side in "ab")
+    )
+    assert row["difference"] == pytest.approx((a - b)[0])
+    assert (row["low"], row["high"]) == pytest.approx(np.percentile((a - b)[1:], [2.5, 97.5]))
 
 
 def test_seeds_make_one_curve_with_a_band(store: Store) -> None:
@@ -167,6 +165,20 @@ def test_a_curve_that_lacks_outcomes_is_left_out_and_named(make) -> None:
     assert curve_summary(drawn).is_empty()
     assert contrasts(drawn).is_empty()
     assert "pruning curves that lack outcomes are not drawn: 1 of 1 (importance)" in domain.left_out
+
+
+def test_a_curve_of_fewer_examples_is_one_line_and_names_none_of_its_masks(make) -> None:
+    curve = curve_of(CLASSIFIER.heads[::-1])
+    store = fill_curves(make, curve, count=20)
+    rows = store.read().rows
+    inner = [mask for mask in curve.masks if 1 < mask.count("1") < 12]
+    few = pl.col("mask").is_in([*inner, mask_key(CLASSIFIER.without(CLASSIFIER.heads[:1]))])
+    next(store.folder.glob("part-*")).unlink()
+    store.write(rows.filter(~few | pl.col("example").is_in([f"home-{i}" for i in range(7)])), {})
+    assert read_domain(store.folder).left_out == (
+        "pruning curves that lack outcomes are not drawn: 1 of 1 (importance); 1 mask lacks examples that the base "
+        "score has (20): encoder_self.0.0 off (7); if they were run with data.limit=7, `--limit 7` shows them",
+    )
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,7 @@ from analysis.inference import Inference
 from analysis.page.claims import claims, in_words, training_claim
 from analysis.page.findings import Verdict, at_once, better_than_random, cross_attention, each_head, one_head
 from analysis.read import Domain
+from analysis.words import signed
 from study.statistics import MetricName
 
 QUICK = Inference(resamples=200)
@@ -65,7 +66,7 @@ def test_at_the_papers_share_the_loss_is_held_against_what_is_allowed(results, l
 )
 def test_an_order_is_better_than_random_by_the_interval_of_the_difference(results, low, high, verdict):
     analysis, domain = analysed(results, np.zeros(len(CLASSIFIER)), count=9)
-    row = {"setting_id": domain.setting_id, "kinds": "all"}
+    row = {"setting_id": domain.setting_id, "kinds_a": "all", "kinds_b": "all"}
     one = {"curve_a": "importance", "curve_b": "random", "difference": (low + high) / 2, "low": low, "high": high}
     other = {"curve_a": "random", "curve_b": "importance", "difference": -(low + high) / 2, "low": -high, "high": -low}
     for turned in (one, other):
@@ -75,19 +76,26 @@ def test_an_order_is_better_than_random_by_the_interval_of_the_difference(result
 
 
 @pytest.mark.parametrize(
-    ("low", "high", "verdict"), [(1.0, 2.0, Verdict.HOLDS), (1.0, 12.0, Verdict.OPEN), (21.0, 22.0, Verdict.FAILS)]
+    ("encoder", "decoder", "verdict"),
+    [
+        ((-9.0, -1.0), (-5.0, -0.1), Verdict.HOLDS),
+        ((-9.0, -1.0), (-5.0, 0.1), Verdict.OPEN),
+        ((-9.0, -1.0), (0.1, 3.0), Verdict.FAILS),
+    ],
 )
-def test_cross_attention_is_held_against_both_self_attentions(results, low, high, verdict):
+def test_cross_attention_is_held_against_both_self_attentions_in_pairs(results, encoder, decoder, verdict):
     fill(results, MetricName.BLEU, model="toy", data="home", count=4, layout=TRANSLATOR)
     analysis = analyse(read_results(results), QUICK)
     (domain,) = analysis.results.domains
-    row = {"setting_id": domain.setting_id, "curve": "importance"}
-    areas = {"encoder_self": (10.0, 14.0), "decoder_self": (15.0, 20.0), "cross": (low, high)}
-    curves = pl.DataFrame(
-        [row | {"kinds": kind, "area": (a + b) / 2, "area_low": a, "area_high": b} for kind, (a, b) in areas.items()]
-    )
-    assert cross_attention(replace(analysis, curves=curves), domain, "home").verdict is verdict
-    assert cross_attention(replace(analysis, curves=curves.head(2)), domain, "home") is None
+    row = {"setting_id": domain.setting_id, "curve_a": "importance", "curve_b": "importance"}
+    (low, high), (other_low, other_high) = encoder, decoder
+    of_encoder = {"kinds_a": "cross", "kinds_b": "encoder_self", "difference": low, "low": low, "high": high}
+    of_decoder = {"kinds_a": "decoder_self", "kinds_b": "cross", "difference": 1.0}  # the other way round
+    rows = pl.DataFrame([row | of_encoder, row | of_decoder | {"low": -other_high, "high": -other_low}])
+    found = cross_attention(replace(analysis, contrasts=rows), domain, "home")
+    assert found.verdict is verdict
+    assert f"−1.00 ({signed(other_low)} to {signed(other_high)}) from that of decoder self-attention" in found.because
+    assert cross_attention(replace(analysis, contrasts=rows.head(1)), domain, "home") is None
 
 
 def test_training_is_judged_by_its_first_and_last_epoch():
