@@ -180,8 +180,9 @@ def read_domain(folder: Path, limit: int | None = None) -> Domain:
     evaluated = rows.filter(pl.col("mask") == mask_key(layout.full()))["example"]
     complete, lacking = complete_masks(rows, evaluated)
     curves = tuple(read_curves(folder))
-    left_out = [*_unfinished(evaluated.len(), examples.height), *_incomplete(lacking, evaluated.len(), layout)]
-    left_out += _cut(curves, set(complete["mask"]))
+    cut = [curve for curve in curves if not set(curve.masks) <= set(complete["mask"])]
+    left_out = [*_unfinished(evaluated.len(), examples.height)]
+    left_out += _incomplete(lacking, cut, len(curves), evaluated.len(), layout)
     for line in left_out:
         log.warning("%s on %s: %s", setting["model"], setting["data"], line)
     return Domain(
@@ -277,23 +278,26 @@ def _unfinished(evaluated: int, examples: int) -> Iterator[str]:
         yield f"scores are of {evaluated:,} of the {examples:,} examples: the others were not evaluated"
 
 
-def _incomplete(lacking: Mapping[str, int], evaluated: int, layout: HeadLayout) -> Iterator[str]:
-    if lacking:
-        named = [f"{_mask_name(key, layout)} ({count:,})" for key, count in list(lacking.items())[:NAMED]]
-        more = [f"and {len(lacking) - NAMED} more"] if len(lacking) > NAMED else []
-        masks = "1 mask lacks" if len(lacking) == 1 else f"{len(lacking)} masks lack"
-        fewest = min(lacking.values())
-        yield (
-            f"{masks} examples that the base score has ({evaluated:,}): {', '.join([*named, *more])}. "
-            f"If they were run with data.limit={fewest}, `--limit {fewest}` shows them"
-        )
-
-
-def _cut(curves: Sequence[Curve], complete: Collection[str]) -> Iterator[str]:
-    cut = [curve for curve in curves if not set(curve.masks) <= set(complete)]
+def _incomplete(
+    lacking: Mapping[str, int], cut: Sequence[Curve], curves: int, evaluated: int, layout: HeadLayout
+) -> Iterator[str]:
+    """One line on all that lacks outcomes: the curves that cannot be drawn, and the masks of no curve by name."""
+    of_curves = {mask for curve in cut for mask in curve.masks}
+    alone = {mask: count for mask, count in lacking.items() if mask not in of_curves}
+    said = []
     if cut:
         orders = ", ".join(sorted({curve.order for curve in cut}))
-        yield f"pruning curves that lack outcomes are not drawn: {len(cut)} of {len(curves)} ({orders})"
+        said.append(f"pruning curves that lack outcomes are not drawn: {len(cut)} of {curves} ({orders})")
+    if alone:
+        named = [f"{_mask_name(key, layout)} ({count:,})" for key, count in list(alone.items())[:NAMED]]
+        named += [f"and {len(alone) - NAMED} more"] if len(alone) > NAMED else []
+        masks = "1 mask lacks" if len(alone) == 1 else f"{len(alone)} masks lack"
+        said.append(f"{masks} examples that the base score has ({evaluated:,}): {', '.join(named)}")
+    if lacking:
+        fewest = min(lacking.values())
+        said.append(f"if they were run with data.limit={fewest}, `--limit {fewest}` shows them")
+    if said:
+        yield "; ".join(said)
 
 
 def _gradients(folder: Path, layout: HeadLayout, evaluated: pl.Series) -> dict[Loss, pl.DataFrame]:
