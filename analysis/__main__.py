@@ -2,7 +2,6 @@
 
 import argparse
 import logging
-import math
 import sys
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
@@ -138,9 +137,7 @@ def how_sure(ablation: pl.DataFrame) -> str:
     if row["reason"]:
         return f"{row['domain']}: nothing is said of significance, {row['reason']}"
     found = f"{row['domain']}: {ablation['significant'].sum()} of {ablation.height} heads significant"
-    seen = (
-        "" if math.isnan(row["detectable"]) else f"; effects from {row['detectable']:.2f} {row['unit']} on would show"
-    )
+    seen = "" if row["detectable"] is None else f"; effects from {row['detectable']:.2f} {row['unit']} on would show"
     return f"{found} (alpha {row['alpha']:g}, {row['test']}, {row['correction']}){seen}"
 
 

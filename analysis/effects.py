@@ -100,7 +100,8 @@ def effects(domain: Domain, inference: Inference = DEFAULT) -> pl.DataFrame:
           made: `percentile`, `bca`, or `flips` where few examples flip;
         - p, test: of "this mask changes nothing but by chance", two-sided, for this mask alone;
         - p_corrected, correction, significant: over the heads of this measure on this domain; significant up to alpha;
-        - detectable: the size of effect that this set finds with probability .8, after correction; one a measure;
+        - detectable: the size of effect that this set finds with probability .8, after correction; one a measure, none
+          where there is no such size;
         - margin, p_equivalence, p_equivalence_corrected, equivalent: whether the effect is shown to be within the
           margin (corrected by Holm where the others are by max-T): the head does not matter;
         - resamples, seed: that the numbers came of;

@@ -17,18 +17,21 @@ STEPS = 40
 """Halvings when the level is sought at which an interval fits in the margin."""
 
 
-def detectable(error: Float[np.ndarray, " heads"], critical: float) -> float:
-    """The effect that is found with probability .8: (critical z + z of .8) times the median standard error.
+def detectable(error: Float[np.ndarray, " heads"], critical: float, degrees: int) -> float | None:
+    """The effect that is found with probability .8: (critical size + t of .8) times the median standard error.
 
     Args:
         error: standard errors of the effects of a family; heads that change no outcome have none, and do not count.
         critical: standard errors that an effect must exceed after the correction.
+        degrees: of freedom: groups less one.
 
     Returns:
-        In the unit of the effects; NaN where no head has a standard error.
+        In the unit of the effects; None where no head has a standard error, or no effect could be found.
     """
     some = error[error > 0]
-    return float((critical + stats.norm.ppf(POWER)) * np.median(some)) if some.size else float("nan")
+    if not some.size or not np.isfinite(critical):
+        return None
+    return float((critical + stats.t.ppf(POWER, degrees)) * np.median(some))
 
 
 def equivalence_p(

@@ -93,24 +93,42 @@ def max_t(null: Float[np.ndarray, "draws heads"], effects: Float[np.ndarray, " h
 def critical_size(
     correction: Correction,
     alpha: float,
-    heads: int,
     null: Float[np.ndarray, "draws heads"] | None,
     effects: Float[np.ndarray, " heads"],
+    *,
+    test: PairedTest,
+    groups: int,
 ) -> float:
     """How many standard errors an effect must exceed to be significant when it is the only one of its family.
 
     Max-T reads it off the largest of all heads in the joint draws; the others test the first head at alpha / heads
-    (Benjamini-Yekutieli: less by the harmonic sum).
+    (Benjamini-Yekutieli: less by the harmonic sum), by t of the groups less one. Infinite where there are so few groups
+    that no effect could be significant.
     """
+    heads = len(effects)
     if not heads:
         return 0.0
-    if correction is Correction.max_t:
-        assert null is not None
-        drawn, _ = _studentised(null, effects)
-        return float(np.quantile(drawn.max(axis=1), 1 - alpha))
     dependence = (1.0 / np.arange(1, heads + 1)).sum() if correction is Correction.benjamini_yekutieli else 1.0
-    tests = 1.0 if correction is Correction.none else heads * dependence
-    return float(stats.norm.isf(alpha / tests / 2))
+    tests = 1.0 if correction in (Correction.none, Correction.max_t) else heads * dependence
+    swaps = test is PairedTest.randomisation
+    if swaps and 2.0 ** (1 - groups) > alpha / tests:
+        return math.inf
+    if correction is not Correction.max_t:
+        return float(stats.t.isf(alpha / tests / 2, groups - 1))
+    assert null is not None
+    drawn, _ = _studentised(null, effects)
+    size = float(np.quantile(drawn.max(axis=1), 1 - alpha))
+    return _in_standard_errors(size, groups) if swaps else size
+
+
+def _in_standard_errors(size: float, groups: int) -> float:
+    """A size in standard deviations under the swaps, which have the effect in them, in standard errors, which have not.
+
+    Of a sum T over groups, swaps have the variance sum d^2 = s^2 + T^2 / groups, and the jackknife's is groups /
+    (groups - 1) s^2. With many groups both sizes are the same.
+    """
+    rest = groups - size**2
+    return size * math.sqrt((groups - 1) / rest) if rest > 0 else math.inf
 
 
 def holm(p: Float[np.ndarray, " heads"]) -> Float[np.ndarray, " heads"]:

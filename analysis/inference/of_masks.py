@@ -93,6 +93,7 @@ class _Masks:
     p: Float[np.ndarray, " others"]
     null: Float[np.ndarray, "draws others"] | None
     p_equivalence: Float[np.ndarray, " others"]
+    groups: int
     columns: Mapping[str, np.ndarray]
 
     def of_family(self, at: Int[np.ndarray, " heads"], options: Inference) -> dict[str, object]:
@@ -102,13 +103,15 @@ class _Masks:
         # the tests of equivalence are not drawn jointly, so that Holm takes the place of max-T
         by = Correction.holm if options.corrects_by is Correction.max_t else options.corrects_by
         p_equivalence = corrected(self.p_equivalence[at], by)
-        critical = critical_size(options.corrects_by, options.alpha, len(at), null, self.effects[at])
+        critical = critical_size(
+            options.corrects_by, options.alpha, null, self.effects[at], test=options.test, groups=self.groups
+        )
         return {
             **{name: column[at] for name, column in self.columns.items()},
             "p": self.p[at],
             "p_corrected": p,
             "significant": p <= options.alpha,
-            "detectable": equivalence.detectable(self.columns["standard_error"][at], critical),
+            "detectable": equivalence.detectable(self.columns["standard_error"][at], critical, self.groups - 1),
             "p_equivalence": self.p_equivalence[at],
             "p_equivalence_corrected": p_equivalence,
             "equivalent": p_equivalence <= options.alpha,
@@ -136,7 +139,7 @@ def _known(domain: Domain, sample: Sample, margin: float, options: Inference) ->
         "high": high,
         "interval": interval,
     }
-    return _Masks(sample.effects, p, null, p_equivalence, columns)
+    return _Masks(sample.effects, p, null, p_equivalence, sample.groups, columns)
 
 
 def _intervals(

@@ -165,15 +165,45 @@ def power_at_detectable(runs: int, seed: int) -> float:
     flip = np.full(HEADS, 50 / EXAMPLES)
     pilot = flipping(rng, groups=EXAMPLES, flip=flip, to_wrong=np.full(HEADS, 0.5))
     null = resampling.swapped(pilot, DRAWS, 0)
-    critical = critical_size(Correction.max_t, ALPHA, HEADS, null, pilot.effects)
+    critical = critical_size(
+        Correction.max_t, ALPHA, null, pilot.effects, test=PairedTest.randomisation, groups=EXAMPLES
+    )
     error = resampling.standard_error(resampling.effects_without_each(pilot))
     to_wrong = np.full(HEADS, 0.5)
-    to_wrong[0] += detectable(error, critical) / (200 * flip[0])
+    to_wrong[0] += detectable(error, critical, EXAMPLES - 1) / (200 * flip[0])
     found = 0
     for run in range(runs):
         sample = flipping(rng, groups=EXAMPLES, flip=flip, to_wrong=to_wrong)
         found += max_t(resampling.swapped(sample, DRAWS, run), sample.effects)[0] <= ALPHA
     return found / runs
+
+
+def power_of_few_groups(runs: int, seed: int, groups: int, heads: int = 1) -> tuple[float, float]:
+    """How often max-T finds a head whose true effect is the detectable one, and where normal quantiles say that it is.
+
+    Effects are sums of normal differences over the groups; every swap of all groups is made.
+    """
+    rng = np.random.default_rng(seed)
+    signs = 1.0 - 2 * (np.arange(1, 2**groups)[:, None] >> np.arange(groups) & 1)
+
+    def of(differences: np.ndarray, test: PairedTest) -> float:
+        return critical_size(
+            Correction.max_t, ALPHA, signs @ differences, differences.sum(axis=0), test=test, groups=groups
+        )
+
+    pilots = [rng.standard_normal((groups, heads)) for _ in range(50)]
+    critical = float(np.median([of(pilot, PairedTest.randomisation) for pilot in pilots]))
+    plain = float(np.median([of(pilot, PairedTest.bootstrap) for pilot in pilots]))  # sizes under the draws as they are
+    error = np.array([np.sqrt(groups)])
+    rates = []
+    for effect in (detectable(error, critical, groups - 1), detectable(error, plain, 10**9)):
+        found = 0
+        for _ in range(runs):
+            differences = rng.standard_normal((groups, heads))
+            differences[:, 0] += effect / groups
+            found += max_t(signs @ differences, differences.sum(axis=0))[0] <= ALPHA
+        rates.append(found / runs)
+    return rates[0], rates[1]
 
 
 def _report(runs: int) -> Iterator[str]:
@@ -191,6 +221,10 @@ def _report(runs: int) -> Iterator[str]:
         for name, rates in errors_over_heads(runs, 5, between_heads=between_heads).items():
             yield f"  {name:20} " + ", ".join(f"{key} {rate:.3f}" for key, rate in rates.items())
     yield f"power at the detectable effect: {power_at_detectable(runs, 6):.3f}"
+    for groups in (6, 8, 10, 12):
+        for heads in (1, 16):
+            by_t, by_normal = power_of_few_groups(runs, 7, groups, heads)
+            yield f"the same of {groups} groups, {heads} heads: {by_t:.3f}, by normal quantiles {by_normal:.3f}"
 
 
 if __name__ == "__main__":

@@ -39,7 +39,8 @@ def test_p_of_flips_is_where_the_interval_touches_the_margin() -> None:
 
 def test_detectable_effect_is_the_textbooks() -> None:
     error = np.array([0.2, 0.1, 0.0, 0.3])
-    assert detectable(error, 1.959964) == pytest.approx((1.959964 + 0.841621) * 0.2)
-    assert np.isnan(detectable(np.zeros(3), 2.0))
-    power = stats.norm.sf(1.959964 - detectable(error, 1.959964) / 0.2)
+    assert detectable(error, 1.959964, 10**9) == pytest.approx((1.959964 + 0.841621) * 0.2)
+    assert detectable(np.zeros(3), 2.0, 9) is None
+    assert detectable(error, np.inf, 9) is None
+    power = stats.norm.sf(1.959964 - detectable(error, 1.959964, 10**9) / 0.2)
     assert power == pytest.approx(0.8)

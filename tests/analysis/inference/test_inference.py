@@ -126,7 +126,7 @@ def test_constant_effects_are_neither_significant_nor_an_error(make) -> None:
         assert table["p_corrected"].unique().to_list() == [1.0]
         assert table["effect"].unique().to_list() == [0.0]
         assert table["significant"].sum() == 0
-        assert table["detectable"].is_nan().all()
+        assert table["detectable"].is_null().all()
 
 
 def test_a_base_score_alone_has_no_effects(make) -> None:

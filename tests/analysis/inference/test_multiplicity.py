@@ -7,7 +7,14 @@ from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
 from analysis.inference import resampling
-from analysis.inference.multiplicity import Correction, check_correction, corrected, critical_size, max_t
+from analysis.inference.multiplicity import (
+    Correction,
+    _in_standard_errors,
+    check_correction,
+    corrected,
+    critical_size,
+    max_t,
+)
 from analysis.inference.significance import PairedTest, p_of_draws
 from study.errors import InputError
 
@@ -93,9 +100,25 @@ def test_max_t_needs_joint_draws() -> None:
 
 def test_critical_sizes() -> None:
     null = np.random.default_rng(4).standard_normal((20_000, 20))
-    sizes = {name: critical_size(name, 0.05, 20, null, np.zeros(20)) for name in Correction}
+
+    def size(name: Correction, null: np.ndarray, groups: int = 10**9, test=PairedTest.randomisation) -> float:
+        return critical_size(name, 0.05, null, np.zeros(null.shape[1]), test=test, groups=groups)
+
+    sizes = {name: size(name, null) for name in Correction}
     assert sizes[Correction.none] == pytest.approx(1.96, abs=0.001)
     assert sizes[Correction.holm] == sizes[Correction.benjamini_hochberg] == pytest.approx(3.023, abs=0.001)
     assert sizes[Correction.max_t] == pytest.approx(3.02, abs=0.04)
     assert sizes[Correction.benjamini_yekutieli] > sizes[Correction.holm]
-    assert critical_size(Correction.max_t, 0.05, 20, null[:, :1].repeat(20, axis=1), np.zeros(20)) < 2
+    assert size(Correction.max_t, null[:, :1].repeat(20, axis=1)) < 2
+    assert size(Correction.none, null, 6) == pytest.approx(stats.t.isf(0.025, 5))
+    assert size(Correction.none, null, 5) == size(Correction.max_t, null, 5) == np.inf, "32 swaps: p is .06 at least"
+    assert size(Correction.holm, null, 9, PairedTest.jackknife) == pytest.approx(stats.t.isf(0.025 / 20, 8))
+    assert size(Correction.holm, null, 9) == np.inf, "512 swaps: p is .004 at least, .05 / 20 is less"
+
+
+def test_the_size_under_swaps_becomes_the_t_of_the_same_groups() -> None:
+    differences = np.random.default_rng(5).normal(0.8, 1, 7)
+    signs = 1.0 - 2 * (np.arange(1, 128)[:, None] >> np.arange(7) & 1)
+    null, effect = signs @ differences[:, None], differences.sum(keepdims=True)
+    under_swaps = abs(effect[0]) / np.sqrt((np.square(null).sum() + effect[0] ** 2) / 128)
+    assert _in_standard_errors(under_swaps, 7) == pytest.approx(abs(stats.ttest_1samp(differences, 0).statistic))

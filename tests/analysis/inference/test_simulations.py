@@ -9,6 +9,7 @@ from simulations import (
     coverage_of_bleu,
     errors_over_heads,
     power_at_detectable,
+    power_of_few_groups,
     size_of_tests,
     size_on_bleu,
 )
@@ -77,3 +78,10 @@ def test_corrections_hold_their_error_with_heads_that_depend_on_each_other(runs,
 @runs
 def test_the_detectable_effect_is_found_with_the_probability_that_it_promises(runs) -> None:
     assert power_at_detectable(runs, 6) == pytest.approx(0.8, abs=0.05 + chance(0.8, runs))
+
+
+@pytest.mark.parametrize(("groups", "heads", "least"), [(8, 1, 0.7), (10, 1, 0.7), (10, 16, 0.65)])
+def test_of_few_groups_the_detectable_effect_is_found_nearly_as_often(groups, heads, least) -> None:
+    by_t, by_normal = power_of_few_groups(400, 7, groups, heads)
+    assert least <= by_t <= 0.85
+    assert by_normal < by_t
