@@ -1,12 +1,11 @@
 """The report: everything that a results folder says, as tables, figures and one page."""
 
 import shutil
-from collections.abc import Iterator
 from pathlib import Path
 
 from analysis import page, tables
 from analysis.compute import Analysis
-from analysis.figures import Drawing, agreement_maps
+from analysis.figures import Drawing
 from analysis.sheets import sheets
 from analysis.typeset import latex, markdown
 from study.errors import InputError
@@ -46,20 +45,13 @@ def write_report(analysis: Analysis, out: Path, *, pdf: bool = False) -> Path:
         for name, table in every.items():
             tables.write(table, out / "tables", name)
         _write_sheets(analysis, out / "tables" / "paper")
-        _write_figures([*drawings, *_agreement(analysis)], out / "figures", pdf)
+        _write_figures(drawings, out / "figures", pdf)
         path = out / "report" / "index.html"
         with whole_file(path) as draft:
             draft.write_text(page.render(analysis, subjects, trainings), encoding="utf-8")
     except OSError as error:
         raise InputError(f"cannot write the report under {out}: {error.strerror or error}") from error
     return path
-
-
-def _agreement(analysis: Analysis) -> Iterator[Drawing]:
-    """The matrices of correlations, of the domains and of their slices, where there are enough."""
-    yield from agreement_maps(analysis.correlations.overall, "agreement")
-    if analysis.sliced is not None:
-        yield from agreement_maps(analysis.sliced.overall, "agreement-of-slices")
 
 
 def _write_sheets(analysis: Analysis, folder: Path) -> None:

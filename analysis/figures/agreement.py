@@ -1,15 +1,16 @@
 """The matrix of correlations between many domains (genres, seeds, tasks) as a heat map."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from typing import Any
 
 import polars as pl
 from matplotlib.cm import ScalarMappable
 from matplotlib.colors import Normalize, to_rgb
 from matplotlib.patches import Rectangle
 
-from analysis.figures.drawing import INK, Drawing, draw, panel, styled
+from analysis.figures.drawing import INK, Drawing, Tip, draw, panel, styled
 from analysis.figures.heat_maps import DARK, DIVERGING
-from analysis.words import slug
+from analysis.words import decimal, slug
 
 MOST_WRITTEN = 12
 """Domains up to which each cell has its number written in it."""
@@ -37,22 +38,25 @@ def agreement_map(overall: pl.DataFrame, title: str, name: str) -> Drawing:
     """R of every two domains.
 
     Args:
-        overall: rows of all heads of a table `correlation`, of one subject: columns domain_a, domain_b, pearson (null
-            where there is none: an empty cell).
+        overall: rows of all heads of a table `correlation`, of one subject; an empty cell where there is no r. A cell
+            that is pointed at says r with its interval.
         title: of the panel.
         name: of the drawing.
     """
-    pairs = overall.select("domain_a", "domain_b", "pearson").rows()
     domains = list(dict.fromkeys([*overall["domain_a"], *overall["domain_b"]]))
     places = {domain: i for i, domain in enumerate(domains)}
     count, norm = len(domains), Normalize(-1, 1)
     side = max(0.14, min(0.42, 6.0 / count))
+    tips = {}
     with styled():
         figure, axes = panel(1.9 + side * count, 1.5 + side * count)
-        for a, b, r in pairs:
-            for x, y in ((places[a], places[b]), (places[b], places[a])):
+        for row in overall.rows(named=True):
+            a, b, r = places[row["domain_a"]], places[row["domain_b"]], row["pearson"]
+            for x, y in ((a, b), (b, a)):
                 cell = Rectangle((x - 0.5, y - 0.5), 1, 1, linewidth=0.4, edgecolor=(*to_rgb(INK), 0.25))
                 cell.set_facecolor("none" if r is None else DIVERGING(norm(r)))
+                cell.set_gid(f"cell-{x + 1}-{y + 1}")
+                tips[f"cell-{x + 1}-{y + 1}"] = Tip(_said(row))
                 axes.add_patch(cell)
                 if r is not None and count <= MOST_WRITTEN:
                     colour = "white" if abs(r) > DARK else INK
@@ -69,7 +73,16 @@ def agreement_map(overall: pl.DataFrame, title: str, name: str) -> Drawing:
         bar.set_label("Pearson's r")
         bar.outline.set_visible(False)  # type: ignore[reportCallIssue]
         bar.ax.tick_params(length=0)
-        return draw(figure, name, f"Correlation between {count} domains, {title}")
+        return draw(figure, name, f"Correlation between {count} domains, {title}", tips)
+
+
+def _said(row: Mapping[str, Any]) -> str:
+    """`home and away: r = .62 (.41 to .77)`, or why there is none."""
+    low, high = row["pearson_low"], row["pearson_high"]
+    r = row["reason"] if row["pearson"] is None else f"r = {decimal(row['pearson'])}"
+    return (
+        f"{row['domain_a']} and {row['domain_b']}: {r}{'' if low is None else f' ({decimal(low)} to {decimal(high)})'}"
+    )
 
 
 def _short(r: float) -> str:

@@ -99,10 +99,10 @@ class Drawing:
 
 @dataclass(frozen=True)
 class Tip:
-    """What a mark of a figure says when it is pointed at, and the head that it belongs to (`cross.0.3`)."""
+    """What a mark of a figure says when it is pointed at, and the head that it belongs to (`cross.0.3`), if to one."""
 
     words: str
-    head: str
+    head: str | None = None
 
 
 def panel(width: float, height: float) -> tuple[Figure, Axes]:
@@ -136,7 +136,8 @@ def _tipped(found: re.Match[str], tips: Mapping[str, Tip]) -> str:
     tip = tips.get(found[1])
     if tip is None:
         return found[0]
-    return f'<g id="{found[1]}" data-head="{escape(tip.head)}"><title>{escape(tip.words)}</title>'
+    head = "" if tip.head is None else f' data-head="{escape(tip.head)}"'
+    return f'<g id="{found[1]}"{head}><title>{escape(tip.words)}</title>'
 
 
 def kinds_of(table: pl.DataFrame) -> list[str]:

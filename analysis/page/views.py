@@ -1,18 +1,19 @@
 """What the page shows of each subject, cut to the templates' needs; `templates/` gives it its form."""
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
 
-from analysis import figures, paper, tables
+from analysis import figures, tables
 from analysis.compute import Analysis
 from analysis.dynamics import LINE
-from analysis.effects import ALL_KINDS, Measure, of_measure, strongest
+from analysis.effects import Measure, of_measure, strongest
 from analysis.figures import Drawing
+from analysis.page.agreement import Agreement, agreement
 from analysis.page.claims import Claim, claims, training_claim
-from analysis.page.drawings import curve_drawings, heat_maps, one_head_drawings, pair_drawings
+from analysis.page.drawings import curve_drawings, heat_maps, one_head_drawings
 from analysis.page.examples import examples_json
 from analysis.page.grids import Grid, HeadRow, by_kind, head_rows
 from analysis.read import Domain
@@ -56,12 +57,7 @@ class SubjectView:
     limit: float
     head_rows: tuple[HeadRow, ...]
     examples: str
-    correlation: tuple[Row, ...]
-    scatters: tuple[Drawing, ...]
-    maps: tuple[Drawing, ...]
-    nulls: tuple[Row, ...]
-    overlap: tuple[Row, ...]
-    reliability: tuple[Row, ...]
+    agreement: Agreement
     claims: tuple[Claim, ...]
 
     @property
@@ -77,7 +73,7 @@ class SubjectView:
             ("base", "Base scores", True),
             ("heads", "One head removed", bool(self.compared)),
             ("layers", "One head left", any(view.one_head for view in self.domains)),
-            ("domains", "Another domain", bool(self.correlation)),
+            ("domains", "Another domain", bool(self.agreement.pairs or self.agreement.slices)),
             ("curves", "Share by share", any(view.curves for view in self.domains)),
             ("importance", "Importance", any(view.taylor for view in self.domains)),
         ]
@@ -91,7 +87,7 @@ class SubjectView:
             for drawing in (view.distribution, *view.heat_maps, *view.one_head, *view.curve_drawings)
             if drawing is not None
         ]
-        return (*own, *self.scatters)
+        return (*own, *self.agreement.scatters, *self.agreement.maps)
 
 
 @dataclass(frozen=True)
@@ -131,7 +127,6 @@ def _subject_view(analysis: Analysis, domains: Sequence[Domain], name: str) -> S
     own = analysis.effects.filter(mine)
     shown = own.with_columns(pl.col("setting_id").replace_strict(labels).alias("domain"))
     limit = figures.colour_limit(of_measure(own, Measure.ABLATION))
-    correlation = analysis.correlation.filter(mine).rows(named=True)
     folder = slug(f"{domains[0].model}-{domains[0].subject_id}")
     cuts = tables.paper_tables(own)
     return SubjectView(
@@ -146,12 +141,7 @@ def _subject_view(analysis: Analysis, domains: Sequence[Domain], name: str) -> S
         limit=limit,
         head_rows=head_rows(shown),
         examples=examples_json({labels[domain.setting_id]: domain for domain in domains}, analysis.changes),
-        correlation=tuple(_correlation_row(row, labels) for row in correlation),
-        scatters=tuple(pair_drawings(analysis.correlations, shown, labels, folder)),
-        maps=tuple(_maps(analysis, domains[0].subject_id, labels)),
-        nulls=_of_pairs(analysis.correlations.null, labels),
-        overlap=_of_pairs(analysis.correlations.overlap, labels),
-        reliability=_of_domains(analysis.correlations.reliability, labels),
+        agreement=agreement(analysis, shown, domains[0].subject_id, labels, folder),
         claims=claims(analysis, {labels[domain.setting_id]: domain for domain in domains}),
     )
 
@@ -219,38 +209,4 @@ def _measured(ablation: pl.DataFrame, alone: pl.DataFrame, none: pl.DataFrame, d
         "worse": int((sure & (effect < 0)).sum()),
         "better": int((sure & (effect > 0)).sum()),
         "equivalent": int(ablation["equivalent"].fill_null(False).sum()),
-    }
-
-
-def _maps(analysis: Analysis, subject_id: str, labels: Mapping[str, str]) -> Iterator[Drawing]:
-    """Maps of r between many domains, and between their slices."""
-    mine = pl.col("subject_id") == subject_id
-    named = [pl.col(f"setting_{side}").replace(labels).alias(f"domain_{side}") for side in "ab"]
-    yield from figures.agreement_maps(analysis.correlations.overall.filter(mine).with_columns(named), "agreement")
-    if analysis.sliced is not None:
-        yield from figures.agreement_maps(analysis.sliced.overall.filter(mine), "agreement-of-slices")
-
-
-def _of_pairs(table: pl.DataFrame, labels: Mapping[str, str]) -> tuple[Row, ...]:
-    """The rows of pairs of these domains, with their labels."""
-    own = table.filter(pl.col("setting_a").is_in(list(labels)))
-    return tuple(
-        {**row, "label_a": labels[row["setting_a"]], "label_b": labels[row["setting_b"]]}
-        for row in own.rows(named=True)
-    )
-
-
-def _of_domains(table: pl.DataFrame, labels: Mapping[str, str]) -> tuple[Row, ...]:
-    """The rows of these domains of all their heads, with their labels."""
-    own = table.filter(pl.col("setting_id").is_in(list(labels)), pl.col("left_out") == 0)
-    return tuple({**row, "label": labels[row["setting_id"]]} for row in own.rows(named=True))
-
-
-def _correlation_row(row: Row, labels: Mapping[str, str]) -> Row:
-    theirs = paper.CORRELATIONS.get(frozenset(((row["subject"], row["domain_a"]), (row["subject"], row["domain_b"]))))
-    return {
-        **row,
-        "label_a": labels[row["setting_a"]],
-        "label_b": labels[row["setting_b"]],
-        "paper": theirs if row["kind"] == ALL_KINDS else None,
     }

@@ -1,0 +1,142 @@
+"""What the page shows of the correlation between domains: every pair, layer by layer, by head, and many at once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from analysis import figures, paper
+from analysis.compute import Analysis
+from analysis.correlation.pairs import ADDRESS
+from analysis.effects import ALL_KINDS
+from analysis.figures import Drawing
+from analysis.page.drawings import pair_drawings
+from analysis.words import labelled
+
+CARRIERS = 10
+"""Heads of a pair that are named with their part in r."""
+
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """Every two of many domains: a cell is a row of `Correlations.overall`, None on the diagonal."""
+
+    names: tuple[str, ...]
+    cells: tuple[tuple[Row | None, ...], ...]
+
+    @classmethod
+    def of(cls, overall: pl.DataFrame) -> "Matrix | None":
+        """From the rows of one subject; None where there are none."""
+        if overall.is_empty():
+            return None
+        sides = [overall.select(f"domain_{side}", f"setting_{side}").rows() for side in "ab"]
+        named = labelled((name, setting) for name, setting in dict.fromkeys([*sides[0], *sides[1]]))
+        found = {(row["setting_a"], row["setting_b"]): row for row in overall.rows(named=True)}
+        return cls(
+            tuple(named.values()),
+            tuple(tuple(found.get((a, b)) or found.get((b, a)) for b in named) for a in named),
+        )
+
+
+@dataclass(frozen=True)
+class Layers:
+    """Layers by pairs of domains: a cell is a row of `Correlations.by_layer`."""
+
+    pairs: tuple[str, ...]
+    rows: tuple[tuple[str, int, tuple[Row | None, ...]], ...]
+
+    @classmethod
+    def of(cls, rows: tuple[Row, ...]) -> "Layers":
+        """Layers from 1, each with its attention kind."""
+        pairs = tuple(dict.fromkeys(_of_both(row) for row in rows))
+        found = {(row["kind"], row["layer"], _of_both(row)): row for row in rows}
+        layers = dict.fromkeys((row["kind"], row["layer"]) for row in rows)
+        cells = [(kind, layer + 1, tuple(found.get((kind, layer, pair)) for pair in pairs)) for kind, layer in layers]
+        return cls(pairs, tuple(cells))
+
+
+@dataclass(frozen=True)
+class Carriers:
+    """The heads of a pair that make most of its r, and what all others add."""
+
+    pair: str
+    pearson: float
+    rows: tuple[Row, ...]
+    others: float
+
+    @classmethod
+    def of(cls, pair: str, influence: pl.DataFrame) -> "Carriers":
+        """From the rows of one pair of `Correlations.influence`."""
+        size = pl.col("contribution").abs()
+        ordered = influence.sort(size, *ADDRESS, descending=[True, False, False, False], maintain_order=True)
+        parts = ordered["contribution"]
+        rows = tuple(ordered.head(CARRIERS).rows(named=True))
+        return cls(pair, float(parts.sum()), rows, float(parts[CARRIERS:].sum()))
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """The correlations of one subject on the page; `slices` where some were asked for."""
+
+    pairs: tuple[Row, ...]
+    scatters: tuple[Drawing, ...]
+    maps: tuple[Drawing, ...]
+    nulls: tuple[Row, ...]
+    overlap: tuple[Row, ...]
+    reliability: tuple[Row, ...]
+    layers: Layers
+    carriers: tuple[Carriers, ...]
+    slices: Matrix | None
+
+
+def agreement(
+    analysis: Analysis, effects: pl.DataFrame, subject_id: str, labels: Mapping[str, str], folder: str
+) -> Agreement:
+    """What there is to show of one subject.
+
+    Args:
+        analysis: of everything.
+        effects: of the subject, under the labels of its domains.
+        subject_id: of the subject.
+        labels: of its domains, by setting id.
+        folder: of the figures.
+    """
+    found, mine = analysis.correlations, pl.col("subject_id") == subject_id
+    parts = None if analysis.sliced is None else analysis.sliced.overall.filter(mine)
+    named = [pl.col(f"setting_{side}").replace(labels).alias(f"domain_{side}") for side in "ab"]
+    maps = [*figures.agreement_maps(found.overall.filter(mine).with_columns(named), "agreement")]
+    maps += [] if parts is None else figures.agreement_maps(parts, "agreement-of-slices")
+    reliability = found.reliability.filter(mine, left_out=0).rows(named=True)
+    influence = found.influence.filter(mine).partition_by("setting_a", "setting_b", maintain_order=True)
+    return Agreement(
+        pairs=tuple(row | {"paper": _papers_r(row)} for row in _of_pairs(found.correlation, labels)),
+        scatters=tuple(pair_drawings(found, effects, labels, folder)),
+        maps=tuple(maps),
+        nulls=_of_pairs(found.null, labels),
+        overlap=_of_pairs(found.overlap, labels),
+        reliability=tuple(row | {"label": labels[row["setting_id"]]} for row in reliability),
+        layers=Layers.of(_of_pairs(found.by_layer, labels)),
+        carriers=tuple(Carriers.of(_of_both(_of_pairs(own.head(1), labels)[0]), own) for own in influence),
+        slices=None if parts is None else Matrix.of(parts),
+    )
+
+
+def _of_pairs(table: pl.DataFrame, labels: Mapping[str, str]) -> tuple[Row, ...]:
+    """The rows of pairs of these domains, with their labels."""
+    own = table.filter(pl.col("setting_a").is_in(list(labels)))
+    return tuple(
+        {**row, "label_a": labels[row["setting_a"]], "label_b": labels[row["setting_b"]]}
+        for row in own.rows(named=True)
+    )
+
+
+def _of_both(row: Row) -> str:
+    return f"{row['label_a']} and {row['label_b']}"
+
+
+def _papers_r(row: Row) -> float | None:
+    both = frozenset(((row["subject"], row["domain_a"]), (row["subject"], row["domain_b"])))
+    return paper.CORRELATIONS.get(both) if row["kind"] == ALL_KINDS else None
