@@ -6,23 +6,40 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made_results import CLASSIFIER, fill
+from made_results import CLASSIFIER, TRANSLATOR, curve_of, fill
 
 from analysis import Analysis, analyse, read_results, write_report
+from study.curves import Curve
 from study.statistics import MetricName
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
 
+def classifier_curves() -> list[Curve]:
+    """By importance, and of three random orders."""
+    heads = CLASSIFIER.heads
+    orders = [np.random.default_rng(seed).permutation(len(heads)) for seed in range(3)]
+    at_random = [curve_of([heads[i] for i in order], order="random", seed=i) for i, order in enumerate(orders)]
+    return [curve_of(heads), *at_random]
+
+
+def translator_curves() -> list[Curve]:
+    """One within each attention kind."""
+    own = {kind: [head for head in TRANSLATOR.heads if head.kind is kind] for kind in TRANSLATOR.counts}
+    return [curve_of(heads, kinds=(str(kind),), layout=TRANSLATOR) for kind, heads in own.items()]
+
+
 @pytest.fixture(scope="session")
 def shown(tmp_path_factory: pytest.TempPathFactory) -> tuple[Analysis, Path]:
-    """An analysis of a classifier and a translator on two domains each, and the page of it."""
+    """An analysis of a classifier and a translator on two domains each, by genre too, and the page of it."""
     results = tmp_path_factory.mktemp("page") / "results"
     for seed, data in enumerate(("home", "away")):
         weights = np.random.default_rng(seed).gamma(0.6, 0.3, len(CLASSIFIER)) - 0.02
-        fill(results, MetricName.ACCURACY, model="toy_bert", data=data, seed=seed, count=90, weights=weights)
-        fill(results, MetricName.BLEU, model="toy_transformer", data=data, seed=seed, count=12)
-    analysis = analyse(read_results(results))
+        made = {"curves": classifier_curves(), "weights": weights, "count": 90, "genres": 2}
+        fill(results, MetricName.ACCURACY, model="toy_bert", data=data, seed=seed, **made)
+        made = {"curves": translator_curves(), "count": 12}
+        fill(results, MetricName.BLEU, model="toy_transformer", data=data, seed=seed, **made)
+    analysis = analyse(read_results(results), by="genre")
     return analysis, write_report(analysis, results.parent / "out")
 
 
