@@ -8,6 +8,7 @@ from .heads_off import bert_base, classifier, gpu
 from .importance import importance
 from .launching import launching
 from .orders import orders
+from .page import page
 from .pruned import pruned
 from .resampling import resampling
 from .sizes import Sizes
@@ -28,6 +29,7 @@ PARTS: dict[str, Callable[[Sizes], Iterator[Row]]] = {
         pruned,
         store,
         resampling,
+        page,
         launching,
         tracking,
         growth,
