@@ -45,20 +45,18 @@ CURVE = ["subject", "subject_id", "domain", "setting_id", "metric", "kinds", "cu
 
 @dataclass(frozen=True, eq=False)
 class DrawnCurves:
-    """The complete curves of a domain, with the scores of their masks on resamples of its groups of examples.
+    """The curves of a domain, with the scores of their masks on resamples of its groups of examples.
 
     All masks are scored on the same resamples, so that curves are compared in pairs.
 
     Attributes:
         domain: whose curves they are.
-        curves: those whose masks are all complete.
         scores: of every mask by key, first on all examples, then on each resample.
         base: likewise of the full mask.
         alpha: intervals leave out so much.
     """
 
     domain: Domain
-    curves: tuple[Curve, ...]
     scores: Mapping[str, Float[np.ndarray, " draws"]]
     base: Float[np.ndarray, " draws"]
     alpha: float
@@ -66,20 +64,18 @@ class DrawnCurves:
     @classmethod
     def of(cls, domain: Domain, inference: Inference = DEFAULT) -> "DrawnCurves":
         """Resample a domain; a few thousand resamples are enough for intervals without p values."""
-        stored = set(domain.rows["mask"])
-        curves = tuple(curve for curve in domain.curves if stored.issuperset(curve.masks))
-        sample = Sample.of(domain, inference.groups, [mask for curve in curves for mask in curve.masks])
+        sample = Sample.of(domain, inference.groups, [mask for curve in domain.curves for mask in curve.masks])
         rng = np.random.default_rng(inference.seed)
-        some = curves and sample.groups > 1  # of one group every resample is the same
+        some = domain.curves and sample.groups > 1  # of one group every resample is the same
         weights = drawn(rng, min(inference.resamples, RESAMPLES) if some else 0, sample.groups)
         scores = np.concatenate([sample.scores[None], sample.weighted(weights)])
-        return cls(domain, curves, dict(zip(sample.masks, scores.T, strict=True)), scores[:, 0], inference.alpha)
+        return cls(domain, dict(zip(sample.masks, scores.T, strict=True)), scores[:, 0], inference.alpha)
 
     @property
     def lines(self) -> dict[tuple[str, str], list[Curve]]:
         """The curves that are one line, seeds of one order, by kinds and order in words."""
         lines: dict[tuple[str, str], list[Curve]] = {}
-        for curve in self.curves:
+        for curve in self.domain.curves:
             key = "+".join(curve.kinds) or ALL_KINDS, in_words(curve, self.domain.data)
             lines.setdefault(key, []).append(curve)
         return lines

@@ -49,7 +49,7 @@ class Domain:
         provenance: what was stored with the parts (devices, versions ...): the distinct values of each entry.
         gradients: by loss, gradient rows on these examples of the masks that have all of them, the full one among
             them; none where importance was not measured.
-        curves: which masks form a pruning curve.
+        curves: which masks form a pruning curve; those whose masks are all complete.
         labels: of a classifier, in the order of the column `prediction`.
         moment: which checkpoint of which training the model is; None for any other.
     """
@@ -180,7 +180,8 @@ def read_domain(folder: Path, limit: int | None = None) -> Domain:
     evaluated = rows.filter(pl.col("mask") == mask_key(layout.full()))["example"]
     complete, lacking = complete_masks(rows, evaluated)
     curves = tuple(read_curves(folder))
-    cut = [curve for curve in curves if not set(curve.masks) <= set(complete["mask"])]
+    stored = set(complete["mask"])
+    cut = [curve for curve in curves if not stored.issuperset(curve.masks)]
     left_out = [*_unfinished(evaluated.len(), examples.height)]
     left_out += _incomplete(lacking, cut, len(curves), evaluated.len(), layout)
     for line in left_out:
@@ -199,7 +200,7 @@ def read_domain(folder: Path, limit: int | None = None) -> Domain:
         left_out=tuple(left_out),
         provenance=provenance(folder),
         gradients=_gradients(folder, layout, evaluated),
-        curves=curves,
+        curves=tuple(curve for curve in curves if curve not in cut),
         labels=setting["labels"],
         moment=setting["moment"],
     )

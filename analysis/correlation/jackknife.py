@@ -42,7 +42,7 @@ def interval(r: float, *samples: Replicates, level: float) -> tuple[float, float
     Returns:
         Both ends; None where r does not exist without some part.
     """
-    half = quantile(level, *samples) * error(*map(fisher_z, samples))
+    half = quantile(level, *samples) * error(*(np.asarray(fisher_z(values)) for values in samples))
     if not np.isfinite(half):
         return None
     z = float(fisher_z(r))

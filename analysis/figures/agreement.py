@@ -49,7 +49,7 @@ def agreement_map(overall: pl.DataFrame, title: str, name: str) -> Drawing:
     side = max(0.14, min(0.42, 6.0 / count))
     tips = {}
     with styled():
-        figure, axes = panel(1.9 + side * count, 1.5 + side * count)
+        figure, axes = panel(max(4.1, 1.9 + side * count), 1.5 + side * count)  # no narrower than other panels
         for row in overall.rows(named=True):
             a, b, r = places[row["domain_a"]], places[row["domain_b"]], row["pearson"]
             for x, y in ((a, b), (b, a)):
