@@ -31,7 +31,7 @@ def leave_out(without: pl.DataFrame, labels: tuple[str, str], name: str) -> Draw
         axes.set(
             ylim=(lowest - 0.05, 1.05), xlabel="heads of largest effect left out", ylabel="correlation of the rest"
         )
-        axes.set_title("without the largest")
+        axes.set_title(f"{labels[0]} and {labels[1]},\nwithout the largest")
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         figure.legend(ncols=3, handlelength=1.8, **LEGEND_BELOW)
         return draw(figure, name, f"Correlation of head effects on {labels[0]} and {labels[1]} without the largest")

@@ -102,3 +102,13 @@ def test_pdf_has_its_fonts_embedded_and_is_the_same_each_time(table):
     assert b"/FontFile2" in pdf
     assert b"/Type3" not in pdf
     assert drawings(table)["distribution"].pdf() == pdf
+
+
+def test_the_curve_without_the_largest_has_a_band_where_r_has_an_interval():
+    columns = {"pearson": [0.9, 0.6, 0.5], "pearson_low": [0.8, 0.2, None], "pearson_high": [0.95, 0.8, None]}
+    without = pl.DataFrame({"left_out": [0, 1, 2], **columns, "spearman": [0.8, 0.5, 0.4], "ceiling": [None] * 3})
+    drawn = figures.leave_out(without, ("home", "away"), "f/out")
+    (band,) = drawn.figure.axes[0].collections
+    corners = {(float(x), float(y)) for path in band.get_paths() for x, y in path.vertices}
+    assert {(0, 0.8), (0, 0.95), (1, 0.2), (1, 0.8)} == corners
+    assert "home and away, without the largest" in text(drawn)
