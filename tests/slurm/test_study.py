@@ -88,8 +88,9 @@ def test_the_embedded_study_has_the_same_tables(
     run(tmp_path, "-m", "study", *options, "results=slurm", "hydra/launcher=slurm", after, cluster=cluster)
     run(tmp_path, "-m", "launchers", "wait", cluster=cluster)
     tables = [tmp_path / launcher / "analysis" / "tables" for launcher in ("serial", "slurm")]
-    names = sorted(path.name for path in tables[0].iterdir())
-    assert names == sorted(path.name for path in tables[1].iterdir())
+    names, others = ([str(path.relative_to(at)) for path in sorted(at.rglob("*")) if path.is_file()] for at in tables)
+    assert names == others
     assert any(name.startswith("effects") for name in names)
+    assert any(name.startswith("paper/") for name in names)
     same, *others = filecmp.cmpfiles(*tables, names, shallow=False)
     assert same == names, others
