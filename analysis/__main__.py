@@ -72,7 +72,12 @@ def push(options: argparse.Namespace) -> None:
     inference = {name: str(value) for name, value in asdict(Inference.of(_chosen(options))).items()}
     print(
         push_results(
-            analysed(options), options.wandb, inference=inference, weights=options.weights, offline=options.offline
+            analysed(options),
+            options.wandb,
+            inference=inference,
+            models=options.model,
+            weights=options.weights,
+            offline=options.offline,
         )
     )
 

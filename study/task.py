@@ -6,7 +6,6 @@ nothing of heads.
 
 import logging
 import time
-from contextlib import AbstractContextManager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -29,8 +28,7 @@ from study.job import (
 )
 from study.measures.measure import Stage, Wanted
 from study.plan import duration, missing_rows, outcome_keys, plan
-from study.tracking.follow import Following, follow
-from study.tracking.of_job import run_of
+from study.tracking.of_job import follow_measure, follow_training
 from study.tracking.summary import extremes
 from study.training.job import TrainingJob
 from study.values import check_values
@@ -54,7 +52,7 @@ class StudyTask:
         self._check(config)
         training = _training(study)
         if training:
-            return training.plan() if study.plan else training.run(device_of(study))
+            return training.plan() if study.plan else _trained(study, training)
         needs = "; ".join(missing) if study.plan and missing else study.model.needs()
         if study.plan:
             return {"needs": needs} if needs else _planned(study)
@@ -63,7 +61,7 @@ class StudyTask:
         started = time.monotonic()
         evaluator = open_evaluator(study)
         study.measure.check(evaluator.layout)
-        with _followed(study, evaluator) as following:
+        with follow_measure(study, evaluator) as following:
             evaluator.when_stored = following.stored
             base = _guarded_base(evaluator, study)
             study.measure.run(evaluator)
@@ -188,6 +186,14 @@ def _training(study: StudyConfig) -> TrainingJob | None:
     return TrainingJob.of(study.model, study.threads) if study.measure.stage is Stage.TRAIN else None
 
 
+def _trained(study: StudyConfig, training: TrainingJob) -> dict[str, Any]:
+    """Train, or go on; what a launcher shows in its table."""
+    with follow_training(study, training.model) as following:
+        done = training.run(device_of(study), following.stored)
+        following.finish({"epochs": done["epochs"]})
+    return done
+
+
 def _guarded_base(evaluator: Evaluator, study: StudyConfig) -> float:
     """The base score, once it is seen to be what it should."""
     base = evaluator.base_score()
@@ -204,11 +210,6 @@ def _planned(study: StudyConfig) -> dict[str, Any]:
     planned = plan(evaluator, wanted)
     log.info("%s of %s on %s: %s", study.measure.name, study.model.name, study.data.name, planned)
     return {"masks": planned.masks, "missing": planned.missing, "expected": duration(planned.seconds)}
-
-
-def _followed(study: StudyConfig, evaluator: Evaluator) -> AbstractContextManager[Following]:
-    run = run_of(study, evaluator.setting, len(evaluator.examples))
-    return follow(run, evaluator.folder, study.tracking.tracker(Path(study.results)))
 
 
 def _extremes(evaluator: Evaluator, wanted: Wanted) -> dict[str, Any]:

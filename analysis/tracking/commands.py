@@ -1,7 +1,7 @@
 """`python -m analysis push`, `fetch` and `report --wandb`: what they do, and what they say at the end."""
 
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,13 @@ from analysis.tracking.push import OFFLINE, push
 
 
 def push_results(
-    analysis: Analysis, place: str, *, inference: Mapping[str, Any], weights: bool = False, offline: bool = False
+    analysis: Analysis,
+    place: str,
+    *,
+    inference: Mapping[str, Any],
+    models: Collection[str] = (),
+    weights: bool = False,
+    offline: bool = False,
 ) -> str:
     """Fill W&B from a results folder; what was done, in words.
 
@@ -21,6 +27,7 @@ def push_results(
         analysis: of the folder.
         place: ENTITY/PROJECT.
         inference: how its intervals and p values were made.
+        models: those chosen; empty for all.
         weights: send the folders of the models as well.
         offline: leave it in the results folder for `wandb sync`, also where a key is found.
 
@@ -29,7 +36,7 @@ def push_results(
     """
     where, results = Place.parse(place), analysis.results.folder
     with tempfile.TemporaryDirectory(prefix="push-") as drafts:
-        options = Options(Path(drafts), weights=weights, inference=inference)
+        options = Options(Path(drafts), weights=weights, inference=inference, models=models)
         done = push(planned(analysis, options), where, results, offline=offline)
     if done.offline:
         return (

@@ -1,6 +1,6 @@
 """What is to be in W&B, made from a results folder alone: the runs of its jobs, of its effects and of its report."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
@@ -11,14 +11,14 @@ import polars as pl
 from analysis.compute import Analysis
 from analysis.effects import strongest
 from analysis.page import subject_views
-from analysis.read import Domain
+from analysis.read import Domain, Results
 from analysis.report import write_report
 from analysis.tables import write
 from analysis.tracking.artifacts import Content, data_of, model_of, outcomes_of
 from analysis.tracking.shown import images, shown_effects, shown_importance, tables_and_charts
 from study.setting import short_hash
-from study.tracking.history import History, Point
-from study.tracking.run import Run, read_runs
+from study.tracking.history import OutcomesHistory, Point, TrainingHistory
+from study.tracking.run import Run, read_runs, training_folders
 
 
 @dataclass(frozen=True)
@@ -61,15 +61,18 @@ class Options:
         drafts: folder for files that are made to be sent.
         weights: send the folders of the models as well, where they are on this machine.
         inference: how intervals and p values were made, as JSON values.
+        models: only the trainings of these; empty for all.
     """
 
     drafts: Path
     weights: bool = False
     inference: Mapping[str, Any] = field(default_factory=dict)
+    models: Collection[str] = ()
 
 
 def planned(analysis: Analysis, options: Options) -> Iterator[Planned]:
     """Every run that a results folder comes to; each artifact before those that are made from it."""
+    yield from _trainings(analysis.results, options)
     effects = []
     for domain in analysis.results.domains:
         folder = analysis.results.folder / domain.model / domain.data / domain.setting_id
@@ -80,6 +83,15 @@ def planned(analysis: Analysis, options: Options) -> Iterator[Planned]:
     yield _report(analysis, tuple(effects), options)
 
 
+def _trainings(results: Results, options: Options) -> Iterator[Planned]:
+    """Trainings that were jobs, with their curves: those of the models chosen."""
+    chosen = {domain.moment.training if domain.moment else domain.model for domain in results.domains}
+    for folder in training_folders(results.folder):
+        for run in read_runs(folder):
+            if not options.models or run.model in chosen:
+                yield Planned(run, TrainingHistory(folder).fresh())
+
+
 def _jobs(folder: Path, options: Options) -> Iterator[Planned]:
     """The jobs of a setting; all of them have made its outcomes."""
     runs = read_runs(folder)
@@ -88,7 +100,7 @@ def _jobs(folder: Path, options: Options) -> Iterator[Planned]:
         weights = _weights(run) if options.weights else None
         yield Planned(
             run,
-            History(folder, run.id, run.examples).fresh(),
+            OutcomesHistory(folder, run.id, run.examples).fresh(),
             uses=(model_of(folder, weights, options.drafts), data),
             logs=(outcomes,),
         )

@@ -19,6 +19,7 @@ from analysis.read import Domain
 from analysis.tracking.place import Place
 from analysis.words import interval, score, signed
 from study.files import whole_file
+from study.tracking.run import training_folders
 from study.tracking.wandb_access import key_is_known
 
 TITLE = "Which attention heads are needed: "
@@ -72,6 +73,8 @@ def build(analysis: Analysis, place: Place) -> wr.Report:
     ]
     for domains in analysis.subjects.values():
         blocks += list(_subject(domains, analysis))
+    if training_folders(analysis.results.folder):
+        blocks += [wr.H2("Trainings"), _panels("trainings", "Config('job') = 'train'", _training())]
     blocks += [wr.H2("Every job"), _panels("jobs", "Config('job') != 'report'", _progress())]
     return wr.Report(
         entity=place.entity,
@@ -176,3 +179,8 @@ def _progress() -> list:
         wr.BarPlot(title="Base score", metrics=["base"]),
         wr.BarPlot(title="Lowest effect", metrics=["lowest_effect"]),
     ]
+
+
+def _training() -> list:
+    curves = {"Training loss": "loss", "Dev loss": "dev_loss", "Dev score": "dev_score", "Rate": "learning_rate"}
+    return [wr.LinePlot(title=title, x="training/epoch", y=[f"training/{name}"]) for title, name in curves.items()]

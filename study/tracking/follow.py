@@ -13,7 +13,6 @@ from typing import Any, Protocol, runtime_checkable
 
 from study.tracking.history import History, Point
 from study.tracking.run import Run, write_run
-from study.tracking.summary import throughput
 
 log = logging.getLogger(__name__)
 
@@ -35,19 +34,20 @@ class Tracker(Protocol):
 class Following:
     """One job that is followed."""
 
-    def __init__(self, run: Run, folder: Path, tracker: Tracker | None) -> None:
+    def __init__(self, run: Run, folder: Path, history: History, tracker: Tracker | None) -> None:
         """Begin.
 
         Args:
             run: the job.
-            folder: of its setting.
+            folder: where the run is kept.
+            history: of the run.
             tracker: where it is shown; None for nowhere.
         """
         self._run = run
         self._folder = folder
         self._tracker = tracker
-        self._history = History(folder, run.id, run.examples)
-        self._points: list[Point] = []
+        self._history = history
+        self._complained = False
         self._guarded(lambda: write_run(run, folder))
         self._guarded(lambda: self._tracker and self._tracker.start(run))
         self.stored()
@@ -59,14 +59,13 @@ class Following:
     def finish(self, result: Mapping[str, Any], *, failed: bool = False) -> None:
         """The job has ended, with this result."""
         self.stored()
-        summary = {**result, **throughput(self._points)}
+        summary = {**result, **self._history.summary()}
         if not failed:
             self._guarded(lambda: write_run(replace(self._run, summary=summary), self._folder))
         self._guarded(lambda: self._tracker and self._tracker.finish(summary, failed=failed))
 
     def _tell(self) -> None:
         fresh = self._history.fresh()
-        self._points += fresh
         if self._tracker and fresh:
             self._tracker.log(fresh)
 
@@ -75,16 +74,16 @@ class Following:
             action()
         except Exception as error:  # noqa: BLE001 a tracker may raise anything, and no result may be lost by it
             self._tracker = None
-            log.warning(
-                "tracking has stopped: %s. Every outcome is stored all the same; `python -m analysis push` sends them",
-                str(error).strip() or type(error).__name__,
-            )
+            if not self._complained:
+                words = str(error).strip() or type(error).__name__
+                log.warning("tracking has stopped: %s. The job goes on, and `python -m analysis push` sends it", words)
+            self._complained = True
 
 
 @contextmanager
-def follow(run: Run, folder: Path, tracker: Tracker | None) -> Iterator[Following]:
+def follow(run: Run, folder: Path, history: History, tracker: Tracker | None) -> Iterator[Following]:
     """Follow a job to its end; where it ends by an error, that is said too."""
-    following = Following(run, folder, tracker)
+    following = Following(run, folder, history, tracker)
     try:
         yield following
     except BaseException:

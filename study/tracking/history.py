@@ -1,44 +1,55 @@
-"""History: how the outcomes of a run came to be, a point for each part that it has stored.
+"""History: the course of a run as points, read from what it has stored, never from memory.
 
-It is read from the parts, never from memory: while a job runs, after it was killed, or a year later on another machine
-the same parts give the same points, so that a history has no gaps and no doubles.
+While a job runs, after it was killed, or a year later on another machine, the same files give the same points, so that
+a history has no gaps and no doubles. A job that measures has a point for each part, a training one for each record.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any, Protocol, runtime_checkable
 
 from study.store import every_part, read_provenance
+from study.training_history import Record, read_history, write_history
 
 RUN = "run"
 """Entry of a part's provenance: the id of the run that wrote it."""
 
+AXES = {"progress": "progress/rows", "training": "training/step"}
+"""The x axis of the charts of each kind of point: the value that is its step."""
+
 
 @dataclass(frozen=True)
 class Point:
-    """What a run had stored once it had written a part.
+    """What is known of a run at a step.
 
     Attributes:
-        step: rows so far: the x axis of every chart.
-        masks: so many masks' worth of rows: rows / examples.
-        rows_per_second: of this part.
-        seconds: of computing, so far.
+        step: on its axis, rows stored or updates of the weights; rises from point to point.
+        values: what is logged, by name: `progress/masks`, `training/loss` ...
     """
 
     step: int
-    masks: float
-    rows_per_second: float
-    seconds: float
-
-    @property
-    def values(self) -> dict[str, float | int]:
-        """What is logged at this step."""
-        known = {"rows": self.step, "masks": self.masks}
-        known |= {"rows_per_second": self.rows_per_second, "seconds": self.seconds}
-        return {f"progress/{name}": value for name, value in known.items()}
+    values: Mapping[str, float | int]
 
 
-class History:
-    """The points of one run; each is given once, those of new parts when asked again."""
+@runtime_checkable
+class History(Protocol):
+    """The points of one run."""
+
+    def fresh(self) -> list[Point]:
+        """Those not given yet, in order."""
+        ...
+
+    def summary(self) -> dict[str, Any]:
+        """What the points given so far come to; nothing where there are none."""
+        ...
+
+
+class OutcomesHistory:
+    """The points of a job that measures: rows and masks stored, seconds of computing, and how fast it went.
+
+    `progress/masks` is so many masks' worth of rows; `progress/rows_per_second` is of one part.
+    """
 
     def __init__(self, folder: Path, run: str, examples: int) -> None:
         """Begin before the first point.
@@ -56,7 +67,7 @@ class History:
         self._seconds = 0.0
 
     def fresh(self) -> list[Point]:
-        """The points not given yet, in the order in which their parts were written."""
+        """Those of new parts, in the order in which they were written."""
         parts = [part for part in every_part(self._folder) if part not in self._seen]
         self._seen.update(parts)
         return [point for part in parts if (point := self._point(part)) is not None]
@@ -67,9 +78,60 @@ class History:
             return None
         self._rows += known["rows"]
         self._seconds += known["seconds"]
-        return Point(
-            step=self._rows,
-            masks=self._rows / self._examples,
-            rows_per_second=known["rows"] / max(known["seconds"], 1e-3),
-            seconds=round(self._seconds, 3),
-        )
+        values = {
+            "rows": self._rows,
+            "masks": self._rows / self._examples,
+            "rows_per_second": known["rows"] / max(known["seconds"], 1e-3),
+            "seconds": round(self._seconds, 3),
+        }
+        return Point(self._rows, {f"progress/{name}": value for name, value in values.items()})
+
+    def summary(self) -> dict[str, Any]:
+        """How much was computed and how fast: rows, seconds, rows a second."""
+        if not self._rows:
+            return {}
+        seconds = round(self._seconds, 3)
+        return {"rows": self._rows, "seconds": seconds, "rows_per_second": self._rows / max(seconds, 1e-3)}
+
+
+class TrainingHistory:
+    """The points of a training: the records of its `history.jsonl`, see `study.training_history`.
+
+    A training that was killed goes back to its last state and makes the records since then again, with the same
+    numbers; they are given once.
+    """
+
+    def __init__(self, kept: Path, training: Path | None = None) -> None:
+        """Begin before the first point.
+
+        Args:
+            kept: folder that has a copy of the history, beside the run.
+            training: folder of the training, from which the copy is made; None where it may be elsewhere.
+        """
+        self._kept = kept
+        self._training = training
+        self._last: Record | None = None
+
+    def fresh(self) -> list[Point]:
+        """Those of new records, by step; what they are made of is copied first."""
+        records = self._records()
+        new = [record for record in records if self._last is None or record.step > self._last.step]
+        if new:
+            self._last = new[-1]
+        return [Point(record.step, _known(record, "training/")) for record in new]
+
+    def _records(self) -> list[Record]:
+        if self._training is None:
+            return read_history(self._kept)
+        records = read_history(self._training)
+        if records != read_history(self._kept):
+            write_history(self._kept, records)
+        return records
+
+    def summary(self) -> dict[str, Any]:
+        """The last record."""
+        return {} if self._last is None else _known(self._last)
+
+
+def _known(record: Record, prefix: str = "") -> dict[str, float | int]:
+    return {f"{prefix}{name}": value for name, value in asdict(record).items() if value is not None}

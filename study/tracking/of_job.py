@@ -1,43 +1,78 @@
-"""The run of a job: what its configuration and its setting come to as a run."""
+"""A job as a run: what its configuration comes to, and following it to its end."""
 
 import json
 import os
+from contextlib import AbstractContextManager
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 
-from study.setting import Setting
-from study.tracking.run import Run, run_id
+from study.setting import Setting, short_hash
+from study.tracking.follow import Following, follow
+from study.tracking.history import OutcomesHistory, TrainingHistory
+from study.tracking.run import TRAININGS, Run, run_id
 
 if TYPE_CHECKING:
     from study.config import StudyConfig
+    from study.evaluator import Evaluator
+    from study.training.models import TrainedModel
+
+
+def follow_measure(study: "StudyConfig", evaluator: "Evaluator") -> AbstractContextManager[Following]:
+    """Follow a job that measures."""
+    run = run_of(study, evaluator.setting, len(evaluator.examples))
+    history = OutcomesHistory(evaluator.folder, run.id, run.examples)
+    return follow(run, evaluator.folder, history, study.tracking.tracker(Path(study.results)))
+
+
+def follow_training(study: "StudyConfig", model: "TrainedModel") -> AbstractContextManager[Following]:
+    """Follow the training of a model."""
+    training, results = model.training, Path(study.results)
+    run = Run(
+        id=short_hash(["train", model.training_name, training.id]),
+        setting_id="",
+        model=model.training_name,
+        data=training.train.name,
+        measure=study.measure.name,
+        examples=0,
+        **_circumstances(study),
+    )
+    folder = results / TRAININGS / f"{model.training_name}-{training.id}"
+    return follow(run, folder, TrainingHistory(folder, model.training_folder()), study.tracking.tracker(results))
 
 
 def run_of(study: "StudyConfig", setting: Setting, num_examples: int) -> Run:
-    """The run of a job.
+    """The run of a job that measures.
 
     Args:
         study: its configuration.
         setting: what it computes with.
         num_examples: how many it evaluates under each mask.
     """
-    config = json.loads(json.dumps(asdict(study), default=str))
+    known = _circumstances(study)
     return Run(
-        id=run_id(setting.id, config["measure"], study.shard, study.shards, study.data.limit),
+        id=run_id(setting.id, known["config"]["measure"], study.shard, study.shards, study.data.limit),
         setting_id=setting.id,
         model=setting.model,
         data=setting.data,
         measure=study.measure.name,
         examples=num_examples,
-        config=config,
         shard=study.shard,
         shards=study.shards,
-        group=study.tracking.group or _sweep(),
-        sweep_id=os.environ.get("WANDB_RUN_ID", "") if os.environ.get("WANDB_SWEEP_ID") else "",
+        **known,
     )
+
+
+def _circumstances(study: "StudyConfig") -> dict[str, Any]:
+    """What the run of any job says of how it was asked for."""
+    return {
+        "config": json.loads(json.dumps(asdict(study), default=str)),
+        "group": study.tracking.group or _sweep(),
+        "sweep_id": os.environ.get("WANDB_RUN_ID", "") if os.environ.get("WANDB_SWEEP_ID") else "",
+    }
 
 
 def _sweep() -> str:

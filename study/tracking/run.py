@@ -1,6 +1,7 @@
-"""Runs: what each job of a setting was, kept beside its outcomes, so that it can be shown in W&B at any time.
+"""Runs: what each job was, kept beside what came of it, so that it can be shown in W&B at any time.
 
-    results/<model>/<data>/<setting id>/runs/<run id>.json
+    results/<model>/<data>/<setting id>/runs/<run id>.json    jobs that measure
+    results/trainings/<model>-<training id>/                  a training: its run likewise, and its history.jsonl
 
 Kept whether a job is tracked or not. The id is that of what was asked for: a job that is killed, queued again or
 repeated is one run. What it computed carries the id in its parts, see `history`.
@@ -18,6 +19,9 @@ from study.setting import short_hash
 
 FOLDER = "runs"
 
+TRAININGS = "trainings"
+"""In the results folder."""
+
 
 class RunError(StudyError):
     """A file of a run that cannot be read."""
@@ -29,11 +33,11 @@ class Run:
 
     Attributes:
         id: see `run_id`.
-        setting_id: of the setting that its outcomes belong to.
+        setting_id: of the setting that its outcomes belong to; empty for a training.
         model: short name.
         data: short name.
         measure: name.
-        examples: how many it evaluates under each mask.
+        examples: how many it evaluates under each mask; 0 for a training.
         config: the whole configuration, as JSON values.
         shard: which share of the examples, of
         shards: so many.
@@ -68,7 +72,7 @@ def run_id(setting_id: str, measure: Mapping[str, Any], shard: int, shards: int,
 
 
 def write_run(run: Run, folder: Path) -> None:
-    """Keep a run in its setting's folder; does nothing where it is kept as it is."""
+    """Keep a run in the folder of its setting or training; does nothing where it is kept as it is."""
     path = folder / FOLDER / f"{run.id}.json"
     text = json.dumps(asdict(run), indent=1, ensure_ascii=False) + "\n"
     if not path.is_file() or path.read_text(encoding="utf-8") != text:
@@ -77,7 +81,7 @@ def write_run(run: Run, folder: Path) -> None:
 
 
 def read_runs(folder: Path) -> list[Run]:
-    """Every run of a setting's folder, by name.
+    """Every run of the folder of a setting or a training, by name.
 
     Raises:
         RunError: for a file that is not a run.
@@ -89,3 +93,8 @@ def read_runs(folder: Path) -> list[Run]:
         except (ValueError, TypeError, OSError) as error:
             raise RunError(f"{path} is not a run: {error!r}. Delete it and run the study again") from error
     return sorted(runs, key=lambda run: (run.name, run.id))
+
+
+def training_folders(results: Path) -> list[Path]:
+    """The folders of all trainings that were jobs of a results folder, by name."""
+    return sorted(path for path in (results / TRAININGS).glob("*") if path.is_dir())

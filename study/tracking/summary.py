@@ -1,4 +1,4 @@
-"""The summary of a run: its base score, the masks that cost least and most, how fast it went."""
+"""What the summary of a run says of its masks: those that cost least and most."""
 
 from typing import Any
 
@@ -9,7 +9,6 @@ from jaxtyping import Bool
 from study.heads import HeadLayout, mask_key, parse_mask
 from study.scores import mask_scores
 from study.statistics import Metric
-from study.tracking.history import Point
 
 
 def extremes(
@@ -35,14 +34,6 @@ def extremes(
         "highest_effect": effects[highest],
         "highest_effect_of": in_words(highest, layout),
     }
-
-
-def throughput(points: list[Point]) -> dict[str, float | int]:
-    """How much a run has computed and how fast: rows, seconds, rows a second; nothing where it computed nothing."""
-    if not points:
-        return {}
-    last = points[-1]
-    return {"rows": last.step, "seconds": last.seconds, "rows_per_second": last.step / max(last.seconds, 1e-3)}
 
 
 def in_words(key: str, layout: HeadLayout) -> str:

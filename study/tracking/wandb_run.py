@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import wandb
 
-from study.tracking.history import Point
+from study.tracking.history import AXES, Point
 from study.tracking.run import Run
 from study.tracking.wandb_access import is_online, quiet
 
@@ -21,9 +21,6 @@ if TYPE_CHECKING:
     from study.tracking.options import WandbTracking
 
 log = logging.getLogger(__name__)
-
-STEP = "progress/rows"
-"""The x axis of the charts of a history."""
 
 
 class WandbRun:
@@ -144,7 +141,8 @@ def open_run(
         dir=str(folder),
         settings=settings,
     )
-    opened.define_metric("progress/*", step_metric=STEP)
+    for kind, axis in AXES.items():
+        opened.define_metric(f"{kind}/*", step_metric=axis)
     return opened
 
 
@@ -152,5 +150,5 @@ def log_points(opened: "wandb.Run", points: Sequence[Point]) -> int:
     """Log those points that a run does not have yet; how many."""
     new = [point for point in points if point.step >= opened.starting_step]
     for point in new:
-        opened.log(point.values, step=point.step)
+        opened.log(dict(point.values), step=point.step)
     return len(new)

@@ -7,7 +7,7 @@ threads, to the last bit.
 """
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from logging import getLogger
@@ -27,9 +27,9 @@ from study.subjects.classifier import pad_token
 from study.subjects.labels import label_index, require_labels
 from study.training.finetune import ClassifierTraining, FineTuning
 from study.training.folder import training_folder, whole_folder
-from study.training.history import Record, write_history
 from study.training.start import start
 from study.training.training import limited
+from study.training_history import Record, write_history
 
 log = getLogger(__name__)
 
@@ -58,7 +58,9 @@ class Encoded:
         return torch.tensor([len(row["input_ids"]) for row in self.inputs])
 
 
-def train_classifier(training: ClassifierTraining, folder: Path, device: str, threads: int) -> None:
+def train_classifier(
+    training: ClassifierTraining, folder: Path, device: str, threads: int, recorded: Callable[[], None] = lambda: None
+) -> None:
     """Train, or go on where an earlier run was stopped; see `Training.run`.
 
     Raises:
@@ -78,7 +80,7 @@ def train_classifier(training: ClassifierTraining, folder: Path, device: str, th
             tokenizer.pad_token_id = pad_token(model, tokenizer)
             sets = [encode(examples, tokenizer, labels, training.max_length) for examples in (train, dev)]
             model.to(torch.device(device))  # pyright: ignore[reportArgumentType]
-            Course(training, model, tokenizer, sets[0], sets[1], folder).go()
+            Course(training, model, tokenizer, sets[0], sets[1], folder, recorded).go()
 
 
 @contextmanager
@@ -177,6 +179,7 @@ class Course:
         data: to learn from.
         dev: to evaluate on.
         folder: of the training.
+        recorded: called whenever the history in it has changed.
         records: the history so far.
         step: updates so far.
         loss: sum of the losses of the steps since the last record.
@@ -191,6 +194,7 @@ class Course:
     data: Encoded
     dev: Encoded
     folder: Path
+    recorded: Callable[[], None] = lambda: None
     records: list[Record] = field(default_factory=list)
     step: int = 0
     loss: float = 0.0
@@ -263,7 +267,7 @@ class Course:
         epoch = self.step / self.steps_an_epoch
         self.records.append(Record(self.step, epoch, self.rate, loss, dev_loss, dev_score, round(self.seconds, 1)))
         self.loss, self.counted = 0.0, 0
-        write_history(self.folder, self.records)
+        self.write_history()
         if evaluates:
             log.info("epoch %.2f: dev loss %.3f, accuracy %.1f %%", epoch, dev_loss, dev_score)
 
@@ -300,7 +304,12 @@ class Course:
         self.records = [Record(**record) for record in state["records"]]
         self.step, self.loss, self.counted = state["step"], state["loss"], state["counted"]
         self.seconds = state["seconds"]
+        self.write_history()
+
+    def write_history(self) -> None:
+        """Write what is recorded, and say so."""
         write_history(self.folder, self.records)
+        self.recorded()
 
     def tensors(self, data: Encoded, rows: Sequence[int]) -> dict[str, Tensor]:
         """Examples as the model's keyword arguments, padded to the longest of them."""

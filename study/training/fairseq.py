@@ -32,9 +32,9 @@ from study.files import whole_file
 from study.progress import progress
 from study.subjects.checkpoints import epochs_there
 from study.training.folder import training_folder, whole_folder
-from study.training.history import Record, write_history
 from study.training.training import limited
 from study.training.translation import TranslationTraining
+from study.training_history import Record, write_history
 
 log = logging.getLogger(__name__)
 
@@ -56,7 +56,7 @@ class TrainingError(StudyError):
     """A training failed; the message shows the end of its log and where the log is."""
 
 
-def train_translator(training: TranslationTraining, folder: Path) -> None:
+def train_translator(training: TranslationTraining, folder: Path, recorded: Callable[[], None] = lambda: None) -> None:
     """Train, or go on where an earlier run was stopped; see `Training.run`.
 
     The folder gets the checkpoints that are kept, `checkpoint_best.pt` (the epoch of least loss on the dev data),
@@ -78,10 +78,11 @@ def train_translator(training: TranslationTraining, folder: Path) -> None:
         checkpoints = work / "checkpoints"
         sentences = len(limited(training.train))
         with progress("training the translator", training.epochs * sentences, "sentences") as advance:
-            reader = LogReader(training, folder, checkpoints, sentences, advance)
+            reader = LogReader(training, folder, checkpoints, sentences, advance, recorded)
             newest = reader.newest()
             command = [training.interpreter, "-m", "fairseq_cli.train", *train_arguments(training, newest)]
             run_logged(command, work, folder.absolute() / LOG_FILE, reader.read)
+            reader.write_history()
         hand_over(training, work, folder, reader.best())
 
 
@@ -260,6 +261,7 @@ class LogReader:
         checkpoints: Path,
         sentences: int,
         advance: Callable[[int], None],
+        recorded: Callable[[], None] = lambda: None,
     ) -> None:
         """Take in what an earlier run logged.
 
@@ -269,9 +271,10 @@ class LogReader:
             checkpoints: where fairseq writes them.
             sentences: of the training data.
             advance: told how many sentences were just done.
+            recorded: called whenever the history has changed.
         """
         self._training, self._folder, self._checkpoints = training, folder, checkpoints
-        self._sentences, self._advance = sentences, advance
+        self._sentences, self._advance, self._recorded = sentences, advance, recorded
         self._done, self._rate = 0, 0.0
         self._records: dict[int, Record] = {}
         self._valid_losses: dict[int, float] = {}
@@ -300,16 +303,21 @@ class LogReader:
             self._count(int(float(found["update"]) * self._sentences))
             self._rate = float(found["lr"])
         if self._epoch_ended(line):
-            write_history(self._folder, list(self._records.values()))
+            self.write_history()
         if "Saved checkpoint" in line:
             self._remove_others()
+
+    def write_history(self) -> None:
+        """Write what is known of every epoch, and say so."""
+        write_history(self._folder, list(self._records.values()))
+        self._recorded()
 
     def _count(self, done: int) -> None:
         self._advance(done - self._done)
         self._done = done
 
     def _epoch_ended(self, line: str) -> bool:
-        """Take in what is said of a whole epoch: first how it does on the dev data, then how it did in training."""
+        """Take in what is said of an epoch: how it does on the dev data, then how it did in training, which is all."""
         valid, train = _logged(line, "valid"), _logged(line, "train")
         if valid:
             epoch, step = int(valid["epoch"]), int(valid["valid_num_updates"])
@@ -321,7 +329,7 @@ class LogReader:
             loss = float(train["train_nll_loss"]) * LN_2
             epoch = int(train["epoch"])
             self._records[epoch] = replace(self._records[epoch], learning_rate=rate, loss=loss, seconds=wall)
-        return bool(valid or train)
+        return bool(train)
 
     def _remove_others(self) -> None:
         """Remove checkpoints that are neither kept, nor the best, nor the newest."""

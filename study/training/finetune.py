@@ -1,6 +1,7 @@
 """Training of sequence classifiers as `conf/training` entries: fine-tuning of a model, or a small BERT from nothing."""
 
 import json
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -68,11 +69,11 @@ class ClassifierTraining(Training):
         """A folder in the format of transformers."""
         return folder / f"epoch-{epoch:g}"
 
-    def run(self, folder: Path, device: str, threads: int) -> None:
+    def run(self, folder: Path, device: str, threads: int, recorded: Callable[[], None] = lambda: None) -> None:
         """See `Training.run`."""
         from study.training.classifier import train_classifier
 
-        train_classifier(self, folder, device, self.threads or threads)
+        train_classifier(self, folder, device, self.threads or threads, recorded)
 
 
 @dataclass(kw_only=True)

@@ -1,14 +1,15 @@
 """The training of a model as a job: what a launcher may ask of it, and its doing."""
 
 import logging
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from study.errors import InputError
 from study.plan import duration
 from study.subjects.source import ModelSource
-from study.training.history import read_history
 from study.training.models import TrainedModel
+from study.training_history import read_history
 
 log = logging.getLogger(__name__)
 
@@ -86,8 +87,12 @@ class TrainingJob:
         )
         return {"epochs": training.epochs, "done": done, "expected": expected}
 
-    def run(self, device: str) -> dict[str, Any]:
+    def run(self, device: str, recorded: Callable[[], None] = lambda: None) -> dict[str, Any]:
         """Train, or go on; does nothing where it is done.
+
+        Args:
+            device: `cpu`, `cuda:0` ...
+            recorded: called whenever the history has changed.
 
         Returns:
             What a launcher shows in its table.
@@ -95,7 +100,7 @@ class TrainingJob:
         training, folder = self.model.training, self.model.training_folder()
         lacking = training.lacking(folder)
         if lacking:
-            training.run(folder, device, self.threads)
+            training.run(folder, device, self.threads, recorded)
         records = read_history(folder)
         last = records[-1] if records else None
         score = "" if last is None or last.dev_score is None else f", {last.dev_score:.1f} % of the dev data right"

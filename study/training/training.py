@@ -1,5 +1,6 @@
 """What every kind of training offers: the contract of `conf/training`. No tensor is imported before it runs."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -10,7 +11,7 @@ from study.data.examples import Examples
 from study.data.source import DataSource, Task
 from study.errors import InputError
 from study.setting import short_hash
-from study.training.history import read_history
+from study.training_history import read_history
 
 SCHEMA = 1
 """Rises when the same settings would give other weights."""
@@ -87,13 +88,14 @@ class Training:
         """Where the checkpoint of an epoch is, or will be."""
         raise NotImplementedError
 
-    def run(self, folder: Path, device: str, threads: int) -> None:
+    def run(self, folder: Path, device: str, threads: int, recorded: Callable[[], None] = lambda: None) -> None:
         """Train, or go on where an earlier run was stopped, until the last checkpoint is there.
 
         Args:
             folder: of the training.
             device: `cpu`, `cuda:0` ...
             threads: CPU threads; 0 leaves it to torch.
+            recorded: called whenever the history in the folder has changed.
 
         Raises:
             StudyError: in words.

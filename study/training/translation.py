@@ -1,6 +1,7 @@
 """Training of translation models by fairseq as a `conf/training` entry."""
 
 import sys
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -83,8 +84,14 @@ class TranslationTraining(Training):
         """A file of fairseq's; dictionaries and BPE codes stand beside it."""
         return folder / f"checkpoint{epoch:g}.pt"
 
-    def run(self, folder: Path, device: str, threads: int) -> None:  # noqa: ARG002 fairseq finds its device itself
+    def run(
+        self,
+        folder: Path,
+        device: str,  # noqa: ARG002 fairseq finds its device itself
+        threads: int,  # noqa: ARG002 and its threads
+        recorded: Callable[[], None] = lambda: None,
+    ) -> None:
         """See `Training.run`; fairseq takes the GPUs that it sees, and as many threads as the environment says."""
         from study.training.fairseq import train_translator
 
-        train_translator(self, folder)
+        train_translator(self, folder, recorded)

@@ -11,6 +11,8 @@ from stand_in import StandIn
 from analysis.__main__ import main
 from study.config import compose
 from study.task import StudyTask
+from study.tracking.run import Run, write_run
+from study.training_history import Record, write_history
 
 PLACE = "lab/heads"
 
@@ -22,6 +24,9 @@ def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
     place = make_place(tmp_path_factory.mktemp("report"))
     for more in ((), ("data.limit=60",)):
         StudyTask()(compose(*overrides(place, "measure=ablation", f"results={place / 'mine'}", *more)))
+    folder = place / "mine" / "trainings" / "model-0123"
+    write_run(Run("ab", "", "model", "pairs", "train", 0, {}), folder)
+    write_history(folder, [Record(8, 1.0, 1e-3, 1.1, 1.0, 40.0, 2.0)])
     return place / "mine"
 
 
@@ -41,8 +46,14 @@ def test_without_a_key_it_is_written_and_no_one_is_asked(results: Path, tmp_path
     strongest = effects.sort(pl.col("effect").abs(), descending=True).row(0, named=True)
     assert f"{strongest['kind']}.{strongest['layer']}.{strongest['head']}" in words
     assert f"{effects['significant'].sum()} of {effects.height}" in words
-    filters = [block["metadata"]["runSets"][0]["filters"] for block in spec["blocks"] if block["type"] == "panel-grid"]
-    assert effects["setting_id"][0] in json.dumps(filters)
+    grids = [block["metadata"] for block in spec["blocks"] if block["type"] == "panel-grid"]
+    assert effects["setting_id"][0] in json.dumps([grid["runSets"][0]["filters"] for grid in grids])
+    (trained,) = [grid for grid in grids if grid["runSets"][0]["name"] == "trainings"]
+    assert '"value": "train"' in json.dumps(trained["runSets"][0]["filters"])
+    panels = [panel["config"] for panel in trained["panelBankSectionConfig"]["panels"]]
+    shown = [name for panel in panels for name in panel["metrics"]]
+    assert shown == [f"training/{name}" for name in ("loss", "dev_loss", "dev_score", "learning_rate")]
+    assert {panel["xAxis"] for panel in panels} == {"training/epoch"}
 
 
 def test_again_is_updated_and_not_doubled(results: Path, server: StandIn, tmp_path: Path, capsys) -> None:

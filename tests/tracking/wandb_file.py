@@ -27,6 +27,7 @@ class Logged:
     history: list[dict[str, Any]] = field(default_factory=list)
     summary: dict[str, Any] = field(default_factory=dict)
     artifacts: list[str] = field(default_factory=list)
+    axes: dict[str, str] = field(default_factory=dict)
     exit_code: int | None = None
 
 
@@ -49,6 +50,8 @@ def read_run(folder: Path) -> Logged:
             logged.artifacts.append(record.artifact.name)
         elif kind == "request" and record.request.WhichOneof("request_type") == "log_artifact":
             logged.artifacts.append(record.request.log_artifact.artifact.name)
+        elif kind == "metric":
+            logged.axes[record.metric.glob_name or record.metric.name] = record.metric.step_metric
         elif kind == "exit":
             logged.exit_code = record.exit.exit_code
     return logged

@@ -19,8 +19,8 @@ from study.toy.nli import NliDomain
 from study.toy.sources import ToyNli
 from study.training.classifier import STATE_FILE, epoch_batches, triangle
 from study.training.finetune import FineTuning, NewBert
-from study.training.history import read_history
 from study.training.start import learn_tokenizer
+from study.training_history import read_history
 
 LABELS = ("entailment", "neutral", "contradiction")
 TOY = ToyNli(name="toy", domain=NliDomain.TRAIN, count=200)

@@ -33,8 +33,8 @@ from study.training.fairseq import (
     run_logged,
     train_arguments,
 )
-from study.training.history import read_history
 from study.training.translation import TranslationTraining
+from study.training_history import read_history
 
 needs_fairseq = pytest.mark.skipif(importlib.util.find_spec("fairseq") is None, reason="fairseq is not installed")
 TOY = {name: ToyTranslation(name=name, domain=TranslationDomain(name), count=60) for name in ("train", "valid")}

@@ -54,7 +54,7 @@ def test_training_as_a_job(place: Path) -> None:
     assert (task.remaining(config), task.estimate(config)) == (0, 0.0)
     done = task(compose(*overrides(place, "measure=base", "model.epoch=2")))
     assert done["masks"] == 1
-    assert [path.name for path in (place / "results").iterdir()] == ["mine-seed42-epoch2"]
+    assert sorted(path.name for path in (place / "results").iterdir()) == ["mine-seed42-epoch2", "trainings"]
 
 
 def test_what_is_expected_of_the_trained_model_is_not_of_its_earlier_checkpoints(place: Path) -> None:
