@@ -3,8 +3,10 @@
 import os
 
 import wandb
+from wandb.env import SERVICE
 from wandb.errors import AuthenticationError
 from wandb.sdk.lib import wbauth
+from wandb.sdk.lib.service.service_token import WandbServiceConnectionError
 
 from study.tracking.options import Mode
 
@@ -26,8 +28,23 @@ def key_is_known() -> bool:
 
 
 def quiet() -> wandb.Settings:
-    """Set W&B up so that it prints nothing, as what matters is said in our own log; gives what it is set to."""
-    return wandb.setup(settings=wandb.Settings(silent=True)).settings
+    """Set W&B up so that it prints nothing, as what matters is said in our own log; gives what it is set to.
+
+    W&B's service is a process of its own, of which the environment tells every child. A job may outlive whoever submits
+    it, and run on another machine: each has a service of its own, and does without one that was inherited and is gone.
+    """
+    inherited = SERVICE in os.environ
+    settings = wandb.Settings(silent=True)
+    try:
+        ready = wandb.setup(settings=settings)
+    except (WandbServiceConnectionError, ValueError):
+        if not inherited:
+            raise
+        del os.environ[SERVICE]
+        return quiet()
+    if not inherited:
+        os.environ.pop(SERVICE, None)
+    return ready.settings
 
 
 def refusal(entity: str | None, patience: float) -> str:
@@ -42,12 +59,12 @@ def refusal(entity: str | None, patience: float) -> str:
         viewer = wandb.Api(timeout=max(1, round(patience))).viewer
     except Exception as error:  # noqa: BLE001 wandb raises errors of many kinds, most of which mean: no answer
         if _is_refusal(error):
-            return f"W&B does not accept the key: {error}. `wandb login --relogin`, or tracking.mode=offline"
+            return f"W&B does not accept the key ({error}): `wandb login --relogin`, or stay offline"
         return ""
     mine = [viewer.entity, viewer.username, *viewer.teams]
     if entity is not None and entity not in mine:
         known = ", ".join(dict.fromkeys(name for name in mine if name))
-        return f"W&B: the key may not write to tracking.entity={entity}; it may to {known}"
+        return f"W&B: the key may not write to the entity '{entity}'; it may to {known}"
     return ""
 
 

@@ -1,10 +1,12 @@
 """What an offline run holds, read back from its file, is what the store holds."""
 
 import logging
+import os
 from pathlib import Path
 
 import numpy as np
 import polars as pl
+import psutil
 import pytest
 import wandb
 from jobs import NUM_PAIRS, overrides
@@ -16,6 +18,7 @@ from study.setting import read_setting
 from study.store import read_parts
 from study.task import StudyTask
 from study.tracking.run import Run, read_runs
+from study.tracking.wandb_access import key_is_known
 
 OFFLINE = ("tracking=wandb",)
 
@@ -86,6 +89,28 @@ def test_tracking_changes_no_identity_and_no_number(place: Path) -> None:
     (name, rows, run), (name_2, rows_2, run_2) = kept.values()
     assert (name, run) == (name_2, run_2)
     assert rows.equals(rows_2)
+
+
+@pytest.mark.parametrize("inherited", ["3-1-unix-/nowhere/socket", "2-of another version"])
+def test_the_service_of_who_submitted_a_job_is_not_needed_when_it_is_gone(
+    place: Path, inherited: str, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As in a job of SLURM, whose environment is that of the `study` that has handed it out."""
+    monkeypatch.setenv("WANDB_SERVICE", inherited)
+    StudyTask()(compose(*overrides(place, "measure=base", *OFFLINE)))
+    (logged,) = runs_of(place / "results")
+    assert logged.summary["masks"] == 1
+    assert not any("tracking has stopped" in message for message in caplog.messages)
+
+
+def test_no_child_is_told_of_a_service_that_may_end_before_it() -> None:
+    key_is_known()
+    assert "WANDB_SERVICE" not in os.environ
+    assert len(_services()) == 1, "it has been started all the same"
+
+
+def _services() -> list[psutil.Process]:
+    return [child for child in psutil.Process().children() if child.name() == "wandb-core"]
 
 
 def test_shards_are_runs_of_their_own(place: Path) -> None:
