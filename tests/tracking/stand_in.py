@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import unquote
 
 from stand_in_reads import Reads, fragment, hexadecimal, project, resumed
+from stand_in_sweeps import Sweeps
 
 KEY = "planted" * 6
 
@@ -59,7 +60,7 @@ class Artifact:
     manifest: dict[str, Any] = field(default_factory=dict)
 
 
-class StandIn(Reads):
+class StandIn(Reads, Sweeps):
     """The server's memory, and how it behaves.
 
     Attributes:
@@ -74,6 +75,7 @@ class StandIn(Reads):
         self.blobs: dict[str, bytes] = {}
         self.uploads: list[str] = []
         self.views: dict[str, dict[str, Any]] = {}
+        self.sweeps, self.handed, self.agents = {}, [], {}
         self.bodies: list[bytes] = []
         self.unknown: list[str] = []
         self.fault: Callable[[str], str] = lambda _path: ""
