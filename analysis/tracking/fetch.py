@@ -15,8 +15,7 @@ import wandb
 
 from analysis.tracking.artifacts import OUTCOMES
 from analysis.tracking.place import Place, PlaceError
-from study.errors import InputError
-from study.files import file_digest, whole_file
+from study.files import file_digest, made_folder, whole_file
 from study.setting import SETTING_FILE, differences, read_setting, short_hash
 from study.store import read_parts, tolerance
 
@@ -37,10 +36,11 @@ def fetch(place: Place, results: Path) -> Fetched:
     """Bring all outcomes of a project into a results folder.
 
     Raises:
+        InputError: when the folder cannot be made.
         PlaceError: when W&B refuses or is not there, or a file is not what its hash says: nothing of it is kept.
         StoreError: when fetched rows contradict those that are here; names the files.
     """
-    _made(results)
+    made_folder(results)
     settings, written, known = set[str](), 0, 0
     for version in _versions(place):
         about = _about(version.metadata, version.name)
@@ -118,11 +118,3 @@ def _agree(folder: Path) -> None:
     """
     precision = str(read_setting(folder)["identity"]["subject"].get("precision", "float32"))
     read_parts(folder, within=tolerance(precision))
-
-
-def _made(folder: Path) -> Path:
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-    except OSError as error:
-        raise InputError(f"cannot write to {folder}: {error.strerror or error}") from error
-    return folder

@@ -11,7 +11,7 @@ from wandb.sdk.lib.service.service_connection import WandbApiFailedError
 
 from study.errors import InputError, StudyError
 from study.tracking.options import check_names
-from study.tracking.wandb_access import key_is_known, quiet
+from study.tracking.wandb_access import key_is_known, quiet, refusal
 
 TIMEOUT = 30
 """Seconds to wait for an answer."""
@@ -61,6 +61,16 @@ class Place:
             raise PlaceError(f"W&B ({self}) needs a key: `wandb login`")
         with self.in_words():
             return wandb.Api(overrides={"entity": self.entity, "project": self.project}, timeout=TIMEOUT)
+
+    def require_writable(self) -> None:
+        """Ask whether the key may write there, before anything is sent.
+
+        Raises:
+            PlaceError: when it may not; a server that does not answer says so later.
+        """
+        refused = refusal(self.entity, float(TIMEOUT))
+        if refused:
+            raise PlaceError(refused)
 
     @contextmanager
     def in_words(self) -> Iterator[None]:

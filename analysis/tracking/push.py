@@ -38,11 +38,14 @@ def push(runs: Iterable[Planned], place: Place, results: Path, *, offline: bool 
     """Fill a project; without a key, or `offline`, leave it in the results folder for `wandb sync`.
 
     Raises:
+        InputError: when the results folder cannot be written.
         PlaceError: when W&B refuses or is not there; what was sent is whole, and the next push goes on from there.
     """
     online = not offline and key_is_known()
     folder = results / "wandb"
-    if not online:
+    if online:
+        place.require_writable()
+    else:
         folder = results / OFFLINE
         shutil.rmtree(folder, ignore_errors=True)
     sent = unchanged = 0

@@ -51,6 +51,7 @@ def save_report(analysis: Analysis, place: Place, path: Path) -> Saved:
         draft.write_text(as_json(report) + "\n", encoding="utf-8")
     if not key_is_known():
         return Saved(str(path))
+    place.require_writable()
     with place.in_words():
         same = [view for view in place.api.reports(str(place)) if view.display_name == report.title]
         if same:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import wandb
 
+from study.files import made_folder
 from study.tracking.history import AXES, Point
 from study.tracking.run import Run
 from study.tracking.wandb_access import is_online, quiet
@@ -105,9 +106,12 @@ def open_run(
         patience: seconds to wait at most, for the server to begin and for all to be sent at the end.
         tags: besides model and data.
         system_metrics: also log what the machine does.
+
+    Raises:
+        InputError: when the folder cannot be written.
     """
     quiet()
-    folder.mkdir(parents=True, exist_ok=True)
+    made_folder(folder / "wandb")
     swept = bool(os.environ.get("WANDB_SWEEP_ID"))  # the agent has chosen id, entity and project
     settings = wandb.Settings(
         silent=True,
@@ -150,5 +154,5 @@ def log_points(opened: "wandb.Run", points: Sequence[Point]) -> int:
     """Log those points that a run does not have yet; how many."""
     new = [point for point in points if point.step >= opened.starting_step]
     for point in new:
-        opened.log(dict(point.values), step=point.step)
+        opened.log(dict(point.values), step=point.step, commit=True)  # now, and not with the next point
     return len(new)

@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from jobs import make_place, overrides
 from stand_in import StandIn
+from stand_in_reads import hexadecimal
 
 from analysis.__main__ import main
 from analysis.tracking.artifacts import outcomes_of
@@ -135,3 +136,25 @@ def test_a_folder_that_cannot_be_written_is_said(server: StandIn, tmp_path: Path
 def test_without_a_key_fetch_says_what_it_needs(tmp_path: Path, capsys) -> None:
     assert main(["fetch", PLACE, str(tmp_path)]) == 2
     assert "needs a key: `wandb login`" in capsys.readouterr().err
+
+
+def test_what_was_changed_on_the_way_is_refused_and_nothing_of_it_is_kept(
+    labs: list[Path], server: StandIn, tmp_path: Path, capsys
+) -> None:
+    """From push to fetch through the server: a file that is another, and a hash that is another."""
+    assert main(["push", str(labs[0]), "--wandb", PLACE]) == 0
+    (made,) = [artifact for artifact in server.artifacts.values() if artifact.type == "outcomes"]
+    part = next(name for name in made.manifest["contents"] if name.startswith("part-"))
+    place = f"blob/{hexadecimal(made.manifest['contents'][part]['digest'])}"
+    whole, fetched = server.blobs[place], tmp_path / "fetched"
+    server.blobs[place] = whole[:100] + bytes([whole[100] ^ 1]) + whole[101:]
+    assert main(["fetch", PLACE, str(fetched)]) == 2
+    assert f"is not what was pushed: {part} differ from their hashes" in capsys.readouterr().err
+    server.blobs[place] = whole
+    known, made.metadata["files"][part] = made.metadata["files"][part], "0" * 64
+    assert main(["fetch", PLACE, str(fetched)]) == 2
+    assert f"is not what was pushed: {part} differ from their hashes" in capsys.readouterr().err
+    assert not [path for path in fetched.rglob("*") if path.is_file()]
+    made.metadata["files"][part] = known
+    assert main(["fetch", PLACE, str(fetched)]) == 0
+    assert read_parts(setting_of(fetched)).rows.height == read_parts(setting_of(labs[0])).rows.height

@@ -2,6 +2,8 @@
 
 import base64
 import logging
+import subprocess
+import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -16,7 +18,9 @@ from study.config import compose
 from study.errors import InputError
 from study.store import read_parts
 from study.task import StudyTask
+from study.tracking.history import OutcomesHistory
 from study.tracking.options import _refusal
+from study.tracking.run import read_runs
 from study.tracking.wandb_run import WandbRun
 
 ONLINE = ("tracking=wandb",)
@@ -138,7 +142,7 @@ def test_a_wrong_key_stops_a_sweep_before_it_starts_and_costs_a_running_job_noth
 
 
 def test_a_foreign_entity_is_refused_and_an_own_one_is_not(place: Path, server: StandIn) -> None:
-    with pytest.raises(InputError, match=r"may not write to tracking\.entity=others; it may to lab"):
+    with pytest.raises(InputError, match="may not write to the entity 'others'; it may to lab"):
         StudyTask().check(compose(*overrides(place, *ONLINE, "tracking.entity=others")))
     StudyTask().check(compose(*overrides(place, *ONLINE, "tracking.entity=lab")))
 
@@ -173,6 +177,8 @@ def test_a_folder_that_wandb_cannot_write_costs_nothing(
     (place / "results" / "wandb").write_text("a file where a folder should be")
     assert job(place)["masks"] == 9
     assert stored(place) == 9 * NUM_PAIRS
+    (said,) = [message for message in caplog.messages if STOPPED in message]
+    assert f"cannot write to {place / 'results' / 'wandb'}" in said
 
 
 def test_a_run_of_a_wandb_sweep_has_the_agents_id_also_for_a_push(
@@ -191,3 +197,69 @@ def test_a_run_of_a_wandb_sweep_has_the_agents_id_also_for_a_push(
     assert main(["push", str(place / "results"), "--wandb", "lab/swept", "--model", "model"]) == 0
     assert [other.id for other in server.runs.values() if other.job_type == "ablation"] == ["agentrun"]
     assert run.steps == before == [NUM_PAIRS, 9 * NUM_PAIRS]
+
+
+HALTED = """
+import sys, time
+from study.__main__ import main
+from study.tracking.follow import Following
+
+told = Following.stored
+
+def told_once(following):
+    told(following)
+    if following._history.summary():
+        time.sleep(600)
+
+Following.stored = told_once
+main()
+"""
+"""The command, which halts once it has told what its first part is."""
+
+
+def test_a_job_that_is_killed_and_goes_on_is_one_history(
+    place: Path, server: StandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed by force once its first point has arrived."""
+    monkeypatch.setenv("WANDB_X_FILE_STREAM_TRANSMIT_INTERVAL", "0.1")
+    asked = [*overrides(place, "measure=ablation", *ONLINE)]
+    process = subprocess.Popen([sys.executable, "-c", HALTED, *asked], cwd=place)
+    try:
+        _wait_until(lambda: any(run.history for run in server.runs.values()), process)
+    finally:
+        process.kill()
+        process.wait()
+    assert stored(place) == NUM_PAIRS
+    job(place)
+    (run,) = server.runs.values()
+    assert run.steps == [NUM_PAIRS, 9 * NUM_PAIRS]
+    assert (run.exit_code, run.summary["masks"]) == (0, 9)
+    wandb.teardown()
+    assert main(["push", str(place / "results"), "--wandb", "lab/sixteen-heads"]) == 0
+    assert run.steps == [NUM_PAIRS, 9 * NUM_PAIRS]
+
+
+@pytest.mark.slow
+def test_jobs_of_a_pack_do_not_mix(place: Path, server: StandIn) -> None:
+    """Each a process of its own, at the same time, as in an element of SLURM."""
+    asked = overrides(place, "measure=ablation,all_but_one", *ONLINE, "hydra/launcher=local_pool")
+    pool = ["hydra.launcher.processes=2", "tracking.group=packed", "--multirun"]
+    subprocess.run([sys.executable, "-m", "study", *asked, *pool], cwd=place, check=True, timeout=500)
+    runs = {run.job_type: run for run in server.runs.values()}
+    assert set(runs) == {"ablation", "all_but_one"}
+    (setting,) = (place / "results").glob("*/*/*/setting.json")
+    for kept in read_runs(setting.parent):
+        run = runs[kept.measure]
+        points = OutcomesHistory(setting.parent, kept.id, kept.examples).fresh()
+        assert run.steps == [point.step for point in points]
+        assert (run.id, run.group, run.exit_code) == (kept.id, "packed", 0)
+        assert run.config["measure"]["name"] == kept.measure
+        assert run.summary["lowest_effect_of"] == kept.summary["lowest_effect_of"]
+
+
+def _wait_until(true: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
+    deadline = time.monotonic() + 300
+    while not true():
+        assert process.poll() is None, "it has ended"
+        assert time.monotonic() < deadline, "it takes too long"
+        time.sleep(0.01)

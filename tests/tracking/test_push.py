@@ -1,5 +1,6 @@
 """Filling the stand-in from a results folder, through the real client, as often as one likes."""
 
+import base64
 import json
 import logging
 import shutil
@@ -9,7 +10,7 @@ import polars as pl
 import pytest
 import wandb
 from jobs import NUM_PAIRS, make_place, overrides
-from stand_in import StandIn
+from stand_in import KEY, StandIn
 from wandb_file import read_run
 
 from analysis.__main__ import main
@@ -19,6 +20,8 @@ from study.task import StudyTask
 from study.tracking.run import read_runs
 
 PLACE = "lab/heads"
+
+pytestmark = pytest.mark.filterwarnings("ignore:Pydantic V1 style:DeprecationWarning")  # of wandb-workspaces
 
 
 @pytest.fixture(scope="module")
@@ -155,4 +158,31 @@ def test_a_wrong_place_is_refused_in_words(results: Path, wrong: str, says: str,
 def test_a_wrong_key_is_said(results: Path, server: StandIn, capsys, monkeypatch) -> None:
     monkeypatch.setenv("WANDB_API_KEY", "expired" * 6)
     assert push(results) == 2
-    assert "not logged in" in capsys.readouterr().err
+    said = capsys.readouterr().err
+    assert "does not accept the key" in said
+    assert "wandb login --relogin" in said
+
+
+def test_a_foreign_entity_is_refused_before_anything_is_sent(results: Path, server: StandIn, capsys) -> None:
+    for command in ("push", "report"):
+        assert main([command, str(results), "--wandb", "others/heads"]) == 2
+        assert "may not write to the entity 'others'; it may to lab" in capsys.readouterr().err
+    assert not server.runs
+    assert not server.views
+
+
+def test_no_key_is_in_anything_that_is_pushed_fetched_or_reported(
+    results: Path, server: StandIn, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys
+) -> None:
+    monkeypatch.setenv("HF_TOKEN", "hf_planted_as_well")
+    assert push(results, "--weights") == 0
+    assert main(["report", str(results), "--wandb", PLACE]) == 0
+    assert main(["fetch", PLACE, str(tmp_path / "fetched")]) == 0
+    assert (results / "analysis" / "report" / "index.html").is_file()
+    assert list((tmp_path / "fetched").rglob("part-*"))
+    assert server.views
+    said = capsys.readouterr()
+    kept = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
+    everything = [*server.bodies, *server.blobs.values(), *kept, said.out.encode(), said.err.encode()]
+    for secret in (KEY.encode(), b"hf_planted_as_well", base64.b64encode(f"api:{KEY}".encode())):
+        assert not any(secret in content for content in everything)
