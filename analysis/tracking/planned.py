@@ -108,7 +108,7 @@ def _jobs(folder: Path, options: Options) -> Iterator[Planned]:
 
 def _weights(run: Run) -> Path | None:
     """The folder of a run's model; None where it is not on this machine."""
-    path = run.config.get("model", {}).get("path")
+    path = run.weights or run.config.get("model", {}).get("path")
     return Path(path) if path and Path(path).is_dir() else None
 
 

@@ -14,11 +14,11 @@ from study.setting import Setting, short_hash
 from study.tracking.follow import Following, follow
 from study.tracking.history import OutcomesHistory, TrainingHistory
 from study.tracking.run import TRAININGS, Run, run_id
+from study.training.models import TrainedModel
 
 if TYPE_CHECKING:
     from study.config import StudyConfig
     from study.evaluator import Evaluator
-    from study.training.models import TrainedModel
 
 
 def follow_measure(study: "StudyConfig", evaluator: "Evaluator") -> AbstractContextManager[Following]:
@@ -28,7 +28,7 @@ def follow_measure(study: "StudyConfig", evaluator: "Evaluator") -> AbstractCont
     return follow(run, evaluator.folder, history, study.tracking.tracker(Path(study.results)))
 
 
-def follow_training(study: "StudyConfig", model: "TrainedModel") -> AbstractContextManager[Following]:
+def follow_training(study: "StudyConfig", model: TrainedModel) -> AbstractContextManager[Following]:
     """Follow the training of a model."""
     training, results = model.training, Path(study.results)
     run = Run(
@@ -62,6 +62,7 @@ def run_of(study: "StudyConfig", setting: Setting, num_examples: int) -> Run:
         examples=num_examples,
         shard=study.shard,
         shards=study.shards,
+        weights=str(study.model.folder()) if isinstance(study.model, TrainedModel) else "",
         **known,
     )
 

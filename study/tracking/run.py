@@ -43,6 +43,7 @@ class Run:
         shards: so many.
         group: the sweep that it was last a part of; empty for a single job.
         sweep_id: id that a sweep of W&B gave this run in place of its own; empty where there was none.
+        weights: folder of its model where it was trained here, on the machine that it ran on; else empty.
         summary: what came out, once the job has ended; see `summary`.
     """
 
@@ -57,6 +58,7 @@ class Run:
     shards: int = 1
     group: str = ""
     sweep_id: str = ""
+    weights: str = ""
     summary: Mapping[str, Any] = field(default_factory=dict)
 
     @property

@@ -66,6 +66,10 @@ class TrainedModel:
         """See `ModelSource.needs`."""
         return "" if self.training.small or not self._lacks() else self._untrained()
 
+    def folder(self) -> Path:
+        """Where the files of the checkpoint are."""
+        return self.trained_checkpoint()
+
     def trained_checkpoint(self) -> Path:
         """The checkpoint of the epoch wanted.
 
@@ -108,10 +112,6 @@ class TrainedClassifier(TrainedModel, SequenceClassifier):
     path: str = "trained here"
     check_labels: bool = False
     training: Training = MISSING
-
-    def folder(self) -> Path:
-        """Where the files of the checkpoint are."""
-        return self.trained_checkpoint()
 
 
 @dataclass(kw_only=True)

@@ -31,7 +31,7 @@ CLOCK = {"training/seconds", "_timestamp", "_runtime", "_wandb"}
 SHORT = ("model.training.epochs=2", "model.training.keep=[1]", "model.training.record_every=3")
 
 
-def overrides(place: Path, *more: str) -> list[str]:
+def overrides(place: Path, *more: str, measure: str = "train") -> list[str]:
     """A fine-tuning of the tiny model on its pairs: 8 steps an epoch."""
     pairs = f"{place}/pairs.tsv"
     return [
@@ -39,7 +39,7 @@ def overrides(place: Path, *more: str) -> list[str]:
         f"model.training.train.path={pairs}", f"model.training.dev.path={pairs}",
         "model.training.batch_size=16", "model.training.learning_rate=1e-3", "model.training.max_length=32",
         f"model.training.folder={place}/training", "data=nli_file", f"data.path={pairs}",
-        f"results={place}/results", "device=cpu", "measure=train", *more,
+        f"results={place}/results", "device=cpu", f"measure={measure}", *more,
     ]  # fmt: skip
 
 
@@ -95,11 +95,18 @@ def test_points_are_told_as_they_are_recorded(tmp_path: Path) -> None:
 def test_a_training_that_was_tracked_nowhere_is_pushed(place: Path, server: StandIn, capsys) -> None:
     StudyTask()(compose(*overrides(place, *SHORT)))
     history = read_history(place / "training")
-    StudyTask()(compose(*measured(place, "measure=ablation")))
+    StudyTask()(compose(*overrides(place, *SHORT, measure="base")))
+    StudyTask()(compose(*measured(place, "measure=base")))
+    push = ["push", str(place / "results"), "--wandb", "lab/heads"]
+    assert main([*push, "--model", "model"]) == 0
+    assert not any(run.job_type == "train" for run in server.runs.values())
+    assert main([*push, "--weights"]) == 0
+    weights = (place / "training" / "epoch-2" / "model.safetensors").read_bytes()
+    assert weights in server.blobs.values()
     (place / "training").rename(place / "elsewhere")
-    for name, sent in ((("--model", "model"), 3), ((), 1), ((), 0)):
-        assert main(["push", str(place / "results"), "--wandb", "lab/heads", *name]) == 0
-        assert f"{sent} runs sent" in capsys.readouterr().out
+    assert main(push) == 0
+    assert main(push) == 0
+    assert "0 runs sent" in capsys.readouterr().out.splitlines()[-1]
     (run,) = [run for run in server.runs.values() if run.job_type == "train"]
     points = [run.history[line] for line in sorted(run.history)]
     assert but_clock(points) == but_clock([expected(record) for record in history])
