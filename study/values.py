@@ -5,7 +5,11 @@ import re
 from study.config import StudyConfig
 from study.data.source import Task
 from study.errors import InputError
+from study.statistics import MetricName
 from study.subjects.source import Precision
+
+STORED = {Task.CLASSIFICATION: MetricName.ACCURACY, Task.TRANSLATION: MetricName.BLEU}
+"""Whose statistics are in the outcomes of a task."""
 
 
 def check_values(study: StudyConfig) -> None:
@@ -18,6 +22,11 @@ def check_values(study: StudyConfig) -> None:
     if study.model.task != study.data.task:
         raise InputError(
             f"model '{study.model.name}' does {study.model.task}, data '{study.data.name}' is for {study.data.task}"
+        )
+    if study.model.metric is not STORED[study.model.task]:
+        raise InputError(
+            f"model.metric={study.model.metric}: outcomes of {study.model.task} hold the statistics of "
+            f"{STORED[study.model.task]}. chrF follows from the stored translations: python -m analysis --metric chrf"
         )
     for name in (study.model.name, study.data.name):
         if not re.fullmatch(r"[\w+-][\w.+-]*", name):

@@ -3,7 +3,7 @@ import sacrebleu
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from study.statistics import Accuracy, Bleu, MetricName, metric
+from study.statistics import Accuracy, Bleu, Chrf, MetricName, metric
 
 WORDS = st.lists(st.sampled_from(["a", "b", "c", "d.", "e, f", "don't", "«g»", "1.5"]), max_size=9).map(" ".join)
 PAIRS = st.lists(st.tuples(WORDS, WORDS.filter(bool)), min_size=1, max_size=6)
@@ -33,6 +33,40 @@ def test_bleu_signature_is_sacrebleus() -> None:
     scorer = sacrebleu.BLEU()
     scorer.corpus_score(["x"], [["x"]])
     assert Bleu().signature == str(scorer.get_signature())
+
+
+TEXTS = st.text(st.sampled_from("abc é\u3000\u200b中𝄞"), max_size=30)
+
+
+@settings(deadline=None)
+@given(st.lists(st.tuples(st.lists(TEXTS, min_size=1, max_size=4), TEXTS), min_size=1, max_size=4))
+def test_chrf_of_summed_statistics_is_sacrebleus(sentences: list[tuple[list[str], str]]) -> None:
+    chrf = Chrf()
+    counted = [chrf.of_hypotheses(hypotheses, reference) for hypotheses, reference in sentences]
+    hypotheses = [text for texts, _ in sentences for text in texts]
+    references = [reference for texts, reference in sentences for _ in texts]
+    scorer = sacrebleu.CHRF()
+    statistics = np.concatenate(counted)
+    assert statistics.tolist() == scorer._extract_corpus_statistics(hypotheses, [references])
+    assert np.isclose(
+        chrf.score(statistics.sum(axis=0)), scorer.corpus_score(hypotheses, [references]).score, rtol=1e-9, atol=1e-9
+    )
+
+
+def test_chrf_of_many_sums_at_once() -> None:
+    chrf = Chrf()
+    rows = chrf.of_hypotheses(["the cat sat", "a cat", "", "zzz"], "the cat sat on the mat")
+    stacked = chrf.score(np.stack([rows, rows + rows[:1]]))
+    assert stacked.shape == (2, 4)
+    assert stacked.tolist() == [[float(chrf.score(row)) for row in part] for part in (rows, rows + rows[:1])]
+    assert stacked[0, 2:].tolist() == [0.0, 0.0]
+
+
+def test_chrf_signature_is_sacrebleus() -> None:
+    scorer = sacrebleu.CHRF()
+    scorer.corpus_score(["x"], [["x"]])
+    assert Chrf().signature == str(scorer.get_signature())
+    assert scorer.corpus_score(["x"], [["x"]]).name == "chrF2"
 
 
 def test_accuracy_is_a_percentage() -> None:
