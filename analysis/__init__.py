@@ -7,6 +7,7 @@ from analysis.effects import effects, head_effects
 from analysis.inference import Inference, Sample
 from analysis.read import Domain, Results, Selection, read_domain, read_results
 from analysis.report import write_report
+from analysis.rescored import rescored, scored_by
 
 __all__ = [
     "Analysis",
@@ -24,5 +25,7 @@ __all__ = [
     "head_effects",
     "read_domain",
     "read_results",
+    "rescored",
+    "scored_by",
     "write_report",
 ]

@@ -24,6 +24,7 @@ from analysis.inference.multiplicity import Correction
 from analysis.inference.significance import PairedTest
 from analysis.read import Selection, read_results
 from analysis.report import write_report
+from analysis.rescored import scored_by
 from analysis.terminal import correlation_table, curve_table, plain_table
 from analysis.words import score, signed
 from study.errors import StudyError
@@ -53,8 +54,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def analysed(options: argparse.Namespace) -> Analysis:
     """The analysis that the options ask for."""
-    selection = Selection(options.model, options.data, options.metric, options.limit)
-    results = read_results(options.results, selection)
+    results = read_results(options.results, Selection(options.model, options.data, options.limit))
+    results = scored_by(results, options.metric)
     chosen = _chosen(options)
     return analyse(results, Inference.of(chosen), within=chosen["within"], by=options.by, splits=chosen["splits"])
 
@@ -194,7 +195,7 @@ def _add_results(parser: argparse.ArgumentParser) -> None:
         default=[],
         type=_one_of(MetricName),
         choices=list(MetricName),
-        help="only this metric",
+        help="only what it can score, scored by it (chrf: stored translations); repeatable",
     )
     parser.add_argument(
         "--limit", type=_positive, metavar="N", help="only the first N examples of each data set, as data.limit"

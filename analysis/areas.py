@@ -75,7 +75,7 @@ def _rows(drawn: DrawnCurves, within: float) -> Iterator[tuple[object, ...]]:
     for (kinds, name), curves in drawn.lines.items():
         seeds = _areas(drawn, curves)
         area, share = seeds.mean(axis=0), _shares(drawn, curves, within)
-        theirs = paper.PRUNABLE.get((domain.model, domain.data)) if (kinds, name) == (ALL_KINDS, "importance") else None
+        theirs = paper.PRUNABLE.get(domain.names) if (kinds, name) == (ALL_KINDS, "importance") else None
         yield (
             *(*domain.identity.values(), str(domain.metric.name), kinds, name, curves[0].order, len(curves)),
             *map(float, (drawn.base[0], area[0], *drawn.interval(area), seeds[:, 0].min(), seeds[:, 0].max())),

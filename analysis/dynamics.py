@@ -60,9 +60,7 @@ def dynamics(drawn: Sequence[DrawnCurves]) -> pl.DataFrame:
         high=pl.when(several).then(pl.col("kept").max()).otherwise(pl.col("high").first()),
         band=pl.when(several).then(pl.lit("range")).otherwise(pl.lit("bootstrap")),
     )
-    theirs = [
-        paper.FIGURE_5.get((training, epoch)) for training, epoch in table.select("training", "epoch").iter_rows()
-    ]
+    theirs = [paper.FIGURE_5.get(key) for key in table.select("training", "epoch", "metric").iter_rows()]
     table = table.with_columns(paper_base_score=pl.Series(theirs, dtype=pl.Float64))
     return table.sort(*LINE, "epoch", "share", maintain_order=True).select(*DYNAMICS)
 

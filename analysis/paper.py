@@ -1,9 +1,13 @@
 """The paper's numbers, as tables that stand beside ours.
 
 Michel, Levy, Neubig: "Are Sixteen Heads Really Better than One?", NeurIPS 2019, arXiv:1905.10650. A row belongs to ours
-when model and data have the paper's name in `conf/`. Layers and heads count from 0 here, as in every file. Only
-what is known of significance is given: table 1 and the translation columns of table 2 mark p < .01.
+when model and data have the paper's name in `conf/` and the metric is the paper's. Layers and heads count from 0 here,
+as in every file. Only what is known of significance is given: table 1 and the translation columns of table 2 mark
+p < .01.
 """
+
+from collections.abc import Mapping
+from typing import Any
 
 import polars as pl
 
@@ -11,10 +15,10 @@ from study.heads import AttentionKind
 
 SOURCE = "Michel, Levy, Neubig (2019), arXiv:1905.10650"
 
-WMT = ("wmt14_en_fr_big", "newstest2013")
-MTNT = ("wmt14_en_fr_big", "mtnt")
-MNLI = ("bert_mnli", "mnli_matched")
-MNLI_MM = ("bert_mnli", "mnli_mismatched")
+WMT = ("wmt14_en_fr_big", "newstest2013", "bleu")
+MTNT = ("wmt14_en_fr_big", "mtnt", "bleu")
+MNLI = ("bert_mnli", "mnli_matched", "accuracy")
+MNLI_MM = ("bert_mnli", "mnli_mismatched", "accuracy")
 
 BASE_SCORES = {WMT: 36.05, MNLI: 84.0}
 """Of the untouched models: BLEU (caption of table 1); accuracy in percent, which the paper gives as about 84."""
@@ -29,7 +33,7 @@ TABLE_4 = {1: (17.0, 17.3), 4: (67.3, 69.1), 16: (114.0, 134.0), 64: (124.7, 146
 """Examples a second of BERT by batch size on a GTX 1080 Ti: with every head, and with half of them removed for good."""
 
 FIGURE_5 = {
-    ("iwslt14_de_en", epoch): bleu
+    ("iwslt14_de_en", epoch, "bleu"): bleu
     for epoch, bleu in {1: 3.0, 2: 6.2, 3: 18.1, 5: 26.9, 10: 30.6, 20: 34.5, 30: 34.7, 40: 34.9}.items()
 }
 """BLEU of the un-pruned IWSLT model by epoch, read off figure 5."""
@@ -54,12 +58,19 @@ _TABLE_3 = "-.01 .10 -.14 -.53 -.29 -.52 .05 -.72 -.96 .07 -.19 -.12"
 _COLUMNS = {
     "subject": pl.String,
     "domain": pl.String,
+    "metric": pl.String,
     "kind": pl.String,
     "layer": pl.Int64,
     "head": pl.Int64,
     "paper_effect": pl.Float64,
     "paper_p01": pl.Boolean,
 }
+
+
+def correlation(row: Mapping[str, Any]) -> float | None:
+    """R of figure 2 for a row of the table of correlations; None where it is not of the paper's domains and metric."""
+    pair = ((row["subject"], row[f"domain_{side}"], row["metric"]) for side in "ab")
+    return CORRELATIONS.get(frozenset(pair))
 
 
 def one_head_off() -> pl.DataFrame:

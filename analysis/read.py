@@ -37,7 +37,9 @@ class Domain:
     Attributes:
         model: short name of the model.
         data: short name of the data set.
-        setting_id: hash of all that determines the outcomes; names the folder.
+        folder: where it is stored.
+        setting_id: hash of all that determines the outcomes; names the folder. Of a view (a slice, another metric) with
+            an ending.
         subject_id: hash of the model side and metric alone.
         layout: the heads of the model.
         metric: what the outcomes are scored with.
@@ -56,6 +58,7 @@ class Domain:
 
     model: str
     data: str
+    folder: Path
     setting_id: str
     subject_id: str
     layout: HeadLayout
@@ -75,6 +78,11 @@ class Domain:
     def masks(self) -> int:
         """Number of complete masks, the base mask among them."""
         return self.rows["mask"].n_unique()
+
+    @property
+    def names(self) -> tuple[str, str, str]:
+        """Of model, data set and metric: what the paper's numbers are found by."""
+        return self.model, self.data, str(self.metric.name)
 
     @property
     def identity(self) -> dict[str, str]:
@@ -117,13 +125,11 @@ class Selection:
     Attributes:
         models: short names of models.
         data: short names of data sets.
-        metrics: metrics.
         limit: only the first `limit` examples of each data set, as `data.limit` of a study; None for all.
     """
 
     models: Collection[str] = ()
     data: Collection[str] = ()
-    metrics: Collection[MetricName] = ()
     limit: int | None = None
 
 
@@ -150,11 +156,9 @@ def read_results(folder: Path, selection: Selection | None = None) -> Results:
             left_out.append(f"{path.relative_to(folder)}: {error}")
             log.warning("left out: %s", left_out[-1])
             continue
-        if not selection.metrics or domain.metric.name in selection.metrics:
-            domains.append(domain)
+        domains.append(domain)
     if not domains:
-        reasons = left_out or [f"no setting with metric {', '.join(selection.metrics)}"]
-        raise InputError("\n  ".join([f"{folder} holds nothing that can be analysed:", *reasons]))
+        raise InputError("\n  ".join([f"{folder} holds nothing that can be analysed:", *left_out]))
     domains.sort(key=lambda domain: (domain.model, domain.subject_id, domain.data, domain.setting_id))
     return Results(folder, tuple(domains), (*_notes(folder), *left_out))
 
@@ -189,6 +193,7 @@ def read_domain(folder: Path, limit: int | None = None) -> Domain:
     return Domain(
         model=setting["model"],
         data=setting["data"],
+        folder=folder,
         setting_id=setting["id"],
         subject_id=setting["subject_id"],
         layout=layout,

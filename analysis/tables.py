@@ -21,7 +21,10 @@ DOMAIN = ["subject", "subject_id", "domain", "setting_id"]
 SURE = ["low", "high", "p_corrected", "significant"]
 """How sure one can be of an effect; `analysis.effects.effects` says more."""
 
-LAYER = [*DOMAIN, "kind", "layer"]
+LAYER = [*DOMAIN, "metric", "kind", "layer"]
+
+PAPER = ["subject", "domain", "metric", "kind", "layer"]
+"""What a row of the paper's tables is found by."""
 
 
 def base_table(domains: Sequence[Domain]) -> pl.DataFrame:
@@ -33,7 +36,7 @@ def base_table(domains: Sequence[Domain]) -> pl.DataFrame:
                 "metric": str(domain.metric.name),
                 "n": domain.examples.height,
                 "base_score": base_score(domain),
-                "paper_base_score": paper.BASE_SCORES.get((domain.model, domain.data)),
+                "paper_base_score": paper.BASE_SCORES.get(domain.names),
                 "signature": domain.signature,
                 "heads": len(domain.layout),
                 "masks": domain.masks,
@@ -48,9 +51,7 @@ def base_table(domains: Sequence[Domain]) -> pl.DataFrame:
 def table_1(effects: pl.DataFrame) -> pl.DataFrame:
     """Effect of each encoder self-attention head, layers and heads from 1."""
     encoder = of_measure(effects, Measure.ABLATION).filter(pl.col("kind") == str(AttentionKind.ENCODER_SELF))
-    joined = encoder.join(
-        paper.one_head_off(), on=["subject", "domain", "kind", "layer", "head"], how="left", maintain_order="left"
-    )
+    joined = encoder.join(paper.one_head_off(), on=[*PAPER, "head"], how="left", maintain_order="left")
     return joined.select(
         *DOMAIN,
         pl.col("layer") + 1,
@@ -68,8 +69,8 @@ def one_head_left(effects: pl.DataFrame) -> pl.DataFrame:
     """For each layer: its best head left alone, and the control of no head at all; layers and heads from 1.
 
     Returns:
-        Columns of the domain, then kind, layer, heads_tried (of the layer), best_head (the first of equals), unit,
-        effect, `SURE`, and the same of the control under no_head_effect ..., paper_effect, paper_p01.
+        Columns of the domain, then metric, kind, layer, heads_tried (of the layer), best_head (the first of equals),
+        unit, effect, `SURE`, and the same of the control under no_head_effect ..., paper_effect, paper_p01.
     """
     best = (
         of_measure(effects, Measure.ALL_BUT_ONE)
@@ -83,7 +84,7 @@ def one_head_left(effects: pl.DataFrame) -> pl.DataFrame:
     )
     return (
         best.join(control, on=[*LAYER, "unit"], how="full", coalesce=True)
-        .join(paper.one_head_left(), on=["subject", "domain", "kind", "layer"], how="left")
+        .join(paper.one_head_left(), on=PAPER, how="left")
         .sort(*DOMAIN, pl.col("kind").cast(pl.Enum(list(map(str, AttentionKind)))), "layer")
         .with_columns(pl.col("layer") + 1)
     )
@@ -91,13 +92,11 @@ def one_head_left(effects: pl.DataFrame) -> pl.DataFrame:
 
 def paper_tables(effects: pl.DataFrame) -> dict[str, pl.DataFrame]:
     """The paper's tables 1 to 3 in our numbers, by file name: 2 is of translation, 3 of classification."""
-    translation, classification = (
-        effects.filter(pl.col("metric") == str(name)) for name in (MetricName.BLEU, MetricName.ACCURACY)
-    )
+    classified = pl.col("metric") == str(MetricName.ACCURACY)
     return {
         "table1": table_1(effects),
-        "table2": one_head_left(translation),
-        "table3": one_head_left(classification),
+        "table2": one_head_left(effects.filter(~classified)),
+        "table3": one_head_left(effects.filter(classified)),
     }
 
 

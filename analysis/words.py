@@ -5,6 +5,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from study.statistics import MetricName, metric
+
 KIND_NAMES = {
     "encoder_self": "encoder self-attention",
     "decoder_self": "decoder self-attention",
@@ -23,8 +25,8 @@ NULL_NAMES = {
 }
 """What is drawn under each null of a correlation (`analysis.correlation.null`)."""
 
-SCORE_NAMES = {"bleu": "BLEU", "accuracy": "accuracy (%)"}
-SCORE_UNITS = {"bleu": "BLEU", "accuracy": "%"}
+SCORE_NAMES = {"bleu": "BLEU", "chrf": "chrF", "accuracy": "accuracy (%)"}
+SCORE_UNITS = {str(name): metric(name).score_unit for name in MetricName}
 
 
 def signed(effect: float) -> str:
@@ -33,9 +35,9 @@ def signed(effect: float) -> str:
     return "0.00" if text in ("+0.00", "-0.00") else text.replace("-", "−")
 
 
-def score(value: float, metric: str) -> str:
-    """A score with its unit: `36.05 BLEU`, `83.68 %`."""
-    return f"{value:.2f} {SCORE_UNITS[metric]}"
+def score(value: float, name: str) -> str:
+    """A score by its metric's name, with its unit: `36.05 BLEU`, `83.68 %`."""
+    return f"{value:.2f} {SCORE_UNITS[name]}"
 
 
 def decimal(value: float | None, digits: int = 2) -> str:

@@ -138,5 +138,4 @@ def _of_both(row: Row) -> str:
 
 
 def _papers_r(row: Row) -> float | None:
-    both = frozenset(((row["subject"], row["domain_a"]), (row["subject"], row["domain_b"])))
-    return paper.CORRELATIONS.get(both) if row["kind"] == ALL_KINDS else None
+    return paper.correlation(row) if row["kind"] == ALL_KINDS else None

@@ -16,7 +16,7 @@ from analysis.words import KIND_NAMES, interval, signed
 from study.heads import AttentionKind
 from study.statistics import MetricName
 
-DISPENSABLE = {MetricName.ACCURACY: 0.4, MetricName.BLEU: 0.2}
+DISPENSABLE = {MetricName.ACCURACY: 0.4, MetricName.BLEU: 0.2, MetricName.CHRF: 0.2}
 """Share of the heads that go without noticeable loss: BERT's and WMT's in the paper's figure 3."""
 
 WEAK = 0.2
@@ -125,11 +125,11 @@ def other_domain(analysis: Analysis, domains: Mapping[str, Domain]) -> Iterator[
 
 def at_once(analysis: Analysis, domain: Domain, label: str) -> Finding | None:
     """The loss on a domain with the paper's share of the heads removed in order of importance."""
-    share = DISPENSABLE.get(domain.metric.name)
+    share = DISPENSABLE[domain.metric.name]
     order = pl.col("kinds") == ALL_KINDS, pl.col("curve") == IMPORTANCE
     curve = analysis.points.filter(pl.col("setting_id") == domain.setting_id, *order)
     summary = analysis.curves.filter(pl.col("setting_id") == domain.setting_id, *order)
-    if share is None or curve.is_empty() or summary.is_empty():
+    if curve.is_empty() or summary.is_empty():
         return None
     point = curve.sort((pl.col("share") - share).abs(), maintain_order=True).row(0, named=True)
     loss = {name: point[name] - point["base_score"] for name in ("score", "low", "high")}

@@ -92,12 +92,16 @@ def _short(key: str) -> str:
 
 def _scores(analysis: Analysis) -> list[str]:
     metrics = {domain.metric.name: domain.signature for domain in analysis.results.domains}
+    names = {
+        MetricName.BLEU: "BLEU [papineni2002bleu]",
+        MetricName.CHRF: "ChrF [popovic2015chrf], of the stored translations,",
+    }
     parts = [
         "We turn attention heads off by multiplying their output by zero before the output projection "
         "[michel2019sixteen]. An effect is the score without the heads less the score with all, on the same examples."
     ]
-    if MetricName.BLEU in metrics:
-        parts.append(f"BLEU [papineni2002bleu] is sacreBLEU’s [post2018call], signature {metrics[MetricName.BLEU]}.")
+    shown = ((name, metrics[key]) for key, name in names.items() if key in metrics)
+    parts += [f"{name} is sacreBLEU’s [post2018call], signature {signature}." for name, signature in shown]
     return parts
 
 

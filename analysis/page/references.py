@@ -22,6 +22,13 @@ REFERENCES = {
   pages = {186--191},
   year = {2018}
 }""",
+    "popovic2015chrf": """@inproceedings{popovic2015chrf,
+  title = {chr{F}: character n-gram {F}-score for automatic {MT} evaluation},
+  author = {Popović, Maja},
+  booktitle = {Proceedings of the Tenth Workshop on Statistical Machine Translation},
+  pages = {392--395},
+  year = {2015}
+}""",
     "koehn2004statistical": """@inproceedings{koehn2004statistical,
   title = {Statistical Significance Tests for Machine Translation Evaluation},
   author = {Koehn, Philipp},

@@ -74,10 +74,10 @@ def planned(analysis: Analysis, options: Options) -> Iterator[Planned]:
     """Every run that a results folder comes to; each artifact before those that are made from it."""
     yield from _trainings(analysis.results, options)
     effects = []
-    for domain in analysis.results.domains:
-        folder = analysis.results.folder / domain.model / domain.data / domain.setting_id
+    for folder in dict.fromkeys(domain.folder for domain in analysis.results.domains):
         yield from _jobs(folder, options)
-        one = _effects(domain, folder, analysis, options)
+    for domain in analysis.results.domains:
+        one = _effects(domain, analysis, options)
         effects += one.logs
         yield one
     yield _report(analysis, tuple(effects), options)
@@ -112,7 +112,7 @@ def _weights(run: Run) -> Path | None:
     return Path(path) if path and Path(path).is_dir() else None
 
 
-def _effects(domain: Domain, folder: Path, analysis: Analysis, options: Options) -> Planned:
+def _effects(domain: Domain, analysis: Analysis, options: Options) -> Planned:
     mine = pl.col("setting_id") == domain.setting_id
     effects = analysis.effects.filter(mine)
     tables = {
@@ -140,7 +140,7 @@ def _effects(domain: Domain, folder: Path, analysis: Analysis, options: Options)
     )
     return Planned(
         run,
-        uses=(outcomes_of(folder),),
+        uses=(outcomes_of(domain.folder),),
         logs=(made,),
         shows=lambda: tables_and_charts(tables),
         shown=made.digest,

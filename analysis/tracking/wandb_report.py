@@ -140,8 +140,7 @@ def _domains(analysis: Analysis, subject: str) -> str:
 def _correlations(correlations: pl.DataFrame) -> str:
     rows = []
     for row in correlations.rows(named=True):
-        pair = frozenset((row["subject"], row[side]) for side in ("domain_a", "domain_b"))
-        theirs = paper.CORRELATIONS.get(pair)
+        theirs = paper.correlation(row)
         ours = row["reason"] or f"{row['pearson']:.2f}"
         between = f"{row['domain_a']} / {row['domain_b']}"
         rows.append((between, str(row["heads"]), ours, "" if theirs is None else f"{theirs:.2f}"))

@@ -1,11 +1,12 @@
 """Results folders made by hand, through the store that a study writes with; every effect in them is known or seeded."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 
+from analysis import Domain, read_domain, rescored
 from study.curves import Curve, write_curve
 from study.data.examples import Examples
 from study.heads import AttentionKind, Head, HeadLayout, mask_key, parse_mask
@@ -93,6 +94,11 @@ def examples_of(data: str, count: int, rng: np.random.Generator, genres: int = 0
     )
 
 
+def domain_of(make: Callable[..., Store], name: MetricName, **options) -> Domain:
+    """The domain of a setting made so, scored by this metric."""
+    return rescored(read_domain(make(name, **options).folder), name)
+
+
 def fill(
     results: Path,
     name: MetricName,
@@ -110,8 +116,9 @@ def fill(
 ) -> Store:
     """Make a setting with the outcomes of `masks` (all of every measure) and of curves.
 
-    The same seed makes the same rows.
+    The same seed makes the same rows; those for chrF are BLEU's, as nothing else is stored.
     """
+    name = MetricName.BLEU if name is MetricName.CHRF else name
     rng = np.random.default_rng(seed)
     layout = layout or (CLASSIFIER if name == MetricName.ACCURACY else TRANSLATOR)
     examples = examples_of(data, count, rng, genres)

@@ -48,6 +48,28 @@ def test_selects_and_writes_elsewhere(make, results, tmp_path, capsys):
     assert "bert" not in (out / "tables" / "effects.csv").read_text()
 
 
+def test_chrf_scores_the_stored_translations_and_refuses_labels(make, results, tmp_path, capsys):
+    make(model="bert")
+    make(MetricName.BLEU, model="fairy", data="home", seed=1, count=12)
+    make(MetricName.BLEU, model="fairy", data="away", seed=2, count=12)
+    quick = ["--resamples", "99", "--splits", "10", "--out", str(tmp_path)]
+    assert main([str(results), "--metric", "chrf", *quick]) == 0
+    printed = " ".join(capsys.readouterr().out.split())
+    assert "fairy: 12 encoder_self + 12 decoder_self + 12 cross; effects in chrF" in printed
+    assert "bert" not in printed
+    effects = pl.read_parquet(tmp_path / "tables" / "effects.parquet")
+    assert effects.select("metric", "unit", "margin").unique().rows() == [("chrf", "chrF", 0.25)]
+    page = (tmp_path / "report" / "index.html").read_text()
+    assert "Scores are corpus chrF" in page
+    assert "Maja" in page
+    assert main([str(results), "--metric", "bleu", "--metric", "chrf", *quick]) == 0
+    both = pl.read_parquet(tmp_path / "tables" / "effects.parquet")
+    assert both.filter(metric="chrf").equals(effects)
+    assert both["metric"].unique().sort().to_list() == ["bleu", "chrf"]
+    assert main([str(results), "--model", "bert", "--metric", "chrf"]) == 2
+    assert "bert on home is scored by accuracy" in capsys.readouterr().err
+
+
 def test_options_say_how_sure_one_can_be(make, results, tmp_path, capsys):
     make()
     options = ["--test", "mcnemar", "--alpha", "0.1", "--groups", "example", "--interval", "bca"]
@@ -74,7 +96,7 @@ def test_a_users_error_is_words_and_exit_code_2(make, results, monkeypatch, caps
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--limit", "0"], ["--limit", "many"], ["--metric", "chrf"], ["--test", "z"], ["--modle", "x"]]
+    "arguments", [["--limit", "0"], ["--limit", "many"], ["--metric", "ter"], ["--test", "z"], ["--modle", "x"]]
 )
 def test_a_wrong_option_is_refused(arguments, capsys):
     with pytest.raises(SystemExit) as stopped:

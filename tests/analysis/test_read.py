@@ -148,7 +148,7 @@ def test_nothing_to_read_is_an_error_in_words(results):
         read_results(results)
 
 
-def test_selection_by_model_data_and_metric(make, results):
+def test_selection_by_model_and_data(make, results):
     make(model="bert", data="home")
     make(model="bert", data="away")
     make(MetricName.BLEU, model="fairy", data="home", count=5)
@@ -159,11 +159,8 @@ def test_selection_by_model_data_and_metric(make, results):
     assert names() == [("bert", "away"), ("bert", "home"), ("fairy", "home")]
     assert names(models=["fairy"]) == [("fairy", "home")]
     assert names(data=["home"]) == [("bert", "home"), ("fairy", "home")]
-    assert names(metrics=[MetricName.ACCURACY]) == [("bert", "away"), ("bert", "home")]
     with pytest.raises(InputError, match="no results of model brt: there are bert, fairy"):
         names(models=["brt"])
-    with pytest.raises(InputError, match="metric bleu"):
-        names(models=["bert"], metrics=[MetricName.BLEU])
 
 
 def test_wrong_setting_is_a_setting_error(make):

@@ -5,7 +5,9 @@ from polars.testing import assert_frame_equal
 
 from analysis import paper, tables
 from analysis.effects import effects
+from analysis.inference import Inference
 from analysis.read import read_domain
+from analysis.rescored import rescored
 from study.heads import AttentionKind, HeadLayout
 from study.statistics import MetricName
 
@@ -53,6 +55,12 @@ def test_paper_stands_beside_its_own_subject_and_data(make):
     ours = table.filter(measure="ablation", kind="encoder_self", layer=2, head=13)["effect"][0]
     assert first["effect"] == ours
     assert tables.base_table([domain])["paper_base_score"].to_list() == [36.05]
+    chrf = rescored(domain, MetricName.CHRF)
+    cuts = tables.paper_tables(effects(chrf, Inference(resamples=99)))
+    assert cuts["table1"]["paper_effect"].null_count() == 96, "the paper's numbers are BLEU"
+    assert cuts["table2"].height == 18
+    assert cuts["table2"]["paper_effect"].null_count() == 18
+    assert tables.base_table([chrf])["paper_base_score"].to_list() == [None]
 
 
 def test_paper_has_the_counts_it_reports():

@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 import pytest
-from made_results import CLASSIFIER, every_mask
+from made_results import CLASSIFIER, domain_of, every_mask
 
 from analysis.effects import effects
 from analysis.inference import COLUMNS, Inference, Interval
@@ -106,8 +106,8 @@ def test_a_seed_says_all_and_0_is_one(make) -> None:
 @pytest.mark.parametrize("name", MetricName)
 @pytest.mark.parametrize("count", [1, 3])
 def test_one_group_says_nothing_and_why(make, name, count) -> None:
-    table = effects(read_domain(make(name, count=count).folder))
-    unit = {MetricName.ACCURACY: "group", MetricName.BLEU: "document"}[name]
+    table = effects(domain_of(make, name, count=count))
+    unit = "group" if name is MetricName.ACCURACY else "document"
     reason = f"1 {unit} of {count} example{'s' * (count > 1)}: at least two must be there to resample"
     assert table["reason"].unique().to_list() == [reason]
     assert table["effect"].null_count() == 0
@@ -118,7 +118,7 @@ def test_one_group_says_nothing_and_why(make, name, count) -> None:
 
 def test_constant_effects_are_neither_significant_nor_an_error(make) -> None:
     for name in MetricName:
-        domain = read_domain(make(name, count=12).folder)
+        domain = domain_of(make, name, count=12)
         base = domain.rows.filter(mask=mask_key(domain.layout.full()))
         keys = [mask_key(domain.layout.without([head])) for head in domain.layout.heads]
         rows = pl.concat([base, *(base.with_columns(mask=pl.lit(key)) for key in keys)])

@@ -7,6 +7,7 @@ import pytest
 from made_results import WORDS
 from made_samples import right_or_wrong, sample_of, sentences
 from sacrebleu.metrics.bleu import BLEU
+from sacrebleu.metrics.chrf import CHRF
 from sacrebleu.significance import _paired_ar_test, _paired_bs_test
 from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
@@ -14,7 +15,7 @@ from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
 from analysis.inference import resampling
 from analysis.inference.flips import conditional_interval, flip_interval, flips, mcnemar
 from analysis.inference.significance import PairedTest, p_of_draws, p_of_sacrebleu, p_of_t, p_values
-from study.statistics import Bleu
+from study.statistics import Bleu, Chrf, Metric
 
 RIGHT = np.random.default_rng(5).random((4, 60)) < np.array([[0.7], [0.5], [0.65], [0.7]])
 
@@ -29,20 +30,33 @@ def texts(noise: float, seed: int) -> tuple[list[str], list[str]]:
     ], references
 
 
+def statistics(metric: Metric, hypotheses: list[str], references: list[str]) -> np.ndarray:
+    if isinstance(metric, Bleu):
+        return metric.of_sentences(hypotheses, references)
+    assert isinstance(metric, Chrf)
+    pairs = zip(hypotheses, references, strict=True)
+    return np.concatenate([metric.of_hypotheses([text], reference) for text, reference in pairs])
+
+
+@pytest.fixture(params=[Bleu(), Chrf()], ids=["bleu", "chrf"])
+def metric(request) -> Metric:
+    return request.param
+
+
 @pytest.fixture(params=[(0.1, 0.13), (0.1, 0.2), (0.2, 0.1), (0.1, 0.1)])
-def pair(request):
+def pair(request, metric):
     """Two systems: base and mask, as texts for sacreBLEU and as a sample for us."""
     (base, references), (mask, _) = texts(request.param[0], 1), texts(request.param[1], 2)
-    sums = np.stack([Bleu().of_sentences(hypotheses, references) for hypotheses in (base, mask)])
-    return sample_of(sums, Bleu()), base, mask, references
+    sums = np.stack([statistics(metric, hypotheses, references) for hypotheses in (base, mask)])
+    return sample_of(sums, metric), base, mask, references
 
 
 def of_sacrebleu(test, pair, trials: int, seed: int) -> float:
-    _, base, mask, references = pair
-    metric = BLEU(references=[references])
+    sample, base, mask, references = pair
+    metric = (BLEU if isinstance(sample.metric, Bleu) else CHRF)(references=[references])
     stored = metric._extract_corpus_statistics(base, None)
-    info = {"BLEU": (stored, metric._aggregate_and_compute(stored))}
-    return test(info, "mask", mask, None, {"BLEU": metric}, n_samples=trials, seed=seed)[1]["BLEU"].p_value
+    info = {"metric": (stored, metric._aggregate_and_compute(stored))}
+    return test(info, "mask", mask, None, {"metric": metric}, n_samples=trials, seed=seed)[1]["metric"].p_value
 
 
 @pytest.mark.parametrize("seed", [1, 2])
