@@ -9,15 +9,17 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 
 from analysis.importing.addresses import head_at, is_head, parse_head, parse_kind
 from analysis.importing.files import DOMAIN, LAYER, Row
 from study.data.lines import did_you_mean
 from study.errors import InputError
+from study.files import name_of
 from study.heads import AttentionKind, Head
 
 KIND, HEAD, MEASURE, EFFECT, SCORE, BASE_SCORE = "kind", "head", "measure", "effect", "score", "base_score"
-IMPORTANCE = "importance"
+IMPORTANCE, ABLATION = "importance", "ablation"
 ADDRESS_COLUMNS = (HEAD, "address", "name", "unit")
 
 FEWEST_WIDE = 3
@@ -69,28 +71,29 @@ class Cell:
     value: float
 
 
-def cells(rows: Sequence[Row], options: ImportOptions, file: str) -> list[Cell]:
+def cells(rows: Sequence[Row], options: ImportOptions, path: Path) -> list[Cell]:
     """Every number of a table of any form.
 
     Args:
         rows: as read.
         options: which columns mean what.
-        file: its name, the domain where no column is.
+        path: where it was read; the file's name is the domain where no column is.
 
     Raises:
         InputError: when the form is not recognised, a column is not there, or a cell is not what it must be.
     """
     columns = list(rows[0])
-    _require(columns, (*options.domain, *options.by, *([options.value] if options.value else [])), file)
-    rows = _ablation(rows, columns)
+    _require(columns, (*options.domain, *options.by, *([options.value] if options.value else [])), path)
     domain = options.domain or ((DOMAIN,) if DOMAIN in columns else ())
     found = []
     for number, row in enumerate(rows, start=1):
-        names = "/".join(row[name] for name in options.by), "/".join(row[name] for name in domain) or file
+        if row.get(MEASURE, ABLATION) != ABLATION:  # this project's own tables have other measures too
+            continue
+        names = "/".join(row[name] for name in options.by), "/".join(row[name] for name in domain) or name_of(path)
         try:
             found += [Cell(*names, head, value) for head, value in _heads(row, columns, options)]
         except InputError as error:
-            raise InputError(f"{file}, row {number}: {error}") from error
+            raise InputError(f"{path}, row {number}: {error}") from error
     return found
 
 
@@ -153,12 +156,7 @@ def _number(text: str, column: str) -> float:
     return value
 
 
-def _ablation(rows: Sequence[Row], columns: Sequence[str]) -> list[Row]:
-    """Of this project's own tables, the rows of one head off."""
-    return [row for row in rows if MEASURE not in columns or row[MEASURE] == "ablation"]
-
-
-def _require(columns: Sequence[str], names: Sequence[str], file: str) -> None:
+def _require(columns: Sequence[str], names: Sequence[str], path: Path) -> None:
     for name in names:
         if name not in columns:
-            raise InputError(f"{file}: no column '{name}' among {', '.join(columns)}{did_you_mean(name, columns)}")
+            raise InputError(f"{path}: no column '{name}' among {', '.join(columns)}{did_you_mean(name, columns)}")

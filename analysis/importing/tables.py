@@ -10,7 +10,6 @@ from analysis.correlation import DomainEffects
 from analysis.importing.files import read_rows
 from analysis.importing.forms import Cell, ImportOptions, cells
 from study.errors import InputError
-from study.files import name_of
 from study.heads import Head, HeadLayout
 
 NAMED = 5
@@ -26,7 +25,7 @@ def read_domains(paths: Sequence[Path], options: ImportOptions) -> list[DomainEf
     Raises:
         InputError: for a file that cannot be read, and for heads that are unknown, there twice, or missing on a domain.
     """
-    found = [cell for path in paths for cell in cells(read_rows(path), options, name_of(path))]
+    found = [cell for path in paths for cell in cells(read_rows(path), options, path)]
     _check_first(found, options)
     subjects = list(dict.fromkeys(cell.subject for cell in found))
     return [domain for subject in subjects for domain in _of_subject(subject, found, options)]

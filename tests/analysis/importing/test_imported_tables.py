@@ -165,12 +165,25 @@ def test_subjects_are_kept_apart(tmp_path):
         (
             lambda t: t.replace(str(VALUES[0, 0, 1]), "nan"),
             {},
-            "table, row 2: effect is 'nan', which is no finite number",
+            "table.csv, row 2: effect is 'nan', which is no finite number",
         ),
         (lambda t: t.replace(str(VALUES[0, 0, 1]), ""), {}, "row 2: effect is '', which is no number"),
         (lambda t: t.replace("mnli,0,1,", "mnli,0,x,"), {}, "row 2: head 'x' is no whole number of 0 or more"),
+        (
+            lambda t: (
+                "measure,"
+                + "".join(f"no_head,{t}" for t in t.splitlines(True)[:2]).replace("no_head,", "", 1)
+                + "ablation,mnli,0,x,1\n"
+            ),
+            {},
+            "table.csv, row 2: head 'x' is no whole number",
+        ),
         (lambda t: t.replace("domain", "kind"), {}, "row 1: 'mnli' is no attention kind"),
-        (lambda t: t, {"value": "efect"}, "no column 'efect' among domain, layer, head, effect; did you mean"),
+        (
+            lambda t: t,
+            {"value": "efect"},
+            "table.csv: no column 'efect' among domain, layer, head, effect; did you mean",
+        ),
         (lambda t: t, {"by": ("seed",)}, "no column 'seed' among"),
         (
             lambda t: t.replace("effect", "delta"),
