@@ -1,12 +1,18 @@
 from dataclasses import replace
+from itertools import combinations
 
+import numpy as np
 import polars as pl
 import pytest
 
+from analysis import CorrelationOptions, DomainEffects, correlate
 from analysis.effects import base_score
+from analysis.figures import agreement_maps
 from analysis.read import read_domain
 from analysis.slices import sliced, slices
 from study.errors import InputError
+from study.heads import mask_key
+from study.scores import mask_scores
 
 
 def with_genres(domain, genres):
@@ -24,6 +30,35 @@ def test_slices_are_domains_of_their_own_examples(make):
     assert fiction.rows.height == 20 * whole.masks
     right = 20 * base_score(fiction) + 10 * base_score(travel)
     assert right == pytest.approx(30 * base_score(whole))
+
+
+GENRES = {
+    "matched": ("fiction", "government", "slate", "telephone", "travel"),
+    "mismatched": ("facetoface", "letters", "nineeleven", "oup", "verbatim"),
+}
+
+
+def test_the_genres_of_two_test_sets_are_ten_domains_each_compared_with_each(make):
+    """As those of MultiNLI: five are in the matched set, the other five in the mismatched one."""
+    domains = [
+        with_genres(read_domain(make(data=data, seed=seed, count=300).folder), [*genres] * 60)
+        for seed, (data, genres) in enumerate(GENRES.items())
+    ]
+    parts = sliced(domains, "genre")
+    names = [f"{data}/{genre}" for data, genres in GENRES.items() for genre in genres]
+    assert [part.data for part in parts] == names
+    found = correlate([DomainEffects.of(part) for part in parts], CorrelationOptions(splits=2, resamples=19)).overall
+    assert found.height == 45
+    pairs = {frozenset(pair) for pair in found.select("domain_a", "domain_b").iter_rows()}
+    assert pairs == {frozenset(pair) for pair in combinations(names, 2)}
+    masks = [mask_key(parts[0].layout.without([head])) for head in parts[0].layout.heads]
+    scores = [dict(mask_scores(part.rows, part.metric).select("mask", "score").iter_rows()) for part in parts]
+    by_hand = np.corrcoef([[own[mask] for mask in masks] for own in scores])
+    for row in found.rows(named=True):
+        a, b = names.index(row["domain_a"]), names.index(row["domain_b"])
+        assert row["pearson"] == pytest.approx(by_hand[a, b], abs=1e-12)
+    (drawing,) = agreement_maps(found, "agreement")
+    assert all(name in drawing.file for name in names)
 
 
 def test_one_value_is_the_domain_itself(make):
