@@ -1,9 +1,11 @@
 """Classification of sentence pairs (or single sentences): a local file, or MultiNLI from the Hugging Face hub."""
 
 import logging
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import huggingface_hub
 from huggingface_hub.errors import HTTPError
@@ -32,6 +34,8 @@ class NliFile(DataSource):
         genre: column to slice the results by; None: there is none.
         group: column of what examples share that makes them dependent: a premise has several hypotheses. None: every
             example stands for itself.
+        weight: column of how much each example counts in every score, in numbers above 0, for a sample that is not a
+            random one. None: all alike.
         labels: what the file's labels are called here, such as `{"0": "entailment"}`; empty: they keep their names,
             whatever they are.
         skip_labels: rows with these labels are left out, and counted in the log; as in the file, before `labels`.
@@ -45,20 +49,26 @@ class NliFile(DataSource):
     label: str = "label"
     genre: str | None = None
     group: str | None = "premise"
+    weight: str | None = None
     labels: dict[str, str] = field(default_factory=dict)
     skip_labels: list[str] = field(default_factory=lambda: ["-"])
 
     def __post_init__(self) -> None:
         self.name = self.name or name_of(self.path)
 
+    def identity(self) -> dict[str, Any]:
+        """See `DataSource.identity`."""
+        return {name: value for name, value in super().identity().items() if name != "weight" or value is not None}
+
     def examples(self) -> Examples:
         """See `DataSource.examples`."""
         texts = [name for name in (self.premise, self.hypothesis) if name is not None]
         columns = {as_: name for as_, name in (("group", self.group), ("genre", self.genre)) if name is not None}
         ids = [] if self.id is None else [self.id]
-        wanted = list(dict.fromkeys([*ids, *texts, self.label, *columns.values()]))
+        weights = [] if self.weight is None else [self.weight]
+        wanted = list(dict.fromkeys([*ids, *texts, self.label, *columns.values(), *weights]))
 
-        table = read_table(self.path.expanduser(), wanted)
+        table = read_table(self.path.expanduser(), wanted, numbers=weights)
         rows = self._labelled(table)
         _require_filled(table, rows)
         return Examples(
@@ -66,6 +76,7 @@ class NliFile(DataSource):
             texts=tuple(tuple(table.columns[name][row] for name in texts) for row in rows),
             targets=tuple(self._target(table, row) for row in rows),
             columns={as_: tuple(table.columns[name][row] for row in rows) for as_, name in columns.items()},
+            weights=None if self.weight is None else tuple(_weight(table, self.weight, row) for row in rows),
         )
 
     def _labelled(self, table: Table) -> list[int]:
@@ -103,6 +114,17 @@ class NliFile(DataSource):
                 f"(rows with a label in skip_labels are left out)"
             )
         return self.labels[label]
+
+
+def _weight(table: Table, column: str, row: int) -> float:
+    text = table.columns[column][row]
+    try:
+        weight = float(text)
+    except ValueError:
+        weight = math.nan
+    if not 0 < weight < math.inf:
+        raise InputError(f"{table.where(row)}: {column} is '{text}', but a weight is a number above 0")
+    return weight
 
 
 def _require_filled(table: Table, rows: Sequence[int]) -> None:

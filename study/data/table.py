@@ -38,10 +38,15 @@ class Table:
         return f"{self.path}:{self.line(row)}"
 
 
-def read_table(path: Path, names: Sequence[str]) -> Table:
+def read_table(path: Path, names: Sequence[str], numbers: Sequence[str] = ()) -> Table:
     """These columns of a `.tsv`, `.jsonl` (also `.gz`) or `.parquet` file; integers become text.
 
     A TSV has a header and no quoting: a `"` is a character, a tab always separates.
+
+    Args:
+        path: the file.
+        names: of the columns.
+        numbers: those of them in which other numbers than integers become text as well.
 
     Raises:
         InputError: for a file that is missing, empty, of another kind, ragged or without one of the columns.
@@ -50,13 +55,13 @@ def read_table(path: Path, names: Sequence[str]) -> Table:
     readers = {".tsv": _read_tsv, ".jsonl": _read_jsonl, ".parquet": _read_parquet}
     if kind not in readers:
         raise InputError(f"{path}: expected a file named .tsv (tab-separated, no quoting), .jsonl or .parquet")
-    table = readers[kind](path, names)
+    table = readers[kind](path, names, numbers)
     if not len(table):
         raise InputError(f"{path} has a header, but no rows")
     return table
 
 
-def _read_tsv(path: Path, names: Sequence[str]) -> Table:
+def _read_tsv(path: Path, names: Sequence[str], _: Sequence[str]) -> Table:
     header, *rows = (line.split("\t") for line in read_lines(path))
     _require_columns(names, header, str(path))
     table = Table(path, {name: [] for name in names}, first_line=2)
@@ -69,17 +74,17 @@ def _read_tsv(path: Path, names: Sequence[str]) -> Table:
     return table
 
 
-def _read_jsonl(path: Path, names: Sequence[str]) -> Table:
+def _read_jsonl(path: Path, names: Sequence[str], numbers: Sequence[str]) -> Table:
     table = Table(path, {name: [] for name in names}, first_line=1)
     for row, line in enumerate(read_lines(path)):
         record = _json_object(line, table.where(row))
         _require_columns(names, record, table.where(row))
         for name in names:
-            table.columns[name].append(_text(record[name], name, table.where(row)))
+            table.columns[name].append(_text(record[name], name, table.where(row), name in numbers))
     return table
 
 
-def _read_parquet(path: Path, names: Sequence[str]) -> Table:
+def _read_parquet(path: Path, names: Sequence[str], numbers: Sequence[str]) -> Table:
     require_file(path)
     try:
         _require_columns(names, pl.read_parquet_schema(path), str(path))
@@ -89,7 +94,7 @@ def _read_parquet(path: Path, names: Sequence[str]) -> Table:
     table = Table(path, {}, first_line=1)
     for name in names:
         values = enumerate(frame[name].to_list())
-        table.columns[name] = [_text(value, name, table.where(row)) for row, value in values]
+        table.columns[name] = [_text(value, name, table.where(row), name in numbers) for row, value in values]
     return table
 
 
@@ -112,11 +117,12 @@ def _json_object(line: str, where: str) -> dict[str, Any]:
     return record
 
 
-def _text(value: Any, name: str, where: str) -> str:
+def _text(value: Any, name: str, where: str, is_number: bool) -> str:
     if isinstance(value, str):
         if not value.isascii() and not value.encode("utf-8", "ignore").decode() == value:
             raise InputError(f"{where}: '{name}' has half a surrogate pair, which is no text: {value!r}")
         return value
-    if isinstance(value, int) and not isinstance(value, bool):
+    kinds = (int, float) if is_number else int
+    if isinstance(value, kinds) and not isinstance(value, bool):
         return str(value)
     raise InputError(f"{where}: '{name}' must be text or an integer, found {value!r}")

@@ -117,9 +117,11 @@ def limited(source: DataSource) -> Examples:
     """The examples of a data set, the first ones only where it has a limit.
 
     Raises:
-        InputError: when there are none.
+        InputError: when there are none, or they have weights.
     """
     examples = source.examples()
+    if examples.weights is not None:
+        raise InputError(f"data '{source.name}' has weights, but every example counts alike in a training")
     taken = examples.take(range(min(source.limit or len(examples), len(examples))))
     if not len(taken):
         raise InputError(f"data '{source.name}' is empty: there is nothing to train or evaluate on")

@@ -1,3 +1,4 @@
+import hashlib
 import json
 import logging
 
@@ -7,6 +8,7 @@ import pytest
 
 from study.data.nli import MnliHub, NliFile
 from study.errors import InputError, StudyError
+from study.training.training import limited
 
 PAIRS = """\
 id\tpremise\thypothesis\tlabel\tgenre
@@ -30,6 +32,50 @@ def test_pairs(tmp_path, caplog):
     assert examples.targets == ("neutral", "entailment")
     assert examples.columns == {"group": ("A.", "D."), "genre": ("slate", "travel")}
     assert "1 of 3 rows left out" in caplog.text
+
+
+WEIGHTED = PAIRS.replace("genre", "w").replace("travel", "2.5").replace("slate", "1e-2")
+
+
+def test_a_column_may_weigh_the_examples(tmp_path):
+    source = NliFile(name="x", path=write(tmp_path, WEIGHTED), weight="w")
+    examples = source.examples()
+    assert examples.weights == (0.01, 2.5)
+    assert examples.to_frame()["weight"].to_list() == [0.01, 2.5]
+    assert examples.take([1]).weights == (2.5,)
+    records = [{"id": 1, "premise": "A.", "hypothesis": "B.", "label": "neutral", "w": w} for w in (3, 0.25)]
+    records[1]["id"] = 2
+    lines = write(tmp_path, "".join(f"{json.dumps(record)}\n" for record in records), "pairs.jsonl")
+    pl.DataFrame({**{name: [r[name] for r in records] for name in records[0]}, "w": [3.0, 0.25]}).write_parquet(
+        tmp_path / "pairs.parquet"
+    )
+    for path in (lines, tmp_path / "pairs.parquet"):
+        assert NliFile(name="x", path=path, weight="w").examples().weights == (3.0, 0.25)
+
+
+def test_weights_are_part_of_the_identity_and_without_them_it_is_as_ever(tmp_path):
+    path = write(tmp_path, WEIGHTED)
+    plain, weighted = NliFile(name="x", path=path), NliFile(name="x", path=path, weight="w")
+    assert "weight" not in plain.identity()
+    assert weighted.identity() == {**plain.identity(), "weight": "w"}
+    one, other = plain.examples(), weighted.examples()
+    assert one.weights is None
+    assert "weight" not in one.to_frame().columns
+    content = json.dumps([one.ids, one.texts, one.targets], ensure_ascii=False)
+    assert one.digest() == hashlib.sha256(content.encode()).hexdigest()
+    assert other.digest() != one.digest()
+
+
+@pytest.mark.parametrize("text", ["0", "-1", "nan", "inf", "much"])
+def test_what_is_no_weight_is_refused_with_its_line(tmp_path, text):
+    path = write(tmp_path, WEIGHTED.replace("2.5", text))
+    with pytest.raises(InputError, match=f"pairs.tsv:4: w is '{text}', but a weight is a number above 0"):
+        NliFile(name="x", path=path, weight="w").examples()
+
+
+def test_a_training_takes_no_weights(tmp_path):
+    with pytest.raises(InputError, match="data 'x' has weights, but every example counts alike in a training"):
+        limited(NliFile(name="x", path=write(tmp_path, WEIGHTED), weight="w"))
 
 
 def test_single_sentences_named_by_line(tmp_path):

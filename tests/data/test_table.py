@@ -4,7 +4,7 @@ import json
 
 import polars as pl
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from study.data.table import read_table
@@ -14,6 +14,7 @@ from study.errors import InputError
 cells = st.text(st.characters(exclude_characters="\t\n\r", exclude_categories=["Cs"]), min_size=1)
 
 
+@settings(deadline=None)
 @given(rows=st.lists(st.tuples(cells, cells), min_size=1, max_size=5))
 def test_three_formats_hold_the_same_table(tmp_path_factory, rows):
     folder = tmp_path_factory.mktemp("table")
