@@ -14,9 +14,11 @@ import polars as pl
 
 from analysis.provenance import provenance
 from study.curves import Curve, read_curves
+from study.data.examples import WEIGHT
 from study.errors import InputError, StudyError
 from study.heads import HeadLayout, mask_key, parse_mask
 from study.loss import Loss
+from study.scores import with_weights
 from study.setting import SETTING_FILE, Moment, SettingError, read_setting
 from study.statistics import Metric, MetricName, metric
 from study.store import EXAMPLES_FILE, Table, read_parts, stored_losses, tolerance
@@ -43,9 +45,10 @@ class Domain:
         subject_id: hash of the model side and metric alone.
         layout: the heads of the model.
         metric: what the outcomes are scored with.
-        signature: of the metric, as stored.
+        signature: of the metric, as stored; ends in `weighted` where examples have weights.
         examples: texts, targets and columns of the examples that the base mask was evaluated on, one row each.
-        rows: outcome rows of the complete masks: those with every example that the base mask has.
+        rows: outcome rows of the complete masks: those with every example that the base mask has; `weight` says how
+            much each counts where not all count alike.
         close_calls: rows computed twice with another outcome, all within the tolerance of the store.
         left_out: what the folder holds and `rows` does not, in words.
         provenance: what was stored with the parts (devices, versions ...): the distinct values of each entry.
@@ -83,6 +86,16 @@ class Domain:
     def names(self) -> tuple[str, str, str]:
         """Of model, data set and metric: what the paper's numbers are found by."""
         return self.model, self.data, str(self.metric.name)
+
+    @property
+    def weighted(self) -> bool:
+        """Whether examples count by weights."""
+        return WEIGHT in self.rows.columns
+
+    @property
+    def has_flips(self) -> bool:
+        """Whether an effect is a number of examples that flip: of accuracy, where all examples count alike."""
+        return self.metric.name is MetricName.ACCURACY and not self.weighted
 
     @property
     def identity(self) -> dict[str, str]:
@@ -198,13 +211,13 @@ def read_domain(folder: Path, limit: int | None = None) -> Domain:
         subject_id=setting["subject_id"],
         layout=layout,
         metric=metric_,
-        signature=setting["signature"],
+        signature=setting["signature"] + ("|weighted" if WEIGHT in examples.columns else ""),
         examples=examples.filter(pl.col("example").is_in(evaluated.to_list())),
-        rows=complete,
+        rows=with_weights(complete, examples),
         close_calls=outcomes.close_calls,
         left_out=tuple(left_out),
         provenance=provenance(folder),
-        gradients=_gradients(folder, layout, evaluated),
+        gradients={loss: with_weights(own, examples) for loss, own in _gradients(folder, layout, evaluated).items()},
         curves=tuple(curve for curve in curves if curve not in cut),
         labels=setting["labels"],
         moment=setting["moment"],

@@ -57,7 +57,7 @@ def rescored(domain: Domain, name: MetricName) -> Domain:
         setting_id=f"{domain.setting_id}-{name}",
         subject_id=f"{domain.subject_id}-{name}",
         metric=chrf,
-        signature=chrf.signature,
+        signature=chrf.signature + ("|weighted" if domain.weighted else ""),
         rows=_with_statistics(domain, chrf),
     )
 

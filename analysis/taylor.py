@@ -21,7 +21,7 @@ from analysis.read import Domain
 from study.heads import AttentionKind, mask_key
 from study.importance import Estimator, Normalisation, importance
 from study.loss import PLAIN, Loss
-from study.scores import mask_scores
+from study.scores import mask_losses, mask_scores
 from study.statistics import Metric
 
 BLOCKS = 20
@@ -112,7 +112,7 @@ def _blocks(domain: Domain, examples: pl.Series, groups: str) -> list[pl.DataFra
 def _harm(rows: pl.DataFrame, metric: Metric, full: str, off: list[str], cost: str) -> Heads:
     """By how much the score falls, or the mean loss rises, without each head."""
     if cost == "loss":
-        values = dict(rows.group_by("mask").agg(pl.col("loss").cast(pl.Float64).mean()).iter_rows())
+        values = mask_losses(rows)
         return np.array([values[mask] - values[full] for mask in off])
     values = dict(mask_scores(rows, metric).select("mask", "score").iter_rows())
     return np.array([values[full] - values[mask] for mask in off])

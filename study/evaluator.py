@@ -22,7 +22,7 @@ from study.errors import InputError
 from study.heads import HeadLayout, mask_key, parse_mask, stack
 from study.loss import PLAIN, Loss
 from study.progress import progress
-from study.scores import Stored, read_elsewhere
+from study.scores import Stored, mask_scores, read_elsewhere, with_weights
 from study.setting import Setting
 from study.statistics import Metric, metric
 from study.store import Store, Table
@@ -97,7 +97,8 @@ class Evaluator:
             masks: boolean rows in the order of `layout.heads`; False turns a head off.
 
         Returns:
-            One row for each mask and example: `mask`, `example`, the metric's statistics, `margin`, and others.
+            One row for each mask and example: `mask`, `example`, the metric's statistics, `margin`, and others;
+            `weight` where the examples have weights.
         """
         return self._rows(masks, Table.OUTCOMES)
 
@@ -129,7 +130,8 @@ class Evaluator:
 
     def stored(self, loss: Loss = PLAIN) -> Stored:
         """What is stored of the whole view by now, gradients of one loss; computes nothing."""
-        outcomes, gradients = (self._store.read(table).rows for table in (Table.OUTCOMES, Table.gradients(loss)))
+        tables, known = (Table.OUTCOMES, Table.gradients(loss)), self.whole.to_frame()
+        outcomes, gradients = (with_weights(self._store.read(table).rows, known) for table in tables)
         return Stored(self.setting.data, self.layout, self.metric, self.whole.ids, loss, outcomes, gradients)
 
     def stored_elsewhere(self, data: str, table: Table, loss: Loss = PLAIN) -> Stored | None:
@@ -161,7 +163,7 @@ class Evaluator:
     def base_score(self) -> float:
         """Score under the full mask, in the metric's unit."""
         rows = self.outcomes(self.layout.full()[None])
-        return float(self.metric.score(rows.select(self.metric.statistics).sum().to_numpy()[0]))
+        return float(mask_scores(rows, self.metric)["score"][0])
 
     def remaining(self, keys: Sequence[str], table: Table = Table.OUTCOMES) -> dict[str, list[int]]:
         """Which examples (by position) each of these masks still lacks; masks that lack none are left out."""
@@ -175,7 +177,8 @@ class Evaluator:
 
     @cached_property
     def _positions(self) -> pl.DataFrame:
-        return pl.DataFrame({"example": self.examples.ids}).with_row_index("position")
+        rows = pl.DataFrame({"example": self.examples.ids}).with_row_index("position")
+        return with_weights(rows, self.examples.to_frame())
 
     def _compute(self, missing: dict[str, list[int]], table: Table) -> None:
         """Compute and store; what is done is written also when something goes wrong."""

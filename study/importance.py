@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 from jaxtyping import Bool, Float
 
+from study.data.examples import WEIGHT
 from study.errors import InputError
 from study.heads import AttentionKind, HeadLayout
 
@@ -65,7 +66,7 @@ def importance(
     """The importance of every head.
 
     Args:
-        rows: gradient rows under one mask, one for each example.
+        rows: gradient rows under one mask, one for each example, with weights where there are any.
         layout: the heads of the model.
         estimator: what is averaged.
         normalisation: of what is averaged; None for `own_normalisation`.
@@ -80,22 +81,26 @@ def importance(
     signed = rows["gradient"].to_numpy().astype(np.float64)
     match estimator:
         case Estimator.paper:
-            total = np.abs(signed).sum(axis=0)
+            each = np.abs(signed)
         case Estimator.released_code:
-            total = rows["token_gradient"].to_numpy().astype(np.float64).sum(axis=0)
+            each = rows["token_gradient"].to_numpy().astype(np.float64)
         case Estimator.signed:
-            total = -signed.sum(axis=0)
+            each = -signed
         case Estimator.fisher:
-            total = np.square(signed).sum(axis=0)
-    mean = total / (rows.height if average is Average.examples else _tokens(rows, layout))
+            each = np.square(signed)
+    weights = rows[WEIGHT].to_numpy().astype(np.float64) if WEIGHT in rows.columns else np.ones(rows.height)
+    total = (each * weights[:, None]).sum(axis=0)
+    mean = total / (weights.sum() if average is Average.examples else _tokens(rows, weights, layout))
     if mask is not None:
         mean = np.where(mask, mean, 0.0)
     return _normalised(mean, layout, normalisation or own_normalisation(estimator))
 
 
-def _tokens(rows: pl.DataFrame, layout: HeadLayout) -> Float[np.ndarray, " heads"]:
+def _tokens(
+    rows: pl.DataFrame, weights: Float[np.ndarray, " examples"], layout: HeadLayout
+) -> Float[np.ndarray, " heads"]:
     """How many tokens each head's attention answers, over all examples."""
-    source, target = (float(rows[column].sum()) for column in ("source_tokens", "target_tokens"))
+    source, target = (float(weights @ rows[column].to_numpy()) for column in ("source_tokens", "target_tokens"))
     return np.array([source if head.kind is AttentionKind.ENCODER_SELF else target for head in layout.heads])
 
 

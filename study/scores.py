@@ -1,4 +1,8 @@
-"""Scores of masks, from stored rows alone: the corpus score of each mask, and its mean loss."""
+"""Scores of masks, from stored rows alone: the corpus score of each mask, and its mean loss.
+
+Where examples have weights, rows carry them (`with_weights`), and every sum is a weighted one. They are whole numbers
+there: sums of these do not depend on the order of rows, so that a mask which changes nothing has an effect of 0.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -9,20 +13,51 @@ import numpy as np
 import polars as pl
 from jaxtyping import Bool, Float
 
+from study.data.examples import WEIGHT
 from study.errors import InputError
 from study.heads import HeadLayout, mask_key
 from study.loss import PLAIN, Loss
 from study.setting import SETTING_FILE, Setting, read_setting
 from study.statistics import Metric, metric
-from study.store import Table, read_parts, tolerance
+from study.store import EXAMPLES_FILE, Table, read_parts, tolerance
+
+WEIGHT_UNIT = 2**32
+"""The largest weight of a data set as a whole number; others are rounded to less than a billionth of it."""
+
+
+def with_weights(rows: pl.DataFrame, examples: pl.DataFrame) -> pl.DataFrame:
+    """Rows with the weight of their examples, where these have weights: whole numbers that are `WEIGHT_UNIT` at most.
+
+    Args:
+        rows: with a column `example`.
+        examples: as in `examples.parquet`.
+    """
+    if WEIGHT not in examples.columns:
+        return rows
+    share = pl.col(WEIGHT) / pl.col(WEIGHT).max()
+    whole = examples.select("example", (share * WEIGHT_UNIT).round().cast(pl.Int64).clip(1).alias(WEIGHT))
+    return rows.join(whole, on="example", how="inner", maintain_order="left")
+
+
+def counted(rows: pl.DataFrame, metric: Metric) -> list[pl.Expr]:
+    """The metric's statistics of rows as they count: times the weight where there is one."""
+    statistics = [pl.col(name).cast(pl.Int64) for name in metric.statistics]
+    return [statistic * pl.col(WEIGHT) for statistic in statistics] if WEIGHT in rows.columns else statistics
 
 
 def mask_scores(rows: pl.DataFrame, metric: Metric) -> pl.DataFrame:
     """The score of every mask in outcome rows: columns mask, n (examples), score."""
     sums = rows.group_by("mask", maintain_order=True).agg(
-        pl.len().cast(pl.Int64).alias("n"), pl.col(metric.statistics).cast(pl.Int64).sum()
+        pl.len().cast(pl.Int64).alias("n"), *(statistic.sum() for statistic in counted(rows, metric))
     )
     return sums.select("mask", "n", score=pl.Series(metric.score(sums.select(metric.statistics).to_numpy())))
+
+
+def mask_losses(rows: pl.DataFrame) -> dict[str, float]:
+    """The mean loss of every mask in rows (nats an example)."""
+    loss, weight = pl.col("loss").cast(pl.Float64), pl.col(WEIGHT)
+    mean = (loss * weight).sum() / weight.sum() if WEIGHT in rows.columns else loss.mean()
+    return dict(rows.group_by("mask").agg(mean).iter_rows())
 
 
 @dataclass(frozen=True)
@@ -35,7 +70,7 @@ class Stored:
         metric: the score of its outcomes.
         examples: ids of the examples that every answer is of.
         loss: whose gradients.
-        outcomes: outcome rows, of any masks and examples.
+        outcomes: outcome rows, of any masks and examples, with weights where there are any.
         gradients: gradient rows, likewise.
     """
 
@@ -66,7 +101,7 @@ class Stored:
     def losses(self, masks: Bool[np.ndarray, "masks heads"]) -> Float[np.ndarray, " masks"]:
         """The mean loss of each mask (nats an example), all of which must be stored in `table_with_losses`."""
         rows = self._of(self.outcomes if self.table_with_losses.loss is None else self.gradients)
-        means = dict(rows.group_by("mask").agg(pl.col("loss").cast(pl.Float64).mean()).iter_rows())
+        means = mask_losses(rows)
         return np.array([means[mask_key(mask)] for mask in masks], dtype=np.float64)
 
     def gradient_rows(self, mask: Bool[np.ndarray, " heads"]) -> pl.DataFrame:
@@ -115,8 +150,9 @@ def read_elsewhere(
     if not folders:
         return None
     within = tolerance(str(setting.subject.get("precision", "float32")))
-    outcomes = read_parts(folders[0], within=within).rows
-    gradients = read_parts(folders[0], Table.gradients(loss)).rows
+    known = pl.read_parquet(folders[0] / EXAMPLES_FILE)
+    outcomes = with_weights(read_parts(folders[0], within=within).rows, known)
+    gradients = with_weights(read_parts(folders[0], Table.gradients(loss)).rows, known)
     of_full = pl.col("mask") == mask_key(layout.full())
     examples = (outcomes if table.loss is None else gradients).filter(of_full)["example"].to_list()
     return Stored(data, layout, metric(setting.metric), examples, loss, outcomes, gradients)

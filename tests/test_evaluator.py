@@ -13,7 +13,7 @@ from study.evaluator import Evaluator
 from study.heads import mask_key, stack
 from study.setting import Setting
 from study.statistics import MetricName
-from study.store import Store
+from study.store import Store, Table
 from study.subjects.classifier import Classifier
 
 GENERATOR = np.random.default_rng(3)
@@ -166,3 +166,32 @@ def test_refuses_masks_of_another_shape(tmp_path: Path, subject: Counting, masks
 def test_examples_of_another_set_have_another_setting() -> None:
     other = replace(SETTING, examples={"digest": DATA.take(range(3)).digest(), "count": 3})
     assert other.id != SETTING.id
+
+
+def test_weights_weigh_every_score_and_loss(tmp_path: Path, subject: Counting) -> None:
+    weights = np.random.default_rng(1).random(12) + 0.1
+    data = replace(DATA, weights=tuple(map(float, weights)))
+    setting = replace(SETTING, examples={"digest": data.digest(), "count": 12})
+    assert setting.id != SETTING.id
+    assert setting.subject_id == SETTING.subject_id
+    store = Store(tmp_path, setting, subject.layout, data)
+    found = Evaluator(store, setting, data, lambda: OneMaskAtATime(subject, 40), provenance={})
+    masks = np.concatenate([subject.layout.full()[None], some_masks(subject)])
+    rows = found.outcomes(masks)
+    plain = evaluator(tmp_path / "plain", subject)
+    same = ["mask", "example", "correct", "prediction", "loss"]
+    assert rows.select(same).equals(plain.outcomes(masks).select(same)), "outcomes know of no weights"
+    each = {str(mask): own for (mask,), own in rows.group_by("mask", maintain_order=True)}
+    right, losses = (
+        [np.average(each[mask_key(mask)][name], weights=weights) for mask in masks] for name in ("correct", "loss")
+    )
+    assert found.base_score() == pytest.approx(100 * right[0], abs=1e-6)
+    assert plain.base_score() == pytest.approx(100 * each[mask_key(masks[0])]["correct"].mean())
+    elsewhere = plain.stored_elsewhere(f"words/{setting.id}", Table.OUTCOMES)
+    assert elsewhere is None, "another results folder"
+    elsewhere = evaluator(tmp_path, subject).stored_elsewhere(f"words/{setting.id}", Table.OUTCOMES)
+    assert elsewhere is not None
+    for stored in (found.stored(), elsewhere):
+        assert stored.scores(masks) == pytest.approx(100 * np.array(right), abs=1e-6)
+        assert stored.losses(masks) == pytest.approx(np.array(losses), rel=1e-6)
+    assert "weight" not in store.read().rows.columns

@@ -68,3 +68,13 @@ def test_the_order_of_examples_is_irrelevant(values: list[list[float]], random) 
     for estimator in Estimator:
         one = importance(rows(signed, abs(signed)), LAYOUT, estimator, Normalisation.none)
         assert np.allclose(one, importance(rows(shuffled, abs(shuffled)), LAYOUT, estimator, Normalisation.none))
+
+
+@pytest.mark.parametrize("estimator", Estimator)
+@pytest.mark.parametrize("average", Average)
+def test_a_weight_is_how_often_an_example_stands(estimator: Estimator, average: Average) -> None:
+    once = rows().with_columns(weight=pl.Series([3, 1]), source_tokens=pl.Series([4, 9]))
+    often = pl.concat([once[:1]] * 3 + [once[1:]]).drop("weight")
+    found = importance(once, LAYOUT, estimator, Normalisation.none, average)
+    assert found == pytest.approx(importance(often, LAYOUT, estimator, Normalisation.none, average))
+    assert found[0] != pytest.approx(importance(once.drop("weight"), LAYOUT, estimator, Normalisation.none, average)[0])

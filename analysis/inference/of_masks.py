@@ -14,7 +14,6 @@ from analysis.inference.options import Inference, Interval, check_interval
 from analysis.inference.sample import EXAMPLE, Sample
 from analysis.inference.significance import check_test, p_values
 from analysis.read import Domain
-from study.statistics import MetricName
 
 COLUMNS = {
     "groups": pl.Int64,
@@ -127,8 +126,8 @@ def _known(domain: Domain, sample: Sample, margin: float, options: Inference) ->
     by_example = Sample.of(domain, EXAMPLE, sample.masks) if options.test.is_of_examples else None
     p, null = p_values(options.test, sample, by_example, draws, resamples=options.resamples, seed=options.seed)
     p_equivalence = equivalence.equivalence_p(sample.effects, error, sample.groups - 1, margin)
-    low, high, interval = _intervals(sample, draws, without_each, options)
-    if domain.metric.name is MetricName.ACCURACY:
+    low, high, interval = _intervals(domain, sample, draws, without_each, options)
+    if domain.has_flips:
         of_flips = flips(sample)
         exact = equivalence.equivalence_p_of_flips(of_flips, margin)
         p_equivalence = np.where(of_flips.few, exact, p_equivalence)
@@ -143,6 +142,7 @@ def _known(domain: Domain, sample: Sample, margin: float, options: Inference) ->
 
 
 def _intervals(
+    domain: Domain,
     sample: Sample,
     draws: Float[np.ndarray, "draws others"] | None,
     without_each: Float[np.ndarray, "groups others"],
@@ -159,7 +159,7 @@ def _intervals(
     else:
         low, high = resampling.percentile(draws, options.alpha)
     made = np.full(len(low), str(options.interval), dtype=object)
-    if sample.metric.name is MetricName.ACCURACY:
+    if domain.has_flips:
         found = flips(sample)
         few, exact = found.few, flip_interval(found, options.alpha)
         low, high = (np.where(few, of_flips, end) for of_flips, end in zip(exact, (low, high), strict=True))

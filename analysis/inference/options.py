@@ -97,14 +97,15 @@ class Inference:
 
 
 def check_interval(interval: Interval, domain: Domain) -> None:
-    """Refuse an interval from flips for anything but accuracy.
+    """Refuse an interval from flips for anything but accuracy of examples that count alike.
 
     Raises:
         InputError: in words.
     """
-    if not interval.needs_bootstrap and domain.metric.name is not MetricName.ACCURACY:
+    if not interval.needs_bootstrap and not domain.has_flips:
         allowed = ", ".join(name for name in Interval if name.needs_bootstrap)
+        why = "has weights" if domain.weighted else f"is scored by {domain.metric.name}"
         raise InputError(
-            f"an interval from flips is of right and wrong examples; {domain.data} is scored by {domain.metric.name}: "
+            f"an interval from flips is of right and wrong examples that count alike; {domain.data} {why}: "
             f"take {allowed}"
         )

@@ -19,8 +19,10 @@ from jaxtyping import Bool, Float, Int, Num
 from polars import selectors
 
 from analysis.read import Domain
+from study.data.examples import WEIGHT
 from study.errors import InputError
 from study.heads import mask_key
+from study.scores import counted
 from study.statistics import Metric, MetricName
 
 AUTO = "auto"
@@ -45,7 +47,7 @@ class Sample:
     Attributes:
         masks: keys of the masks; the first is the base mask.
         metric: what the sums are scored with.
-        sums: of the metric's statistics over the examples of each group.
+        sums: of the metric's statistics over the examples of each group, times their weights where there are any.
         sizes: examples of each group.
         names: of the groups, in their order: the premise, the document or the example's id.
         unit: what a group is, in the singular: premise, document, example, or a column's name.
@@ -201,8 +203,10 @@ def _group_sums(
 ) -> Int[np.ndarray, "masks groups statistics"]:
     """The metric's statistics of these masks, summed over the groups, in the order of both."""
     statistics = list(domain.metric.statistics)
-    rows = domain.rows.filter(pl.col("mask").is_in(list(keys))).select("mask", "example", *statistics)
+    rows = domain.rows.filter(pl.col("mask").is_in(list(keys)))
+    rows = rows.select("mask", "example", selectors.by_name(*statistics, WEIGHT, require_all=False))
     rows = rows.with_columns(selectors.float().fill_nan(None))
+    rows = rows.select("mask", "example", *counted(rows, domain.metric))
     counts = dict(rows.drop_nulls(statistics).group_by("mask").len().iter_rows())
     lacking = [key for key in keys if counts.get(key, 0) != domain.examples.height]
     if lacking:
@@ -217,7 +221,7 @@ def _group_sums(
         rows.join(domain.examples.select("example", _group=place), on="example")
         .join(pl.DataFrame({"mask": list(keys), "_mask": np.arange(len(keys))}), on="mask")
         .group_by("_mask", "_group")
-        .agg(pl.col(statistics).cast(pl.Int64).sum())
+        .agg(pl.col(statistics).sum())
     )
     sums = np.zeros((len(keys), names.len(), len(statistics)), dtype=np.int64)
     sums[summed["_mask"].to_numpy(), summed["_group"].to_numpy()] = summed.select(statistics).to_numpy()

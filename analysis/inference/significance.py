@@ -17,7 +17,6 @@ from analysis.inference.flips import flips, mcnemar
 from analysis.inference.sample import Sample
 from analysis.read import Domain
 from study.errors import InputError
-from study.statistics import MetricName
 
 TIE = 1e-9
 """Effects that differ by less are equal: a score is a ratio of counts, and no set has a billion examples."""
@@ -68,16 +67,17 @@ class PairedTest(StrEnum):
 
 
 def check_test(test: PairedTest, domain: Domain) -> None:
-    """Refuse a test that is not of this metric.
+    """Refuse a test that is not of this metric, or not of weighted examples.
 
     Raises:
         InputError: in words.
     """
-    if test.is_of_examples and domain.metric.name is not MetricName.ACCURACY:
+    if test.is_of_examples and not domain.has_flips:
         allowed = ", ".join(name for name in PairedTest if not name.is_of_examples)
+        whole = f"is scored by {domain.metric.name}, which is of the whole set"
         raise InputError(
-            f"{test} needs a result of each single example; {domain.data} is scored by {domain.metric.name}, which is "
-            f"of the whole set. Tests for it: {allowed}"
+            f"{test} needs a result of each single example, all counting alike; {domain.data} "
+            f"{'has weights' if domain.weighted else whole}. Tests for it: {allowed}"
         )
 
 

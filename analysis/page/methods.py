@@ -102,6 +102,11 @@ def _scores(analysis: Analysis) -> list[str]:
     ]
     shown = ((name, metrics[key]) for key, name in names.items() if key in metrics)
     parts += [f"{name} is sacreBLEU’s [post2018call], signature {signature}." for name, signature in shown]
+    weighted = [domain.data for domain in analysis.results.domains if domain.weighted]
+    if weighted:
+        parts.append(
+            f"Examples of {' and '.join(dict.fromkeys(weighted))} count by weights, as they are no random sample."
+        )
     return parts
 
 

@@ -1,6 +1,7 @@
 """Results folders made by hand, through the store that a study writes with; every effect in them is known or seeded."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -113,6 +114,7 @@ def fill(
     masks: dict[str, np.ndarray] | None = None,
     curves: Sequence[Curve] = (),
     genres: int = 0,
+    example_weights: tuple[float, ...] | None = None,
 ) -> Store:
     """Make a setting with the outcomes of `masks` (all of every measure) and of curves.
 
@@ -121,7 +123,7 @@ def fill(
     name = MetricName.BLEU if name is MetricName.CHRF else name
     rng = np.random.default_rng(seed)
     layout = layout or (CLASSIFIER if name == MetricName.ACCURACY else TRANSLATOR)
-    examples = examples_of(data, count, rng, genres)
+    examples = replace(examples_of(data, count, rng, genres), weights=example_weights)
     setting = Setting(
         model, data, name, {"weights": weights_file}, {"sha256": examples.digest()}, metric(name).signature
     )

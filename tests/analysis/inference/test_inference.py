@@ -166,10 +166,13 @@ def test_options_that_cannot_be_are_refused(options, message) -> None:
 
 def test_options_that_do_not_fit_the_domain_are_refused(make) -> None:
     bleu = read_domain(make(MetricName.BLEU, count=6).folder)
-    with pytest.raises(InputError, match=r"mcnemar needs a result of each single example; home is scored by bleu"):
+    with pytest.raises(
+        InputError, match=r"mcnemar needs a result of each single example, all counting alike; home is scored by bleu"
+    ):
         effects(bleu, Inference(test=PairedTest.mcnemar, correction=Correction.holm))
     with pytest.raises(
-        InputError, match="an interval from flips is of right and wrong examples; home is scored by bleu"
+        InputError,
+        match="an interval from flips is of right and wrong examples that count alike; home is scored by bleu",
     ):
         effects(bleu, Inference(interval=Interval.flips))
     with pytest.raises(
