@@ -4,6 +4,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import polars as pl
 import pytest
 
 from analysis import DomainEffects, correlate
@@ -112,3 +113,26 @@ def test_a_new_output_layer_learns_the_task_in_thirty_steps(real: Path, tmp_path
     )
     assert at_chance < 50 < 60 < learnt
     assert learnt == pytest.approx(trained["dev"])
+
+
+def test_labelled_pairs_of_a_sample_that_is_not_random_count_by_strata(real: Path, tmp_path: Path) -> None:
+    """Every 25th labelled pair of MNLI mismatched, post-stratified: 4,530 of its 9,832 pairs are hard."""
+    mnli = real / "data" / "mnli"
+    tables = [
+        pl.read_csv(mnli / f"dev_mismatched{ending}.tsv", separator="\t", quote_char=None, infer_schema=False)
+        for ending in ("", ".extra")
+    ]
+    pairs = tables[0].filter(pl.col("label") != "-").gather_every(25).join(tables[1].select("id", "hard"), on="id")
+    sizes = pl.col("hard").replace_strict({"1": 4530, "0": 5302}, return_dtype=pl.Float64)
+    pairs = pairs.with_columns(weight=sizes / pl.len().over("hard"))
+    file = tmp_path / "weighted.tsv"
+    lines = ("\t".join(map(str, row)) for row in [tuple(pairs.columns), *pairs.iter_rows()])
+    file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
+    overrides = minilm(real, tmp_path, "mnli", f"data.path={file}", "data.weight=weight")
+    evaluator = open_evaluator(to_study(compose(*overrides)))
+    rows = evaluator.outcomes(evaluator.layout.full()[None]).join(pairs.select(example="id", hard="hard"), on="example")
+    right = dict(rows.group_by("hard").agg(pl.col("correct").mean()).iter_rows())
+    assert rows.height == 203
+    by_hand = 100 * (4530 / 9832 * right["1"] + 5302 / 9832 * right["0"])
+    assert evaluator.base_score() == pytest.approx(by_hand, abs=1e-6)
+    assert by_hand > 100 * rows["correct"].mean() + 2, "a plain mean is too low: most labelled pairs are hard"
