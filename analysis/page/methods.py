@@ -105,7 +105,7 @@ def _scores(analysis: Analysis) -> list[str]:
     weighted = [domain.data for domain in analysis.results.domains if domain.weighted]
     if weighted:
         parts.append(
-            f"Examples of {' and '.join(dict.fromkeys(weighted))} count by weights, as they are no random sample."
+            f"Examples of {' and '.join(dict.fromkeys(weighted))} count by their weights."
         )
     return parts
 

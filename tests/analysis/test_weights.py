@@ -146,7 +146,7 @@ def test_the_methods_paragraph_says_which_domains_have_weights(make, results) ->
     weighted(make, TIMES, data="away")
     make(count=COUNT, data="home")
     words = methods(analyse(read_results(results), QUICK, splits=2))
-    assert "Examples of away count by weights" in words
+    assert "Examples of away count by their weights." in words
 
 
 def test_slices_keep_their_weights(make) -> None:
