@@ -104,9 +104,7 @@ def _scores(analysis: Analysis) -> list[str]:
     parts += [f"{name} is sacreBLEU’s [post2018call], signature {signature}." for name, signature in shown]
     weighted = [domain.data for domain in analysis.results.domains if domain.weighted]
     if weighted:
-        parts.append(
-            f"Examples of {' and '.join(dict.fromkeys(weighted))} count by their weights."
-        )
+        parts.append(f"Examples of {' and '.join(dict.fromkeys(weighted))} count by their weights.")
     return parts
 
 
