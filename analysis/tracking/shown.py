@@ -87,9 +87,8 @@ def tables_and_charts(tables: dict[str, pl.DataFrame]) -> dict[str, Any]:
         lines = table(tables["curves"].select("share", "score", "curve"), "pruning curves")
         shown["charts/curves"] = wandb.plot.line(lines, "share", "score", stroke="curve", title="Heads removed")
     if tables["importance"].height:
-        bars = table(
-            tables["importance"].filter(estimator=str(Estimator.paper)).select("head", "importance"), "importance"
-        )
+        first = {"estimator": str(Estimator.paper), "loss": tables["importance"]["loss"][0]}
+        bars = table(tables["importance"].filter(**first).select("head", "importance"), "importance")
         shown["charts/importance"] = wandb.plot.bar(bars, "head", "importance", title="Importance")
     return shown
 
