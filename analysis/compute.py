@@ -94,7 +94,8 @@ def analyse(
     Raises:
         InputError: when the options of the inference do not fit a domain, or no examples have the column `by`.
     """
-    parts = sliced(results.domains, by) if by else None
+    domains = results.distinct
+    parts = sliced(domains, by) if by else None
     options = CorrelationOptions(
         level=1 - inference.alpha,
         groups=inference.groups,
@@ -102,19 +103,21 @@ def analyse(
         resamples=inference.resamples,
         seed=inference.seed,
     )
-    table = pl.concat([effects(domain, inference) for domain in results.domains])
-    drawn = [DrawnCurves.of(domain, inference) for domain in results.domains]
+    table = pl.concat([effects(domain, inference) for domain in domains])
+    every = [DrawnCurves.of(domain, inference) for domain in results.domains]
+    folders = {domain.folder for domain in domains}
+    drawn = [of_domain for of_domain in every if of_domain.domain.folder in folders]
     return Analysis(
         results=results,
         effects=table,
-        changes={domain.setting_id: changes(domain) for domain in results.domains},
-        correlations=_correlations(results.domains, options),
-        base=base_table(results.domains),
+        changes={domain.setting_id: changes(domain) for domain in domains},
+        correlations=_correlations(domains, options),
+        base=base_table(domains),
         points=pl.concat(map(curve_points, drawn)),
         curves=pl.concat(curve_summary(of_domain, within) for of_domain in drawn),
         contrasts=pl.concat(map(contrasts, drawn)),
-        dynamics=dynamics(drawn),
-        taylor=pl.concat(taylor(domain, inference) for domain in results.domains),
+        dynamics=dynamics(every),
+        taylor=pl.concat(taylor(domain, inference) for domain in domains),
         sliced=None if parts is None else _correlations(parts, options),
         speed=read_speed(results.folder),
     )

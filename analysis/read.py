@@ -123,10 +123,16 @@ class Results:
     left_out: tuple[str, ...] = ()
 
     @property
+    def distinct(self) -> tuple[Domain, ...]:
+        """The domains, each setting once: the end of a training may also be stored as its last checkpoint."""
+        named = {domain.setting_id for domain in self.domains if domain.moment is None}
+        return tuple(domain for domain in self.domains if domain.moment is None or domain.setting_id not in named)
+
+    @property
     def subjects(self) -> dict[str, tuple[Domain, ...]]:
-        """The domains of each subject, by subject id."""
+        """The distinct domains of each subject, by subject id."""
         groups: dict[str, list[Domain]] = {}
-        for domain in self.domains:
+        for domain in self.distinct:
             groups.setdefault(domain.subject_id, []).append(domain)
         return {subject_id: tuple(domains) for subject_id, domains in groups.items()}
 

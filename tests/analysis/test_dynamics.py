@@ -1,5 +1,7 @@
 """Figure 5 from results made by hand: shares, bands and means whose values are known."""
 
+import json
+import shutil
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -11,7 +13,7 @@ import pytest
 from made_results import CLASSIFIER, TRANSLATOR, classification_rows, translation_rows
 from test_curves import HARM, REMOVED, curve_of
 
-from analysis import figures, read_results
+from analysis import analyse, figures, read_results
 from analysis.curves import DrawnCurves
 from analysis.dynamics import DYNAMICS, dynamics
 from analysis.inference import Inference
@@ -125,6 +127,21 @@ def test_trainings_are_told_apart_and_other_models_left_alone(results: Path, mak
     assert table.filter(training="mine")["paper_base_score"].unique().to_list() == [None]
     assert figure_5([]).is_empty()
     assert figure_5([]).schema == pl.Schema(DYNAMICS)
+
+
+def test_the_end_of_a_training_under_its_own_name_is_shown_once(results: Path) -> None:
+    fill_checkpoint(results, 1)
+    last = fill_checkpoint(results, 2).folder
+    named = results / "run" / "home" / last.name
+    shutil.copytree(last, named)
+    setting = json.loads((named / "setting.json").read_text())
+    del setting["moment"]
+    (named / "setting.json").write_text(json.dumps(setting | {"model": "run"}))
+    found = analyse(read_results(results), Inference(resamples=199))
+    assert found.dynamics["epoch"].unique().sort().to_list() == [1.0, 2.0]
+    assert found.base["subject"].to_list() == ["run", "run-1-0"]
+    assert found.curves["setting_id"].is_unique().all()
+    assert [domain.model for domains in found.subjects.values() for domain in domains] == ["run"]
 
 
 def test_a_base_score_of_nothing_has_no_share(results: Path) -> None:
