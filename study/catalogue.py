@@ -1,8 +1,11 @@
 """What there is to run: `study list` prints experiments, models, data and measures, and what each still needs."""
 
-from omegaconf import DictConfig, OmegaConf
+from collections.abc import Iterator
+from typing import Any
+
+from omegaconf import MISSING, DictConfig, OmegaConf
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from study.config import CONF, compose, description, options
 from study.data.source import DataSource
@@ -16,8 +19,7 @@ def print_catalogue(console: Console | None = None) -> None:
     """Print a table for each config group."""
     console = console or Console()
     for group in GROUPS:
-        table = Table(group, "what it is")
-        table.add_column("needs", overflow="fold")
+        table = Table(Column(group, no_wrap=True), "what it is", Column("needs", overflow="fold"))
         for name in options(group):
             table.add_row(name, description(group, name), needs(group, name))
         console.print(table)
@@ -38,12 +40,21 @@ def needs(group: str, name: str) -> str:
 
 
 def _needs(config: DictConfig, part: str) -> list[str]:
-    given = sorted(key.rpartition(".")[2] for key in OmegaConf.missing_keys(config))
-    if given:
-        return [f"{part}.{key}=..." for key in given]
+    to_give = sorted(_mandatory(OmegaConf.to_container(config), part))
+    if to_give:
+        return [f"{name}=..." for name in to_give]
     source = OmegaConf.to_object(config)
     assert isinstance(source, ModelSource | DataSource)
     try:
         return source.missing()
     except StudyError as error:
         return [str(error)]
+
+
+def _mandatory(values: Any, name: str) -> Iterator[str]:
+    """Names of the values below one that have none; those that are made of them by interpolation do not count."""
+    if values == MISSING:
+        yield name
+    elif isinstance(values, dict):
+        for key, value in values.items():
+            yield from _mandatory(value, f"{name}.{key}")
