@@ -172,7 +172,7 @@ def _add_report(parser: argparse.ArgumentParser) -> None:
 
 def _add_push(parser: argparse.ArgumentParser) -> None:
     _add_results(parser)
-    parser.add_argument("--wandb", required=True, metavar="ENTITY/PROJECT", help="where to")
+    parser.add_argument("--wandb", metavar="ENTITY/PROJECT", help="where to (yours, sixteen-heads)")
     parser.add_argument("--weights", action="store_true", help="send the folders of the models as well")
     parser.add_argument("--offline", action="store_true", help="leave it for `wandb sync`; so without a key")
     parser.set_defaults(run=push)

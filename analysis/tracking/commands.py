@@ -14,7 +14,7 @@ from analysis.tracking.push import OFFLINE, push
 
 def push_results(
     analysis: Analysis,
-    place: str,
+    place: str | None,
     *,
     inference: Mapping[str, Any],
     models: Collection[str] = (),
@@ -25,7 +25,7 @@ def push_results(
 
     Args:
         analysis: of the folder.
-        place: ENTITY/PROJECT.
+        place: ENTITY/PROJECT; None: the usual one.
         inference: how its intervals and p values were made.
         models: those chosen; empty for all.
         weights: send the folders of the models as well.
@@ -34,7 +34,7 @@ def push_results(
     Raises:
         StudyError: in words.
     """
-    where, results = Place.parse(place), analysis.results.folder
+    where, results = Place.parse(place) if place else Place.usual(), analysis.results.folder
     with tempfile.TemporaryDirectory(prefix="push-") as drafts:
         options = Options(Path(drafts), weights=weights, inference=inference, models=models)
         done = push(planned(analysis, options), where, results, offline=offline)

@@ -1,5 +1,6 @@
 """Where in W&B: ENTITY/PROJECT as one writes it, and what a failure of W&B comes to in words."""
 
+import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,7 +11,7 @@ from wandb.errors import CommError, Error
 from wandb.sdk.lib.service.service_connection import WandbApiFailedError
 
 from study.errors import InputError, StudyError
-from study.tracking.options import check_names
+from study.tracking.options import WandbTracking, check_names
 from study.tracking.wandb_access import key_is_known, quiet, refusal
 
 TIMEOUT = 30
@@ -48,6 +49,23 @@ class Place:
             raise InputError(f"'{text}' is not of the form ENTITY/PROJECT, for example my-lab/sixteen-heads")
         check_names(entity, project)
         return cls(entity, project)
+
+    @classmethod
+    def usual(cls) -> "Place":
+        """Where `tracking=wandb` goes by default, $WANDB_ENTITY and $WANDB_PROJECT first.
+
+        Raises:
+            InputError: when nothing says whose project it is.
+            PlaceError: when W&B refuses the key, or does not answer.
+        """
+        quiet()
+        entity, project = os.environ.get("WANDB_ENTITY"), os.environ.get("WANDB_PROJECT") or WandbTracking.project
+        if not entity:
+            if not key_is_known():
+                raise InputError("no W&B key is found that says whose project it is: --wandb ENTITY/PROJECT does")
+            with cls("of the key", project).in_words():
+                entity = wandb.Api(timeout=TIMEOUT).default_entity
+        return cls.parse(f"{entity or ''}/{project}")
 
     @cached_property
     def api(self) -> wandb.Api:

@@ -75,6 +75,12 @@ def test_push_fills_a_project_and_a_second_one_sends_nothing(results: Path, serv
     assert {run.id: dict(run.history) for run in server.runs.values()} == history
 
 
+def test_without_a_place_it_goes_to_the_project_of_the_key(results: Path, server: StandIn, capsys) -> None:
+    assert main(["push", str(results)]) == 0
+    assert "W&B (lab/sixteen-heads): 5 runs sent" in capsys.readouterr().out
+    assert server.runs
+
+
 def _known(part: Path) -> str:
     return pl.read_parquet_metadata(part)["provenance"]
 
@@ -138,6 +144,11 @@ def test_without_a_key_all_is_left_for_later_as_often_as_one_likes(results: Path
         assert ablation.history[-1]["progress/rows"] == 9 * NUM_PAIRS
 
 
+def test_without_a_key_somebody_must_say_whose_project_it_is(results: Path, capsys) -> None:
+    assert main(["push", str(results)]) == 2
+    assert "--wandb ENTITY/PROJECT does" in capsys.readouterr().err
+
+
 def test_a_long_table_is_cut_with_a_word(caplog: pytest.LogCaptureFixture) -> None:
     from analysis.tracking.shown import table
 
@@ -153,6 +164,28 @@ def test_a_long_table_is_cut_with_a_word(caplog: pytest.LogCaptureFixture) -> No
 def test_a_wrong_place_is_refused_in_words(results: Path, wrong: str, says: str, capsys) -> None:
     assert main(["push", str(results), "--wandb", wrong]) == 2
     assert says in capsys.readouterr().err
+
+
+def test_weights_are_sent_once(results: Path, made: Path, server: StandIn, capsys) -> None:
+    """Those of the model's folder, as they are; the second push asks, and sends nothing."""
+    assert push(results, "--weights") == 0
+    (model,) = [artifact for artifact in server.artifacts.values() if artifact.type == "model"]
+    sent = model.manifest["contents"]
+    weights = made / "model" / "model.safetensors"
+    assert set(sent) == {"subject.json", *(path.name for path in (made / "model").iterdir())}
+    assert weights.read_bytes() in server.blobs.values()
+    uploads = list(server.uploads)
+    assert push(results, "--weights") == 0
+    assert "0 runs sent" in capsys.readouterr().out
+    assert server.uploads == uploads
+    assert push(results) == 0, "without them it is another run, and none of its files is new"
+    assert not any(path.startswith("/blob/") and path in uploads for path in server.uploads[len(uploads) :])
+
+
+def test_a_folder_that_cannot_be_written_is_said(results: Path, capsys) -> None:
+    (results / "wandb-push").write_text("a file where a folder should be")
+    assert push(results) == 2
+    assert f"cannot write to {results / 'wandb-push'}" in capsys.readouterr().err
 
 
 def test_a_wrong_key_is_said(results: Path, server: StandIn, capsys, monkeypatch) -> None:
