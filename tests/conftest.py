@@ -5,10 +5,14 @@ from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny models gain nothing from threads, and lose much on a busy machine
 
+import hypothesis
 import pytest
 from jaxtyping import install_import_hook
 
 install_import_hook(["study", "analysis"], "beartype.beartype")
+
+hypothesis.settings.register_profile("any machine", deadline=None)  # no test is one of time
+hypothesis.settings.load_profile("any machine")
 
 
 @pytest.fixture(autouse=True)
