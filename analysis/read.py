@@ -217,7 +217,7 @@ def read_domain(folder: Path, limit: int | None = None) -> Domain:
         subject_id=setting["subject_id"],
         layout=layout,
         metric=metric_,
-        signature=setting["signature"] + ("|weighted" if WEIGHT in examples.columns else ""),
+        signature=signature_of(setting["signature"], examples),
         examples=examples.filter(pl.col("example").is_in(evaluated.to_list())),
         rows=with_weights(complete, examples),
         close_calls=outcomes.close_calls,
@@ -228,6 +228,11 @@ def read_domain(folder: Path, limit: int | None = None) -> Domain:
         labels=setting["labels"],
         moment=setting["moment"],
     )
+
+
+def signature_of(metric_signature: str, examples: pl.DataFrame) -> str:
+    """A metric's signature as it scores these examples: it says where they have weights."""
+    return metric_signature + ("|weighted" if WEIGHT in examples.columns else "")
 
 
 def complete_masks(rows: pl.DataFrame, examples: pl.Series) -> tuple[pl.DataFrame, dict[str, int]]:

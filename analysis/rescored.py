@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
-from analysis.read import Domain, Results
+from analysis.read import Domain, Results, signature_of
 from study.errors import InputError
 from study.progress import progress
 from study.statistics import Chrf, MetricName
@@ -57,7 +57,7 @@ def rescored(domain: Domain, name: MetricName) -> Domain:
         setting_id=f"{domain.setting_id}-{name}",
         subject_id=f"{domain.subject_id}-{name}",
         metric=chrf,
-        signature=chrf.signature + ("|weighted" if domain.weighted else ""),
+        signature=signature_of(chrf.signature, domain.examples),
         rows=_with_statistics(domain, chrf),
     )
 
