@@ -69,12 +69,14 @@ def _chosen(options: argparse.Namespace) -> dict[str, Any]:
 def push(options: argparse.Namespace) -> None:
     """Analyse a results folder and fill W&B with all of it."""
     from analysis.tracking.commands import push_results  # wandb takes a second to import
+    from analysis.tracking.place import Place
 
+    place = Place.parse(options.wandb) if options.wandb else Place.usual()
     inference = {name: str(value) for name, value in asdict(Inference.of(_chosen(options))).items()}
     print(
         push_results(
             analysed(options),
-            options.wandb,
+            place,
             inference=inference,
             models=options.model,
             weights=options.weights,

@@ -14,7 +14,7 @@ from analysis.tracking.push import OFFLINE, push
 
 def push_results(
     analysis: Analysis,
-    place: str | None,
+    place: Place,
     *,
     inference: Mapping[str, Any],
     models: Collection[str] = (),
@@ -25,7 +25,7 @@ def push_results(
 
     Args:
         analysis: of the folder.
-        place: ENTITY/PROJECT; None: the usual one.
+        place: where to.
         inference: how its intervals and p values were made.
         models: those chosen; empty for all.
         weights: send the folders of the models as well.
@@ -34,15 +34,15 @@ def push_results(
     Raises:
         StudyError: in words.
     """
-    where, results = Place.parse(place) if place else Place.usual(), analysis.results.folder
+    results = analysis.results.folder
     with tempfile.TemporaryDirectory(prefix="push-") as drafts:
         options = Options(Path(drafts), weights=weights, inference=inference, models=models)
-        done = push(planned(analysis, options), where, results, offline=offline)
+        done = push(planned(analysis, options), place, results, offline=offline)
     if done.offline:
         return (
             f"{done.sent} runs left for W&B: `wandb sync --yes {results / OFFLINE / 'wandb'}/offline-run-*` sends them"
         )
-    return f"W&B ({where}): {done.sent} runs sent, {done.unchanged} were there already"
+    return f"W&B ({place}): {done.sent} runs sent, {done.unchanged} were there already"
 
 
 def report_results(analysis: Analysis, place: str, path: Path) -> str:
