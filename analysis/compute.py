@@ -112,7 +112,7 @@ def analyse(
         effects=table,
         changes={domain.setting_id: changes(domain) for domain in domains},
         correlations=_correlations(domains, options),
-        base=base_table(domains),
+        base=base_table(domains, inference),
         points=pl.concat(map(curve_points, drawn)),
         curves=pl.concat(curve_summary(of_domain, within) for of_domain in drawn),
         contrasts=pl.concat(map(contrasts, drawn)),

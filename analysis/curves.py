@@ -13,13 +13,10 @@ from jaxtyping import Float
 
 from analysis.effects import ALL_KINDS, DEFAULT
 from analysis.inference import Inference
-from analysis.inference.resampling import drawn
+from analysis.inference.resampling import ENOUGH_FOR_AN_INTERVAL, drawn
 from analysis.inference.sample import Sample
 from analysis.read import Domain
 from study.curves import Curve
-
-RESAMPLES = 2000
-"""At most; more make the intervals of a curve no better to look at."""
 
 POINTS = {
     "subject": pl.String,
@@ -63,11 +60,11 @@ class DrawnCurves:
 
     @classmethod
     def of(cls, domain: Domain, inference: Inference = DEFAULT) -> "DrawnCurves":
-        """Resample a domain; a few thousand resamples are enough for intervals without p values."""
+        """Resample a domain."""
         sample = Sample.of(domain, inference.groups, [mask for curve in domain.curves for mask in curve.masks])
         rng = np.random.default_rng(inference.seed)
         some = domain.curves and sample.groups > 1  # of one group every resample is the same
-        weights = drawn(rng, min(inference.resamples, RESAMPLES) if some else 0, sample.groups)
+        weights = drawn(rng, min(inference.resamples, ENOUGH_FOR_AN_INTERVAL) if some else 0, sample.groups)
         scores = np.concatenate([sample.scores[None], sample.weighted(weights)])
         return cls(domain, dict(zip(sample.masks, scores.T, strict=True)), scores[:, 0], inference.alpha)
 

@@ -60,12 +60,23 @@ def _base(analysis: Analysis, effects: pl.DataFrame, labels: Mapping[str, str]) 
         paper = NONE if row["paper_base_score"] is None else score(row["paper_base_score"], row["metric"])
         detectable = NONE if head is None else decimal(head["detectable"])
         rows.append(
-            (labels[row["setting_id"]], f"{row['n']:,}", score(row["base_score"], row["metric"]), paper, detectable)
+            (
+                labels[row["setting_id"]],
+                f"{row['n']:,}",
+                score(row["base_score"], row["metric"]),
+                _between(row["low"], row["high"]),
+                paper,
+                detectable,
+            )
         )
     signatures = ", ".join(analysis.base.filter(pl.col("setting_id").is_in(list(labels)))["signature"].unique())
     note = f"Signature: {signatures}. Detectable: size of a single head's effect that is found with probability .8."
     return Sheet(
-        "base", "Scores with every head.", ("domain", "examples", "score", "paper", "detectable"), rows, note=note
+        "base",
+        "Scores with every head.",
+        ("domain", "examples", "score", "interval", "paper", "detectable"),
+        rows,
+        note=note,
     )
 
 

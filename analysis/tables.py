@@ -11,7 +11,8 @@ from pathlib import Path
 import polars as pl
 
 from analysis import paper
-from analysis.effects import Measure, base_score, of_measure
+from analysis.effects import DEFAULT, Measure, base_score, of_measure
+from analysis.inference import Inference, base_interval
 from analysis.read import Domain
 from study.files import whole_file
 from study.heads import AttentionKind
@@ -27,8 +28,16 @@ PAPER = ["subject", "domain", "metric", "kind", "layer"]
 """What a row of the paper's tables is found by."""
 
 
-def base_table(domains: Sequence[Domain]) -> pl.DataFrame:
-    """One row a domain: examples, base score with its signature, masks, close calls, the paper's base score."""
+def base_table(domains: Sequence[Domain], inference: Inference = DEFAULT) -> pl.DataFrame:
+    """One row a domain: examples, base score with its interval and signature, masks, the paper's base score.
+
+    Returns:
+        Columns of the domain; metric, n (examples), base_score; low, high, interval, alpha: as in `effects`, of the
+        base score (`base_interval`); paper_base_score, signature, heads, masks, close_calls.
+
+    Raises:
+        InputError: when there is no column to group the examples by.
+    """
     return pl.DataFrame(
         [
             {
@@ -36,6 +45,8 @@ def base_table(domains: Sequence[Domain]) -> pl.DataFrame:
                 "metric": str(domain.metric.name),
                 "n": domain.examples.height,
                 "base_score": base_score(domain),
+                **base_interval(domain, inference)._asdict(),
+                "alpha": inference.alpha,
                 "paper_base_score": paper.BASE_SCORES.get(domain.names),
                 "signature": domain.signature,
                 "heads": len(domain.layout),
@@ -44,7 +55,7 @@ def base_table(domains: Sequence[Domain]) -> pl.DataFrame:
             }
             for domain in domains
         ],
-        schema_overrides={"paper_base_score": pl.Float64},
+        schema_overrides={"low": pl.Float64, "high": pl.Float64, "interval": pl.String, "paper_base_score": pl.Float64},
     )
 
 

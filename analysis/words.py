@@ -60,6 +60,11 @@ def slug(text: str) -> str:
     return re.sub(r"[^\w.-]+", "-", text).strip("-")
 
 
+def between(row: Mapping[str, Any]) -> str:
+    """` (81.20 to 85.13)` from the columns low and high of a score; nothing where there are none."""
+    return "" if row["low"] is None else f" ({row['low']:.2f} to {row['high']:.2f})"
+
+
 def interval(row: Mapping[str, Any], side: str = "") -> str:
     """` (−0.80 to −0.21)` from the columns low and high, or low_a and high_a ...; nothing where there are none."""
     low, high = (row.get(f"{name}_{side}" if side else name) for name in ("low", "high"))

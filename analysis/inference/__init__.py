@@ -1,11 +1,12 @@
 """How sure one can be of an effect: what is resampled, intervals, tests, corrections, equivalence.
 
-`infer` says it all of the masks of a domain; `Inference` has the options. Why the defaults are what they are:
-design/statistics.md.
+`infer` says it all of the masks of a domain, `base_interval` of its base score; `Inference` has the options. Why the
+defaults are what they are: design/statistics.md.
 """
 
+from analysis.inference.of_base import base_interval
 from analysis.inference.of_masks import COLUMNS, infer
 from analysis.inference.options import Inference, Interval
 from analysis.inference.sample import Sample
 
-__all__ = ["COLUMNS", "Inference", "Interval", "Sample", "infer"]
+__all__ = ["COLUMNS", "Inference", "Interval", "Sample", "base_interval", "infer"]

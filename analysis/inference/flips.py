@@ -61,8 +61,8 @@ def flip_interval(
     """
     n = flips.examples / flips.together
     wrong, right = flips.wrong / flips.together, flips.right / flips.together
-    wrong_low, wrong_high = _clopper_pearson(wrong, n, alpha)
-    right_low, right_high = _clopper_pearson(right, n, alpha)
+    wrong_low, wrong_high = clopper_pearson(wrong, n, alpha)
+    right_low, right_high = clopper_pearson(right, n, alpha)
     w, r = wrong / n, right / n
     low = r - w - np.hypot(r - right_low, wrong_high - w)
     high = r - w + np.hypot(right_high - r, w - wrong_low)
@@ -78,7 +78,7 @@ def conditional_interval(
     way it covers the truth in half of the cases.
     """
     count = (flips.wrong + flips.right) / flips.together
-    low, high = _clopper_pearson(flips.right / flips.together, count, alpha)
+    low, high = clopper_pearson(flips.right / flips.together, count, alpha)
     scale = PERCENT * (flips.wrong + flips.right) / flips.examples
     return scale * (2 * low - 1), scale * (2 * high - 1)
 
@@ -100,13 +100,13 @@ def mcnemar(flips: Flips, *, mid_p: bool) -> Float[np.ndarray, " others"]:
     return np.where(flips.wrong == flips.right, middle, tails - observed)
 
 
-def _clopper_pearson(
-    successes: Float[np.ndarray, " others"],
-    trials: Float[np.ndarray, " others"],
+def clopper_pearson(
+    successes: Float[np.ndarray, "..."] | float,
+    trials: Float[np.ndarray, "..."] | float,
     alpha: Float[np.ndarray, "..."] | float,
-) -> tuple[Float[np.ndarray, " others"], Float[np.ndarray, " others"]]:
-    """Limits of a share; 0 to 1 of no trial."""
-    failures = trials - successes
+) -> tuple[np.ndarray, np.ndarray]:
+    """Exact binomial limits of a share (Clopper and Pearson 1934); 0 to 1 of no trial. Counts need not be whole."""
+    failures = np.subtract(trials, successes)
     low = special.betaincinv(np.maximum(successes, 1e-12), failures + 1, np.asarray(alpha) / 2)
-    high = special.betaincinv(successes + 1, np.maximum(failures, 1e-12), 1 - np.asarray(alpha) / 2)
+    high = special.betaincinv(np.add(successes, 1), np.maximum(failures, 1e-12), 1 - np.asarray(alpha) / 2)
     return np.where(successes > 0, low, 0.0), np.where(failures > 0, high, 1.0)

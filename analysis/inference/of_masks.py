@@ -8,7 +8,7 @@ import polars as pl
 from jaxtyping import Float, Int
 
 from analysis.inference import equivalence, resampling
-from analysis.inference.flips import conditional_interval, flip_interval, flips
+from analysis.inference.flips import Flips, conditional_interval, flip_interval, flips
 from analysis.inference.multiplicity import Correction, check_correction, corrected, critical_size
 from analysis.inference.options import Inference, Interval, check_interval
 from analysis.inference.sample import EXAMPLE, Sample
@@ -126,9 +126,9 @@ def _known(domain: Domain, sample: Sample, margin: float, options: Inference) ->
     by_example = Sample.of(domain, EXAMPLE, sample.masks) if options.test.is_of_examples else None
     p, null = p_values(options.test, sample, by_example, draws, resamples=options.resamples, seed=options.seed)
     p_equivalence = equivalence.equivalence_p(sample.effects, error, sample.groups - 1, margin)
-    low, high, interval = _intervals(domain, sample, draws, without_each, options)
-    if domain.has_flips:
-        of_flips = flips(sample)
+    of_flips = flips(sample) if domain.has_flips else None
+    low, high, interval = _intervals(sample, of_flips, draws, without_each, options)
+    if of_flips:
         exact = equivalence.equivalence_p_of_flips(of_flips, margin)
         p_equivalence = np.where(of_flips.few, exact, p_equivalence)
     columns = {
@@ -142,8 +142,8 @@ def _known(domain: Domain, sample: Sample, margin: float, options: Inference) ->
 
 
 def _intervals(
-    domain: Domain,
     sample: Sample,
+    of_flips: Flips | None,
     draws: Float[np.ndarray, "draws others"] | None,
     without_each: Float[np.ndarray, "groups others"],
     options: Inference,
@@ -151,7 +151,8 @@ def _intervals(
     """Low and high end, and how each was made."""
     if not options.interval.needs_bootstrap:
         make = flip_interval if options.interval is Interval.flips else conditional_interval
-        low, high = make(flips(sample), options.alpha)
+        assert of_flips is not None  # see check_interval
+        low, high = make(of_flips, options.alpha)
         return low, high, np.full(len(low), str(options.interval))
     assert draws is not None
     if options.interval is Interval.bca:
@@ -159,11 +160,10 @@ def _intervals(
     else:
         low, high = resampling.percentile(draws, options.alpha)
     made = np.full(len(low), str(options.interval), dtype=object)
-    if domain.has_flips:
-        found = flips(sample)
-        few, exact = found.few, flip_interval(found, options.alpha)
-        low, high = (np.where(few, of_flips, end) for of_flips, end in zip(exact, (low, high), strict=True))
-        made[few] = str(Interval.flips)
+    if of_flips:
+        exact = flip_interval(of_flips, options.alpha)
+        low, high = (np.where(of_flips.few, *ends) for ends in zip(exact, (low, high), strict=True))
+        made[of_flips.few] = str(Interval.flips)
     return low, high, made
 
 

@@ -17,15 +17,23 @@ from analysis.inference.sample import Sample
 BOOTSTRAP, SWAPS = 0, 1
 """Streams of random numbers that one seed gives."""
 
+ENOUGH_FOR_AN_INTERVAL = 2000
+"""Resamples that an interval needs where no p value, which is a share of them, is wanted."""
+
 
 def bootstrap(sample: Sample, resamples: int, seed: int) -> Float[np.ndarray, "draws others"]:
     """The effect of every mask on resamples of the groups, drawn with replacement: paired bootstrap (Koehn 2004)."""
+    on_draws = scores(sample, resamples, seed)
+    return on_draws[:, 1:] - on_draws[:, :1]
+
+
+def scores(sample: Sample, resamples: int, seed: int) -> Float[np.ndarray, "draws masks"]:
+    """The score of every mask, the base among them, on those resamples."""
     rng = np.random.default_rng([seed, BOOTSTRAP])
-    effects = np.empty((resamples, len(sample.masks) - 1))
+    found = np.empty((resamples, len(sample.masks)))
     for rows in sample.slices(resamples):
-        scores = sample.weighted(drawn(rng, rows.stop - rows.start, sample.groups))
-        effects[rows] = scores[:, 1:] - scores[:, :1]
-    return effects
+        found[rows] = sample.weighted(drawn(rng, rows.stop - rows.start, sample.groups))
+    return found
 
 
 def drawn(rng: np.random.Generator, resamples: int, groups: int) -> Int[np.ndarray, "draws groups"]:
