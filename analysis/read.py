@@ -179,6 +179,9 @@ def read_results(folder: Path, selection: Selection | None = None) -> Results:
     if not domains:
         raise InputError("\n  ".join([f"{folder} holds nothing that can be analysed:", *left_out]))
     domains.sort(key=lambda domain: (domain.model, domain.subject_id, domain.data, domain.setting_id))
+    for line in dict.fromkeys(line for domain in domains for line in domain.left_out):
+        those = [f"{domain.model} on {domain.data}" for domain in domains if line in domain.left_out]
+        log.warning("%s: %s", ", ".join(those), line)
     return Results(folder, tuple(domains), (*_notes(folder), *left_out))
 
 
@@ -207,8 +210,6 @@ def read_domain(folder: Path, limit: int | None = None) -> Domain:
     cut = [curve for curve in curves if not stored.issuperset(curve.masks)]
     left_out = [*_unfinished(evaluated.len(), examples.height)]
     left_out += _incomplete(lacking, cut, len(curves), evaluated.len(), layout)
-    for line in left_out:
-        log.warning("%s on %s: %s", setting["model"], setting["data"], line)
     return Domain(
         model=setting["model"],
         data=setting["data"],

@@ -32,19 +32,19 @@ def lone(rows: pl.DataFrame, mask: str, keep: int) -> pl.DataFrame:
     return pl.concat([whole, part.head(keep)])
 
 
-def test_incomplete_masks_are_left_out_named_and_logged(make, caplog):
+def test_incomplete_masks_are_left_out_named_and_logged(make, results, caplog):
     store = make(count=20)
     mask = mask_key(CLASSIFIER.without([Head.parse("encoder_self.2.1")]))
     rows = lone(store.read().rows, mask, 7)
     next(store.folder.glob("part-*")).unlink()
     store.write(rows, {})
     with caplog.at_level(logging.WARNING):
-        domain = read_domain(store.folder)
+        (domain,) = read_results(results).domains
     assert mask not in domain.rows["mask"]
     assert domain.masks == 36
     [line] = domain.left_out
     assert "encoder_self.2.1 off (7)" in line
-    assert line in caplog.text
+    assert caplog.messages == [f"{domain.model} on home: {line}"]
     assert effects(domain).filter(measure="ablation").height == 15
 
 
@@ -58,6 +58,18 @@ def test_masks_are_compared_on_the_examples_of_the_base_score(make):
     assert set(effects(domain)["n"]) == {12}
     assert domain.examples.height == 12
     assert "12 of the 20 examples" in domain.left_out[0]
+
+
+def test_what_several_settings_lack_is_said_once(make, results, caplog):
+    for model in ("first", "second"):
+        store = make(model=model, count=20)
+        rows = lone(store.read().rows, "1" * 16, 12)
+        next(store.folder.glob("part-*")).unlink()
+        store.write(rows, {})
+    with caplog.at_level(logging.WARNING):
+        found = read_results(results)
+    [line] = {line for domain in found.domains for line in domain.left_out}
+    assert caplog.messages == [f"first on home, second on home: {line}"]
 
 
 def test_limit_takes_the_first_examples_of_the_data_set(make):
