@@ -26,7 +26,7 @@ from analysis.read import Selection, read_results
 from analysis.report import write_report
 from analysis.rescored import scored_by
 from analysis.terminal import correlation_table, curve_table, plain_table
-from analysis.words import score, signed
+from analysis.words import between, score, signed
 from study.errors import StudyError
 from study.statistics import MetricName
 
@@ -94,6 +94,11 @@ def fetch(options: argparse.Namespace) -> None:
 
 def report(options: argparse.Namespace) -> None:
     """Analyse a results folder, print the summary, write the page; its path is the last line."""
+    place = None
+    if options.wandb:
+        from analysis.tracking.place import Place
+
+        place = Place.parse(options.wandb)
     analysis = analysed(options)
     console = Console()
     for subject_id in analysis.subjects:
@@ -110,11 +115,11 @@ def report(options: argparse.Namespace) -> None:
     if analysis.sliced is not None:
         for own in analysis.sliced.correlation.partition_by("subject_id", maintain_order=True):
             console.print(correlation_table(own, f"Correlation by {options.by}"))
-    if options.wandb:
+    if place:
         from analysis.tracking.commands import report_results
 
         path = (options.out or options.results / "analysis") / "report" / "wandb.json"
-        print(report_results(analysis, options.wandb, path))
+        print(report_results(analysis, place, path))
     print(write_report(analysis, options.out or options.results / "analysis", pdf=options.pdf))
 
 
@@ -131,7 +136,7 @@ def summary_table(analysis: Analysis, subject_id: str) -> Table:
         table.add_row(
             escape(row["domain"]),
             f"{row['n']:,}",
-            score(row["base_score"], row["metric"]),
+            score(row["base_score"], row["metric"]) + between(row),
             f"{row['masks']:,}",
             f"{head['kind']}.{head['layer']}.{head['head']}" if head else "–",
             signed(head["effect"]) if head else "–",

@@ -45,12 +45,12 @@ def push_results(
     return f"W&B ({place}): {done.sent} runs sent, {done.unchanged} were there already"
 
 
-def report_results(analysis: Analysis, place: str, path: Path) -> str:
+def report_results(analysis: Analysis, place: Place, path: Path) -> str:
     """Save the report in W&B; where it is, in words.
 
     Args:
         analysis: of a results folder.
-        place: ENTITY/PROJECT.
+        place: where to.
         path: of its JSON.
 
     Raises:
@@ -58,7 +58,7 @@ def report_results(analysis: Analysis, place: str, path: Path) -> str:
     """
     from analysis.tracking.wandb_report import save_report  # takes a second to import, and only this needs it
 
-    saved = save_report(analysis, Place.parse(place), path)
+    saved = save_report(analysis, place, path)
     if saved.where == str(path):
         return f"no W&B key is found: the report is in {path}, and `wandb login` lets it be saved"
     return f"W&B: {'updated' if saved.updated else 'saved'} {saved.where}"
