@@ -22,7 +22,7 @@ from analysis.importing import command
 from analysis.inference import Inference, Interval
 from analysis.inference.multiplicity import Correction
 from analysis.inference.significance import PairedTest
-from analysis.read import Selection, read_results
+from analysis.read import NothingMeasuredError, Selection, read_results
 from analysis.report import write_report
 from analysis.rescored import scored_by
 from analysis.terminal import correlation_table, curve_table, plain_table
@@ -43,6 +43,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parse(list(sys.argv[1:] if arguments is None else arguments))
     try:
         options.run(options)
+    except NothingMeasuredError as nothing:
+        print(nothing)
     except StudyError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2

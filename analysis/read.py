@@ -6,13 +6,14 @@ be compared is left out and named: a mask that lacks examples, a setting without
 
 import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from analysis.provenance import provenance
+from analysis.trainings import TRAININGS, read_trainings
 from study.curves import Curve, read_curves
 from study.data.examples import WEIGHT
 from study.errors import InputError, StudyError
@@ -30,6 +31,10 @@ NOTES_FILE = "notes.txt"
 
 NAMED = 5
 """How many left-out masks are named; the rest is counted."""
+
+
+class NothingMeasuredError(InputError):
+    """Models were trained, and nothing has been measured of them yet: the first step of a study, and no fault."""
 
 
 @dataclass(frozen=True)
@@ -116,17 +121,24 @@ class Results:
         folder: where it was read.
         domains: by model, subject and data.
         left_out: folders that were left out and why, and the lines of `notes.txt`.
+        trainings: the course of each training that was a job: `analysis.trainings.read_trainings`.
     """
 
     folder: Path
     domains: tuple[Domain, ...]
     left_out: tuple[str, ...] = ()
+    trainings: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=TRAININGS))
 
     @property
     def distinct(self) -> tuple[Domain, ...]:
         """The domains, each setting once: the end of a training may also be stored as its last checkpoint."""
         named = {domain.setting_id for domain in self.domains if domain.moment is None}
         return tuple(domain for domain in self.domains if domain.moment is None or domain.setting_id not in named)
+
+    @property
+    def models(self) -> set[str]:
+        """Short names of the models; of a checkpoint that of its training."""
+        return {domain.moment.training if domain.moment else domain.model for domain in self.domains}
 
     @property
     def subjects(self) -> dict[str, tuple[Domain, ...]]:
@@ -156,12 +168,17 @@ def read_results(folder: Path, selection: Selection | None = None) -> Results:
     """Every setting under a results folder that can be analysed.
 
     Raises:
-        InputError: when there is none, or none that is selected; says what there is.
+        NothingMeasuredError: when there are trainings alone.
+        InputError: when there is no setting, or none that is selected; says what there is.
     """
     selection = selection or Selection()
     if not folder.is_dir():
         raise InputError(f"there is no results folder {folder}: run a study first, or name another folder")
     paths = sorted(path.parent for path in folder.glob(f"*/*/*/{SETTING_FILE}"))
+    trainings = read_trainings(folder)
+    if not paths and trainings.height:
+        names = ", ".join(trainings["training"].unique(maintain_order=True))
+        raise NothingMeasuredError(f"{folder} holds trainings ({names}) and no outcomes yet: nothing to analyse")
     if not paths:
         raise InputError(
             f"{folder} holds no outcomes (no MODEL/DATA/SETTING/{SETTING_FILE} below it): run a study first"
@@ -182,7 +199,10 @@ def read_results(folder: Path, selection: Selection | None = None) -> Results:
     for line in dict.fromkeys(line for domain in domains for line in domain.left_out):
         those = [f"{domain.model} on {domain.data}" for domain in domains if line in domain.left_out]
         log.warning("%s: %s", ", ".join(those), line)
-    return Results(folder, tuple(domains), (*_notes(folder), *left_out))
+    results = Results(folder, tuple(domains), (*_notes(folder), *left_out), trainings)
+    if not selection.models:
+        return results
+    return replace(results, trainings=trainings.filter(pl.col("training").is_in(results.models)))
 
 
 def read_domain(folder: Path, limit: int | None = None) -> Domain:

@@ -37,6 +37,7 @@ def write_report(analysis: Analysis, out: Path, *, pdf: bool = False) -> Path:
         "curves": analysis.curves,
         "curve_contrasts": analysis.contrasts,
         "dynamics": analysis.dynamics,
+        "trainings": analysis.results.trainings,
         "taylor": analysis.taylor,
     }
     if analysis.speed is not None:

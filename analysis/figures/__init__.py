@@ -9,16 +9,19 @@ from analysis.figures.heat_maps import colour_limit, heat_map
 from analysis.figures.layers import one_head_against_none
 from analysis.figures.leave_out import leave_out
 from analysis.figures.scatters import scatter
+from analysis.figures.trainings import dev_scores, losses
 
 __all__ = [
     "Drawing",
     "agreement_map",
     "agreement_maps",
     "colour_limit",
+    "dev_scores",
     "distribution",
     "dynamics",
     "heat_map",
     "leave_out",
+    "losses",
     "one_head_against_none",
     "pruning_curves",
     "scatter",

@@ -1,6 +1,6 @@
 """What the page shows of each subject, cut to the templates' needs; `templates/` gives it its form."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -92,26 +92,52 @@ class SubjectView:
 
 @dataclass(frozen=True)
 class TrainingView:
-    """One training whose checkpoints have pruning curves: figure 5."""
+    """One training, of one seed or several: its course, and figure 5 where its checkpoints have pruning curves."""
 
     name: str
-    drawings: tuple[Drawing, ...]
+    seeds: int
+    course: tuple[Drawing, ...]
+    figure_5: tuple[Drawing, ...]
     rows: tuple[Row, ...]
     claim: Claim | None
 
+    @property
+    def drawings(self) -> tuple[Drawing, ...]:
+        """Every figure of the training."""
+        return (*self.course, *self.figure_5)
+
 
 def training_views(analysis: Analysis) -> list[TrainingView]:
-    """The view of every training."""
-    views = []
-    for (name,), own in analysis.dynamics.group_by("training", maintain_order=True):
-        lines = own.group_by(LINE, maintain_order=True)
-        drawings = tuple(
-            figures.dynamics(line, f"{line['domain'][0]}, by {line['curve'][0]}", f"{slug(str(name))}/figure5-{i}")
+    """The view of every training that was a job or has pruning curves."""
+    names = pl.concat([analysis.dynamics["training"], analysis.results.trainings["training"]]).unique(
+        maintain_order=True
+    )
+    return [_training_view(analysis, name) for name in names]
+
+
+def _training_view(analysis: Analysis, name: str) -> TrainingView:
+    own, course = analysis.dynamics.filter(training=name), analysis.results.trainings.filter(training=name)
+    folder = slug(f"training-{name}")
+    lines = own.group_by(LINE, maintain_order=True)
+    base = own.unique("epoch", maintain_order=True).select("epoch", "base_score", "paper_base_score", "metric")
+    return TrainingView(
+        name=name,
+        seeds=course["training_id"].n_unique(),
+        course=tuple(_course(course, folder)),
+        figure_5=tuple(
+            figures.dynamics(line, f"{line['domain'][0]}, by {line['curve'][0]}", f"{folder}/figure5-{i}")
             for i, (_, line) in enumerate(lines, 1)
-        )
-        base = own.unique("epoch", maintain_order=True).select("epoch", "base_score", "paper_base_score", "metric")
-        views.append(TrainingView(str(name), drawings, tuple(base.rows(named=True)), training_claim(own)))
-    return views
+        ),
+        rows=tuple(base.rows(named=True)),
+        claim=training_claim(own) if own.height else None,
+    )
+
+
+def _course(rows: pl.DataFrame, folder: str) -> Iterator[Drawing]:
+    if rows.height:
+        yield figures.losses(rows, "Loss", f"{folder}/loss")
+    if rows["dev_score"].count():
+        yield figures.dev_scores(rows, "Accuracy on the dev data", f"{folder}/dev-score")
 
 
 def subject_views(analysis: Analysis) -> list[SubjectView]:

@@ -85,10 +85,9 @@ def planned(analysis: Analysis, options: Options) -> Iterator[Planned]:
 
 def _trainings(results: Results, options: Options) -> Iterator[Planned]:
     """Trainings that were jobs, with their curves: those of the models chosen."""
-    chosen = {domain.moment.training if domain.moment else domain.model for domain in results.domains}
     for folder in training_folders(results.folder):
         for run in read_runs(folder):
-            if not options.models or run.model in chosen:
+            if not options.models or run.model in results.models:
                 yield Planned(run, TrainingHistory(folder).fresh())
 
 

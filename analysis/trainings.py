@@ -1,0 +1,48 @@
+"""Trainings: the course of each that was a job of a results folder, from the history beside it."""
+
+import logging
+from dataclasses import asdict
+from pathlib import Path
+
+import polars as pl
+
+from study.errors import StudyError
+from study.tracking.run import read_runs, training_folders
+from study.training_history import read_history
+
+log = logging.getLogger(__name__)
+
+TRAININGS = {
+    "training": pl.String,
+    "training_id": pl.String,
+    "seed": pl.Int64,
+    "step": pl.Int64,
+    "epoch": pl.Float64,
+    "learning_rate": pl.Float64,
+    "loss": pl.Float64,
+    "dev_loss": pl.Float64,
+    "dev_score": pl.Float64,
+    "seconds": pl.Float64,
+}
+
+
+def read_trainings(results: Path) -> pl.DataFrame:
+    """The records of every training, one a row, by step.
+
+    Args:
+        results: the folder; trainings that cannot be read are left out, with a warning.
+
+    Returns:
+        Columns training (short name of the model), training_id, seed, and those of `study.training_history`.
+    """
+    rows = []
+    for folder in training_folders(results):
+        try:
+            runs, history = read_runs(folder), read_history(folder)
+        except StudyError as error:
+            log.warning("left out: %s", error)
+            continue
+        for run in runs[:1]:  # all are of this training
+            seed = run.config.get("model", {}).get("training", {}).get("seed")
+            rows += [{"training": run.model, "training_id": folder.name, "seed": seed, **asdict(x)} for x in history]
+    return pl.DataFrame(rows, schema=TRAININGS)
