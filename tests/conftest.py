@@ -7,7 +7,7 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny models gain nothing from t
 
 import hypothesis
 import pytest
-from jaxtyping import install_import_hook
+from jaxtyping import config, install_import_hook
 
 install_import_hook(["study", "analysis"], "beartype.beartype")
 
@@ -19,6 +19,12 @@ hypothesis.settings.load_profile("any machine")
 def _offline(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test reaches the network."""
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+
+
+@pytest.fixture(autouse=True)
+def _shapes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Slow tests repeat thousands of times what others check once: they take three times as long with the check."""
+    monkeypatch.setattr(config, "jaxtyping_disable", request.node.get_closest_marker("slow") is not None)
 
 
 @pytest.fixture

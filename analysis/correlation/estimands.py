@@ -19,6 +19,7 @@ Shapes: `heads` = heads measured on both domains, `groups` = groups of examples 
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import numpy as np
 from jaxtyping import Float
@@ -146,21 +147,24 @@ def true_r(a: NoisyEffects, b: NoisyEffects, level: float = LEVEL) -> Estimate:
         return Estimate(reason=f"not estimable: {'; '.join(noisy)}")
     value = float(whole.measured / whole.attenuation)
     quantile = jackknife.quantile(level, a.without[:, 0], b.without[:, 0])
-
-    def beyond(rho: float) -> float:
-        """Above zero where the test refuses that the true r is rho."""
-
-        def difference(moments: Moments) -> Values:
-            return fisher_z(moments.measured) - fisher_z(rho * moments.attenuation)
-
-        return abs(float(difference(whole))) - quantile * jackknife.error(*_of_each(replicates, difference))
-
+    beyond = partial(_beyond, whole, replicates, quantile)
     if not np.isfinite(beyond(0.0)):
         return Estimate(value, reason=NO_INTERVAL)
     low, high = _interval(beyond, value)
     if (low, high) == (-1.0, 1.0):
         return Estimate(reason="not estimable: at this noise any value from -1 to 1 would fit")
     return Estimate(float(np.clip(value, -1.0, 1.0)), low, high)
+
+
+def _beyond(whole: Moments, replicates: tuple[Moments, Moments], quantile: float, rho: float) -> float:
+    """Above zero where the test refuses that the true r is rho."""
+    error = jackknife.error(*_of_each(replicates, lambda moments: _difference(moments, rho)))
+    return abs(float(_difference(whole, rho))) - quantile * error
+
+
+def _difference(moments: Moments, rho: float) -> Values:
+    """Of r as measured from what noise would leave of a true r of rho, on Fisher's scale."""
+    return fisher_z(moments.measured) - fisher_z(rho * moments.attenuation)
 
 
 def _interval(beyond: Callable[[float], float], value: float) -> tuple[float, float]:

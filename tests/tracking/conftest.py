@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import wandb
 from stand_in import KEY, StandIn, serving
 
 LEFT = "ignore:Implicitly cleaning up:ResourceWarning"
@@ -21,8 +22,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 @pytest.fixture(autouse=True)
 def _at_home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     """No key, no settings and no cache of the person who runs the tests; nothing is sent unless a test serves."""
-    import wandb
-
     for name in ("WANDB_API_KEY", "WANDB_MODE", "WANDB_PROJECT", "WANDB_ENTITY", "WANDB_SWEEP_ID", "WANDB_RUN_ID"):
         monkeypatch.delenv(name, raising=False)
     for name in ("DATA", "CACHE", "CONFIG", "ARTIFACT"):
@@ -45,4 +44,6 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[StandIn]:
         monkeypatch.setenv("WANDB_BASE_URL", stand_in.url)
         monkeypatch.setenv("WANDB_API_KEY", KEY)
         yield stand_in
+        stand_in.fault = lambda _path: ""
+        wandb.finish()  # while somebody answers: a run that a failed test left open would wait for ever
         assert not stand_in.unknown, stand_in.unknown

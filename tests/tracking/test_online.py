@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 import wandb
+from halting import halting, until_arrived
 from jobs import NUM_PAIRS, overrides
 from stand_in import KEY, StandIn
 
@@ -199,36 +200,14 @@ def test_a_run_of_a_wandb_sweep_has_the_agents_id_also_for_a_push(
     assert run.steps == before == [NUM_PAIRS, 9 * NUM_PAIRS]
 
 
-HALTED = """
-import sys, time
-from study.__main__ import main
-from study.tracking.follow import Following
-
-told = Following.stored
-
-def told_once(following):
-    told(following)
-    if following._history.summary():
-        time.sleep(600)
-
-Following.stored = told_once
-main()
-"""
-"""The command, which halts once it has told what its first part is."""
-
-
 def test_a_job_that_is_killed_and_goes_on_is_one_history(
     place: Path, server: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Killed by force once its first point has arrived."""
     monkeypatch.setenv("WANDB_X_FILE_STREAM_TRANSMIT_INTERVAL", "0.1")
     asked = [*overrides(place, "measure=ablation", *ONLINE)]
-    process = subprocess.Popen([sys.executable, "-c", HALTED, *asked], cwd=place)
-    try:
-        _wait_until(lambda: any(run.history for run in server.runs.values()), process)
-    finally:
-        process.kill()
-        process.wait()
+    with halting(1, *asked, place=place):
+        until_arrived(server, 1)
     assert stored(place) == NUM_PAIRS
     job(place)
     (run,) = server.runs.values()
@@ -255,11 +234,3 @@ def test_jobs_of_a_pack_do_not_mix(place: Path, server: StandIn) -> None:
         assert (run.id, run.group, run.exit_code) == (kept.id, "packed", 0)
         assert run.config["measure"]["name"] == kept.measure
         assert run.summary["lowest_effect_of"] == kept.summary["lowest_effect_of"]
-
-
-def _wait_until(true: Callable[[], bool], process: subprocess.Popen[bytes]) -> None:
-    deadline = time.monotonic() + 300
-    while not true():
-        assert process.poll() is None, "it has ended"
-        assert time.monotonic() < deadline, "it takes too long"
-        time.sleep(0.01)

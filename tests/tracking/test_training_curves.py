@@ -1,11 +1,6 @@
 """The curves of a training in W&B are its `history.jsonl`: live, pushed later, and after it was killed."""
 
 import importlib.util
-import os
-import signal
-import subprocess
-import sys
-import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
@@ -13,6 +8,7 @@ from typing import Any
 
 import pytest
 import wandb
+from halting import arrived, halting, until_arrived
 from jobs import overrides as measured
 from stand_in import StandIn
 from wandb_file import Logged, read_run
@@ -123,14 +119,9 @@ def test_a_training_that_is_killed_and_goes_on_is_one_history(
         place, "model.training.epochs=60", "model.training.record_every=5", "model.training.save_every=7",
         "tracking=wandb",
     )  # fmt: skip
-    process = subprocess.Popen([sys.executable, "-m", "study", *asked], cwd=place, env=dict(os.environ))
-    deadline = time.monotonic() + 300
-    while _points(server) < 8 and process.poll() is None and time.monotonic() < deadline:
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
-    there = _points(server)
-    assert 8 <= there < 90, "killed in the middle, and seen live"
+    with halting(8, *asked, place=place):
+        until_arrived(server, 8)
+    assert arrived(server) == 8
     StudyTask()(compose(*asked))
     (run,) = server.runs.values()
     points = [run.history[line] for line in sorted(run.history)]
@@ -138,10 +129,6 @@ def test_a_training_that_is_killed_and_goes_on_is_one_history(
     assert history[-1].step == 60 * 8
     assert but_clock(points) == but_clock([expected(record) for record in history])
     assert (run.exit_code, run.summary["epochs"]) == (0, 60)
-
-
-def _points(server: StandIn) -> int:
-    return sum(len(run.history) for run in server.runs.values())
 
 
 def test_a_history_that_cannot_be_kept_stops_no_training(place: Path, caplog: pytest.LogCaptureFixture) -> None:

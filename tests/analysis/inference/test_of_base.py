@@ -59,6 +59,7 @@ def test_of_one_group_there_is_none(make) -> None:
     assert base_interval(domain, Inference()) == (None, None, None)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("chance", "size"), [(0.8, 1), (0.8, 3), (0.97, 1), (0.985, 3)])
 def test_it_holds_the_truth_as_often_as_it_says(chance: float, size: int) -> None:
     """Groups whose examples are right or wrong together; of few errors it is careful."""
