@@ -32,6 +32,7 @@ def stored(place: Path) -> pl.DataFrame:
     return read_parts(folder).rows.sort("mask", "example")
 
 
+@pytest.mark.slow
 def test_every_configuration_composes() -> None:
     for group in groups():
         for name in options(group):
@@ -106,6 +107,7 @@ def test_a_sweep_of_measures(place: Path) -> None:
     assert stored(place)["mask"].n_unique() == 1 + 8 + 8 + 2
 
 
+@pytest.mark.slow
 def test_killed_and_run_again_agrees_with_an_undisturbed_run(place: Path) -> None:
     slow = overrides(place, "measure=all_but_one", "memory_gb=1e-6")
     hurry = "import study.evaluator as e, sys; e.SECONDS_BETWEEN_PARTS = 0.0; from study.__main__ import main; main()"

@@ -65,6 +65,7 @@ def test_layout_is_part_of_the_identity(tmp_path: Path) -> None:
     assert again.identity() != before
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("pre_norm", [False, True])
 def test_folder_of_a_translator(pre_norm: bool, tmp_path: Path) -> None:
     args = fairseq_files.pre_norm() if pre_norm else fairseq_files.settings()
@@ -125,6 +126,7 @@ def test_files_run_without_this_project(name: str, tmp_path: Path) -> None:
     assert program(**inputs).numpy() == pytest.approx(expected, abs=1e-4)
 
 
+@pytest.mark.slow
 def test_what_cannot_be_exported_is_left_out_or_refused(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     """BART reads its class at the end token, wherever that is: no graph has such a step."""
     source = classifier(tmp_path, "bart")

@@ -200,6 +200,7 @@ def test_a_run_of_a_wandb_sweep_has_the_agents_id_also_for_a_push(
     assert run.steps == before == [NUM_PAIRS, 9 * NUM_PAIRS]
 
 
+@pytest.mark.slow
 def test_a_job_that_is_killed_and_goes_on_is_one_history(
     place: Path, server: StandIn, monkeypatch: pytest.MonkeyPatch
 ) -> None:

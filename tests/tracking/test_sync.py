@@ -14,6 +14,7 @@ from study.store import read_parts
 SYNC = "hydra.launcher.after.sync='wandb sync --yes results/wandb/offline-run-*'"
 
 
+@pytest.mark.slow
 def test_offline_runs_of_a_sweep_arrive_after_it(place: Path, server: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/usr/bin:/bin")  # `wandb` is found beside this Python all the same
     jobs = overrides(place, "measure=ablation,no_head", "tracking=wandb", "tracking.mode=offline")

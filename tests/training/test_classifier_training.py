@@ -141,6 +141,7 @@ pickle.load(open(sys.argv[1], "rb")).run(Path(sys.argv[2]), "cpu", 1)
 """
 
 
+@pytest.mark.slow
 def test_killed_and_run_again_ends_with_the_same_bits(place: Path, tmp_path: Path) -> None:
     """Weights of every checkpoint, and the history, with dropout; killed by force at two places."""
     import pickle

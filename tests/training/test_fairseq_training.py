@@ -230,6 +230,7 @@ def test_the_folder_is_a_fairseq_model_with_the_checkpoints_kept(undisturbed):
     assert TINY.lacking(undisturbed) == []
 
 
+@pytest.mark.slow
 @needs_fairseq
 @pytest.mark.fairseq
 def test_killed_and_run_again_ends_where_an_undisturbed_run_does(tmp_path):
