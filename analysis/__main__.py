@@ -128,9 +128,9 @@ def report(options: argparse.Namespace) -> None:
 def summary_table(analysis: Analysis, subject_id: str) -> Table:
     """One row a domain of the subject: examples, base score, masks, strongest head (address from 0)."""
     first = analysis.subjects[subject_id][0]
-    table = plain_table(
-        f"{first.model}: {first.layout}; effects in {first.metric.unit}", "domain", "examples", "base score", "masks"
-    )
+    table = plain_table(f"{first.model}: {first.layout}; effects in {first.metric.unit}", "domain", "examples")
+    table.add_column("base score", justify="right", no_wrap=True)
+    table.add_column("masks", justify="right")
     table.add_column("strongest head", no_wrap=True)
     table.add_column("effect", justify="right")
     for row in analysis.base.filter(subject_id=subject_id).rows(named=True):
@@ -138,7 +138,7 @@ def summary_table(analysis: Analysis, subject_id: str) -> Table:
         table.add_row(
             escape(row["domain"]),
             f"{row['n']:,}",
-            score(row["base_score"], row["metric"]) + between(row),
+            "\n".join(filter(None, (score(row["base_score"], row["metric"]), between(row)))),
             f"{row['masks']:,}",
             f"{head['kind']}.{head['layer']}.{head['head']}" if head else "–",
             signed(head["effect"]) if head else "–",

@@ -61,8 +61,8 @@ def slug(text: str) -> str:
 
 
 def between(row: Mapping[str, Any]) -> str:
-    """` (81.20 to 85.13)` from the columns low and high of a score; nothing where there are none."""
-    return "" if row["low"] is None else f" ({row['low']:.2f} to {row['high']:.2f})"
+    """`(81.20 to 85.13)` from the columns low and high of a score; nothing where there are none."""
+    return "" if row["low"] is None else f"({row['low']:.2f} to {row['high']:.2f})"
 
 
 def interval(row: Mapping[str, Any], side: str = "") -> str:

@@ -125,7 +125,7 @@ def _domains(analysis: Analysis, subject: str) -> str:
             (
                 row["domain"],
                 f"{row['n']:,}",
-                score(row["base_score"], row["metric"]) + between(row),
+                " ".join(filter(None, (score(row["base_score"], row["metric"]), between(row)))),
                 "" if theirs is None else score(theirs, row["metric"]),
                 "" if strong is None else "{kind}.{layer}.{head}".format(**strong),
                 "" if strong is None else signed(strong["effect"]) + interval(strong),
