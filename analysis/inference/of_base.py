@@ -35,7 +35,7 @@ def score_interval(sample: Sample, options: Inference, *, countable: bool) -> Sc
     """The interval of the score of a sample's first mask, by a bootstrap over groups of examples.
 
     Of an accuracy with fewer than 20 examples wrong, or right, it is the exact binomial one (Clopper and Pearson 1934);
-    examples that are wrong together in a group count for fewer, as flips do.
+    where groups are right or wrong together, each example counts for less, by the design effect.
 
     Args:
         sample: of one mask or more.
@@ -44,16 +44,23 @@ def score_interval(sample: Sample, options: Inference, *, countable: bool) -> Sc
     """
     if sample.groups < 2:
         return ScoreInterval()
-    right = sample.sums[0, :, 0]
-    for counts, of_right in ((right, True), (sample.sizes - right, False)) if countable else ():
-        together = np.square(counts).sum() / counts.sum() if counts.any() else 1.0
-        if counts.sum() / together < FEW or not options.interval.needs_bootstrap:
-            ends = clopper_pearson(counts.sum() / together, sample.examples / together, options.alpha)
-            low, high = (PERCENT * float(end) for end in ends)
-            return ScoreInterval(*((low, high) if of_right else (PERCENT - high, PERCENT - low)), BINOMIAL)
+    if countable:
+        right, weight = int(sample.totals[0, 0]), 1 / _design_effect(sample)
+        if weight * min(right, sample.examples - right) < FEW or not options.interval.needs_bootstrap:
+            low, high = clopper_pearson(weight * right, weight * sample.examples, options.alpha)
+            return ScoreInterval(PERCENT * float(low), PERCENT * float(high), BINOMIAL)
     draws = resampling.scores(sample, min(options.resamples, resampling.ENOUGH_FOR_AN_INTERVAL), options.seed)
     if options.interval is Interval.bca:
         ends = resampling.bca(draws, sample.scores, sample.without_each, options.alpha)
     else:
         ends = resampling.percentile(draws, options.alpha)
     return ScoreInterval(float(ends[0][0]), float(ends[1][0]), str(options.interval))
+
+
+def _design_effect(sample: Sample) -> float:
+    """How many times the variance of single examples' the variance of a share is; 1 or more (Kish 1965)."""
+    right, share = sample.sums[0, :, 0], sample.totals[0, 0] / sample.examples
+    if share in (0, 1):
+        return 1.0
+    between = np.square(right - share * sample.sizes).sum()
+    return max(1.0, float(between / (sample.examples * share * (1 - share))))

@@ -59,6 +59,16 @@ def test_of_one_group_there_is_none(make) -> None:
     assert base_interval(domain, Inference()) == (None, None, None)
 
 
+def test_a_few_large_groups_are_resampled() -> None:
+    """Ten genres of a thousand examples are no ten examples, nor is the interval of so many wide."""
+    rng = np.random.default_rng(4)
+    right, sizes = rng.binomial(981, 0.846, 10), np.full(10, 981)
+    sample = sample_of(np.stack([right, sizes], axis=-1)[None], sizes=sizes)
+    found = score_interval(sample, Inference(), countable=True)
+    assert found.interval == "percentile"
+    assert found.high - found.low < 2.5
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(("chance", "size"), [(0.8, 1), (0.8, 3), (0.97, 1), (0.985, 3)])
 def test_it_holds_the_truth_as_often_as_it_says(chance: float, size: int) -> None:
