@@ -12,7 +12,7 @@ import polars as pl
 from jaxtyping import Float
 
 from analysis import paper
-from analysis.curves import CURVE, POINTS, DrawnCurves
+from analysis.curves import CURVE, POINTS, DrawnCurves, is_papers
 from analysis.defaults import DEFAULTS
 from analysis.effects import ALL_KINDS
 from study.curves import Curve
@@ -21,7 +21,8 @@ from study.errors import InputError
 SUMMARY = {name: POINTS[name] for name in CURVE} | {
     "curves": pl.Int64,
     **dict.fromkeys(["base_score", "area", "area_low", "area_high", "area_lowest", "area_highest"], pl.Float64),
-    **dict.fromkeys(["within", "share", "share_low", "share_high", "paper_share"], pl.Float64),
+    **dict.fromkeys(["within", "share", "share_low", "share_high", "paper_share", "alpha"], pl.Float64),
+    **dict.fromkeys(["resamples", "seed"], pl.Int64),
 }
 
 CONTRASTS = {
@@ -42,14 +43,15 @@ def curve_summary(drawn: DrawnCurves, within: float = DEFAULTS["within"]) -> pl.
         Columns of `CURVE`; curves (seeds), base_score; area: the mean score along the curve, the area under it divided
         by the share that it ends at, with its interval over examples (area_low, area_high) and the smallest and largest
         of the seeds (area_lowest, area_highest); within, and share: the largest that can go before the (mean) score is
-        further than that below the base, with its interval; paper_share where the subject is the paper's.
+        further than that below the base, with its interval; paper_share where the subject is the paper's; alpha,
+        resamples, seed: of the intervals, which are null where nothing can be resampled.
 
     Raises:
         InputError: when `within` is no loss.
     """
     if not 0 <= within < np.inf:
         raise InputError(f"within is a loss of score, 0 or more; got {within:g}")
-    return pl.DataFrame(list(_rows(drawn, within)), schema=SUMMARY, orient="row")
+    return pl.DataFrame(list(_rows(drawn, within)), schema=SUMMARY, orient="row").fill_nan(None)
 
 
 def contrasts(drawn: DrawnCurves) -> pl.DataFrame:
@@ -67,7 +69,7 @@ def contrasts(drawn: DrawnCurves) -> pl.DataFrame:
             difference = areas[a] - areas[b]
             found = (areas[a][0], areas[b][0], difference[0], *drawn.interval(difference))
             rows.append((*names, *a, *b, *map(float, found)))
-    return pl.DataFrame(rows, schema=CONTRASTS, orient="row")
+    return pl.DataFrame(rows, schema=CONTRASTS, orient="row").fill_nan(None)
 
 
 def _rows(drawn: DrawnCurves, within: float) -> Iterator[tuple[object, ...]]:
@@ -75,12 +77,13 @@ def _rows(drawn: DrawnCurves, within: float) -> Iterator[tuple[object, ...]]:
     for (kinds, name), curves in drawn.lines.items():
         seeds = _areas(drawn, curves)
         area, share = seeds.mean(axis=0), _shares(drawn, curves, within)
-        theirs = paper.PRUNABLE.get(domain.names) if (kinds, name) == (ALL_KINDS, "importance") else None
+        theirs = paper.PRUNABLE.get(domain.names) if kinds == ALL_KINDS and is_papers(curves[0]) else None
         yield (
             *(*domain.identity.values(), str(domain.metric.name), kinds, name, curves[0].order, len(curves)),
             *map(float, (drawn.base[0], area[0], *drawn.interval(area), seeds[:, 0].min(), seeds[:, 0].max())),
             *map(float, (within, share[0], *drawn.interval(share))),
             theirs,
+            *(drawn.alpha, len(drawn.base) - 1, drawn.seed),
         )
 
 

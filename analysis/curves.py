@@ -51,12 +51,14 @@ class DrawnCurves:
         scores: of every mask by key, first on all examples, then on each resample.
         base: likewise of the full mask.
         alpha: intervals leave out so much.
+        seed: of the resamples.
     """
 
     domain: Domain
     scores: Mapping[str, Float[np.ndarray, " draws"]]
     base: Float[np.ndarray, " draws"]
     alpha: float
+    seed: int
 
     @classmethod
     def of(cls, domain: Domain, inference: Inference = DEFAULT) -> "DrawnCurves":
@@ -66,7 +68,8 @@ class DrawnCurves:
         some = domain.curves and sample.groups > 1  # of one group every resample is the same
         weights = drawn(rng, min(inference.resamples, ENOUGH_FOR_AN_INTERVAL) if some else 0, sample.groups)
         scores = np.concatenate([sample.scores[None], sample.weighted(weights)])
-        return cls(domain, dict(zip(sample.masks, scores.T, strict=True)), scores[:, 0], inference.alpha)
+        by_mask = dict(zip(sample.masks, scores.T, strict=True))
+        return cls(domain, by_mask, scores[:, 0], inference.alpha, inference.seed)
 
     @property
     def lines(self) -> dict[tuple[str, str], list[Curve]]:
@@ -95,7 +98,8 @@ def curve_points(resampled: DrawnCurves) -> pl.DataFrame:
     Returns:
         Columns of the domain; kinds, curve (the order in words), order, seed (of random orders), order_examples (that
         the order was made of), removed, heads, share (of the heads of these kinds, 0 to 1), base_score, score; low and
-        high: the base score and the interval of the difference from it, by a paired bootstrap over groups.
+        high: the base score and the interval of the difference from it, by a paired bootstrap over groups; null where
+        nothing can be resampled.
     """
     domain, rows = resampled.domain, []
     base = float(resampled.base[0])
@@ -108,7 +112,25 @@ def curve_points(resampled: DrawnCurves) -> pl.DataFrame:
             for i, removed in enumerate(curve.removed):
                 point = (removed, curve.heads, removed / curve.heads, base, scores[0, i], base + low[i], base + high[i])
                 rows.append((*names, *point))
-    return pl.DataFrame(rows, schema=POINTS, orient="row")
+    return pl.DataFrame(rows, schema=POINTS, orient="row").fill_nan(None)
+
+
+IMPORTANCE = "importance"
+"""The paper's order, with nothing unusual about it."""
+
+
+def is_papers(curve: Curve) -> bool:
+    """Whether the order is the paper's, by importance, with nothing unusual but perhaps the data it was made on."""
+    return in_words(curve, str(curve.options.get("data", ""))) == IMPORTANCE
+
+
+def papers_order(domain: Domain) -> str | None:
+    """The name of the paper's order among the curves of a domain; one that was made on other data, if there is one.
+
+    An order that was made on the examples of its curve is flattered.
+    """
+    names = dict.fromkeys(in_words(curve, domain.data) for curve in domain.curves if is_papers(curve))
+    return min(names, key=lambda name: name == IMPORTANCE, default=None)
 
 
 def in_words(curve: Curve, data: str) -> str:

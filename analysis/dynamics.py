@@ -50,7 +50,7 @@ def dynamics(drawn: Sequence[DrawnCurves]) -> pl.DataFrame:
         the un-pruned score that the paper reads at this epoch, where the training is the paper's.
     """
     points = [point for curves in drawn for point in _points(curves)]
-    table = pl.DataFrame(points, schema={name: DYNAMICS[name] for name in POINT}, orient="row")
+    table = pl.DataFrame(points, schema={name: DYNAMICS[name] for name in POINT}, orient="row").fill_nan(None)
     several = pl.len() > 1
     table = table.group_by(*LINE, "epoch", "removed", "heads", "share", maintain_order=True).agg(
         pl.len().cast(pl.Int64).alias("curves"),

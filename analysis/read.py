@@ -175,7 +175,7 @@ def read_results(folder: Path, selection: Selection | None = None) -> Results:
     if not folder.is_dir():
         raise InputError(f"there is no results folder {folder}: run a study first, or name another folder")
     paths = sorted(path.parent for path in folder.glob(f"*/*/*/{SETTING_FILE}"))
-    trainings = read_trainings(folder)
+    trainings, unread = read_trainings(folder)
     if not paths and trainings.height:
         names = ", ".join(trainings["training"].unique(maintain_order=True))
         raise NothingMeasuredError(f"{folder} holds trainings ({names}) and no outcomes yet: nothing to analyse")
@@ -199,7 +199,7 @@ def read_results(folder: Path, selection: Selection | None = None) -> Results:
     for line in dict.fromkeys(line for domain in domains for line in domain.left_out):
         those = [f"{domain.model} on {domain.data}" for domain in domains if line in domain.left_out]
         log.warning("%s: %s", ", ".join(those), line)
-    results = Results(folder, tuple(domains), (*_notes(folder), *left_out), trainings)
+    results = Results(folder, tuple(domains), (*_notes(folder), *left_out, *unread), trainings)
     if not selection.models:
         return results
     return replace(results, trainings=trainings.filter(pl.col("training").is_in(results.models)))

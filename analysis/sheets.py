@@ -13,9 +13,8 @@ from analysis.compute import Analysis
 from analysis.effects import ALL_KINDS, Measure, of_measure, strongest
 from analysis.read import Domain
 from analysis.typeset import Sheet
-from analysis.words import KIND_LABELS, KIND_NAMES, decimal, labelled, score, signed, slug
+from analysis.words import KIND_LABELS, KIND_NAMES, after_correction, decimal, labelled, score, signed, slug
 
-STAR = "* significant after correction over the heads."
 NONE = "–"
 
 Row = Mapping[str, Any]
@@ -39,12 +38,13 @@ def _of_subject(analysis: Analysis, domains: tuple[Domain, ...]) -> Iterator[She
     for setting, label in labels.items():
         mine = pl.col("setting_id") == setting
         first = cuts["table1"].filter(mine)
+        note = _made(own.filter(mine))
         if first.height:
-            yield _table_1(first, label)
+            yield _table_1(first, label, note)
         for name in ("table2", "table3"):
             layers = cuts[name].filter(mine)
             if layers.height:
-                yield _layers(layers, label, name)
+                yield _layers(layers, label, name, note)
     correlation = analysis.correlation.filter(pl.col("setting_a").is_in(list(labels)))
     if correlation.height:
         yield _correlation(correlation, labels)
@@ -70,7 +70,8 @@ def _base(analysis: Analysis, effects: pl.DataFrame, labels: Mapping[str, str]) 
             )
         )
     signatures = ", ".join(analysis.base.filter(pl.col("setting_id").is_in(list(labels)))["signature"].unique())
-    note = f"Signature: {signatures}. Detectable: size of a single head's effect that is found with probability .8."
+    note = f"Signature: {signatures}. Detectable: size of a single head's effect that is found with probability .8. "
+    note += _made(analysis.base.filter(pl.col("setting_id").is_in(list(labels))))
     return Sheet(
         "base",
         "Scores with every head.",
@@ -99,11 +100,11 @@ def _heads(effects: pl.DataFrame, labels: Mapping[str, str]) -> Sheet:
         ("attention", "head", *(("effect", "interval") * len(labels))),
         rows,
         groups,
-        f"{_made(effects)} {STAR}",
+        _made(effects),
     )
 
 
-def _table_1(table: pl.DataFrame, label: str) -> Sheet:
+def _table_1(table: pl.DataFrame, label: str, note: str) -> Sheet:
     columns = table["head"].unique().sort().to_list()
     cells = {(row["layer"], row["head"]): row for row in table.rows(named=True)}
     theirs = bool(table["paper_effect"].is_not_null().any())
@@ -114,11 +115,11 @@ def _table_1(table: pl.DataFrame, label: str) -> Sheet:
         if theirs:
             rows.append(("paper", *(_starred(row, "paper_effect", "paper_p01") for row in ours)))
     caption = f"Effect of removing each head of the encoder's self-attention on {label}, in {table['unit'][0]}."
-    note = f"{STAR}{' Below, the numbers of the paper; * p < .01 there.' if theirs else ''}"
+    note += " Below, the numbers of the paper; * p < .01 there." if theirs else ""
     return Sheet(f"table1-{slug(label)}", caption, ("layer", *map(str, columns)), rows, note=note)
 
 
-def _layers(table: pl.DataFrame, label: str, name: str) -> Sheet:
+def _layers(table: pl.DataFrame, label: str, name: str, note: str) -> Sheet:
     kinds = table["kind"].unique(maintain_order=True).to_list()
     cells = {(row["layer"], row["kind"]): row for row in table.rows(named=True)}
     theirs = bool(table["paper_effect"].is_not_null().any())
@@ -129,7 +130,7 @@ def _layers(table: pl.DataFrame, label: str, name: str) -> Sheet:
     ]
     groups = (("", 1), *((KIND_NAMES[kind], len(head)) for kind in kinds))
     caption = f"Effect of removing all heads of a layer but the best, or all, on {label}, in {table['unit'][0]}."
-    note = f"{STAR} The best head is picked on these examples, which flatters it."
+    note += " The best head is picked on these examples, which flatters it."
     return Sheet(f"{name}-{slug(label)}", caption, ("layer", *(head * len(kinds))), rows, groups, note)
 
 
@@ -157,7 +158,8 @@ def _correlation(table: pl.DataFrame, labels: Mapping[str, str]) -> Sheet:
         for row in table.rows(named=True)
     ]
     head = ("domains", "attention", "heads", "r", "interval", "true r", "interval", "ceiling", "Spearman ρ")
-    note = "r of the effects as measured, and of the true effects; intervals by a jackknife over groups of examples."
+    level = f"{100 * table['level'][0]:g} %"
+    note = f"r of the effects as measured, and of the true effects; {level} intervals by a jackknife over groups."
     return Sheet("correlation", "Correlation of the effects of heads between domains.", head, rows, note=note)
 
 
@@ -169,13 +171,18 @@ def _curves(table: pl.DataFrame, labels: Mapping[str, str]) -> Sheet:
             row["curve"],
             str(row["curves"]),
             decimal(row["area"]),
+            _between(row["area_low"], row["area_high"]),
             f"{100 * row['share']:.0f} %",
+            NONE if row["share_low"] is None else f"{100 * row['share_low']:.0f} to {100 * row['share_high']:.0f} %",
         )
         for row in table.rows(named=True)
     ]
-    within = f"{table['within'][0]:g}"
-    note = f"Share: the largest that goes before the score is more than {within} below that with every head."
-    head = ("domain", "heads", "order", "curves", "mean score", "share")
+    first = table.row(0, named=True)
+    note = (
+        f"Share: the largest that goes before the score is more than {first['within']:g} below that with every head. "
+        f"{100 * (1 - first['alpha']):g} % intervals; {first['resamples']:,} resamples, seed {first['seed']}."
+    )
+    head = ("domain", "heads", "order", "curves", "mean score", "interval", "share", "interval")
     return Sheet("curves", "Heads removed a share at a time.", head, rows, note=note)
 
 
@@ -193,12 +200,14 @@ def _between(low: float | None, high: float | None) -> str:
     return NONE if low is None else f"{decimal(low)} to {decimal(high)}"
 
 
-def _made(effects: pl.DataFrame) -> str:
-    """How the intervals were made, of the domains that have any."""
-    known = effects.filter(pl.col("low").is_not_null()).unique("setting_id", maintain_order=True).rows(named=True)
+def _made(table: pl.DataFrame) -> str:
+    """How the intervals of effects or base scores were made, of the domains that have any, and what a star says."""
+    known = table.filter(pl.col("low").is_not_null()).unique("setting_id", maintain_order=True).rows(named=True)
     if not known:
         return ""
     row = known[0]
     sizes = ", ".join(f"{row['groups']:,} {row['group']}s of {row['n']:,} examples" for row in known)
     level = f"{100 * (1 - row['alpha']):g} % intervals"
-    return f"{level}; {sizes}; {row['resamples']:,} resamples, seed {row['seed']}."
+    drawn = "" if row["resamples"] is None else f"; {row['resamples']:,} resamples, seed {row['seed']}"
+    star = f" * significant {after_correction(row['correction'])}." if "correction" in table.columns else ""
+    return f"{level}; {sizes}{drawn}.{star}"

@@ -32,8 +32,9 @@ def base_table(domains: Sequence[Domain], inference: Inference = DEFAULT) -> pl.
     """One row a domain: examples, base score with its interval and signature, masks, the paper's base score.
 
     Returns:
-        Columns of the domain; metric, n (examples), base_score; low, high, interval, alpha: as in `effects`, of the
-        base score (`base_interval`); paper_base_score, signature, heads, masks, close_calls.
+        Columns of the domain; metric, n (examples), base_score; low, high, interval, resamples, groups, group, alpha,
+        seed: as in `effects`, of the base score (`base_interval`); paper_base_score, signature, heads, masks,
+        close_calls.
 
     Raises:
         InputError: when there is no column to group the examples by.
@@ -45,8 +46,7 @@ def base_table(domains: Sequence[Domain], inference: Inference = DEFAULT) -> pl.
                 "metric": str(domain.metric.name),
                 "n": domain.examples.height,
                 "base_score": base_score(domain),
-                **base_interval(domain, inference)._asdict(),
-                "alpha": inference.alpha,
+                **base_interval(domain, inference),
                 "paper_base_score": paper.BASE_SCORES.get(domain.names),
                 "signature": domain.signature,
                 "heads": len(domain.layout),
@@ -55,7 +55,11 @@ def base_table(domains: Sequence[Domain], inference: Inference = DEFAULT) -> pl.
             }
             for domain in domains
         ],
-        schema_overrides={"low": pl.Float64, "high": pl.Float64, "interval": pl.String, "paper_base_score": pl.Float64},
+        schema_overrides={
+            **dict.fromkeys(["low", "high", "paper_base_score"], pl.Float64),
+            "interval": pl.String,
+            "resamples": pl.Int64,
+        },
     )
 
 

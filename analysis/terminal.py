@@ -36,8 +36,10 @@ def curve_table(curves: pl.DataFrame) -> Table:
     table.columns[2].no_wrap = table.columns[3].no_wrap = True
     table.add_column("order", overflow="fold")
     for row in curves.rows(named=True):
-        area = f"{row['area']:.2f} [{row['area_low']:.2f}, {row['area_high']:.2f}]"
-        share = f"{row['share']:.0%} [{row['share_low']:.0%}, {row['share_high']:.0%}]"
+        area, share = f"{row['area']:.2f}", f"{row['share']:.0%}"
+        if row["area_low"] is not None:
+            area += f" [{row['area_low']:.2f}, {row['area_high']:.2f}]"
+            share += f" [{row['share_low']:.0%}, {row['share_high']:.0%}]"
         seeds = f" × {row['curves']}" if row["curves"] > 1 else ""
         kinds = str(KIND_LABELS.get(row["kinds"], row["kinds"]))
         table.add_row(*map(escape, (str(row["domain"]), kinds, area, share, f"{row['curve']}{seeds}")))

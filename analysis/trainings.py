@@ -26,23 +26,22 @@ TRAININGS = {
 }
 
 
-def read_trainings(results: Path) -> pl.DataFrame:
+def read_trainings(results: Path) -> tuple[pl.DataFrame, list[str]]:
     """The records of every training, one a row, by step.
 
-    Args:
-        results: the folder; trainings that cannot be read are left out, with a warning.
-
     Returns:
-        Columns training (short name of the model), training_id, seed, and those of `study.training_history`.
+        Columns training (short name of the model), training_id, seed, and those of `study.training_history`; and
+        which trainings were left out, and why.
     """
-    rows = []
+    rows, left_out = [], []
     for folder in training_folders(results):
         try:
             runs, history = read_runs(folder), read_history(folder)
         except StudyError as error:
-            log.warning("left out: %s", error)
+            left_out.append(f"{folder.relative_to(results)}: {error}")
+            log.warning("left out: %s", left_out[-1])
             continue
         for run in runs[:1]:  # all are of this training
             seed = run.config.get("model", {}).get("training", {}).get("seed")
             rows += [{"training": run.model, "training_id": folder.name, "seed": seed, **asdict(x)} for x in history]
-    return pl.DataFrame(rows, schema=TRAININGS)
+    return pl.DataFrame(rows, schema=TRAININGS), left_out

@@ -60,6 +60,11 @@ def slug(text: str) -> str:
     return re.sub(r"[^\w.-]+", "-", text).strip("-")
 
 
+def after_correction(name: str | None) -> str:
+    """How p values became significant, by the name of the correction."""
+    return "without correction over the heads" if name == "none" else "after correction over the heads"
+
+
 def between(row: Mapping[str, Any]) -> str:
     """`(81.20 to 85.13)` from the columns low and high of a score; nothing where there are none."""
     return "" if row["low"] is None else f"({row['low']:.2f} to {row['high']:.2f})"

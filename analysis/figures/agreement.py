@@ -62,7 +62,7 @@ def agreement_map(overall: pl.DataFrame, title: str, name: str) -> Drawing:
                     colour = "white" if abs(r) > DARK else INK
                     axes.text(x, y, _short(r), ha="center", va="center", fontsize=6.5, color=colour)
         axes.set(xlim=(-0.5, count - 0.5), ylim=(count - 0.5, -0.5), aspect="equal")
-        size = 7 if count <= MOST_WRITTEN else max(3.0, 60 * side * 0.7)
+        size = min(7.0, max(3.0, 42 * side))
         axes.set_xticks(range(count), domains, rotation=90, fontsize=size)
         axes.set_yticks(range(count), domains, fontsize=size)
         axes.set_title(title)

@@ -7,6 +7,7 @@ in light and dark; PDF is for a paper. The same numbers give the same bytes.
 
 import io
 import re
+import textwrap
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from html import escape
@@ -64,6 +65,9 @@ ALONE = (
     "svg{color:#1c1f23}@media(prefers-color-scheme:dark){svg{color:#e6e4df}}</style>"
 )
 
+LETTERS_AN_INCH = 10.5
+"""Of a title, with room for the axis beside it."""
+
 LEGEND_BELOW: dict[str, Any] = {"loc": "outside lower center", "columnspacing": 1}
 
 
@@ -120,6 +124,8 @@ def draw(figure: Figure, name: str, title: str, tips: Mapping[str, Tip] | None =
         title: of the drawing.
         tips: by the `gid` of the mark that they belong to.
     """
+    for axes in figure.axes:
+        axes.set_title(_wrapped(axes.get_title(loc="left"), figure.get_figwidth()))
     buffer = io.StringIO()
     nothing = dict.fromkeys(["Date", "Creator", "Format", "Type"])
     figure.savefig(buffer, format="svg", metadata=nothing, transparent=True)
@@ -130,6 +136,11 @@ def draw(figure: Figure, name: str, title: str, tips: Mapping[str, Tip] | None =
     svg = re.sub(r'(\bid="|url\(#|href="#)', rf"\1{name.replace('/', '.')}.", svg)
     label = f' role="img" aria-label="{escape(title)}">'
     return Drawing(name, title, svg.replace(">", label, 1), figure)
+
+
+def _wrapped(title: str, width: float) -> str:
+    """A title in lines that fit into a figure so many inches wide; those it has stay."""
+    return "\n".join(textwrap.fill(line, int(LETTERS_AN_INCH * width)) for line in title.split("\n"))
 
 
 def _tipped(found: re.Match[str], tips: Mapping[str, Tip]) -> str:

@@ -87,6 +87,9 @@ def cells(rows: Sequence[Row], options: ImportOptions, path: Path) -> list[Cell]
     domain = options.domain or ((DOMAIN,) if DOMAIN in columns else ())
     found = []
     for number, row in enumerate(rows, start=1):
+        lacking = [name for name in columns if name not in row]
+        if lacking:
+            raise InputError(f"{path}, row {number}: no '{lacking[0]}', which the first row has")
         if row.get(MEASURE, ABLATION) != ABLATION:  # this project's own tables have other measures too
             continue
         names = "/".join(row[name] for name in options.by), "/".join(row[name] for name in domain) or name_of(path)

@@ -1,6 +1,6 @@
 """Interval of the base score: the score of the full mask on examples drawn anew."""
 
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -15,20 +15,31 @@ BINOMIAL = "binomial"
 
 
 class ScoreInterval(NamedTuple):
-    """Ends in the unit of the score, and how they were made; None where nothing can be resampled."""
+    """Ends in the unit of the score, and how they were made; None where nothing can be resampled.
+
+    Attributes:
+        low: lower end.
+        high: upper end.
+        interval: how it was made.
+        resamples: that it was made of; None of a binomial one.
+    """
 
     low: float | None = None
     high: float | None = None
     interval: str | None = None
+    resamples: int | None = None
 
 
-def base_interval(domain: Domain, options: Inference) -> ScoreInterval:
-    """The interval of a domain's base score; see `score_interval`.
+def base_interval(domain: Domain, options: Inference) -> dict[str, Any]:
+    """The interval of a domain's base score: `score_interval` by name, then groups, group, alpha and seed.
 
     Raises:
         InputError: when the examples have no such column of groups.
     """
-    return score_interval(Sample.of(domain, options.groups, []), options, countable=domain.has_flips)
+    sample = Sample.of(domain, options.groups, [])
+    found = score_interval(sample, options, countable=domain.has_flips)
+    made = {"groups": sample.groups, "group": sample.unit, "alpha": options.alpha, "seed": options.seed}
+    return found._asdict() | made
 
 
 def score_interval(sample: Sample, options: Inference, *, countable: bool) -> ScoreInterval:
@@ -49,12 +60,13 @@ def score_interval(sample: Sample, options: Inference, *, countable: bool) -> Sc
         if weight * min(right, sample.examples - right) < FEW or not options.interval.needs_bootstrap:
             low, high = clopper_pearson(weight * right, weight * sample.examples, options.alpha)
             return ScoreInterval(PERCENT * float(low), PERCENT * float(high), BINOMIAL)
-    draws = resampling.scores(sample, min(options.resamples, resampling.ENOUGH_FOR_AN_INTERVAL), options.seed)
+    resamples = min(options.resamples, resampling.ENOUGH_FOR_AN_INTERVAL)
+    draws = resampling.scores(sample, resamples, options.seed)
     if options.interval is Interval.bca:
         ends = resampling.bca(draws, sample.scores, sample.without_each, options.alpha)
     else:
         ends = resampling.percentile(draws, options.alpha)
-    return ScoreInterval(float(ends[0][0]), float(ends[1][0]), str(options.interval))
+    return ScoreInterval(float(ends[0][0]), float(ends[1][0]), str(options.interval), resamples)
 
 
 def _design_effect(sample: Sample) -> float:

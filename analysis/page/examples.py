@@ -38,7 +38,7 @@ def examples_json(domains: Mapping[str, Domain], changes: Mapping[str, pl.DataFr
     content = ""
     for shown in SHOWN:
         parts = [_domain(label, domain, changes[domain.setting_id], shown) for label, domain in domains.items()]
-        unit = next(iter(domains.values())).metric.score_unit
+        unit = next((domain.metric.score_unit for domain in domains.values()), "")
         content = json.dumps(
             {"shown": shown, "unit": unit, "domains": parts}, ensure_ascii=False, separators=(",", ":")
         )

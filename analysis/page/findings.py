@@ -10,6 +10,7 @@ from enum import StrEnum
 import polars as pl
 
 from analysis.compute import Analysis
+from analysis.curves import IMPORTANCE, papers_order
 from analysis.effects import ALL_KINDS, Measure, of_measure
 from analysis.read import Domain
 from analysis.words import KIND_NAMES, interval, signed
@@ -24,10 +25,6 @@ WEAK = 0.2
 
 EARLY_SHARE = 0.4
 """Share of the heads that figure 5 is read at."""
-
-
-IMPORTANCE = "importance"
-"""The paper's order, with nothing unusual about it."""
 
 
 class Verdict(StrEnum):
@@ -76,10 +73,12 @@ def each_head(analysis: Analysis, domain: Domain, label: str) -> Finding | None:
     safe = heads.filter(pl.col("low") > -pl.col("margin")).height
     worse = heads.filter(pl.col("significant") & (pl.col("effect") < 0)).height
     middle = heads.sort("effect").row(heads.height // 2, named=True)
-    unit, count = middle["unit"], heads.height
+    unit, count = middle["unit"], len(domain.layout)
+    measured = "" if heads.height == count else f" ({heads.height} were measured)"
     because = (
-        f"{worse} of {count} heads lose significantly, {safe} are shown to lose less than {middle['margin']:g} {unit}. "
-        f"The median head changes the score by {signed(middle['effect'])} {unit}{interval(middle)}."
+        f"{worse} of {count} heads{measured} lose significantly, {safe} are shown to lose less than "
+        f"{middle['margin']:g} {unit}. The median head changes the score by {signed(middle['effect'])} {unit}"
+        f"{interval(middle)}."
     )
     return Finding(label, verdict(2 * safe > count, 2 * worse > count), because)
 
@@ -90,10 +89,11 @@ def one_head(analysis: Analysis, domain: Domain, label: str) -> Finding | None:
     alone = _known(analysis, domain, Measure.ALL_BUT_ONE)
     if alone.is_empty():
         return None
-    best = alone.sort("effect", descending=True, maintain_order=True).unique(layer, keep="first", maintain_order=True)
-    count, margin = best.height, best["margin"][0]
+    tried = alone.with_columns(tried=pl.len().over(layer)).sort("effect", descending=True, maintain_order=True)
+    best = tried.unique(layer, keep="first", maintain_order=True)
+    count, margin = len(domain.layout.layers), best["margin"][0]
     enough = best.filter(pl.col("low") > -pl.col("margin"))
-    lost = best.filter(pl.col("high") < 0).height
+    lost = _all_tried(best, domain).filter(pl.col("high") < 0).height
     none = _known(analysis, domain, Measure.NO_HEAD).filter(pl.col("low") > -pl.col("margin"))
     idle = enough.join(none.select(layer), on=layer, how="semi").height
     worst = best.sort("effect").row(0, named=True)
@@ -105,6 +105,13 @@ def one_head(analysis: Analysis, domain: Domain, label: str) -> Finding | None:
         f"{signed(worst['effect'])}{interval(worst)}."
     )
     return Finding(label, verdict(2 * enough.height > count, 2 * lost >= count), because)
+
+
+def _all_tried(best: pl.DataFrame, domain: Domain) -> pl.DataFrame:
+    """The layers each of whose heads was left alone: of the others the best one may not be known."""
+    heads = {(str(kind), layer): domain.layout.counts[kind][layer] for kind, layer in domain.layout.layers}
+    every = [row["tried"] == heads[row["kind"], row["layer"]] for row in best.rows(named=True)]
+    return best.filter(pl.Series(every, dtype=pl.Boolean))
 
 
 def other_domain(analysis: Analysis, domains: Mapping[str, Domain]) -> Iterator[Finding]:
@@ -126,16 +133,20 @@ def other_domain(analysis: Analysis, domains: Mapping[str, Domain]) -> Iterator[
 def at_once(analysis: Analysis, domain: Domain, label: str) -> Finding | None:
     """The loss on a domain with the paper's share of the heads removed in order of importance."""
     share = DISPENSABLE[domain.metric.name]
-    order = pl.col("kinds") == ALL_KINDS, pl.col("curve") == IMPORTANCE
+    name = papers_order(domain)
+    if name is None:
+        return None
+    order = pl.col("kinds") == ALL_KINDS, pl.col("curve") == name
     curve = analysis.points.filter(pl.col("setting_id") == domain.setting_id, *order)
     summary = analysis.curves.filter(pl.col("setting_id") == domain.setting_id, *order)
+    curve = curve.drop_nulls("low")
     if curve.is_empty() or summary.is_empty():
         return None
     point = curve.sort((pl.col("share") - share).abs(), maintain_order=True).row(0, named=True)
     loss = {name: point[name] - point["base_score"] for name in ("score", "low", "high")}
     allowed, unit = summary["within"][0], domain.metric.unit
     because = (
-        f"With {100 * point['share']:.0f} % of the heads removed the score changes by "
+        f"With {100 * point['share']:.0f} % of the heads removed, by {name}, the score changes by "
         f"{signed(loss['score'])} {unit}{interval(loss)}; a loss of {allowed:g} is allowed."
     )
     return Finding(label, verdict(loss["low"] > -allowed, loss["high"] < -allowed), because)
@@ -144,10 +155,11 @@ def at_once(analysis: Analysis, domain: Domain, label: str) -> Finding | None:
 def better_than_random(analysis: Analysis, domain: Domain, label: str) -> Finding | None:
     """The order by importance against random orders on a domain."""
     mine = analysis.contrasts.filter(setting_id=domain.setting_id, kinds_a=ALL_KINDS, kinds_b=ALL_KINDS)
-    row = _contrast(mine, "curve", IMPORTANCE, "random")
+    name = papers_order(domain)
+    row = None if name is None else _contrast(mine, "curve", name, "random")
     if row is None:
         return None
-    because = f"The difference is {signed(row['difference'])} {domain.metric.unit}{interval(row)}."
+    because = f"The difference, by {name}, is {signed(row['difference'])} {domain.metric.unit}{interval(row)}."
     return Finding(label, verdict(row["low"] > 0, row["high"] < 0), because)
 
 
@@ -155,7 +167,7 @@ def cross_attention(analysis: Analysis, domain: Domain, label: str) -> Finding |
     """Encoder-decoder attention against both self-attentions, of the order by importance or else the first one."""
     within_kinds = pl.col("kinds_a").is_in(list(KIND_NAMES)) & (pl.col("kinds_a") != pl.col("kinds_b"))
     mine = analysis.contrasts.filter(pl.col("setting_id") == domain.setting_id, within_kinds)
-    mine = mine.sort(pl.col("curve_a") != IMPORTANCE, maintain_order=True)
+    mine = mine.sort(pl.col("curve_a") != (papers_order(domain) or IMPORTANCE), maintain_order=True)
     first = mine.filter(pl.col("curve_a") == pl.col("curve_a").first())
     others = (AttentionKind.ENCODER_SELF, AttentionKind.DECODER_SELF)
     rows = [_contrast(first, "kinds", str(AttentionKind.CROSS), str(kind)) for kind in others]
@@ -176,7 +188,7 @@ def _contrast(contrasts: pl.DataFrame, column: str, a: str, b: str) -> Mapping[s
     """The difference of two lines, the first less the second, whichever way round it is stored; None for none."""
     for one, other, sign in ((a, b, 1), (b, a, -1)):
         found = contrasts.filter(pl.col(f"{column}_a") == one, pl.col(f"{column}_b") == other)
-        if found.height and not found["low"].is_nan()[0]:  # of one group there is no interval
+        if found.height and found["low"][0] is not None:  # of one group there is no interval
             row = found.row(0, named=True)
             ends = sorted((sign * row["low"], sign * row["high"]))
             return {"difference": sign * row["difference"], "low": ends[0], "high": ends[1]}
@@ -195,8 +207,10 @@ def during_training(dynamics: pl.DataFrame) -> Iterator[Finding]:
             f"at epoch {row['epoch']:g} {100 * row['kept']:.0f} % ({100 * row['low']:.0f} to {100 * row['high']:.0f})"
             for row in (first, last)
         )
+        of_one = first["band"] == last["band"] == "bootstrap"
+        ranges = "" if of_one else "; these are ranges of several curves, and no intervals"
         yield Finding(
             f"{domain}, by {curve}",
-            verdict(last["low"] > first["high"], last["high"] < first["low"]),
-            f"With {100 * first['share']:.0f} % of the heads removed, what is left of the score is {said}.",
+            verdict(of_one and last["low"] > first["high"], of_one and last["high"] < first["low"]),
+            f"With {100 * first['share']:.0f} % of the heads removed, what is left of the score is {said}{ranges}.",
         )

@@ -9,6 +9,7 @@ import polars as pl
 from analysis.compute import Analysis
 from analysis.inference import Interval
 from analysis.inference.multiplicity import Correction
+from analysis.inference.of_base import BINOMIAL
 from analysis.inference.significance import PairedTest
 from analysis.page.references import REFERENCES
 from study.statistics import MetricName
@@ -43,14 +44,15 @@ CITED = re.compile(r" \[([\w, ]+)\]")
 
 
 def traced(row: Mapping[str, Any]) -> str:
-    """What stands beside an effect when it is pointed at: the p value, n, method and seed; empty for none."""
+    """What stands beside an effect or a base score that is pointed at: p value, n, method, seed; empty for none."""
     if row.get("low") is None:
         return row.get("reason") or ""
+    drawn = "" if row["resamples"] is None else f", {row['resamples']:,} resamples, seed {row['seed']}"
+    made = f"{row['groups']:,} {row['group']}s, n = {row['n']:,}; {row['interval']} interval"
+    if "p" not in row:  # a base score is not tested
+        return f"{made}{drawn}"
     by = "" if row["correction"] == Correction.none else f" ({corrected(row['correction'])} {p(row['p_corrected'])})"
-    return (
-        f"p {p(row['p'])}{by}; {row['groups']:,} {row['group']}s, n = {row['n']:,}; {row['interval']} interval, "
-        f"{row['test'].replace('_', ' ')}, {row['resamples']:,} resamples, seed {row['seed']}"
-    )
+    return f"p {p(row['p'])}{by}; {made}, {row['test'].replace('_', ' ')}{drawn}"
 
 
 def corrected(name: str) -> str:
@@ -69,7 +71,9 @@ def methods(analysis: Analysis) -> str:
     if known.is_empty():
         return ""
     row = known.row(0, named=True)
-    return " ".join([*_scores(analysis), *_effects(known, row), *_curves(analysis)])
+    return " ".join(
+        [*_scores(analysis), *_base(analysis), *_effects(known, row), *_correlations(analysis), *_curves(analysis)]
+    )
 
 
 def bibtex(text: str) -> str:
@@ -116,8 +120,9 @@ def _effects(known: pl.DataFrame, row: Mapping[str, Any]) -> list[str]:
         f"{margin:g} {unit}" for margin, unit in known.select("margin", "unit").unique(maintain_order=True).iter_rows()
     )
     return [
-        f"Intervals at {100 * (1 - row['alpha']):g} % are {' or, where few examples flip, '.join(intervals)}; "
-        f"whole {units} are resampled ({row['resamples']:,} times, seed {row['seed']}), the same for every mask.",
+        f"Intervals of effects, at {100 * (1 - row['alpha']):g} %, are "
+        f"{' or, where few examples flip, '.join(intervals)}; whole {units} are resampled "
+        f"({row['resamples']:,} times, seed {row['seed']}), the same for every mask.",
         f"Each effect is tested by {TESTS[PairedTest(row['test'])]}; over the heads of a domain p values are corrected "
         f"{CORRECTIONS[Correction(row['correction'])]}, and those up to {row['alpha']:g} are called significant.",
         "That a head does not matter is shown by two one-sided tests [schuirmann1987comparison] "
@@ -125,12 +130,42 @@ def _effects(known: pl.DataFrame, row: Mapping[str, Any]) -> list[str]:
     ]
 
 
+def _base(analysis: Analysis) -> list[str]:
+    made = analysis.base.drop_nulls("low")
+    drawn = made["resamples"].drop_nulls()
+    few = made.filter(interval=BINOMIAL).height
+    exact = "; where fewer than 20 examples are wrong, or right, exact binomial ones [clopper1934use]" if few else ""
+    if drawn.is_empty():
+        return ["Intervals of base scores are exact binomial ones [clopper1934use]."] if few else []
+    return [f"Intervals of base scores are a bootstrap over groups ({drawn[0]:,} times){exact}."]
+
+
+def _correlations(analysis: Analysis) -> list[str]:
+    known = analysis.correlation.drop_nulls("pearson_low")
+    if known.is_empty():
+        return []
+    parts = [
+        "The correlation of effects between two domains is Pearson’s r as measured, and r of the true effects, whose "
+        "variances are corrected for sampling noise by moments [fuller1987measurement]; the intervals of both are "
+        f"jackknives over the groups of both domains, at {100 * known['level'][0]:g} %."
+    ]
+    halves = analysis.correlations.reliability
+    if halves.height:
+        parts.append(f"The noise ceiling is from {halves['splits'][0]} random halves of the examples.")
+    if analysis.correlations.null.height:
+        parts.append(
+            "r is held against outcomes whose groups have changed places with those of the full model for all heads "
+            "at once, and against heads that have changed places (one-sided)."
+        )
+    return parts
+
+
 def _curves(analysis: Analysis) -> list[str]:
     parts = []
     if analysis.curves.height:
         parts.append(
-            "Bands of pruning curves, and differences of the mean scores along two curves, are paired bootstrap "
-            "intervals over the same groups."
+            "Bands of pruning curves, and differences of the mean scores along two curves, are paired percentile "
+            f"intervals over the same groups ({analysis.curves['resamples'][0]:,} times)."
         )
     if analysis.taylor.height:
         parts.append(

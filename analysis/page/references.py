@@ -53,6 +53,21 @@ REFERENCES = {
   pages = {153--157},
   year = {1947}
 }""",
+    "clopper1934use": """@article{clopper1934use,
+  title = {The Use of Confidence or Fiducial Limits Illustrated in the Case of the Binomial},
+  author = {Clopper, C. J. and Pearson, E. S.},
+  journal = {Biometrika},
+  volume = {26},
+  number = {4},
+  pages = {404--413},
+  year = {1934}
+}""",
+    "fuller1987measurement": """@book{fuller1987measurement,
+  title = {Measurement Error Models},
+  author = {Fuller, Wayne A.},
+  publisher = {Wiley},
+  year = {1987}
+}""",
     "westfall1993resampling": """@book{westfall1993resampling,
   title = {Resampling-Based Multiple Testing: Examples and Methods for p-Value Adjustment},
   author = {Westfall, Peter H. and Young, S. Stanley},

@@ -12,7 +12,17 @@ from analysis.effects import ALL_KINDS
 from analysis.page.claims import in_words
 from analysis.page.methods import bibtex, corrected, methods, p, traced, uncited
 from analysis.page.views import SubjectView, TrainingView
-from analysis.words import KIND_LABELS, KIND_NAMES, NULL_NAMES, SCORE_NAMES, decimal, interval, score, signed
+from analysis.words import (
+    KIND_LABELS,
+    KIND_NAMES,
+    NULL_NAMES,
+    SCORE_NAMES,
+    after_correction,
+    decimal,
+    interval,
+    score,
+    signed,
+)
 
 
 def render(analysis: Analysis, subjects: Sequence[SubjectView], trainings: Sequence[TrainingView]) -> str:
@@ -37,7 +47,12 @@ def render(analysis: Analysis, subjects: Sequence[SubjectView], trainings: Seque
         "null_names": NULL_NAMES,
     }
     environment.filters |= {"traced": traced, "corrected": corrected, "claimed": in_words, "p": p, "uncited": uncited}
-    environment.globals |= {"all_kinds": ALL_KINDS, "source": paper.SOURCE}
+    environment.globals |= {
+        "all_kinds": ALL_KINDS,
+        "source": paper.SOURCE,
+        "percent": 100 * (1 - analysis.base["alpha"][0]),
+        "after_correction": after_correction(next(iter(analysis.effects["correction"].drop_nulls()), None)),
+    }
     words = methods(analysis)
     return environment.get_template("page.html.j2").render(
         results=analysis.results,

@@ -92,9 +92,10 @@ class SubjectView:
 
 @dataclass(frozen=True)
 class TrainingView:
-    """One training, of one seed or several: its course, and figure 5 where its checkpoints have pruning curves."""
+    """The trainings of one name: its course, and figure 5 where its checkpoints have pruning curves."""
 
     name: str
+    count: int
     seeds: int
     course: tuple[Drawing, ...]
     figure_5: tuple[Drawing, ...]
@@ -122,7 +123,8 @@ def _training_view(analysis: Analysis, name: str) -> TrainingView:
     base = own.unique("epoch", maintain_order=True).select("epoch", "base_score", "paper_base_score", "metric")
     return TrainingView(
         name=name,
-        seeds=course["training_id"].n_unique(),
+        count=course["training_id"].n_unique(),
+        seeds=course["seed"].n_unique(),
         course=tuple(_course(course, folder)),
         figure_5=tuple(
             figures.dynamics(line, f"{line['domain'][0]}, by {line['curve'][0]}", f"{folder}/figure5-{i}")
@@ -152,6 +154,8 @@ def _subject_view(analysis: Analysis, domains: Sequence[Domain], name: str) -> S
     mine = pl.col("subject_id") == domains[0].subject_id
     own = analysis.effects.filter(mine)
     shown = own.with_columns(pl.col("setting_id").replace_strict(labels).alias("domain"))
+    removed = set(of_measure(own, Measure.ABLATION)["setting_id"])
+    compared = [domain for domain in domains if domain.setting_id in removed]
     limit = figures.colour_limit(of_measure(own, Measure.ABLATION))
     folder = slug(f"{domains[0].model}-{domains[0].subject_id}")
     cuts = tables.paper_tables(own)
@@ -166,7 +170,7 @@ def _subject_view(analysis: Analysis, domains: Sequence[Domain], name: str) -> S
         ),
         limit=limit,
         head_rows=head_rows(shown),
-        examples=examples_json({labels[domain.setting_id]: domain for domain in domains}, analysis.changes),
+        examples=examples_json({labels[domain.setting_id]: domain for domain in compared}, analysis.changes),
         agreement=agreement(analysis, shown, domains[0].subject_id, labels, folder),
         claims=claims(analysis, {labels[domain.setting_id]: domain for domain in domains}),
     )

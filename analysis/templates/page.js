@@ -119,7 +119,9 @@ function show(section, head) {
   const kind = row.dataset.name ? `${row.dataset.name}, ` : "";
   document.getElementById("head-name").textContent = `${kind}layer ${name[0]}, head ${name[1]}`;
   dialog.querySelector(".content").replaceChildren(
-    ...examples.domains.map((domain, i) => domainPart(section, domain, examples, head, cells[i])),
+    ...examples.domains.flatMap((domain, i) =>
+      cells[i].dataset.value === undefined ? [] : [domainPart(section, domain, examples, head, cells[i])],
+    ),
   );
   shown = { section, row };
   if (!dialog.open) dialog.showModal();

@@ -64,6 +64,15 @@ def test_the_same_numbers_give_the_same_bytes(table):
     assert {name: d.svg for name, d in drawings(table).items()} == {name: d.svg for name, d in drawings(table).items()}
 
 
+def test_a_long_title_is_broken_and_not_cut(table):
+    long = "newstest2013, one kind only, by importance (from newstest2009_12)"
+    drawing = figures.distribution(table.with_columns(domain=pl.lit(long)), "f/1")
+    drawing.figure.draw_without_rendering()
+    (axes,) = drawing.figure.axes
+    assert axes.get_title(loc="left").replace("\n", " ") == long
+    assert axes._left_title.get_window_extent().x1 <= drawing.figure.bbox.x1
+
+
 def test_heat_map_has_a_cell_for_each_head_with_its_number(table):
     encoder = table.filter(measure="ablation", kind="encoder_self").filter(pl.col("head") != 3)
     drawn = figures.heat_map(encoder, [4, 4, 4], 2.0, "h")

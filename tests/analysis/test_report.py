@@ -1,11 +1,16 @@
+import json
 import re
 from html.parser import HTMLParser
 
 import polars as pl
 import pytest
-from made_results import CLASSIFIER, every_mask
+from made_results import CLASSIFIER, curve_of, every_mask
 
 from analysis import analyse, read_results, write_report
+from analysis.inference import Inference
+from analysis.inference.multiplicity import Correction
+from analysis.page.methods import methods
+from analysis.sheets import sheets
 from study.errors import InputError
 from study.heads import AttentionKind, HeadLayout
 from study.statistics import MetricName
@@ -20,6 +25,7 @@ PAPER = (
     "toy_transformer/table2-home.tex",
     "toy_transformer/correlation.tex",
 )
+QUICK = Inference(resamples=199)
 VOID = {"meta", "br", "hr", "img", "link", "input", "col"}
 
 
@@ -131,6 +137,49 @@ def test_a_base_score_alone_makes_a_page(make, results, tmp_path):
     analysis = analyse(read_results(results))
     assert analysis.effects.is_empty()
     assert "0 of 16" in Page(write_report(analysis, tmp_path / "out").read_text(encoding="utf-8")).text
+
+
+def test_examples_of_heads_are_of_the_domains_where_heads_were_removed(make, results, tmp_path):
+    """A head's dialog pairs them with the columns of the table of heads, one by one."""
+    make(data="atrain", masks={"1" * 16: CLASSIFIER.full()})
+    make(data="dev")
+    html = write_report(analyse(read_results(results), QUICK), tmp_path / "out").read_text(encoding="utf-8")
+    (examples,) = re.findall(r'<script type="application/json" class="examples">(.*?)</script>', html, re.DOTALL)
+    assert [domain["label"] for domain in json.loads(examples)["domains"]] == ["dev"]
+    assert html.count('<th colspan="3" class="group">') == 1
+
+
+def test_level_and_correction_are_those_that_were_asked_for(make, results, tmp_path):
+    curve = curve_of(CLASSIFIER.heads)
+    make(curves=[curve])
+    options = Inference(alpha=0.01, resamples=300, correction=Correction.none)
+    analysis = analyse(read_results(results), options)
+    text = Page(write_report(analysis, tmp_path / "out").read_text(encoding="utf-8")).text
+    assert "the 99 % interval" in text
+    assert "95 %" not in text
+    assert "significant without correction over the heads" in text
+    assert "after correction" not in text
+    (sheets_,) = sheets(analysis).values()
+    for sheet in sheets_:
+        assert "99 % intervals" in sheet.note, sheet.name
+
+
+def test_one_group_has_scores_and_no_intervals(make, results, tmp_path):
+    make(count=3, curves=[curve_of(CLASSIFIER.heads)])
+    text = Page(write_report(analyse(read_results(results), QUICK), tmp_path / "out").read_text(encoding="utf-8")).text
+    assert "mean score along the curve" in text
+    assert "nan" not in text.split()
+
+
+def test_the_methods_say_how_all_of_it_was_made(make, results, tmp_path):
+    for seed, data in enumerate(("home", "away")):
+        make(data=data, seed=seed, count=90, curves=[curve_of(CLASSIFIER.heads)])
+    words = methods(analyse(read_results(results), Inference(resamples=3000)))
+    assert "Intervals of base scores" in words
+    assert "(3,000 times, seed 0)" in words
+    assert "intervals over the same groups (2,000 times)" in words
+    assert "jackknives over the groups of both domains, at 95 %" in words
+    assert "random halves" in words
 
 
 def test_layers_of_unlike_width_and_close_calls(make, results, tmp_path):

@@ -31,7 +31,7 @@ def train(results: Path, seed: int = 0, model: str = "mine", records: list[Recor
 
 def test_every_record_is_a_row(results):
     train(results, 1), train(results, 2)
-    table = read_trainings(results)
+    table, _ = read_trainings(results)
     assert table["training"].unique().to_list() == ["mine"]
     assert table.group_by("training_id", "seed", maintain_order=True).len().rows() == [
         ("mine-1", 1, 3),
@@ -43,7 +43,7 @@ def test_every_record_is_a_row(results):
 
 def test_each_training_has_a_line_through_what_it_recorded(results):
     train(results, 1), train(results, 2)
-    table = read_trainings(results)
+    table, _ = read_trainings(results)
     axes = figures.losses(table, "Loss", "t/loss").figure.axes[0]
     lines = [(line.get_xdata().tolist(), line.get_ydata().tolist()) for line in axes.lines]
     assert lines == [([0.5, 1.0], [1.0, 0.7])] * 2 + [([0.0, 1.0], [1.1, 0.8])] * 2
@@ -60,7 +60,7 @@ def test_a_course_stands_on_the_page_and_in_a_table(make, results, capsys):
     assert main([str(results), "--model", "mine"]) == 0
     page = Path(capsys.readouterr().out.splitlines()[-1]).read_text()
     assert "During the training of mine" in page
-    assert "for 2 trainings, which differ by their seed" in page
+    assert "for each of 2 trainings, which differ by their seed" in page
     assert "training of other" not in page, "it was not asked for"
     assert pl.read_csv(results / "analysis" / "tables" / "trainings.csv").height == len(COURSE) + 1
     assert (results / "analysis" / "figures" / "training-mine" / "loss.svg").is_file()
@@ -70,8 +70,11 @@ def test_one_that_cannot_be_read_is_left_out_with_a_warning(make, results, caplo
     make()
     train(results, 1)
     (train(results, 2) / "history.jsonl").write_text("{}")
-    assert read_results(results).trainings["seed"].unique().to_list() == [1]
-    assert "mine-2" in caplog.text
+    found = read_results(results)
+    assert found.trainings["seed"].unique().to_list() == [1]
+    [line] = found.left_out
+    assert line.startswith("trainings/mine-2: ")
+    assert line in caplog.text
 
 
 def test_trainings_alone_are_the_beginning_of_a_study_and_no_error(results, capsys):

@@ -233,6 +233,14 @@ def test_files_that_are_not_what_they_say(tmp_path, name, text, message):
         read_domains([written(tmp_path, name, text)], ImportOptions())
 
 
+@pytest.mark.parametrize("lacks", ["domain", "head", "effect"])
+def test_rows_of_json_have_what_the_first_one_has(tmp_path, lacks):
+    first = {"layer": 0, "head": 0, "effect": 1, "domain": "a"}
+    rows = [first, {name: value for name, value in first.items() if name != lacks}]
+    with pytest.raises(InputError, match=f"t.json, row 2: no '{lacks}', which the first row has"):
+        read_domains([written(tmp_path, "t.json", json.dumps(rows))], ImportOptions())
+
+
 def test_layers_of_a_matrix_may_have_fewer_heads(tmp_path):
     files = [
         written(tmp_path, f"{name}.csv", f"layer,h0,h1,h2\n0,1,2,{last}\n1,4,5,\n")

@@ -50,13 +50,14 @@ def test_of_bleu_it_is_that_of_the_sentences_drawn_again(make) -> None:
     rng = np.random.default_rng(5)
     draws = [Bleu().score(sentences[rng.integers(60, size=60)].sum(axis=0)) for _ in range(5000)]
     low, high = np.quantile(draws, [0.025, 0.975])
-    assert (found.low, found.high) == pytest.approx((low, high), abs=0.1 * (high - low))
-    assert found.interval == "percentile"
+    assert (found["low"], found["high"]) == pytest.approx((low, high), abs=0.1 * (high - low))
+    assert (found["interval"], found["resamples"], found["groups"]) == ("percentile", 2000, 60)
 
 
 def test_of_one_group_there_is_none(make) -> None:
     domain = domain_of(make, MetricName.ACCURACY, count=3)
-    assert base_interval(domain, Inference()) == (None, None, None)
+    found = base_interval(domain, Inference())
+    assert (found["low"], found["high"], found["groups"]) == (None, None, 1)
 
 
 def test_a_few_large_groups_are_resampled() -> None:

@@ -5,14 +5,16 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 import pytest
-from made_results import CLASSIFIER, TRANSLATOR, fill
+from made_results import CLASSIFIER, TRANSLATOR, curve_of, fill
 
 from analysis import analyse, read_results
+from analysis.curves import papers_order
 from analysis.inference import Inference
 from analysis.page.claims import claims, in_words, training_claim
 from analysis.page.findings import Verdict, at_once, better_than_random, cross_attention, each_head, one_head
-from analysis.read import Domain
+from analysis.read import Domain, Selection
 from analysis.words import signed
+from study.heads import mask_key
 from study.statistics import MetricName
 
 QUICK = Inference(resamples=200)
@@ -39,10 +41,45 @@ def test_heads_that_all_matter_cannot(results):
     assert one_head(analysis, domain, "home").verdict is Verdict.FAILS
 
 
+def test_what_was_measured_of_a_part_of_the_heads_is_no_verdict_on_all(results):
+    """Five heads of sixteen that do nothing are not most of them, and one of four may not be the best of its layer."""
+    weights = np.zeros(len(CLASSIFIER))
+    single = [CLASSIFIER.without([head]) for head in CLASSIFIER.heads[:5]]
+    alone = [CLASSIFIER.all_but(head) for head in CLASSIFIER.heads[:5]]
+    masks = {mask_key(mask): mask for mask in (CLASSIFIER.full(), *single, *alone)}
+    fill(results, MetricName.ACCURACY, model="toy", data="home", count=1200, weights=weights, masks=masks)
+    analysis = analyse(read_results(results), QUICK)
+    (domain,) = analysis.results.domains
+    found = each_head(analysis, domain, "home")
+    assert found.verdict is Verdict.OPEN
+    assert "0 of 16 heads (5 were measured) lose significantly, 5 are shown" in found.because
+    assert "in 2 of 4 layers" in one_head(analysis, domain, "home").because
+    weights[:5] = 0.4
+    fill(results, MetricName.ACCURACY, model="toy", data="away", count=1200, weights=weights, masks=masks)
+    analysis = analyse(read_results(results, Selection(data=["away"])), QUICK)
+    (domain,) = analysis.results.domains
+    assert "in 1 its interval lies below 0" in one_head(analysis, domain, "away").because
+
+
 def test_few_examples_leave_it_open(results):
     weights = np.full(len(CLASSIFIER), 0.03)
     analysis, domain = analysed(results, weights, count=30)
     assert each_head(analysis, domain, "home").verdict is Verdict.OPEN
+
+
+def with_curve(domain: Domain, **options) -> Domain:
+    """The domain with a curve by importance."""
+    return replace(domain, curves=(*domain.curves, curve_of(CLASSIFIER.heads, **options)))
+
+
+def test_an_order_from_other_data_is_judged_before_a_flattered_one(results):
+    _, domain = analysed(results, np.zeros(len(CLASSIFIER)), count=9)
+    assert papers_order(domain) is None
+    assert papers_order(with_curve(domain, reverse=True)) is None
+    assert papers_order(with_curve(domain, estimator="fisher")) is None
+    own = with_curve(domain, data="home")
+    assert papers_order(own) == "importance"
+    assert papers_order(with_curve(own, data="train")) == "importance (from train)"
 
 
 def importance(domain: Domain, **columns) -> pl.DataFrame:
@@ -55,10 +92,11 @@ def importance(domain: Domain, **columns) -> pl.DataFrame:
 )
 def test_at_the_papers_share_the_loss_is_held_against_what_is_allowed(results, low, high, verdict):
     analysis, domain = analysed(results, np.zeros(len(CLASSIFIER)), count=9)
+    domain = with_curve(domain)
     points = importance(domain, share=0.4, base_score=80.0, score=79.5, low=80 + low, high=80 + high)
     judged = at_once(replace(analysis, points=points, curves=importance(domain, within=1.0)), domain, "home")
     assert judged.verdict is verdict
-    assert "With 40 % of the heads removed the score changes by −0.50 % points" in judged.because
+    assert "With 40 % of the heads removed, by importance, the score changes by −0.50 % points" in judged.because
 
 
 @pytest.mark.parametrize(
@@ -66,6 +104,7 @@ def test_at_the_papers_share_the_loss_is_held_against_what_is_allowed(results, l
 )
 def test_an_order_is_better_than_random_by_the_interval_of_the_difference(results, low, high, verdict):
     analysis, domain = analysed(results, np.zeros(len(CLASSIFIER)), count=9)
+    domain = with_curve(domain)
     row = {"setting_id": domain.setting_id, "kinds_a": "all", "kinds_b": "all"}
     one = {"curve_a": "importance", "curve_b": "random", "difference": (low + high) / 2, "low": low, "high": high}
     other = {"curve_a": "random", "curve_b": "importance", "difference": -(low + high) / 2, "low": -high, "high": -low}
@@ -102,13 +141,16 @@ def test_training_is_judged_by_its_first_and_last_epoch():
     def line(last_low: float, last_high: float) -> pl.DataFrame:
         points = [(1.0, 0.4, 0.5, 0.4, 0.6), (1.0, 0.9, 0.1, 0.0, 0.2), (9.0, 0.4, 0.8, last_low, last_high)]
         table = pl.DataFrame(points, schema=["epoch", "share", "kept", "low", "high"], orient="row")
-        return table.with_columns(domain=pl.lit("valid"), curve=pl.lit("importance"))
+        return table.with_columns(domain=pl.lit("valid"), curve=pl.lit("importance"), band=pl.lit("bootstrap"))
 
     assert training_claim(line(0.7, 0.9)).verdict is Verdict.HOLDS
     assert training_claim(line(0.5, 0.9)).verdict is Verdict.OPEN
     assert training_claim(line(0.1, 0.3)).verdict is Verdict.FAILS
     assert "at epoch 1 50 % (40 to 60), at epoch 9 80 %" in training_claim(line(0.7, 0.9)).findings[0].because
     assert training_claim(line(0.7, 0.9).filter(epoch=1.0)) is None
+    ranges = training_claim(line(0.7, 0.9).with_columns(band=pl.lit("range")))
+    assert ranges.verdict is Verdict.OPEN
+    assert "ranges of several curves, and no intervals" in ranges.findings[0].because
 
 
 def test_the_paragraph_says_each_claim_once_by_its_verdict(results):
