@@ -92,7 +92,7 @@ class SubjectView:
 
 @dataclass(frozen=True)
 class TrainingView:
-    """The trainings of one name: its course, and figure 5 where its checkpoints have pruning curves."""
+    """The trainings of one name: their course, and figure 5 where checkpoints have pruning curves."""
 
     name: str
     count: int
