@@ -160,7 +160,7 @@ def _submit(place: SubmissionFolder, array: int | str, text: str) -> str:
     """Send a script; what its number is, is on disk when this returns."""
     script = place.script(array)
     script.write_text(text, encoding="utf-8")
-    number = slurm.submit(script)
+    number = slurm.submit(script, place.job_name(array))
     place.note_id(array, number)
     return number
 

@@ -6,7 +6,7 @@ import os
 import re
 import subprocess
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -63,8 +63,12 @@ class Queue:
     names: dict[str, str]
 
 
-def submit(script: Path) -> str:
+def submit(script: Path, name: str) -> str:
     """Hand a script to sbatch.
+
+    Args:
+        script: its path.
+        name: of the job, which no other has: SLURM may take it and not be able to say so.
 
     Returns:
         The number that SLURM gives it.
@@ -72,7 +76,7 @@ def submit(script: Path) -> str:
     Raises:
         LauncherError: with what sbatch says.
     """
-    done = _run(["sbatch", "--parsable", str(script)])
+    done = _run(["sbatch", "--parsable", str(script)], taken=lambda: queue().names.get(name))
     number = done.strip().splitlines()[-1].partition(";")[0] if done.strip() else ""
     if not number.isdigit():
         raise LauncherError(f"sbatch gave no job number but '{done.strip()}'")
@@ -123,11 +127,18 @@ def max_array_size() -> int:
     return max(1, int(found[1]) - 1) if found else 1000
 
 
-def _run(command: Sequence[str]) -> str:
-    """What a command prints; tried again, later and later, while the controller is busy."""
+def _run(command: Sequence[str], *, taken: Callable[[], str | None] = lambda: None) -> str:
+    """What a command prints; tried again, later and later, while the controller is busy.
+
+    Args:
+        command: of SLURM.
+        taken: asked before another try: what the command would have printed, where the one before was heard after all.
+    """
     environment = {name: value for name, value in os.environ.items() if not _is_of_a_job(name)}
     said = ""
     for wait in range(TRIES):
+        if wait and (found := taken()):
+            return found
         try:
             done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, env=environment)
         except FileNotFoundError as error:

@@ -112,15 +112,15 @@ class Books:
         self.die_before: int | None = None
         self.die_after: int | None = None
 
-    def submit(self, script: Path) -> str:
+    def submit(self, script: Path, name: str) -> str:
         number = str(100 + len(self.scripts))
         if self.die_before == len(self.scripts):
             raise KeyboardInterrupt
         text = script.read_text()
         self.scripts[number] = text
-        name, array = re.search(r"--job-name=(\S+)", text), re.search(r"--array=0-(\d+)", text)
-        assert name
-        self.names[name[1]] = number
+        array = re.search(r"--array=0-(\d+)", text)
+        assert f"--job-name={name}\n" in text
+        self.names[name] = number
         for element in range(int(array[1]) + 1) if array else [None]:
             self.elements[number if element is None else f"{number}_{element}"] = "PENDING"
         if self.die_after == len(self.scripts):

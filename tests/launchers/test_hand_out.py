@@ -52,10 +52,10 @@ def test_an_analysis_that_slurm_does_not_take_costs_no_job(
     sweep = made.sweep("ab")
     sweep.settings["after"]["command"] = "python -m analysis"
 
-    def submit(script: Path) -> str:
+    def submit(script: Path, name: str) -> str:
         if script.stem == "after":
             raise LauncherError("this partition is for GPUs")
-        return books.submit(script)
+        return books.submit(script, name)
 
     with monkeypatch.context() as patch:
         patch.setattr(slurm, "submit", submit)
