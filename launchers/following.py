@@ -1,9 +1,10 @@
 """What became of the job that comes after the last array of a sweep: the analysis."""
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
-from launchers import slurm
+from launchers import slurm, states
 from launchers.folder import SweepRecord, SweepsFolder
 from launchers.states import State
 from launchers.submission import AFTER
@@ -30,6 +31,14 @@ def look_after(folder: SweepsFolder, sweep: SweepRecord) -> Following | None:
     Raises:
         LauncherError: when SLURM must be asked and cannot be.
     """
+    found = _look_once(folder, sweep)
+    if found is not None and found.state is State.lost:
+        time.sleep(states.SECONDS_BETWEEN_LOOKS)
+        return _look_once(folder, sweep)
+    return found
+
+
+def _look_once(folder: SweepsFolder, sweep: SweepRecord) -> Following | None:
     if not (sweep.launcher == "slurm" and (sweep.settings["after"]["command"] or sweep.settings["after"]["sync"])):
         return None
     queue = None

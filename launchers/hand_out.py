@@ -51,7 +51,7 @@ class Handed:
         found = counts(self.states)
         before = "".join(f"; {found[state]} {state} before" for state in (State.done, *sorted(OPEN)) if found[state])
         if not self.sent:
-            return f"{name}: nothing to submit{before}"
+            return f"{name}: no job to submit{before}"
         numbers = f"{len(self.sent)} jobs submitted as SLURM {', '.join(self.numbers)}"
         return f"{name}: {numbers}{before}. `python -m launchers status` shows them"
 
@@ -69,9 +69,15 @@ def hand_out(folder: SweepsFolder, sweep: SweepRecord, settings: SlurmConfig) ->
     """
     states = look(folder, [job.id for job in sweep.jobs])
     jobs = [job for job in sweep.jobs if states[job.id].state not in {*OPEN, State.done}]
-    if not jobs and not (_is_followed(settings) and look_after(folder, sweep) is None):
+    if not jobs and not (_is_followed(settings) and _lacks_after(folder, sweep)):
         return Handed(states)
     return _hand_out(folder, sweep, settings, states, jobs, pack=settings.pack)
+
+
+def _lacks_after(folder: SweepsFolder, sweep: SweepRecord) -> bool:
+    """Whether what comes after the last job is neither done nor under way."""
+    after = look_after(folder, sweep)
+    return after is None or after.state not in {*OPEN, State.done}
 
 
 def recover(folder: SweepsFolder, sweep: SweepRecord, settings: SlurmConfig) -> Handed:

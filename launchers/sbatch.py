@@ -54,9 +54,9 @@ class Scripts:
 
     def after_last(self, after: Sequence[str]) -> str:
         """The script of the job after the last array: see `launchers.after`."""
-        output = {"output": _pattern(self.place.log(AFTER, "")), **_dependency(after)}
+        how = {"output": _pattern(self.place.log(AFTER, "")), "requeue": True, **_dependency(after)}
         command = self._python("launchers.after", str(self.place.path))
-        return self._text(AFTER, {**self.settings.after_resources(), **output}, [command])
+        return self._text(AFTER, {**self.settings.after_resources(), **how}, [command])
 
     def _text(self, array: int | str, parameters: Mapping[str, Any], command: Sequence[str]) -> str:
         from submitit.slurm.slurm import _make_sbatch_string  # takes as long to import as `status` takes without it

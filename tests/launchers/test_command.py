@@ -154,6 +154,27 @@ def test_an_analysis_that_a_killed_submitter_did_not_send_is_sent_by_the_next(ma
     assert len(books.scripts) == 2
 
 
+@pytest.mark.parametrize("ends", ["command fails", "NODE_FAIL", "CANCELLED"])
+def test_an_analysis_that_is_not_done_is_sent_again_when_a_user_asks(
+    made: Made, books: Books, capsys: Said, ends: str
+) -> None:
+    sent(made, "a", command="test -e cured")
+    made.attempt("a", Outcome.DONE, last_submission(made))
+    if ends == "command fails":
+        assert after.main(made.sweeps.submission_folders()[-1].path) == 1
+    books.all("FAILED" if ends == "command fails" else ends)
+    assert call(made, "status") == 1
+    assert call(made, "retry") == 0
+    assert list(books.elements) == ["100_0", "101", "102"], "the analysis alone"
+    assert call(made, "retry") == 0
+    assert len(books.scripts) == 3
+    (made.path / "cured").touch()
+    assert after.main(made.sweeps.submission_folders()[-1].path) == 0
+    assert call(made, "status") == 0
+    assert call(made, "retry") == 0
+    assert len(books.scripts) == 3
+
+
 def test_where_the_queue_cannot_be_asked(
     made: Made, books: Books, capsys: Said, monkeypatch: pytest.MonkeyPatch
 ) -> None:

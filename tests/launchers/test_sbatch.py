@@ -151,6 +151,7 @@ def test_the_job_after_the_last_array_has_resources_of_its_own(tmp_path: Path) -
     found = parameters(text)
     assert (found["partition"], found["time"], found["account"]) == ("cpu", "5", "me")
     assert found["dependency"] == "afterany:3:4"
+    assert "requeue" in found, "after preemption, or the death of its node"
     assert not {"gpus-per-node", "constraint", "array"} & set(found)
 
 
