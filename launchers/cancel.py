@@ -23,8 +23,10 @@ def cancel_jobs(folder: SweepsFolder, jobs: Sequence[JobEntry]) -> list[JobEntry
     for job in taken:
         folder.job(job.id).cancelled.touch()
     holders = [holder for job in taken if (holder := states[job.id].holder) and holder.number]
-    numbers = list(dict.fromkeys(holder.name for holder in holders if _is_idle(folder, holder)))
-    numbers += list(dict.fromkeys(filter(None, map(_after, holders))))
+    elements = {holder.name: holder for holder in holders}
+    numbers = [name for name, holder in elements.items() if _is_idle(folder, holder)]
+    submissions = {holder.folder.name: holder for holder in holders}
+    numbers += filter(None, (_after(folder, holder) for holder in submissions.values()))
     if numbers:
         slurm.cancel(numbers)
     return taken
@@ -42,9 +44,8 @@ def _has_ended(states: Iterable[Outcome]) -> bool:
     return bool(last) and last[0] in {Outcome.DONE, Outcome.FAILED, Outcome.CRASHED}
 
 
-def _after(holder: Holder) -> str | None:
+def _after(folder: SweepsFolder, holder: Holder) -> str | None:
     """The job after the last array of a submission all of whose jobs are cancelled is not wanted either."""
-    folder = holder.folder.path.parent.parent
     every = [id for array in holder.submission.arrays for pack in array.packs for id in pack]
-    cancelled = all(SweepsFolder(folder).job(id).cancelled.exists() for id in every)
+    cancelled = all(folder.job(id).cancelled.exists() for id in every)
     return holder.folder.id_of(AFTER) if cancelled else None

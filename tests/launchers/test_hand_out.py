@@ -11,7 +11,7 @@ from launchers.attempt import Outcome
 from launchers.cancel import cancel_jobs
 from launchers.config import SlurmConfig, settings_of
 from launchers.errors import LauncherError
-from launchers.folder import SweepRecord
+from launchers.folder import JobFolder, SweepRecord
 from launchers.hand_out import hand_out, recover
 from launchers.states import State, look
 
@@ -156,6 +156,17 @@ def test_cancelled_jobs_leave_their_neighbours_alone(made: Made, books: Books) -
     assert states(made, sweep) == {"a": State.cancelled, "b": State.queued, "c": State.cancelled, "d": State.cancelled}
     assert send(made, sweep) == ["a", "c", "d"]
     assert not made.sweeps.job("a").cancelled.exists()
+
+
+def test_taking_many_back_looks_at_each_a_few_times(made: Made, books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
+    sweep = made.sweep("abcdefghijklmnopqrstuvwxyz", pack=13)
+    sweep.settings["after"]["command"] = "true"
+    send(made, sweep)
+    looks: list[JobFolder] = []
+    monkeypatch.setattr(JobFolder, "cancelled", property(lambda job: looks.append(job) or job.path / "cancelled"))
+    cancel_jobs(made.sweeps, sweep.jobs)
+    assert books.cancelled == ["100_0", "100_1", "101"], "the analysis too"
+    assert len(looks) <= 4 * 26
 
 
 def test_slurm_is_asked_once_for_all(made: Made, books: Books) -> None:
