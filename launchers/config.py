@@ -5,6 +5,26 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+from launchers.errors import LauncherError
+
+LEAST = {
+    "retries": 0,
+    "processes": 0,
+    "pack": 1,
+    "at_once": 0,
+    "array_parallelism": 1,
+    "max_array": 0,
+    "requeues": 0,
+    "signal_delay_s": 0,
+    "timeout_min": 1,
+    "cpus_per_task": 1,
+    "mem_gb": 0,
+    "after.timeout_min": 1,
+    "after.cpus_per_task": 1,
+    "after.mem_gb": 0,
+}
+"""The least value of each number."""
+
 
 @dataclass(kw_only=True)
 class AfterConfig:
@@ -50,6 +70,21 @@ class LauncherConfig:
     def path(self) -> Path:
         """The folder, from the root of the file system."""
         return Path(self.folder).expanduser().absolute()
+
+    def check(self) -> None:
+        """Refuse numbers that make no sense.
+
+        Raises:
+            LauncherError: with all of them.
+        """
+        given = {**vars(self), **{f"after.{name}": value for name, value in vars(self.after).items()}}
+        faults = [
+            f"hydra.launcher.{name} is {given[name]}, the least is {least}"
+            for name, least in LEAST.items()
+            if name in given and not given[name] >= least
+        ]
+        if faults:
+            raise LauncherError("; ".join(faults))
 
 
 Settings = TypeVar("Settings", bound=LauncherConfig)

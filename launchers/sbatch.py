@@ -61,7 +61,11 @@ class Scripts:
     def _text(self, array: int | str, parameters: Mapping[str, Any], command: Sequence[str]) -> str:
         from submitit.slurm.slurm import _make_sbatch_string  # takes as long to import as `status` takes without it
 
-        given = {name.replace("_", "-"): value for name, value in parameters.items() if value not in (None, "", False)}
+        given = {
+            name.replace("_", "-"): value
+            for name, value in parameters.items()
+            if value is not False and value not in (None, "")
+        }
         return _make_sbatch_string(
             command="\n".join(command),
             folder=self.place.path,

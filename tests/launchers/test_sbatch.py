@@ -39,7 +39,7 @@ def test_what_is_configured_stands_in_it(tmp_path: Path) -> None:
         partition="gpu",
         account="me",
         exclusive=True,
-        additional_parameters={"licenses": "matlab:1", "no_kill": True},
+        additional_parameters={"licenses": "matlab:1", "no_kill": True, "nice": 0},
         setup=["module load cuda"],
         environment={"HF_HUB_OFFLINE": "1"},
     )
@@ -55,6 +55,7 @@ def test_what_is_configured_stands_in_it(tmp_path: Path) -> None:
         "job-name": "sub.0",
         "licenses": "matlab:1",
         "mem": "1536M",
+        "nice": "0",
         "no-kill": "",
         "nodes": "1",
         "open-mode": "append",

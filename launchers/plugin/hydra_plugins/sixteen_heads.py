@@ -71,6 +71,7 @@ class _SweepLauncher(Launcher):
             raise LauncherError(f"hydra.launcher.{unknown[0]} is not a field of {schema.__name__}; allowed are {known}")
         settings = OmegaConf.to_object(OmegaConf.merge(OmegaConf.structured(schema), given))
         assert isinstance(settings, schema)
+        settings.check()
         settings.name = settings.name or self._config.hydra.job.name
         return settings
 
