@@ -128,8 +128,7 @@ def _state(
     *,
     cancelled: Callable[[], bool],
 ) -> JobState:
-    last = attempts[-1] if attempts else None
-    known = JobState(State.new, last, holder, attempts=len(attempts))
+    known = JobState(State.new, attempts[-1] if attempts else None, holder, attempts=len(attempts))
     if _is_done(attempts):
         done = next(attempt for attempt in attempts if attempt.state is Outcome.DONE)
         return replace(known, state=State.done, attempt=done)
@@ -139,9 +138,12 @@ def _state(
         return _held(known, own, holder, element, cancelled)
     if cancelled():
         return replace(known, state=State.cancelled)
+    was_sent = holder is not None and (holder.number is not None or not _in_slurm(holder))
+    own_last = own[-1] if own else None
+    last = own_last if was_sent else known.attempt  # an earlier end says nothing of what was sent since
     if last is not None and last.state in {Outcome.FAILED, Outcome.CRASHED, Outcome.KILLED}:
         return replace(known, state=State.failed, error=last.error or "")
-    if last is not None or (holder is not None and (holder.number or not _in_slurm(holder))):
+    if last is not None or was_sent:
         return replace(known, state=State.lost, error=_why_lost(last, element, holder))
     return known
 

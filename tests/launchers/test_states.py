@@ -1,5 +1,7 @@
 """What is said of a job, from its attempts and what SLURM says of its element."""
 
+from pathlib import Path
+
 import pytest
 from made_sweep import Books, Made
 
@@ -86,6 +88,29 @@ def test_a_job_sent_anew_is_not_judged_by_what_was_before(made: Made, books: Boo
     assert (state_of_a(made).state, state_of_a(made).error) == (State.failed, "broke")
     sent(made)
     assert state_of_a(made).state is State.queued
+
+
+def test_one_that_is_lost_before_it_began_anew_may_be_sent_again(made: Made, books: Books) -> None:
+    made.attempt("a", Outcome.FAILED, sent(made), error="broke")
+    books.all("FAILED")
+    sent(made)
+    books.all("NODE_FAIL")
+    assert (state_of_a(made).state, state_of_a(made).error) == (State.lost, "SLURM: NODE_FAIL")
+
+
+def test_one_that_slurm_did_not_take_again_is_what_it_was(
+    made: Made, books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made.attempt("a", Outcome.FAILED, sent(made), error="broke")
+    books.all("FAILED")
+
+    def submit(script: Path, name: str) -> str:
+        raise LauncherError(f"{script} {name}: this account has no hours left")
+
+    monkeypatch.setattr(slurm, "submit", submit)
+    with pytest.raises(LauncherError):
+        sent(made)
+    assert (state_of_a(made).state, state_of_a(made).error) == (State.failed, "broke")
 
 
 def test_a_queue_that_cannot_be_asked_is_an_error(made: Made, books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
