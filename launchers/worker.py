@@ -130,7 +130,7 @@ class Worker:
         if any(attempt.state is Outcome.DONE for attempt in attempts):
             return False
         own = [attempt for attempt in attempts if attempt.submission == self._where.submission]
-        if own and own[-1].state in ENDED:
+        if own and (own[-1].state in ENDED or self._kills(job) > self._retries):
             self.failed.append(job)
             return False
         self._close_left_open(job)

@@ -92,6 +92,8 @@ def test_not_for_ever(made: Made) -> None:
     worker = run([job], retries=2)
     assert states(job) == [Outcome.KILLED] * 3
     assert worker.failed == [job]
+    assert run([job], retries=2).failed == [job]
+    assert made.starts("a") == 3, "nor when its element goes back to the queue"
 
 
 def test_a_signal_lets_jobs_store_what_they_have(made: Made) -> None:
