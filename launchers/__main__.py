@@ -51,13 +51,14 @@ def status(folder: SweepsFolder, sweep: SweepRecord, options: argparse.Namespace
     """Show a sweep once."""
     states = look(folder, [job.id for job in sweep.jobs])
     found = {state.state for state in states.values()}
+    after = None if found & OPEN else look_after(folder, sweep)
     if options.json:
-        print(json.dumps(as_json(sweep, states)))
-        return exit_status(found)
+        print(json.dumps(as_json(sweep, states, after)))
+        return exit_status({*found, after.state} if after else found)
     console = Console()
     console.print(status_table(sweep, states))
     console.print(last_words(folder, sweep, states))
-    return exit_status(found) if found & OPEN else _ended(found, look_after(folder, sweep))
+    return _ended(found, after)
 
 
 def wait(folder: SweepsFolder, sweep: SweepRecord, options: argparse.Namespace) -> int:  # noqa: ARG001 as all commands

@@ -37,7 +37,7 @@ def run(sweep: Sweep, settings: LocalPoolConfig) -> list[JobReturn]:
 
     Raises:
         SweepError: before anything runs, with the faults of every job.
-        LauncherError: at the end, when jobs are not done.
+        LauncherError: at the end, when jobs are not done, or what comes after them fails.
         KeyboardInterrupt: on Ctrl-C or SIGTERM, once all jobs have stored what they had.
     """
     folder = SweepsFolder(settings.path())
@@ -85,10 +85,12 @@ def run_record(folder: SweepsFolder, sweep: SweepRecord, settings: LocalPoolConf
     states = look(folder, [job.id for job in sweep.jobs])
     Console().print(status_table(sweep, states))
     Console().print(last_words(folder, sweep, states))
-    follow(sweep, settings)
+    status = follow(sweep, settings)
     undone = len(sweep.jobs) - counts(states)[State.done]
     if undone:
         raise LauncherError(f"{sweep.name}: {undone} of {len(sweep.jobs)} jobs are not done")
+    if status:
+        raise LauncherError(f"{sweep.name}: all jobs are done; what comes after them failed, exit status {status}")
     return states
 
 

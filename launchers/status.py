@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from launchers.folder import JobEntry, SweepRecord, SweepsFolder
+from launchers.following import Following
 from launchers.logs import last_lines, logs_of
 from launchers.states import JobState, State
 
@@ -96,13 +97,14 @@ def last_words(folder: SweepsFolder, sweep: SweepRecord, states: Mapping[str, Jo
     return Group(*shown)
 
 
-def as_json(sweep: SweepRecord, states: Mapping[str, JobState]) -> dict[str, object]:
-    """A sweep for programs."""
+def as_json(sweep: SweepRecord, states: Mapping[str, JobState], after: Following | None) -> dict[str, object]:
+    """A sweep for programs, and what comes after its last job, once that has ended."""
     found = counts(states)
     return {
         "sweep": sweep.name,
         "counts": {state.value: number for state, number in found.items()},
         "jobs": [_job_as_json(job, states[job.id]) for job in sweep.jobs],
+        "after": after and {"number": after.number, "state": after.state.value, "log": str(after.log)},
     }
 
 

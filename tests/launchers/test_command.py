@@ -14,6 +14,7 @@ from launchers.folder import SweepRecord
 from launchers.following import look_after
 from launchers.hand_out import hand_out
 from launchers.states import State
+from launchers.submission import AFTER
 
 Said = pytest.CaptureFixture[str]
 
@@ -123,8 +124,21 @@ def test_after_the_last_job_the_command_runs_and_its_end_is_known(made: Made, bo
     assert after.main(place.path) == 3
     assert (made.path / "seen").read_text() == "seen\n"
     made.attempt("b", Outcome.DONE, place.name)
+    assert call(made, "status", "--json") == 1
+    said = json.loads(capsys.readouterr().out)["after"]
+    assert said == {"number": "101", "state": "failed", "log": str(place.log(AFTER, ""))}
     assert call(made, "wait") == 1
     assert "after the last job, SLURM 101: failed" in capsys.readouterr().out
+
+
+def test_a_program_is_told_that_the_analysis_runs(made: Made, books: Books, capsys: Said) -> None:
+    sent(made, "a", command="true")
+    assert call(made, "status", "--json") == 3
+    assert json.loads(capsys.readouterr().out)["after"] is None
+    made.attempt("a", Outcome.DONE, last_submission(made))
+    books.elements["101"] = "RUNNING"
+    assert call(made, "status", "--json") == 3
+    assert json.loads(capsys.readouterr().out)["after"]["state"] == "running"
 
 
 def test_after_the_last_job_what_was_lost_is_sent_again_first(made: Made, books: Books) -> None:

@@ -106,9 +106,10 @@ def until_begun(app: Path, number: int) -> None:
 
 
 def test_a_sweep_and_its_difference(app: Path) -> None:
-    status, said = run(app, "name=a,b")
-    assert status == 0, said
+    status, said = run(app, "name=a,b", "hydra.launcher.after.command='exit 3'")
+    assert status == 1
     assert "2 of 2 done" in said
+    assert "all jobs are done; what comes after them failed, exit status 3" in said
     assert run(app, "name=a,b,c")[0] == 0
     assert begun(app) == {"a": 1, "b": 1, "c": 1}, "what is done is not done again"
     assert states(app) == {"name=a": "done", "name=b": "done", "name=c": "done"}
