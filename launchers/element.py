@@ -6,6 +6,7 @@ SLURM kills it, as leaving within the grace time counts as a failure. Exit statu
 accounting tells the truth; `BACK_TO_THE_QUEUE`: as said.
 """
 
+import contextlib
 import os
 import signal
 import sys
@@ -58,7 +59,8 @@ def main(path: Path, array: int) -> int:
 
 
 def _say(line: str) -> None:
-    print(f"[{time.strftime('%Y-%m-%d %H:%M:%S')}] {line}", flush=True)
+    with contextlib.suppress(OSError):  # a full disk costs a line, not the jobs
+        print(f"[{time.strftime('%Y-%m-%d %H:%M:%S')}] {line}", flush=True)
 
 
 if __name__ == "__main__":

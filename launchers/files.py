@@ -1,11 +1,14 @@
 """JSON files that are either whole or not there."""
 
+import contextlib
 import json
 import os
 import uuid
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
+
+from launchers.errors import LauncherError
 
 
 def write_json(path: Path, content: Any, *, sync: bool = False) -> None:
@@ -15,18 +18,24 @@ def write_json(path: Path, content: Any, *, sync: bool = False) -> None:
         path: its folder is made when it is not there.
         content: what JSON cannot say becomes text.
         sync: it shall survive a power cut, too.
+
+    Raises:
+        LauncherError: when it cannot be written: the disk is full, for instance.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{uuid.uuid4().hex[:8]}.tmp")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         with draft.open("w", encoding="utf-8") as file:
             file.write(json.dumps(content, default=str, ensure_ascii=False) + "\n")
             if sync:
                 file.flush()
                 os.fsync(file.fileno())
         draft.replace(path)
+    except OSError as error:
+        raise LauncherError(f"cannot write {path}: {error.strerror or error}") from error
     finally:
-        draft.unlink(missing_ok=True)
+        with contextlib.suppress(OSError):
+            draft.unlink(missing_ok=True)
 
 
 def read_json(path: Path) -> Any:

@@ -167,7 +167,7 @@ class SweepsFolder:
         """Wait for, then hold, the right to hand out jobs; a process that dies loses it.
 
         Raises:
-            LauncherError: when the folder cannot be written.
+            LauncherError: when the folder cannot be written, before or within the block.
         """
         try:
             self.path.mkdir(parents=True, exist_ok=True)
@@ -184,4 +184,7 @@ class SweepsFolder:
                 if error.errno not in {errno.ENOLCK, errno.ENOTSUP, errno.ENOSYS}:
                     raise
                 log.warning("%s: this file system has no locks: submit from one process at a time", self.path)
-            yield
+            try:
+                yield
+            except OSError as error:
+                raise LauncherError(f"{self.path}: {error}") from error

@@ -18,6 +18,7 @@ from types import FrameType
 from typing import BinaryIO
 
 from launchers.attempt import Attempt, Outcome, read_attempt
+from launchers.errors import LauncherError
 from launchers.folder import JobFolder
 
 SECONDS_TO_STORE = 25.0
@@ -141,7 +142,7 @@ class Worker:
         for path in sorted(job.attempts.glob("*.json")):
             attempt = read_attempt(path)
             if attempt.state is Outcome.RUNNING and attempt.submission == self._where.submission:
-                attempt.end(Outcome.STOPPED, "its worker was killed, or the node died").write(path)
+                self._note(job, path, attempt.end(Outcome.STOPPED, "its worker was killed, or the node died"))
 
     def _start(self) -> None:
         """Fill the free slots; a job that was killed before runs alone, as it may have been too large beside others."""
@@ -155,7 +156,13 @@ class Worker:
             if job.cancelled.exists():
                 self._say(job, "was cancelled")
                 continue
-            self.running.append(self._begin(job, free.pop(0)))
+            try:
+                self.running.append(self._begin(job, free[0]))
+            except (LauncherError, OSError) as error:  # the disk is full: its neighbours may not need it
+                self._say(job, f"cannot begin: {error}")
+                self.failed.append(job)
+            else:
+                free.pop(0)
 
     def _begin(self, job: JobFolder, slot: int) -> Running:
         file = job.new_attempt()
@@ -177,19 +184,29 @@ class Worker:
             _kill(running.process)  # what it may have left behind
             running.log.close()
             attempt, cancelled = read_attempt(running.attempt), running.job.cancelled.exists()
+            noted = True
             if attempt.state is Outcome.RUNNING:
                 attempt = _without_a_word(attempt, running.process.returncode, stopping=stopping)
-                attempt.write(running.attempt)
+                noted = self._note(running.job, running.attempt, attempt)
             elif attempt.state is Outcome.STOPPED and not stopping and not cancelled:
                 attempt = attempt.end(Outcome.KILLED, "was sent SIGTERM by somebody else")
-                attempt.write(running.attempt)
+                noted = self._note(running.job, running.attempt, attempt)
             self._say(running.job, str(attempt.state) + (f": {attempt.error}" if attempt.error else ""))
             if stopping or cancelled or attempt.state is Outcome.DONE:
                 continue
-            if attempt.state is Outcome.KILLED and self._kills(running.job) <= self._retries:
+            if noted and attempt.state is Outcome.KILLED and self._kills(running.job) <= self._retries:
                 self.pending.append(running.job)
             else:
                 self.failed.append(running.job)
+
+    def _note(self, job: JobFolder, path: Path, attempt: Attempt) -> bool:
+        """Whether the end of an attempt could be written; the other jobs go on when it could not."""
+        try:
+            attempt.write(path)
+        except LauncherError as error:
+            self._say(job, str(error))
+            return False
+        return True
 
     def _kills(self, job: JobFolder) -> int:
         """How often a job of this submission was killed."""

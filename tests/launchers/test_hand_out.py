@@ -1,5 +1,6 @@
 """Handing out: every job once, whoever asks, however often, and whatever kills the one who asks."""
 
+import errno
 import re
 from pathlib import Path
 
@@ -63,6 +64,16 @@ def test_an_analysis_that_slurm_does_not_take_costs_no_job(
     assert "was not sent (hydra.launcher.after): this partition is for GPUs" in caplog.text
     assert send(made, sweep) == []
     assert len(books.scripts) == 2, "the same command sends it when it can"
+
+
+def test_a_disk_that_is_full_is_said_in_words(made: Made) -> None:
+    """Whether a record cannot be written, or a script."""
+    made.sweeps.job("a").path.parent.mkdir(parents=True)
+    made.sweeps.job("a").path.touch()
+    with pytest.raises(LauncherError, match=r"^cannot write .*/a/job\.json: Not a directory|File exists"):
+        made.job("a")
+    with pytest.raises(LauncherError, match="No space left on device: 'array-0.sh'"), made.sweeps.locked():
+        raise OSError(errno.ENOSPC, "No space left on device", "array-0.sh")
 
 
 def test_stages_wait_for_those_before_them(made: Made, books: Books) -> None:

@@ -6,10 +6,15 @@ import threading
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
+import pytest
 from made_sweep import PYTHONPATH, Made
 
+from launchers import attempt
 from launchers.attempt import Attempt, Outcome
+from launchers.errors import LauncherError
+from launchers.files import write_json
 from launchers.folder import JobFolder
 from launchers.slots import slots
 from launchers.worker import Signals, Where, Worker
@@ -94,6 +99,27 @@ def test_not_for_ever(made: Made) -> None:
     assert worker.failed == [job]
     assert run([job], retries=2).failed == [job]
     assert made.starts("a") == 3, "nor when its element goes back to the queue"
+
+
+@pytest.mark.parametrize("at", [Outcome.RUNNING, Outcome.KILLED])
+def test_a_full_disk_costs_the_job_that_meets_it_not_its_neighbour(
+    made: Made, monkeypatch: pytest.MonkeyPatch, at: Outcome
+) -> None:
+    """At its beginning, or at its end."""
+    jobs = [made.job("a", "die", times=9), made.job("b")]
+
+    def full(path: Path, content: Any, *, sync: bool = False) -> None:
+        if path.parent.parent.name == "a" and content["state"] is at:
+            raise LauncherError(f"cannot write {path}: No space left on device")
+        write_json(path, content, sync=sync)
+
+    monkeypatch.setattr(attempt, "write_json", full)
+    worker, said = work(jobs, at_once=1, retries=3)
+    with Signals() as signals:
+        assert worker.run(signals) is None
+    assert worker.failed == jobs[:1]
+    assert states(jobs[1]) == [Outcome.DONE]
+    assert any(line.startswith("a ") and line.endswith("No space left on device") for line in said)
 
 
 def test_a_signal_lets_jobs_store_what_they_have(made: Made) -> None:
