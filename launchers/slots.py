@@ -44,7 +44,9 @@ def visible_gpus(environment: Mapping[str, str] = os.environ) -> list[str]:
 def usable_cores(environment: Mapping[str, str] = os.environ) -> int:
     """Cores that this process may use: those that SLURM gave, else those that the machine lets it."""
     given = environment.get("SLURM_CPUS_PER_TASK") or environment.get("SLURM_CPUS_ON_NODE") or ""
-    return int(given) if given.isdigit() else len(os.sched_getaffinity(0))
+    if given.isdigit():
+        return int(given)
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1  # macOS has none
 
 
 def usual_processes(gpus: list[str], cores: int) -> int:

@@ -1,5 +1,8 @@
 """Packs and arrays: every job once, in its stage, in no pack or array that is too large; shares of a machine."""
 
+import os
+
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -47,11 +50,13 @@ def test_slots_share_gpus_and_cores(count: int, gpus: int, cores: int) -> None:
         assert set(named) == {""}
 
 
-def test_what_a_process_may_use() -> None:
+def test_what_a_process_may_use(monkeypatch: pytest.MonkeyPatch) -> None:
     assert visible_gpus({"CUDA_VISIBLE_DEVICES": "2,GPU-abc"}) == ["2", "GPU-abc"]
     assert visible_gpus({"CUDA_VISIBLE_DEVICES": ""}) == []
     assert usable_cores({"SLURM_CPUS_PER_TASK": "6", "SLURM_CPUS_ON_NODE": "64"}) == 6
     assert usable_cores({"SLURM_CPUS_ON_NODE": "64"}) == 64
     assert usable_cores({}) >= 1
+    monkeypatch.delattr(os, "sched_getaffinity", raising=False)
+    assert usable_cores({}) == os.cpu_count(), "as on macOS"
     assert usual_processes(["0", "1", "2"], 64) == 3
     assert [usual_processes([], cores) for cores in (1, 2, 4, 64)] == [1, 2, 2, 16]
