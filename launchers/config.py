@@ -180,13 +180,14 @@ class SlurmConfig(LauncherConfig):
         }
 
     def after_resources(self) -> dict[str, Any]:
-        """Likewise, for the job after the last array: without GPUs."""
+        """Likewise, for the job after the last array: without GPUs, in the same container."""
         return {
             "time": self.after.timeout_min,
             "cpus_per_task": self.after.cpus_per_task,
             "mem": _megabytes(self.after.mem_gb),
             "partition": self.after.partition or self.partition,
             **self._shared(),
+            **{name: value for name, value in self.additional_parameters.items() if "container" in name},
         }
 
     def _shared(self) -> dict[str, Any]:

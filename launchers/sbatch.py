@@ -93,14 +93,18 @@ class Scripts:
 
     def _python(self, module: str, *arguments: str) -> str:
         """The command that runs a module; `settings.python` may be one of several words."""
-        python = self.settings.python or shlex.quote(sys.executable)
-        return f"{python} {shlex.join(['-P', '-u', '-m', module, *arguments])}"
+        return f"{self._interpreter()} {shlex.join(['-P', '-u', '-m', module, *arguments])}"
+
+    def _interpreter(self) -> str:
+        """As the shell takes it."""
+        return self.settings.python or shlex.quote(sys.executable)
 
     def _python_check(self) -> list[str]:
         """Say at once, in words, that a node does not have the interpreter."""
-        program = shlex.split(self.settings.python)[0] if self.settings.python else sys.executable
+        there = f'(set -- {self._interpreter()}; command -v "$1") > /dev/null'
+        program = shlex.split(self._interpreter())[0]
         words = f"launchers: no {program} on this node; is the environment on a file system that all nodes see?"
-        return [f"command -v {shlex.quote(program)} > /dev/null || {{ echo {shlex.quote(words)} >&2; exit 127; }}"]
+        return [f"{there} || {{ echo {shlex.quote(words)} >&2; exit 127; }}"]
 
 
 def _supervisor(retries: int) -> list[str]:

@@ -145,6 +145,23 @@ def test_a_missing_interpreter_is_said_in_words(tmp_path: Path) -> None:
     assert "no /nowhere/python on this node" in done.stderr
 
 
+@pytest.mark.parametrize("python", ["~/python -X dev", "$PLACE/python"])
+def test_the_interpreter_stands_where_the_shell_finds_it(tmp_path: Path, python: str) -> None:
+    bin = commands(tmp_path, python="echo started")
+    text = script(tmp_path, python=python, setup=[f"PLACE={bin}"])
+    done = subprocess.run(
+        ["bash", "-c", text], env={"PATH": "/bin", "HOME": str(bin)}, capture_output=True, text=True, check=False
+    )
+    assert (done.returncode, done.stdout) == (0, "started\n"), done.stderr
+
+
+def test_the_job_after_the_last_array_is_in_the_container_of_the_others(tmp_path: Path) -> None:
+    more = {"container-image": "heads.sqsh", "no_container_mount_home": True, "gpus": 4}
+    text = Scripts(SubmissionFolder(tmp_path / "sub"), SlurmConfig(additional_parameters=more), "/", []).after_last([])
+    assert parameters(text).items() >= {"container-image": "heads.sqsh", "no-container-mount-home": ""}.items()
+    assert "gpus" not in parameters(text)
+
+
 def test_the_job_after_the_last_array_has_resources_of_its_own(tmp_path: Path) -> None:
     after = AfterConfig(command="python -m analysis", partition="cpu", timeout_min=5)
     settings = SlurmConfig(gpus_per_node="1", partition="gpu", account="me", constraint="a100", after=after)
