@@ -4,6 +4,7 @@ import getpass
 import logging
 import os
 import re
+import shlex
 import subprocess
 import time
 from collections.abc import Callable, Iterable, Sequence
@@ -28,6 +29,9 @@ FINAL = {
 """States that may be the last one; a requeue passes through some of them, too."""
 
 TRIES = 4
+OF_USERS = {"SLURM_CONF", "SLURM_CLUSTERS", "SLURM_JWT"}
+"""Variables that say which SLURM is meant, and who asks."""
+
 BUSY = ("timed out", "temporarily", "Unable to contact", "connect failure", "try again")
 """What SLURM says when the controller is busy: asked again after a while."""
 
@@ -76,7 +80,9 @@ def submit(script: Path, name: str) -> str:
     Raises:
         LauncherError: with what sbatch says.
     """
-    done = _run(["sbatch", "--parsable", str(script)], taken=lambda: queue().names.get(name))
+    # On the command line what is configured stands above SBATCH_PARTITION and the like; in the script it stands below.
+    options = [word for line in script.read_text(encoding="utf-8").splitlines() for word in _options(line)]
+    done = _run(["sbatch", "--parsable", *options, str(script)], taken=lambda: queue().names.get(name))
     number = done.strip().splitlines()[-1].partition(";")[0] if done.strip() else ""
     if not number.isdigit():
         raise LauncherError(f"sbatch gave no job number but '{done.strip()}'")
@@ -134,7 +140,9 @@ def _run(command: Sequence[str], *, taken: Callable[[], str | None] = lambda: No
         command: of SLURM.
         taken: asked before another try: what the command would have printed, where the one before was heard after all.
     """
-    environment = {name: value for name, value in os.environ.items() if not _is_of_a_job(name)}
+    environment = os.environ
+    if "SLURM_JOB_ID" in environment:
+        environment = {name: value for name, value in environment.items() if not _is_of_a_job(name)}
     said = ""
     for wait in range(TRIES):
         if wait and (found := taken()):
@@ -156,5 +164,11 @@ def _run(command: Sequence[str], *, taken: Callable[[], str | None] = lambda: No
 
 
 def _is_of_a_job(name: str) -> bool:
-    """Whether a variable belongs to a SLURM job that this process runs in: the jobs that it sends would inherit it."""
-    return name.startswith(("SLURM_", "SLURMD_", "SBATCH_")) and name != "SLURM_CONF"
+    """Whether SLURM sets a variable in its jobs, not a user: the jobs that one of them sends would inherit it."""
+    bound = name.startswith("SBATCH_") and "_BIND" in name
+    return bound or (name.startswith(("SLURM_", "SLURMD_")) and name not in OF_USERS)
+
+
+def _options(line: str) -> list[str]:
+    """What a line of a script says to sbatch."""
+    return shlex.split(line.removeprefix("#SBATCH ")) if line.startswith("#SBATCH ") else []

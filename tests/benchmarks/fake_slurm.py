@@ -9,6 +9,8 @@ echo $number > "$BOOKS/last"
 last=$(sed -n 's/^#SBATCH --array=0-\\([0-9]*\\).*/\\1/p' "$script")
 name=$(sed -n 's/^#SBATCH --job-name=//p' "$script" | tr -d "'\\"")
 echo "$number ${last:--} $name" >> "$BOOKS/arrays"
+echo "$*" >> "$BOOKS/options"
+env > "$BOOKS/environment"
 echo $number
 """
 
@@ -61,6 +63,15 @@ class FakeSlurm:
     def asked(self) -> int:
         """How often squeue was."""
         return len((self._books / "asked").read_text().splitlines())
+
+    def options(self) -> list[str]:
+        """What sbatch was given, and the script, each time."""
+        return (self._books / "options").read_text().splitlines()
+
+    def environment(self) -> dict[str, str]:
+        """Of the last sbatch."""
+        lines = (self._books / "environment").read_text().splitlines()
+        return dict(line.split("=", 1) for line in lines if "=" in line)
 
     def arrays(self) -> dict[str, int]:
         """Elements of each array that was sent, by its number; 1 for a job that is none."""

@@ -40,3 +40,24 @@ def test_what_a_busy_controller_took_is_not_sent_again(fake: FakeSlurm, tmp_path
     busy(fake, accepts=accepts)
     assert slurm.submit(script(tmp_path, "sub.0"), "sub.0") == "1"
     assert fake.arrays() == {"1": 3}
+
+
+def test_what_is_configured_stands_above_the_variables_of_sbatch(fake: FakeSlurm, tmp_path: Path) -> None:
+    path = script(tmp_path, "sub.0")
+    path.write_text(path.read_text() + "#SBATCH --partition=gpu\n#SBATCH --comment='a b'\n#SBATCH --requeue\nexit 0\n")
+    slurm.submit(path, "sub.0")
+    options = "--parsable --job-name=sub.0 --array=0-2 --partition=gpu --comment=a b --requeue"
+    assert fake.options() == [f"{options} {path}"]
+
+
+@pytest.mark.parametrize("inside", [False, True])
+def test_variables_of_a_user_reach_sbatch_those_of_a_job_do_not(
+    fake: FakeSlurm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, inside: bool
+) -> None:
+    users = ["SLURM_CONF", "SLURM_JWT", "SLURM_CLUSTERS", "SBATCH_ACCOUNT", "SBATCH_PARTITION"]
+    jobs = ["SLURM_JOB_ID", "SLURM_CPUS_PER_TASK", "SLURM_MEM_PER_NODE", "SBATCH_CPU_BIND_LIST"]
+    for name in (*users, *jobs) if inside else users:
+        monkeypatch.setenv(name, "7")
+    slurm.submit(script(tmp_path, "sub.0"), "sub.0")
+    assert {*users} <= {*fake.environment()}
+    assert not {*jobs} & {*fake.environment()}
