@@ -8,6 +8,7 @@ from hashlib import sha256
 from pathlib import Path
 
 from hydra.core.utils import get_valid_filename
+from hydra.types import TaskFunction
 from omegaconf import OmegaConf
 
 from launchers.attempt import Attempt, Outcome
@@ -72,20 +73,23 @@ def write_records(folder: SweepsFolder, sweep: Sweep, known: Sequence[Known]) ->
                 "types": composition.template.types,
             }
             folder.write_job(one.entry.id, record)
-        _agree(folder, one)
+        _agree(folder, sweep.task, one)
 
 
-def _agree(folder: SweepsFolder, one: Known) -> None:
-    """What the task says of its results stands above what was noted of earlier attempts."""
+def _agree(folder: SweepsFolder, task: TaskFunction, one: Known) -> None:
+    """What the task says of its results stands above what was noted of earlier attempts.
+
+    A job that ended since the task was asked is asked about again.
+    """
     place = folder.job(one.entry.id)
     if one.remaining is None:
         return
     done = any(attempt.state is Outcome.DONE for attempt in place.read_attempts())
     if one.remaining == 0 and not done:
         Attempt(Outcome.DONE, value="its results are stored already").write(place.new_attempt())
-    elif one.remaining > 0 and done:
+    elif one.remaining > 0 and done and isinstance(task, Task) and (left := task.remaining(one.job.task_config)):
         place.set_attempts_aside()
-        log.info("%s was done, but %d units of its results are not there any more", one.entry.name, one.remaining)
+        log.info("%s was done, but %d units of its results are not there any more", one.entry.name, left)
 
 
 def sweep_record(known: Sequence[Known], launcher: str, settings: LauncherConfig) -> SweepRecord:

@@ -1,0 +1,50 @@
+"""What is written of jobs before they are handed out, and what the task says of their results."""
+
+from types import SimpleNamespace
+from typing import Any, ClassVar, cast
+
+import pytest
+from made_sweep import Made
+
+from launchers.attempt import Outcome
+from launchers.folder import JobEntry
+from launchers.records import know, write_records
+from launchers.sweep import Sweep
+
+
+class Counted:
+    """A task that offers the protocol, and has so many units left, each time that it is asked."""
+
+    left: ClassVar[list[int]] = []
+
+    def __call__(self, config: Any) -> None: ...
+    def check(self, config: Any) -> None: ...
+    def rehearse(self, config: Any) -> None: ...
+    def missing(self, config: Any) -> list[str]:
+        return []
+
+    def prepare(self, config: Any) -> None: ...
+    def remaining(self, config: Any) -> int:
+        return self.left.pop(0)
+
+    def estimate(self, config: Any) -> None: ...
+    def stage(self, config: Any) -> int:
+        return 0
+
+
+@pytest.mark.parametrize(("left", "aside"), [([5, 0], 0), ([5, 5], 1), ([0], 0)])
+def test_a_job_that_ends_meanwhile_stays_done(
+    made: Made, monkeypatch: pytest.MonkeyPatch, left: list[int], aside: int
+) -> None:
+    monkeypatch.setattr(Counted, "left", left)
+    job = SimpleNamespace(name="name=a", stage=0, identity="a", task_config=made.config)
+    sweep = cast(Sweep, SimpleNamespace(task=Counted(), config=made.config, jobs=(job,)))
+    known = know(sweep)
+    folder = made.sweeps.job(known[0].entry.id)
+    made.job(folder.id)
+    made.attempt(folder.id, Outcome.DONE)
+    write_records(made.sweeps, sweep, known)
+    assert known[0].entry == JobEntry(folder.id, "name=a")
+    assert len(list(folder.path.glob("attempts-before-*"))) == aside
+    assert bool(folder.read_attempts()) is (aside == 0)
+    assert left == []
