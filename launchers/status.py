@@ -12,7 +12,7 @@ from rich.text import Text
 from launchers.folder import JobEntry, SweepRecord, SweepsFolder
 from launchers.following import Following
 from launchers.logs import last_lines, logs_of
-from launchers.states import JobState, State
+from launchers.states import OPEN, JobState, State
 
 COLOURS = {
     State.done: "green",
@@ -68,9 +68,11 @@ def summary(sweep: SweepRecord, states: Mapping[str, JobState]) -> Text:
 
 
 def rate_an_hour(states: Mapping[str, JobState]) -> float | None:
-    """Jobs that are done in an hour, since the first one began; None before two are."""
+    """Jobs that are done in an hour, since the first one began of the submissions at work; None before two are."""
+    at_work = {state.holder.submission.name for state in states.values() if state.state in OPEN and state.holder}
     ended = [state.attempt for state in states.values() if state.state is State.done and state.attempt]
     ended = [attempt for attempt in ended if attempt.ended and attempt.started]
+    ended = [attempt for attempt in ended if not at_work or attempt.submission in at_work]
     if len(ended) < 2:
         return None
     running = any(state.state is State.running for state in states.values())

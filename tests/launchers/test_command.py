@@ -64,6 +64,21 @@ def test_status_says_how_it_is(made: Made, books: Books, capsys: Said) -> None:
     ]
 
 
+def test_the_time_left_is_that_of_what_was_sent_last(made: Made, books: Books, capsys: Said) -> None:
+    """Jobs that were done long ago say nothing of it."""
+    sent(made, "ab")
+    for name in "ab":
+        made.attempt(name, Outcome.DONE, last_submission(made), ended=10.0)
+    books.all("COMPLETED")
+    sent(made, "abcdef")
+    assert call(made, "status") == 3
+    assert "an hour" not in capsys.readouterr().out
+    for name in "cd":
+        made.attempt(name, Outcome.DONE, last_submission(made), ended=3601.0)
+    assert call(made, "status") == 3
+    assert "; 2 an hour, about 60 min left" in capsys.readouterr().out
+
+
 def test_a_log_of_an_element_stands_in_for_a_job_that_never_began(made: Made, books: Books, capsys: Said) -> None:
     sent(made, "a")
     made.sweeps.submission_folders()[-1].log(0, 0).write_text("module: no such module\n")
