@@ -11,8 +11,11 @@ from launchers.config import SlurmConfig
 from launchers.element import BACK_TO_THE_QUEUE
 from launchers.submission import AFTER, Array, SubmissionFolder
 
-WORKER_KILLED = "137|140"
-"""Exit status of a worker that SIGKILL ended, or SIGUSR2 before it could take it."""
+WORKER_KILLED = "137|140|USR2"
+"""Exit status of a worker that SIGKILL ended, or SIGUSR2 before it could take it, or the signal before it was there."""
+
+GRACE_TIME = "143|TERM"
+"""Likewise of SIGTERM: the element stays until it is killed, as leaving within the grace time counts as a failure."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ class Scripts:
         )
 
     def _beginning(self) -> list[str]:
-        """Take signals before anything else runs, keep what comes before the worker, and set the jobs' variables."""
+        """Take signals before anything else runs, note one before the worker is there, and set the jobs' variables."""
         path = ":".join(self.paths)
         return [
             "worker= early=",
@@ -111,12 +114,13 @@ def _supervisor(retries: int) -> list[str]:
     """Wait for the worker, whatever signals come; when it asks for it or was killed, send it back to the queue."""
     return [
         "worker=$!",
-        '[ -z "$early" ] || kill -"$early" "$worker"',
+        '[ -z "$early" ] || kill -KILL "$worker"',  # a shell that has just been forked may lose any other signal
         'wait "$worker"; status=$?',
         'while kill -0 "$worker" 2> /dev/null; do wait "$worker"; status=$?; done',
-        'case "$status" in',
+        'case "${early:-$status}" in',
         f"  {BACK_TO_THE_QUEUE}) ;;",
         f'  {WORKER_KILLED}) [ "${{SLURM_RESTART_COUNT:-0}}" -lt {retries} ] || exit "$status" ;;',
+        f'  {GRACE_TIME}) sleep 600; exit "$status" ;;',
         '  *) exit "$status" ;;',
         "esac",
         'echo "exit status $status of the worker: back to the queue" >&2',

@@ -12,6 +12,9 @@ from launchers.config import AfterConfig, SlurmConfig
 from launchers.sbatch import Scripts
 from launchers.submission import Array, SubmissionFolder
 
+STAYS = "600\n"
+"""What `sleep` is told, and what `scontrol` is before."""
+BACK = f"requeue 5_2\n{STAYS}"
 HOSTILE = ["it's", 'a "word"', "$(touch gone)", "a; b", "per%cent", "back\\slash"]
 
 
@@ -89,20 +92,22 @@ def test_no_word_breaks_out_of_its_place(tmp_path: Path, word: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("worker", "restarts", "status", "requeued"),
+    ("worker", "restarts", "status", "then"),
     [
-        ("exit 0", 0, 0, 0),
-        ("exit 1", 0, 1, 0),
-        ("kill -9 $$", 0, 137, 1),
-        ("kill -9 $$", 1, 137, 0),
-        ("kill -12 $$", 0, 140, 1),
-        ("exit 75", 9, 75, 1),  # the worker itself counts how often
+        ("exit 0", 0, 0, ""),
+        ("exit 1", 0, 1, ""),
+        ("kill -9 $$", 0, 137, BACK),
+        ("kill -9 $$", 1, 137, ""),
+        ("kill -12 $$", 0, 140, BACK),
+        ("kill -15 $$", 0, 143, STAYS),
+        ("exit 75", 9, 75, BACK),  # the worker itself counts how often
     ],
 )
 def test_a_killed_worker_goes_back_to_the_queue(
-    tmp_path: Path, worker: str, restarts: int, status: int, requeued: int
+    tmp_path: Path, worker: str, restarts: int, status: int, then: str
 ) -> None:
-    bin = commands(tmp_path, python=worker, scontrol=f"echo $* >> {tmp_path}/said", sleep="exit 0")
+    note = f"echo $* >> {tmp_path}/said"
+    bin = commands(tmp_path, python=worker, scontrol=note, sleep=note)
     text = script(tmp_path, python=str(bin / "python"))
     variables = {"SLURM_ARRAY_JOB_ID": "5", "SLURM_ARRAY_TASK_ID": "2", "SLURM_RESTART_COUNT": str(restarts)}
     done = subprocess.run(
@@ -110,7 +115,7 @@ def test_a_killed_worker_goes_back_to_the_queue(
     )
     assert done.returncode == status
     said = (tmp_path / "said").read_text() if (tmp_path / "said").exists() else ""
-    assert said == "requeue 5_2\n" * requeued
+    assert said == then
 
 
 def test_signals_reach_the_worker_and_its_exit_status_counts(tmp_path: Path) -> None:
@@ -130,12 +135,15 @@ def test_signals_reach_the_worker_and_its_exit_status_counts(tmp_path: Path) -> 
     process.stdout.close()
 
 
-def test_a_signal_before_the_worker_is_kept_for_it(tmp_path: Path) -> None:
-    worker = "trap 'exit 7' TERM; for _ in $(seq 50); do sleep 0.1; done; exit 3"
-    bin = commands(tmp_path, python=worker)
-    text = script(tmp_path, python=str(bin / "python"), setup=["kill -TERM $$"])
-    done = subprocess.run(["bash", "-c", text], env={"PATH": "/usr/bin:/bin"}, check=False, timeout=60)
-    assert done.returncode in (7, 143), "by its trap, or before it had one"
+@pytest.mark.parametrize(("signal", "then"), [("TERM", STAYS), ("USR2", BACK)])
+def test_a_signal_before_the_worker_can_take_it(tmp_path: Path, signal: str, then: str) -> None:
+    """In a grace time the element stays, else it goes back to the queue."""
+    note = f"echo $* >> {tmp_path}/said"
+    bin = commands(tmp_path, python="while :; do :; done", scontrol=note, sleep=note)
+    text = script(tmp_path, python=str(bin / "python"), setup=[f"kill -{signal} $$"])
+    variables = {"PATH": f"{bin}:/usr/bin:/bin", "SLURM_ARRAY_JOB_ID": "5", "SLURM_ARRAY_TASK_ID": "2"}
+    subprocess.run(["bash", "-c", text], env=variables, check=False, timeout=60)
+    assert (tmp_path / "said").read_text() == then
 
 
 def test_a_missing_interpreter_is_said_in_words(tmp_path: Path) -> None:
