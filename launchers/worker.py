@@ -186,7 +186,7 @@ class Worker:
             attempt, cancelled = read_attempt(running.attempt), running.job.cancelled.exists()
             noted = True
             if attempt.state is Outcome.RUNNING:
-                attempt = _without_a_word(attempt, running.process.returncode, stopping=stopping)
+                attempt = _without_a_word(attempt, running.process.returncode, stopping=stopping or cancelled)
                 noted = self._note(running.job, running.attempt, attempt)
             elif attempt.state is Outcome.STOPPED and not stopping and not cancelled:
                 attempt = attempt.end(Outcome.KILLED, "was sent SIGTERM by somebody else")
@@ -253,15 +253,15 @@ class Signals:
 
 def _without_a_word(attempt: Attempt, code: int, *, stopping: bool) -> Attempt:
     """The end of an attempt whose process could not say it."""
-    if code >= 0:
-        return attempt.end(Outcome.FAILED, f"its process ended with exit status {code}, without an outcome")
-    name = signal.Signals(-code).name
+    how = f"exit status {code}" if code >= 0 else signal.Signals(-code).name
     if stopping:
-        return attempt.end(Outcome.STOPPED, f"did not end in time and was killed ({name})")
+        return attempt.end(Outcome.STOPPED, f"ended without an outcome when it was stopped ({how})")
+    if code >= 0:
+        return attempt.end(Outcome.FAILED, f"its process ended with {how}, without an outcome")
     if -code in OWN_MAKING:
-        return attempt.end(Outcome.CRASHED, f"crashed: {name}")
+        return attempt.end(Outcome.CRASHED, f"crashed: {how}")
     reason = "; out of memory is the usual reason" if -code == signal.SIGKILL else ""
-    return attempt.end(Outcome.KILLED, f"was killed: {name}{reason}")
+    return attempt.end(Outcome.KILLED, f"was killed: {how}{reason}")
 
 
 def _kill(process: subprocess.Popen[bytes]) -> None:

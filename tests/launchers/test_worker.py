@@ -143,6 +143,15 @@ def test_a_signal_lets_jobs_store_what_they_have(made: Made) -> None:
     assert all(states(job)[-1] is Outcome.DONE for job in jobs), "a restarted element goes on"
 
 
+def test_a_job_that_was_stopped_did_not_fail_whatever_its_exit_status(made: Made) -> None:
+    job = made.job("a", "leave")
+    worker, _ = work([job])
+    worker._start()
+    soon(lambda: made.starts("a") == 1)
+    worker.stop()
+    assert states(job) == [Outcome.STOPPED]
+
+
 def test_a_restarted_element_repeats_nothing(made: Made) -> None:
     done, failed, left = made.job("a"), made.job("b", "raise"), made.job("c")
     run([done, failed])
