@@ -71,12 +71,11 @@ def wait(folder: SweepsFolder, sweep: SweepRecord, options: argparse.Namespace) 
 def logs(folder: SweepsFolder, sweep: SweepRecord, options: argparse.Namespace) -> int:
     """Show what jobs printed: one of them whole, or the last lines of all that did something."""
     states = look(folder, [job.id for job in sweep.jobs])
-    console = Console(highlight=False, markup=False)
     for job in _named(sweep.jobs, options.job):
         for path in logs_of(folder, job.id, states[job.id]):
-            console.print(f"{job.name} ({states[job.id].state}), {path}", style="bold")
+            print(f"{job.name} ({states[job.id].state}), {path}")
             text = path.read_text(errors="replace") if options.job else "\n".join(last_lines(path))
-            console.print(text.rstrip() + "\n")
+            print(text.rstrip() + "\n")
     return 0
 
 

@@ -79,6 +79,15 @@ def test_the_time_left_is_that_of_what_was_sent_last(made: Made, books: Books, c
     assert "; 2 an hour, about 60 min left" in capsys.readouterr().out
 
 
+def test_a_log_is_shown_as_it_is(made: Made, books: Books, capsys: Said, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", "40")
+    made.sweep("a")
+    line = "[bold] :fire: " + "word " * 20 + "end\n"
+    made.sweeps.job("a").log.write_text(line)
+    assert call(made, "logs", "--job", "name=a") == 0
+    assert line in capsys.readouterr().out
+
+
 def test_a_log_of_an_element_stands_in_for_a_job_that_never_began(made: Made, books: Books, capsys: Said) -> None:
     sent(made, "a")
     made.sweeps.submission_folders()[-1].log(0, 0).write_text("module: no such module\n")
