@@ -69,7 +69,7 @@ def _hours(ids: list[str], seconds: dict[str, float | None], settings: SlurmConf
     if not known:
         return "unknown"
     jobs = sum(known) / len(known) * len(ids)
-    beside = settings.at_once or settings.pack
+    beside = min(settings.at_once or settings.pack, settings.pack)
     gpus = _gpus(settings)
     about = "" if len(known) == len(ids) else "about "
     if gpus:

@@ -35,6 +35,6 @@ def test_hours(made: Made, books: Books, capsys: pytest.CaptureFixture[str]) -> 
 
 
 def test_where_all_is_known_nothing_is_said_of_it(made: Made, books: Books, capsys: pytest.CaptureFixture[str]) -> None:
-    lines = planned(made, books, capsys, of_seconds(made.sweep("ab"), 30, 40))
+    lines = planned(made, books, capsys, of_seconds(made.sweep("ab", pack=1, at_once=4), 30, 40))
     assert lines[2].split()[5:] == ["70", "s", "of", "elements"]
     assert UNKNOWN not in lines
