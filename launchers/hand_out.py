@@ -127,7 +127,7 @@ def _hand_out(
     for job in jobs:
         folder.job(job.id).cancelled.unlink(missing_ok=True)
     place = folder.submission(submission.name)
-    paths = take_snapshot(sweep.paths, place.code) if settings.snapshot else sweep.paths
+    paths = take_snapshot(sweep.paths, place.code, folder.path) if settings.snapshot else sweep.paths
     place.write(submission)
     scripts = Scripts(place, settings, sweep.folder, paths)
     return Handed(states, jobs, _send(scripts, submission, _still_open(states, jobs)))

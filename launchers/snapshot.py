@@ -11,7 +11,7 @@ KINDS = ("*.py", "*.yaml", "*.yml", "*.json", "*.toml", "*.txt")
 """What is code in a folder that git does not know."""
 
 
-def take_snapshot(paths: Sequence[str], folder: Path) -> list[str]:
+def take_snapshot(paths: Sequence[str], folder: Path, sweeps: Path) -> list[str]:
     """Copy the code of a program.
 
     What git tracks or does not ignore, where a folder is of a git repository; else files of the usual kinds.
@@ -19,6 +19,7 @@ def take_snapshot(paths: Sequence[str], folder: Path) -> list[str]:
     Args:
         paths: the folders in which the program's modules are found.
         folder: the copies go into it.
+        sweeps: the folder of all sweeps, which is no code.
 
     Returns:
         Where the modules are found in the copies.
@@ -31,7 +32,7 @@ def take_snapshot(paths: Sequence[str], folder: Path) -> list[str]:
     copies = {root: folder / f"{number}-{root.name}" for number, root in enumerate(outer)}
     for root, copy in copies.items():
         try:
-            for name in _files(root):
+            for name in (name for name in _files(root) if not (root / name).is_relative_to(sweeps.resolve())):
                 (copy / name).parent.mkdir(parents=True, exist_ok=True)
                 shutil.copy2(root / name, copy / name)
         except OSError as error:

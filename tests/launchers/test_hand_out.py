@@ -193,13 +193,13 @@ def test_slurm_is_asked_once_for_all(made: Made, books: Books) -> None:
 
 
 def test_a_snapshot_is_what_the_jobs_run(made: Made, books: Books) -> None:
-    program = made.path / "program"
-    program.mkdir()
+    program = made.sweeps.path.parent
     (program / "app.py").write_text("VERSION = 1\n")
     sweep = made.sweep("a", snapshot=True)
     sweep = SweepRecord(**{**vars(sweep), "paths": [str(program)]})
     send(made, sweep)
-    copy = made.sweeps.submission_folders()[-1].code / "0-program"
+    copy = made.sweeps.submission_folders()[-1].code / f"0-{program.name}"
     assert f"PYTHONPATH={copy}" in books.scripts["100"]
     (program / "app.py").write_text("VERSION = 2\n")
     assert (copy / "app.py").read_text() == "VERSION = 1\n"
+    assert not (copy / "sweeps").exists()
