@@ -17,7 +17,7 @@ from analysis.tracking.artifacts import OUTCOMES
 from analysis.tracking.place import Place, PlaceError
 from study.files import file_digest, made_folder, whole_file
 from study.setting import SETTING_FILE, differences, read_setting, short_hash
-from study.store import read_parts, tolerance
+from study.store import StoreError, Table, every_part, read_parts, stored_losses, tolerance
 
 FILE = re.compile(r"(?:curves/|runs/)?[\w-][\w.-]*\.(?:json|parquet)")
 NAME = re.compile(r"[\w+-][\w.+-]*")
@@ -38,10 +38,11 @@ def fetch(place: Place, results: Path) -> Fetched:
     Raises:
         InputError: when the folder cannot be made.
         PlaceError: when W&B refuses or is not there, or a file is not what its hash says: nothing of it is kept.
-        StoreError: when fetched rows contradict those that are here; names the files.
+        StoreError: when rows of a version contradict those that are here; names the files. Nothing of it is kept, while
+            all else is.
     """
     made_folder(results)
-    settings, written, known = set[str](), 0, 0
+    settings, written, known, contradictions = set[str](), 0, 0, list[str]()
     for version in _versions(place):
         about = _about(version.metadata, version.name)
         folder = results / about["model"] / about["data"] / about["setting"]
@@ -52,9 +53,14 @@ def fetch(place: Place, results: Path) -> Fetched:
                 with place.in_words():
                     version.download(root=draft, skip_cache=True)
                 _verify(Path(draft), about, version.name)
-                written += _adopt(Path(draft), folder, missing)
+                try:
+                    written += _adopt(Path(draft), folder, missing)
+                except StoreError as error:
+                    contradictions.append(f"artifact {version.name} is left out. {error}")
+                    continue
             settings.add(about["setting"])
-            _agree(folder)
+    if contradictions:
+        raise StoreError("\n  ".join(["all was fetched but what contradicts the rows that are here:", *contradictions]))
     return Fetched(len(settings), written, known)
 
 
@@ -99,22 +105,36 @@ def _verify(draft: Path, about: Mapping[str, Any], name: str) -> None:
 
 
 def _adopt(draft: Path, folder: Path, missing: list[str]) -> int:
-    """Copy what is not here; how many files."""
+    """Copy what is not here, once its rows are seen to agree with those that are; how many files.
+
+    Raises:
+        PlaceError: when another setting is here.
+        StoreError: when rows do not agree.
+    """
     if (folder / SETTING_FILE).is_file():
         unlike = differences(read_setting(draft)["identity"], read_setting(folder)["identity"])
         if unlike:
             raise PlaceError("\n  ".join([f"{folder} holds another setting than what was fetched:", *unlike]))
+    _agree(draft, folder)
     for name in sorted(missing, key=lambda name: name == SETTING_FILE):  # it says that the folder is a setting: last
         with whole_file(folder / name) as copy:
             copy.write_bytes((draft / name).read_bytes())
     return len(missing)
 
 
-def _agree(folder: Path) -> None:
-    """Rows that were computed twice agree.
+def _agree(draft: Path, folder: Path) -> None:
+    """Rows that were computed twice agree; the parts that are here are shown in the draft too.
 
     Raises:
         StoreError: names the parts that do not.
     """
-    precision = str(read_setting(folder)["identity"]["subject"].get("precision", "float32"))
-    read_parts(folder, within=tolerance(precision))
+    for part in every_part(folder):
+        (draft / part.name).unlink(missing_ok=True)  # what is here stands
+        (draft / part.name).symlink_to(part.resolve())
+    precision = str(read_setting(draft)["identity"]["subject"].get("precision", "float32"))
+    try:
+        read_parts(draft, within=tolerance(precision))
+        for loss in stored_losses(draft):
+            read_parts(draft, Table.gradients(loss))
+    except StoreError as error:
+        raise StoreError(str(error).replace(str(draft), str(folder))) from error

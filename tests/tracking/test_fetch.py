@@ -2,8 +2,12 @@
 
 import json
 import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
+from types import SimpleNamespace
 
+import polars as pl
 import pytest
 from jobs import make_place, overrides
 from stand_in import StandIn
@@ -14,8 +18,9 @@ from analysis.tracking.artifacts import outcomes_of
 from analysis.tracking.fetch import _about, _adopt, _verify
 from analysis.tracking.place import PlaceError
 from study.config import compose
+from study.files import whole_file
 from study.setting import SETTING_FILE
-from study.store import every_part, read_parts
+from study.store import EXAMPLES_FILE, StoreError, every_part, read_parts
 from study.task import StudyTask
 
 PLACE = "lab/heads"
@@ -114,12 +119,81 @@ def test_an_artifact_of_someone_else_is_refused() -> None:
         _about({}, "theirs")
 
 
-def test_the_setting_is_written_last_and_what_is_here_stands(labs: list[Path], tmp_path: Path) -> None:
-    draft, about = draft_of(labs[0], tmp_path)
+def pushed(source: Path) -> SimpleNamespace:
+    """The version of an artifact that holds a setting's folder."""
+    content = outcomes_of(source)
+
+    def download(root: str, **_: object) -> None:
+        shutil.copytree(source, root, dirs_exist_ok=True)
+
+    return SimpleNamespace(name=source.name, metadata={"files": content.hashes, **content.about}, download=download)
+
+
+def files_of(folder: Path) -> dict[str, bytes]:
+    return {str(path.relative_to(folder)): path.read_bytes() for path in folder.rglob("*") if path.is_file()}
+
+
+def test_rows_that_contradict_those_here_are_left_out_and_the_rest_is_fetched(
+    labs: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    """A lab has pushed a part whose integers are others at a wide margin; another one what agrees."""
+    wrong = tmp_path / "wrong"
+    shutil.copytree(setting_of(labs[0]), wrong)
+    part = every_part(wrong)[0]
+    rows = pl.read_parquet(part)
+    part.unlink()
+    rows = rows.with_columns(correct=1 - pl.col("correct"), margin=pl.lit(9.0, rows.schema["margin"]))
+    rows.write_parquet(wrong / f"part-2026-{part.stem.rsplit('-', 1)[1]}.parquet")
+    monkeypatch.setattr("analysis.tracking.fetch._versions", lambda _: [pushed(wrong), pushed(setting_of(labs[1]))])
+    here = tmp_path / "here"
+    shutil.copytree(labs[0], here)
+    for _ in range(2):
+        assert main(["fetch", PLACE, str(here)]) == 2
+        said = capsys.readouterr().err
+        assert "artifact wrong is left out" in said
+        assert f"{setting_of(here)}: part-" in said
+        expected = {name: kept for lab in labs for name, kept in files_of(setting_of(lab)).items()}
+        assert files_of(setting_of(here)).keys() == expected.keys()
+        assert read_parts(setting_of(here)).rows["mask"].n_unique() == 1 + 8 + 2
+
+
+def test_gradients_that_contradict_those_here_are_left_out(labs: list[Path], tmp_path: Path) -> None:
+    draft, _ = draft_of(labs[0], tmp_path)
     folder = tmp_path / "folder"
-    assert _adopt(draft, folder, list(about["files"])) == len(about["files"])
-    newest = max(folder.rglob("*.*"), key=lambda path: path.stat().st_mtime_ns)
-    assert newest.name == SETTING_FILE
+    shutil.copytree(draft, folder)
+    rows = pl.DataFrame({"mask": ["1" * 8], "example": ["0"], "gradient": [0.5]})
+    rows.write_parquet(folder / "gradients-1-a.parquet")
+    rows.with_columns(gradient=-pl.col("gradient")).write_parquet(draft / "gradients-2-b.parquet")
+    with pytest.raises(StoreError, match="gradients-2-b.parquet and gradients-1-a.parquet disagree"):
+        _adopt(draft, folder, ["gradients-2-b.parquet"])
+    assert not (folder / "gradients-2-b.parquet").exists()
+
+
+def test_the_setting_is_written_last(labs: list[Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    draft, about = draft_of(labs[0], tmp_path)
+    written = []
+
+    @contextmanager
+    def noted(path: Path) -> Iterator[Path]:
+        written.append(path.name)
+        with whole_file(path) as copy:
+            yield copy
+
+    monkeypatch.setattr("analysis.tracking.fetch.whole_file", noted)
+    assert _adopt(draft, tmp_path / "folder", list(about["files"])) == len(about["files"]) == len(written)
+    assert written[-1] == SETTING_FILE
+
+
+def test_what_is_here_stands(labs: list[Path], tmp_path: Path) -> None:
+    """Also where a fetched file of the same name is another."""
+    draft, _ = draft_of(labs[0], tmp_path)
+    folder, name = tmp_path / "folder", every_part(draft)[0].name
+    shutil.copytree(draft, folder)
+    here = (folder / name).read_bytes()
+    (draft / name).write_bytes(b"not what is here")
+    (folder / EXAMPLES_FILE).unlink()
+    assert _adopt(draft, folder, [EXAMPLES_FILE]) == 1
+    assert (folder / name).read_bytes() == here
 
 
 def test_fetch_of_nothing_says_so(server: StandIn, tmp_path: Path, capsys) -> None:
