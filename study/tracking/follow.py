@@ -6,13 +6,13 @@ once, and the job goes on without it.
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from study.tracking.history import History, Point
-from study.tracking.run import Run, write_run
+from study.tracking.run import Run, RunError, continued, write_run
 
 log = logging.getLogger(__name__)
 
@@ -48,8 +48,8 @@ class Following:
         self._tracker = tracker
         self._history = history
         self._complained = False
-        self._guarded(lambda: write_run(run, folder))
-        self._guarded(lambda: self._tracker and self._tracker.start(run))
+        self._guarded(self._keep)
+        self._guarded(lambda: self._tracker and self._tracker.start(self._run))
         self.stored()
 
     def stored(self) -> None:
@@ -63,6 +63,11 @@ class Following:
         if not failed:
             self._guarded(lambda: write_run(replace(self._run, summary=summary), self._folder))
         self._guarded(lambda: self._tracker and self._tracker.finish(summary, failed=failed))
+
+    def _keep(self) -> None:
+        with suppress(RunError):  # a damaged file is written anew
+            self._run = continued(self._run, self._folder)
+        write_run(self._run, self._folder)
 
     def _tell(self) -> None:
         fresh = self._history.fresh()

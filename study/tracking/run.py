@@ -9,7 +9,7 @@ repeated is one run. What it computed carries the id in its parts, see `history`
 
 import json
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -88,13 +88,24 @@ def read_runs(folder: Path) -> list[Run]:
     Raises:
         RunError: for a file that is not a run.
     """
-    runs = []
-    for path in sorted((folder / FOLDER).glob("*.json")):
-        try:
-            runs.append(Run(**json.loads(path.read_text(encoding="utf-8"))))
-        except (ValueError, TypeError, OSError) as error:
-            raise RunError(f"{path} is not a run: {error!r}. Delete it and run the study again") from error
+    runs = map(_read, sorted((folder / FOLDER).glob("*.json")))
     return sorted(runs, key=lambda run: (run.name, run.id))
+
+
+def continued(run: Run, folder: Path) -> Run:
+    """A run that begins, with what is kept of it from before: its summary, and the id that a sweep of W&B gave it."""
+    path = folder / FOLDER / f"{run.id}.json"
+    if not path.is_file():
+        return run
+    before = _read(path)
+    return replace(run, summary=before.summary, sweep_id=run.sweep_id or before.sweep_id)
+
+
+def _read(path: Path) -> Run:
+    try:
+        return Run(**json.loads(path.read_text(encoding="utf-8")))
+    except (ValueError, TypeError, OSError) as error:
+        raise RunError(f"{path} is not a run: {error!r}. Delete it and run the study again") from error
 
 
 def training_folders(results: Path) -> list[Path]:

@@ -1,0 +1,53 @@
+"""What is kept of a job while it is followed, and what a repeated one leaves as it was."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from study.tracking.follow import follow
+from study.tracking.history import Point, TrainingHistory
+from study.tracking.run import FOLDER, Run, read_runs
+
+BY_AGENT = Run("ab", "", "model", "pairs", "ablation", 120, {}, group="first", sweep_id="agentrun")
+PLAIN = Run("ab", "", "model", "pairs", "ablation", 120, {}, group="second")
+
+
+class Told:
+    """A tracker that remembers the run it was begun with."""
+
+    def start(self, run: Run) -> None:
+        self.run = run
+
+    def log(self, points: Sequence[Point]) -> None: ...
+
+    def finish(self, summary: Mapping[str, Any], *, failed: bool) -> None: ...
+
+
+def stop_by_hand(run: Run, folder: Path, tracker: Told) -> None:
+    with follow(run, folder, TrainingHistory(folder), tracker):
+        raise KeyboardInterrupt
+
+
+def test_a_repeated_job_keeps_its_summary_and_the_id_of_its_sweep(tmp_path: Path) -> None:
+    with follow(BY_AGENT, tmp_path, TrainingHistory(tmp_path), None) as following:
+        following.finish({"base": 83.1})
+    tracker = Told()
+    with pytest.raises(KeyboardInterrupt):
+        stop_by_hand(PLAIN, tmp_path, tracker)
+    (kept,) = read_runs(tmp_path)
+    assert (kept.summary, kept.sweep_id, kept.group) == ({"base": 83.1}, "agentrun", "second")
+    assert tracker.run.sweep_id == "agentrun", "it is one run in W&B"
+    with follow(PLAIN, tmp_path, TrainingHistory(tmp_path), None) as following:
+        following.finish({"base": 84.0})
+    (kept,) = read_runs(tmp_path)
+    assert (kept.summary, kept.sweep_id) == ({"base": 84.0}, "agentrun")
+
+
+def test_a_damaged_record_is_written_anew(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    (tmp_path / FOLDER).mkdir()
+    (tmp_path / FOLDER / "ab.json").write_text("{")
+    with follow(PLAIN, tmp_path, TrainingHistory(tmp_path), None):
+        assert read_runs(tmp_path) == [PLAIN]
+    assert not caplog.messages
