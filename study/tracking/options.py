@@ -138,8 +138,8 @@ def check_names(entity: str | None, project: str) -> None:
 @lru_cache(maxsize=8)
 def _refusal(entity: str | None, mode: Mode, patience: float) -> str:
     """Why W&B would refuse runs, in words; empty where it would not, or where that cannot be known."""
-    from study.tracking.wandb_access import is_online, refusal
+    from study.tracking.wandb_access import NO_KEY, is_online, key_is_known, refusal
 
     if not is_online(mode):
         return ""
-    return refusal(entity, patience)
+    return refusal(entity, patience) if key_is_known() else NO_KEY

@@ -10,6 +10,8 @@ from wandb.sdk.lib.service.service_token import WandbServiceConnectionError
 
 from study.tracking.options import Mode
 
+NO_KEY = "W&B is to be online, and no key is found: `wandb login`, or tracking.mode=auto"
+
 
 def is_online(mode: Mode) -> bool:
     """Whether runs go to the server: asked for, or a key is found; $WANDB_MODE decides where the mode is `auto`."""

@@ -13,10 +13,11 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import wandb
 
+from study.errors import InputError
 from study.files import made_folder
 from study.tracking.history import AXES, Point
 from study.tracking.run import Run
-from study.tracking.wandb_access import is_online, quiet
+from study.tracking.wandb_access import NO_KEY, is_online, key_is_known, quiet
 
 if TYPE_CHECKING:
     from study.tracking.options import WandbTracking
@@ -108,8 +109,10 @@ def open_run(
         system_metrics: also log what the machine does.
 
     Raises:
-        InputError: when the folder cannot be written.
+        InputError: when the folder cannot be written, or there is no key to be online with.
     """
+    if online and not key_is_known():  # wandb would ask for one, and wait for the answer without end
+        raise InputError(NO_KEY)
     quiet()
     made_folder(folder / "wandb")
     swept = bool(os.environ.get("WANDB_SWEEP_ID"))  # the agent has chosen id, entity and project

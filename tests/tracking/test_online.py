@@ -142,6 +142,21 @@ def test_a_wrong_key_stops_a_sweep_before_it_starts_and_costs_a_running_job_noth
     assert sum(STOPPED in message for message in caplog.messages) == 1
 
 
+@pytest.mark.parametrize("asked", ["tracking.mode=online", "WANDB_MODE"])
+def test_online_without_a_key_stops_a_sweep_and_costs_a_running_job_nothing(
+    place: Path, asked: str, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """As on a terminal, where wandb would ask for a key and wait."""
+    more = [asked] if "=" in asked else []
+    if not more:
+        monkeypatch.setenv(asked, "online")
+    monkeypatch.setattr("wandb.init", lambda **_: pytest.fail("wandb asks for a key"))
+    with pytest.raises(InputError, match="no key is found: `wandb login`"):
+        StudyTask().check(compose(*overrides(place, *ONLINE, *more)))
+    assert job(place, *more, measure="base")["masks"] == 1
+    assert sum(STOPPED in message for message in caplog.messages) == 1
+
+
 def test_a_foreign_entity_is_refused_and_an_own_one_is_not(place: Path, server: StandIn) -> None:
     with pytest.raises(InputError, match="may not write to the entity 'others'; it may to lab"):
         StudyTask().check(compose(*overrides(place, *ONLINE, "tracking.entity=others")))
