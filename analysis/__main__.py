@@ -73,7 +73,7 @@ def push(options: argparse.Namespace) -> None:
     from analysis.tracking.commands import push_results  # wandb takes a second to import
     from analysis.tracking.place import Place
 
-    place = Place.parse(options.wandb) if options.wandb else Place.usual()
+    place = Place.parse(options.wandb) if options.wandb else Place.usual(offline=options.offline)
     inference = {name: str(value) for name, value in asdict(Inference.of(_chosen(options))).items()}
     print(
         push_results(

@@ -28,14 +28,14 @@ class PlaceError(StudyError):
 
 @dataclass(frozen=True)
 class Place:
-    """A project of W&B."""
+    """A project of W&B; without an entity, that of whoever `wandb sync` is run by."""
 
-    entity: str
+    entity: str | None
     project: str
 
     def __str__(self) -> str:
         """As one writes it."""
-        return f"{self.entity}/{self.project}"
+        return f"{self.entity}/{self.project}" if self.entity else self.project
 
     @classmethod
     def parse(cls, text: str) -> "Place":
@@ -51,18 +51,22 @@ class Place:
         return cls(entity, project)
 
     @classmethod
-    def usual(cls) -> "Place":
+    def usual(cls, *, offline: bool = False) -> "Place":
         """Where `tracking=wandb` goes by default, $WANDB_ENTITY and $WANDB_PROJECT first.
 
+        Args:
+            offline: ask no one; so without a key.
+
         Raises:
-            InputError: when nothing says whose project it is.
+            InputError: when W&B does not allow the names.
             PlaceError: when W&B refuses the key, or does not answer.
         """
         quiet()
         entity, project = os.environ.get("WANDB_ENTITY"), os.environ.get("WANDB_PROJECT") or WandbTracking.project
         if not entity:
-            if not key_is_known():
-                raise InputError("no W&B key is found that says whose project it is: --wandb ENTITY/PROJECT does")
+            if offline or not key_is_known():
+                check_names(None, project)
+                return cls(None, project)
             with cls("of the key", project).in_words():
                 entity = wandb.Api(timeout=TIMEOUT).default_entity
         return cls.parse(f"{entity or ''}/{project}")

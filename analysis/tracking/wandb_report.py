@@ -78,7 +78,7 @@ def build(analysis: Analysis, place: Place) -> wr.Report:
         blocks += [wr.H2("Trainings"), _panels("trainings", "Config('job') = 'train'", _training())]
     blocks += [wr.H2("Every job"), _panels("jobs", "Config('job') != 'report'", _progress())]
     return wr.Report(
-        entity=place.entity,
+        entity=place.entity or "",
         project=place.project,
         title=(TITLE + models)[:LONGEST_TITLE],
         description=f"Beside the paper's numbers: {paper.SOURCE}",

@@ -144,9 +144,18 @@ def test_without_a_key_all_is_left_for_later_as_often_as_one_likes(results: Path
         assert ablation.history[-1]["progress/rows"] == 9 * NUM_PAIRS
 
 
-def test_without_a_key_somebody_must_say_whose_project_it_is(results: Path, capsys) -> None:
-    assert main(["push", str(results)]) == 2
-    assert "--wandb ENTITY/PROJECT does" in capsys.readouterr().err
+@pytest.mark.parametrize("key", [KEY, ""])
+def test_offline_nobody_need_say_whose_project_it_is(
+    results: Path, key: str, monkeypatch: pytest.MonkeyPatch, capsys
+) -> None:
+    """With a key too: nobody answers at the address of these tests."""
+    more = ["--offline"] if key else []
+    if key:
+        monkeypatch.setenv("WANDB_API_KEY", key)
+    assert main(["push", str(results), *more]) == 0
+    assert "5 runs left for W&B" in capsys.readouterr().out
+    logged = [read_run(folder) for folder in (results / "wandb-push" / "wandb").glob("offline-run-*")]
+    assert {run.project for run in logged} == {"sixteen-heads"}
 
 
 def test_a_long_table_is_cut_with_a_word(caplog: pytest.LogCaptureFixture) -> None:
