@@ -121,7 +121,8 @@ def open_run(
         console="off",
         disable_git=True,
         disable_code=True,
-        x_disable_meta=not system_metrics,
+        host="",
+        x_disable_meta=True,
         x_disable_stats=not system_metrics,
         x_save_requirements=False,  # a tenth of a second each time; versions stand with every part
         init_timeout=patience,

@@ -2,6 +2,7 @@
 
 import logging
 import os
+import socket
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from study.store import read_parts
 from study.task import StudyTask
 from study.tracking.run import Run, read_runs
 from study.tracking.wandb_access import key_is_known
+from study.tracking.wandb_run import open_run
 
 OFFLINE = ("tracking=wandb",)
 
@@ -127,3 +129,14 @@ def test_a_job_that_fails_is_marked_so(place: Path) -> None:
         StudyTask()(compose(*overrides(place, "measure=pruning", *OFFLINE)))
     (logged,) = runs_of(place / "results")
     assert logged.exit_code == 1
+
+
+def test_metrics_of_the_machine_come_without_its_name_and_the_command_line(tmp_path: Path) -> None:
+    run = Run("ab", "", "model", "pairs", "base", 1, {})
+    place = {"entity": None, "project": "heads", "folder": tmp_path, "online": False, "patience": 30.0}
+    open_run(run, **place, system_metrics=True).finish()
+    wandb.teardown()
+    (kept,) = tmp_path.rglob("*.wandb")
+    assert "stats" in read_run(kept.parent).kinds
+    assert "environment" not in read_run(kept.parent).kinds, "it has the command line"
+    assert socket.gethostname().encode() not in kept.read_bytes()

@@ -29,6 +29,7 @@ class Logged:
     artifacts: list[str] = field(default_factory=list)
     axes: dict[str, str] = field(default_factory=dict)
     exit_code: int | None = None
+    kinds: set[str] = field(default_factory=set)
 
 
 def read_run(folder: Path) -> Logged:
@@ -37,6 +38,7 @@ def read_run(folder: Path) -> Logged:
     logged = Logged()
     for record in _records(path.read_bytes()):
         kind = record.WhichOneof("record_type")
+        logged.kinds.add(kind)
         if kind == "run":
             run = record.run
             logged.id, logged.project, logged.group = run.run_id, run.project, run.run_group
