@@ -108,7 +108,7 @@ def test_a_fault_costs_a_warning_and_seconds_but_no_outcome(
     begin = time.monotonic()
     done = job(place, IMPATIENT)
     wandb.teardown()  # as at the end of the process
-    assert time.monotonic() - begin < 30
+    assert time.monotonic() - begin < 300, "it would wait without end"
     assert done["masks"] == 9
     assert stored(place) == 9 * NUM_PAIRS
     assert sum(STOPPED in message for message in caplog.messages) == 1
