@@ -75,9 +75,14 @@ def push(options: argparse.Namespace) -> None:
 
     place = Place.parse(options.wandb) if options.wandb else Place.usual(offline=options.offline)
     inference = {name: str(value) for name, value in asdict(Inference.of(_chosen(options))).items()}
+    try:
+        analysis = analysed(options)
+    except NothingMeasuredError:
+        analysis = None
     print(
         push_results(
-            analysed(options),
+            options.results,
+            analysis,
             place,
             inference=inference,
             models=options.model,

@@ -8,12 +8,13 @@ from typing import Any
 from analysis.compute import Analysis
 from analysis.tracking.fetch import fetch
 from analysis.tracking.place import Place
-from analysis.tracking.planned import Options, planned
+from analysis.tracking.planned import Options, planned, trainings
 from analysis.tracking.push import OFFLINE, push
 
 
 def push_results(
-    analysis: Analysis,
+    results: Path,
+    analysis: Analysis | None,
     place: Place,
     *,
     inference: Mapping[str, Any],
@@ -24,7 +25,8 @@ def push_results(
     """Fill W&B from a results folder; what was done, in words.
 
     Args:
-        analysis: of the folder.
+        results: the folder.
+        analysis: of it; None where models were trained and nothing has been measured of them yet.
         place: where to.
         inference: how its intervals and p values were made.
         models: those chosen; empty for all.
@@ -34,10 +36,10 @@ def push_results(
     Raises:
         StudyError: in words.
     """
-    results = analysis.results.folder
     with tempfile.TemporaryDirectory(prefix="push-") as drafts:
         options = Options(Path(drafts), weights=weights, inference=inference, models=models)
-        done = push(planned(analysis, options), place, results, offline=offline)
+        plan = trainings(results, models) if analysis is None else planned(analysis, options)
+        done = push(plan, place, results, offline=offline)
     if done.offline:
         return (
             f"{done.sent} runs left for W&B: `wandb sync --yes {results / OFFLINE / 'wandb'}/offline-run-*` sends them"

@@ -11,7 +11,7 @@ import polars as pl
 from analysis.compute import Analysis
 from analysis.effects import strongest
 from analysis.page import subject_views
-from analysis.read import Domain, Results
+from analysis.read import Domain
 from analysis.report import write_report
 from analysis.tables import write
 from analysis.tracking.artifacts import Content, data_of, model_of, outcomes_of
@@ -72,22 +72,23 @@ class Options:
 
 def planned(analysis: Analysis, options: Options) -> Iterator[Planned]:
     """Every run that a results folder comes to; each artifact before those that are made from it."""
-    yield from _trainings(analysis.results, options)
+    results = analysis.results
+    yield from trainings(results.folder, results.models if options.models else ())
     effects = []
-    for folder in dict.fromkeys(domain.folder for domain in analysis.results.domains):
+    for folder in dict.fromkeys(domain.folder for domain in results.domains):
         yield from _jobs(folder, options)
-    for domain in analysis.results.domains:
+    for domain in results.domains:
         one = _effects(domain, analysis, options)
         effects += one.logs
         yield one
     yield _report(analysis, tuple(effects), options)
 
 
-def _trainings(results: Results, options: Options) -> Iterator[Planned]:
-    """Trainings that were jobs, with their curves: those of the models chosen."""
-    for folder in training_folders(results.folder):
+def trainings(results: Path, models: Collection[str]) -> Iterator[Planned]:
+    """The trainings of a results folder that were jobs, with their curves: of these models, or of all."""
+    for folder in training_folders(results):
         for run in read_runs(folder):
-            if not options.models or run.model in results.models:
+            if not models or run.model in models:
                 yield Planned(run, TrainingHistory(folder).fresh())
 
 

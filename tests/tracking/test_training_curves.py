@@ -109,6 +109,15 @@ def test_a_training_that_was_tracked_nowhere_is_pushed(place: Path, server: Stan
     assert run.summary["dev_loss"] == history[-1].dev_loss
 
 
+def test_trainings_alone_are_pushed_too(place: Path, server: StandIn, capsys) -> None:
+    StudyTask()(compose(*overrides(place, *SHORT)))
+    assert main(["push", str(place / "results"), "--wandb", "lab/heads"]) == 0
+    assert "1 runs sent" in capsys.readouterr().out
+    (run,) = server.runs.values()
+    assert run.job_type == "train"
+    assert len(run.history) == len(read_history(place / "training"))
+
+
 @pytest.mark.slow
 def test_a_training_that_is_killed_and_goes_on_is_one_history(
     place: Path, server: StandIn, monkeypatch: pytest.MonkeyPatch
