@@ -28,7 +28,7 @@ from study.job import (
 )
 from study.measures.measure import Stage, Wanted
 from study.plan import duration, missing_rows, outcome_keys, plan
-from study.tracking.of_job import follow_measure, follow_training
+from study.tracking.of_job import follow_measure, follow_training, keeps_training
 from study.tracking.summary import extremes
 from study.training.job import TrainingJob
 from study.values import check_values
@@ -137,12 +137,14 @@ class StudyTask:
     def remaining(self, config: DictConfig) -> int | None:
         """At most how many rows, and curves of rows, are not stored yet; None while the model's heads are not known.
 
-        Of a training, how many steps are left; None before the first ones are counted.
+        Of a training, how many steps are left; None before the first ones are counted; 1 where it is done, but its
+        course is not in this results folder.
         """
         study = to_study(config)
         training = _training(study)
         if training:
-            return training.remaining()
+            left = training.remaining()
+            return 1 if left == 0 and not keeps_training(Path(study.results), training.model) else left
         evaluator = evaluator_without_model(study) if is_here(study) else None
         if evaluator is None:
             return None

@@ -15,6 +15,7 @@ from study.tracking.follow import Following, follow
 from study.tracking.history import OutcomesHistory, TrainingHistory
 from study.tracking.run import TRAININGS, Run, run_id
 from study.training.models import TrainedModel
+from study.training_history import HISTORY_FILE
 
 if TYPE_CHECKING:
     from study.config import StudyConfig
@@ -40,8 +41,17 @@ def follow_training(study: "StudyConfig", model: TrainedModel) -> AbstractContex
         examples=0,
         **_circumstances(study),
     )
-    folder = results / TRAININGS / f"{model.training_name}-{training.id}"
+    folder = _kept(results, model)
     return follow(run, folder, TrainingHistory(folder, model.training_folder()), study.tracking.tracker(results))
+
+
+def keeps_training(results: Path, model: TrainedModel) -> bool:
+    """Whether a results folder has the course of a training, which may have been a job of another one."""
+    return (_kept(results, model) / HISTORY_FILE).is_file()
+
+
+def _kept(results: Path, model: TrainedModel) -> Path:
+    return results / TRAININGS / f"{model.training_name}-{model.training.id}"
 
 
 def run_of(study: "StudyConfig", setting: Setting, num_examples: int) -> Run:

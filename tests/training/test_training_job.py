@@ -57,6 +57,20 @@ def test_training_as_a_job(place: Path) -> None:
     assert sorted(path.name for path in (place / "results").iterdir()) == ["mine-seed42-epoch2", "trainings"]
 
 
+def test_a_training_that_another_folder_has_is_told_of_in_this_one_too(place: Path) -> None:
+    """A launcher sends only jobs that have something left: without it the page had no curves of it."""
+    task = StudyTask()
+    task(compose(*overrides(place, "measure=train")))
+    other = compose(*overrides(place, "measure=train", f"results={place}/other"))
+    assert task.remaining(other) == 1
+    task(other)
+    assert task.remaining(other) == 0
+    (own, copy) = (
+        next((place / name / "trainings").glob("*/history.jsonl")).read_text() for name in ("results", "other")
+    )
+    assert own == copy
+
+
 def test_what_is_expected_of_the_trained_model_is_not_of_its_earlier_checkpoints(place: Path) -> None:
     expected = "+model.expected={pairs: {score: 100, tolerance: 0.1}}"
     StudyTask()(compose(*overrides(place, "measure=train")))
