@@ -26,7 +26,7 @@ from analysis.read import NothingMeasuredError, Selection, read_results
 from analysis.report import write_report
 from analysis.rescored import scored_by
 from analysis.terminal import correlation_table, curve_table, plain_table
-from analysis.words import between, score, signed
+from analysis.words import base_score, signed
 from study.errors import StudyError
 from study.statistics import MetricName
 
@@ -143,7 +143,7 @@ def summary_table(analysis: Analysis, subject_id: str) -> Table:
         table.add_row(
             escape(row["domain"]),
             f"{row['n']:,}",
-            "\n".join(filter(None, (score(row["base_score"], row["metric"]), between(row)))),
+            base_score(row, "\n"),
             f"{row['masks']:,}",
             f"{head['kind']}.{head['layer']}.{head['head']}" if head else "–",
             signed(head["effect"]) if head else "–",

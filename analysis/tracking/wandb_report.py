@@ -17,7 +17,7 @@ from analysis.compute import Analysis
 from analysis.effects import ALL_KINDS, Measure, of_measure, strongest
 from analysis.read import Domain
 from analysis.tracking.place import Place
-from analysis.words import between, interval, score, signed
+from analysis.words import base_score, interval, score, signed
 from study.files import whole_file
 from study.tracking.run import training_folders
 from study.tracking.wandb_access import key_is_known
@@ -125,7 +125,7 @@ def _domains(analysis: Analysis, subject: str) -> str:
             (
                 row["domain"],
                 f"{row['n']:,}",
-                " ".join(filter(None, (score(row["base_score"], row["metric"]), between(row)))),
+                base_score(row),
                 "" if theirs is None else score(theirs, row["metric"]),
                 "" if strong is None else "{kind}.{layer}.{head}".format(**strong),
                 "" if strong is None else signed(strong["effect"]) + interval(strong),
