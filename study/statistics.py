@@ -34,6 +34,8 @@ class Metric(ABC):
         score_unit: of a score.
         statistics: names of the integer columns of an outcome row that the score needs, in order.
         signature: everything that determines the statistics; part of a setting's identity.
+        is_mean: whether a score is a multiple of the first statistic by the last, which counts examples and is the
+            same under every mask; then a score is a mean over examples, and what is known of means is known of it.
     """
 
     name: MetricName
@@ -41,6 +43,7 @@ class Metric(ABC):
     score_unit: str
     statistics: tuple[str, ...]
     signature: str
+    is_mean = False
 
     @abstractmethod
     def score(self, sums: Num[np.ndarray, "... statistics"]) -> Float[np.ndarray, "..."]:
@@ -55,6 +58,7 @@ class Accuracy(Metric):
     score_unit = "%"
     statistics = ("correct", "count")
     signature = "accuracy|percent"
+    is_mean = True
 
     def score(self, sums: Num[np.ndarray, "... 2"]) -> Float[np.ndarray, "..."]:
         """100 x correct / count; NaN of no example."""

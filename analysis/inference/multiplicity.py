@@ -52,6 +52,7 @@ def corrected(
     *,
     null: Float[np.ndarray, "draws heads"] | None = None,
     effects: Float[np.ndarray, " heads"] | None = None,
+    unit: Float[np.ndarray, " heads"] | None = None,
 ) -> Float[np.ndarray, " heads"]:
     """The p values of one family, corrected.
 
@@ -60,31 +61,43 @@ def corrected(
         correction: which one.
         null: for max-T, joint draws under the null hypothesis.
         effects: for max-T, what was observed.
+        unit: for max-T, as in `max_t`.
     """
     if not p.size or correction is Correction.none:
         return p
     if correction is Correction.max_t:
         assert null is not None
         assert effects is not None
-        return max_t(null, effects)
+        return max_t(null, effects, unit)
     if correction is Correction.holm:
         return holm(p)
     method = "bh" if correction is Correction.benjamini_hochberg else "by"
     return stats.false_discovery_control(p, method=method)
 
 
-def max_t(null: Float[np.ndarray, "draws heads"], effects: Float[np.ndarray, " heads"]) -> Float[np.ndarray, " heads"]:
+def max_t(
+    null: Float[np.ndarray, "draws heads"],
+    effects: Float[np.ndarray, " heads"],
+    unit: Float[np.ndarray, " heads"] | None = None,
+) -> Float[np.ndarray, " heads"]:
     """Step-down max-T p values of Westfall and Young (1993, algorithm 4.1), from joint draws of all heads.
 
     Each effect counts in units of its own standard deviation under the null hypothesis, so that noisy heads do not
-    decide for all. A head whose outcomes never change has no such unit, and p = 1.
+    decide for all. A head whose outcomes never change has no such unit, and p = 1. Sizes that differ by rounding alone
+    are equal: net 3 of 9 flips and net 4 of 16 are both one standard deviation, and a draw of either is as large.
+
+    Args:
+        null: joint draws under the null hypothesis.
+        effects: what was observed.
+        unit: the standard deviation of each head under the null hypothesis where it is known (`Sample.swap_deviation`);
+            None takes it from the draws, whose error parts heads that are equal.
     """
-    drawn, observed = _studentised(null, effects)
+    drawn, observed = _studentised(null, effects, unit)
     order = np.argsort(-observed, kind="stable")
     rest = np.maximum.accumulate(drawn[:, order[::-1]], axis=1)[
         :, ::-1
     ]  # the largest of this head and all smaller ones
-    p = (1 + (rest >= observed[order] * (1 - TIE)).sum(axis=0)) / (len(null) + 1)
+    p = (1 + (rest >= observed[order] - TIE).sum(axis=0)) / (len(null) + 1)
     corrected = np.empty_like(p)
     corrected[order] = np.maximum.accumulate(p)
     return corrected
@@ -98,12 +111,13 @@ def critical_size(
     *,
     test: PairedTest,
     groups: int,
+    unit: Float[np.ndarray, " heads"] | None = None,
 ) -> float:
     """How many standard errors an effect must exceed to be significant when it is the only one of its family.
 
     Max-T reads it off the largest of all heads in the joint draws; the others test the first head at alpha / heads
     (Benjamini-Yekutieli: less by the harmonic sum), by t of the groups less one. Infinite where there are so few groups
-    that no effect could be significant.
+    that no effect could be significant. The unit is as in `max_t`.
     """
     heads = len(effects)
     if not heads:
@@ -116,7 +130,7 @@ def critical_size(
     if correction is not Correction.max_t:
         return float(stats.t.isf(alpha / tests / 2, groups - 1))
     assert null is not None
-    drawn, _ = _studentised(null, effects)
+    drawn, _ = _studentised(null, effects, unit)
     size = float(np.quantile(drawn.max(axis=1), 1 - alpha))
     return _in_standard_errors(size, groups) if swaps else size
 
@@ -141,9 +155,11 @@ def holm(p: Float[np.ndarray, " heads"]) -> Float[np.ndarray, " heads"]:
 
 
 def _studentised(
-    null: Float[np.ndarray, "draws heads"], effects: Float[np.ndarray, " heads"]
+    null: Float[np.ndarray, "draws heads"],
+    effects: Float[np.ndarray, " heads"],
+    unit: Float[np.ndarray, " heads"] | None,
 ) -> tuple[Float[np.ndarray, "draws heads"], Float[np.ndarray, " heads"]]:
-    """Sizes of draws and effects in standard deviations of the draws, the observed effect counted among them."""
-    unit = np.sqrt((np.square(null).sum(axis=0) + np.square(effects)) / (len(null) + 1))
-    unit = np.where(unit > TIE, unit, np.inf)
-    return np.abs(null) / unit, np.abs(effects) / unit
+    """Sizes of draws and effects in standard deviations: those known, or of the draws with the observed effect."""
+    drawn = np.sqrt((np.square(null).sum(axis=0) + np.square(effects)) / (len(null) + 1)) if unit is None else unit
+    size = np.where(drawn > TIE, drawn, np.inf)
+    return np.abs(null) / size, np.abs(effects) / size

@@ -12,7 +12,7 @@ from analysis.inference.flips import Flips, conditional_interval, flip_interval,
 from analysis.inference.multiplicity import Correction, check_correction, corrected, critical_size
 from analysis.inference.options import Inference, Interval, check_interval
 from analysis.inference.sample import EXAMPLE, Sample
-from analysis.inference.significance import check_test, p_values
+from analysis.inference.significance import PairedTest, check_test, p_values
 from analysis.read import Domain
 
 COLUMNS = {
@@ -91,6 +91,7 @@ class _Masks:
     effects: Float[np.ndarray, " others"]
     p: Float[np.ndarray, " others"]
     null: Float[np.ndarray, "draws others"] | None
+    unit: Float[np.ndarray, " others"] | None
     p_equivalence: Float[np.ndarray, " others"]
     groups: int
     columns: Mapping[str, np.ndarray]
@@ -98,12 +99,13 @@ class _Masks:
     def of_family(self, at: Int[np.ndarray, " heads"], options: Inference) -> dict[str, object]:
         """The columns of one family, corrected within it."""
         null = None if self.null is None else self.null[:, at]
-        p = corrected(self.p[at], options.corrects_by, null=null, effects=self.effects[at])
+        unit = None if self.unit is None else self.unit[at]
+        p = corrected(self.p[at], options.corrects_by, null=null, effects=self.effects[at], unit=unit)
         # the tests of equivalence are not drawn jointly, so that Holm takes the place of max-T
         by = Correction.holm if options.corrects_by is Correction.max_t else options.corrects_by
         p_equivalence = corrected(self.p_equivalence[at], by)
         critical = critical_size(
-            options.corrects_by, options.alpha, null, self.effects[at], test=options.test, groups=self.groups
+            options.corrects_by, options.alpha, null, self.effects[at], test=options.test, groups=self.groups, unit=unit
         )
         return {
             **{name: column[at] for name, column in self.columns.items()},
@@ -138,7 +140,8 @@ def _known(domain: Domain, sample: Sample, margin: float, options: Inference) ->
         "high": high,
         "interval": interval,
     }
-    return _Masks(sample.effects, p, null, p_equivalence, sample.groups, columns)
+    unit = sample.swap_deviation if options.test is PairedTest.randomisation else None
+    return _Masks(sample.effects, p, null, unit, p_equivalence, sample.groups, columns)
 
 
 def _intervals(

@@ -117,6 +117,19 @@ class Sample:
         return self.scores[1:] - self.scores[0]
 
     @cached_property
+    def swap_deviation(self) -> Float[np.ndarray, " others"] | None:
+        """The standard deviation of each effect over all swaps, exactly; None where the score is no mean.
+
+        The effect on a mean is a sum over groups of the differences d, and swaps turn their signs at random: the
+        variance is the sum of d^2, of accuracy in percent 100^2 sum d^2 / n^2.
+        """
+        if not self.metric.is_mean:
+            return None
+        difference = (self.sums[1:, :, 0] - self.sums[0, :, 0]).astype(np.float64)
+        root = np.sqrt(np.square(difference).sum(axis=1))
+        return self.metric.score(np.stack([root, np.full_like(root, self.totals[0, -1])], axis=-1))
+
+    @cached_property
     def without_each(self) -> Float[np.ndarray, "groups masks"]:
         """The score of each mask on all examples but those of one group, for every group: what a jackknife needs."""
         scores = np.empty((self.groups, len(self.masks)))

@@ -151,7 +151,7 @@ def _adjusted(sample: Sample, seed: int) -> dict[str, np.ndarray]:
     p, exact = p_of_draws(null, sample.effects), mcnemar(flips(sample), mid_p=False)
     return {
         "none": p,
-        "max_t": max_t(null, sample.effects),
+        "max_t": max_t(null, sample.effects, sample.swap_deviation),
         "max_t of bootstrap": max_t(bootstrap, sample.effects),
         "holm of mcnemar": holm(exact),
         "benjamini_hochberg": corrected(p, Correction.benjamini_hochberg),
@@ -166,7 +166,13 @@ def power_at_detectable(runs: int, seed: int) -> float:
     pilot = flipping(rng, groups=EXAMPLES, flip=flip, to_wrong=np.full(HEADS, 0.5))
     null = resampling.swapped(pilot, DRAWS, 0)
     critical = critical_size(
-        Correction.max_t, ALPHA, null, pilot.effects, test=PairedTest.randomisation, groups=EXAMPLES
+        Correction.max_t,
+        ALPHA,
+        null,
+        pilot.effects,
+        test=PairedTest.randomisation,
+        groups=EXAMPLES,
+        unit=pilot.swap_deviation,
     )
     error = resampling.standard_error(resampling.effects_without_each(pilot))
     to_wrong = np.full(HEADS, 0.5)
@@ -174,7 +180,8 @@ def power_at_detectable(runs: int, seed: int) -> float:
     found = 0
     for run in range(runs):
         sample = flipping(rng, groups=EXAMPLES, flip=flip, to_wrong=to_wrong)
-        found += max_t(resampling.swapped(sample, DRAWS, run), sample.effects)[0] <= ALPHA
+        null = resampling.swapped(sample, DRAWS, run)
+        found += max_t(null, sample.effects, sample.swap_deviation)[0] <= ALPHA
     return found / runs
 
 

@@ -1,12 +1,16 @@
 """Corrections against statsmodels, and max-T against the procedure of the book, step by step."""
 
+from fractions import Fraction
+from itertools import product
+
 import numpy as np
 import pytest
-from made_samples import right_or_wrong
+from made_results import fill
+from made_samples import right_or_wrong, sample_of, sentences
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from analysis.inference import resampling
+from analysis.inference import Inference, Sample, infer, resampling
 from analysis.inference.multiplicity import (
     Correction,
     _in_standard_errors,
@@ -16,7 +20,9 @@ from analysis.inference.multiplicity import (
     max_t,
 )
 from analysis.inference.significance import PairedTest, p_of_draws
+from analysis.read import read_domain
 from study.errors import InputError
+from study.statistics import Bleu, MetricName
 
 P = np.random.default_rng(0).beta(0.3, 2, 50)
 THEIRS = {
@@ -78,6 +84,82 @@ def test_a_head_that_changes_nothing_is_1_and_troubles_no_other() -> None:
     adjusted = max_t(null, sample.effects)
     assert adjusted[0] == 1.0
     assert adjusted[1] == pytest.approx(p_of_draws(null, sample.effects)[1])
+
+
+def disjoint_flips(*heads: tuple[int, int]) -> np.ndarray:
+    """Right or wrong [mask, example], base first: each head makes so many wrong and right, on its own examples."""
+    changes = [np.repeat([-1, 1], counts) for counts in heads]
+    change = np.zeros((len(heads), sum(map(len, changes))), dtype=np.int64)
+    start = 0
+    for row, own in zip(change, changes, strict=True):
+        row[start : start + len(own)] = own
+        start += len(own)
+    base = (change.sum(axis=0) < 0).astype(np.int64)
+    return np.vstack([base, base + change])
+
+
+def test_the_deviation_under_swaps_is_that_of_every_swap() -> None:
+    rng = np.random.default_rng(7)
+    right, sizes = rng.integers(0, 4, (5, 8)), np.full(8, 3)
+    sample = sample_of(np.stack([right, np.broadcast_to(sizes, right.shape)], axis=-1), sizes=sizes)
+    every = np.vstack([sample.effects, resampling.swapped(sample, 10_000, seed=0)])
+    assert len(every) == 2**8
+    assert sample.swap_deviation == pytest.approx(np.sqrt(np.square(every).mean(axis=0)), rel=1e-12)
+    assert sample_of(sentences(6, (0.1, 0.3), seed=0), Bleu()).swap_deviation is None
+
+
+@pytest.mark.parametrize("seed", range(4))
+def test_max_t_of_every_swap_is_the_step_down_by_hand_in_whole_numbers(seed: int) -> None:
+    """T^2 = (sum of signed differences)^2 / sum of squares, as fractions: no rounding can part equals."""
+    rng = np.random.default_rng(seed)
+    right = rng.random((6, 10)) < 0.6
+    sample = right_or_wrong(right)
+    differences = (right[1:].astype(int) - right[0]).tolist()
+    squares = [sum(d * d for d in row) for row in differences]
+
+    def size(signs: tuple[int, ...], head: int) -> Fraction:
+        total = sum(s * d for s, d in zip(signs, differences[head], strict=True))
+        return Fraction(total**2, squares[head]) if squares[head] else Fraction(-1)
+
+    swaps = list(product((1, -1), repeat=10))
+    observed = [size(swaps[0], head) for head in range(5)]
+    by_hand, largest = {}, 0.0
+    remaining = sorted(range(5), key=lambda head: -observed[head])
+    while remaining:
+        head = remaining[0]
+        as_large = sum(max(size(signs, other) for other in remaining) >= observed[head] for signs in swaps)
+        largest = by_hand[head] = max(largest, as_large / len(swaps))
+        remaining = remaining[1:]
+    null = resampling.swapped(sample, 10_000, seed=0)
+    found = max_t(null, sample.effects, sample.swap_deviation)
+    assert found == pytest.approx([by_hand[head] for head in range(5)], abs=1e-12)
+
+
+def test_heads_that_are_equal_under_the_null_have_one_p_whatever_the_seed() -> None:
+    """Net 3 of 9 flips and net 4 of 16 are both one standard deviation: P(|S9| >= 3 or |S16| >= 4), from binomials."""
+    sample = right_or_wrong(disjoint_flips((6, 3), (10, 6)))
+    below = [stats.binom.cdf(np.arange(n + 1), n, 0.5)[[low, high]] for n, low, high in ((9, 3, 5), (16, 6, 9))]
+    exact = 1 - np.prod([high - low for low, high in below])
+    found = []
+    for seed in range(20):
+        null = resampling.swapped(sample, 2000, seed)
+        p = max_t(null, sample.effects, sample.swap_deviation)
+        assert p[0] == p[1]
+        found.append(p[0])
+    assert np.mean(found) == pytest.approx(exact, abs=0.005)
+    assert np.std(found) < 1.5 * np.sqrt(exact * (1 - exact) / 2000), "what 2,000 draws leave, and no more"
+
+
+def test_the_analysis_takes_the_known_unit(results) -> None:
+    fill(results, MetricName.ACCURACY, model="toy", data="home", count=300)
+    domain = read_domain(next(results.glob("*/*/*")))
+    masks = [key for key in domain.rows["mask"].unique(maintain_order=True) if key.count("0") == 1]
+    table = infer(domain, {"ablation": masks}, Inference(resamples=300))
+    sample = Sample.of(domain, masks=masks)
+    null = resampling.swapped(sample, 300, seed=0)
+    known = max_t(null, sample.effects, sample.swap_deviation)
+    assert table["p_corrected"].to_list() == known.tolist()
+    assert (known != max_t(null, sample.effects)).any()
 
 
 def test_holm_says_how_many_resamples_it_needs() -> None:
