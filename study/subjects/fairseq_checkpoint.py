@@ -1,20 +1,15 @@
 """fairseq's transformer checkpoints, read without fairseq and without running anything, as transformers' modules.
 
 fairseq's post-norm transformer is transformers' FSMT, its pre-norm one is M2M100. What neither can express is refused.
-A checkpoint is a pickle, so it is read with `weights_only=True`, which calls nothing but what is named safe. The
-objects of fairseq that it holds beside the weights (meters of the training) become inert stand-ins.
+How the file is unpickled without running anything: `study.subjects.inert_pickle`.
 """
 
-import pickle
-import pickletools
 import re
-import zipfile
 from argparse import Namespace
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from io import BufferedIOBase, BytesIO
 from pathlib import Path
-from typing import IO, Any, cast
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -29,6 +24,7 @@ from transformers.models.fsmt.modeling_fsmt import SinusoidalPositionalEmbedding
 from transformers.models.m2m_100.modeling_m2m_100 import M2M100SinusoidalPositionalEmbedding
 
 from study.errors import InputError
+from study.subjects.inert_pickle import load_inert, plain
 from study.subjects.text import END, PAD, START
 
 ACTIVATIONS = {"relu": "relu", "gelu": "gelu", "gelu_accurate": "gelu_new", "tanh": "tanh"}
@@ -68,27 +64,15 @@ INEXPRESSIBLE = {
 NO_WEIGHTS = ("version", "embed_positions._float_tensor", "embed_positions.weights")
 """Entries of a state dict that hold nothing trained: sinusoidal positions are computed."""
 
-UNREADABLE = (RuntimeError, ValueError, EOFError, OSError, pickle.UnpicklingError, zipfile.BadZipFile)
-UNREADABLE += (LookupError, TypeError, AttributeError, AssertionError, OverflowError, MemoryError)
-"""What torch raises for files that are no checkpoints, or only a part of one."""
-
-
-PICKLES_BEFORE_1_6 = 4
-"""torch's older format is pickles one after the other: magic number, version, machine, content; then the tensors."""
+LANGUAGES = ("source_lang", "target_lang")
+INTERPOLATION = re.compile(r"\$\{([\w.]+)\}")
+UNSET = "???"
+"""How omegaconf writes a value that is still to be given."""
+MOST_STEPS = 8
+"""Interpolations followed from one to the next."""
 
 NAMED = 8
 """Tensors named in an error."""
-
-
-class Inert:
-    """Stands for an object of fairseq's in a checkpoint: takes whatever it is given and does nothing."""
-
-    def __new__(cls, *_: object) -> "Inert":
-        """Made with anything."""
-        return super().__new__(cls)
-
-    def __setstate__(self, _: object) -> None:
-        """Given any state."""
 
 
 @dataclass(frozen=True)
@@ -113,6 +97,7 @@ class FairseqTransformer:
         scale_embedding: whether embeddings are multiplied by the root of `d`.
         max_source_positions: longest source in tokens, `</s>` counted.
         max_target_positions: likewise of the target.
+        languages: codes of source and target as the training was told them; None where it inferred them.
         weights: float32 tensors under the names that transformers' `model` has; `lm_head.weight` is the output.
         path: the checkpoint.
     """
@@ -125,6 +110,7 @@ class FairseqTransformer:
     scale_embedding: bool
     max_source_positions: int
     max_target_positions: int
+    languages: tuple[str | None, str | None]
     weights: Mapping[str, Tensor]
     path: Path
 
@@ -146,7 +132,7 @@ def read_checkpoint(path: Path) -> FairseqTransformer:
         InputError: when the file cannot be read, would run something, is no checkpoint, or its architecture cannot be
             expressed; then with all the reasons.
     """
-    content = _load(path)
+    content = load_inert(path)
     weights = content.get("model") if isinstance(content, dict) else None
     if not isinstance(weights, dict) or not all(isinstance(value, Tensor) for value in weights.values()):
         raise InputError(f"{path} is no fairseq checkpoint: it holds no model")
@@ -163,6 +149,7 @@ def read_checkpoint(path: Path) -> FairseqTransformer:
         scale_embedding=not args.get("no_scale_embedding"),
         max_source_positions=args.get("max_source_positions") or 1024,
         max_target_positions=args.get("max_target_positions") or 1024,
+        languages=(args["source_lang"] or None, args["target_lang"] or None),
         weights=_renamed(weights, shared_output=_shares_output(args)),
         path=path,
     )
@@ -190,49 +177,36 @@ def build(checkpoint: FairseqTransformer) -> PreTrainedModel:
     return module.eval().requires_grad_(requires_grad=False)
 
 
-def _load(path: Path) -> Any:
-    """The unpickled file, on the CPU. Whatever name of fairseq's it asks for is safe: what stands for it is inert."""
-    if not path.is_file():
-        raise InputError(f"no checkpoint {path}")
-    try:
-        inert = [(Inert, name) for name in _names_in_pickles(path) if name.startswith("fairseq.")]
-        with torch.serialization.safe_globals([Namespace, *inert]):
-            return torch.load(path, map_location="cpu", weights_only=True)
-    except pickle.UnpicklingError as error:
-        raise InputError(
-            f"{path} was not loaded: it asks for more than weights and settings, and could run any program. {error}"
-        ) from error
-    except UNREADABLE as error:
-        raise InputError(f"{path} cannot be read as a checkpoint, it may be truncated: {error}") from error
-
-
-def _names_in_pickles(path: Path) -> set[str]:
-    """The classes and functions that a checkpoint names, found by disassembling it; nothing is run."""
-    if zipfile.is_zipfile(path):
-        with zipfile.ZipFile(path) as archive:
-            contents = [name for name in archive.namelist() if name.endswith("data.pkl")]
-            return {name for content in contents for name in _names(BytesIO(archive.read(content)))}
-    with path.open("rb") as file:
-        return {name for _ in range(PICKLES_BEFORE_1_6) for name in _names(file)}
-
-
-def _names(file: BufferedIOBase) -> Iterator[str]:
-    """The names in one pickle; the file is left at the pickle's end."""
-    for code, value, _ in pickletools.genops(cast("IO[bytes]", file)):
-        if code.name == "GLOBAL":
-            yield str(value).replace(" ", ".")
-
-
 def _arguments(content: Mapping[str, Any], path: Path) -> dict[str, Any]:
     """The model's settings by their names on fairseq's command line: `args` of 2018, `cfg["model"]` since."""
-    found = content.get("args") or (content.get("cfg") or {}).get("model")
+    config = plain(content.get("cfg")) or {}
+    found = plain(content.get("args")) or (config.get("model") if isinstance(config, Mapping) else None)
     if not isinstance(found, Namespace | Mapping):
         raise InputError(f"{path} is no fairseq checkpoint: it holds neither args nor cfg.model")
-    args = dict(vars(found)) if isinstance(found, Namespace) else dict(found)
+    args = _as_dict(found)
     for part in ("encoder", "decoder", "quant_noise"):
         if isinstance(args.get(part), Mapping):
             args |= {f"{part}_{name}": value for name, value in args[part].items()}
-    return args
+    task = _as_dict(config.get("task"))
+    args |= {name: args.get(name) or task.get(name) for name in LANGUAGES}
+    return {name: _followed(value, config) for name, value in args.items()}
+
+
+def _as_dict(settings: Any) -> dict[str, Any]:
+    settings = vars(settings) if isinstance(settings, Namespace) else settings
+    return plain(settings) if isinstance(settings, Mapping) else {}
+
+
+def _followed(value: Any, config: Mapping[str, Any]) -> Any:
+    """What an interpolation of omegaconf's (`${task.max_source_positions}`) stands for; any other value as it is."""
+    for _ in range(MOST_STEPS):
+        reference = INTERPOLATION.fullmatch(value) if isinstance(value, str) else None
+        if reference is None:
+            return None if value == UNSET else value
+        value = config
+        for name in reference[1].split("."):
+            value = _as_dict(value).get(name)
+    return None
 
 
 def _reasons_against(args: Mapping[str, Any], weights: Mapping[str, Tensor]) -> Iterator[str]:

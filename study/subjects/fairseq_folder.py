@@ -24,12 +24,19 @@ if TYPE_CHECKING:
 
 PRUNED = "model.safetensors"
 CHECKPOINTS = ("checkpoint_best.pt", "model.pt", PRUNED)
+CODES = "BPE codes"
 BPE_CODES = ("bpecodes", "bpe.codes")
+OTHER_SUBWORDS = {
+    "*.model": "sentencepiece",
+    "vocab.bpe": "the byte-level BPE of GPT-2",
+    "merges.txt": "byte-level BPE",
+}
+"""Files of segmentations that cannot be read."""
 
 
 @dataclass(kw_only=True)
 class FairseqTranslator(ModelSource):
-    """A folder with a transformer trained by fairseq, its dictionaries and its BPE codes.
+    """A folder with a transformer trained by fairseq, its dictionaries and its BPE codes (of subword-nmt or fastBPE).
 
     Attributes:
         path: the folder; when empty, it is in the cache under the model's name.
@@ -128,8 +135,15 @@ class FairseqTranslator(ModelSource):
             raise InputError(f"no folder {folder} with a fairseq model{advice}")
         found = [folder / name for name in names if (folder / name).is_file()]
         if not found:
-            raise InputError(f"{folder} has no {what}: expected {' or '.join(names)}")
+            raise InputError(f"{folder} has no {what}: expected {' or '.join(names)}{self._other_subwords(what)}")
         return found[0]
+
+    def _other_subwords(self, what: str) -> str:
+        """What the folder has in place of BPE codes, in words."""
+        named = [(path.name, kind) for file, kind in OTHER_SUBWORDS.items() for path in self.folder().glob(file)]
+        if what != CODES or not named:
+            return ""
+        return f". {named[0][0]} is of {named[0][1]}, which is not read: codes of subword-nmt and of fastBPE are"
 
     def _checkpoint(self) -> Path:
         if self.checkpoint is None and self.epoch is None:
@@ -163,7 +177,7 @@ class FairseqTranslator(ModelSource):
         return TextProcessing(
             source_dictionary=self._file((f"dict.{self.source_lang}.txt",), "source dictionary"),
             target_dictionary=self._file((f"dict.{self.target_lang}.txt",), "target dictionary"),
-            bpe_codes=self._file((self.bpe_codes,) if self.bpe_codes else BPE_CODES, "BPE codes"),
+            bpe_codes=self._file((self.bpe_codes,) if self.bpe_codes else BPE_CODES, CODES),
             source_lang=self.source_lang,
             target_lang=self.target_lang,
             escape=self.escape,

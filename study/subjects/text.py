@@ -1,6 +1,6 @@
 """The text processing of fairseq's translation models: Moses tokens, subwords, and the dictionary that numbers them.
 
-    raw text  --sacremoses-->  tokens  --subword-nmt-->  subwords  --dictionary-->  ids, closed by </s>
+    raw text  --sacremoses-->  tokens  --BPE-->  subwords  --dictionary-->  ids, closed by </s>
 
 and back. The settings must be those of the model's training: a model whose text is processed otherwise translates
 without a complaint, and badly.
@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from sacremoses import MosesDetokenizer, MosesTokenizer
-from subword_nmt.apply_bpe import BPE
 
 from study.errors import InputError
 from study.files import file_digest
+from study.subjects.bpe import SEPARATOR, read_bpe
 
 SPECIAL = ("<s>", "<pad>", "</s>", "<unk>")
 """The words that fairseq puts before those of every dictionary file."""
@@ -25,7 +25,6 @@ START, PAD, END, UNKNOWN = range(len(SPECIAL))
 OVERWRITE = "#fairseq:overwrite"
 """Ends a line whose word stands in the dictionary already and is to have the later number."""
 
-SEPARATOR = "@@"
 CACHED = 2**16
 """Texts whose processing is remembered: masks that matter little leave most translations as they were."""
 
@@ -80,9 +79,18 @@ def _parse(line: str, where: str) -> tuple[str, bool]:
     overwrite = fields[-1] == OVERWRITE
     if overwrite:
         fields = fields[0].rsplit(" ", 1)
-    if len(fields) != 2 or not fields[1].isdecimal():
-        raise InputError(f"{where}: expected 'word count', got {line[:60]!r}")
+    if len(fields) != 2 or not _is_integer(fields[1]):
+        raise InputError(f"{where}: expected 'word count', the count a whole number, got {line[:60]!r}")
     return fields[0], overwrite
+
+
+def _is_integer(count: str) -> bool:
+    """Whether it is a count for fairseq, which takes what Python's `int` takes: the scores of sentencepiece as well."""
+    try:
+        int(count)
+    except ValueError:
+        return False
+    return True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,7 +100,7 @@ class TextProcessing:
     Attributes:
         source_dictionary: `dict.<source language>.txt`.
         target_dictionary: `dict.<target language>.txt`.
-        bpe_codes: merges of subword-nmt.
+        bpe_codes: merges of subword-nmt or of fastBPE.
         source_lang: code of the language that is read, for the tokeniser.
         target_lang: code of the language that is written, for the detokeniser.
         escape: whether the model knows `&apos;` for an apostrophe, and so on (the Moses tokeniser's default).
@@ -144,7 +152,7 @@ class FairseqText:
         self._source_tokenizer = MosesTokenizer(settings.source_lang)
         self._target_tokenizer = MosesTokenizer(settings.target_lang)
         self._detokenizer = MosesDetokenizer(settings.target_lang)
-        self._bpe = _read_bpe(settings.bpe_codes)
+        self._bpe = read_bpe(settings.bpe_codes)
         self._decode = lru_cache(CACHED)(self._decode_uncached)
 
     def encode(self, text: str) -> tuple[int, ...]:
@@ -173,17 +181,3 @@ class FairseqText:
         subwords = " ".join(self.target.words[i] for i in ids if i not in (START, END))
         tokens = f"{subwords} ".replace(f"{SEPARATOR} ", "").split()
         return self._detokenizer.detokenize(tokens)
-
-
-def _read_bpe(path: Path) -> BPE:
-    """The merges of a codes file, checked first: subword-nmt itself ends the program at a malformed line."""
-    try:
-        with path.open(encoding="utf-8") as file:
-            for number, line in enumerate(file, start=1):
-                if len(line.strip("\r\n ").split(" ")) != 2:
-                    raise InputError(f"{path}, line {number}: expected two subwords, got {line[:60]!r}")
-            return BPE(file, separator=SEPARATOR)
-    except FileNotFoundError as error:
-        raise InputError(f"no BPE codes {path}") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} holds no BPE codes: not UTF-8 text ({error})") from error

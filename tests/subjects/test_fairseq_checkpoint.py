@@ -2,16 +2,23 @@
 
 import os
 import pickle
+import subprocess
 import sys
 import zipfile
 from argparse import Namespace
-from pathlib import Path
+from collections import defaultdict, deque
+from dataclasses import dataclass
+from enum import Enum
+from fractions import Fraction
+from pathlib import Path, PurePosixPath
 from types import ModuleType
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from fairseq_files import as_of_2018, plain_logprobs, pre_norm, settings, weights, write_checkpoint
+from omegaconf import II, MISSING, OmegaConf, open_dict
 from transformers import FSMTForConditionalGeneration, M2M100ForConditionalGeneration
 
 from study.errors import InputError
@@ -74,6 +81,78 @@ def test_layout_and_file_format_of_2018(tmp_path: Path, monkeypatch: pytest.Monk
     expected = plain_logprobs(args, {n: t.half().float() for n, t in weights(args).items()}, SOURCE, TARGET)
     torch.testing.assert_close(module_logprobs(tmp_path / "model.pt"), expected, atol=2e-5, rtol=0)
     assert not [name for name in sys.modules if name.startswith("fairseq.")]
+
+
+def saved_with(path: Path, *old_and_new: tuple[bytes, bytes], **content: Any) -> Path:
+    """A checkpoint of these contents, some names in its pickle replaced: what other versions write."""
+    torch.save({"args": None, "model": weights(settings()), **content}, path)
+    with zipfile.ZipFile(path) as archive:
+        files = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w") as archive:
+        for name, data in files.items():
+            for old, new in old_and_new if name.endswith("data.pkl") else ():
+                assert old in data
+                data = data.replace(old, new)
+            archive.writestr(name, data)
+    return path
+
+
+def assert_reads_as_plain(path: Path, **changes: Any) -> None:
+    assert read_checkpoint(path).max_source_positions == changes.get("max_source_positions", 40)
+    torch.testing.assert_close(
+        module_logprobs(path), plain_logprobs(settings(), weights(settings()), SOURCE, TARGET), atol=2e-5, rtol=0
+    )
+
+
+@pytest.mark.parametrize("package", [b"numpy._core", b"numpy.core"])
+def test_numpy_of_the_validation_is_passed_over(tmp_path: Path, package: bytes) -> None:
+    """What `--eval-bleu` leaves among the metrics, and scalars, under the names of numpy 1 and 2."""
+    metrics = {"_bleu_counts": np.arange(4), "best": np.float64(3.5), "when": PurePosixPath("a"), "x": b"bytes"}
+    metrics |= {"of": defaultdict(dict, {"a": {"b": np.int64(1)}}), "last": deque([1.0, np.float32(2)], maxlen=3)}
+    modern = (b"numpy._core", package)
+    path = saved_with(tmp_path / "model.pt", modern, cfg={"model": Namespace(**settings())}, extra_state=metrics)
+    assert_reads_as_plain(path)
+
+
+class Activation(Enum):
+    relu = "relu"
+
+
+@dataclass
+class Architecture:
+    """As structured configs of fairseq's are."""
+
+    activation_fn: Activation = Activation.relu
+    max_source_positions: int = II("task.max_source_positions")
+    adaptive_softmax_cutoff: list[int] | None = None
+    encoder_layers_to_keep: str = MISSING
+
+
+@pytest.mark.parametrize("kind", ["namespace", "mapping", "structured", "dataclass", "member by name"])
+def test_configs_as_objects_are_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, kind: str) -> None:
+    """DictConfig with its nodes, lists, members of enums, interpolations and missing values; dataclasses themselves."""
+    flat = settings(betas=[0.9, 0.98])
+    task = {"source_lang": "en", "target_lang": "fr", "max_source_positions": 40}
+    config: Any = OmegaConf.create({"task": task}, flags={"allow_objects": True})
+    named = {name: value for name, value in flat.items() if name not in Architecture.__dataclass_fields__}
+    if kind == "member by name":  # how Python 3.11 pickles members
+        monkeypatch.setattr(Activation, "__reduce_ex__", lambda self, _: (getattr, (Activation, self.name)))
+    if kind in ("structured", "member by name"):
+        config.model = OmegaConf.structured(Architecture)
+        OmegaConf.set_struct(config.model, value=False)
+        with open_dict(config.model):
+            config.model.update(named)
+    elif kind == "dataclass":
+        architecture = Architecture(max_source_positions=40, encoder_layers_to_keep="")
+        vars(architecture).update(named)
+        config = {"task": Namespace(**task), "model": architecture}
+    else:
+        config.model = Namespace(**flat) if kind == "namespace" else flat
+    ours = Activation.__module__.encode()
+    renamed = [] if kind in ("namespace", "mapping") else [(ours, b"fairseq.models.transformer")]
+    path = saved_with(tmp_path / "model.pt", *renamed, cfg=config)
+    assert_reads_as_plain(path)
+    assert read_checkpoint(path).languages == ("en", "fr")
 
 
 def test_output_embedding_of_its_own_in_2018(tmp_path: Path) -> None:
@@ -154,6 +233,30 @@ def test_malicious_checkpoint_is_refused_and_runs_nothing(tmp_path: Path, form: 
     with pytest.raises(InputError, match="system|cannot be read"):
         read_checkpoint(path)
     assert not trace.exists()
+
+
+class Writing(Attack):
+    def __reduce__(self) -> tuple[Any, ...]:
+        return np.savetxt, (str(self.trace), [1.0])
+
+
+def test_what_is_named_of_known_packages_is_not_called_either(tmp_path: Path) -> None:
+    content = {"args": Namespace(**settings()), "model": weights(settings()), "extra_state": Writing(tmp_path / "ran")}
+    torch.save(content, tmp_path / "model.pt")
+    assert_reads_as_plain(tmp_path / "model.pt")
+    assert not (tmp_path / "ran").exists()
+
+
+def test_cure_of_a_refused_checkpoint_works(tmp_path: Path) -> None:
+    """Somebody's own class among the training state, which is not needed."""
+    path = tmp_path / "it's mine.pt"
+    content = {"args": Namespace(**settings()), "model": weights(settings()), "extra_state": Fraction(1, 2)}
+    torch.save(content, path)
+    with pytest.raises(InputError, match="names fractions.Fraction") as refused:
+        read_checkpoint(path)
+    command = str(refused.value).split("needed: ")[1]
+    subprocess.run(command.replace("python", sys.executable, 1), shell=True, check=True)
+    assert_reads_as_plain(tmp_path / "it's mine-plain.pt")
 
 
 @pytest.mark.parametrize("share", [0.0, 0.001, 0.1, 0.5, 0.99])

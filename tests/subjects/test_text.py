@@ -60,9 +60,20 @@ def test_dictionary_numbers_and_special_lines(tmp_path: Path) -> None:
     assert (dictionary.index["a"], dictionary.index["<unk>"], len(dictionary)) == (6, 5, 8)
 
 
+def test_counts_are_whatever_fairseq_takes(tmp_path: Path) -> None:
+    """Scores of sentencepiece stand in the place of counts; a word is numbered by its line alone."""
+    (tmp_path / "dict.txt").write_text("▁a -0\n▁b -1\nc +3\nd 1_000\n", encoding="utf-8")
+    assert Dictionary.read(tmp_path / "dict.txt").words[4:] == ("▁a", "▁b", "c", "d")
+
+
 @pytest.mark.parametrize(
     ("content", "complaint"),
-    [("a 1\nb\n", "line 2: expected 'word count'"), ("a 1\nb x\n", "line 2"), ("a 1\na 2\n", "line 2: 'a' stands")],
+    [
+        ("a 1\nb\n", "line 2: expected 'word count'"),
+        ("a 1\nb 1.5\n", "line 2"),
+        ("a 1\nb x\n", "line 2"),
+        ("a 1\na 2\n", "line 2: 'a' stands"),
+    ],
 )
 def test_malformed_dictionary(tmp_path: Path, content: str, complaint: str) -> None:
     (tmp_path / "dict.txt").write_text(content)
