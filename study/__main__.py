@@ -20,6 +20,7 @@ from study.catalogue import print_catalogue
 from study.config import CONF, register
 from study.errors import InputError, StudyError
 from study.misspelt import nearest_names
+from study.overrides import quoted
 from study.pruning.prune import PruneConfig, prune_task
 from study.task import StudyTask
 
@@ -55,7 +56,7 @@ def _run() -> None:
         return
     if command == "fetch":
         sys.argv[1:] = [*sys.argv[2:], "hydra/launcher=fetch"]
-    sys.argv[1:] = overrides_last(sys.argv[1:])
+    sys.argv[1:] = quoted(overrides_last(sys.argv[1:]))
     for place, argument in enumerate(sys.argv):
         if argument.startswith("hydra/launcher="):  # Hydra would run a single job here, whatever the launcher
             sys.argv.insert(place, "hydra.mode=MULTIRUN")

@@ -3,6 +3,7 @@
 import hashlib
 import importlib.util
 import os
+import re
 import uuid
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -66,9 +67,18 @@ def source_digests(modules: Sequence[str]) -> dict[str, str]:
 
 
 def name_of(path: str | Path) -> str:
-    """A short name for what is at a path or of a hub name: its last part, without the ending of a file."""
+    """A short name for what is at a path or of a hub name: its last part, without the ending of a file.
+
+    It names a folder of results: what such a name cannot hold becomes `-`.
+    """
     last = Path(path)
-    return last.stem if last.is_file() else last.name
+    name = last.stem if last.is_file() else last.name
+    return name if is_folder_name(name) else re.sub(r"[^\w.+-]+", "-", name).strip("-.")
+
+
+def is_folder_name(name: str) -> bool:
+    """Whether a model or data set may be called so: letters, digits and `. _ - +`, no dot first."""
+    return re.fullmatch(r"[\w+-][\w.+-]*", name) is not None
 
 
 def cache_folder() -> Path:

@@ -1,10 +1,9 @@
 """Values of a job that make no sense, alone or together."""
 
-import re
-
 from study.config import StudyConfig
 from study.data.source import Task
 from study.errors import InputError
+from study.files import is_folder_name
 from study.statistics import MetricName
 from study.subjects.source import Precision
 
@@ -28,9 +27,9 @@ def check_values(study: StudyConfig) -> None:
             f"model.metric={study.model.metric}: outcomes of {study.model.task} hold the statistics of "
             f"{STORED[study.model.task]}. chrF follows from the stored translations: python -m analysis --metric chrf"
         )
-    for name in (study.model.name, study.data.name):
-        if not re.fullmatch(r"[\w+-][\w.+-]*", name):
-            raise InputError(f"'{name}' names a folder: letters, digits and . _ - + are allowed, no other")
+    for option, name in (("model.name", study.model.name), ("data.name", study.data.name)):
+        if not is_folder_name(name):
+            raise InputError(f"{option}='{name}' names a folder: letters, digits and . _ - + are allowed, no other")
     if min(study.batch_tokens, study.threads, study.memory_gb) < 0:
         raise InputError("batch_tokens, threads and memory_gb must be at least 0")
     if study.data.limit is not None and study.data.limit < 1:

@@ -4,6 +4,7 @@ import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -11,23 +12,30 @@ import huggingface_hub
 from huggingface_hub.errors import HTTPError
 from omegaconf import MISSING
 
+from study.data.columns import Columns, find_columns
 from study.data.examples import Examples
 from study.data.lines import did_you_mean
 from study.data.source import DataSource, Task
-from study.data.table import Table, read_table
+from study.data.table import Table, read_header, read_table
 from study.errors import InputError, StudyError
 from study.files import name_of
 
 log = logging.getLogger(__name__)
 
+_say_once = lru_cache(maxsize=64)(log.info)
+"""A job reads its examples more than once; what is noticed of them is news the first time."""
+
 
 @dataclass(kw_only=True)
 class NliFile(DataSource):
-    """A local file of labelled sentence pairs or sentences: TSV (header, no quoting), JSONL or parquet.
+    """A local file of labelled sentence pairs or sentences: TSV (header, no quoting), CSV, JSONL or parquet.
+
+    Where the file lacks a column of a name below, that of MultiNLI, SNLI, SICK or GLUE is taken in its place, see
+    `study.data.columns`.
 
     Attributes:
         path: the file.
-        id: column of unique names; None: the number of the line in the file, counted from 1.
+        id: column of unique names; None, or where there is no `id`: the number of the line in the file, from 1.
         premise: column of the first, or only, text.
         hypothesis: column of the second text; None for single sentences.
         label: column of the labels.
@@ -62,58 +70,70 @@ class NliFile(DataSource):
 
     def examples(self) -> Examples:
         """See `DataSource.examples`."""
-        texts = [name for name in (self.premise, self.hypothesis) if name is not None]
-        columns = {as_: name for as_, name in (("group", self.group), ("genre", self.genre)) if name is not None}
-        ids = [] if self.id is None else [self.id]
+        path = self.path.expanduser()
+        found = self._columns(path)
+        slices = {as_: name for as_, name in (("group", found.group), ("genre", self.genre)) if name is not None}
+        ids = [] if found.id is None else [found.id]
         weights = [] if self.weight is None else [self.weight]
-        wanted = list(dict.fromkeys([*ids, *texts, self.label, *columns.values(), *weights]))
+        wanted = list(dict.fromkeys([*ids, *found.texts, found.label, *slices.values(), *weights]))
 
-        table = read_table(self.path.expanduser(), wanted, numbers=weights)
-        rows = self._labelled(table)
+        table = read_table(path, wanted, numbers=weights)
+        labels = table.columns[found.label]
+        rows = self._labelled(table, labels)
         _require_filled(table, rows)
         return Examples(
-            ids=self._ids(table, rows),
-            texts=tuple(tuple(table.columns[name][row] for name in texts) for row in rows),
-            targets=tuple(self._target(table, row) for row in rows),
-            columns={as_: tuple(table.columns[name][row] for row in rows) for as_, name in columns.items()},
+            ids=_ids(table, found.id, rows),
+            texts=tuple(tuple(table.columns[name][row] for name in found.texts) for row in rows),
+            targets=tuple(self._target(labels[row], table.where(row)) for row in rows),
+            columns={as_: tuple(table.columns[name][row] for row in rows) for as_, name in slices.items()},
             weights=None if self.weight is None else tuple(_weight(table, self.weight, row) for row in rows),
         )
 
-    def _labelled(self, table: Table) -> list[int]:
+    def _columns(self, path: Path) -> Columns:
+        """The columns to read; the log says which stand in for those asked for."""
+        texts = tuple(name for name in (self.premise, self.hypothesis) if name is not None)
+        asked = Columns(self.id, texts, self.label, self.group)
+        found = find_columns(path, read_header(path), asked)
+        if found != asked:
+            named = "their line" if found.id is None else found.id
+            _say_once("%s: texts are %s, labels %s, ids %s", path, " and ".join(found.texts), found.label, named)
+        return found
+
+    def _labelled(self, table: Table, labels: Sequence[str]) -> list[int]:
         """The rows that have a label."""
-        rows = [row for row, label in enumerate(table.columns[self.label]) if label not in self.skip_labels]
+        rows = [row for row, label in enumerate(labels) if label not in self.skip_labels]
         skipped = len(table) - len(rows)
         if not rows:
             raise InputError(f"{table.path}: all {skipped} rows have a label to skip ({', '.join(self.skip_labels)})")
         if skipped:
-            log.info("%s: %d of %d rows left out, their label is one to skip", table.path, skipped, len(table))
+            _say_once("%s: %d of %d rows left out, their label is one to skip", table.path, skipped, len(table))
         return rows
 
-    def _ids(self, table: Table, rows: Sequence[int]) -> tuple[str, ...]:
-        if self.id is None:
-            return tuple(str(table.line(row)) for row in rows)
-        first_row: dict[str, int] = {}
-        for row in rows:
-            name = table.columns[self.id][row]
-            if name in first_row:
-                first = table.line(first_row[name])
-                raise InputError(
-                    f"{table.where(row)}: id '{name}' stands already in line {first}; id=null counts lines"
-                )
-            first_row[name] = row
-        return tuple(first_row)
-
-    def _target(self, table: Table, row: int) -> str:
-        label = table.columns[self.label][row]
+    def _target(self, label: str, where: str) -> str:
         if not self.labels:
             return label
         if label not in self.labels:
             allowed = ", ".join(self.labels)
             raise InputError(
-                f"{table.where(row)}: label '{label}' is none of {allowed}{did_you_mean(label, self.labels)} "
+                f"{where}: label '{label}' is none of {allowed}{did_you_mean(label, self.labels)} "
                 f"(rows with a label in skip_labels are left out)"
             )
         return self.labels[label]
+
+
+def _ids(table: Table, column: str | None, rows: Sequence[int]) -> tuple[str, ...]:
+    if column is None:
+        return tuple(str(table.line(row)) for row in rows)
+    first_row: dict[str, int] = {}
+    for row in rows:
+        name = table.columns[column][row]
+        if name in first_row:
+            first = table.line(first_row[name])
+            raise InputError(
+                f"{table.where(row)}: id '{name}' stands already in line {first}; with data.id=null lines are counted"
+            )
+        first_row[name] = row
+    return tuple(first_row)
 
 
 def _weight(table: Table, column: str, row: int) -> float:

@@ -1,7 +1,8 @@
-"""A table of texts from a TSV, JSONL or parquet file: named columns of strings, and where each row stands."""
+"""A table of texts from a TSV, CSV, JSONL or parquet file: named columns of strings, and where each row stands."""
 
+import csv
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,19 +20,19 @@ class Table:
     Attributes:
         path: the file.
         columns: the values of each column, in the order of the file; every column has the same length, above 0.
-        first_line: the line of the file that holds row 0, counted from 1.
+        lines: the line of the file on which each row begins (in parquet, the row), counted from 1.
     """
 
     path: Path
     columns: dict[str, list[str]]
-    first_line: int
+    lines: Sequence[int]
 
     def __len__(self) -> int:
         return len(next(iter(self.columns.values())))
 
     def line(self, row: int) -> int:
-        """The line of the file (in parquet, the row) that holds this row, counted from 1."""
-        return self.first_line + row
+        """The line of the file (in parquet, the row) on which this row begins, counted from 1."""
+        return self.lines[row]
 
     def where(self, row: int) -> str:
         """`file:line` of a row."""
@@ -39,9 +40,10 @@ class Table:
 
 
 def read_table(path: Path, names: Sequence[str], numbers: Sequence[str] = ()) -> Table:
-    """These columns of a `.tsv`, `.jsonl` (also `.gz`) or `.parquet` file; integers become text.
+    """These columns of a `.tsv`, `.csv`, `.jsonl` (also `.gz`) or `.parquet` file; integers become text.
 
-    A TSV has a header and no quoting: a `"` is a character, a tab always separates.
+    A TSV has a header and no quoting: a `"` is a character, a tab always separates. A CSV has a header and the quoting
+    of RFC 4180, which spreadsheets and pandas write.
 
     Args:
         path: the file.
@@ -51,22 +53,43 @@ def read_table(path: Path, names: Sequence[str], numbers: Sequence[str] = ()) ->
     Raises:
         InputError: for a file that is missing, empty, of another kind, ragged or without one of the columns.
     """
-    kind = path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
-    readers = {".tsv": _read_tsv, ".jsonl": _read_jsonl, ".parquet": _read_parquet}
-    if kind not in readers:
-        raise InputError(f"{path}: expected a file named .tsv (tab-separated, no quoting), .jsonl or .parquet")
-    table = readers[kind](path, names, numbers)
+    readers = {".tsv": _read_rows, ".csv": _read_rows, ".jsonl": _read_jsonl, ".parquet": _read_parquet}
+    table = readers[_kind(path)](path, names, numbers)
     if not len(table):
         raise InputError(f"{path} has a header, but no rows")
     return table
 
 
-def _read_tsv(path: Path, names: Sequence[str], _: Sequence[str]) -> Table:
-    header, *rows = (line.split("\t") for line in read_lines(path))
+def read_header(path: Path) -> list[str]:
+    """The names of a file's columns; in a JSONL those of its first record.
+
+    Raises:
+        InputError: as `read_table`.
+    """
+    kind = _kind(path)
+    if kind == ".parquet":
+        return list(_schema(path))
+    if kind == ".jsonl":
+        return list(_json_object(read_lines(path)[0], f"{path}:1"))
+    return next(_records(path))[1]
+
+
+def _kind(path: Path) -> str:
+    kind = path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
+    if kind not in (".tsv", ".csv", ".jsonl", ".parquet"):
+        raise InputError(
+            f"{path}: expected a file named .tsv (tab-separated, no quoting), .csv (commas, quotes), .jsonl or .parquet"
+        )
+    return kind
+
+
+def _read_rows(path: Path, names: Sequence[str], _: Sequence[str]) -> Table:
+    """A file of rows below a header."""
+    (_, header), *records = _records(path)
     _require_columns(names, header, str(path))
-    table = Table(path, {name: [] for name in names}, first_line=2)
+    table = Table(path, {name: [] for name in names}, [line for line, _ in records])
     positions = {name: header.index(name) for name in names}
-    for row, fields in enumerate(rows):
+    for row, (_, fields) in enumerate(records):
         if len(fields) != len(header):
             raise InputError(f"{table.where(row)}: {len(fields)} fields, but the header has {len(header)}")
         for name, position in positions.items():
@@ -74,9 +97,32 @@ def _read_tsv(path: Path, names: Sequence[str], _: Sequence[str]) -> Table:
     return table
 
 
+def _records(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """The fields of each row of a TSV or CSV, the header's first, and the line on which it begins."""
+    if _kind(path) == ".csv":
+        return _csv_records(path)
+    return enumerate((line.split("\t") for line in read_lines(path)), start=1)
+
+
+def _csv_records(path: Path) -> Iterator[tuple[int, list[str]]]:
+    """The rows of a CSV; a quoted field may go on over several lines, and lines without any character are no rows."""
+    reader = csv.reader((f"{line}\n" for line in read_lines(path)), strict=True)
+    begin = 1
+    try:
+        for fields in reader:
+            if begin == 1 and len(fields) == 1 and {";", "\t"} & set(fields[0]):
+                raise InputError(f"{path}: the header has no comma; a .csv is separated by commas, a .tsv by tabs")
+            if fields:
+                yield begin, fields
+            begin = reader.line_num + 1
+    except csv.Error as error:
+        raise InputError(f"{path}:{begin}: not a row of a CSV: {error}") from error
+
+
 def _read_jsonl(path: Path, names: Sequence[str], numbers: Sequence[str]) -> Table:
-    table = Table(path, {name: [] for name in names}, first_line=1)
-    for row, line in enumerate(read_lines(path)):
+    lines = read_lines(path)
+    table = Table(path, {name: [] for name in names}, range(1, len(lines) + 1))
+    for row, line in enumerate(lines):
         record = _json_object(line, table.where(row))
         _require_columns(names, record, table.where(row))
         for name in names:
@@ -85,17 +131,24 @@ def _read_jsonl(path: Path, names: Sequence[str], numbers: Sequence[str]) -> Tab
 
 
 def _read_parquet(path: Path, names: Sequence[str], numbers: Sequence[str]) -> Table:
-    require_file(path)
+    _require_columns(names, _schema(path), str(path))
     try:
-        _require_columns(names, pl.read_parquet_schema(path), str(path))
         frame = pl.read_parquet(path, columns=list(names))
     except (pl.exceptions.PolarsError, OSError) as error:
         raise InputError(f"{path} is not a readable parquet file: {error}") from error
-    table = Table(path, {}, first_line=1)
+    table = Table(path, {}, range(1, frame.height + 1))
     for name in names:
         values = enumerate(frame[name].to_list())
         table.columns[name] = [_text(value, name, table.where(row), name in numbers) for row, value in values]
     return table
+
+
+def _schema(path: Path) -> Iterable[str]:
+    require_file(path)
+    try:
+        return pl.read_parquet_schema(path)
+    except (pl.exceptions.PolarsError, OSError) as error:
+        raise InputError(f"{path} is not a readable parquet file: {error}") from error
 
 
 def _require_columns(names: Iterable[str], found: Iterable[str], where: str) -> None:

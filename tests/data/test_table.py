@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from study.data.table import read_table
+from study.data.table import read_header, read_table
 from study.errors import InputError
 
 # Whatever a tab-separated file without quoting can hold.
@@ -16,17 +16,29 @@ cells = st.text(st.characters(exclude_characters="\t\n\r", exclude_categories=["
 
 @settings(deadline=None)
 @given(rows=st.lists(st.tuples(cells, cells), min_size=1, max_size=5))
-def test_three_formats_hold_the_same_table(tmp_path_factory, rows):
+def test_all_formats_hold_the_same_table(tmp_path_factory, rows):
     folder = tmp_path_factory.mktemp("table")
     texts = {"a": [a for a, _ in rows], "b": [b for _, b in rows]}
     with (folder / "t.tsv").open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file, delimiter="\t", quoting=csv.QUOTE_NONE, quotechar=None, lineterminator="\n")
         writer.writerows([("a", "b"), *rows])
+    with (folder / "t.csv").open("w", newline="", encoding="utf-8") as file:
+        csv.writer(file).writerows([("a", "b"), *rows])
     lines = "".join(json.dumps({"b": b, "other": [1], "a": a}) + "\n" for a, b in rows)
     (folder / "t.jsonl.gz").write_bytes(gzip.compress(lines.encode()))
     pl.DataFrame(texts).write_parquet(folder / "t.parquet")
-    for name in ("t.tsv", "t.jsonl.gz", "t.parquet"):
+    for name in ("t.tsv", "t.csv", "t.jsonl.gz", "t.parquet"):
         assert read_table(folder / name, ["a", "b"]).columns == texts
+        assert set(read_header(folder / name)) >= {"a", "b"}
+
+
+def test_a_csv_is_what_pandas_and_spreadsheets_write(tmp_path):
+    (tmp_path / "t.csv").write_bytes(
+        b'\xef\xbb\xbf,a,b\r\n0,"He said ""no"", twice","two\r\nlines"\r\n\r\n1,plain,-\r\n'
+    )
+    table = read_table(tmp_path / "t.csv", ["a", "b"])
+    assert table.columns == {"a": ['He said "no", twice', "plain"], "b": ["two\nlines", "-"]}
+    assert [table.line(0), table.line(1)] == [2, 5]
 
 
 def test_a_quote_is_a_character(tmp_path):
@@ -57,7 +69,11 @@ def test_rows_know_their_line(tmp_path):
         ("t.tsv", "a\tb\tb\n1\t2\t3\n", r"t\.tsv: column 'b' stands 2 times in the header"),
         ("t.tsv", "a\tb\n", r"t\.tsv has a header, but no rows"),
         ("t.tsv", "", r"t\.tsv is empty"),
-        ("t.csv", "a,b\n1,2\n", r"t\.csv: expected a file named \.tsv"),
+        ("t.txt", "a,b\n1,2\n", r"t\.txt: expected a file named \.tsv"),
+        ("t.csv", "a;b\n1;2\n", r"t\.csv: the header has no comma"),
+        ("t.csv", 'a,b\n"1\n2",3\n4\n', r"t\.csv:4: 1 fields, but the header has 2"),
+        ("t.csv", 'a,b\n1,2\n"3,4\n', r"t\.csv:3: not a row of a CSV"),
+        ("t.csv", "", r"t\.csv is empty"),
         ("t.jsonl", '{"a": "1", "b": "2"}\n{"a": "1"}\n', r"t\.jsonl:2: no column 'b' among a"),
         ("t.jsonl", '{"a": "1", "b": "2"}\n{"a": \n', r"t\.jsonl:2: not JSON"),
         ("t.jsonl", "[1]\n", r"t\.jsonl:1: expected a JSON object"),

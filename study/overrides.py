@@ -1,0 +1,32 @@
+"""Overrides as people type them, made such as Hydra's grammar reads them."""
+
+import re
+
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import HydraException
+
+
+def quoted(arguments: list[str]) -> list[str]:
+    """The arguments of a command line, a value that the grammar cannot read in quotes: `data.path=My texts/ü.tsv`.
+
+    A value that it can read stays as it is, so that lists, choices (`a,b`) and quotes mean what they mean to Hydra.
+    """
+    return [_quoted(argument) for argument in arguments]
+
+
+def _quoted(argument: str) -> str:
+    override = re.fullmatch(r"(?P<option>\+{0,2}[\w./@:-]+)=(?P<value>.+)", argument, re.DOTALL)
+    if override is None or _is_read(argument):
+        return argument
+    value = re.sub(r"(\\*)'", r"\1\1\\'", override["value"])  # backslashes are doubled only before a quote
+    value = re.sub(r"(\\+)$", r"\1\1", value)
+    candidate = f"{override['option']}='{value}'"
+    return candidate if _is_read(candidate) else argument
+
+
+def _is_read(argument: str) -> bool:
+    try:
+        OverridesParser.create().parse_override(argument)
+    except HydraException:
+        return False
+    return True

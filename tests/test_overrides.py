@@ -1,0 +1,34 @@
+import pytest
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hypothesis import given
+from hypothesis import strategies as st
+
+from study.overrides import quoted
+
+
+def value(argument: str) -> object:
+    return OverridesParser.create().parse_override(argument).value()
+
+
+@pytest.mark.parametrize(
+    "path",
+    ["Mein Ordner ü/x.tsv", 'it\'s "mine"/x.tsv', "C:\\new dir\\ü.tsv", "ends in ü\\", "(1) x.tsv", "a\\'b ü", "x [a"],
+)
+def test_paths_mean_what_they_say(path: str) -> None:
+    [argument] = quoted([f"data.path={path}"])
+    assert value(argument) == path
+
+
+@given(st.text(st.characters(exclude_categories=["Cs", "Cc"]), min_size=1))
+def test_no_value_is_read_as_another(text: str) -> None:
+    """What the grammar reads by itself stays as typed; everything else is the text that was typed."""
+    typed = f"data.path={text}"
+    [argument] = quoted([typed])
+    assert argument == typed or value(argument) == text
+
+
+@pytest.mark.parametrize(
+    "argument", ["data=a,b", "model.labels=[a,b]", "data.path='x y'", "-m", "+a=1", "~a", "list", "a="]
+)
+def test_what_hydra_reads_stays(argument: str) -> None:
+    assert quoted([argument]) == [argument]
