@@ -19,7 +19,6 @@ from pathlib import Path
 from typing import Any
 
 from omegaconf import MISSING
-from sacremoses import MosesTokenizer
 
 from study.archive import fetch_archive
 from study.data.examples import Examples
@@ -146,6 +145,8 @@ def _clean(
     source: Path, target: Path, source_lang: str, target_lang: str, max_tokens: int, max_ratio: float
 ) -> list[tuple[Line, Line]]:
     """The training pairs whose lengths fit each other; read and counted once for both parts."""
+    from sacremoses import MosesTokenizer  # takes half a second, which only this data needs
+
     sides = [_tagged(source), _tagged(target)]
     _require_parallel((source, target), sides)
     counts = [

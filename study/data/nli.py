@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import huggingface_hub
-from huggingface_hub.errors import HTTPError
+import huggingface_hub.errors
 from omegaconf import MISSING
 
 from study.data.columns import Columns, find_columns
@@ -184,7 +184,7 @@ class MnliHub(DataSource):
         """
         try:
             huggingface_hub.hf_hub_download(self.repository, self.file, repo_type="dataset", revision=self.revision)
-        except (HTTPError, OSError) as error:
+        except (huggingface_hub.errors.HTTPError, OSError) as error:
             raise StudyError(f"cannot download {self.file} of {self.repository} from the hub: {error}") from error
 
     def examples(self) -> Examples:

@@ -3,8 +3,8 @@
 import json
 from pathlib import Path
 
-from huggingface_hub import HfApi, snapshot_download
-from huggingface_hub.errors import HTTPError, LocalEntryNotFoundError
+import huggingface_hub
+import huggingface_hub.errors
 
 from study.errors import InputError, StudyError
 from study.files import file_digest
@@ -24,8 +24,8 @@ def local_folder(path: str, revision: str | None) -> Path | None:
     if path.startswith((".", "/", "~")) or path.count("/") > 1:
         raise InputError(f"no folder '{path}': expected a folder with config.json, or a hub name like 'owner/model'")
     try:
-        folder = Path(snapshot_download(path, revision=revision, local_files_only=True))
-    except LocalEntryNotFoundError:
+        folder = Path(huggingface_hub.snapshot_download(path, revision=revision, local_files_only=True))
+    except huggingface_hub.errors.LocalEntryNotFoundError:
         return None
     except ValueError as error:
         raise InputError(f"'{path}' is neither a folder nor a hub name like 'owner/model': {error}") from error
@@ -39,10 +39,10 @@ def download(path: str, revision: str | None) -> Path:
         StudyError: when the hub cannot be reached, or has no such model.
     """
     try:
-        names = HfApi().list_repo_files(path, revision=revision)
+        names = huggingface_hub.HfApi().list_repo_files(path, revision=revision)
         weights = [] if any(name.endswith(".safetensors") for name in names) else ["pytorch_model*.bin"]
-        return Path(snapshot_download(path, revision=revision, allow_patterns=PATTERNS + weights))
-    except (HTTPError, OSError) as error:
+        return Path(huggingface_hub.snapshot_download(path, revision=revision, allow_patterns=PATTERNS + weights))
+    except (huggingface_hub.errors.HTTPError, OSError) as error:
         raise StudyError(f"'{path}' is no folder, and cannot be downloaded from the hub: {error}") from error
 
 

@@ -5,7 +5,6 @@ from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import numpy as np
-from scipy.optimize import linear_sum_assignment
 
 from study.errors import InputError
 
@@ -68,6 +67,8 @@ def better_label_order(
     """
     if len(gold) < FEWEST or len(set(gold)) < 2:
         return None
+    from scipy.optimize import linear_sum_assignment  # takes half a second, which `study list` should not wait for
+
     right = np.zeros((len(labels), len(labels)), dtype=np.int64)
     np.add.at(right, (np.asarray(predicted), np.asarray(gold)), 1)
     outputs, order = linear_sum_assignment(right, maximize=True)

@@ -22,7 +22,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from sacremoses import MosesTokenizer
 from subword_nmt.apply_bpe import BPE
 from subword_nmt.learn_bpe import learn_bpe
 
@@ -143,6 +142,8 @@ def prepare_text(training: TranslationTraining, sets: dict[str, Examples], codes
 
 
 def _tokenise(language: str, texts: Sequence[str], ids: Sequence[str]) -> list[str]:
+    from sacremoses import MosesTokenizer  # takes half a second, which only a training needs
+
     tokenizer = MosesTokenizer(language)
     lines = [" ".join(tokenizer.tokenize(text, escape=False, aggressive_dash_splits=False)) for text in texts]
     if "" in lines:
