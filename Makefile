@@ -14,7 +14,7 @@ FAIRSEQ := ve-fairseq==0.12.3
 SLURM_FOLDER ?= /tmp/sixteen-heads-slurm
 SLURM_PACKAGES := munge slurmctld slurmd slurm-client slurmdbd mariadb-server-core mariadb-client-core
 
-.PHONY: help install study test test-slurm slurm slurm-packages bench check format lock clean
+.PHONY: help install study test test-slow test-slurm slurm slurm-packages bench check format lock clean
 
 help:  ## say what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -39,6 +39,9 @@ study: install  ## the embedded study: two made languages, every head, and a pag
 
 test: install  ## the tests; nothing else is needed
 	$(BIN)/pytest -q -n auto --dist worksteal
+
+test-slow: install  ## the tests that try all there is, for minutes each; `make test` leaves them out
+	$(BIN)/pytest -q -n auto --dist worksteal -m exhaustive
 
 test-slurm: install  ## the tests that need a real SLURM: brings one up on this machine (root, see slurm-packages)
 	HEADS_SLURM=$(SLURM_FOLDER) $(BIN)/pytest -q $(OPTIONS) tests/slurm

@@ -24,7 +24,8 @@ def _offline(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest.fixture(autouse=True)
 def _shapes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Slow tests repeat thousands of times what others check once: they take three times as long with the check."""
-    monkeypatch.setattr(config, "jaxtyping_disable", request.node.get_closest_marker("slow") is not None)
+    repeating = any(request.node.get_closest_marker(name) for name in ("slow", "exhaustive"))
+    monkeypatch.setattr(config, "jaxtyping_disable", repeating)
 
 
 @pytest.fixture
