@@ -26,7 +26,7 @@ from analysis.read import NothingMeasuredError, Selection, read_results
 from analysis.report import write_report
 from analysis.rescored import scored_by
 from analysis.terminal import correlation_table, curve_table, plain_table
-from analysis.words import base_score, signed
+from analysis.words import after_correction, base_score, signed, unsure
 from study.errors import StudyError
 from study.statistics import MetricName
 
@@ -152,13 +152,18 @@ def summary_table(analysis: Analysis, subject_id: str) -> Table:
 
 
 def how_sure(ablation: pl.DataFrame) -> str:
-    """How many heads of one domain have a significant effect, and what size of effect would have been found."""
+    """How many heads of one domain have a significant effect, and the effect that there is 80 % power to detect."""
     row = ablation.row(0, named=True)
     if row["reason"]:
         return f"{row['domain']}: nothing is said of significance, {row['reason']}"
     found = f"{row['domain']}: {ablation['significant'].sum()} of {ablation.height} heads significant"
-    seen = "" if row["detectable"] is None else f"; effects from {row['detectable']:.2f} {row['unit']} on would show"
-    return f"{found} (alpha {row['alpha']:g}, {row['test']}, {row['correction']}){seen}"
+    found += f" (alpha {row['alpha']:g}, {row['test']}, {row['correction']})"
+    if row["detectable"] is None:
+        return found
+    power = f"80 % power to detect a true effect of {row['detectable']:.2f} {row['unit']}"
+    largest = strongest(ablation).row(0, named=True)
+    said = f"; the strongest is {signed(largest['effect'])}{unsure(largest)}" if unsure(largest) else ""
+    return f"{found}; {power} {after_correction(row['correction'])}{said}"
 
 
 def _parse(arguments: list[str]) -> argparse.Namespace:

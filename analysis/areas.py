@@ -83,7 +83,7 @@ def _rows(drawn: DrawnCurves, within: float) -> Iterator[tuple[object, ...]]:
             *map(float, (drawn.base[0], area[0], *drawn.interval(area), seeds[:, 0].min(), seeds[:, 0].max())),
             *map(float, (within, share[0], *drawn.interval(share))),
             theirs,
-            *(drawn.alpha, len(drawn.base) - 1, drawn.seed),
+            *(drawn.inference.alpha, len(drawn.base) - 1, drawn.inference.seed),
         )
 
 

@@ -50,15 +50,13 @@ class DrawnCurves:
         domain: whose curves they are.
         scores: of every mask by key, first on all examples, then on each resample.
         base: likewise of the full mask.
-        alpha: intervals leave out so much.
-        seed: of the resamples.
+        inference: how they were resampled.
     """
 
     domain: Domain
     scores: Mapping[str, Float[np.ndarray, " draws"]]
     base: Float[np.ndarray, " draws"]
-    alpha: float
-    seed: int
+    inference: Inference
 
     @classmethod
     def of(cls, domain: Domain, inference: Inference = DEFAULT) -> "DrawnCurves":
@@ -69,7 +67,7 @@ class DrawnCurves:
         weights = drawn(rng, min(inference.resamples, ENOUGH_FOR_AN_INTERVAL) if some else 0, sample.groups)
         scores = np.concatenate([sample.scores[None], sample.weighted(weights)])
         by_mask = dict(zip(sample.masks, scores.T, strict=True))
-        return cls(domain, by_mask, scores[:, 0], inference.alpha, inference.seed)
+        return cls(domain, by_mask, scores[:, 0], inference)
 
     @property
     def lines(self) -> dict[tuple[str, str], list[Curve]]:
@@ -88,7 +86,8 @@ class DrawnCurves:
         """Percentile interval of numbers whose first row is of all examples; NaN where there are no resamples."""
         if len(draws) < 2:
             return np.full_like(draws[0], np.nan), np.full_like(draws[0], np.nan)
-        low, high = np.quantile(draws[1:], [self.alpha / 2, 1 - self.alpha / 2], axis=0)
+        alpha = self.inference.alpha
+        low, high = np.quantile(draws[1:], [alpha / 2, 1 - alpha / 2], axis=0)
         return low, high
 
 

@@ -119,6 +119,13 @@ def effects(domain: Domain, inference: Inference = DEFAULT) -> pl.DataFrame:
     return table.select(*(pl.lit(value).alias(name) for name, value in names.items()), *table.columns).hstack(numbers)
 
 
+LOSES_LESS = pl.col("low") > -pl.col("margin")
+"""Rows whose effect is shown to be a loss of less than the margin: the interval lies above it, as that of a gain does.
+
+`equivalent` says more, that it is no gain beyond the margin either, and is corrected over the heads.
+"""
+
+
 def base_score(domain: Domain) -> float:
     """The score of the full mask."""
     full = mask_key(domain.layout.full())

@@ -11,6 +11,7 @@ from pathlib import Path
 import polars as pl
 
 from analysis import paper
+from analysis.chance import chance_columns
 from analysis.effects import DEFAULT, Measure, base_score, of_measure
 from analysis.inference import Inference, base_interval
 from analysis.read import Domain
@@ -33,7 +34,8 @@ def base_table(domains: Sequence[Domain], inference: Inference = DEFAULT) -> pl.
 
     Returns:
         Columns of the domain; metric, n (examples), base_score; low, high, interval, resamples, groups, group, alpha,
-        seed: as in `effects`, of the base score (`base_interval`); paper_base_score, signature, heads, masks,
+        seed: as in `effects`, of the base score (`base_interval`); chance, above_chance (`analysis.chance`);
+        paper_base_score, signature, heads, masks,
         close_calls.
 
     Raises:
@@ -47,6 +49,7 @@ def base_table(domains: Sequence[Domain], inference: Inference = DEFAULT) -> pl.
                 "n": domain.examples.height,
                 "base_score": base_score(domain),
                 **base_interval(domain, inference),
+                **chance_columns(domain, inference),
                 "paper_base_score": paper.BASE_SCORES.get(domain.names),
                 "signature": domain.signature,
                 "heads": len(domain.layout),
@@ -56,7 +59,8 @@ def base_table(domains: Sequence[Domain], inference: Inference = DEFAULT) -> pl.
             for domain in domains
         ],
         schema_overrides={
-            **dict.fromkeys(["low", "high", "paper_base_score"], pl.Float64),
+            **dict.fromkeys(["low", "high", "chance", "paper_base_score"], pl.Float64),
+            "above_chance": pl.Boolean,
             "interval": pl.String,
             "resamples": pl.Int64,
         },

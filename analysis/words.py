@@ -65,6 +65,22 @@ def after_correction(name: str | None) -> str:
     return "without correction over the heads" if name == "none" else "after correction over the heads"
 
 
+def p_value(value: float) -> str:
+    """`= .012`, or `< .001`: a p value is never 0."""
+    return "< .001" if value < 0.001 else f"= {value:.3f}".replace("0.", ".", 1)
+
+
+def unsure(row: Mapping[str, Any]) -> str:
+    """What is added to an effect of detectable size that is not significant: `, not significant (corrected p = .120)`.
+
+    The detectable effect is found four times in five, and the largest of many effects has chance on its side.
+    """
+    if row["significant"] is not False or row["detectable"] is None or abs(row["effect"]) < row["detectable"]:
+        return ""
+    corrected = "" if row["correction"] == "none" else "corrected "
+    return f", not significant ({corrected}p {p_value(row['p_corrected'])})"
+
+
 def base_score(row: Mapping[str, Any], glue: str = " ") -> str:
     """`83.68 % (81.20 to 85.13)`: a row's base score and, where there is one, its interval."""
     between = "" if row["low"] is None else f"{glue}({row['low']:.2f} to {row['high']:.2f})"

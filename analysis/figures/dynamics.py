@@ -1,4 +1,4 @@
-"""Figure 5: how much of the un-pruned score is left at each epoch of a training, a line for each share of heads."""
+"""Figure 5: how much of the score above chance is left at each epoch of a training, a line for each share of heads."""
 
 import polars as pl
 from matplotlib.colors import LinearSegmentedColormap
@@ -18,7 +18,7 @@ def dynamics(line: pl.DataFrame, title: str, name: str) -> Drawing:
     un-pruned score.
 
     Args:
-        line: the rows of `dynamics.dynamics` that are of one `dynamics.LINE`.
+        line: the rows of `dynamics.dynamics` that are of one `dynamics.LINE`, epochs without a share left out.
         title: of the panel.
         name: of the drawing.
     """
@@ -36,7 +36,7 @@ def dynamics(line: pl.DataFrame, title: str, name: str) -> Drawing:
             axes.plot(x, kept, color=SHARES(share), marker="o", markersize=2.5, label=f"{100 * share:.0f} %")
         labels = [f"{epoch:g}\n{base:.1f}" for epoch, base in epochs.iter_rows()]
         axes.set_xticks(range(len(labels)), labels)
-        axes.set(title=title, ylabel="share of the un-pruned score left (%)")
+        axes.set(title=title, ylabel="share of the score above chance left (%)")
         axes.set_xlabel(f"epoch, and {SCORE_NAMES[line['metric'][0]]} with every head")
         figure.legend(loc="outside right upper", title="heads\nremoved", handlelength=1.2)
-        return draw(figure, name, f"Share of the un-pruned score by epoch and share of heads removed, {title}")
+        return draw(figure, name, f"Share of the score above chance by epoch and share of heads removed, {title}")

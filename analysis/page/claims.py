@@ -1,6 +1,6 @@
 """Which claims of the paper hold on these results, from intervals alone; every verdict by a rule that is stated."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import polars as pl
@@ -17,6 +17,7 @@ from analysis.page.findings import (
     during_training,
     each_head,
     one_head,
+    open_at_chance,
     other_domain,
 )
 from analysis.read import Domain
@@ -31,24 +32,32 @@ class Claim:
     findings: tuple[Finding, ...]
 
     @property
-    def verdict(self) -> Verdict | None:
-        """The one of all findings; None where they differ."""
-        verdicts = {finding.verdict for finding in self.findings}
-        return verdicts.pop() if len(verdicts) == 1 else None
+    def verdicts(self) -> frozenset[Verdict]:
+        """Every verdict that some finding has."""
+        return frozenset(finding.verdict for finding in self.findings)
+
+
+OPENINGS: Mapping[frozenset[Verdict], str] = {
+    frozenset({Verdict.HOLDS}): "Here it holds that",
+    frozenset({Verdict.HOLDS, Verdict.FAILS}): "It holds on some of the domains only that",
+    frozenset({Verdict.HOLDS, Verdict.OPEN}): "It holds on some of the domains, and cannot be said on the others, that",
+    frozenset(Verdict): "It holds on some of the domains, does not on some, and cannot be said on the others, that",
+    frozenset({Verdict.FAILS, Verdict.OPEN}): (
+        "It does not hold on some of the domains, and cannot be said on the others, that"
+    ),
+    frozenset({Verdict.FAILS}): "It does not hold that",
+    frozenset({Verdict.OPEN}): "It cannot be said whether",
+}
+"""How a sentence begins about claims whose findings have these verdicts, in the order of the sentences."""
 
 
 def in_words(judged: Sequence[Claim]) -> str:
-    """Which claims hold on every domain, on some, on none, and which are open."""
-    openings: list[tuple[str, str, Verdict | None]] = [
-        ("Here it holds", "that", Verdict.HOLDS),
-        ("It holds on some of the domains only", "that", None),
-        ("It does not hold", "that", Verdict.FAILS),
-        ("It cannot be said", "whether", Verdict.OPEN),
-    ]
+    """One sentence for the claims of each combination of verdicts."""
     sentences = []
-    for opening, word, verdict in openings:
-        said = [f"{word} {_clause(claim.says)}" for claim in judged if claim.verdict is verdict]
-        sentences += [f"{opening} {'; '.join(said)}."] if said else []
+    for verdicts, opening in OPENINGS.items():
+        said = [_clause(claim.says) for claim in judged if claim.verdicts == verdicts]
+        word = opening.rsplit(" ", 1)[1]
+        sentences += [f"{opening} {f'; {word} '.join(said)}."] if said else []
     return " ".join(sentences)
 
 
@@ -71,14 +80,14 @@ def claims(analysis: Analysis, domains: Mapping[str, Domain]) -> tuple[Claim, ..
             "Most heads can go, one at a time, without a significant loss.",
             f"Holds where the intervals of more than half of all heads lie above −{within}; does not where more than "
             "half of the heads lose significantly.",
-            [each_head(analysis, domain, label) for label, domain in domains.items()],
+            _on_each(each_head, analysis, domains),
         ),
         (
             "One head is enough in most layers.",
             f"Holds where the interval of the best head left alone lies above −{within} in more than half of the "
             "layers; does not where it lies below 0 in half of them or more. The best head is picked on the same "
             "examples, which flatters it.",
-            [one_head(analysis, domain, label) for label, domain in domains.items()],
+            _on_each(one_head, analysis, domains),
         ),
         (
             "The heads that matter on one domain matter on another.",
@@ -90,23 +99,32 @@ def claims(analysis: Analysis, domains: Mapping[str, Domain]) -> tuple[Claim, ..
             "A good part of the heads goes at once, in order of importance.",
             "Holds where the interval of the loss at the paper’s share (40 % of a classifier’s heads, 20 % of a "
             "translator’s) lies above minus the loss that is allowed; does not where it lies below it.",
-            [at_once(analysis, domain, label) for label, domain in domains.items()],
+            _on_each(at_once, analysis, domains),
         ),
         (
             "Importance is a better order than chance.",
             "Holds where the interval of the difference, mean score along the curve by importance less that of random "
             "orders, lies above 0; does not where it lies below.",
-            [better_than_random(analysis, domain, label) for label, domain in domains.items()],
+            _on_each(better_than_random, analysis, domains),
         ),
         (
             "Encoder–decoder attention needs its heads more than self-attention does.",
             "Holds where the intervals of the difference, mean score along its curve less that of either "
             "self-attention on the same resamples, lie below 0; does not where one of them lies above.",
-            [cross_attention(analysis, domain, label) for label, domain in domains.items()],
+            _on_each(cross_attention, analysis, domains),
         ),
     ]
-    found = ((says, rule, tuple(filter(None, findings))) for says, rule, findings in judged)
+    rule_of_chance = " On a domain whose base score is not shown to be above chance it cannot be said."
+    found = ((says, rule + rule_of_chance, tuple(filter(None, findings))) for says, rule, findings in judged)
     return tuple(Claim(says, rule, findings) for says, rule, findings in found if findings)
+
+
+def _on_each(
+    judge: Callable[[Analysis, Domain, str], Finding | None], analysis: Analysis, domains: Mapping[str, Domain]
+) -> list[Finding]:
+    """What a domain says of a claim, for each of those that say something; open where its score is at chance."""
+    found = [(domain, judge(analysis, domain, label)) for label, domain in domains.items()]
+    return [open_at_chance(analysis, finding, domain.setting_id) for domain, finding in found if finding]
 
 
 def training_claim(dynamics: pl.DataFrame) -> Claim | None:
@@ -117,7 +135,8 @@ def training_claim(dynamics: pl.DataFrame) -> Claim | None:
     return Claim(
         "Heads can be spared only after the first epochs of training.",
         f"Holds where, with about {100 * EARLY_SHARE:.0f} % of the heads removed, the interval of the share of the "
-        "score that is left lies higher at the last epoch than at the first; does not where it lies lower. Of several "
-        "curves there is a range and no interval, so that it stays open.",
+        "score above chance that is left lies higher at the last epoch than at the first; does not where it lies "
+        "lower. Epochs whose base score is not shown to be above chance are left out. Of several curves there is a "
+        "range and no interval, so that it stays open.",
         findings,
     )

@@ -11,9 +11,9 @@ import polars as pl
 
 from analysis.compute import Analysis
 from analysis.curves import IMPORTANCE, papers_order
-from analysis.effects import ALL_KINDS, Measure, of_measure
+from analysis.effects import ALL_KINDS, LOSES_LESS, Measure, of_measure
 from analysis.read import Domain
-from analysis.words import KIND_NAMES, interval, signed
+from analysis.words import KIND_NAMES, interval, score, signed
 from study.heads import AttentionKind
 from study.statistics import MetricName
 
@@ -59,6 +59,19 @@ def verdict(holds: bool, fails: bool) -> Verdict:
     return Verdict.HOLDS if holds else Verdict.FAILS if fails else Verdict.OPEN
 
 
+def open_at_chance(analysis: Analysis, finding: Finding, *setting_ids: str) -> Finding:
+    """A finding as it is, or open where the base score of one of its domains is not shown to be above chance."""
+    rows = analysis.base.filter(pl.col("setting_id").is_in(setting_ids), ~pl.col("above_chance"))
+    if rows.is_empty():
+        return finding
+    said = " and ".join(
+        f"{score(row['base_score'], row['metric'])} on {row['domain']} are not shown to be above chance "
+        f"({score(row['chance'], row['metric'])})"
+        for row in rows.rows(named=True)
+    )
+    return Finding(finding.where, Verdict.OPEN, f"With every head, {said}. {finding.because}")
+
+
 def _known(analysis: Analysis, domain: Domain, measure: Measure) -> pl.DataFrame:
     """The effects of one measure that have an interval."""
     own = of_measure(analysis.effects.filter(pl.col("setting_id") == domain.setting_id), measure)
@@ -70,7 +83,7 @@ def each_head(analysis: Analysis, domain: Domain, label: str) -> Finding | None:
     heads = _known(analysis, domain, Measure.ABLATION)
     if heads.is_empty():
         return None
-    safe = heads.filter(pl.col("low") > -pl.col("margin")).height
+    safe = heads.filter(LOSES_LESS).height
     worse = heads.filter(pl.col("significant") & (pl.col("effect") < 0)).height
     middle = heads.sort("effect").row(heads.height // 2, named=True)
     unit, count = middle["unit"], len(domain.layout)
@@ -92,9 +105,9 @@ def one_head(analysis: Analysis, domain: Domain, label: str) -> Finding | None:
     tried = alone.with_columns(tried=pl.len().over(layer)).sort("effect", descending=True, maintain_order=True)
     best = tried.unique(layer, keep="first", maintain_order=True)
     count, margin = len(domain.layout.layers), best["margin"][0]
-    enough = best.filter(pl.col("low") > -pl.col("margin"))
+    enough = best.filter(LOSES_LESS)
     lost = _all_tried(best, domain).filter(pl.col("high") < 0).height
-    none = _known(analysis, domain, Measure.NO_HEAD).filter(pl.col("low") > -pl.col("margin"))
+    none = _known(analysis, domain, Measure.NO_HEAD).filter(LOSES_LESS)
     idle = enough.join(none.select(layer), on=layer, how="semi").height
     worst = best.sort("effect").row(0, named=True)
     control = f", of which {idle} would do without any" if enough.height else ""
@@ -127,7 +140,8 @@ def other_domain(analysis: Analysis, domains: Mapping[str, Domain]) -> Iterator[
             because += f"; of the true effects {row['true']:.2f}"
             because += f" ({row['true_low']:.2f} to {row['true_high']:.2f})" if row["true_low"] is not None else ""
         where = f"{labels[row['setting_a']]} and {labels[row['setting_b']]}"
-        yield Finding(where, verdict(low > 0, high < WEAK), f"{because}.".replace("-", "−"))
+        finding = Finding(where, verdict(low > 0, high < WEAK), f"{because}.".replace("-", "−"))
+        yield open_at_chance(analysis, finding, row["setting_a"], row["setting_b"])
 
 
 def at_once(analysis: Analysis, domain: Domain, label: str) -> Finding | None:
@@ -200,7 +214,12 @@ def during_training(dynamics: pl.DataFrame) -> Iterator[Finding]:
     for (domain, curve), line in dynamics.group_by("domain", "curve", maintain_order=True):
         distance = (pl.col("share") - EARLY_SHARE).abs()
         points = line.filter(distance == distance.min()).sort("epoch")
-        if points["epoch"].n_unique() < 2 or points["low"].null_count():
+        epochs, unknown = points["epoch"].n_unique(), points.filter(pl.col("reason").is_not_null())
+        points, where = points.filter(pl.col("reason").is_null()), f"{domain}, by {curve}"
+        if epochs < 2 or points["low"].null_count():
+            continue
+        if points["epoch"].n_unique() < 2:
+            yield Finding(where, Verdict.OPEN, f"Fewer than two epochs are above chance: {at_chance(unknown)}.")
             continue
         first, last = points.row(0, named=True), points.row(-1, named=True)
         said = ", ".join(
@@ -209,8 +228,20 @@ def during_training(dynamics: pl.DataFrame) -> Iterator[Finding]:
         )
         of_one = first["band"] == last["band"] == "bootstrap"
         ranges = "" if of_one else "; these are ranges of several curves, and no intervals"
+        without = f" Left out: {at_chance(unknown)}." if unknown.height else ""
         yield Finding(
-            f"{domain}, by {curve}",
+            where,
             verdict(of_one and last["low"] > first["high"], of_one and last["high"] < first["low"]),
-            f"With {100 * first['share']:.0f} % of the heads removed, what is left of the score is {said}{ranges}.",
+            f"With {100 * first['share']:.0f} % of the heads removed, what is left of the score above chance is {said}"
+            f"{ranges}.{without}",
         )
+
+
+def at_chance(rows: pl.DataFrame) -> str:
+    """`epoch 0.25, whose 41.65 % are not shown to be above chance (33.40 %)`: the epochs of rows without a share."""
+    rows = rows.unique("epoch", maintain_order=True).sort("epoch")
+    return "; ".join(
+        f"epoch {row['epoch']:g}, whose {score(row['base_score'], row['metric'])} are not shown to be above chance "
+        f"({score(row['chance'], row['metric'])})"
+        for row in rows.rows(named=True)
+    )

@@ -12,6 +12,7 @@ from analysis.inference.multiplicity import Correction
 from analysis.inference.of_base import BINOMIAL
 from analysis.inference.significance import PairedTest
 from analysis.page.references import REFERENCES
+from analysis.words import p_value
 from study.statistics import MetricName
 
 TESTS = {
@@ -51,18 +52,17 @@ def traced(row: Mapping[str, Any]) -> str:
     made = f"{row['groups']:,} {row['group']}s, n = {row['n']:,}; {row['interval']} interval"
     if "p" not in row:  # a base score is not tested
         return f"{made}{drawn}"
-    by = "" if row["correction"] == Correction.none else f" ({corrected(row['correction'])} {p(row['p_corrected'])})"
-    return f"p {p(row['p'])}{by}; {made}, {row['test'].replace('_', ' ')}{drawn}"
+    by = (
+        ""
+        if row["correction"] == Correction.none
+        else f" ({corrected(row['correction'])} {p_value(row['p_corrected'])})"
+    )
+    return f"p {p_value(row['p'])}{by}; {made}, {row['test'].replace('_', ' ')}{drawn}"
 
 
 def corrected(name: str) -> str:
     """Name of a correction: `max-T`."""
     return "max-T" if name == Correction.max_t else name.replace("_", "-").title()
-
-
-def p(value: float) -> str:
-    """`= .012`, or `< .001`: a p value is never 0."""
-    return "< .001" if value < 0.001 else f"= {value:.3f}".replace("0.", ".", 1)
 
 
 def methods(analysis: Analysis) -> str:
@@ -125,8 +125,8 @@ def _effects(known: pl.DataFrame, row: Mapping[str, Any]) -> list[str]:
         f"({row['resamples']:,} times, seed {row['seed']}), the same for every mask.",
         f"Each effect is tested by {TESTS[PairedTest(row['test'])]}; over the heads of a domain p values are corrected "
         f"{CORRECTIONS[Correction(row['correction'])]}, and those up to {row['alpha']:g} are called significant.",
-        "That a head does not matter is shown by two one-sided tests [schuirmann1987comparison] "
-        f"with a margin of {margins}.",
+        f"That a head loses less than a margin of {margins} is shown by an interval above it; that it does not matter "
+        "(column equivalent) by two one-sided tests [schuirmann1987comparison], corrected over the heads.",
     ]
 
 

@@ -10,7 +10,7 @@ from analysis import paper
 from analysis.compute import Analysis
 from analysis.effects import ALL_KINDS
 from analysis.page.claims import in_words
-from analysis.page.methods import bibtex, corrected, methods, p, traced, uncited
+from analysis.page.methods import bibtex, corrected, methods, traced, uncited
 from analysis.page.views import SubjectView, TrainingView
 from analysis.words import (
     KIND_LABELS,
@@ -20,8 +20,10 @@ from analysis.words import (
     after_correction,
     decimal,
     interval,
+    p_value,
     score,
     signed,
+    unsure,
 )
 
 
@@ -46,7 +48,14 @@ def render(analysis: Analysis, subjects: Sequence[SubjectView], trainings: Seque
         "score_names": SCORE_NAMES,
         "null_names": NULL_NAMES,
     }
-    environment.filters |= {"traced": traced, "corrected": corrected, "claimed": in_words, "p": p, "uncited": uncited}
+    environment.filters |= {
+        "traced": traced,
+        "corrected": corrected,
+        "claimed": in_words,
+        "p": p_value,
+        "uncited": uncited,
+    }
+    environment.filters |= {"unsure": unsure}
     environment.globals |= {
         "all_kinds": ALL_KINDS,
         "source": paper.SOURCE,

@@ -9,12 +9,13 @@ import polars as pl
 from analysis import figures, tables
 from analysis.compute import Analysis
 from analysis.dynamics import LINE
-from analysis.effects import Measure, of_measure, strongest
+from analysis.effects import LOSES_LESS, Measure, of_measure, strongest
 from analysis.figures import Drawing
 from analysis.page.agreement import Agreement, agreement
 from analysis.page.claims import Claim, claims, training_claim
 from analysis.page.drawings import curve_drawings, heat_maps, one_head_drawings
 from analysis.page.examples import examples_json
+from analysis.page.findings import at_chance
 from analysis.page.grids import Grid, HeadRow, by_kind, head_rows
 from analysis.read import Domain
 from analysis.words import KIND_NAMES, labelled, slug
@@ -101,6 +102,7 @@ class TrainingView:
     figure_5: tuple[Drawing, ...]
     rows: tuple[Row, ...]
     claim: Claim | None
+    at_chance: tuple[str, ...]
 
     @property
     def drawings(self) -> tuple[Drawing, ...]:
@@ -119,7 +121,7 @@ def training_views(analysis: Analysis) -> list[TrainingView]:
 def _training_view(analysis: Analysis, name: str) -> TrainingView:
     own, course = analysis.dynamics.filter(training=name), analysis.results.trainings.filter(training=name)
     folder = slug(f"training-{name}")
-    lines = own.group_by(LINE, maintain_order=True)
+    lines = own.drop_nulls("kept").group_by(LINE, maintain_order=True)
     base = own.unique("epoch", maintain_order=True).select("epoch", "base_score", "paper_base_score", "metric")
     return TrainingView(
         name=name,
@@ -132,6 +134,10 @@ def _training_view(analysis: Analysis, name: str) -> TrainingView:
         ),
         rows=tuple(base.rows(named=True)),
         claim=training_claim(own) if own.height else None,
+        at_chance=tuple(
+            f"{domain}: {at_chance(rows)}"
+            for (domain,), rows in own.filter(pl.col("reason").is_not_null()).group_by("domain", maintain_order=True)
+        ),
     )
 
 
@@ -238,5 +244,5 @@ def _measured(ablation: pl.DataFrame, alone: pl.DataFrame, none: pl.DataFrame, d
         "same": int((effect == 0).sum()),
         "worse": int((sure & (effect < 0)).sum()),
         "better": int((sure & (effect > 0)).sum()),
-        "equivalent": int(ablation["equivalent"].fill_null(False).sum()),
+        "safe": ablation.filter(LOSES_LESS).height,
     }

@@ -5,7 +5,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from analysis.__main__ import main
+from analysis.__main__ import how_sure, main
 from study.statistics import MetricName
 
 
@@ -25,7 +25,7 @@ def test_prints_the_summary_and_last_the_page(make, results, capsys):
     assert page.is_file()
     assert "encoder_self." in printed
     assert "away / home" in printed
-    assert "away: 0 of 16 heads significant (alpha 0.05, randomisation, max_t); effects from" in " ".join(
+    assert "away: 0 of 16 heads significant (alpha 0.05, randomisation, max_t); 80 % power to" in " ".join(
         printed.split()
     )
 
@@ -135,3 +135,16 @@ def test_slices_are_compared_as_domains(make, results, capsys):
     assert len(list((results / "analysis" / "figures" / "agreement-of-slices").glob("toy-*.svg"))) == 1
     assert main([str(results), "--by", "genre"]) == 2
     assert "no examples have a column 'genre'" in capsys.readouterr().err
+
+
+def test_an_effect_of_detectable_size_that_is_not_significant_is_no_contradiction():
+    row = {"domain": "home", "measure": "ablation", "kind": "encoder_self", "layer": 1, "head": 1, "reason": None}
+    row |= {"effect": 3.0, "significant": False, "p_corrected": 0.12, "detectable": 2.83, "unit": "% points"}
+    row |= {"alpha": 0.05, "test": "randomisation", "correction": "max_t"}
+    small = row | {"head": 2, "effect": -0.5, "p_corrected": 1.0}
+    assert how_sure(pl.DataFrame([small, row])) == (
+        "home: 0 of 2 heads significant (alpha 0.05, randomisation, max_t); 80 % power to detect a true effect of 2.83 "
+        "% points after correction over the heads; the strongest is +3.00, not significant (corrected p = .120)"
+    )
+    assert "strongest" not in how_sure(pl.DataFrame([small, row | {"effect": 2.0}]))
+    assert "strongest" not in how_sure(pl.DataFrame([small, row | {"significant": True}]))

@@ -1,6 +1,7 @@
 """Verdicts follow their rules, on results whose truth is known."""
 
 from dataclasses import replace
+from itertools import combinations, permutations
 
 import numpy as np
 import polars as pl
@@ -10,8 +11,9 @@ from made_results import CLASSIFIER, TRANSLATOR, curve_of, fill
 from analysis import analyse, read_results
 from analysis.curves import papers_order
 from analysis.inference import Inference
-from analysis.page.claims import claims, in_words, training_claim
-from analysis.page.findings import Verdict, at_once, better_than_random, cross_attention, each_head, one_head
+from analysis.page import render, subject_views
+from analysis.page.claims import Claim, claims, in_words, training_claim
+from analysis.page.findings import Finding, Verdict, at_once, better_than_random, cross_attention, each_head, one_head
 from analysis.read import Domain, Selection
 from analysis.words import signed
 from study.heads import mask_key
@@ -141,23 +143,69 @@ def test_training_is_judged_by_its_first_and_last_epoch():
     def line(last_low: float, last_high: float) -> pl.DataFrame:
         points = [(1.0, 0.4, 0.5, 0.4, 0.6), (1.0, 0.9, 0.1, 0.0, 0.2), (9.0, 0.4, 0.8, last_low, last_high)]
         table = pl.DataFrame(points, schema=["epoch", "share", "kept", "low", "high"], orient="row")
-        return table.with_columns(domain=pl.lit("valid"), curve=pl.lit("importance"), band=pl.lit("bootstrap"))
+        same = {"domain": "valid", "curve": "importance", "band": "bootstrap", "metric": "bleu", "base_score": 20.0}
+        same |= {"chance": 0.3, "reason": None}
+        return table.with_columns(**{name: pl.lit(value) for name, value in same.items()})
 
-    assert training_claim(line(0.7, 0.9)).verdict is Verdict.HOLDS
-    assert training_claim(line(0.5, 0.9)).verdict is Verdict.OPEN
-    assert training_claim(line(0.1, 0.3)).verdict is Verdict.FAILS
+    assert training_claim(line(0.7, 0.9)).verdicts == {Verdict.HOLDS}
+    assert training_claim(line(0.5, 0.9)).verdicts == {Verdict.OPEN}
+    assert training_claim(line(0.1, 0.3)).verdicts == {Verdict.FAILS}
     assert "at epoch 1 50 % (40 to 60), at epoch 9 80 %" in training_claim(line(0.7, 0.9)).findings[0].because
     assert training_claim(line(0.7, 0.9).filter(epoch=1.0)) is None
     ranges = training_claim(line(0.7, 0.9).with_columns(band=pl.lit("range")))
-    assert ranges.verdict is Verdict.OPEN
+    assert ranges.verdicts == {Verdict.OPEN}
     assert "ranges of several curves, and no intervals" in ranges.findings[0].because
+    unknown = line(0.7, 0.9).with_columns(
+        reason=pl.when(pl.col("epoch") == 1).then(pl.lit("at chance")),
+        **{name: pl.when(pl.col("epoch") != 1).then(name) for name in ("kept", "low", "high")},
+    )
+    (found,) = training_claim(unknown).findings
+    assert found.verdict is Verdict.OPEN
+    assert "epoch 1, whose 20.00 BLEU are not shown to be above chance (0.30 BLEU)" in found.because
+    three = pl.concat([unknown, line(0.1, 0.3).filter(epoch=1.0).with_columns(epoch=pl.lit(3.0))])
+    (found,) = training_claim(three).findings
+    assert found.verdict is Verdict.HOLDS
+    assert "at epoch 3 50 %" in found.because
+    assert found.because.endswith("Left out: epoch 1, whose 20.00 BLEU are not shown to be above chance (0.30 BLEU).")
 
 
 def test_the_paragraph_says_each_claim_once_by_its_verdict(results):
     analysis, domain = analysed(results, np.zeros(len(CLASSIFIER)))
     judged = claims(analysis, {"home": domain})
-    assert [claim.verdict for claim in judged] == [Verdict.HOLDS, Verdict.HOLDS]
+    assert [claim.verdicts for claim in judged] == [{Verdict.HOLDS}, {Verdict.HOLDS}]
     assert in_words(judged) == (
         "Here it holds that most heads can go, one at a time, without a significant loss; "
         "that one head is enough in most layers."
     )
+
+
+@pytest.mark.parametrize(
+    "verdicts", [chosen for count in (1, 2, 3) for chosen in combinations(Verdict, count)], ids=lambda v: "+".join(v)
+)
+def test_the_paragraph_denies_no_verdict_of_its_table(verdicts):
+    """A verdict is said where, and only where, some domain has it; in every combination."""
+    for order in permutations(verdicts):
+        claim = Claim("Heads can go.", "rule", tuple(Finding("home", verdict, "because") for verdict in order))
+        said = in_words([claim])
+        assert said.count("heads can go") == 1
+        assert (Verdict.OPEN in verdicts) == ("cannot be said" in said)
+        assert (Verdict.HOLDS in verdicts) == ("holds" in said)
+        fails = (
+            "not hold" in said or "does not on some" in said or said.startswith("It holds on some of the domains only")
+        )
+        assert (Verdict.FAILS in verdicts) == fails
+        assert ("some of the domains" in said) == (len(verdicts) > 1)
+        assert ("whether" in said) == (verdicts == (Verdict.OPEN,))
+
+
+def test_what_is_said_and_what_is_judged_of_heads_that_lose_little_is_one_number(results):
+    """Half of the heads do nothing: they are shown to lose less than the margin, and so in both places."""
+    weights = np.where(np.arange(len(CLASSIFIER)) % 2, 0.0, 0.06)
+    analysis, domain = analysed(results, weights, count=1200)
+    (view,) = subject_views(analysis)
+    safe = view.domains[0].measured["safe"]
+    assert 0 < safe < len(CLASSIFIER)
+    assert f"{safe} are shown to lose less than 0.5 % points" in each_head(analysis, domain, "home").because
+    page = render(analysis, [view], [])
+    assert page.count(f"{safe} are shown to lose less than 0.5 % points") == 2
+    assert "not to matter by more" not in page

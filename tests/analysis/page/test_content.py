@@ -93,7 +93,7 @@ def test_base_scores(page, shown, subject):
         largest = single.sort(pl.col("effect").abs(), descending=True, maintain_order=True).row(0, named=True)
         assert cells[0].strip() == row["domain"]
         says(cells[1], row["n"], digits=0)
-        says(cells[2], row["base_score"], row["low"], row["high"])
+        says(cells[2], row["base_score"], row["low"], row["high"], row["chance"])
         says(cells[3], largest["layer"] + 1, largest["head"] + 1)
         says(cells[4], largest["effect"], largest["low"], largest["high"])
         says(cells[5], largest["detectable"])
