@@ -10,14 +10,15 @@ from pathlib import Path
 
 from rich.console import Console
 from rich.logging import RichHandler
+from rich.text import Text
 
 from launchers.cancel import cancel_jobs
-from launchers.errors import LauncherError
-from launchers.folder import JobEntry, SweepRecord, SweepsFolder
+from launchers.errors import LauncherError, SilentSlurmError
+from launchers.folder import USUAL, JobEntry, SweepRecord, SweepsFolder
 from launchers.following import Following, look_after
 from launchers.logs import last_lines, logs_of
 from launchers.retry import retry_sweep
-from launchers.states import OPEN, State, look
+from launchers.states import OPEN, State, look_or_recall
 from launchers.status import as_json, last_words, status_table
 from launchers.wait import wait_for, wait_for_after
 
@@ -31,8 +32,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command.
 
     Returns:
-        0: all are done; 1: some failed, were lost or cancelled; 2: an error of the user's; 3: some are under way or
-        were never handed out; 130: Ctrl-C.
+        0: all are done; 1: some failed, were lost or cancelled, or SLURM does not answer to what must be asked; 2: an
+        error of the user's; 3: some are under way or were never handed out; 130: Ctrl-C.
     """
     handler = RichHandler(console=Console(stderr=True), show_time=False, show_path=False)
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[handler])
@@ -42,22 +43,24 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return options.run(folder, folder.read_sweep(options.sweep), options)
     except LauncherError as error:
         print(f"launchers: {error}", file=sys.stderr)
-        return USER_ERROR
+        return NOT_DONE if isinstance(error, SilentSlurmError) else USER_ERROR
     except KeyboardInterrupt:
         return INTERRUPTED
 
 
 def status(folder: SweepsFolder, sweep: SweepRecord, options: argparse.Namespace) -> int:
     """Show a sweep once."""
-    states = look(folder, [job.id for job in sweep.jobs])
+    states, silence = look_or_recall(folder, [job.id for job in sweep.jobs])
     found = {state.state for state in states.values()}
-    after = None if found & OPEN else look_after(folder, sweep)
+    after = None if found & OPEN or silence else look_after(folder, sweep)
     if options.json:
-        print(json.dumps(as_json(sweep, states, after)))
+        print(json.dumps(as_json(sweep, states, after, silence)))
         return exit_status({*found, after.state} if after else found)
     console = Console()
     console.print(status_table(sweep, states))
     console.print(last_words(folder, sweep, states))
+    if silence:
+        console.print(Text(silence, style="yellow"))
     return _ended(found, after)
 
 
@@ -70,7 +73,7 @@ def wait(folder: SweepsFolder, sweep: SweepRecord, options: argparse.Namespace) 
 
 def logs(folder: SweepsFolder, sweep: SweepRecord, options: argparse.Namespace) -> int:
     """Show what jobs printed: one of them whole, or the last lines of all that did something."""
-    states = look(folder, [job.id for job in sweep.jobs])
+    states, _ = look_or_recall(folder, [job.id for job in sweep.jobs])
     for job in _named(sweep.jobs, options.job):
         for path in logs_of(folder, job.id, states[job.id]):
             print(f"{job.name} ({states[job.id].state}), {path}")
@@ -131,7 +134,7 @@ def _parse(arguments: Sequence[str]) -> argparse.Namespace:
         command = commands.add_parser(run.__name__, help=run.__doc__, description=run.__doc__)
         command.set_defaults(run=run)
         command.add_argument("sweep", nargs="?", help="name of a sweep or the beginning of one; without it the latest")
-        command.add_argument("--folder", type=Path, default=Path("sweeps"), help="where sweeps are kept (sweeps)")
+        command.add_argument("--folder", type=Path, default=Path(USUAL), help=f"where sweeps are kept ({USUAL})")
         if run is status:
             command.add_argument("--json", action="store_true", help="for programs")
         if run in (logs, cancel):

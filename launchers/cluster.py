@@ -36,5 +36,5 @@ def run(sweep: Sweep, settings: SlurmConfig) -> list[JobReturn]:
         folder.write_sweep(record)
         handed = hand_out(folder, record, settings)
     Console().print(status_table(record, handed.after()))
-    log.info("%s", handed.in_words(record.name))
+    log.info("%s", handed.in_words(record.name, folder))
     return []

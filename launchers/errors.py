@@ -5,3 +5,7 @@ class LauncherError(Exception):
     """Something that the user can mend; the message says what, where and how."""
 
     in_words = True
+
+
+class SilentSlurmError(LauncherError):
+    """SLURM's controller does not answer; what runs goes on."""

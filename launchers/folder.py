@@ -1,5 +1,6 @@
 """The folder of all sweeps: what stands where, each file written whole and by one writer at a time.
 
+slurm-is-silent                  there while SLURM does not answer, since the time of the file
 lock                             held while somebody submits, cancels or retries
 <sweep>.json                     a sweep: which jobs, in their order
 jobs/<job id>/                   a job, whichever sweeps ask for it: see `JobFolder`
@@ -9,6 +10,7 @@ submissions/<id>/                what was handed out at once: see `launchers.sub
 import errno
 import fcntl
 import logging
+import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
@@ -22,6 +24,9 @@ from launchers.files import read_json, stamp, write_json
 from launchers.submission import SubmissionFolder
 
 log = logging.getLogger(__name__)
+
+USUAL = "sweeps"
+"""Where sweeps are kept, in the working directory."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +121,11 @@ class SweepsFolder:
     def __init__(self, path: Path) -> None:
         self.path = path.absolute()
         self._jobs = self.path / "jobs"
+        self.silent = self.path / "slurm-is-silent"
+
+    def option(self) -> str:
+        """What commands must be told to find it: nothing where it stands in its usual place."""
+        return "" if self.path == Path(USUAL).absolute() else f" --folder {shlex.quote(str(self.path))}"
 
     def job(self, id: str) -> JobFolder:
         """The folder of a job."""

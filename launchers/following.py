@@ -41,14 +41,13 @@ def look_after(folder: SweepsFolder, sweep: SweepRecord) -> Following | None:
 def _look_once(folder: SweepsFolder, sweep: SweepRecord) -> Following | None:
     if not (sweep.launcher == "slurm" and (sweep.settings["after"]["command"] or sweep.settings["after"]["sync"])):
         return None
+    places = [place for place in reversed(folder.submission_folders()) if place.read().sweep == sweep.name]
     queue = None
-    for place in reversed(folder.submission_folders()):
-        if place.read().sweep != sweep.name:
-            continue
+    for place in places:
         number, status = place.id_of(AFTER), place.after_status()
         if number and status is not None:
             return Following(number, State.failed if status else State.done, place.log(AFTER, ""))
-        queue = queue or slurm.queue()
+        queue = queue or slurm.queue([place.job_name(AFTER) for place in places])
         number = number or queue.names.get(place.job_name(AFTER))
         if number:
             return Following(number, _state(queue.elements.get(number)), place.log(AFTER, ""))

@@ -46,14 +46,14 @@ class Handed:
             for id, state in self.states.items()
         }
 
-    def in_words(self, name: str) -> str:
-        """What became of a sweep of this name."""
+    def in_words(self, name: str, folder: SweepsFolder) -> str:
+        """What became of a sweep of this name in a folder."""
         found = counts(self.states)
         before = "".join(f"; {found[state]} {state} before" for state in (State.done, *sorted(OPEN)) if found[state])
         if not self.sent:
             return f"{name}: no job to submit{before}"
         numbers = f"{len(self.sent)} jobs submitted as SLURM {', '.join(self.numbers)}"
-        return f"{name}: {numbers}{before}. `python -m launchers status` shows them"
+        return f"{name}: {numbers}{before}. `python -m launchers status{folder.option()}` shows them"
 
 
 def hand_out(folder: SweepsFolder, sweep: SweepRecord, settings: SlurmConfig) -> Handed:
@@ -99,9 +99,8 @@ def recover(folder: SweepsFolder, sweep: SweepRecord, settings: SlurmConfig) -> 
 
 
 def _may_recover(state: JobState, settings: SlurmConfig) -> bool:
-    """Whether trying again is allowed: not what somebody cancelled in SLURM, and not for ever."""
-    holder = state.holder
-    return holder is not None and holder.submission.recovery < settings.retries and "CANCELLED" not in state.error
+    """Whether trying again is allowed: not for ever."""
+    return state.holder is not None and state.holder.submission.recovery < settings.retries
 
 
 def _hand_out(
@@ -146,7 +145,10 @@ def _send(scripts: Scripts, submission: Submission, before: Mapping[int, Sequenc
     for number, array in enumerate(submission.arrays):
         earlier = [id for stage, ids in by_stage.items() if stage < array.stage for id in ids]
         most = parallel(submission.arrays, array, settings.array_parallelism)
-        numbers.append(_submit(scripts.place, number, scripts.array(number, array, parallel=most, after=earlier)))
+        try:
+            numbers.append(_submit(scripts.place, number, scripts.array(number, array, parallel=most, after=earlier)))
+        except LauncherError as error:
+            raise _cut_short(error, submission, numbers) from error
         by_stage.setdefault(array.stage, []).append(numbers[-1])
     if _is_followed(settings):
         text = scripts.after_last([id for ids in by_stage.values() for id in ids])
@@ -155,6 +157,16 @@ def _send(scripts: Scripts, submission: Submission, before: Mapping[int, Sequenc
         except LauncherError as error:  # a partition for GPUs only, for instance
             log.warning("what comes after the last job was not sent (hydra.launcher.after): %s", error)
     return numbers
+
+
+def _cut_short(error: LauncherError, submission: Submission, numbers: Sequence[str]) -> LauncherError:
+    """The error of an array that SLURM did not take, with what it took before."""
+    if not numbers:
+        return error
+    sent = sum(len(pack) for array in submission.arrays[: len(numbers)] for pack in array.packs)
+    every = sum(len(pack) for array in submission.arrays for pack in array.packs)
+    words = f"{sent} of {every} jobs are sent (SLURM {', '.join(numbers)}), the others are not: {error}"
+    return type(error)(f"{words}. The same command sends the rest")
 
 
 def _is_followed(settings: SlurmConfig) -> bool:

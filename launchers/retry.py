@@ -18,7 +18,7 @@ def retry_sweep(folder: SweepsFolder, sweep: SweepRecord) -> str:
         with folder.locked():
             handed = hand_out(folder, sweep, settings_of(sweep.settings, SlurmConfig))
             folder.write_sweep(sweep)
-        return handed.in_words(sweep.name)
+        return handed.in_words(sweep.name, folder)
     from launchers.local_pool import run_record  # imports Hydra, which the other commands need not wait for
 
     run_record(folder, sweep, settings_of(sweep.settings, LocalPoolConfig))

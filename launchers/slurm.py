@@ -1,6 +1,5 @@
 """SLURM's own commands, each called once for all jobs; the only file that starts them from a submitting machine."""
 
-import getpass
 import logging
 import os
 import re
@@ -11,7 +10,7 @@ from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from launchers.errors import LauncherError
+from launchers.errors import LauncherError, SilentSlurmError
 
 log = logging.getLogger(__name__)
 
@@ -29,6 +28,8 @@ FINAL = {
 """States that may be the last one; a requeue passes through some of them, too."""
 
 TRIES = 4
+SECONDS_FOR_AN_ANSWER = 120.0
+SECONDS_AT_ONCE = 5.0
 OF_USERS = {"SLURM_CONF", "SLURM_CLUSTERS", "SLURM_JWT"}
 """Variables that say which SLURM is meant, and who asks."""
 
@@ -56,7 +57,7 @@ class Element:
 
 @dataclass(frozen=True)
 class Queue:
-    """What SLURM knows of the user's jobs.
+    """What SLURM knows of some jobs.
 
     Attributes:
         elements: by number: `123_4`, or `123` for a job that is no array.
@@ -82,28 +83,35 @@ def submit(script: Path, name: str) -> str:
     """
     # On the command line what is configured stands above SBATCH_PARTITION and the like; in the script it stands below.
     options = [word for line in script.read_text(encoding="utf-8").splitlines() for word in _options(line)]
-    done = _run(["sbatch", "--parsable", *options, str(script)], taken=lambda: queue().names.get(name))
+    done = _run(["sbatch", "--parsable", *options, str(script)], taken=lambda: queue([name]).names.get(name))
     number = done.strip().splitlines()[-1].partition(";")[0] if done.strip() else ""
     if not number.isdigit():
         raise LauncherError(f"sbatch gave no job number but '{done.strip()}'")
     return number
 
 
-def queue() -> Queue:
-    """All jobs of the user that SLURM's controller still knows, those that ended a while ago among them.
+def queue(names: Iterable[str], *, at_once: bool = False) -> Queue:
+    """The jobs of these names that SLURM's controller still knows, those that ended a while ago among them.
+
+    They are asked for by name, not by user: several people may share a folder of sweeps.
+
+    Args:
+        names: of arrays and jobs, see `SubmissionFolder.job_name`.
+        at_once: wait a few seconds for an answer at the most, and ask once.
 
     Raises:
+        SilentSlurmError: when the controller does not answer.
         LauncherError: when it cannot be asked.
     """
-    listed = _run(
-        ["squeue", "--noheader", "--array", "--states=all", f"--user={getpass.getuser()}", "--format=%i|%T|%r|%j"]
-    )
-    elements, names = {}, {}
+    wanted = ",".join(sorted(set(names)))
+    command = ["squeue", "--noheader", "--array", "--states=all", f"--name={wanted}", "--format=%i|%T|%r|%j"]
+    listed = _run(command, tries=1, seconds=SECONDS_AT_ONCE) if at_once else _run(command)
+    elements, numbers = {}, {}
     for line in listed.splitlines():
         number, state, reason, name = line.strip().split("|", maxsplit=3)
         elements[number] = Element(state, reason)
-        names[name] = number.partition("_")[0]
-    return Queue(elements, names)
+        numbers[name] = number.partition("_")[0]
+    return Queue(elements, numbers)
 
 
 def accounting(numbers: Iterable[str]) -> dict[str, Element]:
@@ -133,34 +141,45 @@ def max_array_size() -> int:
     return max(1, int(found[1]) - 1) if found else 1000
 
 
-def _run(command: Sequence[str], *, taken: Callable[[], str | None] = lambda: None) -> str:
+def _run(
+    command: Sequence[str],
+    *,
+    taken: Callable[[], str | None] = lambda: None,
+    tries: int = TRIES,
+    seconds: float = SECONDS_FOR_AN_ANSWER,
+) -> str:
     """What a command prints; tried again, later and later, while the controller is busy.
 
     Args:
         command: of SLURM.
         taken: asked before another try: what the command would have printed, where the one before was heard after all.
+        tries: how often it is asked.
+        seconds: how long each try waits for its answer.
     """
     environment = os.environ
     if "SLURM_JOB_ID" in environment:
         environment = {name: value for name, value in environment.items() if not _is_of_a_job(name)}
     said = ""
-    for wait in range(TRIES):
+    for wait in range(tries):
         if wait and (found := taken()):
             return found
         try:
-            done = subprocess.run(command, capture_output=True, text=True, check=False, timeout=120, env=environment)
+            done = subprocess.run(
+                command, capture_output=True, text=True, check=False, timeout=seconds, env=environment
+            )
         except FileNotFoundError as error:
             raise LauncherError(f"no `{command[0]}` here: hydra/launcher=slurm needs a machine that submits") from error
         except subprocess.TimeoutExpired:
-            said = "no answer in two minutes"
+            said = f"no answer in {seconds:.0f} s"
             continue
         if done.returncode == 0:
             return done.stdout
         said = done.stderr.strip() or done.stdout.strip()
         if not any(words.lower() in said.lower() for words in BUSY):
-            break
-        time.sleep(2.0**wait)
-    raise LauncherError(f"`{' '.join(command[:2])} ...` failed: {said}")
+            raise LauncherError(f"`{command[0]}` failed: {said}")
+        if wait + 1 < tries:
+            time.sleep(2.0**wait)
+    raise SilentSlurmError(f"SLURM does not answer `{command[0]}`: {said}")
 
 
 def _is_of_a_job(name: str) -> bool:

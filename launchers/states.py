@@ -4,10 +4,12 @@ import re
 import time
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
+from datetime import datetime
 from enum import StrEnum
 
 from launchers import slurm
 from launchers.attempt import Attempt, Outcome
+from launchers.errors import SilentSlurmError
 from launchers.folder import SweepsFolder
 from launchers.slurm import Element, Queue
 from launchers.submission import Submission, SubmissionFolder
@@ -27,6 +29,9 @@ class State(StrEnum):
     lost = "lost"
     new = "new"
 
+
+CANCELLED = "CANCELLED"
+"""SLURM's state of what somebody took back with scancel."""
 
 OPEN = {State.queued, State.running}
 """States that change by themselves; jobs in any other state may be handed out."""
@@ -75,33 +80,66 @@ class JobState:
     attempts: int = 0
 
 
-def look(folder: SweepsFolder, ids: Iterable[str], *, patient: bool = True) -> dict[str, JobState]:
+def look(
+    folder: SweepsFolder, ids: Iterable[str], *, patient: bool = True, at_once: bool = False
+) -> dict[str, JobState]:
     """The state of jobs.
 
     Args:
         folder: of all sweeps.
         ids: of the jobs.
         patient: look again after some seconds before a job is called lost.
+        at_once: wait for SLURM's answer a few seconds at the most.
 
     Raises:
-        LauncherError: when SLURM has some of the jobs and cannot be asked.
+        SilentSlurmError: when SLURM has some of the jobs and does not answer.
+        LauncherError: when it cannot be asked.
     """
     wanted = list(ids)
-    holders = _holders(folder, set(wanted))
-    states = _look_once(folder, wanted, holders)
+    states, queue = _look_once(folder, wanted, at_once=at_once)
     lost = [id for id, state in states.items() if state.state is State.lost and _in_slurm(state.holder)]
     if lost and patient:
         time.sleep(SECONDS_BETWEEN_LOOKS)
-        states |= _look_once(folder, lost, _holders(folder, set(lost)))
-    return _with_reasons(states)
+        again, queue = _look_once(folder, lost, at_once=at_once)
+        states |= again
+    return _with_reasons(folder, states, queue)
 
 
-def _look_once(folder: SweepsFolder, ids: Iterable[str], holders: Mapping[str, Holder]) -> dict[str, JobState]:
+def look_or_recall(folder: SweepsFolder, ids: Iterable[str]) -> tuple[dict[str, JobState], str]:
+    """The state of jobs, and nothing; while SLURM does not answer what is on disk, and since when it is silent.
+
+    Raises:
+        LauncherError: when SLURM cannot be asked for another reason.
+    """
+    wanted = list(ids)
+    try:
+        states = look(folder, wanted, at_once=True)
+    except SilentSlurmError as error:
+        folder.silent.parent.mkdir(parents=True, exist_ok=True)
+        folder.silent.open("a").close()  # the time of the first silence is that of the file
+        since = datetime.fromtimestamp(folder.silent.stat().st_mtime)
+        today = since.date() == datetime.now().date()
+        when = f"{since:%H:%M:%S}" if today else f"{since:%Y-%m-%d %H:%M}"
+        known, _ = _look_once(folder, wanted, ask=False)
+        return known, f"{error} (since {when}); this is what stands on disk, and what runs goes on"
+    folder.silent.unlink(missing_ok=True)
+    return states, ""
+
+
+UNKNOWN = Element("UNKNOWN")
+"""What is taken for an element while SLURM does not answer: it may wait or run."""
+
+
+def _look_once(
+    folder: SweepsFolder, ids: Iterable[str], *, ask: bool = True, at_once: bool = False
+) -> tuple[dict[str, JobState], Queue]:
+    """The states by what is known now, and the answer of SLURM that they rest on."""
     jobs = {id: folder.job(id) for id in ids}
+    holders = _holders(folder, set(jobs))
     attempts = {id: job.read_attempts() for id, job in jobs.items()}
-    undone = [id for id in attempts if not _is_done(attempts[id])]
-    asked = any(_in_slurm(holders.get(id)) for id in undone)
-    queue = slurm.queue() if asked else Queue({}, {})
+    held = [holders[id] for id in attempts if id in holders and not _is_done(attempts[id])]
+    names = [holder.folder.job_name(holder.array) for holder in held if _in_slurm(holder)]
+    queue = slurm.queue(names, at_once=at_once) if ask and names else Queue({}, {})
     alive: dict[str, bool] = {}
 
     def element_of(holder: Holder) -> Element | None:
@@ -110,6 +148,8 @@ def _look_once(folder: SweepsFolder, ids: Iterable[str], holders: Mapping[str, H
             if holder.folder.name not in alive:
                 alive[holder.folder.name] = holder.folder.is_alive()
             return Element("RUNNING") if alive[holder.folder.name] else None
+        if not ask:
+            return UNKNOWN if holder.number else None
         return queue.elements.get(f"{_number(holder, queue)}_{holder.element}")
 
     found = {}
@@ -118,7 +158,7 @@ def _look_once(folder: SweepsFolder, ids: Iterable[str], holders: Mapping[str, H
         if holder is not None and _in_slurm(holder) and not holder.number:
             holder = replace(holder, number=_number(holder, queue))
         found[id] = _state(attempts[id], holder, element_of, cancelled=job.cancelled.exists)
-    return found
+    return found, queue
 
 
 def _state(
@@ -143,6 +183,8 @@ def _state(
     last = own_last if was_sent else known.attempt  # an earlier end says nothing of what was sent since
     if last is not None and last.state in {Outcome.FAILED, Outcome.CRASHED, Outcome.KILLED}:
         return replace(known, state=State.failed, error=last.error or "")
+    if element is not None and element.state == CANCELLED:
+        return replace(known, state=State.cancelled, error="cancelled in SLURM")
     if last is not None or was_sent:
         return replace(known, state=State.lost, error=_why_lost(last, element, holder))
     return known
@@ -176,16 +218,36 @@ def _held(
     return replace(known, state=State.queued, error=waits)
 
 
-def _with_reasons(states: dict[str, JobState]) -> dict[str, JobState]:
-    """Say of lost jobs what the accounting says of their elements, where there is one."""
+def _with_reasons(folder: SweepsFolder, states: dict[str, JobState], queue: Queue) -> dict[str, JobState]:
+    """Say of lost jobs what the accounting says of their elements, where there is one; some were cancelled.
+
+    What was cancelled is noted: SLURM forgets it after a while, and nobody shall send it again by himself.
+    """
     lost = {id: state for id, state in states.items() if state.state is State.lost and _in_slurm(state.holder)}
-    known = slurm.accounting(state.holder.number for state in lost.values() if state.holder and state.holder.number)
+    accounted = slurm.accounting(state.holder.number for state in lost.values() if state.holder and state.holder.number)
+    known = {**queue.elements, **accounted}
+    arrays = {name.partition("_")[0] for name in known}
     for id, state in lost.items():
-        said = known.get(state.holder.name) if state.holder else None
+        said = accounted.get(state.holder.name) if state.holder else None
+        if (said and said.state == CANCELLED) or _was_taken_back(state, known, arrays):
+            folder.job(id).cancelled.touch()
+            states[id] = replace(state, state=State.cancelled, error="cancelled in SLURM")
+            continue
         why = said.state if said else state.error
         words = f"SLURM: {why}" if why and why.isupper() else why or "it is gone from the queue without an outcome"
         states[id] = replace(state, error="; ".join([words, *_complaint(state.holder)]))
     return states
+
+
+def _was_taken_back(state: JobState, known: Mapping[str, Element], arrays: set[str]) -> bool:
+    """Whether somebody cancelled an element that had not begun: of such a one SLURM keeps no record.
+
+    It is not known, although others of its array are, and it has printed nothing.
+    """
+    holder = state.holder
+    if holder is None or holder.number not in arrays or holder.name in known:
+        return False
+    return not holder.folder.log(holder.array, holder.element).exists()
 
 
 def _complaint(holder: Holder | None) -> list[str]:

@@ -16,7 +16,9 @@ echo $number
 
 SQUEUE = """
 echo >> "$BOOKS/asked"
-awk -v running="$(cat "$BOOKS/running")" '{
+for option; do case "$option" in --name=*) names=",${option#--name=}," ;; esac; done
+awk -v names="$names" -v running="$(cat "$BOOKS/running")" '{
+  if (index(names, "," $3 ",") == 0) next
   if ($2 == "-") { print $1 "|PENDING|Dependency|" $3; next }
   for (e = 0; e <= $2; e++) { print $1 "_" e (seen++ < running ? "|RUNNING|None|" : "|PENDING|Resources|") $3 }
 }' "$BOOKS/arrays"

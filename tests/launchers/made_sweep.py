@@ -5,6 +5,7 @@ import re
 import signal
 import sys
 import time
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,7 @@ from omegaconf import DictConfig, open_dict
 from launchers.attempt import Attempt, Outcome
 from launchers.composed import types_of, values_of
 from launchers.config import SlurmConfig
-from launchers.errors import LauncherError
+from launchers.errors import LauncherError, SilentSlurmError
 from launchers.folder import JobEntry, JobFolder, SweepRecord, SweepsFolder
 from launchers.slurm import Element, Queue
 
@@ -105,6 +106,7 @@ class Books:
         elements: state of each element that SLURM still knows.
         cancelled: what was cancelled.
         looks: how often the queue was asked.
+        silent: whether the controller is down.
     """
 
     def __init__(self) -> None:
@@ -114,6 +116,7 @@ class Books:
         self.accounted: dict[str, str] = {}
         self.cancelled: list[str] = []
         self.looks = 0
+        self.silent = False
         self.die_before: int | None = None
         self.die_after: int | None = None
 
@@ -132,9 +135,13 @@ class Books:
             raise KeyboardInterrupt
         return number
 
-    def queue(self) -> Queue:
+    def queue(self, names: Iterable[str], *, at_once: bool = False) -> Queue:
         self.looks += 1
-        return Queue({number: Element(state) for number, state in self.elements.items()}, dict(self.names))
+        if self.silent:
+            raise SilentSlurmError("SLURM does not answer `squeue`: Unable to contact slurm controller")
+        numbers = {name: self.names[name] for name in names if name in self.names}
+        known = {number: state for number, state in self.elements.items() if number.split("_")[0] in numbers.values()}
+        return Queue({number: Element(state) for number, state in known.items()}, numbers)
 
     def accounting(self, numbers: Any) -> dict[str, Element]:
         list(numbers)
@@ -152,7 +159,7 @@ class Books:
         """Every element is in this state now."""
         self.elements = dict.fromkeys(self.elements, state)
 
-    def broken(self) -> Queue:
+    def broken(self, names: Iterable[str], *, at_once: bool = False) -> Queue:
         raise LauncherError("squeue is not there")
 
 

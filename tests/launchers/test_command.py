@@ -222,6 +222,37 @@ def test_where_the_queue_cannot_be_asked(
     assert "squeue is not there" in capsys.readouterr().err
 
 
+def test_status_shows_what_is_on_disk_while_slurm_is_silent(made: Made, books: Books, capsys: Said) -> None:
+    sent(made, "abc", command="python -m analysis")
+    made.attempt("a", Outcome.DONE, last_submission(made))
+    books.silent = True
+    assert call(made, "status") == 3
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "1 of 3 done, 2 queued" in shown
+    assert "SLURM does not answer `squeue`" in shown
+    assert call(made, "status", "--json") == 3
+    assert "does not answer" in json.loads(capsys.readouterr().out)["silence"]
+    assert call(made, "retry") == 1, "no error of the user's"
+
+
+def test_wait_waits_for_slurm_too(made: Made, books: Books, capsys: Said, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent(made, "ab")
+    books.silent = True
+    slept: list[float] = []
+
+    def sleep(seconds: float) -> None:
+        slept.append(seconds)
+        if len(slept) == 3:
+            books.silent = False
+            end(made, books, {"a": Outcome.DONE, "b": Outcome.DONE})
+
+    monkeypatch.setattr(wait.time, "sleep", sleep)
+    assert call(made, "wait") == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert said.count("SLURM does not answer") == 1, "said once"
+    assert "2 of 2 done" in said
+
+
 def test_sweeps_of_the_working_directory_are_meant(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
     made.sweep("a")
     monkeypatch.chdir(made.path)

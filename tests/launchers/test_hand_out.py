@@ -11,7 +11,7 @@ from launchers import slurm
 from launchers.attempt import Outcome
 from launchers.cancel import cancel_jobs
 from launchers.config import SlurmConfig, settings_of
-from launchers.errors import LauncherError
+from launchers.errors import LauncherError, SilentSlurmError
 from launchers.folder import JobFolder, SweepRecord
 from launchers.hand_out import hand_out, recover
 from launchers.states import State, look
@@ -109,6 +109,24 @@ def test_a_submitter_that_is_killed_in_the_middle(made: Made, books: Books, acce
     assert send(made, sweep) == []
     sent = [element for text in books.scripts.values() for element in re.findall(r"--array=(\S+)", text)]
     assert sent == ["0-0"] * 3
+
+
+def test_a_submission_that_is_cut_between_two_arrays_says_what_is_sent(
+    made: Made, books: Books, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sweep = made.sweep("ab", "c")
+
+    def submit(script: Path, name: str) -> str:
+        if script.stem == "array-1":
+            raise SilentSlurmError("SLURM does not answer `sbatch`")
+        return books.submit(script, name)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(slurm, "submit", submit)
+        says = r"2 of 3 jobs are sent \(SLURM 100\), the others are not: .*`sbatch`. The same command sends the rest"
+        with pytest.raises(SilentSlurmError, match=says):
+            send(made, sweep)
+    assert send(made, sweep) == ["c"]
 
 
 def test_what_failed_is_sent_again_when_a_user_asks(made: Made, books: Books) -> None:

@@ -1,6 +1,8 @@
 """What is refused of a launcher's configuration before anything else happens."""
 
 import re
+import shlex
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -9,6 +11,8 @@ from omegaconf import OmegaConf
 from hydra_plugins.sixteen_heads import LocalPoolLauncher, SlurmLauncher
 from launchers.config import LEAST, AfterConfig, LocalPoolConfig, SlurmConfig
 from launchers.errors import LauncherError
+
+CONF = Path(__file__).parents[2] / "conf"
 
 
 def settings(launcher: type[SlurmLauncher | LocalPoolLauncher], schema: Any, **given: Any) -> Any:
@@ -45,3 +49,11 @@ def test_every_number_has_a_least_value() -> None:
         if type(value) in {int, float}
     ]
     assert set(numbers) == set(LEAST)
+
+
+def test_a_path_reaches_the_analysis_as_it_is() -> None:
+    """Whatever stands in it: the command after the last job goes through a shell."""
+    results = """it's "mine"/$HOME; rm x"""
+    written = OmegaConf.to_container(OmegaConf.load(CONF / "hydra/launcher/slurm.yaml"))
+    config = OmegaConf.create({"results": results, "command": written["after"]["command"]})
+    assert shlex.split(config.command) == ["python", "-m", "analysis", results]

@@ -6,6 +6,7 @@ import pytest
 from benchmarks.fake_slurm import FakeSlurm
 
 from launchers import slurm
+from launchers.errors import SilentSlurmError
 
 
 @pytest.fixture
@@ -61,3 +62,25 @@ def test_variables_of_a_user_reach_sbatch_those_of_a_job_do_not(
     slurm.submit(script(tmp_path, "sub.0"), "sub.0")
     assert {*users} <= {*fake.environment()}
     assert not {*jobs} & {*fake.environment()}
+
+
+def test_jobs_are_asked_for_by_name_whoever_sent_them(
+    fake: FakeSlurm, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Several people may share a folder of sweeps; what others have in the queue beside is nobody's business."""
+    monkeypatch.setattr("getpass.getuser", lambda: "somebody else")
+    for name in ("sub.0", "sub.1", "other.0"):
+        slurm.submit(script(tmp_path, name), name)
+    assert slurm.queue(["sub.0", "sub.1"]).names == {"sub.0": "1", "sub.1": "2"}
+
+
+def test_a_controller_that_is_down_is_no_error_of_the_user(fake: FakeSlurm, monkeypatch: pytest.MonkeyPatch) -> None:
+    (fake.bin / "squeue").write_text(
+        "#!/bin/sh\necho 'Unable to contact slurm controller (connect failure)' >&2\nexit 1\n"
+    )
+    with pytest.raises(SilentSlurmError, match="SLURM does not answer `squeue`: Unable to contact"):
+        slurm.queue(["sub.0"])
+    (fake.bin / "squeue").write_text("#!/bin/sh\nexec sleep 30\n")
+    monkeypatch.setattr(slurm, "SECONDS_AT_ONCE", 0.1)
+    with pytest.raises(SilentSlurmError, match="no answer in 0 s"):
+        slurm.queue(["sub.0"], at_once=True)

@@ -1,5 +1,8 @@
 """What is said of a job, from its attempts and what SLURM says of its element."""
 
+import os
+import re
+from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
@@ -9,8 +12,8 @@ from launchers import slurm, states
 from launchers.attempt import Outcome
 from launchers.config import SlurmConfig, settings_of
 from launchers.errors import LauncherError
-from launchers.hand_out import hand_out
-from launchers.states import JobState, State, look
+from launchers.hand_out import hand_out, recover
+from launchers.states import JobState, State, look, look_or_recall
 
 CASES = [
     (None, "PENDING", State.queued),
@@ -28,6 +31,8 @@ CASES = [
     (Outcome.KILLED, None, State.failed),
     (Outcome.RUNNING, "NODE_FAIL", State.lost),
     (Outcome.STOPPED, "TIMEOUT", State.lost),
+    (Outcome.RUNNING, "CANCELLED", State.cancelled),  # by scancel
+    (Outcome.FAILED, "CANCELLED", State.failed),
     (Outcome.RUNNING, None, State.lost),
     (None, None, State.lost),
 ]
@@ -63,7 +68,7 @@ def test_one_that_is_lost_is_so_in_two_looks(made: Made, books: Books, monkeypat
     seen = iter(["NODE_FAIL", "PENDING", "NODE_FAIL", "NODE_FAIL"])
     books.elements = {}
 
-    def queue() -> slurm.Queue:
+    def queue(names: Iterable[str], *, at_once: bool = False) -> slurm.Queue:
         return slurm.Queue({"100_0": slurm.Element(next(seen))}, {})
 
     monkeypatch.setattr(slurm, "queue", queue)
@@ -118,6 +123,48 @@ def test_a_queue_that_cannot_be_asked_is_an_error(made: Made, books: Books, monk
     monkeypatch.setattr(slurm, "queue", books.broken)
     with pytest.raises(LauncherError, match="squeue is not there"):
         state_of_a(made)
+
+
+def test_what_was_cancelled_in_slurm_stays_cancelled(made: Made, books: Books) -> None:
+    """By the accounting, or of an element that had not begun, of which SLURM keeps no record beside its array's."""
+    sweep = made.sweep("abc")
+    hand_out(made.sweeps, sweep, settings_of(sweep.settings, SlurmConfig))
+    del books.elements["100_0"]
+    found = look(made.sweeps, "abc")
+    assert [found[id].state for id in "abc"] == [State.cancelled, State.queued, State.queued]
+    books.elements, books.accounted = {}, {"100_1": "CANCELLED"}
+    made.attempt("b", Outcome.RUNNING, made.sweeps.submission_folders()[-1].name)
+    books.accounted["100_2"] = "NODE_FAIL"
+    found = look(made.sweeps, "abc")
+    assert [found[id].state for id in "abc"] == [State.cancelled, State.cancelled, State.lost]
+    books.accounted = {}
+    assert look(made.sweeps, "b")["b"].state is State.cancelled, "also when SLURM has forgotten it"
+    assert [job.id for job in recover(made.sweeps, sweep, settings_of(sweep.settings, SlurmConfig)).sent] == ["c"]
+
+
+def test_an_element_that_printed_something_had_begun(made: Made, books: Books) -> None:
+    sweep = made.sweep("ab")
+    hand_out(made.sweeps, sweep, settings_of(sweep.settings, SlurmConfig))
+    made.sweeps.submission_folders()[-1].log(0, 0).write_text("no python here")
+    del books.elements["100_0"]
+    assert state_of_a(made).state is State.lost
+
+
+def test_what_stands_on_disk_is_known_while_slurm_is_silent(made: Made, books: Books) -> None:
+    sweep = made.sweep("abcd")
+    hand_out(made.sweeps, sweep, settings_of(sweep.settings, SlurmConfig))
+    for id, outcome in {"a": Outcome.DONE, "b": Outcome.RUNNING, "c": Outcome.FAILED}.items():
+        made.attempt(id, outcome, made.sweeps.submission_folders()[-1].name)
+    books.silent = True
+    found, silence = look_or_recall(made.sweeps, "abcd")
+    assert [found[id].state for id in "abcd"] == [State.done, State.running, State.failed, State.queued]
+    since = re.search(r"does not answer `squeue`: .* \(since (\d\d:\d\d:\d\d)\)", silence)
+    assert since
+    os.utime(made.sweeps.silent, (0, 0))
+    assert "(since 19" in look_or_recall(made.sweeps, "abcd")[1], "since the first time it was not heard"
+    books.silent = False
+    assert look_or_recall(made.sweeps, "abcd")[1] == ""
+    assert not made.sweeps.silent.exists()
 
 
 def test_a_local_pool_has_its_jobs_as_long_as_it_lives(made: Made) -> None:

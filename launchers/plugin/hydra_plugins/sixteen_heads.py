@@ -1,5 +1,6 @@
 """The thin classes that Hydra finds: it accepts launchers only within the namespace package `hydra_plugins`."""
 
+import shlex
 from collections.abc import Sequence
 from dataclasses import fields
 from typing import Any
@@ -19,6 +20,7 @@ from launchers.sweep import Sweep, SweepError
 
 for _name, _schema in (("slurm", SlurmConfig), ("local_pool", LocalPoolConfig)):
     ConfigStore.instance().store(group="schema/launcher", name=_name, node=_schema, provider="sixteen-heads")
+OmegaConf.register_new_resolver("quoted", shlex.quote, replace=True)  # a value within a command of the shell
 
 
 class LauncherConfigs(SearchPathPlugin):
