@@ -7,8 +7,7 @@ subject is studied before all of this holds, and every reason for a refusal is g
 2. a mask gives what zeroing the columns of the output projections gives, which is what removing the heads gives;
 3. rows of one batch with different masks do not mix;
 4. every other way of running the model (decoding with a cache) gives the same under a mask;
-5. the numbers that are masked for a head are that head's, all of them and no other's: changing one row of its query
-   projection changes what its columns read, and nothing beside them;
+5. the numbers that are masked for a head are that head's, all of them and no other's, see `study.head_columns`;
 6. every head's mask reaches the output. A head that contributes nothing is reported as dead, not refused.
 """
 
@@ -23,7 +22,7 @@ from jaxtyping import Bool
 from torch import Tensor
 
 from study.errors import StudyError
-from study.gate import input_first
+from study.head_columns import wrongly_cut
 from study.heads import Head, HeadLayout, stack
 from study.subjects.subject import Encoded, Subject
 
@@ -51,10 +50,12 @@ class Certificate:
     Attributes:
         largest_difference: between masking and its references, as a share of the largest value of the response.
         dead: heads whose mask changes nothing; their effect is exactly zero.
+        left_out: parts of the model without a head, in words.
     """
 
     largest_difference: float
     dead: tuple[Head, ...]
+    left_out: tuple[str, ...] = ()
 
 
 @torch.no_grad()
@@ -90,13 +91,16 @@ def certify(subject: Subject) -> Certificate:
     reasons += [f"{what} (not a number)" for what, d in differences.items() if np.isnan(d)]
     if reasons:
         reasons += _layers_at_fault(subject, rows, scale)
-    reasons += _wrongly_cut(subject, rows)
+    reasons += wrongly_cut(subject, rows)
     if reasons:
         raise CertificationError(subject.loaded, reasons)
     dead = _dead_heads(subject, rows)
     if dead:
         log.warning("%d dead heads, their masks change nothing: %s", len(dead), ", ".join(map(str, dead)))
-    return Certificate(max(differences.values()), dead)
+    left_out = tuple(subject.gate.left_out)
+    if left_out:
+        log.warning("left out, as it has no heads that read text: %s", "; ".join(left_out))
+    return Certificate(max(differences.values()), dead, left_out)
 
 
 def _on_all(subject: Subject, mask: Bool[np.ndarray, " heads"], num_rows: int) -> Tensor:
@@ -140,47 +144,6 @@ def _layers_at_fault(subject: Subject, rows: Sequence[Encoded], scale: float) ->
         if not difference <= TOLERANCE:
             faults.append(f"{site.kind} layer {site.layer} ({site.name}): differs by {difference:.2g}")
     return faults
-
-
-def _wrongly_cut(subject: Subject, rows: Sequence[Encoded]) -> list[str]:
-    """The attention layers whose columns are not, head by head, those of its heads.
-
-    A head's attention depends on each row of its query projection, and its context on nothing of other heads'. So the
-    first row of a head's queries must move all of its columns, if it moves any, and only these. This tells a wrong
-    number of heads and any other order of the columns; the first and the last head are tried.
-    """
-    faults, unknown = [], []
-    untouched = subject.gate.contexts(lambda: subject.response(rows, None))
-    for site in (site for site in subject.gate.sites if site.num_heads):
-        if site.query is None:
-            unknown.append(site.name)
-            continue
-        for index in sorted({0, site.num_heads - 1}):
-            row = input_first(site.query)[:, index * site.head_size]
-            with _changed(row):
-                moved = subject.gate.contexts(lambda: subject.response(rows, None))[site.name]
-            columns = (moved != untouched[site.name]).flatten(0, -2).any(dim=0).nonzero().flatten().tolist()
-            own = list(range(index * site.head_size, (index + 1) * site.head_size))
-            if columns and columns != own:
-                faults.append(
-                    f"{site.kind} layer {site.layer} ({site.name}): head {index} is not columns {own[0]} to {own[-1]}, "
-                    f"its queries move columns {columns[0]} to {columns[-1]}: not {site.num_heads} heads in this order"
-                )
-                break
-    if unknown:
-        log.warning("the cut into heads is not proved where the queries have no known name: %s", ", ".join(unknown))
-    return faults
-
-
-@contextmanager
-def _changed(view: Tensor) -> Iterator[None]:
-    """Other numbers in a view of weights within the block."""
-    kept = view.clone()
-    try:
-        view.copy_(torch.linspace(-1.0, 1.0, len(view)) * (1.0 + 4.0 * kept.abs().max().item()))
-        yield
-    finally:
-        view.copy_(kept)
 
 
 def _dead_heads(subject: Subject, rows: Sequence[Encoded]) -> tuple[Head, ...]:

@@ -7,7 +7,7 @@ Shapes: `heads` = number of heads of the model, `masks` = number of masks.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
 
@@ -64,10 +64,14 @@ class HeadLayout:
     """How many heads each attention layer of a model has.
 
     Attributes:
-        counts: heads per layer for each attention kind that the model has; layers may differ (after pruning).
+        counts: heads per layer for each attention kind that the model has; layers may differ (after pruning), and one
+            without attention of the kind has 0.
+        uses: how many layers of the model share the weights of an attention layer, where they do (ALBERT): a head is on
+            or off in all of them.
     """
 
     counts: Mapping[AttentionKind, Sequence[int]]
+    uses: Mapping[Layer, int] = field(default_factory=dict, compare=False)
 
     def __post_init__(self) -> None:
         ordered = {kind: tuple(self.counts[kind]) for kind in AttentionKind if kind in self.counts}
@@ -77,7 +81,13 @@ class HeadLayout:
         return len(self.heads)
 
     def __str__(self) -> str:
-        return " + ".join(f"{sum(counts)} {kind}" for kind, counts in self.counts.items())
+        return " + ".join(f"{sum(counts)} {kind}{self._shared(kind)}" for kind, counts in self.counts.items())
+
+    def _shared(self, kind: AttentionKind) -> str:
+        """In words, how many layers of the model share each head of a kind."""
+        uses = [self.uses.get((kind, layer), 1) for layer, count in enumerate(self.counts[kind]) if count]
+        fewest, most = min(uses, default=1), max(uses, default=1)
+        return "" if most == 1 else f", each shared by {most if fewest == most else f'{fewest} to {most}'} layers"
 
     @cached_property
     def heads(self) -> tuple[Head, ...]:
@@ -91,8 +101,10 @@ class HeadLayout:
 
     @cached_property
     def layers(self) -> tuple[Layer, ...]:
-        """All attention layers in the order of a mask."""
-        return tuple((kind, layer) for kind, counts in self.counts.items() for layer in range(len(counts)))
+        """All attention layers that have heads, in the order of a mask."""
+        return tuple(
+            (kind, layer) for kind, counts in self.counts.items() for layer, count in enumerate(counts) if count
+        )
 
     @cached_property
     def _index(self) -> dict[Head, int]:

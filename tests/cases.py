@@ -89,6 +89,53 @@ CLASSIFIERS: dict[str, Callable[[], tf.PreTrainedModel]] = {
     "t5": _t5(tf.T5ForSequenceClassification, num_labels=3),
 }
 
+SIZES = {"hidden_size": 24, "num_hidden_layers": 2, "intermediate_size": 32, "max_position_embeddings": 64}
+
+
+def _mechanism(name: str, **sizes: object) -> Callable[[], tf.PreTrainedModel]:
+    fields = {"vocab_size": TOKENS, "num_labels": 3, "num_attention_heads": 4, **SIZES, **SPECIAL, **sizes}
+    return lambda: tf.AutoModelForSequenceClassification.from_config(tf.AutoConfig.for_model(name, **fields))
+
+
+LINEAR = {
+    "linear_num_value_heads": 8,
+    "linear_num_key_heads": 4,
+    "linear_key_head_dim": 6,
+    "linear_value_head_dim": 6,
+}
+EXPERTS = {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 16}
+LATENT = {"kv_lora_rank": 8, "q_lora_rank": 8, "qk_rope_head_dim": 4, "qk_nope_head_dim": 4, "v_head_dim": 6}
+
+MECHANISMS: dict[str, Callable[[], tf.PreTrainedModel]] = {
+    "weights shared by layers": _mechanism("albert", embedding_size=16),
+    "queries normed over all heads": _mechanism("olmo2", num_key_value_heads=2),
+    "gate beside queries, linear attention between": _mechanism(
+        "qwen3_next", num_hidden_layers=4, num_key_value_heads=2, head_dim=8, **LINEAR, **EXPERTS
+    ),
+    "queries, keys and values in one": _mechanism("gpt_neox"),
+    "values of another size": _mechanism(
+        "deepseek_v3", **LATENT, first_k_dense_replace=2, n_routed_experts=4, num_key_value_heads=4
+    ),
+    "projection called output": _encoder_decoder(
+        tf.BigBirdPegasusConfig,
+        tf.BigBirdPegasusForSequenceClassification,
+        num_labels=3,
+        attention_type="original_full",
+    ),
+    "dense beside attention": _mechanism(
+        "mobilebert", embedding_size=16, intra_bottleneck_size=24, true_hidden_size=24, num_feedforward_networks=1
+    ),
+    "attention in a list of its own": lambda: tf.XLMForSequenceClassification(
+        tf.XLMConfig(vocab_size=TOKENS, emb_dim=24, n_layers=2, n_heads=4, num_labels=3, pad_token_id=0)
+    ),
+    "stacks of layers in stacks": lambda: tf.FunnelForSequenceClassification(
+        tf.FunnelConfig(
+            vocab_size=TOKENS, block_sizes=[1, 1], d_model=24, n_head=4, d_head=6, d_inner=32, num_labels=3, **SPECIAL
+        )
+    ),
+}
+"""A tiny classifier for each way in which an architecture lays out its heads."""
+
 TRANSLATORS: dict[str, Callable[[], tf.PreTrainedModel]] = {
     "bart": _encoder_decoder(tf.BartConfig, tf.BartForConditionalGeneration),
     "marian": _encoder_decoder(tf.MarianConfig, tf.MarianMTModel),

@@ -1,17 +1,19 @@
 """Certification holds for every architecture, and refuses every kind of fault."""
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 
 import cases
 import pytest
 import torch
 from torch import nn
+from transformers import AttentionInterface, PreTrainedModel
 
 from study.certify import CertificationError, certify
 from study.errors import InputError
-from study.gate import Gate, find_sites
+from study.gate import Gate
 from study.heads import AttentionKind, Head
+from study.sites import find_sites
 from study.subjects.classifier import Classifier
 
 KINDS = {
@@ -26,8 +28,8 @@ KINDS = {
 }
 
 
-def classifier(name: str) -> Classifier:
-    module = cases.build(cases.CLASSIFIERS[name])
+def classifier(name: str, among: Mapping[str, Callable[[], PreTrainedModel]] = cases.CLASSIFIERS) -> Classifier:
+    module = cases.build(among[name])
     return Classifier(module, cases.tiny_tokenizer(), labels=cases.LABELS, max_length=32, truncate=False, loaded=name)
 
 
@@ -86,6 +88,10 @@ def _recut(subject: Classifier, num_heads: int) -> None:
     subject.gate = Gate(subject.gate.sites)
 
 
+def _a_layer_is_left_out(subject: Classifier) -> None:
+    subject.gate = Gate(subject.gate.sites[1:])
+
+
 class _Interleaved(nn.Linear):
     """Reads the heads' numbers in turn instead of head after head."""
 
@@ -127,8 +133,9 @@ def _not_a_number(subject: Classifier) -> None:
         (_weights_are_read_elsewhere, "columns set to zero"),
         (_gate_does_nothing, r"encoder_self layer 1 \(bert\.encoder\.layer\.1\.attention\.output\.dense\)"),
         (_heads_are_cut_elsewhere, "encoder_self layer 1"),
-        (_too_many_heads, "head 0 is not columns 0 to 2, its queries move columns 0 to 5: not 8 heads"),
-        (_too_few_heads, "head 0 is not columns 0 to 11, its queries move columns 0 to 5: not 2 heads"),
+        (_too_many_heads, "the model computes 4 heads there, not 8"),
+        (_too_few_heads, "the model computes 4 heads there, not 2"),
+        (_a_layer_is_left_out, "BertSelfAttention computes 4 heads that no output projection of a known name reads"),
         (_heads_are_interleaved, "not 4 heads in this order"),
         (_rows_mix, "rows of one batch with different masks mix"),
         (_untouched_is_something_else, "the full mask is not the untouched model"),
@@ -141,6 +148,26 @@ def test_refuses_what_is_not_exact(sabotage: Callable[[Classifier], None], reaso
     with pytest.raises(CertificationError) as caught:
         certify(subject)
     assert any(re.search(reason, given) for given in caught.value.reasons), caught.value
+
+
+@pytest.mark.parametrize(
+    ("num_heads", "reason"),
+    [
+        (8, "head 0 is not columns 0 to 2, it moves columns 0 to 5: not 8 heads in this order"),
+        (2, "head 0 is not columns 0 to 11, it moves columns 0 to 5: not 2 heads in this order"),
+    ],
+)
+def test_another_number_of_heads_is_seen_where_no_attention_function_is_called(num_heads: int, reason: str) -> None:
+    subject = classifier("attention in a list of its own", cases.MECHANISMS)
+    _recut(subject, num_heads)
+    with pytest.raises(CertificationError, match=reason):
+        certify(subject)
+
+
+def test_certification_leaves_transformers_as_it_was() -> None:
+    before = AttentionInterface.get_interface
+    certify(classifier("bert"))
+    assert AttentionInterface.get_interface is before
 
 
 def test_gives_all_reasons_at_once() -> None:
@@ -157,6 +184,15 @@ def test_a_model_without_a_known_projection_is_refused_in_words() -> None:
     for layer in model.bert.encoder.layer:
         layer.attention = nn.Identity()
     with pytest.raises(InputError, match="has no attention whose output projection is known by name"):
+        find_sites(model, causal=False)
+
+
+def test_an_attention_whose_projection_is_not_known_is_refused_by_name() -> None:
+    model = cases.build(cases.CLASSIFIERS["bert"])
+    output = model.bert.encoder.layer[1].attention.output
+    output.linear = output.dense
+    del output.dense
+    with pytest.raises(InputError, match=r"bert\.encoder\.layer\.1\.attention \(BertAttention\)"):
         find_sites(model, causal=False)
 
 

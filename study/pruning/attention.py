@@ -18,7 +18,7 @@ OUTPUTS = ("out_proj", "o_proj", "c_proj", "out_lin", "o")
 """Output projections that are part of the attention module; BERT's is outside."""
 
 
-class NoHeads(nn.Module):
+class EmptyAttention(nn.Module):
     """Attention of a layer without heads: what the output projection makes of nothing, its bias."""
 
     def forward(self, *inputs: Tensor, **options: Any) -> tuple[Tensor, None]:

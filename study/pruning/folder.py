@@ -17,8 +17,8 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from study.errors import InputError
-from study.gate import Site, find_sites, heads_left
 from study.pruning.remove import Kept, remove_heads
+from study.sites import Site, find_sites, heads_left
 from study.subjects.hub import HEADS_FILE
 
 WEIGHTS_FILE = "model.safetensors"

@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
 
-    from study.gate import Site
     from study.pruning.card import Facts
+    from study.sites import Site
     from study.subjects.subject import Subject
 
 log = logging.getLogger(__name__)
@@ -155,8 +155,8 @@ def cut(subject: "Subject", mask: Bool[np.ndarray, " heads"]) -> "list[Site]":
     Returns:
         The attention layers of the module as it is now.
     """
-    from study.gate import find_sites, heads_left
     from study.pruning.remove import remove_heads
+    from study.sites import find_sites, heads_left
 
     module, gate = module_of(subject), subject.gate
     kept = {

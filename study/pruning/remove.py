@@ -18,8 +18,8 @@ from transformers.models.t5.modeling_t5 import T5Attention
 from transformers.pytorch_utils import Conv1D
 
 from study.errors import InputError
-from study.gate import Site, heads_left
-from study.pruning.attention import BiasedAttention, Gathered, NoHeads, TimeFirstAttention
+from study.pruning.attention import BiasedAttention, EmptyAttention, Gathered, TimeFirstAttention
+from study.sites import Site, heads_left
 
 Kept = Mapping[str, Sequence[int]]
 """The heads that an attention layer keeps, counted among those that its config gives it, by the name of its site."""
@@ -150,7 +150,7 @@ def _remember(attention: Any, kept: tuple[int, ...], size: int) -> None:
     elif kind in (FsmtAttention, TimeFirstAttention):
         attention.__class__ = TimeFirstAttention
     elif not kept:
-        attention.__class__ = NoHeads
+        attention.__class__ = EmptyAttention
 
 
 def _numbers(places: Sequence[int], size: int) -> list[int]:

@@ -17,7 +17,7 @@ from transformers.utils import logging
 
 from study.data.examples import Examples
 from study.errors import InputError
-from study.gate import Gate, find_sites
+from study.gate import Gate
 from study.loss import PLAIN, Loss
 from study.statistics import Accuracy
 from study.subjects.cross_entropy import cross_entropy
@@ -66,9 +66,9 @@ class Classifier(Subject):
         self._max_length = max_length
         self._truncate = truncate
         self._padding = pad_token(module, tokenizer)
-        self.gate = Gate(find_sites(module, causal=self._is_causal()))
+        self.gate = Gate.on(module, causal=self._is_causal())
         probe = self.probe()
-        self.gate.find_batch_axis(lambda: self.response(probe, None), rows=len(probe))
+        self.gate.learn(lambda: self.response(probe, None), rows=len(probe))
 
     def encode(self, examples: Examples) -> list[Encoded]:
         """Tokenise texts and pairs; targets become indices of the model's labels.

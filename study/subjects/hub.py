@@ -13,6 +13,9 @@ PATTERNS = ["*.json", "*.txt", "*.model", "*.safetensors"]
 HEADS_FILE = "heads.json"
 """In the folder of a pruned model: the heads that each layer keeps, see `study.pruning.folder`."""
 
+RELAID = ("bigbird_pegasus", "jamba", "minimax", "zamba", "zamba2")
+"""Architectures of which an earlier version left out heads, counted more than there are, or numbered layers anew."""
+
 TOKENIZER_FILES = ("tokenizer*.json", "vocab*", "merges.txt", "*.model", "special_tokens_map.json", "added_tokens.json")
 
 
@@ -59,6 +62,12 @@ def model_digests(folder: Path) -> dict[str, str]:
     return {
         file.name: file_digest(file) for file in [folder / "config.json", *heads, *weights, *tokenizer_files(folder)]
     }
+
+
+def relaid(folder: Path) -> dict[str, str]:
+    """What tells outcomes of a model from those of an earlier version, which had other heads for it; mostly nothing."""
+    kind = json.loads((folder / "config.json").read_text()).get("model_type")
+    return {"heads": "all attention, layers numbered as in the model"} if kind in RELAID else {}
 
 
 def _weights(folder: Path) -> list[Path]:

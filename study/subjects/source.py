@@ -169,7 +169,7 @@ class SequenceClassifier(ModelSource):
 
     def identity(self) -> dict[str, Any]:
         """Digests of the files, the labels as configured, and how texts are cut."""
-        from study.subjects.hub import model_digests
+        from study.subjects.hub import model_digests, relaid
 
         return {
             "files": model_digests(self.folder()),
@@ -177,6 +177,7 @@ class SequenceClassifier(ModelSource):
             "max_length": self.max_length,
             "truncate": self.truncate,
             "masked_by": "zero",
+            **relaid(self.folder()),
         }
 
     def check_targets(self, examples: Examples) -> None:

@@ -18,7 +18,7 @@ from transformers import PreTrainedModel
 
 from study.data.examples import Examples
 from study.errors import InputError
-from study.gate import Gate, find_sites
+from study.gate import Gate
 from study.loss import PLAIN, Loss
 from study.statistics import Bleu
 from study.subjects.beam import CachedDecoder, Found, Rule, search
@@ -117,9 +117,9 @@ class Translator(Subject):
             pad=_token(module, "pad_token_id"),
         )
         self._statistics = lru_cache(CACHED)(self._statistics_uncached)
-        self.gate = Gate(find_sites(module, causal=False))
+        self.gate = Gate.on(module, causal=False)
         probe = self.probe()
-        self.gate.find_batch_axis(lambda: self.response(probe, None), rows=len(probe))
+        self.gate.learn(lambda: self.response(probe, None), rows=len(probe))
 
     def encode(self, examples: Examples) -> list[Encoded]:
         """Sources to ids of the source dictionary; the references stay text.
