@@ -80,7 +80,7 @@ def train_translator(training: TranslationTraining, folder: Path, recorded: Call
             reader = LogReader(training, folder, checkpoints, sentences, advance, recorded)
             newest = reader.newest()
             command = [training.interpreter, "-m", "fairseq_cli.train", *train_arguments(training, newest)]
-            run_logged(command, work, folder.absolute() / LOG_FILE, reader.read)
+            run_logged(command, work, folder.absolute() / LOG_FILE, reader.read, threads=1 if training.small else 0)
             reader.write_history()
         hand_over(training, work, folder, reader.best())
 
@@ -204,20 +204,27 @@ def train_arguments(training: TranslationTraining, newest: int | None = None) ->
     return ["data", *switches, *(word for name, value in options.items() for word in (f"--{name}", str(value)))]
 
 
-def fairseq_environment(own_checkpoint: bool = False) -> dict[str, str]:
-    """The environment of a fairseq process: this one's, with a number of threads.
+def fairseq_environment(own_checkpoint: bool = False, threads: int = 0) -> dict[str, str]:
+    """The environment of a fairseq process: this one's, with a number of threads that sleep while they wait.
+
+    Threads that spin take the processor from those that they wait for, wherever something else runs beside.
 
     Args:
         own_checkpoint: let fairseq unpickle a checkpoint, as it must under torch >= 2.6. Unpickling runs what the file
             says: only for checkpoints that this program made itself.
+        threads: CPU threads where the environment names no number; 0: one for each core.
     """
-    threads = {"OMP_NUM_THREADS": str(len(os.sched_getaffinity(0)))}
+    threading = {"OMP_NUM_THREADS": str(threads or len(os.sched_getaffinity(0))), "OMP_WAIT_POLICY": "PASSIVE"}
     unpickling = {"TORCH_FORCE_NO_WEIGHTS_ONLY_LOAD": "1"} if own_checkpoint else {}
-    return {**threads, **os.environ, **unpickling}
+    return {**threading, **os.environ, **unpickling}
 
 
 def run_logged(
-    command: Sequence[str], cwd: Path, log_path: Path, read: Callable[[str], None] = lambda _line: None
+    command: Sequence[str],
+    cwd: Path,
+    log_path: Path,
+    read: Callable[[str], None] = lambda _line: None,
+    threads: int = 0,
 ) -> None:
     """Run a process to its end; every line it prints goes to `read` and to the end of the log.
 
@@ -230,7 +237,7 @@ def run_logged(
         subprocess.Popen(
             command,
             cwd=cwd,
-            env=fairseq_environment(own_checkpoint=True),
+            env=fairseq_environment(own_checkpoint=True, threads=threads),
             stdout=subprocess.PIPE,
             stderr=subprocess.STDOUT,
             text=True,

@@ -175,6 +175,8 @@ def test_threads_are_the_callers_or_the_cores(monkeypatch):
     assert fairseq_environment()["OMP_NUM_THREADS"] == "3"
     monkeypatch.delenv("OMP_NUM_THREADS")
     assert fairseq_environment()["OMP_NUM_THREADS"] == str(len(os.sched_getaffinity(0)))
+    assert fairseq_environment(threads=1)["OMP_NUM_THREADS"] == "1"
+    assert fairseq_environment()["OMP_WAIT_POLICY"] == "PASSIVE"
 
 
 def test_unpickling_is_allowed_for_own_checkpoints_only(monkeypatch):
