@@ -34,7 +34,12 @@ DEFAULT_COMMAND = "report"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Run a command; returns the exit code: 0, 2 for an error of the user's, 130 when interrupted."""
+    """Run a command.
+
+    Returns:
+        The exit status: 0; 1 when the report is written, but files that were stored cannot be used and were left out;
+        2 for an error of the user's; 130 when interrupted.
+    """
     logging.basicConfig(
         level=logging.WARNING,
         format="%(message)s",
@@ -42,7 +47,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     )
     options = _parse(list(sys.argv[1:] if arguments is None else arguments))
     try:
-        options.run(options)
+        return options.run(options) or 0
     except NothingMeasuredError as nothing:
         print(nothing)
     except StudyError as error:
@@ -99,8 +104,12 @@ def fetch(options: argparse.Namespace) -> None:
     print(fetch_results(options.place, options.results))
 
 
-def report(options: argparse.Namespace) -> None:
-    """Analyse a results folder, print the summary, write the page; its path is the last line."""
+def report(options: argparse.Namespace) -> int:
+    """Analyse a results folder, print the summary, write the page; its path is the last line.
+
+    Returns:
+        1 when stored files cannot be used: the report is of the others; else 0.
+    """
     place = None
     if options.wandb:
         from analysis.tracking.place import Place
@@ -128,6 +137,7 @@ def report(options: argparse.Namespace) -> None:
         path = (options.out or options.results / "analysis") / "report" / "wandb.json"
         print(report_results(analysis, place, path))
     print(write_report(analysis, options.out or options.results / "analysis", pdf=options.pdf))
+    return int(analysis.results.damaged)
 
 
 def summary_table(analysis: Analysis, subject_id: str) -> Table:

@@ -14,15 +14,19 @@ import polars as pl
 
 from analysis.provenance import provenance
 from analysis.trainings import TRAININGS, read_trainings
+from study.curves import FOLDER as CURVES
 from study.curves import Curve, read_curves
 from study.data.examples import WEIGHT
 from study.errors import InputError, StudyError
 from study.heads import HeadLayout, mask_key, parse_mask
 from study.loss import Loss
+from study.parts import StoreError, Table, require_whole, stored_losses
 from study.scores import with_weights
-from study.setting import SETTING_FILE, Moment, SettingError, read_setting
+from study.sealed import short_hash
+from study.setting import ANEW, SETTING_FILE, DamagedSettingError, Moment, SettingError, read_setting
 from study.statistics import Metric, MetricName, metric
-from study.store import EXAMPLES_FILE, Table, read_parts, stored_losses, tolerance
+from study.store import read_examples, read_parts, tolerance
+from study.tracking.run import RunError, read_runs
 
 log = logging.getLogger(__name__)
 
@@ -31,6 +35,10 @@ NOTES_FILE = "notes.txt"
 
 NAMED = 5
 """How many left-out masks are named; the rest is counted."""
+
+
+DAMAGE = (SettingError, StoreError)
+"""Errors of files that were stored and cannot be used; any other is of a study that is not finished."""
 
 
 class NothingMeasuredError(InputError):
@@ -62,6 +70,7 @@ class Domain:
         curves: which masks form a pruning curve; those whose masks are all complete.
         labels: of a classifier, in the order of the column `prediction`.
         moment: which checkpoint of which training the model is; None for any other.
+        damaged: whether `left_out` names files that were stored and cannot be used.
     """
 
     model: str
@@ -81,6 +90,7 @@ class Domain:
     curves: tuple[Curve, ...] = ()
     labels: tuple[str, ...] = ()
     moment: Moment | None = None
+    damaged: bool = False
 
     @property
     def masks(self) -> int:
@@ -121,12 +131,14 @@ class Results:
         folder: where it was read.
         domains: by model, subject and data.
         left_out: folders that were left out and why, and the lines of `notes.txt`.
+        damaged: whether files are among what was left out: they were stored, and cannot be used.
         trainings: the course of each training that was a job: `analysis.trainings.read_trainings`.
     """
 
     folder: Path
     domains: tuple[Domain, ...]
     left_out: tuple[str, ...] = ()
+    damaged: bool = False
     trainings: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=TRAININGS))
 
     @property
@@ -174,7 +186,7 @@ def read_results(folder: Path, selection: Selection | None = None) -> Results:
     selection = selection or Selection()
     if not folder.is_dir():
         raise InputError(f"there is no results folder {folder}: run a study first, or name another folder")
-    paths = sorted(path.parent for path in folder.glob(f"*/*/*/{SETTING_FILE}"))
+    paths = setting_folders(folder)
     trainings, unread = read_trainings(folder)
     if not paths and trainings.height:
         names = ", ".join(trainings["training"].unique(maintain_order=True))
@@ -184,25 +196,42 @@ def read_results(folder: Path, selection: Selection | None = None) -> Results:
             f"{folder} holds no outcomes (no MODEL/DATA/SETTING/{SETTING_FILE} below it): run a study first"
         )
     wanted = _selected(paths, selection)
-    domains, left_out = [], []
+    domains, left_out, damaged = [], [], bool(unread)
     for path in wanted:
         try:
             domain = read_domain(path, selection.limit)
         except StudyError as error:
             left_out.append(f"{path.relative_to(folder)}: {error}")
             log.warning("left out: %s", left_out[-1])
+            damaged |= isinstance(error, DAMAGE)
             continue
         domains.append(domain)
+        damaged |= domain.damaged
     if not domains:
         raise InputError("\n  ".join([f"{folder} holds nothing that can be analysed:", *left_out]))
     domains.sort(key=lambda domain: (domain.model, domain.subject_id, domain.data, domain.setting_id))
     for line in dict.fromkeys(line for domain in domains for line in domain.left_out):
         those = [f"{domain.model} on {domain.data}" for domain in domains if line in domain.left_out]
         log.warning("%s: %s", ", ".join(those), line)
-    results = Results(folder, tuple(domains), (*_notes(folder), *left_out, *unread), trainings)
+    results = Results(folder, tuple(domains), (*_notes(folder), *left_out, *unread), damaged, trainings)
     if not selection.models:
         return results
     return replace(results, trainings=trainings.filter(pl.col("training").is_in(results.models)))
+
+
+def setting_folders(results: Path) -> list[Path]:
+    """The folders of settings of which rows are stored, or were once; of a job that came to nothing there are none."""
+    said = {path.parent for path in results.glob(f"*/*/*/{SETTING_FILE}")}
+    stored = {part.parent for name in ("part", "gradients*") for part in results.glob(f"*/*/*/{name}-*.parquet")}
+    return sorted(stored | {folder for folder in said - stored if _was_measured(folder)})
+
+
+def _was_measured(folder: Path) -> bool:
+    """Whether something in the folder of a setting without rows says that there were some."""
+    try:
+        return (folder / CURVES).is_dir() or any(run.summary for run in read_runs(folder))
+    except RunError:
+        return True
 
 
 def read_domain(folder: Path, limit: int | None = None) -> Domain:
@@ -219,16 +248,18 @@ def read_domain(folder: Path, limit: int | None = None) -> Domain:
     """
     setting = _setting(folder)
     layout, metric_ = setting["layout"], setting["metric"]
-    examples = _examples(folder).head(limit if limit is not None else 2**62)
-    outcomes = read_parts(folder, within=tolerance(setting["precision"]))
+    require_whole(folder, setting["id"], metric_.statistics)
+    examples = read_examples(folder).head(limit if limit is not None else 2**62)
+    outcomes = read_parts(folder, within=tolerance(setting["precision"]), heads=len(layout))
     rows = outcomes.rows.filter(pl.col("example").is_in(examples["example"].to_list()))
-    _check_rows(rows, metric_, layout)
+    _check_rows(rows, layout)
     evaluated = rows.filter(pl.col("mask") == mask_key(layout.full()))["example"]
     complete, lacking = complete_masks(rows, evaluated)
-    curves = tuple(read_curves(folder))
+    curves, broken = read_curves(folder)
     stored = set(complete["mask"])
     cut = [curve for curve in curves if not stored.issuperset(curve.masks)]
-    left_out = [*_unfinished(evaluated.len(), examples.height)]
+    gradients = _gradients(folder, layout, evaluated)
+    left_out = [*broken, *_unfinished(evaluated.len(), examples.height), *_fewer(gradients, layout, evaluated.len())]
     left_out += _incomplete(lacking, cut, len(curves), evaluated.len(), layout)
     return Domain(
         model=setting["model"],
@@ -244,10 +275,11 @@ def read_domain(folder: Path, limit: int | None = None) -> Domain:
         close_calls=outcomes.close_calls,
         left_out=tuple(left_out),
         provenance=provenance(folder),
-        gradients={loss: with_weights(own, examples) for loss, own in _gradients(folder, layout, evaluated).items()},
+        gradients={loss: with_weights(own, examples) for loss, own in gradients.items()},
         curves=tuple(curve for curve in curves if curve not in cut),
         labels=setting["labels"],
         moment=setting["moment"],
+        damaged=bool(broken),
     )
 
 
@@ -288,6 +320,8 @@ def _setting(folder: Path) -> dict[str, Any]:
     """The stored setting, with its layout and metric as objects."""
     try:
         stored = read_setting(folder)
+        if short_hash(stored["identity"]) != folder.name:
+            raise DamagedSettingError(f"{folder / SETTING_FILE} is that of another setting: {ANEW}")
         known = {name: stored[name] for name in ("id", "subject_id", "model", "data")}
         layout = HeadLayout.from_json(stored["heads"])
         identity = stored["identity"]
@@ -298,23 +332,13 @@ def _setting(folder: Path) -> dict[str, Any]:
         known["moment"] = Moment(**stored["moment"]) if "moment" in stored else None
         return {**known, "layout": layout, "metric": found}
     except (KeyError, TypeError, ValueError, AttributeError, OSError) as error:
-        raise SettingError(f"{folder / SETTING_FILE} is not a setting file: {error!r}") from error
+        raise DamagedSettingError(f"{folder / SETTING_FILE} is not a setting file ({error!r}): {ANEW}") from error
 
 
-def _examples(folder: Path) -> pl.DataFrame:
-    try:
-        return pl.read_parquet(folder / EXAMPLES_FILE)
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise InputError(f"cannot read {EXAMPLES_FILE}: {error}") from error
-
-
-def _check_rows(rows: pl.DataFrame, metric_: Metric, layout: HeadLayout) -> None:
-    """Refuse rows that are not of this metric and these heads, and rows without the base mask."""
+def _check_rows(rows: pl.DataFrame, layout: HeadLayout) -> None:
+    """Refuse rows that are not of these heads, and rows without the base mask."""
     if rows.is_empty():
-        raise InputError("no outcomes of its examples are stored yet")
-    missing = [name for name in metric_.statistics if name not in rows.columns]
-    if missing:
-        raise InputError(f"outcome rows of metric {metric_.name} need the columns {', '.join(missing)}")
+        raise StoreError(f"no outcomes of its examples are stored; {ANEW}")
     for mask in rows["mask"].unique():
         parse_mask(mask, layout)
     if mask_key(layout.full()) not in rows["mask"]:
@@ -327,6 +351,14 @@ def _check_rows(rows: pl.DataFrame, metric_: Metric, layout: HeadLayout) -> None
 def _unfinished(evaluated: int, examples: int) -> Iterator[str]:
     if evaluated < examples:
         yield f"scores are of {evaluated:,} of the {examples:,} examples: the others were not evaluated"
+
+
+def _fewer(gradients: Mapping[Loss, pl.DataFrame], layout: HeadLayout, evaluated: int) -> Iterator[str]:
+    """One line for each loss whose gradients were taken on fewer examples than have outcomes."""
+    for loss, rows in gradients.items():
+        taken = rows.filter(pl.col("mask") == mask_key(layout.full())).height
+        if taken < evaluated:
+            yield f"importances (loss {loss}) are of {taken:,} of the {evaluated:,} examples that have outcomes"
 
 
 def _incomplete(
@@ -355,7 +387,8 @@ def _gradients(folder: Path, layout: HeadLayout, evaluated: pl.Series) -> dict[L
     """Of those of the evaluated examples that the full mask has."""
     full, found = mask_key(layout.full()), {}
     for loss in stored_losses(folder):
-        rows = read_parts(folder, Table.gradients(loss)).rows.filter(pl.col("example").is_in(evaluated.implode()))
+        rows = read_parts(folder, Table.gradients(loss), heads=len(layout)).rows
+        rows = rows.filter(pl.col("example").is_in(evaluated.implode()))
         examples = rows.filter(pl.col("mask") == full)["example"]
         if examples.len():
             found[loss], _ = complete_masks(rows, examples)

@@ -8,7 +8,6 @@ from analysis.compute import Analysis
 from analysis.figures import Drawing
 from analysis.sheets import sheets
 from analysis.typeset import latex, markdown
-from study.errors import InputError
 from study.files import whole_file
 
 
@@ -24,7 +23,7 @@ def write_report(analysis: Analysis, out: Path, *, pdf: bool = False) -> Path:
         The path of the page.
 
     Raises:
-        InputError: when `out` cannot be written.
+        WriteError: when `out` cannot be written.
     """
     cuts = tables.paper_tables(analysis.effects)
     subjects, trainings = page.subject_views(analysis), page.training_views(analysis)
@@ -42,16 +41,13 @@ def write_report(analysis: Analysis, out: Path, *, pdf: bool = False) -> Path:
     }
     if analysis.speed is not None:
         every["table4"] = analysis.speed.rows
-    try:
-        for name, table in every.items():
-            tables.write(table, out / "tables", name)
-        _write_sheets(analysis, out / "tables" / "paper")
-        _write_figures(drawings, out / "figures", pdf)
-        path = out / "report" / "index.html"
-        with whole_file(path) as draft:
-            draft.write_text(page.render(analysis, subjects, trainings), encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"cannot write the report under {out}: {error.strerror or error}") from error
+    for name, table in every.items():
+        tables.write(table, out / "tables", name)
+    _write_sheets(analysis, out / "tables" / "paper")
+    _write_figures(drawings, out / "figures", pdf)
+    path = out / "report" / "index.html"
+    with whole_file(path) as draft:
+        draft.write_text(page.render(analysis, subjects, trainings), encoding="utf-8")
     return path
 
 

@@ -7,6 +7,7 @@ from pathlib import Path
 import polars as pl
 
 from study.errors import StudyError
+from study.setting import ANEW
 from study.tracking.run import read_runs, training_folders
 from study.training_history import read_history
 
@@ -41,6 +42,9 @@ def read_trainings(results: Path) -> tuple[pl.DataFrame, list[str]]:
             left_out.append(f"{folder.relative_to(results)}: {error}")
             log.warning("left out: %s", left_out[-1])
             continue
+        if not runs:
+            left_out.append(f"{folder.relative_to(results)}: no run says which training it is; {ANEW}")
+            log.warning("left out: %s", left_out[-1])
         for run in runs[:1]:  # all are of this training
             seed = run.config.get("model", {}).get("training", {}).get("seed")
             rows += [{"training": run.model, "training_id": folder.name, "seed": seed, **asdict(x)} for x in history]

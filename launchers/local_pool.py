@@ -24,7 +24,7 @@ from launchers.slots import slots, usable_cores, usual_processes, visible_gpus
 from launchers.states import OPEN, JobState, State, look
 from launchers.status import counts, last_words, status_table
 from launchers.submission import Submission, SubmissionFolder
-from launchers.sweep import NO_SENSE, Sweep, faulty
+from launchers.sweep import CANNOT_WORK, Sweep, faulty
 from launchers.worker import Signals, Where, Worker
 
 log = logging.getLogger(__name__)
@@ -68,7 +68,8 @@ def _rehearse(folder: SweepsFolder, sweep: SweepRecord, settings: LocalPoolConfi
         log.info("%s: rehearsing %d jobs", sweep.name, len(names))
         found = rehearse([folder.job(id) for id in names], _shares(sweep, settings, len(names)))
         if found:
-            raise faulty([f"{names[id]}: {words}" for id, words in found.items()], NO_SENSE)
+            faults = {names[id]: words for id, words in found.items()}
+            raise faulty(faults, len(names), CANNOT_WORK)
 
 
 def run_record(folder: SweepsFolder, sweep: SweepRecord, settings: LocalPoolConfig) -> dict[str, JobState]:

@@ -1,7 +1,7 @@
 """A sweep: every job composed, and every fault of every job found, before the first one starts."""
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 from hydra.core.utils import configure_log, filter_overrides, setup_globals
@@ -13,8 +13,7 @@ from omegaconf.errors import OmegaConfBaseException
 from launchers.composition import Composer, Composition
 from launchers.protocol import KnowsDoubles, Task
 
-CANNOT_WORK = "cannot work; nothing was started"
-NO_SENSE = "do not make sense; none was started"
+CANNOT_WORK = "cannot run; none was started"
 
 
 class SweepError(HydraException):
@@ -143,24 +142,36 @@ class Sweep:
         Raises:
             SweepError: with every job that does not.
         """
-        self._for_each(self.jobs, lambda task, job: task.rehearse(job.task_config), NO_SENSE)
+        self._for_each(self.jobs, lambda task, job: task.rehearse(job.task_config), CANNOT_WORK)
 
     def _for_each(self, jobs: Sequence[Job], action: Callable[[Task, Job], None], verdict: str) -> None:
         if not isinstance(self.task, Task):
             return
-        faults = []
+        faults = {}
         for job in jobs:
             try:
                 action(self.task, job)
             except Exception as error:  # noqa: BLE001 each task raises errors of its own kind
-                faults.append(f"{job.name}: {in_words(error)}")
+                faults[job.name] = in_words(error)
         if faults:
-            raise faulty(faults, verdict)
+            raise faulty(faults, len(self.jobs), verdict)
 
 
-def faulty(faults: Sequence[str], verdict: str) -> SweepError:
-    """The error that names every job with a fault."""
-    return SweepError("\n  ".join([f"{len(faults)} jobs {verdict}:", *faults]))
+def faulty(faults: Mapping[str, str], jobs: int, verdict: str) -> SweepError:
+    """The error that says what is wrong, each cause once, with the jobs that it keeps from running.
+
+    Args:
+        faults: what is wrong, in words, by the name of the job.
+        jobs: how many the sweep has.
+        verdict: what follows for them.
+    """
+    named: dict[str, list[str]] = {}
+    for job, words in faults.items():
+        named.setdefault(words, []).append(job)
+    if len(named) == 1 and len(faults) == jobs > 1:
+        return SweepError(f"all {jobs} jobs {verdict}: {next(iter(named))}")
+    lines = [f"{', '.join(those)}: {words}" for words, those in named.items()]
+    return SweepError("\n  ".join([f"{len(faults)} of {jobs} jobs {verdict}:", *lines]))
 
 
 def _work(task: object, config: DictConfig) -> str | None:

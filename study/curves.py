@@ -14,7 +14,8 @@ from typing import Any
 
 from study.errors import StudyError
 from study.files import whole_file
-from study.setting import short_hash
+from study.sealed import read_sealed, sealed, short_hash
+from study.setting import ANEW
 
 FOLDER = "curves"
 
@@ -55,11 +56,21 @@ class Curve:
 
 def write_curve(curve: Curve, folder: Path) -> None:
     """Keep a curve in a setting's folder; does nothing where it is kept as it is."""
-    path = folder / FOLDER / f"{curve.id}.json"
-    text = json.dumps(asdict(curve), indent=1) + "\n"
-    if not path.is_file() or path.read_text(encoding="utf-8") != text:
-        with whole_file(path) as draft:
-            draft.write_text(text, encoding="utf-8")
+    if not keeps_curve(curve, folder):
+        with whole_file(_path(curve, folder)) as draft:
+            draft.write_text(sealed(asdict(curve)), encoding="utf-8")
+
+
+def keeps_curve(curve: Curve, folder: Path) -> bool:
+    """Whether a setting's folder has this curve, whole."""
+    try:
+        return read_curve(_path(curve, folder)) == curve
+    except CurveError:
+        return False
+
+
+def _path(curve: Curve, folder: Path) -> Path:
+    return folder / FOLDER / f"{curve.id}.json"
 
 
 def read_curve(path: Path) -> Curve:
@@ -69,18 +80,20 @@ def read_curve(path: Path) -> Curve:
         CurveError: for a file that is none.
     """
     try:
-        stored = json.loads(path.read_text(encoding="utf-8"))
+        stored = read_sealed(path)
         lists = {name: tuple(stored[name]) for name in ("kinds", "removed", "masks", "sequence")}
         return Curve(stored["order"], stored["options"], heads=stored["heads"], examples=stored["examples"], **lists)
     except (ValueError, KeyError, TypeError, OSError) as error:
-        raise CurveError(f"{path} is not a pruning curve: {error!r}. Delete it and run the measure again") from error
+        raise CurveError(f"{path} is not a whole pruning curve ({error}): {ANEW}") from error
 
 
-def read_curves(folder: Path) -> list[Curve]:
-    """Every curve of a setting's folder, by order and options.
-
-    Raises:
-        CurveError: for a file that is not a curve.
-    """
-    curves = [read_curve(path) for path in (folder / FOLDER).glob("*.json")]
-    return sorted(curves, key=lambda curve: (curve.order, json.dumps(curve.options, sort_keys=True), curve.kinds))
+def read_curves(folder: Path) -> tuple[list[Curve], list[str]]:
+    """Every curve of a setting's folder, by order and options; and what is wrong with the files that are none."""
+    curves, wrong = [], []
+    for path in sorted((folder / FOLDER).glob("*.json")):
+        try:
+            curves.append(read_curve(path))
+        except CurveError as error:
+            wrong.append(str(error))
+    curves.sort(key=lambda curve: (curve.order, json.dumps(curve.options, sort_keys=True), curve.kinds))
+    return curves, wrong

@@ -8,18 +8,20 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from study.heads import HeadLayout
-from study.setting import SETTING_FILE, Setting, SettingError, read_setting
-from study.store import Table, read_provenance
+from study.parts import Table, read_provenance
+from study.setting import SETTING_FILE, DamagedSettingError, Setting, SettingError, read_setting
 
 
 def stored_layout(setting: Setting, results: Path) -> HeadLayout | None:
-    """The model's heads as an earlier job of this setting found them; None where there was none.
+    """The model's heads as an earlier job of this setting found them; None where none has said them whole.
 
     Raises:
-        SettingError: when the setting's file is damaged.
+        SettingError: when the file is of another outcome schema.
     """
-    folder = setting.folder(results)
-    return HeadLayout.from_json(read_setting(folder)["heads"]) if (folder / SETTING_FILE).is_file() else None
+    try:
+        return HeadLayout.from_json(read_setting(setting.folder(results))["heads"])
+    except (DamagedSettingError, KeyError, ValueError, TypeError, AttributeError):
+        return None
 
 
 def layout_elsewhere(setting: Setting, results: Path) -> HeadLayout | None:

@@ -16,16 +16,17 @@ import numpy as np
 import polars as pl
 from jaxtyping import Bool
 
-from study.curves import Curve, read_curves, write_curve
+from study.curves import Curve, keeps_curve, write_curve
 from study.data.examples import Examples
 from study.errors import InputError
 from study.heads import HeadLayout, mask_key, parse_mask, stack
 from study.loss import PLAIN, Loss
+from study.parts import Table
 from study.progress import progress
 from study.scores import Stored, mask_scores, read_elsewhere, with_weights
 from study.setting import Setting
 from study.statistics import Metric, metric
-from study.store import Store, Table
+from study.store import Store
 
 if TYPE_CHECKING:
     from study.engine.engine import Engine
@@ -158,7 +159,16 @@ class Evaluator:
 
     def keeps(self, curve: Curve) -> bool:
         """Whether this curve is written already."""
-        return curve in read_curves(self._store.folder)
+        return keeps_curve(curve, self._store.folder)
+
+    @property
+    def described(self) -> bool:
+        """Whether the setting and the examples stand beside the rows, whole."""
+        return self._store.described
+
+    def describe(self) -> None:
+        """Write the setting and the examples where they are not, or not whole."""
+        self._store.describe()
 
     def base_score(self) -> float:
         """Score under the full mask, in the metric's unit."""

@@ -4,13 +4,18 @@ import hashlib
 import importlib.util
 import os
 import re
+import shutil
 import uuid
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
 
-from study.errors import InputError
+from study.errors import StudyError
+
+
+class WriteError(StudyError):
+    """A file or a folder that cannot be written: the disk is full, there is no permission."""
 
 
 @contextmanager
@@ -18,29 +23,67 @@ def whole_file(path: Path) -> Iterator[Path]:
     """A temporary path beside `path` that takes its name when the block ends without an error.
 
     A reader never sees half a file, also after a power cut: the content is synced before the rename.
+
+    Raises:
+        WriteError: when the system refuses to write; nothing of the file is left.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
     draft = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")
     try:
+        path.parent.mkdir(parents=True, exist_ok=True)
         yield draft
         with draft.open("rb") as file:
             os.fsync(file.fileno())
         draft.replace(path)
+    except Exception as error:
+        reason = refusal(error)
+        if reason is None:
+            raise
+        raise WriteError(f"cannot write {path}: {reason}") from error
     finally:
-        draft.unlink(missing_ok=True)
+        with suppress(OSError):
+            draft.unlink(missing_ok=True)
+
+
+def refusal(error: Exception) -> str | None:
+    """Why the system refused, in its words; None for an error of another kind.
+
+    Libraries written in Rust (polars, safetensors) raise errors of their own, with the system's number in the text.
+    """
+    if isinstance(error, OSError):
+        return error.strerror or str(error)
+    number = re.search(r"\(os error (\d+)\)", str(error))
+    return os.strerror(int(number[1])) if number else None
 
 
 def made_folder(folder: Path) -> Path:
     """The folder, made where it is not there.
 
     Raises:
-        InputError: when that cannot be.
+        WriteError: when that cannot be.
     """
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise InputError(f"cannot write to {folder}: {error.strerror or error}") from error
+        raise WriteError(f"cannot write to {folder}: {refusal(error)}") from error
     return folder
+
+
+def require_writable(folder: Path) -> None:
+    """Refuse a folder in which nothing can be written; it is not made.
+
+    Raises:
+        WriteError: says what stands in the way.
+    """
+    there = next(path for path in (folder, *folder.parents) if os.access(path, os.F_OK))
+    if not there.is_dir():
+        reason = f"{there} is a file"
+    elif not os.access(there, os.W_OK | os.X_OK):
+        reason = f"{there} is read-only for you"
+    elif not shutil.disk_usage(there).free:
+        reason = f"no space left where {there} is"
+    else:
+        return
+    raise WriteError(f"cannot write to {folder}: {reason}")
 
 
 def file_digest(path: Path) -> str:
@@ -49,7 +92,7 @@ def file_digest(path: Path) -> str:
     return _digest(path, status.st_size, status.st_mtime_ns)
 
 
-@lru_cache(maxsize=256)
+@lru_cache(maxsize=2**14)
 def _digest(path: Path, _size: int, _time: int) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -10,7 +10,9 @@ from study.data.examples import Examples
 from study.earlier import layout_elsewhere, stored_layout
 from study.errors import InputError
 from study.evaluator import Evaluator
+from study.files import require_writable
 from study.heads import HeadLayout
+from study.parts import require_whole
 from study.setting import Setting, short_hash
 from study.statistics import metric
 from study.store import Store
@@ -38,6 +40,7 @@ def open_evaluator(study: StudyConfig) -> Evaluator:
         StudyError: when the data, the model's files or the results folder are not fit.
     """
     setting, examples = setting_of(study)
+    require_fit(study, setting)
     layout = stored_layout(setting, Path(study.results)) or load_subject(study).layout
     return _evaluator(study, setting, examples, layout)
 
@@ -67,6 +70,24 @@ def _evaluator(study: StudyConfig, setting: Setting, examples: Examples, layout:
         provenance={**versions_here(), RUN: run_of(study, setting, len(share)).id},
         whole=whole,
     )
+
+
+def require_fit(study: StudyConfig, setting: Setting | None = None) -> None:
+    """Refuse a results folder before any model is loaded: where nothing can be written, or parts cannot be used.
+
+    Args:
+        study: the configuration of a job.
+        setting: of the job; None where that is not known before its model is trained.
+
+    Raises:
+        WriteError: when the folder cannot be written; a plan writes nothing.
+        StoreError: when parts of the setting cannot be used; names all of them.
+    """
+    results = Path(study.results)
+    if not study.plan:
+        require_writable(results if setting is None else setting.folder(results))
+    if setting is not None:
+        require_whole(setting.folder(results), setting.id, metric(setting.metric).statistics)
 
 
 _loaded: dict[str, "Subject"] = {}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from study.heads import mask_key, parse_mask, stack
-from study.store import Table
+from study.parts import Table
 
 if TYPE_CHECKING:
     from study.evaluator import Evaluator

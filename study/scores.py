@@ -17,9 +17,10 @@ from study.data.examples import WEIGHT
 from study.errors import InputError
 from study.heads import HeadLayout, mask_key
 from study.loss import PLAIN, Loss
+from study.parts import Table, require_whole
 from study.setting import SETTING_FILE, Setting, read_setting
 from study.statistics import Metric, metric
-from study.store import EXAMPLES_FILE, Table, read_parts, tolerance
+from study.store import read_examples, read_parts, tolerance
 
 WEIGHT_UNIT = 2**32
 """The largest weight of a data set as a whole number; others are rounded to less than a billionth of it."""
@@ -140,6 +141,7 @@ def read_elsewhere(
 
     Raises:
         InputError: when there are several settings of that name.
+        StoreError: when files of it cannot be used.
     """
     pattern = f"{data}/{SETTING_FILE}" if "/" in data else f"{data}/*/{SETTING_FILE}"
     folders = [path.parent for path in sorted(folder.glob(pattern))]
@@ -150,8 +152,9 @@ def read_elsewhere(
     if not folders:
         return None
     within = tolerance(str(setting.subject.get("precision", "float32")))
-    known = pl.read_parquet(folders[0] / EXAMPLES_FILE)
-    outcomes = with_weights(read_parts(folders[0], within=within).rows, known)
+    require_whole(folders[0], folders[0].name, metric(setting.metric).statistics)
+    known = read_examples(folders[0])
+    outcomes = with_weights(read_parts(folders[0], within=within, heads=len(layout)).rows, known)
     gradients = with_weights(read_parts(folders[0], Table.gradients(loss)).rows, known)
     of_full = pl.col("mask") == mask_key(layout.full())
     examples = (outcomes if table.loss is None else gradients).filter(of_full)["example"].to_list()

@@ -4,7 +4,6 @@ The hash of a setting names its folder, `results/<model>/<data>/<setting id>/`. 
 (device, batch size, launcher, versions, code revision) is provenance and stands with each part, not here.
 """
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
@@ -13,6 +12,7 @@ from typing import Any
 
 from study.errors import StudyError
 from study.heads import HeadLayout
+from study.sealed import short_hash, unsealed
 from study.statistics import MetricName
 
 OUTCOME_SCHEMA = 1
@@ -20,9 +20,16 @@ OUTCOME_SCHEMA = 1
 
 SETTING_FILE = "setting.json"
 
+ANEW = "run the study again, with the command that made it, and it is written anew"
+"""The cure of a file that follows from the configuration."""
+
 
 class SettingError(StudyError):
     """A results folder holds another setting than the one asked for."""
+
+
+class DamagedSettingError(SettingError):
+    """A setting's file cannot be read; all that it says is known to the jobs of this setting, which write it anew."""
 
 
 @dataclass(frozen=True)
@@ -100,12 +107,6 @@ class Setting:
         }
 
 
-def short_hash(content: Any) -> str:
-    """Twelve hexadecimal digits of the sha256 of canonical JSON."""
-    canonical = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
-    return hashlib.sha256(canonical.encode()).hexdigest()[:12]
-
-
 def differences(expected: Any, found: Any, path: str = "") -> list[str]:
     """Where two JSON values differ, one line a place: `subject.weights: expected ..., found ...`."""
     if isinstance(expected, Mapping) and isinstance(found, Mapping):
@@ -120,14 +121,18 @@ def read_setting(folder: Path) -> dict[str, Any]:
     """The stored setting of a results folder.
 
     Raises:
-        SettingError: when the file is not JSON or of another outcome schema.
+        DamagedSettingError: when the file is not there or not whole.
+        SettingError: when it is of another outcome schema.
     """
     path = folder / SETTING_FILE
     try:
-        stored = json.loads(path.read_text())
+        stored = json.loads(path.read_text(encoding="utf-8"))
         schema = stored["identity"]["schema"]
+        stored = unsealed(stored) if schema == OUTCOME_SCHEMA else stored
+    except OSError as error:
+        raise DamagedSettingError(f"{path} cannot be read ({error.strerror}): {ANEW}") from error
     except (ValueError, KeyError, TypeError) as error:  # not text, not JSON, not of this form
-        raise SettingError(f"{path} is not a setting file: {error}") from error
+        raise DamagedSettingError(f"{path} is not a setting file ({error}): {ANEW}") from error
     if schema != OUTCOME_SCHEMA:
         raise SettingError(
             f"{folder} was written with outcome schema {schema}, this program reads {OUTCOME_SCHEMA}: "

@@ -3,8 +3,7 @@
     results/<model>/<data>/<setting id>/setting.json         what the rows were computed with
                                         examples.parquet     texts, targets, groups and slices of the examples
                                         part-*.parquet       outcome rows, one file a write
-                                        gradients-*.parquet  gradient rows, likewise; of another loss than the plain
-                                                             one `gradients_label_smoothed_0.1-*.parquet`
+                                        gradients-*.parquet  gradient rows, likewise: see `study.parts`
 
 An outcome row is (mask, example, integer statistics, margin, other floats, texts), a gradient row (mask, example, loss,
 two numbers for each head). Every writer adds files of its own and never touches another's, so any number of processes
@@ -14,22 +13,32 @@ sizes, threads and devices, so integer statistics must be equal only where the m
 floats within it. Below it is a close call: counted, and the first part by file name stands.
 """
 
-import json
 import logging
-import uuid
+import shlex
+from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import polars as pl
 
 from study.data.examples import Examples
-from study.errors import StudyError
 from study.files import whole_file
 from study.heads import HeadLayout
-from study.loss import PLAIN, Loss
-from study.setting import SETTING_FILE, Setting, SettingError, differences, read_setting
+from study.parts import (
+    GRADIENT_COLUMNS,
+    KEYS,
+    UNREADABLE,
+    StoreError,
+    Table,
+    refuse,
+    require_whole,
+    unreadable,
+    write_part,
+)
+from study.sealed import sealed, short_hash
+from study.setting import ANEW, SETTING_FILE, DamagedSettingError, Setting, SettingError, differences, read_setting
 from study.statistics import metric
 
 log = logging.getLogger(__name__)
@@ -40,57 +49,7 @@ TOLERANCE = 1e-4
 LOW_PRECISION_TOLERANCE = 0.5
 """Likewise where numbers are bfloat16's, which other processors round at other places."""
 
-KEYS = ("mask", "example")
-GRADIENT_COLUMNS = (*KEYS, "loss", "gradient", "token_gradient", "source_tokens", "target_tokens")
 EXAMPLES_FILE = "examples.parquet"
-
-
-@dataclass(frozen=True)
-class Table:
-    """What is stored of a setting: outcome rows, or gradient rows of one loss, which never meet those of another.
-
-    Attributes:
-        name: begins the names of its part files.
-        loss: whose gradients they are; None for outcomes.
-    """
-
-    name: str
-    loss: Loss | None = None
-
-    OUTCOMES: ClassVar["Table"]
-    GRADIENTS: ClassVar["Table"]
-    """Of the plain loss."""
-
-    @classmethod
-    def gradients(cls, loss: Loss) -> "Table":
-        """Gradient rows of a loss."""
-        return cls("gradients" if loss == PLAIN else f"gradients_{loss}", loss)
-
-    def __str__(self) -> str:
-        """For people."""
-        return "outcomes" if self.loss is None else "gradients"
-
-    def parts(self, folder: Path) -> list[Path]:
-        """Its part files, in the order of their names, which is that of time."""
-        return sorted(folder.glob(f"{self.name}-*.parquet"))
-
-
-Table.OUTCOMES, Table.GRADIENTS = Table("part"), Table.gradients(PLAIN)
-
-
-def stored_losses(folder: Path) -> list[Loss]:
-    """The losses whose gradients a setting's folder has, by name."""
-    names = {path.name.rsplit("-", 2)[0] for path in folder.glob("gradients*.parquet")}
-    return sorted((Loss.parse(name.removeprefix("gradients_")) if "_" in name else PLAIN for name in names), key=str)
-
-
-def every_part(folder: Path) -> list[Path]:
-    """The part files of every table of a setting, in the order in which they were written."""
-    return sorted(folder.glob("*-*-*.parquet"), key=lambda part: part.name.rsplit("-", 2)[1:])
-
-
-class StoreError(StudyError):
-    """Stored outcomes contradict each other or cannot be read or written."""
 
 
 @dataclass(frozen=True)
@@ -111,13 +70,16 @@ def tolerance(precision: str) -> float:
     return TOLERANCE if precision == "float32" else LOW_PRECISION_TOLERANCE
 
 
-def read_parts(folder: Path, table: Table = Table.OUTCOMES, *, within: float = TOLERANCE) -> Outcomes:
+def read_parts(
+    folder: Path, table: Table = Table.OUTCOMES, *, within: float = TOLERANCE, heads: int | None = None
+) -> Outcomes:
     """All rows of a table in a setting folder.
 
     Args:
         folder: of the setting.
         table: which rows.
         within: the setting's `tolerance`.
+        heads: how many the model has, where that is known.
 
     Raises:
         StoreError: when a part cannot be read or two parts disagree; names the files.
@@ -125,17 +87,27 @@ def read_parts(folder: Path, table: Table = Table.OUTCOMES, *, within: float = T
     parts = table.parts(folder)
     if not parts:
         return Outcomes(pl.DataFrame(schema=dict.fromkeys(KEYS, pl.String)))
-    frames = []
+    frames: dict[Path, pl.DataFrame] = {}
+    flaws: dict[Path, str] = {}
     for part in parts:
         try:
-            frames.append(pl.read_parquet(part).with_columns(part=pl.lit(part.name)))
-        except (pl.exceptions.PolarsError, OSError) as error:
-            raise StoreError(f"cannot read {part}: {error}. Delete it to compute its rows again") from error
-    try:
-        rows = pl.concat(frames, how="vertical")
-    except pl.exceptions.PolarsError as error:
-        raise StoreError(f"{folder}: parts with different columns: {error}. Delete those that do not fit") from error
-    return _merge(rows, folder, within)
+            frames[part] = pl.read_parquet(part).with_columns(part=pl.lit(part.name))
+        except UNREADABLE as error:
+            flaws[part] = unreadable(error)
+    refuse(folder, flaws | _unlike(frames, heads))
+    return _merge(pl.concat(frames.values(), how="vertical"), folder, within)
+
+
+def _unlike(frames: Mapping[Path, pl.DataFrame], heads: int | None) -> dict[Path, str]:
+    """What is wrong with the parts that have other columns than most, or masks of other heads."""
+    schemas = {part: str(frame.schema) for part, frame in frames.items()}
+    usual = Counter(schemas.values()).most_common(1)
+    like = next((part.name for part, schema in schemas.items() if schema == usual[0][0]), "")
+    flaws = {part: f"its columns are not those of {like}" for part, schema in schemas.items() if schema != usual[0][0]}
+    for part, frame in frames.items():
+        if heads is not None and part not in flaws and (frame["mask"].str.len_bytes() != heads).any():
+            flaws[part] = f"it has masks of a model that has not {heads} heads"
+    return flaws
 
 
 def _merge(rows: pl.DataFrame, folder: Path, within: float) -> Outcomes:
@@ -178,47 +150,111 @@ def _arrays_apart(a: pl.Expr, b: pl.Expr, within: float) -> pl.Expr:
     return largest[2] > within * pl.max_horizontal(largest[0], largest[1], 1.0)
 
 
+def write_examples(frame: pl.DataFrame, folder: Path) -> None:
+    """Write the examples of a setting, with a digest of all that they are."""
+    with whole_file(folder / EXAMPLES_FILE) as draft:
+        frame.write_parquet(draft, metadata={"digest": _digest(frame), "setting": folder.name})
+
+
+def read_examples(folder: Path) -> pl.DataFrame:
+    """The examples of a setting.
+
+    Raises:
+        StoreError: when the file is not there, not whole, or of another setting.
+    """
+    path = folder / EXAMPLES_FILE
+    try:
+        known, frame = pl.read_parquet_metadata(path), pl.read_parquet(path)
+    except UNREADABLE as error:
+        raise StoreError(f"{path}: {unreadable(error)}; {ANEW}") from error
+    if known.get("setting", folder.name) != folder.name:
+        raise StoreError(f"{path} belongs to setting {known['setting']}; {ANEW}")
+    if "digest" in known and known["digest"] != _digest(frame):
+        raise StoreError(f"{path} was changed, it is not what its digest says; {ANEW}")
+    return frame
+
+
+def _digest(frame: pl.DataFrame) -> str:
+    return short_hash(frame.to_dict(as_series=False))
+
+
 class Store:
-    """Reads and writes the outcomes of one setting."""
+    """Reads and writes the outcomes of one setting; its folder is made with the first rows."""
 
     def __init__(self, results: Path, setting: Setting, layout: HeadLayout, examples: Examples) -> None:
-        """Open the setting's folder; make it when it is new.
+        """Look at the setting's folder; nothing is written.
 
         Raises:
             SettingError: when the folder holds another setting; says where they differ.
-            StoreError: when the folder cannot be written.
+            StoreError: when parts of it cannot be used; names all of them.
         """
         self.folder = setting.folder(results)
         self.layout = layout
-        expected = setting.to_json(layout)
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            self._keep_examples(examples.to_frame())
-            if not (self.folder / SETTING_FILE).exists():
-                with whole_file(self.folder / SETTING_FILE) as draft:
-                    draft.write_text(json.dumps(expected, indent=1, ensure_ascii=False) + "\n")
-        except OSError as error:
-            raise StoreError(f"cannot write to {self.folder}: {error.strerror or error}") from error
-        unlike = differences(expected, read_setting(self.folder))
-        if unlike:
-            raise SettingError("\n  ".join([f"{self.folder} holds another setting:", *unlike]))
+        self._id = setting.id
+        self._setting = setting.to_json(layout)
+        self._examples = examples.to_frame()
+        statistics = metric(setting.metric).statistics
+        self._columns = (*KEYS, *statistics, "margin")
         self._within = tolerance(str(setting.subject.get("precision", "float32")))
         self._read: dict[Table, tuple[list[Path], Outcomes]] = {}
-        self._columns = (*KEYS, *metric(setting.metric).statistics, "margin")
+        self._is_setting_kept()
+        require_whole(self.folder, self._id, statistics)
 
-    def _keep_examples(self, frame: pl.DataFrame) -> None:
-        """Write the examples; again when what groups or slices them was configured anew."""
-        path = self.folder / EXAMPLES_FILE
-        if not path.exists() or not pl.read_parquet(path).equals(frame):
-            with whole_file(path) as draft:
-                frame.write_parquet(draft)
+    @property
+    def described(self) -> bool:
+        """Whether the setting and the examples stand beside the rows as they should."""
+        return self._is_setting_kept() and self._are_examples_kept()
+
+    def describe(self) -> None:
+        """Write the setting and the examples where they are not, or not whole; examples also when grouped anew.
+
+        Raises:
+            WriteError: when the folder cannot be written.
+        """
+        if not self._are_examples_kept():
+            write_examples(self._examples, self.folder)
+        if not self._is_setting_kept():
+            if (self.folder / SETTING_FILE).exists():
+                log.warning("%s was not whole: it is written anew", self.folder / SETTING_FILE)
+            with whole_file(self.folder / SETTING_FILE) as draft:
+                draft.write_text(sealed(self._setting), encoding="utf-8")
+
+    def _is_setting_kept(self) -> bool:
+        """Whether the folder says what it holds.
+
+        Raises:
+            SettingError: when it says that it holds something else.
+        """
+        try:
+            found = read_setting(self.folder)
+        except DamagedSettingError:
+            return False
+        unlike = differences(self._setting, found)
+        if unlike:
+            raise SettingError(
+                "\n  ".join(
+                    [
+                        f"{self.folder} holds another setting:",
+                        *unlike,
+                        f"Move the folder away; or, where {SETTING_FILE} alone got there by mistake, delete it, and it "
+                        f"is written anew: {shlex.join(['rm', str(self.folder / SETTING_FILE)])}",
+                    ]
+                )
+            )
+        return True
+
+    def _are_examples_kept(self) -> bool:
+        try:
+            return read_examples(self.folder).equals(self._examples)
+        except StoreError:
+            return False
 
     def read(self, table: Table = Table.OUTCOMES) -> Outcomes:
         """Every row stored so far, by this process or another; read again only when there are new parts."""
         parts = table.parts(self.folder)
         if table not in self._read or self._read[table][0] != parts:
             within = self._within if table.loss is None else TOLERANCE  # gradients are always float32's
-            self._read[table] = parts, read_parts(self.folder, table, within=within)
+            self._read[table] = parts, read_parts(self.folder, table, within=within, heads=len(self.layout))
         return self._read[table][1]
 
     def write(self, rows: pl.DataFrame, provenance: dict[str, Any], table: Table = Table.OUTCOMES) -> Path:
@@ -228,20 +264,11 @@ class Store:
             rows: columns `mask`, `example` and those of the table, and others.
             provenance: what does not determine the rows but should be known of them (device, versions ...).
             table: which rows they are.
+
+        Raises:
+            WriteError: when there is no room; what was stored before is kept.
         """
         missing = set(self._columns if table.loss is None else GRADIENT_COLUMNS) - set(rows.columns)
         assert not missing, f"rows without {missing}"
-        stamp = datetime.now(UTC)
-        path = self.folder / f"{table.name}-{stamp:%Y%m%dT%H%M%S.%f}-{uuid.uuid4().hex[:12]}.parquet"
-        known = {"provenance": json.dumps({"written": stamp.isoformat(timespec="seconds"), **provenance})}
-        try:
-            with whole_file(path) as draft:
-                rows.write_parquet(draft, metadata=known)
-        except OSError as error:
-            raise StoreError(f"cannot write {path}: {error.strerror or error}") from error
-        return path
-
-
-def read_provenance(part: Path) -> dict[str, Any]:
-    """What stands with a part: when it was written, on which device, by which versions."""
-    return json.loads(pl.read_parquet_metadata(part)["provenance"])
+        self.describe()
+        return write_part(rows, self.folder, table, self._id, provenance)

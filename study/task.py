@@ -24,6 +24,7 @@ from study.job import (
     evaluator_without_model,
     is_here,
     open_evaluator,
+    require_fit,
     setting_of,
 )
 from study.measures.measure import Stage, Wanted
@@ -64,6 +65,7 @@ class StudyTask:
         with follow_measure(study, evaluator) as following:
             evaluator.when_stored = following.stored
             base = _guarded_base(evaluator, study)
+            evaluator.describe()
             study.measure.run(evaluator)
             wanted, computed = study.measure.wanted(evaluator), evaluator.computed
             unit, num_masks = evaluator.metric.score_unit, len(outcome_keys(evaluator, wanted))
@@ -94,10 +96,13 @@ class StudyTask:
         study = to_study(config)
         check_values(study)
         training = _training(study)
+        if training or not is_here(study):
+            require_fit(study)
         if training:
             training.check()
         elif is_here(study):
             setting, examples = setting_of(study)
+            require_fit(study, setting)
             study.model.check_targets(examples)
             layout = stored_layout(setting, Path(study.results))
             if layout is not None:
@@ -135,22 +140,27 @@ class StudyTask:
                 source.fetch()
 
     def remaining(self, config: DictConfig) -> int | None:
-        """At most how many rows, and curves of rows, are not stored yet; None while the model's heads are not known.
+        """At most how many rows, and files that say what they are, are not stored yet; None while that is not known.
 
-        Of a training, how many steps are left; None before the first ones are counted; 1 where it is done, but its
-        course is not in this results folder.
+        1 where no file says which heads the model has: the job finds them, and writes it. Of a training, how many steps
+        are left; None before the first ones are counted; 1 where it is done, but its course is not in this results
+        folder.
         """
         study = to_study(config)
         training = _training(study)
         if training:
             left = training.remaining()
             return 1 if left == 0 and not keeps_training(Path(study.results), training.model) else left
-        evaluator = evaluator_without_model(study) if is_here(study) else None
-        if evaluator is None:
+        if not is_here(study):
             return None
+        evaluator = evaluator_without_model(study)
+        if evaluator is None:
+            return 1
         wanted = study.measure.wanted(evaluator)
-        unwritten = sum(not evaluator.keeps(curve) for curve in wanted.curves)
-        return sum(missing_rows(evaluator, wanted).values()) + unwritten
+        rows = sum(missing_rows(evaluator, wanted).values())
+        return (
+            rows + sum(not evaluator.keeps(curve) for curve in wanted.curves) + (not rows and not evaluator.described)
+        )
 
     def estimate(self, config: DictConfig) -> float | None:
         """Seconds that the remaining rows (or steps) will take at the rate of those stored; None where none is.

@@ -10,7 +10,7 @@ dev_loss       mean loss on the dev data, likewise; null where it was not evalua
 dev_score      of a classifier its accuracy on the dev data in percent; null where it was not evaluated
 seconds        of training so far, by this machine's clock; not the same in two runs
 
-The file is written whole each time, so a reader never sees half a line.
+The file is written whole each time, so a reader never sees half a line; the last line is the digest of the others.
 """
 
 import json
@@ -20,6 +20,7 @@ from pathlib import Path
 
 from study.errors import InputError
 from study.files import whole_file
+from study.sealed import SEAL, short_hash
 
 HISTORY_FILE = "history.jsonl"
 
@@ -40,7 +41,9 @@ class Record:
 def write_history(folder: Path, records: Sequence[Record]) -> None:
     """Write the whole history of the training in a folder."""
     with whole_file(folder / HISTORY_FILE) as draft:
-        draft.write_text("".join(f"{json.dumps(asdict(record))}\n" for record in records), encoding="utf-8")
+        lines = [asdict(record) for record in records]
+        text = "".join(f"{json.dumps(line)}\n" for line in [*lines, {SEAL: short_hash(lines)}])
+        draft.write_text(text, encoding="utf-8")
 
 
 def read_history(folder: Path) -> list[Record]:
@@ -53,6 +56,13 @@ def read_history(folder: Path) -> list[Record]:
     if not path.is_file():
         return []
     try:
-        return [Record(**json.loads(line)) for line in path.read_text(encoding="utf-8").splitlines()]
-    except (ValueError, TypeError) as error:
-        raise InputError(f"{path} is no history of a training: {error}") from error
+        lines = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+        seal = lines.pop()[SEAL] if lines and SEAL in lines[-1] else None
+        if seal not in {None, short_hash(lines)}:
+            raise ValueError("it was damaged or changed, it is not what its last line says")
+        return [Record(**line) for line in lines]
+    except (ValueError, TypeError, OSError) as error:
+        raise InputError(
+            f"{path} is no whole history of a training ({error}). Delete it and run the training again: "
+            "it goes on from its checkpoints, only the curve of what came before is lost"
+        ) from error

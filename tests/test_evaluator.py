@@ -11,9 +11,10 @@ from study.engine.engine import OneMaskAtATime
 from study.errors import InputError
 from study.evaluator import Evaluator
 from study.heads import mask_key, stack
+from study.parts import Table
 from study.setting import Setting
 from study.statistics import MetricName
-from study.store import Store, Table
+from study.store import Store
 from study.subjects.classifier import Classifier
 
 GENERATOR = np.random.default_rng(3)

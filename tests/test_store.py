@@ -1,5 +1,6 @@
 import json
 import multiprocessing
+import subprocess
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,9 +9,12 @@ import pytest
 from test_setting import LAYOUT, SETTING
 
 from study.data.examples import Examples
+from study.files import WriteError, refusal, require_writable
 from study.loss import PLAIN, Loss
-from study.setting import SettingError
-from study.store import EXAMPLES_FILE, Store, StoreError, Table, read_parts, read_provenance, stored_losses
+from study.parts import StoreError, Table, read_provenance, stored_losses
+from study.sealed import unsealed
+from study.setting import DamagedSettingError, SettingError, read_setting
+from study.store import EXAMPLES_FILE, Store, read_examples, read_parts
 
 EXAMPLES = Examples(
     ids=("x", "y", "z"),
@@ -49,6 +53,7 @@ def test_reads_what_was_written_by_anyone(store: Store, tmp_path: Path) -> None:
 
 
 def test_keeps_the_examples_for_the_analysis(store: Store) -> None:
+    store.describe()
     frame = pl.read_parquet(store.folder / EXAMPLES_FILE)
     assert frame.rows(named=True)[1] == {"example": "y", "target": "no", "text_1": "c", "text_2": "d", "group": "c"}
 
@@ -86,7 +91,8 @@ def test_infinite_margins_agree_with_themselves(store: Store) -> None:
 
 def test_new_groups_replace_the_old_ones(store: Store, tmp_path: Path) -> None:
     regrouped = replace(EXAMPLES, columns={"genre": ("p", "q", "p")})
-    Store(tmp_path, SETTING, LAYOUT, regrouped)
+    store.describe()
+    Store(tmp_path, SETTING, LAYOUT, regrouped).describe()
     assert pl.read_parquet(store.folder / EXAMPLES_FILE).columns[-1] == "genre"
 
 
@@ -98,25 +104,105 @@ def test_half_a_file_is_never_read(store: Store) -> None:
 
 
 def test_a_failed_write_leaves_nothing(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
-    def full_disk(*_: object, **__: object) -> None:
+    def full_disk(draft: Path, content: bytes) -> None:
+        with draft.open("wb") as file:
+            file.write(content[:100])
         raise OSError(28, "No space left on device")
 
+    store.write(rows(), {})
     before = sorted(store.folder.iterdir())
-    monkeypatch.setattr(pl.DataFrame, "write_parquet", full_disk)
-    with pytest.raises(StoreError, match="No space left on device"):
-        store.write(rows(), {})
+    monkeypatch.setattr(Path, "write_bytes", full_disk)
+    with pytest.raises(WriteError, match=r"No space left on device\. What was stored before is kept, 3 rows are lost"):
+        store.write(rows("0111"), {})
     assert sorted(store.folder.iterdir()) == before
+    assert store.read().rows.height == 3
 
 
-def test_a_damaged_part_is_named(store: Store) -> None:
-    (store.folder / "part-0-damaged.parquet").write_bytes(b"PAR1 not really")
-    with pytest.raises(StoreError, match="part-0-damaged.parquet"):
-        read_parts(store.folder)
+def test_polars_words_for_a_full_disk_are_the_systems() -> None:
+    with pytest.raises(pl.exceptions.ComputeError) as raised:
+        rows().write_parquet("/dev/full")
+    assert refusal(raised.value) == "No space left on device"
+    assert refusal(ValueError("of another kind")) is None
+
+
+def test_every_damaged_part_is_named_and_the_named_cure_works(store: Store, tmp_path: Path) -> None:
+    cut, changed, moved = (store.write(rows(mask), {}) for mask in ("1111", "0111", "1011"))
+    other = Store(tmp_path, replace(SETTING, statistic="other"), LAYOUT, EXAMPLES)
+    foreign = other.write(rows(), {})
+    foreign = foreign.rename(store.folder / foreign.name)
+    cut.write_bytes(cut.read_bytes()[:50])
+    content = bytearray(changed.read_bytes())
+    content[20] ^= 1
+    changed.write_bytes(content)
+    moved = moved.rename(store.folder / moved.name.replace("part-", "gradients-"))
+    odd = store.folder / "gradients_of_nothing-1-2.parquet"
+    odd.mkdir()
+    empty = store.folder / "part-1-2.parquet"
+    empty.write_bytes(b"")
+    broken = {cut, changed, moved, foreign, odd, empty}
+    good = store.write(rows("1101"), {})
+    with pytest.raises(StoreError, match="6 files cannot be used") as raised:
+        Store(tmp_path, SETTING, LAYOUT, EXAMPLES)
+    said = str(raised.value)
+    assert f"{foreign.name}: it belongs to setting {other.folder.name}" in said
+    assert f"{moved.name}: it has not the name that it was written under" in said
+    assert f"{changed.name}: it was cut or changed" in said
+    assert all(f"{path.name}: " in said for path in broken)
+    assert good.name not in said
+    subprocess.run(said.splitlines()[-1], shell=True, check=True)
+    assert Store(tmp_path, SETTING, LAYOUT, EXAMPLES).read().rows.equals(rows("1101"))
+
+
+def test_parts_of_earlier_versions_are_read_and_their_form_is_checked(store: Store, tmp_path: Path) -> None:
+    store.describe()
+    rows().write_parquet(store.folder / "part-20260101T000000.000000-0123456789ab.parquet")
+    rows("01111").write_parquet(store.folder / "part-20260101T000001.000000-0123456789ab.parquet")
+    store.write(rows("0111"), {})
+    with pytest.raises(StoreError, match=r"1 file cannot be used\.\n.*000001.*has not 4 heads"):
+        store.read()
+    (store.folder / "part-20260101T000001.000000-0123456789ab.parquet").unlink()
+    assert store.read().rows.height == 6
+
+
+def test_nothing_is_made_before_there_are_rows(store: Store) -> None:
+    assert not store.folder.parent.parent.exists()
+    assert not store.described
+    store.write(rows(), {})
+    assert store.described
+
+
+@pytest.mark.parametrize("name", ["setting.json", EXAMPLES_FILE])
+@pytest.mark.parametrize("damage", [Path.unlink, lambda path: path.write_bytes(path.read_bytes()[:40])])
+def test_what_follows_from_the_configuration_is_written_anew(store: Store, tmp_path: Path, name: str, damage) -> None:
+    store.write(rows(), {})
+    before = (store.folder / name).read_bytes()
+    damage(store.folder / name)
+    again = Store(tmp_path, SETTING, LAYOUT, EXAMPLES)
+    assert not again.described
+    again.describe()
+    assert again.described
+    assert (store.folder / name).read_bytes() == before
+
+
+def test_a_changed_digit_of_the_setting_or_the_examples_is_seen(store: Store) -> None:
+    store.write(rows(), {})
+    path = store.folder / "setting.json"
+    path.write_text(path.read_text().replace('"model": "m"', '"model": "n"'))
+    with pytest.raises(DamagedSettingError, match="not what its digest says"):
+        read_setting(store.folder)
+    frame = pl.read_parquet(store.folder / EXAMPLES_FILE)
+    known = pl.read_parquet_metadata(store.folder / EXAMPLES_FILE)
+    frame.with_columns(group=pl.lit("a")).write_parquet(
+        store.folder / EXAMPLES_FILE, metadata={name: known[name] for name in ("digest", "setting")}
+    )
+    with pytest.raises(StoreError, match="not what its digest says"):
+        read_examples(store.folder)
 
 
 def test_refuses_a_folder_of_another_setting(store: Store, tmp_path: Path) -> None:
+    store.describe()
     path = store.folder / "setting.json"
-    stored = json.loads(path.read_text())
+    stored = unsealed(json.loads(path.read_text()))
     stored["identity"]["subject"]["precision"] = "bfloat16"
     path.write_text(json.dumps(stored))
     with pytest.raises(SettingError, match='precision: expected "float32", found "bfloat16"'):
@@ -125,8 +211,11 @@ def test_refuses_a_folder_of_another_setting(store: Store, tmp_path: Path) -> No
 
 def test_says_where_it_cannot_write(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(StoreError, match="cannot write to"):
-        Store(tmp_path / "file", SETTING, LAYOUT, EXAMPLES)
+    store = Store(tmp_path / "file", SETTING, LAYOUT, EXAMPLES)
+    with pytest.raises(WriteError, match=r"cannot write .*: Not a directory"):
+        store.write(rows(), {})
+    with pytest.raises(WriteError, match=r"cannot write to .*file is a file"):
+        require_writable(store.folder)
 
 
 def _write_many(results: Path, worker: int) -> None:

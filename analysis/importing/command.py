@@ -128,15 +128,12 @@ def _printed(found: Correlations, agreement: pl.DataFrame) -> list[Table]:
 
 
 def _write(found: Correlations, agreement: pl.DataFrame, out: Path) -> Path:
-    try:
-        for name, table in {"agreement": agreement, **found.tables}.items():
-            if not table.is_empty():
-                write(table, out / "tables", name)
-        for drawing in agreement_maps(found.overall, "agreement"):
-            with whole_file(out / "figures" / f"{drawing.name}.svg") as draft:
-                draft.write_text(drawing.file, encoding="utf-8")
-    except OSError as error:
-        raise InputError(f"cannot write under {out}: {error.strerror or error}") from error
+    for name, table in {"agreement": agreement, **found.tables}.items():
+        if not table.is_empty():
+            write(table, out / "tables", name)
+    for drawing in agreement_maps(found.overall, "agreement"):
+        with whole_file(out / "figures" / f"{drawing.name}.svg") as draft:
+            draft.write_text(drawing.file, encoding="utf-8")
     return out
 
 

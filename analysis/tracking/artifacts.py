@@ -15,8 +15,9 @@ import wandb
 
 from study.curves import FOLDER as CURVES
 from study.files import file_digest
+from study.parts import every_part
 from study.setting import SETTING_FILE, read_setting, short_hash
-from study.store import EXAMPLES_FILE, every_part
+from study.store import EXAMPLES_FILE
 from study.tracking.run import FOLDER as RUNS
 
 OUTCOMES = "outcomes"

@@ -16,8 +16,9 @@ import wandb
 from analysis.tracking.artifacts import OUTCOMES
 from analysis.tracking.place import Place, PlaceError
 from study.files import file_digest, made_folder, whole_file
+from study.parts import StoreError, Table, every_part, stored_losses
 from study.setting import SETTING_FILE, differences, read_setting, short_hash
-from study.store import StoreError, Table, every_part, read_parts, stored_losses, tolerance
+from study.store import read_parts, tolerance
 
 FILE = re.compile(r"(?:curves/|runs/)?[\w-][\w.-]*\.(?:json|parquet)")
 NAME = re.compile(r"[\w+-][\w.+-]*")

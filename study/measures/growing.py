@@ -12,8 +12,8 @@ from jaxtyping import Bool, Float
 
 from study.heads import Head, HeadLayout, stack
 from study.orders import keep_one_a_layer, least_first
+from study.parts import Table
 from study.scores import Stored
-from study.store import Table
 
 Estimate = Callable[[pl.DataFrame, Bool[np.ndarray, " heads"]], Float[np.ndarray, " heads"]]
 """Importance of the heads from gradient rows under a mask."""

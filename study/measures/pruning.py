@@ -20,8 +20,8 @@ from study.loss import PLAIN, Loss, LossName, chosen_loss
 from study.measures.growing import Estimate, oracle, reestimated
 from study.measures.measure import Measure, Stage, Wanted
 from study.orders import Steps, counts, curve_masks, keep_one_a_layer, least_first, read_order, shuffled
+from study.parts import Table
 from study.scores import Stored
-from study.store import Table
 
 if TYPE_CHECKING:
     from study.evaluator import Evaluator

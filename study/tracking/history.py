@@ -9,7 +9,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from study.store import every_part, read_provenance
+from study.errors import InputError
+from study.parts import every_part, read_provenance
 from study.training_history import Record, read_history, write_history
 
 RUN = "run"
@@ -124,9 +125,16 @@ class TrainingHistory:
         if self._training is None:
             return read_history(self._kept)
         records = read_history(self._training)
-        if records != read_history(self._kept):
+        if records and records != self._copied():
             write_history(self._kept, records)
         return records
+
+    def _copied(self) -> list[Record]:
+        """The copy as it is; none where it is not whole, so that it is made anew."""
+        try:
+            return read_history(self._kept)
+        except InputError:
+            return []
 
     def summary(self) -> dict[str, Any]:
         """The last record."""

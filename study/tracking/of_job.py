@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 
+from study.errors import StudyError
 from study.setting import Setting, short_hash
 from study.tracking.follow import Following, follow
 from study.tracking.history import OutcomesHistory, TrainingHistory
-from study.tracking.run import TRAININGS, Run, run_id
+from study.tracking.run import TRAININGS, Run, read_runs, run_id
 from study.training.models import TrainedModel
-from study.training_history import HISTORY_FILE
+from study.training_history import read_history
 
 if TYPE_CHECKING:
     from study.config import StudyConfig
@@ -46,8 +47,11 @@ def follow_training(study: "StudyConfig", model: TrainedModel) -> AbstractContex
 
 
 def keeps_training(results: Path, model: TrainedModel) -> bool:
-    """Whether a results folder has the course of a training, which may have been a job of another one."""
-    return (_kept(results, model) / HISTORY_FILE).is_file()
+    """Whether a results folder has the course of a training, whole; it may have been a job of another one."""
+    try:
+        return bool(read_history(_kept(results, model))) and bool(read_runs(_kept(results, model)))
+    except StudyError:
+        return False
 
 
 def _kept(results: Path, model: TrainedModel) -> Path:

@@ -7,15 +7,16 @@ Kept whether a job is tracked or not. The id is that of what was asked for: a jo
 repeated is one run. What it computed carries the id in its parts, see `history`.
 """
 
-import json
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from study.errors import StudyError
 from study.files import whole_file
-from study.setting import short_hash
+from study.sealed import read_sealed, sealed, short_hash
+from study.setting import ANEW
 
 FOLDER = "runs"
 
@@ -76,10 +77,11 @@ def run_id(setting_id: str, measure: Mapping[str, Any], shard: int, shards: int,
 def write_run(run: Run, folder: Path) -> None:
     """Keep a run in the folder of its setting or training; does nothing where it is kept as it is."""
     path = folder / FOLDER / f"{run.id}.json"
-    text = json.dumps(asdict(run), indent=1, ensure_ascii=False) + "\n"
-    if not path.is_file() or path.read_text(encoding="utf-8") != text:
-        with whole_file(path) as draft:
-            draft.write_text(text, encoding="utf-8")
+    with suppress(RunError):
+        if _read(path) == run:
+            return
+    with whole_file(path) as draft:
+        draft.write_text(sealed(asdict(run)), encoding="utf-8")
 
 
 def read_runs(folder: Path) -> list[Run]:
@@ -103,9 +105,9 @@ def continued(run: Run, folder: Path) -> Run:
 
 def _read(path: Path) -> Run:
     try:
-        return Run(**json.loads(path.read_text(encoding="utf-8")))
+        return Run(**read_sealed(path))
     except (ValueError, TypeError, OSError) as error:
-        raise RunError(f"{path} is not a run: {error!r}. Delete it and run the study again") from error
+        raise RunError(f"{path} is not the whole file of a run ({error}): {ANEW}") from error
 
 
 def training_folders(results: Path) -> list[Path]:

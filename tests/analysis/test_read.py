@@ -3,14 +3,17 @@ import logging
 
 import polars as pl
 import pytest
-from made_results import CLASSIFIER, every_mask
+from made_results import CLASSIFIER, curve_of, every_mask
 
+from analysis.__main__ import main
 from analysis.effects import effects
 from analysis.read import Selection, read_domain, read_results
+from study.curves import write_curve
 from study.errors import InputError, StudyError
 from study.heads import Head, mask_key
 from study.setting import SettingError
 from study.statistics import MetricName
+from study.tracking.run import Run, write_run
 
 
 def test_reads_what_the_store_wrote(make, results):
@@ -100,13 +103,18 @@ def without_heads(store):
     (store.folder / "setting.json").write_text(json.dumps(stored))
 
 
+def replace_parts(store, rows):
+    """As an earlier version would have written them: without a seal."""
+    next(store.folder.glob("part-*")).unlink()
+    rows.write_parquet(store.folder / "part-20260101T000000.000000-0123456789ab.parquet")
+
+
 def other_columns(store):
-    store.read().rows.drop("correct").write_parquet(next(store.folder.glob("part-*")))
+    replace_parts(store, store.read().rows.drop("correct"))
 
 
 def other_heads(store):
-    rows = store.read().rows.with_columns(pl.col("mask") + "1")
-    rows.write_parquet(next(store.folder.glob("part-*")))
+    replace_parts(store, store.read().rows.with_columns(pl.col("mask") + "1"))
 
 
 DAMAGE = {
@@ -115,11 +123,11 @@ DAMAGE = {
     "setting lacks heads": (without_heads, "is not a setting file"),
     "setting is not JSON": (lambda store: (store.folder / "setting.json").write_text("{"), "is not a setting file"),
     "setting is binary": (lambda store: (store.folder / "setting.json").write_bytes(b"\xff\xfe"), "not a setting"),
-    "part is cut": (lambda store: next(store.folder.glob("part-*")).write_bytes(b"PAR1"), "cannot read"),
-    "no parts": (lambda store: next(store.folder.glob("part-*")).unlink(), "no outcomes"),
-    "no examples": (lambda store: (store.folder / "examples.parquet").unlink(), "cannot read examples.parquet"),
-    "other columns": (other_columns, "need the columns correct"),
-    "other heads": (other_heads, "is no mask of this model"),
+    "part is cut": (lambda store: next(store.folder.glob("part-*")).write_bytes(b"PAR1"), "it was cut or changed"),
+    "no setting": (lambda store: (store.folder / "setting.json").unlink(), "setting.json cannot be read (No such file"),
+    "no examples": (lambda store: (store.folder / "examples.parquet").unlink(), "cannot be read: No such file"),
+    "other columns": (other_columns, "they need the columns correct"),
+    "other heads": (other_heads, "masks of a model that has not 16 heads"),
 }
 
 
@@ -134,6 +142,7 @@ def test_a_damaged_setting_is_left_out_and_the_others_are_read(make, results, na
     [line] = found.left_out
     assert line.startswith(f"toy/damaged/{store.folder.name}: ")
     assert message in line
+    assert found.damaged == (name != "no base")
     with pytest.raises(StudyError, match="nothing that can be analysed"):
         read_results(results, Selection(data=["damaged"]))
 
@@ -147,8 +156,7 @@ def test_parts_with_unlike_columns_are_refused(make):
 
 def test_a_part_of_unknown_origin_counts(make):
     store = make()
-    part = next(store.folder.glob("part-*"))
-    pl.read_parquet(part).write_parquet(part)
+    replace_parts(store, store.read().rows)
     assert read_domain(store.folder).provenance == {"written": ("unknown",)}
 
 
@@ -180,3 +188,32 @@ def test_wrong_setting_is_a_setting_error(make):
     without_heads(store)
     with pytest.raises(SettingError):
         read_domain(store.folder)
+
+
+def test_a_job_that_came_to_nothing_is_no_news(make, results):
+    """A job that fails before its first row leaves at most the file of its run; earlier versions left a setting."""
+    make(data="whole", seed=1)
+    tried = make(data="tried", seed=2)
+    [part] = tried.folder.glob("part-*")
+    part.unlink()
+    write_run(Run("0", tried.folder.name, "toy", "tried", "ablation", 30, {}), tried.folder)
+    found = read_results(results)
+    assert ([domain.data for domain in found.domains], found.left_out, found.damaged) == (["whole"], (), False)
+    write_run(Run("0", tried.folder.name, "toy", "tried", "ablation", 30, {}, summary={"base": 1.0}), tried.folder)
+    found = read_results(results)
+    [line] = found.left_out
+    assert "no outcomes of its examples are stored; run the study again" in line
+    assert found.damaged
+
+
+def test_a_damaged_curve_is_named_and_the_domain_stays(make, results, capsys):
+    store = make(curves=[curve_of(CLASSIFIER.heads), curve_of(CLASSIFIER.heads[::-1], order="random", seed=1)])
+    path = store.folder / "curves" / f"{curve_of(CLASSIFIER.heads).id}.json"
+    path.write_text(path.read_text().replace('"heads": 16', '"heads": 19'))
+    [domain] = read_results(results).domains
+    assert [curve.order for curve in domain.curves] == ["random"]
+    assert f"{path} is not a whole pruning curve (its content is not what its digest says" in domain.left_out[0]
+    assert main([str(results), "--resamples", "39", "--splits", "2"]) == 1
+    assert str(path) in (results / "analysis" / "report" / "index.html").read_text()
+    write_curve(curve_of(CLASSIFIER.heads), store.folder)
+    assert len(read_results(results).domains[0].curves) == 2

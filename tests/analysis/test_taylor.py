@@ -12,7 +12,8 @@ from analysis.inference import Inference
 from analysis.read import read_domain
 from analysis.taylor import _jackknifed, taylor
 from study.heads import mask_key
-from study.store import Store, Table
+from study.parts import Table
+from study.store import Store
 
 HARM = np.linspace(0.01, 0.4, 16)
 

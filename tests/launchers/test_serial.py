@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from launchers.sweep import faulty
+
 APP = """
 import hydra
 from omegaconf import DictConfig
@@ -100,7 +102,7 @@ def test_a_stage_waits_for_the_one_before(app: Path) -> None:
 def test_all_faults_are_found_before_anything_starts(app: Path) -> None:
     result = run(app, "size=1,-1,-2")
     assert result.returncode != 0
-    assert "2 jobs cannot work; nothing was started" in result.stderr
+    assert "2 of 3 jobs cannot run; none was started" in result.stderr
     assert "size -1: must not be negative" in result.stderr
     assert "size -2: must not be negative" in result.stderr
     assert lines(app, "done.txt") == []
@@ -109,9 +111,21 @@ def test_all_faults_are_found_before_anything_starts(app: Path) -> None:
 def test_a_job_that_makes_no_sense_stops_all_before_the_first_one(app: Path) -> None:
     result = run(app, "size=1,13")
     assert result.returncode != 0
-    assert "1 jobs do not make sense; none was started" in result.stderr
+    assert "1 of 2 jobs cannot run; none was started" in result.stderr
     assert "thirteen brings bad luck" in result.stderr
     assert lines(app, "done.txt") == []
+
+
+def test_what_keeps_all_jobs_from_running_is_said_once() -> None:
+    faults = {"seed=1": "the disk is read-only", "seed=2": "the disk is read-only"}
+    assert str(faulty(faults, 2, "cannot run")) == "all 2 jobs cannot run: the disk is read-only"
+    faults |= {"seed=3": "there is no seed 3"}
+    said = str(faulty(faults, 4, "cannot run")).splitlines()
+    assert said[0] == "3 of 4 jobs cannot run:"
+    assert [line.strip() for line in said[1:]] == [
+        "seed=1, seed=2: the disk is read-only",
+        "seed=3: there is no seed 3",
+    ]
 
 
 def test_a_stage_does_not_start_when_the_one_before_is_not_complete(app: Path) -> None:

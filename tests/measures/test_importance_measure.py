@@ -11,8 +11,8 @@ from study.heads import mask_key
 from study.importance import Estimator, Normalisation, importance
 from study.job import open_evaluator
 from study.loss import PLAIN, Loss
+from study.parts import Table
 from study.plan import missing_rows
-from study.store import Table
 from study.task import StudyTask
 
 

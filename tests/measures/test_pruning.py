@@ -30,7 +30,7 @@ def job(place: Path, *more: str) -> dict[str, object]:
 
 def curves(place: Path, results: str = "results") -> list[Curve]:
     return [
-        curve for path in sorted((place / results).glob("*/*/*/setting.json")) for curve in read_curves(path.parent)
+        curve for path in sorted((place / results).glob("*/*/*/setting.json")) for curve in read_curves(path.parent)[0]
     ]
 
 

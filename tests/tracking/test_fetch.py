@@ -19,8 +19,9 @@ from analysis.tracking.fetch import _about, _adopt, _verify
 from analysis.tracking.place import PlaceError
 from study.config import compose
 from study.files import whole_file
+from study.parts import StoreError, every_part
 from study.setting import SETTING_FILE
-from study.store import EXAMPLES_FILE, StoreError, every_part, read_parts
+from study.store import EXAMPLES_FILE, read_parts
 from study.task import StudyTask
 
 PLACE = "lab/heads"

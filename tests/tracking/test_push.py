@@ -15,7 +15,7 @@ from wandb_file import read_run
 
 from analysis.__main__ import main
 from study.config import compose
-from study.store import every_part
+from study.parts import every_part
 from study.task import StudyTask
 from study.tracking.run import read_runs
 

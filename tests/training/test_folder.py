@@ -74,5 +74,5 @@ def test_a_history_is_read_as_it_was_written(tmp_path: Path) -> None:
     write_history(tmp_path, records)
     assert read_history(tmp_path) == records
     (tmp_path / HISTORY_FILE).write_text('{"step": 1}\n')
-    with pytest.raises(InputError, match="no history of a training"):
+    with pytest.raises(InputError, match="no whole history of a training"):
         read_history(tmp_path)
