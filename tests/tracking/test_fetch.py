@@ -20,6 +20,7 @@ from analysis.tracking.place import PlaceError
 from study.config import compose
 from study.files import whole_file
 from study.parts import StoreError, every_part
+from study.sealed import unsealed
 from study.setting import SETTING_FILE
 from study.store import EXAMPLES_FILE, read_parts
 from study.task import StudyTask
@@ -93,7 +94,7 @@ def test_files_more_or_fewer_than_were_pushed_are_refused(labs: list[Path], tmp_
 
 def test_a_setting_under_the_id_of_another_is_refused(labs: list[Path], tmp_path: Path) -> None:
     draft, _ = draft_of(labs[0], tmp_path)
-    setting = json.loads((draft / SETTING_FILE).read_text())
+    setting = unsealed(json.loads((draft / SETTING_FILE).read_text()))
     setting["identity"]["subject"]["max_length"] = 7
     (draft / SETTING_FILE).write_text(json.dumps(setting))
     content = outcomes_of(draft)
