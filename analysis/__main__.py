@@ -22,15 +22,19 @@ from analysis.importing import command
 from analysis.inference import Inference, Interval
 from analysis.inference.multiplicity import Correction
 from analysis.inference.significance import PairedTest
+from analysis.influence import deciding
 from analysis.read import NothingMeasuredError, Selection, read_results
 from analysis.report import write_report
 from analysis.rescored import scored_by
 from analysis.terminal import correlation_table, curve_table, plain_table
-from analysis.words import after_correction, base_score, signed, unsure
+from analysis.words import address, after_correction, base_score, labelled, signed, unsure
 from study.errors import StudyError
 from study.statistics import MetricName
 
 DEFAULT_COMMAND = "report"
+
+TEXT = 80
+"""Letters of an example's text that a line shows."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -125,6 +129,8 @@ def report(options: argparse.Namespace) -> int:
         correlations = analysis.correlation.filter(subject_id=subject_id)
         if correlations.height:
             console.print(correlation_table(correlations))
+        for line in deciding(analysis.influence, _domains(analysis, subject_id), address, TEXT):
+            console.print(escape(line))
         curves = analysis.curves.filter(subject_id=subject_id)
         if curves.height:
             console.print(curve_table(curves))
@@ -138,6 +144,11 @@ def report(options: argparse.Namespace) -> int:
         print(report_results(analysis, place, path))
     print(write_report(analysis, options.out or options.results / "analysis", pdf=options.pdf))
     return int(analysis.results.damaged)
+
+
+def _domains(analysis: Analysis, subject_id: str) -> dict[str, str]:
+    """The names of the domains of a subject by setting id."""
+    return labelled((domain.data, domain.setting_id) for domain in analysis.subjects[subject_id])
 
 
 def summary_table(analysis: Analysis, subject_id: str) -> Table:
@@ -155,7 +166,7 @@ def summary_table(analysis: Analysis, subject_id: str) -> Table:
             f"{row['n']:,}",
             base_score(row, "\n"),
             f"{row['masks']:,}",
-            f"{head['kind']}.{head['layer']}.{head['head']}" if head else "–",
+            address(head) if head else "–",
             signed(head["effect"]) if head else "–",
         )
     return table

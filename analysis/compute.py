@@ -1,6 +1,5 @@
 """Everything that is computed from a results folder, before any of it is shown."""
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -14,6 +13,7 @@ from analysis.defaults import DEFAULTS
 from analysis.dynamics import dynamics
 from analysis.effects import DEFAULT, Measure, effects
 from analysis.inference import Inference
+from analysis.influence import Influence, influence
 from analysis.read import Domain, Results
 from analysis.slices import sliced
 from analysis.speed import Speed, read_speed
@@ -30,6 +30,7 @@ class Analysis:
         effects: the tidy tables of all domains, one below the other.
         changes: by setting id, the examples that came out otherwise without a head.
         correlations: between every two domains of a subject.
+        influence: of single groups of examples, on noise, effects and correlations.
         base: one row a domain.
         points: of the pruning curves of all domains.
         curves: one row a curve.
@@ -44,6 +45,7 @@ class Analysis:
     effects: pl.DataFrame
     changes: dict[str, pl.DataFrame]
     correlations: Correlations
+    influence: Influence
     base: pl.DataFrame
     points: pl.DataFrame
     curves: pl.DataFrame
@@ -95,6 +97,7 @@ def analyse(
         InputError: when the options of the inference do not fit a domain, or no examples have the column `by`.
     """
     domains = results.distinct
+    heads = [DomainEffects.of(domain, inference.groups) for domain in domains]
     parts = sliced(domains, by) if by else None
     options = CorrelationOptions(
         level=1 - inference.alpha,
@@ -111,17 +114,16 @@ def analyse(
         results=results,
         effects=table,
         changes={domain.setting_id: changes(domain) for domain in domains},
-        correlations=_correlations(domains, options),
+        correlations=correlate(heads, options),
+        influence=influence(list(zip(domains, heads, strict=True)), table, inference.groups),
         base=base_table(domains, inference),
         points=pl.concat(map(curve_points, drawn)),
         curves=pl.concat(curve_summary(of_domain, within) for of_domain in drawn),
         contrasts=pl.concat(map(contrasts, drawn)),
         dynamics=dynamics(every),
         taylor=pl.concat(taylor(domain, inference) for domain in domains),
-        sliced=None if parts is None else _correlations(parts, options),
+        sliced=None
+        if parts is None
+        else correlate([DomainEffects.of(part, inference.groups) for part in parts], options),
         speed=read_speed(results.folder),
     )
-
-
-def _correlations(domains: Sequence[Domain], options: CorrelationOptions) -> Correlations:
-    return correlate([DomainEffects.of(domain, options.groups) for domain in domains], options)

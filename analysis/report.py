@@ -29,6 +29,7 @@ def write_report(analysis: Analysis, out: Path, *, pdf: bool = False) -> Path:
     subjects, trainings = page.subject_views(analysis), page.training_views(analysis)
     drawings = [drawing for view in (*subjects, *trainings) for drawing in view.drawings]
     every = {"effects": analysis.effects, "base": analysis.base, **cuts, **analysis.correlations.tables}
+    every |= analysis.influence.tables
     if analysis.sliced is not None:
         every |= {f"slices_{name}": table for name, table in analysis.sliced.tables.items()}
     every |= {

@@ -65,6 +65,16 @@ def after_correction(name: str | None) -> str:
     return "without correction over the heads" if name == "none" else "after correction over the heads"
 
 
+def address(row: Mapping[str, Any]) -> str:
+    """A head as files and commands name it, counted from 0: `cross.2.1`."""
+    return f"{row['kind']}.{row['layer']}.{row['head']}"
+
+
+def place(row: Mapping[str, Any]) -> str:
+    """A head as the page names it, counted from 1: `encoder–decoder, layer 3, head 2`."""
+    return f"{KIND_LABELS.get(row['kind'], row['kind'])}, layer {row['layer'] + 1}, head {row['head'] + 1}"
+
+
 def p_value(value: float) -> str:
     """`= .012`, or `< .001`: a p value is never 0."""
     return "< .001" if value < 0.001 else f"= {value:.3f}".replace("0.", ".", 1)

@@ -104,6 +104,21 @@ def noise(sample: NoisyEffects) -> float:
     return _noise(centred(sample.without))[0]
 
 
+def noise_shares(sample: NoisyEffects) -> Float[np.ndarray, " groups"]:
+    """The part of each group of examples in `noise`; they add up to 1, and are 0 where there is no noise."""
+    squares = _squares(centred(sample.without))
+    return squares / max(squares.sum(), np.finfo(float).tiny)
+
+
+def r_without_each(
+    a: NoisyEffects, b: NoisyEffects
+) -> tuple[Float[np.ndarray, " groups_a"], Float[np.ndarray, " groups_b"]]:
+    """R of the effects as measured without each group of one domain, and of the other; NaN where there is none."""
+    _, replicates = _moments(a, b)
+    without_a, without_b = _of_each(replicates, lambda moments: moments.measured)
+    return without_a, without_b
+
+
 def measured_r(a: NoisyEffects, b: NoisyEffects, level: float = LEVEL) -> Estimate:
     """R of the effects as measured at the sizes of these test sets.
 
@@ -203,11 +218,15 @@ def _noise(left: Float[np.ndarray, "groups heads"]) -> tuple[float, Float[np.nda
 
     The second is exact for means over groups of one size: deleting a group from a sum of squares about a mean.
     """
-    count, heads = left.shape
-    squares = np.square(left - left.mean(axis=0)).sum(axis=1) / (heads - 1)
+    count, squares = len(left), _squares(left)
     whole = float((count - 1) / count * squares.sum())
     rest = (count - 1) / (count - 2) * (squares.sum() - count / (count - 1) * squares)
     return whole, rest
+
+
+def _squares(left: Float[np.ndarray, "groups heads"]) -> Float[np.ndarray, " groups"]:
+    """How far all heads are from their means over groups without each group: mean squares, of centred effects."""
+    return np.square(left - left.mean(axis=0)).sum(axis=1) / (left.shape[1] - 1)
 
 
 def _of_each(

@@ -26,6 +26,13 @@ def error(*samples: Replicates) -> float:
     return float(np.sqrt(sum(float(standard_error(values[:, None])[0]) ** 2 for values in samples)))
 
 
+def error_shares(*samples: Replicates) -> list[Replicates]:
+    """The part of each group in the square of `error`; over all samples they add up to 1."""
+    squares = [(len(values) - 1) / len(values) * np.square(values - values.mean()) for values in samples]
+    total = sum(float(own.sum()) for own in squares)
+    return [own / max(total, np.finfo(float).tiny) for own in squares]
+
+
 def quantile(level: float, *samples: Replicates) -> float:
     """Standard errors on either side: of t, by the smallest number of parts less one."""
     return float(stats.t.ppf((1 + level) / 2, min(map(len, samples)) - 1))

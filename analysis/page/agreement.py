@@ -17,6 +17,9 @@ from analysis.words import labelled
 CARRIERS = 10
 """Heads of a pair that are named with their part in r."""
 
+INFLUENTIAL = 5
+"""Groups of examples of a pair that are named with r without them."""
+
 Row = dict[str, Any]
 
 
@@ -89,6 +92,7 @@ class Agreement:
     reliability: tuple[Row, ...]
     layers: Layers
     carriers: tuple[Carriers, ...]
+    groups: tuple[Row, ...]
     slices: Matrix | None
 
 
@@ -120,8 +124,16 @@ def agreement(
         reliability=tuple(row | {"label": labels[row["setting_id"]]} for row in reliability),
         layers=Layers.of(_of_pairs(found.by_layer, labels)),
         carriers=tuple(Carriers.of(_of_both(_of_pairs(own.head(1), labels)[0]), own) for own in influence),
+        groups=_most_influential(analysis, labels),
         slices=None if parts is None else Matrix.of(parts),
     )
+
+
+def _most_influential(analysis: Analysis, labels: Mapping[str, str]) -> tuple[Row, ...]:
+    """The groups of examples that weigh most in the r of each pair, with the label of the domain that they are of."""
+    rows = analysis.influence.correlation
+    rows = rows.filter(pl.int_range(pl.len()).over("setting_a", "setting_b") < INFLUENTIAL)
+    return tuple(row | {"label": labels[row["setting_id"]]} for row in _of_pairs(rows, labels))
 
 
 def _of_pairs(table: pl.DataFrame, labels: Mapping[str, str]) -> tuple[Row, ...]:

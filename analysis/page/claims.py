@@ -91,8 +91,9 @@ def claims(analysis: Analysis, domains: Mapping[str, Domain]) -> tuple[Claim, ..
         ),
         (
             "The heads that matter on one domain matter on another.",
-            "Holds where the interval of r at this size of test sets lies above 0; "
-            f"does not where it lies below {WEAK:g}.",
+            "Holds where the interval of r at this size of test sets lies above 0, and r without the one or two heads "
+            f"of largest effect is not below {WEAK:g}; does not where the interval lies below {WEAK:g}. Where so few "
+            "heads make r it cannot be said: they matter on both, the others are not known to.",
             list(other_domain(analysis, domains)),
         ),
         (

@@ -6,6 +6,7 @@ A claim is open where the interval allows both: few examples make claims open, n
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 import polars as pl
 
@@ -13,7 +14,7 @@ from analysis.compute import Analysis
 from analysis.curves import IMPORTANCE, papers_order
 from analysis.effects import ALL_KINDS, LOSES_LESS, Measure, of_measure
 from analysis.read import Domain
-from analysis.words import KIND_NAMES, interval, score, signed
+from analysis.words import KIND_NAMES, decimal, interval, place, score, signed
 from study.heads import AttentionKind
 from study.statistics import MetricName
 
@@ -22,6 +23,9 @@ DISPENSABLE = {MetricName.ACCURACY: 0.4, MetricName.BLEU: 0.2, MetricName.CHRF: 
 
 WEAK = 0.2
 """A correlation below this is none that one would build on."""
+
+FEW = 2
+"""Heads that may not make a correlation alone; of fewer than sixteen heads one."""
 
 EARLY_SHARE = 0.4
 """Share of the heads that figure 5 is read at."""
@@ -140,8 +144,42 @@ def other_domain(analysis: Analysis, domains: Mapping[str, Domain]) -> Iterator[
             because += f"; of the true effects {row['true']:.2f}"
             because += f" ({row['true_low']:.2f} to {row['true_high']:.2f})" if row["true_low"] is not None else ""
         where = f"{labels[row['setting_a']]} and {labels[row['setting_b']]}"
-        finding = Finding(where, verdict(low > 0, high < WEAK), f"{because}.".replace("-", "−"))
+        carried, few = _few_heads(analysis, row)
+        said = f"{because}.{carried}{_one_group(analysis, row, labels)}".replace("-", "−")
+        finding = Finding(where, verdict(low > 0 and not few, high < WEAK), said)
         yield open_at_chance(analysis, finding, row["setting_a"], row["setting_b"])
+
+
+def _few_heads(analysis: Analysis, row: Mapping[str, Any]) -> tuple[str, bool]:
+    """The sentence that one or two heads make r, where without them it is below `WEAK`; and whether they do."""
+    left = analysis.correlations.without_largest.filter(
+        *(pl.col(name) == row[name] for name in ("setting_a", "setting_b")),
+        pl.col("left_out").is_between(1, min(FEW, row["heads"] // 8)),
+        pl.col("pearson") < WEAK,
+    )
+    if row["pearson"] < WEAK or left.is_empty():
+        return "", False
+    first = left.sort("left_out").row(0, named=True)
+    heads = analysis.correlations.influence.filter(
+        *(pl.col(name) == row[name] for name in ("setting_a", "setting_b")), pl.col("rank") <= first["left_out"]
+    )
+    names = " and ".join(map(place, heads.sort("rank").rows(named=True)))
+    count, them = ("one head", "it") if heads.height == 1 else (f"{heads.height} heads", "them")
+    return (
+        f" It rests on {count} ({names}): without {them} r = {decimal(first['pearson'])}; Spearman’s ρ of all heads is "
+        f"{decimal(row['spearman'])}.",
+        True,
+    )
+
+
+def _one_group(analysis: Analysis, row: Mapping[str, Any], labels: Mapping[str, str]) -> str:
+    """A sentence for each group of examples that decides on r."""
+    pair = (pl.col(name) == row[name] for name in ("setting_a", "setting_b"))
+    return "".join(
+        f" Without one {found['unit']} of {labels[found['setting_id']]} ({found['group']}) r = "
+        f"{decimal(found['pearson_without'])}."
+        for found in analysis.influence.correlation.filter(*pair, pl.col("decides")).rows(named=True)
+    )
 
 
 def at_once(analysis: Analysis, domain: Domain, label: str) -> Finding | None:

@@ -11,6 +11,7 @@ from analysis.compute import Analysis
 from analysis.dynamics import LINE
 from analysis.effects import LOSES_LESS, Measure, of_measure, strongest
 from analysis.figures import Drawing
+from analysis.influence import deciding
 from analysis.page.agreement import Agreement, agreement
 from analysis.page.claims import Claim, claims, training_claim
 from analysis.page.drawings import curve_drawings, heat_maps, one_head_drawings
@@ -18,11 +19,14 @@ from analysis.page.examples import examples_json
 from analysis.page.findings import at_chance
 from analysis.page.grids import Grid, HeadRow, by_kind, head_rows
 from analysis.read import Domain
-from analysis.words import KIND_NAMES, labelled, slug
+from analysis.words import KIND_NAMES, labelled, place, slug
 from study.importance import Estimator
 from study.loss import PLAIN
 
 Row = dict[str, Any]
+
+TEXT = 160
+"""Letters of an example's text that a sentence shows."""
 
 
 @dataclass(frozen=True)
@@ -60,6 +64,7 @@ class SubjectView:
     examples: str
     agreement: Agreement
     claims: tuple[Claim, ...]
+    deciding: tuple[str, ...]
 
     @property
     def compared(self) -> list[DomainView]:
@@ -179,6 +184,7 @@ def _subject_view(analysis: Analysis, domains: Sequence[Domain], name: str) -> S
         examples=examples_json({labels[domain.setting_id]: domain for domain in compared}, analysis.changes),
         agreement=agreement(analysis, shown, domains[0].subject_id, labels, folder),
         claims=claims(analysis, {labels[domain.setting_id]: domain for domain in domains}),
+        deciding=tuple(deciding(analysis.influence, labels, place, TEXT)),
     )
 
 
