@@ -24,7 +24,7 @@ from study.parts import StoreError, Table, require_whole, stored_losses
 from study.scores import with_weights
 from study.sealed import short_hash
 from study.setting import ANEW, SETTING_FILE, DamagedSettingError, Moment, SettingError, read_setting
-from study.statistics import Metric, MetricName, metric
+from study.statistics import PLAIN_TOKENS, Metric, MetricName, metric, tokenizer_of
 from study.store import read_examples, read_parts, tolerance
 from study.tracking.run import RunError, read_runs
 
@@ -32,6 +32,9 @@ log = logging.getLogger(__name__)
 
 NOTES_FILE = "notes.txt"
 """Optional lines in the results folder that the page shows under "Left out"; written by whoever made the results."""
+
+TOKENS_13A = f"|tok:{PLAIN_TOKENS}|"
+"""In a signature of BLEU."""
 
 NAMED = 5
 """How many left-out masks are named; the rest is counted."""
@@ -326,6 +329,7 @@ def _setting(folder: Path) -> dict[str, Any]:
         layout = HeadLayout.from_json(stored["heads"])
         identity = stored["identity"]
         found = metric(MetricName(identity["metric"]))
+        _require_tokens(found, identity)
         precision = str(identity["subject"].get("precision", "float32"))
         known |= {"signature": identity["statistic"], "precision": precision}
         known["labels"] = tuple(map(str, identity["subject"].get("labels", ())))
@@ -333,6 +337,17 @@ def _setting(folder: Path) -> dict[str, Any]:
         return {**known, "layout": layout, "metric": found}
     except (KeyError, TypeError, ValueError, AttributeError, OSError) as error:
         raise DamagedSettingError(f"{folder / SETTING_FILE} is not a setting file ({error!r}): {ANEW}") from error
+
+
+def _require_tokens(found: Metric, identity: Mapping[str, Any]) -> None:
+    """Refuse outcomes that count a sentence without spaces as one word: BLEU was of 13a tokens for every language."""
+    language = identity["subject"].get("text", {}).get("target_lang", "")
+    own, chosen = tokenizer_of(language), identity["subject"].get("tokenize")
+    if found.name is MetricName.BLEU and own != PLAIN_TOKENS != chosen and TOKENS_13A in identity["statistic"]:
+        raise InputError(
+            f"its BLEU is of {PLAIN_TOKENS} tokens, for which a text in {language} has hardly any words, and not of "
+            f"{own} tokens: run the same command again. metric.tokenize={PLAIN_TOKENS} insists on them"
+        )
 
 
 def _check_rows(rows: pl.DataFrame, layout: HeadLayout) -> None:

@@ -17,6 +17,7 @@ from study.measures.importance import Importance
 from study.measures.measure import Measure
 from study.measures.pruning import Pruning
 from study.measures.train import Train
+from study.statistics import Scoring
 from study.subjects.fairseq_folder import FairseqTranslator
 from study.subjects.source import ModelSource, Precision, Screening, SequenceClassifier
 from study.toy.sources import ToyNli, ToyTranslation
@@ -72,6 +73,7 @@ class StudyConfig:
         model: the model under study.
         data: the test set.
         measure: which masks to try.
+        metric: how outcomes are scored, where there is a choice.
         tracking: where the job is shown while it runs; changes no outcome.
         results: folder of the stored outcomes.
         precision: how numbers are computed: `float32`; `bfloat16`; `screened`, which is bfloat16, and float32 for close
@@ -90,6 +92,7 @@ class StudyConfig:
     model: ModelSource = MISSING
     data: DataSource = MISSING
     measure: Measure = MISSING
+    metric: Scoring = field(default_factory=Scoring)
     tracking: Tracking = field(default_factory=Tracking)
     results: str = "results"
     precision: Precision = Precision.float32

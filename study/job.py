@@ -14,7 +14,7 @@ from study.files import require_writable
 from study.heads import HeadLayout
 from study.parts import require_whole
 from study.setting import Setting, short_hash
-from study.statistics import metric
+from study.statistics import Metric, metric
 from study.store import Store
 from study.subjects.source import Precision
 from study.tracking.history import RUN
@@ -113,7 +113,9 @@ def load_subject(study: StudyConfig) -> "Subject":
     if key not in _loaded:
         _loaded.clear()
         _loaded[key] = _load_certified(study)
-    return _loaded[key]
+    subject = _loaded[key]
+    subject.metric = metric_of(study)
+    return subject
 
 
 def _load_certified(study: StudyConfig) -> "Subject":
@@ -134,6 +136,12 @@ def _load_certified(study: StudyConfig) -> "Subject":
         certificate.largest_difference,
     )
     return subject
+
+
+def metric_of(study: StudyConfig) -> Metric:
+    """The metric of a job's outcomes, with the tokens that its target language needs or `metric.tokenize` names."""
+    _, written = study.model.languages() or ("", "")
+    return metric(study.model.metric, written, study.metric.tokenize)
 
 
 def device_of(study: StudyConfig) -> str:
@@ -160,13 +168,14 @@ def setting_of(study: StudyConfig) -> tuple[Setting, Examples]:
     examples = study.data.examples()
     if not len(examples):
         raise InputError(f"data '{study.data.name}' has no examples")
+    score = metric_of(study)
     setting = Setting(
         model=study.model.name,
         data=study.data.name,
         metric=study.model.metric,
-        subject={**study.model.identity(), "precision": _precision(study)},
+        subject={**study.model.identity(), "precision": _precision(study), **score.identity},
         examples={"digest": examples.digest(), "count": len(examples)},
-        statistic=metric(study.model.metric).signature,
+        statistic=score.signature,
         moment=study.model.moment(),
     )
     return setting, examples

@@ -7,7 +7,10 @@ later, without a model, from stored rows. Every metric here is torch-free and ve
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
+from dataclasses import dataclass
 from enum import StrEnum
+from functools import cached_property
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int, Num
@@ -15,6 +18,12 @@ from sacrebleu.metrics.bleu import BLEU as SacreBLEU
 from sacrebleu.metrics.chrf import CHRF as SacreCHRF
 
 from study.character_ngrams import matches, without_spaces
+from study.errors import InputError
+from study.languages import main_language
+
+PLAIN_TOKENS = SacreBLEU.TOKENIZER_DEFAULT
+TOKENIZERS = (PLAIN_TOKENS, "intl", "char", "none", "zh", "ja-mecab", "ko-mecab")
+"""sacreBLEU's tokenisers but those of sentencepiece, which it would download."""
 
 
 class MetricName(StrEnum):
@@ -25,6 +34,18 @@ class MetricName(StrEnum):
     CHRF = "chrf"
 
 
+@dataclass(kw_only=True)
+class Scoring:
+    """How outcomes are scored, where there is a choice.
+
+    Attributes:
+        tokenize: sacreBLEU's name of what BLEU counts as a word; when not given, what its command line chooses for the
+            target language.
+    """
+
+    tokenize: str | None = None
+
+
 class Metric(ABC):
     """A corpus score made of additive statistics.
 
@@ -33,7 +54,6 @@ class Metric(ABC):
         unit: of an effect, the difference of two scores.
         score_unit: of a score.
         statistics: names of the integer columns of an outcome row that the score needs, in order.
-        signature: everything that determines the statistics; part of a setting's identity.
         is_mean: whether a score is a multiple of the first statistic by the last, which counts examples and is the
             same under every mask; then a score is a mean over examples, and what is known of means is known of it.
     """
@@ -42,8 +62,17 @@ class Metric(ABC):
     unit: str
     score_unit: str
     statistics: tuple[str, ...]
-    signature: str
     is_mean = False
+
+    @property
+    @abstractmethod
+    def signature(self) -> str:
+        """Everything that determines the statistics; part of a setting's identity."""
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """What the signature does not tell of a choice by hand, as JSON values for the identity of a subject."""
+        return {}
 
     @abstractmethod
     def score(self, sums: Num[np.ndarray, "... statistics"]) -> Float[np.ndarray, "..."]:
@@ -57,8 +86,12 @@ class Accuracy(Metric):
     unit = "% points"
     score_unit = "%"
     statistics = ("correct", "count")
-    signature = "accuracy|percent"
     is_mean = True
+
+    @property
+    def signature(self) -> str:
+        """Nothing but the name and the unit determines it."""
+        return "accuracy|percent"
 
     def score(self, sums: Num[np.ndarray, "... 2"]) -> Float[np.ndarray, "..."]:
         """100 x correct / count; NaN of no example."""
@@ -66,8 +99,18 @@ class Accuracy(Metric):
             return np.asarray(100.0 * sums[..., 0] / sums[..., 1])
 
 
+def tokenizer_of(language: str) -> str:
+    """The tokeniser that sacreBLEU's command line chooses for a target language: 13a but for a few."""
+    return SacreBLEU._TOKENIZER_MAP.get(main_language(language), PLAIN_TOKENS)
+
+
 class Bleu(Metric):
-    """Corpus BLEU of sacreBLEU with its defaults: 13a tokens, case kept, exponential smoothing, one reference."""
+    """Corpus BLEU of sacreBLEU with its defaults: case kept, exponential smoothing, one reference.
+
+    Attributes:
+        language: code of the language of the texts; empty where it is not known.
+        tokenizer: sacreBLEU's name of what counts as a word: that of the language, or another by hand.
+    """
 
     name = MetricName.BLEU
     unit = "BLEU"
@@ -80,15 +123,38 @@ class Bleu(Metric):
         *(f"total_{n}" for n in range(1, max_order + 1)),
     )
 
-    def __init__(self) -> None:
-        scorer = SacreBLEU()
+    def __init__(self, language: str = "", tokenize: str | None = None) -> None:
+        self.language = language
+        self.tokenizer = tokenize or tokenizer_of(language)
+
+    @property
+    def identity(self) -> dict[str, Any]:
+        """13a where it was chosen by hand for a language with another tokeniser: 13a was once taken for all of them."""
+        chosen = self.tokenizer == PLAIN_TOKENS != tokenizer_of(self.language)
+        return {"tokenize": self.tokenizer} if chosen else {}
+
+    @property
+    def signature(self) -> str:
+        """SacreBLEU's own."""
+        return str(self._scorer.get_signature())
+
+    @cached_property
+    def _scorer(self) -> SacreBLEU:
+        """Made when a sentence is scored: the dictionaries of some languages are packages of their own."""
+        try:
+            scorer = SacreBLEU(tokenize=self.tokenizer)
+        except (RuntimeError, ImportError, AssertionError) as error:
+            raise InputError(
+                f"BLEU in tokens of {self.tokenizer} needs packages that are not installed: "
+                f"pip install 'sacrebleu[{self.tokenizer[:2]}]'. Or choose metric.tokenize=char"
+            ) from error
         scorer.corpus_score(["a"], [["a"]])  # a signature exists only once something was scored
-        self.signature = str(scorer.get_signature())
+        return scorer
 
     def of_sentences(self, hypotheses: Sequence[str], references: Sequence[str]) -> Int[np.ndarray, "sentences 10"]:
-        """Statistics of each sentence: lengths in 13a tokens and clipped n-gram counts, as sacreBLEU counts them."""
+        """Statistics of each sentence: lengths in tokens and clipped n-gram counts, as sacreBLEU counts them."""
         # sacreBLEU has no public way to the statistics of many sentences at once; its own paired tests use this one.
-        rows = SacreBLEU()._extract_corpus_statistics(list(hypotheses), [list(references)])
+        rows = self._scorer._extract_corpus_statistics(list(hypotheses), [list(references)])
         return np.asarray(rows, dtype=np.int64).reshape(-1, len(self.statistics))
 
     def score(self, sums: Num[np.ndarray, "... 10"]) -> Float[np.ndarray, "..."]:
@@ -121,10 +187,12 @@ class Chrf(Metric):
         f"chrf_{what}_{n}" for n in range(1, max_order + 1) for what in ("hypothesis", "reference", "match")
     )
 
-    def __init__(self) -> None:
+    @property
+    def signature(self) -> str:
+        """SacreBLEU's own."""
         scorer = SacreCHRF()
         scorer.corpus_score(["a"], [["a"]])
-        self.signature = str(scorer.get_signature())
+        return str(scorer.get_signature())
 
     def of_hypotheses(self, hypotheses: Sequence[str], reference: str) -> Int[np.ndarray, "hypotheses 18"]:
         """Statistics of many translations of one sentence: n-grams of each, of the reference, and of both, by order.
@@ -154,6 +222,14 @@ class Chrf(Metric):
             return np.where(precision + recall > 0, 100.0 * both / there.sum(axis=-1), 0.0)
 
 
-def metric(name: MetricName) -> Metric:
-    """The metric of this name."""
-    return {MetricName.ACCURACY: Accuracy, MetricName.BLEU: Bleu, MetricName.CHRF: Chrf}[name]()
+def metric(name: MetricName, language: str = "", tokenize: str | None = None) -> Metric:
+    """The metric of this name.
+
+    Args:
+        name: which.
+        language: code of the language of the texts; chooses the tokens of BLEU.
+        tokenize: sacreBLEU's name of a tokeniser of BLEU, chosen by hand.
+    """
+    if name is MetricName.BLEU:
+        return Bleu(language, tokenize)
+    return {MetricName.ACCURACY: Accuracy, MetricName.CHRF: Chrf}[name]()

@@ -4,7 +4,8 @@ from study.config import StudyConfig
 from study.data.source import Task
 from study.errors import InputError
 from study.files import is_folder_name
-from study.statistics import MetricName
+from study.languages import require_direction
+from study.statistics import TOKENIZERS, MetricName
 from study.subjects.source import Precision
 
 STORED = {Task.CLASSIFICATION: MetricName.ACCURACY, Task.TRANSLATION: MetricName.BLEU}
@@ -27,6 +28,7 @@ def check_values(study: StudyConfig) -> None:
             f"model.metric={study.model.metric}: outcomes of {study.model.task} hold the statistics of "
             f"{STORED[study.model.task]}. chrF follows from the stored translations: python -m analysis --metric chrf"
         )
+    _check_languages(study)
     for option, name in (("model.name", study.model.name), ("data.name", study.data.name)):
         if not is_folder_name(name):
             raise InputError(f"{option}='{name}' names a folder: letters, digits and . _ - + are allowed, no other")
@@ -41,6 +43,16 @@ def check_values(study: StudyConfig) -> None:
             f"precision={study.precision} is for classification: a beam search and its margins need float32"
         )
     _check_device(study.device)
+
+
+def _check_languages(study: StudyConfig) -> None:
+    translated, written, tokenize = study.model.languages(), study.data.languages(), study.metric.tokenize
+    if tokenize is not None and not translated:
+        raise InputError(f"metric.tokenize={tokenize} is for BLEU: {study.model.task} has no tokens to score")
+    if tokenize is not None and tokenize not in TOKENIZERS:
+        raise InputError(f"metric.tokenize={tokenize}: expected one of sacreBLEU's {', '.join(TOKENIZERS)}")
+    if translated and written:
+        require_direction(translated, written, f"data '{study.data.name}'")
 
 
 def _check_device(device: str) -> None:

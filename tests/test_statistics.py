@@ -1,8 +1,16 @@
+import importlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
 import numpy as np
+import pytest
 import sacrebleu
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from study.errors import InputError
 from study.statistics import Accuracy, Bleu, Chrf, MetricName, metric
 
 WORDS = st.lists(st.sampled_from(["a", "b", "c", "d.", "e, f", "don't", "«g»", "1.5"]), max_size=9).map(" ".join)
@@ -33,6 +41,55 @@ def test_bleu_signature_is_sacrebleus() -> None:
     scorer = sacrebleu.BLEU()
     scorer.corpus_score(["x"], [["x"]])
     assert Bleu().signature == str(scorer.get_signature())
+
+
+CHINESE = [("我们在这里。", "他们在这里!"), ("一二三四五 abc", "一二三四六 abc"), ("不", "不 是")]
+
+
+@pytest.mark.parametrize(
+    ("language", "tokenize", "chosen"),
+    [("zh", None, "zh"), ("zh_CN", None, "zh"), ("zh", "char", "char"), ("zh", "13a", "13a"), ("fr", None, "13a")],
+)
+def test_tokens_of_bleu_are_those_of_the_target_language(language: str, tokenize: str | None, chosen: str) -> None:
+    hypotheses, references = (list(texts) for texts in zip(*CHINESE, strict=True))
+    bleu = metric(MetricName.BLEU, language, tokenize)
+    assert isinstance(bleu, Bleu)
+    sums = bleu.of_sentences(hypotheses, references).sum(axis=0)
+    expected = sacrebleu.corpus_bleu(hypotheses, [references], tokenize=chosen)
+    assert list(sums) == [expected.sys_len, expected.ref_len, *expected.counts, *expected.totals]
+    assert f"|tok:{chosen}|" in bleu.signature
+    assert bleu.identity == ({"tokenize": "13a"} if (language, chosen) == ("zh", "13a") else {})
+
+
+@pytest.mark.parametrize("language", ["zh", "de", "th"])
+def test_the_command_line_of_sacrebleu_says_the_same(tmp_path: Path, language: str) -> None:
+    """Its `-l en-zh` chooses the tokeniser."""
+    for name, texts in zip(("hypotheses", "references"), zip(*CHINESE, strict=True), strict=True):
+        (tmp_path / name).write_text("".join(f"{text}\n" for text in texts), encoding="utf-8")
+    command = [sys.executable, "-m", "sacrebleu", tmp_path / "references", "-i", tmp_path / "hypotheses"]
+    command += ["-l", f"en-{language}", "-w", "6"]
+    said = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
+    bleu = Bleu(language)
+    sums = bleu.of_sentences(*(list(texts) for texts in zip(*CHINESE, strict=True))).sum(axis=0)
+    assert bleu.score(sums) == pytest.approx(said["score"], abs=1e-6)
+    assert bleu.signature == said["signature"]
+
+
+@pytest.mark.parametrize("language", ["ja", "ko"])
+def test_tokens_of_japanese_and_korean(language: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What they need is installed or named."""
+    module = f"sacrebleu.tokenizers.tokenizer_{language}_mecab"
+    if importlib.import_module(module).MeCab is not None:
+        scorer = sacrebleu.BLEU(trg_lang=language)
+        texts = (["東京に行きます。"], ["東京へ行く。"]) if language == "ja" else (["서울에 갑니다."], ["서울로 간다."])
+        score = scorer.corpus_score(texts[0], [texts[1]])
+        bleu = Bleu(language)
+        assert bleu.of_sentences(*texts)[0].tolist() == [score.sys_len, score.ref_len, *score.counts, *score.totals]
+        assert bleu.signature == str(scorer.get_signature())
+    monkeypatch.setattr(f"{module}.MeCab", None)
+    with pytest.raises(InputError, match=rf"pip install 'sacrebleu\[{language}\]'. Or choose metric.tokenize=char"):
+        _ = Bleu(language).signature
+    assert "tok:char" in Bleu(language, "char").signature
 
 
 TEXTS = st.text(st.sampled_from("abc é\u3000\u200b中𝄞"), max_size=30)

@@ -95,7 +95,7 @@ def _short(key: str) -> str:
 
 
 def _scores(analysis: Analysis) -> list[str]:
-    metrics = {domain.metric.name: domain.signature for domain in analysis.results.domains}
+    used = dict.fromkeys((domain.metric.name, domain.signature) for domain in analysis.results.domains)
     names = {
         MetricName.BLEU: "BLEU [papineni2002bleu]",
         MetricName.CHRF: "ChrF [popovic2015chrf], of the stored translations,",
@@ -104,8 +104,12 @@ def _scores(analysis: Analysis) -> list[str]:
         "We turn attention heads off by multiplying their output by zero before the output projection "
         "[michel2019sixteen]. An effect is the score without the heads less the score with all, on the same examples."
     ]
-    shown = ((name, metrics[key]) for key, name in names.items() if key in metrics)
-    parts += [f"{name} is sacreBLEU’s [post2018call], signature {signature}." for name, signature in shown]
+    signatures = {key: " or ".join(signature for metric, signature in used if metric is key) for key in names}
+    parts += [
+        f"{name} is sacreBLEU’s [post2018call], signature {signatures[key]}."
+        for key, name in names.items()
+        if signatures[key]
+    ]
     weighted = [domain.data for domain in analysis.results.domains if domain.weighted]
     if weighted:
         parts.append(f"Examples of {' and '.join(dict.fromkeys(weighted))} count by their weights.")

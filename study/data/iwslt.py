@@ -86,6 +86,10 @@ class IwsltTed(DataSource):
         own = {name: value for name, value in super().identity().items() if name not in ("folder", "url")}
         return {**own, "files": {path.name: file_digest(path) for pair in self._files() for path in pair}}
 
+    def languages(self) -> tuple[str, str] | None:
+        """See `DataSource.languages`."""
+        return self.source, self.target
+
     def missing(self) -> list[str]:
         """See `DataSource.missing`."""
         return [] if self.folder or self._place().is_dir() else [f"{self.url} into {self._place()}"]

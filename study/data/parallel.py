@@ -43,6 +43,11 @@ class ParallelFile(DataSource):
     def __post_init__(self) -> None:
         self.name = self.name or name_of(self.source)
 
+    def languages(self) -> tuple[str, str] | None:
+        """The last parts of the two names that differ: `en` and `fr` of test.en and test.fr, or of test.en.txt."""
+        names = zip(self.source.name.split(".")[::-1], self.target.name.split(".")[::-1], strict=False)
+        return next((pair for pair in names if pair[0] != pair[1]), None)
+
     def examples(self) -> Examples:
         """See `DataSource.examples`."""
         paths = [self.source, self.target] + ([self.documents] if self.documents else [])
@@ -100,6 +105,11 @@ class SacrebleuSet(DataSource):
     task: Task = Task.TRANSLATION
     test_set: list[str] = MISSING
     langpair: str = MISSING
+
+    def languages(self) -> tuple[str, str] | None:
+        """See `DataSource.languages`."""
+        source, _, target = self.langpair.partition("-")
+        return source, target
 
     def missing(self) -> list[str]:
         """See `DataSource.missing`."""

@@ -41,6 +41,10 @@ class DataSource:
             for name, value in settings.items()
         }
 
+    def languages(self) -> tuple[str, str] | None:
+        """Codes of the languages of source and target; None where nothing tells them, or it is no translation."""
+        return None
+
     def missing(self) -> list[str]:
         """What must be downloaded before this data can be read, in words; empty when all is here."""
         return []

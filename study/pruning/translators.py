@@ -41,4 +41,5 @@ def load_pruned(
         max_target=heads["max_target"],
         truncate=truncate,
         loaded=f"{type(module).__name__} with heads removed from {folder}",
+        language=processing.target_lang,
     )

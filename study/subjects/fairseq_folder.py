@@ -74,6 +74,10 @@ class FairseqTranslator(ModelSource):
     def __post_init__(self) -> None:
         self._take_name(name_of(self.path))
 
+    def languages(self) -> tuple[str, str] | None:
+        """See `ModelSource.languages`."""
+        return self.source_lang, self.target_lang
+
     def missing(self) -> list[str]:
         """The archive, when there is one and its folder is not there."""
         return [f"{self.url} into {self.folder()}"] if self.url and not self.folder().is_dir() else []

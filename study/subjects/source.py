@@ -103,6 +103,10 @@ class ModelSource:
     def fetch(self) -> None:
         """Download or make what `missing` names."""
 
+    def languages(self) -> tuple[str, str] | None:
+        """Codes of the languages that it reads and writes; None where it does not translate."""
+        return None
+
     def needs(self) -> str:
         """Which other job must have made the model before it can be studied, in words; empty when it is there."""
         return ""

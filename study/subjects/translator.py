@@ -3,6 +3,7 @@
 Shapes: R rows, S source tokens, T target tokens, V words, D size of a hidden state.
 """
 
+import logging
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
@@ -19,13 +20,19 @@ from transformers import PreTrainedModel
 from study.data.examples import Examples
 from study.errors import InputError
 from study.gate import Gate
+from study.languages import has_no_spaces, main_language, require_direction
 from study.loss import PLAIN, Loss
-from study.statistics import Bleu
+from study.statistics import Bleu, Metric
 from study.subjects.beam import CachedDecoder, Found, Rule, search
 from study.subjects.cross_entropy import cross_entropy
 from study.subjects.fairseq_checkpoint import FairseqTransformer, build, read_checkpoint
 from study.subjects.subject import Encoded, Subject, to_device
 from study.subjects.text import CACHED, FairseqText, TextProcessing
+
+log = logging.getLogger(__name__)
+
+WORDS_BY_SPACES = ("13a", "intl")
+"""Tokenisers of BLEU that find words between spaces and marks."""
 
 PROBE_LENGTHS = (5, 7, 10)
 PROBE_TARGETS = 6
@@ -91,6 +98,7 @@ class Translator(Subject):
         max_target: int,
         truncate: bool,
         loaded: str,
+        language: str = "",
     ) -> None:
         """Put the gate into a model.
 
@@ -102,10 +110,11 @@ class Translator(Subject):
             max_target: most target tokens, `</s>` counted.
             truncate: cut longer sources; refuse them otherwise.
             loaded: one line that says what this is and where it came from.
+            language: code of the language that it writes, which chooses BLEU's tokens.
         """
         self.module = module.eval().requires_grad_(requires_grad=False)
         self.device = module.device
-        self.metric = self._bleu = Bleu()
+        self.metric = Bleu(language)
         self.loaded = loaded
         self._text, self._decoding = text, decoding
         self._max_source, self._max_target, self._truncate = max_source, max_target, truncate
@@ -116,7 +125,7 @@ class Translator(Subject):
             end=_token(module, "eos_token_id"),
             pad=_token(module, "pad_token_id"),
         )
-        self._statistics = lru_cache(CACHED)(self._statistics_uncached)
+        self._statistics = lru_cache(CACHED)(_sentence_statistics)
         self.gate = Gate.on(module, causal=False)
         probe = self.probe()
         self.gate.learn(lambda: self.response(probe, None), rows=len(probe))
@@ -130,6 +139,7 @@ class Translator(Subject):
         empty = [name for name, texts in zip(examples.ids, examples.texts, strict=True) if not texts[0].strip()]
         if empty:
             raise InputError(f"{len(empty)} of {len(examples)} sources are empty, the first is '{empty[0]}'")
+        self._say_if_wordless(examples.targets)
         sources = [self._text.encode(texts[0]) for texts in examples.texts]
         too_long = [i for i, source in enumerate(sources) if len(source) > self._max_source]
         if too_long and not self._truncate:
@@ -145,6 +155,14 @@ class Translator(Subject):
             for name, source, target in zip(examples.ids, sources, examples.targets, strict=True)
         ]
 
+    def _say_if_wordless(self, references: Sequence[str]) -> None:
+        tokens = getattr(self.metric, "tokenizer", "")
+        if tokens in WORDS_BY_SPACES and has_no_spaces(references):
+            _warn_once(
+                f"the references have no spaces between words, so that BLEU of {tokens} tokens has hardly any to "
+                f"count: metric.tokenize=char counts characters, `python -m analysis --metric chrf` scores by chrF"
+            )
+
     @torch.no_grad()
     def outcomes(self, rows: Sequence[Encoded], masks: Bool[np.ndarray, "rows heads"]) -> dict[str, Any]:
         """Translate each row under its mask."""
@@ -155,7 +173,7 @@ class Translator(Subject):
         tokens, lengths = found.tokens.cpu().tolist(), found.lengths.cpu().tolist()
         hypotheses = [self._text.decode(ids[:length]) for ids, length in zip(tokens, lengths, strict=True)]
         statistics = np.array(
-            [self._statistics(text, str(row.target)) for text, row in zip(hypotheses, rows, strict=True)]
+            [self._statistics(self.metric, text, str(row.target)) for text, row in zip(hypotheses, rows, strict=True)]
         )
         return {
             **{name: statistics[:, i] for i, name in enumerate(self.metric.statistics)},
@@ -251,8 +269,15 @@ class Translator(Subject):
         """All ids but the special ones."""
         return np.setdiff1d(np.arange(number), [self.rule.start, self.rule.end, self.rule.pad])
 
-    def _statistics_uncached(self, hypothesis: str, reference: str) -> Int[np.ndarray, " statistics"]:
-        return self._bleu.of_sentences([hypothesis], [reference])[0]
+
+@lru_cache
+def _warn_once(text: str) -> None:
+    log.warning(text)
+
+
+def _sentence_statistics(metric: Metric, hypothesis: str, reference: str) -> Int[np.ndarray, " statistics"]:
+    assert isinstance(metric, Bleu), f"translations are scored by BLEU, not by {metric.name}"
+    return metric.of_sentences([hypothesis], [reference])[0]
 
 
 def _token(module: PreTrainedModel, name: str) -> int:
@@ -275,6 +300,7 @@ def load_fairseq(
     text = processing.load()
     model = read_checkpoint(checkpoint)
     _require_dictionaries(model, text)
+    _require_languages(model, processing)
     module = build(model)
     torch.nn.Module.to(module, device)
     return Translator(
@@ -285,7 +311,22 @@ def load_fairseq(
         max_target=model.max_target_positions,
         truncate=truncate,
         loaded=f"{type(module).__name__} ({'pre' if model.pre_norm else 'post'}-norm) from {checkpoint}",
+        language=processing.target_lang,
     )
+
+
+def _require_languages(model: FairseqTransformer, processing: TextProcessing) -> None:
+    """Refuse the languages of the training the wrong way round; say it where they have other codes."""
+    asked = (processing.source_lang, processing.target_lang)
+    require_direction(asked, model.languages, f"the training of {model.path}")
+    known = [(code, own) for code, own in zip(asked, model.languages, strict=True) if own]
+    if any(main_language(code) != main_language(own) for code, own in known):
+        log.warning(
+            "%s was trained from %s to %s, and is read as from %s to %s: its text is tokenised by the rules of these",
+            model.path,
+            *(own or "?" for own in model.languages),
+            *asked,
+        )
 
 
 def _require_dictionaries(model: FairseqTransformer, text: FairseqText) -> None:

@@ -1,6 +1,6 @@
 """Results folders made by hand, through the store that a study writes with; every effect in them is known or seeded."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -115,6 +115,7 @@ def fill(
     curves: Sequence[Curve] = (),
     genres: int = 0,
     example_weights: tuple[float, ...] | None = None,
+    subject: Mapping[str, object] | None = None,
 ) -> Store:
     """Make a setting with the outcomes of `masks` (all of every measure) and of curves.
 
@@ -124,9 +125,8 @@ def fill(
     rng = np.random.default_rng(seed)
     layout = layout or (CLASSIFIER if name == MetricName.ACCURACY else TRANSLATOR)
     examples = replace(examples_of(data, count, rng, genres), weights=example_weights)
-    setting = Setting(
-        model, data, name, {"weights": weights_file}, {"sha256": examples.digest()}, metric(name).signature
-    )
+    about = {"weights": weights_file, **(subject or {})}
+    setting = Setting(model, data, name, about, {"sha256": examples.digest()}, metric(name).signature)
     store = Store(results, setting, layout, examples)
     weights = head_weights(layout, rng) if weights is None else weights
     difficulty = rng.normal(0.5, 0.5, count)

@@ -29,6 +29,19 @@ def test_reads_what_the_store_wrote(make, results):
     assert domain.left_out == ()
 
 
+def test_bleu_of_13a_tokens_of_chinese_is_left_out_by_name(make, results):
+    """Counted so before the target language chose the tokens; who insists on them has them."""
+    old = make(MetricName.BLEU, data="old", count=6, subject={"text": {"target_lang": "zh_CN"}})
+    make(MetricName.BLEU, data="french", count=6, subject={"text": {"target_lang": "fr"}})
+    make(MetricName.BLEU, data="insisted", count=6, subject={"text": {"target_lang": "zh"}, "tokenize": "13a"})
+    found = read_results(results)
+    assert {domain.data for domain in found.domains} == {"french", "insisted"}
+    [line] = found.left_out
+    assert str(old.folder.relative_to(results)) in line
+    assert "BLEU is of 13a tokens" in line
+    assert "not of zh tokens: run the same command again" in line
+
+
 def lone(rows: pl.DataFrame, mask: str, keep: int) -> pl.DataFrame:
     """All masks, but of `mask` only the first `keep` examples."""
     whole, part = rows.filter(pl.col("mask") != mask), rows.filter(pl.col("mask") == mask)

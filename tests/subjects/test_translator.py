@@ -15,8 +15,11 @@ from fairseq_files import WORDS, pre_norm, settings, write_checkpoint, write_dic
 from fairseq_run import fairseq_generate
 
 from study.certify import certify
+from study.config import compose, to_study
 from study.data.examples import Examples
 from study.errors import InputError
+from study.job import setting_of
+from study.statistics import Bleu
 from study.subjects.fairseq_folder import FairseqTranslator
 from study.subjects.translator import Decoding, Translator
 
@@ -69,6 +72,78 @@ def test_folder_to_outcomes(tmp_path: Path, args: dict) -> None:
     sums = np.stack([together[name] for name in subject.metric.statistics], axis=1).sum(axis=0)
     references = [[str(row.target) for row in rows]]
     assert subject.metric.score(sums) == pytest.approx(sacrebleu.corpus_bleu(together["hypothesis"], references).score)
+
+
+CHINESE = tuple("我你他的一是不了人在有这")
+
+
+def chinese(folder: Path) -> Path:
+    """A model that writes Chinese characters."""
+    args = settings(share_all_embeddings=False)
+    write_folder(folder, args)
+    write_dictionary(folder / "dict.zh.txt", CHINESE)
+    return folder
+
+
+def test_bleu_of_a_chinese_translation_counts_characters(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Each translation with one character changed is its reference: 13a tokens have nothing in common."""
+    subject = loaded(chinese(tmp_path), target_lang="zh", max_len_b=8)
+    masks = np.ones((len(TEXTS), len(subject.layout)), dtype=bool)
+    hypotheses = subject.outcomes(subject.encode(examples()), masks)["hypothesis"]
+    references = ["年".join((text[:1], text[2:])) for text in hypotheses]
+    rows = subject.encode(replace(examples(), targets=tuple(references)))
+    for tokenize in ("zh", "13a"):
+        subject.metric = Bleu("zh", None if tokenize == "zh" else tokenize)
+        assert not caplog.messages
+        subject.encode(replace(examples(), targets=tuple(references)))
+        columns = subject.outcomes(rows, masks)
+        assert columns["hypothesis"] == hypotheses
+        sums = np.stack([columns[name] for name in subject.metric.statistics], axis=1).sum(axis=0)
+        score = subject.metric.score(sums)
+        assert score == pytest.approx(sacrebleu.corpus_bleu(hypotheses, [references], tokenize=tokenize).score)
+        assert score > 20 or tokenize == "13a"
+    [said] = caplog.messages
+    assert "BLEU of 13a tokens has hardly any to count: metric.tokenize=char" in said
+
+
+def test_identity_of_a_job_tells_the_tokens(tmp_path: Path) -> None:
+    """Another tokeniser is another setting; 13a by hand is none of the old ones, which had it for every language."""
+    folder = chinese(tmp_path / "m")
+    for name in ("x.en", "x.zh", "x.fr"):
+        (tmp_path / name).write_text("c e\n")
+    common = ["model=fairseq_folder", f"model.path={folder}", "model.source_lang=en", "data=parallel_file"]
+    common += [f"data.source={tmp_path / 'x.en'}", "data.raw=false"]
+
+    def identity(language: str, *more: str) -> tuple[str, str, object]:
+        target = [f"model.target_lang={language}", f"data.target={tmp_path / 'x'}.{language}"]
+        setting, _ = setting_of(to_study(compose(*common, *target, *more)))
+        return setting.id, setting.statistic.split("|")[3], setting.subject.get("tokenize")
+
+    ids = [identity("zh"), identity("zh", "metric.tokenize=char"), identity("zh", "metric.tokenize=13a")]
+    assert [found[1:] for found in ids] == [("tok:zh", None), ("tok:char", None), ("tok:13a", "13a")]
+    assert len({found[0] for found in ids}) == 3
+    assert identity("zh", "metric.tokenize=zh") == ids[0]
+    assert identity("fr") == identity("fr", "metric.tokenize=13a")
+    assert identity("fr")[1:] == ("tok:13a", None)
+
+
+def told(folder: Path, source: str | None, target: str | None) -> None:
+    """A checkpoint whose training was told its languages."""
+    write_checkpoint(folder / "checkpoint_best.pt", settings(source_lang=source, target_lang=target))
+
+
+def test_languages_of_the_training(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    folder = write_folder(tmp_path)
+    for known in (("en", "fr"), (None, None), ("en_XX", None)):
+        told(folder, *known)
+        loaded(folder)
+    assert not caplog.messages
+    told(folder, "src", "fr")
+    loaded(folder)
+    assert "trained from src to fr, and is read as from en to fr" in caplog.messages[0]
+    told(folder, "fr", "en")
+    with pytest.raises(InputError, match=r"wrong way round: the training of .*checkpoint_best.pt is from fr to en"):
+        loaded(folder)
 
 
 def test_length_limit_is_each_sentences_own(tmp_path: Path) -> None:
