@@ -8,7 +8,8 @@ subject is studied before all of this holds, and every reason for a refusal is g
 3. rows of one batch with different masks do not mix;
 4. every other way of running the model (decoding with a cache) gives the same under a mask;
 5. the numbers that are masked for a head are that head's, all of them and no other's, see `study.head_columns`;
-6. every head's mask reaches the output. A head that contributes nothing is reported as dead, not refused.
+6. every head's mask reaches the output. A head that contributes nothing is reported as dead, not refused, unless none
+   contributes (attention whose kernel is not on this machine may compute zeros).
 """
 
 import logging
@@ -95,6 +96,8 @@ def certify(subject: Subject) -> Certificate:
     if reasons:
         raise CertificationError(subject.loaded, reasons)
     dead = _dead_heads(subject, rows)
+    if dead and len(dead) == len(subject.layout):
+        raise CertificationError(subject.loaded, ["no head's mask changes anything that the model says"])
     if dead:
         log.warning("%d dead heads, their masks change nothing: %s", len(dead), ", ".join(map(str, dead)))
     left_out = tuple(subject.gate.left_out)

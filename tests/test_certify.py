@@ -50,6 +50,14 @@ def test_a_dead_head_is_reported_not_refused() -> None:
     assert certify(subject).dead == (dead,)
 
 
+def test_a_model_all_of_whose_heads_are_dead_is_refused() -> None:
+    subject = classifier("bert")
+    for site in subject.gate.sites:
+        site.weight.data.zero_()
+    with pytest.raises(CertificationError, match="no head's mask changes anything"):
+        certify(subject)
+
+
 class _Ignores(nn.Linear):
     """Reads the weights of its own copy, as fairseq's fused attention does."""
 

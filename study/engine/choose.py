@@ -21,7 +21,7 @@ from study.engine.screened import ScreenedPass
 from study.engine.seq2seq import split_translator
 from study.engine.shared import SharedPass
 from study.engine.translate import LockstepSearch
-from study.errors import InputError
+from study.errors import InputError, StudyError
 from study.heads import HeadLayout, stack
 from study.subjects.classifier import Classifier
 from study.subjects.source import Precision, Screening
@@ -74,10 +74,17 @@ def _fast(subject: Subject, precision: Precision, screening: Screening, room: Ro
     ]
     if empty:
         raise UnsplittableError(f"{subject.loaded} has layers without heads ({', '.join(empty)})")
-    if isinstance(subject, Translator):
-        return _translating(subject, room)
-    if isinstance(subject, Classifier):
-        return _classifying(subject, precision, screening, room)
+    try:
+        if isinstance(subject, Translator):
+            return _translating(subject, room)
+        if isinstance(subject, Classifier):
+            return _classifying(subject, precision, screening, room)
+    except StudyError:
+        raise
+    except (RuntimeError, TypeError, ValueError, AttributeError, IndexError, KeyError) as error:
+        raise UnsplittableError(
+            f"{subject.loaded}: the engine's own forward pass does not run ({type(error).__name__}: {error})"
+        ) from error
     raise UnsplittableError(f"{subject.loaded} has no fast engine")
 
 
