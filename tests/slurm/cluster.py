@@ -98,6 +98,15 @@ class Cluster:
         finally:
             self._remember(accounting=True)
 
+    @contextmanager
+    def without_controller(self) -> Iterator[None]:
+        """As where the controller is down within the block; nodes and what runs there go on."""
+        self.kill_daemon("slurmctld")
+        try:
+            yield
+        finally:
+            self._start_controller()
+
     def ask(self, *command: str) -> str:
         """What a client of SLURM prints: `ask("squeue", "--noheader")`."""
         done = subprocess.run(command, env=self.environment, capture_output=True, text=True, timeout=60, check=True)
