@@ -329,24 +329,26 @@ def _setting(folder: Path) -> dict[str, Any]:
         layout = HeadLayout.from_json(stored["heads"])
         identity = stored["identity"]
         found = metric(MetricName(identity["metric"]))
-        _require_tokens(found, identity)
         precision = str(identity["subject"].get("precision", "float32"))
         known |= {"signature": identity["statistic"], "precision": precision}
         known["labels"] = tuple(map(str, identity["subject"].get("labels", ())))
         known["moment"] = Moment(**stored["moment"]) if "moment" in stored else None
-        return {**known, "layout": layout, "metric": found}
+        written = str(identity["subject"].get("text", {}).get("target_lang", ""))
     except (KeyError, TypeError, ValueError, AttributeError, OSError) as error:
         raise DamagedSettingError(f"{folder / SETTING_FILE} is not a setting file ({error!r}): {ANEW}") from error
+    if found.name is MetricName.BLEU and "tokenize" not in identity["subject"]:
+        _require_tokens(written, known["signature"])
+    return {**known, "layout": layout, "metric": found}
 
 
-def _require_tokens(found: Metric, identity: Mapping[str, Any]) -> None:
+def _require_tokens(language: str, signature: str) -> None:
     """Refuse outcomes that count a sentence without spaces as one word: BLEU was of 13a tokens for every language."""
-    language = identity["subject"].get("text", {}).get("target_lang", "")
-    own, chosen = tokenizer_of(language), identity["subject"].get("tokenize")
-    if found.name is MetricName.BLEU and own != PLAIN_TOKENS != chosen and TOKENS_13A in identity["statistic"]:
+    own = tokenizer_of(language)
+    if own != PLAIN_TOKENS and TOKENS_13A in signature:
         raise InputError(
             f"its BLEU is of {PLAIN_TOKENS} tokens, for which a text in {language} has hardly any words, and not of "
-            f"{own} tokens: run the same command again. metric.tokenize={PLAIN_TOKENS} insists on them"
+            f"{own} tokens: run the same command again, and this folder can go. "
+            f"metric.tokenize={PLAIN_TOKENS} insists on them"
         )
 
 
