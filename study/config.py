@@ -7,11 +7,13 @@ from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
 from hydra.core.config_store import ConfigStore
 from omegaconf import MISSING, DictConfig, OmegaConf
+from omegaconf.errors import MissingMandatoryValue
 
 from study.data.iwslt import IwsltTed
 from study.data.nli import MnliHub, NliFile
 from study.data.parallel import ParallelFile, SacrebleuSet
 from study.data.source import DataSource
+from study.errors import InputError, listed
 from study.measures.ablation import Ablation, AllButOne, Base, NoHead
 from study.measures.importance import Importance
 from study.measures.measure import Measure
@@ -29,6 +31,9 @@ from study.training.translation import TranslationTraining
 HERE = Path(__file__).parent
 CONF = next(folder for folder in (HERE / "conf", HERE.parent / "conf") if folder.is_dir())
 """The YAML files: within an installed package, or beside it in a clone."""
+
+FOLDERS = [CONF]
+"""Where YAML files are looked for: those of the command's `--config-dir` come after ours."""
 
 SCHEMAS: dict[str, dict[str, type]] = {
     "model": {
@@ -116,17 +121,32 @@ def register() -> None:
 
 
 def to_study(config: DictConfig) -> StudyConfig:
-    """A composed config as components."""
-    study = OmegaConf.to_object(config)
+    """A composed config as components.
+
+    Raises:
+        InputError: when an option has no value that must be given.
+    """
+    try:
+        study = OmegaConf.to_object(config)
+    except MissingMandatoryValue as error:
+        raise InputError(not_given(config)) from error
     assert isinstance(study, StudyConfig), f"expected a StudyConfig, got {type(study)}"
     return study
+
+
+def not_given(config: DictConfig) -> str:
+    """Which options have no value that must be given, in words."""
+    names = sorted(OmegaConf.missing_keys(config))
+    return f"no value is given for {listed(names)}: add {' '.join(f'{name}=...' for name in names)} to the command"
 
 
 def compose(*overrides: str) -> DictConfig:
     """Compose one job as the command line does: `compose("model=toy_classifier", "data=toy_matched")`."""
     register()
+    own = ",".join(f"file://{folder}" for folder in FOLDERS[1:])
+    search = [f"hydra.searchpath=['{own}']"] if own else []
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        return hydra_compose("config", overrides=list(overrides))
+        return hydra_compose("config", overrides=[*search, *overrides])
 
 
 def groups() -> list[str]:
@@ -136,11 +156,16 @@ def groups() -> list[str]:
 
 def options(group: str) -> list[str]:
     """The YAML files of a config group, without their ending."""
-    return sorted(file.stem for file in (CONF / group).glob("*.yaml"))
+    return sorted({file.stem for folder in FOLDERS for file in (folder / group).glob("*.yaml")})
+
+
+def entry_file(group: str, name: str) -> Path:
+    """The YAML file of an entry; ours where there are several."""
+    return next(file for folder in FOLDERS if (file := folder / group / f"{name}.yaml").is_file())
 
 
 def description(group: str, name: str) -> str:
     """What a YAML file says of itself: its first comment that is not Hydra's `@package`."""
-    lines = (CONF / group / f"{name}.yaml").read_text(encoding="utf-8").splitlines()
+    lines = entry_file(group, name).read_text(encoding="utf-8").splitlines()
     comments = (line.removeprefix("#").strip() for line in lines if line.startswith("#"))
     return next((comment for comment in comments if not comment.startswith("@")), "")

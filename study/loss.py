@@ -50,3 +50,8 @@ def chosen_loss(name: LossName, epsilon: float) -> Loss:
     if not 0 < epsilon < 1:
         raise InputError(f"measure.epsilon={epsilon:g}: label smoothing takes a share between 0 and 1; loss=plain none")
     return Loss(float(f"{epsilon:g}"))
+
+
+def idle_epsilon(name: LossName) -> dict[str, str]:
+    """Why an epsilon has no effect, by option; nothing where it has one."""
+    return {"epsilon": "it is of measure.loss=label_smoothed"} if name is LossName.plain else {}

@@ -1,9 +1,15 @@
 """Overrides as people type them, made such as Hydra's grammar reads them."""
 
 import re
+from collections.abc import Sequence
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.errors import HydraException
+
+
+def overrides_last(arguments: Sequence[str]) -> list[str]:
+    """The same, each group in its order: Hydra refuses them on both sides of a flag, as in `a=1 --multirun b=2`."""
+    return sorted(arguments, key=lambda word: not word.startswith("-") and ("=" in word or word.startswith("~")))
 
 
 def quoted(arguments: list[str]) -> list[str]:

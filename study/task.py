@@ -28,10 +28,13 @@ from study.job import (
     setting_of,
 )
 from study.measures.measure import Stage, Wanted
+from study.misspelt import refuse_unknown
 from study.plan import duration, missing_rows, outcome_keys, plan
+from study.subjects.source import ClassifierSource
 from study.tracking.of_job import follow_measure, follow_training, keeps_training
 from study.tracking.summary import extremes
 from study.training.job import TrainingJob
+from study.training.models import TrainedModel
 from study.values import check_values
 
 log = logging.getLogger(__name__)
@@ -93,14 +96,15 @@ class StudyTask:
 
     def _check(self, config: DictConfig) -> None:
         """As `check`, but asks no server: within a job, tracking must not cost a result."""
+        refuse_unknown(config)
         study = to_study(config)
         check_values(study)
         training = _training(study)
+        if isinstance(study.model, TrainedModel):
+            study.model.training.check()
         if training or not is_here(study):
             require_fit(study)
-        if training:
-            training.check()
-        elif is_here(study):
+        else:
             setting, examples = setting_of(study)
             require_fit(study, setting)
             study.model.check_targets(examples)
@@ -209,7 +213,8 @@ def _trained(study: StudyConfig, training: TrainingJob) -> dict[str, Any]:
 def _guarded_base(evaluator: Evaluator, study: StudyConfig) -> float:
     """The base score, once it is seen to be what it should."""
     base = evaluator.base_score()
-    guard(evaluator, base, study.model.expected.get(study.data.name), check_labels=study.model.check_labels)
+    check_labels = isinstance(study.model, ClassifierSource) and study.model.check_labels
+    guard(evaluator, base, study.model.expected.get(study.data.name), check_labels=check_labels)
     return base
 
 

@@ -1,5 +1,8 @@
 """Values of a job that make no sense, alone or together."""
 
+from dataclasses import MISSING, Field, fields
+from typing import Any
+
 from study.config import StudyConfig
 from study.data.source import Task
 from study.errors import InputError
@@ -7,6 +10,8 @@ from study.files import is_folder_name
 from study.languages import require_direction
 from study.statistics import TOKENIZERS, MetricName
 from study.subjects.source import Precision
+
+SCREENED = "it is of precision=screened"
 
 STORED = {Task.CLASSIFICATION: MetricName.ACCURACY, Task.TRANSLATION: MetricName.BLEU}
 """Whose statistics are in the outcomes of a task."""
@@ -32,6 +37,7 @@ def check_values(study: StudyConfig) -> None:
     for option, name in (("model.name", study.model.name), ("data.name", study.data.name)):
         if not is_folder_name(name):
             raise InputError(f"{option}='{name}' names a folder: letters, digits and . _ - + are allowed, no other")
+    _refuse_idle(study)
     if min(study.batch_tokens, study.threads, study.memory_gb) < 0:
         raise InputError("batch_tokens, threads and memory_gb must be at least 0")
     if study.data.limit is not None and study.data.limit < 1:
@@ -53,6 +59,25 @@ def _check_languages(study: StudyConfig) -> None:
         raise InputError(f"metric.tokenize={tokenize}: expected one of sacreBLEU's {', '.join(TOKENIZERS)}")
     if translated and written:
         require_direction(translated, written, f"data '{study.data.name}'")
+
+
+def _refuse_idle(study: StudyConfig) -> None:
+    """Refuse options that would change nothing: whoever gives one expects that it does."""
+    why = {"sample": SCREENED, "safety": SCREENED, "audit": SCREENED}
+    parts = (
+        ("model", study.model, study.model.idle()),
+        ("measure", study.measure, study.measure.idle()),
+        ("screening", study.screening, {} if study.precision is Precision.screened else why),
+    )
+    for part, component, idle in parts:
+        usual = {field.name: field for field in fields(component)}
+        for name, reason in idle.items():
+            if getattr(component, name) != _usual(usual[name]):
+                raise InputError(f"{part}.{name} has no effect here: {reason}")
+
+
+def _usual(field: Field[Any]) -> Any:
+    return field.default if field.default_factory is MISSING else field.default_factory()
 
 
 def _check_device(device: str) -> None:

@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from study.heads import HeadLayout, select_heads, select_layers, stack
-from study.measures.measure import Measure
+from study.measures.measure import NOTHING_MASKED, Measure
 
 
 @dataclass(kw_only=True)
@@ -14,6 +14,10 @@ class Base(Measure):
     """The full mask alone: the base score."""
 
     name: str = "base"
+
+    def idle(self) -> dict[str, str]:
+        """No head is masked."""
+        return {"kinds": NOTHING_MASKED}
 
     def masks(self, layout: HeadLayout) -> Bool[np.ndarray, "masks heads"]:
         """None but the full mask."""

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from study.heads import HeadLayout, select_heads, stack
-from study.loss import LossName, chosen_loss
+from study.loss import LossName, chosen_loss, idle_epsilon
 from study.measures.measure import Measure, Wanted
 
 if TYPE_CHECKING:
@@ -35,6 +35,13 @@ class Importance(Measure):
         """
         super().check(layout)
         chosen_loss(self.loss, self.epsilon)
+
+    def idle(self) -> dict[str, str]:
+        """The gradients of the full mask are those of every head, and only a smoothed loss has an epsilon."""
+        idle = idle_epsilon(self.loss)
+        if not self.each_head_off:
+            idle["kinds"] = "it chooses heads to turn off, and only measure.each_head_off=true does so"
+        return idle
 
     def wanted(self, evaluator: "Evaluator") -> Wanted:
         """Gradients of the full mask, and of each head off where asked for."""

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from study.evaluator import Evaluator
 
 
+NOTHING_MASKED = "it chooses heads to mask, and this measure masks none"
+
+
 class Stage(IntEnum):
     """When a job of a sweep may start: a stage starts when the one before it is complete."""
 
@@ -79,6 +82,10 @@ class Measure:
             InputError: when the model has no attention of a kind asked for.
         """
         select_layers(layout, self.kinds)
+
+    def idle(self) -> dict[str, str]:
+        """Options that have no effect beside the others' values, and why."""
+        return {}
 
     def wanted(self, evaluator: "Evaluator") -> Wanted:
         """What it asks for next; computes nothing."""

@@ -1,8 +1,7 @@
 """Pruning: heads go in some order, a share at a time, and the score is measured at each (the paper's section 4)."""
 
-import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -16,7 +15,7 @@ from study.errors import InputError
 from study.files import file_digest
 from study.heads import Head, HeadLayout, mask_key, parse_mask, select_heads, stack
 from study.importance import Average, Estimator, Normalisation, importance, own_normalisation
-from study.loss import PLAIN, Loss, LossName, chosen_loss
+from study.loss import PLAIN, Loss, LossName, chosen_loss, idle_epsilon
 from study.measures.growing import Estimate, oracle, reestimated
 from study.measures.measure import Measure, Stage, Wanted
 from study.orders import Steps, counts, curve_masks, keep_one_a_layer, least_first, read_order, shuffled
@@ -25,8 +24,6 @@ from study.scores import Stored
 
 if TYPE_CHECKING:
     from study.evaluator import Evaluator
-
-log = logging.getLogger(__name__)
 
 
 class Order(StrEnum):
@@ -110,6 +107,15 @@ class Pruning(Measure):
         if self.order is Order.file:
             self._from_file(layout)
 
+    def idle(self) -> dict[str, str]:
+        """The options of other orders than the one chosen; only a smoothed loss has an epsilon."""
+        others = {name: orders for name, orders in USED_BY.items() if self.order not in orders}
+        why = {
+            name: f"it is of measure.order={' or '.join(orders)}, and the order here is {self.order}"
+            for name, orders in others.items()
+        }
+        return {**idle_epsilon(self.loss), **why}
+
     def wanted(self, evaluator: "Evaluator") -> Wanted:
         """The masks of the curves; for an order that is not known yet, what must be known next."""
         if self.order in (Order.oracle, Order.reestimated):
@@ -126,15 +132,6 @@ class Pruning(Measure):
         order = self._whole(order[::-1] if self.reverse else order, layout)
         curve = self._curve(order, removed, layout, len(stored.examples), {"data": stored.name, **self._options()})
         return Wanted(_masks([curve], layout), curves=(curve,))
-
-    def run(self, evaluator: "Evaluator") -> None:
-        """As every measure; says which of the options given are not for this order."""
-        default = {field.name: field.default for field in fields(Pruning)}
-        unused = [name for name, orders in USED_BY.items() if self.order not in orders]
-        unused = [name for name in unused if getattr(self, name) != default[name]]
-        if unused:
-            log.warning("an order by %s does not depend on %s", self.order, ", ".join(unused))
-        super().run(evaluator)
 
     def _growing(self, evaluator: "Evaluator") -> Wanted:
         layout, loss = evaluator.layout, self._loss

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from study.heads import HeadLayout, stack
-from study.measures.measure import Measure, Stage
+from study.measures.measure import NOTHING_MASKED, Measure, Stage
 
 
 @dataclass(kw_only=True)
@@ -20,6 +20,10 @@ class Train(Measure):
     stage: ClassVar[Stage] = Stage.TRAIN
 
     name: str = "train"
+
+    def idle(self) -> dict[str, str]:
+        """No head is masked."""
+        return {"kinds": NOTHING_MASKED}
 
     def masks(self, layout: HeadLayout) -> Bool[np.ndarray, "masks heads"]:
         """None."""

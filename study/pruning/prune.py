@@ -14,8 +14,8 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 
 from study.errors import InputError, StudyError
 from study.pruning.selection import Selection
-from study.subjects.fairseq_folder import PRUNED, FairseqTranslator
-from study.subjects.source import ModelSource, SequenceClassifier
+from study.subjects.fairseq_folder import PRUNED, FairseqSource, FairseqTranslator
+from study.subjects.source import ClassifierSource, ModelSource, SequenceClassifier
 
 if TYPE_CHECKING:
     import torch
@@ -186,12 +186,12 @@ def _write(subject: "Subject", sites: "list[Site]", source: ModelSource, folder:
     from study.subjects.hub import tokenizer_files
 
     module = module_of(subject)
-    if isinstance(source, FairseqTranslator):
+    if isinstance(source, FairseqSource):
         write_model(module, sites, folder, **source.positions())
         for file, name in source.text_files().items():
             shutil.copyfile(file, folder / name)
         return False
-    if not isinstance(source, SequenceClassifier) or not isinstance(subject, Classifier):
+    if not isinstance(source, ClassifierSource) or not isinstance(subject, Classifier):
         raise InputError(f"{subject.loaded} cannot be pruned: only classifiers of transformers and fairseq models are")
     module.config.id2label = dict(enumerate(subject.labels))
     module.config.label2id = {label: i for i, label in enumerate(subject.labels)}
@@ -236,12 +236,12 @@ def _read(source: ModelSource, expected: "torch.Tensor", loaded: str) -> "Subjec
 def _source(model: ModelSource, folder: Path) -> ModelSource:
     """Where the smaller model is, as a config of this project says it."""
     shared: dict[str, Any] = {"name": folder.name.lstrip("."), "path": str(folder)}
-    if isinstance(model, FairseqTranslator):
-        own = {name: getattr(model, name) for name in FairseqTranslator.__dataclass_fields__}
+    if isinstance(model, FairseqSource):
+        own = {name: getattr(model, name) for name in FairseqSource.__dataclass_fields__}
         return FairseqTranslator(
-            **{**own, **shared, "url": None, "checkpoint": PRUNED, "bpe_codes": None, "expected": {}}
+            **{**own, **shared, "epoch": None, "checkpoint": PRUNED, "bpe_codes": None, "expected": {}}
         )
-    assert isinstance(model, SequenceClassifier)
+    assert isinstance(model, ClassifierSource)
     return SequenceClassifier(**shared, max_length=model.max_length, truncate=model.truncate)
 
 

@@ -35,14 +35,10 @@ OTHER_SUBWORDS = {
 
 
 @dataclass(kw_only=True)
-class FairseqTranslator(ModelSource):
-    """A folder with a transformer trained by fairseq, its dictionaries and its BPE codes (of subword-nmt or fastBPE).
+class FairseqSource(ModelSource):
+    """A transformer of fairseq's, wherever it is, with dictionaries and BPE codes (of subword-nmt or fastBPE).
 
     Attributes:
-        path: the folder; when empty, it is in the cache under the model's name.
-        url: a tar archive of the folder, downloaded by `fetch` when the folder is not there.
-        checkpoint: file name, with `{epoch}` in it that of each checkpoint of a training; `checkpoint_best.pt` or
-            `model.pt` when not given, or the `model.safetensors` of a folder from which heads were removed.
         bpe_codes: file name; `bpecodes` or `bpe.codes` when not given.
         source_lang: language read; names the dictionary `dict.<language>.txt`.
         target_lang: language written; likewise.
@@ -57,9 +53,6 @@ class FairseqTranslator(ModelSource):
 
     task: Task = Task.TRANSLATION
     metric: MetricName = MetricName.BLEU
-    path: str = ""
-    url: str | None = None
-    checkpoint: str | None = None
     bpe_codes: str | None = None
     source_lang: str = MISSING
     target_lang: str = MISSING
@@ -71,25 +64,9 @@ class FairseqTranslator(ModelSource):
     max_len_b: int = 200
     truncate: bool = False
 
-    def __post_init__(self) -> None:
-        self._take_name(name_of(self.path))
-
     def languages(self) -> tuple[str, str] | None:
         """See `ModelSource.languages`."""
         return self.source_lang, self.target_lang
-
-    def missing(self) -> list[str]:
-        """The archive, when there is one and its folder is not there."""
-        return [f"{self.url} into {self.folder()}"] if self.url and not self.folder().is_dir() else []
-
-    def fetch(self) -> None:
-        """Download and unpack the archive; the folder is whole or not there.
-
-        Raises:
-            InputError: when it cannot be downloaded, or is no tar archive or an unsafe one.
-        """
-        if self.url and self.missing():
-            fetch_archive(self.url, self.folder())
 
     def identity(self) -> dict[str, Any]:
         """Digests of the files, how text is processed and how translations are searched for."""
@@ -120,23 +97,14 @@ class FairseqTranslator(ModelSource):
         return load(self._checkpoint(), self._text(), decoding, device, truncate=self.truncate)
 
     def folder(self) -> Path:
-        """Where its files are, or will be once they are fetched.
-
-        Raises:
-            InputError: when neither `path` nor `url` says so.
-        """
-        if self.path:
-            return Path(self.path).expanduser()
-        if self.url:
-            return cache_folder() / self.training_name
-        raise InputError("model.path is not set: give the folder of a fairseq model")
+        """Where its files are, or will be once they are fetched."""
+        raise NotImplementedError
 
     def _file(self, names: tuple[str, ...], what: str) -> Path:
         """The one file of these names that is in the folder."""
         folder = self.folder()
         if not folder.is_dir():
-            advice = ": run `study fetch` with it first" if self.url else ""
-            raise InputError(f"no folder {folder} with a fairseq model{advice}")
+            raise InputError(f"no folder {folder} with a fairseq model{self._advice()}")
         found = [folder / name for name in names if (folder / name).is_file()]
         if not found:
             raise InputError(f"{folder} has no {what}: expected {' or '.join(names)}{self._other_subwords(what)}")
@@ -150,12 +118,11 @@ class FairseqTranslator(ModelSource):
         return f". {named[0][0]} is of {named[0][1]}, which is not read: codes of subword-nmt and of fastBPE are"
 
     def _checkpoint(self) -> Path:
-        if self.checkpoint is None and self.epoch is None:
-            return self._file(CHECKPOINTS, "checkpoint")
-        name = at_epoch(self.checkpoint or CHECKPOINTS[0], self.epoch, "model.checkpoint")
-        if self.epoch is not None and self.folder().is_dir() and not (self.folder() / name).is_file():
-            raise no_such_epoch(self.folder() / str(self.checkpoint), self.epoch)
-        return self._file((name,), "checkpoint")
+        raise NotImplementedError
+
+    def _advice(self) -> str:
+        """What to do where the folder is not there."""
+        return ""
 
     def text_files(self) -> dict[Path, str]:
         """Dictionaries and BPE codes, and their usual names."""
@@ -187,3 +154,58 @@ class FairseqTranslator(ModelSource):
             escape=self.escape,
             aggressive_dash_splits=self.aggressive_dash_splits,
         )
+
+
+@dataclass(kw_only=True)
+class FairseqTranslator(FairseqSource):
+    """A folder with a transformer trained by fairseq, its dictionaries and its BPE codes (of subword-nmt or fastBPE).
+
+    Attributes:
+        path: the folder; when empty, it is in the cache under the model's name.
+        url: a tar archive of the folder, downloaded by `fetch` when the folder is not there.
+        checkpoint: file name, with `{epoch}` in it that of each checkpoint of a training; `checkpoint_best.pt` or
+            `model.pt` when not given, or the `model.safetensors` of a folder from which heads were removed.
+    """
+
+    path: str = ""
+    url: str | None = None
+    checkpoint: str | None = None
+
+    def __post_init__(self) -> None:
+        self._take_name(name_of(self.path))
+
+    def missing(self) -> list[str]:
+        """The archive, when there is one and its folder is not there."""
+        return [f"{self.url} into {self.folder()}"] if self.url and not self.folder().is_dir() else []
+
+    def fetch(self) -> None:
+        """Download and unpack the archive; the folder is whole or not there.
+
+        Raises:
+            InputError: when it cannot be downloaded, or is no tar archive or an unsafe one.
+        """
+        if self.url and self.missing():
+            fetch_archive(self.url, self.folder())
+
+    def folder(self) -> Path:
+        """Where its files are, or will be once they are fetched.
+
+        Raises:
+            InputError: when neither `path` nor `url` says so.
+        """
+        if self.path:
+            return Path(self.path).expanduser()
+        if self.url:
+            return cache_folder() / self.training_name
+        raise InputError("model.path is not set: give the folder of a fairseq model")
+
+    def _checkpoint(self) -> Path:
+        if self.checkpoint is None and self.epoch is None:
+            return self._file(CHECKPOINTS, "checkpoint")
+        name = at_epoch(self.checkpoint or CHECKPOINTS[0], self.epoch, "model.checkpoint")
+        if self.epoch is not None and self.folder().is_dir() and not (self.folder() / name).is_file():
+            raise no_such_epoch(self.folder() / str(self.checkpoint), self.epoch)
+        return self._file((name,), "checkpoint")
+
+    def _advice(self) -> str:
+        return ": run `study fetch` with it first" if self.url else ""

@@ -76,7 +76,6 @@ class ModelSource:
         task: what it does with texts; its data must have the same.
         metric: which statistics its outcomes store.
         expected: base score by name of data set.
-        check_labels: refuse a classifier that another order of its labels would make far better.
         epoch: which checkpoint of a training it is; None where it is not one of several. Ends the name: `NAME-epoch3`.
     """
 
@@ -84,7 +83,6 @@ class ModelSource:
     task: Task = MISSING
     metric: MetricName = MISSING
     expected: dict[str, ExpectedScore] = field(default_factory=dict)
-    check_labels: bool = True
     epoch: float | None = None
 
     def _take_name(self, otherwise: str) -> None:
@@ -95,6 +93,10 @@ class ModelSource:
     def moment(self) -> Moment | None:
         """Which checkpoint of which training it is; None where it is not one of several."""
         return None if self.epoch is None else Moment(self.training_name, self.epoch)
+
+    def idle(self) -> dict[str, str]:
+        """Options that have no effect beside the others' values, and why."""
+        return {}
 
     def missing(self) -> list[str]:
         """What must be downloaded or made before the model can be loaded, in words; empty when all is here."""
@@ -135,41 +137,30 @@ class ModelSource:
 
 
 @dataclass(kw_only=True)
-class SequenceClassifier(ModelSource):
-    """Any sequence classifier of transformers, by hub name or local folder.
+class ClassifierSource(ModelSource):
+    """A sequence classifier of transformers, wherever its folder is.
 
     Attributes:
-        path: folder with config.json, or hub name; with `{epoch}` in it, that of each checkpoint of a training.
-        revision: commit, tag or branch on the hub.
         labels: name of each output, in order; read from the model when empty.
+        check_labels: refuse a model that another order of its labels would make far better.
         max_length: most tokens of an example, special tokens included.
         truncate: cut longer examples, as the paper does; they are refused otherwise.
     """
 
     task: Task = Task.CLASSIFICATION
     metric: MetricName = MetricName.ACCURACY
-    path: str = MISSING
-    revision: str | None = None
     labels: list[str] = field(default_factory=list)
+    check_labels: bool = True
     max_length: int = 128
     truncate: bool = False
 
-    def __post_init__(self) -> None:
-        self._take_name(shared_name(self.path) if PLACE in self.path else name_of(self.path))
+    def folder(self) -> Path:
+        """Where its files are.
 
-    def missing(self) -> list[str]:
-        """The hub name, when its files are not in the download cache."""
-        from study.subjects.hub import local_folder
-
-        path = self._path()
-        return [] if local_folder(path, self.revision) else [f"model {path} from the Hugging Face hub"]
-
-    def fetch(self) -> None:
-        """Download from the hub."""
-        from study.subjects.hub import download
-
-        if self.missing():
-            download(self.path, self.revision)
+        Raises:
+            InputError: when they are not on this machine.
+        """
+        raise NotImplementedError
 
     def identity(self) -> dict[str, Any]:
         """Digests of the files, the labels as configured, and how texts are cut."""
@@ -197,12 +188,43 @@ class SequenceClassifier(ModelSource):
             folder, device, labels=label_names(folder, self.labels), max_length=self.max_length, truncate=self.truncate
         )
 
-    def folder(self) -> Path:
-        """Where its files are.
 
-        Raises:
-            InputError: when they are not on this machine.
-        """
+@dataclass(kw_only=True)
+class SequenceClassifier(ClassifierSource):
+    """Any sequence classifier of transformers, by hub name or local folder.
+
+    Attributes:
+        path: folder with config.json, or hub name; with `{epoch}` in it, that of each checkpoint of a training.
+        revision: commit, tag or branch on the hub.
+    """
+
+    path: str = MISSING
+    revision: str | None = None
+
+    def __post_init__(self) -> None:
+        self._take_name(shared_name(self.path) if PLACE in self.path else name_of(self.path))
+
+    def idle(self) -> dict[str, str]:
+        """A revision chooses among those on the hub."""
+        is_folder = Path(self.path).expanduser().is_dir()
+        return {"revision": f"it is of a model on the hub, and {self.path} is a folder"} if is_folder else {}
+
+    def missing(self) -> list[str]:
+        """The hub name, when its files are not in the download cache."""
+        from study.subjects.hub import local_folder
+
+        path = self._path()
+        return [] if local_folder(path, self.revision) else [f"model {path} from the Hugging Face hub"]
+
+    def fetch(self) -> None:
+        """Download from the hub."""
+        from study.subjects.hub import download
+
+        if self.missing():
+            download(self.path, self.revision)
+
+    def folder(self) -> Path:
+        """See `ClassifierSource.folder`."""
         from study.subjects.hub import local_folder
 
         folder = local_folder(self._path(), self.revision)

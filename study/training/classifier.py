@@ -20,7 +20,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging
 
 from study.data.examples import Examples
-from study.errors import InputError
+from study.errors import InputError, Stopped
 from study.files import whole_file
 from study.progress import progress
 from study.subjects.classifier import pad_token
@@ -182,6 +182,7 @@ class Course:
         recorded: called whenever the history in it has changed.
         records: the history so far.
         step: updates so far.
+        saved: the step from which a killed training goes on; 0: from its beginning.
         loss: sum of the losses of the steps since the last record.
         counted: how many these are.
         rate: the learning rate of the last step.
@@ -197,6 +198,7 @@ class Course:
     recorded: Callable[[], None] = lambda: None
     records: list[Record] = field(default_factory=list)
     step: int = 0
+    saved: int = 0
     loss: float = 0.0
     counted: int = 0
     rate: float = 0.0
@@ -228,15 +230,26 @@ class Course:
         else:
             self.keep_what_is_due()
         self.model.train()
-        with progress("training the classifier", len(self.batches), "steps") as advance:
-            advance(self.step)
-            while self.step < len(self.batches):
-                began = time.monotonic()
-                self.learn(self.batches[self.step])
-                self.seconds += time.monotonic() - began
-                self.keep_what_is_due()
-                advance(1)
+        try:
+            with progress("training the classifier", len(self.batches), "steps") as advance:
+                advance(self.step)
+                while self.step < len(self.batches):
+                    began = time.monotonic()
+                    self.learn(self.batches[self.step])
+                    self.seconds += time.monotonic() - began
+                    self.keep_what_is_due()
+                    advance(1)
+        except KeyboardInterrupt:
+            raise Stopped(self.what_is_kept()) from None
         state.unlink(missing_ok=True)
+
+    def what_is_kept(self) -> str:
+        """Where the same command will go on after Ctrl-C."""
+        again = f"goes on after step {self.saved:,}" if self.saved else "begins it anew, as nothing of it is saved yet"
+        return (
+            f"The training was at step {self.step:,} of {len(self.batches):,}: the same command {again} "
+            f"(saved at checkpoints and every {self.training.save_every:,} steps, model.training.save_every)"
+        )
 
     def learn(self, batch: list[int]) -> None:
         """One step."""
@@ -291,6 +304,7 @@ class Course:
         }
         with whole_file(path) as draft:
             torch.save(state, draft)
+        self.saved = self.step
 
     def restore(self, path: Path) -> None:
         """Go back to what was saved."""
@@ -303,6 +317,7 @@ class Course:
             torch.cuda.set_rng_state(state["random_cuda"].cpu(), self.model.device)
         self.records = [Record(**record) for record in state["records"]]
         self.step, self.loss, self.counted = state["step"], state["loss"], state["counted"]
+        self.saved = self.step
         self.seconds = state["seconds"]
         self.write_history()
 

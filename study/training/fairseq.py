@@ -26,7 +26,7 @@ from subword_nmt.apply_bpe import BPE
 from subword_nmt.learn_bpe import learn_bpe
 
 from study.data.examples import Examples
-from study.errors import InputError, MissingPackageError, StudyError
+from study.errors import InputError, MissingPackageError, Stopped, StudyError
 from study.files import whole_file
 from study.progress import progress
 from study.subjects.checkpoints import epochs_there
@@ -80,9 +80,19 @@ def train_translator(training: TranslationTraining, folder: Path, recorded: Call
             reader = LogReader(training, folder, checkpoints, sentences, advance, recorded)
             newest = reader.newest()
             command = [training.interpreter, "-m", "fairseq_cli.train", *train_arguments(training, newest)]
-            run_logged(command, work, folder.absolute() / LOG_FILE, reader.read, threads=1 if training.small else 0)
+            try:
+                threads = 1 if training.small else 0
+                run_logged(command, work, folder.absolute() / LOG_FILE, reader.read, threads=threads)
+            except KeyboardInterrupt:
+                raise Stopped(_what_is_kept(training, reader.newest())) from None
             reader.write_history()
         hand_over(training, work, folder, reader.best())
+
+
+def _what_is_kept(training: TranslationTraining, epoch: int | None) -> str:
+    """Where the same command will go on after Ctrl-C."""
+    again = "begins it anew, as its first epoch is not over" if epoch is None else f"goes on after epoch {epoch}"
+    return f"The training of {training.epochs} epochs is not done: the same command {again}"
 
 
 def prepare(training: TranslationTraining, work: Path, log_path: Path) -> None:

@@ -45,14 +45,6 @@ class TrainingJob:
         """What it does, as a text: jobs of one text are one job, whatever epoch or data they name."""
         return f"training of {self.model.training_folder()}"
 
-    def check(self) -> None:
-        """Refuse a training that cannot work.
-
-        Raises:
-            StudyError: in words.
-        """
-        self.model.training.check()
-
     def missing(self) -> list[str]:
         """What must be downloaded first, in words; nothing once the training is done."""
         return self.model.training.missing() if self._lacks_downloads() else []

@@ -8,8 +8,8 @@ from omegaconf import MISSING
 from study.errors import InputError
 from study.files import cache_folder
 from study.setting import Moment
-from study.subjects.fairseq_folder import CHECKPOINTS, FairseqTranslator
-from study.subjects.source import ExpectedScore, SequenceClassifier
+from study.subjects.fairseq_folder import CHECKPOINTS, FairseqSource
+from study.subjects.source import ClassifierSource, ExpectedScore
 from study.training.training import Training
 
 
@@ -106,19 +106,17 @@ class TrainedModel:
 
 
 @dataclass(kw_only=True)
-class TrainedClassifier(TrainedModel, SequenceClassifier):
+class TrainedClassifier(TrainedModel, ClassifierSource):
     """A sequence classifier that the project trains; the order of its labels is that of the training."""
 
-    path: str = "trained here"
     check_labels: bool = False
     training: Training = MISSING
 
 
 @dataclass(kw_only=True)
-class TrainedTranslator(TrainedModel, FairseqTranslator):
+class TrainedTranslator(TrainedModel, FairseqSource):
     """A translation model that fairseq trains; without `epoch` that of least loss on the dev data."""
 
-    path: str = "trained here"
     training: Training = MISSING
 
     def folder(self) -> Path:

@@ -76,9 +76,14 @@ class Training:
         Raises:
             InputError: in words.
         """
-        if self.epochs < 1 or not all(0 <= moment <= self.epochs for moment in self.keep):
+        if self.epochs < 1:
+            raise InputError(f"training.epochs={self.epochs}: expected 1 or more")
+        outside = [f"{moment:g}" for moment in self.keep if not 0 <= moment <= self.epochs]
+        if outside:
+            within = ",".join(f"{moment:g}" for moment in self.keep if 0 <= moment <= self.epochs)
             raise InputError(
-                f"training.epochs={self.epochs} must be at least 1, and training.keep={list(self.keep)} within 0 and it"
+                f"training.keep has {', '.join(outside)}, and the training ends after epoch {self.epochs}: "
+                f"model.training.keep=[{within}] keeps those within it"
             )
         for source in (self.train, self.dev):
             if source.task != self.task:

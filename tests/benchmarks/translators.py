@@ -12,7 +12,7 @@ import torch
 from study.config import compose, to_study
 from study.data.examples import Examples
 from study.data.parallel import ParallelFile
-from study.subjects.fairseq_folder import FairseqTranslator
+from study.subjects.fairseq_folder import FairseqSource, FairseqTranslator
 from study.subjects.subject import Encoded
 from study.subjects.text import Dictionary
 from study.subjects.translator import Translator
@@ -42,7 +42,7 @@ class Translation:
     """
 
     name: str
-    source: FairseqTranslator
+    source: FairseqSource
     subject: Translator
     examples: Examples
     rows: Sequence[Encoded]
@@ -57,14 +57,14 @@ def translator(number: int) -> Translation | None:
         examples = ParallelFile(name="flickr", source=Path(f"{texts}.en"), target=Path(f"{texts}.fr")).examples()
         return _translation("Multi30k model", source, examples, number)
     toy = to_study(compose("model=toy_translator", "data=toy_news")).model
-    assert isinstance(toy, FairseqTranslator)
+    assert isinstance(toy, FairseqSource)
     if toy.missing():
         return None
     examples = ToyTranslation(name="toy", domain=TranslationDomain.NEWS).examples()
     return _translation("toy translation model", toy, examples, number)
 
 
-def _translation(name: str, source: FairseqTranslator, examples: Examples, number: int) -> Translation:
+def _translation(name: str, source: FairseqSource, examples: Examples, number: int) -> Translation:
     some = examples.take(range(min(number, len(examples))))
     subject = source.load(torch.device("cpu"))
     assert isinstance(subject, Translator)

@@ -23,7 +23,7 @@ JOBS = [
         "data.path=y",
         "+model.expected={y:{score:1,tolerance:2}}",
     ],
-    ["results='1e3'", "data.limit=0"],
+    ["model=toy_classifier", "data=toy_matched", "results='1e3'", "data.limit=0"],
 ]
 
 

@@ -15,17 +15,18 @@ from launchers.composed import types_of, values_of
 from launchers.composition import Composer
 from study.config import CONF, register
 
+TOY = ["model=toy_classifier", "data=toy_matched"]
 CASES = [
-    ["model=toy_classifier", "data=toy_matched"],
+    TOY,
     ["model=toy_classifier", "data=toy_mismatched", "data.limit=7", "threads=2", "device=cpu"],
     ["data.limit=7", "data=toy_news", "model=toy_translator", "results='a b'", "memory_gb=1"],
-    ["model=hf_classifier", "model.path=${results}/x", "measure=pruning", "measure.seeds=3"],
-    ["+model.expected={toy_matched:{score:3,tolerance:1}}", "precision=bfloat16"],
-    ["+model.expected={a:{score:3,tolerance:1}}", "model.expected.a.score=4", "data.limit=null"],
-    ["hydra.job.chdir=true", "hydra.job.name=${device}", "device=cpu"],
-    ["shard=1", "shards=2", "shard=0"],
+    ["model=hf_classifier", "model.path=${results}/x", "data=toy_matched", "measure=pruning", "measure.seeds=3"],
+    [*TOY, "+model.expected={toy_matched:{score:3,tolerance:1}}", "precision=bfloat16"],
+    [*TOY, "+model.expected={a:{score:3,tolerance:1}}", "model.expected.a.score=4", "data.limit=null"],
+    [*TOY, "hydra.job.chdir=true", "hydra.job.name=${device}", "device=cpu"],
+    [*TOY, "shard=1", "shards=2", "shard=0"],
     ["measure.kinds=[CROSS]", "data=toy_news", "model=toy_translator"],
-    ["++results=elsewhere", "plan=true"],
+    [*TOY, "++results=elsewhere", "plan=true"],
 ]
 
 
@@ -64,10 +65,13 @@ def test_as_hydra_composes(sweep: DictConfig) -> None:
 
 def test_one_template_for_jobs_that_differ_in_values(sweep: DictConfig) -> None:
     composer = Composer(GlobalHydra.instance().config_loader(), sweep)
-    jobs = [composer.compose(["model=toy_classifier", f"data.limit={limit}"], limit) for limit in (3, 4)]
+    jobs = [composer.compose([*TOY, f"data.limit={limit}"], limit) for limit in (3, 4)]
     assert jobs[0].template is jobs[1].template
     assert [job.task_config().data.limit for job in jobs] == [3, 4]
-    assert composer.compose(["model=hf_classifier", "data.limit=3"], 2).template is not jobs[0].template
+    assert (
+        composer.compose(["model=hf_classifier", "data=toy_matched", "data.limit=3"], 2).template
+        is not jobs[0].template
+    )
 
 
 def test_overrides_are_parsed_as_hydra_parses_them(sweep: DictConfig) -> None:
@@ -83,7 +87,7 @@ def test_overrides_are_parsed_as_hydra_parses_them(sweep: DictConfig) -> None:
 def test_what_hydra_refuses_is_refused(sweep: DictConfig, wrong: list[str]) -> None:
     composer = Composer(GlobalHydra.instance().config_loader(), sweep)
     with pytest.raises(HydraException) as ours:
-        composer.compose(wrong, 0).task_config()
+        composer.compose([*TOY, *wrong], 0).task_config()
     with pytest.raises(HydraException) as theirs:
-        by_hydra(sweep, wrong, 0)
+        by_hydra(sweep, [*TOY, *wrong], 0)
     assert str(ours.value) == str(theirs.value)

@@ -1,0 +1,127 @@
+"""The commands: `study [OVERRIDES]` runs a job or a sweep; `list`, `fetch` and `prune` are told apart from it here."""
+
+import os
+import sys
+from collections.abc import Sequence
+from itertools import pairwise
+from pathlib import Path
+from typing import Any
+
+import hydra
+from hydra.core.config_store import ConfigStore
+from hydra.core.utils import JobReturn, JobStatus
+from hydra.errors import HydraException
+from hydra.experimental.callback import Callback
+from omegaconf import DictConfig
+from omegaconf.errors import OmegaConfBaseException
+
+from study.catalogue import print_catalogue
+from study.config import CONF, FOLDERS, register
+from study.errors import InputError, Stopped, StudyError
+from study.help import PRUNE, help_text
+from study.misspelt import in_a_sentence
+from study.overrides import overrides_last, quoted
+from study.pruning.prune import PruneConfig, prune_task
+from study.task import StudyTask
+
+COMMANDS = ("list", "fetch", "prune", "help")
+ANALYSES = ("analyse", "analyze", "analysis", "report", "show")
+CONFIG_DIR = ("--config-dir", "-cd")
+ALONE = ("-m", "--multirun")
+HELP_FLAGS = ("-h", "--help")
+KEPT = "What was computed is stored: the same command goes on from there"
+
+
+def run(arguments: Sequence[str]) -> None:
+    """Run a command.
+
+    Raises:
+        SystemExit: with status 1 when it cannot be done; the message is printed.
+        Stopped: on Ctrl-C; says what is kept.
+    """
+    # Hydra prints every exception its own way and exits; we say those for users in words and raise the others whole.
+    os.environ.setdefault("HYDRA_FULL_ERROR", "1")
+    try:
+        _run(list(arguments))
+    except StudyError as error:
+        _stop(str(error))
+    except (HydraException, OmegaConfBaseException) as error:
+        _stop(in_a_sentence(error, arguments))
+    except PermissionError as error:
+        _stop(f"no permission to write {error.filename}. hydra.run.dir=FOLDER puts the logs elsewhere")
+    except Stopped:
+        raise
+    except KeyboardInterrupt:
+        raise Stopped(KEPT) from None
+
+
+def _run(arguments: list[str]) -> None:
+    register()
+    ConfigStore.instance().store(name="prune_schema", node=PruneConfig)
+    command = next((word for word in arguments if word.isalpha() and _stands_alone(word, arguments)), "")
+    if command and command not in COMMANDS:
+        raise InputError(
+            f"'{command}' is no command: expected {', '.join(COMMANDS)}, or overrides NAME=VALUE"
+            + (". Tables, figures and a page are made by: python -m analysis" if command in ANALYSES else "")
+        )
+    if command:
+        arguments.remove(command)
+    FOLDERS[1:] = config_folders(arguments)
+    if command == "list":
+        print_catalogue(without_config_folders(arguments))
+    elif not arguments or command == "help" or any(flag in arguments for flag in HELP_FLAGS):
+        print(PRUNE if command == "prune" else help_text())
+    else:
+        _hydra(command, arguments)
+
+
+def config_folders(arguments: Sequence[str]) -> list[Path]:
+    """The folders of `--config-dir FOLDER`, also as `--config-dir=FOLDER` or `-cd FOLDER`."""
+    found = [following for word, following in pairwise([*arguments, ""]) if word in CONFIG_DIR]
+    found += [word.partition("=")[2] for word in arguments if word.startswith("--config-dir=")]
+    for folder in found:
+        if not Path(folder).is_dir():
+            raise InputError(f"--config-dir {folder}: there is no such folder")
+    return [Path(folder).resolve() for folder in found]
+
+
+def without_config_folders(arguments: Sequence[str]) -> list[str]:
+    """The arguments without those that name folders of entries."""
+    values = [following for word, following in pairwise([*arguments, ""]) if word in CONFIG_DIR]
+    return [
+        word for word in arguments if word not in CONFIG_DIR + tuple(values) and not word.startswith("--config-dir=")
+    ]
+
+
+def _stands_alone(word: str, arguments: Sequence[str]) -> bool:
+    """Whether a word is not the value of the flag before it, as in `--cfg job`."""
+    place = arguments.index(word)
+    return place == 0 or not arguments[place - 1].startswith("-") or arguments[place - 1] in ALONE
+
+
+def _hydra(command: str, arguments: list[str]) -> None:
+    if command == "fetch":
+        arguments = [*arguments, "hydra/launcher=fetch"]
+    if any(word.startswith("hydra/launcher=") for word in arguments):
+        arguments = ["hydra.mode=MULTIRUN", *arguments]  # Hydra would run a single job here, whatever the launcher
+    name, task = ("prune", prune_task) if command == "prune" else ("config", StudyTask())
+    sys.argv[1:] = quoted(overrides_last(arguments))
+    hydra.main(config_path=str(CONF), config_name=name, version_base="1.3")(task)()
+
+
+class InWords(Callback):
+    """Ends a single job that failed for a reason in words with these words alone, before Hydra adds its own."""
+
+    def on_run_end(self, config: DictConfig, **given: Any) -> None:  # noqa: ARG002 as Hydra calls it
+        """See the class."""
+        result: JobReturn = given["job_return"]
+        error = result._return_value
+        if result.status is JobStatus.FAILED and isinstance(error, StudyError):
+            _stop(str(error))
+        if result.status is JobStatus.FAILED and isinstance(error, OmegaConfBaseException):
+            _stop(in_a_sentence(error, sys.argv[1:]))
+
+
+def _stop(message: str) -> None:
+    print(f"study: {message}", file=sys.stderr)
+    raise SystemExit(1)

@@ -1,0 +1,65 @@
+"""What `study --help`, or `study` alone, says: what people want first, then what there is to choose."""
+
+import re
+import textwrap
+
+from study.config import description, options
+
+USAGE = """\
+Masks the attention heads of a trained transformer and stores what becomes of every example.
+
+  study model=NAME data=NAME measure=NAME   one job; a sweep with -m: measure=ablation,no_head -m
+  study experiment=NAME                     a sweep as the paper has it, or of the embedded toy models: toy_nli
+  study ... plan=true                       how much there is to do and how long it takes; nothing is done
+  study list [WORD]                         what there is, and what each entry still needs; all of NAME's options
+  study fetch ...                           download all that a job or sweep needs, run none
+  study prune ...                           a smaller model, its heads really removed: study prune --help
+  study ... --cfg job                       every option of this job with its value
+  python -m analysis [RESULTS]              tables, figures and a page of what is stored
+  python -m launchers status                what becomes of a sweep on a cluster
+
+A model and data of yours:
+
+  study model=hf_classifier model.path=FOLDER data=nli_file data.path=FILE.tsv measure=ablation
+  study model=fairseq_folder model.path=FOLDER model.source_lang=en model.target_lang=fr \\
+        data=parallel_file data.source=FILE.en data.target=FILE.fr measure=ablation
+
+Measures (measure=ablation where none is given):
+
+{measures}
+
+Others:
+
+{others}
+
+Options of any job: results=FOLDER, data.limit=N (the first N examples), precision=float32|bfloat16|screened,
+device=auto|cpu|cuda:1, threads=N, memory_gb=N, shards=N shard=0,1,... -m (each takes a share of the examples).
+Folders with entries of yours: --config-dir FOLDER. Completion with TAB: eval "$(study -sc install=bash)"
+"""
+
+PRUNE = """\
+Removes heads of a trained transformer for good and saves the smaller model, proved equal to the masked one.
+
+  study prune model=NAME mask=0110... out=FOLDER                  a digit a head; 1: keep, 0: remove
+  study prune model=NAME heads=[encoder_self.0.1,...] out=FOLDER
+  study prune model=NAME order=FILE number=20 out=FOLDER          the first 20 of a file; share=0.4: that share
+
+model= and model.NAME= are those of a job. unit=group: addresses name key/value groups with all their query heads.
+export=auto|none|torch|onnx: files for programs without this project. scores={DATA:SCORE}: for the model's card.
+"""
+
+
+def help_text() -> str:
+    """The help of `study`."""
+    measures = options("measure")
+    width = max(map(len, measures)) + 2
+    lines = [f"  {name:<{width}}{_in_short(description('measure', name))}" for name in measures]
+    others = ["hydra/launcher: serial, local_pool, slurm"]
+    others += [f"{group}: {', '.join(options(group))}" for group in ("experiment", "model", "data", "tracking")]
+    wrapped = [textwrap.fill(text, 110, initial_indent="  ", subsequent_indent="    ") for text in others]
+    return USAGE.format(measures="\n".join(lines), others="\n".join(wrapped))
+
+
+def _in_short(text: str) -> str:
+    """Its first sentence without what stands in brackets or after a colon."""
+    return re.split(r"[;:.]| \(", text)[0]
