@@ -128,8 +128,10 @@ def _contexts_through(change: Callable[[nn.Module, Tensor], Tensor]) -> Iterator
         AttentionInterface.get_interface = plain
 
 
-def _first_row_again(site: Site) -> Callable[[nn.Module, Any, Tensor], Tensor]:
-    def first_row(_: nn.Module, __: Any, output: Tensor) -> Tensor:
+def _first_row_again(site: Site) -> Callable[[nn.Module, Any, Any], Any]:
+    def first_row(_: nn.Module, __: Any, output: Any) -> Any:
+        if not isinstance(output, Tensor):  # a quantised projection gives its scale as well
+            return output
         return output.narrow(site.batch_dim, 0, 1).expand_as(output).contiguous()
 
     return first_row
