@@ -100,8 +100,8 @@ def _translating(subject: Translator, room: Room) -> Engine:
 def _classifying(subject: Classifier, precision: Precision, screening: Screening, room: Room) -> Engine:
     exact = SharedPass(subject, split_encoder(subject.module, subject.gate), room)
     masks = _every_way(subject.layout)
-    for row in subject.probe():
-        if (getattr(subject.module.config, "type_vocab_size", None) or 0) > 1:
+    for number, row in enumerate(subject.probe()):
+        if number and (getattr(subject.module.config, "type_vocab_size", None) or 0) > 1:
             half = len(row.source) // 2
             row = replace(row, segments=(0,) * half + (1,) * (len(row.source) - half))
         expected = subject.response([row] * len(masks), subject.as_xi(masks))

@@ -124,16 +124,17 @@ def test_an_engine_that_is_not_the_model_is_not_used(caplog: pytest.LogCaptureFi
     assert "own forward pass is not the model's" in caplog.text
 
 
+@pytest.mark.parametrize("name", ["position_ids", "token_type_ids"])
 def test_embeddings_that_need_more_than_the_engine_gives_them_are_left_to_the_model(
-    caplog: pytest.LogCaptureFixture,
+    name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     subject = classifier("bert")
 
-    def require_positions(_: object, __: object, options: dict[str, object]) -> None:
-        if "position_ids" not in options:
-            raise TypeError("missing 1 required keyword-only argument: 'position_ids'")
+    def require(_: object, __: object, options: dict[str, object]) -> None:
+        if options.get(name) is None and "past_key_values_length" not in options:
+            raise TypeError(f"missing 1 required keyword-only argument: '{name}'")
 
-    subject.module.base_model.embeddings.register_forward_pre_hook(require_positions, with_kwargs=True)
+    subject.module.base_model.embeddings.register_forward_pre_hook(require, with_kwargs=True)
     assert isinstance(choose_engine(subject, Precision.float32, Screening()), OneMaskAtATime)
     assert "the engine's own forward pass does not run (TypeError: missing 1" in caplog.text
 
