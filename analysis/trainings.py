@@ -9,7 +9,7 @@ import polars as pl
 from study.errors import StudyError
 from study.setting import ANEW
 from study.tracking.run import read_runs, training_folders
-from study.training_history import read_history
+from study.training_history import HISTORY_FILE, read_history
 
 log = logging.getLogger(__name__)
 
@@ -42,8 +42,9 @@ def read_trainings(results: Path) -> tuple[pl.DataFrame, list[str]]:
             left_out.append(f"{folder.relative_to(results)}: {error}")
             log.warning("left out: %s", left_out[-1])
             continue
-        if not runs:
-            left_out.append(f"{folder.relative_to(results)}: no run says which training it is; {ANEW}")
+        if not runs or (not history and any(run.summary for run in runs)):
+            lost = "the course of the training" if runs else "what training it is"
+            left_out.append(f"{folder.relative_to(results)}: no file says {lost} (runs/, {HISTORY_FILE}); {ANEW}")
             log.warning("left out: %s", left_out[-1])
         for run in runs[:1]:  # all are of this training
             seed = run.config.get("model", {}).get("training", {}).get("seed")

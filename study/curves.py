@@ -58,7 +58,7 @@ def write_curve(curve: Curve, folder: Path) -> None:
     """Keep a curve in a setting's folder; does nothing where it is kept as it is."""
     if not keeps_curve(curve, folder):
         with whole_file(_path(curve, folder)) as draft:
-            draft.write_text(sealed(asdict(curve)), encoding="utf-8")
+            draft.write_text(sealed({**asdict(curve), "setting": folder.name}), encoding="utf-8")
 
 
 def keeps_curve(curve: Curve, folder: Path) -> bool:
@@ -82,7 +82,11 @@ def read_curve(path: Path) -> Curve:
     try:
         stored = read_sealed(path)
         lists = {name: tuple(stored[name]) for name in ("kinds", "removed", "masks", "sequence")}
-        return Curve(stored["order"], stored["options"], heads=stored["heads"], examples=stored["examples"], **lists)
+        curve = Curve(stored["order"], stored["options"], heads=stored["heads"], examples=stored["examples"], **lists)
+        folder = path.parent.parent.name
+        if curve.id != path.stem or stored.get("setting", folder) != folder:
+            raise ValueError("it is that of another order or setting")
+        return curve
     except (ValueError, KeyError, TypeError, OSError) as error:
         raise CurveError(f"{path} is not a whole pruning curve ({error}): {ANEW}") from error
 

@@ -4,6 +4,7 @@ import hashlib
 import importlib.util
 import os
 import re
+import shlex
 import shutil
 import uuid
 from collections.abc import Iterator, Sequence
@@ -38,6 +39,8 @@ def whole_file(path: Path) -> Iterator[Path]:
         reason = refusal(error)
         if reason is None:
             raise
+        if path.is_dir():
+            reason = f"a folder has taken its place, take it away: {shlex.join(['rm', '-r', str(path)])}"
         raise WriteError(f"cannot write {path}: {reason}") from error
     finally:
         with suppress(OSError):

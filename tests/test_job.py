@@ -1,6 +1,7 @@
 """Jobs and sweeps through the command line, on a tiny saved classifier and a file of pairs."""
 
 import json
+import os
 import re
 import shutil
 import signal
@@ -16,6 +17,7 @@ from jobs import NUM_PAIRS, overrides
 
 from study.config import compose, groups, options
 from study.errors import InputError
+from study.files import WriteError
 from study.guard import BaseScoreError
 from study.sealed import unsealed
 from study.setting import SettingError
@@ -265,3 +267,32 @@ def test_shards_make_one_result(place: Path) -> None:
     assert done["computed"] == 0
     with pytest.raises(InputError, match="counted from 0 to shards - 1"):
         StudyTask().check(compose(*overrides(place, "shard=3", "shards=3")))
+
+
+@pytest.mark.parametrize("name", ["setting.json", "examples.parquet"])
+def test_what_says_whose_the_rows_are_is_work_left_where_it_is_not_there(place: Path, name: str) -> None:
+    """By this every launcher sends a finished job again, that would write it anew."""
+    task, config = StudyTask(), compose(*overrides(place, "measure=base"))
+    task(config)
+    assert task.remaining(config) == 0
+    path = next((place / "results").rglob(name))
+    path.unlink()
+    assert task.remaining(config) == 1
+    assert task(config)["computed"] == 0
+    assert path.is_file()
+    assert task.remaining(config) == 0
+
+
+def test_a_folder_that_cannot_be_written_is_found_before_the_model_is_loaded(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def loaded(_: object) -> None:
+        pytest.fail("the model was loaded")
+
+    monkeypatch.setattr("study.job.load_subject", loaded)
+    monkeypatch.setattr("os.access", lambda _, mode: mode == os.F_OK)
+    config = compose(*overrides(place, "measure=base"))
+    for ask in (StudyTask().check, StudyTask().rehearse, StudyTask()):
+        with pytest.raises(WriteError, match=rf"cannot write to {place}/results.*: {place} is read-only for you"):
+            ask(config)
+    assert not (place / "results").exists()

@@ -105,7 +105,10 @@ def continued(run: Run, folder: Path) -> Run:
 
 def _read(path: Path) -> Run:
     try:
-        return Run(**read_sealed(path))
+        run = Run(**read_sealed(path))
+        if run.id != path.stem:
+            raise ValueError("it is that of another run")
+        return run
     except (ValueError, TypeError, OSError) as error:
         raise RunError(f"{path} is not the whole file of a run ({error}): {ANEW}") from error
 
