@@ -1,13 +1,12 @@
 """Files that are either whole or not there: written beside, synced, renamed."""
 
 import hashlib
-import importlib.util
 import os
 import re
 import shlex
 import shutil
 import uuid
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
@@ -99,17 +98,6 @@ def file_digest(path: Path) -> str:
 def _digest(path: Path, _size: int, _time: int) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
-
-
-def source_digests(modules: Sequence[str]) -> dict[str, str]:
-    """sha256 of the source files of modules, without importing them."""
-    digests = {}
-    for module in modules:
-        spec = importlib.util.find_spec(module)
-        assert spec is not None, f"no module {module}"
-        assert spec.origin is not None, f"{module} has no source file"
-        digests[module] = file_digest(Path(spec.origin))
-    return digests
 
 
 def name_of(path: str | Path) -> str:
