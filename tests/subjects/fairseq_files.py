@@ -97,7 +97,8 @@ def write_checkpoint(path: Path, args: dict[str, Any], state: dict[str, Tensor] 
 
 
 def write_dictionary(path: Path, words: tuple[str, ...] = WORDS) -> None:
-    path.write_text("".join(f"{word} {100 - i}\n" for i, word in enumerate(words)), encoding="utf-8")
+    """Counts of either sign, as the scores of sentencepiece are."""
+    path.write_text("".join(f"{word} {5 - i}\n" for i, word in enumerate(words)), encoding="utf-8")
 
 
 def write_folder(folder: Path, args: dict[str, Any] | None = None) -> Path:
