@@ -122,18 +122,9 @@ def report(options: argparse.Namespace) -> int:
     analysis = analysed(options)
     console = Console()
     for subject_id in analysis.subjects:
-        console.print(summary_table(analysis, subject_id))
-        ablation = of_measure(analysis.effects, Measure.ABLATION).filter(subject_id=subject_id)
-        for domain in ablation.partition_by("setting_id", maintain_order=True):
-            console.print(escape(how_sure(domain)))
-        correlations = analysis.correlation.filter(subject_id=subject_id)
-        if correlations.height:
-            console.print(correlation_table(correlations))
-        for line in deciding(analysis.influence, _domains(analysis, subject_id), address, TEXT):
-            console.print(escape(line))
-        curves = analysis.curves.filter(subject_id=subject_id)
-        if curves.height:
-            console.print(curve_table(curves))
+        _print_subject(analysis, subject_id, console)
+    for line in analysis.namesakes:
+        console.print(escape(f"Not compared: {line}."))
     if analysis.sliced is not None:
         for own in analysis.sliced.correlation.partition_by("subject_id", maintain_order=True):
             console.print(correlation_table(own, f"Correlation by {options.by}"))
@@ -144,6 +135,21 @@ def report(options: argparse.Namespace) -> int:
         print(report_results(analysis, place, path))
     print(write_report(analysis, options.out or options.results / "analysis", pdf=options.pdf))
     return int(analysis.results.damaged)
+
+
+def _print_subject(analysis: Analysis, subject_id: str, console: Console) -> None:
+    console.print(summary_table(analysis, subject_id))
+    ablation = of_measure(analysis.effects, Measure.ABLATION).filter(subject_id=subject_id)
+    for domain in ablation.partition_by("setting_id", maintain_order=True):
+        console.print(escape(how_sure(domain)))
+    correlations = analysis.correlation.filter(subject_id=subject_id)
+    if correlations.height:
+        console.print(correlation_table(correlations))
+    for line in deciding(analysis.influence, _domains(analysis, subject_id), address, TEXT):
+        console.print(escape(line))
+    curves = analysis.curves.filter(subject_id=subject_id)
+    if curves.height:
+        console.print(curve_table(curves))
 
 
 def _domains(analysis: Analysis, subject_id: str) -> dict[str, str]:

@@ -14,6 +14,7 @@ from analysis.dynamics import dynamics
 from analysis.effects import DEFAULT, Measure, effects
 from analysis.inference import Inference
 from analysis.influence import Influence, influence
+from analysis.namesakes import namesakes
 from analysis.read import Domain, Results
 from analysis.slices import sliced
 from analysis.speed import Speed, read_speed
@@ -39,6 +40,7 @@ class Analysis:
         taylor: importance against measured effects.
         sliced: correlations between slices of the domains; None where none were asked for.
         speed: of models whose heads are really removed; None where that was not timed.
+        namesakes: why subjects of one name are not compared, a sentence each.
     """
 
     results: Results
@@ -54,6 +56,7 @@ class Analysis:
     taylor: pl.DataFrame
     sliced: Correlations | None = None
     speed: Speed | None = None
+    namesakes: tuple[str, ...] = ()
 
     @cached_property
     def subjects(self) -> dict[str, tuple[Domain, ...]]:
@@ -126,4 +129,5 @@ def analyse(
         if parts is None
         else correlate([DomainEffects.of(part, inference.groups) for part in parts], options),
         speed=read_speed(results.folder),
+        namesakes=tuple(namesakes(domains)),
     )

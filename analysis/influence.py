@@ -25,7 +25,7 @@ from analysis.correlation.tables import ADDRESS, PAIR
 from analysis.effects import Measure, of_measure
 from analysis.inference.sample import EXAMPLE, grouping
 from analysis.read import Domain
-from analysis.words import decimal, signed
+from analysis.words import decimal, shortened, signed
 
 DECIDES = 0.5
 """Share of a sampling variance, or of an effect, beyond which a group decides."""
@@ -153,12 +153,6 @@ def influence(domains: Sequence[tuple[Domain, DomainEffects]], effects: pl.DataF
         pl.DataFrame([row for own in found.values() for row in _effects(own, significant)], schema=EFFECTS),
         pl.DataFrame([row for pair in pairs for row in _correlation(pair, found)], schema=CORRELATION),
     )
-
-
-def shortened(text: str | None, letters: int) -> str | None:
-    """A text in one line of so many letters, its end left out where it is longer."""
-    line = " ".join((text or "").split())
-    return (line if len(line) <= letters else f"{line[: letters - 2].rstrip()} …") or None
 
 
 def deciding(found: Influence, labels: Mapping[str, str], named: Callable[[Row], str], letters: int) -> list[str]:

@@ -13,6 +13,9 @@ from analysis.words import KIND_LABELS
 MOST_PAIRS = 6
 """Of a subject (four domains) that stand below each other; more are a matrix."""
 
+MOST_COLUMNS = 6
+"""Domains whose matrix fits into 80 letters; of more each has one line."""
+
 
 def plain_table(title: str, first: str, *numbers: str) -> Table:
     """A table whose first column is text and whose others are numbers."""
@@ -24,9 +27,12 @@ def plain_table(title: str, first: str, *numbers: str) -> Table:
 
 
 def correlation_table(correlations: pl.DataFrame, title: str = "Correlation of head effects") -> Table:
-    """The correlations of one subject; a matrix of r where there are more than `MOST_PAIRS` pairs."""
+    """The correlations of one subject: every pair, or a matrix of r, or a line a domain where there are many."""
     overall = correlations.filter(pl.col("kind") == ALL_KINDS)
-    return _matrix(overall, title) if overall.height > MOST_PAIRS else _rows(correlations, title)
+    if overall.height <= MOST_PAIRS:
+        return _rows(correlations, title)
+    few = pl.concat([overall["domain_a"], overall["domain_b"]]).n_unique() <= MOST_COLUMNS
+    return _matrix(overall, title) if few else _line_a_domain(overall, title)
 
 
 def curve_table(curves: pl.DataFrame) -> Table:
@@ -71,6 +77,19 @@ def _matrix(overall: pl.DataFrame, title: str) -> Table:
     for i, name in enumerate(names):
         found = (cells.get((name, other), cells.get((other, name))) for other in names)
         table.add_row(escape(f"{i + 1} {name}"), *("" if j == i else _number(r) for j, r in enumerate(found)))
+    return table
+
+
+def _line_a_domain(overall: pl.DataFrame, title: str) -> Table:
+    """Each domain's mean r with the others, and the lowest and highest; the names of which are in the tables."""
+    sides = [overall.select(pl.col(f"domain_{side}").alias("domain"), "pearson") for side in "ab"]
+    domains = pl.concat(sides).group_by("domain", maintain_order=True)
+    found = domains.agg(
+        pl.col("pearson").mean().alias("mean"), pl.min("pearson").alias("low"), pl.max("pearson").alias("high")
+    )
+    table = plain_table(f"{title}: Pearson's r of each domain with the others", "domain", "mean", "lowest", "highest")
+    for name, *values in found.sort("domain").iter_rows():
+        table.add_row(escape(name), *map(_number, values))
     return table
 
 

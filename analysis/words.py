@@ -65,6 +65,12 @@ def after_correction(name: str | None) -> str:
     return "without correction over the heads" if name == "none" else "after correction over the heads"
 
 
+def shortened(text: str | None, letters: int) -> str | None:
+    """A text in one line of so many letters, its end left out where it is longer; None for no text."""
+    line = " ".join((text or "").split())
+    return (line if len(line) <= letters else f"{line[: letters - 2].rstrip()} …") or None
+
+
 def address(row: Mapping[str, Any]) -> str:
     """A head as files and commands name it, counted from 0: `cross.2.1`."""
     return f"{row['kind']}.{row['layer']}.{row['head']}"

@@ -17,6 +17,8 @@ import matplotlib as mpl
 import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
+from matplotlib.font_manager import FontProperties
+from matplotlib.textpath import text_to_path
 
 from study.heads import AttentionKind
 
@@ -65,8 +67,11 @@ ALONE = (
     "svg{color:#1c1f23}@media(prefers-color-scheme:dark){svg{color:#e6e4df}}</style>"
 )
 
-LETTERS_AN_INCH = 10.5
-"""Of a title, with room for the axis beside it."""
+BESIDE_TITLE = 0.62
+"""Inches of a figure's width that its title does not have: the axis before it, and the margin."""
+
+TITLE = FontProperties(family="DejaVu Sans", weight="bold", size=9.5)
+"""As titles are drawn (`RC`); wide among the fonts of pages."""
 
 LEGEND_BELOW: dict[str, Any] = {"loc": "outside lower center", "columnspacing": 1}
 
@@ -140,7 +145,18 @@ def draw(figure: Figure, name: str, title: str, tips: Mapping[str, Tip] | None =
 
 def _wrapped(title: str, width: float) -> str:
     """A title in lines that fit into a figure so many inches wide; those it has stay."""
-    return "\n".join(textwrap.fill(line, int(LETTERS_AN_INCH * width)) for line in title.split("\n"))
+    return "\n".join(_filled(line, 72 * (width - BESIDE_TITLE)) for line in title.split("\n"))
+
+
+def _filled(line: str, points: float) -> str:
+    """A line broken into lines that are so wide at most, by the letters it has."""
+    for letters in range(max(1, len(line)), 0, -1):
+        filled = textwrap.fill(line, letters)
+        if all(
+            text_to_path.get_text_width_height_descent(part, TITLE, False)[0] <= points for part in filled.split("\n")
+        ):
+            return filled
+    return line
 
 
 def _tipped(found: re.Match[str], tips: Mapping[str, Tip]) -> str:

@@ -95,6 +95,16 @@ class Agreement:
     groups: tuple[Row, ...]
     slices: Matrix | None
 
+    @property
+    def group_counts(self) -> dict[str, int]:
+        """Groups of examples of every domain, by label; none where there are no outcomes."""
+        return {
+            row[f"label_{side}"]: row[f"groups_{side}"]
+            for row in self.pairs
+            for side in "ab"
+            if row[f"groups_{side}"] is not None
+        }
+
 
 def agreement(
     analysis: Analysis, effects: pl.DataFrame, subject_id: str, labels: Mapping[str, str], folder: str

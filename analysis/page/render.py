@@ -65,6 +65,7 @@ def render(analysis: Analysis, subjects: Sequence[SubjectView], trainings: Seque
     words = methods(analysis)
     return environment.get_template("page.html.j2").render(
         results=analysis.results,
+        namesakes=analysis.namesakes,
         subjects=subjects,
         trainings=trainings,
         speed=analysis.speed,

@@ -1,8 +1,11 @@
 import re
 from xml.etree import ElementTree
 
+import matplotlib as mpl
 import polars as pl
 import pytest
+from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.text import Text
 
 from analysis import figures
 from analysis.correlation import matched
@@ -121,3 +124,21 @@ def test_the_curve_without_the_largest_has_a_band_where_r_has_an_interval():
     corners = {(float(x), float(y)) for path in band.get_paths() for x, y in path.vertices}
     assert {(0, 0.8), (0, 0.95), (1, 0.2), (1, 0.8)} == corners
     assert "home and away, without the largest" in text(drawn)
+
+
+@pytest.mark.parametrize(
+    "names", [("dev_matched", "dev_mismatched_random1000"), ("W" * 20, "M" * 40), ("mm/genre of mmmmm", "iii")]
+)
+def test_a_title_fits_into_its_figure_by_the_width_of_its_letters(names):
+    columns = ["pearson", "spearman", "ceiling", "pearson_low", "pearson_high"]
+    rows = pl.DataFrame({"left_out": [0, 1, 2], **dict.fromkeys(columns, pl.Series([0.5, 0.4, 0.3]))})
+    drawn = figures.leave_out(rows, names, "f/x").figure
+    canvas = FigureCanvasAgg(drawn)
+    with mpl.rc_context(drawing.RC):
+        canvas.draw()
+        title = drawn.axes[0].get_title(loc="left")
+        (shown,) = [text for text in drawn.axes[0].findobj(Text) if text.get_text() == title]
+        extent = shown.get_window_extent()
+    assert title.replace("\n", "").replace(" ", "") == f"{names[0]}and{names[1]},withoutthelargest".replace(" ", "")
+    assert extent.x1 <= drawn.bbox.width
+    assert extent.y1 <= drawn.bbox.height

@@ -14,10 +14,10 @@ from analysis import Analysis, analyse, read_results
 from analysis.__main__ import main
 from analysis.correlation import CorrelationOptions, DomainEffects, correlate
 from analysis.inference import Inference
-from analysis.influence import DECIDES, FEWEST, DomainGroups, Influence, deciding, influence, shortened
+from analysis.influence import DECIDES, FEWEST, DomainGroups, Influence, deciding, influence
 from analysis.page.findings import Verdict, other_domain
 from analysis.read import Domain
-from analysis.words import address
+from analysis.words import address, shortened
 from study.heads import mask_key
 from study.statistics import MetricName
 from study.store import Store
