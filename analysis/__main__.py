@@ -80,10 +80,11 @@ def _chosen(options: argparse.Namespace) -> dict[str, Any]:
 def push(options: argparse.Namespace) -> None:
     """Analyse a results folder and fill W&B with all of it."""
     from analysis.tracking.commands import push_results  # wandb takes a second to import
-    from analysis.tracking.place import Place
+    from analysis.tracking.place import Place, not_online
 
-    place = Place.parse(options.wandb) if options.wandb else Place.usual(offline=options.offline)
-    inference = {name: str(value) for name, value in asdict(Inference.of(_chosen(options))).items()}
+    offline = options.offline or not_online()
+    place = Place.parse(options.wandb or "", offline=offline)
+    inference = asdict(Inference.of(_chosen(options)))
     try:
         analysis = analysed(options)
     except NothingMeasuredError:
@@ -96,7 +97,8 @@ def push(options: argparse.Namespace) -> None:
             inference=inference,
             models=options.model,
             weights=options.weights,
-            offline=options.offline,
+            offline=offline,
+            wait=float(options.wait),
         )
     )
 
@@ -105,7 +107,7 @@ def fetch(options: argparse.Namespace) -> None:
     """Bring what others have pushed into a results folder."""
     from analysis.tracking.commands import fetch_results
 
-    print(fetch_results(options.place, options.results))
+    print(fetch_results(options.place, options.results, float(options.wait)))
 
 
 def report(options: argparse.Namespace) -> int:
@@ -212,22 +214,29 @@ def _add_report(parser: argparse.ArgumentParser) -> None:
     _add_results(parser)
     parser.add_argument("--out", type=Path, help="where to write (RESULTS/analysis)")
     parser.add_argument("--pdf", action="store_true", help="write every figure as PDF too, for a paper")
-    parser.add_argument("--wandb", metavar="ENTITY/PROJECT", help="save a report in Weights & Biases besides")
+    parser.add_argument("--wandb", metavar="[ENTITY/]PROJECT", help="save a report in Weights & Biases besides")
     parser.set_defaults(run=report)
 
 
 def _add_push(parser: argparse.ArgumentParser) -> None:
     _add_results(parser)
-    parser.add_argument("--wandb", metavar="ENTITY/PROJECT", help="where to (yours, sixteen-heads)")
+    usual = "as tracking=wandb: $WANDB_ENTITY or yours, $WANDB_PROJECT or sixteen-heads"
+    parser.add_argument("--wandb", metavar="[ENTITY/]PROJECT", help=f"where to ({usual})")
     parser.add_argument("--weights", action="store_true", help="send the folders of the models as well")
     parser.add_argument("--offline", action="store_true", help="leave it for `wandb sync`; so without a key")
+    _add_wait(parser, "for a run, and for an answer; a second more for each MB to send")
     parser.set_defaults(run=push)
 
 
 def _add_fetch(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("place", metavar="ENTITY/PROJECT", help="where from")
+    parser.add_argument("place", metavar="[ENTITY/]PROJECT", help="where from")
     parser.add_argument("results", nargs="?", type=Path, default=Path("results"), help="results folder (results)")
+    _add_wait(parser, "without a byte from W&B's storage")
     parser.set_defaults(run=fetch)
+
+
+def _add_wait(parser: argparse.ArgumentParser, what: str) -> None:
+    parser.add_argument("--wait", type=_positive, default=90, metavar="SECONDS", help=f"at most, {what} (90)")
 
 
 def _add_results(parser: argparse.ArgumentParser) -> None:

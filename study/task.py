@@ -56,7 +56,7 @@ class StudyTask:
         self._check(config)
         training = _training(study)
         if training:
-            return training.plan() if study.plan else _trained(study, training)
+            return training.plan() if study.plan else _trained(study, training, done=not self.remaining(config))
         needs = "; ".join(missing) if study.plan and missing else study.model.needs()
         if study.plan:
             return {"needs": needs} if needs else _planned(study)
@@ -65,7 +65,8 @@ class StudyTask:
         started = time.monotonic()
         evaluator = open_evaluator(study)
         study.measure.check(evaluator.layout)
-        with follow_measure(study, evaluator) as following:
+        done = not _remaining(evaluator, study.measure.wanted(evaluator))
+        with follow_measure(study, evaluator, done=done) as following:
             evaluator.when_stored = following.stored
             base = _guarded_base(evaluator, study)
             evaluator.describe()
@@ -160,11 +161,7 @@ class StudyTask:
         evaluator = evaluator_without_model(study)
         if evaluator is None:
             return 1
-        wanted = study.measure.wanted(evaluator)
-        rows = sum(missing_rows(evaluator, wanted).values())
-        return (
-            rows + sum(not evaluator.keeps(curve) for curve in wanted.curves) + (not rows and not evaluator.described)
-        )
+        return _remaining(evaluator, study.measure.wanted(evaluator))
 
     def estimate(self, config: DictConfig) -> float | None:
         """Seconds that the remaining rows (or steps) will take at the rate of those stored; None where none is.
@@ -202,12 +199,18 @@ def _training(study: StudyConfig) -> TrainingJob | None:
     return TrainingJob.of(study.model, study.threads) if study.measure.stage is Stage.TRAIN else None
 
 
-def _trained(study: StudyConfig, training: TrainingJob) -> dict[str, Any]:
+def _remaining(evaluator: Evaluator, wanted: Wanted) -> int:
+    """At most how many rows, and curves of rows, are not stored yet; 1 where only what they are of is not."""
+    rows = sum(missing_rows(evaluator, wanted).values())
+    return rows + sum(not evaluator.keeps(curve) for curve in wanted.curves) + (not rows and not evaluator.described)
+
+
+def _trained(study: StudyConfig, training: TrainingJob, *, done: bool) -> dict[str, Any]:
     """Train, or go on; what a launcher shows in its table."""
-    with follow_training(study, training.model) as following:
-        done = training.run(device_of(study), following.stored)
-        following.finish({"epochs": done["epochs"]})
-    return done
+    with follow_training(study, training.model, done=done) as following:
+        made = training.run(device_of(study), following.stored)
+        following.finish({"epochs": made["epochs"]})
+    return made
 
 
 def _guarded_base(evaluator: Evaluator, study: StudyConfig) -> float:

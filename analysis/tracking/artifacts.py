@@ -21,6 +21,9 @@ from study.store import EXAMPLES_FILE
 from study.tracking.run import FOLDER as RUNS
 
 OUTCOMES = "outcomes"
+WITH_ROWS = (SETTING_FILE, EXAMPLES_FILE)
+"""The files that rows are of."""
+
 LONGEST = 100
 
 
@@ -56,6 +59,12 @@ class Content:
         """Of all files and their names."""
         return short_hash(self.hashes)
 
+    @cached_property
+    def kept(self) -> str:
+        """Of what does not grow: of outcomes, to which every job adds its own, the setting and its examples."""
+        growing = self.type == OUTCOMES
+        return short_hash({name: self.hashes[name] for name in self.hashes if not growing or name in WITH_ROWS})
+
     def artifact(self) -> wandb.Artifact:
         """For W&B, which sends no file and makes no version where this content is known there."""
         known = {"content": self.digest, "files": self.hashes, **self.about}
@@ -65,13 +74,19 @@ class Content:
         return made
 
 
+def is_part(name: str) -> bool:
+    """Whether a file of outcomes holds rows."""
+    return name.endswith(".parquet") and name != EXAMPLES_FILE
+
+
 def outcomes_of(folder: Path) -> Content:
     """All that is stored of a setting: rows, examples, curves and runs."""
     kept = [folder / SETTING_FILE, folder / EXAMPLES_FILE, *every_part(folder)]
     kept += [path for part in (CURVES, RUNS) for path in (folder / part).glob("*.json")]
     names = {str(path.relative_to(folder)): path for path in kept if path.is_file()}
     setting = read_setting(folder)
-    about = {"setting": setting["id"], "model": setting["model"], "data": setting["data"]}
+    about = {name: setting[name] for name in ("model", "data")}
+    about |= {"setting": setting["id"], "subject": setting["subject_id"]}
     return Content(OUTCOMES, (setting["model"], setting["data"], setting["id"]), names, about)
 
 

@@ -1,5 +1,6 @@
 """`python -m analysis push`, `fetch` and `report --wandb`: what they do, and what they say at the end."""
 
+import shlex
 import tempfile
 from collections.abc import Collection, Mapping
 from pathlib import Path
@@ -10,6 +11,7 @@ from analysis.tracking.fetch import fetch
 from analysis.tracking.place import Place
 from analysis.tracking.planned import Options, planned, trainings
 from analysis.tracking.push import OFFLINE, push
+from analysis.tracking.waiting import USUAL_WAIT
 
 
 def push_results(
@@ -21,6 +23,7 @@ def push_results(
     models: Collection[str] = (),
     weights: bool = False,
     offline: bool = False,
+    wait: float = USUAL_WAIT,
 ) -> str:
     """Fill W&B from a results folder; what was done, in words.
 
@@ -32,6 +35,7 @@ def push_results(
         models: those chosen; empty for all.
         weights: send the folders of the models as well.
         offline: leave it in the results folder for `wandb sync`, also where a key is found.
+        wait: seconds after which a run, or an answer, is given up.
 
     Raises:
         StudyError: in words.
@@ -39,12 +43,20 @@ def push_results(
     with tempfile.TemporaryDirectory(prefix="push-") as drafts:
         options = Options(Path(drafts), weights=weights, inference=inference, models=models)
         plan = trainings(results, models) if analysis is None else planned(analysis, options)
-        done = push(plan, place, results, offline=offline)
+        done = push(list(plan), place, results, offline=offline, wait=wait)
     if done.offline:
         return (
             f"{done.sent} runs left for W&B: `wandb sync --yes {results / OFFLINE / 'wandb'}/offline-run-*` sends them"
         )
-    return f"W&B ({place}): {done.sent} runs sent, {done.unchanged} were there already"
+    said = f"W&B ({place}): {done.sent} runs sent, {done.unchanged} were there already"
+    if done.outdated:
+        fetching = f"python -m analysis fetch {place} {shlex.quote(str(results))}"
+        names = "; ".join(done.outdated)
+        said += (
+            f", {len(done.outdated)} left as they are there, as the project has outcomes that this push has not "
+            f"({names}): `{fetching}`, and push again"
+        )
+    return said
 
 
 def report_results(analysis: Analysis, place: Place, path: Path) -> str:
@@ -66,11 +78,16 @@ def report_results(analysis: Analysis, place: Place, path: Path) -> str:
     return f"W&B: {'updated' if saved.updated else 'saved'} {saved.where}"
 
 
-def fetch_results(place: str, results: Path) -> str:
+def fetch_results(place: str, results: Path, wait: float = USUAL_WAIT) -> str:
     """Bring what was pushed into a results folder; what was done, in words.
+
+    Args:
+        place: where from.
+        results: the folder.
+        wait: seconds without a byte after which storage is given up.
 
     Raises:
         StudyError: in words.
     """
-    done = fetch(Place.parse(place), results)
+    done = fetch(Place.parse(place), results, wait)
     return f"{results}: {done.written} files of {done.settings} settings fetched, {done.known} were here already"

@@ -4,6 +4,7 @@ Every version of a setting is taken, as labs that share a setting push the parts
 here already is not fetched again, and stands as it is: what is added must agree with it.
 """
 
+import logging
 import re
 import tempfile
 from collections.abc import Iterator, Mapping
@@ -15,10 +16,13 @@ import wandb
 
 from analysis.tracking.artifacts import OUTCOMES
 from analysis.tracking.place import Place, PlaceError
+from analysis.tracking.waiting import USUAL_WAIT, storage_within
 from study.files import file_digest, made_folder, whole_file
 from study.parts import StoreError, Table, every_part, stored_losses
 from study.setting import SETTING_FILE, differences, read_setting, short_hash
 from study.store import read_parts, tolerance
+
+log = logging.getLogger(__name__)
 
 FILE = re.compile(r"(?:curves/|runs/)?[\w-][\w.-]*\.(?:json|parquet)")
 NAME = re.compile(r"[\w+-][\w.+-]*")
@@ -33,8 +37,13 @@ class Fetched:
     known: int
 
 
-def fetch(place: Place, results: Path) -> Fetched:
+def fetch(place: Place, results: Path, wait: float = USUAL_WAIT) -> Fetched:
     """Bring all outcomes of a project into a results folder.
+
+    Args:
+        place: whose project.
+        results: the folder.
+        wait: seconds without a byte after which storage is given up.
 
     Raises:
         InputError: when the folder cannot be made.
@@ -44,14 +53,15 @@ def fetch(place: Place, results: Path) -> Fetched:
     """
     made_folder(results)
     settings, written, known, contradictions = set[str](), 0, 0, list[str]()
-    for version in _versions(place):
+    for version in versions(place):
         about = _about(version.metadata, version.name)
         folder = results / about["model"] / about["data"] / about["setting"]
         missing = [name for name in about["files"] if not (folder / name).is_file()]
         known += len(about["files"]) - len(missing)
         if missing:
             with tempfile.TemporaryDirectory(dir=results, prefix=".fetch-") as draft:
-                with place.in_words():
+                log.info("fetching %s, %d new files", version.name, len(missing))
+                with place.in_words(), storage_within(wait):
                     version.download(root=draft, skip_cache=True)
                 _verify(Path(draft), about, version.name)
                 try:
@@ -65,7 +75,7 @@ def fetch(place: Place, results: Path) -> Fetched:
     return Fetched(len(settings), written, known)
 
 
-def _versions(place: Place) -> Iterator[wandb.Artifact]:
+def versions(place: Place) -> Iterator[wandb.Artifact]:
     """Every version of every setting's outcomes, the oldest first."""
     with place.in_words():
         collections = list(place.api.artifact_type(OUTCOMES, str(place)).collections())

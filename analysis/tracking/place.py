@@ -9,10 +9,15 @@ from functools import cached_property
 import wandb
 from wandb.errors import CommError, Error
 from wandb.sdk.lib.service.service_connection import WandbApiFailedError
+from wandb.sdk.mailbox import HandleAbandonedError, MailboxClosedError
 
+from analysis.tracking.waiting import no_answer
 from study.errors import InputError, StudyError
-from study.tracking.options import WandbTracking, check_names
+from study.tracking.options import PROJECT, check_names, chosen
 from study.tracking.wandb_access import key_is_known, quiet, refusal
+
+BROKEN = (WandbApiFailedError, HandleAbandonedError, MailboxClosedError)
+"""What W&B raises where its service has ended."""
 
 TIMEOUT = 30
 """Seconds to wait for an answer."""
@@ -27,6 +32,21 @@ class PlaceError(StudyError):
 
 
 @dataclass(frozen=True)
+class There:
+    """A run in W&B.
+
+    Attributes:
+        id: there.
+        name: as shown to people.
+        mark: the digest that it carries once all of its content has arrived; empty before.
+    """
+
+    id: str
+    name: str
+    mark: str
+
+
+@dataclass(frozen=True)
 class Place:
     """A project of W&B; without an entity, that of whoever `wandb sync` is run by."""
 
@@ -38,38 +58,27 @@ class Place:
         return f"{self.entity}/{self.project}" if self.entity else self.project
 
     @classmethod
-    def parse(cls, text: str) -> "Place":
-        """From ENTITY/PROJECT.
+    def parse(cls, text: str, *, offline: bool = False) -> "Place":
+        """From `ENTITY/PROJECT`, or `PROJECT` alone.
+
+        Args:
+            text: empty for where `tracking=wandb` goes as well.
+            offline: ask no one whose the key is; so without a key.
 
         Raises:
             InputError: when it is not of that form, or W&B does not allow the names.
-        """
-        entity, slash, project = text.partition("/")
-        if not slash or not entity:
-            raise InputError(f"'{text}' is not of the form ENTITY/PROJECT, for example my-lab/sixteen-heads")
-        check_names(entity, project)
-        return cls(entity, project)
-
-    @classmethod
-    def usual(cls, *, offline: bool = False) -> "Place":
-        """Where `tracking=wandb` goes by default, $WANDB_ENTITY and $WANDB_PROJECT first.
-
-        Args:
-            offline: ask no one; so without a key.
-
-        Raises:
-            InputError: when W&B does not allow the names.
             PlaceError: when W&B refuses the key, or does not answer.
         """
+        entity, slash, project = text.rpartition("/")
+        if slash and not (entity and project):
+            raise InputError(f"'{text}' is not of the form ENTITY/PROJECT, for example my-lab/{PROJECT}")
+        owner, project = chosen(entity, project)
+        check_names(owner, project)
         quiet()
-        entity, project = os.environ.get("WANDB_ENTITY"), os.environ.get("WANDB_PROJECT") or WandbTracking.project
-        if not entity:
-            if offline or not key_is_known():
-                check_names(None, project)
-                return cls(None, project)
-            with cls("of the key", project).in_words():
-                entity = wandb.Api(timeout=TIMEOUT).default_entity
-        return cls.parse(f"{entity or ''}/{project}")
+        if owner or offline or not key_is_known():
+            return cls(owner, project)
+        with cls("of the key", project).in_words():
+            return cls(wandb.Api(timeout=TIMEOUT).default_entity, project)
 
     @cached_property
     def api(self) -> wandb.Api:
@@ -101,25 +110,39 @@ class Place:
             yield
         except StudyError:
             raise
-        except (Error, WandbApiFailedError, TimeoutError, ValueError, OSError) as error:
+        except (Error, *BROKEN, TimeoutError, ValueError, OSError) as error:
             words = str(error).strip() or type(error).__name__
             if "did not respond in time" in words:  # wandb says so of a server that is not there
-                words = f"no answer within {TIMEOUT} seconds"
+                words = no_answer(TIMEOUT)
             raise PlaceError(f"W&B ({self}): {words}") from error
 
-    def mark_of(self, run: str) -> str:
-        """The digest that a run there carries once all of its content has arrived; empty where it has none."""
+    def there(self, run: str) -> There | None:
+        """What a run there is; None where there is none."""
         try:
             with self.in_words():
-                return str(self.api.run(f"{self}/{run}").config.get(MARK, ""))
+                found = self.api.run(f"{self}/{run}")
+                return There(run, str(found.name), str(found.config.get(MARK, "")))
         except PlaceError as error:
             if isinstance(error.__cause__, CommError) and "Could not find run" in str(error):
-                return ""
+                return None
             raise
 
     def mark(self, run: str, digest: str) -> None:
         """Say that all of a run's content has arrived."""
         with self.in_words():
-            there = self.api.run(f"{self}/{run}")
-            there.config[MARK] = digest
-            there.update()
+            found = self.api.run(f"{self}/{run}")
+            found.load(force=True)  # it may be known from before, and would be sent back as it was then
+            found.config[MARK] = digest
+            found.update()
+
+
+def not_online() -> bool:
+    """Whether $WANDB_MODE keeps a push from being sent.
+
+    Raises:
+        InputError: where W&B is disabled altogether.
+    """
+    mode = os.environ.get("WANDB_MODE", "")
+    if mode == "disabled":
+        raise InputError("WANDB_MODE=disabled: nothing is sent or written for W&B. Unset it to push")
+    return mode in ("offline", "dryrun")

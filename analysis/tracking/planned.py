@@ -17,8 +17,9 @@ from analysis.tables import write
 from analysis.tracking.artifacts import Content, data_of, model_of, outcomes_of
 from analysis.tracking.shown import images, shown_effects, shown_importance, tables_and_charts
 from study.setting import short_hash
+from study.tracking.factors import factors
 from study.tracking.history import OutcomesHistory, Point, TrainingHistory
-from study.tracking.run import Run, read_runs, training_folders
+from study.tracking.run import Run, read_runs, told_apart, training_folders
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,8 @@ class Planned:
         logs: artifacts that it made.
         shows: makes its tables, charts and images; called only when they are sent.
         shown: hash of what these are made of.
+        about: the outcomes that it sums up; a project that has more of them is not told less.
+        formerly: the id that an earlier version gave it, which others may have been given too.
     """
 
     run: Run
@@ -40,17 +43,21 @@ class Planned:
     logs: tuple[Content, ...] = ()
     shows: Callable[[], Mapping[str, Any]] = dict
     shown: str = ""
-
-    @property
-    def id(self) -> str:
-        """In W&B."""
-        return self.run.sweep_id or self.run.id
+    about: tuple[Content, ...] = ()
+    formerly: str = ""
 
     @cached_property
     def digest(self) -> str:
-        """Of all that it is to hold."""
-        contents = [content.digest for content in (*self.uses, *self.logs)]
-        return short_hash([asdict(self.run), [asdict(point) for point in self.points], contents, self.shown])
+        """Of all that it is to hold; not of the machine and the way that it came from, nor of what other jobs hold."""
+        run, contents = self.run, [content.kept for content in (*self.uses, *self.logs)]
+        what = [run.name, run.group, run.measure, factors(run.config), dict(run.summary)]
+        return short_hash([what, [asdict(point) for point in self.points], contents, self.shown])
+
+    @property
+    def size(self) -> int:
+        """Bytes of its files."""
+        paths = {path for content in (*self.uses, *self.logs) for path in content.files.values()}
+        return sum(path.stat().st_size for path in paths)
 
 
 @dataclass(frozen=True)
@@ -76,7 +83,7 @@ def planned(analysis: Analysis, options: Options) -> Iterator[Planned]:
     yield from trainings(results.folder, results.models if options.models else ())
     effects = []
     for folder in dict.fromkeys(domain.folder for domain in results.domains):
-        yield from _jobs(folder, options)
+        yield from _jobs(folder, results.folder, options)
     for domain in results.domains:
         one = _effects(domain, analysis, options)
         effects += one.logs
@@ -92,14 +99,14 @@ def trainings(results: Path, models: Collection[str]) -> Iterator[Planned]:
                 yield Planned(run, TrainingHistory(folder).fresh())
 
 
-def _jobs(folder: Path, options: Options) -> Iterator[Planned]:
+def _jobs(folder: Path, results: Path, options: Options) -> Iterator[Planned]:
     """The jobs of a setting; all of them have made its outcomes."""
     runs = read_runs(folder)
     outcomes, data = outcomes_of(folder), data_of(folder)
     for run in runs:
         weights = _weights(run) if options.weights else None
         yield Planned(
-            run,
+            told_apart(run, results),
             OutcomesHistory(folder, run.id, run.examples).fresh(),
             uses=(model_of(folder, weights, options.drafts), data),
             logs=(outcomes,),
@@ -129,22 +136,33 @@ def _effects(domain: Domain, analysis: Analysis, options: Options) -> Planned:
     base = analysis.base.filter(mine).row(0, named=True)
     head = {} if strong is None else {"strongest": "{kind}.{layer}.{head}".format(**strong), "effect": strong["effect"]}
     run = Run(
-        id=short_hash(["effects", domain.setting_id]),
+        id=short_hash(["effects", domain.setting_id, domain.model, domain.data]),
         setting_id=domain.setting_id,
         model=domain.model,
         data=domain.data,
         measure="effects",
         examples=base["n"],
-        config={"inference": dict(options.inference), "signature": domain.signature},
+        config={"inference": _used(options.inference, effects), "signature": domain.signature},
         summary={"base": base["base_score"], "unit": domain.metric.unit, "masks": base["masks"], **head},
     )
+    outcomes = outcomes_of(domain.folder)
     return Planned(
         run,
-        uses=(outcomes_of(domain.folder),),
+        uses=(outcomes,),
         logs=(made,),
         shows=lambda: tables_and_charts(tables),
         shown=made.digest,
+        about=(outcomes,),
+        formerly=short_hash(["effects", domain.setting_id]),
     )
+
+
+def _used(inference: Mapping[str, Any], effects: pl.DataFrame) -> dict[str, Any]:
+    """The options that were used; the correction that was, where it was left to the analysis."""
+    used = {name: value for name, value in inference.items() if value is not None}
+    if "correction" not in used:
+        used["correction"] = ", ".join(effects["correction"].drop_nulls().unique().sort())
+    return used
 
 
 def _report(analysis: Analysis, effects: tuple[Content, ...], options: Options) -> Planned:
@@ -167,4 +185,5 @@ def _report(analysis: Analysis, effects: tuple[Content, ...], options: Options) 
     )
     views = subject_views(analysis)
     drawings = [drawing for view in views for drawing in view.drawings]
-    return Planned(run, uses=effects, logs=(made,), shows=lambda: images(drawings), shown=made.digest)
+    about = tuple(outcomes_of(folder) for folder in dict.fromkeys(domain.folder for domain in analysis.results.domains))
+    return Planned(run, uses=effects, logs=(made,), shows=lambda: images(drawings), shown=made.digest, about=about)

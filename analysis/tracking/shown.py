@@ -9,7 +9,8 @@ import polars as pl
 import wandb
 from PIL import Image
 
-from analysis.effects import Measure, of_measure
+from analysis.curves import mean_curves
+from analysis.effects import ALL_KINDS, Measure, of_measure
 from analysis.figures import Drawing
 from analysis.read import Domain
 from study.importance import Estimator, importance
@@ -84,13 +85,20 @@ def tables_and_charts(tables: dict[str, pl.DataFrame]) -> dict[str, Any]:
         bars = table(one_off.select("head", "effect"), "effects of single heads")
         shown["charts/effects"] = wandb.plot.bar(bars, "head", "effect", title=f"Effect of one head ({_unit(one_off)})")
     if tables["curves"].height:
-        lines = table(tables["curves"].select("share", "score", "curve"), "pruning curves")
+        lines = table(_strokes(tables["curves"]), "pruning curves")
         shown["charts/curves"] = wandb.plot.line(lines, "share", "score", stroke="curve", title="Heads removed")
     if tables["importance"].height:
         first = {"estimator": str(Estimator.paper), "loss": tables["importance"]["loss"][0]}
         bars = table(tables["importance"].filter(**first).select("head", "importance"), "importance")
         shown["charts/importance"] = wandb.plot.bar(bars, "head", "importance", title="Importance")
     return shown
+
+
+def _strokes(points: pl.DataFrame) -> pl.DataFrame:
+    """One stroke a curve, each share once: the seeds of a random order by their mean; kinds of heads apart."""
+    kinds = pl.when(pl.col("kinds") == ALL_KINDS).then(pl.lit("")).otherwise(", " + pl.col("kinds"))
+    means = mean_curves(points).with_columns(curve=pl.col("curve") + kinds)
+    return means.sort("curve", "share", maintain_order=True).select("share", "score", "curve")
 
 
 def images(drawings: Sequence[Drawing]) -> dict[str, wandb.Image]:
@@ -100,8 +108,8 @@ def images(drawings: Sequence[Drawing]) -> dict[str, wandb.Image]:
 
 def _pixels(drawing: Drawing) -> Image.Image:
     buffer = io.BytesIO()
-    drawing.figure.savefig(buffer, format="png", dpi=DOTS_PER_INCH)
-    return Image.open(buffer)
+    drawing.figure.savefig(buffer, format="png", dpi=DOTS_PER_INCH, facecolor="white")
+    return Image.open(buffer).convert("RGB")  # opaque: W&B's ground may be dark
 
 
 def _unit(effects: pl.DataFrame) -> str:

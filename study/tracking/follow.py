@@ -9,17 +9,26 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Protocol, runtime_checkable
+from typing import Any, ClassVar, Protocol, runtime_checkable
 
 from study.tracking.history import History, Point
 from study.tracking.run import Run, RunError, continued, write_run
 
 log = logging.getLogger(__name__)
 
+PUSH = "python -m analysis push"
+"""What sends a results folder at any time."""
+
 
 @runtime_checkable
 class Tracker(Protocol):
-    """Where a run is shown. It may raise anything at any time, but must not wait without end."""
+    """Where a run is shown. It may raise anything at any time, but must not wait without end.
+
+    Attributes:
+        later: the command that shows at any later time what is stored.
+    """
+
+    later: str
 
     def start(self, run: Run) -> None:
         """A run begins, or goes on."""
@@ -29,6 +38,39 @@ class Tracker(Protocol):
 
     def finish(self, summary: Mapping[str, Any], *, failed: bool) -> None:
         """The job has ended."""
+
+
+class Followed(Protocol):
+    """What a job says of itself."""
+
+    def stored(self) -> None:
+        """Something may be stored that was not told yet."""
+
+    def finish(self, result: Mapping[str, Any], *, failed: bool = False) -> None:
+        """The job has ended, with this result."""
+
+
+class Unfollowed:
+    """A job with nothing left to do: its run is kept and shown as it was, and nothing is started for it."""
+
+    said: ClassVar[bool] = False
+    """In this process: once is enough for a sweep."""
+
+    def __init__(self, later: str) -> None:
+        """Say so, once, where the job was to be shown.
+
+        Args:
+            later: the command that shows at any later time what is stored; empty where the job is shown nowhere.
+        """
+        if later and not Unfollowed.said:
+            log.info("nothing was left to compute, so nothing is sent; `%s` sends what is not there yet", later)
+            Unfollowed.said = True
+
+    def stored(self) -> None:
+        """Nothing is."""
+
+    def finish(self, result: Mapping[str, Any], *, failed: bool = False) -> None:
+        """It had ended before."""
 
 
 class Following:
@@ -78,10 +120,11 @@ class Following:
         try:
             action()
         except Exception as error:  # noqa: BLE001 a tracker may raise anything, and no result may be lost by it
+            later = self._tracker.later if self._tracker else PUSH
             self._tracker = None
             if not self._complained:
                 words = str(error).strip() or type(error).__name__
-                log.warning("tracking has stopped: %s. The job goes on, and `python -m analysis push` sends it", words)
+                log.warning("tracking has stopped: %s. The job goes on, and `%s` sends it", words, later)
             self._complained = True
 
 

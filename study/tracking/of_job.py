@@ -2,8 +2,8 @@
 
 import json
 import os
-from contextlib import AbstractContextManager
-from dataclasses import asdict
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -12,9 +12,9 @@ from hydra.types import RunMode
 
 from study.errors import StudyError
 from study.setting import Setting, short_hash
-from study.tracking.follow import Following, follow
-from study.tracking.history import OutcomesHistory, TrainingHistory
-from study.tracking.run import TRAININGS, Run, read_runs, run_id
+from study.tracking.follow import Followed, Unfollowed, follow
+from study.tracking.history import History, OutcomesHistory, TrainingHistory
+from study.tracking.run import TRAININGS, Run, has_ended, kept_as, own_options, read_runs, run_id, told_apart
 from study.training.models import TrainedModel
 from study.training_history import read_history
 
@@ -23,15 +23,27 @@ if TYPE_CHECKING:
     from study.evaluator import Evaluator
 
 
-def follow_measure(study: "StudyConfig", evaluator: "Evaluator") -> AbstractContextManager[Following]:
-    """Follow a job that measures."""
-    run = run_of(study, evaluator.setting, len(evaluator.examples))
+def follow_measure(study: "StudyConfig", evaluator: "Evaluator", *, done: bool) -> AbstractContextManager[Followed]:
+    """Follow a job that measures.
+
+    Args:
+        study: its configuration.
+        evaluator: of its model on its data.
+        done: nothing is left to compute.
+    """
+    run = told_apart(run_of(study, evaluator.setting, len(evaluator.examples)), Path(study.results))
     history = OutcomesHistory(evaluator.folder, run.id, run.examples)
-    return follow(run, evaluator.folder, history, study.tracking.tracker(Path(study.results)))
+    return _followed(study, run, evaluator.folder, history, done=done)
 
 
-def follow_training(study: "StudyConfig", model: TrainedModel) -> AbstractContextManager[Following]:
-    """Follow the training of a model."""
+def follow_training(study: "StudyConfig", model: TrainedModel, *, done: bool) -> AbstractContextManager[Followed]:
+    """Follow the training of a model.
+
+    Args:
+        study: the configuration of its job.
+        model: that is trained.
+        done: no step is left, and the results folder has the training's course.
+    """
     training, results = model.training, Path(study.results)
     run = Run(
         id=short_hash(["train", model.training_name, training.id]),
@@ -43,7 +55,17 @@ def follow_training(study: "StudyConfig", model: TrainedModel) -> AbstractContex
         **_circumstances(study),
     )
     folder = _kept(results, model)
-    return follow(run, folder, TrainingHistory(folder, model.training_folder()), study.tracking.tracker(results))
+    return _followed(study, run, folder, TrainingHistory(folder, model.training_folder()), done=done)
+
+
+def _followed(
+    study: "StudyConfig", run: Run, folder: Path, history: History, *, done: bool
+) -> AbstractContextManager[Followed]:
+    """Follow a job, unless it is done, its run has ended, and nobody waits for the rest of it."""
+    tracking, results = study.tracking, Path(study.results)
+    if done and has_ended(run, folder) and not tracking.mark(run, results).exists():
+        return nullcontext(Unfollowed(tracking.push(results)))
+    return follow(run, folder, history, tracking.tracker(results))
 
 
 def keeps_training(results: Path, model: TrainedModel) -> bool:
@@ -67,8 +89,9 @@ def run_of(study: "StudyConfig", setting: Setting, num_examples: int) -> Run:
         num_examples: how many it evaluates under each mask.
     """
     known = _circumstances(study)
-    return Run(
-        id=run_id(setting.id, known["config"]["measure"], study.shard, study.shards, study.data.limit),
+    usual = _as_json(asdict(type(study.measure)()))
+    run = Run(
+        id="",
         setting_id=setting.id,
         model=setting.model,
         data=setting.data,
@@ -77,17 +100,23 @@ def run_of(study: "StudyConfig", setting: Setting, num_examples: int) -> Run:
         shard=study.shard,
         shards=study.shards,
         weights=str(study.model.folder()) if isinstance(study.model, TrainedModel) else "",
+        options=own_options(known["config"]["measure"], usual),
         **known,
     )
+    return kept_as(replace(run, id=run_id(run)), setting.folder(Path(study.results)), usual)
 
 
 def _circumstances(study: "StudyConfig") -> dict[str, Any]:
     """What the run of any job says of how it was asked for."""
     return {
-        "config": json.loads(json.dumps(asdict(study), default=str)),
+        "config": {name: value for name, value in _as_json(asdict(study)).items() if name != "tracking"},
         "group": study.tracking.group or _sweep(),
         "sweep_id": os.environ.get("WANDB_RUN_ID", "") if os.environ.get("WANDB_SWEEP_ID") else "",
     }
+
+
+def _as_json(values: dict[str, Any]) -> dict[str, Any]:
+    return json.loads(json.dumps(values, default=str))
 
 
 def _sweep() -> str:

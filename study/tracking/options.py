@@ -2,7 +2,9 @@
 
 import importlib.util
 import logging
+import os
 import re
+import shlex
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import lru_cache
@@ -10,11 +12,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from study.errors import InputError, MissingPackageError
+from study.tracking.follow import PUSH
+from study.tracking.run import Run
 
 if TYPE_CHECKING:
     from study.tracking.follow import Tracker
 
 log = logging.getLogger(__name__)
+
+PROJECT = "sixteen-heads"
 
 LONGEST_NAME = 128
 LONGEST_TAG = 64
@@ -66,22 +72,31 @@ class Tracking:
         del results
         return None
 
+    def push(self, results: Path) -> str:
+        """The command that shows in the same place, at any time, what is stored; empty where jobs are shown nowhere."""
+        del results
+        return ""
+
+    def mark(self, run: Run, results: Path) -> Path:
+        """The file that is there from the beginning of a job until its end has come through where it is shown."""
+        return results / self.name / "open" / run.shown_id
+
 
 @dataclass(kw_only=True)
 class WandbTracking(Tracking):
     """Weights & Biases.
 
     Attributes:
-        project: made when it is not there.
-        entity: user or team; null: the one that the key belongs to.
-        mode: `auto` (online where a key is found), `online`, `offline`.
+        project: made when it is not there; null: $WANDB_PROJECT, else `sixteen-heads`.
+        entity: user or team; null: $WANDB_ENTITY, else the one that the key belongs to.
+        mode: `auto` ($WANDB_MODE, else online where a key is found), `online`, `offline`.
         tags: besides model and data.
         system_metrics: also log what CPU, GPU and memory do; of no use where several jobs share a machine.
         patience: seconds that a job waits for W&B at most, at its beginning and at its end.
     """
 
     name: str = "wandb"
-    project: str = "sixteen-heads"
+    project: str | None = None
     entity: str | None = None
     mode: Mode = Mode.auto
     tags: list[str] = field(default_factory=list)
@@ -94,7 +109,7 @@ class WandbTracking(Tracking):
         Raises:
             StudyError: in words.
         """
-        check_names(self.entity, self.project)
+        check_names(*chosen(self.entity, self.project))
         for tag in (*self.tags, *([self.group] if self.group else [])):
             most = LONGEST_NAME if tag == self.group else LONGEST_TAG
             if not 1 <= len(tag) <= most:
@@ -110,15 +125,41 @@ class WandbTracking(Tracking):
         Raises:
             InputError: when W&B refuses; in words.
         """
-        refusal = _refusal(self.entity, self.mode, self.patience)
+        refusal = "" if self._disabled() else _refusal(chosen(self.entity, self.project)[0], self.mode, self.patience)
         if refusal:
             raise InputError(refusal)
 
-    def tracker(self, results: Path) -> "Tracker":
-        """What sends a job to W&B, or keeps it for W&B in `wandb/` beside the outcomes."""
+    def tracker(self, results: Path) -> "Tracker | None":
+        """What sends a job to W&B, or keeps it for W&B in `wandb/` beside the outcomes; None where that is disabled."""
+        if self._disabled():
+            return None
         from study.tracking.wandb_run import WandbRun
 
         return WandbRun(self, results)
+
+    def push(self, results: Path) -> str:
+        """See `Tracking.push`."""
+        if self._disabled():
+            return ""
+        folder = [] if results == Path("results") else [str(results)]
+        place = [] if self.project is None and self.entity is None else ["--wandb", self._place()]
+        return shlex.join([*PUSH.split(), *folder, *place])
+
+    def _disabled(self) -> bool:
+        return self.mode is Mode.auto and os.environ.get("WANDB_MODE") == "disabled"
+
+    def _place(self) -> str:
+        entity, project = chosen(self.entity, self.project)
+        return f"{entity}/{project}" if entity else project
+
+
+def chosen(entity: str | None, project: str | None) -> tuple[str | None, str]:
+    """Where runs go, one rule for jobs and for `push`: what is given, else $WANDB_ENTITY and $WANDB_PROJECT, else ours.
+
+    Returns:
+        Entity and project; the entity is None where it is the key's.
+    """
+    return entity or os.environ.get("WANDB_ENTITY") or None, project or os.environ.get("WANDB_PROJECT") or PROJECT
 
 
 def check_names(entity: str | None, project: str) -> None:

@@ -4,7 +4,8 @@
     results/trainings/<model>-<training id>/                  a training: its run likewise, and its history.jsonl
 
 Kept whether a job is tracked or not. The id is that of what was asked for: a job that is killed, queued again or
-repeated is one run. What it computed carries the id in its parts, see `history`.
+repeated is one run, and models of two names are two, be their weights equal. What it computed carries the id in its
+parts, see `history`.
 """
 
 from collections.abc import Mapping
@@ -39,11 +40,12 @@ class Run:
         data: short name.
         measure: name.
         examples: how many it evaluates under each mask; 0 for a training.
-        config: the whole configuration, as JSON values.
+        config: what was asked for, as JSON values; where it is shown does not belong to it.
         shard: which share of the examples, of
         shards: so many.
         group: the sweep that it was last a part of; empty for a single job.
-        sweep_id: id that a sweep of W&B gave this run in place of its own; empty where there was none.
+        sweep_id: id that it has in W&B in place of its own: that of a sweep of W&B, or see `told_apart`; else empty.
+        options: of its measure, those that are not as usual.
         weights: folder of its model where it was trained here, on the machine that it ran on; else empty.
         summary: what came out, once the job has ended; see `summary`.
     """
@@ -60,18 +62,57 @@ class Run:
     group: str = ""
     sweep_id: str = ""
     weights: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
     summary: Mapping[str, Any] = field(default_factory=dict)
 
     @property
+    def shown_id(self) -> str:
+        """In W&B."""
+        return self.sweep_id or self.id
+
+    @property
     def name(self) -> str:
-        """As shown to people."""
+        """As shown to people: `pruning by random (kinds=cross) of wmt14 on newstest2013`."""
+        order = self.asked_measure.get("order")
+        given = ", ".join(f"{name}={_words(name, value)}" for name, value in self.options.items() if name != "order")
+        what = (f" by {order}" if order else "") + (f" ({given})" if given else "")
         share = f", shard {self.shard} of {self.shards}" if self.shards > 1 else ""
-        return f"{self.measure} of {self.model} on {self.data}{share}"
+        return f"{self.measure}{what} of {self.model} on {self.data}{share}"
+
+    @property
+    def asked_measure(self) -> Mapping[str, Any]:
+        """With all options."""
+        return self.config.get("measure", {})
 
 
-def run_id(setting_id: str, measure: Mapping[str, Any], shard: int, shards: int, limit: int | None) -> str:
-    """The id of a job: of its setting, its measure with all options, and its share of the examples."""
-    return short_hash([setting_id, dict(measure), shard, shards, limit])
+def run_id(run: Run) -> str:
+    """The id of what a run was asked as: setting, names, measure with its own options, and share of the examples."""
+    limit = run.config.get("data", {}).get("limit")
+    names = [run.setting_id, run.model, run.data, run.measure]
+    return short_hash([*names, dict(run.options), run.shard, run.shards, limit])
+
+
+def own_options(given: Mapping[str, Any], usual: Mapping[str, Any]) -> dict[str, Any]:
+    """The options that are not as usual: an option that is added to a measure later changes no id."""
+    return {name: value for name, value in given.items() if name not in usual or value != usual[name]}
+
+
+def _words(name: str, value: object) -> str:
+    if isinstance(value, list):
+        return "+".join(map(str, value))
+    return Path(str(value)).name if name == "file" else str(value)
+
+
+def told_apart(run: Run, results: Path) -> Run:
+    """The run under an id that no other of its results folder has in W&B.
+
+    Earlier versions made ids of the setting alone: a model of two names (the last checkpoint of a training) had one run
+    for both. The first by name keeps the id, so that it goes on; each other has one of its own.
+    """
+    same = sorted(results.glob(f"*/*/{run.setting_id}/{FOLDER}/{run.id}.json")) if run.setting_id else []
+    if run.sweep_id or not same or same[0].parts[-5:-3] == (run.model, run.data):
+        return run
+    return replace(run, sweep_id=short_hash([run.id, run.model, run.data]))
 
 
 def write_run(run: Run, folder: Path) -> None:
@@ -92,6 +133,32 @@ def read_runs(folder: Path) -> list[Run]:
     """
     runs = map(_read, sorted((folder / FOLDER).glob("*.json")))
     return sorted(runs, key=lambda run: (run.name, run.id))
+
+
+def kept_as(run: Run, folder: Path, usual: Mapping[str, Any]) -> Run:
+    """The run under the id that an earlier version has kept it by in the folder of its setting; else as it is.
+
+    Args:
+        run: that begins.
+        folder: of its setting.
+        usual: the options of its measure as they are where nothing is said.
+    """
+    if (folder / FOLDER / f"{run.id}.json").is_file():
+        return run
+    for path in sorted((folder / FOLDER).glob("*.json")):
+        with suppress(RunError):
+            before = _read(path)
+            if run_id(replace(before, options=own_options(before.asked_measure, usual))) == run.id:
+                return replace(run, id=before.id)
+    return run
+
+
+def has_ended(run: Run, folder: Path) -> bool:
+    """Whether its end, too, is kept."""
+    path = folder / FOLDER / f"{run.id}.json"
+    with suppress(RunError):
+        return path.is_file() and bool(_read(path).summary)
+    return False
 
 
 def continued(run: Run, folder: Path) -> Run:

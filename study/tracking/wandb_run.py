@@ -15,7 +15,9 @@ import wandb
 
 from study.errors import InputError
 from study.files import made_folder
+from study.tracking.factors import factors
 from study.tracking.history import AXES, Point
+from study.tracking.options import chosen
 from study.tracking.run import Run
 from study.tracking.wandb_access import NO_KEY, is_online, key_is_known, quiet
 
@@ -26,7 +28,11 @@ log = logging.getLogger(__name__)
 
 
 class WandbRun:
-    """A tracker: a run of W&B. Once the server has failed a job of this process, the next ones are kept offline."""
+    """A tracker: a run of W&B. Once the server has failed a job of this process, the next ones are kept offline.
+
+    While a run is open a file says so, see `WandbTracking.mark`. A job that is killed in its last upload leaves it
+    behind: the same job again closes the run, although it has nothing to compute.
+    """
 
     lost: ClassVar[bool] = False
 
@@ -40,16 +46,22 @@ class WandbRun:
         self._options = options
         self._results = results
         self._run: wandb.Run | None = None
+        self._open: Path | None = None
+        self.later = options.push(results)
 
     def start(self, run: Run) -> None:
         """Open it; where it was begun before, it goes on."""
         options = self._options
         online = is_online(options.mode) and not WandbRun.lost
+        entity, project = chosen(options.entity, options.project)
+        self._open = options.mark(run, self._results)
+        made_folder(self._open.parent)
+        self._open.touch()
         with _losing(online):
             self._run = open_run(
                 run,
-                entity=options.entity,
-                project=options.project,
+                entity=entity,
+                project=project,
                 folder=self._results,
                 online=online,
                 patience=options.patience,
@@ -67,10 +79,12 @@ class WandbRun:
     def finish(self, summary: Mapping[str, Any], *, failed: bool) -> None:
         """Close it; says how to send what is kept offline."""
         assert self._run is not None
+        assert self._open is not None
         run, self._run = self._run, None
         run.summary.update(dict(summary))
         with _losing(not run.settings._offline):
             run.finish(exit_code=1 if failed else 0)
+        self._open.unlink(missing_ok=True)
         if run.settings._offline:
             log.info("W&B: kept offline. `wandb sync --yes %s` sends it", Path(run.dir).parent)
 
@@ -136,12 +150,12 @@ def open_run(
     opened = wandb.init(
         entity=None if swept else entity,
         project=None if swept else project,
-        id=None if swept else run.sweep_id or run.id,
+        id=None if swept else run.shown_id,
         name=run.name,
         group=run.group or None,
         job_type=run.measure,
         tags=[run.model[:64], run.data[:64], *tags],
-        config={"run": run.id, "setting": run.setting_id, "job": run.measure, **run.config},
+        config={"run": run.id, "setting": run.setting_id, "job": run.measure, **factors(run.config)},
         allow_val_change=True,
         resume="allow",
         reinit="create_new",

@@ -44,7 +44,7 @@ def setting_of(results: Path) -> Path:
 
 def test_what_two_labs_have_pushed_comes_together(labs: list[Path], server: StandIn, tmp_path: Path, capsys) -> None:
     for lab in labs:
-        assert main(["push", str(lab), "--wandb", PLACE]) == 0
+        assert main(["push", str(lab), "--wandb", PLACE, "--resamples", "200"]) == 0
     both = tmp_path / "both"
     assert main(["fetch", PLACE, str(both)]) == 0
     assert "of 1 settings fetched" in capsys.readouterr().out
@@ -146,7 +146,7 @@ def test_rows_that_contradict_those_here_are_left_out_and_the_rest_is_fetched(
     part.unlink()
     rows = rows.with_columns(correct=1 - pl.col("correct"), margin=pl.lit(9.0, rows.schema["margin"]))
     rows.write_parquet(wrong / f"part-2026-{part.stem.rsplit('-', 1)[1]}.parquet")
-    monkeypatch.setattr("analysis.tracking.fetch._versions", lambda _: [pushed(wrong), pushed(setting_of(labs[1]))])
+    monkeypatch.setattr("analysis.tracking.fetch.versions", lambda _: [pushed(wrong), pushed(setting_of(labs[1]))])
     here = tmp_path / "here"
     shutil.copytree(labs[0], here)
     for _ in range(2):
@@ -218,7 +218,7 @@ def test_what_was_changed_on_the_way_is_refused_and_nothing_of_it_is_kept(
     labs: list[Path], server: StandIn, tmp_path: Path, capsys
 ) -> None:
     """From push to fetch through the server: a file that is another, and a hash that is another."""
-    assert main(["push", str(labs[0]), "--wandb", PLACE]) == 0
+    assert main(["push", str(labs[0]), "--wandb", PLACE, "--resamples", "200"]) == 0
     (made,) = [artifact for artifact in server.artifacts.values() if artifact.type == "outcomes"]
     part = next(name for name in made.manifest["contents"] if name.startswith("part-"))
     place = f"blob/{hexadecimal(made.manifest['contents'][part]['digest'])}"

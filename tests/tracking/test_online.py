@@ -19,6 +19,7 @@ from study.config import compose
 from study.errors import InputError
 from study.store import read_parts
 from study.task import StudyTask
+from study.tracking.follow import Unfollowed
 from study.tracking.history import OutcomesHistory
 from study.tracking.options import _refusal
 from study.tracking.run import read_runs
@@ -44,19 +45,26 @@ def stored(place: Path) -> int:
     return read_parts(path.parent).rows.height
 
 
-def test_a_run_arrives_and_a_repeated_job_adds_nothing(place: Path, server: StandIn) -> None:
+def test_a_run_arrives_and_a_repeated_job_sends_and_changes_nothing(
+    place: Path, server: StandIn, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
     job(place)
     (run,) = server.runs.values()
     assert (run.name, run.job_type, run.project) == ("ablation of model on pairs", "ablation", "sixteen-heads")
     assert run.tags == ["model", "pairs"]
     assert run.config["model"]["max_length"] == 32
     assert run.steps == [NUM_PAIRS, 9 * NUM_PAIRS]
-    before, summary = dict(run.history), run.summary["base"]
-    job(place)
-    assert run.history == before
-    assert run.summary["base"] == summary
-    assert len(server.runs) == 1
     assert run.exit_code == 0
+    caplog.set_level(logging.INFO)
+    monkeypatch.setattr("wandb.init", lambda **_: pytest.fail("W&B is started for nothing"))
+    monkeypatch.setattr(Unfollowed, "said", False)
+    (record,) = (place / "results").glob("*/*/*/runs/*.json")
+    before, asked = record.read_bytes(), len(server.bodies)
+    for mode in ("online", "offline"):
+        assert job(place, f"tracking.mode={mode}", "tracking.group=another")["masks"] == 9
+    assert (record.read_bytes(), len(server.bodies)) == (before, asked)
+    (said,) = [message for message in caplog.messages if "nothing is sent" in message]
+    assert f"`python -m analysis push {place / 'results'}` sends" in said
 
 
 def test_two_measures_at_once_do_not_mix(place: Path, server: StandIn) -> None:

@@ -1,0 +1,47 @@
+"""Factors: what of a configuration one would group or filter runs by.
+
+That is what was asked for: models, data and measures by name, and what decides a number. Left out is where things lie,
+how a file is read, how fast it goes and where it is shown; and what is not set.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+SECTIONS = ("model", "data", "measure", "precision", "shard", "shards", "inference", "signature", "subjects")
+"""Of the configuration of a job, and of what `analysis push` says of its own runs."""
+
+OF_DATA = ("name", "limit")
+"""A data set is known by its name; how its file is read decides nothing that one would compare."""
+
+SERVING = (
+    *("task", "expected", "check_labels", "path", "folder", "url", "checkpoint", "bpe_codes", "labels", "file"),
+    *("small", "threads", "record_every", "save_every", "evaluate_every", "keep"),
+)
+"""Of models and their training: where they lie, what is expected of them, and when they write."""
+
+
+def factors(config: Mapping[str, Any]) -> dict[str, Any]:
+    """What is shown of a configuration.
+
+    Args:
+        config: as JSON values.
+    """
+    chosen = {name: config[name] for name in SECTIONS if name in config}
+    if chosen.get("shards") == 1:
+        del chosen["shard"], chosen["shards"]
+    if chosen.get("precision") == "screened":
+        chosen["screening"] = config.get("screening")
+    return _set(chosen)
+
+
+def _set(values: Mapping[str, Any]) -> dict[str, Any]:
+    shown: dict[str, Any] = {}
+    for name, value in values.items():
+        if name in SERVING or value in (None, "", [], {}):
+            continue
+        if isinstance(value, Mapping):
+            known = {key: value[key] for key in OF_DATA if key in value} if name in ("data", "train", "dev") else value
+            shown[name] = _set(known)
+        else:
+            shown[name] = value
+    return shown
