@@ -78,9 +78,9 @@ def require_writable(folder: Path) -> None:
     """
     there = next(path for path in (folder, *folder.parents) if os.access(path, os.F_OK))
     if not there.is_dir():
-        reason = f"{there} is a file"
+        reason = f"{there} is a file" if there != folder else "it is a file"
     elif not os.access(there, os.W_OK | os.X_OK):
-        reason = f"{there} is read-only for you"
+        reason = f"{there} is read-only for you" if there != folder else "it is read-only for you"
     elif not shutil.disk_usage(there).free:
         reason = f"no space left where {there} is"
     else:

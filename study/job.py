@@ -10,7 +10,7 @@ from study.data.examples import Examples
 from study.earlier import layout_elsewhere, stored_layout
 from study.errors import InputError
 from study.evaluator import Evaluator
-from study.files import require_writable
+from study.files import WriteError, require_writable
 from study.heads import HeadLayout
 from study.parts import require_whole
 from study.setting import Setting, short_hash
@@ -85,9 +85,18 @@ def require_fit(study: StudyConfig, setting: Setting | None = None) -> None:
     """
     results = Path(study.results)
     if not study.plan:
-        require_writable(results if setting is None else setting.folder(results))
+        _require_writable(results, results if setting is None else setting.folder(results))
     if setting is not None:
         require_whole(setting.folder(results), setting.id, metric(setting.metric).statistics)
+
+
+def _require_writable(results: Path, folder: Path) -> None:
+    """As the jobs of a sweep refuse it: by the results folder where that is the cause, so that it is one for all."""
+    try:
+        require_writable(folder)
+    except WriteError:
+        require_writable(results)
+        raise
 
 
 _loaded: dict[str, "Subject"] = {}

@@ -120,8 +120,8 @@ def write_part(rows: pl.DataFrame, folder: Path, table: Table, setting: str, pro
             draft.write_bytes(content.getbuffer())
     except WriteError as error:
         raise WriteError(
-            f"{error}. What was stored before is kept, {rows.height:,} rows are lost; "
-            "once that is mended, the same command goes on from there"
+            f"{error}. {rows.height:,} rows are lost, all that was stored before is kept: "
+            "once the folder takes files again, the same command goes on from there"
         ) from error
     return path
 

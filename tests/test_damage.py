@@ -95,7 +95,7 @@ def damaged(results: Path, rng: random.Random) -> tuple[str, list[Path]]:
     kind = rng.choice([*DAMAGE, "swap"])
     path = rng.choice(files)
     if not callable(kind):
-        other = rng.choice([file for file in files if file != path and "history" not in file.name + path.name])
+        other = rng.choice([file for file in files if file != path])
         one, two = path.read_bytes(), other.read_bytes()
         path.write_bytes(two)
         other.write_bytes(one)

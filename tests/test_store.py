@@ -112,7 +112,7 @@ def test_a_failed_write_leaves_nothing(store: Store, monkeypatch: pytest.MonkeyP
     store.write(rows(), {})
     before = sorted(store.folder.iterdir())
     monkeypatch.setattr(Path, "write_bytes", full_disk)
-    with pytest.raises(WriteError, match=r"No space left on device\. What was stored before is kept, 3 rows are lost"):
+    with pytest.raises(WriteError, match=r"No space left on device\. 3 rows are lost, all that was stored"):
         store.write(rows("0111"), {})
     assert sorted(store.folder.iterdir()) == before
     assert store.read().rows.height == 3
