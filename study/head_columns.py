@@ -89,7 +89,7 @@ class Interface:
         def read(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
             if not self._unread:
                 return
-            *missed, (_, num_heads) = self._unread
+            *missed, (_name, num_heads) = self._unread
             self._miss(missed)
             self._unread = []
             self.seen.add(site.name)
@@ -112,8 +112,10 @@ def _contexts_through(change: Callable[[nn.Module, Tensor], Tensor]) -> Iterator
     """Let `change` see and replace the contexts [R, T, H, D] of every call of the attention interface in the block."""
     plain = AttentionInterface.get_interface
 
-    def get_interface(self: AttentionInterface, name: str, default: Callable[..., Any]) -> Callable[..., Any]:
-        attend = plain(self, name, default)
+    def get_interface(
+        self: AttentionInterface, attn_implementation: str, default: Callable[..., Any]
+    ) -> Callable[..., Any]:
+        attend = plain(self, attn_implementation, default)
 
         def attend_and_change(module: nn.Module, *inputs: Any, **options: Any) -> tuple[Tensor, Any]:
             context, *rest = attend(module, *inputs, **options)

@@ -4,9 +4,11 @@ There a function registered with transformers zeroes the context of the head. At
 values of 0 for the head instead.
 """
 
+import json
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import cases
 import numpy as np
@@ -19,6 +21,7 @@ from transformers.masking_utils import eager_mask, sdpa_mask
 from study.certify import certify
 from study.heads import AttentionKind, Head
 from study.subjects.classifier import Classifier
+from study.subjects.source import SequenceClassifier
 
 ENCODER, DECODER, CROSS = AttentionKind
 
@@ -40,6 +43,8 @@ WHERE = {
     "stacks of layers in stacks": {ENCODER: ((4, 4), "funnel.encoder.blocks.{}.0.attention", "v_head")},
 }
 """Heads by layer, the modules that compute attention, and their values where they call no attention function."""
+
+LEFT_OUT = {"gate beside queries, linear attention between": ("model.layers 0, 1, 2",)}
 
 
 def classifier(name: str) -> Classifier:
@@ -83,7 +88,7 @@ def values_zeroed(values: torch.nn.Linear, head: int, num_heads: int) -> Iterato
 @pytest.mark.parametrize("name", WHERE)
 def test_a_head_off_is_that_head_off_in_plain_transformers(name: str) -> None:
     subject, plain = classifier(name), cases.build(cases.MECHANISMS[name])
-    certify(subject)
+    assert certify(subject).left_out == LEFT_OUT.get(name, ())
     assert subject.layout.counts == {kind: counts for kind, (counts, _, _) in WHERE[name].items()}
     row = subject.probe()[0]
     ids = torch.tensor([row.source])
@@ -121,8 +126,15 @@ def test_the_gradient_of_a_shared_head_is_that_of_all_its_layers() -> None:
     np.testing.assert_allclose(found, slopes, rtol=1e-2, atol=1e-3)
 
 
-def test_layers_without_heads_are_left_out_by_name_and_keep_their_numbers() -> None:
-    subject = classifier("gate beside queries, linear attention between")
-    assert certify(subject).left_out == ("model.layers 0, 1, 2",)
-    assert subject.layout.layers == ((DECODER, 3),)
-    assert subject.layout.heads[0] == Head(DECODER, 3, 0)
+def test_layers_without_heads_keep_their_numbers() -> None:
+    layout = classifier("gate beside queries, linear attention between").layout
+    assert layout.layers == ((DECODER, 3),)
+    assert layout.heads[0] == Head(DECODER, 3, 0)
+
+
+@pytest.mark.parametrize("kind", ["bert", "bigbird_pegasus"])
+def test_only_a_model_that_had_other_heads_before_has_another_identity(kind: str, tmp_path: Path) -> None:
+    config = {"model_type": kind, "id2label": {str(i): label for i, label in enumerate(cases.LABELS)}}
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    (tmp_path / "model.safetensors").touch()
+    assert ("heads" in SequenceClassifier(path=str(tmp_path)).identity()) == (kind == "bigbird_pegasus")

@@ -21,9 +21,9 @@ OUTPUTS = ("out_proj", "o_proj", "c_proj", "out_lin", "o")
 class EmptyAttention(nn.Module):
     """Attention of a layer without heads: what the output projection makes of nothing, its bias."""
 
-    def forward(self, *inputs: Tensor, **options: Any) -> tuple[Tensor, None]:
+    def forward(self, *inputs: Tensor | None, **options: Any) -> tuple[Tensor, None]:
         """Called like the attention whose place it takes."""
-        hidden_RTd = inputs[0] if inputs else options["hidden_states"]
+        hidden_RTd: Any = inputs[0] if inputs else options["hidden_states"]
         looks_elsewhere = any(options.get(name) is not None for name in ("key_value_states", "encoder_hidden_states"))
         if not looks_elsewhere:
             _count_tokens(options.get("past_key_values"), getattr(self, "layer_idx", None), hidden_RTd)

@@ -31,7 +31,7 @@ ALL = [*(f"classifier {name}" for name in cases.CLASSIFIERS), *(f"translator {na
 
 def subject(case: str, module: tf.PreTrainedModel | None = None) -> Subject:
     """Of an architecture, or around a module."""
-    task, name = case.split()
+    task, _, name = case.partition(" ")
     if task == "classifier":
         module = module or cases.build(cases.CLASSIFIERS[name])
         tokenizer = cases.tiny_tokenizer()

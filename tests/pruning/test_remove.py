@@ -2,10 +2,12 @@
 
 from pathlib import Path
 
+import cases
 import numpy as np
 import pruned
 import pytest
 import torch
+from transformers import PreTrainedModel
 
 from study.certify import certify
 from study.engine.choose import choose_engine
@@ -42,6 +44,22 @@ def test_removed_is_masked(case: str) -> None:
         assert share_of_largest(respond(smaller), expected) < CLOSE
         on = [mask[layout.columns(*layer)].sum() for layer in layout.layers]
         assert [count for counts in smaller.layout.counts.values() for count in counts] == on
+
+
+@pytest.mark.parametrize(
+    "mechanism", ["weights shared by layers", "dense beside attention", "attention in a list of its own"]
+)
+def test_removed_is_masked_however_the_heads_are_laid_out(mechanism: str, tmp_path: Path) -> None:
+    def module() -> PreTrainedModel:
+        return cases.build(cases.MECHANISMS[mechanism])
+
+    whole = pruned.subject("classifier", module())
+    masks = pruned.some_masks(whole.layout)
+    for number, mask in enumerate(mask for mask in masks if mask.any()):
+        smaller = pruned.removed("classifier", mask, module())
+        write_model(module_of(smaller), smaller.gate.sites, tmp_path / str(number))
+        again = pruned.subject("classifier", read_model(tmp_path / str(number)))
+        assert share_of_largest(respond(again), pruned.masked(whole, mask)) < 10 * CLOSE  # MobileBERT has no norms
 
 
 @pytest.mark.parametrize("case", pruned.ALL)
