@@ -107,6 +107,11 @@ class Correlations:
     null: pl.DataFrame
     reliability: pl.DataFrame
 
+    def of_subject(self, subject_id: str) -> "Correlations":
+        """The rows of one subject."""
+        rows = {name: getattr(self, name).filter(subject_id=subject_id) for name in self.__dataclass_fields__}
+        return Correlations(**rows)
+
     @property
     def overall(self) -> pl.DataFrame:
         """The rows of `correlation` that are about all heads."""

@@ -1,7 +1,7 @@
 """`python -m analysis import FILE...`: tables of effects or importances made elsewhere, correlated without outcomes."""
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -10,24 +10,29 @@ from rich.markup import escape
 from rich.table import Table
 
 from analysis.correlation import CorrelationOptions, Correlations, correlate
-from analysis.correlation.rows import WITHOUT_OUTCOMES
 from analysis.defaults import DEFAULTS
-from analysis.figures import agreement_maps
+from analysis.effects import ALL_KINDS
+from analysis.figures import Drawing
 from analysis.importing.addresses import parse_kind
 from analysis.importing.forms import ImportOptions
 from analysis.importing.tables import read_domains
+from analysis.page import imported_views, render_imported
+from analysis.page.imported import WITHOUT_OUTCOMES
 from analysis.tables import write
-from analysis.terminal import correlation_table, plain_table
+from analysis.terminal import MOST_PAIRS, correlation_table, plain_table, with_interval
+from analysis.words import decimal
 from study.errors import InputError
 from study.files import whole_file
 from study.heads import AttentionKind
+
+OUT = Path("results/imported")
 
 LEADING = 10
 """Most important heads whose overlap the agreement table counts."""
 
 
 def run(options: argparse.Namespace) -> None:
-    """Read the tables, print what agrees, write tables and heat maps; the folder is the last line."""
+    """Read the tables, print what agrees, write tables, figures and the page; its path is the last line."""
     reading = ImportOptions(
         value=options.value,
         importance=options.importance,
@@ -47,10 +52,11 @@ def run(options: argparse.Namespace) -> None:
     console = Console()
     for table in _printed(found, agreement):
         console.print(table)
-    console.print(
-        f"Without outcomes there are no intervals over examples, no true r and no ceiling: {WITHOUT_OUTCOMES}."
-    )
-    print(_write(found, agreement, options.out))
+    console.print(WITHOUT_OUTCOMES)
+    views = imported_views(found, domains)
+    page = render_imported(views, options.files, choices.level)
+    drawings = [drawing for view in views for drawing in view.drawings]
+    print(_write({"agreement": agreement, **found.tables}, drawings, page, options.out))
 
 
 def agreement_table(found: Correlations) -> pl.DataFrame:
@@ -106,13 +112,14 @@ def add_command(parser: argparse.ArgumentParser, positive: Callable[[str], int])
     )
     parser.add_argument("--resamples", type=positive, default=CorrelationOptions.resamples, metavar="N")
     parser.add_argument("--seed", type=int, default=CorrelationOptions.seed)
-    parser.add_argument("--out", type=Path, default=Path("imported"), help="where to write (imported)")
+    parser.add_argument("--out", type=Path, default=OUT, help=f"where to write ({OUT})")
     parser.set_defaults(run=run)
 
 
 def _printed(found: Correlations, agreement: pl.DataFrame) -> list[Table]:
     if agreement.height == 1:
-        return [correlation_table(found.correlation)]
+        few = found.overall.height <= MOST_PAIRS
+        return [_pair_table(found.correlation) if few else correlation_table(found.correlation)]
     table = plain_table(
         "Agreement", "", "domains", "pairs", "Pearson r", "from", "to", "Spearman", f"same of {LEADING}"
     )
@@ -127,14 +134,35 @@ def _printed(found: Correlations, agreement: pl.DataFrame) -> list[Table]:
     return [table]
 
 
-def _write(found: Correlations, agreement: pl.DataFrame, out: Path) -> Path:
-    for name, table in {"agreement": agreement, **found.tables}.items():
+def _pair_table(correlations: pl.DataFrame) -> Table:
+    """One row a pair and attention kind: r with its interval over heads, rank correlations; or why there is none."""
+    table = plain_table(
+        "Agreement of heads", "domains", "heads", "Pearson r (interval over heads)", "Spearman", "Kendall", "of"
+    )
+    for row in correlations.rows(named=True):
+        named = row | {"over_low": row["heads_low"], "over_high": row["heads_high"], "over": row["pearson"]}
+        kind = "every kind" if row["kind"] == ALL_KINDS else row["kind"]
+        table.add_row(
+            escape(f"{row['domain_a']} / {row['domain_b']}"),
+            str(row["heads"]),
+            with_interval(named, "over"),
+            *(decimal(row[name]) for name in ("spearman", "kendall")),
+            escape(row["reason"] or kind),
+        )
+    return table
+
+
+def _write(tables: Mapping[str, pl.DataFrame], drawings: Sequence[Drawing], page: str, out: Path) -> Path:
+    path = out / "report" / "index.html"
+    for name, table in tables.items():
         if not table.is_empty():
             write(table, out / "tables", name)
-    for drawing in agreement_maps(found.overall, "agreement"):
+    for drawing in drawings:
         with whole_file(out / "figures" / f"{drawing.name}.svg") as draft:
             draft.write_text(drawing.file, encoding="utf-8")
-    return out
+    with whole_file(path) as draft:
+        draft.write_text(page, encoding="utf-8")
+    return path
 
 
 def _kind(text: str) -> AttentionKind:

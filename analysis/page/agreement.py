@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 
 from analysis import figures, paper
-from analysis.compute import Analysis
+from analysis.correlation import Correlations
 from analysis.correlation.pairs import ADDRESS
 from analysis.effects import ALL_KINDS
 from analysis.figures import Drawing
@@ -107,41 +107,48 @@ class Agreement:
 
 
 def agreement(
-    analysis: Analysis, effects: pl.DataFrame, subject_id: str, labels: Mapping[str, str], folder: str
+    found: Correlations,
+    effects: pl.DataFrame,
+    labels: Mapping[str, str],
+    folder: str,
+    *,
+    drawn: bool = True,
+    sliced: Correlations | None = None,
+    influence: pl.DataFrame | None = None,
 ) -> Agreement:
     """What there is to show of one subject.
 
     Args:
-        analysis: of everything.
+        found: of the subject.
         effects: of the subject, under the labels of its domains.
-        subject_id: of the subject.
         labels: of its domains, by setting id.
         folder: of the figures.
+        drawn: whether every pair has figures of its own.
+        sliced: between slices of its domains, where some were asked for.
+        influence: of groups of examples on its correlations (`Influence.correlation`), where there are outcomes.
     """
-    found, mine = analysis.correlations, pl.col("subject_id") == subject_id
-    parts = None if analysis.sliced is None else analysis.sliced.overall.filter(mine)
+    parts = None if sliced is None else sliced.overall
     named = [pl.col(f"setting_{side}").replace(labels).alias(f"domain_{side}") for side in "ab"]
-    maps = [*figures.agreement_maps(found.overall.filter(mine).with_columns(named), "agreement")]
+    maps = [*figures.agreement_maps(found.overall.with_columns(named), "agreement")]
     maps += [] if parts is None else figures.agreement_maps(parts, "agreement-of-slices")
-    reliability = found.reliability.filter(mine, left_out=0).rows(named=True)
-    influence = found.influence.filter(mine).partition_by("setting_a", "setting_b", maintain_order=True)
+    reliability = found.reliability.filter(left_out=0).rows(named=True)
+    carried = found.influence.partition_by("setting_a", "setting_b", maintain_order=True)
     return Agreement(
         pairs=tuple(row | {"paper": _papers_r(row)} for row in _of_pairs(found.correlation, labels)),
-        scatters=tuple(pair_drawings(found, effects, labels, folder)),
+        scatters=tuple(pair_drawings(found, effects, labels, folder)) if drawn else (),
         maps=tuple(maps),
         nulls=_of_pairs(found.null, labels),
         overlap=_of_pairs(found.overlap, labels),
         reliability=tuple(row | {"label": labels[row["setting_id"]]} for row in reliability),
         layers=Layers.of(_of_pairs(found.by_layer, labels)),
-        carriers=tuple(Carriers.of(_of_both(_of_pairs(own.head(1), labels)[0]), own) for own in influence),
-        groups=_most_influential(analysis, labels),
+        carriers=tuple(Carriers.of(_of_both(_of_pairs(own.head(1), labels)[0]), own) for own in carried),
+        groups=() if influence is None else _most_influential(influence, labels),
         slices=None if parts is None else Matrix.of(parts),
     )
 
 
-def _most_influential(analysis: Analysis, labels: Mapping[str, str]) -> tuple[Row, ...]:
+def _most_influential(rows: pl.DataFrame, labels: Mapping[str, str]) -> tuple[Row, ...]:
     """The groups of examples that weigh most in the r of each pair, with the label of the domain that they are of."""
-    rows = analysis.influence.correlation
     rows = rows.filter(pl.int_range(pl.len()).over("setting_a", "setting_b") < INFLUENTIAL)
     return tuple(row | {"label": labels[row["setting_id"]]} for row in _of_pairs(rows, labels))
 

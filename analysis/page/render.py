@@ -29,6 +29,28 @@ from analysis.words import (
 
 def render(analysis: Analysis, subjects: Sequence[SubjectView], trainings: Sequence[TrainingView]) -> str:
     """The page, self-contained and whole also where scripts do not run."""
+    environment = page_environment(1 - analysis.base["alpha"][0])
+    corrections = analysis.effects["correction"].drop_nulls()
+    environment.globals["after_correction"] = after_correction(next(iter(corrections), None))
+    words = methods(analysis)
+    return environment.get_template("page.html.j2").render(
+        results=analysis.results,
+        namesakes=analysis.namesakes,
+        subjects=subjects,
+        trainings=trainings,
+        speed=analysis.speed,
+        methods=words,
+        bibtex=bibtex(words),
+        row_of_any=next(iter(analysis.effects.filter(pl.col("low").is_not_null()).rows(named=True)), None),
+    )
+
+
+def page_environment(level: float) -> Environment:
+    """The templates, with what all of them use.
+
+    Args:
+        level: of the intervals on the page.
+    """
     environment = Environment(
         loader=PackageLoader("analysis"),
         autoescape=True,
@@ -59,18 +81,7 @@ def render(analysis: Analysis, subjects: Sequence[SubjectView], trainings: Seque
     environment.globals |= {
         "all_kinds": ALL_KINDS,
         "source": paper.SOURCE,
-        "percent": 100 * (1 - analysis.base["alpha"][0]),
-        "after_correction": after_correction(next(iter(analysis.effects["correction"].drop_nulls()), None)),
+        "percent": 100 * level,
+        "version": version("sixteen-heads"),
     }
-    words = methods(analysis)
-    return environment.get_template("page.html.j2").render(
-        results=analysis.results,
-        namesakes=analysis.namesakes,
-        subjects=subjects,
-        trainings=trainings,
-        speed=analysis.speed,
-        methods=words,
-        bibtex=bibtex(words),
-        row_of_any=next(iter(analysis.effects.filter(pl.col("low").is_not_null()).rows(named=True)), None),
-        version=version("sixteen-heads"),
-    )
+    return environment

@@ -182,7 +182,14 @@ def _subject_view(analysis: Analysis, domains: Sequence[Domain], name: str) -> S
         limit=limit,
         head_rows=head_rows(shown),
         examples=examples_json({labels[domain.setting_id]: domain for domain in compared}, analysis.changes),
-        agreement=agreement(analysis, shown, domains[0].subject_id, labels, folder),
+        agreement=agreement(
+            analysis.correlations.of_subject(domains[0].subject_id),
+            shown,
+            labels,
+            folder,
+            sliced=analysis.sliced and analysis.sliced.of_subject(domains[0].subject_id),
+            influence=analysis.influence.correlation.filter(mine),
+        ),
         claims=claims(analysis, {labels[domain.setting_id]: domain for domain in domains}),
         deciding=tuple(deciding(analysis.influence, labels, place, TEXT)),
     )

@@ -20,11 +20,9 @@ def test_prints_what_agrees_and_writes_tables_and_a_heat_map(tmp_path, capsys):
     path = table(tmp_path / "heads.csv")
     assert main(["import", str(path), "--out", str(out), "--resamples", "99"]) == 0
     printed = capsys.readouterr().out
-    assert printed.splitlines()[-1] == str(out)
+    assert printed.splitlines()[-1] == str(out / "report" / "index.html")
     assert "seed 0 / seed 1" in printed
-    assert "Without outcomes there are no intervals over examples, no true r and no ceiling" in " ".join(
-        printed.split()
-    )
+    assert "no interval over examples, no r of the true effects and no noise ceiling." in " ".join(printed.split())
     agreement = pl.read_csv(out / "tables" / "agreement.csv").row(0, named=True)
     r = pl.read_csv(out / "tables" / "correlation.csv")["pearson"]
     assert (agreement["domains"], agreement["pairs"], agreement["heads"]) == (3, 3, 16)
@@ -35,6 +33,28 @@ def test_prints_what_agrees_and_writes_tables_and_a_heat_map(tmp_path, capsys):
     assert "seed 2" in words
     assert f"{abs(r[0]):.2f}"[1:] in words
     assert not (out / "tables" / "correlation_reliability.csv").exists()
+
+
+def test_the_interval_over_heads_is_printed_and_on_the_page(tmp_path, capsys, monkeypatch):
+    """Two domains: one r, a scatter and a heat map for each, under `results/imported`."""
+    monkeypatch.chdir(tmp_path)
+    path = table(tmp_path / "heads.csv", domains=2)
+    assert main(["import", str(path), "--resamples", "199"]) == 0
+    printed = capsys.readouterr().out
+    out = tmp_path / "results" / "imported"
+    assert printed.splitlines()[-1] == "results/imported/report/index.html"
+    row = pl.read_csv(out / "tables" / "correlation.csv").row(0, named=True)
+    low, high = (f"{row[name]:.2f}".replace("-", "−") for name in ("heads_low", "heads_high"))
+    assert f"[{low}, {high}]" in printed
+    page = (out / "report" / "index.html").read_text()
+    assert f"{low} to {high}" in page
+    assert "interval over heads" in page
+    for absent in ("r of the true effects</th>", "noise ceiling</th>", "with intervals on both", "None"):
+        assert absent not in page
+    assert "Could r come from nothing?" in page
+    assert page.count("<svg") == 4, "a heat map each, the scatter, and what is left without the largest"
+    files = {file.stem for file in (out / "figures").glob("*/*.svg")}
+    assert {"figure2-seed-0-seed-1", "heat-seed-0-encoder_self", "heat-seed-1-encoder_self"} <= files
 
 
 @pytest.mark.parametrize(
