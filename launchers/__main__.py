@@ -12,15 +12,15 @@ from rich.console import Console
 from rich.logging import RichHandler
 from rich.text import Text
 
-from launchers.cancel import cancel_jobs
+from launchers.cli.cancel import cancel_jobs
+from launchers.cli.retry import retry_sweep
+from launchers.cli.wait import wait_for, wait_for_after
 from launchers.errors import LauncherError, SilentSlurmError
-from launchers.folder import USUAL, JobEntry, SweepRecord, SweepsFolder
-from launchers.following import Following, look_after
-from launchers.logs import last_lines, logs_of
-from launchers.retry import retry_sweep
-from launchers.states import OPEN, State, look_or_recall
-from launchers.status import as_json, last_words, status_table
-from launchers.wait import wait_for, wait_for_after
+from launchers.queue.after_job import Following, look_after
+from launchers.queue.logs import last_lines, logs_of
+from launchers.queue.states import OPEN, State, look_or_recall
+from launchers.queue.status import as_json, last_words, status_table
+from launchers.sweep.folder import USUAL, JobEntry, SweepRecord, SweepsFolder
 
 NOT_DONE = 1
 USER_ERROR = 2

@@ -5,7 +5,8 @@ from pathlib import Path
 import pytest
 from made_sweep import Books, Made, composed
 
-from launchers import slurm, states
+from launchers.queue import commands as slurm
+from launchers.queue import states
 
 
 @pytest.fixture

@@ -13,12 +13,12 @@ from typing import Any
 from hydra import compose, initialize_config_dir
 from omegaconf import DictConfig, open_dict
 
-from launchers.attempt import Attempt, Outcome
-from launchers.composed import types_of, values_of
 from launchers.config import SlurmConfig
 from launchers.errors import LauncherError, SilentSlurmError
-from launchers.folder import JobEntry, JobFolder, SweepRecord, SweepsFolder
-from launchers.slurm import Element, Queue
+from launchers.queue.commands import Element, Queue
+from launchers.sweep.attempt import Attempt, Outcome
+from launchers.sweep.composed import types_of, values_of
+from launchers.sweep.folder import JobEntry, JobFolder, SweepRecord, SweepsFolder
 
 
 def task(config: DictConfig) -> dict[str, Any]:
@@ -99,7 +99,7 @@ class Made:
 
 
 class Books:
-    """SLURM as `launchers.slurm` sees it: what is sent waits until a test says what becomes of it.
+    """SLURM as `launchers.queue.commands` sees it: what is sent waits until a test says what becomes of it.
 
     Attributes:
         scripts: texts that were sent, by number.

@@ -6,15 +6,16 @@ from typing import Any
 import pytest
 from made_sweep import Books, Made
 
-from launchers import after, wait
 from launchers.__main__ import main
-from launchers.attempt import Outcome
+from launchers.cli import wait
 from launchers.config import SlurmConfig, settings_of
-from launchers.folder import SweepRecord
-from launchers.following import look_after
-from launchers.hand_out import hand_out
-from launchers.states import State
-from launchers.submission import AFTER
+from launchers.queue.after_job import look_after
+from launchers.queue.states import State
+from launchers.slurm import after
+from launchers.slurm.submit import hand_out
+from launchers.sweep.attempt import Outcome
+from launchers.sweep.folder import SweepRecord
+from launchers.sweep.submission import AFTER
 
 Said = pytest.CaptureFixture[str]
 
@@ -217,7 +218,7 @@ def test_where_the_queue_cannot_be_asked(
     made: Made, books: Books, capsys: Said, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     sent(made, "a")
-    monkeypatch.setattr("launchers.slurm.queue", books.broken)
+    monkeypatch.setattr("launchers.queue.commands.queue", books.broken)
     assert call(made, "status") == 2
     assert "squeue is not there" in capsys.readouterr().err
 

@@ -6,10 +6,10 @@ import pytest
 from hydra import compose, initialize_config_dir
 from omegaconf import OmegaConf, open_dict
 
-import launchers.composed
-from launchers.composed import compose_again, import_path, imported, types_of, values_of
+import launchers.sweep.composed
 from launchers.errors import LauncherError
-from launchers.task import load_task, task_path
+from launchers.sweep.composed import compose_again, import_path, imported, types_of, values_of
+from launchers.sweep.task import load_task, task_path
 from study.config import CONF, register, to_study
 from study.task import StudyTask
 
@@ -47,7 +47,7 @@ def test_a_config_comes_back_as_it_was(overrides: list[str]) -> None:
 def test_a_task_is_found_by_its_path() -> None:
     assert task_path(StudyTask()) == "study.task:StudyTask"
     assert isinstance(load_task("study.task:StudyTask"), StudyTask)
-    assert imported(import_path(launchers.composed.values_of)) is values_of
+    assert imported(import_path(launchers.sweep.composed.values_of)) is values_of
 
 
 def test_one_that_no_other_process_could_find_is_refused() -> None:

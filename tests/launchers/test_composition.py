@@ -11,8 +11,8 @@ from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, open_dict
 
-from launchers.composed import types_of, values_of
-from launchers.composition import Composer
+from launchers.sweep.composed import types_of, values_of
+from launchers.sweep.composition import Composer
 from study.config import CONF, register
 
 TOY = ["model=toy_classifier", "data=toy_matched"]

@@ -11,9 +11,9 @@ from pathlib import Path
 
 from made_sweep import PYTHONPATH, Made
 
-from launchers.attempt import Outcome
-from launchers.element import BACK_TO_THE_QUEUE
-from launchers.submission import Array, Submission
+from launchers.sweep.attempt import Outcome
+from launchers.sweep.submission import Array, Submission
+from launchers.worker.element import BACK_TO_THE_QUEUE
 
 
 @contextmanager
@@ -30,7 +30,7 @@ def element(made: Made, *jobs: str, restart: int = 0, requeues: int = 2) -> Iter
         "SLURM_CPUS_PER_TASK": "4",
         "CUDA_VISIBLE_DEVICES": "1,3",
     }
-    command = [sys.executable, "-m", "launchers.element", str(place.path), "0"]
+    command = [sys.executable, "-m", "launchers.worker.element", str(place.path), "0"]
     process = subprocess.Popen(command, env=variables, stdout=subprocess.PIPE, text=True)
     try:
         yield process
@@ -100,7 +100,7 @@ def test_in_a_grace_time_it_stores_and_stays(made: Made) -> None:
 
 
 def test_it_needs_no_torch_and_no_hydra_to_begin() -> None:
-    code = "import launchers.element, sys; print({'torch', 'hydra', 'omegaconf', 'submitit'} & set(sys.modules))"
+    code = "import launchers.worker.element, sys; print({'torch', 'hydra', 'omegaconf', 'submitit'} & set(sys.modules))"
     done = subprocess.run(
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2]
     )

@@ -7,14 +7,14 @@ from pathlib import Path
 import pytest
 from made_sweep import Books, Made
 
-from launchers import slurm
-from launchers.attempt import Outcome
-from launchers.cancel import cancel_jobs
+from launchers.cli.cancel import cancel_jobs
 from launchers.config import SlurmConfig, settings_of
 from launchers.errors import LauncherError, SilentSlurmError
-from launchers.folder import JobFolder, SweepRecord
-from launchers.hand_out import hand_out, recover
-from launchers.states import State, look
+from launchers.queue import commands as slurm
+from launchers.queue.states import State, look
+from launchers.slurm.submit import hand_out, recover
+from launchers.sweep.attempt import Outcome
+from launchers.sweep.folder import JobFolder, SweepRecord
 
 
 def send(made: Made, sweep: SweepRecord) -> list[str]:
@@ -93,7 +93,7 @@ def test_the_analysis_comes_after_all(made: Made, books: Books) -> None:
     sweep.settings["after"]["command"] = "python -m analysis"
     send(made, sweep)
     assert "--dependency=afterany:100:101" in books.scripts["102"]
-    assert "launchers.after" in books.scripts["102"]
+    assert "launchers.slurm.after" in books.scripts["102"]
 
 
 @pytest.mark.parametrize("accepted", [False, True])

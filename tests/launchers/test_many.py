@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 from benchmarks.fake_slurm import FakeSlurm
 
-from launchers.attempt import Attempt, Outcome
-from launchers.folder import SweepsFolder
+from launchers.sweep.attempt import Attempt, Outcome
+from launchers.sweep.folder import SweepsFolder
 
 PROGRAM = Path(__file__).parents[1] / "slurm" / "program"
 START = 10.0

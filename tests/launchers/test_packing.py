@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from launchers.folder import JobEntry
-from launchers.packing import arrays_of, parallel
-from launchers.slots import slots, usable_cores, usual_processes, visible_gpus
+from launchers.sweep.folder import JobEntry
+from launchers.sweep.packing import arrays_of, parallel
+from launchers.worker.slots import slots, usable_cores, usual_processes, visible_gpus
 
 JOBS = st.lists(st.integers(0, 3), max_size=60).map(
     lambda stages: [JobEntry(str(number), str(number), stage) for number, stage in enumerate(stages)]

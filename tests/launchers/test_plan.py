@@ -5,10 +5,10 @@ from dataclasses import replace
 import pytest
 from made_sweep import Books, Made
 
-from launchers.attempt import Outcome
 from launchers.config import SlurmConfig, settings_of
-from launchers.folder import SweepRecord
-from launchers.plan import UNKNOWN, show_plan
+from launchers.slurm.plan import UNKNOWN, show_plan
+from launchers.sweep.attempt import Outcome
+from launchers.sweep.folder import SweepRecord
 
 
 def planned(made: Made, books: Books, capsys: pytest.CaptureFixture[str], sweep: SweepRecord) -> list[str]:

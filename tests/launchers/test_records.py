@@ -6,10 +6,10 @@ from typing import Any, ClassVar, cast
 import pytest
 from made_sweep import Made
 
-from launchers.attempt import Outcome
-from launchers.folder import JobEntry
-from launchers.records import know, write_records
-from launchers.sweep import Sweep
+from launchers.sweep.attempt import Outcome
+from launchers.sweep.folder import JobEntry
+from launchers.sweep.records import know, write_records
+from launchers.sweep.sweep import Sweep
 
 
 class Counted:

@@ -9,8 +9,8 @@ from typing import Any
 import pytest
 
 from launchers.config import AfterConfig, SlurmConfig
-from launchers.sbatch import Scripts
-from launchers.submission import Array, SubmissionFolder
+from launchers.slurm.sbatch import Scripts
+from launchers.sweep.submission import Array, SubmissionFolder
 
 STAYS = "600\n"
 """What `sleep` is told, and what `scontrol` is before."""
@@ -68,7 +68,7 @@ def test_what_is_configured_stands_in_it(tmp_path: Path) -> None:
         "signal": "B:USR2@120",
         "time": "30",
     }
-    assert text.index("module load cuda") < text.index("launchers.element")
+    assert text.index("module load cuda") < text.index("launchers.worker.element")
     assert "export HF_HUB_OFFLINE=1" in text
 
 

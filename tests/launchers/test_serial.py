@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from launchers.sweep import faulty
+from launchers.sweep.sweep import faulty
 
 APP = """
 import hydra

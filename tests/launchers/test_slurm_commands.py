@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 from benchmarks.fake_slurm import FakeSlurm
 
-from launchers import slurm
 from launchers.errors import SilentSlurmError
+from launchers.queue import commands as slurm
 
 
 @pytest.fixture

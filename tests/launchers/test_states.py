@@ -8,12 +8,13 @@ from pathlib import Path
 import pytest
 from made_sweep import Books, Made
 
-from launchers import slurm, states
-from launchers.attempt import Outcome
 from launchers.config import SlurmConfig, settings_of
 from launchers.errors import LauncherError
-from launchers.hand_out import hand_out, recover
-from launchers.states import JobState, State, look, look_or_recall
+from launchers.queue import commands as slurm
+from launchers.queue import states
+from launchers.queue.states import JobState, State, look, look_or_recall
+from launchers.slurm.submit import hand_out, recover
+from launchers.sweep.attempt import Outcome
 
 CASES = [
     (None, "PENDING", State.queued),
@@ -168,8 +169,8 @@ def test_what_stands_on_disk_is_known_while_slurm_is_silent(made: Made, books: B
 
 
 def test_a_local_pool_has_its_jobs_as_long_as_it_lives(made: Made) -> None:
-    from launchers.packing import arrays_of
-    from launchers.submission import Submission
+    from launchers.sweep.packing import arrays_of
+    from launchers.sweep.submission import Submission
 
     sweep = made.sweep("ab")
     place = made.sweeps.submission("first")

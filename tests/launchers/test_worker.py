@@ -11,13 +11,13 @@ from typing import Any
 import pytest
 from made_sweep import PYTHONPATH, Made
 
-from launchers import attempt
-from launchers.attempt import Attempt, Outcome
 from launchers.errors import LauncherError
-from launchers.files import write_json
-from launchers.folder import JobFolder
-from launchers.slots import slots
-from launchers.worker import Signals, Where, Worker
+from launchers.sweep import attempt
+from launchers.sweep.attempt import Attempt, Outcome
+from launchers.sweep.files import write_json
+from launchers.sweep.folder import JobFolder
+from launchers.worker.slots import slots
+from launchers.worker.worker import Signals, Where, Worker
 
 SHARE = {"PYTHONPATH": PYTHONPATH}
 

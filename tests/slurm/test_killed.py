@@ -69,11 +69,11 @@ def test_node_dies(cluster: Cluster, place: Place) -> None:
 
 
 def test_worker_is_killed(cluster: Cluster, place: Place) -> None:
-    disturbed(place, lambda element: cluster.kill(element, "launchers.element"))
+    disturbed(place, lambda element: cluster.kill(element, "launchers.worker.element"))
 
 
 def test_jobs_are_killed(cluster: Cluster, place: Place) -> None:
-    disturbed(place, lambda element: cluster.kill(element, "launchers.process"))
+    disturbed(place, lambda element: cluster.kill(element, "launchers.worker.process"))
 
 
 def test_the_whole_step_is_killed(cluster: Cluster, place: Place) -> None:

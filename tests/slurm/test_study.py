@@ -54,7 +54,7 @@ def test_a_disturbed_sweep_stores_what_an_undisturbed_one_does(cluster: Cluster,
     mine = overrides(place, MEASURES, f"results={place}/disturbed")
     run(place, "-m", "study", *mine, *PACKED, cluster=cluster)
     (number,) = cluster.ask("squeue", "--noheader", "--array", "--format=%i").split()
-    for word in ("launchers.process", "launchers.element"):  # a job, then the worker with all of its jobs
+    for word in ("launchers.worker.process", "launchers.worker.element"):  # a job, then the worker with all of its jobs
         wait_until(lambda word=word: cluster.processes(number, word), word)
         cluster.kill(number, word)
     run(place, "-m", "launchers", "wait", cluster=cluster)

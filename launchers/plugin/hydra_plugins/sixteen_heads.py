@@ -16,7 +16,7 @@ from omegaconf import DictConfig, OmegaConf
 
 from launchers.config import LocalPoolConfig, Settings, SlurmConfig
 from launchers.errors import LauncherError
-from launchers.sweep import Sweep, SweepError
+from launchers.sweep.sweep import Sweep, SweepError
 
 for _name, _schema in (("slurm", SlurmConfig), ("local_pool", LocalPoolConfig)):
     ConfigStore.instance().store(group="schema/launcher", name=_name, node=_schema, provider="sixteen-heads")
@@ -83,7 +83,7 @@ class SerialLauncher(_SweepLauncher):
 
     def run(self, job_overrides: Sequence[Sequence[str]], first: int) -> Sequence[JobReturn]:
         """Run a sweep."""
-        from launchers import serial
+        from launchers.local import serial
 
         return serial.run(self.sweep(job_overrides, first))
 
@@ -93,7 +93,7 @@ class FetchLauncher(_SweepLauncher):
 
     def run(self, job_overrides: Sequence[Sequence[str]], first: int) -> Sequence[JobReturn]:
         """Download."""
-        from launchers import serial
+        from launchers.local import serial
 
         return serial.fetch(self.sweep(job_overrides, first))
 
@@ -103,10 +103,10 @@ class SlurmLauncher(_SweepLauncher):
 
     def run(self, job_overrides: Sequence[Sequence[str]], first: int) -> Sequence[JobReturn]:
         """Submit a sweep."""
-        from launchers import cluster
+        from launchers.slurm import launcher
 
         settings = self.settings(SlurmConfig)
-        return cluster.run(self.sweep(job_overrides, first, planning=settings.plan), settings)
+        return launcher.run(self.sweep(job_overrides, first, planning=settings.plan), settings)
 
 
 class LocalPoolLauncher(_SweepLauncher):
@@ -114,7 +114,7 @@ class LocalPoolLauncher(_SweepLauncher):
 
     def run(self, job_overrides: Sequence[Sequence[str]], first: int) -> Sequence[JobReturn]:
         """Run a sweep."""
-        from launchers import local_pool
+        from launchers.local import pool
 
         settings = self.settings(LocalPoolConfig)
-        return local_pool.run(self.sweep(job_overrides, first, planning=settings.plan), settings)
+        return pool.run(self.sweep(job_overrides, first, planning=settings.plan), settings)

@@ -1,0 +1,1 @@
+"""The commands of `python -m launchers` that do more than show."""

@@ -1,0 +1,1 @@
+"""Jobs on this machine: one after the other, or several at a time."""

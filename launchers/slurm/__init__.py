@@ -1,0 +1,1 @@
+"""Jobs on a cluster: submitted as arrays, and not waited for."""

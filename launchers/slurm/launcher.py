@@ -1,0 +1,40 @@
+"""`hydra/launcher=slurm`: checks the jobs of a sweep, hands them to SLURM and returns; or says what it would do."""
+
+import logging
+
+from hydra.core.utils import JobReturn
+from rich.console import Console
+
+from launchers.config import SlurmConfig
+from launchers.queue.status import status_table
+from launchers.slurm.plan import show_plan
+from launchers.slurm.submit import hand_out
+from launchers.sweep.folder import SweepsFolder
+from launchers.sweep.records import know, sweep_record, write_records
+from launchers.sweep.sweep import Sweep
+
+log = logging.getLogger(__name__)
+
+
+def run(sweep: Sweep, settings: SlurmConfig) -> list[JobReturn]:
+    """Hand the jobs of a sweep to SLURM that are neither done nor under way.
+
+    Raises:
+        SweepError: before anything is sent, with the faults of every job.
+        LauncherError: when SLURM does not take them.
+    """
+    folder = SweepsFolder(settings.path())
+    if settings.plan:
+        sweep.check()
+        show_plan(folder, sweep_record(know(sweep), "slurm", settings), settings)
+        return []
+    sweep.prepare()
+    known = know(sweep)
+    record = sweep_record(known, "slurm", settings)
+    with folder.locked():
+        write_records(folder, sweep, known)
+        folder.write_sweep(record)
+        handed = hand_out(folder, record, settings)
+    Console().print(status_table(record, handed.after()))
+    log.info("%s", handed.in_words(record.name, folder))
+    return []
