@@ -64,7 +64,7 @@ def write_curve(curve: Curve, folder: Path) -> None:
 def keeps_curve(curve: Curve, folder: Path) -> bool:
     """Whether a setting's folder has this curve, whole."""
     try:
-        return read_curve(_path(curve, folder)) == curve
+        return read_curve(_path(curve, folder), folder.name) == curve
     except CurveError:
         return False
 
@@ -73,18 +73,21 @@ def _path(curve: Curve, folder: Path) -> Path:
     return folder / FOLDER / f"{curve.id}.json"
 
 
-def read_curve(path: Path) -> Curve:
+def read_curve(path: Path, setting: str = "") -> Curve:
     """One curve.
 
+    Args:
+        path: of its file.
+        setting: id of the setting in whose folder it lies; empty where the file may lie anywhere.
+
     Raises:
-        CurveError: for a file that is none.
+        CurveError: for a file that is none, or that of another order or setting.
     """
     try:
         stored = read_sealed(path)
         lists = {name: tuple(stored[name]) for name in ("kinds", "removed", "masks", "sequence")}
         curve = Curve(stored["order"], stored["options"], heads=stored["heads"], examples=stored["examples"], **lists)
-        folder = path.parent.parent.name
-        if curve.id != path.stem or stored.get("setting", folder) != folder:
+        if setting and (curve.id, stored.get("setting", setting)) != (path.stem, setting):
             raise ValueError("it is that of another order or setting")
         return curve
     except (ValueError, KeyError, TypeError, OSError) as error:
@@ -96,7 +99,7 @@ def read_curves(folder: Path) -> tuple[list[Curve], list[str]]:
     curves, wrong = [], []
     for path in sorted((folder / FOLDER).glob("*.json")):
         try:
-            curves.append(read_curve(path))
+            curves.append(read_curve(path, folder.name))
         except CurveError as error:
             wrong.append(str(error))
     curves.sort(key=lambda curve: (curve.order, json.dumps(curve.options, sort_keys=True), curve.kinds))

@@ -37,8 +37,10 @@ def test_a_curve_of_the_results_is_an_order(tmp_path: Path) -> None:
     write_curve(curve, tmp_path)
     (path,) = (tmp_path / "curves").iterdir()
     assert mask_key(Selection(order=str(path), share=0.4).keeps(LAYOUT)) == "11111000"
+    path = path.rename(tmp_path / "mine.json")
+    assert mask_key(Selection(order=str(path), share=0.4).keeps(LAYOUT)) == "11111000"
     path.write_text("[]")
-    with pytest.raises(CurveError, match="is not a pruning curve"):
+    with pytest.raises(CurveError, match="is not a whole pruning curve"):
         Selection(order=str(path), share=0.4).keeps(LAYOUT)
 
 
