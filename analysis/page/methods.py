@@ -135,6 +135,19 @@ def _effects(known: pl.DataFrame, row: Mapping[str, Any]) -> list[str]:
 
 
 def _base(analysis: Analysis) -> list[str]:
+    return [*_base_intervals(analysis), *_chance(analysis)]
+
+
+def _chance(analysis: Analysis) -> list[str]:
+    if analysis.base["chance"].null_count() == analysis.base.height:
+        return []
+    cohen = " [cohen1960coefficient]" if (analysis.base["metric"] == str(MetricName.ACCURACY)).any() else ""
+    at = analysis.base.filter(~pl.col("above_chance")).height
+    left = f"; {at} base score{'s are' if at > 1 else ' is'} not shown to be above it" if at else ""
+    return [f"Chance is the score of a model’s own answers dealt out to other examples{cohen}{left}."]
+
+
+def _base_intervals(analysis: Analysis) -> list[str]:
     made = analysis.base.drop_nulls("low")
     drawn = made["resamples"].drop_nulls()
     few = made.filter(interval=BINOMIAL).height
@@ -153,6 +166,11 @@ def _correlations(analysis: Analysis) -> list[str]:
         "variances are corrected for sampling noise by moments [fuller1987measurement]; the intervals of both are "
         f"jackknives over the groups of both domains, at {100 * known['level'][0]:g} %."
     ]
+    if analysis.influence.correlation.height:
+        parts.append(
+            "Influences of single groups of examples are of leaving one out [belsley1980regression]; one that makes "
+            "more than half of a sampling variance is named."
+        )
     halves = analysis.correlations.reliability
     if halves.height:
         parts.append(f"The noise ceiling is from {halves['splits'][0]} random halves of the examples.")

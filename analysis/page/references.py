@@ -62,6 +62,21 @@ REFERENCES = {
   pages = {404--413},
   year = {1934}
 }""",
+    "cohen1960coefficient": """@article{cohen1960coefficient,
+  title = {A Coefficient of Agreement for Nominal Scales},
+  author = {Cohen, Jacob},
+  journal = {Educational and Psychological Measurement},
+  volume = {20},
+  number = {1},
+  pages = {37--46},
+  year = {1960}
+}""",
+    "belsley1980regression": """@book{belsley1980regression,
+  title = {Regression Diagnostics: Identifying Influential Data and Sources of Collinearity},
+  author = {Belsley, David A. and Kuh, Edwin and Welsch, Roy E.},
+  publisher = {Wiley},
+  year = {1980}
+}""",
     "fuller1987measurement": """@book{fuller1987measurement,
   title = {Measurement Error Models},
   author = {Fuller, Wayne A.},
