@@ -10,7 +10,7 @@ import polars as pl
 
 from study.errors import StudyError
 from study.evaluator import Evaluator
-from study.subjects.labels import better_label_order, label_index
+from study.subjects.labels import as_override, better_label_orders, label_index, why_no_order_is_better
 from study.subjects.source import ExpectedScore
 
 log = logging.getLogger(__name__)
@@ -58,9 +58,15 @@ def _guard_labels(evaluator: Evaluator) -> None:
     gold = pl.DataFrame({"example": evaluator.examples.ids, "gold": evaluator.examples.targets})
     gold = gold.join(rows, on="example", maintain_order="left")
     index = label_index(labels)
-    order = better_label_order([index[name.casefold()] for name in gold["gold"]], gold["prediction"].to_list(), labels)
-    if order is not None:
+    right = [index[name.casefold()] for name in gold["gold"]]
+    reason = why_no_order_is_better(right)
+    if reason:
+        log.info("cannot tell whether the labels are in the model's order: %s", reason)
+    orders = better_label_orders(right, gold["prediction"].to_list(), labels)
+    if orders:
+        better = " or ".join(map(as_override, orders))
+        several = "; the examples do not tell which of the two is right" if len(orders) > 1 else ""
         raise BaseScoreError(
-            f"the labels of the model are in another order than {list(labels)}: with model.labels={list(order)} "
-            "far more of its predictions are right. If its order is right, say so: model.check_labels=false"
+            f"the labels of the model are in another order than {', '.join(labels)}: with {better} "
+            f"far more of its predictions are right{several}. If its order is right, say so: model.check_labels=false"
         )

@@ -1,32 +1,79 @@
 """What the outputs of a classifier are called. Public checkpoints order them differently, and many do not say how."""
 
 import json
-from collections.abc import Collection, Sequence
+import re
+import shlex
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+from jaxtyping import Int
 
 from study.errors import InputError
+
+EXAMPLE = "for example 'model.labels=[contradiction,entailment,neutral]'"
+PLAIN_NAME = re.compile(r"(?!(?i:true|false|null|nan|inf)$)[A-Za-z_][\w-]*", re.ASCII)
+"""A label that needs no quotes in an override."""
 
 
 def label_names(folder: Path, labels: Sequence[str]) -> tuple[str, ...]:
     """The name of each output of the model in a folder: as configured (`labels`), else as its config.json says.
 
     Raises:
-        InputError: when the model has only placeholders (LABEL_0), or another number of outputs than names.
+        InputError: when the model has only placeholders (LABEL_0), another number of outputs than names, a name twice,
+            or outputs that are no labels of which one is right.
     """
-    id2label = json.loads((folder / "config.json").read_text()).get("id2label") or {"0": "LABEL_0", "1": "LABEL_1"}
-    own = tuple(id2label[i] for i in sorted(id2label, key=int))
-    if labels:
-        if len(labels) != len(own):
-            raise InputError(f"model.labels names {len(labels)} labels, {folder} has {len(own)} outputs")
-        return tuple(labels)
-    if any(name.upper().startswith("LABEL_") for name in own):
+    config = json.loads((folder / "config.json").read_text())
+    _require_one_of_several(config, folder)
+    own = _own_names(config, folder)
+    if labels and len(labels) != len(own):
+        raise InputError(f"model.labels names {len(labels)} labels, {folder} has {len(own)} outputs")
+    if not labels and any(name.upper().startswith("LABEL_") for name in own):
+        raise _unnamed(str(folder), own)
+    names = tuple(labels) or own
+    if len(label_index(names)) < len(names):
+        raise InputError(f"two outputs of {folder} have one name ({', '.join(names)}): give each its own, {EXAMPLE}")
+    return names
+
+
+def _own_names(config: Mapping[str, Any], folder: Path) -> tuple[str, ...]:
+    """The names in a config as transformers reads them: placeholders where there are not as many as outputs.
+
+    Configs of 2019 tell the number of outputs alone (`num_labels`, `_num_labels`), or beside two placeholders.
+    """
+    named = config.get("id2label") or {}
+    try:
+        named = dict(enumerate(named)) if isinstance(named, list) else {int(i): name for i, name in named.items()}
+    except (AttributeError, TypeError, ValueError) as error:
+        raise InputError(f"id2label in {folder / 'config.json'} is no list of names by number: {named!r}") from error
+    own = tuple(str(named[i]) for i in sorted(named))
+    placeholders = all(name.upper().startswith("LABEL_") for name in own)
+    number = config.get("num_labels") or (config.get("_num_labels") if placeholders else None) or len(own) or 2
+    return own if len(own) == number else tuple(f"LABEL_{i}" for i in range(number))
+
+
+def _require_one_of_several(config: Mapping[str, Any], folder: Path) -> None:
+    """Refuse a model that was trained for something else than to choose one of its labels."""
+    kind = config.get("problem_type") or "single_label_classification"
+    if kind != "single_label_classification":
         raise InputError(
-            f"{folder} does not name its labels ({', '.join(own)}): give their order, for example "
-            "model.labels=[contradiction,entailment,neutral]; a wrong order is noticed by the base score"
+            f"{folder} is a model of {kind} (problem_type in its config.json), but what is studied here chooses one "
+            "label for each text. If this model does, take problem_type out of its config.json"
         )
-    return own
+
+
+def _unnamed(model: str, names: Sequence[str]) -> InputError:
+    return InputError(
+        f"{model} does not name its labels ({', '.join(names)}): give their order, {EXAMPLE}; a wrong order is noticed "
+        "by the base score"
+    )
+
+
+def as_override(labels: Sequence[str]) -> str:
+    """The labels as an argument of the command line, quoted for a shell."""
+    names = [name if PLAIN_NAME.fullmatch(name) else json.dumps(name, ensure_ascii=False) for name in labels]
+    return shlex.quote(f"model.labels=[{','.join(names)}]")
 
 
 def label_index(labels: Sequence[str]) -> dict[str, int]:
@@ -42,6 +89,8 @@ def require_labels(targets: Collection[str], labels: Sequence[str]) -> None:
     """
     index = label_index(labels)
     unknown = sorted(target for target in set(targets) if target.casefold() not in index)
+    if unknown and all(label.isdecimal() for label in labels):
+        raise _unnamed("the model", labels)
     if unknown:
         raise InputError(f"labels {unknown} are not the model's, which has {list(labels)}")
 
@@ -49,11 +98,21 @@ def require_labels(targets: Collection[str], labels: Sequence[str]) -> None:
 FEWEST = 100
 """Examples below which no order of labels is called better than another."""
 
+AS_GOOD = 0.01
+"""Share of the examples by which an order may be worse than the best one and still be as good."""
 
-def better_label_order(
+
+def why_no_order_is_better(gold: Sequence[int]) -> str:
+    """Why these right labels cannot tell in which order a model's labels are, in words; empty where they can."""
+    if len(gold) < FEWEST:
+        return f"{len(gold)} examples are too few, it takes {FEWEST}"
+    return "all examples have one label" if len(set(gold)) < 2 else ""
+
+
+def better_label_orders(
     gold: Sequence[int], predicted: Sequence[int], labels: Sequence[str], *, by: float = 0.1
-) -> tuple[str, ...] | None:
-    """Another order of the model's labels that would make far more of its predictions right, if there is one.
+) -> list[tuple[str, ...]]:
+    """Other orders of the model's labels that would make far more of its predictions right.
 
     Args:
         gold: index of the right label of each example.
@@ -62,15 +121,36 @@ def better_label_order(
         by: gain in accuracy from which another order is far better.
 
     Returns:
-        The names in the better order; None where there is none, or too little to tell: fewer than `FEWEST` examples, or
-        of one label only.
+        The names in the best order, then one that is as good where there is one: then the examples do not tell which is
+        right. Nothing where no order is far better, or the examples cannot tell (`why_no_order_is_better`).
     """
-    if len(gold) < FEWEST or len(set(gold)) < 2:
-        return None
-    from scipy.optimize import linear_sum_assignment  # takes half a second, which `study list` should not wait for
-
+    if why_no_order_is_better(gold):
+        return []
     right = np.zeros((len(labels), len(labels)), dtype=np.int64)
     np.add.at(right, (np.asarray(predicted), np.asarray(gold)), 1)
-    outputs, order = linear_sum_assignment(right, maximize=True)
-    gain = right[outputs, order].sum() - right.trace()
-    return tuple(labels[int(i)] for i in order) if gain > by * len(gold) else None
+    best = _best_order(right)
+    number = _number_right(right, best)
+    if number - right.trace() <= by * len(gold):
+        return []
+    others = [_best_order(_without(right, output, int(label))) for output, label in enumerate(best)]
+    other = max(others, key=lambda order: _number_right(right, order))
+    as_good = _number_right(right, other) >= number - AS_GOOD * len(gold)
+    return [tuple(labels[int(i)] for i in order) for order in ([best, other] if as_good else [best])]
+
+
+def _best_order(right: Int[np.ndarray, "outputs labels"]) -> Int[np.ndarray, " outputs"]:
+    """The label of each output with which most predictions are right."""
+    from scipy.optimize import linear_sum_assignment  # takes half a second, which `study list` should not wait for
+
+    return linear_sum_assignment(right, maximize=True)[1]
+
+
+def _number_right(right: Int[np.ndarray, "outputs labels"], order: Int[np.ndarray, " outputs"]) -> int:
+    return int(right[np.arange(len(order)), order].sum())
+
+
+def _without(right: Int[np.ndarray, "outputs labels"], output: int, label: int) -> Int[np.ndarray, "outputs labels"]:
+    """The same numbers, so that no best order gives this label to this output."""
+    changed = right.copy()
+    changed[output, label] = -right.sum() - 1
+    return changed
