@@ -59,6 +59,8 @@ class Evaluator:
         *,
         provenance: dict[str, Any],
         whole: Examples | None = None,
+        max_unknown: float = 1.0,
+        prove: "Callable[[Engine, Sequence[Encoded]], None] | None" = None,
     ) -> None:
         """Make an evaluator of one setting.
 
@@ -69,6 +71,8 @@ class Evaluator:
             load: gives the engine of the certified subject; called when something is missing.
             provenance: what should be known of the rows that this process writes.
             whole: all of which `examples` are a share; None where they are all.
+            max_unknown: largest share of their tokens that the model may not know.
+            prove: called with the engine and the examples as the model reads them, before anything is computed.
         """
         self.layout: HeadLayout = store.layout
         self.metric: Metric = metric(setting.metric)
@@ -80,6 +84,8 @@ class Evaluator:
         self._store = store
         self._load = load
         self._provenance = provenance
+        self._max_unknown = max_unknown
+        self._prove = prove
 
     @cached_property
     def engine(self) -> "Engine":
@@ -88,8 +94,13 @@ class Evaluator:
 
     @cached_property
     def encoded(self) -> "list[Encoded]":
-        """The examples as the model reads them."""
-        return self.engine.subject.encode(self.examples)
+        """The examples as the model reads them; what is refused does not depend on how many share the work.
+
+        Raises:
+            InputError: when the examples, those of other shares too, do not fit the model.
+        """
+        rows = {row.example: row for row in self.engine.subject.encode(self.whole, self._max_unknown)}
+        return [rows[name] for name in self.examples.ids]
 
     def outcomes(self, masks: Bool[np.ndarray, "masks heads"]) -> pl.DataFrame:
         """Outcome rows of these masks on all examples, computing those that are not stored.
@@ -193,6 +204,8 @@ class Evaluator:
     def _compute(self, missing: dict[str, list[int]], table: Table) -> None:
         """Compute and store; what is done is written also when something goes wrong."""
         encoded = self.encoded  # loads the model and checks every example before the work starts
+        if self._prove is not None:
+            self._prove(self.engine, encoded)
         keys, examples = np.array(list(missing)), np.array(self.examples.ids)
         masks = stack([parse_mask(key, self.layout) for key in missing], self.layout)
         wanted = np.zeros((len(masks), len(encoded)), dtype=bool)

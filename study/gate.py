@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 from transformers import PreTrainedModel
@@ -41,6 +41,7 @@ class Gate:
     _hooks: list[RemovableHandle] = field(init=False, default_factory=list)
     _xi: Tensor | None = field(init=False, default=None)
     _trace: "Trace | None" = field(init=False, default=None)
+    _part: "slice | Tensor" = field(init=False, default_factory=lambda: slice(None))
 
     def __post_init__(self) -> None:
         heads = {(site.kind, site.layer): site.num_heads for site in self.sites}
@@ -67,14 +68,14 @@ class Gate:
             if self._xi is None or not site.num_heads:
                 return None
             context, *rest = inputs
-            xi_RH = self._xi[:, columns]
+            xi_RH = self._xi[self._part, columns]
             heads = context.unflatten(-1, (site.num_heads, -1))
             shape = [1] * heads.dim()
             shape[site.batch_dim], shape[-2] = xi_RH.shape
             xi = xi_RH.view(shape)
-            gated = (
-                heads * xi if self._trace is None else _Traced.apply(heads, xi, self._trace, site.batch_dim, columns)
-            )
+            if self._trace is None:
+                return ((heads * xi).flatten(-2), *rest)
+            gated = _Traced.apply(heads, xi, self._trace, site.batch_dim, (self._part, columns))
             return (gated.flatten(-2), *rest)
 
         return multiply
@@ -91,6 +92,15 @@ class Gate:
             yield
         finally:
             self._xi = before
+
+    @contextmanager
+    def part(self, rows: Int[Tensor, " some"]) -> Iterator[None]:
+        """Within the block the module reads only these of the rows that `masked` was given masks for, in this order."""
+        before, self._part = self._part, rows
+        try:
+            yield
+        finally:
+            self._part = before
 
     @contextmanager
     def traced(self, xi: Float[Tensor, "rows heads"]) -> Iterator["Trace"]:
@@ -156,16 +166,16 @@ class _Traced(torch.autograd.Function):
     """heads x xi; on the way back it adds to a trace, so that both sums come from one product."""
 
     @staticmethod
-    def forward(ctx: Any, heads: Tensor, xi: Tensor, trace: Trace, batch_dim: int, columns: slice) -> Tensor:
+    def forward(ctx: Any, heads: Tensor, xi: Tensor, trace: Trace, batch_dim: int, place: tuple[Any, slice]) -> Tensor:
         ctx.save_for_backward(heads, xi)
-        ctx.where = trace, batch_dim, columns
+        ctx.where = trace, batch_dim, place
         return heads * xi
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
         (gradient,), (heads, xi) = grad_outputs, ctx.saved_tensors
-        trace, batch_dim, columns = ctx.where
+        trace, batch_dim, place = ctx.where
         token_RTH = (gradient * heads).sum(-1).movedim(batch_dim, 0).flatten(1, -2)
-        trace.signed[:, columns] += token_RTH.sum(1)
-        trace.absolute[:, columns] += token_RTH.abs().sum(1)
+        trace.signed[place] += token_RTH.sum(1)
+        trace.absolute[place] += token_RTH.abs().sum(1)
         return (gradient * xi if ctx.needs_input_grad[0] else None), None, None, None, None

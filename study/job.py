@@ -13,6 +13,7 @@ from study.evaluator import Evaluator
 from study.files import WriteError, require_writable
 from study.heads import HeadLayout
 from study.parts import require_whole
+from study.row_alone import prove
 from study.setting import Setting, short_hash
 from study.statistics import Metric, metric
 from study.store import Store
@@ -41,7 +42,7 @@ def open_evaluator(study: StudyConfig) -> Evaluator:
     """
     setting, examples = setting_of(study)
     require_fit(study, setting)
-    layout = stored_layout(setting, Path(study.results)) or load_subject(study).layout
+    layout = stored_layout(setting, Path(study.results)) or load_subject(study, _view(study, examples)).layout
     return _evaluator(study, setting, examples, layout)
 
 
@@ -60,15 +61,18 @@ def evaluator_of_nothing(study: StudyConfig, empty: Path) -> Evaluator | None:
 
 
 def _evaluator(study: StudyConfig, setting: Setting, examples: Examples, layout: HeadLayout) -> Evaluator:
-    whole = examples.take(range(min(study.data.limit or len(examples), len(examples))))
+    whole = _view(study, examples)
     share = whole.take(range(study.shard, len(whole), study.shards))
+    store = Store(Path(study.results), setting, layout, examples)
     return Evaluator(
-        Store(Path(study.results), setting, layout, examples),
+        store,
         setting,
         share,
-        lambda: load_engine(study),
+        lambda: load_engine(study, whole),
         provenance={**versions_here(), RUN: run_of(study, setting, len(share)).id},
         whole=whole,
+        max_unknown=study.data.max_unknown,
+        prove=lambda engine, rows: prove(engine, share, rows, store.folder, study.precision),
     )
 
 
@@ -99,16 +103,21 @@ def _require_writable(results: Path, folder: Path) -> None:
         raise
 
 
+def _view(study: StudyConfig, examples: Examples) -> Examples:
+    """The examples to evaluate."""
+    return examples.take(range(min(study.data.limit or len(examples), len(examples))))
+
+
 _loaded: dict[str, "Subject"] = {}
 """The last subject of this process, for the next job of a sweep that studies the same."""
 
 
-def load_engine(study: StudyConfig) -> "Engine":
-    """The engine of a job's model."""
+def load_engine(study: StudyConfig, examples: Examples) -> "Engine":
+    """The engine of a job's model, see `load_subject`."""
     from study.engine.choose import choose_engine
 
     return choose_engine(
-        load_subject(study),
+        load_subject(study, examples),
         study.precision,
         study.screening,
         batch_tokens=study.batch_tokens,
@@ -116,10 +125,15 @@ def load_engine(study: StudyConfig) -> "Engine":
     )
 
 
-def load_subject(study: StudyConfig) -> "Subject":
-    """Load and certify the model of a job, once for successive jobs of this process that study it."""
+def load_subject(study: StudyConfig, examples: Examples) -> "Subject":
+    """Load and certify the model of a job, once for successive jobs of this process that study it.
+
+    Raises:
+        StudyError: when it cannot read the examples, which is seen first, or cannot be loaded or certified.
+    """
     key = short_hash([study.model.identity(), study.device, study.threads])
     if key not in _loaded:
+        study.model.check_texts(examples, study.data.max_unknown)
         _loaded.clear()
         _loaded[key] = _load_certified(study)
     subject = _loaded[key]

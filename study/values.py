@@ -42,6 +42,8 @@ def check_values(study: StudyConfig) -> None:
         raise InputError("batch_tokens, threads and memory_gb must be at least 0")
     if study.data.limit is not None and study.data.limit < 1:
         raise InputError("data.limit must be at least 1")
+    if not 0 <= study.data.max_unknown <= 1:
+        raise InputError(f"data.max_unknown={study.data.max_unknown:g}: expected a share of tokens from 0 to 1")
     if not 0 <= study.shard < study.shards:
         raise InputError(f"shard={study.shard} of shards={study.shards}: shards are counted from 0 to shards - 1")
     if study.precision is not Precision.float32 and study.model.task is not Task.CLASSIFICATION:

@@ -161,6 +161,8 @@ def build(make: Callable[[], tf.PreTrainedModel], seed: int = 0) -> tf.PreTraine
 class Numbers:
     """A text processing whose words are token ids."""
 
+    unknown = None
+
     def encode(self, text: str) -> tuple[int, ...]:
         return (*map(int, text.split()), SPECIAL["eos_token_id"])
 

@@ -26,16 +26,18 @@ class DataSource:
         name: short name; names the folder under results/<model>/. Empty in a YAML file: the name of the data file.
         task: what its targets are: label names or reference translations.
         limit: evaluate only the first `limit` examples; None for all. A view: it changes no identity.
+        max_unknown: largest share of tokens that the model may not know; more are refused. It changes no identity.
     """
 
     name: str = MISSING
     task: Task = MISSING
     limit: int | None = None
+    max_unknown: float = 0.05
 
     def identity(self) -> dict[str, Any]:
         """All that determines the examples, as JSON values: settings, and digests of local files; reads no example."""
         settings = {field.name: getattr(self, field.name) for field in fields(self)}
-        settings = {name: value for name, value in settings.items() if name not in ("name", "limit")}
+        settings = {name: value for name, value in settings.items() if name not in ("name", "limit", "max_unknown")}
         return {
             name: file_digest(value.expanduser()) if isinstance(value, Path) else value
             for name, value in settings.items()

@@ -23,7 +23,7 @@ from study.engine.shared import SharedPass
 from study.engine.translate import LockstepSearch
 from study.errors import InputError, StudyError
 from study.heads import HeadLayout, stack
-from study.subjects.classifier import Classifier
+from study.subjects.classifier import PROBE_LENGTHS, Classifier
 from study.subjects.source import Precision, Screening
 from study.subjects.subject import Subject
 from study.subjects.translator import Translator
@@ -100,7 +100,8 @@ def _translating(subject: Translator, room: Room) -> Engine:
 def _classifying(subject: Classifier, precision: Precision, screening: Screening, room: Room) -> Engine:
     exact = SharedPass(subject, split_encoder(subject.module, subject.gate), room)
     masks = _every_way(subject.layout)
-    for number, row in enumerate(subject.probe()):
+    for number, length in enumerate(PROBE_LENGTHS):
+        row = subject.probe(length)[0]
         if number and (getattr(subject.module.config, "type_vocab_size", None) or 0) > 1:
             half = len(row.source) // 2
             row = replace(row, segments=(0,) * half + (1,) * (len(row.source) - half))

@@ -78,6 +78,15 @@ class Engine(ABC):
     def __init__(self, subject: Subject) -> None:
         self.subject = subject
 
+    @property
+    def exact(self) -> "Engine":
+        """The engine that decides wherever numbers are close; itself where it computes everything."""
+        return self
+
+    def difference(self, rows: Sequence[Encoded]) -> float:  # noqa: ARG002
+        """How far its own forward pass over these rows is from the module's; 0 where it has none."""
+        return 0.0
+
     @abstractmethod
     def blocks(self, rows: Sequence[Encoded], masks: Bool[np.ndarray, "masks heads"]) -> list[Block]:
         """Cut the work into blocks that fit into memory."""
@@ -132,7 +141,7 @@ class Engine(ABC):
         return self.subject.gradients([rows[i] for i in example.tolist()], masks[mask], loss)
 
     def _gradient_blocks(self, rows: Sequence[Encoded], masks: Bool[np.ndarray, "masks heads"]) -> list[Block]:
-        batches = in_batches([len(row.source) for row in rows], self.gradient_tokens)
+        batches = in_batches([len(row.source) for row in rows], self.gradient_tokens, padded=self.subject.pads)
         return [Block(np.array([i]), batch) for i in range(len(masks)) for batch in batches]
 
     def _run(
@@ -209,7 +218,7 @@ def _out_of_memory(error: BaseException) -> bool:
 
 
 class OneMaskAtATime(Engine):
-    """The certified plain way, for every model: a padded forward pass for each mask and batch of examples."""
+    """The certified plain way, for every model: a forward pass for each mask and batch of examples."""
 
     name = "one mask at a time"
 
@@ -225,7 +234,7 @@ class OneMaskAtATime(Engine):
 
     def blocks(self, rows: Sequence[Encoded], masks: Bool[np.ndarray, "masks heads"]) -> list[Block]:
         """Examples of like length together, as many as `batch_tokens` allows, padding counted."""
-        batches = in_batches([row.cost for row in rows], self.batch_tokens)
+        batches = in_batches([row.cost for row in rows], self.batch_tokens, padded=self.subject.pads)
         return [Block(np.array([i]), batch) for i in range(len(masks)) for batch in batches]
 
     def outcomes(
@@ -239,11 +248,18 @@ class OneMaskAtATime(Engine):
         return self.subject.outcomes([rows[i] for i in example.tolist()], masks[mask])
 
 
-def in_batches(costs: Sequence[int], most: int) -> list[Int[np.ndarray, " batch"]]:
-    """Positions of examples of like cost together, the largest cost times their number at most `most`."""
+def in_batches(costs: Sequence[int], most: int, *, padded: bool = True) -> list[Int[np.ndarray, " batch"]]:
+    """Positions of examples of like cost together, the largest cost times their number at most `most`.
+
+    Args:
+        costs: of each example, in tokens.
+        most: tokens of a batch, padding counted.
+        padded: whether examples of different costs may stand in one batch.
+    """
     batches: list[list[int]] = [[]]
     for i in np.argsort(costs, kind="stable").tolist():
-        if batches[-1] and costs[i] * (len(batches[-1]) + 1) > most:
+        batch = batches[-1]
+        if batch and (costs[i] * (len(batch) + 1) > most or not (padded or costs[i] == costs[batch[0]])):
             batches.append([])
         batches[-1].append(i)
     return [np.array(batch) for batch in batches if batch]

@@ -58,6 +58,11 @@ class ScreenedPass(SharedPass):
         self.threshold = 0.0
         self._num_sampled = self._num_exact = self._num_audited = self._num_drafted = 0
 
+    @property
+    def exact(self) -> SharedPass:
+        """The pass in float32."""
+        return self._exact
+
     def run(
         self,
         rows: Sequence[Encoded],

@@ -6,8 +6,9 @@ import numpy as np
 import torch
 from jaxtyping import Bool
 
+from study.certify import random_masks
 from study.engine.engine import Block, Columns, Engine
-from study.engine.lockstep import Lockstep, item_bytes
+from study.engine.lockstep import Lockstep, item_bytes, largest_difference
 from study.engine.memory import Room
 from study.engine.prefixes import passes, tree_order
 from study.engine.seq2seq import SplitTranslator
@@ -61,6 +62,13 @@ class LockstepSearch(Engine):
         decoder = Lockstep(self._model, self.subject.layout, masks, wanted, *self.subject.padded(rows))
         pairs = [rows[i] for i in np.nonzero(wanted)[1].tolist()]
         return self.subject.columns(search(decoder, self.subject.rule, self.subject.limits(pairs)), pairs)
+
+    @torch.no_grad()
+    def difference(self, rows: Sequence[Encoded]) -> float:
+        """In nats, the largest of all words after each of some random ones, under the full mask and another one."""
+        layout, given = self.subject.layout, (*self.subject.padded(rows), self.subject.random_targets(rows))
+        masks = np.stack([layout.full(), random_masks(layout, 1)[0]])
+        return largest_difference(self._model, self.subject.module, self.subject.gate, masks, *given)
 
     def passes(self, masks: Bool[np.ndarray, "masks heads"]) -> float:
         """More in truth: the words of every hypothesis are looked through by itself."""

@@ -9,7 +9,7 @@ Shapes: R rows, S source tokens, T tokens of the target so far, d width, V words
 
 import logging
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -23,7 +23,7 @@ from torch.export import Dim, ExportedProgram
 from transformers import PreTrainedModel
 
 from study.errors import InputError, MissingPackageError
-from study.subjects.classifier import Classifier
+from study.subjects.classifier import PROBE_LENGTHS, Classifier
 from study.subjects.subject import Subject
 from study.subjects.translator import Translator
 
@@ -142,17 +142,16 @@ def export(subject: Subject, folder: Path, *, onnx: bool) -> dict[str, float]:
 
 
 def _graphs(subject: Subject) -> Iterator[Graph]:
-    rows = subject.probe()
     if isinstance(subject, Classifier):
-        names = ["input_ids", "attention_mask"]
-        lengths = [len(row.source) for row in rows]
-        ids_RS, segments_RS = subject.inputs(rows)
-        present_RS = (torch.arange(max(lengths)) < torch.tensor(lengths)[:, None]).long()
-        inputs = dict(zip(names, (ids_RS, present_RS), strict=True))
+        rows = [subject.probe(length)[0] for length in PROBE_LENGTHS]
+        pad = subject.module.config.get_text_config().pad_token_id or 0
+        ids_RS = _padded([row.source for row in rows], pad)
+        inputs = {"input_ids": ids_RS, "attention_mask": _padded([[1] * len(row.source) for row in rows], 0)}
         if (getattr(subject.module.config, "type_vocab_size", None) or 0) > 1:
-            inputs["token_type_ids"] = torch.zeros_like(ids_RS) if segments_RS is None else segments_RS
+            inputs["token_type_ids"] = torch.zeros_like(ids_RS)
         yield _graph("model", _Classify(subject.module), inputs, subject.response(rows, None))
     elif isinstance(subject, Translator):
+        rows = subject.probe()
         ids_RS, present_RS = subject.padded(rows)
         source = {"input_ids": ids_RS, "attention_mask": present_RS}
         encode = _Encode(subject.module)
@@ -161,6 +160,10 @@ def _graphs(subject: Subject) -> Iterator[Graph]:
         step = {"encoded": encoded, "attention_mask": present_RS, "target_ids": subject.random_targets(rows)}
         whole = subject.module(**source, decoder_input_ids=step["target_ids"], use_cache=False)
         yield _graph("decoder_step", _Step(subject.module), step, whole.logits[:, -1])
+
+
+def _padded(rows: Sequence[Sequence[int]], value: int) -> Int[Tensor, "R S"]:
+    return nn.utils.rnn.pad_sequence([torch.tensor(row) for row in rows], batch_first=True, padding_value=value)
 
 
 def _graph(name: str, module: nn.Module, rows: Mapping[str, Tensor], expected: Tensor) -> Graph:

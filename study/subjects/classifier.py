@@ -3,8 +3,11 @@
 Shapes: R rows, T tokens, C classes.
 """
 
+import inspect
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +15,13 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
-from transformers import AutoModelForSequenceClassification, AutoTokenizer, PreTrainedModel, PreTrainedTokenizerBase
+from transformers import (
+    MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING,
+    AutoModelForSequenceClassification,
+    PretrainedConfig,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+)
 from transformers.utils import logging
 
 from study.data.examples import Examples
@@ -20,12 +29,17 @@ from study.errors import InputError
 from study.gate import Gate
 from study.loss import PLAIN, Loss
 from study.statistics import Accuracy
+from study.subjects.classifier_text import ClassifierText, read_config, read_tokenizer
 from study.subjects.cross_entropy import cross_entropy
 from study.subjects.hub import HEADS_FILE
-from study.subjects.labels import label_index, require_labels
+from study.subjects.own_state import kept_state
 from study.subjects.subject import Encoded, Subject, to_device
 
 PROBE_LENGTHS = (5, 9, 13)
+PROBE_ROWS = 3
+
+NO_TOKEN = -1
+"""The id of no token."""
 
 
 class Classifier(Subject):
@@ -34,6 +48,8 @@ class Classifier(Subject):
     Outcome columns: `correct` and `count` (0 or 1), `prediction` (index into `labels`), `margin` (largest logit less
     the second), `loss` (cross entropy of the gold label, nats).
     """
+
+    pads = False
 
     def __init__(
         self,
@@ -62,49 +78,37 @@ class Classifier(Subject):
         self.metric = Accuracy()
         self.labels = tuple(labels)
         self.loaded = loaded
-        self._tokenizer = tokenizer
-        self._max_length = max_length
-        self._truncate = truncate
-        self._padding = pad_token(module, tokenizer)
-        self.gate = Gate.on(module, causal=self._is_causal())
-        probe = self.probe()
-        self.gate.learn(lambda: self.response(probe, None), rows=len(probe))
+        self._text = ClassifierText(tokenizer, self.labels, max_length=max_length, truncate=truncate, of=loaded)
+        try:
+            self.gate = Gate.on(module, causal=self._is_causal())
+            probe = self.probe()
+            self.gate.learn(lambda: self.response(probe, None), rows=len(probe))
+        except InputError:
+            raise
+        except Exception as error:  # what an architecture lacks is told by errors of many kinds
+            raise InputError(
+                f"{loaded} does not run on token ids on {self.device}: {type(error).__name__}: {error}"
+            ) from error
 
-    def encode(self, examples: Examples) -> list[Encoded]:
-        """Tokenise texts and pairs; targets become indices of the model's labels.
+    def encode(self, examples: Examples, max_unknown: float = 1.0) -> list[Encoded]:
+        """Tokenise texts and pairs, see `ClassifierText.encode`.
 
         Raises:
-            InputError: for labels that the model does not have, and for examples over the longest length.
+            InputError: as there, and for a tokenizer that is not the model's.
         """
-        require_labels(examples.targets, self.labels)
-        index = label_index(self.labels)
-        first = [texts[0] for texts in examples.texts]
-        second = [texts[1] for texts in examples.texts] if len(examples.texts[0]) > 1 else None
-        most = self._max_length if self._truncate else None
-        ids = self._tokenizer(first, second, truncation=self._truncate, max_length=most)
-        lengths = [len(row) for row in ids["input_ids"]]
-        too_long = [i for i, length in enumerate(lengths) if length > self._max_length]
-        if too_long:
+        rows = self._text.encode(examples, max_unknown)
+        largest, embeddings = max(max(row.source) for row in rows), self.module.get_input_embeddings()
+        size = largest + 1 if embeddings is None else embeddings.get_parameter("weight").shape[0]
+        if largest >= size:
             raise InputError(
-                f"{len(too_long)} of {len(examples)} examples are over {self._max_length} tokens, the longest "
-                f"('{examples.ids[max(too_long, key=lengths.__getitem__)]}') has {max(lengths)}: choose "
-                "model.truncate=true to cut them, or a larger model.max_length"
+                f"the tokenizer gives token {largest}, but {self.loaded} has {size} embeddings: not its tokenizer"
             )
-        types = ids.get("token_type_ids")
-        self._check_vocabulary(max(max(row) for row in ids["input_ids"]))
+        if not self._reads("token_type_ids"):
+            return [replace(row, segments=None) for row in rows]
         segments = getattr(self.module.config, "type_vocab_size", None)
-        if types and segments is not None and max(max(row) for row in types) >= max(segments, 1):
+        if segments is not None and max(max(row.segments or (0,)) for row in rows) >= max(segments, 1):
             raise InputError(f"the tokenizer tells segments apart, {self.loaded} has {segments}: not its tokenizer")
-        return [
-            Encoded(
-                example=name,
-                source=tuple(ids["input_ids"][i]),
-                segments=tuple(types[i]) if types else None,
-                target=index[examples.targets[i].casefold()],
-                cost=lengths[i],
-            )
-            for i, name in enumerate(examples.ids)
-        ]
+        return rows
 
     @torch.inference_mode()
     def outcomes(self, rows: Sequence[Encoded], masks: Bool[np.ndarray, "rows heads"]) -> dict[str, Any]:
@@ -132,35 +136,68 @@ class Classifier(Subject):
         return cross_entropy(self.logits(rows), gold_R, loss.epsilon)
 
     def logits(self, rows: Sequence[Encoded]) -> Float[Tensor, "rows classes"]:
-        """One padded forward pass."""
+        """Logits of each row. Rows of one length are computed together, so that none is padded.
+
+        Padding would change what a row comes to where an architecture mixes neighbours whatever the attention mask says
+        (convolutions, landmarks, pooled tokens), or where the end token of the text stands for padding as well.
+        """
+        lengths = np.array([len(row.source) for row in rows])
+        if len(set(lengths.tolist())) == 1:
+            return self._pass(rows)
+        found: list[Tensor] = []
+        order = [np.flatnonzero(lengths == length) for length in np.unique(lengths)]
+        for part in order:
+            with self.gate.part(to_device(torch.from_numpy(part), self.device)):
+                found.append(self._pass([rows[i] for i in part.tolist()]))
+        return torch.cat(found)[to_device(torch.from_numpy(np.argsort(np.concatenate(order))), self.device)]
+
+    def _pass(self, rows: Sequence[Encoded]) -> Float[Tensor, "rows classes"]:
+        """One forward pass over rows of one length."""
         ids_RT, segments_RT = self.inputs(rows)
-        inputs = {"input_ids": ids_RT, "attention_mask": self._padded([(1,) * len(row.source) for row in rows], 0)}
+        inputs = {self.module.main_input_name: ids_RT, "attention_mask": torch.ones_like(ids_RT)}
         if segments_RT is not None:
             inputs["token_type_ids"] = segments_RT
-        return self.module(**inputs).logits
+        with kept_state(self.module), _last_token_read(self.module):
+            return self.module(**inputs).logits
 
     def inputs(self, rows: Sequence[Encoded]) -> tuple[Int[Tensor, "rows tokens"], Int[Tensor, "rows tokens"] | None]:
-        """Token ids of each row, padded to the longest, and the segments of the tokens where the model has such."""
-        ids_RT = self._padded([row.source for row in rows], self._padding)
+        """Token ids of rows of one length, and the segments of the tokens where the model has such."""
+        ids_RT = to_device(torch.tensor([row.source for row in rows]), self.device)
         if any(row.segments is None for row in rows):
             return ids_RT, None
-        return ids_RT, self._padded([row.segments or () for row in rows], 0)
+        return ids_RT, to_device(torch.tensor([row.segments for row in rows]), self.device)
 
-    def probe(self) -> list[Encoded]:
-        """Three rows of random tokens, 5, 9 and 13 long."""
+    @torch.inference_mode()
+    def alone(self, texts: Sequence[str]) -> Float[Tensor, " classes"]:
+        """Logits of one example as plain transformers gives them: its tokenizer, its model, nothing else."""
+        given = self._text.alone(texts).items()
+        inputs = {name: ids.to(self.device) for name, ids in given if self._reads(name)}
+        with kept_state(self.module):
+            return self.module(**inputs).logits[0].float().cpu()
+
+    def _reads(self, name: str) -> bool:
+        """Whether the module takes an input of this name."""
+        parameters = inspect.signature(self.module.forward).parameters.values()
+        return any(parameter.name == name or parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
+
+    def probe(self, length: int = PROBE_LENGTHS[-1]) -> list[Encoded]:
+        """Three rows of random tokens, of one length, as rows of a batch are."""
         generator = np.random.default_rng(0)
-        size = self.module.config.get_text_config().vocab_size
-        special = set(self._tokenizer.all_special_ids) | {self._padding, self.module.config.eos_token_id}
-        words = np.setdiff1d(np.arange(size), [i for i in special if isinstance(i, int)])
-        end = self.module.config.eos_token_id if self.module.config.is_encoder_decoder else None
+        config = self.module.config
+        size = getattr(config.get_text_config(), "vocab_size", None) or len(self._text.tokenizer)
+        end_token = getattr(config, "eos_token_id", None)
+        ends = end_token if isinstance(end_token, list) else [end_token]
+        special = {*self._text.tokenizer.all_special_ids, *ends, getattr(config, "pad_token_id", None)} - {None}
+        words = np.setdiff1d(np.arange(size), sorted(special))
+        end = ends[:1] if config.is_encoder_decoder else []
         return [
             Encoded(
-                example=f"probe {length}",
-                source=(*generator.choice(words, length - (end is not None)).tolist(), *([] if end is None else [end])),
+                example=f"probe {number}",
+                source=(*generator.choice(words, length - len(end)).tolist(), *end),
                 target=0,
                 cost=length,
             )
-            for length in PROBE_LENGTHS
+            for number in range(PROBE_ROWS)
         ]
 
     @torch.inference_mode()
@@ -171,27 +208,34 @@ class Classifier(Subject):
         with self.gate.masked(xi):
             return self.logits(rows).float().cpu()
 
-    def _padded(self, rows: Sequence[Sequence[int]], value: int) -> Int[Tensor, "rows tokens"]:
-        longest = max(len(row) for row in rows)
-        padded_RT = torch.tensor([[*row, *[value] * (longest - len(row))] for row in rows])
-        return to_device(padded_RT, self.device)
-
     @torch.inference_mode()
     def _is_causal(self) -> bool:
         """Whether the first token is blind to the last, seen by changing the last."""
         if self.module.config.is_encoder_decoder:
             return False
-        ids_RT = torch.tensor([row.source[:5] for row in self.probe()[:2]], device=self.device)
+        ids_RT, _ = self.inputs(self.probe(PROBE_LENGTHS[0])[:2])
         ids_RT[1, :-1] = ids_RT[0, :-1]
-        first_RD = self.module.base_model(input_ids=ids_RT).last_hidden_state[:, 0]
+        with kept_state(self.module):
+            first_RD = self.module.base_model(**{self.module.main_input_name: ids_RT}).last_hidden_state[:, 0]
         return torch.equal(first_RD[0], first_RD[1])
 
-    def _check_vocabulary(self, largest: int) -> None:
-        size = self.module.get_input_embeddings().get_parameter("weight").shape[0]
-        if largest >= size:
-            raise InputError(
-                f"the tokenizer gives token {largest}, but {self.loaded} has {size} embeddings: not its tokenizer"
-            )
+
+@contextmanager
+def _last_token_read(module: PreTrainedModel) -> Iterator[None]:
+    """Let a model without a padding token read the class at the last token, of several rows as it does of one.
+
+    Decoders look for the last token that is no padding, and without a padding token refuse more than one row.
+    """
+    configs = [
+        c for c in (module.config, module.config.get_text_config()) if getattr(c, "pad_token_id", NO_TOKEN) is None
+    ]
+    for config in configs:
+        config.pad_token_id = NO_TOKEN
+    try:
+        yield
+    finally:
+        for config in configs:
+            config.pad_token_id = None
 
 
 def load_classifier(
@@ -200,9 +244,12 @@ def load_classifier(
     """Load a model folder in float32, with sdpa attention where the architecture has it.
 
     Raises:
-        InputError: when the weights cannot be read or do not fit.
+        InputError: when the weights cannot be read or do not fit, or there is no tokenizer.
     """
-    module, tokenizer = _read_pruned(folder) if (folder / HEADS_FILE).is_file() else _read(folder)
+    pruned = _read_pruned(folder) if (folder / HEADS_FILE).is_file() else None
+    config = read_config(folder, len(labels))
+    tokenizer = read_tokenizer(folder, config)
+    module = pruned or _read(folder, config)
     allowed = num_positions(module)
     if allowed is not None and max_length > allowed:
         raise InputError(f"model.max_length={max_length}, but {folder} has positions for {allowed} tokens")
@@ -211,13 +258,21 @@ def load_classifier(
     return Classifier(module, tokenizer, labels=labels, max_length=max_length, truncate=truncate, loaded=loaded)
 
 
-def _read(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+def _read(folder: Path, config: PretrainedConfig) -> PreTrainedModel:
+    from study.pruning.transformers4 import take_pruned_heads, without_heads
+
     logging.disable_progress_bar()  # a model of this size loads at once
+    options = {"config": config, "dtype": torch.float32, "output_loading_info": True, "local_files_only": True}
+    removed = take_pruned_heads(config)
     try:
-        module, info = AutoModelForSequenceClassification.from_pretrained(
-            folder, dtype=torch.float32, output_loading_info=True, local_files_only=True
-        )
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True)
+        if removed:
+            architecture = MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING[type(config)]
+            module, info = without_heads(architecture, removed).from_pretrained(folder, **options)
+            module.__class__ = architecture
+        else:
+            module, info = AutoModelForSequenceClassification.from_pretrained(folder, **options)
+    except InputError as error:
+        raise InputError(f"{folder}: {error}") from error
     except Exception as error:  # safetensors, pickle, json and transformers each raise errors of their own
         raise InputError(f"cannot load the classifier in {folder}: {type(error).__name__}: {error}") from error
     if info["missing_keys"] or info["mismatched_keys"]:
@@ -228,20 +283,17 @@ def _read(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     layers = sorted(key for key in info["unexpected_keys"] if re.search(r"\.\d+\.", key))
     if layers:
         raise InputError(f"{folder}: its config leaves {len(layers)} tensors of the layers unused: {layers[:3]}")
-    return module, tokenizer
+    return module
 
 
-def _read_pruned(folder: Path) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+def _read_pruned(folder: Path) -> PreTrainedModel:
     """A model from which heads were removed."""
     from study.pruning.folder import read_model
 
     module = read_model(folder)
     if not type(module).__name__.endswith("ForSequenceClassification"):
         raise InputError(f"{folder} holds a {type(module).__name__}, which is no classifier")
-    try:
-        return module, AutoTokenizer.from_pretrained(folder, local_files_only=True)
-    except Exception as error:  # json and transformers each raise errors of their own
-        raise InputError(f"cannot load the tokenizer in {folder}: {type(error).__name__}: {error}") from error
+    return module
 
 
 def num_positions(module: PreTrainedModel) -> int | None:
@@ -250,16 +302,8 @@ def num_positions(module: PreTrainedModel) -> int | None:
     RoBERTa and its kin count positions from the padding index on, so the first ones of their table are never used.
     """
     positions = getattr(module.config.get_text_config(), "max_position_embeddings", None)
+    positions = None if positions == -1 else positions
     for name, table in module.named_modules():
         if name.endswith("position_embeddings") and isinstance(table, nn.Embedding) and table.padding_idx is not None:
             return table.num_embeddings - table.padding_idx - 1
     return positions
-
-
-def pad_token(module: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> int:
-    """The padding token; a model without one (GPT-2) pads with its end token, which the attention mask hides."""
-    pad = tokenizer.pad_token_id if tokenizer.pad_token_id is not None else module.config.eos_token_id
-    if not isinstance(pad, int):
-        raise InputError(f"{type(module).__name__} has no padding and no end token")
-    module.config.get_text_config().pad_token_id = pad
-    return pad

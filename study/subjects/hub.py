@@ -18,6 +18,10 @@ RELAID = ("bigbird_pegasus", "jamba", "minimax", "zamba", "zamba2")
 
 TOKENIZER_FILES = ("tokenizer*.json", "vocab*", "merges.txt", "*.model", "special_tokens_map.json", "added_tokens.json")
 
+VOCABULARY_FILES = ("tokenizer.json", "vocab*", "*.model", "*.spm", "*.tiktoken", "bpe.codes")
+LETTERS_ALONE = {"canine", "CanineTokenizer", "perceiver", "PerceiverTokenizer", "ByT5Tokenizer"}
+"""Models and tokenizers that read letters or bytes, and need no vocabulary."""
+
 
 def local_folder(path: str, revision: str | None) -> Path | None:
     """The folder of a model's files: `path` itself when it is one, else in the hub's download cache; None if absent."""
@@ -77,6 +81,23 @@ def _weights(folder: Path) -> list[Path]:
 def tokenizer_files(folder: Path) -> list[Path]:
     """The files of a model folder that make its tokenizer."""
     return sorted({file for pattern in TOKENIZER_FILES for file in folder.glob(pattern) if file.is_file()})
+
+
+def require_tokenizer(folder: Path) -> None:
+    """Refuse a folder without the vocabulary of a tokenizer: transformers makes one of nothing, which knows no word.
+
+    Raises:
+        InputError: names the folder and what it should have.
+    """
+    if any(next(folder.glob(pattern), None) for pattern in VOCABULARY_FILES):
+        return
+    settings = [folder / name for name in ("config.json", "tokenizer_config.json") if (folder / name).is_file()]
+    told = [json.loads(file.read_text()) for file in settings]
+    if LETTERS_ALONE.isdisjoint(str(config.get(key)) for config in told for key in ("model_type", "tokenizer_class")):
+        raise InputError(
+            f"{folder} has no tokenizer: no tokenizer.json and no vocabulary (vocab.txt, ...). Save that of the "
+            f"training beside the model: AutoTokenizer.from_pretrained(...).save_pretrained({str(folder)!r})"
+        )
 
 
 def _is_complete(folder: Path) -> bool:

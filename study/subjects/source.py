@@ -16,6 +16,7 @@ from study.setting import Moment
 from study.statistics import MetricName
 from study.subjects.checkpoints import PLACE, at_epoch, no_such_epoch, shared_name
 from study.subjects.labels import label_names, require_labels
+from study.subjects.padding import identity_of_rows
 
 if TYPE_CHECKING:
     import torch
@@ -127,6 +128,17 @@ class ModelSource:
             InputError: for labels that the model does not have.
         """
 
+    def check_texts(self, examples: Examples, max_unknown: float) -> None:
+        """Refuse texts that the model cannot read, before its weights are loaded, where its files tell that.
+
+        Args:
+            examples: the texts to study.
+            max_unknown: largest share of tokens that the model may not know.
+
+        Raises:
+            InputError: for texts that are too long, and for too many unknown tokens.
+        """
+
     def load(self, device: torch.device) -> Subject:
         """The model, ready for study.
 
@@ -163,21 +175,33 @@ class ClassifierSource(ModelSource):
         raise NotImplementedError
 
     def identity(self) -> dict[str, Any]:
-        """Digests of the files, the labels as configured, and how texts are cut."""
-        from study.subjects.hub import model_digests, relaid
+        """Digests of the files, the labels as configured, how texts are cut, and what `identity_of_rows` adds."""
+        from study.subjects.hub import model_digests, relaid, require_tokenizer
 
+        folder = self.folder()
+        files = model_digests(folder)
+        require_tokenizer(folder)
         return {
-            "files": model_digests(self.folder()),
-            "labels": list(label_names(self.folder(), self.labels)),
+            "files": files,
+            "labels": list(label_names(folder, self.labels)),
             "max_length": self.max_length,
             "truncate": self.truncate,
             "masked_by": "zero",
-            **relaid(self.folder()),
+            **relaid(folder),
+            **identity_of_rows(folder),
         }
 
     def check_targets(self, examples: Examples) -> None:
         """Every label of the data must be one of the model's."""
         require_labels(examples.targets, label_names(self.folder(), self.labels))
+
+    def check_texts(self, examples: Examples, max_unknown: float) -> None:
+        """See `ModelSource.check_texts`; takes the tokenizer alone."""
+        from study.subjects.classifier_text import read_text
+
+        labels = label_names(self.folder(), self.labels)
+        text = read_text(self.folder(), labels, max_length=self.max_length, truncate=self.truncate)
+        text.encode(examples, max_unknown)
 
     def load(self, device: torch.device) -> Subject:
         """The classifier in float32."""

@@ -44,12 +44,14 @@ class Subject(ABC):
         metric: the score that its outcomes add up to.
         device: where its weights are.
         loaded: one line for the log: what was loaded and from where.
+        pads: whether rows of different lengths are computed together, with padding.
     """
 
     gate: Gate
     metric: Metric
     device: torch.device
     loaded: str
+    pads = True
 
     @property
     def layout(self) -> HeadLayout:
@@ -57,11 +59,16 @@ class Subject(ABC):
         return self.gate.layout
 
     @abstractmethod
-    def encode(self, examples: Examples) -> list[Encoded]:
+    def encode(self, examples: Examples, max_unknown: float = 1.0) -> list[Encoded]:
         """Texts to token ids.
 
+        Args:
+            examples: the texts and their targets.
+            max_unknown: largest share of tokens that the model may not know.
+
         Raises:
-            InputError: for labels that the model does not have, or examples longer than it allows.
+            InputError: for labels that the model does not have, examples longer than it allows, and too many unknown
+                tokens.
         """
 
     @abstractmethod

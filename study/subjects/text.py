@@ -143,7 +143,10 @@ class FairseqText:
     Attributes:
         source: dictionary of what is read.
         target: dictionary of what is written.
+        unknown: id of the words that a dictionary lacks.
     """
+
+    unknown: int | None = UNKNOWN
 
     def __init__(self, settings: TextProcessing) -> None:
         self.source = Dictionary.read(settings.source_dictionary)

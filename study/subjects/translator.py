@@ -28,6 +28,7 @@ from study.subjects.cross_entropy import cross_entropy
 from study.subjects.fairseq_checkpoint import FairseqTransformer, build, read_checkpoint
 from study.subjects.subject import Encoded, Subject, to_device
 from study.subjects.text import CACHED, FairseqText, TextProcessing
+from study.subjects.vocabulary import Vocabulary
 
 log = logging.getLogger(__name__)
 
@@ -41,7 +42,13 @@ PROBE_TARGETS = 6
 
 @runtime_checkable
 class Text(Protocol):
-    """Raw text to token ids of the source, token ids of the target to raw text."""
+    """Raw text to token ids of the source, token ids of the target to raw text.
+
+    Attributes:
+        unknown: id of the words that the source side does not know; None where it knows all.
+    """
+
+    unknown: int | None
 
     def encode(self, text: str) -> tuple[int, ...]:
         """Ids of a text, its end token last."""
@@ -125,16 +132,18 @@ class Translator(Subject):
             end=_token(module, "eos_token_id"),
             pad=_token(module, "pad_token_id"),
         )
+        special = frozenset((self.rule.start, self.rule.end, self.rule.pad))
+        self._vocabulary = Vocabulary(loaded, text.unknown, special)
         self._statistics = lru_cache(CACHED)(_sentence_statistics)
         self.gate = Gate.on(module, causal=False)
         probe = self.probe()
         self.gate.learn(lambda: self.response(probe, None), rows=len(probe))
 
-    def encode(self, examples: Examples) -> list[Encoded]:
-        """Sources to ids of the source dictionary; the references stay text.
+    def encode(self, examples: Examples, max_unknown: float = 1.0) -> list[Encoded]:
+        """Sources to ids of the source dictionary; the references stay text. See `Subject.encode`.
 
         Raises:
-            InputError: for sources that are empty or over the model's number of positions.
+            InputError: for sources that are empty, unknown, or over the model's number of positions.
         """
         empty = [name for name, texts in zip(examples.ids, examples.texts, strict=True) if not texts[0].strip()]
         if empty:
@@ -150,10 +159,12 @@ class Translator(Subject):
             )
         for i in too_long:
             sources[i] = (*sources[i][: self._max_source - 1], sources[i][-1])
-        return [
+        rows = [
             Encoded(name, source, target, cost=len(source) * self._decoding.beam)
             for name, source, target in zip(examples.ids, sources, examples.targets, strict=True)
         ]
+        self._vocabulary.require_known(rows, max_unknown)
+        return rows
 
     def _say_if_wordless(self, references: Sequence[str]) -> None:
         tokens = getattr(self.metric, "tokenizer", "")
@@ -184,6 +195,14 @@ class Translator(Subject):
 
     def losses(self, rows: Sequence[Encoded], loss: Loss = PLAIN) -> Float[Tensor, " rows"]:
         """Cross entropy of each row's reference, summed over its tokens, `</s>` counted; nats."""
+        return self._token_losses(rows, loss).sum(1)
+
+    @torch.no_grad()
+    def reference_losses(self, rows: Sequence[Encoded]) -> Float[Tensor, "rows target"]:
+        """Cross entropy of each token of the references, `</s>` counted; nats, 0 where there is none."""
+        return self._token_losses(rows, PLAIN)
+
+    def _token_losses(self, rows: Sequence[Encoded], loss: Loss) -> Float[Tensor, "rows target"]:
         source_RS, present_RS = self.padded(rows)
         references = [torch.tensor(self._reference(row)) for row in rows]
         target_RT = torch.nn.utils.rnn.pad_sequence(references, batch_first=True, padding_value=self.rule.pad)
@@ -193,7 +212,7 @@ class Translator(Subject):
         output = self.module(
             input_ids=source_RS, attention_mask=present_RS, decoder_input_ids=before_RT, use_cache=False
         )
-        return cross_entropy(output.logits, target_RT, loss.epsilon, pad=self.rule.pad).sum(1)
+        return cross_entropy(output.logits, target_RT, loss.epsilon, pad=self.rule.pad)
 
     def target_lengths(self, rows: Sequence[Encoded]) -> list[int]:
         """Tokens of the references, `</s>` counted."""

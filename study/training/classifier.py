@@ -23,7 +23,6 @@ from study.data.examples import Examples
 from study.errors import InputError, Stopped
 from study.files import whole_file
 from study.progress import progress
-from study.subjects.classifier import pad_token
 from study.subjects.labels import label_index, require_labels
 from study.training.finetune import ClassifierTraining, FineTuning
 from study.training.folder import training_folder, whole_folder
@@ -81,6 +80,21 @@ def train_classifier(
             sets = [encode(examples, tokenizer, labels, training.max_length) for examples in (train, dev)]
             model.to(torch.device(device))  # pyright: ignore[reportArgumentType]
             Course(training, model, tokenizer, sets[0], sets[1], folder, recorded).go()
+
+
+def pad_token(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> int:
+    """The padding token; a model without one (GPT-2) is trained to take its end token for padding.
+
+    Raises:
+        InputError: when it has no end token either.
+    """
+    config = model.config.get_text_config()
+    end = config.eos_token_id[0] if isinstance(config.eos_token_id, list) else config.eos_token_id
+    pad = next((i for i in (tokenizer.pad_token_id, config.pad_token_id, end) if i is not None), None)
+    if pad is None:
+        raise InputError(f"{type(model).__name__} has no padding and no end token")
+    config.pad_token_id = pad
+    return pad
 
 
 @contextmanager

@@ -10,7 +10,7 @@ from omegaconf import MISSING
 
 from study.data.source import Task
 from study.errors import InputError
-from study.subjects.hub import download, local_folder, model_digests
+from study.subjects.hub import download, local_folder, model_digests, require_tokenizer
 from study.training.training import Training
 
 
@@ -93,7 +93,9 @@ class FineTuning(ClassifierTraining):
 
     def identity(self) -> dict[str, Any]:
         """See `Training.identity`."""
-        return {**super().identity(), "start": model_digests(self.start_folder()), "new_head": self.new_head}
+        start = model_digests(self.start_folder())
+        require_tokenizer(self.start_folder())
+        return {**super().identity(), "start": start, "new_head": self.new_head}
 
     def missing(self) -> list[str]:
         """See `Training.missing`."""

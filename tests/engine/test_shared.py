@@ -20,7 +20,7 @@ from study.engine.parts import UnsplittableError
 from study.engine.screened import ScreenedPass
 from study.engine.shared import SharedPass
 from study.errors import InputError
-from study.job import load_subject
+from study.job import load_subject, setting_of
 from study.subjects.source import Precision, Screening
 
 TOLERANCE = 1e-4
@@ -226,7 +226,7 @@ def test_a_real_model_agrees_with_brute_force_and_screened_decides_as_float32(re
     path, data = real / "models" / "minilm-mnli", real / "data" / "mnli" / "dev_matched.tsv"
     names = ["model=hf_classifier", f"model.path={path}", "model.truncate=true", "data=nli_file", f"data.path={data}"]
     study = to_study(compose(*names, "device=cpu"))
-    subject = load_subject(study)
+    subject = load_subject(study, setting_of(study)[1])
     rows = subject.encode(study.data.examples().take(range(100)))
     fast = choose_engine(subject, Precision.float32, Screening())
     kinds = all_kinds_of_masks(subject.layout)

@@ -12,20 +12,6 @@ from study.subjects.classifier import Classifier
 from study.subjects.subject import Subject
 from study.subjects.translator import Decoding, Translator
 
-
-class Numbers:
-    """A text processing whose words are numbers."""
-
-    def encode(self, text: str) -> tuple[int, ...]:
-        return (*map(int, text.split()), 3)
-
-    def encode_target(self, text: str) -> tuple[int, ...]:
-        return self.encode(text)
-
-    def decode(self, ids) -> str:
-        return " ".join(map(str, ids))
-
-
 ALL = [*(f"classifier {name}" for name in cases.CLASSIFIERS), *(f"translator {name}" for name in cases.TRANSLATORS)]
 
 
@@ -38,7 +24,7 @@ def subject(case: str, module: tf.PreTrainedModel | None = None) -> Subject:
         return Classifier(module, tokenizer, labels=cases.LABELS, max_length=32, truncate=False, loaded=name)
     module = module or cases.build(cases.TRANSLATORS[name])
     decoding = Decoding(beam=2, lenpen=1.0, max_len_a=0.0, max_len_b=6)
-    return Translator(module, Numbers(), decoding, max_source=64, max_target=64, truncate=False, loaded=name)
+    return Translator(module, cases.Numbers(), decoding, max_source=64, max_target=64, truncate=False, loaded=name)
 
 
 def some_masks(layout: HeadLayout) -> np.ndarray:

@@ -1,0 +1,47 @@
+"""The share of a text that a model's vocabulary does not know: a large one tells another tokenizer or dictionary."""
+
+from collections import Counter
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from study.errors import InputError
+from study.subjects.subject import Encoded
+
+
+@dataclass(frozen=True)
+class Vocabulary:
+    """The tokens that stand for no word.
+
+    Attributes:
+        of: the model or tokenizer that has it, for messages.
+        unknown: the token of every word that is not known; None where there is none.
+        special: the tokens that do not stand for text.
+    """
+
+    of: str
+    unknown: int | None
+    special: frozenset[int]
+
+    def require_known(self, rows: Sequence[Encoded], most: float) -> None:
+        """Refuse texts of which too little is known.
+
+        Args:
+            rows: the texts as tokens.
+            most: largest share of unknown tokens among those that stand for text.
+
+        Raises:
+            InputError: says how many are unknown, and how to take them all the same.
+        """
+        counts = Counter(token for row in rows for token in row.source)
+        unknown = 0 if self.unknown is None else counts[self.unknown]
+        total = unknown + sum(n for token, n in counts.items() if token not in {*self.special, self.unknown})
+        if unknown > most * total:
+            share = unknown / total
+            first = next(row.example for row in rows if self.unknown in row.source)
+            raise InputError(
+                f"{self.of} does not know {unknown:,} of {total:,} tokens ({100 * share:.1f} %; first in example "
+                f"'{first}'): its tokenizer or dictionary is another one, or the text is processed otherwise than in "
+                f"training. If this is right, say so: data.max_unknown={np.ceil(100 * share) / 100:g}"
+            )

@@ -1,0 +1,109 @@
+"""Rows of many lengths together, against plain transformers: a model made anew for each row, which nothing pads."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import cases
+import numpy as np
+import pytest
+import torch
+import transformers as tf
+
+from study.data.examples import Examples
+from study.subjects.classifier import Classifier
+from study.subjects.padding import identity_of_rows
+
+SIZES = {"hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 32}
+
+
+def made(kind: str, **fields: object) -> Callable[[], tf.PreTrainedModel]:
+    """An architecture of transformers by its `model_type`."""
+    given = {**SIZES, "vocab_size": cases.TOKENS, "max_position_embeddings": 64, **cases.SPECIAL, **fields}
+    config = {"num_labels": 3, **given}
+    return lambda: tf.AutoModelForSequenceClassification.from_config(tf.AutoConfig.for_model(kind, **config))
+
+
+GPT2 = {"n_embd": 24, "n_layer": 2, "n_head": 4, "n_positions": 64, "pad_token_id": None}
+DYNAMIC = {"rope_type": "dynamic", "rope_theta": 10000.0, "factor": 2.0}
+MODELS = {
+    "the end token of the text and no padding token": (made("gpt2", **GPT2), {"pad_token": None}),
+    "a padding token in the config alone": (made("llama"), {"pad_token": None}),
+    "the end token as padding, not so in the config": (made("llama", pad_token_id=None), {"pad_token": "[SEP]"}),
+    "the end token as padding, so in the config": (made("llama", pad_token_id=3), {}),
+    "a list of end tokens": (made("llama", eos_token_id=[3, 5], pad_token_id=None), {"pad_token": None}),
+    "padding on the left": (made("bert"), {"padding_side": "left"}),
+    "frequencies of the longest text": (made("llama", max_position_embeddings=8, rope_parameters=DYNAMIC), {}),
+    "landmarks": (made("nystromformer"), {}),
+    "convolutions": (made("convbert", head_ratio=1), {}),
+    "sparse attention for long texts": (
+        made("big_bird", block_size=2, num_random_blocks=1, attention_type="block_sparse"),
+        {},
+    ),
+}
+
+
+def examples() -> Examples:
+    """Texts of 2 to 24 words, the longest first and last."""
+    generator = np.random.default_rng(3)
+    lengths = [24, 2, 7, 3, 7, 12, 24]
+    texts = tuple((" ".join(f"w{i}" for i in generator.integers(0, 60, length)),) for length in lengths)
+    return Examples(ids=tuple(map(str, range(7))), texts=texts, targets=tuple(cases.LABELS[i % 3] for i in range(7)))
+
+
+def tokenizer_with(**fields: object) -> tf.PreTrainedTokenizerFast:
+    tokenizer = cases.tiny_tokenizer()
+    for name, value in fields.items():
+        setattr(tokenizer, name, value)
+    return tokenizer
+
+
+@pytest.mark.parametrize("name", MODELS)
+def test_rows_together_are_what_plain_transformers_gives_for_each(name: str) -> None:
+    make, changes = MODELS[name]
+    data, tokenizer = examples(), tokenizer_with(**changes)
+    subject = Classifier(cases.build(make), tokenizer, labels=cases.LABELS, max_length=64, truncate=False, loaded=name)
+    rows = subject.encode(data)
+    full = np.ones((len(rows), len(subject.layout)), dtype=bool)
+    found, losses = subject.outcomes(rows, full), subject.gradients(rows, full)["loss"]
+    for i, (text,) in enumerate(data.texts):
+        with torch.no_grad():
+            logits = cases.build(make)(**tokenizer(text, return_tensors="pt")).logits[0]
+        expected = torch.nn.functional.cross_entropy(logits, torch.tensor(i % 3)).item()
+        assert found["loss"][i] == pytest.approx(expected, abs=1e-4)
+        assert losses[i] == pytest.approx(expected, abs=1e-4)
+        assert subject.alone([text]).numpy() == pytest.approx(logits.numpy(), abs=1e-4)
+
+
+CAUSAL = {"model_type": "llama", "eos_token_id": 3}
+WORDS = {"pad_token": "[PAD]", "eos_token": "[SEP]", "unk_token": "[UNK]"}
+UNPADDED = {"rows": "unpadded"}
+
+
+@pytest.mark.parametrize(
+    ("config", "tokens", "expected"),
+    [
+        ({"model_type": "bert", "type_vocab_size": 2, "eos_token_id": 3}, {}, {}),
+        ({"model_type": "bert", "pad_token_id": 0}, {}, {}),
+        ({"model_type": "bart", "is_encoder_decoder": True, "eos_token_id": 3}, {}, {}),
+        ({"model_type": "nystromformer", "type_vocab_size": 2}, WORDS, UNPADDED),
+        ({"model_type": "big_bird", "type_vocab_size": 2}, WORDS, UNPADDED),
+        ({"model_type": "big_bird", "type_vocab_size": 2, "attention_type": "original_full"}, WORDS, {}),
+        ({**CAUSAL, "pad_token_id": 0}, WORDS, {}),
+        ({**CAUSAL}, WORDS, {}),
+        ({**CAUSAL, "pad_token_id": 3}, {**WORDS, "pad_token": {"content": "[SEP]"}}, {}),
+        ({**CAUSAL, "pad_token_id": 3}, {}, {}),
+        ({**CAUSAL, "pad_token_id": 0}, {}, UNPADDED),
+        ({**CAUSAL, "pad_token_id": None}, {}, UNPADDED),
+        ({**CAUSAL, "pad_token_id": 0}, {**WORDS, "pad_token": "[SEP]"}, UNPADDED),
+        ({**CAUSAL, "pad_token_id": 3}, WORDS, UNPADDED),
+        ({**CAUSAL, "pad_token_id": None}, {**WORDS, "pad_token": "[UNK]"}, UNPADDED),
+        ({**CAUSAL, "pad_token_id": 1}, {**WORDS, "pad_token": "[UNK]"}, {}),
+    ],
+)
+def test_only_models_that_padding_changed_have_another_identity(
+    tmp_path: Path, config: dict, tokens: dict, expected: dict
+) -> None:
+    (tmp_path / "config.json").write_text(json.dumps(config))
+    (tmp_path / "tokenizer_config.json").write_text(json.dumps(tokens))
+    assert identity_of_rows(tmp_path) == expected
