@@ -77,7 +77,7 @@ class Place:
         quiet()
         if owner or offline or not key_is_known():
             return cls(owner, project)
-        with cls("of the key", project).in_words():
+        with cls(None, project).in_words():
             return cls(wandb.Api(timeout=TIMEOUT).default_entity, project)
 
     @cached_property

@@ -95,7 +95,7 @@ def test_what_is_shown_is_what_one_would_group_by(tmp_path: Path) -> None:
 
 
 def test_of_a_training_its_settings_are_shown(tmp_path: Path) -> None:
-    study = to_study(compose("model=toy_classifier", "measure=train"))
+    study = to_study(compose("model=toy_classifier", "data=toy_matched", "measure=train"))
     training = factors(json.loads(json.dumps(asdict(study), default=str)))["model"]["training"]
     assert (training["train"], training["seed"], training["epochs"]) == ({"name": "toy_train"}, 0, 4)
     assert not {"folder", "threads", "record_every", "save_every"} & set(training)

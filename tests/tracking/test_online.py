@@ -218,7 +218,7 @@ def test_a_run_of_a_wandb_sweep_has_the_agents_id_also_for_a_push(
     for name in given:
         monkeypatch.delenv(f"WANDB_{name}")
     before = list(run.steps)
-    assert main(["push", str(place / "results"), "--wandb", "lab/swept", "--model", "model"]) == 0
+    assert main(["push", str(place / "results"), "--wandb", "lab/swept", "--resamples", "200"]) == 0
     assert [other.id for other in server.runs.values() if other.job_type == "ablation"] == ["agentrun"]
     assert run.steps == before == [NUM_PAIRS, 9 * NUM_PAIRS]
 
@@ -238,7 +238,7 @@ def test_a_job_that_is_killed_and_goes_on_is_one_history(
     assert run.steps == [NUM_PAIRS, 9 * NUM_PAIRS]
     assert (run.exit_code, run.summary["masks"]) == (0, 9)
     wandb.teardown()
-    assert main(["push", str(place / "results"), "--wandb", "lab/sixteen-heads"]) == 0
+    assert main(["push", str(place / "results"), "--wandb", "lab/sixteen-heads", "--resamples", "200"]) == 0
     assert run.steps == [NUM_PAIRS, 9 * NUM_PAIRS]
 
 

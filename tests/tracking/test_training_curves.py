@@ -93,7 +93,7 @@ def test_a_training_that_was_tracked_nowhere_is_pushed(place: Path, server: Stan
     history = read_history(place / "training")
     StudyTask()(compose(*overrides(place, *SHORT, measure="base")))
     StudyTask()(compose(*measured(place, "measure=base")))
-    push = ["push", str(place / "results"), "--wandb", "lab/heads"]
+    push = ["push", str(place / "results"), "--wandb", "lab/heads", "--resamples", "200"]
     assert main([*push, "--model", "model"]) == 0
     assert not any(run.job_type == "train" for run in server.runs.values())
     assert main([*push, "--weights"]) == 0

@@ -16,6 +16,8 @@ from study.training_history import Record, write_history
 
 PLACE = "lab/heads"
 
+QUICK = ("--resamples", "200", "--splits", "3")
+
 pytestmark = pytest.mark.filterwarnings("ignore:Pydantic V1 style:DeprecationWarning")  # of wandb-workspaces
 
 
@@ -36,7 +38,7 @@ def words_of(spec: dict) -> str:
 
 def test_without_a_key_it_is_written_and_no_one_is_asked(results: Path, tmp_path: Path, capsys) -> None:
     """Nobody answers at the address of these tests: a question would fail."""
-    assert main(["report", str(results), "--wandb", PLACE, "--out", str(tmp_path)]) == 0
+    assert main(["report", str(results), "--wandb", PLACE, "--out", str(tmp_path), *QUICK]) == 0
     assert "no W&B key is found" in capsys.readouterr().out
     spec = json.loads((tmp_path / "report" / "wandb.json").read_text())
     effects = pl.read_parquet(tmp_path / "tables" / "effects.parquet").filter(measure="ablation")
@@ -57,7 +59,7 @@ def test_without_a_key_it_is_written_and_no_one_is_asked(results: Path, tmp_path
 
 
 def test_again_is_updated_and_not_doubled(results: Path, server: StandIn, tmp_path: Path, capsys) -> None:
-    command = ["report", str(results), "--wandb", PLACE, "--out", str(tmp_path)]
+    command = ["report", str(results), "--wandb", PLACE, "--out", str(tmp_path), *QUICK]
     assert main(command) == 0
     assert "W&B: saved" in capsys.readouterr().out
     assert main(command) == 0
