@@ -25,7 +25,7 @@ WEAK = 0.2
 """A correlation below this is none that one would build on."""
 
 FEW = 2
-"""Heads that may not make a correlation alone; of fewer than sixteen heads one."""
+"""Heads that may not make a correlation alone; an eighth of the heads where that is fewer."""
 
 EARLY_SHARE = 0.4
 """Share of the heads that figure 5 is read at."""
@@ -145,7 +145,8 @@ def other_domain(analysis: Analysis, domains: Mapping[str, Domain]) -> Iterator[
             because += f" ({row['true_low']:.2f} to {row['true_high']:.2f})" if row["true_low"] is not None else ""
         where = f"{labels[row['setting_a']]} and {labels[row['setting_b']]}"
         carried, few = _few_heads(analysis, row)
-        said = f"{because}.{carried}{_one_group(analysis, row, labels)}".replace("-", "−")
+        because = because.replace("-", "−")
+        said = f"{because}.{carried}{_one_group(analysis, row, labels)}"
         finding = Finding(where, verdict(low > 0 and not few, high < WEAK), said)
         yield open_at_chance(analysis, finding, row["setting_a"], row["setting_b"])
 

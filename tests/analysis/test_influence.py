@@ -13,8 +13,9 @@ from scipy import stats
 from analysis import Analysis, analyse, read_results
 from analysis.__main__ import main
 from analysis.correlation import CorrelationOptions, DomainEffects, correlate
+from analysis.correlation.tables import PAIR
 from analysis.inference import Inference
-from analysis.influence import DECIDES, FEWEST, DomainGroups, Influence, deciding, influence
+from analysis.influence import CORRELATION, DECIDES, FEWEST, DomainGroups, Influence, deciding, influence
 from analysis.page.findings import Verdict, other_domain
 from analysis.read import Domain
 from analysis.words import address, shortened
@@ -195,12 +196,19 @@ def test_a_correlation_that_two_heads_make_is_no_verdict_on_all(make, results, l
         [effects_on("a", a.tolist()), effects_on("b", b.tolist())], CorrelationOptions(resamples=99)
     )
     known = correlations.correlation.with_columns(pearson_low=pl.lit(0.3), pearson_high=pl.lit(0.99))
-    analysis = replace(analysis, correlations=replace(correlations, correlation=known))
+    row = correlations.overall.select(PAIR).row(0, named=True) | {"setting_id": "b", "unit": "premise", "decides": True}
+    decides = pl.DataFrame([row | {"group": "premise-7", "pearson_without": -0.5}], schema=CORRELATION)
+    analysis = replace(
+        analysis,
+        correlations=replace(correlations, correlation=known),
+        influence=replace(analysis.influence, correlation=decides),
+    )
     (domain,) = analysis.results.domains
     domains = {name: replace(domain, setting_id=name) for name in "ab"}
     (finding,) = other_domain(analysis, domains)
     assert finding.verdict is verdict
     assert words in finding.because
+    assert finding.because.endswith(" Without one premise of b (premise-7) r = −0.50."), "a name stays as it is"
     rest = stats.pearsonr(a[large:], b[large:]).statistic
     if verdict is Verdict.OPEN:
         assert f"r = {rest:.2f}; Spearman’s ρ of all heads is" in finding.because.replace("−", "-")
