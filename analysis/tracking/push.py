@@ -16,7 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from rich.console import Console
-from rich.progress import track
+from rich.markup import escape
 
 from analysis.tracking.artifacts import is_part
 from analysis.tracking.fetch import versions
@@ -95,14 +95,16 @@ def push(runs: Sequence[Planned], place: Place, results: Path, *, offline: bool,
 
 
 def _shown(runs: Sequence[Planned]) -> Iterator[Planned]:
-    """The runs, each said when its turn comes: in a bar, or a line each where there is no terminal."""
+    """The runs, each said when its turn comes: in one line of a terminal, else in a line each."""
     console = Console(stderr=True)
-    if console.is_terminal:
-        yield from track(runs, "pushing", console=console, transient=True)
-        return
-    for number, one in enumerate(runs, start=1):
-        console.print(f"pushing {number} of {len(runs)}: {one.run.name}", highlight=False, soft_wrap=True)
-        yield one
+    with console.status("pushing") as status:
+        for number, one in enumerate(runs, start=1):
+            words = escape(f"pushing {number} of {len(runs)}: {one.run.name}")
+            if console.is_terminal:
+                status.update(words)
+            else:
+                console.print(words, highlight=False, soft_wrap=True)
+            yield one
 
 
 def _left(one: Planned, place: Place, folder: Path, wait: float) -> Fate:
