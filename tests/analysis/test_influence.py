@@ -196,7 +196,11 @@ def test_a_correlation_that_two_heads_make_is_no_verdict_on_all(make, results, l
         [effects_on("a", a.tolist()), effects_on("b", b.tolist())], CorrelationOptions(resamples=99)
     )
     known = correlations.correlation.with_columns(pearson_low=pl.lit(0.3), pearson_high=pl.lit(0.99))
-    row = correlations.overall.select(PAIR).row(0, named=True) | {"setting_id": "b", "unit": "premise", "decides": True}
+    row = correlations.overall.select(*PAIR).row(0, named=True) | {
+        "setting_id": "b",
+        "unit": "premise",
+        "decides": True,
+    }
     decides = pl.DataFrame([row | {"group": "premise-7", "pearson_without": -0.5}], schema=CORRELATION)
     analysis = replace(
         analysis,
