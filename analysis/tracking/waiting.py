@@ -51,8 +51,13 @@ def _end_service() -> None:
 
 def forget_service() -> None:
     """Leave nothing behind that the end of this process would wait for, whether the service still answers or not."""
+    process = None
+    with suppress(Exception):  # there may be none
+        process = wandb.setup().assert_service()._proc
     with suppress(Exception):
         wandb.teardown()
+    if process:
+        process.join()  # which `teardown` does not come to where the service was ended
 
 
 @contextmanager
