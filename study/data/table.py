@@ -85,11 +85,12 @@ def _kind(path: Path) -> str:
 
 def _read_rows(path: Path, names: Sequence[str], _: Sequence[str]) -> Table:
     """A file of rows below a header."""
-    (_, header), *records = _records(path)
+    records = list(_records(path))
+    header = records.pop(0)[1]
     _require_columns(names, header, str(path))
     table = Table(path, {name: [] for name in names}, [line for line, _ in records])
     positions = {name: header.index(name) for name in names}
-    for row, (_, fields) in enumerate(records):
+    for row, (_line, fields) in enumerate(records):
         if len(fields) != len(header):
             raise InputError(f"{table.where(row)}: {len(fields)} fields, but the header has {len(header)}")
         for name, position in positions.items():
