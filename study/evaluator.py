@@ -215,7 +215,7 @@ class Evaluator:
         pending: list[pl.DataFrame] = []
         since = time.monotonic()
         name = f"{self.setting.model} on {self.setting.data}"
-        with progress(name, int(wanted.sum()), f"{table} (masks × examples)") as advance:
+        with progress(name, int(wanted.sum()), "rows") as advance:
             try:
                 for done in run(encoded, masks, wanted):
                     where = {"mask": keys[done.masks], "example": examples[done.examples]}

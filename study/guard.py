@@ -5,6 +5,7 @@ like results. Both have happened in published replications, and nothing warned.
 """
 
 import logging
+from functools import cache
 
 import polars as pl
 
@@ -20,7 +21,9 @@ class BaseScoreError(StudyError):
     """The un-masked model does not reach the score that its config expects."""
 
 
-def guard(evaluator: Evaluator, base: float, expected: ExpectedScore | None, *, check_labels: bool = True) -> None:
+def guard(
+    evaluator: Evaluator, base: float, expected: ExpectedScore | None, *, check_labels: bool = True, asks: bool = True
+) -> None:
     """Stop a sweep whose un-masked model does not do what it should.
 
     Args:
@@ -28,6 +31,7 @@ def guard(evaluator: Evaluator, base: float, expected: ExpectedScore | None, *, 
         base: score under the full mask.
         expected: what it should be; None when the model's config does not say.
         check_labels: refuse a model that another order of its labels would make far better.
+        asks: whether the user is asked for a score where none is expected: not of a training's own checkpoints.
 
     Raises:
         BaseScoreError: when the labels are in another order, or the base score is not the expected one.
@@ -36,10 +40,11 @@ def guard(evaluator: Evaluator, base: float, expected: ExpectedScore | None, *, 
     if check_labels and not (expected and abs(base - expected.score) <= expected.tolerance):
         _guard_labels(evaluator)
     if expected is None:
-        log.info("no base score is expected of %s on %s: is %.2f right?", setting.model, setting.data, base)
+        if asks:
+            _ask(setting.model, setting.data, base)
         return
     if len(evaluator.examples) < setting.examples["count"]:
-        log.info("base score not compared with the expected %.2f: only some of the examples are used", expected.score)
+        _say_not_compared(setting.model, setting.data, expected.score)
     elif abs(base - expected.score) > expected.tolerance:
         raise BaseScoreError(
             f"base score of {setting.model} on {setting.data} is {base:.2f} {evaluator.metric.score_unit}, expected "
@@ -47,6 +52,20 @@ def guard(evaluator: Evaluator, base: float, expected: ExpectedScore | None, *, 
             "tokenised or not segmented as in training, labels in another order, another max_length or beam. "
             f"If this score is right, say so: model.expected.{setting.data}.score={base:.2f}"
         )
+
+
+@cache
+def _ask(model: str, data: str, base: float) -> None:
+    """Once a process, however many jobs are of this model on this data."""
+    log.info("no base score is expected of %s on %s: is %.2f right?", model, data, base)
+
+
+@cache
+def _say_not_compared(model: str, data: str, expected: float) -> None:
+    """Once a process, as the shards of one job are all alike."""
+    log.info(
+        "base score of %s on %s not compared with the expected %.2f: only some examples are used", model, data, expected
+    )
 
 
 def _guard_labels(evaluator: Evaluator) -> None:

@@ -150,9 +150,10 @@ def _load_certified(study: StudyConfig) -> "Subject":
         torch.set_num_threads(study.threads)
     subject = study.model.load(torch.device(device_of(study)))
     certificate = certify(subject)
+    log.debug("loaded %s", subject.loaded)
     log.info(
-        "loaded %s: %d heads (%s), on %s, certified (masking is exact within %.1g)",
-        subject.loaded,
+        "%s: %d heads (%s), on %s, certified (masking is exact within %.1g)",
+        study.model.name,
         len(subject.layout),
         subject.layout,
         subject.device,

@@ -135,6 +135,13 @@ def _seconds(evaluator: "Evaluator", keys: Sequence[str], table: Table) -> float
     return seconds / computed * len(masks) * sum(row.cost for row in rows)
 
 
+class Duration(float):
+    """Seconds, shown as people say them."""
+
+    def __str__(self) -> str:
+        return duration(self)
+
+
 def duration(seconds: float) -> str:
     """A time as people say it."""
     if seconds < 90:

@@ -6,6 +6,7 @@ nothing of heads.
 
 import logging
 import time
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -13,6 +14,7 @@ from typing import Any
 import numpy as np
 from omegaconf import DictConfig
 
+from study.conclusion import conclusion, what_next
 from study.config import StudyConfig, to_study
 from study.earlier import seconds_a_row, stored_layout
 from study.errors import InputError
@@ -28,8 +30,9 @@ from study.job import (
     setting_of,
 )
 from study.measures.measure import Stage, Wanted
+from study.measures.pruning import Pruning
 from study.misspelt import refuse_unknown
-from study.plan import duration, missing_rows, outcome_keys, plan
+from study.plan import Duration, missing_rows, outcome_keys, plan
 from study.subjects.source import ClassifierSource
 from study.tracking.of_job import follow_measure, follow_training, keeps_training
 from study.tracking.summary import extremes
@@ -59,7 +62,7 @@ class StudyTask:
             return training.plan() if study.plan else _trained(study, training, done=not self.remaining(config))
         needs = "; ".join(missing) if study.plan and missing else study.model.needs()
         if study.plan:
-            return {"needs": needs} if needs else _planned(study)
+            return {"state": "cannot be planned yet", "needs": needs} if needs else _planned(study)
         if needs:
             raise InputError(needs)
         started = time.monotonic()
@@ -73,17 +76,11 @@ class StudyTask:
             study.measure.run(evaluator)
             wanted, computed = study.measure.wanted(evaluator), evaluator.computed
             unit, num_masks = evaluator.metric.score_unit, len(outcome_keys(evaluator, wanted))
-            following.finish({"base": base, "unit": unit, "masks": num_masks, **_extremes(evaluator, wanted)})
-        log.info(
-            "%s of %s on %s: base score %.2f %s, %d masks stored; %s",
-            study.measure.name,
-            study.model.name,
-            study.data.name,
-            base,
-            unit,
-            num_masks,
-            f"{computed:,} rows computed in {time.monotonic() - started:.0f} s" if computed else "nothing to do",
-        )
+            extreme = _extremes(evaluator, wanted)
+            following.finish({"base": base, "unit": unit, "masks": num_masks, **extreme})
+        _say_done(study, base, unit, num_masks, extreme)
+        done = f"{computed:,} rows computed in {time.monotonic() - started:.0f} s" if computed else "nothing to do"
+        log.info("%s. %s", done, " ".join(what_next(study.results)))
         return {"base": base, "unit": unit, "masks": num_masks, "computed": computed}
 
     def check(self, config: DictConfig) -> None:
@@ -184,6 +181,10 @@ class StudyTask:
         known = [count * rate for table, count in missing.items() if count and (rate := rates[table]) is not None]
         return float(sum(known)) if len(known) == sum(map(bool, missing.values())) else None
 
+    def conclude(self, configs: Sequence[DictConfig], values: Sequence[Mapping[str, Any]]) -> list[str]:
+        """What the jobs of a sweep come to, in lines; see `study.conclusion`."""
+        return conclusion([to_study(config) for config in configs], values)
+
     def stage(self, config: DictConfig) -> int:
         """Jobs of a lower stage must be complete before this one starts."""
         return int(to_study(config).measure.stage)
@@ -213,11 +214,19 @@ def _trained(study: StudyConfig, training: TrainingJob, *, done: bool) -> dict[s
     return made
 
 
+def _say_done(study: StudyConfig, base: float, unit: str, num_masks: int, extreme: Mapping[str, Any]) -> None:
+    """What a measure found, in a line."""
+    least = f"; {extreme['lowest_effect']:+.2f} with {extreme['lowest_effect_of']}" if extreme else ""
+    where = f"{study.measure.name} of {study.model.name} on {study.data.name}"
+    log.info("%s: base score %.2f %s, %d masks stored%s", where, base, unit, num_masks, least)
+
+
 def _guarded_base(evaluator: Evaluator, study: StudyConfig) -> float:
     """The base score, once it is seen to be what it should."""
     base = evaluator.base_score()
     check_labels = isinstance(study.model, ClassifierSource) and study.model.check_labels
-    guard(evaluator, base, study.model.expected.get(study.data.name), check_labels=check_labels)
+    asks = not isinstance(study.model, TrainedModel)
+    guard(evaluator, base, study.model.expected.get(study.data.name), check_labels=check_labels, asks=asks)
     return base
 
 
@@ -225,11 +234,21 @@ def _planned(study: StudyConfig) -> dict[str, Any]:
     """What the job would do; shown by the launcher's table as well."""
     evaluator = open_evaluator(study)
     wanted = study.measure.wanted(evaluator)
-    if wanted.needs:
-        log.warning("%s", wanted.needs)
     planned = plan(evaluator, wanted)
     log.info("%s of %s on %s: %s", study.measure.name, study.model.name, study.data.name, planned)
-    return {"masks": planned.masks, "missing": planned.missing, "expected": duration(planned.seconds)}
+    if wanted.needs:
+        log.info("%s", wanted.needs)
+    state = "done already" if not planned.missing else "planned"
+    needs = (
+        {"needs": f"measure={study.measure.order_job}"} if isinstance(study.measure, Pruning) and wanted.needs else {}
+    )
+    return {
+        "state": state,
+        "masks": planned.masks,
+        "missing": planned.missing,
+        "expected": Duration(planned.seconds),
+        **needs,
+    }
 
 
 def _extremes(evaluator: Evaluator, wanted: Wanted) -> dict[str, Any]:

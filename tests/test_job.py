@@ -65,7 +65,7 @@ def test_a_job_stores_every_mask_and_a_second_run_finds_all_done(place: Path) ->
     files = sorted(path.name for path in (place / "results").rglob("part-*"))
     second = study(place, "measure=ablation")
     assert second.returncode == 0, second.stderr
-    assert "nothing to do" in second.stdout
+    assert "nothing to do" in second.stderr
     assert sorted(path.name for path in (place / "results").rglob("part-*")) == files
 
 
@@ -228,17 +228,21 @@ def test_works_without_git(place: Path, monkeypatch: pytest.MonkeyPatch) -> None
 def test_a_plan_says_what_there_is_to_do_and_does_nothing(place: Path) -> None:
     done = StudyTask()(compose(*overrides(place, "measure=all_but_one", "plan=true")))
     assert (done["masks"], done["missing"]) == (9, 9 * NUM_PAIRS)
-    assert done["expected"].endswith(" s")
+    assert str(done["expected"]).endswith(" s")
     assert not list((place / "results").rglob("part-*"))
     StudyTask()(compose(*overrides(place, "measure=all_but_one")))
     done = StudyTask()(compose(*overrides(place, "measure=all_but_one", "plan=true")))
-    assert done == {"masks": 9, "missing": 0, "expected": "0 s"}
+    assert done == {"state": "done already", "masks": 9, "missing": 0, "expected": 0}
 
 
 def test_a_sweep_can_be_planned(place: Path) -> None:
-    ran = study(place, "measure=ablation,all_but_one", "plan=true", "--multirun")
+    ran = study(place, "measure=ablation,importance,pruning", "plan=true", "--multirun")
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.count("missing") == 1
+    assert ran.stdout.count("planned") == 3
+    assert "completed" not in ran.stdout + ran.stderr
+    assert "All together: about " in ran.stdout
+    assert "first" not in ran.stdout + ran.stderr, "what the curve needs is a job of the same plan"
     assert not list((place / "results").rglob("part-*"))
 
 

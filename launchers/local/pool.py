@@ -4,7 +4,7 @@ import logging
 import os
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 
 from hydra.core.utils import JobReturn, JobStatus
@@ -15,9 +15,9 @@ from launchers.config import LocalPoolConfig
 from launchers.errors import LauncherError
 from launchers.local.rehearsal import rehearse
 from launchers.queue.states import OPEN, JobState, State, look
-from launchers.queue.status import counts, last_words, status_table
+from launchers.queue.status import counts, duration, last_words, status_table
 from launchers.sweep.files import stamp
-from launchers.sweep.folder import JobFolder, SweepRecord, SweepsFolder
+from launchers.sweep.folder import JobEntry, JobFolder, SweepRecord, SweepsFolder
 from launchers.sweep.follow import follow
 from launchers.sweep.packing import arrays_of
 from launchers.sweep.protocol import Task
@@ -48,7 +48,10 @@ def run(sweep: Sweep, settings: LocalPoolConfig) -> list[JobReturn]:
     known = know(sweep)
     record = sweep_record(known, "local_pool", settings)
     if settings.plan:
-        Console().print(status_table(record, look(folder, [job.id for job in record.jobs])))
+        states = look(folder, [job.id for job in record.jobs])
+        Console().print(status_table(record, states))
+        left = [job for job in record.jobs if states[job.id].state is not State.done]
+        Console().print(_expected(left, len(_shares(record, settings, len(left))) if left else 1), markup=False)
         return []
     with folder.locked():
         write_records(folder, sweep, known)
@@ -57,7 +60,20 @@ def run(sweep: Sweep, settings: LocalPoolConfig) -> list[JobReturn]:
         _rehearse(folder, record, settings)
     states = run_record(folder, record, settings)
     attempts = (states[job.id].attempt for job in record.jobs)
-    return [JobReturn(status=JobStatus.COMPLETED, _return_value=attempt and attempt.value) for attempt in attempts]
+    values = [attempt.value if attempt else None for attempt in attempts]
+    for line in sweep.conclude([value if isinstance(value, dict) else {} for value in values]):
+        Console(highlight=False).print(line, markup=False, soft_wrap=True)
+    return [JobReturn(status=JobStatus.COMPLETED, _return_value=value) for value in values]
+
+
+def _expected(jobs: Sequence[JobEntry], at_a_time: int) -> str:
+    """How long jobs will take, by what earlier ones tell of each."""
+    known = [job.seconds for job in jobs if job.seconds is not None]
+    if not known:
+        return "How long it takes is not known: one such job that has run will tell." if jobs else "Nothing to do."
+    alone, beside = duration(sum(known)), duration(sum(known) / at_a_time)
+    unknown = f", besides {len(jobs) - len(known)} jobs of unknown length" if len(known) < len(jobs) else ""
+    return f"All together: about {alone} of work{unknown}; with {at_a_time} at a time about {beside}"
 
 
 def _rehearse(folder: SweepsFolder, sweep: SweepRecord, settings: LocalPoolConfig) -> None:

@@ -1,17 +1,23 @@
 """Serial: the jobs of a sweep one after the other, in this process. The failure of one does not hurt the others."""
 
 import logging
+import time
 from collections.abc import Sequence
 
 from hydra.core.utils import JobReturn, JobStatus, configure_log, run_job
+from omegaconf import DictConfig, OmegaConf
+from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from launchers.queue.status import duration
 from launchers.sweep.sweep import Job, Sweep, SweepError, in_words
 
 log = logging.getLogger(__name__)
 
-STATES = {JobStatus.COMPLETED: "completed", JobStatus.FAILED: "failed", JobStatus.UNKNOWN: "not started"}
+STATES = {JobStatus.COMPLETED: "done", JobStatus.FAILED: "failed", JobStatus.UNKNOWN: "not started"}
+SECONDS_BETWEEN_LINES = 10.0
+"""Jobs that end faster share a line."""
 
 
 def run(sweep: Sweep) -> list[JobReturn]:
@@ -22,27 +28,50 @@ def run(sweep: Sweep) -> list[JobReturn]:
     """
     sweep.prepare()
     sweep.rehearse()
-    log.info("jobs: %d, one after the other", len(sweep.jobs))
+    results = _run_jobs(sweep)
+    console = Console(highlight=False)
+    values = [_values(result) for result in results]
+    lines = sweep.conclude(values)
+    pairs = zip(sweep.jobs, results, strict=True)
+    undone = [job.name for job, result in pairs if result.status is not JobStatus.COMPLETED]
+    if undone or not lines or any("state" in value for value in values):
+        console.print(outcome_table(sweep.jobs, results))
+    for line in lines:
+        console.print(line, markup=False, soft_wrap=True)
+    if undone:
+        raise SweepError("\n  ".join([f"{len(undone)} of {len(sweep.jobs)} jobs are not done:", *undone]))
+    return results
+
+
+def _run_jobs(sweep: Sweep) -> list[JobReturn]:
+    """Run every job whose earlier stages are whole; say now and then how far it is."""
     results: list[JobReturn] = []
     broken: int | None = None
+    began = said = time.monotonic()
     for place, job in enumerate(sweep.jobs, start=1):
         title = f"job {place} of {len(sweep.jobs)}"
         if broken is not None and job.stage > broken:
             log.error("%s not started, a job of an earlier stage failed: %s", title, job.name)
             results.append(JobReturn())
             continue
-        log.info("%s: %s", title, job.name)
-        results.append(run_job(sweep.task, job.config, "hydra.sweep.dir", "hydra.sweep.subdir", sweep.context))
+        if time.monotonic() - said > SECONDS_BETWEEN_LINES:
+            said = time.monotonic()
+            log.info("%s: %s", title, job.name)
+        results.append(run_job(sweep.task, _quiet(job.config), "hydra.sweep.dir", "hydra.sweep.subdir", sweep.context))
         configure_log(sweep.config.hydra.hydra_logging, sweep.config.hydra.verbose)
         if results[-1].status is JobStatus.FAILED:
             broken = job.stage if broken is None else broken
             _log_failure(title, results[-1]._return_value)
-    Console().print(outcome_table(sweep.jobs, results))
-    pairs = zip(sweep.jobs, results, strict=True)
-    undone = [job.name for job, result in pairs if result.status is not JobStatus.COMPLETED]
-    if undone:
-        raise SweepError("\n  ".join([f"{len(undone)} of {len(sweep.jobs)} jobs are not done:", *undone]))
+    done = sum(result.status is JobStatus.COMPLETED for result in results)
+    log.info("%d of %d jobs done in %s", done, len(sweep.jobs), duration(time.monotonic() - began))
     return results
+
+
+def _quiet(config: DictConfig) -> DictConfig:
+    """The config of a job that says only what is wrong on the terminal, where it has a log file for the rest."""
+    if {"console", "file"} <= set(OmegaConf.select(config, "hydra.job_logging.handlers") or ()):
+        OmegaConf.update(config, "hydra.job_logging.handlers.console.level", "WARNING", force_add=True)
+    return config
 
 
 def fetch(sweep: Sweep) -> list[JobReturn]:
@@ -58,17 +87,24 @@ def fetch(sweep: Sweep) -> list[JobReturn]:
 
 
 def outcome_table(jobs: Sequence[Job], results: Sequence[JobReturn]) -> Table:
-    """What became of each job: a line each, with the values that the task returned."""
-    values = [result._return_value if isinstance(result._return_value, dict) else {} for result in results]
-    columns = list(dict.fromkeys(name for row in values for name in row))
-    table = Table("job", "state", *columns)
-    for job, result, row in zip(jobs, results, values, strict=True):
-        table.add_row(job.name, STATES[result.status], *(_cell(row.get(name, "")) for name in columns))
+    """What became of each job: a line each, with the values that the task returned, `state` among them."""
+    rows = [{"state": STATES[result.status], **_values(result)} for result in results]
+    columns = list(dict.fromkeys(name for row in rows for name in row))
+    table = Table("job", *columns, box=box.SIMPLE_HEAD, pad_edge=False)
+    for job, row in zip(jobs, rows, strict=True):
+        table.add_row(job.name, *(_cell(row.get(name, "")) for name in columns))
     return table
 
 
+def _values(result: JobReturn) -> dict[str, object]:
+    value = result._return_value
+    return {str(name): each for name, each in value.items()} if isinstance(value, dict) else {}
+
+
 def _cell(value: object) -> str:
-    return f"{value:,.2f}" if isinstance(value, float) else str(value)
+    if type(value) is float:
+        return f"{value:,.2f}"
+    return f"{value:,}" if type(value) is int else str(value)
 
 
 def _log_failure(title: str, error: BaseException) -> None:

@@ -60,7 +60,7 @@ def summary(sweep: SweepRecord, states: Mapping[str, JobState]) -> Text:
             text.append(f", {number} {state}", style=COLOURS[state])
     rate = rate_an_hour(states)
     if rate:
-        text.append(f"; {rate:,.3g} an hour")
+        text.append(f"; {rate:,.0f} an hour" if rate >= 10 else f"; {rate:.2g} an hour")
         left = counts(states)[State.running] + counts(states)[State.queued]
         if left:
             text.append(f", about {duration(3600 * left / rate)} left")

@@ -1,5 +1,6 @@
 """The task protocol: what a Hydra task function may offer a launcher, so that it need not know what the jobs do."""
 
+from collections.abc import Mapping, Sequence
 from typing import Any, Protocol, runtime_checkable
 
 from omegaconf import DictConfig
@@ -38,6 +39,20 @@ class Task(Protocol):
 
     def stage(self, config: DictConfig) -> int:
         """Jobs of a lower stage must be complete before this one starts."""
+        ...
+
+
+@runtime_checkable
+class Concludes(Protocol):
+    """A task that can say at the end of a sweep what its jobs come to together."""
+
+    def conclude(self, configs: Sequence[DictConfig], values: Sequence[Mapping[str, Any]]) -> list[str]:
+        """The last lines of a sweep.
+
+        Args:
+            configs: of the jobs.
+            values: what each has returned; empty where it has not.
+        """
         ...
 
 

@@ -11,7 +11,7 @@ from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
 from launchers.sweep.composition import Composer, Composition
-from launchers.sweep.protocol import KnowsDoubles, Task
+from launchers.sweep.protocol import Concludes, KnowsDoubles, Task
 
 CANNOT_WORK = "cannot run; none was started"
 
@@ -143,6 +143,16 @@ class Sweep:
             SweepError: with every job that does not.
         """
         self._for_each(self.jobs, lambda task, job: task.rehearse(job.task_config), CANNOT_WORK)
+
+    def conclude(self, values: Sequence[Mapping[str, object]]) -> list[str]:
+        """What the task says of all jobs together, in lines; nothing where it does not.
+
+        Args:
+            values: what each job has returned; empty where it has not.
+        """
+        if not isinstance(self.task, Concludes):
+            return []
+        return self.task.conclude([job.task_config for job in self.jobs], values)
 
     def _for_each(self, jobs: Sequence[Job], action: Callable[[Task, Job], None], verdict: str) -> None:
         if not isinstance(self.task, Task):

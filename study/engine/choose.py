@@ -64,7 +64,7 @@ def choose_engine(
             ) from error
         log.warning("%s; %s", error, OneMaskAtATime.name)
         return OneMaskAtATime(subject, batch_tokens or PLAIN_TOKENS)
-    log.info("engine: %s", engine.name)
+    log.debug("engine: %s", engine.name)
     return engine
 
 

@@ -94,6 +94,13 @@ class Pruning(Measure):
     seeds: int = 3
     file: str | None = None
 
+    @property
+    def order_job(self) -> str | None:
+        """The measure whose stored rows give the order; None where none does."""
+        return {Order.importance: "importance", Order.ablation: "ablation", Order.ablation_loss: "importance"}.get(
+            self.order
+        )
+
     def check(self, layout: HeadLayout) -> None:
         """Refuse kinds that the model does not have, and an order in a file that is none of its heads.
 

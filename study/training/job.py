@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from study.errors import InputError
-from study.plan import duration
+from study.plan import Duration
 from study.subjects.source import ModelSource
 from study.training.models import TrainedModel
 from study.training_history import read_history
@@ -66,7 +66,7 @@ class TrainingJob:
         """What it would do; shown by the launcher's table as well."""
         training, done, seconds = self.model.training, self._done(), self.estimate()
         kept = ", ".join(f"{moment:g}" for moment in training.moments)
-        expected = "not known before it has begun" if seconds is None else duration(seconds)
+        expected = "not known before it has begun" if seconds is None else Duration(seconds)
         log.info(
             "training of %s into %s: %d epochs of data '%s', %.2f of them done; checkpoints of epochs %s; expected: %s",
             self.model.training_name,
@@ -77,7 +77,8 @@ class TrainingJob:
             kept,
             expected,
         )
-        return {"epochs": training.epochs, "done": done, "expected": expected}
+        state = "done already" if done >= training.epochs else "planned"
+        return {"state": state, "epochs": training.epochs, "expected": expected}
 
     def run(self, device: str, recorded: Callable[[], None] = lambda: None) -> dict[str, Any]:
         """Train, or go on; does nothing where it is done.
@@ -103,7 +104,8 @@ class TrainingJob:
             score,
             folder,
         )
-        return {"epochs": training.epochs, "dev": None if last is None else last.dev_score}
+        score = {} if last is None or last.dev_score is None else {"dev": last.dev_score}
+        return {"epochs": training.epochs, **score}
 
     def _left(self, what: Literal["step", "seconds"]) -> float | None:
         """How many are left, at so many an epoch as until now; None before there are any."""
