@@ -27,7 +27,7 @@ from analysis.read import NothingMeasuredError, Selection, read_results
 from analysis.report import write_report
 from analysis.rescored import scored_by
 from analysis.terminal import correlation_table, curve_table, plain_table
-from analysis.words import address, after_correction, base_score, labelled, signed, unsure
+from analysis.words import address, after_correction, base_score, labelled, score, signed, unsure
 from study.errors import StudyError
 from study.statistics import MetricName
 
@@ -123,8 +123,7 @@ def report(options: argparse.Namespace) -> int:
         place = Place.parse(options.wandb)
     analysis = analysed(options)
     console = Console()
-    for subject_id in analysis.subjects:
-        _print_subject(analysis, subject_id, console)
+    _print_subjects(analysis, console)
     for line in analysis.namesakes:
         console.print(escape(f"Not compared: {line}."))
     if analysis.sliced is not None:
@@ -137,6 +136,43 @@ def report(options: argparse.Namespace) -> int:
         print(report_results(analysis, place, path))
     print(write_report(analysis, options.out or options.results / "analysis", pdf=options.pdf))
     return int(analysis.results.damaged)
+
+
+def _print_subjects(analysis: Analysis, console: Console) -> None:
+    """All of a single subject; of several a line a domain. Checkpoints of a training are counted: the page has them."""
+    checkpoints = [each for each, domains in analysis.subjects.items() if domains[0].moment is not None]
+    others = [each for each in analysis.subjects if each not in checkpoints]
+    if len(others or checkpoints) == 1:
+        _print_subject(analysis, (others or checkpoints)[0], console)
+        return
+    console.print(overview_table(analysis, others or checkpoints))
+    if others and checkpoints:
+        console.print(f"Besides {len(checkpoints)} checkpoints of trainings, on the page.")
+    console.print(
+        "Correlations, curves and heads that decide: --model NAME prints them of one model, the page has all."
+    )
+
+
+def overview_table(analysis: Analysis, subject_ids: Sequence[str]) -> Table:
+    """One row a domain of several subjects: base score, strongest head (address from 0), how many are significant."""
+    table = plain_table("Heads one at a time", "model", "base score", "effect")
+    table.columns[0].no_wrap = True
+    table.columns[1].no_wrap = True
+    table.add_column("strongest head", no_wrap=True)
+    table.add_column("significant", no_wrap=True)
+    for subject_id in subject_ids:
+        for row in analysis.base.filter(subject_id=subject_id).rows(named=True):
+            effects = analysis.effects.filter(setting_id=row["setting_id"])
+            head = next(iter(strongest(effects).rows(named=True)), None)
+            ablation = of_measure(effects, Measure.ABLATION)
+            table.add_row(
+                escape(f"{analysis.subjects[subject_id][0].model} on {row['domain']}"),
+                score(row["base_score"], row["metric"]),
+                signed(head["effect"]) if head else "–",
+                address(head) if head else "–",
+                f"{ablation['significant'].sum()} of {ablation.height}" if ablation.height else "–",
+            )
+    return table
 
 
 def _print_subject(analysis: Analysis, subject_id: str, console: Console) -> None:
@@ -198,14 +234,20 @@ def how_sure(ablation: pl.DataFrame) -> str:
 def _parse(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m analysis", description=__doc__)
     commands = parser.add_subparsers(title="commands", required=True)
-    _add_report(commands.add_parser(DEFAULT_COMMAND, help="tables, figures and a page of a results folder (default)"))
+    first = commands.add_parser(
+        DEFAULT_COMMAND,
+        help="tables, figures and a page of a results folder (default)",
+        description=f"{__doc__} Without a command: `{DEFAULT_COMMAND}`.",
+        epilog="Other commands: import, push, fetch; `python -m analysis COMMAND --help` tells of them.",
+    )
+    _add_report(first)
     imported = commands.add_parser(
         "import", help="tables of effects or importances made elsewhere", description=command.__doc__
     )
     command.add_command(imported, _positive)
     _add_push(commands.add_parser("push", help="fill Weights & Biases from a results folder, as often as one likes"))
     _add_fetch(commands.add_parser("fetch", help="bring outcomes from Weights & Biases into a results folder"))
-    if not arguments or arguments[0] not in (*commands.choices, "-h", "--help"):
+    if not arguments or arguments[0] not in commands.choices:
         arguments = [DEFAULT_COMMAND, *arguments]
     return parser.parse_args(arguments)
 

@@ -151,7 +151,8 @@ def _load_certified(study: StudyConfig) -> "Subject":
     subject = study.model.load(torch.device(device_of(study)))
     certificate = certify(subject)
     log.debug("loaded %s", subject.loaded)
-    log.info(
+    log.log(
+        logging.INFO if study.model.moment() is None else logging.DEBUG,  # a training has many checkpoints
         "%s: %d heads (%s), on %s, certified (masking is exact within %.1g)",
         study.model.name,
         len(subject.layout),

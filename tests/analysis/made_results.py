@@ -12,7 +12,7 @@ from study.curves import Curve, write_curve
 from study.data.examples import Examples
 from study.heads import AttentionKind, Head, HeadLayout, mask_key, parse_mask
 from study.orders import Steps, counts, curve_masks
-from study.setting import Setting
+from study.setting import Moment, Setting
 from study.statistics import Bleu, MetricName, metric
 from study.store import Store
 
@@ -116,6 +116,7 @@ def fill(
     genres: int = 0,
     example_weights: tuple[float, ...] | None = None,
     subject: Mapping[str, object] | None = None,
+    moment: Moment | None = None,
 ) -> Store:
     """Make a setting with the outcomes of `masks` (all of every measure) and of curves.
 
@@ -126,7 +127,7 @@ def fill(
     layout = layout or (CLASSIFIER if name == MetricName.ACCURACY else TRANSLATOR)
     examples = replace(examples_of(data, count, rng, genres), weights=example_weights)
     about = {"weights": weights_file, **(subject or {})}
-    setting = Setting(model, data, name, about, {"sha256": examples.digest()}, metric(name).signature)
+    setting = Setting(model, data, name, about, {"sha256": examples.digest()}, metric(name).signature, moment)
     store = Store(results, setting, layout, examples)
     weights = head_weights(layout, rng) if weights is None else weights
     difficulty = rng.normal(0.5, 0.5, count)

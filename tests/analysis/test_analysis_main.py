@@ -1,3 +1,4 @@
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -6,6 +7,7 @@ import polars as pl
 import pytest
 
 from analysis.__main__ import how_sure, main
+from study.setting import Moment
 from study.statistics import MetricName
 
 
@@ -28,6 +30,30 @@ def test_prints_the_summary_and_last_the_page(make, results, capsys):
     assert "away: 0 of 16 heads significant (alpha 0.05, randomisation, max_t); 80 % power to" in " ".join(
         printed.split()
     )
+
+
+def test_several_models_have_a_line_a_domain(make, results, capsys):
+    for model in ("bert", "albert"):
+        make(model=model, data="home", seed=1, weights_file=model)
+    make(model="bert", data="away", seed=2, weights_file="bert")
+    for epoch in (1.0, 2.0):
+        make(model=f"bert-epoch{epoch:g}", data="home", seed=3, weights_file=str(epoch), moment=Moment("bert", epoch))
+    assert main([str(results), "--resamples", "99", "--splits", "10"]) == 0
+    printed = capsys.readouterr().out
+    shown = {line.split()[2]: line for line in printed.splitlines() if line.split()[:2] == ["bert", "on"]}
+    assert set(shown) == {"home", "away"}
+    assert re.search(r"encoder_self\.\d\.\d +\d+ of 16$", shown["home"].rstrip())
+    assert "Besides 2 checkpoints of trainings" in printed
+    assert "epoch" not in printed
+    assert len(printed.splitlines()) <= 12
+
+
+@pytest.mark.parametrize("words", [["--help"], ["-h"], ["report", "--help"]])
+def test_help_shows_the_options_of_a_report(words, capsys):
+    with pytest.raises(SystemExit):
+        main(words)
+    said = capsys.readouterr().out
+    assert all(option in said for option in ("--metric", "--by", "--within", "--alpha", "import, push, fetch"))
 
 
 def test_guesses_the_results_folder(make, results, monkeypatch, capsys):
