@@ -78,7 +78,7 @@ class TrainingJob:
             expected,
         )
         state = "done already" if done >= training.epochs else "planned"
-        return {"state": state, "epochs": training.epochs, "expected": expected}
+        return {"state": state, "epochs": training.epochs, "done": done, "expected": expected}
 
     def run(self, device: str, recorded: Callable[[], None] = lambda: None) -> dict[str, Any]:
         """Train, or go on; does nothing where it is done.
