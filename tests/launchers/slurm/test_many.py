@@ -15,7 +15,7 @@ from benchmarks.fake_slurm import FakeSlurm
 from launchers.sweep.attempt import Attempt, Outcome
 from launchers.sweep.folder import SweepsFolder
 
-PROGRAM = Path(__file__).parents[1] / "slurm" / "program"
+PROGRAM = Path(__file__).parents[2] / "slurm" / "program"
 START = 10.0
 """Seconds of processor time for imports, on a slow machine."""
 

@@ -102,7 +102,7 @@ def test_in_a_grace_time_it_stores_and_stays(made: Made) -> None:
 def test_it_needs_no_torch_and_no_hydra_to_begin() -> None:
     code = "import launchers.worker.element, sys; print({'torch', 'hydra', 'omegaconf', 'submitit'} & set(sys.modules))"
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[2]
+        [sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=Path(__file__).parents[3]
     )
     assert done.stdout.strip() == "set()"
     assert os.environ.get("OMP_NUM_THREADS")
