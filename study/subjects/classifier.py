@@ -97,9 +97,8 @@ class Classifier(Subject):
             InputError: as there, and for a tokenizer that is not the model's.
         """
         rows = self._text.encode(examples, max_unknown)
-        largest, embeddings = max(max(row.source) for row in rows), self.module.get_input_embeddings()
-        size = largest + 1 if embeddings is None else embeddings.get_parameter("weight").shape[0]
-        if largest >= size:
+        largest, size = max(max(row.source) for row in rows), self._num_embeddings()
+        if size is not None and largest >= size:
             raise InputError(
                 f"the tokenizer gives token {largest}, but {self.loaded} has {size} embeddings: not its tokenizer"
             )
@@ -109,6 +108,14 @@ class Classifier(Subject):
         if segments is not None and max(max(row.segments or (0,)) for row in rows) >= max(segments, 1):
             raise InputError(f"the tokenizer tells segments apart, {self.loaded} has {segments}: not its tokenizer")
         return rows
+
+    def _num_embeddings(self) -> int | None:
+        """How many tokens have an embedding; None for models without a table of them (CANINE hashes letters)."""
+        try:
+            table = self.module.get_input_embeddings()
+        except NotImplementedError:
+            return None
+        return table.num_embeddings if isinstance(table, nn.Embedding) else None
 
     @torch.inference_mode()
     def outcomes(self, rows: Sequence[Encoded], masks: Bool[np.ndarray, "rows heads"]) -> dict[str, Any]:
@@ -186,9 +193,9 @@ class Classifier(Subject):
         config = self.module.config
         size = getattr(config.get_text_config(), "vocab_size", None) or len(self._text.tokenizer)
         end_token = getattr(config, "eos_token_id", None)
-        ends = end_token if isinstance(end_token, list) else [end_token]
-        special = {*self._text.tokenizer.all_special_ids, *ends, getattr(config, "pad_token_id", None)} - {None}
-        words = np.setdiff1d(np.arange(size), sorted(special))
+        ends = [i for i in (end_token if isinstance(end_token, list) else [end_token]) if isinstance(i, int)]
+        pads = [i for i in [getattr(config, "pad_token_id", None)] if isinstance(i, int)]
+        words = np.setdiff1d(np.arange(size), [*self._text.tokenizer.all_special_ids, *ends, *pads])
         end = ends[:1] if config.is_encoder_decoder else []
         return [
             Encoded(
@@ -262,12 +269,13 @@ def _read(folder: Path, config: PretrainedConfig) -> PreTrainedModel:
     from study.pruning.transformers4 import take_pruned_heads, without_heads
 
     logging.disable_progress_bar()  # a model of this size loads at once
-    options = {"config": config, "dtype": torch.float32, "output_loading_info": True, "local_files_only": True}
+    options: Any = {"config": config, "dtype": torch.float32, "output_loading_info": True, "local_files_only": True}
     removed = take_pruned_heads(config)
     try:
         if removed:
-            architecture = MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING[type(config)]
-            module, info = without_heads(architecture, removed).from_pretrained(folder, **options)
+            architecture: Any = MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING[type(config)]
+            smaller: Any = without_heads(architecture, removed)
+            module, info = smaller.from_pretrained(folder, **options)
             module.__class__ = architecture
         else:
             module, info = AutoModelForSequenceClassification.from_pretrained(folder, **options)

@@ -74,7 +74,8 @@ class ClassifierText:
 
     def alone(self, texts: Sequence[str]) -> Mapping[str, Tensor]:
         """What the tokenizer makes of one example, as transformers' models take it: one row, never padded."""
-        return self.tokenizer(*texts, truncation=self._truncate, max_length=self._most, return_tensors="pt")
+        first, second = (*texts, None)[:2]
+        return self.tokenizer(first, second, truncation=self._truncate, max_length=self._most, return_tensors="pt")
 
     @property
     def _most(self) -> int | None:
@@ -140,4 +141,5 @@ def read_tokenizer(folder: Path, config: PretrainedConfig) -> PreTrainedTokenize
 def _unknown(tokenizer: PreTrainedTokenizerBase) -> int | None:
     """The token of unknown words; None where there is none, or it stands for something else as well (GPT-2's)."""
     others = (tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.cls_token_id, tokenizer.sep_token_id)
-    return None if tokenizer.unk_token_id in others else tokenizer.unk_token_id
+    unknown = tokenizer.unk_token_id
+    return unknown if isinstance(unknown, int) and unknown not in others else None

@@ -90,7 +90,7 @@ def pad_token(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> int
     """
     config = model.config.get_text_config()
     end = config.eos_token_id[0] if isinstance(config.eos_token_id, list) else config.eos_token_id
-    pad = next((i for i in (tokenizer.pad_token_id, config.pad_token_id, end) if i is not None), None)
+    pad = next((i for i in (tokenizer.pad_token_id, config.pad_token_id, end) if isinstance(i, int)), None)
     if pad is None:
         raise InputError(f"{type(model).__name__} has no padding and no end token")
     config.pad_token_id = pad

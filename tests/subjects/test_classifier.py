@@ -119,6 +119,16 @@ def test_no_limit_of_positions() -> None:
     assert num_positions(tf.XLNetForSequenceClassification(config)) is None
 
 
+def test_a_model_without_a_table_of_embeddings_takes_any_token(monkeypatch: pytest.MonkeyPatch) -> None:
+    subject = classifier("bert")
+
+    def unknown() -> None:
+        raise NotImplementedError
+
+    monkeypatch.setattr(subject.module, "get_input_embeddings", unknown)
+    assert len(subject.encode(examples())) == 9
+
+
 def test_a_model_that_does_not_run_on_tokens_alone_is_refused_in_words() -> None:
     module = cases.build(cases.CLASSIFIERS["gpt2"])
     module.base_model.forward = lambda pictures: pictures
