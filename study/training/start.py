@@ -42,12 +42,14 @@ def trained_model(training: FineTuning, labels: Sequence[str]) -> PreTrainedMode
     names = {"id2label": dict(enumerate(labels)), "label2id": {label: i for i, label in enumerate(labels)}}
     verbosity = logging.get_verbosity()
     logging.set_verbosity_error()  # that the output layer is new is meant, not a reason to warn
+    logging.disable_progress_bar()
     try:
         model = AutoModelForSequenceClassification.from_pretrained(
             training.start_folder(), dtype=torch.float32, ignore_mismatched_sizes=training.new_head, **names
         )
     finally:
         logging.set_verbosity(verbosity)
+        logging.enable_progress_bar()
     if training.new_head:
         _draw_head(model)
     return model

@@ -58,9 +58,11 @@ def test_an_order_by_importance_is_that_of_the_stored_gradients(place: Path) -> 
 
 
 def test_a_plan_without_the_order_counts_its_points_and_says_what_is_missing(place: Path, caplog) -> None:
+    caplog.set_level("INFO")
     done = job(place, "measure=pruning", "plan=true")
     assert (done["masks"], done["missing"]) == (9, 9 * NUM_PAIRS)
     assert "needs what `measure=importance` stores" in caplog.text
+    assert done["needs"] == "measure=importance"
 
 
 def test_curves_share_masks_with_every_other_measure(place: Path) -> None:

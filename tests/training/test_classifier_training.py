@@ -1,6 +1,7 @@
 """Tests of the training of classifiers: what is saved, what is random, what it can learn, how it goes on."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -14,10 +15,10 @@ import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from study.data.nli import NliFile
-from study.errors import InputError
+from study.errors import InputError, Stopped
 from study.toy.nli import NliDomain
 from study.toy.sources import ToyNli
-from study.training.classifier import STATE_FILE, epoch_batches, triangle
+from study.training.classifier import STATE_FILE, Course, epoch_batches, triangle
 from study.training.finetune import FineTuning, NewBert
 from study.training.start import learn_tokenizer
 from study.training_history import read_history
@@ -172,6 +173,28 @@ def _last_step(folder: Path) -> int:
     return max((record.step for record in read_history(folder)), default=0)
 
 
+@pytest.mark.parametrize(
+    ("step", "every", "says"),
+    [
+        (2, 1000, "The training was at step 2 of 30: the same command begins it anew, as nothing of it is saved yet"),
+        (3, 2, "The training was at step 3 of 30: the same command goes on after step 2 "),
+    ],
+)
+def test_ctrl_c_says_where_the_training_goes_on(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int, every: int, says: str
+) -> None:
+    learn = Course.learn
+
+    def stopped(course: Course, batch: list[int]) -> None:
+        if course.step == step:
+            raise KeyboardInterrupt
+        learn(course, batch)
+
+    monkeypatch.setattr(Course, "learn", stopped)
+    with pytest.raises(Stopped, match=re.escape(says)):
+        fine_tuning(place, keep=[], save_every=every).run(tmp_path / "run", "cpu", 1)
+
+
 def test_a_training_that_is_done_is_left_alone(place: Path, tmp_path: Path) -> None:
     training = fine_tuning(place)
     training.run(tmp_path / "run", "cpu", 1)
@@ -192,8 +215,11 @@ def test_it_learns_what_the_words_tell(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("new_head", [True, False])
-def test_the_head_is_new_or_kept(place: Path, tmp_path: Path, new_head: bool) -> None:
+def test_the_head_is_new_or_kept(
+    place: Path, tmp_path: Path, new_head: bool, capfd: pytest.CaptureFixture[str]
+) -> None:
     fine_tuning(place, new_head=new_head, keep=[0.0]).run(tmp_path / "run", "cpu", 1)
+    assert "Loading weights" not in capfd.readouterr().err, "a bar of transformers' among ours"
     old = AutoModelForSequenceClassification.from_pretrained(place / "model")
     new = AutoModelForSequenceClassification.from_pretrained(tmp_path / "run" / "epoch-0")
     assert torch.equal(old.classifier.weight, new.classifier.weight) is not new_head
