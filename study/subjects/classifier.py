@@ -102,10 +102,10 @@ class Classifier(Subject):
             raise InputError(
                 f"the tokenizer gives token {largest}, but {self.loaded} has {size} embeddings: not its tokenizer"
             )
-        if not self._reads("token_type_ids"):
-            return [replace(row, segments=None) for row in rows]
         segments = getattr(self.module.config, "type_vocab_size", None)
-        if segments is not None and max(max(row.segments or (0,)) for row in rows) >= max(segments, 1):
+        if segments == 0 or not self._reads("token_type_ids"):  # DeBERTa takes segments, and has no embeddings of them
+            return [replace(row, segments=None) for row in rows]
+        if segments is not None and max(max(row.segments or (0,)) for row in rows) >= segments:
             raise InputError(f"the tokenizer tells segments apart, {self.loaded} has {segments}: not its tokenizer")
         return rows
 

@@ -75,6 +75,19 @@ def test_rows_together_are_what_plain_transformers_gives_for_each(name: str) -> 
         assert subject.alone([text]).numpy() == pytest.approx(logits.numpy(), abs=1e-4)
 
 
+def test_segments_of_which_a_model_has_no_embeddings_are_left_out_as_it_leaves_them_out() -> None:
+    make, tokenizer = made("deberta-v2", type_vocab_size=0), cases.tiny_tokenizer()
+    tokenizer.model_input_names = [*tokenizer.model_input_names, "token_type_ids"]
+    subject = Classifier(cases.build(make), tokenizer, labels=cases.LABELS, max_length=64, truncate=False, loaded="x")
+    pair = Examples(ids=("a",), texts=(("w1 w2", "w3"),), targets=cases.LABELS[:1])
+    given = tokenizer("w1 w2", "w3", return_tensors="pt")
+    assert given["token_type_ids"].max() == 1
+    with torch.no_grad():
+        expected = cases.build(make)(**given).logits[0].numpy()
+    assert subject.logits(subject.encode(pair))[0].numpy() == pytest.approx(expected, abs=1e-5)
+    assert subject.alone(pair.texts[0]).numpy() == pytest.approx(expected, abs=1e-5)
+
+
 CAUSAL = {"model_type": "llama", "eos_token_id": 3}
 WORDS = {"pad_token": "[PAD]", "eos_token": "[SEP]", "unk_token": "[UNK]"}
 UNPADDED = {"rows": "unpadded"}
