@@ -35,13 +35,13 @@ class Vocabulary:
             InputError: says how many are unknown, and how to take them all the same.
         """
         counts = Counter(token for row in rows for token in row.source)
+        words = counts.total() - sum(counts[token] for token in self.special - {self.unknown})
         unknown = 0 if self.unknown is None else counts[self.unknown]
-        total = unknown + sum(n for token, n in counts.items() if token not in {*self.special, self.unknown})
-        if unknown > most * total:
-            share = unknown / total
+        share = unknown / max(words, 1)
+        if share > most:
             first = next(row.example for row in rows if self.unknown in row.source)
             raise InputError(
-                f"{self.of} does not know {unknown:,} of {total:,} tokens ({100 * share:.1f} %; first in example "
+                f"{self.of} does not know {unknown:,} of {words:,} tokens ({100 * share:.1f} %; first in example "
                 f"'{first}'): its tokenizer or dictionary is another one, or the text is processed otherwise than in "
                 f"training. If this is right, say so: data.max_unknown={np.ceil(100 * share) / 100:g}"
             )

@@ -51,6 +51,13 @@ def test_too_many_unknown_words_are_refused(folder: Path) -> None:
     assert len(encode(folder, *texts * 2, *["w1 w2 w3 w4 w5"] * 4)) == 10, "2 of 40"
 
 
+def test_the_share_that_the_refusal_names_is_accepted(folder: Path) -> None:
+    known, unknown = ["w1"] * 71, ["hello"] * 29
+    with pytest.raises(InputError, match=r"29 of 100 tokens .*data\.max_unknown=0\.29$"):
+        encode(folder, *known, *unknown)
+    assert len(encode(folder, *known, *unknown, max_unknown=0.29)) == 100
+
+
 def test_an_end_token_that_stands_for_unknown_words_as_well_is_not_counted(folder: Path, tmp_path: Path) -> None:
     tokenizer = cases.tiny_tokenizer()
     tokenizer.unk_token = tokenizer.eos_token = "[SEP]"
