@@ -10,6 +10,9 @@ from study.errors import InputError, StudyError
 from study.files import file_digest
 
 PATTERNS = ["*.json", "*.txt", "*.model", "*.safetensors"]
+PATIENCE = 20.0
+"""Seconds until a hub that does not answer is given up."""
+
 HEADS_FILE = "heads.json"
 """In the folder of a pruned model: the heads that each layer keeps, see `study.pruning.folder`."""
 
@@ -46,8 +49,10 @@ def download(path: str, revision: str | None) -> Path:
         StudyError: when the hub cannot be reached, or has no such model.
     """
     try:
-        names = huggingface_hub.HfApi().list_repo_files(path, revision=revision)
-        weights = [] if any(name.endswith(".safetensors") for name in names) else ["pytorch_model*.bin"]
+        # asked once: a list of files alone would be asked for six times in half a minute
+        about = huggingface_hub.HfApi().model_info(path, revision=revision, timeout=PATIENCE)
+        is_safe = any(file.rfilename.endswith(".safetensors") for file in about.siblings or ())
+        weights = [] if is_safe else ["pytorch_model*.bin"]
         return Path(huggingface_hub.snapshot_download(path, revision=revision, allow_patterns=PATTERNS + weights))
     except (huggingface_hub.errors.HTTPError, OSError) as error:
         raise StudyError(f"'{path}' is no folder, and cannot be downloaded from the hub: {error}") from error
