@@ -20,6 +20,7 @@ from analysis.inference import Inference
 from analysis.read import Domain, read_domain
 from study.curves import write_curve
 from study.data.examples import Examples
+from study.sealed import read_sealed
 from study.setting import Moment, Setting
 from study.statistics import MetricName, metric
 from study.store import Store
@@ -134,7 +135,7 @@ def test_the_end_of_a_training_under_its_own_name_is_shown_once(results: Path) -
     last = fill_checkpoint(results, 2).folder
     named = results / "run" / "home" / last.name
     shutil.copytree(last, named)
-    setting = json.loads((named / "setting.json").read_text())
+    setting = read_sealed(named / "setting.json")
     del setting["moment"]
     (named / "setting.json").write_text(json.dumps(setting | {"model": "run"}))
     found = analyse(read_results(results), Inference(resamples=199))
