@@ -4,12 +4,14 @@ Domains are compared within a subject, which is all of a setting but its data. A
 alone, such as `model.truncate`, makes a second subject of the same name.
 """
 
-from collections.abc import Iterator, Sequence
+import json
+from collections.abc import Sequence
 from itertools import combinations
+from typing import Any
 
 from analysis.read import Domain
 from analysis.words import shortened
-from study.setting import differences, read_setting
+from study.setting import different_fields, read_setting
 
 NAMED = 3
 """Fields that are named; the rest is counted."""
@@ -23,19 +25,20 @@ def namesakes(domains: Sequence[Domain]) -> list[str]:
     subjects: dict[str, list[Domain]] = {}
     for domain in domains:
         subjects.setdefault(domain.subject_id, []).append(domain)
-    return [line for a, b in combinations(subjects.values(), 2) for line in _said(a, b)]
+    pairs = combinations(subjects.values(), 2)
+    return [_said(a, b) for a, b in pairs if _name(a) == _name(b)]
 
 
-def _said(a: Sequence[Domain], b: Sequence[Domain]) -> Iterator[str]:
-    if a[0].model != b[0].model or a[0].metric.name is not b[0].metric.name:
-        return
+def _name(subject: Sequence[Domain]) -> tuple[str, str]:
+    """The name of a subject, and of its metric."""
+    return subject[0].model, str(subject[0].metric.name)
+
+
+def _said(a: Sequence[Domain], b: Sequence[Domain]) -> str:
     fields = _different(a[0], b[0])
     more = f" and {len(fields) - NAMED} more fields" if len(fields) > NAMED else ""
-    names = (", ".join(dict.fromkeys(domain.data for domain in own)) for own in (a, b))
-    yield (
-        f"{a[0].model} on {' and on '.join(names)} is two subjects, so their heads are not compared. Their settings "
-        f"differ in {'; '.join(fields[:NAMED])}{more}"
-    )
+    one, other = (f"{own[0].model} on {', '.join(dict.fromkeys(domain.data for domain in own))}" for own in (a, b))
+    return f"{one} with {other}, as their settings differ in {'; '.join(fields[:NAMED])}{more}"
 
 
 def _different(a: Domain, b: Domain) -> list[str]:
@@ -44,8 +47,8 @@ def _different(a: Domain, b: Domain) -> list[str]:
         {name: value for name, value in read_setting(domain.folder)["identity"].items() if name != "examples"}
         for domain in (a, b)
     )
-    found = []
-    for line in differences(one, other):
-        field, values = line.split(": expected ", 1)
-        found.append(f"{field} ({', '.join(str(shortened(value, LONGEST)) for value in values.split(', found ', 1))})")
-    return found
+    return [f"{field} ({_shown(mine)}, {_shown(theirs)})" for field, mine, theirs in different_fields(one, other)]
+
+
+def _shown(value: Any) -> str | None:
+    return shortened(json.dumps(value), LONGEST)

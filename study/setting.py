@@ -5,7 +5,7 @@ The hash of a setting names its folder, `results/<model>/<data>/<setting id>/`. 
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -107,14 +107,21 @@ class Setting:
         }
 
 
-def differences(expected: Any, found: Any, path: str = "") -> list[str]:
+def differences(expected: Any, found: Any) -> list[str]:
     """Where two JSON values differ, one line a place: `subject.weights: expected ..., found ...`."""
-    if isinstance(expected, Mapping) and isinstance(found, Mapping):
-        keys = sorted(set(expected) | set(found))
-        return [line for key in keys for line in differences(expected.get(key), found.get(key), f"{path}.{key}")]
-    if expected == found:
-        return []
-    return [f"{path.lstrip('.')}: expected {json.dumps(expected)}, found {json.dumps(found)}"]
+    return [
+        f"{place}: expected {json.dumps(one)}, found {json.dumps(other)}"
+        for place, one, other in different_fields(expected, found)
+    ]
+
+
+def different_fields(a: Any, b: Any, path: str = "") -> Iterator[tuple[str, Any, Any]]:
+    """The place (`subject.weights`) and both values of each field in which two JSON values differ."""
+    if isinstance(a, Mapping) and isinstance(b, Mapping):
+        for key in sorted(set(a) | set(b)):
+            yield from different_fields(a.get(key), b.get(key), f"{path}.{key}")
+    elif a != b:
+        yield path.lstrip("."), a, b
 
 
 def read_setting(folder: Path) -> dict[str, Any]:

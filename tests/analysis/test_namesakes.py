@@ -12,11 +12,8 @@ def test_the_page_and_the_terminal_say_why_heads_are_not_compared(make, results,
     make(data="home", seed=1)
     make(data="away", seed=2, weights_file="another file of weights, whose name is long")
     assert main([str(results), "--splits", "10", "--resamples", "99"]) == 0
-    said = (
-        "toy on home and on away is two subjects, so their heads are not compared. Their settings differ in "
-        'subject.weights ("w1", "another file of weigh …).'
-    )
-    ordered = said.replace("on home and on away", "on away and on home").replace(
+    said = 'toy on home with toy on away, as their settings differ in subject.weights ("w1", "another file of weigh …).'
+    ordered = said.replace("on home with toy on away", "on away with toy on home").replace(
         '("w1", "another file of weigh …)', '("another file of weigh …, "w1")'
     )
     printed = " ".join(capsys.readouterr().out.split())
