@@ -56,12 +56,12 @@ class Content:
 
     @cached_property
     def digest(self) -> str:
-        """Of all files and their names."""
+        """The digest of all files and their names."""
         return short_hash(self.hashes)
 
     @cached_property
     def kept(self) -> str:
-        """Of what does not grow: of outcomes, to which every job adds its own, the setting and its examples."""
+        """The digest of what does not grow: of outcomes, to which every job adds, only the setting and its examples."""
         growing = self.type == OUTCOMES
         return short_hash({name: self.hashes[name] for name in self.hashes if not growing or name in WITH_ROWS})
 

@@ -32,7 +32,7 @@ class PlaceError(StudyError):
 
 
 @dataclass(frozen=True)
-class There:
+class RemoteRun:
     """A run in W&B.
 
     Attributes:
@@ -116,12 +116,12 @@ class Place:
                 words = no_answer(TIMEOUT)
             raise PlaceError(f"W&B ({self}): {words}") from error
 
-    def there(self, run: str) -> There | None:
-        """What a run there is; None where there is none."""
+    def find(self, run: str) -> RemoteRun | None:
+        """The run under an id; None where there is none."""
         try:
             with self.in_words():
                 found = self.api.run(f"{self}/{run}")
-                return There(run, str(found.name), str(found.config.get(MARK, "")))
+                return RemoteRun(run, str(found.name), str(found.config.get(MARK, "")))
         except PlaceError as error:
             if isinstance(error.__cause__, CommError) and "Could not find run" in str(error):
                 return None

@@ -48,7 +48,7 @@ class Planned:
 
     @cached_property
     def digest(self) -> str:
-        """Of all that it is to hold; not of the machine and the way that it came from, nor of what other jobs hold."""
+        """The digest of all that it is to hold, wherever that was computed, and without what other jobs hold."""
         run, contents = self.run, [content.kept for content in (*self.uses, *self.logs)]
         what = [run.name, run.group, run.measure, factors(run.config), dict(run.summary)]
         return short_hash([what, [asdict(point) for point in self.points], contents, self.shown])

@@ -20,7 +20,7 @@ from rich.markup import escape
 
 from analysis.tracking.artifacts import is_part
 from analysis.tracking.fetch import versions
-from analysis.tracking.place import Place, PlaceError, There
+from analysis.tracking.place import Place, PlaceError, RemoteRun
 from analysis.tracking.planned import Planned
 from analysis.tracking.waiting import BYTES_A_SECOND, USUAL_WAIT, forget_service, service_within
 from study.tracking.wandb_access import key_is_known
@@ -137,7 +137,7 @@ class Filling:
         """
         place = self._place
         with place.in_words(), service_within(self._wait, one.size):
-            there = place.there(one.run.shown_id) or self._formerly(one)
+            there = place.find(one.run.shown_id) or self._formerly(one)
             if there and there.mark == one.digest:
                 return Fate.UNCHANGED
             if one.about and self._has_more(one):
@@ -147,9 +147,9 @@ class Filling:
             place.mark(shown.run.shown_id, one.digest)
         return Fate.SENT
 
-    def _formerly(self, one: Planned) -> There | None:
+    def _formerly(self, one: Planned) -> RemoteRun | None:
         """The run under the id that an earlier version gave it, if it is not another's of the same id."""
-        there = self._place.there(one.formerly) if one.formerly else None
+        there = self._place.find(one.formerly) if one.formerly else None
         return there if there and there.name == one.run.name else None
 
     def _has_more(self, one: Planned) -> bool:
