@@ -34,8 +34,8 @@ def chance(domain: Domain) -> float | None:
     on which no answer can be told from knowledge.
     """
     if domain.metric.name is MetricName.ACCURACY:
-        return _of_labels(domain)
-    return _of_translations(domain)
+        return _label_chance(domain)
+    return _translation_chance(domain)
 
 
 def chance_columns(domain: Domain, inference: Inference) -> dict[str, Any]:
@@ -72,15 +72,14 @@ def _answers(domain: Domain) -> pl.DataFrame:
     return domain.examples.select("example", "target", weight).join(rows, on="example", maintain_order="left")
 
 
-def _of_labels(domain: Domain) -> float | None:
+def _label_chance(domain: Domain) -> float | None:
     labels = domain.examples["target"].n_unique()
     if labels < 2:
         return None
     if PREDICTION not in domain.rows.columns:
         return 100.0 / labels
     rows, total = _answers(domain), pl.col(WEIGHT).sum()
-    shares = (rows.group_by(name).agg(total.alias(name + "_weight")) for name in (PREDICTION, "target"))
-    given, asked = shares
+    given, asked = (rows.group_by(name).agg(total.alias(name + "_weight")) for name in (PREDICTION, "target"))
     right = domain.rows.join(domain.examples.select("example", "target"), on="example")
     right = right.group_by(PREDICTION, "target").agg(pl.col("correct").max())  # which label is meant by which answer
     both = given.join(asked, how="cross").join(right, on=[PREDICTION, "target"], how="left")
@@ -88,7 +87,7 @@ def _of_labels(domain: Domain) -> float | None:
     return 100.0 * float(agree) / float(rows[WEIGHT].sum()) ** 2
 
 
-def _of_translations(domain: Domain) -> float:
+def _translation_chance(domain: Domain) -> float:
     if HYPOTHESIS not in domain.rows.columns:
         return 0.0
     rows = _answers(domain)

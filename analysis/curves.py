@@ -49,7 +49,7 @@ class DrawnCurves:
     Attributes:
         domain: whose curves they are.
         scores: of every mask by key, first on all examples, then on each resample.
-        base: likewise of the full mask.
+        base: the scores of the full mask, in the same way.
         inference: how they were resampled.
     """
 

@@ -83,22 +83,15 @@ def _points(drawn: DrawnCurves) -> Iterator[tuple[Any, ...]]:
     domain, base = drawn.domain, float(drawn.base[0])
     if domain.moment is None or not domain.curves:
         return
-    floor, above = chance_columns(domain, drawn.inference).values()
+    known = chance_columns(domain, drawn.inference)
+    floor, at_chance = known["chance"] or 0.0, known["above_chance"] is False
     for (kinds, name), curves in drawn.lines.items():
         for curve in curves:
             line = (domain.moment.training, domain.data, str(domain.metric.name), kinds, name, curve.order)
             for removed, scores in zip(curve.removed, drawn.along(curve).T, strict=True):
-                at = (
-                    domain.moment.epoch,
-                    removed,
-                    curve.heads,
-                    removed / curve.heads,
-                    base,
-                    floor or 0.0,
-                    float(scores[0]),
-                )
-                left = (None, None, None, AT_CHANCE) if above is False else (*_kept(scores, drawn, floor or 0.0), None)
-                yield (*line, *at, *left)
+                at = (domain.moment.epoch, removed, curve.heads, removed / curve.heads)
+                left = (None, None, None, AT_CHANCE) if at_chance else (*_kept(scores, drawn, floor), None)
+                yield (*line, *at, base, floor, float(scores[0]), *left)
 
 
 def _kept(

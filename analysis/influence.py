@@ -195,7 +195,7 @@ def _said_of_r(row: Row, labels: Mapping[str, str], letters: int) -> str:
 
 
 def _said_of_heads(rows: Sequence[Row], labels: Mapping[str, str], named: Callable[[Row], str], letters: int) -> str:
-    """Of heads whose effects rest on one group."""
+    """The sentence about heads that have more than half of their effect from one group."""
     first = rows[0]
     parts = [
         f"{named(row)} ({signed(row['effect'])}, without it {signed(row['effect_without'])})" for row in rows[:NAMED]
@@ -230,9 +230,8 @@ def _effects(groups: DomainGroups, significant: Collection[tuple[Any, ...]]) -> 
     change = own.effects - own.without
     for head, at in enumerate(np.abs(change).argmax(axis=0)):
         effect, without = float(own.effects[head]), float(own.without[at, head])
-        address = dict(
-            zip(ADDRESS, (str(own.heads[head].kind), own.heads[head].layer, own.heads[head].index), strict=True)
-        )
+        at_head = own.heads[head]
+        address = dict(zip(ADDRESS, (str(at_head.kind), at_head.layer, at_head.index), strict=True))
         share = float(change[at, head]) / effect if effect else 0.0
         quoted = head == largest or (own.names["setting_id"], *address.values()) in significant
         said = {"effect_without": without, "share": share, "decides": groups.many and quoted and share > DECIDES}
@@ -241,9 +240,8 @@ def _effects(groups: DomainGroups, significant: Collection[tuple[Any, ...]]) -> 
 
 def _correlation(pair: Pair, found: Mapping[str, DomainGroups]) -> Iterator[Row]:
     every = np.ones(len(pair.heads), dtype=bool)
-    if (
-        pair.no_correlation(every) or pair.shared_share > SHARED_AT_MOST
-    ):  # a shared group cannot be left out of one side
+    a_group_is_on_one_side = pair.shared_share <= SHARED_AT_MOST
+    if pair.no_correlation(every) or not a_group_is_on_one_side:
         return
     sides = [found[side.names["setting_id"]] for side in (pair.a, pair.b)]
     without = r_without_each(*pair.noisy(every))

@@ -34,11 +34,10 @@ NOTES_FILE = "notes.txt"
 """Optional lines in the results folder that the page shows under "Left out"; written by whoever made the results."""
 
 TOKENS_13A = f"|tok:{PLAIN_TOKENS}|"
-"""In a signature of BLEU."""
+"""What a signature of BLEU says of its tokens."""
 
 NAMED = 5
 """How many left-out masks are named; the rest is counted."""
-
 
 DAMAGE = (SettingError, StoreError)
 """Errors of files that were stored and cannot be used; any other is of a study that is not finished."""

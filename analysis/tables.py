@@ -35,8 +35,7 @@ def base_table(domains: Sequence[Domain], inference: Inference = DEFAULT) -> pl.
     Returns:
         Columns of the domain; metric, n (examples), base_score; low, high, interval, resamples, groups, group, alpha,
         seed: as in `effects`, of the base score (`base_interval`); chance, above_chance (`analysis.chance`);
-        paper_base_score, signature, heads, masks,
-        close_calls.
+        paper_base_score, signature, heads, masks, close_calls.
 
     Raises:
         InputError: when there is no column to group the examples by.

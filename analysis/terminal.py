@@ -11,7 +11,7 @@ from analysis.effects import ALL_KINDS
 from analysis.words import KIND_LABELS
 
 MOST_PAIRS = 6
-"""Of a subject (four domains) that stand below each other; more are a matrix."""
+"""Pairs of a subject (four domains) that stand below each other; more are a matrix."""
 
 MOST_COLUMNS = 6
 """Domains whose matrix fits into 80 letters; of more each has one line."""
@@ -93,9 +93,15 @@ def _line_a_domain(overall: pl.DataFrame, title: str) -> Table:
     return table
 
 
-def with_interval(row: dict[str, Any], name: str) -> str:
-    """A correlation as `.62 [.45, .75]`, with as much of it as there is."""
-    low, high = row[f"{name}_low"], row[f"{name}_high"]
+def with_interval(row: dict[str, Any], name: str, ends: str | None = None) -> str:
+    """A correlation as `0.62 [0.45, 0.75]`, with as much of it as there is.
+
+    Args:
+        row: of the table of correlations.
+        name: its column.
+        ends: what the columns of the interval's ends begin with; None for the name.
+    """
+    low, high = (row[f"{ends or name}_{end}"] for end in ("low", "high"))
     interval = "" if low is None else f" [{_number(low)}, {_number(high)}]"
     return escape(_number(row[name]) + interval)
 

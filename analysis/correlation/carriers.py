@@ -56,7 +56,7 @@ def by_size(*effects: Float[np.ndarray, "... heads"]) -> Int[np.ndarray, "... he
 
 
 def overlap(a: Heads, b: Heads, k: int) -> Overlap:
-    """Of the k heads whose removal costs most on each domain."""
+    """The overlap of the k heads whose removal costs most on each domain."""
     shared = float(_leading(a, k) @ _leading(b, k))
     p = float(stats.hypergeom.sf(np.floor(shared + 1e-9) - 1, a.size, k, k))
     return Overlap(k, shared, k * k / a.size, p)

@@ -80,7 +80,7 @@ class ResampledPair:
 
     @property
     def options(self) -> CorrelationOptions:
-        """Of both."""
+        """The options of both sides."""
         return self.a.options
 
     @property

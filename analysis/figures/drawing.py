@@ -33,7 +33,7 @@ LINES = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)))
 """Tell curves of one colour apart."""
 
 DASHED = (0, (4, 2))
-"""Of a line that stands for the model with every head."""
+"""The dashes of a line that stands for the model with every head."""
 
 RC: dict[Any, Any] = {
     "svg.fonttype": "none",

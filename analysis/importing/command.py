@@ -140,12 +140,11 @@ def _pair_table(correlations: pl.DataFrame) -> Table:
         "Agreement of heads", "domains", "heads", "Pearson r (interval over heads)", "Spearman", "Kendall", "of"
     )
     for row in correlations.rows(named=True):
-        named = row | {"over_low": row["heads_low"], "over_high": row["heads_high"], "over": row["pearson"]}
         kind = "every kind" if row["kind"] == ALL_KINDS else row["kind"]
         table.add_row(
             escape(f"{row['domain_a']} / {row['domain_b']}"),
             str(row["heads"]),
-            with_interval(named, "over"),
+            with_interval(row, "pearson", "heads"),
             *(decimal(row[name]) for name in ("spearman", "kendall")),
             escape(row["reason"] or kind),
         )

@@ -94,10 +94,8 @@ def max_t(
     """
     drawn, observed = _studentised(null, effects, unit)
     order = np.argsort(-observed, kind="stable")
-    rest = np.maximum.accumulate(drawn[:, order[::-1]], axis=1)[
-        :, ::-1
-    ]  # the largest of this head and all smaller ones
-    p = (1 + (rest >= observed[order] - TIE).sum(axis=0)) / (len(null) + 1)
+    largest_left = np.maximum.accumulate(drawn[:, order[::-1]], axis=1)[:, ::-1]
+    p = (1 + (largest_left >= observed[order] - TIE).sum(axis=0)) / (len(null) + 1)
     corrected = np.empty_like(p)
     corrected[order] = np.maximum.accumulate(p)
     return corrected

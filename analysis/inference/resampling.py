@@ -90,7 +90,7 @@ def bca(
 
 
 def standard_error(without_each: Float[np.ndarray, "groups others"]) -> Float[np.ndarray, " others"]:
-    """Of each effect, by leaving out one group after the other (the jackknife)."""
+    """The standard error of each effect, by leaving out one group after the other (the jackknife)."""
     groups = len(without_each)
     return np.sqrt((groups - 1) / groups * np.square(without_each - without_each.mean(axis=0)).sum(axis=0))
 

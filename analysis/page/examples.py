@@ -17,7 +17,7 @@ SHOWN = (20, 10, 5, 2, 0)
 """Examples of each head and domain, the first number that fits."""
 
 MOST_BYTES = 4_000_000
-"""Of the examples of one subject."""
+"""The most that the examples of one subject take on the page."""
 
 LONGEST = 600
 """Characters of a text that are shown; documents can be long."""

@@ -249,7 +249,7 @@ def _contrast(contrasts: pl.DataFrame, column: str, a: str, b: str) -> Mapping[s
 
 
 def during_training(dynamics: pl.DataFrame) -> Iterator[Finding]:
-    """Of every domain and order of one training: the first epoch against the last."""
+    """The first epoch against the last, for every domain and order of one training."""
     for (domain, curve), line in dynamics.group_by("domain", "curve", maintain_order=True):
         distance = (pl.col("share") - EARLY_SHARE).abs()
         points = line.filter(distance == distance.min()).sort("epoch")

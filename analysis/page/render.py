@@ -76,8 +76,8 @@ def page_environment(level: float) -> Environment:
         "claimed": in_words,
         "p": p_value,
         "uncited": uncited,
+        "unsure": unsure,
     }
-    environment.filters |= {"unsure": unsure}
     environment.globals |= {
         "all_kinds": ALL_KINDS,
         "source": paper.SOURCE,

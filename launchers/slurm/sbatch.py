@@ -15,7 +15,10 @@ WORKER_KILLED = "137|140|USR2"
 """Exit status of a worker that SIGKILL ended, or SIGUSR2 before it could take it, or the signal before it was there."""
 
 GRACE_TIME = "143|TERM"
-"""Likewise of SIGTERM: the element stays until it is killed, as leaving within the grace time counts as a failure."""
+"""Exit status of a worker that SIGTERM ended.
+
+The element stays until it is killed, as leaving within the grace time counts as a failure.
+"""
 
 
 @dataclass(frozen=True)
