@@ -16,7 +16,7 @@ from launchers.cli.cancel import cancel_jobs
 from launchers.cli.retry import retry_sweep
 from launchers.cli.wait import wait_for, wait_for_after
 from launchers.errors import LauncherError, SilentSlurmError
-from launchers.queue.after_job import Following, look_after
+from launchers.queue.after_job import AfterJob, look_after
 from launchers.queue.logs import last_lines, logs_of
 from launchers.queue.states import OPEN, State, look_or_recall
 from launchers.queue.status import as_json, last_words, status_table
@@ -104,7 +104,7 @@ def exit_status(found: set[State]) -> int:
     return 0 if found <= {State.done} else NOT_DONE
 
 
-def _ended(found: set[State], after: Following | None) -> int:
+def _ended(found: set[State], after: AfterJob | None) -> int:
     """The exit status of a sweep all of whose jobs have ended; says what became of the analysis."""
     if after is None:
         return exit_status(found)

@@ -9,7 +9,7 @@ from rich.text import Text
 
 from launchers.config import SlurmConfig, settings_of
 from launchers.errors import SilentSlurmError
-from launchers.queue.after_job import Following, look_after
+from launchers.queue.after_job import AfterJob, look_after
 from launchers.queue.states import OPEN, JobState, look_or_recall
 from launchers.queue.status import status_table, summary
 from launchers.slurm.submit import recover
@@ -52,7 +52,7 @@ def wait_for(folder: SweepsFolder, sweep: SweepRecord) -> dict[str, JobState]:
     return states
 
 
-def wait_for_after(folder: SweepsFolder, sweep: SweepRecord) -> Following | None:
+def wait_for_after(folder: SweepsFolder, sweep: SweepRecord) -> AfterJob | None:
     """Wait until the job after the last array has ended; None where there is none."""
     interval = FIRST_INTERVAL
     while True:

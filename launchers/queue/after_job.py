@@ -12,7 +12,7 @@ from launchers.sweep.submission import AFTER
 
 
 @dataclass(frozen=True)
-class Following:
+class AfterJob:
     """The job after the last array.
 
     Attributes:
@@ -26,7 +26,7 @@ class Following:
     log: Path
 
 
-def look_after(folder: SweepsFolder, sweep: SweepRecord) -> Following | None:
+def look_after(folder: SweepsFolder, sweep: SweepRecord) -> AfterJob | None:
     """The last one of a sweep; None where none was sent. SLURM is asked only while it has not said its end.
 
     Raises:
@@ -39,7 +39,7 @@ def look_after(folder: SweepsFolder, sweep: SweepRecord) -> Following | None:
     return found
 
 
-def _look_once(folder: SweepsFolder, sweep: SweepRecord) -> Following | None:
+def _look_once(folder: SweepsFolder, sweep: SweepRecord) -> AfterJob | None:
     if not (sweep.launcher == "slurm" and (sweep.settings["after"]["command"] or sweep.settings["after"]["sync"])):
         return None
     places = [place for place in reversed(folder.submission_folders()) if place.read().sweep == sweep.name]
@@ -47,11 +47,11 @@ def _look_once(folder: SweepsFolder, sweep: SweepRecord) -> Following | None:
     for place in places:
         number, status = place.id_of(AFTER), place.after_status()
         if number and status is not None:
-            return Following(number, State.failed if status else State.done, place.log(AFTER, ""))
+            return AfterJob(number, State.failed if status else State.done, place.log(AFTER, ""))
         queue = queue or slurm.queue([place.job_name(AFTER) for place in places])
         number = number or queue.names.get(place.job_name(AFTER))
         if number:
-            return Following(number, _state(queue.elements.get(number)), place.log(AFTER, ""))
+            return AfterJob(number, _state(queue.elements.get(number)), place.log(AFTER, ""))
     return None
 
 

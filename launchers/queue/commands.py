@@ -30,8 +30,8 @@ FINAL = {
 TRIES = 4
 SECONDS_FOR_AN_ANSWER = 120.0
 SECONDS_AT_ONCE = 5.0
-OF_USERS = {"SLURM_CONF", "SLURM_CLUSTERS", "SLURM_JWT"}
-"""Variables that say which SLURM is meant, and who asks."""
+USER_VARIABLES = {"SLURM_CONF", "SLURM_CLUSTERS", "SLURM_JWT"}
+"""Variables of SLURM that say which one is meant, and who asks: those of a job around this one are not passed on."""
 
 BUSY = ("timed out", "temporarily", "Unable to contact", "connect failure", "try again")
 """What SLURM says when the controller is busy: asked again after a while."""
@@ -185,7 +185,7 @@ def _run(
 def _is_of_a_job(name: str) -> bool:
     """Whether SLURM sets a variable in its jobs, not a user: the jobs that one of them sends would inherit it."""
     bound = name.startswith("SBATCH_") and "_BIND" in name
-    return bound or (name.startswith(("SLURM_", "SLURMD_")) and name not in OF_USERS)
+    return bound or (name.startswith(("SLURM_", "SLURMD_")) and name not in USER_VARIABLES)
 
 
 def _options(line: str) -> list[str]:

@@ -9,7 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from launchers.queue.after_job import Following
+from launchers.queue.after_job import AfterJob
 from launchers.queue.logs import last_lines, logs_of
 from launchers.queue.states import OPEN, JobState, State
 from launchers.sweep.folder import JobEntry, SweepRecord, SweepsFolder
@@ -100,7 +100,7 @@ def last_words(folder: SweepsFolder, sweep: SweepRecord, states: Mapping[str, Jo
 
 
 def as_json(
-    sweep: SweepRecord, states: Mapping[str, JobState], after: Following | None, silence: str = ""
+    sweep: SweepRecord, states: Mapping[str, JobState], after: AfterJob | None, silence: str = ""
 ) -> dict[str, object]:
     """A sweep for programs, and what comes after its last job, once that has ended.
 
