@@ -65,12 +65,18 @@ def prove(engine: "Engine", examples: Examples, rows: "Sequence[Encoded]", folde
         return
     chosen = _spread(lengths)
     difference = _difference(engine, examples.take(chosen.tolist()), [rows[i] for i in chosen.tolist()])
-    within = BFLOAT16_TOLERANCE if precision is Precision.bfloat16 else TOLERANCE
+    rounded = precision is Precision.bfloat16
+    within = BFLOAT16_TOLERANCE if rounded else TOLERANCE
     if not difference <= within:
+        consequence = (
+            "that is more than bfloat16 should round, choose precision=float32"
+            if rounded
+            else "its outcomes would depend on which examples are computed together. It cannot be studied"
+        )
         raise RowAloneError(
             f"{exact.subject.loaded} gives an example something else among others than by itself (differs by "
             f"{difference:.2g} of the largest value, on {len(chosen)} examples of {min(lengths)} to {max(lengths)} "
-            f"tokens): its outcomes would depend on which examples are computed together. It cannot be studied"
+            f"tokens): {consequence}"
         )
     log.info("a row alone: %d examples come out as by themselves (within %.1g)", len(chosen), difference)
     proof = {"shortest": min(lengths), "longest": max(lengths), "examples": len(chosen), "difference": difference}
@@ -100,12 +106,14 @@ def _difference(engine: "Engine", examples: Examples, rows: "Sequence[Encoded]")
 
     subject = engine.subject
     if isinstance(subject, Classifier):
-        return _of_classifier(engine.exact, subject, examples, rows)
+        return _classifier_difference(engine.exact, subject, examples, rows)
     assert isinstance(subject, Translator), f"no way to compute a row of {subject.loaded} alone"
-    return _of_translator(engine.exact, subject, rows)
+    return _translator_difference(engine.exact, subject, rows)
 
 
-def _of_classifier(engine: "Engine", subject: "Classifier", examples: Examples, rows: "Sequence[Encoded]") -> float:
+def _classifier_difference(
+    engine: "Engine", subject: "Classifier", examples: Examples, rows: "Sequence[Encoded]"
+) -> float:
     import torch
 
     from study.certify import random_masks
@@ -121,7 +129,7 @@ def _of_classifier(engine: "Engine", subject: "Classifier", examples: Examples, 
     return float(np.abs(found - expected).max() / (alone.abs().max().item() or 1.0))
 
 
-def _of_translator(engine: "Engine", subject: "Translator", rows: "Sequence[Encoded]") -> float:
+def _translator_difference(engine: "Engine", subject: "Translator", rows: "Sequence[Encoded]") -> float:
     together = subject.reference_losses(rows)
     alone = [subject.reference_losses([row])[0] for row in rows]
     difference = max((losses[: len(own)] - own).abs().max().item() for losses, own in zip(together, alone, strict=True))

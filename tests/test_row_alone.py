@@ -75,9 +75,9 @@ def test_a_translator_is_proved(tmp_path: Path, name: str) -> None:
     assert (proof["shortest"], proof["longest"], proof["examples"]) == (3, 13, 8)
 
 
-def mix_rows(part: nn.Module) -> None:
+def mix_rows(part: nn.Module, share: float = 0.1) -> None:
     """Let each row of a batch see the others, as layers with a capacity for a batch do."""
-    part.register_forward_hook(lambda *told: told[-1] + 0.1 * told[-1].mean(0, keepdim=True))
+    part.register_forward_hook(lambda *told: told[-1] + share * told[-1].mean(0, keepdim=True))
 
 
 def forget_padding(part: nn.Module) -> None:
@@ -91,6 +91,13 @@ def test_a_classifier_whose_rows_mix_is_refused(tmp_path: Path) -> None:
     with pytest.raises(RowAloneError, match="something else among others than by itself .* of 4 to 14 tokens"):
         proved(OneMaskAtATime(subject, 4096), labelled(), tmp_path)
     assert not (tmp_path / PROOF_FILE).exists()
+
+
+def test_float32_decides_where_bfloat16_is_too_coarse(tmp_path: Path) -> None:
+    subject = classifier("gpt2")
+    mix_rows(subject.module.get_input_embeddings(), share=20.0)
+    with pytest.raises(RowAloneError, match="choose precision=float32$"):
+        proved(OneMaskAtATime(subject, 4096), labelled(), tmp_path, Precision.bfloat16)
 
 
 def test_a_translator_that_padding_changes_is_refused(tmp_path: Path) -> None:
