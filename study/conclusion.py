@@ -41,7 +41,7 @@ def _planned(studies: Sequence[StudyConfig], values: Sequence[Values]) -> Iterat
     unknown = len(values) - len(known)
     total = f"All together: about {Duration(sum(known))}" if known else "How long it takes is not known yet"
     if known and unknown:
-        total += f", besides {unknown} jobs of which that is not known yet"
+        total += f", besides {'1 job' if unknown == 1 else f'{unknown} jobs'} of which that is not known yet"
     yield f"{total}. Nothing was computed."
     made = {(study.measure.name, study.data.name) for study in studies}
     wanted = {_order_from(study) for study, value in zip(studies, values, strict=True) if value.get("needs")}

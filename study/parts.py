@@ -54,7 +54,7 @@ class Table:
 
     OUTCOMES: ClassVar["Table"]
     GRADIENTS: ClassVar["Table"]
-    """Of the plain loss."""
+    """Gradients of the plain loss."""
 
     @classmethod
     def gradients(cls, loss: Loss) -> "Table":

@@ -3,7 +3,7 @@
     results/<model>/<data>/<setting id>/setting.json         what the rows were computed with
                                         examples.parquet     texts, targets, groups and slices of the examples
                                         part-*.parquet       outcome rows, one file a write
-                                        gradients-*.parquet  gradient rows, likewise: see `study.parts`
+                                        gradients-*.parquet  gradient rows, one file a write: see `study.parts`
 
 An outcome row is (mask, example, integer statistics, margin, other floats, texts), a gradient row (mask, example, loss,
 two numbers for each head). Every writer adds files of its own and never touches another's, so any number of processes
@@ -47,7 +47,7 @@ TOLERANCE = 1e-4
 """Largest difference of two floats, and smallest margin of a decision, for two computations to agree in float32."""
 
 LOW_PRECISION_TOLERANCE = 0.5
-"""Likewise where numbers are bfloat16's, which other processors round at other places."""
+"""The same for numbers in bfloat16, which other processors round at other places."""
 
 EXAMPLES_FILE = "examples.parquet"
 

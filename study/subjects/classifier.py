@@ -259,7 +259,10 @@ def load_classifier(
     module = pruned or _read(folder, config)
     allowed = num_positions(module)
     if allowed is not None and max_length > allowed:
-        raise InputError(f"model.max_length={max_length}, but {folder} has positions for {allowed} tokens")
+        raise InputError(
+            f"model.max_length={max_length}, but {folder} has positions for {allowed} tokens: choose "
+            f"model.max_length={allowed}"
+        )
     loaded = f"{type(module).__name__} from {folder}"
     nn.Module.to(module, device)
     return Classifier(module, tokenizer, labels=labels, max_length=max_length, truncate=truncate, loaded=loaded)
