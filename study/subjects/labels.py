@@ -92,7 +92,17 @@ def require_labels(targets: Collection[str], labels: Sequence[str]) -> None:
     if unknown and all(label.isdecimal() for label in labels):
         raise _unnamed("the model", labels)
     if unknown:
-        raise InputError(f"labels {unknown} are not the model's, which has {list(labels)}")
+        raise InputError(
+            f"labels {unknown} are not the model's, which has {list(labels)}{_if_numbers(targets, labels)}"
+        )
+
+
+def _if_numbers(targets: Collection[str], labels: Sequence[str]) -> str:
+    """The way out where targets may be the numbers of the outputs, as in most published files; else nothing."""
+    numbers = [str(i) for i in range(len(labels))]
+    if not set(targets) <= set(numbers):
+        return ""
+    return f". If they are the numbers of these, say {as_override(numbers)}; else the numbers in the model's order"
 
 
 FEWEST = 100

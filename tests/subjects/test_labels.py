@@ -109,3 +109,15 @@ def test_too_little_says_nothing_about_the_order_of_labels() -> None:
     assert better_label_orders([0, 1] * 49, [1, 0] * 49, ("no", "yes")) == []
     assert better_label_orders([0] * 200, [1] * 200, ("no", "yes")) == []
     assert better_label_orders([0, 1] * 50, [1, 0] * 50, ("no", "yes")) == [("yes", "no")]
+
+
+def test_targets_that_may_number_the_outputs_are_told_what_to_say() -> None:
+    with pytest.raises(InputError, match=r"labels \['0', '2'\] are not the model's") as refused:
+        require_labels(["2", "0", "2"], cases.LABELS)
+    (said,) = (word for word in shlex.split(str(refused.value).replace("model's", "")) if "model.labels" in word)
+    given = compose("model=hf_classifier", "model.path=x", "data=nli_file", "data.path=x.tsv", said.rstrip(";"))
+    require_labels(["2", "0"], list(map(str, given.model.labels)))
+    for others in (["3"], ["0", "maybe"]):
+        with pytest.raises(InputError) as refused:
+            require_labels(others, cases.LABELS)
+        assert "model.labels" not in str(refused.value)
