@@ -3,6 +3,7 @@
 import re
 import time
 from collections.abc import Callable, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from enum import StrEnum
@@ -115,15 +116,24 @@ def look_or_recall(folder: SweepsFolder, ids: Iterable[str]) -> tuple[dict[str, 
     try:
         states = look(folder, wanted, at_once=True)
     except SilentSlurmError as error:
-        folder.silent.parent.mkdir(parents=True, exist_ok=True)
-        folder.silent.open("a").close()  # the time of the first silence is that of the file
-        since = datetime.fromtimestamp(folder.silent.stat().st_mtime)
+        since = _silent_since(folder)
         today = since.date() == datetime.now().date()
         when = f"{since:%H:%M:%S}" if today else f"{since:%Y-%m-%d %H:%M}"
         known, _ = _look_once(folder, wanted, ask=False)
         return known, f"{error} (since {when}); this is what stands on disk, and what runs goes on"
-    folder.silent.unlink(missing_ok=True)
+    with suppress(OSError):  # who may only read leaves it to the others
+        folder.silent.unlink(missing_ok=True)
     return states, ""
+
+
+def _silent_since(folder: SweepsFolder) -> datetime:
+    """The time of the first silence, which is that of a file; now, for who may not write it."""
+    try:
+        folder.silent.parent.mkdir(parents=True, exist_ok=True)
+        folder.silent.open("a").close()
+        return datetime.fromtimestamp(folder.silent.stat().st_mtime)
+    except OSError:
+        return datetime.now()
 
 
 UNKNOWN = Element("UNKNOWN")
@@ -230,7 +240,8 @@ def _with_reasons(folder: SweepsFolder, states: dict[str, JobState], queue: Queu
     for id, state in lost.items():
         said = accounted.get(state.holder.name) if state.holder else None
         if (said and said.state == CANCELLED) or _was_taken_back(state, known, arrays):
-            folder.job(id).cancelled.touch()
+            with suppress(OSError):  # who may only read the folder of sweeps still sees it
+                folder.job(id).cancelled.touch()
             states[id] = replace(state, state=State.cancelled, error="cancelled in SLURM")
             continue
         why = said.state if said else state.error

@@ -168,6 +168,23 @@ def test_what_stands_on_disk_is_known_while_slurm_is_silent(made: Made, books: B
     assert not made.sweeps.silent.exists()
 
 
+def test_a_colleague_who_may_only_read_sees_the_same(made: Made, books: Books, monkeypatch: pytest.MonkeyPatch) -> None:
+    sent(made)
+    books.accounted = {"100_0": "CANCELLED"}
+    books.elements = {}
+
+    def refused(*_: object, **__: object) -> None:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.setattr(Path, "touch", refused)
+    made.sweeps.silent.mkdir()  # a file that can neither be written nor taken away
+    assert look_or_recall(made.sweeps, "a")[0]["a"].state is State.cancelled
+    books.silent = True
+    found, silence = look_or_recall(made.sweeps, "a")
+    assert found["a"].state is State.queued
+    assert "(since " in silence
+
+
 def test_a_local_pool_has_its_jobs_as_long_as_it_lives(made: Made) -> None:
     from launchers.sweep.packing import arrays_of
     from launchers.sweep.submission import Submission
