@@ -42,7 +42,7 @@ class Place:
         return done.stdout, _processor_seconds() - before
 
 
-@pytest.mark.parametrize("jobs", [400, pytest.param(10_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("jobs", [400, pytest.param(10_000, marks=pytest.mark.exhaustive)])
 def test_many_jobs(tmp_path: Path, jobs: int) -> None:
     place = Place(tmp_path)
     sweep = ("app.py", f"name=range({jobs})", "hydra.launcher.max_array=300")
