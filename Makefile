@@ -14,7 +14,7 @@ FAIRSEQ := ve-fairseq==0.12.3
 SLURM_FOLDER ?= /tmp/sixteen-heads-slurm
 SLURM_PACKAGES := munge slurmctld slurmd slurm-client slurmdbd mariadb-server-core mariadb-client-core
 
-.PHONY: help install study test test-slow test-slurm slurm slurm-packages bench check format lock clean
+.PHONY: help install study test test-slow test-slurm slurm slurm-packages bench check format models lock clean
 
 help:  ## say what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -66,6 +66,9 @@ check: install  ## format, lint, types, import rules
 format: install  ## put the code into its format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
+
+models: install  ## write docs/models.md anew: what is certified of every architecture of transformers
+	PYTHONPATH=tests $(BIN)/python -m architectures
 
 lock: install  ## pin the versions now installed
 	$(BIN)/pip freeze --exclude-editable | grep -v '^ve-fairseq' | sed 's/+cpu$$//' > requirements.lock
