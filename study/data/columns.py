@@ -46,7 +46,8 @@ def find_columns(path: Path, header: Collection[str], asked: Columns) -> Columns
     Only the names that stand by default (`premise`, `hypothesis`, `label`, `id`) are looked for under other names.
 
     Raises:
-        InputError: when no known name of the texts or the label is there; says how to give it.
+        InputError: when a text or the label is there neither by the name asked for nor by a known one; says how to
+            give it.
     """
     texts, label = _texts(path, header, asked.texts), asked.label
     if label == LABELS[0]:
@@ -61,14 +62,11 @@ def find_columns(path: Path, header: Collection[str], asked: Columns) -> Columns
 
 def _texts(path: Path, header: Collection[str], asked: tuple[str, ...]) -> tuple[str, ...]:
     single = [(name,) for name in SINGLE]
-    known = {PAIRS[0]: [*PAIRS, *single[1:]], single[0]: single}.get(asked)
-    if known is None:
-        return asked
-    found = _first_of(known, header)
+    found = _first_of({PAIRS[0]: [*PAIRS, *single[1:]], single[0]: single}.get(asked, [asked]), header)
     if not found[0]:
-        lacking = next((name for name in asked if name not in header), "")
+        lacking = next(name for name in asked if name not in header)
         raise InputError(
-            f"{path}: no columns of texts among {', '.join(header)}: say data.premise=COLUMN and "
+            f"{path}: no column '{lacking}' among {', '.join(header)}: say data.premise=COLUMN and "
             f"data.hypothesis=COLUMN, or data.hypothesis=null where there is one text{did_you_mean(lacking, header)}"
         )
     return found

@@ -66,6 +66,9 @@ def test_a_name_that_was_asked_for_is_no_other(tmp_path: Path) -> None:
     (tmp_path / "d.tsv").write_text("sentence1\tsentence2\tgold_label\na\tb\tc\n")
     with pytest.raises(InputError, match="no column 'first' among sentence1"):
         NliFile(name="x", path=tmp_path / "d.tsv", premise="first").examples()
+    (tmp_path / "single.tsv").write_text("first\tlabel\na\tb\n")
+    with pytest.raises(InputError, match=r"no column 'hypothesis' among first, label: .*data\.hypothesis=null"):
+        NliFile(name="x", path=tmp_path / "single.tsv", premise="first").examples()
     with pytest.raises(InputError, match="no column 'pair' among sentence1"):
         NliFile(name="x", path=tmp_path / "d.tsv", id="pair").examples()
 
@@ -73,7 +76,7 @@ def test_a_name_that_was_asked_for_is_no_other(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("header", "message"),
     [
-        ("premise\thypothesi\tlabel", r"no columns of texts among premise, hypothesi, .*did you mean 'hypothesi'\?"),
+        ("premise\thypothesi\tlabel", r"no column 'hypothesis' among premise, hypothesi, .*did you mean 'hypothesi'\?"),
         ("premise\thypothesis\tlabels", r"no column of labels among .*data\.label=COLUMN; did you mean 'labels'\?"),
         ("first\tsecond\tlabel", r"say data\.premise=COLUMN and data\.hypothesis=COLUMN, or data\.hypothesis=null"),
     ],
