@@ -29,11 +29,6 @@ NAMED = 8
 """Tensors named in an error."""
 
 
-def is_pruned(folder: Path) -> bool:
-    """Whether heads were removed from the model in a folder."""
-    return (folder / HEADS_FILE).is_file()
-
-
 def kept_heads(sites: Sequence[Site]) -> dict[str, list[int]]:
     """The heads that each attention layer has, counted among those that the config gives it."""
     return {site.name: list(heads_left(site)) for site in sites}

@@ -109,7 +109,7 @@ class Subject(ABC):
 
     @abstractmethod
     def probe(self) -> list[Encoded]:
-        """A few random rows of different lengths to certify the gate on; three rows, no length of which is three."""
+        """Three random rows to certify the gate on, such as a batch may hold; none is three tokens long."""
 
     @abstractmethod
     def response(self, rows: Sequence[Encoded], xi: Float[Tensor, "rows heads"] | None) -> Float[Tensor, "rows out"]:
