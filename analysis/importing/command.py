@@ -137,7 +137,7 @@ def _printed(found: Correlations, agreement: pl.DataFrame) -> list[Table]:
 def _pair_table(correlations: pl.DataFrame) -> Table:
     """One row a pair and attention kind: r with its interval over heads, rank correlations; or why there is none."""
     table = plain_table(
-        "Agreement of heads", "domains", "heads", "Pearson r (interval over heads)", "Spearman", "Kendall", "of"
+        "Agreement of heads", "domains", "heads", "Pearson r (interval over heads)", "Spearman", "Kendall", "attention"
     )
     for row in correlations.rows(named=True):
         kind = "every kind" if row["kind"] == ALL_KINDS else row["kind"]
