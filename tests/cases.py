@@ -1,10 +1,13 @@
 """The architectures that every stage is tested on: tiny models with random weights, and a tokenizer for them."""
 
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import torch
 import transformers as tf
 from tokenizers import Tokenizer, models, pre_tokenizers, processors
+
+from study.subjects.classifier import Classifier
 
 VOCABULARY = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", *(f"w{i}" for i in range(60))]
 LABELS = ("entailment", "neutral", "contradiction")
@@ -92,9 +95,10 @@ CLASSIFIERS: dict[str, Callable[[], tf.PreTrainedModel]] = {
 SIZES = {"hidden_size": 24, "num_hidden_layers": 2, "intermediate_size": 32, "max_position_embeddings": 64}
 
 
-def _mechanism(name: str, **sizes: object) -> Callable[[], tf.PreTrainedModel]:
-    fields = {"vocab_size": TOKENS, "num_labels": 3, "num_attention_heads": 4, **SIZES, **SPECIAL, **sizes}
-    return lambda: tf.AutoModelForSequenceClassification.from_config(tf.AutoConfig.for_model(name, **fields))
+def architecture(kind: str, **fields: object) -> Callable[[], tf.PreTrainedModel]:
+    """A tiny sequence classifier of transformers by its `model_type`; `fields` are those of its config."""
+    config = {"vocab_size": TOKENS, "num_labels": 3, "num_attention_heads": 4, **SIZES, **SPECIAL, **fields}
+    return lambda: tf.AutoModelForSequenceClassification.from_config(tf.AutoConfig.for_model(kind, **config))
 
 
 LINEAR = {
@@ -107,13 +111,13 @@ EXPERTS = {"num_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 
 LATENT = {"kv_lora_rank": 8, "q_lora_rank": 8, "qk_rope_head_dim": 4, "qk_nope_head_dim": 4, "v_head_dim": 6}
 
 MECHANISMS: dict[str, Callable[[], tf.PreTrainedModel]] = {
-    "weights shared by layers": _mechanism("albert", embedding_size=16),
-    "queries normed over all heads": _mechanism("olmo2", num_key_value_heads=2),
-    "gate beside queries, linear attention between": _mechanism(
+    "weights shared by layers": architecture("albert", embedding_size=16),
+    "queries normed over all heads": architecture("olmo2", num_key_value_heads=2),
+    "gate beside queries, linear attention between": architecture(
         "qwen3_next", num_hidden_layers=4, num_key_value_heads=2, head_dim=8, **LINEAR, **EXPERTS
     ),
-    "queries, keys and values in one": _mechanism("gpt_neox"),
-    "values of another size": _mechanism(
+    "queries, keys and values in one": architecture("gpt_neox"),
+    "values of another size": architecture(
         "deepseek_v3", **LATENT, first_k_dense_replace=2, n_routed_experts=4, num_key_value_heads=4
     ),
     "projection called output": _encoder_decoder(
@@ -122,7 +126,7 @@ MECHANISMS: dict[str, Callable[[], tf.PreTrainedModel]] = {
         num_labels=3,
         attention_type="original_full",
     ),
-    "dense beside attention": _mechanism(
+    "dense beside attention": architecture(
         "mobilebert", embedding_size=16, intra_bottleneck_size=24, true_hidden_size=24, num_feedforward_networks=1
     ),
     "attention in a list of its own": lambda: tf.XLMForSequenceClassification(
@@ -156,6 +160,19 @@ def build(make: Callable[[], tf.PreTrainedModel], seed: int = 0) -> tf.PreTraine
             if parameter.dim() == 2:
                 torch.nn.init.normal_(parameter, std=0.3)
         return model
+
+
+def subject(
+    make: Callable[[], tf.PreTrainedModel],
+    name: str = "tiny",
+    *,
+    seed: int = 0,
+    tokenizer: tf.PreTrainedTokenizerFast | None = None,
+    **options: Any,
+) -> Classifier:
+    """The classifier of a tiny model and the tiny tokenizer; `options` are those of `Classifier`."""
+    settings = {"labels": LABELS, "max_length": 32, "truncate": False, "loaded": name, **options}
+    return Classifier(build(make, seed), tokenizer or tiny_tokenizer(), **settings)
 
 
 class Numbers:

@@ -29,8 +29,7 @@ KINDS = {
 
 
 def classifier(name: str, among: Mapping[str, Callable[[], PreTrainedModel]] = cases.CLASSIFIERS) -> Classifier:
-    module = cases.build(among[name])
-    return Classifier(module, cases.tiny_tokenizer(), labels=cases.LABELS, max_length=32, truncate=False, loaded=name)
+    return cases.subject(among[name], name)
 
 
 @pytest.mark.parametrize("name", cases.CLASSIFIERS)

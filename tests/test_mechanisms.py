@@ -48,8 +48,7 @@ LEFT_OUT = {"gate beside queries, linear attention between": ("model.layers 0, 1
 
 
 def classifier(name: str) -> Classifier:
-    module = cases.build(cases.MECHANISMS[name])
-    return Classifier(module, cases.tiny_tokenizer(), labels=cases.LABELS, max_length=32, truncate=False, loaded=name)
+    return cases.subject(cases.MECHANISMS[name], name)
 
 
 @contextmanager
@@ -137,4 +136,5 @@ def test_only_a_model_that_had_other_heads_before_has_another_identity(kind: str
     config = {"model_type": kind, "id2label": {str(i): label for i, label in enumerate(cases.LABELS)}}
     (tmp_path / "config.json").write_text(json.dumps(config))
     (tmp_path / "model.safetensors").touch()
+    cases.tiny_tokenizer().save_pretrained(tmp_path)
     assert ("heads" in SequenceClassifier(path=str(tmp_path)).identity()) == (kind == "bigbird_pegasus")

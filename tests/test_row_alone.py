@@ -44,8 +44,7 @@ def labelled(count: int = 20) -> Examples:
 
 
 def classifier(name: str) -> Classifier:
-    module = cases.build(cases.CLASSIFIERS[name])
-    return Classifier(module, cases.tiny_tokenizer(), labels=cases.LABELS, max_length=64, truncate=False, loaded=name)
+    return cases.subject(cases.CLASSIFIERS[name], name)
 
 
 def translator(name: str) -> Translator:

@@ -17,10 +17,8 @@ SPLIT = ("bert", "roberta", "distilbert", "electra")
 
 def classifier(name: str, *, seed: int = 0) -> Classifier:
     """With its mean logits taken off, so that it predicts each label now and then."""
-    module = cases.build(cases.CLASSIFIERS[name], seed)
-    tokenizer = cases.tiny_tokenizer()
-    subject = Classifier(module, tokenizer, labels=cases.LABELS, max_length=32, truncate=False, loaded=name)
-    last = [part for part in module.modules() if isinstance(part, torch.nn.Linear)][-1]
+    subject = cases.subject(cases.CLASSIFIERS[name], name, seed=seed)
+    last = [part for part in subject.module.modules() if isinstance(part, torch.nn.Linear)][-1]
     if last.bias is not None:
         with torch.no_grad():
             last.bias -= subject.logits(subject.encode(examples())).mean(0)

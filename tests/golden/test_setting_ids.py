@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from jaxtyping import config
 
 from study.config import compose, to_study
 from study.job import setting_of
@@ -63,12 +62,6 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
         for model in TRAININGS:
             write_trained(model)
         yield folder
-
-
-@pytest.fixture(autouse=True)
-def _unchecked_shapes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Thousands of toy examples are made; other tests check their shapes."""
-    monkeypatch.setattr(config, "jaxtyping_disable", True)
 
 
 def write_trained(model: str) -> None:

@@ -4,7 +4,6 @@ Code that makes others must take another name in `study.toy.sources` (`NLI_MAKER
 """
 
 import pytest
-from jaxtyping import config
 
 from study.toy.nli import NliDomain
 from study.toy.sources import ToyNli, ToyTranslation
@@ -23,12 +22,6 @@ SENTENCES = {
     ("CHAT", 300): "39a9a43cbaa8",
 }
 """The first twelve digits of the examples' digest, by domain and count."""
-
-
-@pytest.fixture(autouse=True)
-def _unchecked_shapes(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Thousands of examples are made; other tests check their shapes."""
-    monkeypatch.setattr(config, "jaxtyping_disable", True)
 
 
 @pytest.mark.parametrize(("domain", "count"), PAIRS)

@@ -25,8 +25,7 @@ def examples(n: int = 9) -> Examples:
 
 
 def classifier(name: str, **options) -> Classifier:
-    settings = {"labels": cases.LABELS, "max_length": 32, "truncate": False, "loaded": name, **options}
-    return Classifier(cases.build(cases.CLASSIFIERS[name]), cases.tiny_tokenizer(one_end=name == "t5"), **settings)
+    return cases.subject(cases.CLASSIFIERS[name], name, tokenizer=cases.tiny_tokenizer(one_end=name == "t5"), **options)
 
 
 @pytest.mark.parametrize("name", cases.CLASSIFIERS)

@@ -1,7 +1,6 @@
 """Rows of many lengths together, against plain transformers: a model made anew for each row, which nothing pads."""
 
 import json
-from collections.abc import Callable
 from pathlib import Path
 
 import cases
@@ -11,33 +10,28 @@ import torch
 import transformers as tf
 
 from study.data.examples import Examples
-from study.subjects.classifier import Classifier
 from study.subjects.padding import identity_of_rows
-
-SIZES = {"hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 32}
-
-
-def made(kind: str, **fields: object) -> Callable[[], tf.PreTrainedModel]:
-    """An architecture of transformers by its `model_type`."""
-    given = {**SIZES, "vocab_size": cases.TOKENS, "max_position_embeddings": 64, **cases.SPECIAL, **fields}
-    config = {"num_labels": 3, **given}
-    return lambda: tf.AutoModelForSequenceClassification.from_config(tf.AutoConfig.for_model(kind, **config))
-
 
 GPT2 = {"n_embd": 24, "n_layer": 2, "n_head": 4, "n_positions": 64, "pad_token_id": None}
 DYNAMIC = {"rope_type": "dynamic", "rope_theta": 10000.0, "factor": 2.0}
 MODELS = {
-    "the end token of the text and no padding token": (made("gpt2", **GPT2), {"pad_token": None}),
-    "a padding token in the config alone": (made("llama"), {"pad_token": None}),
-    "the end token as padding, not so in the config": (made("llama", pad_token_id=None), {"pad_token": "[SEP]"}),
-    "the end token as padding, so in the config": (made("llama", pad_token_id=3), {}),
-    "a list of end tokens": (made("llama", eos_token_id=[3, 5], pad_token_id=None), {"pad_token": None}),
-    "padding on the left": (made("bert"), {"padding_side": "left"}),
-    "frequencies of the longest text": (made("llama", max_position_embeddings=8, rope_parameters=DYNAMIC), {}),
-    "landmarks": (made("nystromformer"), {}),
-    "convolutions": (made("convbert", head_ratio=1), {}),
+    "the end token of the text and no padding token": (cases.architecture("gpt2", **GPT2), {"pad_token": None}),
+    "a padding token in the config alone": (cases.architecture("llama"), {"pad_token": None}),
+    "the end token as padding, not so in the config": (
+        cases.architecture("llama", pad_token_id=None),
+        {"pad_token": "[SEP]"},
+    ),
+    "the end token as padding, so in the config": (cases.architecture("llama", pad_token_id=3), {}),
+    "a list of end tokens": (cases.architecture("llama", eos_token_id=[3, 5], pad_token_id=None), {"pad_token": None}),
+    "padding on the left": (cases.architecture("bert"), {"padding_side": "left"}),
+    "frequencies of the longest text": (
+        cases.architecture("llama", max_position_embeddings=8, rope_parameters=DYNAMIC),
+        {},
+    ),
+    "landmarks": (cases.architecture("nystromformer"), {}),
+    "convolutions": (cases.architecture("convbert", head_ratio=1), {}),
     "sparse attention for long texts": (
-        made("big_bird", block_size=2, num_random_blocks=1, attention_type="block_sparse"),
+        cases.architecture("big_bird", block_size=2, num_random_blocks=1, attention_type="block_sparse"),
         {},
     ),
 }
@@ -62,7 +56,7 @@ def tokenizer_with(**fields: object) -> tf.PreTrainedTokenizerFast:
 def test_rows_together_are_what_plain_transformers_gives_for_each(name: str) -> None:
     make, changes = MODELS[name]
     data, tokenizer = examples(), tokenizer_with(**changes)
-    subject = Classifier(cases.build(make), tokenizer, labels=cases.LABELS, max_length=64, truncate=False, loaded=name)
+    subject = cases.subject(make, name, tokenizer=tokenizer)
     rows = subject.encode(data)
     full = np.ones((len(rows), len(subject.layout)), dtype=bool)
     found, losses = subject.outcomes(rows, full), subject.gradients(rows, full)["loss"]
@@ -76,9 +70,9 @@ def test_rows_together_are_what_plain_transformers_gives_for_each(name: str) -> 
 
 
 def test_segments_of_which_a_model_has_no_embeddings_are_left_out_as_it_leaves_them_out() -> None:
-    make, tokenizer = made("deberta-v2", type_vocab_size=0), cases.tiny_tokenizer()
+    make, tokenizer = cases.architecture("deberta-v2", type_vocab_size=0), cases.tiny_tokenizer()
     tokenizer.model_input_names = [*tokenizer.model_input_names, "token_type_ids"]
-    subject = Classifier(cases.build(make), tokenizer, labels=cases.LABELS, max_length=64, truncate=False, loaded="x")
+    subject = cases.subject(make, tokenizer=tokenizer)
     pair = Examples(ids=("a",), texts=(("w1 w2", "w3"),), targets=cases.LABELS[:1])
     given = tokenizer("w1 w2", "w3", return_tensors="pt")
     assert given["token_type_ids"].max() == 1
