@@ -35,7 +35,9 @@ def read_bpe(path: Path) -> BPE:
     if first and lines[0].split()[-1] not in VERSIONS:
         raise InputError(f"{path}, line 1: expected {VERSION} {' or '.join(VERSIONS)}, got {lines[0][:60]!r}")
     merges = [line.strip("\r ").split(" ") for line in lines[first:]]
-    with_counts = not first and bool(merges) and _has_count(merges[0])
+    if not merges:
+        raise InputError(f"{path} holds no BPE codes: no line of it is a merge")
+    with_counts = not first and _has_count(merges[0])
     for number, fields in enumerate(merges, start=first + 1):
         if not (_has_count(fields) if with_counts else len(fields) == 2):
             expected = "two subwords and a count" if with_counts else "two subwords"

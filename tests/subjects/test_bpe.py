@@ -62,6 +62,8 @@ def test_every_kind_of_codes_segments_as_its_merges_in_order(tmp_path: Path, kin
     [
         ("a b 9\na b\n", "line 2: expected two subwords and a count, got 'a b'"),
         ("a b\na b 9\n", "line 2: expected two subwords, got 'a b 9'"),
+        ("", "no line of it is a merge"),
+        ("#version: 0.2\n", "no line of it is a merge"),
         ("#version: 0.3\na b\n", "line 1: expected #version: 0.1 or 0.2"),
         ("#version: 0.2\nĠ t\nĠt he\n", "byte-level BPE of GPT-2"),
         ("a b\na c</w>\n", "lacks its first line.*write #version: 0.2"),
