@@ -11,6 +11,7 @@ from transformers import AutoConfig, AutoTokenizer, PretrainedConfig, PreTrained
 from study.data.examples import Examples
 from study.errors import InputError
 from study.subjects.labels import label_index, require_labels
+from study.subjects.model_json import read_json
 from study.subjects.subject import Encoded
 from study.subjects.vocabulary import Vocabulary
 
@@ -109,7 +110,7 @@ def read_config(folder: Path, num_labels: int) -> PretrainedConfig:
     Raises:
         InputError: when transformers cannot read it.
     """
-    settings = json.loads((folder / "config.json").read_text())
+    settings = read_json(folder / "config.json")
     names = settings.get("id2label")
     try:
         if names is None or (isinstance(names, dict) and len(names) == num_labels):

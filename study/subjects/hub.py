@@ -1,6 +1,5 @@
 """Models by hub name or local folder: where their files are, without loading any."""
 
-import json
 from pathlib import Path
 
 import huggingface_hub
@@ -8,6 +7,7 @@ import huggingface_hub.errors
 
 from study.errors import InputError, StudyError
 from study.files import file_digest
+from study.subjects.model_json import read_json
 
 PATTERNS = ["*.json", "*.txt", "*.model", "*.safetensors"]
 PATIENCE = 20.0
@@ -75,7 +75,7 @@ def model_digests(folder: Path) -> dict[str, str]:
 
 def relaid(folder: Path) -> dict[str, str]:
     """What tells outcomes of a model from those of an earlier version, which had other heads for it; mostly nothing."""
-    kind = json.loads((folder / "config.json").read_text()).get("model_type")
+    kind = read_json(folder / "config.json").get("model_type")
     return {"heads": "all attention, layers numbered as in the model"} if kind in RELAID else {}
 
 
@@ -97,7 +97,7 @@ def require_tokenizer(folder: Path) -> None:
     if any(next(folder.glob(pattern), None) for pattern in VOCABULARY_FILES):
         return
     settings = [folder / name for name in ("config.json", "tokenizer_config.json") if (folder / name).is_file()]
-    told = [json.loads(file.read_text()) for file in settings]
+    told = [read_json(file) for file in settings]
     if LETTERS_ALONE.isdisjoint(str(config.get(key)) for config in told for key in ("model_type", "tokenizer_class")):
         raise InputError(
             f"{folder} has no tokenizer: no tokenizer.json and no vocabulary (vocab.txt, ...). Save that of the "
@@ -108,6 +108,6 @@ def require_tokenizer(folder: Path) -> None:
 def _is_complete(folder: Path) -> bool:
     """Whether a download came to its end: config, tokenizer, and every shard of the weights."""
     indices = [*folder.glob("*.safetensors.index.json"), *folder.glob("pytorch_model*.index.json")]
-    shards = {shard for index in indices for shard in json.loads(index.read_text())["weight_map"].values()}
+    shards = {shard for index in indices for shard in read_json(index).get("weight_map", {}).values()}
     whole = all((folder / shard).is_file() for shard in shards)
     return (folder / "config.json").is_file() and bool(tokenizer_files(folder)) and bool(_weights(folder)) and whole

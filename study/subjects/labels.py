@@ -11,6 +11,7 @@ import numpy as np
 from jaxtyping import Int
 
 from study.errors import InputError
+from study.subjects.model_json import read_json
 
 EXAMPLE = "for example 'model.labels=[contradiction,entailment,neutral]'"
 PLAIN_NAME = re.compile(r"(?!(?i:true|false|null|nan|inf)$)[A-Za-z_][\w-]*", re.ASCII)
@@ -24,7 +25,7 @@ def label_names(folder: Path, labels: Sequence[str]) -> tuple[str, ...]:
         InputError: when the model has only placeholders (LABEL_0), another number of outputs than names, a name twice,
             or outputs that are no labels of which one is right.
     """
-    config = json.loads((folder / "config.json").read_text())
+    config = read_json(folder / "config.json")
     _require_one_of_several(config, folder)
     own = _own_names(config, folder)
     if labels and len(labels) != len(own):

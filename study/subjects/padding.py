@@ -4,10 +4,11 @@ Their rows of that time are wrong, so the identity of such a model says that its
 by the files of its folder, so that a finished job is recognised without loading a model.
 """
 
-import json
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
+
+from study.subjects.model_json import read_json
 
 MIXED = frozenset({"big_bird", "bigbird_pegasus", "convbert", "nystromformer", "reformer", "yoso"})
 """Values of `model_type` of architectures in which tokens mix whatever the attention mask says, or whose attention
@@ -19,7 +20,7 @@ OTHER_TOKENS = ("unk_token", "bos_token", "cls_token", "sep_token")
 
 def identity_of_rows(folder: Path) -> dict[str, str]:
     """What belongs to the identity of the classifier in a folder: nothing, unless padding changed its rows."""
-    config = json.loads((folder / "config.json").read_text())
+    config = read_json(folder / "config.json")
     mixed = config.get("model_type") in MIXED and config.get("attention_type") != "original_full"
     return {"rows": "unpadded"} if mixed or _end_mistaken(config, _special_tokens(folder)) else {}
 
@@ -43,7 +44,7 @@ def _special_tokens(folder: Path) -> dict[str, str]:
     """The special tokens by what they stand for, as the tokenizer's files tell them."""
     tokens: dict[str, str] = {}
     for file in (folder / name for name in FILES_OF_SPECIAL_TOKENS):
-        told = json.loads(file.read_text()) if file.is_file() else {}
+        told = read_json(file) if file.is_file() else {}
         found = {name: token["content"] if isinstance(token, dict) else token for name, token in told.items() if token}
         tokens |= {name: token for name, token in found.items() if name.endswith("_token") and isinstance(token, str)}
     return tokens

@@ -1,6 +1,5 @@
 """Training of sequence classifiers as `conf/training` entries: fine-tuning of a model, or a small BERT from nothing."""
 
-import json
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -11,6 +10,7 @@ from omegaconf import MISSING
 from study.data.source import Task
 from study.errors import InputError
 from study.subjects.hub import download, local_folder, model_digests, require_tokenizer
+from study.subjects.model_json import read_json
 from study.training.training import Training
 
 
@@ -127,7 +127,7 @@ class FineTuning(ClassifierTraining):
             return ()
         from study.subjects.labels import label_names
 
-        if not json.loads((self.start_folder() / "config.json").read_text()).get("id2label"):
+        if not read_json(self.start_folder() / "config.json").get("id2label"):
             raise InputError(f"{self.start} is no classifier, it has no labels: training.new_head=true gives it some")
         return label_names(self.start_folder(), [])
 
