@@ -76,7 +76,7 @@ def write_trained(model: str) -> None:
 
 
 def toy_data(model: str) -> tuple[str, ...]:
-    return () if model == "toy_classifier" else ("data=toy_news",)
+    return ("data=toy_matched",) if model == "toy_classifier" else ("data=toy_news",)
 
 
 def write_classifier(folder: Path, weights: str = "weights") -> None:
