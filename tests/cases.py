@@ -178,7 +178,7 @@ def subject(
 class Numbers:
     """A text processing whose words are token ids."""
 
-    unknown = None
+    unknown: int | None = None
 
     def encode(self, text: str) -> tuple[int, ...]:
         return (*map(int, text.split()), SPECIAL["eos_token_id"])

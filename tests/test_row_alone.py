@@ -101,15 +101,17 @@ def test_float32_decides_where_bfloat16_is_too_coarse(tmp_path: Path) -> None:
 
 def test_a_translator_that_padding_changes_is_refused(tmp_path: Path) -> None:
     subject = translator("bart")
-    forget_padding(subject.module.get_encoder().layers[0].fc1)
+    forget_padding(subject.module.get_submodule("model.encoder.layers.0.fc1"))
     with pytest.raises(RowAloneError, match="cannot be studied"):
         proved(OneMaskAtATime(subject, 4096), texts(), tmp_path)
 
 
 def test_an_engine_that_differs_on_the_examples_is_refused(tmp_path: Path) -> None:
-    engine = choose_engine(classifier("bert"), Precision.float32, Screening())
+    subject = classifier("bert")
+    engine = choose_engine(subject, Precision.float32, Screening())
+    positions = subject.module.get_parameter("bert.embeddings.position_embeddings.weight")
     with torch.no_grad():
-        engine.subject.module.base_model.embeddings.position_embeddings.weight[10:] += 1.0  # the module alone reads it
+        positions[10:] += 1.0  # the module alone reads it
         engine._pass.encoder.layers[0].qkv.weight[:] *= 1.1  # pyright: ignore
     with pytest.raises(RowAloneError):
         proved(engine, labelled(), tmp_path)

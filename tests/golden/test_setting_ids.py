@@ -14,6 +14,7 @@ import pytest
 from study.config import compose, to_study
 from study.job import setting_of
 from study.training.job import TrainingJob
+from study.training.models import TrainedModel
 
 CONFIG = {
     "id2label": {"0": "entailment", "1": "neutral", "2": "contradiction"},
@@ -67,6 +68,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 def write_trained(model: str) -> None:
     """The checkpoints of a toy's first and last epoch."""
     trained = to_study(compose(f"model={model}", *toy_data(model))).model
+    assert isinstance(trained, TrainedModel)
     for epoch in (1.0, float(trained.training.epochs)):
         path = trained.training.checkpoint(trained.training_folder(), epoch)
         if model == "toy_classifier":
