@@ -61,5 +61,5 @@ def help_text() -> str:
 
 
 def _in_short(text: str) -> str:
-    """Its first sentence without what stands in brackets or after a colon."""
-    return re.split(r"[;:.]| \(", text)[0]
+    """Its first sentence without what stands in brackets, or after a colon."""
+    return re.split(r"[;:]|\.$|\. | \(", text)[0]

@@ -29,7 +29,7 @@ def in_a_sentence(error: Exception, arguments: Sequence[str]) -> str:
     cause = "" if error.__cause__ is None else str(error.__cause__)
     for pattern, words in (
         (r"You must specify '([\w/]+)'", _not_chosen),
-        (r"Could not find '([\w/@]+)/([^'/]+)'", _no_such_entry),
+        (r"Could not find '([\w/@]+)/([^'/]*)'", _no_such_entry),
         (r"Could not override '([\w./@]+)'", _no_such_option),
         (r"missing mandatory value[^|]*full_key: ([\w.]+)", _not_given),
         (r"(?:merging override|Error merging) ([\w./@]+)=(.*)", _wrong_value),
@@ -53,8 +53,12 @@ def refuse_unknown(config: DictConfig, arguments: Sequence[str] = ()) -> None:
 
 
 def _not_chosen(found: Sequence[str], _cause: str, arguments: Sequence[str]) -> str:
-    """Nothing is chosen of a config group; an option that was given tells which entries were meant."""
+    """Nothing is chosen of a config group: its name is misspelt, or an option that was given tells what was meant."""
     (group,) = found
+    names = [word.lstrip("+").partition("=")[0] for word in arguments]
+    for name in names:
+        if name.isidentifier() and group in difflib.get_close_matches(name, _names(arguments)) and name not in groups():
+            return _no_such_option([name], "", arguments)
     given = next((word.split("=")[0] for word in arguments if re.match(rf"\+*{group}\.\w+=", word)), "")
     entries = entries_with(group, given.partition(".")[2], _task(arguments)) if given else []
     if not entries:
@@ -62,8 +66,10 @@ def _not_chosen(found: Sequence[str], _cause: str, arguments: Sequence[str]) -> 
     return f"no {group} is chosen: {given} is an option of {listed(entries)}. Add {group}={entries[0]}, for example"
 
 
-def _no_such_entry(found: Sequence[str], _cause: str, _arguments: Sequence[str]) -> str:
+def _no_such_entry(found: Sequence[str], cause: str, arguments: Sequence[str]) -> str:
     group, name = found
+    if not name:
+        return _not_chosen([group], cause, arguments)
     there = options(group) or sorted(ConfigStore.instance().list(group)) if group in groups() else _launchers()
     near = difflib.get_close_matches(name, there, n=3, cutoff=0.5)
     if near:
@@ -84,8 +90,7 @@ def _no_such_option(found: Sequence[str], _cause: str, arguments: Sequence[str])
         here = f"; the {group} here is {chosen}" if chosen else f"; the {group} here has none"
         choice = group if group == where else f"{group}@{where}"
         return f"{name} is an option of {listed(entries)}{here}. For example: {choice}={entries[0]}"
-    there = _keys(ConfigStore.instance().load("prune_schema.yaml").node) if "prune" in arguments else _all_names()
-    near = [near for near in difflib.get_close_matches(name, list(there), n=3, cutoff=0.5) if near != name]
+    near = [near for near in difflib.get_close_matches(name, _names(arguments), n=3, cutoff=0.5) if near != name]
     return f"there is no option '{name}'" + (f". Did you mean {' or '.join(near)}?" if near else "")
 
 
@@ -216,8 +221,10 @@ def _launcher_fields(name: str) -> set[str]:
     return {key for key in _keys(ConfigStore.instance().load(f"schema/launcher/{name}").node) if key != "_target_"}
 
 
-def _all_names() -> list[str]:
-    """Every group and every option of a job of the toy classifier."""
+def _names(arguments: Sequence[str]) -> list[str]:
+    """Every group and option that a command may set: those of `study prune`, or of a job of the toy classifier."""
+    if "prune" in arguments:
+        return list(_keys(ConfigStore.instance().load("prune_schema.yaml").node))
     return list(dict.fromkeys([*groups(), *_keys(compose("model=toy_classifier", "data=toy_matched"))]))
 
 

@@ -85,6 +85,9 @@ TOY = "model=toy_classifier data=toy_matched"
             "hydra.launcher.pack is an option of slurm; the laun",
         ),
         ("data=toy_matched", "no model is chosen: add model=NAME, with one of bert_mnli, "),
+        ("model= data=toy_matched", "no model is chosen: add model=NAME, with one of bert_mnli, "),
+        ("modle=toy_classifier data=toy_matched", "there is no option 'modle'. Did you mean model"),
+        ("model=toy_classifier dta=toy_matched measure=base", "there is no option 'dta'. Did you mean data"),
         ("model=toy_classifier measure=base", "no data is chosen: add data=NAME, with one of "),
         (
             f"{TOY} measure=pruning measure.order=oracel",

@@ -240,6 +240,7 @@ def test_a_sweep_can_be_planned(place: Path) -> None:
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.count("missing") == 1
     assert ran.stdout.count("planned") == 3
+    assert "3 of 3 jobs planned in" in ran.stderr
     assert "completed" not in ran.stdout + ran.stderr
     assert "All together: about " in ran.stdout
     assert "first" not in ran.stdout + ran.stderr, "what the curve needs is a job of the same plan"

@@ -63,7 +63,8 @@ def _run_jobs(sweep: Sweep) -> list[JobReturn]:
             broken = job.stage if broken is None else broken
             _log_failure(title, results[-1]._return_value)
     done = sum(result.status is JobStatus.COMPLETED for result in results)
-    log.info("%d of %d jobs done in %s", done, len(sweep.jobs), duration(time.monotonic() - began))
+    what = "planned" if any(job.config.get("plan") is True for job in sweep.jobs) else "done"
+    log.info("%d of %d jobs %s in %s", done, len(sweep.jobs), what, duration(time.monotonic() - began))
     return results
 
 

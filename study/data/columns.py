@@ -19,8 +19,8 @@ PAIRS = (
 SINGLE = ("premise", "sentence", "text")
 """Names of the text where there is one; `sentence` in SST-2 and CoLA of GLUE."""
 
-LABELS = ("label", "gold_label", "entailment_label", "is_duplicate")
-"""Names of the label; the second in MultiNLI and SNLI as published, the third in SICK, the last in QQP."""
+LABELS = ("label", "gold_label", "entailment_label", "entailment_judgment", "is_duplicate")
+"""Names of the label; the second in MultiNLI and SNLI as published, the next two in SICK, the last in QQP."""
 
 
 @dataclass(frozen=True)

@@ -32,7 +32,7 @@ from study.statistics import Accuracy
 from study.subjects.classifier_text import ClassifierText, read_config, read_tokenizer
 from study.subjects.cross_entropy import cross_entropy
 from study.subjects.hub import HEADS_FILE
-from study.subjects.own_state import kept_state
+from study.subjects.own_state import hear_once, kept_state
 from study.subjects.subject import Encoded, Subject, to_device
 
 PROBE_LENGTHS = (5, 9, 13)
@@ -272,6 +272,7 @@ def _read(folder: Path, config: PretrainedConfig) -> PreTrainedModel:
     from study.pruning.transformers4 import take_pruned_heads, without_heads
 
     logging.disable_progress_bar()  # a model of this size loads at once
+    hear_once()
     options: Any = {"config": config, "dtype": torch.float32, "output_loading_info": True, "local_files_only": True}
     removed = take_pruned_heads(config)
     try:

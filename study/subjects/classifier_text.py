@@ -57,7 +57,7 @@ class ClassifierText:
         index = label_index(self._labels)
         first = [texts[0] for texts in examples.texts]
         second = [texts[1] for texts in examples.texts] if len(examples.texts[0]) > 1 else None
-        ids = self.tokenizer(first, second, truncation=self._truncate, max_length=self._most)
+        ids = self.tokenizer(first, second, truncation=self._truncate, max_length=self._most, verbose=False)
         self._check_lengths(examples, [len(row) for row in ids["input_ids"]])
         types = ids.get("token_type_ids")
         rows = [

@@ -31,6 +31,14 @@ SNLI = "gold_label\tsentence1_binary_parse\tsentence1\tsentence2\tcaptionID\tpai
             "NEUTRAL",
             "A",
         ),
+        (
+            "SICK_train.txt.tsv",
+            "pair_ID\tsentence_A\tsentence_B\trelatedness_score\tentailment_judgment",
+            "1\tA\tB\t4.5\tNEUTRAL",
+            ("A", "B"),
+            "NEUTRAL",
+            "A",
+        ),
         ("qnli.tsv", "index\tquestion\tsentence\tlabel", "0\tA?\tB.\tentailment", ("A?", "B."), "entailment", "A?"),
         (
             "qqp.tsv",

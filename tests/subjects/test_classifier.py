@@ -67,11 +67,13 @@ def test_full_mask_is_the_untouched_model() -> None:
     assert torch.equal(subject.response(rows, full), subject.response(rows, None))
 
 
-def test_labels_and_lengths_are_checked() -> None:
+def test_labels_and_lengths_are_checked(capfd: pytest.CaptureFixture[str]) -> None:
     subject, data = classifier("bert", max_length=10), examples()
+    subject._text.tokenizer.model_max_length = 10
     too_long = sum(len(" ".join(text).split()) + 3 > 10 for text in data.texts)
     with pytest.raises(InputError, match=rf"{too_long} of 9 examples are over 10 tokens.*model\.truncate=true"):
         subject.encode(data)
+    assert "longer than" not in capfd.readouterr().err, "transformers says it as well, and that it could be run"
     cut = classifier("bert", max_length=10, truncate=True).encode(data)
     assert max(row.cost for row in cut) == 10
     strange = Examples(ids=("1",), texts=(("w1", "w2"),), targets=("maybe",))
