@@ -20,7 +20,7 @@ from study.config import CONF, FOLDERS, register
 from study.errors import InputError, Stopped, StudyError
 from study.help import PRUNE, help_text
 from study.misspelt import in_a_sentence
-from study.overrides import overrides_last, quoted
+from study.overrides import for_every_job, overrides_last, quoted
 from study.pruning.prune import PruneConfig, prune_task
 from study.task import StudyTask
 
@@ -105,7 +105,9 @@ def _hydra(command: str, arguments: list[str]) -> None:
     if any(word.startswith("hydra/launcher=") for word in arguments):
         arguments = ["hydra.mode=MULTIRUN", *arguments]  # Hydra would run a single job here, whatever the launcher
     name, task = ("prune", prune_task) if command == "prune" else ("config", StudyTask())
-    sys.argv[1:] = quoted(overrides_last(arguments))
+    arguments = quoted(overrides_last(arguments))
+    several = any(word in arguments for word in (*ALONE, "hydra.mode=MULTIRUN"))
+    sys.argv[1:] = for_every_job(arguments) if several else arguments
     hydra.main(config_path=str(CONF), config_name=name, version_base="1.3")(task)()
 
 

@@ -20,6 +20,25 @@ def quoted(arguments: list[str]) -> list[str]:
     return [_quoted(argument) for argument in arguments]
 
 
+def for_every_job(arguments: list[str]) -> list[str]:
+    """The arguments of a sweep, options of a group that is swept as choices of one: `data=a,b data.limit=choice(9)`.
+
+    Hydra composes a sweep once without what is swept, and would look for such an option in a group that is not there.
+    """
+    swept = tuple(f"{word.partition('=')[0]}." for word in arguments if _is_sweep(word))
+    return [_as_choice(word) if word.lstrip("+").startswith(swept) else word for word in arguments]
+
+
+def _as_choice(argument: str) -> str:
+    option, _, value = argument.partition("=")
+    choice = f"{option}=choice({value})"
+    return choice if value and not _is_sweep(argument) and _is_read(choice) else argument
+
+
+def _is_sweep(argument: str) -> bool:
+    return _is_read(argument) and OverridesParser.create().parse_override(argument).is_sweep_override()
+
+
 def _quoted(argument: str) -> str:
     override = re.fullmatch(r"(?P<option>\+{0,2}[\w./@:-]+)=(?P<value>.+)", argument, re.DOTALL)
     if override is None or _is_read(argument):

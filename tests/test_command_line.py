@@ -93,6 +93,7 @@ TOY = "model=toy_classifier data=toy_matched"
             f"{TOY} measure=pruning measure.order=oracel",
             "measure.order=oracel: expected importance, ablation, ablation_l",
         ),
+        (f"{TOY},toy_mismatched data.limit=abc -m", "data.limit=abc: expected a whole number"),
         (f"{TOY} data.limit=abc", "data.limit=abc: expected a whole number"),
         (f"{TOY} memory_gb=abc", "memory_gb=abc: expected a number"),
         (f"{TOY} plan=perhaps", "plan=perhaps: expected true or false"),

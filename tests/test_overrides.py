@@ -3,7 +3,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import given
 from hypothesis import strategies as st
 
-from study.overrides import quoted
+from study.overrides import for_every_job, quoted
 
 
 def value(argument: str) -> object:
@@ -32,3 +32,16 @@ def test_no_value_is_read_as_another(text: str) -> None:
 )
 def test_what_hydra_reads_stays(argument: str) -> None:
     assert quoted([argument]) == [argument]
+
+
+@pytest.mark.parametrize(
+    "option", ["data.limit=9", "data.labels=[a,b]", "data.path='x y,z'", "data.tokenised=true", "+data.fields={a: 1}"]
+)
+def test_an_option_of_a_group_that_is_swept_is_for_every_job(option: str) -> None:
+    arguments = ["-m", "model=a", "data=a,b", "model.beam=2", "data.limit=1,2", option]
+    *same, changed = for_every_job(arguments)
+    assert same == arguments[:-1]
+    override = OverridesParser.create().parse_override(changed)
+    assert override.is_sweep_override()
+    (job,) = override.sweep_string_iterator()
+    assert value(f"x={job}") == value(option)
