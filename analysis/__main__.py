@@ -28,8 +28,8 @@ from analysis.report import write_report
 from analysis.rescored import scored_by
 from analysis.terminal import correlation_table, curve_table, plain_table
 from analysis.words import address, after_correction, base_score, labelled, score, signed, unsure
-from study.errors import StudyError
-from study.statistics import MetricName
+from study.record.errors import StudyError
+from study.record.metrics.statistics import MetricName
 
 DEFAULT_COMMAND = "report"
 

@@ -15,8 +15,8 @@ from analysis import paper
 from analysis.curves import CURVE, POINTS, DrawnCurves, is_papers
 from analysis.defaults import DEFAULTS
 from analysis.effects import ALL_KINDS
-from study.curves import Curve
-from study.errors import InputError
+from study.record.curves import Curve
+from study.record.errors import InputError
 
 SUMMARY = {name: POINTS[name] for name in CURVE} | {
     "curves": pl.Int64,

@@ -19,9 +19,9 @@ import polars as pl
 from analysis.inference import Inference, Sample
 from analysis.inference.of_base import score_interval
 from analysis.read import Domain
-from study.data.examples import WEIGHT
-from study.heads import mask_key
-from study.statistics import Bleu, Chrf, MetricName
+from study.record.examples import WEIGHT
+from study.record.heads import mask_key
+from study.record.metrics.statistics import Bleu, Chrf, MetricName
 
 PREDICTION, HYPOTHESIS = "prediction", "hypothesis"
 """Columns of an outcome row that hold the answer."""

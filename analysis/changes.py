@@ -5,7 +5,7 @@ import polars as pl
 
 from analysis.effects import Measure, measured_masks
 from analysis.read import Domain
-from study.heads import mask_key
+from study.record.heads import mask_key
 
 ADDRESS = ["kind", "layer", "head"]
 

@@ -1,6 +1,6 @@
 """Pruning curves: the score over the share of heads removed, for every order that was measured (figures 3 and 4).
 
-Which masks form a curve stands beside the outcomes (`study.curves`); the scores are those of the outcomes.
+Which masks form a curve stands beside the outcomes (`study.record.curves`); the scores are those of the outcomes.
 """
 
 from collections.abc import Mapping
@@ -16,7 +16,7 @@ from analysis.inference import Inference
 from analysis.inference.resampling import ENOUGH_FOR_AN_INTERVAL, drawn
 from analysis.inference.sample import Sample
 from analysis.read import Domain
-from study.curves import Curve
+from study.record.curves import Curve
 
 POINTS = {
     "subject": pl.String,

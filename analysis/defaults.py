@@ -6,7 +6,7 @@ from typing import Any
 
 import yaml
 
-from study.errors import InputError
+from study.record.errors import InputError
 
 DEFAULTS: Mapping[str, Any] = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text(encoding="utf-8"))
 """By name."""

@@ -2,7 +2,7 @@
 
 The paper's figure 5; the paper takes the share of the whole score, of which a model that knows nothing keeps all. The
 checkpoints of a training are subjects of their own; their settings say of which training they are, at which epoch, from
-which seed (`study.setting.Moment`). The curves are those of figure 3, one a checkpoint.
+which seed (`study.record.setting.Moment`). The curves are those of figure 3, one a checkpoint.
 """
 
 from collections.abc import Iterator, Sequence

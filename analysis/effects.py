@@ -11,10 +11,10 @@ import polars as pl
 
 from analysis.inference import COLUMNS, Inference, infer
 from analysis.read import Domain
-from study.errors import InputError
-from study.heads import HeadLayout, mask_key
-from study.scores import mask_scores
-from study.statistics import Metric
+from study.record.errors import InputError
+from study.record.heads import HeadLayout, mask_key
+from study.record.metrics.statistics import Metric
+from study.record.scores import mask_scores
 
 ALL_KINDS = "all"
 """In a column of attention kinds: heads of every kind together."""

@@ -11,7 +11,7 @@ from typing import Any
 
 from analysis.read import Domain
 from analysis.words import shortened
-from study.setting import different_fields, read_setting
+from study.record.setting import different_fields, read_setting
 
 NAMED = 3
 """Fields that are named; the rest is counted."""

@@ -5,7 +5,7 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from study.parts import Table, read_provenance
+from study.record.parts import Table, read_provenance
 from study.tracking.history import RUN
 
 WRITTEN = "written"

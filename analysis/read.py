@@ -14,18 +14,18 @@ import polars as pl
 
 from analysis.provenance import provenance
 from analysis.trainings import TRAININGS, read_trainings
-from study.curves import FOLDER as CURVES
-from study.curves import Curve, read_curves
-from study.data.examples import WEIGHT
-from study.errors import InputError, StudyError
-from study.heads import HeadLayout, mask_key, parse_mask
-from study.loss import Loss
-from study.parts import StoreError, Table, require_whole, stored_losses
-from study.scores import with_weights
-from study.sealed import short_hash
-from study.setting import ANEW, SETTING_FILE, DamagedSettingError, Moment, SettingError, read_setting
-from study.statistics import PLAIN_TOKENS, Metric, MetricName, metric, tokenizer_of
-from study.store import read_examples, read_parts, tolerance
+from study.record.curves import FOLDER as CURVES
+from study.record.curves import Curve, read_curves
+from study.record.errors import InputError, StudyError
+from study.record.examples import WEIGHT
+from study.record.heads import HeadLayout, mask_key, parse_mask
+from study.record.loss import Loss
+from study.record.metrics.statistics import PLAIN_TOKENS, Metric, MetricName, metric, tokenizer_of
+from study.record.parts import StoreError, Table, require_whole, stored_losses
+from study.record.scores import with_weights
+from study.record.sealed import short_hash
+from study.record.setting import ANEW, SETTING_FILE, DamagedSettingError, Moment, SettingError, read_setting
+from study.record.store import read_examples, read_parts, tolerance
 from study.tracking.run import RunError, read_runs
 
 log = logging.getLogger(__name__)

@@ -8,7 +8,7 @@ from analysis.compute import Analysis
 from analysis.figures import Drawing
 from analysis.sheets import sheets
 from analysis.typeset import latex, markdown
-from study.files import whole_file
+from study.record.files import whole_file
 
 
 def write_report(analysis: Analysis, out: Path, *, pdf: bool = False) -> Path:

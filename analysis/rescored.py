@@ -10,9 +10,9 @@ import numpy as np
 import polars as pl
 
 from analysis.read import Domain, Results, signature_of
-from study.errors import InputError
-from study.progress import progress
-from study.statistics import Chrf, MetricName
+from study.record.errors import InputError
+from study.record.metrics.statistics import Chrf, MetricName
+from study.terminal.progress import progress
 
 HYPOTHESIS = "hypothesis"
 """Column of an outcome row that holds the translation."""

@@ -6,7 +6,7 @@ from dataclasses import replace
 import polars as pl
 
 from analysis.read import Domain
-from study.errors import InputError
+from study.record.errors import InputError
 
 MOST = 50
 """Slices of a domain; a column of texts has thousands, and every two would be compared."""

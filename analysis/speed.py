@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from analysis import paper
-from study.errors import InputError
+from study.record.errors import InputError
 
 BENCHMARKS_FILE = "benchmarks.json"
 """In the results folder, written by `make bench`."""

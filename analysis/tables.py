@@ -15,9 +15,9 @@ from analysis.chance import chance_columns
 from analysis.effects import DEFAULT, Measure, base_score, of_measure
 from analysis.inference import Inference, base_interval
 from analysis.read import Domain
-from study.files import whole_file
-from study.heads import AttentionKind
-from study.statistics import MetricName
+from study.record.files import whole_file
+from study.record.heads import AttentionKind
+from study.record.metrics.statistics import MetricName
 
 DOMAIN = ["subject", "subject_id", "domain", "setting_id"]
 SURE = ["low", "high", "p_corrected", "significant"]

@@ -18,11 +18,11 @@ from analysis.effects import ALL_KINDS, DEFAULT
 from analysis.inference import Inference
 from analysis.inference.sample import grouping
 from analysis.read import Domain
-from study.heads import AttentionKind, mask_key
-from study.importance import Estimator, Normalisation, importance
-from study.loss import PLAIN, Loss
-from study.scores import mask_losses, mask_scores
-from study.statistics import Metric
+from study.record.heads import AttentionKind, mask_key
+from study.record.importance import Estimator, Normalisation, importance
+from study.record.loss import PLAIN, Loss
+from study.record.metrics.statistics import Metric
+from study.record.scores import mask_losses, mask_scores
 
 BLOCKS = 20
 """Parts that the groups of examples are dealt into, each left out once."""

@@ -6,10 +6,10 @@ from pathlib import Path
 
 import polars as pl
 
-from study.errors import StudyError
-from study.setting import ANEW
+from study.record.errors import StudyError
+from study.record.setting import ANEW
+from study.record.training_history import HISTORY_FILE, read_history
 from study.tracking.run import read_runs, training_folders
-from study.training_history import HISTORY_FILE, read_history
 
 log = logging.getLogger(__name__)
 
@@ -31,7 +31,7 @@ def read_trainings(results: Path) -> tuple[pl.DataFrame, list[str]]:
     """The records of every training, one a row, by step.
 
     Returns:
-        Columns training (short name of the model), training_id, seed, and those of `study.training_history`; and
+        Columns training (short name of the model), training_id, seed, and those of `study.record.training_history`; and
         which trainings were left out, and why.
     """
     rows, left_out = [], []

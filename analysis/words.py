@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from study.statistics import MetricName, metric
+from study.record.metrics.statistics import MetricName, metric
 
 KIND_NAMES = {
     "encoder_self": "encoder self-attention",

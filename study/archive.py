@@ -5,7 +5,7 @@ import tarfile
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from study.errors import InputError
+from study.record.errors import InputError
 
 
 def fetch_archive(url: str, folder: Path) -> None:

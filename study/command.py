@@ -15,14 +15,14 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
-from study.catalogue import print_catalogue
 from study.config import CONF, FOLDERS, register
-from study.errors import InputError, Stopped, StudyError
 from study.help import PRUNE, help_text
-from study.misspelt import in_a_sentence
+from study.jobs.catalogue import print_catalogue
+from study.jobs.misspelt import in_a_sentence
+from study.jobs.task import StudyTask
 from study.overrides import for_every_job, overrides_last, quoted
 from study.pruning.prune import PruneConfig, prune_task
-from study.task import StudyTask
+from study.record.errors import InputError, Stopped, StudyError
 
 COMMANDS = ("list", "fetch", "prune", "help")
 ANALYSES = ("analyse", "analyze", "analysis", "report", "show")

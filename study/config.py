@@ -13,13 +13,13 @@ from study.data.iwslt import IwsltTed
 from study.data.nli import MnliHub, NliFile
 from study.data.parallel import ParallelFile, SacrebleuSet
 from study.data.source import DataSource
-from study.errors import InputError, listed
 from study.measures.ablation import Ablation, AllButOne, Base, NoHead
 from study.measures.importance import Importance
 from study.measures.measure import Measure
 from study.measures.pruning import Pruning
 from study.measures.train import Train
-from study.statistics import Scoring
+from study.record.errors import InputError, listed
+from study.record.metrics.statistics import Scoring
 from study.subjects.fairseq_folder import FairseqTranslator
 from study.subjects.source import ModelSource, Precision, Screening, SequenceClassifier
 from study.toy.sources import ToyNli, ToyTranslation

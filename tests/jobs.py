@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from study.config import compose, to_study
-from study.job import open_evaluator
+from study.jobs.job import open_evaluator
 
 NUM_PAIRS = 120
 

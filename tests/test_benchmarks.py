@@ -12,8 +12,8 @@ from benchmarks.table import Row, machine, write
 from benchmarks.translators import Translation
 from cases import TRANSLATORS, Numbers, build
 
-from study.data.examples import Examples
-from study.errors import MissingPackageError
+from study.record.errors import MissingPackageError
+from study.record.examples import Examples
 from study.subjects.fairseq_folder import FairseqTranslator
 from study.subjects.translator import Decoding, Translator
 

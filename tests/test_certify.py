@@ -9,11 +9,11 @@ import torch
 from torch import nn
 from transformers import AttentionInterface, PreTrainedModel
 
-from study.certify import CertificationError, certify
-from study.errors import InputError
-from study.gate import Gate
-from study.heads import AttentionKind, Head
-from study.sites import find_sites
+from study.certification.certify import CertificationError, certify
+from study.masking.gate import Gate
+from study.masking.sites import find_sites
+from study.record.errors import InputError
+from study.record.heads import AttentionKind, Head
 from study.subjects.classifier import Classifier
 
 KINDS = {

@@ -8,12 +8,12 @@ from rich.console import Console
 
 from study import __main__ as entry
 from study import command
-from study.catalogue import GROUPS, needs, print_catalogue
 from study.config import FOLDERS, compose, options
-from study.errors import InputError, Stopped
-from study.misspelt import entries_with
+from study.jobs.catalogue import GROUPS, needs, print_catalogue
+from study.jobs.misspelt import entries_with
+from study.jobs.task import StudyTask
 from study.overrides import overrides_last
-from study.task import StudyTask
+from study.record.errors import InputError, Stopped
 from study.training.training import Training
 
 

@@ -6,11 +6,11 @@ import polars as pl
 import pytest
 from jobs import NUM_PAIRS, overrides
 
-from study.conclusion import conclusion
 from study.config import compose, to_study
-from study.plan import Duration
-from study.store import read_parts
-from study.task import StudyTask
+from study.jobs.conclusion import conclusion
+from study.jobs.plan import Duration
+from study.jobs.task import StudyTask
+from study.record.store import read_parts
 
 
 def test_a_sweep_ends_with_its_strongest_head(place: Path) -> None:

@@ -7,9 +7,9 @@ from io import StringIO
 import pytest
 from rich.console import Console
 
-from study import console, progress
-from study.console import LogLines, ShortLines
-from study.progress import Course, clock
+from study.terminal import console, progress
+from study.terminal.console import LogLines, ShortLines
+from study.terminal.progress import Course, clock
 
 LONGEST = "toy_classifier on toy_mismatched"
 
@@ -46,7 +46,7 @@ def test_a_log_line_is_a_line_of_its_own_above_the_bar(terminal: StringIO, log: 
 
 def test_a_bar_fits_the_terminal_and_leaves_nothing(terminal: StringIO, monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
-    monkeypatch.setattr("study.progress.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("study.terminal.progress.time.monotonic", lambda: now[0])
     with progress.progress(LONGEST, 54_000, "rows") as advance:
         now[0] = 5.0
         advance(12_825)
@@ -64,7 +64,7 @@ def test_no_bar_where_there_is_nothing_to_do(terminal: StringIO) -> None:
 
 def test_what_an_earlier_run_did_says_nothing_of_the_rate(monkeypatch: pytest.MonkeyPatch) -> None:
     now = [0.0]
-    monkeypatch.setattr("study.progress.time.monotonic", lambda: now[0])
+    monkeypatch.setattr("study.terminal.progress.time.monotonic", lambda: now[0])
     course = Course(1_000, "steps")
     course.advance(600)
     assert str(course) == "600/1,000 steps"

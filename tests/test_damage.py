@@ -20,10 +20,10 @@ from omegaconf import DictConfig
 
 from analysis.read import Domain, Results, read_results
 from study.config import compose
-from study.errors import StudyError
-from study.task import StudyTask
+from study.jobs.task import StudyTask
+from study.record.errors import StudyError
+from study.record.training_history import Record, write_history
 from study.tracking.run import Run, write_run
-from study.training_history import Record, write_history
 
 DATA = ("pairs", "other")
 MEASURES = ("importance", "pruning")

@@ -6,15 +6,15 @@ import numpy as np
 import polars as pl
 import pytest
 
-from study.data.examples import Examples
 from study.engine.engine import OneMaskAtATime
-from study.errors import InputError
-from study.evaluator import Evaluator
-from study.heads import mask_key, stack
-from study.parts import Table
-from study.setting import Setting
-from study.statistics import MetricName
-from study.store import Store
+from study.engine.evaluator import Evaluator
+from study.record.errors import InputError
+from study.record.examples import Examples
+from study.record.heads import mask_key, stack
+from study.record.metrics.statistics import MetricName
+from study.record.parts import Table
+from study.record.setting import Setting
+from study.record.store import Store
 from study.subjects.classifier import Classifier
 
 GENERATOR = np.random.default_rng(3)

@@ -3,8 +3,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from study.errors import InputError
-from study.heads import AttentionKind, Head, HeadLayout, mask_key, parse_mask, select_layers, stack
+from study.record.errors import InputError
+from study.record.heads import AttentionKind, Head, HeadLayout, mask_key, parse_mask, select_layers, stack
 
 LAYOUT = HeadLayout(
     {AttentionKind.CROSS: (2, 3), AttentionKind.ENCODER_SELF: (4, 1), AttentionKind.DECODER_SELF: (2, 2)}

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from study.errors import InputError
-from study.heads import AttentionKind, HeadLayout
-from study.importance import Average, Estimator, Normalisation, importance
+from study.record.errors import InputError
+from study.record.heads import AttentionKind, HeadLayout
+from study.record.importance import Average, Estimator, Normalisation, importance
 
 LAYOUT = HeadLayout({AttentionKind.ENCODER_SELF: (2, 1), AttentionKind.CROSS: (1,)})
 SIGNED = np.array([[3.0, -1.0, 0.0, 2.0], [-1.0, -1.0, 0.0, 2.0]], dtype=np.float32)

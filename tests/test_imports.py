@@ -8,7 +8,7 @@ from pathlib import Path
 from jobs import overrides
 
 from study.config import compose
-from study.task import StudyTask
+from study.jobs.task import StudyTask
 
 HEAVY = ("torch", "transformers", "wandb", "sacremoses", "matplotlib")
 

@@ -16,13 +16,13 @@ import pytest
 from jobs import NUM_PAIRS, overrides
 
 from study.config import compose, groups, options
-from study.errors import InputError
-from study.files import WriteError
-from study.guard import BaseScoreError
-from study.sealed import unsealed
-from study.setting import SettingError
-from study.store import read_parts
-from study.task import StudyTask
+from study.jobs.guard import BaseScoreError
+from study.jobs.task import StudyTask
+from study.record.errors import InputError
+from study.record.files import WriteError
+from study.record.sealed import unsealed
+from study.record.setting import SettingError
+from study.record.store import read_parts
 from study.versions import versions_here
 
 
@@ -72,9 +72,8 @@ def test_a_job_stores_every_mask_and_a_second_run_finds_all_done(place: Path) ->
 def test_a_finished_job_needs_no_model(place: Path) -> None:
     config = compose(*overrides(place, "measure=no_head"))
     assert StudyTask()(config)["computed"] == 3 * NUM_PAIRS
-    look = (
-        "import sys, study.task, study.config as c; print(study.task.StudyTask().remaining(c.compose(*sys.argv[1:])));"
-    )
+    look = "import sys, study.config as c; from study.jobs.task import StudyTask; "
+    look += "print(StudyTask().remaining(c.compose(*sys.argv[1:])));"
     look += "print('torch' in sys.modules)"
     command = [sys.executable, "-c", look, *overrides(place, "measure=no_head")]
     found = subprocess.run(command, capture_output=True, text=True, check=True)
@@ -117,7 +116,7 @@ def test_a_sweep_of_measures(place: Path) -> None:
 @pytest.mark.slow
 def test_killed_and_run_again_agrees_with_an_undisturbed_run(place: Path) -> None:
     slow = overrides(place, "measure=all_but_one", "memory_gb=1e-6")
-    hurry = "import study.evaluator as e, sys; e.SECONDS_BETWEEN_PARTS = 0.0; from study.__main__ import main; main()"
+    hurry = "import study.engine.evaluator as e; e.SECONDS_BETWEEN_PARTS = 0.0; from study.__main__ import main; main()"
     process = subprocess.Popen([sys.executable, "-c", hurry, *slow], cwd=place, stdout=subprocess.DEVNULL)
     deadline = time.monotonic() + 300
     while len(list((place / "results").rglob("part-*"))) < 40 and time.monotonic() < deadline:
@@ -294,7 +293,7 @@ def test_a_folder_that_cannot_be_written_is_found_before_the_model_is_loaded(
     def loaded(_: object) -> None:
         pytest.fail("the model was loaded")
 
-    monkeypatch.setattr("study.job.load_subject", loaded)
+    monkeypatch.setattr("study.jobs.job.load_subject", loaded)
     monkeypatch.setattr("os.access", lambda path, mode: mode == os.F_OK and os.path.lexists(path))
     config = compose(*overrides(place, "measure=base"))
     for ask in (StudyTask().check, StudyTask().rehearse, StudyTask()):

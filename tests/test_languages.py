@@ -3,9 +3,9 @@
 import pytest
 
 from study.config import compose, to_study
-from study.errors import InputError
-from study.languages import has_no_spaces, main_language, require_direction
-from study.values import check_values
+from study.jobs.values import check_values
+from study.record.errors import InputError
+from study.record.metrics.languages import has_no_spaces, main_language, require_direction
 
 
 def test_codes_of_one_language() -> None:

@@ -1,7 +1,7 @@
 import pytest
 
-from study.errors import InputError
-from study.loss import PLAIN, Loss, LossName, chosen_loss
+from study.record.errors import InputError
+from study.record.loss import PLAIN, Loss, LossName, chosen_loss
 
 
 @pytest.mark.parametrize(("loss", "name"), [(PLAIN, "plain"), (Loss(0.1), "label_smoothed_0.1")])

@@ -18,8 +18,8 @@ from transformers import AttentionInterface, AttentionMaskInterface, PreTrainedM
 from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import eager_mask, sdpa_mask
 
-from study.certify import certify
-from study.heads import AttentionKind, Head
+from study.certification.certify import certify
+from study.record.heads import AttentionKind, Head
 from study.subjects.classifier import Classifier
 from study.subjects.source import SequenceClassifier
 

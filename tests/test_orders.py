@@ -7,9 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from study.errors import InputError
-from study.heads import AttentionKind, HeadLayout, select_heads
-from study.orders import Steps, counts, curve_masks, keep_one_a_layer, least_first, read_order, shuffled
+from study.record.errors import InputError
+from study.record.heads import AttentionKind, HeadLayout, select_heads
+from study.record.orders import Steps, counts, curve_masks, keep_one_a_layer, least_first, read_order, shuffled
 
 LAYOUT = HeadLayout(dict.fromkeys(AttentionKind, (3, 2)))
 

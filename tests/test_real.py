@@ -12,8 +12,8 @@ from analysis.areas import contrasts, curve_summary
 from analysis.curves import DrawnCurves
 from analysis.read import read_results
 from study.config import compose, to_study
-from study.job import open_evaluator
-from study.task import StudyTask
+from study.jobs.job import open_evaluator
+from study.jobs.task import StudyTask
 
 pytestmark = [pytest.mark.real, pytest.mark.slow]
 

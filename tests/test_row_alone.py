@@ -8,10 +8,10 @@ import pytest
 import torch
 from torch import nn
 
-from study.data.examples import Examples
 from study.engine.choose import choose_engine
 from study.engine.engine import Engine, OneMaskAtATime
-from study.row_alone import PROOF_FILE, RowAloneError, prove, read_proofs
+from study.engine.row_alone import PROOF_FILE, RowAloneError, prove, read_proofs
+from study.record.examples import Examples
 from study.subjects.classifier import Classifier
 from study.subjects.source import Precision, Screening
 from study.subjects.translator import Decoding, Translator

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from study.heads import AttentionKind, HeadLayout
-from study.setting import Setting, SettingError, differences, read_setting
-from study.statistics import MetricName
+from study.record.heads import AttentionKind, HeadLayout
+from study.record.metrics.statistics import MetricName
+from study.record.setting import Setting, SettingError, differences, read_setting
 
 LAYOUT = HeadLayout({AttentionKind.ENCODER_SELF: (2, 2)})
 SETTING = Setting(

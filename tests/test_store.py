@@ -8,13 +8,13 @@ import polars as pl
 import pytest
 from test_setting import LAYOUT, SETTING
 
-from study.data.examples import Examples
-from study.files import WriteError, refusal, require_writable
-from study.loss import PLAIN, Loss
-from study.parts import StoreError, Table, read_provenance, stored_losses
-from study.sealed import unsealed
-from study.setting import DamagedSettingError, SettingError, read_setting
-from study.store import EXAMPLES_FILE, Store, read_examples, read_parts
+from study.record.examples import Examples
+from study.record.files import WriteError, refusal, require_writable
+from study.record.loss import PLAIN, Loss
+from study.record.parts import StoreError, Table, read_provenance, stored_losses
+from study.record.sealed import unsealed
+from study.record.setting import DamagedSettingError, SettingError, read_setting
+from study.record.store import EXAMPLES_FILE, Store, read_examples, read_parts
 
 EXAMPLES = Examples(
     ids=("x", "y", "z"),

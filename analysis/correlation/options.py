@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from analysis.defaults import DEFAULTS
-from study.errors import InputError
+from study.record.errors import InputError
 
 
 @dataclass(frozen=True, kw_only=True)

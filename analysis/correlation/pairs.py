@@ -14,8 +14,8 @@ from analysis.correlation.estimands import NoisyEffects
 from analysis.effects import Measure, of_measure
 from analysis.inference.sample import AUTO, Sample
 from analysis.read import Domain
-from study.errors import InputError
-from study.heads import Head, mask_key
+from study.record.errors import InputError
+from study.record.heads import Head, mask_key
 
 FEWEST = 3
 """Two points always lie on a line."""

@@ -23,8 +23,8 @@ from analysis.correlation.pairs import FEWEST, IDENTITY, DomainEffects, pairs_of
 from analysis.correlation.pairs import Pair as PairOfDomains
 from analysis.correlation.rows import NUMBERS, REST, Resampled, ResampledPair
 from analysis.effects import ALL_KINDS
-from study.heads import AttentionKind
-from study.progress import progress
+from study.record.heads import AttentionKind
+from study.terminal.progress import progress
 
 log = logging.getLogger(__name__)
 

@@ -20,7 +20,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 
-from study.heads import AttentionKind
+from study.record.heads import AttentionKind
 
 INK = "#010203"
 """Stands for the colour of the page's text; becomes `currentColor` in the SVG."""

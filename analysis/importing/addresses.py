@@ -2,8 +2,8 @@
 
 import re
 
-from study.errors import InputError
-from study.heads import AttentionKind, Head
+from study.record.errors import InputError
+from study.record.heads import AttentionKind, Head
 
 KINDS = {
     AttentionKind.ENCODER_SELF: ("encoder_self", "encoder", "enc", "enc_enc", "encenc", "self", "e"),

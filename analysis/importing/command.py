@@ -21,9 +21,9 @@ from analysis.page.imported import WITHOUT_OUTCOMES
 from analysis.tables import write
 from analysis.terminal import MOST_PAIRS, correlation_table, plain_table, with_interval
 from analysis.words import decimal
-from study.errors import InputError
-from study.files import whole_file
-from study.heads import AttentionKind
+from study.record.errors import InputError
+from study.record.files import whole_file
+from study.record.heads import AttentionKind
 
 OUT = Path("results/imported")
 

@@ -6,8 +6,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from study.data.lines import read_lines
-from study.errors import InputError
+from study.record.errors import InputError
+from study.record.lines import read_lines
 
 Row = dict[str, str]
 

@@ -13,10 +13,10 @@ from pathlib import Path
 
 from analysis.importing.addresses import head_at, is_head, parse_head, parse_kind
 from analysis.importing.files import DOMAIN, LAYER, Row
-from study.data.lines import did_you_mean
-from study.errors import InputError
-from study.files import name_of
-from study.heads import AttentionKind, Head
+from study.record.errors import InputError
+from study.record.files import name_of
+from study.record.heads import AttentionKind, Head
+from study.record.lines import did_you_mean
 
 KIND, HEAD, MEASURE, EFFECT, SCORE, BASE_SCORE = "kind", "head", "measure", "effect", "score", "base_score"
 IMPORTANCE, ABLATION = "importance", "ablation"

@@ -9,8 +9,8 @@ import numpy as np
 from analysis.correlation import DomainEffects
 from analysis.importing.files import read_rows
 from analysis.importing.forms import Cell, ImportOptions, cells
-from study.errors import InputError
-from study.heads import Head, HeadLayout
+from study.record.errors import InputError
+from study.record.heads import Head, HeadLayout
 
 NAMED = 5
 """How many heads an error names."""

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from scipy import stats
 
 from analysis.inference.significance import TIE, PairedTest
-from study.errors import InputError
+from study.record.errors import InputError
 
 
 class Correction(StrEnum):

@@ -11,8 +11,8 @@ from analysis.defaults import DEFAULTS
 from analysis.inference.multiplicity import Correction, check_correction
 from analysis.inference.significance import PairedTest
 from analysis.read import Domain
-from study.errors import InputError
-from study.statistics import MetricName
+from study.record.errors import InputError
+from study.record.metrics.statistics import MetricName
 
 
 class Interval(StrEnum):

@@ -19,11 +19,11 @@ from jaxtyping import Bool, Float, Int, Num
 from polars import selectors
 
 from analysis.read import Domain
-from study.data.examples import WEIGHT
-from study.errors import InputError
-from study.heads import mask_key
-from study.scores import counted
-from study.statistics import Metric, MetricName
+from study.record.errors import InputError
+from study.record.examples import WEIGHT
+from study.record.heads import mask_key
+from study.record.metrics.statistics import Metric, MetricName
+from study.record.scores import counted
 
 AUTO = "auto"
 """Groups of the examples' own column `group`: the premise, the document."""

@@ -16,7 +16,7 @@ from analysis.inference import resampling
 from analysis.inference.flips import flips, mcnemar
 from analysis.inference.sample import Sample
 from analysis.read import Domain
-from study.errors import InputError
+from study.record.errors import InputError
 
 TIE = 1e-9
 """Effects that differ by less are equal: a score is a ratio of counts, and no set has a billion examples."""

@@ -12,7 +12,7 @@ from analysis.effects import ALL_KINDS
 from analysis.figures import Drawing
 from analysis.page.grids import by_kind
 from analysis.words import slug
-from study.heads import HeadLayout
+from study.record.heads import HeadLayout
 
 
 def heat_maps(ablation: pl.DataFrame, layout: HeadLayout, limit: float, name: str) -> Iterable[Drawing]:

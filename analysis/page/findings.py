@@ -15,8 +15,8 @@ from analysis.curves import IMPORTANCE, papers_order
 from analysis.effects import ALL_KINDS, LOSES_LESS, Measure, of_measure
 from analysis.read import Domain
 from analysis.words import KIND_NAMES, decimal, interval, place, score, signed
-from study.heads import AttentionKind
-from study.statistics import MetricName
+from study.record.heads import AttentionKind
+from study.record.metrics.statistics import MetricName
 
 DISPENSABLE = {MetricName.ACCURACY: 0.4, MetricName.BLEU: 0.2, MetricName.CHRF: 0.2}
 """Share of the heads that go without noticeable loss: BERT's and WMT's in the paper's figure 3."""

@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 
 from analysis.effects import Measure, of_measure
-from study.heads import AttentionKind
+from study.record.heads import AttentionKind
 
 Row = dict[str, Any]
 

@@ -13,7 +13,7 @@ from analysis.inference.of_base import BINOMIAL
 from analysis.inference.significance import PairedTest
 from analysis.page.references import REFERENCES
 from analysis.words import p_value
-from study.statistics import MetricName
+from study.record.metrics.statistics import MetricName
 
 TESTS = {
     PairedTest.randomisation: "approximate randomisation [riezler2005pitfalls]",

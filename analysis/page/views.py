@@ -20,8 +20,8 @@ from analysis.page.findings import at_chance
 from analysis.page.grids import Grid, HeadRow, by_kind, head_rows
 from analysis.read import Domain
 from analysis.words import KIND_NAMES, labelled, place, slug
-from study.importance import Estimator
-from study.loss import PLAIN
+from study.record.importance import Estimator
+from study.record.loss import PLAIN
 
 Row = dict[str, Any]
 

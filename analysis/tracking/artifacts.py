@@ -13,11 +13,11 @@ from typing import Any
 
 import wandb
 
-from study.curves import FOLDER as CURVES
-from study.files import file_digest
-from study.parts import every_part
-from study.setting import SETTING_FILE, read_setting, short_hash
-from study.store import EXAMPLES_FILE
+from study.record.curves import FOLDER as CURVES
+from study.record.files import file_digest
+from study.record.parts import every_part
+from study.record.setting import SETTING_FILE, read_setting, short_hash
+from study.record.store import EXAMPLES_FILE
 from study.tracking.run import FOLDER as RUNS
 
 OUTCOMES = "outcomes"

@@ -17,10 +17,10 @@ import wandb
 from analysis.tracking.artifacts import OUTCOMES
 from analysis.tracking.place import Place, PlaceError
 from analysis.tracking.waiting import USUAL_WAIT, storage_within
-from study.files import file_digest, made_folder, whole_file
-from study.parts import StoreError, Table, every_part, stored_losses
-from study.setting import SETTING_FILE, differences, read_setting, short_hash
-from study.store import read_parts, tolerance
+from study.record.files import file_digest, made_folder, whole_file
+from study.record.parts import StoreError, Table, every_part, stored_losses
+from study.record.setting import SETTING_FILE, differences, read_setting, short_hash
+from study.record.store import read_parts, tolerance
 
 log = logging.getLogger(__name__)
 

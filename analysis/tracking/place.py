@@ -12,7 +12,7 @@ from wandb.sdk.lib.service.service_connection import WandbApiFailedError
 from wandb.sdk.mailbox import HandleAbandonedError, MailboxClosedError
 
 from analysis.tracking.waiting import no_answer
-from study.errors import InputError, StudyError
+from study.record.errors import InputError, StudyError
 from study.tracking.options import PROJECT, check_names, chosen
 from study.tracking.wandb_access import key_is_known, quiet, refusal
 

@@ -16,7 +16,7 @@ from analysis.report import write_report
 from analysis.tables import write
 from analysis.tracking.artifacts import Content, data_of, model_of, outcomes_of
 from analysis.tracking.shown import images, shown_effects, shown_importance, tables_and_charts
-from study.setting import short_hash
+from study.record.setting import short_hash
 from study.tracking.factors import factors
 from study.tracking.history import OutcomesHistory, Point, TrainingHistory
 from study.tracking.run import Run, read_runs, told_apart, training_folders

@@ -13,7 +13,7 @@ from analysis.curves import mean_curves
 from analysis.effects import ALL_KINDS, Measure, of_measure
 from analysis.figures import Drawing
 from analysis.read import Domain
-from study.importance import Estimator, importance
+from study.record.importance import Estimator, importance
 
 log = logging.getLogger(__name__)
 

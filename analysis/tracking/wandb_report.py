@@ -18,7 +18,7 @@ from analysis.effects import ALL_KINDS, Measure, of_measure, strongest
 from analysis.read import Domain
 from analysis.tracking.place import Place
 from analysis.words import base_score, interval, score, signed
-from study.files import whole_file
+from study.record.files import whole_file
 from study.tracking.run import training_folders
 from study.tracking.wandb_access import key_is_known
 

@@ -4,8 +4,8 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 
-from study.data.lines import did_you_mean
-from study.errors import InputError
+from study.record.errors import InputError
+from study.record.lines import did_you_mean
 
 PAIRS = (
     ("premise", "hypothesis"),

@@ -21,11 +21,11 @@ from typing import Any
 from omegaconf import MISSING
 
 from study.archive import fetch_archive
-from study.data.examples import Examples
-from study.data.lines import read_lines
 from study.data.source import DataSource, Task
-from study.errors import InputError
-from study.files import cache_folder, file_digest
+from study.record.errors import InputError
+from study.record.examples import Examples
+from study.record.files import cache_folder, file_digest
+from study.record.lines import read_lines
 
 log = logging.getLogger(__name__)
 

@@ -11,12 +11,12 @@ import sacrebleu.utils
 from omegaconf import MISSING
 from sacrebleu.dataset import DATASETS, WMTXMLDataset
 
-from study.data.examples import Examples
-from study.data.lines import did_you_mean, read_lines
 from study.data.raw_text import require_raw
 from study.data.source import DataSource, Task
-from study.errors import InputError, StudyError
-from study.files import name_of
+from study.record.errors import InputError, StudyError
+from study.record.examples import Examples
+from study.record.files import name_of
+from study.record.lines import did_you_mean, read_lines
 
 log = logging.getLogger(__name__)
 

@@ -8,7 +8,7 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
-from study.errors import InputError
+from study.record.errors import InputError
 
 SEGMENTED = re.compile(r"@@(?= |$)|▁")
 """What subword-nmt and sentencepiece leave between the pieces of a word."""

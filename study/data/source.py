@@ -7,8 +7,8 @@ from typing import Any
 
 from omegaconf import MISSING
 
-from study.data.examples import Examples
-from study.files import file_digest
+from study.record.examples import Examples
+from study.record.files import file_digest
 
 
 class Task(StrEnum):

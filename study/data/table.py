@@ -9,8 +9,8 @@ from typing import Any
 
 import polars as pl
 
-from study.data.lines import did_you_mean, read_lines, require_file
-from study.errors import InputError
+from study.record.errors import InputError
+from study.record.lines import did_you_mean, read_lines, require_file
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool
 
-from study.certify import NUM_MASKS, TOLERANCE, random_masks
+from study.certification.certify import NUM_MASKS, TOLERANCE, random_masks
 from study.engine.encoder import split_encoder
 from study.engine.engine import Engine, OneMaskAtATime
 from study.engine.lockstep import largest_difference
@@ -21,8 +21,8 @@ from study.engine.screened import ScreenedPass
 from study.engine.seq2seq import split_translator
 from study.engine.shared import SharedPass
 from study.engine.translate import LockstepSearch
-from study.errors import InputError, StudyError
-from study.heads import HeadLayout, stack
+from study.record.errors import InputError, StudyError
+from study.record.heads import HeadLayout, stack
 from study.subjects.classifier import PROBE_LENGTHS, Classifier
 from study.subjects.source import Precision, Screening
 from study.subjects.subject import Subject

@@ -19,8 +19,8 @@ from transformers import PreTrainedModel
 
 from study.engine.linear import Linear
 from study.engine.parts import ACTIVATIONS, Norm, UnsplittableError, norm_of, weights_of
-from study.gate import Gate
-from study.heads import AttentionKind
+from study.masking.gate import Gate
+from study.record.heads import AttentionKind
 
 PARTS = {
     "query": ("attention.self.query", "attention.q_lin"),

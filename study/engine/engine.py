@@ -18,7 +18,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Int
 
-from study.loss import PLAIN, Loss
+from study.record.loss import PLAIN, Loss
 from study.subjects.subject import Encoded, Subject
 
 log = logging.getLogger(__name__)

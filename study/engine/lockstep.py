@@ -26,8 +26,8 @@ from study.engine.nodes import NodeTree, chain
 from study.engine.prefixes import forward_order, prefix_classes
 from study.engine.seq2seq import CrossAttention, SelfAttention, SplitTranslator
 from study.engine.sources import Items, read_sources
-from study.gate import Gate
-from study.heads import AttentionKind, HeadLayout, Layer
+from study.masking.gate import Gate
+from study.record.heads import AttentionKind, HeadLayout, Layer
 from study.subjects.words import Asked, NextWords, best_words
 
 PIECE = 512

@@ -6,7 +6,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from study.errors import StudyError
+from study.record.errors import StudyError
 
 ACTIVATIONS = {
     "ReLU": "relu",

@@ -15,7 +15,7 @@ from study.engine.caches import HIDDEN, SourceCache, attend
 from study.engine.nodes import chain
 from study.engine.prefixes import forward_order, prefix_classes
 from study.engine.seq2seq import EncoderLayer, SplitTranslator
-from study.heads import AttentionKind, HeadLayout
+from study.record.heads import AttentionKind, HeadLayout
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool
 
-from study.certify import random_masks
+from study.certification.certify import random_masks
 from study.engine.engine import Block, Columns, Engine
 from study.engine.lockstep import Lockstep, item_bytes, largest_difference
 from study.engine.memory import Room

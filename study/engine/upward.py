@@ -22,7 +22,7 @@ from torch.nn import functional
 from study.engine.encoder import EncoderLayer, SplitEncoder
 from study.engine.linear import Linear
 from study.engine.prefixes import forward_order, prefix_classes
-from study.heads import HeadLayout
+from study.record.heads import HeadLayout
 from study.subjects.subject import to_device
 
 STEP = 64

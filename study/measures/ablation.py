@@ -5,8 +5,8 @@ from dataclasses import dataclass
 import numpy as np
 from jaxtyping import Bool
 
-from study.heads import HeadLayout, select_heads, select_layers, stack
 from study.measures.measure import NOTHING_MASKED, Measure
+from study.record.heads import HeadLayout, select_heads, select_layers, stack
 
 
 @dataclass(kw_only=True)

@@ -10,10 +10,10 @@ import numpy as np
 import polars as pl
 from jaxtyping import Bool, Float
 
-from study.heads import Head, HeadLayout, stack
-from study.orders import keep_one_a_layer, least_first
-from study.parts import Table
-from study.scores import Stored
+from study.record.heads import Head, HeadLayout, stack
+from study.record.orders import keep_one_a_layer, least_first
+from study.record.parts import Table
+from study.record.scores import Stored
 
 Estimate = Callable[[pl.DataFrame, Bool[np.ndarray, " heads"]], Float[np.ndarray, " heads"]]
 """Importance of the heads from gradient rows under a mask."""

@@ -3,12 +3,12 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from study.heads import HeadLayout, select_heads, stack
-from study.loss import LossName, chosen_loss, idle_epsilon
 from study.measures.measure import Measure, Wanted
+from study.record.heads import HeadLayout, select_heads, stack
+from study.record.loss import LossName, chosen_loss, idle_epsilon
 
 if TYPE_CHECKING:
-    from study.evaluator import Evaluator
+    from study.engine.evaluator import Evaluator
 
 
 @dataclass(kw_only=True)

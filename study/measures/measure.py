@@ -8,13 +8,13 @@ import numpy as np
 from jaxtyping import Bool
 from omegaconf import MISSING
 
-from study.curves import Curve
-from study.errors import InputError
-from study.heads import AttentionKind, HeadLayout, select_layers
-from study.loss import PLAIN, Loss
+from study.record.curves import Curve
+from study.record.errors import InputError
+from study.record.heads import AttentionKind, HeadLayout, select_layers
+from study.record.loss import PLAIN, Loss
 
 if TYPE_CHECKING:
-    from study.evaluator import Evaluator
+    from study.engine.evaluator import Evaluator
 
 
 NOTHING_MASKED = "it chooses heads to mask, and this measure masks none"

@@ -10,20 +10,20 @@ import numpy as np
 import polars as pl
 from jaxtyping import Bool, Float
 
-from study.curves import Curve
-from study.errors import InputError
-from study.files import file_digest
-from study.heads import Head, HeadLayout, mask_key, parse_mask, select_heads, stack
-from study.importance import Average, Estimator, Normalisation, importance, own_normalisation
-from study.loss import PLAIN, Loss, LossName, chosen_loss, idle_epsilon
 from study.measures.growing import Estimate, oracle, reestimated
 from study.measures.measure import Measure, Stage, Wanted
-from study.orders import Steps, counts, curve_masks, keep_one_a_layer, least_first, read_order, shuffled
-from study.parts import Table
-from study.scores import Stored
+from study.record.curves import Curve
+from study.record.errors import InputError
+from study.record.files import file_digest
+from study.record.heads import Head, HeadLayout, mask_key, parse_mask, select_heads, stack
+from study.record.importance import Average, Estimator, Normalisation, importance, own_normalisation
+from study.record.loss import PLAIN, Loss, LossName, chosen_loss, idle_epsilon
+from study.record.orders import Steps, counts, curve_masks, keep_one_a_layer, least_first, read_order, shuffled
+from study.record.parts import Table
+from study.record.scores import Stored
 
 if TYPE_CHECKING:
-    from study.evaluator import Evaluator
+    from study.engine.evaluator import Evaluator
 
 
 class Order(StrEnum):

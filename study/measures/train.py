@@ -6,13 +6,13 @@ from typing import ClassVar
 import numpy as np
 from jaxtyping import Bool
 
-from study.heads import HeadLayout, stack
 from study.measures.measure import NOTHING_MASKED, Measure, Stage
+from study.record.heads import HeadLayout, stack
 
 
 @dataclass(kw_only=True)
 class Train(Measure):
-    """The training of the model, in the stage before all that measures it; see `study.training.job`.
+    """The training of the model, in the stage before all that measures it; see `study.jobs.training_job`.
 
     It is of no data set and of no epoch: jobs that differ in nothing else are one.
     """

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.export import Dim, ExportedProgram
 from transformers import PreTrainedModel
 
-from study.errors import InputError, MissingPackageError
+from study.record.errors import InputError, MissingPackageError
 from study.subjects.classifier import PROBE_LENGTHS, Classifier
 from study.subjects.subject import Subject
 from study.subjects.translator import Translator

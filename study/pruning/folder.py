@@ -16,9 +16,9 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from study.errors import InputError
+from study.masking.sites import Site, find_sites, heads_left
 from study.pruning.remove import Kept, remove_heads
-from study.sites import Site, find_sites, heads_left
+from study.record.errors import InputError
 from study.subjects.hub import HEADS_FILE
 
 WEIGHTS_FILE = "model.safetensors"

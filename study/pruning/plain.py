@@ -12,8 +12,8 @@ import torch
 from torch import nn
 from transformers import PretrainedConfig, PreTrainedModel, T5Config
 
+from study.masking.sites import Site, heads_left
 from study.pruning.attention import Gathered
-from study.sites import Site, heads_left
 
 
 def as_plain(module: PreTrainedModel, sites: Sequence[Site]) -> PreTrainedModel | None:

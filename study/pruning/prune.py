@@ -12,8 +12,8 @@ import numpy as np
 from jaxtyping import Bool
 from omegaconf import MISSING, DictConfig, OmegaConf
 
-from study.errors import InputError, StudyError
 from study.pruning.selection import Selection
+from study.record.errors import InputError, StudyError
 from study.subjects.fairseq_folder import PRUNED, FairseqSource, FairseqTranslator
 from study.subjects.source import ClassifierSource, ModelSource, SequenceClassifier
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
 
+    from study.masking.sites import Site
     from study.pruning.card import Facts
-    from study.sites import Site
     from study.subjects.subject import Subject
 
 log = logging.getLogger(__name__)
@@ -104,7 +104,7 @@ def _make(config: PruneConfig, folder: Path, out: Path) -> "Facts":
     """All files of the folder, the card last."""
     import torch
 
-    from study.certify import certify
+    from study.certification.certify import certify
     from study.pruning.card import Facts, card
     from study.pruning.remove import heads_per_group
 
@@ -155,8 +155,8 @@ def cut(subject: "Subject", mask: Bool[np.ndarray, " heads"]) -> "list[Site]":
     Returns:
         The attention layers of the module as it is now.
     """
+    from study.masking.sites import find_sites, heads_left
     from study.pruning.remove import remove_heads
-    from study.sites import find_sites, heads_left
 
     module, gate = module_of(subject), subject.gate
     kept = {
@@ -213,7 +213,7 @@ def _read(source: ModelSource, expected: "torch.Tensor", loaded: str) -> "Subjec
     """
     import torch
 
-    from study.certify import TOLERANCE, certify
+    from study.certification.certify import TOLERANCE, certify
 
     try:
         smaller = source.load(torch.device("cpu"))

@@ -8,9 +8,9 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool
 
-from study.errors import InputError
-from study.heads import Head, HeadLayout, parse_mask
-from study.orders import read_addresses
+from study.record.errors import InputError
+from study.record.heads import Head, HeadLayout, parse_mask
+from study.record.orders import read_addresses
 
 
 class Unit(StrEnum):

@@ -8,9 +8,9 @@ from typing import Any
 
 from transformers import PretrainedConfig, PreTrainedModel
 
-from study.errors import InputError
+from study.masking.sites import Site, find_sites
 from study.pruning.remove import Kept, remove_heads
-from study.sites import Site, find_sites
+from study.record.errors import InputError
 
 PRUNED_HEADS = "pruned_heads"
 

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import torch
 
-from study.errors import InputError
 from study.pruning.folder import read_heads, read_model
+from study.record.errors import InputError
 from study.subjects.text import TextProcessing
 from study.subjects.translator import Decoding, Translator
 

@@ -22,7 +22,7 @@ from torch import Tensor
 from torch.nn import functional
 from transformers import DynamicCache, EncoderDecoderCache, PreTrainedModel
 
-from study.gate import Gate
+from study.masking.gate import Gate
 from study.subjects.words import Asked, NextWords, best_words
 
 

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from subword_nmt.apply_bpe import BPE
 
-from study.errors import InputError
+from study.record.errors import InputError
 
 SEPARATOR = "@@"
 END_OF_WORD = "</w>"

@@ -3,7 +3,7 @@
 import re
 from pathlib import Path
 
-from study.errors import InputError
+from study.record.errors import InputError
 
 PLACE = "{epoch}"
 

@@ -24,11 +24,11 @@ from transformers import (
 )
 from transformers.utils import logging
 
-from study.data.examples import Examples
-from study.errors import InputError
-from study.gate import Gate
-from study.loss import PLAIN, Loss
-from study.statistics import Accuracy
+from study.masking.gate import Gate
+from study.record.errors import InputError
+from study.record.examples import Examples
+from study.record.loss import PLAIN, Loss
+from study.record.metrics.statistics import Accuracy
 from study.subjects.classifier_text import ClassifierText, read_config, read_tokenizer
 from study.subjects.cross_entropy import cross_entropy
 from study.subjects.hub import HEADS_FILE

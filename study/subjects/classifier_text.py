@@ -8,8 +8,8 @@ from tempfile import TemporaryDirectory
 from torch import Tensor
 from transformers import AutoConfig, AutoTokenizer, PretrainedConfig, PreTrainedTokenizerBase
 
-from study.data.examples import Examples
-from study.errors import InputError
+from study.record.errors import InputError
+from study.record.examples import Examples
 from study.subjects.labels import label_index, require_labels
 from study.subjects.model_json import read_json
 from study.subjects.subject import Encoded

@@ -23,7 +23,7 @@ from transformers import (
 from transformers.models.fsmt.modeling_fsmt import SinusoidalPositionalEmbedding
 from transformers.models.m2m_100.modeling_m2m_100 import M2M100SinusoidalPositionalEmbedding
 
-from study.errors import InputError
+from study.record.errors import InputError
 from study.subjects.inert_pickle import load_inert, plain
 from study.subjects.text import END, PAD, START
 

@@ -10,9 +10,9 @@ from omegaconf import MISSING
 
 from study.archive import fetch_archive
 from study.data.source import Task
-from study.errors import InputError
-from study.files import cache_folder, file_digest, name_of
-from study.statistics import MetricName
+from study.record.errors import InputError
+from study.record.files import cache_folder, file_digest, name_of
+from study.record.metrics.statistics import MetricName
 from study.subjects.checkpoints import at_epoch, no_such_epoch
 from study.subjects.source import ModelSource
 

@@ -5,8 +5,8 @@ from pathlib import Path
 import huggingface_hub
 import huggingface_hub.errors
 
-from study.errors import InputError, StudyError
-from study.files import file_digest
+from study.record.errors import InputError, StudyError
+from study.record.files import file_digest
 from study.subjects.model_json import read_json
 
 PATTERNS = ["*.json", "*.txt", "*.model", "*.safetensors"]

@@ -20,7 +20,7 @@ from typing import IO, Any, cast
 
 import torch
 
-from study.errors import InputError
+from study.record.errors import InputError
 
 PACKAGES = {"fairseq", "numpy", "omegaconf", "typing", "enum", "pathlib", "datetime", "copyreg"}
 """Top-level modules of what checkpoints hold beside weights: whatever is named of them becomes a stand-in."""

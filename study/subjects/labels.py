@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Int
 
-from study.errors import InputError
+from study.record.errors import InputError
 from study.subjects.model_json import read_json
 
 EXAMPLE = "for example 'model.labels=[contradiction,entailment,neutral]'"

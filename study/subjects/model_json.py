@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from study.errors import InputError
+from study.record.errors import InputError
 
 
 def read_json(path: Path) -> dict[str, Any]:

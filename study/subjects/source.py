@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from omegaconf import MISSING
 
 from study.data.source import Task
-from study.errors import InputError
-from study.files import name_of
-from study.setting import Moment
-from study.statistics import MetricName
+from study.record.errors import InputError
+from study.record.files import name_of
+from study.record.metrics.statistics import MetricName
+from study.record.setting import Moment
 from study.subjects.checkpoints import PLACE, at_epoch, no_such_epoch, shared_name
 from study.subjects.labels import label_names, require_labels
 from study.subjects.padding import identity_of_rows
@@ -21,7 +21,7 @@ from study.subjects.padding import identity_of_rows
 if TYPE_CHECKING:
     import torch
 
-    from study.data.examples import Examples
+    from study.record.examples import Examples
     from study.subjects.subject import Subject
 
 

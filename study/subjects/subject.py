@@ -10,11 +10,11 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from study.data.examples import Examples
-from study.gate import Gate
-from study.heads import HeadLayout
-from study.loss import PLAIN, Loss
-from study.statistics import Metric
+from study.masking.gate import Gate
+from study.record.examples import Examples
+from study.record.heads import HeadLayout
+from study.record.loss import PLAIN, Loss
+from study.record.metrics.statistics import Metric
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,8 @@ from typing import Any
 
 from sacremoses import MosesDetokenizer, MosesTokenizer
 
-from study.errors import InputError
-from study.files import file_digest
+from study.record.errors import InputError
+from study.record.files import file_digest
 from study.subjects.bpe import SEPARATOR, read_bpe
 
 SPECIAL = ("<s>", "<pad>", "</s>", "<unk>")

@@ -17,12 +17,12 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from study.data.examples import Examples
-from study.errors import InputError
-from study.gate import Gate
-from study.languages import has_no_spaces, main_language, require_direction
-from study.loss import PLAIN, Loss
-from study.statistics import Bleu, Metric
+from study.masking.gate import Gate
+from study.record.errors import InputError
+from study.record.examples import Examples
+from study.record.loss import PLAIN, Loss
+from study.record.metrics.languages import has_no_spaces, main_language, require_direction
+from study.record.metrics.statistics import Bleu, Metric
 from study.subjects.beam import CachedDecoder, Found, Rule, search
 from study.subjects.cross_entropy import cross_entropy
 from study.subjects.fairseq_checkpoint import FairseqTransformer, build, read_checkpoint

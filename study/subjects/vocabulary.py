@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from study.errors import InputError
+from study.record.errors import InputError
 from study.subjects.subject import Encoded
 
 

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from study.data.examples import Examples
+from study.record.examples import Examples
 from study.toy.nli_lexicon import (
     COVERED,
     GENRES,

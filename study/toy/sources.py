@@ -6,8 +6,8 @@ from typing import Any
 
 from omegaconf import MISSING
 
-from study.data.examples import Examples
 from study.data.source import DataSource, Task
+from study.record.examples import Examples
 from study.toy.nli import NliDomain, nli_examples
 from study.toy.translation import TranslationDomain, translation_examples
 

@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
 
-from study.data.examples import Examples
+from study.record.examples import Examples
 from study.toy.translation_lexicon import (
     ADJECTIVES,
     ADVERBS,

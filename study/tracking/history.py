@@ -9,9 +9,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
-from study.errors import InputError
-from study.parts import every_part, read_provenance
-from study.training_history import Record, read_history, write_history
+from study.record.errors import InputError
+from study.record.parts import every_part, read_provenance
+from study.record.training_history import Record, read_history, write_history
 
 RUN = "run"
 """Entry of a part's provenance: the id of the run that wrote it."""
@@ -96,7 +96,7 @@ class OutcomesHistory:
 
 
 class TrainingHistory:
-    """The points of a training: the records of its `history.jsonl`, see `study.training_history`.
+    """The points of a training: the records of its `history.jsonl`, see `study.record.training_history`.
 
     A training that was killed goes back to its last state and makes the records since then again, with the same
     numbers; they are given once.

@@ -11,7 +11,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from study.errors import InputError, MissingPackageError
+from study.record.errors import InputError, MissingPackageError
 from study.tracking.follow import PUSH
 from study.tracking.run import Run
 

@@ -14,10 +14,10 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-from study.errors import StudyError
-from study.files import whole_file
-from study.sealed import read_sealed, sealed, short_hash
-from study.setting import ANEW
+from study.record.errors import StudyError
+from study.record.files import whole_file
+from study.record.sealed import read_sealed, sealed, short_hash
+from study.record.setting import ANEW
 
 FOLDER = "runs"
 

@@ -6,9 +6,9 @@ import numpy as np
 import polars as pl
 from jaxtyping import Bool
 
-from study.heads import HeadLayout, mask_key, parse_mask
-from study.scores import mask_scores
-from study.statistics import Metric
+from study.record.heads import HeadLayout, mask_key, parse_mask
+from study.record.metrics.statistics import Metric
+from study.record.scores import mask_scores
 
 
 def extremes(

@@ -13,8 +13,8 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 import wandb
 
-from study.errors import InputError
-from study.files import made_folder
+from study.record.errors import InputError
+from study.record.files import made_folder
 from study.tracking.factors import factors
 from study.tracking.history import AXES, Point
 from study.tracking.options import chosen

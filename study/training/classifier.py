@@ -19,16 +19,16 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from transformers.utils import logging
 
-from study.data.examples import Examples
-from study.errors import InputError, Stopped
-from study.files import whole_file
-from study.progress import progress
+from study.record.errors import InputError, Stopped
+from study.record.examples import Examples
+from study.record.files import whole_file
+from study.record.training_history import Record, write_history
 from study.subjects.labels import label_index, require_labels
+from study.terminal.progress import progress
 from study.training.finetune import ClassifierTraining, FineTuning
 from study.training.folder import training_folder, whole_folder
 from study.training.start import start
 from study.training.training import limited
-from study.training_history import Record, write_history
 
 log = getLogger(__name__)
 

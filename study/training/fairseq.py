@@ -25,15 +25,15 @@ from typing import Any
 from subword_nmt.apply_bpe import BPE
 from subword_nmt.learn_bpe import learn_bpe
 
-from study.data.examples import Examples
-from study.errors import InputError, MissingPackageError, Stopped, StudyError
-from study.files import whole_file
-from study.progress import progress
+from study.record.errors import InputError, MissingPackageError, Stopped, StudyError
+from study.record.examples import Examples
+from study.record.files import whole_file
+from study.record.training_history import Record, write_history
 from study.subjects.checkpoints import epochs_there
+from study.terminal.progress import progress
 from study.training.folder import training_folder, whole_folder
 from study.training.training import limited
 from study.training.translation import TranslationTraining
-from study.training_history import Record, write_history
 
 log = logging.getLogger(__name__)
 

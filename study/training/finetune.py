@@ -8,7 +8,7 @@ from typing import Any
 from omegaconf import MISSING
 
 from study.data.source import Task
-from study.errors import InputError
+from study.record.errors import InputError
 from study.subjects.hub import download, local_folder, model_digests, require_tokenizer
 from study.subjects.model_json import read_json
 from study.training.training import Training

@@ -1,7 +1,7 @@
 """The folder of one training: what it was made by, its history, its checkpoints; held by one process at a time.
 
 <folder>/training.json       all that determines the weights
-         history.jsonl       the course of it, see `study.training_history`
+         history.jsonl       the course of it, see `study.record.training_history`
          epoch-1/, ...       checkpoints (transformers), or checkpoint1.pt ... (fairseq): whole or not there
 """
 
@@ -16,9 +16,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from study.errors import InputError, StudyError
-from study.files import whole_file
-from study.setting import differences
+from study.record.errors import InputError, StudyError
+from study.record.files import whole_file
+from study.record.setting import differences
 
 log = logging.getLogger(__name__)
 

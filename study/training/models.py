@@ -5,9 +5,9 @@ from pathlib import Path
 
 from omegaconf import MISSING
 
-from study.errors import InputError
-from study.files import cache_folder
-from study.setting import Moment
+from study.record.errors import InputError
+from study.record.files import cache_folder
+from study.record.setting import Moment
 from study.subjects.fairseq_folder import CHECKPOINTS, FairseqSource
 from study.subjects.source import ClassifierSource, ExpectedScore
 from study.training.training import Training

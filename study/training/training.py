@@ -7,11 +7,11 @@ from typing import Any
 
 from omegaconf import MISSING
 
-from study.data.examples import Examples
 from study.data.source import DataSource, Task
-from study.errors import InputError
-from study.setting import short_hash
-from study.training_history import read_history
+from study.record.errors import InputError
+from study.record.examples import Examples
+from study.record.setting import short_hash
+from study.record.training_history import read_history
 
 SCHEMA = 1
 """Rises when the same settings would give other weights."""

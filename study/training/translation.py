@@ -9,7 +9,7 @@ from typing import Any
 from omegaconf import MISSING
 
 from study.data.source import Task
-from study.errors import InputError
+from study.record.errors import InputError
 from study.training.training import Training
 
 

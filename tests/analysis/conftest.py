@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from made_results import fill
 
-from study.statistics import MetricName
-from study.store import Store
+from study.record.metrics.statistics import MetricName
+from study.record.store import Store
 
 
 @pytest.fixture

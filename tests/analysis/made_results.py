@@ -8,13 +8,13 @@ import numpy as np
 import polars as pl
 
 from analysis import Domain, read_domain, rescored
-from study.curves import Curve, write_curve
-from study.data.examples import Examples
-from study.heads import AttentionKind, Head, HeadLayout, mask_key, parse_mask
-from study.orders import Steps, counts, curve_masks
-from study.setting import Moment, Setting
-from study.statistics import Bleu, MetricName, metric
-from study.store import Store
+from study.record.curves import Curve, write_curve
+from study.record.examples import Examples
+from study.record.heads import AttentionKind, Head, HeadLayout, mask_key, parse_mask
+from study.record.metrics.statistics import Bleu, MetricName, metric
+from study.record.orders import Steps, counts, curve_masks
+from study.record.setting import Moment, Setting
+from study.record.store import Store
 
 CLASSIFIER = HeadLayout({AttentionKind.ENCODER_SELF: (4, 4, 4, 4)})
 TRANSLATOR = HeadLayout(dict.fromkeys(AttentionKind, (4, 4, 4)))

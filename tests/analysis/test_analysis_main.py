@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 
 from analysis.__main__ import how_sure, main
-from study.setting import Moment
-from study.statistics import MetricName
+from study.record.metrics.statistics import MetricName
+from study.record.setting import Moment
 
 
 def test_needs_no_torch():

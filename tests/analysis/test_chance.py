@@ -16,8 +16,8 @@ from analysis.inference import Inference
 from analysis.page.claims import claims
 from analysis.page.findings import Verdict
 from analysis.read import Domain
-from study.heads import mask_key
-from study.statistics import Bleu, MetricName
+from study.record.heads import mask_key
+from study.record.metrics.statistics import Bleu, MetricName
 
 QUICK = Inference(resamples=200)
 LABELS = np.array(["no", "perhaps", "yes"])

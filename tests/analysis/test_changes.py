@@ -9,8 +9,8 @@ from analysis.effects import effects
 from analysis.page import examples as page_examples
 from analysis.page.examples import examples_json
 from analysis.read import Domain, read_domain
-from study.heads import Head, mask_key
-from study.statistics import MetricName
+from study.record.heads import Head, mask_key
+from study.record.metrics.statistics import MetricName
 
 
 @pytest.fixture(params=[MetricName.ACCURACY, MetricName.BLEU])

@@ -18,12 +18,12 @@ from analysis.curves import DrawnCurves, curve_points, in_words, mean_curves
 from analysis.inference import Inference
 from analysis.read import Domain, read_domain
 from analysis.terminal import curve_table
-from study.curves import Curve, write_curve
-from study.errors import InputError
-from study.heads import mask_key
-from study.orders import Steps, counts, curve_masks
-from study.statistics import MetricName
-from study.store import Store
+from study.record.curves import Curve, write_curve
+from study.record.errors import InputError
+from study.record.heads import mask_key
+from study.record.metrics.statistics import MetricName
+from study.record.orders import Steps, counts, curve_masks
+from study.record.store import Store
 
 REMOVED = counts(Steps.paper, 16)
 HARM = np.linspace(0.0, 0.15, 16)

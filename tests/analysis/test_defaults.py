@@ -6,8 +6,8 @@ import pytest
 from analysis import CorrelationOptions, Inference
 from analysis.__main__ import main
 from analysis.defaults import DEFAULTS, configured
-from study.errors import InputError
-from study.statistics import MetricName
+from study.record.errors import InputError
+from study.record.metrics.statistics import MetricName
 
 
 def test_every_metric_has_a_margin():

@@ -18,12 +18,12 @@ from analysis.curves import DrawnCurves
 from analysis.dynamics import DYNAMICS, dynamics
 from analysis.inference import Inference
 from analysis.read import Domain, read_domain
-from study.curves import write_curve
-from study.data.examples import Examples
-from study.sealed import read_sealed
-from study.setting import Moment, Setting
-from study.statistics import MetricName, metric
-from study.store import Store
+from study.record.curves import write_curve
+from study.record.examples import Examples
+from study.record.metrics.statistics import MetricName, metric
+from study.record.sealed import read_sealed
+from study.record.setting import Moment, Setting
+from study.record.store import Store
 
 COUNT = 60
 

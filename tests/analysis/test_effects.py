@@ -8,9 +8,9 @@ from sacrebleu.metrics.bleu import BLEU
 
 from analysis.effects import base_score, effects, head_effects, measured_masks, strongest
 from analysis.read import read_domain
-from study.errors import InputError
-from study.heads import AttentionKind, HeadLayout, mask_key, parse_mask
-from study.statistics import Accuracy, MetricName
+from study.record.errors import InputError
+from study.record.heads import AttentionKind, HeadLayout, mask_key, parse_mask
+from study.record.metrics.statistics import Accuracy, MetricName
 
 
 def brute_force_accuracy(rows: pl.DataFrame, mask: str) -> float:

@@ -13,8 +13,8 @@ from analysis.effects import effects
 from analysis.figures import drawing, heat_maps
 from analysis.read import read_domain
 from analysis.words import interval, signed
-from study.heads import AttentionKind
-from study.statistics import MetricName
+from study.record.heads import AttentionKind
+from study.record.metrics.statistics import MetricName
 
 SVG = "{http://www.w3.org/2000/svg}"
 

@@ -19,9 +19,9 @@ from analysis.influence import CORRELATION, DECIDES, FEWEST, DomainGroups, Influ
 from analysis.page.findings import Verdict, other_domain
 from analysis.read import Domain
 from analysis.words import address, shortened
-from study.heads import mask_key
-from study.statistics import MetricName
-from study.store import Store
+from study.record.heads import mask_key
+from study.record.metrics.statistics import MetricName
+from study.record.store import Store
 
 QUICK = Inference(resamples=200)
 RUNAWAY = "home-4"

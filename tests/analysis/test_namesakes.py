@@ -5,7 +5,7 @@ from dataclasses import replace
 from analysis.__main__ import main
 from analysis.namesakes import namesakes
 from analysis.read import read_results
-from study.statistics import MetricName
+from study.record.metrics.statistics import MetricName
 
 
 def test_the_page_and_the_terminal_say_why_heads_are_not_compared(make, results, capsys) -> None:

@@ -8,11 +8,11 @@ from made_results import CLASSIFIER, curve_of, every_mask
 from analysis.__main__ import main
 from analysis.effects import effects
 from analysis.read import Selection, read_domain, read_results
-from study.curves import write_curve
-from study.errors import InputError, StudyError
-from study.heads import Head, mask_key
-from study.setting import SettingError
-from study.statistics import MetricName
+from study.record.curves import write_curve
+from study.record.errors import InputError, StudyError
+from study.record.heads import Head, mask_key
+from study.record.metrics.statistics import MetricName
+from study.record.setting import SettingError
 from study.tracking.run import Run, write_run
 
 

@@ -11,10 +11,10 @@ from analysis.inference import Inference
 from analysis.inference.multiplicity import Correction
 from analysis.page.methods import methods
 from analysis.sheets import sheets
-from study.errors import StudyError
-from study.heads import AttentionKind, HeadLayout
-from study.statistics import MetricName
-from study.store import Store
+from study.record.errors import StudyError
+from study.record.heads import AttentionKind, HeadLayout
+from study.record.metrics.statistics import MetricName
+from study.record.store import Store
 
 PAPER = (
     "toy_bert.md",

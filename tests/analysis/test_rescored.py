@@ -9,10 +9,10 @@ from analysis import analyse, read_domain, read_results, rescored, scored_by
 from analysis.effects import base_score, effects
 from analysis.inference import Inference
 from analysis.tracking.planned import Options, planned
-from study.errors import InputError
-from study.heads import mask_key
-from study.scores import mask_scores
-from study.statistics import Chrf, MetricName
+from study.record.errors import InputError
+from study.record.heads import mask_key
+from study.record.metrics.statistics import Chrf, MetricName
+from study.record.scores import mask_scores
 
 
 def test_every_score_is_sacrebleus_of_the_stored_translations(make):

@@ -6,7 +6,7 @@ from analysis.inference import Inference
 from analysis.sheets import sheets
 from analysis.typeset import latex, markdown
 from analysis.words import signed
-from study.statistics import MetricName
+from study.record.metrics.statistics import MetricName
 
 QUICK = Inference(resamples=100)
 

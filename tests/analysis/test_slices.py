@@ -10,9 +10,9 @@ from analysis.effects import base_score
 from analysis.figures import agreement_maps
 from analysis.read import read_domain
 from analysis.slices import sliced, slices
-from study.errors import InputError
-from study.heads import mask_key
-from study.scores import mask_scores
+from study.record.errors import InputError
+from study.record.heads import mask_key
+from study.record.scores import mask_scores
 
 
 def with_genres(domain, genres):

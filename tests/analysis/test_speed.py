@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from analysis.speed import BENCHMARKS_FILE, read_speed
-from study.errors import InputError
+from study.record.errors import InputError
 
 
 def row(share: float, batch: int, seconds: float) -> dict[str, object]:

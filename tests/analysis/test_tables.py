@@ -8,8 +8,8 @@ from analysis.effects import effects
 from analysis.inference import Inference
 from analysis.read import read_domain
 from analysis.rescored import rescored
-from study.heads import AttentionKind, HeadLayout
-from study.statistics import MetricName
+from study.record.heads import AttentionKind, HeadLayout
+from study.record.metrics.statistics import MetricName
 
 
 def test_best_head_of_each_layer_and_its_control(make):

@@ -11,9 +11,9 @@ from scipy import stats
 from analysis.inference import Inference
 from analysis.read import read_domain
 from analysis.taylor import _jackknifed, taylor
-from study.heads import mask_key
-from study.parts import Table
-from study.store import Store
+from study.record.heads import mask_key
+from study.record.parts import Table
+from study.record.store import Store
 
 HARM = np.linspace(0.01, 0.4, 16)
 

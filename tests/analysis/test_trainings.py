@@ -10,8 +10,8 @@ from analysis import figures
 from analysis.__main__ import main
 from analysis.read import NothingMeasuredError, read_results
 from analysis.trainings import read_trainings
+from study.record.training_history import Record, write_history
 from study.tracking.run import Run, write_run
-from study.training_history import Record, write_history
 
 COURSE = [
     Record(0, 0.0, 0.0, None, 1.1, 33.3, 0.0),

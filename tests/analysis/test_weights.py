@@ -12,9 +12,9 @@ from analysis.inference import Inference, Interval, Sample, resampling
 from analysis.inference.significance import PairedTest
 from analysis.page.methods import methods
 from analysis.slices import slices
-from study.errors import InputError
-from study.heads import mask_key
-from study.statistics import Accuracy
+from study.record.errors import InputError
+from study.record.heads import mask_key
+from study.record.metrics.statistics import Accuracy
 
 COUNT = 90
 HARD = np.arange(COUNT) < 55

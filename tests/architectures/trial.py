@@ -13,12 +13,12 @@ import polars as pl
 import torch
 from cases import LABELS
 
-from study.certify import CertificationError
+from study.certification.certify import CertificationError
 from study.config import compose
-from study.errors import InputError
-from study.heads import AttentionKind, Head, HeadLayout, mask_key
-from study.parts import read_provenance
-from study.task import StudyTask
+from study.jobs.task import StudyTask
+from study.record.errors import InputError
+from study.record.heads import AttentionKind, Head, HeadLayout, mask_key
+from study.record.parts import read_provenance
 
 from .oracle import Answer, Oracle, Place
 from .tiny import LONGEST, save, tiny

@@ -12,7 +12,7 @@ from transformers import PreTrainedModel
 
 from study.engine.prefixes import forward_order, prefix_classes
 from study.engine.upward import plan
-from study.heads import AttentionKind, HeadLayout
+from study.record.heads import AttentionKind, HeadLayout
 from study.subjects.subject import Encoded
 
 from .sizes import Shape

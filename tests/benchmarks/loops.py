@@ -7,7 +7,7 @@ import torch
 from jaxtyping import Bool, Int
 from torch import Tensor
 
-from study.certify import columns_zeroed
+from study.certification.certify import columns_zeroed
 from study.subjects.classifier import Classifier
 from study.subjects.subject import Encoded
 

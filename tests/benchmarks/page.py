@@ -11,11 +11,11 @@ import numpy as np
 import polars as pl
 
 from analysis import Inference, analyse, read_results, write_report
-from study.data.examples import Examples
-from study.heads import AttentionKind, HeadLayout, mask_key
-from study.setting import Setting
-from study.statistics import MetricName, metric
-from study.store import Store
+from study.record.examples import Examples
+from study.record.heads import AttentionKind, HeadLayout, mask_key
+from study.record.metrics.statistics import MetricName, metric
+from study.record.setting import Setting
+from study.record.store import Store
 
 from .engines import single_heads_off
 from .measure import Timed, in_turns, repeated

@@ -76,7 +76,7 @@ def _smaller(shape: Shape, share: float, number: int) -> Work:
     cut(work.subject, mask)
     subject = Classifier(
         module,
-        work.subject._tokenizer,
+        work.subject._text.tokenizer,
         labels=work.subject.labels,
         max_length=LENGTH,
         truncate=False,

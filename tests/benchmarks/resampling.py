@@ -9,7 +9,7 @@ from sacrebleu.significance import _paired_bs_test
 
 from analysis.inference.resampling import bootstrap, swapped
 from analysis.inference.sample import Sample
-from study.statistics import Bleu
+from study.record.metrics.statistics import Bleu
 
 from .measure import Way, clocked, in_turns, repeated
 from .sizes import Sizes

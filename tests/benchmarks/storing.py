@@ -7,12 +7,12 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import polars as pl
 
-from study.data.examples import Examples
-from study.evaluator import SECONDS_BETWEEN_PARTS
-from study.heads import AttentionKind, HeadLayout, mask_key
-from study.setting import Setting
-from study.statistics import Bleu, MetricName
-from study.store import Store
+from study.engine.evaluator import SECONDS_BETWEEN_PARTS
+from study.record.examples import Examples
+from study.record.heads import AttentionKind, HeadLayout, mask_key
+from study.record.metrics.statistics import Bleu, MetricName
+from study.record.setting import Setting
+from study.record.store import Store
 
 from .engines import single_heads_off
 from .measure import in_turns, repeated

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from uuid import uuid4
 
 from study.config import compose
-from study.task import StudyTask
+from study.jobs.task import StudyTask
 from study.toy.nli import NliDomain
 from study.toy.sources import ToyNli
 from study.training.finetune import NewBert

@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from jaxtyping import Bool
 
-from study.certify import columns_zeroed
-from study.errors import MissingPackageError
+from study.certification.certify import columns_zeroed
+from study.record.errors import MissingPackageError
 
 from .arithmetic import translation_bound
 from .engines import engine_of, single_heads_off, sweep

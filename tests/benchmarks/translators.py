@@ -10,8 +10,8 @@ from pathlib import Path
 import torch
 
 from study.config import compose, to_study
-from study.data.examples import Examples
 from study.data.parallel import ParallelFile
+from study.record.examples import Examples
 from study.subjects.fairseq_folder import FairseqSource, FairseqTranslator
 from study.subjects.subject import Encoded
 from study.subjects.text import Dictionary

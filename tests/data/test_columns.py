@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from study.data.nli import NliFile
-from study.errors import InputError
+from study.record.errors import InputError
 
 MNLI = "index\tpromptID\tpairID\tgenre\tsentence1_binary_parse\tsentence1\tsentence2\tlabel1\tgold_label"
 SNLI = "gold_label\tsentence1_binary_parse\tsentence1\tsentence2\tcaptionID\tpairID\tlabel1\tlabel2"

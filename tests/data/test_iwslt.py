@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from study.data.iwslt import EVERY, TESTS, IwsltTed, Part
-from study.errors import InputError
+from study.record.errors import InputError
 
 NUM_LINES = 60
 

@@ -2,8 +2,8 @@ import gzip
 
 import pytest
 
-from study.data.lines import did_you_mean, read_lines
-from study.errors import InputError
+from study.record.errors import InputError
+from study.record.lines import did_you_mean, read_lines
 
 
 @pytest.mark.parametrize(

@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from study.data.nli import MnliHub, NliFile
-from study.errors import InputError, StudyError
+from study.record.errors import InputError, StudyError
 from study.training.training import limited
 
 PAIRS = """\

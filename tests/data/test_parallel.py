@@ -9,7 +9,7 @@ import sacrebleu.utils
 from sacrebleu.dataset import DATASETS
 
 from study.data.parallel import ParallelFile, SacrebleuSet
-from study.errors import InputError, StudyError
+from study.record.errors import InputError, StudyError
 
 
 def write(folder, **texts):

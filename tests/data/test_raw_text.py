@@ -4,7 +4,7 @@ import pytest
 from sacremoses import MosesTokenizer
 
 from study.data.raw_text import processing_sign, require_raw, share_apart
-from study.errors import InputError
+from study.record.errors import InputError
 
 ENGLISH = [
     "The council, which met on Monday, said it wasn't ready.",

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 from sacremoses import MosesTokenizer
 
-from study.data.lines import read_lines
 from study.data.nli import NliFile
 from study.data.parallel import ParallelFile
 from study.data.raw_text import processing_sign
+from study.record.lines import read_lines
 
 REAL = os.environ.get("HEADS_REAL")
 DATA = Path(REAL or ".") / "data"

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from study.data.table import read_header, read_table
-from study.errors import InputError
+from study.record.errors import InputError
 
 # Whatever a tab-separated file without quoting can hold.
 cells = st.text(st.characters(exclude_characters="\t\n\r", exclude_categories=["Cs"]), min_size=1)

@@ -5,9 +5,9 @@ import numpy as np
 import polars as pl
 import torch
 
-from study.certify import columns_zeroed
-from study.data.examples import Examples
-from study.heads import HeadLayout, stack
+from study.certification.certify import columns_zeroed
+from study.record.examples import Examples
+from study.record.heads import HeadLayout, stack
 from study.subjects.classifier import Classifier
 from study.subjects.subject import Encoded
 

@@ -19,11 +19,11 @@ import pytest
 import torch
 from torch import nn
 
-from study.gate import Gate
-from study.heads import AttentionKind
-from study.importance import Estimator, Normalisation, importance
-from study.loss import PLAIN, Loss
-from study.sites import Site
+from study.masking.gate import Gate
+from study.masking.sites import Site
+from study.record.heads import AttentionKind
+from study.record.importance import Estimator, Normalisation, importance
+from study.record.loss import PLAIN, Loss
 from study.subjects.subject import Encoded, Subject
 
 Q, K, V, OUT = np.array([[1.0, 2.0, -1.0], [0.5, 1.0, 1.0], [1.0, -1.0, 2.0], [0.2, 0.1, 0.3]])

@@ -9,8 +9,8 @@ from classifiers import classifier, examples
 from translators import sentences, translator
 
 from study.engine.engine import OneMaskAtATime
-from study.heads import stack
-from study.loss import Loss
+from study.record.heads import stack
+from study.record.loss import Loss
 from study.subjects.subject import Encoded, Subject
 
 SUBJECTS = [

@@ -9,13 +9,13 @@ import torch
 from cases import TRANSLATORS, build
 from transformers import PreTrainedModel
 
-from study.data.examples import Examples
 from study.engine.lockstep import Lockstep, largest_difference
 from study.engine.parts import UnsplittableError
 from study.engine.seq2seq import split_translator
-from study.gate import Gate
-from study.heads import HeadLayout
-from study.sites import find_sites
+from study.masking.gate import Gate
+from study.masking.sites import find_sites
+from study.record.examples import Examples
+from study.record.heads import HeadLayout
 from study.subjects.beam import CachedDecoder, Found, Rule, search
 from study.subjects.fairseq_folder import FairseqTranslator
 

@@ -19,8 +19,8 @@ from study.engine.memory import Room
 from study.engine.parts import UnsplittableError
 from study.engine.screened import ScreenedPass
 from study.engine.shared import SharedPass
-from study.errors import InputError
-from study.job import load_subject, setting_of
+from study.jobs.job import load_subject, setting_of
+from study.record.errors import InputError
 from study.subjects.source import Precision, Screening
 
 TOLERANCE = 1e-4

@@ -3,7 +3,7 @@
 import cases
 import numpy as np
 
-from study.data.examples import Examples
+from study.record.examples import Examples
 from study.subjects.translator import Decoding, Translator
 
 

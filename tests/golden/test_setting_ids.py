@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from study.config import compose, to_study
-from study.job import setting_of
-from study.training.job import TrainingJob
+from study.jobs.job import setting_of
+from study.jobs.training_job import TrainingJob
 from study.training.models import TrainedModel
 
 CONFIG = {
@@ -67,7 +67,7 @@ def files(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
 
 def write_trained(model: str) -> None:
     """The checkpoints of a toy's first and last epoch."""
-    trained = to_study(compose(f"model={model}", *toy_data(model))).model
+    trained = to_study(compose(f"model={model}", toy_data(model))).model
     assert isinstance(trained, TrainedModel)
     for epoch in (1.0, float(trained.training.epochs)):
         path = trained.training.checkpoint(trained.training_folder(), epoch)
@@ -77,8 +77,8 @@ def write_trained(model: str) -> None:
             write_translator(path.parent, checkpoint=path.name)
 
 
-def toy_data(model: str) -> tuple[str, ...]:
-    return ("data=toy_matched",) if model == "toy_classifier" else ("data=toy_news",)
+def toy_data(model: str) -> str:
+    return "data=toy_matched" if model == "toy_classifier" else "data=toy_news"
 
 
 def write_classifier(folder: Path, weights: str = "weights") -> None:
@@ -119,5 +119,5 @@ def test_setting_ids_stay(files: Path, overrides: tuple[str, ...]) -> None:
 @pytest.mark.parametrize("model", TRAININGS)
 def test_training_ids_stay(model: str) -> None:
     """A training of another id is done again, and its checkpoints are other subjects."""
-    study = to_study(compose(f"model={model}", *toy_data(model), "measure=train"))
+    study = to_study(compose(f"model={model}", toy_data(model), "measure=train"))
     assert TrainingJob.of(study.model, study.threads).model.training.id == TRAININGS[model]

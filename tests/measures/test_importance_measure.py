@@ -6,14 +6,14 @@ import torch
 from jobs import NUM_PAIRS, overrides, write_pairs
 
 from study.config import compose, to_study
-from study.errors import InputError
-from study.heads import mask_key
-from study.importance import Estimator, Normalisation, importance
-from study.job import open_evaluator
-from study.loss import PLAIN, Loss
-from study.parts import Table
-from study.plan import missing_rows
-from study.task import StudyTask
+from study.jobs.job import open_evaluator
+from study.jobs.plan import missing_rows
+from study.jobs.task import StudyTask
+from study.record.errors import InputError
+from study.record.heads import mask_key
+from study.record.importance import Estimator, Normalisation, importance
+from study.record.loss import PLAIN, Loss
+from study.record.parts import Table
 
 
 def test_stores_gradients_once_and_says_what_is_left(place) -> None:

@@ -10,14 +10,14 @@ import pytest
 from jobs import NUM_PAIRS, overrides, write_pairs
 
 from study.config import compose, to_study
-from study.curves import Curve, read_curves
-from study.errors import InputError
-from study.heads import Head, mask_key, stack
-from study.importance import importance
-from study.job import open_evaluator
-from study.loss import Loss
-from study.orders import least_first
-from study.task import StudyTask
+from study.jobs.job import open_evaluator
+from study.jobs.task import StudyTask
+from study.record.curves import Curve, read_curves
+from study.record.errors import InputError
+from study.record.heads import Head, mask_key, stack
+from study.record.importance import importance
+from study.record.loss import Loss
+from study.record.orders import least_first
 
 TASK = StudyTask()
 SMALL = 24

@@ -6,8 +6,8 @@ import cases
 import numpy as np
 import transformers as tf
 
-from study.heads import HeadLayout, stack
 from study.pruning.prune import cut, module_of
+from study.record.heads import HeadLayout, stack
 from study.subjects.classifier import Classifier
 from study.subjects.subject import Subject
 from study.subjects.translator import Decoding, Translator

@@ -12,12 +12,12 @@ import pytest
 import torch
 from transformers import AutoModelForSequenceClassification
 
-from study.certify import certify
-from study.errors import InputError, MissingPackageError
-from study.heads import mask_key
+from study.certification.certify import certify
 from study.pruning import export, prune
 from study.pruning.prune import Export, PruneConfig
 from study.pruning.selection import Unit
+from study.record.errors import InputError, MissingPackageError
+from study.record.heads import mask_key
 from study.subjects.classifier import load_classifier
 from study.subjects.fairseq_folder import FairseqTranslator
 from study.subjects.source import ModelSource, SequenceClassifier

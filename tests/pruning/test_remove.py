@@ -9,15 +9,15 @@ import pytest
 import torch
 from transformers import PreTrainedModel
 
-from study.certify import certify
+from study.certification.certify import certify
 from study.engine.choose import choose_engine
-from study.errors import InputError
-from study.heads import AttentionKind, Head, HeadLayout
+from study.masking.sites import find_sites
 from study.pruning.folder import read_model, write_model
 from study.pruning.plain import as_plain
 from study.pruning.prune import cut, module_of
 from study.pruning.remove import remove_heads
-from study.sites import find_sites
+from study.record.errors import InputError
+from study.record.heads import AttentionKind, Head, HeadLayout
 from study.subjects.source import Precision, Screening
 from study.subjects.subject import Subject
 from tests.engine import translators

@@ -5,10 +5,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from study.curves import Curve, CurveError, write_curve
-from study.errors import InputError
-from study.heads import AttentionKind, HeadLayout, mask_key
 from study.pruning.selection import Selection, Unit
+from study.record.curves import Curve, CurveError, write_curve
+from study.record.errors import InputError
+from study.record.heads import AttentionKind, HeadLayout, mask_key
 
 LAYOUT = HeadLayout({AttentionKind.DECODER_SELF: (4, 4)})
 

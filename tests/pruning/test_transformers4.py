@@ -10,8 +10,8 @@ import torch
 from pruned import subject
 from safetensors.torch import load_file, save_file
 
-from study.certify import certify
-from study.errors import InputError
+from study.certification.certify import certify
+from study.record.errors import InputError
 from study.subjects.classifier import Classifier, load_classifier
 
 REMOVED = {"0": [1], "1": [0, 3]}

@@ -12,7 +12,7 @@ from cluster import Cluster
 from jobs import make_place, overrides
 from place import wait_until
 
-from study.store import read_parts
+from study.record.store import read_parts
 
 MEASURES = "measure=ablation,all_but_one,no_head"
 EXACT = ["mask", "example", "correct", "count", "prediction"]

@@ -10,8 +10,8 @@ import torch
 from cases import TRANSLATORS, build
 from transformers import PreTrainedModel
 
-from study.gate import Gate
-from study.sites import find_sites
+from study.masking.gate import Gate
+from study.masking.sites import find_sites
 from study.subjects.beam import CachedDecoder, Rule, search
 from study.subjects.words import Asked, NextWords, best_words
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from study.errors import InputError
+from study.record.errors import InputError
 from study.subjects.bpe import read_bpe
 
 END = "</w>"

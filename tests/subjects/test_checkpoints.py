@@ -6,8 +6,8 @@ from pathlib import Path
 import pytest
 from fairseq_files import write_folder
 
-from study.errors import InputError
-from study.setting import Moment
+from study.record.errors import InputError
+from study.record.setting import Moment
 from study.subjects.checkpoints import at_epoch, epochs_there, shared_name
 from study.subjects.fairseq_folder import FairseqTranslator
 from study.subjects.source import SequenceClassifier

@@ -9,8 +9,8 @@ import pytest
 import torch
 import transformers as tf
 
-from study.data.examples import Examples
-from study.errors import InputError
+from study.record.errors import InputError
+from study.record.examples import Examples
 from study.subjects.classifier import Classifier, load_classifier, num_positions
 from study.subjects.hub import local_folder, model_digests
 

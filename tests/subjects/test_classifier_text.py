@@ -10,9 +10,9 @@ from safetensors.torch import save_file
 from tokenizers import Tokenizer, models
 
 from study.config import compose, to_study
-from study.data.examples import Examples
-from study.errors import InputError
-from study.job import load_subject, setting_of
+from study.jobs.job import load_subject, setting_of
+from study.record.errors import InputError
+from study.record.examples import Examples
 from study.subjects.classifier import load_classifier
 from study.subjects.classifier_text import read_text
 from study.subjects.hub import require_tokenizer

@@ -21,7 +21,7 @@ from fairseq_files import as_of_2018, plain_logprobs, pre_norm, settings, weight
 from omegaconf import II, MISSING, OmegaConf, open_dict
 from transformers import FSMTForConditionalGeneration, M2M100ForConditionalGeneration
 
-from study.errors import InputError
+from study.record.errors import InputError
 from study.subjects.fairseq_checkpoint import build, read_checkpoint
 
 SOURCE, TARGET = [5, 9, 4, 12, 7, 2], [2, 8, 6, 11]

@@ -4,7 +4,7 @@ import huggingface_hub.constants
 import huggingface_hub.utils._http
 import pytest
 
-from study.errors import StudyError
+from study.record.errors import StudyError
 from study.subjects.hub import download
 
 

@@ -8,7 +8,7 @@ import cases
 import pytest
 
 from study.config import compose
-from study.errors import InputError
+from study.record.errors import InputError
 from study.subjects.labels import (
     as_override,
     better_label_orders,

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from study.errors import InputError
+from study.record.errors import InputError
 from study.subjects.classifier_text import read_config
 from study.subjects.hub import relaid, require_tokenizer
 from study.subjects.labels import label_names

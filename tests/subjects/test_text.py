@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 from fairseq_files import WORDS, write_dictionary, write_folder
 
-from study.errors import InputError
+from study.record.errors import InputError
 from study.subjects.text import Dictionary, FairseqText, TextProcessing
 
 

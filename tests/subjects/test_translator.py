@@ -14,12 +14,12 @@ from cases import TRANSLATORS, Numbers, build
 from fairseq_files import WORDS, pre_norm, settings, write_checkpoint, write_dictionary, write_folder
 from fairseq_run import fairseq_generate
 
-from study.certify import certify
+from study.certification.certify import certify
 from study.config import compose, to_study
-from study.data.examples import Examples
-from study.errors import InputError
-from study.job import setting_of
-from study.statistics import Bleu
+from study.jobs.job import setting_of
+from study.record.errors import InputError
+from study.record.examples import Examples
+from study.record.metrics.statistics import Bleu
 from study.subjects.fairseq_folder import FairseqTranslator
 from study.subjects.translator import Decoding, Translator
 

@@ -9,7 +9,7 @@ import pytest
 import torch
 import transformers as tf
 
-from study.data.examples import Examples
+from study.record.examples import Examples
 from study.subjects.padding import identity_of_rows
 
 GPT2 = {"n_embd": 24, "n_layer": 2, "n_head": 4, "n_positions": 64, "pad_token_id": None}

@@ -8,10 +8,10 @@ import pytest
 
 from analysis.tracking.place import Place, not_online
 from study.config import StudyConfig, compose, to_study
-from study.errors import InputError
-from study.setting import Setting
+from study.jobs.job_run import run_of
+from study.record.errors import InputError
+from study.record.setting import Setting
 from study.tracking.factors import factors
-from study.tracking.of_job import run_of
 from study.tracking.options import Mode, WandbTracking
 from study.tracking.run import Run, told_apart, write_run
 

@@ -18,12 +18,12 @@ from analysis.tracking.artifacts import outcomes_of
 from analysis.tracking.fetch import _about, _adopt, _verify
 from analysis.tracking.place import PlaceError
 from study.config import compose
-from study.files import whole_file
-from study.parts import StoreError, every_part
-from study.sealed import unsealed
-from study.setting import SETTING_FILE
-from study.store import EXAMPLES_FILE, read_parts
-from study.task import StudyTask
+from study.jobs.task import StudyTask
+from study.record.files import whole_file
+from study.record.parts import StoreError, every_part
+from study.record.sealed import unsealed
+from study.record.setting import SETTING_FILE
+from study.record.store import EXAMPLES_FILE, read_parts
 
 PLACE = "lab/heads"
 

@@ -14,10 +14,10 @@ from jobs import NUM_PAIRS, overrides
 from wandb_file import Logged, read_run
 
 from study.config import compose
-from study.heads import HeadLayout
-from study.setting import read_setting
-from study.store import read_parts
-from study.task import StudyTask
+from study.jobs.task import StudyTask
+from study.record.heads import HeadLayout
+from study.record.setting import read_setting
+from study.record.store import read_parts
 from study.tracking.run import Run, read_runs
 from study.tracking.wandb_access import key_is_known
 from study.tracking.wandb_run import open_run

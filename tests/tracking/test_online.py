@@ -16,9 +16,9 @@ from stand_in import KEY, StandIn
 
 from analysis.__main__ import main
 from study.config import compose
-from study.errors import InputError
-from study.store import read_parts
-from study.task import StudyTask
+from study.jobs.task import StudyTask
+from study.record.errors import InputError
+from study.record.store import read_parts
 from study.tracking.follow import Unfollowed
 from study.tracking.history import OutcomesHistory
 from study.tracking.options import _refusal

@@ -17,8 +17,8 @@ from wandb_file import read_run
 from analysis.__main__ import main
 from analysis.tracking.shown import _strokes, table
 from study.config import compose
-from study.parts import every_part
-from study.task import StudyTask
+from study.jobs.task import StudyTask
+from study.record.parts import every_part
 from study.tracking.run import read_runs
 
 PLACE = "lab/heads"

@@ -9,7 +9,7 @@ import pytest
 from jobs import NUM_PAIRS, overrides
 from stand_in import StandIn
 
-from study.store import read_parts
+from study.record.store import read_parts
 
 SYNC = "hydra.launcher.after.sync='wandb sync --yes results/wandb/offline-run-*'"
 

@@ -15,11 +15,11 @@ from wandb_file import Logged, read_run
 
 from analysis.__main__ import main
 from study.config import compose
-from study.task import StudyTask
+from study.jobs.task import StudyTask
+from study.record.training_history import Record, read_history, write_history
 from study.toy.translation import TranslationDomain, translation_examples
 from study.tracking.history import TrainingHistory
 from study.tracking.run import read_runs, training_folders
-from study.training_history import Record, read_history, write_history
 
 CLOCK = {"training/seconds", "_timestamp", "_runtime", "_wandb"}
 """What is not the same when steps are made again."""

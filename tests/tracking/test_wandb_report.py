@@ -10,9 +10,9 @@ from stand_in import StandIn
 
 from analysis.__main__ import main
 from study.config import compose
-from study.task import StudyTask
+from study.jobs.task import StudyTask
+from study.record.training_history import Record, write_history
 from study.tracking.run import Run, write_run
-from study.training_history import Record, write_history
 
 PLACE = "lab/heads"
 

@@ -15,13 +15,13 @@ import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from study.data.nli import NliFile
-from study.errors import InputError, Stopped
+from study.record.errors import InputError, Stopped
+from study.record.training_history import read_history
 from study.toy.nli import NliDomain
 from study.toy.sources import ToyNli
 from study.training.classifier import STATE_FILE, Course, epoch_batches, triangle
 from study.training.finetune import FineTuning, NewBert
 from study.training.start import learn_tokenizer
-from study.training_history import read_history
 
 LABELS = ("entailment", "neutral", "contradiction")
 TOY = ToyNli(name="toy", domain=NliDomain.TRAIN, count=200)

@@ -16,10 +16,11 @@ import pytest
 import torch
 from fairseq_run import fairseq_generate
 
-from study.certify import certify
-from study.data.examples import Examples
+from study.certification.certify import certify
 from study.data.parallel import ParallelFile
-from study.errors import InputError, MissingPackageError
+from study.record.errors import InputError, MissingPackageError
+from study.record.examples import Examples
+from study.record.training_history import read_history
 from study.subjects.fairseq_checkpoint import read_checkpoint
 from study.subjects.fairseq_folder import FairseqTranslator
 from study.toy.sources import ToyTranslation
@@ -34,7 +35,6 @@ from study.training.fairseq import (
     train_arguments,
 )
 from study.training.translation import TranslationTraining
-from study.training_history import read_history
 
 needs_fairseq = pytest.mark.skipif(importlib.util.find_spec("fairseq") is None, reason="fairseq is not installed")
 TOY = {name: ToyTranslation(name=name, domain=TranslationDomain(name), count=60) for name in ("train", "valid")}

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import pytest
 
-from study.errors import InputError, StudyError
+from study.record.errors import InputError, StudyError
+from study.record.training_history import HISTORY_FILE, Record, read_history, write_history
 from study.training.folder import require_same, training_folder, whole_folder
-from study.training_history import HISTORY_FILE, Record, read_history, write_history
 
 IDENTITY = {"epochs": 3, "data": {"seed": 0}}
 

@@ -10,10 +10,10 @@ from analysis import read_results
 from analysis.compute import analyse
 from analysis.inference import Inference
 from study.config import compose
-from study.errors import InputError
-from study.guard import BaseScoreError
+from study.jobs.guard import BaseScoreError
+from study.jobs.task import StudyTask
 from study.measures.measure import Stage
-from study.task import StudyTask
+from study.record.errors import InputError
 
 
 def overrides(place: Path, *more: str) -> list[str]:

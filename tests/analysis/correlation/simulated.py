@@ -13,7 +13,7 @@ from scipy import stats
 
 from analysis.correlation.estimands import NoisyEffects, measured_r, true_r
 from analysis.inference.sample import Sample
-from study.statistics import Accuracy
+from study.record.metrics.statistics import Accuracy
 
 EASE = 1.0
 """Mean of the latent variable: 84 % of the examples are right."""

@@ -13,9 +13,9 @@ from analysis.correlation.pairs import IDENTITY
 from analysis.effects import effects
 from analysis.read import read_results
 from analysis.slices import slices
-from study.errors import InputError
-from study.heads import AttentionKind, Head, HeadLayout
-from study.statistics import MetricName
+from study.record.errors import InputError
+from study.record.heads import AttentionKind, Head, HeadLayout
+from study.record.metrics.statistics import MetricName
 
 QUICK = CorrelationOptions(splits=20, resamples=199, largest=4)
 

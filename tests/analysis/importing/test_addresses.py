@@ -1,8 +1,8 @@
 import pytest
 
 from analysis.importing.addresses import head_at, is_head, parse_head, parse_kind
-from study.errors import InputError
-from study.heads import AttentionKind, Head
+from study.record.errors import InputError
+from study.record.heads import AttentionKind, Head
 
 SELF = AttentionKind.ENCODER_SELF
 

@@ -10,8 +10,8 @@ from analysis.effects import effects
 from analysis.importing.forms import ImportOptions
 from analysis.importing.tables import read_domains
 from analysis.read import read_results
-from study.errors import InputError
-from study.heads import AttentionKind, Head
+from study.record.errors import InputError
+from study.record.heads import AttentionKind, Head
 
 QUICK = CorrelationOptions(resamples=99, largest=2)
 VALUES = np.random.default_rng(0).normal(size=(2, 3, 4)).round(4)

@@ -5,7 +5,7 @@ from made_results import WORDS
 from scipy import stats
 
 from analysis.inference.sample import Sample
-from study.statistics import Accuracy, Bleu
+from study.record.metrics.statistics import Accuracy, Bleu
 
 
 def sample_of(sums: np.ndarray, metric=None, sizes: np.ndarray | None = None) -> Sample:

@@ -16,7 +16,7 @@ from analysis.inference.flips import conditional_interval, flip_interval, flips,
 from analysis.inference.multiplicity import Correction, corrected, critical_size, holm, max_t
 from analysis.inference.sample import Sample
 from analysis.inference.significance import PairedTest, p_of_draws, p_of_sacrebleu, p_of_t, p_values
-from study.statistics import Bleu
+from study.record.metrics.statistics import Bleu
 
 ALPHA = 0.05
 EXAMPLES = 400

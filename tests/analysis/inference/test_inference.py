@@ -10,9 +10,9 @@ from analysis.inference import COLUMNS, Inference, Interval
 from analysis.inference.multiplicity import Correction
 from analysis.inference.significance import PairedTest
 from analysis.read import Domain, read_domain
-from study.errors import InputError
-from study.heads import AttentionKind, HeadLayout, mask_key
-from study.statistics import MetricName
+from study.record.errors import InputError
+from study.record.heads import AttentionKind, HeadLayout, mask_key
+from study.record.metrics.statistics import MetricName
 
 QUICK = {"resamples": 199}
 

@@ -21,8 +21,8 @@ from analysis.inference.multiplicity import (
 )
 from analysis.inference.significance import PairedTest, p_of_draws
 from analysis.read import read_domain
-from study.errors import InputError
-from study.statistics import Bleu, MetricName
+from study.record.errors import InputError
+from study.record.metrics.statistics import Bleu, MetricName
 
 P = np.random.default_rng(0).beta(0.3, 2, 50)
 THEIRS = {

@@ -10,8 +10,8 @@ from analysis.effects import head_effects
 from analysis.inference import sample as sample_module
 from analysis.inference.sample import Sample
 from analysis.read import Domain, read_domain
-from study.errors import InputError
-from study.statistics import Accuracy, MetricName
+from study.record.errors import InputError
+from study.record.metrics.statistics import Accuracy, MetricName
 
 KINDS = (MetricName.ACCURACY, MetricName.BLEU)
 

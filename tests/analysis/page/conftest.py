@@ -9,8 +9,8 @@ import pytest
 from made_results import CLASSIFIER, TRANSLATOR, curve_of, fill
 
 from analysis import Analysis, analyse, read_results, write_report
-from study.curves import Curve
-from study.statistics import MetricName
+from study.record.curves import Curve
+from study.record.metrics.statistics import MetricName
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 

@@ -16,8 +16,8 @@ from analysis.page.claims import Claim, claims, in_words, training_claim
 from analysis.page.findings import Finding, Verdict, at_once, better_than_random, cross_attention, each_head, one_head
 from analysis.read import Domain, Selection
 from analysis.words import signed
-from study.heads import mask_key
-from study.statistics import MetricName
+from study.record.heads import mask_key
+from study.record.metrics.statistics import MetricName
 
 QUICK = Inference(resamples=200)
 

@@ -6,8 +6,8 @@ from made_results import fill
 
 from analysis import analyse, read_results, write_report
 from analysis.inference import Inference
-from study.heads import AttentionKind, HeadLayout, mask_key
-from study.statistics import MetricName
+from study.record.heads import AttentionKind, HeadLayout, mask_key
+from study.record.metrics.statistics import MetricName
 
 
 @pytest.mark.slow

@@ -11,7 +11,7 @@ from launchers.errors import LauncherError
 from launchers.sweep.composed import compose_again, import_path, imported, types_of, values_of
 from launchers.sweep.task import load_task, task_path
 from study.config import CONF, register, to_study
-from study.task import StudyTask
+from study.jobs.task import StudyTask
 
 JOBS = [
     ["experiment=table1", "measure.kinds=[ENCODER_SELF]"],
@@ -45,8 +45,8 @@ def test_a_config_comes_back_as_it_was(overrides: list[str]) -> None:
 
 
 def test_a_task_is_found_by_its_path() -> None:
-    assert task_path(StudyTask()) == "study.task:StudyTask"
-    assert isinstance(load_task("study.task:StudyTask"), StudyTask)
+    assert task_path(StudyTask()) == "study.jobs.task:StudyTask"
+    assert isinstance(load_task("study.jobs.task:StudyTask"), StudyTask)
     assert imported(import_path(launchers.sweep.composed.values_of)) is values_of
 
 

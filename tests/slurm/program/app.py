@@ -13,7 +13,7 @@ from pathlib import Path
 import hydra
 from omegaconf import DictConfig
 
-from study.files import whole_file
+from study.record.files import whole_file
 
 
 class Numbers:

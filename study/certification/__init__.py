@@ -1,0 +1,1 @@
+"""Proof, on the loaded model, that masking a head does what it says."""

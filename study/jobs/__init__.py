@@ -1,0 +1,1 @@
+"""A job, from its configuration to what it stores, plans and says."""

@@ -1,0 +1,136 @@
+"""What there is to run: `study list` prints a line an entry with what it still needs; of one entry, all of it."""
+
+import re
+import textwrap
+from collections.abc import Iterator, Sequence
+from functools import cache
+from typing import Any
+
+from omegaconf import MISSING, DictConfig, OmegaConf
+from rich.console import Console
+from rich.text import Text
+
+from study.config import compose, description, entry_file, options
+from study.data.source import DataSource
+from study.record.errors import InputError, StudyError
+from study.subjects.source import ModelSource
+
+GROUPS = ("experiment", "model", "data", "measure")
+READY = "ready"
+NOT_USABLE = "cannot be used"
+SHORTEST = 12
+"""Columns below which a description is left out."""
+
+
+def print_catalogue(arguments: Sequence[str] = (), console: Console | None = None) -> None:
+    """Print a line for each entry, or for those that have a word in them; an entry of this very name is printed whole.
+
+    Args:
+        arguments: of `study list`: at most one word.
+        console: where to.
+
+    Raises:
+        InputError: when there is no such entry.
+    """
+    console = console or Console()
+    if len(arguments) > 1:
+        raise InputError(f"`study list` takes one word: got {' '.join(arguments)}")
+    word = arguments[0] if arguments else ""
+    found = {group: [name for name in options(group) if word in name] for group in GROUPS}
+    exact = [group for group in GROUPS if word in found[group]]
+    if not any(found.values()):
+        raise InputError(f"nothing is called '{word}': `study list` shows what there is")
+    for group in exact:
+        _print_whole(console, group, word)
+    if not exact:
+        for group, names in found.items():
+            if names:
+                _print_lines(console, group, names)
+        console.print("`study list NAME` shows all of one entry.")
+
+
+def _print_lines(console: Console, group: str, names: Sequence[str]) -> None:
+    """A line an entry: its name, what it still needs, and as much of what it is as the line has room for."""
+    needed = [_in_short(needs(group, name), description(group, name)) for name in names]
+    widths = [max(map(len, column)) for column in (names, needed)]
+    console.print(f"[bold]{group}[/]")
+    for name, need in zip(names, needed, strict=True):
+        start = "  ".join(text.ljust(width) for text, width in zip((name, need), widths, strict=True) if width)
+        room = max(console.width - len(start) - 4, 0)
+        what = textwrap.shorten(description(group, name), room, placeholder=" ...") if room > SHORTEST else ""
+        console.print(Text(f"  {start}"), Text(what, "dim"), soft_wrap=True, sep="  ")
+    console.print()
+
+
+def _print_whole(console: Console, group: str, name: str) -> None:
+    """What an entry is, what it needs, and every option with its value."""
+    console.print(f"[bold]{group}={name}[/]")
+    console.print(description(group, name), markup=False)
+    need = needs(group, name)
+    if need:
+        console.print(READY if need == READY else f"Needs {need}", markup=False, soft_wrap=True)
+    console.print()
+    if group == "experiment":
+        values: Any = OmegaConf.load(entry_file(group, name)).hydra.sweeper.params
+    else:
+        values = _composed(group, name)
+    for option, value in OmegaConf.to_container(values, resolve=False, enum_to_str=True).items():  # pyright: ignore
+        prefix = "" if group == "experiment" else f"{group}."
+        shown = "..." if value == MISSING else value
+        console.print(f"  {prefix}{option}={shown}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _in_short(need: str, what: str) -> str:
+    """What a line has room for: `ready`, `5 MB to fetch`, `model.path=... and 2 more`."""
+    if need in ("", READY):
+        return need
+    if "=..." in need:
+        first, *more = need.split("; ")
+        return f"{first} and {len(more)} more" if more else first
+    if need.startswith(NOT_USABLE):
+        return NOT_USABLE
+    size = re.search(r"[\d.,]+ [kMG]B", what)
+    return "trained when used" if "trained here" in need else f"{size[0]} to fetch" if size else "to fetch"
+
+
+def needs(group: str, name: str) -> str:
+    """What must be given or fetched before this entry can be used; `ready` when nothing, empty for a measure."""
+    if group == "measure":
+        return ""
+    return "; ".join(dict.fromkeys(_experiment_needs(name) if group == "experiment" else _needs(group, name))) or READY
+
+
+def _experiment_needs(name: str) -> Iterator[str]:
+    content = OmegaConf.load(entry_file("experiment", name))
+    chosen = {key: value for entry in content.defaults for key, value in entry.items()}
+    yield from _needs("model", chosen["override /model"])
+    for data in str(content.hydra.sweeper.params.get("data", chosen["override /data"])).split(","):
+        yield from _needs("data", data)
+
+
+@cache
+def _needs(group: str, name: str) -> tuple[str, ...]:
+    config = _composed(group, name)
+    to_give = sorted(_mandatory(OmegaConf.to_container(config), group))
+    if to_give:
+        return tuple(f"{name}=..." for name in to_give)
+    source = OmegaConf.to_object(config)
+    assert isinstance(source, ModelSource | DataSource)
+    try:
+        return tuple(source.missing())
+    except StudyError as error:
+        return (f"{NOT_USABLE}: {error}",)
+
+
+def _composed(group: str, name: str) -> DictConfig:
+    chosen = {"model": "toy_classifier", "data": "toy_matched", group: name}
+    return compose(*(f"{key}={value}" for key, value in chosen.items()))[group]
+
+
+def _mandatory(values: Any, name: str) -> Iterator[str]:
+    """Names of the values below one that have none; those that are made of them by interpolation do not count."""
+    if values == MISSING:
+        yield name
+    elif isinstance(values, dict):
+        for key, value in values.items():
+            yield from _mandatory(value, f"{name}.{key}")

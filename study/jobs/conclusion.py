@@ -1,0 +1,96 @@
+"""What a sweep comes to, said at its end: the base scores and strongest heads that its jobs have stored, and what next.
+
+Of a planned sweep: how long all of it takes, and what its jobs need that none of them makes.
+"""
+
+import shlex
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from study.config import StudyConfig
+from study.jobs.job import evaluator_without_model, is_here
+from study.jobs.plan import Duration
+from study.measures.pruning import Pruning
+from study.record.errors import StudyError
+from study.record.heads import stack
+
+Values = Mapping[str, Any]
+"""What a job has returned for the table of its launcher."""
+
+
+def conclusion(studies: Sequence[StudyConfig], values: Sequence[Values]) -> list[str]:
+    """The last lines of a sweep.
+
+    Args:
+        studies: its jobs.
+        values: what each has returned; empty where it is not done.
+    """
+    if studies[0].plan:
+        return list(_planned(studies, values))
+    folder = studies[0].results
+    return [*_findings(studies), *what_next(folder)]
+
+
+def what_next(results: str) -> list[str]:
+    """Where results are, and the command that shows them."""
+    return [f"Stored in {results}. Tables, figures and a page of it: python -m analysis {shlex.quote(results)}"]
+
+
+def _planned(studies: Sequence[StudyConfig], values: Sequence[Values]) -> Iterator[str]:
+    known = [value["expected"] for value in values if isinstance(value.get("expected"), Duration)]
+    unknown = len(values) - len(known)
+    total = f"All together: about {Duration(sum(known))}" if known else "How long it takes is not known yet"
+    if known and unknown:
+        total += f", besides {'1 job' if unknown == 1 else f'{unknown} jobs'} of which that is not known yet"
+    yield f"{total}. Nothing was computed."
+    made = {(study.measure.name, study.data.name) for study in studies}
+    wanted = {_order_from(study) for study, value in zip(studies, values, strict=True) if value.get("needs")}
+    for measure, data in sorted(each for each in wanted if each is not None and each not in made):
+        yield f"Run measure={measure} on data '{data}' first: an order of heads is made of it, and no job here does it."
+
+
+def _order_from(study: StudyConfig) -> tuple[str, str] | None:
+    """The measure and the data whose rows a curve takes its order from; None where it takes none."""
+    if not isinstance(study.measure, Pruning) or study.measure.order_job is None:
+        return None
+    return study.measure.order_job, study.measure.order_data.partition("/")[0] or study.data.name
+
+
+def _findings(studies: Sequence[StudyConfig]) -> Iterator[str]:
+    """A line for each model on each data set; the checkpoints of one training on one data set share theirs."""
+    lines: dict[str, list[str]] = {}
+    for study in studies:
+        try:
+            found = _finding(study) if study.measure.name != "train" and is_here(study) else None
+        except StudyError:
+            continue  # its job has said why
+        if found and study.model.moment() is None:
+            lines.setdefault(found[0], found)
+        elif found:
+            line = lines.setdefault(found[0], [found[0], "", ""])
+            line[1] += "" if found[1] in line[1] else f"{', ' if line[1] else ''}{found[1]}"
+    widths = [max(map(len, column), default=0) for column in zip(*lines.values(), strict=True)]
+    for line in lines.values():
+        yield "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip()
+
+
+def _finding(study: StudyConfig) -> list[str] | None:
+    """Name, base score, and the head without which the score falls most, from what is stored; None without a base."""
+    evaluator = evaluator_without_model(study)
+    if evaluator is None:
+        return None
+    stored, layout = evaluator.stored(), evaluator.layout
+    full = layout.full()[None]
+    if stored.lacks(full):
+        return None
+    base, unit, moment = float(stored.scores(full)[0]), evaluator.metric.score_unit, study.model.moment()
+    if moment is not None:
+        seed = "" if moment.seed is None else f", seed {moment.seed}"
+        return [f"{moment.training}{seed} on {study.data.name}", f"epoch {moment.epoch:g}: {base:.2f} {unit}", ""]
+    line = [f"{study.model.name} on {study.data.name}", f"{base:.2f} {unit} (n {len(stored.examples):,})", ""]
+    off = stack([layout.without([head]) for head in layout.heads], layout)
+    if not stored.lacks(off):
+        effects = stored.scores(off) - base
+        weakest = int(effects.argmin())
+        line[2] = f"{effects[weakest]:+.2f} without {layout.heads[weakest]}, the strongest of {len(layout)} heads"
+    return line

@@ -1,0 +1,91 @@
+"""The guard: the base score comes first, and a sweep does not start on a model that is not what it seems.
+
+A checkpoint with its labels in another order, or text that was tokenised but not segmented, gives numbers that look
+like results. Both have happened in published replications, and nothing warned.
+"""
+
+import logging
+from functools import cache
+
+import polars as pl
+
+from study.engine.evaluator import Evaluator
+from study.record.errors import StudyError
+from study.subjects.labels import as_override, better_label_orders, label_index, why_no_order_is_better
+from study.subjects.source import ExpectedScore
+
+log = logging.getLogger(__name__)
+
+
+class BaseScoreError(StudyError):
+    """The un-masked model does not reach the score that its config expects."""
+
+
+def guard(
+    evaluator: Evaluator, base: float, expected: ExpectedScore | None, *, check_labels: bool = True, asks: bool = True
+) -> None:
+    """Stop a sweep whose un-masked model does not do what it should.
+
+    Args:
+        evaluator: of the model on the data.
+        base: score under the full mask.
+        expected: what it should be; None when the model's config does not say.
+        check_labels: refuse a model that another order of its labels would make far better.
+        asks: whether the user is asked for a score where none is expected: not of a training's own checkpoints.
+
+    Raises:
+        BaseScoreError: when the labels are in another order, or the base score is not the expected one.
+    """
+    setting = evaluator.setting
+    if check_labels and not (expected and abs(base - expected.score) <= expected.tolerance):
+        _guard_labels(evaluator)
+    if expected is None:
+        if asks:
+            _ask(setting.model, setting.data, base)
+        return
+    if len(evaluator.examples) < setting.examples["count"]:
+        _say_not_compared(setting.model, setting.data, expected.score)
+    elif abs(base - expected.score) > expected.tolerance:
+        raise BaseScoreError(
+            f"base score of {setting.model} on {setting.data} is {base:.2f} {evaluator.metric.score_unit}, expected "
+            f"{expected.score:.2f} ± {expected.tolerance:.2f}. Likely wrong: another checkpoint, text that was already "
+            "tokenised or not segmented as in training, labels in another order, another max_length or beam. "
+            f"If this score is right, say so: model.expected.{setting.data}.score={base:.2f}"
+        )
+
+
+@cache
+def _ask(model: str, data: str, base: float) -> None:
+    """Once a process, however many jobs are of this model on this data."""
+    log.info("no base score is expected of %s on %s: is %.2f right?", model, data, base)
+
+
+@cache
+def _say_not_compared(model: str, data: str, expected: float) -> None:
+    """Once a process, as the shards of one job are all alike."""
+    log.info(
+        "base score of %s on %s not compared with the expected %.2f: only some examples are used", model, data, expected
+    )
+
+
+def _guard_labels(evaluator: Evaluator) -> None:
+    """Stop where another order of the model's labels would be far better: a wrong order is a common, silent fault."""
+    rows = evaluator.outcomes(evaluator.layout.full()[None])
+    if "prediction" not in rows.columns:
+        return
+    labels = evaluator.setting.subject["labels"]
+    gold = pl.DataFrame({"example": evaluator.examples.ids, "gold": evaluator.examples.targets})
+    gold = gold.join(rows, on="example", maintain_order="left")
+    index = label_index(labels)
+    right = [index[name.casefold()] for name in gold["gold"]]
+    reason = why_no_order_is_better(right)
+    if reason:
+        log.info("cannot tell whether the labels are in the model's order: %s", reason)
+    orders = better_label_orders(right, gold["prediction"].to_list(), labels)
+    if orders:
+        better = " or ".join(map(as_override, orders))
+        several = "; the examples do not tell which of the two is right" if len(orders) > 1 else ""
+        raise BaseScoreError(
+            f"the labels of the model are in another order than {', '.join(labels)}: with {better} "
+            f"far more of its predictions are right{several}. If its order is right, say so: model.check_labels=false"
+        )

@@ -1,0 +1,151 @@
+"""A dry run: how much a measure has to do and how long that will take, by a short calibration; nothing is stored."""
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import partial
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from study.record.heads import mask_key, parse_mask, stack
+from study.record.parts import Table
+
+if TYPE_CHECKING:
+    from study.engine.evaluator import Evaluator
+    from study.measures.measure import Wanted
+
+SECONDS = 5.0
+"""Blocks are computed until this time is over; at least one is."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is to be done.
+
+    Attributes:
+        masks: whose outcomes the measure needs, the full one among them.
+        gradients: masks whose gradients it needs.
+        later: how many of `masks` depend on what is not stored yet.
+        examples: each of which is evaluated under each mask.
+        missing: rows that are not stored yet; at most, where there are masks for later.
+        passes: forward passes that the engine's work comes to, for each example.
+        seconds: expected for what is missing.
+        engine: what computes; empty where nothing is missing.
+        device: where; likewise.
+    """
+
+    masks: int
+    gradients: int
+    later: int
+    examples: int
+    missing: int
+    passes: float
+    seconds: float
+    engine: str
+    device: str
+
+    def __str__(self) -> str:
+        """In words."""
+        total = (self.masks + self.gradients) * self.examples
+        work = f"{self.masks} masks × {self.examples:,} examples"
+        if self.gradients:
+            work += f" and gradients of {self.gradients} × {self.examples:,}"
+        work += f" = {total:,} {'rows' if self.gradients else 'outcomes'}, {total - self.missing:,} of them stored"
+        if self.later:
+            work += f"; which masks the last {self.later} are depends on what comes out before"
+        if not self.missing:
+            return f"{work}; nothing to do"
+        return (
+            f"{work}; {self.engine} on {self.device}: the work of {self.passes:.1f} forward passes an example, "
+            f"{self.passes * self.examples:,.0f} in all; about {duration(self.seconds)}"
+        )
+
+
+def outcome_keys(evaluator: "Evaluator", wanted: "Wanted") -> list[str]:
+    """The masks whose outcomes a measure needs, by key: the full one and its own."""
+    return list(dict.fromkeys([mask_key(evaluator.layout.full()), *map(mask_key, wanted.outcomes)]))
+
+
+def missing_rows(evaluator: "Evaluator", wanted: "Wanted") -> dict[Table, int]:
+    """How many rows of each table a measure still lacks, all that it will ask for later counted."""
+    later = {Table.OUTCOMES: wanted.later, Table.gradients(wanted.loss): wanted.later_gradients}
+    return {
+        table: sum(map(len, evaluator.remaining(keys, table).values())) + later[table] * len(evaluator.examples)
+        for table, keys in _keys(evaluator, wanted).items()
+    }
+
+
+def plan(evaluator: "Evaluator", wanted: "Wanted") -> Plan:
+    """Count what is missing, and time some blocks of it.
+
+    Args:
+        evaluator: of the model on the data.
+        wanted: by the measure; the full mask is added.
+    """
+    keys, missing = _keys(evaluator, wanted), missing_rows(evaluator, wanted)
+    passes, seconds = 0.0, 0.0
+    for table, count in missing.items():
+        if count:
+            # masks that are not known yet cost what any mask of their number would: the full one stands for them
+            left = list(evaluator.remaining(keys[table], table)) or [mask_key(evaluator.layout.full())]
+            share = count / (len(left) * len(evaluator.examples))
+            passes += share * _passes(evaluator, left, table)
+            seconds += share * _seconds(evaluator, left, table)
+    return Plan(
+        masks=len(keys[Table.OUTCOMES]) + wanted.later,
+        gradients=len(keys[Table.gradients(wanted.loss)]) + wanted.later_gradients,
+        later=wanted.later,
+        examples=len(evaluator.examples),
+        missing=sum(missing.values()),
+        passes=passes,
+        seconds=seconds,
+        engine=evaluator.engine.name if passes else "",
+        device=str(evaluator.engine.subject.device) if passes else "",
+    )
+
+
+def _keys(evaluator: "Evaluator", wanted: "Wanted") -> dict[Table, list[str]]:
+    gradients = () if wanted.gradients is None else wanted.gradients
+    return {
+        Table.OUTCOMES: outcome_keys(evaluator, wanted),
+        Table.gradients(wanted.loss): list(dict.fromkeys(map(mask_key, gradients))),
+    }
+
+
+def _passes(evaluator: "Evaluator", keys: Sequence[str], table: Table) -> float:
+    """Forward passes an example; a backward pass counts as one, as weights take no gradient."""
+    masks = stack([parse_mask(key, evaluator.layout) for key in keys], evaluator.layout)
+    return evaluator.engine.passes(masks) if table.loss is None else 2.0 * len(masks)
+
+
+def _seconds(evaluator: "Evaluator", keys: Sequence[str], table: Table) -> float:
+    """Expected for all of these masks on all examples, at the rate of some blocks; cost goes with their tokens."""
+    rows = evaluator.encoded
+    masks = stack([parse_mask(key, evaluator.layout) for key in keys], evaluator.layout)
+    wanted = np.ones((len(masks), len(rows)), dtype=bool)
+    engine = evaluator.engine
+    run = engine.run if table.loss is None else partial(engine.run_gradients, loss=table.loss)
+    begin, computed, seconds = time.perf_counter(), 0, 0.0
+    for number, done in enumerate(run(rows, masks, wanted), start=1):
+        computed += sum(rows[i].cost for i in done.examples.tolist())
+        seconds = time.perf_counter() - begin
+        if seconds > SECONDS and number >= evaluator.engine.workers:  # as many have ended as are under way
+            break
+    return seconds / computed * len(masks) * sum(row.cost for row in rows)
+
+
+class Duration(float):
+    """Seconds, shown as people say them."""
+
+    def __str__(self) -> str:
+        return duration(self)
+
+
+def duration(seconds: float) -> str:
+    """A time as people say it."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    if seconds < 90 * 60:
+        return f"{seconds / 60:.0f} min"
+    return f"{seconds / 3600:.1f} h"

@@ -1,0 +1,88 @@
+"""Values of a job that make no sense, alone or together."""
+
+from dataclasses import MISSING, Field, fields
+from typing import Any
+
+from study.config import StudyConfig
+from study.data.source import Task
+from study.record.errors import InputError
+from study.record.files import is_folder_name
+from study.record.metrics.languages import require_direction
+from study.record.metrics.statistics import TOKENIZERS, MetricName
+from study.subjects.source import Precision
+
+SCREENED = "it is of precision=screened"
+
+STORED = {Task.CLASSIFICATION: MetricName.ACCURACY, Task.TRANSLATION: MetricName.BLEU}
+"""Whose statistics are in the outcomes of a task."""
+
+
+def check_values(study: StudyConfig) -> None:
+    """Refuse a job whose values make no sense; reads no data and no model.
+
+    Raises:
+        InputError: in words.
+    """
+    study.tracking.check()
+    if study.model.task != study.data.task:
+        raise InputError(
+            f"model '{study.model.name}' does {study.model.task}, data '{study.data.name}' is for {study.data.task}"
+        )
+    if study.model.metric is not STORED[study.model.task]:
+        raise InputError(
+            f"model.metric={study.model.metric}: outcomes of {study.model.task} hold the statistics of "
+            f"{STORED[study.model.task]}. chrF follows from the stored translations: python -m analysis --metric chrf"
+        )
+    _check_languages(study)
+    for option, name in (("model.name", study.model.name), ("data.name", study.data.name)):
+        if not is_folder_name(name):
+            raise InputError(f"{option}='{name}' names a folder: letters, digits and . _ - + are allowed, no other")
+    _refuse_idle(study)
+    if min(study.batch_tokens, study.threads, study.memory_gb) < 0:
+        raise InputError("batch_tokens, threads and memory_gb must be at least 0")
+    if study.data.limit is not None and study.data.limit < 1:
+        raise InputError("data.limit must be at least 1")
+    if not 0 <= study.data.max_unknown <= 1:
+        raise InputError(f"data.max_unknown={study.data.max_unknown:g}: expected a share of tokens from 0 to 1")
+    if not 0 <= study.shard < study.shards:
+        raise InputError(f"shard={study.shard} of shards={study.shards}: shards are counted from 0 to shards - 1")
+    if study.precision is not Precision.float32 and study.model.task is not Task.CLASSIFICATION:
+        raise InputError(
+            f"precision={study.precision} is for classification: a beam search and its margins need float32"
+        )
+    _check_device(study.device)
+
+
+def _check_languages(study: StudyConfig) -> None:
+    translated, written, tokenize = study.model.languages(), study.data.languages(), study.metric.tokenize
+    if tokenize is not None and not translated:
+        raise InputError(f"metric.tokenize={tokenize} is for BLEU: {study.model.task} has no tokens to score")
+    if tokenize is not None and tokenize not in TOKENIZERS:
+        raise InputError(f"metric.tokenize={tokenize}: expected one of sacreBLEU's {', '.join(TOKENIZERS)}")
+    if translated and written:
+        require_direction(translated, written, f"data '{study.data.name}'")
+
+
+def _refuse_idle(study: StudyConfig) -> None:
+    """Refuse options that would change nothing: whoever gives one expects that it does."""
+    why = {"sample": SCREENED, "safety": SCREENED, "audit": SCREENED}
+    parts = (
+        ("model", study.model, study.model.idle()),
+        ("measure", study.measure, study.measure.idle()),
+        ("screening", study.screening, {} if study.precision is Precision.screened else why),
+    )
+    for part, component, idle in parts:
+        usual = {field.name: field for field in fields(component)}
+        for name, reason in idle.items():
+            if getattr(component, name) != _usual(usual[name]):
+                raise InputError(f"{part}.{name} has no effect here: {reason}")
+
+
+def _usual(field: Field[Any]) -> Any:
+    return field.default if field.default_factory is MISSING else field.default_factory()
+
+
+def _check_device(device: str) -> None:
+    kind, _, number = device.partition(":")
+    if kind not in {"auto", "cpu", "cuda", "mps"} or (number and not number.isdigit()):
+        raise InputError(f"device '{device}': expected auto, cpu, cuda, cuda:N or mps")

@@ -1,0 +1,106 @@
+"""Pruning curves as stored: which masks, in which order, form the curve of which order of removal.
+
+    results/<model>/<data>/<setting id>/curves/<id>.json
+
+The scores are not here: they follow from the outcomes of the masks. The id is that of what the order is (options and
+data), not of what came out, so that an order computed anew takes the place of the old one.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from study.record.errors import StudyError
+from study.record.files import whole_file
+from study.record.sealed import read_sealed, sealed, short_hash
+from study.record.setting import ANEW
+
+FOLDER = "curves"
+
+
+class CurveError(StudyError):
+    """A file of a curve that cannot be read."""
+
+
+@dataclass(frozen=True)
+class Curve:
+    """One curve.
+
+    Attributes:
+        order: how the order was made: `importance`, `random` ...
+        options: what else determines it (estimator, seed, the data of the order ...), as JSON values.
+        kinds: attention kinds whose heads go; all when empty.
+        heads: how many heads the shares are of.
+        removed: how many heads are off at each point, from 0 on.
+        masks: the mask of each point, by key.
+        examples: how many examples of the data of the order it was made of.
+        sequence: addresses of the heads, the first to go first; where several go at once, in the order of a mask.
+    """
+
+    order: str
+    options: Mapping[str, Any]
+    kinds: tuple[str, ...]
+    heads: int
+    removed: tuple[int, ...]
+    masks: tuple[str, ...]
+    examples: int
+    sequence: tuple[str, ...]
+
+    @property
+    def id(self) -> str:
+        """Hash of what the curve is of."""
+        return short_hash([self.order, dict(self.options), list(self.kinds)])
+
+
+def write_curve(curve: Curve, folder: Path) -> None:
+    """Keep a curve in a setting's folder; does nothing where it is kept as it is."""
+    if not keeps_curve(curve, folder):
+        with whole_file(_path(curve, folder)) as draft:
+            draft.write_text(sealed({**asdict(curve), "setting": folder.name}), encoding="utf-8")
+
+
+def keeps_curve(curve: Curve, folder: Path) -> bool:
+    """Whether a setting's folder has this curve, whole."""
+    try:
+        return read_curve(_path(curve, folder), folder.name) == curve
+    except CurveError:
+        return False
+
+
+def _path(curve: Curve, folder: Path) -> Path:
+    return folder / FOLDER / f"{curve.id}.json"
+
+
+def read_curve(path: Path, setting: str = "") -> Curve:
+    """One curve.
+
+    Args:
+        path: of its file.
+        setting: id of the setting in whose folder it lies; empty where the file may lie anywhere.
+
+    Raises:
+        CurveError: for a file that is none, or that of another order or setting.
+    """
+    try:
+        stored = read_sealed(path)
+        lists = {name: tuple(stored[name]) for name in ("kinds", "removed", "masks", "sequence")}
+        curve = Curve(stored["order"], stored["options"], heads=stored["heads"], examples=stored["examples"], **lists)
+        if setting and (curve.id, stored.get("setting", setting)) != (path.stem, setting):
+            raise ValueError("it is that of another order or setting")
+        return curve
+    except (ValueError, KeyError, TypeError, OSError) as error:
+        raise CurveError(f"{path} is not a whole pruning curve ({error}): {ANEW}") from error
+
+
+def read_curves(folder: Path) -> tuple[list[Curve], list[str]]:
+    """Every curve of a setting's folder, by order and options; and what is wrong with the files that are none."""
+    curves, wrong = [], []
+    for path in sorted((folder / FOLDER).glob("*.json")):
+        try:
+            curves.append(read_curve(path, folder.name))
+        except CurveError as error:
+            wrong.append(str(error))
+    curves.sort(key=lambda curve: (curve.order, json.dumps(curve.options, sort_keys=True), curve.kinds))
+    return curves, wrong

@@ -1,0 +1,1 @@
+"""Metrics: the additive statistics of an example, and the score of their sums."""

@@ -1,0 +1,123 @@
+"""Orders in which heads are removed, and how many are at each step; without a model.
+
+An order is a list of distinct heads, the first to go first. A curve's masks have its first k heads off, for growing k.
+"""
+
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from enum import StrEnum
+from pathlib import Path
+
+import numpy as np
+from jaxtyping import Bool, Float
+
+from study.record.curves import read_curve
+from study.record.errors import InputError
+from study.record.heads import Head, HeadLayout, stack
+
+
+class Steps(StrEnum):
+    """How many of n heads are removed at each point of a curve. Names are what is written on the command line."""
+
+    paper = "paper"
+    """The nearest to each 10 %, as the paper says."""
+    code_bert = "code_bert"
+    """int(n p) at each 5 %, as its script for BERT has it; every second one is that of 10 %."""
+    code_mt = "code_mt"
+    """ceil(n i / 10), as its code for translation has it."""
+    every = "every"
+    """One more each time."""
+
+
+def counts(steps: Steps, n: int, removable: int | None = None) -> list[int]:
+    """How many heads are removed at each point, from 0 on: distinct, growing.
+
+    Args:
+        steps: the rule.
+        n: heads that the shares are of.
+        removable: at most so many (where a head is kept in each layer); n when None.
+    """
+    match steps:
+        case Steps.paper:
+            found = [(2 * n * i + 10) // 20 for i in range(11)]
+        case Steps.code_bert:
+            found = [n * percent // 100 for percent in range(0, 101, 5)]
+        case Steps.code_mt:
+            found = [-(-n * i // 10) for i in range(11)]
+        case Steps.every:
+            found = list(range(n + 1))
+    most = n if removable is None else removable
+    return sorted({min(count, most) for count in found})
+
+
+def least_first(values: Float[np.ndarray, " heads"], layout: HeadLayout, heads: Iterable[Head]) -> list[Head]:
+    """These heads by a number for each of the model's heads, the least first; equals in the order of a mask."""
+    return sorted(heads, key=lambda head: (values[layout.index(head)], layout.index(head)))
+
+
+def shuffled(heads: Iterable[Head], generator: np.random.Generator) -> list[Head]:
+    """These heads in a random order."""
+    listed = list(heads)
+    return [listed[i] for i in generator.permutation(len(listed))]
+
+
+def read_addresses(path: Path) -> list[tuple[int, Head]]:
+    """The heads that a file names, each with its place, counted from 1.
+
+    Args:
+        path: of a text file, one address a line (empty lines and lines that begin with # are passed over), or of a
+            pruning curve (`curves/*.json` in the results), whose order it is.
+
+    Raises:
+        InputError: for a file that cannot be read, and what is no address.
+    """
+    if path.suffix == ".json":
+        return [(place, Head.parse(text)) for place, text in enumerate(read_curve(path).sequence, start=1)]
+    try:
+        lines = path.read_text(encoding="utf-8").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"cannot read the order in {path}: {error}") from error
+    numbered = ((number, line.strip()) for number, line in enumerate(lines, start=1))
+    return [(number, Head.parse(line)) for number, line in numbered if line and not line.startswith("#")]
+
+
+def read_order(path: Path, heads: Sequence[Head]) -> list[Head]:
+    """The order in a file.
+
+    Args:
+        path: as of `read_addresses`.
+        heads: those that it must name, each once.
+
+    Raises:
+        InputError: for a file that cannot be read, names a head that is none of `heads`, or one twice, or not all.
+    """
+    order: dict[Head, int] = {}
+    known = set(heads)
+    for number, head in read_addresses(path):
+        if head not in known:
+            raise InputError(f"{path}, line {number}: {head} is none of the {len(heads)} heads that are to be removed")
+        if head in order:
+            raise InputError(f"{path}, line {number}: {head} stands in line {order[head]} already")
+        order[head] = number
+    missing = [str(head) for head in heads if head not in order]
+    if missing:
+        more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
+        raise InputError(f"{path} does not name {', '.join(missing[:5])}{more}: an order has every head once")
+    return list(order)
+
+
+def keep_one_a_layer(order: Sequence[Head], layout: HeadLayout) -> list[Head]:
+    """The order without the head of each attention layer that would be the last to go from it, if all of it goes."""
+    left = Counter({layer: layout.counts[layer[0]][layer[1]] for layer in layout.layers})
+    kept = []
+    for head in order:
+        layer = (head.kind, head.layer)
+        if left[layer] > 1:
+            left[layer] -= 1
+            kept.append(head)
+    return kept
+
+
+def curve_masks(order: Sequence[Head], removed: Sequence[int], layout: HeadLayout) -> Bool[np.ndarray, "points heads"]:
+    """The mask of each point of a curve: so many heads of the order off."""
+    return stack([layout.without(order[:count]) for count in removed], layout)

@@ -1,0 +1,191 @@
+"""Part files: the rows of a setting as they lie in its folder, what their names say, and what may be wrong with them.
+
+    part-<time>-<digest>.parquet         outcome rows
+    gradients-<time>-<digest>.parquet    gradient rows; of another loss than the plain one
+                                         `gradients_label_smoothed_0.1-<time>-<digest>.parquet`
+
+The digest is the beginning of the sha256 of the file: a part that was cut or changed, or that stands under another's
+name, is never read. Inside stand the setting and the table that it belongs to. Earlier versions ended the name in
+twelve arbitrary digits: of their parts only the form is checked.
+"""
+
+import hashlib
+import json
+import re
+import shlex
+from collections.abc import Collection
+from dataclasses import dataclass
+from datetime import UTC, datetime
+from io import BytesIO
+from pathlib import Path
+from typing import Any, ClassVar
+
+import polars as pl
+
+from study.record.errors import StudyError
+from study.record.files import WriteError, file_digest, refusal, whole_file
+from study.record.loss import PLAIN, Loss
+
+KEYS = ("mask", "example")
+GRADIENT_COLUMNS = (*KEYS, "loss", "gradient", "token_gradient", "source_tokens", "target_tokens")
+
+DIGITS = 16
+"""How many of the digest stand in a name."""
+
+UNREADABLE = (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException)
+"""What polars raises for a file that is no parquet file, or none any more."""
+
+
+class StoreError(StudyError):
+    """Stored outcomes contradict each other or cannot be read or written."""
+
+
+@dataclass(frozen=True)
+class Table:
+    """What is stored of a setting: outcome rows, or gradient rows of one loss, which never meet those of another.
+
+    Attributes:
+        name: begins the names of its part files.
+        loss: whose gradients they are; None for outcomes.
+    """
+
+    name: str
+    loss: Loss | None = None
+
+    OUTCOMES: ClassVar["Table"]
+    GRADIENTS: ClassVar["Table"]
+    """Gradients of the plain loss."""
+
+    @classmethod
+    def gradients(cls, loss: Loss) -> "Table":
+        """Gradient rows of a loss."""
+        return cls("gradients" if loss == PLAIN else f"gradients_{loss}", loss)
+
+    @classmethod
+    def holding(cls, part: Path) -> "Table | None":
+        """The table that a part file belongs to, by its name; None where there is no such table."""
+        name = part.name.partition("-")[0]
+        if name == cls.OUTCOMES.name:
+            return cls.OUTCOMES
+        try:
+            table = cls.gradients(Loss.parse(name.removeprefix("gradients_")) if "_" in name else PLAIN)
+        except ValueError:  # the name of no loss
+            return None
+        return table if table.name == name else None
+
+    def __str__(self) -> str:
+        """For people."""
+        return "outcomes" if self.loss is None else "gradients"
+
+    def parts(self, folder: Path) -> list[Path]:
+        """Its part files, in the order of their names, which is that of time."""
+        return sorted(folder.glob(f"{self.name}-*.parquet"))
+
+
+Table.OUTCOMES, Table.GRADIENTS = Table("part"), Table.gradients(PLAIN)
+
+
+def stored_losses(folder: Path) -> list[Loss]:
+    """The losses whose gradients a setting's folder has, by name."""
+    tables = {Table.holding(path) for path in folder.glob("gradients*-*.parquet")}
+    return sorted((table.loss for table in tables if table and table.loss), key=str)
+
+
+def every_part(folder: Path) -> list[Path]:
+    """The part files of every table of a setting, in the order in which they were written."""
+    return sorted(folder.glob("*-*-*.parquet"), key=lambda part: part.name.rsplit("-", 2)[1:])
+
+
+def write_part(rows: pl.DataFrame, folder: Path, table: Table, setting: str, provenance: dict[str, Any]) -> Path:
+    """Write rows as a part of their own.
+
+    Args:
+        rows: of the table.
+        folder: of the setting.
+        table: which rows they are.
+        setting: its id.
+        provenance: what should be known of the rows.
+
+    Raises:
+        WriteError: when there is no room; nothing is left of the part.
+    """
+    stamp = datetime.now(UTC)
+    known = {"written": stamp.isoformat(timespec="seconds"), **provenance}
+    content = BytesIO()
+    rows.write_parquet(content, metadata={"provenance": json.dumps(known), "setting": setting, "table": table.name})
+    digest = hashlib.sha256(content.getbuffer()).hexdigest()[:DIGITS]
+    path = folder / f"{table.name}-{stamp:%Y%m%dT%H%M%S.%f}-{digest}.parquet"
+    try:
+        with whole_file(path) as draft:
+            draft.write_bytes(content.getbuffer())
+    except WriteError as error:
+        raise WriteError(
+            f"{error}. {rows.height:,} rows are lost, all that was stored before is kept: "
+            "once the folder takes files again, the same command goes on from there"
+        ) from error
+    return path
+
+
+def read_provenance(part: Path) -> dict[str, Any]:
+    """What stands with a part: when it was written, on which device, by which versions."""
+    return json.loads(pl.read_parquet_metadata(part)["provenance"])
+
+
+def require_whole(folder: Path, setting: str, statistics: Collection[str]) -> None:
+    """Refuse the folder of a setting while a part of it cannot be used.
+
+    Args:
+        folder: of the setting.
+        setting: its id.
+        statistics: the columns that outcomes need besides the usual ones.
+
+    Raises:
+        StoreError: names every such part, why, and how to go on.
+    """
+    parts = sorted({*folder.glob("part-*.parquet"), *folder.glob("gradients*-*.parquet")})
+    refuse(folder, {part: words for part in parts if (words := _flaw(part, setting, statistics))})
+
+
+def refuse(folder: Path, flaws: dict[Path, str]) -> None:
+    """Refuse parts that cannot be used, if there are any.
+
+    Args:
+        folder: of the setting.
+        flaws: what is wrong with each.
+
+    Raises:
+        StoreError: names all, and the command that takes them away.
+    """
+    if flaws:
+        how_many = "1 file cannot be used" if len(flaws) == 1 else f"{len(flaws)} files cannot be used"
+        listed = [f"{part.name}: {words}" for part, words in flaws.items()]
+        cure = "Take them away, and the same command computes their rows again:"
+        command = shlex.join(["rm", "-r", *map(str, flaws)])
+        raise StoreError("\n  ".join([f"{folder}: {how_many}.", *listed, cure, command]))
+
+
+def _flaw(part: Path, setting: str, statistics: Collection[str]) -> str:
+    """Why a part cannot be used, in words; empty where it can."""
+    table = Table.holding(part)
+    if table is None:
+        return "no table has parts of this name"
+    try:
+        seal = re.search(rf"-([0-9a-f]{{{DIGITS}}})\.parquet$", part.name)
+        if part.is_file() and seal and not file_digest(part).startswith(seal[1]):
+            return "it was cut or changed, its content is not what the digest in its name says"
+        known, columns = pl.read_parquet_metadata(part), pl.read_parquet_schema(part)
+    except UNREADABLE as error:
+        return unreadable(error)
+    if known.get("setting", setting) != setting:
+        return f"it belongs to setting {known['setting']}"
+    if known.get("table", table.name) != table.name or ("table" in known and not seal):
+        return "it has not the name that it was written under"
+    wanted = (*KEYS, *statistics, "margin") if table.loss is None else GRADIENT_COLUMNS
+    lacking = [name for name in wanted if name not in columns]
+    return f"it holds no {table}, they need the columns {', '.join(lacking)}" if lacking else ""
+
+
+def unreadable(error: BaseException) -> str:
+    """Why a file cannot be read, in a few words."""
+    reason = refusal(error) if isinstance(error, Exception) else None
+    return f"it cannot be read: {reason}" if reason else "it is no whole parquet file"

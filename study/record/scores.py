@@ -1,0 +1,161 @@
+"""Scores of masks, from stored rows alone: the corpus score of each mask, and its mean loss.
+
+Where examples have weights, rows carry them (`with_weights`), and every sum is a weighted one. They are whole numbers
+there: sums of these do not depend on the order of rows, so that a mask which changes nothing has an effect of 0.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from jaxtyping import Bool, Float
+
+from study.record.errors import InputError
+from study.record.examples import WEIGHT
+from study.record.heads import HeadLayout, mask_key
+from study.record.loss import PLAIN, Loss
+from study.record.metrics.statistics import Metric, metric
+from study.record.parts import Table, require_whole
+from study.record.setting import SETTING_FILE, Setting, read_setting
+from study.record.store import read_examples, read_parts, tolerance
+
+WEIGHT_UNIT = 2**32
+"""The largest weight of a data set as a whole number; others are rounded to less than a billionth of it."""
+
+
+def with_weights(rows: pl.DataFrame, examples: pl.DataFrame) -> pl.DataFrame:
+    """Rows with the weight of their examples, where these have weights: whole numbers that are `WEIGHT_UNIT` at most.
+
+    Args:
+        rows: with a column `example`.
+        examples: as in `examples.parquet`.
+    """
+    if WEIGHT not in examples.columns:
+        return rows
+    share = pl.col(WEIGHT) / pl.col(WEIGHT).max()
+    whole = examples.select("example", (share * WEIGHT_UNIT).round().cast(pl.Int64).clip(1).alias(WEIGHT))
+    return rows.join(whole, on="example", how="inner", maintain_order="left")
+
+
+def counted(rows: pl.DataFrame, metric: Metric) -> list[pl.Expr]:
+    """The metric's statistics of rows as they count: times the weight where there is one."""
+    statistics = [pl.col(name).cast(pl.Int64) for name in metric.statistics]
+    return [statistic * pl.col(WEIGHT) for statistic in statistics] if WEIGHT in rows.columns else statistics
+
+
+def mask_scores(rows: pl.DataFrame, metric: Metric) -> pl.DataFrame:
+    """The score of every mask in outcome rows: columns mask, n (examples), score."""
+    sums = rows.group_by("mask", maintain_order=True).agg(
+        pl.len().cast(pl.Int64).alias("n"), *(statistic.sum() for statistic in counted(rows, metric))
+    )
+    return sums.select("mask", "n", score=pl.Series(metric.score(sums.select(metric.statistics).to_numpy())))
+
+
+def mask_losses(rows: pl.DataFrame) -> dict[str, float]:
+    """The mean loss of every mask in rows (nats an example)."""
+    loss, weight = pl.col("loss").cast(pl.Float64), pl.col(WEIGHT)
+    mean = (loss * weight).sum() / weight.sum() if WEIGHT in rows.columns else loss.mean()
+    return dict(rows.group_by("mask").agg(mean).iter_rows())
+
+
+@dataclass(frozen=True)
+class Stored:
+    """What is stored of one setting on some of its examples: answers without computing anything.
+
+    Attributes:
+        name: of the data, for messages.
+        layout: the heads of the model.
+        metric: the score of its outcomes.
+        examples: ids of the examples that every answer is of.
+        loss: whose gradients.
+        outcomes: outcome rows, of any masks and examples, with weights where there are any.
+        gradients: gradient rows, likewise.
+    """
+
+    name: str
+    layout: HeadLayout
+    metric: Metric
+    examples: Sequence[str]
+    loss: Loss
+    outcomes: pl.DataFrame
+    gradients: pl.DataFrame
+
+    def lacks(self, masks: Bool[np.ndarray, "masks heads"], table: Table = Table.OUTCOMES) -> int:
+        """How many of these masks have no row on some example."""
+        stored = self._scores if table.loss is None else self._gradients
+        counts = {mask: known[0] for mask, known in stored.items()}
+        return sum(counts.get(mask_key(mask), 0) < len(self.examples) for mask in masks)
+
+    def scores(self, masks: Bool[np.ndarray, "masks heads"]) -> Float[np.ndarray, " masks"]:
+        """The score of each mask, all of which must be stored."""
+        return np.array([self._scores[mask_key(mask)][1] for mask in masks], dtype=np.float64)
+
+    @property
+    def table_with_losses(self) -> Table:
+        """Classifiers store the plain loss with every outcome; any other stands with the gradients alone."""
+        plain = self.loss == PLAIN and "loss" in self.outcomes.columns
+        return Table.OUTCOMES if plain else Table.gradients(self.loss)
+
+    def losses(self, masks: Bool[np.ndarray, "masks heads"]) -> Float[np.ndarray, " masks"]:
+        """The mean loss of each mask (nats an example), all of which must be stored in `table_with_losses`."""
+        rows = self._of(self.outcomes if self.table_with_losses.loss is None else self.gradients)
+        means = mask_losses(rows)
+        return np.array([means[mask_key(mask)] for mask in masks], dtype=np.float64)
+
+    def gradient_rows(self, mask: Bool[np.ndarray, " heads"]) -> pl.DataFrame:
+        """Gradient rows of one mask, which must be stored."""
+        return self._of(self.gradients).filter(pl.col("mask") == mask_key(mask))
+
+    @cached_property
+    def _scores(self) -> dict[str, tuple[int, float]]:
+        """Number of examples and score of every mask."""
+        if self.outcomes.is_empty():
+            return {}
+        found = mask_scores(self._of(self.outcomes), self.metric)
+        return {mask: (n, score) for mask, n, score in found.iter_rows()}
+
+    @cached_property
+    def _gradients(self) -> dict[str, tuple[int]]:
+        """Number of examples with gradients of every mask."""
+        return {mask: (n,) for mask, n in self._of(self.gradients).group_by("mask").len().iter_rows()}
+
+    def _of(self, rows: pl.DataFrame) -> pl.DataFrame:
+        return rows.filter(pl.col("example").is_in(pl.Series(list(self.examples), dtype=pl.String).implode()))
+
+
+def read_elsewhere(
+    folder: Path, data: str, setting: Setting, layout: HeadLayout, table: Table, loss: Loss
+) -> Stored | None:
+    """What is stored of a setting's subject on other data; None where nothing is.
+
+    Args:
+        folder: results of the model.
+        data: name of the data set; `NAME/SETTING_ID` where one name has several.
+        setting: of the same subject.
+        layout: its heads.
+        table: the answers are of the examples that the full mask has in it.
+        loss: whose gradients.
+
+    Raises:
+        InputError: when there are several settings of that name.
+        StoreError: when files of it cannot be used.
+    """
+    pattern = f"{data}/{SETTING_FILE}" if "/" in data else f"{data}/*/{SETTING_FILE}"
+    folders = [path.parent for path in sorted(folder.glob(pattern))]
+    folders = [path for path in folders if read_setting(path)["subject_id"] == setting.subject_id]
+    if len(folders) > 1:
+        names = ", ".join(f"{path.parent.name}/{path.name}" for path in folders)
+        raise InputError(f"data '{data}' has {len(folders)} settings of this model, name one of them: {names}")
+    if not folders:
+        return None
+    within = tolerance(str(setting.subject.get("precision", "float32")))
+    require_whole(folders[0], folders[0].name, metric(setting.metric).statistics)
+    known = read_examples(folders[0])
+    outcomes = with_weights(read_parts(folders[0], within=within, heads=len(layout)).rows, known)
+    gradients = with_weights(read_parts(folders[0], Table.gradients(loss)).rows, known)
+    of_full = pl.col("mask") == mask_key(layout.full())
+    examples = (outcomes if table.loss is None else gradients).filter(of_full)["example"].to_list()
+    return Stored(data, layout, metric(setting.metric), examples, loss, outcomes, gradients)

@@ -1,0 +1,282 @@
+"""The store: rows of one setting, in part files that are either whole or not there.
+
+    results/<model>/<data>/<setting id>/setting.json         what the rows were computed with
+                                        examples.parquet     texts, targets, groups and slices of the examples
+                                        part-*.parquet       outcome rows, one file a write
+                                        gradients-*.parquet  gradient rows, one file a write: see `study.record.parts`
+
+An outcome row is (mask, example, integer statistics, margin, other floats, texts), a gradient row (mask, example, loss,
+two numbers for each head). Every writer adds files of its own and never touches another's, so any number of processes
+may write at once and a killed one loses only what it had not written.
+Readers take the union. Where two parts hold the same row they must *agree*: floating point differs between batch
+sizes, threads and devices, so integer statistics must be equal only where the margin is above `TOLERANCE`, and
+floats within it. Below it is a close call: counted, and the first part by file name stands.
+"""
+
+import logging
+import shlex
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from study.record.examples import Examples
+from study.record.files import whole_file
+from study.record.heads import HeadLayout
+from study.record.metrics.statistics import metric
+from study.record.parts import (
+    GRADIENT_COLUMNS,
+    KEYS,
+    UNREADABLE,
+    StoreError,
+    Table,
+    refuse,
+    require_whole,
+    unreadable,
+    write_part,
+)
+from study.record.sealed import sealed, short_hash
+from study.record.setting import (
+    ANEW,
+    SETTING_FILE,
+    DamagedSettingError,
+    Setting,
+    SettingError,
+    differences,
+    read_setting,
+)
+
+log = logging.getLogger(__name__)
+
+TOLERANCE = 1e-4
+"""Largest difference of two floats, and smallest margin of a decision, for two computations to agree in float32."""
+
+LOW_PRECISION_TOLERANCE = 0.5
+"""The same for numbers in bfloat16, which other processors round at other places."""
+
+EXAMPLES_FILE = "examples.parquet"
+
+
+@dataclass(frozen=True)
+class Outcomes:
+    """Outcome rows without doubles, and how many doubles were close calls.
+
+    Attributes:
+        rows: columns `mask`, `example`, the metric's statistics, `margin` and what else the task stores.
+        close_calls: rows stored more than once whose integer statistics differ, all with a margin below `TOLERANCE`.
+    """
+
+    rows: pl.DataFrame
+    close_calls: int = 0
+
+
+def tolerance(precision: str) -> float:
+    """Within what two computations of this precision agree."""
+    return TOLERANCE if precision == "float32" else LOW_PRECISION_TOLERANCE
+
+
+def read_parts(
+    folder: Path, table: Table = Table.OUTCOMES, *, within: float = TOLERANCE, heads: int | None = None
+) -> Outcomes:
+    """All rows of a table in a setting folder.
+
+    Args:
+        folder: of the setting.
+        table: which rows.
+        within: the setting's `tolerance`.
+        heads: how many the model has, where that is known.
+
+    Raises:
+        StoreError: when a part cannot be read or two parts disagree; names the files.
+    """
+    parts = table.parts(folder)
+    if not parts:
+        return Outcomes(pl.DataFrame(schema=dict.fromkeys(KEYS, pl.String)))
+    frames: dict[Path, pl.DataFrame] = {}
+    flaws: dict[Path, str] = {}
+    for part in parts:
+        try:
+            frames[part] = pl.read_parquet(part).with_columns(part=pl.lit(part.name))
+        except UNREADABLE as error:
+            flaws[part] = unreadable(error)
+    refuse(folder, flaws | _unlike(frames, heads))
+    return _merge(pl.concat(frames.values(), how="vertical"), folder, within)
+
+
+def _unlike(frames: Mapping[Path, pl.DataFrame], heads: int | None) -> dict[Path, str]:
+    """What is wrong with the parts that have other columns than most, or masks of other heads."""
+    schemas = {part: str(frame.schema) for part, frame in frames.items()}
+    usual = Counter(schemas.values()).most_common(1)
+    like = next((part.name for part, schema in schemas.items() if schema == usual[0][0]), "")
+    flaws = {part: f"its columns are not those of {like}" for part, schema in schemas.items() if schema != usual[0][0]}
+    for part, frame in frames.items():
+        if heads is not None and part not in flaws and (frame["mask"].str.len_bytes() != heads).any():
+            flaws[part] = f"it has masks of a model that has not {heads} heads"
+    return flaws
+
+
+def _merge(rows: pl.DataFrame, folder: Path, within: float) -> Outcomes:
+    """One row for each mask and example; the first by file name, once the others are seen to agree with it."""
+    doubled = rows.select(KEYS).is_duplicated()
+    first = rows.unique(subset=KEYS, keep="first", maintain_order=True)
+    if not doubled.any():
+        return Outcomes(first.drop("part"))
+    pairs = rows.filter(doubled).join(first, on=list(KEYS), suffix="_first")
+    pairs = pairs.filter(pl.col("part") != pl.col("part_first"))
+    values = {name: dtype for name, dtype in rows.schema.items() if name not in (*KEYS, "part")}
+    integers = [name for name, dtype in values.items() if dtype.is_integer()]
+    floats = [name for name, dtype in values.items() if dtype.is_float()]
+    differs = pl.any_horizontal(pl.lit(False), *(pl.col(name) != pl.col(f"{name}_first") for name in integers))
+    arrays = [name for name, dtype in values.items() if isinstance(dtype, pl.Array)]
+    apart = pl.any_horizontal(
+        *(_apart(pl.col(name), pl.col(f"{name}_first"), within) for name in floats),
+        *(_arrays_apart(pl.col(name), pl.col(f"{name}_first"), within) for name in arrays),
+    )
+    close = pl.min_horizontal("margin", "margin_first") <= within if "margin" in values else pl.lit(False)
+    wrong = pairs.filter((differs | apart) & ~close)
+    if wrong.height:
+        row = wrong.row(0, named=True)
+        raise StoreError(
+            f"{folder}: {row['part']} and {row['part_first']} disagree on {wrong.height} rows, the first is example "
+            f"'{row['example']}' under mask {row['mask']}. One of them was computed with something else: delete it"
+        )
+    close_calls = pairs.filter(differs & close).unique(subset=KEYS).height
+    return Outcomes(first.drop("part"), close_calls)
+
+
+def _apart(a: pl.Expr, b: pl.Expr, within: float) -> pl.Expr:
+    """Further than the tolerance; a margin may be infinite, and equal infinities are not apart."""
+    return (a != b) & ~((a - b).abs() <= within)
+
+
+def _arrays_apart(a: pl.Expr, b: pl.Expr, within: float) -> pl.Expr:
+    """Further than the tolerance in any number, as a share of the row's largest where that is above one."""
+    largest = [x.arr.eval(pl.element().abs()).arr.max() for x in (a, b, a - b)]
+    return largest[2] > within * pl.max_horizontal(largest[0], largest[1], 1.0)
+
+
+def write_examples(frame: pl.DataFrame, folder: Path) -> None:
+    """Write the examples of a setting, with a digest of all that they are."""
+    with whole_file(folder / EXAMPLES_FILE) as draft:
+        frame.write_parquet(draft, metadata={"digest": _digest(frame), "setting": folder.name})
+
+
+def read_examples(folder: Path) -> pl.DataFrame:
+    """The examples of a setting.
+
+    Raises:
+        StoreError: when the file is not there, not whole, or of another setting.
+    """
+    path = folder / EXAMPLES_FILE
+    try:
+        known, frame = pl.read_parquet_metadata(path), pl.read_parquet(path)
+    except UNREADABLE as error:
+        raise StoreError(f"{path}: {unreadable(error)}; {ANEW}") from error
+    if known.get("setting", folder.name) != folder.name:
+        raise StoreError(f"{path} belongs to setting {known['setting']}; {ANEW}")
+    if "digest" in known and known["digest"] != _digest(frame):
+        raise StoreError(f"{path} was changed, it is not what its digest says; {ANEW}")
+    return frame
+
+
+def _digest(frame: pl.DataFrame) -> str:
+    return short_hash(frame.to_dict(as_series=False))
+
+
+class Store:
+    """Reads and writes the outcomes of one setting; its folder is made with the first rows."""
+
+    def __init__(self, results: Path, setting: Setting, layout: HeadLayout, examples: Examples) -> None:
+        """Look at the setting's folder; nothing is written.
+
+        Raises:
+            SettingError: when the folder holds another setting; says where they differ.
+            StoreError: when parts of it cannot be used; names all of them.
+        """
+        self.folder = setting.folder(results)
+        self.layout = layout
+        self._id = setting.id
+        self._setting = setting.to_json(layout)
+        self._examples = examples.to_frame()
+        statistics = metric(setting.metric).statistics
+        self._columns = (*KEYS, *statistics, "margin")
+        self._within = tolerance(str(setting.subject.get("precision", "float32")))
+        self._read: dict[Table, tuple[list[Path], Outcomes]] = {}
+        self._is_setting_kept()
+        require_whole(self.folder, self._id, statistics)
+
+    @property
+    def described(self) -> bool:
+        """Whether the setting and the examples stand beside the rows as they should."""
+        return self._is_setting_kept() and self._are_examples_kept()
+
+    def describe(self) -> None:
+        """Write the setting and the examples where they are not, or not whole; examples also when grouped anew.
+
+        Raises:
+            WriteError: when the folder cannot be written.
+        """
+        if not self._are_examples_kept():
+            write_examples(self._examples, self.folder)
+        if not self._is_setting_kept():
+            if (self.folder / SETTING_FILE).exists():
+                log.warning("%s was not whole: it is written anew", self.folder / SETTING_FILE)
+            with whole_file(self.folder / SETTING_FILE) as draft:
+                draft.write_text(sealed(self._setting), encoding="utf-8")
+
+    def _is_setting_kept(self) -> bool:
+        """Whether the folder says what it holds.
+
+        Raises:
+            SettingError: when it says that it holds something else.
+        """
+        try:
+            found = read_setting(self.folder)
+        except DamagedSettingError:
+            return False
+        unlike = differences(self._setting, found)
+        if unlike:
+            raise SettingError(
+                "\n  ".join(
+                    [
+                        f"{self.folder} holds another setting:",
+                        *unlike,
+                        f"Move the folder away; or, where {SETTING_FILE} alone got there by mistake, delete it, and it "
+                        f"is written anew: {shlex.join(['rm', str(self.folder / SETTING_FILE)])}",
+                    ]
+                )
+            )
+        return True
+
+    def _are_examples_kept(self) -> bool:
+        try:
+            return read_examples(self.folder).equals(self._examples)
+        except StoreError:
+            return False
+
+    def read(self, table: Table = Table.OUTCOMES) -> Outcomes:
+        """Every row stored so far, by this process or another; read again only when there are new parts."""
+        parts = table.parts(self.folder)
+        if table not in self._read or self._read[table][0] != parts:
+            within = self._within if table.loss is None else TOLERANCE  # gradients are always float32's
+            self._read[table] = parts, read_parts(self.folder, table, within=within, heads=len(self.layout))
+        return self._read[table][1]
+
+    def write(self, rows: pl.DataFrame, provenance: dict[str, Any], table: Table = Table.OUTCOMES) -> Path:
+        """Add rows as a part of their own.
+
+        Args:
+            rows: columns `mask`, `example` and those of the table, and others.
+            provenance: what does not determine the rows but should be known of them (device, versions ...).
+            table: which rows they are.
+
+        Raises:
+            WriteError: when there is no room; what was stored before is kept.
+        """
+        missing = set(self._columns if table.loss is None else GRADIENT_COLUMNS) - set(rows.columns)
+        assert not missing, f"rows without {missing}"
+        self.describe()
+        return write_part(rows, self.folder, table, self._id, provenance)
