@@ -5,16 +5,22 @@ like results. Both have happened in published replications, and nothing warned.
 """
 
 import logging
+from collections.abc import Mapping
 from functools import cache
 
 import polars as pl
 
 from study.engine.evaluator import Evaluator
 from study.record.errors import StudyError
+from study.record.metrics.statistics import MetricName
 from study.subjects.labels import as_override, better_label_orders, label_index, why_no_order_is_better
 from study.subjects.source import ExpectedScore
 
 log = logging.getLogger(__name__)
+
+
+LEAST_BLEU = 1.0
+"""BLEU below which hardly a word is right: a model that knows nothing of its task has less."""
 
 
 class BaseScoreError(StudyError):
@@ -22,14 +28,19 @@ class BaseScoreError(StudyError):
 
 
 def guard(
-    evaluator: Evaluator, base: float, expected: ExpectedScore | None, *, check_labels: bool = True, asks: bool = True
+    evaluator: Evaluator,
+    base: float,
+    expected: Mapping[str, ExpectedScore],
+    *,
+    check_labels: bool = True,
+    asks: bool = True,
 ) -> None:
     """Stop a sweep whose un-masked model does not do what it should.
 
     Args:
         evaluator: of the model on the data.
         base: score under the full mask.
-        expected: what it should be; None when the model's config does not say.
+        expected: what the model's config says that it should be, by name of data.
         check_labels: refuse a model that another order of its labels would make far better.
         asks: whether the user is asked for a score where none is expected: not of a training's own checkpoints.
 
@@ -37,27 +48,42 @@ def guard(
         BaseScoreError: when the labels are in another order, or the base score is not the expected one.
     """
     setting = evaluator.setting
-    if check_labels and not (expected and abs(base - expected.score) <= expected.tolerance):
+    wanted = expected.get(setting.data)
+    if check_labels and not (wanted and abs(base - wanted.score) <= wanted.tolerance):
         _guard_labels(evaluator)
-    if expected is None:
+    if wanted is None:
         if asks:
-            _ask(setting.model, setting.data, base)
+            _ask(setting.model, setting.data, base, ", ".join(expected))
+            _doubt(setting.model, setting.data, base, setting.metric)
         return
     if len(evaluator.examples) < setting.examples["count"]:
-        _say_not_compared(setting.model, setting.data, expected.score)
-    elif abs(base - expected.score) > expected.tolerance:
+        _say_not_compared(setting.model, setting.data, wanted.score)
+    elif abs(base - wanted.score) > wanted.tolerance:
         raise BaseScoreError(
             f"base score of {setting.model} on {setting.data} is {base:.2f} {evaluator.metric.score_unit}, expected "
-            f"{expected.score:.2f} ± {expected.tolerance:.2f}. Likely wrong: another checkpoint, text that was already "
+            f"{wanted.score:.2f} ± {wanted.tolerance:.2f}. Likely wrong: another checkpoint, text that was already "
             "tokenised or not segmented as in training, labels in another order, another max_length or beam. "
             f"If this score is right, say so: model.expected.{setting.data}.score={base:.2f}"
         )
 
 
 @cache
-def _ask(model: str, data: str, base: float) -> None:
+def _ask(model: str, data: str, base: float, known: str) -> None:
     """Once a process, however many jobs are of this model on this data."""
-    log.info("no base score is expected of %s on %s: is %.2f right?", model, data, base)
+    others = f" (model.expected has {known}, none of this name)" if known else ""
+    log.info("no base score is expected of %s on %s%s: is %.2f right?", model, data, others, base)
+
+
+@cache
+def _doubt(model: str, data: str, base: float, metric: MetricName) -> None:
+    """Say what gives a translation hardly a right word, when it has none: nothing else warns of it."""
+    if metric is MetricName.BLEU and base < LEAST_BLEU:
+        log.warning(
+            "%s translates hardly a word of %s as the references do: are the languages the wrong way round, or is the "
+            "text already tokenised, or segmented otherwise than in training?",
+            model,
+            data,
+        )
 
 
 @cache

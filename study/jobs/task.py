@@ -226,7 +226,7 @@ def _guarded_base(evaluator: Evaluator, study: StudyConfig) -> float:
     base = evaluator.base_score()
     check_labels = isinstance(study.model, ClassifierSource) and study.model.check_labels
     asks = not isinstance(study.model, TrainedModel)
-    guard(evaluator, base, study.model.expected.get(study.data.name), check_labels=check_labels, asks=asks)
+    guard(evaluator, base, study.model.expected, check_labels=check_labels, asks=asks)
     return base
 
 

@@ -119,7 +119,8 @@ def find_sites(module: PreTrainedModel, *, causal: bool) -> list[Site]:
 def left_out(module: PreTrainedModel, sites: Sequence[Site]) -> list[str]:
     """The parts of a model that have no head in its layout, though others like them have, in words.
 
-    These are layers without attention or with linear attention, and towers that read no text.
+    These are layers without attention or with linear attention, towers that read no text, and the kinds of attention
+    that an encoder-decoder has by its config, and no module of its own for.
     """
     with_heads: dict[str, set[int]] = {}
     for stack, layer in filter(None, (_place(site.name) for site in sites)):
@@ -130,7 +131,8 @@ def left_out(module: PreTrainedModel, sites: Sequence[Site]) -> list[str]:
     }
     layers = [f"{stack} {', '.join(map(str, numbers))}" for stack, numbers in without.items() if numbers]
     towers = dict.fromkeys(_tower(module, name) for name, _ in _called_attention(module))
-    return [*layers, *filter(None, towers)]
+    kinds = set(AttentionKind) - {site.kind for site in sites} if module.config.is_encoder_decoder else set()
+    return [*layers, *filter(None, towers), *(f"every {kind} attention" for kind in sorted(kinds))]
 
 
 def _attentions(module: PreTrainedModel) -> dict[str, nn.Module]:
