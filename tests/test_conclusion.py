@@ -56,7 +56,7 @@ def test_a_plan_names_only_what_none_of_its_jobs_does(
 def test_what_cannot_be_planned_is_counted(place: Path) -> None:
     studies = [to_study(compose(*overrides(place, "plan=true")))] * 2
     total, *_ = conclusion(studies, [{"expected": Duration(7)}, {"state": "cannot be planned yet"}])
-    assert total == "All together: about 7 s, besides 1 jobs of which that is not known yet. Nothing was computed."
+    assert total == "All together: about 7 s, besides 1 job of which that is not known yet. Nothing was computed."
 
 
 def test_a_job_whose_model_is_not_here_is_not_called_planned(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -65,9 +65,17 @@ def test_what_two_labs_have_pushed_comes_together(labs: list[Path], server: Stan
 
 def draft_of(results: Path, tmp_path: Path) -> tuple[Path, dict]:
     """What a download would hold, and the metadata of its artifact."""
-    shutil.copytree(setting_of(results), tmp_path / "draft")
-    content = outcomes_of(tmp_path / "draft")
-    return tmp_path / "draft", {"files": content.hashes, **content.about}
+    draft = tmp_path / "draft"
+    download(setting_of(results), draft)
+    content = outcomes_of(draft)
+    return draft, {"files": content.hashes, **content.about}
+
+
+def download(source: Path, draft: Path) -> None:
+    """Copy what a push sends of a setting's folder."""
+    for name in outcomes_of(source).hashes:
+        (draft / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copyfile(source / name, draft / name)
 
 
 def test_a_file_that_is_not_what_was_pushed_is_refused(labs: list[Path], tmp_path: Path) -> None:
@@ -124,11 +132,8 @@ def test_an_artifact_of_someone_else_is_refused() -> None:
 def pushed(source: Path) -> SimpleNamespace:
     """The version of an artifact that holds a setting's folder."""
     content = outcomes_of(source)
-
-    def download(root: str, **_: object) -> None:
-        shutil.copytree(source, root, dirs_exist_ok=True)
-
-    return SimpleNamespace(name=source.name, metadata={"files": content.hashes, **content.about}, download=download)
+    metadata = {"files": content.hashes, **content.about}
+    return SimpleNamespace(name=source.name, metadata=metadata, download=lambda root, **_: download(source, Path(root)))
 
 
 def files_of(folder: Path) -> dict[str, bytes]:
