@@ -78,7 +78,7 @@ def prove(engine: "Engine", examples: Examples, rows: "Sequence[Encoded]", folde
             f"{difference:.2g} of the largest value, on {len(chosen)} examples of {min(lengths)} to {max(lengths)} "
             f"tokens): {consequence}"
         )
-    log.info("a row alone: %d examples come out as by themselves (within %.1g)", len(chosen), difference)
+    log.debug("a row alone: %d examples come out as by themselves (within %.1g)", len(chosen), difference)
     proof = {"shortest": min(lengths), "longest": max(lengths), "examples": len(chosen), "difference": difference}
     with whole_file(folder / PROOF_FILE) as draft:
         draft.write_text(sealed({**known, way: proof}), encoding="utf-8")
