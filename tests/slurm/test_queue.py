@@ -44,3 +44,5 @@ def test_status_and_wait_while_the_controller_is_down(cluster: Cluster, place: P
         wait_until(lambda: len(place.stored()) == 24, "the end of what runs")
     assert place.wait() == 0
     assert place.stored() == place.undisturbed(*JOBS)
+    cluster.ask("scancel", "--quiet", "--user=root")  # the controller may think for minutes that they still run
+    wait_until(lambda: not cluster.ask("squeue", "--noheader"), "an empty queue")
