@@ -57,5 +57,5 @@ def _look_once(folder: SweepsFolder, sweep: SweepRecord) -> AfterJob | None:
 
 def _state(element: slurm.Element | None) -> State:
     if element is None or element.ended:
-        return State.cancelled if element is not None and element.state == "CANCELLED" else State.lost
+        return State.cancelled if element is not None and element.state == states.CANCELLED else State.lost
     return State.queued if element.state == "PENDING" else State.running

@@ -103,7 +103,9 @@ def look(
         time.sleep(SECONDS_BETWEEN_LOOKS)
         again, queue = _look_once(folder, lost, at_once=at_once)
         states |= again
-    return _with_reasons(folder, states, queue)
+    states = _with_reasons(states, queue)
+    _note_cancelled(folder, states)
+    return states
 
 
 def look_or_recall(folder: SweepsFolder, ids: Iterable[str]) -> tuple[dict[str, JobState], str]:
@@ -194,7 +196,7 @@ def _state(
     if last is not None and last.state in {Outcome.FAILED, Outcome.CRASHED, Outcome.KILLED}:
         return replace(known, state=State.failed, error=last.error or "")
     if element is not None and element.state == CANCELLED:
-        return replace(known, state=State.cancelled, error="cancelled in SLURM")
+        return _cancelled_in_slurm(known)
     if last is not None or was_sent:
         return replace(known, state=State.lost, error=_why_lost(last, element, holder))
     return known
@@ -228,11 +230,8 @@ def _held(
     return replace(known, state=State.queued, error=waits)
 
 
-def _with_reasons(folder: SweepsFolder, states: dict[str, JobState], queue: Queue) -> dict[str, JobState]:
-    """Say of lost jobs what the accounting says of their elements, where there is one; some were cancelled.
-
-    What was cancelled is noted: SLURM forgets it after a while, and nobody shall send it again by himself.
-    """
+def _with_reasons(states: dict[str, JobState], queue: Queue) -> dict[str, JobState]:
+    """Say of lost jobs what the accounting says of their elements, where there is one; some were cancelled."""
     lost = {id: state for id, state in states.items() if state.state is State.lost and _in_slurm(state.holder)}
     accounted = slurm.accounting(state.holder.number for state in lost.values() if state.holder and state.holder.number)
     known = {**queue.elements, **accounted}
@@ -240,14 +239,24 @@ def _with_reasons(folder: SweepsFolder, states: dict[str, JobState], queue: Queu
     for id, state in lost.items():
         said = accounted.get(state.holder.name) if state.holder else None
         if (said and said.state == CANCELLED) or _was_taken_back(state, known, arrays):
-            with suppress(OSError):  # who may only read the folder of sweeps still sees it
-                folder.job(id).cancelled.touch()
-            states[id] = replace(state, state=State.cancelled, error="cancelled in SLURM")
+            states[id] = _cancelled_in_slurm(state)
             continue
         why = said.state if said else state.error
         words = f"SLURM: {why}" if why and why.isupper() else why or "it is gone from the queue without an outcome"
         states[id] = replace(state, error="; ".join([words, *_complaint(state.holder)]))
     return states
+
+
+def _cancelled_in_slurm(state: JobState) -> JobState:
+    return replace(state, state=State.cancelled, error="cancelled in SLURM")
+
+
+def _note_cancelled(folder: SweepsFolder, states: Mapping[str, JobState]) -> None:
+    """Keep what was cancelled: SLURM forgets it after a while, and nothing shall send it again by itself."""
+    for id, state in states.items():
+        if state.state is State.cancelled and not folder.job(id).cancelled.exists():
+            with suppress(OSError):  # who may only read the folder of sweeps still sees it
+                folder.job(id).cancelled.touch()
 
 
 def _was_taken_back(state: JobState, known: Mapping[str, Element], arrays: set[str]) -> bool:

@@ -143,6 +143,14 @@ def test_what_was_cancelled_in_slurm_stays_cancelled(made: Made, books: Books) -
     assert [job.id for job in recover(made.sweeps, sweep, settings_of(sweep.settings, SlurmConfig)).sent] == ["c"]
 
 
+def test_what_the_queue_calls_cancelled_stays_so_when_it_forgets(made: Made, books: Books) -> None:
+    made.attempt("a", Outcome.RUNNING, sent(made))
+    books.all("CANCELLED")
+    assert state_of_a(made).state is State.cancelled
+    books.elements = {}
+    assert state_of_a(made).state is State.cancelled
+
+
 def test_an_element_that_printed_something_had_begun(made: Made, books: Books) -> None:
     sweep = made.sweep("ab")
     hand_out(made.sweeps, sweep, settings_of(sweep.settings, SlurmConfig))
