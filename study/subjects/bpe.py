@@ -30,13 +30,14 @@ def read_bpe(path: Path) -> BPE:
     Raises:
         InputError: when the file is missing, malformed, or of another kind of segmentation; says where and which.
     """
-    lines = _lines(path)
+    unfit = "holds no BPE codes"
+    lines = text_lines(path, "no BPE codes", unfit, hint=". A model of sentencepiece cannot be read")
     first = 1 if lines and lines[0].startswith(VERSION) else 0
     if first and lines[0].split()[-1] not in VERSIONS:
         raise InputError(f"{path}, line 1: expected {VERSION} {' or '.join(VERSIONS)}, got {lines[0][:60]!r}")
     merges = [line.strip("\r ").split(" ") for line in lines[first:]]
     if not merges:
-        raise InputError(f"{path} holds no BPE codes: no line of it is a merge")
+        raise InputError(f"{path} {unfit}: no line of it is a merge")
     with_counts = not first and _has_count(merges[0])
     for number, fields in enumerate(merges, start=first + 1):
         if not (_has_count(fields) if with_counts else len(fields) == 2):
@@ -51,15 +52,24 @@ def read_bpe(path: Path) -> BPE:
     return BPE(StringIO("\n".join(lines)), separator=SEPARATOR)
 
 
-def _lines(path: Path) -> list[str]:
+def text_lines(path: Path, missing: str, unfit: str, *, hint: str = "") -> list[str]:
+    """The lines of a text file of a model's, as fairseq and subword-nmt break them: at LF, the last one not empty.
+
+    Args:
+        path: the file.
+        missing: begins the error where there is no such file: `no dictionary`.
+        unfit: what the file is not, where it is no text: `is no dictionary`.
+        hint: ends the second error.
+
+    Raises:
+        InputError: in these words.
+    """
     try:
         lines = path.read_text(encoding="utf-8").split("\n")
     except FileNotFoundError as error:
-        raise InputError(f"no BPE codes {path}") from error
+        raise InputError(f"{missing} {path}") from error
     except UnicodeDecodeError as error:
-        raise InputError(
-            f"{path} holds no BPE codes: not UTF-8 text ({error}). A model of sentencepiece cannot be read"
-        ) from error
+        raise InputError(f"{path} {unfit}: not UTF-8 text ({error}){hint}") from error
     return lines[:-1] if lines[-1] == "" else lines
 
 

@@ -16,7 +16,7 @@ from sacremoses import MosesDetokenizer, MosesTokenizer
 
 from study.record.errors import InputError
 from study.record.files import file_digest
-from study.subjects.bpe import SEPARATOR, read_bpe
+from study.subjects.bpe import SEPARATOR, read_bpe, text_lines
 
 SPECIAL = ("<s>", "<pad>", "</s>", "<unk>")
 """The words that fairseq puts before those of every dictionary file."""
@@ -55,23 +55,13 @@ class Dictionary:
         """
         words: list[str] = [*SPECIAL]
         index = {word: i for i, word in enumerate(words)}
-        for number, line in enumerate(_lines(path), start=1):
+        for number, line in enumerate(text_lines(path, "no dictionary", "is no dictionary"), start=1):
             word, overwrite = _parse(line, f"{path}, line {number}")
             if word in index and not overwrite:
                 raise InputError(f"{path}, line {number}: '{word}' stands in the dictionary already")
             index[word] = len(words)
             words.append(word)
         return cls(tuple(words), index, path)
-
-
-def _lines(path: Path) -> list[str]:
-    try:
-        lines = path.read_text(encoding="utf-8").split("\n")
-    except FileNotFoundError as error:
-        raise InputError(f"no dictionary {path}") from error
-    except UnicodeDecodeError as error:
-        raise InputError(f"{path} is no dictionary: not UTF-8 text ({error})") from error
-    return lines[:-1] if lines[-1] == "" else lines
 
 
 def _parse(line: str, where: str) -> tuple[str, bool]:
