@@ -55,7 +55,7 @@ slurm-packages:  ## Debian's packages of SLURM, for the two above; as root
 
 bench: install  ## how fast the engine is, side by side with other ways (PART=name: one part); under twenty minutes
 	@$(BIN)/pip install --quiet --constraint requirements.lock --editable '.[bench]' || echo "left out: hydra-submitit-launcher"
-	$(BIN)/python -m tests.benchmarks $(PART) --json $(RESULTS)/benchmarks.json
+	$(BIN)/python -m benchmarks $(PART) --json $(RESULTS)/benchmarks.json
 
 check: install  ## format, lint, types, import rules
 	$(BIN)/ruff format --check .

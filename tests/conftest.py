@@ -40,6 +40,6 @@ def real() -> Path:
 @pytest.fixture
 def place(tmp_path: Path) -> Path:
     """A folder with `model/` and `pairs.tsv`, see `jobs`."""
-    from jobs import make_place
+    from fixtures.jobs import make_place
 
     return make_place(tmp_path)

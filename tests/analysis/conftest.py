@@ -4,7 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from made_results import fill
+from fixtures.results import fill
 
 from study.record.metrics.statistics import MetricName
 from study.record.store import Store

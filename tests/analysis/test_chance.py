@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from made_results import CLASSIFIER, WORDS, domain_of
+from fixtures.results import CLASSIFIER, WORDS, domain_of
 from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 

@@ -9,7 +9,7 @@ from xml.etree import ElementTree
 import numpy as np
 import polars as pl
 import pytest
-from made_results import CLASSIFIER, TRANSLATOR, USUAL, curve_of, every_mask
+from fixtures.results import CLASSIFIER, TRANSLATOR, USUAL, curve_of, every_mask
 from rich.console import Console
 
 from analysis import analyse, figures, read_results, write_report

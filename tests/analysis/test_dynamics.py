@@ -10,7 +10,7 @@ from xml.etree import ElementTree
 import numpy as np
 import polars as pl
 import pytest
-from made_results import CLASSIFIER, TRANSLATOR, classification_rows, translation_rows
+from fixtures.results import CLASSIFIER, TRANSLATOR, classification_rows, translation_rows
 from test_curves import HARM, REMOVED, curve_of
 
 from analysis import analyse, figures, read_results

@@ -3,7 +3,7 @@ import itertools
 import numpy as np
 import polars as pl
 import pytest
-from made_results import CLASSIFIER, TRANSLATOR, every_mask
+from fixtures.results import CLASSIFIER, TRANSLATOR, every_mask
 from sacrebleu.metrics.bleu import BLEU
 
 from analysis.effects import base_score, effects, head_effects, measured_masks, strongest

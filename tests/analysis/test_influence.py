@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from made_results import TRANSLATOR, domain_of
+from fixtures.results import TRANSLATOR, domain_of
 from scipy import stats
 
 from analysis import Analysis, analyse, read_results

@@ -3,7 +3,7 @@ import logging
 
 import polars as pl
 import pytest
-from made_results import CLASSIFIER, curve_of, every_mask
+from fixtures.results import CLASSIFIER, curve_of, every_mask
 
 from analysis.__main__ import main
 from analysis.effects import effects

@@ -4,7 +4,7 @@ from html.parser import HTMLParser
 
 import polars as pl
 import pytest
-from made_results import CLASSIFIER, curve_of, every_mask
+from fixtures.results import CLASSIFIER, curve_of, every_mask
 
 from analysis import analyse, read_results, write_report
 from analysis.inference import Inference

@@ -1,5 +1,5 @@
 import pytest
-from made_results import CLASSIFIER, TRANSLATOR
+from fixtures.results import CLASSIFIER, TRANSLATOR
 
 from analysis import analyse, read_results
 from analysis.inference import Inference

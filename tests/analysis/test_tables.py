@@ -1,6 +1,6 @@
 import polars as pl
 import pytest
-from made_results import every_mask
+from fixtures.results import every_mask
 from polars.testing import assert_frame_equal
 
 from analysis import paper, tables

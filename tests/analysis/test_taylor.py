@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 import pytest
-from made_results import CLASSIFIER
+from fixtures.results import CLASSIFIER
 from scipy import stats
 
 from analysis.inference import Inference

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from cases import LABELS, TOKENS, tiny_tokenizer
+from fixtures.cases import LABELS, TOKENS, tiny_tokenizer
 from transformers import AutoConfig, AutoModelForSequenceClassification, PreTrainedConfig, PreTrainedModel
 from transformers.models.auto.modeling_auto import MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING_NAMES
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import torch
-from cases import LABELS
+from fixtures.cases import LABELS
 
 from study.certification.certify import CertificationError
 from study.config import compose

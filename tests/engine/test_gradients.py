@@ -1,12 +1,12 @@
 """Gradients of the heads' xi: against finite differences, single examples, and every token's own gate."""
 
-import cases
 import numpy as np
 import polars as pl
 import pytest
 import torch
-from classifiers import classifier, examples
-from translators import sentences, translator
+from fixtures import cases
+from fixtures.classifiers import classifier, examples
+from fixtures.translators import sentences, translator
 
 from study.engine.engine import OneMaskAtATime
 from study.record.heads import stack

@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from cases import TRANSLATORS, build
+from fixtures.cases import TRANSLATORS, build
 from transformers import PreTrainedModel
 
 from study.engine.lockstep import Lockstep, largest_difference

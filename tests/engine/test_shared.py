@@ -2,12 +2,12 @@
 
 from pathlib import Path
 
-import cases
 import numpy as np
 import polars as pl
 import pytest
 import torch
-from classifiers import SPLIT, all_kinds_of_masks, brute_force, classifier, examples
+from fixtures import cases
+from fixtures.classifiers import SPLIT, all_kinds_of_masks, brute_force, classifier, examples
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 

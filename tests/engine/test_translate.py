@@ -3,8 +3,8 @@
 import numpy as np
 import polars as pl
 import pytest
-from classifiers import all_kinds_of_masks
-from translators import sentences, translator
+from fixtures.classifiers import all_kinds_of_masks
+from fixtures.translators import sentences, translator
 
 from study.engine.choose import choose_engine
 from study.engine.engine import Engine, OneMaskAtATime

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from made_sweep import Books, Made, composed
+from fixtures.sweep import Books, Made, composed
 
 from launchers.queue import commands as slurm
 from launchers.queue import states

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 import torch
-from jobs import NUM_PAIRS, overrides, write_pairs
+from fixtures.jobs import NUM_PAIRS, overrides, write_pairs
 
 from study.config import compose, to_study
 from study.jobs.job import open_evaluator

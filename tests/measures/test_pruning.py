@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from jobs import NUM_PAIRS, overrides, write_pairs
+from fixtures.jobs import NUM_PAIRS, overrides, write_pairs
 
 from study.config import compose, to_study
 from study.jobs.job import open_evaluator

@@ -7,9 +7,9 @@ import sys
 from pathlib import Path
 
 import numpy as np
-import pruned
 import pytest
 import torch
+from fixtures import fairseq_files, pruned
 from transformers import AutoModelForSequenceClassification
 
 from study.certification.certify import certify
@@ -21,7 +21,6 @@ from study.record.heads import mask_key
 from study.subjects.classifier import load_classifier
 from study.subjects.fairseq_folder import FairseqTranslator
 from study.subjects.source import ModelSource, SequenceClassifier
-from tests.subjects import fairseq_files
 
 CPU = torch.device("cpu")
 

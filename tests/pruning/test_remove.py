@@ -2,11 +2,10 @@
 
 from pathlib import Path
 
-import cases
 import numpy as np
-import pruned
 import pytest
 import torch
+from fixtures import cases, pruned, translators
 from transformers import PreTrainedModel
 
 from study.certification.certify import certify
@@ -20,7 +19,6 @@ from study.record.errors import InputError
 from study.record.heads import AttentionKind, Head, HeadLayout
 from study.subjects.source import Precision, Screening
 from study.subjects.subject import Subject
-from tests.engine import translators
 
 CLOSE = 1e-5
 

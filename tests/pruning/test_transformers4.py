@@ -3,11 +3,11 @@
 import json
 from pathlib import Path
 
-import cases
 import numpy as np
 import pytest
 import torch
-from pruned import subject
+from fixtures import cases
+from fixtures.pruned import subject
 from safetensors.torch import load_file, save_file
 
 from study.certification.certify import certify

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 from cluster import Cluster
-from jobs import make_place, overrides
+from fixtures.jobs import make_place, overrides
 from place import wait_until
 
 from study.record.store import read_parts

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 import pytest
 import torch
-from cases import TRANSLATORS, build
+from fixtures.cases import TRANSLATORS, build
 from transformers import PreTrainedModel
 
 from study.masking.gate import Gate

@@ -3,11 +3,11 @@
 import json
 from pathlib import Path
 
-import cases
 import numpy as np
 import pytest
 import torch
 import transformers as tf
+from fixtures import cases
 
 from study.record.errors import InputError
 from study.record.examples import Examples

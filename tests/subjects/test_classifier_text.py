@@ -3,9 +3,9 @@
 import json
 from pathlib import Path
 
-import cases
 import pytest
 import torch
+from fixtures import cases
 from safetensors.torch import save_file
 from tokenizers import Tokenizer, models
 

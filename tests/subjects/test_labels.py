@@ -4,8 +4,8 @@ import json
 import shlex
 from pathlib import Path
 
-import cases
 import pytest
+from fixtures import cases
 
 from study.config import compose
 from study.record.errors import InputError

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 import sacrebleu
 import torch
-from cases import TRANSLATORS, Numbers, build
-from fairseq_files import WORDS, pre_norm, settings, write_checkpoint, write_dictionary, write_folder
-from fairseq_run import fairseq_generate
+from fixtures.cases import TRANSLATORS, Numbers, build
+from fixtures.fairseq_files import WORDS, pre_norm, settings, write_checkpoint, write_dictionary, write_folder
+from fixtures.fairseq_run import fairseq_generate
 
 from study.certification.certify import certify
 from study.config import compose, to_study

@@ -3,11 +3,11 @@
 import json
 from pathlib import Path
 
-import cases
 import numpy as np
 import pytest
 import torch
 import transformers as tf
+from fixtures import cases
 
 from study.record.examples import Examples
 from study.subjects.padding import identity_of_rows

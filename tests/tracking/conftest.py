@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 import wandb
-from stand_in import KEY, StandIn, serving
+from fixtures.wandb_stand_in import KEY, StandIn, serving
 
 LEFT = "ignore:Implicitly cleaning up:ResourceWarning"
 """wandb leaves the folders of its artifacts to the garbage collector, which warns in whatever test it runs."""

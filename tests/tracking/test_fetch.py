@@ -9,9 +9,9 @@ from types import SimpleNamespace
 
 import polars as pl
 import pytest
-from jobs import make_place, overrides
-from stand_in import StandIn
-from stand_in_reads import hexadecimal
+from fixtures.jobs import make_place, overrides
+from fixtures.wandb_stand_in import StandIn
+from fixtures.wandb_stand_in_reads import hexadecimal
 
 from analysis.__main__ import main
 from analysis.tracking.artifacts import outcomes_of

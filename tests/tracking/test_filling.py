@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from stand_in import StandIn
+from fixtures.wandb_stand_in import StandIn
 
 from analysis.tracking.artifacts import Content
 from analysis.tracking.fetch import fetch

@@ -10,8 +10,8 @@ import polars as pl
 import psutil
 import pytest
 import wandb
-from jobs import NUM_PAIRS, overrides
-from wandb_file import Logged, read_run
+from fixtures.jobs import NUM_PAIRS, overrides
+from fixtures.wandb_file import Logged, read_run
 
 from study.config import compose
 from study.jobs.task import StudyTask

@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 import wandb
-from halting import halting, until_arrived
-from jobs import NUM_PAIRS, overrides
-from stand_in import KEY, StandIn
+from fixtures.halting import halting, until_arrived
+from fixtures.jobs import NUM_PAIRS, overrides
+from fixtures.wandb_stand_in import KEY, StandIn
 
 from analysis.__main__ import main
 from study.config import compose

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from jobs import NUM_PAIRS, make_place, overrides
+from fixtures.jobs import NUM_PAIRS, make_place, overrides
+from fixtures.wandb_file import read_run
+from fixtures.wandb_stand_in import KEY, StandIn
 from PIL import Image
-from stand_in import KEY, StandIn
-from wandb_file import read_run
 
 from analysis.__main__ import main
 from analysis.tracking.shown import _strokes, table

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from jobs import NUM_PAIRS, overrides
-from stand_in import StandIn
+from fixtures.jobs import NUM_PAIRS, overrides
+from fixtures.wandb_stand_in import StandIn
 
 from study.record.store import read_parts
 

@@ -5,8 +5,8 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from jobs import make_place, overrides
-from stand_in import StandIn
+from fixtures.jobs import make_place, overrides
+from fixtures.wandb_stand_in import StandIn
 
 from analysis.__main__ import main
 from study.config import compose

@@ -8,7 +8,7 @@ import sys
 from collections.abc import Iterator
 
 import numpy as np
-from made_samples import flipping, sample_of, sentences, true_effects
+from fixtures.samples import flipping, sample_of, sentences, true_effects
 
 from analysis.inference import resampling
 from analysis.inference.equivalence import detectable

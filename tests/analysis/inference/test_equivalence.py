@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from made_samples import right_or_wrong
+from fixtures.samples import right_or_wrong
 from scipy import stats
 from statsmodels.stats.weightstats import ttost_paired
 

@@ -3,7 +3,7 @@
 import numpy as np
 import polars as pl
 import pytest
-from made_results import CLASSIFIER, domain_of, every_mask
+from fixtures.results import CLASSIFIER, domain_of, every_mask
 
 from analysis.effects import effects
 from analysis.inference import COLUMNS, Inference, Interval

@@ -5,8 +5,8 @@ from itertools import product
 
 import numpy as np
 import pytest
-from made_results import fill
-from made_samples import right_or_wrong, sample_of, sentences
+from fixtures.results import fill
+from fixtures.samples import right_or_wrong, sample_of, sentences
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 

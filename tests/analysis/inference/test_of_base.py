@@ -2,8 +2,8 @@
 
 import numpy as np
 import pytest
-from made_results import domain_of
-from made_samples import right_or_wrong, sample_of
+from fixtures.results import domain_of
+from fixtures.samples import right_or_wrong, sample_of
 from scipy import stats
 
 from analysis.inference import Inference, Interval, base_interval

@@ -4,7 +4,7 @@ import itertools
 
 import numpy as np
 import pytest
-from made_samples import right_or_wrong, sample_of, sentences
+from fixtures.samples import right_or_wrong, sample_of, sentences
 from scipy import stats
 
 from analysis.inference import resampling

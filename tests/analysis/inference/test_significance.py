@@ -4,8 +4,8 @@ import itertools
 
 import numpy as np
 import pytest
-from made_results import WORDS
-from made_samples import right_or_wrong, sample_of, sentences
+from fixtures.results import WORDS
+from fixtures.samples import right_or_wrong, sample_of, sentences
 from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
 from sacrebleu.significance import _paired_ar_test, _paired_bs_test

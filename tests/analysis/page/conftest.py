@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made_results import CLASSIFIER, TRANSLATOR, curve_of, fill
+from fixtures.results import CLASSIFIER, TRANSLATOR, curve_of, fill
 
 from analysis import Analysis, analyse, read_results, write_report
 from study.record.curves import Curve

@@ -6,7 +6,7 @@ from itertools import combinations, permutations
 import numpy as np
 import polars as pl
 import pytest
-from made_results import CLASSIFIER, TRANSLATOR, curve_of, fill
+from fixtures.results import CLASSIFIER, TRANSLATOR, curve_of, fill
 
 from analysis import analyse, read_results
 from analysis.curves import papers_order

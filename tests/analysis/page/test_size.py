@@ -2,7 +2,7 @@
 
 import numpy as np
 import pytest
-from made_results import fill
+from fixtures.results import fill
 
 from analysis import analyse, read_results, write_report
 from analysis.inference import Inference

@@ -4,7 +4,7 @@ import json
 from typing import Any
 
 import pytest
-from made_sweep import Books, Made
+from fixtures.sweep import Books, Made
 
 from launchers.__main__ import main
 from launchers.cli import wait

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from benchmarks.fake_slurm import FakeSlurm
+from fixtures.fake_slurm import FakeSlurm
 
 from launchers.errors import SilentSlurmError
 from launchers.queue import commands as slurm

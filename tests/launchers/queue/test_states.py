@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import pytest
-from made_sweep import Books, Made
+from fixtures.sweep import Books, Made
 
 from launchers.config import SlurmConfig, settings_of
 from launchers.errors import LauncherError

@@ -10,7 +10,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from benchmarks.fake_slurm import FakeSlurm
+from fixtures.fake_slurm import FakeSlurm
 
 from launchers.sweep.attempt import Attempt, Outcome
 from launchers.sweep.folder import SweepsFolder

@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 import pytest
-from made_sweep import Books, Made
+from fixtures.sweep import Books, Made
 
 from launchers.config import SlurmConfig, settings_of
 from launchers.slurm.plan import UNKNOWN, show_plan

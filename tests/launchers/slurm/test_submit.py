@@ -5,7 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
-from made_sweep import Books, Made
+from fixtures.sweep import Books, Made
 
 from launchers.cli.cancel import cancel_jobs
 from launchers.config import SlurmConfig, settings_of

@@ -4,7 +4,7 @@ from types import SimpleNamespace
 from typing import Any, ClassVar, cast
 
 import pytest
-from made_sweep import Made
+from fixtures.sweep import Made
 
 from launchers.sweep.attempt import Outcome
 from launchers.sweep.folder import JobEntry

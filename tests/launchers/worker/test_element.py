@@ -9,7 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from made_sweep import PYTHONPATH, Made
+from fixtures.sweep import PYTHONPATH, Made
 
 from launchers.sweep.attempt import Outcome
 from launchers.sweep.submission import Array, Submission

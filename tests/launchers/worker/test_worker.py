@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from made_sweep import PYTHONPATH, Made
+from fixtures.sweep import PYTHONPATH, Made
 
 from launchers.errors import LauncherError
 from launchers.sweep import attempt

@@ -5,13 +5,13 @@ import math
 from pathlib import Path
 
 import pytest
+from fixtures.cases import TRANSLATORS, Numbers, build
+
 from benchmarks import translation, translators
 from benchmarks.run import PARTS
 from benchmarks.sizes import QUICK
 from benchmarks.table import Row, machine, write
 from benchmarks.translators import Translation
-from cases import TRANSLATORS, Numbers, build
-
 from study.record.errors import MissingPackageError
 from study.record.examples import Examples
 from study.subjects.fairseq_folder import FairseqTranslator

@@ -2,10 +2,10 @@
 
 from pathlib import Path
 
-import cases
 import numpy as np
 import pytest
 import torch
+from fixtures import cases
 from torch import nn
 
 from study.engine.choose import choose_engine

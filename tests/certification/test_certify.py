@@ -3,9 +3,9 @@
 import re
 from collections.abc import Callable, Mapping
 
-import cases
 import pytest
 import torch
+from fixtures import cases
 from torch import nn
 from transformers import AttentionInterface, PreTrainedModel
 

@@ -1,4 +1,4 @@
-"""The command line: `python -m tests.benchmarks --help`."""
+"""The command line: `python -m benchmarks --help`."""
 
 import argparse
 import logging
@@ -37,7 +37,7 @@ def main() -> None:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m tests.benchmarks", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("parts", nargs="*", metavar="PART", help=f"all when none is named: {', '.join(PARTS)}")
     parser.add_argument("--quick", action="store_true", help="a few seconds, only to see that everything runs")
     parser.add_argument("--threads", type=int, help="CPU threads")

@@ -1,10 +1,10 @@
 from dataclasses import replace
 from pathlib import Path
 
-import cases
 import numpy as np
 import polars as pl
 import pytest
+from fixtures import cases
 
 from study.engine.engine import OneMaskAtATime
 from study.engine.evaluator import Evaluator

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from jobs import make_place, overrides
+from fixtures.jobs import make_place, overrides
 from omegaconf import DictConfig
 
 from analysis.read import Domain, Results, read_results

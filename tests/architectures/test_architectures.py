@@ -3,6 +3,7 @@
 from pathlib import Path
 
 import pytest
+
 from architectures.table import row, rows
 from architectures.tiny import ARCHITECTURES
 from architectures.trial import try_architecture

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import polars as pl
 import pytest
-from jobs import NUM_PAIRS, overrides
+from fixtures.jobs import NUM_PAIRS, overrides
 
 from study.config import compose, to_study
 from study.jobs.conclusion import conclusion

@@ -10,12 +10,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from .fake_slurm import FakeSlurm
+from tests.fixtures.fake_slurm import FakeSlurm
+
 from .measure import in_turns, repeated
 from .sizes import Sizes
 from .table import Row
 
-PROGRAM = Path(__file__).parents[1] / "slurm" / "program"
+PROGRAM = Path(__file__).parents[1] / "tests" / "slurm" / "program"
 SUBMIT, STATUS = 60.0, 2.0
 """Most seconds that handing out very many jobs and looking at them should take."""
 

@@ -7,7 +7,7 @@ import yaml
 
 from study.config import compose
 
-EXAMPLES = Path(__file__).parents[1] / "examples"
+EXAMPLES = Path(__file__).parents[2] / "examples"
 
 
 def test_every_job_of_the_wandb_sweep_composes() -> None:

@@ -6,7 +6,7 @@ The list of what the analysis may not import stands in pyproject.toml and is che
 import tomllib
 from pathlib import Path
 
-ROOT = Path(__file__).parents[1]
+ROOT = Path(__file__).parents[2]
 SHARED = {"record", "terminal", "tracking"}
 """What the analysis knows of study: what a study leaves behind, and where work is shown while it runs."""
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from jobs import NUM_PAIRS, overrides
+from fixtures.jobs import NUM_PAIRS, overrides
 
 from study.config import compose, groups, options
 from study.jobs.guard import BaseScoreError

@@ -5,7 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from jobs import overrides
+from fixtures.jobs import overrides
 
 from study.config import compose
 from study.jobs.task import StudyTask

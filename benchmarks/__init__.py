@@ -1,0 +1,1 @@
+"""The benchmark of the engine: `make bench`, or `python -m benchmarks [PART ...]`. It is no test."""
