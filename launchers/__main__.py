@@ -17,7 +17,7 @@ from launchers.cli.retry import retry_sweep
 from launchers.cli.wait import wait_for, wait_for_after
 from launchers.errors import LauncherError, SilentSlurmError
 from launchers.queue.after_job import AfterJob, look_after
-from launchers.queue.logs import last_lines, logs_of
+from launchers.queue.logs import last_lines, log_files
 from launchers.queue.states import OPEN, State, look_or_recall
 from launchers.queue.status import as_json, last_words, status_table
 from launchers.sweep.folder import USUAL, JobEntry, SweepRecord, SweepsFolder
@@ -75,7 +75,7 @@ def logs(folder: SweepsFolder, sweep: SweepRecord, options: argparse.Namespace) 
     """Show what jobs printed: one of them whole, or the last lines of all that did something."""
     states, _ = look_or_recall(folder, [job.id for job in sweep.jobs])
     for job in _named(sweep.jobs, options.job):
-        for path in logs_of(folder, job.id, states[job.id]):
+        for path in log_files(folder, job.id, states[job.id]):
             print(f"{job.name} ({states[job.id].state}), {path}")
             text = path.read_text(errors="replace") if options.job else "\n".join(last_lines(path))
             print(text.rstrip() + "\n")

@@ -31,8 +31,8 @@ class AfterConfig:
     """What comes after the last job.
 
     Attributes:
-        command: of the shell, run once all jobs have ended, whatever became of them.
-        sync: likewise, after that one; for what needs a network.
+        command: a command of the shell, run once all jobs have ended, whatever became of them.
+        sync: a second command, run after that one: what needs a network.
         partition: where it runs, if not where the jobs do.
         timeout_min: most minutes.
         cpus_per_task: its cores.
@@ -53,7 +53,7 @@ class LauncherConfig:
 
     Attributes:
         folder: where all sweeps are kept, on a file system that every node sees.
-        name: of the sweep, as people know it; None: that of the program.
+        name: name of the sweep, as people know it; None: the program's name.
         plan: say what would be done, do nothing.
         retries: how often a job is tried again that was killed (not one that raised an error).
         environment: variables of the jobs.
@@ -108,7 +108,7 @@ class SlurmConfig(LauncherConfig):
 
     Attributes:
         pack: jobs in an element of an array: small ones share an allocation.
-        at_once: of them beside each other; 0: all.
+        at_once: jobs of an element that run beside each other; 0: all of them.
         array_parallelism: most elements that run at the same time.
         max_array: most elements of an array; 0: as SLURM's MaxArraySize says.
         requeues: how often an element goes back to the queue that ran into its time limit.
@@ -116,17 +116,17 @@ class SlurmConfig(LauncherConfig):
         timeout_min: time limit of an element, in minutes.
         cpus_per_task: cores of an element.
         mem_gb: memory of an element; 0 leaves it to SLURM.
-        mem_per_cpu: likewise, for each core, as sbatch takes it.
+        mem_per_cpu: memory for each core, as sbatch takes it.
         gpus_per_node: GPUs of an element, as sbatch takes it (`1`, `a100:2`).
-        gres: likewise, where a cluster wants that.
-        partition: as sbatch's, like those that follow.
-        account: .
-        qos: .
-        constraint: .
-        reservation: .
-        nodelist: .
-        exclude: .
-        comment: .
+        gres: generic resources, where a cluster knows GPUs as such (`gpu:a100:2`).
+        partition: partition of sbatch.
+        account: account of sbatch.
+        qos: quality of service.
+        constraint: features that nodes must have.
+        reservation: reservation to run in.
+        nodelist: nodes to run on.
+        exclude: nodes to keep away from.
+        comment: a comment in SLURM's books.
         exclusive: whole nodes.
         additional_parameters: any other parameter of sbatch by its name; `true` for one without a value.
         setup: lines of shell before the worker: `module load ...`.
@@ -180,7 +180,7 @@ class SlurmConfig(LauncherConfig):
         }
 
     def after_resources(self) -> dict[str, Any]:
-        """Likewise, for the job after the last array: without GPUs, in the same container."""
+        """Parameters of sbatch for the job after the last array: without GPUs, in the same container."""
         return {
             "time": self.after.timeout_min,
             "cpus_per_task": self.after.cpus_per_task,
@@ -198,6 +198,6 @@ def _megabytes(gigabytes: float) -> str:
     return f"{round(gigabytes * 1024)}M" if gigabytes else ""
 
 
-def settings_of(values: Mapping[str, Any], schema: type[Settings]) -> Settings:
+def read_settings(values: Mapping[str, Any], schema: type[Settings]) -> Settings:
     """Settings as they stand in a sweep's file."""
     return schema(**{**values, "after": AfterConfig(**values["after"])})

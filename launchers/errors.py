@@ -9,3 +9,8 @@ class LauncherError(Exception):
 
 class SilentSlurmError(LauncherError):
     """SLURM's controller does not answer; what runs goes on."""
+
+
+def message(error: BaseException) -> str:
+    """The message of an error meant for users; of any other, its type as well."""
+    return str(error) if getattr(error, "in_words", False) else f"{type(error).__name__}: {error}"

@@ -48,4 +48,4 @@ def _after(folder: SweepsFolder, holder: Holder) -> str | None:
     """The job after the last array of a submission all of whose jobs are cancelled is not wanted either."""
     every = [id for array in holder.submission.arrays for pack in array.packs for id in pack]
     cancelled = all(folder.job(id).cancelled.exists() for id in every)
-    return holder.folder.id_of(AFTER) if cancelled else None
+    return holder.folder.read_id(AFTER) if cancelled else None

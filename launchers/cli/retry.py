@@ -1,7 +1,7 @@
 """Handing out again what is not done, as the sweep was configured, without composing its jobs anew."""
 
-from launchers.config import LocalPoolConfig, SlurmConfig, settings_of
-from launchers.slurm.submit import hand_out
+from launchers.config import LocalPoolConfig, SlurmConfig, read_settings
+from launchers.slurm.submit import submit_jobs
 from launchers.sweep.folder import SweepRecord, SweepsFolder
 
 
@@ -16,10 +16,10 @@ def retry_sweep(folder: SweepsFolder, sweep: SweepRecord) -> str:
     """
     if sweep.launcher == "slurm":
         with folder.locked():
-            handed = hand_out(folder, sweep, settings_of(sweep.settings, SlurmConfig))
+            report = submit_jobs(folder, sweep, read_settings(sweep.settings, SlurmConfig))
             folder.write_sweep(sweep)
-        return handed.in_words(sweep.name, folder)
+        return report.describe(sweep.name, folder)
     from launchers.local.pool import run_record  # imports Hydra, which the other commands need not wait for
 
-    run_record(folder, sweep, settings_of(sweep.settings, LocalPoolConfig))
+    run_record(folder, sweep, read_settings(sweep.settings, LocalPoolConfig))
     return f"{sweep.name}: all jobs are done"

@@ -7,7 +7,7 @@ from rich.console import Console, Group
 from rich.live import Live
 from rich.text import Text
 
-from launchers.config import SlurmConfig, settings_of
+from launchers.config import SlurmConfig, read_settings
 from launchers.errors import SilentSlurmError
 from launchers.queue.after_job import AfterJob, look_after
 from launchers.queue.states import OPEN, JobState, look_or_recall
@@ -73,10 +73,10 @@ def _recovered(folder: SweepsFolder, sweep: SweepRecord) -> bool:
         return False
     try:
         with folder.locked():
-            handed = recover(folder, sweep, settings_of(sweep.settings, SlurmConfig))
+            report = recover(folder, sweep, read_settings(sweep.settings, SlurmConfig))
     except SilentSlurmError as error:
         log.warning("%s; what was lost is sent again later", error)
         return True
-    if handed.sent:
-        log.info("%d jobs were lost and are sent again", len(handed.sent))
-    return bool(handed.sent)
+    if report.sent:
+        log.info("%d jobs were lost and are sent again", len(report.sent))
+    return bool(report.sent)

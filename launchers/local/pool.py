@@ -19,9 +19,9 @@ from launchers.queue.status import counts, duration, last_words, status_table
 from launchers.sweep.files import stamp
 from launchers.sweep.folder import JobEntry, JobFolder, SweepRecord, SweepsFolder
 from launchers.sweep.follow import follow
-from launchers.sweep.packing import arrays_of
+from launchers.sweep.packing import pack_arrays
 from launchers.sweep.protocol import Task
-from launchers.sweep.records import know, sweep_record, write_records
+from launchers.sweep.records import assess, sweep_record, write_records
 from launchers.sweep.submission import Submission, SubmissionFolder
 from launchers.sweep.sweep import CANNOT_WORK, Sweep, faulty
 from launchers.worker.slots import slots, usable_cores, usual_processes, visible_gpus
@@ -45,7 +45,7 @@ def run(sweep: Sweep, settings: LocalPoolConfig) -> list[JobReturn]:
         sweep.check()
     else:
         sweep.prepare()
-    known = know(sweep)
+    known = assess(sweep)
     record = sweep_record(known, "local_pool", settings)
     if settings.plan:
         states = look(folder, [job.id for job in record.jobs])
@@ -79,7 +79,7 @@ def _expected(jobs: Sequence[JobEntry], at_a_time: int) -> str:
 def _rehearse(folder: SweepsFolder, sweep: SweepRecord, settings: LocalPoolConfig) -> None:
     """Rehearse the jobs that are neither done nor under way elsewhere."""
     states = look(folder, [job.id for job in sweep.jobs], patient=False)
-    names = {job.id: job.name for job in sweep.jobs if states[job.id].state not in {*OPEN, State.done}}
+    names = {job.id: job.name for job in sweep.jobs if states[job.id].is_free}
     if names:
         log.info("%s: rehearsing %d jobs", sweep.name, len(names))
         found = rehearse([folder.job(id) for id in names], _shares(sweep, settings, len(names)))
@@ -171,7 +171,7 @@ def _submitted(
     with ExitStack() as stack:
         with folder.locked():
             states = look(folder, [job.id for job in sweep.jobs])
-            jobs = [job for job in sweep.jobs if states[job.id].state not in {*OPEN, State.done}]
+            jobs = [job for job in sweep.jobs if states[job.id].is_free]
             elsewhere = [state for state in states.values() if state.state in OPEN]
             if elsewhere:
                 names = sorted({state.holder.name for state in elsewhere if state.holder})
@@ -179,7 +179,7 @@ def _submitted(
             for job in jobs:
                 folder.job(job.id).cancelled.unlink(missing_ok=True)
             place = folder.submission(stamp())
-            arrays = arrays_of(jobs, EVERY_JOB, EVERY_JOB)
+            arrays = pack_arrays(jobs, EVERY_JOB, EVERY_JOB)
             submission = Submission(place.name, sweep.name, "local_pool", arrays, retries=settings.retries)
             if jobs:
                 place.write(submission)

@@ -15,11 +15,10 @@ from pathlib import Path
 
 from omegaconf import open_dict
 
-from launchers.errors import LauncherError
+from launchers.errors import LauncherError, message
 from launchers.sweep.files import read_json, write_json
 from launchers.sweep.folder import JobFolder
 from launchers.sweep.protocol import Task
-from launchers.sweep.sweep import in_words
 from launchers.worker.process import end_with_worker, opened
 
 
@@ -27,7 +26,7 @@ def rehearse(jobs: Sequence[JobFolder], slots: Sequence[Mapping[str, str]]) -> d
     """Rehearse jobs whose records are written.
 
     Args:
-        jobs: in their order; neighbours share a process, as they often share a model.
+        jobs: jobs in their order; neighbours share a process, as they often share a model.
         slots: environment of each of the processes.
 
     Returns:
@@ -67,7 +66,7 @@ def _fault(job: JobFolder) -> str | None:
         try:
             task.rehearse(config)
         except Exception as error:  # noqa: BLE001 each task raises errors of its own kind
-            return in_words(error)
+            return message(error)
     return None
 
 

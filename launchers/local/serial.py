@@ -10,8 +10,9 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from launchers.errors import message
 from launchers.queue.status import duration
-from launchers.sweep.sweep import Job, Sweep, SweepError, in_words
+from launchers.sweep.sweep import Job, Sweep, SweepError
 
 log = logging.getLogger(__name__)
 
@@ -110,4 +111,4 @@ def _cell(value: object) -> str:
 
 def _log_failure(title: str, error: BaseException) -> None:
     """Say what failed; with its traceback unless the message is meant for users."""
-    log.error("%s failed: %s", title, in_words(error), exc_info=None if hasattr(error, "in_words") else error)
+    log.error("%s failed: %s", title, message(error), exc_info=None if hasattr(error, "in_words") else error)

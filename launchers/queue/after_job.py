@@ -16,7 +16,7 @@ class AfterJob:
     """The job after the last array.
 
     Attributes:
-        number: of SLURM.
+        number: SLURM's number.
         state: what became of it.
         log: what it printed.
     """
@@ -45,7 +45,7 @@ def _look_once(folder: SweepsFolder, sweep: SweepRecord) -> AfterJob | None:
     places = [place for place in reversed(folder.submission_folders()) if place.read().sweep == sweep.name]
     queue = None
     for place in places:
-        number, status = place.id_of(AFTER), place.after_status()
+        number, status = place.read_id(AFTER), place.after_status()
         if number and status is not None:
             return AfterJob(number, State.failed if status else State.done, place.log(AFTER, ""))
         queue = queue or slurm.queue([place.job_name(AFTER) for place in places])

@@ -73,7 +73,7 @@ def submit(script: Path, name: str) -> str:
 
     Args:
         script: its path.
-        name: of the job, which no other has: SLURM may take it and not be able to say so.
+        name: a name that no other job has: SLURM may take the script and not be able to say so.
 
     Returns:
         The number that SLURM gives it.
@@ -96,7 +96,7 @@ def queue(names: Iterable[str], *, at_once: bool = False) -> Queue:
     They are asked for by name, not by user: several people may share a folder of sweeps.
 
     Args:
-        names: of arrays and jobs, see `SubmissionFolder.job_name`.
+        names: names of arrays and jobs, see `SubmissionFolder.job_name`.
         at_once: wait a few seconds for an answer at the most, and ask once.
 
     Raises:
@@ -151,14 +151,14 @@ def _run(
     """What a command prints; tried again, later and later, while the controller is busy.
 
     Args:
-        command: of SLURM.
+        command: a command of SLURM.
         taken: asked before another try: what the command would have printed, where the one before was heard after all.
         tries: how often it is asked.
         seconds: how long each try waits for its answer.
     """
     environment = os.environ
     if "SLURM_JOB_ID" in environment:
-        environment = {name: value for name, value in environment.items() if not _is_of_a_job(name)}
+        environment = {name: value for name, value in environment.items() if not _set_by_slurm(name)}
     said = ""
     for wait in range(tries):
         if wait and (found := taken()):
@@ -182,7 +182,7 @@ def _run(
     raise SilentSlurmError(f"SLURM does not answer `{command[0]}`: {said}")
 
 
-def _is_of_a_job(name: str) -> bool:
+def _set_by_slurm(name: str) -> bool:
     """Whether SLURM sets a variable in its jobs, not a user: the jobs that one of them sends would inherit it."""
     bound = name.startswith("SBATCH_") and "_BIND" in name
     return bound or (name.startswith(("SLURM_", "SLURMD_")) and name not in USER_VARIABLES)

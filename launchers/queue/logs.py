@@ -9,7 +9,7 @@ LAST_LINES = 6
 BYTES_OF_LOG = 8192
 
 
-def logs_of(folder: SweepsFolder, id: str, state: JobState) -> list[Path]:
+def log_files(folder: SweepsFolder, id: str, state: JobState) -> list[Path]:
     """The job's own log; of one that was lost also that of its element, where SLURM says why."""
     own = folder.job(id).log
     holder = state.holder

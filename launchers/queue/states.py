@@ -43,11 +43,11 @@ class Holder:
     """Who was handed a job last.
 
     Attributes:
-        folder: of the submission.
+        folder: folder of the submission.
         submission: what is in it.
-        array: number of the array in it.
-        element: number of the pack in that.
-        number: of the array in SLURM; None where it was never sent, or is a local pool's.
+        array: place of the array in the submission.
+        element: place of the pack in the array.
+        number: number of the array in SLURM; None where it was never sent, or is a local pool's.
     """
 
     folder: SubmissionFolder
@@ -67,7 +67,7 @@ class JobState:
     """What became of a job.
 
     Attributes:
-        state: in a word.
+        state: the state, in a word.
         attempt: the last one.
         holder: who was handed it last.
         error: what went wrong, or why it waits, in words.
@@ -80,6 +80,11 @@ class JobState:
     error: str = ""
     attempts: int = 0
 
+    @property
+    def is_free(self) -> bool:
+        """Whether the job may be handed out: it is neither done nor under way."""
+        return self.state not in {*OPEN, State.done}
+
 
 def look(
     folder: SweepsFolder, ids: Iterable[str], *, patient: bool = True, at_once: bool = False
@@ -87,8 +92,8 @@ def look(
     """The state of jobs.
 
     Args:
-        folder: of all sweeps.
-        ids: of the jobs.
+        folder: folder of all sweeps.
+        ids: ids of the jobs.
         patient: look again after some seconds before a job is called lost.
         at_once: wait for SLURM's answer a few seconds at the most.
 
@@ -287,7 +292,7 @@ def _holders(folder: SweepsFolder, ids: set[str]) -> dict[str, Holder]:
     for submission_folder in folder.submission_folders():
         submission = submission_folder.read()
         for number, array in enumerate(submission.arrays):
-            in_slurm = submission_folder.id_of(number) if submission.launcher == "slurm" else None
+            in_slurm = submission_folder.read_id(number) if submission.launcher == "slurm" else None
             for element, pack in enumerate(array.packs):
                 for id in pack:
                     if id in ids:

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from launchers.queue.after_job import AfterJob
-from launchers.queue.logs import last_lines, logs_of
+from launchers.queue.logs import last_lines, log_files
 from launchers.queue.states import OPEN, JobState, State
 from launchers.sweep.folder import JobEntry, SweepRecord, SweepsFolder
 
@@ -91,7 +91,7 @@ def last_words(folder: SweepsFolder, sweep: SweepRecord, states: Mapping[str, Jo
             continue
         seen.add(state.error)
         shown.append(Text(f"\n{job.name} {state.state}: {state.error}", style=COLOURS[state.state]))
-        for log in logs_of(folder, job.id, state):
+        for log in log_files(folder, job.id, state):
             shown.append(Text(str(log), style="dim"))
             shown.extend(Text(f"  {line}") for line in last_lines(log))
         if len(seen) == MOST_ERRORS:
@@ -106,7 +106,7 @@ def as_json(
 
     Args:
         sweep: what was asked for.
-        states: of its jobs.
+        states: states of its jobs.
         after: the job after the last one.
         silence: why SLURM was not heard, in words.
     """

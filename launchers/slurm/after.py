@@ -4,7 +4,7 @@ import logging
 import sys
 from pathlib import Path
 
-from launchers.config import SlurmConfig, settings_of
+from launchers.config import SlurmConfig, read_settings
 from launchers.errors import LauncherError
 from launchers.slurm.submit import recover
 from launchers.sweep.folder import SweepsFolder
@@ -19,15 +19,15 @@ def main(path: Path) -> int:
     logging.basicConfig(level=logging.INFO, format="[%(asctime)s] %(message)s")
     folder = SweepsFolder(path.parent.parent)
     sweep = folder.read_sweep(SubmissionFolder(path).read().sweep)
-    settings = settings_of(sweep.settings, SlurmConfig)
+    settings = read_settings(sweep.settings, SlurmConfig)
     try:
         with folder.locked():
-            handed = recover(folder, sweep, settings)
+            report = recover(folder, sweep, settings)
     except LauncherError as error:
         log.warning("what was lost was not sent again: %s", error)
     else:
-        if handed.sent:
-            log.info("%d jobs were lost and are sent again; what follows comes after them", len(handed.sent))
+        if report.sent:
+            log.info("%d jobs were lost and are sent again; what follows comes after them", len(report.sent))
             return 0
     status = follow(sweep, settings)
     SubmissionFolder(path).note_after(status)

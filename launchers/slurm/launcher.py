@@ -8,9 +8,9 @@ from rich.console import Console
 from launchers.config import SlurmConfig
 from launchers.queue.status import status_table
 from launchers.slurm.plan import show_plan
-from launchers.slurm.submit import hand_out
+from launchers.slurm.submit import submit_jobs
 from launchers.sweep.folder import SweepsFolder
-from launchers.sweep.records import know, sweep_record, write_records
+from launchers.sweep.records import assess, sweep_record, write_records
 from launchers.sweep.sweep import Sweep
 
 log = logging.getLogger(__name__)
@@ -26,15 +26,15 @@ def run(sweep: Sweep, settings: SlurmConfig) -> list[JobReturn]:
     folder = SweepsFolder(settings.path())
     if settings.plan:
         sweep.check()
-        show_plan(folder, sweep_record(know(sweep), "slurm", settings), settings)
+        show_plan(folder, sweep_record(assess(sweep), "slurm", settings), settings)
         return []
     sweep.prepare()
-    known = know(sweep)
+    known = assess(sweep)
     record = sweep_record(known, "slurm", settings)
     with folder.locked():
         write_records(folder, sweep, known)
         folder.write_sweep(record)
-        handed = hand_out(folder, record, settings)
-    Console().print(status_table(record, handed.after()))
-    log.info("%s", handed.in_words(record.name, folder))
+        report = submit_jobs(folder, record, settings)
+    Console().print(status_table(record, report.after()))
+    log.info("%s", report.describe(record.name, folder))
     return []

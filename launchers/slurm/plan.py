@@ -12,7 +12,7 @@ from launchers.queue.states import OPEN, State, look
 from launchers.queue.status import counts, duration
 from launchers.slurm.sbatch import Scripts
 from launchers.sweep.folder import SweepRecord, SweepsFolder
-from launchers.sweep.packing import arrays_of, parallel
+from launchers.sweep.packing import pack_arrays, parallel
 from launchers.sweep.submission import AFTER, Array
 
 UNKNOWN = "Where that is unknown, nothing stored tells it: one such job that has run will."
@@ -22,14 +22,14 @@ def show_plan(folder: SweepsFolder, sweep: SweepRecord, settings: SlurmConfig) -
     """Print what would be sent of a sweep."""
     console = Console()
     states = look(folder, [job.id for job in sweep.jobs])
-    jobs = [job for job in sweep.jobs if states[job.id].state not in {*OPEN, State.done}]
+    jobs = [job for job in sweep.jobs if states[job.id].is_free]
     already = ", ".join(f"{number} {state}" for state, number in counts(states).items() if state in {*OPEN, State.done})
     console.print(
         f"{sweep.name}: {len(jobs)} of {len(sweep.jobs)} jobs would be sent" + (f"; {already}" if already else "")
     )
     if not jobs:
         return
-    arrays = arrays_of(jobs, settings.pack, settings.max_array or _max_array_size())
+    arrays = pack_arrays(jobs, settings.pack, settings.max_array or _max_array_size())
     table = Table("array", "stage", "jobs", "elements", "at a time", "expected", box=None, pad_edge=False)
     seconds = {job.id: job.seconds for job in jobs}
     for number, array in enumerate(arrays):

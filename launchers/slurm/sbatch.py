@@ -26,8 +26,8 @@ class Scripts:
     """Writes the scripts of a submission.
 
     Attributes:
-        place: its folder.
-        settings: as configured.
+        place: folder of the submission.
+        settings: configuration of the launcher.
         folder: the working directory of the jobs.
         paths: where they find the program's modules.
     """

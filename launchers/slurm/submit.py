@@ -1,4 +1,4 @@
-"""Handing jobs out to SLURM: under the lock, what is neither done nor under way, as arrays that wait for each other.
+"""Submitting jobs to SLURM: under the lock, what is neither done nor under way, as arrays that wait for each other.
 
 A transaction on disk: what will be sent is written before it is sent, and each number that SLURM gives as soon as it is
 known, so that a submitter that is killed leaves nothing that is sent twice or never.
@@ -18,18 +18,18 @@ from launchers.slurm.sbatch import Scripts
 from launchers.slurm.snapshot import take_snapshot
 from launchers.sweep.files import stamp
 from launchers.sweep.folder import JobEntry, SweepRecord, SweepsFolder
-from launchers.sweep.packing import arrays_of, parallel
+from launchers.sweep.packing import pack_arrays, parallel
 from launchers.sweep.submission import AFTER, Submission, SubmissionFolder
 
 log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Handed:
+class SubmissionReport:
     """What became of the jobs of a sweep that was to be handed out.
 
     Attributes:
-        states: of its jobs as they were found.
+        states: states of its jobs as they were found.
         sent: jobs that were handed out now.
         numbers: SLURM's numbers of their arrays.
     """
@@ -46,7 +46,7 @@ class Handed:
             for id, state in self.states.items()
         }
 
-    def in_words(self, name: str, folder: SweepsFolder) -> str:
+    def describe(self, name: str, folder: SweepsFolder) -> str:
         """What became of a sweep of this name in a folder."""
         found = counts(self.states)
         before = "".join(f"; {found[state]} {state} before" for state in (State.done, *sorted(OPEN)) if found[state])
@@ -56,22 +56,22 @@ class Handed:
         return f"{name}: {numbers}{before}. `python -m launchers status{folder.option()}` shows them"
 
 
-def hand_out(folder: SweepsFolder, sweep: SweepRecord, settings: SlurmConfig) -> Handed:
-    """Hand out the jobs of a sweep that are neither done nor under way; the caller holds the lock.
+def submit_jobs(folder: SweepsFolder, sweep: SweepRecord, settings: SlurmConfig) -> SubmissionReport:
+    """Submit the jobs of a sweep that are neither done nor under way; the caller holds the lock.
 
     Args:
-        folder: of all sweeps.
-        sweep: whose jobs.
+        folder: folder of all sweeps.
+        sweep: the sweep with the jobs.
         settings: how SLURM shall run them.
 
     Raises:
         LauncherError: when SLURM cannot be asked or takes nothing; what was sent by then is known to the next attempt.
     """
     states = look(folder, [job.id for job in sweep.jobs])
-    jobs = [job for job in sweep.jobs if states[job.id].state not in {*OPEN, State.done}]
+    jobs = [job for job in sweep.jobs if states[job.id].is_free]
     if not jobs and not (_is_followed(settings) and _lacks_after(folder, sweep)):
-        return Handed(states)
-    return _hand_out(folder, sweep, settings, states, jobs, pack=settings.pack)
+        return SubmissionReport(states)
+    return _submit_jobs(folder, sweep, settings, states, jobs, pack=settings.pack)
 
 
 def _lacks_after(folder: SweepsFolder, sweep: SweepRecord) -> bool:
@@ -80,22 +80,22 @@ def _lacks_after(folder: SweepsFolder, sweep: SweepRecord) -> bool:
     return after is None or after.state not in {*OPEN, State.done}
 
 
-def recover(folder: SweepsFolder, sweep: SweepRecord, settings: SlurmConfig) -> Handed:
-    """Hand out again what was lost, a job an element, as often as `retries` allows; the caller holds the lock.
+def recover(folder: SweepsFolder, sweep: SweepRecord, settings: SlurmConfig) -> SubmissionReport:
+    """Submit again what was lost, a job an element, as often as `retries` allows; the caller holds the lock.
 
     So are jobs that failed in a later stage than the first in which one was lost: their input may have been missing.
 
     Raises:
-        LauncherError: as of `hand_out`.
+        LauncherError: when SLURM cannot be asked or takes nothing.
     """
     states = look(folder, [job.id for job in sweep.jobs])
     lost = [job for job in sweep.jobs if states[job.id].state is State.lost and _may_recover(states[job.id], settings)]
     if not lost:
-        return Handed(states)
+        return SubmissionReport(states)
     first = min(job.stage for job in lost)
     later = [job for job in sweep.jobs if states[job.id].state is State.failed and job.stage > first]
     recovery = 1 + max(holder.submission.recovery for job in lost if (holder := states[job.id].holder))
-    return _hand_out(folder, sweep, settings, states, [*lost, *later], pack=1, recovery=recovery)
+    return _submit_jobs(folder, sweep, settings, states, [*lost, *later], pack=1, recovery=recovery)
 
 
 def _may_recover(state: JobState, settings: SlurmConfig) -> bool:
@@ -103,7 +103,7 @@ def _may_recover(state: JobState, settings: SlurmConfig) -> bool:
     return state.holder is not None and state.holder.submission.recovery < settings.retries
 
 
-def _hand_out(
+def _submit_jobs(
     folder: SweepsFolder,
     sweep: SweepRecord,
     settings: SlurmConfig,
@@ -112,12 +112,12 @@ def _hand_out(
     *,
     pack: int,
     recovery: int = 0,
-) -> Handed:
+) -> SubmissionReport:
     submission = Submission(
         name=stamp(),
         sweep=sweep.name,
         launcher="slurm",
-        arrays=arrays_of(jobs, pack, settings.max_array or slurm.max_array_size()),
+        arrays=pack_arrays(jobs, pack, settings.max_array or slurm.max_array_size()),
         at_once=settings.at_once,
         retries=settings.retries,
         requeues=settings.requeues,
@@ -129,7 +129,7 @@ def _hand_out(
     paths = take_snapshot(sweep.paths, place.code, folder.path) if settings.snapshot else sweep.paths
     place.write(submission)
     scripts = Scripts(place, settings, sweep.folder, paths)
-    return Handed(states, jobs, _send(scripts, submission, _still_open(states, jobs)))
+    return SubmissionReport(states, jobs, _send(scripts, submission, _still_open(states, jobs)))
 
 
 def _send(scripts: Scripts, submission: Submission, before: Mapping[int, Sequence[str]]) -> list[str]:

@@ -35,10 +35,10 @@ class Attempt:
         submission: name of the submission that it belongs to; empty where the task said that nothing remains.
         element: `<array>_<index>` of the pack in it.
         restart: how often SLURM had restarted the element.
-        host: where it ran, and
-        pid: as which process.
+        host: the machine where it ran.
+        pid: number of its process there.
         started: seconds since 1970.
-        ended: likewise; None while it runs, and for ever when its worker died too.
+        ended: seconds since 1970; None while it runs, and for ever when its worker died too.
         error: what went wrong, in words.
         value: what the task returned.
     """
@@ -60,7 +60,7 @@ class Attempt:
         return cls(Outcome.RUNNING, submission, element, restart, socket.gethostname(), started=time.time())
 
     def end(self, state: Outcome, error: str | None = None, value: Any = None) -> "Attempt":
-        """The same, ended now."""
+        """This attempt, ended now."""
         return replace(self, state=state, error=error, value=value, ended=time.time())
 
     def write(self, path: Path) -> None:

@@ -12,14 +12,14 @@ from typing import Any
 from omegaconf import DictConfig, OmegaConf
 
 
-def values_of(config: DictConfig) -> dict[str, Any]:
+def plain_values(config: DictConfig) -> dict[str, Any]:
     """The values of a config, interpolations as they are written; fit for JSON but for paths."""
     values = OmegaConf.to_container(config, resolve=False, enum_to_str=True)
     assert isinstance(values, dict)
     return {str(key): value for key, value in values.items()}
 
 
-def types_of(config: DictConfig) -> dict[str, str]:
+def node_types(config: DictConfig) -> dict[str, str]:
     """Import paths of the dataclasses of a config by where they stand (`""`: the whole, `model`, `hydra.job` ...)."""
     found = {}
 
@@ -39,7 +39,7 @@ def types_of(config: DictConfig) -> dict[str, str]:
 
 
 def compose_again(values: dict[str, Any], types: dict[str, str]) -> DictConfig:
-    """The config that `values_of` and `types_of` were taken of.
+    """The config that `plain_values` and `node_types` were taken of.
 
     Raises:
         ImportError, AttributeError: when a class is not there any more.

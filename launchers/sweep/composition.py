@@ -17,10 +17,10 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, OverrideType
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from launchers.sweep.composed import types_of, values_of
+from launchers.sweep.composed import node_types, plain_values
 
 WHOLE_NUMBER = re.compile(r"([\w./]+=)(0|-?[1-9][0-9]{0,99})")
-"""An override that sets one."""
+"""An override that sets a whole number."""
 
 
 class Template:
@@ -40,12 +40,12 @@ class Template:
     @cached_property
     def hydra(self) -> dict[str, Any]:
         """Values of Hydra's own node."""
-        return values_of(self.whole.hydra)
+        return plain_values(self.whole.hydra)
 
     @cached_property
     def types(self) -> dict[str, str]:
-        """Of all its nodes: see `types_of`."""
-        return types_of(self.whole)
+        """Import paths of the dataclasses of all its nodes, see `node_types`."""
+        return node_types(self.whole)
 
 
 @dataclass(frozen=True)
@@ -53,10 +53,10 @@ class Composition:
     """What the config of one job is made of.
 
     Attributes:
-        template: composed for all overrides but
-        values: these, which are set on a copy.
-        overrides: all of the job's that are not Hydra's own.
-        number: of the job in its sweep.
+        template: the config, composed for all overrides but `values`.
+        values: overrides of plain values, which are set on a copy of the template.
+        overrides: all overrides of the job that are not Hydra's own.
+        number: number of the job in its sweep.
     """
 
     template: Template
@@ -77,12 +77,12 @@ class Composition:
         return config
 
     def plain(self) -> dict[str, Any]:
-        """The values of `config`, as `values_of` gives them."""
+        """The values of `config`, as `plain_values` gives them."""
         hydra = dict(self.template.hydra)
         for where, value in self._own_words():
             node, _, key = where.partition(".")
             hydra[node] = {**hydra[node], key: value}
-        return {**values_of(self.task_config()), "hydra": hydra}
+        return {**plain_values(self.task_config()), "hydra": hydra}
 
     def _filled(self, config: DictConfig) -> DictConfig:
         ConfigLoaderImpl._apply_overrides_to_config(list(self.values), config)
@@ -107,7 +107,7 @@ class Composer:
         """Nothing is composed yet.
 
         Args:
-            loader: Hydra's.
+            loader: Hydra's loader.
             sweep: config of the sweep itself.
         """
         self._loader, self._sweep = loader, sweep
@@ -120,8 +120,8 @@ class Composer:
         """Compose a job.
 
         Args:
-            overrides: of the job.
-            number: of the job.
+            overrides: overrides of the job.
+            number: number of the job in its sweep.
 
         Raises:
             HydraException: when its groups cannot be composed; values are looked at when the config is made.

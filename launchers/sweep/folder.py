@@ -78,7 +78,7 @@ class JobFolder:
 
     @property
     def id(self) -> str:
-        """Of the job."""
+        """The job's id."""
         return self.path.name
 
     @property

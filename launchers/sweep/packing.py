@@ -10,7 +10,7 @@ from launchers.sweep.submission import Array
 T = TypeVar("T")
 
 
-def arrays_of(jobs: Sequence[JobEntry], pack: int, max_array: int) -> tuple[Array, ...]:
+def pack_arrays(jobs: Sequence[JobEntry], pack: int, max_array: int) -> tuple[Array, ...]:
     """Arrays of packs, by stage.
 
     Args:

@@ -50,8 +50,8 @@ class Concludes(Protocol):
         """The last lines of a sweep.
 
         Args:
-            configs: of the jobs.
-            values: what each has returned; empty where it has not.
+            configs: configs of the jobs.
+            values: what each job has returned; empty where it has not.
         """
         ...
 

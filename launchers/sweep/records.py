@@ -22,12 +22,12 @@ log = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True)
-class Known:
-    """A job, and what its task says of it.
+class JobAssessment:
+    """A job, and what its task says about it.
 
     Attributes:
-        entry: as it stands in the sweep.
-        job: as composed.
+        entry: the job as it stands in the sweep.
+        job: the job as composed.
         remaining: units of work left; None where that is not known.
     """
 
@@ -36,7 +36,7 @@ class Known:
     remaining: int | None
 
 
-def know(sweep: Sweep) -> list[Known]:
+def assess(sweep: Sweep) -> list[JobAssessment]:
     """Ask the task about every job.
 
     Raises:
@@ -51,11 +51,11 @@ def know(sweep: Sweep) -> list[Known]:
             remaining = sweep.task.remaining(config)
             seconds = sweep.task.estimate(config) if remaining != 0 else None
         id = sha256(f"{path}\n{job.identity}".encode()).hexdigest()[:12]
-        known.append(Known(JobEntry(id, job.name, job.stage, seconds), job, remaining))
+        known.append(JobAssessment(JobEntry(id, job.name, job.stage, seconds), job, remaining))
     return known
 
 
-def write_records(folder: SweepsFolder, sweep: Sweep, known: Sequence[Known]) -> None:
+def write_records(folder: SweepsFolder, sweep: Sweep, known: Sequence[JobAssessment]) -> None:
     """Write what each job is, and what of it is done; the caller holds the lock."""
     path = task_path(sweep.task)
     output = str(Path(OmegaConf.select(sweep.config, "hydra.sweep.dir")).absolute())
@@ -76,7 +76,7 @@ def write_records(folder: SweepsFolder, sweep: Sweep, known: Sequence[Known]) ->
         _agree(folder, sweep.task, one)
 
 
-def _agree(folder: SweepsFolder, task: TaskFunction, one: Known) -> None:
+def _agree(folder: SweepsFolder, task: TaskFunction, one: JobAssessment) -> None:
     """What the task says of its results stands above what was noted of earlier attempts.
 
     A job that ended since the task was asked is asked about again.
@@ -92,7 +92,7 @@ def _agree(folder: SweepsFolder, task: TaskFunction, one: Known) -> None:
         log.info("%s was done, but %d units of its results are not there any more", one.entry.name, left)
 
 
-def sweep_record(known: Sequence[Known], launcher: str, settings: LauncherConfig) -> SweepRecord:
+def sweep_record(known: Sequence[JobAssessment], launcher: str, settings: LauncherConfig) -> SweepRecord:
     """What is written of the sweep: its name says what it is of and, by a hash, which jobs it has."""
     jobs = tuple(one.entry for one in known)
     digest = sha256("\n".join(sorted(job.id for job in jobs)).encode()).hexdigest()[:6]

@@ -3,7 +3,7 @@
 submission.json    what is in it; written before anything is sent
 array-<k>.sh       what sbatch got, array-<k>.id the number that SLURM gave it
 array-<k>_<e>.log  what an element printed: the set-up lines, the worker's own words
-after.*            likewise of the job after the last array; after.json: its exit status
+after.*            the same files of the job after the last array; after.json: its exit status
 worker.pid         of a local pool: its host and process; locked while it lives
 code/              a snapshot of the code
 """
@@ -28,7 +28,7 @@ class Array:
     """Packs of jobs that may run at the same time.
 
     Attributes:
-        stage: of the jobs.
+        stage: stage of the jobs.
         packs: ids of jobs; a pack is an element of a SLURM array.
     """
 
@@ -41,13 +41,13 @@ class Submission:
     """What was handed out at once.
 
     Attributes:
-        name: also of its folder.
-        sweep: that asked for it.
+        name: name of the submission and of its folder.
+        sweep: name of the sweep that asked for it.
         launcher: `slurm` or `local_pool`.
         arrays: those of a higher stage start when those of the lower ones have ended.
         at_once: jobs of a pack that run beside each other; 0: all of them.
-        retries: of a killed job.
-        requeues: of an element that runs into its time limit.
+        retries: how often a killed job is tried again.
+        requeues: how often an element goes back to the queue that runs into its time limit.
         recovery: how often what was lost had been sent again by itself before; 0 where a user asked for it.
     """
 
@@ -95,7 +95,7 @@ class SubmissionFolder:
             path.with_suffix(".id.tmp").write_text(f"{number}\n")
             path.with_suffix(".id.tmp").replace(path)
 
-    def id_of(self, array: int | str) -> str | None:
+    def read_id(self, array: int | str) -> str | None:
         """The number that SLURM gave an array; None where it is not known."""
         try:
             return (self.path / f"{_stem(array)}.id").read_text().strip()

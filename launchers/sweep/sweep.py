@@ -10,6 +10,7 @@ from hydra.types import HydraContext, TaskFunction
 from omegaconf import DictConfig, OmegaConf
 from omegaconf.errors import OmegaConfBaseException
 
+from launchers.errors import message
 from launchers.sweep.composition import Composer, Composition
 from launchers.sweep.protocol import Concludes, KnowsDoubles, Task
 
@@ -54,7 +55,7 @@ class Sweep:
     Attributes:
         context: Hydra's loader and callbacks.
         task: the task function; it may offer the task protocol.
-        config: of the sweep itself.
+        config: config of the sweep itself.
         jobs: each config once: overrides that come to the same job are one job.
     """
 
@@ -77,9 +78,9 @@ class Sweep:
         """Compose every job.
 
         Args:
-            context: as above.
-            task: as above.
-            config: as above.
+            context: Hydra's loader and callbacks.
+            task: the task function.
+            config: config of the sweep itself.
             job_overrides: the overrides of each job.
             first: number of the first job.
             planning: nothing will run; the jobs are known by the identity that they have without `plan=true`.
@@ -162,7 +163,7 @@ class Sweep:
             try:
                 action(self.task, job)
             except Exception as error:  # noqa: BLE001 each task raises errors of its own kind
-                faults[job.name] = in_words(error)
+                faults[job.name] = message(error)
         if faults:
             raise faulty(faults, len(self.jobs), verdict)
 
@@ -187,11 +188,6 @@ def faulty(faults: Mapping[str, str], jobs: int, verdict: str) -> SweepError:
 def _work(task: object, config: DictConfig) -> str | None:
     """What the job does, where the task can tell that jobs of different configurations do the same."""
     return task.work(config) if isinstance(task, KnowsDoubles) else None
-
-
-def in_words(error: BaseException) -> str:
-    """The message of an error meant for users; of any other, its type as well."""
-    return str(error) if getattr(error, "in_words", False) else f"{type(error).__name__}: {error}"
 
 
 def _identity(task_config: DictConfig, *, planning: bool) -> str:

@@ -17,6 +17,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
+from launchers.errors import message
 from launchers.sweep.attempt import Outcome, read_attempt
 from launchers.sweep.files import read_json
 from launchers.sweep.folder import JobFolder
@@ -28,7 +29,7 @@ STOPPED = 128 + signal.SIGTERM
 PR_SET_PDEATHSIG = 1
 
 
-class Stopped(KeyboardInterrupt):
+class StopRequest(KeyboardInterrupt):
     """SIGTERM: the job shall store what it has and end. As with Ctrl-C, `except Exception` lets it pass."""
 
 
@@ -42,7 +43,7 @@ def main(job: Path, file: Path) -> int:
     attempt.write(file)
     try:
         value, error = run(read_json(JobFolder(job).record))
-    except Stopped:
+    except StopRequest:
         attempt.end(Outcome.STOPPED).write(file)
         print(f"[{time.strftime('%H:%M:%S')}] stopped; what was computed is stored", flush=True)
         return STOPPED
@@ -51,12 +52,10 @@ def main(job: Path, file: Path) -> int:
     if error is None:
         attempt.end(Outcome.DONE, value=value).write(file)
         return 0
-    in_words = getattr(error, "in_words", False)
-    if not in_words:
+    if not getattr(error, "in_words", False):
         traceback.print_exception(error)
-    words = str(error) if in_words else f"{type(error).__name__}: {error}"
-    attempt.end(Outcome.FAILED, error=words).write(file)
-    logging.getLogger(__name__).error("failed: %s", words)
+    attempt.end(Outcome.FAILED, error=message(error)).write(file)
+    logging.getLogger(__name__).error("failed: %s", message(error))
     return 1
 
 
@@ -100,7 +99,7 @@ def opened(record: dict[str, Any]) -> tuple[Callable[..., Any], "DictConfig"]:
 
 def _stop(_number: int, _frame: FrameType | None) -> None:
     signal.signal(signal.SIGTERM, signal.SIG_IGN)  # once is enough: storing must not be interrupted
-    raise Stopped
+    raise StopRequest
 
 
 def end_with_worker() -> None:

@@ -14,7 +14,7 @@ def slots(count: int, gpus: list[str], cores: int) -> list[dict[str, str]]:
     Args:
         count: how many slots; at least 1.
         gpus: as `CUDA_VISIBLE_DEVICES` names them; with fewer than slots some share one, with more a slot has several.
-        cores: to be shared.
+        cores: cores to be shared.
     """
     each = len(gpus) // count
     environments = []

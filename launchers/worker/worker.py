@@ -31,7 +31,7 @@ ENDED = {Outcome.DONE, Outcome.FAILED, Outcome.CRASHED}
 
 
 @dataclass
-class Running:
+class RunningJob:
     """A job that runs now."""
 
     job: JobFolder
@@ -73,11 +73,11 @@ class Worker:
         Args:
             jobs: the pack.
             slots: environment of each of the jobs that run beside each other.
-            where: for the attempts.
+            where: what attempts say of where they ran.
             retries: how often a killed job is tried again.
             say: told of each beginning and end of a job, in words.
         """
-        self.running: list[Running] = []
+        self.running: list[RunningJob] = []
         self.failed: list[JobFolder] = []
         self._slots, self._where, self._retries, self._say = slots, where, retries, say
         self.pending = [job for job in jobs if self._takes(job)]
@@ -86,7 +86,7 @@ class Worker:
         """Run the jobs until all have ended, or a signal comes.
 
         Args:
-            signals: that end it.
+            signals: signals that end it.
             show: called now and then.
 
         Returns:
@@ -164,7 +164,7 @@ class Worker:
             else:
                 free.pop(0)
 
-    def _begin(self, job: JobFolder, slot: int) -> Running:
+    def _begin(self, job: JobFolder, slot: int) -> RunningJob:
         file = job.new_attempt()
         Attempt.begin(self._where.submission, self._where.element, self._where.restart).write(file)
         log = job.log.open("ab", buffering=0)
@@ -175,7 +175,7 @@ class Worker:
             command, env=environment, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
         )
         self._say(job, f"begins, process {process.pid}")
-        return Running(job, slot, file, process, log)
+        return RunningJob(job, slot, file, process, log)
 
     def _collect(self, *, stopping: bool = False) -> None:
         """Take note of the processes that have ended."""

@@ -8,11 +8,11 @@ from fixtures.sweep import Books, Made
 
 from launchers.__main__ import main
 from launchers.cli import wait
-from launchers.config import SlurmConfig, settings_of
+from launchers.config import SlurmConfig, read_settings
 from launchers.queue.after_job import look_after
 from launchers.queue.states import State
 from launchers.slurm import after
-from launchers.slurm.submit import hand_out
+from launchers.slurm.submit import submit_jobs
 from launchers.sweep.attempt import Outcome
 from launchers.sweep.folder import SweepRecord
 from launchers.sweep.submission import AFTER
@@ -24,7 +24,7 @@ def sent(made: Made, *stages: str, command: str = "", **settings: Any) -> SweepR
     sweep = made.sweep(*stages, **settings)
     sweep.settings["after"]["command"] = command
     made.sweeps.write_sweep(sweep)
-    hand_out(made.sweeps, sweep, settings_of(sweep.settings, SlurmConfig))
+    submit_jobs(made.sweeps, sweep, read_settings(sweep.settings, SlurmConfig))
     return sweep
 
 

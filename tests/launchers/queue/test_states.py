@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from fixtures.sweep import Books, Made
 
-from launchers.config import SlurmConfig, settings_of
+from launchers.config import SlurmConfig, read_settings
 from launchers.errors import LauncherError
 from launchers.queue import commands as slurm
 from launchers.queue import states
 from launchers.queue.states import JobState, State, look, look_or_recall
-from launchers.slurm.submit import hand_out, recover
+from launchers.slurm.submit import recover, submit_jobs
 from launchers.sweep.attempt import Outcome
 
 CASES = [
@@ -45,7 +45,7 @@ def state_of_a(made: Made) -> JobState:
 
 def sent(made: Made) -> str:
     sweep = made.sweep("a")
-    hand_out(made.sweeps, sweep, settings_of(sweep.settings, SlurmConfig))
+    submit_jobs(made.sweeps, sweep, read_settings(sweep.settings, SlurmConfig))
     return made.sweeps.submission_folders()[-1].name
 
 
@@ -129,7 +129,7 @@ def test_a_queue_that_cannot_be_asked_is_an_error(made: Made, books: Books, monk
 def test_what_was_cancelled_in_slurm_stays_cancelled(made: Made, books: Books) -> None:
     """By the accounting, or of an element that had not begun, of which SLURM keeps no record beside its array's."""
     sweep = made.sweep("abc")
-    hand_out(made.sweeps, sweep, settings_of(sweep.settings, SlurmConfig))
+    submit_jobs(made.sweeps, sweep, read_settings(sweep.settings, SlurmConfig))
     del books.elements["100_0"]
     found = look(made.sweeps, "abc")
     assert [found[id].state for id in "abc"] == [State.cancelled, State.queued, State.queued]
@@ -140,7 +140,7 @@ def test_what_was_cancelled_in_slurm_stays_cancelled(made: Made, books: Books) -
     assert [found[id].state for id in "abc"] == [State.cancelled, State.cancelled, State.lost]
     books.accounted = {}
     assert look(made.sweeps, "b")["b"].state is State.cancelled, "also when SLURM has forgotten it"
-    assert [job.id for job in recover(made.sweeps, sweep, settings_of(sweep.settings, SlurmConfig)).sent] == ["c"]
+    assert [job.id for job in recover(made.sweeps, sweep, read_settings(sweep.settings, SlurmConfig)).sent] == ["c"]
 
 
 def test_what_the_queue_calls_cancelled_stays_so_when_it_forgets(made: Made, books: Books) -> None:
@@ -153,7 +153,7 @@ def test_what_the_queue_calls_cancelled_stays_so_when_it_forgets(made: Made, boo
 
 def test_an_element_that_printed_something_had_begun(made: Made, books: Books) -> None:
     sweep = made.sweep("ab")
-    hand_out(made.sweeps, sweep, settings_of(sweep.settings, SlurmConfig))
+    submit_jobs(made.sweeps, sweep, read_settings(sweep.settings, SlurmConfig))
     made.sweeps.submission_folders()[-1].log(0, 0).write_text("no python here")
     del books.elements["100_0"]
     assert state_of_a(made).state is State.lost
@@ -161,7 +161,7 @@ def test_an_element_that_printed_something_had_begun(made: Made, books: Books) -
 
 def test_what_stands_on_disk_is_known_while_slurm_is_silent(made: Made, books: Books) -> None:
     sweep = made.sweep("abcd")
-    hand_out(made.sweeps, sweep, settings_of(sweep.settings, SlurmConfig))
+    submit_jobs(made.sweeps, sweep, read_settings(sweep.settings, SlurmConfig))
     for id, outcome in {"a": Outcome.DONE, "b": Outcome.RUNNING, "c": Outcome.FAILED}.items():
         made.attempt(id, outcome, made.sweeps.submission_folders()[-1].name)
     books.silent = True
@@ -194,12 +194,12 @@ def test_a_colleague_who_may_only_read_sees_the_same(made: Made, books: Books, m
 
 
 def test_a_local_pool_has_its_jobs_as_long_as_it_lives(made: Made) -> None:
-    from launchers.sweep.packing import arrays_of
+    from launchers.sweep.packing import pack_arrays
     from launchers.sweep.submission import Submission
 
     sweep = made.sweep("ab")
     place = made.sweeps.submission("first")
-    place.write(Submission("first", sweep.name, "local_pool", arrays_of(sweep.jobs, 9, 9)))
+    place.write(Submission("first", sweep.name, "local_pool", pack_arrays(sweep.jobs, 9, 9)))
     made.attempt("a", Outcome.RUNNING, "first")
     with place.alive():
         found = look(made.sweeps, ["a", "b"])

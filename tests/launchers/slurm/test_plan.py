@@ -5,14 +5,14 @@ from dataclasses import replace
 import pytest
 from fixtures.sweep import Books, Made
 
-from launchers.config import SlurmConfig, settings_of
+from launchers.config import SlurmConfig, read_settings
 from launchers.slurm.plan import UNKNOWN, show_plan
 from launchers.sweep.attempt import Outcome
 from launchers.sweep.folder import SweepRecord
 
 
 def planned(made: Made, books: Books, capsys: pytest.CaptureFixture[str], sweep: SweepRecord) -> list[str]:
-    show_plan(made.sweeps, sweep, settings_of(sweep.settings, SlurmConfig))
+    show_plan(made.sweeps, sweep, read_settings(sweep.settings, SlurmConfig))
     assert books.scripts == {}
     return [line.rstrip() for line in capsys.readouterr().out.splitlines()]
 

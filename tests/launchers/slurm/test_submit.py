@@ -8,18 +8,18 @@ import pytest
 from fixtures.sweep import Books, Made
 
 from launchers.cli.cancel import cancel_jobs
-from launchers.config import SlurmConfig, settings_of
+from launchers.config import SlurmConfig, read_settings
 from launchers.errors import LauncherError, SilentSlurmError
 from launchers.queue import commands as slurm
 from launchers.queue.states import State, look
-from launchers.slurm.submit import hand_out, recover
+from launchers.slurm.submit import recover, submit_jobs
 from launchers.sweep.attempt import Outcome
 from launchers.sweep.folder import JobFolder, SweepRecord
 
 
 def send(made: Made, sweep: SweepRecord) -> list[str]:
-    handed = hand_out(made.sweeps, sweep, settings_of(sweep.settings, SlurmConfig))
-    return [job.id for job in handed.sent]
+    report = submit_jobs(made.sweeps, sweep, read_settings(sweep.settings, SlurmConfig))
+    return [job.id for job in report.sent]
 
 
 def states(made: Made, sweep: SweepRecord) -> dict[str, State]:
@@ -141,7 +141,7 @@ def test_what_failed_is_sent_again_when_a_user_asks(made: Made, books: Books) ->
 
 def test_what_is_lost_is_sent_again_by_itself_within_a_bound(made: Made, books: Books) -> None:
     sweep = made.sweep("abc", pack=3, retries=2)
-    settings = settings_of(sweep.settings, SlurmConfig)
+    settings = read_settings(sweep.settings, SlurmConfig)
     send(made, sweep)
     made.attempt("a", Outcome.DONE, last_submission(made))
     made.attempt("b", Outcome.RUNNING, last_submission(made))
@@ -162,7 +162,7 @@ def test_what_failed_for_want_of_what_was_lost_is_sent_again_too(made: Made, boo
     made.attempt("c", Outcome.FAILED, last_submission(made))
     made.attempt("d", Outcome.DONE, last_submission(made))
     books.all("NODE_FAIL")
-    sent = recover(made.sweeps, sweep, settings_of(sweep.settings, SlurmConfig)).sent
+    sent = recover(made.sweeps, sweep, read_settings(sweep.settings, SlurmConfig)).sent
     assert [job.id for job in sent] == ["a", "c"]
 
 
@@ -170,7 +170,7 @@ def test_what_somebody_cancelled_in_slurm_is_not_sent_by_itself(made: Made, book
     sweep = made.sweep("ab")
     send(made, sweep)
     books.all("CANCELLED")
-    assert recover(made.sweeps, sweep, settings_of(sweep.settings, SlurmConfig)).sent == ()
+    assert recover(made.sweeps, sweep, read_settings(sweep.settings, SlurmConfig)).sent == ()
 
 
 def test_cancelled_jobs_leave_their_neighbours_alone(made: Made, books: Books) -> None:

@@ -8,7 +8,7 @@ from omegaconf import OmegaConf, open_dict
 
 import launchers.sweep.composed
 from launchers.errors import LauncherError
-from launchers.sweep.composed import compose_again, import_path, imported, types_of, values_of
+from launchers.sweep.composed import compose_again, import_path, imported, node_types, plain_values
 from launchers.sweep.task import load_task, task_path
 from study.config import CONF, register, to_study
 from study.jobs.task import StudyTask
@@ -32,9 +32,9 @@ def test_a_config_comes_back_as_it_was(overrides: list[str]) -> None:
     register()
     with initialize_config_dir(str(CONF), version_base="1.3"):
         config = compose("config", overrides=overrides, return_hydra_config=True)
-    values, types = json.loads(json.dumps([values_of(config), types_of(config)], default=str))
+    values, types = json.loads(json.dumps([plain_values(config), node_types(config)], default=str))
     again = compose_again(values, types)
-    assert values_of(again) == values_of(config)
+    assert plain_values(again) == plain_values(config)
     assert OmegaConf.get_type(again, "hydra") is OmegaConf.get_type(config, "hydra")
     for each in (config, again):
         with open_dict(each):
@@ -47,7 +47,7 @@ def test_a_config_comes_back_as_it_was(overrides: list[str]) -> None:
 def test_a_task_is_found_by_its_path() -> None:
     assert task_path(StudyTask()) == "study.jobs.task:StudyTask"
     assert isinstance(load_task("study.jobs.task:StudyTask"), StudyTask)
-    assert imported(import_path(launchers.sweep.composed.values_of)) is values_of
+    assert imported(import_path(launchers.sweep.composed.plain_values)) is plain_values
 
 
 def test_one_that_no_other_process_could_find_is_refused() -> None:

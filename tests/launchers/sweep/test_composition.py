@@ -11,7 +11,7 @@ from hydra.errors import HydraException
 from hydra.types import RunMode
 from omegaconf import DictConfig, open_dict
 
-from launchers.sweep.composed import types_of, values_of
+from launchers.sweep.composed import node_types, plain_values
 from launchers.sweep.composition import Composer
 from study.config import CONF, register
 
@@ -47,7 +47,7 @@ def by_hydra(sweep: DictConfig, overrides: list[str], number: int) -> DictConfig
 
 
 def of(config: DictConfig) -> tuple[dict[str, Any], dict[str, str]]:
-    return values_of(config), types_of(config)
+    return plain_values(config), node_types(config)
 
 
 def test_as_hydra_composes(sweep: DictConfig) -> None:
@@ -56,8 +56,8 @@ def test_as_hydra_composes(sweep: DictConfig) -> None:
         expected = by_hydra(sweep, overrides, number)
         composed = composer.compose(overrides, number)
         assert of(composed.config()) == of(expected), overrides
-        assert composed.plain() == values_of(expected), overrides
-        assert composed.template.types == types_of(expected), overrides
+        assert composed.plain() == plain_values(expected), overrides
+        assert composed.template.types == node_types(expected), overrides
         with open_dict(expected):
             expected.pop("hydra")
         assert of(composed.task_config()) == of(expected), overrides

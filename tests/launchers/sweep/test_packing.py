@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from launchers.sweep.folder import JobEntry
-from launchers.sweep.packing import arrays_of, parallel
+from launchers.sweep.packing import pack_arrays, parallel
 from launchers.worker.slots import slots, usable_cores, usual_processes, visible_gpus
 
 JOBS = st.lists(st.integers(0, 3), max_size=60).map(
@@ -17,7 +17,7 @@ JOBS = st.lists(st.integers(0, 3), max_size=60).map(
 
 @given(JOBS, st.integers(1, 9), st.integers(1, 9))
 def test_every_job_once_and_nothing_too_large(jobs: list[JobEntry], pack: int, largest: int) -> None:
-    arrays = arrays_of(jobs, pack, largest)
+    arrays = pack_arrays(jobs, pack, largest)
     placed = [(id, array.stage) for array in arrays for each in array.packs for id in each]
     assert placed == [(job.id, job.stage) for job in sorted(jobs, key=lambda job: job.stage)]
     assert all(0 < len(each) <= pack for array in arrays for each in array.packs)
@@ -26,7 +26,7 @@ def test_every_job_once_and_nothing_too_large(jobs: list[JobEntry], pack: int, l
 
 @given(JOBS, st.integers(1, 5), st.integers(1, 300))
 def test_arrays_of_a_stage_share_what_may_run_at_the_same_time(jobs: list[JobEntry], largest: int, most: int) -> None:
-    arrays = arrays_of(jobs, 1, largest)
+    arrays = pack_arrays(jobs, 1, largest)
     for stage in {array.stage for array in arrays}:
         shares = [parallel(arrays, array, most) for array in arrays if array.stage == stage]
         assert sum(shares) == max(most, len(shares))

@@ -8,7 +8,7 @@ from fixtures.sweep import Made
 
 from launchers.sweep.attempt import Outcome
 from launchers.sweep.folder import JobEntry
-from launchers.sweep.records import know, write_records
+from launchers.sweep.records import assess, write_records
 from launchers.sweep.sweep import Sweep
 
 
@@ -39,7 +39,7 @@ def test_a_job_that_ends_meanwhile_stays_done(
     monkeypatch.setattr(Counted, "left", left)
     job = SimpleNamespace(name="name=a", stage=0, identity="a", task_config=made.config)
     sweep = cast(Sweep, SimpleNamespace(task=Counted(), config=made.config, jobs=(job,)))
-    known = know(sweep)
+    known = assess(sweep)
     folder = made.sweeps.job(known[0].entry.id)
     made.job(folder.id)
     made.attempt(folder.id, Outcome.DONE)

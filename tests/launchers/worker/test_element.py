@@ -56,7 +56,7 @@ def test_the_exit_status_tells_the_truth(made: Made) -> None:
         assert process.wait(30) == 0
     values = [made.sweeps.job(name).read_attempts()[0].value for name in "ab"]
     assert {value["CUDA_VISIBLE_DEVICES"] for value in values} == {"1", "3"}
-    assert made.sweeps.submission("sub").id_of(0) == "7", "known also where the submitter could not write it down"
+    assert made.sweeps.submission("sub").read_id(0) == "7", "known also where the submitter could not write it down"
     with element(made, "a", "c") as process:
         assert process.wait(30) == 1
 
