@@ -2,12 +2,12 @@
 
 from analysis.compute import Analysis, analyse
 from analysis.correlation import CorrelationOptions, DomainEffects, correlate
-from analysis.dynamics import dynamics
-from analysis.effects import effects, head_effects
+from analysis.curves.training_dynamics import dynamics
+from analysis.effects.head_effects import effects, head_effects
 from analysis.inference import Inference, Sample
-from analysis.read import Domain, Results, Selection, read_domain, read_results
 from analysis.report import write_report
-from analysis.rescored import rescored, scored_by
+from analysis.results.read import Domain, Results, Selection, read_domain, read_results
+from analysis.results.rescoring import rescored, scored_by
 
 __all__ = [
     "Analysis",

@@ -17,17 +17,17 @@ from rich.table import Table
 
 from analysis.compute import Analysis, analyse
 from analysis.defaults import DEFAULTS, configured
-from analysis.effects import Measure, of_measure, strongest
+from analysis.effects.head_effects import Measure, of_measure, strongest
+from analysis.formatting import address, after_correction, base_score, labelled, score, signed, unsure
 from analysis.importing import command
 from analysis.inference import Inference, Interval
 from analysis.inference.multiplicity import Correction
 from analysis.inference.significance import PairedTest
-from analysis.influence import deciding
-from analysis.read import NothingMeasuredError, Selection, read_results
+from analysis.influence.groups import deciding
 from analysis.report import write_report
-from analysis.rescored import scored_by
+from analysis.results.read import NothingMeasuredError, Selection, read_results
+from analysis.results.rescoring import scored_by
 from analysis.terminal import correlation_table, curve_table, plain_table
-from analysis.words import address, after_correction, base_score, labelled, score, signed, unsure
 from study.record.errors import StudyError
 from study.record.metrics.statistics import MetricName
 

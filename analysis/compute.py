@@ -5,21 +5,21 @@ from functools import cached_property
 
 import polars as pl
 
-from analysis.areas import contrasts, curve_summary
-from analysis.changes import changes
 from analysis.correlation import CorrelationOptions, Correlations, DomainEffects, correlate
-from analysis.curves import DrawnCurves, curve_points
+from analysis.correlation.first_order_fit import taylor
+from analysis.curves.area_under_curve import contrasts, curve_summary
+from analysis.curves.points import DrawnCurves, curve_points
+from analysis.curves.training_dynamics import dynamics
 from analysis.defaults import DEFAULTS
-from analysis.dynamics import dynamics
-from analysis.effects import DEFAULT, Measure, effects
+from analysis.effects.changes import changes
+from analysis.effects.head_effects import DEFAULT, Measure, effects
 from analysis.inference import Inference
-from analysis.influence import Influence, influence
-from analysis.namesakes import namesakes
-from analysis.read import Domain, Results
-from analysis.slices import sliced
-from analysis.speed import Speed, read_speed
-from analysis.tables import base_table
-from analysis.taylor import taylor
+from analysis.influence.groups import Influence, influence
+from analysis.results.namesakes import namesakes
+from analysis.results.read import Domain, Results
+from analysis.results.slices import sliced
+from analysis.results.speed import Speed, read_speed
+from analysis.tables.paper_tables import base_table
 
 
 @dataclass(frozen=True)

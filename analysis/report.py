@@ -3,11 +3,12 @@
 import shutil
 from pathlib import Path
 
-from analysis import page, tables
+from analysis import page
 from analysis.compute import Analysis
 from analysis.figures import Drawing
-from analysis.sheets import sheets
-from analysis.typeset import latex, markdown
+from analysis.tables import paper_tables
+from analysis.tables.latex import latex, markdown
+from analysis.tables.latex_tables import sheets
 from study.record.files import whole_file
 
 
@@ -25,7 +26,7 @@ def write_report(analysis: Analysis, out: Path, *, pdf: bool = False) -> Path:
     Raises:
         WriteError: when `out` cannot be written.
     """
-    cuts = tables.paper_tables(analysis.effects)
+    cuts = paper_tables.paper_tables(analysis.effects)
     subjects, trainings = page.subject_views(analysis), page.training_views(analysis)
     drawings = [drawing for view in (*subjects, *trainings) for drawing in view.drawings]
     every = {"effects": analysis.effects, "base": analysis.base, **cuts, **analysis.correlations.tables}
@@ -43,7 +44,7 @@ def write_report(analysis: Analysis, out: Path, *, pdf: bool = False) -> Path:
     if analysis.speed is not None:
         every["table4"] = analysis.speed.rows
     for name, table in every.items():
-        tables.write(table, out / "tables", name)
+        paper_tables.write(table, out / "tables", name)
     _write_sheets(analysis, out / "tables" / "paper")
     _write_figures(drawings, out / "figures", pdf)
     path = out / "report" / "index.html"

@@ -7,8 +7,8 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
-from analysis.effects import ALL_KINDS
-from analysis.words import KIND_LABELS
+from analysis.effects.head_effects import ALL_KINDS
+from analysis.formatting import KIND_LABELS
 
 MOST_PAIRS = 6
 """Pairs of a subject (four domains) that stand below each other; more are a matrix."""

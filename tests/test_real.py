@@ -8,9 +8,9 @@ import polars as pl
 import pytest
 
 from analysis import DomainEffects, correlate
-from analysis.areas import contrasts, curve_summary
-from analysis.curves import DrawnCurves
-from analysis.read import read_results
+from analysis.curves.area_under_curve import contrasts, curve_summary
+from analysis.curves.points import DrawnCurves
+from analysis.results.read import read_results
 from study.config import compose, to_study
 from study.jobs.job import open_evaluator
 from study.jobs.task import StudyTask

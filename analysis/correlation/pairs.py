@@ -10,10 +10,10 @@ import polars as pl
 from jaxtyping import Bool, Float, Int
 
 from analysis.correlation.coefficients import CONSTANT, Heads
-from analysis.correlation.estimands import NoisyEffects
-from analysis.effects import Measure, of_measure
+from analysis.correlation.true_correlation import NoisyEffects
+from analysis.effects.head_effects import Measure, of_measure
 from analysis.inference.sample import AUTO, Sample
-from analysis.read import Domain
+from analysis.results.read import Domain
 from study.record.errors import InputError
 from study.record.heads import Head, mask_key
 

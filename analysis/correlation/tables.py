@@ -13,16 +13,16 @@ import numpy as np
 import polars as pl
 from jaxtyping import Bool
 
-from analysis.correlation import carriers
-from analysis.correlation.ceiling import reliability
+from analysis.correlation import head_influence
 from analysis.correlation.coefficients import CONSTANT, pearson
-from analysis.correlation.estimands import FEWEST_GROUPS, NoisyEffects, noise
-from analysis.correlation.null import Null, NullName, permutation_null, sign_flip_null, within
+from analysis.correlation.noise_ceiling import reliability
+from analysis.correlation.null_distributions import Null, NullName, permutation_null, sign_flip_null, within
 from analysis.correlation.options import CorrelationOptions
+from analysis.correlation.pair_numbers import NUMBERS, REST, Resampled, ResampledPair
 from analysis.correlation.pairs import FEWEST, IDENTITY, DomainEffects, pairs_of
 from analysis.correlation.pairs import Pair as PairOfDomains
-from analysis.correlation.rows import NUMBERS, REST, Resampled, ResampledPair
-from analysis.effects import ALL_KINDS
+from analysis.correlation.true_correlation import FEWEST_GROUPS, NoisyEffects, noise
+from analysis.effects.head_effects import ALL_KINDS
 from study.record.heads import AttentionKind
 from study.terminal.progress import progress
 
@@ -164,7 +164,7 @@ def _correlation(both: ResampledPair) -> Rows:
         if row["reason"] is None:
             generator = options.generator("over heads", kind, *pair.names.values())
             a, b = (effects[kept] for effects in pair.effects)
-            interval = carriers.over_heads(a, b, generator, options.level, options.resamples)
+            interval = head_influence.over_heads(a, b, generator, options.level, options.resamples)
             row |= dict(zip(("heads_low", "heads_high"), interval or (None, None), strict=True))
         samples = (("groups_a", pair.a.sample), ("groups_b", pair.b.sample))
         yield row | {name: None if sample is None else sample.groups for name, sample in samples}
@@ -180,7 +180,7 @@ def _by_layer(both: ResampledPair) -> Rows:
 def _without_largest(both: ResampledPair) -> Rows:
     if both.pair.no_correlation(both.every_head):
         return
-    order = carriers.by_size(*both.pair.effects)
+    order = head_influence.by_size(*both.pair.effects)
     for k in range(min(both.options.largest, order.size - FEWEST) + 1):
         yield {"left_out": k, "last": str(both.pair.heads[order[k - 1]]) if k else None, **both.without_largest(k)}
 
@@ -190,7 +190,7 @@ def _overlap(both: ResampledPair) -> Rows:
     sides = zip((both.pair.a, both.pair.b), both.pair.effects, strict=True)
     a, b = (-effects if side.importance else effects for side, effects in sides)
     for k in (k for k in both.options.leading if k < count):
-        found = carriers.overlap(a, b, k)
+        found = head_influence.overlap(a, b, k)
         yield {"heads": count, **asdict(found)}
 
 
@@ -199,8 +199,10 @@ def _influence(both: ResampledPair) -> Rows:
         return
     a, b = both.pair.effects
     rank = np.empty(a.size, dtype=np.int64)
-    rank[carriers.by_size(a, b)] = np.arange(1, a.size + 1)
-    columns = zip(both.pair.heads, a, b, carriers.contributions(a, b), carriers.without_each(a, b), rank, strict=True)
+    rank[head_influence.by_size(a, b)] = np.arange(1, a.size + 1)
+    columns = zip(
+        both.pair.heads, a, b, head_influence.contributions(a, b), head_influence.without_each(a, b), rank, strict=True
+    )
     for head, effect_a, effect_b, contribution, without, place in columns:
         yield {
             "kind": str(head.kind),
@@ -253,7 +255,7 @@ def _reliability(own: Resampled) -> Rows:
         if k == 0 or own.thirds is None:
             found = reliability(own.halves)
         else:
-            found = reliability(own.thirds, carriers.by_size(own.thirds[:, 0])[:, k:])
+            found = reliability(own.thirds, head_influence.by_size(own.thirds[:, 0])[:, k:])
         yield {
             **own.domain.names,
             "left_out": k,

@@ -10,7 +10,7 @@ from matplotlib.patches import Rectangle
 
 from analysis.figures.drawing import INK, Drawing, Tip, draw, panel, styled
 from analysis.figures.heat_maps import DARK, DIVERGING
-from analysis.words import decimal, slug
+from analysis.formatting import decimal, slug
 
 MOST_WRITTEN = 12
 """Domains up to which each cell has its number written in it."""

@@ -13,7 +13,7 @@ from analysis.figures.drawing import (
     panel,
     styled,
 )
-from analysis.words import KIND_LABELS, SCORE_NAMES
+from analysis.formatting import KIND_LABELS, SCORE_NAMES
 
 ORDER_COLOURS = {
     "importance": "#2f86c9",

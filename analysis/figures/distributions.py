@@ -7,7 +7,7 @@ from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from analysis.figures.drawing import DASHED, INK, KIND_COLOURS, LEGEND_BELOW, Drawing, draw, kinds_of, panel, styled
-from analysis.words import KIND_LABELS, SCORE_NAMES
+from analysis.formatting import KIND_LABELS, SCORE_NAMES
 
 PALE = 0.3
 """Opacity of heads whose effect is not significant."""

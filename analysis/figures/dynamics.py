@@ -5,7 +5,7 @@ from matplotlib.colors import LinearSegmentedColormap
 
 from analysis.figures.drawing import DASHED, INK, Drawing, draw, panel, styled
 from analysis.figures.heat_maps import GAIN, HARM
-from analysis.words import SCORE_NAMES
+from analysis.formatting import SCORE_NAMES
 
 SHARES = LinearSegmentedColormap.from_list("share", [GAIN, (0.55, 0.5, 0.55), HARM])
 """Few heads removed: blue; many: orange."""

@@ -12,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from analysis.figures.drawing import INK, Drawing, Tip, draw, panel, styled, ticks
-from analysis.words import KIND_NAMES, interval, signed
+from analysis.formatting import KIND_NAMES, interval, signed
 
 HARM, GAIN = (0.76, 0.27, 0.12), (0.13, 0.42, 0.72)
 DIVERGING = LinearSegmentedColormap.from_list(

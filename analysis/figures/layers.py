@@ -3,7 +3,7 @@
 import polars as pl
 
 from analysis.figures.drawing import INK, KIND_COLOURS, LEGEND_BELOW, Drawing, draw, panel, styled, ticks
-from analysis.words import KIND_NAMES
+from analysis.formatting import KIND_NAMES
 
 BESIDE = 0.12
 """How far the best head and the control stand from the middle of their layer, so that neither hides the other."""

@@ -18,7 +18,7 @@ from analysis.figures.drawing import (
     panel,
     styled,
 )
-from analysis.words import KIND_LABELS, interval, signed
+from analysis.formatting import KIND_LABELS, interval, signed
 
 NAMED = 3
 """Heads of largest effect that have their name written beside them."""

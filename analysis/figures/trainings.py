@@ -12,7 +12,7 @@ def losses(rows: pl.DataFrame, title: str, name: str) -> Drawing:
     """Loss on the training and on the dev data by epoch.
 
     Args:
-        rows: of `analysis.trainings.read_trainings`, of one model.
+        rows: of `analysis.results.trainings.read_trainings`, of one model.
         title: of the panel.
         name: of the drawing.
     """

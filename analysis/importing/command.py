@@ -11,16 +11,16 @@ from rich.table import Table
 
 from analysis.correlation import CorrelationOptions, Correlations, correlate
 from analysis.defaults import DEFAULTS
-from analysis.effects import ALL_KINDS
+from analysis.effects.head_effects import ALL_KINDS
 from analysis.figures import Drawing
+from analysis.formatting import decimal
 from analysis.importing.addresses import parse_kind
 from analysis.importing.forms import ImportOptions
 from analysis.importing.tables import read_domains
 from analysis.page import imported_views, render_imported
 from analysis.page.imported import WITHOUT_OUTCOMES
-from analysis.tables import write
+from analysis.tables.paper_tables import write
 from analysis.terminal import MOST_PAIRS, correlation_table, plain_table, with_interval
-from analysis.words import decimal
 from study.record.errors import InputError
 from study.record.files import whole_file
 from study.record.heads import AttentionKind

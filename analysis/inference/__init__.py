@@ -4,8 +4,8 @@
 defaults are what they are: design/statistics.md.
 """
 
-from analysis.inference.of_base import base_interval
-from analysis.inference.of_masks import COLUMNS, infer
+from analysis.inference.base_interval import base_interval
+from analysis.inference.effect_inference import COLUMNS, infer
 from analysis.inference.options import Inference, Interval
 from analysis.inference.sample import Sample
 

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy import stats
 
-from analysis.inference.flips import Flips, flip_interval
+from analysis.inference.discordant_pairs import Flips, flip_interval
 
 POWER = 0.8
 """Chance with which the detectable effect is found."""

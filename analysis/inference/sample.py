@@ -18,7 +18,7 @@ import polars as pl
 from jaxtyping import Bool, Float, Int, Num
 from polars import selectors
 
-from analysis.read import Domain
+from analysis.results.read import Domain
 from study.record.errors import InputError
 from study.record.examples import WEIGHT
 from study.record.heads import mask_key

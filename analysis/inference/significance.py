@@ -13,9 +13,9 @@ from jaxtyping import Float
 from scipy import stats
 
 from analysis.inference import resampling
-from analysis.inference.flips import flips, mcnemar
+from analysis.inference.discordant_pairs import flips, mcnemar
 from analysis.inference.sample import Sample
-from analysis.read import Domain
+from analysis.results.read import Domain
 from study.record.errors import InputError
 
 TIE = 1e-9

@@ -9,10 +9,10 @@ import polars as pl
 from analysis import figures, paper
 from analysis.correlation import Correlations
 from analysis.correlation.pairs import ADDRESS
-from analysis.effects import ALL_KINDS
+from analysis.effects.head_effects import ALL_KINDS
 from analysis.figures import Drawing
+from analysis.formatting import labelled
 from analysis.page.drawings import pair_drawings
-from analysis.words import labelled
 
 CARRIERS = 10
 """Heads of a pair that are named with their part in r."""

@@ -20,7 +20,7 @@ from analysis.page.findings import (
     open_at_chance,
     other_domain,
 )
-from analysis.read import Domain
+from analysis.results.read import Domain
 
 
 @dataclass(frozen=True)

@@ -7,11 +7,11 @@ import polars as pl
 
 from analysis import figures
 from analysis.correlation import Correlations, matched, pairs
-from analysis.curves import mean_curves
-from analysis.effects import ALL_KINDS
+from analysis.curves.points import mean_curves
+from analysis.effects.head_effects import ALL_KINDS
 from analysis.figures import Drawing
+from analysis.formatting import slug
 from analysis.page.grids import by_kind
-from analysis.words import slug
 from study.record.heads import HeadLayout
 
 

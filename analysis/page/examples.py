@@ -10,8 +10,8 @@ from typing import Any
 
 import polars as pl
 
-from analysis.changes import ADDRESS, change_counts
-from analysis.read import Domain
+from analysis.effects.changes import ADDRESS, change_counts
+from analysis.results.read import Domain
 
 SHOWN = (20, 10, 5, 2, 0)
 """Examples of each head and domain, the first number that fits."""

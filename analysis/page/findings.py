@@ -11,10 +11,10 @@ from typing import Any
 import polars as pl
 
 from analysis.compute import Analysis
-from analysis.curves import IMPORTANCE, papers_order
-from analysis.effects import ALL_KINDS, LOSES_LESS, Measure, of_measure
-from analysis.read import Domain
-from analysis.words import KIND_NAMES, decimal, interval, place, score, signed
+from analysis.curves.points import IMPORTANCE, papers_order
+from analysis.effects.head_effects import ALL_KINDS, LOSES_LESS, Measure, of_measure
+from analysis.formatting import KIND_NAMES, decimal, interval, place, score, signed
+from analysis.results.read import Domain
 from study.record.heads import AttentionKind
 from study.record.metrics.statistics import MetricName
 

@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from analysis.effects import Measure, of_measure
+from analysis.effects.head_effects import Measure, of_measure
 from study.record.heads import AttentionKind
 
 Row = dict[str, Any]

@@ -9,12 +9,12 @@ import polars as pl
 
 from analysis import figures
 from analysis.correlation import Correlations, DomainEffects
-from analysis.effects import Measure
+from analysis.effects.head_effects import Measure
 from analysis.figures import Drawing
+from analysis.formatting import slug
 from analysis.page.agreement import Agreement, agreement
 from analysis.page.grids import by_kind
 from analysis.page.render import page_environment
-from analysis.words import slug
 
 WITHOUT_OUTCOMES = (
     "No outcomes of examples are known of these tables, so that there is no interval over examples, no r of the true "

@@ -7,12 +7,12 @@ from typing import Any
 import polars as pl
 
 from analysis.compute import Analysis
+from analysis.formatting import p_value
 from analysis.inference import Interval
+from analysis.inference.base_interval import BINOMIAL
 from analysis.inference.multiplicity import Correction
-from analysis.inference.of_base import BINOMIAL
 from analysis.inference.significance import PairedTest
 from analysis.page.references import REFERENCES
-from analysis.words import p_value
 from study.record.metrics.statistics import MetricName
 
 TESTS = {

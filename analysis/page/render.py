@@ -8,11 +8,8 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from analysis import paper
 from analysis.compute import Analysis
-from analysis.effects import ALL_KINDS
-from analysis.page.claims import in_words
-from analysis.page.methods import bibtex, corrected, methods, traced, uncited
-from analysis.page.views import SubjectView, TrainingView
-from analysis.words import (
+from analysis.effects.head_effects import ALL_KINDS
+from analysis.formatting import (
     KIND_LABELS,
     KIND_NAMES,
     NULL_NAMES,
@@ -25,6 +22,9 @@ from analysis.words import (
     signed,
     unsure,
 )
+from analysis.page.claims import in_words
+from analysis.page.methods import bibtex, corrected, methods, traced, uncited
+from analysis.page.views import SubjectView, TrainingView
 
 
 def render(analysis: Analysis, subjects: Sequence[SubjectView], trainings: Sequence[TrainingView]) -> str:

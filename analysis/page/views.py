@@ -6,20 +6,21 @@ from typing import Any
 
 import polars as pl
 
-from analysis import figures, tables
+from analysis import figures
 from analysis.compute import Analysis
-from analysis.dynamics import LINE
-from analysis.effects import LOSES_LESS, Measure, of_measure, strongest
+from analysis.curves.training_dynamics import LINE
+from analysis.effects.head_effects import LOSES_LESS, Measure, of_measure, strongest
 from analysis.figures import Drawing
-from analysis.influence import deciding
+from analysis.formatting import KIND_NAMES, labelled, place, slug
+from analysis.influence.groups import deciding
 from analysis.page.agreement import Agreement, agreement
 from analysis.page.claims import Claim, claims, training_claim
 from analysis.page.drawings import curve_drawings, heat_maps, one_head_drawings
 from analysis.page.examples import examples_json
 from analysis.page.findings import at_chance
 from analysis.page.grids import Grid, HeadRow, by_kind, head_rows
-from analysis.read import Domain
-from analysis.words import KIND_NAMES, labelled, place, slug
+from analysis.results.read import Domain
+from analysis.tables import paper_tables
 from study.record.importance import Estimator
 from study.record.loss import PLAIN
 
@@ -169,7 +170,7 @@ def _subject_view(analysis: Analysis, domains: Sequence[Domain], name: str) -> S
     compared = [domain for domain in domains if domain.setting_id in removed]
     limit = figures.colour_limit(of_measure(own, Measure.ABLATION))
     folder = slug(f"{domains[0].model}-{domains[0].subject_id}")
-    cuts = tables.paper_tables(own)
+    cuts = paper_tables.paper_tables(own)
     return SubjectView(
         label=name,
         subject_id=domains[0].subject_id,

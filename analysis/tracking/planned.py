@@ -9,11 +9,11 @@ from typing import Any
 import polars as pl
 
 from analysis.compute import Analysis
-from analysis.effects import strongest
+from analysis.effects.head_effects import strongest
 from analysis.page import subject_views
-from analysis.read import Domain
 from analysis.report import write_report
-from analysis.tables import write
+from analysis.results.read import Domain
+from analysis.tables.paper_tables import write
 from analysis.tracking.artifacts import Content, data_of, model_of, outcomes_of
 from analysis.tracking.shown import images, shown_effects, shown_importance, tables_and_charts
 from study.record.setting import short_hash

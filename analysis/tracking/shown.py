@@ -9,10 +9,10 @@ import polars as pl
 import wandb
 from PIL import Image
 
-from analysis.curves import mean_curves
-from analysis.effects import ALL_KINDS, Measure, of_measure
+from analysis.curves.points import mean_curves
+from analysis.effects.head_effects import ALL_KINDS, Measure, of_measure
 from analysis.figures import Drawing
-from analysis.read import Domain
+from analysis.results.read import Domain
 from study.record.importance import Estimator, importance
 
 log = logging.getLogger(__name__)

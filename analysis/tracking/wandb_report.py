@@ -14,10 +14,10 @@ from wandb_workspaces.reports.v2.interface import BlockTypes
 
 from analysis import paper
 from analysis.compute import Analysis
-from analysis.effects import ALL_KINDS, Measure, of_measure, strongest
-from analysis.read import Domain
+from analysis.effects.head_effects import ALL_KINDS, Measure, of_measure, strongest
+from analysis.formatting import base_score, interval, score, signed
+from analysis.results.read import Domain
 from analysis.tracking.place import Place
-from analysis.words import base_score, interval, score, signed
 from study.record.files import whole_file
 from study.tracking.run import training_folders
 from study.tracking.wandb_access import key_is_known

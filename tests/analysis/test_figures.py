@@ -9,10 +9,10 @@ from matplotlib.text import Text
 
 from analysis import figures
 from analysis.correlation import matched
-from analysis.effects import effects
+from analysis.effects.head_effects import effects
 from analysis.figures import drawing, heat_maps
-from analysis.read import read_domain
-from analysis.words import interval, signed
+from analysis.formatting import interval, signed
+from analysis.results.read import read_domain
 from study.record.heads import AttentionKind
 from study.record.metrics.statistics import MetricName
 

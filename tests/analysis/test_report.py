@@ -10,7 +10,7 @@ from analysis import analyse, read_results, write_report
 from analysis.inference import Inference
 from analysis.inference.multiplicity import Correction
 from analysis.page.methods import methods
-from analysis.sheets import sheets
+from analysis.tables.latex_tables import sheets
 from study.record.errors import StudyError
 from study.record.heads import AttentionKind, HeadLayout
 from study.record.metrics.statistics import MetricName

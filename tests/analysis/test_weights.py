@@ -7,11 +7,11 @@ import polars as pl
 import pytest
 
 from analysis import Domain, DomainEffects, analyse, read_domain, read_results
-from analysis.effects import base_score, effects
+from analysis.effects.head_effects import base_score, effects
 from analysis.inference import Inference, Interval, Sample, resampling
 from analysis.inference.significance import PairedTest
 from analysis.page.methods import methods
-from analysis.slices import slices
+from analysis.results.slices import slices
 from study.record.errors import InputError
 from study.record.heads import mask_key
 from study.record.metrics.statistics import Accuracy

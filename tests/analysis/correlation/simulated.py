@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import stats
 
-from analysis.correlation.estimands import NoisyEffects, measured_r, true_r
+from analysis.correlation.true_correlation import NoisyEffects, measured_r, true_r
 from analysis.inference.sample import Sample
 from study.record.metrics.statistics import Accuracy
 

@@ -8,11 +8,11 @@ from scipy import stats
 from simulated import PLAIN, sample
 
 from analysis.correlation import CorrelationOptions, DomainEffects, correlate
-from analysis.correlation.null import NullName
+from analysis.correlation.null_distributions import NullName
 from analysis.correlation.pairs import IDENTITY
-from analysis.effects import effects
-from analysis.read import read_results
-from analysis.slices import slices
+from analysis.effects.head_effects import effects
+from analysis.results.read import read_results
+from analysis.results.slices import slices
 from study.record.errors import InputError
 from study.record.heads import AttentionKind, Head, HeadLayout
 from study.record.metrics.statistics import MetricName

@@ -11,8 +11,8 @@ import numpy as np
 from fixtures.samples import flipping, sample_of, sentences, true_effects
 
 from analysis.inference import resampling
+from analysis.inference.discordant_pairs import conditional_interval, flip_interval, flips, mcnemar
 from analysis.inference.equivalence import detectable
-from analysis.inference.flips import conditional_interval, flip_interval, flips, mcnemar
 from analysis.inference.multiplicity import Correction, corrected, critical_size, holm, max_t
 from analysis.inference.sample import Sample
 from analysis.inference.significance import PairedTest, p_of_draws, p_of_sacrebleu, p_of_t, p_values
@@ -31,7 +31,7 @@ DIRECTIONS = (0.5, 0.75, 1.0)
 def coverage(runs: int, seed: int, *, size: int = 1, within_groups: float = 0.0) -> dict[str, np.ndarray]:
     """How often intervals of a classifier's effects hold the truth: [expected flips, direction], by their name.
 
-    `used` is what `analysis.effects` gives: percentile, and flips where they are few.
+    `used` is what `analysis.effects.head_effects` gives: percentile, and flips where they are few.
     """
     rng = np.random.default_rng(seed)
     flip = np.repeat(np.array(FLIPS) / EXAMPLES, len(DIRECTIONS))

@@ -7,8 +7,8 @@ from scipy import stats
 from statsmodels.stats.weightstats import ttost_paired
 
 from analysis.inference import resampling
+from analysis.inference.discordant_pairs import flip_interval, flips
 from analysis.inference.equivalence import detectable, equivalence_p, equivalence_p_of_flips
-from analysis.inference.flips import flip_interval, flips
 
 
 def test_two_one_sided_tests_are_statsmodels() -> None:

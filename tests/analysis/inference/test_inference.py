@@ -5,11 +5,11 @@ import polars as pl
 import pytest
 from fixtures.results import CLASSIFIER, domain_of, every_mask
 
-from analysis.effects import effects
+from analysis.effects.head_effects import effects
 from analysis.inference import COLUMNS, Inference, Interval
 from analysis.inference.multiplicity import Correction
 from analysis.inference.significance import PairedTest
-from analysis.read import Domain, read_domain
+from analysis.results.read import Domain, read_domain
 from study.record.errors import InputError
 from study.record.heads import AttentionKind, HeadLayout, mask_key
 from study.record.metrics.statistics import MetricName

@@ -20,7 +20,7 @@ from analysis.inference.multiplicity import (
     max_t,
 )
 from analysis.inference.significance import PairedTest, p_of_draws
-from analysis.read import read_domain
+from analysis.results.read import read_domain
 from study.record.errors import InputError
 from study.record.metrics.statistics import Bleu, MetricName
 

@@ -6,10 +6,10 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from analysis.effects import head_effects
+from analysis.effects.head_effects import head_effects
 from analysis.inference import sample as sample_module
 from analysis.inference.sample import Sample
-from analysis.read import Domain, read_domain
+from analysis.results.read import Domain, read_domain
 from study.record.errors import InputError
 from study.record.metrics.statistics import Accuracy, MetricName
 

@@ -13,7 +13,7 @@ from scipy import stats
 from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
 
 from analysis.inference import resampling
-from analysis.inference.flips import conditional_interval, flip_interval, flips, mcnemar
+from analysis.inference.discordant_pairs import conditional_interval, flip_interval, flips, mcnemar
 from analysis.inference.significance import PairedTest, p_of_draws, p_of_sacrebleu, p_of_t, p_values
 from study.record.metrics.statistics import Bleu, Chrf, Metric
 

@@ -5,8 +5,8 @@ import re
 import polars as pl
 import pytest
 
-from analysis.changes import change_counts
-from analysis.words import signed
+from analysis.effects.changes import change_counts
+from analysis.formatting import signed
 
 WIDTHS = (390, 1280)
 

@@ -9,13 +9,13 @@ import pytest
 from fixtures.results import CLASSIFIER, TRANSLATOR, curve_of, fill
 
 from analysis import analyse, read_results
-from analysis.curves import papers_order
+from analysis.curves.points import papers_order
+from analysis.formatting import signed
 from analysis.inference import Inference
 from analysis.page import render, subject_views
 from analysis.page.claims import Claim, claims, in_words, training_claim
 from analysis.page.findings import Finding, Verdict, at_once, better_than_random, cross_attention, each_head, one_head
-from analysis.read import Domain, Selection
-from analysis.words import signed
+from analysis.results.read import Domain, Selection
 from study.record.heads import mask_key
 from study.record.metrics.statistics import MetricName
 

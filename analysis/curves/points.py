@@ -1,0 +1,165 @@
+"""Pruning curves: the score over the share of heads removed, for every order that was measured (figures 3 and 4).
+
+Which masks form a curve stands beside the outcomes (`study.record.curves`); the scores are those of the outcomes.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import polars as pl
+from jaxtyping import Float
+
+from analysis.effects.head_effects import ALL_KINDS, DEFAULT
+from analysis.inference import Inference
+from analysis.inference.resampling import ENOUGH_FOR_AN_INTERVAL, drawn
+from analysis.inference.sample import Sample
+from analysis.results.read import Domain
+from study.record.curves import Curve
+
+POINTS = {
+    "subject": pl.String,
+    "subject_id": pl.String,
+    "domain": pl.String,
+    "setting_id": pl.String,
+    "metric": pl.String,
+    "kinds": pl.String,
+    "curve": pl.String,
+    "order": pl.String,
+    "seed": pl.Int64,
+    "order_examples": pl.Int64,
+    "removed": pl.Int64,
+    "heads": pl.Int64,
+    "share": pl.Float64,
+    "base_score": pl.Float64,
+    "score": pl.Float64,
+    "low": pl.Float64,
+    "high": pl.Float64,
+}
+CURVE = ["subject", "subject_id", "domain", "setting_id", "metric", "kinds", "curve", "order"]
+
+
+@dataclass(frozen=True, eq=False)
+class DrawnCurves:
+    """The curves of a domain, with the scores of their masks on resamples of its groups of examples.
+
+    All masks are scored on the same resamples, so that curves are compared in pairs.
+
+    Attributes:
+        domain: whose curves they are.
+        scores: of every mask by key, first on all examples, then on each resample.
+        base: the scores of the full mask, in the same way.
+        inference: how they were resampled.
+    """
+
+    domain: Domain
+    scores: Mapping[str, Float[np.ndarray, " draws"]]
+    base: Float[np.ndarray, " draws"]
+    inference: Inference
+
+    @classmethod
+    def of(cls, domain: Domain, inference: Inference = DEFAULT) -> "DrawnCurves":
+        """Resample a domain."""
+        sample = Sample.of(domain, inference.groups, [mask for curve in domain.curves for mask in curve.masks])
+        rng = np.random.default_rng(inference.seed)
+        some = domain.curves and sample.groups > 1  # of one group every resample is the same
+        weights = drawn(rng, min(inference.resamples, ENOUGH_FOR_AN_INTERVAL) if some else 0, sample.groups)
+        scores = np.concatenate([sample.scores[None], sample.weighted(weights)])
+        by_mask = dict(zip(sample.masks, scores.T, strict=True))
+        return cls(domain, by_mask, scores[:, 0], inference)
+
+    @property
+    def lines(self) -> dict[tuple[str, str], list[Curve]]:
+        """The curves that are one line, seeds of one order, by kinds and order in words."""
+        lines: dict[tuple[str, str], list[Curve]] = {}
+        for curve in self.domain.curves:
+            key = "+".join(curve.kinds) or ALL_KINDS, in_words(curve, self.domain.data)
+            lines.setdefault(key, []).append(curve)
+        return lines
+
+    def along(self, curve: Curve) -> Float[np.ndarray, "draws points"]:
+        """The scores of a curve."""
+        return np.stack([self.scores[mask] for mask in curve.masks], axis=1)
+
+    def interval(self, draws: Float[np.ndarray, "draws *any"]) -> tuple[Any, Any]:
+        """Percentile interval of numbers whose first row is of all examples; NaN where there are no resamples."""
+        if len(draws) < 2:
+            return np.full_like(draws[0], np.nan), np.full_like(draws[0], np.nan)
+        alpha = self.inference.alpha
+        low, high = np.quantile(draws[1:], [alpha / 2, 1 - alpha / 2], axis=0)
+        return low, high
+
+
+def curve_points(resampled: DrawnCurves) -> pl.DataFrame:
+    """Every point of every curve of a domain whose masks are all complete.
+
+    Returns:
+        Columns of the domain; kinds, curve (the order in words), order, seed (of random orders), order_examples (that
+        the order was made of), removed, heads, share (of the heads of these kinds, 0 to 1), base_score, score; low and
+        high: the base score and the interval of the difference from it, by a paired bootstrap over groups; null where
+        nothing can be resampled.
+    """
+    domain, rows = resampled.domain, []
+    base = float(resampled.base[0])
+    for (kinds, name), curves in resampled.lines.items():
+        for curve in curves:
+            scores = resampled.along(curve)
+            low, high = resampled.interval(scores - resampled.base[:, None])
+            names = (*domain.identity.values(), str(domain.metric.name), kinds, name, curve.order)
+            names += (curve.options.get("seed"), curve.examples)
+            for i, removed in enumerate(curve.removed):
+                point = (removed, curve.heads, removed / curve.heads, base, scores[0, i], base + low[i], base + high[i])
+                rows.append((*names, *point))
+    return pl.DataFrame(rows, schema=POINTS, orient="row").fill_nan(None)
+
+
+IMPORTANCE = "importance"
+"""The paper's order, with nothing unusual about it."""
+
+
+def is_papers(curve: Curve) -> bool:
+    """Whether the order is the paper's, by importance, with nothing unusual but perhaps the data it was made on."""
+    return in_words(curve, str(curve.options.get("data", ""))) == IMPORTANCE
+
+
+def papers_order(domain: Domain) -> str | None:
+    """The name of the paper's order among the curves of a domain; one that was made on other data, if there is one.
+
+    An order that was made on the examples of its curve is flattered.
+    """
+    names = dict.fromkeys(in_words(curve, domain.data) for curve in domain.curves if is_papers(curve))
+    return min(names, key=lambda name: name == IMPORTANCE, default=None)
+
+
+def in_words(curve: Curve, data: str) -> str:
+    """The order of a curve and what is unusual about it; random orders of all seeds have one name."""
+    options: Mapping[str, Any] = curve.options
+    usual = {
+        "estimator": "paper",
+        "normalisation": "layer_l2",
+        "average": "examples",
+        "loss": "plain",
+        "steps": "paper",
+    }
+    unusual = [f"{name} {options[name]}" for name, value in usual.items() if options.get(name, value) != value]
+    unusual += [f"from {options['data']}"] if options.get("data", data) != data else []
+    unusual += [str(options["file"])] if "file" in options else []
+    unusual += ["a head kept in each layer"] if not options.get("allow_empty_layers", True) else []
+    name = curve.order.replace("_", " ") + (", reversed" if options.get("reverse") else "")
+    return f"{name} ({', '.join(unusual)})" if unusual else name
+
+
+def mean_curves(points: pl.DataFrame) -> pl.DataFrame:
+    """The curves of all seeds of an order as one: columns of `CURVE`, share, base_score, score, low, high, curves.
+
+    The band of several seeds is from the lowest to the highest; that of one curve is its interval.
+    """
+    several = pl.len() > 1
+    return points.group_by(*CURVE, "share", maintain_order=True).agg(
+        pl.col("base_score").first(),
+        pl.col("score").mean(),
+        low=pl.when(several).then(pl.col("score").min()).otherwise(pl.col("low").first()),
+        high=pl.when(several).then(pl.col("score").max()).otherwise(pl.col("high").first()),
+        curves=pl.len().cast(pl.Int64),
+    )

@@ -1,0 +1,108 @@
+"""Chance: what a model would score whose answers knew nothing of their inputs.
+
+It is the score of the model's own answers, with every head on, dealt out to other examples than those they were given
+for. Of a classifier that is the agreement that Cohen (1960) expects by chance: the sum over labels of the share of
+answers times the share of examples. Of a translator each translation is held against the reference half of the data
+set further on; a BLEU without a right 4-gram is at its floor besides. At chance a share of the score means nothing, and
+an effect says nothing of what heads know.
+
+The share of the commonest label would be too much to ask on a set of nearly one label, as a model cannot know that it
+is one; and 100 / labels too little of a model that always gives the commonest.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from analysis.inference import Inference, Sample
+from analysis.inference.base_interval import score_interval
+from analysis.results.read import Domain
+from study.record.examples import WEIGHT
+from study.record.heads import mask_key
+from study.record.metrics.statistics import Bleu, Chrf, MetricName
+
+PREDICTION, HYPOTHESIS = "prediction", "hypothesis"
+"""Columns of an outcome row that hold the answer."""
+
+
+def chance(domain: Domain) -> float | None:
+    """The score of a domain's answers dealt out to other examples, in its unit.
+
+    Without stored answers: 100 / labels of accuracy, 0 of a translation. None of a classification set of one label,
+    on which no answer can be told from knowledge.
+    """
+    if domain.metric.name is MetricName.ACCURACY:
+        return _label_chance(domain)
+    return _translation_chance(domain)
+
+
+def chance_columns(domain: Domain, inference: Inference) -> dict[str, Any]:
+    """`chance`, and `above_chance`: whether the lower end of a one-sided interval of the base score lies above it.
+
+    The second is None where there is no chance, or nothing can be resampled; of BLEU it asks for 4-grams besides.
+    """
+    expected = chance(domain)
+    sample = Sample.of(domain, inference.groups, [])
+    one_sided = replace(inference, alpha=min(2 * inference.alpha, 0.5))
+    low = score_interval(sample, one_sided, countable=domain.has_flips).low
+    if expected is None or low is None:
+        return {"chance": expected, "above_chance": None}
+    return {"chance": expected, "above_chance": low > expected and not _is_smoothing(sample, inference.alpha)}
+
+
+def _is_smoothing(sample: Sample, alpha: float) -> bool:
+    """Whether the base score is a BLEU that may be all smoothing: more than alpha of resamples have no 4-gram right.
+
+    Without smoothing such a BLEU is 0, whatever the words. Of G groups of which k have one right, a resample has none
+    with the probability (1 - k / G)^G.
+    """
+    if sample.metric.name is not MetricName.BLEU:
+        return False
+    longest = sample.metric.statistics.index("correct_4")
+    some = (sample.sums[0, :, longest] > 0).mean()
+    return bool((1 - some) ** sample.groups > alpha)
+
+
+def _answers(domain: Domain) -> pl.DataFrame:
+    """The rows of the full mask in the order of the examples, with targets and weights (1 where all count alike)."""
+    rows = domain.rows.filter(mask=mask_key(domain.layout.full())).drop(WEIGHT, strict=False)
+    weight = pl.col(WEIGHT) if WEIGHT in domain.examples.columns else pl.lit(1.0).alias(WEIGHT)
+    return domain.examples.select("example", "target", weight).join(rows, on="example", maintain_order="left")
+
+
+def _label_chance(domain: Domain) -> float | None:
+    labels = domain.examples["target"].n_unique()
+    if labels < 2:
+        return None
+    if PREDICTION not in domain.rows.columns:
+        return 100.0 / labels
+    rows, total = _answers(domain), pl.col(WEIGHT).sum()
+    given, asked = (rows.group_by(name).agg(total.alias(name + "_weight")) for name in (PREDICTION, "target"))
+    right = domain.rows.join(domain.examples.select("example", "target"), on="example")
+    right = right.group_by(PREDICTION, "target").agg(pl.col("correct").max())  # which label is meant by which answer
+    both = given.join(asked, how="cross").join(right, on=[PREDICTION, "target"], how="left")
+    agree = both.select((pl.col(PREDICTION + "_weight") * pl.col("target_weight") * pl.col("correct")).sum()).item()
+    return 100.0 * float(agree) / float(rows[WEIGHT].sum()) ** 2
+
+
+def _translation_chance(domain: Domain) -> float:
+    if HYPOTHESIS not in domain.rows.columns:
+        return 0.0
+    rows = _answers(domain)
+    half = rows.height // 2
+    if not half or rows[HYPOTHESIS].null_count():
+        return 0.0
+    dealt = rows["target"][half:].append(rows["target"][:half]).to_list()
+    statistics = _statistics(domain, rows[HYPOTHESIS].to_list(), dealt)
+    return float(domain.metric.score((statistics * rows[WEIGHT].to_numpy()[:, None]).sum(axis=0)))
+
+
+def _statistics(domain: Domain, hypotheses: list[str], references: list[str]) -> np.ndarray:
+    """The metric's statistics [sentence, statistic] of translations against these references."""
+    if isinstance(domain.metric, Bleu):
+        return domain.metric.of_sentences(hypotheses, references)
+    assert isinstance(domain.metric, Chrf)
+    pairs = zip(hypotheses, references, strict=True)
+    return np.concatenate([domain.metric.of_hypotheses([one], reference) for one, reference in pairs])

@@ -1,0 +1,144 @@
+"""Effects: the score with a mask minus the score without, for every mask that says something about one head or layer.
+
+Three measures are read off the same outcomes: one head off (ablation), all but one head of a layer off, and no head in
+a layer. Which masks these are follows from the layout. In a layer of two heads, one head off is also all but the other;
+such a mask is listed under each name.
+"""
+
+from enum import StrEnum
+
+import polars as pl
+
+from analysis.inference import COLUMNS, Inference, infer
+from analysis.results.read import Domain
+from study.record.errors import InputError
+from study.record.heads import HeadLayout, mask_key
+from study.record.metrics.statistics import Metric
+from study.record.scores import mask_scores
+
+ALL_KINDS = "all"
+"""In a column of attention kinds: heads of every kind together."""
+
+
+class Measure(StrEnum):
+    """What a mask is read as."""
+
+    ABLATION = "ablation"
+    ALL_BUT_ONE = "all_but_one"
+    NO_HEAD = "no_head"
+
+
+def measured_masks(layout: HeadLayout) -> pl.DataFrame:
+    """The masks of every measure: columns measure, kind, layer, head (from 0; null for a whole layer), mask."""
+    rows = [(Measure.ABLATION, head.kind, head.layer, head.index, layout.without([head])) for head in layout.heads]
+    rows += [(Measure.ALL_BUT_ONE, head.kind, head.layer, head.index, layout.all_but(head)) for head in layout.heads]
+    rows += [(Measure.NO_HEAD, kind, layer, None, layout.without_layer((kind, layer))) for kind, layer in layout.layers]
+    return pl.DataFrame(
+        [(str(measure), str(kind), layer, head, mask_key(mask)) for measure, kind, layer, head, mask in rows],
+        schema={"measure": pl.String, "kind": pl.String, "layer": pl.Int64, "head": pl.Int64, "mask": pl.String},
+        orient="row",
+    )
+
+
+def head_effects(rows: pl.DataFrame, layout: HeadLayout, metric: Metric) -> pl.DataFrame:
+    """The effects that outcome rows hold, in the order of `measured_masks`.
+
+    Args:
+        rows: outcome rows (`mask`, `example`, the metric's statistics), the full mask among them.
+        layout: the heads of the model.
+        metric: what to score with.
+
+    Returns:
+        Columns measure, kind, layer, head (from 0), metric, unit, n (examples), base_score, score, effect.
+
+    Raises:
+        InputError: when the full mask is missing, or a mask has another number of examples.
+    """
+    scores = mask_scores(rows, metric)
+    base = scores.filter(pl.col("mask") == mask_key(layout.full()))
+    if base.is_empty():
+        raise InputError("no outcomes of the full mask (every head on): an effect is a difference from its score")
+    uneven = scores.filter(pl.col("n") != base["n"][0])
+    if uneven.height:
+        mask, n, _ = uneven.row(0)
+        raise InputError(f"mask {mask} has {n} examples, the full mask {base['n'][0]}: compare on the same ones")
+    return (
+        measured_masks(layout)
+        .join(scores, on="mask", how="inner", maintain_order="left")
+        .select(
+            "measure",
+            "kind",
+            "layer",
+            "head",
+            pl.lit(str(metric.name)).alias("metric"),
+            pl.lit(metric.unit).alias("unit"),
+            "n",
+            pl.lit(base["score"][0]).alias("base_score"),
+            "score",
+            effect=pl.col("score") - base["score"][0],
+        )
+    )
+
+
+DEFAULT = Inference()
+
+
+def effects(domain: Domain, inference: Inference = DEFAULT) -> pl.DataFrame:
+    """The tidy table of a domain: every effect with how sure one can be of it.
+
+    Args:
+        domain: its outcomes.
+        inference: level, resamples, seed, groups, test ...
+
+    Returns:
+        Columns subject, subject_id, domain, setting_id; those of `head_effects`; and
+
+        - groups, group: how many of what (premise, document, example ...) were resampled;
+        - changed: groups in which the mask changes the outcome; below 20 a bootstrap knows little;
+        - standard_error: of the effect, by a jackknife over groups;
+        - low, high, interval, alpha: the interval that holds the true effect with probability 1 - alpha, and how it was
+          made: `percentile`, `bca`, or `flips` where few examples flip;
+        - p, test: of "this mask changes nothing but by chance", two-sided, for this mask alone;
+        - p_corrected, correction, significant: over the heads of this measure on this domain; significant up to alpha;
+        - detectable: the size of effect that this set finds with probability .8, after correction; one a measure, none
+          where there is no such size;
+        - margin, p_equivalence, p_equivalence_corrected, equivalent: whether the effect is shown to be within the
+          margin (corrected by Holm where the others are by max-T): the head does not matter;
+        - resamples, seed: that the numbers came of;
+        - reason: why there are none of these numbers (they are null then); null where there are.
+
+    Raises:
+        InputError: when the options do not fit the domain.
+    """
+    measures = measured_masks(domain.layout).filter(pl.col("mask").is_in(domain.rows["mask"].unique().implode()))
+    families = {
+        str(name): part["mask"].to_list() for (name,), part in measures.group_by("measure", maintain_order=True)
+    }
+    numbers = infer(domain, families, inference).select(*COLUMNS)
+    table, names = head_effects(domain.rows, domain.layout, domain.metric), domain.identity
+    return table.select(*(pl.lit(value).alias(name) for name, value in names.items()), *table.columns).hstack(numbers)
+
+
+LOSES_LESS = pl.col("low") > -pl.col("margin")
+"""Rows whose effect is shown to be a loss of less than the margin: the interval lies above it, as that of a gain does.
+
+`equivalent` says more, that it is no gain beyond the margin either, and is corrected over the heads.
+"""
+
+
+def base_score(domain: Domain) -> float:
+    """The score of the full mask."""
+    full = mask_key(domain.layout.full())
+    return mask_scores(domain.rows.filter(pl.col("mask") == full), domain.metric)["score"][0]
+
+
+def of_measure(table: pl.DataFrame, measure: Measure) -> pl.DataFrame:
+    """The rows of one measure."""
+    return table.filter(pl.col("measure") == str(measure))
+
+
+def strongest(table: pl.DataFrame) -> pl.DataFrame:
+    """The single head whose removal changes the score most, as one row; none where no head was removed."""
+    return (
+        of_measure(table, Measure.ABLATION).sort(pl.col("effect").abs(), descending=True, maintain_order=True).head(1)
+    )

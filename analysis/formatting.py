@@ -1,0 +1,109 @@
+"""Numbers and names as people read them: on the page, in figures and on the terminal."""
+
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from study.record.metrics.statistics import MetricName, metric
+
+KIND_NAMES = {
+    "encoder_self": "encoder self-attention",
+    "decoder_self": "decoder self-attention",
+    "cross": "encoder–decoder attention",
+}
+"""The paper's Enc-Enc, Dec-Dec and Enc-Dec."""
+
+KIND_LABELS = {"encoder_self": "encoder self", "decoder_self": "decoder self", "cross": "encoder–decoder"}
+"""The same where room is scarce."""
+
+NULL_NAMES = {
+    "sign_flips": "of each example: signs of whole rows flipped",
+    "heads": "which head is which",
+    "heads_within_kinds": "which head is which within its attention kind",
+    "heads_within_layers": "which head is which within its layer",
+}
+"""What is drawn under each null of a correlation (`analysis.correlation.null_distributions`)."""
+
+SCORE_NAMES = {"bleu": "BLEU", "chrf": "chrF", "accuracy": "accuracy (%)"}
+SCORE_UNITS = {str(name): metric(name).score_unit for name in MetricName}
+
+
+def signed(effect: float) -> str:
+    """A difference with its sign, two decimals: `+0.12`, `−0.53`; what rounds to nothing has none."""
+    text = f"{effect:+.2f}"
+    return "0.00" if text in ("+0.00", "-0.00") else text.replace("-", "−")
+
+
+def score(value: float, name: str) -> str:
+    """A score by its metric's name, with its unit: `36.05 BLEU`, `83.68 %`."""
+    return f"{value:.2f} {SCORE_UNITS[name]}"
+
+
+def decimal(value: float | None, digits: int = 2) -> str:
+    """A number without a plus; `–` for none; what rounds to nothing has no sign."""
+    if value is None:
+        return "–"
+    text = f"{value:.{digits}f}"
+    return (text.lstrip("-") if float(text) == 0 else text).replace("-", "−")
+
+
+def labelled(named: Iterable[tuple[str, str]]) -> dict[str, str]:
+    """Names by id, from pairs of both: the name alone where it is unique, else with the id."""
+    pairs = list(named)
+    counts = Counter(name for name, _ in pairs)
+    return {id_: name if counts[name] == 1 else f"{name} ({id_})" for name, id_ in pairs}
+
+
+def slug(text: str) -> str:
+    """Text as part of a file name."""
+    return re.sub(r"[^\w.-]+", "-", text).strip("-")
+
+
+def after_correction(name: str | None) -> str:
+    """How p values became significant, by the name of the correction."""
+    return "without correction over the heads" if name == "none" else "after correction over the heads"
+
+
+def shortened(text: str | None, letters: int) -> str | None:
+    """A text in one line of so many letters, its end left out where it is longer; None for no text."""
+    line = " ".join((text or "").split())
+    return (line if len(line) <= letters else f"{line[: letters - 2].rstrip()} …") or None
+
+
+def address(row: Mapping[str, Any]) -> str:
+    """A head as files and commands name it, counted from 0: `cross.2.1`."""
+    return f"{row['kind']}.{row['layer']}.{row['head']}"
+
+
+def place(row: Mapping[str, Any]) -> str:
+    """A head as the page names it, counted from 1: `encoder–decoder, layer 3, head 2`."""
+    return f"{KIND_LABELS.get(row['kind'], row['kind'])}, layer {row['layer'] + 1}, head {row['head'] + 1}"
+
+
+def p_value(value: float) -> str:
+    """`= .012`, or `< .001`: a p value is never 0."""
+    return "< .001" if value < 0.001 else f"= {value:.3f}".replace("0.", ".", 1)
+
+
+def unsure(row: Mapping[str, Any]) -> str:
+    """What is added to an effect of detectable size that is not significant: `, not significant (corrected p = .120)`.
+
+    The detectable effect is found four times in five, and the largest of many effects has chance on its side.
+    """
+    if row["significant"] is not False or row["detectable"] is None or abs(row["effect"]) < row["detectable"]:
+        return ""
+    corrected = "" if row["correction"] == "none" else "corrected "
+    return f", not significant ({corrected}p {p_value(row['p_corrected'])})"
+
+
+def base_score(row: Mapping[str, Any], glue: str = " ") -> str:
+    """`83.68 % (81.20 to 85.13)`: a row's base score and, where there is one, its interval."""
+    between = "" if row["low"] is None else f"{glue}({row['low']:.2f} to {row['high']:.2f})"
+    return score(row["base_score"], row["metric"]) + between
+
+
+def interval(row: Mapping[str, Any], side: str = "") -> str:
+    """` (−0.80 to −0.21)` from the columns low and high, or low_a and high_a ...; nothing where there are none."""
+    low, high = (row.get(f"{name}_{side}" if side else name) for name in ("low", "high"))
+    return "" if low is None or high is None else f" ({signed(low)} to {signed(high)})"

@@ -1,0 +1,426 @@
+"""Read a results folder: the stored outcomes of every setting, checked, without a model.
+
+A subject is a model under one metric (settings that share a subject id); a domain is one data set of it. What cannot
+be compared is left out and named: a mask that lacks examples, a setting without base score or with damaged files.
+"""
+
+import logging
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from analysis.results.provenance import provenance
+from analysis.results.trainings import TRAININGS, read_trainings
+from study.record.curves import FOLDER as CURVES
+from study.record.curves import Curve, read_curves
+from study.record.errors import InputError, StudyError
+from study.record.examples import WEIGHT
+from study.record.heads import HeadLayout, mask_key, parse_mask
+from study.record.loss import Loss
+from study.record.metrics.statistics import PLAIN_TOKENS, Metric, MetricName, metric, tokenizer_of
+from study.record.parts import StoreError, Table, require_whole, stored_losses
+from study.record.scores import with_weights
+from study.record.sealed import short_hash
+from study.record.setting import ANEW, SETTING_FILE, DamagedSettingError, Moment, SettingError, read_setting
+from study.record.store import read_examples, read_parts, tolerance
+from study.tracking.run import RunError, read_runs
+
+log = logging.getLogger(__name__)
+
+NOTES_FILE = "notes.txt"
+"""Optional lines in the results folder that the page shows under "Left out"; written by whoever made the results."""
+
+TOKENS_13A = f"|tok:{PLAIN_TOKENS}|"
+"""What a signature of BLEU says of its tokens."""
+
+NAMED = 5
+"""How many left-out masks are named; the rest is counted."""
+
+DAMAGE = (SettingError, StoreError)
+"""Errors of files that were stored and cannot be used; any other is of a study that is not finished."""
+
+
+class NothingMeasuredError(InputError):
+    """Models were trained, and nothing has been measured of them yet: the first step of a study, and no fault."""
+
+
+@dataclass(frozen=True)
+class Domain:
+    """What is stored of one subject on one data set.
+
+    Attributes:
+        model: short name of the model.
+        data: short name of the data set.
+        folder: where it is stored.
+        setting_id: hash of all that determines the outcomes; names the folder. Of a view (a slice, another metric) with
+            an ending.
+        subject_id: hash of the model side and metric alone.
+        layout: the heads of the model.
+        metric: what the outcomes are scored with.
+        signature: of the metric, as stored; ends in `weighted` where examples have weights.
+        examples: texts, targets and columns of the examples that the base mask was evaluated on, one row each.
+        rows: outcome rows of the complete masks: those with every example that the base mask has; `weight` says how
+            much each counts where not all count alike.
+        close_calls: rows computed twice with another outcome, all within the tolerance of the store.
+        left_out: what the folder holds and `rows` does not, in words.
+        provenance: what was stored with the parts (devices, versions ...): the distinct values of each entry.
+        gradients: by loss, gradient rows on these examples of the masks that have all of them, the full one among
+            them; none where importance was not measured.
+        curves: which masks form a pruning curve; those whose masks are all complete.
+        labels: of a classifier, in the order of the column `prediction`.
+        moment: which checkpoint of which training the model is; None for any other.
+        damaged: whether `left_out` names files that were stored and cannot be used.
+    """
+
+    model: str
+    data: str
+    folder: Path
+    setting_id: str
+    subject_id: str
+    layout: HeadLayout
+    metric: Metric
+    signature: str
+    examples: pl.DataFrame
+    rows: pl.DataFrame
+    close_calls: int = 0
+    left_out: tuple[str, ...] = ()
+    provenance: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    gradients: Mapping[Loss, pl.DataFrame] = field(default_factory=dict)
+    curves: tuple[Curve, ...] = ()
+    labels: tuple[str, ...] = ()
+    moment: Moment | None = None
+    damaged: bool = False
+
+    @property
+    def masks(self) -> int:
+        """Number of complete masks, the base mask among them."""
+        return self.rows["mask"].n_unique()
+
+    @property
+    def names(self) -> tuple[str, str, str]:
+        """Of model, data set and metric: what the paper's numbers are found by."""
+        return self.model, self.data, str(self.metric.name)
+
+    @property
+    def weighted(self) -> bool:
+        """Whether examples count by weights."""
+        return WEIGHT in self.rows.columns
+
+    @property
+    def has_flips(self) -> bool:
+        """Whether an effect is a number of examples that flip: of accuracy, where all examples count alike."""
+        return self.metric.name is MetricName.ACCURACY and not self.weighted
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """The columns that say in every table which subject and domain a row is about."""
+        return {
+            "subject": self.model,
+            "subject_id": self.subject_id,
+            "domain": self.data,
+            "setting_id": self.setting_id,
+        }
+
+
+@dataclass(frozen=True)
+class Results:
+    """All that a results folder holds for the analysis.
+
+    Attributes:
+        folder: where it was read.
+        domains: by model, subject and data.
+        left_out: folders that were left out and why, and the lines of `notes.txt`.
+        damaged: whether files are among what was left out: they were stored, and cannot be used.
+        trainings: the course of each training that was a job: `analysis.results.trainings.read_trainings`.
+    """
+
+    folder: Path
+    domains: tuple[Domain, ...]
+    left_out: tuple[str, ...] = ()
+    damaged: bool = False
+    trainings: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=TRAININGS))
+
+    @property
+    def distinct(self) -> tuple[Domain, ...]:
+        """The domains, each setting once: the end of a training may also be stored as its last checkpoint."""
+        named = {domain.setting_id for domain in self.domains if domain.moment is None}
+        return tuple(domain for domain in self.domains if domain.moment is None or domain.setting_id not in named)
+
+    @property
+    def models(self) -> set[str]:
+        """Short names of the models; of a checkpoint that of its training."""
+        return {domain.moment.training if domain.moment else domain.model for domain in self.domains}
+
+    @property
+    def subjects(self) -> dict[str, tuple[Domain, ...]]:
+        """The distinct domains of each subject, by subject id."""
+        groups: dict[str, list[Domain]] = {}
+        for domain in self.distinct:
+            groups.setdefault(domain.subject_id, []).append(domain)
+        return {subject_id: tuple(domains) for subject_id, domains in groups.items()}
+
+
+@dataclass(frozen=True)
+class Selection:
+    """Which settings to read; empty means all.
+
+    Attributes:
+        models: short names of models.
+        data: short names of data sets.
+        limit: only the first `limit` examples of each data set, as `data.limit` of a study; None for all.
+    """
+
+    models: Collection[str] = ()
+    data: Collection[str] = ()
+    limit: int | None = None
+
+
+def read_results(folder: Path, selection: Selection | None = None) -> Results:
+    """Every setting under a results folder that can be analysed.
+
+    Raises:
+        NothingMeasuredError: when there are trainings alone.
+        InputError: when there is no setting, or none that is selected; says what there is.
+    """
+    selection = selection or Selection()
+    if not folder.is_dir():
+        raise InputError(f"there is no results folder {folder}: run a study first, or name another folder")
+    paths = setting_folders(folder)
+    trainings, unread = read_trainings(folder)
+    if not paths and trainings.height:
+        names = ", ".join(trainings["training"].unique(maintain_order=True))
+        raise NothingMeasuredError(f"{folder} holds trainings ({names}) and no outcomes yet: nothing to analyse")
+    if not paths:
+        raise InputError(
+            f"{folder} holds no outcomes (no MODEL/DATA/SETTING/{SETTING_FILE} below it): run a study first"
+        )
+    wanted = _selected(paths, selection)
+    domains, left_out, damaged = [], [], bool(unread)
+    for path in wanted:
+        try:
+            domain = read_domain(path, selection.limit)
+        except StudyError as error:
+            left_out.append(f"{path.relative_to(folder)}: {error}")
+            log.warning("left out: %s", left_out[-1])
+            damaged |= isinstance(error, DAMAGE)
+            continue
+        domains.append(domain)
+        damaged |= domain.damaged
+    if not domains:
+        raise InputError("\n  ".join([f"{folder} holds nothing that can be analysed:", *left_out]))
+    domains.sort(key=lambda domain: (domain.model, domain.subject_id, domain.data, domain.setting_id))
+    for line in dict.fromkeys(line for domain in domains for line in domain.left_out):
+        those = [f"{domain.model} on {domain.data}" for domain in domains if line in domain.left_out]
+        log.warning("%s: %s", ", ".join(those), line)
+    results = Results(folder, tuple(domains), (*_notes(folder), *left_out, *unread), damaged, trainings)
+    if not selection.models:
+        return results
+    return replace(results, trainings=trainings.filter(pl.col("training").is_in(results.models)))
+
+
+def setting_folders(results: Path) -> list[Path]:
+    """The folders of settings of which rows are stored, or were once; of a job that came to nothing there are none."""
+    said = {path.parent for path in results.glob(f"*/*/*/{SETTING_FILE}")}
+    stored = {part.parent for name in ("part", "gradients*") for part in results.glob(f"*/*/*/{name}-*.parquet")}
+    return sorted(stored | {folder for folder in said - stored if _was_measured(folder)})
+
+
+def _was_measured(folder: Path) -> bool:
+    """Whether something in the folder of a setting without rows says that there were some."""
+    try:
+        return (folder / CURVES).is_dir() or any(run.summary for run in read_runs(folder))
+    except RunError:
+        return True
+
+
+def read_domain(folder: Path, limit: int | None = None) -> Domain:
+    """The outcomes of one setting folder, `results/<model>/<data>/<setting id>`.
+
+    Args:
+        folder: the setting's folder.
+        limit: only the first `limit` examples of the data set; None for all.
+
+    Raises:
+        SettingError: when `setting.json` is damaged or of another schema.
+        StoreError: when a part cannot be read or two parts disagree.
+        InputError: when the base mask was not evaluated, or the files do not belong together.
+    """
+    setting = _setting(folder)
+    layout, metric_ = setting["layout"], setting["metric"]
+    require_whole(folder, setting["id"], metric_.statistics)
+    examples = read_examples(folder).head(limit if limit is not None else 2**62)
+    outcomes = read_parts(folder, within=tolerance(setting["precision"]), heads=len(layout))
+    rows = outcomes.rows.filter(pl.col("example").is_in(examples["example"].to_list()))
+    _check_rows(rows, layout)
+    evaluated = rows.filter(pl.col("mask") == mask_key(layout.full()))["example"]
+    complete, lacking = complete_masks(rows, evaluated)
+    curves, broken = read_curves(folder)
+    stored = set(complete["mask"])
+    cut = [curve for curve in curves if not stored.issuperset(curve.masks)]
+    gradients = _gradients(folder, layout, evaluated)
+    left_out = [*broken, *_unfinished(evaluated.len(), examples.height), *_fewer(gradients, layout, evaluated.len())]
+    left_out += _incomplete(lacking, cut, len(curves), evaluated.len(), layout)
+    return Domain(
+        model=setting["model"],
+        data=setting["data"],
+        folder=folder,
+        setting_id=setting["id"],
+        subject_id=setting["subject_id"],
+        layout=layout,
+        metric=metric_,
+        signature=signature_of(setting["signature"], examples),
+        examples=examples.filter(pl.col("example").is_in(evaluated.to_list())),
+        rows=with_weights(complete, examples),
+        close_calls=outcomes.close_calls,
+        left_out=tuple(left_out),
+        provenance=provenance(folder),
+        gradients={loss: with_weights(own, examples) for loss, own in gradients.items()},
+        curves=tuple(curve for curve in curves if curve not in cut),
+        labels=setting["labels"],
+        moment=setting["moment"],
+        damaged=bool(broken),
+    )
+
+
+def signature_of(metric_signature: str, examples: pl.DataFrame) -> str:
+    """A metric's signature as it scores these examples: it says where they have weights."""
+    return metric_signature + ("|weighted" if WEIGHT in examples.columns else "")
+
+
+def complete_masks(rows: pl.DataFrame, examples: pl.Series) -> tuple[pl.DataFrame, dict[str, int]]:
+    """The rows of the masks that have all of `examples`, and how many of them each other mask has.
+
+    Rows of other examples are dropped, so that every mask is scored on the same ones.
+    """
+    rows = rows.filter(pl.col("example").is_in(examples.to_list()))
+    counts = rows.group_by("mask", maintain_order=True).len()
+    lacking = dict(counts.filter(pl.col("len") < examples.len()).iter_rows())
+    return rows.filter(~pl.col("mask").is_in(list(lacking))), lacking
+
+
+def _selected(folders: Sequence[Path], selection: Selection) -> list[Path]:
+    """The setting folders of the models and data sets asked for."""
+    names = {"model": {path.parts[-3] for path in folders}, "data set": {path.parts[-2] for path in folders}}
+    for what, asked in (("model", selection.models), ("data set", selection.data)):
+        unknown = set(asked) - names[what]
+        if unknown:
+            raise InputError(
+                f"no results of {what} {', '.join(sorted(unknown))}: there are {', '.join(sorted(names[what]))}"
+            )
+    return [
+        path
+        for path in folders
+        if (not selection.models or path.parts[-3] in selection.models)
+        and (not selection.data or path.parts[-2] in selection.data)
+    ]
+
+
+def _setting(folder: Path) -> dict[str, Any]:
+    """The stored setting, with its layout and metric as objects."""
+    try:
+        stored = read_setting(folder)
+        if short_hash(stored["identity"]) != folder.name:
+            raise DamagedSettingError(f"{folder / SETTING_FILE} is that of another setting: {ANEW}")
+        known = {name: stored[name] for name in ("id", "subject_id", "model", "data")}
+        layout = HeadLayout.from_json(stored["heads"])
+        identity = stored["identity"]
+        found = metric(MetricName(identity["metric"]))
+        precision = str(identity["subject"].get("precision", "float32"))
+        known |= {"signature": identity["statistic"], "precision": precision}
+        known["labels"] = tuple(map(str, identity["subject"].get("labels", ())))
+        known["moment"] = Moment(**stored["moment"]) if "moment" in stored else None
+        written = str(identity["subject"].get("text", {}).get("target_lang", ""))
+    except (KeyError, TypeError, ValueError, AttributeError, OSError) as error:
+        raise DamagedSettingError(f"{folder / SETTING_FILE} is not a setting file ({error!r}): {ANEW}") from error
+    if found.name is MetricName.BLEU and "tokenize" not in identity["subject"]:
+        _require_tokens(written, known["signature"])
+    return {**known, "layout": layout, "metric": found}
+
+
+def _require_tokens(language: str, signature: str) -> None:
+    """Refuse outcomes that count a sentence without spaces as one word: BLEU was of 13a tokens for every language."""
+    own = tokenizer_of(language)
+    if own != PLAIN_TOKENS and TOKENS_13A in signature:
+        raise InputError(
+            f"its BLEU is of {PLAIN_TOKENS} tokens, for which a text in {language} has hardly any words, and not of "
+            f"{own} tokens: run the same command again, and this folder can go. "
+            f"metric.tokenize={PLAIN_TOKENS} insists on them"
+        )
+
+
+def _check_rows(rows: pl.DataFrame, layout: HeadLayout) -> None:
+    """Refuse rows that are not of these heads, and rows without the base mask."""
+    if rows.is_empty():
+        raise StoreError(f"no outcomes of its examples are stored; {ANEW}")
+    for mask in rows["mask"].unique():
+        parse_mask(mask, layout)
+    if mask_key(layout.full()) not in rows["mask"]:
+        raise InputError(
+            f"the base score is missing: none of the {rows['mask'].n_unique()} masks has every head on. "
+            f"Run the study again, it evaluates the full mask first"
+        )
+
+
+def _unfinished(evaluated: int, examples: int) -> Iterator[str]:
+    if evaluated < examples:
+        yield f"scores are of {evaluated:,} of the {examples:,} examples: the others were not evaluated"
+
+
+def _fewer(gradients: Mapping[Loss, pl.DataFrame], layout: HeadLayout, evaluated: int) -> Iterator[str]:
+    """One line for each loss whose gradients were taken on fewer examples than have outcomes."""
+    for loss, rows in gradients.items():
+        taken = rows.filter(pl.col("mask") == mask_key(layout.full())).height
+        if taken < evaluated:
+            yield f"importances (loss {loss}) are of {taken:,} of the {evaluated:,} examples that have outcomes"
+
+
+def _incomplete(
+    lacking: Mapping[str, int], cut: Sequence[Curve], curves: int, evaluated: int, layout: HeadLayout
+) -> Iterator[str]:
+    """One line on all that lacks outcomes: the curves that cannot be drawn, and the masks of no curve by name."""
+    of_curves = {mask for curve in cut for mask in curve.masks}
+    alone = {mask: count for mask, count in lacking.items() if mask not in of_curves}
+    said = []
+    if cut:
+        orders = ", ".join(sorted({curve.order for curve in cut}))
+        said.append(f"pruning curves that lack outcomes are not drawn: {len(cut)} of {curves} ({orders})")
+    if alone:
+        named = [f"{_mask_name(key, layout)} ({count:,})" for key, count in list(alone.items())[:NAMED]]
+        named += [f"and {len(alone) - NAMED} more"] if len(alone) > NAMED else []
+        masks = "1 mask lacks" if len(alone) == 1 else f"{len(alone)} masks lack"
+        said.append(f"{masks} examples that the base score has ({evaluated:,}): {', '.join(named)}")
+    if lacking:
+        fewest = min(lacking.values())
+        said.append(f"if they were run with data.limit={fewest}, `--limit {fewest}` shows them")
+    if said:
+        yield "; ".join(said)
+
+
+def _gradients(folder: Path, layout: HeadLayout, evaluated: pl.Series) -> dict[Loss, pl.DataFrame]:
+    """Of those of the evaluated examples that the full mask has."""
+    full, found = mask_key(layout.full()), {}
+    for loss in stored_losses(folder):
+        rows = read_parts(folder, Table.gradients(loss), heads=len(layout)).rows
+        rows = rows.filter(pl.col("example").is_in(evaluated.implode()))
+        examples = rows.filter(pl.col("mask") == full)["example"]
+        if examples.len():
+            found[loss], _ = complete_masks(rows, examples)
+    return found
+
+
+def _mask_name(key: str, layout: HeadLayout) -> str:
+    """A mask in words that fit on a line."""
+    off = layout.changed(parse_mask(key, layout))
+    return f"{' and '.join(map(str, off))} off" if len(off) <= 2 else f"{len(off)} heads off from {off[0]}"
+
+
+def _notes(folder: Path) -> tuple[str, ...]:
+    path = folder / NOTES_FILE
+    if not path.is_file():
+        return ()
+    return tuple(
+        line.strip() for line in path.read_text(encoding="utf-8", errors="replace").splitlines() if line.strip()
+    )

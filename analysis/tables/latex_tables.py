@@ -1,0 +1,213 @@
+"""The tables of a paper as `typeset.Sheet`s: base scores, single heads, tables 1 to 3, correlations, pruning curves.
+
+Layers and heads count from 1, as in the paper. Every sheet says under it how its numbers were made.
+"""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import polars as pl
+
+from analysis.compute import Analysis
+from analysis.effects.head_effects import ALL_KINDS, Measure, of_measure, strongest
+from analysis.formatting import KIND_LABELS, KIND_NAMES, after_correction, decimal, labelled, score, signed, slug
+from analysis.results.read import Domain
+from analysis.tables import paper_tables
+from analysis.tables.latex import Sheet
+
+NONE = "–"
+
+Row = Mapping[str, Any]
+
+
+def sheets(analysis: Analysis) -> dict[str, list[Sheet]]:
+    """The sheets of each subject, by the name of its folder."""
+    return {
+        slug(f"{domains[0].model}-{subject_id}"): list(_of_subject(analysis, domains))
+        for subject_id, domains in analysis.subjects.items()
+    }
+
+
+def _of_subject(analysis: Analysis, domains: tuple[Domain, ...]) -> Iterator[Sheet]:
+    labels = labelled((domain.data, domain.setting_id) for domain in domains)
+    own = analysis.effects.filter(pl.col("subject_id") == domains[0].subject_id)
+    yield _base(analysis, own, labels)
+    if of_measure(own, Measure.ABLATION).height:
+        yield _heads(own, labels)
+    cuts = paper_tables.paper_tables(own)
+    for setting, label in labels.items():
+        mine = pl.col("setting_id") == setting
+        first = cuts["table1"].filter(mine)
+        note = _made(own.filter(mine))
+        if first.height:
+            yield _table_1(first, label, note)
+        for name in ("table2", "table3"):
+            layers = cuts[name].filter(mine)
+            if layers.height:
+                yield _layers(layers, label, name, note)
+    correlation = analysis.correlation.filter(pl.col("setting_a").is_in(list(labels)))
+    if correlation.height:
+        yield _correlation(correlation, labels)
+    curves = analysis.curves.filter(pl.col("setting_id").is_in(list(labels)))
+    if curves.height:
+        yield _curves(curves, labels)
+
+
+def _base(analysis: Analysis, effects: pl.DataFrame, labels: Mapping[str, str]) -> Sheet:
+    rows = []
+    for row in analysis.base.filter(pl.col("setting_id").is_in(list(labels))).rows(named=True):
+        head = next(iter(strongest(effects.filter(setting_id=row["setting_id"])).rows(named=True)), None)
+        paper = NONE if row["paper_base_score"] is None else score(row["paper_base_score"], row["metric"])
+        detectable = NONE if head is None else decimal(head["detectable"])
+        rows.append(
+            (
+                labels[row["setting_id"]],
+                f"{row['n']:,}",
+                score(row["base_score"], row["metric"]),
+                _between(row["low"], row["high"]),
+                paper,
+                detectable,
+            )
+        )
+    signatures = ", ".join(analysis.base.filter(pl.col("setting_id").is_in(list(labels)))["signature"].unique())
+    note = f"Signature: {signatures}. Detectable: size of a single head's effect that is found with probability .8. "
+    note += _made(analysis.base.filter(pl.col("setting_id").is_in(list(labels))))
+    return Sheet(
+        "base",
+        "Scores with every head.",
+        ("domain", "examples", "score", "interval", "paper", "detectable"),
+        rows,
+        note=note,
+    )
+
+
+def _heads(effects: pl.DataFrame, labels: Mapping[str, str]) -> Sheet:
+    ablation = of_measure(effects, Measure.ABLATION)
+    heads = ablation.select("kind", "layer", "head").unique(maintain_order=True).rows()
+    found = {(row["setting_id"], row["kind"], row["layer"], row["head"]): row for row in ablation.rows(named=True)}
+    rows = [
+        (
+            KIND_LABELS[kind],
+            f"{layer + 1}.{head + 1}",
+            *(cell for setting in labels for cell in _with_interval(found.get((setting, kind, layer, head)))),
+        )
+        for kind, layer, head in heads
+    ]
+    groups = (("", 2), *((label, 2) for label in labels.values()))
+    return Sheet(
+        "heads",
+        f"Effect of removing each head, in {effects['unit'][0]}.",
+        ("attention", "head", *(("effect", "interval") * len(labels))),
+        rows,
+        groups,
+        _made(effects),
+    )
+
+
+def _table_1(table: pl.DataFrame, label: str, note: str) -> Sheet:
+    columns = table["head"].unique().sort().to_list()
+    cells = {(row["layer"], row["head"]): row for row in table.rows(named=True)}
+    theirs = bool(table["paper_effect"].is_not_null().any())
+    rows = []
+    for layer in table["layer"].unique().sort():
+        ours = [cells.get((layer, head)) for head in columns]
+        rows.append((str(layer), *map(_starred, ours)))
+        if theirs:
+            rows.append(("paper", *(_starred(row, "paper_effect", "paper_p01") for row in ours)))
+    caption = f"Effect of removing each head of the encoder's self-attention on {label}, in {table['unit'][0]}."
+    note += " Below, the numbers of the paper; * p < .01 there." if theirs else ""
+    return Sheet(f"table1-{slug(label)}", caption, ("layer", *map(str, columns)), rows, note=note)
+
+
+def _layers(table: pl.DataFrame, label: str, name: str, note: str) -> Sheet:
+    kinds = table["kind"].unique(maintain_order=True).to_list()
+    cells = {(row["layer"], row["kind"]): row for row in table.rows(named=True)}
+    theirs = bool(table["paper_effect"].is_not_null().any())
+    head = ("best", "one head", "no head", *(("paper",) if theirs else ()))
+    rows = [
+        (str(layer), *(cell for kind in kinds for cell in _one_layer(cells.get((layer, kind)), theirs)))
+        for layer in table["layer"].unique().sort()
+    ]
+    groups = (("", 1), *((KIND_NAMES[kind], len(head)) for kind in kinds))
+    caption = f"Effect of removing all heads of a layer but the best, or all, on {label}, in {table['unit'][0]}."
+    note += " The best head is picked on these examples, which flatters it."
+    return Sheet(f"{name}-{slug(label)}", caption, ("layer", *(head * len(kinds))), rows, groups, note)
+
+
+def _one_layer(row: Row | None, theirs: bool) -> list[str]:
+    if row is None:
+        return [NONE] * (4 if theirs else 3)
+    best = NONE if row["best_head"] is None else str(row["best_head"])
+    ours = [best, _starred(row), _starred(row, "no_head_effect", "no_head_significant")]
+    return [*ours, _starred(row, "paper_effect", "paper_p01")] if theirs else ours
+
+
+def _correlation(table: pl.DataFrame, labels: Mapping[str, str]) -> Sheet:
+    rows = [
+        (
+            f"{labels[row['setting_a']]}, {labels[row['setting_b']]}",
+            "all" if row["kind"] == ALL_KINDS else KIND_LABELS[row["kind"]],
+            str(row["heads"]),
+            decimal(row["pearson"]),
+            _between(row["pearson_low"], row["pearson_high"]),
+            decimal(row["true"]),
+            _between(row["true_low"], row["true_high"]),
+            decimal(row["ceiling"]),
+            decimal(row["spearman"]),
+        )
+        for row in table.rows(named=True)
+    ]
+    head = ("domains", "attention", "heads", "r", "interval", "true r", "interval", "ceiling", "Spearman ρ")
+    level = f"{100 * table['level'][0]:g} %"
+    note = f"r of the effects as measured, and of the true effects; {level} intervals by a jackknife over groups."
+    return Sheet("correlation", "Correlation of the effects of heads between domains.", head, rows, note=note)
+
+
+def _curves(table: pl.DataFrame, labels: Mapping[str, str]) -> Sheet:
+    rows = [
+        (
+            labels[row["setting_id"]],
+            KIND_LABELS.get(row["kinds"]) or str(row["kinds"]),
+            row["curve"],
+            str(row["curves"]),
+            decimal(row["area"]),
+            _between(row["area_low"], row["area_high"]),
+            f"{100 * row['share']:.0f} %",
+            NONE if row["share_low"] is None else f"{100 * row['share_low']:.0f} to {100 * row['share_high']:.0f} %",
+        )
+        for row in table.rows(named=True)
+    ]
+    first = table.row(0, named=True)
+    note = (
+        f"Share: the largest that goes before the score is more than {first['within']:g} below that with every head. "
+        f"{100 * (1 - first['alpha']):g} % intervals; {first['resamples']:,} resamples, seed {first['seed']}."
+    )
+    head = ("domain", "heads", "order", "curves", "mean score", "interval", "share", "interval")
+    return Sheet("curves", "Heads removed a share at a time.", head, rows, note=note)
+
+
+def _with_interval(row: Row | None) -> tuple[str, str]:
+    return (NONE, NONE) if row is None else (_starred(row), _between(row["low"], row["high"]))
+
+
+def _starred(row: Row | None, effect: str = "effect", star: str = "significant") -> str:
+    if row is None or row[effect] is None:
+        return NONE
+    return f"{signed(row[effect])}{'*' if row[star] else ''}"
+
+
+def _between(low: float | None, high: float | None) -> str:
+    return NONE if low is None else f"{decimal(low)} to {decimal(high)}"
+
+
+def _made(table: pl.DataFrame) -> str:
+    """How the intervals of effects or base scores were made, of the domains that have any, and what a star says."""
+    known = table.filter(pl.col("low").is_not_null()).unique("setting_id", maintain_order=True).rows(named=True)
+    if not known:
+        return ""
+    row = known[0]
+    sizes = ", ".join(f"{row['groups']:,} {row['group']}s of {row['n']:,} examples" for row in known)
+    level = f"{100 * (1 - row['alpha']):g} % intervals"
+    drawn = "" if row["resamples"] is None else f"; {row['resamples']:,} resamples, seed {row['seed']}"
+    star = f" * significant {after_correction(row['correction'])}." if "correction" in table.columns else ""
+    return f"{level}; {sizes}{drawn}.{star}"

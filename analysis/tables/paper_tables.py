@@ -1,0 +1,126 @@
+"""Tables as the paper cuts them: base scores, one head off (table 1), one head left in a layer (tables 2 and 3).
+
+Layers and heads count from 1 here, as in the paper; in `effects.*` they count from 0. The paper's numbers stand beside
+ours where subject and data are the paper's. The "best head" of a layer is picked on the data that it is shown on, as
+in the paper, so its effect is flattered; no head at all in that layer is the control.
+"""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import polars as pl
+
+from analysis import paper
+from analysis.effects.chance import chance_columns
+from analysis.effects.head_effects import DEFAULT, Measure, base_score, of_measure
+from analysis.inference import Inference, base_interval
+from analysis.results.read import Domain
+from study.record.files import whole_file
+from study.record.heads import AttentionKind
+from study.record.metrics.statistics import MetricName
+
+DOMAIN = ["subject", "subject_id", "domain", "setting_id"]
+SURE = ["low", "high", "p_corrected", "significant"]
+"""How sure one can be of an effect; `analysis.effects.head_effects.effects` says more."""
+
+LAYER = [*DOMAIN, "metric", "kind", "layer"]
+
+PAPER = ["subject", "domain", "metric", "kind", "layer"]
+"""What a row of the paper's tables is found by."""
+
+
+def base_table(domains: Sequence[Domain], inference: Inference = DEFAULT) -> pl.DataFrame:
+    """One row a domain: examples, base score with its interval and signature, masks, the paper's base score.
+
+    Returns:
+        Columns of the domain; metric, n (examples), base_score; low, high, interval, resamples, groups, group, alpha,
+        seed: as in `effects`, of the base score (`base_interval`); chance, above_chance (`analysis.effects.chance`);
+        paper_base_score, signature, heads, masks, close_calls.
+
+    Raises:
+        InputError: when there is no column to group the examples by.
+    """
+    return pl.DataFrame(
+        [
+            {
+                **domain.identity,
+                "metric": str(domain.metric.name),
+                "n": domain.examples.height,
+                "base_score": base_score(domain),
+                **base_interval(domain, inference),
+                **chance_columns(domain, inference),
+                "paper_base_score": paper.BASE_SCORES.get(domain.names),
+                "signature": domain.signature,
+                "heads": len(domain.layout),
+                "masks": domain.masks,
+                "close_calls": domain.close_calls,
+            }
+            for domain in domains
+        ],
+        schema_overrides={
+            **dict.fromkeys(["low", "high", "chance", "paper_base_score"], pl.Float64),
+            "above_chance": pl.Boolean,
+            "interval": pl.String,
+            "resamples": pl.Int64,
+        },
+    )
+
+
+def table_1(effects: pl.DataFrame) -> pl.DataFrame:
+    """Effect of each encoder self-attention head, layers and heads from 1."""
+    encoder = of_measure(effects, Measure.ABLATION).filter(pl.col("kind") == str(AttentionKind.ENCODER_SELF))
+    joined = encoder.join(paper.one_head_off(), on=[*PAPER, "head"], how="left", maintain_order="left")
+    return joined.select(
+        *DOMAIN,
+        pl.col("layer") + 1,
+        pl.col("head") + 1,
+        "unit",
+        "base_score",
+        "effect",
+        *SURE,
+        "paper_effect",
+        "paper_p01",
+    )
+
+
+def one_head_left(effects: pl.DataFrame) -> pl.DataFrame:
+    """For each layer: its best head left alone, and the control of no head at all; layers and heads from 1.
+
+    Returns:
+        Columns of the domain, then metric, kind, layer, heads_tried (of the layer), best_head (the first of equals),
+        unit, effect, `SURE`, and the same of the control under no_head_effect ..., paper_effect, paper_p01.
+    """
+    best = (
+        of_measure(effects, Measure.ALL_BUT_ONE)
+        .with_columns(heads_tried=pl.len().cast(pl.Int64).over(LAYER))
+        .sort("effect", descending=True, maintain_order=True)
+        .unique(subset=LAYER, keep="first", maintain_order=True)
+        .select(*LAYER, "unit", "heads_tried", pl.col("head").alias("best_head") + 1, "effect", *SURE)
+    )
+    control = of_measure(effects, Measure.NO_HEAD).select(
+        *LAYER, "unit", *(pl.col(name).name.prefix("no_head_") for name in ("effect", *SURE))
+    )
+    return (
+        best.join(control, on=[*LAYER, "unit"], how="full", coalesce=True)
+        .join(paper.one_head_left(), on=PAPER, how="left")
+        .sort(*DOMAIN, pl.col("kind").cast(pl.Enum(list(map(str, AttentionKind)))), "layer")
+        .with_columns(pl.col("layer") + 1)
+    )
+
+
+def paper_tables(effects: pl.DataFrame) -> dict[str, pl.DataFrame]:
+    """The paper's tables 1 to 3 in our numbers, by file name: 2 is of translation, 3 of classification."""
+    classified = pl.col("metric") == str(MetricName.ACCURACY)
+    return {
+        "table1": table_1(effects),
+        "table2": one_head_left(effects.filter(~classified)),
+        "table3": one_head_left(effects.filter(classified)),
+    }
+
+
+def write(table: pl.DataFrame, folder: Path, name: str) -> None:
+    """As `name.csv` and `name.parquet`, with every digit."""
+    with whole_file(folder / f"{name}.csv") as draft:
+        table.write_csv(draft)
+    with whole_file(folder / f"{name}.parquet") as draft:
+        table.write_parquet(draft)

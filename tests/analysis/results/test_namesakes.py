@@ -1,0 +1,43 @@
+"""Subjects of one name that are not compared say in which fields of their settings they differ."""
+
+from dataclasses import replace
+
+from analysis.__main__ import main
+from analysis.results.namesakes import namesakes
+from analysis.results.read import read_results
+from study.record.metrics.statistics import MetricName
+
+
+def test_the_page_and_the_terminal_say_why_heads_are_not_compared(make, results, capsys) -> None:
+    make(data="home", seed=1)
+    make(data="away", seed=2, weights_file="another file of weights, whose name is long")
+    assert main([str(results), "--splits", "10", "--resamples", "99"]) == 0
+    said = 'toy on home with toy on away, as their settings differ in subject.weights ("w1", "another file of weigh …).'
+    ordered = said.replace("on home with toy on away", "on away with toy on home").replace(
+        '("w1", "another file of weigh …)', '("another file of weigh …, "w1")'
+    )
+    printed = " ".join(capsys.readouterr().out.split())
+    assert f"Not compared: {said}" in printed or f"Not compared: {ordered}" in printed
+    page = (results / "analysis" / "report" / "index.html").read_text()
+    assert "Not compared:</b> toy on " in page
+    assert "subject.weights" in page
+
+
+def test_one_subject_and_other_models_are_no_namesakes(make, results, monkeypatch) -> None:
+    make(data="home")
+    make(data="away", seed=1)
+    make(model="other", data="home", weights_file="w2")
+    make(MetricName.BLEU, data="text", weights_file="w3")
+    domains = read_results(results).domains
+    assert namesakes(domains) == []
+    others = [domain for domain in domains if domain.model == "other" or domain.data == "text"]
+    away, home = (domain for domain in domains if domain not in others)
+    fields = dict.fromkeys(("truncate", "lower", "strip", "pad"), True)
+    subject = {away.folder: {"weights": "w1"}, home.folder: {"weights": "w1"} | fields}
+    monkeypatch.setattr(
+        "analysis.namesakes.read_setting",
+        lambda folder: {"identity": {"subject": subject[folder], "examples": {"digest": str(folder)}}},
+    )
+    (line,) = namesakes([away, replace(home, subject_id="another"), *others])
+    assert "differ in subject.lower (null, true); subject.pad (null, true); subject.strip (null, true)" in line
+    assert line.endswith(" and 1 more fields")

@@ -1,0 +1,88 @@
+import re
+import shutil
+import subprocess
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from analysis.tables.latex import LATEX, LONG, Sheet, latex, latex_escaped, markdown
+
+SHEET = Sheet(
+    name="table1",
+    caption="Effect of 50 % of the heads on a_b & c",
+    head=("layer", "one", "none"),
+    rows=(("1", "−0.53*", "+1.20"), ("2_x", "–", "0.00")),
+    groups=(("", 1), ("cross", 2)),
+    note="n = 30.",
+)
+
+
+def test_latex_has_the_cells_and_rules_of_booktabs():
+    text = latex(SHEET)
+    assert text.count(r"\toprule") == text.count(r"\midrule") == text.count(r"\bottomrule") == 1
+    assert r"\begin{tabular}{lrr}" in text
+    assert r"1 & $-$0.53* & +1.20 \\" in text
+    assert r"2\_x & -- & 0.00 \\" in text
+    assert r" & \multicolumn{2}{c}{cross} \\" in text
+    assert r"\cmidrule(lr){2-3}" in text
+    assert r"\caption{Effect of 50 \% of the heads on a\_b \& c n = 30.}\label{tab:table1}" in text
+    assert "|" not in text
+
+
+def test_every_line_of_latex_has_as_many_cells_as_columns():
+    for line in latex(SHEET).splitlines():
+        if line.endswith(r"\\") and "multicolumn" not in line:
+            assert len(re.findall(r"(?<!\\)&", line)) == len(SHEET.head) - 1
+
+
+def test_a_long_table_runs_over_pages():
+    rows = [[str(i), "0.00", "0.00"] for i in range(LONG + 1)]
+    text = latex(Sheet("heads", "All", SHEET.head, rows))
+    assert r"\begin{longtable}{rrr}" in text
+    assert r"\endhead" in text
+    assert "tabular" not in text
+
+
+@given(st.text(alphabet=[*LATEX, "a", "1", " "], max_size=30))
+def test_escaped_latex_is_balanced_and_has_no_bare_command(text):
+    escaped = latex_escaped(text)
+    bare = re.sub(r"\\[&%$#_{}]", "", escaped)
+    assert bare.count("{") == bare.count("}")
+    assert re.sub(r"\\text\w+\{\}", "", bare).replace("$-$", "").count("\\") == sum(
+        text.count(letter) for letter in "±×≥≤ρτξα"
+    )
+    assert bare.count("$") % 2 == 0
+    for letter in "&%#_~^":
+        assert letter not in bare
+
+
+def test_markdown_is_a_table_whose_names_say_their_group():
+    lines = markdown(SHEET).splitlines()
+    assert lines[0] == r"**Effect of 50 % of the heads on a\_b & c**"
+    assert lines[2:] == [
+        "| layer | cross: one | cross: none |",
+        "| :--- | ---: | ---: |",
+        r"| 1 | −0.53\* | +1.20 |",
+        r"| 2\_x | – | 0.00 |",
+        "",
+        "n = 30.",
+    ]
+
+
+def test_a_row_with_a_cell_too_few_is_refused():
+    with pytest.raises(AssertionError, match="cells and columns"):
+        Sheet("a", "b", ("x", "y"), (("1",),))
+
+
+@pytest.mark.skipif(shutil.which("pdflatex") is None, reason="no LaTeX: apt install texlive-latex-recommended")
+def test_latex_compiles(tmp_path):
+    letters = Sheet("letters", "".join(LATEX), SHEET.head, [["".join(LATEX), "1.00", "2"]] * 2)
+    long = Sheet("long", "All", SHEET.head, [[str(i), "0.00", "0.00"] for i in range(LONG + 1)], SHEET.groups)
+    tables = "\n".join(latex(sheet) for sheet in (SHEET, letters, long))
+    text = r"\documentclass{article}\usepackage{booktabs,longtable}\begin{document}" + tables + r"\end{document}"
+    (tmp_path / "paper.tex").write_text(text, encoding="utf-8")
+    command = ["pdflatex", "-interaction=nonstopmode", "-halt-on-error", "paper.tex"]
+    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, errors="replace")
+    assert done.returncode == 0, done.stdout[-2000:]
+    assert (tmp_path / "paper.pdf").is_file()
