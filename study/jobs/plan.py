@@ -13,7 +13,7 @@ from study.record.parts import Table
 
 if TYPE_CHECKING:
     from study.engine.evaluator import Evaluator
-    from study.measures.measure import Wanted
+    from study.measures.measure import MaskRequest
 
 SECONDS = 5.0
 """Blocks are computed until this time is over; at least one is."""
@@ -62,12 +62,12 @@ class Plan:
         )
 
 
-def outcome_keys(evaluator: "Evaluator", wanted: "Wanted") -> list[str]:
+def outcome_keys(evaluator: "Evaluator", wanted: "MaskRequest") -> list[str]:
     """The masks whose outcomes a measure needs, by key: the full one and its own."""
     return list(dict.fromkeys([mask_key(evaluator.layout.full()), *map(mask_key, wanted.outcomes)]))
 
 
-def missing_rows(evaluator: "Evaluator", wanted: "Wanted") -> dict[Table, int]:
+def missing_rows(evaluator: "Evaluator", wanted: "MaskRequest") -> dict[Table, int]:
     """How many rows of each table a measure still lacks, all that it will ask for later counted."""
     later = {Table.OUTCOMES: wanted.later, Table.gradients(wanted.loss): wanted.later_gradients}
     return {
@@ -76,7 +76,7 @@ def missing_rows(evaluator: "Evaluator", wanted: "Wanted") -> dict[Table, int]:
     }
 
 
-def plan(evaluator: "Evaluator", wanted: "Wanted") -> Plan:
+def plan(evaluator: "Evaluator", wanted: "MaskRequest") -> Plan:
     """Count what is missing, and time some blocks of it.
 
     Args:
@@ -105,7 +105,7 @@ def plan(evaluator: "Evaluator", wanted: "Wanted") -> Plan:
     )
 
 
-def _keys(evaluator: "Evaluator", wanted: "Wanted") -> dict[Table, list[str]]:
+def _keys(evaluator: "Evaluator", wanted: "MaskRequest") -> dict[Table, list[str]]:
     gradients = () if wanted.gradients is None else wanted.gradients
     return {
         Table.OUTCOMES: outcome_keys(evaluator, wanted),

@@ -33,7 +33,7 @@ from study.jobs.misspelt import refuse_unknown
 from study.jobs.plan import Duration, missing_rows, outcome_keys, plan
 from study.jobs.training_job import TrainingJob
 from study.jobs.values import check_values
-from study.measures.measure import Stage, Wanted
+from study.measures.measure import MaskRequest, Stage
 from study.measures.pruning import Pruning
 from study.record.errors import InputError
 from study.subjects.source import ClassifierSource
@@ -68,13 +68,13 @@ class StudyTask:
         started = time.monotonic()
         evaluator = open_evaluator(study)
         study.measure.check(evaluator.layout)
-        done = not _remaining(evaluator, study.measure.wanted(evaluator))
+        done = not _remaining(evaluator, study.measure.request(evaluator))
         with follow_measure(study, evaluator, done=done) as following:
             evaluator.when_stored = following.stored
             base = _guarded_base(evaluator, study)
             evaluator.describe()
             study.measure.run(evaluator)
-            wanted, computed = study.measure.wanted(evaluator), evaluator.computed
+            wanted, computed = study.measure.request(evaluator), evaluator.computed
             unit, num_masks = evaluator.metric.score_unit, len(outcome_keys(evaluator, wanted))
             extreme = _extremes(evaluator, wanted)
             following.finish({"base": base, "unit": unit, "masks": num_masks, **extreme})
@@ -158,7 +158,7 @@ class StudyTask:
         evaluator = evaluator_without_model(study)
         if evaluator is None:
             return 1
-        return _remaining(evaluator, study.measure.wanted(evaluator))
+        return _remaining(evaluator, study.measure.request(evaluator))
 
     def estimate(self, config: DictConfig) -> float | None:
         """Seconds that the remaining rows (or steps) will take at the rate of those stored; None where none is.
@@ -176,7 +176,7 @@ class StudyTask:
             evaluator = evaluator_without_model(study) or evaluator_of_nothing(study, Path(empty))
             if evaluator is None:
                 return None
-            missing = missing_rows(evaluator, study.measure.wanted(evaluator))
+            missing = missing_rows(evaluator, study.measure.request(evaluator))
         rates = {table: seconds_a_row(evaluator.setting, Path(study.results), table) for table in missing}
         known = [count * rate for table, count in missing.items() if count and (rate := rates[table]) is not None]
         return float(sum(known)) if len(known) == sum(map(bool, missing.values())) else None
@@ -200,7 +200,7 @@ def _training(study: StudyConfig) -> TrainingJob | None:
     return TrainingJob.of(study.model, study.threads) if study.measure.stage is Stage.TRAIN else None
 
 
-def _remaining(evaluator: Evaluator, wanted: Wanted) -> int:
+def _remaining(evaluator: Evaluator, wanted: MaskRequest) -> int:
     """At most how many rows, and curves of rows, are not stored yet; 1 where only what they are of is not."""
     rows = sum(missing_rows(evaluator, wanted).values())
     return rows + sum(not evaluator.keeps(curve) for curve in wanted.curves) + (not rows and not evaluator.described)
@@ -233,7 +233,7 @@ def _guarded_base(evaluator: Evaluator, study: StudyConfig) -> float:
 def _planned(study: StudyConfig) -> dict[str, Any]:
     """What the job would do; shown by the launcher's table as well."""
     evaluator = open_evaluator(study)
-    wanted = study.measure.wanted(evaluator)
+    wanted = study.measure.request(evaluator)
     planned = plan(evaluator, wanted)
     log.info("%s of %s on %s: %s", study.measure.name, study.model.name, study.data.name, planned)
     if wanted.needs:
@@ -251,7 +251,7 @@ def _planned(study: StudyConfig) -> dict[str, Any]:
     }
 
 
-def _extremes(evaluator: Evaluator, wanted: Wanted) -> dict[str, Any]:
+def _extremes(evaluator: Evaluator, wanted: MaskRequest) -> dict[str, Any]:
     """What a measure's masks cost at least and at most, for the summary of its run."""
     masks = np.concatenate([evaluator.layout.full()[None], wanted.outcomes])
     return extremes(evaluator.outcomes(masks), masks, evaluator.layout, evaluator.metric)

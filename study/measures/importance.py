@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from study.measures.measure import Measure, Wanted
+from study.measures.measure import MaskRequest, Measure
 from study.record.heads import HeadLayout, select_heads, stack
 from study.record.loss import LossName, chosen_loss, idle_epsilon
 
@@ -43,10 +43,10 @@ class Importance(Measure):
             idle["kinds"] = "it chooses heads to turn off, and only measure.each_head_off=true does so"
         return idle
 
-    def wanted(self, evaluator: "Evaluator") -> Wanted:
+    def request(self, evaluator: "Evaluator") -> MaskRequest:
         """Gradients of the full mask, and of each head off where asked for."""
         layout = evaluator.layout
         off = select_heads(layout, self.kinds) if self.each_head_off else ()
         masks = [layout.full(), *(layout.without([head]) for head in off)]
         loss = chosen_loss(self.loss, self.epsilon)
-        return Wanted(outcomes=stack([], layout), gradients=stack(masks, layout), loss=loss)
+        return MaskRequest(outcomes=stack([], layout), gradients=stack(masks, layout), loss=loss)

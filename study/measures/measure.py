@@ -30,7 +30,7 @@ class Stage(IntEnum):
 
 
 @dataclass(frozen=True)
-class Wanted:
+class MaskRequest:
     """What a measure asks for, as far as what is stored lets it know.
 
     Attributes:
@@ -87,9 +87,9 @@ class Measure:
         """Options that have no effect beside the others' values, and why."""
         return {}
 
-    def wanted(self, evaluator: "Evaluator") -> Wanted:
+    def request(self, evaluator: "Evaluator") -> MaskRequest:
         """What it asks for next; computes nothing."""
-        return Wanted(self.masks(evaluator.layout))
+        return MaskRequest(self.masks(evaluator.layout))
 
     def run(self, evaluator: "Evaluator") -> None:
         """Ask the evaluator for all it takes, again and again while what is stored decides what comes next.
@@ -98,7 +98,7 @@ class Measure:
             InputError: when another job must run before; says which.
         """
         while True:
-            wanted = self.wanted(evaluator)
+            wanted = self.request(evaluator)
             if wanted.needs:
                 raise InputError(wanted.needs)
             if wanted.gradients is not None:

@@ -10,8 +10,8 @@ import numpy as np
 import polars as pl
 from jaxtyping import Bool, Float
 
-from study.measures.growing import Estimate, oracle, reestimated
-from study.measures.measure import Measure, Stage, Wanted
+from study.measures.measure import MaskRequest, Measure, Stage
+from study.measures.orders.greedy import Estimate, oracle, reestimated
 from study.record.curves import Curve
 from study.record.errors import InputError
 from study.record.files import file_digest
@@ -123,7 +123,7 @@ class Pruning(Measure):
         }
         return {**idle_epsilon(self.loss), **why}
 
-    def wanted(self, evaluator: "Evaluator") -> Wanted:
+    def request(self, evaluator: "Evaluator") -> MaskRequest:
         """The masks of the curves; for an order that is not known yet, what must be known next."""
         if self.order in (Order.oracle, Order.reestimated):
             return self._growing(evaluator)
@@ -131,16 +131,16 @@ class Pruning(Measure):
         removed = self._counts(layout)
         if self.order not in STORED:
             curves = [self._curve(order, removed, layout, 0, options) for options, order in self._given(layout)]
-            return Wanted(_masks(curves, layout), curves=tuple(curves))
+            return MaskRequest(_masks(curves, layout), curves=tuple(curves))
         stored, needs = self._source(evaluator)
         if stored is None:
-            return Wanted(stack([], layout), later=len(removed) - 1, complete=False, needs=needs)
+            return MaskRequest(stack([], layout), later=len(removed) - 1, complete=False, needs=needs)
         order = least_first(self._values(stored), layout, select_heads(layout, self.kinds))
         order = self._whole(order[::-1] if self.reverse else order, layout)
         curve = self._curve(order, removed, layout, len(stored.examples), {"data": stored.name, **self._options()})
-        return Wanted(_masks([curve], layout), curves=(curve,))
+        return MaskRequest(_masks([curve], layout), curves=(curve,))
 
-    def _growing(self, evaluator: "Evaluator") -> Wanted:
+    def _growing(self, evaluator: "Evaluator") -> MaskRequest:
         layout, loss = evaluator.layout, self._loss
         stored = evaluator.stored(loss)
         if len(evaluator.examples) < len(evaluator.whole):
@@ -152,9 +152,9 @@ class Pruning(Measure):
         else:
             walk = reestimated(stored, heads, removed, self._estimate(layout), allow_empty_layers=empty)
         if not walk.complete:
-            return Wanted(walk.masks, walk.gradients, loss, walk.later, walk.later_gradients, complete=False)
+            return MaskRequest(walk.masks, walk.gradients, loss, walk.later, walk.later_gradients, complete=False)
         curve = self._curve(walk.order, removed, layout, len(stored.examples), self._options())
-        return Wanted(walk.masks, walk.gradients, loss, curves=(curve,))
+        return MaskRequest(walk.masks, walk.gradients, loss, curves=(curve,))
 
     def _counts(self, layout: HeadLayout) -> list[int]:
         heads = list(select_heads(layout, self.kinds))

@@ -84,7 +84,7 @@ def test_importance_is_that_of_single_gradients(place) -> None:
     study = to_study(compose(*overrides(place, "measure=importance", "data.limit=6")))
     evaluator = open_evaluator(study)
     study.measure.run(evaluator)
-    assert missing_rows(evaluator, study.measure.wanted(evaluator))[Table.GRADIENTS] == 0
+    assert missing_rows(evaluator, study.measure.request(evaluator))[Table.GRADIENTS] == 0
     found = importance(
         evaluator.gradients(evaluator.layout.full()[None]), evaluator.layout, Estimator.paper, Normalisation.none
     )

@@ -1,0 +1,1 @@
+"""Orders of removal, a file each."""
