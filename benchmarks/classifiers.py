@@ -13,7 +13,7 @@ from transformers import BertConfig, BertForSequenceClassification, PreTrainedTo
 
 from study.data.nli import NliFile
 from study.subjects.classifier import Classifier
-from study.subjects.source import SequenceClassifier
+from study.subjects.model import SequenceClassifier
 from study.subjects.subject import Encoded
 
 from .sizes import Shape

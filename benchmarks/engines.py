@@ -8,7 +8,7 @@ from jaxtyping import Bool, Int
 from study.engine.choose import choose_engine
 from study.engine.engine import Engine
 from study.record.heads import HeadLayout, stack
-from study.subjects.source import Precision, Screening
+from study.subjects.model import Precision, Screening
 from study.subjects.subject import Encoded, Subject
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool
 
-from study.subjects.source import Precision
+from study.subjects.model import Precision
 
 from .arithmetic import of_loop, of_shared, shape_of
 from .classifiers import LONGEST, Work, shaped, small

@@ -12,9 +12,9 @@ import torch
 from study.config import compose, to_study
 from study.data.parallel import ParallelFile
 from study.record.examples import Examples
-from study.subjects.fairseq_folder import FairseqSource, FairseqTranslator
+from study.subjects.fairseq.folder import FairseqSource, FairseqTranslator
+from study.subjects.fairseq.text import Dictionary
 from study.subjects.subject import Encoded
-from study.subjects.text import Dictionary
 from study.subjects.translator import Translator
 from study.toy.sources import ToyTranslation
 from study.toy.translation import TranslationDomain

@@ -20,8 +20,8 @@ from study.measures.pruning import Pruning
 from study.measures.train import Train
 from study.record.errors import InputError, listed
 from study.record.metrics.statistics import Scoring
-from study.subjects.fairseq_folder import FairseqTranslator
-from study.subjects.source import ModelSource, Precision, Screening, SequenceClassifier
+from study.subjects.fairseq.folder import FairseqTranslator
+from study.subjects.model import ModelSource, Precision, Screening, SequenceClassifier
 from study.toy.sources import ToyNli, ToyTranslation
 from study.tracking.options import Tracking, WandbTracking
 from study.training.finetune import FineTuning, NewBert

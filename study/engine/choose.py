@@ -24,7 +24,7 @@ from study.engine.translate import LockstepSearch
 from study.record.errors import InputError, StudyError
 from study.record.heads import HeadLayout, stack
 from study.subjects.classifier import PROBE_LENGTHS, Classifier
-from study.subjects.source import Precision, Screening
+from study.subjects.model import Precision, Screening
 from study.subjects.subject import Subject
 from study.subjects.translator import Translator
 

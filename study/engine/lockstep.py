@@ -28,7 +28,7 @@ from study.engine.seq2seq import CrossAttention, SelfAttention, SplitTranslator
 from study.engine.sources import Items, read_sources
 from study.masking.gate import Gate
 from study.record.heads import AttentionKind, HeadLayout, Layer
-from study.subjects.words import Asked, NextWords, best_words
+from study.subjects.decoding.top_tokens import Asked, NextWords, best_words
 
 PIECE = 512
 """Rows of a piece on a CPU; about right for the inner width of a feed-forward layer and a cache of 1 MB."""
@@ -53,7 +53,7 @@ class Parting:
 
 
 class Lockstep:
-    """A decoder for `study.subjects.beam.search`; its rows are the wanted pairs in the order of `np.argwhere`."""
+    """A decoder for `study.subjects.decoding.beam`; its rows are the wanted pairs in the order of `np.argwhere`."""
 
     def __init__(
         self,
@@ -95,7 +95,7 @@ class Lockstep:
         self._step, self._width = 0, 1
 
     def step(self, tokens: Int[Tensor, " R"], asked: Asked) -> NextWords:
-        """See `study.subjects.beam.Stepper`."""
+        """See `study.subjects.decoding.beam.Stepper`."""
         return best_words(self._states(tokens), self._logits, asked)
 
     def logprobs(self, tokens: Int[Tensor, " R"]) -> Float[Tensor, "R V"]:
@@ -103,7 +103,7 @@ class Lockstep:
         return self._logits(self._states(tokens)).log_softmax(-1)
 
     def select(self, origins: Int[Tensor, " R"], *, rows_changed: bool) -> None:
-        """See `study.subjects.beam.Stepper`."""
+        """See `study.subjects.decoding.beam.Stepper`."""
         self._origins = origins
         if rows_changed and self._tree is not None:
             item_R = self._tree.levels[-1].group[origins]

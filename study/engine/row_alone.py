@@ -22,7 +22,7 @@ from study.record.errors import StudyError
 from study.record.examples import Examples
 from study.record.files import whole_file
 from study.record.sealed import read_sealed, sealed
-from study.subjects.source import Precision
+from study.subjects.model import Precision
 
 if TYPE_CHECKING:
     from study.engine.engine import Engine

@@ -22,7 +22,7 @@ from study.engine.engine import Columns, Done
 from study.engine.memory import Room
 from study.engine.shared import SharedPass
 from study.subjects.classifier import Classifier
-from study.subjects.source import Screening
+from study.subjects.model import Screening
 from study.subjects.subject import Encoded
 
 log = logging.getLogger(__name__)

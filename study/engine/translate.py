@@ -12,7 +12,7 @@ from study.engine.lockstep import Lockstep, item_bytes, largest_difference
 from study.engine.memory import Room
 from study.engine.prefixes import passes, tree_order
 from study.engine.seq2seq import SplitTranslator
-from study.subjects.beam import search
+from study.subjects.decoding.beam import search
 from study.subjects.subject import Encoded
 from study.subjects.translator import Translator
 

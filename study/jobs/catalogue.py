@@ -13,7 +13,7 @@ from rich.text import Text
 from study.config import compose, description, entry_file, options
 from study.data.source import DataSource
 from study.record.errors import InputError, StudyError
-from study.subjects.source import ModelSource
+from study.subjects.model import ModelSource
 
 GROUPS = ("experiment", "model", "data", "measure")
 READY = "ready"

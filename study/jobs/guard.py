@@ -14,7 +14,7 @@ from study.engine.evaluator import Evaluator
 from study.record.errors import StudyError
 from study.record.metrics.statistics import MetricName
 from study.subjects.labels import as_override, better_label_orders, label_index, why_no_order_is_better
-from study.subjects.source import ExpectedScore
+from study.subjects.model import ExpectedScore
 
 log = logging.getLogger(__name__)
 

@@ -18,7 +18,7 @@ from study.record.metrics.statistics import Metric, metric
 from study.record.parts import require_whole
 from study.record.setting import Setting, short_hash
 from study.record.store import Store
-from study.subjects.source import Precision
+from study.subjects.model import Precision
 from study.tracking.history import RUN
 from study.versions import versions_here
 

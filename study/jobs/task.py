@@ -36,7 +36,7 @@ from study.jobs.values import check_values
 from study.measures.measure import MaskRequest, Stage
 from study.measures.pruning import Pruning
 from study.record.errors import InputError
-from study.subjects.source import ClassifierSource
+from study.subjects.model import ClassifierSource
 from study.tracking.summary import extremes
 from study.training.models import TrainedModel
 

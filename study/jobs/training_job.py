@@ -8,7 +8,7 @@ from typing import Any, Literal
 from study.jobs.plan import Duration
 from study.record.errors import InputError
 from study.record.training_history import read_history
-from study.subjects.source import ModelSource
+from study.subjects.model import ModelSource
 from study.training.models import TrainedModel
 
 log = logging.getLogger(__name__)

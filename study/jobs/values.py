@@ -9,7 +9,7 @@ from study.record.errors import InputError
 from study.record.files import is_folder_name
 from study.record.metrics.languages import require_direction
 from study.record.metrics.statistics import TOKENIZERS, MetricName
-from study.subjects.source import Precision
+from study.subjects.model import Precision
 
 SCREENED = "it is of precision=screened"
 

@@ -13,7 +13,7 @@ from torch import nn
 from transformers import PretrainedConfig, PreTrainedModel, T5Config
 
 from study.masking.sites import Site, heads_left
-from study.pruning.attention import Gathered
+from study.subjects.pruned.attention import Gathered
 
 
 def as_plain(module: PreTrainedModel, sites: Sequence[Site]) -> PreTrainedModel | None:

@@ -14,8 +14,8 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 
 from study.pruning.selection import Selection
 from study.record.errors import InputError, StudyError
-from study.subjects.fairseq_folder import PRUNED, FairseqSource, FairseqTranslator
-from study.subjects.source import ClassifierSource, ModelSource, SequenceClassifier
+from study.subjects.fairseq.folder import PRUNED, FairseqSource, FairseqTranslator
+from study.subjects.model import ClassifierSource, ModelSource, SequenceClassifier
 
 if TYPE_CHECKING:
     import torch
@@ -106,7 +106,7 @@ def _make(config: PruneConfig, folder: Path, out: Path) -> "Facts":
 
     from study.certification.certify import certify
     from study.pruning.card import Facts, card
-    from study.pruning.remove import heads_per_group
+    from study.subjects.pruned.remove import heads_per_group
 
     if config.threads:
         torch.set_num_threads(config.threads)
@@ -156,7 +156,7 @@ def cut(subject: "Subject", mask: Bool[np.ndarray, " heads"]) -> "list[Site]":
         The attention layers of the module as it is now.
     """
     from study.masking.sites import find_sites, heads_left
-    from study.pruning.remove import remove_heads
+    from study.subjects.pruned.remove import remove_heads
 
     module, gate = module_of(subject), subject.gate
     kept = {
@@ -180,10 +180,10 @@ def difference(subject: "Subject", expected: "torch.Tensor") -> float:
 
 def _write(subject: "Subject", sites: "list[Site]", source: ModelSource, folder: Path) -> bool:
     """Model and text processing; whether transformers loads the model without this project."""
-    from study.pruning.folder import write_model
     from study.pruning.plain import as_plain
     from study.subjects.classifier import Classifier
-    from study.subjects.hub import tokenizer_files
+    from study.subjects.huggingface.hub import tokenizer_files
+    from study.subjects.pruned.folder import write_model
 
     module = module_of(subject)
     if isinstance(source, FairseqSource):

@@ -31,8 +31,8 @@ from study.record.loss import PLAIN, Loss
 from study.record.metrics.statistics import Accuracy
 from study.subjects.classifier_text import ClassifierText, read_config, read_tokenizer
 from study.subjects.cross_entropy import cross_entropy
-from study.subjects.hub import HEADS_FILE
-from study.subjects.own_state import hear_once, kept_state
+from study.subjects.huggingface.hub import HEADS_FILE
+from study.subjects.kept_state import hear_once, kept_state
 from study.subjects.subject import Encoded, Subject, to_device
 
 PROBE_LENGTHS = (5, 9, 13)
@@ -269,7 +269,7 @@ def load_classifier(
 
 
 def _read(folder: Path, config: PretrainedConfig) -> PreTrainedModel:
-    from study.pruning.transformers4 import take_pruned_heads, without_heads
+    from study.subjects.pruned.transformers4 import take_pruned_heads, without_heads
 
     logging.disable_progress_bar()  # a model of this size loads at once
     hear_once()
@@ -300,7 +300,7 @@ def _read(folder: Path, config: PretrainedConfig) -> PreTrainedModel:
 
 def _read_pruned(folder: Path) -> PreTrainedModel:
     """A model from which heads were removed."""
-    from study.pruning.folder import read_model
+    from study.subjects.pruned.folder import read_model
 
     module = read_model(folder)
     if not type(module).__name__.endswith("ForSequenceClassification"):

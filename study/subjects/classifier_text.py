@@ -10,8 +10,8 @@ from transformers import AutoConfig, AutoTokenizer, PretrainedConfig, PreTrained
 
 from study.record.errors import InputError
 from study.record.examples import Examples
+from study.subjects.huggingface.files import read_json
 from study.subjects.labels import label_index, require_labels
-from study.subjects.model_json import read_json
 from study.subjects.subject import Encoded
 from study.subjects.vocabulary import Vocabulary
 

@@ -11,7 +11,7 @@ import numpy as np
 from jaxtyping import Int
 
 from study.record.errors import InputError
-from study.subjects.model_json import read_json
+from study.subjects.huggingface.files import read_json
 
 EXAMPLE = "for example 'model.labels=[contradiction,entailment,neutral]'"
 PLAIN_NAME = re.compile(r"(?!(?i:true|false|null|nan|inf)$)[A-Za-z_][\w-]*", re.ASCII)

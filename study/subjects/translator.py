@@ -23,11 +23,11 @@ from study.record.examples import Examples
 from study.record.loss import PLAIN, Loss
 from study.record.metrics.languages import has_no_spaces, main_language, require_direction
 from study.record.metrics.statistics import Bleu, Metric
-from study.subjects.beam import CachedDecoder, Found, Rule, search
 from study.subjects.cross_entropy import cross_entropy
-from study.subjects.fairseq_checkpoint import FairseqTransformer, build, read_checkpoint
+from study.subjects.decoding.beam import CachedDecoder, Found, Rule, search
+from study.subjects.fairseq.checkpoint import FairseqTransformer, build, read_checkpoint
+from study.subjects.fairseq.text import CACHED, FairseqText, TextProcessing
 from study.subjects.subject import Encoded, Subject, to_device
-from study.subjects.text import CACHED, FairseqText, TextProcessing
 from study.subjects.vocabulary import Vocabulary
 
 log = logging.getLogger(__name__)
@@ -91,7 +91,7 @@ class Decoding:
 class Translator(Subject):
     """A translation model.
 
-    Outcome columns: BLEU's statistics against the reference, `margin` (see `study.subjects.beam`),
+    Outcome columns: BLEU's statistics against the reference, `margin` (see `study.subjects.decoding.beam`),
     `hypothesis_score` (log-probability in nats / length^lenpen), `hypothesis` (detokenised).
     """
 

@@ -9,8 +9,8 @@ from omegaconf import MISSING
 
 from study.data.source import Task
 from study.record.errors import InputError
-from study.subjects.hub import download, local_folder, model_digests, require_tokenizer
-from study.subjects.model_json import read_json
+from study.subjects.huggingface.files import read_json
+from study.subjects.huggingface.hub import download, local_folder, model_digests, require_tokenizer
 from study.training.training import Training
 
 

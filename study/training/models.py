@@ -8,8 +8,8 @@ from omegaconf import MISSING
 from study.record.errors import InputError
 from study.record.files import cache_folder
 from study.record.setting import Moment
-from study.subjects.fairseq_folder import CHECKPOINTS, FairseqSource
-from study.subjects.source import ClassifierSource, ExpectedScore
+from study.subjects.fairseq.folder import CHECKPOINTS, FairseqSource
+from study.subjects.model import ClassifierSource, ExpectedScore
 from study.training.training import Training
 
 

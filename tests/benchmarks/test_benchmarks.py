@@ -14,7 +14,7 @@ from benchmarks.table import Row, machine, write
 from benchmarks.translators import Translation
 from study.record.errors import MissingPackageError
 from study.record.examples import Examples
-from study.subjects.fairseq_folder import FairseqTranslator
+from study.subjects.fairseq.folder import FairseqTranslator
 from study.subjects.translator import Decoding, Translator
 
 

@@ -16,8 +16,8 @@ from study.masking.gate import Gate
 from study.masking.sites import find_sites
 from study.record.examples import Examples
 from study.record.heads import HeadLayout
-from study.subjects.beam import CachedDecoder, Found, Rule, search
-from study.subjects.fairseq_folder import FairseqTranslator
+from study.subjects.decoding.beam import CachedDecoder, Found, Rule, search
+from study.subjects.fairseq.folder import FairseqTranslator
 
 ARCHITECTURES = [name for name in TRANSLATORS if name != "t5"]
 SOURCES = ((9, 12, 33, 7, 3), (40, 41, 3), (5, 6, 7, 8, 50, 51, 52, 3), (20, 3), (13, 14, 15, 16, 3))

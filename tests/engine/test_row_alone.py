@@ -13,7 +13,7 @@ from study.engine.engine import Engine, OneMaskAtATime
 from study.engine.row_alone import PROOF_FILE, RowAloneError, prove, read_proofs
 from study.record.examples import Examples
 from study.subjects.classifier import Classifier
-from study.subjects.source import Precision, Screening
+from study.subjects.model import Precision, Screening
 from study.subjects.translator import Decoding, Translator
 
 

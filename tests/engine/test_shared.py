@@ -21,7 +21,7 @@ from study.engine.screened import ScreenedPass
 from study.engine.shared import SharedPass
 from study.jobs.job import load_subject, setting_of
 from study.record.errors import InputError
-from study.subjects.source import Precision, Screening
+from study.subjects.model import Precision, Screening
 
 TOLERANCE = 1e-4
 

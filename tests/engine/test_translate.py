@@ -11,7 +11,7 @@ from study.engine.engine import Engine, OneMaskAtATime
 from study.engine.memory import Room
 from study.engine.seq2seq import split_translator
 from study.engine.translate import LockstepSearch
-from study.subjects.source import Precision, Screening
+from study.subjects.model import Precision, Screening
 
 
 def run(engine: Engine, rows, masks, wanted=None) -> pl.DataFrame:

@@ -8,7 +8,7 @@ from jaxtyping import config
 
 from study.jobs.guard import guard
 from study.record.metrics.statistics import MetricName
-from study.subjects.source import ExpectedScore
+from study.subjects.model import ExpectedScore
 
 EXPECTED = {"mnli_matched": ExpectedScore(score=84.0, tolerance=1.0)}
 

@@ -21,7 +21,7 @@ from transformers.masking_utils import eager_mask, sdpa_mask
 from study.certification.certify import certify
 from study.record.heads import AttentionKind, Head
 from study.subjects.classifier import Classifier
-from study.subjects.source import SequenceClassifier
+from study.subjects.model import SequenceClassifier
 
 ENCODER, DECODER, CROSS = AttentionKind
 

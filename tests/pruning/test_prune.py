@@ -19,8 +19,8 @@ from study.pruning.selection import Unit
 from study.record.errors import InputError, MissingPackageError
 from study.record.heads import mask_key
 from study.subjects.classifier import load_classifier
-from study.subjects.fairseq_folder import FairseqTranslator
-from study.subjects.source import ModelSource, SequenceClassifier
+from study.subjects.fairseq.folder import FairseqTranslator
+from study.subjects.model import ModelSource, SequenceClassifier
 
 CPU = torch.device("cpu")
 
@@ -180,7 +180,7 @@ def test_refuses_what_is_not_equal(tmp_path: Path, monkeypatch: pytest.MonkeyPat
 
 
 def test_refuses_an_architecture_that_fails_with_fewer_heads(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("study.pruning.remove.EmptyAttention", torch.nn.Identity)
+    monkeypatch.setattr("study.subjects.pruned.remove.EmptyAttention", torch.nn.Identity)
     with pytest.raises(InputError, match="cannot be pruned: .* does not run on token ids on cpu: TypeError"):
         run(classifier(tmp_path), tmp_path / "small", mask="00001111")
 

@@ -9,8 +9,8 @@ from fixtures.fairseq_files import write_folder
 from study.record.errors import InputError
 from study.record.setting import Moment
 from study.subjects.checkpoints import at_epoch, epochs_there, shared_name
-from study.subjects.fairseq_folder import FairseqTranslator
-from study.subjects.source import SequenceClassifier
+from study.subjects.fairseq.folder import FairseqTranslator
+from study.subjects.model import SequenceClassifier
 
 
 def test_a_path_of_an_epoch() -> None:

@@ -12,7 +12,7 @@ from fixtures import cases
 from study.record.errors import InputError
 from study.record.examples import Examples
 from study.subjects.classifier import Classifier, load_classifier, num_positions
-from study.subjects.hub import local_folder, model_digests
+from study.subjects.huggingface.hub import local_folder, model_digests
 
 
 def examples(n: int = 9) -> Examples:

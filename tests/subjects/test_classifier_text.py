@@ -15,7 +15,7 @@ from study.record.errors import InputError
 from study.record.examples import Examples
 from study.subjects.classifier import load_classifier
 from study.subjects.classifier_text import read_text
-from study.subjects.hub import require_tokenizer
+from study.subjects.huggingface.hub import require_tokenizer
 
 
 @pytest.fixture(scope="module")

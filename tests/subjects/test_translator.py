@@ -20,7 +20,7 @@ from study.jobs.job import setting_of
 from study.record.errors import InputError
 from study.record.examples import Examples
 from study.record.metrics.statistics import Bleu
-from study.subjects.fairseq_folder import FairseqTranslator
+from study.subjects.fairseq.folder import FairseqTranslator
 from study.subjects.translator import Decoding, Translator
 
 CPU = torch.device("cpu")

@@ -21,8 +21,8 @@ from study.data.parallel import ParallelFile
 from study.record.errors import InputError, MissingPackageError
 from study.record.examples import Examples
 from study.record.training_history import read_history
-from study.subjects.fairseq_checkpoint import read_checkpoint
-from study.subjects.fairseq_folder import FairseqTranslator
+from study.subjects.fairseq.checkpoint import read_checkpoint
+from study.subjects.fairseq.folder import FairseqTranslator
 from study.toy.sources import ToyTranslation
 from study.toy.translation import TranslationDomain, translation_examples
 from study.training.fairseq import (

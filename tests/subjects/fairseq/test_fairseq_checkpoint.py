@@ -22,7 +22,7 @@ from omegaconf import II, MISSING, OmegaConf, open_dict
 from transformers import FSMTForConditionalGeneration, M2M100ForConditionalGeneration
 
 from study.record.errors import InputError
-from study.subjects.fairseq_checkpoint import build, read_checkpoint
+from study.subjects.fairseq.checkpoint import build, read_checkpoint
 
 SOURCE, TARGET = [5, 9, 4, 12, 7, 2], [2, 8, 6, 11]
 SEPARATE = {"share_all_embeddings": False, "share_decoder_input_output_embed": False}

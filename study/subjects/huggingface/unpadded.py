@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from study.subjects.model_json import read_json
+from study.subjects.huggingface.files import read_json
 
 MIXED = frozenset({"big_bird", "bigbird_pegasus", "convbert", "nystromformer", "reformer", "yoso"})
 """Values of `model_type` of architectures in which tokens mix whatever the attention mask says, or whose attention

@@ -7,14 +7,14 @@ import huggingface_hub.errors
 
 from study.record.errors import InputError, StudyError
 from study.record.files import file_digest
-from study.subjects.model_json import read_json
+from study.subjects.huggingface.files import read_json
 
 PATTERNS = ["*.json", "*.txt", "*.model", "*.safetensors"]
 PATIENCE = 20.0
 """Seconds until a hub that does not answer is given up."""
 
 HEADS_FILE = "heads.json"
-"""In the folder of a pruned model: the heads that each layer keeps, see `study.pruning.folder`."""
+"""In the folder of a pruned model: the heads that each layer keeps, see `study.subjects.pruned.folder`."""
 
 RELAID = ("bigbird_pegasus", "jamba", "minimax", "zamba", "zamba2")
 """Architectures of which an earlier version left out heads, counted more than there are, or numbered layers anew."""

@@ -15,8 +15,8 @@ from study.record.files import name_of
 from study.record.metrics.statistics import MetricName
 from study.record.setting import Moment
 from study.subjects.checkpoints import PLACE, at_epoch, no_such_epoch, shared_name
+from study.subjects.huggingface.unpadded import identity_of_rows
 from study.subjects.labels import label_names, require_labels
-from study.subjects.padding import identity_of_rows
 
 if TYPE_CHECKING:
     import torch
@@ -176,7 +176,7 @@ class ClassifierSource(ModelSource):
 
     def identity(self) -> dict[str, Any]:
         """Digests of the files, the labels as configured, how texts are cut, and what `identity_of_rows` adds."""
-        from study.subjects.hub import model_digests, relaid, require_tokenizer
+        from study.subjects.huggingface.hub import model_digests, relaid, require_tokenizer
 
         folder = self.folder()
         files = model_digests(folder)
@@ -235,21 +235,21 @@ class SequenceClassifier(ClassifierSource):
 
     def missing(self) -> list[str]:
         """The hub name, when its files are not in the download cache."""
-        from study.subjects.hub import local_folder
+        from study.subjects.huggingface.hub import local_folder
 
         path = self._path()
         return [] if local_folder(path, self.revision) else [f"model {path} from the Hugging Face hub"]
 
     def fetch(self) -> None:
         """Download from the hub."""
-        from study.subjects.hub import download
+        from study.subjects.huggingface.hub import download
 
         if self.missing():
             download(self.path, self.revision)
 
     def folder(self) -> Path:
         """See `ClassifierSource.folder`."""
-        from study.subjects.hub import local_folder
+        from study.subjects.huggingface.hub import local_folder
 
         folder = local_folder(self._path(), self.revision)
         if folder is None:

@@ -10,7 +10,7 @@ import pytest
 from fixtures.fairseq_files import WORDS, write_dictionary, write_folder
 
 from study.record.errors import InputError
-from study.subjects.text import Dictionary, FairseqText, TextProcessing
+from study.subjects.fairseq.text import Dictionary, FairseqText, TextProcessing
 
 
 def processing(folder: Path, *, escape: bool = False, dashes: bool = False) -> TextProcessing:

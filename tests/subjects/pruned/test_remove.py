@@ -11,13 +11,13 @@ from transformers import PreTrainedModel
 from study.certification.certify import certify
 from study.engine.choose import choose_engine
 from study.masking.sites import find_sites
-from study.pruning.folder import read_model, write_model
 from study.pruning.plain import as_plain
 from study.pruning.prune import cut, module_of
-from study.pruning.remove import remove_heads
 from study.record.errors import InputError
 from study.record.heads import AttentionKind, Head, HeadLayout
-from study.subjects.source import Precision, Screening
+from study.subjects.model import Precision, Screening
+from study.subjects.pruned.folder import read_model, write_model
+from study.subjects.pruned.remove import remove_heads
 from study.subjects.subject import Subject
 
 CLOSE = 1e-5

@@ -18,8 +18,8 @@ from transformers.models.t5.modeling_t5 import T5Attention
 from transformers.pytorch_utils import Conv1D
 
 from study.masking.sites import Site, heads_left
-from study.pruning.attention import BiasedAttention, EmptyAttention, Gathered, TimeFirstAttention
 from study.record.errors import InputError
+from study.subjects.pruned.attention import BiasedAttention, EmptyAttention, Gathered, TimeFirstAttention
 
 Kept = Mapping[str, Sequence[int]]
 """The heads that an attention layer keeps, counted among those that its config gives it, by the name of its site."""

@@ -5,7 +5,7 @@ import huggingface_hub.utils._http
 import pytest
 
 from study.record.errors import StudyError
-from study.subjects.hub import download
+from study.subjects.huggingface.hub import download
 
 
 def test_a_hub_that_cannot_be_reached_is_asked_once(

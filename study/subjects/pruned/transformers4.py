@@ -9,8 +9,8 @@ from typing import Any
 from transformers import PretrainedConfig, PreTrainedModel
 
 from study.masking.sites import Site, find_sites
-from study.pruning.remove import Kept, remove_heads
 from study.record.errors import InputError
+from study.subjects.pruned.remove import Kept, remove_heads
 
 PRUNED_HEADS = "pruned_heads"
 

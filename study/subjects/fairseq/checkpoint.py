@@ -1,7 +1,7 @@
 """fairseq's transformer checkpoints, read without fairseq and without running anything, as transformers' modules.
 
 fairseq's post-norm transformer is transformers' FSMT, its pre-norm one is M2M100. What neither can express is refused.
-How the file is unpickled without running anything: `study.subjects.inert_pickle`.
+How the file is unpickled without running anything: `study.subjects.fairseq.inert_pickle`.
 """
 
 import re
@@ -24,8 +24,8 @@ from transformers.models.fsmt.modeling_fsmt import SinusoidalPositionalEmbedding
 from transformers.models.m2m_100.modeling_m2m_100 import M2M100SinusoidalPositionalEmbedding
 
 from study.record.errors import InputError
-from study.subjects.inert_pickle import load_inert, plain
-from study.subjects.text import END, PAD, START
+from study.subjects.fairseq.inert_pickle import load_inert, plain
+from study.subjects.fairseq.text import END, PAD, START
 
 ACTIVATIONS = {"relu": "relu", "gelu": "gelu", "gelu_accurate": "gelu_new", "tanh": "tanh"}
 """fairseq's names and transformers'."""

@@ -4,9 +4,9 @@ from pathlib import Path
 
 import torch
 
-from study.pruning.folder import read_heads, read_model
 from study.record.errors import InputError
-from study.subjects.text import TextProcessing
+from study.subjects.fairseq.text import TextProcessing
+from study.subjects.pruned.folder import read_heads, read_model
 from study.subjects.translator import Decoding, Translator
 
 POSITIONS = ("max_source", "max_target")

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from study.record.errors import InputError
-from study.subjects.bpe import read_bpe
+from study.subjects.fairseq.bpe import read_bpe
 
 END = "</w>"
 

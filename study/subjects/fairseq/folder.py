@@ -14,13 +14,13 @@ from study.record.errors import InputError
 from study.record.files import cache_folder, file_digest, name_of
 from study.record.metrics.statistics import MetricName
 from study.subjects.checkpoints import at_epoch, no_such_epoch
-from study.subjects.source import ModelSource
+from study.subjects.model import ModelSource
 
 if TYPE_CHECKING:
     import torch
 
+    from study.subjects.fairseq.text import TextProcessing
     from study.subjects.subject import Subject
-    from study.subjects.text import TextProcessing
 
 PRUNED = "model.safetensors"
 CHECKPOINTS = ("checkpoint_best.pt", "model.pt", PRUNED)
@@ -70,7 +70,7 @@ class FairseqSource(ModelSource):
 
     def identity(self) -> dict[str, Any]:
         """Digests of the files, how text is processed and how translations are searched for."""
-        from study.subjects.hub import model_digests
+        from study.subjects.huggingface.hub import model_digests
 
         checkpoint = self._checkpoint()
         return {
@@ -89,7 +89,7 @@ class FairseqSource(ModelSource):
 
     def load(self, device: torch.device) -> Subject:
         """The model in float32."""
-        from study.pruning.translators import load_pruned
+        from study.subjects.fairseq.load import load_pruned
         from study.subjects.translator import Decoding, load_fairseq
 
         decoding = Decoding(beam=self.beam, lenpen=self.lenpen, max_len_a=self.max_len_a, max_len_b=self.max_len_b)
@@ -132,8 +132,8 @@ class FairseqSource(ModelSource):
 
     def positions(self) -> dict[str, int]:
         """The longest source and target in tokens, `</s>` counted, as `heads.json` tells them of a pruned folder."""
-        from study.pruning.folder import read_heads
-        from study.subjects.fairseq_checkpoint import read_checkpoint
+        from study.subjects.fairseq.checkpoint import read_checkpoint
+        from study.subjects.pruned.folder import read_heads
 
         path = self._checkpoint()
         if path.name == PRUNED:
@@ -143,7 +143,7 @@ class FairseqSource(ModelSource):
         return {"max_source": checkpoint.max_source_positions, "max_target": checkpoint.max_target_positions}
 
     def _text(self) -> TextProcessing:
-        from study.subjects.text import TextProcessing
+        from study.subjects.fairseq.text import TextProcessing
 
         return TextProcessing(
             source_dictionary=self._file((f"dict.{self.source_lang}.txt",), "source dictionary"),

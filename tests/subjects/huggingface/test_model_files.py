@@ -7,9 +7,9 @@ import pytest
 
 from study.record.errors import InputError
 from study.subjects.classifier_text import read_config
-from study.subjects.hub import relaid, require_tokenizer
+from study.subjects.huggingface.hub import relaid, require_tokenizer
+from study.subjects.huggingface.unpadded import identity_of_rows
 from study.subjects.labels import label_names
-from study.subjects.padding import identity_of_rows
 
 
 @pytest.mark.parametrize(

@@ -16,7 +16,7 @@ from sacremoses import MosesDetokenizer, MosesTokenizer
 
 from study.record.errors import InputError
 from study.record.files import file_digest
-from study.subjects.bpe import SEPARATOR, read_bpe, text_lines
+from study.subjects.fairseq.bpe import SEPARATOR, read_bpe, text_lines
 
 SPECIAL = ("<s>", "<pad>", "</s>", "<unk>")
 """The words that fairseq puts before those of every dictionary file."""

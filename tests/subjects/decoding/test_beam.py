@@ -12,8 +12,8 @@ from transformers import PreTrainedModel
 
 from study.masking.gate import Gate
 from study.masking.sites import find_sites
-from study.subjects.beam import CachedDecoder, Rule, search
-from study.subjects.words import Asked, NextWords, best_words
+from study.subjects.decoding.beam import CachedDecoder, Rule, search
+from study.subjects.decoding.top_tokens import Asked, NextWords, best_words
 
 NextWord = Callable[[list[int]], Sequence[float]]
 

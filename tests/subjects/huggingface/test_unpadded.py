@@ -10,7 +10,7 @@ import transformers as tf
 from fixtures import cases
 
 from study.record.examples import Examples
-from study.subjects.padding import identity_of_rows
+from study.subjects.huggingface.unpadded import identity_of_rows
 
 GPT2 = {"n_embd": 24, "n_layer": 2, "n_head": 4, "n_positions": 64, "pad_token_id": None}
 DYNAMIC = {"rope_type": "dynamic", "rope_theta": 10000.0, "factor": 2.0}

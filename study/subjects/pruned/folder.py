@@ -17,9 +17,9 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from study.masking.sites import Site, find_sites, heads_left
-from study.pruning.remove import Kept, remove_heads
 from study.record.errors import InputError
-from study.subjects.hub import HEADS_FILE
+from study.subjects.huggingface.hub import HEADS_FILE
+from study.subjects.pruned.remove import Kept, remove_heads
 
 WEIGHTS_FILE = "model.safetensors"
 FORMAT = 1

@@ -23,7 +23,7 @@ from torch.nn import functional
 from transformers import DynamicCache, EncoderDecoderCache, PreTrainedModel
 
 from study.masking.gate import Gate
-from study.subjects.words import Asked, NextWords, best_words
+from study.subjects.decoding.top_tokens import Asked, NextWords, best_words
 
 
 @dataclass(frozen=True)
