@@ -80,7 +80,7 @@ def _chosen(options: argparse.Namespace) -> dict[str, Any]:
 def push(options: argparse.Namespace) -> None:
     """Analyse a results folder and fill W&B with all of it."""
     from analysis.tracking.commands import push_results  # wandb takes a second to import
-    from analysis.tracking.place import Place, not_online
+    from analysis.tracking.wandb_project import Place, not_online
 
     offline = options.offline or not_online()
     place = Place.parse(options.wandb or "", offline=offline)
@@ -118,7 +118,7 @@ def report(options: argparse.Namespace) -> int:
     """
     place = None
     if options.wandb:
-        from analysis.tracking.place import Place
+        from analysis.tracking.wandb_project import Place
 
         place = Place.parse(options.wandb)
     analysis = analysed(options)

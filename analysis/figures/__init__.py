@@ -1,15 +1,15 @@
 """Figures, each of a small panel, as SVG for the page and PDF for a paper."""
 
-from analysis.figures.agreement import agreement_map, agreement_maps
-from analysis.figures.curves import pruning_curves
+from analysis.figures.correlation_maps import agreement_map, agreement_maps
 from analysis.figures.distributions import distribution
 from analysis.figures.drawing import Drawing
 from analysis.figures.dynamics import dynamics
 from analysis.figures.heat_maps import colour_limit, heat_map
-from analysis.figures.layers import one_head_against_none
 from analysis.figures.leave_out import leave_out
+from analysis.figures.one_head_left import one_head_against_none
+from analysis.figures.pruning_curves import pruning_curves
 from analysis.figures.scatters import scatter
-from analysis.figures.trainings import dev_scores, losses
+from analysis.figures.training_losses import dev_scores, losses
 
 __all__ = [
     "Drawing",

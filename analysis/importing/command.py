@@ -14,9 +14,9 @@ from analysis.defaults import DEFAULTS
 from analysis.effects.head_effects import ALL_KINDS
 from analysis.figures import Drawing
 from analysis.formatting import decimal
-from analysis.importing.addresses import parse_kind
-from analysis.importing.forms import ImportOptions
-from analysis.importing.tables import read_domains
+from analysis.importing.domains import read_domains
+from analysis.importing.head_addresses import parse_kind
+from analysis.importing.table_forms import ImportOptions
 from analysis.page import imported_views, render_imported
 from analysis.page.imported import WITHOUT_OUTCOMES
 from analysis.tables.paper_tables import write

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from analysis.compute import Analysis
-from analysis.page.findings import (
+from analysis.page.verdicts import (
     EARLY_SHARE,
     WEAK,
     Finding,

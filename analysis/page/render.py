@@ -52,7 +52,7 @@ def page_environment(level: float) -> Environment:
         level: of the intervals on the page.
     """
     environment = Environment(
-        loader=PackageLoader("analysis"),
+        loader=PackageLoader("analysis.page"),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

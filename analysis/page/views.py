@@ -17,8 +17,8 @@ from analysis.page.agreement import Agreement, agreement
 from analysis.page.claims import Claim, claims, training_claim
 from analysis.page.drawings import curve_drawings, heat_maps, one_head_drawings
 from analysis.page.examples import examples_json
-from analysis.page.findings import at_chance
 from analysis.page.grids import Grid, HeadRow, by_kind, head_rows
+from analysis.page.verdicts import at_chance
 from analysis.results.read import Domain
 from analysis.tables import paper_tables
 from study.record.importance import Estimator

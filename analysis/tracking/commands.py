@@ -8,10 +8,10 @@ from typing import Any
 
 from analysis.compute import Analysis
 from analysis.tracking.fetch import fetch
-from analysis.tracking.place import Place
-from analysis.tracking.planned import Options, planned, trainings
 from analysis.tracking.push import OFFLINE, push
-from analysis.tracking.waiting import USUAL_WAIT
+from analysis.tracking.timeouts import USUAL_WAIT
+from analysis.tracking.wandb_project import Place
+from analysis.tracking.wandb_runs import Options, planned, trainings
 
 
 def push_results(

@@ -14,9 +14,9 @@ from typing import Any
 
 import wandb
 
-from analysis.tracking.artifacts import OUTCOMES
-from analysis.tracking.place import Place, PlaceError
-from analysis.tracking.waiting import USUAL_WAIT, storage_within
+from analysis.tracking.timeouts import USUAL_WAIT, storage_within
+from analysis.tracking.wandb_artifacts import OUTCOMES
+from analysis.tracking.wandb_project import Place, PlaceError
 from study.record.files import file_digest, made_folder, whole_file
 from study.record.parts import StoreError, Table, every_part, stored_losses
 from study.record.setting import SETTING_FILE, differences, read_setting, short_hash

@@ -18,11 +18,11 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
-from analysis.tracking.artifacts import is_part
 from analysis.tracking.fetch import versions
-from analysis.tracking.place import Place, PlaceError, RemoteRun
-from analysis.tracking.planned import Planned
-from analysis.tracking.waiting import BYTES_A_SECOND, USUAL_WAIT, forget_service, service_within
+from analysis.tracking.timeouts import BYTES_A_SECOND, USUAL_WAIT, forget_service, service_within
+from analysis.tracking.wandb_artifacts import is_part
+from analysis.tracking.wandb_project import Place, PlaceError, RemoteRun
+from analysis.tracking.wandb_runs import Planned
 from study.tracking.wandb_access import key_is_known
 from study.tracking.wandb_run import log_points, open_run
 

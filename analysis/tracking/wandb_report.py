@@ -17,7 +17,7 @@ from analysis.compute import Analysis
 from analysis.effects.head_effects import ALL_KINDS, Measure, of_measure, strongest
 from analysis.formatting import base_score, interval, score, signed
 from analysis.results.read import Domain
-from analysis.tracking.place import Place
+from analysis.tracking.wandb_project import Place
 from study.record.files import whole_file
 from study.tracking.run import training_folders
 from study.tracking.wandb_access import key_is_known

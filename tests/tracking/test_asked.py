@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis.tracking.place import Place, not_online
+from analysis.tracking.wandb_project import Place, not_online
 from study.config import StudyConfig, compose, to_study
 from study.jobs.job_run import run_of
 from study.record.errors import InputError

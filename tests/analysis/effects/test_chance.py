@@ -14,7 +14,7 @@ from analysis import analyse, read_results
 from analysis.effects.chance import chance, chance_columns
 from analysis.inference import Inference
 from analysis.page.claims import claims
-from analysis.page.findings import Verdict
+from analysis.page.verdicts import Verdict
 from analysis.results.read import Domain
 from study.record.heads import mask_key
 from study.record.metrics.statistics import Bleu, MetricName

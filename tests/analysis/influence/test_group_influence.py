@@ -17,7 +17,7 @@ from analysis.correlation.tables import PAIR
 from analysis.formatting import address, shortened
 from analysis.inference import Inference
 from analysis.influence.groups import CORRELATION, DECIDES, FEWEST, DomainGroups, Influence, deciding, influence
-from analysis.page.findings import Verdict, other_domain
+from analysis.page.verdicts import Verdict, other_domain
 from analysis.results.read import Domain
 from study.record.heads import mask_key
 from study.record.metrics.statistics import MetricName

@@ -14,7 +14,7 @@ from analysis.formatting import signed
 from analysis.inference import Inference
 from analysis.page import render, subject_views
 from analysis.page.claims import Claim, claims, in_words, training_claim
-from analysis.page.findings import Finding, Verdict, at_once, better_than_random, cross_attention, each_head, one_head
+from analysis.page.verdicts import Finding, Verdict, at_once, better_than_random, cross_attention, each_head, one_head
 from analysis.results.read import Domain, Selection
 from study.record.heads import mask_key
 from study.record.metrics.statistics import MetricName

@@ -8,7 +8,7 @@ import sacrebleu
 from analysis import analyse, read_domain, read_results, rescored, scored_by
 from analysis.effects.head_effects import base_score, effects
 from analysis.inference import Inference
-from analysis.tracking.planned import Options, planned
+from analysis.tracking.wandb_runs import Options, planned
 from study.record.errors import InputError
 from study.record.heads import mask_key
 from study.record.metrics.statistics import Chrf, MetricName

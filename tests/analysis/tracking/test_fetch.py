@@ -14,9 +14,9 @@ from fixtures.wandb_stand_in import StandIn
 from fixtures.wandb_stand_in_reads import hexadecimal
 
 from analysis.__main__ import main
-from analysis.tracking.artifacts import outcomes_of
 from analysis.tracking.fetch import _about, _adopt, _verify
-from analysis.tracking.place import PlaceError
+from analysis.tracking.wandb_artifacts import outcomes_of
+from analysis.tracking.wandb_project import PlaceError
 from study.config import compose
 from study.jobs.task import StudyTask
 from study.record.files import whole_file

@@ -11,7 +11,7 @@ from wandb.errors import CommError, Error
 from wandb.sdk.lib.service.service_connection import WandbApiFailedError
 from wandb.sdk.mailbox import HandleAbandonedError, MailboxClosedError
 
-from analysis.tracking.waiting import no_answer
+from analysis.tracking.timeouts import no_answer
 from study.record.errors import InputError, StudyError
 from study.tracking.options import PROJECT, check_names, chosen
 from study.tracking.wandb_access import key_is_known, quiet, refusal

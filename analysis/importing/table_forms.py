@@ -11,8 +11,8 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from analysis.importing.addresses import head_at, is_head, parse_head, parse_kind
-from analysis.importing.files import DOMAIN, LAYER, Row
+from analysis.importing.head_addresses import head_at, is_head, parse_head, parse_kind
+from analysis.importing.table_files import DOMAIN, LAYER, Row
 from study.record.errors import InputError
 from study.record.files import name_of
 from study.record.heads import AttentionKind, Head

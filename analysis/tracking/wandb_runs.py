@@ -14,8 +14,8 @@ from analysis.page import subject_views
 from analysis.report import write_report
 from analysis.results.read import Domain
 from analysis.tables.paper_tables import write
-from analysis.tracking.artifacts import Content, data_of, model_of, outcomes_of
-from analysis.tracking.shown import images, shown_effects, shown_importance, tables_and_charts
+from analysis.tracking.wandb_artifacts import Content, data_of, model_of, outcomes_of
+from analysis.tracking.wandb_tables import images, shown_effects, shown_importance, tables_and_charts
 from study.record.setting import short_hash
 from study.tracking.factors import factors
 from study.tracking.history import OutcomesHistory, Point, TrainingHistory

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 
 from analysis.correlation import DomainEffects
-from analysis.importing.files import read_rows
-from analysis.importing.forms import Cell, ImportOptions, cells
+from analysis.importing.table_files import read_rows
+from analysis.importing.table_forms import Cell, ImportOptions, cells
 from study.record.errors import InputError
 from study.record.heads import Head, HeadLayout
 

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from fixtures.wandb_stand_in import StandIn
 
-from analysis.tracking.artifacts import Content
 from analysis.tracking.fetch import fetch
-from analysis.tracking.place import Place, PlaceError
-from analysis.tracking.planned import Planned
 from analysis.tracking.push import Pushed, push
+from analysis.tracking.wandb_artifacts import Content
+from analysis.tracking.wandb_project import Place, PlaceError
+from analysis.tracking.wandb_runs import Planned
 from study.tracking.history import Point
 from study.tracking.run import Run
 

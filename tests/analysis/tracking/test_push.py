@@ -15,7 +15,7 @@ from fixtures.wandb_stand_in import KEY, StandIn
 from PIL import Image
 
 from analysis.__main__ import main
-from analysis.tracking.shown import _strokes, table
+from analysis.tracking.wandb_tables import _strokes, table
 from study.config import compose
 from study.jobs.task import StudyTask
 from study.record.parts import every_part

@@ -7,8 +7,8 @@ import pytest
 from analysis import DomainEffects, correlate
 from analysis.correlation import CorrelationOptions
 from analysis.effects.head_effects import effects
-from analysis.importing.forms import ImportOptions
-from analysis.importing.tables import read_domains
+from analysis.importing.domains import read_domains
+from analysis.importing.table_forms import ImportOptions
 from analysis.results.read import read_results
 from study.record.errors import InputError
 from study.record.heads import AttentionKind, Head

@@ -1,6 +1,6 @@
 import pytest
 
-from analysis.importing.addresses import head_at, is_head, parse_head, parse_kind
+from analysis.importing.head_addresses import head_at, is_head, parse_head, parse_kind
 from study.record.errors import InputError
 from study.record.heads import AttentionKind, Head
 
