@@ -1,4 +1,4 @@
-"""The command `study`; what it does is in `study.command`, imported where Ctrl-C is caught already."""
+"""The command `study`; what it does is in `study.command.commands`, imported where Ctrl-C is caught already."""
 
 import sys
 
@@ -6,7 +6,7 @@ import sys
 def main() -> None:
     """Run the command line; exit status 0: done, 1: not done and the message says why, 130: stopped."""
     try:
-        from study.command import run
+        from study.command.commands import run
 
         run(sys.argv[1:])
     except KeyboardInterrupt as stop:

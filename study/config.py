@@ -147,25 +147,3 @@ def compose(*overrides: str) -> DictConfig:
     search = [f"hydra.searchpath=['{own}']"] if own else []
     with initialize_config_dir(str(CONF), version_base="1.3"):
         return hydra_compose("config", overrides=[*search, *overrides])
-
-
-def groups() -> list[str]:
-    """The config groups: model, data, measure ..."""
-    return sorted(folder.name for folder in CONF.iterdir() if folder.is_dir() and folder.name != "hydra")
-
-
-def options(group: str) -> list[str]:
-    """The YAML files of a config group, without their ending."""
-    return sorted({file.stem for folder in FOLDERS for file in (folder / group).glob("*.yaml")})
-
-
-def entry_file(group: str, name: str) -> Path:
-    """The YAML file of an entry; ours where there are several."""
-    return next(file for folder in FOLDERS if (file := folder / group / f"{name}.yaml").is_file())
-
-
-def description(group: str, name: str) -> str:
-    """What a YAML file says of itself: its first comment that is not Hydra's `@package`."""
-    lines = entry_file(group, name).read_text(encoding="utf-8").splitlines()
-    comments = (line.removeprefix("#").strip() for line in lines if line.startswith("#"))
-    return next((comment for comment in comments if not comment.startswith("@")), "")

@@ -12,7 +12,7 @@ from analysis.curves.area_under_curve import contrasts, curve_summary
 from analysis.curves.points import DrawnCurves
 from analysis.results.read import read_results
 from study.config import compose, to_study
-from study.jobs.job import open_evaluator
+from study.jobs.measuring import open_evaluator
 from study.jobs.task import StudyTask
 
 pytestmark = [pytest.mark.real, pytest.mark.slow]

@@ -20,7 +20,7 @@ from typing import Any
 
 from omegaconf import MISSING
 
-from study.archive import fetch_archive
+from study.data.archive import fetch_archive
 from study.data.source import DataSource, Task
 from study.record.errors import InputError
 from study.record.examples import Examples

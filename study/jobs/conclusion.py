@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from study.config import StudyConfig
-from study.jobs.job import evaluator_without_model, is_here
+from study.jobs.measuring import evaluator_without_model, is_here
 from study.jobs.plan import Duration
 from study.measures.pruning import Pruning
 from study.record.errors import StudyError

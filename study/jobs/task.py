@@ -16,10 +16,13 @@ from omegaconf import DictConfig
 
 from study.config import StudyConfig, to_study
 from study.engine.evaluator import Evaluator
+from study.entries import refuse_unknown
+from study.jobs.check import check_values
 from study.jobs.conclusion import conclusion, what_next
 from study.jobs.estimates import seconds_a_row, stored_layout
 from study.jobs.guard import guard
-from study.jobs.job import (
+from study.jobs.job_run import follow_measure, follow_training, keeps_training
+from study.jobs.measuring import (
     device_of,
     evaluator_of_nothing,
     evaluator_without_model,
@@ -28,11 +31,8 @@ from study.jobs.job import (
     require_fit,
     setting_of,
 )
-from study.jobs.job_run import follow_measure, follow_training, keeps_training
-from study.jobs.misspelt import refuse_unknown
 from study.jobs.plan import Duration, missing_rows, outcome_keys, plan
-from study.jobs.training_job import TrainingJob
-from study.jobs.values import check_values
+from study.jobs.training import TrainingJob
 from study.measures.measure import MaskRequest, Stage
 from study.measures.pruning import Pruning
 from study.record.errors import InputError

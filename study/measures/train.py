@@ -12,7 +12,7 @@ from study.record.heads import HeadLayout, stack
 
 @dataclass(kw_only=True)
 class Train(Measure):
-    """The training of the model, in the stage before all that measures it; see `study.jobs.training_job`.
+    """The training of the model, in the stage before all that measures it; see `study.jobs.training`.
 
     It is of no data set and of no epoch: jobs that differ in nothing else are one.
     """

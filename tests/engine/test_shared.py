@@ -19,7 +19,7 @@ from study.engine.memory import Room
 from study.engine.parts import UnsplittableError
 from study.engine.screened import ScreenedPass
 from study.engine.shared import SharedPass
-from study.jobs.job import load_subject, setting_of
+from study.jobs.measuring import load_subject, setting_of
 from study.record.errors import InputError
 from study.subjects.model import Precision, Screening
 

@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from study.config import compose, to_study
-from study.jobs.job import setting_of
-from study.jobs.training_job import TrainingJob
+from study.jobs.measuring import setting_of
+from study.jobs.training import TrainingJob
 from study.training.models import TrainedModel
 
 CONFIG = {

@@ -15,15 +15,16 @@ import polars as pl
 import pytest
 from fixtures.jobs import NUM_PAIRS, overrides
 
-from study.config import compose, groups, options
+from study.config import compose
+from study.entries import groups, options
 from study.jobs.guard import BaseScoreError
 from study.jobs.task import StudyTask
+from study.jobs.versions import versions_here
 from study.record.errors import InputError
 from study.record.files import WriteError
 from study.record.sealed import unsealed
 from study.record.setting import SettingError
 from study.record.store import read_parts
-from study.versions import versions_here
 
 
 def study(place: Path, *more: str, arguments: list[str] | None = None) -> subprocess.CompletedProcess[str]:
@@ -50,7 +51,7 @@ def test_every_configuration_composes() -> None:
 
 
 def test_every_yaml_says_what_it_is() -> None:
-    from study.config import description
+    from study.entries import description
 
     for group in groups():
         for name in options(group):
@@ -293,7 +294,7 @@ def test_a_folder_that_cannot_be_written_is_found_before_the_model_is_loaded(
     def loaded(_: object) -> None:
         pytest.fail("the model was loaded")
 
-    monkeypatch.setattr("study.jobs.job.load_subject", loaded)
+    monkeypatch.setattr("study.jobs.measuring.load_subject", loaded)
     monkeypatch.setattr("os.access", lambda path, mode: mode == os.F_OK and os.path.lexists(path))
     config = compose(*overrides(place, "measure=base"))
     for ask in (StudyTask().check, StudyTask().rehearse, StudyTask()):

@@ -6,7 +6,7 @@ import torch
 from fixtures.jobs import NUM_PAIRS, overrides, write_pairs
 
 from study.config import compose, to_study
-from study.jobs.job import open_evaluator
+from study.jobs.measuring import open_evaluator
 from study.jobs.plan import missing_rows
 from study.jobs.task import StudyTask
 from study.record.errors import InputError

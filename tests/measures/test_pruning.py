@@ -10,7 +10,7 @@ import pytest
 from fixtures.jobs import NUM_PAIRS, overrides, write_pairs
 
 from study.config import compose, to_study
-from study.jobs.job import open_evaluator
+from study.jobs.measuring import open_evaluator
 from study.jobs.task import StudyTask
 from study.record.curves import Curve, read_curves
 from study.record.errors import InputError

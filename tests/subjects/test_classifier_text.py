@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from tokenizers import Tokenizer, models
 
 from study.config import compose, to_study
-from study.jobs.job import load_subject, setting_of
+from study.jobs.measuring import load_subject, setting_of
 from study.record.errors import InputError
 from study.record.examples import Examples
 from study.subjects.classifier import load_classifier

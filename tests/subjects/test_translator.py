@@ -16,7 +16,7 @@ from fixtures.fairseq_run import fairseq_generate
 
 from study.certification.certify import certify
 from study.config import compose, to_study
-from study.jobs.job import setting_of
+from study.jobs.measuring import setting_of
 from study.record.errors import InputError
 from study.record.examples import Examples
 from study.record.metrics.statistics import Bleu

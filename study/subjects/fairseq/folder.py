@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import MISSING
 
-from study.archive import fetch_archive
+from study.data.archive import fetch_archive
 from study.data.source import Task
 from study.record.errors import InputError
 from study.record.files import cache_folder, file_digest, name_of

@@ -3,7 +3,7 @@
 import pytest
 
 from study.config import compose, to_study
-from study.jobs.values import check_values
+from study.jobs.check import check_values
 from study.record.errors import InputError
 from study.record.metrics.languages import has_no_spaces, main_language, require_direction
 

@@ -10,6 +10,7 @@ from study.engine.evaluator import Evaluator
 from study.engine.row_alone import prove
 from study.jobs.estimates import layout_elsewhere, stored_layout
 from study.jobs.job_run import run_of
+from study.jobs.versions import versions_here
 from study.record.errors import InputError
 from study.record.examples import Examples
 from study.record.files import WriteError, require_writable
@@ -20,7 +21,6 @@ from study.record.setting import Setting, short_hash
 from study.record.store import Store
 from study.subjects.model import Precision
 from study.tracking.history import RUN
-from study.versions import versions_here
 
 if TYPE_CHECKING:
     from study.engine.engine import Engine

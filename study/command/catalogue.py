@@ -10,8 +10,9 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 from rich.console import Console
 from rich.text import Text
 
-from study.config import compose, description, entry_file, options
+from study.config import compose
 from study.data.source import DataSource
+from study.entries import description, entry_file, options
 from study.record.errors import InputError, StudyError
 from study.subjects.model import ModelSource
 

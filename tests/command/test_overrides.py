@@ -3,7 +3,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import given
 from hypothesis import strategies as st
 
-from study.overrides import for_every_job, quoted
+from study.command.overrides import for_every_job, quoted
 
 
 def value(argument: str) -> object:

@@ -15,12 +15,12 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig
 from omegaconf.errors import OmegaConfBaseException
 
+from study.command.catalogue import print_catalogue
+from study.command.help import PRUNE, help_text
+from study.command.misspelt import sentence
+from study.command.overrides import for_every_job, overrides_last, quoted
 from study.config import CONF, FOLDERS, register
-from study.help import PRUNE, help_text
-from study.jobs.catalogue import print_catalogue
-from study.jobs.misspelt import in_a_sentence
 from study.jobs.task import StudyTask
-from study.overrides import for_every_job, overrides_last, quoted
 from study.pruning.prune import PruneConfig, prune_task
 from study.record.errors import InputError, Stopped, StudyError
 
@@ -46,7 +46,7 @@ def run(arguments: Sequence[str]) -> None:
     except StudyError as error:
         _stop(str(error))
     except (HydraException, OmegaConfBaseException) as error:
-        _stop(in_a_sentence(error, arguments))
+        _stop(sentence(error, arguments))
     except PermissionError as error:
         _stop(f"no permission to write {error.filename}. hydra.run.dir=FOLDER puts the logs elsewhere")
     except Stopped:
@@ -121,7 +121,7 @@ class InWords(Callback):
         if result.status is JobStatus.FAILED and isinstance(error, StudyError):
             _stop(str(error))
         if result.status is JobStatus.FAILED and isinstance(error, OmegaConfBaseException):
-            _stop(in_a_sentence(error, sys.argv[1:]))
+            _stop(sentence(error, sys.argv[1:]))
 
 
 def _stop(message: str) -> None:

@@ -7,12 +7,12 @@ import pytest
 from rich.console import Console
 
 from study import __main__ as entry
-from study import command
-from study.config import FOLDERS, compose, options
-from study.jobs.catalogue import GROUPS, needs, print_catalogue
-from study.jobs.misspelt import entries_with
+from study.command import commands
+from study.command.catalogue import GROUPS, needs, print_catalogue
+from study.command.overrides import overrides_last
+from study.config import FOLDERS, compose
+from study.entries import entries_with, options
 from study.jobs.task import StudyTask
-from study.overrides import overrides_last
 from study.record.errors import InputError, Stopped
 from study.training.training import Training
 
@@ -35,7 +35,7 @@ def refusal(words: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.
     monkeypatch.chdir(folder)
     monkeypatch.setattr(sys, "argv", ["study", *words.split()])
     with pytest.raises(SystemExit) as end:
-        command.run(words.split())
+        commands.run(words.split())
     assert end.value.code == 1
     said = capsys.readouterr().err
     assert said.startswith("study: "), said
@@ -196,7 +196,7 @@ def test_every_option_of_every_entry_is_found_by_its_name() -> None:
 
 @pytest.mark.parametrize("words", [[], ["-h"], ["--help"], ["help"]])
 def test_without_a_word_nothing_runs_and_help_is_shown(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    command.run(words)
+    commands.run(words)
     said = capsys.readouterr().out
     assert all(f" {name} " in said for name in options("measure"))
     for wanted in ("study prune", "study list", "model=hf_classifier model.path=FOLDER", "python -m analysis"):
@@ -205,7 +205,7 @@ def test_without_a_word_nothing_runs_and_help_is_shown(words: list[str], capsys:
 
 
 def test_prune_has_a_help_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
-    command.run(["prune", "--help"])
+    commands.run(["prune", "--help"])
     assert "out=FOLDER" in capsys.readouterr().out
 
 
@@ -245,7 +245,7 @@ def test_entries_of_a_folder_of_yours_are_listed(
     monkeypatch.setattr("study.config.FOLDERS", FOLDERS)
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "mine.yaml").write_text("# A BERT of mine.\ndefaults: [hf_classifier, _self_]\npath: /no/x\n")
-    command.run(words.replace("FOLDER", str(tmp_path)).split())
+    commands.run(words.replace("FOLDER", str(tmp_path)).split())
     said = capsys.readouterr().out
     assert "A BERT of mine." in said
     assert "cannot be used: no folder '/no/x'" in said
@@ -271,7 +271,7 @@ def test_ctrl_c_says_what_is_kept(
     def stopped(*_: object) -> None:
         raise stop
 
-    monkeypatch.setattr(command, "_run", stopped)
+    monkeypatch.setattr(commands, "_run", stopped)
     with pytest.raises(SystemExit) as end:
         entry.main()
     assert end.value.code == 130
@@ -283,10 +283,10 @@ def test_ctrl_c_while_python_imports_prints_no_traceback(
 ) -> None:
     class Slow:
         def find_spec(self, name: str, *_: object) -> None:
-            if name == "study.command":
+            if name == "study.command.commands":
                 raise KeyboardInterrupt
 
-    monkeypatch.delitem(sys.modules, "study.command")
+    monkeypatch.delitem(sys.modules, "study.command.commands")
     monkeypatch.setattr(sys, "meta_path", [Slow(), *sys.meta_path])
     with pytest.raises(SystemExit):
         entry.main()

@@ -1,0 +1,113 @@
+"""Overrides that cannot be: one sentence in the place of Hydra's, with what is allowed and what was meant perhaps."""
+
+import difflib
+import re
+from collections.abc import Sequence
+
+from hydra.core.config_store import ConfigStore
+
+from study.entries import chosen_entry, chosen_task, entries_with, groups, keys, no_such_option, option_names, options
+from study.record.errors import listed
+
+LAUNCHER = "hydra.launcher"
+LAUNCHERS = ["serial", "local_pool", "slurm"]
+KINDS = {"Integer": "a whole number", "Float": "a number", "bool": "true or false"}
+
+
+def sentence(error: Exception, arguments: Sequence[str]) -> str:
+    """What is wrong with the overrides of a command.
+
+    Args:
+        error: the exception of Hydra or OmegaConf.
+        arguments: all words of the command.
+    """
+    message = str(error)
+    cause = "" if error.__cause__ is None else str(error.__cause__)
+    for pattern, words in (
+        (r"You must specify '([\w/]+)'", lambda group: _not_chosen(arguments, group)),
+        (r"Could not find '([\w/@]+)/([^'/]*)'", lambda group, name: _no_such_entry(arguments, group, name)),
+        (r"Could not override '([\w./@]+)'", lambda name: _no_such_option(arguments, name)),
+        (
+            r"missing mandatory value[^|]*full_key: ([\w.]+)",
+            "no value is given for {0}: add {0}=... to the command".format,
+        ),
+        (r"(?:merging override|Error merging) ([\w./@]+)=(.*)", lambda name, value: _wrong_value(cause, name, value)),
+        (
+            r"Error parsing override '(.*)'\nmissing EQUAL",
+            "'{}' is neither a command nor an override: write NAME=VALUE".format,
+        ),
+        (r"Ambiguous value for argument '([\w./@]+)=(.*)'", _several),
+    ):
+        found = re.search(pattern, message, re.IGNORECASE)
+        if found:
+            return words(*found.groups())
+    return f"{message}: {cause}" if cause and cause not in message else message
+
+
+def _not_chosen(arguments: Sequence[str], group: str) -> str:
+    """Nothing is chosen of a config group: its name is misspelt, or an option that was given tells what was meant."""
+    known = groups()
+    for name in (word.lstrip("+").partition("=")[0] for word in arguments):
+        if (
+            name.isidentifier()
+            and name not in known
+            and group in difflib.get_close_matches(name, option_names(arguments))
+        ):
+            return no_such_option(name, arguments)
+    given = next((word.split("=")[0] for word in arguments if re.match(rf"\+*{group}\.\w+=", word)), "")
+    entries = entries_with(group, given.partition(".")[2], chosen_task(arguments)) if given else []
+    if not entries:
+        return f"no {group} is chosen: add {group}=NAME, with one of {', '.join(options(group))}"
+    return f"no {group} is chosen: {given} is an option of {listed(entries)}. Add {group}={entries[0]}, for example"
+
+
+def _no_such_entry(arguments: Sequence[str], group: str, name: str) -> str:
+    if not name:
+        return _not_chosen(arguments, group)
+    there = options(group) or sorted(ConfigStore.instance().list(group)) if group in groups() else LAUNCHERS
+    near = difflib.get_close_matches(name, there, n=3, cutoff=0.5)
+    if near:
+        return f"there is no {group} '{name}'. Did you mean {' or '.join(near)}?"
+    return f"there is no {group} '{name}': there are {', '.join(there)}"
+
+
+def _no_such_option(arguments: Sequence[str], name: str) -> str:
+    where, _, option = name.rpartition(".")
+    if where != LAUNCHER:
+        return no_such_option(name, arguments)
+    store = ConfigStore.instance()
+    schemas = {
+        file.removesuffix(".yaml"): store.load(f"schema/launcher/{file}") for file in store.list("schema/launcher")
+    }
+    fields = {launcher: set(keys(schema.node)) - {"_target_"} for launcher, schema in schemas.items()}
+    chosen = chosen_entry("hydra/launcher", arguments) or "serial"
+    if has_it := [launcher for launcher, known in fields.items() if option in known and launcher != chosen]:
+        return (
+            f"{name} is an option of {listed(has_it)}; the launcher here is {chosen}. For example: "
+            f"hydra/launcher={has_it[0]}"
+        )
+    allowed = sorted(fields.get(chosen, set()))
+    return f"there is no option '{name}'. Allowed after {LAUNCHER}. are {', '.join(allowed) or 'none'}"
+
+
+def _wrong_value(cause: str, name: str, value: str) -> str:
+    """A value that a right option cannot have: what is allowed, and nothing else."""
+    if "is not a ListConfig" in cause:
+        return f"{name} is a list, in brackets also where it has one entry: {name}=[{value}]"
+    if one_of := re.search(r"Invalid value '(.*)', expected one of \[(.*)\]", cause):
+        return (
+            f"{name}={value}: expected {one_of[2]}"
+            if one_of[1] == value
+            else f"{name}: '{one_of[1]}' is none of {one_of[2]}"
+        )
+    if kind := re.search(r"could not be converted to (\w+)|is not a valid (\w+)", cause):
+        wanted = kind[1] or kind[2]
+        return f"{name}={value}: expected {KINDS.get(wanted, wanted)}"
+    if "is not a subclass of" in cause:
+        return f"{name}={value}: {name} has options of its own, {name}.NAME=VALUE"
+    return f"{name}={value}: {cause.splitlines()[0] if cause else 'no value for it'}"
+
+
+def _several(name: str, values: str) -> str:
+    as_list = f", or brackets for a list: {name}=[{values}]" if "." in name else ""
+    return f"{name}={values} names several: add -m to run each of them{as_list}"

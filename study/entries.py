@@ -1,0 +1,153 @@
+"""The entries of the config groups: what there is to choose, what each says of itself, and which has an option."""
+
+import difflib
+import re
+from collections.abc import Iterator, Sequence
+from functools import cache
+from pathlib import Path
+
+from hydra.core.config_store import ConfigStore
+from omegaconf import DictConfig, OmegaConf
+
+from study.config import CONF, FOLDERS, SCHEMAS, compose
+from study.record.errors import InputError, listed
+
+GROUPS_OF = {"train": "data", "dev": "data"}
+"""Config groups of nodes that are not named by theirs."""
+
+
+def groups() -> list[str]:
+    """The config groups: model, data, measure ..."""
+    return sorted(folder.name for folder in CONF.iterdir() if folder.is_dir() and folder.name != "hydra")
+
+
+def options(group: str) -> list[str]:
+    """The YAML files of a config group, without their ending."""
+    return sorted({file.stem for folder in FOLDERS for file in (folder / group).glob("*.yaml")})
+
+
+def entry_file(group: str, name: str) -> Path:
+    """The YAML file of an entry; ours where there are several."""
+    return next(file for folder in FOLDERS if (file := folder / group / f"{name}.yaml").is_file())
+
+
+def description(group: str, name: str) -> str:
+    """What a YAML file says of itself: its first comment that is not Hydra's `@package`."""
+    lines = entry_file(group, name).read_text(encoding="utf-8").splitlines()
+    comments = (line.removeprefix("#").strip() for line in lines if line.startswith("#"))
+    return next((comment for comment in comments if not comment.startswith("@")), "")
+
+
+def refuse_unknown(config: DictConfig) -> None:
+    """Refuse an option that was added with `+` and that nothing reads.
+
+    Raises:
+        InputError: in words.
+    """
+    for name in _added(config):
+        raise InputError(no_such_option(name))
+
+
+def no_such_option(name: str, arguments: Sequence[str] = ()) -> str:
+    """What to say of an option that the component chosen does not have: others do, or it is misspelt.
+
+    Args:
+        name: where it would stand: `data.limit`.
+        arguments: words of the command, as far as they are known.
+    """
+    where, _, option = name.rpartition(".")
+    group = GROUPS_OF.get(where.rpartition(".")[2], where.rpartition(".")[2])
+    entries = entries_with(group, option, chosen_task(arguments)) if group in SCHEMAS else []
+    if entries:
+        chosen = chosen_entry(where, arguments)
+        here = f"; the {group} here is {chosen}" if chosen else f"; the {group} here has none"
+        choice = group if group == where else f"{group}@{where}"
+        return f"{name} is an option of {listed(entries)}{here}. For example: {choice}={entries[0]}"
+    near = [near for near in difflib.get_close_matches(name, option_names(arguments), n=3, cutoff=0.5) if near != name]
+    return f"there is no option '{name}'" + (f". Did you mean {' or '.join(near)}?" if near else "")
+
+
+def entries_with(group: str, option: str, task: str | None = None) -> list[str]:
+    """Entries of a config group that have an option: those to which it must be given, else those named by its schema.
+
+    Args:
+        group: model, data, training ...
+        option: name of a field of their schema.
+        task: entries of this task come first; None where that is not known.
+    """
+    having = [name for name in options(group) if option in getattr(schema_of(group, name), "__dataclass_fields__", ())]
+    to_give = [name for name in having if OmegaConf.is_missing(_content(group, name), option)]
+    inherited = [name for name in having if _parent(group, name) is not None]
+    chosen = to_give or [name for name in having if name not in inherited] or having
+    return sorted(chosen, key=lambda name: task is not None and _task(group, name) != task)
+
+
+@cache
+def schema_of(group: str, name: str) -> type | None:
+    """The schema that an entry of a config group takes, itself or through the entry that it is made of."""
+    for entry in _content(group, name).get("defaults", []):
+        schema = entry.get(f"/schema/{group}@_here_") if isinstance(entry, DictConfig) else None
+        if schema is not None:
+            return SCHEMAS[group][schema]
+    parent = _parent(group, name)
+    return None if parent is None else schema_of(group, parent)
+
+
+@cache
+def _content(group: str, name: str) -> DictConfig:
+    content = OmegaConf.load(entry_file(group, name))
+    assert isinstance(content, DictConfig), f"{group}/{name}.yaml is no mapping"
+    return content
+
+
+def _parent(group: str, name: str) -> str | None:
+    """The entry that an entry is made of; None where it takes a schema itself."""
+    entries = _content(group, name).get("defaults", [])
+    return next((entry for entry in entries if isinstance(entry, str) and entry != "_self_"), None)
+
+
+def _task(group: str, name: str) -> str | None:
+    field = getattr(schema_of(group, name), "__dataclass_fields__", {}).get("task")
+    return None if field is None else str(field.default)
+
+
+def chosen_task(arguments: Sequence[str]) -> str | None:
+    """The task of the model or the data that a command names."""
+    for group in ("model", "data"):
+        chosen = chosen_entry(group, arguments)
+        if chosen in options(group):
+            return _task(group, chosen)
+    return None
+
+
+def chosen_entry(group: str, arguments: Sequence[str]) -> str:
+    """The entry of a group that a command names; empty where it names none, or several."""
+    given = [word.partition("=")[2] for word in arguments if re.match(rf"\+*({group}|\w+@{group})=", word)]
+    return given[-1] if given and re.fullmatch(r"\w+", given[-1]) else ""
+
+
+def _added(config: DictConfig, where: str = "") -> Iterator[str]:
+    """Options of typed nodes that their types do not have."""
+    known = getattr(OmegaConf.get_type(config), "__dataclass_fields__", None)
+    for key in config:
+        name, node = f"{where}{key}", config._get_node(key)
+        if known is not None and key not in known:
+            yield name
+        elif isinstance(node, DictConfig) and not node._is_missing() and not node._is_none():
+            yield from _added(node, f"{name}.")
+
+
+def option_names(arguments: Sequence[str]) -> list[str]:
+    """Every group and option that a command may set: those of `study prune`, or of a job of the toy classifier."""
+    if "prune" in arguments:
+        return list(keys(ConfigStore.instance().load("prune_schema.yaml").node))
+    return list(dict.fromkeys([*groups(), *keys(compose("model=toy_classifier", "data=toy_matched"))]))
+
+
+def keys(config: DictConfig, prefix: str = "") -> Iterator[str]:
+    """Every option of a config, those of its nodes by their path."""
+    for key in config:
+        yield f"{prefix}{key}"
+        value = config._get_node(key)
+        if isinstance(value, DictConfig):
+            yield from keys(value, f"{prefix}{key}.")
