@@ -12,7 +12,7 @@ from study.config import compose
 from study.jobs.task import StudyTask
 from study.toy.nli import NliDomain
 from study.toy.sources import ToyNli
-from study.training.finetune import NewBert
+from study.training.classifier_options import NewBert
 
 from .measure import in_turns, repeated
 from .sizes import Sizes

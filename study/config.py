@@ -24,9 +24,9 @@ from study.subjects.fairseq.folder import FairseqTranslator
 from study.subjects.model import ModelSource, Precision, Screening, SequenceClassifier
 from study.toy.sources import ToyNli, ToyTranslation
 from study.tracking.options import Tracking, WandbTracking
-from study.training.finetune import FineTuning, NewBert
-from study.training.models import TrainedClassifier, TrainedTranslator
-from study.training.translation import TranslationTraining
+from study.training.classifier_options import FineTuning, NewBert
+from study.training.trained_models import TrainedClassifier, TrainedTranslator
+from study.training.translator_options import TranslationTraining
 
 HERE = Path(__file__).parent
 CONF = next(folder for folder in (HERE / "conf", HERE.parent / "conf") if folder.is_dir())

@@ -13,10 +13,10 @@ from hydra.types import RunMode
 from study.record.errors import StudyError
 from study.record.setting import Setting, short_hash
 from study.record.training_history import read_history
-from study.tracking.follow import Followed, Unfollowed, follow
 from study.tracking.history import History, OutcomesHistory, TrainingHistory
 from study.tracking.run import TRAININGS, Run, has_ended, kept_as, own_options, read_runs, run_id, told_apart
-from study.training.models import TrainedModel
+from study.tracking.tracker import Followed, Unfollowed, follow
+from study.training.trained_models import TrainedModel
 
 if TYPE_CHECKING:
     from study.config import StudyConfig

@@ -38,7 +38,7 @@ from study.measures.pruning import Pruning
 from study.record.errors import InputError
 from study.subjects.model import ClassifierSource
 from study.tracking.summary import extremes
-from study.training.models import TrainedModel
+from study.training.trained_models import TrainedModel
 
 log = logging.getLogger(__name__)
 

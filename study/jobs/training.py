@@ -9,7 +9,7 @@ from study.jobs.plan import Duration
 from study.record.errors import InputError
 from study.record.training_history import read_history
 from study.subjects.model import ModelSource
-from study.training.models import TrainedModel
+from study.training.trained_models import TrainedModel
 
 log = logging.getLogger(__name__)
 

@@ -12,11 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from study.record.errors import InputError, MissingPackageError
-from study.tracking.follow import PUSH
 from study.tracking.run import Run
+from study.tracking.tracker import PUSH
 
 if TYPE_CHECKING:
-    from study.tracking.follow import Tracker
+    from study.tracking.tracker import Tracker
 
 log = logging.getLogger(__name__)
 

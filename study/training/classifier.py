@@ -25,9 +25,9 @@ from study.record.files import whole_file
 from study.record.training_history import Record, write_history
 from study.subjects.labels import label_index, require_labels
 from study.terminal.progress import progress
-from study.training.finetune import ClassifierTraining, FineTuning
+from study.training.classifier_options import ClassifierTraining, FineTuning
 from study.training.folder import training_folder, whole_folder
-from study.training.start import start
+from study.training.initial_model import start
 from study.training.training import limited
 
 log = getLogger(__name__)

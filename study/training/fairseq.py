@@ -9,18 +9,14 @@ the last whole epoch, with the same batches and learning rates; fairseq draws ot
 
 import contextlib
 import io
-import json
 import logging
-import math
 import os
 import shutil
 import subprocess
 import sys
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from subword_nmt.apply_bpe import BPE
 from subword_nmt.learn_bpe import learn_bpe
@@ -28,22 +24,18 @@ from subword_nmt.learn_bpe import learn_bpe
 from study.record.errors import InputError, MissingPackageError, Stopped, StudyError
 from study.record.examples import Examples
 from study.record.files import whole_file
-from study.record.training_history import Record, write_history
-from study.subjects.checkpoints import epochs_there
 from study.terminal.progress import progress
+from study.training.fairseq_log import LOG_FILE, LogReader
 from study.training.folder import training_folder, whole_folder
 from study.training.training import limited
-from study.training.translation import TranslationTraining
+from study.training.translator_options import TranslationTraining
 
 log = logging.getLogger(__name__)
 
 CODES_FILE = "bpe.codes"
 CHECKPOINT_FILE = "checkpoint_best.pt"
-LOG_FILE = "train.log"
 WORK_FOLDER = "work"
 LINES_SHOWN = 15
-LN_2 = math.log(2)
-"""fairseq's losses are in bits."""
 
 INSTALL = (
     "Install it there, on Linux x86-64 with Python 3.11 or 3.12, by `pip install --no-deps ve-fairseq==0.12.3` and "
@@ -267,101 +259,3 @@ def run_logged(
     if process.returncode != 0:
         failure = f"`{' '.join(command[:3])} ...` failed with exit code {process.returncode}"
         raise TrainingError(f"{failure}. The log is {log_path}; it ends:\n{''.join(last)}")
-
-
-class LogReader:
-    """Follows a training by fairseq's log: progress, the history, and which checkpoints may go."""
-
-    def __init__(
-        self,
-        training: TranslationTraining,
-        folder: Path,
-        checkpoints: Path,
-        sentences: int,
-        advance: Callable[[int], None],
-        recorded: Callable[[], None] = lambda: None,
-    ) -> None:
-        """Take in what an earlier run logged.
-
-        Args:
-            training: its settings.
-            folder: of the training, for its history.
-            checkpoints: where fairseq writes them.
-            sentences: of the training data.
-            advance: told how many sentences were just done.
-            recorded: called whenever the history has changed.
-        """
-        self._training, self._folder, self._checkpoints = training, folder, checkpoints
-        self._sentences, self._advance, self._recorded = sentences, advance, recorded
-        self._done, self._rate = 0, 0.0
-        self._records: dict[int, Record] = {}
-        self._valid_losses: dict[int, float] = {}
-        begun = folder / LOG_FILE
-        for line in begun.read_text(encoding="utf-8", errors="replace").splitlines() if begun.is_file() else ():
-            self._epoch_ended(line)
-        for epoch in self._saved() - self._valid_losses.keys():  # killed before it was told of: trained again
-            self._checkpoint(epoch).unlink()
-        newest = self.newest() or 0
-        self._records = {epoch: record for epoch, record in self._records.items() if epoch <= newest}
-        self._valid_losses = {epoch: loss for epoch, loss in self._valid_losses.items() if epoch <= newest}
-        self._count(newest * sentences)
-
-    def newest(self) -> int | None:
-        """The last epoch whose checkpoint is there."""
-        return max(self._saved(), default=None)
-
-    def best(self) -> int:
-        """The epoch of least loss on the dev data, as fairseq counts: of equals the last."""
-        return min(self._valid_losses, key=lambda epoch: (self._valid_losses[epoch], -epoch))
-
-    def read(self, line: str) -> None:
-        """Take in one line of the log; lines of other kinds are left alone."""
-        found = _logged(line, "train_inner")
-        if found:
-            self._count(int(float(found["update"]) * self._sentences))
-            self._rate = float(found["lr"])
-        if self._epoch_ended(line):
-            self.write_history()
-        if "Saved checkpoint" in line:
-            self._remove_others()
-
-    def write_history(self) -> None:
-        """Write what is known of every epoch, and say so."""
-        write_history(self._folder, list(self._records.values()))
-        self._recorded()
-
-    def _count(self, done: int) -> None:
-        self._advance(done - self._done)
-        self._done = done
-
-    def _epoch_ended(self, line: str) -> bool:
-        """Take in what is said of an epoch: how it does on the dev data, then how it did in training, which is all."""
-        valid, train = _logged(line, "valid"), _logged(line, "train")
-        if valid:
-            epoch, step = int(valid["epoch"]), int(valid["valid_num_updates"])
-            self._valid_losses[epoch] = float(valid["valid_loss"])
-            dev_loss = float(valid["valid_nll_loss"]) * LN_2
-            self._records[epoch] = Record(step, float(epoch), self._rate, None, dev_loss, None, 0.0)
-        elif train and int(train["epoch"]) in self._records:
-            rate, wall = float(train["train_lr"]), float(train["train_wall"])
-            loss = float(train["train_nll_loss"]) * LN_2
-            epoch = int(train["epoch"])
-            self._records[epoch] = replace(self._records[epoch], learning_rate=rate, loss=loss, seconds=wall)
-        return bool(train)
-
-    def _remove_others(self) -> None:
-        """Remove checkpoints that are neither kept, nor the best, nor the newest."""
-        for epoch in self._saved() - {*map(int, self._training.moments), self.newest(), self.best()}:
-            self._checkpoint(epoch).unlink()
-
-    def _saved(self) -> set[int]:
-        return {int(epoch) for epoch in epochs_there(self._checkpoint("{epoch}"))}
-
-    def _checkpoint(self, epoch: int | str) -> Path:
-        return self._checkpoints / f"checkpoint{epoch}.pt"
-
-
-def _logged(line: str, kind: str) -> dict[str, Any] | None:
-    """The values of a line of this kind; None for any other."""
-    _, found, record = line.partition(f"| {kind} | ")
-    return json.loads(record) if found and record.startswith("{") else None

@@ -14,7 +14,7 @@ import pytest
 from study.config import compose, to_study
 from study.jobs.measuring import setting_of
 from study.jobs.training import TrainingJob
-from study.training.models import TrainedModel
+from study.training.trained_models import TrainedModel
 
 CONFIG = {
     "id2label": {"0": "entailment", "1": "neutral", "2": "contradiction"},

@@ -19,10 +19,10 @@ from study.config import compose
 from study.jobs.task import StudyTask
 from study.record.errors import InputError
 from study.record.store import read_parts
-from study.tracking.follow import Unfollowed
 from study.tracking.history import OutcomesHistory
 from study.tracking.options import _refusal
 from study.tracking.run import read_runs
+from study.tracking.tracker import Unfollowed
 from study.tracking.wandb_run import WandbRun
 
 ONLINE = ("tracking=wandb",)

@@ -20,8 +20,8 @@ from study.record.training_history import read_history
 from study.toy.nli import NliDomain
 from study.toy.sources import ToyNli
 from study.training.classifier import STATE_FILE, Course, epoch_batches, triangle
-from study.training.finetune import FineTuning, NewBert
-from study.training.start import learn_tokenizer
+from study.training.classifier_options import FineTuning, NewBert
+from study.training.initial_model import learn_tokenizer
 
 LABELS = ("entailment", "neutral", "contradiction")
 TOY = ToyNli(name="toy", domain=NliDomain.TRAIN, count=200)

@@ -26,7 +26,6 @@ from study.subjects.fairseq.folder import FairseqTranslator
 from study.toy.sources import ToyTranslation
 from study.toy.translation import TranslationDomain, translation_examples
 from study.training.fairseq import (
-    LogReader,
     TrainingError,
     fairseq_environment,
     prepare_text,
@@ -34,7 +33,8 @@ from study.training.fairseq import (
     run_logged,
     train_arguments,
 )
-from study.training.translation import TranslationTraining
+from study.training.fairseq_log import LogReader
+from study.training.translator_options import TranslationTraining
 
 needs_fairseq = pytest.mark.skipif(importlib.util.find_spec("fairseq") is None, reason="fairseq is not installed")
 TOY = {name: ToyTranslation(name=name, domain=TranslationDomain(name), count=60) for name in ("train", "valid")}

@@ -15,7 +15,7 @@ from transformers import (
 )
 from transformers.utils import logging
 
-from study.training.finetune import ClassifierTraining, FineTuning, NewBert
+from study.training.classifier_options import ClassifierTraining, FineTuning, NewBert
 
 SPECIAL_TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 

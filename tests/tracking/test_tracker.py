@@ -6,9 +6,9 @@ from typing import Any
 
 import pytest
 
-from study.tracking.follow import follow
 from study.tracking.history import Point, TrainingHistory
 from study.tracking.run import FOLDER, Run, read_runs
+from study.tracking.tracker import follow
 
 BY_AGENT = Run("ab", "", "model", "pairs", "ablation", 120, {}, group="first", sweep_id="agentrun")
 PLAIN = Run("ab", "", "model", "pairs", "ablation", 120, {}, group="second")
