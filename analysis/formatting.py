@@ -5,6 +5,7 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from study.record.heads import Head
 from study.record.metrics.statistics import MetricName, metric
 
 KIND_NAMES = {
@@ -73,7 +74,7 @@ def shortened(text: str | None, letters: int) -> str | None:
 
 def address(row: Mapping[str, Any]) -> str:
     """A head as files and commands name it, counted from 0: `cross.2.1`."""
-    return f"{row['kind']}.{row['layer']}.{row['head']}"
+    return str(Head.from_row(row))
 
 
 def place(row: Mapping[str, Any]) -> str:

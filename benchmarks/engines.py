@@ -19,7 +19,7 @@ def engine_of(subject: Subject, precision: Precision = Precision.float32) -> Eng
 
 def single_heads_off(layout: HeadLayout) -> Bool[np.ndarray, "masks heads"]:
     """The full mask, then each head off."""
-    return stack([layout.full(), *(layout.without([head]) for head in layout.heads)], layout)
+    return stack([layout.full(), *layout.each_off()], layout)
 
 
 def oracle_step(layout: HeadLayout, already_off: int) -> Bool[np.ndarray, "masks heads"]:

@@ -68,7 +68,7 @@ def taylor(domain: Domain, inference: Inference = DEFAULT) -> pl.DataFrame:
 
 def _rows(domain: Domain, loss: Loss, gradients: pl.DataFrame, inference: Inference) -> Iterator[tuple[object, ...]]:
     layout = domain.layout
-    full, off = mask_key(layout.full()), [mask_key(layout.without([head])) for head in layout.heads]
+    full, off = layout.full_key, list(map(mask_key, layout.each_off()))
     of_full = gradients.filter(pl.col("mask") == full)
     blocks = _blocks(domain, of_full["example"], inference.groups)
     for cost, truth in _truths(domain, loss, gradients).items():

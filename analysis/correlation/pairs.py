@@ -15,12 +15,10 @@ from analysis.effects.head_effects import Measure, of_measure
 from analysis.inference.sample import AUTO, Sample
 from analysis.results.read import Domain
 from study.record.errors import InputError
-from study.record.heads import Head, mask_key
+from study.record.heads import ADDRESS, Head, mask_key
 
 FEWEST = 3
 """Two points always lie on a line."""
-
-ADDRESS = ["kind", "layer", "head"]
 
 IDENTITY = ("subject", "subject_id", "metric", "domain", "setting_id")
 
@@ -55,7 +53,7 @@ class DomainEffects:
             groups: which examples belong together, as in `Sample.of`.
         """
         measured = set(domain.rows["mask"])
-        masks = {head: mask_key(domain.layout.without([head])) for head in domain.layout.heads}
+        masks = dict(zip(domain.layout.heads, map(mask_key, domain.layout.each_off()), strict=True))
         heads = tuple(head for head, mask in masks.items() if mask in measured)
         sample = Sample.of(domain, groups, [masks[head] for head in heads])
         texts = domain.examples["text_1"].to_list() if "text_1" in domain.examples.columns else []
@@ -175,7 +173,7 @@ def matched(a: pl.DataFrame, b: pl.DataFrame) -> pl.DataFrame:
         table.select(*ADDRESS, *(pl.col(name).alias(f"{name}_{side}") for name in carried))
         for table, side in ((a, "a"), (b, "b"))
     )
-    return of_a.join(of_b, on=ADDRESS, how="inner", maintain_order="left")
+    return of_a.join(of_b, on=list(ADDRESS), how="inner", maintain_order="left")
 
 
 def _places(domain: DomainEffects, heads: Sequence[Head]) -> Int[np.ndarray, " heads"]:

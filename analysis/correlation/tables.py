@@ -23,7 +23,7 @@ from analysis.correlation.pairs import FEWEST, IDENTITY, DomainEffects, pairs_of
 from analysis.correlation.pairs import Pair as PairOfDomains
 from analysis.correlation.true_correlation import FEWEST_GROUPS, NoisyEffects, noise
 from analysis.effects.head_effects import ALL_KINDS
-from study.record.heads import AttentionKind
+from study.record.heads import ADDRESS, AttentionKind
 from study.terminal.progress import progress
 
 log = logging.getLogger(__name__)
@@ -32,7 +32,6 @@ NAMED = 5
 """How many heads of one domain alone are named; the rest is counted."""
 
 PAIR = dict.fromkeys(["subject", "subject_id", "metric", "domain_a", "domain_b", "setting_a", "setting_b"], pl.String)
-ADDRESS = {"kind": pl.String, "layer": pl.Int64, "head": pl.Int64}
 
 CORRELATION = (
     PAIR
@@ -205,9 +204,7 @@ def _influence(both: ResampledPair) -> Rows:
     )
     for head, effect_a, effect_b, contribution, without, place in columns:
         yield {
-            "kind": str(head.kind),
-            "layer": head.layer,
-            "head": head.index,
+            **head.row,
             "effect_a": float(effect_a),
             "effect_b": float(effect_b),
             "contribution": float(contribution),

@@ -20,7 +20,6 @@ from analysis.inference import Inference, Sample
 from analysis.inference.base_interval import score_interval
 from analysis.results.read import Domain
 from study.record.examples import WEIGHT
-from study.record.heads import mask_key
 from study.record.metrics.statistics import Bleu, Chrf, MetricName
 
 PREDICTION, HYPOTHESIS = "prediction", "hypothesis"
@@ -67,7 +66,7 @@ def _is_smoothing(sample: Sample, alpha: float) -> bool:
 
 def _answers(domain: Domain) -> pl.DataFrame:
     """The rows of the full mask in the order of the examples, with targets and weights (1 where all count alike)."""
-    rows = domain.rows.filter(mask=mask_key(domain.layout.full())).drop(WEIGHT, strict=False)
+    rows = domain.rows.filter(mask=domain.layout.full_key).drop(WEIGHT, strict=False)
     weight = pl.col(WEIGHT) if WEIGHT in domain.examples.columns else pl.lit(1.0).alias(WEIGHT)
     return domain.examples.select("example", "target", weight).join(rows, on="example", maintain_order="left")
 

@@ -5,17 +5,12 @@ import polars as pl
 
 from analysis.effects.head_effects import Measure, measured_masks
 from analysis.results.read import Domain
-from study.record.heads import mask_key
-
-ADDRESS = ["kind", "layer", "head"]
+from study.record.heads import ADDRESS
 
 ANSWERS = ("hypothesis", "prediction")
 """Columns of an outcome row that say what the model answered, the first one that there is."""
 
-CHANGES = {
-    "kind": pl.String,
-    "layer": pl.Int64,
-    "head": pl.Int64,
+CHANGES = ADDRESS | {
     "example": pl.String,
     "before": pl.Float64,
     "after": pl.Float64,
@@ -37,7 +32,7 @@ def changes(domain: Domain) -> pl.DataFrame:
     layout = domain.layout
     removed = measured_masks(layout).filter(pl.col("measure") == str(Measure.ABLATION)).select(*ADDRESS, "mask")
     rows = _answers(domain)
-    full = rows.filter(pl.col("mask") == mask_key(layout.full()))
+    full = rows.filter(pl.col("mask") == layout.full_key)
     pairs = rows.join(removed, on="mask").join(full, on="example", suffix="_full")
     changed = (pl.col("score") != pl.col("score_full")) | pl.col("answer").ne_missing(pl.col("answer_full"))
     return (
@@ -66,7 +61,7 @@ def changes(domain: Domain) -> pl.DataFrame:
 def change_counts(changed: pl.DataFrame) -> pl.DataFrame:
     """Of each head, how many examples came out worse, better, or otherwise at the same score: lost, gained, other."""
     rise = pl.col("after") - pl.col("before")
-    return changed.group_by(ADDRESS, maintain_order=True).agg(
+    return changed.group_by(*ADDRESS, maintain_order=True).agg(
         lost=(rise < 0).sum().cast(pl.Int64),
         gained=(rise > 0).sum().cast(pl.Int64),
         other=(rise == 0).sum().cast(pl.Int64),

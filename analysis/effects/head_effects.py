@@ -12,7 +12,7 @@ import polars as pl
 from analysis.inference import COLUMNS, Inference, infer
 from analysis.results.read import Domain
 from study.record.errors import InputError
-from study.record.heads import HeadLayout, mask_key
+from study.record.heads import ADDRESS, HeadLayout, mask_key
 from study.record.metrics.statistics import Metric
 from study.record.scores import mask_scores
 
@@ -30,13 +30,20 @@ class Measure(StrEnum):
 
 def measured_masks(layout: HeadLayout) -> pl.DataFrame:
     """The masks of every measure: columns measure, kind, layer, head (from 0; null for a whole layer), mask."""
-    rows = [(Measure.ABLATION, head.kind, head.layer, head.index, layout.without([head])) for head in layout.heads]
-    rows += [(Measure.ALL_BUT_ONE, head.kind, head.layer, head.index, layout.all_but(head)) for head in layout.heads]
-    rows += [(Measure.NO_HEAD, kind, layer, None, layout.without_layer((kind, layer))) for kind, layer in layout.layers]
+    heads = [head.row for head in layout.heads]
+    layers = [{"kind": str(kind), "layer": layer} for kind, layer in layout.layers]
+    measures = (
+        (Measure.ABLATION, heads, layout.each_off()),
+        (Measure.ALL_BUT_ONE, heads, layout.each_alone()),
+        (Measure.NO_HEAD, layers, layout.each_layer_off()),
+    )
     return pl.DataFrame(
-        [(str(measure), str(kind), layer, head, mask_key(mask)) for measure, kind, layer, head, mask in rows],
-        schema={"measure": pl.String, "kind": pl.String, "layer": pl.Int64, "head": pl.Int64, "mask": pl.String},
-        orient="row",
+        [
+            {"measure": str(measure), **address, "mask": mask_key(mask)}
+            for measure, addresses, masks in measures
+            for address, mask in zip(addresses, masks, strict=True)
+        ],
+        schema={"measure": pl.String, **ADDRESS, "mask": pl.String},
     )
 
 
@@ -55,7 +62,7 @@ def head_effects(rows: pl.DataFrame, layout: HeadLayout, metric: Metric) -> pl.D
         InputError: when the full mask is missing, or a mask has another number of examples.
     """
     scores = mask_scores(rows, metric)
-    base = scores.filter(pl.col("mask") == mask_key(layout.full()))
+    base = scores.filter(pl.col("mask") == layout.full_key)
     if base.is_empty():
         raise InputError("no outcomes of the full mask (every head on): an effect is a difference from its score")
     uneven = scores.filter(pl.col("n") != base["n"][0])
@@ -67,9 +74,7 @@ def head_effects(rows: pl.DataFrame, layout: HeadLayout, metric: Metric) -> pl.D
         .join(scores, on="mask", how="inner", maintain_order="left")
         .select(
             "measure",
-            "kind",
-            "layer",
-            "head",
+            *ADDRESS,
             pl.lit(str(metric.name)).alias("metric"),
             pl.lit(metric.unit).alias("unit"),
             "n",
@@ -128,7 +133,7 @@ LOSES_LESS = pl.col("low") > -pl.col("margin")
 
 def base_score(domain: Domain) -> float:
     """The score of the full mask."""
-    full = mask_key(domain.layout.full())
+    full = domain.layout.full_key
     return mask_scores(domain.rows.filter(pl.col("mask") == full), domain.metric)["score"][0]
 
 

@@ -13,6 +13,7 @@ from matplotlib.patches import Rectangle
 
 from analysis.figures.drawing import INK, Drawing, Tip, draw, panel, styled, ticks
 from analysis.formatting import KIND_NAMES, interval, signed
+from study.record.heads import AttentionKind, Head
 
 HARM, GAIN = (0.76, 0.27, 0.12), (0.13, 0.42, 0.72)
 DIVERGING = LinearSegmentedColormap.from_list(
@@ -49,7 +50,7 @@ def heat_map(ablation: pl.DataFrame, counts: Sequence[int], limit: float, name: 
         limit: effect at which the colours saturate; the same in every panel that is compared with this one.
         name: of the drawing.
     """
-    domain, kind = ablation["domain"][0], ablation["kind"][0]
+    domain, kind = ablation["domain"][0], AttentionKind(ablation["kind"][0])
     norm, widest = Normalize(-limit, limit), max(counts)
     rows = {(row["layer"], row["head"]): row for row in ablation.rows(named=True)}
     tips = {}
@@ -61,7 +62,7 @@ def heat_map(ablation: pl.DataFrame, counts: Sequence[int], limit: float, name: 
             _cell(axes, layer, head, row, norm, cell)
             if row is not None:
                 _write(axes, row, widest <= MOST_WRITTEN, limit)
-            tips[cell] = Tip(f"layer {layer + 1}, head {head + 1}: {_said(row)}", f"{kind}.{layer}.{head}")
+            tips[cell] = Tip(f"layer {layer + 1}, head {head + 1}: {_said(row)}", str(Head(kind, layer, head)))
         axes.set(xlim=(0.5, widest + 0.5), ylim=(len(counts) + 0.5, 0.5), xlabel="head", ylabel="layer")
         axes.set_title(f"{domain}, {KIND_NAMES[kind]}")
         axes.set_xticks(ticks(widest))

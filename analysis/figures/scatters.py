@@ -18,7 +18,7 @@ from analysis.figures.drawing import (
     panel,
     styled,
 )
-from analysis.formatting import KIND_LABELS, interval, signed
+from analysis.formatting import KIND_LABELS, address, interval, signed
 
 NAMED = 3
 """Heads of largest effect that have their name written beside them."""
@@ -70,7 +70,7 @@ def _bars(axes: Axes, heads: pl.DataFrame, colour: str) -> None:
 def _point(axes: Axes, row: Mapping[str, Any], labels: tuple[str, str], unit: str) -> dict[str, Tip]:
     """A mark of its own for each head, so that each can say which one it is."""
     kind = row["kind"]
-    head = f"{kind}.{row['layer']}.{row['head']}"
+    head = address(row)
     (mark,) = axes.plot(
         row["effect_a"],
         row["effect_b"],

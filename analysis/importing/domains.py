@@ -63,7 +63,7 @@ def _domain(
 
 def _known(heads: set[Head], options: ImportOptions) -> list[Head]:
     """The heads that every domain must have: those of the model where its shape is given, else those of any domain."""
-    ordered = sorted(heads, key=lambda head: (head.kind.rank, head.layer, head.index))
+    ordered = sorted(heads)
     if options.shape is None:
         return ordered
     layers, count = options.shape

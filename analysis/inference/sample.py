@@ -21,7 +21,6 @@ from polars import selectors
 from analysis.results.read import Domain
 from study.record.errors import InputError
 from study.record.examples import WEIGHT
-from study.record.heads import mask_key
 from study.record.metrics.statistics import Metric, MetricName
 from study.record.scores import counted
 
@@ -75,7 +74,7 @@ class Sample:
         Raises:
             InputError: when the examples have no such column, or a mask lacks outcomes.
         """
-        base = mask_key(domain.layout.full())
+        base = domain.layout.full_key
         wanted = domain.rows["mask"].unique(maintain_order=True) if masks is None else masks
         keys = (base, *(key for key in dict.fromkeys(wanted) if key != base))
         column, unit, note = grouping(domain, groups)

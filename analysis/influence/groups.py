@@ -20,12 +20,13 @@ from analysis.correlation.coefficients import pearson
 from analysis.correlation.jackknife import error_shares, fisher_z
 from analysis.correlation.pair_numbers import SHARED_AT_MOST
 from analysis.correlation.pairs import IDENTITY, Pair, pairs_of
-from analysis.correlation.tables import ADDRESS, PAIR
+from analysis.correlation.tables import PAIR
 from analysis.correlation.true_correlation import FEWEST_GROUPS, NoisyEffects, noise_shares, r_without_each
 from analysis.effects.head_effects import Measure, of_measure
 from analysis.formatting import decimal, shortened, signed
 from analysis.inference.sample import EXAMPLE, grouping
 from analysis.results.read import Domain
+from study.record.heads import ADDRESS
 
 DECIDES = 0.5
 """Share of a sampling variance, or of an effect, beyond which a group decides."""
@@ -230,8 +231,7 @@ def _effects(groups: DomainGroups, significant: Collection[tuple[Any, ...]]) -> 
     change = own.effects - own.without
     for head, at in enumerate(np.abs(change).argmax(axis=0)):
         effect, without = float(own.effects[head]), float(own.without[at, head])
-        at_head = own.heads[head]
-        address = dict(zip(ADDRESS, (str(at_head.kind), at_head.layer, at_head.index), strict=True))
+        address = own.heads[head].row
         share = float(change[at, head]) / effect if effect else 0.0
         quoted = head == largest or (own.names["setting_id"], *address.values()) in significant
         said = {"effect_without": without, "share": share, "decides": groups.many and quoted and share > DECIDES}

@@ -10,8 +10,10 @@ from typing import Any
 
 import polars as pl
 
-from analysis.effects.changes import ADDRESS, change_counts
+from analysis.effects.changes import change_counts
+from analysis.formatting import address
 from analysis.results.read import Domain
+from study.record.heads import ADDRESS
 
 SHOWN = (20, 10, 5, 2, 0)
 """Examples of each head and domain, the first number that fits."""
@@ -48,16 +50,16 @@ def examples_json(domains: Mapping[str, Domain], changes: Mapping[str, pl.DataFr
 
 
 def _domain(label: str, domain: Domain, changed: pl.DataFrame, shown: int) -> dict[str, Any]:
-    picked = changed.filter(pl.int_range(pl.len()).over(ADDRESS) < shown)
+    picked = changed.filter(pl.int_range(pl.len()).over(*ADDRESS) < shown)
     wanted = picked["example"].unique(maintain_order=True)
     number = {example: i for i, example in enumerate(wanted)}
     answers: dict[str, int] = {}
     heads: dict[str, list[Any]] = {
-        f"{kind}.{layer}.{head}": [*counts, []] for kind, layer, head, *counts in change_counts(changed).iter_rows()
+        address(row): [row["lost"], row["gained"], row["other"], []] for row in change_counts(changed).rows(named=True)
     }
     for row in picked.iter_rows(named=True):
         was, now = (-1 if row[k] is None else answers.setdefault(row[k], len(answers)) for k in ("was", "now"))
-        shown_of = heads[f"{row['kind']}.{row['layer']}.{row['head']}"][3]
+        shown_of = heads[address(row)][3]
         shown_of.append([number[row["example"]], _short(row["before"]), _short(row["after"]), was, now])
     return {
         "label": label,

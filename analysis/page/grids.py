@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 
 from analysis.effects.head_effects import Measure, of_measure
-from study.record.heads import AttentionKind
+from study.record.heads import AttentionKind, Head
 
 Row = dict[str, Any]
 
@@ -50,15 +50,14 @@ class HeadRow:
 
 def head_rows(effects: pl.DataFrame) -> tuple[HeadRow, ...]:
     """Every head that was removed alone somewhere, in the order of heads; a cell for each domain where any was."""
-    found: dict[tuple[str, int, int], dict[str, Row]] = {}
+    found: dict[Head, dict[str, Row]] = {}
     single = of_measure(effects, Measure.ABLATION)
     settings = single["setting_id"].unique(maintain_order=True).to_list()
     for row in single.rows(named=True):
-        found.setdefault((row["kind"], row["layer"], row["head"]), {})[row["setting_id"]] = row
-    order = sorted(found, key=lambda head: (AttentionKind(head[0]).rank, *head[1:]))
+        found.setdefault(Head.from_row(row), {})[row["setting_id"]] = row
     return tuple(
-        HeadRow(f"{kind}.{layer}.{head}", kind, layer + 1, head + 1, tuple(map(found[kind, layer, head].get, settings)))
-        for kind, layer, head in order
+        HeadRow(str(head), head.kind, head.layer + 1, head.index + 1, tuple(map(found[head].get, settings)))
+        for head in sorted(found)
     )
 
 

@@ -91,7 +91,7 @@ def _rows(domain: DomainEffects) -> list[dict[str, Any]]:
     """The numbers of a domain as the tidy table of effects has them."""
     names = {**domain.names, "measure": str(Measure.ABLATION), "unit": domain.names["metric"]}
     return [
-        {**names, "kind": str(head.kind), "layer": head.layer, "head": head.index, "effect": float(effect)}
+        {**names, **head.row, "effect": float(effect)}
         for head, effect in zip(domain.heads, domain.effects, strict=True)
     ]
 

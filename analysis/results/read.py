@@ -18,7 +18,7 @@ from study.record.curves import FOLDER as CURVES
 from study.record.curves import Curve, read_curves
 from study.record.errors import InputError, StudyError
 from study.record.examples import WEIGHT
-from study.record.heads import HeadLayout, mask_key, parse_mask
+from study.record.heads import HeadLayout, parse_mask
 from study.record.loss import Loss
 from study.record.metrics.statistics import PLAIN_TOKENS, Metric, MetricName, metric, tokenizer_of
 from study.record.parts import StoreError, Table, require_whole, stored_losses
@@ -255,7 +255,7 @@ def read_domain(folder: Path, limit: int | None = None) -> Domain:
     outcomes = read_parts(folder, within=tolerance(setting["precision"]), heads=len(layout))
     rows = outcomes.rows.filter(pl.col("example").is_in(examples["example"].to_list()))
     _check_rows(rows, layout)
-    evaluated = rows.filter(pl.col("mask") == mask_key(layout.full()))["example"]
+    evaluated = rows.filter(pl.col("mask") == layout.full_key)["example"]
     complete, lacking = complete_masks(rows, evaluated)
     curves, broken = read_curves(folder)
     stored = set(complete["mask"])
@@ -357,7 +357,7 @@ def _check_rows(rows: pl.DataFrame, layout: HeadLayout) -> None:
         raise StoreError(f"no outcomes of its examples are stored; {ANEW}")
     for mask in rows["mask"].unique():
         parse_mask(mask, layout)
-    if mask_key(layout.full()) not in rows["mask"]:
+    if layout.full_key not in rows["mask"]:
         raise InputError(
             f"the base score is missing: none of the {rows['mask'].n_unique()} masks has every head on. "
             f"Run the study again, it evaluates the full mask first"
@@ -372,7 +372,7 @@ def _unfinished(evaluated: int, examples: int) -> Iterator[str]:
 def _fewer(gradients: Mapping[Loss, pl.DataFrame], layout: HeadLayout, evaluated: int) -> Iterator[str]:
     """One line for each loss whose gradients were taken on fewer examples than have outcomes."""
     for loss, rows in gradients.items():
-        taken = rows.filter(pl.col("mask") == mask_key(layout.full())).height
+        taken = rows.filter(pl.col("mask") == layout.full_key).height
         if taken < evaluated:
             yield f"importances (loss {loss}) are of {taken:,} of the {evaluated:,} examples that have outcomes"
 
@@ -401,7 +401,7 @@ def _incomplete(
 
 def _gradients(folder: Path, layout: HeadLayout, evaluated: pl.Series) -> dict[Loss, pl.DataFrame]:
     """Of those of the evaluated examples that the full mask has."""
-    full, found = mask_key(layout.full()), {}
+    full, found = layout.full_key, {}
     for loss in stored_losses(folder):
         rows = read_parts(folder, Table.gradients(loss), heads=len(layout)).rows
         rows = rows.filter(pl.col("example").is_in(evaluated.implode()))

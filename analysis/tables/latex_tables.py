@@ -14,6 +14,7 @@ from analysis.formatting import KIND_LABELS, KIND_NAMES, after_correction, decim
 from analysis.results.read import Domain
 from analysis.tables import paper_tables
 from analysis.tables.latex import Sheet
+from study.record.heads import ADDRESS
 
 NONE = "–"
 
@@ -83,7 +84,7 @@ def _base(analysis: Analysis, effects: pl.DataFrame, labels: Mapping[str, str]) 
 
 def _heads(effects: pl.DataFrame, labels: Mapping[str, str]) -> Sheet:
     ablation = of_measure(effects, Measure.ABLATION)
-    heads = ablation.select("kind", "layer", "head").unique(maintain_order=True).rows()
+    heads = ablation.select(*ADDRESS).unique(maintain_order=True).rows()
     found = {(row["setting_id"], row["kind"], row["layer"], row["head"]): row for row in ablation.rows(named=True)}
     rows = [
         (

@@ -15,7 +15,7 @@ from wandb_workspaces.reports.v2.interface import BlockTypes
 from analysis import paper
 from analysis.compute import Analysis
 from analysis.effects.head_effects import ALL_KINDS, Measure, of_measure, strongest
-from analysis.formatting import base_score, interval, score, signed
+from analysis.formatting import address, base_score, interval, score, signed
 from analysis.results.read import Domain
 from analysis.tracking.wandb_project import Place
 from study.record.files import whole_file
@@ -127,7 +127,7 @@ def _domains(analysis: Analysis, subject: str) -> str:
                 f"{row['n']:,}",
                 base_score(row),
                 "" if theirs is None else score(theirs, row["metric"]),
-                "" if strong is None else "{kind}.{layer}.{head}".format(**strong),
+                "" if strong is None else address(strong),
                 "" if strong is None else signed(strong["effect"]) + interval(strong),
                 f"{off.filter(pl.col('significant')).height} of {off.height}" if off.height else "",
             )

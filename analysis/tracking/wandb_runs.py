@@ -10,6 +10,7 @@ import polars as pl
 
 from analysis.compute import Analysis
 from analysis.effects.head_effects import strongest
+from analysis.formatting import address
 from analysis.page import subject_views
 from analysis.report import write_report
 from analysis.results.read import Domain
@@ -134,7 +135,7 @@ def _effects(domain: Domain, analysis: Analysis, options: Options) -> Planned:
     made = Content("effects", (domain.model, domain.data, domain.setting_id), files)
     strong = next(iter(strongest(effects).rows(named=True)), None)
     base = analysis.base.filter(mine).row(0, named=True)
-    head = {} if strong is None else {"strongest": "{kind}.{layer}.{head}".format(**strong), "effect": strong["effect"]}
+    head = {} if strong is None else {"strongest": address(strong), "effect": strong["effect"]}
     run = Run(
         id=short_hash(["effects", domain.setting_id, domain.model, domain.data]),
         setting_id=domain.setting_id,

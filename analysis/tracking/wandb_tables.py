@@ -22,8 +22,6 @@ MOST_ROWS = 10_000
 
 DOTS_PER_INCH = 150
 
-ADDRESS = ("head", "kind", "layer", "index")
-
 
 def shown_effects(effects: pl.DataFrame) -> pl.DataFrame:
     """Effects as W&B shows them: the address as one name in front, then every number."""
@@ -38,9 +36,9 @@ def shown_importance(domain: Domain) -> pl.DataFrame:
     """Importance of every head by each estimator and loss; no rows where it was not measured.
 
     Returns:
-        Columns of the address; loss, estimator, importance (as published with the estimator).
+        Columns head (its address), kind, layer, index; loss, estimator, importance (as published with the estimator).
     """
-    full = "1" * len(domain.layout)
+    full = domain.layout.full_key
     parts = [
         pl.DataFrame(
             {
@@ -57,7 +55,7 @@ def shown_importance(domain: Domain) -> pl.DataFrame:
         if rows.height
         for estimator in Estimator
     ]
-    schema = [*ADDRESS, "loss", "estimator", "importance"]
+    schema = ["head", "kind", "layer", "index", "loss", "estimator", "importance"]
     return pl.concat(parts) if parts else pl.DataFrame(schema=dict.fromkeys(schema, pl.String))
 
 

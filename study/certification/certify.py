@@ -24,7 +24,7 @@ from torch import Tensor
 
 from study.certification.head_columns import wrongly_cut
 from study.record.errors import StudyError
-from study.record.heads import Head, HeadLayout, stack
+from study.record.heads import Head, HeadLayout
 from study.subjects.subject import Encoded, Subject
 
 log = logging.getLogger(__name__)
@@ -156,7 +156,7 @@ def _dead_heads(subject: Subject, rows: Sequence[Encoded]) -> tuple[Head, ...]:
         still: list[Head] = []
         for start in range(0, len(suspects), ROWS_AT_ONCE):
             heads = suspects[start : start + ROWS_AT_ONCE]
-            masks = stack([subject.layout.without([head]) for head in heads], subject.layout)
+            masks = subject.layout.each_off(heads)
             batch = [rows[index]] * len(heads)
             alone = subject.response(batch, _on_all(subject, subject.layout.full(), len(heads)))
             changes = (subject.response(batch, subject.as_xi(masks)) - alone).abs().amax(dim=1)

@@ -22,7 +22,7 @@ from study.engine.seq2seq import split_translator
 from study.engine.shared import SharedPass
 from study.engine.translate import LockstepSearch
 from study.record.errors import InputError, StudyError
-from study.record.heads import HeadLayout, stack
+from study.record.heads import HeadLayout
 from study.subjects.classifier import PROBE_LENGTHS, Classifier
 from study.subjects.model import Precision, Screening
 from study.subjects.subject import Subject
@@ -119,9 +119,8 @@ def _classifying(subject: Classifier, precision: Precision, screening: Screening
 def _every_way(layout: HeadLayout) -> Bool[np.ndarray, "masks heads"]:
     """Masks that take every way through the engine in every layer: all on, one off, one left, none, any."""
     first = [layout.heads[layout.columns(*layer).start] for layer in layout.layers]
-    off, left = [layout.without([head]) for head in first], [layout.all_but(head) for head in first]
-    none = [layout.without_layer(layer) for layer in layout.layers]
-    return stack([layout.full(), *off, *left, *none, *random_masks(layout, NUM_MASKS)], layout)
+    ways = (layout.each_off(first), layout.each_alone(first), layout.each_layer_off(), random_masks(layout, NUM_MASKS))
+    return np.concatenate([layout.full()[None], *ways])
 
 
 def _require_equal(difference: float, subject: Subject) -> None:

@@ -12,7 +12,6 @@ from study.jobs.measuring import evaluator_without_model, is_here
 from study.jobs.plan import Duration
 from study.measures.pruning import Pruning
 from study.record.errors import StudyError
-from study.record.heads import stack
 
 Values = Mapping[str, Any]
 """What a job has returned for the table of its launcher."""
@@ -88,7 +87,7 @@ def _finding(study: StudyConfig) -> list[str] | None:
         seed = "" if moment.seed is None else f", seed {moment.seed}"
         return [f"{moment.training}{seed} on {study.data.name}", f"epoch {moment.epoch:g}: {base:.2f} {unit}", ""]
     line = [f"{study.model.name} on {study.data.name}", f"{base:.2f} {unit} (n {len(stored.examples):,})", ""]
-    off = stack([layout.without([head]) for head in layout.heads], layout)
+    off = layout.each_off()
     if not stored.lacks(off):
         effects = stored.scores(off) - base
         weakest = int(effects.argmin())

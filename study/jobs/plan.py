@@ -64,7 +64,7 @@ class Plan:
 
 def outcome_keys(evaluator: "Evaluator", wanted: "MaskRequest") -> list[str]:
     """The masks whose outcomes a measure needs, by key: the full one and its own."""
-    return list(dict.fromkeys([mask_key(evaluator.layout.full()), *map(mask_key, wanted.outcomes)]))
+    return list(dict.fromkeys([evaluator.layout.full_key, *map(mask_key, wanted.outcomes)]))
 
 
 def missing_rows(evaluator: "Evaluator", wanted: "MaskRequest") -> dict[Table, int]:
@@ -88,7 +88,7 @@ def plan(evaluator: "Evaluator", wanted: "MaskRequest") -> Plan:
     for table, count in missing.items():
         if count:
             # masks that are not known yet cost what any mask of their number would: the full one stands for them
-            left = list(evaluator.remaining(keys[table], table)) or [mask_key(evaluator.layout.full())]
+            left = list(evaluator.remaining(keys[table], table)) or [evaluator.layout.full_key]
             share = count / (len(left) * len(evaluator.examples))
             passes += share * _passes(evaluator, left, table)
             seconds += share * _seconds(evaluator, left, table)

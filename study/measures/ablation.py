@@ -32,7 +32,7 @@ class Ablation(Measure):
 
     def masks(self, layout: HeadLayout) -> Bool[np.ndarray, "masks heads"]:
         """One mask a head."""
-        return stack([layout.without([head]) for head in select_heads(layout, self.kinds)], layout)
+        return layout.each_off(select_heads(layout, self.kinds))
 
 
 @dataclass(kw_only=True)
@@ -43,7 +43,7 @@ class AllButOne(Measure):
 
     def masks(self, layout: HeadLayout) -> Bool[np.ndarray, "masks heads"]:
         """One mask a head."""
-        return stack([layout.all_but(head) for head in select_heads(layout, self.kinds)], layout)
+        return layout.each_alone(select_heads(layout, self.kinds))
 
 
 @dataclass(kw_only=True)
@@ -54,4 +54,4 @@ class NoHead(Measure):
 
     def masks(self, layout: HeadLayout) -> Bool[np.ndarray, "masks heads"]:
         """One mask a layer."""
-        return stack([layout.without_layer(layer) for layer in select_layers(layout, self.kinds)], layout)
+        return layout.each_layer_off(select_layers(layout, self.kinds))

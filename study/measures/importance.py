@@ -47,6 +47,6 @@ class Importance(Measure):
         """Gradients of the full mask, and of each head off where asked for."""
         layout = evaluator.layout
         off = select_heads(layout, self.kinds) if self.each_head_off else ()
-        masks = [layout.full(), *(layout.without([head]) for head in off)]
+        masks = [layout.full(), *layout.each_off(off)]
         loss = chosen_loss(self.loss, self.epsilon)
         return MaskRequest(outcomes=stack([], layout), gradients=stack(masks, layout), loss=loss)

@@ -192,8 +192,7 @@ class Pruning(Measure):
             table = stored.table_with_losses
         masks = layout.full()[None]
         if self.order is not Order.importance:
-            off = (layout.without([head]) for head in select_heads(layout, self.kinds))
-            masks = stack([layout.full(), *off], layout)
+            masks = np.concatenate([masks, layout.each_off(select_heads(layout, self.kinds))])
         if stored is not None and stored.examples and not stored.lacks(masks, table):
             return stored, ""
         job = "measure=ablation"
@@ -213,7 +212,7 @@ class Pruning(Measure):
         if self.order is Order.importance:
             return self._estimate(layout)(stored.gradient_rows(layout.full()), layout.full())
         heads = list(select_heads(layout, self.kinds))
-        masks = stack([layout.without([head]) for head in heads], layout)
+        masks = layout.each_off(heads)
         found = -stored.scores(masks) if self.order is Order.ablation else stored.losses(masks)
         values = np.zeros(len(layout))
         values[[layout.index(head) for head in heads]] = found

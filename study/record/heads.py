@@ -10,8 +10,10 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
+from typing import Any
 
 import numpy as np
+import polars as pl
 from jaxtyping import Bool
 
 from study.record.errors import InputError
@@ -30,6 +32,10 @@ class AttentionKind(StrEnum):
         return list(AttentionKind).index(self)
 
 
+ADDRESS = {"kind": pl.String, "layer": pl.Int64, "head": pl.Int64}
+"""Columns of a head's address in every table, with their types."""
+
+
 @dataclass(frozen=True)
 class Head:
     """The address of one head, counted from 0: `encoder_self.3.11` is head 11 of layer 3."""
@@ -40,6 +46,20 @@ class Head:
 
     def __str__(self) -> str:
         return f"{self.kind}.{self.layer}.{self.index}"
+
+    def __lt__(self, other: "Head") -> bool:
+        """Heads sort in the order of a mask."""
+        return (self.kind.rank, self.layer, self.index) < (other.kind.rank, other.layer, other.index)
+
+    @property
+    def row(self) -> dict[str, str | int]:
+        """Its address in the columns of a table."""
+        return dict(zip(ADDRESS, (str(self.kind), self.layer, self.index), strict=True))
+
+    @classmethod
+    def from_row(cls, row: Mapping[str, Any]) -> "Head":
+        """Inverse of `row`; other columns may stand beside the address."""
+        return cls(AttentionKind(row["kind"]), row["layer"], row["head"])
 
     @classmethod
     def parse(cls, text: str) -> "Head":
@@ -131,6 +151,11 @@ class HeadLayout:
         """The full mask: every head on."""
         return np.ones(len(self), dtype=bool)
 
+    @property
+    def full_key(self) -> str:
+        """Name of the full mask in every file."""
+        return mask_key(self.full())
+
     def without(self, heads: Iterable[Head]) -> Bool[np.ndarray, " heads"]:
         """The mask with these heads off."""
         mask = self.full()
@@ -148,6 +173,18 @@ class HeadLayout:
         mask = self.full()
         mask[self.columns(*layer)] = False
         return mask
+
+    def each_off(self, heads: Iterable[Head] | None = None) -> Bool[np.ndarray, "masks heads"]:
+        """A mask for each of these heads (all, unless given): this one off."""
+        return stack((self.without([head]) for head in (self.heads if heads is None else heads)), self)
+
+    def each_alone(self, heads: Iterable[Head] | None = None) -> Bool[np.ndarray, "masks heads"]:
+        """A mask for each of these heads (all, unless given): this one alone in its layer."""
+        return stack(map(self.all_but, self.heads if heads is None else heads), self)
+
+    def each_layer_off(self, layers: Iterable[Layer] | None = None) -> Bool[np.ndarray, "masks heads"]:
+        """A mask for each of these attention layers (all, unless given): no head in it."""
+        return stack(map(self.without_layer, self.layers if layers is None else layers), self)
 
     def changed(self, mask: Bool[np.ndarray, " heads"]) -> tuple[Head, ...]:
         """The heads that a mask turns off."""

@@ -156,6 +156,6 @@ def read_elsewhere(
     known = read_examples(folders[0])
     outcomes = with_weights(read_parts(folders[0], within=within, heads=len(layout)).rows, known)
     gradients = with_weights(read_parts(folders[0], Table.gradients(loss)).rows, known)
-    of_full = pl.col("mask") == mask_key(layout.full())
+    of_full = pl.col("mask") == layout.full_key
     examples = (outcomes if table.loss is None else gradients).filter(of_full)["example"].to_list()
     return Stored(data, layout, metric(setting.metric), examples, loss, outcomes, gradients)

@@ -22,7 +22,7 @@ def extremes(
         layout: the heads of the model.
         metric: what to score with; effects are in its unit.
     """
-    full = mask_key(layout.full())
+    full = layout.full_key
     scores = dict(mask_scores(rows, metric).select("mask", "score").iter_rows())
     effects = {key: scores[key] - scores[full] for key in map(mask_key, masks) if key != full and key in scores}
     if not effects:

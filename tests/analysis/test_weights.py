@@ -54,7 +54,7 @@ def test_post_stratified_accuracy_by_hand(make) -> None:
     """As MNLI mismatched: 4,530 of 9,832 pairs are hard; of these 55 are labelled here, of the others 35."""
     strata = np.where(HARD, 4530 / 55, 5302 / 35)
     domain = weighted(make, strata)
-    full = mask_key(domain.layout.full())
+    full = domain.layout.full_key
 
     def by_hand(mask: str) -> float:
         right = right_of(domain, mask)
@@ -63,7 +63,7 @@ def test_post_stratified_accuracy_by_hand(make) -> None:
     assert base_score(domain) == pytest.approx(by_hand(full), abs=1e-6)
     assert abs(base_score(domain) - 100 * right_of(domain, full).mean()) > 0.05
     table = effects(domain, QUICK).filter(measure="ablation")
-    masks = [mask_key(domain.layout.without([head])) for head in domain.layout.heads]
+    masks = list(map(mask_key, domain.layout.each_off()))
     assert table["effect"].to_list() == pytest.approx([by_hand(mask) - by_hand(full) for mask in masks], abs=1e-6)
     assert table["n"].unique().to_list() == [COUNT]
     assert domain.signature == "accuracy|percent|weighted"
@@ -112,8 +112,8 @@ def test_equal_weights_change_no_score_but_they_are_another_setting(make) -> Non
 
 def test_a_mask_that_changes_nothing_has_no_effect_in_any_order_of_rows(make) -> None:
     domain = weighted(make, np.random.default_rng(0).random(COUNT) + 0.01)
-    base = domain.rows.filter(mask=mask_key(domain.layout.full()))
-    keys = [mask_key(domain.layout.without([head])) for head in domain.layout.heads]
+    base = domain.rows.filter(mask=domain.layout.full_key)
+    keys = list(map(mask_key, domain.layout.each_off()))
     copies = [
         base.with_columns(mask=pl.lit(key)).sample(fraction=1, shuffle=True, seed=i) for i, key in enumerate(keys)
     ]
@@ -153,7 +153,7 @@ def test_slices_keep_their_weights(make) -> None:
     whole = weighted(make, TIMES)
     genre = pl.Series(np.where(HARD, "hard", "easy"))
     easy, hard = slices(replace(whole, examples=whole.examples.with_columns(genre=genre)), "genre")
-    right = right_of(whole, mask_key(whole.layout.full()))
+    right = right_of(whole, whole.layout.full_key)
     for part, members in ((easy, ~HARD), (hard, HARD)):
         assert base_score(part) == pytest.approx(100 * np.average(right[members], weights=TIMES[members]), abs=1e-6)
 

@@ -145,7 +145,7 @@ def test_ablation_of_a_real_model(real: Path) -> None:
     texts = (real / "data/multi30k/test_2016_flickr.en").read_text(encoding="utf-8").splitlines()[:1000:125]
     names = tuple(map(str, range(len(texts))))
     rows = subject.encode(Examples(names, tuple((text,) for text in texts), ("",) * len(texts)))
-    masks = np.array([subject.layout.full(), *(subject.layout.without([head]) for head in subject.layout.heads)])
+    masks = np.array([subject.layout.full(), *subject.layout.each_off()])
     wanted = np.ones((len(masks), len(rows)), dtype=bool)
     split = split_translator(subject.module, subject.gate)
     with torch.no_grad():

@@ -100,7 +100,7 @@ def test_what_masks_share_is_computed_once() -> None:
     """Rows of a layer are distinct prefixes: with each head off, one more for each head below."""
     subject = classifier("bert")
     layout = subject.layout
-    masks = np.array([layout.full(), *(layout.without([head]) for head in layout.heads)])
+    masks = np.array([layout.full(), *layout.each_off()])
     assert engine(subject).passes(masks) == pytest.approx((1 + 5 + 9) / 3)
     assert OneMaskAtATime(subject, 40).passes(masks) == 9
 
@@ -232,7 +232,7 @@ def test_a_real_model_agrees_with_brute_force_and_screened_decides_as_float32(re
     kinds = all_kinds_of_masks(subject.layout)
     some = kinds[np.random.default_rng(0).permutation(len(kinds))[:40]]
     assert_agrees(run(fast, rows[:12], some), brute_force(subject, rows[:12], some))
-    heads_off = np.array([subject.layout.full(), *(subject.layout.without([head]) for head in subject.layout.heads)])
+    heads_off = np.array([subject.layout.full(), *subject.layout.each_off()])
     expected = run(fast, rows, heads_off)
     found = run(choose_engine(subject, Precision.screened, Screening()), rows, heads_off)
     sure = expected["margin"] > TOLERANCE

@@ -10,7 +10,6 @@ from study.jobs.measuring import open_evaluator
 from study.jobs.plan import missing_rows
 from study.jobs.task import StudyTask
 from study.record.errors import InputError
-from study.record.heads import mask_key
 from study.record.importance import Estimator, Normalisation, importance
 from study.record.loss import PLAIN, Loss
 from study.record.parts import Table
@@ -97,4 +96,4 @@ def test_importance_is_that_of_single_gradients(place) -> None:
         assert xi.grad is not None
         sizes.append(xi.grad[0].abs().numpy())
     assert found == pytest.approx(np.mean(sizes, axis=0), rel=1e-3, abs=1e-6)
-    assert mask_key(evaluator.layout.full()) == "1" * 8
+    assert evaluator.layout.full_key == "1" * 8

@@ -14,7 +14,7 @@ from study.jobs.measuring import open_evaluator
 from study.jobs.task import StudyTask
 from study.record.curves import Curve, read_curves
 from study.record.errors import InputError
-from study.record.heads import Head, mask_key, stack
+from study.record.heads import Head, mask_key
 from study.record.importance import importance
 from study.record.loss import Loss
 from study.record.orders import least_first
@@ -86,7 +86,7 @@ def test_an_order_by_ablation_is_that_of_the_effects(place: Path) -> None:
     found = {(curve.order, curve.options["reverse"]): curve.sequence for curve in curves(place)}
     evaluator = evaluator_of(place)
     layout = evaluator.layout
-    rows = evaluator.outcomes(stack([layout.without([head]) for head in layout.heads], layout))
+    rows = evaluator.outcomes(layout.each_off())
     by_mask = {mask: frame for (mask,), frame in rows.group_by("mask")}
     frames = {str(head): by_mask[mask_key(layout.without([head]))] for head in layout.heads}
     scores = [frames[head]["correct"].sum() for head in found["ablation", False]]
@@ -113,7 +113,7 @@ def test_an_order_is_of_the_gradients_of_its_own_loss(place: Path) -> None:
     layout, loss = evaluator.layout, Loss(0.4)
     values = importance(evaluator.gradients(layout.full()[None], loss), layout)
     assert found["importance"].sequence == tuple(map(str, least_first(values, layout, layout.heads)))
-    rows = evaluator.gradients(stack([layout.without([head]) for head in layout.heads], layout), loss)
+    rows = evaluator.gradients(layout.each_off(), loss)
     means = dict(rows.group_by("mask").agg(pl.col("loss").mean()).iter_rows())
     losses = [means[mask_key(layout.without([Head.parse(head)]))] for head in found["ablation_loss"].sequence]
     assert losses == sorted(losses)

@@ -49,7 +49,26 @@ def test_masks_of_ablation_all_but_one_and_no_head() -> None:
     assert mask_key(LAYOUT.without([head])) == "1" * 12 + "0" + "1"
     assert mask_key(LAYOUT.all_but(head)) == "1" * 11 + "010"
     assert mask_key(LAYOUT.without_layer((AttentionKind.ENCODER_SELF, 0))) == "0000" + "1" * 10
-    assert stack([], LAYOUT).shape == (0, 14)
+    assert stack([], LAYOUT).shape == LAYOUT.each_off([]).shape == (0, 14)
+
+
+@given(COUNTS)
+def test_standard_sets_of_masks_are_what_their_names_say(counts: dict[AttentionKind, list[int]]) -> None:
+    layout = HeadLayout(counts)
+    assert layout.full_key == "1" * len(layout)
+    for head, off, alone in zip(layout.heads, layout.each_off(), layout.each_alone(), strict=True):
+        others = [o for o in layout.heads if (o.kind, o.layer) == (head.kind, head.layer) and o != head]
+        assert layout.changed(off) == (head,)
+        assert layout.changed(alone) == tuple(others)
+    for (kind, layer), none in zip(layout.layers, layout.each_layer_off(), strict=True):
+        assert layout.changed(none) == tuple(Head(kind, layer, i) for i in range(counts[kind][layer]))
+
+
+@given(COUNTS)
+def test_addresses_are_text_rows_and_places_in_an_order(counts: dict[AttentionKind, list[int]]) -> None:
+    heads = HeadLayout(counts).heads
+    assert [Head.parse(str(head)) for head in heads] == [Head.from_row(head.row) for head in heads] == list(heads)
+    assert sorted(set(heads)) == list(heads)
 
 
 def test_selects_layers_of_a_kind() -> None:

@@ -47,7 +47,7 @@ def oracle(stored: Stored, heads: Sequence[Head], *, allow_empty_layers: bool) -
     """
     layout, order, asked = stored.layout, list[Head](), list[Bool[np.ndarray, " heads"]]()
     while candidates := _removable(order, heads, layout, allow_empty_layers):
-        masks = stack([layout.without([*order, head]) for head in candidates], layout)
+        masks = layout.each_off(candidates) & layout.without(order)
         asked += list(masks)
         if stored.lacks(masks):
             return Walk(order, stack(asked, layout), stack([], layout), sum(range(len(candidates))), complete=False)

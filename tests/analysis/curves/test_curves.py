@@ -85,7 +85,7 @@ def by_loop(domain: Domain, resamples: int = 2000) -> dict[str, np.ndarray]:
 def test_intervals_are_those_of_a_plain_bootstrap(store: Store) -> None:
     domain = read_domain(store.folder)
     drawn = DrawnCurves.of(domain, Inference(groups="example"))
-    scores, base = by_loop(domain), mask_key(CLASSIFIER.full())
+    scores, base = by_loop(domain), CLASSIFIER.full_key
     bounds = [2.5, 97.5]
 
     points = curve_points(drawn).filter(curve="importance", removed=8).row(0, named=True)

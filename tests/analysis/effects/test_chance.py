@@ -16,7 +16,6 @@ from analysis.inference import Inference
 from analysis.page.claims import claims
 from analysis.page.verdicts import Verdict
 from analysis.results.read import Domain
-from study.record.heads import mask_key
 from study.record.metrics.statistics import Bleu, MetricName
 
 QUICK = Inference(resamples=200)
@@ -26,7 +25,7 @@ LABELS = np.array(["no", "perhaps", "yes"])
 def answering(domain: Domain, targets: np.ndarray, answers: np.ndarray) -> Domain:
     """The domain with these gold labels, and these answers (by number) of the full mask; other masks answer 0."""
     examples = domain.examples.with_columns(target=pl.Series(targets))
-    full = mask_key(domain.layout.full())
+    full = domain.layout.full_key
     given = pl.DataFrame({"example": examples["example"], "answer": answers, "target": targets})
     rows = domain.rows.join(given, on="example", maintain_order="left")
     rows = rows.with_columns(prediction=pl.when(pl.col("mask") == full).then("answer").otherwise(0))
@@ -82,7 +81,7 @@ def test_one_label_tells_no_chance_and_unknown_answers_tell_that_of_the_labels(d
 @pytest.mark.parametrize(("name", "scorer"), [(MetricName.BLEU, BLEU()), (MetricName.CHRF, CHRF())])
 def test_the_chance_of_a_translator_is_sacrebleus_score_of_other_references(make, name, scorer) -> None:
     domain = domain_of(make, name, count=31)
-    full = domain.rows.filter(mask=mask_key(domain.layout.full()))
+    full = domain.rows.filter(mask=domain.layout.full_key)
     said = dict(full.select("example", "hypothesis").iter_rows())
     hypotheses = [said[example] for example in domain.examples["example"]]
     references = domain.examples["target"].to_list()
@@ -98,7 +97,7 @@ def test_a_bleu_that_is_all_smoothing_is_not_above_chance(make) -> None:
     hypotheses = [" ".join(word for word in (*target.split()[:3], *WORDS[:2])) for target in targets]
     statistics = Bleu().of_sentences([f"{h} x" for h in hypotheses], targets)
     statistics[:, Bleu.statistics.index("correct_4")] = 0
-    full = pl.col("mask") == mask_key(domain.layout.full())
+    full = pl.col("mask") == domain.layout.full_key
     columns = {n: pl.Series(c) for n, c in zip(Bleu.statistics, statistics.T, strict=True)}
     rows = domain.rows.filter(full).drop(*Bleu.statistics, "hypothesis").with_columns(**columns)
     found = chance_columns(replace(domain, rows=rows), QUICK)

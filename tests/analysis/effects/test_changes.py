@@ -21,7 +21,7 @@ def domain(request, make) -> Domain:
 def test_counts_are_those_of_a_loop_over_examples(domain):
     counts = {row[:3]: row[3:] for row in change_counts(changes(domain)).iter_rows()}
     rows = {(row["mask"], row["example"]): row for row in domain.rows.iter_rows(named=True)}
-    full = mask_key(domain.layout.full())
+    full = domain.layout.full_key
     for head in domain.layout.heads:
         without = mask_key(domain.layout.without([head]))
         lost = gained = other = 0

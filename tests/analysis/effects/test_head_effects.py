@@ -9,7 +9,7 @@ from sacrebleu.metrics.bleu import BLEU
 from analysis.effects.head_effects import base_score, effects, head_effects, measured_masks, strongest
 from analysis.results.read import read_domain
 from study.record.errors import InputError
-from study.record.heads import AttentionKind, HeadLayout, mask_key, parse_mask
+from study.record.heads import AttentionKind, HeadLayout, parse_mask
 from study.record.metrics.statistics import Accuracy, MetricName
 
 
@@ -78,7 +78,7 @@ def test_measures_of_narrow_layers_share_masks_and_keep_their_names():
 
 def test_every_mask_of_the_measures_is_found_again():
     for layout in (CLASSIFIER, TRANSLATOR, HeadLayout({AttentionKind.CROSS: (3, 0, 2)})):
-        found = set(measured_masks(layout)["mask"]) | {mask_key(layout.full())}
+        found = set(measured_masks(layout)["mask"]) | {layout.full_key}
         assert found == set(every_mask(layout))
         assert all(parse_mask(mask, layout).shape == (len(layout),) for mask in found)
 

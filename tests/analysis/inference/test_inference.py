@@ -119,8 +119,8 @@ def test_one_group_says_nothing_and_why(make, name, count) -> None:
 def test_constant_effects_are_neither_significant_nor_an_error(make) -> None:
     for name in MetricName:
         domain = domain_of(make, name, count=12)
-        base = domain.rows.filter(mask=mask_key(domain.layout.full()))
-        keys = [mask_key(domain.layout.without([head])) for head in domain.layout.heads]
+        base = domain.rows.filter(mask=domain.layout.full_key)
+        keys = list(map(mask_key, domain.layout.each_off()))
         rows = pl.concat([base, *(base.with_columns(mask=pl.lit(key)) for key in keys)])
         table = effects(Domain(**{**vars(domain), "rows": rows}), Inference(**QUICK))
         assert table["p_corrected"].unique().to_list() == [1.0]

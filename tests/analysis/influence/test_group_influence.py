@@ -26,7 +26,7 @@ from study.record.store import Store
 QUICK = Inference(resamples=200)
 RUNAWAY = "home-4"
 HEADS = TRANSLATOR.heads[:12]
-MASKS = {mask_key(mask): mask for mask in (TRANSLATOR.full(), *(TRANSLATOR.without([head]) for head in HEADS))}
+MASKS = {mask_key(mask): mask for mask in (TRANSLATOR.full(), *TRANSLATOR.each_off(HEADS))}
 SENTENCE = dict.fromkeys(["hypothesis_length", *(f"total_{n}" for n in range(1, 5))], 194)
 
 

@@ -13,7 +13,7 @@ from study.record.metrics.statistics import MetricName
 @pytest.mark.slow
 def test_a_large_study_makes_a_light_page(results, tmp_path):
     layout = HeadLayout(dict.fromkeys(AttentionKind, (16,) * 6))
-    masks = {mask_key(mask): mask for mask in (layout.full(), *(layout.without([head]) for head in layout.heads))}
+    masks = {mask_key(mask): mask for mask in (layout.full(), *layout.each_off())}
     weights = np.random.default_rng(0).gamma(0.35, 0.06, len(layout)) - 0.004
     for seed in range(4):
         options = {"layout": layout, "seed": seed, "count": 3000, "weights": weights, "masks": masks}

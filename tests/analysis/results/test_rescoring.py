@@ -26,7 +26,7 @@ def test_every_score_is_sacrebleus_of_the_stored_translations(make):
     assert scores == pytest.approx(theirs, abs=1e-9)
     assert len(set(theirs.values())) > 20
     table = effects(domain, Inference(resamples=99)).filter(measure="ablation")
-    full = theirs[mask_key(domain.layout.full())]
+    full = theirs[domain.layout.full_key]
     expected = [theirs[mask_key(domain.layout.without([head]))] - full for head in domain.layout.heads]
     assert table["effect"].to_list() == pytest.approx(expected, abs=1e-9)
     assert base_score(domain) == pytest.approx(full, abs=1e-9)
@@ -34,7 +34,7 @@ def test_every_score_is_sacrebleus_of_the_stored_translations(make):
 
 def test_each_distinct_translation_is_counted_once(make, monkeypatch):
     stored = read_domain(make(MetricName.BLEU, count=6).folder)
-    base = stored.rows.filter(mask=mask_key(stored.layout.full()))
+    base = stored.rows.filter(mask=stored.layout.full_key)
     rows = pl.concat([base, *(base.with_columns(mask=pl.lit(mask)) for mask in ("0" * 36, "01" * 18))])
     counted, count = [], Chrf.of_hypotheses
     monkeypatch.setattr(Chrf, "of_hypotheses", lambda *args: counted.append(len(args[1])) or count(*args))

@@ -51,7 +51,7 @@ def test_the_genres_of_two_test_sets_are_ten_domains_each_compared_with_each(mak
     assert found.height == 45
     pairs = {frozenset(pair) for pair in found.select("domain_a", "domain_b").iter_rows()}
     assert pairs == {frozenset(pair) for pair in combinations(names, 2)}
-    masks = [mask_key(parts[0].layout.without([head])) for head in parts[0].layout.heads]
+    masks = list(map(mask_key, parts[0].layout.each_off()))
     scores = [dict(mask_scores(part.rows, part.metric).select("mask", "score").iter_rows()) for part in parts]
     by_hand = np.corrcoef([[own[mask] for mask in masks] for own in scores])
     for row in found.rows(named=True):
