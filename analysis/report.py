@@ -3,6 +3,8 @@
 import shutil
 from pathlib import Path
 
+import polars as pl
+
 from analysis import page
 from analysis.compute import Analysis
 from analysis.figures import Drawing
@@ -26,14 +28,27 @@ def write_report(analysis: Analysis, out: Path, *, pdf: bool = False) -> Path:
     Raises:
         WriteError: when `out` cannot be written.
     """
-    cuts = paper_tables.paper_tables(analysis.effects)
     subjects, trainings = page.subject_views(analysis), page.training_views(analysis)
     drawings = [drawing for view in (*subjects, *trainings) for drawing in view.drawings]
-    every = {"effects": analysis.effects, "base": analysis.base, **cuts, **analysis.correlations.tables}
-    every |= analysis.influence.tables
+    for name, table in result_tables(analysis).items():
+        paper_tables.write(table, out / "tables", name)
+    _write_sheets(analysis, out / "tables" / "paper")
+    _write_figures(drawings, out / "figures", pdf)
+    path = out / "report" / "index.html"
+    with whole_file(path) as draft:
+        draft.write_text(page.render(analysis, subjects, trainings), encoding="utf-8")
+    return path
+
+
+def result_tables(analysis: Analysis) -> dict[str, pl.DataFrame]:
+    """Every table of an analysis, under the name of its files."""
+    tables = {"effects": analysis.effects, "base": analysis.base}
+    tables |= paper_tables.paper_tables(analysis.effects)
+    tables |= analysis.correlations.tables
+    tables |= analysis.influence.tables
     if analysis.sliced is not None:
-        every |= {f"slices_{name}": table for name, table in analysis.sliced.tables.items()}
-    every |= {
+        tables |= {f"slices_{name}": table for name, table in analysis.sliced.tables.items()}
+    tables |= {
         "curve_points": analysis.points,
         "curves": analysis.curves,
         "curve_contrasts": analysis.contrasts,
@@ -42,15 +57,8 @@ def write_report(analysis: Analysis, out: Path, *, pdf: bool = False) -> Path:
         "taylor": analysis.taylor,
     }
     if analysis.speed is not None:
-        every["table4"] = analysis.speed.rows
-    for name, table in every.items():
-        paper_tables.write(table, out / "tables", name)
-    _write_sheets(analysis, out / "tables" / "paper")
-    _write_figures(drawings, out / "figures", pdf)
-    path = out / "report" / "index.html"
-    with whole_file(path) as draft:
-        draft.write_text(page.render(analysis, subjects, trainings), encoding="utf-8")
-    return path
+        tables["table4"] = analysis.speed.rows
+    return tables
 
 
 def _write_sheets(analysis: Analysis, folder: Path) -> None:
