@@ -13,7 +13,7 @@ from transformers import PreTrainedModel
 from study.engine.prefixes import forward_order, prefix_classes
 from study.engine.upward import plan
 from study.record.heads import AttentionKind, HeadLayout
-from study.subjects.subject import Encoded
+from study.subjects.subject import TokenRow
 
 from .sizes import Shape
 
@@ -51,7 +51,7 @@ def last_layer(before: int, after: int, length: int, shape: Shape) -> Work:
     )
 
 
-def of_shared(rows: Sequence[Encoded], masks: Bool[np.ndarray, "masks heads"], layout: HeadLayout, s: Shape) -> Work:
+def of_shared(rows: Sequence[TokenRow], masks: Bool[np.ndarray, "masks heads"], layout: HeadLayout, s: Shape) -> Work:
     """What one upward pass of these masks needs: each row of each layer of its plan."""
     one = plan(masks, np.ones((len(masks), 1), dtype=bool), layout)
     total = Work()

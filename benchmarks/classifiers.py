@@ -13,8 +13,8 @@ from transformers import BertConfig, BertForSequenceClassification, PreTrainedTo
 
 from study.data.nli import NliFile
 from study.subjects.classifier import Classifier
-from study.subjects.model import SequenceClassifier
-from study.subjects.subject import Encoded
+from study.subjects.model import HubClassifier
+from study.subjects.subject import TokenRow
 
 from .sizes import Shape
 
@@ -38,7 +38,7 @@ class Work:
 
     name: str
     subject: Classifier
-    rows: Sequence[Encoded]
+    rows: Sequence[TokenRow]
     real: bool
 
 
@@ -62,7 +62,7 @@ def _real(number: int) -> Work | None:
 
 @lru_cache(maxsize=2)
 def _loaded(folder: Path, number: int) -> Work:
-    source = SequenceClassifier(name="minilm", path=str(folder / "models/minilm-mnli"), max_length=512)
+    source = HubClassifier(name="minilm", path=str(folder / "models/minilm-mnli"), max_length=512)
     subject = source.load(torch.device("cpu"))
     assert isinstance(subject, Classifier)
     examples = NliFile(name="mnli", path=folder / "data/mnli/dev_matched.tsv").examples()
@@ -91,7 +91,7 @@ def shaped(name: str, shape: Shape, number: int, device: str = "cpu") -> Work:
     subject = Classifier(module, tokenizer, labels=labels, max_length=LONGEST, truncate=False, loaded=name)
     generator = np.random.default_rng(0)
     rows = [
-        Encoded(str(i), tuple(generator.integers(FIRST_WORD, shape.words, length).tolist()), i % 3, length)
+        TokenRow(str(i), tuple(generator.integers(FIRST_WORD, shape.words, length).tolist()), i % 3, length)
         for i, length in enumerate(lengths(number))
     ]
     return Work(f"{name}, random weights", subject, rows, real=False)

@@ -9,7 +9,7 @@ from study.engine.choose import choose_engine
 from study.engine.engine import Engine
 from study.record.heads import HeadLayout, stack
 from study.subjects.model import Precision, Screening
-from study.subjects.subject import Encoded, Subject
+from study.subjects.subject import Subject, TokenRow
 
 
 def engine_of(subject: Subject, precision: Precision = Precision.float32) -> Engine:
@@ -39,14 +39,14 @@ def random_curves(layout: HeadLayout, orders: int, steps: int = 10) -> Bool[np.n
     return np.unique(stack(masks, layout), axis=0)
 
 
-def sweep(engine: Engine, rows: Sequence[Encoded], masks: Bool[np.ndarray, "masks heads"]) -> Callable[[], object]:
+def sweep(engine: Engine, rows: Sequence[TokenRow], masks: Bool[np.ndarray, "masks heads"]) -> Callable[[], object]:
     """All masks on all examples, as something to be timed."""
     wanted = np.ones((len(masks), len(rows)), dtype=bool)
     return lambda: list(engine.run(rows, masks, wanted))
 
 
 def predictions(
-    engine: Engine, rows: Sequence[Encoded], masks: Bool[np.ndarray, "masks heads"]
+    engine: Engine, rows: Sequence[TokenRow], masks: Bool[np.ndarray, "masks heads"]
 ) -> Int[np.ndarray, "masks examples"]:
     """What a classifier decides."""
     found = np.zeros((len(masks), len(rows)), dtype=np.int64)

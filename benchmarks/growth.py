@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 from jaxtyping import Bool
 
-from study.subjects.subject import Encoded
+from study.subjects.subject import TokenRow
 
 from .classifiers import Work, shaped, small
 from .engines import engine_of, single_heads_off, sweep
@@ -42,7 +42,7 @@ def growth(sizes: Sizes) -> Iterator[Row]:
     )
 
 
-Point = tuple[Work, Sequence[Encoded], Bool[np.ndarray, "masks heads"]]
+Point = tuple[Work, Sequence[TokenRow], Bool[np.ndarray, "masks heads"]]
 
 
 def _rows(what: str, points: dict[int, Point], sizes: Sizes) -> Iterator[Row]:

@@ -9,7 +9,7 @@ from torch import Tensor
 
 from study.certification.certify import columns_zeroed
 from study.subjects.classifier import Classifier
-from study.subjects.subject import Encoded
+from study.subjects.subject import TokenRow
 
 from .measure import Way, clocked, fastest
 
@@ -30,7 +30,7 @@ class Loop:
         padded: the length that each example has with its padding.
     """
 
-    def __init__(self, subject: Classifier, rows: Sequence[Encoded], batch: int, pad_to: int | None = None) -> None:
+    def __init__(self, subject: Classifier, rows: Sequence[TokenRow], batch: int, pad_to: int | None = None) -> None:
         """Make the batches.
 
         Args:
@@ -49,7 +49,7 @@ class Loop:
             self._batches.append((some, self._inputs([rows[i] for i in some.tolist()], longest)))
         self._number = len(rows)
 
-    def _inputs(self, rows: Sequence[Encoded], longest: int) -> dict[str, Tensor]:
+    def _inputs(self, rows: Sequence[TokenRow], longest: int) -> dict[str, Tensor]:
         def padded(texts: Sequence[Sequence[int]]) -> Tensor:
             return torch.tensor([[*text, *[0] * (longest - len(text))] for text in texts]).to(self._subject.device)
 
@@ -74,7 +74,7 @@ class Loop:
         return Way([clocked(lambda mask=mask: self.predictions(mask)) for mask in spread(masks, number)], len(masks))
 
 
-def best_loop(subject: Classifier, rows: Sequence[Encoded], batches: Sequence[int] = BATCHES) -> Loop:
+def best_loop(subject: Classifier, rows: Sequence[TokenRow], batches: Sequence[int] = BATCHES) -> Loop:
     """Sorted by length, at the batch size that a short scan finds best."""
     loops = {batch: Loop(subject, rows, batch) for batch in batches if batch == batches[0] or batch < 2 * len(rows)}
     full = subject.layout.full()

@@ -12,9 +12,9 @@ import torch
 from study.config import compose, to_study
 from study.data.parallel import ParallelFile
 from study.record.examples import Examples
-from study.subjects.fairseq.folder import FairseqSource, FairseqTranslator
+from study.subjects.fairseq.folder import FairseqConfig, FairseqFolder
 from study.subjects.fairseq.text import Dictionary
-from study.subjects.subject import Encoded
+from study.subjects.subject import TokenRow
 from study.subjects.translator import Translator
 from study.toy.sources import ToyTranslation
 from study.toy.translation import TranslationDomain
@@ -42,10 +42,10 @@ class Translation:
     """
 
     name: str
-    source: FairseqSource
+    source: FairseqConfig
     subject: Translator
     examples: Examples
-    rows: Sequence[Encoded]
+    rows: Sequence[TokenRow]
 
 
 def translator(number: int) -> Translation | None:
@@ -53,18 +53,18 @@ def translator(number: int) -> Translation | None:
     real = real_folder()
     if real is not None and (real / "models/multi30k-en-fr").is_dir():
         path, texts = str(real / "models/multi30k-en-fr"), real / "data/multi30k/test_2016_flickr"
-        source = FairseqTranslator(name="multi30k", path=path, source_lang=SOURCE, target_lang=TARGET)
+        source = FairseqFolder(name="multi30k", path=path, source_lang=SOURCE, target_lang=TARGET)
         examples = ParallelFile(name="flickr", source=Path(f"{texts}.en"), target=Path(f"{texts}.fr")).examples()
         return _translation("Multi30k model", source, examples, number)
     toy = to_study(compose("model=toy_translator", "data=toy_news")).model
-    assert isinstance(toy, FairseqSource)
+    assert isinstance(toy, FairseqConfig)
     if toy.missing():
         return None
     examples = ToyTranslation(name="toy", domain=TranslationDomain.NEWS).examples()
     return _translation("toy translation model", toy, examples, number)
 
 
-def _translation(name: str, source: FairseqSource, examples: Examples, number: int) -> Translation:
+def _translation(name: str, source: FairseqConfig, examples: Examples, number: int) -> Translation:
     some = examples.take(range(min(number, len(examples))))
     subject = source.load(torch.device("cpu"))
     assert isinstance(subject, Translator)

@@ -20,8 +20,8 @@ from study.measures.pruning import Pruning
 from study.measures.train import Train
 from study.record.errors import InputError, listed
 from study.record.metrics.statistics import Scoring
-from study.subjects.fairseq.folder import FairseqTranslator
-from study.subjects.model import ModelSource, Precision, Screening, SequenceClassifier
+from study.subjects.fairseq.folder import FairseqFolder
+from study.subjects.model import HubClassifier, ModelConfig, Precision, Screening
 from study.toy.sources import ToyNli, ToyTranslation
 from study.tracking.options import Tracking, WandbTracking
 from study.training.classifier_options import FineTuning, NewBert
@@ -37,8 +37,8 @@ FOLDERS = [CONF]
 
 SCHEMAS: dict[str, dict[str, type]] = {
     "model": {
-        "sequence_classifier": SequenceClassifier,
-        "fairseq_translator": FairseqTranslator,
+        "sequence_classifier": HubClassifier,
+        "fairseq_translator": FairseqFolder,
         "trained_classifier": TrainedClassifier,
         "trained_translator": TrainedTranslator,
     },
@@ -94,7 +94,7 @@ class StudyConfig:
         plan: say how much there is to do and how long it will take, and do nothing.
     """
 
-    model: ModelSource = MISSING
+    model: ModelConfig = MISSING
     data: DataSource = MISSING
     measure: Measure = MISSING
     metric: Scoring = field(default_factory=Scoring)

@@ -25,7 +25,7 @@ from torch import Tensor
 from study.certification.head_columns import wrongly_cut
 from study.record.errors import StudyError
 from study.record.heads import Head, HeadLayout
-from study.subjects.subject import Encoded, Subject
+from study.subjects.subject import Subject, TokenRow
 
 log = logging.getLogger(__name__)
 
@@ -132,12 +132,12 @@ def columns_zeroed(subject: Subject, mask: Bool[np.ndarray, " heads"]) -> Iterat
             view.copy_(weights)
 
 
-def _with_columns_zeroed(subject: Subject, rows: Sequence[Encoded], mask: Bool[np.ndarray, " heads"]) -> Tensor:
+def _with_columns_zeroed(subject: Subject, rows: Sequence[TokenRow], mask: Bool[np.ndarray, " heads"]) -> Tensor:
     with columns_zeroed(subject, mask):
         return subject.response(rows, None)
 
 
-def _layers_at_fault(subject: Subject, rows: Sequence[Encoded], scale: float) -> list[str]:
+def _layers_at_fault(subject: Subject, rows: Sequence[TokenRow], scale: float) -> list[str]:
     """The attention layers in which masking every head is not zeroing the whole projection."""
     faults = []
     for site in subject.gate.sites:
@@ -149,7 +149,7 @@ def _layers_at_fault(subject: Subject, rows: Sequence[Encoded], scale: float) ->
     return faults
 
 
-def _dead_heads(subject: Subject, rows: Sequence[Encoded]) -> tuple[Head, ...]:
+def _dead_heads(subject: Subject, rows: Sequence[TokenRow]) -> tuple[Head, ...]:
     """Heads whose mask changes no row's response; the last row is tried first, the others where it does not change."""
     suspects = list(subject.layout.heads)
     for index in reversed(range(len(rows))):

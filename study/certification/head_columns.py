@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from transformers import AttentionInterface
 
 from study.masking.sites import Site, input_first
-from study.subjects.subject import Encoded, Subject
+from study.subjects.subject import Subject, TokenRow
 
 log = logging.getLogger(__name__)
 
@@ -28,7 +28,7 @@ ROUNDING = 1e-4
 """Largest change of a column, as a share of the change of the column that moves most, that rounding may explain."""
 
 
-def wrongly_cut(subject: Subject, rows: Sequence[Encoded]) -> list[str]:
+def wrongly_cut(subject: Subject, rows: Sequence[TokenRow]) -> list[str]:
     """The attention layers whose columns are not those of its heads one by one, and attention that has no layer.
 
     The log warns of layers on which neither way says anything.
@@ -65,7 +65,7 @@ class Interface:
     faults: list[str] = field(default_factory=list)
     _unread: list[tuple[str, int]] = field(default_factory=list)
 
-    def listen(self, subject: Subject, row: Encoded) -> None:
+    def listen(self, subject: Subject, row: TokenRow) -> None:
         """Run a subject on copies of one example."""
         rows = [row] * (1 + max((site.num_heads for site in self.sites), default=0))
         with ExitStack() as stack:
@@ -152,7 +152,7 @@ def _by_contexts(site: Site, seen: Float[Tensor, "R T W"]) -> list[str]:
     return []
 
 
-def _by_queries(subject: Subject, rows: Sequence[Encoded], site: Site) -> list[str]:
+def _by_queries(subject: Subject, rows: Sequence[TokenRow], site: Site) -> list[str]:
     """What is wrong with a layer when the queries of its first head change, or of its last."""
     assert site.query is not None
 

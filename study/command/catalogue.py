@@ -14,7 +14,7 @@ from study.config import compose
 from study.data.source import DataSource
 from study.entries import description, entry_file, options
 from study.record.errors import InputError, StudyError
-from study.subjects.model import ModelSource
+from study.subjects.model import ModelConfig
 
 GROUPS = ("experiment", "model", "data", "measure")
 READY = "ready"
@@ -116,7 +116,7 @@ def _needs(group: str, name: str) -> tuple[str, ...]:
     if to_give:
         return tuple(f"{name}=..." for name in to_give)
     source = OmegaConf.to_object(config)
-    assert isinstance(source, ModelSource | DataSource)
+    assert isinstance(source, ModelConfig | DataSource)
     try:
         return tuple(source.missing())
     except StudyError as error:

@@ -19,7 +19,7 @@ import torch
 from jaxtyping import Bool, Int
 
 from study.record.loss import PLAIN, Loss
-from study.subjects.subject import Encoded, Subject
+from study.subjects.subject import Subject, TokenRow
 
 log = logging.getLogger(__name__)
 
@@ -83,18 +83,18 @@ class Engine(ABC):
         """The engine that decides wherever numbers are close; itself where it computes everything."""
         return self
 
-    def difference(self, rows: Sequence[Encoded]) -> float:  # noqa: ARG002
+    def difference(self, rows: Sequence[TokenRow]) -> float:  # noqa: ARG002
         """How far its own forward pass over these rows is from the module's; 0 where it has none."""
         return 0.0
 
     @abstractmethod
-    def blocks(self, rows: Sequence[Encoded], masks: Bool[np.ndarray, "masks heads"]) -> list[Block]:
+    def blocks(self, rows: Sequence[TokenRow], masks: Bool[np.ndarray, "masks heads"]) -> list[Block]:
         """Cut the work into blocks that fit into memory."""
 
     @abstractmethod
     def outcomes(
         self,
-        rows: Sequence[Encoded],
+        rows: Sequence[TokenRow],
         masks: Bool[np.ndarray, "masks heads"],
         wanted: Bool[np.ndarray, "masks examples"],
     ) -> Columns:
@@ -106,7 +106,7 @@ class Engine(ABC):
 
     def run(
         self,
-        rows: Sequence[Encoded],
+        rows: Sequence[TokenRow],
         masks: Bool[np.ndarray, "masks heads"],
         wanted: Bool[np.ndarray, "masks examples"],
     ) -> Iterator[Done]:
@@ -121,7 +121,7 @@ class Engine(ABC):
 
     def run_gradients(
         self,
-        rows: Sequence[Encoded],
+        rows: Sequence[TokenRow],
         masks: Bool[np.ndarray, "masks heads"],
         wanted: Bool[np.ndarray, "masks examples"],
         loss: Loss = PLAIN,
@@ -131,7 +131,7 @@ class Engine(ABC):
 
     def gradients(
         self,
-        rows: Sequence[Encoded],
+        rows: Sequence[TokenRow],
         masks: Bool[np.ndarray, "masks heads"],
         wanted: Bool[np.ndarray, "masks examples"],
         loss: Loss = PLAIN,
@@ -140,16 +140,16 @@ class Engine(ABC):
         mask, example = np.nonzero(wanted)
         return self.subject.gradients([rows[i] for i in example.tolist()], masks[mask], loss)
 
-    def _gradient_blocks(self, rows: Sequence[Encoded], masks: Bool[np.ndarray, "masks heads"]) -> list[Block]:
+    def _gradient_blocks(self, rows: Sequence[TokenRow], masks: Bool[np.ndarray, "masks heads"]) -> list[Block]:
         batches = in_batches([len(row.source) for row in rows], self.gradient_tokens, padded=self.subject.pads)
         return [Block(np.array([i]), batch) for i in range(len(masks)) for batch in batches]
 
     def _run(
         self,
-        cut: "Callable[[list[Encoded], Bool[np.ndarray, 'masks heads']], list[Block]]",
+        cut: "Callable[[list[TokenRow], Bool[np.ndarray, 'masks heads']], list[Block]]",
         compute: Callable[..., Columns],
         workers: int,
-        rows: Sequence[Encoded],
+        rows: Sequence[TokenRow],
         masks: Bool[np.ndarray, "masks heads"],
         wanted: Bool[np.ndarray, "masks examples"],
     ) -> Iterator[Done]:
@@ -232,14 +232,14 @@ class OneMaskAtATime(Engine):
         super().__init__(subject)
         self.batch_tokens = batch_tokens
 
-    def blocks(self, rows: Sequence[Encoded], masks: Bool[np.ndarray, "masks heads"]) -> list[Block]:
+    def blocks(self, rows: Sequence[TokenRow], masks: Bool[np.ndarray, "masks heads"]) -> list[Block]:
         """Examples of like length together, as many as `batch_tokens` allows, padding counted."""
         batches = in_batches([row.cost for row in rows], self.batch_tokens, padded=self.subject.pads)
         return [Block(np.array([i]), batch) for i in range(len(masks)) for batch in batches]
 
     def outcomes(
         self,
-        rows: Sequence[Encoded],
+        rows: Sequence[TokenRow],
         masks: Bool[np.ndarray, "masks heads"],
         wanted: Bool[np.ndarray, "masks examples"],
     ) -> Columns:

@@ -30,7 +30,7 @@ from study.terminal.progress import progress
 
 if TYPE_CHECKING:
     from study.engine.engine import Engine
-    from study.subjects.subject import Encoded
+    from study.subjects.subject import TokenRow
 
 log = logging.getLogger(__name__)
 
@@ -60,7 +60,7 @@ class Evaluator:
         provenance: dict[str, Any],
         whole: Examples | None = None,
         max_unknown: float = 1.0,
-        prove: "Callable[[Engine, Sequence[Encoded]], None] | None" = None,
+        prove: "Callable[[Engine, Sequence[TokenRow]], None] | None" = None,
     ) -> None:
         """Make an evaluator of one setting.
 
@@ -93,7 +93,7 @@ class Evaluator:
         return self._load()
 
     @cached_property
-    def encoded(self) -> "list[Encoded]":
+    def encoded(self) -> "list[TokenRow]":
         """The examples as the model reads them; what is refused does not depend on how many share the work.
 
         Raises:

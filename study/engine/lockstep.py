@@ -28,7 +28,7 @@ from study.engine.seq2seq import CrossAttention, SelfAttention, SplitTranslator
 from study.engine.sources import Items, read_sources
 from study.masking.gate import Gate
 from study.record.heads import AttentionKind, HeadLayout, Layer
-from study.subjects.decoding.top_tokens import Asked, NextWords, best_words
+from study.subjects.decoding.top_tokens import TokenRequest, TopTokens, top_tokens
 
 PIECE = 512
 """Rows of a piece on a CPU; about right for the inner width of a feed-forward layer and a cache of 1 MB."""
@@ -94,16 +94,16 @@ class Lockstep:
         self._origins: Tensor | None = None
         self._step, self._width = 0, 1
 
-    def step(self, tokens: Int[Tensor, " R"], asked: Asked) -> NextWords:
-        """See `study.subjects.decoding.beam.Stepper`."""
-        return best_words(self._states(tokens), self._logits, asked)
+    def step(self, tokens: Int[Tensor, " R"], asked: TokenRequest) -> TopTokens:
+        """See `study.subjects.decoding.beam.StepDecoder`."""
+        return top_tokens(self._states(tokens), self._logits, asked)
 
     def logprobs(self, tokens: Int[Tensor, " R"]) -> Float[Tensor, "R V"]:
         """A step that tells the log-probabilities of all words."""
         return self._logits(self._states(tokens)).log_softmax(-1)
 
     def select(self, origins: Int[Tensor, " R"], *, rows_changed: bool) -> None:
-        """See `study.subjects.decoding.beam.Stepper`."""
+        """See `study.subjects.decoding.beam.StepDecoder`."""
         self._origins = origins
         if rows_changed and self._tree is not None:
             item_R = self._tree.levels[-1].group[origins]

@@ -27,7 +27,7 @@ from study.subjects.model import Precision
 if TYPE_CHECKING:
     from study.engine.engine import Engine
     from study.subjects.classifier import Classifier
-    from study.subjects.subject import Encoded
+    from study.subjects.subject import TokenRow
     from study.subjects.translator import Translator
 
 log = logging.getLogger(__name__)
@@ -42,7 +42,7 @@ class RowAloneError(StudyError):
     """A model gives an example something else among others than by itself."""
 
 
-def prove(engine: "Engine", examples: Examples, rows: "Sequence[Encoded]", folder: Path, precision: Precision) -> None:
+def prove(engine: "Engine", examples: Examples, rows: "Sequence[TokenRow]", folder: Path, precision: Precision) -> None:
     """Prove it for the examples at hand, unless the folder says that it is proved for all of their lengths.
 
     Args:
@@ -99,7 +99,7 @@ def _spread(lengths: Sequence[int]) -> Int[np.ndarray, " chosen"]:
     return order[np.unique(np.minimum([first, first + 1], len(order) - 1))]
 
 
-def _difference(engine: "Engine", examples: Examples, rows: "Sequence[Encoded]") -> float:
+def _difference(engine: "Engine", examples: Examples, rows: "Sequence[TokenRow]") -> float:
     """The largest difference, as a share of the largest value."""
     from study.subjects.classifier import Classifier
     from study.subjects.translator import Translator
@@ -112,7 +112,7 @@ def _difference(engine: "Engine", examples: Examples, rows: "Sequence[Encoded]")
 
 
 def _classifier_difference(
-    engine: "Engine", subject: "Classifier", examples: Examples, rows: "Sequence[Encoded]"
+    engine: "Engine", subject: "Classifier", examples: Examples, rows: "Sequence[TokenRow]"
 ) -> float:
     import torch
 
@@ -129,7 +129,7 @@ def _classifier_difference(
     return float(np.abs(found - expected).max() / (alone.abs().max().item() or 1.0))
 
 
-def _translator_difference(engine: "Engine", subject: "Translator", rows: "Sequence[Encoded]") -> float:
+def _translator_difference(engine: "Engine", subject: "Translator", rows: "Sequence[TokenRow]") -> float:
     together = subject.reference_losses(rows)
     alone = [subject.reference_losses([row])[0] for row in rows]
     difference = max((losses[: len(own)] - own).abs().max().item() for losses, own in zip(together, alone, strict=True))

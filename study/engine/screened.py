@@ -23,7 +23,7 @@ from study.engine.memory import Room
 from study.engine.shared import SharedPass
 from study.subjects.classifier import Classifier
 from study.subjects.model import Screening
-from study.subjects.subject import Encoded
+from study.subjects.subject import TokenRow
 
 log = logging.getLogger(__name__)
 
@@ -65,7 +65,7 @@ class ScreenedPass(SharedPass):
 
     def run(
         self,
-        rows: Sequence[Encoded],
+        rows: Sequence[TokenRow],
         masks: Bool[np.ndarray, "masks heads"],
         wanted: Bool[np.ndarray, "masks examples"],
     ) -> Iterator[Done]:
@@ -77,7 +77,7 @@ class ScreenedPass(SharedPass):
 
     def outcomes(
         self,
-        rows: Sequence[Encoded],
+        rows: Sequence[TokenRow],
         masks: Bool[np.ndarray, "masks heads"],
         wanted: Bool[np.ndarray, "masks examples"],
     ) -> Columns:
@@ -97,7 +97,7 @@ class ScreenedPass(SharedPass):
             self._num_exact += int(exact_P.sum())
         return {**self._columns(logits_PC, rows, wanted), "drafted": ~exact_P}
 
-    def _calibrate(self, rows: Sequence[Encoded], masks: Bool[np.ndarray, "masks heads"]) -> None:
+    def _calibrate(self, rows: Sequence[TokenRow], masks: Bool[np.ndarray, "masks heads"]) -> None:
         """Measure the draft's error on a few examples under some masks each."""
         at_once = min(len(masks), -(-self.screening.sample // CALIBRATION_EXAMPLES))
         for i in self._random.permutation(len(rows))[: -(-self.screening.sample // at_once)]:
@@ -118,7 +118,7 @@ class ScreenedPass(SharedPass):
 
     def _in_float32(
         self,
-        rows: Sequence[Encoded],
+        rows: Sequence[TokenRow],
         masks: Bool[np.ndarray, "masks heads"],
         wanted: Bool[np.ndarray, "masks examples"],
         chosen: Bool[np.ndarray, " pairs"],

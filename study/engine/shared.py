@@ -13,7 +13,7 @@ from study.engine.memory import Room
 from study.engine.prefixes import passes, tree_order
 from study.engine.upward import UpwardPass, plan
 from study.subjects.classifier import Classifier
-from study.subjects.subject import Encoded
+from study.subjects.subject import TokenRow
 
 HIDDEN_STATES = 6
 """Numbers per token, in widths of the model, that the widest place of an upward pass holds: its rows before and after,
@@ -41,7 +41,7 @@ class SharedPass(Engine):
         self._pass = UpwardPass(encoder, subject.layout, room.tokens_at_once)
         self._most_tokens = room.tokens(4 * HIDDEN_STATES * encoder.width)
 
-    def blocks(self, rows: Sequence[Encoded], masks: Bool[np.ndarray, "masks heads"]) -> list[Block]:
+    def blocks(self, rows: Sequence[TokenRow], masks: Bool[np.ndarray, "masks heads"]) -> list[Block]:
         """Examples of equal length, as many as memory allows; parts of the tree of masks where it allows but one."""
         in_tree = tree_order(masks, self.subject.layout)
         lengths = np.array([len(row.source) for row in rows])
@@ -56,7 +56,7 @@ class SharedPass(Engine):
 
     def outcomes(
         self,
-        rows: Sequence[Encoded],
+        rows: Sequence[TokenRow],
         masks: Bool[np.ndarray, "masks heads"],
         wanted: Bool[np.ndarray, "masks examples"],
     ) -> Columns:
@@ -65,7 +65,7 @@ class SharedPass(Engine):
 
     def logits(
         self,
-        rows: Sequence[Encoded],
+        rows: Sequence[TokenRow],
         masks: Bool[np.ndarray, "masks heads"],
         wanted: Bool[np.ndarray, "masks examples"],
     ) -> Float[Tensor, "pairs classes"]:
@@ -76,5 +76,5 @@ class SharedPass(Engine):
         """A little less in truth: see the last layer in `study.engine.upward`."""
         return passes(masks, self.subject.layout)
 
-    def _columns(self, logits: Tensor, rows: Sequence[Encoded], wanted: Bool[np.ndarray, "masks examples"]) -> Columns:
+    def _columns(self, logits: Tensor, rows: Sequence[TokenRow], wanted: Bool[np.ndarray, "masks examples"]) -> Columns:
         return self.subject.columns(logits, [rows[i] for i in np.nonzero(wanted)[1].tolist()])

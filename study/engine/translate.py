@@ -13,7 +13,7 @@ from study.engine.memory import Room
 from study.engine.prefixes import passes, tree_order
 from study.engine.seq2seq import SplitTranslator
 from study.subjects.decoding.beam import search
-from study.subjects.subject import Encoded
+from study.subjects.subject import TokenRow
 from study.subjects.translator import Translator
 
 SENTENCES = {"cpu": 10, "gpu": 64}
@@ -37,7 +37,7 @@ class LockstepSearch(Engine):
         super().__init__(subject)
         self._model, self._room, self.workers = model, room, room.workers
 
-    def blocks(self, rows: Sequence[Encoded], masks: Bool[np.ndarray, "masks heads"]) -> list[Block]:
+    def blocks(self, rows: Sequence[TokenRow], masks: Bool[np.ndarray, "masks heads"]) -> list[Block]:
         """Sentences of like length, as many as memory allows; parts of the tree of masks where it allows but one."""
         by_length = np.argsort([len(row.source) for row in rows], kind="stable")
         in_tree = tree_order(masks, self.subject.layout)
@@ -54,7 +54,7 @@ class LockstepSearch(Engine):
     @torch.no_grad()
     def outcomes(
         self,
-        rows: Sequence[Encoded],
+        rows: Sequence[TokenRow],
         masks: Bool[np.ndarray, "masks heads"],
         wanted: Bool[np.ndarray, "masks examples"],
     ) -> Columns:
@@ -64,7 +64,7 @@ class LockstepSearch(Engine):
         return self.subject.columns(search(decoder, self.subject.rule, self.subject.limits(pairs)), pairs)
 
     @torch.no_grad()
-    def difference(self, rows: Sequence[Encoded]) -> float:
+    def difference(self, rows: Sequence[TokenRow]) -> float:
         """In nats, the largest of all words after each of some random ones, under the full mask and another one."""
         layout, given = self.subject.layout, (*self.subject.padded(rows), self.subject.random_targets(rows))
         masks = np.stack([layout.full(), random_masks(layout, 1)[0]])

@@ -36,7 +36,7 @@ from study.jobs.training import TrainingJob
 from study.measures.measure import MaskRequest, Stage
 from study.measures.pruning import Pruning
 from study.record.errors import InputError
-from study.subjects.model import ClassifierSource
+from study.subjects.model import ClassifierConfig
 from study.tracking.summary import extremes
 from study.training.trained_models import TrainedModel
 
@@ -224,7 +224,7 @@ def _say_done(study: StudyConfig, base: float, unit: str, num_masks: int, extrem
 def _guarded_base(evaluator: Evaluator, study: StudyConfig) -> float:
     """The base score, once it is seen to be what it should."""
     base = evaluator.base_score()
-    check_labels = isinstance(study.model, ClassifierSource) and study.model.check_labels
+    check_labels = isinstance(study.model, ClassifierConfig) and study.model.check_labels
     asks = not isinstance(study.model, TrainedModel)
     guard(evaluator, base, study.model.expected, check_labels=check_labels, asks=asks)
     return base

@@ -8,7 +8,7 @@ from typing import Any, Literal
 from study.jobs.plan import Duration
 from study.record.errors import InputError
 from study.record.training_history import read_history
-from study.subjects.model import ModelSource
+from study.subjects.model import ModelConfig
 from study.training.trained_models import TrainedModel
 
 log = logging.getLogger(__name__)
@@ -27,7 +27,7 @@ class TrainingJob:
     threads: int = 0
 
     @classmethod
-    def of(cls, model: ModelSource, threads: int = 0) -> "TrainingJob":
+    def of(cls, model: ModelConfig, threads: int = 0) -> "TrainingJob":
         """The training of a model.
 
         Raises:

@@ -14,8 +14,8 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 
 from study.pruning.selection import Selection
 from study.record.errors import InputError, StudyError
-from study.subjects.fairseq.folder import PRUNED, FairseqSource, FairseqTranslator
-from study.subjects.model import ClassifierSource, ModelSource, SequenceClassifier
+from study.subjects.fairseq.folder import PRUNED, FairseqConfig, FairseqFolder
+from study.subjects.model import ClassifierConfig, HubClassifier, ModelConfig
 
 if TYPE_CHECKING:
     import torch
@@ -50,7 +50,7 @@ class PruneConfig(Selection):
         threads: CPU threads; 0 leaves it to torch.
     """
 
-    model: ModelSource = MISSING
+    model: ModelConfig = MISSING
     out: str = MISSING
     export: Export = Export.auto
     scores: dict[str, float] = field(default_factory=dict)
@@ -178,7 +178,7 @@ def difference(subject: "Subject", expected: "torch.Tensor") -> float:
     return ((found - expected).abs().max() / (expected.abs().max() or 1.0)).item()
 
 
-def _write(subject: "Subject", sites: "list[Site]", source: ModelSource, folder: Path) -> bool:
+def _write(subject: "Subject", sites: "list[Site]", source: ModelConfig, folder: Path) -> bool:
     """Model and text processing; whether transformers loads the model without this project."""
     from study.pruning.plain import as_plain
     from study.subjects.classifier import Classifier
@@ -186,12 +186,12 @@ def _write(subject: "Subject", sites: "list[Site]", source: ModelSource, folder:
     from study.subjects.pruned.folder import write_model
 
     module = module_of(subject)
-    if isinstance(source, FairseqSource):
+    if isinstance(source, FairseqConfig):
         write_model(module, sites, folder, **source.positions())
         for file, name in source.text_files().items():
             shutil.copyfile(file, folder / name)
         return False
-    if not isinstance(source, ClassifierSource) or not isinstance(subject, Classifier):
+    if not isinstance(source, ClassifierConfig) or not isinstance(subject, Classifier):
         raise InputError(f"{subject.loaded} cannot be pruned: only classifiers of transformers and fairseq models are")
     module.config.id2label = dict(enumerate(subject.labels))
     module.config.label2id = {label: i for i, label in enumerate(subject.labels)}
@@ -205,7 +205,7 @@ def _write(subject: "Subject", sites: "list[Site]", source: ModelSource, folder:
     return plain is not None
 
 
-def _read(source: ModelSource, expected: "torch.Tensor", loaded: str) -> "Subject":
+def _read(source: ModelConfig, expected: "torch.Tensor", loaded: str) -> "Subject":
     """The smaller model as anyone will load it, once it is certified and seen to be the masked one.
 
     Raises:
@@ -233,16 +233,16 @@ def _read(source: ModelSource, expected: "torch.Tensor", loaded: str) -> "Subjec
     return smaller
 
 
-def _source(model: ModelSource, folder: Path) -> ModelSource:
+def _source(model: ModelConfig, folder: Path) -> ModelConfig:
     """Where the smaller model is, as a config of this project says it."""
     shared: dict[str, Any] = {"name": folder.name.lstrip("."), "path": str(folder)}
-    if isinstance(model, FairseqSource):
-        own = {name: getattr(model, name) for name in FairseqSource.__dataclass_fields__}
-        return FairseqTranslator(
+    if isinstance(model, FairseqConfig):
+        own = {name: getattr(model, name) for name in FairseqConfig.__dataclass_fields__}
+        return FairseqFolder(
             **{**own, **shared, "epoch": None, "checkpoint": PRUNED, "bpe_codes": None, "expected": {}}
         )
-    assert isinstance(model, ClassifierSource)
-    return SequenceClassifier(**shared, max_length=model.max_length, truncate=model.truncate)
+    assert isinstance(model, ClassifierConfig)
+    return HubClassifier(**shared, max_length=model.max_length, truncate=model.truncate)
 
 
 def _exported(smaller: "Subject", folder: Path, wanted: Export) -> dict[str, float]:
@@ -266,7 +266,7 @@ def _exported(smaller: "Subject", folder: Path, wanted: Export) -> dict[str, flo
 
 def _command(source: Any) -> str:
     """The overrides with which this project loads a model: those that are not its config's defaults."""
-    group = "fairseq_folder" if isinstance(source, FairseqTranslator) else "hf_classifier"
+    group = "fairseq_folder" if isinstance(source, FairseqFolder) else "hf_classifier"
     default = type(source)(path=getattr(source, "path", ""), name=source.name)
     told = ("path", "source_lang", "target_lang", "escape", "aggressive_dash_splits", "beam", "lenpen")
     told += ("max_len_a", "max_len_b", "max_length", "truncate")

@@ -33,7 +33,7 @@ from study.subjects.classifier_text import ClassifierText, read_config, read_tok
 from study.subjects.cross_entropy import cross_entropy
 from study.subjects.huggingface.hub import HEADS_FILE
 from study.subjects.kept_state import hear_once, kept_state
-from study.subjects.subject import Encoded, Subject, to_device
+from study.subjects.subject import Subject, TokenRow, to_device
 
 PROBE_LENGTHS = (5, 9, 13)
 PROBE_ROWS = 3
@@ -90,7 +90,7 @@ class Classifier(Subject):
                 f"{loaded} does not run on token ids on {self.device}: {type(error).__name__}: {error}"
             ) from error
 
-    def encode(self, examples: Examples, max_unknown: float = 1.0) -> list[Encoded]:
+    def encode(self, examples: Examples, max_unknown: float = 1.0) -> list[TokenRow]:
         """Tokenise texts and pairs, see `ClassifierText.encode`.
 
         Raises:
@@ -118,12 +118,12 @@ class Classifier(Subject):
         return table.num_embeddings if isinstance(table, nn.Embedding) else None
 
     @torch.inference_mode()
-    def outcomes(self, rows: Sequence[Encoded], masks: Bool[np.ndarray, "rows heads"]) -> dict[str, Any]:
+    def outcomes(self, rows: Sequence[TokenRow], masks: Bool[np.ndarray, "rows heads"]) -> dict[str, Any]:
         """Predictions of each row under its mask."""
         with self.gate.masked(self.as_xi(masks)):
             return self.columns(self.logits(rows), rows)
 
-    def columns(self, logits: Float[Tensor, "rows classes"], rows: Sequence[Encoded]) -> dict[str, Any]:
+    def columns(self, logits: Float[Tensor, "rows classes"], rows: Sequence[TokenRow]) -> dict[str, Any]:
         """Outcome columns of rows with these logits."""
         logits_RC = logits.float().cpu()
         gold_R = torch.tensor([row.target for row in rows])
@@ -137,12 +137,12 @@ class Classifier(Subject):
             "loss": torch.nn.functional.cross_entropy(logits_RC, gold_R, reduction="none").numpy(),
         }
 
-    def losses(self, rows: Sequence[Encoded], loss: Loss = PLAIN) -> Float[Tensor, " rows"]:
+    def losses(self, rows: Sequence[TokenRow], loss: Loss = PLAIN) -> Float[Tensor, " rows"]:
         """Cross entropy of each row's gold label, nats."""
         gold_R = torch.tensor([row.target for row in rows], device=self.device)
         return cross_entropy(self.logits(rows), gold_R, loss.epsilon)
 
-    def logits(self, rows: Sequence[Encoded]) -> Float[Tensor, "rows classes"]:
+    def logits(self, rows: Sequence[TokenRow]) -> Float[Tensor, "rows classes"]:
         """Logits of each row. Rows of one length are computed together, so that none is padded.
 
         Padding would change what a row comes to where an architecture mixes neighbours whatever the attention mask says
@@ -158,7 +158,7 @@ class Classifier(Subject):
                 found.append(self._pass([rows[i] for i in part.tolist()]))
         return torch.cat(found)[to_device(torch.from_numpy(np.argsort(np.concatenate(order))), self.device)]
 
-    def _pass(self, rows: Sequence[Encoded]) -> Float[Tensor, "rows classes"]:
+    def _pass(self, rows: Sequence[TokenRow]) -> Float[Tensor, "rows classes"]:
         """One forward pass over rows of one length."""
         ids_RT, segments_RT = self.inputs(rows)
         inputs = {self.module.main_input_name: ids_RT, "attention_mask": torch.ones_like(ids_RT)}
@@ -167,7 +167,7 @@ class Classifier(Subject):
         with kept_state(self.module), _last_token_read(self.module):
             return self.module(**inputs).logits
 
-    def inputs(self, rows: Sequence[Encoded]) -> tuple[Int[Tensor, "rows tokens"], Int[Tensor, "rows tokens"] | None]:
+    def inputs(self, rows: Sequence[TokenRow]) -> tuple[Int[Tensor, "rows tokens"], Int[Tensor, "rows tokens"] | None]:
         """Token ids of rows of one length, and the segments of the tokens where the model has such."""
         ids_RT = to_device(torch.tensor([row.source for row in rows]), self.device)
         if any(row.segments is None for row in rows):
@@ -187,7 +187,7 @@ class Classifier(Subject):
         parameters = inspect.signature(self.module.forward).parameters.values()
         return any(parameter.name == name or parameter.kind is parameter.VAR_KEYWORD for parameter in parameters)
 
-    def probe(self, length: int = PROBE_LENGTHS[-1]) -> list[Encoded]:
+    def probe(self, length: int = PROBE_LENGTHS[-1]) -> list[TokenRow]:
         """Three rows of random tokens, of one length, as rows of a batch are."""
         generator = np.random.default_rng(0)
         config = self.module.config
@@ -198,7 +198,7 @@ class Classifier(Subject):
         words = np.setdiff1d(np.arange(size), [*self._text.tokenizer.all_special_ids, *ends, *pads])
         end = ends[:1] if config.is_encoder_decoder else []
         return [
-            Encoded(
+            TokenRow(
                 example=f"probe {number}",
                 source=(*generator.choice(words, length - len(end)).tolist(), *end),
                 target=0,
@@ -208,7 +208,7 @@ class Classifier(Subject):
         ]
 
     @torch.inference_mode()
-    def response(self, rows: Sequence[Encoded], xi: Float[Tensor, "rows heads"] | None) -> Float[Tensor, "rows out"]:
+    def response(self, rows: Sequence[TokenRow], xi: Float[Tensor, "rows heads"] | None) -> Float[Tensor, "rows out"]:
         """The logits."""
         if xi is None:
             return self.logits(rows).float().cpu()

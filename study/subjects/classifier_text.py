@@ -12,7 +12,7 @@ from study.record.errors import InputError
 from study.record.examples import Examples
 from study.subjects.huggingface.files import read_json
 from study.subjects.labels import label_index, require_labels
-from study.subjects.subject import Encoded
+from study.subjects.subject import TokenRow
 from study.subjects.vocabulary import Vocabulary
 
 NAMES_OF_OUTPUTS = ("id2label", "label2id", "num_labels", "_num_labels")
@@ -42,7 +42,7 @@ class ClassifierText:
         self._labels, self._max_length, self._truncate = tuple(labels), max_length, truncate
         self._vocabulary = Vocabulary(of, _unknown(tokenizer), frozenset(tokenizer.all_special_ids))
 
-    def encode(self, examples: Examples, max_unknown: float) -> list[Encoded]:
+    def encode(self, examples: Examples, max_unknown: float) -> list[TokenRow]:
         """Tokenise texts and pairs; targets become indices of the model's labels.
 
         Args:
@@ -61,7 +61,7 @@ class ClassifierText:
         self._check_lengths(examples, [len(row) for row in ids["input_ids"]])
         types = ids.get("token_type_ids")
         rows = [
-            Encoded(
+            TokenRow(
                 example=name,
                 source=tuple(source),
                 segments=tuple(types[i]) if types else None,

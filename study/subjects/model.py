@@ -69,7 +69,7 @@ class Screening:
 
 
 @dataclass(kw_only=True)
-class ModelSource:
+class ModelConfig:
     """A model to study, where it is and how it is run.
 
     Attributes:
@@ -149,7 +149,7 @@ class ModelSource:
 
 
 @dataclass(kw_only=True)
-class ClassifierSource(ModelSource):
+class ClassifierConfig(ModelConfig):
     """A sequence classifier of transformers, wherever its folder is.
 
     Attributes:
@@ -196,7 +196,7 @@ class ClassifierSource(ModelSource):
         require_labels(examples.targets, label_names(self.folder(), self.labels))
 
     def check_texts(self, examples: Examples, max_unknown: float) -> None:
-        """See `ModelSource.check_texts`; takes the tokenizer alone."""
+        """See `ModelConfig.check_texts`; takes the tokenizer alone."""
         from study.subjects.classifier_text import read_text
 
         labels = label_names(self.folder(), self.labels)
@@ -214,7 +214,7 @@ class ClassifierSource(ModelSource):
 
 
 @dataclass(kw_only=True)
-class SequenceClassifier(ClassifierSource):
+class HubClassifier(ClassifierConfig):
     """Any sequence classifier of transformers, by hub name or local folder.
 
     Attributes:
@@ -248,7 +248,7 @@ class SequenceClassifier(ClassifierSource):
             download(self.path, self.revision)
 
     def folder(self) -> Path:
-        """See `ClassifierSource.folder`."""
+        """See `ClassifierConfig.folder`."""
         from study.subjects.huggingface.hub import local_folder
 
         folder = local_folder(self._path(), self.revision)

@@ -18,7 +18,7 @@ from study.record.metrics.statistics import Metric
 
 
 @dataclass(frozen=True)
-class Encoded:
+class TokenRow:
     """One example as the model reads it.
 
     Attributes:
@@ -59,7 +59,7 @@ class Subject(ABC):
         return self.gate.layout
 
     @abstractmethod
-    def encode(self, examples: Examples, max_unknown: float = 1.0) -> list[Encoded]:
+    def encode(self, examples: Examples, max_unknown: float = 1.0) -> list[TokenRow]:
         """Texts to token ids.
 
         Args:
@@ -72,15 +72,15 @@ class Subject(ABC):
         """
 
     @abstractmethod
-    def outcomes(self, rows: Sequence[Encoded], masks: Bool[np.ndarray, "rows heads"]) -> dict[str, Any]:
+    def outcomes(self, rows: Sequence[TokenRow], masks: Bool[np.ndarray, "rows heads"]) -> dict[str, Any]:
         """What each row comes to: columns with the metric's statistics, `margin`, and what else the task stores."""
 
     @abstractmethod
-    def losses(self, rows: Sequence[Encoded], loss: Loss = PLAIN) -> Float[Tensor, " rows"]:
+    def losses(self, rows: Sequence[TokenRow], loss: Loss = PLAIN) -> Float[Tensor, " rows"]:
         """The loss of each row, under whatever mask the gate has, with a graph behind it."""
 
     def gradients(
-        self, rows: Sequence[Encoded], masks: Bool[np.ndarray, "rows heads"], loss: Loss = PLAIN
+        self, rows: Sequence[TokenRow], masks: Bool[np.ndarray, "rows heads"], loss: Loss = PLAIN
     ) -> dict[str, Any]:
         """How the loss of each row changes with each head's xi, in one forward and one backward pass.
 
@@ -103,21 +103,21 @@ class Subject(ABC):
             "target_tokens": np.array(self.target_lengths(rows)),
         }
 
-    def target_lengths(self, rows: Sequence[Encoded]) -> list[int]:
+    def target_lengths(self, rows: Sequence[TokenRow]) -> list[int]:
         """Tokens that the decoder of each row reads; a classifier's reads the source, where it has one."""
         return [len(row.source) for row in rows]
 
     @abstractmethod
-    def probe(self) -> list[Encoded]:
+    def probe(self) -> list[TokenRow]:
         """Three random rows to certify the gate on, such as a batch may hold; none is three tokens long."""
 
     @abstractmethod
-    def response(self, rows: Sequence[Encoded], xi: Float[Tensor, "rows heads"] | None) -> Float[Tensor, "rows out"]:
+    def response(self, rows: Sequence[TokenRow], xi: Float[Tensor, "rows heads"] | None) -> Float[Tensor, "rows out"]:
         """All that the model says about each row, on which certification compares; `xi` None: the gate untouched."""
 
     def other_responses(
         self,
-        rows: Sequence[Encoded],  # noqa: ARG002
+        rows: Sequence[TokenRow],  # noqa: ARG002
         xi: Float[Tensor, "rows heads"],  # noqa: ARG002
     ) -> dict[str, Float[Tensor, "rows out"]]:
         """The same responses by other ways of running the model (decoding with a cache), by name."""

@@ -24,10 +24,10 @@ from study.record.loss import PLAIN, Loss
 from study.record.metrics.languages import has_no_spaces, main_language, require_direction
 from study.record.metrics.statistics import Bleu, Metric
 from study.subjects.cross_entropy import cross_entropy
-from study.subjects.decoding.beam import CachedDecoder, Found, Rule, search
+from study.subjects.decoding.beam import BeamConfig, CachedDecoder, Hypotheses, search
 from study.subjects.fairseq.checkpoint import FairseqTransformer, build, read_checkpoint
 from study.subjects.fairseq.text import CACHED, FairseqText, TextProcessing
-from study.subjects.subject import Encoded, Subject, to_device
+from study.subjects.subject import Subject, TokenRow, to_device
 from study.subjects.vocabulary import Vocabulary
 
 log = logging.getLogger(__name__)
@@ -125,7 +125,7 @@ class Translator(Subject):
         self.loaded = loaded
         self._text, self._decoding = text, decoding
         self._max_source, self._max_target, self._truncate = max_source, max_target, truncate
-        self.rule = Rule(
+        self.rule = BeamConfig(
             beam=decoding.beam,
             lenpen=decoding.lenpen,
             start=_token(module, "decoder_start_token_id"),
@@ -139,7 +139,7 @@ class Translator(Subject):
         probe = self.probe()
         self.gate.learn(lambda: self.response(probe, None), rows=len(probe))
 
-    def encode(self, examples: Examples, max_unknown: float = 1.0) -> list[Encoded]:
+    def encode(self, examples: Examples, max_unknown: float = 1.0) -> list[TokenRow]:
         """Sources to ids of the source dictionary; the references stay text. See `Subject.encode`.
 
         Raises:
@@ -160,7 +160,7 @@ class Translator(Subject):
         for i in too_long:
             sources[i] = (*sources[i][: self._max_source - 1], sources[i][-1])
         rows = [
-            Encoded(name, source, target, cost=len(source) * self._decoding.beam)
+            TokenRow(name, source, target, cost=len(source) * self._decoding.beam)
             for name, source, target in zip(examples.ids, sources, examples.targets, strict=True)
         ]
         self._vocabulary.require_known(rows, max_unknown)
@@ -175,11 +175,11 @@ class Translator(Subject):
             )
 
     @torch.no_grad()
-    def outcomes(self, rows: Sequence[Encoded], masks: Bool[np.ndarray, "rows heads"]) -> dict[str, Any]:
+    def outcomes(self, rows: Sequence[TokenRow], masks: Bool[np.ndarray, "rows heads"]) -> dict[str, Any]:
         """Translate each row under its mask."""
         return self.columns(search(self._decoder(rows, self.as_xi(masks)), self.rule, self.limits(rows)), rows)
 
-    def columns(self, found: Found, rows: Sequence[Encoded]) -> dict[str, Any]:
+    def columns(self, found: Hypotheses, rows: Sequence[TokenRow]) -> dict[str, Any]:
         """What the search found for each row, as outcome columns."""
         tokens, lengths = found.tokens.cpu().tolist(), found.lengths.cpu().tolist()
         hypotheses = [self._text.decode(ids[:length]) for ids, length in zip(tokens, lengths, strict=True)]
@@ -193,16 +193,16 @@ class Translator(Subject):
             "hypothesis": hypotheses,
         }
 
-    def losses(self, rows: Sequence[Encoded], loss: Loss = PLAIN) -> Float[Tensor, " rows"]:
+    def losses(self, rows: Sequence[TokenRow], loss: Loss = PLAIN) -> Float[Tensor, " rows"]:
         """Cross entropy of each row's reference, summed over its tokens, `</s>` counted; nats."""
         return self._token_losses(rows, loss).sum(1)
 
     @torch.no_grad()
-    def reference_losses(self, rows: Sequence[Encoded]) -> Float[Tensor, "rows target"]:
+    def reference_losses(self, rows: Sequence[TokenRow]) -> Float[Tensor, "rows target"]:
         """Cross entropy of each token of the references, `</s>` counted; nats, 0 where there is none."""
         return self._token_losses(rows, PLAIN)
 
-    def _token_losses(self, rows: Sequence[Encoded], loss: Loss) -> Float[Tensor, "rows target"]:
+    def _token_losses(self, rows: Sequence[TokenRow], loss: Loss) -> Float[Tensor, "rows target"]:
         source_RS, present_RS = self.padded(rows)
         references = [torch.tensor(self._reference(row)) for row in rows]
         target_RT = torch.nn.utils.rnn.pad_sequence(references, batch_first=True, padding_value=self.rule.pad)
@@ -214,23 +214,23 @@ class Translator(Subject):
         )
         return cross_entropy(output.logits, target_RT, loss.epsilon, pad=self.rule.pad)
 
-    def target_lengths(self, rows: Sequence[Encoded]) -> list[int]:
+    def target_lengths(self, rows: Sequence[TokenRow]) -> list[int]:
         """Tokens of the references, `</s>` counted."""
         return [len(self._reference(row)) for row in rows]
 
-    def _reference(self, row: Encoded) -> Sequence[int]:
+    def _reference(self, row: TokenRow) -> Sequence[int]:
         return self._text.encode_target(str(row.target))[: self._max_target]
 
-    def probe(self) -> list[Encoded]:
+    def probe(self) -> list[TokenRow]:
         """Three rows of random words, of 5, 7 and 10 tokens."""
         generator = np.random.default_rng(0)
         words = self._words(self.module.get_input_embeddings().get_parameter("weight").shape[0])
         return [
-            Encoded(f"probe {length}", (*generator.choice(words, length - 1).tolist(), self.rule.end), "", length)
+            TokenRow(f"probe {length}", (*generator.choice(words, length - 1).tolist(), self.rule.end), "", length)
             for length in PROBE_LENGTHS
         ]
 
-    def response(self, rows: Sequence[Encoded], xi: Float[Tensor, "rows heads"] | None) -> Float[Tensor, "rows out"]:
+    def response(self, rows: Sequence[TokenRow], xi: Float[Tensor, "rows heads"] | None) -> Float[Tensor, "rows out"]:
         """Log-probabilities of every word after each token of a random target, in one pass.
 
         A row's target depends on its source alone.
@@ -246,21 +246,21 @@ class Translator(Subject):
         return output.logits.log_softmax(-1).flatten(1)
 
     def other_responses(
-        self, rows: Sequence[Encoded], xi: Float[Tensor, "rows heads"]
+        self, rows: Sequence[TokenRow], xi: Float[Tensor, "rows heads"]
     ) -> dict[str, Float[Tensor, "rows out"]]:
         """The same token by token, as the beam search does."""
         decoder = self._decoder(rows, xi)
         steps = [decoder.logprobs(token_R) for token_R in self.random_targets(rows).T]
         return {"decoding with a cache": torch.stack(steps, dim=1).flatten(1)}
 
-    def _decoder(self, rows: Sequence[Encoded], xi: Float[Tensor, "rows heads"]) -> CachedDecoder:
+    def _decoder(self, rows: Sequence[TokenRow], xi: Float[Tensor, "rows heads"]) -> CachedDecoder:
         """The decoder at its start, after the encoder has read the sources."""
         source_RS, present_RS = self.padded(rows)
         with self.gate.masked(xi):
             encoded_RSD = self.module.get_encoder()(input_ids=source_RS, attention_mask=present_RS).last_hidden_state
         return CachedDecoder(self.module, self.gate, xi, encoded_RSD, present_RS)
 
-    def padded(self, rows: Sequence[Encoded]) -> tuple[Int[Tensor, "rows source"], Int[Tensor, "rows source"]]:
+    def padded(self, rows: Sequence[TokenRow]) -> tuple[Int[Tensor, "rows source"], Int[Tensor, "rows source"]]:
         """Sources with padding at their ends, and 1 where a token is."""
         lengths = torch.tensor([len(row.source) for row in rows])
         longest = int(lengths.max())
@@ -268,12 +268,12 @@ class Translator(Subject):
         present_RS = (torch.arange(longest) < lengths[:, None]).long()
         return torch.tensor(ids, device=self.device), present_RS.to(self.device)
 
-    def limits(self, rows: Sequence[Encoded]) -> Int[Tensor, " rows"]:
+    def limits(self, rows: Sequence[TokenRow]) -> Int[Tensor, " rows"]:
         """Most target tokens of each row, `</s>` left out."""
         a, b, most = self._decoding.max_len_a, self._decoding.max_len_b, self._max_target - 1
         return torch.tensor([min(int(a * len(row.source) + b), most) for row in rows], device=self.device)
 
-    def random_targets(self, rows: Sequence[Encoded]) -> Int[Tensor, "rows target"]:
+    def random_targets(self, rows: Sequence[TokenRow]) -> Int[Tensor, "rows target"]:
         """For each row, by its source alone, the start token and some random words."""
         words = self._words(self._target_words)
         drawn = [np.random.default_rng(row.source).choice(words, PROBE_TARGETS - 1).tolist() for row in rows]

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from study.record.errors import InputError
-from study.subjects.subject import Encoded
+from study.subjects.subject import TokenRow
 
 
 @dataclass(frozen=True)
@@ -24,7 +24,7 @@ class Vocabulary:
     unknown: int | None
     special: frozenset[int]
 
-    def require_known(self, rows: Sequence[Encoded], most: float) -> None:
+    def require_known(self, rows: Sequence[TokenRow], most: float) -> None:
         """Refuse texts of which too little is known.
 
         Args:

@@ -8,8 +8,8 @@ from omegaconf import MISSING
 from study.record.errors import InputError
 from study.record.files import cache_folder
 from study.record.setting import Moment
-from study.subjects.fairseq.folder import CHECKPOINTS, FairseqSource
-from study.subjects.model import ClassifierSource, ExpectedScore
+from study.subjects.fairseq.folder import CHECKPOINTS, FairseqConfig
+from study.subjects.model import ClassifierConfig, ExpectedScore
 from study.training.training import Training
 
 
@@ -37,7 +37,7 @@ class TrainedModel:
                 self.expected = {}  # the scores of the trained model
 
     def moment(self) -> Moment | None:
-        """See `ModelSource.moment`."""
+        """See `ModelConfig.moment`."""
         return None if self.epoch is None else Moment(self.training_name, self.epoch, self.training.seed)
 
     def training_folder(self) -> Path:
@@ -63,7 +63,7 @@ class TrainedModel:
             self.training.run(self.training_folder(), "cpu", 0)
 
     def needs(self) -> str:
-        """See `ModelSource.needs`."""
+        """See `ModelConfig.needs`."""
         return "" if self.training.small or not self._lacks() else self._untrained()
 
     def folder(self) -> Path:
@@ -106,7 +106,7 @@ class TrainedModel:
 
 
 @dataclass(kw_only=True)
-class TrainedClassifier(TrainedModel, ClassifierSource):
+class TrainedClassifier(TrainedModel, ClassifierConfig):
     """A sequence classifier that the project trains; the order of its labels is that of the training."""
 
     check_labels: bool = False
@@ -114,7 +114,7 @@ class TrainedClassifier(TrainedModel, ClassifierSource):
 
 
 @dataclass(kw_only=True)
-class TrainedTranslator(TrainedModel, FairseqSource):
+class TrainedTranslator(TrainedModel, FairseqConfig):
     """A translation model that fairseq trains; without `epoch` that of least loss on the dev data."""
 
     training: Training = MISSING

@@ -24,7 +24,7 @@ from study.masking.sites import Site
 from study.record.heads import AttentionKind
 from study.record.importance import Estimator, Normalisation, importance
 from study.record.loss import PLAIN, Loss
-from study.subjects.subject import Encoded, Subject
+from study.subjects.subject import Subject, TokenRow
 
 Q, K, V, OUT = np.array([[1.0, 2.0, -1.0], [0.5, 1.0, 1.0], [1.0, -1.0, 2.0], [0.2, 0.1, 0.3]])
 TEXTS = ((1, 2), (3, -1), (-2, 1), (1, 1), (2, -3))
@@ -56,13 +56,13 @@ class Linear(Subject):
         self.device = torch.device("cpu")
         self.gate = Gate([Site("out_proj", AttentionKind.ENCODER_SELF, 0, self.module.out_proj, 3)])
 
-    def losses(self, rows: Sequence[Encoded], loss: Loss = PLAIN) -> torch.Tensor:
+    def losses(self, rows: Sequence[TokenRow], loss: Loss = PLAIN) -> torch.Tensor:
         assert loss == PLAIN
         x_RT1 = torch.tensor([row.source for row in rows]).float()[..., None]
         return (self.module(x_RT1)[..., 0] - TARGET).square().sum(1) / 2
 
 
-ROWS = [Encoded(f"x{i}", text, TARGET, cost=2) for i, text in enumerate(TEXTS)]
+ROWS = [TokenRow(f"x{i}", text, TARGET, cost=2) for i, text in enumerate(TEXTS)]
 
 
 def by_hand(text: tuple[int, ...], xi: np.ndarray) -> np.ndarray:
@@ -72,7 +72,7 @@ def by_hand(text: tuple[int, ...], xi: np.ndarray) -> np.ndarray:
     return np.outer(((xi * worth).sum() * x * size - TARGET) * x * size, worth)
 
 
-def gradient_rows(subject: Subject, rows: list[Encoded], masks: np.ndarray) -> pl.DataFrame:
+def gradient_rows(subject: Subject, rows: list[TokenRow], masks: np.ndarray) -> pl.DataFrame:
     return pl.DataFrame(subject.gradients(rows, masks))
 
 

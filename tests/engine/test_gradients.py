@@ -11,7 +11,7 @@ from fixtures.translators import sentences, translator
 from study.engine.engine import OneMaskAtATime
 from study.record.heads import stack
 from study.record.loss import Loss
-from study.subjects.subject import Encoded, Subject
+from study.subjects.subject import Subject, TokenRow
 
 SUBJECTS = [
     *(("classifier", name) for name in cases.CLASSIFIERS),
@@ -24,7 +24,7 @@ FLOAT32_INSIDE = {"llama", "t5", "fsmt"}
 so that they are tried with smaller weights and larger steps."""
 
 
-def made(kind: str, name: str) -> tuple[Subject, list[Encoded]]:
+def made(kind: str, name: str) -> tuple[Subject, list[TokenRow]]:
     subject = classifier(name) if kind == "classifier" else translator(name)
     return subject, subject.encode(examples(5) if kind == "classifier" else sentences())
 

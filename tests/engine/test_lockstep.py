@@ -16,8 +16,8 @@ from study.masking.gate import Gate
 from study.masking.sites import find_sites
 from study.record.examples import Examples
 from study.record.heads import HeadLayout
-from study.subjects.decoding.beam import CachedDecoder, Found, Rule, search
-from study.subjects.fairseq.folder import FairseqTranslator
+from study.subjects.decoding.beam import BeamConfig, CachedDecoder, Hypotheses, search
+from study.subjects.fairseq.folder import FairseqFolder
 
 ARCHITECTURES = [name for name in TRANSLATORS if name != "t5"]
 SOURCES = ((9, 12, 33, 7, 3), (40, 41, 3), (5, 6, 7, 8, 50, 51, 52, 3), (20, 3), (13, 14, 15, 16, 3))
@@ -39,8 +39,8 @@ def padded(sources: Sequence[Sequence[int]]) -> tuple[torch.Tensor, torch.Tensor
 
 
 def alone(
-    module: PreTrainedModel, gate: Gate, source: Sequence[int], mask: np.ndarray, rule: Rule, limit: int
-) -> Found:
+    module: PreTrainedModel, gate: Gate, source: Sequence[int], mask: np.ndarray, rule: BeamConfig, limit: int
+) -> Hypotheses:
     ids, present = padded([source])
     xi = torch.from_numpy(mask[None]).float()
     with gate.masked(xi):
@@ -64,7 +64,7 @@ def arbitrary(layout: HeadLayout, number: int = 12) -> np.ndarray:
     return np.unique(masks, axis=0)
 
 
-def agree(found: Found, row: int, expected: Found) -> bool:
+def agree(found: Hypotheses, row: int, expected: Hypotheses) -> bool:
     """Asserts that scores and margins are equal; whether the hypothesis could be compared."""
     assert found.margins[row].item() == pytest.approx(expected.margins[0].item(), abs=1e-4)
     if expected.margins[0] <= 1e-4:
@@ -84,7 +84,7 @@ def test_every_pair_comes_out_as_alone(architecture: str, masks_of, beam: int) -
     masks = masks_of(gate.layout)
     wanted = np.random.default_rng(beam).random((len(masks), len(SOURCES))) < 0.3
     wanted[0, 0] = True
-    rule = Rule(beam=beam, lenpen=1.0, start=3, end=3, pad=0)
+    rule = BeamConfig(beam=beam, lenpen=1.0, start=3, end=3, pad=0)
     decoder = Lockstep(split_translator(module, gate), gate.layout, masks, wanted, *padded(SOURCES))
     pairs = np.argwhere(wanted)
     found = search(decoder, rule, torch.tensor([LIMITS[sentence] for _, sentence in pairs]))
@@ -98,7 +98,7 @@ def test_every_pair_comes_out_as_alone(architecture: str, masks_of, beam: int) -
 
 def test_the_order_of_masks_and_sentences_is_irrelevant() -> None:
     module, gate = gated("m2m100")
-    masks, rule = single_heads_and_layers(gate.layout), Rule(beam=3, lenpen=0.6, start=3, end=3, pad=0)
+    masks, rule = single_heads_and_layers(gate.layout), BeamConfig(beam=3, lenpen=0.6, start=3, end=3, pad=0)
     generator = np.random.default_rng(0)
     wanted = generator.random((len(masks), len(SOURCES))) < 0.5
     order_M, order_E = generator.permutation(len(masks)), generator.permutation(len(SOURCES))
@@ -140,7 +140,7 @@ def test_what_cannot_be_split_is_named() -> None:
 @pytest.mark.slow
 def test_ablation_of_a_real_model(real: Path) -> None:
     """Every head off by itself: no hypothesis differs from one search for each mask."""
-    model = FairseqTranslator(name="m", path=str(real / "models/multi30k-en-fr"), source_lang="en", target_lang="fr")
+    model = FairseqFolder(name="m", path=str(real / "models/multi30k-en-fr"), source_lang="en", target_lang="fr")
     subject = model.load(torch.device("cpu"))
     texts = (real / "data/multi30k/test_2016_flickr.en").read_text(encoding="utf-8").splitlines()[:1000:125]
     names = tuple(map(str, range(len(texts))))

@@ -21,7 +21,7 @@ from transformers.masking_utils import eager_mask, sdpa_mask
 from study.certification.certify import certify
 from study.record.heads import AttentionKind, Head
 from study.subjects.classifier import Classifier
-from study.subjects.model import SequenceClassifier
+from study.subjects.model import HubClassifier
 
 ENCODER, DECODER, CROSS = AttentionKind
 
@@ -137,4 +137,4 @@ def test_only_a_model_that_had_other_heads_before_has_another_identity(kind: str
     (tmp_path / "config.json").write_text(json.dumps(config))
     (tmp_path / "model.safetensors").touch()
     cases.tiny_tokenizer().save_pretrained(tmp_path)
-    assert ("heads" in SequenceClassifier(path=str(tmp_path)).identity()) == (kind == "bigbird_pegasus")
+    assert ("heads" in HubClassifier(path=str(tmp_path)).identity()) == (kind == "bigbird_pegasus")

@@ -19,17 +19,17 @@ from study.pruning.selection import Unit
 from study.record.errors import InputError, MissingPackageError
 from study.record.heads import mask_key
 from study.subjects.classifier import load_classifier
-from study.subjects.fairseq.folder import FairseqTranslator
-from study.subjects.model import ModelSource, SequenceClassifier
+from study.subjects.fairseq.folder import FairseqFolder
+from study.subjects.model import HubClassifier, ModelConfig
 
 CPU = torch.device("cpu")
 
 
-def classifier(folder: Path, name: str = "bert") -> SequenceClassifier:
-    return SequenceClassifier(name=name, path=str(pruned.classifier_folder(folder / name, name)), max_length=32)
+def classifier(folder: Path, name: str = "bert") -> HubClassifier:
+    return HubClassifier(name=name, path=str(pruned.classifier_folder(folder / name, name)), max_length=32)
 
 
-def run(model: ModelSource, out: Path, **changes: object) -> Path:
+def run(model: ModelConfig, out: Path, **changes: object) -> Path:
     return prune.prune(PruneConfig(**{"model": model, "out": str(out), "export": Export.none, **changes}))
 
 
@@ -39,7 +39,7 @@ def test_folder_of_a_classifier(name: str, tmp_path: Path) -> None:
     whole = source.load(CPU)
     mask = pruned.some_masks(whole.layout)[-1]
     out = run(source, tmp_path / "small", mask=mask_key(mask), scores={"mnli": 71.5})
-    again = SequenceClassifier(name="", path=str(out), max_length=32)
+    again = HubClassifier(name="", path=str(out), max_length=32)
     subject = again.load(CPU)
     assert (subject.labels, again.name) == (whole.labels, "small")
     assert certify(subject).largest_difference < 1e-5
@@ -56,7 +56,7 @@ def test_folder_of_a_classifier(name: str, tmp_path: Path) -> None:
 def test_layout_is_part_of_the_identity(tmp_path: Path) -> None:
     source = classifier(tmp_path)
     out = run(source, tmp_path / "small", mask="10111111")
-    again = SequenceClassifier(name="", path=str(out), max_length=32)
+    again = HubClassifier(name="", path=str(out), max_length=32)
     before = again.identity()
     assert set(before["files"]) >= {"config.json", "heads.json", "model.safetensors", "tokenizer.json"}
     heads = out / "heads.json"
@@ -69,11 +69,11 @@ def test_layout_is_part_of_the_identity(tmp_path: Path) -> None:
 def test_folder_of_a_translator(pre_norm: bool, tmp_path: Path) -> None:
     args = fairseq_files.pre_norm() if pre_norm else fairseq_files.settings()
     folder = fairseq_files.write_folder(tmp_path / "whole", args)
-    source = FairseqTranslator(name="", path=str(folder), source_lang="en", target_lang="fr", max_len_b=9)
+    source = FairseqFolder(name="", path=str(folder), source_lang="en", target_lang="fr", max_len_b=9)
     whole = source.load(CPU)
     mask = pruned.some_masks(whole.layout)[-1]
     out = run(source, tmp_path / "small", mask=mask_key(mask), export=Export.torch)
-    again = FairseqTranslator(name="", path=str(out), source_lang="en", target_lang="fr", max_len_b=9)
+    again = FairseqFolder(name="", path=str(out), source_lang="en", target_lang="fr", max_len_b=9)
     subject = again.load(CPU)
     certify(subject)
     found = subject.response(subject.probe(), None).numpy()
@@ -83,7 +83,7 @@ def test_folder_of_a_translator(pre_norm: bool, tmp_path: Path) -> None:
     assert {"encoder.pt2", "decoder_step.pt2"} <= {file.name for file in out.iterdir()}
     assert "model.max_len_b=9" in (out / "README.md").read_text()
     smaller = run(again, tmp_path / "smaller", heads=[str(subject.layout.heads[0])])
-    source = FairseqTranslator(name="", path=str(smaller), source_lang="en", target_lang="fr")
+    source = FairseqFolder(name="", path=str(smaller), source_lang="en", target_lang="fr")
     assert len(source.load(CPU).layout) == len(subject.layout) - 1
 
 
@@ -110,7 +110,7 @@ def test_files_run_without_this_project(name: str, tmp_path: Path) -> None:
     mask = pruned.some_masks(layout)[-1]
     mask[layout.columns(*layout.layers[0])] = False
     out = run(source, tmp_path / "small", mask=mask_key(mask), export=Export.onnx)
-    subject = SequenceClassifier(name="", path=str(out), max_length=32).load(CPU)
+    subject = HubClassifier(name="", path=str(out), max_length=32).load(CPU)
     ids = torch.randint(4, 60, (4, 11), generator=torch.Generator().manual_seed(1))
     present = (torch.arange(11) < torch.tensor([11, 4, 7, 9])[:, None]).long()
     ids = ids.where(present == 1, 0)
@@ -238,7 +238,7 @@ def test_a_folder_that_does_not_fit_is_refused(damage, message: str, tmp_path: P
     out = run(classifier(tmp_path), tmp_path / "small", mask="01111101")
     damage(out)
     with pytest.raises(InputError, match=message):
-        SequenceClassifier(name="", path=str(out), max_length=32).load(CPU)
+        HubClassifier(name="", path=str(out), max_length=32).load(CPU)
 
 
 def test_a_folder_is_not_what_it_is_not(tmp_path: Path) -> None:
@@ -247,13 +247,13 @@ def test_a_folder_is_not_what_it_is_not(tmp_path: Path) -> None:
         if file.suffix != ".pt":
             shutil.copy(file, out)
     with pytest.raises(InputError, match="was not a translation model of fairseq"):
-        FairseqTranslator(name="", path=str(out), source_lang="en", target_lang="fr").load(CPU)
-    whole = FairseqTranslator(name="", path=str(tmp_path / "whole"), source_lang="en", target_lang="fr")
+        FairseqFolder(name="", path=str(out), source_lang="en", target_lang="fr").load(CPU)
+    whole = FairseqFolder(name="", path=str(tmp_path / "whole"), source_lang="en", target_lang="fr")
     small = run(whole, tmp_path / "smaller", heads=["cross.0.1"])
     with pytest.raises(InputError, match="holds a FSMTForConditionalGeneration, which is no classifier"):
         load_classifier(small, CPU, labels=("a", "b"), max_length=32, truncate=False)
     with pytest.raises(InputError, match="label"):
-        SequenceClassifier(name="", path=str(small), max_length=32).load(CPU)
+        HubClassifier(name="", path=str(small), max_length=32).load(CPU)
 
 
 def command(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:

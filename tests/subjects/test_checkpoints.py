@@ -9,8 +9,8 @@ from fixtures.fairseq_files import write_folder
 from study.record.errors import InputError
 from study.record.setting import Moment
 from study.subjects.checkpoints import at_epoch, epochs_there, shared_name
-from study.subjects.fairseq.folder import FairseqTranslator
-from study.subjects.model import SequenceClassifier
+from study.subjects.fairseq.folder import FairseqFolder
+from study.subjects.model import HubClassifier
 
 
 def test_a_path_of_an_epoch() -> None:
@@ -38,9 +38,9 @@ def test_a_training_is_named_by_what_its_checkpoints_share() -> None:
     assert shared_name("/runs/mine/{epoch}/model") == "model"
 
 
-def translator(folder: Path, **options) -> FairseqTranslator:
+def translator(folder: Path, **options) -> FairseqFolder:
     options = {"name": "", "path": str(folder), "source_lang": "en", "target_lang": "fr", **options}
-    return FairseqTranslator(**options)
+    return FairseqFolder(**options)
 
 
 def test_each_checkpoint_of_fairseq_s_is_a_subject(tmp_path: Path) -> None:
@@ -61,10 +61,10 @@ def test_each_checkpoint_of_fairseq_s_is_a_subject(tmp_path: Path) -> None:
 def test_each_checkpoint_of_a_classifier_is_a_subject(place: Path) -> None:
     (place / "run").mkdir()
     (place / "model").rename(place / "run" / "epoch-0.5")
-    model = SequenceClassifier(name="", path=f"{place}/run/epoch-{{epoch}}", epoch=0.5)
+    model = HubClassifier(name="", path=f"{place}/run/epoch-{{epoch}}", epoch=0.5)
     assert model.name == "run-epoch0.5"
     assert model.missing() == []
     assert model.moment() == Moment("run", 0.5)
     assert model.folder() == place / "run" / "epoch-0.5"
     with pytest.raises(InputError, match=r"no checkpoint of epoch 1 .* that are there: 0\.5"):
-        SequenceClassifier(name="", path=f"{place}/run/epoch-{{epoch}}", epoch=1.0).missing()
+        HubClassifier(name="", path=f"{place}/run/epoch-{{epoch}}", epoch=1.0).missing()

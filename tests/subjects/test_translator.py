@@ -20,16 +20,16 @@ from study.jobs.measuring import setting_of
 from study.record.errors import InputError
 from study.record.examples import Examples
 from study.record.metrics.statistics import Bleu
-from study.subjects.fairseq.folder import FairseqTranslator
+from study.subjects.fairseq.folder import FairseqFolder
 from study.subjects.translator import Decoding, Translator
 
 CPU = torch.device("cpu")
 TEXTS = ("c e, xy.", "g", "f f f e c c, y y e g.", "xy xy e")
 
 
-def source(folder: Path, **more: object) -> FairseqTranslator:
+def source(folder: Path, **more: object) -> FairseqFolder:
     given = {"name": "tiny", "path": str(folder), "source_lang": "en", "target_lang": "fr", "max_len_b": 12}
-    return FairseqTranslator(**{**given, **more})
+    return FairseqFolder(**{**given, **more})
 
 
 def examples(texts: Sequence[str] = TEXTS) -> Examples:

@@ -22,7 +22,7 @@ from study.record.errors import InputError, MissingPackageError
 from study.record.examples import Examples
 from study.record.training_history import read_history
 from study.subjects.fairseq.checkpoint import read_checkpoint
-from study.subjects.fairseq.folder import FairseqTranslator
+from study.subjects.fairseq.folder import FairseqFolder
 from study.toy.sources import ToyTranslation
 from study.toy.translation import TranslationDomain, translation_examples
 from study.training.fairseq import (
@@ -275,7 +275,7 @@ def test_a_pre_norm_checkpoint_is_certified_and_translates_as_fairseq_does(undis
     """Trained here, loaded as M2M100, against fairseq's own generation: hypotheses and scores."""
     languages = {"source_lang": "en", "target_lang": "fr"}
     options = {"name": "", "path": str(undisturbed), "checkpoint": "checkpoint{epoch}.pt", "epoch": 3.0}
-    source = FairseqTranslator(**options, **languages, max_len_b=20)
+    source = FairseqFolder(**options, **languages, max_len_b=20)
     subject = source.load(torch.device("cpu"))
     assert type(subject.module).__name__ == "M2M100ForConditionalGeneration"
     assert certify(subject).largest_difference < 1e-4

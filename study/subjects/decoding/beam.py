@@ -23,11 +23,11 @@ from torch.nn import functional
 from transformers import DynamicCache, EncoderDecoderCache, PreTrainedModel
 
 from study.masking.gate import Gate
-from study.subjects.decoding.top_tokens import Asked, NextWords, best_words
+from study.subjects.decoding.top_tokens import TokenRequest, TopTokens, top_tokens
 
 
 @dataclass(frozen=True)
-class Rule:
+class BeamConfig:
     """How to search.
 
     Attributes:
@@ -46,7 +46,7 @@ class Rule:
 
 
 @dataclass(frozen=True)
-class Found:
+class Hypotheses:
     """What the search found for each row.
 
     Attributes:
@@ -63,10 +63,10 @@ class Found:
 
 
 @runtime_checkable
-class Stepper(Protocol):
+class StepDecoder(Protocol):
     """A decoder that goes on by one token for every hypothesis."""
 
-    def step(self, tokens: Int[Tensor, " N"], asked: Asked) -> NextWords:
+    def step(self, tokens: Int[Tensor, " N"], asked: TokenRequest) -> TopTokens:
         """The best next words of each hypothesis, `tokens` being their last."""
         ...
 
@@ -99,9 +99,9 @@ class CachedDecoder:
         self._xi, self._encoded, self._present = xi, encoded, present
         self._cache = EncoderDecoderCache(DynamicCache(), DynamicCache())
 
-    def step(self, tokens: Int[Tensor, " N"], asked: Asked) -> NextWords:
-        """See `Stepper`."""
-        return best_words(self._logits(tokens), lambda logits: logits, asked)
+    def step(self, tokens: Int[Tensor, " N"], asked: TokenRequest) -> TopTokens:
+        """See `StepDecoder`."""
+        return top_tokens(self._logits(tokens), lambda logits: logits, asked)
 
     def logprobs(self, tokens: Int[Tensor, " N"]) -> Float[Tensor, "N V"]:
         """A step that tells the log-probabilities of all words."""
@@ -119,7 +119,7 @@ class CachedDecoder:
         return output.logits[:, -1]
 
     def select(self, origins: Int[Tensor, " N"], *, rows_changed: bool) -> None:
-        """See `Stepper`. What belongs to a row, and not to a hypothesis, is moved only when it must be."""
+        """See `StepDecoder`. What belongs to a row, and not to a hypothesis, is moved only when it must be."""
         places = cast(torch.LongTensor, origins)
         self._cache.self_attention_cache.reorder_cache(places)
         if rows_changed:
@@ -148,7 +148,7 @@ class Candidates:
         return self.ends.int().argsort(dim=1, stable=True)[:, :number]
 
 
-def search(decoder: Stepper, rule: Rule, limits: Int[Tensor, " R"]) -> Found:
+def search(decoder: StepDecoder, rule: BeamConfig, limits: Int[Tensor, " R"]) -> Hypotheses:
     """The best hypothesis of every row.
 
     Args:
@@ -163,7 +163,7 @@ def search(decoder: Stepper, rule: Rule, limits: Int[Tensor, " R"]) -> Found:
     first_limit, last_limit = limits.aminmax()
     shortest, longest = int(first_limit), int(last_limit)
     for step in range(longest + 1):
-        asked = Asked(2 * rule.beam + 1, rule.end, (rule.pad,) if step else (rule.pad, rule.end))
+        asked = TokenRequest(2 * rule.beam + 1, rule.end, (rule.pad,) if step else (rule.pad, rule.end))
         following = decoder.step(token_BWT[:, :, -1].flatten(), asked)
         if step >= shortest:
             must_end_N = (limits[row_B] <= step).repeat_interleave(score_BW.shape[1])
@@ -184,7 +184,7 @@ def search(decoder: Stepper, rule: Rule, limits: Int[Tensor, " R"]) -> Found:
     return finished.best()
 
 
-def _candidates(following: NextWords, scores: Float[Tensor, "B W"], rule: Rule) -> Candidates:
+def _candidates(following: TopTokens, scores: Float[Tensor, "B W"], rule: BeamConfig) -> Candidates:
     """The M best continuations of each row, from the M best of each hypothesis."""
     rows, beams = scores.shape
     wanted, per_beam = 2 * rule.beam + 1, following.words.shape[1]
@@ -203,7 +203,7 @@ def _candidates(following: NextWords, scores: Float[Tensor, "B W"], rule: Rule) 
 class Finished:
     """The finished hypotheses of every row: how many, the best of them, and how close the search came to another."""
 
-    def __init__(self, limits: Int[Tensor, " R"], rule: Rule) -> None:
+    def __init__(self, limits: Int[Tensor, " R"], rule: BeamConfig) -> None:
         self._limit_R, self._rule = limits, rule
         self._count_R = torch.zeros_like(limits)
         self._length_R = torch.zeros_like(limits)
@@ -234,10 +234,10 @@ class Finished:
         """Which of these rows have fewer than K finished hypotheses and are below their greatest length."""
         return (self._count_R[rows] < self._rule.beam) & (self._limit_R[rows] > step)
 
-    def best(self) -> Found:
+    def best(self) -> Hypotheses:
         """The best hypothesis of every row."""
         best_R, second_R = self._best_R2.unbind(1)
-        return Found(self._token_RT, self._length_R, best_R, self._margin_R.minimum(_gap(best_R, second_R)))
+        return Hypotheses(self._token_RT, self._length_R, best_R, self._margin_R.minimum(_gap(best_R, second_R)))
 
 
 def _margin(found: Candidates, beam: int) -> Float[Tensor, " B"]:

@@ -24,7 +24,7 @@ BLOCK = 64
 
 
 @dataclass(frozen=True)
-class Asked:
+class TokenRequest:
     """What is asked of a decoder in one step.
 
     Attributes:
@@ -39,7 +39,7 @@ class Asked:
 
 
 @dataclass(frozen=True)
-class NextWords:
+class TopTokens:
     """The best words of each hypothesis, best first.
 
     Attributes:
@@ -52,16 +52,16 @@ class NextWords:
     words: Int[Tensor, "N C"]
     ends: Float[Tensor, " N"]
 
-    def ending(self, which: Bool[Tensor, " N"], end: int) -> "NextWords":
+    def ending(self, which: Bool[Tensor, " N"], end: int) -> "TopTokens":
         """The same where these hypotheses can do nothing but end."""
         logprob_NC = self.logprobs.masked_fill(which[:, None], -torch.inf)
         logprob_NC[:, 0] = self.ends.where(which, logprob_NC[:, 0])
         word_NC = self.words.clone()
         word_NC[:, 0] = word_NC[:, 0].masked_fill(which, end)
-        return NextWords(logprob_NC, word_NC, self.ends)
+        return TopTokens(logprob_NC, word_NC, self.ends)
 
 
-def best_words(states: Float[Tensor, "N D"], project: Callable[[Tensor], Tensor], asked: Asked) -> NextWords:
+def top_tokens(states: Float[Tensor, "N D"], project: Callable[[Tensor], Tensor], asked: TokenRequest) -> TopTokens:
     """The best words of each hypothesis.
 
     Args:
@@ -72,10 +72,10 @@ def best_words(states: Float[Tensor, "N D"], project: Callable[[Tensor], Tensor]
     chunk = CHUNK if states.device.type == "cpu" else CHUNK_ELSEWHERE
     parts = [_best(project(some).log_softmax(-1), asked) for some in states.split(chunk)]
     logprobs, words, ends = zip(*parts, strict=True)
-    return NextWords(torch.cat(logprobs), torch.cat(words), torch.cat(ends))
+    return TopTokens(torch.cat(logprobs), torch.cat(words), torch.cat(ends))
 
 
-def _best(logprobs: Float[Tensor, "N V"], asked: Asked) -> tuple[Tensor, Tensor, Tensor]:
+def _best(logprobs: Float[Tensor, "N V"], asked: TokenRequest) -> tuple[Tensor, Tensor, Tensor]:
     end_N = logprobs[:, asked.end].clone()
     for word in asked.banned:
         logprobs[:, word] = -torch.inf

@@ -14,7 +14,7 @@ from study.record.errors import InputError
 from study.record.files import cache_folder, file_digest, name_of
 from study.record.metrics.statistics import MetricName
 from study.subjects.checkpoints import at_epoch, no_such_epoch
-from study.subjects.model import ModelSource
+from study.subjects.model import ModelConfig
 
 if TYPE_CHECKING:
     import torch
@@ -35,7 +35,7 @@ OTHER_SUBWORDS = {
 
 
 @dataclass(kw_only=True)
-class FairseqSource(ModelSource):
+class FairseqConfig(ModelConfig):
     """A transformer of fairseq's, wherever it is, with dictionaries and BPE codes (of subword-nmt or fastBPE).
 
     Attributes:
@@ -65,7 +65,7 @@ class FairseqSource(ModelSource):
     truncate: bool = False
 
     def languages(self) -> tuple[str, str] | None:
-        """See `ModelSource.languages`."""
+        """See `ModelConfig.languages`."""
         return self.source_lang, self.target_lang
 
     def identity(self) -> dict[str, Any]:
@@ -157,7 +157,7 @@ class FairseqSource(ModelSource):
 
 
 @dataclass(kw_only=True)
-class FairseqTranslator(FairseqSource):
+class FairseqFolder(FairseqConfig):
     """A folder with a transformer trained by fairseq, its dictionaries and its BPE codes (of subword-nmt or fastBPE).
 
     Attributes:

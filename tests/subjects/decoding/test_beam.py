@@ -12,8 +12,8 @@ from transformers import PreTrainedModel
 
 from study.masking.gate import Gate
 from study.masking.sites import find_sites
-from study.subjects.decoding.beam import CachedDecoder, Rule, search
-from study.subjects.decoding.top_tokens import Asked, NextWords, best_words
+from study.subjects.decoding.beam import BeamConfig, CachedDecoder, search
+from study.subjects.decoding.top_tokens import TokenRequest, TopTokens, top_tokens
 
 NextWord = Callable[[list[int]], Sequence[float]]
 
@@ -25,7 +25,7 @@ class Expected:
     margin: float
 
 
-def plain_search(next_word: NextWord, rule: Rule, limit: int) -> Expected:
+def plain_search(next_word: NextWord, rule: BeamConfig, limit: int) -> Expected:
     """The rules of the search, written plainly: every continuation is listed and sorted."""
     hypotheses, finished, gaps = [([rule.start], 0.0)], [], []
     for step in range(limit + 1):
@@ -50,13 +50,13 @@ def plain_search(next_word: NextWord, rule: Rule, limit: int) -> Expected:
     return Expected(finished[0][1][1:-1], finished[0][0], min(gaps, default=np.inf))
 
 
-def _allowed(word: int, rule: Rule, *, first: bool, last: bool) -> bool:
+def _allowed(word: int, rule: BeamConfig, *, first: bool, last: bool) -> bool:
     if last:
         return word == rule.end
     return word != rule.pad and not (word == rule.end and first)
 
 
-def _gaps(candidates: list, going: list, rule: Rule) -> list[float]:
+def _gaps(candidates: list, going: list, rule: BeamConfig) -> list[float]:
     """Distances to another choice: of what goes on, and of every end in or out of the K best."""
     gaps = [going[rule.beam - 1][0] - going[rule.beam][0]] if len(going) > rule.beam else []
     if len(candidates) > rule.beam:
@@ -77,9 +77,9 @@ class Table:
     def logprobs(self, row: torch.Tensor | int, step: int, last: torch.Tensor | int) -> torch.Tensor:
         return (self.by_step[row, step] + self.by_word[last]).log_softmax(-1)
 
-    def step(self, tokens: torch.Tensor, asked: Asked) -> NextWords:
+    def step(self, tokens: torch.Tensor, asked: TokenRequest) -> TopTokens:
         self.now += 1
-        return best_words(self.logprobs(self.row, self.now - 1, tokens), lambda logprobs: logprobs, asked)
+        return top_tokens(self.logprobs(self.row, self.now - 1, tokens), lambda logprobs: logprobs, asked)
 
     def select(self, origins: torch.Tensor, *, rows_changed: bool) -> None:
         if rows_changed:
@@ -100,7 +100,7 @@ def table(rows: int, words: int, *, towards_end: float, seed: int = 0) -> Table:
 @pytest.mark.parametrize(("beam", "lenpen"), [(1, 1.0), (2, 0.6), (5, 1.0), (4, 0.0), (5, 1.5)])
 def test_many_rows_against_plain_search(words: int, beam: int, lenpen: float) -> None:
     """Rows end at different steps and have different limits; 900 words are looked through in blocks."""
-    rule = Rule(beam=beam, lenpen=lenpen, start=2, end=2, pad=1)
+    rule = BeamConfig(beam=beam, lenpen=lenpen, start=2, end=2, pad=1)
     rows = 12
     decoder = table(rows, words, towards_end=4.0 if words > 100 else 1.0, seed=words + beam)
     limits = [1 + row % 7 for row in range(rows)]
@@ -118,7 +118,7 @@ def test_many_rows_against_plain_search(words: int, beam: int, lenpen: float) ->
 @pytest.mark.parametrize("lenpen", [0.0, 1.0, 2.0])
 def test_wide_beam_is_exhaustive(lenpen: float) -> None:
     """A beam wider than the number of hypotheses finds the best of all sentences of one to four words."""
-    rule, limit = Rule(beam=400, lenpen=lenpen, start=2, end=2, pad=1), 4
+    rule, limit = BeamConfig(beam=400, lenpen=lenpen, start=2, end=2, pad=1), 4
     decoder = table(3, 6, towards_end=0.5)
     found = search(decoder, rule, torch.tensor([limit] * 3))
     words = [w for w in range(6) if w not in (1, 2)]
@@ -138,7 +138,7 @@ def test_wide_beam_is_exhaustive(lenpen: float) -> None:
 
 def test_a_change_below_the_margin_changes_nothing() -> None:
     """Log-probabilities are moved by so little that no sum of them moves by half the margin."""
-    rule, limit = Rule(beam=3, lenpen=1.0, start=2, end=2, pad=1), 6
+    rule, limit = BeamConfig(beam=3, lenpen=1.0, start=2, end=2, pad=1), 6
     decoder = table(40, 12, towards_end=1.0)
     found = search(decoder, rule, torch.tensor([limit] * 40))
     noise = torch.rand(decoder.by_step.shape, generator=torch.Generator().manual_seed(1)) * 2 - 1
@@ -163,7 +163,7 @@ def test_models_with_a_mask_for_each_row(architecture: str) -> None:
     module = build(TRANSLATORS[architecture]).requires_grad_(requires_grad=False)
     gate = _gated(module, time_first=architecture == "fsmt")
     start = 0 if architecture == "t5" else 3
-    rule = Rule(beam=3, lenpen=1.0, start=start, end=3, pad=0)
+    rule = BeamConfig(beam=3, lenpen=1.0, start=start, end=3, pad=0)
     generator = np.random.default_rng(0)
     sources = [[*generator.integers(4, 60, size=length).tolist(), 3] for length in (4, 7, 5, 2)]
     masks = generator.random((len(sources), len(gate.layout))) < 0.6
