@@ -9,9 +9,9 @@ from pathlib import Path
 import torch
 from rich.console import Console
 
-from .run import PARTS
-from .sizes import QUICK, Sizes
-from .table import machine, show, write
+from benchmarks.parts import PARTS
+from benchmarks.sizes import QUICK, Sizes
+from benchmarks.table import machine, show, write
 
 WIDTH = 200
 """Of the table where the output is no terminal."""

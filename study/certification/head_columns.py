@@ -19,7 +19,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from transformers import AttentionInterface
 
-from study.masking.sites import Site, input_first
+from study.masking.sites import AttentionSite, input_first
 from study.subjects.subject import Subject, TokenRow
 
 log = logging.getLogger(__name__)
@@ -60,7 +60,7 @@ class Interface:
         faults: what is wrong, in words.
     """
 
-    sites: Sequence[Site]
+    sites: Sequence[AttentionSite]
     seen: set[str] = field(default_factory=set)
     faults: list[str] = field(default_factory=list)
     _unread: list[tuple[str, int]] = field(default_factory=list)
@@ -85,7 +85,7 @@ class Interface:
             changed[index + 1, :, index] += 1.0 + context[0].abs().max()
         return changed
 
-    def _reader(self, site: Site) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
+    def _reader(self, site: AttentionSite) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
         def read(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
             if not self._unread:
                 return
@@ -130,7 +130,7 @@ def _contexts_through(change: Callable[[nn.Module, Tensor], Tensor]) -> Iterator
         AttentionInterface.get_interface = plain
 
 
-def _first_row_again(site: Site) -> Callable[[nn.Module, Any, Any], Any]:
+def _first_row_again(site: AttentionSite) -> Callable[[nn.Module, Any, Any], Any]:
     def first_row(_: nn.Module, __: Any, output: Any) -> Any:
         if not isinstance(output, Tensor):  # a quantised projection gives its scale as well
             return output
@@ -139,7 +139,7 @@ def _first_row_again(site: Site) -> Callable[[nn.Module, Any, Any], Any]:
     return first_row
 
 
-def _by_contexts(site: Site, seen: Float[Tensor, "R T W"]) -> list[str]:
+def _by_contexts(site: AttentionSite, seen: Float[Tensor, "R T W"]) -> list[str]:
     """What is wrong with a layer of which row h + 1 reads another context of head h than row 0.
 
     Numbers that a gate holds back may stay as they are; none of another head may move.
@@ -152,7 +152,7 @@ def _by_contexts(site: Site, seen: Float[Tensor, "R T W"]) -> list[str]:
     return []
 
 
-def _by_queries(subject: Subject, rows: Sequence[TokenRow], site: Site) -> list[str]:
+def _by_queries(subject: Subject, rows: Sequence[TokenRow], site: AttentionSite) -> list[str]:
     """What is wrong with a layer when the queries of its first head change, or of its last."""
     assert site.query is not None
 
@@ -169,11 +169,11 @@ def _by_queries(subject: Subject, rows: Sequence[TokenRow], site: Site) -> list[
     return []
 
 
-def _columns(site: Site, index: int) -> range:
+def _columns(site: AttentionSite, index: int) -> range:
     return range(index * site.head_size, (index + 1) * site.head_size)
 
 
-def _fault(site: Site, index: int, moved: Sequence[int]) -> str:
+def _fault(site: AttentionSite, index: int, moved: Sequence[int]) -> str:
     own = _columns(site, index)
     return (
         f"{_words(site)}: head {index} is not columns {own[0]} to {own[-1]}, it moves columns {moved[0]} to "
@@ -181,7 +181,7 @@ def _fault(site: Site, index: int, moved: Sequence[int]) -> str:
     )
 
 
-def _words(site: Site) -> str:
+def _words(site: AttentionSite) -> str:
     return f"{site.kind} layer {site.layer} ({site.name})"
 
 

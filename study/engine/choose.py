@@ -12,15 +12,15 @@ import torch
 from jaxtyping import Bool
 
 from study.certification.certify import NUM_MASKS, TOLERANCE, random_masks
-from study.engine.encoder import split_encoder
+from study.engine.batched_decoding.decoder import largest_difference
+from study.engine.batched_decoding.engine import LockstepSearch
+from study.engine.bottom_up.engine import SharedPass
+from study.engine.bottom_up.screening import ScreenedPass
 from study.engine.engine import Engine, OneMaskAtATime
-from study.engine.lockstep import largest_difference
 from study.engine.memory import Room
-from study.engine.parts import UnsplittableError
-from study.engine.screened import ScreenedPass
-from study.engine.seq2seq import split_translator
-from study.engine.shared import SharedPass
-from study.engine.translate import LockstepSearch
+from study.engine.weights.classifier import split_encoder
+from study.engine.weights.modules import UnsplittableError
+from study.engine.weights.translator import split_translator
 from study.record.errors import InputError, StudyError
 from study.record.heads import HeadLayout
 from study.subjects.classifier import PROBE_LENGTHS, Classifier

@@ -20,7 +20,7 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 from transformers import PreTrainedModel
 
-from study.masking.sites import Site, find_sites, left_out
+from study.masking.sites import AttentionSite, find_sites, left_out
 from study.record.errors import InputError
 from study.record.heads import Head, HeadLayout, Layer
 
@@ -35,7 +35,7 @@ class Gate:
         layout: the heads.
     """
 
-    sites: list[Site]
+    sites: list[AttentionSite]
     left_out: Sequence[str] = ()
     layout: HeadLayout = field(init=False)
     _hooks: list[RemovableHandle] = field(init=False, default_factory=list)
@@ -61,7 +61,7 @@ class Gate:
         for hook in self._hooks:
             hook.remove()
 
-    def _hook(self, site: Site) -> Callable[[nn.Module, tuple[Tensor, ...]], tuple[Tensor, ...] | None]:
+    def _hook(self, site: AttentionSite) -> Callable[[nn.Module, tuple[Tensor, ...]], tuple[Tensor, ...] | None]:
         columns = self.layout.columns(site.kind, site.layer)
 
         def multiply(_: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
@@ -112,7 +112,7 @@ class Gate:
         finally:
             self._trace = before
 
-    def site(self, head: Head) -> Site:
+    def site(self, head: Head) -> AttentionSite:
         """The projection that a head belongs to."""
         return next(site for site in self.sites if (site.kind, site.layer) == (head.kind, head.layer))
 

@@ -37,7 +37,7 @@ TOWER = re.compile(r"(?:.*?\.)?(?:vision|visual|audio)[^.]*")
 
 
 @dataclass
-class Site:
+class AttentionSite:
     """The output projection of one attention layer.
 
     Attributes:
@@ -82,12 +82,12 @@ def input_first(projection: nn.Module) -> Float[Tensor, "input output"]:
     return weight.T if isinstance(projection, nn.Linear) else weight
 
 
-def heads_left(site: Site) -> tuple[int, ...]:
+def heads_left(site: AttentionSite) -> tuple[int, ...]:
     """Its heads among those that the model's config gives it: not all of them where heads were removed."""
     return getattr(site.projection, "heads_left", tuple(range(site.num_heads)))
 
 
-def find_sites(module: PreTrainedModel, *, causal: bool) -> list[Site]:
+def find_sites(module: PreTrainedModel, *, causal: bool) -> list[AttentionSite]:
     """The output projections of a transformers model, by their names, in the order of its modules.
 
     Args:
@@ -116,7 +116,7 @@ def find_sites(module: PreTrainedModel, *, causal: bool) -> list[Site]:
     return _numbered(sites)
 
 
-def left_out(module: PreTrainedModel, sites: Sequence[Site]) -> list[str]:
+def left_out(module: PreTrainedModel, sites: Sequence[AttentionSite]) -> list[str]:
     """The parts of a model that have no head in its layout, though others like them have, in words.
 
     These are layers without attention or with linear attention, towers that read no text, and the kinds of attention
@@ -192,13 +192,13 @@ def _is_known(name: str, projections: Mapping[str, Sequence[str]]) -> bool:
     )
 
 
-def _site(module: PreTrainedModel, attention: str, name: str, *, causal: bool) -> Site:
+def _site(module: PreTrainedModel, attention: str, name: str, *, causal: bool) -> AttentionSite:
     config, projection = module.config, module.get_submodule(name)
     in_decoder = bool(config.is_encoder_decoder) and ".decoder." in f".{name}."
     last = next(part for part in reversed(attention.split(".")) if not part.isdigit())
     left = getattr(projection, "heads_left", None)
     place = _place(name)
-    site = Site(
+    site = AttentionSite(
         name,
         _kind(last, self_kind_is_decoder=in_decoder or (causal and not config.is_encoder_decoder)),
         layer=place[1] if place else 0,
@@ -233,7 +233,7 @@ def _num_heads(config: Any, *, decoder: bool) -> int:
     return count
 
 
-def _numbered(sites: Sequence[Site]) -> list[Site]:
+def _numbered(sites: Sequence[AttentionSite]) -> list[AttentionSite]:
     """Sites with one number a layer: the model's own, or 0, 1, 2 ... where stacks of layers stand one after the other.
 
     Attentions that share one weight are one layer.

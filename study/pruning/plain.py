@@ -12,11 +12,11 @@ import torch
 from torch import nn
 from transformers import PretrainedConfig, PreTrainedModel, T5Config
 
-from study.masking.sites import Site, heads_left
+from study.masking.sites import AttentionSite, heads_left
 from study.subjects.pruned.attention import Gathered
 
 
-def as_plain(module: PreTrainedModel, sites: Sequence[Site]) -> PreTrainedModel | None:
+def as_plain(module: PreTrainedModel, sites: Sequence[AttentionSite]) -> PreTrainedModel | None:
     """The same model as transformers builds it from a config with fewer heads; None where no config says it.
 
     Args:
@@ -44,7 +44,7 @@ def as_plain(module: PreTrainedModel, sites: Sequence[Site]) -> PreTrainedModel 
     return plain.eval()
 
 
-def _config(module: PreTrainedModel, sites: Sequence[Site], num_heads: int) -> PretrainedConfig | None:
+def _config(module: PreTrainedModel, sites: Sequence[AttentionSite], num_heads: int) -> PretrainedConfig | None:
     """The model's config with fewer heads."""
     config = deepcopy(module.config)
     if isinstance(config, T5Config):

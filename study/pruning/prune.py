@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     import torch
     from transformers import PreTrainedModel
 
-    from study.masking.sites import Site
+    from study.masking.sites import AttentionSite
     from study.pruning.card import Facts
     from study.subjects.subject import Subject
 
@@ -149,7 +149,7 @@ def module_of(subject: "Subject") -> "PreTrainedModel":
     return subject.module
 
 
-def cut(subject: "Subject", mask: Bool[np.ndarray, " heads"]) -> "list[Site]":
+def cut(subject: "Subject", mask: Bool[np.ndarray, " heads"]) -> "list[AttentionSite]":
     """Remove the heads that a mask turns off from a subject's module, which thereby is no subject any more.
 
     Returns:
@@ -178,7 +178,7 @@ def difference(subject: "Subject", expected: "torch.Tensor") -> float:
     return ((found - expected).abs().max() / (expected.abs().max() or 1.0)).item()
 
 
-def _write(subject: "Subject", sites: "list[Site]", source: ModelConfig, folder: Path) -> bool:
+def _write(subject: "Subject", sites: "list[AttentionSite]", source: ModelConfig, folder: Path) -> bool:
     """Model and text processing; whether transformers loads the model without this project."""
     from study.pruning.plain import as_plain
     from study.subjects.classifier import Classifier

@@ -7,11 +7,11 @@ from pathlib import Path
 import pytest
 from fixtures.cases import TRANSLATORS, Numbers, build
 
-from benchmarks import translation, translators
-from benchmarks.run import PARTS
+from benchmarks.engine import translation, translators
+from benchmarks.engine.translators import Translation
+from benchmarks.parts import PARTS
 from benchmarks.sizes import QUICK
 from benchmarks.table import Row, machine, write
-from benchmarks.translators import Translation
 from study.record.errors import MissingPackageError
 from study.record.examples import Examples
 from study.subjects.fairseq.folder import FairseqFolder

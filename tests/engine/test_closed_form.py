@@ -20,7 +20,7 @@ import torch
 from torch import nn
 
 from study.masking.gate import Gate
-from study.masking.sites import Site
+from study.masking.sites import AttentionSite
 from study.record.heads import AttentionKind
 from study.record.importance import Estimator, Normalisation, importance
 from study.record.loss import PLAIN, Loss
@@ -54,7 +54,7 @@ class Linear(Subject):
     def __init__(self) -> None:
         self.module = LinearAttention().requires_grad_(requires_grad=False)
         self.device = torch.device("cpu")
-        self.gate = Gate([Site("out_proj", AttentionKind.ENCODER_SELF, 0, self.module.out_proj, 3)])
+        self.gate = Gate([AttentionSite("out_proj", AttentionKind.ENCODER_SELF, 0, self.module.out_proj, 3)])
 
     def losses(self, rows: Sequence[TokenRow], loss: Loss = PLAIN) -> torch.Tensor:
         assert loss == PLAIN

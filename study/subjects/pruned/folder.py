@@ -16,7 +16,7 @@ from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from study.masking.sites import Site, find_sites, heads_left
+from study.masking.sites import AttentionSite, find_sites, heads_left
 from study.record.errors import InputError
 from study.subjects.huggingface.hub import HEADS_FILE
 from study.subjects.pruned.remove import Kept, remove_heads
@@ -29,12 +29,12 @@ NAMED = 8
 """Tensors named in an error."""
 
 
-def kept_heads(sites: Sequence[Site]) -> dict[str, list[int]]:
+def kept_heads(sites: Sequence[AttentionSite]) -> dict[str, list[int]]:
     """The heads that each attention layer has, counted among those that the config gives it."""
     return {site.name: list(heads_left(site)) for site in sites}
 
 
-def write_model(module: PreTrainedModel, sites: Sequence[Site], folder: Path, **facts: Any) -> None:
+def write_model(module: PreTrainedModel, sites: Sequence[AttentionSite], folder: Path, **facts: Any) -> None:
     """Write config, heads and weights.
 
     Args:

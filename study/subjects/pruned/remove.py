@@ -17,7 +17,7 @@ from transformers.models.fsmt.modeling_fsmt import Attention as FsmtAttention
 from transformers.models.t5.modeling_t5 import T5Attention
 from transformers.pytorch_utils import Conv1D
 
-from study.masking.sites import Site, heads_left
+from study.masking.sites import AttentionSite, heads_left
 from study.record.errors import InputError
 from study.subjects.pruned.attention import BiasedAttention, EmptyAttention, Gathered, TimeFirstAttention
 
@@ -40,7 +40,7 @@ WIDTHS = ("all_head_size", "inner_dim", "split_size")
 """What attention modules remember of their number of heads, and of all heads' width."""
 
 
-def remove_heads(module: PreTrainedModel, sites: Sequence[Site], kept: Kept) -> None:
+def remove_heads(module: PreTrainedModel, sites: Sequence[AttentionSite], kept: Kept) -> None:
     """Cut a model's attention layers, in place; they have to be found anew afterwards.
 
     Args:
@@ -68,7 +68,7 @@ def remove_heads(module: PreTrainedModel, sites: Sequence[Site], kept: Kept) -> 
         _cut(module, site, parts[site.name], tuple(kept[site.name]))
 
 
-def _attention(module: PreTrainedModel, site: Site) -> nn.Module:
+def _attention(module: PreTrainedModel, site: AttentionSite) -> nn.Module:
     """The module that has the projections of an attention layer.
 
     Raises:
@@ -95,7 +95,7 @@ def _separate(part: nn.Module) -> tuple[str, str, str] | None:
     return next(found, None)
 
 
-def _cut(module: PreTrainedModel, site: Site, attention: nn.Module, kept: tuple[int, ...]) -> None:
+def _cut(module: PreTrainedModel, site: AttentionSite, attention: nn.Module, kept: tuple[int, ...]) -> None:
     before, size = heads_left(site), site.head_size
     rows = _numbers([before.index(head) for head in kept], size)
     names = _separate(attention)

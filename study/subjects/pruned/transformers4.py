@@ -8,7 +8,7 @@ from typing import Any
 
 from transformers import PretrainedConfig, PreTrainedModel
 
-from study.masking.sites import Site, find_sites
+from study.masking.sites import AttentionSite, find_sites
 from study.record.errors import InputError
 from study.subjects.pruned.remove import Kept, remove_heads
 
@@ -46,7 +46,7 @@ def without_heads(architecture: type[PreTrainedModel], removed: Mapping[int, Seq
     return Smaller
 
 
-def _kept(sites: Sequence[Site], removed: Mapping[int, Sequence[int]]) -> Kept:
+def _kept(sites: Sequence[AttentionSite], removed: Mapping[int, Sequence[int]]) -> Kept:
     """The heads that stay.
 
     Raises:

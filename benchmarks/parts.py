@@ -1,0 +1,38 @@
+"""The parts of the benchmark by name, in the order in which they run."""
+
+from collections.abc import Callable, Iterator
+
+from benchmarks.engine.efficiency import efficiency
+from benchmarks.engine.growth import growth
+from benchmarks.engine.heads_off import bert_base, classifier, gpu
+from benchmarks.engine.importance import importance
+from benchmarks.engine.orders import orders
+from benchmarks.engine.pruned import pruned
+from benchmarks.engine.translation import translation
+from benchmarks.program.launching import launching
+from benchmarks.program.page import page
+from benchmarks.program.resampling import resampling
+from benchmarks.program.store import store
+from benchmarks.program.tracking import tracking
+from benchmarks.sizes import Sizes
+from benchmarks.table import Row
+
+PARTS: dict[str, Callable[[Sizes], Iterator[Row]]] = {
+    part.__name__: part
+    for part in (
+        classifier,
+        bert_base,
+        efficiency,
+        orders,
+        translation,
+        importance,
+        pruned,
+        store,
+        resampling,
+        page,
+        launching,
+        tracking,
+        growth,
+        gpu,
+    )
+}

@@ -1,0 +1,266 @@
+"""One beam search for many masks: a decoder whose rows are (mask, sentence), and which does nothing twice.
+
+At every height in the decoder a hidden state depends on the mask below, the sentence and the tokens before it. Each
+distinct one is computed once (see `shared_states`): hypotheses of different masks that begin with the same words share
+the layers below the first one that their masks differ in. Within that layer queries, keys, values and contexts are
+shared too; only then each mask takes the heads that it leaves on. No number changes but by rounding.
+
+The first self-attention comes before anything of the source, so there even sentences share.
+
+Shapes: I items, M masks, E sentences, S source tokens, R hypotheses, N nodes, G groups, H heads, d width, c width of a
+context (that of its heads: less than d where some were removed), V words.
+"""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+from torch.nn import functional
+from transformers import PreTrainedModel
+
+from study.engine.batched_decoding.caches import STEPS_BETWEEN, TargetCache
+from study.engine.batched_decoding.encoder import Items, read_sources
+from study.engine.batched_decoding.shared_states import NodeTree, chain
+from study.engine.prefixes import forward_order, prefix_classes
+from study.engine.weights.translator import CrossAttention, SelfAttention, SplitTranslator
+from study.masking.gate import Gate
+from study.record.heads import AttentionKind, HeadLayout, Layer
+from study.subjects.decoding.top_tokens import TokenRequest, TopTokens, top_tokens
+
+PIECE = 512
+"""Rows of a piece on a CPU; about right for the inner width of a feed-forward layer and a cache of 1 MB."""
+
+ROUND = 32
+"""Every piece is of a multiple of so many rows."""
+
+
+@dataclass(frozen=True)
+class Parting:
+    """Where masks part in one attention layer.
+
+    Attributes:
+        below: the grouping of the nodes that it reads.
+        above: of those after it.
+        xi: 1 for each head that a group above leaves on, 0 where it is off; None where all are on.
+    """
+
+    below: int
+    above: int
+    xi: Float[Tensor, "G H"] | None
+
+
+class Lockstep:
+    """A decoder for `study.subjects.decoding.beam`; its rows are the wanted pairs in the order of `np.argwhere`."""
+
+    def __init__(
+        self,
+        model: SplitTranslator,
+        layout: HeadLayout,
+        masks: Bool[np.ndarray, "M heads"],
+        wanted: Bool[np.ndarray, "M E"],
+        ids: Int[Tensor, "E S"],
+        present: Int[Tensor, "E S"],
+    ) -> None:
+        """Read the sources under every mask, and start with one hypothesis for each pair.
+
+        Args:
+            model: the model in parts.
+            layout: its heads.
+            masks: distinct masks.
+            wanted: which masks to decode each sentence under; at least one pair.
+            ids: token ids of the sentences.
+            present: 1 for a token, 0 for padding.
+        """
+        self._model = model
+        items = Items(masks, layout, *np.nonzero(wanted))
+        order, keys = _heights(items)
+        self._groupings, levels = chain(keys)
+        self._partings: dict[Layer, Parting] = {}
+        for layer, below, above in zip(order, levels[::2], levels[1::2], strict=True):
+            on_GH = masks[items.mask[self._groupings[above].first]][:, layout.columns(*layer)]
+            xi = None if on_GH.all() else torch.from_numpy(on_GH).to(ids.device, torch.float32)
+            self._partings[layer] = Parting(below, above, xi)
+        self._sources, source_I = read_sources(model, items, ids, present)
+        self._source_I = torch.from_numpy(source_I).to(ids.device)
+        self._source_G = [torch.from_numpy(source_I[grouping.first]).to(ids.device) for grouping in self._groupings]
+        self._caches = [
+            TargetCache(layer.attention.num_heads, self._groupings[self._partings[_own(i)].below].shared)
+            for i, layer in enumerate(model.decoder)
+        ]
+        self._tree: NodeTree | None = None
+        self._origins: Tensor | None = None
+        self._step, self._width = 0, 1
+
+    def step(self, tokens: Int[Tensor, " R"], asked: TokenRequest) -> TopTokens:
+        """See `study.subjects.decoding.beam.StepDecoder`."""
+        return top_tokens(self._states(tokens), self._logits, asked)
+
+    def logprobs(self, tokens: Int[Tensor, " R"]) -> Float[Tensor, "R V"]:
+        """A step that tells the log-probabilities of all words."""
+        return self._logits(self._states(tokens)).log_softmax(-1)
+
+    def select(self, origins: Int[Tensor, " R"], *, rows_changed: bool) -> None:
+        """See `study.subjects.decoding.beam.StepDecoder`."""
+        self._origins = origins
+        if rows_changed and self._tree is not None:
+            item_R = self._tree.levels[-1].group[origins]
+            self._width = int((item_R == item_R[0]).sum())
+            self._sources.keep(self._source_I[item_R].unique())
+
+    def _states(self, tokens: Int[Tensor, " R"]) -> Float[Tensor, "R d"]:
+        """Last hidden states of every hypothesis after its next token."""
+        if self._tree is None:
+            self._tree = NodeTree(self._groupings, tokens[0], len(self._model.target.words))
+        else:
+            origins = torch.arange(len(tokens), device=tokens.device) if self._origins is None else self._origins
+            self._tree.advance(origins, tokens)
+        self._origins = None
+        x, qkv = by_pieces(self._begin, [self._tree.tokens])
+        for i in range(len(self._model.decoder)):
+            x, qkv = self._layer(i, x, qkv, self._tree)
+        self._step += 1
+        last = self._tree.path(self._partings[_cross(len(self._model.decoder) - 1)].above, len(self._groupings) - 1)
+        return x if last is None else x[last]
+
+    def _begin(self, tokens: Int[Tensor, " N"]) -> tuple[Tensor, Tensor]:
+        """First hidden states, and what the first self-attention takes of them."""
+        return self._ready(0, self._model.target.target(tokens, self._step))
+
+    def _ready(self, index: int, x: Float[Tensor, "N d"]) -> tuple[Tensor, Tensor]:
+        """Hidden states before a layer, and what its self-attention takes of them; or the last ones, and nothing."""
+        model = self._model
+        if index == len(model.decoder):
+            return model.decoder_norm(x) if model.decoder_norm else x, x[:, :0]
+        attention = model.decoder[index].attention
+        return x, attention.qkv(model.read(x, attention.norm))
+
+    def _layer(
+        self, index: int, x: Float[Tensor, "N d"], qkv: Float[Tensor, "N qkv"], tree: NodeTree
+    ) -> tuple[Tensor, ...]:
+        """From what is ready before a layer to what is ready before the next."""
+        model, layer = self._model, self._model.decoder[index]
+        own, cross = self._partings[_own(index)], self._partings[_cross(index)]
+
+        def ask(x: Tensor) -> tuple[Tensor, Tensor]:
+            return x, layer.cross.query(model.read(x, layer.cross.norm))
+
+        def feed_forward(x: Tensor) -> tuple[Tensor, Tensor]:
+            return self._ready(index + 1, model.feed_forward(x, layer.feed_forward))
+
+        context = self._caches[index].attend(qkv, tree.levels[own.below], self._width)
+        x, query = self._part(x, context, layer.attention, own, tree, ask)
+        place = tree.path(own.above, cross.below)
+        if place is not None:
+            x, query = x[place], query[place]
+        lanes = self._sources.lanes(self._source_G[cross.below][tree.levels[cross.below].group])
+        context = self._sources.attend(index, query, lanes)
+        return self._part(x, context, layer.cross, cross, tree, feed_forward)
+
+    def _part(
+        self,
+        x: Float[Tensor, "N d"],
+        context: Float[Tensor, "N c"],
+        attention: SelfAttention | CrossAttention,
+        parting: Parting,
+        tree: NodeTree,
+        follow: Callable[[Tensor], tuple[Tensor, Tensor]],
+    ) -> tuple[Tensor, ...]:
+        """From what masks share below an attention layer to what each has after it, and what follows from that."""
+        group = tree.levels[parting.above].group
+        place = tree.path(parting.below, parting.above)
+
+        def rise(place: Tensor, group: Tensor) -> tuple[Tensor, Tensor]:
+            context_nc = context.index_select(0, place)
+            if parting.xi is not None:
+                context_nc.view(len(place), attention.num_heads, -1).mul_(parting.xi[group, :, None])
+            return follow(self._model.add(x.index_select(0, place), attention.out(context_nc), attention.norm))
+
+        return by_pieces(rise, [torch.arange(len(group), device=group.device) if place is None else place, group])
+
+    def _logits(self, states: Float[Tensor, "n d"]) -> Float[Tensor, "n V"]:
+        filled = functional.pad(states, (0, 0, 0, -len(states) % ROUND))
+        return self._model.words(filled)[: len(states)]
+
+
+def by_pieces(function: Callable[..., tuple[Tensor, ...]], places: Sequence[Int[Tensor, " N"]]) -> tuple[Tensor, ...]:
+    """The results of a function that goes row by row, a few rows at a time: they stay in the processor's cache.
+
+    Pieces are of few different sizes, as libraries make a kernel for each: the last is filled up and cut.
+    """
+    rows, on_cpu = len(places[0]), places[0].device.type == "cpu"
+    filled = [functional.pad(place, (0, -rows % ROUND)).split(PIECE if on_cpu else rows + ROUND) for place in places]
+    made = [function(*piece) for piece in zip(*filled, strict=True)]
+    results = [list(parts) for parts in zip(*made, strict=True)]
+    return tuple((torch.cat(parts) if len(parts) > 1 else parts[0])[:rows] for parts in results)
+
+
+def _own(layer: int) -> Layer:
+    return (AttentionKind.DECODER_SELF, layer)
+
+
+def _cross(layer: int) -> Layer:
+    return (AttentionKind.CROSS, layer)
+
+
+def _heights(items: Items) -> tuple[list[Layer], list[Int[np.ndarray, " I"]]]:
+    """The decoder's attention layers, and a key of each item before and after each of them.
+
+    The first self-attention comes before the encoder: what is after it differs only in heads of its own.
+    """
+    first = _own(0)
+    order = [first, *(layer for layer in forward_order(items.layout) if layer != first)]
+    classes = prefix_classes(items.masks, items.layout, order)
+    encoder = len(items.layout.counts[AttentionKind.ENCODER_SELF])
+    keys = [items.keys(classes[depth], by_sentence=False) for depth in (0, 1)]
+    for depth in range(1 + encoder, len(order)):
+        keys += [items.keys(classes[depth]), items.keys(classes[depth + 1])]
+    return [first, *order[1 + encoder :]], keys
+
+
+def item_bytes(model: SplitTranslator, longest: int, beam: int) -> int:
+    """Memory that one mask of one sentence takes, as if masks had nothing in common and targets were twice as long.
+
+    Args:
+        model: the model in parts.
+        longest: tokens of the source.
+        beam: hypotheses of its search.
+    """
+    slots = 2 * longest + (1 + STEPS_BETWEEN) * beam
+    vectors = 2 * len(model.decoder) * (slots + longest) + 12 * beam
+    return 4 * model.target.words.shape[1] * vectors
+
+
+@torch.no_grad()
+def largest_difference(
+    model: SplitTranslator,
+    module: PreTrainedModel,
+    gate: Gate,
+    masks: Bool[np.ndarray, "M heads"],
+    ids: Int[Tensor, "E S"],
+    present: Int[Tensor, "E S"],
+    targets: Int[Tensor, "E T"],
+) -> float:
+    """How far the log-probabilities in lockstep are from the module's own, for every mask and sentence.
+
+    Args:
+        model: the module in parts.
+        module: the module.
+        gate: masks its heads, one mask a row.
+        masks: distinct masks.
+        ids: token ids of the sentences.
+        present: 1 for a token, 0 for padding.
+        targets: tokens of which the next one is to be told; the first is the same for all.
+
+    Returns:
+        The largest difference in nats.
+    """
+    decoder = Lockstep(model, gate.layout, masks, np.ones((len(masks), len(ids)), dtype=bool), ids, present)
+    xi = torch.from_numpy(masks).to(ids.device, torch.float32).repeat_interleave(len(ids), 0)
+    ids, present, targets = (x.repeat(len(masks), 1) for x in (ids, present, targets))
+    with gate.masked(xi):
+        output = module(input_ids=ids, attention_mask=present, decoder_input_ids=targets, use_cache=False)
+    expected = output.logits.log_softmax(-1).unbind(1)
+    return max(float((decoder.logprobs(t) - e).abs().max()) for t, e in zip(targets.T, expected, strict=True))
