@@ -65,7 +65,7 @@ class TrainingJob:
     def plan(self) -> dict[str, Any]:
         """What it would do; shown by the launcher's table as well."""
         training, done, seconds = self.model.training, self._done(), self.estimate()
-        kept = ", ".join(f"{moment:g}" for moment in training.moments)
+        kept = ", ".join(f"{epoch:g}" for epoch in training.kept_epochs)
         expected = "not known before it has begun" if seconds is None else Duration(seconds)
         log.info(
             "training of %s into %s: %d epochs of data '%s', %.2f of them done; checkpoints of epochs %s; expected: %s",
@@ -93,7 +93,7 @@ class TrainingJob:
         training, folder = self.model.training, self.model.training_folder()
         lacking = training.lacking(folder)
         if lacking:
-            training.run(folder, device, self.threads, recorded)
+            self.model.train(device, self.threads, recorded)
         records = read_history(folder)
         last = records[-1] if records else None
         score = "" if last is None or last.dev_score is None else f", {last.dev_score:.1f} % of the dev data right"

@@ -1,7 +1,6 @@
-"""Training of sequence classifiers as `conf/training` entries: fine-tuning of a model, or a small BERT from nothing."""
+"""Options of training a sequence classifier: fine-tuning of a model, or a small BERT from nothing."""
 
-from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +10,7 @@ from study.data.source import Task
 from study.record.errors import InputError
 from study.subjects.huggingface.files import read_json
 from study.subjects.huggingface.hub import download, local_folder, model_digests, require_tokenizer
+from study.subjects.labels import label_names
 from study.training.training import Training
 
 
@@ -24,9 +24,9 @@ class ClassifierTraining(Training):
     Attributes:
         max_length: longest input in tokens; texts are cut there.
         batch_size: examples a step.
-        learning_rate: its peak.
-        warmup: share of the steps.
-        weight_decay: of AdamW.
+        learning_rate: peak of the learning rate.
+        warmup: share of the steps in which the learning rate rises.
+        weight_decay: AdamW's weight decay.
         clip_norm: largest norm of a step's gradient.
         evaluate_every: epochs between two evaluations on the dev data; there is one at each checkpoint besides.
         record_every: steps between two records of the training loss in the history.
@@ -69,11 +69,9 @@ class ClassifierTraining(Training):
         """A folder in the format of transformers."""
         return folder / f"epoch-{epoch:g}"
 
-    def run(self, folder: Path, device: str, threads: int, recorded: Callable[[], None] = lambda: None) -> None:
-        """See `Training.run`."""
-        from study.training.classifier import train_classifier
-
-        train_classifier(self, folder, device, self.threads or threads, recorded)
+    def own_labels(self) -> tuple[str, ...]:
+        """The labels that the model before its first step has already; none where those of the data are taken."""
+        return ()
 
 
 @dataclass(kw_only=True)
@@ -81,7 +79,7 @@ class FineTuning(ClassifierTraining):
     """A trained model of transformers learns a task of classification.
 
     Attributes:
-        start: its folder or hub name.
+        start: folder or hub name of that model.
         revision: commit, tag or branch on the hub.
         new_head: it gets an output layer with random weights, whose labels are those of the training data; false: it
             goes on with its own, and the data may have no other labels.
@@ -122,11 +120,9 @@ class FineTuning(ClassifierTraining):
         return folder
 
     def own_labels(self) -> tuple[str, ...]:
-        """The labels that the model to start from has; none where its output layer is to be a new one."""
+        """See `ClassifierTraining.own_labels`."""
         if self.new_head:
             return ()
-        from study.subjects.labels import label_names
-
         if not read_json(self.start_folder() / "config.json").get("id2label"):
             raise InputError(f"{self.start} is no classifier, it has no labels: training.new_head=true gives it some")
         return label_names(self.start_folder(), [])
@@ -155,9 +151,5 @@ class NewBert(ClassifierTraining):
 
     def identity(self) -> dict[str, Any]:
         """See `Training.identity`."""
-        return {**super().identity(), **self.architecture()}
-
-    def architecture(self) -> dict[str, Any]:
-        """What the model and its vocabulary are made by."""
         names = ("vocabulary", "layers", "heads", "hidden", "inner", "initial_range")
-        return {name: value for name, value in asdict(self).items() if name in names}
+        return {**super().identity(), **{name: getattr(self, name) for name in names}}

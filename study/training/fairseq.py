@@ -48,7 +48,7 @@ class TrainingError(StudyError):
 
 
 def train_translator(training: TranslationTraining, folder: Path, recorded: Callable[[], None] = lambda: None) -> None:
-    """Train, or go on where an earlier run was stopped; see `Training.run`.
+    """Train, or go on where an earlier run was stopped; see `TrainedModel.train`.
 
     The folder gets the checkpoints that are kept, `checkpoint_best.pt` (the epoch of least loss on the dev data),
     `dict.<source>.txt`, `dict.<target>.txt`, `bpe.codes`, `train.log` and the history.
@@ -101,7 +101,7 @@ def hand_over(training: TranslationTraining, work: Path, folder: Path, best: int
             shutil.copyfile(path, draft)
     with whole_file(folder / CHECKPOINT_FILE) as draft:
         shutil.copyfile(work / "checkpoints" / f"checkpoint{best}.pt", draft)
-    for epoch in training.moments:
+    for epoch in training.kept_epochs:
         path = training.checkpoint(folder, epoch)
         with whole_file(path) as draft:
             shutil.copyfile(work / "checkpoints" / path.name, draft)

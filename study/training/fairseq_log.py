@@ -98,7 +98,7 @@ class LogReader:
 
     def _remove_others(self) -> None:
         """Remove checkpoints that are neither kept, nor the best, nor the newest."""
-        for epoch in self._saved() - {*map(int, self._training.moments), self.newest(), self.best()}:
+        for epoch in self._saved() - {*map(int, self._training.kept_epochs), self.newest(), self.best()}:
             self._checkpoint(epoch).unlink()
 
     def _saved(self) -> set[int]:

@@ -13,43 +13,59 @@ from transformers import (
     PreTrainedModel,
     PreTrainedTokenizerBase,
 )
-from transformers.utils import logging
 
+from study.record.errors import InputError
+from study.subjects.huggingface.quiet import quiet
 from study.training.classifier_options import ClassifierTraining, FineTuning, NewBert
 
 SPECIAL_TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 
 
-def start(
+def initial_model(
     training: ClassifierTraining, texts: Sequence[str], labels: Sequence[str]
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """The model and its tokenizer; random weights come from torch's current random state.
+    """The model and its tokenizer, which can pad; random weights come from torch's current random state.
 
     Args:
         training: says which model.
-        texts: of the training data, for a vocabulary that is to be learnt.
+        texts: texts of the training data, for a vocabulary that is to be learnt.
         labels: name of each output, in order.
+
+    Raises:
+        InputError: when the model has neither a padding nor an end token.
     """
     if isinstance(training, FineTuning):
-        return trained_model(training, labels), AutoTokenizer.from_pretrained(training.start_folder())
-    assert isinstance(training, NewBert), f"no way to start a {type(training).__name__}"
-    tokenizer = learn_tokenizer(texts, training)
-    return new_bert(training, len(tokenizer), labels), tokenizer
+        model, tokenizer = trained_model(training, labels), AutoTokenizer.from_pretrained(training.start_folder())
+    else:
+        assert isinstance(training, NewBert), f"no way to start a {type(training).__name__}"
+        tokenizer = learn_tokenizer(texts, training)
+        model = new_bert(training, len(tokenizer), labels)
+    tokenizer.pad_token_id = pad_token(model, tokenizer)
+    return model, tokenizer
+
+
+def pad_token(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> int:
+    """The padding token; a model without one (GPT-2) is trained to take its end token for padding.
+
+    Raises:
+        InputError: when it has no end token either.
+    """
+    config = model.config.get_text_config()
+    end = config.eos_token_id[0] if isinstance(config.eos_token_id, list) else config.eos_token_id
+    pad = next((i for i in (tokenizer.pad_token_id, config.pad_token_id, end) if isinstance(i, int)), None)
+    if pad is None:
+        raise InputError(f"{type(model).__name__} has no padding and no end token")
+    config.pad_token_id = pad
+    return pad
 
 
 def trained_model(training: FineTuning, labels: Sequence[str]) -> PreTrainedModel:
     """The model to go on from, in float32; with a new output layer where the training wants one."""
     names = {"id2label": dict(enumerate(labels)), "label2id": {label: i for i, label in enumerate(labels)}}
-    verbosity = logging.get_verbosity()
-    logging.set_verbosity_error()  # that the output layer is new is meant, not a reason to warn
-    logging.disable_progress_bar()
-    try:
+    with quiet():  # that the output layer is new is meant, not a reason to warn
         model = AutoModelForSequenceClassification.from_pretrained(
             training.start_folder(), dtype=torch.float32, ignore_mismatched_sizes=training.new_head, **names
         )
-    finally:
-        logging.set_verbosity(verbosity)
-        logging.enable_progress_bar()
     if training.new_head:
         _draw_head(model)
     return model

@@ -1,5 +1,6 @@
 """Models that the project trains, as `conf/model` entries: their checkpoints are subjects like any other."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,16 +11,18 @@ from study.record.files import cache_folder
 from study.record.setting import Moment
 from study.subjects.fairseq.folder import CHECKPOINTS, FairseqConfig
 from study.subjects.model import ClassifierConfig, ExpectedScore
+from study.training.classifier_options import ClassifierTraining
 from study.training.training import Training
+from study.training.translator_options import TranslationTraining
 
 
 class TrainedModel:
     """What models trained here have in common. Without `epoch` it is the model at the end of the training.
 
     Attributes:
-        name: that of the training, and of seed and epoch where it is one of several checkpoints.
-        epoch: of the checkpoint.
-        training: how it is made.
+        name: name of the training, with seed and epoch where it is one of several checkpoints.
+        epoch: epoch of the checkpoint.
+        training: options of its training.
         training_name: name without seed and epoch.
     """
 
@@ -60,7 +63,20 @@ class TrainedModel:
         self.training.fetch()
         if missing and self.training.small:
             self.training.check()
-            self.training.run(self.training_folder(), "cpu", 0)
+            self.train("cpu", 0)
+
+    def train(self, device: str, threads: int, recorded: Callable[[], None] = lambda: None) -> None:
+        """Train, or go on where an earlier run was stopped, until the last checkpoint is there.
+
+        Args:
+            device: `cpu`, `cuda:0` ...
+            threads: CPU threads; 0 leaves it to torch.
+            recorded: called whenever the history in the training's folder has changed.
+
+        Raises:
+            StudyError: when the training cannot begin, go on or be written.
+        """
+        raise NotImplementedError
 
     def needs(self) -> str:
         """See `ModelConfig.needs`."""
@@ -96,8 +112,8 @@ class TrainedModel:
             InputError: when the training keeps none of this epoch.
         """
         epoch = self._epoch()
-        if epoch not in self.training.moments:
-            kept = ", ".join(f"{moment:g}" for moment in self.training.moments)
+        if epoch not in self.training.kept_epochs:
+            kept = ", ".join(f"{kept:g}" for kept in self.training.kept_epochs)
             raise InputError(
                 f"model.epoch={epoch:g}: the training keeps checkpoints of epochs {kept}; model.training.keep=[...] "
                 f"names them"
@@ -110,14 +126,26 @@ class TrainedClassifier(TrainedModel, ClassifierConfig):
     """A sequence classifier that the project trains; the order of its labels is that of the training."""
 
     check_labels: bool = False
-    training: Training = MISSING
+    training: ClassifierTraining = MISSING
+
+    def train(self, device: str, threads: int, recorded: Callable[[], None] = lambda: None) -> None:
+        """See `TrainedModel.train`."""
+        from study.training.classifier import train_classifier  # loads torch
+
+        train_classifier(self.training, self.training_folder(), device, threads, recorded)
 
 
 @dataclass(kw_only=True)
 class TrainedTranslator(TrainedModel, FairseqConfig):
     """A translation model that fairseq trains; without `epoch` that of least loss on the dev data."""
 
-    training: Training = MISSING
+    training: TranslationTraining = MISSING
+
+    def train(self, device: str, threads: int, recorded: Callable[[], None] = lambda: None) -> None:  # noqa: ARG002
+        """See `TrainedModel.train`; fairseq takes the GPUs that it sees, and the threads that the environment says."""
+        from study.training.fairseq import train_translator  # loads what splits words, which only a training needs
+
+        train_translator(self.training, self.training_folder(), recorded)
 
     def folder(self) -> Path:
         """Where checkpoints, dictionaries and BPE codes are."""

@@ -1,6 +1,5 @@
-"""What every kind of training offers: the contract of `conf/training`. No tensor is imported before it runs."""
+"""Options of every kind of training: the contract of `conf/training`; `TrainedModel.train` runs it."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -24,10 +23,10 @@ class Training:
     Attributes:
         train: data to learn from; `limit` takes the first examples only.
         dev: data that is evaluated on as it goes; no weight depends on it.
-        folder: where the checkpoints are kept; when empty, in the cache under the model's name and the training's hash.
+        folder: folder of the checkpoints; when empty, one in the cache by the model's name and the training's hash.
         epochs: passes over the training data.
         keep: after how many epochs a checkpoint is kept, besides the last; 0 is before the first step.
-        seed: of all that is random.
+        seed: seed of all that is random.
         small: done within a minute or two, so that any job that needs the model may train it first.
     """
 
@@ -41,8 +40,8 @@ class Training:
     small: bool = False
 
     @property
-    def moments(self) -> list[float]:
-        """The epochs of which a checkpoint is kept, in order; the last ends the training."""
+    def kept_epochs(self) -> list[float]:
+        """The epochs after which a checkpoint is kept, in order; the last ends the training."""
         return sorted({*map(float, self.keep), float(self.epochs)})
 
     def identity(self) -> dict[str, Any]:
@@ -78,9 +77,9 @@ class Training:
         """
         if self.epochs < 1:
             raise InputError(f"training.epochs={self.epochs}: expected 1 or more")
-        outside = [f"{moment:g}" for moment in self.keep if not 0 <= moment <= self.epochs]
+        outside = [f"{epoch:g}" for epoch in self.keep if not 0 <= epoch <= self.epochs]
         if outside:
-            within = ",".join(f"{moment:g}" for moment in self.keep if 0 <= moment <= self.epochs)
+            within = ",".join(f"{epoch:g}" for epoch in self.keep if 0 <= epoch <= self.epochs)
             raise InputError(
                 f"training.keep has {', '.join(outside)}, and the training ends after epoch {self.epochs}: "
                 f"model.training.keep=[{within}] keeps those within it"
@@ -93,23 +92,9 @@ class Training:
         """Where the checkpoint of an epoch is, or will be."""
         raise NotImplementedError
 
-    def run(self, folder: Path, device: str, threads: int, recorded: Callable[[], None] = lambda: None) -> None:
-        """Train, or go on where an earlier run was stopped, until the last checkpoint is there.
-
-        Args:
-            folder: of the training.
-            device: `cpu`, `cuda:0` ...
-            threads: CPU threads; 0 leaves it to torch.
-            recorded: called whenever the history in the folder has changed.
-
-        Raises:
-            StudyError: in words.
-        """
-        raise NotImplementedError
-
     def lacking(self, folder: Path) -> list[float]:
         """The epochs whose checkpoint is not there yet."""
-        return [moment for moment in self.moments if not self.checkpoint(folder, moment).exists()]
+        return [epoch for epoch in self.kept_epochs if not self.checkpoint(folder, epoch).exists()]
 
     def epochs_done(self, folder: Path) -> float:
         """How far the training in a folder is, by its history; all of it once the last checkpoint is there."""

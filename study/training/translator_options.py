@@ -1,7 +1,6 @@
-"""Training of translation models by fairseq as a `conf/training` entry."""
+"""Options of training a translation model by fairseq."""
 
 import sys
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ class TranslationTraining(Training):
 
     Attributes:
         source: language code of the source side; names files and chooses the Moses rules.
-        target: likewise of the target side.
+        target: language code of the target side, with the same uses.
         merges: BPE merge operations.
         encoder_layers: layers of the encoder.
         decoder_layers: layers of the decoder.
@@ -29,11 +28,11 @@ class TranslationTraining(Training):
         hidden: model dimension, a multiple of `heads`.
         inner: dimension of the feed-forward layers.
         pre_norm: layer norm before each block instead of after it.
-        dropout: of hidden states.
-        label_smoothing: of the cross entropy.
-        learning_rate: its peak; it falls with the inverse square root of the updates.
+        dropout: dropout of hidden states.
+        label_smoothing: label smoothing of the cross entropy.
+        learning_rate: peak of the learning rate, which falls with the inverse square root of the updates.
         warmup_updates: updates until the peak.
-        weight_decay: of Adam.
+        weight_decay: Adam's weight decay.
         clip_norm: largest norm of an update's gradient; 0 for none.
         max_tokens: tokens a batch, on the longer side.
         python: interpreter that has fairseq; when empty, this one.
@@ -75,7 +74,7 @@ class TranslationTraining(Training):
     def check(self) -> None:
         """See `Training.check`."""
         super().check()
-        if any(moment < 1 or not float(moment).is_integer() for moment in self.moments):
+        if any(epoch < 1 or not epoch.is_integer() for epoch in self.kept_epochs):
             raise InputError(f"training.keep={list(self.keep)}: fairseq keeps checkpoints of whole epochs, from 1 on")
         if self.hidden % self.heads:
             raise InputError(f"training.hidden={self.hidden} is no multiple of training.heads={self.heads}")
@@ -83,15 +82,3 @@ class TranslationTraining(Training):
     def checkpoint(self, folder: Path, epoch: float) -> Path:
         """A file of fairseq's; dictionaries and BPE codes stand beside it."""
         return folder / f"checkpoint{epoch:g}.pt"
-
-    def run(
-        self,
-        folder: Path,
-        device: str,  # noqa: ARG002 fairseq finds its device itself
-        threads: int,  # noqa: ARG002 and its threads
-        recorded: Callable[[], None] = lambda: None,
-    ) -> None:
-        """See `Training.run`; fairseq takes the GPUs that it sees, and as many threads as the environment says."""
-        from study.training.fairseq import train_translator
-
-        train_translator(self, folder, recorded)

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,9 +20,10 @@ from study.record.errors import InputError, Stopped
 from study.record.training_history import read_history
 from study.toy.nli import NliDomain
 from study.toy.sources import ToyNli
-from study.training.classifier import STATE_FILE, Course, epoch_batches, triangle
+from study.training.classifier import epoch_batches, train_classifier, triangle
 from study.training.classifier_options import FineTuning, NewBert
 from study.training.initial_model import learn_tokenizer
+from study.training.trainer import STATE_FILE, Trainer
 
 LABELS = ("entailment", "neutral", "contradiction")
 TOY = ToyNli(name="toy", domain=NliDomain.TRAIN, count=200)
@@ -49,7 +51,7 @@ def weights(folder: Path) -> bytes:
 
 
 def test_a_checkpoint_is_a_plain_transformers_model(tmp_path: Path) -> None:
-    TINY.run(tmp_path / "run", "cpu", 1)
+    train_classifier(TINY, tmp_path / "run", "cpu", 1)
     folder = tmp_path / "run" / "epoch-1"
     tokenizer = AutoTokenizer.from_pretrained(folder)
     model = AutoModelForSequenceClassification.from_pretrained(folder)
@@ -70,7 +72,7 @@ def test_the_seed_decides_and_the_callers_random_state_stays(tmp_path: Path) -> 
     made = {}
     for name, seed in (("a", 0), ("b", 0), ("c", 1)):
         state, threads = torch.get_rng_state(), torch.get_num_threads()
-        replace(TINY, seed=seed).run(tmp_path / name, "cpu", 1)
+        train_classifier(replace(TINY, seed=seed), tmp_path / name, "cpu", 1)
         assert torch.equal(torch.get_rng_state(), state)
         assert torch.get_num_threads() == threads
         torch.rand(1)
@@ -80,9 +82,9 @@ def test_the_seed_decides_and_the_callers_random_state_stays(tmp_path: Path) -> 
 
 
 def test_what_is_kept_recorded_and_evaluated_changes_no_weight(place: Path, tmp_path: Path) -> None:
-    fine_tuning(place).run(tmp_path / "a", "cpu", 1)
+    train_classifier(fine_tuning(place), tmp_path / "a", "cpu", 1)
     busy = {"keep": [0.0, 0.5, 1.0], "record_every": 1, "evaluate_every": 0.1, "save_every": 1}
-    fine_tuning(place, **busy).run(tmp_path / "b", "cpu", 1)
+    train_classifier(fine_tuning(place, **busy), tmp_path / "b", "cpu", 1)
     assert weights(tmp_path / "a" / "epoch-2") == weights(tmp_path / "b" / "epoch-2")
     assert (tmp_path / "a" / "training.json").read_text() == (tmp_path / "b" / "training.json").read_text()
     assert sorted(path.name for path in (tmp_path / "b").glob("epoch-*")) == [
@@ -97,7 +99,7 @@ def test_training_is_that_of_a_plain_loop(place: Path, tmp_path: Path) -> None:
     """Without dropout: weights, losses and learning rates of a loop written plainly."""
     _without_dropout(place / "model")
     training = fine_tuning(place, new_head=False, record_every=1, warmup=0.25)
-    training.run(tmp_path / "run", "cpu", 1)
+    train_classifier(training, tmp_path / "run", "cpu", 1)
     tokenizer = AutoTokenizer.from_pretrained(place / "model")
     model = AutoModelForSequenceClassification.from_pretrained(place / "model").train()
     decaying = [p for p in model.parameters() if p.ndim > 1]
@@ -138,7 +140,8 @@ def _without_dropout(folder: Path) -> None:
 RUN = """
 import pickle, sys
 from pathlib import Path
-pickle.load(open(sys.argv[1], "rb")).run(Path(sys.argv[2]), "cpu", 1)
+from study.training.classifier import train_classifier
+train_classifier(pickle.load(open(sys.argv[1], "rb")), Path(sys.argv[2]), "cpu", 1)
 """
 
 
@@ -148,7 +151,7 @@ def test_killed_and_run_again_ends_with_the_same_bits(place: Path, tmp_path: Pat
     import pickle
 
     training = fine_tuning(place, epochs=30, keep=[1.0, 15.0], save_every=3)
-    training.run(tmp_path / "undisturbed", "cpu", 1)
+    train_classifier(training, tmp_path / "undisturbed", "cpu", 1)
     (tmp_path / "training").write_bytes(pickle.dumps(training))
     folder = tmp_path / "killed"
     for least in (40, 200):
@@ -161,7 +164,7 @@ def test_killed_and_run_again_ends_with_the_same_bits(place: Path, tmp_path: Pat
         process.wait()
         assert (folder / STATE_FILE).is_file()
         assert least <= _last_step(folder) < 450, "killed in the middle"
-    training.run(folder, "cpu", 1)
+    train_classifier(training, folder, "cpu", 1)
     for epoch in ("epoch-1", "epoch-15", "epoch-30"):
         assert weights(folder / epoch) == weights(tmp_path / "undisturbed" / epoch), epoch
     both = [[replace(r, seconds=0.0) for r in read_history(tmp_path / run)] for run in ("killed", "undisturbed")]
@@ -183,23 +186,23 @@ def _last_step(folder: Path) -> int:
 def test_ctrl_c_says_where_the_training_goes_on(
     place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, step: int, every: int, says: str
 ) -> None:
-    learn = Course.learn
+    update = Trainer.update
 
-    def stopped(course: Course, batch: list[int]) -> None:
-        if course.step == step:
+    def stopped(trainer: Trainer, batch: Sequence[int]) -> None:
+        if trainer.step == step:
             raise KeyboardInterrupt
-        learn(course, batch)
+        update(trainer, batch)
 
-    monkeypatch.setattr(Course, "learn", stopped)
+    monkeypatch.setattr(Trainer, "update", stopped)
     with pytest.raises(Stopped, match=re.escape(says)):
-        fine_tuning(place, keep=[], save_every=every).run(tmp_path / "run", "cpu", 1)
+        train_classifier(fine_tuning(place, keep=[], save_every=every), tmp_path / "run", "cpu", 1)
 
 
 def test_a_training_that_is_done_is_left_alone(place: Path, tmp_path: Path) -> None:
     training = fine_tuning(place)
-    training.run(tmp_path / "run", "cpu", 1)
+    train_classifier(training, tmp_path / "run", "cpu", 1)
     before = {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("*")}
-    training.run(tmp_path / "run", "cpu", 1)
+    train_classifier(training, tmp_path / "run", "cpu", 1)
     assert {path: path.stat().st_mtime_ns for path in (tmp_path / "run").rglob("*")} == before
 
 
@@ -207,7 +210,7 @@ def test_it_learns_what_the_words_tell(tmp_path: Path) -> None:
     """The label is a word of the hypothesis: a few steps must find it."""
     pairs = [(f"some text {i % 7}", f"so it is {'good' if i % 2 else 'bad'}", ["no", "yes"][i % 2]) for i in range(600)]
     data = write_pairs(tmp_path / "pairs.tsv", pairs)
-    replace(TINY, train=data, dev=data, hidden=32, inner=32, epochs=4).run(tmp_path / "run", "cpu", 1)
+    train_classifier(replace(TINY, train=data, dev=data, hidden=32, inner=32, epochs=4), tmp_path / "run", "cpu", 1)
     history = read_history(tmp_path / "run")
     assert history[-1].dev_score == 100
     assert history[-1].epoch == 4
@@ -218,7 +221,7 @@ def test_it_learns_what_the_words_tell(tmp_path: Path) -> None:
 def test_the_head_is_new_or_kept(
     place: Path, tmp_path: Path, new_head: bool, capfd: pytest.CaptureFixture[str]
 ) -> None:
-    fine_tuning(place, new_head=new_head, keep=[0.0]).run(tmp_path / "run", "cpu", 1)
+    train_classifier(fine_tuning(place, new_head=new_head, keep=[0.0]), tmp_path / "run", "cpu", 1)
     assert "Loading weights" not in capfd.readouterr().err, "a bar of transformers' among ours"
     old = AutoModelForSequenceClassification.from_pretrained(place / "model")
     new = AutoModelForSequenceClassification.from_pretrained(tmp_path / "run" / "epoch-0")
@@ -239,17 +242,17 @@ def test_what_cannot_be_learnt_is_refused(place: Path, tmp_path: Path) -> None:
     for number, (message, changes) in enumerate(wrong.items()):
         folder = tmp_path / f"run{number}"
         with pytest.raises(InputError, match=message):
-            fine_tuning(place, **changes).run(folder, "cpu", 1)
+            train_classifier(fine_tuning(place, **changes), folder, "cpu", 1)
         assert not list(folder.glob("epoch-*"))
 
 
 def test_a_checkpoint_of_another_model_or_setting_is_refused(place: Path, tmp_path: Path) -> None:
-    fine_tuning(place, epochs=1).run(tmp_path / "run", "cpu", 1)
+    train_classifier(fine_tuning(place, epochs=1), tmp_path / "run", "cpu", 1)
     with pytest.raises(InputError, match=r"learning_rate: expected 0\.1, found 0\.001"):
-        fine_tuning(place, epochs=1, learning_rate=0.1).run(tmp_path / "run", "cpu", 1)
+        train_classifier(fine_tuning(place, epochs=1, learning_rate=0.1), tmp_path / "run", "cpu", 1)
     _without_dropout(place / "model")
     with pytest.raises(InputError, match=r"start\.config\.json: expected"):
-        fine_tuning(place, epochs=1).run(tmp_path / "run", "cpu", 1)
+        train_classifier(fine_tuning(place, epochs=1), tmp_path / "run", "cpu", 1)
 
 
 @pytest.mark.parametrize(

@@ -32,6 +32,7 @@ from study.training.fairseq import (
     require_fairseq,
     run_logged,
     train_arguments,
+    train_translator,
 )
 from study.training.fairseq_log import LogReader
 from study.training.translator_options import TranslationTraining
@@ -69,7 +70,7 @@ def without_fairseq(tmp_path: Path) -> str:
 
 def test_an_interpreter_without_fairseq_is_named_with_what_to_do(without_fairseq, tmp_path):
     with pytest.raises(MissingPackageError, match="pip install --no-deps ve-fairseq") as caught:
-        replace(TINY, python=without_fairseq).run(tmp_path / "run", "cpu", 0)
+        train_translator(replace(TINY, python=without_fairseq), tmp_path / "run")
     assert without_fairseq in str(caught.value)
     assert {path.name for path in tmp_path.iterdir()} == {"python"}
 
@@ -199,14 +200,15 @@ def test_what_fairseq_cannot_do_is_refused(changes, says):
 RUN = """
 import pickle, sys
 from pathlib import Path
-pickle.load(open(sys.argv[1], "rb")).run(Path(sys.argv[2]), "cpu", 1)
+from study.training.fairseq import train_translator
+train_translator(pickle.load(open(sys.argv[1], "rb")), Path(sys.argv[2]))
 """
 
 
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
     folder = tmp_path_factory.mktemp("translator") / "run"
-    TINY.run(folder, "cpu", 1)
+    train_translator(TINY, folder)
     return folder
 
 
@@ -238,7 +240,7 @@ def test_the_folder_is_a_fairseq_model_with_the_checkpoints_kept(undisturbed):
 def test_killed_and_run_again_ends_where_an_undisturbed_run_does(tmp_path):
     """Killed by force after the first epoch, fairseq with it: same batches and rates, weights but rounding."""
     training = replace(TINY, dropout=0.0)
-    training.run(tmp_path / "undisturbed", "cpu", 1)
+    train_translator(training, tmp_path / "undisturbed")
     folder = tmp_path / "killed"
     (tmp_path / "training").write_bytes(pickle.dumps(training))
     command = [sys.executable, "-c", RUN, str(tmp_path / "training"), str(folder)]
@@ -249,7 +251,7 @@ def test_killed_and_run_again_ends_where_an_undisturbed_run_does(tmp_path):
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
     assert training.lacking(folder) == [1, 3], "killed in the middle"
-    training.run(folder, "cpu", 1)
+    train_translator(training, folder)
     for name in ("checkpoint1.pt", "checkpoint3.pt"):
         again, once = tensors(folder / name), tensors(tmp_path / "undisturbed" / name)
         assert all(torch.allclose(again[key], once[key], atol=2e-3) for key in once), name
@@ -298,7 +300,7 @@ def test_a_pre_norm_checkpoint_is_certified_and_translates_as_fairseq_does(undis
 @pytest.mark.fairseq
 def test_fairseqs_own_error_is_shown(tmp_path):
     with pytest.raises(TrainingError, match="embed_dim must be divisible by num_heads"):
-        replace(TINY, heads=3).run(tmp_path / "run", "cpu", 1)
+        train_translator(replace(TINY, heads=3), tmp_path / "run")
     assert "embed_dim must be divisible" in (tmp_path / "run" / "train.log").read_text()
 
 
@@ -308,4 +310,4 @@ def test_a_folder_of_another_training_is_refused(undisturbed, tmp_path):
     (tmp_path / "x.en").write_text("One.\n")
     other = ParallelFile(name="x", source=tmp_path / "x.en", target=tmp_path / "x.en")
     with pytest.raises(InputError, match=r"train\.domain: expected null, found \"train\""):
-        replace(TINY, train=other).run(undisturbed, "cpu", 1)
+        train_translator(replace(TINY, train=other), undisturbed)
