@@ -5,18 +5,9 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
+from analysis.attention_kinds import kind_label
 from study.record.heads import Head
 from study.record.metrics.statistics import MetricName, metric
-
-KIND_NAMES = {
-    "encoder_self": "encoder self-attention",
-    "decoder_self": "decoder self-attention",
-    "cross": "encoder–decoder attention",
-}
-"""The paper's Enc-Enc, Dec-Dec and Enc-Dec."""
-
-KIND_LABELS = {"encoder_self": "encoder self", "decoder_self": "decoder self", "cross": "encoder–decoder"}
-"""The same where room is scarce."""
 
 NULL_NAMES = {
     "sign_flips": "of each example: signs of whole rows flipped",
@@ -79,7 +70,7 @@ def address(row: Mapping[str, Any]) -> str:
 
 def place(row: Mapping[str, Any]) -> str:
     """A head as the page names it, counted from 1: `encoder–decoder, layer 3, head 2`."""
-    return f"{KIND_LABELS.get(row['kind'], row['kind'])}, layer {row['layer'] + 1}, head {row['head'] + 1}"
+    return f"{kind_label(row['kind'])}, layer {row['layer'] + 1}, head {row['head'] + 1}"
 
 
 def p_value(value: float) -> str:

@@ -5,22 +5,23 @@ from pathlib import Path
 
 import polars as pl
 
-from analysis import page
 from analysis.compute import Analysis
 from analysis.figures import Drawing
+from analysis.page import ResultsPage
 from analysis.tables import paper_tables
 from analysis.tables.latex import latex, markdown
 from analysis.tables.latex_tables import sheets
 from study.record.files import whole_file
 
 
-def write_report(analysis: Analysis, out: Path, *, pdf: bool = False) -> Path:
+def write_report(analysis: Analysis, out: Path, *, pdf: bool = False, page: ResultsPage | None = None) -> Path:
     """Write `tables/`, `figures/` and `report/index.html` under `out`, replacing files of the same names.
 
     Args:
         analysis: what is reported.
         out: folder to write to.
         pdf: write every figure as PDF besides.
+        page: the page of the analysis, where it has been made already.
 
     Returns:
         The path of the page.
@@ -28,15 +29,14 @@ def write_report(analysis: Analysis, out: Path, *, pdf: bool = False) -> Path:
     Raises:
         WriteError: when `out` cannot be written.
     """
-    subjects, trainings = page.subject_views(analysis), page.training_views(analysis)
-    drawings = [drawing for view in (*subjects, *trainings) for drawing in view.drawings]
+    page = page or ResultsPage.of(analysis)
     for name, table in result_tables(analysis).items():
         paper_tables.write(table, out / "tables", name)
     _write_sheets(analysis, out / "tables" / "paper")
-    _write_figures(drawings, out / "figures", pdf)
+    _write_figures(page.drawings, out / "figures", pdf)
     path = out / "report" / "index.html"
     with whole_file(path) as draft:
-        draft.write_text(page.render(analysis, subjects, trainings), encoding="utf-8")
+        draft.write_text(page.html(), encoding="utf-8")
     return path
 
 

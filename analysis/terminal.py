@@ -7,8 +7,8 @@ from rich import box
 from rich.markup import escape
 from rich.table import Table
 
+from analysis.attention_kinds import kind_label
 from analysis.effects.head_effects import ALL_KINDS
-from analysis.formatting import KIND_LABELS
 
 MOST_PAIRS = 6
 """Pairs of a subject (four domains) that stand below each other; more are a matrix."""
@@ -47,7 +47,7 @@ def curve_table(curves: pl.DataFrame) -> Table:
             area += f" [{row['area_low']:.2f}, {row['area_high']:.2f}]"
             share += f" [{row['share_low']:.0%}, {row['share_high']:.0%}]"
         seeds = f" × {row['curves']}" if row["curves"] > 1 else ""
-        kinds = str(KIND_LABELS.get(row["kinds"], row["kinds"]))
+        kinds = kind_label(row["kinds"])
         table.add_row(*map(escape, (str(row["domain"]), kinds, area, share, f"{row['curve']}{seeds}")))
     return table
 

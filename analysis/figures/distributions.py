@@ -6,8 +6,9 @@ from matplotlib.colors import to_rgba
 from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
-from analysis.figures.drawing import DASHED, INK, KIND_COLOURS, LEGEND_BELOW, Drawing, draw, kinds_of, panel, styled
-from analysis.formatting import KIND_LABELS, SCORE_NAMES
+from analysis.attention_kinds import STYLES, by_kind
+from analysis.figures.drawing import DASHED, INK, LEGEND_BELOW, Drawing, draw, panel, styled
+from analysis.formatting import SCORE_NAMES
 
 PALE = 0.3
 """Opacity of heads whose effect is not significant."""
@@ -21,7 +22,7 @@ def distribution(ablation: pl.DataFrame, name: str) -> Drawing:
         name: of the drawing.
     """
     metric, domain, base = ablation["metric"][0], ablation["domain"][0], ablation["base_score"][0]
-    kinds, tested = kinds_of(ablation), "significant" in ablation.columns
+    kinds, tested = [kind for kind, _ in by_kind(ablation)], "significant" in ablation.columns
     groups = [(kind, sure) for kind in kinds for sure in ((True, False) if tested else (True,))]
     with styled():
         figure, axes = panel(4.1, 2.6)
@@ -31,8 +32,8 @@ def distribution(ablation: pl.DataFrame, name: str) -> Drawing:
             bins=_bins(np.concatenate([*scores, [base]])),
             stacked=True,
             rwidth=0.88,
-            color=[to_rgba(KIND_COLOURS[kind], 1 if sure else PALE) for kind, sure in groups],
-            edgecolor=[KIND_COLOURS[kind] for kind, _ in groups],
+            color=[to_rgba(STYLES[kind].colour, 1 if sure else PALE) for kind, sure in groups],
+            edgecolor=[STYLES[kind].colour for kind, _ in groups],
             linewidth=0.6,
         )
         axes.axvline(base, color=INK, linewidth=1, linestyle=DASHED)
@@ -62,9 +63,9 @@ def _scores(ablation: pl.DataFrame, kind: str, sure: bool, tested: bool) -> np.n
 
 def _legend(kinds: list[str], tested: bool) -> list[Patch]:
     """The kinds, where there are several, then what solid and pale mean, where effects were tested."""
-    shown = [Patch(color=KIND_COLOURS[kind], label=KIND_LABELS[kind]) for kind in kinds] if len(kinds) > 1 else []
+    shown = [Patch(color=STYLES[kind].colour, label=STYLES[kind].label) for kind in kinds] if len(kinds) > 1 else []
     if tested:
-        colour = INK if len(kinds) > 1 else KIND_COLOURS[kinds[0]]
+        colour = INK if len(kinds) > 1 else STYLES[kinds[0]].colour
         shown += [
             Patch(facecolor=to_rgba(colour, alpha), edgecolor=colour, linewidth=0.6, label=label)
             for alpha, label in ((1, "significant"), (PALE, "not significant"))

@@ -14,19 +14,15 @@ from html import escape
 from typing import Any
 
 import matplotlib as mpl
-import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.textpath import text_to_path
 
-from study.record.heads import AttentionKind
-
 INK = "#010203"
 """Stands for the colour of the page's text; becomes `currentColor` in the SVG."""
 
-KIND_COLOURS = {"encoder_self": "#2f86c9", "decoder_self": "#1f9e77", "cross": "#d9772b"}
-KIND_MARKERS = {"encoder_self": "o", "decoder_self": "s", "cross": "^"}
+BLUE, ORANGE, GREEN, GREY = "#2f86c9", "#d9772b", "#1f9e77", "#8a8f96"
 """Told apart by the colour-blind, on light and dark ground."""
 
 LINES = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)))
@@ -165,12 +161,6 @@ def _tipped(found: re.Match[str], tips: Mapping[str, Tip]) -> str:
         return found[0]
     head = "" if tip.head is None else f' data-head="{escape(tip.head)}"'
     return f'<g id="{found[1]}"{head}><title>{escape(tip.words)}</title>'
-
-
-def kinds_of(table: pl.DataFrame) -> list[str]:
-    """The attention kinds of a table, in the order of `AttentionKind`."""
-    present = set(table["kind"])
-    return [str(kind) for kind in AttentionKind if kind in present]
 
 
 def ticks(count: int) -> list[int]:

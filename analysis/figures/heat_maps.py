@@ -11,8 +11,9 @@ from matplotlib.colors import LinearSegmentedColormap, Normalize, to_rgb
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
+from analysis.attention_kinds import kind_name
 from analysis.figures.drawing import INK, Drawing, Tip, draw, panel, styled, ticks
-from analysis.formatting import KIND_NAMES, interval, signed
+from analysis.formatting import interval, signed
 from study.record.heads import AttentionKind, Head
 
 HARM, GAIN = (0.76, 0.27, 0.12), (0.13, 0.42, 0.72)
@@ -64,13 +65,13 @@ def heat_map(ablation: pl.DataFrame, counts: Sequence[int], limit: float, name: 
                 _write(axes, row, widest <= MOST_WRITTEN, limit)
             tips[cell] = Tip(f"layer {layer + 1}, head {head + 1}: {_said(row)}", str(Head(kind, layer, head)))
         axes.set(xlim=(0.5, widest + 0.5), ylim=(len(counts) + 0.5, 0.5), xlabel="head", ylabel="layer")
-        axes.set_title(f"{domain}, {KIND_NAMES[kind]}")
+        axes.set_title(f"{domain}, {kind_name(kind)}")
         axes.set_xticks(ticks(widest))
         axes.set_yticks(ticks(len(counts)))
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
         _colour_bar(figure, axes, norm, limit, ablation["unit"][0])
-        return draw(figure, name, f"Effect of removing each head, {domain}, {KIND_NAMES[kind]}", tips)
+        return draw(figure, name, f"Effect of removing each head, {domain}, {kind_name(kind)}", tips)
 
 
 def _cell(axes: Axes, layer: int, head: int, row: Mapping[str, Any] | None, norm: Normalize, gid: str) -> None:

@@ -3,9 +3,9 @@
 import polars as pl
 from matplotlib.ticker import MaxNLocator
 
-from analysis.figures.drawing import DASHED, INK, LEGEND_BELOW, Drawing, draw, panel, styled
+from analysis.figures.drawing import BLUE, DASHED, GREY, INK, LEGEND_BELOW, ORANGE, Drawing, draw, panel, styled
 
-COLOURS = {"pearson": "#2f86c9", "spearman": "#d9772b", "ceiling": "#8a8f96"}
+COLOURS = {"pearson": BLUE, "spearman": ORANGE, "ceiling": GREY}
 
 
 def leave_out(without: pl.DataFrame, labels: tuple[str, str], name: str) -> Drawing:

@@ -2,25 +2,29 @@
 
 import polars as pl
 
+from analysis.attention_kinds import STYLES, kind_label
 from analysis.figures.drawing import (
+    BLUE,
     DASHED,
+    GREEN,
+    GREY,
     INK,
-    KIND_COLOURS,
     LEGEND_BELOW,
     LINES,
+    ORANGE,
     Drawing,
     draw,
     panel,
     styled,
 )
-from analysis.formatting import KIND_LABELS, SCORE_NAMES
+from analysis.formatting import SCORE_NAMES
 
 ORDER_COLOURS = {
-    "importance": "#2f86c9",
-    "ablation": "#d9772b",
+    "importance": BLUE,
+    "ablation": ORANGE,
     "ablation_loss": "#b5487f",
-    "random": "#8a8f96",
-    "oracle": "#1f9e77",
+    "random": GREY,
+    "oracle": GREEN,
     "reestimated": "#7a5cc0",
     "file": "#8c6d31",
 }
@@ -41,12 +45,12 @@ def pruning_curves(curves: pl.DataFrame, by: str, title: str, name: str) -> Draw
         figure, axes = panel(4.1, 3.3)
         axes.axhline(base, color=INK, linewidth=0.8, linestyle=DASHED, alpha=0.6, zorder=0)
         for (value,), line in curves.group_by(by, maintain_order=True):
-            colour = KIND_COLOURS.get(str(value)) or ORDER_COLOURS[line["order"][0]]
+            colour = STYLES[value].colour if value in STYLES else ORDER_COLOURS[line["order"][0]]
             style = LINES[drawn.setdefault(colour, 0) % len(LINES)]
             drawn[colour] += 1
             percent = 100 * line["share"]
             axes.fill_between(percent, line["low"], line["high"], color=colour, alpha=0.15, linewidth=0)
-            label = KIND_LABELS.get(str(value), str(value))
+            label = kind_label(str(value))
             axes.plot(percent, line["score"], color=colour, linestyle=style, marker="o", markersize=2.5, label=label)
         axes.set_ylim(bottom=max(axes.get_ylim()[0], -0.03 * base))  # no score is below 0, as differences may be
         axes.set(title=title, xlabel="heads removed (%)", ylabel=SCORE_NAMES[metric], xlim=(-2, 102))

@@ -6,19 +6,17 @@ from typing import Any
 import polars as pl
 from matplotlib.axes import Axes
 
+from analysis.attention_kinds import STYLES, by_kind
 from analysis.figures.drawing import (
     INK,
-    KIND_COLOURS,
-    KIND_MARKERS,
     LEGEND_BELOW,
     Drawing,
     Tip,
     draw,
-    kinds_of,
     panel,
     styled,
 )
-from analysis.formatting import KIND_LABELS, address, interval, signed
+from analysis.formatting import address, interval, signed
 
 NAMED = 3
 """Heads of largest effect that have their name written beside them."""
@@ -31,29 +29,29 @@ def scatter(both: pl.DataFrame, labels: tuple[str, str], unit: str, title: str, 
     """Figure 2 of two domains; the heads that are farthest out are ringed and named layer.head.
 
     Args:
-        both: columns kind, layer, head, effect_a, effect_b, as `correlation.matched` gives them; bars for the columns
-            low_a, high_a, low_b, high_b where there are such.
+        both: columns kind, layer, head, effect_a, effect_b, bars for the columns low_a, high_a, low_b, high_b
+            where there are such.
         labels: names of the two domains.
         unit: of the effects.
         title: what stands above: the correlation.
         name: of the drawing.
     """
     tips: dict[str, Tip] = {}
+    kinds = dict(by_kind(both))
     with styled():
         figure, axes = panel(4.1, 3.9)
         for line in (axes.axhline, axes.axvline):
             line(0, color=INK, linewidth=0.5, alpha=0.35, zorder=0)
         axes.axline((0, 0), slope=1, color=INK, linewidth=0.6, alpha=0.5, linestyle=(0, (4, 3)), zorder=0)
-        for kind in kinds_of(both):
-            heads = both.filter(pl.col("kind") == kind)
-            _bars(axes, heads, KIND_COLOURS[kind])
+        for kind, heads in kinds.items():
+            _bars(axes, heads, STYLES[kind].colour)
             for row in heads.rows(named=True):
                 tips |= _point(axes, row, labels, unit)
         _name_outliers(axes, both)
         axes.margins(0.08)
         axes.set(title=title)
         axes.set(xlabel=f"effect on {labels[0]} ({unit})", ylabel=f"effect on {labels[1]} ({unit})")
-        if len(kinds_of(both)) > 1:
+        if len(kinds) > 1:
             figure.legend(ncols=3, handletextpad=0.2, **LEGEND_BELOW)
         return draw(figure, name, f"Effect of each head on {labels[0]} against {labels[1]}, {title}", tips)
 
@@ -74,13 +72,13 @@ def _point(axes: Axes, row: Mapping[str, Any], labels: tuple[str, str], unit: st
     (mark,) = axes.plot(
         row["effect_a"],
         row["effect_b"],
-        KIND_MARKERS[kind],
+        STYLES[kind].marker,
         markersize=4,
         markeredgewidth=0,
-        color=KIND_COLOURS[kind],
+        color=STYLES[kind].colour,
         alpha=0.8,
         gid=f"head-{head}",
-        label=KIND_LABELS[kind] if KIND_LABELS[kind] not in axes.get_legend_handles_labels()[1] else None,
+        label=STYLES[kind].label if STYLES[kind].label not in axes.get_legend_handles_labels()[1] else None,
     )
     mark.set_in_layout(False)
     said = [
@@ -89,7 +87,7 @@ def _point(axes: Axes, row: Mapping[str, Any], labels: tuple[str, str], unit: st
     ]
     return {
         f"head-{head}": Tip(
-            f"{KIND_LABELS[kind]}, layer {row['layer'] + 1}, head {row['head'] + 1}: {'; '.join(said)}", head
+            f"{STYLES[kind].label}, layer {row['layer'] + 1}, head {row['head'] + 1}: {'; '.join(said)}", head
         )
     }
 

@@ -5,7 +5,7 @@ from typing import Any
 
 import polars as pl
 
-from analysis.figures.drawing import INK, KIND_COLOURS, LEGEND_BELOW, LINES, Drawing, draw, panel, styled
+from analysis.figures.drawing import BLUE, INK, LEGEND_BELOW, LINES, Drawing, draw, panel, styled
 
 
 def losses(rows: pl.DataFrame, title: str, name: str) -> Drawing:
@@ -32,7 +32,7 @@ def _by_epoch(rows: pl.DataFrame, lines: Mapping[str, tuple[str, Any]], y: str, 
                 axes.plot(
                     run["epoch"].to_numpy(),
                     run[column].to_numpy(),
-                    color=KIND_COLOURS["encoder_self"] if column.startswith("dev") else INK,
+                    color=BLUE if column.startswith("dev") else INK,
                     linestyle=style,
                     linewidth=1.1,
                     marker="o" if column.startswith("dev") else None,

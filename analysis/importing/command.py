@@ -1,7 +1,7 @@
 """`python -m analysis import FILE...`: tables of effects or importances made elsewhere, correlated without outcomes."""
 
 import argparse
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import polars as pl
@@ -12,13 +12,12 @@ from rich.table import Table
 from analysis.correlation import CorrelationOptions, Correlations, correlate
 from analysis.defaults import DEFAULTS
 from analysis.effects.head_effects import ALL_KINDS
-from analysis.figures import Drawing
 from analysis.formatting import decimal
 from analysis.importing.domains import read_domains
 from analysis.importing.head_addresses import parse_kind
 from analysis.importing.table_forms import ImportOptions
-from analysis.page import imported_views, render_imported
-from analysis.page.imported import WITHOUT_OUTCOMES
+from analysis.page import ImportedPage
+from analysis.page.imported_page import WITHOUT_OUTCOMES
 from analysis.tables.paper_tables import write
 from analysis.terminal import MOST_PAIRS, correlation_table, plain_table, with_interval
 from study.record.errors import InputError
@@ -53,10 +52,8 @@ def run(options: argparse.Namespace) -> None:
     for table in _printed(found, agreement):
         console.print(table)
     console.print(WITHOUT_OUTCOMES)
-    views = imported_views(found, domains)
-    page = render_imported(views, options.files, choices.level)
-    drawings = [drawing for view in views for drawing in view.drawings]
-    print(_write({"agreement": agreement, **found.tables}, drawings, page, options.out))
+    page = ImportedPage.of(found, domains, options.files, choices.level)
+    print(_write({"agreement": agreement, **found.tables}, page, options.out))
 
 
 def agreement_table(found: Correlations) -> pl.DataFrame:
@@ -151,16 +148,16 @@ def _pair_table(correlations: pl.DataFrame) -> Table:
     return table
 
 
-def _write(tables: Mapping[str, pl.DataFrame], drawings: Sequence[Drawing], page: str, out: Path) -> Path:
+def _write(tables: Mapping[str, pl.DataFrame], page: ImportedPage, out: Path) -> Path:
     path = out / "report" / "index.html"
     for name, table in tables.items():
         if not table.is_empty():
             write(table, out / "tables", name)
-    for drawing in drawings:
+    for drawing in page.drawings:
         with whole_file(out / "figures" / f"{drawing.name}.svg") as draft:
             draft.write_text(drawing.file, encoding="utf-8")
     with whole_file(path) as draft:
-        draft.write_text(page, encoding="utf-8")
+        draft.write_text(page.html(), encoding="utf-8")
     return path
 
 

@@ -2,15 +2,9 @@
 
 import re
 
+from analysis.attention_kinds import STYLES
 from study.record.errors import InputError
 from study.record.heads import AttentionKind, Head
-
-KINDS = {
-    AttentionKind.ENCODER_SELF: ("encoder_self", "encoder", "enc", "enc_enc", "encenc", "self", "e"),
-    AttentionKind.DECODER_SELF: ("decoder_self", "decoder", "dec", "dec_dec", "decdec", "d"),
-    AttentionKind.CROSS: ("cross", "encoder_decoder", "enc_dec", "encdec", "encoder_attn", "a"),
-}
-"""Names of attention kinds; E, D and A are those of the paper's released code."""
 
 ADDRESS = re.compile(
     r"""(?:(?P<kind>[a-z][a-z_ -]*?)[\s._:/-]*)??
@@ -27,10 +21,10 @@ def parse_kind(text: str) -> AttentionKind:
         InputError: when it has none of them.
     """
     name = re.sub(r"[\s-]+", "_", text.strip().lower())
-    for kind, names in KINDS.items():
-        if name in names:
-            return kind
-    known = ", ".join(f"{kind} ({', '.join(names[1:])})" for kind, names in KINDS.items())
+    for kind, style in STYLES.items():
+        if name == kind or name in style.spellings:
+            return AttentionKind(kind)
+    known = ", ".join(f"{kind} ({', '.join(style.spellings)})" for kind, style in STYLES.items())
     raise InputError(f"'{text}' is no attention kind: there are {known}")
 
 

@@ -1,15 +1,6 @@
-"""The page: what it shows of each subject, and how that becomes one file."""
+"""The pages: that of a results folder, and that of tables made elsewhere."""
 
-from analysis.page.imported import imported_views, render_imported
-from analysis.page.render import render
-from analysis.page.views import SubjectView, TrainingView, subject_views, training_views
+from analysis.page.imported_page import ImportedPage
+from analysis.page.results_page import ResultsPage
 
-__all__ = [
-    "SubjectView",
-    "TrainingView",
-    "imported_views",
-    "render",
-    "render_imported",
-    "subject_views",
-    "training_views",
-]
+__all__ = ["ImportedPage", "ResultsPage"]

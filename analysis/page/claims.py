@@ -51,7 +51,7 @@ OPENINGS: Mapping[frozenset[Verdict], str] = {
 """How a sentence begins about claims whose findings have these verdicts, in the order of the sentences."""
 
 
-def in_words(judged: Sequence[Claim]) -> str:
+def claims_sentences(judged: Sequence[Claim]) -> str:
     """One sentence for the claims of each combination of verdicts."""
     sentences = []
     for verdicts, opening in OPENINGS.items():

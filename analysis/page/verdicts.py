@@ -10,10 +10,11 @@ from typing import Any
 
 import polars as pl
 
+from analysis.attention_kinds import STYLES, kind_name
 from analysis.compute import Analysis
 from analysis.curves.points import IMPORTANCE, papers_order
 from analysis.effects.head_effects import ALL_KINDS, LOSES_LESS, Measure, of_measure
-from analysis.formatting import KIND_NAMES, decimal, interval, place, score, signed
+from analysis.formatting import decimal, interval, place, score, signed
 from analysis.results.read import Domain
 from study.record.heads import AttentionKind
 from study.record.metrics.statistics import MetricName
@@ -115,7 +116,7 @@ def one_head(analysis: Analysis, domain: Domain, label: str) -> Finding | None:
     idle = enough.join(none.select(layer), on=layer, how="semi").height
     worst = best.sort("effect").row(0, named=True)
     control = f", of which {idle} would do without any" if enough.height else ""
-    of_kind = "" if len(domain.layout.counts) == 1 else f" of the {KIND_NAMES[worst['kind']]}"
+    of_kind = "" if len(domain.layout.counts) == 1 else f" of the {kind_name(worst['kind'])}"
     because = (
         f"The best head is shown to lose less than {margin:g} {worst['unit']} in {enough.height} of {count} layers"
         f"{control}; in {lost} its interval lies below 0. Where it is worst, in layer {worst['layer'] + 1}{of_kind}: "
@@ -218,7 +219,7 @@ def better_than_random(analysis: Analysis, domain: Domain, label: str) -> Findin
 
 def cross_attention(analysis: Analysis, domain: Domain, label: str) -> Finding | None:
     """Encoder-decoder attention against both self-attentions, of the order by importance or else the first one."""
-    within_kinds = pl.col("kinds_a").is_in(list(KIND_NAMES)) & (pl.col("kinds_a") != pl.col("kinds_b"))
+    within_kinds = pl.col("kinds_a").is_in(list(STYLES)) & (pl.col("kinds_a") != pl.col("kinds_b"))
     mine = analysis.contrasts.filter(pl.col("setting_id") == domain.setting_id, within_kinds)
     mine = mine.sort(pl.col("curve_a") != (papers_order(domain) or IMPORTANCE), maintain_order=True)
     first = mine.filter(pl.col("curve_a") == pl.col("curve_a").first())
@@ -228,7 +229,7 @@ def cross_attention(analysis: Analysis, domain: Domain, label: str) -> Finding |
     if len(found) < len(others):
         return None
     said = "; ".join(
-        f"{signed(row['difference'])}{interval(row)} from that of {KIND_NAMES[kind]}" for kind, row in found.items()
+        f"{signed(row['difference'])}{interval(row)} from that of {kind_name(kind)}" for kind, row in found.items()
     )
     order = first["curve_a"][0]
     because = f"The mean score along its curve, by {order}, differs by {said}, in {domain.metric.unit}."

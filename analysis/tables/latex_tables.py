@@ -8,9 +8,10 @@ from typing import Any
 
 import polars as pl
 
+from analysis.attention_kinds import kind_label, kind_name
 from analysis.compute import Analysis
-from analysis.effects.head_effects import ALL_KINDS, Measure, of_measure, strongest
-from analysis.formatting import KIND_LABELS, KIND_NAMES, after_correction, decimal, labelled, score, signed, slug
+from analysis.effects.head_effects import Measure, of_measure, strongest
+from analysis.formatting import after_correction, decimal, labelled, score, signed, slug
 from analysis.results.read import Domain
 from analysis.tables import paper_tables
 from analysis.tables.latex import Sheet
@@ -88,7 +89,7 @@ def _heads(effects: pl.DataFrame, labels: Mapping[str, str]) -> Sheet:
     found = {(row["setting_id"], row["kind"], row["layer"], row["head"]): row for row in ablation.rows(named=True)}
     rows = [
         (
-            KIND_LABELS[kind],
+            kind_label(kind),
             f"{layer + 1}.{head + 1}",
             *(cell for setting in labels for cell in _with_interval(found.get((setting, kind, layer, head)))),
         )
@@ -129,7 +130,7 @@ def _layers(table: pl.DataFrame, label: str, name: str, note: str) -> Sheet:
         (str(layer), *(cell for kind in kinds for cell in _one_layer(cells.get((layer, kind)), theirs)))
         for layer in table["layer"].unique().sort()
     ]
-    groups = (("", 1), *((KIND_NAMES[kind], len(head)) for kind in kinds))
+    groups = (("", 1), *((kind_name(kind), len(head)) for kind in kinds))
     caption = f"Effect of removing all heads of a layer but the best, or all, on {label}, in {table['unit'][0]}."
     note += " The best head is picked on these examples, which flatters it."
     return Sheet(f"{name}-{slug(label)}", caption, ("layer", *(head * len(kinds))), rows, groups, note)
@@ -147,7 +148,7 @@ def _correlation(table: pl.DataFrame, labels: Mapping[str, str]) -> Sheet:
     rows = [
         (
             f"{labels[row['setting_a']]}, {labels[row['setting_b']]}",
-            "all" if row["kind"] == ALL_KINDS else KIND_LABELS[row["kind"]],
+            kind_label(row["kind"]),
             str(row["heads"]),
             decimal(row["pearson"]),
             _between(row["pearson_low"], row["pearson_high"]),
@@ -168,7 +169,7 @@ def _curves(table: pl.DataFrame, labels: Mapping[str, str]) -> Sheet:
     rows = [
         (
             labels[row["setting_id"]],
-            KIND_LABELS.get(row["kinds"]) or str(row["kinds"]),
+            kind_label(row["kinds"]),
             row["curve"],
             str(row["curves"]),
             decimal(row["area"]),

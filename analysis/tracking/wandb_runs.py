@@ -11,7 +11,7 @@ import polars as pl
 from analysis.compute import Analysis
 from analysis.effects.head_effects import strongest
 from analysis.formatting import address
-from analysis.page import subject_views
+from analysis.page import ResultsPage
 from analysis.report import write_report
 from analysis.results.read import Domain
 from analysis.tables.paper_tables import write
@@ -169,7 +169,8 @@ def _used(inference: Mapping[str, Any], effects: pl.DataFrame) -> dict[str, Any]
 def _report(analysis: Analysis, effects: tuple[Content, ...], options: Options) -> Planned:
     """The page, its tables and its figures, which were made from the effects of every setting."""
     place = options.drafts / "report"
-    write_report(analysis, place)
+    page = ResultsPage.of(analysis)
+    write_report(analysis, place, page=page)
     files = {str(path.relative_to(place)): path for path in sorted(place.rglob("*")) if path.is_file()}
     subjects = sorted(analysis.results.subjects)
     names = sorted({domain.model for domain in analysis.results.domains})
@@ -184,7 +185,7 @@ def _report(analysis: Analysis, effects: tuple[Content, ...], options: Options) 
         examples=sum(domain.examples.height for domain in analysis.results.domains),
         config={"subjects": subjects},
     )
-    views = subject_views(analysis)
-    drawings = [drawing for view in views for drawing in view.drawings]
     about = tuple(outcomes_of(folder) for folder in dict.fromkeys(domain.folder for domain in analysis.results.domains))
-    return Planned(run, uses=effects, logs=(made,), shows=lambda: images(drawings), shown=made.digest, about=about)
+    return Planned(
+        run, uses=effects, logs=(made,), shows=lambda: images(page.subject_drawings), shown=made.digest, about=about
+    )

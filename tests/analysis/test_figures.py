@@ -8,7 +8,7 @@ from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.text import Text
 
 from analysis import figures
-from analysis.correlation import matched
+from analysis.attention_kinds import STYLES
 from analysis.effects.head_effects import effects
 from analysis.figures import drawing, heat_maps
 from analysis.formatting import interval, signed
@@ -27,9 +27,10 @@ def table(make) -> pl.DataFrame:
 def drawings(table: pl.DataFrame) -> dict[str, figures.Drawing]:
     ablation, encoder = table.filter(measure="ablation"), table.filter(kind="encoder_self")
     alone, none = encoder.filter(measure="all_but_one"), encoder.filter(measure="no_head")
+    both = ablation.with_columns(pl.col("effect", "low", "high").name.suffix(side) for side in ("_a", "_b"))
     return {
         "distribution": figures.distribution(ablation, "f/1"),
-        "scatter": figures.scatter(matched(ablation, ablation), ("a<b", "c"), "BLEU", "r = 1.00, 36 heads", "f/2"),
+        "scatter": figures.scatter(both, ("a<b", "c"), "BLEU", "r = 1.00, 36 heads", "f/2"),
         "heat_map": figures.heat_map(encoder.filter(measure="ablation"), [4, 4, 4], 2.0, "f/heat"),
         "one_head": figures.one_head_against_none(alone, none, "f/one"),
     }
@@ -105,7 +106,7 @@ def test_constant_effects_and_one_kind_draw(table):
     flat = table.with_columns(effect=pl.lit(0.0), score=pl.col("base_score"))
     for drawn in drawings(flat).values():
         ElementTree.fromstring(drawn.svg)
-    assert list(drawing.KIND_COLOURS) == list(map(str, AttentionKind))
+    assert list(STYLES) == list(AttentionKind)
 
 
 def test_pdf_has_its_fonts_embedded_and_is_the_same_each_time(table):

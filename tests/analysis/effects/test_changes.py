@@ -6,8 +6,8 @@ import pytest
 
 from analysis.effects.changes import change_counts, changes
 from analysis.effects.head_effects import effects
-from analysis.page import examples as page_examples
-from analysis.page.examples import examples_json
+from analysis.page.sections import examples as page_examples
+from analysis.page.sections.examples import examples_json
 from analysis.results.read import Domain, read_domain
 from study.record.heads import Head, mask_key
 from study.record.metrics.statistics import MetricName

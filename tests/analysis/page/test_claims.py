@@ -12,8 +12,8 @@ from analysis import analyse, read_results
 from analysis.curves.points import papers_order
 from analysis.formatting import signed
 from analysis.inference import Inference
-from analysis.page import render, subject_views
-from analysis.page.claims import Claim, claims, in_words, training_claim
+from analysis.page import ResultsPage
+from analysis.page.claims import Claim, claims, claims_sentences, training_claim
 from analysis.page.verdicts import Finding, Verdict, at_once, better_than_random, cross_attention, each_head, one_head
 from analysis.results.read import Domain, Selection
 from study.record.heads import mask_key
@@ -173,7 +173,7 @@ def test_the_paragraph_says_each_claim_once_by_its_verdict(results):
     analysis, domain = analysed(results, np.zeros(len(CLASSIFIER)))
     judged = claims(analysis, {"home": domain})
     assert [claim.verdicts for claim in judged] == [{Verdict.HOLDS}, {Verdict.HOLDS}]
-    assert in_words(judged) == (
+    assert claims_sentences(judged) == (
         "Here it holds that most heads can go, one at a time, without a significant loss; "
         "that one head is enough in most layers."
     )
@@ -186,7 +186,7 @@ def test_the_paragraph_denies_no_verdict_of_its_table(verdicts):
     """A verdict is said where, and only where, some domain has it; in every combination."""
     for order in permutations(verdicts):
         claim = Claim("Heads can go.", "rule", tuple(Finding("home", verdict, "because") for verdict in order))
-        said = in_words([claim])
+        said = claims_sentences([claim])
         assert said.count("heads can go") == 1
         assert (Verdict.OPEN in verdicts) == ("cannot be said" in said)
         assert (Verdict.HOLDS in verdicts) == ("holds" in said)
@@ -202,10 +202,11 @@ def test_what_is_said_and_what_is_judged_of_heads_that_lose_little_is_one_number
     """Half of the heads do nothing: they are shown to lose less than the margin, and so in both places."""
     weights = np.where(np.arange(len(CLASSIFIER)) % 2, 0.0, 0.06)
     analysis, domain = analysed(results, weights, count=1200)
-    (view,) = subject_views(analysis)
+    results_page = ResultsPage.of(analysis)
+    ((view, _),) = results_page.subjects
     safe = view.domains[0].measured["safe"]
     assert 0 < safe < len(CLASSIFIER)
     assert f"{safe} are shown to lose less than 0.5 % points" in each_head(analysis, domain, "home").because
-    page = render(analysis, [view], [])
+    page = results_page.html()
     assert page.count(f"{safe} are shown to lose less than 0.5 % points") == 2
     assert "not to matter by more" not in page

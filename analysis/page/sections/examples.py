@@ -5,13 +5,16 @@ opens quickly; how many there are is said beside.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import polars as pl
 
 from analysis.effects.changes import change_counts
 from analysis.formatting import address
+from analysis.page.sections.section import Section
+from analysis.page.views import SubjectView
 from analysis.results.read import Domain
 from study.record.heads import ADDRESS
 
@@ -23,6 +26,19 @@ MOST_BYTES = 4_000_000
 
 LONGEST = 600
 """Characters of a text that are shown; documents can be long."""
+
+
+@dataclass(frozen=True)
+class Examples(Section):
+    """The examples, for the script of the page."""
+
+    template = "examples"
+    json: str
+
+    @classmethod
+    def of(cls, subject: SubjectView) -> "Examples":
+        """The examples of every domain on which single heads were removed."""
+        return cls(examples_json({view.label: view.domain for view in subject.compared}, subject.analysis.changes))
 
 
 def examples_json(domains: Mapping[str, Domain], changes: Mapping[str, pl.DataFrame]) -> str:
@@ -73,11 +89,7 @@ def _texts(domain: Domain, wanted: pl.Series) -> list[list[str]]:
     """The texts and the target of these examples."""
     table = pl.DataFrame({"example": wanted}).join(domain.examples, on="example", how="left", maintain_order="left")
     columns = sorted(name for name in table.columns if name.startswith("text_"))
-    return [[_cut(text) for text in row] for row in _rows(table, [*columns, "target"])]
-
-
-def _rows(table: pl.DataFrame, columns: Sequence[str]) -> Iterable[tuple[Any, ...]]:
-    return table.select(columns).iter_rows()
+    return [[_cut(text) for text in row] for row in table.select(*columns, "target").iter_rows()]
 
 
 def _cut(text: Any) -> str:

@@ -1,0 +1,63 @@
+"""The kinds of attention as people read, see and write them: all that differs by kind and is no number."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import polars as pl
+
+from study.record.heads import AttentionKind
+
+
+@dataclass(frozen=True)
+class KindStyle:
+    """How one kind is shown, and called by others.
+
+    Attributes:
+        name: its name in a sentence.
+        label: its name where room is scarce.
+        colour: told apart by the colour-blind, on light and dark ground.
+        marker: Matplotlib's name of the mark of its heads.
+        spellings: its names in tables made elsewhere; the letter is that of the paper's released code.
+    """
+
+    name: str
+    label: str
+    colour: str
+    marker: str
+    spellings: tuple[str, ...]
+
+
+STYLES: Mapping[str, KindStyle] = {
+    AttentionKind.ENCODER_SELF: KindStyle(
+        "encoder self-attention", "encoder self", "#2f86c9", "o", ("encoder", "enc", "enc_enc", "encenc", "self", "e")
+    ),
+    AttentionKind.DECODER_SELF: KindStyle(
+        "decoder self-attention", "decoder self", "#1f9e77", "s", ("decoder", "dec", "dec_dec", "decdec", "d")
+    ),
+    AttentionKind.CROSS: KindStyle(
+        "encoder–decoder attention",
+        "encoder–decoder",
+        "#d9772b",
+        "^",
+        ("encoder_decoder", "enc_dec", "encdec", "encoder_attn", "a"),
+    ),
+}
+"""The style of each kind, in the order of `AttentionKind`."""
+
+
+def kind_name(kinds: str, otherwise: str | None = None) -> str:
+    """The name of a kind; of several (`all`) what is said otherwise, or the text itself."""
+    return STYLES[kinds].name if kinds in STYLES else otherwise or kinds
+
+
+def kind_label(kinds: str, otherwise: str | None = None) -> str:
+    """The short name of a kind; of several (`all`) what is said otherwise, or the text itself."""
+    return STYLES[kinds].label if kinds in STYLES else otherwise or kinds
+
+
+def by_kind(table: pl.DataFrame) -> Iterator[tuple[AttentionKind, pl.DataFrame]]:
+    """The rows of each kind that there are any of, by the column `kind`."""
+    for kind in AttentionKind:
+        part = table.filter(kind=str(kind))
+        if part.height:
+            yield kind, part

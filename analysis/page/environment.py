@@ -1,0 +1,49 @@
+"""The templates of both pages, with the words and numbers that all of them use."""
+
+from importlib.metadata import version
+
+from jinja2 import Environment, PackageLoader, StrictUndefined
+
+from analysis import paper
+from analysis.attention_kinds import kind_label, kind_name
+from analysis.effects.head_effects import ALL_KINDS
+from analysis.formatting import NULL_NAMES, decimal, interval, p_value, score, signed, unsure
+from analysis.page.claims import claims_sentences
+from analysis.page.methods import corrected, traced, uncited
+
+
+def page_environment(level: float) -> Environment:
+    """The templates.
+
+    Args:
+        level: level of the intervals on the page.
+    """
+    environment = Environment(
+        loader=PackageLoader("analysis.page"),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+    )
+    environment.filters |= {
+        "claimed": claims_sentences,
+        "corrected": corrected,
+        "decimal": decimal,
+        "interval": interval,
+        "kind_label": kind_label,
+        "kind_name": kind_name,
+        "p": p_value,
+        "score": score,
+        "signed": lambda value: "–" if value is None else signed(value),
+        "traced": traced,
+        "uncited": uncited,
+        "unsure": unsure,
+    }
+    environment.globals |= {
+        "all_kinds": ALL_KINDS,
+        "null_names": NULL_NAMES,
+        "percent": 100 * level,
+        "source": paper.SOURCE,
+        "version": version("sixteen-heads"),
+    }
+    return environment

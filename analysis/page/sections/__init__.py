@@ -1,0 +1,39 @@
+"""The sections of the page, in the order in which they stand there.
+
+A new one takes three things: a file here with a `Section`, whose `of` takes what there is to show from a subject (or
+from the whole analysis) and gives None where there is nothing; a template in `templates/sections`, which finds it as
+`section`, and the subject as `subject`; a line below.
+"""
+
+from collections.abc import Callable, Sequence
+
+from analysis.compute import Analysis
+from analysis.page.sections.base_scores import BaseScores
+from analysis.page.sections.correlation import Correlation
+from analysis.page.sections.curves import Curves
+from analysis.page.sections.examples import Examples
+from analysis.page.sections.heads import Heads
+from analysis.page.sections.importance import Importance
+from analysis.page.sections.layers import Layers
+from analysis.page.sections.lead import Lead
+from analysis.page.sections.paper_claims import PaperClaims
+from analysis.page.sections.section import Section
+from analysis.page.sections.speed import Speed
+from analysis.page.sections.trainings import Trainings
+from analysis.page.views import SubjectView
+
+OF_A_SUBJECT: Sequence[Callable[[SubjectView], Section | None]] = (
+    Lead.of,
+    PaperClaims.of,
+    BaseScores.of,
+    Heads.of,
+    Layers.of,
+    Correlation.of,
+    Curves.of,
+    Importance.of,
+    Examples.of,
+)
+"""Sections that every subject has."""
+
+OF_ALL: Sequence[Callable[[Analysis], Section | None]] = (Trainings.of, Speed.of)
+"""Sections that stand below those of the subjects, about all of them."""

@@ -1,0 +1,24 @@
+"""Base scores, the strongest head, how many masks were evaluated, and what is to be known before one reads on."""
+
+from dataclasses import dataclass
+
+from analysis.formatting import place
+from analysis.influence.groups import deciding
+from analysis.page.sections.section import Section
+from analysis.page.views import SubjectView
+
+TEXT = 160
+"""Letters of an example's text that a sentence shows."""
+
+
+@dataclass(frozen=True)
+class BaseScores(Section):
+    """Base scores; `deciding` has a sentence for each group of examples that decides on a number."""
+
+    template, anchor, title = "base_scores", "base", "Base scores"
+    deciding: tuple[str, ...]
+
+    @classmethod
+    def of(cls, subject: SubjectView) -> "BaseScores":
+        """Every subject has base scores."""
+        return cls(tuple(deciding(subject.analysis.influence, subject.labels, place, TEXT)))

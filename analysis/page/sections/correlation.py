@@ -1,0 +1,230 @@
+"""The same head on another domain: figure 2, with what one must know to believe it."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+import polars as pl
+
+from analysis import figures, paper
+from analysis.correlation import Correlations
+from analysis.effects.head_effects import ALL_KINDS, Measure, of_measure
+from analysis.figures import Drawing
+from analysis.formatting import labelled, slug
+from analysis.page.sections.section import Section
+from analysis.page.views import Row, SubjectView, pair_rows
+from study.record.heads import ADDRESS
+
+CARRIERS = 10
+"""Heads of a pair that are named with their part in r."""
+
+INFLUENTIAL = 5
+"""Groups of examples of a pair that are named with r without them."""
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """Every two of many domains: a cell is a row of `Correlations.overall`, None on the diagonal."""
+
+    names: tuple[str, ...]
+    cells: tuple[tuple[Row | None, ...], ...]
+
+    @classmethod
+    def of(cls, overall: pl.DataFrame) -> "Matrix | None":
+        """From the rows of one subject; None where there are none."""
+        if overall.is_empty():
+            return None
+        sides = [overall.select(f"domain_{side}", f"setting_{side}").rows() for side in "ab"]
+        named = labelled((name, setting) for name, setting in dict.fromkeys([*sides[0], *sides[1]]))
+        found = {(row["setting_a"], row["setting_b"]): row for row in overall.rows(named=True)}
+        return cls(
+            tuple(named.values()),
+            tuple(tuple(found.get((a, b)) or found.get((b, a)) for b in named) for a in named),
+        )
+
+
+@dataclass(frozen=True)
+class Layers:
+    """Layers by pairs of domains: a cell is a row of `Correlations.by_layer`."""
+
+    pairs: tuple[str, ...]
+    rows: tuple[tuple[str, int, tuple[Row | None, ...]], ...]
+
+    @classmethod
+    def of(cls, rows: tuple[Row, ...]) -> "Layers":
+        """Layers from 1, each with its attention kind."""
+        pairs = tuple(dict.fromkeys(_both(row) for row in rows))
+        found = {(row["kind"], row["layer"], _both(row)): row for row in rows}
+        layers = dict.fromkeys((row["kind"], row["layer"]) for row in rows)
+        cells = [(kind, layer + 1, tuple(found.get((kind, layer, pair)) for pair in pairs)) for kind, layer in layers]
+        return cls(pairs, tuple(cells))
+
+
+@dataclass(frozen=True)
+class Carriers:
+    """The heads of a pair that make most of its r, and what all others add."""
+
+    pair: str
+    pearson: float
+    rows: tuple[Row, ...]
+    others: float
+
+    @classmethod
+    def of(cls, pair: str, influence: pl.DataFrame) -> "Carriers":
+        """From the rows of one pair of `Correlations.influence`."""
+        size = pl.col("contribution").abs()
+        ordered = influence.sort(size, *ADDRESS, descending=[True, False, False, False], maintain_order=True)
+        parts = ordered["contribution"]
+        rows = tuple(ordered.head(CARRIERS).rows(named=True))
+        return cls(pair, float(parts.sum()), rows, float(parts[CARRIERS:].sum()))
+
+
+@dataclass(frozen=True)
+class Correlation(Section):
+    """The correlations of one subject.
+
+    Attributes:
+        pairs: r of every two domains, of all heads and by attention kind, beside the paper's.
+        scatters: figure 2 of every two domains, each with its leave-top-k curve.
+        maps: r of many domains, or of slices of them, as heat maps.
+        nulls: what r would be if nothing were there.
+        overlap: how many of the most important heads two domains share.
+        reliability: how well halves of a domain agree.
+        layers: r within each layer.
+        carriers: the heads that make most of r.
+        groups: the groups of examples that weigh most in r.
+        slices: r of every two slices; None where none were asked for.
+    """
+
+    template, anchor, title = "correlation", "domains", "Another domain"
+    pairs: tuple[Row, ...]
+    scatters: tuple[Drawing, ...]
+    maps: tuple[Drawing, ...]
+    nulls: tuple[Row, ...]
+    overlap: tuple[Row, ...]
+    reliability: tuple[Row, ...]
+    layers: Layers
+    carriers: tuple[Carriers, ...]
+    groups: tuple[Row, ...]
+    slices: Matrix | None
+
+    @classmethod
+    def of(cls, subject: SubjectView) -> "Correlation | None":
+        """The correlations between the domains of a subject, and between slices of them."""
+        analysis, id_ = subject.analysis, subject.subject_id
+        return cls.between(
+            analysis.correlations.of_subject(id_),
+            subject.effects,
+            subject.labels,
+            subject.folder,
+            sliced=analysis.sliced and analysis.sliced.of_subject(id_),
+            influence=analysis.influence.correlation.filter(subject.mine),
+        )
+
+    @classmethod
+    def between(
+        cls,
+        found: Correlations,
+        effects: pl.DataFrame,
+        labels: Mapping[str, str],
+        folder: str,
+        *,
+        drawn: bool = True,
+        sliced: Correlations | None = None,
+        influence: pl.DataFrame | None = None,
+    ) -> "Correlation | None":
+        """What there is to show of one subject; None where nothing was compared.
+
+        Args:
+            found: correlations of the subject.
+            effects: effects of the subject.
+            labels: labels of its domains by setting id.
+            folder: folder of the figures.
+            drawn: whether every pair has figures of its own.
+            sliced: correlations between slices of its domains, where some were asked for.
+            influence: influence of groups of examples on r (`Influence.correlation`), where there are outcomes.
+        """
+        parts = None if sliced is None else sliced.overall
+        named = [pl.col(f"setting_{side}").replace(labels).alias(f"domain_{side}") for side in "ab"]
+        maps = [*figures.agreement_maps(found.overall.with_columns(named), "agreement")]
+        maps += [] if parts is None else figures.agreement_maps(parts, "agreement-of-slices")
+        reliability = found.reliability.filter(left_out=0).rows(named=True)
+        carried = found.influence.partition_by("setting_a", "setting_b", maintain_order=True)
+        section = cls(
+            pairs=tuple(row | {"paper": _papers_r(row)} for row in pair_rows(found.correlation, labels)),
+            scatters=tuple(_scatters(found, effects, labels, folder)) if drawn else (),
+            maps=tuple(maps),
+            nulls=pair_rows(found.null, labels),
+            overlap=pair_rows(found.overlap, labels),
+            reliability=tuple(row | {"label": labels[row["setting_id"]]} for row in reliability),
+            layers=Layers.of(pair_rows(found.by_layer, labels)),
+            carriers=tuple(Carriers.of(_both(pair_rows(own.head(1), labels)[0]), own) for own in carried),
+            groups=() if influence is None else _most_influential(influence, labels),
+            slices=None if parts is None else Matrix.of(parts),
+        )
+        return section if section.pairs or section.slices else None
+
+    @property
+    def drawings(self) -> tuple[Drawing, ...]:
+        """Every figure of the section."""
+        return self.scatters + self.maps
+
+    @property
+    def group_counts(self) -> dict[str, int]:
+        """Groups of examples of every domain, by label; none where there are no outcomes."""
+        return {
+            row[f"label_{side}"]: row[f"groups_{side}"]
+            for row in self.pairs
+            for side in "ab"
+            if row[f"groups_{side}"] is not None
+        }
+
+
+def _scatters(found: Correlations, effects: pl.DataFrame, labels: Mapping[str, str], folder: str) -> Iterator[Drawing]:
+    """Figure 2 of every two domains, each with its leave-top-k curve."""
+    single = of_measure(effects, Measure.ABLATION)
+    for row in pair_rows(found.overall, labels):
+        names = row["label_a"], row["label_b"]
+        suffix = "-".join(map(slug, names))
+        heads = _effects_on_both(single, row)
+        if heads.is_empty():
+            continue
+        yield figures.scatter(heads, names, single["unit"][0], _correlation_title(row), f"{folder}/figure2-{suffix}")
+        without = found.without_largest.filter(
+            pl.col("setting_a") == row["setting_a"],
+            pl.col("setting_b") == row["setting_b"],
+            2 * pl.col("left_out") <= heads.height,
+        )
+        if without.height > 1:
+            yield figures.leave_out(without, names, f"{folder}/leave-out-{suffix}")
+
+
+def _effects_on_both(single: pl.DataFrame, row: Row) -> pl.DataFrame:
+    """The heads measured on both domains of a pair: kind, layer, head, effect_a, effect_b; low_a ... where known."""
+    numbers = [name for name in ("effect", "low", "high") if name in single.columns]
+    a, b = (
+        single.filter(setting_id=row[f"setting_{side}"]).select(*ADDRESS, pl.col(numbers).name.suffix(f"_{side}"))
+        for side in "ab"
+    )
+    return a.join(b, on=[*ADDRESS], maintain_order="left")
+
+
+def _correlation_title(row: Row) -> str:
+    if row["pearson"] is None:
+        return f"no correlation, {row['heads']} heads"
+    low, high = row["pearson_low"], row["pearson_high"]
+    between = "" if low is None else f" ({low:.2f} to {high:.2f})"
+    return f"r = {row['pearson']:.2f}{between}, {row['heads']} heads".replace("-", "−")
+
+
+def _most_influential(rows: pl.DataFrame, labels: Mapping[str, str]) -> tuple[Row, ...]:
+    """The groups of examples that weigh most in the r of each pair, with the label of the domain that they are of."""
+    rows = rows.filter(pl.int_range(pl.len()).over("setting_a", "setting_b") < INFLUENTIAL)
+    return tuple(row | {"label": labels[row["setting_id"]]} for row in pair_rows(rows, labels))
+
+
+def _both(row: Row) -> str:
+    return f"{row['label_a']} and {row['label_b']}"
+
+
+def _papers_r(row: Row) -> float | None:
+    return paper.correlation(row) if row["kind"] == ALL_KINDS else None

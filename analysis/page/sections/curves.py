@@ -1,0 +1,56 @@
+"""Heads removed a share at a time: figures 3 and 4, and what each curve comes to as a number."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import polars as pl
+
+from analysis import figures
+from analysis.curves.points import mean_curves
+from analysis.effects.head_effects import ALL_KINDS
+from analysis.figures import Drawing
+from analysis.formatting import slug
+from analysis.page.sections.section import Section
+from analysis.page.views import DomainView, Row, SubjectView
+
+
+@dataclass(frozen=True)
+class Curves(Section):
+    """Pruning curves.
+
+    Attributes:
+        panels: figures 3 and 4 of each domain.
+        rows: what each curve comes to.
+        contrasts: the difference of every two.
+    """
+
+    template, anchor, title = "curves", "curves", "Share by share"
+    panels: tuple[Drawing, ...]
+    rows: tuple[tuple[DomainView, Row], ...]
+    contrasts: tuple[tuple[DomainView, Row], ...]
+
+    @classmethod
+    def of(cls, subject: SubjectView) -> "Curves | None":
+        """The curves of every domain, where there is any."""
+        analysis, panels, rows, contrasts = subject.analysis, [], [], []
+        for view in subject.domains:
+            panels += _panels(analysis.points.filter(view.mine), view.label, subject.folder)
+            rows += [(view, row) for row in analysis.curves.filter(view.mine).rows(named=True)]
+            contrasts += [(view, row) for row in analysis.contrasts.filter(view.mine).rows(named=True)]
+        return cls(tuple(panels), tuple(rows), tuple(contrasts)) if rows else None
+
+    @property
+    def drawings(self) -> tuple[Drawing, ...]:
+        """Every figure of the section."""
+        return self.panels
+
+
+def _panels(points: pl.DataFrame, label: str, folder: str) -> Iterator[Drawing]:
+    """Figure 3, the orders of all heads; figure 4, each order within one attention kind only."""
+    means = mean_curves(points)
+    whole = means.filter(pl.col("kinds") == ALL_KINDS)
+    if whole.height:
+        yield figures.pruning_curves(whole, "curve", label, f"{folder}/figure3-{slug(label)}")
+    for (curve,), part in means.filter(pl.col("kinds") != ALL_KINDS).group_by("curve", maintain_order=True):
+        name = f"{folder}/figure4-{slug(label)}-{slug(str(curve))}"
+        yield figures.pruning_curves(part, "kinds", f"{label}, one kind only, by {curve}", name)

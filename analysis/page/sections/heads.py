@@ -1,0 +1,101 @@
+"""One head removed: figure 1, heat maps, every head as a table to sort and filter, and table 1 beside the paper's."""
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from analysis import figures
+from analysis.attention_kinds import by_kind
+from analysis.effects.head_effects import Measure, of_measure
+from analysis.figures import Drawing
+from analysis.formatting import slug
+from analysis.page.sections.grid import Grid
+from analysis.page.sections.section import Section
+from analysis.page.views import DomainView, Row, SubjectView
+from analysis.tables.paper_tables import table_1
+from study.record.heads import Head
+
+
+@dataclass(frozen=True)
+class HeadRow:
+    """One head with its effect on each domain; layer and head from 1, the address from 0."""
+
+    address: str
+    kind: str
+    layer: int
+    head: int
+    cells: tuple[Row | None, ...]
+
+    @property
+    def significant(self) -> bool:
+        """Whether its effect is significant on some domain."""
+        return any(cell and cell["significant"] for cell in self.cells)
+
+
+@dataclass(frozen=True)
+class Heads(Section):
+    """Effects of single heads.
+
+    Attributes:
+        distributions: figure 1 of each domain.
+        heat_maps: one of each domain and attention kind.
+        rows: every head.
+        tables: table 1 of each domain of which the paper has one.
+        tested: an effect with an interval, which says how those of all were made; None where there is none.
+    """
+
+    template, anchor, title = "heads", "heads", "One head removed"
+    distributions: tuple[Drawing, ...]
+    heat_maps: tuple[Drawing, ...]
+    rows: tuple[HeadRow, ...]
+    tables: tuple[tuple[DomainView, Grid], ...]
+    tested: Row | None
+
+    @classmethod
+    def of(cls, subject: SubjectView) -> "Heads | None":
+        """The effects on every domain on which single heads were removed."""
+        if not subject.compared:
+            return None
+        tables = [(view, _table_1(subject.effects.filter(view.mine))) for view in subject.domains]
+        return cls(
+            tuple(
+                figures.distribution(view.ablation, f"{subject.folder}/figure1-{slug(view.label)}")
+                for view in subject.compared
+            ),
+            tuple(
+                figures.heat_map(
+                    part,
+                    view.domain.layout.counts[kind],
+                    subject.limit,
+                    f"{subject.folder}/heat-{slug(view.label)}-{kind}",
+                )
+                for view in subject.compared
+                for kind, part in by_kind(view.ablation)
+            ),
+            head_rows(subject.effects),
+            tuple((view, grid) for view, grid in tables if grid.paper),
+            next(iter(subject.analysis.effects.drop_nulls("low").rows(named=True)), None),
+        )
+
+    @property
+    def drawings(self) -> tuple[Drawing, ...]:
+        """Every figure of the section."""
+        return self.distributions + self.heat_maps
+
+
+def head_rows(effects: pl.DataFrame) -> tuple[HeadRow, ...]:
+    """Every head that was removed alone somewhere, in the order of heads; a cell for each domain where any was."""
+    found: dict[Head, dict[str, Row]] = {}
+    single = of_measure(effects, Measure.ABLATION)
+    settings = single["setting_id"].unique(maintain_order=True).to_list()
+    for row in single.rows(named=True):
+        found.setdefault(Head.from_row(row), {})[row["setting_id"]] = row
+    return tuple(
+        HeadRow(str(head), head.kind, head.layer + 1, head.index + 1, tuple(map(found[head].get, settings)))
+        for head in sorted(found)
+    )
+
+
+def _table_1(effects: pl.DataFrame) -> Grid:
+    table = table_1(effects)
+    return Grid.of(table, "head", table["head"].unique().sort().to_list())

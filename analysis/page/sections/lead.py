@@ -1,0 +1,23 @@
+"""The lead of a subject: what was studied and what came out, in words that the numbers write."""
+
+from dataclasses import dataclass
+
+import polars as pl
+
+from analysis.effects.head_effects import ALL_KINDS
+from analysis.page.sections.section import Section
+from analysis.page.views import Row, SubjectView, pair_rows
+
+
+@dataclass(frozen=True)
+class Lead(Section):
+    """The correlations between domains that the lead has a sentence about; all else is of the subject."""
+
+    template = "lead"
+    correlations: tuple[Row, ...]
+
+    @classmethod
+    def of(cls, subject: SubjectView) -> "Lead":
+        """Every subject has a lead."""
+        known = subject.analysis.correlation.filter(pl.col("kind") == ALL_KINDS).drop_nulls("pearson")
+        return cls(pair_rows(known, subject.labels))
