@@ -1,6 +1,7 @@
 """The configuration: typed schemas, their registration with Hydra, and how a composed config becomes components."""
 
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from hydra import compose as hydra_compose
@@ -16,7 +17,8 @@ from study.data.source import DataSource
 from study.measures.ablation import Ablation, AllButOne, Base, NoHead
 from study.measures.importance import Importance
 from study.measures.measure import Measure
-from study.measures.pruning import Pruning
+from study.measures.orders import ORDERS
+from study.measures.pruning import Pruning, flat_name
 from study.measures.train import Train
 from study.record.errors import InputError, listed
 from study.record.metrics.statistics import Scoring
@@ -35,7 +37,7 @@ CONF = next(folder for folder in (HERE / "conf", HERE.parent / "conf") if folder
 FOLDERS = [CONF]
 """Where YAML files are looked for: those of the command's `--config-dir` come after ours."""
 
-SCHEMAS: dict[str, dict[str, type]] = {
+SCHEMAS: dict[str, Mapping[str, type]] = {
     "model": {
         "sequence_classifier": HubClassifier,
         "fairseq_translator": FairseqFolder,
@@ -65,9 +67,18 @@ SCHEMAS: dict[str, dict[str, type]] = {
         "pruning": Pruning,
         "train": Train,
     },
+    "measure/order": ORDERS,
     "tracking": {"none": Tracking, "wandb": WandbTracking},
 }
 """Schemas by config group; a YAML file takes one by `defaults: [/schema/<group>@_here_: <name>]`."""
+
+SHORT = {"measure.order": "measure/order"} | {
+    f"measure.{flat_name(option.name)}": f"measure.order.{option.name}"
+    for order in ORDERS.values()
+    for option in fields(order)
+    if option.name != "name"
+}
+"""Names by which people choose an order and its options, and what Hydra calls them."""
 
 
 @dataclass(kw_only=True)
@@ -140,10 +151,16 @@ def not_given(config: DictConfig) -> str:
     return f"no value is given for {listed(names)}: add {' '.join(f'{name}=...' for name in names)} to the command"
 
 
+def in_full(overrides: Iterable[str]) -> list[str]:
+    """Overrides in Hydra's names: `measure.order=random measure.seeds=5` is `measure/order=random ...order.seeds=5`."""
+    parts = ((word.partition("="), word.lstrip("+").partition("=")[0]) for word in overrides)
+    return ["".join((name.removesuffix(bare), SHORT.get(bare, bare), *rest)) for (name, *rest), bare in parts]
+
+
 def compose(*overrides: str) -> DictConfig:
     """Compose one job as the command line does: `compose("model=toy_classifier", "data=toy_matched")`."""
     register()
     own = ",".join(f"file://{folder}" for folder in FOLDERS[1:])
     search = [f"hydra.searchpath=['{own}']"] if own else []
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        return hydra_compose("config", overrides=[*search, *overrides])
+        return hydra_compose("config", overrides=[*search, *in_full(overrides)])

@@ -9,7 +9,7 @@ from pathlib import Path
 from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig, OmegaConf
 
-from study.config import CONF, FOLDERS, SCHEMAS, compose
+from study.config import CONF, FOLDERS, SCHEMAS, SHORT, compose
 from study.record.errors import InputError, listed
 
 GROUPS_OF = {"train": "data", "dev": "data"}
@@ -17,8 +17,9 @@ GROUPS_OF = {"train": "data", "dev": "data"}
 
 
 def groups() -> list[str]:
-    """The config groups: model, data, measure ..."""
-    return sorted(folder.name for folder in CONF.iterdir() if folder.is_dir() and folder.name != "hydra")
+    """The config groups: model, data, measure, measure/order ..."""
+    folders = {file.parent.relative_to(CONF).as_posix() for file in CONF.rglob("*/*.yaml")}
+    return sorted(folder for folder in folders if not folder.startswith("hydra"))
 
 
 def options(group: str) -> list[str]:
@@ -55,15 +56,18 @@ def no_such_option(name: str, arguments: Sequence[str] = ()) -> str:
         name: where it would stand: `data.limit`.
         arguments: words of the command, as far as they are known.
     """
+    name = name.replace("/", ".")  # of a group within an entry that has none
     where, _, option = name.rpartition(".")
-    group = GROUPS_OF.get(where.rpartition(".")[2], where.rpartition(".")[2])
+    nested, last = where.replace(".", "/"), where.rpartition(".")[2]
+    group = nested if nested in SCHEMAS else GROUPS_OF.get(last, last)
     entries = entries_with(group, option, chosen_task(arguments)) if group in SCHEMAS else []
     if entries:
         chosen = chosen_entry(where, arguments)
-        here = f"; the {group} here is {chosen}" if chosen else f"; the {group} here has none"
-        choice = group if group == where else f"{group}@{where}"
+        here = f"; the {last} here is {chosen}" if chosen else f"; the {last} here has none"
+        choice = where if group in (where, nested) else f"{group}@{where}"
         return f"{name} is an option of {listed(entries)}{here}. For example: {choice}={entries[0]}"
-    near = [near for near in difflib.get_close_matches(name, option_names(arguments), n=3, cutoff=0.5) if near != name]
+    known = [*(SHORT if where else ()), *option_names(arguments)]
+    near = [near for near in difflib.get_close_matches(name, known, n=3, cutoff=0.5) if near != name]
     return f"there is no option '{name}'" + (f". Did you mean {' or '.join(near)}?" if near else "")
 
 

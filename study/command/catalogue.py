@@ -16,7 +16,7 @@ from study.entries import description, entry_file, options
 from study.record.errors import InputError, StudyError
 from study.subjects.model import ModelConfig
 
-GROUPS = ("experiment", "model", "data", "measure")
+GROUPS = ("experiment", "model", "data", "measure", "measure/order")
 READY = "ready"
 NOT_USABLE = "cannot be used"
 SHORTEST = 12
@@ -75,10 +75,19 @@ def _print_whole(console: Console, group: str, name: str) -> None:
         values: Any = OmegaConf.load(entry_file(group, name)).hydra.sweeper.params
     else:
         values = _composed(group, name)
-    for option, value in OmegaConf.to_container(values, resolve=False, enum_to_str=True).items():  # pyright: ignore
-        prefix = "" if group == "experiment" else f"{group}."
+    where = "" if group == "experiment" else group.replace("/", ".")
+    for option, value in _leaves(OmegaConf.to_container(values, resolve=False, enum_to_str=True), where):
         shown = "..." if value == MISSING else value
-        console.print(f"  {prefix}{option}={shown}", markup=False, highlight=False, soft_wrap=True)
+        console.print(f"  {option}={shown}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _leaves(values: Any, name: str) -> Iterator[tuple[str, Any]]:
+    """The values below one, as overrides name them."""
+    if not isinstance(values, dict) or not values:
+        yield name, values
+        return
+    for key, value in values.items():
+        yield from _leaves(value, f"{name}.{key}".lstrip("."))
 
 
 def _in_short(need: str, what: str) -> str:
@@ -96,7 +105,7 @@ def _in_short(need: str, what: str) -> str:
 
 def needs(group: str, name: str) -> str:
     """What must be given or fetched before this entry can be used; `ready` when nothing, empty for a measure."""
-    if group == "measure":
+    if group.startswith("measure"):
         return ""
     return "; ".join(dict.fromkeys(_experiment_needs(name) if group == "experiment" else _needs(group, name))) or READY
 
@@ -112,7 +121,7 @@ def _experiment_needs(name: str) -> Iterator[str]:
 @cache
 def _needs(group: str, name: str) -> tuple[str, ...]:
     config = _composed(group, name)
-    to_give = sorted(_mandatory(OmegaConf.to_container(config), group))
+    to_give = sorted(name for name, value in _leaves(OmegaConf.to_container(config), group) if value == MISSING)
     if to_give:
         return tuple(f"{name}=..." for name in to_give)
     source = OmegaConf.to_object(config)
@@ -124,14 +133,5 @@ def _needs(group: str, name: str) -> tuple[str, ...]:
 
 
 def _composed(group: str, name: str) -> DictConfig:
-    chosen = {"model": "toy_classifier", "data": "toy_matched", group: name}
-    return compose(*(f"{key}={value}" for key, value in chosen.items()))[group]
-
-
-def _mandatory(values: Any, name: str) -> Iterator[str]:
-    """Names of the values below one that have none; those that are made of them by interpolation do not count."""
-    if values == MISSING:
-        yield name
-    elif isinstance(values, dict):
-        for key, value in values.items():
-            yield from _mandatory(value, f"{name}.{key}")
+    chosen = {"model": "toy_classifier", "data": "toy_matched", "measure": "pruning", group: name}
+    return OmegaConf.select(compose(*(f"{key}={value}" for key, value in chosen.items())), group.replace("/", "."))

@@ -12,14 +12,14 @@ from hydra.core.config_store import ConfigStore
 from hydra.core.utils import JobReturn, JobStatus
 from hydra.errors import HydraException
 from hydra.experimental.callback import Callback
-from omegaconf import DictConfig
+from omegaconf import DictConfig, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
 from study.command.catalogue import print_catalogue
 from study.command.help import PRUNE, help_text
 from study.command.misspelt import sentence
 from study.command.overrides import for_every_job, overrides_last, quoted
-from study.config import CONF, FOLDERS, register
+from study.config import CONF, FOLDERS, in_full, register
 from study.jobs.task import StudyTask
 from study.pruning.prune import PruneConfig, prune_task
 from study.record.errors import InputError, Stopped, StudyError
@@ -105,7 +105,7 @@ def _hydra(command: str, arguments: list[str]) -> None:
     if any(word.startswith("hydra/launcher=") for word in arguments):
         arguments = ["hydra.mode=MULTIRUN", *arguments]  # Hydra would run a single job here, whatever the launcher
     name, task = ("prune", prune_task) if command == "prune" else ("config", StudyTask())
-    arguments = quoted(overrides_last(arguments))
+    arguments = quoted(overrides_last(in_full(arguments)))
     several = any(word in arguments for word in (*ALONE, "hydra.mode=MULTIRUN"))
     sys.argv[1:] = for_every_job(arguments) if several else arguments
     hydra.main(config_path=str(CONF), config_name=name, version_base="1.3")(task)()
@@ -113,6 +113,12 @@ def _hydra(command: str, arguments: list[str]) -> None:
 
 class InWords(Callback):
     """Ends a single job that failed for a reason in words with these words alone, before Hydra adds its own."""
+
+    def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
+        """Let the options that an experiment sweeps have the names that people type."""
+        swept = in_full(f"{name}={value}" for name, value in (config.hydra.sweeper.params or {}).items())
+        with read_write(config.hydra), open_dict(config.hydra):
+            config.hydra.sweeper.params = dict(word.split("=", 1) for word in swept)
 
     def on_run_end(self, config: DictConfig, **given: Any) -> None:  # noqa: ARG002 as Hydra calls it
         """See the class."""

@@ -28,6 +28,10 @@ Measures (measure=ablation where none is given):
 
 {measures}
 
+Orders of measure=pruning (measure.order=importance where none is given):
+
+{orders}
+
 Others:
 
 {others}
@@ -51,13 +55,17 @@ export=auto|none|torch|onnx: files for programs without this project. scores={DA
 
 def help_text() -> str:
     """The help of `study`."""
-    measures = options("measure")
-    width = max(map(len, measures)) + 2
-    lines = [f"  {name:<{width}}{_in_short(description('measure', name))}" for name in measures]
     others = ["hydra/launcher: serial, local_pool, slurm"]
     others += [f"{group}: {', '.join(options(group))}" for group in ("experiment", "model", "data", "tracking")]
     wrapped = [textwrap.fill(text, 110, initial_indent="  ", subsequent_indent="    ") for text in others]
-    return USAGE.format(measures="\n".join(lines), others="\n".join(wrapped))
+    return USAGE.format(measures=_lines("measure"), orders=_lines("measure/order"), others="\n".join(wrapped))
+
+
+def _lines(group: str) -> str:
+    """A line for each entry of a group, its name and what it is."""
+    names = options(group)
+    width = max(map(len, names)) + 2
+    return "\n".join(f"  {name:<{width}}{_in_short(description(group, name))}" for name in names)
 
 
 def _in_short(text: str) -> str:

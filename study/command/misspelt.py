@@ -26,7 +26,7 @@ def sentence(error: Exception, arguments: Sequence[str]) -> str:
     for pattern, words in (
         (r"You must specify '([\w/]+)'", lambda group: _not_chosen(arguments, group)),
         (r"Could not find '([\w/@]+)/([^'/]*)'", lambda group, name: _no_such_entry(arguments, group, name)),
-        (r"Could not override '([\w./@]+)'", lambda name: _no_such_option(arguments, name)),
+        (r"Could not override '([\w./@]+)'", lambda name: _no_such_option(arguments, _absent(name, cause))),
         (
             r"missing mandatory value[^|]*full_key: ([\w.]+)",
             "no value is given for {0}: add {0}=... to the command".format,
@@ -69,6 +69,12 @@ def _no_such_entry(arguments: Sequence[str], group: str, name: str) -> str:
     if near:
         return f"there is no {group} '{name}'. Did you mean {' or '.join(near)}?"
     return f"there is no {group} '{name}': there are {', '.join(there)}"
+
+
+def _absent(name: str, cause: str) -> str:
+    """What is not there of an option's path: `measure.order` of `measure.order.seeds` where a measure has no order."""
+    found = re.search(r"full_key: ([\w.]+)", cause)
+    return found[1] if found and name.startswith(f"{found[1]}.") else name
 
 
 def _no_such_option(arguments: Sequence[str], name: str) -> str:

@@ -25,8 +25,13 @@ def for_every_job(arguments: list[str]) -> list[str]:
 
     Hydra composes a sweep once without what is swept, and would look for such an option in a group that is not there.
     """
-    swept = tuple(f"{word.partition('=')[0]}." for word in arguments if _is_sweep(word))
-    return [_as_choice(word) if word.lstrip("+").startswith(swept) else word for word in arguments]
+    swept = tuple(f"{_path(word)}." for word in arguments if _is_sweep(word))
+    return [_as_choice(word) if _path(word).startswith(swept) else word for word in arguments]
+
+
+def _path(argument: str) -> str:
+    """Where an override puts something: `measure.order` of `measure/order=random`."""
+    return argument.lstrip("+").partition("=")[0].replace("/", ".")
 
 
 def _as_choice(argument: str) -> str:

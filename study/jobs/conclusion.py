@@ -10,7 +10,6 @@ from typing import Any
 from study.config import StudyConfig
 from study.jobs.measuring import evaluator_without_model, is_here
 from study.jobs.plan import Duration
-from study.measures.pruning import Pruning
 from study.record.errors import StudyError
 
 Values = Mapping[str, Any]
@@ -43,16 +42,10 @@ def _planned(studies: Sequence[StudyConfig], values: Sequence[Values]) -> Iterat
         total += f", besides {'1 job' if unknown == 1 else f'{unknown} jobs'} of which that is not known yet"
     yield f"{total}. Nothing was computed."
     made = {(study.measure.name, study.data.name) for study in studies}
-    wanted = {_order_from(study) for study, value in zip(studies, values, strict=True) if value.get("needs")}
+    planned = zip(studies, values, strict=True)
+    wanted = {study.measure.source(study.data.name) for study, value in planned if value.get("needs")}
     for measure, data in sorted(each for each in wanted if each is not None and each not in made):
         yield f"Run measure={measure} on data '{data}' first: an order of heads is made of it, and no job here does it."
-
-
-def _order_from(study: StudyConfig) -> tuple[str, str] | None:
-    """The measure and the data whose rows a curve takes its order from; None where it takes none."""
-    if not isinstance(study.measure, Pruning) or study.measure.order_job is None:
-        return None
-    return study.measure.order_job, study.measure.order_data.partition("/")[0] or study.data.name
 
 
 def _findings(studies: Sequence[StudyConfig]) -> Iterator[str]:

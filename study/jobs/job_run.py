@@ -89,7 +89,7 @@ def run_of(study: "StudyConfig", setting: Setting, num_examples: int) -> Run:
         num_examples: how many it evaluates under each mask.
     """
     known = _circumstances(study)
-    usual = _as_json(asdict(type(study.measure)()))
+    usual = _as_json(study.measure.usual())
     run = Run(
         id="",
         setting_id=setting.id,
@@ -108,8 +108,9 @@ def run_of(study: "StudyConfig", setting: Setting, num_examples: int) -> Run:
 
 def _circumstances(study: "StudyConfig") -> dict[str, Any]:
     """What the run of any job says of how it was asked for."""
+    asked = {**asdict(study), "measure": study.measure.options()}
     return {
-        "config": {name: value for name, value in _as_json(asdict(study)).items() if name != "tracking"},
+        "config": {name: value for name, value in _as_json(asked).items() if name != "tracking"},
         "group": study.tracking.group or _sweep(),
         "sweep_id": os.environ.get("WANDB_RUN_ID", "") if os.environ.get("WANDB_SWEEP_ID") else "",
     }

@@ -34,7 +34,6 @@ from study.jobs.measuring import (
 from study.jobs.plan import Duration, missing_rows, outcome_keys, plan
 from study.jobs.training import TrainingJob
 from study.measures.measure import MaskRequest, Stage
-from study.measures.pruning import Pruning
 from study.record.errors import InputError
 from study.subjects.model import ClassifierConfig
 from study.tracking.summary import extremes
@@ -239,9 +238,8 @@ def _planned(study: StudyConfig) -> dict[str, Any]:
     if wanted.needs:
         log.info("%s", wanted.needs)
     state = "done already" if not planned.missing else "planned"
-    needs = (
-        {"needs": f"measure={study.measure.order_job}"} if isinstance(study.measure, Pruning) and wanted.needs else {}
-    )
+    source = study.measure.source(study.data.name)
+    needs = {"needs": f"measure={source[0]}"} if source and wanted.needs else {}
     return {
         "state": state,
         "masks": planned.masks,

@@ -1,8 +1,8 @@
 """What every measure offers: masks to try, as far as what is stored lets it know. The contract of `conf/measure`."""
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from enum import IntEnum
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from jaxtyping import Bool
@@ -36,9 +36,9 @@ class MaskRequest:
     Attributes:
         outcomes: masks whose outcomes it needs, besides the full one.
         gradients: masks whose gradients it needs; None for no mask.
-        loss: whose gradients.
+        loss: loss of the gradients.
         later: at most how many more masks it will ask outcomes for; which ones depends on what is not stored yet.
-        later_gradients: likewise gradients.
+        later_gradients: at most how many more masks it will ask gradients for.
         complete: whether this is all; if not, more is known once this is stored.
         curves: what of its result can be written already: pruning curves, once their masks are known.
         needs: what another job must have stored before, in words; empty when nothing.
@@ -87,6 +87,22 @@ class Measure:
         """Options that have no effect beside the others' values, and why."""
         return {}
 
+    def source(self, data: str) -> tuple[str, str] | None:
+        """The measure and the data whose stored rows decide its masks; None where another job's rows are not needed.
+
+        Args:
+            data: name of the data that it is of itself.
+        """
+        return None
+
+    def options(self) -> dict[str, Any]:
+        """Its options by the names by which runs have them."""
+        return asdict(self)
+
+    def usual(self) -> dict[str, Any]:
+        """The options where nothing is said: what differs from them makes another run."""
+        return type(self)().options()
+
     def request(self, evaluator: "Evaluator") -> MaskRequest:
         """What it asks for next; computes nothing."""
         return MaskRequest(self.masks(evaluator.layout))
@@ -98,13 +114,13 @@ class Measure:
             InputError: when another job must run before; says which.
         """
         while True:
-            wanted = self.request(evaluator)
-            if wanted.needs:
-                raise InputError(wanted.needs)
-            if wanted.gradients is not None:
-                evaluator.gradients(wanted.gradients, wanted.loss)
-            evaluator.outcomes(wanted.outcomes)
-            for curve in wanted.curves:
+            request = self.request(evaluator)
+            if request.needs:
+                raise InputError(request.needs)
+            if request.gradients is not None:
+                evaluator.gradients(request.gradients, request.loss)
+            evaluator.outcomes(request.outcomes)
+            for curve in request.curves:
                 evaluator.keep(curve)
-            if wanted.complete:
+            if request.complete:
                 return

@@ -10,7 +10,6 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
 
 from study.record.errors import StudyError
 from study.record.files import whole_file
@@ -18,6 +17,9 @@ from study.record.sealed import read_sealed, sealed, short_hash
 from study.record.setting import ANEW
 
 FOLDER = "curves"
+
+CurveOptions = Mapping[str, str | int | bool]
+"""What determines an order besides its name, and the points of its curve; as stored."""
 
 
 class CurveError(StudyError):
@@ -30,7 +32,7 @@ class Curve:
 
     Attributes:
         order: how the order was made: `importance`, `random` ...
-        options: what else determines it (estimator, seed, the data of the order ...), as JSON values.
+        options: what else determines it (estimator, seed, the data of the order ...).
         kinds: attention kinds whose heads go; all when empty.
         heads: how many heads the shares are of.
         removed: how many heads are off at each point, from 0 on.
@@ -40,7 +42,7 @@ class Curve:
     """
 
     order: str
-    options: Mapping[str, Any]
+    options: CurveOptions
     kinds: tuple[str, ...]
     heads: int
     removed: tuple[int, ...]
@@ -50,7 +52,7 @@ class Curve:
 
     @property
     def id(self) -> str:
-        """Hash of what the curve is of."""
+        """Hash of what determines the order, not of what came out."""
         return short_hash([self.order, dict(self.options), list(self.kinds)])
 
 
@@ -77,7 +79,7 @@ def read_curve(path: Path, setting: str = "") -> Curve:
     """One curve.
 
     Args:
-        path: of its file.
+        path: its file.
         setting: id of the setting in whose folder it lies; empty where the file may lie anywhere.
 
     Raises:

@@ -16,7 +16,10 @@ from study.record.heads import AttentionKind, HeadLayout
 
 
 class Estimator(StrEnum):
-    """What is averaged over examples. Names are what is written on the command line."""
+    """What is averaged over examples. Names are what is written on the command line.
+
+    A new estimator is a name here and its case in `each`.
+    """
 
     paper = "paper"
     """|dL/dxi_h| of each example (Michel et al. 2019, equation 2)."""
@@ -26,6 +29,24 @@ class Estimator(StrEnum):
     """-dL/dxi_h: what the loss rises by, to first order, when the head is removed."""
     fisher = "fisher"
     """(dL/dxi_h)^2."""
+
+    def each(self, rows: pl.DataFrame) -> Float[np.ndarray, "examples heads"]:
+        """What is averaged, of each example, from gradient rows under one mask."""
+        signed = rows["gradient"].to_numpy().astype(np.float64)
+        match self:
+            case Estimator.paper:
+                return np.abs(signed)
+            case Estimator.released_code:
+                return rows["token_gradient"].to_numpy().astype(np.float64)
+            case Estimator.signed:
+                return -signed
+            case Estimator.fisher:
+                return np.square(signed)
+
+    @property
+    def normalisation(self) -> "Normalisation":
+        """What it was published with: the released code normalises nothing unless told to."""
+        return Normalisation.none if self is Estimator.released_code else Normalisation.layer_l2
 
 
 class Normalisation(StrEnum):
@@ -50,11 +71,6 @@ class Average(StrEnum):
     target for the decoder's."""
 
 
-def own_normalisation(estimator: Estimator) -> Normalisation:
-    """What an estimator was published with: the released code normalises nothing unless told to."""
-    return Normalisation.none if estimator is Estimator.released_code else Normalisation.layer_l2
-
-
 def importance(
     rows: pl.DataFrame,
     layout: HeadLayout,
@@ -69,31 +85,21 @@ def importance(
         rows: gradient rows under one mask, one for each example, with weights where there are any.
         layout: the heads of the model.
         estimator: what is averaged.
-        normalisation: of what is averaged; None for `own_normalisation`.
-        average: over what.
-        mask: that the rows are under; a head that is off has no importance and no part in its layer. None: all on.
+        normalisation: what makes layers comparable; None: what the estimator was published with.
+        average: what the sum over examples is divided by.
+        mask: the mask of the rows; a head that is off has no importance and no part in its layer. None: all on.
 
     Raises:
         InputError: when there is no row.
     """
     if rows.is_empty():
         raise InputError("importance needs gradients of at least one example")
-    signed = rows["gradient"].to_numpy().astype(np.float64)
-    match estimator:
-        case Estimator.paper:
-            each = np.abs(signed)
-        case Estimator.released_code:
-            each = rows["token_gradient"].to_numpy().astype(np.float64)
-        case Estimator.signed:
-            each = -signed
-        case Estimator.fisher:
-            each = np.square(signed)
     weights = rows[WEIGHT].to_numpy().astype(np.float64) if WEIGHT in rows.columns else np.ones(rows.height)
-    total = (each * weights[:, None]).sum(axis=0)
+    total = (estimator.each(rows) * weights[:, None]).sum(axis=0)
     mean = total / (weights.sum() if average is Average.examples else _tokens(rows, weights, layout))
     if mask is not None:
         mean = np.where(mask, mean, 0.0)
-    return _normalised(mean, layout, normalisation or own_normalisation(estimator))
+    return _normalised(mean, layout, normalisation or estimator.normalisation)
 
 
 def _tokens(

@@ -12,12 +12,15 @@ import numpy as np
 from jaxtyping import Bool, Float
 
 from study.record.curves import read_curve
-from study.record.errors import InputError
+from study.record.errors import InputError, listed
 from study.record.heads import Head, HeadLayout, stack
 
 
 class Steps(StrEnum):
-    """How many of n heads are removed at each point of a curve. Names are what is written on the command line."""
+    """How many of n heads are removed at each point of a curve. Names are what is written on the command line.
+
+    A new rule is a name here and its case in `counts`.
+    """
 
     paper = "paper"
     """The nearest to each 10 %, as the paper says."""
@@ -28,26 +31,23 @@ class Steps(StrEnum):
     every = "every"
     """One more each time."""
 
+    def counts(self, n: int, removable: int) -> list[int]:
+        """How many heads are removed at each point, from 0 on: distinct, growing.
 
-def counts(steps: Steps, n: int, removable: int | None = None) -> list[int]:
-    """How many heads are removed at each point, from 0 on: distinct, growing.
-
-    Args:
-        steps: the rule.
-        n: heads that the shares are of.
-        removable: at most so many (where a head is kept in each layer); n when None.
-    """
-    match steps:
-        case Steps.paper:
-            found = [(2 * n * i + 10) // 20 for i in range(11)]
-        case Steps.code_bert:
-            found = [n * percent // 100 for percent in range(0, 101, 5)]
-        case Steps.code_mt:
-            found = [-(-n * i // 10) for i in range(11)]
-        case Steps.every:
-            found = list(range(n + 1))
-    most = n if removable is None else removable
-    return sorted({min(count, most) for count in found})
+        Args:
+            n: number of heads that the shares are of.
+            removable: how many of them go at most: fewer where a head is kept in each layer.
+        """
+        match self:
+            case Steps.paper:
+                found = [(2 * n * i + 10) // 20 for i in range(11)]
+            case Steps.code_bert:
+                found = [n * percent // 100 for percent in range(0, 101, 5)]
+            case Steps.code_mt:
+                found = [-(-n * i // 10) for i in range(11)]
+            case Steps.every:
+                found = list(range(n + 1))
+        return sorted({min(count, removable) for count in found})
 
 
 def least_first(values: Float[np.ndarray, " heads"], layout: HeadLayout, heads: Iterable[Head]) -> list[Head]:
@@ -55,18 +55,12 @@ def least_first(values: Float[np.ndarray, " heads"], layout: HeadLayout, heads: 
     return sorted(heads, key=lambda head: (values[layout.index(head)], layout.index(head)))
 
 
-def shuffled(heads: Iterable[Head], generator: np.random.Generator) -> list[Head]:
-    """These heads in a random order."""
-    listed = list(heads)
-    return [listed[i] for i in generator.permutation(len(listed))]
-
-
 def read_addresses(path: Path) -> list[tuple[int, Head]]:
     """The heads that a file names, each with its place, counted from 1.
 
     Args:
-        path: of a text file, one address a line (empty lines and lines that begin with # are passed over), or of a
-            pruning curve (`curves/*.json` in the results), whose order it is.
+        path: a text file, one address a line (empty lines and lines that begin with # are passed over), or a pruning
+            curve (`curves/*.json` in the results), for its order.
 
     Raises:
         InputError: for a file that cannot be read, and what is no address.
@@ -85,8 +79,8 @@ def read_order(path: Path, heads: Sequence[Head]) -> list[Head]:
     """The order in a file.
 
     Args:
-        path: as of `read_addresses`.
-        heads: those that it must name, each once.
+        path: a file as `read_addresses` takes it.
+        heads: the heads that it must name, each once.
 
     Raises:
         InputError: for a file that cannot be read, names a head that is none of `heads`, or one twice, or not all.
@@ -101,8 +95,7 @@ def read_order(path: Path, heads: Sequence[Head]) -> list[Head]:
         order[head] = number
     missing = [str(head) for head in heads if head not in order]
     if missing:
-        more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
-        raise InputError(f"{path} does not name {', '.join(missing[:5])}{more}: an order has every head once")
+        raise InputError(f"{path} does not name {listed(missing)}: an order has every head once")
     return list(order)
 
 

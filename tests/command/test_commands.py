@@ -91,8 +91,23 @@ TOY = "model=toy_classifier data=toy_matched"
         ("model=toy_classifier measure=base", "no data is chosen: add data=NAME, with one of "),
         (
             f"{TOY} measure=pruning measure.order=oracel",
-            "measure.order=oracel: expected importance, ablation, ablation_l",
+            "there is no measure/order 'oracel'. Did you mean oracle or im",
         ),
+        (f"{TOY} measure=pruning measure.estimator=x", "measure.order.estimator=x: expected paper, released_code, sig"),
+        (f"{TOY} measure=pruning measure.sedes=9", "there is no option 'measure.sedes'. Did you mean measure.seeds or"),
+        (
+            f"{TOY} measure=pruning measure.seeds=9",
+            "measure.order.seeds is an option of random; the order here has none. For example: measure.order=random",
+        ),
+        (
+            f"{TOY} measure=pruning measure.order=oracle,random measure.reverse=true -m",
+            "measure.order.reverse is an option of ablation, ablation_loss, file and importance; the order here",
+        ),
+        (
+            f"{TOY} measure/order=random measure=pruning measure.order.data=x",
+            "measure.order.data is an option of ablat",
+        ),
+        (f"{TOY} measure.seeds=9", "measure.order is an option of pruning; the measure here has none"),
         (f"{TOY},toy_mismatched data.limit=abc -m", "data.limit=abc: expected a whole number"),
         (f"{TOY} data.limit=abc", "data.limit=abc: expected a whole number"),
         (f"{TOY} memory_gb=abc", "memory_gb=abc: expected a number"),
@@ -100,7 +115,7 @@ TOY = "model=toy_classifier data=toy_matched"
         (f"{TOY} precision=fp16", "precision=fp16: expected float32, bfloat16, screened"),
         (f"{TOY} measure.kinds=[cross]", "measure.kinds: 'cross' is none of ENCODER_SELF, DECODER_SELF, CROSS"),
         (f"{TOY} screening=3", "screening=3: screening has options of its own, screening.NAME=VALUE"),
-        (f"{TOY} measur=", "there is no option 'measur'. Did you mean measure or measure.name or measure.kinds?"),
+        (f"{TOY} measur=", "there is no option 'measur'. Did you mean measure or measure.name or measure/order?"),
         (
             "model=bert_mnl data=toy_matched",
             "there is no model 'bert_mnl'. Did you mean bert_mnli or bert_mnli_finetune",
@@ -142,14 +157,10 @@ def test_a_wrong_word_is_refused_with_what_is_right(
             "measure.epsilon has no effect here: it is of measure.loss=lab",
         ),
         (
-            ["measure=pruning", "measure.seeds=10"],
-            "measure.seeds has no effect here: it is of measure.order=random, and",
+            ["measure=pruning_random", "measure.loss=label_smoothed"],
+            "measure.loss has no effect here: it is of measure.order=importance or ablation_loss or reestimated, and t",
         ),
-        (
-            ["measure=pruning_random", "measure.estimator=fisher"],
-            "measure.estimator has no effect here: it is of measur",
-        ),
-        (["measure=pruning_oracle", "measure.order_data=x"], "measure.order_data has no effect here"),
+        (["measure=pruning", "+measure.order.seeds=9"], "measure.order.seeds is an option of random"),
         (["screening.sample=9"], "screening.sample has no effect here: it is of precision=screened"),
         (["+model.path=x"], "model.path is an option of .*hf_classifier"),
         (["+nothing=x"], "there is no option 'nothing'"),
@@ -171,6 +182,7 @@ def test_an_option_that_would_change_nothing_is_refused(words: list[str], says: 
         ["measure=importance", "measure.loss=label_smoothed", "measure.epsilon=0.2"],
         ["measure=importance", "measure.each_head_off=true", "measure.kinds=[ENCODER_SELF]"],
         ["measure=pruning_random", "measure.seeds=10"],
+        ["measure=pruning", "measure.order=ablation_loss", "measure.loss=label_smoothed", "measure.epsilon=0.2"],
         ["precision=screened", "screening.sample=9"],
         ["model.training.keep=[1,4]"],
         ["+model.expected={other:{score:1,tolerance:2}}"],
@@ -189,6 +201,7 @@ def test_a_revision_is_of_the_hub(tmp_path: Path) -> None:
 
 def test_every_option_of_every_entry_is_found_by_its_name() -> None:
     assert entries_with("measure", "order") == ["pruning"]
+    assert entries_with("measure/order", "seeds") == ["random"]
     assert entries_with("data", "documents") == ["parallel_file"]
     assert entries_with("training", "merges") == ["fairseq", "iwslt14_de_en", "toy_translator"]
     assert entries_with("model", "no_such_option") == []

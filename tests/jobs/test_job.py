@@ -44,7 +44,7 @@ def test_every_configuration_composes() -> None:
             if group == "schema":
                 continue
             place = "training@model.training" if group == "training" else group
-            chosen = {"model": "toy_classifier", "data": "toy_matched", place: name}
+            chosen = {"model": "toy_classifier", "data": "toy_matched", "measure": "pruning", place: name}
             if group == "experiment":
                 chosen = {place: name}
             assert compose(*(f"{key}={value}" for key, value in chosen.items())).measure.name, f"{place}={name}"

@@ -81,8 +81,8 @@ def test_a_name_tells_jobs_apart(tmp_path: Path, more: list[str], name: str) -> 
 
 
 def test_what_is_shown_is_what_one_would_group_by(tmp_path: Path) -> None:
-    study, _ = asked(tmp_path, "model.epoch=4", "data.limit=50", "shards=2", "tracking=wandb", "measure=pruning_cross")
-    shown = factors(json.loads(json.dumps(asdict(study), default=str)))
+    _, run = asked(tmp_path, "model.epoch=4", "data.limit=50", "shards=2", "tracking=wandb", "measure=pruning_cross")
+    shown = factors(run.config)
     assert shown["model"] == {
         "name": "x-epoch4", "metric": "accuracy", "epoch": 4.0, "max_length": 128, "truncate": False,
     }  # fmt: skip

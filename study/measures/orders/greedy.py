@@ -1,87 +1,91 @@
-"""Orders that grow while they are measured: each step depends on what came out under the mask of the one before.
+"""Greedy searches: orders each step of which depends on what came out under the mask of the steps before.
 
-Both are walked along what is stored, as far as it goes; where it ends, the masks that are asked for next are known.
+Both walk along what is stored, as far as it goes; where it ends, the masks that are asked for next are known.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
-import polars as pl
-from jaxtyping import Bool, Float
 
-from study.record.heads import Head, HeadLayout, stack
-from study.record.orders import keep_one_a_layer, least_first
+from study.measures.measure import MaskRequest
+from study.measures.orders.importance import EstimatingOrder
+from study.measures.orders.order import Mask, Order, Removal
+from study.record.errors import InputError
+from study.record.heads import Head, stack
+from study.record.orders import least_first
 from study.record.parts import Table
 from study.record.scores import Stored
 
-Estimate = Callable[[pl.DataFrame, Bool[np.ndarray, " heads"]], Float[np.ndarray, " heads"]]
-"""Importance of the heads from gradient rows under a mask."""
+if TYPE_CHECKING:
+    from study.engine.evaluator import Evaluator
 
 
-@dataclass(frozen=True)
-class Walk:
-    """How far an order has come.
+@dataclass(kw_only=True)
+class GreedyOrder(Order):
+    """Heads in the order in which a search removes them."""
 
-    Attributes:
-        order: heads removed so far, the first to go first.
-        masks: whose outcomes decided so far and decide next.
-        gradients: whose gradients did and do.
-        later: at most how many more masks will be asked for.
-        later_gradients: likewise gradients.
-        complete: whether the order has come to its end.
-    """
+    def search(self, removal: Removal, stored: Stored) -> MaskRequest:
+        """The curve where everything on the way is stored, otherwise the masks on the way and the next ones."""
+        raise NotImplementedError
 
-    order: list[Head]
-    masks: Bool[np.ndarray, "masks heads"]
-    gradients: Bool[np.ndarray, "gradients heads"]
-    later: int = 0
-    later_gradients: int = 0
-    complete: bool = True
+    def request(self, removal: Removal, evaluator: "Evaluator") -> MaskRequest:
+        """See the contract.
+
+        Raises:
+            InputError: when the job has a share of the examples only: a search decides by all of them.
+        """
+        if len(evaluator.examples) < len(evaluator.whole):
+            raise InputError(f"order={self.name} decides by all examples as it goes: run it without shards")
+        return self.search(removal, evaluator.stored(removal.loss))
 
 
-def oracle(stored: Stored, heads: Sequence[Head], *, allow_empty_layers: bool) -> Walk:
-    """Greedy: each step removes the head without which the score is highest, measured; the first of equals.
+@dataclass(kw_only=True)
+class OracleOrder(GreedyOrder):
+    """At each step the head without which the score is highest goes, measured; the first of equals.
 
     n heads take n (n + 1) / 2 masks.
     """
-    layout, order, asked = stored.layout, list[Head](), list[Bool[np.ndarray, " heads"]]()
-    while candidates := _removable(order, heads, layout, allow_empty_layers):
-        masks = layout.each_off(candidates) & layout.without(order)
-        asked += list(masks)
-        if stored.lacks(masks):
-            return Walk(order, stack(asked, layout), stack([], layout), sum(range(len(candidates))), complete=False)
-        order.append(candidates[int(np.argmax(stored.scores(masks)))])
-    return Walk(order, stack(asked, layout), stack([], layout))
+
+    name: str = "oracle"
+
+    def search(self, removal: Removal, stored: Stored) -> MaskRequest:
+        """See the contract."""
+        layout, order, masks = removal.layout, list[Head](), list[Mask]()
+        while candidates := _candidates(order, removal):
+            next_masks = stack([layout.without([*order, head]) for head in candidates], layout)
+            masks += list(next_masks)
+            if stored.lacks(next_masks):
+                later = sum(range(len(candidates)))
+                return MaskRequest(stack(masks, layout), later=later, complete=False)
+            order.append(candidates[int(np.argmax(stored.scores(next_masks)))])
+        curve = removal.curve(self.name, order, self.options(removal), len(stored.examples))
+        return removal.complete(curve, masks=masks)
 
 
-def reestimated(
-    stored: Stored, heads: Sequence[Head], removed: Sequence[int], estimate: Estimate, *, allow_empty_layers: bool
-) -> Walk:
-    """At each step the heads of least importance go, estimated under the mask that the steps before have left.
+@dataclass(kw_only=True)
+class ReestimatedOrder(GreedyOrder, EstimatingOrder):
+    """At each step the heads of least importance go, estimated under the mask that the steps before have left."""
 
-    Args:
-        stored: what is known.
-        heads: those that may go.
-        removed: how many are gone after each step, from 0 on.
-        estimate: importance from gradient rows.
-        allow_empty_layers: False keeps a head in each attention layer.
-    """
-    layout, order, masks = stored.layout, list[Head](), [stored.layout.full()]
-    for place, count in enumerate(removed[1:], start=1):
-        if stored.lacks(masks[-1][None], Table.gradients(stored.loss)):
-            left = len(removed) - place
-            return Walk(order, stack(masks, layout), stack(masks, layout), left, left - 1, complete=False)
-        values = estimate(stored.gradient_rows(masks[-1]), masks[-1])
-        rest = [*order, *least_first(values, layout, [head for head in heads if head not in order])]
-        order = (rest if allow_empty_layers else keep_one_a_layer(rest, layout))[:count]
-        masks.append(layout.without(order))
-    return Walk(order, stack(masks, layout), stack(masks[:-1], layout))
+    name: str = "reestimated"
+
+    def search(self, removal: Removal, stored: Stored) -> MaskRequest:
+        """See the contract."""
+        layout, order, masks = removal.layout, list[Head](), [removal.layout.full()]
+        for point, count in enumerate(removal.counts[1:], start=1):
+            if stored.lacks(masks[-1][None], Table.gradients(removal.loss)):
+                asked, left = stack(masks, layout), len(removal.counts) - point
+                return MaskRequest(asked, asked, removal.loss, left, left - 1, complete=False)
+            values = self.importance(stored.gradient_rows(masks[-1]), layout, masks[-1])
+            rest = least_first(values, layout, [head for head in removal.heads if head not in order])
+            order = removal.removable([*order, *rest])[:count]
+            masks.append(layout.without(order))
+        curve = removal.curve(self.name, order, self.options(removal), len(stored.examples))
+        return removal.complete(curve, masks=masks, gradients=masks[:-1])
 
 
-def _removable(order: list[Head], heads: Sequence[Head], layout: HeadLayout, allow_empty_layers: bool) -> list[Head]:
+def _candidates(order: Sequence[Head], removal: Removal) -> list[Head]:
     """The heads that may go next."""
-    left = [head for head in heads if head not in order]
-    if allow_empty_layers:
-        return left
-    return [head for head in left if keep_one_a_layer([*order, head], layout) == [*order, head]]
+    left = [head for head in removal.heads if head not in order]
+    return [head for head in left if removal.removable([*order, head]) == [*order, head]]

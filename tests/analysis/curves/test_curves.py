@@ -22,10 +22,10 @@ from study.record.curves import Curve, write_curve
 from study.record.errors import InputError
 from study.record.heads import mask_key
 from study.record.metrics.statistics import MetricName
-from study.record.orders import Steps, counts, curve_masks
+from study.record.orders import Steps, curve_masks
 from study.record.store import Store
 
-REMOVED = counts(Steps.paper, 16)
+REMOVED = Steps.paper.counts(16, 16)
 HARM = np.linspace(0.0, 0.15, 16)
 """What each head of the made classifier is worth, more for later ones."""
 

@@ -1,0 +1,17 @@
+"""Every job of every experiment makes sense: its options are those of its model, data, measure and order."""
+
+import pytest
+import yaml
+
+from study.config import CONF, compose, to_study
+from study.entries import options
+from study.jobs.check import check_values
+
+
+@pytest.mark.parametrize("name", options("experiment"))
+def test_no_job_is_refused(name: str) -> None:
+    """One of each measure: its model and data differ in name only."""
+    params = yaml.safe_load((CONF / "experiment" / f"{name}.yaml").read_text())["hydra"]["sweeper"]["params"]
+    first = [f"{key}={value if key == 'measure.kinds' else str(value).split(',')[0]}" for key, value in params.items()]
+    for measure in params["measure"].split(","):
+        check_values(to_study(compose(f"experiment={name}", *first, f"measure={measure}")))
