@@ -80,10 +80,10 @@ def _chosen(options: argparse.Namespace) -> dict[str, Any]:
 def push(options: argparse.Namespace) -> None:
     """Analyse a results folder and fill W&B with all of it."""
     from analysis.tracking.commands import push_results  # wandb takes a second to import
-    from analysis.tracking.wandb_project import Place, not_online
+    from analysis.tracking.wandb_project import WandbProject, not_online
 
     offline = options.offline or not_online()
-    place = Place.parse(options.wandb or "", offline=offline)
+    place = WandbProject.parse(options.wandb or "", offline=offline)
     inference = asdict(Inference.of(_chosen(options)))
     try:
         analysis = analysed(options)
@@ -118,9 +118,9 @@ def report(options: argparse.Namespace) -> int:
     """
     place = None
     if options.wandb:
-        from analysis.tracking.wandb_project import Place
+        from analysis.tracking.wandb_project import WandbProject
 
-        place = Place.parse(options.wandb)
+        place = WandbProject.parse(options.wandb)
     analysis = analysed(options)
     console = Console()
     _print_subjects(analysis, console)

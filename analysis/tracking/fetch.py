@@ -14,9 +14,9 @@ from typing import Any
 
 import wandb
 
-from analysis.tracking.timeouts import USUAL_WAIT, storage_within
+from analysis.tracking.timeouts import USUAL_WAIT, storage_timeout
 from analysis.tracking.wandb_artifacts import OUTCOMES
-from analysis.tracking.wandb_project import Place, PlaceError
+from analysis.tracking.wandb_project import WandbError, WandbProject
 from study.record.files import file_digest, made_folder, whole_file
 from study.record.parts import StoreError, Table, every_part, stored_losses
 from study.record.setting import SETTING_FILE, differences, read_setting, short_hash
@@ -29,31 +29,37 @@ NAME = re.compile(r"[\w+-][\w.+-]*")
 
 
 @dataclass(frozen=True)
-class Fetched:
-    """What a fetch has done: settings that something was fetched of, files written, files that were here already."""
+class FetchResult:
+    """What a fetch has done.
+
+    Attributes:
+        settings: how many settings something was fetched of.
+        written: how many files were written.
+        known: how many files were here already.
+    """
 
     settings: int
     written: int
     known: int
 
 
-def fetch(place: Place, results: Path, wait: float = USUAL_WAIT) -> Fetched:
+def fetch(project: WandbProject, results: Path, wait: float = USUAL_WAIT) -> FetchResult:
     """Bring all outcomes of a project into a results folder.
 
     Args:
-        place: whose project.
+        project: the project.
         results: the folder.
         wait: seconds without a byte after which storage is given up.
 
     Raises:
         InputError: when the folder cannot be made.
-        PlaceError: when W&B refuses or is not there, or a file is not what its hash says: nothing of it is kept.
+        WandbError: when W&B refuses or is not there, or a file is not what its hash says: nothing of it is kept.
         StoreError: when rows of a version contradict those that are here; names the files. Nothing of it is kept, while
             all else is.
     """
     made_folder(results)
     settings, written, known, contradictions = set[str](), 0, 0, list[str]()
-    for version in versions(place):
+    for version in versions(project):
         about = _about(version.metadata, version.name)
         folder = results / about["model"] / about["data"] / about["setting"]
         missing = [name for name in about["files"] if not (folder / name).is_file()]
@@ -61,7 +67,7 @@ def fetch(place: Place, results: Path, wait: float = USUAL_WAIT) -> Fetched:
         if missing:
             with tempfile.TemporaryDirectory(dir=results, prefix=".fetch-") as draft:
                 log.info("fetching %s, %d new files", version.name, len(missing))
-                with place.in_words(), storage_within(wait):
+                with project.as_study_errors(), storage_timeout(wait):
                     version.download(root=draft, skip_cache=True)
                 _verify(Path(draft), about, version.name)
                 try:
@@ -72,13 +78,13 @@ def fetch(place: Place, results: Path, wait: float = USUAL_WAIT) -> Fetched:
             settings.add(about["setting"])
     if contradictions:
         raise StoreError("\n  ".join(["all was fetched but what contradicts the rows that are here:", *contradictions]))
-    return Fetched(len(settings), written, known)
+    return FetchResult(len(settings), written, known)
 
 
-def versions(place: Place) -> Iterator[wandb.Artifact]:
+def versions(project: WandbProject) -> Iterator[wandb.Artifact]:
     """Every version of every setting's outcomes, the oldest first."""
-    with place.in_words():
-        collections = list(place.api.artifact_type(OUTCOMES, str(place)).collections())
+    with project.as_study_errors():
+        collections = list(project.api.artifact_type(OUTCOMES, str(project)).collections())
         for collection in collections:
             yield from reversed(list(collection.artifacts()))
 
@@ -87,16 +93,16 @@ def _about(about: Mapping[str, Any], name: str) -> Mapping[str, Any]:
     """The metadata of a version, whose names become paths here.
 
     Raises:
-        PlaceError: when it is not ours.
+        WandbError: when it is not ours.
     """
     try:
         names = [about["model"], about["data"], about["setting"]]
         files: Mapping[str, str] = about["files"]
         good = all(map(NAME.fullmatch, names)) and all(map(FILE.fullmatch, files))
     except (KeyError, TypeError) as error:
-        raise PlaceError(f"artifact {name} says nothing of its setting: it was not made by a push") from error
+        raise WandbError(f"artifact {name} says nothing of its setting: it was not made by a push") from error
     if not good or SETTING_FILE not in files:
-        raise PlaceError(f"artifact {name} names files that no push sends: {', '.join([*names, *files])}")
+        raise WandbError(f"artifact {name} names files that no push sends: {', '.join([*names, *files])}")
     return about
 
 
@@ -104,28 +110,28 @@ def _verify(draft: Path, about: Mapping[str, Any], name: str) -> None:
     """Every file is what its hash says, and the setting is the one that its id says.
 
     Raises:
-        PlaceError: otherwise.
+        WandbError: otherwise.
     """
     found = {str(path.relative_to(draft)): file_digest(path) for path in draft.rglob("*") if path.is_file()}
     wrong = sorted(file for file in {*found, *about["files"]} if found.get(file) != about["files"].get(file))
     if wrong:
-        raise PlaceError(f"artifact {name} is not what was pushed: {', '.join(wrong)} differ from their hashes")
+        raise WandbError(f"artifact {name} is not what was pushed: {', '.join(wrong)} differ from their hashes")
     setting = read_setting(draft)
     if short_hash(setting["identity"]) != about["setting"] or setting["id"] != about["setting"]:
-        raise PlaceError(f"artifact {name}: its setting is not the one of its id {about['setting']}")
+        raise WandbError(f"artifact {name}: its setting is not the one of its id {about['setting']}")
 
 
 def _adopt(draft: Path, folder: Path, missing: list[str]) -> int:
     """Copy what is not here, once its rows are seen to agree with those that are; how many files.
 
     Raises:
-        PlaceError: when another setting is here.
+        WandbError: when another setting is here.
         StoreError: when rows do not agree.
     """
     if (folder / SETTING_FILE).is_file():
         unlike = differences(read_setting(draft)["identity"], read_setting(folder)["identity"])
         if unlike:
-            raise PlaceError("\n  ".join([f"{folder} holds another setting than what was fetched:", *unlike]))
+            raise WandbError("\n  ".join([f"{folder} holds another setting than what was fetched:", *unlike]))
     _agree(draft, folder)
     for name in sorted(missing, key=lambda name: name == SETTING_FILE):  # it says that the folder is a setting: last
         with whole_file(folder / name) as copy:

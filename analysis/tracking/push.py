@@ -19,10 +19,10 @@ from rich.console import Console
 from rich.markup import escape
 
 from analysis.tracking.fetch import versions
-from analysis.tracking.timeouts import BYTES_A_SECOND, USUAL_WAIT, forget_service, service_within
+from analysis.tracking.timeouts import BYTES_A_SECOND, USUAL_WAIT, release_service, service_timeout
 from analysis.tracking.wandb_artifacts import is_part
-from analysis.tracking.wandb_project import Place, PlaceError, RemoteRun
-from analysis.tracking.wandb_runs import Planned
+from analysis.tracking.wandb_project import RemoteRun, WandbError, WandbProject
+from analysis.tracking.wandb_runs import PlannedRun
 from study.tracking.wandb_access import key_is_known
 from study.tracking.wandb_run import log_points, open_run
 
@@ -39,14 +39,14 @@ class Fate(Enum):
 
 
 @dataclass(frozen=True)
-class Pushed:
+class PushResult:
     """What a push has done.
 
     Attributes:
-        sent: runs sent, or left in the results folder to be sent later.
-        unchanged: runs left alone because all of them was there.
-        outdated: names of runs that sum up less than the project has outcomes of: left as they are there.
-        offline: nothing was sent.
+        sent: how many runs were sent, or left in the results folder to be sent later.
+        unchanged: how many were left alone because all of them was there.
+        outdated: names of the runs that sum up less than the project has outcomes of: left as they are there.
+        offline: whether nothing was sent.
     """
 
     sent: int
@@ -55,113 +55,138 @@ class Pushed:
     offline: bool
 
 
-def push(runs: Sequence[Planned], place: Place, results: Path, *, offline: bool, wait: float = USUAL_WAIT) -> Pushed:
+def push(
+    runs: Sequence[PlannedRun], project: WandbProject, results: Path, *, offline: bool, wait: float = USUAL_WAIT
+) -> PushResult:
     """Fill a project; without a key, or `offline`, leave it in the results folder for `wandb sync`.
 
     Args:
         runs: what it is to hold; each artifact before those that are made from it.
-        place: whose project.
-        results: folder that they are of.
+        project: the project.
+        results: folder that the runs were made from.
         offline: leave them there, also where a key is found.
         wait: seconds after which a run, or an answer, is given up.
 
     Raises:
         InputError: when the results folder cannot be written.
-        PlaceError: when W&B refuses or is not there; what was sent is whole, and the next push goes on from there.
+        WandbError: when W&B refuses or is not there; what was sent is whole, and the next push goes on from there.
     """
     online = not offline and key_is_known()
-    folder = results / "wandb"
     if online:
-        place.require_writable()
+        project.require_writable()
     else:
-        folder = results / OFFLINE
-        shutil.rmtree(folder, ignore_errors=True)
-    filling = Filling(place, folder, wait) if online else None
-    fates: list[tuple[Planned, Fate]] = []
+        shutil.rmtree(results / OFFLINE, ignore_errors=True)
+    upload = Upload(project, results / ("wandb" if online else OFFLINE), wait, online)
+    fates: list[tuple[PlannedRun, Fate]] = []
     try:
-        for one in _shown(runs):
-            fates.append((one, filling.fill(one) if filling else _left(one, place, folder, wait)))
-    except PlaceError as error:
+        for run in _announced(runs):
+            fates.append((run, upload.fill(run)))
+    except WandbError as error:
         sent, there = sum(fate is Fate.SENT for _, fate in fates), len(fates)
-        raise PlaceError(
+        raise WandbError(
             f"{error}. {there} of {len(runs)} runs are done with ({sent} sent now), {len(runs) - there} remain: the "
             f"same command goes on from there"
         ) from error
     finally:
-        forget_service()  # what is kept offline is on the disk then
+        release_service()  # what is kept offline is on the disk then
     counts = Counter(fate for _, fate in fates)
-    outdated = tuple(one.run.name for one, fate in fates if fate is Fate.OUTDATED)
-    return Pushed(counts[Fate.SENT], counts[Fate.UNCHANGED], outdated, not online)
+    outdated = tuple(planned.run.name for planned, fate in fates if fate is Fate.OUTDATED)
+    return PushResult(counts[Fate.SENT], counts[Fate.UNCHANGED], outdated, not online)
 
 
-def _shown(runs: Sequence[Planned]) -> Iterator[Planned]:
+def _announced(runs: Sequence[PlannedRun]) -> Iterator[PlannedRun]:
     """The runs, each said when its turn comes: in one line of a terminal, else in a line each."""
     console = Console(stderr=True)
     with console.status("pushing") as status:
-        for number, one in enumerate(runs, start=1):
-            words = escape(f"pushing {number} of {len(runs)}: {one.run.name}")
+        for number, planned in enumerate(runs, start=1):
+            words = escape(f"pushing {number} of {len(runs)}: {planned.run.name}")
             if console.is_terminal:
                 status.update(words)
             else:
                 console.print(words, highlight=False, soft_wrap=True)
-            yield one
+            yield planned
 
 
-def _left(one: Planned, place: Place, folder: Path, wait: float) -> Fate:
-    """Leave a run for `wandb sync`."""
-    with place.in_words():
-        _send(one, place, folder, online=False, patience=wait)
-    return Fate.SENT
+@dataclass(frozen=True)
+class Upload:
+    """A project that is filled run by run, or a folder that is filled for `wandb sync`.
 
+    Attributes:
+        project: the project.
+        folder: folder of W&B's files on this machine.
+        wait: seconds after which a run is given up.
+        online: whether runs are sent now.
+    """
 
-class Filling:
-    """A project that is filled."""
+    project: WandbProject
+    folder: Path
+    wait: float
+    online: bool
 
-    def __init__(self, place: Place, folder: Path, wait: float) -> None:
-        """Ask nothing yet.
-
-        Args:
-            place: the project.
-            folder: for what W&B keeps beside.
-            wait: seconds for a run.
-        """
-        self._place = place
-        self._folder = folder
-        self._wait = wait
-
-    def fill(self, one: Planned) -> Fate:
-        """Send a run, unless all of it is there, or it sums up less than the project holds.
+    def fill(self, planned: PlannedRun) -> Fate:
+        """Send a run, unless all of it is there, or it sums up less than the project holds; offline, leave it.
 
         Raises:
-            PlaceError: when W&B refuses, or is not done in time.
+            WandbError: when W&B refuses, or is not done in time.
         """
-        place = self._place
-        with place.in_words(), service_within(self._wait, one.size):
-            there = place.find(one.run.shown_id) or self._formerly(one)
-            if there and there.mark == one.digest:
-                return Fate.UNCHANGED
-            if one.about and self._has_more(one):
-                return Fate.OUTDATED
-            shown = one if there is None else replace(one, run=replace(one.run, sweep_id=there.id))
-            _send(shown, place, self._folder, online=True, patience=self._wait)
-            place.mark(shown.run.shown_id, one.digest)
-        return Fate.SENT
+        with self.project.as_study_errors():
+            if not self.online:
+                self._send(planned)
+                return Fate.SENT
+            with service_timeout(self.wait, planned.size):
+                there = self.project.find(planned.run.shown_id) or self._under_former_id(planned)
+                if there and there.mark == planned.digest:
+                    return Fate.UNCHANGED
+                if planned.sums_up and self._has_more(planned):
+                    return Fate.OUTDATED
+                found = planned if there is None else replace(planned, run=replace(planned.run, sweep_id=there.id))
+                self._send(found)
+                self.project.mark(found.run.shown_id, planned.digest)
+                return Fate.SENT
 
-    def _formerly(self, one: Planned) -> RemoteRun | None:
+    def _send(self, planned: PlannedRun) -> None:
+        patience = self.wait + planned.size / BYTES_A_SECOND
+        run = open_run(
+            planned.run,
+            entity=self.project.entity,
+            project=self.project.project,
+            folder=self.folder,
+            online=self.online,
+            patience=patience,
+        )
+        try:
+            log_points(run, planned.points)
+            for content in planned.inputs if self.online else ():  # offline, W&B keeps no lineage
+                run.use_artifact(content.artifact())
+            for content in planned.outputs:
+                logged = run.log_artifact(content.artifact())
+                if self.online:
+                    logged.wait(timeout=math.ceil(patience))
+            media = planned.media()
+            if media:
+                run.log(dict(media), step=run.starting_step)
+            run.summary.update(dict(planned.run.summary))
+        except BaseException:
+            with suppress(Exception):
+                run.finish(exit_code=1)
+            raise
+        run.finish(exit_code=0)
+
+    def _under_former_id(self, planned: PlannedRun) -> RemoteRun | None:
         """The run under the id that an earlier version gave it, if it is not another's of the same id."""
-        there = self._place.find(one.formerly) if one.formerly else None
-        return there if there and there.name == one.run.name else None
+        there = self.project.find(planned.former_id) if planned.former_id else None
+        return there if there and there.name == planned.run.name else None
 
-    def _has_more(self, one: Planned) -> bool:
+    def _has_more(self, planned: PlannedRun) -> bool:
         """Whether the project has outcomes of what a run sums up that it was not made from.
 
         Another lab has pushed them, or this one from another folder. The run of a setting is about this setting, the
         one of all about every setting of its subjects.
         """
-        ours = {_names(content.about): set(content.files) for content in one.about}
-        subjects = {content.about["subject"] for content in one.about}
+        ours = {_names(content.about): set(content.files) for content in planned.sums_up}
+        subjects = {content.about["subject"] for content in planned.sums_up}
         for about in self._known:
-            concerns = _names(about) in ours or (not one.run.setting_id and about.get("subject") in subjects)
+            concerns = _names(about) in ours or (not planned.run.setting_id and about.get("subject") in subjects)
             if concerns and any(is_part(name) for name in set(about["files"]) - ours.get(_names(about), set())):
                 return True
         return False
@@ -170,8 +195,8 @@ class Filling:
     def _known(self) -> list[Mapping[str, Any]]:
         """What every version of every setting's outcomes in the project says of itself."""
         try:
-            found = [version.metadata for version in versions(self._place)]
-        except PlaceError as error:
+            found = [version.metadata for version in versions(self.project)]
+        except WandbError as error:
             if isinstance(error.__cause__, TimeoutError):
                 raise
             return []  # the project is new, or has none
@@ -180,32 +205,3 @@ class Filling:
 
 def _names(about: Mapping[str, Any]) -> tuple[str, ...]:
     return about["model"], about["data"], about["setting"]
-
-
-def _send(one: Planned, place: Place, folder: Path, *, online: bool, patience: float) -> None:
-    patience += one.size / BYTES_A_SECOND
-    opened = open_run(
-        one.run,
-        entity=place.entity,
-        project=place.project,
-        folder=folder,
-        online=online,
-        patience=patience,
-    )
-    try:
-        log_points(opened, one.points)
-        for content in one.uses if online else ():  # offline, W&B keeps no lineage
-            opened.use_artifact(content.artifact())
-        for content in one.logs:
-            logged = opened.log_artifact(content.artifact())
-            if online:
-                logged.wait(timeout=math.ceil(patience))
-        shown = one.shows()
-        if shown:
-            opened.log(dict(shown), step=opened.starting_step)
-        opened.summary.update(dict(one.run.summary))
-    except BaseException:
-        with suppress(Exception):
-            opened.finish(exit_code=1)
-        raise
-    opened.finish(exit_code=0)

@@ -1,4 +1,4 @@
-"""Waiting for W&B, not without end: its client gives up on a server after ten minutes only, on storage after twenty."""
+"""Time limits for W&B, whose client gives up on a server after ten minutes only, on storage after twenty."""
 
 import threading
 from collections.abc import Iterator
@@ -12,14 +12,14 @@ from requests import PreparedRequest, RequestException, Response
 from requests.adapters import HTTPAdapter
 
 USUAL_WAIT = 90.0
-"""Seconds."""
+"""Seconds that an answer is waited for."""
 
 BYTES_A_SECOND = 1e6
 """The slowest line that what is sent is waited for on."""
 
 
 @contextmanager
-def service_within(seconds: float, size: int = 0) -> Iterator[None]:
+def service_timeout(seconds: float, size: int = 0) -> Iterator[None]:
     """End W&B's service, which every request goes through, once the time is over: what waits for it then fails at once.
 
     Args:
@@ -49,7 +49,7 @@ def _end_service() -> None:
             child.kill()
 
 
-def forget_service() -> None:
+def release_service() -> None:
     """Leave nothing behind that the end of this process would wait for, whether the service still answers or not."""
     process = None
     with suppress(Exception):  # there may be none
@@ -61,7 +61,7 @@ def forget_service() -> None:
 
 
 @contextmanager
-def storage_within(seconds: float) -> Iterator[None]:
+def storage_timeout(seconds: float) -> Iterator[None]:
     """Let files that W&B's client reads come to an end where for so many seconds nothing arrives.
 
     Its sessions have no such limit, and no option for one: it is set in the one place that they all go through.

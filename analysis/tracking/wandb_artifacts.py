@@ -22,9 +22,10 @@ from study.tracking.run import FOLDER as RUNS
 
 OUTCOMES = "outcomes"
 WITH_ROWS = (SETTING_FILE, EXAMPLES_FILE)
-"""The files that rows are of."""
+"""The files that rows belong to."""
 
 LONGEST = 100
+"""Letters of a readable name."""
 
 
 @dataclass(frozen=True)
@@ -33,8 +34,8 @@ class Content:
 
     Attributes:
         type: `model`, `data`, `outcomes`, `effects` or `report`.
-        names: what it is of; with the type, they make its name.
-        files: on this machine, by their name in the artifact.
+        names: names of what it is about; with the type, they make its own.
+        files: paths on this machine by their name in the artifact.
         about: more to know of it, as JSON values.
     """
 
@@ -45,7 +46,7 @@ class Content:
 
     @property
     def name(self) -> str:
-        """Of letters, digits and . _ - alone, as W&B wants it."""
+        """Its name, of letters, digits and . _ - alone, as W&B wants it."""
         readable, last = "-".join(self.names[:-1]), self.names[-1]
         return re.sub(r"[^A-Za-z0-9_.-]+", "-", f"{self.type}-{readable}"[:LONGEST]) + f"-{last}"
 
@@ -60,7 +61,7 @@ class Content:
         return short_hash(self.hashes)
 
     @cached_property
-    def kept(self) -> str:
+    def lasting_digest(self) -> str:
         """The digest of what does not grow: of outcomes, to which every job adds, only the setting and its examples."""
         growing = self.type == OUTCOMES
         return short_hash({name: self.hashes[name] for name in self.hashes if not growing or name in WITH_ROWS})
@@ -79,7 +80,7 @@ def is_part(name: str) -> bool:
     return name.endswith(".parquet") and name != EXAMPLES_FILE
 
 
-def outcomes_of(folder: Path) -> Content:
+def outcomes_content(folder: Path) -> Content:
     """All that is stored of a setting: rows, examples, curves and runs."""
     kept = [folder / SETTING_FILE, folder / EXAMPLES_FILE, *every_part(folder)]
     kept += [path for part in (CURVES, RUNS) for path in (folder / part).glob("*.json")]
@@ -90,19 +91,19 @@ def outcomes_of(folder: Path) -> Content:
     return Content(OUTCOMES, (setting["model"], setting["data"], setting["id"]), names, about)
 
 
-def data_of(folder: Path) -> Content:
+def data_content(folder: Path) -> Content:
     """The examples of a setting."""
     setting = read_setting(folder)
     digest = short_hash(setting["identity"]["examples"])
     return Content("data", (setting["data"], digest), {EXAMPLES_FILE: folder / EXAMPLES_FILE})
 
 
-def model_of(folder: Path, weights: Path | None, drafts: Path) -> Content:
+def model_content(folder: Path, weights: Path | None, drafts: Path) -> Content:
     """The subject of a setting: what identifies it, and its files where they are to be sent.
 
     Args:
-        folder: of the setting.
-        weights: folder of the model; None: its identity alone.
+        folder: folder of the setting.
+        weights: folder of the model; None for its identity alone.
         drafts: folder to write to.
     """
     setting = read_setting(folder)

@@ -1,4 +1,4 @@
-"""Where in W&B: ENTITY/PROJECT as one writes it, and what a failure of W&B comes to in words."""
+"""A project of W&B: ENTITY/PROJECT as one writes it, its runs, and what a failure of W&B comes to in words."""
 
 import os
 from collections.abc import Iterator
@@ -27,7 +27,7 @@ MARK = "content"
 """Entry of a run's config: the digest of all that it holds."""
 
 
-class PlaceError(StudyError):
+class WandbError(StudyError):
     """W&B refuses, or does not answer."""
 
 
@@ -36,7 +36,7 @@ class RemoteRun:
     """A run in W&B.
 
     Attributes:
-        id: there.
+        id: its id there.
         name: as shown to people.
         mark: the digest that it carries once all of its content has arrived; empty before.
     """
@@ -47,27 +47,27 @@ class RemoteRun:
 
 
 @dataclass(frozen=True)
-class Place:
+class WandbProject:
     """A project of W&B; without an entity, that of whoever `wandb sync` is run by."""
 
     entity: str | None
     project: str
 
     def __str__(self) -> str:
-        """As one writes it."""
+        """The project as one writes it."""
         return f"{self.entity}/{self.project}" if self.entity else self.project
 
     @classmethod
-    def parse(cls, text: str, *, offline: bool = False) -> "Place":
-        """From `ENTITY/PROJECT`, or `PROJECT` alone.
+    def parse(cls, text: str, *, offline: bool = False) -> "WandbProject":
+        """Read `ENTITY/PROJECT`, or `PROJECT` alone.
 
         Args:
-            text: empty for where `tracking=wandb` goes as well.
-            offline: ask no one whose the key is; so without a key.
+            text: what one has written; empty for where `tracking=wandb` goes as well.
+            offline: whether no one is asked whose the key is, as without a key.
 
         Raises:
             InputError: when it is not of that form, or W&B does not allow the names.
-            PlaceError: when W&B refuses the key, or does not answer.
+            WandbError: when W&B refuses the key, or does not answer.
         """
         entity, slash, project = text.rpartition("/")
         if slash and not (entity and project):
@@ -77,7 +77,7 @@ class Place:
         quiet()
         if owner or offline or not key_is_known():
             return cls(owner, project)
-        with cls(None, project).in_words():
+        with cls(None, project).as_study_errors():
             return cls(wandb.Api(timeout=TIMEOUT).default_entity, project)
 
     @cached_property
@@ -85,27 +85,27 @@ class Place:
         """What reads there.
 
         Raises:
-            PlaceError: without a key, or with one that W&B does not accept.
+            WandbError: without a key, or with one that W&B does not accept.
         """
         quiet()
         if not key_is_known():
-            raise PlaceError(f"W&B ({self}) needs a key: `wandb login`")
-        with self.in_words():
+            raise WandbError(f"W&B ({self}) needs a key: `wandb login`")
+        with self.as_study_errors():
             return wandb.Api(overrides={"entity": self.entity, "project": self.project}, timeout=TIMEOUT)
 
     def require_writable(self) -> None:
         """Ask whether the key may write there, before anything is sent.
 
         Raises:
-            PlaceError: when it may not; a server that does not answer says so later.
+            WandbError: when it may not; a server that does not answer says so later.
         """
         refused = refusal(self.entity, float(TIMEOUT))
         if refused:
-            raise PlaceError(refused)
+            raise WandbError(refused)
 
     @contextmanager
-    def in_words(self) -> Iterator[None]:
-        """What goes wrong within, as an error in words."""
+    def as_study_errors(self) -> Iterator[None]:
+        """Raise what goes wrong within as an error in words."""
         try:
             yield
         except StudyError:
@@ -114,22 +114,22 @@ class Place:
             words = str(error).strip() or type(error).__name__
             if "did not respond in time" in words:  # wandb says so of a server that is not there
                 words = no_answer(TIMEOUT)
-            raise PlaceError(f"W&B ({self}): {words}") from error
+            raise WandbError(f"W&B ({self}): {words}") from error
 
     def find(self, run: str) -> RemoteRun | None:
         """The run under an id; None where there is none."""
         try:
-            with self.in_words():
+            with self.as_study_errors():
                 found = self.api.run(f"{self}/{run}")
                 return RemoteRun(run, str(found.name), str(found.config.get(MARK, "")))
-        except PlaceError as error:
+        except WandbError as error:
             if isinstance(error.__cause__, CommError) and "Could not find run" in str(error):
                 return None
             raise
 
     def mark(self, run: str, digest: str) -> None:
         """Say that all of a run's content has arrived."""
-        with self.in_words():
+        with self.as_study_errors():
             found = self.api.run(f"{self}/{run}")
             found.load(force=True)  # it may be known from before, and would be sent back as it was then
             found.config[MARK] = digest

@@ -17,7 +17,7 @@ from analysis.compute import Analysis
 from analysis.effects.head_effects import ALL_KINDS, Measure, of_measure, strongest
 from analysis.formatting import address, base_score, interval, score, signed
 from analysis.results.read import Domain
-from analysis.tracking.wandb_project import Place
+from analysis.tracking.wandb_project import WandbProject
 from study.record.files import whole_file
 from study.tracking.run import training_folders
 from study.tracking.wandb_access import key_is_known
@@ -28,36 +28,36 @@ WIDE = wr.Layout(w=24, h=9)
 
 
 @dataclass(frozen=True)
-class Saved:
+class SavedReport:
     """Where the report is: a file, or an address."""
 
     where: str
     updated: bool = False
 
 
-def save_report(analysis: Analysis, place: Place, path: Path) -> Saved:
+def save_report(analysis: Analysis, project: WandbProject, path: Path) -> SavedReport:
     """Save the report of a results folder.
 
     Args:
-        analysis: of the folder.
-        place: whose runs it is about.
-        path: of the JSON that is written besides, and alone where there is no key.
+        analysis: the analysis of the folder.
+        project: the project whose runs it is about.
+        path: path of the JSON that is written besides, and alone where there is no key.
 
     Raises:
-        PlaceError: when W&B refuses or is not there.
+        WandbError: when W&B refuses or is not there.
     """
-    report = build(analysis, place)
+    report = build(analysis, project)
     with whole_file(path) as draft:
         draft.write_text(as_json(report) + "\n", encoding="utf-8")
     if not key_is_known():
-        return Saved(str(path))
-    place.require_writable()
-    with place.in_words():
-        same = [view for view in place.api.reports(str(place)) if view.display_name == report.title]
+        return SavedReport(str(path))
+    project.require_writable()
+    with project.as_study_errors():
+        same = [view for view in project.api.reports(str(project)) if view.display_name == report.title]
         if same:
             report.id = same[0].id
         report.save()
-        return Saved(report.url, updated=bool(same))
+        return SavedReport(report.url, updated=bool(same))
 
 
 def as_json(report: wr.Report) -> str:
@@ -65,7 +65,7 @@ def as_json(report: wr.Report) -> str:
     return report._to_model().spec.model_dump_json(by_alias=True, exclude_none=True, indent=1)
 
 
-def build(analysis: Analysis, place: Place) -> wr.Report:
+def build(analysis: Analysis, project: WandbProject) -> wr.Report:
     """The report; asks no one."""
     models = ", ".join(dict.fromkeys(domain.model for domain in analysis.results.domains))
     blocks: list[BlockTypes] = [
@@ -78,8 +78,8 @@ def build(analysis: Analysis, place: Place) -> wr.Report:
         blocks += [wr.H2("Trainings"), _panels("trainings", "Config('job') = 'train'", _training())]
     blocks += [wr.H2("Every job"), _panels("jobs", "Config('job') != 'report'", _progress())]
     return wr.Report(
-        entity=place.entity or "",
-        project=place.project,
+        entity=project.entity or "",
+        project=project.project,
         title=(TITLE + models)[:LONGEST_TITLE],
         description=f"Beside the paper's numbers: {paper.SOURCE}",
         blocks=blocks,
@@ -119,7 +119,7 @@ def _domains(analysis: Analysis, subject: str) -> str:
     for row in analysis.base.filter(subject_id=subject).rows(named=True):
         effects = analysis.effects.filter(setting_id=row["setting_id"])
         off = of_measure(effects, Measure.ABLATION)
-        strong = next(iter(strongest(effects).rows(named=True)), None)
+        largest = next(iter(strongest(effects).rows(named=True)), None)
         theirs = row["paper_base_score"]
         rows.append(
             (
@@ -127,8 +127,8 @@ def _domains(analysis: Analysis, subject: str) -> str:
                 f"{row['n']:,}",
                 base_score(row),
                 "" if theirs is None else score(theirs, row["metric"]),
-                "" if strong is None else address(strong),
-                "" if strong is None else signed(strong["effect"]) + interval(strong),
+                "" if largest is None else address(largest),
+                "" if largest is None else signed(largest["effect"]) + interval(largest),
                 f"{off.filter(pl.col('significant')).height} of {off.height}" if off.height else "",
             )
         )

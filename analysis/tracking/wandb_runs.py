@@ -1,4 +1,4 @@
-"""What is to be in W&B, made from a results folder alone: the runs of its jobs, of its effects and of its report."""
+"""The runs of W&B, made from a results folder alone: those of its jobs, of its effects and of its report."""
 
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
@@ -15,8 +15,8 @@ from analysis.page import ResultsPage
 from analysis.report import write_report
 from analysis.results.read import Domain
 from analysis.tables.paper_tables import write
-from analysis.tracking.wandb_artifacts import Content, data_of, model_of, outcomes_of
-from analysis.tracking.wandb_tables import images, shown_effects, shown_importance, tables_and_charts
+from analysis.tracking.wandb_artifacts import Content, data_content, model_content, outcomes_content
+from analysis.tracking.wandb_tables import effects_table, images, importance_table, tables_and_charts
 from study.record.setting import short_hash
 from study.tracking.factors import factors
 from study.tracking.history import OutcomesHistory, Point, TrainingHistory
@@ -24,52 +24,52 @@ from study.tracking.run import Run, read_runs, told_apart, training_folders
 
 
 @dataclass(frozen=True)
-class Planned:
+class PlannedRun:
     """One run of W&B, and all that it is to hold.
 
     Attributes:
         run: what it is.
-        points: of its history.
-        uses: artifacts that it was made from.
-        logs: artifacts that it made.
-        shows: makes its tables, charts and images; called only when they are sent.
-        shown: hash of what these are made of.
-        about: the outcomes that it sums up; a project that has more of them is not told less.
-        formerly: the id that an earlier version gave it, which others may have been given too.
+        points: the points of its history.
+        inputs: artifacts that it was made from.
+        outputs: artifacts that it made.
+        media: makes its tables, charts and images; called only when they are sent.
+        media_digest: hash of what these are made from.
+        sums_up: the outcomes that it sums up; a project that has more of them is not told less.
+        former_id: the id that an earlier version gave it, which others may have been given too.
     """
 
     run: Run
     points: Sequence[Point] = ()
-    uses: tuple[Content, ...] = ()
-    logs: tuple[Content, ...] = ()
-    shows: Callable[[], Mapping[str, Any]] = dict
-    shown: str = ""
-    about: tuple[Content, ...] = ()
-    formerly: str = ""
+    inputs: tuple[Content, ...] = ()
+    outputs: tuple[Content, ...] = ()
+    media: Callable[[], Mapping[str, Any]] = dict
+    media_digest: str = ""
+    sums_up: tuple[Content, ...] = ()
+    former_id: str = ""
 
     @cached_property
     def digest(self) -> str:
         """The digest of all that it is to hold, wherever that was computed, and without what other jobs hold."""
-        run, contents = self.run, [content.kept for content in (*self.uses, *self.logs)]
+        run, contents = self.run, [content.lasting_digest for content in (*self.inputs, *self.outputs)]
         what = [run.name, run.group, run.measure, factors(run.config), dict(run.summary)]
-        return short_hash([what, [asdict(point) for point in self.points], contents, self.shown])
+        return short_hash([what, [asdict(point) for point in self.points], contents, self.media_digest])
 
     @property
     def size(self) -> int:
         """Bytes of its files."""
-        paths = {path for content in (*self.uses, *self.logs) for path in content.files.values()}
+        paths = {path for content in (*self.inputs, *self.outputs) for path in content.files.values()}
         return sum(path.stat().st_size for path in paths)
 
 
 @dataclass(frozen=True)
-class Options:
+class PushOptions:
     """How to fill W&B.
 
     Attributes:
         drafts: folder for files that are made to be sent.
-        weights: send the folders of the models as well, where they are on this machine.
+        weights: whether the folders of the models are sent as well, where they are on this machine.
         inference: how intervals and p values were made, as JSON values.
-        models: only the trainings of these; empty for all.
+        models: the models whose trainings are sent; empty for all.
     """
 
     drafts: Path
@@ -78,39 +78,40 @@ class Options:
     models: Collection[str] = ()
 
 
-def planned(analysis: Analysis, options: Options) -> Iterator[Planned]:
+def planned_runs(analysis: Analysis, options: PushOptions) -> Iterator[PlannedRun]:
     """Every run that a results folder comes to; each artifact before those that are made from it."""
     results = analysis.results
-    yield from trainings(results.folder, results.models if options.models else ())
-    effects = []
+    yield from training_runs(results.folder, results.models if options.models else ())
     for folder in dict.fromkeys(domain.folder for domain in results.domains):
-        yield from _jobs(folder, results.folder, options)
-    for domain in results.domains:
-        one = _effects(domain, analysis, options)
-        effects += one.logs
-        yield one
-    yield _report(analysis, tuple(effects), options)
+        yield from _job_runs(folder, results.folder, options)
+    effects = [_effects_run(domain, analysis, options) for domain in results.domains]
+    yield from effects
+    yield _report_run(analysis, tuple(content for planned in effects for content in planned.outputs), options)
 
 
-def trainings(results: Path, models: Collection[str]) -> Iterator[Planned]:
-    """The trainings of a results folder that were jobs, with their curves: of these models, or of all."""
+def training_runs(results: Path, models: Collection[str]) -> Iterator[PlannedRun]:
+    """The trainings of a results folder that were jobs, with their curves.
+
+    Args:
+        results: the folder.
+        models: the models whose trainings are meant; empty for all.
+    """
     for folder in training_folders(results):
         for run in read_runs(folder):
             if not models or run.model in models:
-                yield Planned(run, TrainingHistory(folder).fresh())
+                yield PlannedRun(run, TrainingHistory(folder).fresh())
 
 
-def _jobs(folder: Path, results: Path, options: Options) -> Iterator[Planned]:
+def _job_runs(folder: Path, results: Path, options: PushOptions) -> Iterator[PlannedRun]:
     """The jobs of a setting; all of them have made its outcomes."""
-    runs = read_runs(folder)
-    outcomes, data = outcomes_of(folder), data_of(folder)
-    for run in runs:
+    outcomes, data = outcomes_content(folder), data_content(folder)
+    for run in read_runs(folder):
         weights = _weights(run) if options.weights else None
-        yield Planned(
+        yield PlannedRun(
             told_apart(run, results),
             OutcomesHistory(folder, run.id, run.examples).fresh(),
-            uses=(model_of(folder, weights, options.drafts), data),
-            logs=(outcomes,),
+            inputs=(model_content(folder, weights, options.drafts), data),
+            outputs=(outcomes,),
         )
 
 
@@ -120,22 +121,23 @@ def _weights(run: Run) -> Path | None:
     return Path(path) if path and Path(path).is_dir() else None
 
 
-def _effects(domain: Domain, analysis: Analysis, options: Options) -> Planned:
+def _effects_run(domain: Domain, analysis: Analysis, options: PushOptions) -> PlannedRun:
+    """The effects, curves and importance of a domain as tables and charts."""
     mine = pl.col("setting_id") == domain.setting_id
     effects = analysis.effects.filter(mine)
     tables = {
-        "effects": shown_effects(effects),
+        "effects": effects_table(effects),
         "curves": analysis.points.filter(mine),
-        "importance": shown_importance(domain),
+        "importance": importance_table(domain),
     }
-    place = options.drafts / domain.setting_id
+    drafts = options.drafts / domain.setting_id
     for name, frame in tables.items():
-        write(frame, place, name)
-    files = {path.name: path for path in sorted(place.iterdir())}
-    made = Content("effects", (domain.model, domain.data, domain.setting_id), files)
-    strong = next(iter(strongest(effects).rows(named=True)), None)
-    base = analysis.base.filter(mine).row(0, named=True)
-    head = {} if strong is None else {"strongest": address(strong), "effect": strong["effect"]}
+        write(frame, drafts, name)
+    names = (domain.model, domain.data, domain.setting_id)
+    made = Content("effects", names, {path.name: path for path in sorted(drafts.iterdir())})
+    largest = next(iter(strongest(effects).rows(named=True)), None)
+    base = analysis.base.row(by_predicate=mine, named=True)
+    head = {} if largest is None else {"strongest": address(largest), "effect": largest["effect"]}
     run = Run(
         id=short_hash(["effects", domain.setting_id, domain.model, domain.data]),
         setting_id=domain.setting_id,
@@ -146,46 +148,47 @@ def _effects(domain: Domain, analysis: Analysis, options: Options) -> Planned:
         config={"inference": _used(options.inference, effects), "signature": domain.signature},
         summary={"base": base["base_score"], "unit": domain.metric.unit, "masks": base["masks"], **head},
     )
-    outcomes = outcomes_of(domain.folder)
-    return Planned(
+    outcomes = outcomes_content(domain.folder)
+    return PlannedRun(
         run,
-        uses=(outcomes,),
-        logs=(made,),
-        shows=lambda: tables_and_charts(tables),
-        shown=made.digest,
-        about=(outcomes,),
-        formerly=short_hash(["effects", domain.setting_id]),
+        inputs=(outcomes,),
+        outputs=(made,),
+        media=lambda: tables_and_charts(tables),
+        media_digest=made.digest,
+        sums_up=(outcomes,),
+        former_id=short_hash(["effects", domain.setting_id]),
     )
 
 
 def _used(inference: Mapping[str, Any], effects: pl.DataFrame) -> dict[str, Any]:
     """The options that were used; the correction that was, where it was left to the analysis."""
     used = {name: value for name, value in inference.items() if value is not None}
-    if "correction" not in used:
-        used["correction"] = ", ".join(effects["correction"].drop_nulls().unique().sort())
+    used.setdefault("correction", ", ".join(effects["correction"].drop_nulls().unique().sort()))
     return used
 
 
-def _report(analysis: Analysis, effects: tuple[Content, ...], options: Options) -> Planned:
+def _report_run(analysis: Analysis, effects: tuple[Content, ...], options: PushOptions) -> PlannedRun:
     """The page, its tables and its figures, which were made from the effects of every setting."""
-    place = options.drafts / "report"
-    page = ResultsPage.of(analysis)
-    write_report(analysis, place, page=page)
-    files = {str(path.relative_to(place)): path for path in sorted(place.rglob("*")) if path.is_file()}
+    drafts, page, every = options.drafts / "report", ResultsPage.of(analysis), analysis.results.domains
+    write_report(analysis, drafts, page=page)
+    files = {str(path.relative_to(drafts)): path for path in sorted(drafts.rglob("*")) if path.is_file()}
     subjects = sorted(analysis.results.subjects)
-    names = sorted({domain.model for domain in analysis.results.domains})
+    names = sorted({domain.model for domain in every})
     made = Content("report", (*names, short_hash(subjects)), files)
-    domains = sorted({domain.data for domain in analysis.results.domains})
     run = Run(
         id=short_hash(["report", subjects]),
         setting_id="",
         model=", ".join(names),
-        data=", ".join(domains),
+        data=", ".join(sorted({domain.data for domain in every})),
         measure="report",
-        examples=sum(domain.examples.height for domain in analysis.results.domains),
+        examples=sum(domain.examples.height for domain in every),
         config={"subjects": subjects},
     )
-    about = tuple(outcomes_of(folder) for folder in dict.fromkeys(domain.folder for domain in analysis.results.domains))
-    return Planned(
-        run, uses=effects, logs=(made,), shows=lambda: images(page.subject_drawings), shown=made.digest, about=about
+    return PlannedRun(
+        run,
+        inputs=effects,
+        outputs=(made,),
+        media=lambda: images(page.subject_drawings),
+        media_digest=made.digest,
+        sums_up=tuple(outcomes_content(folder) for folder in dict.fromkeys(domain.folder for domain in every)),
     )

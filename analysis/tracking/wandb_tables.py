@@ -1,4 +1,4 @@
-"""What W&B shows of numbers: tables of at most 10,000 rows, charts made of them, figures as images."""
+"""Tables of W&B (at most 10,000 rows), charts made from them, and figures as images."""
 
 import io
 import logging
@@ -18,12 +18,12 @@ from study.record.importance import Estimator, importance
 log = logging.getLogger(__name__)
 
 MOST_ROWS = 10_000
-"""Of a table in W&B, by its own rules."""
+"""The most rows that a table in W&B has, by its own rules."""
 
 DOTS_PER_INCH = 150
 
 
-def shown_effects(effects: pl.DataFrame) -> pl.DataFrame:
+def effects_table(effects: pl.DataFrame) -> pl.DataFrame:
     """Effects as W&B shows them: the address as one name in front, then every number."""
     index = pl.col("head").cast(pl.String).fill_null("all")
     address = pl.concat_str(pl.col("kind"), pl.col("layer").cast(pl.String), index, separator=".")
@@ -32,35 +32,35 @@ def shown_effects(effects: pl.DataFrame) -> pl.DataFrame:
     return names.hstack(effects.select(name for name in effects.columns if name not in unlike))
 
 
-def shown_importance(domain: Domain) -> pl.DataFrame:
+def importance_table(domain: Domain) -> pl.DataFrame:
     """Importance of every head by each estimator and loss; no rows where it was not measured.
 
     Returns:
         Columns head (its address), kind, layer, index; loss, estimator, importance (as published with the estimator).
     """
-    full = domain.layout.full_key
+    heads, full = domain.layout.heads, domain.layout.full_key
     parts = [
         pl.DataFrame(
             {
-                "head": list(map(str, domain.layout.heads)),
-                "kind": [str(head.kind) for head in domain.layout.heads],
-                "layer": [head.layer for head in domain.layout.heads],
-                "index": [head.index for head in domain.layout.heads],
+                "head": list(map(str, heads)),
+                "kind": [str(head.kind) for head in heads],
+                "layer": [head.layer for head in heads],
+                "index": [head.index for head in heads],
                 "loss": str(loss),
                 "estimator": str(estimator),
-                "importance": importance(rows.filter(pl.col("mask") == full), domain.layout, estimator),
+                "importance": importance(rows.filter(mask=full), domain.layout, estimator),
             }
         )
         for loss, rows in domain.gradients.items()
         if rows.height
         for estimator in Estimator
     ]
-    schema = ["head", "kind", "layer", "index", "loss", "estimator", "importance"]
-    return pl.concat(parts) if parts else pl.DataFrame(schema=dict.fromkeys(schema, pl.String))
+    columns = ["head", "kind", "layer", "index", "loss", "estimator", "importance"]
+    return pl.concat(parts) if parts else pl.DataFrame(schema=dict.fromkeys(columns, pl.String))
 
 
-def table(frame: pl.DataFrame, name: str) -> wandb.Table:
-    """For W&B; what is too long is cut, and a line says so."""
+def wandb_table(frame: pl.DataFrame, name: str) -> wandb.Table:
+    """A table for W&B; what is too long is cut, and a line says so."""
     if frame.height > MOST_ROWS:
         log.warning(
             "table %s has %s rows: W&B is shown the first %s, the artifact beside it has all",
@@ -72,24 +72,26 @@ def table(frame: pl.DataFrame, name: str) -> wandb.Table:
 
 
 def tables_and_charts(tables: dict[str, pl.DataFrame]) -> dict[str, Any]:
-    """The tables that have rows, by name, and the charts that can be drawn of them.
+    """The tables that have rows, by name, and the charts that can be drawn from them.
 
     Args:
-        tables: `effects`, as `shown_effects`; `curves`, as of an `Analysis`; `importance`, as `shown_importance`.
+        tables: `effects`, as `effects_table`; `curves`, as in an `Analysis`; `importance`, as `importance_table`.
     """
-    shown: dict[str, Any] = {name: table(frame, name) for name, frame in tables.items() if frame.height}
+    media: dict[str, Any] = {name: wandb_table(frame, name) for name, frame in tables.items() if frame.height}
     one_off = of_measure(tables["effects"], Measure.ABLATION)
     if one_off.height:
-        bars = table(one_off.select("head", "effect"), "effects of single heads")
-        shown["charts/effects"] = wandb.plot.bar(bars, "head", "effect", title=f"Effect of one head ({_unit(one_off)})")
+        bars, title = one_off.select("head", "effect"), f"Effect of one head ({one_off['unit'][0]})"
+        media["charts/effects"] = wandb.plot.bar(
+            wandb_table(bars, "effects of single heads"), "head", "effect", title=title
+        )
     if tables["curves"].height:
-        lines = table(_strokes(tables["curves"]), "pruning curves")
-        shown["charts/curves"] = wandb.plot.line(lines, "share", "score", stroke="curve", title="Heads removed")
+        lines = wandb_table(_strokes(tables["curves"]), "pruning curves")
+        media["charts/curves"] = wandb.plot.line(lines, "share", "score", stroke="curve", title="Heads removed")
     if tables["importance"].height:
         first = {"estimator": str(Estimator.paper), "loss": tables["importance"]["loss"][0]}
-        bars = table(tables["importance"].filter(**first).select("head", "importance"), "importance")
-        shown["charts/importance"] = wandb.plot.bar(bars, "head", "importance", title="Importance")
-    return shown
+        bars = wandb_table(tables["importance"].filter(**first).select("head", "importance"), "importance")
+        media["charts/importance"] = wandb.plot.bar(bars, "head", "importance", title="Importance")
+    return media
 
 
 def _strokes(points: pl.DataFrame) -> pl.DataFrame:
@@ -108,7 +110,3 @@ def _pixels(drawing: Drawing) -> Image.Image:
     buffer = io.BytesIO()
     drawing.figure.savefig(buffer, format="png", dpi=DOTS_PER_INCH, facecolor="white")
     return Image.open(buffer).convert("RGB")  # opaque: W&B's ground may be dark
-
-
-def _unit(effects: pl.DataFrame) -> str:
-    return str(effects["unit"][0])

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from analysis.tracking.wandb_project import Place, not_online
+from analysis.tracking.wandb_project import WandbProject, not_online
 from study.config import StudyConfig, compose, to_study
 from study.jobs.job_run import run_of
 from study.record.errors import InputError
@@ -116,7 +116,7 @@ def test_jobs_and_pushes_go_to_one_place(
         monkeypatch.setenv(f"WANDB_{name}", value)
     tracking = WandbTracking(**given)
     assert tracking.push(Path("results")) == command
-    assert str(Place.parse(command.partition("--wandb ")[2], offline=True)) == place
+    assert str(WandbProject.parse(command.partition("--wandb ")[2], offline=True)) == place
 
 
 def test_the_command_that_is_advised_names_the_results(tmp_path: Path) -> None:

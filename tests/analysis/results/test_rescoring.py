@@ -8,7 +8,7 @@ import sacrebleu
 from analysis import analyse, read_domain, read_results, rescored, scored_by
 from analysis.effects.head_effects import base_score, effects
 from analysis.inference import Inference
-from analysis.tracking.wandb_runs import Options, planned
+from analysis.tracking.wandb_runs import PushOptions, planned_runs
 from study.record.errors import InputError
 from study.record.heads import mask_key
 from study.record.metrics.statistics import Chrf, MetricName
@@ -72,7 +72,7 @@ def test_domains_by_metric(make, results):
 def test_both_metrics_have_effects_of_their_own_in_wandb(make, results, tmp_path):
     make(MetricName.BLEU, model="fairy", count=6)
     both = scored_by(read_results(results), [MetricName.BLEU, MetricName.CHRF])
-    runs = [one.run for one in planned(analyse(both, Inference(resamples=99)), Options(tmp_path / "drafts"))]
+    runs = [one.run for one in planned_runs(analyse(both, Inference(resamples=99)), PushOptions(tmp_path / "drafts"))]
     assert len({run.id for run in runs}) == len(runs) == 3
     found = {run.summary["unit"]: run.summary["base"] for run in runs if run.measure == "effects"}
     assert found == {domain.metric.unit: base_score(domain) for domain in both.domains}

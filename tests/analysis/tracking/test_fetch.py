@@ -15,8 +15,8 @@ from fixtures.wandb_stand_in_reads import hexadecimal
 
 from analysis.__main__ import main
 from analysis.tracking.fetch import _about, _adopt, _verify
-from analysis.tracking.wandb_artifacts import outcomes_of
-from analysis.tracking.wandb_project import PlaceError
+from analysis.tracking.wandb_artifacts import outcomes_content
+from analysis.tracking.wandb_project import WandbError
 from study.config import compose
 from study.jobs.task import StudyTask
 from study.record.files import whole_file
@@ -67,13 +67,13 @@ def draft_of(results: Path, tmp_path: Path) -> tuple[Path, dict]:
     """What a download would hold, and the metadata of its artifact."""
     draft = tmp_path / "draft"
     download(setting_of(results), draft)
-    content = outcomes_of(draft)
+    content = outcomes_content(draft)
     return draft, {"files": content.hashes, **content.about}
 
 
 def download(source: Path, draft: Path) -> None:
     """Copy what a push sends of a setting's folder."""
-    for name in outcomes_of(source).hashes:
+    for name in outcomes_content(source).hashes:
         (draft / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copyfile(source / name, draft / name)
 
@@ -85,18 +85,18 @@ def test_a_file_that_is_not_what_was_pushed_is_refused(labs: list[Path], tmp_pat
     content = bytearray(part.read_bytes())
     content[100] ^= 1
     part.write_bytes(content)
-    with pytest.raises(PlaceError, match=f"{part.name} differ from their hashes"):
+    with pytest.raises(WandbError, match=f"{part.name} differ from their hashes"):
         _verify(draft, about, "outcomes")
 
 
 def test_files_more_or_fewer_than_were_pushed_are_refused(labs: list[Path], tmp_path: Path) -> None:
     draft, about = draft_of(labs[0], tmp_path)
     (draft / "more.json").write_text("{}")
-    with pytest.raises(PlaceError, match=r"more\.json"):
+    with pytest.raises(WandbError, match=r"more\.json"):
         _verify(draft, about, "outcomes")
     (draft / "more.json").unlink()
     (draft / "examples.parquet").unlink()
-    with pytest.raises(PlaceError, match=r"examples\.parquet"):
+    with pytest.raises(WandbError, match=r"examples\.parquet"):
         _verify(draft, about, "outcomes")
 
 
@@ -105,33 +105,33 @@ def test_a_setting_under_the_id_of_another_is_refused(labs: list[Path], tmp_path
     setting = unsealed(json.loads((draft / SETTING_FILE).read_text()))
     setting["identity"]["subject"]["max_length"] = 7
     (draft / SETTING_FILE).write_text(json.dumps(setting))
-    content = outcomes_of(draft)
-    with pytest.raises(PlaceError, match="is not the one of its id"):
+    content = outcomes_content(draft)
+    with pytest.raises(WandbError, match="is not the one of its id"):
         _verify(draft, {"files": content.hashes, **content.about}, "outcomes")
 
 
 @pytest.mark.parametrize("name", ["../../evil.parquet", "/etc/evil.json", ".hidden.json", "runs/../../evil.json"])
 def test_an_artifact_cannot_name_files_elsewhere(name: str) -> None:
     about = {"model": "m", "data": "d", "setting": "s", "files": {SETTING_FILE: "0", name: "0"}}
-    with pytest.raises(PlaceError, match="names files that no push sends"):
+    with pytest.raises(WandbError, match="names files that no push sends"):
         _about(about, "outcomes")
 
 
 @pytest.mark.parametrize("key", ["model", "data", "setting"])
 def test_an_artifact_cannot_name_folders_elsewhere(key: str) -> None:
     about = {"model": "m", "data": "d", "setting": "s", "files": {SETTING_FILE: "0"}, key: ".."}
-    with pytest.raises(PlaceError, match="names files that no push sends"):
+    with pytest.raises(WandbError, match="names files that no push sends"):
         _about(about, "outcomes")
 
 
 def test_an_artifact_of_someone_else_is_refused() -> None:
-    with pytest.raises(PlaceError, match="was not made by a push"):
+    with pytest.raises(WandbError, match="was not made by a push"):
         _about({}, "theirs")
 
 
 def pushed(source: Path) -> SimpleNamespace:
     """The version of an artifact that holds a setting's folder."""
-    content = outcomes_of(source)
+    content = outcomes_content(source)
     metadata = {"files": content.hashes, **content.about}
     return SimpleNamespace(name=source.name, metadata=metadata, download=lambda root, **_: download(source, Path(root)))
 

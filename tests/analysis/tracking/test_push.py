@@ -15,7 +15,7 @@ from fixtures.wandb_stand_in import KEY, StandIn
 from PIL import Image
 
 from analysis.__main__ import main
-from analysis.tracking.wandb_tables import _strokes, table
+from analysis.tracking.wandb_tables import _strokes, wandb_table
 from study.config import compose
 from study.jobs.task import StudyTask
 from study.record.parts import every_part
@@ -151,7 +151,7 @@ def test_seeds_are_one_stroke_and_kinds_of_heads_are_two() -> None:
 
 def test_a_long_table_is_cut_with_a_word(caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level(logging.WARNING)
-    made = table(pl.DataFrame({"a": range(10_001)}), "long")
+    made = wandb_table(pl.DataFrame({"a": range(10_001)}), "long")
     assert len(made.data) == 10_000
     assert "table long has 10,001 rows: W&B is shown the first 10,000" in caplog.text
 
