@@ -15,8 +15,9 @@ from analysis.effects.changes import changes
 from analysis.effects.head_effects import DEFAULT, Measure, effects
 from analysis.inference import Inference
 from analysis.influence.groups import Influence, influence
+from analysis.results.domain import Domain
 from analysis.results.namesakes import namesakes
-from analysis.results.read import Domain, Results
+from analysis.results.read import Results
 from analysis.results.slices import sliced
 from analysis.results.speed import Speed, read_speed
 from analysis.tables.paper_tables import base_table

@@ -16,8 +16,7 @@ from analysis.correlation import jackknife
 from analysis.correlation.coefficients import spearman
 from analysis.effects.head_effects import ALL_KINDS, DEFAULT
 from analysis.inference import Inference
-from analysis.inference.sample import grouping
-from analysis.results.read import Domain
+from analysis.results.domain import Domain
 from study.record.heads import AttentionKind, mask_key
 from study.record.importance import Estimator, Normalisation, importance
 from study.record.loss import PLAIN, Loss
@@ -100,7 +99,7 @@ def _truths(domain: Domain, loss: Loss, gradients: pl.DataFrame) -> dict[str, pl
 def _blocks(domain: Domain, examples: pl.Series, groups: str) -> list[pl.DataFrame]:
     """The examples, then the examples without each block of groups."""
     table = domain.examples.filter(pl.col("example").is_in(examples.implode()))
-    group = table[grouping(domain, groups)[0]]
+    group = table[domain.group_column(groups)]
     names = group.unique(maintain_order=True)
     count = min(BLOCKS, names.len()) if names.len() > 1 else 0  # without its only group there is nothing
     dealt = np.random.default_rng(0).permutation(names.len()) % max(count, 1)

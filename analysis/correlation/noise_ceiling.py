@@ -18,7 +18,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from analysis.correlation.coefficients import centred, pearson
-from analysis.inference.sample import Sample
+from analysis.results.sample import Sample
 
 FEWEST_GROUPS = 6
 """To split: two in each of three parts."""

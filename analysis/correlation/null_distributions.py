@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from analysis.correlation.coefficients import Heads, centred, pearson
-from analysis.inference.sample import Sample
+from analysis.results.sample import Sample
 
 RESAMPLES = 10_000
 

@@ -15,7 +15,7 @@ class CorrelationOptions:
 
     Attributes:
         level: of intervals.
-        groups: which examples belong together, as in `Sample.of`.
+        groups: which examples belong together, as in `Domain.sample`.
         splits: of each domain into halves, for the noise ceiling.
         resamples: of each null, and of the interval over heads.
         seed: of all random numbers; 0 is a seed.

@@ -1,5 +1,6 @@
 """Two domains of one subject, head by head: which heads were measured on both, and their effects there."""
 
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -12,8 +13,8 @@ from jaxtyping import Bool, Float, Int
 from analysis.correlation.coefficients import CONSTANT, Heads
 from analysis.correlation.true_correlation import NoisyEffects
 from analysis.effects.head_effects import Measure, of_measure
-from analysis.inference.sample import AUTO, Sample
-from analysis.results.read import Domain
+from analysis.results.domain import AUTO, Domain
+from analysis.results.sample import Sample
 from study.record.errors import InputError
 from study.record.heads import ADDRESS, Head, mask_key
 
@@ -50,18 +51,17 @@ class DomainEffects:
 
         Args:
             domain: examples and outcomes.
-            groups: which examples belong together, as in `Sample.of`.
+            groups: which examples belong together, as in `Domain.sample`.
         """
-        measured = set(domain.rows["mask"])
         masks = dict(zip(domain.layout.heads, map(mask_key, domain.layout.each_off()), strict=True))
-        heads = tuple(head for head, mask in masks.items() if mask in measured)
-        sample = Sample.of(domain, groups, [masks[head] for head in heads])
+        heads = tuple(head for head, mask in masks.items() if mask in domain.masks)
+        sample = domain.sample(groups).select(masks[head] for head in heads)
         texts = domain.examples["text_1"].to_list() if "text_1" in domain.examples.columns else []
         names = domain.identity | {"metric": str(domain.metric.name)}
         return cls(names, heads, sample.effects, sample, tuple(texts))
 
     def __post_init__(self) -> None:
-        double = sorted({str(head) for head in self.heads if self.heads.count(head) > 1})
+        double = sorted(str(head) for head, count in Counter(self.heads).items() if count > 1)
         if double:
             raise InputError(f"{self.domain}: more than one effect of {', '.join(double)}")
         nowhere = [str(head) for head, effect in zip(self.heads, self.effects, strict=True) if not np.isfinite(effect)]
@@ -77,8 +77,7 @@ class DomainEffects:
     def without(self) -> Float[np.ndarray, "groups heads"]:
         """The effects on all examples but those of one group, where there are outcomes."""
         assert self.sample is not None
-        scores = self.sample.without_each
-        return scores[:, 1:] - scores[:, :1]
+        return self.sample.effects_without_each
 
 
 @dataclass(frozen=True, eq=False)

@@ -12,10 +12,9 @@ import polars as pl
 from jaxtyping import Float
 
 from analysis.effects.head_effects import ALL_KINDS, DEFAULT
-from analysis.inference import Inference
-from analysis.inference.resampling import ENOUGH_FOR_AN_INTERVAL, drawn
-from analysis.inference.sample import Sample
-from analysis.results.read import Domain
+from analysis.inference import Inference, resampling
+from analysis.inference.resampling import ENOUGH_FOR_AN_INTERVAL
+from analysis.results.domain import Domain
 from study.record.curves import Curve
 
 POINTS = {
@@ -61,11 +60,11 @@ class DrawnCurves:
     @classmethod
     def of(cls, domain: Domain, inference: Inference = DEFAULT) -> "DrawnCurves":
         """Resample a domain."""
-        sample = Sample.of(domain, inference.groups, [mask for curve in domain.curves for mask in curve.masks])
-        rng = np.random.default_rng(inference.seed)
+        sample = domain.sample(inference.groups).select(mask for curve in domain.curves for mask in curve.masks)
         some = domain.curves and sample.groups > 1  # of one group every resample is the same
-        weights = drawn(rng, min(inference.resamples, ENOUGH_FOR_AN_INTERVAL) if some else 0, sample.groups)
-        scores = np.concatenate([sample.scores[None], sample.weighted(weights)])
+        resamples = min(inference.resamples, ENOUGH_FOR_AN_INTERVAL) if some else 0
+        draws = resampling.scores(sample, resamples, inference.seed)
+        scores = np.concatenate([sample.scores[None], draws])
         by_mask = dict(zip(sample.masks, scores.T, strict=True))
         return cls(domain, by_mask, scores[:, 0], inference)
 
@@ -82,13 +81,11 @@ class DrawnCurves:
         """The scores of a curve."""
         return np.stack([self.scores[mask] for mask in curve.masks], axis=1)
 
-    def interval(self, draws: Float[np.ndarray, "draws *any"]) -> tuple[Any, Any]:
+    def interval(self, draws: Float[np.ndarray, "draws *any"]) -> Float[np.ndarray, "2 *any"]:
         """Percentile interval of numbers whose first row is of all examples; NaN where there are no resamples."""
         if len(draws) < 2:
-            return np.full_like(draws[0], np.nan), np.full_like(draws[0], np.nan)
-        alpha = self.inference.alpha
-        low, high = np.quantile(draws[1:], [alpha / 2, 1 - alpha / 2], axis=0)
-        return low, high
+            return np.full((2, *draws.shape[1:]), np.nan)
+        return resampling.percentile(draws[1:], self.inference.alpha)
 
 
 def curve_points(resampled: DrawnCurves) -> pl.DataFrame:

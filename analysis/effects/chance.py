@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from analysis.inference import Inference, Sample
+from analysis.inference import Inference
 from analysis.inference.base_interval import score_interval
-from analysis.results.read import Domain
+from analysis.results.domain import Domain
+from analysis.results.sample import Sample
 from study.record.examples import WEIGHT
 from study.record.metrics.statistics import Bleu, Chrf, MetricName
 
@@ -43,7 +44,7 @@ def chance_columns(domain: Domain, inference: Inference) -> dict[str, Any]:
     The second is None where there is no chance, or nothing can be resampled; of BLEU it asks for 4-grams besides.
     """
     expected = chance(domain)
-    sample = Sample.of(domain, inference.groups, [])
+    sample = domain.sample(inference.groups).select([])
     one_sided = replace(inference, alpha=min(2 * inference.alpha, 0.5))
     low = score_interval(sample, one_sided, countable=domain.has_flips).low
     if expected is None or low is None:

@@ -4,7 +4,7 @@ import numpy as np
 import polars as pl
 
 from analysis.effects.head_effects import Measure, measured_masks
-from analysis.results.read import Domain
+from analysis.results.domain import Domain
 from study.record.heads import ADDRESS
 
 ANSWERS = ("hypothesis", "prediction")

@@ -10,7 +10,7 @@ from enum import StrEnum
 import polars as pl
 
 from analysis.inference import COLUMNS, Inference, infer
-from analysis.results.read import Domain
+from analysis.results.domain import Domain
 from study.record.errors import InputError
 from study.record.heads import ADDRESS, HeadLayout, mask_key
 from study.record.metrics.statistics import Metric
@@ -69,19 +69,22 @@ def head_effects(rows: pl.DataFrame, layout: HeadLayout, metric: Metric) -> pl.D
     if uneven.height:
         mask, n, _ = uneven.row(0)
         raise InputError(f"mask {mask} has {n} examples, the full mask {base['n'][0]}: compare on the same ones")
-    return (
-        measured_masks(layout)
-        .join(scores, on="mask", how="inner", maintain_order="left")
-        .select(
-            "measure",
-            *ADDRESS,
-            pl.lit(str(metric.name)).alias("metric"),
-            pl.lit(metric.unit).alias("unit"),
-            "n",
-            pl.lit(base["score"][0]).alias("base_score"),
-            "score",
-            effect=pl.col("score") - base["score"][0],
-        )
+    return _effect_rows(scores, base["score"][0], layout, metric).drop("mask")
+
+
+def _effect_rows(scores: pl.DataFrame, base: float, layout: HeadLayout, metric: Metric) -> pl.DataFrame:
+    """The columns of `head_effects` and mask, from the mask, n and score of every mask."""
+    rows = measured_masks(layout).join(scores, on="mask", how="inner", maintain_order="left")
+    return rows.select(
+        "measure",
+        *ADDRESS,
+        pl.lit(str(metric.name)).alias("metric"),
+        pl.lit(metric.unit).alias("unit"),
+        "n",
+        pl.lit(base).alias("base_score"),
+        "score",
+        (pl.col("score") - base).alias("effect"),
+        "mask",
     )
 
 
@@ -115,13 +118,13 @@ def effects(domain: Domain, inference: Inference = DEFAULT) -> pl.DataFrame:
     Raises:
         InputError: when the options do not fit the domain.
     """
-    measures = measured_masks(domain.layout).filter(pl.col("mask").is_in(domain.rows["mask"].unique().implode()))
-    families = {
-        str(name): part["mask"].to_list() for (name,), part in measures.group_by("measure", maintain_order=True)
-    }
-    numbers = infer(domain, families, inference).select(*COLUMNS)
-    table, names = head_effects(domain.rows, domain.layout, domain.metric), domain.identity
-    return table.select(*(pl.lit(value).alias(name) for name, value in names.items()), *table.columns).hstack(numbers)
+    sample = domain.sample(inference.groups)
+    columns = {"mask": sample.masks, "n": sample.examples, "score": sample.scores}
+    scores = pl.DataFrame(columns, schema_overrides={"n": pl.Int64})
+    rows = _effect_rows(scores, domain.base_score, domain.layout, domain.metric)
+    families = {str(name): own["mask"].to_list() for (name,), own in rows.group_by("measure", maintain_order=True)}
+    names = (pl.lit(value).alias(name) for name, value in domain.identity.items())
+    return rows.select(*names, pl.exclude("mask")).hstack(infer(domain, families, inference).select(*COLUMNS))
 
 
 LOSES_LESS = pl.col("low") > -pl.col("margin")
@@ -129,12 +132,6 @@ LOSES_LESS = pl.col("low") > -pl.col("margin")
 
 `equivalent` says more, that it is no gain beyond the margin either, and is corrected over the heads.
 """
-
-
-def base_score(domain: Domain) -> float:
-    """The score of the full mask."""
-    full = domain.layout.full_key
-    return mask_scores(domain.rows.filter(pl.col("mask") == full), domain.metric)["score"][0]
 
 
 def of_measure(table: pl.DataFrame, measure: Measure) -> pl.DataFrame:

@@ -7,6 +7,6 @@ defaults are what they are: design/statistics.md.
 from analysis.inference.base_interval import base_interval
 from analysis.inference.effect_inference import COLUMNS, infer
 from analysis.inference.options import Inference, Interval
-from analysis.inference.sample import Sample
+from analysis.results.sample import Sample
 
 __all__ = ["COLUMNS", "Inference", "Interval", "Sample", "base_interval", "infer"]

@@ -7,8 +7,8 @@ import numpy as np
 from analysis.inference import resampling
 from analysis.inference.discordant_pairs import FEW, PERCENT, clopper_pearson
 from analysis.inference.options import Inference, Interval
-from analysis.inference.sample import Sample
-from analysis.results.read import Domain
+from analysis.results.domain import Domain
+from analysis.results.sample import Sample
 
 BINOMIAL = "binomial"
 """How the interval of an accuracy is made where a bootstrap would know too little."""
@@ -36,7 +36,7 @@ def base_interval(domain: Domain, options: Inference) -> dict[str, Any]:
     Raises:
         InputError: when the examples have no such column of groups.
     """
-    sample = Sample.of(domain, options.groups, [])
+    sample = domain.sample(options.groups).select([])
     found = score_interval(sample, options, countable=domain.has_flips)
     made = {"groups": sample.groups, "group": sample.unit, "alpha": options.alpha, "seed": options.seed}
     return found._asdict() | made

@@ -3,7 +3,7 @@
 Where there are few, a bootstrap knows too little: its interval for two flips to wrong covers the truth in 80 of 100
 cases, and of no flip it is a point. Binomial intervals need no resampling.
 
-Shapes: as in `analysis.inference.sample`.
+Shapes: as in `analysis.results.sample`.
 """
 
 from typing import NamedTuple
@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy import special, stats
 
-from analysis.inference.sample import Sample
+from analysis.results.sample import Sample
 
 FEW = 20
 """Flips below which a bootstrap interval does not hold its level (design/statistics.md)."""

@@ -11,9 +11,9 @@ from analysis.inference import equivalence, resampling
 from analysis.inference.discordant_pairs import Flips, conditional_interval, flip_interval, flips
 from analysis.inference.multiplicity import Correction, check_correction, corrected, critical_size
 from analysis.inference.options import Inference, Interval, check_interval
-from analysis.inference.sample import EXAMPLE, Sample
 from analysis.inference.significance import PairedTest, check_test, p_values
-from analysis.results.read import Domain
+from analysis.results.domain import Domain
+from analysis.results.sample import EXAMPLE, Sample
 
 COLUMNS = {
     "groups": pl.Int64,
@@ -60,8 +60,8 @@ def infer(domain: Domain, families: Mapping[str, Sequence[str]], options: Infere
     check_interval(options.interval, domain)
     for keys in families.values():
         check_correction(options.corrects_by, options.test, len(keys), options.resamples, options.alpha)
-    keys = list(dict.fromkeys(key for family in families.values() for key in family))
-    sample = Sample.of(domain, options.groups, keys)
+    keys = [key for family in families.values() for key in family]
+    sample = domain.sample(options.groups).select(keys)
     reason = _cannot(sample)
     margin = options.margin_of(domain.metric.name)
     told = {
@@ -120,12 +120,12 @@ class _Masks:
 
 
 def _known(domain: Domain, sample: Sample, margin: float, options: Inference) -> _Masks:
-    without_each = resampling.effects_without_each(sample)
+    without_each = sample.effects_without_each
     error = resampling.standard_error(without_each)
     draws = None
     if options.interval.needs_bootstrap or options.test.needs_bootstrap:
         draws = resampling.bootstrap(sample, options.resamples, options.seed)
-    by_example = Sample.of(domain, EXAMPLE, sample.masks) if options.test.is_of_examples else None
+    by_example = domain.sample(EXAMPLE).select(sample.masks) if options.test.is_of_examples else None
     p, null = p_values(options.test, sample, by_example, draws, resamples=options.resamples, seed=options.seed)
     p_equivalence = equivalence.equivalence_p(sample.effects, error, sample.groups - 1, margin)
     of_flips = flips(sample) if domain.has_flips else None

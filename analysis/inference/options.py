@@ -10,7 +10,7 @@ import numpy as np
 from analysis.defaults import DEFAULTS
 from analysis.inference.multiplicity import Correction, check_correction
 from analysis.inference.significance import PairedTest
-from analysis.results.read import Domain
+from analysis.results.domain import Domain
 from study.record.errors import InputError
 from study.record.metrics.statistics import MetricName
 

@@ -3,7 +3,7 @@
 The same groups are drawn, swapped or left out for every mask, so that pairs stay pairs and masks keep what they have in
 common. Draws are reproducible from a seed (0 is one), and do not depend on how much memory there is or how many masks.
 
-Shapes: `draws` = resamples, `swaps` = of masks with the base; others as in `analysis.inference.sample`.
+Shapes: `draws` = resamples, `swaps` = of masks with the base; others as in `analysis.results.sample`.
 """
 
 from collections.abc import Iterator
@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy import special
 
-from analysis.inference.sample import Sample
+from analysis.results.sample import Sample
 
 BOOTSTRAP, SWAPS = 0, 1
 """Streams of random numbers that one seed gives."""
@@ -57,12 +57,9 @@ def swapped(sample: Sample, resamples: int, seed: int) -> Float[np.ndarray, "swa
     return effects
 
 
-def percentile(
-    draws: Float[np.ndarray, "draws others"], alpha: float
-) -> tuple[Float[np.ndarray, " others"], Float[np.ndarray, " others"]]:
-    """The interval that leaves out alpha / 2 of the draws on either side."""
-    low, high = np.quantile(draws, [alpha / 2, 1 - alpha / 2], axis=0)
-    return low, high
+def percentile(draws: Float[np.ndarray, "draws *any"], alpha: float) -> Float[np.ndarray, "2 *any"]:
+    """The interval that leaves out alpha / 2 of the draws on either side: low ends, high ends."""
+    return np.quantile(draws, [alpha / 2, 1 - alpha / 2], axis=0)
 
 
 def bca(
@@ -93,11 +90,6 @@ def standard_error(without_each: Float[np.ndarray, "groups others"]) -> Float[np
     """The standard error of each effect, by leaving out one group after the other (the jackknife)."""
     groups = len(without_each)
     return np.sqrt((groups - 1) / groups * np.square(without_each - without_each.mean(axis=0)).sum(axis=0))
-
-
-def effects_without_each(sample: Sample) -> Float[np.ndarray, "groups others"]:
-    """The effect of every mask on all examples but those of one group."""
-    return sample.without_each[:, 1:] - sample.without_each[:, :1]
 
 
 def _quantile(draws: Float[np.ndarray, "draws others"], share: Float[np.ndarray, " others"]) -> np.ndarray:

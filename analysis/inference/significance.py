@@ -14,8 +14,8 @@ from scipy import stats
 
 from analysis.inference import resampling
 from analysis.inference.discordant_pairs import flips, mcnemar
-from analysis.inference.sample import Sample
-from analysis.results.read import Domain
+from analysis.results.domain import Domain
+from analysis.results.sample import Sample
 from study.record.errors import InputError
 
 TIE = 1e-9
@@ -113,7 +113,7 @@ def p_values(
         null = draws - sample.effects
         return p_of_draws(null, sample.effects), null
     if test is PairedTest.jackknife:
-        error = resampling.standard_error(resampling.effects_without_each(sample))
+        error = resampling.standard_error(sample.effects_without_each)
         return p_of_t(sample.effects, error, sample.groups - 1), None
     assert by_example is not None
     if test in (PairedTest.mcnemar, PairedTest.mcnemar_mid_p):

@@ -24,8 +24,8 @@ from analysis.correlation.tables import PAIR
 from analysis.correlation.true_correlation import FEWEST_GROUPS, NoisyEffects, noise_shares, r_without_each
 from analysis.effects.head_effects import Measure, of_measure
 from analysis.formatting import decimal, shortened, signed
-from analysis.inference.sample import EXAMPLE, grouping
-from analysis.results.read import Domain
+from analysis.results.domain import Domain
+from analysis.results.sample import EXAMPLE
 from study.record.heads import ADDRESS
 
 DECIDES = 0.5
@@ -110,9 +110,9 @@ class DomainGroups:
 
     @classmethod
     def of(cls, domain: Domain, own: DomainEffects, groups: str) -> "DomainGroups":
-        """The groups of a domain with the effects of its heads, grouped as in `Sample.of`."""
+        """The groups of a domain with the effects of its heads, grouped as in `Domain.sample`."""
         assert own.sample is not None
-        column, _, _ = grouping(domain, groups)
+        column = domain.group_column(groups)
         texts = domain.examples.select(
             pl.col(column).cast(pl.String).alias("group"),
             pl.col("text_1").alias("text") if "text_1" in domain.examples.columns else pl.lit(None).alias("text"),
@@ -139,7 +139,7 @@ def influence(domains: Sequence[tuple[Domain, DomainEffects]], effects: pl.DataF
     Args:
         domains: with the effects of their heads.
         effects: the tidy table of them, which says what is significant.
-        groups: how examples are grouped, as in `Sample.of`.
+        groups: how examples are grouped, as in `Domain.sample`.
     """
     found = {
         own.names["setting_id"]: DomainGroups.of(domain, own, groups)

@@ -20,7 +20,7 @@ from analysis.page.verdicts import (
     open_at_chance,
     other_domain,
 )
-from analysis.results.read import Domain
+from analysis.results.domain import Domain
 
 
 @dataclass(frozen=True)

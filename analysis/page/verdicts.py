@@ -15,7 +15,7 @@ from analysis.compute import Analysis
 from analysis.curves.points import IMPORTANCE, papers_order
 from analysis.effects.head_effects import ALL_KINDS, LOSES_LESS, Measure, of_measure
 from analysis.formatting import decimal, interval, place, score, signed
-from analysis.results.read import Domain
+from analysis.results.domain import Domain
 from study.record.heads import AttentionKind
 from study.record.metrics.statistics import MetricName
 

@@ -13,7 +13,7 @@ from analysis.compute import Analysis
 from analysis.effects.head_effects import LOSES_LESS, Measure, of_measure, strongest
 from analysis.formatting import labelled, slug
 from analysis.page.claims import Claim, claims
-from analysis.results.read import Domain
+from analysis.results.domain import Domain
 
 Row = dict[str, Any]
 

@@ -10,7 +10,7 @@ from itertools import combinations
 from typing import Any
 
 from analysis.formatting import shortened
-from analysis.results.read import Domain
+from analysis.results.domain import Domain
 from study.record.setting import different_fields, read_setting
 
 NAMED = 3

@@ -12,15 +12,15 @@ from typing import Any
 
 import polars as pl
 
+from analysis.results.domain import Domain, scoring_signature
 from analysis.results.provenance import provenance
 from analysis.results.trainings import TRAININGS, read_trainings
 from study.record.curves import FOLDER as CURVES
 from study.record.curves import Curve, read_curves
 from study.record.errors import InputError, StudyError
-from study.record.examples import WEIGHT
 from study.record.heads import HeadLayout, parse_mask
 from study.record.loss import Loss
-from study.record.metrics.statistics import PLAIN_TOKENS, Metric, MetricName, metric, tokenizer_of
+from study.record.metrics.statistics import PLAIN_TOKENS, MetricName, metric, tokenizer_of
 from study.record.parts import StoreError, Table, require_whole, stored_losses
 from study.record.scores import with_weights
 from study.record.sealed import short_hash
@@ -45,84 +45,6 @@ DAMAGE = (SettingError, StoreError)
 
 class NothingMeasuredError(InputError):
     """Models were trained, and nothing has been measured of them yet: the first step of a study, and no fault."""
-
-
-@dataclass(frozen=True)
-class Domain:
-    """What is stored of one subject on one data set.
-
-    Attributes:
-        model: short name of the model.
-        data: short name of the data set.
-        folder: where it is stored.
-        setting_id: hash of all that determines the outcomes; names the folder. Of a view (a slice, another metric) with
-            an ending.
-        subject_id: hash of the model side and metric alone.
-        layout: the heads of the model.
-        metric: what the outcomes are scored with.
-        signature: of the metric, as stored; ends in `weighted` where examples have weights.
-        examples: texts, targets and columns of the examples that the base mask was evaluated on, one row each.
-        rows: outcome rows of the complete masks: those with every example that the base mask has; `weight` says how
-            much each counts where not all count alike.
-        close_calls: rows computed twice with another outcome, all within the tolerance of the store.
-        left_out: what the folder holds and `rows` does not, in words.
-        provenance: what was stored with the parts (devices, versions ...): the distinct values of each entry.
-        gradients: by loss, gradient rows on these examples of the masks that have all of them, the full one among
-            them; none where importance was not measured.
-        curves: which masks form a pruning curve; those whose masks are all complete.
-        labels: of a classifier, in the order of the column `prediction`.
-        moment: which checkpoint of which training the model is; None for any other.
-        damaged: whether `left_out` names files that were stored and cannot be used.
-    """
-
-    model: str
-    data: str
-    folder: Path
-    setting_id: str
-    subject_id: str
-    layout: HeadLayout
-    metric: Metric
-    signature: str
-    examples: pl.DataFrame
-    rows: pl.DataFrame
-    close_calls: int = 0
-    left_out: tuple[str, ...] = ()
-    provenance: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
-    gradients: Mapping[Loss, pl.DataFrame] = field(default_factory=dict)
-    curves: tuple[Curve, ...] = ()
-    labels: tuple[str, ...] = ()
-    moment: Moment | None = None
-    damaged: bool = False
-
-    @property
-    def masks(self) -> int:
-        """Number of complete masks, the base mask among them."""
-        return self.rows["mask"].n_unique()
-
-    @property
-    def names(self) -> tuple[str, str, str]:
-        """Of model, data set and metric: what the paper's numbers are found by."""
-        return self.model, self.data, str(self.metric.name)
-
-    @property
-    def weighted(self) -> bool:
-        """Whether examples count by weights."""
-        return WEIGHT in self.rows.columns
-
-    @property
-    def has_flips(self) -> bool:
-        """Whether an effect is a number of examples that flip: of accuracy, where all examples count alike."""
-        return self.metric.name is MetricName.ACCURACY and not self.weighted
-
-    @property
-    def identity(self) -> dict[str, str]:
-        """The columns that say in every table which subject and domain a row is about."""
-        return {
-            "subject": self.model,
-            "subject_id": self.subject_id,
-            "domain": self.data,
-            "setting_id": self.setting_id,
-        }
 
 
 @dataclass(frozen=True)
@@ -271,7 +193,7 @@ def read_domain(folder: Path, limit: int | None = None) -> Domain:
         subject_id=setting["subject_id"],
         layout=layout,
         metric=metric_,
-        signature=signature_of(setting["signature"], examples),
+        signature=scoring_signature(setting["signature"], examples),
         examples=examples.filter(pl.col("example").is_in(evaluated.to_list())),
         rows=with_weights(complete, examples),
         close_calls=outcomes.close_calls,
@@ -283,11 +205,6 @@ def read_domain(folder: Path, limit: int | None = None) -> Domain:
         moment=setting["moment"],
         damaged=bool(broken),
     )
-
-
-def signature_of(metric_signature: str, examples: pl.DataFrame) -> str:
-    """A metric's signature as it scores these examples: it says where they have weights."""
-    return metric_signature + ("|weighted" if WEIGHT in examples.columns else "")
 
 
 def complete_masks(rows: pl.DataFrame, examples: pl.Series) -> tuple[pl.DataFrame, dict[str, int]]:

@@ -9,7 +9,8 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
-from analysis.results.read import Domain, Results, signature_of
+from analysis.results.domain import Domain, scoring_signature
+from analysis.results.read import Results
 from study.record.errors import InputError
 from study.record.metrics.statistics import Chrf, MetricName
 from study.terminal.progress import progress
@@ -57,7 +58,7 @@ def rescored(domain: Domain, name: MetricName) -> Domain:
         setting_id=f"{domain.setting_id}-{name}",
         subject_id=f"{domain.subject_id}-{name}",
         metric=chrf,
-        signature=signature_of(chrf.signature, domain.examples),
+        signature=scoring_signature(chrf.signature, domain.examples),
         rows=_with_statistics(domain, chrf),
     )
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 import polars as pl
 
-from analysis.results.read import Domain
+from analysis.results.domain import Domain
 from study.record.errors import InputError
 
 MOST = 50

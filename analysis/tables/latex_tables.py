@@ -12,7 +12,7 @@ from analysis.attention_kinds import kind_label, kind_name
 from analysis.compute import Analysis
 from analysis.effects.head_effects import Measure, of_measure, strongest
 from analysis.formatting import after_correction, decimal, labelled, score, signed, slug
-from analysis.results.read import Domain
+from analysis.results.domain import Domain
 from analysis.tables import paper_tables
 from analysis.tables.latex import Sheet
 from study.record.heads import ADDRESS

@@ -12,9 +12,9 @@ import polars as pl
 
 from analysis import paper
 from analysis.effects.chance import chance_columns
-from analysis.effects.head_effects import DEFAULT, Measure, base_score, of_measure
+from analysis.effects.head_effects import DEFAULT, Measure, of_measure
 from analysis.inference import Inference, base_interval
-from analysis.results.read import Domain
+from analysis.results.domain import Domain
 from study.record.files import whole_file
 from study.record.heads import AttentionKind
 from study.record.metrics.statistics import MetricName
@@ -46,13 +46,13 @@ def base_table(domains: Sequence[Domain], inference: Inference = DEFAULT) -> pl.
                 **domain.identity,
                 "metric": str(domain.metric.name),
                 "n": domain.examples.height,
-                "base_score": base_score(domain),
+                "base_score": domain.base_score,
                 **base_interval(domain, inference),
                 **chance_columns(domain, inference),
                 "paper_base_score": paper.BASE_SCORES.get(domain.names),
                 "signature": domain.signature,
                 "heads": len(domain.layout),
-                "masks": domain.masks,
+                "masks": len(domain.masks),
                 "close_calls": domain.close_calls,
             }
             for domain in domains

@@ -16,7 +16,7 @@ from analysis import paper
 from analysis.compute import Analysis
 from analysis.effects.head_effects import ALL_KINDS, Measure, of_measure, strongest
 from analysis.formatting import address, base_score, interval, score, signed
-from analysis.results.read import Domain
+from analysis.results.domain import Domain
 from analysis.tracking.wandb_project import WandbProject
 from study.record.files import whole_file
 from study.tracking.run import training_folders

@@ -13,7 +13,7 @@ from analysis.effects.head_effects import strongest
 from analysis.formatting import address
 from analysis.page import ResultsPage
 from analysis.report import write_report
-from analysis.results.read import Domain
+from analysis.results.domain import Domain
 from analysis.tables.paper_tables import write
 from analysis.tracking.wandb_artifacts import Content, data_content, model_content, outcomes_content
 from analysis.tracking.wandb_tables import effects_table, images, importance_table, tables_and_charts

@@ -12,7 +12,7 @@ from PIL import Image
 from analysis.curves.points import mean_curves
 from analysis.effects.head_effects import ALL_KINDS, Measure, of_measure
 from analysis.figures import Drawing
-from analysis.results.read import Domain
+from analysis.results.domain import Domain
 from study.record.importance import Estimator, importance
 
 log = logging.getLogger(__name__)

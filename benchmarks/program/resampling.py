@@ -8,7 +8,7 @@ from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.significance import _paired_bs_test
 
 from analysis.inference.resampling import bootstrap, swapped
-from analysis.inference.sample import Sample
+from analysis.results.sample import Sample
 from benchmarks.measure import Way, clocked, in_turns, repeated
 from benchmarks.sizes import Sizes
 from benchmarks.table import Row

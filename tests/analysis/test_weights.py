@@ -7,7 +7,7 @@ import polars as pl
 import pytest
 
 from analysis import Domain, DomainEffects, analyse, read_domain, read_results
-from analysis.effects.head_effects import base_score, effects
+from analysis.effects.head_effects import effects
 from analysis.inference import Inference, Interval, Sample, resampling
 from analysis.inference.significance import PairedTest
 from analysis.page.methods import methods
@@ -60,8 +60,8 @@ def test_post_stratified_accuracy_by_hand(make) -> None:
         right = right_of(domain, mask)
         return 100 * (4530 / 9832 * right[HARD].mean() + 5302 / 9832 * right[~HARD].mean())
 
-    assert base_score(domain) == pytest.approx(by_hand(full), abs=1e-6)
-    assert abs(base_score(domain) - 100 * right_of(domain, full).mean()) > 0.05
+    assert domain.base_score == pytest.approx(by_hand(full), abs=1e-6)
+    assert abs(domain.base_score - 100 * right_of(domain, full).mean()) > 0.05
     table = effects(domain, QUICK).filter(measure="ablation")
     masks = list(map(mask_key, domain.layout.each_off()))
     assert table["effect"].to_list() == pytest.approx([by_hand(mask) - by_hand(full) for mask in masks], abs=1e-6)
@@ -72,13 +72,13 @@ def test_post_stratified_accuracy_by_hand(make) -> None:
 def test_a_weight_is_how_often_an_example_stands(make) -> None:
     """Scores, resamples, swaps, jackknife, correlation's deletions: all equal those of repeated examples."""
     domain = weighted(make, TIMES)
-    one, other = Sample.of(domain), Sample.of(repeated(domain))
+    one, other = domain.sample(), repeated(domain).sample()
     assert one.names == other.names
     assert one.scores == pytest.approx(other.scores, abs=1e-6)
     for of in (
         lambda sample: resampling.bootstrap(sample, 50, 0),
         lambda sample: resampling.swapped(sample, 50, 0),
-        resampling.effects_without_each,
+        lambda sample: sample.effects_without_each,
     ):
         assert of(one) == pytest.approx(of(other), abs=1e-6)
     a, b = DomainEffects.of(domain), DomainEffects.of(repeated(domain))
@@ -136,7 +136,7 @@ def test_standard_errors_of_strata_err_to_the_careful_side() -> None:
         sums = np.stack([right * count, np.broadcast_to(count, right.shape)], axis=-1)
         sample = Sample(("11", "01"), Accuracy(), sums, np.ones(COUNT, dtype=np.int64), tuple(map(str, range(COUNT))))
         found.append(sample.effects[0])
-        errors.append(resampling.standard_error(resampling.effects_without_each(sample))[0])
+        errors.append(resampling.standard_error(sample.effects_without_each)[0])
     truth = 100 * (4530 / 9832 * -0.3 * 0.6 + 5302 / 9832 * 0.2 * 0.4)
     assert np.mean(found) == pytest.approx(truth, abs=4 * np.std(found) / np.sqrt(2000))
     assert 1.0 < np.sqrt(np.mean(np.square(errors))) / np.std(found) < 1.15
@@ -155,7 +155,7 @@ def test_slices_keep_their_weights(make) -> None:
     easy, hard = slices(replace(whole, examples=whole.examples.with_columns(genre=genre)), "genre")
     right = right_of(whole, whole.layout.full_key)
     for part, members in ((easy, ~HARD), (hard, HARD)):
-        assert base_score(part) == pytest.approx(100 * np.average(right[members], weights=TIMES[members]), abs=1e-6)
+        assert part.base_score == pytest.approx(100 * np.average(right[members], weights=TIMES[members]), abs=1e-6)
 
 
 def test_what_counts_examples_alike_is_refused_by_name(make) -> None:

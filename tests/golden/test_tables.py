@@ -3,6 +3,7 @@
 `GOLDEN=write pytest tests/golden/test_tables.py` writes the stored tables anew; look at what `git diff` says of them.
 """
 
+import json
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -79,11 +80,14 @@ def test_no_number_of_any_table_has_changed(tmp_path: Path) -> None:
     make(tmp_path)
     tables = every_table(tmp_path)
     assert [name for name, table in tables.items() if table.is_empty()] == ["trainings"]
+    types = {name: ", ".join(map(str, table.dtypes)) for name, table in tables.items()}
     if os.environ.get("GOLDEN") == "write":
         for old in STORED.glob("*.csv"):
             old.unlink()
         for name, table in tables.items():
             table.write_csv(STORED / f"{name}.csv")
+        (STORED / "types.json").write_text(json.dumps(types, indent=1) + "\n")
+    assert types == json.loads((STORED / "types.json").read_text())
     assert sorted(tables) == sorted(file.stem for file in STORED.glob("*.csv"))
     for name, table in tables.items():
         stored = pl.read_csv(STORED / f"{name}.csv", schema_overrides=table.schema)

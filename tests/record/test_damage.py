@@ -18,7 +18,8 @@ import pytest
 from fixtures.jobs import make_place, overrides
 from omegaconf import DictConfig
 
-from analysis.results.read import Domain, Results, read_results
+from analysis.results.domain import Domain
+from analysis.results.read import Results, read_results
 from study.config import compose
 from study.jobs.task import StudyTask
 from study.record.errors import StudyError

@@ -15,7 +15,7 @@ from analysis.effects.changes import change_counts
 from analysis.formatting import address
 from analysis.page.sections.section import Section
 from analysis.page.views import SubjectView
-from analysis.results.read import Domain
+from analysis.results.domain import Domain
 from study.record.heads import ADDRESS
 
 SHOWN = (20, 10, 5, 2, 0)

@@ -12,7 +12,7 @@ import numpy as np
 from scipy import stats
 
 from analysis.correlation.true_correlation import NoisyEffects, measured_r, true_r
-from analysis.inference.sample import Sample
+from analysis.results.sample import Sample
 from study.record.metrics.statistics import Accuracy
 
 EASE = 1.0

@@ -16,7 +16,8 @@ from analysis import analyse, figures, read_results, write_report
 from analysis.curves.area_under_curve import contrasts, curve_summary
 from analysis.curves.points import DrawnCurves, curve_points, in_words, mean_curves
 from analysis.inference import Inference
-from analysis.results.read import Domain, read_domain
+from analysis.results.domain import Domain
+from analysis.results.read import read_domain
 from analysis.terminal import curve_table
 from study.record.curves import Curve, write_curve
 from study.record.errors import InputError

@@ -17,7 +17,8 @@ from analysis import analyse, figures, read_results
 from analysis.curves.points import DrawnCurves
 from analysis.curves.training_dynamics import DYNAMICS, dynamics
 from analysis.inference import Inference
-from analysis.results.read import Domain, read_domain
+from analysis.results.domain import Domain
+from analysis.results.read import read_domain
 from study.record.curves import write_curve
 from study.record.examples import Examples
 from study.record.metrics.statistics import MetricName, metric

@@ -15,7 +15,7 @@ from analysis.effects.chance import chance, chance_columns
 from analysis.inference import Inference
 from analysis.page.claims import claims
 from analysis.page.verdicts import Verdict
-from analysis.results.read import Domain
+from analysis.results.domain import Domain
 from study.record.metrics.statistics import Bleu, MetricName
 
 QUICK = Inference(resamples=200)

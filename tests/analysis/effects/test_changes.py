@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -8,7 +9,8 @@ from analysis.effects.changes import change_counts, changes
 from analysis.effects.head_effects import effects
 from analysis.page.sections import examples as page_examples
 from analysis.page.sections.examples import examples_json
-from analysis.results.read import Domain, read_domain
+from analysis.results.domain import Domain
+from analysis.results.read import read_domain
 from study.record.heads import Head, mask_key
 from study.record.metrics.statistics import MetricName
 
@@ -73,7 +75,7 @@ def test_the_page_has_the_texts_once_and_the_counts_of_all(domain):
 def test_markup_in_a_text_cannot_leave_its_element(make, monkeypatch):
     domain = read_domain(make(count=12).folder)
     nasty = pl.lit("</script><script>alert(1)</script>")
-    domain = Domain(**{**domain.__dict__, "examples": domain.examples.with_columns(text_1=nasty)})
+    domain = replace(domain, examples=domain.examples.with_columns(text_1=nasty))
     content = examples_json({"a": domain}, {domain.setting_id: changes(domain)})
     assert "<" not in content
     assert json.loads(content)["domains"][0]["texts"][0][0] == "</script><script>alert(1)</script>"

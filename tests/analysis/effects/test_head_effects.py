@@ -6,7 +6,7 @@ import pytest
 from fixtures.results import CLASSIFIER, TRANSLATOR, every_mask
 from sacrebleu.metrics.bleu import BLEU
 
-from analysis.effects.head_effects import base_score, effects, head_effects, measured_masks, strongest
+from analysis.effects.head_effects import effects, head_effects, measured_masks, strongest
 from analysis.results.read import read_domain
 from study.record.errors import InputError
 from study.record.heads import AttentionKind, HeadLayout, parse_mask
@@ -60,7 +60,7 @@ def test_bleu_effects_equal_sacrebleu_on_the_hypotheses(make):
     for row in table.gather_every(7).iter_rows(named=True):
         mask = off(TRANSLATOR, row["kind"], row["layer"], expected_mask(row, 4))
         assert row["effect"] == pytest.approx(bleu(mask) - base, abs=1e-9)
-    assert base_score(domain) == pytest.approx(base, abs=1e-9)
+    assert domain.base_score == pytest.approx(base, abs=1e-9)
 
 
 def test_measures_of_narrow_layers_share_masks_and_keep_their_names():

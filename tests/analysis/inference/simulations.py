@@ -14,8 +14,8 @@ from analysis.inference import resampling
 from analysis.inference.discordant_pairs import conditional_interval, flip_interval, flips, mcnemar
 from analysis.inference.equivalence import detectable
 from analysis.inference.multiplicity import Correction, corrected, critical_size, holm, max_t
-from analysis.inference.sample import Sample
 from analysis.inference.significance import PairedTest, p_of_draws, p_of_sacrebleu, p_of_t, p_values
+from analysis.results.sample import Sample
 from study.record.metrics.statistics import Bleu
 
 ALPHA = 0.05
@@ -51,7 +51,7 @@ def _intervals(sample: Sample, seed: int) -> dict[str, tuple[np.ndarray, np.ndar
     draws = resampling.bootstrap(sample, DRAWS, seed)
     found = {
         "percentile": resampling.percentile(draws, ALPHA),
-        "bca": resampling.bca(draws, sample.effects, resampling.effects_without_each(sample), ALPHA),
+        "bca": resampling.bca(draws, sample.effects, sample.effects_without_each, ALPHA),
         "flips": flip_interval(flips(sample), ALPHA),
         "conditional": conditional_interval(flips(sample), ALPHA),
     }
@@ -69,7 +69,7 @@ def coverage_of_bleu(runs: int, seed: int, sentences_each: int = 200) -> dict[st
     for run in range(runs):
         sample = sample_of(pool[:, rng.integers(pool.shape[1], size=sentences_each)], Bleu())
         draws = resampling.bootstrap(sample, DRAWS, run)
-        without_each = resampling.effects_without_each(sample)
+        without_each = sample.effects_without_each
         for name, (low, high) in {
             "percentile": resampling.percentile(draws, ALPHA),
             "bca": resampling.bca(draws, sample.effects, without_each, ALPHA),
@@ -114,7 +114,7 @@ def size_on_bleu(runs: int, seed: int, sentences_each: int = 200) -> dict[str, f
         sample = sample_of(np.where(swap[:, None], sums[::-1], sums), Bleu())
         draws = resampling.bootstrap(sample, DRAWS, run)
         null = resampling.swapped(sample, DRAWS, run)
-        error = resampling.standard_error(resampling.effects_without_each(sample))
+        error = resampling.standard_error(sample.effects_without_each)
         for name, p in {
             "randomisation": p_of_draws(null, sample.effects),
             "bootstrap": p_of_draws(draws - sample.effects, sample.effects),
@@ -174,7 +174,7 @@ def power_at_detectable(runs: int, seed: int) -> float:
         groups=EXAMPLES,
         unit=pilot.swap_deviation,
     )
-    error = resampling.standard_error(resampling.effects_without_each(pilot))
+    error = resampling.standard_error(pilot.effects_without_each)
     to_wrong = np.full(HEADS, 0.5)
     to_wrong[0] += detectable(error, critical, EXAMPLES - 1) / (200 * flip[0])
     found = 0

@@ -1,5 +1,7 @@
 """What `effects` says of how sure one can be: its columns, its options, and what it cannot say."""
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -9,7 +11,8 @@ from analysis.effects.head_effects import effects
 from analysis.inference import COLUMNS, Inference, Interval
 from analysis.inference.multiplicity import Correction
 from analysis.inference.significance import PairedTest
-from analysis.results.read import Domain, read_domain
+from analysis.results.domain import Domain
+from analysis.results.read import read_domain
 from study.record.errors import InputError
 from study.record.heads import AttentionKind, HeadLayout, mask_key
 from study.record.metrics.statistics import MetricName
@@ -64,7 +67,7 @@ def test_enough_examples_show_that_a_head_does_not_matter(make) -> None:
 def test_each_measure_is_a_family_of_its_own(make) -> None:
     domain = strong(make)
     ablation = {key for key in every_mask(CLASSIFIER) if key.count("0") <= 1}
-    alone = Domain(**{**vars(domain), "rows": domain.rows.filter(pl.col("mask").is_in(list(ablation)))})
+    alone = replace(domain, rows=domain.rows.filter(pl.col("mask").is_in(list(ablation))))
     first, second = (effects(d, Inference(**QUICK)).filter(measure="ablation") for d in (domain, alone))
     assert first.equals(second)
 
@@ -122,7 +125,7 @@ def test_constant_effects_are_neither_significant_nor_an_error(make) -> None:
         base = domain.rows.filter(mask=domain.layout.full_key)
         keys = list(map(mask_key, domain.layout.each_off()))
         rows = pl.concat([base, *(base.with_columns(mask=pl.lit(key)) for key in keys)])
-        table = effects(Domain(**{**vars(domain), "rows": rows}), Inference(**QUICK))
+        table = effects(replace(domain, rows=rows), Inference(**QUICK))
         assert table["p_corrected"].unique().to_list() == [1.0]
         assert table["effect"].unique().to_list() == [0.0]
         assert table["significant"].sum() == 0

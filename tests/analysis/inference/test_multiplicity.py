@@ -10,7 +10,7 @@ from fixtures.samples import right_or_wrong, sample_of, sentences
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from analysis.inference import Inference, Sample, infer, resampling
+from analysis.inference import Inference, infer, resampling
 from analysis.inference.multiplicity import (
     Correction,
     _in_standard_errors,
@@ -155,7 +155,7 @@ def test_the_analysis_takes_the_known_unit(results) -> None:
     domain = read_domain(next(results.glob("*/*/*")))
     masks = [key for key in domain.rows["mask"].unique(maintain_order=True) if key.count("0") == 1]
     table = infer(domain, {"ablation": masks}, Inference(resamples=300))
-    sample = Sample.of(domain, masks=masks)
+    sample = domain.sample().select(masks)
     null = resampling.swapped(sample, 300, seed=0)
     known = max_t(null, sample.effects, sample.swap_deviation)
     assert table["p_corrected"].to_list() == known.tolist()

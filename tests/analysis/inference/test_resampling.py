@@ -8,7 +8,7 @@ from fixtures.samples import right_or_wrong, sample_of, sentences
 from scipy import stats
 
 from analysis.inference import resampling
-from analysis.inference import sample as sample_module
+from analysis.results import sample as sample_module
 from study.record.metrics.statistics import Bleu
 
 SOME_RIGHT = np.array([[1, 1, 1, 0, 0, 1], [0, 1, 0, 0, 1, 1], [1, 1, 1, 0, 0, 1], [0, 0, 0, 0, 0, 0]])
@@ -50,7 +50,7 @@ def test_intervals_are_scipys_to_the_digit_with_its_draws(sample) -> None:
         if method == "percentile":
             ours = resampling.percentile(draws, 0.05)
         else:
-            ours = resampling.bca(draws, sample.effects, resampling.effects_without_each(sample), 0.05)
+            ours = resampling.bca(draws, sample.effects, sample.effects_without_each, 0.05)
         assert (ours[0][0], ours[1][0]) == pytest.approx((low, high), abs=1e-9)
 
 
@@ -97,21 +97,21 @@ def test_a_seed_says_all_and_memory_and_other_masks_change_nothing(draw, monkeyp
 
 def test_standard_error_of_a_mean_is_the_textbooks() -> None:
     sample = right_or_wrong(SOME_RIGHT)
-    error = resampling.standard_error(resampling.effects_without_each(sample))
+    error = resampling.standard_error(sample.effects_without_each)
     change = 100.0 * (SOME_RIGHT[1:] - SOME_RIGHT[0])
     assert error == pytest.approx(stats.sem(change, axis=1))
 
 
 def test_standard_error_of_bleu_is_that_of_many_bootstrap_resamples() -> None:
     sample = bleu_sample(200)
-    error = resampling.standard_error(resampling.effects_without_each(sample))
+    error = resampling.standard_error(sample.effects_without_each)
     assert error == pytest.approx(resampling.bootstrap(sample, 4000, seed=1).std(axis=0), rel=0.08)
 
 
 def test_bca_where_all_draws_are_alike_is_a_point() -> None:
     sample = right_or_wrong(SOME_RIGHT[[0, 2]])
     draws = resampling.bootstrap(sample, 50, seed=0)
-    low, high = resampling.bca(draws, sample.effects, resampling.effects_without_each(sample), 0.05)
+    low, high = resampling.bca(draws, sample.effects, sample.effects_without_each, 0.05)
     assert (low[0], high[0]) == (0, 0)
-    beside = resampling.bca(draws + 1, sample.effects, resampling.effects_without_each(sample), 0.05)
+    beside = resampling.bca(draws + 1, sample.effects, sample.effects_without_each, 0.05)
     assert (beside[0][0], beside[1][0]) == (1, 1)

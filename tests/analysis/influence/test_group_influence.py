@@ -18,7 +18,7 @@ from analysis.formatting import address, shortened
 from analysis.inference import Inference
 from analysis.influence.groups import CORRELATION, DECIDES, FEWEST, DomainGroups, Influence, deciding, influence
 from analysis.page.verdicts import Verdict, other_domain
-from analysis.results.read import Domain
+from analysis.results.domain import Domain
 from study.record.heads import mask_key
 from study.record.metrics.statistics import MetricName
 from study.record.store import Store

@@ -15,7 +15,8 @@ from analysis.inference import Inference
 from analysis.page import ResultsPage
 from analysis.page.claims import Claim, claims, claims_sentences, training_claim
 from analysis.page.verdicts import Finding, Verdict, at_once, better_than_random, cross_attention, each_head, one_head
-from analysis.results.read import Domain, Selection
+from analysis.results.domain import Domain
+from analysis.results.read import Selection
 from study.record.heads import mask_key
 from study.record.metrics.statistics import MetricName
 

@@ -35,7 +35,7 @@ def test_one_subject_and_other_models_are_no_namesakes(make, results, monkeypatc
     fields = dict.fromkeys(("truncate", "lower", "strip", "pad"), True)
     subject = {away.folder: {"weights": "w1"}, home.folder: {"weights": "w1"} | fields}
     monkeypatch.setattr(
-        "analysis.namesakes.read_setting",
+        "analysis.results.namesakes.read_setting",
         lambda folder: {"identity": {"subject": subject[folder], "examples": {"digest": str(folder)}}},
     )
     (line,) = namesakes([away, replace(home, subject_id="another"), *others])

@@ -6,7 +6,6 @@ import polars as pl
 import pytest
 
 from analysis import CorrelationOptions, DomainEffects, correlate
-from analysis.effects.head_effects import base_score
 from analysis.figures import agreement_maps
 from analysis.results.read import read_domain
 from analysis.results.slices import sliced, slices
@@ -27,9 +26,9 @@ def test_slices_are_domains_of_their_own_examples(make):
     assert fiction.setting_id == f"{whole.setting_id}/fiction"
     assert fiction.subject_id == whole.subject_id
     assert (fiction.examples.height, travel.examples.height) == (20, 10)
-    assert fiction.rows.height == 20 * whole.masks
-    right = 20 * base_score(fiction) + 10 * base_score(travel)
-    assert right == pytest.approx(30 * base_score(whole))
+    assert fiction.rows.height == 20 * len(whole.masks)
+    right = 20 * fiction.base_score + 10 * travel.base_score
+    assert right == pytest.approx(30 * whole.base_score)
 
 
 GENRES = {

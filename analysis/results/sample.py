@@ -9,23 +9,15 @@ Shapes: `masks` = masks, the base mask (every head on) first; `others` = all but
 resampling; `statistics` = columns of the metric; `resamples` = weightings of the groups.
 """
 
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
-import polars as pl
 from jaxtyping import Bool, Float, Int, Num
-from polars import selectors
 
-from analysis.results.read import Domain
 from study.record.errors import InputError
-from study.record.examples import WEIGHT
-from study.record.metrics.statistics import Metric, MetricName
-from study.record.scores import counted
-
-AUTO = "auto"
-"""Groups of the examples' own column `group`: the premise, the document."""
+from study.record.metrics.statistics import Metric
 
 EXAMPLE = "example"
 """Every example stands for itself."""
@@ -46,11 +38,10 @@ class Sample:
     Attributes:
         masks: keys of the masks; the first is the base mask.
         metric: what the sums are scored with.
-        sums: of the metric's statistics over the examples of each group, times their weights where there are any.
-        sizes: examples of each group.
-        names: of the groups, in their order: the premise, the document or the example's id.
+        sums: sums of the metric's statistics over each group's examples, times their weights where there are any.
+        sizes: number of examples of each group.
+        names: names of the groups, in their order: the premise, the document or the example's id.
         unit: what a group is, in the singular: premise, document, example, or a column's name.
-        note: why groups are single examples although nobody asked for it; empty otherwise.
     """
 
     masks: tuple[str, ...]
@@ -59,36 +50,27 @@ class Sample:
     sizes: Int[np.ndarray, " groups"]
     names: tuple[str, ...]
     unit: str = EXAMPLE
-    note: str = ""
-
-    @classmethod
-    def of(cls, domain: Domain, groups: str = AUTO, masks: Sequence[str] | None = None) -> "Sample":
-        """The sample of a domain.
-
-        Args:
-            domain: its examples and outcomes.
-            groups: `auto` (the premise or document, single examples where no column says which), `example`, or any
-                column of the examples, such as `genre`.
-            masks: which masks, of those that are complete; None for all. The base mask comes first in any case.
-
-        Raises:
-            InputError: when the examples have no such column, or a mask lacks outcomes.
-        """
-        base = domain.layout.full_key
-        wanted = domain.rows["mask"].unique(maintain_order=True) if masks is None else masks
-        keys = (base, *(key for key in dict.fromkeys(wanted) if key != base))
-        column, unit, note = grouping(domain, groups)
-        names = domain.examples[column].unique(maintain_order=True)
-        sums = _group_sums(domain, keys, column, names)
-        sizes = domain.examples.group_by(column, maintain_order=True).len()["len"].to_numpy().astype(np.int64)
-        return cls(keys, domain.metric, sums, sizes, tuple(map(str, names)), unit, note)
 
     def __str__(self) -> str:
         """In words: `1,234 premises of 3,000 examples`; `3,000 examples` where each stands for itself."""
-        groups, examples = len(self.sizes), int(self.sizes.sum())
-        if self.unit == EXAMPLE:
-            return _counted(examples, EXAMPLE)
-        return f"{_counted(groups, self.unit)} of {_counted(examples, EXAMPLE)}"
+        examples = _counted(self.examples, EXAMPLE)
+        return examples if self.unit == EXAMPLE else f"{_counted(self.groups, self.unit)} of {examples}"
+
+    def select(self, masks: Iterable[str]) -> "Sample":
+        """The sample of some of the masks, in this order; the base mask comes first in any case.
+
+        Raises:
+            InputError: when it has none of such a mask.
+        """
+        base = self.masks[0]
+        keys = (base, *(mask for mask in dict.fromkeys(masks) if mask != base))
+        places = {mask: at for at, mask in enumerate(self.masks)}
+        lacking = [mask for mask in keys if mask not in places]
+        if lacking:
+            raise InputError(f"there are no outcomes of mask {lacking[0]} on all of the {self.examples} examples")
+        at = [places[mask] for mask in keys]
+        first = at == list(range(len(at)))  # then a view, not a copy
+        return replace(self, masks=keys, sums=self.sums[: len(at)] if first else self.sums[at])
 
     @property
     def groups(self) -> int:
@@ -114,6 +96,11 @@ class Sample:
     def effects(self) -> Float[np.ndarray, " others"]:
         """The score of each mask but the base, minus the base score."""
         return self.scores[1:] - self.scores[0]
+
+    @cached_property
+    def effects_without_each(self) -> Float[np.ndarray, "groups others"]:
+        """The effect of each mask but the base on all examples but those of one group, for every group."""
+        return self.without_each[:, 1:] - self.without_each[:, :1]
 
     @cached_property
     def swap_deviation(self) -> Float[np.ndarray, " others"] | None:
@@ -176,68 +163,6 @@ class Sample:
             dtype = np.float32 if largest < EXACT_IN_FLOAT32 else np.float64
         product = weights.astype(dtype) @ matrix.astype(dtype)
         return product.reshape(len(weights), rows, statistics).astype(np.float64)
-
-
-def grouping(domain: Domain, groups: str) -> tuple[str, str, str]:
-    """The column that groups the examples, what a group is, and why it is not what was asked for.
-
-    Args:
-        domain: whose examples.
-        groups: as in `Sample.of`.
-
-    Raises:
-        InputError: when the examples have no such column.
-    """
-    if groups == EXAMPLE:
-        return EXAMPLE, EXAMPLE, ""
-    columns = [name for name in domain.examples.columns if name != EXAMPLE]
-    if groups == AUTO:
-        if GROUP_COLUMN not in columns:
-            return EXAMPLE, EXAMPLE, "no column says which examples belong together, so each stands for itself"
-        return GROUP_COLUMN, _unit(domain), ""
-    if groups not in columns:
-        raise InputError(
-            f"the examples of {domain.data} have no column '{groups}' to group by: "
-            f"there are {', '.join([EXAMPLE, *columns])}"
-        )
-    return groups, _unit(domain) if groups == GROUP_COLUMN else groups, ""
-
-
-def _unit(domain: Domain) -> str:
-    """What the column `group` holds."""
-    if domain.metric.name is not MetricName.ACCURACY:
-        return "document"
-    return "premise" if "text_2" in domain.examples.columns else GROUP_COLUMN
-
-
-def _group_sums(
-    domain: Domain, keys: Sequence[str], column: str, names: pl.Series
-) -> Int[np.ndarray, "masks groups statistics"]:
-    """The metric's statistics of these masks, summed over the groups, in the order of both."""
-    statistics = list(domain.metric.statistics)
-    rows = domain.rows.filter(pl.col("mask").is_in(list(keys)))
-    rows = rows.select("mask", "example", selectors.by_name(*statistics, WEIGHT, require_all=False))
-    rows = rows.with_columns(selectors.float().fill_nan(None))
-    rows = rows.select("mask", "example", *counted(rows, domain.metric))
-    counts = dict(rows.drop_nulls(statistics).group_by("mask").len().iter_rows())
-    lacking = [key for key in keys if counts.get(key, 0) != domain.examples.height]
-    if lacking:
-        raise InputError(
-            f"{domain.data}: mask {lacking[0]} has outcomes of {counts.get(lacking[0], 0)} of the "
-            f"{domain.examples.height} examples; every mask is compared on the same ones"
-        )
-    if names.null_count():
-        raise InputError(f"{domain.data}: some examples have no '{column}', by which they are grouped")
-    place = domain.examples[column].replace_strict(names, pl.Series(np.arange(names.len())))
-    summed = (
-        rows.join(domain.examples.select("example", _group=place), on="example")
-        .join(pl.DataFrame({"mask": list(keys), "_mask": np.arange(len(keys))}), on="mask")
-        .group_by("_mask", "_group")
-        .agg(pl.col(statistics).sum())
-    )
-    sums = np.zeros((len(keys), names.len(), len(statistics)), dtype=np.int64)
-    sums[summed["_mask"].to_numpy(), summed["_group"].to_numpy()] = summed.select(statistics).to_numpy()
-    return sums
 
 
 def _counted(number: int, noun: str) -> str:

@@ -1,5 +1,7 @@
 """The sample against loops over examples, and the words that it says."""
 
+from dataclasses import replace
+
 import numpy as np
 import polars as pl
 import pytest
@@ -7,9 +9,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from analysis.effects.head_effects import head_effects
-from analysis.inference import sample as sample_module
-from analysis.inference.sample import Sample
-from analysis.results.read import Domain, read_domain
+from analysis.results import sample as sample_module
+from analysis.results.domain import Domain
+from analysis.results.read import read_domain
+from analysis.results.sample import Sample
 from study.record.errors import InputError
 from study.record.metrics.statistics import Accuracy, MetricName
 
@@ -38,7 +41,7 @@ def members(domain: Domain, group: str) -> list[str]:
 def test_weights_deletions_and_swaps_equal_loops_over_examples(make, name) -> None:
     domain = domain_of(make, name)
     full, off = "1" * len(domain.layout), "0" + "1" * (len(domain.layout) - 1)
-    sample = Sample.of(domain, masks=[off])
+    sample = domain.sample().select([off])
     assert (sample.masks, sample.groups, sample.examples) == ((full, off), 7, 20)
     assert sample.sizes.tolist() == [3, 3, 3, 3, 3, 3, 2]
     weights = np.array([[2, 0, 1, 0, 1, 0, 3], [1] * 7])
@@ -70,10 +73,10 @@ def test_weights_deletions_and_swaps_equal_loops_over_examples(make, name) -> No
 def test_scores_are_those_of_the_effects_table_whatever_the_groups(make) -> None:
     domain = domain_of(make, MetricName.BLEU)
     table = head_effects(domain.rows, domain.layout, domain.metric)
-    scores = [Sample.of(domain, groups).scores for groups in ("auto", "example", "target")]
+    scores = [domain.sample(groups).scores for groups in ("auto", "example", "target")]
     assert np.array_equal(scores[0], scores[1])
     assert np.array_equal(scores[0], scores[2])
-    assert set(table["effect"]) <= set(Sample.of(domain).effects)
+    assert set(table["effect"]) <= set(domain.sample().effects)
 
 
 @settings(deadline=None, max_examples=25)
@@ -96,38 +99,36 @@ def test_memory_and_precision_change_no_number(seed: int) -> None:
 
 
 def test_words_for_a_person(make) -> None:
-    assert str(Sample.of(domain_of(make))) == "7 groups of 20 examples"
-    assert str(Sample.of(domain_of(make, MetricName.BLEU))) == "7 documents of 20 examples"
+    assert str(domain_of(make).sample()) == "7 groups of 20 examples"
+    assert str(domain_of(make, MetricName.BLEU).sample()) == "7 documents of 20 examples"
     domain = domain_of(make, data="away")
-    assert str(Sample.of(domain, "example")) == "20 examples"
-    assert Sample.of(domain, "example").note == ""
-    pairs = Domain(**{**vars(domain), "examples": domain.examples.with_columns(text_2=pl.lit("x"))})
-    assert str(Sample.of(pairs)) == "7 premises of 20 examples"
-    assert str(Sample.of(pairs, "text_2")) == "1 group by text_2 of 20 examples"
-    alone = Domain(**{**vars(domain), "examples": domain.examples.drop("group")})
-    assert str(Sample.of(alone)) == "20 examples"
-    assert "no column says which examples belong together" in Sample.of(alone).note
+    assert str(domain.sample("example")) == "20 examples"
+    pairs = replace(domain, examples=domain.examples.with_columns(text_2=pl.lit("x")))
+    assert str(pairs.sample()) == "7 premises of 20 examples"
+    assert str(pairs.sample("text_2")) == "1 group by text_2 of 20 examples"
+    alone = replace(domain, examples=domain.examples.drop("group"))
+    assert str(alone.sample()) == "20 examples"
 
 
 def test_what_cannot_be_sampled_is_said_in_words(make) -> None:
     domain = domain_of(make)
     with pytest.raises(InputError, match="no column 'genre' to group by: there are example, target, text_1, group"):
-        Sample.of(domain, "genre")
-    with pytest.raises(InputError, match="mask 0{16} has outcomes of 0 of the 20 examples"):
-        Sample.of(domain, masks=["0" * 16])
+        domain.sample("genre")
+    with pytest.raises(InputError, match="no outcomes of mask 0{16} on all of the 20 examples"):
+        domain.sample().select(["0" * 16])
     holes = domain.rows.with_columns(
         correct=pl.when((pl.col("mask") == "1" * 16) & (pl.col("example") == "home-3")).then(None).otherwise("correct")
     )
     for rows in (holes, holes.with_columns(pl.col("correct").cast(pl.Float64).fill_null(float("nan")))):
         with pytest.raises(InputError, match="mask 1{16} has outcomes of 19 of the 20 examples"):
-            Sample.of(Domain(**{**vars(domain), "rows": rows}))
+            replace(domain, rows=rows).sample()
     nameless = domain.examples.with_columns(group=pl.when(pl.col("group") == "1").then(None).otherwise("group"))
     with pytest.raises(InputError, match="some examples have no 'group'"):
-        Sample.of(Domain(**{**vars(domain), "examples": nameless}))
+        replace(domain, examples=nameless).sample()
 
 
 def test_the_order_of_rows_and_examples_changes_nothing(make) -> None:
     domain = domain_of(make)
-    shuffled = Domain(**{**vars(domain), "rows": domain.rows.sample(fraction=1, shuffle=True, seed=3)})
-    masks = Sample.of(domain).masks
-    assert np.array_equal(Sample.of(domain, masks=masks).sums, Sample.of(shuffled, masks=masks).sums)
+    shuffled = replace(domain, rows=domain.rows.sample(fraction=1, shuffle=True, seed=3))
+    masks = domain.sample().masks
+    assert np.array_equal(domain.sample().select(masks).sums, shuffled.sample().select(masks).sums)

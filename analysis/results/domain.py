@@ -1,0 +1,196 @@
+"""A domain: what is stored of one subject on one data set, and its sample, which every number is computed from."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from itertools import chain
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from jaxtyping import Int
+from polars import selectors
+
+from analysis.results.sample import EXAMPLE, GROUP_COLUMN, Sample
+from study.record.curves import Curve
+from study.record.errors import InputError
+from study.record.examples import WEIGHT
+from study.record.heads import HeadLayout, mask_key
+from study.record.loss import Loss
+from study.record.metrics.statistics import Metric, MetricName
+from study.record.scores import counted
+from study.record.setting import Moment
+
+AUTO = "auto"
+"""Groups of the examples' own column `group`: the premise, the document; single examples where there is none."""
+
+
+@dataclass(frozen=True)
+class Domain:
+    """What is stored of one subject on one data set.
+
+    Attributes:
+        model: short name of the model.
+        data: short name of the data set.
+        folder: where it is stored.
+        setting_id: hash of all that determines the outcomes; names the folder. Of a view (a slice, another metric) with
+            an ending.
+        subject_id: hash of the model side and metric alone.
+        layout: the heads of the model.
+        metric: what the outcomes are scored with.
+        signature: of the metric, as stored; ends in `weighted` where examples have weights.
+        examples: texts, targets and columns of the examples that the base mask was evaluated on, one row each.
+        rows: outcome rows of the complete masks: those with every example that the base mask has; `weight` says how
+            much each counts where not all count alike.
+        close_calls: rows computed twice with another outcome, all within the tolerance of the store.
+        left_out: what the folder holds and `rows` does not, in words.
+        provenance: what was stored with the parts (devices, versions ...): the distinct values of each entry.
+        gradients: by loss, gradient rows on these examples of the masks that have all of them, the full one among
+            them; none where importance was not measured.
+        curves: which masks form a pruning curve; those whose masks are all complete.
+        labels: of a classifier, in the order of the column `prediction`.
+        moment: which checkpoint of which training the model is; None for any other.
+        damaged: whether `left_out` names files that were stored and cannot be used.
+    """
+
+    model: str
+    data: str
+    folder: Path
+    setting_id: str
+    subject_id: str
+    layout: HeadLayout
+    metric: Metric
+    signature: str
+    examples: pl.DataFrame
+    rows: pl.DataFrame
+    close_calls: int = 0
+    left_out: tuple[str, ...] = ()
+    provenance: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    gradients: Mapping[Loss, pl.DataFrame] = field(default_factory=dict)
+    curves: tuple[Curve, ...] = ()
+    labels: tuple[str, ...] = ()
+    moment: Moment | None = None
+    damaged: bool = False
+    _samples: dict[str, Sample] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    @cached_property
+    def masks(self) -> frozenset[str]:
+        """Keys of the complete masks, the base mask among them."""
+        return frozenset(self.rows["mask"].unique())
+
+    @cached_property
+    def base_score(self) -> float:
+        """The score of the full mask."""
+        return float(self.sample().scores[0])
+
+    @property
+    def names(self) -> tuple[str, str, str]:
+        """Of model, data set and metric: what the paper's numbers are found by."""
+        return self.model, self.data, str(self.metric.name)
+
+    @property
+    def weighted(self) -> bool:
+        """Whether examples count by weights."""
+        return WEIGHT in self.rows.columns
+
+    @property
+    def has_flips(self) -> bool:
+        """Whether an effect is a number of examples that flip: of accuracy, where all examples count alike."""
+        return self.metric.name is MetricName.ACCURACY and not self.weighted
+
+    @property
+    def identity(self) -> dict[str, str]:
+        """The columns that say in every table which subject and domain a row is about."""
+        return {
+            "subject": self.model,
+            "subject_id": self.subject_id,
+            "domain": self.data,
+            "setting_id": self.setting_id,
+        }
+
+    def sample(self, groups: str = AUTO) -> Sample:
+        """The outcomes as sums over groups of examples, made once for each way to group them.
+
+        The base mask comes first, then the masks that single heads, single layers and curves are read off.
+
+        Args:
+            groups: `auto` (the premise or document, single examples where no column says which), `example`, or any
+                column of the examples, such as `genre`.
+
+        Raises:
+            InputError: when the examples have no such column, or a mask lacks outcomes.
+        """
+        column = self.group_column(groups)
+        if column not in self._samples:
+            self._samples[column] = self._sample(column)
+        return self._samples[column]
+
+    def group_column(self, groups: str) -> str:
+        """The column that groups the examples.
+
+        Args:
+            groups: as in `sample`.
+
+        Raises:
+            InputError: when the examples have no such column.
+        """
+        columns = self.examples.columns
+        if groups == AUTO:
+            return GROUP_COLUMN if GROUP_COLUMN in columns else EXAMPLE
+        if groups not in columns:
+            others = [EXAMPLE, *(name for name in columns if name != EXAMPLE)]
+            raise InputError(
+                f"the examples of {self.data} have no column '{groups}' to group by: there are {', '.join(others)}"
+            )
+        return groups
+
+    def _sample(self, column: str) -> Sample:
+        layout = self.layout
+        standard = chain([layout.full()], layout.each_off(), layout.each_alone(), layout.each_layer_off())
+        wanted = [*map(mask_key, standard), *(mask for curve in self.curves for mask in curve.masks)]
+        masks = tuple(mask for mask in dict.fromkeys(wanted) if mask in self.masks)
+        groups = self.examples.group_by(column, maintain_order=True).len()
+        if groups[column].null_count():
+            raise InputError(f"{self.data}: some examples have no '{column}', by which they are grouped")
+        unit = self._group_unit if column == GROUP_COLUMN else column
+        sizes, names = groups["len"].to_numpy().astype(np.int64), tuple(map(str, groups[column]))
+        return Sample(masks, self.metric, self._group_sums(masks, column, groups[column]), sizes, names, unit)
+
+    @property
+    def _group_unit(self) -> str:
+        """What the column `group` holds, in the singular."""
+        if self.metric.name is not MetricName.ACCURACY:
+            return "document"
+        return "premise" if "text_2" in self.examples.columns else GROUP_COLUMN
+
+    def _group_sums(
+        self, masks: tuple[str, ...], column: str, names: pl.Series
+    ) -> Int[np.ndarray, "masks groups statistics"]:
+        """The metric's statistics of these masks, summed over the groups, in the order of both."""
+        statistics = list(self.metric.statistics)
+        rows = self.rows.filter(pl.col("mask").is_in(masks))
+        rows = rows.select("mask", "example", selectors.by_name(*statistics, WEIGHT, require_all=False))
+        rows = rows.with_columns(selectors.float().fill_nan(None))
+        rows = rows.select("mask", "example", *counted(rows, self.metric))
+        counts = dict(rows.drop_nulls(statistics).group_by("mask").len().iter_rows())
+        lacking = [mask for mask in masks if counts.get(mask, 0) != self.examples.height]
+        if lacking:
+            raise InputError(
+                f"{self.data}: mask {lacking[0]} has outcomes of {counts.get(lacking[0], 0)} of the "
+                f"{self.examples.height} examples; every mask is compared on the same ones"
+            )
+        group = self.examples[column].replace_strict(names, pl.Series(np.arange(names.len())))
+        summed = (
+            rows.join(self.examples.select("example", _group=group), on="example")
+            .join(pl.DataFrame({"mask": masks, "_mask": np.arange(len(masks))}), on="mask")
+            .group_by("_mask", "_group")
+            .agg(pl.col(statistics).sum())
+        )
+        sums = np.zeros((len(masks), names.len(), len(statistics)), dtype=np.int64)
+        sums[summed["_mask"].to_numpy(), summed["_group"].to_numpy()] = summed.select(statistics).to_numpy()
+        return sums
+
+
+def scoring_signature(metric_signature: str, examples: pl.DataFrame) -> str:
+    """A metric's signature as it scores these examples: it says where they have weights."""
+    return metric_signature + ("|weighted" if WEIGHT in examples.columns else "")
