@@ -14,7 +14,7 @@ from benchmarks.sizes import QUICK, Sizes
 from benchmarks.table import machine, show, write
 
 WIDTH = 200
-"""Of the table where the output is no terminal."""
+"""Width of the table where the output is no terminal."""
 
 
 def main() -> None:

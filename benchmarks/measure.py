@@ -29,13 +29,13 @@ class Way:
 
 
 @dataclass(frozen=True)
-class Timed:
+class Measurement:
     """What was measured of a way.
 
     Attributes:
-        seconds: of the whole work, the median of the samples.
-        fastest: of them.
-        slowest: of them.
+        seconds: seconds of the whole work, the median of the samples.
+        fastest: seconds by the fastest sample.
+        slowest: seconds by the slowest sample.
         memory: most that was taken for it, in bytes.
     """
 
@@ -63,7 +63,7 @@ def clocked(work: Callable[[], object]) -> Callable[[], float]:
     return sample
 
 
-def in_turns(ways: dict[str, Way], rounds: int) -> dict[str, Timed]:
+def in_turns(ways: dict[str, Way], rounds: int) -> dict[str, Measurement]:
     """Time ways against each other: A B A B ...
 
     Args:
@@ -80,8 +80,8 @@ def in_turns(ways: dict[str, Way], rounds: int) -> dict[str, Timed]:
     return {name: _timed(np.array(seconds[name]) * way.scale, memory[name]) for name, way in ways.items()}
 
 
-def _timed(seconds: np.ndarray, memory: int) -> Timed:
-    return Timed(float(np.median(seconds)), float(seconds.min()), float(seconds.max()), memory)
+def _timed(seconds: np.ndarray, memory: int) -> Measurement:
+    return Measurement(float(np.median(seconds)), float(seconds.min()), float(seconds.max()), memory)
 
 
 @contextmanager

@@ -22,16 +22,16 @@ class Sizes:
     """What is measured.
 
     Attributes:
-        examples: of the small classifier; other parts take a share of them.
-        sentences: to translate.
+        examples: examples of the small classifier; other parts take a share of them.
+        sentences: sentences to translate.
         repeats: rounds in which everything is timed once; medians are shown.
         small: shape of the classifier where no trained one is at hand.
         large: shape of the large classifier.
-        slow_masks: see above.
-        stored_masks: of the store.
-        stored_sentences: likewise.
-        resamples: of their scores.
-        gpu_examples: on a GPU.
+        slow_masks: masks on which a slow loop is timed.
+        stored_masks: masks in the store.
+        stored_sentences: sentences in the store.
+        resamples: resamples of their scores.
+        gpu_examples: examples on a GPU.
         launched: jobs that a launcher starts.
         very_many: jobs that a launcher hands out, none of which is started.
     """
@@ -50,7 +50,7 @@ class Sizes:
     very_many: int = 10_000
 
     def less_often(self) -> "Sizes":
-        """The same with a round less, for what takes long."""
+        """These sizes with a round less, for what takes long."""
         return replace(self, repeats=max(1, self.repeats - 1))
 
     def share(self, divisor: int) -> int:

@@ -22,7 +22,7 @@ class Row:
     """One comparison.
 
     Attributes:
-        part: of the benchmark.
+        part: part of the benchmark.
         work: what was computed.
         against: what else computed it; empty where nothing did.
         ours: seconds of the engine; None where it was skipped, `note` says why.
@@ -31,7 +31,7 @@ class Row:
         target: how many times faster it should be.
         memory: bytes that ours took at its height.
         note: how it was measured.
-        figures: the same by name, for programs.
+        figures: what was measured by name, for programs.
     """
 
     part: str

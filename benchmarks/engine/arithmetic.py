@@ -11,7 +11,8 @@ from jaxtyping import Bool
 from transformers import PreTrainedModel
 
 from benchmarks.sizes import Shape
-from study.engine.bottom_up.forward_pass import plan
+from study.engine.bottom_up.growth import plan_rows
+from study.engine.pairs import Pairs
 from study.engine.prefixes import forward_order, prefix_classes
 from study.record.heads import AttentionKind, HeadLayout
 from study.subjects.subject import TokenRow
@@ -50,18 +51,18 @@ def last_layer(before: int, after: int, length: int, shape: Shape) -> Work:
     )
 
 
-def of_shared(rows: Sequence[TokenRow], masks: Bool[np.ndarray, "masks heads"], layout: HeadLayout, s: Shape) -> Work:
-    """What one upward pass of these masks needs: each row of each layer of its plan."""
-    one = plan(masks, np.ones((len(masks), 1), dtype=bool), layout)
+def shared_work(rows: Sequence[TokenRow], masks: Bool[np.ndarray, "masks heads"], layout: HeadLayout, s: Shape) -> Work:
+    """What one bottom-up pass of these masks needs: each row of each layer of its plan."""
+    plan = plan_rows(Pairs.every(masks, 1), layout)
     total = Work()
     for length, number in Counter(len(row.source) for row in rows).items():
-        for i, growth in enumerate(one.growth):
-            layer = last_layer if i == len(one.growth) - 1 else whole_layer
+        for i, growth in enumerate(plan.layers):
+            layer = last_layer if i == len(plan.layers) - 1 else whole_layer
             total.update(layer(number * (len(growth.first_child) - 1), number * len(growth.parent), length, s))
     return total
 
 
-def of_loop(padded: Iterable[int], num_masks: int, shape: Shape) -> Work:
+def loop_work(padded: Iterable[int], num_masks: int, shape: Shape) -> Work:
     """What a loop over masks needs for examples padded to these lengths."""
     total = Work()
     for length, number in Counter(padded).items():

@@ -9,13 +9,13 @@ from collections.abc import Iterator
 import torch
 from torch.nn import functional
 
-from benchmarks.engine.arithmetic import of_shared, shape_of
+from benchmarks.engine.arithmetic import shape_of, shared_work
 from benchmarks.engine.classifiers import Work, shaped, small
-from benchmarks.engine.sweeps import engine_of, single_heads_off, sweep
+from benchmarks.engine.sweeps import job_engine, single_heads_off, sweep
 from benchmarks.measure import clocked, in_turns, repeated
 from benchmarks.sizes import Sizes
 from benchmarks.table import Row
-from study.engine.weights.classifier import split_encoder
+from study.engine.weights.classifier import classifier_weights
 from study.engine.weights.linear import Linear
 
 PEAK_ROWS = (1024, 4096)
@@ -23,15 +23,15 @@ PEAK_TRIES = 8
 
 
 def efficiency(sizes: Sizes) -> Iterator[Row]:
-    """Of both shapes, in float32; the ratio is the share of the peak."""
+    """Both shapes in float32; the ratio is the share of the peak."""
     yield _row(small(sizes.small, sizes.share(4)), 0.60, sizes)
     yield _row(shaped("BERT-base shape", sizes.large, sizes.share(32)), 0.75, sizes)
 
 
 def _row(work: Work, target: float, sizes: Sizes) -> Row:
     masks = single_heads_off(work.subject.layout)
-    needed = of_shared(work.rows, masks, work.subject.layout, shape_of(work.subject.module.config))
-    engine = engine_of(work.subject)
+    needed = shared_work(work.rows, masks, work.subject.layout, shape_of(work.subject.module.config))
+    engine = job_engine(work.subject)
     sweep(engine, work.rows[:2], masks)()  # warm
     rates: list[dict[str, float]] = []
     timed = in_turns(
@@ -58,7 +58,7 @@ def _row(work: Work, target: float, sizes: Sizes) -> Row:
 
 def _peak_rates(work: Work) -> dict[str, float]:
     """Multiply-adds a second of each product of a layer: the best of torch's and the engine's, of a few tries."""
-    layer = split_encoder(work.subject.module, work.subject.gate).layers[0]
+    layer = classifier_weights(work.subject.module, work.subject.gate).layers[0]
     return {name: _peak_rate(getattr(layer, name)) for name in ("qkv", "out", "up", "down")}
 
 

@@ -8,8 +8,8 @@ from jaxtyping import Bool
 
 from benchmarks.engine.classifiers import Work, shaped, small
 from benchmarks.engine.loops import spread
-from benchmarks.engine.sweeps import engine_of, single_heads_off, sweep
-from benchmarks.measure import Timed, in_turns, repeated
+from benchmarks.engine.sweeps import job_engine, single_heads_off, sweep
+from benchmarks.measure import Measurement, in_turns, repeated
 from benchmarks.sizes import Shape, Sizes
 from benchmarks.table import Row
 from study.subjects.subject import TokenRow
@@ -47,7 +47,7 @@ Point = tuple[Work, Sequence[TokenRow], Bool[np.ndarray, "masks heads"]]
 def _rows(what: str, points: dict[int, Point], sizes: Sizes) -> Iterator[Row]:
     ways = {}
     for number, (work, rows, masks) in points.items():
-        engine = engine_of(work.subject)
+        engine = job_engine(work.subject)
         sweep(engine, rows[:2], masks)()  # warm
         ways[str(number)] = repeated(sweep(engine, rows, masks), sizes.repeats)
     timed = in_turns(ways, sizes.repeats)
@@ -63,8 +63,8 @@ def _rows(what: str, points: dict[int, Point], sizes: Sizes) -> Iterator[Row]:
         )
 
 
-def _exponent(timed: dict[str, Timed], what: str) -> float:
-    """Of the power of the number that fits best."""
+def _exponent(timed: dict[str, Measurement], what: str) -> float:
+    """Exponent of the power of the number that fits best."""
     numbers = [int(name) for name in timed]
     values = [max(getattr(found, what), 1e-9) for found in timed.values()]
     return float(np.polyfit(np.log(numbers), np.log(values), 1)[0])

@@ -6,10 +6,10 @@ import numpy as np
 import torch
 from jaxtyping import Bool
 
-from benchmarks.engine.arithmetic import of_loop, of_shared, shape_of
+from benchmarks.engine.arithmetic import loop_work, shape_of, shared_work
 from benchmarks.engine.classifiers import LONGEST, Work, shaped, small
 from benchmarks.engine.loops import BATCHES, PUBLIC_BATCH, Loop, best_loop, spread
-from benchmarks.engine.sweeps import engine_of, predictions, single_heads_off, sweep
+from benchmarks.engine.sweeps import job_engine, predictions, single_heads_off, sweep
 from benchmarks.measure import Way, clocked, in_turns, repeated
 from benchmarks.sizes import Sizes
 from benchmarks.table import Row, has_bfloat16
@@ -39,7 +39,7 @@ def bert_base(sizes: Sizes) -> Iterator[Row]:
 
 
 def gpu(sizes: Sizes) -> Iterator[Row]:
-    """The same on a GPU, as many examples as MNLI has."""
+    """The shape of BERT-base on a GPU, as many examples as MNLI has."""
     if not torch.cuda.is_available():
         yield Row(part="gpu", work="BERT-base shape", note="skipped: torch sees no GPU")
         return
@@ -56,12 +56,12 @@ def _rows(part: str, work: Work, targets: Targets, sizes: Sizes, batches: Sequen
     loops = {PUBLIC: public, BEST: best_loop(work.subject, work.rows, batches)}
     ways = {name: loop.way(masks, sizes.slow_masks) for name, loop in loops.items()}
     timed = in_turns({**{p: _ours(work, p, masks, sizes) for p in possible}, **ways}, sizes.repeats)
-    needed = of_shared(work.rows, masks, work.subject.layout, shape).total()
-    bounds = {name: of_loop(loop.padded, len(masks), shape).total() / needed for name, loop in loops.items()}
+    needed = shared_work(work.rows, masks, work.subject.layout, shape).total()
+    bounds = {name: loop_work(loop.padded, len(masks), shape).total() / needed for name, loop in loops.items()}
     some = spread(masks, sizes.slow_masks)
     expected = np.stack([loops[BEST].predictions(mask) for mask in some])
     for precision in possible:
-        differ = int((predictions(engine_of(work.subject, precision), work.rows, some) != expected).sum())
+        differ = int((predictions(job_engine(work.subject, precision), work.rows, some) != expected).sum())
         for against, target in zip(loops, targets[precision], strict=True):
             batch = f", batch {loops[BEST].batch}" if against == BEST else ""
             yield Row(
@@ -82,8 +82,8 @@ def _rows(part: str, work: Work, targets: Targets, sizes: Sizes, batches: Sequen
 def _ours(work: Work, precision: Precision, masks: Bool[np.ndarray, "masks heads"], sizes: Sizes) -> Way:
     """A screening measures its draft anew each time."""
     if precision is Precision.screened:
-        return Way([clocked(lambda: sweep(engine_of(work.subject, precision), work.rows, masks)())] * sizes.repeats)
-    engine = engine_of(work.subject, precision)
+        return Way([clocked(lambda: sweep(job_engine(work.subject, precision), work.rows, masks)())] * sizes.repeats)
+    engine = job_engine(work.subject, precision)
     sweep(engine, work.rows[:2], masks)()  # warm
     return repeated(sweep(engine, work.rows, masks), sizes.repeats)
 

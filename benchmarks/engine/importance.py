@@ -2,22 +2,23 @@
 
 from collections.abc import Iterator
 
-import numpy as np
-
 from benchmarks.engine.classifiers import Work, small
-from benchmarks.engine.sweeps import engine_of
+from benchmarks.engine.sweeps import job_engine
 from benchmarks.measure import in_turns, repeated
 from benchmarks.sizes import Sizes
 from benchmarks.table import Row
-from study.engine.engine import Engine, in_batches
+from study.engine.blocks import in_batches
+from study.engine.engine import Engine
+from study.engine.pairs import Pairs
+from study.record.parts import Table
 
 
 def importance(sizes: Sizes) -> Iterator[Row]:
-    """Of the full mask. At most 0.8 times their seconds: weights need no gradient."""
+    """Gradients under the full mask: at most 0.8 times their seconds, as weights need no gradient."""
     work = small(sizes.small, sizes.examples)
-    engine, full = engine_of(work.subject), work.subject.layout.full()[None]
-    wanted = np.ones((1, len(work.rows)), dtype=bool)
-    ours = repeated(lambda: list(engine.run_gradients(work.rows, full, wanted)), sizes.repeats)
+    engine, full = job_engine(work.subject), work.subject.layout.full()[None]
+    pairs = Pairs.every(full, len(work.rows))
+    ours = repeated(lambda: list(engine.run(work.rows, pairs, Table.GRADIENTS)), sizes.repeats)
     plain = repeated(lambda: _plain(work), sizes.repeats)
     in_turns({"ours": ours, "plain": plain}, 1)  # warm
     timed = in_turns({"ours": ours, "plain": plain}, sizes.repeats)

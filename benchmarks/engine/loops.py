@@ -61,7 +61,7 @@ class Loop:
 
     @torch.inference_mode()
     def predictions(self, mask: Bool[np.ndarray, " heads"]) -> Int[np.ndarray, " examples"]:
-        """Of all examples under a mask."""
+        """Predictions of all examples under a mask."""
         found = np.zeros(self._number, dtype=np.int64)
         with columns_zeroed(self._subject, mask):
             for some, inputs in self._batches:
@@ -69,7 +69,7 @@ class Loop:
         return found
 
     def way(self, masks: Bool[np.ndarray, "masks heads"], number: int) -> Way:
-        """Timed on some of the masks, scaled to all."""
+        """Measurement on some of the masks, scaled to all."""
         return Way([clocked(lambda mask=mask: self.predictions(mask)) for mask in spread(masks, number)], len(masks))
 
 

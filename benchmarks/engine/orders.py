@@ -5,10 +5,10 @@ from collections.abc import Iterator
 import numpy as np
 from jaxtyping import Bool
 
-from benchmarks.engine.arithmetic import of_loop, of_shared, shape_of
+from benchmarks.engine.arithmetic import loop_work, shape_of, shared_work
 from benchmarks.engine.classifiers import Work, small
 from benchmarks.engine.loops import Loop, best_loop
-from benchmarks.engine.sweeps import engine_of, oracle_step, random_curves, sweep
+from benchmarks.engine.sweeps import job_engine, oracle_step, random_curves, sweep
 from benchmarks.measure import in_turns, repeated
 from benchmarks.sizes import Sizes
 from benchmarks.table import Row
@@ -29,19 +29,19 @@ def orders(sizes: Sizes) -> Iterator[Row]:
 
 
 def _row(what: str, target: float, work: Work, masks: Bool[np.ndarray, "masks heads"], loop: Loop, sizes: Sizes) -> Row:
-    engine = engine_of(work.subject)
+    engine = job_engine(work.subject)
     sweep(engine, work.rows[:2], masks)()  # warm
     ours = repeated(sweep(engine, work.rows, masks), sizes.repeats)
     timed = in_turns({"ours": ours, "loop": loop.way(masks, sizes.slow_masks)}, sizes.repeats)
     shape = shape_of(work.subject.module.config)
-    needed = of_shared(work.rows, masks, work.subject.layout, shape).total()
+    needed = shared_work(work.rows, masks, work.subject.layout, shape).total()
     return Row(
         part="orders",
         work=f"{work.name}, {what}: {len(masks)} masks × {len(work.rows)} examples, float32",
         against=f"(b) loop, sorted, batch {loop.batch}",
         ours=timed["ours"].seconds,
         theirs=timed["loop"].seconds,
-        bound=of_loop(loop.padded, len(masks), shape).total() / needed,
+        bound=loop_work(loop.padded, len(masks), shape).total() / needed,
         target=target,
         memory=timed["ours"].memory,
         note=f"loop timed on {min(sizes.slow_masks, len(masks))} masks and scaled",

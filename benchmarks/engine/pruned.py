@@ -14,7 +14,7 @@ from study.pruning.prune import cut
 from study.subjects.classifier import Classifier
 
 SHARES = (0.0, 0.25, 0.5, 0.75)
-"""Of the heads, that are removed."""
+"""Shares of the heads that are removed."""
 
 BATCHES = (1, 4, 16, 64)
 LENGTH = 32
@@ -24,7 +24,7 @@ AT_LEAST = 16
 """Examples of a sample that is timed; small batches go through one after the other."""
 
 LAYERS = 6
-"""Of the large shape; time is in proportion to it."""
+"""Layers of the large shape; time is in proportion to them."""
 
 
 def pruned(sizes: Sizes) -> Iterator[Row]:

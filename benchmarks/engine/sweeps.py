@@ -7,12 +7,13 @@ from jaxtyping import Bool, Int
 
 from study.engine.choose import choose_engine
 from study.engine.engine import Engine
+from study.engine.pairs import Pairs
 from study.record.heads import HeadLayout, stack
 from study.subjects.model import Precision, Screening
 from study.subjects.subject import Subject, TokenRow
 
 
-def engine_of(subject: Subject, precision: Precision = Precision.float32) -> Engine:
+def job_engine(subject: Subject, precision: Precision = Precision.float32) -> Engine:
     """The engine that a job would get."""
     return choose_engine(subject, precision, Screening())
 
@@ -41,8 +42,7 @@ def random_curves(layout: HeadLayout, orders: int, steps: int = 10) -> Bool[np.n
 
 def sweep(engine: Engine, rows: Sequence[TokenRow], masks: Bool[np.ndarray, "masks heads"]) -> Callable[[], object]:
     """All masks on all examples, as something to be timed."""
-    wanted = np.ones((len(masks), len(rows)), dtype=bool)
-    return lambda: list(engine.run(rows, masks, wanted))
+    return lambda: list(engine.run(rows, Pairs.every(masks, len(rows))))
 
 
 def predictions(
@@ -50,6 +50,6 @@ def predictions(
 ) -> Int[np.ndarray, "masks examples"]:
     """What a classifier decides."""
     found = np.zeros((len(masks), len(rows)), dtype=np.int64)
-    for done in engine.run(rows, masks, np.ones_like(found, dtype=bool)):
-        found[done.masks, done.examples] = done.columns["prediction"]
+    for block in engine.run(rows, Pairs.every(masks, len(rows))):
+        found[block.masks, block.examples] = block.columns["prediction"]
     return found

@@ -11,7 +11,7 @@ from jaxtyping import Bool
 
 from benchmarks.engine.arithmetic import translation_bound
 from benchmarks.engine.loops import spread
-from benchmarks.engine.sweeps import engine_of, single_heads_off, sweep
+from benchmarks.engine.sweeps import job_engine, single_heads_off, sweep
 from benchmarks.engine.translators import FairseqGenerate, Translation, translator
 from benchmarks.measure import Way, clocked, fastest, in_turns, repeated
 from benchmarks.sizes import Sizes
@@ -25,14 +25,14 @@ TARGETS = {FAIRSEQ: 3.5, GENERATE: 5.0}
 
 
 def translation(sizes: Sizes) -> Iterator[Row]:
-    """Of the Multi30k model, beam 5; each of the others at its best batch size."""
+    """The Multi30k model with beam 5; each of the others at its best batch size."""
     work = translator(sizes.sentences)
     if work is None:
         yield Row(part="translation", work="Multi30k model", note="skipped: HEADS_REAL names no folder that has it")
         return
     masks = single_heads_off(work.subject.layout)
     bound = translation_bound(work.subject.module, work.subject.layout, masks, work.source.beam)
-    engine = engine_of(work.subject)
+    engine = job_engine(work.subject)
     name = f"{work.name}, beam {work.source.beam}: {len(masks)} masks × {len(work.rows)} sentences"
     sweep(engine, work.rows[:2], masks)()  # warm
     with TemporaryDirectory() as folder:

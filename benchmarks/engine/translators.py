@@ -37,7 +37,7 @@ class Translation:
         source: the model's folder and how it decodes.
         subject: the model.
         examples: raw sentences.
-        rows: the same as ids.
+        rows: sentences as ids.
     """
 
     name: str

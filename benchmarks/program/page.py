@@ -12,7 +12,7 @@ import polars as pl
 
 from analysis import Inference, analyse, read_results, write_report
 from benchmarks.engine.sweeps import single_heads_off
-from benchmarks.measure import Timed, in_turns, repeated
+from benchmarks.measure import Measurement, in_turns, repeated
 from benchmarks.sizes import Sizes
 from benchmarks.table import Row
 from study.record.examples import Examples
@@ -31,7 +31,7 @@ FLIPPED = 0.02
 """Share of the examples that come out otherwise without a head."""
 
 WORDS = 20
-"""Of a text."""
+"""Words of a text."""
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 
@@ -82,7 +82,7 @@ def _fill(results: Path, data: str, masks: list[np.ndarray], count: int, seed: i
     store.write(pl.concat(frames), {})
 
 
-def _opened(path: Path, browser: str, repeats: int) -> Timed:
+def _opened(path: Path, browser: str, repeats: int) -> Measurement:
     from playwright.sync_api import sync_playwright
 
     with sync_playwright() as playwright:

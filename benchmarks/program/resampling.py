@@ -18,7 +18,7 @@ SHARE = 10
 """Theirs is timed on this share of the resamples and scaled: it holds all of a mask's in memory, 4 GB of 10,000."""
 
 
-class Stored(BLEU):
+class StoredBleu(BLEU):
     """SacreBLEU's BLEU, with statistics that are stored already, as ours are: no tokenising is timed."""
 
     def _extract_corpus_statistics(self, hypotheses: Int[np.ndarray, "sentences 10"], references: None) -> np.ndarray:
@@ -54,13 +54,13 @@ def resampling(sizes: Sizes) -> Iterator[Row]:
 
 
 def _theirs(base: Int[np.ndarray, "sentences 10"], mask: Int[np.ndarray, "sentences 10"], resamples: int) -> None:
-    metric = Stored()
+    metric = StoredBleu()
     info = {"BLEU": (base, metric._aggregate_and_compute(base))}
     _paired_bs_test(info, "mask", mask, None, {"BLEU": metric}, n_samples=resamples, seed=1)
 
 
 def _statistics(masks: int, sentences: int) -> Int[np.ndarray, "masks sentences 10"]:
-    """Of made translations: lengths like those of news, and n-grams that fewer and fewer match."""
+    """Statistics of made translations: lengths like those of news, and n-grams that fewer and fewer match."""
     rng = np.random.default_rng(0)
     length = rng.integers(5, 45, (1, sentences)).repeat(masks, axis=0)
     totals = [np.maximum(length - n, 0) for n in range(4)]

@@ -19,7 +19,7 @@ from study.training.classifier_options import NewBert
 
 MEASURES = ("ablation", "all_but_one", "no_head", "importance")
 SHARE = 0.05
-"""Of the time without, that tracking may cost."""
+"""Share of the time without that tracking may cost."""
 
 PAIRS = 200
 """To train on: what a model has learnt changes no speed."""

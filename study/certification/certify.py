@@ -107,7 +107,7 @@ def certify(subject: Subject) -> Certificate:
 
 
 def _on_all(subject: Subject, mask: Bool[np.ndarray, " heads"], num_rows: int) -> Tensor:
-    """The same mask on every row."""
+    """One mask on every row."""
     return subject.as_xi(np.tile(mask, (num_rows, 1)))
 
 

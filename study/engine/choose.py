@@ -12,15 +12,16 @@ import torch
 from jaxtyping import Bool
 
 from study.certification.certify import NUM_MASKS, TOLERANCE, random_masks
-from study.engine.batched_decoding.decoder import largest_difference
-from study.engine.batched_decoding.engine import LockstepSearch
-from study.engine.bottom_up.engine import SharedPass
-from study.engine.bottom_up.screening import ScreenedPass
+from study.engine.batched_decoding.engine import BatchedDecodingEngine
+from study.engine.batched_decoding.proof import largest_difference
+from study.engine.bottom_up.engine import BottomUpEngine
+from study.engine.bottom_up.screening import ScreenedEngine
 from study.engine.engine import Engine, OneMaskAtATime
-from study.engine.memory import Room
-from study.engine.weights.classifier import split_encoder
-from study.engine.weights.modules import UnsplittableError
-from study.engine.weights.translator import split_translator
+from study.engine.memory import MemoryBudget
+from study.engine.pairs import Pairs
+from study.engine.weights.classifier import classifier_weights
+from study.engine.weights.modules import UnsupportedModelError
+from study.engine.weights.translator import translator_weights
 from study.record.errors import InputError, StudyError
 from study.record.heads import HeadLayout
 from study.subjects.classifier import PROBE_LENGTHS, Classifier
@@ -54,10 +55,10 @@ def choose_engine(
     Raises:
         InputError: when the precision is not to be had for this model.
     """
-    room = Room.on(subject.device, batch_tokens=batch_tokens, memory_gb=memory_gb)
+    budget = MemoryBudget.on(subject.device, batch_tokens=batch_tokens, memory_gb=memory_gb)
     try:
-        engine = _fast(subject, precision, screening, room)
-    except UnsplittableError as error:
+        engine = _fast(subject, precision, screening, budget)
+    except UnsupportedModelError as error:
         if precision is not Precision.float32:
             raise InputError(
                 f"precision={precision} needs a model that the fast engine can take apart: {error}"
@@ -68,37 +69,34 @@ def choose_engine(
     return engine
 
 
-def _fast(subject: Subject, precision: Precision, screening: Screening, room: Room) -> Engine:
+def _fast(subject: Subject, precision: Precision, screening: Screening, budget: MemoryBudget) -> Engine:
     empty = [
         f"{kind} {layer}" for kind, counts in subject.layout.counts.items() for layer, n in enumerate(counts) if not n
     ]
     if empty:
-        raise UnsplittableError(f"{subject.loaded} has layers without heads ({', '.join(empty)})")
+        raise UnsupportedModelError(f"{subject.loaded} has layers without heads ({', '.join(empty)})")
     try:
         if isinstance(subject, Translator):
-            return _translating(subject, room)
+            return _batched_decoding(subject, budget)
         if isinstance(subject, Classifier):
-            return _classifying(subject, precision, screening, room)
+            return _bottom_up(subject, precision, screening, budget)
     except StudyError:
         raise
     except (RuntimeError, TypeError, ValueError, AttributeError, IndexError, KeyError) as error:
-        raise UnsplittableError(
+        raise UnsupportedModelError(
             f"{subject.loaded}: the engine's own forward pass does not run ({type(error).__name__}: {error})"
         ) from error
-    raise UnsplittableError(f"{subject.loaded} has no fast engine")
+    raise UnsupportedModelError(f"{subject.loaded} has no fast engine")
 
 
-def _translating(subject: Translator, room: Room) -> Engine:
-    model = split_translator(subject.module, subject.gate)
-    rows = subject.probe()
-    masks = random_masks(subject.layout, NUM_MASKS)
-    given = (*subject.padded(rows), subject.random_targets(rows))
-    _require_equal(largest_difference(model, subject.module, subject.gate, masks, *given), subject)
-    return LockstepSearch(subject, model, room)
+def _batched_decoding(subject: Translator, budget: MemoryBudget) -> Engine:
+    weights, masks = translator_weights(subject.module, subject.gate), random_masks(subject.layout, NUM_MASKS)
+    _require_equal(largest_difference(weights, subject, subject.probe(), masks), subject)
+    return BatchedDecodingEngine(subject, weights, budget)
 
 
-def _classifying(subject: Classifier, precision: Precision, screening: Screening, room: Room) -> Engine:
-    exact = SharedPass(subject, split_encoder(subject.module, subject.gate), room)
+def _bottom_up(subject: Classifier, precision: Precision, screening: Screening, budget: MemoryBudget) -> Engine:
+    exact = BottomUpEngine(subject, classifier_weights(subject.module, subject.gate), budget)
     masks = _every_way(subject.layout)
     for number, length in enumerate(PROBE_LENGTHS):
         row = subject.probe(length)[0]
@@ -106,26 +104,26 @@ def _classifying(subject: Classifier, precision: Precision, screening: Screening
             half = len(row.source) // 2
             row = replace(row, segments=(0,) * half + (1,) * (len(row.source) - half))
         expected = subject.response([row] * len(masks), subject.as_xi(masks))
-        found = exact.logits([row], masks, np.ones((len(masks), 1), dtype=bool)).cpu()
-        _require_equal(((found - expected).abs().max() / (expected.abs().max() or 1.0)).item(), subject)
+        difference = (exact.logits([row], Pairs.every(masks, 1)).cpu() - expected).abs().max()
+        _require_equal((difference / (expected.abs().max() or 1.0)).item(), subject)
     if precision is Precision.float32:
         return exact
-    draft = split_encoder(subject.module, subject.gate, torch.bfloat16)
+    draft = classifier_weights(subject.module, subject.gate, torch.bfloat16)
     if precision is Precision.bfloat16:
-        return SharedPass(subject, draft, room)
-    return ScreenedPass(subject, draft, exact, room, screening)
+        return BottomUpEngine(subject, draft, budget)
+    return ScreenedEngine(subject, draft, exact, budget, screening)
 
 
-def _every_way(layout: HeadLayout) -> Bool[np.ndarray, "masks heads"]:
+def _every_way(layout: HeadLayout) -> Bool[np.ndarray, "M H"]:
     """Masks that take every way through the engine in every layer: all on, one off, one left, none, any."""
     first = [layout.heads[layout.columns(*layer).start] for layer in layout.layers]
-    ways = (layout.each_off(first), layout.each_alone(first), layout.each_layer_off(), random_masks(layout, NUM_MASKS))
-    return np.concatenate([layout.full()[None], *ways])
+    chosen = (layout.each_off(first), layout.each_alone(first), layout.each_layer_off())
+    return np.concatenate([layout.full()[None], *chosen, random_masks(layout, NUM_MASKS)])
 
 
 def _require_equal(difference: float, subject: Subject) -> None:
     """Refuse an engine that does not compute what the module computes, within what rounding explains."""
     if not difference <= TOLERANCE:
-        raise UnsplittableError(
+        raise UnsupportedModelError(
             f"{subject.loaded}: the engine's own forward pass is not the model's (differs by {difference:.2g})"
         )

@@ -8,7 +8,7 @@ is the engine's business.
 import logging
 import time
 from collections.abc import Callable, Sequence
-from functools import cached_property, partial
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +16,7 @@ import numpy as np
 import polars as pl
 from jaxtyping import Bool
 
+from study.engine.pairs import Pairs
 from study.record.curves import Curve, keeps_curve, write_curve
 from study.record.errors import InputError
 from study.record.examples import Examples
@@ -152,7 +153,7 @@ class Evaluator:
         Args:
             data: name of the data set, as its folder in the results; `NAME/SETTING_ID` where one name has several.
             table: the answers are of the examples that the full mask has in it.
-            loss: whose gradients.
+            loss: loss of the gradients.
 
         Raises:
             InputError: when there are several settings of that name.
@@ -211,17 +212,16 @@ class Evaluator:
         wanted = np.zeros((len(masks), len(encoded)), dtype=bool)
         for row, positions in zip(wanted, missing.values(), strict=True):
             row[positions] = True
-        run = self.engine.run if table.loss is None else partial(self.engine.run_gradients, loss=table.loss)
         pending: list[pl.DataFrame] = []
         since = time.monotonic()
         name = f"{self.setting.model} on {self.setting.data}"
         with progress(name, int(wanted.sum()), "rows") as advance:
             try:
-                for done in run(encoded, masks, wanted):
-                    where = {"mask": keys[done.masks], "example": examples[done.examples]}
-                    pending.append(pl.DataFrame({**where, **done.columns}))
-                    self.computed += len(done.masks)
-                    advance(len(done.masks))
+                for block in self.engine.run(encoded, Pairs(masks, wanted), table):
+                    where = {"mask": keys[block.masks], "example": examples[block.examples]}
+                    pending.append(pl.DataFrame({**where, **block.columns}))
+                    self.computed += len(block.masks)
+                    advance(len(block.masks))
                     if time.monotonic() - since > SECONDS_BETWEEN_PARTS:
                         since = self._write(pending, since, table)
             finally:

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Int
 
+from study.engine.pairs import Pairs
 from study.record.errors import StudyError
 from study.record.examples import Examples
 from study.record.files import whole_file
@@ -48,8 +49,8 @@ def prove(engine: "Engine", examples: Examples, rows: "Sequence[TokenRow]", fold
     Args:
         engine: what computes, with the certified model.
         examples: those at hand.
-        rows: the same as the model reads them.
-        folder: of the setting.
+        rows: these examples as the model reads them.
+        folder: folder of the setting.
         precision: how numbers are computed.
 
     Raises:
@@ -120,8 +121,8 @@ def _classifier_difference(
 
     masks = np.stack([subject.layout.full(), random_masks(subject.layout, 1)[0]])
     found = np.full((len(masks), len(rows), 2), np.nan)
-    for done in engine.run(rows, masks, np.ones(found.shape[:2], dtype=bool)):
-        found[done.masks, done.examples] = np.stack([done.columns["loss"], done.columns["margin"]], axis=-1)
+    for block in engine.run(rows, Pairs.every(masks, len(rows))):
+        found[block.masks, block.examples] = np.stack([block.columns["loss"], block.columns["margin"]], axis=-1)
     alone = torch.stack([subject.alone(texts) for texts in examples.texts])
     masked = torch.cat([subject.response([row], subject.as_xi(masks[1:])) for row in rows])
     columns = [subject.columns(logits, rows) for logits in (alone, masked)]

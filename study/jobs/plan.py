@@ -3,11 +3,9 @@
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 from typing import TYPE_CHECKING
 
-import numpy as np
-
+from study.engine.pairs import Pairs
 from study.record.heads import mask_key, parse_mask, stack
 from study.record.parts import Table
 
@@ -123,14 +121,12 @@ def _seconds(evaluator: "Evaluator", keys: Sequence[str], table: Table) -> float
     """Expected for all of these masks on all examples, at the rate of some blocks; cost goes with their tokens."""
     rows = evaluator.encoded
     masks = stack([parse_mask(key, evaluator.layout) for key in keys], evaluator.layout)
-    wanted = np.ones((len(masks), len(rows)), dtype=bool)
     engine = evaluator.engine
-    run = engine.run if table.loss is None else partial(engine.run_gradients, loss=table.loss)
     begin, computed, seconds = time.perf_counter(), 0, 0.0
-    for number, done in enumerate(run(rows, masks, wanted), start=1):
+    for number, done in enumerate(engine.run(rows, Pairs.every(masks, len(rows)), table), start=1):
         computed += sum(rows[i].cost for i in done.examples.tolist())
         seconds = time.perf_counter() - begin
-        if seconds > SECONDS and number >= evaluator.engine.workers:  # as many have ended as are under way
+        if seconds > SECONDS and number >= engine.workers:  # as many have ended as are under way
             break
     return seconds / computed * len(masks) * sum(row.cost for row in rows)
 

@@ -75,7 +75,7 @@ class Gate:
             xi = xi_RH.view(shape)
             if self._trace is None:
                 return ((heads * xi).flatten(-2), *rest)
-            gated = _Traced.apply(heads, xi, self._trace, site.batch_dim, (self._part, columns))
+            gated = _TracedProduct.apply(heads, xi, self._trace, site.batch_dim, (self._part, columns))
             return (gated.flatten(-2), *rest)
 
         return multiply
@@ -154,15 +154,15 @@ class Trace:
     """What a backward pass says of each row and head: two sums over the tokens t of Att_h,t . dL/d(xi_h Att_h,t).
 
     Attributes:
-        signed: of the values themselves, which is dL/dxi_h.
-        absolute: of their absolute values.
+        signed: sum of the values themselves, which is dL/dxi_h.
+        absolute: sum of their absolute values.
     """
 
     signed: Float[Tensor, "rows heads"]
     absolute: Float[Tensor, "rows heads"]
 
 
-class _Traced(torch.autograd.Function):
+class _TracedProduct(torch.autograd.Function):
     """heads x xi; on the way back it adds to a trace, so that both sums come from one product."""
 
     @staticmethod

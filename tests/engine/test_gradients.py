@@ -1,16 +1,17 @@
 """Gradients of the heads' xi: against finite differences, single examples, and every token's own gate."""
 
 import numpy as np
-import polars as pl
 import pytest
 import torch
 from fixtures import cases
 from fixtures.classifiers import classifier, examples
+from fixtures.engines import run
 from fixtures.translators import sentences, translator
 
 from study.engine.engine import OneMaskAtATime
 from study.record.heads import stack
 from study.record.loss import Loss
+from study.record.parts import Table
 from study.subjects.subject import Subject, TokenRow
 
 SUBJECTS = [
@@ -127,12 +128,7 @@ def test_the_engine_gives_every_wanted_pair_whatever_the_batches() -> None:
     for tokens in (1, 4096):
         engine = OneMaskAtATime(subject, 40)
         engine.gradient_tokens = tokens
-        done = list(engine.run_gradients(rows, masks, wanted))
-        frames.append(
-            pl.concat([pl.DataFrame({"mask": d.masks, "example": d.examples, **d.columns}) for d in done]).sort(
-                "mask", "example"
-            )
-        )
+        frames.append(run(engine, rows, masks, wanted, Table.GRADIENTS))
     assert frames[0].height == wanted.sum()
     assert frames[0].select("mask", "example").equals(frames[1].select("mask", "example"))
     for column in ("gradient", "token_gradient"):

@@ -22,9 +22,9 @@ class Counting(OneMaskAtATime):
 
     runs = 0
 
-    def run(self, rows, masks, wanted):
+    def run(self, *work):
         self.runs += 1
-        return super().run(rows, masks, wanted)
+        return super().run(*work)
 
 
 def texts(count: int = 20) -> Examples:
@@ -112,7 +112,7 @@ def test_an_engine_that_differs_on_the_examples_is_refused(tmp_path: Path) -> No
     positions = subject.module.get_parameter("bert.embeddings.position_embeddings.weight")
     with torch.no_grad():
         positions[10:] += 1.0  # the module alone reads it
-        engine._pass.encoder.layers[0].qkv.weight[:] *= 1.1  # pyright: ignore
+        engine._pass.weights.layers[0].qkv.weight[:] *= 1.1  # pyright: ignore
     with pytest.raises(RowAloneError):
         proved(engine, labelled(), tmp_path)
 

@@ -1,0 +1,1 @@
+"""Translators: all masks in one beam search."""

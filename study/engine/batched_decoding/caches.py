@@ -1,8 +1,4 @@
-"""Keys and values of a decoder that carries many searches: of the target so far, and of the source.
-
-Shapes: N nodes (see `shared_states`), G groups, W beams of a group, T tokens so far, L slots (tokens of all beams
-of a group, the forgotten ones among them), H heads, D size of a head, d = H x D, S source tokens, K keys' owners.
-"""
+"""Keys and values of a decoder that carries many searches: those of the target so far, and those of the source."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -46,18 +42,18 @@ def attend(
 class TargetCache:
     """Self-attention of one decoder layer, each node to itself and its ancestors.
 
-    A group of one item has W nodes a step: they look at the slots of the group, and each sees its ancestors. A group of
-    several items has any number of nodes; these are few, and each keeps its own past.
+    A group of one pair has W nodes a step: they look at the slots of the group, and each sees its ancestors. A group of
+    several pairs has any number of nodes; these are few, and each keeps its own past.
     """
 
-    def __init__(self, num_heads: int, shared: int) -> None:
+    def __init__(self, num_heads: int, num_shared: int) -> None:
         """Begin with nothing.
 
         Args:
             num_heads: H.
-            shared: how many groups have several items; they come first.
+            num_shared: how many groups have several pairs; they come first.
         """
-        self._num_heads, self._shared = num_heads, shared
+        self._num_heads, self._num_shared = num_heads, num_shared
         self._before = 0  # nodes of shared groups in the last step
         self._paths, self._beams = PathCache(), BeamCache()
 
@@ -70,13 +66,13 @@ class TargetCache:
             width: W in this step.
         """
         query, key, value = qkv.view(len(qkv), 3, self._num_heads, -1).unbind(1)
-        shared = int((nodes.group < self._shared).sum()) if self._shared else 0
+        shared = int((nodes.group < self._num_shared).sum()) if self._num_shared else 0
         contexts = []
         if shared:
             parent = None if nodes.parent is None else nodes.parent[:shared]
             contexts.append(self._paths.attend(query[:shared], key[:shared], value[:shared], parent))
         if shared < len(qkv):
-            group_G = nodes.group[shared::width] - self._shared
+            group_G = nodes.group[shared::width] - self._num_shared
             beam = None if nodes.parent is None else nodes.parent[shared:] - self._before
             query, key, value = (x[shared:].unflatten(0, (-1, width)) for x in (query, key, value))
             contexts.append(self._beams.attend(query, key, value, group_G, beam))
@@ -215,7 +211,7 @@ class Lanes:
 class SourceCache:
     """Cross-attention: keys and values of each source (encoder states of a sentence under a mask), for every layer.
 
-    Sources lie in bins of those that about as many items look at, so that few places for queries stay empty.
+    Sources lie in bins of those that about as many pairs look at, so that few places for queries stay empty.
     """
 
     def __init__(self, bins: Sequence[int], absent: Float[Tensor, "K S"] | None) -> None:

@@ -6,9 +6,6 @@ the layers below the first one that their masks differ in. Within that layer que
 shared too; only then each mask takes the heads that it leaves on. No number changes but by rounding.
 
 The first self-attention comes before anything of the source, so there even sentences share.
-
-Shapes: I items, M masks, E sentences, S source tokens, R hypotheses, N nodes, G groups, H heads, d width, c width of a
-context (that of its heads: less than d where some were removed), V words.
 """
 
 from collections.abc import Callable, Sequence
@@ -16,17 +13,16 @@ from dataclasses import dataclass
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional
-from transformers import PreTrainedModel
 
 from study.engine.batched_decoding.caches import STEPS_BETWEEN, TargetCache
-from study.engine.batched_decoding.encoder import Items, read_sources
-from study.engine.batched_decoding.shared_states import NodeTree, chain
+from study.engine.batched_decoding.encoder import read_sources
+from study.engine.batched_decoding.shared_states import NodeTree, nested_groupings, pair_keys
+from study.engine.pairs import Pairs
 from study.engine.prefixes import forward_order, prefix_classes
-from study.engine.weights.translator import CrossAttention, SelfAttention, SplitTranslator
-from study.masking.gate import Gate
+from study.engine.weights.translator import CrossAttention, SelfAttention, TranslatorWeights
 from study.record.heads import AttentionKind, HeadLayout, Layer
 from study.subjects.decoding.top_tokens import TokenRequest, TopTokens, top_tokens
 
@@ -38,12 +34,12 @@ ROUND = 32
 
 
 @dataclass(frozen=True)
-class Parting:
-    """Where masks part in one attention layer.
+class LayerMasks:
+    """The masks of one attention layer, and which searches share it.
 
     Attributes:
         below: the grouping of the nodes that it reads.
-        above: of those after it.
+        above: the grouping of the nodes after it.
         xi: 1 for each head that a group above leaves on, 0 where it is off; None where all are on.
     """
 
@@ -52,43 +48,41 @@ class Parting:
     xi: Float[Tensor, "G H"] | None
 
 
-class Lockstep:
-    """A decoder for `study.subjects.decoding.beam`; its rows are the wanted pairs in the order of `np.argwhere`."""
+class BatchedDecoder:
+    """A decoder for `study.subjects.decoding.beam.search`; its rows are pairs of mask and sentence."""
 
     def __init__(
         self,
-        model: SplitTranslator,
+        model: TranslatorWeights,
         layout: HeadLayout,
-        masks: Bool[np.ndarray, "M heads"],
-        wanted: Bool[np.ndarray, "M E"],
+        pairs: Pairs,
         ids: Int[Tensor, "E S"],
         present: Int[Tensor, "E S"],
     ) -> None:
         """Read the sources under every mask, and start with one hypothesis for each pair.
 
         Args:
-            model: the model in parts.
+            model: weights of the model.
             layout: its heads.
-            masks: distinct masks.
-            wanted: which masks to decode each sentence under; at least one pair.
+            pairs: distinct masks, and which sentences to decode under each; at least one pair.
             ids: token ids of the sentences.
             present: 1 for a token, 0 for padding.
         """
         self._model = model
-        items = Items(masks, layout, *np.nonzero(wanted))
-        order, keys = _heights(items)
-        self._groupings, levels = chain(keys)
-        self._partings: dict[Layer, Parting] = {}
+        order, keys = _heights(pairs, layout)
+        self._groupings, levels = nested_groupings(keys)
+        masks: list[LayerMasks] = []
         for layer, below, above in zip(order, levels[::2], levels[1::2], strict=True):
-            on_GH = masks[items.mask[self._groupings[above].first]][:, layout.columns(*layer)]
+            on_GH = pairs.masks[pairs.mask[self._groupings[above].first]][:, layout.columns(*layer)]
             xi = None if on_GH.all() else torch.from_numpy(on_GH).to(ids.device, torch.float32)
-            self._partings[layer] = Parting(below, above, xi)
-        self._sources, source_I = read_sources(model, items, ids, present)
-        self._source_I = torch.from_numpy(source_I).to(ids.device)
-        self._source_G = [torch.from_numpy(source_I[grouping.first]).to(ids.device) for grouping in self._groupings]
+            masks.append(LayerMasks(below, above, xi))
+        self._own, self._cross = masks[::2], masks[1::2]
+        self._sources, source_P = read_sources(model, layout, pairs, ids, present)
+        self._source_P = torch.from_numpy(source_P).to(ids.device)
+        self._source_G = [torch.from_numpy(source_P[grouping.first]).to(ids.device) for grouping in self._groupings]
         self._caches = [
-            TargetCache(layer.attention.num_heads, self._groupings[self._partings[_own(i)].below].shared)
-            for i, layer in enumerate(model.decoder)
+            TargetCache(layer.attention.num_heads, self._groupings[own.below].num_shared)
+            for layer, own in zip(model.decoder, self._own, strict=True)
         ]
         self._tree: NodeTree | None = None
         self._origins: Tensor | None = None
@@ -106,9 +100,9 @@ class Lockstep:
         """See `study.subjects.decoding.beam.StepDecoder`."""
         self._origins = origins
         if rows_changed and self._tree is not None:
-            item_R = self._tree.levels[-1].group[origins]
-            self._width = int((item_R == item_R[0]).sum())
-            self._sources.keep(self._source_I[item_R].unique())
+            pair_R = self._tree.levels[-1].group[origins]
+            self._width = int((pair_R == pair_R[0]).sum())
+            self._sources.keep(self._source_P[pair_R].unique())
 
     def _states(self, tokens: Int[Tensor, " R"]) -> Float[Tensor, "R d"]:
         """Last hidden states of every hypothesis after its next token."""
@@ -122,7 +116,7 @@ class Lockstep:
         for i in range(len(self._model.decoder)):
             x, qkv = self._layer(i, x, qkv, self._tree)
         self._step += 1
-        last = self._tree.path(self._partings[_cross(len(self._model.decoder) - 1)].above, len(self._groupings) - 1)
+        last = self._tree.path(self._cross[-1].above, len(self._groupings) - 1)
         return x if last is None else x[last]
 
     def _begin(self, tokens: Int[Tensor, " N"]) -> tuple[Tensor, Tensor]:
@@ -142,7 +136,7 @@ class Lockstep:
     ) -> tuple[Tensor, ...]:
         """From what is ready before a layer to what is ready before the next."""
         model, layer = self._model, self._model.decoder[index]
-        own, cross = self._partings[_own(index)], self._partings[_cross(index)]
+        own, cross = self._own[index], self._cross[index]
 
         def ask(x: Tensor) -> tuple[Tensor, Tensor]:
             return x, layer.cross.query(model.read(x, layer.cross.norm))
@@ -164,18 +158,18 @@ class Lockstep:
         x: Float[Tensor, "N d"],
         context: Float[Tensor, "N c"],
         attention: SelfAttention | CrossAttention,
-        parting: Parting,
+        masks: LayerMasks,
         tree: NodeTree,
         follow: Callable[[Tensor], tuple[Tensor, Tensor]],
     ) -> tuple[Tensor, ...]:
         """From what masks share below an attention layer to what each has after it, and what follows from that."""
-        group = tree.levels[parting.above].group
-        place = tree.path(parting.below, parting.above)
+        group = tree.levels[masks.above].group
+        place = tree.path(masks.below, masks.above)
 
         def rise(place: Tensor, group: Tensor) -> tuple[Tensor, Tensor]:
             context_nc = context.index_select(0, place)
-            if parting.xi is not None:
-                context_nc.view(len(place), attention.num_heads, -1).mul_(parting.xi[group, :, None])
+            if masks.xi is not None:
+                context_nc.view(len(place), attention.num_heads, -1).mul_(masks.xi[group, :, None])
             return follow(self._model.add(x.index_select(0, place), attention.out(context_nc), attention.norm))
 
         return by_pieces(rise, [torch.arange(len(group), device=group.device) if place is None else place, group])
@@ -197,70 +191,29 @@ def by_pieces(function: Callable[..., tuple[Tensor, ...]], places: Sequence[Int[
     return tuple((torch.cat(parts) if len(parts) > 1 else parts[0])[:rows] for parts in results)
 
 
-def _own(layer: int) -> Layer:
-    return (AttentionKind.DECODER_SELF, layer)
-
-
-def _cross(layer: int) -> Layer:
-    return (AttentionKind.CROSS, layer)
-
-
-def _heights(items: Items) -> tuple[list[Layer], list[Int[np.ndarray, " I"]]]:
-    """The decoder's attention layers, and a key of each item before and after each of them.
+def _heights(pairs: Pairs, layout: HeadLayout) -> tuple[list[Layer], list[Int[np.ndarray, " P"]]]:
+    """The decoder's attention layers, self and cross in turns, and a key of each pair before and after each of them.
 
     The first self-attention comes before the encoder: what is after it differs only in heads of its own.
     """
-    first = _own(0)
-    order = [first, *(layer for layer in forward_order(items.layout) if layer != first)]
-    classes = prefix_classes(items.masks, items.layout, order)
-    encoder = len(items.layout.counts[AttentionKind.ENCODER_SELF])
-    keys = [items.keys(classes[depth], by_sentence=False) for depth in (0, 1)]
+    first = (AttentionKind.DECODER_SELF, 0)
+    order = [first, *(layer for layer in forward_order(layout) if layer != first)]
+    classes = prefix_classes(pairs.masks, layout, order)
+    encoder = len(layout.counts[AttentionKind.ENCODER_SELF])
+    keys = [pair_keys(pairs, classes[depth], by_sentence=False) for depth in (0, 1)]
     for depth in range(1 + encoder, len(order)):
-        keys += [items.keys(classes[depth]), items.keys(classes[depth + 1])]
+        keys += [pair_keys(pairs, classes[depth]), pair_keys(pairs, classes[depth + 1])]
     return [first, *order[1 + encoder :]], keys
 
 
-def item_bytes(model: SplitTranslator, longest: int, beam: int) -> int:
+def pair_bytes(model: TranslatorWeights, longest: int, beam: int) -> int:
     """Memory that one mask of one sentence takes, as if masks had nothing in common and targets were twice as long.
 
     Args:
-        model: the model in parts.
+        model: weights of the model.
         longest: tokens of the source.
         beam: hypotheses of its search.
     """
     slots = 2 * longest + (1 + STEPS_BETWEEN) * beam
     vectors = 2 * len(model.decoder) * (slots + longest) + 12 * beam
     return 4 * model.target.words.shape[1] * vectors
-
-
-@torch.no_grad()
-def largest_difference(
-    model: SplitTranslator,
-    module: PreTrainedModel,
-    gate: Gate,
-    masks: Bool[np.ndarray, "M heads"],
-    ids: Int[Tensor, "E S"],
-    present: Int[Tensor, "E S"],
-    targets: Int[Tensor, "E T"],
-) -> float:
-    """How far the log-probabilities in lockstep are from the module's own, for every mask and sentence.
-
-    Args:
-        model: the module in parts.
-        module: the module.
-        gate: masks its heads, one mask a row.
-        masks: distinct masks.
-        ids: token ids of the sentences.
-        present: 1 for a token, 0 for padding.
-        targets: tokens of which the next one is to be told; the first is the same for all.
-
-    Returns:
-        The largest difference in nats.
-    """
-    decoder = Lockstep(model, gate.layout, masks, np.ones((len(masks), len(ids)), dtype=bool), ids, present)
-    xi = torch.from_numpy(masks).to(ids.device, torch.float32).repeat_interleave(len(ids), 0)
-    ids, present, targets = (x.repeat(len(masks), 1) for x in (ids, present, targets))
-    with gate.masked(xi):
-        output = module(input_ids=ids, attention_mask=present, decoder_input_ids=targets, use_cache=False)
-    expected = output.logits.log_softmax(-1).unbind(1)
-    return max(float((decoder.logprobs(t) - e).abs().max()) for t, e in zip(targets.T, expected, strict=True))

@@ -1,80 +1,52 @@
-"""The encoder under many masks: each distinct (prefix of a mask, sentence) is computed once.
-
-Shapes: I items (a mask and a sentence), M masks, E sentences, S source tokens, R rows of a layer, d width, K sources:
-distinct encoder states of a sentence.
-"""
-
-from dataclasses import dataclass
+"""The encoder under many masks: each distinct (prefix of a mask, sentence) is computed once."""
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from study.engine.batched_decoding.caches import HIDDEN, SourceCache, attend
-from study.engine.batched_decoding.shared_states import chain
+from study.engine.batched_decoding.shared_states import nested_groupings, pair_keys
+from study.engine.pairs import Pairs
 from study.engine.prefixes import forward_order, prefix_classes
-from study.engine.weights.translator import EncoderLayer, SplitTranslator
+from study.engine.weights.translator import EncoderLayer, TranslatorWeights
 from study.record.heads import AttentionKind, HeadLayout
 
 
-@dataclass(frozen=True)
-class Items:
-    """What is to be decoded.
-
-    Attributes:
-        masks: boolean rows in the order of `layout.heads`.
-        layout: the heads.
-        mask: the mask of each item.
-        sentence: its sentence.
-    """
-
-    masks: Bool[np.ndarray, "M heads"]
-    layout: HeadLayout
-    mask: Int[np.ndarray, " I"]
-    sentence: Int[np.ndarray, " I"]
-
-    def __len__(self) -> int:
-        return len(self.mask)
-
-    def keys(self, classes: Int[np.ndarray, " M"], *, by_sentence: bool = True) -> Int[np.ndarray, " I"]:
-        """Equal for items whose masks are in one class, and which are of one sentence."""
-        return classes[self.mask] * (self.sentence.max() + 1) + (self.sentence if by_sentence else 0)
-
-
 def read_sources(
-    model: SplitTranslator, items: Items, ids: Int[Tensor, "E S"], present: Int[Tensor, "E S"]
-) -> tuple[SourceCache, Int[np.ndarray, " I"]]:
-    """Run the encoder for all items.
+    model: TranslatorWeights, layout: HeadLayout, pairs: Pairs, ids: Int[Tensor, "E S"], present: Int[Tensor, "E S"]
+) -> tuple[SourceCache, Int[np.ndarray, " P"]]:
+    """Run the encoder for all pairs of mask and sentence.
 
     Args:
-        model: the model.
-        items: masks and sentences.
+        model: weights of the model.
+        layout: its heads.
+        pairs: which masks on which sentences.
         ids: token ids of the sentences.
         present: 1 for a token, 0 for padding.
 
     Returns:
-        Keys and values for the cross-attention of every decoder layer, and for each item the number of its source.
+        Keys and values for the cross-attention of every decoder layer, and for each pair the number of its source.
     """
-    order = [layer for layer in forward_order(items.layout) if layer[0] is AttentionKind.ENCODER_SELF]
-    classes = prefix_classes(items.masks, items.layout, order)
-    groupings, levels = chain([items.keys(c) for c in classes])
+    order = [layer for layer in forward_order(layout) if layer[0] is AttentionKind.ENCODER_SELF]
+    classes = prefix_classes(pairs.masks, layout, order)
+    groupings, levels = nested_groupings([pair_keys(pairs, class_M) for class_M in classes])
     rows = [groupings[level] for level in levels]
-    sentence_R = items.sentence[rows[0].first]
-    x = model.source.source(ids[torch.from_numpy(sentence_R).to(ids.device)])
+    sentences = [torch.from_numpy(pairs.example[grouping.first]).to(ids.device) for grouping in rows]
     absent_ES = None if bool(present.all()) else (1 - present) * HIDDEN
-    for place, layer, below, above in zip(order, model.encoder, rows, rows[1:], strict=False):
-        on_RH = items.masks[items.mask[above.first]][:, items.layout.columns(*place)]
-        up_R = None if above is below else torch.from_numpy(below.of_item[above.first]).to(x.device)
-        absent_RS = None if absent_ES is None else absent_ES[torch.from_numpy(items.sentence[below.first]).to(x.device)]
+    x = model.source.source(ids[sentences[0]])
+    for place, layer, below, above, sentence_R in zip(order, model.encoder, rows, rows[1:], sentences, strict=False):
+        on_RH = pairs.masks[pairs.mask[above.first]][:, layout.columns(*place)]
+        up_R = None if above is below else torch.from_numpy(below.group[above.first]).to(x.device)
+        absent_RS = None if absent_ES is None else absent_ES[sentence_R]
         x = _layer(model, layer, x, up_R, torch.from_numpy(on_RH).to(x), absent_RS)
     if model.encoder_norm:
         x = model.encoder_norm(x)
-    return _source_cache(model, x, rows[-1].of_item, items.sentence[rows[-1].first], absent_ES)
+    return _source_cache(model, x, rows[-1].group, None if absent_ES is None else absent_ES[sentences[-1]])
 
 
 def _layer(
-    model: SplitTranslator,
+    model: TranslatorWeights,
     layer: EncoderLayer,
     x: Float[Tensor, "R S d"],
     up: Int[Tensor, " r"] | None,
@@ -95,18 +67,17 @@ def _layer(
 
 
 def _source_cache(
-    model: SplitTranslator,
+    model: TranslatorWeights,
     encoded: Float[Tensor, "K S d"],
-    source: Int[np.ndarray, " I"],
-    sentence: Int[np.ndarray, " K"],
-    absent: Float[Tensor, "E S"] | None,
-) -> tuple[SourceCache, Int[np.ndarray, " I"]]:
-    """Sources in bins by how many items look at them: 1, 2 to 3, 4 to 7 ..."""
+    source: Int[np.ndarray, " P"],
+    absent: Float[Tensor, "K S"] | None,
+) -> tuple[SourceCache, Int[np.ndarray, " P"]]:
+    """Sources in bins by how many pairs look at them: 1, 2 to 3, 4 to 7 ..."""
     bin_K = np.log2(np.bincount(source)).astype(int)
     order = np.argsort(bin_K, kind="stable")
     order_K = torch.from_numpy(order).to(encoded.device)
-    absent_KS = None if absent is None else absent[torch.from_numpy(sentence[order]).to(encoded.device)]
-    cache = SourceCache(np.unique(bin_K, return_counts=True)[1].tolist(), absent_KS)
+    bins = np.unique(bin_K, return_counts=True)[1].tolist()
+    cache = SourceCache(bins, None if absent is None else absent[order_K])
     flat = encoded[order_K].flatten(0, 1)
     for layer in model.decoder:
         cache.add_layer(layer.cross.key_value(flat).unflatten(0, encoded.shape[:2]), layer.cross.num_heads)

@@ -1,11 +1,9 @@
 """What many searches have in common: each distinct hidden state of a decoder, found once.
 
-An *item* is a search: one mask, one sentence. At some height in the decoder, all items whose masks agree so far (and
-that read the same encoder states, once there are any) form a *group*: there, a hidden state depends on the group and
-the tokens before it, and on nothing else. A *node* is one such pair of group and token prefix. Groupings go from coarse
-to fine as one goes up; so each node stands on one node below it (`up`), and has one parent in the step before.
-
-Shapes: I items, G groups, N nodes of one grouping, R hypotheses = nodes of the finest grouping.
+Every pair of mask and sentence is a search. At some height in the decoder, all pairs whose masks agree so far (and that
+read the same encoder states, once there are any) form a *group*: there, a hidden state depends on the group and the
+tokens before it, and on nothing else. A *node* is one such combination of group and token prefix. Groupings go from
+coarse to fine as one goes up; so each node stands on one node below it (`up`), and has one parent in the step before.
 """
 
 from collections.abc import Sequence
@@ -16,43 +14,50 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from study.engine.pairs import Pairs
+
 
 @dataclass(frozen=True)
 class Grouping:
-    """A partition of the items.
+    """A partition of the pairs.
 
     Attributes:
-        of_item: group of each item; groups of several items come first.
-        first: an item of each group.
-        shared: how many groups have several items.
+        group: group of each pair; groups of several pairs come first.
+        first: a pair of each group.
+        num_shared: how many groups have several pairs.
     """
 
-    of_item: Int[np.ndarray, " I"]
+    group: Int[np.ndarray, " P"]
     first: Int[np.ndarray, " G"]
-    shared: int
+    num_shared: int
 
     def __len__(self) -> int:
         return len(self.first)
 
     @classmethod
-    def by(cls, keys: Int[np.ndarray, " I"]) -> "Grouping":
-        """Items of equal keys; groups in the order of their keys."""
-        _, first, of_item, count = np.unique(keys, return_index=True, return_inverse=True, return_counts=True)
+    def by(cls, keys: Int[np.ndarray, " P"]) -> "Grouping":
+        """Pairs of equal keys; groups in the order of their keys."""
+        _, first, group, count = np.unique(keys, return_index=True, return_inverse=True, return_counts=True)
         order = np.argsort(count == 1, kind="stable")
-        return cls(np.argsort(order)[of_item], first[order], int((count > 1).sum()))
+        return cls(np.argsort(order)[group], first[order], int((count > 1).sum()))
 
 
-def chain(keys: Sequence[Int[np.ndarray, " I"]]) -> tuple[list[Grouping], list[int]]:
-    """Groupings from coarse to fine, each different one once, and last every item by itself, in its own order.
+def pair_keys(pairs: Pairs, classes: Int[np.ndarray, " M"], *, by_sentence: bool = True) -> Int[np.ndarray, " P"]:
+    """Equal for pairs whose masks are in one class, and which are of one sentence."""
+    return classes[pairs.mask] * (pairs.example.max() + 1) + (pairs.example if by_sentence else 0)
+
+
+def nested_groupings(keys: Sequence[Int[np.ndarray, " P"]]) -> tuple[list[Grouping], list[int]]:
+    """Groupings from coarse to fine, each different one once, and last every pair by itself, in its own order.
 
     Args:
-        keys: for each height a key for each item; who has equal keys has equal keys below.
+        keys: for each height a key for each pair; who has equal keys has equal keys below.
 
     Returns:
         The groupings, and for each height the number of its own.
     """
-    items = len(keys[0])
-    found, places = [Grouping(np.arange(items), np.arange(items), 0)], []
+    num_pairs = len(keys[0])
+    found, places = [Grouping(np.arange(num_pairs), np.arange(num_pairs), 0)], []
     for key in reversed(keys):
         if len(np.unique(key)) < len(found[-1]):
             found.append(Grouping.by(key))
@@ -65,7 +70,7 @@ class Nodes:
     """The nodes of one grouping in one step, in the order of their groups.
 
     Attributes:
-        group: of each.
+        group: group of each node.
         parent: the node of the step before that it continues; None in the first step.
         up: the node of the coarser grouping that it stands on; None in the coarsest.
     """
@@ -83,7 +88,7 @@ class NodeTree:
 
     Attributes:
         levels: nodes of each grouping, coarse to fine; those of the finest are the hypotheses.
-        tokens: last token of each node of the coarsest.
+        tokens: last token of each node of the coarsest grouping.
     """
 
     def __init__(self, groupings: Sequence[Grouping], start: Int[Tensor, ""], words: int) -> None:
@@ -100,7 +105,7 @@ class NodeTree:
             Nodes(
                 group=torch.arange(len(fine), device=device),
                 parent=None,
-                up=None if coarse is None else torch.from_numpy(coarse.of_item[fine.first]).to(device),
+                up=None if coarse is None else torch.from_numpy(coarse.group[fine.first]).to(device),
             )
             for coarse, fine in zip(below, groupings, strict=True)
         ]
@@ -110,8 +115,8 @@ class NodeTree:
         """Go on by one token for every hypothesis.
 
         Args:
-            origins: the hypotheses of the last step that are continued, in the order of their items.
-            tokens: by these.
+            origins: the hypotheses of the last step that are continued, in the order of their pairs.
+            tokens: the token that each continues by.
         """
         before, parent = self.levels, origins
         levels: list[Nodes] = []

@@ -1,0 +1,1 @@
+"""Classifiers: all masks in one forward pass that grows layer by layer."""

@@ -1,151 +1,66 @@
-"""One upward pass for all masks: a batch of (mask, example) rows that grows layer by layer.
+"""One forward pass for all masks, bottom-up: a batch of (mask, example) rows that grows layer by layer.
 
 A mask's rows join at the first layer that it changes, so nothing below is done twice; masks that agree up to a layer
 share their rows up to there. Within a layer queries, keys, values and contexts are computed once for each row below
 it, and from the context each mask takes the heads that it leaves on. The examples of a block have equal length: no
 padding, no attention mask. In the last layer only the first token is computed.
-
-Shapes: E examples of T tokens, R rows before a layer and N after it, H heads, D size of a head, d width, C classes,
-P pairs of mask and example.
 """
-
-from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional
 
-from study.engine.prefixes import forward_order, prefix_classes
-from study.engine.weights.classifier import EncoderLayer, SplitEncoder
+from study.engine.bottom_up.growth import SEVERAL, Growth, RowPlan
+from study.engine.weights.classifier import ClassifierLayer, ClassifierWeights
 from study.engine.weights.linear import Linear
-from study.record.heads import HeadLayout
 from study.subjects.subject import to_device
 
 STEP = 64
 """Products are of a multiple of so many tokens: libraries make a kernel for every number of rows that they meet."""
 
-NONE, SEVERAL = -1, -2
-"""In place of the number of a head."""
 
-
-@dataclass(frozen=True)
-class Growth:
-    """How the rows grow in one layer.
-
-    Attributes:
-        parent: the row before the layer that each row after it comes from; ascending.
-        first_child: the first row after the layer of each row before it, and at the end the number of rows after it.
-        on: the layer's heads that each row after it leaves on.
-    """
-
-    parent: Int[np.ndarray, " N"]
-    first_child: Int[np.ndarray, " rows_and_one"]
-    on: Bool[np.ndarray, "N H"]
-
-    @cached_property
-    def off(self) -> Int[np.ndarray, " N"]:
-        """The only head that a row turns off; `NONE` or `SEVERAL`."""
-        return _only(~self.on)
-
-    @cached_property
-    def alone(self) -> Int[np.ndarray, " N"]:
-        """The only head that a row leaves on; `NONE` or `SEVERAL`, the latter also where nothing is off."""
-        return np.where(self.off == NONE, SEVERAL, _only(self.on))
-
-    def is_unchanged(self, children: slice, parents: slice) -> bool:
-        """Whether these rows after the layer are these rows before it, one by one, with every head on."""
-        same_number = children.stop - children.start == parents.stop - parents.start
-        return same_number and bool((self.off[children] == NONE).all()) and bool(np.diff(self.parent[children]).all())
-
-
-def _only(chosen: Bool[np.ndarray, "N H"]) -> Int[np.ndarray, " N"]:
-    """The head that is chosen in each row; `NONE` where none is, `SEVERAL` where more are."""
-    number = chosen.sum(axis=1)
-    return np.where(number == 1, chosen.argmax(axis=1), np.where(number == 0, NONE, SEVERAL))
-
-
-@dataclass(frozen=True)
-class Plan:
-    """What an upward pass computes.
-
-    Attributes:
-        examples: the example of each row before the first layer.
-        growth: for each layer.
-        row: for each pair its row after the last layer.
-    """
-
-    examples: Int[np.ndarray, " R"]
-    growth: Sequence[Growth]
-    row: Int[np.ndarray, " P"]
-
-
-def plan(
-    masks: Bool[np.ndarray, "masks heads"], wanted: Bool[np.ndarray, "masks examples"], layout: HeadLayout
-) -> Plan:
-    """Sort pairs of mask and example into rows.
-
-    Args:
-        masks: boolean rows in the order of `layout.heads`.
-        wanted: the pairs; in a plan they stand in the order of `np.argwhere(wanted)`.
-        layout: the heads.
-    """
-    order = forward_order(layout)
-    classes = prefix_classes(masks, layout, order)
-    mask_P, example_P = np.nonzero(wanted)
-    examples, row_P = np.unique(example_P, return_inverse=True)
-    num_rows, growth = len(examples), []
-    for layer, class_M in zip(order, classes[1:], strict=True):
-        key_P = row_P * (class_M.max(initial=0) + 1) + class_M[mask_P]
-        key_N, first_N, row_P = np.unique(key_P, return_index=True, return_inverse=True)
-        parent_N = key_N // (class_M.max(initial=0) + 1)
-        on_NH = masks[mask_P[first_N], layout.columns(*layer)]
-        growth.append(Growth(parent_N, np.searchsorted(parent_N, np.arange(num_rows + 1)), on_NH))
-        num_rows = len(key_N)
-    return Plan(examples, growth, row_P)
-
-
-class UpwardPass:
+class BottomUpPass:
     """The shared forward pass of one classifier.
 
     Attributes:
-        encoder: the classifier in parts.
-        layout: its heads.
-        tokens_at_once: how many tokens are computed at a time; what they need should stay in the processor's cache.
+        weights: weights of the classifier.
+        product_tokens: how many tokens are computed at a time; what they need should stay in the processor's cache.
     """
 
-    def __init__(self, encoder: SplitEncoder, layout: HeadLayout, tokens_at_once: int) -> None:
-        self.encoder, self.layout = encoder, layout
-        self.tokens_at_once = _stepped(tokens_at_once)
+    def __init__(self, weights: ClassifierWeights, product_tokens: int) -> None:
+        self.weights, self.product_tokens = weights, _stepped(product_tokens)
 
     @torch.inference_mode()
-    def logits(self, ids: Int[Tensor, "E T"], segments: Int[Tensor, "E T"] | None, plan: Plan) -> Float[Tensor, "P C"]:
+    def logits(
+        self, ids: Int[Tensor, "E T"], segments: Int[Tensor, "E T"] | None, plan: RowPlan
+    ) -> Float[Tensor, "P C"]:
         """Logits of each pair of a plan.
 
         Args:
             ids: token ids of the block's examples, on the model's device.
-            segments: of each token, where the model has such.
-            plan: over these examples.
+            segments: segment of each token, where the model has such.
+            plan: rows of these examples.
         """
-        used = to_device(torch.from_numpy(plan.examples), ids.device)
-        hidden_RTd = self.encoder.embed(ids[used], None if segments is None else segments[used])
+        used = _tensor(plan.examples, ids)
+        hidden_RTd = self.weights.embed(ids[used], None if segments is None else segments[used])
         length, width = hidden_RTd.shape[1:]
         x = self._room(len(used) * length, hidden_RTd)
         x[: len(used) * length] = hidden_RTd.reshape(-1, width)
-        *lower, last = zip(self.encoder.layers, plan.growth, strict=True)
+        *lower, last = zip(self.weights.layers, plan.layers, strict=True)
         for layer, growth in lower:
             x = self._layer(layer, growth, x, length)
         first_Nd = self._last_layer(*last, x, length)
-        return self.encoder.head(first_Nd)[to_device(torch.from_numpy(plan.row), ids.device)].float()
+        return self.weights.head(first_Nd)[_tensor(plan.row, ids)].float()
 
-    def _layer(self, layer: EncoderLayer, growth: Growth, x: Tensor, length: int) -> Tensor:
+    def _layer(
+        self, layer: ClassifierLayer, growth: Growth, x: Float[Tensor, "room_before d"], length: int
+    ) -> Float[Tensor, "room_after d"]:
         """All tokens of all rows through a layer; `x` and what comes out are rows x tokens, with room behind them."""
         num_rows, num_children = len(growth.first_child) - 1, len(growth.parent)
         y = self._room(num_children * length, x)
-        at_once = max(1, self.tokens_at_once // length)
+        at_once = max(1, self.product_tokens // length)
         for first in range(0, num_rows, at_once):
             parents = slice(first, min(first + at_once, num_rows))
             context_RHTD = self._contexts(layer, x, parents, length)
@@ -154,17 +69,19 @@ class UpwardPass:
             children = slice(int(growth.first_child[first]), int(growth.first_child[parents.stop]))
             out = all_RTd
             if not growth.is_unchanged(children, parents):
-                parent = to_device(torch.from_numpy(growth.parent[children] - first), x.device)
+                parent = _tensor(growth.parent[children] - first, x)
                 out = _outputs(layer, growth, children, context_RHTD, all_RTd.float(), parent)
                 residual_RTd = residual_RTd.index_select(0, parent)
             y_NTd = y[children.start * length : children.stop * length].view(-1, length, x.shape[1])
             y_NTd.copy_(layer.attention_norm(residual_RTd + out))
-        for start in range(0, num_children * length, self.tokens_at_once):
-            piece = y[start : min(start + self.tokens_at_once, _stepped(num_children * length))]
+        for start in range(0, num_children * length, self.product_tokens):
+            piece = y[start : min(start + self.product_tokens, _stepped(num_children * length))]
             piece.copy_(layer.output_norm(piece + layer.down(layer.up(_as(piece, layer.up)))))
         return y
 
-    def _contexts(self, layer: EncoderLayer, x: Tensor, rows: slice, length: int) -> Float[Tensor, "R H T D"]:
+    def _contexts(
+        self, layer: ClassifierLayer, x: Float[Tensor, "room d"], rows: slice, length: int
+    ) -> Float[Tensor, "R H T D"]:
         """What the output projection reads: for each head and token an average of the head's values."""
         num_rows, first = rows.stop - rows.start, rows.start * length
         qkv = layer.qkv(_as(x[first : first + _stepped(num_rows * length)], layer.qkv))[: num_rows * length]
@@ -176,7 +93,9 @@ class UpwardPass:
         attention = torch.bmm(query, key.transpose(1, 2)).float().softmax(-1).to(value.dtype)
         return torch.bmm(attention, value).unflatten(0, (num_rows, layer.num_heads))
 
-    def _last_layer(self, layer: EncoderLayer, growth: Growth, x: Tensor, length: int) -> Float[Tensor, "N d"]:
+    def _last_layer(
+        self, layer: ClassifierLayer, growth: Growth, x: Float[Tensor, "room d"], length: int
+    ) -> Float[Tensor, "N d"]:
         """The first token of every row through the last layer.
 
         q'(W_k x_t) = (W_k' q)'x_t, and the weighted sum of values is the value of the weighted sum: no key and no value
@@ -190,19 +109,19 @@ class UpwardPass:
         attention_RHT = torch.bmm(looked_for_RHd, x_RTd.transpose(1, 2)).softmax(-1)
         seen_HRd = torch.bmm(attention_RHT, x_RTd).transpose(0, 1)
         context_RHD = (torch.bmm(seen_HRd, layer.value_weight.transpose(1, 2)) + layer.value_bias).transpose(0, 1)
-        parent = to_device(torch.from_numpy(growth.parent), x.device)
-        on_NH1 = to_device(torch.from_numpy(growth.on), x.device).to(x.dtype)[:, :, None]
+        parent = _tensor(growth.parent, x)
+        on_NH1 = _tensor(growth.on, x).to(x.dtype)[:, :, None]
         out_Nd = layer.out(_as((context_RHD[parent] * on_NH1).flatten(1), layer.out))
         y_Nd = layer.attention_norm(first_Rd[parent] + out_Nd)
         return layer.output_norm(y_Nd + layer.down(layer.up(_as(y_Nd, layer.up))))
 
-    def _room(self, tokens: int, like: Tensor) -> Float[Tensor, "tokens_and_room d"]:
+    def _room(self, tokens: int, like: Tensor) -> Float[Tensor, "room d"]:
         """Rows for so many tokens, and room behind them so that any product may take a multiple of `STEP`."""
-        return like.new_empty(_stepped(tokens) + STEP, self.encoder.width)
+        return like.new_empty(_stepped(tokens) + STEP, self.weights.width)
 
 
 def _outputs(
-    layer: EncoderLayer,
+    layer: ClassifierLayer,
     growth: Growth,
     children: slice,
     context: Float[Tensor, "R H T D"],
@@ -219,8 +138,8 @@ def _outputs(
     for head_N in (off, alone):
         chosen = np.flatnonzero(head_N >= 0)
         if len(chosen):
-            rows = to_device(torch.from_numpy(chosen), parent.device)
-            head = to_device(torch.from_numpy(head_N[chosen]), parent.device)
+            rows = _tensor(chosen, parent)
+            head = _tensor(head_N[chosen], parent)
             one_NTD = context.flatten(0, 1).index_select(0, parent[rows] * layer.num_heads + head)
             part_NTd = torch.bmm(one_NTD, layer.out_by_head.index_select(0, head)).float()
             if head_N is off:
@@ -229,15 +148,15 @@ def _outputs(
                 out_NTd.index_copy_(0, rows, part_NTd + layer.out_bias)
     other = np.flatnonzero((off == SEVERAL) & (alone < 0))
     if len(other):
-        rows = to_device(torch.from_numpy(other), parent.device)
-        on_NH = to_device(torch.from_numpy(growth.on[children][other]), parent.device).to(context.dtype)
+        rows = _tensor(other, parent)
+        on_NH = _tensor(growth.on[children][other], parent).to(context.dtype)
         gated_NHTD = context.index_select(0, parent[rows]).mul_(on_NH[:, :, None, None])
         projected = layer.out(_side_by_side(gated_NHTD)).float()
         out_NTd.index_copy_(0, rows, projected[: len(other) * context.shape[2]].unflatten(0, (len(other), -1)))
     return out_NTd
 
 
-def _side_by_side(context: Float[Tensor, "R H T D"]) -> Float[Tensor, "tokens_and_room context"]:
+def _side_by_side(context: Float[Tensor, "R H T D"]) -> Float[Tensor, "room context"]:
     """The heads of each token one after the other, with room behind the tokens that holds anything."""
     num_rows, num_heads, length, size = context.shape
     laid = context.new_empty(_stepped(num_rows * length), num_heads * size)
@@ -253,3 +172,8 @@ def _stepped(tokens: int) -> int:
 def _as(x: Tensor, linear: Linear) -> Tensor:
     """In the type of a product's weights."""
     return x.to(linear.weight.dtype)
+
+
+def _tensor(array: np.ndarray, like: Tensor) -> Tensor:
+    """An array where another tensor is."""
+    return to_device(torch.from_numpy(array), like.device)

@@ -17,10 +17,11 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from study.engine.bottom_up.engine import SharedPass
-from study.engine.engine import Columns, Done
-from study.engine.memory import Room
-from study.engine.weights.classifier import SplitEncoder
+from study.engine.blocks import BlockResult, Columns
+from study.engine.bottom_up.engine import BottomUpEngine
+from study.engine.memory import MemoryBudget
+from study.engine.pairs import Pairs
+from study.engine.weights.classifier import ClassifierWeights
 from study.subjects.classifier import Classifier
 from study.subjects.model import Screening
 from study.subjects.subject import TokenRow
@@ -28,28 +29,33 @@ from study.subjects.subject import TokenRow
 log = logging.getLogger(__name__)
 
 CALIBRATION_EXAMPLES = 8
-"""Of the sample at least: of fewer masks there are more examples."""
+"""Fewest examples of the sample: where masks are few there are more."""
 
 
-class ScreenedPass(SharedPass):
-    """An upward pass in bfloat16, and one in float32 for what it leaves open."""
+class ScreenedEngine(BottomUpEngine):
+    """A bottom-up pass in bfloat16, and one in float32 for what it leaves open."""
 
     name = "one upward pass for all masks, bfloat16 screened by float32"
 
     def __init__(
-        self, subject: Classifier, draft: SplitEncoder, exact: SharedPass, room: Room, screening: Screening
+        self,
+        subject: Classifier,
+        draft: ClassifierWeights,
+        exact: BottomUpEngine,
+        budget: MemoryBudget,
+        screening: Screening,
     ) -> None:
         """Make the engine.
 
         Args:
             subject: the certified classifier.
-            draft: the same in parts, with products in bfloat16.
+            draft: its weights for products in bfloat16.
             exact: the engine in float32.
-            room: how much a block may take.
+            budget: how much a block may take.
             screening: how careful to be.
         """
-        super().__init__(subject, draft, room)
-        self.name = ScreenedPass.name
+        super().__init__(subject, draft, budget)
+        self.name = ScreenedEngine.name
         self._exact = exact
         self.screening = screening
         self._random = np.random.default_rng(0)
@@ -59,53 +65,41 @@ class ScreenedPass(SharedPass):
         self._num_sampled = self._num_exact = self._num_audited = self._num_drafted = 0
 
     @property
-    def exact(self) -> SharedPass:
+    def exact(self) -> BottomUpEngine:
         """The pass in float32."""
         return self._exact
 
-    def run(
-        self,
-        rows: Sequence[TokenRow],
-        masks: Bool[np.ndarray, "masks heads"],
-        wanted: Bool[np.ndarray, "masks examples"],
-    ) -> Iterator[Done]:
+    def run_outcomes(self, rows: Sequence[TokenRow], pairs: Pairs) -> Iterator[BlockResult]:
         """As every engine; first of all the draft is measured on a sample."""
         if self._num_sampled < self.screening.sample:
-            self._calibrate(rows, masks)
-        yield from super().run(rows, masks, wanted)
+            self._calibrate(rows, pairs.masks)
+        yield from super().run_outcomes(rows, pairs)
         log.info("screening: %s", self.report())
 
-    def outcomes(
-        self,
-        rows: Sequence[TokenRow],
-        masks: Bool[np.ndarray, "masks heads"],
-        wanted: Bool[np.ndarray, "masks examples"],
-    ) -> Columns:
+    def outcomes(self, rows: Sequence[TokenRow], pairs: Pairs) -> Columns:
         """The draft, and float32 where its margin is below the threshold; column `drafted` says which."""
-        draft_PC = self.logits(rows, masks, wanted).cpu()
+        draft_PC = self.logits(rows, pairs).cpu()
         margin_P = _margins(draft_PC)
         logits_PC, exact_P = draft_PC.clone(), np.zeros(len(draft_PC), dtype=bool)
         with self._lock:
             chosen_P = self._random.random(len(draft_PC)) < self.screening.audit
             self._num_audited += int(chosen_P.sum())
         while (open_P := (chosen_P | ~(margin_P > self.threshold)) & ~exact_P).any():
-            logits_PC[torch.from_numpy(open_P)] = self._in_float32(rows, masks, wanted, open_P)
+            logits_PC[torch.from_numpy(open_P)] = self._exact.logits(rows, pairs.only(open_P)).cpu()
             exact_P |= open_P
             self._learn(draft_PC[torch.from_numpy(exact_P)], logits_PC[torch.from_numpy(exact_P)])
         with self._lock:
             self._num_drafted += int((~exact_P).sum())
             self._num_exact += int(exact_P.sum())
-        return {**self._columns(logits_PC, rows, wanted), "drafted": ~exact_P}
+        return {**self.subject.columns(logits_PC, pairs.rows(rows)), "drafted": ~exact_P}
 
-    def _calibrate(self, rows: Sequence[TokenRow], masks: Bool[np.ndarray, "masks heads"]) -> None:
+    def _calibrate(self, rows: Sequence[TokenRow], masks: Bool[np.ndarray, "M H"]) -> None:
         """Measure the draft's error on a few examples under some masks each."""
         at_once = min(len(masks), -(-self.screening.sample // CALIBRATION_EXAMPLES))
         for i in self._random.permutation(len(rows))[: -(-self.screening.sample // at_once)]:
-            some = masks[self._random.permutation(len(masks))[:at_once]]
-            all_P = np.ones((len(some), 1), dtype=bool)
-            draft_PC = self.logits([rows[i]], some, all_P).cpu()
-            self._learn(draft_PC, self._in_float32([rows[i]], some, all_P, all_P[:, 0]))
-            self._num_sampled += len(some)
+            pairs = Pairs.every(masks[self._random.permutation(len(masks))[:at_once]], 1)
+            self._learn(self.logits([rows[i]], pairs).cpu(), self._exact.logits([rows[i]], pairs).cpu())
+            self._num_sampled += len(pairs)
         log.info("screening: margins up to %.3f are decided in float32", self.threshold)
 
     def report(self) -> str:
@@ -116,19 +110,7 @@ class ScreenedPass(SharedPass):
             f"{self._num_audited:,} at random as an audit)"
         )
 
-    def _in_float32(
-        self,
-        rows: Sequence[TokenRow],
-        masks: Bool[np.ndarray, "masks heads"],
-        wanted: Bool[np.ndarray, "masks examples"],
-        chosen: Bool[np.ndarray, " pairs"],
-    ) -> Float[Tensor, "chosen classes"]:
-        some = wanted.copy()
-        some[wanted] = chosen
-        used = some.any(axis=1)
-        return self._exact.logits(rows, masks[used], some[used]).cpu()
-
-    def _learn(self, draft: Float[Tensor, "pairs classes"], exact: Float[Tensor, "pairs classes"]) -> None:
+    def _learn(self, draft: Float[Tensor, "P C"], exact: Float[Tensor, "P C"]) -> None:
         """Let the threshold rise with the largest error of a difference of two logits: no wrong margin is above it."""
         error_PC = (draft - exact).nan_to_num(torch.inf)
         largest = (error_PC.amax(1) - error_PC.amin(1)).amax().nan_to_num(torch.inf).item()
@@ -137,6 +119,6 @@ class ScreenedPass(SharedPass):
             self.threshold = self.screening.safety * self.largest_error
 
 
-def _margins(logits: Float[Tensor, "pairs classes"]) -> Float[np.ndarray, " pairs"]:
+def _margins(logits: Float[Tensor, "P C"]) -> Float[np.ndarray, " P"]:
     best_P2 = logits.topk(2, dim=1).values
     return (best_P2[:, 0] - best_P2[:, 1]).numpy()

@@ -1,0 +1,1 @@
+"""Weights of models, read for forward passes of the engines' own."""

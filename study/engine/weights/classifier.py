@@ -1,11 +1,9 @@
-"""BERT and its kin taken apart: weights layer by layer, so that the engine can run a forward pass of its own.
+"""Weights of BERT and its kin, layer by layer, so that the engine can run a forward pass of its own.
 
-A *split encoder* is what these classifiers have in common: embeddings; layers of attention and feed-forward, each with
-a residual and a layer norm after it; a head that reads the first token. Which tensor is which is found by the names
-that transformers gives its modules. Whether the parts come to the same as the whole is not believed but proved, see
+What these classifiers have in common: embeddings; layers of attention and feed-forward, each with a residual and a
+layer norm after it; a head that reads the first token. Which tensor is which is found by the names that transformers
+gives its modules. Whether the parts come to the same as the whole is proved on the loaded model, see
 `study.engine.choose`.
-
-Shapes: R rows, T tokens, H heads, D size of a head, d width, f inner width, C classes.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,7 +16,7 @@ from torch.nn import functional
 from transformers import PreTrainedModel
 
 from study.engine.weights.linear import Linear
-from study.engine.weights.modules import ACTIVATIONS, Norm, UnsplittableError, norm_of, weights_of
+from study.engine.weights.modules import ACTIVATIONS, Norm, UnsupportedModelError, layer_norm, linear_weights
 from study.masking.gate import Gate
 from study.record.heads import AttentionKind
 
@@ -36,23 +34,23 @@ PARTS = {
 
 
 @dataclass(frozen=True)
-class EncoderLayer:
+class ClassifierLayer:
     """One layer: x <- norm(x + attention(x)), x <- norm(x + down(act(up(x)))).
 
     Attributes:
         num_heads: H.
         qkv: queries (already divided by the root of D), keys and values of all heads, in one product.
-        query: queries alone, likewise divided.
-        key_weight: of the keys, by head; their bias moves all scores of a query alike and so changes nothing.
-        value_weight: of the values, by head.
-        value_bias: likewise.
-        out: the attention's output projection.
-        out_by_head: its weights, input first, of each head.
-        out_bias: its bias.
-        attention_norm: after the attention.
-        up: into the inner width, with its activation.
-        down: and back.
-        output_norm: after the feed-forward layer.
+        query: queries alone, divided too.
+        key_weight: key weights by head; their bias moves all scores of a query alike and so changes nothing.
+        value_weight: value weights by head.
+        value_bias: value biases by head.
+        out: output projection of the attention.
+        out_by_head: weights of `out` by head, input first.
+        out_bias: bias of `out`.
+        attention_norm: layer norm after the attention.
+        up: product into the inner width, with its activation.
+        down: product back to the width of the model.
+        output_norm: layer norm after the feed-forward layer.
     """
 
     num_heads: int
@@ -76,77 +74,80 @@ class EncoderLayer:
 
 
 @dataclass(frozen=True)
-class SplitEncoder:
-    """A classifier in parts.
+class ClassifierWeights:
+    """All weights of a classifier.
 
     Attributes:
-        embed: token ids and segments (None where the model has none) to the first hidden states.
-        layers: from the first to the last.
-        head: last hidden states of the first token to logits.
+        embed: makes token ids and segments (None where the model has none) the first hidden states.
+        layers: layers from the first to the last.
+        head: makes last hidden states of the first token logits.
         width: d.
     """
 
     embed: Callable[[Int[Tensor, "R T"], Int[Tensor, "R T"] | None], Float[Tensor, "R T d"]]
-    layers: Sequence[EncoderLayer]
+    layers: Sequence[ClassifierLayer]
     head: Callable[[Float[Tensor, "R d"]], Float[Tensor, "R C"]]
     width: int
 
 
-def split_encoder(module: PreTrainedModel, gate: Gate, dtype: torch.dtype = torch.float32) -> SplitEncoder:
-    """Take a classifier apart.
+def classifier_weights(module: PreTrainedModel, gate: Gate, dtype: torch.dtype = torch.float32) -> ClassifierWeights:
+    """Read the weights of a classifier.
 
     Args:
         module: the model, in float32.
         gate: knows its output projections and how many heads each layer has.
-        dtype: of the matrix products of its layers.
+        dtype: number format of the matrix products of its layers.
 
     Raises:
-        UnsplittableError: when it is not built like BERT.
+        UnsupportedModelError: when it is not built like BERT.
     """
     base = module.base_model
     stack = _find(base, ("encoder.layer", "transformer.layer"))
     if list(gate.layout.counts) != [AttentionKind.ENCODER_SELF] or not isinstance(stack, nn.ModuleList):
-        raise UnsplittableError(f"{type(module).__name__} is not built like BERT")
+        raise UnsupportedModelError(f"{type(module).__name__} is not built like BERT")
     sites = {site.layer: site for site in gate.sites}
     if len(sites) != len(stack):
-        raise UnsplittableError(f"{type(module).__name__} has {len(stack)} layers, {len(sites)} of them with attention")
+        raise UnsupportedModelError(
+            f"{type(module).__name__} has {len(stack)} layers, {len(sites)} of them with attention"
+        )
     layers = [
         _layer(block, sites[i].projection, sites[i].num_heads, sites[i].head_size, dtype)
         for i, block in enumerate(stack)
     ]
-    return SplitEncoder(_embedding(base), layers, _head(module), layers[0].out.weight.shape[0])
+    return ClassifierWeights(_embedding(base), layers, _head(module), layers[0].out.weight.shape[0])
 
 
-def _layer(block: nn.Module, out: nn.Module, num_heads: int, head_size: int, dtype: torch.dtype) -> EncoderLayer:
+def _layer(block: nn.Module, out: nn.Module, num_heads: int, head_size: int, dtype: torch.dtype) -> ClassifierLayer:
     parts = {name: _find(block, names) for name, names in PARTS.items()}
     missing = [name for name, part in parts.items() if part is None]
     if missing:
-        raise UnsplittableError(f"{type(block).__name__} has no {', '.join(missing)} of a known name")
+        raise UnsupportedModelError(f"{type(block).__name__} has no {', '.join(missing)} of a known name")
     activation = ACTIVATIONS.get(type(parts["activation"]).__name__)
     if activation is None:
-        raise UnsplittableError(f"{type(block).__name__} has the activation {type(parts['activation']).__name__}")
+        raise UnsupportedModelError(f"{type(block).__name__} has the activation {type(parts['activation']).__name__}")
     scale = head_size**-0.5
     (query, query_bias), (key, key_bias), (value, value_bias) = (
-        weights_of(parts[name], name) for name in ("query", "key", "value")
+        linear_weights(parts[name], name) for name in ("query", "key", "value")
     )
+    out_weight, out_bias = linear_weights(out, "out")
 
     def linear(weight: Tensor, bias: Tensor, activation: str | None = None) -> Linear:
         return Linear(weight.to(dtype), bias.to(dtype), activation)
 
-    return EncoderLayer(
+    return ClassifierLayer(
         num_heads=num_heads,
         qkv=linear(torch.cat([query * scale, key, value]), torch.cat([query_bias * scale, key_bias, value_bias])),
         query=Linear(query * scale, query_bias * scale),
         key_weight=key.unflatten(0, (num_heads, head_size)),
         value_weight=value.unflatten(0, (num_heads, head_size)),
         value_bias=value_bias.view(num_heads, 1, head_size),
-        out=linear(*weights_of(out, "out")),
-        out_by_head=weights_of(out, "out")[0].T.to(dtype).unflatten(0, (num_heads, head_size)).contiguous(),
-        out_bias=weights_of(out, "out")[1],
-        attention_norm=norm_of(parts["attention_norm"], "attention_norm"),
-        up=linear(*weights_of(parts["up"], "up"), activation),
-        down=linear(*weights_of(parts["down"], "down")),
-        output_norm=norm_of(parts["output_norm"], "output_norm"),
+        out=linear(out_weight, out_bias),
+        out_by_head=out_weight.T.to(dtype).unflatten(0, (num_heads, head_size)).contiguous(),
+        out_bias=out_bias,
+        attention_norm=layer_norm(parts["attention_norm"], "attention_norm"),
+        up=linear(*linear_weights(parts["up"], "up"), activation),
+        down=linear(*linear_weights(parts["down"], "down")),
+        output_norm=layer_norm(parts["output_norm"], "output_norm"),
     )
 
 
@@ -159,7 +160,7 @@ def _find(module: nn.Module, names: Sequence[str]) -> nn.Module | None:
 def _embedding(base: nn.Module) -> Callable[[Tensor, Tensor | None], Tensor]:
     embeddings, project = _find(base, ("embeddings",)), _find(base, ("embeddings_project",))
     if embeddings is None:
-        raise UnsplittableError(f"{type(base).__name__} has no embeddings of a known name")
+        raise UnsupportedModelError(f"{type(base).__name__} has no embeddings of a known name")
 
     def embed(ids_RT: Tensor, segments_RT: Tensor | None) -> Tensor:
         segments = {} if segments_RT is None else {"token_type_ids": segments_RT}
@@ -174,7 +175,7 @@ def _head(module: PreTrainedModel) -> Callable[[Tensor], Tensor]:
     classifier, pooler = _find(module, ("classifier",)), _find(module.base_model, ("pooler",))
     before = _find(module, ("pre_classifier",))
     if classifier is None:
-        raise UnsplittableError(f"{type(module).__name__} has no classifier of a known name")
+        raise UnsupportedModelError(f"{type(module).__name__} has no classifier of a known name")
     if before is not None:
         return lambda first_Rd: classifier(functional.relu(before(first_Rd)))
     if pooler is not None:

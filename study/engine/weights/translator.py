@@ -1,11 +1,9 @@
-"""Translation models taken apart: weights layer by layer, so that the engine can decode in a way of its own.
+"""Weights of translation models, layer by layer, so that the engine can decode in a way of its own.
 
-A *split translator* is what the transformers of fairseq, Marian and BART have in common: word and position embeddings
-on both sides; layers of self-attention, on the target side attention to the source, and a feed-forward layer, each with
-a residual and a layer norm before (pre-norm) or after it; a projection to the words. Whether the parts come to the same
-as the whole is not believed but proved, see `study.engine.batched_decoding.decoder.largest_difference`.
-
-Shapes: R rows, S source tokens, N hypotheses, V words, d width, f inner width, P positions.
+What the transformers of fairseq, Marian and BART have in common: word and position embeddings on both sides; layers of
+self-attention, on the target side attention to the source, and a feed-forward layer, each with a residual and a layer
+norm before (pre-norm) or after it; a projection to the words. Whether the parts come to the same as the whole is proved
+on the loaded model, see `study.engine.choose`.
 """
 
 from collections.abc import Callable, Sequence
@@ -18,7 +16,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from study.engine.weights.linear import Linear
-from study.engine.weights.modules import ACTIVATIONS, Norm, UnsplittableError, norm_of, weights_of
+from study.engine.weights.modules import ACTIVATIONS, Norm, UnsupportedModelError, layer_norm, linear_weights
 from study.masking.gate import Gate
 from study.record.heads import AttentionKind
 
@@ -28,7 +26,7 @@ PRE_NORM = {
     "MarianMTModel": False,
     "BartForConditionalGeneration": False,
 }
-"""Models that can be taken apart, and whether their layers normalise their input."""
+"""Models of this form, and whether their layers normalise their input."""
 
 FIRST_POSITION: dict[str, Callable[[Any], int]] = {
     "SinusoidalPositionalEmbedding": lambda positions: positions.padding_idx + 1,
@@ -44,10 +42,10 @@ class Embedding:
     """Words and their positions.
 
     Attributes:
-        words: a vector for each.
-        scale: what it is multiplied by.
-        positions: a vector for each, from the first token on.
-        norm: of the sum, in BART.
+        words: a vector for each word.
+        scale: factor of these.
+        positions: a vector for each position, from the first token on.
+        norm: layer norm of the sum, in BART.
     """
 
     words: Float[Tensor, "V d"]
@@ -75,7 +73,7 @@ class SelfAttention:
         num_heads: heads.
         qkv: queries (already divided by the root of the head size), keys and values, in one product.
         out: output projection.
-        norm: before or after.
+        norm: layer norm before or after.
     """
 
     num_heads: int
@@ -93,7 +91,7 @@ class CrossAttention:
         query: queries (already divided by the root of the head size) of the target.
         key_value: keys and values of the source, in one product.
         out: output projection.
-        norm: before or after.
+        norm: layer norm before or after.
     """
 
     num_heads: int
@@ -130,17 +128,17 @@ class DecoderLayer:
 
 
 @dataclass(frozen=True)
-class SplitTranslator:
-    """A translation model in parts.
+class TranslatorWeights:
+    """All weights of a translation model, and how its layers go together.
 
     Attributes:
         pre_norm: whether layers normalise their input, not their output.
         source: embedding of the source.
-        encoder: its layers.
-        encoder_norm: after the last of them.
+        encoder: layers of the source side.
+        encoder_norm: layer norm after the last of them.
         target: embedding of the target.
-        decoder: its layers.
-        decoder_norm: after the last of them.
+        decoder: layers of the target side.
+        decoder_norm: layer norm after the last of them.
         words: projection to the logits of all words.
     """
 
@@ -167,21 +165,21 @@ class SplitTranslator:
         return self.add(x, layer.down(layer.up(self.read(x, layer.norm))), layer.norm)
 
 
-def split_translator(module: PreTrainedModel, gate: Gate) -> SplitTranslator:
-    """Take a translation model apart.
+def translator_weights(module: PreTrainedModel, gate: Gate) -> TranslatorWeights:
+    """Read the weights of a translation model.
 
     Args:
         module: the model, in float32.
         gate: knows how many heads each layer has.
 
     Raises:
-        UnsplittableError: when it is none of `PRE_NORM`, or not in float32.
+        UnsupportedModelError: when it is none of `PRE_NORM`, or not in float32.
     """
     name = type(module).__name__
     if name not in PRE_NORM:
-        raise UnsplittableError(f"{name} is none of {', '.join(PRE_NORM)}")
+        raise UnsupportedModelError(f"{name} is none of {', '.join(PRE_NORM)}")
     if module.dtype != torch.float32:
-        raise UnsplittableError(f"{name} is in {module.dtype}, not in float32")
+        raise UnsupportedModelError(f"{name} is in {module.dtype}, not in float32")
     encoder, decoder = module.get_submodule("model.encoder"), module.get_submodule("model.decoder")
     heads = gate.layout.counts
     encoder_layers = [
@@ -194,7 +192,7 @@ def split_translator(module: PreTrainedModel, gate: Gate) -> SplitTranslator:
             _layers(decoder), heads[AttentionKind.DECODER_SELF], heads[AttentionKind.CROSS], strict=True
         )
     ]
-    return SplitTranslator(
+    return TranslatorWeights(
         pre_norm=PRE_NORM[name],
         source=_embedding(encoder),
         encoder=encoder_layers,
@@ -251,18 +249,18 @@ def _together(projections: Sequence[tuple[Tensor, Tensor]]) -> Linear:
 
 
 def _weights(module: nn.Module, name: str) -> tuple[Tensor, Tensor]:
-    return weights_of(module.get_submodule(name), name)
+    return linear_weights(module.get_submodule(name), name)
 
 
 def _norm(module: nn.Module, name: str) -> Norm:
-    return norm_of(module.get_submodule(name), name)
+    return layer_norm(module.get_submodule(name), name)
 
 
 def _embedding(side: nn.Module) -> Embedding:
     words, positions = side.get_submodule("embed_tokens"), side.get_submodule("embed_positions")
     first = FIRST_POSITION.get(type(positions).__name__)
     if first is None:
-        raise UnsplittableError(f"{type(positions).__name__} is none of {', '.join(FIRST_POSITION)}")
+        raise UnsupportedModelError(f"{type(positions).__name__} is none of {', '.join(FIRST_POSITION)}")
     table = getattr(positions, "weights", None)  # M2M100 keeps them in a buffer of this name
     return Embedding(
         words=words.get_parameter("weight").detach(),

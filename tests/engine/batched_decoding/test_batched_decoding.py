@@ -1,24 +1,18 @@
-"""The lockstep engine from examples to outcome rows, against one mask and one sentence at a time."""
+"""Batched decoding from examples to outcome rows, against one mask and one sentence at a time."""
 
 import numpy as np
 import polars as pl
 import pytest
 from fixtures.classifiers import all_kinds_of_masks
+from fixtures.engines import run
 from fixtures.translators import sentences, translator
 
-from study.engine.batched_decoding.engine import LockstepSearch
+from study.engine.batched_decoding.engine import BatchedDecodingEngine
 from study.engine.choose import choose_engine
-from study.engine.engine import Engine, OneMaskAtATime
-from study.engine.memory import Room
-from study.engine.weights.translator import split_translator
+from study.engine.engine import OneMaskAtATime
+from study.engine.memory import MemoryBudget
+from study.engine.weights.translator import translator_weights
 from study.subjects.model import Precision, Screening
-
-
-def run(engine: Engine, rows, masks, wanted=None) -> pl.DataFrame:
-    wanted = np.ones((len(masks), len(rows)), dtype=bool) if wanted is None else wanted
-    done = engine.run(rows, masks, wanted)
-    frames = [pl.DataFrame({"mask": part.masks, "example": part.examples, **part.columns}) for part in done]
-    return pl.concat(frames).sort("mask", "example")
 
 
 def assert_agrees(found: pl.DataFrame, expected: pl.DataFrame) -> None:
@@ -37,7 +31,7 @@ def test_outcomes_are_those_of_one_pair_at_a_time(name: str) -> None:
     subject = translator(name)
     rows, masks = subject.encode(sentences()), all_kinds_of_masks(subject.layout)[::4]
     engine = choose_engine(subject, Precision.float32, Screening())
-    assert isinstance(engine, LockstepSearch)
+    assert isinstance(engine, BatchedDecodingEngine)
     assert_agrees(run(engine, rows, masks), run(OneMaskAtATime(subject, 1), rows, masks))
 
 
@@ -46,7 +40,8 @@ def test_memory_and_missing_pairs_change_nothing(memory: int) -> None:
     subject = translator("fsmt")
     rows, masks = subject.encode(sentences(7)), all_kinds_of_masks(subject.layout)[::4]
     expected = run(choose_engine(subject, Precision.float32, Screening()), rows, masks)
-    engine = LockstepSearch(subject, split_translator(subject.module, subject.gate), Room(1, memory, 1, workers=2))
+    budget = MemoryBudget(1, memory, 1, workers=2)
+    engine = BatchedDecodingEngine(subject, translator_weights(subject.module, subject.gate), budget)
     sizes = [block.size for block in engine.blocks(rows, masks)]
     assert sum(sizes) == len(rows) * len(masks)
     assert max(sizes) == 1 if memory == 1 else max(sizes) > 1

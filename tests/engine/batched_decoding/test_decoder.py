@@ -1,4 +1,4 @@
-"""Many masks and sentences in lockstep against one plain search for each mask and sentence alone."""
+"""Many masks and sentences in one batch against one plain search for each mask and sentence alone."""
 
 from collections.abc import Sequence
 from pathlib import Path
@@ -7,11 +7,14 @@ import numpy as np
 import pytest
 import torch
 from fixtures.cases import TRANSLATORS, build
+from fixtures.translators import sentences, translator
 from transformers import PreTrainedModel
 
-from study.engine.batched_decoding.decoder import Lockstep, largest_difference
-from study.engine.weights.modules import UnsplittableError
-from study.engine.weights.translator import split_translator
+from study.engine.batched_decoding.decoder import BatchedDecoder
+from study.engine.batched_decoding.proof import largest_difference
+from study.engine.pairs import Pairs
+from study.engine.weights.modules import UnsupportedModelError
+from study.engine.weights.translator import translator_weights
 from study.masking.gate import Gate
 from study.masking.sites import find_sites
 from study.record.examples import Examples
@@ -50,9 +53,7 @@ def alone(
 
 def single_heads_and_layers(layout: HeadLayout) -> np.ndarray:
     """The full mask, every head off, every head alone in its layer, every layer off."""
-    off = [layout.without([head]) for head in layout.heads]
-    alone = [layout.all_but(head) for head in layout.heads]
-    return np.array([layout.full(), *off, *alone, *map(layout.without_layer, layout.layers)])
+    return np.array([layout.full(), *layout.each_off(), *layout.each_alone(), *layout.each_layer_off()])
 
 
 def arbitrary(layout: HeadLayout, number: int = 12) -> np.ndarray:
@@ -85,7 +86,8 @@ def test_every_pair_comes_out_as_alone(architecture: str, masks_of, beam: int) -
     wanted = np.random.default_rng(beam).random((len(masks), len(SOURCES))) < 0.3
     wanted[0, 0] = True
     rule = BeamConfig(beam=beam, lenpen=1.0, start=3, end=3, pad=0)
-    decoder = Lockstep(split_translator(module, gate), gate.layout, masks, wanted, *padded(SOURCES))
+    weights = translator_weights(module, gate)
+    decoder = BatchedDecoder(weights, gate.layout, Pairs(masks, wanted), *padded(SOURCES))
     pairs = np.argwhere(wanted)
     found = search(decoder, rule, torch.tensor([LIMITS[sentence] for _, sentence in pairs]))
     compared = [
@@ -103,11 +105,12 @@ def test_the_order_of_masks_and_sentences_is_irrelevant() -> None:
     wanted = generator.random((len(masks), len(SOURCES))) < 0.5
     order_M, order_E = generator.permutation(len(masks)), generator.permutation(len(SOURCES))
     ids, present = padded(SOURCES)
-    split = split_translator(module, gate)
+    weights = translator_weights(module, gate)
     limits = torch.full((int(wanted.sum()),), 8)
-    found = search(Lockstep(split, gate.layout, masks, wanted, ids, present), rule, limits)
+    found = search(BatchedDecoder(weights, gate.layout, Pairs(masks, wanted), ids, present), rule, limits)
     shuffled = wanted[order_M][:, order_E]
-    decoder = Lockstep(split, gate.layout, masks[order_M], shuffled, ids[order_E], present[order_E])
+    other = Pairs(masks[order_M], shuffled)
+    decoder = BatchedDecoder(weights, gate.layout, other, ids[order_E], present[order_E])
     again = search(decoder, rule, limits)
     row = {(mask, sentence): row for row, (mask, sentence) in enumerate(np.argwhere(wanted).tolist())}
     for other, (mask, sentence) in enumerate(np.argwhere(shuffled)):
@@ -120,20 +123,16 @@ def test_the_order_of_masks_and_sentences_is_irrelevant() -> None:
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_all_log_probabilities_of_a_given_target(architecture: str) -> None:
     """As the module gives them in one pass, without a cache; another model is noticed."""
-    module, gate = gated(architecture)
-    masks, target = arbitrary(gate.layout), torch.randint(4, 60, (5, 6), generator=torch.Generator().manual_seed(0))
-    target[:, 0] = 3
-    target[1, :3] = target[2, :3]
-    given = masks, *padded(SOURCES), target
-    assert largest_difference(split_translator(module, gate), module, gate, *given) < 1e-4
-    other, other_gate = gated(architecture, seed=1)
-    assert largest_difference(split_translator(module, gate), other, other_gate, *given) > 0.1
+    subject = translator(architecture)
+    rows, masks = subject.encode(sentences()), arbitrary(subject.layout)
+    assert largest_difference(translator_weights(subject.module, subject.gate), subject, rows, masks) < 1e-4
+    assert largest_difference(translator_weights(*gated(architecture, seed=1)), subject, rows, masks) > 0.1
 
 
 def test_what_cannot_be_split_is_named() -> None:
     module, gate = gated("t5")
-    with pytest.raises(UnsplittableError, match="T5ForConditionalGeneration is none of FSMT"):
-        split_translator(module, gate)
+    with pytest.raises(UnsupportedModelError, match="T5ForConditionalGeneration is none of FSMT"):
+        translator_weights(module, gate)
 
 
 @pytest.mark.real
@@ -146,12 +145,12 @@ def test_ablation_of_a_real_model(real: Path) -> None:
     names = tuple(map(str, range(len(texts))))
     rows = subject.encode(Examples(names, tuple((text,) for text in texts), ("",) * len(texts)))
     masks = np.array([subject.layout.full(), *subject.layout.each_off()])
-    wanted = np.ones((len(masks), len(rows)), dtype=bool)
-    split = split_translator(subject.module, subject.gate)
+    pairs = Pairs.every(masks, len(rows))
     with torch.no_grad():
-        decoder = Lockstep(split, subject.layout, masks, wanted, *subject.padded(rows))
+        weights = translator_weights(subject.module, subject.gate)
+        decoder = BatchedDecoder(weights, subject.layout, pairs, *subject.padded(rows))
         found = search(decoder, subject.rule, subject.limits(rows).repeat(len(masks)))
-    together = subject.columns(found, [rows[sentence] for _, sentence in np.argwhere(wanted)])
+    together = subject.columns(found, pairs.rows(rows))
     for i, mask in enumerate(masks):
         own = slice(i * len(rows), (i + 1) * len(rows))
         alone = subject.outcomes(rows, np.repeat(mask[None], len(rows), axis=0))

@@ -1,4 +1,4 @@
-"""The shared upward pass against one mask and one example at a time, in plain transformers."""
+"""The bottom-up pass against one mask and one example at a time, in plain transformers."""
 
 from pathlib import Path
 
@@ -8,17 +8,18 @@ import pytest
 import torch
 from fixtures import cases
 from fixtures.classifiers import SPLIT, all_kinds_of_masks, brute_force, classifier, examples
+from fixtures.engines import run
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from study.config import compose, to_study
-from study.engine.bottom_up.engine import SharedPass
-from study.engine.bottom_up.screening import ScreenedPass
+from study.engine.bottom_up.engine import BottomUpEngine
+from study.engine.bottom_up.screening import ScreenedEngine
 from study.engine.choose import choose_engine
-from study.engine.engine import Engine, OneMaskAtATime
-from study.engine.memory import Room
-from study.engine.weights.classifier import split_encoder
-from study.engine.weights.modules import UnsplittableError
+from study.engine.engine import OneMaskAtATime
+from study.engine.memory import MemoryBudget
+from study.engine.weights.classifier import classifier_weights
+from study.engine.weights.modules import UnsupportedModelError
 from study.jobs.measuring import load_subject, setting_of
 from study.record.errors import InputError
 from study.subjects.model import Precision, Screening
@@ -26,18 +27,9 @@ from study.subjects.model import Precision, Screening
 TOLERANCE = 1e-4
 
 
-def engine(subject, *, tokens_at_once: int = 64, most_tokens: int = 2000, workers: int = 1) -> SharedPass:
-    room = Room(tokens_at_once, memory=2**30, most_tokens=most_tokens, workers=workers)
-    return SharedPass(subject, split_encoder(subject.module, subject.gate), room)
-
-
-def run(engine: Engine, rows, masks, wanted=None) -> pl.DataFrame:
-    wanted = np.ones((len(masks), len(rows)), dtype=bool) if wanted is None else wanted
-    frames = [
-        pl.DataFrame({"mask": done.masks, "example": done.examples, **done.columns})
-        for done in engine.run(rows, masks, wanted)
-    ]
-    return pl.concat(frames).sort("mask", "example")
+def engine(subject, *, product_tokens: int = 64, most_tokens: int = 2000, workers: int = 1) -> BottomUpEngine:
+    budget = MemoryBudget(product_tokens, memory=2**30, most_tokens=most_tokens, workers=workers)
+    return BottomUpEngine(subject, classifier_weights(subject.module, subject.gate), budget)
 
 
 def assert_agrees(found: pl.DataFrame, expected: pl.DataFrame) -> None:
@@ -71,7 +63,7 @@ def test_nothing_changes_an_outcome(data: st.DataObject) -> None:
     wanted = np.random.default_rng(data.draw(st.integers(0, 99))).random((len(masks), len(rows))) < 0.7
     other = engine(
         subject,
-        tokens_at_once=data.draw(st.sampled_from([1, 64, 128, 500])),
+        product_tokens=data.draw(st.sampled_from([1, 64, 128, 500])),
         most_tokens=data.draw(st.sampled_from([1, 40, 333, 10**6])),
         workers=data.draw(st.sampled_from([1, 3])),
     )
@@ -108,8 +100,8 @@ def test_what_masks_share_is_computed_once() -> None:
 @pytest.mark.parametrize("name", sorted(set(cases.CLASSIFIERS) - set(SPLIT)))
 def test_other_architectures_fall_back_by_name(name: str, caplog: pytest.LogCaptureFixture) -> None:
     subject = classifier(name)
-    with pytest.raises(UnsplittableError, match="not built like BERT"):
-        split_encoder(subject.module, subject.gate)
+    with pytest.raises(UnsupportedModelError, match="not built like BERT"):
+        classifier_weights(subject.module, subject.gate)
     assert isinstance(choose_engine(subject, Precision.float32, Screening()), OneMaskAtATime)
     assert "not built like BERT; one mask at a time" in caplog.text
     with pytest.raises(InputError, match="precision=bfloat16 needs a model that the fast engine can take apart"):
@@ -142,8 +134,8 @@ def test_embeddings_that_need_more_than_the_engine_gives_them_are_left_to_the_mo
 def test_an_activation_that_the_engine_lacks_is_named() -> None:
     subject = classifier("bert")
     subject.module.bert.encoder.layer[0].intermediate.intermediate_act_fn = torch.nn.Softplus()
-    with pytest.raises(UnsplittableError, match="Softplus"):
-        split_encoder(subject.module, subject.gate)
+    with pytest.raises(UnsupportedModelError, match="Softplus"):
+        classifier_weights(subject.module, subject.gate)
 
 
 def test_out_of_memory_halves_the_block(monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture) -> None:
@@ -152,12 +144,12 @@ def test_out_of_memory_halves_the_block(monkeypatch: pytest.MonkeyPatch, caplog:
     whole, small = engine(subject), engine(subject)
     plain = small.outcomes
 
-    def outcomes(rows, masks, wanted):
-        if wanted.size > 20:
+    def outcomes(rows, pairs):
+        if pairs.wanted.size > 20:
             raise RuntimeError(
                 "[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes"
             )
-        return plain(rows, masks, wanted)
+        return plain(rows, pairs)
 
     monkeypatch.setattr(small, "outcomes", outcomes)
     small.workers = 2
@@ -208,11 +200,11 @@ def test_an_audit_that_finds_a_wrong_decision_raises_the_threshold() -> None:
     subject, other = classifier("bert", seed=1), classifier("bert", seed=2)
     rows, masks = subject.encode(examples(20)), all_kinds_of_masks(subject.layout)
     exact = engine(subject)
-    draft = split_encoder(other.module, other.gate)
-    room = Room(64, memory=2**30, most_tokens=2000)
-    low = ScreenedPass(subject, draft, exact, room, Screening(sample=1, safety=1.0, audit=1.0))
+    draft = classifier_weights(other.module, other.gate)
+    budget = MemoryBudget(64, memory=2**30, most_tokens=2000)
+    low = ScreenedEngine(subject, draft, exact, budget, Screening(sample=1, safety=1.0, audit=1.0))
     assert run(low, rows, masks)["prediction"].equals(run(exact, rows, masks)["prediction"])
-    audited = ScreenedPass(subject, draft, exact, room, Screening(sample=1, safety=1.0, audit=0.1))
+    audited = ScreenedEngine(subject, draft, exact, budget, Screening(sample=1, safety=1.0, audit=0.1))
     found, expected = run(audited, rows, masks), run(exact, rows, masks)
     wrong = found.filter(found["prediction"] != expected["prediction"])
     assert wrong.is_empty() or wrong["margin"].min() > audited.largest_error / 2

@@ -1,0 +1,77 @@
+"""Pairs of mask and example: what an evaluator asks an engine for, and the blocks that it is cut into."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Bool, Int
+
+if TYPE_CHECKING:
+    from study.subjects.subject import TokenRow
+
+
+@dataclass(frozen=True)
+class Block:
+    """Some masks and some examples, by their positions."""
+
+    masks: Int[np.ndarray, " masks"]
+    examples: Int[np.ndarray, " examples"]
+
+    @property
+    def size(self) -> int:
+        """Pairs of mask and example."""
+        return len(self.masks) * len(self.examples)
+
+    def halves(self) -> "list[Block]":
+        """Half of the examples each, or of the masks where there is one example; itself where there is one mask too."""
+        if len(self.examples) > 1:
+            return [Block(self.masks, part) for part in np.array_split(self.examples, 2)]
+        return [Block(part, self.examples) for part in np.array_split(self.masks, 2) if len(part)]
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """The pairs of mask and example that are to be computed, in the order of `np.argwhere(wanted)`.
+
+    Attributes:
+        masks: boolean rows in the order of the subject's heads.
+        wanted: which masks on which examples.
+    """
+
+    masks: Bool[np.ndarray, "M H"]
+    wanted: Bool[np.ndarray, "M E"]
+
+    @classmethod
+    def every(cls, masks: Bool[np.ndarray, "M H"], num_examples: int) -> "Pairs":
+        """Every mask on every example."""
+        return cls(masks, np.ones((len(masks), num_examples), dtype=bool))
+
+    def __len__(self) -> int:
+        return len(self.mask)
+
+    @cached_property
+    def mask(self) -> Int[np.ndarray, " P"]:
+        """Position of the mask of each pair."""
+        return np.nonzero(self.wanted)[0]
+
+    @cached_property
+    def example(self) -> Int[np.ndarray, " P"]:
+        """Position of the example of each pair."""
+        return np.nonzero(self.wanted)[1]
+
+    def rows(self, rows: "Sequence[TokenRow]") -> "list[TokenRow]":
+        """The example of each pair, given all examples."""
+        return [rows[i] for i in self.example.tolist()]
+
+    def within(self, block: Block) -> "Pairs":
+        """The pairs of a block, whose masks and examples are then all there are."""
+        return Pairs(self.masks[block.masks], self.wanted[np.ix_(block.masks, block.examples)])
+
+    def only(self, chosen: Bool[np.ndarray, " P"]) -> "Pairs":
+        """Some of the pairs, without the masks that none of them has."""
+        wanted = self.wanted.copy()
+        wanted[self.wanted] = chosen
+        used = wanted.any(axis=1)
+        return Pairs(self.masks[used], wanted[used])
