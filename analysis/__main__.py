@@ -17,7 +17,7 @@ from rich.table import Table
 
 from analysis.compute import Analysis, analyse
 from analysis.defaults import DEFAULTS, configured
-from analysis.effects.head_effects import Measure, of_measure, strongest
+from analysis.effects.head_effects import Measure, strongest_head
 from analysis.formatting import address, after_correction, base_score, labelled, score, signed, unsure
 from analysis.importing import command
 from analysis.inference import Inference, Interval
@@ -163,8 +163,8 @@ def overview_table(analysis: Analysis, subject_ids: Sequence[str]) -> Table:
     for subject_id in subject_ids:
         for row in analysis.base.filter(subject_id=subject_id).rows(named=True):
             effects = analysis.effects.filter(setting_id=row["setting_id"])
-            head = next(iter(strongest(effects).rows(named=True)), None)
-            ablation = of_measure(effects, Measure.ABLATION)
+            head = strongest_head(effects)
+            ablation = effects.filter(measure=Measure.ABLATION)
             table.add_row(
                 escape(f"{analysis.subjects[subject_id][0].model} on {row['domain']}"),
                 score(row["base_score"], row["metric"]),
@@ -177,7 +177,7 @@ def overview_table(analysis: Analysis, subject_ids: Sequence[str]) -> Table:
 
 def _print_subject(analysis: Analysis, subject_id: str, console: Console) -> None:
     console.print(summary_table(analysis, subject_id))
-    ablation = of_measure(analysis.effects, Measure.ABLATION).filter(subject_id=subject_id)
+    ablation = analysis.effects.filter(measure=Measure.ABLATION, subject_id=subject_id)
     for domain in ablation.partition_by("setting_id", maintain_order=True):
         console.print(escape(how_sure(domain)))
     correlations = analysis.correlation.filter(subject_id=subject_id)
@@ -204,7 +204,7 @@ def summary_table(analysis: Analysis, subject_id: str) -> Table:
     table.add_column("strongest head", no_wrap=True)
     table.add_column("effect", justify="right")
     for row in analysis.base.filter(subject_id=subject_id).rows(named=True):
-        head = next(iter(strongest(analysis.effects.filter(setting_id=row["setting_id"])).rows(named=True)), None)
+        head = strongest_head(analysis.effects.filter(setting_id=row["setting_id"]))
         table.add_row(
             escape(row["domain"]),
             f"{row['n']:,}",
@@ -226,8 +226,8 @@ def how_sure(ablation: pl.DataFrame) -> str:
     if row["detectable"] is None:
         return found
     power = f"80 % power to detect a true effect of {row['detectable']:.2f} {row['unit']}"
-    largest = strongest(ablation).row(0, named=True)
-    said = f"; the strongest is {signed(largest['effect'])}{unsure(largest)}" if unsure(largest) else ""
+    largest = strongest_head(ablation)
+    said = f"; the strongest is {signed(largest['effect'])}{unsure(largest)}" if largest and unsure(largest) else ""
     return f"{found}; {power} {after_correction(row['correction'])}{said}"
 
 

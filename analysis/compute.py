@@ -8,7 +8,7 @@ import polars as pl
 from analysis.correlation import CorrelationOptions, Correlations, DomainEffects, correlate
 from analysis.correlation.first_order_fit import taylor
 from analysis.curves.area_under_curve import contrasts, curve_summary
-from analysis.curves.points import DrawnCurves, curve_points
+from analysis.curves.points import ResampledCurves, curve_points
 from analysis.curves.training_dynamics import dynamics
 from analysis.defaults import DEFAULTS
 from analysis.effects.changes import changes
@@ -111,7 +111,7 @@ def analyse(
         seed=inference.seed,
     )
     table = pl.concat([effects(domain, inference) for domain in domains])
-    every = [DrawnCurves.of(domain, inference) for domain in results.domains]
+    every = [ResampledCurves.of(domain, inference) for domain in results.domains]
     folders = {domain.folder for domain in domains}
     drawn = [of_domain for of_domain in every if of_domain.domain.folder in folders]
     return Analysis(

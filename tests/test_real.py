@@ -9,7 +9,7 @@ import pytest
 
 from analysis import DomainEffects, correlate
 from analysis.curves.area_under_curve import contrasts, curve_summary
-from analysis.curves.points import DrawnCurves
+from analysis.curves.points import ResampledCurves
 from analysis.results.read import read_results
 from study.config import compose, to_study
 from study.jobs.measuring import open_evaluator
@@ -81,7 +81,7 @@ def test_heads_of_little_importance_elsewhere_can_go_and_those_of_much_cannot(re
     for reverse in ("false", "true"):
         StudyTask()(compose(*minilm(real, tmp_path, "mnli/dev_matched.tsv", *order, f"measure.reverse={reverse}")))
     domain = next(domain for domain in read_results(tmp_path).domains if domain.data == "dev_matched")
-    drawn = DrawnCurves.of(domain)
+    drawn = ResampledCurves.of(domain)
     (row,) = contrasts(drawn).iter_rows(named=True)
     assert row["low"] > 0, "the mean score along the curve is higher, beyond the noise of 100 examples"
     shares = dict(curve_summary(drawn, within=5.0).select("curve", "share").iter_rows())

@@ -5,7 +5,7 @@ r would be if nothing were there, and which heads carry it.
 """
 
 from analysis.correlation.options import CorrelationOptions
-from analysis.correlation.pairs import DomainEffects, matched, pairs
+from analysis.correlation.pairs import DomainEffects
 from analysis.correlation.tables import Correlations, correlate
 
-__all__ = ["CorrelationOptions", "Correlations", "DomainEffects", "correlate", "matched", "pairs"]
+__all__ = ["CorrelationOptions", "Correlations", "DomainEffects", "correlate"]

@@ -35,7 +35,7 @@ Row = dict[str, Any]
 
 
 @dataclass(frozen=True, eq=False)
-class Resampled:
+class DomainResamples:
     """What is drawn once of a domain and serves every pair that it is in.
 
     Attributes:
@@ -71,12 +71,12 @@ class Resampled:
 
 
 @dataclass(frozen=True, eq=False)
-class ResampledPair:
+class PairResamples:
     """A pair with what was drawn of both its domains."""
 
     pair: Pair
-    a: Resampled
-    b: Resampled
+    a: DomainResamples
+    b: DomainResamples
 
     @property
     def options(self) -> CorrelationOptions:

@@ -1,22 +1,20 @@
 """Two domains of one subject, head by head: which heads were measured on both, and their effects there."""
 
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
 
 import numpy as np
-import polars as pl
 from jaxtyping import Bool, Float, Int
 
 from analysis.correlation.coefficients import CONSTANT, Heads
 from analysis.correlation.true_correlation import NoisyEffects
-from analysis.effects.head_effects import Measure, of_measure
 from analysis.results.domain import AUTO, Domain
 from analysis.results.sample import Sample
 from study.record.errors import InputError
-from study.record.heads import ADDRESS, Head, mask_key
+from study.record.heads import Head, mask_key
 
 FEWEST = 3
 """Two points always lie on a line."""
@@ -155,24 +153,6 @@ def pairs_of(domains: Sequence[DomainEffects]) -> list[Pair]:
     for domain in domains:
         subjects.setdefault(domain.names["subject_id"], []).append(domain)
     return [Pair(a, b) for own in subjects.values() for a, b in combinations(own, 2)]
-
-
-def pairs(effects: pl.DataFrame) -> Iterator[tuple[pl.DataFrame, pl.DataFrame]]:
-    """The rows of single-head effects of every two domains that share a subject, from a tidy table."""
-    ablation = of_measure(effects, Measure.ABLATION)
-    for subject in ablation.partition_by("subject_id", maintain_order=True):
-        domains = subject.partition_by("setting_id", maintain_order=True)
-        yield from combinations(domains, 2)
-
-
-def matched(a: pl.DataFrame, b: pl.DataFrame) -> pl.DataFrame:
-    """The heads measured in both domains: columns kind, layer, head, effect_a, effect_b; low_a, high_a ... if known."""
-    carried = [name for name in ("effect", "low", "high") if name in a.columns and name in b.columns]
-    of_a, of_b = (
-        table.select(*ADDRESS, *(pl.col(name).alias(f"{name}_{side}") for name in carried))
-        for table, side in ((a, "a"), (b, "b"))
-    )
-    return of_a.join(of_b, on=list(ADDRESS), how="inner", maintain_order="left")
 
 
 def _places(domain: DomainEffects, heads: Sequence[Head]) -> Int[np.ndarray, " heads"]:

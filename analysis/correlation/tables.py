@@ -18,7 +18,7 @@ from analysis.correlation.coefficients import CONSTANT, pearson
 from analysis.correlation.noise_ceiling import reliability
 from analysis.correlation.null_distributions import Null, NullName, permutation_null, sign_flip_null, within
 from analysis.correlation.options import CorrelationOptions
-from analysis.correlation.pair_numbers import NUMBERS, REST, Resampled, ResampledPair
+from analysis.correlation.pair_numbers import NUMBERS, REST, DomainResamples, PairResamples
 from analysis.correlation.pairs import FEWEST, IDENTITY, DomainEffects, pairs_of
 from analysis.correlation.pairs import Pair as PairOfDomains
 from analysis.correlation.true_correlation import FEWEST_GROUPS, NoisyEffects, noise
@@ -106,7 +106,7 @@ class Correlations:
     null: pl.DataFrame
     reliability: pl.DataFrame
 
-    def of_subject(self, subject_id: str) -> "Correlations":
+    def select(self, subject_id: str) -> "Correlations":
         """The rows of one subject."""
         rows = {name: getattr(self, name).filter(subject_id=subject_id) for name in self.__dataclass_fields__}
         return Correlations(**rows)
@@ -132,18 +132,18 @@ def correlate(domains: Sequence[DomainEffects], options: CorrelationOptions | No
     """
     options = options or CorrelationOptions()
     domains = [domain for domain in domains if domain.heads]
-    resampled = {id(domain): Resampled(domain, options) for domain in domains}
+    resampled = {id(domain): DomainResamples(domain, options) for domain in domains}
     pairs = pairs_of(domains)
-    rows: dict[str, list[dict[str, Any]]] = {name: [] for name in OF_PAIRS}
+    rows: dict[str, list[dict[str, Any]]] = {name: [] for name in PAIR_TABLES}
     with progress("correlations", len(pairs), "pairs") as advance:
         for pair in pairs:
             _name_unmatched(pair.a, pair.b)
             _name_unmatched(pair.b, pair.a)
-            both = ResampledPair(pair, resampled[id(pair.a)], resampled[id(pair.b)])
-            for name, (_, of) in OF_PAIRS.items():
+            both = PairResamples(pair, resampled[id(pair.a)], resampled[id(pair.b)])
+            for name, (_, of) in PAIR_TABLES.items():
                 rows[name] += [pair.names | row for row in of(both)]
             advance(1)
-    tables = {name: pl.DataFrame(rows[name], schema=schema) for name, (schema, _) in OF_PAIRS.items()}
+    tables = {name: pl.DataFrame(rows[name], schema=schema) for name, (schema, _) in PAIR_TABLES.items()}
     own = [row for domain in domains for row in _reliability(resampled[id(domain)])]
     return Correlations(**tables, reliability=pl.DataFrame(own, schema=RELIABILITY))
 
@@ -156,7 +156,7 @@ def _name_unmatched(a: DomainEffects, b: DomainEffects) -> None:
         log.warning("heads measured on %s and not on %s: %s%s", a.domain, b.domain, ", ".join(alone[:NAMED]), more)
 
 
-def _correlation(both: ResampledPair) -> Rows:
+def _correlation(both: PairResamples) -> Rows:
     pair, options = both.pair, both.options
     for kind, kept in [(ALL_KINDS, both.every_head), *_kinds(pair)]:
         row = {"kind": kind, **both.numbers(kept), "level": options.level, "shared": pair.shared}
@@ -169,14 +169,14 @@ def _correlation(both: ResampledPair) -> Rows:
         yield row | {name: None if sample is None else sample.groups for name, sample in samples}
 
 
-def _by_layer(both: ResampledPair) -> Rows:
+def _by_layer(both: PairResamples) -> Rows:
     layers = [(head.kind, head.layer) for head in both.pair.heads]
     for kind, layer in dict.fromkeys(layers):
         kept = np.array([own == (kind, layer) for own in layers])
         yield {"kind": str(kind), "layer": layer, **both.numbers(kept)}
 
 
-def _without_largest(both: ResampledPair) -> Rows:
+def _without_largest(both: PairResamples) -> Rows:
     if both.pair.no_correlation(both.every_head):
         return
     order = head_influence.by_size(*both.pair.effects)
@@ -184,7 +184,7 @@ def _without_largest(both: ResampledPair) -> Rows:
         yield {"left_out": k, "last": str(both.pair.heads[order[k - 1]]) if k else None, **both.without_largest(k)}
 
 
-def _overlap(both: ResampledPair) -> Rows:
+def _overlap(both: PairResamples) -> Rows:
     count = len(both.pair.heads)
     sides = zip((both.pair.a, both.pair.b), both.pair.effects, strict=True)
     a, b = (-effects if side.importance else effects for side, effects in sides)
@@ -193,7 +193,7 @@ def _overlap(both: ResampledPair) -> Rows:
         yield {"heads": count, **asdict(found)}
 
 
-def _influence(both: ResampledPair) -> Rows:
+def _influence(both: PairResamples) -> Rows:
     if both.pair.no_correlation(both.every_head):
         return
     a, b = both.pair.effects
@@ -213,7 +213,7 @@ def _influence(both: ResampledPair) -> Rows:
         }
 
 
-def _null(both: ResampledPair) -> Rows:
+def _null(both: PairResamples) -> Rows:
     pair, options = both.pair, both.options
     reason = pair.no_correlation(both.every_head)
     strata: Mapping[NullName, Callable[[Any], object]] = {
@@ -244,7 +244,7 @@ def _null_cells(found: Null | None, reason: str) -> dict[str, Any]:
     return {"reason": reason} if found is None else asdict(found) | {"reason": None}
 
 
-def _reliability(own: Resampled) -> Rows:
+def _reliability(own: DomainResamples) -> Rows:
     sample, effects = own.domain.sample, own.domain.effects
     if sample is None:
         return
@@ -284,7 +284,7 @@ def _kinds(pair: PairOfDomains) -> list[tuple[str, Bool[np.ndarray, " heads"]]]:
     return [(str(kind), np.array([head.kind == kind for head in pair.heads], dtype=bool)) for kind in ordered]
 
 
-OF_PAIRS: Mapping[str, tuple[Mapping[str, Any], Callable[[ResampledPair], Rows]]] = {
+PAIR_TABLES: Mapping[str, tuple[Mapping[str, Any], Callable[[PairResamples], Rows]]] = {
     "correlation": (CORRELATION, _correlation),
     "by_layer": (BY_LAYER, _by_layer),
     "without_largest": (WITHOUT_LARGEST, _without_largest),

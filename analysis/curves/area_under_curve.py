@@ -12,7 +12,7 @@ import polars as pl
 from jaxtyping import Float
 
 from analysis import paper
-from analysis.curves.points import CURVE, POINTS, DrawnCurves, is_papers
+from analysis.curves.points import CURVE, POINTS, ResampledCurves, is_papers
 from analysis.defaults import DEFAULTS
 from analysis.effects.head_effects import ALL_KINDS
 from study.record.curves import Curve
@@ -32,7 +32,7 @@ CONTRASTS = {
 }
 
 
-def curve_summary(drawn: DrawnCurves, within: float = DEFAULTS["within"]) -> pl.DataFrame:
+def curve_summary(drawn: ResampledCurves, within: float = DEFAULTS["within"]) -> pl.DataFrame:
     """One row for each order of a domain.
 
     Args:
@@ -54,7 +54,7 @@ def curve_summary(drawn: DrawnCurves, within: float = DEFAULTS["within"]) -> pl.
     return pl.DataFrame(list(_rows(drawn, within)), schema=SUMMARY, orient="row").fill_nan(None)
 
 
-def contrasts(drawn: DrawnCurves) -> pl.DataFrame:
+def contrasts(drawn: ResampledCurves) -> pl.DataFrame:
     """How much better one line is than another: every two orders of the same heads, and every two kinds by one order.
 
     Returns:
@@ -72,7 +72,7 @@ def contrasts(drawn: DrawnCurves) -> pl.DataFrame:
     return pl.DataFrame(rows, schema=CONTRASTS, orient="row").fill_nan(None)
 
 
-def _rows(drawn: DrawnCurves, within: float) -> Iterator[tuple[object, ...]]:
+def _rows(drawn: ResampledCurves, within: float) -> Iterator[tuple[object, ...]]:
     domain = drawn.domain
     for (kinds, name), curves in drawn.lines.items():
         seeds = _areas(drawn, curves)
@@ -87,7 +87,7 @@ def _rows(drawn: DrawnCurves, within: float) -> Iterator[tuple[object, ...]]:
         )
 
 
-def _areas(drawn: DrawnCurves, curves: list[Curve]) -> Float[np.ndarray, "seeds draws"]:
+def _areas(drawn: ResampledCurves, curves: list[Curve]) -> Float[np.ndarray, "seeds draws"]:
     """The mean score along each curve."""
     return np.stack([_area(drawn.along(curve), np.array(curve.removed) / curve.heads) for curve in curves])
 
@@ -98,7 +98,7 @@ def _area(
     return np.trapezoid(scores, share, axis=1) / share[-1] if share[-1] > 0 else scores[:, 0]
 
 
-def _shares(drawn: DrawnCurves, curves: list[Curve], within: float) -> Float[np.ndarray, " draws"]:
+def _shares(drawn: ResampledCurves, curves: list[Curve], within: float) -> Float[np.ndarray, " draws"]:
     """The largest share before the mean of the curves is too far below the base."""
     scores = np.mean([drawn.along(curve) for curve in curves], axis=0)
     kept = np.cumprod(scores >= drawn.base[:, None] - within, axis=1).sum(axis=1)

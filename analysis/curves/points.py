@@ -40,7 +40,7 @@ CURVE = ["subject", "subject_id", "domain", "setting_id", "metric", "kinds", "cu
 
 
 @dataclass(frozen=True, eq=False)
-class DrawnCurves:
+class ResampledCurves:
     """The curves of a domain, with the scores of their masks on resamples of its groups of examples.
 
     All masks are scored on the same resamples, so that curves are compared in pairs.
@@ -58,7 +58,7 @@ class DrawnCurves:
     inference: Inference
 
     @classmethod
-    def of(cls, domain: Domain, inference: Inference = DEFAULT) -> "DrawnCurves":
+    def of(cls, domain: Domain, inference: Inference = DEFAULT) -> "ResampledCurves":
         """Resample a domain."""
         sample = domain.sample(inference.groups).select(mask for curve in domain.curves for mask in curve.masks)
         some = domain.curves and sample.groups > 1  # of one group every resample is the same
@@ -73,7 +73,7 @@ class DrawnCurves:
         """The curves that are one line, seeds of one order, by kinds and order in words."""
         lines: dict[tuple[str, str], list[Curve]] = {}
         for curve in self.domain.curves:
-            key = "+".join(curve.kinds) or ALL_KINDS, in_words(curve, self.domain.data)
+            key = "+".join(curve.kinds) or ALL_KINDS, order_name(curve, self.domain.data)
             lines.setdefault(key, []).append(curve)
         return lines
 
@@ -88,7 +88,7 @@ class DrawnCurves:
         return resampling.percentile(draws[1:], self.inference.alpha)
 
 
-def curve_points(resampled: DrawnCurves) -> pl.DataFrame:
+def curve_points(resampled: ResampledCurves) -> pl.DataFrame:
     """Every point of every curve of a domain whose masks are all complete.
 
     Returns:
@@ -117,7 +117,7 @@ IMPORTANCE = "importance"
 
 def is_papers(curve: Curve) -> bool:
     """Whether the order is the paper's, by importance, with nothing unusual but perhaps the data it was made on."""
-    return in_words(curve, str(curve.options.get("data", ""))) == IMPORTANCE
+    return order_name(curve, str(curve.options.get("data", ""))) == IMPORTANCE
 
 
 def papers_order(domain: Domain) -> str | None:
@@ -125,11 +125,11 @@ def papers_order(domain: Domain) -> str | None:
 
     An order that was made on the examples of its curve is flattered.
     """
-    names = dict.fromkeys(in_words(curve, domain.data) for curve in domain.curves if is_papers(curve))
+    names = dict.fromkeys(order_name(curve, domain.data) for curve in domain.curves if is_papers(curve))
     return min(names, key=lambda name: name == IMPORTANCE, default=None)
 
 
-def in_words(curve: Curve, data: str) -> str:
+def order_name(curve: Curve, data: str) -> str:
     """The order of a curve and what is unusual about it; random orders of all seeds have one name."""
     options: Mapping[str, Any] = curve.options
     usual = {

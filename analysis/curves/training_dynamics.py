@@ -13,7 +13,7 @@ import polars as pl
 from jaxtyping import Float
 
 from analysis import paper
-from analysis.curves.points import DrawnCurves
+from analysis.curves.points import ResampledCurves
 from analysis.effects.chance import chance_columns
 
 LINE = ["training", "domain", "metric", "kinds", "curve", "order"]
@@ -45,7 +45,7 @@ AT_CHANCE = "its score with every head is not shown to be above chance"
 """Why there is no share."""
 
 
-def dynamics(drawn: Sequence[DrawnCurves]) -> pl.DataFrame:
+def dynamics(drawn: Sequence[ResampledCurves]) -> pl.DataFrame:
     """Figure 5 as a table, of every training whose checkpoints have pruning curves.
 
     Args:
@@ -78,7 +78,7 @@ def dynamics(drawn: Sequence[DrawnCurves]) -> pl.DataFrame:
     return table.sort(*LINE, "epoch", "share", maintain_order=True).select(*DYNAMICS)
 
 
-def _points(drawn: DrawnCurves) -> Iterator[tuple[Any, ...]]:
+def _points(drawn: ResampledCurves) -> Iterator[tuple[Any, ...]]:
     """Every point of every complete curve of one checkpoint, with an interval of its own."""
     domain, base = drawn.domain, float(drawn.base[0])
     if domain.moment is None or not domain.curves:
@@ -95,7 +95,7 @@ def _points(drawn: DrawnCurves) -> Iterator[tuple[Any, ...]]:
 
 
 def _kept(
-    scores: Float[np.ndarray, " draws"], drawn: DrawnCurves, floor: float
+    scores: Float[np.ndarray, " draws"], drawn: ResampledCurves, floor: float
 ) -> tuple[float | None, float | None, float | None]:
     """The share of the score above chance that is left, with its interval; none where nothing is above chance.
 

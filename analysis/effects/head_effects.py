@@ -6,6 +6,7 @@ such a mask is listed under each name.
 """
 
 from enum import StrEnum
+from typing import Any
 
 import polars as pl
 
@@ -134,13 +135,7 @@ LOSES_LESS = pl.col("low") > -pl.col("margin")
 """
 
 
-def of_measure(table: pl.DataFrame, measure: Measure) -> pl.DataFrame:
-    """The rows of one measure."""
-    return table.filter(pl.col("measure") == str(measure))
-
-
-def strongest(table: pl.DataFrame) -> pl.DataFrame:
-    """The single head whose removal changes the score most, as one row; none where no head was removed."""
-    return (
-        of_measure(table, Measure.ABLATION).sort(pl.col("effect").abs(), descending=True, maintain_order=True).head(1)
-    )
+def strongest_head(table: pl.DataFrame) -> dict[str, Any] | None:
+    """The row of the single head whose removal changes the score most; None where no head was removed."""
+    single = table.filter(measure=Measure.ABLATION).sort(pl.col("effect").abs(), descending=True, maintain_order=True)
+    return single.row(0, named=True) if single.height else None

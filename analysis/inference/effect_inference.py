@@ -79,7 +79,7 @@ def infer(domain: Domain, families: Mapping[str, Sequence[str]], options: Infere
     known = None if reason or not keys else _known(domain, sample, margin, options)
     for family, members in families.items():
         at = np.array([sample.masks.index(key) - 1 for key in members], dtype=int)
-        numbers = known.of_family(at, options) if known else {}
+        numbers = known.family_columns(at, options) if known else {}
         frames.append(pl.DataFrame({"family": family, "mask": list(members), **numbers, **told}))
     return pl.concat(frames, how="diagonal_relaxed").select("family", "mask", *COLUMNS)
 
@@ -96,7 +96,7 @@ class _Masks:
     groups: int
     columns: Mapping[str, np.ndarray]
 
-    def of_family(self, at: Int[np.ndarray, " heads"], options: Inference) -> dict[str, object]:
+    def family_columns(self, at: Int[np.ndarray, " heads"], options: Inference) -> dict[str, object]:
         """The columns of one family, corrected within it."""
         null = None if self.null is None else self.null[:, at]
         unit = None if self.unit is None else self.unit[at]

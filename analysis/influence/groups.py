@@ -22,7 +22,7 @@ from analysis.correlation.pair_numbers import SHARED_AT_MOST
 from analysis.correlation.pairs import IDENTITY, Pair, pairs_of
 from analysis.correlation.tables import PAIR
 from analysis.correlation.true_correlation import FEWEST_GROUPS, NoisyEffects, noise_shares, r_without_each
-from analysis.effects.head_effects import Measure, of_measure
+from analysis.effects.head_effects import Measure
 from analysis.formatting import decimal, shortened, signed
 from analysis.results.domain import Domain
 from analysis.results.sample import EXAMPLE
@@ -147,7 +147,7 @@ def influence(domains: Sequence[tuple[Domain, DomainEffects]], effects: pl.DataF
         if own.heads and own.sample is not None and own.sample.groups >= FEWEST_GROUPS
     }
     pairs = pairs_of([own.own for own in found.values()])
-    single = of_measure(effects, Measure.ABLATION).filter("significant")
+    single = effects.filter(measure=Measure.ABLATION).filter("significant")
     significant = set(single.select("setting_id", *ADDRESS).iter_rows())
     return Influence(
         pl.DataFrame([row for own in found.values() for row in _noise(own)], schema=NOISE),

@@ -96,7 +96,7 @@ class ImportedPage:
         subjects: dict[str, list[DomainEffects]] = {}
         for domain in domains:
             subjects.setdefault(domain.names["subject_id"], []).append(domain)
-        views = (ImportedSubject.of(found.of_subject(subject_id), own) for subject_id, own in subjects.items())
+        views = (ImportedSubject.of(found.select(subject_id), own) for subject_id, own in subjects.items())
         return cls(tuple(views), tuple(file.name for file in files), level)
 
     @property

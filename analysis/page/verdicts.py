@@ -13,7 +13,7 @@ import polars as pl
 from analysis.attention_kinds import STYLES, kind_name
 from analysis.compute import Analysis
 from analysis.curves.points import IMPORTANCE, papers_order
-from analysis.effects.head_effects import ALL_KINDS, LOSES_LESS, Measure, of_measure
+from analysis.effects.head_effects import ALL_KINDS, LOSES_LESS, Measure
 from analysis.formatting import decimal, interval, place, score, signed
 from analysis.results.domain import Domain
 from study.record.heads import AttentionKind
@@ -79,7 +79,7 @@ def open_at_chance(analysis: Analysis, finding: Finding, *setting_ids: str) -> F
 
 def _known(analysis: Analysis, domain: Domain, measure: Measure) -> pl.DataFrame:
     """The effects of one measure that have an interval."""
-    own = of_measure(analysis.effects.filter(pl.col("setting_id") == domain.setting_id), measure)
+    own = analysis.effects.filter(setting_id=domain.setting_id, measure=measure)
     return own.filter(pl.col("low").is_not_null())
 
 

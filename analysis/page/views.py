@@ -10,7 +10,7 @@ import polars as pl
 from analysis import figures
 from analysis.attention_kinds import kind_name
 from analysis.compute import Analysis
-from analysis.effects.head_effects import LOSES_LESS, Measure, of_measure, strongest
+from analysis.effects.head_effects import LOSES_LESS, Measure, strongest_head
 from analysis.formatting import labelled, slug
 from analysis.page.claims import Claim, claims
 from analysis.results.domain import Domain
@@ -37,7 +37,7 @@ class DomainView:
     @cached_property
     def ablation(self) -> pl.DataFrame:
         """Effects of single heads that were removed."""
-        return of_measure(self.effects, Measure.ABLATION)
+        return self.effects.filter(measure=Measure.ABLATION)
 
     @property
     def mine(self) -> pl.Expr:
@@ -47,7 +47,7 @@ class DomainView:
     @cached_property
     def strongest(self) -> Row | None:
         """The effect of largest size; None where no head was removed."""
-        return next(iter(strongest(self.effects).rows(named=True)), None)
+        return strongest_head(self.effects)
 
     @cached_property
     def measured(self) -> Row:
@@ -56,7 +56,7 @@ class DomainView:
         return {
             "heads": len(self.domain.layout),
             "layers": len(self.domain.layout.layers),
-            **{str(measure): of_measure(self.effects, measure).height for measure in Measure},
+            **{str(measure): self.effects.filter(measure=measure).height for measure in Measure},
             "lower": int((effect < 0).sum()),
             "higher": int((effect > 0).sum()),
             "worse": int((sure & (effect < 0)).sum()),
@@ -131,7 +131,7 @@ class SubjectView:
     @cached_property
     def limit(self) -> float:
         """The effect at which colours saturate, in every panel."""
-        return figures.colour_limit(of_measure(self.effects, Measure.ABLATION))
+        return figures.colour_limit(self.effects.filter(measure=Measure.ABLATION))
 
     @cached_property
     def folder(self) -> str:

@@ -10,7 +10,7 @@ import polars as pl
 
 from analysis.attention_kinds import kind_label, kind_name
 from analysis.compute import Analysis
-from analysis.effects.head_effects import Measure, of_measure, strongest
+from analysis.effects.head_effects import Measure, strongest_head
 from analysis.formatting import after_correction, decimal, labelled, score, signed, slug
 from analysis.results.domain import Domain
 from analysis.tables import paper_tables
@@ -34,7 +34,7 @@ def _of_subject(analysis: Analysis, domains: tuple[Domain, ...]) -> Iterator[She
     labels = labelled((domain.data, domain.setting_id) for domain in domains)
     own = analysis.effects.filter(pl.col("subject_id") == domains[0].subject_id)
     yield _base(analysis, own, labels)
-    if of_measure(own, Measure.ABLATION).height:
+    if own.filter(measure=Measure.ABLATION).height:
         yield _heads(own, labels)
     cuts = paper_tables.paper_tables(own)
     for setting, label in labels.items():
@@ -58,7 +58,7 @@ def _of_subject(analysis: Analysis, domains: tuple[Domain, ...]) -> Iterator[She
 def _base(analysis: Analysis, effects: pl.DataFrame, labels: Mapping[str, str]) -> Sheet:
     rows = []
     for row in analysis.base.filter(pl.col("setting_id").is_in(list(labels))).rows(named=True):
-        head = next(iter(strongest(effects.filter(setting_id=row["setting_id"])).rows(named=True)), None)
+        head = strongest_head(effects.filter(setting_id=row["setting_id"]))
         paper = NONE if row["paper_base_score"] is None else score(row["paper_base_score"], row["metric"])
         detectable = NONE if head is None else decimal(head["detectable"])
         rows.append(
@@ -84,7 +84,7 @@ def _base(analysis: Analysis, effects: pl.DataFrame, labels: Mapping[str, str]) 
 
 
 def _heads(effects: pl.DataFrame, labels: Mapping[str, str]) -> Sheet:
-    ablation = of_measure(effects, Measure.ABLATION)
+    ablation = effects.filter(measure=Measure.ABLATION)
     heads = ablation.select(*ADDRESS).unique(maintain_order=True).rows()
     found = {(row["setting_id"], row["kind"], row["layer"], row["head"]): row for row in ablation.rows(named=True)}
     rows = [

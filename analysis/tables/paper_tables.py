@@ -12,7 +12,7 @@ import polars as pl
 
 from analysis import paper
 from analysis.effects.chance import chance_columns
-from analysis.effects.head_effects import DEFAULT, Measure, of_measure
+from analysis.effects.head_effects import DEFAULT, Measure
 from analysis.inference import Inference, base_interval
 from analysis.results.domain import Domain
 from study.record.files import whole_file
@@ -68,7 +68,7 @@ def base_table(domains: Sequence[Domain], inference: Inference = DEFAULT) -> pl.
 
 def table_1(effects: pl.DataFrame) -> pl.DataFrame:
     """Effect of each encoder self-attention head, layers and heads from 1."""
-    encoder = of_measure(effects, Measure.ABLATION).filter(pl.col("kind") == str(AttentionKind.ENCODER_SELF))
+    encoder = effects.filter(measure=Measure.ABLATION, kind=AttentionKind.ENCODER_SELF)
     joined = encoder.join(paper.one_head_off(), on=[*PAPER, "head"], how="left", maintain_order="left")
     return joined.select(
         *DOMAIN,
@@ -91,13 +91,13 @@ def one_head_left(effects: pl.DataFrame) -> pl.DataFrame:
         unit, effect, `SURE`, and the same of the control under no_head_effect ..., paper_effect, paper_p01.
     """
     best = (
-        of_measure(effects, Measure.ALL_BUT_ONE)
+        effects.filter(measure=Measure.ALL_BUT_ONE)
         .with_columns(heads_tried=pl.len().cast(pl.Int64).over(LAYER))
         .sort("effect", descending=True, maintain_order=True)
         .unique(subset=LAYER, keep="first", maintain_order=True)
         .select(*LAYER, "unit", "heads_tried", pl.col("head").alias("best_head") + 1, "effect", *SURE)
     )
-    control = of_measure(effects, Measure.NO_HEAD).select(
+    control = effects.filter(measure=Measure.NO_HEAD).select(
         *LAYER, "unit", *(pl.col(name).name.prefix("no_head_") for name in ("effect", *SURE))
     )
     return (

@@ -14,7 +14,7 @@ from wandb_workspaces.reports.v2.interface import BlockTypes
 
 from analysis import paper
 from analysis.compute import Analysis
-from analysis.effects.head_effects import ALL_KINDS, Measure, of_measure, strongest
+from analysis.effects.head_effects import ALL_KINDS, Measure, strongest_head
 from analysis.formatting import address, base_score, interval, score, signed
 from analysis.results.domain import Domain
 from analysis.tracking.wandb_project import WandbProject
@@ -118,8 +118,8 @@ def _domains(analysis: Analysis, subject: str) -> str:
     rows = []
     for row in analysis.base.filter(subject_id=subject).rows(named=True):
         effects = analysis.effects.filter(setting_id=row["setting_id"])
-        off = of_measure(effects, Measure.ABLATION)
-        largest = next(iter(strongest(effects).rows(named=True)), None)
+        off = effects.filter(measure=Measure.ABLATION)
+        largest = strongest_head(effects)
         theirs = row["paper_base_score"]
         rows.append(
             (

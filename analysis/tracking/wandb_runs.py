@@ -9,7 +9,7 @@ from typing import Any
 import polars as pl
 
 from analysis.compute import Analysis
-from analysis.effects.head_effects import strongest
+from analysis.effects.head_effects import strongest_head
 from analysis.formatting import address
 from analysis.page import ResultsPage
 from analysis.report import write_report
@@ -135,7 +135,7 @@ def _effects_run(domain: Domain, analysis: Analysis, options: PushOptions) -> Pl
         write(frame, drafts, name)
     names = (domain.model, domain.data, domain.setting_id)
     made = Content("effects", names, {path.name: path for path in sorted(drafts.iterdir())})
-    largest = next(iter(strongest(effects).rows(named=True)), None)
+    largest = strongest_head(effects)
     base = analysis.base.row(by_predicate=mine, named=True)
     head = {} if largest is None else {"strongest": address(largest), "effect": largest["effect"]}
     run = Run(

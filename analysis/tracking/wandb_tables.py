@@ -10,7 +10,7 @@ import wandb
 from PIL import Image
 
 from analysis.curves.points import mean_curves
-from analysis.effects.head_effects import ALL_KINDS, Measure, of_measure
+from analysis.effects.head_effects import ALL_KINDS, Measure
 from analysis.figures import Drawing
 from analysis.results.domain import Domain
 from study.record.importance import Estimator, importance
@@ -78,7 +78,7 @@ def tables_and_charts(tables: dict[str, pl.DataFrame]) -> dict[str, Any]:
         tables: `effects`, as `effects_table`; `curves`, as in an `Analysis`; `importance`, as `importance_table`.
     """
     media: dict[str, Any] = {name: wandb_table(frame, name) for name, frame in tables.items() if frame.height}
-    one_off = of_measure(tables["effects"], Measure.ABLATION)
+    one_off = tables["effects"].filter(measure=Measure.ABLATION)
     if one_off.height:
         bars, title = one_off.select("head", "effect"), f"Effect of one head ({one_off['unit'][0]})"
         media["charts/effects"] = wandb.plot.bar(

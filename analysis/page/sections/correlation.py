@@ -7,7 +7,7 @@ import polars as pl
 
 from analysis import figures, paper
 from analysis.correlation import Correlations
-from analysis.effects.head_effects import ALL_KINDS, Measure, of_measure
+from analysis.effects.head_effects import ALL_KINDS, Measure
 from analysis.figures import Drawing
 from analysis.formatting import labelled, slug
 from analysis.page.sections.section import Section
@@ -112,11 +112,11 @@ class Correlation(Section):
         """The correlations between the domains of a subject, and between slices of them."""
         analysis, id_ = subject.analysis, subject.subject_id
         return cls.between(
-            analysis.correlations.of_subject(id_),
+            analysis.correlations.select(id_),
             subject.effects,
             subject.labels,
             subject.folder,
-            sliced=analysis.sliced and analysis.sliced.of_subject(id_),
+            sliced=analysis.sliced and analysis.sliced.select(id_),
             influence=analysis.influence.correlation.filter(subject.mine),
         )
 
@@ -181,7 +181,7 @@ class Correlation(Section):
 
 def _scatters(found: Correlations, effects: pl.DataFrame, labels: Mapping[str, str], folder: str) -> Iterator[Drawing]:
     """Figure 2 of every two domains, each with its leave-top-k curve."""
-    single = of_measure(effects, Measure.ABLATION)
+    single = effects.filter(measure=Measure.ABLATION)
     for row in pair_rows(found.overall, labels):
         names = row["label_a"], row["label_b"]
         suffix = "-".join(map(slug, names))

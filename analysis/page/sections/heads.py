@@ -6,7 +6,7 @@ import polars as pl
 
 from analysis import figures
 from analysis.attention_kinds import by_kind
-from analysis.effects.head_effects import Measure, of_measure
+from analysis.effects.head_effects import Measure
 from analysis.figures import Drawing
 from analysis.formatting import slug
 from analysis.page.sections.grid import Grid
@@ -86,7 +86,7 @@ class Heads(Section):
 def head_rows(effects: pl.DataFrame) -> tuple[HeadRow, ...]:
     """Every head that was removed alone somewhere, in the order of heads; a cell for each domain where any was."""
     found: dict[Head, dict[str, Row]] = {}
-    single = of_measure(effects, Measure.ABLATION)
+    single = effects.filter(measure=Measure.ABLATION)
     settings = single["setting_id"].unique(maintain_order=True).to_list()
     for row in single.rows(named=True):
         found.setdefault(Head.from_row(row), {})[row["setting_id"]] = row

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from analysis import figures
 from analysis.attention_kinds import by_kind
-from analysis.effects.head_effects import Measure, of_measure
+from analysis.effects.head_effects import Measure
 from analysis.figures import Drawing
 from analysis.formatting import slug
 from analysis.page.sections.grid import Grid
@@ -32,11 +32,11 @@ class Layers(Section):
         panels = tuple(
             figures.one_head_against_none(
                 part,
-                of_measure(view.effects, Measure.NO_HEAD).filter(kind=str(kind)),
+                view.effects.filter(measure=Measure.NO_HEAD, kind=str(kind)),
                 f"{subject.folder}/one-head-{slug(view.label)}-{kind}",
             )
             for view in subject.domains
-            for kind, part in by_kind(of_measure(view.effects, Measure.ALL_BUT_ONE))
+            for kind, part in by_kind(view.effects.filter(measure=Measure.ALL_BUT_ONE))
         )
         tables = [(view, one_head_left(subject.effects.filter(view.mine))) for view in subject.domains]
         grids = ((view, Grid.of(table, "kind", [kind for kind, _ in by_kind(table)])) for view, table in tables)

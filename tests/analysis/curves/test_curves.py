@@ -14,7 +14,7 @@ from rich.console import Console
 
 from analysis import analyse, figures, read_results, write_report
 from analysis.curves.area_under_curve import contrasts, curve_summary
-from analysis.curves.points import DrawnCurves, curve_points, in_words, mean_curves
+from analysis.curves.points import ResampledCurves, curve_points, mean_curves, order_name
 from analysis.inference import Inference
 from analysis.results.domain import Domain
 from analysis.results.read import read_domain
@@ -46,7 +46,7 @@ def store(make) -> Store:
 
 def test_points_are_the_scores_of_their_masks(store: Store) -> None:
     domain = read_domain(store.folder)
-    points = curve_points(DrawnCurves.of(domain)).filter(curve="importance")
+    points = curve_points(ResampledCurves.of(domain)).filter(curve="importance")
     assert points["removed"].to_list() == REMOVED
     assert points["share"].to_list() == pytest.approx([count / 16 for count in REMOVED])
     for row in points.iter_rows(named=True):
@@ -55,7 +55,7 @@ def test_points_are_the_scores_of_their_masks(store: Store) -> None:
 
 
 def test_area_and_share_by_hand(store: Store) -> None:
-    drawn = DrawnCurves.of(read_domain(store.folder))
+    drawn = ResampledCurves.of(read_domain(store.folder))
     points, summary = curve_points(drawn), curve_summary(drawn, within=10.0)
     assert summary["curve"].to_list() == ["importance", "importance, reversed", "random"]
     forward = points.filter(curve="importance")
@@ -85,7 +85,7 @@ def by_loop(domain: Domain, resamples: int = 2000) -> dict[str, np.ndarray]:
 
 def test_intervals_are_those_of_a_plain_bootstrap(store: Store) -> None:
     domain = read_domain(store.folder)
-    drawn = DrawnCurves.of(domain, Inference(groups="example"))
+    drawn = ResampledCurves.of(domain, Inference(groups="example"))
     scores, base = by_loop(domain), CLASSIFIER.full_key
     bounds = [2.5, 97.5]
 
@@ -114,7 +114,7 @@ def test_intervals_are_those_of_a_plain_bootstrap(store: Store) -> None:
 
 
 def test_the_share_that_can_go_has_an_interval(store: Store) -> None:
-    drawn = DrawnCurves.of(read_domain(store.folder))
+    drawn = ResampledCurves.of(read_domain(store.folder))
     for row in curve_summary(drawn, within=10.0).iter_rows(named=True):
         assert 0 <= row["share_low"] <= row["share"] <= row["share_high"] <= 1
     everything = curve_summary(drawn, within=100.0)
@@ -127,7 +127,7 @@ def test_orders_of_the_same_kinds_and_kinds_of_the_same_order_are_compared(make)
     curves = [curve_of(heads, kinds=(str(k),), layout=TRANSLATOR) for k, heads in zip(kinds, own, strict=True)]
     curves.append(curve_of(own[0][::-1], kinds=(str(kinds[0]),), layout=TRANSLATOR, reverse=True))
     store = fill_curves(make, *curves, layout=TRANSLATOR, name=MetricName.BLEU, count=6)
-    drawn = DrawnCurves.of(read_domain(store.folder))
+    drawn = ResampledCurves.of(read_domain(store.folder))
     table = contrasts(drawn)
     first, second = map(str, kinds)
     compared = {
@@ -148,7 +148,7 @@ def test_orders_of_the_same_kinds_and_kinds_of_the_same_order_are_compared(make)
 
 
 def test_seeds_make_one_curve_with_a_band(store: Store) -> None:
-    points = curve_points(DrawnCurves.of(read_domain(store.folder))).filter(order="random")
+    points = curve_points(ResampledCurves.of(read_domain(store.folder))).filter(order="random")
     means = mean_curves(points)
     assert means.height == len(REMOVED)
     at = points.filter(removed=8)["score"]
@@ -161,7 +161,7 @@ def test_a_curve_that_lacks_outcomes_is_left_out_and_named(make) -> None:
     store = make()
     write_curve(curve_of(CLASSIFIER.heads), store.folder)
     domain = read_domain(store.folder)
-    drawn = DrawnCurves.of(domain)
+    drawn = ResampledCurves.of(domain)
     assert curve_points(drawn).is_empty()
     assert curve_summary(drawn).is_empty()
     assert contrasts(drawn).is_empty()
@@ -193,14 +193,14 @@ def test_a_curve_of_fewer_examples_is_one_line_and_names_none_of_its_masks(make)
     ],
 )
 def test_orders_in_words(options: dict[str, object], words: str) -> None:
-    assert in_words(replace(curve_of(CLASSIFIER.heads), options={**USUAL, **options}), "home") == words
+    assert order_name(replace(curve_of(CLASSIFIER.heads), options={**USUAL, **options}), "home") == words
 
 
 def test_the_paper_s_reading_stands_beside_the_paper_s_subject_alone(make) -> None:
     curve = curve_of(CLASSIFIER.heads)
     for model, expected in (("bert_mnli", 0.4), ("toy", None)):
         store = fill_curves(make, curve, model=model, data="mnli_matched")
-        summary = curve_summary(DrawnCurves.of(read_domain(store.folder)))
+        summary = curve_summary(ResampledCurves.of(read_domain(store.folder)))
         assert summary["paper_share"].to_list() == [expected]
 
 
@@ -224,7 +224,7 @@ def test_the_page_shows_figures_3_and_4_and_the_numbers(make, results: Path, tmp
 
 
 def test_a_panel_of_curves_is_well_formed(store: Store) -> None:
-    means = mean_curves(curve_points(DrawnCurves.of(read_domain(store.folder))))
+    means = mean_curves(curve_points(ResampledCurves.of(read_domain(store.folder))))
     drawing = figures.pruning_curves(means, "curve", "a<b", "f/3")
     words = [node.text for node in ElementTree.fromstring(drawing.file).iter("{http://www.w3.org/2000/svg}text")]
     assert {"importance", "importance, reversed", "random", "a<b", "heads removed (%)"} <= set(words)
@@ -232,7 +232,7 @@ def test_a_panel_of_curves_is_well_formed(store: Store) -> None:
 
 
 def test_the_terminal_shows_a_row_for_each_order(store: Store) -> None:
-    curves = curve_summary(DrawnCurves.of(read_domain(store.folder)), within=10.0)
+    curves = curve_summary(ResampledCurves.of(read_domain(store.folder)), within=10.0)
     console = Console(width=150, record=True, file=io.StringIO())
     console.print(curve_table(curves))
     text = console.export_text()
@@ -246,8 +246,8 @@ def test_the_terminal_shows_a_row_for_each_order(store: Store) -> None:
 def test_a_single_group_has_no_interval(store: Store) -> None:
     domain = read_domain(store.folder)
     one = replace(domain, examples=domain.examples.with_columns(group=pl.lit("same")))
-    points, summary = curve_points(DrawnCurves.of(one)), curve_summary(DrawnCurves.of(one))
-    assert points["score"].to_list() == curve_points(DrawnCurves.of(domain))["score"].to_list()
+    points, summary = curve_points(ResampledCurves.of(one)), curve_summary(ResampledCurves.of(one))
+    assert points["score"].to_list() == curve_points(ResampledCurves.of(domain))["score"].to_list()
     for table, column in ((points, "low"), (points, "high"), (summary, "area_low"), (summary, "share_high")):
         assert table[column].null_count() == table.height
 
@@ -255,4 +255,4 @@ def test_a_single_group_has_no_interval(store: Store) -> None:
 @pytest.mark.parametrize("within", [-1.0, float("nan"), float("inf")])
 def test_a_loss_is_not_negative(store: Store, within: float) -> None:
     with pytest.raises(InputError, match="0 or more"):
-        curve_summary(DrawnCurves.of(read_domain(store.folder)), within)
+        curve_summary(ResampledCurves.of(read_domain(store.folder)), within)

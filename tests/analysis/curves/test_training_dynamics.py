@@ -14,7 +14,7 @@ from fixtures.results import CLASSIFIER, TRANSLATOR, classification_rows, transl
 from test_curves import HARM, REMOVED, curve_of
 
 from analysis import analyse, figures, read_results
-from analysis.curves.points import DrawnCurves
+from analysis.curves.points import ResampledCurves
 from analysis.curves.training_dynamics import DYNAMICS, dynamics
 from analysis.inference import Inference
 from analysis.results.domain import Domain
@@ -30,7 +30,7 @@ COUNT = 60
 
 
 def figure_5(domains: Sequence[Domain], **options) -> pl.DataFrame:
-    return dynamics([DrawnCurves.of(domain, Inference(**options)) for domain in domains])
+    return dynamics([ResampledCurves.of(domain, Inference(**options)) for domain in domains])
 
 
 def fill_checkpoint(

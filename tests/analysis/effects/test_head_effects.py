@@ -6,7 +6,7 @@ import pytest
 from fixtures.results import CLASSIFIER, TRANSLATOR, every_mask
 from sacrebleu.metrics.bleu import BLEU
 
-from analysis.effects.head_effects import effects, head_effects, measured_masks, strongest
+from analysis.effects.head_effects import effects, head_effects, measured_masks, strongest_head
 from analysis.results.read import read_domain
 from study.record.errors import InputError
 from study.record.heads import AttentionKind, HeadLayout, parse_mask
@@ -111,7 +111,7 @@ def test_narrow_integer_columns_do_not_overflow():
 def test_strongest_is_the_largest_change_in_either_direction(make):
     table = effects(read_domain(make().folder))
     sizes = {row["effect"]: abs(row["effect"]) for row in table.filter(measure="ablation").iter_rows(named=True)}
-    assert abs(strongest(table)["effect"][0]) == max(sizes.values())
+    assert abs(strongest_head(table)["effect"]) == max(sizes.values())
 
 
 def test_effects_need_the_full_mask_and_the_same_examples():
