@@ -23,6 +23,7 @@ from analysis.tracking.timeouts import BYTES_A_SECOND, USUAL_WAIT, release_servi
 from analysis.tracking.wandb_artifacts import is_part
 from analysis.tracking.wandb_project import RemoteRun, WandbError, WandbProject
 from analysis.tracking.wandb_runs import PlannedRun
+from study.tracking.options import WandbTracking
 from study.tracking.wandb_access import key_is_known
 from study.tracking.wandb_run import log_points, open_run
 
@@ -146,14 +147,8 @@ class Upload:
 
     def _send(self, planned: PlannedRun) -> None:
         patience = self.wait + planned.size / BYTES_A_SECOND
-        run = open_run(
-            planned.run,
-            entity=self.project.entity,
-            project=self.project.project,
-            folder=self.folder,
-            online=self.online,
-            patience=patience,
-        )
+        options = WandbTracking(entity=self.project.entity, project=self.project.project, patience=patience)
+        run = open_run(planned.run, options, self.folder, online=self.online)
         try:
             log_points(run, planned.points)
             for content in planned.inputs if self.online else ():  # offline, W&B keeps no lineage

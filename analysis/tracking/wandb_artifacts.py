@@ -18,7 +18,7 @@ from study.record.files import file_digest
 from study.record.parts import every_part
 from study.record.setting import SETTING_FILE, read_setting, short_hash
 from study.record.store import EXAMPLES_FILE
-from study.tracking.run import FOLDER as RUNS
+from study.tracking.run import RUNS
 
 OUTCOMES = "outcomes"
 WITH_ROWS = (SETTING_FILE, EXAMPLES_FILE)

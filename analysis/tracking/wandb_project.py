@@ -13,7 +13,7 @@ from wandb.sdk.mailbox import HandleAbandonedError, MailboxClosedError
 
 from analysis.tracking.timeouts import no_answer
 from study.record.errors import InputError, StudyError
-from study.tracking.options import PROJECT, check_names, chosen
+from study.tracking.options import PROJECT, check_names, destination
 from study.tracking.wandb_access import key_is_known, quiet, refusal
 
 BROKEN = (WandbApiFailedError, HandleAbandonedError, MailboxClosedError)
@@ -72,7 +72,7 @@ class WandbProject:
         entity, slash, project = text.rpartition("/")
         if slash and not (entity and project):
             raise InputError(f"'{text}' is not of the form ENTITY/PROJECT, for example my-lab/{PROJECT}")
-        owner, project = chosen(entity, project)
+        owner, project = destination(entity, project)
         check_names(owner, project)
         quiet()
         if owner or offline or not key_is_known():

@@ -20,7 +20,7 @@ from analysis.tracking.wandb_tables import effects_table, images, importance_tab
 from study.record.setting import short_hash
 from study.tracking.factors import factors
 from study.tracking.history import OutcomesHistory, Point, TrainingHistory
-from study.tracking.run import Run, read_runs, told_apart, training_folders
+from study.tracking.run import Run, read_runs, training_folders, with_distinct_id
 
 
 @dataclass(frozen=True)
@@ -108,7 +108,7 @@ def _job_runs(folder: Path, results: Path, options: PushOptions) -> Iterator[Pla
     for run in read_runs(folder):
         weights = _weights(run) if options.weights else None
         yield PlannedRun(
-            told_apart(run, results),
+            with_distinct_id(run, results),
             OutcomesHistory(folder, run.id, run.examples).fresh(),
             inputs=(model_content(folder, weights, options.drafts), data),
             outputs=(outcomes,),

@@ -14,8 +14,17 @@ from study.record.errors import StudyError
 from study.record.setting import Setting, short_hash
 from study.record.training_history import read_history
 from study.tracking.history import History, OutcomesHistory, TrainingHistory
-from study.tracking.run import TRAININGS, Run, has_ended, kept_as, own_options, read_runs, run_id, told_apart
-from study.tracking.tracker import Followed, Unfollowed, follow
+from study.tracking.run import (
+    TRAININGS,
+    Run,
+    has_ended,
+    own_options,
+    read_runs,
+    run_id,
+    with_distinct_id,
+    with_earlier_id,
+)
+from study.tracking.tracker import JobReport, open_tracker, say_nothing_is_sent, track
 from study.training.trained_models import TrainedModel
 
 if TYPE_CHECKING:
@@ -23,7 +32,7 @@ if TYPE_CHECKING:
     from study.engine.evaluator import Evaluator
 
 
-def follow_measure(study: "StudyConfig", evaluator: "Evaluator", *, done: bool) -> AbstractContextManager[Followed]:
+def follow_measure(study: "StudyConfig", evaluator: "Evaluator", *, done: bool) -> AbstractContextManager[JobReport]:
     """Follow a job that measures.
 
     Args:
@@ -31,12 +40,12 @@ def follow_measure(study: "StudyConfig", evaluator: "Evaluator", *, done: bool) 
         evaluator: of its model on its data.
         done: nothing is left to compute.
     """
-    run = told_apart(run_of(study, evaluator.setting, len(evaluator.examples)), Path(study.results))
+    run = with_distinct_id(run_of(study, evaluator.setting, len(evaluator.examples)), Path(study.results))
     history = OutcomesHistory(evaluator.folder, run.id, run.examples)
     return _followed(study, run, evaluator.folder, history, done=done)
 
 
-def follow_training(study: "StudyConfig", model: TrainedModel, *, done: bool) -> AbstractContextManager[Followed]:
+def follow_training(study: "StudyConfig", model: TrainedModel, *, done: bool) -> AbstractContextManager[JobReport]:
     """Follow the training of a model.
 
     Args:
@@ -60,12 +69,13 @@ def follow_training(study: "StudyConfig", model: TrainedModel, *, done: bool) ->
 
 def _followed(
     study: "StudyConfig", run: Run, folder: Path, history: History, *, done: bool
-) -> AbstractContextManager[Followed]:
+) -> AbstractContextManager[JobReport]:
     """Follow a job, unless it is done, its run has ended, and nobody waits for the rest of it."""
     tracking, results = study.tracking, Path(study.results)
     if done and has_ended(run, folder) and not tracking.mark(run, results).exists():
-        return nullcontext(Unfollowed(tracking.push(results)))
-    return follow(run, folder, history, tracking.tracker(results))
+        say_nothing_is_sent(tracking.push(results))
+        return nullcontext(JobReport())
+    return track(run, folder, history, open_tracker(tracking, results))
 
 
 def keeps_training(results: Path, model: TrainedModel) -> bool:
@@ -103,7 +113,7 @@ def run_of(study: "StudyConfig", setting: Setting, num_examples: int) -> Run:
         options=own_options(known["config"]["measure"], usual),
         **known,
     )
-    return kept_as(replace(run, id=run_id(run)), setting.folder(Path(study.results)), usual)
+    return with_earlier_id(replace(run, id=run_id(run)), setting.folder(Path(study.results)), usual)
 
 
 def _circumstances(study: "StudyConfig") -> dict[str, Any]:

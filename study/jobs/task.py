@@ -37,6 +37,7 @@ from study.measures.measure import MaskRequest, Stage
 from study.record.errors import InputError
 from study.subjects.model import ClassifierConfig
 from study.tracking.summary import extremes
+from study.tracking.tracker import check_access
 from study.training.trained_models import TrainedModel
 
 log = logging.getLogger(__name__)
@@ -89,7 +90,7 @@ class StudyTask:
             StudyError: in words.
         """
         self._check(config)
-        to_study(config).tracking.check_access()
+        check_access(to_study(config).tracking)
 
     def _check(self, config: DictConfig) -> None:
         """As `check`, but asks no server: within a job, tracking must not cost a result."""

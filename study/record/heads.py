@@ -174,6 +174,18 @@ class HeadLayout:
         mask[self.columns(*layer)] = False
         return mask
 
+    def describe(self, mask: Bool[np.ndarray, " heads"]) -> str:
+        """A mask in words: `cross.0.3 off`, `cross.0.3 alone`, `no head in cross.0`, `3 heads off`."""
+        off = self.changed(mask)
+        if len(off) == 1:
+            return f"{off[0]} off"
+        if len({(head.kind, head.layer) for head in off}) == 1:
+            columns = self.columns(off[0].kind, off[0].layer)
+            left = [head for head in self.heads[columns] if head not in off]
+            if len(left) <= 1:
+                return f"{left[0]} alone" if left else f"no head in {off[0].kind}.{off[0].layer}"
+        return f"{len(off)} heads off"
+
     def each_off(self, heads: Iterable[Head] | None = None) -> Bool[np.ndarray, "masks heads"]:
         """A mask for each of these heads (all, unless given): this one off."""
         return stack((self.without([head]) for head in (self.heads if heads is None else heads)), self)

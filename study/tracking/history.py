@@ -25,7 +25,7 @@ class Point:
     """What is known of a run at a step.
 
     Attributes:
-        step: on its axis, rows stored or updates of the weights; rises from point to point.
+        step: place on its axis, rows stored or updates of the weights; rises from point to point.
         values: what is logged, by name: `progress/masks`, `training/loss` ...
     """
 
@@ -38,7 +38,7 @@ class History(Protocol):
     """The points of one run."""
 
     def fresh(self) -> list[Point]:
-        """Those not given yet, in order."""
+        """Points not given yet, in order."""
         ...
 
     def summary(self) -> dict[str, Any]:
@@ -56,9 +56,9 @@ class OutcomesHistory:
         """Begin before the first point.
 
         Args:
-            folder: of the setting.
+            folder: folder of the setting.
             run: id of the run.
-            examples: that it evaluates under each mask.
+            examples: number of examples that it evaluates under each mask.
         """
         self._folder = folder
         self._run = run
@@ -68,7 +68,7 @@ class OutcomesHistory:
         self._seconds = 0.0
 
     def fresh(self) -> list[Point]:
-        """Those of new parts, in the order in which they were written."""
+        """Points of new parts, in the order in which they were written."""
         parts = [part for part in every_part(self._folder) if part not in self._seen]
         self._seen.update(parts)
         return [point for part in parts if (point := self._point(part)) is not None]
@@ -114,7 +114,7 @@ class TrainingHistory:
         self._last: Record | None = None
 
     def fresh(self) -> list[Point]:
-        """Those of new records, by step; what they are made of is copied first."""
+        """Points of new records, by step; the history they are made of is copied first."""
         records = self._records()
         new = [record for record in records if self._last is None or record.step > self._last.step]
         if new:

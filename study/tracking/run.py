@@ -1,7 +1,7 @@
 """Runs: what each job was, kept beside what came of it, so that it can be shown in W&B at any time.
 
     results/<model>/<data>/<setting id>/runs/<run id>.json    jobs that measure
-    results/trainings/<model>-<training id>/                  a training: its run likewise, and its history.jsonl
+    results/trainings/<model>-<training id>/                  a training: its runs/ and its history.jsonl
 
 Kept whether a job is tracked or not. The id is that of what was asked for: a job that is killed, queued again or
 repeated is one run, and models of two names are two, be their weights equal. What it computed carries the id in its
@@ -19,10 +19,11 @@ from study.record.files import whole_file
 from study.record.sealed import read_sealed, sealed, short_hash
 from study.record.setting import ANEW
 
-FOLDER = "runs"
+RUNS = "runs"
+"""Folder of the runs in that of a setting or a training."""
 
 TRAININGS = "trainings"
-"""In the results folder."""
+"""Folder of the trainings in the results folder."""
 
 
 class RunError(StudyError):
@@ -35,17 +36,17 @@ class Run:
 
     Attributes:
         id: see `run_id`.
-        setting_id: of the setting that its outcomes belong to; empty for a training.
+        setting_id: id of the setting that its outcomes belong to; empty for a training.
         model: short name.
         data: short name.
         measure: name.
         examples: how many it evaluates under each mask; 0 for a training.
         config: what was asked for, as JSON values; where it is shown does not belong to it.
-        shard: which share of the examples, of
-        shards: so many.
+        shard: number of its share of the examples, from 0 on.
+        shards: number of shares.
         group: the sweep that it was last a part of; empty for a single job.
-        sweep_id: id that it has in W&B in place of its own: that of a sweep of W&B, or see `told_apart`; else empty.
-        options: of its measure, those that are not as usual.
+        sweep_id: id in W&B in place of its own, by a sweep of W&B or by `with_distinct_id`; else empty.
+        options: options of its measure that are not as usual.
         weights: folder of its model where it was trained here, on the machine that it ran on; else empty.
         summary: what came out, once the job has ended; see `summary`.
     """
@@ -67,21 +68,21 @@ class Run:
 
     @property
     def shown_id(self) -> str:
-        """In W&B."""
+        """The id that it has in W&B."""
         return self.sweep_id or self.id
 
     @property
     def name(self) -> str:
         """As shown to people: `pruning by random (kinds=cross) of wmt14 on newstest2013`."""
-        order = self.asked_measure.get("order")
+        order = self.measure_options.get("order")
         given = ", ".join(f"{name}={_words(name, value)}" for name, value in self.options.items() if name != "order")
         what = (f" by {order}" if order else "") + (f" ({given})" if given else "")
         share = f", shard {self.shard} of {self.shards}" if self.shards > 1 else ""
         return f"{self.measure}{what} of {self.model} on {self.data}{share}"
 
     @property
-    def asked_measure(self) -> Mapping[str, Any]:
-        """With all options."""
+    def measure_options(self) -> Mapping[str, Any]:
+        """All options of its measure."""
         return self.config.get("measure", {})
 
 
@@ -103,13 +104,13 @@ def _words(name: str, value: object) -> str:
     return Path(str(value)).name if name == "file" else str(value)
 
 
-def told_apart(run: Run, results: Path) -> Run:
+def with_distinct_id(run: Run, results: Path) -> Run:
     """The run under an id that no other of its results folder has in W&B.
 
     Earlier versions made ids of the setting alone: a model of two names (the last checkpoint of a training) had one run
     for both. The first by name keeps the id, so that it goes on; each other has one of its own.
     """
-    same = sorted(results.glob(f"*/*/{run.setting_id}/{FOLDER}/{run.id}.json")) if run.setting_id else []
+    same = sorted(results.glob(f"*/*/{run.setting_id}/{RUNS}/{run.id}.json")) if run.setting_id else []
     if run.sweep_id or not same or same[0].parts[-5:-3] == (run.model, run.data):
         return run
     return replace(run, sweep_id=short_hash([run.id, run.model, run.data]))
@@ -117,7 +118,7 @@ def told_apart(run: Run, results: Path) -> Run:
 
 def write_run(run: Run, folder: Path) -> None:
     """Keep a run in the folder of its setting or training; does nothing where it is kept as it is."""
-    path = folder / FOLDER / f"{run.id}.json"
+    path = _file(run, folder)
     with suppress(RunError):
         if _read(path) == run:
             return
@@ -131,43 +132,49 @@ def read_runs(folder: Path) -> list[Run]:
     Raises:
         RunError: for a file that is not a run.
     """
-    runs = map(_read, sorted((folder / FOLDER).glob("*.json")))
+    runs = map(_read, sorted((folder / RUNS).glob("*.json")))
     return sorted(runs, key=lambda run: (run.name, run.id))
 
 
-def kept_as(run: Run, folder: Path, usual: Mapping[str, Any]) -> Run:
+def with_earlier_id(run: Run, folder: Path, usual: Mapping[str, Any]) -> Run:
     """The run under the id that an earlier version has kept it by in the folder of its setting; else as it is.
 
     Args:
-        run: that begins.
-        folder: of its setting.
+        run: a run that begins.
+        folder: folder of its setting.
         usual: the options of its measure as they are where nothing is said.
     """
-    if (folder / FOLDER / f"{run.id}.json").is_file():
+    if _file(run, folder).is_file():
         return run
-    for path in sorted((folder / FOLDER).glob("*.json")):
+    for path in sorted((folder / RUNS).glob("*.json")):
         with suppress(RunError):
             before = _read(path)
-            if run_id(replace(before, options=own_options(before.asked_measure, usual))) == run.id:
+            if run_id(replace(before, options=own_options(before.measure_options, usual))) == run.id:
                 return replace(run, id=before.id)
     return run
 
 
 def has_ended(run: Run, folder: Path) -> bool:
     """Whether its end, too, is kept."""
-    path = folder / FOLDER / f"{run.id}.json"
     with suppress(RunError):
-        return path.is_file() and bool(_read(path).summary)
+        return bool(_read(_file(run, folder)).summary)
     return False
 
 
-def continued(run: Run, folder: Path) -> Run:
-    """A run that begins, with what is kept of it from before: its summary, and the id that a sweep of W&B gave it."""
-    path = folder / FOLDER / f"{run.id}.json"
-    if not path.is_file():
+def with_past(run: Run, folder: Path) -> Run:
+    """A run that begins, with what is kept of it from before: its summary, and the id that a sweep of W&B gave it.
+
+    Raises:
+        RunError: when what is kept cannot be read.
+    """
+    if not _file(run, folder).is_file():
         return run
-    before = _read(path)
+    before = _read(_file(run, folder))
     return replace(run, summary=before.summary, sweep_id=run.sweep_id or before.sweep_id)
+
+
+def _file(run: Run, folder: Path) -> Path:
+    return folder / RUNS / f"{run.id}.json"
 
 
 def _read(path: Path) -> Run:

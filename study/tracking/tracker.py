@@ -1,4 +1,4 @@
-"""Follow a job: keep its run beside its outcomes, and tell a tracker what is stored as it is stored.
+"""Where a job is shown while it runs: its run is kept, and a tracker is told what is stored as it is stored.
 
 Tracking decides no number, and its failure costs none: whatever goes wrong in it is caught here and nowhere else, said
 once, and the job goes on without it.
@@ -8,16 +8,16 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
+from functools import lru_cache
 from pathlib import Path
-from typing import Any, ClassVar, Protocol, runtime_checkable
+from typing import Any, Protocol, runtime_checkable
 
+from study.record.errors import InputError
 from study.tracking.history import History, Point
-from study.tracking.run import Run, RunError, continued, write_run
+from study.tracking.options import PUSH, Tracking, WandbTracking, destination
+from study.tracking.run import Run, RunError, with_past, write_run
 
 log = logging.getLogger(__name__)
-
-PUSH = "python -m analysis push"
-"""What sends a results folder at any time."""
 
 
 @runtime_checkable
@@ -40,8 +40,8 @@ class Tracker(Protocol):
         """The job has ended."""
 
 
-class Followed(Protocol):
-    """What a job says of itself."""
+class JobReport:
+    """What a job says of itself while it runs; this one tells nobody, as nothing was left to do."""
 
     def stored(self) -> None:
         """Something may be stored that was not told yet."""
@@ -50,31 +50,8 @@ class Followed(Protocol):
         """The job has ended, with this result."""
 
 
-class Unfollowed:
-    """A job with nothing left to do: its run is kept and shown as it was, and nothing is started for it."""
-
-    said: ClassVar[bool] = False
-    """In this process: once is enough for a sweep."""
-
-    def __init__(self, later: str) -> None:
-        """Say so, once, where the job was to be shown.
-
-        Args:
-            later: the command that shows at any later time what is stored; empty where the job is shown nowhere.
-        """
-        if later and not Unfollowed.said:
-            log.info("nothing was left to compute, so nothing is sent; `%s` sends what is not there yet", later)
-            Unfollowed.said = True
-
-    def stored(self) -> None:
-        """Nothing is."""
-
-    def finish(self, result: Mapping[str, Any], *, failed: bool = False) -> None:
-        """It had ended before."""
-
-
-class Following:
-    """One job that is followed."""
+class LiveReport(JobReport):
+    """What a job that computes says of itself: its run is kept, and its points go to a tracker."""
 
     def __init__(self, run: Run, folder: Path, history: History, tracker: Tracker | None) -> None:
         """Begin.
@@ -82,24 +59,21 @@ class Following:
         Args:
             run: the job.
             folder: where the run is kept.
-            history: of the run.
+            history: points of the run.
             tracker: where it is shown; None for nowhere.
         """
-        self._run = run
-        self._folder = folder
-        self._tracker = tracker
-        self._history = history
+        self._run, self._folder, self._history, self._tracker = run, folder, history, tracker
         self._complained = False
         self._guarded(self._keep)
         self._guarded(lambda: self._tracker and self._tracker.start(self._run))
         self.stored()
 
     def stored(self) -> None:
-        """Something may be stored that was not told yet."""
+        """See `JobReport.stored`."""
         self._guarded(self._tell)
 
     def finish(self, result: Mapping[str, Any], *, failed: bool = False) -> None:
-        """The job has ended, with this result."""
+        """See `JobReport.finish`."""
         self.stored()
         summary = {**result, **self._history.summary()}
         if not failed:
@@ -108,7 +82,7 @@ class Following:
 
     def _keep(self) -> None:
         with suppress(RunError):  # a damaged file is written anew
-            self._run = continued(self._run, self._folder)
+            self._run = with_past(self._run, self._folder)
         write_run(self._run, self._folder)
 
     def _tell(self) -> None:
@@ -129,11 +103,50 @@ class Following:
 
 
 @contextmanager
-def follow(run: Run, folder: Path, history: History, tracker: Tracker | None) -> Iterator[Following]:
-    """Follow a job to its end; where it ends by an error, that is said too."""
-    following = Following(run, folder, history, tracker)
+def track(run: Run, folder: Path, history: History, tracker: Tracker | None) -> Iterator[LiveReport]:
+    """Report on a job to its end; where it ends by an error, that is told too."""
+    report = LiveReport(run, folder, history, tracker)
     try:
-        yield following
+        yield report
     except BaseException:
-        following.finish({}, failed=True)
+        report.finish({}, failed=True)
         raise
+
+
+def open_tracker(tracking: Tracking, results: Path) -> Tracker | None:
+    """What shows jobs in the way that is configured; None for nowhere.
+
+    Args:
+        tracking: the configuration.
+        results: folder of the stored outcomes.
+    """
+    if not isinstance(tracking, WandbTracking) or tracking.disabled:
+        return None
+    from study.tracking.wandb_run import WandbRun  # loads wandb
+
+    return WandbRun(tracking, results)
+
+
+def check_access(tracking: Tracking) -> None:
+    """Ask W&B once a process whether the key may write to the entity; only where runs go online.
+
+    Raises:
+        InputError: when W&B refuses; a server that does not answer is no reason.
+    """
+    if isinstance(tracking, WandbTracking) and not tracking.disabled:
+        from study.tracking.wandb_access import online_refusal  # loads wandb
+
+        refusal = online_refusal(tracking.mode, destination(tracking.entity, tracking.project)[0], tracking.patience)
+        if refusal:
+            raise InputError(refusal)
+
+
+@lru_cache(maxsize=1)
+def say_nothing_is_sent(push: str) -> None:
+    """Say, once in a sweep, that its jobs had nothing left to do.
+
+    Args:
+        push: the command that shows at any later time what is stored; empty where jobs are shown nowhere.
+    """
+    if push:
+        log.info("nothing was left to compute, so nothing is sent; `%s` sends what is not there yet", push)

@@ -1,6 +1,7 @@
 """Whether W&B can be reached, and what it says of a key: asked before a sweep starts, never in the middle of one."""
 
 import os
+from functools import lru_cache
 
 import wandb
 from wandb.env import SERVICE
@@ -49,11 +50,19 @@ def quiet() -> wandb.Settings:
     return ready.settings
 
 
+@lru_cache(maxsize=8)
+def online_refusal(mode: Mode, entity: str | None, patience: float) -> str:
+    """Why runs of this mode would be refused, see `refusal`; asked once a process, and only where they go online."""
+    if not is_online(mode):
+        return ""
+    return refusal(entity, patience) if key_is_known() else NO_KEY
+
+
 def refusal(entity: str | None, patience: float) -> str:
     """Why the server refuses, in words; empty where it does not, or does not answer in time.
 
     Args:
-        entity: that is to own the runs; None: the owner of the key.
+        entity: owner that the runs are to have; None: the owner of the key.
         patience: seconds to wait for an answer.
     """
     quiet()

@@ -9,7 +9,7 @@ import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import Any, ClassVar
 
 import wandb
 
@@ -17,12 +17,9 @@ from study.record.errors import InputError
 from study.record.files import made_folder
 from study.tracking.factors import factors
 from study.tracking.history import AXES, Point
-from study.tracking.options import chosen
+from study.tracking.options import WandbTracking, destination
 from study.tracking.run import Run
 from study.tracking.wandb_access import NO_KEY, is_online, key_is_known, quiet
-
-if TYPE_CHECKING:
-    from study.tracking.options import WandbTracking
 
 log = logging.getLogger(__name__)
 
@@ -30,13 +27,13 @@ log = logging.getLogger(__name__)
 class WandbRun:
     """A tracker: a run of W&B. Once the server has failed a job of this process, the next ones are kept offline.
 
-    While a run is open a file says so, see `WandbTracking.mark`. A job that is killed in its last upload leaves it
-    behind: the same job again closes the run, although it has nothing to compute.
+    While a run is open a file says so, see `WandbTracking.mark`. It is left behind by a job that is killed in its last
+    upload: that job, run again, closes the run, although it has nothing to compute.
     """
 
     lost: ClassVar[bool] = False
 
-    def __init__(self, options: "WandbTracking", results: Path) -> None:
+    def __init__(self, options: WandbTracking, results: Path) -> None:
         """Not begun yet.
 
         Args:
@@ -51,23 +48,12 @@ class WandbRun:
 
     def start(self, run: Run) -> None:
         """Open it; where it was begun before, it goes on."""
-        options = self._options
-        online = is_online(options.mode) and not WandbRun.lost
-        entity, project = chosen(options.entity, options.project)
-        self._open = options.mark(run, self._results)
+        online = is_online(self._options.mode) and not WandbRun.lost
+        self._open = self._options.mark(run, self._results)
         made_folder(self._open.parent)
         self._open.touch()
         with _losing(online):
-            self._run = open_run(
-                run,
-                entity=entity,
-                project=project,
-                folder=self._results,
-                online=online,
-                patience=options.patience,
-                tags=options.tags,
-                system_metrics=options.system_metrics,
-            )
+            self._run = open_run(run, self._options, self._results, online=online)
         if online:
             log.info("W&B: %s", self._run.url)
 
@@ -99,28 +85,14 @@ def _losing(online: bool) -> Iterator[None]:
         raise
 
 
-def open_run(
-    run: Run,
-    *,
-    entity: str | None,
-    project: str,
-    folder: Path,
-    online: bool,
-    patience: float,
-    tags: Sequence[str] = (),
-    system_metrics: bool = False,
-) -> "wandb.Run":
+def open_run(run: Run, options: WandbTracking, folder: Path, *, online: bool) -> "wandb.Run":
     """A run of W&B that continues what has its id.
 
     Args:
         run: what it shows.
-        entity: its owner; None: that of the key.
-        project: made when it is not there.
+        options: where it goes, how long to wait for the server to begin and at the end, and what else to log.
         folder: `wandb/` in it holds the run's files.
         online: send it at once; else it is kept there.
-        patience: seconds to wait at most, for the server to begin and for all to be sent at the end.
-        tags: besides model and data.
-        system_metrics: also log what the machine does.
 
     Raises:
         InputError: when the folder cannot be written, or there is no key to be online with.
@@ -130,6 +102,8 @@ def open_run(
     quiet()
     made_folder(folder / "wandb")
     swept = bool(os.environ.get("WANDB_SWEEP_ID"))  # the agent has chosen id, entity and project
+    entity, project = destination(options.entity, options.project)
+    patience = options.patience
     settings = wandb.Settings(
         silent=True,
         console="off",
@@ -137,7 +111,7 @@ def open_run(
         disable_code=True,
         host="",
         x_disable_meta=True,
-        x_disable_stats=not system_metrics,
+        x_disable_stats=not options.system_metrics,
         x_save_requirements=False,  # a tenth of a second each time; versions stand with every part
         init_timeout=patience,
         finish_timeout=patience,
@@ -154,7 +128,7 @@ def open_run(
         name=run.name,
         group=run.group or None,
         job_type=run.measure,
-        tags=[run.model[:64], run.data[:64], *tags],
+        tags=[run.model[:64], run.data[:64], *options.tags],
         config={"run": run.id, "setting": run.setting_id, "job": run.measure, **factors(run.config)},
         allow_val_change=True,
         resume="allow",

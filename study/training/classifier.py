@@ -43,11 +43,6 @@ class TokenizedExamples:
     def __len__(self) -> int:
         return len(self.inputs)
 
-    @property
-    def lengths(self) -> Int[Tensor, " examples"]:
-        """Tokens of each example."""
-        return torch.tensor([len(row["input_ids"]) for row in self.inputs])
-
     def batch(self, rows: Sequence[int], device: torch.device) -> dict[str, Tensor]:
         """Some examples as a model's keyword arguments, padded to the longest of them."""
         padded = self.tokenizer.pad([self.inputs[row] for row in rows], return_tensors="pt")
@@ -149,7 +144,8 @@ def classifier_trainer(
         recorded: called whenever the history in the folder has changed.
     """
     generator = torch.Generator().manual_seed(training.seed)
-    epochs = [epoch_batches(data.lengths, training.batch_size, generator) for _ in range(training.epochs)]
+    lengths = torch.tensor([len(row["input_ids"]) for row in data.inputs])
+    epochs = [epoch_batches(lengths, training.batch_size, generator) for _ in range(training.epochs)]
     batches = [batch for epoch in epochs for batch in epoch]
 
     def step_at(epoch: float) -> int:

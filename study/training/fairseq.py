@@ -76,22 +76,21 @@ def train_translator(training: TranslationTraining, folder: Path, recorded: Call
                 threads = 1 if training.small else 0
                 run_logged(command, work, folder.absolute() / LOG_FILE, reader.read, threads=threads)
             except KeyboardInterrupt:
-                raise Stopped(_what_is_kept(training, reader.newest())) from None
+                epoch = reader.newest()
+                again = f"goes on after epoch {epoch}" if epoch else "begins it anew, as its first epoch is not over"
+                said = f"The training of {training.epochs} epochs is not done: the same command {again}"
+                raise Stopped(said) from None
             reader.write_history()
         hand_over(training, work, folder, reader.best())
-
-
-def _what_is_kept(training: TranslationTraining, epoch: int | None) -> str:
-    """Where the same command will go on after Ctrl-C."""
-    again = "begins it anew, as its first epoch is not over" if epoch is None else f"goes on after epoch {epoch}"
-    return f"The training of {training.epochs} epochs is not done: the same command {again}"
 
 
 def prepare(training: TranslationTraining, work: Path, log_path: Path) -> None:
     """Text as tokens and subwords, and as fairseq's binary files, in an existing folder."""
     sets = {"train": limited(training.train), "valid": limited(training.dev)}
     prepare_text(training, sets, work / CODES_FILE, work)
-    run_logged([training.interpreter, "-m", "fairseq_cli.preprocess", *preprocess_arguments(training)], work, log_path)
+    languages = ["--source-lang", training.source, "--target-lang", training.target]
+    files = ["--trainpref", "train", "--validpref", "valid", "--destdir", "data", "--joined-dictionary"]
+    run_logged([training.interpreter, "-m", "fairseq_cli.preprocess", *languages, *files], work, log_path)
 
 
 def hand_over(training: TranslationTraining, work: Path, folder: Path, best: int) -> None:
@@ -153,51 +152,34 @@ def _tokenise(language: str, texts: Sequence[str], ids: Sequence[str]) -> list[s
     return lines
 
 
-def preprocess_arguments(training: TranslationTraining) -> list[str]:
-    """What `fairseq_cli.preprocess` is called with, in the folder of the text."""
-    languages = ["--source-lang", training.source, "--target-lang", training.target]
-    return [*languages, "--trainpref", "train", "--validpref", "valid", "--destdir", "data", "--joined-dictionary"]
-
-
 def train_arguments(training: TranslationTraining, newest: int | None = None) -> list[str]:
     """What `fairseq_cli.train` is called with, in the folder of the text.
 
     Args:
-        training: its settings.
+        training: options of the training.
         newest: epoch of the checkpoint to go on from; None to begin. fairseq writes that of an epoch whole and copies
             it to `checkpoint_last.pt`, of which a killed process may leave half, so that of the epoch is the one taken.
     """
-    options = {
+    same = ("dropout", "label_smoothing", "warmup_updates", "clip_norm", "max_tokens", "weight_decay", "seed")
+    options = {name.replace("_", "-"): getattr(training, name) for name in same} | {
         "arch": "transformer",
         "source-lang": training.source,
         "target-lang": training.target,
-        "encoder-layers": training.encoder_layers,
-        "decoder-layers": training.decoder_layers,
-        "encoder-attention-heads": training.heads,
-        "decoder-attention-heads": training.heads,
-        "encoder-embed-dim": training.hidden,
-        "decoder-embed-dim": training.hidden,
-        "encoder-ffn-embed-dim": training.inner,
-        "decoder-ffn-embed-dim": training.inner,
-        "dropout": training.dropout,
         "criterion": "label_smoothed_cross_entropy",
-        "label-smoothing": training.label_smoothing,
         "optimizer": "adam",
         "adam-betas": "(0.9, 0.98)",
         "lr": training.learning_rate,
         "lr-scheduler": "inverse_sqrt",
-        "warmup-updates": training.warmup_updates,
         "warmup-init-lr": 1e-7,
-        "clip-norm": training.clip_norm,
-        "max-tokens": training.max_tokens,
-        "weight-decay": training.weight_decay,
         "max-epoch": training.epochs,
-        "seed": training.seed,
         "num-workers": 0,
         "save-dir": "checkpoints",
         "log-format": "json",
         "log-interval": 10,
     }
+    for side, layers in (("encoder", training.encoder_layers), ("decoder", training.decoder_layers)):
+        options |= {f"{side}-layers": layers, f"{side}-attention-heads": training.heads}
+        options |= {f"{side}-embed-dim": training.hidden, f"{side}-ffn-embed-dim": training.inner}
     if newest is not None:
         options["restore-file"] = f"checkpoints/checkpoint{newest}.pt"
     switches = ["--share-all-embeddings", "--no-last-checkpoints"]

@@ -31,11 +31,11 @@ class LogReader:
         """Take in what an earlier run logged.
 
         Args:
-            training: its settings.
-            folder: of the training, for its history.
+            training: options of the training.
+            folder: folder of the training, for its history.
             checkpoints: where fairseq writes them.
-            sentences: of the training data.
-            advance: told how many sentences were just done.
+            sentences: number of sentences of the training data.
+            advance: called with the number of sentences just done.
             recorded: called whenever the history has changed.
         """
         self._training, self._folder, self._checkpoints = training, folder, checkpoints

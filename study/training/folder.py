@@ -29,9 +29,11 @@ IDENTITY_FILE = "training.json"
 def training_folder(folder: Path, identity: Mapping[str, Any]) -> Iterator[None]:
     """Hold the folder of a training while it goes on; another process that wants the same waits, then finds it done.
 
+    Sweeps hold their folders alike (`launchers.sweep.folder`): code twice, as study and launchers may share none.
+
     Args:
         folder: made when it is not there.
-        identity: of the training, as JSON values.
+        identity: identity of the training, as JSON values.
 
     Raises:
         InputError: when the folder holds another training; says where they differ.

@@ -127,9 +127,7 @@ class Trainer:
     def save_state(self) -> None:
         """Save all that the next step depends on."""
         state = {
-            "model": self.module.state_dict(),
-            "optimizer": self.optimizer.state_dict(),
-            "schedule": self.schedule.state_dict(),
+            **{name: part.state_dict() for name, part in self._parts().items()},
             "random": torch.get_rng_state(),
             "random_cuda": torch.cuda.get_rng_state(self.device) if self.device.type == "cuda" else None,
             "step": self.step,
@@ -144,9 +142,8 @@ class Trainer:
     def load_state(self) -> None:
         """Go back to what was saved."""
         state = torch.load(self.state_file, map_location=self.device, weights_only=True)
-        self.module.load_state_dict(state["model"])
-        self.optimizer.load_state_dict(state["optimizer"])
-        self.schedule.load_state_dict(state["schedule"])
+        for name, part in self._parts().items():
+            part.load_state_dict(state[name])
         torch.set_rng_state(state["random"].cpu())
         if state["random_cuda"] is not None and self.device.type == "cuda":
             torch.cuda.set_rng_state(state["random_cuda"].cpu(), self.device)
@@ -154,6 +151,9 @@ class Trainer:
         self.saved = self.step
         for callback in self.callbacks:
             callback.load_state_dict(state)
+
+    def _parts(self) -> dict[str, Any]:
+        return {"model": self.module, "optimizer": self.optimizer, "schedule": self.schedule}
 
     def _call_back(self) -> None:
         for callback in self.callbacks:

@@ -93,3 +93,16 @@ def test_refuses_a_head_that_is_not_there() -> None:
 def test_refuses_a_mask_of_another_model(key: str) -> None:
     with pytest.raises(InputError, match="expected 14 characters 0 or 1"):
         parse_mask(key, LAYOUT)
+
+
+def test_a_mask_in_words_names_what_is_off_or_left() -> None:
+    head, other = Head(AttentionKind.CROSS, 1, 2), Head(AttentionKind.ENCODER_SELF, 0, 0)
+    said = {
+        "cross.1.2 off": LAYOUT.without([head]),
+        "cross.1.2 alone": LAYOUT.all_but(head),
+        "no head in cross.1": LAYOUT.without_layer((head.kind, 1)),
+        "no head in cross.0": LAYOUT.without_layer((head.kind, 0)),
+        "2 heads off": LAYOUT.without([head, other]),
+        "encoder_self.1.0 off": LAYOUT.without_layer((other.kind, 1)),
+    }
+    assert {words: LAYOUT.describe(mask) for words, mask in said.items()} == {words: words for words in said}

@@ -18,6 +18,7 @@ from study.jobs.task import StudyTask
 from study.record.heads import HeadLayout
 from study.record.setting import read_setting
 from study.record.store import read_parts
+from study.tracking.options import WandbTracking
 from study.tracking.run import Run, read_runs
 from study.tracking.wandb_access import key_is_known
 from study.tracking.wandb_run import open_run
@@ -135,8 +136,7 @@ def test_metrics_of_the_machine_come_without_its_name_and_the_command_line(
 ) -> None:
     monkeypatch.setattr(socket, "gethostname", lambda: "a-planted-host-name")
     run = Run("ab", "", "model", "pairs", "base", 1, {})
-    place = {"entity": None, "project": "heads", "folder": tmp_path, "online": False, "patience": 30.0}
-    open_run(run, **place, system_metrics=True).finish()
+    open_run(run, WandbTracking(project="heads", system_metrics=True), tmp_path, online=False).finish()
     wandb.teardown()
     (kept,) = tmp_path.rglob("*.wandb")
     assert "environment" not in read_run(kept.parent).kinds, "it has the command line"

@@ -20,9 +20,9 @@ from study.jobs.task import StudyTask
 from study.record.errors import InputError
 from study.record.store import read_parts
 from study.tracking.history import OutcomesHistory
-from study.tracking.options import _refusal
 from study.tracking.run import read_runs
-from study.tracking.tracker import Unfollowed
+from study.tracking.tracker import say_nothing_is_sent
+from study.tracking.wandb_access import online_refusal
 from study.tracking.wandb_run import WandbRun
 
 ONLINE = ("tracking=wandb",)
@@ -33,7 +33,7 @@ STOPPED = "tracking has stopped"
 @pytest.fixture(autouse=True)
 def _ask_again(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(WandbRun, "lost", False)
-    _refusal.cache_clear()
+    online_refusal.cache_clear()
 
 
 def job(place: Path, *more: str, measure: str = "ablation") -> dict[str, object]:
@@ -57,7 +57,7 @@ def test_a_run_arrives_and_a_repeated_job_sends_and_changes_nothing(
     assert run.exit_code == 0
     caplog.set_level(logging.INFO)
     monkeypatch.setattr("wandb.init", lambda **_: pytest.fail("W&B is started for nothing"))
-    monkeypatch.setattr(Unfollowed, "said", False)
+    say_nothing_is_sent.cache_clear()
     (record,) = (place / "results").glob("*/*/*/runs/*.json")
     before, asked = record.read_bytes(), len(server.bodies)
     for mode in ("online", "offline"):

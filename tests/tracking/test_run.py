@@ -13,7 +13,8 @@ from study.record.errors import InputError
 from study.record.setting import Setting
 from study.tracking.factors import factors
 from study.tracking.options import Mode, WandbTracking
-from study.tracking.run import Run, told_apart, write_run
+from study.tracking.run import Run, with_distinct_id, write_run
+from study.tracking.tracker import open_tracker
 
 OLD = "18f15317c178"
 """As an earlier version made it: of the setting and the measure alone."""
@@ -29,7 +30,7 @@ def asked(place: Path, *more: str) -> tuple[StudyConfig, Run]:
 
 def kept_by_an_earlier_version(run: Run, place: Path, id_: str = OLD) -> None:
     """Its record, with the whole configuration, and without options that are newer than it."""
-    measure = {name: value for name, value in run.asked_measure.items() if name != "allow_empty_layers"}
+    measure = {name: value for name, value in run.measure_options.items() if name != "allow_empty_layers"}
     before = replace(run, id=id_, options={}, config={**run.config, "measure": measure, "tracking": {"mode": "online"}})
     write_run(before, place / run.model / run.data / run.setting_id)
 
@@ -61,9 +62,9 @@ def test_two_names_that_had_one_id_are_told_apart_in_wandb(tmp_path: Path) -> No
         kept_by_an_earlier_version(run, tmp_path)
     last, named = (asked(tmp_path, *more)[1] for more in (["model.epoch=4"], []))
     assert last.id == named.id == OLD
-    shown = [told_apart(run, tmp_path).shown_id for run in (named, last)]
+    shown = [with_distinct_id(run, tmp_path).shown_id for run in (named, last)]
     assert shown[0] == OLD != shown[1]
-    assert shown[1] == told_apart(last, tmp_path).shown_id
+    assert shown[1] == with_distinct_id(last, tmp_path).shown_id
 
 
 @pytest.mark.parametrize(
@@ -127,7 +128,7 @@ def test_where_wandb_is_disabled_nothing_is_kept_and_a_push_says_so(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("WANDB_MODE", "disabled")
-    assert WandbTracking().tracker(tmp_path) is None
-    assert WandbTracking(mode=Mode.offline).tracker(tmp_path) is not None, "what is asked for goes first"
+    assert open_tracker(WandbTracking(), tmp_path) is None
+    assert open_tracker(WandbTracking(mode=Mode.offline), tmp_path) is not None, "what is asked for goes first"
     with pytest.raises(InputError, match="WANDB_MODE=disabled: nothing is sent"):
         not_online()

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 
 from study.tracking.history import Point, TrainingHistory
-from study.tracking.run import FOLDER, Run, read_runs
-from study.tracking.tracker import follow
+from study.tracking.run import RUNS, Run, read_runs
+from study.tracking.tracker import track
 
 BY_AGENT = Run("ab", "", "model", "pairs", "ablation", 120, {}, group="first", sweep_id="agentrun")
 PLAIN = Run("ab", "", "model", "pairs", "ablation", 120, {}, group="second")
@@ -28,28 +28,28 @@ class Told:
 
 
 def stop_by_hand(run: Run, folder: Path, tracker: Told) -> None:
-    with follow(run, folder, TrainingHistory(folder), tracker):
+    with track(run, folder, TrainingHistory(folder), tracker):
         raise KeyboardInterrupt
 
 
 def test_a_repeated_job_keeps_its_summary_and_the_id_of_its_sweep(tmp_path: Path) -> None:
-    with follow(BY_AGENT, tmp_path, TrainingHistory(tmp_path), None) as following:
-        following.finish({"base": 83.1})
+    with track(BY_AGENT, tmp_path, TrainingHistory(tmp_path), None) as report:
+        report.finish({"base": 83.1})
     tracker = Told()
     with pytest.raises(KeyboardInterrupt):
         stop_by_hand(PLAIN, tmp_path, tracker)
     (kept,) = read_runs(tmp_path)
     assert (kept.summary, kept.sweep_id, kept.group) == ({"base": 83.1}, "agentrun", "second")
     assert tracker.run.sweep_id == "agentrun", "it is one run in W&B"
-    with follow(PLAIN, tmp_path, TrainingHistory(tmp_path), None) as following:
-        following.finish({"base": 84.0})
+    with track(PLAIN, tmp_path, TrainingHistory(tmp_path), None) as report:
+        report.finish({"base": 84.0})
     (kept,) = read_runs(tmp_path)
     assert (kept.summary, kept.sweep_id) == ({"base": 84.0}, "agentrun")
 
 
 def test_a_damaged_record_is_written_anew(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    (tmp_path / FOLDER).mkdir()
-    (tmp_path / FOLDER / "ab.json").write_text("{")
-    with follow(PLAIN, tmp_path, TrainingHistory(tmp_path), None):
+    (tmp_path / RUNS).mkdir()
+    (tmp_path / RUNS / "ab.json").write_text("{")
+    with track(PLAIN, tmp_path, TrainingHistory(tmp_path), None):
         assert read_runs(tmp_path) == [PLAIN]
     assert not caplog.messages
