@@ -140,7 +140,7 @@ def report(options: argparse.Namespace) -> int:
 
 def _print_subjects(analysis: Analysis, console: Console) -> None:
     """All of a single subject; of several a line a domain. Checkpoints of a training are counted: the page has them."""
-    checkpoints = [each for each, domains in analysis.subjects.items() if domains[0].moment is not None]
+    checkpoints = [each for each, domains in analysis.subjects.items() if domains[0].checkpoint is not None]
     others = [each for each in analysis.subjects if each not in checkpoints]
     if len(others or checkpoints) == 1:
         _print_subject(analysis, (others or checkpoints)[0], console)

@@ -69,7 +69,7 @@ class Analysis:
         removed = dict(single.group_by("setting_id").len().iter_rows())
 
         def is_point(domain: Domain) -> bool:
-            return domain.moment is not None and removed.get(domain.setting_id, 0) < len(domain.layout)
+            return domain.checkpoint is not None and removed.get(domain.setting_id, 0) < len(domain.layout)
 
         subjects = self.results.subjects.items()
         return {subject_id: domains for subject_id, domains in subjects if not all(map(is_point, domains))}

@@ -2,7 +2,7 @@
 
 The paper's figure 5; the paper takes the share of the whole score, of which a model that knows nothing keeps all. The
 checkpoints of a training are subjects of their own; their settings say of which training they are, at which epoch, from
-which seed (`study.record.setting.Moment`). The curves are those of figure 3, one a checkpoint.
+which seed (`study.record.factors`). The curves are those of figure 3, one a checkpoint.
 """
 
 from collections.abc import Iterator, Sequence
@@ -81,15 +81,16 @@ def dynamics(drawn: Sequence[ResampledCurves]) -> pl.DataFrame:
 def _points(drawn: ResampledCurves) -> Iterator[tuple[Any, ...]]:
     """Every point of every complete curve of one checkpoint, with an interval of its own."""
     domain, base = drawn.domain, float(drawn.base[0])
-    if domain.moment is None or not domain.curves:
+    place = domain.checkpoint
+    if place is None or not domain.curves:
         return
     known = chance_columns(domain, drawn.inference)
     floor, at_chance = known["chance"] or 0.0, known["above_chance"] is False
     for (kinds, name), curves in drawn.lines.items():
         for curve in curves:
-            line = (domain.moment.training, domain.data, str(domain.metric.name), kinds, name, curve.order)
+            line = (place.family, domain.data, str(domain.metric.name), kinds, name, curve.order)
             for removed, scores in zip(curve.removed, drawn.along(curve).T, strict=True):
-                at = (domain.moment.epoch, removed, curve.heads, removed / curve.heads)
+                at = (place.epoch, removed, curve.heads, removed / curve.heads)
                 left = (None, None, None, AT_CHANCE) if at_chance else (*_kept(scores, drawn, floor), None)
                 yield (*line, *at, base, floor, float(scores[0]), *left)
 

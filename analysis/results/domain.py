@@ -15,11 +15,11 @@ from analysis.results.sample import EXAMPLE, GROUP_COLUMN, Sample
 from study.record.curves import Curve
 from study.record.errors import InputError
 from study.record.examples import WEIGHT
+from study.record.factors import Factors, checkpoint
 from study.record.heads import HeadLayout, mask_key
 from study.record.loss import Loss
 from study.record.metrics.statistics import Metric, MetricName
 from study.record.scores import counted
-from study.record.setting import Moment
 
 AUTO = "auto"
 """Groups of the examples' own column `group`: the premise, the document; single examples where there is none."""
@@ -49,7 +49,7 @@ class Domain:
             them; none where importance was not measured.
         curves: which masks form a pruning curve; those whose masks are all complete.
         labels: of a classifier, in the order of the column `prediction`.
-        moment: which checkpoint of which training the model is; None for any other.
+        factors: the places at which the setting stands on the axes.
         damaged: whether `left_out` names files that were stored and cannot be used.
     """
 
@@ -69,7 +69,7 @@ class Domain:
     gradients: Mapping[Loss, pl.DataFrame] = field(default_factory=dict)
     curves: tuple[Curve, ...] = ()
     labels: tuple[str, ...] = ()
-    moment: Moment | None = None
+    factors: tuple[Factors, ...] = ()
     damaged: bool = False
     _samples: dict[str, Sample] = field(default_factory=dict, init=False, repr=False, compare=False)
 
@@ -87,6 +87,11 @@ class Domain:
     def names(self) -> tuple[str, str, str]:
         """Of model, data set and metric: what the paper's numbers are found by."""
         return self.model, self.data, str(self.metric.name)
+
+    @property
+    def checkpoint(self) -> Factors | None:
+        """The place of a model that is named as one of several checkpoints of a training; None of any other."""
+        return checkpoint(self.model, self.factors)
 
     @property
     def weighted(self) -> bool:

@@ -44,7 +44,7 @@ def _said(a: Sequence[Domain], b: Sequence[Domain]) -> str:
 def _different(a: Domain, b: Domain) -> list[str]:
     """`subject.truncate (false, true)` for each field but the data that differs."""
     one, other = (
-        {name: value for name, value in read_setting(domain.folder)["identity"].items() if name != "examples"}
+        {name: value for name, value in read_setting(domain.folder).identity.items() if name != "examples"}
         for domain in (a, b)
     )
     return [f"{field} ({_shown(mine)}, {_shown(theirs)})" for field, mine, theirs in different_fields(one, other)]

@@ -8,7 +8,6 @@ import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 import polars as pl
 
@@ -23,9 +22,8 @@ from study.record.loss import Loss
 from study.record.metrics.statistics import PLAIN_TOKENS, MetricName, metric, tokenizer_of
 from study.record.parts import StoreError, Table, require_whole, stored_losses
 from study.record.scores import with_weights
-from study.record.sealed import short_hash
-from study.record.setting import ANEW, SETTING_FILE, DamagedSettingError, Moment, SettingError, read_setting
-from study.record.store import read_examples, read_parts, tolerance
+from study.record.setting import ANEW, SETTING_FILE, DamagedSettingError, SettingError, StoredSetting, read_setting
+from study.record.store import read_examples, read_parts
 from study.tracking.run import RunError, read_runs
 
 log = logging.getLogger(__name__)
@@ -68,13 +66,13 @@ class Results:
     @property
     def distinct(self) -> tuple[Domain, ...]:
         """The domains, each setting once: the end of a training may also be stored as its last checkpoint."""
-        named = {domain.setting_id for domain in self.domains if domain.moment is None}
-        return tuple(domain for domain in self.domains if domain.moment is None or domain.setting_id not in named)
+        named = {domain.setting_id for domain in self.domains if domain.checkpoint is None}
+        return tuple(domain for domain in self.domains if domain.checkpoint is None or domain.setting_id not in named)
 
     @property
     def models(self) -> set[str]:
         """Short names of the models; of a checkpoint that of its training."""
-        return {domain.moment.training if domain.moment else domain.model for domain in self.domains}
+        return {place.family for domain in self.domains for place in domain.factors}
 
     @property
     def subjects(self) -> dict[str, tuple[Domain, ...]]:
@@ -171,10 +169,10 @@ def read_domain(folder: Path, limit: int | None = None) -> Domain:
         InputError: when the base mask was not evaluated, or the files do not belong together.
     """
     setting = _setting(folder)
-    layout, metric_ = setting["layout"], setting["metric"]
-    require_whole(folder, setting["id"], metric_.statistics)
+    layout, metric_ = setting.layout, metric(setting.metric)
+    require_whole(folder, setting.id, metric_.statistics)
     examples = read_examples(folder).head(limit if limit is not None else 2**62)
-    outcomes = read_parts(folder, within=tolerance(setting["precision"]), heads=len(layout))
+    outcomes = read_parts(folder, within=setting.tolerance, heads=len(layout))
     rows = outcomes.rows.filter(pl.col("example").is_in(examples["example"].to_list()))
     _check_rows(rows, layout)
     evaluated = rows.filter(pl.col("mask") == layout.full_key)["example"]
@@ -186,14 +184,14 @@ def read_domain(folder: Path, limit: int | None = None) -> Domain:
     left_out = [*broken, *_unfinished(evaluated.len(), examples.height), *_fewer(gradients, layout, evaluated.len())]
     left_out += _incomplete(lacking, cut, len(curves), evaluated.len(), layout)
     return Domain(
-        model=setting["model"],
-        data=setting["data"],
+        model=setting.model,
+        data=setting.data,
         folder=folder,
-        setting_id=setting["id"],
-        subject_id=setting["subject_id"],
+        setting_id=setting.id,
+        subject_id=setting.subject_id,
         layout=layout,
         metric=metric_,
-        signature=scoring_signature(setting["signature"], examples),
+        signature=scoring_signature(setting.statistic, examples),
         examples=examples.filter(pl.col("example").is_in(evaluated.to_list())),
         rows=with_weights(complete, examples),
         close_calls=outcomes.close_calls,
@@ -201,8 +199,8 @@ def read_domain(folder: Path, limit: int | None = None) -> Domain:
         provenance=provenance(folder),
         gradients={loss: with_weights(own, examples) for loss, own in gradients.items()},
         curves=tuple(curve for curve in curves if curve not in cut),
-        labels=setting["labels"],
-        moment=setting["moment"],
+        labels=setting.labels,
+        factors=setting.factors,
         damaged=bool(broken),
     )
 
@@ -235,26 +233,14 @@ def _selected(folders: Sequence[Path], selection: Selection) -> list[Path]:
     ]
 
 
-def _setting(folder: Path) -> dict[str, Any]:
-    """The stored setting, with its layout and metric as objects."""
-    try:
-        stored = read_setting(folder)
-        if short_hash(stored["identity"]) != folder.name:
-            raise DamagedSettingError(f"{folder / SETTING_FILE} is that of another setting: {ANEW}")
-        known = {name: stored[name] for name in ("id", "subject_id", "model", "data")}
-        layout = HeadLayout.from_json(stored["heads"])
-        identity = stored["identity"]
-        found = metric(MetricName(identity["metric"]))
-        precision = str(identity["subject"].get("precision", "float32"))
-        known |= {"signature": identity["statistic"], "precision": precision}
-        known["labels"] = tuple(map(str, identity["subject"].get("labels", ())))
-        known["moment"] = Moment(**stored["moment"]) if "moment" in stored else None
-        written = str(identity["subject"].get("text", {}).get("target_lang", ""))
-    except (KeyError, TypeError, ValueError, AttributeError, OSError) as error:
-        raise DamagedSettingError(f"{folder / SETTING_FILE} is not a setting file ({error!r}): {ANEW}") from error
-    if found.name is MetricName.BLEU and "tokenize" not in identity["subject"]:
-        _require_tokens(written, known["signature"])
-    return {**known, "layout": layout, "metric": found}
+def _setting(folder: Path) -> StoredSetting:
+    """The stored setting of a folder, which must be that of its name, and counted in tokens of its language."""
+    setting = read_setting(folder)
+    if setting.id != folder.name:
+        raise DamagedSettingError(f"{folder / SETTING_FILE} is that of another setting: {ANEW}")
+    if setting.metric is MetricName.BLEU and "tokenize" not in setting.subject:
+        _require_tokens(setting.target_language, setting.statistic)
+    return setting
 
 
 def _require_tokens(language: str, signature: str) -> None:

@@ -19,8 +19,8 @@ from analysis.tracking.wandb_artifacts import OUTCOMES
 from analysis.tracking.wandb_project import WandbError, WandbProject
 from study.record.files import file_digest, made_folder, whole_file
 from study.record.parts import StoreError, Table, every_part, stored_losses
-from study.record.setting import SETTING_FILE, differences, read_setting, short_hash
-from study.record.store import read_parts, tolerance
+from study.record.setting import SETTING_FILE, differences, read_setting, write_setting
+from study.record.store import read_parts
 
 log = logging.getLogger(__name__)
 
@@ -116,8 +116,7 @@ def _verify(draft: Path, about: Mapping[str, Any], name: str) -> None:
     wrong = sorted(file for file in {*found, *about["files"]} if found.get(file) != about["files"].get(file))
     if wrong:
         raise WandbError(f"artifact {name} is not what was pushed: {', '.join(wrong)} differ from their hashes")
-    setting = read_setting(draft)
-    if short_hash(setting["identity"]) != about["setting"] or setting["id"] != about["setting"]:
+    if read_setting(draft).id != about["setting"]:
         raise WandbError(f"artifact {name}: its setting is not the one of its id {about['setting']}")
 
 
@@ -128,14 +127,16 @@ def _adopt(draft: Path, folder: Path, missing: list[str]) -> int:
         WandbError: when another setting is here.
         StoreError: when rows do not agree.
     """
+    fetched = read_setting(draft)
     if (folder / SETTING_FILE).is_file():
-        unlike = differences(read_setting(draft)["identity"], read_setting(folder)["identity"])
+        unlike = differences(fetched.identity, read_setting(folder).identity)
         if unlike:
             raise WandbError("\n  ".join([f"{folder} holds another setting than what was fetched:", *unlike]))
     _agree(draft, folder)
     for name in sorted(missing, key=lambda name: name == SETTING_FILE):  # it says that the folder is a setting: last
         with whole_file(folder / name) as copy:
             copy.write_bytes((draft / name).read_bytes())
+    write_setting(fetched, folder)  # others may have it at other places
     return len(missing)
 
 
@@ -148,9 +149,8 @@ def _agree(draft: Path, folder: Path) -> None:
     for part in every_part(folder):
         (draft / part.name).unlink(missing_ok=True)  # what is here stands
         (draft / part.name).symlink_to(part.resolve())
-    precision = str(read_setting(draft)["identity"]["subject"].get("precision", "float32"))
     try:
-        read_parts(draft, within=tolerance(precision))
+        read_parts(draft, within=read_setting(draft).tolerance)
         for loss in stored_losses(draft):
             read_parts(draft, Table.gradients(loss))
     except StoreError as error:

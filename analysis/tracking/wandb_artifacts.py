@@ -86,16 +86,15 @@ def outcomes_content(folder: Path) -> Content:
     kept += [path for part in (CURVES, RUNS) for path in (folder / part).glob("*.json")]
     names = {str(path.relative_to(folder)): path for path in kept if path.is_file()}
     setting = read_setting(folder)
-    about = {name: setting[name] for name in ("model", "data")}
-    about |= {"setting": setting["id"], "subject": setting["subject_id"]}
-    return Content(OUTCOMES, (setting["model"], setting["data"], setting["id"]), names, about)
+    about = {"model": setting.model, "data": setting.data, "setting": setting.id, "subject": setting.subject_id}
+    return Content(OUTCOMES, (setting.model, setting.data, setting.id), names, about)
 
 
 def data_content(folder: Path) -> Content:
     """The examples of a setting."""
     setting = read_setting(folder)
-    digest = short_hash(setting["identity"]["examples"])
-    return Content("data", (setting["data"], digest), {EXAMPLES_FILE: folder / EXAMPLES_FILE})
+    digest = short_hash(setting.examples)
+    return Content("data", (setting.data, digest), {EXAMPLES_FILE: folder / EXAMPLES_FILE})
 
 
 def model_content(folder: Path, weights: Path | None, drafts: Path) -> Content:
@@ -107,9 +106,9 @@ def model_content(folder: Path, weights: Path | None, drafts: Path) -> Content:
         drafts: folder to write to.
     """
     setting = read_setting(folder)
-    known = {"subject": setting["subject_id"], "identity": setting["identity"]["subject"]}
-    path = drafts / f"{setting['subject_id']}.json"
+    known = {"subject": setting.subject_id, "identity": setting.subject}
+    path = drafts / f"{setting.subject_id}.json"
     path.write_text(json.dumps(known, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     files = {} if weights is None else {str(p.relative_to(weights)): p for p in sorted(weights.rglob("*"))}
     files = {name: p for name, p in files.items() if p.is_file()}
-    return Content("model", (setting["model"], setting["subject_id"]), {"subject.json": path, **files})
+    return Content("model", (setting.model, setting.subject_id), {"subject.json": path, **files})

@@ -56,7 +56,7 @@ def _findings(studies: Sequence[StudyConfig]) -> Iterator[str]:
             found = _finding(study) if study.measure.name != "train" and is_here(study) else None
         except StudyError:
             continue  # its job has said why
-        if found and study.model.moment() is None:
+        if found and study.model.epoch is None:
             lines.setdefault(found[0], found)
         elif found:
             line = lines.setdefault(found[0], [found[0], "", ""])
@@ -75,10 +75,10 @@ def _finding(study: StudyConfig) -> list[str] | None:
     full = layout.full()[None]
     if stored.lacks(full):
         return None
-    base, unit, moment = float(stored.scores(full)[0]), evaluator.metric.score_unit, study.model.moment()
-    if moment is not None:
-        seed = "" if moment.seed is None else f", seed {moment.seed}"
-        return [f"{moment.training}{seed} on {study.data.name}", f"epoch {moment.epoch:g}: {base:.2f} {unit}", ""]
+    base, unit, at = float(stored.scores(full)[0]), evaluator.metric.score_unit, evaluator.setting.checkpoint
+    if at is not None:
+        seed = "" if at.seed is None else f", seed {at.seed}"
+        return [f"{at.family}{seed} on {study.data.name}", f"epoch {at.epoch:g}: {base:.2f} {unit}", ""]
     line = [f"{study.model.name} on {study.data.name}", f"{base:.2f} {unit} (n {len(stored.examples):,})", ""]
     off = layout.each_off()
     if not stored.lacks(off):

@@ -19,14 +19,14 @@ def stored_layout(setting: Setting, results: Path) -> HeadLayout | None:
         SettingError: when the file is of another outcome schema.
     """
     try:
-        return HeadLayout.from_json(read_setting(setting.folder(results))["heads"])
-    except (DamagedSettingError, KeyError, ValueError, TypeError, AttributeError):
+        return read_setting(setting.folder(results)).layout
+    except DamagedSettingError:
         return None
 
 
 def layout_elsewhere(setting: Setting, results: Path) -> HeadLayout | None:
-    """Likewise, as a job of the same model on other data found them."""
-    return next((HeadLayout.from_json(read_setting(folder)["heads"]) for folder in _siblings(setting, results)), None)
+    """The model's heads as a job of the same model on other data found them; None where there is none."""
+    return next((read_setting(folder).layout for folder in _siblings(setting, results)), None)
 
 
 def seconds_a_row(setting: Setting, results: Path, table: Table) -> float | None:
@@ -47,5 +47,5 @@ def _siblings(setting: Setting, results: Path) -> Iterator[Path]:
     for file in sorted((results / setting.model).glob(f"*/*/{SETTING_FILE}")):
         if file.parent != setting.folder(results):
             with contextlib.suppress(SettingError):
-                if read_setting(file.parent).get("subject_id") == setting.subject_id:
+                if read_setting(file.parent).subject_id == setting.subject_id:
                     yield file.parent

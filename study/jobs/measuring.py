@@ -152,7 +152,7 @@ def _load_certified(study: StudyConfig) -> "Subject":
     certificate = certify(subject)
     log.debug("loaded %s", subject.loaded)
     log.log(
-        logging.INFO if study.model.moment() is None else logging.DEBUG,  # a training has many checkpoints
+        logging.INFO if study.model.epoch is None else logging.DEBUG,  # a training has many checkpoints
         "%s: %d heads (%s), on %s, certified (masking is exact within %.1g)",
         study.model.name,
         len(subject.layout),
@@ -193,15 +193,15 @@ def setting_of(study: StudyConfig) -> tuple[Setting, Examples]:
     examples = study.data.examples()
     if not len(examples):
         raise InputError(f"data '{study.data.name}' has no examples")
-    score = metric_of(study)
+    score, precision = metric_of(study), _precision(study)
     setting = Setting(
         model=study.model.name,
         data=study.data.name,
         metric=study.model.metric,
-        subject={**study.model.identity(), "precision": _precision(study), **score.identity},
+        subject={**study.model.identity(), "precision": precision, **score.identity},
         examples={"digest": examples.digest(), "count": len(examples)},
         statistic=score.signature,
-        moment=study.model.moment(),
+        factors=(study.model.factors(study.data.name, precision),),
     )
     return setting, examples
 

@@ -1,5 +1,6 @@
 """Files that are either whole or not there: written beside, synced, renamed."""
 
+import fcntl
 import hashlib
 import os
 import re
@@ -10,6 +11,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
+from typing import IO
 
 from study.record.errors import StudyError
 
@@ -44,6 +46,41 @@ def whole_file(path: Path) -> Iterator[Path]:
     finally:
         with suppress(OSError):
             draft.unlink(missing_ok=True)
+
+
+@contextmanager
+def locked(path: Path) -> Iterator[None]:
+    """Hold a file while it is read and written anew, so that of two processes neither undoes what the other wrote.
+
+    Nothing is left of the lock; where the file system knows no locks, nothing waits.
+
+    Raises:
+        WriteError: when the folder cannot be written.
+    """
+    lock = made_folder(path.parent) / f".{path.name}.lock"
+    try:
+        file = _held(lock)
+    except OSError as error:
+        raise WriteError(f"cannot write {path}: {refusal(error)}") from error
+    with file:
+        try:
+            yield
+        finally:
+            lock.unlink(missing_ok=True)
+
+
+def _held(lock: Path) -> IO[str]:
+    """The lock's file, open, once no other process holds it."""
+    while True:
+        file = lock.open("w")
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX)
+        except OSError:
+            return file
+        with suppress(FileNotFoundError):
+            if os.path.samestat(os.fstat(file.fileno()), lock.stat()):
+                return file
+        file.close()  # its last holder took it away
 
 
 def refusal(error: Exception) -> str | None:

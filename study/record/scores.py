@@ -20,7 +20,7 @@ from study.record.loss import PLAIN, Loss
 from study.record.metrics.statistics import Metric, metric
 from study.record.parts import Table, require_whole
 from study.record.setting import SETTING_FILE, Setting, read_setting
-from study.record.store import read_examples, read_parts, tolerance
+from study.record.store import read_examples, read_parts
 
 WEIGHT_UNIT = 2**32
 """The largest weight of a data set as a whole number; others are rounded to less than a billionth of it."""
@@ -145,16 +145,15 @@ def read_elsewhere(
     """
     pattern = f"{data}/{SETTING_FILE}" if "/" in data else f"{data}/*/{SETTING_FILE}"
     folders = [path.parent for path in sorted(folder.glob(pattern))]
-    folders = [path for path in folders if read_setting(path)["subject_id"] == setting.subject_id]
+    folders = [path for path in folders if read_setting(path).subject_id == setting.subject_id]
     if len(folders) > 1:
         names = ", ".join(f"{path.parent.name}/{path.name}" for path in folders)
         raise InputError(f"data '{data}' has {len(folders)} settings of this model, name one of them: {names}")
     if not folders:
         return None
-    within = tolerance(str(setting.subject.get("precision", "float32")))
     require_whole(folders[0], folders[0].name, metric(setting.metric).statistics)
     known = read_examples(folders[0])
-    outcomes = with_weights(read_parts(folders[0], within=within, heads=len(layout)).rows, known)
+    outcomes = with_weights(read_parts(folders[0], within=setting.tolerance, heads=len(layout)).rows, known)
     gradients = with_weights(read_parts(folders[0], Table.gradients(loss)).rows, known)
     of_full = pl.col("mask") == layout.full_key
     examples = (outcomes if table.loss is None else gradients).filter(of_full)["example"].to_list()

@@ -5,15 +5,21 @@ The hash of a setting names its folder, `results/<model>/<data>/<setting id>/`. 
 """
 
 import json
+import logging
+import shlex
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from study.record.errors import StudyError
+from study.record.factors import Factors, checkpoint, derive, merge
+from study.record.files import locked, whole_file
 from study.record.heads import HeadLayout
 from study.record.metrics.statistics import MetricName
-from study.record.sealed import short_hash, unsealed
+from study.record.sealed import sealed, short_hash, unsealed
+
+log = logging.getLogger(__name__)
 
 OUTCOME_SCHEMA = 1
 """Version of what an outcome row means. It rises only when outcomes change."""
@@ -22,6 +28,15 @@ SETTING_FILE = "setting.json"
 
 ANEW = "run the study again, with the command that made it, and it is written anew"
 """The cure of a file that follows from the configuration."""
+
+FLOAT32 = "float32"
+"""The precision of a setting that says none."""
+
+TOLERANCE = 1e-4
+"""Largest difference of two floats, and smallest margin of a decision, for two computations to agree in float32."""
+
+LOW_PRECISION_TOLERANCE = 0.5
+"""The same for numbers in bfloat16, which other processors round at other places."""
 
 
 class SettingError(StudyError):
@@ -33,32 +48,17 @@ class DamagedSettingError(SettingError):
 
 
 @dataclass(frozen=True)
-class Moment:
-    """Which checkpoint of which training a model is. Its weights are what determines outcomes, so it is no identity.
-
-    Attributes:
-        training: name that all checkpoints and seeds of a training share.
-        epoch: passes over the training data that are behind it.
-        seed: of the training; None where it is not known.
-    """
-
-    training: str
-    epoch: float
-    seed: int | None = None
-
-
-@dataclass(frozen=True)
 class Setting:
     """What a set of outcomes was computed with.
 
     Attributes:
         model: short name of the model, as in conf/model; names the folder, is no part of the identity.
-        data: short name of the data set, as in conf/data; likewise.
+        data: short name of the data set, as in conf/data; names the folder, is no part of the identity.
         metric: which statistics are stored.
         subject: identity of the model side (weights, text processing, decoding, precision), as JSON values.
         examples: identity of the data side (digest of ids, texts and targets), as JSON values.
         statistic: signature of the metric.
-        moment: where the model is a checkpoint of a training, which; no part of the identity.
+        factors: the places at which it stands on the axes; no part of the identity.
     """
 
     model: str
@@ -67,7 +67,7 @@ class Setting:
     subject: Mapping[str, Any]
     examples: Mapping[str, Any]
     statistic: str
-    moment: Moment | None = None
+    factors: tuple[Factors, ...] = ()
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -87,24 +87,88 @@ class Setting:
 
     @property
     def subject_id(self) -> str:
-        """Likewise of the model side and metric alone: settings that share it are one subject on several domains."""
+        """Hash of the model side and metric alone: settings that share it are one subject on several domains."""
         return short_hash({**self.identity, "examples": None})
+
+    @property
+    def precision(self) -> str:
+        """How numbers are computed."""
+        return str(self.subject.get("precision", FLOAT32))
+
+    @property
+    def tolerance(self) -> float:
+        """Within what two computations of an outcome agree."""
+        return TOLERANCE if self.precision == FLOAT32 else LOW_PRECISION_TOLERANCE
+
+    @property
+    def labels(self) -> tuple[str, ...]:
+        """Label names of a classifier, in the order of its outputs."""
+        return tuple(map(str, self.subject.get("labels", ())))
+
+    @property
+    def target_language(self) -> str:
+        """Code of the language that a translator writes; empty where it is not known."""
+        return str(self.subject.get("text", {}).get("target_lang", ""))
+
+    @property
+    def checkpoint(self) -> Factors | None:
+        """The place of a model that is named as one of several checkpoints; None of any other model."""
+        return checkpoint(self.model, self.factors)
 
     def folder(self, results: Path) -> Path:
         """Where the outcomes of this setting are kept."""
         return results / self.model / self.data / self.id
 
-    def to_json(self, layout: HeadLayout) -> dict[str, Any]:
-        """As written to `setting.json`."""
+    def with_layout(self, layout: HeadLayout) -> "StoredSetting":
+        """The setting as it is stored once the heads of its model are known."""
+        return StoredSetting(**vars(self), layout=layout)
+
+
+@dataclass(frozen=True)
+class StoredSetting(Setting):
+    """A setting as a results folder has it.
+
+    Attributes:
+        layout: the heads of the model.
+    """
+
+    layout: HeadLayout = field(kw_only=True)
+
+    def to_json(self) -> dict[str, Any]:
+        """The content of `setting.json`."""
         return {
             "id": self.id,
             "subject_id": self.subject_id,
             "model": self.model,
             "data": self.data,
             "identity": self.identity,
-            "heads": layout.to_json(),
-            **({"moment": asdict(self.moment)} if self.moment else {}),
+            "heads": self.layout.to_json(),
+            "factors": [place.to_json() for place in self.factors],
         }
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> "StoredSetting":
+        """Inverse of `to_json`, also for what was stored before there were factors.
+
+        Raises:
+            KeyError, TypeError, ValueError, AttributeError: when it is not of that form.
+        """
+        identity = stored["identity"]
+        setting = cls(
+            model=stored["model"],
+            data=stored["data"],
+            metric=MetricName(identity["metric"]),
+            subject=dict(identity["subject"]),
+            examples=dict(identity["examples"]),
+            statistic=identity["statistic"],
+            layout=HeadLayout.from_json(stored["heads"]),
+        )
+        if setting.identity != identity:
+            raise ValueError("its identity is of another form")
+        if stored.get("factors"):
+            return replace(setting, factors=tuple(map(Factors.from_json, stored["factors"])))
+        place = derive(setting.model, setting.data, setting.precision, stored.get("moment"))
+        return replace(setting, factors=(place,))
 
 
 def differences(expected: Any, found: Any) -> list[str]:
@@ -124,7 +188,7 @@ def different_fields(a: Any, b: Any, path: str = "") -> Iterator[tuple[str, Any,
         yield path.lstrip("."), a, b
 
 
-def read_setting(folder: Path) -> dict[str, Any]:
+def read_setting(folder: Path) -> StoredSetting:
     """The stored setting of a results folder.
 
     Raises:
@@ -135,14 +199,58 @@ def read_setting(folder: Path) -> dict[str, Any]:
     try:
         stored = json.loads(path.read_text(encoding="utf-8"))
         schema = stored["identity"]["schema"]
-        stored = unsealed(stored) if schema == OUTCOME_SCHEMA else stored
+        if schema == OUTCOME_SCHEMA:
+            return StoredSetting.from_json(unsealed(stored))
     except OSError as error:
         raise DamagedSettingError(f"{path} cannot be read ({error.strerror}): {ANEW}") from error
-    except (ValueError, KeyError, TypeError) as error:  # not text, not JSON, not of this form
+    except (ValueError, KeyError, TypeError, AttributeError) as error:  # not text, not JSON, not of this form
         raise DamagedSettingError(f"{path} is not a setting file ({error}): {ANEW}") from error
-    if schema != OUTCOME_SCHEMA:
+    raise SettingError(
+        f"{folder} was written with outcome schema {schema}, this program reads {OUTCOME_SCHEMA}: "
+        f"read it with the version that wrote it, or choose another results folder"
+    )
+
+
+def stored_places(setting: StoredSetting, folder: Path) -> tuple[Factors, ...] | None:
+    """The places that a folder gives to its setting; None where it does not say what it holds, or not whole.
+
+    Raises:
+        SettingError: when the folder holds another setting; says where they differ.
+    """
+    try:
+        found = read_setting(folder)
+    except DamagedSettingError:
+        return None
+    unlike = differences(setting.to_json(), replace(found, factors=setting.factors).to_json())
+    if unlike:
         raise SettingError(
-            f"{folder} was written with outcome schema {schema}, this program reads {OUTCOME_SCHEMA}: "
-            f"read it with the version that wrote it, or choose another results folder"
+            "\n  ".join(
+                [
+                    f"{folder} holds another setting:",
+                    *unlike,
+                    f"Move the folder away; or, where {SETTING_FILE} alone got there by mistake, delete it, and it "
+                    f"is written anew: {shlex.join(['rm', str(folder / SETTING_FILE)])}",
+                ]
+            )
         )
-    return stored
+    return found.factors
+
+
+def write_setting(setting: StoredSetting, folder: Path) -> None:
+    """Write a setting where it is not, or not whole, and add its places to those that the folder gives it.
+
+    Raises:
+        SettingError: when the folder holds another setting.
+        WriteError: when the folder cannot be written.
+    """
+    places = stored_places(setting, folder)
+    if places is not None and merge([*places, *setting.factors]) == places:
+        return
+    path = folder / SETTING_FILE
+    with locked(path):  # of two jobs that add a place neither takes away the other's
+        places = stored_places(setting, folder)
+        if places is None and path.exists():
+            log.warning("%s was not whole: it is written anew", path)
+        with whole_file(path) as draft:
+            merged = replace(setting, factors=merge([*(places or ()), *setting.factors]))
+            draft.write_text(sealed(merged.to_json()), encoding="utf-8")

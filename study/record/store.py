@@ -13,8 +13,6 @@ sizes, threads and devices, so integer statistics must be equal only where the m
 floats within it. Below it is a close call: counted, and the first part by file name stands.
 """
 
-import logging
-import shlex
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -38,24 +36,8 @@ from study.record.parts import (
     unreadable,
     write_part,
 )
-from study.record.sealed import sealed, short_hash
-from study.record.setting import (
-    ANEW,
-    SETTING_FILE,
-    DamagedSettingError,
-    Setting,
-    SettingError,
-    differences,
-    read_setting,
-)
-
-log = logging.getLogger(__name__)
-
-TOLERANCE = 1e-4
-"""Largest difference of two floats, and smallest margin of a decision, for two computations to agree in float32."""
-
-LOW_PRECISION_TOLERANCE = 0.5
-"""The same for numbers in bfloat16, which other processors round at other places."""
+from study.record.sealed import short_hash
+from study.record.setting import ANEW, TOLERANCE, Setting, stored_places, write_setting
 
 EXAMPLES_FILE = "examples.parquet"
 
@@ -71,11 +53,6 @@ class Outcomes:
 
     rows: pl.DataFrame
     close_calls: int = 0
-
-
-def tolerance(precision: str) -> float:
-    """Within what two computations of this precision agree."""
-    return TOLERANCE if precision == "float32" else LOW_PRECISION_TOLERANCE
 
 
 def read_parts(
@@ -198,58 +175,29 @@ class Store:
         """
         self.folder = setting.folder(results)
         self.layout = layout
-        self._id = setting.id
-        self._setting = setting.to_json(layout)
+        self._setting = setting.with_layout(layout)
         self._examples = examples.to_frame()
         statistics = metric(setting.metric).statistics
         self._columns = (*KEYS, *statistics, "margin")
-        self._within = tolerance(str(setting.subject.get("precision", "float32")))
         self._read: dict[Table, tuple[list[Path], Outcomes]] = {}
-        self._is_setting_kept()
-        require_whole(self.folder, self._id, statistics)
+        stored_places(self._setting, self.folder)
+        require_whole(self.folder, setting.id, statistics)
 
     @property
     def described(self) -> bool:
         """Whether the setting and the examples stand beside the rows as they should."""
-        return self._is_setting_kept() and self._are_examples_kept()
+        return stored_places(self._setting, self.folder) is not None and self._are_examples_kept()
 
     def describe(self) -> None:
         """Write the setting and the examples where they are not, or not whole; examples also when grouped anew.
 
         Raises:
+            SettingError: when the folder has come to hold another setting.
             WriteError: when the folder cannot be written.
         """
         if not self._are_examples_kept():
             write_examples(self._examples, self.folder)
-        if not self._is_setting_kept():
-            if (self.folder / SETTING_FILE).exists():
-                log.warning("%s was not whole: it is written anew", self.folder / SETTING_FILE)
-            with whole_file(self.folder / SETTING_FILE) as draft:
-                draft.write_text(sealed(self._setting), encoding="utf-8")
-
-    def _is_setting_kept(self) -> bool:
-        """Whether the folder says what it holds.
-
-        Raises:
-            SettingError: when it says that it holds something else.
-        """
-        try:
-            found = read_setting(self.folder)
-        except DamagedSettingError:
-            return False
-        unlike = differences(self._setting, found)
-        if unlike:
-            raise SettingError(
-                "\n  ".join(
-                    [
-                        f"{self.folder} holds another setting:",
-                        *unlike,
-                        f"Move the folder away; or, where {SETTING_FILE} alone got there by mistake, delete it, and it "
-                        f"is written anew: {shlex.join(['rm', str(self.folder / SETTING_FILE)])}",
-                    ]
-                )
-            )
-        return True
+        write_setting(self._setting, self.folder)
 
     def _are_examples_kept(self) -> bool:
         try:
@@ -261,7 +209,7 @@ class Store:
         """Every row stored so far, by this process or another; read again only when there are new parts."""
         parts = table.parts(self.folder)
         if table not in self._read or self._read[table][0] != parts:
-            within = self._within if table.loss is None else TOLERANCE  # gradients are always float32's
+            within = self._setting.tolerance if table.loss is None else TOLERANCE  # gradients are always float32's
             self._read[table] = parts, read_parts(self.folder, table, within=within, heads=len(self.layout))
         return self._read[table][1]
 
@@ -279,4 +227,4 @@ class Store:
         missing = set(self._columns if table.loss is None else GRADIENT_COLUMNS) - set(rows.columns)
         assert not missing, f"rows without {missing}"
         self.describe()
-        return write_part(rows, self.folder, table, self._id, provenance)
+        return write_part(rows, self.folder, table, self._setting.id, provenance)

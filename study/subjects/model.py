@@ -11,9 +11,9 @@ from omegaconf import MISSING
 
 from study.data.source import Task
 from study.record.errors import InputError
+from study.record.factors import Factors
 from study.record.files import name_of
 from study.record.metrics.statistics import MetricName
-from study.record.setting import Moment
 from study.subjects.checkpoints import PLACE, at_epoch, no_such_epoch, shared_name
 from study.subjects.huggingface.unpadded import identity_of_rows
 from study.subjects.labels import label_names, require_labels
@@ -91,9 +91,14 @@ class ModelConfig:
         self.training_name = self.name or otherwise
         self.name = self.training_name if self.epoch is None else f"{self.training_name}-epoch{self.epoch:g}"
 
-    def moment(self) -> Moment | None:
-        """Which checkpoint of which training it is; None where it is not one of several."""
-        return None if self.epoch is None else Moment(self.training_name, self.epoch)
+    def factors(self, data: str, precision: str) -> Factors:
+        """Where the model's setting on some data stands on the axes.
+
+        Args:
+            data: short name of the data set.
+            precision: how numbers are computed, as it stands in the setting.
+        """
+        return Factors(self.training_name, data, precision, epoch=self.epoch)
 
     def idle(self) -> dict[str, str]:
         """Options that have no effect beside the others' values, and why."""

@@ -1,14 +1,14 @@
 """Models that the project trains, as `conf/model` entries: their checkpoints are subjects like any other."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from omegaconf import MISSING
 
 from study.record.errors import InputError
+from study.record.factors import Factors
 from study.record.files import cache_folder
-from study.record.setting import Moment
 from study.subjects.fairseq.folder import CHECKPOINTS, FairseqConfig
 from study.subjects.model import ClassifierConfig, ExpectedScore
 from study.training.classifier_options import ClassifierTraining
@@ -39,9 +39,9 @@ class TrainedModel:
             if self.epoch < self.training.epochs:
                 self.expected = {}  # the scores of the trained model
 
-    def moment(self) -> Moment | None:
-        """See `ModelConfig.moment`."""
-        return None if self.epoch is None else Moment(self.training_name, self.epoch, self.training.seed)
+    def factors(self, data: str, precision: str) -> Factors:
+        """See `ModelConfig.factors`: the end of a training is its last epoch."""
+        return Factors(self.training_name, data, precision, self.training.seed, self._epoch())
 
     def training_folder(self) -> Path:
         """Where its checkpoints are, or will be."""
@@ -146,6 +146,10 @@ class TrainedTranslator(TrainedModel, FairseqConfig):
         from study.training.fairseq import train_translator  # loads what splits words, which only a training needs
 
         train_translator(self.training, self.training_folder(), recorded)
+
+    def factors(self, data: str, precision: str) -> Factors:
+        """See `ModelConfig.factors`: which epoch has the least loss is not known beforehand."""
+        return replace(super().factors(data, precision), epoch=self.epoch)
 
     def folder(self) -> Path:
         """Where checkpoints, dictionaries and BPE codes are."""

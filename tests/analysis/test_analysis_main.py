@@ -7,8 +7,8 @@ import polars as pl
 import pytest
 
 from analysis.__main__ import how_sure, main
+from study.record.factors import Factors
 from study.record.metrics.statistics import MetricName
-from study.record.setting import Moment
 
 
 def test_needs_no_torch():
@@ -37,7 +37,8 @@ def test_several_models_have_a_line_a_domain(make, results, capsys):
         make(model=model, data="home", seed=1, weights_file=model)
     make(model="bert", data="away", seed=2, weights_file="bert")
     for epoch in (1.0, 2.0):
-        make(model=f"bert-epoch{epoch:g}", data="home", seed=3, weights_file=str(epoch), moment=Moment("bert", epoch))
+        place = Factors("bert", "home", "float32", epoch=epoch)
+        make(model=f"bert-epoch{epoch:g}", data="home", seed=3, weights_file=str(epoch), factors=place)
     assert main([str(results), "--resamples", "99", "--splits", "10"]) == 0
     printed = capsys.readouterr().out
     shown = {line.split()[2]: line for line in printed.splitlines() if line.split()[:2] == ["bert", "on"]}

@@ -19,10 +19,10 @@ from analysis.inference import Interval
 from analysis.inference.multiplicity import Correction
 from analysis.inference.significance import PairedTest
 from analysis.report import result_tables
+from study.record.factors import Factors
 from study.record.heads import AttentionKind, HeadLayout, mask_key
 from study.record.metrics.statistics import MetricName
 from study.record.parts import Table
-from study.record.setting import Moment
 from study.record.store import Store
 
 STORED = Path(__file__).parent / "tables"
@@ -55,7 +55,8 @@ def make(results: Path) -> None:
     fill(results, data="sampled", count=48, seed=3, example_weights=(2.5, 0.5, 1.0) * 16, **made)
     for epoch, harm in ((0.5, 3.0), (2, 1.5), (5, 1.0)):
         options = made | {"weights": harm * HARM, "weights_file": f"w{epoch}", "model": f"run-{epoch:g}"}
-        fill(results, data="home", count=45, seed=5, curves=curves, moment=Moment("run", float(epoch), 0), **options)
+        place = Factors("run", "home", "float32", 0, float(epoch))
+        fill(results, data="home", count=45, seed=5, curves=curves, factors=place, **options)
     made = {"name": MetricName.BLEU, "model": "translator", "layout": TRANSLATOR, "weights": HARM}
     heads = TRANSLATOR.heads
     curves = [curve_of(heads, layout=TRANSLATOR), curve_of(heads[-2:], layout=TRANSLATOR, kinds=("cross",))]

@@ -140,7 +140,7 @@ def agrees(found: Results, whole: Results, *, all_of_it: bool) -> bool:
             return False
         if not set(map(repr, domain.curves)) <= set(map(repr, before.curves)):
             return False
-        if (domain.layout, domain.moment, domain.labels) != (before.layout, before.moment, before.labels):
+        if (domain.layout, domain.factors, domain.labels) != (before.layout, before.factors, before.labels):
             return False
         if all_of_it and (len(domain.curves), set(domain.gradients)) != (len(before.curves), set(before.gradients)):
             return False

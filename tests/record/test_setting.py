@@ -59,7 +59,7 @@ def test_refuses_what_is_no_setting(tmp_path: Path, content: str) -> None:
 
 
 def test_refuses_another_schema(tmp_path: Path) -> None:
-    stored = SETTING.to_json(LAYOUT)
+    stored = SETTING.with_layout(LAYOUT).to_json()
     stored["identity"]["schema"] = 99
     (tmp_path / "setting.json").write_text(json.dumps(stored))
     with pytest.raises(SettingError, match="outcome schema 99, this program reads 1"):

@@ -7,7 +7,7 @@ import pytest
 from fixtures.fairseq_files import write_folder
 
 from study.record.errors import InputError
-from study.record.setting import Moment
+from study.record.factors import Factors
 from study.subjects.checkpoints import at_epoch, epochs_there, shared_name
 from study.subjects.fairseq.folder import FairseqFolder
 from study.subjects.model import HubClassifier
@@ -49,9 +49,9 @@ def test_each_checkpoint_of_fairseq_s_is_a_subject(tmp_path: Path) -> None:
     shutil.copy(folder / "checkpoint_best.pt", folder / "epochs" / "checkpoint3.pt")
     model = translator(folder, checkpoint="epochs/checkpoint{epoch}.pt", epoch=3.0)
     assert model.name == "mine-epoch3"
-    assert model.moment() == Moment("mine", 3.0)
+    assert model.factors("d", "float32") == Factors("mine", "d", "float32", epoch=3.0)
     assert model.identity() == translator(folder).identity()
-    assert translator(folder).moment() is None
+    assert translator(folder).factors("d", "float32").epoch is None
     with pytest.raises(InputError, match="no checkpoint of epoch 4 .* that are there: 3"):
         translator(folder, checkpoint="epochs/checkpoint{epoch}.pt", epoch=4.0).identity()
     with pytest.raises(InputError, match=r"model\.epoch=3 chooses one"):
@@ -64,7 +64,7 @@ def test_each_checkpoint_of_a_classifier_is_a_subject(place: Path) -> None:
     model = HubClassifier(name="", path=f"{place}/run/epoch-{{epoch}}", epoch=0.5)
     assert model.name == "run-epoch0.5"
     assert model.missing() == []
-    assert model.moment() == Moment("run", 0.5)
+    assert model.factors("d", "float32") == Factors("run", "d", "float32", epoch=0.5)
     assert model.folder() == place / "run" / "epoch-0.5"
     with pytest.raises(InputError, match=r"no checkpoint of epoch 1 .* that are there: 0\.5"):
         HubClassifier(name="", path=f"{place}/run/epoch-{{epoch}}", epoch=1.0).missing()

@@ -15,7 +15,6 @@ from fixtures.wandb_file import Logged, read_run
 
 from study.config import compose
 from study.jobs.task import StudyTask
-from study.record.heads import HeadLayout
 from study.record.setting import read_setting
 from study.record.store import read_parts
 from study.tracking.options import WandbTracking
@@ -67,7 +66,7 @@ def test_what_is_logged_is_what_is_stored(place: Path, caplog: pytest.LogCapture
 
 
 def heads_of(folder: Path) -> list[str]:
-    return list(map(str, HeadLayout.from_json(read_setting(folder)["heads"]).heads))
+    return list(map(str, read_setting(folder).layout.heads))
 
 
 def test_a_repeated_job_starts_nothing_and_a_second_measure_has_a_run_of_its_own(place: Path) -> None:

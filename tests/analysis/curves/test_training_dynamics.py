@@ -21,9 +21,10 @@ from analysis.results.domain import Domain
 from analysis.results.read import read_domain
 from study.record.curves import write_curve
 from study.record.examples import Examples
+from study.record.factors import Factors
 from study.record.metrics.statistics import MetricName, metric
 from study.record.sealed import read_sealed
-from study.record.setting import Moment, Setting
+from study.record.setting import Setting
 from study.record.store import Store
 
 COUNT = 60
@@ -43,9 +44,9 @@ def fill_checkpoint(
     examples = Examples(ids, tuple((text,) for text in words), tuple(words), {"group": groups})
     scored = metric(MetricName(name))
     weights = {"weights": f"{training}{epoch}{seed}"}
-    moment = Moment(training, float(epoch), seed)
+    places = (Factors(training, "home", "float32", seed, float(epoch)),)
     setting = Setting(
-        f"{training}-{epoch:g}-{seed}", "home", scored.name, weights, {"n": COUNT}, scored.signature, moment
+        f"{training}-{epoch:g}-{seed}", "home", scored.name, weights, {"n": COUNT}, scored.signature, places
     )
     store = Store(results, setting, layout, examples)
     curve = curve_of(layout.heads, layout=layout)
@@ -62,11 +63,9 @@ def fill_checkpoint(
     return store
 
 
-def test_a_moment_survives_the_store_and_changes_no_identity(results: Path) -> None:
+def test_a_checkpoint_is_known_by_its_place(results: Path) -> None:
     domain = read_domain(fill_checkpoint(results, 2.5, seed=None).folder)
-    assert domain.moment == Moment("run", 2.5, None)
-    setting = Setting("m", "d", MetricName.ACCURACY, {}, {}, "s")
-    assert replace(setting, moment=Moment("run", 1.0)).id == setting.id
+    assert domain.checkpoint == Factors("run", "home", "float32", epoch=2.5)
 
 
 def test_kept_is_the_score_over_that_of_the_same_checkpoint(results: Path) -> None:
@@ -76,8 +75,8 @@ def test_kept_is_the_score_over_that_of_the_same_checkpoint(results: Path) -> No
     assert table.schema == pl.Schema(DYNAMICS)
     assert table["epoch"].to_list() == [2.0] * len(REMOVED) + [10.0] * len(REMOVED), "by number, not by text"
     for domain in read_results(results).domains:
-        assert domain.moment is not None
-        rows = table.filter(epoch=domain.moment.epoch)
+        assert domain.checkpoint is not None
+        rows = table.filter(epoch=domain.checkpoint.epoch)
         for removed, share, score, base, kept in rows.select(
             "removed", "share", "score", "base_score", "kept"
         ).iter_rows():
@@ -137,7 +136,6 @@ def test_the_end_of_a_training_under_its_own_name_is_shown_once(results: Path) -
     named = results / "run" / "home" / last.name
     shutil.copytree(last, named)
     setting = read_sealed(named / "setting.json")
-    del setting["moment"]
     (named / "setting.json").write_text(json.dumps(setting | {"model": "run"}))
     found = analyse(read_results(results), Inference(resamples=199))
     assert found.dynamics["epoch"].unique().sort().to_list() == [1.0, 2.0]

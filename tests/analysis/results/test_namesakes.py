@@ -6,6 +6,7 @@ from analysis.__main__ import main
 from analysis.results.namesakes import namesakes
 from analysis.results.read import read_results
 from study.record.metrics.statistics import MetricName
+from study.record.setting import read_setting
 
 
 def test_the_page_and_the_terminal_say_why_heads_are_not_compared(make, results, capsys) -> None:
@@ -36,7 +37,7 @@ def test_one_subject_and_other_models_are_no_namesakes(make, results, monkeypatc
     subject = {away.folder: {"weights": "w1"}, home.folder: {"weights": "w1"} | fields}
     monkeypatch.setattr(
         "analysis.results.namesakes.read_setting",
-        lambda folder: {"identity": {"subject": subject[folder], "examples": {"digest": str(folder)}}},
+        lambda folder: replace(read_setting(folder), subject=subject[folder], examples={"digest": str(folder)}),
     )
     (line,) = namesakes([away, replace(home, subject_id="another"), *others])
     assert "differ in subject.lower (null, true); subject.pad (null, true); subject.strip (null, true)" in line

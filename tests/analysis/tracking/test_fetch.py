@@ -107,7 +107,7 @@ def test_a_setting_under_the_id_of_another_is_refused(labs: list[Path], tmp_path
     (draft / SETTING_FILE).write_text(json.dumps(setting))
     content = outcomes_content(draft)
     with pytest.raises(WandbError, match="is not the one of its id"):
-        _verify(draft, {"files": content.hashes, **content.about}, "outcomes")
+        _verify(draft, {"files": content.hashes, **content.about, "setting": setting["id"]}, "outcomes")
 
 
 @pytest.mark.parametrize("name", ["../../evil.parquet", "/etc/evil.json", ".hidden.json", "runs/../../evil.json"])

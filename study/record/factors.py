@@ -1,0 +1,74 @@
+"""Factors: where a setting stands on the axes along which settings are compared (model family, data, seed, epoch ...).
+
+A setting may stand at several places: the end of a training is its last checkpoint, and models of equal weights are one
+setting. Factors stand beside a setting's identity in `setting.json` and are no part of it.
+"""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass, fields
+from typing import Any
+
+CHECKPOINT_NAME = re.compile(r"(?P<family>.+)-seed(?P<seed>\d+)-epoch(?P<epoch>\d+(?:\.\d+)?)")
+"""Names of models that are checkpoints of a training, in folders that say it in no other way."""
+
+
+@dataclass(frozen=True)
+class Factors:
+    """One place on the axes: a value for each factor, None where a setting has none or it is not known.
+
+    Attributes:
+        family: name that all seeds and checkpoints of a model share.
+        data: short name of the data set.
+        precision: how numbers are computed, as in the identity.
+        seed: seed of the model's training.
+        epoch: passes over the training data that are behind the model.
+    """
+
+    family: str
+    data: str
+    precision: str
+    seed: int | None = None
+    epoch: float | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The factors that have a value, as stored in `setting.json`."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> "Factors":
+        """Inverse of `to_json`; factors that only later versions know are passed over."""
+        return cls(**{known.name: stored[known.name] for known in fields(cls) if known.name in stored})
+
+    def includes(self, other: "Factors") -> bool:
+        """Whether it says all that another place says, and perhaps more."""
+        return other.to_json().items() <= self.to_json().items()
+
+
+def merge(places: Iterable[Factors]) -> tuple[Factors, ...]:
+    """The places without those that another includes, in an order that does not depend on who wrote first."""
+    distinct = set(places)
+    kept = [one for one in distinct if not any(other.includes(one) for other in distinct - {one})]
+    return tuple(sorted(kept, key=lambda one: str(one.to_json())))
+
+
+def checkpoint(model: str, places: Iterable[Factors]) -> Factors | None:
+    """The place of a model that is named as one of several checkpoints of a training; None of any other model."""
+    return next((one for one in places if one.epoch is not None and one.family != model), None)
+
+
+def derive(model: str, data: str, precision: str, moment: Mapping[str, Any] | None) -> Factors:
+    """The place of a setting that was stored without factors.
+
+    Args:
+        model: its short name.
+        data: short name of its data.
+        precision: how its numbers were computed.
+        moment: training, epoch and perhaps seed of a checkpoint, as they were stored before factors were.
+    """
+    if moment is not None:
+        return Factors(moment["training"], data, precision, moment.get("seed"), moment["epoch"])
+    found = CHECKPOINT_NAME.fullmatch(model)
+    if found is None:
+        return Factors(model, data, precision)
+    return Factors(found["family"], data, precision, int(found["seed"]), float(found["epoch"]))
