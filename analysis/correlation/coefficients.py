@@ -24,9 +24,9 @@ def pearson(a: Float[np.ndarray, "... heads"], b: Float[np.ndarray, "... heads"]
         return np.where(constant, np.nan, np.clip((a * b).sum(axis=-1) / size, -1.0, 1.0))
 
 
-def spearman(a: Heads, b: Heads) -> float:
-    """Spearman's rank correlation; equal effects share the mean of their ranks."""
-    return float(pearson(stats.rankdata(a), stats.rankdata(b)))
+def spearman(a: Float[np.ndarray, "... heads"], b: Float[np.ndarray, "... heads"]) -> Float[np.ndarray, "..."]:
+    """Spearman's rank correlation over the last axis; equal effects share the mean of their ranks."""
+    return pearson(stats.rankdata(a, axis=-1), stats.rankdata(b, axis=-1))
 
 
 def kendall(a: Heads, b: Heads) -> float:

@@ -10,7 +10,7 @@ from itertools import product
 
 import numpy as np
 import polars as pl
-from jaxtyping import Float
+from jaxtyping import Float, Int
 
 from analysis.correlation import jackknife
 from analysis.correlation.coefficients import spearman
@@ -20,7 +20,6 @@ from analysis.results.domain import Domain
 from study.record.heads import AttentionKind, mask_key
 from study.record.importance import Estimator, Normalisation, importance
 from study.record.loss import PLAIN, Loss
-from study.record.metrics.statistics import Metric
 from study.record.scores import mask_losses, mask_scores
 
 BLOCKS = 20
@@ -47,6 +46,7 @@ SCHEMA = {
 }
 
 Heads = Float[np.ndarray, " heads"]
+Places = Int[np.ndarray, " heads"]
 
 
 def taylor(domain: Domain, inference: Inference = DEFAULT) -> pl.DataFrame:
@@ -66,34 +66,35 @@ def taylor(domain: Domain, inference: Inference = DEFAULT) -> pl.DataFrame:
 
 
 def _rows(domain: Domain, loss: Loss, gradients: pl.DataFrame, inference: Inference) -> Iterator[tuple[object, ...]]:
-    layout = domain.layout
-    full, off = layout.full_key, list(map(mask_key, layout.each_off()))
-    of_full = gradients.filter(pl.col("mask") == full)
-    blocks = _blocks(domain, of_full["example"], inference.groups)
-    for cost, truth in _truths(domain, loss, gradients).items():
-        measured = set(truth["mask"])
-        at = np.array([i for i, key in enumerate(off) if key in measured], dtype=int)
-        if len(at) < FEWEST:
-            continue
-        alone = truth.filter(pl.col("mask").is_in([full, *off]))
-        harm = [
-            _harm(alone.join(part, on="example"), domain.metric, full, [off[i] for i in at], cost) for part in blocks
-        ]
-        parts = [of_full.join(part, on="example") for part in blocks]
-        for estimator, normalisation in product(Estimator, (Normalisation.none, Normalisation.layer_l2)):
-            values = [importance(part, layout, estimator, normalisation)[at] for part in parts]
+    layout, whole = domain.layout, gradients.filter(mask=domain.layout.full_key)
+    costs = dict(_costs(domain, loss, gradients))
+    if not costs:
+        return
+    blocks = _blocks(domain, whole["example"], inference.groups)
+    parts = [whole.join(block, on="example") for block in blocks]
+    ways = list(product(Estimator, (Normalisation.none, Normalisation.layer_l2)))
+    importances = {way: np.stack([importance(part, layout, *way) for part in parts]) for way in ways}
+    for cost, (rows, at) in costs.items():
+        harm = np.stack([_harm(rows.join(block, on="example"), domain, at, cost) for block in blocks])
+        for (estimator, normalisation), values in importances.items():
             for kind, where in _kinds(domain, at):
-                found = _jackknifed(
-                    [_correlation(v[where], h[where]) for v, h in zip(values, harm, strict=True)], inference.alpha
-                )
+                found = _jackknifed(_correlations(values[:, at[where]], harm[:, where]), inference.alpha)
                 names = (*domain.identity.values(), str(loss), str(estimator), str(normalisation), cost, kind)
-                yield (*names, int(where.sum()), of_full.height, *found)
+                yield (*names, int(where.sum()), whole.height, *found)
 
 
-def _truths(domain: Domain, loss: Loss, gradients: pl.DataFrame) -> dict[str, pl.DataFrame]:
-    """By cost, the rows that say what each mask costs: a classifier's outcomes hold the plain loss as well."""
+def _costs(domain: Domain, loss: Loss, gradients: pl.DataFrame) -> Iterator[tuple[str, tuple[pl.DataFrame, Places]]]:
+    """By name, the rows that say what each mask costs, and of which heads they do; none where these are too few.
+
+    A classifier's outcomes hold the plain loss as well.
+    """
+    off = list(map(mask_key, domain.layout.each_off()))
     has_loss = loss == PLAIN and "loss" in domain.rows.columns
-    return {"score": domain.rows, "loss": domain.rows if has_loss else gradients}
+    for cost, rows in {"score": domain.rows, "loss": domain.rows if has_loss else gradients}.items():
+        measured = set(rows["mask"].unique())
+        at = np.array([i for i, mask in enumerate(off) if mask in measured], dtype=np.int64)
+        if len(at) >= FEWEST:
+            yield cost, (rows.filter(pl.col("mask").is_in([domain.layout.full_key, *off])), at)
 
 
 def _blocks(domain: Domain, examples: pl.Series, groups: str) -> list[pl.DataFrame]:
@@ -108,16 +109,17 @@ def _blocks(domain: Domain, examples: pl.Series, groups: str) -> list[pl.DataFra
     return [every, *(every.filter(block != i) for i in range(count))]
 
 
-def _harm(rows: pl.DataFrame, metric: Metric, full: str, off: list[str], cost: str) -> Heads:
-    """By how much the score falls, or the mean loss rises, without each head."""
+def _harm(rows: pl.DataFrame, domain: Domain, at: Places, cost: str) -> Heads:
+    """By how much the score falls, or the mean loss rises, without each of these heads."""
     if cost == "loss":
         values = mask_losses(rows)
-        return np.array([values[mask] - values[full] for mask in off])
-    values = dict(mask_scores(rows, metric).select("mask", "score").iter_rows())
-    return np.array([values[full] - values[mask] for mask in off])
+    else:
+        values = {mask: -score for mask, _, score in mask_scores(rows, domain.metric).iter_rows()}
+    off = domain.layout.each_off(domain.layout.heads[i] for i in at)
+    return np.array([values[mask_key(mask)] - values[domain.layout.full_key] for mask in off])
 
 
-def _kinds(domain: Domain, at: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+def _kinds(domain: Domain, at: Places) -> Iterator[tuple[str, np.ndarray]]:
     kinds = np.array([str(domain.layout.heads[i].kind) for i in at])
     yield ALL_KINDS, np.ones(len(at), dtype=bool)
     present = [str(kind) for kind in AttentionKind if kind in set(kinds)]
@@ -125,16 +127,17 @@ def _kinds(domain: Domain, at: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
         yield from ((kind, kinds == kind) for kind in present)
 
 
-def _correlation(a: Heads, b: Heads) -> float:
-    """NaN where all of either are equal, or there are too few."""
-    return spearman(a, b) if len(a) >= FEWEST else float("nan")
+def _correlations(
+    a: Float[np.ndarray, "blocks heads"], b: Float[np.ndarray, "blocks heads"]
+) -> Float[np.ndarray, " blocks"]:
+    """Spearman's of each row; NaN where all heads of either are equal, or there are too few."""
+    return spearman(a, b) if a.shape[1] >= FEWEST else np.full(len(a), np.nan)
 
 
-def _jackknifed(values: list[float], alpha: float) -> tuple[float | None, float | None, float | None]:
+def _jackknifed(values: Float[np.ndarray, " blocks"], alpha: float) -> tuple[float | None, float | None, float | None]:
     """The first value with its interval from the others, each without one of equal blocks."""
-    estimate, without = values[0], np.array(values[1:])
+    estimate, without = float(values[0]), values[1:]
     if np.isnan(estimate):
         return None, None, None
     found = jackknife.interval(estimate, without, level=1 - alpha) if len(without) > 1 else None
-    low, high = found or (None, None)
-    return estimate, low, high
+    return estimate, *(found or (None, None))

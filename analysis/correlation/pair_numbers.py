@@ -147,7 +147,7 @@ class PairResamples:
         if row["reason"] is not None:
             return row
         a, b = (effects[kept] for effects in self.pair.effects)
-        return row | {"pearson": float(pearson(a, b)), "spearman": spearman(a, b), "kendall": kendall(a, b)}
+        return row | {"pearson": float(pearson(a, b)), "spearman": float(spearman(a, b)), "kendall": kendall(a, b)}
 
     def _estimates(self, kept: Bool[np.ndarray, " heads"]) -> Row:
         sides = self.pair.noisy(kept)
