@@ -102,17 +102,15 @@ def _run(
 
 
 class OneMaskAtATime(Engine):
-    """The certified plain way, for every model: a forward pass for each mask and batch of examples."""
+    """The certified plain way, for every model: a forward pass for each mask and batch of examples.
+
+    Attributes:
+        batch_tokens: most tokens in a forward pass, padding included (times the beam).
+    """
 
     name = "one mask at a time"
 
     def __init__(self, subject: Subject, batch_tokens: int) -> None:
-        """Make the engine.
-
-        Args:
-            subject: the certified model.
-            batch_tokens: most tokens in a forward pass, padding included (times the beam).
-        """
         super().__init__(subject)
         self.batch_tokens = batch_tokens
 

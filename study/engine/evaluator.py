@@ -9,7 +9,6 @@ import logging
 import time
 from collections.abc import Callable, Sequence
 from functools import cached_property
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -47,6 +46,7 @@ class Evaluator:
         metric: score of its outcomes.
         examples: the view of the data set that is evaluated.
         whole: the view of which `examples` is the share of this job; orders of heads are of all of it.
+        store: where outcomes are kept.
         computed: how many rows it has computed itself.
         when_stored: called whenever new rows are stored.
     """
@@ -82,7 +82,7 @@ class Evaluator:
         self.setting = setting
         self.computed = 0
         self.when_stored: Callable[[], None] = lambda: None
-        self._store = store
+        self.store = store
         self._load = load
         self._provenance = provenance
         self._max_unknown = max_unknown
@@ -103,7 +103,7 @@ class Evaluator:
         rows = {row.example: row for row in self.engine.subject.encode(self.whole, self._max_unknown)}
         return [rows[name] for name in self.examples.ids]
 
-    def outcomes(self, masks: Bool[np.ndarray, "masks heads"]) -> pl.DataFrame:
+    def outcomes(self, masks: Bool[np.ndarray, "M H"]) -> pl.DataFrame:
         """Outcome rows of these masks on all examples, computing those that are not stored.
 
         Args:
@@ -115,7 +115,7 @@ class Evaluator:
         """
         return self._rows(masks, Table.OUTCOMES)
 
-    def gradients(self, masks: Bool[np.ndarray, "masks heads"], loss: Loss = PLAIN) -> pl.DataFrame:
+    def gradients(self, masks: Bool[np.ndarray, "M H"], loss: Loss = PLAIN) -> pl.DataFrame:
         """Gradient rows of these masks on all examples, computing those that are not stored.
 
         Args:
@@ -129,7 +129,7 @@ class Evaluator:
         """
         return self._rows(masks, Table.gradients(loss))
 
-    def _rows(self, masks: Bool[np.ndarray, "masks heads"], table: Table) -> pl.DataFrame:
+    def _rows(self, masks: Bool[np.ndarray, "M H"], table: Table) -> pl.DataFrame:
         if masks.dtype != bool or masks.ndim != 2 or masks.shape[1] != len(self.layout):
             raise InputError(
                 f"masks must be boolean, of shape [masks, {len(self.layout)}]: got {masks.dtype} {masks.shape}"
@@ -139,12 +139,12 @@ class Evaluator:
         if missing:
             self._compute(missing, table)
         wanted = self._wanted(keys)
-        return wanted.join(self._store.read(table).rows, on=["mask", "example"], how="inner", maintain_order="left")
+        return wanted.join(self.store.read(table).rows, on=["mask", "example"], how="inner", maintain_order="left")
 
     def stored(self, loss: Loss = PLAIN) -> Stored:
         """What is stored of the whole view by now, gradients of one loss; computes nothing."""
         tables, known = (Table.OUTCOMES, Table.gradients(loss)), self.whole.to_frame()
-        outcomes, gradients = (with_weights(self._store.read(table).rows, known) for table in tables)
+        outcomes, gradients = (with_weights(self.store.read(table).rows, known) for table in tables)
         return Stored(self.setting.data, self.layout, self.metric, self.whole.ids, loss, outcomes, gradients)
 
     def stored_elsewhere(self, data: str, table: Table, loss: Loss = PLAIN) -> Stored | None:
@@ -158,29 +158,15 @@ class Evaluator:
         Raises:
             InputError: when there are several settings of that name.
         """
-        return read_elsewhere(self._store.folder.parent.parent, data, self.setting, self.layout, table, loss)
-
-    @property
-    def folder(self) -> Path:
-        """Where its setting is stored."""
-        return self._store.folder
+        return read_elsewhere(self.store.folder.parent.parent, data, self.setting, self.layout, table, loss)
 
     def keep(self, curve: Curve) -> None:
         """Write which masks form a pruning curve, beside the rows."""
-        write_curve(curve, self._store.folder)
+        write_curve(curve, self.store.folder)
 
     def keeps(self, curve: Curve) -> bool:
         """Whether this curve is written already."""
-        return keeps_curve(curve, self._store.folder)
-
-    @property
-    def described(self) -> bool:
-        """Whether the setting and the examples stand beside the rows, whole."""
-        return self._store.described
-
-    def describe(self) -> None:
-        """Write the setting and the examples where they are not, or not whole."""
-        self._store.describe()
+        return keeps_curve(curve, self.store.folder)
 
     def base_score(self) -> float:
         """Score under the full mask, in the metric's unit."""
@@ -189,7 +175,7 @@ class Evaluator:
 
     def remaining(self, keys: Sequence[str], table: Table = Table.OUTCOMES) -> dict[str, list[int]]:
         """Which examples (by position) each of these masks still lacks; masks that lack none are left out."""
-        stored = self._store.read(table).rows.select("mask", "example")
+        stored = self.store.read(table).rows.select("mask", "example")
         wanted = self._wanted(keys).join(stored, on=["mask", "example"], how="anti", maintain_order="left")
         return {str(mask): rows["position"].to_list() for (mask,), rows in wanted.group_by("mask", maintain_order=True)}
 
@@ -234,7 +220,7 @@ class Evaluator:
             rows = pl.concat(pending)
             here = {"device": str(self.engine.subject.device), "engine": self.engine.name}
             cost = {"seconds": round(now - since, 3), "rows": rows.height}
-            self._store.write(rows, {**self._provenance, **here, **cost}, table)
+            self.store.write(rows, {**self._provenance, **here, **cost}, table)
             pending.clear()
             self.when_stored()
         return now

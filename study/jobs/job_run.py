@@ -41,8 +41,8 @@ def follow_measure(study: "StudyConfig", evaluator: "Evaluator", *, done: bool) 
         done: nothing is left to compute.
     """
     run = with_distinct_id(run_of(study, evaluator.setting, len(evaluator.examples)), Path(study.results))
-    history = OutcomesHistory(evaluator.folder, run.id, run.examples)
-    return _followed(study, run, evaluator.folder, history, done=done)
+    history = OutcomesHistory(evaluator.store.folder, run.id, run.examples)
+    return _followed(study, run, evaluator.store.folder, history, done=done)
 
 
 def follow_training(study: "StudyConfig", model: TrainedModel, *, done: bool) -> AbstractContextManager[JobReport]:

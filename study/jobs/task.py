@@ -72,7 +72,7 @@ class StudyTask:
         with follow_measure(study, evaluator, done=done) as following:
             evaluator.when_stored = following.stored
             base = _guarded_base(evaluator, study)
-            evaluator.describe()
+            evaluator.store.describe()
             study.measure.run(evaluator)
             wanted, computed = study.measure.request(evaluator), evaluator.computed
             unit, num_masks = evaluator.metric.score_unit, len(outcome_keys(evaluator, wanted))
@@ -203,7 +203,9 @@ def _training(study: StudyConfig) -> TrainingJob | None:
 def _remaining(evaluator: Evaluator, wanted: MaskRequest) -> int:
     """At most how many rows, and curves of rows, are not stored yet; 1 where only what they are of is not."""
     rows = sum(missing_rows(evaluator, wanted).values())
-    return rows + sum(not evaluator.keeps(curve) for curve in wanted.curves) + (not rows and not evaluator.described)
+    return (
+        rows + sum(not evaluator.keeps(curve) for curve in wanted.curves) + (not rows and not evaluator.store.described)
+    )
 
 
 def _trained(study: StudyConfig, training: TrainingJob, *, done: bool) -> dict[str, Any]:

@@ -30,13 +30,6 @@ class BatchedDecodingEngine(Engine):
     subject: Translator
 
     def __init__(self, subject: Translator, weights: TranslatorWeights, budget: MemoryBudget) -> None:
-        """Make the engine.
-
-        Args:
-            subject: the certified translator.
-            weights: its weights.
-            budget: how much a block may take.
-        """
         super().__init__(subject)
         self._weights, self._budget, self.workers = weights, budget, budget.workers
 

@@ -30,13 +30,6 @@ class BottomUpEngine(Engine):
     subject: Classifier
 
     def __init__(self, subject: Classifier, weights: ClassifierWeights, budget: MemoryBudget) -> None:
-        """Make the engine.
-
-        Args:
-            subject: the certified classifier.
-            weights: its weights.
-            budget: how much a block may take.
-        """
         super().__init__(subject)
         self.workers = budget.workers
         if weights.layers[0].out.weight.dtype != torch.float32:

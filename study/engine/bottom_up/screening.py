@@ -33,7 +33,7 @@ CALIBRATION_EXAMPLES = 8
 
 
 class ScreenedEngine(BottomUpEngine):
-    """A bottom-up pass in bfloat16, and one in float32 for what it leaves open."""
+    """A bottom-up pass with weights in bfloat16 (the draft), and an exact one in float32 for what it leaves open."""
 
     name = "one upward pass for all masks, bfloat16 screened by float32"
 
@@ -45,15 +45,6 @@ class ScreenedEngine(BottomUpEngine):
         budget: MemoryBudget,
         screening: Screening,
     ) -> None:
-        """Make the engine.
-
-        Args:
-            subject: the certified classifier.
-            draft: its weights for products in bfloat16.
-            exact: the engine in float32.
-            budget: how much a block may take.
-            screening: how careful to be.
-        """
         super().__init__(subject, draft, budget)
         self.name = ScreenedEngine.name
         self._exact = exact
@@ -74,7 +65,11 @@ class ScreenedEngine(BottomUpEngine):
         if self._num_sampled < self.screening.sample:
             self._calibrate(rows, pairs.masks)
         yield from super().run_outcomes(rows, pairs)
-        log.info("screening: %s", self.report())
+        log.info(
+            f"screening: {self._num_drafted:,} decided in bfloat16, {self._num_exact:,} in float32 (margins up to "
+            f"{self.threshold:.3f}, {self.screening.safety:g} x the largest error {self.largest_error:.3f}; "
+            f"{self._num_audited:,} at random as an audit)"
+        )
 
     def outcomes(self, rows: Sequence[TokenRow], pairs: Pairs) -> Columns:
         """The draft, and float32 where its margin is below the threshold; column `drafted` says which."""
@@ -101,14 +96,6 @@ class ScreenedEngine(BottomUpEngine):
             self._learn(self.logits([rows[i]], pairs).cpu(), self._exact.logits([rows[i]], pairs).cpu())
             self._num_sampled += len(pairs)
         log.info("screening: margins up to %.3f are decided in float32", self.threshold)
-
-    def report(self) -> str:
-        """What was decided by what, for log and provenance."""
-        return (
-            f"{self._num_drafted:,} decided in bfloat16, {self._num_exact:,} in float32 (margins up to "
-            f"{self.threshold:.3f}, {self.screening.safety:g} x the largest error {self.largest_error:.3f}; "
-            f"{self._num_audited:,} at random as an audit)"
-        )
 
     def _learn(self, draft: Float[Tensor, "P C"], exact: Float[Tensor, "P C"]) -> None:
         """Let the threshold rise with the largest error of a difference of two logits: no wrong margin is above it."""

@@ -16,7 +16,7 @@ from torch.nn import functional
 from transformers import PreTrainedModel
 
 from study.engine.weights.linear import Linear
-from study.engine.weights.modules import ACTIVATIONS, Norm, UnsupportedModelError, layer_norm, linear_weights
+from study.engine.weights.modules import ACTIVATIONS, UnsupportedModelError, layer_norm, linear_weights
 from study.masking.gate import Gate
 from study.record.heads import AttentionKind
 
@@ -62,10 +62,10 @@ class ClassifierLayer:
     out: Linear
     out_by_head: Float[Tensor, "H D d"]
     out_bias: Float[Tensor, " d"]
-    attention_norm: Norm
+    attention_norm: nn.LayerNorm
     up: Linear
     down: Linear
-    output_norm: Norm
+    output_norm: nn.LayerNorm
 
     @property
     def head_size(self) -> int:

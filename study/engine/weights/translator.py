@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedModel
 
 from study.engine.weights.linear import Linear
-from study.engine.weights.modules import ACTIVATIONS, Norm, UnsupportedModelError, layer_norm, linear_weights
+from study.engine.weights.modules import ACTIVATIONS, UnsupportedModelError, layer_norm, linear_weights
 from study.masking.gate import Gate
 from study.record.heads import AttentionKind
 
@@ -51,7 +51,7 @@ class Embedding:
     words: Float[Tensor, "V d"]
     scale: float
     positions: Float[Tensor, "P d"]
-    norm: Norm | None
+    norm: nn.LayerNorm | None
 
     def source(self, ids: Int[Tensor, "R S"]) -> Float[Tensor, "R S d"]:
         """Whole sentences."""
@@ -79,7 +79,7 @@ class SelfAttention:
     num_heads: int
     qkv: Linear
     out: Linear
-    norm: Norm
+    norm: nn.LayerNorm
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ class CrossAttention:
     query: Linear
     key_value: Linear
     out: Linear
-    norm: Norm
+    norm: nn.LayerNorm
 
 
 @dataclass(frozen=True)
@@ -107,7 +107,7 @@ class FeedForward:
 
     up: Callable[[Tensor], Tensor]
     down: Linear
-    norm: Norm
+    norm: nn.LayerNorm
 
 
 @dataclass(frozen=True)
@@ -145,17 +145,17 @@ class TranslatorWeights:
     pre_norm: bool
     source: Embedding
     encoder: Sequence[EncoderLayer]
-    encoder_norm: Norm | None
+    encoder_norm: nn.LayerNorm | None
     target: Embedding
     decoder: Sequence[DecoderLayer]
-    decoder_norm: Norm | None
+    decoder_norm: nn.LayerNorm | None
     words: Linear
 
-    def read(self, x: Float[Tensor, "N d"], norm: Norm) -> Float[Tensor, "N d"]:
+    def read(self, x: Float[Tensor, "N d"], norm: nn.LayerNorm) -> Float[Tensor, "N d"]:
         """What attention or a feed-forward layer reads of the hidden states."""
         return norm(x) if self.pre_norm else x
 
-    def add(self, x: Float[Tensor, "N d"], made: Float[Tensor, "N d"], norm: Norm) -> Float[Tensor, "N d"]:
+    def add(self, x: Float[Tensor, "N d"], made: Float[Tensor, "N d"], norm: nn.LayerNorm) -> Float[Tensor, "N d"]:
         """The hidden states after it: what it made of them, added to them; `made` is overwritten."""
         made += x
         return made if self.pre_norm else norm(made)
@@ -252,7 +252,7 @@ def _weights(module: nn.Module, name: str) -> tuple[Tensor, Tensor]:
     return linear_weights(module.get_submodule(name), name)
 
 
-def _norm(module: nn.Module, name: str) -> Norm:
+def _norm(module: nn.Module, name: str) -> nn.LayerNorm:
     return layer_norm(module.get_submodule(name), name)
 
 
