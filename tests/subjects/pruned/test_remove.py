@@ -10,6 +10,7 @@ from transformers import PreTrainedModel
 
 from study.certification.certify import certify
 from study.engine.choose import choose_engine
+from study.engine.pairs import Pairs
 from study.masking.sites import find_sites
 from study.pruning.plain import as_plain
 from study.pruning.prune import cut, module_of
@@ -100,14 +101,14 @@ def test_outcomes_and_gradients_are_those_of_the_whole_model_masked(case: str, e
     own[0] = True
     lifted = np.zeros((2, len(left)), dtype=bool)
     lifted[:, left] = own
-    wanted = np.ones((2, len(rows)), dtype=bool)
+    pairs = Pairs.every(own, len(rows))
     statistics = whole.metric.statistics
-    for block in engine.run(rows, own, wanted):
+    for block in engine.run(rows, pairs):
         for place, (i, j) in enumerate(zip(block.masks, block.examples, strict=True)):
             alone = whole.outcomes([rows[j]], lifted[i][None])
             assert [block.columns[name][place] for name in statistics] == [alone[name][0] for name in statistics]
             assert block.columns["margin"][place] == pytest.approx(alone["margin"][0], abs=1e-4)
-    for block in engine.run_gradients(rows, own, wanted):
+    for block in engine.run_gradients(rows, pairs):
         for place, (i, j) in enumerate(zip(block.masks, block.examples, strict=True)):
             alone = whole.gradients([rows[j]], lifted[i][None])
             for column in ("gradient", "token_gradient"):
