@@ -140,15 +140,11 @@ def to_study(config: DictConfig) -> StudyConfig:
     try:
         study = OmegaConf.to_object(config)
     except MissingMandatoryValue as error:
-        raise InputError(not_given(config)) from error
+        names = sorted(OmegaConf.missing_keys(config))
+        add = " ".join(f"{name}=..." for name in names)
+        raise InputError(f"no value is given for {listed(names)}: add {add} to the command") from error
     assert isinstance(study, StudyConfig), f"expected a StudyConfig, got {type(study)}"
     return study
-
-
-def not_given(config: DictConfig) -> str:
-    """Which options have no value that must be given, in words."""
-    names = sorted(OmegaConf.missing_keys(config))
-    return f"no value is given for {listed(names)}: add {' '.join(f'{name}=...' for name in names)} to the command"
 
 
 def in_full(overrides: Iterable[str]) -> list[str]:

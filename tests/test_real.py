@@ -12,7 +12,7 @@ from analysis.curves.area_under_curve import contrasts, curve_summary
 from analysis.curves.points import ResampledCurves
 from analysis.results.read import read_results
 from study.config import compose, to_study
-from study.jobs.measuring import open_evaluator
+from study.jobs.measuring import MeasuringJob
 from study.jobs.task import StudyTask
 
 pytestmark = [pytest.mark.real, pytest.mark.slow]
@@ -38,7 +38,7 @@ def minilm(real: Path, results: Path, file: str, *more: str) -> list[str]:
 def test_base_accuracy_is_plain_transformers(real: Path, tmp_path: Path, file: str, right: int) -> None:
     """Of the first 1,000 examples, by a plain loop of transformers (float32, at most 128 tokens)."""
     config = compose(*minilm(real, tmp_path, file, "data.limit=1000"))
-    assert open_evaluator(to_study(config)).base_score() == pytest.approx(right / 10)
+    assert MeasuringJob(to_study(config)).evaluator.base_score() == pytest.approx(right / 10)
 
 
 @pytest.mark.parametrize(("name", "bleu"), [("test_2016_flickr", 54.38), ("test_2017_mscoco", 38.42)])
@@ -55,7 +55,7 @@ def test_base_bleu_is_fairseqs_and_the_command_lines(real: Path, tmp_path: Path,
         f"data.target={texts}.fr",
         f"results={tmp_path}",
     )
-    evaluator = open_evaluator(to_study(config))
+    evaluator = MeasuringJob(to_study(config)).evaluator
     assert round(evaluator.base_score(), 2) == bleu
     rows = evaluator.outcomes(evaluator.layout.full()[None])
     (tmp_path / "hypotheses").write_text("".join(f"{text}\n" for text in rows["hypothesis"]), encoding="utf-8")
@@ -129,7 +129,7 @@ def test_labelled_pairs_of_a_sample_that_is_not_random_count_by_strata(real: Pat
     lines = ("\t".join(map(str, row)) for row in [tuple(pairs.columns), *pairs.iter_rows()])
     file.write_text("".join(f"{line}\n" for line in lines), encoding="utf-8")
     overrides = minilm(real, tmp_path, "mnli", f"data.path={file}", "data.weight=weight")
-    evaluator = open_evaluator(to_study(compose(*overrides)))
+    evaluator = MeasuringJob(to_study(compose(*overrides))).evaluator
     rows = evaluator.outcomes(evaluator.layout.full()[None]).join(pairs.select(example="id", hard="hard"), on="example")
     right = dict(rows.group_by("hard").agg(pl.col("correct").mean()).iter_rows())
     assert rows.height == 203

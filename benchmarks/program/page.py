@@ -71,7 +71,7 @@ def _fill(results: Path, data: str, masks: list[np.ndarray], count: int, seed: i
     groups = {"group": tuple(str(i // 3) for i in range(count))}
     examples = Examples(ids, texts, ("yes",) * count, groups)
     name = MetricName.ACCURACY
-    about = {"weights": "made"}, {"sha256": examples.digest()}
+    about = {"weights": "made"}, {"sha256": examples.digest}
     store = Store(results, Setting("large", data, name, *about, metric(name).signature), LAYOUT, examples)
     base = rng.random(count) < 0.85
     frames = []

@@ -59,7 +59,7 @@ def store(sizes: Sizes) -> Iterator[Row]:
 
 
 def _opened(folder: Path, examples: Examples) -> Store:
-    setting = Setting("wmt", "news", MetricName.BLEU, {}, {"digest": examples.digest()}, Bleu().signature)
+    setting = Setting("wmt", "news", MetricName.BLEU, {}, {"digest": examples.digest}, Bleu().signature)
     return Store(folder, setting, LAYOUT, examples)
 
 

@@ -27,7 +27,7 @@ def print_catalogue(arguments: Sequence[str] = (), console: Console | None = Non
     """Print a line for each entry, or for those that have a word in them; an entry of this very name is printed whole.
 
     Args:
-        arguments: of `study list`: at most one word.
+        arguments: words after `study list`, at most one.
         console: where to.
 
     Raises:

@@ -3,7 +3,6 @@
 import os
 import sys
 from collections.abc import Sequence
-from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -66,31 +65,28 @@ def _run(arguments: list[str]) -> None:
         )
     if command:
         arguments.remove(command)
-    FOLDERS[1:] = config_folders(arguments)
+    FOLDERS[1:], others = without_config_folders(arguments)
     if command == "list":
-        print_catalogue(without_config_folders(arguments))
+        print_catalogue(others)
     elif not arguments or command == "help" or any(flag in arguments for flag in HELP_FLAGS):
         print(PRUNE if command == "prune" else help_text())
     else:
         _hydra(command, arguments)
 
 
-def config_folders(arguments: Sequence[str]) -> list[Path]:
-    """The folders of `--config-dir FOLDER`, also as `--config-dir=FOLDER` or `-cd FOLDER`."""
-    found = [following for word, following in pairwise([*arguments, ""]) if word in CONFIG_DIR]
-    found += [word.partition("=")[2] for word in arguments if word.startswith("--config-dir=")]
-    for folder in found:
-        if not Path(folder).is_dir():
+def without_config_folders(arguments: Sequence[str]) -> tuple[list[Path], list[str]]:
+    """The folders of `--config-dir FOLDER`, also as `--config-dir=FOLDER` or `-cd FOLDER`, and the other arguments."""
+    folders, others, words = list[Path](), list[str](), iter(arguments)
+    for word in words:
+        option, _, value = word.partition("=")
+        if option in CONFIG_DIR:
+            folders.append(Path(value or next(words, "")))
+        else:
+            others.append(word)
+    for folder in folders:
+        if not folder.is_dir():
             raise InputError(f"--config-dir {folder}: there is no such folder")
-    return [Path(folder).resolve() for folder in found]
-
-
-def without_config_folders(arguments: Sequence[str]) -> list[str]:
-    """The arguments without those that name folders of entries."""
-    values = [following for word, following in pairwise([*arguments, ""]) if word in CONFIG_DIR]
-    return [
-        word for word in arguments if word not in CONFIG_DIR + tuple(values) and not word.startswith("--config-dir=")
-    ]
+    return [folder.resolve() for folder in folders], others
 
 
 def _stands_alone(word: str, arguments: Sequence[str]) -> bool:

@@ -8,7 +8,7 @@ from hydra.errors import HydraException
 
 
 def overrides_last(arguments: Sequence[str]) -> list[str]:
-    """The same, each group in its order: Hydra refuses them on both sides of a flag, as in `a=1 --multirun b=2`."""
+    """Flags before overrides, each in their order: Hydra refuses them mixed, as in `a=1 --multirun b=2`."""
     return sorted(arguments, key=lambda word: not word.startswith("-") and ("=" in word or word.startswith("~")))
 
 

@@ -10,7 +10,7 @@ of which one has over 1.5 times as many as the other, are left out of the traini
 
 import logging
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import lru_cache
@@ -21,6 +21,7 @@ from typing import Any
 from omegaconf import MISSING
 
 from study.data.archive import fetch_archive
+from study.data.parallel import require_parallel
 from study.data.source import DataSource, Task
 from study.record.errors import InputError
 from study.record.examples import Examples
@@ -30,7 +31,7 @@ from study.record.lines import read_lines
 log = logging.getLogger(__name__)
 
 EVERY = 23
-"""Of the cleaned training pairs, the last of so many is for validation."""
+"""The last of so many cleaned training pairs is for validation."""
 
 TESTS = ("TED.dev2010", "TEDX.dev2012", "TED.tst2010", "TED.tst2011", "TED.tst2012")
 TALK = re.compile(r"<talkid>\s*(.*?)\s*</talkid>|<doc [^>]*docid=\"([^\"]*)\"")
@@ -63,7 +64,7 @@ class IwsltTed(DataSource):
     Attributes:
         part: which.
         source: language code of the source side.
-        target: likewise of the target side.
+        target: language code of the target side.
         folder: with the raw files; when empty, in the cache.
         url: the archive that `fetch` gets them from.
         lower_case: as the paper's model has it; the references as well.
@@ -122,8 +123,8 @@ class IwsltTed(DataSource):
 
     def _test(self) -> Iterator[tuple[str, Line, Line]]:
         for name, files in zip(TESTS, self._files(), strict=True):
-            sides = [_segments(path) for path in files]
-            _require_parallel(files, sides)
+            sides = [_lines(path, _segment) for path in files]
+            require_parallel(files, sides, "lines of text")
             for number, (source, target) in enumerate(zip(*sides, strict=True), start=1):
                 yield f"{name}-{number}", source, target
 
@@ -151,8 +152,8 @@ def _clean(
     """The training pairs whose lengths fit each other; read and counted once for both parts."""
     from sacremoses import MosesTokenizer  # takes half a second, which only this data needs
 
-    sides = [_tagged(source), _tagged(target)]
-    _require_parallel((source, target), sides)
+    sides = [_lines(path, _tagged) for path in (source, target)]
+    require_parallel((source, target), sides, "lines of text")
     counts = [
         [len(tokenizer.tokenize(line.text, escape=False)) for line in side]
         for tokenizer, side in zip(map(MosesTokenizer, (source_lang, target_lang)), sides, strict=True)
@@ -171,31 +172,30 @@ def _clean(
     return kept
 
 
-def _tagged(path: Path) -> list[Line]:
-    """The text of a training file: all lines without tags, and what stands in title and description."""
+def _lines(path: Path, text_of: Callable[[str], str | None]) -> list[Line]:
+    """The lines of a file that hold text of a talk.
+
+    Args:
+        path: the file.
+        text_of: gives what a line holds; None where it is markup.
+    """
     lines, talk = [], ""
     for number, line in enumerate(read_lines(path), start=1):
-        found = TALK.search(line)
-        talk = found[1] if found else talk
-        text = TEXT_TAGS.sub("", line).strip()
-        if not text.startswith("<"):
+        if found := TALK.search(line):
+            talk = found[1] or found[2] or ""
+        text = text_of(line)
+        if text is not None:
             lines.append(Line(unescape(text), talk, number))
     return lines
 
 
-def _segments(path: Path) -> list[Line]:
-    """The segments of a test file."""
-    lines, talk = [], ""
-    for number, line in enumerate(read_lines(path), start=1):
-        found = TALK.search(line)
-        talk = (found[1] or found[2]) if found else talk
-        segment = SEGMENT.search(line)
-        if segment:
-            lines.append(Line(unescape(segment[1]), talk, number))
-    return lines
+def _tagged(line: str) -> str | None:
+    """The text in a line of a training file: one without tags, or what stands in title and description."""
+    text = TEXT_TAGS.sub("", line).strip()
+    return None if text.startswith("<") else text
 
 
-def _require_parallel(files: Sequence[Path], sides: Sequence[list[Line]]) -> None:
-    if len(sides[0]) != len(sides[1]):
-        counts = ", ".join(f"{path} has {len(side)} lines of text" for path, side in zip(files, sides, strict=True))
-        raise InputError(f"the files are not parallel: {counts}")
+def _segment(line: str) -> str | None:
+    """The text in a line of a test file."""
+    found = SEGMENT.search(line)
+    return None if found is None else found[1]

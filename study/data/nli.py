@@ -4,7 +4,6 @@ import logging
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -19,11 +18,9 @@ from study.record.errors import InputError, StudyError
 from study.record.examples import Examples
 from study.record.files import name_of
 from study.record.lines import did_you_mean
+from study.terminal.once import say_once
 
 log = logging.getLogger(__name__)
-
-_say_once = lru_cache(maxsize=64)(log.info)
-"""A job reads its examples more than once; what is noticed of them is news the first time."""
 
 
 @dataclass(kw_only=True)
@@ -96,7 +93,8 @@ class NliFile(DataSource):
         found = find_columns(path, read_header(path), asked)
         if found != asked:
             named = "their line" if found.id is None else found.id
-            _say_once("%s: texts are %s, labels %s, ids %s", path, " and ".join(found.texts), found.label, named)
+            read = " and ".join(found.texts)
+            say_once(log.info, "%s: texts are %s, labels %s, ids %s", path, read, found.label, named)
         return found
 
     def _labelled(self, table: Table, labels: Sequence[str]) -> list[int]:
@@ -106,7 +104,8 @@ class NliFile(DataSource):
         if not rows:
             raise InputError(f"{table.path}: all {skipped} rows have a label to skip ({', '.join(self.skip_labels)})")
         if skipped:
-            _say_once("%s: %d of %d rows left out, their label is one to skip", table.path, skipped, len(table))
+            words = "%s: %d of %d rows left out, their label is one to skip"
+            say_once(log.info, words, table.path, skipped, len(table))
         return rows
 
     def _target(self, label: str, where: str) -> str:

@@ -3,6 +3,7 @@
 import logging
 import tarfile
 import zlib
+from collections.abc import Sequence, Sized
 from dataclasses import dataclass
 from http.client import HTTPException
 from pathlib import Path
@@ -74,20 +75,15 @@ def _require_filled(lines: list[str], path: Path) -> None:
 def _read_parallel(paths: list[Path]) -> list[list[str]]:
     """The lines of each file, which must be equally many."""
     texts = [read_lines(path) for path in paths]
-    if len({len(lines) for lines in texts}) > 1:
-        counts = ", ".join(f"{path} has {len(lines)} lines" for path, lines in zip(paths, texts, strict=True))
-        raise InputError(f"the files are not parallel: {counts}")
+    require_parallel(paths, texts)
     return texts
 
 
-@dataclass(frozen=True)
-class _Row:
-    """One sentence of a test set."""
-
-    id: str
-    source: str
-    target: str
-    document: str | None
+def require_parallel(paths: Sequence[Path], texts: Sequence[Sized], unit: str = "lines") -> None:
+    """Refuse files whose texts have not equally many lines."""
+    if len(set(map(len, texts))) > 1:
+        counts = ", ".join(f"{path} has {len(lines)} {unit}" for path, lines in zip(paths, texts, strict=True))
+        raise InputError(f"the files are not parallel: {counts}")
 
 
 @dataclass(kw_only=True)
@@ -146,22 +142,23 @@ class SacrebleuSet(DataSource):
                 f"Run `study fetch` where there is a network"
             )
         rows = [row for test_set in self._checked_test_sets() for row in self._rows(test_set)]
-        groups = tuple(row.document for row in rows if row.document is not None)
+        names, sources, targets, groups = ([row[i] for row in rows] for i in range(4))
         return Examples(
-            ids=tuple(row.id for row in rows),
-            texts=tuple((row.source,) for row in rows),
-            targets=tuple(row.target for row in rows),
-            columns={"group": groups} if len(groups) == len(rows) else {},
+            ids=tuple(names),
+            texts=tuple((source,) for source in sources),
+            targets=tuple(targets),
+            columns={} if "" in groups else {"group": tuple(groups)},
         )
 
-    def _rows(self, test_set: str) -> list[_Row]:
+    def _rows(self, test_set: str) -> list[tuple[str, str, str, str]]:
+        """Name, source, target and document of each pair; an empty text where the set has no documents."""
         try:
             source, target, *documents = _read_parallel(self._files(test_set))
         except InputError as error:
             raise InputError(f"{error}. Remove {_cache_folder(test_set)} and run `study fetch` again") from error
-        column = [f"{test_set}:{document}" for document in documents[0]] if documents else [None] * len(source)
+        column = [f"{test_set}:{document}" for document in documents[0]] if documents else [""] * len(source)
         pairs = enumerate(zip(source, target, column, strict=True))
-        rows = [_Row(f"{test_set}:{i}", *pair) for i, pair in pairs if pair[0].strip() and pair[1].strip()]
+        rows = [(f"{test_set}:{i}", *pair) for i, pair in pairs if pair[0].strip() and pair[1].strip()]
         if len(rows) < len(source):
             log.warning(
                 "%s: %d of %d pairs left out, one side is empty", test_set, len(source) - len(rows), len(source)

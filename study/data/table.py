@@ -2,7 +2,7 @@
 
 import csv
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -47,15 +47,20 @@ def read_table(path: Path, names: Sequence[str], numbers: Sequence[str] = ()) ->
 
     Args:
         path: the file.
-        names: of the columns.
+        names: the columns to read.
         numbers: those of them in which other numbers than integers become text as well.
 
     Raises:
         InputError: for a file that is missing, empty, of another kind, ragged or without one of the columns.
     """
-    readers = {".tsv": _read_rows, ".csv": _read_rows, ".jsonl": _read_jsonl, ".parquet": _read_parquet}
-    table = readers[_kind(path)](path, names, numbers)
-    if not len(table):
+    table = Table(path, {name: [] for name in names}, lines := list[int]())
+    for line, record in _records(path, names):
+        lines.append(line)
+        for name, column in table.columns.items():
+            value = record[name]
+            plain = isinstance(value, str) and value.isascii()
+            column.append(value if plain else _text(value, name, f"{path}:{line}", name in numbers))
+    if not lines:
         raise InputError(f"{path} has a header, but no rows")
     return table
 
@@ -68,10 +73,10 @@ def read_header(path: Path) -> list[str]:
     """
     kind = _kind(path)
     if kind == ".parquet":
-        return list(_schema(path))
+        return _parquet(path, n_rows=0).columns
     if kind == ".jsonl":
         return list(_json_object(read_lines(path)[0], f"{path}:1"))
-    return next(_records(path))[1]
+    return next(_rows(path))[1]
 
 
 def _kind(path: Path) -> str:
@@ -83,29 +88,34 @@ def _kind(path: Path) -> str:
     return kind
 
 
-def _read_rows(path: Path, names: Sequence[str], _: Sequence[str]) -> Table:
-    """A file of rows below a header."""
-    records = list(_records(path))
-    header = records.pop(0)[1]
-    _require_columns(names, header, str(path))
-    table = Table(path, {name: [] for name in names}, [line for line, _ in records])
-    positions = {name: header.index(name) for name in names}
-    for row, (_line, fields) in enumerate(records):
-        if len(fields) != len(header):
-            raise InputError(f"{table.where(row)}: {len(fields)} fields, but the header has {len(header)}")
-        for name, position in positions.items():
-            table.columns[name].append(fields[position])
-    return table
+def _records(path: Path, names: Sequence[str]) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """Each row by name of column, and the line on which it begins (in parquet, its number)."""
+    kind = _kind(path)
+    if kind == ".parquet":
+        _require_columns(names, read_header(path), str(path))
+        yield from enumerate(_parquet(path, columns=list(names)).iter_rows(named=True), start=1)
+    elif kind == ".jsonl":
+        for line, text in enumerate(read_lines(path), start=1):
+            record = _json_object(text, f"{path}:{line}")
+            _require_columns(names, record, f"{path}:{line}")
+            yield line, record
+    else:
+        (_, header), *rows = _rows(path)
+        _require_columns(names, header, str(path))
+        for line, fields in rows:
+            if len(fields) != len(header):
+                raise InputError(f"{path}:{line}: {len(fields)} fields, but the header has {len(header)}")
+            yield line, dict(zip(header, fields, strict=True))
 
 
-def _records(path: Path) -> Iterator[tuple[int, list[str]]]:
+def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     """The fields of each row of a TSV or CSV, the header's first, and the line on which it begins."""
     if _kind(path) == ".csv":
-        return _csv_records(path)
+        return _csv_rows(path)
     return enumerate((line.split("\t") for line in read_lines(path)), start=1)
 
 
-def _csv_records(path: Path) -> Iterator[tuple[int, list[str]]]:
+def _csv_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     """The rows of a CSV; a quoted field may go on over several lines, and lines without any character are no rows."""
     reader = csv.reader((f"{line}\n" for line in read_lines(path)), strict=True)
     begin = 1
@@ -120,34 +130,10 @@ def _csv_records(path: Path) -> Iterator[tuple[int, list[str]]]:
         raise InputError(f"{path}:{begin}: not a row of a CSV: {error}") from error
 
 
-def _read_jsonl(path: Path, names: Sequence[str], numbers: Sequence[str]) -> Table:
-    lines = read_lines(path)
-    table = Table(path, {name: [] for name in names}, range(1, len(lines) + 1))
-    for row, line in enumerate(lines):
-        record = _json_object(line, table.where(row))
-        _require_columns(names, record, table.where(row))
-        for name in names:
-            table.columns[name].append(_text(record[name], name, table.where(row), name in numbers))
-    return table
-
-
-def _read_parquet(path: Path, names: Sequence[str], numbers: Sequence[str]) -> Table:
-    _require_columns(names, _schema(path), str(path))
-    try:
-        frame = pl.read_parquet(path, columns=list(names))
-    except (pl.exceptions.PolarsError, OSError) as error:
-        raise InputError(f"{path} is not a readable parquet file: {error}") from error
-    table = Table(path, {}, range(1, frame.height + 1))
-    for name in names:
-        values = enumerate(frame[name].to_list())
-        table.columns[name] = [_text(value, name, table.where(row), name in numbers) for row, value in values]
-    return table
-
-
-def _schema(path: Path) -> Iterable[str]:
+def _parquet(path: Path, **which: Any) -> pl.DataFrame:
     require_file(path)
     try:
-        return pl.read_parquet_schema(path)
+        return pl.read_parquet(path, **which)
     except (pl.exceptions.PolarsError, OSError) as error:
         raise InputError(f"{path} is not a readable parquet file: {error}") from error
 

@@ -14,7 +14,7 @@ from study.subjects.model import Precision
 SCREENED = "it is of precision=screened"
 
 STORED = {Task.CLASSIFICATION: MetricName.ACCURACY, Task.TRANSLATION: MetricName.BLEU}
-"""Whose statistics are in the outcomes of a task."""
+"""The metric whose statistics are in the outcomes of a task."""
 
 
 def check_values(study: StudyConfig) -> None:

@@ -3,13 +3,14 @@
 Of a planned sweep: how long all of it takes, and what its jobs need that none of them makes.
 """
 
-import shlex
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from study.config import StudyConfig
-from study.jobs.measuring import evaluator_without_model, is_here
+from study.jobs.job import what_next
+from study.jobs.measuring import MeasuringJob
 from study.jobs.plan import Duration
+from study.measures.measure import Stage
 from study.record.errors import StudyError
 
 Values = Mapping[str, Any]
@@ -25,13 +26,7 @@ def conclusion(studies: Sequence[StudyConfig], values: Sequence[Values]) -> list
     """
     if studies[0].plan:
         return list(_planned(studies, values))
-    folder = studies[0].results
-    return [*_findings(studies), *what_next(folder)]
-
-
-def what_next(results: str) -> list[str]:
-    """Where results are, and the command that shows them."""
-    return [f"Stored in {results}. Tables, figures and a page of it: python -m analysis {shlex.quote(results)}"]
+    return [*_findings(studies), what_next(studies[0].results)]
 
 
 def _planned(studies: Sequence[StudyConfig], values: Sequence[Values]) -> Iterator[str]:
@@ -53,7 +48,7 @@ def _findings(studies: Sequence[StudyConfig]) -> Iterator[str]:
     lines: dict[str, list[str]] = {}
     for study in studies:
         try:
-            found = _finding(study) if study.measure.name != "train" and is_here(study) else None
+            found = None if study.measure.stage is Stage.TRAIN else _finding(MeasuringJob(study))
         except StudyError:
             continue  # its job has said why
         if found and study.model.epoch is None:
@@ -66,11 +61,11 @@ def _findings(studies: Sequence[StudyConfig]) -> Iterator[str]:
         yield "  ".join(text.ljust(width) for text, width in zip(line, widths, strict=True)).rstrip()
 
 
-def _finding(study: StudyConfig) -> list[str] | None:
+def _finding(job: MeasuringJob) -> list[str] | None:
     """Name, base score, and the head without which the score falls most, from what is stored; None without a base."""
-    evaluator = evaluator_without_model(study)
-    if evaluator is None:
+    if not job.is_here() or job.layout is None:
         return None
+    study, evaluator = job.study, job.evaluator
     stored, layout = evaluator.stored(), evaluator.layout
     full = layout.full()[None]
     if stored.lacks(full):

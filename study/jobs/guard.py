@@ -6,15 +6,16 @@ like results. Both have happened in published replications, and nothing warned.
 
 import logging
 from collections.abc import Mapping
-from functools import cache
 
 import polars as pl
 
 from study.engine.evaluator import Evaluator
 from study.record.errors import StudyError
 from study.record.metrics.statistics import MetricName
+from study.record.setting import Setting
 from study.subjects.labels import as_override, better_label_orders, label_index, why_no_order_is_better
 from study.subjects.model import ExpectedScore
+from study.terminal.once import say_once
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +39,7 @@ def guard(
     """Stop a sweep whose un-masked model does not do what it should.
 
     Args:
-        evaluator: of the model on the data.
+        evaluator: the model on the data.
         base: score under the full mask.
         expected: what the model's config says that it should be, by name of data.
         check_labels: refuse a model that another order of its labels would make far better.
@@ -53,11 +54,10 @@ def guard(
         _guard_labels(evaluator)
     if wanted is None:
         if asks:
-            _ask(setting.model, setting.data, base, ", ".join(expected))
-            _doubt(setting.model, setting.data, base, setting.metric)
-        return
-    if len(evaluator.examples) < setting.examples["count"]:
-        _say_not_compared(setting.model, setting.data, wanted.score)
+            _ask(setting, base, ", ".join(expected))
+    elif len(evaluator.examples) < setting.examples["count"]:
+        words = "base score of %s on %s not compared with the expected %.2f: only some examples are used"
+        say_once(log.info, words, setting.model, setting.data, wanted.score)
     elif abs(base - wanted.score) > wanted.tolerance:
         raise BaseScoreError(
             f"base score of {setting.model} on {setting.data} is {base:.2f} {evaluator.metric.score_unit}, expected "
@@ -67,31 +67,17 @@ def guard(
         )
 
 
-@cache
-def _ask(model: str, data: str, base: float, known: str) -> None:
-    """Once a process, however many jobs are of this model on this data."""
+def _ask(setting: Setting, base: float, known: str) -> None:
+    """Ask about a score that nothing expects, and doubt one that is hardly above none: nothing else warns of it."""
     others = f" (model.expected has {known}, none of this name)" if known else ""
-    log.info("no base score is expected of %s on %s%s: is %.2f right?", model, data, others, base)
-
-
-@cache
-def _doubt(model: str, data: str, base: float, metric: MetricName) -> None:
-    """Say what gives a translation hardly a right word, when it has none: nothing else warns of it."""
-    if metric is MetricName.BLEU and base < LEAST_BLEU:
-        log.warning(
+    question = "no base score is expected of %s on %s%s: is %.2f right?"
+    say_once(log.info, question, setting.model, setting.data, others, base)
+    if setting.metric is MetricName.BLEU and base < LEAST_BLEU:
+        doubt = (
             "%s translates hardly a word of %s as the references do: are the languages the wrong way round, or is the "
-            "text already tokenised, or segmented otherwise than in training?",
-            model,
-            data,
+            "text already tokenised, or segmented otherwise than in training?"
         )
-
-
-@cache
-def _say_not_compared(model: str, data: str, expected: float) -> None:
-    """Once a process, as the shards of one job are all alike."""
-    log.info(
-        "base score of %s on %s not compared with the expected %.2f: only some examples are used", model, data, expected
-    )
+        say_once(log.warning, doubt, setting.model, setting.data)
 
 
 def _guard_labels(evaluator: Evaluator) -> None:

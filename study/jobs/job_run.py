@@ -37,7 +37,7 @@ def follow_measure(study: "StudyConfig", evaluator: "Evaluator", *, done: bool) 
 
     Args:
         study: its configuration.
-        evaluator: of its model on its data.
+        evaluator: the evaluator of its model on its data.
         done: nothing is left to compute.
     """
     run = with_distinct_id(run_of(study, evaluator.setting, len(evaluator.examples)), Path(study.results))
@@ -50,7 +50,7 @@ def follow_training(study: "StudyConfig", model: TrainedModel, *, done: bool) ->
 
     Args:
         study: the configuration of its job.
-        model: that is trained.
+        model: the model that is trained.
         done: no step is left, and the results folder has the training's course.
     """
     training, results = model.training, Path(study.results)

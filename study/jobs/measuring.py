@@ -1,26 +1,34 @@
-"""One job: from its configuration to its model, its data, its setting and the evaluator that puts them together."""
+"""A job that measures: from its config to its examples, its setting, and the outcomes of the masks that it asks for."""
 
 import logging
-from dataclasses import replace
-from pathlib import Path
-from typing import TYPE_CHECKING
+import time
+from collections.abc import Sequence
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
 
 from study.config import StudyConfig
 from study.engine.evaluator import Evaluator
 from study.engine.row_alone import prove
-from study.jobs.estimates import layout_elsewhere, stored_layout
-from study.jobs.job_run import run_of
+from study.jobs.cache import SHARED, JobCache
+from study.jobs.estimates import layout_elsewhere, seconds_a_row, stored_layout
+from study.jobs.guard import guard
+from study.jobs.job import Job, Source, what_next
+from study.jobs.job_run import follow_measure, run_of
+from study.jobs.plan import Duration, missing_rows, outcome_keys, plan
 from study.jobs.versions import versions_here
 from study.record.errors import InputError
 from study.record.examples import Examples
-from study.record.files import WriteError, require_writable
 from study.record.heads import HeadLayout
 from study.record.metrics.statistics import Metric, metric
 from study.record.parts import require_whole
 from study.record.setting import Setting, short_hash
 from study.record.store import Store
-from study.subjects.model import Precision
+from study.subjects.model import ClassifierConfig, Precision
 from study.tracking.history import RUN
+from study.tracking.summary import extremes
+from study.training.trained_models import TrainedModel
 
 if TYPE_CHECKING:
     from study.engine.engine import Engine
@@ -29,181 +37,265 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 
-def is_here(study: StudyConfig) -> bool:
-    """Whether model and data are on this machine, and the model is trained."""
-    return not study.model.missing() and not study.data.missing() and not study.model.needs()
+class MeasuringJob(Job):
+    """A measure of a model on data. What it takes from files is read when it is first asked for, and once."""
 
+    def __init__(self, study: StudyConfig, cache: JobCache = SHARED) -> None:
+        """Nothing is read yet.
 
-def open_evaluator(study: StudyConfig) -> Evaluator:
-    """The evaluator of a job's model on its data; the model is loaded once an outcome is missing.
+        Args:
+            study: its config.
+            cache: what it shares with other jobs.
+        """
+        super().__init__(study)
+        self._cache = cache
 
-    Raises:
-        StudyError: when the data, the model's files or the results folder are not fit.
-    """
-    setting, examples = setting_of(study)
-    require_fit(study, setting)
-    layout = stored_layout(setting, Path(study.results)) or load_subject(study, _view(study, examples)).layout
-    return _evaluator(study, setting, examples, layout)
+    @cached_property
+    def examples(self) -> Examples:
+        """All examples of its data.
 
+        Raises:
+            InputError: when they cannot be read, or there are none.
+        """
+        examples = self._cache.examples(self.study.data)
+        if not len(examples):
+            raise InputError(f"data '{self.study.data.name}' has no examples")
+        return examples
 
-def evaluator_without_model(study: StudyConfig) -> Evaluator | None:
-    """The evaluator of a job whose model's heads an earlier one has stored; None where they are not known."""
-    setting, examples = setting_of(study)
-    layout = stored_layout(setting, Path(study.results))
-    return None if layout is None else _evaluator(study, setting, examples, layout)
+    @cached_property
+    def view(self) -> Examples:
+        """The examples that it studies, together with the other shards."""
+        return self.examples.take(range(min(self.study.data.limit or len(self.examples), len(self.examples))))
 
+    @cached_property
+    def metric(self) -> Metric:
+        """The metric of its outcomes, with the tokens that its language needs or `metric.tokenize` names."""
+        _, written = self.study.model.languages() or ("", "")
+        return metric(self.study.model.metric, written, self.study.metric.tokenize)
 
-def evaluator_of_nothing(study: StudyConfig, empty: Path) -> Evaluator | None:
-    """As if in an empty folder, so that asking leaves nothing among the results; None where no job tells the heads."""
-    setting, examples = setting_of(study)
-    layout = layout_elsewhere(setting, Path(study.results))
-    return None if layout is None else _evaluator(replace(study, results=str(empty)), setting, examples, layout)
+    @cached_property
+    def _model_identity(self) -> dict[str, Any]:
+        return self.study.model.identity()
 
+    @cached_property
+    def setting(self) -> Setting:
+        """What its outcomes are computed with.
 
-def _evaluator(study: StudyConfig, setting: Setting, examples: Examples, layout: HeadLayout) -> Evaluator:
-    whole = _view(study, examples)
-    share = whole.take(range(study.shard, len(whole), study.shards))
-    store = Store(Path(study.results), setting, layout, examples)
-    return Evaluator(
-        store,
-        setting,
-        share,
-        lambda: load_engine(study, whole),
-        provenance={**versions_here(), RUN: run_of(study, setting, len(share)).id},
-        whole=whole,
-        max_unknown=study.data.max_unknown,
-        prove=lambda engine, rows: prove(engine, share, rows, store.folder, study.precision),
-    )
+        Raises:
+            StudyError: when the data or the model's files are not fit.
+        """
+        study, examples, precision = self.study, self.examples, _precision(self.study)
+        return Setting(
+            model=study.model.name,
+            data=study.data.name,
+            metric=study.model.metric,
+            subject={**self._model_identity, "precision": precision, **self.metric.identity},
+            examples={"digest": examples.digest, "count": len(examples)},
+            statistic=self.metric.signature,
+            factors=(study.model.factors(study.data.name, precision),),
+        )
 
+    def subject(self) -> "Subject":
+        """The loaded and certified model, the one that the job before this had where it is the same.
 
-def require_fit(study: StudyConfig, setting: Setting | None = None) -> None:
-    """Refuse a results folder before any model is loaded: where nothing can be written, or parts cannot be used.
+        Raises:
+            StudyError: when it cannot read the examples, which is seen first, cannot be loaded, or cannot be certified.
+        """
+        key = short_hash([self._model_identity, self.study.device, self.study.threads])
+        subject = self._cache.subject(key, self._load)
+        subject.metric = self.metric
+        return subject
 
-    Args:
-        study: the configuration of a job.
-        setting: of the job; None where that is not known before its model is trained.
+    @property
+    def layout(self) -> HeadLayout | None:
+        """The heads of the model, as an earlier job has stored them; None where none has."""
+        return stored_layout(self.setting, self.results)
 
-    Raises:
-        WriteError: when the folder cannot be written; a plan writes nothing.
-        StoreError: when parts of the setting cannot be used; names all of them.
-    """
-    results = Path(study.results)
-    if not study.plan:
-        _require_writable(results, results if setting is None else setting.folder(results))
-    if setting is not None:
-        require_whole(setting.folder(results), setting.id, metric(setting.metric).statistics)
+    @cached_property
+    def evaluator(self) -> Evaluator:
+        """What gives the outcomes of masks; the model is loaded once one is missing, or where its heads are not known.
 
+        Raises:
+            StudyError: when the data, the model's files or the results folder are not fit.
+        """
+        return self._open(self.layout or self.subject().layout)
 
-def _require_writable(results: Path, folder: Path) -> None:
-    """As the jobs of a sweep refuse it: by the results folder where that is the cause, so that it is one for all."""
-    try:
-        require_writable(folder)
-    except WriteError:
-        require_writable(results)
-        raise
+    def check(self) -> None:
+        """See `Job.check`; as far as model and data are on this machine, they are looked at too."""
+        super().check()
+        if not self.is_here():
+            self.require_writable(self.results)
+            return
+        self.require_fit()
+        self.study.model.check_targets(self.examples)
+        if layout := self.layout:
+            self.study.measure.check(layout)
 
+    def is_here(self) -> bool:
+        """Whether model and data are on this machine, and the model is trained."""
+        return not self.missing() and not self.study.model.needs()
 
-def _view(study: StudyConfig, examples: Examples) -> Examples:
-    """The examples to evaluate."""
-    return examples.take(range(min(study.data.limit or len(examples), len(examples))))
+    def require_fit(self) -> None:
+        """Refuse a folder that cannot be written, or parts of the setting that cannot be used.
 
+        Raises:
+            WriteError: when the folder cannot be written.
+            StoreError: names all parts that cannot be used.
+        """
+        folder = self.setting.folder(self.results)
+        self.require_writable(folder)
+        require_whole(folder, self.setting.id, metric(self.setting.metric).statistics)
 
-_loaded: dict[str, "Subject"] = {}
-"""The last subject of this process, for the next job of a sweep that studies the same."""
+    @property
+    def sources(self) -> Sequence[Source]:
+        """See `Job.sources`."""
+        return self.study.model, self.study.data
 
+    def rehearse(self) -> None:
+        """Load and certify the model, read every example, and compare the base score with the expected one.
 
-def load_engine(study: StudyConfig, examples: Examples) -> "Engine":
-    """The engine of a job's model, see `load_subject`."""
-    from study.engine.choose import choose_engine
+        Nothing where the model is trained by a job of the sweep: it is rehearsed when it starts.
+        """
+        if self.study.plan or not self.is_here():
+            return
+        self.require_fit()
+        self.study.measure.check(self.evaluator.layout)
+        self._guarded_base()
 
-    return choose_engine(
-        load_subject(study, examples),
-        study.precision,
-        study.screening,
-        batch_tokens=study.batch_tokens,
-        memory_gb=study.memory_gb,
-    )
+    def remaining(self) -> int | None:
+        """At most how many rows, and files that say what they are, are not stored yet.
 
+        Returns:
+            None while model or data are not here; 1 where no file says which heads the model has: the job finds them.
+        """
+        if not self.is_here():
+            return None
+        return 1 if self.layout is None else self._left()
 
-def load_subject(study: StudyConfig, examples: Examples) -> "Subject":
-    """Load and certify the model of a job, once for successive jobs of this process that study it.
+    def estimate(self) -> float | None:
+        """Seconds that the remaining rows will take at the rate of those stored; None where none is.
 
-    Raises:
-        StudyError: when it cannot read the examples, which is seen first, or cannot be loaded or certified.
-    """
-    key = short_hash([study.model.identity(), study.device, study.threads])
-    if key not in _loaded:
-        study.model.check_texts(examples, study.data.max_unknown)
-        _loaded.clear()
-        _loaded[key] = _load_certified(study)
-    subject = _loaded[key]
-    subject.metric = metric_of(study)
-    return subject
+        Where none is of this data, at the rate of the same model on other data. Nothing is computed for it.
+        """
+        if not self.is_here():
+            return None
+        layout = self.layout or layout_elsewhere(self.setting, self.results)
+        if layout is None:
+            return None
+        evaluator = self.evaluator if self.layout else self._open(layout)
+        missing = missing_rows(evaluator, self.study.measure.request(evaluator))
+        rates = {table: seconds_a_row(self.setting, self.results, table) for table in missing}
+        known = [count * rate for table, count in missing.items() if count and (rate := rates[table]) is not None]
+        return float(sum(known)) if len(known) == sum(map(bool, missing.values())) else None
 
+    def plan(self) -> dict[str, Any]:
+        """See `Job.plan`; some blocks are computed, and nothing is stored."""
+        study = self.study
+        if needs := "; ".join(self.missing()) or study.model.needs():
+            return {"state": "cannot be planned yet", "needs": needs}
+        request = study.measure.request(self.evaluator)
+        planned = plan(self.evaluator, request)
+        log.info("%s: %s", self, planned)
+        if request.needs:
+            log.info("%s", request.needs)
+        values = {
+            "state": "done already" if not planned.missing else "planned",
+            "masks": planned.masks,
+            "missing": planned.missing,
+            "expected": Duration(planned.seconds),
+        }
+        if request.needs and (source := study.measure.source(study.data.name)):
+            values["needs"] = f"measure={source[0]}"
+        return values
 
-def _load_certified(study: StudyConfig) -> "Subject":
-    import torch  # not before a model is needed: a finished job is recognised without it
+    def compute(self) -> dict[str, Any]:
+        """The base score first, then every mask of the measure that is not stored yet."""
+        measure, began = self.study.measure, time.monotonic()
+        if needs := self.study.model.needs():
+            raise InputError(needs)
+        evaluator = self.evaluator
+        measure.check(evaluator.layout)
+        with follow_measure(self.study, evaluator, done=not self._left()) as following:
+            evaluator.when_stored = following.stored
+            base = self._guarded_base()
+            evaluator.store.describe()
+            measure.run(evaluator)
+            request = measure.request(evaluator)
+            found = {"base": base, "unit": evaluator.metric.score_unit, "masks": len(outcome_keys(evaluator, request))}
+            masks = np.concatenate([evaluator.layout.full()[None], request.outcomes])
+            extreme = extremes(evaluator.outcomes(masks), masks, evaluator.layout, evaluator.metric)
+            following.finish({**found, **extreme})
+        least = f"; {extreme['lowest_effect']:+.2f} with {extreme['lowest_effect_of']}" if extreme else ""
+        log.info("%s: base score %.2f %s, %d masks stored%s", self, *found.values(), least)
+        seconds = time.monotonic() - began
+        done = f"{evaluator.computed:,} rows computed in {seconds:.0f} s" if evaluator.computed else "nothing to do"
+        log.info("%s. %s", done, what_next(self.study.results))
+        return {**found, "computed": evaluator.computed}
 
-    from study.certification.certify import certify
+    def __str__(self) -> str:
+        """Its measure, model and data, by name."""
+        return f"{self.study.measure.name} of {self.study.model.name} on {self.study.data.name}"
 
-    if study.threads:
-        torch.set_num_threads(study.threads)
-    subject = study.model.load(torch.device(device_of(study)))
-    certificate = certify(subject)
-    log.debug("loaded %s", subject.loaded)
-    log.log(
-        logging.INFO if study.model.epoch is None else logging.DEBUG,  # a training has many checkpoints
-        "%s: %d heads (%s), on %s, certified (masking is exact within %.1g)",
-        study.model.name,
-        len(subject.layout),
-        subject.layout,
-        subject.device,
-        certificate.largest_difference,
-    )
-    return subject
+    def _open(self, layout: HeadLayout) -> Evaluator:
+        study, view = self.study, self.view
+        share = view.take(range(study.shard, len(view), study.shards))
+        store = Store(self.results, self.setting, layout, self.examples)
+        return Evaluator(
+            store,
+            self.setting,
+            share,
+            self._engine,
+            provenance={**versions_here(), RUN: run_of(study, self.setting, len(share)).id},
+            whole=view,
+            max_unknown=study.data.max_unknown,
+            prove=lambda engine, rows: prove(engine, share, rows, store.folder, study.precision),
+        )
 
+    def _engine(self) -> "Engine":
+        from study.engine.choose import choose_engine  # not before an outcome is missing: it takes torch
 
-def metric_of(study: StudyConfig) -> Metric:
-    """The metric of a job's outcomes, with the tokens that its target language needs or `metric.tokenize` names."""
-    _, written = study.model.languages() or ("", "")
-    return metric(study.model.metric, written, study.metric.tokenize)
+        study, subject = self.study, self.subject()
+        tokens, memory = study.batch_tokens, study.memory_gb
+        return choose_engine(subject, study.precision, study.screening, batch_tokens=tokens, memory_gb=memory)
 
+    def _load(self) -> "Subject":
+        study = self.study
+        study.model.check_texts(self.view, study.data.max_unknown)
+        import torch
 
-def device_of(study: StudyConfig) -> str:
-    """The device that a job computes on.
+        from study.certification.certify import certify
 
-    Raises:
-        InputError: when there is none of this number.
-    """
-    import torch
+        if study.threads:
+            torch.set_num_threads(study.threads)
+        subject = study.model.load(torch.device(self.device()))
+        certificate = certify(subject)
+        log.debug("loaded %s", subject.loaded)
+        log.log(
+            logging.INFO if study.model.epoch is None else logging.DEBUG,  # a training has many checkpoints
+            "%s: %d heads (%s), on %s, certified (masking is exact within %.1g)",
+            study.model.name,
+            len(subject.layout),
+            subject.layout,
+            subject.device,
+            certificate.largest_difference,
+        )
+        return subject
 
-    automatic = "cuda" if torch.cuda.is_available() else "cpu"
-    device = torch.device(automatic if study.device == "auto" else study.device)
-    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
-        raise InputError(f"device {device}: this machine and this torch have {torch.cuda.device_count()} CUDA devices")
-    return str(device)
+    def _left(self) -> int:
+        """At most how many rows, and curves of rows, are not stored yet; 1 where only what they are of is not."""
+        evaluator = self.evaluator
+        request = self.study.measure.request(evaluator)
+        rows = sum(missing_rows(evaluator, request).values())
+        curves = sum(not evaluator.keeps(curve) for curve in request.curves)
+        return rows + curves + (not rows and not evaluator.store.described)
 
-
-def setting_of(study: StudyConfig) -> tuple[Setting, Examples]:
-    """The setting of a job, and the examples of its data.
-
-    Raises:
-        StudyError: when the data or the model's files are not fit.
-    """
-    examples = study.data.examples()
-    if not len(examples):
-        raise InputError(f"data '{study.data.name}' has no examples")
-    score, precision = metric_of(study), _precision(study)
-    setting = Setting(
-        model=study.model.name,
-        data=study.data.name,
-        metric=study.model.metric,
-        subject={**study.model.identity(), "precision": precision, **score.identity},
-        examples={"digest": examples.digest(), "count": len(examples)},
-        statistic=score.signature,
-        factors=(study.model.factors(study.data.name, precision),),
-    )
-    return setting, examples
+    def _guarded_base(self) -> float:
+        """The base score, once it is seen to be what it should."""
+        model, base = self.study.model, self.evaluator.base_score()
+        check_labels = isinstance(model, ClassifierConfig) and model.check_labels
+        asks = not isinstance(model, TrainedModel)
+        guard(self.evaluator, base, model.expected, check_labels=check_labels, asks=asks)
+        return base
 
 
 def _precision(study: StudyConfig) -> str:

@@ -22,15 +22,15 @@ class Plan:
     """What is to be done.
 
     Attributes:
-        masks: whose outcomes the measure needs, the full one among them.
-        gradients: masks whose gradients it needs.
+        masks: number of masks whose outcomes the measure needs, the full one among them.
+        gradients: number of masks whose gradients it needs.
         later: how many of `masks` depend on what is not stored yet.
-        examples: each of which is evaluated under each mask.
+        examples: how many are evaluated under each mask.
         missing: rows that are not stored yet; at most, where there are masks for later.
         passes: forward passes that the engine's work comes to, for each example.
-        seconds: expected for what is missing.
-        engine: what computes; empty where nothing is missing.
-        device: where; likewise.
+        seconds: time expected for what is missing.
+        engine: name of what computes; empty where nothing is missing.
+        device: device of the engine; empty where nothing is missing.
     """
 
     masks: int
@@ -78,8 +78,8 @@ def plan(evaluator: "Evaluator", wanted: "MaskRequest") -> Plan:
     """Count what is missing, and time some blocks of it.
 
     Args:
-        evaluator: of the model on the data.
-        wanted: by the measure; the full mask is added.
+        evaluator: the model on the data.
+        wanted: what the measure asks for; the full mask is added.
     """
     keys, missing = _keys(evaluator, wanted), missing_rows(evaluator, wanted)
     passes, seconds = 0.0, 0.0

@@ -1,61 +1,70 @@
-"""The training of a model as a job: what a launcher may ask of it, and its doing."""
+"""A job that trains a model, of which any number of other jobs then measure the checkpoints."""
 
 import logging
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Sequence
+from functools import cached_property
+from pathlib import Path
 from typing import Any, Literal
 
+from study.config import StudyConfig
+from study.jobs.job import Job, Source
+from study.jobs.job_run import follow_training, keeps_training
 from study.jobs.plan import Duration
 from study.record.errors import InputError
 from study.record.training_history import read_history
-from study.subjects.model import ModelConfig
 from study.training.trained_models import TrainedModel
 
 log = logging.getLogger(__name__)
 
 
-@dataclass(frozen=True)
-class TrainingJob:
+class TrainingJob(Job):
     """What `measure=train` does.
 
     Attributes:
-        model: whose training it is.
-        threads: CPU threads; 0 leaves it to torch.
+        model: the model that it trains.
     """
 
-    model: TrainedModel
-    threads: int = 0
-
-    @classmethod
-    def of(cls, model: ModelConfig, threads: int = 0) -> "TrainingJob":
-        """The training of a model.
+    def __init__(self, study: StudyConfig) -> None:
+        """Nothing is read yet.
 
         Raises:
-            InputError: when it is not trained here.
+            InputError: when its model is not trained here.
         """
-        if not isinstance(model, TrainedModel):
+        super().__init__(study)
+        if not isinstance(study.model, TrainedModel):
             raise InputError(
-                f"measure=train: model '{model.name}' is not trained here; models such as hf_finetuned, "
+                f"measure=train: model '{study.model.name}' is not trained here; models such as hf_finetuned, "
                 f"fairseq_trained and bert_mnli_finetuned are"
             )
-        return cls(model, threads)
+        self.model = study.model
+
+    def check(self) -> None:
+        """See `Job.check`."""
+        super().check()
+        self.require_writable(self.results)
+
+    def work(self) -> str | None:
+        """Jobs of one text are one job, whatever epoch or data they name; None before its data is here."""
+        return None if self.missing() else f"training of {self.folder}"
+
+    @cached_property
+    def folder(self) -> Path:
+        """Where the checkpoints are, or will be; its name is known only once the data is here."""
+        return self.model.training_folder()
 
     @property
-    def work(self) -> str:
-        """What it does, as a text: jobs of one text are one job, whatever epoch or data they name."""
-        return f"training of {self.model.training_folder()}"
+    def sources(self) -> Sequence[Source]:
+        """See `Job.sources`."""
+        return (self.model.training,)
 
-    def missing(self) -> list[str]:
-        """What must be downloaded first, in words; nothing once the training is done."""
-        return self.model.training.missing() if self._lacks_downloads() else []
-
-    def fetch(self) -> None:
-        """Download what is missing."""
-        self.model.training.fetch()
+    def rehearse(self) -> None:
+        """Nothing: a training has no cheap part."""
 
     def remaining(self) -> int | None:
-        """Steps left; None before the first ones are counted."""
+        """Steps left; None before the first ones are counted, 1 where its course is not in this results folder."""
         left = self._left("step")
+        if left == 0 and not keeps_training(self.results, self.model):
+            return 1
         return None if left is None else round(left)
 
     def estimate(self) -> float | None:
@@ -63,63 +72,49 @@ class TrainingJob:
         return self._left("seconds")
 
     def plan(self) -> dict[str, Any]:
-        """What it would do; shown by the launcher's table as well."""
-        training, done, seconds = self.model.training, self._done(), self.estimate()
-        kept = ", ".join(f"{epoch:g}" for epoch in training.kept_epochs)
+        """See `Job.plan`."""
+        training, done, seconds = self.model.training, self._epochs_done(), self.estimate()
         expected = "not known before it has begun" if seconds is None else Duration(seconds)
         log.info(
             "training of %s into %s: %d epochs of data '%s', %.2f of them done; checkpoints of epochs %s; expected: %s",
             self.model.training_name,
-            self.model.training_folder(),
+            self.folder,
             training.epochs,
             training.train.name,
             done,
-            kept,
+            ", ".join(f"{epoch:g}" for epoch in training.kept_epochs),
             expected,
         )
         state = "done already" if done >= training.epochs else "planned"
         return {"state": state, "epochs": training.epochs, "done": done, "expected": expected}
 
-    def run(self, device: str, recorded: Callable[[], None] = lambda: None) -> dict[str, Any]:
-        """Train, or go on; does nothing where it is done.
-
-        Args:
-            device: `cpu`, `cuda:0` ...
-            recorded: called whenever the history has changed.
-
-        Returns:
-            What a launcher shows in its table.
-        """
-        training, folder = self.model.training, self.model.training_folder()
-        lacking = training.lacking(folder)
-        if lacking:
-            self.model.train(device, self.threads, recorded)
-        records = read_history(folder)
-        last = records[-1] if records else None
-        score = "" if last is None or last.dev_score is None else f", {last.dev_score:.1f} % of the dev data right"
+    def compute(self) -> dict[str, Any]:
+        """Train, or go on; nothing where all checkpoints are there."""
+        training, lacking = self.model.training, self.model.training.lacking(self.folder)
+        with follow_training(self.study, self.model, done=not self.remaining()) as following:
+            if lacking:
+                self.model.train(self.device(), self.study.threads, following.stored)
+            following.finish({"epochs": training.epochs})
+        records = read_history(self.folder)
+        score = records[-1].dev_score if records else None
         log.info(
             "training of %s: %s%s; checkpoints in %s",
             self.model.training_name,
             f"{training.epochs} epochs done" if lacking else "nothing to do",
-            score,
-            folder,
+            "" if score is None else f", {score:.1f} % of the dev data right",
+            self.folder,
         )
-        score = {} if last is None or last.dev_score is None else {"dev": last.dev_score}
-        return {"epochs": training.epochs, **score}
+        return {"epochs": training.epochs, **({} if score is None else {"dev": score})}
 
     def _left(self, what: Literal["step", "seconds"]) -> float | None:
         """How many are left, at so many an epoch as until now; None before there are any."""
-        if not self._lacks_downloads() and not self.model.training.lacking(self.model.training_folder()):
-            return 0.0
-        done, records = self._done(), read_history(self.model.training_folder())
-        spent = getattr(records[-1], what) if records else 0
-        if not done or not spent:
+        if self.missing():
             return None
-        return (self.model.training.epochs - done) * spent / records[-1].epoch
+        if not self.model.training.lacking(self.folder):
+            return 0.0
+        done, records = self._epochs_done(), read_history(self.folder)
+        spent = getattr(records[-1], what) if records else 0
+        return (self.model.training.epochs - done) * spent / records[-1].epoch if done and spent else None
 
-    def _lacks_downloads(self) -> bool:
-        """Whether something is to be downloaded; asked first, as the folder's name is known only once it is here."""
-        return bool(self.model.training.missing())
-
-    def _done(self) -> float:
-        return 0.0 if self._lacks_downloads() else self.model.training.epochs_done(self.model.training_folder())
+    def _epochs_done(self) -> float:
+        return 0.0 if self.missing() else self.model.training.epochs_done(self.folder)

@@ -5,6 +5,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 
 import polars as pl
 
@@ -56,6 +57,7 @@ class Examples:
         """The distinct targets, sorted: the label names of a classification set."""
         return tuple(sorted(set(self.targets)))
 
+    @cached_property
     def digest(self) -> str:
         """sha256 of everything that an outcome or a score depends on: ids, texts, targets and weights, in order."""
         weights = [] if self.weights is None else [self.weights]

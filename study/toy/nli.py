@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import lru_cache
 
 from study.record.examples import Examples
 from study.toy.nli_lexicon import (
@@ -36,17 +37,17 @@ class NliDomain(StrEnum):
 
 @dataclass(frozen=True)
 class Mix:
-    """How the sentences of a domain are made; all but the names are probabilities or weights.
+    """How the sentences of a domain are made.
 
     Attributes:
         genres: what its texts speak of.
         buckets: which tenths of all premises it may use, so that no premise of one domain stands in another.
-        borrowed: that a noun comes from any genre.
-        adjective: that a noun has one.
-        place: that it is said where.
-        patient: that the deed has an object.
-        passive: that a sentence with an object is in the passive voice.
-        edits: of one, two and three edits between premise and hypothesis.
+        borrowed: probability that a noun comes from any genre.
+        adjective: probability that a noun has an adjective.
+        place: probability that a sentence says where.
+        patient: probability that the deed has an object.
+        passive: probability that a sentence with an object is in the passive voice.
+        edits: probabilities of one, two and three edits between premise and hypothesis.
     """
 
     genres: tuple[str, ...]
@@ -82,6 +83,7 @@ TRIES = 60
 """Attempts at a hypothesis of the label drawn, before another label is drawn."""
 
 
+@lru_cache(maxsize=4)
 def nli_examples(domain: NliDomain, count: int, seed: int = 0) -> Examples:
     """The first `count` examples of a domain: (premise, hypothesis) with a label.
 

@@ -1,8 +1,8 @@
 """The embedded default as `conf/data` entries: made here, and loaded by the code that loads everything else."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import lru_cache
-from typing import Any
+from typing import Any, ClassVar
 
 from omegaconf import MISSING
 
@@ -10,9 +10,6 @@ from study.data.source import DataSource, Task
 from study.record.examples import Examples
 from study.toy.nli import NliDomain, nli_examples
 from study.toy.translation import TranslationDomain, translation_examples
-
-_nli_examples = lru_cache(maxsize=4)(nli_examples)
-_translation_examples = lru_cache(maxsize=4)(translation_examples)
 
 NLI_MAKER = {
     "study.toy.nli": "ae9147801d5ea439c546281a9992839dd961f34c4e295edc692a614054ebb4f8",
@@ -33,48 +30,46 @@ TRANSLATION_MAKER = {
 
 
 @dataclass(kw_only=True)
-class ToyNli(DataSource):
-    """A set of the toy inference language.
+class ToySet(DataSource):
+    """A set of a toy language, made here: no file is read, and the same count and seed make the same examples.
 
     Attributes:
-        domain: which of its sets.
-        count: how many pairs are made.
-        seed: of their making.
+        count: how many examples are made.
+        seed: seed of all that is drawn.
     """
 
-    task: Task = Task.CLASSIFICATION
-    domain: NliDomain = MISSING
-    count: int = 2000
+    maker: ClassVar[Mapping[str, str]]
+    count: int = MISSING
     seed: int = 0
 
     def identity(self) -> dict[str, Any]:
-        """See `DataSource.identity`; the code that makes the pairs determines them."""
-        return {**super().identity(), "sources": NLI_MAKER}
-
-    def examples(self) -> Examples:
-        """Made here, no file is read; the same count and seed make the same pairs."""
-        return _nli_examples(self.domain, self.count, self.seed)
+        """See `DataSource.identity`; the code that makes the examples determines them."""
+        return {**super().identity(), "sources": dict(self.maker)}
 
 
 @dataclass(kw_only=True)
-class ToyTranslation(DataSource):
-    """A set of the toy language pair.
+class ToyNli(ToySet):
+    """A domain of the toy inference language."""
 
-    Attributes:
-        domain: which of its sets.
-        count: how many sentences are made.
-        seed: of their making.
-    """
+    maker = NLI_MAKER
+    task: Task = Task.CLASSIFICATION
+    domain: NliDomain = MISSING
+    count: int = 2000
 
+    def examples(self) -> Examples:
+        """See `DataSource.examples`."""
+        return nli_examples(self.domain, self.count, self.seed)
+
+
+@dataclass(kw_only=True)
+class ToyTranslation(ToySet):
+    """A domain of the toy language pair."""
+
+    maker = TRANSLATION_MAKER
     task: Task = Task.TRANSLATION
     domain: TranslationDomain = MISSING
     count: int = 300
-    seed: int = 0
-
-    def identity(self) -> dict[str, Any]:
-        """See `DataSource.identity`; the code that makes the sentences determines them."""
-        return {**super().identity(), "sources": TRANSLATION_MAKER}
 
     def examples(self) -> Examples:
-        """Made here, no file is read; the same count and seed make the same sentences."""
-        return _translation_examples(self.domain, self.count, self.seed)
+        """See `DataSource.examples`."""
+        return translation_examples(self.domain, self.count, self.seed)

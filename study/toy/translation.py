@@ -10,6 +10,7 @@ import zlib
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import lru_cache
 
 from study.record.examples import Examples
 from study.toy.translation_lexicon import (
@@ -39,15 +40,16 @@ class TranslationDomain(StrEnum):
 
 @dataclass(frozen=True)
 class Mix:
-    """How the sentences of a genre are made; all but the names are probabilities.
+    """How the sentences of a genre are made.
 
     Attributes:
-        nouns: of which the nouns of a document are drawn.
-        speech: that the subject is I, you or we, and that the sentence is a question or addresses someone.
-        adjective: that a noun has one.
-        nested: that a noun has a prepositional phrase or a relative clause.
-        second: that a second verb with a pronoun for object follows.
-        past: that it is told in the past.
+        nouns: the nouns from which those of a document are drawn.
+        speech: probability that the subject is I, you or we; half of it, that the sentence is a question; half of it,
+            that it addresses someone.
+        adjective: probability that a noun has an adjective.
+        nested: probability that a noun has a prepositional phrase or a relative clause.
+        second: probability that a second verb with a pronoun for object follows.
+        past: probability that it is told in the past.
     """
 
     nouns: tuple[Noun, ...]
@@ -95,8 +97,8 @@ class Agreement:
     plural: bool = False
     feminine: bool = False
 
-    def of_four(self, forms: str) -> str:
-        """The form for this gender and number, of `masculine feminine masculines feminines`."""
+    def form(self, forms: str) -> str:
+        """The one of four forms, `masculine feminine masculines feminines`, for this gender and number."""
         return forms.split()[2 * self.plural + self.feminine]
 
 
@@ -128,6 +130,7 @@ SPEAKERS = (
 )
 
 
+@lru_cache(maxsize=4)
 def translation_examples(domain: TranslationDomain, count: int, seed: int = 0) -> Examples:
     """The first `count` examples of a domain: a source sentence with its one reference translation.
 
@@ -155,7 +158,7 @@ def _rows(domain: TranslationDomain, seed: int) -> Iterator[tuple[int, str, Phra
         mix = MIXES[genre]
         writer = Writer(chance, replace(mix, nouns=tuple(chance.sample(mix.nouns, 6))))
         for _ in range(chance.choice(DOCUMENT)):
-            yield document, genre, writer.sentence_of(BUCKETS[domain])
+            yield document, genre, writer.sentence_in(BUCKETS[domain])
         document += 1
 
 
@@ -166,8 +169,8 @@ class Writer:
     chance: random.Random
     mix: Mix
 
-    def sentence_of(self, buckets: range) -> Phrase:
-        """A sentence of the buckets given."""
+    def sentence_in(self, buckets: range) -> Phrase:
+        """A sentence that lies in one of these buckets."""
         while True:
             sentence = self.sentence()
             if zlib.crc32(sentence.source.encode()) % 10 in buckets:
@@ -206,7 +209,7 @@ class Writer:
         """`... and helps it`: a second verb, whose object is a pronoun for the first one's."""
         pronoun = "them" if thing.plural else "it"
         return Phrase(
-            f"{clause.source} and {verb.source} {pronoun}", f"{clause.target} e {thing.of_four(THE)} {verb.target}"
+            f"{clause.source} and {verb.source} {pronoun}", f"{clause.target} e {thing.form(THE)} {verb.target}"
         )
 
     def _question(self, subject: Phrase, past: bool) -> Phrase:
@@ -237,7 +240,7 @@ class Writer:
         source, target = noun.plural if plural else noun.singular, noun.stem + ("en" if plural else "")
         if self._happens(self.mix.adjective):
             adjective, stem = self._entry(ADJECTIVES)
-            source, target = f"{adjective} {source}", f"{target} {stem}{agreement.of_four('o a i e')}"
+            source, target = f"{adjective} {source}", f"{target} {stem}{agreement.form('o a i e')}"
         determiner, article = self._determiner(agreement)
         if determiner == "a" and source[0] in "aeiou":
             determiner = "an"
@@ -248,7 +251,7 @@ class Writer:
         if agreement.plural and self._happens(0.2):
             return self._entry(NUMBERS)
         determiner, forms = self._entry(PLURAL_DETERMINERS if agreement.plural else SINGULAR_DETERMINERS)
-        return determiner, agreement.of_four(forms)
+        return determiner, agreement.form(forms)
 
     def _nested(self, phrase: Phrase) -> Phrase:
         inner = self._noun_phrase(0.0)
@@ -269,9 +272,7 @@ class Writer:
 
 def conjugate(verb: Verb, subject: Agreement, past: bool, negated: bool = False) -> Phrase:
     """A verb for its subject; in the made-up language the past agrees in gender and number, the present in person."""
-    target = (
-        f"{verb.stem}av{subject.of_four('o a i e')}" if past else verb.stem + PRESENT[subject.person, subject.plural]
-    )
+    target = f"{verb.stem}av{subject.form('o a i e')}" if past else verb.stem + PRESENT[subject.person, subject.plural]
     if negated:
         return Phrase(f"{_auxiliary(subject, past)} not {verb.plain}", f"ne {target}")
     if past:

@@ -3,7 +3,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hypothesis import given
 from hypothesis import strategies as st
 
-from study.command.overrides import for_every_job, quoted
+from study.command.overrides import for_every_job, overrides_last, quoted
 
 
 def value(argument: str) -> object:
@@ -45,3 +45,16 @@ def test_an_option_of_a_group_that_is_swept_is_for_every_job(option: str) -> Non
     assert override.is_sweep_override()
     (job,) = override.sweep_string_iterator()
     assert value(f"x={job}") == value(option)
+
+
+@pytest.mark.parametrize(
+    ("typed", "given"),
+    [
+        ("model=a --multirun data=b,c", "--multirun model=a data=b,c"),
+        ("-m model=a ~tracking", "-m model=a ~tracking"),
+        ("+x=1 --cfg job y=2", "--cfg job +x=1 y=2"),
+        ("prune model=a --config-dir conf out=b", "prune --config-dir conf model=a out=b"),
+    ],
+)
+def test_overrides_may_stand_on_both_sides_of_a_flag(typed: str, given: str) -> None:
+    assert overrides_last(typed.split()) == given.split()

@@ -62,8 +62,8 @@ def test_weights_are_part_of_the_identity_and_without_them_it_is_as_ever(tmp_pat
     assert one.weights is None
     assert "weight" not in one.to_frame().columns
     content = json.dumps([one.ids, one.texts, one.targets], ensure_ascii=False)
-    assert one.digest() == hashlib.sha256(content.encode()).hexdigest()
-    assert other.digest() != one.digest()
+    assert one.digest == hashlib.sha256(content.encode()).hexdigest()
+    assert other.digest != one.digest
 
 
 @pytest.mark.parametrize("text", ["0", "-1", "nan", "inf", "much"])

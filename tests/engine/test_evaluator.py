@@ -25,7 +25,7 @@ SETTING = Setting(
     data="words",
     metric=MetricName.ACCURACY,
     subject={"labels": list(cases.LABELS)},
-    examples={"digest": DATA.digest(), "count": 12},
+    examples={"digest": DATA.digest, "count": 12},
     statistic="accuracy|percent",
 )
 
@@ -165,14 +165,14 @@ def test_refuses_masks_of_another_shape(tmp_path: Path, subject: Counting, masks
 
 
 def test_examples_of_another_set_have_another_setting() -> None:
-    other = replace(SETTING, examples={"digest": DATA.take(range(3)).digest(), "count": 3})
+    other = replace(SETTING, examples={"digest": DATA.take(range(3)).digest, "count": 3})
     assert other.id != SETTING.id
 
 
 def test_weights_weigh_every_score_and_loss(tmp_path: Path, subject: Counting) -> None:
     weights = np.random.default_rng(1).random(12) + 0.1
     data = replace(DATA, weights=tuple(map(float, weights)))
-    setting = replace(SETTING, examples={"digest": data.digest(), "count": 12})
+    setting = replace(SETTING, examples={"digest": data.digest, "count": 12})
     assert setting.id != SETTING.id
     assert setting.subject_id == SETTING.subject_id
     store = Store(tmp_path, setting, subject.layout, data)

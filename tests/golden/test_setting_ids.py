@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from study.config import compose, to_study
-from study.jobs.measuring import setting_of
+from study.jobs.measuring import MeasuringJob
 from study.jobs.training import TrainingJob
 from study.training.trained_models import TrainedModel
 
@@ -112,7 +112,7 @@ def places(files: Path, overrides: tuple[str, ...]) -> list[str]:
 
 @pytest.mark.parametrize("overrides", IDS, ids=" ".join)
 def test_setting_ids_stay(files: Path, overrides: tuple[str, ...]) -> None:
-    setting, _ = setting_of(to_study(compose(*overrides, *places(files, overrides))))
+    setting = MeasuringJob(to_study(compose(*overrides, *places(files, overrides)))).setting
     assert setting.id == IDS[overrides], setting.identity
 
 
@@ -120,4 +120,4 @@ def test_setting_ids_stay(files: Path, overrides: tuple[str, ...]) -> None:
 def test_training_ids_stay(model: str) -> None:
     """A training of another id is done again, and its checkpoints are other subjects."""
     study = to_study(compose(f"model={model}", toy_data(model), "measure=train"))
-    assert TrainingJob.of(study.model, study.threads).model.training.id == TRAININGS[model]
+    assert TrainingJob(study).model.training.id == TRAININGS[model]

@@ -27,10 +27,10 @@ SENTENCES = {
 @pytest.mark.parametrize(("domain", "count"), PAIRS)
 def test_pairs_stay(domain: str, count: int) -> None:
     examples = ToyNli(name="x", domain=NliDomain[domain], count=count).examples()
-    assert examples.digest()[:12] == PAIRS[domain, count]
+    assert examples.digest[:12] == PAIRS[domain, count]
 
 
 @pytest.mark.parametrize(("domain", "count"), SENTENCES)
 def test_sentences_stay(domain: str, count: int) -> None:
     examples = ToyTranslation(name="x", domain=TranslationDomain[domain], count=count).examples()
-    assert examples.digest()[:12] == SENTENCES[domain, count]
+    assert examples.digest[:12] == SENTENCES[domain, count]

@@ -16,7 +16,7 @@ import pytest
 from fixtures.jobs import NUM_PAIRS, overrides
 
 from study.config import compose
-from study.entries import groups, options
+from study.entries import description, groups, options, schema_of
 from study.jobs.guard import BaseScoreError
 from study.jobs.task import StudyTask
 from study.jobs.versions import versions_here
@@ -25,6 +25,7 @@ from study.record.files import WriteError
 from study.record.sealed import unsealed
 from study.record.setting import SettingError
 from study.record.store import read_parts
+from study.training.translator_options import TranslationTraining
 
 
 def study(place: Path, *more: str, arguments: list[str] | None = None) -> subprocess.CompletedProcess[str]:
@@ -38,21 +39,20 @@ def stored(place: Path) -> pl.DataFrame:
 
 
 @pytest.mark.slow
-def test_every_configuration_composes() -> None:
-    for group in groups():
-        for name in options(group):
-            if group == "schema":
-                continue
-            place = "training@model.training" if group == "training" else group
-            chosen = {"model": "toy_classifier", "data": "toy_matched", "measure": "pruning", place: name}
-            if group == "experiment":
-                chosen = {place: name}
-            assert compose(*(f"{key}={value}" for key, value in chosen.items())).measure.name, f"{place}={name}"
+@pytest.mark.parametrize("group", groups())
+def test_every_configuration_composes(group: str) -> None:
+    for name in options(group):
+        chosen = {"model": "toy_classifier", "data": "toy_matched", "measure": "pruning", group: name}
+        if group == "training":
+            translates = schema_of(group, name) is TranslationTraining
+            chosen = {"model": "toy_translator" if translates else "toy_classifier", "data": "toy_matched"}
+            chosen["training@model.training"] = name
+        if group == "experiment":
+            chosen = {group: name}
+        assert compose(*(f"{key}={value}" for key, value in chosen.items())).measure.name, f"{group}={name}"
 
 
 def test_every_yaml_says_what_it_is() -> None:
-    from study.entries import description
-
     for group in groups():
         for name in options(group):
             assert len(description(group, name)) > 20, f"{group}/{name}"
@@ -294,7 +294,7 @@ def test_a_folder_that_cannot_be_written_is_found_before_the_model_is_loaded(
     def loaded(_: object) -> None:
         pytest.fail("the model was loaded")
 
-    monkeypatch.setattr("study.jobs.measuring.load_subject", loaded)
+    monkeypatch.setattr("study.jobs.measuring.MeasuringJob._load", loaded)
     monkeypatch.setattr("os.access", lambda path, mode: mode == os.F_OK and os.path.lexists(path))
     config = compose(*overrides(place, "measure=base"))
     for ask in (StudyTask().check, StudyTask().rehearse, StudyTask()):

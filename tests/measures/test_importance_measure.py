@@ -6,7 +6,7 @@ import torch
 from fixtures.jobs import NUM_PAIRS, overrides, write_pairs
 
 from study.config import compose, to_study
-from study.jobs.measuring import open_evaluator
+from study.jobs.measuring import MeasuringJob
 from study.jobs.plan import missing_rows
 from study.jobs.task import StudyTask
 from study.record.errors import InputError
@@ -36,7 +36,7 @@ def test_gradients_of_two_losses_never_mix(place) -> None:
     assert StudyTask().remaining(config) == 12
     assert StudyTask()(config)["computed"] == 12
     assert StudyTask().remaining(config) == 0
-    evaluator = open_evaluator(to_study(config))
+    evaluator = MeasuringJob(to_study(config)).evaluator
     full = evaluator.layout.full()[None]
     plain, other = (evaluator.gradients(full, loss) for loss in (PLAIN, Loss(0.3)))
     assert evaluator.computed == 0
@@ -81,7 +81,7 @@ def test_a_plan_counts_gradients(place) -> None:
 def test_importance_is_that_of_single_gradients(place) -> None:
     """Against autograd on a hook of the test's own, one example at a time."""
     study = to_study(compose(*overrides(place, "measure=importance", "data.limit=6")))
-    evaluator = open_evaluator(study)
+    evaluator = MeasuringJob(study).evaluator
     study.measure.run(evaluator)
     assert missing_rows(evaluator, study.measure.request(evaluator))[Table.GRADIENTS] == 0
     found = importance(

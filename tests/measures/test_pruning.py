@@ -10,7 +10,7 @@ import pytest
 from fixtures.jobs import NUM_PAIRS, overrides, write_pairs
 
 from study.config import compose, to_study
-from study.jobs.measuring import open_evaluator
+from study.jobs.measuring import MeasuringJob
 from study.jobs.task import StudyTask
 from study.record.curves import Curve, read_curves
 from study.record.errors import InputError
@@ -35,7 +35,7 @@ def curves(place: Path, results: str = "results") -> list[Curve]:
 
 
 def evaluator_of(place: Path, *more: str):
-    return open_evaluator(to_study(compose(*overrides(place, *more))))
+    return MeasuringJob(to_study(compose(*overrides(place, *more)))).evaluator
 
 
 def test_an_order_by_importance_is_that_of_the_stored_gradients(place: Path) -> None:

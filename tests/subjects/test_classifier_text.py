@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from tokenizers import Tokenizer, models
 
 from study.config import compose, to_study
-from study.jobs.measuring import load_subject, setting_of
+from study.jobs.measuring import MeasuringJob
 from study.record.errors import InputError
 from study.record.examples import Examples
 from study.subjects.classifier import load_classifier
@@ -129,15 +129,14 @@ def test_a_job_reads_its_texts_before_the_weights_and_max_unknown_is_no_identity
         *columns,
     ]
     strict, lenient, short = (
-        to_study(compose(*job, *more))
+        MeasuringJob(to_study(compose(*job, *more)))
         for more in (["model.max_length=32"], ["model.max_length=32", "data.max_unknown=.3"], ["model.max_length=5"])
     )
-    setting, pairs = setting_of(strict)
-    assert setting.id == setting_of(lenient)[0].id
-    assert strict.data.identity() == lenient.data.identity()
+    assert strict.setting.id == lenient.setting.id
+    assert strict.study.data.identity() == lenient.study.data.identity()
     with pytest.raises(InputError, match=r"does not know 20 of 80 tokens .*data\.max_unknown=0\.25"):
-        load_subject(strict, pairs)
+        strict.subject()
     with pytest.raises(InputError, match="20 of 20 examples are over 5 tokens"):
-        load_subject(short, pairs)
+        short.subject()
     with pytest.raises(InputError, match="the weights lack or misfit"):
-        load_subject(lenient, pairs)
+        lenient.subject()

@@ -16,7 +16,7 @@ from fixtures.fairseq_run import fairseq_generate
 
 from study.certification.certify import certify
 from study.config import compose, to_study
-from study.jobs.measuring import setting_of
+from study.jobs.measuring import MeasuringJob
 from study.record.errors import InputError
 from study.record.examples import Examples
 from study.record.metrics.statistics import Bleu
@@ -116,7 +116,7 @@ def test_identity_of_a_job_tells_the_tokens(tmp_path: Path) -> None:
 
     def identity(language: str, *more: str) -> tuple[str, str, object]:
         target = [f"model.target_lang={language}", f"data.target={tmp_path / 'x'}.{language}"]
-        setting, _ = setting_of(to_study(compose(*common, *target, *more)))
+        setting = MeasuringJob(to_study(compose(*common, *target, *more))).setting
         return setting.id, setting.statistic.split("|")[3], setting.subject.get("tokenize")
 
     ids = [identity("zh"), identity("zh", "metric.tokenize=char"), identity("zh", "metric.tokenize=13a")]

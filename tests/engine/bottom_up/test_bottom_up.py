@@ -20,7 +20,7 @@ from study.engine.engine import OneMaskAtATime
 from study.engine.memory import MemoryBudget
 from study.engine.weights.classifier import classifier_weights
 from study.engine.weights.modules import UnsupportedModelError
-from study.jobs.measuring import load_subject, setting_of
+from study.jobs.measuring import MeasuringJob
 from study.record.errors import InputError
 from study.subjects.model import Precision, Screening
 
@@ -218,7 +218,7 @@ def test_a_real_model_agrees_with_brute_force_and_screened_decides_as_float32(re
     path, data = real / "models" / "minilm-mnli", real / "data" / "mnli" / "dev_matched.tsv"
     names = ["model=hf_classifier", f"model.path={path}", "model.truncate=true", "data=nli_file", f"data.path={data}"]
     study = to_study(compose(*names, "device=cpu"))
-    subject = load_subject(study, setting_of(study)[1])
+    subject = MeasuringJob(study).subject()
     rows = subject.encode(study.data.examples().take(range(100)))
     fast = choose_engine(subject, Precision.float32, Screening())
     kinds = all_kinds_of_masks(subject.layout)

@@ -1,0 +1,54 @@
+"""What the jobs of one process share: the examples that they read last, and the model that they loaded last."""
+
+import gc
+from collections.abc import Callable
+from threading import Lock
+from typing import TYPE_CHECKING
+
+from study.data.source import DataSource
+from study.record.examples import Examples
+from study.record.setting import short_hash
+
+if TYPE_CHECKING:
+    from study.subjects.subject import Subject
+
+MOST_SETS = 4
+"""Data sets whose examples are kept: successive jobs of a sweep often take turns on two or three."""
+
+
+class JobCache:
+    """Keeps what one job made and the next may need, and no more of it than a process has room for."""
+
+    def __init__(self) -> None:
+        self._examples: dict[str, Examples] = {}
+        self._subjects: dict[str, Subject] = {}
+        self._reading = Lock()
+
+    def examples(self, data: DataSource) -> Examples:
+        """All examples of a data set; read again only where its identity, digests of its files included, has changed.
+
+        Raises:
+            StudyError: for a file that is not fit.
+        """
+        try:
+            key = short_hash([type(data).__name__, data.identity()])
+        except OSError:  # a file is not there: reading says so in words
+            return data.examples()
+        with self._reading:
+            examples = self._examples.pop(key, None) or data.examples()
+            self._examples[key] = examples
+            while len(self._examples) > MOST_SETS:
+                del self._examples[next(iter(self._examples))]
+        return examples
+
+    def subject(self, key: str, load: "Callable[[], Subject]") -> "Subject":
+        """The subject of a key; another one that is kept is let go before it is loaded."""
+        if key not in self._subjects:
+            self._subjects.clear()
+            gc.collect()  # a job that ended and its evaluator refer to each other, and to the model
+            self._subjects[key] = load()
+        return self._subjects[key]
+
+
+SHARED = JobCache()
+"""The cache of this process."""

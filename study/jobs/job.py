@@ -1,0 +1,137 @@
+"""What every job is, built once from its config: what a launcher may ask of it beforehand, and the way that it goes."""
+
+import logging
+import shlex
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from study.config import StudyConfig
+from study.data.source import DataSource
+from study.jobs.check import check_values
+from study.record.errors import InputError
+from study.record.files import WriteError, require_writable
+from study.subjects.model import ModelConfig
+from study.training.trained_models import TrainedModel
+from study.training.training import Training
+
+log = logging.getLogger(__name__)
+
+
+Source = ModelConfig | DataSource | Training
+"""What can be downloaded or made before a job starts."""
+
+
+class Job(ABC):
+    """One job.
+
+    Attributes:
+        study: its config.
+        results: folder of the stored outcomes.
+    """
+
+    def __init__(self, study: StudyConfig) -> None:
+        self.study = study
+        self.results = Path(study.results)
+
+    def run(self) -> dict[str, Any]:
+        """Do the job, or go on where an earlier run of it ended; a plan says what there is to do, and does nothing.
+
+        Returns:
+            What a launcher shows in its table.
+        """
+        self.check()
+        if self.study.plan:
+            return self.plan()
+        if self.missing():
+            self.prepare()
+            self.check()
+        return self.compute()
+
+    def check(self) -> None:
+        """Refuse a job that cannot work, before anything is computed.
+
+        Raises:
+            StudyError: in words.
+        """
+        check_values(self.study)
+        if isinstance(self.study.model, TrainedModel):
+            self.study.model.training.check()
+
+    @property
+    @abstractmethod
+    def sources(self) -> Sequence[Source]:
+        """What must be on this machine before it can start."""
+
+    def missing(self) -> list[str]:
+        """What it needs that must be downloaded or made first, in words."""
+        return [need for source in self.sources for need in source.missing()]
+
+    def prepare(self) -> None:
+        """Download or make what is missing; nothing for a plan."""
+        for source in () if self.study.plan else self.sources:
+            if needed := source.missing():
+                log.info("getting %s", "; ".join(needed))
+                source.fetch()
+
+    @abstractmethod
+    def rehearse(self) -> None:
+        """Do the first, cheap part that shows whether the whole makes sense, if there is one.
+
+        Raises:
+            StudyError: when the job would compute something else than it seems to.
+        """
+
+    @abstractmethod
+    def remaining(self) -> int | None:
+        """At most how many units of its work are left; None while that is not known."""
+
+    @abstractmethod
+    def estimate(self) -> float | None:
+        """Seconds that the units left will take; None while that is not known."""
+
+    @abstractmethod
+    def plan(self) -> dict[str, Any]:
+        """What it would do, for the table of its launcher; said in the log, too."""
+
+    @abstractmethod
+    def compute(self) -> dict[str, Any]:
+        """Do all that is left, once it is checked and nothing is missing."""
+
+    def work(self) -> str | None:
+        """What it does, as a text, where jobs of several configs do the same; None where the config tells."""
+        return None
+
+    def device(self) -> str:
+        """The device that it computes on: `cpu`, `cuda:0` ...
+
+        Raises:
+            InputError: when there is none of this number.
+        """
+        import torch  # not before something is to be computed
+
+        automatic = "cuda" if torch.cuda.is_available() else "cpu"
+        device, count = torch.device(self.study.device.replace("auto", automatic)), torch.cuda.device_count()
+        if device.type == "cuda" and (device.index or 0) >= count:
+            raise InputError(f"device {device}: this machine and this torch have {count} CUDA devices")
+        return str(device)
+
+    def require_writable(self, folder: Path) -> None:
+        """Refuse a folder in which nothing can be written; a plan writes nothing.
+
+        Raises:
+            WriteError: names the results folder where that is the cause, so that it is one for all jobs of a sweep.
+        """
+        if self.study.plan:
+            return
+        try:
+            require_writable(folder)
+        except WriteError:
+            require_writable(self.results)
+            raise
+
+
+def what_next(results: str) -> str:
+    """Where results are, and the command that shows them."""
+    return f"Stored in {results}. Tables, figures and a page of it: python -m analysis {shlex.quote(results)}"

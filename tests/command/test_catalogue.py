@@ -1,0 +1,60 @@
+"""What `study list` lists, and what it shows of one entry."""
+
+from pathlib import Path
+
+import pytest
+from rich.console import Console
+
+from study.command import commands
+from study.command.catalogue import GROUPS, needs, print_catalogue
+from study.config import FOLDERS
+from study.entries import options
+
+
+def catalogue(words: list[str], width: int = 80) -> str:
+    console = Console(record=True, width=width)
+    print_catalogue(words, console)
+    return console.export_text()
+
+
+def test_every_entry_has_one_line() -> None:
+    lines = [line for line in catalogue([]).splitlines() if line.startswith("  ")]
+    names = [name for group in GROUPS for name in options(group)]
+    assert [line.split()[0] for line in lines] == names
+    assert max(map(len, lines)) <= 80
+    assert not any("http" in line or "cache" in line for line in lines)
+    ready = {line.split()[0] for line in lines if " ready " in line}
+    assert {"toy_news", "toy_matched"} <= ready
+    assert "model.path=... " in next(line for line in lines if line.split()[0] == "hf_classifier")
+    assert "2 more" in next(line for line in lines if line.split()[0] == "hf_finetuned")
+
+
+def test_a_word_chooses_entries_and_a_name_shows_all_of_one() -> None:
+    toys = [line.split()[0] for line in catalogue(["toy"]).splitlines() if line.startswith("  ")]
+    assert toys == [name for group in GROUPS for name in options(group) if "toy" in name]
+    whole = catalogue(["hf_classifier"])
+    assert "Needs model.path=..." in whole
+    assert "model.max_length=128" in whole
+    assert "data=toy_matched,toy_mismatched" in catalogue(["toy_nli"])
+
+
+@pytest.mark.parametrize(
+    "words", ["list --config-dir FOLDER mine", "--config-dir FOLDER list mine", "-cd FOLDER list mine"]
+)
+def test_entries_of_a_folder_of_yours_are_listed(
+    words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("study.config.FOLDERS", FOLDERS)
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "mine.yaml").write_text("# A BERT of mine.\ndefaults: [hf_classifier, _self_]\npath: /no/x\n")
+    commands.run(words.replace("FOLDER", str(tmp_path)).split())
+    said = capsys.readouterr().out
+    assert "A BERT of mine." in said
+    assert "cannot be used: no folder '/no/x'" in said
+    FOLDERS[1:] = []
+
+
+def test_values_to_give_are_named_as_they_are_typed() -> None:
+    assert needs("model", "hf_classifier") == "model.path=..."
+    assert needs("model", "fairseq_trained").startswith("model.name=...; model.training.dev.source=...")
+    assert needs("data", "toy_news") == "ready"

@@ -1,0 +1,124 @@
+"""What the command line refuses, and in which words."""
+
+import sys
+from pathlib import Path
+
+import pytest
+
+from study.command import commands
+
+
+def refusal(words: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, folder: Path) -> str:
+    """What `study WORDS` says when it refuses; Hydra's own words must not stand beside it."""
+    monkeypatch.chdir(folder)
+    monkeypatch.setattr(sys, "argv", ["study", *words.split()])
+    with pytest.raises(SystemExit) as end:
+        commands.run(words.split())
+    assert end.value.code == 1
+    said = capsys.readouterr().err
+    assert said.startswith("study: "), said
+    for noise in ("Traceback", "Error executing", "search path", "use +", "full_key", "Error merging"):
+        assert noise not in said
+    return said.removeprefix("study: ").rstrip()
+
+
+TOY = "model=toy_classifier data=toy_matched"
+
+
+@pytest.mark.parametrize(
+    ("words", "says"),
+    [
+        (
+            "model.path=FOLDER data=nli_file data.path=x.tsv",
+            "no model is chosen: model.path is an option of hf_classifier and fairseq_folder. Add model=hf_classifier",
+        ),
+        (
+            "data=parallel_file model.path=x",
+            "no model is chosen: model.path is an option of fairseq_folder and hf_classifier. Add model=fairseq_folder",
+        ),
+        (
+            f"{TOY} model.path=x",
+            "model.path is an option of hf_classifier and fairseq_folder; the model here is toy_cl",
+        ),
+        (f"{TOY} model.revision=x", "model.revision is an option of bert_mnli and hf_classifier; the model here is to"),
+        (f"{TOY} model.beam=2", "model.beam is an option of fairseq_folder, "),
+        (
+            "model=toy_translator data=toy_news model.check_labels=false",
+            "model.check_labels is an option of bert_mnli, ",
+        ),
+        (f"{TOY} data.path=x", "data.path is an option of nli_file; the data here is toy_matched"),
+        (f"{TOY} tracking.project=x", "tracking.project is an option of wandb; the tracking here has none"),
+        (
+            f"{TOY} model.training.start=x",
+            "model.training.start is an option of finetune; the training here has none. "
+            "For example: training@model.training=finetune",
+        ),
+        (f"{TOY} measure.order=random", "measure.order is an option of pruning; the measure here has none"),
+        (
+            f"{TOY} hydra.launcher.processes=2",
+            "hydra.launcher.processes is an option of local_pool; the launcher here is",
+        ),
+        (
+            f"{TOY} hydra/launcher=local_pool hydra.launcher.pack=2",
+            "hydra.launcher.pack is an option of slurm; the laun",
+        ),
+        ("data=toy_matched", "no model is chosen: add model=NAME, with one of bert_mnli, "),
+        ("model= data=toy_matched", "no model is chosen: add model=NAME, with one of bert_mnli, "),
+        ("modle=toy_classifier data=toy_matched", "there is no option 'modle'. Did you mean model"),
+        ("model=toy_classifier dta=toy_matched measure=base", "there is no option 'dta'. Did you mean data"),
+        ("model=toy_classifier measure=base", "no data is chosen: add data=NAME, with one of "),
+        (
+            f"{TOY} measure=pruning measure.order=oracel",
+            "there is no measure/order 'oracel'. Did you mean oracle or im",
+        ),
+        (f"{TOY} measure=pruning measure.estimator=x", "measure.order.estimator=x: expected paper, released_code, sig"),
+        (f"{TOY} measure=pruning measure.sedes=9", "there is no option 'measure.sedes'. Did you mean measure.seeds or"),
+        (
+            f"{TOY} measure=pruning measure.seeds=9",
+            "measure.order.seeds is an option of random; the order here has none. For example: measure.order=random",
+        ),
+        (
+            f"{TOY} measure=pruning measure.order=oracle,random measure.reverse=true -m",
+            "measure.order.reverse is an option of ablation, ablation_loss, file and importance; the order here",
+        ),
+        (
+            f"{TOY} measure/order=random measure=pruning measure.order.data=x",
+            "measure.order.data is an option of ablat",
+        ),
+        (f"{TOY} measure.seeds=9", "measure.order is an option of pruning; the measure here has none"),
+        (f"{TOY},toy_mismatched data.limit=abc -m", "data.limit=abc: expected a whole number"),
+        (f"{TOY} data.limit=abc", "data.limit=abc: expected a whole number"),
+        (f"{TOY} memory_gb=abc", "memory_gb=abc: expected a number"),
+        (f"{TOY} plan=perhaps", "plan=perhaps: expected true or false"),
+        (f"{TOY} precision=fp16", "precision=fp16: expected float32, bfloat16, screened"),
+        (f"{TOY} measure.kinds=[cross]", "measure.kinds: 'cross' is none of ENCODER_SELF, DECODER_SELF, CROSS"),
+        (f"{TOY} screening=3", "screening=3: screening has options of its own, screening.NAME=VALUE"),
+        (f"{TOY} measur=", "there is no option 'measur'. Did you mean measure or measure.name or measure/order?"),
+        (
+            "model=bert_mnl data=toy_matched",
+            "there is no model 'bert_mnl'. Did you mean bert_mnli or bert_mnli_finetune",
+        ),
+        (f"{TOY} hydra/launcher=slum", "there is no hydra/launcher 'slum'. Did you mean slurm?"),
+        (
+            "model=hf_classifier data=nli_file -m",
+            "no value is given for data.path and model.path: add data.path=... mo",
+        ),
+        (f"{TOY},toy_mismatched", "data=toy_matched,toy_mismatched names several: add -m to run each of them"),
+        ("prune model=toy_classifier", "no value is given for out: add out=... to the command"),
+        ("prune model=toy_classifier ot=x", "there is no option 'ot'. Did you mean out"),
+        ("prune model.path=x out=y", "no model is chosen: model.path is an option of fairseq_folder and hf_classifier"),
+        (
+            "analyse",
+            "'analyse' is no command: expected list, fetch, prune, help, or overrides NAME=VALUE. Tables, figu",
+        ),
+        ("list nothing_of_this_name", "nothing is called 'nothing_of_this_name'"),
+    ],
+)
+def test_a_wrong_word_is_refused_with_what_is_right(
+    words: str, says: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    said = refusal(words, capsys, monkeypatch, tmp_path)
+    assert said.startswith(says)
+    assert "\n" not in said
+    if "expected" in says:
+        assert "option of" not in said, "a wrong value has nothing to do with other components"

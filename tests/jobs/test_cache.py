@@ -1,0 +1,82 @@
+"""What jobs of one process share: examples are read once while their files stay, and one model is kept."""
+
+from collections import Counter
+from pathlib import Path
+
+import pytest
+from fixtures.jobs import overrides
+
+from study.config import compose
+from study.data.nli import NliFile
+from study.jobs.cache import MOST_SETS, JobCache
+from study.jobs.task import StudyTask
+from study.record.errors import InputError
+from study.record.examples import Examples
+from study.subjects.model import ClassifierConfig
+
+
+def pairs(path: Path, lines: int = 3) -> NliFile:
+    path.write_text("id\tpremise\thypothesis\tlabel\n" + "".join(f"{i}\ta\tb\tneutral\n" for i in range(lines)))
+    return NliFile(path=path, name="")
+
+
+@pytest.fixture
+def reads(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """How often examples were read, and the files of a model, by what is done with them."""
+    counts: Counter[str] = Counter()
+
+    def counted(owner: type, name: str) -> None:
+        method = getattr(owner, name)
+
+        def call(self: object) -> object:
+            counts[name] += 1
+            return method(self)
+
+        monkeypatch.setattr(owner, name, call)
+
+    counted(NliFile, "examples")
+    counted(ClassifierConfig, "identity")
+    digest = Examples.__dict__["digest"].func
+    monkeypatch.setattr(Examples.__dict__["digest"], "func", lambda self: counts.update(["digest"]) or digest(self))
+    return counts
+
+
+def test_a_job_reads_and_digests_its_examples_once(place: Path, reads: Counter[str]) -> None:
+    task, config = StudyTask(JobCache()), compose(*overrides(place, "measure=base"))
+    for ask in (task.stage, task.check, task.missing, task.remaining, task.estimate, task.rehearse):
+        ask(config)
+    assert reads == {"examples": 1, "digest": 1, "identity": 1}
+    assert task(config)["masks"] == 1
+    assert reads == {"examples": 1, "digest": 1, "identity": 2}, "a run is of the model as it is when it starts"
+
+
+def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
+    cache = JobCache()
+    first = cache.examples(pairs(tmp_path / "pairs.tsv"))
+    assert cache.examples(pairs(tmp_path / "pairs.tsv")) is first
+    assert len(cache.examples(pairs(tmp_path / "pairs.tsv", lines=4))) == 4
+
+
+def test_few_sets_are_kept(tmp_path: Path) -> None:
+    cache = JobCache()
+    sets = [pairs(tmp_path / f"{i}.tsv", lines=i + 1) for i in range(MOST_SETS + 1)]
+    found = [cache.examples(data) for data in sets]
+    assert cache.examples(sets[1]) is found[1]
+    assert cache.examples(sets[0]) is not found[0]
+
+
+def test_a_file_that_is_not_there_is_refused_in_words(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"nowhere\.tsv"):
+        JobCache().examples(NliFile(path=tmp_path / "nowhere.tsv", name="x"))
+
+
+def test_a_subject_is_let_go_before_another_is_loaded() -> None:
+    cache, loaded = JobCache(), list[str]()
+
+    def load(key: str) -> None:
+        assert not cache._subjects, "two models would be in memory"
+        loaded.append(key)
+
+    for key in ("a", "a", "b", "a"):
+        cache.subject(key, lambda key=key: load(key))  # pyright: ignore[reportArgumentType]
+    assert loaded == ["a", "b", "a"]
