@@ -6,7 +6,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from study.measures.measure import NOTHING_MASKED, Measure
-from study.record.heads import HeadLayout, select_heads, select_layers, stack
+from study.record.heads import HeadLayout, select_heads, select_layers
 
 
 @dataclass(kw_only=True)
@@ -18,10 +18,6 @@ class Base(Measure):
     def idle(self) -> dict[str, str]:
         """No head is masked."""
         return {"kinds": NOTHING_MASKED}
-
-    def masks(self, layout: HeadLayout) -> Bool[np.ndarray, "masks heads"]:
-        """None but the full mask."""
-        return stack([], layout)
 
 
 @dataclass(kw_only=True)

@@ -17,7 +17,7 @@ class Importance(Measure):
 
     Attributes:
         loss: what is differentiated.
-        epsilon: of a label-smoothed loss.
+        epsilon: share of the probability that a label-smoothed loss spreads.
         each_head_off: also under each single-head mask, whose rows hold the loss without that head: what an order by
             the effect on a translation's loss needs.
     """

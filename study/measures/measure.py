@@ -10,7 +10,7 @@ from omegaconf import MISSING
 
 from study.record.curves import Curve
 from study.record.errors import InputError
-from study.record.heads import AttentionKind, HeadLayout, select_layers
+from study.record.heads import AttentionKind, HeadLayout, select_layers, stack
 from study.record.loss import PLAIN, Loss
 
 if TYPE_CHECKING:
@@ -26,7 +26,6 @@ class Stage(IntEnum):
     TRAIN = 0
     MEASURE = 1
     CURVES = 2
-    ANALYSIS = 3
 
 
 @dataclass(frozen=True)
@@ -59,10 +58,10 @@ class Measure:
     """Which masks to try on a subject. Small: it opens no file and knows no model.
 
     A measure whose masks are known from the layout gives `masks`; one whose masks depend on stored rows, its own or
-    another job's, gives `wanted`.
+    another job's, gives `request`.
 
     Attributes:
-        name: as in conf/measure.
+        name: name in `conf/measure`.
         kinds: the attention kinds whose heads are masked; all that the model has when empty.
     """
 
@@ -72,8 +71,8 @@ class Measure:
     kinds: list[AttentionKind] = field(default_factory=list)
 
     def masks(self, layout: HeadLayout) -> Bool[np.ndarray, "masks heads"]:
-        """The masks to evaluate, besides the full one."""
-        raise NotImplementedError
+        """The masks to evaluate besides the full one: none, unless a measure says more."""
+        return stack([], layout)
 
     def check(self, layout: HeadLayout) -> None:
         """Refuse what cannot be asked of these heads.

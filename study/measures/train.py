@@ -3,11 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-import numpy as np
-from jaxtyping import Bool
-
 from study.measures.measure import NOTHING_MASKED, Measure, Stage
-from study.record.heads import HeadLayout, stack
 
 
 @dataclass(kw_only=True)
@@ -24,7 +20,3 @@ class Train(Measure):
     def idle(self) -> dict[str, str]:
         """No head is masked."""
         return {"kinds": NOTHING_MASKED}
-
-    def masks(self, layout: HeadLayout) -> Bool[np.ndarray, "masks heads"]:
-        """None."""
-        return stack([], layout)

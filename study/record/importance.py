@@ -24,7 +24,7 @@ class Estimator(StrEnum):
     paper = "paper"
     """|dL/dxi_h| of each example (Michel et al. 2019, equation 2)."""
     released_code = "released_code"
-    """The same of each token, as the code that came with the paper has it."""
+    """|dL/dxi_h| of each token, as the code that came with the paper has it."""
     signed = "signed"
     """-dL/dxi_h: what the loss rises by, to first order, when the head is removed."""
     fisher = "fisher"

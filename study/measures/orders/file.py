@@ -1,18 +1,14 @@
 """An order that someone has written down."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-from study.measures.measure import MaskRequest
 from study.measures.orders.order import Order, Removal
+from study.record.curves import Curve
 from study.record.errors import InputError
 from study.record.files import file_digest
-from study.record.heads import Head
 from study.record.orders import read_order
-
-if TYPE_CHECKING:
-    from study.engine.evaluator import Evaluator
 
 
 @dataclass(kw_only=True)
@@ -30,15 +26,13 @@ class FileOrder(Order):
 
     def check(self, removal: Removal) -> None:
         """Refuse a file that does not name every head once."""
-        self._read(removal)
+        self.curves(removal)
 
-    def request(self, removal: Removal, evaluator: "Evaluator") -> MaskRequest:
-        """One curve, of the file as it is now."""
-        path, order = self._read(removal)
-        options = {**self.options(removal), "reverse": self.reverse, "file": path.name, "digest": file_digest(path)}
-        return removal.complete(removal.curve(self.name, order[::-1] if self.reverse else order, options))
-
-    def _read(self, removal: Removal) -> tuple[Path, list[Head]]:
+    def curves(self, removal: Removal) -> Sequence[Curve]:
+        """One, of the file as it is now."""
         if not self.file:
             raise InputError("measure.order=file needs measure.file=PATH: one head address a line, first to go first")
-        return Path(self.file), read_order(Path(self.file), removal.heads)
+        path = Path(self.file)
+        order = read_order(path, removal.heads)
+        options = {**self.options(removal), "reverse": self.reverse, "file": path.name, "digest": file_digest(path)}
+        return [removal.curve(self.name, order[::-1] if self.reverse else order, options)]

@@ -75,7 +75,7 @@ class Removal:
             sequence=tuple(map(str, sequence)),
         )
 
-    def complete(self, *curves: Curve, masks: Iterable[Mask] = (), gradients: Iterable[Mask] = ()) -> MaskRequest:
+    def complete(self, *curves: Curve, masks: Iterable[Mask] = (), gradients: Sequence[Mask] = ()) -> MaskRequest:
         """The request for the points of curves whose order is known.
 
         Args:
@@ -84,13 +84,16 @@ class Removal:
             gradients: masks whose gradients it was made of, where these are the job's own.
         """
         points = (parse_mask(key, self.layout) for curve in curves for key in curve.masks)
-        outcomes = stack([*masks, *points], self.layout)
-        return MaskRequest(outcomes, stack(gradients, self.layout), self.loss, curves=curves)
+        own = stack(gradients, self.layout) if gradients else None
+        return MaskRequest(stack([*masks, *points], self.layout), own, self.loss, curves=curves)
 
 
 @dataclass(kw_only=True)
 class Order:
-    """Which heads go first. An order may write several curves, and ask for masks of its own before it is known.
+    """Which heads go first; small, as a measure is.
+
+    An order that depends on nothing stored gives `curves`; one that depends on stored rows, its own or another job's,
+    gives `request`.
 
     Attributes:
         name: name in `ORDERS`.
@@ -116,9 +119,13 @@ class Order:
         """
         return None
 
-    def request(self, removal: Removal, evaluator: "Evaluator") -> MaskRequest:
-        """The curves where the order is known, otherwise what must be known next; computes nothing."""
+    def curves(self, removal: Removal) -> Sequence[Curve]:
+        """The curves along the order."""
         raise NotImplementedError
+
+    def request(self, removal: Removal, evaluator: "Evaluator") -> MaskRequest:
+        """The masks of the curves where the order is known, otherwise what must be known next; computes nothing."""
+        return removal.complete(*self.curves(removal))
 
     def determinants(self) -> CurveOptions:
         """Options that determine the order, as they stand in its curve."""
