@@ -1,6 +1,6 @@
 """Orders in which heads are removed, and how many are at each step; without a model.
 
-An order is a list of distinct heads, the first to go first. A curve's masks have its first k heads off, for growing k.
+An order is a list of distinct heads, the first to go first.
 """
 
 from collections import Counter
@@ -9,11 +9,11 @@ from enum import StrEnum
 from pathlib import Path
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Float
 
 from study.record.curves import read_curve
 from study.record.errors import InputError, listed
-from study.record.heads import Head, HeadLayout, stack
+from study.record.heads import Head, HeadLayout
 
 
 class Steps(StrEnum):
@@ -109,8 +109,3 @@ def keep_one_a_layer(order: Sequence[Head], layout: HeadLayout) -> list[Head]:
             left[layer] -= 1
             kept.append(head)
     return kept
-
-
-def curve_masks(order: Sequence[Head], removed: Sequence[int], layout: HeadLayout) -> Bool[np.ndarray, "points heads"]:
-    """The mask of each point of a curve: so many heads of the order off."""
-    return stack([layout.without(order[:count]) for count in removed], layout)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from study.record.errors import InputError
 from study.record.heads import AttentionKind, Head, HeadLayout, select_heads
-from study.record.orders import Steps, curve_masks, keep_one_a_layer, least_first, read_order
+from study.record.orders import Steps, keep_one_a_layer, least_first, read_order
 
 LAYOUT = HeadLayout(dict.fromkeys(AttentionKind, (3, 2)))
 
@@ -58,13 +58,6 @@ def test_a_head_is_kept_in_each_layer_the_one_that_would_go_last(order: list[Hea
     assert kept == [head for head in order if head in set(kept)]
     last = {(head.kind, head.layer): head for head in order}
     assert set(last.values()) == set(order) - set(kept)
-
-
-def test_masks_of_a_curve_have_the_first_heads_off() -> None:
-    order = LAYOUT.heads[::-1]
-    masks = curve_masks(order, [0, 1, 15], LAYOUT)
-    assert masks.sum(axis=1).tolist() == [15, 14, 0]
-    assert LAYOUT.changed(masks[1]) == (LAYOUT.heads[-1],)
 
 
 def test_an_order_is_read_from_a_file(tmp_path: Path) -> None:

@@ -35,4 +35,4 @@ class FileOrder(Order):
         path = Path(self.file)
         order = read_order(path, removal.heads)
         options = {**self.options(removal), "reverse": self.reverse, "file": path.name, "digest": file_digest(path)}
-        return [removal.curve(self.name, order[::-1] if self.reverse else order, options)]
+        return [self.curve(removal, order[::-1] if self.reverse else order, options)]

@@ -3,15 +3,14 @@
 Both walk along what is stored, as far as it goes; where it ends, the masks that are asked for next are known.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 from study.measures.measure import MaskRequest
-from study.measures.orders.importance import EstimatingOrder
 from study.measures.orders.order import Mask, Order, Removal
+from study.measures.orders.ranking import EstimatingOrder
 from study.record.errors import InputError
 from study.record.heads import Head, stack
 from study.record.orders import least_first
@@ -22,27 +21,15 @@ if TYPE_CHECKING:
     from study.engine.evaluator import Evaluator
 
 
-@dataclass(kw_only=True)
-class GreedyOrder(Order):
-    """Heads in the order in which a search removes them."""
-
-    def search(self, removal: Removal, stored: Stored) -> MaskRequest:
-        """The curve where everything on the way is stored, otherwise the masks on the way and the next ones."""
-        raise NotImplementedError
-
-    def request(self, removal: Removal, evaluator: "Evaluator") -> MaskRequest:
-        """See the contract.
-
-        Raises:
-            InputError: when the job has a share of the examples only: a search decides by all of them.
-        """
-        if len(evaluator.examples) < len(evaluator.whole):
-            raise InputError(f"order={self.name} decides by all examples as it goes: run it without shards")
-        return self.search(removal, evaluator.stored(removal.loss))
+def _stored(removal: Removal, evaluator: "Evaluator", order: str) -> Stored:
+    """What is stored of all examples; a job with a share of them is refused by an InputError."""
+    if len(evaluator.examples) < len(evaluator.whole):
+        raise InputError(f"order={order} decides by all examples as it goes: run it without shards")
+    return evaluator.stored(removal.loss)
 
 
 @dataclass(kw_only=True)
-class OracleOrder(GreedyOrder):
+class OracleOrder(Order):
     """At each step the head without which the score is highest goes, measured; the first of equals.
 
     n heads take n (n + 1) / 2 masks.
@@ -50,28 +37,30 @@ class OracleOrder(GreedyOrder):
 
     name: str = "oracle"
 
-    def search(self, removal: Removal, stored: Stored) -> MaskRequest:
+    def request(self, removal: Removal, evaluator: "Evaluator") -> MaskRequest:
         """See the contract."""
+        stored = _stored(removal, evaluator, self.name)
         layout, order, masks = removal.layout, list[Head](), list[Mask]()
-        while candidates := _candidates(order, removal):
+        while candidates := [
+            head for head in removal.heads if head not in order and removal.removable([*order, head]) == [*order, head]
+        ]:
             next_masks = stack([layout.without([*order, head]) for head in candidates], layout)
             masks += list(next_masks)
             if stored.lacks(next_masks):
-                later = sum(range(len(candidates)))
-                return MaskRequest(stack(masks, layout), later=later, complete=False)
+                return MaskRequest(stack(masks, layout), later=sum(range(len(candidates))), complete=False)
             order.append(candidates[int(np.argmax(stored.scores(next_masks)))])
-        curve = removal.curve(self.name, order, self.options(removal), len(stored.examples))
-        return removal.complete(curve, masks=masks)
+        return removal.points(self.curve(removal, order, self.options(removal), len(stored.examples)), masks=masks)
 
 
 @dataclass(kw_only=True)
-class ReestimatedOrder(GreedyOrder, EstimatingOrder):
+class ReestimatedOrder(EstimatingOrder):
     """At each step the heads of least importance go, estimated under the mask that the steps before have left."""
 
     name: str = "reestimated"
 
-    def search(self, removal: Removal, stored: Stored) -> MaskRequest:
+    def request(self, removal: Removal, evaluator: "Evaluator") -> MaskRequest:
         """See the contract."""
+        stored = _stored(removal, evaluator, self.name)
         layout, order, masks = removal.layout, list[Head](), [removal.layout.full()]
         for point, count in enumerate(removal.counts[1:], start=1):
             if stored.lacks(masks[-1][None], Table.gradients(removal.loss)):
@@ -81,11 +70,5 @@ class ReestimatedOrder(GreedyOrder, EstimatingOrder):
             rest = least_first(values, layout, [head for head in removal.heads if head not in order])
             order = removal.removable([*order, *rest])[:count]
             masks.append(layout.without(order))
-        curve = removal.curve(self.name, order, self.options(removal), len(stored.examples))
-        return removal.complete(curve, masks=masks, gradients=masks[:-1])
-
-
-def _candidates(order: Sequence[Head], removal: Removal) -> list[Head]:
-    """The heads that may go next."""
-    left = [head for head in removal.heads if head not in order]
-    return [head for head in left if removal.removable([*order, head]) == [*order, head]]
+        curve = self.curve(removal, order, self.options(removal), len(stored.examples))
+        return removal.points(curve, masks=masks, gradients=masks[:-1])

@@ -13,7 +13,7 @@ from study.measures.measure import MaskRequest
 from study.record.curves import Curve, CurveOptions
 from study.record.heads import AttentionKind, Head, HeadLayout, mask_key, parse_mask, select_heads, stack
 from study.record.loss import PLAIN, Loss
-from study.record.orders import Steps, curve_masks, keep_one_a_layer
+from study.record.orders import Steps, keep_one_a_layer
 
 if TYPE_CHECKING:
     from study.engine.evaluator import Evaluator
@@ -34,10 +34,10 @@ class Removal:
     """
 
     layout: HeadLayout
-    kinds: Sequence[AttentionKind] = ()
-    steps: Steps = Steps.paper
-    allow_empty_layers: bool = True
-    loss: Loss = PLAIN
+    kinds: Sequence[AttentionKind]
+    steps: Steps
+    allow_empty_layers: bool
+    loss: Loss
 
     @cached_property
     def heads(self) -> tuple[Head, ...]:
@@ -53,39 +53,11 @@ class Removal:
         """An order without the heads that stay."""
         return list(order) if self.allow_empty_layers else keep_one_a_layer(order, self.layout)
 
-    def curve(self, order: str, heads: Sequence[Head], options: CurveOptions, examples: int = 0) -> Curve:
-        """The curve along an order.
-
-        Args:
-            order: name of the order.
-            heads: all heads that it ranks, the first to go first.
-            options: what determines it.
-            examples: number of examples that it was made of.
-        """
-        sequence = self.removable(heads)
-        masks = curve_masks(sequence, self.counts, self.layout)
-        return Curve(
-            order=order,
-            options=options,
-            kinds=tuple(map(str, self.kinds)),
-            heads=len(self.heads),
-            removed=tuple(self.counts),
-            masks=tuple(map(mask_key, masks)),
-            examples=examples,
-            sequence=tuple(map(str, sequence)),
-        )
-
-    def complete(self, *curves: Curve, masks: Iterable[Mask] = (), gradients: Sequence[Mask] = ()) -> MaskRequest:
-        """The request for the points of curves whose order is known.
-
-        Args:
-            curves: one, or one for each random order.
-            masks: masks whose outcomes the order was made of.
-            gradients: masks whose gradients it was made of, where these are the job's own.
-        """
-        points = (parse_mask(key, self.layout) for curve in curves for key in curve.masks)
+    def points(self, *curves: Curve, masks: Iterable[Mask] = (), gradients: Sequence[Mask] = ()) -> MaskRequest:
+        """The request for all points of curves, with the masks whose outcomes and gradients their order was made of."""
+        of_curves = (parse_mask(key, self.layout) for curve in curves for key in curve.masks)
         own = stack(gradients, self.layout) if gradients else None
-        return MaskRequest(stack([*masks, *points], self.layout), own, self.loss, curves=curves)
+        return MaskRequest(stack([*masks, *of_curves], self.layout), own, self.loss, curves=curves)
 
 
 @dataclass(kw_only=True)
@@ -105,18 +77,10 @@ class Order:
     name: str = MISSING
 
     def check(self, removal: Removal) -> None:
-        """Refuse options that cannot be, and what cannot be asked of these heads.
-
-        Raises:
-            InputError: in words.
-        """
+        """Refuse options that cannot be, and what cannot be asked of these heads, by an InputError."""
 
     def source(self, data: str) -> tuple[str, str] | None:
-        """The measure and the data whose stored rows it is made of; None where another job's rows are not needed.
-
-        Args:
-            data: name of the data that the curve is of.
-        """
+        """As `Measure.source`."""
         return None
 
     def curves(self, removal: Removal) -> Sequence[Curve]:
@@ -124,15 +88,24 @@ class Order:
         raise NotImplementedError
 
     def request(self, removal: Removal, evaluator: "Evaluator") -> MaskRequest:
-        """The masks of the curves where the order is known, otherwise what must be known next; computes nothing."""
-        return removal.complete(*self.curves(removal))
+        """The points of the curves where the order is known, otherwise what must be known next; computes nothing."""
+        return removal.points(*self.curves(removal))
 
-    def determinants(self) -> CurveOptions:
-        """Options that determine the order, as they stand in its curve."""
-        return {}
-
-    def options(self, removal: Removal) -> CurveOptions:
-        """What determines a curve along the order, but for the data."""
+    def options(self, removal: Removal, **own: str) -> CurveOptions:
+        """What determines a curve along the order, its own options among it."""
         loss = {"loss": str(removal.loss)} if self.takes_loss and removal.loss != PLAIN else {}
-        points = {"steps": str(removal.steps), "allow_empty_layers": removal.allow_empty_layers}
-        return {**points, **self.determinants(), **loss}
+        return {"steps": str(removal.steps), "allow_empty_layers": removal.allow_empty_layers, **own, **loss}
+
+    def curve(self, removal: Removal, heads: Sequence[Head], options: CurveOptions, examples: int = 0) -> Curve:
+        """The curve along heads, the first to go first, whose order was made of so many examples."""
+        sequence = removal.removable(heads)
+        return Curve(
+            order=self.name,
+            options=options,
+            kinds=tuple(map(str, removal.kinds)),
+            heads=len(removal.heads),
+            removed=tuple(removal.counts),
+            masks=tuple(mask_key(removal.layout.without(sequence[:count])) for count in removal.counts),
+            examples=examples,
+            sequence=tuple(map(str, sequence)),
+        )

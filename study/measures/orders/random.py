@@ -27,9 +27,9 @@ class RandomOrder(Order):
             raise InputError(f"measure.seeds={self.seeds}: at least one random order is needed")
 
     def curves(self, removal: Removal) -> Sequence[Curve]:
-        """One for each seed."""
+        """A curve for each seed."""
         shuffled = [np.random.default_rng(seed).permutation(len(removal.heads)) for seed in range(self.seeds)]
         return [
-            removal.curve(self.name, [removal.heads[i] for i in places], {**self.options(removal), "seed": seed})
+            self.curve(removal, [removal.heads[i] for i in places], {**self.options(removal), "seed": seed})
             for seed, places in enumerate(shuffled)
         ]

@@ -4,11 +4,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
+import polars as pl
 from jaxtyping import Bool, Float
 
 from study.measures.measure import MaskRequest
-from study.measures.orders.order import Order, Removal
-from study.record.heads import stack
+from study.measures.orders.order import Mask, Order, Removal
+from study.record.curves import CurveOptions
+from study.record.heads import HeadLayout, stack
+from study.record.importance import Average, Estimator, Normalisation, importance
 from study.record.loss import PLAIN, Loss
 from study.record.orders import least_first
 from study.record.parts import Table
@@ -36,10 +39,10 @@ class RankingOrder(Order):
 
     def table(self, loss: Loss, stored: Stored | None = None) -> Table:
         """The table that has the rows, before and after what is stored is known."""
-        return Table.OUTCOMES
+        raise NotImplementedError
 
-    def job(self, loss: Loss, table: Table) -> str:
-        """Overrides of the job that stores the rows."""
+    def job(self, table: Table) -> str:
+        """Overrides of the job that stores the rows of a table."""
         return f"measure={self.measure}"
 
     def masks(self, removal: Removal) -> Bool[np.ndarray, "masks heads"]:
@@ -61,8 +64,12 @@ class RankingOrder(Order):
         stored = evaluator.stored_elsewhere(self.data, table, loss) if self.data else evaluator.stored(loss)
         table = self.table(loss, stored)
         if not stored or not stored.examples or stored.lacks(self.masks(removal), table):
-            where = f" for all {len(stored.examples):,} examples" if stored and stored.examples else ""
-            job = self.job(loss, table)
+            job, where = (
+                self.job(table),
+                f" for all {len(stored.examples):,} examples" if stored and stored.examples else "",
+            )
+            if table.loss not in (None, PLAIN):
+                job += f" measure.loss=label_smoothed measure.epsilon={loss.epsilon:g}"
             needs = (
                 f"an order by {self.name} needs what `{job}` stores of this model on data "
                 f"'{self.data or evaluator.setting.data}', which is not there{where}: run the same command with "
@@ -71,10 +78,104 @@ class RankingOrder(Order):
             return MaskRequest(stack([], layout), later=len(removal.counts) - 1, complete=False, needs=needs)
         order = least_first(self.values(stored, removal), layout, removal.heads)
         options = {"data": stored.name, **self.options(removal), "reverse": self.reverse}
-        curve = removal.curve(self.name, order[::-1] if self.reverse else order, options, len(stored.examples))
-        return removal.complete(curve)
+        return removal.points(
+            self.curve(removal, order[::-1] if self.reverse else order, options, len(stored.examples))
+        )
 
 
-def smoothing(loss: Loss) -> str:
-    """Overrides that choose a loss of a measure; none for the plain one."""
-    return "" if loss == PLAIN else f" measure.loss=label_smoothed measure.epsilon={loss.epsilon:g}"
+@dataclass(kw_only=True)
+class EstimatingOrder(Order):
+    """An order by importance, whenever that is estimated.
+
+    Attributes:
+        estimator: what is averaged over examples.
+        normalisation: what makes layers comparable; null: what the estimator was published with.
+        average: what the sum over examples is divided by.
+    """
+
+    takes_loss: ClassVar[bool] = True
+
+    estimator: Estimator = Estimator.paper
+    normalisation: Normalisation | None = None
+    average: Average = Average.examples
+
+    def importance(self, rows: pl.DataFrame, layout: HeadLayout, mask: Mask) -> Float[np.ndarray, " heads"]:
+        """The importance of every head from gradient rows under a mask."""
+        return importance(rows, layout, self.estimator, self.normalisation, self.average, mask)
+
+    def options(self, removal: Removal, **own: str) -> CurveOptions:
+        """See the contract."""
+        normalisation = str(self.normalisation or self.estimator.normalisation)
+        estimate = {"estimator": str(self.estimator), "normalisation": normalisation, "average": str(self.average)}
+        return super().options(removal, **estimate, **own)
+
+
+@dataclass(kw_only=True)
+class ImportanceOrder(RankingOrder, EstimatingOrder):
+    """Heads by importance under the full mask, estimated once: the paper's order."""
+
+    measure: ClassVar[str] = "importance"
+
+    name: str = "importance"
+
+    def table(self, loss: Loss, stored: Stored | None = None) -> Table:
+        """Gradients."""
+        return Table.gradients(loss)
+
+    def masks(self, removal: Removal) -> Bool[np.ndarray, "masks heads"]:
+        """The full one alone."""
+        return removal.layout.full()[None]
+
+    def values(self, stored: Stored, removal: Removal) -> Float[np.ndarray, " heads"]:
+        """Importance."""
+        full = removal.layout.full()
+        return self.importance(stored.gradient_rows(full), removal.layout, full)
+
+
+@dataclass(kw_only=True)
+class AblationOrder(RankingOrder):
+    """Heads by the score without each of them, the highest first."""
+
+    measure: ClassVar[str] = "ablation"
+
+    name: str = "ablation"
+
+    def table(self, loss: Loss, stored: Stored | None = None) -> Table:
+        """Outcomes."""
+        return Table.OUTCOMES
+
+    def masks(self, removal: Removal) -> Bool[np.ndarray, "masks heads"]:
+        """The full one, and each head off."""
+        return np.concatenate([removal.layout.full()[None], removal.layout.each_off(removal.heads)])
+
+    def values(self, stored: Stored, removal: Removal) -> Float[np.ndarray, " heads"]:
+        """What each head off costs, up to a constant; 0 for heads that stay."""
+        values = np.zeros(len(removal.layout))
+        values[[removal.layout.index(head) for head in removal.heads]] = self.costs(stored, self.masks(removal)[1:])
+        return values
+
+    def costs(self, stored: Stored, masks: Bool[np.ndarray, "masks heads"]) -> Float[np.ndarray, " masks"]:
+        """What masks cost, up to a constant."""
+        return -stored.scores(masks)
+
+
+@dataclass(kw_only=True)
+class AblationLossOrder(AblationOrder):
+    """Heads by the mean loss without each of them, the lowest first."""
+
+    measure: ClassVar[str] = "importance"
+    takes_loss: ClassVar[bool] = True
+
+    name: str = "ablation_loss"
+
+    def table(self, loss: Loss, stored: Stored | None = None) -> Table:
+        """The table that has the losses."""
+        return stored.table_with_losses if stored else Table.OUTCOMES
+
+    def job(self, table: Table) -> str:
+        """See the contract; where outcomes hold the loss, `ablation` stores it too."""
+        return "measure=ablation" if table.loss is None else "measure=importance measure.each_head_off=true"
+
+    def costs(self, stored: Stored, masks: Bool[np.ndarray, "masks heads"]) -> Float[np.ndarray, " masks"]:
+        """Mean losses."""
+        return stored.losses(masks)

@@ -23,7 +23,7 @@ from study.record.curves import Curve, write_curve
 from study.record.errors import InputError
 from study.record.heads import mask_key
 from study.record.metrics.statistics import MetricName
-from study.record.orders import Steps, curve_masks
+from study.record.orders import Steps
 from study.record.store import Store
 
 REMOVED = Steps.paper.counts(16, 16)
@@ -50,7 +50,7 @@ def test_points_are_the_scores_of_their_masks(store: Store) -> None:
     assert points["removed"].to_list() == REMOVED
     assert points["share"].to_list() == pytest.approx([count / 16 for count in REMOVED])
     for row in points.iter_rows(named=True):
-        mask = mask_key(curve_masks(list(CLASSIFIER.heads), [row["removed"]], CLASSIFIER)[0])
+        mask = mask_key(CLASSIFIER.without(CLASSIFIER.heads[: row["removed"]]))
         assert row["score"] == pytest.approx(100 * domain.rows.filter(mask=mask)["correct"].mean())
 
 
@@ -90,7 +90,7 @@ def test_intervals_are_those_of_a_plain_bootstrap(store: Store) -> None:
     bounds = [2.5, 97.5]
 
     points = curve_points(drawn).filter(curve="importance", removed=8).row(0, named=True)
-    mask = mask_key(curve_masks(list(CLASSIFIER.heads), [8], CLASSIFIER)[0])
+    mask = mask_key(CLASSIFIER.without(CLASSIFIER.heads[:8]))
     expected = points["base_score"] + np.percentile(scores[mask] - scores[base], bounds)
     assert (points["low"], points["high"]) == pytest.approx(expected, abs=2.0)
 
