@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -12,7 +13,6 @@ from analysis.inference import Interval
 from analysis.inference.base_interval import BINOMIAL
 from analysis.inference.multiplicity import Correction
 from analysis.inference.significance import PairedTest
-from analysis.page.references import REFERENCES
 from study.record.metrics.statistics import MetricName
 
 TESTS = {
@@ -40,6 +40,12 @@ INTERVALS = {
     Interval.flips: "intervals of two binomial rates [zou2008construction]",
     Interval.conditional: "exact intervals given the number of examples that flip",
 }
+
+REFERENCES = {
+    entry.partition("{")[2].partition(",")[0]: entry
+    for entry in Path(__file__).with_name("references.bib").read_text(encoding="utf-8").strip().split("\n\n")
+}
+"""What a paper that uses these numbers cites, as BibTeX, by key."""
 
 CITED = re.compile(r" \[([\w, ]+)\]")
 

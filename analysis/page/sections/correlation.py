@@ -149,10 +149,12 @@ class Correlation(Section):
         maps += [] if parts is None else figures.agreement_maps(parts, "agreement-of-slices")
         reliability = found.reliability.filter(left_out=0).rows(named=True)
         carried = found.influence.partition_by("setting_a", "setting_b", maintain_order=True)
+        scatters = tuple(_scatters(found, effects, labels, folder)) if drawn else ()
         section = cls(
             pairs=tuple(row | {"paper": _papers_r(row)} for row in pair_rows(found.correlation, labels)),
-            scatters=tuple(_scatters(found, effects, labels, folder)) if drawn else (),
+            scatters=scatters,
             maps=tuple(maps),
+            drawings=(*scatters, *maps),
             nulls=pair_rows(found.null, labels),
             overlap=pair_rows(found.overlap, labels),
             reliability=tuple(row | {"label": labels[row["setting_id"]]} for row in reliability),
@@ -162,11 +164,6 @@ class Correlation(Section):
             slices=None if parts is None else Matrix.of(parts),
         )
         return section if section.pairs or section.slices else None
-
-    @property
-    def drawings(self) -> tuple[Drawing, ...]:
-        """Every figure of the section."""
-        return self.scatters + self.maps
 
     @property
     def group_counts(self) -> dict[str, int]:

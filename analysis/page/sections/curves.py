@@ -16,36 +16,24 @@ from analysis.page.views import DomainView, Row, SubjectView
 
 @dataclass(frozen=True)
 class Curves(Section):
-    """Pruning curves.
-
-    Attributes:
-        panels: figures 3 and 4 of each domain.
-        rows: what each curve comes to.
-        contrasts: the difference of every two.
-    """
+    """What each pruning curve comes to, and the difference of every two."""
 
     template, anchor, title = "curves", "curves", "Share by share"
-    panels: tuple[Drawing, ...]
     rows: tuple[tuple[DomainView, Row], ...]
     contrasts: tuple[tuple[DomainView, Row], ...]
 
     @classmethod
     def of(cls, subject: SubjectView) -> "Curves | None":
         """The curves of every domain, where there is any."""
-        analysis, panels, rows, contrasts = subject.analysis, [], [], []
+        analysis, drawings, rows, contrasts = subject.analysis, [], [], []
         for view in subject.domains:
-            panels += _panels(analysis.points.filter(view.mine), view.label, subject.folder)
+            drawings += _drawings(analysis.points.filter(view.mine), view.label, subject.folder)
             rows += [(view, row) for row in analysis.curves.filter(view.mine).rows(named=True)]
             contrasts += [(view, row) for row in analysis.contrasts.filter(view.mine).rows(named=True)]
-        return cls(tuple(panels), tuple(rows), tuple(contrasts)) if rows else None
-
-    @property
-    def drawings(self) -> tuple[Drawing, ...]:
-        """Every figure of the section."""
-        return self.panels
+        return cls(tuple(rows), tuple(contrasts), drawings=tuple(drawings)) if rows else None
 
 
-def _panels(points: pl.DataFrame, label: str, folder: str) -> Iterator[Drawing]:
+def _drawings(points: pl.DataFrame, label: str, folder: str) -> Iterator[Drawing]:
     """Figure 3, the orders of all heads; figure 4, each order within one attention kind only."""
     means = mean_curves(points)
     whole = means.filter(pl.col("kinds") == ALL_KINDS)

@@ -56,31 +56,24 @@ class Heads(Section):
         """The effects on every domain on which single heads were removed."""
         if not subject.compared:
             return None
-        tables = [(view, _table_1(subject.effects.filter(view.mine))) for view in subject.domains]
+        distributions, heat_maps, tables = [], [], []
+        for view in subject.compared:
+            label, counts = slug(view.label), view.domain.layout.counts
+            distributions.append(figures.distribution(view.ablation, f"{subject.folder}/figure1-{label}"))
+            for kind, part in by_kind(view.ablation):
+                name = f"{subject.folder}/heat-{label}-{kind}"
+                heat_maps.append(figures.heat_map(part, counts[kind], subject.limit, name))
+            table = table_1(subject.effects.filter(view.mine))
+            tables.append((view, Grid.of(table, "head", table["head"].unique().sort().to_list())))
+        tested = subject.analysis.effects.drop_nulls("low").head(1).rows(named=True)
         return cls(
-            tuple(
-                figures.distribution(view.ablation, f"{subject.folder}/figure1-{slug(view.label)}")
-                for view in subject.compared
-            ),
-            tuple(
-                figures.heat_map(
-                    part,
-                    view.domain.layout.counts[kind],
-                    subject.limit,
-                    f"{subject.folder}/heat-{slug(view.label)}-{kind}",
-                )
-                for view in subject.compared
-                for kind, part in by_kind(view.ablation)
-            ),
+            tuple(distributions),
+            tuple(heat_maps),
             head_rows(subject.effects),
             tuple((view, grid) for view, grid in tables if grid.paper),
-            next(iter(subject.analysis.effects.drop_nulls("low").rows(named=True)), None),
+            tested[0] if tested else None,
+            drawings=(*distributions, *heat_maps),
         )
-
-    @property
-    def drawings(self) -> tuple[Drawing, ...]:
-        """Every figure of the section."""
-        return self.distributions + self.heat_maps
 
 
 def head_rows(effects: pl.DataFrame) -> tuple[HeadRow, ...]:
@@ -94,8 +87,3 @@ def head_rows(effects: pl.DataFrame) -> tuple[HeadRow, ...]:
         HeadRow(str(head), head.kind, head.layer + 1, head.index + 1, tuple(map(found[head].get, settings)))
         for head in sorted(found)
     )
-
-
-def _table_1(effects: pl.DataFrame) -> Grid:
-    table = table_1(effects)
-    return Grid.of(table, "head", table["head"].unique().sort().to_list())

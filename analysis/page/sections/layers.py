@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from analysis import figures
 from analysis.attention_kinds import by_kind
 from analysis.effects.head_effects import Measure
-from analysis.figures import Drawing
 from analysis.formatting import slug
 from analysis.page.sections.grid import Grid
 from analysis.page.sections.section import Section
@@ -15,21 +14,15 @@ from analysis.tables.paper_tables import one_head_left
 
 @dataclass(frozen=True)
 class Layers(Section):
-    """Effects of leaving one head in a layer, and none.
-
-    Attributes:
-        panels: one head left against none, of each domain and attention kind.
-        tables: table 2 or 3 of each domain.
-    """
+    """Effects of leaving one head in a layer, and none; table 2 or 3 of each domain."""
 
     template, anchor, title = "layers", "layers", "One head left"
-    panels: tuple[Drawing, ...]
     tables: tuple[tuple[DomainView, Grid], ...]
 
     @classmethod
     def of(cls, subject: SubjectView) -> "Layers | None":
         """The effects on every domain, where some head was left alone on any."""
-        panels = tuple(
+        drawings = tuple(
             figures.one_head_against_none(
                 part,
                 view.effects.filter(measure=Measure.NO_HEAD, kind=str(kind)),
@@ -38,11 +31,7 @@ class Layers(Section):
             for view in subject.domains
             for kind, part in by_kind(view.effects.filter(measure=Measure.ALL_BUT_ONE))
         )
-        tables = [(view, one_head_left(subject.effects.filter(view.mine))) for view in subject.domains]
-        grids = ((view, Grid.of(table, "kind", [kind for kind, _ in by_kind(table)])) for view, table in tables)
-        return cls(panels, tuple((view, grid) for view, grid in grids if grid.layers)) if panels else None
-
-    @property
-    def drawings(self) -> tuple[Drawing, ...]:
-        """Every figure of the section."""
-        return self.panels
+        found = [(view, one_head_left(subject.effects.filter(view.mine))) for view in subject.domains]
+        grids = ((view, Grid.of(table, "kind", [kind for kind, _ in by_kind(table)])) for view, table in found)
+        tables = tuple((view, grid) for view, grid in grids if grid.layers)
+        return cls(tables, drawings=drawings) if drawings else None

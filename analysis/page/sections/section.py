@@ -1,10 +1,12 @@
 """What every section of the page is: data, and the template that shows it."""
 
+from dataclasses import dataclass
 from typing import ClassVar
 
 from analysis.figures import Drawing
 
 
+@dataclass(frozen=True, kw_only=True)
 class Section:
     """A part of the page; its template finds it as `section`.
 
@@ -12,13 +14,10 @@ class Section:
         template: its file in `templates/sections`, without the ending.
         anchor: what a link to it ends with, after the id of the subject.
         title: its name in the contents of its subject; empty where it is not listed there.
+        drawings: every figure of it.
     """
 
     template: ClassVar[str]
     anchor: ClassVar[str] = ""
     title: ClassVar[str] = ""
-
-    @property
-    def drawings(self) -> tuple[Drawing, ...]:
-        """Every figure of the section."""
-        return ()
+    drawings: tuple[Drawing, ...] = ()

@@ -76,12 +76,9 @@ class Trainings(Section):
     def of(cls, analysis: Analysis) -> "Trainings | None":
         """The trainings by name, those with pruning curves first."""
         names = dict.fromkeys([*analysis.dynamics["training"], *analysis.results.trainings["training"]])
-        return cls(tuple(Training.of(analysis, name) for name in names)) if names else None
-
-    @property
-    def drawings(self) -> tuple[Drawing, ...]:
-        """Every figure of the section."""
-        return tuple(drawing for each in self.trainings for drawing in (*each.course, *each.figure_5))
+        trainings = tuple(Training.of(analysis, name) for name in names)
+        drawings = tuple(drawing for each in trainings for drawing in (*each.course, *each.figure_5))
+        return cls(trainings, drawings=drawings) if trainings else None
 
 
 def _course(rows: pl.DataFrame, folder: str) -> Iterator[Drawing]:
