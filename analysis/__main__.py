@@ -79,7 +79,7 @@ def _chosen(options: argparse.Namespace) -> dict[str, Any]:
 
 def push(options: argparse.Namespace) -> None:
     """Analyse a results folder and fill W&B with all of it."""
-    from analysis.tracking.commands import push_results  # wandb takes a second to import
+    from analysis.tracking.push import push_results  # wandb takes a second to import
     from analysis.tracking.wandb_project import WandbProject, not_online
 
     offline = options.offline or not_online()
@@ -105,9 +105,10 @@ def push(options: argparse.Namespace) -> None:
 
 def fetch(options: argparse.Namespace) -> None:
     """Bring what others have pushed into a results folder."""
-    from analysis.tracking.commands import fetch_results
+    from analysis.tracking.fetch import fetch_outcomes
+    from analysis.tracking.wandb_project import WandbProject
 
-    print(fetch_results(options.place, options.results, float(options.wait)))
+    print(fetch_outcomes(WandbProject.parse(options.place), options.results, float(options.wait)))
 
 
 def report(options: argparse.Namespace) -> int:
@@ -130,10 +131,10 @@ def report(options: argparse.Namespace) -> int:
         for own in analysis.sliced.correlation.partition_by("subject_id", maintain_order=True):
             console.print(correlation_table(own, f"Correlation by {options.by}"))
     if place:
-        from analysis.tracking.commands import report_results
+        from analysis.tracking.wandb_report import save_report
 
         path = (options.out or options.results / "analysis") / "report" / "wandb.json"
-        print(report_results(analysis, place, path))
+        print(save_report(analysis, place, path))
     print(write_report(analysis, options.out or options.results / "analysis", pdf=options.pdf))
     return int(analysis.results.damaged)
 

@@ -99,3 +99,8 @@ def interval(row: Mapping[str, Any], side: str = "") -> str:
     """` (−0.80 to −0.21)` from the columns low and high, or low_a and high_a ...; nothing where there are none."""
     low, high = (row.get(f"{name}_{side}" if side else name) for name in ("low", "high"))
     return "" if low is None or high is None else f" ({signed(low)} to {signed(high)})"
+
+
+def ends(low: float | None, high: float | None) -> str:
+    """` (0.41 to 0.77)`: the interval of a number that has no sign of its own; nothing where there is none."""
+    return "" if low is None or high is None else f" ({decimal(low)} to {decimal(high)})"

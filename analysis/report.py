@@ -6,8 +6,7 @@ from pathlib import Path
 import polars as pl
 
 from analysis.compute import Analysis
-from analysis.figures import Drawing
-from analysis.page import ResultsPage
+from analysis.page import ImportedPage, ResultsPage
 from analysis.tables import paper_tables
 from analysis.tables.latex import latex, markdown
 from analysis.tables.latex_tables import sheets
@@ -33,11 +32,7 @@ def write_report(analysis: Analysis, out: Path, *, pdf: bool = False, page: Resu
     for name, table in result_tables(analysis).items():
         paper_tables.write(table, out / "tables", name)
     _write_sheets(analysis, out / "tables" / "paper")
-    _write_figures(page.drawings, out / "figures", pdf)
-    path = out / "report" / "index.html"
-    with whole_file(path) as draft:
-        draft.write_text(page.html(), encoding="utf-8")
-    return path
+    return write_page(page, out, pdf=pdf)
 
 
 def result_tables(analysis: Analysis) -> dict[str, pl.DataFrame]:
@@ -72,12 +67,17 @@ def _write_sheets(analysis: Analysis, folder: Path) -> None:
                 draft.write_text(latex(sheet), encoding="utf-8")
 
 
-def _write_figures(drawings: list[Drawing], folder: Path, pdf: bool) -> None:
-    for subject in {folder / drawing.name.split("/")[0] for drawing in drawings}:
+def write_page(page: ResultsPage | ImportedPage, out: Path, *, pdf: bool = False) -> Path:
+    """Write the figures of a page, and the page itself; its path."""
+    folder, path = out / "figures", out / "report" / "index.html"
+    for subject in {folder / drawing.name.split("/")[0] for drawing in page.drawings}:
         shutil.rmtree(subject, ignore_errors=True)  # figures of domains that were dropped would look current
-    for drawing in drawings:
+    for drawing in page.drawings:
         with whole_file(folder / f"{drawing.name}.svg") as draft:
             draft.write_text(drawing.file, encoding="utf-8")
         if pdf:
             with whole_file(folder / f"{drawing.name}.pdf") as draft:
                 draft.write_bytes(drawing.pdf())
+    with whole_file(path) as draft:
+        draft.write_text(page.html(), encoding="utf-8")
+    return path

@@ -1,4 +1,7 @@
-"""Figures, each of a small panel, as SVG for the page and PDF for a paper."""
+"""Figures, each of a small panel, as SVG for the page and PDF for a paper.
+
+Each takes a `name`, which its files have and which is its own on a page; some take the `title` that stands above it.
+"""
 
 from analysis.figures.correlation_maps import agreement_map, agreement_maps
 from analysis.figures.distributions import distribution

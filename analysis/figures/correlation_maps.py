@@ -4,13 +4,11 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 import polars as pl
-from matplotlib.cm import ScalarMappable
-from matplotlib.colors import Normalize, to_rgb
-from matplotlib.patches import Rectangle
+from matplotlib.colors import Normalize
 
 from analysis.figures.drawing import INK, Drawing, Tip, draw, panel, styled
-from analysis.figures.heat_maps import DARK, DIVERGING
-from analysis.formatting import decimal, slug
+from analysis.figures.heat_maps import DARK, cell, colour_bar
+from analysis.formatting import decimal, ends, slug
 
 MOST_WRITTEN = 12
 """Domains up to which each cell has its number written in it."""
@@ -21,12 +19,7 @@ FEWEST = 3
 
 
 def agreement_maps(overall: pl.DataFrame, folder: str) -> Iterator[Drawing]:
-    """The map of every subject with `FEWEST` domains or more.
-
-    Args:
-        overall: rows of all heads of a table `correlation`.
-        folder: of the drawings.
-    """
+    """The map of every subject with `FEWEST` domains or more, from the rows of all heads of a table `correlation`."""
     for own in overall.partition_by("subject_id", maintain_order=True):
         if pl.concat([own["domain_a"], own["domain_b"]]).n_unique() >= FEWEST:
             subject, subject_id = own["subject"][0], own["subject_id"][0]
@@ -35,14 +28,7 @@ def agreement_maps(overall: pl.DataFrame, folder: str) -> Iterator[Drawing]:
 
 
 def agreement_map(overall: pl.DataFrame, title: str, name: str) -> Drawing:
-    """R of every two domains.
-
-    Args:
-        overall: rows of all heads of a table `correlation`, of one subject; an empty cell where there is no r. A cell
-            that is pointed at says r with its interval.
-        title: of the panel.
-        name: of the drawing.
-    """
+    """R of every two domains of one subject; a cell is empty where there is no r, and says it when it is pointed at."""
     domains = list(dict.fromkeys([*overall["domain_a"], *overall["domain_b"]]))
     places = {domain: i for i, domain in enumerate(domains)}
     count, norm = len(domains), Normalize(-1, 1)
@@ -53,11 +39,9 @@ def agreement_map(overall: pl.DataFrame, title: str, name: str) -> Drawing:
         for row in overall.rows(named=True):
             a, b, r = places[row["domain_a"]], places[row["domain_b"]], row["pearson"]
             for x, y in ((a, b), (b, a)):
-                cell = Rectangle((x - 0.5, y - 0.5), 1, 1, linewidth=0.4, edgecolor=(*to_rgb(INK), 0.25))
-                cell.set_facecolor("none" if r is None else DIVERGING(norm(r)))
-                cell.set_gid(f"cell-{x + 1}-{y + 1}")
-                tips[f"cell-{x + 1}-{y + 1}"] = Tip(_said(row))
-                axes.add_patch(cell)
+                gid = f"cell-{x + 1}-{y + 1}"
+                cell(axes, x, y, r, norm, gid)
+                tips[gid] = Tip(_said(row))
                 if r is not None and count <= MOST_WRITTEN:
                     colour = "white" if abs(r) > DARK else INK
                     axes.text(x, y, _short(r), ha="center", va="center", fontsize=6.5, color=colour)
@@ -68,21 +52,14 @@ def agreement_map(overall: pl.DataFrame, title: str, name: str) -> Drawing:
         axes.set_title(title)
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
-        bar = figure.colorbar(ScalarMappable(norm, DIVERGING), ax=axes, pad=0.02, aspect=14, shrink=0.7)
-        bar.set_ticks([-1, 0, 1], labels=["−1", "0", "1"])
-        bar.set_label("Pearson's r")
-        bar.outline.set_visible(False)  # type: ignore[reportCallIssue]
-        bar.ax.tick_params(length=0)
+        colour_bar(figure, axes, norm, "Pearson's r", ("−1", "1"), aspect=14, shrink=0.7)
         return draw(figure, name, f"Correlation between {count} domains, {title}", tips)
 
 
 def _said(row: Mapping[str, Any]) -> str:
     """`home and away: r = .62 (.41 to .77)`, or why there is none."""
-    low, high = row["pearson_low"], row["pearson_high"]
     r = row["reason"] if row["pearson"] is None else f"r = {decimal(row['pearson'])}"
-    return (
-        f"{row['domain_a']} and {row['domain_b']}: {r}{'' if low is None else f' ({decimal(low)} to {decimal(high)})'}"
-    )
+    return f"{row['domain_a']} and {row['domain_b']}: {r}{ends(row['pearson_low'], row['pearson_high'])}"
 
 
 def _short(r: float) -> str:

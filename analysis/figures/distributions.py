@@ -15,11 +15,9 @@ PALE = 0.3
 
 
 def distribution(ablation: pl.DataFrame, name: str) -> Drawing:
-    """Figure 1 of one domain; the base score is a line, and heads of significant effect are solid, others pale.
+    """Figure 1 of one domain, from its effects of single heads; the base score is a line.
 
-    Args:
-        ablation: single-head effects of one domain; a column `significant`, where there is one, says which are.
-        name: of the drawing.
+    Heads whose column `significant`, where there is one, is true are solid, others pale.
     """
     metric, domain, base = ablation["metric"][0], ablation["domain"][0], ablation["base_score"][0]
     kinds, tested = [kind for kind, _ in by_kind(ablation)], "significant" in ablation.columns

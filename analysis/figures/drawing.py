@@ -77,7 +77,7 @@ class Drawing:
     """A figure, for a page and for a paper.
 
     Attributes:
-        name: of its files, without ending; unique among the figures of a page.
+        name: name of its files, without ending; unique among the figures of a page.
         title: what it shows, for those who do not see it.
         svg: one `<svg>` element; takes the colour of the text around it.
         figure: what was drawn.
@@ -117,14 +117,7 @@ def panel(width: float, height: float) -> tuple[Figure, Axes]:
 
 
 def draw(figure: Figure, name: str, title: str, tips: Mapping[str, Tip] | None = None) -> Drawing:
-    """The figure as SVG, whose ids are its own on a page of many.
-
-    Args:
-        figure: what was drawn, by the settings of `RC`.
-        name: of the drawing.
-        title: of the drawing.
-        tips: by the `gid` of the mark that they belong to.
-    """
+    """The figure as SVG, whose ids are its own on a page of many; tips are found by the `gid` of their mark."""
     for axes in figure.axes:
         axes.set_title(_wrapped(axes.get_title(loc="left"), figure.get_figwidth()))
     buffer = io.StringIO()

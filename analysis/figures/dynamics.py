@@ -12,15 +12,10 @@ SHARES = LinearSegmentedColormap.from_list("share", [GAIN, (0.55, 0.5, 0.55), HA
 
 
 def dynamics(line: pl.DataFrame, title: str, name: str) -> Drawing:
-    """Figure 5, one training, domain and order.
+    """Figure 5 of one training, domain and order: rows of `training_dynamics` of one `LINE`, each with a share.
 
     Epochs stand side by side, whatever lies between them, as the first ones are the ones that differ; under each is the
     un-pruned score.
-
-    Args:
-        line: the rows of `dynamics.dynamics` that are of one `dynamics.LINE`, epochs without a share left out.
-        title: of the panel.
-        name: of the drawing.
     """
     epochs = line.select("epoch", "base_score").unique("epoch").sort("epoch")
     places = {epoch: place for place, epoch in enumerate(epochs["epoch"])}

@@ -49,7 +49,7 @@ def heat_map(ablation: pl.DataFrame, counts: Sequence[int], limit: float, name: 
             columns, give what a cell says when it is pointed at, and a star.
         counts: heads of each layer, so that a head without outcome stays an empty cell.
         limit: effect at which the colours saturate; the same in every panel that is compared with this one.
-        name: of the drawing.
+        name: name of the drawing.
     """
     domain, kind = ablation["domain"][0], AttentionKind(ablation["kind"][0])
     norm, widest = Normalize(-limit, limit), max(counts)
@@ -59,26 +59,36 @@ def heat_map(ablation: pl.DataFrame, counts: Sequence[int], limit: float, name: 
         figure, axes = panel(4.1, 0.95 + max(0.17, min(0.3, 3.0 / widest)) * len(counts))
         for layer, head in ((layer, head) for layer, count in enumerate(counts) for head in range(count)):
             row = rows.get((layer, head))
-            cell = f"cell-{layer + 1}-{head + 1}"
-            _cell(axes, layer, head, row, norm, cell)
+            gid = f"cell-{layer + 1}-{head + 1}"
+            cell(axes, head + 1, layer + 1, None if row is None else row["effect"], norm, gid)
             if row is not None:
                 _write(axes, row, widest <= MOST_WRITTEN, limit)
-            tips[cell] = Tip(f"layer {layer + 1}, head {head + 1}: {_said(row)}", str(Head(kind, layer, head)))
+            tips[gid] = Tip(f"layer {layer + 1}, head {head + 1}: {_said(row)}", str(Head(kind, layer, head)))
         axes.set(xlim=(0.5, widest + 0.5), ylim=(len(counts) + 0.5, 0.5), xlabel="head", ylabel="layer")
         axes.set_title(f"{domain}, {kind_name(kind)}")
         axes.set_xticks(ticks(widest))
         axes.set_yticks(ticks(len(counts)))
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
-        _colour_bar(figure, axes, norm, limit, ablation["unit"][0])
+        ends = signed(-limit), signed(limit)
+        colour_bar(figure, axes, norm, ablation["unit"][0], ends, extend="both", aspect=12, fraction=0.08)
         return draw(figure, name, f"Effect of removing each head, {domain}, {kind_name(kind)}", tips)
 
 
-def _cell(axes: Axes, layer: int, head: int, row: Mapping[str, Any] | None, norm: Normalize, gid: str) -> None:
-    cell = Rectangle((head + 0.5, layer + 0.5), 1, 1, linewidth=0.4, edgecolor=(*to_rgb(INK), 0.25))
-    cell.set_facecolor("none" if row is None else DIVERGING(norm(row["effect"])))
-    cell.set_gid(gid)
-    axes.add_patch(cell)
+def cell(axes: Axes, x: int, y: int, value: float | None, norm: Normalize, gid: str) -> None:
+    """Draw one cell around a point, in the colour of its value; without one it stays clear."""
+    drawn = Rectangle((x - 0.5, y - 0.5), 1, 1, linewidth=0.4, edgecolor=(*to_rgb(INK), 0.25), gid=gid)
+    drawn.set_facecolor("none" if value is None else DIVERGING(norm(value)))
+    axes.add_patch(drawn)
+
+
+def colour_bar(figure: Figure, axes: Axes, norm: Normalize, label: str, ends: tuple[str, str], **shape: Any) -> None:
+    """Draw the scale of the colours beside the cells, its ends and its middle named."""
+    bar = figure.colorbar(ScalarMappable(norm, DIVERGING), ax=axes, pad=0.02, **shape)
+    bar.set_ticks([norm.vmin, 0, norm.vmax], labels=[ends[0], "0", ends[1]])
+    bar.set_label(label)
+    bar.outline.set_visible(False)  # type: ignore[reportCallIssue]
+    bar.ax.tick_params(length=0)
 
 
 def _write(axes: Axes, row: Mapping[str, Any], wide: bool, limit: float) -> None:
@@ -102,11 +112,3 @@ def _said(row: Mapping[str, Any] | None) -> str:
     if row is None:
         return "not measured"
     return f"{signed(row['effect'])} {row['unit']}{interval(row)}{', significant' if row.get('significant') else ''}"
-
-
-def _colour_bar(figure: Figure, axes: Axes, norm: Normalize, limit: float, unit: str) -> None:
-    bar = figure.colorbar(ScalarMappable(norm, DIVERGING), ax=axes, extend="both", pad=0.02, aspect=12, fraction=0.08)
-    bar.set_ticks([-limit, 0, limit], labels=[signed(-limit), "0", signed(limit)])
-    bar.set_label(unit)
-    bar.outline.set_visible(False)  # type: ignore[reportCallIssue]
-    bar.ax.tick_params(length=0)

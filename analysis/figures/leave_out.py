@@ -9,13 +9,7 @@ COLOURS = {"pearson": BLUE, "spearman": ORANGE, "ceiling": GREY}
 
 
 def leave_out(without: pl.DataFrame, labels: tuple[str, str], name: str) -> Drawing:
-    """Correlation over the number of heads of largest effect that are left out, with a band where r has an interval.
-
-    Args:
-        without: rows of one pair of `Correlations.without_largest`.
-        labels: names of the two domains.
-        name: of the drawing.
-    """
+    """Correlation of one pair over the heads left out (`Correlations.without_largest`), with a band where r has one."""
     with styled():
         figure, axes = panel(4.1, 3.9)
         axes.axhline(0, color=INK, linewidth=0.5, alpha=0.35, zorder=0)

@@ -12,10 +12,7 @@ BESIDE = 0.12
 def one_head_against_none(alone: pl.DataFrame, none: pl.DataFrame, name: str) -> Drawing:
     """Each layer with one head left, every head in turn, against no head at all; one domain and kind, layers from 1.
 
-    Args:
-        alone: all-but-one effects (columns layer, effect and what names the domain; low and high give a bar).
-        none: no-head effects of the same layers; may be empty.
-        name: of the drawing.
+    Effects that have columns low and high have a bar; those of no head may be missing.
     """
     unit, domain, kind = alone["unit"][0], alone["domain"][0], alone["kind"][0]
     best = alone.sort("effect", descending=True).unique("layer", keep="first", maintain_order=True)

@@ -3,50 +3,34 @@
 import polars as pl
 
 from analysis.attention_kinds import STYLES, kind_label
-from analysis.figures.drawing import (
-    BLUE,
-    DASHED,
-    GREEN,
-    GREY,
-    INK,
-    LEGEND_BELOW,
-    LINES,
-    ORANGE,
-    Drawing,
-    draw,
-    panel,
-    styled,
-)
+from analysis.figures import drawing
+from analysis.figures.drawing import INK, Drawing
 from analysis.formatting import SCORE_NAMES
 
 ORDER_COLOURS = {
-    "importance": BLUE,
-    "ablation": ORANGE,
+    "importance": drawing.BLUE,
+    "ablation": drawing.ORANGE,
     "ablation_loss": "#b5487f",
-    "random": GREY,
-    "oracle": GREEN,
+    "random": drawing.GREY,
+    "oracle": drawing.GREEN,
     "reestimated": "#7a5cc0",
     "file": "#8c6d31",
 }
 
 
 def pruning_curves(curves: pl.DataFrame, by: str, title: str, name: str) -> Drawing:
-    """Figures 3 and 4: the score over the share of heads removed, one domain.
+    """Figures 3 and 4 of one domain, from `mean_curves` with their bands.
 
-    Args:
-        curves: as `curves.mean_curves` gives them, with the band of each.
-        by: the column that a line is drawn for each value of: `curve` (figure 3) or `kinds` (figure 4).
-        title: of the panel.
-        name: of the drawing.
+    A line stands for each value of the column `by`: `curve` (figure 3) or `kinds` (figure 4).
     """
     metric, base = curves["metric"][0], curves["base_score"][0]
     drawn: dict[str, int] = {}
-    with styled():
-        figure, axes = panel(4.1, 3.3)
-        axes.axhline(base, color=INK, linewidth=0.8, linestyle=DASHED, alpha=0.6, zorder=0)
+    with drawing.styled():
+        figure, axes = drawing.panel(4.1, 3.3)
+        axes.axhline(base, color=INK, linewidth=0.8, linestyle=drawing.DASHED, alpha=0.6, zorder=0)
         for (value,), line in curves.group_by(by, maintain_order=True):
             colour = STYLES[value].colour if value in STYLES else ORDER_COLOURS[line["order"][0]]
-            style = LINES[drawn.setdefault(colour, 0) % len(LINES)]
+            style = drawing.LINES[drawn.setdefault(colour, 0) % len(drawing.LINES)]
             drawn[colour] += 1
             percent = 100 * line["share"]
             axes.fill_between(percent, line["low"], line["high"], color=colour, alpha=0.15, linewidth=0)
@@ -54,5 +38,5 @@ def pruning_curves(curves: pl.DataFrame, by: str, title: str, name: str) -> Draw
             axes.plot(percent, line["score"], color=colour, linestyle=style, marker="o", markersize=2.5, label=label)
         axes.set_ylim(bottom=max(axes.get_ylim()[0], -0.03 * base))  # no score is below 0, as differences may be
         axes.set(title=title, xlabel="heads removed (%)", ylabel=SCORE_NAMES[metric], xlim=(-2, 102))
-        figure.legend(ncols=2, handlelength=2, **LEGEND_BELOW)
-        return draw(figure, name, f"Score over the share of heads removed, {title}")
+        figure.legend(ncols=2, handlelength=2, **drawing.LEGEND_BELOW)
+        return drawing.draw(figure, name, f"Score over the share of heads removed, {title}")

@@ -28,13 +28,7 @@ OUTLIER = 8
 def scatter(both: pl.DataFrame, labels: tuple[str, str], unit: str, title: str, name: str) -> Drawing:
     """Figure 2 of two domains; the heads that are farthest out are ringed and named layer.head.
 
-    Args:
-        both: columns kind, layer, head, effect_a, effect_b, bars for the columns low_a, high_a, low_b, high_b
-            where there are such.
-        labels: names of the two domains.
-        unit: of the effects.
-        title: what stands above: the correlation.
-        name: of the drawing.
+    The heads have columns kind, layer, head, effect_a, effect_b; low_a, high_a, low_b, high_b, where known, give bars.
     """
     tips: dict[str, Tip] = {}
     kinds = dict(by_kind(both))

@@ -9,18 +9,12 @@ from analysis.figures.drawing import BLUE, INK, LEGEND_BELOW, LINES, Drawing, dr
 
 
 def losses(rows: pl.DataFrame, title: str, name: str) -> Drawing:
-    """Loss on the training and on the dev data by epoch.
-
-    Args:
-        rows: of `analysis.results.trainings.read_trainings`, of one model.
-        title: of the panel.
-        name: of the drawing.
-    """
+    """Loss on the training and on the dev data by epoch, from rows of `read_trainings` that are about one model."""
     return _by_epoch(rows, {"training": ("loss", LINES[1]), "dev": ("dev_loss", LINES[0])}, "loss (nats)", title, name)
 
 
 def dev_scores(rows: pl.DataFrame, title: str, name: str) -> Drawing:
-    """Accuracy on the dev data by epoch; arguments as of `losses`."""
+    """Accuracy on the dev data by epoch, of rows as `losses` takes them."""
     return _by_epoch(rows, {"dev": ("dev_score", LINES[0])}, "accuracy (%)", title, name)
 
 

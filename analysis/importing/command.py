@@ -1,7 +1,8 @@
 """`python -m analysis import FILE...`: tables of effects or importances made elsewhere, correlated without outcomes."""
 
 import argparse
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
+from dataclasses import fields
 from pathlib import Path
 
 import polars as pl
@@ -18,10 +19,10 @@ from analysis.importing.head_addresses import parse_kind
 from analysis.importing.table_forms import ImportOptions
 from analysis.page import ImportedPage
 from analysis.page.imported_page import WITHOUT_OUTCOMES
+from analysis.report import write_page
 from analysis.tables.paper_tables import write
 from analysis.terminal import MOST_PAIRS, correlation_table, plain_table, with_interval
 from study.record.errors import InputError
-from study.record.files import whole_file
 from study.record.heads import AttentionKind
 
 OUT = Path("results/imported")
@@ -32,16 +33,8 @@ LEADING = 10
 
 def run(options: argparse.Namespace) -> None:
     """Read the tables, print what agrees, write tables, figures and the page; its path is the last line."""
-    reading = ImportOptions(
-        value=options.value,
-        importance=options.importance,
-        domain=tuple(options.domain),
-        by=tuple(options.by),
-        kind=options.kind,
-        first=options.first,
-        shape=options.shape,
-    )
-    domains = read_domains(options.files, reading)
+    reading = {each.name: getattr(options, each.name) for each in fields(ImportOptions)}
+    domains = read_domains(options.files, ImportOptions(**reading))
     choices = CorrelationOptions(level=1 - options.alpha, resamples=options.resamples, seed=options.seed)
     found = correlate(domains, choices)
     if found.correlation.is_empty():
@@ -53,7 +46,10 @@ def run(options: argparse.Namespace) -> None:
         console.print(table)
     console.print(WITHOUT_OUTCOMES)
     page = ImportedPage.of(found, domains, options.files, choices.level)
-    print(_write({"agreement": agreement, **found.tables}, page, options.out))
+    for name, written in {"agreement": agreement, **found.tables}.items():
+        if not written.is_empty():
+            write(written, options.out / "tables", name)
+    print(write_page(page, options.out))
 
 
 def agreement_table(found: Correlations) -> pl.DataFrame:
@@ -146,19 +142,6 @@ def _pair_table(correlations: pl.DataFrame) -> Table:
             escape(row["reason"] or kind),
         )
     return table
-
-
-def _write(tables: Mapping[str, pl.DataFrame], page: ImportedPage, out: Path) -> Path:
-    path = out / "report" / "index.html"
-    for name, table in tables.items():
-        if not table.is_empty():
-            write(table, out / "tables", name)
-    for drawing in page.drawings:
-        with whole_file(out / "figures" / f"{drawing.name}.svg") as draft:
-            draft.write_text(drawing.file, encoding="utf-8")
-    with whole_file(path) as draft:
-        draft.write_text(page.html(), encoding="utf-8")
-    return path
 
 
 def _kind(text: str) -> AttentionKind:

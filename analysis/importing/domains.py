@@ -9,10 +9,10 @@ import numpy as np
 from analysis.correlation import DomainEffects
 from analysis.importing.table_files import read_rows
 from analysis.importing.table_forms import Cell, ImportOptions, cells
-from study.record.errors import InputError
+from study.record.errors import InputError, listed
 from study.record.heads import Head, HeadLayout
 
-NAMED = 5
+NAMED = 6
 """How many heads an error names."""
 
 EVERYTHING = "imported"
@@ -27,17 +27,14 @@ def read_domains(paths: Sequence[Path], options: ImportOptions) -> list[DomainEf
     """
     found = [cell for path in paths for cell in cells(read_rows(path), options, path)]
     _check_first(found, options)
-    subjects = list(dict.fromkeys(cell.subject for cell in found))
-    return [domain for subject in subjects for domain in _of_subject(subject, found, options)]
-
-
-def _of_subject(subject: str, found: Sequence[Cell], options: ImportOptions) -> list[DomainEffects]:
-    values: dict[str, list[Cell]] = {}
+    subjects: dict[str, dict[str, list[Cell]]] = {}
     for cell in found:
-        if cell.subject == subject:
-            values.setdefault(cell.domain, []).append(cell)
-    known = _known({cell.head for own in values.values() for cell in own}, options)
-    return [_domain(subject, name, own, known, options) for name, own in values.items()]
+        subjects.setdefault(cell.subject, {}).setdefault(cell.domain, []).append(cell)
+    domains = []
+    for subject, values in subjects.items():
+        known = _known({cell.head for own in values.values() for cell in own}, options)
+        domains += [_domain(subject, name, own, known, options) for name, own in values.items()]
+    return domains
 
 
 def _domain(
@@ -88,5 +85,4 @@ def _check_first(found: Iterable[Cell], options: ImportOptions) -> None:
 
 
 def _listed(heads: Sequence[Head]) -> str:
-    more = [f"and {len(heads) - NAMED} more"] if len(heads) > NAMED else []
-    return ", ".join([*map(str, heads[:NAMED]), *more])
+    return listed([*map(str, heads)], NAMED)

@@ -35,15 +35,15 @@ class ImportOptions:
         importance: the largest numbers matter most; otherwise the lowest, as effects do. True of a column `importance`.
         domain: columns whose values are the domains that are compared; none: a column `domain`, or else the files.
         by: columns whose values are never compared with each other: subjects of their own.
-        kind: of heads whose address does not say.
+        kind: the kind of heads whose address does not say.
         first: the number of the first layer and head, 0 or 1; None where the table starts at 0, else it must be said.
         shape: layers and heads of a layer that the model has, where it is known.
     """
 
     value: str | None = None
     importance: bool = False
-    domain: tuple[str, ...] = ()
-    by: tuple[str, ...] = ()
+    domain: Sequence[str] = ()
+    by: Sequence[str] = ()
     kind: AttentionKind = AttentionKind.ENCODER_SELF
     first: int | None = None
     shape: tuple[int, int] | None = None

@@ -6,20 +6,8 @@ from dataclasses import dataclass
 import polars as pl
 
 from analysis.compute import Analysis
-from analysis.page.verdicts import (
-    EARLY_SHARE,
-    WEAK,
-    Finding,
-    Verdict,
-    at_once,
-    better_than_random,
-    cross_attention,
-    during_training,
-    each_head,
-    one_head,
-    open_at_chance,
-    other_domain,
-)
+from analysis.page import verdicts
+from analysis.page.verdicts import EARLY_SHARE, WEAK, Finding, Verdict
 from analysis.results.domain import Domain
 
 
@@ -54,8 +42,8 @@ OPENINGS: Mapping[frozenset[Verdict], str] = {
 def claims_sentences(judged: Sequence[Claim]) -> str:
     """One sentence for the claims of each combination of verdicts."""
     sentences = []
-    for verdicts, opening in OPENINGS.items():
-        said = [_clause(claim.says) for claim in judged if claim.verdicts == verdicts]
+    for found, opening in OPENINGS.items():
+        said = [_clause(claim.says) for claim in judged if claim.verdicts == found]
         word = opening.rsplit(" ", 1)[1]
         sentences += [f"{opening} {f'; {word} '.join(said)}."] if said else []
     return " ".join(sentences)
@@ -70,8 +58,8 @@ def claims(analysis: Analysis, domains: Mapping[str, Domain]) -> tuple[Claim, ..
     """Every claim of the paper that these domains of one subject say something about.
 
     Args:
-        analysis: of everything.
-        domains: by their label.
+        analysis: the analysis of all subjects.
+        domains: the domains by their label.
     """
     own = analysis.effects.filter(pl.col("setting_id").is_in([domain.setting_id for domain in domains.values()]))
     within = "".join(f"{margin:g}" for margin in own["margin"].drop_nulls().head(1))  # one metric, so one margin
@@ -80,39 +68,39 @@ def claims(analysis: Analysis, domains: Mapping[str, Domain]) -> tuple[Claim, ..
             "Most heads can go, one at a time, without a significant loss.",
             f"Holds where the intervals of more than half of all heads lie above −{within}; does not where more than "
             "half of the heads lose significantly.",
-            _on_each(each_head, analysis, domains),
+            _on_each(verdicts.each_head, analysis, domains),
         ),
         (
             "One head is enough in most layers.",
             f"Holds where the interval of the best head left alone lies above −{within} in more than half of the "
             "layers; does not where it lies below 0 in half of them or more. The best head is picked on the same "
             "examples, which flatters it.",
-            _on_each(one_head, analysis, domains),
+            _on_each(verdicts.one_head, analysis, domains),
         ),
         (
             "The heads that matter on one domain matter on another.",
             "Holds where the interval of r at this size of test sets lies above 0, and r without the one or two heads "
             f"of largest effect is not below {WEAK:g}; does not where the interval lies below {WEAK:g}. Where so few "
             "heads make r it cannot be said: they matter on both, the others are not known to.",
-            list(other_domain(analysis, domains)),
+            list(verdicts.other_domain(analysis, domains)),
         ),
         (
             "A good part of the heads goes at once, in order of importance.",
             "Holds where the interval of the loss at the paper’s share (40 % of a classifier’s heads, 20 % of a "
             "translator’s) lies above minus the loss that is allowed; does not where it lies below it.",
-            _on_each(at_once, analysis, domains),
+            _on_each(verdicts.at_once, analysis, domains),
         ),
         (
             "Importance is a better order than chance.",
             "Holds where the interval of the difference, mean score along the curve by importance less that of random "
             "orders, lies above 0; does not where it lies below.",
-            _on_each(better_than_random, analysis, domains),
+            _on_each(verdicts.better_than_random, analysis, domains),
         ),
         (
             "Encoder–decoder attention needs its heads more than self-attention does.",
             "Holds where the intervals of the difference, mean score along its curve less that of either "
             "self-attention on the same resamples, lie below 0; does not where one of them lies above.",
-            _on_each(cross_attention, analysis, domains),
+            _on_each(verdicts.cross_attention, analysis, domains),
         ),
     ]
     rule_of_chance = " On a domain whose base score is not shown to be above chance it cannot be said."
@@ -125,12 +113,12 @@ def _on_each(
 ) -> list[Finding]:
     """What a domain says of a claim, for each of those that say something; open where its score is at chance."""
     found = [(domain, judge(analysis, domain, label)) for label, domain in domains.items()]
-    return [open_at_chance(analysis, finding, domain.setting_id) for domain, finding in found if finding]
+    return [verdicts.open_at_chance(analysis, finding, domain.setting_id) for domain, finding in found if finding]
 
 
 def training_claim(dynamics: pl.DataFrame) -> Claim | None:
     """The claim of figure 5, of one training; None where fewer than two epochs have curves."""
-    findings = tuple(during_training(dynamics))
+    findings = tuple(verdicts.during_training(dynamics))
     if not findings:
         return None
     return Claim(

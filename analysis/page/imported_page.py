@@ -30,19 +30,7 @@ MOST_DRAWN = 15
 
 @dataclass(frozen=True)
 class ImportedSubject:
-    """One subject of tables made elsewhere.
-
-    Attributes:
-        label: its name.
-        subject_id: its name as part of an address.
-        unit: what its numbers are.
-        matters: a sentence that says which of them matter most.
-        heads: how many it has.
-        domains: names of its domains.
-        limit: the number at which colours saturate, in every panel.
-        maps: its heads as heat maps, of each domain and attention kind.
-        correlation: how far its domains agree.
-    """
+    """One subject of tables made elsewhere; colours saturate at the number `limit`."""
 
     label: str
     subject_id: str
@@ -73,6 +61,11 @@ class ImportedSubject:
             correlation=Correlation.between(found, rows, labels, folder, drawn=found.overall.height <= MOST_DRAWN),
         )
 
+    @property
+    def drawings(self) -> tuple[Drawing, ...]:
+        """Every figure of the subject."""
+        return self.maps + (self.correlation.drawings if self.correlation else ())
+
 
 @dataclass(frozen=True)
 class ImportedPage:
@@ -102,12 +95,7 @@ class ImportedPage:
     @property
     def drawings(self) -> list[Drawing]:
         """Every figure of the page."""
-        sections = [subject.correlation.drawings if subject.correlation else () for subject in self.subjects]
-        return [
-            drawing
-            for subject, others in zip(self.subjects, sections, strict=True)
-            for drawing in (*subject.maps, *others)
-        ]
+        return [drawing for subject in self.subjects for drawing in subject.drawings]
 
     def html(self) -> str:
         """The page, self-contained."""
@@ -126,10 +114,9 @@ def _rows(domain: DomainEffects) -> list[dict[str, Any]]:
 
 def _maps(rows: pl.DataFrame, domain: DomainEffects, limit: float, folder: str) -> list[Drawing]:
     own = rows.filter(setting_id=domain.names["setting_id"])
-    layers = range(own["layer"].max() + 1)  # type: ignore[operator]
     drawn = []
     for kind, part in by_kind(own):
-        widest = {layer: 1 + max(part.filter(layer=layer)["head"], default=-1) for layer in layers}
-        counts = [max(1, widest[layer]) for layer in layers]
+        last = dict(part.group_by("layer").agg(pl.col("head").max()).iter_rows())
+        counts = [1 + last.get(layer, 0) for layer in range(own["layer"].max() + 1)]  # type: ignore[operator]
         drawn.append(figures.heat_map(part, counts, limit, f"{folder}/heat-{slug(domain.domain)}-{kind}"))
     return drawn

@@ -1,7 +1,7 @@
 """How the numbers were made, in words: beside a number, and as a paragraph fit for a paper with what it cites."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -58,11 +58,8 @@ def traced(row: Mapping[str, Any]) -> str:
     made = f"{row['groups']:,} {row['group']}s, n = {row['n']:,}; {row['interval']} interval"
     if "p" not in row:  # a base score is not tested
         return f"{made}{drawn}"
-    by = (
-        ""
-        if row["correction"] == Correction.none
-        else f" ({corrected(row['correction'])} {p_value(row['p_corrected'])})"
-    )
+    by = f" ({corrected(row['correction'])} {p_value(row['p_corrected'])})"
+    by = "" if row["correction"] == Correction.none else by
     return f"p {p_value(row['p'])}{by}; {made}, {row['test'].replace('_', ' ')}{drawn}"
 
 
@@ -73,13 +70,9 @@ def corrected(name: str) -> str:
 
 def methods(analysis: Analysis) -> str:
     """A paragraph that says how everything was computed; empty where no effect has an interval. Cites in brackets."""
-    known = analysis.effects.filter(pl.col("low").is_not_null())
-    if known.is_empty():
-        return ""
-    row = known.row(0, named=True)
-    return " ".join(
-        [*_scores(analysis), *_base(analysis), *_effects(known, row), *_correlations(analysis), *_curves(analysis)]
-    )
+    known = analysis.effects.drop_nulls("low")
+    parts = (_scores, _base, lambda _: _effects(known, known.row(0, named=True)), _correlations, _curves)
+    return " ".join(sentence for part in parts for sentence in part(analysis)) if known.height else ""
 
 
 def bibtex(text: str) -> str:
@@ -100,103 +93,92 @@ def _short(key: str) -> str:
     return f"{authors} {key[len(re.match(r'[a-z]+', key)[0]) :][:4]}"  # type: ignore[index]
 
 
-def _scores(analysis: Analysis) -> list[str]:
-    used = dict.fromkeys((domain.metric.name, domain.signature) for domain in analysis.results.domains)
+def _scores(analysis: Analysis) -> Iterator[str]:
+    yield (
+        "We turn attention heads off by multiplying their output by zero before the output projection "
+        "[michel2019sixteen]. An effect is the score without the heads less the score with all, on the same examples."
+    )
     names = {
         MetricName.BLEU: "BLEU [papineni2002bleu]",
         MetricName.CHRF: "ChrF [popovic2015chrf], of the stored translations,",
     }
-    parts = [
-        "We turn attention heads off by multiplying their output by zero before the output projection "
-        "[michel2019sixteen]. An effect is the score without the heads less the score with all, on the same examples."
-    ]
-    signatures = {key: " or ".join(signature for metric, signature in used if metric is key) for key in names}
-    parts += [
-        f"{name} is sacreBLEU’s [post2018call], signature {signatures[key]}."
-        for key, name in names.items()
-        if signatures[key]
-    ]
-    weighted = [domain.data for domain in analysis.results.domains if domain.weighted]
+    used = dict.fromkeys((domain.metric.name, domain.signature) for domain in analysis.results.domains)
+    for key, name in names.items():
+        signatures = [signature for metric, signature in used if metric is key]
+        if signatures:
+            yield f"{name} is sacreBLEU’s [post2018call], signature {' or '.join(signatures)}."
+    weighted = dict.fromkeys(domain.data for domain in analysis.results.domains if domain.weighted)
     if weighted:
-        parts.append(f"Examples of {' and '.join(dict.fromkeys(weighted))} count by their weights.")
-    return parts
+        yield f"Examples of {' and '.join(weighted)} count by their weights."
 
 
-def _effects(known: pl.DataFrame, row: Mapping[str, Any]) -> list[str]:
+def _base(analysis: Analysis) -> Iterator[str]:
+    made = analysis.base.drop_nulls("low")
+    drawn = made["resamples"].drop_nulls()
+    few = made.filter(interval=BINOMIAL).height
+    if drawn.len():
+        exact = (
+            "; where fewer than 20 examples are wrong, or right, exact binomial ones [clopper1934use]" if few else ""
+        )
+        yield f"Intervals of base scores are a bootstrap over groups ({drawn[0]:,} times){exact}."
+    elif few:
+        yield "Intervals of base scores are exact binomial ones [clopper1934use]."
+    if analysis.base["chance"].count():
+        cohen = " [cohen1960coefficient]" if (analysis.base["metric"] == str(MetricName.ACCURACY)).any() else ""
+        at = analysis.base.filter(above_chance=False).height
+        left = f"; {at} base score{'s are' if at > 1 else ' is'} not shown to be above it" if at else ""
+        yield f"Chance is the score of a model’s own answers dealt out to other examples{cohen}{left}."
+
+
+def _effects(known: pl.DataFrame, row: Mapping[str, Any]) -> Iterator[str]:
     made = sorted(known["interval"].unique(), key=lambda name: name == Interval.flips)  # that of few flips comes last
-    intervals = [INTERVALS[Interval(name)] for name in made]
+    intervals = " or, where few examples flip, ".join(INTERVALS[Interval(name)] for name in made)
     units = " or ".join(f"{unit}s" for unit in known["group"].unique(maintain_order=True))
     margins = " or ".join(
         f"{margin:g} {unit}" for margin, unit in known.select("margin", "unit").unique(maintain_order=True).iter_rows()
     )
-    return [
-        f"Intervals of effects, at {100 * (1 - row['alpha']):g} %, are "
-        f"{' or, where few examples flip, '.join(intervals)}; whole {units} are resampled "
-        f"({row['resamples']:,} times, seed {row['seed']}), the same for every mask.",
+    yield (
+        f"Intervals of effects, at {100 * (1 - row['alpha']):g} %, are {intervals}; whole {units} are resampled "
+        f"({row['resamples']:,} times, seed {row['seed']}), the same for every mask."
+    )
+    yield (
         f"Each effect is tested by {TESTS[PairedTest(row['test'])]}; over the heads of a domain p values are corrected "
-        f"{CORRECTIONS[Correction(row['correction'])]}, and those up to {row['alpha']:g} are called significant.",
+        f"{CORRECTIONS[Correction(row['correction'])]}, and those up to {row['alpha']:g} are called significant."
+    )
+    yield (
         f"That a head loses less than a margin of {margins} is shown by an interval above it; that it does not matter "
-        "(column equivalent) by two one-sided tests [schuirmann1987comparison], corrected over the heads.",
-    ]
+        "(column equivalent) by two one-sided tests [schuirmann1987comparison], corrected over the heads."
+    )
 
 
-def _base(analysis: Analysis) -> list[str]:
-    return [*_base_intervals(analysis), *_chance(analysis)]
-
-
-def _chance(analysis: Analysis) -> list[str]:
-    if analysis.base["chance"].null_count() == analysis.base.height:
-        return []
-    cohen = " [cohen1960coefficient]" if (analysis.base["metric"] == str(MetricName.ACCURACY)).any() else ""
-    at = analysis.base.filter(~pl.col("above_chance")).height
-    left = f"; {at} base score{'s are' if at > 1 else ' is'} not shown to be above it" if at else ""
-    return [f"Chance is the score of a model’s own answers dealt out to other examples{cohen}{left}."]
-
-
-def _base_intervals(analysis: Analysis) -> list[str]:
-    made = analysis.base.drop_nulls("low")
-    drawn = made["resamples"].drop_nulls()
-    few = made.filter(interval=BINOMIAL).height
-    exact = "; where fewer than 20 examples are wrong, or right, exact binomial ones [clopper1934use]" if few else ""
-    if drawn.is_empty():
-        return ["Intervals of base scores are exact binomial ones [clopper1934use]."] if few else []
-    return [f"Intervals of base scores are a bootstrap over groups ({drawn[0]:,} times){exact}."]
-
-
-def _correlations(analysis: Analysis) -> list[str]:
-    known = analysis.correlation.drop_nulls("pearson_low")
+def _correlations(analysis: Analysis) -> Iterator[str]:
+    known, halves = analysis.correlation.drop_nulls("pearson_low"), analysis.correlations.reliability
     if known.is_empty():
-        return []
-    parts = [
+        return
+    yield (
         "The correlation of effects between two domains is Pearson’s r as measured, and r of the true effects, whose "
         "variances are corrected for sampling noise by moments [fuller1987measurement]; the intervals of both are "
         f"jackknives over the groups of both domains, at {100 * known['level'][0]:g} %."
-    ]
+    )
     if analysis.influence.correlation.height:
-        parts.append(
+        yield (
             "Influences of single groups of examples are of leaving one out [belsley1980regression]; one that makes "
             "more than half of a sampling variance is named."
         )
-    halves = analysis.correlations.reliability
     if halves.height:
-        parts.append(f"The noise ceiling is from {halves['splits'][0]} random halves of the examples.")
+        yield f"The noise ceiling is from {halves['splits'][0]} random halves of the examples."
     if analysis.correlations.null.height:
-        parts.append(
+        yield (
             "r is held against outcomes whose groups have changed places with those of the full model for all heads "
             "at once, and against heads that have changed places (one-sided)."
         )
-    return parts
 
 
-def _curves(analysis: Analysis) -> list[str]:
-    parts = []
+def _curves(analysis: Analysis) -> Iterator[str]:
     if analysis.curves.height:
-        parts.append(
+        yield (
             "Bands of pruning curves, and differences of the mean scores along two curves, are paired percentile "
             f"intervals over the same groups ({analysis.curves['resamples'][0]:,} times)."
         )
     if analysis.taylor.height:
-        parts.append(
-            "Importance is the mean of |dL/dξ| over examples, normalised within layers [molchanov2017pruning]."
-        )
-    return parts
+        yield "Importance is the mean of |dL/dξ| over examples, normalised within layers [molchanov2017pruning]."

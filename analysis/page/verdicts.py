@@ -14,7 +14,7 @@ from analysis.attention_kinds import STYLES, kind_name
 from analysis.compute import Analysis
 from analysis.curves.points import IMPORTANCE, papers_order
 from analysis.effects.head_effects import ALL_KINDS, LOSES_LESS, Measure
-from analysis.formatting import decimal, interval, place, score, signed
+from analysis.formatting import decimal, ends, interval, place, score, signed
 from analysis.results.domain import Domain
 from study.record.heads import AttentionKind
 from study.record.metrics.statistics import MetricName
@@ -79,8 +79,7 @@ def open_at_chance(analysis: Analysis, finding: Finding, *setting_ids: str) -> F
 
 def _known(analysis: Analysis, domain: Domain, measure: Measure) -> pl.DataFrame:
     """The effects of one measure that have an interval."""
-    own = analysis.effects.filter(setting_id=domain.setting_id, measure=measure)
-    return own.filter(pl.col("low").is_not_null())
+    return analysis.effects.filter(setting_id=domain.setting_id, measure=measure).drop_nulls("low")
 
 
 def each_head(analysis: Analysis, domain: Domain, label: str) -> Finding | None:
@@ -140,13 +139,11 @@ def other_domain(analysis: Analysis, domains: Mapping[str, Domain]) -> Iterator[
         if row.get("pearson_low") is None:
             continue
         low, high = row["pearson_low"], row["pearson_high"]
-        because = f"r = {row['pearson']:.2f} ({low:.2f} to {high:.2f}) over {row['heads']} heads"
+        because = f"r = {decimal(row['pearson'])}{ends(low, high)} over {row['heads']} heads"
         if row["true"] is not None:
-            because += f"; of the true effects {row['true']:.2f}"
-            because += f" ({row['true_low']:.2f} to {row['true_high']:.2f})" if row["true_low"] is not None else ""
+            because += f"; of the true effects {decimal(row['true'])}{ends(row['true_low'], row['true_high'])}"
         where = f"{labels[row['setting_a']]} and {labels[row['setting_b']]}"
         carried, few = _few_heads(analysis, row)
-        because = because.replace("-", "−")
         said = f"{because}.{carried}{_one_group(analysis, row, labels)}"
         finding = Finding(where, verdict(low > 0 and not few, high < WEAK), said)
         yield open_at_chance(analysis, finding, row["setting_a"], row["setting_b"])
@@ -154,17 +151,12 @@ def other_domain(analysis: Analysis, domains: Mapping[str, Domain]) -> Iterator[
 
 def _few_heads(analysis: Analysis, row: Mapping[str, Any]) -> tuple[str, bool]:
     """The sentence that one or two heads make r, where without them it is below `WEAK`; and whether they do."""
-    left = analysis.correlations.without_largest.filter(
-        *(pl.col(name) == row[name] for name in ("setting_a", "setting_b")),
-        pl.col("left_out").is_between(1, min(FEW, row["heads"] // 8)),
-        pl.col("pearson") < WEAK,
-    )
+    few = pl.col("left_out").is_between(1, min(FEW, row["heads"] // 8))
+    left = analysis.correlations.without_largest.filter(few, pl.col("pearson") < WEAK, **_pair(row))
     if row["pearson"] < WEAK or left.is_empty():
         return "", False
     first = left.sort("left_out").row(0, named=True)
-    heads = analysis.correlations.influence.filter(
-        *(pl.col(name) == row[name] for name in ("setting_a", "setting_b")), pl.col("rank") <= first["left_out"]
-    )
+    heads = analysis.correlations.influence.filter(pl.col("rank") <= first["left_out"], **_pair(row))
     names = " and ".join(map(place, heads.sort("rank").rows(named=True)))
     count, them = ("one head", "it") if heads.height == 1 else (f"{heads.height} heads", "them")
     return (
@@ -174,26 +166,26 @@ def _few_heads(analysis: Analysis, row: Mapping[str, Any]) -> tuple[str, bool]:
     )
 
 
+def _pair(row: Mapping[str, Any]) -> dict[str, str]:
+    return {name: row[name] for name in ("setting_a", "setting_b")}
+
+
 def _one_group(analysis: Analysis, row: Mapping[str, Any], labels: Mapping[str, str]) -> str:
     """A sentence for each group of examples that decides on r."""
-    pair = (pl.col(name) == row[name] for name in ("setting_a", "setting_b"))
     return "".join(
         f" Without one {found['unit']} of {labels[found['setting_id']]} ({found['group']}) r = "
         f"{decimal(found['pearson_without'])}."
-        for found in analysis.influence.correlation.filter(*pair, pl.col("decides")).rows(named=True)
+        for found in analysis.influence.correlation.filter(decides=True, **_pair(row)).rows(named=True)
     )
 
 
 def at_once(analysis: Analysis, domain: Domain, label: str) -> Finding | None:
     """The loss on a domain with the paper's share of the heads removed in order of importance."""
-    share = DISPENSABLE[domain.metric.name]
-    name = papers_order(domain)
+    share, name = DISPENSABLE[domain.metric.name], papers_order(domain)
     if name is None:
         return None
-    order = pl.col("kinds") == ALL_KINDS, pl.col("curve") == name
-    curve = analysis.points.filter(pl.col("setting_id") == domain.setting_id, *order)
-    summary = analysis.curves.filter(pl.col("setting_id") == domain.setting_id, *order)
-    curve = curve.drop_nulls("low")
+    order = {"setting_id": domain.setting_id, "kinds": ALL_KINDS, "curve": name}
+    curve, summary = analysis.points.filter(**order).drop_nulls("low"), analysis.curves.filter(**order)
     if curve.is_empty() or summary.is_empty():
         return None
     point = curve.sort((pl.col("share") - share).abs(), maintain_order=True).row(0, named=True)

@@ -8,7 +8,6 @@ import logging
 import re
 import tempfile
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,23 +27,8 @@ FILE = re.compile(r"(?:curves/|runs/)?[\w-][\w.-]*\.(?:json|parquet)")
 NAME = re.compile(r"[\w+-][\w.+-]*")
 
 
-@dataclass(frozen=True)
-class FetchResult:
-    """What a fetch has done.
-
-    Attributes:
-        settings: how many settings something was fetched of.
-        written: how many files were written.
-        known: how many files were here already.
-    """
-
-    settings: int
-    written: int
-    known: int
-
-
-def fetch(project: WandbProject, results: Path, wait: float = USUAL_WAIT) -> FetchResult:
-    """Bring all outcomes of a project into a results folder.
+def fetch_outcomes(project: WandbProject, results: Path, wait: float = USUAL_WAIT) -> str:
+    """Bring all outcomes of a project into a results folder; what was done, in words.
 
     Args:
         project: the project.
@@ -78,7 +62,7 @@ def fetch(project: WandbProject, results: Path, wait: float = USUAL_WAIT) -> Fet
             settings.add(about["setting"])
     if contradictions:
         raise StoreError("\n  ".join(["all was fetched but what contradicts the rows that are here:", *contradictions]))
-    return FetchResult(len(settings), written, known)
+    return f"{results}: {written} files of {len(settings)} settings fetched, {known} were here already"
 
 
 def versions(project: WandbProject) -> Iterator[wandb.Artifact]:

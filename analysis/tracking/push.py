@@ -5,9 +5,11 @@ known to W&B by their content.
 """
 
 import math
+import shlex
 import shutil
+import tempfile
 from collections import Counter
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from enum import Enum
@@ -18,11 +20,12 @@ from typing import Any
 from rich.console import Console
 from rich.markup import escape
 
+from analysis.compute import Analysis
 from analysis.tracking.fetch import versions
 from analysis.tracking.timeouts import BYTES_A_SECOND, USUAL_WAIT, release_service, service_timeout
 from analysis.tracking.wandb_artifacts import is_part
 from analysis.tracking.wandb_project import RemoteRun, WandbError, WandbProject
-from analysis.tracking.wandb_runs import PlannedRun
+from analysis.tracking.wandb_runs import PlannedRun, PushOptions, planned_runs, training_runs
 from study.tracking.options import WandbTracking
 from study.tracking.wandb_access import key_is_known
 from study.tracking.wandb_run import log_points, open_run
@@ -54,6 +57,50 @@ class PushResult:
     unchanged: int
     outdated: tuple[str, ...]
     offline: bool
+
+
+def push_results(
+    results: Path,
+    analysis: Analysis | None,
+    project: WandbProject,
+    *,
+    inference: Mapping[str, Any],
+    models: Collection[str] = (),
+    weights: bool = False,
+    offline: bool = False,
+    wait: float = USUAL_WAIT,
+) -> str:
+    """Fill W&B from a results folder; what was done, in words.
+
+    Args:
+        results: the folder.
+        analysis: the analysis of it; None where models were trained and nothing has been measured of them yet.
+        project: the project to fill.
+        inference: how intervals and p values were made.
+        models: the models that were chosen; empty for all.
+        weights: whether the folders of the models are sent as well.
+        offline: whether it is left in the results folder for `wandb sync`, also where a key is found.
+        wait: seconds after which a run, or an answer, is given up.
+
+    Raises:
+        StudyError: in words.
+    """
+    with tempfile.TemporaryDirectory(prefix="push-") as drafts:
+        options = PushOptions(Path(drafts), weights=weights, inference=inference, models=models)
+        runs = training_runs(results, models) if analysis is None else planned_runs(analysis, options)
+        done = push(list(runs), project, results, offline=offline, wait=wait)
+    if done.offline:
+        return (
+            f"{done.sent} runs left for W&B: `wandb sync --yes {results / OFFLINE / 'wandb'}/offline-run-*` sends them"
+        )
+    said = f"W&B ({project}): {done.sent} runs sent, {done.unchanged} were there already"
+    if done.outdated:
+        fetching = f"python -m analysis fetch {project} {shlex.quote(str(results))}"
+        said += (
+            f", {len(done.outdated)} left as they are there, as the project has outcomes that this push has not "
+            f"({'; '.join(done.outdated)}): `{fetching}`, and push again"
+        )
+    return said
 
 
 def push(

@@ -5,7 +5,6 @@ written as JSON, to look at; with one it is saved, and the one of the same title
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import polars as pl
@@ -27,16 +26,8 @@ LONGEST_TITLE = 128
 WIDE = wr.Layout(w=24, h=9)
 
 
-@dataclass(frozen=True)
-class SavedReport:
-    """Where the report is: a file, or an address."""
-
-    where: str
-    updated: bool = False
-
-
-def save_report(analysis: Analysis, project: WandbProject, path: Path) -> SavedReport:
-    """Save the report of a results folder.
+def save_report(analysis: Analysis, project: WandbProject, path: Path) -> str:
+    """Save the report of a results folder; where it is, in words.
 
     Args:
         analysis: the analysis of the folder.
@@ -50,14 +41,14 @@ def save_report(analysis: Analysis, project: WandbProject, path: Path) -> SavedR
     with whole_file(path) as draft:
         draft.write_text(as_json(report) + "\n", encoding="utf-8")
     if not key_is_known():
-        return SavedReport(str(path))
+        return f"no W&B key is found: the report is in {path}, and `wandb login` lets it be saved"
     project.require_writable()
     with project.as_study_errors():
         same = [view for view in project.api.reports(str(project)) if view.display_name == report.title]
         if same:
             report.id = same[0].id
         report.save()
-        return SavedReport(report.url, updated=bool(same))
+        return f"W&B: {'updated' if same else 'saved'} {report.url}"
 
 
 def as_json(report: wr.Report) -> str:

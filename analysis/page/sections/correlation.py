@@ -9,7 +9,7 @@ from analysis import figures, paper
 from analysis.correlation import Correlations
 from analysis.effects.head_effects import ALL_KINDS, Measure
 from analysis.figures import Drawing
-from analysis.formatting import labelled, slug
+from analysis.formatting import decimal, ends, labelled, slug
 from analysis.page.sections.section import Section
 from analysis.page.views import Row, SubjectView, pair_rows
 from study.record.heads import ADDRESS
@@ -87,10 +87,6 @@ class Correlation(Section):
         scatters: figure 2 of every two domains, each with its leave-top-k curve.
         maps: r of many domains, or of slices of them, as heat maps.
         nulls: what r would be if nothing were there.
-        overlap: how many of the most important heads two domains share.
-        reliability: how well halves of a domain agree.
-        layers: r within each layer.
-        carriers: the heads that make most of r.
         groups: the groups of examples that weigh most in r.
         slices: r of every two slices; None where none were asked for.
     """
@@ -208,9 +204,8 @@ def _effects_on_both(single: pl.DataFrame, row: Row) -> pl.DataFrame:
 def _correlation_title(row: Row) -> str:
     if row["pearson"] is None:
         return f"no correlation, {row['heads']} heads"
-    low, high = row["pearson_low"], row["pearson_high"]
-    between = "" if low is None else f" ({low:.2f} to {high:.2f})"
-    return f"r = {row['pearson']:.2f}{between}, {row['heads']} heads".replace("-", "−")
+    r = decimal(row["pearson"]) + ends(row["pearson_low"], row["pearson_high"])
+    return f"r = {r}, {row['heads']} heads"
 
 
 def _most_influential(rows: pl.DataFrame, labels: Mapping[str, str]) -> tuple[Row, ...]:

@@ -18,18 +18,7 @@ from analysis.page.views import Row
 
 @dataclass(frozen=True)
 class Training:
-    """The trainings of one name.
-
-    Attributes:
-        name: name of the model.
-        count: how many there are.
-        seeds: how many seeds they have.
-        course: losses and scores by epoch.
-        figure_5: what is left of the score at each epoch, where checkpoints have pruning curves.
-        rows: base score of each epoch.
-        claim: what figure 5 says of the paper's claim.
-        at_chance: the epochs that figure 5 leaves out, a sentence a domain.
-    """
+    """The trainings of one name: their course, and figure 5 where checkpoints have pruning curves."""
 
     name: str
     count: int

@@ -160,7 +160,7 @@ def test_subjects_are_kept_apart(tmp_path):
         (
             lambda t: t,
             {"shape": (3, 5)},
-            "mnli: no number of encoder_self.0.4, encoder_self.1.4, encoder_self.2.4, which other",
+            "mnli: no number of encoder_self.0.4, encoder_self.1.4 and encoder_self.2.4, which other",
         ),
         (
             lambda t: t.replace(str(VALUES[0, 0, 1]), "nan"),

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 from fixtures.wandb_stand_in import StandIn
 
-from analysis.tracking.fetch import fetch
+from analysis.tracking.fetch import fetch_outcomes
 from analysis.tracking.push import PushResult, push
 from analysis.tracking.wandb_artifacts import Content
 from analysis.tracking.wandb_project import WandbError, WandbProject
@@ -98,6 +98,6 @@ def test_storage_that_sends_nothing_is_left_in_time(server: StandIn, tmp_path: P
     server.fault = lambda path: "slow600" if path.startswith(("/blob", "/manifest")) else ""
     begin = time.monotonic()
     with pytest.raises(WandbError, match="no answer within 1 second"):
-        fetch(WandbProject("lab", "heads"), tmp_path / "fetched", wait=1.0)
+        fetch_outcomes(WandbProject("lab", "heads"), tmp_path / "fetched", wait=1.0)
     assert time.monotonic() - begin < 30
     assert not [path for path in (tmp_path / "fetched").rglob("*") if path.is_file()]
