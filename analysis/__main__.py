@@ -9,32 +9,24 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
-import polars as pl
 from rich.console import Console
 from rich.logging import RichHandler
 from rich.markup import escape
-from rich.table import Table
 
 from analysis.compute import Analysis, analyse
 from analysis.defaults import DEFAULTS, configured
-from analysis.effects.head_effects import Measure, strongest_head
-from analysis.formatting import address, after_correction, base_score, labelled, score, signed, unsure
 from analysis.importing import command
 from analysis.inference import Inference, Interval
 from analysis.inference.multiplicity import Correction
 from analysis.inference.significance import PairedTest
-from analysis.influence.groups import deciding
 from analysis.report import write_report
 from analysis.results.read import NothingMeasuredError, Selection, read_results
 from analysis.results.rescoring import scored_by
-from analysis.terminal import correlation_table, curve_table, plain_table
+from analysis.terminal import correlation_table, print_summary
 from study.record.errors import StudyError
 from study.record.metrics.statistics import MetricName
 
 DEFAULT_COMMAND = "report"
-
-TEXT = 80
-"""Letters of an example's text that a line shows."""
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -117,14 +109,14 @@ def report(options: argparse.Namespace) -> int:
     Returns:
         1 when stored files cannot be used: the report is of the others; else 0.
     """
-    place = None
+    place, out = None, options.out or options.results / "analysis"
     if options.wandb:
         from analysis.tracking.wandb_project import WandbProject
 
         place = WandbProject.parse(options.wandb)
     analysis = analysed(options)
     console = Console()
-    _print_subjects(analysis, console)
+    print_summary(analysis, console)
     for line in analysis.namesakes:
         console.print(escape(f"Not compared: {line}."))
     if analysis.sliced is not None:
@@ -133,103 +125,9 @@ def report(options: argparse.Namespace) -> int:
     if place:
         from analysis.tracking.wandb_report import save_report
 
-        path = (options.out or options.results / "analysis") / "report" / "wandb.json"
-        print(save_report(analysis, place, path))
-    print(write_report(analysis, options.out or options.results / "analysis", pdf=options.pdf))
+        print(save_report(analysis, place, out / "report" / "wandb.json"))
+    print(write_report(analysis, out, pdf=options.pdf))
     return int(analysis.results.damaged)
-
-
-def _print_subjects(analysis: Analysis, console: Console) -> None:
-    """All of a single subject; of several a line a domain. Checkpoints of a training are counted: the page has them."""
-    checkpoints = [each for each, domains in analysis.subjects.items() if domains[0].checkpoint is not None]
-    others = [each for each in analysis.subjects if each not in checkpoints]
-    if len(others or checkpoints) == 1:
-        _print_subject(analysis, (others or checkpoints)[0], console)
-        return
-    console.print(overview_table(analysis, others or checkpoints))
-    if others and checkpoints:
-        console.print(f"Besides {len(checkpoints)} checkpoints of trainings, on the page.")
-    console.print(
-        "Correlations, curves and heads that decide: --model NAME prints them of one model, the page has all."
-    )
-
-
-def overview_table(analysis: Analysis, subject_ids: Sequence[str]) -> Table:
-    """One row a domain of several subjects: base score, strongest head (address from 0), how many are significant."""
-    table = plain_table("Heads one at a time", "model", "base score", "effect")
-    table.columns[0].no_wrap = True
-    table.columns[1].no_wrap = True
-    table.add_column("strongest head", no_wrap=True)
-    table.add_column("significant", no_wrap=True)
-    for subject_id in subject_ids:
-        for row in analysis.base.filter(subject_id=subject_id).rows(named=True):
-            effects = analysis.effects.filter(setting_id=row["setting_id"])
-            head = strongest_head(effects)
-            ablation = effects.filter(measure=Measure.ABLATION)
-            table.add_row(
-                escape(f"{analysis.subjects[subject_id][0].model} on {row['domain']}"),
-                score(row["base_score"], row["metric"]),
-                signed(head["effect"]) if head else "–",
-                address(head) if head else "–",
-                f"{ablation['significant'].sum()} of {ablation.height}" if ablation.height else "–",
-            )
-    return table
-
-
-def _print_subject(analysis: Analysis, subject_id: str, console: Console) -> None:
-    console.print(summary_table(analysis, subject_id))
-    ablation = analysis.effects.filter(measure=Measure.ABLATION, subject_id=subject_id)
-    for domain in ablation.partition_by("setting_id", maintain_order=True):
-        console.print(escape(how_sure(domain)))
-    correlations = analysis.correlation.filter(subject_id=subject_id)
-    if correlations.height:
-        console.print(correlation_table(correlations))
-    for line in deciding(analysis.influence, _domains(analysis, subject_id), address, TEXT):
-        console.print(escape(line))
-    curves = analysis.curves.filter(subject_id=subject_id)
-    if curves.height:
-        console.print(curve_table(curves))
-
-
-def _domains(analysis: Analysis, subject_id: str) -> dict[str, str]:
-    """The names of the domains of a subject by setting id."""
-    return labelled((domain.data, domain.setting_id) for domain in analysis.subjects[subject_id])
-
-
-def summary_table(analysis: Analysis, subject_id: str) -> Table:
-    """One row a domain of the subject: examples, base score, masks, strongest head (address from 0)."""
-    first = analysis.subjects[subject_id][0]
-    table = plain_table(f"{first.model}: {first.layout}; effects in {first.metric.unit}", "domain", "examples")
-    table.add_column("base score", justify="right", no_wrap=True)
-    table.add_column("masks", justify="right")
-    table.add_column("strongest head", no_wrap=True)
-    table.add_column("effect", justify="right")
-    for row in analysis.base.filter(subject_id=subject_id).rows(named=True):
-        head = strongest_head(analysis.effects.filter(setting_id=row["setting_id"]))
-        table.add_row(
-            escape(row["domain"]),
-            f"{row['n']:,}",
-            base_score(row, "\n"),
-            f"{row['masks']:,}",
-            address(head) if head else "–",
-            signed(head["effect"]) if head else "–",
-        )
-    return table
-
-
-def how_sure(ablation: pl.DataFrame) -> str:
-    """How many heads of one domain have a significant effect, and the effect that there is 80 % power to detect."""
-    row = ablation.row(0, named=True)
-    if row["reason"]:
-        return f"{row['domain']}: nothing is said of significance, {row['reason']}"
-    found = f"{row['domain']}: {ablation['significant'].sum()} of {ablation.height} heads significant"
-    found += f" (alpha {row['alpha']:g}, {row['test']}, {row['correction']})"
-    if row["detectable"] is None:
-        return found
-    power = f"80 % power to detect a true effect of {row['detectable']:.2f} {row['unit']}"
-    largest = strongest_head(ablation)
-    said = f"; the strongest is {signed(largest['effect'])}{unsure(largest)}" if largest and unsure(largest) else ""
-    return f"{found}; {power} {after_correction(row['correction'])}{said}"
 
 
 def _parse(arguments: list[str]) -> argparse.Namespace:

@@ -1,14 +1,22 @@
-"""Correlations and pruning curves on the terminal; correlations of many domains are a matrix."""
+"""What an analysis says on the terminal: base scores and heads, correlations, pruning curves."""
 
+from collections.abc import Sequence
 from typing import Any
 
 import polars as pl
 from rich import box
+from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from analysis.attention_kinds import kind_label
-from analysis.effects.head_effects import ALL_KINDS
+from analysis.compute import Analysis
+from analysis.effects.head_effects import ALL_KINDS, Measure, strongest_head
+from analysis.formatting import address, after_correction, base_score, labelled, score, signed, unsure
+from analysis.influence.groups import deciding
+
+TEXT = 80
+"""Letters of an example's text that a line shows."""
 
 MOST_PAIRS = 6
 """Pairs of a subject (four domains) that stand below each other; more are a matrix."""
@@ -24,6 +32,89 @@ def plain_table(title: str, first: str, *numbers: str) -> Table:
     for name in numbers:
         table.add_column(name, justify="right")
     return table
+
+
+def print_summary(analysis: Analysis, console: Console) -> None:
+    """Print all of a single subject, or a line for each domain of several; checkpoints are counted alone."""
+    checkpoints = [each for each, domains in analysis.subjects.items() if domains[0].checkpoint is not None]
+    others = [each for each in analysis.subjects if each not in checkpoints]
+    if len(others or checkpoints) == 1:
+        _print_subject(analysis, (others or checkpoints)[0], console)
+        return
+    console.print(overview_table(analysis, others or checkpoints))
+    if others and checkpoints:
+        console.print(f"Besides {len(checkpoints)} checkpoints of trainings, on the page.")
+    console.print(
+        "Correlations, curves and heads that decide: --model NAME prints them of one model, the page has all."
+    )
+
+
+def overview_table(analysis: Analysis, subject_ids: Sequence[str]) -> Table:
+    """One row a domain of several subjects: base score, strongest head (address from 0), how many are significant."""
+    table = plain_table("Heads one at a time", "model", "base score", "effect")
+    table.columns[0].no_wrap = True
+    table.columns[1].no_wrap = True
+    table.add_column("strongest head", no_wrap=True)
+    table.add_column("significant", no_wrap=True)
+    for subject_id in subject_ids:
+        for row in analysis.base.filter(subject_id=subject_id).rows(named=True):
+            ablation = analysis.effects.filter(setting_id=row["setting_id"], measure=Measure.ABLATION)
+            head, effect = _strongest(ablation)
+            name, base = f"{row['subject']} on {row['domain']}", score(row["base_score"], row["metric"])
+            significant = f"{ablation['significant'].sum()} of {ablation.height}" if ablation.height else "–"
+            table.add_row(escape(name), base, effect, head, significant)
+    return table
+
+
+def _strongest(effects: pl.DataFrame) -> tuple[str, str]:
+    """Address and effect of the strongest head; dashes where none was removed."""
+    head = strongest_head(effects)
+    return (address(head), signed(head["effect"])) if head else ("–", "–")
+
+
+def _print_subject(analysis: Analysis, subject_id: str, console: Console) -> None:
+    console.print(summary_table(analysis, subject_id))
+    ablation = analysis.effects.filter(measure=Measure.ABLATION, subject_id=subject_id)
+    for domain in ablation.partition_by("setting_id", maintain_order=True):
+        console.print(escape(how_sure(domain)))
+    correlations = analysis.correlation.filter(subject_id=subject_id)
+    if correlations.height:
+        console.print(correlation_table(correlations))
+    labels = labelled((domain.data, domain.setting_id) for domain in analysis.subjects[subject_id])
+    for line in deciding(analysis.influence, labels, address, TEXT):
+        console.print(escape(line))
+    curves = analysis.curves.filter(subject_id=subject_id)
+    if curves.height:
+        console.print(curve_table(curves))
+
+
+def summary_table(analysis: Analysis, subject_id: str) -> Table:
+    """One row a domain of the subject: examples, base score, masks, strongest head (address from 0)."""
+    first = analysis.subjects[subject_id][0]
+    table = plain_table(f"{first.model}: {first.layout}; effects in {first.metric.unit}", "domain", "examples")
+    table.add_column("base score", justify="right", no_wrap=True)
+    table.add_column("masks", justify="right")
+    table.add_column("strongest head", no_wrap=True)
+    table.add_column("effect", justify="right")
+    for row in analysis.base.filter(subject_id=subject_id).rows(named=True):
+        strongest = _strongest(analysis.effects.filter(setting_id=row["setting_id"]))
+        table.add_row(escape(row["domain"]), f"{row['n']:,}", base_score(row, "\n"), f"{row['masks']:,}", *strongest)
+    return table
+
+
+def how_sure(ablation: pl.DataFrame) -> str:
+    """How many heads of one domain have a significant effect, and the effect that there is 80 % power to detect."""
+    row = ablation.row(0, named=True)
+    if row["reason"]:
+        return f"{row['domain']}: nothing is said of significance, {row['reason']}"
+    found = f"{row['domain']}: {ablation['significant'].sum()} of {ablation.height} heads significant"
+    found += f" (alpha {row['alpha']:g}, {row['test']}, {row['correction']})"
+    if row["detectable"] is None:
+        return found
+    power = f"80 % power to detect a true effect of {row['detectable']:.2f} {row['unit']}"
+    largest = strongest_head(ablation)
+    said = f"; the strongest is {signed(largest['effect'])}{unsure(largest)}" if largest and unsure(largest) else ""
+    return f"{found}; {power} {after_correction(row['correction'])}{said}"
 
 
 def correlation_table(correlations: pl.DataFrame, title: str = "Correlation of head effects") -> Table:

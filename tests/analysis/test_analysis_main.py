@@ -6,7 +6,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from analysis.__main__ import how_sure, main
+from analysis.__main__ import main
+from analysis.terminal import how_sure
 from study.record.factors import Factors
 from study.record.metrics.statistics import MetricName
 
