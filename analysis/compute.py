@@ -8,7 +8,7 @@ import polars as pl
 from analysis.correlation import CorrelationOptions, Correlations, DomainEffects, correlate
 from analysis.correlation.first_order_fit import taylor
 from analysis.curves.area_under_curve import contrasts, curve_summary
-from analysis.curves.points import ResampledCurves, curve_points
+from analysis.curves.bands import ResampledCurves, curve_points
 from analysis.curves.training_dynamics import dynamics
 from analysis.defaults import DEFAULTS
 from analysis.effects.changes import changes

@@ -9,7 +9,7 @@ import pytest
 
 from analysis import DomainEffects, correlate
 from analysis.curves.area_under_curve import contrasts, curve_summary
-from analysis.curves.points import ResampledCurves
+from analysis.curves.bands import ResampledCurves
 from analysis.results.read import read_results
 from study.config import compose, to_study
 from study.jobs.measuring import MeasuringJob

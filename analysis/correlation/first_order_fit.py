@@ -16,7 +16,7 @@ from analysis.correlation import jackknife
 from analysis.correlation.coefficients import spearman
 from analysis.effects.head_effects import ALL_KINDS, DEFAULT
 from analysis.inference import Inference
-from analysis.results.domain import Domain
+from analysis.results.domain import IDENTITY, Domain
 from study.record.heads import AttentionKind, mask_key
 from study.record.importance import Estimator, Normalisation, importance
 from study.record.loss import PLAIN, Loss
@@ -28,22 +28,11 @@ BLOCKS = 20
 FEWEST = 3
 """Heads of a correlation."""
 
-SCHEMA = {
-    "subject": pl.String,
-    "subject_id": pl.String,
-    "domain": pl.String,
-    "setting_id": pl.String,
-    "loss": pl.String,
-    "estimator": pl.String,
-    "normalisation": pl.String,
-    "cost": pl.String,
-    "kind": pl.String,
-    "heads": pl.Int64,
-    "n": pl.Int64,
-    "spearman": pl.Float64,
-    "low": pl.Float64,
-    "high": pl.Float64,
-}
+SCHEMA = (
+    dict.fromkeys((*IDENTITY, "loss", "estimator", "normalisation", "cost", "kind"), pl.String)
+    | dict.fromkeys(["heads", "n"], pl.Int64)
+    | dict.fromkeys(["spearman", "low", "high"], pl.Float64)
+)
 
 Heads = Float[np.ndarray, " heads"]
 Places = Int[np.ndarray, " heads"]

@@ -19,7 +19,7 @@ from study.record.heads import Head, mask_key
 FEWEST = 3
 """Two points always lie on a line."""
 
-IDENTITY = ("subject", "subject_id", "metric", "domain", "setting_id")
+DOMAIN = ("subject", "subject_id", "metric", "domain", "setting_id")
 
 
 @dataclass(frozen=True, eq=False)

@@ -19,7 +19,7 @@ from analysis.correlation.noise_ceiling import reliability
 from analysis.correlation.null_distributions import Null, NullName, permutation_null, sign_flip_null, within
 from analysis.correlation.options import CorrelationOptions
 from analysis.correlation.pair_numbers import NUMBERS, REST, DomainResamples, PairResamples
-from analysis.correlation.pairs import FEWEST, IDENTITY, DomainEffects, pairs_of
+from analysis.correlation.pairs import DOMAIN, FEWEST, DomainEffects, pairs_of
 from analysis.correlation.pairs import Pair as PairOfDomains
 from analysis.correlation.true_correlation import FEWEST_GROUPS, NoisyEffects, noise
 from analysis.effects.head_effects import ALL_KINDS
@@ -56,7 +56,7 @@ NULL = (
     | {"resamples": pl.Int64, "reason": pl.String}
 )
 RELIABILITY = (
-    dict.fromkeys(IDENTITY, pl.String)
+    dict.fromkeys(DOMAIN, pl.String)
     | dict.fromkeys(["left_out", "heads", "groups", "splits", "parts"], pl.Int64)
     | dict.fromkeys(["between", "between_low", "between_high", "whole", "by_moments"], pl.Float64)
     | {"reason": pl.String}

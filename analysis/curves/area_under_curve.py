@@ -12,7 +12,8 @@ import polars as pl
 from jaxtyping import Float
 
 from analysis import paper
-from analysis.curves.points import CURVE, POINTS, ResampledCurves, is_papers
+from analysis.curves.bands import CURVE, POINTS, ResampledCurves
+from analysis.curves.order_names import is_papers
 from analysis.defaults import DEFAULTS
 from analysis.effects.head_effects import ALL_KINDS
 from study.record.curves import Curve

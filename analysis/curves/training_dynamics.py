@@ -13,7 +13,7 @@ import polars as pl
 from jaxtyping import Float
 
 from analysis import paper
-from analysis.curves.points import ResampledCurves
+from analysis.curves.bands import ResampledCurves
 from analysis.effects.chance import chance_columns
 
 LINE = ["training", "domain", "metric", "kinds", "curve", "order"]

@@ -19,7 +19,7 @@ from analysis.correlation import DomainEffects
 from analysis.correlation.coefficients import pearson
 from analysis.correlation.jackknife import error_shares, fisher_z
 from analysis.correlation.pair_numbers import SHARED_AT_MOST
-from analysis.correlation.pairs import IDENTITY, Pair, pairs_of
+from analysis.correlation.pairs import DOMAIN, Pair, pairs_of
 from analysis.correlation.tables import PAIR
 from analysis.correlation.true_correlation import FEWEST_GROUPS, NoisyEffects, noise_shares, r_without_each
 from analysis.effects.head_effects import Measure
@@ -47,9 +47,9 @@ LONGEST = 200
 """Letters of a text that the tables have."""
 
 GROUP = {"group": pl.String, "unit": pl.String, "groups": pl.Int64, "examples": pl.Int64, "text": pl.String}
-NOISE = dict.fromkeys(IDENTITY, pl.String) | GROUP | {"share": pl.Float64, "decides": pl.Boolean}
+NOISE = dict.fromkeys(DOMAIN, pl.String) | GROUP | {"share": pl.Float64, "decides": pl.Boolean}
 EFFECTS = (
-    dict.fromkeys(IDENTITY, pl.String)
+    dict.fromkeys(DOMAIN, pl.String)
     | ADDRESS
     | {"effect": pl.Float64}
     | GROUP

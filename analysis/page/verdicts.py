@@ -12,7 +12,7 @@ import polars as pl
 
 from analysis.attention_kinds import STYLES, kind_name
 from analysis.compute import Analysis
-from analysis.curves.points import IMPORTANCE, papers_order
+from analysis.curves.order_names import IMPORTANCE, papers_order
 from analysis.effects.head_effects import ALL_KINDS, LOSES_LESS, Measure
 from analysis.formatting import decimal, ends, interval, place, score, signed
 from analysis.results.domain import Domain

@@ -21,6 +21,9 @@ from study.record.loss import Loss
 from study.record.metrics.statistics import Metric, MetricName
 from study.record.scores import counted
 
+IDENTITY = ("subject", "subject_id", "domain", "setting_id")
+"""Columns that say in every table which subject and domain a row is about."""
+
 AUTO = "auto"
 """Groups of the examples' own column `group`: the premise, the document; single examples where there is none."""
 
@@ -105,13 +108,8 @@ class Domain:
 
     @property
     def identity(self) -> dict[str, str]:
-        """The columns that say in every table which subject and domain a row is about."""
-        return {
-            "subject": self.model,
-            "subject_id": self.subject_id,
-            "domain": self.data,
-            "setting_id": self.setting_id,
-        }
+        """The cells of `IDENTITY`."""
+        return dict(zip(IDENTITY, (self.model, self.subject_id, self.data, self.setting_id), strict=True))
 
     def sample(self, groups: str = AUTO) -> Sample:
         """The outcomes as sums over groups of examples, made once for each way to group them.

@@ -14,16 +14,15 @@ from analysis import paper
 from analysis.effects.chance import chance_columns
 from analysis.effects.head_effects import DEFAULT, Measure
 from analysis.inference import Inference, base_interval
-from analysis.results.domain import Domain
+from analysis.results.domain import IDENTITY, Domain
 from study.record.files import whole_file
 from study.record.heads import AttentionKind
 from study.record.metrics.statistics import MetricName
 
-DOMAIN = ["subject", "subject_id", "domain", "setting_id"]
 SURE = ["low", "high", "p_corrected", "significant"]
 """How sure one can be of an effect; `analysis.effects.head_effects.effects` says more."""
 
-LAYER = [*DOMAIN, "metric", "kind", "layer"]
+LAYER = [*IDENTITY, "metric", "kind", "layer"]
 
 PAPER = ["subject", "domain", "metric", "kind", "layer"]
 """What a row of the paper's tables is found by."""
@@ -71,7 +70,7 @@ def table_1(effects: pl.DataFrame) -> pl.DataFrame:
     encoder = effects.filter(measure=Measure.ABLATION, kind=AttentionKind.ENCODER_SELF)
     joined = encoder.join(paper.one_head_off(), on=[*PAPER, "head"], how="left", maintain_order="left")
     return joined.select(
-        *DOMAIN,
+        *IDENTITY,
         pl.col("layer") + 1,
         pl.col("head") + 1,
         "unit",
@@ -103,7 +102,7 @@ def one_head_left(effects: pl.DataFrame) -> pl.DataFrame:
     return (
         best.join(control, on=[*LAYER, "unit"], how="full", coalesce=True)
         .join(paper.one_head_left(), on=PAPER, how="left")
-        .sort(*DOMAIN, pl.col("kind").cast(pl.Enum(list(map(str, AttentionKind)))), "layer")
+        .sort(*IDENTITY, pl.col("kind").cast(pl.Enum(list(map(str, AttentionKind)))), "layer")
         .with_columns(pl.col("layer") + 1)
     )
 

@@ -9,7 +9,7 @@ import polars as pl
 import wandb
 from PIL import Image
 
-from analysis.curves.points import mean_curves
+from analysis.curves.bands import mean_curves
 from analysis.effects.head_effects import ALL_KINDS, Measure
 from analysis.figures import Drawing
 from analysis.results.domain import Domain

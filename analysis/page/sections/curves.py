@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import polars as pl
 
 from analysis import figures
-from analysis.curves.points import mean_curves
+from analysis.curves.bands import mean_curves
 from analysis.effects.head_effects import ALL_KINDS
 from analysis.figures import Drawing
 from analysis.formatting import slug

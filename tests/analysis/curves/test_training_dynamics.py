@@ -14,7 +14,7 @@ from fixtures.results import CLASSIFIER, TRANSLATOR, classification_rows, transl
 from test_curves import HARM, REMOVED, curve_of
 
 from analysis import analyse, figures, read_results
-from analysis.curves.points import ResampledCurves
+from analysis.curves.bands import ResampledCurves
 from analysis.curves.training_dynamics import DYNAMICS, dynamics
 from analysis.inference import Inference
 from analysis.results.domain import Domain

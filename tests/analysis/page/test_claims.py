@@ -9,7 +9,7 @@ import pytest
 from fixtures.results import CLASSIFIER, TRANSLATOR, curve_of, fill
 
 from analysis import analyse, read_results
-from analysis.curves.points import papers_order
+from analysis.curves.order_names import papers_order
 from analysis.formatting import signed
 from analysis.inference import Inference
 from analysis.page import ResultsPage

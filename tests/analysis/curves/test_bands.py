@@ -14,7 +14,8 @@ from rich.console import Console
 
 from analysis import analyse, figures, read_results, write_report
 from analysis.curves.area_under_curve import contrasts, curve_summary
-from analysis.curves.points import ResampledCurves, curve_points, mean_curves, order_name
+from analysis.curves.bands import ResampledCurves, curve_points, mean_curves
+from analysis.curves.order_names import order_name
 from analysis.inference import Inference
 from analysis.results.domain import Domain
 from analysis.results.read import read_domain

@@ -1,42 +1,28 @@
-"""Pruning curves: the score over the share of heads removed, for every order that was measured (figures 3 and 4).
+"""Pruning curves and their bands: the score over the share of heads removed, for every order (figures 3 and 4).
 
 Which masks form a curve stands beside the outcomes (`study.record.curves`); the scores are those of the outcomes.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import polars as pl
 from jaxtyping import Float
 
+from analysis.curves.order_names import order_name
 from analysis.effects.head_effects import ALL_KINDS, DEFAULT
 from analysis.inference import Inference, resampling
 from analysis.inference.resampling import ENOUGH_FOR_AN_INTERVAL
-from analysis.results.domain import Domain
+from analysis.results.domain import IDENTITY, Domain
 from study.record.curves import Curve
 
-POINTS = {
-    "subject": pl.String,
-    "subject_id": pl.String,
-    "domain": pl.String,
-    "setting_id": pl.String,
-    "metric": pl.String,
-    "kinds": pl.String,
-    "curve": pl.String,
-    "order": pl.String,
-    "seed": pl.Int64,
-    "order_examples": pl.Int64,
-    "removed": pl.Int64,
-    "heads": pl.Int64,
-    "share": pl.Float64,
-    "base_score": pl.Float64,
-    "score": pl.Float64,
-    "low": pl.Float64,
-    "high": pl.Float64,
-}
-CURVE = ["subject", "subject_id", "domain", "setting_id", "metric", "kinds", "curve", "order"]
+CURVE = [*IDENTITY, "metric", "kinds", "curve", "order"]
+POINTS = (
+    dict.fromkeys(CURVE, pl.String)
+    | dict.fromkeys(["seed", "order_examples", "removed", "heads"], pl.Int64)
+    | dict.fromkeys(["share", "base_score", "score", "low", "high"], pl.Float64)
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -46,8 +32,8 @@ class ResampledCurves:
     All masks are scored on the same resamples, so that curves are compared in pairs.
 
     Attributes:
-        domain: whose curves they are.
-        scores: of every mask by key, first on all examples, then on each resample.
+        domain: the domain that has the curves.
+        scores: scores of every mask by key, first on all examples, then on each resample.
         base: the scores of the full mask, in the same way.
         inference: how they were resampled.
     """
@@ -109,42 +95,6 @@ def curve_points(resampled: ResampledCurves) -> pl.DataFrame:
                 point = (removed, curve.heads, removed / curve.heads, base, scores[0, i], base + low[i], base + high[i])
                 rows.append((*names, *point))
     return pl.DataFrame(rows, schema=POINTS, orient="row").fill_nan(None)
-
-
-IMPORTANCE = "importance"
-"""The paper's order, with nothing unusual about it."""
-
-
-def is_papers(curve: Curve) -> bool:
-    """Whether the order is the paper's, by importance, with nothing unusual but perhaps the data it was made on."""
-    return order_name(curve, str(curve.options.get("data", ""))) == IMPORTANCE
-
-
-def papers_order(domain: Domain) -> str | None:
-    """The name of the paper's order among the curves of a domain; one that was made on other data, if there is one.
-
-    An order that was made on the examples of its curve is flattered.
-    """
-    names = dict.fromkeys(order_name(curve, domain.data) for curve in domain.curves if is_papers(curve))
-    return min(names, key=lambda name: name == IMPORTANCE, default=None)
-
-
-def order_name(curve: Curve, data: str) -> str:
-    """The order of a curve and what is unusual about it; random orders of all seeds have one name."""
-    options: Mapping[str, Any] = curve.options
-    usual = {
-        "estimator": "paper",
-        "normalisation": "layer_l2",
-        "average": "examples",
-        "loss": "plain",
-        "steps": "paper",
-    }
-    unusual = [f"{name} {options[name]}" for name, value in usual.items() if options.get(name, value) != value]
-    unusual += [f"from {options['data']}"] if options.get("data", data) != data else []
-    unusual += [str(options["file"])] if "file" in options else []
-    unusual += ["a head kept in each layer"] if not options.get("allow_empty_layers", True) else []
-    name = curve.order.replace("_", " ") + (", reversed" if options.get("reverse") else "")
-    return f"{name} ({', '.join(unusual)})" if unusual else name
 
 
 def mean_curves(points: pl.DataFrame) -> pl.DataFrame:
