@@ -102,7 +102,7 @@ def _translation_chance(domain: Domain) -> float:
 def _statistics(domain: Domain, hypotheses: list[str], references: list[str]) -> np.ndarray:
     """The metric's statistics [sentence, statistic] of translations against these references."""
     if isinstance(domain.metric, Bleu):
-        return domain.metric.of_sentences(hypotheses, references)
+        return domain.metric.sentence_statistics(hypotheses, references)
     assert isinstance(domain.metric, Chrf)
     pairs = zip(hypotheses, references, strict=True)
-    return np.concatenate([domain.metric.of_hypotheses([one], reference) for one, reference in pairs])
+    return np.concatenate([domain.metric.hypothesis_statistics([one], reference) for one, reference in pairs])

@@ -70,7 +70,7 @@ def _with_statistics(domain: Domain, chrf: Chrf) -> pl.DataFrame:
     counted = []
     with progress(f"chrF of {domain.model} on {domain.data}", pairs.height, "translations") as advance:
         for (target,), own in pairs.group_by("target", maintain_order=True):
-            statistics = chrf.of_hypotheses(own[HYPOTHESIS].to_list(), str(target))
+            statistics = chrf.hypothesis_statistics(own[HYPOTHESIS].to_list(), str(target))
             counted.append(own.hstack(pl.DataFrame(statistics.astype(np.int32), schema=list(chrf.statistics))))
             advance(own.height)
     return rows.join(pl.concat(counted), on=["target", HYPOTHESIS], maintain_order="left").drop("target")

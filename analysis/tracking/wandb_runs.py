@@ -18,9 +18,9 @@ from analysis.tables.paper_tables import write
 from analysis.tracking.wandb_artifacts import Content, data_content, model_content, outcomes_content
 from analysis.tracking.wandb_tables import effects_table, images, importance_table, tables_and_charts
 from study.record.setting import short_hash
-from study.tracking.factors import factors
 from study.tracking.history import OutcomesHistory, Point, TrainingHistory
 from study.tracking.run import Run, read_runs, training_folders, with_distinct_id
+from study.tracking.wandb_config import wandb_config
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class PlannedRun:
     def digest(self) -> str:
         """The digest of all that it is to hold, wherever that was computed, and without what other jobs hold."""
         run, contents = self.run, [content.lasting_digest for content in (*self.inputs, *self.outputs)]
-        what = [run.name, run.group, run.measure, factors(run.config), dict(run.summary)]
+        what = [run.name, run.group, run.measure, wandb_config(run.config), dict(run.summary)]
         return short_hash([what, [asdict(point) for point in self.points], contents, self.media_digest])
 
     @property

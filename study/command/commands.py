@@ -21,7 +21,7 @@ from study.command.overrides import for_every_job, overrides_last, quoted
 from study.config import CONF, FOLDERS, in_full, register
 from study.jobs.task import StudyTask
 from study.pruning.prune import PruneConfig, prune_task
-from study.record.errors import InputError, Stopped, StudyError
+from study.record.errors import InputError, Interruption, StudyError
 
 COMMANDS = ("list", "fetch", "prune", "help")
 ANALYSES = ("analyse", "analyze", "analysis", "report", "show")
@@ -36,7 +36,7 @@ def run(arguments: Sequence[str]) -> None:
 
     Raises:
         SystemExit: with status 1 when it cannot be done; the message is printed.
-        Stopped: on Ctrl-C; says what is kept.
+        Interruption: on Ctrl-C; says what is kept.
     """
     # Hydra prints every exception its own way and exits; we say those for users in words and raise the others whole.
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
@@ -48,10 +48,10 @@ def run(arguments: Sequence[str]) -> None:
         _stop(sentence(error, arguments))
     except PermissionError as error:
         _stop(f"no permission to write {error.filename}. hydra.run.dir=FOLDER puts the logs elsewhere")
-    except Stopped:
+    except Interruption:
         raise
     except KeyboardInterrupt:
-        raise Stopped(KEPT) from None
+        raise Interruption(KEPT) from None
 
 
 def _run(arguments: list[str]) -> None:

@@ -23,7 +23,7 @@ from study.record.heads import HeadLayout, mask_key, parse_mask, stack
 from study.record.loss import PLAIN, Loss
 from study.record.metrics.statistics import Metric, metric
 from study.record.parts import Table
-from study.record.scores import Stored, mask_scores, read_elsewhere, with_weights
+from study.record.scores import StoredRows, mask_scores, read_elsewhere, with_weights
 from study.record.setting import Setting
 from study.record.store import Store
 from study.terminal.progress import progress
@@ -141,13 +141,13 @@ class Evaluator:
         wanted = self._wanted(keys)
         return wanted.join(self.store.read(table).rows, on=["mask", "example"], how="inner", maintain_order="left")
 
-    def stored(self, loss: Loss = PLAIN) -> Stored:
+    def stored(self, loss: Loss = PLAIN) -> StoredRows:
         """What is stored of the whole view by now, gradients of one loss; computes nothing."""
         tables, known = (Table.OUTCOMES, Table.gradients(loss)), self.whole.to_frame()
         outcomes, gradients = (with_weights(self.store.read(table).rows, known) for table in tables)
-        return Stored(self.setting.data, self.layout, self.metric, self.whole.ids, loss, outcomes, gradients)
+        return StoredRows(self.setting.data, self.layout, self.metric, self.whole.ids, loss, outcomes, gradients)
 
-    def stored_elsewhere(self, data: str, table: Table, loss: Loss = PLAIN) -> Stored | None:
+    def stored_elsewhere(self, data: str, table: Table, loss: Loss = PLAIN) -> StoredRows | None:
         """What is stored of this subject on other data; None where nothing is.
 
         Args:

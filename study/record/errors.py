@@ -14,7 +14,7 @@ class InputError(StudyError, ValueError):
     """A file, a configuration value or a model is not what it must be."""
 
 
-class Stopped(KeyboardInterrupt):
+class Interruption(KeyboardInterrupt):
     """Ctrl-C where less is kept than the user would think; the message says what becomes of the work."""
 
 

@@ -12,7 +12,7 @@ class LossName(StrEnum):
     plain = "plain"
     """Cross entropy of the label, or of each token of the reference: what the paper's code takes."""
     label_smoothed = "label_smoothed"
-    """The same with `epsilon` of the probability spread over all other words, as translation models are trained."""
+    """Cross entropy with `epsilon` of the probability spread over other words, as translation models are trained."""
 
 
 @dataclass(frozen=True)

@@ -46,7 +46,7 @@ class Table:
 
     Attributes:
         name: begins the names of its part files.
-        loss: whose gradients they are; None for outcomes.
+        loss: the loss that was differentiated; None for outcomes.
     """
 
     name: str
@@ -100,10 +100,10 @@ def write_part(rows: pl.DataFrame, folder: Path, table: Table, setting: str, pro
     """Write rows as a part of their own.
 
     Args:
-        rows: of the table.
-        folder: of the setting.
+        rows: rows of the table.
+        folder: the setting's folder.
         table: which rows they are.
-        setting: its id.
+        setting: the setting's id.
         provenance: what should be known of the rows.
 
     Raises:
@@ -135,7 +135,7 @@ def require_whole(folder: Path, setting: str, statistics: Collection[str]) -> No
     """Refuse the folder of a setting while a part of it cannot be used.
 
     Args:
-        folder: of the setting.
+        folder: the setting's folder.
         setting: its id.
         statistics: the columns that outcomes need besides the usual ones.
 
@@ -150,7 +150,7 @@ def refuse(folder: Path, flaws: dict[Path, str]) -> None:
     """Refuse parts that cannot be used, if there are any.
 
     Args:
-        folder: of the setting.
+        folder: the setting's folder.
         flaws: what is wrong with each.
 
     Raises:

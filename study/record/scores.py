@@ -62,17 +62,17 @@ def mask_losses(rows: pl.DataFrame) -> dict[str, float]:
 
 
 @dataclass(frozen=True)
-class Stored:
+class StoredRows:
     """What is stored of one setting on some of its examples: answers without computing anything.
 
     Attributes:
-        name: of the data, for messages.
+        name: name of the data, for messages.
         layout: the heads of the model.
         metric: the score of its outcomes.
         examples: ids of the examples that every answer is of.
-        loss: whose gradients.
+        loss: the loss that was differentiated.
         outcomes: outcome rows, of any masks and examples, with weights where there are any.
-        gradients: gradient rows, likewise.
+        gradients: gradient rows of any masks and examples.
     """
 
     name: str
@@ -128,16 +128,16 @@ class Stored:
 
 def read_elsewhere(
     folder: Path, data: str, setting: Setting, layout: HeadLayout, table: Table, loss: Loss
-) -> Stored | None:
+) -> StoredRows | None:
     """What is stored of a setting's subject on other data; None where nothing is.
 
     Args:
         folder: results of the model.
         data: name of the data set; `NAME/SETTING_ID` where one name has several.
-        setting: of the same subject.
-        layout: its heads.
+        setting: a setting of the same subject.
+        layout: the heads of the model.
         table: the answers are of the examples that the full mask has in it.
-        loss: whose gradients.
+        loss: the loss that was differentiated.
 
     Raises:
         InputError: when there are several settings of that name.
@@ -157,4 +157,4 @@ def read_elsewhere(
     gradients = with_weights(read_parts(folders[0], Table.gradients(loss)).rows, known)
     of_full = pl.col("mask") == layout.full_key
     examples = (outcomes if table.loss is None else gradients).filter(of_full)["example"].to_list()
-    return Stored(data, layout, metric(setting.metric), examples, loss, outcomes, gradients)
+    return StoredRows(data, layout, metric(setting.metric), examples, loss, outcomes, gradients)

@@ -36,7 +36,7 @@ TOLERANCE = 1e-4
 """Largest difference of two floats, and smallest margin of a decision, for two computations to agree in float32."""
 
 LOW_PRECISION_TOLERANCE = 0.5
-"""The same for numbers in bfloat16, which other processors round at other places."""
+"""The tolerance of numbers in bfloat16, which other processors round at other places."""
 
 
 class SettingError(StudyError):

@@ -61,7 +61,7 @@ def read_parts(
     """All rows of a table in a setting folder.
 
     Args:
-        folder: of the setting.
+        folder: the setting's folder.
         table: which rows.
         within: the setting's `tolerance`.
         heads: how many the model has, where that is known.

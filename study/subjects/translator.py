@@ -296,7 +296,7 @@ def _warn_once(text: str) -> None:
 
 def _sentence_statistics(metric: Metric, hypothesis: str, reference: str) -> Int[np.ndarray, " statistics"]:
     assert isinstance(metric, Bleu), f"translations are scored by BLEU, not by {metric.name}"
-    return metric.of_sentences([hypothesis], [reference])[0]
+    return metric.sentence_statistics([hypothesis], [reference])[0]
 
 
 def _token(module: PreTrainedModel, name: str) -> int:

@@ -15,11 +15,11 @@ import wandb
 
 from study.record.errors import InputError
 from study.record.files import made_folder
-from study.tracking.factors import factors
 from study.tracking.history import AXES, Point
 from study.tracking.options import WandbTracking, destination
 from study.tracking.run import Run
 from study.tracking.wandb_access import NO_KEY, is_online, key_is_known, quiet
+from study.tracking.wandb_config import wandb_config
 
 log = logging.getLogger(__name__)
 
@@ -129,7 +129,7 @@ def open_run(run: Run, options: WandbTracking, folder: Path, *, online: bool) ->
         group=run.group or None,
         job_type=run.measure,
         tags=[run.model[:64], run.data[:64], *options.tags],
-        config={"run": run.id, "setting": run.setting_id, "job": run.measure, **factors(run.config)},
+        config={"run": run.id, "setting": run.setting_id, "job": run.measure, **wandb_config(run.config)},
         allow_val_change=True,
         resume="allow",
         reinit="create_new",

@@ -21,7 +21,7 @@ from pathlib import Path
 from subword_nmt.apply_bpe import BPE
 from subword_nmt.learn_bpe import learn_bpe
 
-from study.record.errors import InputError, MissingPackageError, Stopped, StudyError
+from study.record.errors import InputError, Interruption, MissingPackageError, StudyError
 from study.record.examples import Examples
 from study.record.files import whole_file
 from study.terminal.progress import progress
@@ -79,7 +79,7 @@ def train_translator(training: TranslationTraining, folder: Path, recorded: Call
                 epoch = reader.newest()
                 again = f"goes on after epoch {epoch}" if epoch else "begins it anew, as its first epoch is not over"
                 said = f"The training of {training.epochs} epochs is not done: the same command {again}"
-                raise Stopped(said) from None
+                raise Interruption(said) from None
             reader.write_history()
         hand_over(training, work, folder, reader.best())
 

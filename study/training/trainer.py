@@ -15,7 +15,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from study.record.errors import Stopped
+from study.record.errors import Interruption
 from study.record.files import whole_file
 from study.terminal.progress import progress
 
@@ -90,7 +90,7 @@ class Trainer:
         """Take the steps that are left.
 
         Raises:
-            Stopped: at Ctrl-C; says where the same command goes on.
+            Interruption: at Ctrl-C; says where the same command goes on.
         """
         if self.state_file.is_file():
             self.load_state()
@@ -108,7 +108,7 @@ class Trainer:
                         self.save_state()
                     advance(1)
         except KeyboardInterrupt:
-            raise Stopped(self._resumption()) from None
+            raise Interruption(self._resumption()) from None
         self.state_file.unlink(missing_ok=True)
 
     def update(self, batch: Sequence[int]) -> None:

@@ -7,7 +7,7 @@ import pytest
 from study import __main__ as entry
 from study.command import commands
 from study.entries import options
-from study.record.errors import Stopped
+from study.record.errors import Interruption
 
 
 @pytest.mark.parametrize("words", [[], ["-h"], ["--help"], ["help"]])
@@ -29,7 +29,7 @@ def test_prune_has_a_help_of_its_own(capsys: pytest.CaptureFixture[str]) -> None
     ("stop", "says"),
     [
         (KeyboardInterrupt(), "study: stopped. What was computed is stored: the same command goes on from there\n"),
-        (Stopped("The training begins anew"), "study: stopped. The training begins anew\n"),
+        (Interruption("The training begins anew"), "study: stopped. The training begins anew\n"),
     ],
 )
 def test_ctrl_c_says_what_is_kept(

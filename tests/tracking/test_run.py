@@ -11,10 +11,10 @@ from study.config import StudyConfig, compose, to_study
 from study.jobs.job_run import run_of
 from study.record.errors import InputError
 from study.record.setting import Setting
-from study.tracking.factors import factors
 from study.tracking.options import Mode, WandbTracking
 from study.tracking.run import Run, with_distinct_id, write_run
 from study.tracking.tracker import open_tracker
+from study.tracking.wandb_config import wandb_config
 
 OLD = "18f15317c178"
 """As an earlier version made it: of the setting and the measure alone."""
@@ -83,7 +83,7 @@ def test_a_name_tells_jobs_apart(tmp_path: Path, more: list[str], name: str) -> 
 
 def test_what_is_shown_is_what_one_would_group_by(tmp_path: Path) -> None:
     _, run = asked(tmp_path, "model.epoch=4", "data.limit=50", "shards=2", "tracking=wandb", "measure=pruning_cross")
-    shown = factors(run.config)
+    shown = wandb_config(run.config)
     assert shown["model"] == {
         "name": "x-epoch4", "metric": "accuracy", "epoch": 4.0, "max_length": 128, "truncate": False,
     }  # fmt: skip
@@ -95,7 +95,7 @@ def test_what_is_shown_is_what_one_would_group_by(tmp_path: Path) -> None:
 
 def test_of_a_training_its_settings_are_shown(tmp_path: Path) -> None:
     study = to_study(compose("model=toy_classifier", "data=toy_matched", "measure=train"))
-    training = factors(json.loads(json.dumps(asdict(study), default=str)))["model"]["training"]
+    training = wandb_config(json.loads(json.dumps(asdict(study), default=str)))["model"]["training"]
     assert (training["train"], training["seed"], training["epochs"]) == ({"name": "toy_train"}, 0, 4)
     assert not {"folder", "threads", "record_every", "save_every"} & set(training)
 

@@ -16,7 +16,7 @@ import torch
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from study.data.nli import NliFile
-from study.record.errors import InputError, Stopped
+from study.record.errors import InputError, Interruption
 from study.record.training_history import read_history
 from study.toy.nli import NliDomain
 from study.toy.sources import ToyNli
@@ -194,7 +194,7 @@ def test_ctrl_c_says_where_the_training_goes_on(
         update(trainer, batch)
 
     monkeypatch.setattr(Trainer, "update", stopped)
-    with pytest.raises(Stopped, match=re.escape(says)):
+    with pytest.raises(Interruption, match=re.escape(says)):
         train_classifier(fine_tuning(place, keep=[], save_every=every), tmp_path / "run", "cpu", 1)
 
 

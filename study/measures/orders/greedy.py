@@ -15,13 +15,13 @@ from study.record.errors import InputError
 from study.record.heads import Head, stack
 from study.record.orders import least_first
 from study.record.parts import Table
-from study.record.scores import Stored
+from study.record.scores import StoredRows
 
 if TYPE_CHECKING:
     from study.engine.evaluator import Evaluator
 
 
-def _stored(removal: Removal, evaluator: "Evaluator", order: str) -> Stored:
+def _stored(removal: Removal, evaluator: "Evaluator", order: str) -> StoredRows:
     """What is stored of all examples; a job with a share of them is refused by an InputError."""
     if len(evaluator.examples) < len(evaluator.whole):
         raise InputError(f"order={order} decides by all examples as it goes: run it without shards")

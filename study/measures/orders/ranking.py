@@ -15,7 +15,7 @@ from study.record.importance import Average, Estimator, Normalisation, importanc
 from study.record.loss import PLAIN, Loss
 from study.record.orders import least_first
 from study.record.parts import Table
-from study.record.scores import Stored
+from study.record.scores import StoredRows
 
 if TYPE_CHECKING:
     from study.engine.evaluator import Evaluator
@@ -37,7 +37,7 @@ class RankingOrder(Order):
     reverse: bool = False
     data: str = ""
 
-    def table(self, loss: Loss, stored: Stored | None = None) -> Table:
+    def table(self, loss: Loss, stored: StoredRows | None = None) -> Table:
         """The table that has the rows, before and after what is stored is known."""
         raise NotImplementedError
 
@@ -49,7 +49,7 @@ class RankingOrder(Order):
         """Masks whose rows give the order, the full one first."""
         raise NotImplementedError
 
-    def values(self, stored: Stored, removal: Removal) -> Float[np.ndarray, " heads"]:
+    def values(self, stored: StoredRows, removal: Removal) -> Float[np.ndarray, " heads"]:
         """A number for each head of the model, once all rows are there."""
         raise NotImplementedError
 
@@ -118,7 +118,7 @@ class ImportanceOrder(RankingOrder, EstimatingOrder):
 
     name: str = "importance"
 
-    def table(self, loss: Loss, stored: Stored | None = None) -> Table:
+    def table(self, loss: Loss, stored: StoredRows | None = None) -> Table:
         """Gradients."""
         return Table.gradients(loss)
 
@@ -126,7 +126,7 @@ class ImportanceOrder(RankingOrder, EstimatingOrder):
         """The full one alone."""
         return removal.layout.full()[None]
 
-    def values(self, stored: Stored, removal: Removal) -> Float[np.ndarray, " heads"]:
+    def values(self, stored: StoredRows, removal: Removal) -> Float[np.ndarray, " heads"]:
         """Importance."""
         full = removal.layout.full()
         return self.importance(stored.gradient_rows(full), removal.layout, full)
@@ -140,7 +140,7 @@ class AblationOrder(RankingOrder):
 
     name: str = "ablation"
 
-    def table(self, loss: Loss, stored: Stored | None = None) -> Table:
+    def table(self, loss: Loss, stored: StoredRows | None = None) -> Table:
         """Outcomes."""
         return Table.OUTCOMES
 
@@ -148,13 +148,13 @@ class AblationOrder(RankingOrder):
         """The full one, and each head off."""
         return np.concatenate([removal.layout.full()[None], removal.layout.each_off(removal.heads)])
 
-    def values(self, stored: Stored, removal: Removal) -> Float[np.ndarray, " heads"]:
+    def values(self, stored: StoredRows, removal: Removal) -> Float[np.ndarray, " heads"]:
         """What each head off costs, up to a constant; 0 for heads that stay."""
         values = np.zeros(len(removal.layout))
         values[[removal.layout.index(head) for head in removal.heads]] = self.costs(stored, self.masks(removal)[1:])
         return values
 
-    def costs(self, stored: Stored, masks: Bool[np.ndarray, "masks heads"]) -> Float[np.ndarray, " masks"]:
+    def costs(self, stored: StoredRows, masks: Bool[np.ndarray, "masks heads"]) -> Float[np.ndarray, " masks"]:
         """What masks cost, up to a constant."""
         return -stored.scores(masks)
 
@@ -168,7 +168,7 @@ class AblationLossOrder(AblationOrder):
 
     name: str = "ablation_loss"
 
-    def table(self, loss: Loss, stored: Stored | None = None) -> Table:
+    def table(self, loss: Loss, stored: StoredRows | None = None) -> Table:
         """The table that has the losses."""
         return stored.table_with_losses if stored else Table.OUTCOMES
 
@@ -176,6 +176,6 @@ class AblationLossOrder(AblationOrder):
         """See the contract; where outcomes hold the loss, `ablation` stores it too."""
         return "measure=ablation" if table.loss is None else "measure=importance measure.each_head_off=true"
 
-    def costs(self, stored: Stored, masks: Bool[np.ndarray, "masks heads"]) -> Float[np.ndarray, " masks"]:
+    def costs(self, stored: StoredRows, masks: Bool[np.ndarray, "masks heads"]) -> Float[np.ndarray, " masks"]:
         """Mean losses."""
         return stored.losses(masks)

@@ -4,7 +4,7 @@ The n-grams of a reference are numbered. Which one stands at a place of a hypoth
 first n - 1 characters there and from the next one: a table, so that all hypotheses of a reference take one step
 together.
 
-Shapes: `hypotheses` = of one reference; `orders` = lengths of an n-gram, from 1.
+Shapes: `hypotheses` = number of hypotheses of one reference; `orders` = lengths of an n-gram, from 1.
 """
 
 from collections.abc import Sequence
@@ -26,7 +26,7 @@ def matches(hypotheses: Sequence[str], reference: str, max_order: int) -> Int[np
 
     Args:
         hypotheses: texts without white space.
-        reference: likewise.
+        reference: a text without white space.
         max_order: longest n-gram.
     """
     found = np.zeros((len(hypotheses), max_order), dtype=np.int64)
@@ -35,7 +35,7 @@ def matches(hypotheses: Sequence[str], reference: str, max_order: int) -> Int[np
     owner = np.repeat(np.arange(len(hypotheses)), [len(hypothesis) + 1 for hypothesis in hypotheses])
     width = len(alphabet) + 1  # the last letter is any that the reference lacks
     own = np.zeros(len(letters), dtype=np.int64)  # number of the n-gram at each place of the reference
-    theirs = np.zeros(len(text), dtype=np.int64)  # likewise of the hypotheses
+    theirs = np.zeros(len(text), dtype=np.int64)  # the same of the hypotheses
     known = 1
     for order in range(min(max_order, len(letters))):
         keys = own[: len(letters) - order] * width + letters[order:]

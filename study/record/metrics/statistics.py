@@ -51,8 +51,8 @@ class Metric(ABC):
 
     Attributes:
         name: how it is called in files and tables.
-        unit: of an effect, the difference of two scores.
-        score_unit: of a score.
+        unit: unit of an effect, the difference of two scores.
+        score_unit: unit of a score.
         statistics: names of the integer columns of an outcome row that the score needs, in order.
         is_mean: whether a score is a multiple of the first statistic by the last, which counts examples and is the
             same under every mask; then a score is a mean over examples, and what is known of means is known of it.
@@ -151,7 +151,9 @@ class Bleu(Metric):
         scorer.corpus_score(["a"], [["a"]])  # a signature exists only once something was scored
         return scorer
 
-    def of_sentences(self, hypotheses: Sequence[str], references: Sequence[str]) -> Int[np.ndarray, "sentences 10"]:
+    def sentence_statistics(
+        self, hypotheses: Sequence[str], references: Sequence[str]
+    ) -> Int[np.ndarray, "sentences 10"]:
         """Statistics of each sentence: lengths in tokens and clipped n-gram counts, as sacreBLEU counts them."""
         # sacreBLEU has no public way to the statistics of many sentences at once; its own paired tests use this one.
         rows = self._scorer._extract_corpus_statistics(list(hypotheses), [list(references)])
@@ -194,18 +196,18 @@ class Chrf(Metric):
         scorer.corpus_score(["a"], [["a"]])
         return str(scorer.get_signature())
 
-    def of_hypotheses(self, hypotheses: Sequence[str], reference: str) -> Int[np.ndarray, "hypotheses 18"]:
+    def hypothesis_statistics(self, hypotheses: Sequence[str], reference: str) -> Int[np.ndarray, "hypotheses 18"]:
         """Statistics of many translations of one sentence: n-grams of each, of the reference, and of both, by order.
 
         As sacreBLEU counts them: where the reference is too short for an n-gram, those of the hypothesis do not count.
         """
         hypotheses, reference = [without_spaces(text) for text in hypotheses], without_spaces(reference)
         shorter = np.arange(self.max_order)
-        of_reference = np.maximum(len(reference) - shorter, 0)
+        in_reference = np.maximum(len(reference) - shorter, 0)
         lengths = np.array([len(text) for text in hypotheses], dtype=np.int64)
-        of_hypotheses = np.where(of_reference > 0, np.maximum(lengths[:, None] - shorter, 0), 0)
+        in_hypotheses = np.where(in_reference > 0, np.maximum(lengths[:, None] - shorter, 0), 0)
         both = matches(hypotheses, reference, self.max_order)
-        counts = [of_hypotheses, np.broadcast_to(of_reference, both.shape), both]
+        counts = [in_hypotheses, np.broadcast_to(in_reference, both.shape), both]
         return np.stack(counts, axis=-1).reshape(len(hypotheses), -1)
 
     def score(self, sums: Num[np.ndarray, "... 18"]) -> Float[np.ndarray, "..."]:
@@ -226,7 +228,7 @@ def metric(name: MetricName, language: str = "", tokenize: str | None = None) ->
     """The metric of this name.
 
     Args:
-        name: which.
+        name: name of the metric.
         language: code of the language of the texts; chooses the tokens of BLEU.
         tokenize: sacreBLEU's name of a tokeniser of BLEU, chosen by hand.
     """

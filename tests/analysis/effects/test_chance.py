@@ -95,7 +95,7 @@ def test_a_bleu_that_is_all_smoothing_is_not_above_chance(make) -> None:
     domain = domain_of(make, MetricName.BLEU, count=60)
     targets = domain.examples["target"].to_list()
     hypotheses = [" ".join(word for word in (*target.split()[:3], *WORDS[:2])) for target in targets]
-    statistics = Bleu().of_sentences([f"{h} x" for h in hypotheses], targets)
+    statistics = Bleu().sentence_statistics([f"{h} x" for h in hypotheses], targets)
     statistics[:, Bleu.statistics.index("correct_4")] = 0
     full = pl.col("mask") == domain.layout.full_key
     columns = {n: pl.Series(c) for n, c in zip(Bleu.statistics, statistics.T, strict=True)}

@@ -32,10 +32,10 @@ def texts(noise: float, seed: int) -> tuple[list[str], list[str]]:
 
 def statistics(metric: Metric, hypotheses: list[str], references: list[str]) -> np.ndarray:
     if isinstance(metric, Bleu):
-        return metric.of_sentences(hypotheses, references)
+        return metric.sentence_statistics(hypotheses, references)
     assert isinstance(metric, Chrf)
     pairs = zip(hypotheses, references, strict=True)
-    return np.concatenate([metric.of_hypotheses([text], reference) for text, reference in pairs])
+    return np.concatenate([metric.hypothesis_statistics([text], reference) for text, reference in pairs])
 
 
 @pytest.fixture(params=[Bleu(), Chrf()], ids=["bleu", "chrf"])

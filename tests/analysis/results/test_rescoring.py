@@ -36,8 +36,8 @@ def test_each_distinct_translation_is_counted_once(make, monkeypatch):
     stored = read_domain(make(MetricName.BLEU, count=6).folder)
     base = stored.rows.filter(mask=stored.layout.full_key)
     rows = pl.concat([base, *(base.with_columns(mask=pl.lit(mask)) for mask in ("0" * 36, "01" * 18))])
-    counted, count = [], Chrf.of_hypotheses
-    monkeypatch.setattr(Chrf, "of_hypotheses", lambda *args: counted.append(len(args[1])) or count(*args))
+    counted, count = [], Chrf.hypothesis_statistics
+    monkeypatch.setattr(Chrf, "hypothesis_statistics", lambda *args: counted.append(len(args[1])) or count(*args))
     found = rescored(replace(stored, rows=rows), MetricName.CHRF)
     assert sum(counted) == 6
     assert found.rows.select("mask", "example", "hypothesis").equals(rows.select("mask", "example", "hypothesis"))

@@ -22,7 +22,7 @@ PAIRS = st.lists(st.tuples(WORDS, WORDS.filter(bool)), min_size=1, max_size=6)
 def test_bleu_of_summed_statistics_is_sacrebleus(pairs: list[tuple[str, str]]) -> None:
     hypotheses, references = (list(texts) for texts in zip(*pairs, strict=True))
     bleu = Bleu()
-    sums = bleu.of_sentences(hypotheses, references).sum(axis=0)
+    sums = bleu.sentence_statistics(hypotheses, references).sum(axis=0)
     expected = sacrebleu.corpus_bleu(hypotheses, [references])
     assert list(sums) == [expected.sys_len, expected.ref_len, *expected.counts, *expected.totals]
     assert np.isclose(bleu.score(sums), expected.score, rtol=1e-12, atol=1e-12)
@@ -30,7 +30,7 @@ def test_bleu_of_summed_statistics_is_sacrebleus(pairs: list[tuple[str, str]]) -
 
 def test_bleu_of_many_sums_at_once() -> None:
     bleu = Bleu()
-    rows = bleu.of_sentences(["a b c d e", "the cat", ""], ["a b c d f", "the dog sat", "x"])
+    rows = bleu.sentence_statistics(["a b c d e", "the cat", ""], ["a b c d f", "the dog sat", "x"])
     stacked = bleu.score(np.stack([rows.sum(axis=0), rows[:2].sum(axis=0), rows[2]]))
     each = [bleu.score(rows.sum(axis=0)), bleu.score(rows[:2].sum(axis=0)), bleu.score(rows[2])]
     assert stacked.tolist() == [float(score) for score in each]
@@ -54,7 +54,7 @@ def test_tokens_of_bleu_are_those_of_the_target_language(language: str, tokenize
     hypotheses, references = (list(texts) for texts in zip(*CHINESE, strict=True))
     bleu = metric(MetricName.BLEU, language, tokenize)
     assert isinstance(bleu, Bleu)
-    sums = bleu.of_sentences(hypotheses, references).sum(axis=0)
+    sums = bleu.sentence_statistics(hypotheses, references).sum(axis=0)
     expected = sacrebleu.corpus_bleu(hypotheses, [references], tokenize=chosen)
     assert list(sums) == [expected.sys_len, expected.ref_len, *expected.counts, *expected.totals]
     assert f"|tok:{chosen}|" in bleu.signature
@@ -70,7 +70,7 @@ def test_the_command_line_of_sacrebleu_says_the_same(tmp_path: Path, language: s
     command += ["-l", f"en-{language}", "-w", "6"]
     said = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
     bleu = Bleu(language)
-    sums = bleu.of_sentences(*(list(texts) for texts in zip(*CHINESE, strict=True))).sum(axis=0)
+    sums = bleu.sentence_statistics(*(list(texts) for texts in zip(*CHINESE, strict=True))).sum(axis=0)
     assert bleu.score(sums) == pytest.approx(said["score"], abs=1e-6)
     assert bleu.signature == said["signature"]
 
@@ -84,7 +84,13 @@ def test_tokens_of_japanese_and_korean(language: str, monkeypatch: pytest.Monkey
         texts = (["東京に行きます。"], ["東京へ行く。"]) if language == "ja" else (["서울에 갑니다."], ["서울로 간다."])
         score = scorer.corpus_score(texts[0], [texts[1]])
         bleu = Bleu(language)
-        assert bleu.of_sentences(*texts)[0].tolist() == [score.sys_len, score.ref_len, *score.counts, *score.totals]
+        found = bleu.sentence_statistics(*texts)[0].tolist()
+        assert found == [
+            score.sys_len,
+            score.ref_len,
+            *score.counts,
+            *score.totals,
+        ]
         assert bleu.signature == str(scorer.get_signature())
     monkeypatch.setattr(f"{module}.MeCab", None)
     with pytest.raises(InputError, match=rf"pip install 'sacrebleu\[{language}\]'. Or choose metric.tokenize=char"):
@@ -99,7 +105,7 @@ TEXTS = st.text(st.sampled_from("abc é\u3000\u200b中𝄞"), max_size=30)
 @given(st.lists(st.tuples(st.lists(TEXTS, min_size=1, max_size=4), TEXTS), min_size=1, max_size=4))
 def test_chrf_of_summed_statistics_is_sacrebleus(sentences: list[tuple[list[str], str]]) -> None:
     chrf = Chrf()
-    counted = [chrf.of_hypotheses(hypotheses, reference) for hypotheses, reference in sentences]
+    counted = [chrf.hypothesis_statistics(hypotheses, reference) for hypotheses, reference in sentences]
     hypotheses = [text for texts, _ in sentences for text in texts]
     references = [reference for texts, reference in sentences for _ in texts]
     scorer = sacrebleu.CHRF()
@@ -112,7 +118,7 @@ def test_chrf_of_summed_statistics_is_sacrebleus(sentences: list[tuple[list[str]
 
 def test_chrf_of_many_sums_at_once() -> None:
     chrf = Chrf()
-    rows = chrf.of_hypotheses(["the cat sat", "a cat", "", "zzz"], "the cat sat on the mat")
+    rows = chrf.hypothesis_statistics(["the cat sat", "a cat", "", "zzz"], "the cat sat on the mat")
     stacked = chrf.score(np.stack([rows, rows + rows[:1]]))
     assert stacked.shape == (2, 4)
     assert stacked.tolist() == [[float(chrf.score(row)) for row in part] for part in (rows, rows + rows[:1])]

@@ -1,4 +1,4 @@
-"""Factors: what of a configuration one would group or filter runs by.
+"""The config of a run of W&B: what of a job's configuration one would group or filter runs by.
 
 That is what was asked for: models, data and measures by name, and what decides a number. Left out is where things lie,
 how a file is read, how fast it goes and where it is shown; and what is not set.
@@ -8,23 +8,23 @@ from collections.abc import Mapping
 from typing import Any
 
 SECTIONS = ("model", "data", "measure", "precision", "shard", "shards", "inference", "signature", "subjects")
-"""Of the configuration of a job, and of what `analysis push` says of its own runs."""
+"""Sections of the configuration of a job, and of what `analysis push` says of its own runs."""
 
-OF_DATA = ("name", "limit")
+DATA_OPTIONS = ("name", "limit")
 """A data set is known by its name; how its file is read decides nothing that one would compare."""
 
 SERVING = (
     *("task", "expected", "check_labels", "path", "folder", "url", "checkpoint", "bpe_codes", "labels", "file"),
     *("small", "threads", "record_every", "save_every", "evaluate_every", "keep"),
 )
-"""Of models and their training: where they lie, what is expected of them, and when they write."""
+"""Options that say where models lie, what is expected of them, and when a training writes."""
 
 
-def factors(config: Mapping[str, Any]) -> dict[str, Any]:
+def wandb_config(config: Mapping[str, Any]) -> dict[str, Any]:
     """What is shown of a configuration.
 
     Args:
-        config: as JSON values.
+        config: the whole of it, as JSON values.
     """
     chosen = {name: config[name] for name in SECTIONS if name in config}
     if chosen.get("shards") == 1:
@@ -39,9 +39,7 @@ def _set(values: Mapping[str, Any]) -> dict[str, Any]:
     for name, value in values.items():
         if name in SERVING or value in (None, "", [], {}):
             continue
-        if isinstance(value, Mapping):
-            known = {key: value[key] for key in OF_DATA if key in value} if name in ("data", "train", "dev") else value
-            shown[name] = _set(known)
-        else:
-            shown[name] = value
+        if isinstance(value, Mapping) and name in ("data", "train", "dev"):
+            value = {key: value[key] for key in DATA_OPTIONS if key in value}
+        shown[name] = _set(value) if isinstance(value, Mapping) else value
     return shown
