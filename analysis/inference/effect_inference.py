@@ -9,6 +9,7 @@ from jaxtyping import Float, Int
 
 from analysis.inference import equivalence, resampling
 from analysis.inference.discordant_pairs import Flips, conditional_interval, flip_interval, flips
+from analysis.inference.minimum_detectable_effect import minimum_detectable_effect
 from analysis.inference.multiplicity import Correction, check_correction, corrected, critical_size
 from analysis.inference.options import Inference, Interval, check_interval
 from analysis.inference.significance import PairedTest, check_test, p_values
@@ -112,7 +113,7 @@ class _Masks:
             "p": self.p[at],
             "p_corrected": p,
             "significant": p <= options.alpha,
-            "detectable": equivalence.detectable(self.columns["standard_error"][at], critical, self.groups - 1),
+            "detectable": minimum_detectable_effect(self.columns["standard_error"][at], critical, self.groups - 1),
             "p_equivalence": self.p_equivalence[at],
             "p_equivalence_corrected": p_equivalence,
             "equivalent": p_equivalence <= options.alpha,

@@ -9,7 +9,7 @@ from simulated import PLAIN, sample
 
 from analysis.correlation import CorrelationOptions, DomainEffects, correlate
 from analysis.correlation.null_distributions import NullName
-from analysis.correlation.pairs import IDENTITY
+from analysis.correlation.pairs import DOMAIN
 from analysis.effects.head_effects import effects
 from analysis.results.read import read_results
 from analysis.results.slices import slices
@@ -197,7 +197,7 @@ def test_one_domain_alone_has_empty_tables_with_all_columns():
     found = correlate(simulated(domains=1), QUICK)
     assert all(table.is_empty() for name, table in found.tables.items() if name != "correlation_reliability")
     assert {"pearson", "true_low", "share"} <= set(found.correlation.columns)
-    assert found.reliability.columns[: len(IDENTITY)] == list(IDENTITY)
+    assert found.reliability.columns[: len(DOMAIN)] == list(DOMAIN)
     assert found.reliability.height == 5
 
 

@@ -12,7 +12,7 @@ from fixtures.samples import flipping, sample_of, sentences, true_effects
 
 from analysis.inference import resampling
 from analysis.inference.discordant_pairs import conditional_interval, flip_interval, flips, mcnemar
-from analysis.inference.equivalence import detectable
+from analysis.inference.minimum_detectable_effect import minimum_detectable_effect
 from analysis.inference.multiplicity import Correction, corrected, critical_size, holm, max_t
 from analysis.inference.significance import PairedTest, p_of_draws, p_of_sacrebleu, p_of_t, p_values
 from analysis.results.sample import Sample
@@ -176,7 +176,7 @@ def power_at_detectable(runs: int, seed: int) -> float:
     )
     error = resampling.standard_error(pilot.effects_without_each)
     to_wrong = np.full(HEADS, 0.5)
-    to_wrong[0] += detectable(error, critical, EXAMPLES - 1) / (200 * flip[0])
+    to_wrong[0] += minimum_detectable_effect(error, critical, EXAMPLES - 1) / (200 * flip[0])
     found = 0
     for run in range(runs):
         sample = flipping(rng, groups=EXAMPLES, flip=flip, to_wrong=to_wrong)
@@ -203,7 +203,10 @@ def power_of_few_groups(runs: int, seed: int, groups: int, heads: int = 1) -> tu
     plain = float(np.median([of(pilot, PairedTest.bootstrap) for pilot in pilots]))  # sizes under the draws as they are
     error = np.array([np.sqrt(groups)])
     rates = []
-    for effect in (detectable(error, critical, groups - 1), detectable(error, plain, 10**9)):
+    for effect in (
+        minimum_detectable_effect(error, critical, groups - 1),
+        minimum_detectable_effect(error, plain, 10**9),
+    ):
         found = 0
         for _ in range(runs):
             differences = rng.standard_normal((groups, heads))

@@ -8,7 +8,8 @@ from statsmodels.stats.weightstats import ttost_paired
 
 from analysis.inference import resampling
 from analysis.inference.discordant_pairs import flip_interval, flips
-from analysis.inference.equivalence import detectable, equivalence_p, equivalence_p_of_flips
+from analysis.inference.equivalence import equivalence_p, equivalence_p_of_flips
+from analysis.inference.minimum_detectable_effect import minimum_detectable_effect
 
 
 def test_two_one_sided_tests_are_statsmodels() -> None:
@@ -39,8 +40,8 @@ def test_p_of_flips_is_where_the_interval_touches_the_margin() -> None:
 
 def test_detectable_effect_is_the_textbooks() -> None:
     error = np.array([0.2, 0.1, 0.0, 0.3])
-    assert detectable(error, 1.959964, 10**9) == pytest.approx((1.959964 + 0.841621) * 0.2)
-    assert detectable(np.zeros(3), 2.0, 9) is None
-    assert detectable(error, np.inf, 9) is None
-    power = stats.norm.sf(1.959964 - detectable(error, 1.959964, 10**9) / 0.2)
+    assert minimum_detectable_effect(error, 1.959964, 10**9) == pytest.approx((1.959964 + 0.841621) * 0.2)
+    assert minimum_detectable_effect(np.zeros(3), 2.0, 9) is None
+    assert minimum_detectable_effect(error, np.inf, 9) is None
+    power = stats.norm.sf(1.959964 - minimum_detectable_effect(error, 1.959964, 10**9) / 0.2)
     assert power == pytest.approx(0.8)
