@@ -1,5 +1,6 @@
 """The configuration: typed schemas, their registration with Hydra, and how a composed config becomes components."""
 
+import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -149,8 +150,8 @@ def to_study(config: DictConfig) -> StudyConfig:
 
 def in_full(overrides: Iterable[str]) -> list[str]:
     """Overrides in Hydra's names: `measure.order=random measure.seeds=5` is `measure/order=random ...order.seeds=5`."""
-    parts = ((word.partition("="), word.lstrip("+").partition("=")[0]) for word in overrides)
-    return ["".join((name.removesuffix(bare), SHORT.get(bare, bare), *rest)) for (name, *rest), bare in parts]
+    option = re.compile(r"^(\+*)([\w.]+)(?==)")
+    return [option.sub(lambda found: found[1] + SHORT.get(found[2], found[2]), word) for word in overrides]
 
 
 def compose(*overrides: str) -> DictConfig:

@@ -1,11 +1,12 @@
 """Ablations: one head off, all but one in a layer, no head in a layer (the paper's section 3)."""
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 from jaxtyping import Bool
 
-from study.measures.measure import NOTHING_MASKED, Measure
+from study.measures.measure import Measure
 from study.record.heads import HeadLayout, select_heads, select_layers
 
 
@@ -13,11 +14,9 @@ from study.record.heads import HeadLayout, select_heads, select_layers
 class Base(Measure):
     """The full mask alone: the base score."""
 
-    name: str = "base"
+    masks_heads: ClassVar[bool] = False
 
-    def idle(self) -> dict[str, str]:
-        """No head is masked."""
-        return {"kinds": NOTHING_MASKED}
+    name: str = "base"
 
 
 @dataclass(kw_only=True)

@@ -17,9 +17,6 @@ if TYPE_CHECKING:
     from study.engine.evaluator import Evaluator
 
 
-NOTHING_MASKED = "it chooses heads to mask, and this measure masks none"
-
-
 class Stage(IntEnum):
     """When a job of a sweep may start: a stage starts when the one before it is complete."""
 
@@ -66,6 +63,7 @@ class Measure:
     """
 
     stage: ClassVar[Stage] = Stage.MEASURE
+    masks_heads: ClassVar[bool] = True
 
     name: str = MISSING
     kinds: list[AttentionKind] = field(default_factory=list)
@@ -84,7 +82,7 @@ class Measure:
 
     def idle(self) -> dict[str, str]:
         """Options that have no effect beside the others' values, and why."""
-        return {}
+        return {} if self.masks_heads else {"kinds": "it chooses heads to mask, and this measure masks none"}
 
     def source(self, data: str) -> tuple[str, str] | None:
         """The measure and the data whose stored rows decide its masks; None where another job's rows are not needed.

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import ClassVar
 
-from study.measures.measure import NOTHING_MASKED, Measure, Stage
+from study.measures.measure import Measure, Stage
 
 
 @dataclass(kw_only=True)
@@ -14,9 +14,6 @@ class Train(Measure):
     """
 
     stage: ClassVar[Stage] = Stage.TRAIN
+    masks_heads: ClassVar[bool] = False
 
     name: str = "train"
-
-    def idle(self) -> dict[str, str]:
-        """No head is masked."""
-        return {"kinds": NOTHING_MASKED}

@@ -63,24 +63,19 @@ class RankingOrder(Order):
         table = self.table(loss)
         stored = evaluator.stored_elsewhere(self.data, table, loss) if self.data else evaluator.stored(loss)
         table = self.table(loss, stored)
-        if not stored or not stored.examples or stored.lacks(self.masks(removal), table):
-            job, where = (
-                self.job(table),
-                f" for all {len(stored.examples):,} examples" if stored and stored.examples else "",
-            )
-            if table.loss not in (None, PLAIN):
-                job += f" measure.loss=label_smoothed measure.epsilon={loss.epsilon:g}"
-            needs = (
-                f"an order by {self.name} needs what `{job}` stores of this model on data "
-                f"'{self.data or evaluator.setting.data}', which is not there{where}: run the same command with "
-                f"{job}{f' data={self.data}' if self.data else ''} first"
-            )
-            return MaskRequest(stack([], layout), later=len(removal.counts) - 1, complete=False, needs=needs)
-        order = least_first(self.values(stored, removal), layout, removal.heads)
-        options = {"data": stored.name, **self.options(removal), "reverse": self.reverse}
-        return removal.points(
-            self.curve(removal, order[::-1] if self.reverse else order, options, len(stored.examples))
+        if stored and stored.examples and not stored.lacks(self.masks(removal), table):
+            order = least_first(self.values(stored, removal), layout, removal.heads)[:: -1 if self.reverse else 1]
+            options = {"data": stored.name, **self.options(removal), "reverse": self.reverse}
+            return removal.points(self.curve(removal, order, options, len(stored.examples)))
+        smoothed = table.loss not in (None, PLAIN)
+        job = self.job(table) + (f" measure.loss=label_smoothed measure.epsilon={loss.epsilon:g}" if smoothed else "")
+        where = f" for all {len(stored.examples):,} examples" if stored and stored.examples else ""
+        needs = (
+            f"an order by {self.name} needs what `{job}` stores of this model on data "
+            f"'{self.data or evaluator.setting.data}', which is not there{where}: run the same command with "
+            f"{job}{f' data={self.data}' if self.data else ''} first"
         )
+        return MaskRequest(stack([], layout), later=len(removal.counts) - 1, complete=False, needs=needs)
 
 
 @dataclass(kw_only=True)
