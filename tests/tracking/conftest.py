@@ -1,5 +1,5 @@
 """A W&B that no test leaves this machine with."""
 
-from fixtures.wandb_home import _at_home, pytest_collection_modifyitems, server
+from fixtures.wandb.home import _at_home, pytest_collection_modifyitems, server
 
 __all__ = ["_at_home", "pytest_collection_modifyitems", "server"]

@@ -11,7 +11,7 @@ import psutil
 import pytest
 import wandb
 from fixtures.jobs import NUM_PAIRS, overrides
-from fixtures.wandb_file import Logged, read_run
+from fixtures.wandb.run_file import Logged, read_run
 
 from study.config import compose
 from study.jobs.task import StudyTask

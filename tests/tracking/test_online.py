@@ -12,7 +12,7 @@ import pytest
 import wandb
 from fixtures.halting import halting, until_arrived
 from fixtures.jobs import NUM_PAIRS, overrides
-from fixtures.wandb_stand_in import KEY, StandIn
+from fixtures.wandb.stand_in import KEY, StandIn
 
 from analysis.__main__ import main
 from study.config import compose

@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 import yaml
 from fixtures.jobs import NUM_PAIRS
-from fixtures.wandb_stand_in import StandIn
+from fixtures.wandb.stand_in import StandIn
 
 from analysis.__main__ import main
 from study.tracking.run import read_runs

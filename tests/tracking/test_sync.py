@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 from fixtures.jobs import NUM_PAIRS, overrides
-from fixtures.wandb_stand_in import StandIn
+from fixtures.wandb.stand_in import StandIn
 
 from study.record.store import read_parts
 

@@ -10,8 +10,8 @@ import pytest
 import wandb
 from fixtures.halting import arrived, halting, until_arrived
 from fixtures.jobs import overrides as measured
-from fixtures.wandb_file import Logged, read_run
-from fixtures.wandb_stand_in import StandIn
+from fixtures.wandb.run_file import Logged, read_run
+from fixtures.wandb.stand_in import StandIn
 
 from analysis.__main__ import main
 from study.config import compose

@@ -10,8 +10,8 @@ from types import SimpleNamespace
 import polars as pl
 import pytest
 from fixtures.jobs import make_place, overrides
-from fixtures.wandb_stand_in import StandIn
-from fixtures.wandb_stand_in_reads import hexadecimal
+from fixtures.wandb.stand_in import StandIn
+from fixtures.wandb.stand_in_reads import hexadecimal
 
 from analysis.__main__ import main
 from analysis.tracking.fetch import _about, _adopt, _verify

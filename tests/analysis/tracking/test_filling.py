@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from fixtures.wandb_stand_in import StandIn
+from fixtures.wandb.stand_in import StandIn
 
 from analysis.tracking.fetch import fetch_outcomes
 from analysis.tracking.push import PushResult, push

@@ -10,8 +10,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 from fixtures.jobs import NUM_PAIRS, make_place, overrides
-from fixtures.wandb_file import read_run
-from fixtures.wandb_stand_in import KEY, StandIn
+from fixtures.wandb.run_file import read_run
+from fixtures.wandb.stand_in import KEY, StandIn
 from PIL import Image
 
 from analysis.__main__ import main

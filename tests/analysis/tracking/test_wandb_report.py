@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 from fixtures.jobs import make_place, overrides
-from fixtures.wandb_stand_in import StandIn
+from fixtures.wandb.stand_in import StandIn
 
 from analysis.__main__ import main
 from study.config import compose
