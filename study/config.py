@@ -15,6 +15,7 @@ from study.data.iwslt import IwsltTed
 from study.data.nli import MnliHub, NliFile
 from study.data.parallel import ParallelFile, SacrebleuSet
 from study.data.source import DataSource
+from study.engine.precision import Precision, Screening
 from study.measures.ablation import Ablation, AllButOne, Base, NoHead
 from study.measures.importance import Importance
 from study.measures.measure import Measure
@@ -24,7 +25,8 @@ from study.measures.train import Train
 from study.record.errors import InputError, listed
 from study.record.metrics.statistics import Scoring
 from study.subjects.fairseq.folder import FairseqFolder
-from study.subjects.model import HubClassifier, ModelConfig, Precision, Screening
+from study.subjects.huggingface.classifier_folder import HubClassifier
+from study.subjects.model import ModelConfig
 from study.toy.sources import ToyNli, ToyTranslation
 from study.tracking.options import Tracking, WandbTracking
 from study.training.classifier_options import FineTuning, NewBert

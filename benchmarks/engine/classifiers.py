@@ -14,7 +14,7 @@ from transformers import BertConfig, BertForSequenceClassification, PreTrainedTo
 from benchmarks.sizes import Shape
 from study.data.nli import NliFile
 from study.subjects.classifier import Classifier
-from study.subjects.model import HubClassifier
+from study.subjects.huggingface.classifier_folder import HubClassifier
 from study.subjects.subject import TokenRow
 
 LONGEST = 128

@@ -13,7 +13,7 @@ from benchmarks.engine.sweeps import job_engine, predictions, single_heads_off, 
 from benchmarks.measure import Way, clocked, in_turns, repeated
 from benchmarks.sizes import Sizes
 from benchmarks.table import Row, has_bfloat16
-from study.subjects.model import Precision
+from study.engine.precision import Precision
 
 PUBLIC, BEST = "(a) loop, padded to 128, batch 32", "(b) loop, sorted"
 Targets = dict[Precision, tuple[float | None, float | None]]

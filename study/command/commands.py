@@ -20,7 +20,7 @@ from study.command.misspelt import sentence
 from study.command.overrides import for_every_job, overrides_last, quoted
 from study.config import CONF, FOLDERS, in_full, register
 from study.jobs.task import StudyTask
-from study.pruning.prune import PruneConfig, prune_task
+from study.pruning.config import PruneConfig, prune_task
 from study.record.errors import InputError, Interruption, StudyError
 
 COMMANDS = ("list", "fetch", "prune", "help")

@@ -49,7 +49,7 @@ Removes heads of a trained transformer for good and saves the smaller model, pro
   study prune model=NAME order=FILE number=20 out=FOLDER          the first 20 of a file; share=0.4: that share
 
 model= and model.NAME= are those of a job. unit=group: addresses name key/value groups with all their query heads.
-export=auto|none|torch|onnx: files for programs without this project. scores={DATA:SCORE}: for the model's card.
+export=auto|none|torch|onnx: files for programs without this project. +scores.DATA=SCORE: for the model's card.
 """
 
 

@@ -19,13 +19,13 @@ from study.engine.bottom_up.screening import ScreenedEngine
 from study.engine.engine import Engine, OneMaskAtATime
 from study.engine.memory import MemoryBudget
 from study.engine.pairs import Pairs
+from study.engine.precision import Precision, Screening
 from study.engine.weights.classifier import classifier_weights
 from study.engine.weights.modules import UnsupportedModelError
 from study.engine.weights.translator import translator_weights
 from study.record.errors import InputError, StudyError
 from study.record.heads import HeadLayout
 from study.subjects.classifier import PROBE_LENGTHS, Classifier
-from study.subjects.model import Precision, Screening
 from study.subjects.subject import Subject
 from study.subjects.translator import Translator
 

@@ -19,11 +19,11 @@ import numpy as np
 from jaxtyping import Int
 
 from study.engine.pairs import Pairs
+from study.engine.precision import Precision
 from study.record.errors import StudyError
 from study.record.examples import Examples
 from study.record.files import whole_file
 from study.record.sealed import read_sealed, sealed
-from study.subjects.model import Precision
 
 if TYPE_CHECKING:
     from study.engine.engine import Engine

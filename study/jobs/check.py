@@ -5,11 +5,11 @@ from typing import Any
 
 from study.config import StudyConfig
 from study.data.source import Task
+from study.engine.precision import Precision
 from study.record.errors import InputError
 from study.record.files import is_folder_name
 from study.record.metrics.languages import require_direction
 from study.record.metrics.statistics import TOKENIZERS, MetricName
-from study.subjects.model import Precision
 
 SCREENED = "it is of precision=screened"
 

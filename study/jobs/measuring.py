@@ -10,6 +10,7 @@ import numpy as np
 
 from study.config import StudyConfig
 from study.engine.evaluator import Evaluator
+from study.engine.precision import Precision
 from study.engine.row_alone import prove
 from study.jobs.cache import SHARED, JobCache
 from study.jobs.estimates import layout_elsewhere, seconds_a_row, stored_layout
@@ -25,7 +26,7 @@ from study.record.metrics.statistics import Metric, metric
 from study.record.parts import require_whole
 from study.record.setting import Setting, short_hash
 from study.record.store import Store
-from study.subjects.model import ClassifierConfig, Precision
+from study.subjects.huggingface.classifier_folder import ClassifierConfig
 from study.tracking.history import RUN
 from study.tracking.summary import extremes
 from study.training.trained_models import TrainedModel

@@ -13,20 +13,20 @@ from study.record.heads import HeadLayout, mask_key
 
 @dataclass(frozen=True, kw_only=True)
 class Facts:
-    """What a card tells.
+    """The contents of a card.
 
     Attributes:
-        name: of the original model.
-        architecture: its class in transformers.
-        identity: what determines its outcomes: digests and text processing.
-        layout: its heads.
-        mask: those that were kept.
-        parameters: before and after.
-        difference: between the pruned and the masked model, as a share of the largest number.
-        plain: whether transformers loads it without this project.
+        name: name of the original model.
+        architecture: class of the model in transformers.
+        identity: identity of the original: digests and text processing.
+        layout: heads of the original.
+        mask: mask of the heads that were kept.
+        parameters: number of parameters before and after.
+        difference: difference between the pruned and the masked model, as a share of the largest number.
+        plain: true where transformers loads the model without this project.
         command: arguments with which this project loads it.
-        files: exported files, and how far each is from the model.
-        scores: as given, by data set.
+        files: exported files by name, and how far each is from the model.
+        scores: scores by data set, as given.
     """
 
     name: str

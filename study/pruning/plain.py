@@ -13,18 +13,18 @@ from torch import nn
 from transformers import PretrainedConfig, PreTrainedModel, T5Config
 
 from study.masking.sites import AttentionSite, heads_left
-from study.subjects.pruned.attention import Gathered
+from study.subjects.pruned.attention import GroupProjection
 
 
 def as_plain(module: PreTrainedModel, sites: Sequence[AttentionSite]) -> PreTrainedModel | None:
-    """The same model as transformers builds it from a config with fewer heads; None where no config says it.
+    """The model as transformers builds it from a config with fewer heads; None where no config says it.
 
     Args:
-        module: with heads removed.
+        module: a model with heads removed.
         sites: its attention layers.
     """
     counts = {site.num_heads for site in sites}
-    uneven = any(isinstance(part, Gathered) for part in module.modules())
+    uneven = any(isinstance(part, GroupProjection) for part in module.modules())
     if len(counts) != 1 or 0 in counts or uneven:
         return None
     config = _config(module, sites, counts.pop())

@@ -27,10 +27,10 @@ class Selection:
     Attributes:
         mask: a text of 0 (remove) and 1 (keep) in the order of heads.
         heads: addresses, `encoder_self.3.11`, counted from 0.
-        order: a file with one address a line, or a pruning curve of the results (`curves/*.json`), of which
-        number: the first so many are removed, or
-        share: this share of the model's units, rounded down.
-        unit: what an address names.
+        order: a file with one address a line, or a pruning curve of the results (`curves/*.json`).
+        number: how many of the order are removed, from the first on.
+        share: share of the model's units that is removed, rounded down; in place of `number`.
+        unit: kind of unit that an address names.
     """
 
     mask: str = ""
@@ -44,7 +44,7 @@ class Selection:
         """Refuse what says too much or too little; needs no model.
 
         Raises:
-            InputError: in words.
+            InputError: when there is not exactly one selection, or what belongs to another is given.
         """
         given = [name for name in ("mask", "heads", "order") if getattr(self, name)]
         if len(given) != 1:

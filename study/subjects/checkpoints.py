@@ -9,12 +9,12 @@ PLACE = "{epoch}"
 
 
 def at_epoch(pattern: str, epoch: float | None, option: str) -> str:
-    """The path of the checkpoint of an epoch; a path of one model alone as it is.
+    """The path of the checkpoint of an epoch; the path of one model alone stays as it is.
 
     Args:
         pattern: the path.
-        epoch: of the checkpoint wanted; None where no one is.
-        option: what the path is called in the configuration, for messages.
+        epoch: epoch of the checkpoint; None for a model that is not one of several.
+        option: name of the path in the configuration, for messages.
 
     Raises:
         InputError: when only one of the two speaks of epochs.
@@ -44,5 +44,5 @@ def no_such_epoch(pattern: Path, epoch: float) -> InputError:
 
 
 def shared_name(pattern: str) -> str:
-    """A short name for the training that a path with `{epoch}` is of: its last part that is the same for all epochs."""
+    """A short name for the training of a path with `{epoch}`: its last part that is the same for all epochs."""
     return next((part for part in reversed(Path(pattern).parts) if PLACE not in part), pattern)

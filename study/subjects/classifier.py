@@ -4,35 +4,26 @@ Shapes: R rows, T tokens, C classes.
 """
 
 import inspect
-import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
-from transformers import (
-    MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING,
-    AutoModelForSequenceClassification,
-    PretrainedConfig,
-    PreTrainedModel,
-    PreTrainedTokenizerBase,
-)
-from transformers.utils import logging
+from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from study.masking.gate import Gate
 from study.record.errors import InputError
 from study.record.examples import Examples
 from study.record.loss import PLAIN, Loss
 from study.record.metrics.statistics import Accuracy
-from study.subjects.classifier_text import ClassifierText, read_config, read_tokenizer
+from study.subjects.classifier_text import ClassifierText
 from study.subjects.cross_entropy import cross_entropy
-from study.subjects.huggingface.hub import HEADS_FILE
-from study.subjects.kept_state import hear_once, kept_state
+from study.subjects.graphs import Classification, Graph
+from study.subjects.kept_state import kept_state
 from study.subjects.subject import Subject, TokenRow, to_device
 
 PROBE_LENGTHS = (5, 9, 13)
@@ -78,7 +69,7 @@ class Classifier(Subject):
         self.metric = Accuracy()
         self.labels = tuple(labels)
         self.loaded = loaded
-        self._text = ClassifierText(tokenizer, self.labels, max_length=max_length, truncate=truncate, of=loaded)
+        self._text = ClassifierText(tokenizer, self.labels, max_length=max_length, truncate=truncate, owner=loaded)
         try:
             self.gate = Gate.on(module, causal=self._is_causal())
             probe = self.probe()
@@ -94,7 +85,7 @@ class Classifier(Subject):
         """Tokenise texts and pairs, see `ClassifierText.encode`.
 
         Raises:
-            InputError: as there, and for a tokenizer that is not the model's.
+            InputError: when the text side refuses them, or the tokenizer is not the model's.
         """
         rows = self._text.encode(examples, max_unknown)
         largest, size = max(max(row.source) for row in rows), self._num_embeddings()
@@ -215,6 +206,17 @@ class Classifier(Subject):
         with self.gate.masked(xi):
             return self.logits(rows).float().cpu()
 
+    @torch.no_grad()
+    def graphs(self) -> list[Graph]:
+        """The whole model; rows are padded in it."""
+        rows = [self.probe(length)[0] for length in PROBE_LENGTHS]
+        pad = self.module.config.get_text_config().pad_token_id or 0
+        ids_RT = _padded([row.source for row in rows], pad)
+        inputs = {"input_ids": ids_RT, "attention_mask": _padded([[1] * len(row.source) for row in rows], 0)}
+        if (getattr(self.module.config, "type_vocab_size", None) or 0) > 1:
+            inputs["token_type_ids"] = torch.zeros_like(ids_RT)
+        return [Graph("model", Classification(self.module), inputs, self.response(rows, None))]
+
     @torch.inference_mode()
     def _is_causal(self) -> bool:
         """Whether the first token is blind to the last, seen by changing the last."""
@@ -225,6 +227,10 @@ class Classifier(Subject):
         with kept_state(self.module):
             first_RD = self.module.base_model(**{self.module.main_input_name: ids_RT}).last_hidden_state[:, 0]
         return torch.equal(first_RD[0], first_RD[1])
+
+
+def _padded(rows: Sequence[Sequence[int]], value: int) -> Int[Tensor, "rows tokens"]:
+    return nn.utils.rnn.pad_sequence([torch.tensor(row) for row in rows], batch_first=True, padding_value=value)
 
 
 @contextmanager
@@ -243,79 +249,3 @@ def _last_token_read(module: PreTrainedModel) -> Iterator[None]:
     finally:
         for config in configs:
             config.pad_token_id = None
-
-
-def load_classifier(
-    folder: Path, device: torch.device, *, labels: Sequence[str], max_length: int, truncate: bool
-) -> Classifier:
-    """Load a model folder in float32, with sdpa attention where the architecture has it.
-
-    Raises:
-        InputError: when the weights cannot be read or do not fit, or there is no tokenizer.
-    """
-    pruned = _read_pruned(folder) if (folder / HEADS_FILE).is_file() else None
-    config = read_config(folder, len(labels))
-    tokenizer = read_tokenizer(folder, config)
-    module = pruned or _read(folder, config)
-    allowed = num_positions(module)
-    if allowed is not None and max_length > allowed:
-        raise InputError(
-            f"model.max_length={max_length}, but {folder} has positions for {allowed} tokens: choose "
-            f"model.max_length={allowed}"
-        )
-    loaded = f"{type(module).__name__} from {folder}"
-    nn.Module.to(module, device)
-    return Classifier(module, tokenizer, labels=labels, max_length=max_length, truncate=truncate, loaded=loaded)
-
-
-def _read(folder: Path, config: PretrainedConfig) -> PreTrainedModel:
-    from study.subjects.pruned.transformers4 import take_pruned_heads, without_heads
-
-    logging.disable_progress_bar()  # a model of this size loads at once
-    hear_once()
-    options: Any = {"config": config, "dtype": torch.float32, "output_loading_info": True, "local_files_only": True}
-    removed = take_pruned_heads(config)
-    try:
-        if removed:
-            architecture: Any = MODEL_FOR_SEQUENCE_CLASSIFICATION_MAPPING[type(config)]
-            smaller: Any = without_heads(architecture, removed)
-            module, info = smaller.from_pretrained(folder, **options)
-            module.__class__ = architecture
-        else:
-            module, info = AutoModelForSequenceClassification.from_pretrained(folder, **options)
-    except InputError as error:
-        raise InputError(f"{folder}: {error}") from error
-    except Exception as error:  # safetensors, pickle, json and transformers each raise errors of their own
-        raise InputError(f"cannot load the classifier in {folder}: {type(error).__name__}: {error}") from error
-    if info["missing_keys"] or info["mismatched_keys"]:
-        keys = [*info["missing_keys"], *(str(key) for key in info["mismatched_keys"])]
-        raise InputError(
-            f"{folder}: the weights lack or misfit {len(keys)} tensors of {type(module).__name__}: {keys[:5]}"
-        )
-    layers = sorted(key for key in info["unexpected_keys"] if re.search(r"\.\d+\.", key))
-    if layers:
-        raise InputError(f"{folder}: its config leaves {len(layers)} tensors of the layers unused: {layers[:3]}")
-    return module
-
-
-def _read_pruned(folder: Path) -> PreTrainedModel:
-    """A model from which heads were removed."""
-    from study.subjects.pruned.folder import read_model
-
-    module = read_model(folder)
-    if not type(module).__name__.endswith("ForSequenceClassification"):
-        raise InputError(f"{folder} holds a {type(module).__name__}, which is no classifier")
-    return module
-
-
-def num_positions(module: PreTrainedModel) -> int | None:
-    """How many tokens a model has positions for; None where that is not limited (relative positions).
-
-    RoBERTa and its kin count positions from the padding index on, so the first ones of their table are never used.
-    """
-    positions = getattr(module.config.get_text_config(), "max_position_embeddings", None)
-    positions = None if positions == -1 else positions
-    for name, table in module.named_modules():
-        if name.endswith("position_embeddings") and isinstance(table, nn.Embedding) and table.padding_idx is not None:
-            return table.num_embeddings - table.padding_idx - 1
-    return positions

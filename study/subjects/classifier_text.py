@@ -1,46 +1,38 @@
 """The text side of a classifier: its tokenizer, its labels, how long a text may be. No weights are needed for it."""
 
-import json
 from collections.abc import Mapping, Sequence
-from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from torch import Tensor
-from transformers import AutoConfig, AutoTokenizer, PretrainedConfig, PreTrainedTokenizerBase
+from transformers import PreTrainedTokenizerBase
 
 from study.record.errors import InputError
 from study.record.examples import Examples
-from study.subjects.huggingface.files import read_json
 from study.subjects.labels import label_index, require_labels
 from study.subjects.subject import TokenRow
-from study.subjects.vocabulary import Vocabulary
-
-NAMES_OF_OUTPUTS = ("id2label", "label2id", "num_labels", "_num_labels")
-"""Fields of a config."""
+from study.subjects.vocabulary import require_known
 
 
 class ClassifierText:
     """Turns examples into tokens and indices of labels.
 
     Attributes:
-        tokenizer: that of the model.
+        tokenizer: tokenizer of the model.
     """
 
     def __init__(
-        self, tokenizer: PreTrainedTokenizerBase, labels: Sequence[str], *, max_length: int, truncate: bool, of: str
+        self, tokenizer: PreTrainedTokenizerBase, labels: Sequence[str], *, max_length: int, truncate: bool, owner: str
     ) -> None:
         """Take a tokenizer.
 
         Args:
-            tokenizer: that of the model.
+            tokenizer: tokenizer of the model.
             labels: name of each output of the model, in order.
             max_length: most tokens of an example, special tokens included.
             truncate: cut longer examples; refuse them otherwise.
-            of: the model, for messages.
+            owner: the model, for messages.
         """
         self.tokenizer = tokenizer
-        self._labels, self._max_length, self._truncate = tuple(labels), max_length, truncate
-        self._vocabulary = Vocabulary(of, _unknown(tokenizer), frozenset(tokenizer.all_special_ids))
+        self._labels, self._max_length, self._truncate, self._owner = tuple(labels), max_length, truncate, owner
 
     def encode(self, examples: Examples, max_unknown: float) -> list[TokenRow]:
         """Tokenise texts and pairs; targets become indices of the model's labels.
@@ -70,7 +62,8 @@ class ClassifierText:
             )
             for i, (name, source) in enumerate(zip(examples.ids, ids["input_ids"], strict=True))
         ]
-        self._vocabulary.require_known(rows, max_unknown)
+        unknown, special = _unknown(self.tokenizer), self.tokenizer.all_special_ids
+        require_known(rows, max_unknown, owner=self._owner, unknown=unknown, special=special)
         return rows
 
     def alone(self, texts: Sequence[str]) -> Mapping[str, Tensor]:
@@ -92,51 +85,6 @@ class ClassifierText:
                 f"('{examples.ids[max(too_long, key=lengths.__getitem__)]}') has {max(lengths)}: choose "
                 "model.truncate=true to cut them, or a larger model.max_length"
             )
-
-
-def read_text(folder: Path, labels: Sequence[str], *, max_length: int, truncate: bool) -> ClassifierText:
-    """The text side of the model in a folder.
-
-    Raises:
-        InputError: when its tokenizer cannot be read.
-    """
-    tokenizer = read_tokenizer(folder, read_config(folder, len(labels)))
-    return ClassifierText(tokenizer, labels, max_length=max_length, truncate=truncate, of=f"the tokenizer in {folder}")
-
-
-def read_config(folder: Path, num_labels: int) -> PretrainedConfig:
-    """The config with so many outputs, also where it names another number of labels, or names them in a list.
-
-    Raises:
-        InputError: when transformers cannot read it.
-    """
-    settings = read_json(folder / "config.json")
-    names = settings.get("id2label")
-    try:
-        if names is None or (isinstance(names, dict) and len(names) == num_labels):
-            return AutoConfig.from_pretrained(folder, num_labels=num_labels, local_files_only=True)
-        settings = {name: value for name, value in settings.items() if name not in NAMES_OF_OUTPUTS}
-        with TemporaryDirectory() as place:
-            (Path(place) / "config.json").write_text(json.dumps(settings))
-            return AutoConfig.from_pretrained(place, num_labels=num_labels, local_files_only=True)
-    except Exception as error:  # transformers raises errors of many kinds
-        raise InputError(f"cannot load the classifier in {folder}: {type(error).__name__}: {error}") from error
-
-
-def read_tokenizer(folder: Path, config: PretrainedConfig) -> PreTrainedTokenizerBase:
-    """The tokenizer in a model's folder.
-
-    Raises:
-        InputError: when it cannot be read, or knows special tokens alone: transformers makes such a one of nothing
-            where files are missing.
-    """
-    try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, config=config, local_files_only=True)
-    except Exception as error:  # json, tokenizers and transformers each raise errors of their own
-        raise InputError(f"cannot load the tokenizer in {folder}: {type(error).__name__}: {error}") from error
-    if tokenizer.vocab_size <= len(set(tokenizer.all_special_ids)):
-        raise InputError(f"the tokenizer in {folder} knows no word: its vocabulary is missing or empty")
-    return tokenizer
 
 
 def _unknown(tokenizer: PreTrainedTokenizerBase) -> int | None:

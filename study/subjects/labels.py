@@ -3,68 +3,20 @@
 import json
 import re
 import shlex
-from collections.abc import Collection, Mapping, Sequence
-from pathlib import Path
-from typing import Any
+from collections.abc import Collection, Sequence
 
 import numpy as np
 from jaxtyping import Int
 
 from study.record.errors import InputError
-from study.subjects.huggingface.files import read_json
 
 EXAMPLE = "for example 'model.labels=[contradiction,entailment,neutral]'"
 PLAIN_NAME = re.compile(r"(?!(?i:true|false|null|nan|inf)$)[A-Za-z_][\w-]*", re.ASCII)
 """A label that needs no quotes in an override."""
 
 
-def label_names(folder: Path, labels: Sequence[str]) -> tuple[str, ...]:
-    """The name of each output of the model in a folder: as configured (`labels`), else as its config.json says.
-
-    Raises:
-        InputError: when the model has only placeholders (LABEL_0), another number of outputs than names, a name twice,
-            or outputs that are no labels of which one is right.
-    """
-    config = read_json(folder / "config.json")
-    _require_one_of_several(config, folder)
-    own = _own_names(config, folder)
-    if labels and len(labels) != len(own):
-        raise InputError(f"model.labels names {len(labels)} labels, {folder} has {len(own)} outputs")
-    if not labels and any(name.upper().startswith("LABEL_") for name in own):
-        raise _unnamed(str(folder), own)
-    names = tuple(labels) or own
-    if len(label_index(names)) < len(names):
-        raise InputError(f"two outputs of {folder} have one name ({', '.join(names)}): give each its own, {EXAMPLE}")
-    return names
-
-
-def _own_names(config: Mapping[str, Any], folder: Path) -> tuple[str, ...]:
-    """The names in a config as transformers reads them: placeholders where there are not as many as outputs.
-
-    Configs of 2019 tell the number of outputs alone (`num_labels`, `_num_labels`), or beside two placeholders.
-    """
-    named = config.get("id2label") or {}
-    try:
-        named = dict(enumerate(named)) if isinstance(named, list) else {int(i): name for i, name in named.items()}
-    except (AttributeError, TypeError, ValueError) as error:
-        raise InputError(f"id2label in {folder / 'config.json'} is no list of names by number: {named!r}") from error
-    own = tuple(str(named[i]) for i in sorted(named))
-    placeholders = all(name.upper().startswith("LABEL_") for name in own)
-    number = config.get("num_labels") or (config.get("_num_labels") if placeholders else None) or len(own) or 2
-    return own if len(own) == number else tuple(f"LABEL_{i}" for i in range(number))
-
-
-def _require_one_of_several(config: Mapping[str, Any], folder: Path) -> None:
-    """Refuse a model that was trained for something else than to choose one of its labels."""
-    kind = config.get("problem_type") or "single_label_classification"
-    if kind != "single_label_classification":
-        raise InputError(
-            f"{folder} is a model of {kind} (problem_type in its config.json), but what is studied here chooses one "
-            "label for each text. If this model does, take problem_type out of its config.json"
-        )
-
-
-def _unnamed(model: str, names: Sequence[str]) -> InputError:
+def unnamed_labels(model: str, names: Sequence[str]) -> InputError:
+    """The error for a model whose config names no labels."""
     return InputError(
         f"{model} does not name its labels ({', '.join(names)}): give their order, {EXAMPLE}; a wrong order is noticed "
         "by the base score"
@@ -91,7 +43,7 @@ def require_labels(targets: Collection[str], labels: Sequence[str]) -> None:
     index = label_index(labels)
     unknown = sorted(target for target in set(targets) if target.casefold() not in index)
     if unknown and all(label.isdecimal() for label in labels):
-        raise _unnamed("the model", labels)
+        raise unnamed_labels("the model", labels)
     if unknown:
         raise InputError(
             f"labels {unknown} are not the model's, which has {list(labels)}{_if_numbers(targets, labels)}"
@@ -161,7 +113,7 @@ def _number_right(right: Int[np.ndarray, "outputs labels"], order: Int[np.ndarra
 
 
 def _without(right: Int[np.ndarray, "outputs labels"], output: int, label: int) -> Int[np.ndarray, "outputs labels"]:
-    """The same numbers, so that no best order gives this label to this output."""
+    """These numbers, changed so that no best order gives this label to this output."""
     changed = right.copy()
     changed[output, label] = -right.sum() - 1
     return changed

@@ -9,12 +9,14 @@ import numpy as np
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
+from transformers import PreTrainedModel
 
 from study.masking.gate import Gate
 from study.record.examples import Examples
 from study.record.heads import HeadLayout
 from study.record.loss import PLAIN, Loss
 from study.record.metrics.statistics import Metric
+from study.subjects.graphs import Graph
 
 
 @dataclass(frozen=True)
@@ -22,7 +24,7 @@ class TokenRow:
     """One example as the model reads it.
 
     Attributes:
-        example: its id.
+        example: id of the example.
         source: token ids, special tokens included.
         target: index of the gold label (classification) or the reference text (translation).
         cost: how much memory it takes in a batch, in tokens.
@@ -40,6 +42,7 @@ class Subject(ABC):
     """A loaded model. Rows of a batch are (example, mask) pairs: each row has a mask of its own.
 
     Attributes:
+        module: the model, as transformers has it.
         gate: where its heads are masked.
         metric: the score that its outcomes add up to.
         device: where its weights are.
@@ -47,6 +50,7 @@ class Subject(ABC):
         pads: whether rows of different lengths are computed together, with padding.
     """
 
+    module: PreTrainedModel
     gate: Gate
     metric: Metric
     device: torch.device
@@ -73,7 +77,7 @@ class Subject(ABC):
 
     @abstractmethod
     def outcomes(self, rows: Sequence[TokenRow], masks: Bool[np.ndarray, "rows heads"]) -> dict[str, Any]:
-        """What each row comes to: columns with the metric's statistics, `margin`, and what else the task stores."""
+        """Outcome of each row: columns with the metric's statistics, `margin`, and what else the task stores."""
 
     @abstractmethod
     def losses(self, rows: Sequence[TokenRow], loss: Loss = PLAIN) -> Float[Tensor, " rows"]:
@@ -120,8 +124,16 @@ class Subject(ABC):
         rows: Sequence[TokenRow],  # noqa: ARG002
         xi: Float[Tensor, "rows heads"],  # noqa: ARG002
     ) -> dict[str, Float[Tensor, "rows out"]]:
-        """The same responses by other ways of running the model (decoding with a cache), by name."""
+        """Responses by other ways of running the model (decoding with a cache), by name."""
         return {}
+
+    def saved_facts(self) -> dict[str, int]:
+        """What a folder with its weights must tell beside them, for them to be read again."""
+        return {}
+
+    def graphs(self) -> list[Graph]:
+        """The parts of it that run without this project."""
+        raise NotImplementedError
 
     def as_xi(self, masks: Bool[np.ndarray, "rows heads"]) -> Float[Tensor, "rows heads"]:
         """Masks as the tensor that the gate multiplies by."""

@@ -7,8 +7,7 @@ import logging
 from collections.abc import Sequence
 from contextlib import nullcontext
 from dataclasses import dataclass
-from functools import lru_cache
-from pathlib import Path
+from functools import lru_cache, partial
 from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
@@ -21,19 +20,21 @@ from study.masking.gate import Gate
 from study.record.errors import InputError
 from study.record.examples import Examples
 from study.record.loss import PLAIN, Loss
-from study.record.metrics.languages import has_no_spaces, main_language, require_direction
+from study.record.metrics.languages import has_no_spaces
 from study.record.metrics.statistics import Bleu, Metric
 from study.subjects.cross_entropy import cross_entropy
 from study.subjects.decoding.beam import BeamConfig, CachedDecoder, Hypotheses, search
-from study.subjects.fairseq.checkpoint import FairseqTransformer, build, read_checkpoint
-from study.subjects.fairseq.text import CACHED, FairseqText, TextProcessing
+from study.subjects.graphs import DecoderStep, Encoding, Graph
 from study.subjects.subject import Subject, TokenRow, to_device
-from study.subjects.vocabulary import Vocabulary
+from study.subjects.vocabulary import require_known
 
 log = logging.getLogger(__name__)
 
 WORDS_BY_SPACES = ("13a", "intl")
 """Tokenisers of BLEU that find words between spaces and marks."""
+
+CACHED = 2**16
+"""Translations whose scores are remembered: masks that matter little leave most of them as they were."""
 
 PROBE_LENGTHS = (5, 7, 10)
 PROBE_TARGETS = 6
@@ -64,14 +65,15 @@ class Text(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
-class Decoding:
+class DecodingOptions:
     """How translations are searched for: fairseq's beam search.
 
     Attributes:
         beam: hypotheses kept.
         lenpen: exponent of the length in a hypothesis's score.
-        max_len_a: most target tokens for each source token, plus
-        max_len_b: this many; `</s>` counts as a source token, not as a target token.
+        max_len_a: share of the most target tokens that grows with the source: so many for each of its tokens.
+        max_len_b: share of the most target tokens that every source is given. `</s>` counts as a source token, not as a
+            target token.
     """
 
     beam: int
@@ -99,7 +101,7 @@ class Translator(Subject):
         self,
         module: PreTrainedModel,
         text: Text,
-        decoding: Decoding,
+        decoding: DecodingOptions,
         *,
         max_source: int,
         max_target: int,
@@ -125,16 +127,15 @@ class Translator(Subject):
         self.loaded = loaded
         self._text, self._decoding = text, decoding
         self._max_source, self._max_target, self._truncate = max_source, max_target, truncate
-        self.rule = BeamConfig(
+        self.beam_config = BeamConfig(
             beam=decoding.beam,
             lenpen=decoding.lenpen,
             start=_token(module, "decoder_start_token_id"),
             end=_token(module, "eos_token_id"),
             pad=_token(module, "pad_token_id"),
         )
-        special = frozenset((self.rule.start, self.rule.end, self.rule.pad))
-        self._vocabulary = Vocabulary(loaded, text.unknown, special)
-        self._statistics = lru_cache(CACHED)(_sentence_statistics)
+        self._special = (self.beam_config.start, self.beam_config.end, self.beam_config.pad)
+        self._scored = lru_cache(CACHED)(partial(_scored, text))
         self.gate = Gate.on(module, causal=False)
         probe = self.probe()
         self.gate.learn(lambda: self.response(probe, None), rows=len(probe))
@@ -163,7 +164,7 @@ class Translator(Subject):
             TokenRow(name, source, target, cost=len(source) * self._decoding.beam)
             for name, source, target in zip(examples.ids, sources, examples.targets, strict=True)
         ]
-        self._vocabulary.require_known(rows, max_unknown)
+        require_known(rows, max_unknown, owner=self.loaded, unknown=self._text.unknown, special=self._special)
         return rows
 
     def _say_if_wordless(self, references: Sequence[str]) -> None:
@@ -177,20 +178,21 @@ class Translator(Subject):
     @torch.no_grad()
     def outcomes(self, rows: Sequence[TokenRow], masks: Bool[np.ndarray, "rows heads"]) -> dict[str, Any]:
         """Translate each row under its mask."""
-        return self.columns(search(self._decoder(rows, self.as_xi(masks)), self.rule, self.limits(rows)), rows)
+        return self.columns(search(self._decoder(rows, self.as_xi(masks)), self.beam_config, self.limits(rows)), rows)
 
     def columns(self, found: Hypotheses, rows: Sequence[TokenRow]) -> dict[str, Any]:
         """What the search found for each row, as outcome columns."""
         tokens, lengths = found.tokens.cpu().tolist(), found.lengths.cpu().tolist()
-        hypotheses = [self._text.decode(ids[:length]) for ids, length in zip(tokens, lengths, strict=True)]
-        statistics = np.array(
-            [self._statistics(self.metric, text, str(row.target)) for text, row in zip(hypotheses, rows, strict=True)]
-        )
+        scored = [
+            self._scored(tuple(ids[:length]), str(row.target), self.metric)
+            for ids, length, row in zip(tokens, lengths, rows, strict=True)
+        ]
+        hypotheses, statistics = zip(*scored, strict=True)
         return {
-            **{name: statistics[:, i] for i, name in enumerate(self.metric.statistics)},
+            **dict(zip(self.metric.statistics, np.stack(statistics, axis=1), strict=True)),
             "margin": found.margins.cpu().numpy(),
             "hypothesis_score": found.scores.cpu().numpy(),
-            "hypothesis": hypotheses,
+            "hypothesis": list(hypotheses),
         }
 
     def losses(self, rows: Sequence[TokenRow], loss: Loss = PLAIN) -> Float[Tensor, " rows"]:
@@ -205,14 +207,14 @@ class Translator(Subject):
     def _token_losses(self, rows: Sequence[TokenRow], loss: Loss) -> Float[Tensor, "rows target"]:
         source_RS, present_RS = self.padded(rows)
         references = [torch.tensor(self._reference(row)) for row in rows]
-        target_RT = torch.nn.utils.rnn.pad_sequence(references, batch_first=True, padding_value=self.rule.pad)
+        target_RT = torch.nn.utils.rnn.pad_sequence(references, batch_first=True, padding_value=self.beam_config.pad)
         target_RT = to_device(target_RT, self.device)
         before_RT = target_RT.roll(1, dims=1)
-        before_RT[:, 0] = self.rule.start
+        before_RT[:, 0] = self.beam_config.start
         output = self.module(
             input_ids=source_RS, attention_mask=present_RS, decoder_input_ids=before_RT, use_cache=False
         )
-        return cross_entropy(output.logits, target_RT, loss.epsilon, pad=self.rule.pad)
+        return cross_entropy(output.logits, target_RT, loss.epsilon, pad=self.beam_config.pad)
 
     def target_lengths(self, rows: Sequence[TokenRow]) -> list[int]:
         """Tokens of the references, `</s>` counted."""
@@ -224,11 +226,9 @@ class Translator(Subject):
     def probe(self) -> list[TokenRow]:
         """Three rows of random words, of 5, 7 and 10 tokens."""
         generator = np.random.default_rng(0)
-        words = self._words(self.module.get_input_embeddings().get_parameter("weight").shape[0])
-        return [
-            TokenRow(f"probe {length}", (*generator.choice(words, length - 1).tolist(), self.rule.end), "", length)
-            for length in PROBE_LENGTHS
-        ]
+        words = self._words(len(self.module.get_input_embeddings().get_parameter("weight")))
+        sources = [(*generator.choice(words, n - 1).tolist(), self.beam_config.end) for n in PROBE_LENGTHS]
+        return [TokenRow(f"probe {len(source)}", source, "", len(source)) for source in sources]
 
     def response(self, rows: Sequence[TokenRow], xi: Float[Tensor, "rows heads"] | None) -> Float[Tensor, "rows out"]:
         """Log-probabilities of every word after each token of a random target, in one pass.
@@ -248,10 +248,29 @@ class Translator(Subject):
     def other_responses(
         self, rows: Sequence[TokenRow], xi: Float[Tensor, "rows heads"]
     ) -> dict[str, Float[Tensor, "rows out"]]:
-        """The same token by token, as the beam search does."""
+        """The response token by token, as the beam search computes it."""
         decoder = self._decoder(rows, xi)
         steps = [decoder.logprobs(token_R) for token_R in self.random_targets(rows).T]
         return {"decoding with a cache": torch.stack(steps, dim=1).flatten(1)}
+
+    def saved_facts(self) -> dict[str, int]:
+        """The longest source and target in tokens, `</s>` counted."""
+        return {"max_source": self._max_source, "max_target": self._max_target}
+
+    @torch.no_grad()
+    def graphs(self) -> list[Graph]:
+        """The encoder, and a step of the decoder."""
+        rows = self.probe()
+        ids_RS, present_RS = self.padded(rows)
+        source = {"input_ids": ids_RS, "attention_mask": present_RS}
+        encoder = Encoding(self.module)
+        encoded_RSD = encoder(**source)
+        step = {"encoded": encoded_RSD, "attention_mask": present_RS, "target_ids": self.random_targets(rows)}
+        whole = self.module(**source, decoder_input_ids=step["target_ids"], use_cache=False)
+        return [
+            Graph("encoder", encoder, source, encoded_RSD),
+            Graph("decoder_step", DecoderStep(self.module), step, whole.logits[:, -1]),
+        ]
 
     def _decoder(self, rows: Sequence[TokenRow], xi: Float[Tensor, "rows heads"]) -> CachedDecoder:
         """The decoder at its start, after the encoder has read the sources."""
@@ -264,7 +283,7 @@ class Translator(Subject):
         """Sources with padding at their ends, and 1 where a token is."""
         lengths = torch.tensor([len(row.source) for row in rows])
         longest = int(lengths.max())
-        ids = [row.source + (self.rule.pad,) * (longest - len(row.source)) for row in rows]
+        ids = [row.source + (self.beam_config.pad,) * (longest - len(row.source)) for row in rows]
         present_RS = (torch.arange(longest) < lengths[:, None]).long()
         return torch.tensor(ids, device=self.device), present_RS.to(self.device)
 
@@ -274,10 +293,10 @@ class Translator(Subject):
         return torch.tensor([min(int(a * len(row.source) + b), most) for row in rows], device=self.device)
 
     def random_targets(self, rows: Sequence[TokenRow]) -> Int[Tensor, "rows target"]:
-        """For each row, by its source alone, the start token and some random words."""
+        """The start token and some random words for each row, which depend on its source alone."""
         words = self._words(self._target_words)
         drawn = [np.random.default_rng(row.source).choice(words, PROBE_TARGETS - 1).tolist() for row in rows]
-        return torch.tensor([[self.rule.start, *row] for row in drawn], device=self.device)
+        return torch.tensor([[self.beam_config.start, *row] for row in drawn], device=self.device)
 
     @property
     def _target_words(self) -> int:
@@ -286,7 +305,7 @@ class Translator(Subject):
 
     def _words(self, number: int) -> Int[np.ndarray, " words"]:
         """All ids but the special ones."""
-        return np.setdiff1d(np.arange(number), [self.rule.start, self.rule.end, self.rule.pad])
+        return np.setdiff1d(np.arange(number), self._special)
 
 
 @lru_cache
@@ -294,9 +313,13 @@ def _warn_once(text: str) -> None:
     log.warning(text)
 
 
-def _sentence_statistics(metric: Metric, hypothesis: str, reference: str) -> Int[np.ndarray, " statistics"]:
+def _scored(
+    text: Text, ids: tuple[int, ...], reference: str, metric: Metric
+) -> tuple[str, Int[np.ndarray, " statistics"]]:
+    """The text of a translation and its statistics."""
     assert isinstance(metric, Bleu), f"translations are scored by BLEU, not by {metric.name}"
-    return metric.sentence_statistics([hypothesis], [reference])[0]
+    hypothesis = text.decode(ids)
+    return hypothesis, metric.sentence_statistics([hypothesis], [reference])[0]
 
 
 def _token(module: PreTrainedModel, name: str) -> int:
@@ -306,54 +329,3 @@ def _token(module: PreTrainedModel, name: str) -> int:
         if isinstance(token, int):
             return token
     raise InputError(f"{type(module).__name__} has no {name}: it cannot be told to translate")
-
-
-def load_fairseq(
-    checkpoint: Path, processing: TextProcessing, decoding: Decoding, device: torch.device, *, truncate: bool
-) -> Translator:
-    """A fairseq checkpoint with its dictionaries and BPE codes as a subject.
-
-    Raises:
-        InputError: when a file is missing or damaged, or the dictionaries are not the checkpoint's.
-    """
-    text = processing.load()
-    model = read_checkpoint(checkpoint)
-    _require_dictionaries(model, text)
-    _require_languages(model, processing)
-    module = build(model)
-    torch.nn.Module.to(module, device)
-    return Translator(
-        module,
-        text,
-        decoding,
-        max_source=model.max_source_positions,
-        max_target=model.max_target_positions,
-        truncate=truncate,
-        loaded=f"{type(module).__name__} ({'pre' if model.pre_norm else 'post'}-norm) from {checkpoint}",
-        language=processing.target_lang,
-    )
-
-
-def _require_languages(model: FairseqTransformer, processing: TextProcessing) -> None:
-    """Refuse the languages of the training the wrong way round; say it where they have other codes."""
-    asked = (processing.source_lang, processing.target_lang)
-    require_direction(asked, model.languages, f"the training of {model.path}")
-    known = [(code, own) for code, own in zip(asked, model.languages, strict=True) if own]
-    if any(main_language(code) != main_language(own) for code, own in known):
-        log.warning(
-            "%s was trained from %s to %s, and is read as from %s to %s: its text is tokenised by the rules of these",
-            model.path,
-            *(own or "?" for own in model.languages),
-            *asked,
-        )
-
-
-def _require_dictionaries(model: FairseqTransformer, text: FairseqText) -> None:
-    pairs = [(text.source, model.source_words, "source"), (text.target, model.target_words, "target")]
-    wrong = [
-        f"{dictionary.path} has {len(dictionary)} words (with the special ones), the {side} embedding has {rows} rows"
-        for dictionary, rows, side in pairs
-        if len(dictionary) != rows
-    ]
-    if wrong:
-        raise InputError("\n  - ".join([f"{model.path} was trained with other dictionaries:", *wrong]))

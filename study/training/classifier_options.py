@@ -8,9 +8,9 @@ from omegaconf import MISSING
 
 from study.data.source import Task
 from study.record.errors import InputError
-from study.subjects.huggingface.files import read_json
-from study.subjects.huggingface.hub import download, local_folder, model_digests, require_tokenizer
-from study.subjects.labels import label_names
+from study.subjects.huggingface.hub import download, local_folder
+from study.subjects.huggingface.label_names import label_names
+from study.subjects.model_files import model_digests, read_json, require_tokenizer
 from study.training.training import Training
 
 

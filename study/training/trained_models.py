@@ -10,7 +10,8 @@ from study.record.errors import InputError
 from study.record.factors import Factors
 from study.record.files import cache_folder
 from study.subjects.fairseq.folder import CHECKPOINTS, FairseqConfig
-from study.subjects.model import ClassifierConfig, ExpectedScore
+from study.subjects.huggingface.classifier_folder import ClassifierConfig
+from study.subjects.model import ExpectedScore
 from study.training.classifier_options import ClassifierTraining
 from study.training.training import Training
 from study.training.translator_options import TranslationTraining

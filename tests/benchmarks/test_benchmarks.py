@@ -15,7 +15,7 @@ from benchmarks.table import Row, machine, write
 from study.record.errors import MissingPackageError
 from study.record.examples import Examples
 from study.subjects.fairseq.folder import FairseqFolder
-from study.subjects.translator import Decoding, Translator
+from study.subjects.translator import DecodingOptions, Translator
 
 
 @pytest.mark.parametrize("part", list(PARTS))
@@ -45,7 +45,7 @@ def test_translation_gives_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch)
 
 def tiny_translation(folder: Path) -> Translation:
     source = FairseqFolder(name="tiny", path=str(folder), source_lang="en", target_lang="fr", max_len_b=6)
-    decoding = Decoding(beam=source.beam, lenpen=1.0, max_len_a=0.0, max_len_b=source.max_len_b)
+    decoding = DecodingOptions(beam=source.beam, lenpen=1.0, max_len_a=0.0, max_len_b=source.max_len_b)
     subject = Translator(
         build(TRANSLATORS["fsmt"]), Numbers(), decoding, max_source=60, max_target=60, truncate=False, loaded="tiny"
     )

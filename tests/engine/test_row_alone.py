@@ -10,11 +10,11 @@ from torch import nn
 
 from study.engine.choose import choose_engine
 from study.engine.engine import Engine, OneMaskAtATime
+from study.engine.precision import Precision, Screening
 from study.engine.row_alone import PROOF_FILE, RowAloneError, prove, read_proofs
 from study.record.examples import Examples
 from study.subjects.classifier import Classifier
-from study.subjects.model import Precision, Screening
-from study.subjects.translator import Decoding, Translator
+from study.subjects.translator import DecodingOptions, Translator
 
 
 class Counting(OneMaskAtATime):
@@ -49,7 +49,7 @@ def classifier(name: str) -> Classifier:
 
 def translator(name: str) -> Translator:
     module = cases.build(cases.TRANSLATORS[name])
-    decoding = Decoding(beam=2, lenpen=1.0, max_len_a=0.0, max_len_b=6)
+    decoding = DecodingOptions(beam=2, lenpen=1.0, max_len_a=0.0, max_len_b=6)
     return Translator(module, cases.Numbers(), decoding, max_source=64, max_target=64, truncate=False, loaded=name)
 
 

@@ -12,7 +12,7 @@ from study.jobs.cache import MOST_SETS, JobCache
 from study.jobs.task import StudyTask
 from study.record.errors import InputError
 from study.record.examples import Examples
-from study.subjects.model import ClassifierConfig
+from study.subjects.huggingface.classifier_folder import ClassifierConfig
 
 
 def pairs(path: Path, lines: int = 3) -> NliFile:

@@ -21,7 +21,7 @@ from transformers.masking_utils import eager_mask, sdpa_mask
 from study.certification.certify import certify
 from study.record.heads import AttentionKind, Head
 from study.subjects.classifier import Classifier
-from study.subjects.model import HubClassifier
+from study.subjects.huggingface.classifier_folder import HubClassifier
 
 ENCODER, DECODER, CROSS = AttentionKind
 

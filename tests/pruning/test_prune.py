@@ -14,13 +14,14 @@ from transformers import AutoModelForSequenceClassification
 
 from study.certification.certify import certify
 from study.pruning import export, prune
-from study.pruning.prune import Export, PruneConfig
+from study.pruning.config import Export, PruneConfig
 from study.pruning.selection import Unit
 from study.record.errors import InputError, MissingPackageError
 from study.record.heads import mask_key
-from study.subjects.classifier import load_classifier
 from study.subjects.fairseq.folder import FairseqFolder
-from study.subjects.model import HubClassifier, ModelConfig
+from study.subjects.huggingface.classifier_folder import HubClassifier
+from study.subjects.huggingface.load_classifier import load_classifier
+from study.subjects.model import ModelConfig
 
 CPU = torch.device("cpu")
 

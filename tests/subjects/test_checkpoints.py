@@ -10,7 +10,7 @@ from study.record.errors import InputError
 from study.record.factors import Factors
 from study.subjects.checkpoints import at_epoch, epochs_there, shared_name
 from study.subjects.fairseq.folder import FairseqFolder
-from study.subjects.model import HubClassifier
+from study.subjects.huggingface.classifier_folder import HubClassifier
 
 
 def test_a_path_of_an_epoch() -> None:

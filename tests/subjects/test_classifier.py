@@ -11,8 +11,10 @@ from fixtures import cases
 
 from study.record.errors import InputError
 from study.record.examples import Examples
-from study.subjects.classifier import Classifier, load_classifier, num_positions
-from study.subjects.huggingface.hub import local_folder, model_digests
+from study.subjects.classifier import Classifier
+from study.subjects.huggingface.hub import local_folder
+from study.subjects.huggingface.load_classifier import load_classifier, num_positions
+from study.subjects.model_files import model_digests
 
 
 def examples(n: int = 9) -> Examples:

@@ -13,9 +13,8 @@ from study.config import compose, to_study
 from study.jobs.measuring import MeasuringJob
 from study.record.errors import InputError
 from study.record.examples import Examples
-from study.subjects.classifier import load_classifier
-from study.subjects.classifier_text import read_text
-from study.subjects.huggingface.hub import require_tokenizer
+from study.subjects.huggingface.load_classifier import load_classifier, load_text
+from study.subjects.model_files import require_tokenizer
 
 
 @pytest.fixture(scope="module")
@@ -40,7 +39,7 @@ def examples(*texts: str) -> Examples:
 
 
 def encode(folder: Path, *texts: str, max_unknown: float = 0.05) -> list:
-    return read_text(folder, cases.LABELS, max_length=12, truncate=False).encode(examples(*texts), max_unknown)
+    return load_text(folder, cases.LABELS, max_length=12, truncate=False).encode(examples(*texts), max_unknown)
 
 
 def test_too_many_unknown_words_are_refused(folder: Path) -> None:

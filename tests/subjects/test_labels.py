@@ -9,10 +9,10 @@ from fixtures import cases
 
 from study.config import compose
 from study.record.errors import InputError
+from study.subjects.huggingface.label_names import label_names
 from study.subjects.labels import (
     as_override,
     better_label_orders,
-    label_names,
     require_labels,
     why_no_order_is_better,
 )

@@ -21,7 +21,7 @@ from study.record.errors import InputError
 from study.record.examples import Examples
 from study.record.metrics.statistics import Bleu
 from study.subjects.fairseq.folder import FairseqFolder
-from study.subjects.translator import Decoding, Translator
+from study.subjects.translator import DecodingOptions, Translator
 
 CPU = torch.device("cpu")
 TEXTS = ("c e, xy.", "g", "f f f e c c, y y e g.", "xy xy e")
@@ -44,7 +44,7 @@ def loaded(folder: Path, **more: object) -> Translator:
 
 @pytest.mark.parametrize("architecture", list(TRANSLATORS))
 def test_every_architecture_is_certified(architecture: str) -> None:
-    decoding = Decoding(beam=3, lenpen=1.0, max_len_a=0.0, max_len_b=6)
+    decoding = DecodingOptions(beam=3, lenpen=1.0, max_len_a=0.0, max_len_b=6)
     module = build(TRANSLATORS[architecture])
     subject = Translator(module, Numbers(), decoding, max_source=60, max_target=60, truncate=False, loaded=architecture)
     certificate = certify(subject)

@@ -88,9 +88,9 @@ class BatchedDecoder:
         self._origins: Tensor | None = None
         self._step, self._width = 0, 1
 
-    def step(self, tokens: Int[Tensor, " R"], asked: TokenRequest) -> TopTokens:
+    def step(self, tokens: Int[Tensor, " R"], request: TokenRequest) -> TopTokens:
         """See `study.subjects.decoding.beam.StepDecoder`."""
-        return top_tokens(self._states(tokens), self._logits, asked)
+        return top_tokens(self._states(tokens), self._logits, request)
 
     def logprobs(self, tokens: Int[Tensor, " R"]) -> Float[Tensor, "R V"]:
         """A step that tells the log-probabilities of all words."""

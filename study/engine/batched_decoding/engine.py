@@ -41,7 +41,7 @@ class BatchedDecodingEngine(Engine):
         blocks, first = [], 0
         while first < len(by_length):
             longest = len(rows[by_length[first : first + most][-1]].source)
-            pairs = max(1, self._budget.memory // pair_bytes(self._weights, longest, self.subject.rule.beam))
+            pairs = max(1, self._budget.memory // pair_bytes(self._weights, longest, self.subject.beam_config.beam))
             some = by_length[first : first + min(most, max(1, pairs // len(masks)))]
             blocks += [Block(part, some) for part in np.array_split(in_tree, -(-len(masks) * len(some) // pairs))]
             first += len(some)
@@ -52,7 +52,7 @@ class BatchedDecodingEngine(Engine):
         """Translations."""
         decoder = BatchedDecoder(self._weights, self.subject.layout, pairs, *self.subject.padded(rows))
         wanted = pairs.rows(rows)
-        return self.subject.columns(search(decoder, self.subject.rule, self.subject.limits(wanted)), wanted)
+        return self.subject.columns(search(decoder, self.subject.beam_config, self.subject.limits(wanted)), wanted)
 
     def difference(self, rows: Sequence[TokenRow]) -> float:
         """In nats, the largest of all words after each of some random ones, under the full mask and another one."""

@@ -21,9 +21,9 @@ from study.engine.blocks import BlockResult, Columns
 from study.engine.bottom_up.engine import BottomUpEngine
 from study.engine.memory import MemoryBudget
 from study.engine.pairs import Pairs
+from study.engine.precision import Screening
 from study.engine.weights.classifier import ClassifierWeights
 from study.subjects.classifier import Classifier
-from study.subjects.model import Screening
 from study.subjects.subject import TokenRow
 
 log = logging.getLogger(__name__)

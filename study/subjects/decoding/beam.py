@@ -31,7 +31,7 @@ class BeamConfig:
     """How to search.
 
     Attributes:
-        beam: K, hypotheses kept a step and finished at the end.
+        beam: K, the number of hypotheses kept a step and finished at the end.
         lenpen: exponent of the length by which a hypothesis's log-probability is divided.
         start: token before the first.
         end: token that finishes a hypothesis, `</s>`.
@@ -47,13 +47,13 @@ class BeamConfig:
 
 @dataclass(frozen=True)
 class Hypotheses:
-    """What the search found for each row.
+    """The best hypothesis of each row, and how sure the search was of it.
 
     Attributes:
-        tokens: best hypothesis, `</s>` left out, filled up with padding.
-        lengths: tokens of each, `</s>` left out.
+        tokens: tokens of each row's hypothesis, `</s>` left out, filled up with padding.
+        lengths: number of its tokens, `</s>` left out.
         scores: log-probability / length^lenpen, in nats.
-        margins: see above, in nats; infinite where there was no alternative.
+        margins: gap to another course of the search, in nats; infinite where there was none.
     """
 
     tokens: Int[Tensor, "R T"]
@@ -66,12 +66,12 @@ class Hypotheses:
 class StepDecoder(Protocol):
     """A decoder that goes on by one token for every hypothesis."""
 
-    def step(self, tokens: Int[Tensor, " N"], asked: TokenRequest) -> TopTokens:
-        """The best next words of each hypothesis, `tokens` being their last."""
+    def step(self, tokens: Int[Tensor, " N"], request: TokenRequest) -> TopTokens:
+        """The best next tokens of each hypothesis, `tokens` being their last."""
         ...
 
     def select(self, origins: Int[Tensor, " N"], *, rows_changed: bool) -> None:
-        """Go on with these hypotheses of the last step; `rows_changed`: they are of other rows than before."""
+        """Go on with these hypotheses of the last step; `rows_changed` tells that they belong to other rows."""
         ...
 
 
@@ -92,19 +92,19 @@ class CachedDecoder:
             module: the model.
             gate: masks its heads.
             xi: what the gate multiplies by, for each row.
-            encoded: output of the encoder.
-            present: 1 for a source token, 0 for padding.
+            encoded: last hidden states of the encoder.
+            present: attention mask: 1 for a source token, 0 for padding.
         """
         self._module, self._gate = module, gate
         self._xi, self._encoded, self._present = xi, encoded, present
         self._cache = EncoderDecoderCache(DynamicCache(), DynamicCache())
 
-    def step(self, tokens: Int[Tensor, " N"], asked: TokenRequest) -> TopTokens:
+    def step(self, tokens: Int[Tensor, " N"], request: TokenRequest) -> TopTokens:
         """See `StepDecoder`."""
-        return top_tokens(self._logits(tokens), lambda logits: logits, asked)
+        return top_tokens(self._logits(tokens), lambda logits: logits, request)
 
     def logprobs(self, tokens: Int[Tensor, " N"]) -> Float[Tensor, "N V"]:
-        """A step that tells the log-probabilities of all words."""
+        """A step that tells the log-probabilities of all tokens."""
         return self._logits(tokens).log_softmax(-1)
 
     def _logits(self, tokens: Int[Tensor, " N"]) -> Float[Tensor, "N V"]:
@@ -133,9 +133,9 @@ class Candidates:
 
     Attributes:
         scores: log-probability of each, with all that comes before it.
-        tokens: the last token of each.
-        beams: which hypothesis it continues.
-        ends: whether it is finished by its last token.
+        tokens: last token of each.
+        beams: number of the hypothesis that it continues.
+        ends: true where its last token finishes it.
     """
 
     scores: Float[Tensor, "B M"]
@@ -148,91 +148,91 @@ class Candidates:
         return self.ends.int().argsort(dim=1, stable=True)[:, :number]
 
 
-def search(decoder: StepDecoder, rule: BeamConfig, limits: Int[Tensor, " R"]) -> Hypotheses:
+def search(decoder: StepDecoder, config: BeamConfig, limits: Int[Tensor, " R"]) -> Hypotheses:
     """The best hypothesis of every row.
 
     Args:
         decoder: at its start, one hypothesis a row.
-        rule: how to search.
+        config: how to search.
         limits: most tokens of each row's hypotheses, `</s>` left out; at least 1.
     """
-    finished = Finished(limits, rule)
+    finished = FinishedHypotheses(limits, config)
     row_B = torch.arange(len(limits), device=limits.device)
-    token_BWT = torch.full((len(row_B), 1, 1), rule.start, device=limits.device)
+    token_BWT = torch.full((len(row_B), 1, 1), config.start, device=limits.device)
     score_BW = torch.zeros((len(row_B), 1), device=limits.device)
     first_limit, last_limit = limits.aminmax()
     shortest, longest = int(first_limit), int(last_limit)
     for step in range(longest + 1):
-        asked = TokenRequest(2 * rule.beam + 1, rule.end, (rule.pad,) if step else (rule.pad, rule.end))
-        following = decoder.step(token_BWT[:, :, -1].flatten(), asked)
+        request = TokenRequest(2 * config.beam + 1, config.end, (config.pad,) if step else (config.pad, config.end))
+        following = decoder.step(token_BWT[:, :, -1].flatten(), request)
         if step >= shortest:
             must_end_N = (limits[row_B] <= step).repeat_interleave(score_BW.shape[1])
-            following = following.ending(must_end_N, rule.end)
-        found = _candidates(following, score_BW, rule)
-        finished.add(found, row_B, token_BWT)
+            following = following.ending(must_end_N, config.end)
+        candidates = _candidates(following, score_BW, config)
+        finished.add(candidates, row_B, token_BWT)
         going_B = finished.still_searching(row_B, step).nonzero().squeeze(1)
         if len(going_B) == 0:
             break
         rows_changed = step == 0 or len(going_B) < len(row_B)
-        kept_BK = found.going_on(rule.beam)[going_B]
-        beam_BK = found.beams[going_B].gather(1, kept_BK)
+        kept_BK = candidates.going_on(config.beam)[going_B]
+        beam_BK = candidates.beams[going_B].gather(1, kept_BK)
         decoder.select((going_B[:, None] * score_BW.shape[1] + beam_BK).flatten(), rows_changed=rows_changed)
-        last_BK1 = found.tokens[going_B].gather(1, kept_BK)[:, :, None]
+        last_BK1 = candidates.tokens[going_B].gather(1, kept_BK)[:, :, None]
         token_BWT = torch.cat([token_BWT[going_B[:, None], beam_BK], last_BK1], dim=2)
-        score_BW = found.scores[going_B].gather(1, kept_BK)
+        score_BW = candidates.scores[going_B].gather(1, kept_BK)
         row_B = row_B[going_B]
     return finished.best()
 
 
-def _candidates(following: TopTokens, scores: Float[Tensor, "B W"], rule: BeamConfig) -> Candidates:
+def _candidates(following: TopTokens, scores: Float[Tensor, "B W"], config: BeamConfig) -> Candidates:
     """The M best continuations of each row, from the M best of each hypothesis."""
     rows, beams = scores.shape
-    wanted, per_beam = 2 * rule.beam + 1, following.words.shape[1]
+    wanted, per_beam = 2 * config.beam + 1, following.tokens.shape[1]
     total_BC = (following.logprobs + scores.view(-1, 1)).view(rows, -1)
-    word_BC = following.words.view(rows, -1)
+    token_BC = following.tokens.view(rows, -1)
     short = wanted - total_BC.shape[1]
     if short > 0:  # fewer words than M: fill up with what has no probability
         total_BC = functional.pad(total_BC, (0, short), value=-torch.inf)
-        word_BC = functional.pad(word_BC, (0, short), value=rule.end)
+        token_BC = functional.pad(token_BC, (0, short), value=config.end)
     score_BM, place_BM = total_BC.topk(wanted)
-    token_BM = word_BC.gather(1, place_BM)
-    ends_BM = (token_BM == rule.end) & score_BM.isfinite()
+    token_BM = token_BC.gather(1, place_BM)
+    ends_BM = (token_BM == config.end) & score_BM.isfinite()
     return Candidates(score_BM, token_BM, (place_BM // per_beam).clamp(max=beams - 1), ends_BM)
 
 
-class Finished:
+class FinishedHypotheses:
     """The finished hypotheses of every row: how many, the best of them, and how close the search came to another."""
 
-    def __init__(self, limits: Int[Tensor, " R"], rule: BeamConfig) -> None:
-        self._limit_R, self._rule = limits, rule
+    def __init__(self, limits: Int[Tensor, " R"], config: BeamConfig) -> None:
+        self._limit_R, self._config = limits, config
         self._count_R = torch.zeros_like(limits)
         self._length_R = torch.zeros_like(limits)
-        self._token_RT = torch.full((len(limits), int(limits.max())), rule.pad, device=limits.device)
+        self._token_RT = torch.full((len(limits), int(limits.max())), config.pad, device=limits.device)
         self._best_R2 = torch.full((len(limits), 2), -torch.inf, device=limits.device)
         self._margin_R = torch.full((len(limits),), torch.inf, device=limits.device)
 
-    def add(self, found: Candidates, rows: Int[Tensor, " B"], tokens: Int[Tensor, "B W T"]) -> None:
+    def add(self, candidates: Candidates, rows: Int[Tensor, " B"], tokens: Int[Tensor, "B W T"]) -> None:
         """Take the candidates that end, and what the choice of this step was close to.
 
         Args:
-            found: candidates of these rows, which are
-            rows: these ones of all, whose hypotheses so far are
-            tokens: these, the start token included.
+            candidates: candidates of the rows that still search.
+            rows: places of these rows among all.
+            tokens: their hypotheses so far, the start token included.
         """
-        beam, length = self._rule.beam, tokens.shape[2]  # of the new hypotheses; `</s>` counts, the start does not
-        ends_BK = found.ends[:, :beam]
-        score_BK = (found.scores[:, :beam] / length**self._rule.lenpen).where(ends_BK, -torch.inf)
+        beam, length = self._config.beam, tokens.shape[2]  # of the new hypotheses; `</s>` counts, the start does not
+        ends_BK = candidates.ends[:, :beam]
+        score_BK = (candidates.scores[:, :beam] / length**self._config.lenpen).where(ends_BK, -torch.inf)
         best_B, place_B = score_BK.max(dim=1)
         winner = (best_B > self._best_R2[rows, 0]).nonzero().squeeze(1)
-        self._token_RT[rows[winner], : length - 1] = tokens[winner, found.beams[winner, place_B[winner]], 1:]
+        self._token_RT[rows[winner], : length - 1] = tokens[winner, candidates.beams[winner, place_B[winner]], 1:]
         self._length_R[rows[winner]] = length - 1
         self._best_R2[rows] = torch.cat([self._best_R2[rows], score_BK], dim=1).topk(2).values
         self._count_R[rows] += ends_BK.sum(1)
-        self._margin_R[rows] = self._margin_R[rows].minimum(_margin(found, beam))
+        self._margin_R[rows] = self._margin_R[rows].minimum(_margin(candidates, beam))
 
     def still_searching(self, rows: Int[Tensor, " B"], step: int) -> Bool[Tensor, " B"]:
         """Which of these rows have fewer than K finished hypotheses and are below their greatest length."""
-        return (self._count_R[rows] < self._rule.beam) & (self._limit_R[rows] > step)
+        return (self._count_R[rows] < self._config.beam) & (self._limit_R[rows] > step)
 
     def best(self) -> Hypotheses:
         """The best hypothesis of every row."""
@@ -240,16 +240,16 @@ class Finished:
         return Hypotheses(self._token_RT, self._length_R, best_R, self._margin_R.minimum(_gap(best_R, second_R)))
 
 
-def _margin(found: Candidates, beam: int) -> Float[Tensor, " B"]:
+def _margin(candidates: Candidates, beam: int) -> Float[Tensor, " B"]:
     """Smallest gap between what this step chose and what it dropped.
 
     Three choices are made: which K candidates go on (against the next that does not end), which ends count (against
     the first candidate outside the K best), and which do not (against the last inside).
     """
-    score_BM = found.scores
-    kept_B, dropped_B = score_BM.gather(1, found.going_on(beam + 1)[:, -2:]).unbind(1)
-    end_inside_B = score_BM[:, :beam].where(found.ends[:, :beam], torch.inf).amin(1)
-    end_outside_B = score_BM[:, beam:].where(found.ends[:, beam:], -torch.inf).amax(1)
+    score_BM = candidates.scores
+    kept_B, dropped_B = score_BM.gather(1, candidates.going_on(beam + 1)[:, -2:]).unbind(1)
+    end_inside_B = score_BM[:, :beam].where(candidates.ends[:, :beam], torch.inf).amin(1)
+    end_outside_B = score_BM[:, beam:].where(candidates.ends[:, beam:], -torch.inf).amax(1)
     gaps = (
         _gap(kept_B, dropped_B),
         _gap(end_inside_B, score_BM[:, beam]),

@@ -1,9 +1,10 @@
-"""The best next words of every hypothesis: all that a beam search needs to know of the vocabulary.
+"""The best next tokens of every hypothesis: all that a beam search needs to know of the vocabulary.
 
-The log-probabilities of all words are the largest tensor of a decoder. They are made for a few hypotheses at a time,
+The log-probabilities of all tokens are the largest tensor of a decoder. They are made for a few hypotheses at a time,
 looked through while they are still in the processor's cache, and never put together.
 
-Shapes: N hypotheses, D what the vocabulary is projected from, V words, C = min(M, V) where M are asked for.
+Shapes: N hypotheses, D size of the states that are projected to the vocabulary, V tokens in it, C = min(M, V) where M
+are asked for.
 """
 
 from collections.abc import Callable
@@ -14,23 +15,23 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 CHUNK = 128
-"""Hypotheses whose words are looked through together on a CPU."""
+"""Hypotheses whose tokens are looked through together on a CPU."""
 
 CHUNK_ELSEWHERE = 4096
-"""Likewise on a device that is the faster the more it is given at once."""
+"""Hypotheses looked through together on a device that is the faster the more it is given at once."""
 
 BLOCK = 64
-"""Words whose maximum is compared first: the best M words of V are in the M blocks of highest maximum."""
+"""Tokens whose maximum is compared first: the best M tokens of V are in the M blocks of highest maximum."""
 
 
 @dataclass(frozen=True)
 class TokenRequest:
-    """What is asked of a decoder in one step.
+    """A question to a decoder in one step.
 
     Attributes:
-        number: M, words wanted of each hypothesis.
-        end: the word that finishes a hypothesis.
-        banned: words that cannot be chosen.
+        number: M, the number of tokens wanted of each hypothesis.
+        end: token that finishes a hypothesis.
+        banned: tokens that cannot be chosen.
     """
 
     number: int
@@ -40,58 +41,58 @@ class TokenRequest:
 
 @dataclass(frozen=True)
 class TopTokens:
-    """The best words of each hypothesis, best first.
+    """The best tokens of each hypothesis, best first.
 
     Attributes:
-        logprobs: log-probability of each, among all words.
-        words: their numbers.
+        logprobs: log-probability of each, among all tokens.
+        tokens: their ids.
         ends: log-probability of the end, for hypotheses that must end.
     """
 
     logprobs: Float[Tensor, "N C"]
-    words: Int[Tensor, "N C"]
+    tokens: Int[Tensor, "N C"]
     ends: Float[Tensor, " N"]
 
     def ending(self, which: Bool[Tensor, " N"], end: int) -> "TopTokens":
-        """The same where these hypotheses can do nothing but end."""
+        """These tokens, where the given hypotheses can do nothing but end."""
         logprob_NC = self.logprobs.masked_fill(which[:, None], -torch.inf)
         logprob_NC[:, 0] = self.ends.where(which, logprob_NC[:, 0])
-        word_NC = self.words.clone()
-        word_NC[:, 0] = word_NC[:, 0].masked_fill(which, end)
-        return TopTokens(logprob_NC, word_NC, self.ends)
+        token_NC = self.tokens.clone()
+        token_NC[:, 0] = token_NC[:, 0].masked_fill(which, end)
+        return TopTokens(logprob_NC, token_NC, self.ends)
 
 
-def top_tokens(states: Float[Tensor, "N D"], project: Callable[[Tensor], Tensor], asked: TokenRequest) -> TopTokens:
-    """The best words of each hypothesis.
+def top_tokens(states: Float[Tensor, "N D"], project: Callable[[Tensor], Tensor], request: TokenRequest) -> TopTokens:
+    """The best tokens of each hypothesis.
 
     Args:
-        states: what the words are projected from.
-        project: makes of some rows of it the logits of all words.
-        asked: how many words, and which not.
+        states: states that are projected to the vocabulary.
+        project: the projection: logits of all tokens from some rows of the states.
+        request: how many tokens, and which not.
     """
     chunk = CHUNK if states.device.type == "cpu" else CHUNK_ELSEWHERE
-    parts = [_best(project(some).log_softmax(-1), asked) for some in states.split(chunk)]
-    logprobs, words, ends = zip(*parts, strict=True)
-    return TopTokens(torch.cat(logprobs), torch.cat(words), torch.cat(ends))
+    parts = [_best(project(some).log_softmax(-1), request) for some in states.split(chunk)]
+    logprobs, tokens, ends = zip(*parts, strict=True)
+    return TopTokens(torch.cat(logprobs), torch.cat(tokens), torch.cat(ends))
 
 
-def _best(logprobs: Float[Tensor, "N V"], asked: TokenRequest) -> tuple[Tensor, Tensor, Tensor]:
-    end_N = logprobs[:, asked.end].clone()
-    for word in asked.banned:
-        logprobs[:, word] = -torch.inf
-    return *_top(logprobs, asked.number), end_N
+def _best(logprobs: Float[Tensor, "N V"], request: TokenRequest) -> tuple[Tensor, Tensor, Tensor]:
+    end_N = logprobs[:, request.end].clone()
+    for token in request.banned:
+        logprobs[:, token] = -torch.inf
+    return *_top(logprobs, request.number), end_N
 
 
 def _top(logprobs: Float[Tensor, "N V"], wanted: int) -> tuple[Float[Tensor, "N C"], Int[Tensor, "N C"]]:
-    """The best words of each hypothesis, `wanted` or all that there are: log-probabilities and words."""
-    number, words = logprobs.shape
-    blocks = words // BLOCK
+    """Log-probabilities and ids of the best tokens of each hypothesis, `wanted` or all that there are."""
+    number, size = logprobs.shape
+    blocks = size // BLOCK
     if blocks <= wanted:
-        best = logprobs.topk(min(wanted, words))
+        best = logprobs.topk(min(wanted, size))
         return best.values, best.indices
-    within, rest = torch.arange(words, device=logprobs.device).split([BLOCK, words - BLOCK])
+    within, rest = torch.arange(size, device=logprobs.device).split([BLOCK, size - BLOCK])
     block_NM = logprobs[:, : blocks * BLOCK].unflatten(1, (blocks, BLOCK)).amax(2).topk(wanted, sorted=False).indices
     outside_blocks = rest[(blocks - 1) * BLOCK :].expand(number, -1)
-    word_NC = torch.cat([(block_NM[:, :, None] * BLOCK + within).flatten(1), outside_blocks], dim=1)
-    best = logprobs.gather(1, word_NC).topk(wanted)
-    return best.values, word_NC.gather(1, best.indices)
+    token_NC = torch.cat([(block_NM[:, :, None] * BLOCK + within).flatten(1), outside_blocks], dim=1)
+    best = logprobs.gather(1, token_NC).topk(wanted)
+    return best.values, token_NC.gather(1, best.indices)

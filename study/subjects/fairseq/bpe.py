@@ -62,7 +62,7 @@ def text_lines(path: Path, missing: str, unfit: str, *, hint: str = "") -> list[
         hint: ends the second error.
 
     Raises:
-        InputError: in these words.
+        InputError: when the file is missing or is no text.
     """
     try:
         lines = path.read_text(encoding="utf-8").split("\n")

@@ -6,7 +6,7 @@ How the file is unpickled without running anything: `study.subjects.fairseq.iner
 
 import re
 from argparse import Namespace
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -23,7 +23,7 @@ from transformers import (
 from transformers.models.fsmt.modeling_fsmt import SinusoidalPositionalEmbedding
 from transformers.models.m2m_100.modeling_m2m_100 import M2M100SinusoidalPositionalEmbedding
 
-from study.record.errors import InputError
+from study.record.errors import InputError, listed
 from study.subjects.fairseq.inert_pickle import load_inert, plain
 from study.subjects.fairseq.text import END, PAD, START
 
@@ -64,6 +64,7 @@ INEXPRESSIBLE = {
 NO_WEIGHTS = ("version", "embed_positions._float_tensor", "embed_positions.weights")
 """Entries of a state dict that hold nothing trained: sinusoidal positions are computed."""
 
+SHARED_OUTPUT = ("share_all_embeddings", "share_decoder_input_output_embed")
 LANGUAGES = ("source_lang", "target_lang")
 INTERPOLATION = re.compile(r"\$\{([\w.]+)\}")
 UNSET = "???"
@@ -93,10 +94,10 @@ class FairseqTransformer:
         decoder: its decoder.
         d: size of embeddings and hidden states.
         pre_norm: whether layers normalise their input, not their output.
-        activation: of the feed-forward layers, as transformers calls it.
+        activation: activation of the feed-forward layers, as transformers calls it.
         scale_embedding: whether embeddings are multiplied by the root of `d`.
         max_source_positions: longest source in tokens, `</s>` counted.
-        max_target_positions: likewise of the target.
+        max_target_positions: longest target in tokens, `</s>` counted.
         languages: codes of source and target as the training was told them; None where it inferred them.
         weights: float32 tensors under the names that transformers' `model` has; `lm_head.weight` is the output.
         path: the checkpoint.
@@ -150,7 +151,7 @@ def read_checkpoint(path: Path) -> FairseqTransformer:
         max_source_positions=args.get("max_source_positions") or 1024,
         max_target_positions=args.get("max_target_positions") or 1024,
         languages=(args["source_lang"] or None, args["target_lang"] or None),
-        weights=_renamed(weights, shared_output=_shares_output(args)),
+        weights=_renamed(weights, shared_output=any(args.get(name) for name in SHARED_OUTPUT)),
         path=path,
     )
 
@@ -238,10 +239,6 @@ def _side(args: Mapping[str, Any], side: str) -> Side:
     return Side(args[f"{side}_layers"], args[f"{side}_attention_heads"], args[f"{side}_ffn_embed_dim"])
 
 
-def _shares_output(args: Mapping[str, Any]) -> bool:
-    return bool(args.get("share_all_embeddings") or args.get("share_decoder_input_output_embed"))
-
-
 def _renamed(weights: Mapping[str, Tensor], *, shared_output: bool) -> dict[str, Tensor]:
     """A state dict of any year under transformers' names."""
     renamed: dict[str, Tensor] = {}
@@ -323,14 +320,9 @@ def _require_fit(weights: Mapping[str, Tensor], expected: Mapping[str, Tensor], 
         "has too much": sorted(weights.keys() - expected.keys()),
         "has in another shape": sorted(name for name in both if weights[name].shape != expected[name].shape),
     }
-    found = [f"it {what} {_listed(names)}" for what, names in misfits.items() if names]
+    found = [f"it {what} {len(names)} tensors: {listed(names, NAMED)}" for what, names in misfits.items() if names]
     if found:
         raise InputError("\n  - ".join([f"{path} is not the transformer that its settings describe:", *found]))
-
-
-def _listed(names: Sequence[str]) -> str:
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    return f"{len(names)} tensors: {', '.join(names[:NAMED])}{more}"
 
 
 def _sinusoids(rows: int, d: int) -> Tensor:

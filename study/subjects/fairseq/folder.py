@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from omegaconf import MISSING
 
@@ -15,15 +15,15 @@ from study.record.files import cache_folder, file_digest, name_of
 from study.record.metrics.statistics import MetricName
 from study.subjects.checkpoints import at_epoch, no_such_epoch
 from study.subjects.model import ModelConfig
+from study.subjects.model_files import WEIGHTS_FILE, model_digests
 
 if TYPE_CHECKING:
     import torch
 
     from study.subjects.fairseq.text import TextProcessing
-    from study.subjects.subject import Subject
+    from study.subjects.translator import Translator
 
-PRUNED = "model.safetensors"
-CHECKPOINTS = ("checkpoint_best.pt", "model.pt", PRUNED)
+CHECKPOINTS = ("checkpoint_best.pt", "model.pt", WEIGHTS_FILE)
 CODES = "BPE codes"
 BPE_CODES = ("bpecodes", "bpe.codes")
 OTHER_SUBWORDS = {
@@ -41,13 +41,13 @@ class FairseqConfig(ModelConfig):
     Attributes:
         bpe_codes: file name; `bpecodes` or `bpe.codes` when not given.
         source_lang: language read; names the dictionary `dict.<language>.txt`.
-        target_lang: language written; likewise.
+        target_lang: language written; names the other dictionary.
         escape: whether its text was escaped by the Moses tokeniser (`&apos;`).
         aggressive_dash_splits: whether its compounds were split at hyphens (`@-@`).
         beam: hypotheses kept in the search.
         lenpen: exponent of the length in a hypothesis's score.
-        max_len_a: most target tokens: this for each source token
-        max_len_b: and this many more.
+        max_len_a: share of the most target tokens that grows with the source: so many for each of its tokens.
+        max_len_b: share of the most target tokens that every source is given.
         truncate: cut sources that are longer than the model's positions; they are refused otherwise.
     """
 
@@ -70,11 +70,9 @@ class FairseqConfig(ModelConfig):
 
     def identity(self) -> dict[str, Any]:
         """Digests of the files, how text is processed and how translations are searched for."""
-        from study.subjects.huggingface.hub import model_digests
-
-        checkpoint = self._checkpoint()
+        weights = self._checkpoint()
         return {
-            "checkpoint": file_digest(checkpoint) if checkpoint.name != PRUNED else model_digests(checkpoint.parent),
+            "checkpoint": model_digests(weights.parent) if weights.name == WEIGHTS_FILE else file_digest(weights),
             "text": self._text().identity(),
             "decoding": {
                 "search": "fairseq beam search",
@@ -87,14 +85,15 @@ class FairseqConfig(ModelConfig):
             "masked_by": "zero",
         }
 
-    def load(self, device: torch.device) -> Subject:
+    def load(self, device: torch.device) -> Translator:
         """The model in float32."""
-        from study.subjects.fairseq.load import load_pruned
-        from study.subjects.translator import Decoding, load_fairseq
+        from study.subjects.fairseq.load import load_translator
+        from study.subjects.translator import DecodingOptions
 
-        decoding = Decoding(beam=self.beam, lenpen=self.lenpen, max_len_a=self.max_len_a, max_len_b=self.max_len_b)
-        load = load_pruned if self._checkpoint().name == PRUNED else load_fairseq
-        return load(self._checkpoint(), self._text(), decoding, device, truncate=self.truncate)
+        decoding = DecodingOptions(
+            beam=self.beam, lenpen=self.lenpen, max_len_a=self.max_len_a, max_len_b=self.max_len_b
+        )
+        return load_translator(self._checkpoint(), self._text(), decoding, device, truncate=self.truncate)
 
     def folder(self) -> Path:
         """Where its files are, or will be once they are fetched."""
@@ -125,22 +124,16 @@ class FairseqConfig(ModelConfig):
         return ""
 
     def text_files(self) -> dict[Path, str]:
-        """Dictionaries and BPE codes, and their usual names."""
+        """Dictionaries and BPE codes, by their usual names."""
         text = self._text()
         dictionaries = (text.source_dictionary, text.target_dictionary)
         return {**{path: path.name for path in dictionaries}, text.bpe_codes: BPE_CODES[0]}
 
-    def positions(self) -> dict[str, int]:
-        """The longest source and target in tokens, `</s>` counted, as `heads.json` tells them of a pruned folder."""
-        from study.subjects.fairseq.checkpoint import read_checkpoint
-        from study.subjects.pruned.folder import read_heads
-
-        path = self._checkpoint()
-        if path.name == PRUNED:
-            heads = read_heads(path.parent)
-            return {"max_source": heads["max_source"], "max_target": heads["max_target"]}
-        checkpoint = read_checkpoint(path)
-        return {"max_source": checkpoint.max_source_positions, "max_target": checkpoint.max_target_positions}
+    def pruned(self, folder: Path) -> FairseqFolder:
+        """See `ModelConfig.pruned`."""
+        same = {name: getattr(self, name) for name in FairseqConfig.__dataclass_fields__}
+        own = {"name": "", "path": str(folder), "epoch": None, "bpe_codes": None, "expected": {}}
+        return FairseqFolder(**same | own)
 
     def _text(self) -> TextProcessing:
         from study.subjects.fairseq.text import TextProcessing
@@ -167,6 +160,7 @@ class FairseqFolder(FairseqConfig):
             `model.pt` when not given, or the `model.safetensors` of a folder from which heads were removed.
     """
 
+    ENTRY: ClassVar[str] = "fairseq_folder"
     path: str = ""
     url: str | None = None
     checkpoint: str | None = None

@@ -43,25 +43,25 @@ REFUSED = re.compile(r"GLOBAL ([\w.]+)")
 """The name at which torch stops, in its message."""
 
 
-class Inert:
+class InertObject:
     """An object of a checkpoint that nobody calls: it takes whatever it is given, keeps it and does nothing.
 
     Attributes:
-        given: arguments that it would have been called with.
-        state: what its attributes would have been set to.
+        arguments: arguments that it would have been called with.
+        state: values that its attributes would have been set to.
     """
 
-    given: tuple[Any, ...]
+    arguments: tuple[Any, ...]
     state: Any = None
 
-    def __new__(cls, *given: Any) -> "Inert":
-        """Made with anything."""
+    def __new__(cls, *arguments: Any) -> "InertObject":
+        """An object of any arguments."""
         made = super().__new__(cls)
-        made.given = given
+        made.arguments = arguments
         return made
 
     def __setstate__(self, state: Any) -> None:
-        """Given any state."""
+        """Keep any state."""
         self.state = state
 
 
@@ -104,7 +104,7 @@ def plain(value: Any) -> Any:
         return {name: plain(content) for name, content in value.items()}
     if isinstance(value, list | tuple):
         return [plain(content) for content in value]
-    if not isinstance(value, Inert):
+    if not isinstance(value, InertObject):
         return value
     state = value.state if isinstance(value.state, dict) else {}
     for content in ("_content", "_val"):  # a container of omegaconf's, a value of omegaconf's
@@ -112,7 +112,7 @@ def plain(value: Any) -> Any:
             return plain(state[content])
     if state:
         return plain(state)
-    return value.given[-1] if value.given else value
+    return value.arguments[-1] if value.arguments else value
 
 
 def _stand_ins(names: Iterable[str]) -> Iterator[tuple[Callable[..., Any], str]]:
@@ -120,7 +120,7 @@ def _stand_ins(names: Iterable[str]) -> Iterator[tuple[Callable[..., Any], str]]
         if name in CONTAINERS:
             yield _emptied(CONTAINERS[name]), name
         elif name.partition(".")[0] in PACKAGES or name in NAMES:
-            yield Inert, name
+            yield InertObject, name
 
 
 def _emptied(container: Callable[[], Any]) -> Callable[..., Any]:

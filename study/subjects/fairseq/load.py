@@ -1,45 +1,82 @@
-"""A translation model of fairseq's from which heads were removed, as a subject again."""
+"""Translation models of fairseq's loaded as subjects: from a checkpoint, or from a folder with heads removed."""
 
+import logging
 from pathlib import Path
 
 import torch
+from transformers import PreTrainedModel
 
 from study.record.errors import InputError
-from study.subjects.fairseq.text import TextProcessing
+from study.record.metrics.languages import main_language, require_direction
+from study.subjects.fairseq.checkpoint import FairseqTransformer, build, read_checkpoint
+from study.subjects.fairseq.text import FairseqText, TextProcessing
+from study.subjects.model_files import WEIGHTS_FILE
 from study.subjects.pruned.folder import read_heads, read_model
-from study.subjects.translator import Decoding, Translator
+from study.subjects.translator import DecodingOptions, Translator
 
-POSITIONS = ("max_source", "max_target")
-"""What `heads.json` tells of a translation model beside its heads: its longest source and target, `</s>` counted."""
+log = logging.getLogger(__name__)
+
+LIMITS = ("max_source", "max_target")
+"""What `heads.json` tells of a translation model beside its heads, see `Translator.saved_facts`."""
 
 
-def load_pruned(
-    weights: Path, processing: TextProcessing, decoding: Decoding, device: torch.device, *, truncate: bool
+def load_translator(
+    weights: Path, processing: TextProcessing, decoding: DecodingOptions, device: torch.device, *, truncate: bool
 ) -> Translator:
-    """The weights of a pruned folder with their dictionaries and BPE codes.
+    """A translation model with its dictionaries and BPE codes as a subject.
+
+    Args:
+        weights: a fairseq checkpoint, or the weights of a pruned folder.
+        processing: how text becomes tokens.
+        decoding: how translations are searched for.
+        device: where the model goes.
+        truncate: cut longer sources; refuse them otherwise.
 
     Raises:
-        InputError: when a file is missing or damaged, or they do not fit each other.
+        InputError: when a file is missing or damaged, or the dictionaries are not the model's.
     """
-    folder = weights.parent
-    module, heads, text = read_model(folder), read_heads(folder), processing.load()
-    if not module.config.is_encoder_decoder or any(not isinstance(heads.get(name), int) for name in POSITIONS):
-        raise InputError(f"{folder} holds a {type(module).__name__} that was not a translation model of fairseq's")
-    torch.nn.Module.to(module, device)
+    text = FairseqText(processing)
+    if weights.name == WEIGHTS_FILE:
+        module, limits = _read_pruned(weights.parent)
+        loaded = f"{type(module).__name__} with heads removed from {weights.parent}"
+    else:
+        checkpoint = read_checkpoint(weights)
+        _require_languages(checkpoint, processing)
+        module = build(checkpoint)
+        limits = {"max_source": checkpoint.max_source_positions, "max_target": checkpoint.max_target_positions}
+        loaded = f"{type(module).__name__} ({'pre' if checkpoint.pre_norm else 'post'}-norm) from {weights}"
     sides = (module.get_encoder(), text.source, "source"), (module.get_decoder(), text.target, "target")
-    for side, dictionary, name in sides:
-        rows = len(side.get_parameter("embed_tokens.weight"))
-        if len(dictionary) != rows:
-            raise InputError(
-                f"{dictionary.path} has {len(dictionary)} words, the {name} embedding of {folder} has {rows}"
-            )
+    wrong = [
+        f"{dictionary.path} has {len(dictionary)} words (with the special ones), the {name} embedding has {rows} rows"
+        for side, dictionary, name in sides
+        if len(dictionary) != (rows := len(side.get_parameter("embed_tokens.weight")))
+    ]
+    if wrong:
+        raise InputError("\n  - ".join([f"{weights} was trained with other dictionaries:", *wrong]))
+    torch.nn.Module.to(module, device)
     return Translator(
-        module,
-        text,
-        decoding,
-        max_source=heads["max_source"],
-        max_target=heads["max_target"],
-        truncate=truncate,
-        loaded=f"{type(module).__name__} with heads removed from {folder}",
-        language=processing.target_lang,
+        module, text, decoding, **limits, truncate=truncate, loaded=loaded, language=processing.target_lang
     )
+
+
+def _read_pruned(folder: Path) -> tuple[PreTrainedModel, dict[str, int]]:
+    """The module, and the longest source and target in tokens, `</s>` counted."""
+    module, heads = read_model(folder), read_heads(folder)
+    limits = {name: heads[name] for name in LIMITS if isinstance(heads.get(name), int)}
+    if not module.config.is_encoder_decoder or len(limits) < len(LIMITS):
+        raise InputError(f"{folder} holds a {type(module).__name__} that was not a translation model of fairseq's")
+    return module, limits
+
+
+def _require_languages(checkpoint: FairseqTransformer, processing: TextProcessing) -> None:
+    """Refuse the languages of the training the wrong way round; say it where they have other codes."""
+    asked = (processing.source_lang, processing.target_lang)
+    require_direction(asked, checkpoint.languages, f"the training of {checkpoint.path}")
+    known = [(code, own) for code, own in zip(asked, checkpoint.languages, strict=True) if own]
+    if any(main_language(code) != main_language(own) for code, own in known):
+        log.warning(
+            "%s was trained from %s to %s, and is read as from %s to %s: its text is tokenised by the rules of these",
+            checkpoint.path,
+            *(own or "?" for own in checkpoint.languages),
+            *asked,
+        )

@@ -8,7 +8,6 @@ without a complaint, and badly.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -24,9 +23,6 @@ START, PAD, END, UNKNOWN = range(len(SPECIAL))
 
 OVERWRITE = "#fairseq:overwrite"
 """Ends a line whose word stands in the dictionary already and is to have the later number."""
-
-CACHED = 2**16
-"""Texts whose processing is remembered: masks that matter little leave most translations as they were."""
 
 
 @dataclass(frozen=True)
@@ -118,14 +114,6 @@ class TextProcessing:
             "aggressive_dash_splits": self.aggressive_dash_splits,
         }
 
-    def load(self) -> "FairseqText":
-        """The processing, ready for use.
-
-        Raises:
-            InputError: when a file is missing or malformed.
-        """
-        return FairseqText(self)
-
 
 class FairseqText:
     """Text to ids of the source dictionary, ids of the target dictionary to text.
@@ -134,6 +122,9 @@ class FairseqText:
         source: dictionary of what is read.
         target: dictionary of what is written.
         unknown: id of the words that a dictionary lacks.
+
+    Raises:
+        InputError: when a file is missing or malformed.
     """
 
     unknown: int | None = UNKNOWN
@@ -146,14 +137,13 @@ class FairseqText:
         self._target_tokenizer = MosesTokenizer(settings.target_lang)
         self._detokenizer = MosesDetokenizer(settings.target_lang)
         self._bpe = read_bpe(settings.bpe_codes)
-        self._decode = lru_cache(CACHED)(self._decode_uncached)
 
     def encode(self, text: str) -> tuple[int, ...]:
         """Ids of a raw text, `</s>` last; words that the dictionary lacks become `<unk>`."""
         return self._ids(text, self._source_tokenizer, self.source)
 
     def encode_target(self, text: str) -> tuple[int, ...]:
-        """Likewise of the target dictionary."""
+        """Ids of a text in the language that is written, by the target dictionary."""
         return self._ids(text, self._target_tokenizer, self.target)
 
     def _ids(self, text: str, tokenizer: MosesTokenizer, dictionary: Dictionary) -> tuple[int, ...]:
@@ -168,9 +158,6 @@ class FairseqText:
 
     def decode(self, ids: Sequence[int]) -> str:
         """Detokenised text of ids; `<s>` and `</s>` are left out, unknown words stand as `<unk>`, as fairseq's do."""
-        return self._decode(tuple(ids))
-
-    def _decode_uncached(self, ids: tuple[int, ...]) -> str:
         subwords = " ".join(self.target.words[i] for i in ids if i not in (START, END))
         tokens = f"{subwords} ".replace(f"{SEPARATOR} ", "").split()
         return self._detokenizer.detokenize(tokens)

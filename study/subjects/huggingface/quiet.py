@@ -1,19 +1,45 @@
-"""Transformers kept silent where what it says of loading and saving is no news: we have a log and bars of our own."""
+"""What transformers says on the terminal, and how much of it a user hears."""
 
+import logging
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from transformers.utils import logging
+from transformers.utils import logging as transformers_logging
 
 
 @contextmanager
-def quiet() -> Iterator[None]:
-    """No warning and no progress bar of transformers within the block."""
-    verbosity = logging.get_verbosity()
-    logging.set_verbosity_error()
-    logging.disable_progress_bar()
+def quiet(*, warnings: bool = False) -> Iterator[None]:
+    """No progress bar of transformers within the block, and no warning unless `warnings`."""
+    bars, verbosity = transformers_logging.is_progress_bar_enabled(), transformers_logging.get_verbosity()
+    transformers_logging.disable_progress_bar()
+    if not warnings:
+        transformers_logging.set_verbosity_error()
     try:
         yield
     finally:
-        logging.set_verbosity(verbosity)
-        logging.enable_progress_bar()
+        transformers_logging.set_verbosity(verbosity)
+        if bars:
+            transformers_logging.enable_progress_bar()
+
+
+class OncePerKind(logging.Filter):
+    """Lets a message pass once, whatever numbers are in it."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._said: set[str] = set()
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        """Whether nothing like it was said before."""
+        kind = re.sub(r"\d+", "", record.getMessage())
+        new = kind not in self._said
+        self._said.add(kind)
+        return new
+
+
+def hear_once() -> None:
+    """Let transformers say once what it would say in every pass: a model whose state is put back changes it again."""
+    for handler in transformers_logging.get_logger().handlers:
+        if not any(isinstance(one, OncePerKind) for one in handler.filters):
+            handler.addFilter(OncePerKind())

@@ -22,7 +22,7 @@ class EmptyAttention(nn.Module):
     """Attention of a layer without heads: what the output projection makes of nothing, its bias."""
 
     def forward(self, *inputs: Tensor | None, **options: Any) -> tuple[Tensor, None]:
-        """Called like the attention whose place it takes."""
+        """A call like that of the attention whose place it takes."""
         hidden_RTd: Any = inputs[0] if inputs else options["hidden_states"]
         looks_elsewhere = any(options.get(name) is not None for name in ("key_value_states", "encoder_hidden_states"))
         if not looks_elsewhere:
@@ -55,7 +55,7 @@ class TimeFirstAttention(nn.Module):
         output_attentions: bool | None = False,
         **_: object,
     ) -> tuple[Float[Tensor, "T R d"], Tensor | None]:
-        """Called like the attention whose place it takes."""
+        """A call like that of the attention whose place it takes."""
         if not self.num_heads:
             if not self.encoder_decoder_attention:
                 _count_tokens(layer_state, self.layer_idx, query.transpose(0, 1))
@@ -72,7 +72,7 @@ class TimeFirstAttention(nn.Module):
         return self.out_proj(context_TRx), attention_RHTS if output_attentions else None
 
     def _keys_and_values(self, query: Tensor, key: Tensor | None, state: Cache | None) -> tuple[Tensor, Tensor]:
-        """Those of the tokens that are looked at; of the source they are computed once."""
+        """Keys and values of the tokens that are looked at; those of the source are computed once."""
         is_cross = self.encoder_decoder_attention
         looked_at = key if is_cross else query
         cache: Any = state
@@ -105,7 +105,7 @@ class BiasedAttention(T5Attention):
         past_key_values: Cache | None = None,
         **options: Any,
     ) -> tuple[Tensor, Tensor | None, Tensor | None]:
-        """Called like the attention whose place it takes."""
+        """A call like that of the attention whose place it takes."""
         is_cross = key_value_states is not None
         if not is_cross and position_bias is None:
             past = past_key_values.get_seq_length(self.layer_idx or 0) if past_key_values is not None else 0
@@ -122,7 +122,7 @@ class BiasedAttention(T5Attention):
         return made, None if is_cross else position_bias, weights
 
 
-class Gathered(nn.Linear):
+class GroupProjection(nn.Linear):
     """Keys or values of groups, given out to query heads of which the groups have different numbers.
 
     `group_of_head` names the group of each query head, `head_dim` is D.

@@ -18,37 +18,32 @@ from transformers import PreTrainedModel
 
 from study.masking.sites import AttentionSite, find_sites, heads_left
 from study.record.errors import InputError
-from study.subjects.huggingface.hub import HEADS_FILE
+from study.subjects.model_files import HEADS_FILE, WEIGHTS_FILE
 from study.subjects.pruned.remove import Kept, remove_heads
 
-WEIGHTS_FILE = "model.safetensors"
 FORMAT = 1
-"""Of `heads.json`; rises when older folders can no longer be read."""
+"""Number of the format of `heads.json`; rises when older folders can no longer be read."""
 
 NAMED = 8
 """Tensors named in an error."""
-
-
-def kept_heads(sites: Sequence[AttentionSite]) -> dict[str, list[int]]:
-    """The heads that each attention layer has, counted among those that the config gives it."""
-    return {site.name: list(heads_left(site)) for site in sites}
 
 
 def write_model(module: PreTrainedModel, sites: Sequence[AttentionSite], folder: Path, **facts: Any) -> None:
     """Write config, heads and weights.
 
     Args:
-        module: with heads removed.
+        module: a model with heads removed.
         sites: its attention layers.
-        folder: is made.
-        facts: more that a reader needs to know, as JSON values.
+        folder: the folder to make.
+        facts: what else a reader needs to know, as JSON values.
     """
     folder.mkdir(parents=True, exist_ok=True)
     module.config.architectures = [type(module).__name__]
     module.config.save_pretrained(folder)
     tensors = _tensors(module)
     same = _first_names(tensors)
-    heads = {"format": FORMAT, "kept": kept_heads(sites), "same": same, **facts}
+    kept = {site.name: list(heads_left(site)) for site in sites}
+    heads = {"format": FORMAT, "kept": kept, "same": same, **facts}
     (folder / HEADS_FILE).write_text(json.dumps(heads, indent=1) + "\n", encoding="utf-8")
     weights = {name: x.detach().cpu().clone().contiguous() for name, x in tensors.items() if name not in same}
     save_file(weights, folder / WEIGHTS_FILE, {"format": "pt"})
@@ -111,7 +106,7 @@ def _tensors(module: nn.Module) -> dict[str, Tensor]:
 
 
 def _first_names(tensors: dict[str, Tensor]) -> dict[str, str]:
-    """For each tensor that shares its numbers with an earlier one, the name of that."""
+    """The name of the earlier tensor with which a tensor shares its numbers, by the name of the later one."""
     seen: dict[tuple[int, torch.Size], str] = {}
     first = {name: seen.setdefault((x.data_ptr(), x.shape), name) for name, x in tensors.items() if x.numel()}
     return {name: other for name, other in first.items() if name != other}

@@ -19,7 +19,7 @@ from transformers.pytorch_utils import Conv1D
 
 from study.masking.sites import AttentionSite, heads_left
 from study.record.errors import InputError
-from study.subjects.pruned.attention import BiasedAttention, EmptyAttention, Gathered, TimeFirstAttention
+from study.subjects.pruned.attention import BiasedAttention, EmptyAttention, GroupProjection, TimeFirstAttention
 
 Kept = Mapping[str, Sequence[int]]
 """The heads that an attention layer keeps, counted among those that its config gives it, by the name of its site."""
@@ -46,7 +46,7 @@ def remove_heads(module: PreTrainedModel, sites: Sequence[AttentionSite], kept: 
     Args:
         module: the model; no gate must be on it.
         sites: its attention layers.
-        kept: for each of them the heads that stay, ascending.
+        kept: heads that stay in each of them, ascending.
 
     Raises:
         InputError: when a projection is not known by name: the architecture cannot be pruned; or when the heads that
@@ -135,7 +135,7 @@ def _give_out(attention: Any, projections: Sequence[Any], group_of_head: list[in
     attention.num_key_value_groups = shares.pop() if len(shares) == 1 else 1
     uneven = bool(shares)
     for projection in projections:
-        projection.__class__ = Gathered if uneven else nn.Linear
+        projection.__class__ = GroupProjection if uneven else nn.Linear
         projection.group_of_head, projection.head_dim = tuple(group_of_head), size
 
 

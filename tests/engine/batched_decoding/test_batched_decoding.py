@@ -11,8 +11,8 @@ from study.engine.batched_decoding.engine import BatchedDecodingEngine
 from study.engine.choose import choose_engine
 from study.engine.engine import OneMaskAtATime
 from study.engine.memory import MemoryBudget
+from study.engine.precision import Precision, Screening
 from study.engine.weights.translator import translator_weights
-from study.subjects.model import Precision, Screening
 
 
 def assert_agrees(found: pl.DataFrame, expected: pl.DataFrame) -> None:

@@ -149,7 +149,7 @@ def test_ablation_of_a_real_model(real: Path) -> None:
     with torch.no_grad():
         weights = translator_weights(subject.module, subject.gate)
         decoder = BatchedDecoder(weights, subject.layout, pairs, *subject.padded(rows))
-        found = search(decoder, subject.rule, subject.limits(rows).repeat(len(masks)))
+        found = search(decoder, subject.beam_config, subject.limits(rows).repeat(len(masks)))
     together = subject.columns(found, pairs.rows(rows))
     for i, mask in enumerate(masks):
         own = slice(i * len(rows), (i + 1) * len(rows))

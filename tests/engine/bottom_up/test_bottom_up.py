@@ -18,11 +18,11 @@ from study.engine.bottom_up.screening import ScreenedEngine
 from study.engine.choose import choose_engine
 from study.engine.engine import OneMaskAtATime
 from study.engine.memory import MemoryBudget
+from study.engine.precision import Precision, Screening
 from study.engine.weights.classifier import classifier_weights
 from study.engine.weights.modules import UnsupportedModelError
 from study.jobs.measuring import MeasuringJob
 from study.record.errors import InputError
-from study.subjects.model import Precision, Screening
 
 TOLERANCE = 1e-4
 

@@ -27,7 +27,7 @@ def processing(folder: Path, *, escape: bool = False, dashes: bool = False) -> T
 
 @pytest.fixture
 def text(tmp_path: Path) -> FairseqText:
-    return processing(write_folder(tmp_path)).load()
+    return FairseqText(processing(write_folder(tmp_path)))
 
 
 def test_encode_by_hand(text: FairseqText) -> None:
@@ -47,7 +47,7 @@ def test_decode_joins_subwords_and_sets_punctuation(text: FairseqText) -> None:
 def test_escape_and_dashes_are_the_tokenisers(tmp_path: Path) -> None:
     """Without merges a token becomes its letters: c + &apos;s or 's; c + @-@ + e or c-e; and the end."""
     folder = write_folder(tmp_path)
-    escaped, plain = processing(folder, escape=True, dashes=True).load(), processing(folder).load()
+    escaped, plain = FairseqText(processing(folder, escape=True, dashes=True)), FairseqText(processing(folder))
     assert (len(escaped.encode("c's")), len(plain.encode("c's"))) == (1 + 7 + 1, 1 + 2 + 1)
     assert (len(escaped.encode("c-e")), len(plain.encode("c-e"))) == (1 + 3 + 1 + 1, 3 + 1)
 
@@ -85,16 +85,16 @@ def test_missing_and_binary_files(tmp_path: Path) -> None:
     folder = write_folder(tmp_path)
     (folder / "bpe.codes").write_text("#version: 0.2\na b\nabc\n")
     with pytest.raises(InputError, match=r"bpe.codes, line 3"):
-        processing(folder).load()
+        FairseqText(processing(folder))
     (folder / "bpe.codes").unlink()
     with pytest.raises(InputError, match=r"no BPE codes .*bpe.codes"):
-        processing(folder).load()
+        FairseqText(processing(folder))
     (folder / "dict.fr.txt").write_bytes(b"\xff\xfe\x00 1\n")
     with pytest.raises(InputError, match=r"dict.fr.txt is no dictionary"):
-        processing(folder).load()
+        FairseqText(processing(folder))
     (folder / "dict.en.txt").unlink()
     with pytest.raises(InputError, match=r"no dictionary .*dict.en.txt"):
-        processing(folder).load()
+        FairseqText(processing(folder))
 
 
 def test_identity_changes_with_files_and_settings(tmp_path: Path) -> None:
@@ -130,5 +130,5 @@ def test_dictionary_is_fairseqs(tmp_path: Path) -> None:
     assert [[*(dictionary.index.get(word, 3) for word in line.split()), 2] for line in lines] == ids
     folder = write_folder(tmp_path / "model")
     write_dictionary(folder / "dict.fr.txt", (*WORDS, "madeupword0000"))
-    text = processing(folder).load()
+    text = FairseqText(processing(folder))
     assert [text.decode(row).split() for row in ids[1:]] == [string.split() for string in strings[1:]]

@@ -11,12 +11,12 @@ from transformers import PreTrainedModel
 from study.certification.certify import certify
 from study.engine.choose import choose_engine
 from study.engine.pairs import Pairs
+from study.engine.precision import Precision, Screening
 from study.masking.sites import find_sites
 from study.pruning.plain import as_plain
-from study.pruning.prune import cut, module_of
+from study.pruning.prune import cut
 from study.record.errors import InputError
 from study.record.heads import AttentionKind, Head, HeadLayout
-from study.subjects.model import Precision, Screening
 from study.subjects.pruned.folder import read_model, write_model
 from study.subjects.pruned.remove import remove_heads
 from study.subjects.subject import Subject
@@ -56,7 +56,7 @@ def test_removed_is_masked_however_the_heads_are_laid_out(mechanism: str, tmp_pa
     masks = pruned.some_masks(whole.layout)
     for number, mask in enumerate(mask for mask in masks if mask.any()):
         smaller = pruned.removed("classifier", mask, module())
-        write_model(module_of(smaller), smaller.gate.sites, tmp_path / str(number))
+        write_model(smaller.module, smaller.gate.sites, tmp_path / str(number))
         again = pruned.subject("classifier", read_model(tmp_path / str(number)))
         assert share_of_largest(respond(again), pruned.masked(whole, mask)) < 10 * CLOSE  # MobileBERT has no norms
 
@@ -67,7 +67,7 @@ def test_certified_saved_and_loaded(case: str, tmp_path: Path) -> None:
     mask[pruned.subject(case).layout.columns(*pruned.subject(case).layout.layers[0])] = False
     smaller = pruned.removed(case, mask)
     assert certify(smaller).largest_difference < CLOSE
-    write_model(module_of(smaller), smaller.gate.sites, tmp_path)
+    write_model(smaller.module, smaller.gate.sites, tmp_path)
     again = pruned.subject(case, read_model(tmp_path))
     assert again.layout == smaller.layout
     assert torch.equal(respond(again), respond(smaller))
@@ -80,7 +80,7 @@ def test_twice_is_once(case: str, tmp_path: Path) -> None:
     first, both = np.ones(len(layout), dtype=bool), np.ones(len(layout), dtype=bool)
     first[1::3], both[1::3], both[2::3] = False, False, False
     smaller = pruned.removed(case, first)
-    write_model(module_of(smaller), smaller.gate.sites, tmp_path)
+    write_model(smaller.module, smaller.gate.sites, tmp_path)
     smallest = pruned.removed(case, both[first], read_model(tmp_path))
     assert share_of_largest(respond(smallest), pruned.masked(pruned.subject(case), both)) < CLOSE
 
@@ -132,7 +132,7 @@ def test_parameters_fall_by_the_counted_number(case: str, size: int, has_bias: b
     layout = pruned.subject(case).layout
     mask = layout.full()
     mask[[0, 2, 5]] = False
-    before, after = (module_of(s).num_parameters() for s in (pruned.subject(case), pruned.removed(case, mask)))
+    before, after = (s.module.num_parameters() for s in (pruned.subject(case), pruned.removed(case, mask)))
     assert before - after == 3 * (4 * 24 * size + 3 * size * has_bias)
 
 
@@ -143,8 +143,8 @@ def test_a_group_goes_with_its_last_query_head() -> None:
         mask = layout.full()
         mask[off] = False
         smaller = pruned.removed("classifier llama", mask)
-        whole = module_of(pruned.subject("classifier llama")).num_parameters()
-        assert whole - module_of(smaller).num_parameters() == saved
+        whole = pruned.subject("classifier llama").module.num_parameters()
+        assert whole - smaller.module.num_parameters() == saved
 
 
 @pytest.mark.parametrize(
@@ -156,7 +156,7 @@ def test_plain_transformers_where_the_config_can_say_it(case: str, off: list[int
     mask = whole.layout.full()
     mask[off] = False
     expected = pruned.masked(whole, mask)
-    plain = as_plain(module_of(whole), cut(whole, mask))
+    plain = as_plain(whole.module, cut(whole, mask))
     assert plain is not None
     plain.save_pretrained(tmp_path)
     again = type(plain).from_pretrained(tmp_path)
@@ -171,7 +171,7 @@ def test_not_plain_where_it_cannot(case: str, off: list[int]) -> None:
     whole = pruned.subject(f"classifier {case}")
     mask = whole.layout.full()
     mask[off] = False
-    assert as_plain(module_of(whole), cut(whole, mask)) is None
+    assert as_plain(whole.module, cut(whole, mask)) is None
 
 
 def test_addresses_of_what_is_left_are_counted_anew() -> None:
@@ -182,7 +182,7 @@ def test_addresses_of_what_is_left_are_counted_anew() -> None:
 
 def test_an_unknown_projection_is_refused_before_anything_is_cut() -> None:
     whole = pruned.subject("classifier bert")
-    module = module_of(whole)
+    module = whole.module
     attention = module.bert.encoder.layer[1].attention.self
     attention.Wqkv = attention.query
     del attention.query
@@ -192,7 +192,7 @@ def test_an_unknown_projection_is_refused_before_anything_is_cut() -> None:
 
 
 def test_heads_of_another_model_are_refused() -> None:
-    module = module_of(pruned.subject("classifier bert"))
+    module = pruned.subject("classifier bert").module
     sites = find_sites(module, causal=False)
     kept = {sites[0].name: [0, 4], "elsewhere": [0]}
     with pytest.raises(

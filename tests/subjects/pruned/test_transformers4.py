@@ -12,7 +12,8 @@ from safetensors.torch import load_file, save_file
 
 from study.certification.certify import certify
 from study.record.errors import InputError
-from study.subjects.classifier import Classifier, load_classifier
+from study.subjects.classifier import Classifier
+from study.subjects.huggingface.load_classifier import load_classifier
 
 REMOVED = {"0": [1], "1": [0, 3]}
 """One head of the first layer, two of the second: their numbers differ."""

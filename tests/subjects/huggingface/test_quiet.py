@@ -4,7 +4,7 @@ import logging
 
 from transformers.utils.logging import get_logger
 
-from study.subjects.kept_state import hear_once
+from study.subjects.huggingface.quiet import hear_once
 
 
 def test_what_is_said_of_every_pass_is_heard_once() -> None:

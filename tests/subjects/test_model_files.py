@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 
 from study.record.errors import InputError
-from study.subjects.classifier_text import read_config
-from study.subjects.huggingface.hub import relaid, require_tokenizer
-from study.subjects.huggingface.unpadded import identity_of_rows
-from study.subjects.labels import label_names
+from study.subjects.huggingface.corrections import corrections
+from study.subjects.huggingface.label_names import label_names
+from study.subjects.huggingface.load_classifier import read_config
+from study.subjects.model_files import require_tokenizer
 
 
 @pytest.mark.parametrize(
@@ -17,8 +17,7 @@ from study.subjects.labels import label_names
     [
         lambda folder: label_names(folder, []),
         lambda folder: read_config(folder, 3),
-        identity_of_rows,
-        relaid,
+        corrections,
         require_tokenizer,
     ],
 )
@@ -42,4 +41,4 @@ def test_a_tokenizer_config_that_is_not_whole_is_said_to_be(tmp_path: Path) -> N
     (tmp_path / "config.json").write_text('{"model_type": "llama", "eos_token_id": 2}')
     (tmp_path / "tokenizer_config.json").write_text('{"pad_token"')
     with pytest.raises(InputError, match=r"tokenizer_config\.json is not whole"):
-        identity_of_rows(tmp_path)
+        corrections(tmp_path)

@@ -1,28 +1,35 @@
-"""Classifiers that come out otherwise when their rows are padded, as they once were here.
+"""Classifiers that an earlier version computed otherwise, and wrongly: what their identity says today.
 
-Their rows of that time are wrong, so the identity of such a model says that its rows are not padded. Everything is told
-by the files of its folder, so that a finished job is recognised without loading a model.
+Rows were padded once, and some models came out otherwise for it; some architectures were given other heads. Outcomes of
+that time have the identity without a correction, so that nobody takes one for the other. Everything is told by the
+files of a folder, so that a finished job is recognised without loading a model.
 """
 
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from study.subjects.huggingface.files import read_json
+from study.subjects.model_files import read_json
 
 MIXED = frozenset({"big_bird", "bigbird_pegasus", "convbert", "nystromformer", "reformer", "yoso"})
 """Values of `model_type` of architectures in which tokens mix whatever the attention mask says, or whose attention
 depends on the length of a row."""
 
+RELAID = ("bigbird_pegasus", "jamba", "minimax", "zamba", "zamba2")
+"""Architectures of which an earlier version left out heads, counted more than there are, or numbered layers anew."""
+
 FILES_OF_SPECIAL_TOKENS = ("special_tokens_map.json", "tokenizer_config.json")
 OTHER_TOKENS = ("unk_token", "bos_token", "cls_token", "sep_token")
 
 
-def identity_of_rows(folder: Path) -> dict[str, str]:
-    """What belongs to the identity of the classifier in a folder: nothing, unless padding changed its rows."""
+def corrections(folder: Path) -> dict[str, str]:
+    """What belongs to the identity of the classifier in a folder, of what was corrected since; mostly nothing."""
     config = read_json(folder / "config.json")
-    mixed = config.get("model_type") in MIXED and config.get("attention_type") != "original_full"
-    return {"rows": "unpadded"} if mixed or _end_mistaken(config, _special_tokens(folder)) else {}
+    kind = config.get("model_type")
+    heads = {"heads": "all attention, layers numbered as in the model"} if kind in RELAID else {}
+    mixed = kind in MIXED and config.get("attention_type") != "original_full"
+    unpadded = mixed or _end_mistaken(config, _special_tokens(folder))
+    return heads | ({"rows": "unpadded"} if unpadded else {})
 
 
 def _end_mistaken(config: Mapping[str, Any], tokens: Mapping[str, str]) -> bool:

@@ -1,8 +1,5 @@
 """Rows of many lengths together, against plain transformers: a model made anew for each row, which nothing pads."""
 
-import json
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
@@ -10,7 +7,6 @@ import transformers as tf
 from fixtures import cases
 
 from study.record.examples import Examples
-from study.subjects.huggingface.unpadded import identity_of_rows
 
 GPT2 = {"n_embd": 24, "n_layer": 2, "n_head": 4, "n_positions": 64, "pad_token_id": None}
 DYNAMIC = {"rope_type": "dynamic", "rope_theta": 10000.0, "factor": 2.0}
@@ -80,37 +76,3 @@ def test_segments_of_which_a_model_has_no_embeddings_are_left_out_as_it_leaves_t
         expected = cases.build(make)(**given).logits[0].numpy()
     assert subject.logits(subject.encode(pair))[0].numpy() == pytest.approx(expected, abs=1e-5)
     assert subject.alone(pair.texts[0]).numpy() == pytest.approx(expected, abs=1e-5)
-
-
-CAUSAL = {"model_type": "llama", "eos_token_id": 3}
-WORDS = {"pad_token": "[PAD]", "eos_token": "[SEP]", "unk_token": "[UNK]"}
-UNPADDED = {"rows": "unpadded"}
-
-
-@pytest.mark.parametrize(
-    ("config", "tokens", "expected"),
-    [
-        ({"model_type": "bert", "type_vocab_size": 2, "eos_token_id": 3}, {}, {}),
-        ({"model_type": "bert", "pad_token_id": 0}, {}, {}),
-        ({"model_type": "bart", "is_encoder_decoder": True, "eos_token_id": 3}, {}, {}),
-        ({"model_type": "nystromformer", "type_vocab_size": 2}, WORDS, UNPADDED),
-        ({"model_type": "big_bird", "type_vocab_size": 2}, WORDS, UNPADDED),
-        ({"model_type": "big_bird", "type_vocab_size": 2, "attention_type": "original_full"}, WORDS, {}),
-        ({**CAUSAL, "pad_token_id": 0}, WORDS, {}),
-        ({**CAUSAL}, WORDS, {}),
-        ({**CAUSAL, "pad_token_id": 3}, {**WORDS, "pad_token": {"content": "[SEP]"}}, {}),
-        ({**CAUSAL, "pad_token_id": 3}, {}, {}),
-        ({**CAUSAL, "pad_token_id": 0}, {}, UNPADDED),
-        ({**CAUSAL, "pad_token_id": None}, {}, UNPADDED),
-        ({**CAUSAL, "pad_token_id": 0}, {**WORDS, "pad_token": "[SEP]"}, UNPADDED),
-        ({**CAUSAL, "pad_token_id": 3}, WORDS, UNPADDED),
-        ({**CAUSAL, "pad_token_id": None}, {**WORDS, "pad_token": "[UNK]"}, UNPADDED),
-        ({**CAUSAL, "pad_token_id": 1}, {**WORDS, "pad_token": "[UNK]"}, {}),
-    ],
-)
-def test_only_models_that_padding_changed_have_another_identity(
-    tmp_path: Path, config: dict, tokens: dict, expected: dict
-) -> None:
-    (tmp_path / "config.json").write_text(json.dumps(config))
-    (tmp_path / "tokenizer_config.json").write_text(json.dumps(tokens))
-    assert identity_of_rows(tmp_path) == expected

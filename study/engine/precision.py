@@ -1,0 +1,36 @@
+"""How numbers are computed: what a job chooses, and a part of its setting's identity."""
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from study.record.errors import InputError
+
+
+class Precision(StrEnum):
+    """How numbers are computed; part of a setting's identity. Names are what is written on the command line."""
+
+    float32 = "float32"
+    bfloat16 = "bfloat16"
+    screened = "screened"
+
+
+@dataclass(kw_only=True)
+class Screening:
+    """How careful `precision=screened` is, see `study.engine.bottom_up.screening`; part of a setting's identity.
+
+    Attributes:
+        sample: decisions on which the draft's error is measured before the first block.
+        safety: the threshold is the largest error seen times this.
+        audit: share of what the draft decides that float32 decides all the same.
+    """
+
+    sample: int = 512
+    safety: float = 2.0
+    audit: float = 0.01
+
+    def __post_init__(self) -> None:
+        if self.sample < 1 or self.safety < 1 or not 0 <= self.audit <= 1:
+            raise InputError(
+                f"screening: sample={self.sample} must be 1 or more, safety={self.safety} 1 or more, "
+                f"audit={self.audit} between 0 and 1"
+            )
