@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 from fixtures.results import CLASSIFIER, TRANSLATOR, classification_rows, translation_rows
-from test_curves import HARM, REMOVED, curve_of
+from test_bands import HARM, REMOVED, curve_of
 
 from analysis import analyse, figures, read_results
 from analysis.curves.bands import ResampledCurves
