@@ -32,15 +32,15 @@ class Analysis:
         effects: the tidy tables of all domains, one below the other.
         changes: by setting id, the examples that came out otherwise without a head.
         correlations: between every two domains of a subject.
-        influence: of single groups of examples, on noise, effects and correlations.
+        influence: influence of single groups of examples on noise, effects and correlations.
         base: one row a domain.
-        points: of the pruning curves of all domains.
+        points: points of the pruning curves of all domains.
         curves: one row a curve.
-        contrasts: of every two of them.
+        contrasts: differences of every two curves.
         dynamics: what is left of the score at each epoch of a training.
         taylor: importance against measured effects.
         sliced: correlations between slices of the domains; None where none were asked for.
-        speed: of models whose heads are really removed; None where that was not timed.
+        speed: speed of models whose heads are really removed; None where that was not timed.
         namesakes: why subjects of one name are not compared, a sentence each.
     """
 
@@ -95,7 +95,7 @@ def analyse(
         inference: how intervals and p values of the effects are made.
         within: loss of score that the largest share of heads that can go is given for.
         by: a column of the examples (genre) whose values are compared as domains, beside the domains themselves.
-        splits: of each domain, for the noise ceiling.
+        splits: number of splits of each domain, for the noise ceiling.
 
     Raises:
         InputError: when the options of the inference do not fit a domain, or no examples have the column `by`.

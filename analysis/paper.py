@@ -21,7 +21,7 @@ MNLI = ("bert_mnli", "mnli_matched", "accuracy")
 MNLI_MM = ("bert_mnli", "mnli_mismatched", "accuracy")
 
 BASE_SCORES = {WMT: 36.05, MNLI: 84.0}
-"""Of the untouched models: BLEU (caption of table 1); accuracy in percent, which the paper gives as about 84."""
+"""Scores of the untouched models: BLEU (caption of table 1); accuracy in percent, which the paper gives as about 84."""
 
 CORRELATIONS = {frozenset((WMT, MTNT)): 0.56, frozenset((MNLI, MNLI_MM)): 0.68}
 """Pearson's r of single-head effects between two domains, figure 2; both p < .01."""

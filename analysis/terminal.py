@@ -188,7 +188,7 @@ def with_interval(row: dict[str, Any], name: str, ends: str | None = None) -> st
     """A correlation as `0.62 [0.45, 0.75]`, with as much of it as there is.
 
     Args:
-        row: of the table of correlations.
+        row: a row of the table of correlations.
         name: its column.
         ends: what the columns of the interval's ends begin with; None for the name.
     """

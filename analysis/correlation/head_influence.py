@@ -10,6 +10,7 @@ from jaxtyping import Float, Int
 from scipy import stats
 
 from analysis.correlation.coefficients import Heads, centred, pearson
+from analysis.inference import resampling
 
 RESAMPLES = 10_000
 
@@ -20,9 +21,9 @@ class Overlap:
 
     Attributes:
         k: heads taken on each.
-        shared: in both; not whole where the k-th head is one of equals, each of which counts with its chance.
+        shared: heads in both; not whole where the k-th head is one of equals, each of which counts with its chance.
         expected: k^2 / heads: what chance gives.
-        p: of at least so many by chance (hypergeometric; of the whole heads in `shared`).
+        p: chance of at least so many (hypergeometric; of the whole heads in `shared`).
     """
 
     k: int
@@ -77,7 +78,7 @@ def over_heads(
     r = np.concatenate(values)
     if np.isnan(r).any():
         return None
-    low, high = np.quantile(r, [(1 - level) / 2, (1 + level) / 2])
+    low, high = resampling.percentile(r, 1 - level)
     return float(low), float(high)
 
 

@@ -42,9 +42,9 @@ def interval(r: float, *samples: Replicates, level: float) -> tuple[float, float
     """Interval of a correlation.
 
     Args:
-        r: of all examples.
+        r: the correlation on all examples.
         samples: r without each part, of each independent sample.
-        level: of the interval.
+        level: probability that the interval holds.
 
     Returns:
         Both ends; None where r does not exist without some part.

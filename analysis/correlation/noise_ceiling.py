@@ -18,6 +18,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from analysis.correlation.coefficients import centred, pearson
+from analysis.inference.resampling import percentile
 from analysis.results.sample import Sample
 
 FEWEST_GROUPS = 6
@@ -69,7 +70,7 @@ def reliability(parts: Parts | None, rest: Rest | None = None) -> Reliability:
     r = r[~np.isnan(r)]
     if not r.size:
         return Reliability(reason="in every split all effects of a part are equal")
-    between, (low, high) = float(r.mean()), map(float, np.quantile(r, [0.025, 0.975]))
+    between, (low, high) = float(r.mean()), map(float, percentile(r, 0.05))
     if between <= 0:
         return Reliability(between, low, high, reason="parts of this test set do not agree with each other")
     count = parts.shape[1]

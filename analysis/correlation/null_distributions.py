@@ -41,9 +41,9 @@ class Null:
     """The distribution of r under a null.
 
     Attributes:
-        mean: of r; not 0 where strata stay together.
+        mean: mean of r; not 0 where strata stay together.
         high: what a share `level` of resamples stays below.
-        p: of r at least as large as the observed one.
+        p: chance of an r at least as large as the observed one.
         resamples: how many have an r.
     """
 
@@ -74,7 +74,7 @@ def sign_flip_null(
         b: effects of the same heads on another.
         flipped_a: `flipped_effects` of the first, of these heads.
         flipped_b: those of the second, from random numbers of their own.
-        level: of `Null.high`.
+        level: share of resamples below `Null.high`.
     """
     return _null(float(pearson(a, b)), pearson(flipped_a, flipped_b), level)
 

@@ -14,11 +14,11 @@ class CorrelationOptions:
     """How correlations are computed.
 
     Attributes:
-        level: of intervals.
+        level: probability that intervals hold.
         groups: which examples belong together, as in `Domain.sample`.
-        splits: of each domain into halves, for the noise ceiling.
-        resamples: of each null, and of the interval over heads.
-        seed: of all random numbers; 0 is a seed.
+        splits: number of splits of each domain into halves, for the noise ceiling.
+        resamples: number of draws of each null, and of the interval over heads.
+        seed: seed of all random numbers; 0 is a seed.
         largest: up to how many heads of largest effect are left out.
         leading: numbers of most important heads whose overlap is counted.
     """

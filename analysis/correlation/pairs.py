@@ -128,7 +128,7 @@ class Pair:
 
     @property
     def shared_share(self) -> float:
-        """The same as a share of the smaller domain."""
+        """Shared examples as a share of the smaller domain."""
         return self.shared / max(1, min(len(self.a.texts), len(self.b.texts)))
 
     def noisy(self, kept: Bool[np.ndarray, " heads"]) -> tuple[NoisyEffects, NoisyEffects]:

@@ -23,13 +23,11 @@ from analysis.correlation.pairs import DOMAIN, FEWEST, DomainEffects, pairs_of
 from analysis.correlation.pairs import Pair as PairOfDomains
 from analysis.correlation.true_correlation import FEWEST_GROUPS, NoisyEffects, noise
 from analysis.effects.head_effects import ALL_KINDS
+from study.record.errors import listed
 from study.record.heads import ADDRESS, AttentionKind
 from study.terminal.progress import progress
 
 log = logging.getLogger(__name__)
-
-NAMED = 5
-"""How many heads of one domain alone are named; the rest is counted."""
 
 PAIR = dict.fromkeys(["subject", "subject_id", "metric", "domain_a", "domain_b", "setting_a", "setting_b"], pl.String)
 
@@ -82,9 +80,9 @@ class Correlations:
             other has.
         by_layer: one row a pair and layer: kind, layer (from 0), `NUMBERS`.
         without_largest: one row a pair and number of heads of largest effect left out, from 0: left_out, last (address
-            of the last one left out), heads; pearson with its interval (pearson_low, pearson_high), spearman, kendall,
-            reason: of what is left by these same effects, which makes it look less alike than new examples would; true
-            (no interval), reliability_a, reliability_b, ceiling, ceiling_reason: of what is left when a third of the
+            of the last one left out), heads; pearson with its interval (pearson_low, pearson_high), spearman, kendall
+            and reason of what these same effects leave, which makes it look less alike than new examples would; true (no
+            interval), reliability_a, reliability_b, ceiling and ceiling_reason of what is left when a third of the
             examples says which are the largest.
         overlap: one row a pair and k: heads, k, shared (of the k whose removal costs most), expected and p by chance.
         influence: one row a pair and head: kind, layer, head (from 0), effect_a, effect_b, contribution (adds up to
@@ -127,8 +125,8 @@ def correlate(domains: Sequence[DomainEffects], options: CorrelationOptions | No
     """Correlations between every two domains of each subject; domains without the effect of any head are left out.
 
     Args:
-        domains: of any number of subjects.
-        options: how.
+        domains: domains of any number of subjects.
+        options: how correlations are computed.
     """
     options = options or CorrelationOptions()
     domains = [domain for domain in domains if domain.heads]
@@ -152,8 +150,7 @@ def _name_unmatched(a: DomainEffects, b: DomainEffects) -> None:
     other = set(b.heads)
     alone = [str(head) for head in a.heads if head not in other]
     if alone:
-        more = f" and {len(alone) - NAMED} more" if len(alone) > NAMED else ""
-        log.warning("heads measured on %s and not on %s: %s%s", a.domain, b.domain, ", ".join(alone[:NAMED]), more)
+        log.warning("heads measured on %s and not on %s: %s", a.domain, b.domain, listed(alone))
 
 
 def _correlation(both: PairResamples) -> Rows:

@@ -32,7 +32,7 @@ from analysis.correlation.jackknife import fisher_z
 LEVEL = 0.95
 
 FEWEST_GROUPS = 3
-"""Of a jackknife: the noise of what is left without one group needs two more."""
+"""Groups of a jackknife: the noise of what is left without one group needs two more."""
 
 Values = Float[np.ndarray, "..."] | float
 """A number, or one for each group left out."""
@@ -46,8 +46,8 @@ class NoisyEffects:
 
     Attributes:
         domain: its name, for reasons.
-        effects: in the metric's unit.
-        without: the same on all examples but those of one group, for every group.
+        effects: effects of the heads, in the metric's unit.
+        without: effects on all examples but those of one group, for every group.
     """
 
     domain: str
@@ -115,7 +115,7 @@ def r_without_each(
 ) -> tuple[Float[np.ndarray, " groups_a"], Float[np.ndarray, " groups_b"]]:
     """R of the effects as measured without each group of one domain, and of the other; NaN where there is none."""
     _, replicates = _moments(a, b)
-    without_a, without_b = _of_each(replicates, lambda moments: moments.measured)
+    without_a, without_b = _without_each(replicates, lambda moments: moments.measured)
     return without_a, without_b
 
 
@@ -125,14 +125,14 @@ def measured_r(a: NoisyEffects, b: NoisyEffects, level: float = LEVEL) -> Estima
     Args:
         a: effects on one domain, which are not all equal.
         b: effects of the same heads on another.
-        level: of the interval.
+        level: probability that the interval holds.
     """
     value = float(pearson(a.effects, b.effects))
     few = _too_few(a, b)
     if few:
         return Estimate(value, reason=few)
     _, replicates = _moments(a, b)
-    found = jackknife.interval(value, *_of_each(replicates, lambda moments: moments.measured), level=level)
+    found = jackknife.interval(value, *_without_each(replicates, lambda moments: moments.measured), level=level)
     return Estimate(value, reason=NO_INTERVAL) if found is None else Estimate(value, *found)
 
 
@@ -144,7 +144,7 @@ def true_r(a: NoisyEffects, b: NoisyEffects, level: float = LEVEL) -> Estimate:
     Args:
         a: effects on one domain, which are not all equal.
         b: effects of the same heads on another, from other examples.
-        level: of the interval.
+        level: probability that the interval holds.
     """
     few = _too_few(a, b)
     if few:
@@ -173,12 +173,12 @@ def true_r(a: NoisyEffects, b: NoisyEffects, level: float = LEVEL) -> Estimate:
 
 def _beyond(whole: Moments, replicates: tuple[Moments, Moments], quantile: float, rho: float) -> float:
     """Above zero where the test refuses that the true r is rho."""
-    error = jackknife.error(*_of_each(replicates, lambda moments: _difference(moments, rho)))
+    error = jackknife.error(*_without_each(replicates, lambda moments: _difference(moments, rho)))
     return abs(float(_difference(whole, rho))) - quantile * error
 
 
 def _difference(moments: Moments, rho: float) -> Values:
-    """Of r as measured from what noise would leave of a true r of rho, on Fisher's scale."""
+    """How far r as measured is from what noise would leave of a true r of rho, on Fisher's scale."""
     return fisher_z(moments.measured) - fisher_z(rho * moments.attenuation)
 
 
@@ -195,7 +195,7 @@ def _interval(beyond: Callable[[float], float], value: float) -> tuple[float, fl
 
 
 def _moments(a: NoisyEffects, b: NoisyEffects) -> tuple[Moments, tuple[Moments, Moments]]:
-    """Of the whole samples, and of all but one group: of the first domain, of the second."""
+    """Moments of the whole samples, and of all but one group of the first domain, of the second."""
     free = a.effects.size - 1
     whole_a, whole_b = centred(a.effects), centred(b.effects)
     left_a, left_b = centred(a.without), centred(b.without)
@@ -208,7 +208,7 @@ def _moments(a: NoisyEffects, b: NoisyEffects) -> tuple[Moments, tuple[Moments, 
 
 
 def _variance(effects: Float[np.ndarray, "... heads"]) -> Float[np.ndarray, "..."]:
-    """Of effects that are centred over heads; exactly 0 where they are equal but for rounding."""
+    """Variance of effects that are centred over heads; exactly 0 where they are equal but for rounding."""
     variance = np.square(effects).sum(axis=-1) / (effects.shape[-1] - 1)
     return np.where(variance < CONSTANT**2, 0.0, variance)
 
@@ -229,7 +229,7 @@ def _squares(left: Float[np.ndarray, "groups heads"]) -> Float[np.ndarray, " gro
     return np.square(left - left.mean(axis=0)).sum(axis=1) / (left.shape[1] - 1)
 
 
-def _of_each(
+def _without_each(
     replicates: tuple[Moments, Moments], of: Callable[[Moments], Values]
 ) -> list[Float[np.ndarray, " groups"]]:
     """A number without each group, of the first domain and of the second; not finite where it does not exist."""

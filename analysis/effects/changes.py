@@ -59,7 +59,7 @@ def changes(domain: Domain) -> pl.DataFrame:
 
 
 def change_counts(changed: pl.DataFrame) -> pl.DataFrame:
-    """Of each head, how many examples came out worse, better, or otherwise at the same score: lost, gained, other."""
+    """How many examples came out worse, better, or otherwise at the same score, by head: lost, gained, other."""
     rise = pl.col("after") - pl.col("before")
     return changed.group_by(*ADDRESS, maintain_order=True).agg(
         lost=(rise < 0).sum().cast(pl.Int64),
@@ -69,7 +69,7 @@ def change_counts(changed: pl.DataFrame) -> pl.DataFrame:
 
 
 def _answers(domain: Domain) -> pl.DataFrame:
-    """Of every mask and example: the score of the example alone, the margin, and the answer as text."""
+    """The score of the example alone, the margin and the answer as text, of every mask and example."""
     rows, metric = domain.rows, domain.metric
     statistics = rows.select(metric.statistics).to_numpy()
     column = next((name for name in ANSWERS if name in rows.columns), None)

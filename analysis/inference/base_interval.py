@@ -49,7 +49,7 @@ def score_interval(sample: Sample, options: Inference, *, countable: bool) -> Sc
     where groups are right or wrong together, each example counts for less, by the design effect.
 
     Args:
-        sample: of one mask or more.
+        sample: a sample of one mask or more.
         options: alpha, seed, interval, resamples (`ENOUGH_FOR_AN_INTERVAL` at most).
         countable: whether the score is of right and wrong examples that count alike.
     """

@@ -57,7 +57,7 @@ def corrected(
     """The p values of one family, corrected.
 
     Args:
-        p: of each head by itself.
+        p: p value of each head by itself.
         correction: which one.
         null: for max-T, joint draws under the null hypothesis.
         effects: for max-T, what was observed.

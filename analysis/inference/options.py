@@ -36,11 +36,11 @@ class Inference:
     Attributes:
         alpha: intervals hold the truth with probability 1 - alpha; corrected p values up to alpha are significant.
         resamples: bootstrap resamples, and swaps.
-        seed: of both; any number of 0 or more.
+        seed: seed of both; any number of 0 or more.
         groups: what is resampled: `auto` (premise, document), `example`, or a column of the examples.
         interval: how it is made; of accuracy, an effect of fewer than 20 flips has one from the flips in place of a
             bootstrap's.
-        test: of one mask against the base.
+        test: the test of one mask against the base.
         correction: over the heads of one measure on one domain; None: max-T, or Holm where a test makes no joint draws.
         margin: effects within it do not matter, in the unit of the effects; by metric, or one for any.
     """

@@ -94,11 +94,11 @@ def p_values(
 
     Args:
         test: which one; `check_test` has let it pass.
-        sample: in groups.
-        by_example: the same masks, each example by itself, where `test.is_of_examples`.
+        sample: the masks, in groups of examples.
+        by_example: these masks with each example by itself, where `test.is_of_examples`.
         draws: effects on bootstrap resamples, where `test.needs_bootstrap`.
         resamples: how many swaps.
-        seed: of the swaps.
+        seed: seed of the swaps.
 
     Returns:
         p of each mask, and draws of all effects together under the null hypothesis where `test.is_joint`.

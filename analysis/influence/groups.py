@@ -161,9 +161,9 @@ def deciding(found: Influence, labels: Mapping[str, str], named: Callable[[Row],
 
     Args:
         found: the tables.
-        labels: of the domains, by setting id.
+        labels: names of the domains, by setting id.
         named: the name of a head, from a row with its address.
-        letters: of a text that are shown.
+        letters: how many letters of a text are shown.
     """
     mine, decides = pl.col("setting_id").is_in(list(labels)), pl.col("decides")
     pairs = found.correlation.filter(mine, decides).rows(named=True)

@@ -41,7 +41,7 @@ class Domain:
         subject_id: hash of the model side and metric alone.
         layout: the heads of the model.
         metric: what the outcomes are scored with.
-        signature: of the metric, as stored; ends in `weighted` where examples have weights.
+        signature: signature of the metric, as stored; ends in `weighted` where examples have weights.
         examples: texts, targets and columns of the examples that the base mask was evaluated on, one row each.
         rows: outcome rows of the complete masks: those with every example that the base mask has; `weight` says how
             much each counts where not all count alike.
@@ -51,7 +51,7 @@ class Domain:
         gradients: by loss, gradient rows on these examples of the masks that have all of them, the full one among
             them; none where importance was not measured.
         curves: which masks form a pruning curve; those whose masks are all complete.
-        labels: of a classifier, in the order of the column `prediction`.
+        labels: labels of a classifier, in the order of the column `prediction`.
         factors: the places at which the setting stands on the axes.
         damaged: whether `left_out` names files that were stored and cannot be used.
     """
@@ -88,7 +88,7 @@ class Domain:
 
     @property
     def names(self) -> tuple[str, str, str]:
-        """Of model, data set and metric: what the paper's numbers are found by."""
+        """Names of model, data set and metric: what the paper's numbers are found by."""
         return self.model, self.data, str(self.metric.name)
 
     @property

@@ -16,7 +16,7 @@ from analysis.results.provenance import provenance
 from analysis.results.trainings import TRAININGS, read_trainings
 from study.record.curves import FOLDER as CURVES
 from study.record.curves import Curve, read_curves
-from study.record.errors import InputError, StudyError
+from study.record.errors import InputError, StudyError, listed
 from study.record.heads import HeadLayout, parse_mask
 from study.record.loss import Loss
 from study.record.metrics.statistics import PLAIN_TOKENS, MetricName, metric, tokenizer_of
@@ -33,9 +33,6 @@ NOTES_FILE = "notes.txt"
 
 TOKENS_13A = f"|tok:{PLAIN_TOKENS}|"
 """What a signature of BLEU says of its tokens."""
-
-NAMED = 5
-"""How many left-out masks are named; the rest is counted."""
 
 DAMAGE = (SettingError, StoreError)
 """Errors of files that were stored and cannot be used; any other is of a study that is not finished."""
@@ -178,7 +175,7 @@ def read_domain(folder: Path, limit: int | None = None) -> Domain:
     evaluated = rows.filter(pl.col("mask") == layout.full_key)["example"]
     complete, lacking = complete_masks(rows, evaluated)
     curves, broken = read_curves(folder)
-    stored = set(complete["mask"])
+    stored = set(complete["mask"].unique())
     cut = [curve for curve in curves if not stored.issuperset(curve.masks)]
     gradients = _gradients(folder, layout, evaluated)
     left_out = [*broken, *_unfinished(evaluated.len(), examples.height), *_fewer(gradients, layout, evaluated.len())]
@@ -291,10 +288,9 @@ def _incomplete(
         orders = ", ".join(sorted({curve.order for curve in cut}))
         said.append(f"pruning curves that lack outcomes are not drawn: {len(cut)} of {curves} ({orders})")
     if alone:
-        named = [f"{_mask_name(key, layout)} ({count:,})" for key, count in list(alone.items())[:NAMED]]
-        named += [f"and {len(alone) - NAMED} more"] if len(alone) > NAMED else []
+        named = [f"{layout.describe(parse_mask(mask, layout))} ({count:,})" for mask, count in alone.items()]
         masks = "1 mask lacks" if len(alone) == 1 else f"{len(alone)} masks lack"
-        said.append(f"{masks} examples that the base score has ({evaluated:,}): {', '.join(named)}")
+        said.append(f"{masks} examples that the base score has ({evaluated:,}): {listed(named)}")
     if lacking:
         fewest = min(lacking.values())
         said.append(f"if they were run with data.limit={fewest}, `--limit {fewest}` shows them")
@@ -303,7 +299,7 @@ def _incomplete(
 
 
 def _gradients(folder: Path, layout: HeadLayout, evaluated: pl.Series) -> dict[Loss, pl.DataFrame]:
-    """Of those of the evaluated examples that the full mask has."""
+    """Gradient rows by loss, of the masks that have all examples of the full mask that were evaluated."""
     full, found = layout.full_key, {}
     for loss in stored_losses(folder):
         rows = read_parts(folder, Table.gradients(loss), heads=len(layout)).rows
@@ -312,12 +308,6 @@ def _gradients(folder: Path, layout: HeadLayout, evaluated: pl.Series) -> dict[L
         if examples.len():
             found[loss], _ = complete_masks(rows, examples)
     return found
-
-
-def _mask_name(key: str, layout: HeadLayout) -> str:
-    """A mask in words that fit on a line."""
-    off = layout.changed(parse_mask(key, layout))
-    return f"{' and '.join(map(str, off))} off" if len(off) <= 2 else f"{len(off)} heads off from {off[0]}"
 
 
 def _notes(folder: Path) -> tuple[str, ...]:

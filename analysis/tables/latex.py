@@ -46,7 +46,7 @@ class Sheet:
     """A table as a paper prints it.
 
     Attributes:
-        name: of its files.
+        name: name of its files.
         caption: what it shows, a sentence without markup.
         head: name of each column.
         rows: cells as text, as many as there are columns.

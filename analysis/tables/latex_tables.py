@@ -25,12 +25,12 @@ Row = Mapping[str, Any]
 def sheets(analysis: Analysis) -> dict[str, list[Sheet]]:
     """The sheets of each subject, by the name of its folder."""
     return {
-        slug(f"{domains[0].model}-{subject_id}"): list(_of_subject(analysis, domains))
+        slug(f"{domains[0].model}-{subject_id}"): list(_subject_sheets(analysis, domains))
         for subject_id, domains in analysis.subjects.items()
     }
 
 
-def _of_subject(analysis: Analysis, domains: tuple[Domain, ...]) -> Iterator[Sheet]:
+def _subject_sheets(analysis: Analysis, domains: tuple[Domain, ...]) -> Iterator[Sheet]:
     labels = labelled((domain.data, domain.setting_id) for domain in domains)
     own = analysis.effects.filter(pl.col("subject_id") == domains[0].subject_id)
     yield _base(analysis, own, labels)
