@@ -81,8 +81,8 @@ class Correlations:
         by_layer: one row a pair and layer: kind, layer (from 0), `NUMBERS`.
         without_largest: one row a pair and number of heads of largest effect left out, from 0: left_out, last (address
             of the last one left out), heads; pearson with its interval (pearson_low, pearson_high), spearman, kendall
-            and reason of what these same effects leave, which makes it look less alike than new examples would; true (no
-            interval), reliability_a, reliability_b, ceiling and ceiling_reason of what is left when a third of the
+            and reason of what these same effects leave, which makes it look less alike than new examples would; true
+            (no interval), reliability_a, reliability_b, ceiling and ceiling_reason of what is left when a third of the
             examples says which are the largest.
         overlap: one row a pair and k: heads, k, shared (of the k whose removal costs most), expected and p by chance.
         influence: one row a pair and head: kind, layer, head (from 0), effect_a, effect_b, contribution (adds up to
