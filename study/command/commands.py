@@ -112,9 +112,10 @@ class InWords(Callback):
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         """Let the options that an experiment sweeps have the names that people type."""
-        swept = in_full(f"{name}={value}" for name, value in (config.hydra.sweeper.params or {}).items())
-        with read_write(config.hydra), open_dict(config.hydra):
-            config.hydra.sweeper.params = dict(word.split("=", 1) for word in swept)
+        if params := config.hydra.sweeper.get("params"):  # other sweepers have none
+            swept = in_full(f"{name}={value}" for name, value in params.items())
+            with read_write(config.hydra), open_dict(config.hydra):
+                config.hydra.sweeper.params = dict(word.split("=", 1) for word in swept)
 
     def on_run_end(self, config: DictConfig, **given: Any) -> None:  # noqa: ARG002 as Hydra calls it
         """See the class."""
