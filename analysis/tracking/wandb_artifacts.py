@@ -14,9 +14,9 @@ from typing import Any
 import wandb
 
 from study.record.curves import FOLDER as CURVES
-from study.record.files import file_digest
+from study.record.files import file_digest, short_hash
 from study.record.parts import every_part
-from study.record.setting import SETTING_FILE, read_setting, short_hash
+from study.record.setting import SETTING_FILE, read_setting
 from study.record.store import EXAMPLES_FILE
 from study.tracking.run import RUNS
 

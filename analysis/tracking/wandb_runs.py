@@ -17,7 +17,7 @@ from analysis.results.domain import Domain
 from analysis.tables.paper_tables import write
 from analysis.tracking.wandb_artifacts import Content, data_content, model_content, outcomes_content
 from analysis.tracking.wandb_tables import effects_table, images, importance_table, tables_and_charts
-from study.record.setting import short_hash
+from study.record.files import short_hash
 from study.tracking.history import OutcomesHistory, Point, TrainingHistory
 from study.tracking.run import Run, read_runs, training_folders, with_distinct_id
 from study.tracking.wandb_config import wandb_config

@@ -22,8 +22,7 @@ from study.engine.pairs import Pairs
 from study.engine.precision import Precision
 from study.record.errors import StudyError
 from study.record.examples import Examples
-from study.record.files import whole_file
-from study.record.sealed import read_sealed, sealed
+from study.record.files import read_sealed, write_sealed
 
 if TYPE_CHECKING:
     from study.engine.engine import Engine
@@ -81,8 +80,7 @@ def prove(engine: "Engine", examples: Examples, rows: "Sequence[TokenRow]", fold
         )
     log.debug("a row alone: %d examples come out as by themselves (within %.1g)", len(chosen), difference)
     proof = {"shortest": min(lengths), "longest": max(lengths), "examples": len(chosen), "difference": difference}
-    with whole_file(folder / PROOF_FILE) as draft:
-        draft.write_text(sealed({**known, way: proof}), encoding="utf-8")
+    write_sealed(folder / PROOF_FILE, {**known, way: proof})
 
 
 def read_proofs(folder: Path) -> dict[str, Any]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from study.data.source import DataSource
 from study.record.examples import Examples
-from study.record.setting import short_hash
+from study.record.files import short_hash
 
 if TYPE_CHECKING:
     from study.subjects.subject import Subject

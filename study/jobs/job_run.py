@@ -11,7 +11,8 @@ from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 
 from study.record.errors import StudyError
-from study.record.setting import Setting, short_hash
+from study.record.files import short_hash
+from study.record.setting import Setting
 from study.record.training_history import read_history
 from study.tracking.history import History, OutcomesHistory, TrainingHistory
 from study.tracking.run import (

@@ -21,10 +21,11 @@ from study.jobs.plan import Duration, missing_rows, outcome_keys, plan
 from study.jobs.versions import versions_here
 from study.record.errors import InputError
 from study.record.examples import Examples
+from study.record.files import short_hash
 from study.record.heads import HeadLayout
 from study.record.metrics.statistics import Metric, metric
 from study.record.parts import require_whole
-from study.record.setting import Setting, short_hash
+from study.record.setting import Setting
 from study.record.store import Store
 from study.subjects.huggingface.classifier_folder import ClassifierConfig
 from study.tracking.history import RUN

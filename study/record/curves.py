@@ -12,8 +12,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from study.record.errors import StudyError
-from study.record.files import whole_file
-from study.record.sealed import read_sealed, sealed, short_hash
+from study.record.files import read_sealed, short_hash, write_sealed
 from study.record.setting import ANEW
 
 FOLDER = "curves"
@@ -59,8 +58,7 @@ class Curve:
 def write_curve(curve: Curve, folder: Path) -> None:
     """Keep a curve in a setting's folder; does nothing where it is kept as it is."""
     if not keeps_curve(curve, folder):
-        with whole_file(_path(curve, folder)) as draft:
-            draft.write_text(sealed({**asdict(curve), "setting": folder.name}), encoding="utf-8")
+        write_sealed(_path(curve, folder), {**asdict(curve), "setting": folder.name})
 
 
 def keeps_curve(curve: Curve, folder: Path) -> bool:

@@ -1,19 +1,27 @@
-"""Files that are either whole or not there: written beside, synced, renamed."""
+"""Files that are either whole or not there: written beside, synced, renamed; and JSON that says when it is damaged.
+
+Sealed JSON holds a digest of its own content, so that a damaged file is never taken for another number. Files without
+a seal are read as they are: earlier versions wrote none.
+"""
 
 import fcntl
 import hashlib
+import json
 import os
 import re
 import shlex
 import shutil
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from pathlib import Path
-from typing import IO
+from typing import IO, Any
 
 from study.record.errors import StudyError
+
+SEAL = "digest"
+"""Key of the digest in sealed JSON."""
 
 
 class WriteError(StudyError):
@@ -135,6 +143,47 @@ def file_digest(path: Path) -> str:
 def _digest(path: Path, _size: int, _time: int) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def short_hash(content: Any) -> str:
+    """Twelve hexadecimal digits of the sha256 of canonical JSON."""
+    canonical = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+    return hashlib.sha256(canonical.encode()).hexdigest()[:12]
+
+
+def write_sealed(path: Path, content: Mapping[str, Any]) -> None:
+    """Write JSON with its seal, whole or not at all.
+
+    Raises:
+        WriteError: when the system refuses to write.
+    """
+    with whole_file(path) as draft:
+        sealed = {**content, SEAL: short_hash(content)}
+        draft.write_text(json.dumps(sealed, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+
+
+def read_sealed(path: Path) -> dict[str, Any]:
+    """The content of a file of sealed JSON.
+
+    Raises:
+        OSError: when it cannot be read.
+        ValueError: when it is not what was written.
+    """
+    return unsealed(json.loads(path.read_text(encoding="utf-8")))
+
+
+def unsealed(content: Any) -> dict[str, Any]:
+    """The content without its seal.
+
+    Raises:
+        ValueError: when it is no JSON object, or not the content that was sealed; says so in words.
+    """
+    if not isinstance(content, dict):
+        raise ValueError("it is no JSON object")
+    rest = {name: value for name, value in content.items() if name != SEAL}
+    if SEAL in content and content[SEAL] != short_hash(rest):
+        raise ValueError("its content is not what its digest says, it was damaged or changed")
+    return rest
 
 
 def name_of(path: str | Path) -> str:

@@ -14,10 +14,9 @@ from typing import Any
 
 from study.record.errors import StudyError
 from study.record.factors import Factors, checkpoint, derive, merge
-from study.record.files import locked, whole_file
+from study.record.files import locked, short_hash, unsealed, write_sealed
 from study.record.heads import HeadLayout
 from study.record.metrics.statistics import MetricName
-from study.record.sealed import sealed, short_hash, unsealed
 
 log = logging.getLogger(__name__)
 
@@ -251,6 +250,5 @@ def write_setting(setting: StoredSetting, folder: Path) -> None:
         places = stored_places(setting, folder)
         if places is None and path.exists():
             log.warning("%s was not whole: it is written anew", path)
-        with whole_file(path) as draft:
-            merged = replace(setting, factors=merge([*(places or ()), *setting.factors]))
-            draft.write_text(sealed(merged.to_json()), encoding="utf-8")
+        merged = replace(setting, factors=merge([*(places or ()), *setting.factors]))
+        write_sealed(path, merged.to_json())

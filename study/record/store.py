@@ -22,7 +22,7 @@ from typing import Any
 import polars as pl
 
 from study.record.examples import Examples
-from study.record.files import whole_file
+from study.record.files import short_hash, whole_file
 from study.record.heads import HeadLayout
 from study.record.metrics.statistics import metric
 from study.record.parts import (
@@ -36,7 +36,6 @@ from study.record.parts import (
     unreadable,
     write_part,
 )
-from study.record.sealed import short_hash
 from study.record.setting import ANEW, TOLERANCE, Setting, stored_places, write_setting
 
 EXAMPLES_FILE = "examples.parquet"

@@ -19,8 +19,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from study.record.errors import InputError
-from study.record.files import whole_file
-from study.record.sealed import SEAL, short_hash
+from study.record.files import SEAL, short_hash, whole_file
 
 HISTORY_FILE = "history.jsonl"
 

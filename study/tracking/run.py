@@ -15,8 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from study.record.errors import StudyError
-from study.record.files import whole_file
-from study.record.sealed import read_sealed, sealed, short_hash
+from study.record.files import read_sealed, short_hash, write_sealed
 from study.record.setting import ANEW
 
 RUNS = "runs"
@@ -122,8 +121,7 @@ def write_run(run: Run, folder: Path) -> None:
     with suppress(RunError):
         if _read(path) == run:
             return
-    with whole_file(path) as draft:
-        draft.write_text(sealed(asdict(run)), encoding="utf-8")
+    write_sealed(path, asdict(run))
 
 
 def read_runs(folder: Path) -> list[Run]:

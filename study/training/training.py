@@ -9,7 +9,7 @@ from omegaconf import MISSING
 from study.data.source import DataSource, Task
 from study.record.errors import InputError
 from study.record.examples import Examples
-from study.record.setting import short_hash
+from study.record.files import short_hash
 from study.record.training_history import read_history
 
 SCHEMA = 1

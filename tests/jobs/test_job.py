@@ -21,8 +21,7 @@ from study.jobs.guard import BaseScoreError
 from study.jobs.task import StudyTask
 from study.jobs.versions import versions_here
 from study.record.errors import InputError
-from study.record.files import WriteError
-from study.record.sealed import unsealed
+from study.record.files import WriteError, unsealed
 from study.record.setting import SettingError
 from study.record.store import read_parts
 from study.training.translator_options import TranslationTraining

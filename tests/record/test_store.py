@@ -9,10 +9,9 @@ import pytest
 from test_setting import LAYOUT, SETTING
 
 from study.record.examples import Examples
-from study.record.files import WriteError, refusal, require_writable
+from study.record.files import WriteError, refusal, require_writable, unsealed
 from study.record.loss import PLAIN, Loss
 from study.record.parts import StoreError, Table, read_provenance, stored_losses
-from study.record.sealed import unsealed
 from study.record.setting import DamagedSettingError, SettingError, read_setting
 from study.record.store import EXAMPLES_FILE, Store, read_examples, read_parts
 

@@ -22,8 +22,8 @@ from analysis.results.read import read_domain
 from study.record.curves import write_curve
 from study.record.examples import Examples
 from study.record.factors import Factors
+from study.record.files import read_sealed
 from study.record.metrics.statistics import MetricName, metric
-from study.record.sealed import read_sealed
 from study.record.setting import Setting
 from study.record.store import Store
 

@@ -4,6 +4,7 @@ import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -19,10 +20,10 @@ from analysis.tracking.wandb_artifacts import outcomes_content
 from analysis.tracking.wandb_project import WandbError
 from study.config import compose
 from study.jobs.task import StudyTask
-from study.record.files import whole_file
+from study.record.factors import Factors
+from study.record.files import unsealed, whole_file
 from study.record.parts import StoreError, every_part
-from study.record.sealed import unsealed
-from study.record.setting import SETTING_FILE
+from study.record.setting import SETTING_FILE, read_setting, write_setting
 from study.record.store import EXAMPLES_FILE, read_parts
 
 PLACE = "lab/heads"
@@ -87,6 +88,17 @@ def test_a_file_that_is_not_what_was_pushed_is_refused(labs: list[Path], tmp_pat
     part.write_bytes(content)
     with pytest.raises(WandbError, match=f"{part.name} differ from their hashes"):
         _verify(draft, about, "outcomes")
+
+
+def test_the_places_that_others_give_a_setting_are_added(labs: list[Path], tmp_path: Path) -> None:
+    draft, _ = draft_of(labs[0], tmp_path)
+    shutil.copytree(draft, tmp_path / "here")
+    place = Factors("other", "pairs", "float32", seed=7)
+    (draft / SETTING_FILE).unlink()
+    write_setting(replace(read_setting(tmp_path / "here"), factors=(place,)), draft)
+    _adopt(draft, tmp_path / "here", [])
+    assert place in read_setting(tmp_path / "here").factors
+    assert len(read_setting(tmp_path / "here").factors) == 2
 
 
 def test_files_more_or_fewer_than_were_pushed_are_refused(labs: list[Path], tmp_path: Path) -> None:
