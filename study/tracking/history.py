@@ -5,7 +5,7 @@ a history has no gaps and no doubles. A job that measures has a point for each p
 """
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
@@ -46,42 +46,40 @@ class History(Protocol):
         ...
 
 
+@dataclass
 class OutcomesHistory:
     """The points of a job that measures: rows and masks stored, seconds of computing, and how fast it went.
 
     `progress/masks` is so many masks' worth of rows; `progress/rows_per_second` is of one part.
+
+    Attributes:
+        folder: folder of the setting.
+        run: id of the run.
+        examples: number of examples that it evaluates under each mask.
     """
 
-    def __init__(self, folder: Path, run: str, examples: int) -> None:
-        """Begin before the first point.
-
-        Args:
-            folder: folder of the setting.
-            run: id of the run.
-            examples: number of examples that it evaluates under each mask.
-        """
-        self._folder = folder
-        self._run = run
-        self._examples = examples
-        self._seen: set[Path] = set()
-        self._rows = 0
-        self._seconds = 0.0
+    folder: Path
+    run: str
+    examples: int
+    _seen: set[Path] = field(default_factory=set, init=False)
+    _rows: int = field(default=0, init=False)
+    _seconds: float = field(default=0.0, init=False)
 
     def fresh(self) -> list[Point]:
         """Points of new parts, in the order in which they were written."""
-        parts = [part for part in every_part(self._folder) if part not in self._seen]
+        parts = [part for part in every_part(self.folder) if part not in self._seen]
         self._seen.update(parts)
         return [point for part in parts if (point := self._point(part)) is not None]
 
     def _point(self, part: Path) -> Point | None:
         known = read_provenance(part)
-        if known.get(RUN) != self._run:
+        if known.get(RUN) != self.run:
             return None
         self._rows += known["rows"]
         self._seconds += known["seconds"]
         values = {
             "rows": self._rows,
-            "masks": self._rows / self._examples,
+            "masks": self._rows / self.examples,
             "rows_per_second": known["rows"] / max(known["seconds"], 1e-3),
             "seconds": round(self._seconds, 3),
         }
@@ -95,23 +93,21 @@ class OutcomesHistory:
         return {"rows": self._rows, "seconds": seconds, "rows_per_second": self._rows / max(seconds, 1e-3)}
 
 
+@dataclass
 class TrainingHistory:
     """The points of a training: the records of its `history.jsonl`, see `study.record.training_history`.
 
     A training that was killed goes back to its last state and makes the records since then again, with the same
     numbers; they are given once.
+
+    Attributes:
+        kept: folder that has a copy of the history, beside the run.
+        training: folder of the training, from which the copy is made; None where it may be elsewhere.
     """
 
-    def __init__(self, kept: Path, training: Path | None = None) -> None:
-        """Begin before the first point.
-
-        Args:
-            kept: folder that has a copy of the history, beside the run.
-            training: folder of the training, from which the copy is made; None where it may be elsewhere.
-        """
-        self._kept = kept
-        self._training = training
-        self._last: Record | None = None
+    kept: Path
+    training: Path | None = None
+    _last: Record | None = field(default=None, init=False)
 
     def fresh(self) -> list[Point]:
         """Points of new records, by step; the history they are made of is copied first."""
@@ -122,17 +118,17 @@ class TrainingHistory:
         return [Point(record.step, _known(record, "training/")) for record in new]
 
     def _records(self) -> list[Record]:
-        if self._training is None:
-            return read_history(self._kept)
-        records = read_history(self._training)
+        if self.training is None:
+            return read_history(self.kept)
+        records = read_history(self.training)
         if records and records != self._copied():
-            write_history(self._kept, records)
+            write_history(self.kept, records)
         return records
 
     def _copied(self) -> list[Record]:
         """The copy as it is; none where it is not whole, so that it is made anew."""
         try:
-            return read_history(self._kept)
+            return read_history(self.kept)
         except InputError:
             return []
 

@@ -50,9 +50,8 @@ class Tracking:
             StudyError: for the first reason that it does not.
         """
 
-    def push(self, results: Path) -> str:
+    def push(self, results: Path) -> str:  # noqa: ARG002 for those that push
         """The command that shows in the same place, at any time, what is stored; empty where jobs are shown nowhere."""
-        del results
         return ""
 
     def mark(self, run: Run, results: Path) -> Path:

@@ -27,10 +27,8 @@ def extremes(
     effects = {key: scores[key] - scores[full] for key in map(mask_key, masks) if key != full and key in scores}
     if not effects:
         return {}
-    lowest, highest = (choose(effects, key=effects.__getitem__) for choose in (min, max))
-    return {
-        "lowest_effect": effects[lowest],
-        "lowest_effect_of": layout.describe(parse_mask(lowest, layout)),
-        "highest_effect": effects[highest],
-        "highest_effect_of": layout.describe(parse_mask(highest, layout)),
-    }
+    summary = {}
+    for name, choose in (("lowest", min), ("highest", max)):
+        key = choose(effects, key=effects.__getitem__)
+        summary |= {f"{name}_effect": effects[key], f"{name}_effect_of": layout.describe(parse_mask(key, layout))}
+    return summary

@@ -8,11 +8,11 @@ import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from functools import lru_cache
 from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from study.record.errors import InputError
+from study.terminal.once import say_once
 from study.tracking.history import History, Point
 from study.tracking.options import PUSH, Tracking, WandbTracking, destination
 from study.tracking.run import Run, RunError, with_past, write_run
@@ -22,13 +22,12 @@ log = logging.getLogger(__name__)
 
 @runtime_checkable
 class Tracker(Protocol):
-    """Where a run is shown. It may raise anything at any time, but must not wait without end.
+    """Where a run is shown. It may raise anything at any time, but must not wait without end."""
 
-    Attributes:
-        later: the command that shows at any later time what is stored.
-    """
-
-    later: str
+    @property
+    def later(self) -> str:
+        """The command that shows at any later time what is stored."""
+        ...
 
     def start(self, run: Run) -> None:
         """A run begins, or goes on."""
@@ -114,12 +113,7 @@ def track(run: Run, folder: Path, history: History, tracker: Tracker | None) -> 
 
 
 def open_tracker(tracking: Tracking, results: Path) -> Tracker | None:
-    """What shows jobs in the way that is configured; None for nowhere.
-
-    Args:
-        tracking: the configuration.
-        results: folder of the stored outcomes.
-    """
+    """What shows jobs of a results folder in the way that is configured; None for nowhere."""
     if not isinstance(tracking, WandbTracking) or tracking.disabled:
         return None
     from study.tracking.wandb_run import WandbRun  # loads wandb
@@ -141,12 +135,7 @@ def check_access(tracking: Tracking) -> None:
             raise InputError(refusal)
 
 
-@lru_cache(maxsize=1)
 def say_nothing_is_sent(push: str) -> None:
-    """Say, once in a sweep, that its jobs had nothing left to do.
-
-    Args:
-        push: the command that shows at any later time what is stored; empty where jobs are shown nowhere.
-    """
+    """Say, once in a sweep, that its jobs had nothing left to do; nothing where no command pushes what is stored."""
     if push:
-        log.info("nothing was left to compute, so nothing is sent; `%s` sends what is not there yet", push)
+        say_once(log.info, "nothing was left to compute, so nothing is sent; `%s` sends what is not there yet", push)

@@ -8,6 +8,7 @@ import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -24,36 +25,37 @@ from study.tracking.wandb_config import wandb_config
 log = logging.getLogger(__name__)
 
 
+@dataclass
 class WandbRun:
     """A tracker: a run of W&B. Once the server has failed a job of this process, the next ones are kept offline.
 
     While a run is open a file says so, see `WandbTracking.mark`. It is left behind by a job that is killed in its last
     upload: that job, run again, closes the run, although it has nothing to compute.
+
+    Attributes:
+        options: where and how.
+        results: folder of the stored outcomes; offline runs are kept in `wandb/` in it.
     """
 
+    options: WandbTracking
+    results: Path
     lost: ClassVar[bool] = False
+    _run: "wandb.Run | None" = field(default=None, init=False)
+    _open: Path | None = field(default=None, init=False)
 
-    def __init__(self, options: WandbTracking, results: Path) -> None:
-        """Not begun yet.
-
-        Args:
-            options: where and how.
-            results: folder of the stored outcomes; offline runs are kept in `wandb/` in it.
-        """
-        self._options = options
-        self._results = results
-        self._run: wandb.Run | None = None
-        self._open: Path | None = None
-        self.later = options.push(results)
+    @property
+    def later(self) -> str:
+        """The command that sends at any later time what is stored."""
+        return self.options.push(self.results)
 
     def start(self, run: Run) -> None:
         """Open it; where it was begun before, it goes on."""
-        online = is_online(self._options.mode) and not WandbRun.lost
-        self._open = self._options.mark(run, self._results)
+        online = is_online(self.options.mode) and not WandbRun.lost
+        self._open = self.options.mark(run, self.results)
         made_folder(self._open.parent)
         self._open.touch()
         with _losing(online):
-            self._run = open_run(run, self._options, self._results, online=online)
+            self._run = open_run(run, self.options, self.results, online=online)
         if online:
             log.info("W&B: %s", self._run.url)
 

@@ -41,21 +41,19 @@ class HistoryWriter(Callback):
     counted: int = 0
 
     def after_step(self, trainer: Trainer) -> None:
-        """Count the step's loss; evaluate and record it where that is due."""
+        """Count the step's loss; evaluate and add a line to the history where that is due."""
         if trainer.step:
             self.loss, self.counted = self.loss + trainer.last_loss, self.counted + 1
         evaluates = trainer.step in self.evaluation_steps
-        if evaluates or (trainer.step and trainer.step % self.every == 0):
-            self.record(trainer, *(self.evaluate() if evaluates else (None, None)))
-
-    def record(self, trainer: Trainer, dev_loss: float | None, dev_score: float | None) -> None:
-        """Add a line to the history."""
+        if not evaluates and (not trainer.step or trainer.step % self.every):
+            return
+        dev_loss, dev_score = self.evaluate() if evaluates else (None, None)
         loss = self.loss / self.counted if self.counted else None
         epoch, seconds = trainer.step / trainer.steps_per_epoch, round(trainer.seconds, 1)
         self.records.append(Record(trainer.step, epoch, trainer.learning_rate, loss, dev_loss, dev_score, seconds))
         self.loss, self.counted = 0.0, 0
         self.write()
-        if dev_loss is not None:
+        if evaluates:
             log.info("epoch %.2f: dev loss %.3f, accuracy %.1f %%", epoch, dev_loss, dev_score)
 
     def write(self) -> None:

@@ -40,9 +40,6 @@ class TokenizedExamples:
     labels: Int[Tensor, " examples"]
     tokenizer: PreTrainedTokenizerBase
 
-    def __len__(self) -> int:
-        return len(self.inputs)
-
     def batch(self, rows: Sequence[int], device: torch.device) -> dict[str, Tensor]:
         """Some examples as a model's keyword arguments, padded to the longest of them."""
         padded = self.tokenizer.pad([self.inputs[row] for row in rows], return_tensors="pt")
@@ -64,7 +61,7 @@ def train_classifier(
             return
         train, dev = limited(training.train), limited(training.dev)
         labels = learnable(training, train, dev)
-        with _threads(training.threads or threads), torch.random.fork_rng(_cuda(device)):
+        with _own_state(device, training.threads or threads):
             torch.manual_seed(training.seed)
             model, tokenizer = initial_model(training, [text for row in train.texts for text in row], labels)
             model.to(torch.device(device))  # pyright: ignore[reportArgumentType]
@@ -73,20 +70,15 @@ def train_classifier(
 
 
 @contextmanager
-def _threads(count: int) -> Iterator[None]:
-    """So many CPU threads within the block; 0: as many as before."""
-    before = torch.get_num_threads()
-    torch.set_num_threads(count or before)
+def _own_state(device: str, threads: int) -> Iterator[None]:
+    """Random state and number of CPU threads within the block; the caller's are as before after it."""
+    where, before = torch.device(device), torch.get_num_threads()
+    torch.set_num_threads(threads or before)
     try:
-        yield
+        with torch.random.fork_rng([where.index or 0] if where.type == "cuda" else []):
+            yield
     finally:
         torch.set_num_threads(before)
-
-
-def _cuda(device: str) -> list[int]:
-    """The CUDA devices whose random state is to be kept."""
-    where = torch.device(device)
-    return [where.index or 0] if where.type == "cuda" else []
 
 
 def learnable(training: ClassifierTraining, train: Examples, dev: Examples) -> tuple[str, ...]:
@@ -133,16 +125,7 @@ def classifier_trainer(
     folder: Path,
     recorded: Callable[[], None],
 ) -> Trainer:
-    """What trains a classifier on cross entropy, records its course and saves its checkpoints.
-
-    Args:
-        training: its options.
-        model: the model before its first step, on its device.
-        data: examples to learn from.
-        dev: examples to evaluate on.
-        folder: folder of the training.
-        recorded: called whenever the history in the folder has changed.
-    """
+    """What trains a model from its first step on, evaluates it on the dev data, and keeps its course in the folder."""
     generator = torch.Generator().manual_seed(training.seed)
     lengths = torch.tensor([len(row["input_ids"]) for row in data.inputs])
     epochs = [epoch_batches(lengths, training.batch_size, generator) for _ in range(training.epochs)]
@@ -203,12 +186,12 @@ def triangle(progress: float, warmup: float) -> float:
 def evaluate(model: PreTrainedModel, data: TokenizedExamples) -> tuple[float, float]:
     """Mean loss (nats) and accuracy (percent) on some data, without dropout; draws no random number."""
     model.eval()
-    right, loss = 0, 0.0
-    for first in range(0, len(data), EVALUATION_BATCH):
-        rows = range(first, min(first + EVALUATION_BATCH, len(data)))
+    right, loss, count = 0, 0.0, len(data.inputs)
+    for first in range(0, count, EVALUATION_BATCH):
+        rows = range(first, min(first + EVALUATION_BATCH, count))
         batch = data.batch(rows, model.device)
         output = model(**batch)
         right += int((output.logits.argmax(-1) == batch["labels"]).sum())
         loss += float(output.loss) * len(rows)
     model.train()
-    return loss / len(data), 100 * right / len(data)
+    return loss / count, 100 * right / count

@@ -48,11 +48,6 @@ class ClassifierTraining(Training):
     save_every: int = 1000
     threads: int = 0
 
-    def identity(self) -> dict[str, Any]:
-        """See `Training.identity`."""
-        names = ("max_length", "batch_size", "learning_rate", "warmup", "weight_decay", "clip_norm")
-        return {**super().identity(), **{name: getattr(self, name) for name in names}}
-
     def check(self) -> None:
         """See `Training.check`."""
         super().check()
@@ -93,7 +88,7 @@ class FineTuning(ClassifierTraining):
         """See `Training.identity`."""
         start = model_digests(self.start_folder())
         require_tokenizer(self.start_folder())
-        return {**super().identity(), "start": start, "new_head": self.new_head}
+        return {**super().identity(), "start": start}
 
     def missing(self) -> list[str]:
         """See `Training.missing`."""
@@ -148,8 +143,3 @@ class NewBert(ClassifierTraining):
     hidden: int = 64
     inner: int = 128
     initial_range: float = 0.08
-
-    def identity(self) -> dict[str, Any]:
-        """See `Training.identity`."""
-        names = ("vocabulary", "layers", "heads", "hidden", "inner", "initial_range")
-        return {**super().identity(), **{name: getattr(self, name) for name in names}}

@@ -34,17 +34,12 @@ log = logging.getLogger(__name__)
 
 CODES_FILE = "bpe.codes"
 CHECKPOINT_FILE = "checkpoint_best.pt"
-WORK_FOLDER = "work"
 LINES_SHOWN = 15
 
 INSTALL = (
     "Install it there, on Linux x86-64 with Python 3.11 or 3.12, by `pip install --no-deps ve-fairseq==0.12.3` and "
     "`pip install 'sixteen-heads[fairseq]'`, or name the interpreter of an environment that has it"
 )
-
-
-class TrainingError(StudyError):
-    """A training failed; the message shows the end of its log and where the log is."""
 
 
 def train_translator(training: TranslationTraining, folder: Path, recorded: Callable[[], None] = lambda: None) -> None:
@@ -56,25 +51,23 @@ def train_translator(training: TranslationTraining, folder: Path, recorded: Call
     Raises:
         MissingPackageError: when the interpreter has no fairseq.
         InputError: when there is no such interpreter, a text is empty, or the folder holds another training.
-        TrainingError: when fairseq fails.
+        StudyError: when fairseq fails.
     """
-    require_fairseq(training.interpreter)
+    python = training.python or sys.executable
+    require_fairseq(python)
     with training_folder(folder, training.identity()):
         if not training.lacking(folder):
             return
-        work = folder.absolute() / WORK_FOLDER
+        work = folder.absolute() / "work"
         if not work.is_dir():
             with whole_folder(work) as draft:
                 prepare(training, draft, folder.absolute() / LOG_FILE)
-        checkpoints = work / "checkpoints"
         sentences = len(limited(training.train))
         with progress("training the translator", training.epochs * sentences, "sentences") as advance:
-            reader = LogReader(training, folder, checkpoints, sentences, advance, recorded)
-            newest = reader.newest()
-            command = [training.interpreter, "-m", "fairseq_cli.train", *train_arguments(training, newest)]
+            reader = LogReader(training, folder, work / "checkpoints", sentences, advance, recorded)
+            command = [python, "-m", "fairseq_cli.train", *train_arguments(training, reader.newest())]
             try:
-                threads = 1 if training.small else 0
-                run_logged(command, work, folder.absolute() / LOG_FILE, reader.read, threads=threads)
+                run_logged(command, work, folder.absolute() / LOG_FILE, reader.read, threads=int(training.small))
             except KeyboardInterrupt:
                 epoch = reader.newest()
                 again = f"goes on after epoch {epoch}" if epoch else "begins it anew, as its first epoch is not over"
@@ -90,20 +83,19 @@ def prepare(training: TranslationTraining, work: Path, log_path: Path) -> None:
     prepare_text(training, sets, work / CODES_FILE, work)
     languages = ["--source-lang", training.source, "--target-lang", training.target]
     files = ["--trainpref", "train", "--validpref", "valid", "--destdir", "data", "--joined-dictionary"]
-    run_logged([training.interpreter, "-m", "fairseq_cli.preprocess", *languages, *files], work, log_path)
+    run_logged([training.python or sys.executable, "-m", "fairseq_cli.preprocess", *languages, *files], work, log_path)
 
 
 def hand_over(training: TranslationTraining, work: Path, folder: Path, best: int) -> None:
     """Move what is kept out of the folder of the work, the last checkpoint last, and remove the rest."""
-    for path in (work / CODES_FILE, *(work / "data" / f"dict.{x}.txt" for x in (training.source, training.target))):
-        with whole_file(folder / path.name) as draft:
-            shutil.copyfile(path, draft)
-    with whole_file(folder / CHECKPOINT_FILE) as draft:
-        shutil.copyfile(work / "checkpoints" / f"checkpoint{best}.pt", draft)
+    files = [work / CODES_FILE, *(work / "data" / f"dict.{x}.txt" for x in (training.source, training.target))]
+    copies = {folder / file.name: file for file in files}
+    copies[folder / CHECKPOINT_FILE] = training.checkpoint(work / "checkpoints", float(best))
     for epoch in training.kept_epochs:
-        path = training.checkpoint(folder, epoch)
-        with whole_file(path) as draft:
-            shutil.copyfile(work / "checkpoints" / path.name, draft)
+        copies[training.checkpoint(folder, epoch)] = training.checkpoint(work / "checkpoints", epoch)
+    for copy, file in copies.items():
+        with whole_file(copy) as draft:
+            shutil.copyfile(file, draft)
     shutil.rmtree(work)
 
 
@@ -213,7 +205,7 @@ def run_logged(
     """Run a process to its end; every line it prints goes to `read` and to the end of the log.
 
     Raises:
-        TrainingError: when it fails.
+        StudyError: when it fails.
     """
     last: deque[str] = deque(maxlen=LINES_SHOWN)
     with (
@@ -240,4 +232,4 @@ def run_logged(
             raise
     if process.returncode != 0:
         failure = f"`{' '.join(command[:3])} ...` failed with exit code {process.returncode}"
-        raise TrainingError(f"{failure}. The log is {log_path}; it ends:\n{''.join(last)}")
+        raise StudyError(f"{failure}. The log is {log_path}; it ends:\n{''.join(last)}")

@@ -127,7 +127,7 @@ class TrainedClassifier(TrainedModel, ClassifierConfig):
     """A sequence classifier that the project trains; the order of its labels is that of the training."""
 
     check_labels: bool = False
-    training: ClassifierTraining = MISSING
+    training: ClassifierTraining = MISSING  # pyright: ignore[reportIncompatibleVariableOverride] of this kind alone
 
     def train(self, device: str, threads: int, recorded: Callable[[], None] = lambda: None) -> None:
         """See `TrainedModel.train`."""
@@ -140,7 +140,7 @@ class TrainedClassifier(TrainedModel, ClassifierConfig):
 class TrainedTranslator(TrainedModel, FairseqConfig):
     """A translation model that fairseq trains; without `epoch` that of least loss on the dev data."""
 
-    training: TranslationTraining = MISSING
+    training: TranslationTraining = MISSING  # pyright: ignore[reportIncompatibleVariableOverride] of this kind alone
 
     def train(self, device: str, threads: int, recorded: Callable[[], None] = lambda: None) -> None:  # noqa: ARG002
         """See `TrainedModel.train`; fairseq takes the GPUs that it sees, and the threads that the environment says."""

@@ -108,7 +108,12 @@ class Trainer:
                         self.save_state()
                     advance(1)
         except KeyboardInterrupt:
-            raise Interruption(self._resumption()) from None
+            anew = "begins it anew, as nothing of it is saved yet"
+            again = f"goes on after step {self.saved:,}" if self.saved else anew
+            raise Interruption(
+                f"The training was at step {self.step:,} of {len(self.batches):,}: the same command {again} "
+                f"(saved at checkpoints and every {self.save_every:,} steps, model.training.save_every)"
+            ) from None
         self.state_file.unlink(missing_ok=True)
 
     def update(self, batch: Sequence[int]) -> None:
@@ -158,11 +163,3 @@ class Trainer:
     def _call_back(self) -> None:
         for callback in self.callbacks:
             callback.after_step(self)
-
-    def _resumption(self) -> str:
-        """Where the same command goes on after Ctrl-C."""
-        again = f"goes on after step {self.saved:,}" if self.saved else "begins it anew, as nothing of it is saved yet"
-        return (
-            f"The training was at step {self.step:,} of {len(self.batches):,}: the same command {again} "
-            f"(saved at checkpoints and every {self.save_every:,} steps, model.training.save_every)"
-        )

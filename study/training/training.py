@@ -15,6 +15,12 @@ from study.record.training_history import read_history
 SCHEMA = 1
 """Rises when the same settings would give other weights."""
 
+OUTSIDE_IDENTITY = (
+    *("task", "dev", "folder", "keep", "small", "evaluate_every", "record_every", "save_every", "threads", "python"),
+    *("start", "revision"),  # known by the digests of its files
+)
+"""Options on which no weight depends, or only by the last bits."""
+
 
 @dataclass(kw_only=True)
 class Training:
@@ -49,9 +55,8 @@ class Training:
         return {
             "schema": SCHEMA,
             "kind": type(self).__name__,
+            **{name: value for name, value in vars(self).items() if name not in OUTSIDE_IDENTITY},
             "train": {**self.train.identity(), "limit": self.train.limit},
-            "epochs": self.epochs,
-            "seed": self.seed,
         }
 
     @property

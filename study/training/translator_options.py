@@ -1,6 +1,5 @@
 """Options of training a translation model by fairseq."""
 
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,18 +57,9 @@ class TranslationTraining(Training):
     max_tokens: int = 4000
     python: str = ""
 
-    @property
-    def interpreter(self) -> str:
-        """The Python that runs fairseq."""
-        return self.python or sys.executable
-
     def identity(self) -> dict[str, Any]:
         """See `Training.identity`; the dev data decides which epoch is best, so it belongs to it here."""
-        names = ("source", "target", "merges", "encoder_layers", "decoder_layers", "heads", "hidden", "inner")
-        names += ("pre_norm", "dropout", "label_smoothing", "learning_rate", "warmup_updates", "weight_decay")
-        names += ("clip_norm", "max_tokens")
-        own = {name: getattr(self, name) for name in names}
-        return {**super().identity(), "dev": {**self.dev.identity(), "limit": self.dev.limit}, **own}
+        return {**super().identity(), "dev": {**self.dev.identity(), "limit": self.dev.limit}}
 
     def check(self) -> None:
         """See `Training.check`."""

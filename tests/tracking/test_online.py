@@ -19,9 +19,9 @@ from study.config import compose
 from study.jobs.task import StudyTask
 from study.record.errors import InputError
 from study.record.store import read_parts
+from study.terminal.once import say_once
 from study.tracking.history import OutcomesHistory
 from study.tracking.run import read_runs
-from study.tracking.tracker import say_nothing_is_sent
 from study.tracking.wandb_access import online_refusal
 from study.tracking.wandb_run import WandbRun
 
@@ -57,7 +57,7 @@ def test_a_run_arrives_and_a_repeated_job_sends_and_changes_nothing(
     assert run.exit_code == 0
     caplog.set_level(logging.INFO)
     monkeypatch.setattr("wandb.init", lambda **_: pytest.fail("W&B is started for nothing"))
-    say_nothing_is_sent.cache_clear()
+    say_once.cache_clear()
     (record,) = (place / "results").glob("*/*/*/runs/*.json")
     before, asked = record.read_bytes(), len(server.bodies)
     for mode in ("online", "offline"):

@@ -39,7 +39,7 @@ def write_pairs(path: Path, pairs: list[tuple[str, str, str]]) -> NliFile:
 
 
 def fine_tuning(place: Path, **changes) -> FineTuning:
-    """Of the tiny BERT of `place`, which has dropout, on its pairs."""
+    """A training of the tiny BERT of `place`, which has dropout, on its pairs."""
     pairs = NliFile(name="pairs", path=place / "pairs.tsv")
     options = {"epochs": 2, "batch_size": 8, "learning_rate": 1e-3, "max_length": 32, "record_every": 4}
     options |= {"start": str(place / "model"), "train": pairs, "dev": pairs}

@@ -18,7 +18,7 @@ from fixtures.fairseq_run import fairseq_generate
 
 from study.certification.certify import certify
 from study.data.parallel import ParallelFile
-from study.record.errors import InputError, MissingPackageError
+from study.record.errors import InputError, MissingPackageError, StudyError
 from study.record.examples import Examples
 from study.record.training_history import read_history
 from study.subjects.fairseq.checkpoint import read_checkpoint
@@ -26,7 +26,6 @@ from study.subjects.fairseq.folder import FairseqFolder
 from study.toy.sources import ToyTranslation
 from study.toy.translation import TranslationDomain, translation_examples
 from study.training.fairseq import (
-    TrainingError,
     fairseq_environment,
     prepare_text,
     require_fairseq,
@@ -114,7 +113,7 @@ def test_an_empty_text_is_named(tmp_path):
 def test_a_failing_process_shows_the_end_of_its_log(tmp_path):
     code = "print(*range(100), sep='\\n'); raise SystemExit('out of luck')"
     log = tmp_path / "train.log"
-    with pytest.raises(TrainingError, match="exit code 1") as caught:
+    with pytest.raises(StudyError, match="exit code 1") as caught:
         run_logged([sys.executable, "-c", code], tmp_path, log)
     message = str(caught.value)
     assert str(log) in message
@@ -299,7 +298,7 @@ def test_a_pre_norm_checkpoint_is_certified_and_translates_as_fairseq_does(undis
 @needs_fairseq
 @pytest.mark.fairseq
 def test_fairseqs_own_error_is_shown(tmp_path):
-    with pytest.raises(TrainingError, match="embed_dim must be divisible by num_heads"):
+    with pytest.raises(StudyError, match="embed_dim must be divisible by num_heads"):
         train_translator(replace(TINY, heads=3), tmp_path / "run")
     assert "embed_dim must be divisible" in (tmp_path / "run" / "train.log").read_text()
 
