@@ -294,14 +294,10 @@ class Translator(Subject):
 
     def random_targets(self, rows: Sequence[TokenRow]) -> Int[Tensor, "rows target"]:
         """The start token and some random words for each row, which depend on its source alone."""
-        words = self._words(self._target_words)
+        config = self.module.config
+        words = self._words(getattr(config, "tgt_vocab_size", None) or config.vocab_size)
         drawn = [np.random.default_rng(row.source).choice(words, PROBE_TARGETS - 1).tolist() for row in rows]
         return torch.tensor([[self.beam_config.start, *row] for row in drawn], device=self.device)
-
-    @property
-    def _target_words(self) -> int:
-        config = self.module.config
-        return getattr(config, "tgt_vocab_size", None) or config.vocab_size
 
     def _words(self, number: int) -> Int[np.ndarray, " words"]:
         """All ids but the special ones."""
