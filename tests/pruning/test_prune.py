@@ -4,6 +4,7 @@ import json
 import shutil
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -198,25 +199,15 @@ def _no_layout(folder: Path) -> None:
     (folder / "heads.json").unlink()
 
 
+def _layout_with(old: str, new: str) -> Callable[[Path], object]:
+    return lambda folder: (folder / "heads.json").write_text((folder / "heads.json").read_text().replace(old, new))
+
+
 def _another_layout(folder: Path) -> None:
     path = folder / "heads.json"
     heads = json.loads(path.read_text())
     heads["kept"] = {name: layer[1:] for name, layer in heads["kept"].items()}
     path.write_text(json.dumps(heads))
-
-
-def _layout_of_more_heads(folder: Path) -> None:
-    path = folder / "heads.json"
-    path.write_text(path.read_text().replace("3", "7"))
-
-
-def _damaged_layout(folder: Path) -> None:
-    (folder / "heads.json").write_text('{"format": 1}')
-
-
-def _later_format(folder: Path) -> None:
-    path = folder / "heads.json"
-    path.write_text(path.read_text().replace('"format": 1', '"format": 2'))
 
 
 def _cut_weights(folder: Path) -> None:
@@ -229,9 +220,9 @@ def _cut_weights(folder: Path) -> None:
     [
         (_no_layout, "cannot load the classifier|lack or misfit"),
         (_another_layout, r"its weights are not those of its config\.json and heads\.json:\n.*is \[.*expected"),
-        (_layout_of_more_heads, r"keeps \[.*7.*\] of \[0, 1, 2, 3\]"),
-        (_damaged_layout, "does not say which heads are kept: KeyError"),
-        (_later_format, "has format 2, this version reads 1"),
+        (_layout_with("3", "7"), r"keeps \[.*7.*\] of \[0, 1, 2, 3\]"),
+        (_layout_with("kept", "lost"), "does not say which heads are kept: KeyError"),
+        (_layout_with('"format": 1', '"format": 2'), "has format 2, this version reads 1"),
         (_cut_weights, r"model\.safetensors cannot be read"),
     ],
 )
