@@ -104,11 +104,7 @@ def analyse(
     heads = [DomainEffects.of(domain, inference.groups) for domain in domains]
     parts = sliced(domains, by) if by else None
     options = CorrelationOptions(
-        level=1 - inference.alpha,
-        groups=inference.groups,
-        splits=splits,
-        resamples=inference.resamples,
-        seed=inference.seed,
+        level=1 - inference.alpha, splits=splits, resamples=inference.resamples, seed=inference.seed
     )
     table = pl.concat([effects(domain, inference) for domain in domains])
     every = [ResampledCurves.of(domain, inference) for domain in results.domains]

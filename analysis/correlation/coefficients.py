@@ -4,8 +4,7 @@ import numpy as np
 from jaxtyping import Float
 from scipy import stats
 
-CONSTANT = 1e-9
-"""Effects that differ by less are equal: a score is a ratio of counts, and no set has a billion examples."""
+from analysis.inference.significance import TIE
 
 Heads = Float[np.ndarray, " heads"]
 
@@ -17,7 +16,7 @@ def centred(effects: Float[np.ndarray, "... heads"]) -> Float[np.ndarray, "... h
 
 def pearson(a: Float[np.ndarray, "... heads"], b: Float[np.ndarray, "... heads"]) -> Float[np.ndarray, "..."]:
     """Pearson's r over the last axis; NaN where all effects of either are equal."""
-    constant = (np.ptp(a, axis=-1) < CONSTANT) | (np.ptp(b, axis=-1) < CONSTANT)
+    constant = (np.ptp(a, axis=-1) < TIE) | (np.ptp(b, axis=-1) < TIE)
     a, b = centred(a), centred(b)
     size = np.sqrt(np.square(a).sum(axis=-1) * np.square(b).sum(axis=-1))
     with np.errstate(invalid="ignore", divide="ignore"):

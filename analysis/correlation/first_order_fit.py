@@ -14,6 +14,7 @@ from jaxtyping import Float, Int
 
 from analysis.correlation import jackknife
 from analysis.correlation.coefficients import spearman
+from analysis.correlation.pairs import FEWEST
 from analysis.effects.head_effects import ALL_KINDS, DEFAULT
 from analysis.inference import Inference
 from analysis.results.domain import IDENTITY, Domain
@@ -24,9 +25,6 @@ from study.record.scores import mask_losses, mask_scores
 
 BLOCKS = 20
 """Parts that the groups of examples are dealt into, each left out once."""
-
-FEWEST = 3
-"""Heads of a correlation."""
 
 SCHEMA = (
     dict.fromkeys((*IDENTITY, "loss", "estimator", "normalisation", "cost", "kind"), pl.String)

@@ -10,9 +10,8 @@ from jaxtyping import Float, Int
 from scipy import stats
 
 from analysis.correlation.coefficients import Heads, centred, pearson
+from analysis.defaults import DEFAULTS
 from analysis.inference import resampling
-
-RESAMPLES = 10_000
 
 
 @dataclass(frozen=True)
@@ -64,7 +63,7 @@ def overlap(a: Heads, b: Heads, k: int) -> Overlap:
 
 
 def over_heads(
-    a: Heads, b: Heads, rng: np.random.Generator, level: float = 0.95, resamples: int = RESAMPLES
+    a: Heads, b: Heads, rng: np.random.Generator, level: float = 0.95, resamples: int = DEFAULTS["resamples"]
 ) -> tuple[float, float] | None:
     """Interval of r over heads: percentiles of a bootstrap that draws heads, with their two effects, again.
 

@@ -17,9 +17,8 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from analysis.correlation.coefficients import Heads, centred, pearson
+from analysis.defaults import DEFAULTS
 from analysis.results.sample import Sample
-
-RESAMPLES = 10_000
 
 AT_ONCE = 1_000
 
@@ -54,7 +53,7 @@ class Null:
 
 
 def flipped_effects(
-    sample: Sample, rng: np.random.Generator, resamples: int = RESAMPLES
+    sample: Sample, rng: np.random.Generator, resamples: int = DEFAULTS["resamples"]
 ) -> Float[np.ndarray, "resamples heads"]:
     """Effects after outcomes with a mask and without changed places in random groups, for all masks at once."""
     return sample.swapped(rng.integers(2, size=(resamples, sample.groups), dtype=np.uint8).astype(bool))
@@ -84,7 +83,7 @@ def permutation_null(
     b: Heads,
     strata: Sequence[object],
     rng: np.random.Generator,
-    resamples: int = RESAMPLES,
+    resamples: int = DEFAULTS["resamples"],
     level: float = 0.95,
 ) -> Null | None:
     """R under the null that heads of one stratum are alike: those of `b` change places within it.

@@ -15,7 +15,6 @@ class CorrelationOptions:
 
     Attributes:
         level: probability that intervals hold.
-        groups: which examples belong together, as in `Domain.sample`.
         splits: number of splits of each domain into halves, for the noise ceiling.
         resamples: number of draws of each null, and of the interval over heads.
         seed: seed of all random numbers; 0 is a seed.
@@ -24,7 +23,6 @@ class CorrelationOptions:
     """
 
     level: float = 1 - DEFAULTS["alpha"]
-    groups: str = DEFAULTS["groups"]
     splits: int = DEFAULTS["splits"]
     resamples: int = DEFAULTS["resamples"]
     seed: int = DEFAULTS["seed"]

@@ -9,8 +9,9 @@ from itertools import combinations
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from analysis.correlation.coefficients import CONSTANT, Heads
+from analysis.correlation.coefficients import Heads
 from analysis.correlation.true_correlation import NoisyEffects
+from analysis.inference.significance import TIE
 from analysis.results.domain import AUTO, Domain
 from analysis.results.sample import Sample
 from study.record.errors import InputError
@@ -143,7 +144,7 @@ class Pair:
         if kept.sum() < FEWEST:
             return f"{kept.sum()} heads measured in both: a correlation needs {FEWEST}"
         sides = zip((self.a.domain, self.b.domain), self.effects, strict=True)
-        constant = [domain for domain, effects in sides if np.ptp(effects[kept]) < CONSTANT]
+        constant = [domain for domain, effects in sides if np.ptp(effects[kept]) < TIE]
         return f"all effects on {' and on '.join(constant)} are equal" if constant else None
 
 

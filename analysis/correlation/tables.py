@@ -14,7 +14,7 @@ import polars as pl
 from jaxtyping import Bool
 
 from analysis.correlation import head_influence
-from analysis.correlation.coefficients import CONSTANT, pearson
+from analysis.correlation.coefficients import pearson
 from analysis.correlation.noise_ceiling import reliability
 from analysis.correlation.null_distributions import Null, NullName, permutation_null, sign_flip_null, within
 from analysis.correlation.options import CorrelationOptions
@@ -23,6 +23,7 @@ from analysis.correlation.pairs import DOMAIN, FEWEST, DomainEffects, pairs_of
 from analysis.correlation.pairs import Pair as PairOfDomains
 from analysis.correlation.true_correlation import FEWEST_GROUPS, NoisyEffects, noise
 from analysis.effects.head_effects import ALL_KINDS
+from analysis.inference.significance import TIE
 from study.record.errors import listed
 from study.record.heads import ADDRESS, AttentionKind
 from study.terminal.progress import progress
@@ -267,7 +268,7 @@ def _reliability(own: DomainResamples) -> Rows:
 
 
 def _by_moments(domain: DomainEffects) -> float | None:
-    if len(domain.without) < FEWEST_GROUPS or np.ptp(domain.effects) < CONSTANT:
+    if len(domain.without) < FEWEST_GROUPS or np.ptp(domain.effects) < TIE:
         return None
     return 1 - noise(NoisyEffects(domain.domain, domain.effects, domain.without)) / float(domain.effects.var(ddof=1))
 

@@ -26,8 +26,9 @@ from jaxtyping import Float
 from scipy import optimize
 
 from analysis.correlation import jackknife
-from analysis.correlation.coefficients import CONSTANT, centred, pearson
+from analysis.correlation.coefficients import centred, pearson
 from analysis.correlation.jackknife import fisher_z
+from analysis.inference.significance import TIE
 
 LEVEL = 0.95
 
@@ -210,7 +211,7 @@ def _moments(a: NoisyEffects, b: NoisyEffects) -> tuple[Moments, tuple[Moments, 
 def _variance(effects: Float[np.ndarray, "... heads"]) -> Float[np.ndarray, "..."]:
     """Variance of effects that are centred over heads; exactly 0 where they are equal but for rounding."""
     variance = np.square(effects).sum(axis=-1) / (effects.shape[-1] - 1)
-    return np.where(variance < CONSTANT**2, 0.0, variance)
+    return np.where(variance < TIE**2, 0.0, variance)
 
 
 def _noise(left: Float[np.ndarray, "groups heads"]) -> tuple[float, Float[np.ndarray, " groups"]]:

@@ -18,13 +18,10 @@ import polars as pl
 
 from analysis.inference import Inference
 from analysis.inference.base_interval import score_interval
-from analysis.results.domain import Domain
+from analysis.results.domain import HYPOTHESIS, PREDICTION, Domain
 from analysis.results.sample import Sample
 from study.record.examples import WEIGHT
 from study.record.metrics.statistics import Bleu, Chrf, MetricName
-
-PREDICTION, HYPOTHESIS = "prediction", "hypothesis"
-"""Columns of an outcome row that hold the answer."""
 
 
 def chance(domain: Domain) -> float | None:

@@ -4,20 +4,14 @@ import numpy as np
 import polars as pl
 
 from analysis.effects.head_effects import Measure, measured_masks
-from analysis.results.domain import Domain
+from analysis.results.domain import HYPOTHESIS, PREDICTION, Domain
 from study.record.heads import ADDRESS
 
-ANSWERS = ("hypothesis", "prediction")
-"""Columns of an outcome row that say what the model answered, the first one that there is."""
-
-CHANGES = ADDRESS | {
-    "example": pl.String,
-    "before": pl.Float64,
-    "after": pl.Float64,
-    "was": pl.String,
-    "now": pl.String,
-    "margin": pl.Float64,
-}
+CHANGES = (
+    ADDRESS
+    | {"example": pl.String, "before": pl.Float64, "after": pl.Float64}
+    | {"was": pl.String, "now": pl.String, "margin": pl.Float64}
+)
 
 
 def changes(domain: Domain) -> pl.DataFrame:
@@ -72,9 +66,9 @@ def _answers(domain: Domain) -> pl.DataFrame:
     """The score of the example alone, the margin and the answer as text, of every mask and example."""
     rows, metric = domain.rows, domain.metric
     statistics = rows.select(metric.statistics).to_numpy()
-    column = next((name for name in ANSWERS if name in rows.columns), None)
+    column = next((name for name in (HYPOTHESIS, PREDICTION) if name in rows.columns), None)
     answer = pl.lit(None, dtype=pl.String) if column is None else pl.col(column)
-    if column == "prediction":
+    if column == PREDICTION:
         names = dict(enumerate(domain.labels))
         answer = answer.replace_strict(names, default=answer.cast(pl.String), return_dtype=pl.String)
     return rows.select(

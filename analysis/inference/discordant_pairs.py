@@ -1,4 +1,4 @@
-"""Flips: examples that a mask makes wrong or right; of a classifier they are all that an effect is made of.
+"""Discordant pairs, here flips: examples that a mask makes wrong or right, all that a classifier's effect is made of.
 
 Where there are few, a bootstrap knows too little: its interval for two flips to wrong covers the truth in 80 of 100
 cases, and of no flip it is a point. Binomial intervals need no resampling.

@@ -24,6 +24,9 @@ from study.record.scores import counted
 IDENTITY = ("subject", "subject_id", "domain", "setting_id")
 """Columns that say in every table which subject and domain a row is about."""
 
+PREDICTION, HYPOTHESIS = "prediction", "hypothesis"
+"""Columns of an outcome row that hold the answer of a classifier, of a translator."""
+
 AUTO = "auto"
 """Groups of the examples' own column `group`: the premise, the document; single examples where there is none."""
 

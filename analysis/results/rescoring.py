@@ -9,14 +9,11 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 
-from analysis.results.domain import Domain, scoring_signature
+from analysis.results.domain import HYPOTHESIS, Domain, scoring_signature
 from analysis.results.read import Results
 from study.record.errors import InputError
 from study.record.metrics.statistics import Chrf, MetricName
 from study.terminal.progress import progress
-
-HYPOTHESIS = "hypothesis"
-"""Column of an outcome row that holds the translation."""
 
 
 def scored_by(results: Results, metrics: Collection[MetricName]) -> Results:

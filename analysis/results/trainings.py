@@ -13,18 +13,11 @@ from study.tracking.run import read_runs, training_folders
 
 log = logging.getLogger(__name__)
 
-TRAININGS = {
-    "training": pl.String,
-    "training_id": pl.String,
-    "seed": pl.Int64,
-    "step": pl.Int64,
-    "epoch": pl.Float64,
-    "learning_rate": pl.Float64,
-    "loss": pl.Float64,
-    "dev_loss": pl.Float64,
-    "dev_score": pl.Float64,
-    "seconds": pl.Float64,
-}
+TRAININGS = (
+    dict.fromkeys(["training", "training_id"], pl.String)
+    | dict.fromkeys(["seed", "step"], pl.Int64)
+    | dict.fromkeys(["epoch", "learning_rate", "loss", "dev_loss", "dev_score", "seconds"], pl.Float64)
+)
 
 
 def read_trainings(results: Path) -> tuple[pl.DataFrame, list[str]]:

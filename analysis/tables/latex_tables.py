@@ -12,7 +12,6 @@ from analysis.attention_kinds import kind_label, kind_name
 from analysis.compute import Analysis
 from analysis.effects.head_effects import Measure, strongest_head
 from analysis.formatting import after_correction, decimal, labelled, score, signed, slug
-from analysis.results.domain import Domain
 from analysis.tables import paper_tables
 from analysis.tables.latex import Sheet
 from study.record.heads import ADDRESS
@@ -25,62 +24,44 @@ Row = Mapping[str, Any]
 def sheets(analysis: Analysis) -> dict[str, list[Sheet]]:
     """The sheets of each subject, by the name of its folder."""
     return {
-        slug(f"{domains[0].model}-{subject_id}"): list(_subject_sheets(analysis, domains))
+        slug(f"{domains[0].model}-{subject_id}"): list(_subject_sheets(analysis, subject_id))
         for subject_id, domains in analysis.subjects.items()
     }
 
 
-def _subject_sheets(analysis: Analysis, domains: tuple[Domain, ...]) -> Iterator[Sheet]:
-    labels = labelled((domain.data, domain.setting_id) for domain in domains)
-    own = analysis.effects.filter(pl.col("subject_id") == domains[0].subject_id)
-    yield _base(analysis, own, labels)
-    if own.filter(measure=Measure.ABLATION).height:
-        yield _heads(own, labels)
-    cuts = paper_tables.paper_tables(own)
+def _subject_sheets(analysis: Analysis, subject_id: str) -> Iterator[Sheet]:
+    labels = labelled((domain.data, domain.setting_id) for domain in analysis.subjects[subject_id])
+    tables = (analysis.base, analysis.effects, analysis.correlation, analysis.curves)
+    base, effects, correlation, curves = (table.filter(subject_id=subject_id) for table in tables)
+    yield _base(base, effects, labels)
+    if effects.filter(measure=Measure.ABLATION).height:
+        yield _heads(effects, labels)
+    cuts = paper_tables.paper_tables(effects)
     for setting, label in labels.items():
-        mine = pl.col("setting_id") == setting
-        first = cuts["table1"].filter(mine)
-        note = _made(own.filter(mine))
+        first, note = cuts["table1"].filter(setting_id=setting), _made(effects.filter(setting_id=setting))
         if first.height:
             yield _table_1(first, label, note)
         for name in ("table2", "table3"):
-            layers = cuts[name].filter(mine)
+            layers = cuts[name].filter(setting_id=setting)
             if layers.height:
                 yield _layers(layers, label, name, note)
-    correlation = analysis.correlation.filter(pl.col("setting_a").is_in(list(labels)))
     if correlation.height:
         yield _correlation(correlation, labels)
-    curves = analysis.curves.filter(pl.col("setting_id").is_in(list(labels)))
     if curves.height:
         yield _curves(curves, labels)
 
 
-def _base(analysis: Analysis, effects: pl.DataFrame, labels: Mapping[str, str]) -> Sheet:
+def _base(base: pl.DataFrame, effects: pl.DataFrame, labels: Mapping[str, str]) -> Sheet:
     rows = []
-    for row in analysis.base.filter(pl.col("setting_id").is_in(list(labels))).rows(named=True):
+    for row in base.rows(named=True):
         head = strongest_head(effects.filter(setting_id=row["setting_id"]))
         paper = NONE if row["paper_base_score"] is None else score(row["paper_base_score"], row["metric"])
-        detectable = NONE if head is None else decimal(head["detectable"])
-        rows.append(
-            (
-                labels[row["setting_id"]],
-                f"{row['n']:,}",
-                score(row["base_score"], row["metric"]),
-                _between(row["low"], row["high"]),
-                paper,
-                detectable,
-            )
-        )
-    signatures = ", ".join(analysis.base.filter(pl.col("setting_id").is_in(list(labels)))["signature"].unique())
-    note = f"Signature: {signatures}. Detectable: size of a single head's effect that is found with probability .8. "
-    note += _made(analysis.base.filter(pl.col("setting_id").is_in(list(labels))))
-    return Sheet(
-        "base",
-        "Scores with every head.",
-        ("domain", "examples", "score", "interval", "paper", "detectable"),
-        rows,
-        note=note,
-    )
+        known = f"{row['n']:,}", score(row["base_score"], row["metric"]), _between(row["low"], row["high"])
+        rows.append((labels[row["setting_id"]], *known, paper, NONE if head is None else decimal(head["detectable"])))
+    note = f"Signature: {', '.join(base['signature'].unique())}. "
+    note += f"Detectable: size of a single head's effect that is found with probability .8. {_made(base)}"
+    columns = ("domain", "examples", "score", "interval", "paper", "detectable")
+    return Sheet("base", "Scores with every head.", columns, rows, note=note)
 
 
 def _heads(effects: pl.DataFrame, labels: Mapping[str, str]) -> Sheet:
