@@ -1,104 +1,58 @@
-"""A job as a run: what its configuration comes to, and following it to its end."""
+"""The run of a job: what is kept of it beside what it computes, and shown while it is under way."""
 
 import json
 import os
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
 
-from study.record.errors import StudyError
+from study.config import StudyConfig
 from study.record.files import short_hash
 from study.record.setting import Setting
-from study.record.training_history import read_history
-from study.tracking.history import History, OutcomesHistory, TrainingHistory
-from study.tracking.run import (
-    TRAININGS,
-    Run,
-    has_ended,
-    own_options,
-    read_runs,
-    run_id,
-    with_distinct_id,
-    with_earlier_id,
-)
+from study.tracking.history import History
+from study.tracking.run import Run, has_ended, own_options, run_id, with_earlier_id
 from study.tracking.tracker import JobReport, open_tracker, say_nothing_is_sent, track
 from study.training.trained_models import TrainedModel
 
-if TYPE_CHECKING:
-    from study.config import StudyConfig
-    from study.engine.evaluator import Evaluator
 
-
-def follow_measure(study: "StudyConfig", evaluator: "Evaluator", *, done: bool) -> AbstractContextManager[JobReport]:
-    """Follow a job that measures.
+def report(
+    study: StudyConfig, run: Run, folder: Path, history: History, *, done: bool
+) -> AbstractContextManager[JobReport]:
+    """Keep and show the run of a job to its end.
 
     Args:
-        study: its configuration.
-        evaluator: the evaluator of its model on its data.
-        done: nothing is left to compute.
+        study: config of the job.
+        run: its run.
+        folder: where the run is kept.
+        history: what it shows while it is under way.
+        done: nothing is left to do; where its run has ended and nobody waits for the rest of it, nothing is shown.
     """
-    run = with_distinct_id(run_of(study, evaluator.setting, len(evaluator.examples)), Path(study.results))
-    history = OutcomesHistory(evaluator.store.folder, run.id, run.examples)
-    return _followed(study, run, evaluator.store.folder, history, done=done)
+    results = Path(study.results)
+    if done and has_ended(run, folder) and not study.tracking.mark(run, results).exists():
+        say_nothing_is_sent(study.tracking.push(results))
+        return nullcontext(JobReport())
+    return track(run, folder, history, open_tracker(study.tracking, results))
 
 
-def follow_training(study: "StudyConfig", model: TrainedModel, *, done: bool) -> AbstractContextManager[JobReport]:
-    """Follow the training of a model.
-
-    Args:
-        study: the configuration of its job.
-        model: the model that is trained.
-        done: no step is left, and the results folder has the training's course.
-    """
-    training, results = model.training, Path(study.results)
-    run = Run(
-        id=short_hash(["train", model.training_name, training.id]),
+def training_run(study: StudyConfig, model: TrainedModel) -> Run:
+    """The run of a job that trains a model."""
+    return Run(
+        id=short_hash(["train", model.training_name, model.training.id]),
         setting_id="",
         model=model.training_name,
-        data=training.train.name,
+        data=model.training.train.name,
         measure=study.measure.name,
         examples=0,
         **_circumstances(study),
     )
-    folder = _kept(results, model)
-    return _followed(study, run, folder, TrainingHistory(folder, model.training_folder()), done=done)
 
 
-def _followed(
-    study: "StudyConfig", run: Run, folder: Path, history: History, *, done: bool
-) -> AbstractContextManager[JobReport]:
-    """Follow a job, unless it is done, its run has ended, and nobody waits for the rest of it."""
-    tracking, results = study.tracking, Path(study.results)
-    if done and has_ended(run, folder) and not tracking.mark(run, results).exists():
-        say_nothing_is_sent(tracking.push(results))
-        return nullcontext(JobReport())
-    return track(run, folder, history, open_tracker(tracking, results))
-
-
-def keeps_training(results: Path, model: TrainedModel) -> bool:
-    """Whether a results folder has the course of a training, whole; it may have been a job of another one."""
-    try:
-        return bool(read_history(_kept(results, model))) and bool(read_runs(_kept(results, model)))
-    except StudyError:
-        return False
-
-
-def _kept(results: Path, model: TrainedModel) -> Path:
-    return results / TRAININGS / f"{model.training_name}-{model.training.id}"
-
-
-def run_of(study: "StudyConfig", setting: Setting, num_examples: int) -> Run:
-    """The run of a job that measures.
-
-    Args:
-        study: its configuration.
-        setting: what it computes with.
-        num_examples: how many it evaluates under each mask.
-    """
+def run_of(study: StudyConfig, setting: Setting, num_examples: int) -> Run:
+    """The run of a job that measures so many examples, under the id that an earlier version has kept it by."""
     known = _circumstances(study)
     usual = _as_json(study.measure.usual())
     run = Run(
@@ -117,7 +71,7 @@ def run_of(study: "StudyConfig", setting: Setting, num_examples: int) -> Run:
     return with_earlier_id(replace(run, id=run_id(run)), setting.folder(Path(study.results)), usual)
 
 
-def _circumstances(study: "StudyConfig") -> dict[str, Any]:
+def _circumstances(study: StudyConfig) -> dict[str, Any]:
     """What the run of any job says of how it was asked for."""
     asked = {**asdict(study), "measure": study.measure.options()}
     return {
@@ -136,7 +90,5 @@ def _sweep() -> str:
     if not HydraConfig.initialized():
         return ""
     hydra = HydraConfig.get()
-    experiment = hydra.runtime.choices.get("experiment")
-    if experiment:
-        return str(experiment)
-    return "/".join(Path(hydra.sweep.dir).parts[-2:]) if hydra.mode is RunMode.MULTIRUN else ""
+    began = "/".join(Path(hydra.sweep.dir).parts[-2:]) if hydra.mode is RunMode.MULTIRUN else ""
+    return str(hydra.runtime.choices.get("experiment") or began)

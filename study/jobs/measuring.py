@@ -16,7 +16,7 @@ from study.jobs.cache import SHARED, JobCache
 from study.jobs.estimates import layout_elsewhere, seconds_a_row, stored_layout
 from study.jobs.guard import guard
 from study.jobs.job import Job, Source, what_next
-from study.jobs.job_run import follow_measure, run_of
+from study.jobs.job_run import report, run_of
 from study.jobs.plan import Duration, missing_rows, outcome_keys, plan
 from study.jobs.versions import versions_here
 from study.record.errors import InputError
@@ -28,7 +28,8 @@ from study.record.parts import require_whole
 from study.record.setting import Setting
 from study.record.store import Store
 from study.subjects.huggingface.classifier_folder import ClassifierConfig
-from study.tracking.history import RUN
+from study.tracking.history import RUN, OutcomesHistory
+from study.tracking.run import Run, with_distinct_id
 from study.tracking.summary import extremes
 from study.training.trained_models import TrainedModel
 
@@ -68,6 +69,15 @@ class MeasuringJob(Job):
     def view(self) -> Examples:
         """The examples that it studies, together with the other shards."""
         return self.examples.take(range(min(self.study.data.limit or len(self.examples), len(self.examples))))
+
+    @cached_property
+    def share(self) -> Examples:
+        """The part of the view that this shard evaluates."""
+        return self.view.take(range(self.study.shard, len(self.view), self.study.shards))
+
+    @cached_property
+    def _run(self) -> Run:
+        return run_of(self.study, self.setting, len(self.share))
 
     @cached_property
     def metric(self) -> Metric:
@@ -146,7 +156,7 @@ class MeasuringJob(Job):
         """
         folder = self.setting.folder(self.results)
         self.require_writable(folder)
-        require_whole(folder, self.setting.id, metric(self.setting.metric).statistics)
+        require_whole(folder, self.setting.id, self.metric.statistics)
 
     @property
     def sources(self) -> Sequence[Source]:
@@ -217,8 +227,10 @@ class MeasuringJob(Job):
             raise InputError(needs)
         evaluator = self.evaluator
         measure.check(evaluator.layout)
-        with follow_measure(self.study, evaluator, done=not self._left()) as following:
-            evaluator.when_stored = following.stored
+        run = with_distinct_id(self._run, self.results)
+        history = OutcomesHistory(evaluator.store.folder, run.id, run.examples)
+        with report(self.study, run, evaluator.store.folder, history, done=not self._left()) as reported:
+            evaluator.when_stored = reported.stored
             base = self._guarded_base()
             evaluator.store.describe()
             measure.run(evaluator)
@@ -226,7 +238,7 @@ class MeasuringJob(Job):
             found = {"base": base, "unit": evaluator.metric.score_unit, "masks": len(outcome_keys(evaluator, request))}
             masks = np.concatenate([evaluator.layout.full()[None], request.outcomes])
             extreme = extremes(evaluator.outcomes(masks), masks, evaluator.layout, evaluator.metric)
-            following.finish({**found, **extreme})
+            reported.finish({**found, **extreme})
         least = f"; {extreme['lowest_effect']:+.2f} with {extreme['lowest_effect_of']}" if extreme else ""
         log.info("%s: base score %.2f %s, %d masks stored%s", self, *found.values(), least)
         seconds = time.monotonic() - began
@@ -239,16 +251,15 @@ class MeasuringJob(Job):
         return f"{self.study.measure.name} of {self.study.model.name} on {self.study.data.name}"
 
     def _open(self, layout: HeadLayout) -> Evaluator:
-        study, view = self.study, self.view
-        share = view.take(range(study.shard, len(view), study.shards))
+        study, share = self.study, self.share
         store = Store(self.results, self.setting, layout, self.examples)
         return Evaluator(
             store,
             self.setting,
             share,
             self._engine,
-            provenance={**versions_here(), RUN: run_of(study, self.setting, len(share)).id},
-            whole=view,
+            provenance={**versions_here(), RUN: self._run.id},
+            whole=self.view,
             max_unknown=study.data.max_unknown,
             prove=lambda engine, rows: prove(engine, share, rows, store.folder, study.precision),
         )
@@ -272,15 +283,10 @@ class MeasuringJob(Job):
         subject = study.model.load(torch.device(self.device()))
         certificate = certify(subject)
         log.debug("loaded %s", subject.loaded)
-        log.log(
-            logging.INFO if study.model.epoch is None else logging.DEBUG,  # a training has many checkpoints
-            "%s: %d heads (%s), on %s, certified (masking is exact within %.1g)",
-            study.model.name,
-            len(subject.layout),
-            subject.layout,
-            subject.device,
-            certificate.largest_difference,
-        )
+        level = logging.INFO if study.model.epoch is None else logging.DEBUG  # a training has many checkpoints
+        words = "%s: %d heads (%s), on %s, certified (masking is exact within %.1g)"
+        heads, exact = subject.layout, certificate.largest_difference
+        log.log(level, words, study.model.name, len(heads), heads, subject.device, exact)
         return subject
 
     def _left(self) -> int:

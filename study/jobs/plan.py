@@ -1,9 +1,11 @@
 """A dry run: how much a measure has to do and how long that will take, by a short calibration; nothing is stored."""
 
 import time
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
+
+import numpy as np
+from jaxtyping import Bool
 
 from study.engine.pairs import Pairs
 from study.record.heads import mask_key, parse_mask, stack
@@ -29,8 +31,7 @@ class Plan:
         missing: rows that are not stored yet; at most, where there are masks for later.
         passes: forward passes that the engine's work comes to, for each example.
         seconds: time expected for what is missing.
-        engine: name of what computes; empty where nothing is missing.
-        device: device of the engine; empty where nothing is missing.
+        engine: what computes, and where; empty where nothing is missing.
     """
 
     masks: int
@@ -41,7 +42,6 @@ class Plan:
     passes: float
     seconds: float
     engine: str
-    device: str
 
     def __str__(self) -> str:
         """In words."""
@@ -55,7 +55,7 @@ class Plan:
         if not self.missing:
             return f"{work}; nothing to do"
         return (
-            f"{work}; {self.engine} on {self.device}: the work of {self.passes:.1f} forward passes an example, "
+            f"{work}; {self.engine}: the work of {self.passes:.1f} forward passes an example, "
             f"{self.passes * self.examples:,.0f} in all; about {duration(self.seconds)}"
         )
 
@@ -82,14 +82,17 @@ def plan(evaluator: "Evaluator", wanted: "MaskRequest") -> Plan:
         wanted: what the measure asks for; the full mask is added.
     """
     keys, missing = _keys(evaluator, wanted), missing_rows(evaluator, wanted)
-    passes, seconds = 0.0, 0.0
+    passes, seconds, engine = 0.0, 0.0, ""
     for table, count in missing.items():
         if count:
             # masks that are not known yet cost what any mask of their number would: the full one stands for them
             left = list(evaluator.remaining(keys[table], table)) or [evaluator.layout.full_key]
+            masks = stack([parse_mask(key, evaluator.layout) for key in left], evaluator.layout)
             share = count / (len(left) * len(evaluator.examples))
-            passes += share * _passes(evaluator, left, table)
-            seconds += share * _seconds(evaluator, left, table)
+            # a backward pass counts as one, as weights take no gradient
+            passes += share * (evaluator.engine.passes(masks) if table.loss is None else 2.0 * len(masks))
+            seconds += share * _seconds(evaluator, masks, table)
+            engine = f"{evaluator.engine.name} on {evaluator.engine.subject.device}"
     return Plan(
         masks=len(keys[Table.OUTCOMES]) + wanted.later,
         gradients=len(keys[Table.gradients(wanted.loss)]) + wanted.later_gradients,
@@ -98,8 +101,7 @@ def plan(evaluator: "Evaluator", wanted: "MaskRequest") -> Plan:
         missing=sum(missing.values()),
         passes=passes,
         seconds=seconds,
-        engine=evaluator.engine.name if passes else "",
-        device=str(evaluator.engine.subject.device) if passes else "",
+        engine=engine,
     )
 
 
@@ -111,17 +113,9 @@ def _keys(evaluator: "Evaluator", wanted: "MaskRequest") -> dict[Table, list[str
     }
 
 
-def _passes(evaluator: "Evaluator", keys: Sequence[str], table: Table) -> float:
-    """Forward passes an example; a backward pass counts as one, as weights take no gradient."""
-    masks = stack([parse_mask(key, evaluator.layout) for key in keys], evaluator.layout)
-    return evaluator.engine.passes(masks) if table.loss is None else 2.0 * len(masks)
-
-
-def _seconds(evaluator: "Evaluator", keys: Sequence[str], table: Table) -> float:
+def _seconds(evaluator: "Evaluator", masks: Bool[np.ndarray, "M H"], table: Table) -> float:
     """Expected for all of these masks on all examples, at the rate of some blocks; cost goes with their tokens."""
-    rows = evaluator.encoded
-    masks = stack([parse_mask(key, evaluator.layout) for key in keys], evaluator.layout)
-    engine = evaluator.engine
+    rows, engine = evaluator.encoded, evaluator.engine
     begin, computed, seconds = time.perf_counter(), 0, 0.0
     for number, done in enumerate(engine.run(rows, Pairs.every(masks, len(rows)), table), start=1):
         computed += sum(rows[i].cost for i in done.examples.tolist())

@@ -8,10 +8,12 @@ from typing import Any, Literal
 
 from study.config import StudyConfig
 from study.jobs.job import Job, Source
-from study.jobs.job_run import follow_training, keeps_training
+from study.jobs.job_run import report, training_run
 from study.jobs.plan import Duration
-from study.record.errors import InputError
+from study.record.errors import InputError, StudyError
 from study.record.training_history import read_history
+from study.tracking.history import TrainingHistory
+from study.tracking.run import TRAININGS, read_runs
 from study.training.trained_models import TrainedModel
 
 log = logging.getLogger(__name__)
@@ -63,7 +65,7 @@ class TrainingJob(Job):
     def remaining(self) -> int | None:
         """Steps left; None before the first ones are counted, 1 where its course is not in this results folder."""
         left = self._left("step")
-        if left == 0 and not keeps_training(self.results, self.model):
+        if left == 0 and not self._is_kept():
             return 1
         return None if left is None else round(left)
 
@@ -91,10 +93,12 @@ class TrainingJob(Job):
     def compute(self) -> dict[str, Any]:
         """Train, or go on; nothing where all checkpoints are there."""
         training, lacking = self.model.training, self.model.training.lacking(self.folder)
-        with follow_training(self.study, self.model, done=not self.remaining()) as following:
+        history = TrainingHistory(self._kept, self.folder)
+        run, done = training_run(self.study, self.model), not self.remaining()
+        with report(self.study, run, self._kept, history, done=done) as reported:
             if lacking:
-                self.model.train(self.device(), self.study.threads, following.stored)
-            following.finish({"epochs": training.epochs})
+                self.model.train(self.device(), self.study.threads, reported.stored)
+            reported.finish({"epochs": training.epochs})
         records = read_history(self.folder)
         score = records[-1].dev_score if records else None
         log.info(
@@ -115,6 +119,18 @@ class TrainingJob(Job):
         done, records = self._epochs_done(), read_history(self.folder)
         spent = getattr(records[-1], what) if records else 0
         return (self.model.training.epochs - done) * spent / records[-1].epoch if done and spent else None
+
+    @property
+    def _kept(self) -> Path:
+        """Where the results folder has the course of the training, and its run."""
+        return self.results / TRAININGS / f"{self.model.training_name}-{self.model.training.id}"
+
+    def _is_kept(self) -> bool:
+        """Whether it has them, whole; the training may have been a job of another results folder."""
+        try:
+            return bool(read_history(self._kept)) and bool(read_runs(self._kept))
+        except StudyError:
+            return False
 
     def _epochs_done(self) -> float:
         return 0.0 if self.missing() else self.model.training.epochs_done(self.folder)
