@@ -50,12 +50,7 @@ def refuse_unknown(config: DictConfig) -> None:
 
 
 def no_such_option(name: str, arguments: Sequence[str] = ()) -> str:
-    """What to say of an option that the component chosen does not have: others do, or it is misspelt.
-
-    Args:
-        name: where it would stand: `data.limit`.
-        arguments: words of the command, as far as they are known.
-    """
+    """What to say of an option that the component chosen does not have: others do, or it is misspelt."""
     name = name.replace("/", ".")  # of a group within an entry that has none
     where, _, option = name.rpartition(".")
     nested, last = where.replace(".", "/"), where.rpartition(".")[2]
@@ -74,10 +69,7 @@ def no_such_option(name: str, arguments: Sequence[str] = ()) -> str:
 def entries_with(group: str, option: str, task: str | None = None) -> list[str]:
     """Entries of a config group that have an option: those to which it must be given, else those named by its schema.
 
-    Args:
-        group: model, data, training ...
-        option: name of a field of their schema.
-        task: entries of this task come first; None where that is not known.
+    Entries of a task come first where it is known.
     """
     having = [name for name in options(group) if option in getattr(schema_of(group, name), "__dataclass_fields__", ())]
     to_give = [name for name in having if OmegaConf.is_missing(_content(group, name), option)]

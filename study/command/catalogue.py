@@ -26,12 +26,8 @@ SHORTEST = 12
 def print_catalogue(arguments: Sequence[str] = (), console: Console | None = None) -> None:
     """Print a line for each entry, or for those that have a word in them; an entry of this very name is printed whole.
 
-    Args:
-        arguments: words after `study list`, at most one.
-        console: where to.
-
     Raises:
-        InputError: when there is no such entry.
+        InputError: when there is no such entry, or more than one word.
     """
     console = console or Console()
     if len(arguments) > 1:

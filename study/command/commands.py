@@ -42,12 +42,10 @@ def run(arguments: Sequence[str]) -> None:
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
     try:
         _run(list(arguments))
-    except StudyError as error:
-        _stop(str(error))
-    except (HydraException, OmegaConfBaseException) as error:
-        _stop(sentence(error, arguments))
+    except (StudyError, HydraException, OmegaConfBaseException) as error:
+        _stop(error, arguments)
     except PermissionError as error:
-        _stop(f"no permission to write {error.filename}. hydra.run.dir=FOLDER puts the logs elsewhere")
+        _stop(StudyError(f"no permission to write {error.filename}. hydra.run.dir=FOLDER puts the logs elsewhere"))
     except Interruption:
         raise
     except KeyboardInterrupt:
@@ -121,12 +119,11 @@ class InWords(Callback):
         """See the class."""
         result: JobReturn = given["job_return"]
         error = result._return_value
-        if result.status is JobStatus.FAILED and isinstance(error, StudyError):
-            _stop(str(error))
-        if result.status is JobStatus.FAILED and isinstance(error, OmegaConfBaseException):
-            _stop(sentence(error, sys.argv[1:]))
+        if result.status is JobStatus.FAILED and isinstance(error, StudyError | OmegaConfBaseException):
+            _stop(error, sys.argv[1:])
 
 
-def _stop(message: str) -> None:
+def _stop(error: Exception, arguments: Sequence[str] = ()) -> None:
+    message = str(error) if isinstance(error, StudyError) else sentence(error, arguments)
     print(f"study: {message}", file=sys.stderr)
     raise SystemExit(1)

@@ -15,12 +15,7 @@ KINDS = {"Integer": "a whole number", "Float": "a number", "bool": "true or fals
 
 
 def sentence(error: Exception, arguments: Sequence[str]) -> str:
-    """What is wrong with the overrides of a command.
-
-    Args:
-        error: the exception of Hydra or OmegaConf.
-        arguments: all words of the command.
-    """
+    """What is wrong with the words of a command, in place of what Hydra or OmegaConf says."""
     message = str(error)
     cause = "" if error.__cause__ is None else str(error.__cause__)
     for pattern, words in (

@@ -101,11 +101,7 @@ class IwsltTed(DataSource):
             fetch_archive(self.url, self._place())
 
     def examples(self) -> Examples:
-        """See `DataSource.examples`.
-
-        Raises:
-            InputError: when a file is missing or the sides are not parallel, or no pair is left.
-        """
+        """See `DataSource.examples`."""
         chosen = list(self._test() if self.part is Part.TEST else self._split())
         if not chosen:
             raise InputError(f"data '{self.name}': {self._place()} has no pair for '{self.part}'")
@@ -173,12 +169,7 @@ def _clean(
 
 
 def _lines(path: Path, text_of: Callable[[str], str | None]) -> list[Line]:
-    """The lines of a file that hold text of a talk.
-
-    Args:
-        path: the file.
-        text_of: gives what a line holds; None where it is markup.
-    """
+    """The lines of a file that hold text of a talk; `text_of` gives what a line holds, None where it is markup."""
     lines, talk = [], ""
     for number, line in enumerate(read_lines(path), start=1):
         if found := TALK.search(line):

@@ -122,12 +122,12 @@ class NliFile(DataSource):
 
 def _ids(table: Table, column: str | None, rows: Sequence[int]) -> tuple[str, ...]:
     if column is None:
-        return tuple(str(table.line(row)) for row in rows)
+        return tuple(str(table.lines[row]) for row in rows)
     first_row: dict[str, int] = {}
     for row in rows:
         name = table.columns[column][row]
         if name in first_row:
-            first = table.line(first_row[name])
+            first = table.lines[first_row[name]]
             raise InputError(
                 f"{table.where(row)}: id '{name}' stands already in line {first}; with data.id=null lines are counted"
             )
@@ -176,11 +176,7 @@ class MnliHub(DataSource):
         return [] if self._cached() else [f"{self.file} of huggingface.co/datasets/{self.repository}"]
 
     def fetch(self) -> None:
-        """See `DataSource.fetch`.
-
-        Raises:
-            StudyError: when the hub cannot be reached, or has no such file.
-        """
+        """See `DataSource.fetch`."""
         try:
             huggingface_hub.hf_hub_download(self.repository, self.file, repo_type="dataset", revision=self.revision)
         except (huggingface_hub.errors.HTTPError, OSError) as error:

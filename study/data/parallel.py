@@ -116,11 +116,7 @@ class SacrebleuSet(DataSource):
         ]
 
     def fetch(self) -> None:
-        """See `DataSource.fetch`.
-
-        Raises:
-            StudyError: when a set cannot be downloaded or unpacked.
-        """
+        """See `DataSource.fetch`."""
         for test_set in self._checked_test_sets():
             if self._is_cached(test_set):
                 continue

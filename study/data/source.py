@@ -36,12 +36,10 @@ class DataSource:
 
     def identity(self) -> dict[str, Any]:
         """All that determines the examples, as JSON values: settings, and digests of local files; reads no example."""
-        settings = {field.name: getattr(self, field.name) for field in fields(self)}
-        settings = {name: value for name, value in settings.items() if name not in ("name", "limit", "max_unknown")}
-        return {
-            name: file_digest(value.expanduser()) if isinstance(value, Path) else value
-            for name, value in settings.items()
-        }
+        names = {field.name for field in fields(self)} - {"name", "limit", "max_unknown"}
+        values = {name: getattr(self, name) for name in sorted(names)}
+        files = {name: file_digest(value.expanduser()) for name, value in values.items() if isinstance(value, Path)}
+        return values | files
 
     def languages(self) -> tuple[str, str] | None:
         """Codes of the languages of source and target; None where nothing tells them, or it is no translation."""
@@ -52,7 +50,11 @@ class DataSource:
         return []
 
     def fetch(self) -> None:
-        """Download what `missing` names. Needs the network; compute nodes often have none."""
+        """Download what `missing` names. Needs the network; compute nodes often have none.
+
+        Raises:
+            StudyError: when it cannot be downloaded or unpacked.
+        """
 
     def examples(self) -> Examples:
         """Read the whole set, in the order of its file.

@@ -30,25 +30,16 @@ class Table:
     def __len__(self) -> int:
         return len(next(iter(self.columns.values())))
 
-    def line(self, row: int) -> int:
-        """The line of the file (in parquet, the row) on which this row begins, counted from 1."""
-        return self.lines[row]
-
     def where(self, row: int) -> str:
         """`file:line` of a row."""
-        return f"{self.path}:{self.line(row)}"
+        return f"{self.path}:{self.lines[row]}"
 
 
 def read_table(path: Path, names: Sequence[str], numbers: Sequence[str] = ()) -> Table:
     """These columns of a `.tsv`, `.csv`, `.jsonl` (also `.gz`) or `.parquet` file; integers become text.
 
-    A TSV has a header and no quoting: a `"` is a character, a tab always separates. A CSV has a header and the quoting
-    of RFC 4180, which spreadsheets and pandas write.
-
-    Args:
-        path: the file.
-        names: the columns to read.
-        numbers: those of them in which other numbers than integers become text as well.
+    In the columns of `numbers` other numbers do, too. A TSV has a header and no quoting: a `"` is a character, a tab
+    always separates. A CSV has a header and the quoting of RFC 4180, which spreadsheets and pandas write.
 
     Raises:
         InputError: for a file that is missing, empty, of another kind, ragged or without one of the columns.

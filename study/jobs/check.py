@@ -1,7 +1,6 @@
 """Values of a job that make no sense, alone or together."""
 
-from dataclasses import MISSING, Field, fields
-from typing import Any
+from dataclasses import MISSING, fields
 
 from study.config import StudyConfig
 from study.data.source import Task
@@ -10,8 +9,6 @@ from study.record.errors import InputError
 from study.record.files import is_folder_name
 from study.record.metrics.languages import require_direction
 from study.record.metrics.statistics import TOKENIZERS, MetricName
-
-SCREENED = "it is of precision=screened"
 
 STORED = {Task.CLASSIFICATION: MetricName.ACCURACY, Task.TRANSLATION: MetricName.BLEU}
 """The metric whose statistics are in the outcomes of a task."""
@@ -65,21 +62,17 @@ def _check_languages(study: StudyConfig) -> None:
 
 def _refuse_idle(study: StudyConfig) -> None:
     """Refuse options that would change nothing: whoever gives one expects that it does."""
-    why = {"sample": SCREENED, "safety": SCREENED, "audit": SCREENED}
+    why = dict.fromkeys(("sample", "safety", "audit"), "it is of precision=screened")
     parts = (
         ("model", study.model, study.model.idle()),
         ("measure", study.measure, study.measure.idle()),
         ("screening", study.screening, {} if study.precision is Precision.screened else why),
     )
     for part, component, idle in parts:
-        usual = {field.name: field for field in fields(component)}
-        for name, reason in idle.items():
-            if getattr(component, name) != _usual(usual[name]):
-                raise InputError(f"{part}.{name} has no effect here: {reason}")
-
-
-def _usual(field: Field[Any]) -> Any:
-    return field.default if field.default_factory is MISSING else field.default_factory()
+        for field in fields(component):
+            usual = field.default if field.default_factory is MISSING else field.default_factory()
+            if field.name in idle and getattr(component, field.name) != usual:
+                raise InputError(f"{part}.{field.name} has no effect here: {idle[field.name]}")
 
 
 def _check_device(device: str) -> None:

@@ -13,23 +13,15 @@ from study.jobs.plan import Duration
 from study.measures.measure import Stage
 from study.record.errors import StudyError
 
-Values = Mapping[str, Any]
-"""What a job has returned for the table of its launcher."""
 
-
-def conclusion(studies: Sequence[StudyConfig], values: Sequence[Values]) -> list[str]:
-    """The last lines of a sweep.
-
-    Args:
-        studies: its jobs.
-        values: what each has returned; empty where it is not done.
-    """
+def conclusion(studies: Sequence[StudyConfig], values: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The last lines of a sweep, from its jobs and what each has returned (empty where it is not done)."""
     if studies[0].plan:
         return list(_planned(studies, values))
     return [*_findings(studies), what_next(studies[0].results)]
 
 
-def _planned(studies: Sequence[StudyConfig], values: Sequence[Values]) -> Iterator[str]:
+def _planned(studies: Sequence[StudyConfig], values: Sequence[Mapping[str, Any]]) -> Iterator[str]:
     known = [value["expected"] for value in values if isinstance(value.get("expected"), Duration)]
     unknown = len(values) - len(known)
     total = f"All together: about {Duration(sum(known))}" if known else "How long it takes is not known yet"

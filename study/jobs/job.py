@@ -77,11 +77,7 @@ class Job(ABC):
 
     @abstractmethod
     def rehearse(self) -> None:
-        """Do the first, cheap part that shows whether the whole makes sense, if there is one.
-
-        Raises:
-            StudyError: when the job would compute something else than it seems to.
-        """
+        """Do the first, cheap part, if there is one, that shows whether the job computes what it seems to."""
 
     @abstractmethod
     def remaining(self) -> int | None:

@@ -22,14 +22,9 @@ from study.training.trained_models import TrainedModel
 def report(
     study: StudyConfig, run: Run, folder: Path, history: History, *, done: bool
 ) -> AbstractContextManager[JobReport]:
-    """Keep and show the run of a job to its end.
+    """Keep the run of a job in a folder and show its history to its end.
 
-    Args:
-        study: config of the job.
-        run: its run.
-        folder: where the run is kept.
-        history: what it shows while it is under way.
-        done: nothing is left to do; where its run has ended and nobody waits for the rest of it, nothing is shown.
+    Nothing is begun for a job that is done, whose run has ended, and of which nobody waits for the rest.
     """
     results = Path(study.results)
     if done and has_ended(run, folder) and not study.tracking.mark(run, results).exists():

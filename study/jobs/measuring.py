@@ -44,12 +44,7 @@ class MeasuringJob(Job):
     """A measure of a model on data. What it takes from files is read when it is first asked for, and once."""
 
     def __init__(self, study: StudyConfig, cache: JobCache = SHARED) -> None:
-        """Nothing is read yet.
-
-        Args:
-            study: its config.
-            cache: what it shares with other jobs.
-        """
+        """Nothing is read yet; `cache` is what it shares with other jobs."""
         super().__init__(study)
         self._cache = cache
 

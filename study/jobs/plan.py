@@ -56,7 +56,7 @@ class Plan:
             return f"{work}; nothing to do"
         return (
             f"{work}; {self.engine}: the work of {self.passes:.1f} forward passes an example, "
-            f"{self.passes * self.examples:,.0f} in all; about {duration(self.seconds)}"
+            f"{self.passes * self.examples:,.0f} in all; about {Duration(self.seconds)}"
         )
 
 
@@ -75,12 +75,7 @@ def missing_rows(evaluator: "Evaluator", wanted: "MaskRequest") -> dict[Table, i
 
 
 def plan(evaluator: "Evaluator", wanted: "MaskRequest") -> Plan:
-    """Count what is missing, and time some blocks of it.
-
-    Args:
-        evaluator: the model on the data.
-        wanted: what the measure asks for; the full mask is added.
-    """
+    """Count what is missing of the masks wanted and the full one, and time some blocks of it."""
     keys, missing = _keys(evaluator, wanted), missing_rows(evaluator, wanted)
     passes, seconds, engine = 0.0, 0.0, ""
     for table, count in missing.items():
@@ -129,13 +124,6 @@ class Duration(float):
     """Seconds, shown as people say them."""
 
     def __str__(self) -> str:
-        return duration(self)
-
-
-def duration(seconds: float) -> str:
-    """A time as people say it."""
-    if seconds < 90:
-        return f"{seconds:.0f} s"
-    if seconds < 90 * 60:
-        return f"{seconds / 60:.0f} min"
-    return f"{seconds / 3600:.1f} h"
+        if self < 90:
+            return f"{self:.0f} s"
+        return f"{self / 60:.0f} min" if self < 90 * 60 else f"{self / 3600:.1f} h"

@@ -28,11 +28,7 @@ class StudyTask:
     """
 
     def __init__(self, cache: JobCache = SHARED) -> None:
-        """No job is at hand yet.
-
-        Args:
-            cache: what its jobs share.
-        """
+        """No job is at hand yet; `cache` is what its jobs share."""
         self._cache = cache
         self._at_hand: Job | None = None
 

@@ -19,12 +19,7 @@ NARROW = 6
 
 @contextmanager
 def progress(what: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
-    """Show how far a long work is; nothing where there is none.
-
-    Args:
-        what: the work, in a few words.
-        total: how many units there are.
-        unit: what is counted, in the plural.
+    """Show how far a long work of so many units, named in the plural, is; nothing where there is none.
 
     Yields:
         A function to call with the number of units just done.
@@ -51,12 +46,7 @@ class Course:
     """How far a work is, as a text: `12,000/34,000 rows 8,176/s 0:03 left`."""
 
     def __init__(self, total: int, unit: str) -> None:
-        """Nothing is done yet; the time begins to run.
-
-        Args:
-            total: how many units there are.
-            unit: what is counted, in the plural.
-        """
+        """Nothing is done of so many units, named in the plural; the time begins to run."""
         self.total, self.unit = total, unit
         self.completed = self.before = 0
         self.began = time.monotonic()
