@@ -199,6 +199,7 @@ class MeasuringJob(Job):
         """See `Job.plan`; some blocks are computed, and nothing is stored."""
         study = self.study
         if needs := "; ".join(self.missing()) or study.model.needs():
+            log.info("%s cannot be planned yet: it needs %s", self, needs)
             return {"state": "cannot be planned yet", "needs": needs}
         request = study.measure.request(self.evaluator)
         planned = plan(self.evaluator, request)
