@@ -158,7 +158,7 @@ class Evaluator:
         Raises:
             InputError: when there are several settings of that name.
         """
-        return read_elsewhere(self.store.folder.parent.parent, data, self.setting, self.layout, table, loss)
+        return read_elsewhere(self.store.folder.parent.parent, data, self.setting, table, loss)
 
     def keep(self, curve: Curve) -> None:
         """Write which masks form a pruning curve, beside the rows."""

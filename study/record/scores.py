@@ -126,16 +126,13 @@ class StoredRows:
         return rows.filter(pl.col("example").is_in(pl.Series(list(self.examples), dtype=pl.String).implode()))
 
 
-def read_elsewhere(
-    folder: Path, data: str, setting: Setting, layout: HeadLayout, table: Table, loss: Loss
-) -> StoredRows | None:
+def read_elsewhere(folder: Path, data: str, setting: Setting, table: Table, loss: Loss) -> StoredRows | None:
     """What is stored of a setting's subject on other data; None where nothing is.
 
     Args:
         folder: results of the model.
         data: name of the data set; `NAME/SETTING_ID` where one name has several.
         setting: a setting of the same subject.
-        layout: the heads of the model.
         table: the answers are of the examples that the full mask has in it.
         loss: the loss that was differentiated.
 
@@ -144,17 +141,16 @@ def read_elsewhere(
         StoreError: when files of it cannot be used.
     """
     pattern = f"{data}/{SETTING_FILE}" if "/" in data else f"{data}/*/{SETTING_FILE}"
-    folders = [path.parent for path in sorted(folder.glob(pattern))]
-    folders = [path for path in folders if read_setting(path).subject_id == setting.subject_id]
-    if len(folders) > 1:
-        names = ", ".join(f"{path.parent.name}/{path.name}" for path in folders)
-        raise InputError(f"data '{data}' has {len(folders)} settings of this model, name one of them: {names}")
-    if not folders:
-        return None
-    require_whole(folders[0], folders[0].name, metric(setting.metric).statistics)
-    known = read_examples(folders[0])
-    outcomes = with_weights(read_parts(folders[0], within=setting.tolerance, heads=len(layout)).rows, known)
-    gradients = with_weights(read_parts(folders[0], Table.gradients(loss)).rows, known)
-    of_full = pl.col("mask") == layout.full_key
-    examples = (outcomes if table.loss is None else gradients).filter(of_full)["example"].to_list()
-    return StoredRows(data, layout, metric(setting.metric), examples, loss, outcomes, gradients)
+    settings = {path.parent: read_setting(path.parent) for path in sorted(folder.glob(pattern))}
+    found = {path: one for path, one in settings.items() if one.subject_id == setting.subject_id}
+    if len(found) > 1:
+        names = ", ".join(f"{path.parent.name}/{path.name}" for path in found)
+        raise InputError(f"data '{data}' has {len(found)} settings of this model, name one of them: {names}")
+    for path, stored in found.items():
+        require_whole(path, path.name, metric(stored.metric).statistics)
+        known, layout = read_examples(path), stored.layout
+        outcomes = with_weights(read_parts(path, within=stored.tolerance, heads=len(layout)).rows, known)
+        gradients = with_weights(read_parts(path, Table.gradients(loss)).rows, known)
+        rows = (outcomes if table.loss is None else gradients).filter(mask=layout.full_key)
+        return StoredRows(data, layout, metric(stored.metric), rows["example"].to_list(), loss, outcomes, gradients)
+    return None

@@ -221,18 +221,13 @@ def stored_places(setting: StoredSetting, folder: Path) -> tuple[Factors, ...] |
     except DamagedSettingError:
         return None
     unlike = differences(setting.to_json(), replace(found, factors=setting.factors).to_json())
-    if unlike:
-        raise SettingError(
-            "\n  ".join(
-                [
-                    f"{folder} holds another setting:",
-                    *unlike,
-                    f"Move the folder away; or, where {SETTING_FILE} alone got there by mistake, delete it, and it "
-                    f"is written anew: {shlex.join(['rm', str(folder / SETTING_FILE)])}",
-                ]
-            )
-        )
-    return found.factors
+    if not unlike:
+        return found.factors
+    cure = (
+        f"Move the folder away; or, where {SETTING_FILE} alone got there by mistake, delete it, and it is written "
+        f"anew: {shlex.join(['rm', str(folder / SETTING_FILE)])}"
+    )
+    raise SettingError("\n  ".join([f"{folder} holds another setting:", *unlike, cure]))
 
 
 def write_setting(setting: StoredSetting, folder: Path) -> None:
