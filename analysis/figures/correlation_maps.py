@@ -52,7 +52,7 @@ def agreement_map(overall: pl.DataFrame, title: str, name: str) -> Drawing:
         axes.set_title(title)
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
-        colour_bar(figure, axes, norm, "Pearson's r", ("−1", "1"), aspect=14, shrink=0.7)
+        colour_bar(figure, axes, 1.0, "Pearson's r", ("−1", "1"), aspect=14, shrink=0.7)
         return draw(figure, name, f"Correlation between {count} domains, {title}", tips)
 
 

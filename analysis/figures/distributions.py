@@ -1,5 +1,7 @@
 """Figure 1: how many heads leave which score when each is removed alone."""
 
+from collections.abc import Sequence
+
 import numpy as np
 import polars as pl
 from matplotlib.colors import to_rgba
@@ -59,7 +61,7 @@ def _scores(ablation: pl.DataFrame, kind: str, sure: bool, tested: bool) -> np.n
     return (heads.filter(pl.col("significant").fill_null(False) == sure) if tested else heads)["score"].to_numpy()
 
 
-def _legend(kinds: list[str], tested: bool) -> list[Patch]:
+def _legend(kinds: Sequence[str], tested: bool) -> list[Patch]:
     """The kinds, where there are several, then what solid and pale mean, where effects were tested."""
     shown = [Patch(color=STYLES[kind].colour, label=STYLES[kind].label) for kind in kinds] if len(kinds) > 1 else []
     if tested:

@@ -71,7 +71,7 @@ def heat_map(ablation: pl.DataFrame, counts: Sequence[int], limit: float, name: 
         axes.tick_params(length=0)
         axes.spines[:].set_visible(False)
         ends = signed(-limit), signed(limit)
-        colour_bar(figure, axes, norm, ablation["unit"][0], ends, extend="both", aspect=12, fraction=0.08)
+        colour_bar(figure, axes, limit, ablation["unit"][0], ends, extend="both", aspect=12, fraction=0.08)
         return draw(figure, name, f"Effect of removing each head, {domain}, {kind_name(kind)}", tips)
 
 
@@ -82,10 +82,10 @@ def cell(axes: Axes, x: int, y: int, value: float | None, norm: Normalize, gid: 
     axes.add_patch(drawn)
 
 
-def colour_bar(figure: Figure, axes: Axes, norm: Normalize, label: str, ends: tuple[str, str], **shape: Any) -> None:
+def colour_bar(figure: Figure, axes: Axes, limit: float, label: str, ends: tuple[str, str], **shape: Any) -> None:
     """Draw the scale of the colours beside the cells, its ends and its middle named."""
-    bar = figure.colorbar(ScalarMappable(norm, DIVERGING), ax=axes, pad=0.02, **shape)
-    bar.set_ticks([norm.vmin, 0, norm.vmax], labels=[ends[0], "0", ends[1]])
+    bar = figure.colorbar(ScalarMappable(Normalize(-limit, limit), DIVERGING), ax=axes, pad=0.02, **shape)
+    bar.set_ticks([-limit, 0, limit], labels=[ends[0], "0", ends[1]])
     bar.set_label(label)
     bar.outline.set_visible(False)  # type: ignore[reportCallIssue]
     bar.ax.tick_params(length=0)

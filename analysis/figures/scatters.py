@@ -7,15 +7,7 @@ import polars as pl
 from matplotlib.axes import Axes
 
 from analysis.attention_kinds import STYLES, by_kind
-from analysis.figures.drawing import (
-    INK,
-    LEGEND_BELOW,
-    Drawing,
-    Tip,
-    draw,
-    panel,
-    styled,
-)
+from analysis.figures.drawing import INK, LEGEND_BELOW, Drawing, Tip, draw, panel, styled
 from analysis.formatting import address, interval, signed
 
 NAMED = 3

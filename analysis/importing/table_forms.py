@@ -22,6 +22,9 @@ KIND, HEAD, MEASURE, EFFECT, SCORE, BASE_SCORE = "kind", "head", "measure", "eff
 IMPORTANCE, ABLATION = "importance", "ablation"
 ADDRESS_COLUMNS = (HEAD, "address", "name", "unit")
 
+HEAD_COLUMN = re.compile(r"(?:head|h)?[\s._-]*(\d+)", re.IGNORECASE)
+"""A column of a matrix."""
+
 FEWEST_WIDE = 3
 """Columns that must look like addresses for a table to be wide: a correlation needs as many heads."""
 
@@ -128,14 +131,12 @@ def _heads(row: Row, columns: Sequence[str], options: ImportOptions) -> Iterator
 def _numbered(columns: Sequence[str], options: ImportOptions) -> list[tuple[str, str]]:
     """The columns of a matrix that are heads, with their numbers."""
     others = {LAYER, KIND, DOMAIN, *options.domain, *options.by}
-    found = [(name, match[1]) for name in columns if name not in others and (match := _head_number(name))]
+    found = [
+        (name, match[1]) for name in columns if name not in others and (match := HEAD_COLUMN.fullmatch(name.strip()))
+    ]
     if not found:
         raise InputError(f"a column 'layer', but neither 'head' nor a column for each head among {', '.join(columns)}")
     return found
-
-
-def _head_number(column: str) -> re.Match[str] | None:
-    return re.fullmatch(r"(?:head|h)?[\s._-]*(\d+)", column.strip(), re.IGNORECASE)
 
 
 def _value(row: Row, options: ImportOptions) -> float:

@@ -43,15 +43,10 @@ def claims_sentences(judged: Sequence[Claim]) -> str:
     """One sentence for the claims of each combination of verdicts."""
     sentences = []
     for found, opening in OPENINGS.items():
-        said = [_clause(claim.says) for claim in judged if claim.verdicts == found]
+        said = [claim.says[0].lower() + claim.says[1:].rstrip(".") for claim in judged if claim.verdicts == found]
         word = opening.rsplit(" ", 1)[1]
         sentences += [f"{opening} {f'; {word} '.join(said)}."] if said else []
     return " ".join(sentences)
-
-
-def _clause(says: str) -> str:
-    """A sentence as part of another."""
-    return says[0].lower() + says[1:].rstrip(".")
 
 
 def claims(analysis: Analysis, domains: Mapping[str, Domain]) -> tuple[Claim, ...]:

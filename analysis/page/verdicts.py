@@ -41,13 +41,13 @@ class Verdict(StrEnum):
 
     @property
     def mark(self) -> str:
-        """The same without colour."""
-        return {"holds": "✓", "does not hold": "✗", "cannot be said": "?"}[self]
+        """What says it without colour."""
+        return {"HOLDS": "✓", "FAILS": "✗", "OPEN": "?"}[self.name]
 
     @property
     def style(self) -> str:
         """Name of its class on the page."""
-        return {"holds": "holds", "does not hold": "fails", "cannot be said": "open"}[self]
+        return self.name.lower()
 
 
 @dataclass(frozen=True)
@@ -69,11 +69,7 @@ def open_at_chance(analysis: Analysis, finding: Finding, *setting_ids: str) -> F
     rows = analysis.base.filter(pl.col("setting_id").is_in(setting_ids), ~pl.col("above_chance"))
     if rows.is_empty():
         return finding
-    said = " and ".join(
-        f"{score(row['base_score'], row['metric'])} on {row['domain']} are not shown to be above chance "
-        f"({score(row['chance'], row['metric'])})"
-        for row in rows.rows(named=True)
-    )
+    said = " and ".join(_not_above_chance(row, f" on {row['domain']}") for row in rows.rows(named=True))
     return Finding(finding.where, Verdict.OPEN, f"With every head, {said}. {finding.because}")
 
 
@@ -272,8 +268,9 @@ def during_training(dynamics: pl.DataFrame) -> Iterator[Finding]:
 def at_chance(rows: pl.DataFrame) -> str:
     """`epoch 0.25, whose 41.65 % are not shown to be above chance (33.40 %)`: the epochs of rows without a share."""
     rows = rows.unique("epoch", maintain_order=True).sort("epoch")
-    return "; ".join(
-        f"epoch {row['epoch']:g}, whose {score(row['base_score'], row['metric'])} are not shown to be above chance "
-        f"({score(row['chance'], row['metric'])})"
-        for row in rows.rows(named=True)
-    )
+    return "; ".join(f"epoch {row['epoch']:g}, whose {_not_above_chance(row)}" for row in rows.rows(named=True))
+
+
+def _not_above_chance(row: Mapping[str, Any], where: str = "") -> str:
+    base, chance = (score(row[name], row["metric"]) for name in ("base_score", "chance"))
+    return f"{base}{where} are not shown to be above chance ({chance})"

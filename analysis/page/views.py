@@ -1,6 +1,6 @@
 """Subjects and domains with all that was computed of them: what every section of the page is made from."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -33,6 +33,13 @@ class DomainView:
     label: str
     base: Row
     effects: pl.DataFrame
+
+    @classmethod
+    def of(cls, domain: Domain, label: str, analysis: Analysis) -> "DomainView":
+        """The view of a domain under its label."""
+        base = analysis.base.row(by_predicate=pl.col("setting_id") == domain.setting_id, named=True)
+        effects = analysis.effects.filter(setting_id=domain.setting_id)
+        return cls(domain, label, base, effects.with_columns(domain=pl.lit(label)))
 
     @cached_property
     def ablation(self) -> pl.DataFrame:
@@ -147,37 +154,16 @@ class SubjectView:
 def subject_views(analysis: Analysis) -> list[SubjectView]:
     """The view of every subject."""
     names = labelled((domains[0].model, subject_id) for subject_id, domains in analysis.subjects.items())
-    return [
-        SubjectView(analysis, names[subject_id], _domain_views(analysis, domains))
-        for subject_id, domains in analysis.subjects.items()
-    ]
-
-
-def _domain_views(analysis: Analysis, domains: Iterable[Domain]) -> tuple[DomainView, ...]:
-    labels = labelled((domain.data, domain.setting_id) for domain in domains)
-    return tuple(
-        DomainView(
-            domain,
-            label=labels[domain.setting_id],
-            base=analysis.base.row(by_predicate=pl.col("setting_id") == domain.setting_id, named=True),
-            effects=analysis.effects.filter(setting_id=domain.setting_id).with_columns(
-                domain=pl.lit(labels[domain.setting_id])
-            ),
-        )
-        for domain in domains
-    )
+    views = []
+    for subject_id, domains in analysis.subjects.items():
+        labels = labelled((domain.data, domain.setting_id) for domain in domains)
+        own = tuple(DomainView.of(domain, labels[domain.setting_id], analysis) for domain in domains)
+        views.append(SubjectView(analysis, names[subject_id], own))
+    return views
 
 
 def pair_rows(table: pl.DataFrame, labels: Mapping[str, str]) -> tuple[Row, ...]:
-    """The rows of a table about pairs of domains that are about these domains, with their labels.
-
-    Args:
-        table: columns setting_a, setting_b, and any others.
-        labels: labels of the domains by setting id.
-
-    Returns:
-        The rows, with label_a and label_b.
-    """
+    """The rows of a table that are about pairs of these domains (labels by setting id), with label_a and label_b."""
     return tuple(
         {**row, "label_a": labels[row["setting_a"]], "label_b": labels[row["setting_b"]]}
         for row in table.filter(pl.col("setting_a").is_in(list(labels))).rows(named=True)

@@ -4,7 +4,7 @@ Building it asks no one: the runs of a panel are those of the report's own proje
 written as JSON, to look at; with one it is saved, and the one of the same title is updated.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
 import polars as pl
@@ -39,7 +39,8 @@ def save_report(analysis: Analysis, project: WandbProject, path: Path) -> str:
     """
     report = build(analysis, project)
     with whole_file(path) as draft:
-        draft.write_text(as_json(report) + "\n", encoding="utf-8")
+        spec = report._to_model().spec  # what W&B would be given
+        draft.write_text(spec.model_dump_json(by_alias=True, exclude_none=True, indent=1) + "\n", encoding="utf-8")
     if not key_is_known():
         return f"no W&B key is found: the report is in {path}, and `wandb login` lets it be saved"
     project.require_writable()
@@ -49,11 +50,6 @@ def save_report(analysis: Analysis, project: WandbProject, path: Path) -> str:
             report.id = same[0].id
         report.save()
         return f"W&B: {'updated' if same else 'saved'} {report.url}"
-
-
-def as_json(report: wr.Report) -> str:
-    """What W&B would be given."""
-    return report._to_model().spec.model_dump_json(by_alias=True, exclude_none=True, indent=1)
 
 
 def build(analysis: Analysis, project: WandbProject) -> wr.Report:
@@ -82,9 +78,8 @@ def _subject(domains: tuple[Domain, ...], analysis: Analysis) -> Iterator[BlockT
     """One model on its domains: what it reaches, its heads, how domains agree, how many heads can go."""
     subject = domains[0].subject_id
     yield wr.H1(domains[0].model)
-    yield wr.P(
-        f"{domains[0].layout} heads. Effects in {domains[0].metric.unit}, with their {_level(analysis)} intervals."
-    )
+    level = next((f"{1 - alpha:.0%}" for alpha in analysis.effects["alpha"].drop_nulls()), "")
+    yield wr.P(f"{domains[0].layout} heads. Effects in {domains[0].metric.unit}, with their {level} intervals.")
     yield wr.MarkdownBlock(_domains(analysis, subject))
     for domain in domains:
         yield wr.H2(domain.data)
@@ -100,62 +95,47 @@ def _subject(domains: tuple[Domain, ...], analysis: Analysis) -> Iterator[BlockT
         yield wr.MarkdownBlock(_curves(curves))
 
 
-def _level(analysis: Analysis) -> str:
-    alphas = analysis.effects["alpha"].drop_nulls()
-    return "" if alphas.is_empty() else f"{1 - alphas[0]:.0%}"
-
-
 def _domains(analysis: Analysis, subject: str) -> str:
     rows = []
     for row in analysis.base.filter(subject_id=subject).rows(named=True):
-        effects = analysis.effects.filter(setting_id=row["setting_id"])
-        off = effects.filter(measure=Measure.ABLATION)
-        largest = strongest_head(effects)
-        theirs = row["paper_base_score"]
+        off = analysis.effects.filter(setting_id=row["setting_id"], measure=Measure.ABLATION)
+        largest, theirs = strongest_head(off), row["paper_base_score"]
         rows.append(
-            (
-                row["domain"],
-                f"{row['n']:,}",
-                base_score(row),
-                "" if theirs is None else score(theirs, row["metric"]),
-                "" if largest is None else address(largest),
-                "" if largest is None else signed(largest["effect"]) + interval(largest),
-                f"{off.filter(pl.col('significant')).height} of {off.height}" if off.height else "",
-            )
+            {
+                "domain": row["domain"],
+                "examples": f"{row['n']:,}",
+                "base score": base_score(row),
+                "paper": "" if theirs is None else score(theirs, row["metric"]),
+                "strongest head": "" if largest is None else address(largest),
+                "effect": "" if largest is None else signed(largest["effect"]) + interval(largest),
+                "significant heads": f"{off.filter(significant=True).height} of {off.height}" if off.height else "",
+            }
         )
-    return _markdown(
-        ("domain", "examples", "base score", "paper", "strongest head", "effect", "significant heads"), rows
-    )
+    return _markdown(rows)
 
 
 def _correlations(correlations: pl.DataFrame) -> str:
     rows = []
     for row in correlations.rows(named=True):
-        theirs = paper.correlation(row)
-        ours = row["reason"] or f"{row['pearson']:.2f}"
-        between = f"{row['domain_a']} / {row['domain_b']}"
-        rows.append((between, str(row["heads"]), ours, "" if theirs is None else f"{theirs:.2f}"))
-    return _markdown(("domains", "heads", "Pearson r", "paper"), rows)
+        ours, theirs = row["reason"] or f"{row['pearson']:.2f}", paper.correlation(row)
+        names = {"domains": f"{row['domain_a']} / {row['domain_b']}", "heads": str(row["heads"])}
+        rows.append(names | {"Pearson r": ours, "paper": "" if theirs is None else f"{theirs:.2f}"})
+    return _markdown(rows)
 
 
 def _curves(curves: pl.DataFrame) -> str:
-    rows = [
-        (
-            row["domain"],
-            row["kinds"],
-            row["curve"],
-            f"{row['share']:.0%}",
-            "" if row["paper_share"] is None else f"{row['paper_share']:.0%}",
-        )
-        for row in curves.rows(named=True)
-    ]
-    within = f"heads that go for a loss of {curves['within'][0]:g}"
-    return _markdown(("domain", "heads", "order", within, "paper"), rows)
+    rows = []
+    for row in curves.rows(named=True):
+        names = {"domain": row["domain"], "heads": row["kinds"], "order": row["curve"]}
+        theirs = "" if row["paper_share"] is None else f"{row['paper_share']:.0%}"
+        rows.append(names | {f"heads that go for a loss of {row['within']:g}": f"{row['share']:.0%}", "paper": theirs})
+    return _markdown(rows)
 
 
-def _markdown(names: tuple[str, ...], rows: list[tuple[str, ...]]) -> str:
-    """A table in Markdown; what could end a cell is escaped."""
-    lines = [names, ("---",) * len(names), *rows]
+def _markdown(rows: Sequence[Mapping[str, str]]) -> str:
+    """A table in Markdown, a column for each name; what could end a cell is escaped."""
+    names = [*rows[0]] if rows else []
+    lines = [names, ["---"] * len(names), *([*row.values()] for row in rows)]
     return "\n".join("| " + " | ".join(cell.replace("|", "\\|") for cell in line) + " |" for line in lines)
 
 

@@ -1,4 +1,4 @@
-"""The same head on another domain: figure 2, with what one must know to believe it."""
+"""Figure 2: the same head on another domain, and what one must know to believe it."""
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -97,7 +97,7 @@ class Correlation(Section):
     maps: tuple[Drawing, ...]
     nulls: tuple[Row, ...]
     overlap: tuple[Row, ...]
-    reliability: tuple[Row, ...]
+    splits: int | None
     layers: Layers
     carriers: tuple[Carriers, ...]
     groups: tuple[Row, ...]
@@ -143,7 +143,6 @@ class Correlation(Section):
         named = [pl.col(f"setting_{side}").replace(labels).alias(f"domain_{side}") for side in "ab"]
         maps = [*figures.agreement_maps(found.overall.with_columns(named), "agreement")]
         maps += [] if parts is None else figures.agreement_maps(parts, "agreement-of-slices")
-        reliability = found.reliability.filter(left_out=0).rows(named=True)
         carried = found.influence.partition_by("setting_a", "setting_b", maintain_order=True)
         scatters = tuple(_scatters(found, effects, labels, folder)) if drawn else ()
         section = cls(
@@ -153,7 +152,7 @@ class Correlation(Section):
             drawings=(*scatters, *maps),
             nulls=pair_rows(found.null, labels),
             overlap=pair_rows(found.overlap, labels),
-            reliability=tuple(row | {"label": labels[row["setting_id"]]} for row in reliability),
+            splits=next(iter(found.reliability["splits"]), None),
             layers=Layers.of(pair_rows(found.by_layer, labels)),
             carriers=tuple(Carriers.of(_both(pair_rows(own.head(1), labels)[0]), own) for own in carried),
             groups=() if influence is None else _most_influential(influence, labels),
