@@ -11,6 +11,7 @@ from analysis.curves.area_under_curve import contrasts, curve_summary
 from analysis.curves.bands import ResampledCurves, curve_points
 from analysis.curves.training_dynamics import dynamics
 from analysis.defaults import DEFAULTS
+from analysis.effects.base_scores import base_table
 from analysis.effects.changes import changes
 from analysis.effects.head_effects import DEFAULT, Measure, effects
 from analysis.inference import Inference
@@ -20,7 +21,6 @@ from analysis.results.namesakes import namesakes
 from analysis.results.read import Results
 from analysis.results.slices import sliced
 from analysis.results.speed import Speed, read_speed
-from analysis.tables.paper_tables import base_table
 
 
 @dataclass(frozen=True)

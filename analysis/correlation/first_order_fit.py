@@ -127,4 +127,5 @@ def _jackknifed(values: Float[np.ndarray, " blocks"], alpha: float) -> tuple[flo
     if np.isnan(estimate):
         return None, None, None
     found = jackknife.interval(estimate, without, level=1 - alpha) if len(without) > 1 else None
-    return estimate, *(found or (None, None))
+    low, high = found or (None, None)
+    return estimate, low, high

@@ -1,20 +1,17 @@
-"""Tables as the paper cuts them: base scores, one head off (table 1), one head left in a layer (tables 2 and 3).
+"""Tables as the paper cuts them: one head off (table 1), one head left in a layer (tables 2 and 3).
 
 Layers and heads count from 1 here, as in the paper; in `effects.*` they count from 0. The paper's numbers stand beside
 ours where subject and data are the paper's. The "best head" of a layer is picked on the data that it is shown on, as
 in the paper, so its effect is flattered; no head at all in that layer is the control.
 """
 
-from collections.abc import Sequence
 from pathlib import Path
 
 import polars as pl
 
 from analysis import paper
-from analysis.effects.chance import chance_columns
-from analysis.effects.head_effects import DEFAULT, Measure
-from analysis.inference import Inference, base_interval
-from analysis.results.domain import IDENTITY, Domain
+from analysis.effects.head_effects import Measure
+from analysis.results.domain import IDENTITY
 from study.record.files import whole_file
 from study.record.heads import AttentionKind
 from study.record.metrics.statistics import MetricName
@@ -26,43 +23,6 @@ LAYER = [*IDENTITY, "metric", "kind", "layer"]
 
 PAPER = ["subject", "domain", "metric", "kind", "layer"]
 """What a row of the paper's tables is found by."""
-
-
-def base_table(domains: Sequence[Domain], inference: Inference = DEFAULT) -> pl.DataFrame:
-    """One row a domain: examples, base score with its interval and signature, masks, the paper's base score.
-
-    Returns:
-        Columns of the domain; metric, n (examples), base_score; low, high, interval, resamples, groups, group, alpha,
-        seed: as in `effects`, of the base score (`base_interval`); chance, above_chance (`analysis.effects.chance`);
-        paper_base_score, signature, heads, masks, close_calls.
-
-    Raises:
-        InputError: when there is no column to group the examples by.
-    """
-    return pl.DataFrame(
-        [
-            {
-                **domain.identity,
-                "metric": str(domain.metric.name),
-                "n": domain.examples.height,
-                "base_score": domain.base_score,
-                **base_interval(domain, inference),
-                **chance_columns(domain, inference),
-                "paper_base_score": paper.BASE_SCORES.get(domain.names),
-                "signature": domain.signature,
-                "heads": len(domain.layout),
-                "masks": len(domain.masks),
-                "close_calls": domain.close_calls,
-            }
-            for domain in domains
-        ],
-        schema_overrides={
-            **dict.fromkeys(["low", "high", "chance", "paper_base_score"], pl.Float64),
-            "above_chance": pl.Boolean,
-            "interval": pl.String,
-            "resamples": pl.Int64,
-        },
-    )
 
 
 def table_1(effects: pl.DataFrame) -> pl.DataFrame:

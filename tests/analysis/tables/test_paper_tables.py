@@ -4,6 +4,7 @@ from fixtures.results import every_mask
 from polars.testing import assert_frame_equal
 
 from analysis import paper
+from analysis.effects.base_scores import base_table
 from analysis.effects.head_effects import effects
 from analysis.inference import Inference
 from analysis.results.read import read_domain
@@ -55,13 +56,13 @@ def test_paper_stands_beside_its_own_subject_and_data(make):
     assert cuts["table1"].height == 96
     ours = table.filter(measure="ablation", kind="encoder_self", layer=2, head=13)["effect"][0]
     assert first["effect"] == ours
-    assert paper_tables.base_table([domain])["paper_base_score"].to_list() == [36.05]
+    assert base_table([domain])["paper_base_score"].to_list() == [36.05]
     chrf = rescored(domain, MetricName.CHRF)
     cuts = paper_tables.paper_tables(effects(chrf, Inference(resamples=99)))
     assert cuts["table1"]["paper_effect"].null_count() == 96, "the paper's numbers are BLEU"
     assert cuts["table2"].height == 18
     assert cuts["table2"]["paper_effect"].null_count() == 18
-    assert paper_tables.base_table([chrf])["paper_base_score"].to_list() == [None]
+    assert base_table([chrf])["paper_base_score"].to_list() == [None]
 
 
 def test_paper_has_the_counts_it_reports():
