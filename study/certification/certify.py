@@ -22,7 +22,7 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from study.certification.head_columns import wrongly_cut
+from study.certification.head_columns import unchanged, wrongly_cut
 from study.record.errors import StudyError
 from study.record.heads import Head, HeadLayout
 from study.subjects.subject import Subject, TokenRow
@@ -122,14 +122,10 @@ def random_masks(layout: HeadLayout, number: int) -> Bool[np.ndarray, "masks hea
 def columns_zeroed(subject: Subject, mask: Bool[np.ndarray, " heads"]) -> Iterator[None]:
     """The output projections' columns of the heads that are off set to zero within the block."""
     views = [subject.gate.site(head).head_columns(head.index) for head in subject.layout.changed(mask)]
-    kept = [view.clone() for view in views]
-    try:
+    with unchanged(views):
         for view in views:
             view.zero_()
         yield
-    finally:
-        for view, weights in zip(views, kept, strict=True):
-            view.copy_(weights)
 
 
 def _with_columns_zeroed(subject: Subject, rows: Sequence[TokenRow], mask: Bool[np.ndarray, " heads"]) -> Tensor:
@@ -145,7 +141,7 @@ def _layers_at_fault(subject: Subject, rows: Sequence[TokenRow], scale: float) -
         found = subject.response(rows, _on_all(subject, mask, len(rows)))
         difference = (found - _with_columns_zeroed(subject, rows, mask)).abs().max().item() / scale
         if not difference <= TOLERANCE:
-            faults.append(f"{site.kind} layer {site.layer} ({site.name}): differs by {difference:.2g}")
+            faults.append(f"{site}: differs by {difference:.2g}")
     return faults
 
 

@@ -94,7 +94,7 @@ class Interface:
             self._unread = []
             self.seen.add(site.name)
             if num_heads != site.num_heads:
-                self.faults.append(f"{_words(site)}: the model computes {num_heads} heads there, not {site.num_heads}")
+                self.faults.append(f"{site}: the model computes {num_heads} heads there, not {site.num_heads}")
                 return
             self.faults += _by_contexts(site, inputs[0].movedim(site.batch_dim, 0))
 
@@ -162,7 +162,9 @@ def _by_queries(subject: Subject, rows: Sequence[TokenRow], site: AttentionSite)
 
     untouched = read()
     for index in sorted({0, site.num_heads - 1}):
-        with _changed(input_first(site.query)[:, index * site.head_size]):
+        view = input_first(site.query)[:, index * site.head_size]
+        with unchanged([view]):
+            view.copy_(torch.linspace(-1.0, 1.0, len(view)) * (1.0 + 4.0 * view.abs().max().item()))
             moved = (read() != untouched).flatten(0, -2).any(dim=0).nonzero().flatten().tolist()
         if moved and moved != list(_columns(site, index)):
             return [_fault(site, index, moved)]
@@ -176,21 +178,17 @@ def _columns(site: AttentionSite, index: int) -> range:
 def _fault(site: AttentionSite, index: int, moved: Sequence[int]) -> str:
     own = _columns(site, index)
     return (
-        f"{_words(site)}: head {index} is not columns {own[0]} to {own[-1]}, it moves columns {moved[0]} to "
+        f"{site}: head {index} is not columns {own[0]} to {own[-1]}, it moves columns {moved[0]} to "
         f"{moved[-1]}: not {site.num_heads} heads in this order"
     )
 
 
-def _words(site: AttentionSite) -> str:
-    return f"{site.kind} layer {site.layer} ({site.name})"
-
-
 @contextmanager
-def _changed(view: Tensor) -> Iterator[None]:
-    """Other numbers in a view of weights within the block."""
-    kept = view.clone()
+def unchanged(views: Sequence[Tensor]) -> Iterator[None]:
+    """Views of weights have their numbers again after the block."""
+    kept = [view.clone() for view in views]
     try:
-        view.copy_(torch.linspace(-1.0, 1.0, len(view)) * (1.0 + 4.0 * kept.abs().max().item()))
         yield
     finally:
-        view.copy_(kept)
+        for view, weights in zip(views, kept, strict=True):
+            view.copy_(weights)

@@ -56,6 +56,9 @@ class AttentionSite:
     query: nn.Module | None = None
     batch_dim: int = 0
 
+    def __str__(self) -> str:
+        return f"{self.kind} layer {self.layer} ({self.name})"
+
     @property
     def weight(self) -> Float[Tensor, "input output"]:
         """A view of the projection's weights, input first as in GPT-2's Conv1D."""

@@ -4,8 +4,7 @@ import numpy as np
 import pytest
 import torch
 from fixtures import cases
-from fixtures.classifiers import classifier, examples
-from fixtures.engines import run
+from fixtures.classifiers import classifier, examples, run
 from fixtures.translators import sentences, translator
 
 from study.engine.engine import OneMaskAtATime

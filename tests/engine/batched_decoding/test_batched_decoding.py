@@ -3,8 +3,7 @@
 import numpy as np
 import polars as pl
 import pytest
-from fixtures.classifiers import all_kinds_of_masks
-from fixtures.engines import run
+from fixtures.classifiers import all_kinds_of_masks, run
 from fixtures.translators import sentences, translator
 
 from study.engine.batched_decoding.engine import BatchedDecodingEngine

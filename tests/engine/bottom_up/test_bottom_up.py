@@ -7,8 +7,7 @@ import polars as pl
 import pytest
 import torch
 from fixtures import cases
-from fixtures.classifiers import SPLIT, all_kinds_of_masks, brute_force, classifier, examples
-from fixtures.engines import run
+from fixtures.classifiers import SPLIT, all_kinds_of_masks, brute_force, classifier, examples, run
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
