@@ -28,11 +28,7 @@ class Importance(Measure):
     each_head_off: bool = False
 
     def check(self, layout: HeadLayout) -> None:
-        """Refuse kinds that the model does not have, and a loss that is none.
-
-        Raises:
-            InputError: in words.
-        """
+        """Refuse an epsilon that makes no loss, too."""
         super().check(layout)
         chosen_loss(self.loss, self.epsilon)
 

@@ -85,11 +85,7 @@ class Measure:
         return {} if self.masks_heads else {"kinds": "it chooses heads to mask, and this measure masks none"}
 
     def source(self, data: str) -> tuple[str, str] | None:
-        """The measure and the data whose stored rows decide its masks; None where another job's rows are not needed.
-
-        Args:
-            data: name of the data that it is of itself.
-        """
+        """The measure and the data whose rows decide its masks on data of a name; None where no other job does."""
         return None
 
     def options(self) -> dict[str, Any]:

@@ -43,11 +43,7 @@ class Pruning(Measure):
     epsilon: float = 0.1
 
     def check(self, layout: HeadLayout) -> None:
-        """Refuse kinds that the model does not have, and what the order cannot do.
-
-        Raises:
-            InputError: in words.
-        """
+        """Refuse what the order cannot do, too."""
         super().check(layout)
         self.order.check(self._removal(layout))
 
@@ -56,9 +52,8 @@ class Pruning(Measure):
         if self.order.takes_loss:
             return idle_epsilon(self.loss)
         takers = " or ".join(name for name, order in ORDERS.items() if order.takes_loss)
-        return dict.fromkeys(
-            ("loss", "epsilon"), f"it is of measure.order={takers}, and the order here is {self.order.name}"
-        )
+        why = f"it is of measure.order={takers}, and the order here is {self.order.name}"
+        return {"loss": why, "epsilon": why}
 
     def source(self, data: str) -> tuple[str, str] | None:
         """What the order is made of."""
