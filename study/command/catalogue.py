@@ -129,5 +129,6 @@ def _needs(group: str, name: str) -> tuple[str, ...]:
 
 
 def _composed(group: str, name: str) -> DictConfig:
-    chosen = {"model": "toy_classifier", "data": "toy_matched", "measure": "pruning", group: name}
+    measure = "pruning" if group == "measure/order" else "base"
+    chosen = {"model": "toy_classifier", "data": "toy_matched", "measure": measure, group: name}
     return OmegaConf.select(compose(*(f"{key}={value}" for key, value in chosen.items())), group.replace("/", "."))

@@ -105,9 +105,8 @@ class IwsltTed(DataSource):
         chosen = list(self._test() if self.part is Part.TEST else self._split())
         if not chosen:
             raise InputError(f"data '{self.name}': {self._place()} has no pair for '{self.part}'")
-        pairs = [
-            (name, source.talk, self._cased(source.text), self._cased(target.text)) for name, source, target in chosen
-        ]
+        cased = str.lower if self.lower_case else str
+        pairs = [(name, source.talk, cased(source.text), cased(target.text)) for name, source, target in chosen]
         names, talks, sources, targets = zip(*pairs, strict=True)
         return Examples(names, tuple((text,) for text in sources), targets, {"group": talks})
 
@@ -123,9 +122,6 @@ class IwsltTed(DataSource):
             require_parallel(files, sides, "lines of text")
             for number, (source, target) in enumerate(zip(*sides, strict=True), start=1):
                 yield f"{name}-{number}", source, target
-
-    def _cased(self, text: str) -> str:
-        return text.lower() if self.lower_case else text
 
     def _place(self) -> Path:
         return (

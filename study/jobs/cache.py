@@ -25,11 +25,7 @@ class JobCache:
         self._reading = Lock()
 
     def examples(self, data: DataSource) -> Examples:
-        """All examples of a data set; read again only where its identity, digests of its files included, has changed.
-
-        Raises:
-            StudyError: for a file that is not fit.
-        """
+        """All examples of a data set; read again only where its identity, digests of files included, has changed."""
         try:
             key = short_hash([type(data).__name__, data.identity()])
         except OSError:  # a file is not there: reading says so in words

@@ -62,7 +62,7 @@ def _check_languages(study: StudyConfig) -> None:
 
 def _refuse_idle(study: StudyConfig) -> None:
     """Refuse options that would change nothing: whoever gives one expects that it does."""
-    why = dict.fromkeys(("sample", "safety", "audit"), "it is of precision=screened")
+    why: dict[str, str] = dict.fromkeys(("sample", "safety", "audit"), "it is of precision=screened")
     parts = (
         ("model", study.model, study.model.idle()),
         ("measure", study.measure, study.measure.idle()),

@@ -19,7 +19,6 @@ from study.terminal.once import say_once
 
 log = logging.getLogger(__name__)
 
-
 LEAST_BLEU = 1.0
 """BLEU below which hardly a word is right: a model that knows nothing of its task has less."""
 

@@ -18,7 +18,6 @@ from study.training.training import Training
 
 log = logging.getLogger(__name__)
 
-
 Source = ModelConfig | DataSource | Training
 """What can be downloaded or made before a job starts."""
 

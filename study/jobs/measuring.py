@@ -120,11 +120,7 @@ class MeasuringJob(Job):
 
     @cached_property
     def evaluator(self) -> Evaluator:
-        """What gives the outcomes of masks; the model is loaded once one is missing, or where its heads are not known.
-
-        Raises:
-            StudyError: when the data, the model's files or the results folder are not fit.
-        """
+        """What gives the outcomes of masks; the model is loaded once one is missing, or if its heads are not known."""
         return self._open(self.layout or self.subject().layout)
 
     def check(self) -> None:
