@@ -18,6 +18,7 @@ from collections import deque
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from sacremoses import MosesTokenizer
 from subword_nmt.apply_bpe import BPE
 from subword_nmt.learn_bpe import learn_bpe
 
@@ -135,8 +136,6 @@ def prepare_text(training: TranslationTraining, sets: dict[str, Examples], codes
 
 
 def _tokenise(language: str, texts: Sequence[str], ids: Sequence[str]) -> list[str]:
-    from sacremoses import MosesTokenizer  # takes half a second, which only a training needs
-
     tokenizer = MosesTokenizer(language)
     lines = [" ".join(tokenizer.tokenize(text, escape=False, aggressive_dash_splits=False)) for text in texts]
     if "" in lines:
