@@ -105,8 +105,8 @@ def _hydra(command: str, arguments: list[str]) -> None:
     hydra.main(config_path=str(CONF), config_name=name, version_base="1.3")(task)()
 
 
-class InWords(Callback):
-    """Ends a single job that failed for a reason in words with these words alone, before Hydra adds its own."""
+class CommandCallback(Callback):
+    """What the command does where Hydra lets it: names of options before a sweep, words for a failure after a job."""
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         """Let the options that an experiment sweeps have the names that people type."""
@@ -116,7 +116,7 @@ class InWords(Callback):
                 config.hydra.sweeper.params = dict(word.split("=", 1) for word in swept)
 
     def on_run_end(self, config: DictConfig, **given: Any) -> None:  # noqa: ARG002 as Hydra calls it
-        """See the class."""
+        """End a single job that failed for a reason in words with these words alone, before Hydra adds its own."""
         result: JobReturn = given["job_return"]
         error = result._return_value
         if result.status is JobStatus.FAILED and isinstance(error, StudyError | OmegaConfBaseException):

@@ -5,7 +5,7 @@ from dataclasses import asdict, fields
 import pytest
 from omegaconf import OmegaConf
 
-from study.command.commands import InWords
+from study.command.commands import CommandCallback
 from study.config import SCHEMAS, SHORT, compose, to_study
 from study.entries import description, options, schema_of
 from study.measures.orders import ORDERS
@@ -52,7 +52,7 @@ def test_short_names_mean_the_full_ones(short: str, full: str) -> None:
 def test_an_experiment_may_sweep_short_names() -> None:
     params = {"data": "a,b", "measure.order": "random,oracle", "measure.kinds": "[CROSS]", "measure.order_data": "x"}
     config = OmegaConf.create({"hydra": {"sweeper": {"params": params}}}, flags={"struct": True})
-    InWords().on_multirun_start(config)
+    CommandCallback().on_multirun_start(config)
     assert OmegaConf.to_container(config.hydra.sweeper.params) == {
         "data": "a,b", "measure/order": "random,oracle", "measure.kinds": "[CROSS]", "measure.order.data": "x",
     }  # fmt: skip
