@@ -57,11 +57,12 @@ bench: install  ## how fast the engine is, side by side with other ways (PART=na
 	@$(BIN)/pip install --quiet --constraint requirements.lock --editable '.[bench]' || echo "left out: hydra-submitit-launcher"
 	$(BIN)/python -m benchmarks $(PART) --json $(RESULTS)/benchmarks.json
 
-check: install  ## format, lint, types, import rules
+check: install  ## format, lint, types, import rules, the rules of the house
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
+	$(BIN)/pytest -q tests/house/test_language.py tests/house/test_rooms.py tests/house/test_wall.py
 
 format: install  ## put the code into its format
 	$(BIN)/ruff format .

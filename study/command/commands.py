@@ -20,7 +20,7 @@ from study.command.misspelt import sentence
 from study.command.overrides import for_every_job, overrides_last, quoted
 from study.config import CONF, FOLDERS, in_full, register
 from study.jobs.task import StudyTask
-from study.pruning.config import PruneConfig, prune_task
+from study.pruning.config import PruneConfig
 from study.record.errors import InputError, Interruption, StudyError
 
 COMMANDS = ("list", "fetch", "prune", "help")
@@ -103,6 +103,15 @@ def _hydra(command: str, arguments: list[str]) -> None:
     several = any(word in arguments for word in (*ALONE, "hydra.mode=MULTIRUN"))
     sys.argv[1:] = for_every_job(arguments) if several else arguments
     hydra.main(config_path=str(CONF), config_name=name, version_base="1.3")(task)()
+
+
+def prune_task(config: DictConfig) -> None:
+    """What Hydra runs for `study prune`."""
+    from study.pruning.prune import prune  # takes torch
+
+    composed = OmegaConf.to_object(config)
+    assert isinstance(composed, PruneConfig)
+    prune(composed)
 
 
 class CommandCallback(Callback):

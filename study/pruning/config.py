@@ -1,9 +1,9 @@
-"""What `study prune` is told; torch is loaded only when it runs."""
+"""What `study prune` is told."""
 
 from dataclasses import dataclass, field
 from enum import StrEnum
 
-from omegaconf import MISSING, DictConfig, OmegaConf
+from omegaconf import MISSING
 
 from study.pruning.selection import Selection
 from study.subjects.model import ModelConfig
@@ -36,12 +36,3 @@ class PruneConfig(Selection):
     export: Export = Export.auto
     scores: dict[str, float] = field(default_factory=dict)
     threads: int = 0
-
-
-def prune_task(config: DictConfig) -> None:
-    """What Hydra runs."""
-    from study.pruning.prune import prune
-
-    composed = OmegaConf.to_object(config)
-    assert isinstance(composed, PruneConfig)
-    prune(composed)
