@@ -28,7 +28,7 @@ def base_table(domains: Sequence[Domain], inference: Inference = DEFAULT) -> pl.
                 **domain.identity,
                 "metric": str(domain.metric.name),
                 "n": domain.examples.height,
-                "base_score": domain.base_score,
+                "base_score": domain.sample(inference.groups).base_score,
                 **base_interval(domain, inference),
                 **chance_columns(domain, inference),
                 "paper_base_score": paper.BASE_SCORES.get(domain.names),

@@ -122,7 +122,7 @@ def effects(domain: Domain, inference: Inference = DEFAULT) -> pl.DataFrame:
     sample = domain.sample(inference.groups)
     columns = {"mask": sample.masks, "n": sample.examples, "score": sample.scores}
     scores = pl.DataFrame(columns, schema_overrides={"n": pl.Int64})
-    rows = _effect_rows(scores, domain.base_score, domain.layout, domain.metric)
+    rows = _effect_rows(scores, sample.base_score, domain.layout, domain.metric)
     families = {str(name): own["mask"].to_list() for (name,), own in rows.group_by("measure", maintain_order=True)}
     names = (pl.lit(value).alias(name) for name, value in domain.identity.items())
     return rows.select(*names, pl.exclude("mask")).hstack(infer(domain, families, inference).select(*COLUMNS))

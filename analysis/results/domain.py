@@ -84,11 +84,6 @@ class Domain:
         """Keys of the complete masks, the base mask among them."""
         return frozenset(self.rows["mask"].unique())
 
-    @cached_property
-    def base_score(self) -> float:
-        """The score of the full mask."""
-        return float(self.sample().scores[0])
-
     @property
     def names(self) -> tuple[str, str, str]:
         """Names of model, data set and metric: what the paper's numbers are found by."""

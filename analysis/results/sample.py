@@ -92,6 +92,11 @@ class Sample:
         """The score of each mask on all examples."""
         return self.metric.score(self.totals)
 
+    @property
+    def base_score(self) -> float:
+        """The score of the base mask."""
+        return float(self.scores[0])
+
     @cached_property
     def effects(self) -> Float[np.ndarray, " others"]:
         """The score of each mask but the base, minus the base score."""

@@ -29,7 +29,7 @@ def test_every_score_is_sacrebleus_of_the_stored_translations(make):
     full = theirs[domain.layout.full_key]
     expected = [theirs[mask_key(domain.layout.without([head]))] - full for head in domain.layout.heads]
     assert table["effect"].to_list() == pytest.approx(expected, abs=1e-9)
-    assert domain.base_score == pytest.approx(full, abs=1e-9)
+    assert domain.sample().base_score == pytest.approx(full, abs=1e-9)
 
 
 def test_each_distinct_translation_is_counted_once(make, monkeypatch):
@@ -75,7 +75,7 @@ def test_both_metrics_have_effects_of_their_own_in_wandb(make, results, tmp_path
     runs = [one.run for one in planned_runs(analyse(both, Inference(resamples=99)), PushOptions(tmp_path / "drafts"))]
     assert len({run.id for run in runs}) == len(runs) == 3
     found = {run.summary["unit"]: run.summary["base"] for run in runs if run.measure == "effects"}
-    assert found == {domain.metric.unit: domain.base_score for domain in both.domains}
+    assert found == {domain.metric.unit: domain.sample().base_score for domain in both.domains}
 
 
 def test_what_a_metric_cannot_score_is_refused_in_words(make, results):

@@ -27,8 +27,8 @@ def test_slices_are_domains_of_their_own_examples(make):
     assert fiction.subject_id == whole.subject_id
     assert (fiction.examples.height, travel.examples.height) == (20, 10)
     assert fiction.rows.height == 20 * len(whole.masks)
-    right = 20 * fiction.base_score + 10 * travel.base_score
-    assert right == pytest.approx(30 * whole.base_score)
+    right = 20 * fiction.sample().base_score + 10 * travel.sample().base_score
+    assert right == pytest.approx(30 * whole.sample().base_score)
 
 
 GENRES = {
