@@ -15,6 +15,7 @@ from study.config import compose
 from study.jobs.task import StudyTask
 from study.toy.nli import NliDomain
 from study.toy.sources import ToyNli
+from study.training.classifier import train_classifier
 from study.training.classifier_options import NewBert
 
 MEASURES = ("ablation", "all_but_one", "no_head", "importance")
@@ -31,7 +32,7 @@ def tracking(sizes: Sizes) -> Iterator[Row]:
         place = Path(folder)
         pairs = ToyNli(name="pairs", domain=NliDomain.TRAIN, count=PAIRS)
         training = NewBert(train=pairs, dev=pairs, epochs=1)
-        training.run(place / "training", "cpu", 1)
+        train_classifier(training, place / "training", "cpu", 1)
         training.checkpoint(place / "training", 1.0).rename(place / "model")
         limit = min(8 * sizes.examples, 2000)
         ways = {
