@@ -24,7 +24,7 @@ from analysis.results.read import NothingMeasuredError, Selection, read_results
 from analysis.results.rescoring import scored_by
 from analysis.terminal import correlation_table, print_summary
 from study.record.errors import StudyError
-from study.record.metrics.statistics import MetricName
+from study.record.metrics import MetricName
 
 DEFAULT_COMMAND = "report"
 

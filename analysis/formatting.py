@@ -7,7 +7,7 @@ from typing import Any
 
 from analysis.attention_kinds import kind_label
 from study.record.heads import Head
-from study.record.metrics.statistics import MetricName, metric
+from study.record.metrics import MetricName, metric
 
 NULL_NAMES = {
     "sign_flips": "of each example: signs of whole rows flipped",

@@ -23,7 +23,7 @@ from study.measures.orders import ORDERS
 from study.measures.pruning import Pruning, flat_name
 from study.measures.train import Train
 from study.record.errors import InputError, listed
-from study.record.metrics.statistics import Scoring
+from study.record.metrics import Scoring
 from study.subjects.fairseq.folder import FairseqFolder
 from study.subjects.huggingface.classifier_folder import HubClassifier
 from study.subjects.model import ModelConfig

@@ -21,7 +21,7 @@ from analysis.inference.base_interval import score_interval
 from analysis.results.domain import HYPOTHESIS, PREDICTION, Domain
 from analysis.results.sample import Sample
 from study.record.examples import WEIGHT
-from study.record.metrics.statistics import Bleu, Chrf, MetricName
+from study.record.metrics import Bleu, Chrf, MetricName
 
 
 def chance(domain: Domain) -> float | None:

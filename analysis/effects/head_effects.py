@@ -14,7 +14,7 @@ from analysis.inference import COLUMNS, Inference, infer
 from analysis.results.domain import Domain
 from study.record.errors import InputError
 from study.record.heads import ADDRESS, HeadLayout, mask_key
-from study.record.metrics.statistics import Metric
+from study.record.metrics import Metric
 from study.record.scores import mask_scores
 
 ALL_KINDS = "all"

@@ -12,7 +12,7 @@ from analysis.inference.multiplicity import Correction, check_correction
 from analysis.inference.significance import PairedTest
 from analysis.results.domain import Domain
 from study.record.errors import InputError
-from study.record.metrics.statistics import MetricName
+from study.record.metrics import MetricName
 
 
 class Interval(StrEnum):

@@ -13,7 +13,7 @@ from analysis.inference import Interval
 from analysis.inference.base_interval import BINOMIAL
 from analysis.inference.multiplicity import Correction
 from analysis.inference.significance import PairedTest
-from study.record.metrics.statistics import MetricName
+from study.record.metrics import MetricName
 
 TESTS = {
     PairedTest.randomisation: "approximate randomisation [riezler2005pitfalls]",

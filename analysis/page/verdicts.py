@@ -17,7 +17,7 @@ from analysis.effects.head_effects import ALL_KINDS, LOSES_LESS, Measure
 from analysis.formatting import decimal, ends, interval, place, score, signed
 from analysis.results.domain import Domain
 from study.record.heads import AttentionKind
-from study.record.metrics.statistics import MetricName
+from study.record.metrics import MetricName
 
 DISPENSABLE = {MetricName.ACCURACY: 0.4, MetricName.BLEU: 0.2, MetricName.CHRF: 0.2}
 """Share of the heads that go without noticeable loss: BERT's and WMT's in the paper's figure 3."""

@@ -18,7 +18,7 @@ from study.record.examples import WEIGHT
 from study.record.factors import Factors, checkpoint
 from study.record.heads import HeadLayout, mask_key
 from study.record.loss import Loss
-from study.record.metrics.statistics import Metric, MetricName
+from study.record.metrics import Metric, MetricName
 from study.record.scores import counted
 
 IDENTITY = ("subject", "subject_id", "domain", "setting_id")

@@ -19,7 +19,8 @@ from study.record.curves import Curve, read_curves
 from study.record.errors import InputError, StudyError, listed
 from study.record.heads import HeadLayout, parse_mask
 from study.record.loss import Loss
-from study.record.metrics.statistics import PLAIN_TOKENS, MetricName, metric, tokenizer_of
+from study.record.metrics import MetricName, metric
+from study.record.metrics.bleu import PLAIN_TOKENS, tokenizer_of
 from study.record.parts import StoreError, Table, require_whole, stored_losses
 from study.record.scores import with_weights
 from study.record.setting import ANEW, SETTING_FILE, DamagedSettingError, SettingError, StoredSetting, read_setting

@@ -12,7 +12,7 @@ import polars as pl
 from analysis.results.domain import HYPOTHESIS, Domain, scoring_signature
 from analysis.results.read import Results
 from study.record.errors import InputError
-from study.record.metrics.statistics import Chrf, MetricName
+from study.record.metrics import Chrf, MetricName
 from study.terminal.progress import progress
 
 

@@ -17,7 +17,7 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, Num
 
 from study.record.errors import InputError
-from study.record.metrics.statistics import Metric
+from study.record.metrics import Metric
 
 EXAMPLE = "example"
 """Every example stands for itself."""

@@ -1,4 +1,4 @@
-"""The tables of a paper as `typeset.Sheet`s: base scores, single heads, tables 1 to 3, correlations, pruning curves.
+"""The tables of a paper, as sheets that `analysis.tables.latex` typesets: scores, heads, correlations, pruning curves.
 
 Layers and heads count from 1, as in the paper. Every sheet says under it how its numbers were made.
 """

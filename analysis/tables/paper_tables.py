@@ -14,7 +14,7 @@ from analysis.effects.head_effects import Measure
 from analysis.results.domain import IDENTITY
 from study.record.files import whole_file
 from study.record.heads import AttentionKind
-from study.record.metrics.statistics import MetricName
+from study.record.metrics import MetricName
 
 SURE = ["low", "high", "p_corrected", "significant"]
 """How sure one can be of an effect; `analysis.effects.head_effects.effects` says more."""

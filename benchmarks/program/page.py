@@ -17,7 +17,7 @@ from benchmarks.sizes import Sizes
 from benchmarks.table import Row
 from study.record.examples import Examples
 from study.record.heads import AttentionKind, HeadLayout, mask_key
-from study.record.metrics.statistics import MetricName, metric
+from study.record.metrics import MetricName, metric
 from study.record.setting import Setting
 from study.record.store import Store
 

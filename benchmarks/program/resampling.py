@@ -12,7 +12,7 @@ from analysis.results.sample import Sample
 from benchmarks.measure import Way, clocked, in_turns, repeated
 from benchmarks.sizes import Sizes
 from benchmarks.table import Row
-from study.record.metrics.statistics import Bleu
+from study.record.metrics import Bleu
 
 SHARE = 10
 """Theirs is timed on this share of the resamples and scaled: it holds all of a mask's in memory, 4 GB of 10,000."""

@@ -14,7 +14,7 @@ from benchmarks.table import Row
 from study.engine.evaluator import SECONDS_BETWEEN_PARTS
 from study.record.examples import Examples
 from study.record.heads import AttentionKind, HeadLayout, mask_key
-from study.record.metrics.statistics import Bleu, MetricName
+from study.record.metrics import Bleu, MetricName
 from study.record.setting import Setting
 from study.record.store import Store
 

@@ -21,7 +21,7 @@ from study.record.errors import InputError
 from study.record.examples import Examples
 from study.record.heads import HeadLayout, mask_key, parse_mask, stack
 from study.record.loss import PLAIN, Loss
-from study.record.metrics.statistics import Metric, metric
+from study.record.metrics import Metric, metric
 from study.record.parts import Table
 from study.record.scores import StoredRows, mask_scores, read_elsewhere, with_weights
 from study.record.setting import Setting

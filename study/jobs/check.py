@@ -7,8 +7,9 @@ from study.data.source import Task
 from study.engine.precision import Precision
 from study.record.errors import InputError
 from study.record.files import is_folder_name
+from study.record.metrics import MetricName
+from study.record.metrics.bleu import TOKENIZERS
 from study.record.metrics.languages import require_direction
-from study.record.metrics.statistics import TOKENIZERS, MetricName
 
 STORED = {Task.CLASSIFICATION: MetricName.ACCURACY, Task.TRANSLATION: MetricName.BLEU}
 """The metric whose statistics are in the outcomes of a task."""

@@ -11,7 +11,7 @@ import polars as pl
 
 from study.engine.evaluator import Evaluator
 from study.record.errors import StudyError
-from study.record.metrics.statistics import MetricName
+from study.record.metrics import MetricName
 from study.record.setting import Setting
 from study.subjects.labels import as_override, better_label_orders, label_index, why_no_order_is_better
 from study.subjects.model import ExpectedScore

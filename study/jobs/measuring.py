@@ -23,7 +23,7 @@ from study.record.errors import InputError
 from study.record.examples import Examples
 from study.record.files import short_hash
 from study.record.heads import HeadLayout
-from study.record.metrics.statistics import Metric, metric
+from study.record.metrics import Metric, metric
 from study.record.parts import require_whole
 from study.record.setting import Setting
 from study.record.store import Store

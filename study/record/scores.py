@@ -17,7 +17,7 @@ from study.record.errors import InputError
 from study.record.examples import WEIGHT
 from study.record.heads import HeadLayout, mask_key
 from study.record.loss import PLAIN, Loss
-from study.record.metrics.statistics import Metric, metric
+from study.record.metrics import Metric, metric
 from study.record.parts import Table, require_whole
 from study.record.setting import SETTING_FILE, Setting, read_setting
 from study.record.store import read_examples, read_parts

@@ -16,7 +16,7 @@ from study.record.errors import StudyError
 from study.record.factors import Factors, checkpoint, derive, merge
 from study.record.files import locked, short_hash, unsealed, write_sealed
 from study.record.heads import HeadLayout
-from study.record.metrics.statistics import MetricName
+from study.record.metrics import MetricName
 
 log = logging.getLogger(__name__)
 

@@ -24,7 +24,7 @@ import polars as pl
 from study.record.examples import Examples
 from study.record.files import short_hash, whole_file
 from study.record.heads import HeadLayout
-from study.record.metrics.statistics import metric
+from study.record.metrics import metric
 from study.record.parts import (
     GRADIENT_COLUMNS,
     KEYS,

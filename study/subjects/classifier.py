@@ -19,7 +19,7 @@ from study.masking.gate import Gate
 from study.record.errors import InputError
 from study.record.examples import Examples
 from study.record.loss import PLAIN, Loss
-from study.record.metrics.statistics import Accuracy
+from study.record.metrics import Accuracy
 from study.subjects.classifier_text import ClassifierText
 from study.subjects.cross_entropy import cross_entropy
 from study.subjects.graphs import Classification, Graph

@@ -9,7 +9,7 @@ from omegaconf import MISSING
 
 from study.data.source import Task
 from study.record.factors import Factors
-from study.record.metrics.statistics import MetricName
+from study.record.metrics import MetricName
 
 if TYPE_CHECKING:
     from pathlib import Path

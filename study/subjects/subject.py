@@ -15,7 +15,7 @@ from study.masking.gate import Gate
 from study.record.examples import Examples
 from study.record.heads import HeadLayout
 from study.record.loss import PLAIN, Loss
-from study.record.metrics.statistics import Metric
+from study.record.metrics import Metric
 from study.subjects.graphs import Graph
 
 

@@ -20,8 +20,8 @@ from study.masking.gate import Gate
 from study.record.errors import InputError
 from study.record.examples import Examples
 from study.record.loss import PLAIN, Loss
+from study.record.metrics import Bleu, Metric
 from study.record.metrics.languages import has_no_spaces
-from study.record.metrics.statistics import Bleu, Metric
 from study.subjects.cross_entropy import cross_entropy
 from study.subjects.decoding.beam import BeamConfig, CachedDecoder, Hypotheses, search
 from study.subjects.graphs import DecoderStep, Encoding, Graph

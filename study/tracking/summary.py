@@ -7,7 +7,7 @@ import polars as pl
 from jaxtyping import Bool
 
 from study.record.heads import HeadLayout, mask_key, parse_mask
-from study.record.metrics.statistics import Metric
+from study.record.metrics import Metric
 from study.record.scores import mask_scores
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 from fixtures.results import fill
 
-from study.record.metrics.statistics import MetricName
+from study.record.metrics import MetricName
 from study.record.store import Store
 
 

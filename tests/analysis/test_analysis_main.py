@@ -9,7 +9,7 @@ import pytest
 from analysis.__main__ import main
 from analysis.terminal import how_sure
 from study.record.factors import Factors
-from study.record.metrics.statistics import MetricName
+from study.record.metrics import MetricName
 
 
 def test_needs_no_torch():

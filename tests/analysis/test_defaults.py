@@ -7,7 +7,7 @@ from analysis import CorrelationOptions, Inference
 from analysis.__main__ import main
 from analysis.defaults import DEFAULTS, configured
 from study.record.errors import InputError
-from study.record.metrics.statistics import MetricName
+from study.record.metrics import MetricName
 
 
 def test_every_metric_has_a_margin():

@@ -14,7 +14,7 @@ from analysis.figures import drawing, heat_maps
 from analysis.formatting import interval, signed
 from analysis.results.read import read_domain
 from study.record.heads import AttentionKind
-from study.record.metrics.statistics import MetricName
+from study.record.metrics import MetricName
 
 SVG = "{http://www.w3.org/2000/svg}"
 

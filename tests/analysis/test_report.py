@@ -13,7 +13,7 @@ from analysis.page.methods import methods
 from analysis.tables.latex_tables import sheets
 from study.record.errors import StudyError
 from study.record.heads import AttentionKind, HeadLayout
-from study.record.metrics.statistics import MetricName
+from study.record.metrics import MetricName
 from study.record.store import Store
 
 PAPER = (

@@ -14,7 +14,7 @@ from analysis.page.methods import methods
 from analysis.results.slices import slices
 from study.record.errors import InputError
 from study.record.heads import mask_key
-from study.record.metrics.statistics import Accuracy
+from study.record.metrics import Accuracy
 
 COUNT = 90
 HARD = np.arange(COUNT) < 55

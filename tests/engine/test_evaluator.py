@@ -11,7 +11,7 @@ from study.engine.evaluator import Evaluator
 from study.record.errors import InputError
 from study.record.examples import Examples
 from study.record.heads import mask_key, stack
-from study.record.metrics.statistics import MetricName
+from study.record.metrics import MetricName
 from study.record.parts import Table
 from study.record.setting import Setting
 from study.record.store import Store

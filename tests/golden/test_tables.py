@@ -21,7 +21,7 @@ from analysis.inference.significance import PairedTest
 from analysis.report import result_tables
 from study.record.factors import Factors
 from study.record.heads import AttentionKind, HeadLayout, mask_key
-from study.record.metrics.statistics import MetricName
+from study.record.metrics import MetricName
 from study.record.parts import Table
 from study.record.store import Store
 

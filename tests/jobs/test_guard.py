@@ -7,7 +7,7 @@ import pytest
 from jaxtyping import config
 
 from study.jobs.guard import guard
-from study.record.metrics.statistics import MetricName
+from study.record.metrics import MetricName
 from study.subjects.model import ExpectedScore
 
 EXPECTED = {"mnli_matched": ExpectedScore(score=84.0, tolerance=1.0)}

@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from study.record.heads import AttentionKind, HeadLayout
-from study.record.metrics.statistics import MetricName
+from study.record.metrics import MetricName
 from study.record.setting import Setting, SettingError, differences, read_setting
 
 LAYOUT = HeadLayout({AttentionKind.ENCODER_SELF: (2, 2)})

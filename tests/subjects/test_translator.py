@@ -19,7 +19,7 @@ from study.config import compose, to_study
 from study.jobs.measuring import MeasuringJob
 from study.record.errors import InputError
 from study.record.examples import Examples
-from study.record.metrics.statistics import Bleu
+from study.record.metrics import Bleu
 from study.subjects.fairseq.folder import FairseqFolder
 from study.subjects.translator import DecodingOptions, Translator
 

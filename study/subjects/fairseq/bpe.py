@@ -1,4 +1,4 @@
-"""BPE codes of fairseq's models, by subword-nmt or by fastBPE, and the segmentation of words by them.
+"""BPE codes of fairseq's models, by subword-nmt or by fastBPE.
 
 Both are lists of merges, the first of which goes first, over the characters of a word with `</w>` at the last one, and
 mark a subword that is not a word's last by `@@`. They differ in three things:

@@ -12,7 +12,7 @@ from study.data.archive import fetch_archive
 from study.data.source import Task
 from study.record.errors import InputError
 from study.record.files import cache_folder, file_digest, name_of
-from study.record.metrics.statistics import MetricName
+from study.record.metrics import MetricName
 from study.subjects.checkpoints import at_epoch, no_such_epoch
 from study.subjects.model import ModelConfig
 from study.subjects.model_files import WEIGHTS_FILE, model_digests

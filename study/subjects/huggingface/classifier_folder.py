@@ -11,7 +11,7 @@ from omegaconf import MISSING
 from study.data.source import Task
 from study.record.errors import InputError
 from study.record.files import name_of
-from study.record.metrics.statistics import MetricName
+from study.record.metrics import MetricName
 from study.subjects.checkpoints import PLACE, at_epoch, no_such_epoch, shared_name
 from study.subjects.huggingface.corrections import corrections
 from study.subjects.huggingface.label_names import label_names

@@ -13,7 +13,7 @@ from scipy import stats
 
 from analysis.correlation.true_correlation import NoisyEffects, measured_r, true_r
 from analysis.results.sample import Sample
-from study.record.metrics.statistics import Accuracy
+from study.record.metrics import Accuracy
 
 EASE = 1.0
 """Mean of the latent variable: 84 % of the examples are right."""

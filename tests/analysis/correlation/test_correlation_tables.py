@@ -15,7 +15,7 @@ from analysis.results.read import read_results
 from analysis.results.slices import slices
 from study.record.errors import InputError
 from study.record.heads import AttentionKind, Head, HeadLayout
-from study.record.metrics.statistics import MetricName
+from study.record.metrics import MetricName
 
 QUICK = CorrelationOptions(splits=20, resamples=199, largest=4)
 

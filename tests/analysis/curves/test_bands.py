@@ -23,7 +23,7 @@ from analysis.terminal import curve_table
 from study.record.curves import Curve, write_curve
 from study.record.errors import InputError
 from study.record.heads import mask_key
-from study.record.metrics.statistics import MetricName
+from study.record.metrics import MetricName
 from study.record.orders import Steps
 from study.record.store import Store
 

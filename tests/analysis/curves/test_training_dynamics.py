@@ -23,7 +23,7 @@ from study.record.curves import write_curve
 from study.record.examples import Examples
 from study.record.factors import Factors
 from study.record.files import read_sealed
-from study.record.metrics.statistics import MetricName, metric
+from study.record.metrics import MetricName, metric
 from study.record.setting import Setting
 from study.record.store import Store
 

@@ -16,7 +16,7 @@ from analysis.inference import Inference
 from analysis.page.claims import claims
 from analysis.page.verdicts import Verdict
 from analysis.results.domain import Domain
-from study.record.metrics.statistics import Bleu, MetricName
+from study.record.metrics import Bleu, MetricName
 
 QUICK = Inference(resamples=200)
 LABELS = np.array(["no", "perhaps", "yes"])

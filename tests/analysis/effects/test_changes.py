@@ -12,7 +12,7 @@ from analysis.page.sections.examples import examples_json
 from analysis.results.domain import Domain
 from analysis.results.read import read_domain
 from study.record.heads import Head, mask_key
-from study.record.metrics.statistics import MetricName
+from study.record.metrics import MetricName
 
 
 @pytest.fixture(params=[MetricName.ACCURACY, MetricName.BLEU])

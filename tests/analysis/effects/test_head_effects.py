@@ -10,7 +10,7 @@ from analysis.effects.head_effects import effects, head_effects, measured_masks,
 from analysis.results.read import read_domain
 from study.record.errors import InputError
 from study.record.heads import AttentionKind, HeadLayout, parse_mask
-from study.record.metrics.statistics import Accuracy, MetricName
+from study.record.metrics import Accuracy, MetricName
 
 
 def brute_force_accuracy(rows: pl.DataFrame, mask: str) -> float:

@@ -16,7 +16,7 @@ from analysis.inference.minimum_detectable_effect import minimum_detectable_effe
 from analysis.inference.multiplicity import Correction, corrected, critical_size, holm, max_t
 from analysis.inference.significance import PairedTest, p_of_draws, p_of_sacrebleu, p_of_t, p_values
 from analysis.results.sample import Sample
-from study.record.metrics.statistics import Bleu
+from study.record.metrics import Bleu
 
 ALPHA = 0.05
 EXAMPLES = 400

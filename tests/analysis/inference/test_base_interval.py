@@ -8,7 +8,7 @@ from scipy import stats
 
 from analysis.inference import Inference, Interval, base_interval
 from analysis.inference.base_interval import score_interval
-from study.record.metrics.statistics import Bleu, MetricName
+from study.record.metrics import Bleu, MetricName
 
 
 def rights(right: int, wrong: int):

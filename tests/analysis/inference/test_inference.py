@@ -15,7 +15,7 @@ from analysis.results.domain import Domain
 from analysis.results.read import read_domain
 from study.record.errors import InputError
 from study.record.heads import AttentionKind, HeadLayout, mask_key
-from study.record.metrics.statistics import MetricName
+from study.record.metrics import MetricName
 
 QUICK = {"resamples": 199}
 

@@ -22,7 +22,7 @@ from analysis.inference.multiplicity import (
 from analysis.inference.significance import PairedTest, p_of_draws
 from analysis.results.read import read_domain
 from study.record.errors import InputError
-from study.record.metrics.statistics import Bleu, MetricName
+from study.record.metrics import Bleu, MetricName
 
 P = np.random.default_rng(0).beta(0.3, 2, 50)
 THEIRS = {

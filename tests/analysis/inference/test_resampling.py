@@ -9,7 +9,7 @@ from scipy import stats
 
 from analysis.inference import resampling
 from analysis.results import sample as sample_module
-from study.record.metrics.statistics import Bleu
+from study.record.metrics import Bleu
 
 SOME_RIGHT = np.array([[1, 1, 1, 0, 0, 1], [0, 1, 0, 0, 1, 1], [1, 1, 1, 0, 0, 1], [0, 0, 0, 0, 0, 0]])
 

@@ -15,7 +15,7 @@ from statsmodels.stats.contingency_tables import mcnemar as statsmodels_mcnemar
 from analysis.inference import resampling
 from analysis.inference.discordant_pairs import conditional_interval, flip_interval, flips, mcnemar
 from analysis.inference.significance import PairedTest, p_of_draws, p_of_sacrebleu, p_of_t, p_values
-from study.record.metrics.statistics import Bleu, Chrf, Metric
+from study.record.metrics import Bleu, Chrf, Metric
 
 RIGHT = np.random.default_rng(5).random((4, 60)) < np.array([[0.7], [0.5], [0.65], [0.7]])
 

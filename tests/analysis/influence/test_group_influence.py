@@ -20,7 +20,7 @@ from analysis.influence.groups import CORRELATION, DECIDES, FEWEST, DomainGroups
 from analysis.page.verdicts import Verdict, other_domain
 from analysis.results.domain import Domain
 from study.record.heads import mask_key
-from study.record.metrics.statistics import MetricName
+from study.record.metrics import MetricName
 from study.record.store import Store
 
 QUICK = Inference(resamples=200)

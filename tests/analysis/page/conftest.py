@@ -10,7 +10,7 @@ from fixtures.results import CLASSIFIER, TRANSLATOR, curve_of, fill
 
 from analysis import Analysis, analyse, read_results, write_report
 from study.record.curves import Curve
-from study.record.metrics.statistics import MetricName
+from study.record.metrics import MetricName
 
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
 

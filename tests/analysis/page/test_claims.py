@@ -18,7 +18,7 @@ from analysis.page.verdicts import Finding, Verdict, at_once, better_than_random
 from analysis.results.domain import Domain
 from analysis.results.read import Selection
 from study.record.heads import mask_key
-from study.record.metrics.statistics import MetricName
+from study.record.metrics import MetricName
 
 QUICK = Inference(resamples=200)
 

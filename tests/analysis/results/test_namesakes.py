@@ -5,7 +5,7 @@ from dataclasses import replace
 from analysis.__main__ import main
 from analysis.results.namesakes import namesakes
 from analysis.results.read import read_results
-from study.record.metrics.statistics import MetricName
+from study.record.metrics import MetricName
 from study.record.setting import read_setting
 
 

@@ -11,7 +11,7 @@ from analysis.results.read import Selection, read_domain, read_results
 from study.record.curves import write_curve
 from study.record.errors import InputError, StudyError
 from study.record.heads import Head, mask_key
-from study.record.metrics.statistics import MetricName
+from study.record.metrics import MetricName
 from study.record.setting import SettingError
 from study.tracking.run import Run, write_run
 

@@ -11,7 +11,7 @@ from analysis.inference import Inference
 from analysis.tracking.wandb_runs import PushOptions, planned_runs
 from study.record.errors import InputError
 from study.record.heads import mask_key
-from study.record.metrics.statistics import Chrf, MetricName
+from study.record.metrics import Chrf, MetricName
 from study.record.scores import mask_scores
 
 

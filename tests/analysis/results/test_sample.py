@@ -14,7 +14,7 @@ from analysis.results.domain import Domain
 from analysis.results.read import read_domain
 from analysis.results.sample import Sample
 from study.record.errors import InputError
-from study.record.metrics.statistics import Accuracy, MetricName
+from study.record.metrics import Accuracy, MetricName
 
 KINDS = (MetricName.ACCURACY, MetricName.BLEU)
 

@@ -6,7 +6,7 @@ from analysis.formatting import signed
 from analysis.inference import Inference
 from analysis.tables.latex import latex, markdown
 from analysis.tables.latex_tables import sheets
-from study.record.metrics.statistics import MetricName
+from study.record.metrics import MetricName
 
 QUICK = Inference(resamples=100)
 

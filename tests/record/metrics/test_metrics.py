@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from study.record.errors import InputError
-from study.record.metrics.statistics import Accuracy, Bleu, Chrf, MetricName, metric
+from study.record.metrics import Accuracy, Bleu, Chrf, MetricName, metric
 
 WORDS = st.lists(st.sampled_from(["a", "b", "c", "d.", "e, f", "don't", "«g»", "1.5"]), max_size=9).map(" ".join)
 PAIRS = st.lists(st.tuples(WORDS, WORDS.filter(bool)), min_size=1, max_size=6)
