@@ -14,11 +14,11 @@ from jaxtyping import Float, Int
 
 from analysis.correlation import jackknife
 from analysis.correlation.coefficients import spearman
-from analysis.correlation.pairs import FEWEST
-from analysis.effects.head_effects import ALL_KINDS, DEFAULT
+from analysis.correlation.pairs import FEWEST, by_kind
+from analysis.effects.head_effects import DEFAULT
 from analysis.inference import Inference
 from analysis.results.domain import IDENTITY, Domain
-from study.record.heads import AttentionKind, mask_key
+from study.record.heads import mask_key
 from study.record.importance import Estimator, Normalisation, importance
 from study.record.loss import PLAIN, Loss
 from study.record.scores import mask_losses, mask_scores
@@ -38,10 +38,6 @@ Places = Int[np.ndarray, " heads"]
 
 def taylor(domain: Domain, inference: Inference = DEFAULT) -> pl.DataFrame:
     """Spearman's correlation of importance with what removing each head costs; no rows where either was not measured.
-
-    Args:
-        domain: its outcomes and gradients.
-        inference: what is left out together, and the level of the interval.
 
     Returns:
         Columns of the domain; loss (whose gradients), estimator, normalisation (none and within layers), cost (in
@@ -64,7 +60,7 @@ def _rows(domain: Domain, loss: Loss, gradients: pl.DataFrame, inference: Infere
     for cost, (rows, at) in costs.items():
         harm = np.stack([_harm(rows.join(block, on="example"), domain, at, cost) for block in blocks])
         for (estimator, normalisation), values in importances.items():
-            for kind, where in _kinds(domain, at):
+            for kind, where in by_kind([layout.heads[i] for i in at]):
                 found = _jackknifed(_correlations(values[:, at[where]], harm[:, where]), inference.alpha)
                 names = (*domain.identity.values(), str(loss), str(estimator), str(normalisation), cost, kind)
                 yield (*names, int(where.sum()), whole.height, *found)
@@ -104,14 +100,6 @@ def _harm(rows: pl.DataFrame, domain: Domain, at: Places, cost: str) -> Heads:
         values = {mask: -score for mask, _, score in mask_scores(rows, domain.metric).iter_rows()}
     off = domain.layout.each_off(domain.layout.heads[i] for i in at)
     return np.array([values[mask_key(mask)] - values[domain.layout.full_key] for mask in off])
-
-
-def _kinds(domain: Domain, at: Places) -> Iterator[tuple[str, np.ndarray]]:
-    kinds = np.array([str(domain.layout.heads[i].kind) for i in at])
-    yield ALL_KINDS, np.ones(len(at), dtype=bool)
-    present = [str(kind) for kind in AttentionKind if kind in set(kinds)]
-    if len(present) > 1:
-        yield from ((kind, kinds == kind) for kind in present)
 
 
 def _correlations(

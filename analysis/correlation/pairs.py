@@ -1,7 +1,7 @@
 """Two domains of one subject, head by head: which heads were measured on both, and their effects there."""
 
 from collections import Counter
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
@@ -11,11 +11,12 @@ from jaxtyping import Bool, Float, Int
 
 from analysis.correlation.coefficients import Heads
 from analysis.correlation.true_correlation import NoisyEffects
+from analysis.effects.head_effects import ALL_KINDS
 from analysis.inference.significance import TIE
 from analysis.results.domain import AUTO, Domain
 from analysis.results.sample import Sample
 from study.record.errors import InputError
-from study.record.heads import Head, mask_key
+from study.record.heads import AttentionKind, Head, mask_key
 
 FEWEST = 3
 """Two points always lie on a line."""
@@ -46,12 +47,7 @@ class DomainEffects:
 
     @classmethod
     def of(cls, domain: Domain, groups: str = AUTO) -> "DomainEffects":
-        """The single-head effects of a domain that has outcomes.
-
-        Args:
-            domain: examples and outcomes.
-            groups: which examples belong together, as in `Domain.sample`.
-        """
+        """The single-head effects of a domain that has outcomes, its examples grouped as in `Domain.sample`."""
         masks = dict(zip(domain.layout.heads, map(mask_key, domain.layout.each_off()), strict=True))
         heads = tuple(head for head, mask in masks.items() if mask in domain.masks)
         sample = domain.sample(groups).select(masks[head] for head in heads)
@@ -154,6 +150,14 @@ def pairs_of(domains: Sequence[DomainEffects]) -> list[Pair]:
     for domain in domains:
         subjects.setdefault(domain.names["subject_id"], []).append(domain)
     return [Pair(a, b) for own in subjects.values() for a, b in combinations(own, 2)]
+
+
+def by_kind(heads: Sequence[Head], beside: Iterable[Head] = ()) -> list[tuple[str, Bool[np.ndarray, " heads"]]]:
+    """All heads, then those of each attention kind where there are several, with the kinds of heads beside them."""
+    present = {head.kind for head in (*heads, *beside)}
+    kinds = [kind for kind in AttentionKind if kind in present] if len(present) > 1 else []
+    parts = [(str(kind), np.array([head.kind == kind for head in heads], dtype=bool)) for kind in kinds]
+    return [(ALL_KINDS, np.ones(len(heads), dtype=bool)), *parts]
 
 
 def _places(domain: DomainEffects, heads: Sequence[Head]) -> Int[np.ndarray, " heads"]:

@@ -11,7 +11,6 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from jaxtyping import Bool
 
 from analysis.correlation import head_influence
 from analysis.correlation.coefficients import pearson
@@ -19,13 +18,12 @@ from analysis.correlation.noise_ceiling import reliability
 from analysis.correlation.null_distributions import Null, NullName, permutation_null, sign_flip_null, within
 from analysis.correlation.options import CorrelationOptions
 from analysis.correlation.pair_numbers import NUMBERS, REST, DomainResamples, PairResamples
-from analysis.correlation.pairs import DOMAIN, FEWEST, DomainEffects, pairs_of
-from analysis.correlation.pairs import Pair as PairOfDomains
+from analysis.correlation.pairs import DOMAIN, FEWEST, DomainEffects, by_kind, pairs_of
 from analysis.correlation.true_correlation import FEWEST_GROUPS, NoisyEffects, noise
 from analysis.effects.head_effects import ALL_KINDS
 from analysis.inference.significance import TIE
 from study.record.errors import listed
-from study.record.heads import ADDRESS, AttentionKind
+from study.record.heads import ADDRESS
 from study.terminal.progress import progress
 
 log = logging.getLogger(__name__)
@@ -123,12 +121,7 @@ class Correlations:
 
 
 def correlate(domains: Sequence[DomainEffects], options: CorrelationOptions | None = None) -> Correlations:
-    """Correlations between every two domains of each subject; domains without the effect of any head are left out.
-
-    Args:
-        domains: domains of any number of subjects.
-        options: how correlations are computed.
-    """
+    """Correlations between every two domains of each subject; domains without the effect of any head are left out."""
     options = options or CorrelationOptions()
     domains = [domain for domain in domains if domain.heads]
     resampled = {id(domain): DomainResamples(domain, options) for domain in domains}
@@ -156,7 +149,7 @@ def _name_unmatched(a: DomainEffects, b: DomainEffects) -> None:
 
 def _correlation(both: PairResamples) -> Rows:
     pair, options = both.pair, both.options
-    for kind, kept in [(ALL_KINDS, both.every_head), *_kinds(pair)]:
+    for kind, kept in by_kind(pair.heads, (*pair.a.heads, *pair.b.heads)):
         row = {"kind": kind, **both.numbers(kept), "level": options.level, "shared": pair.shared}
         if row["reason"] is None:
             generator = options.generator("over heads", kind, *pair.names.values())
@@ -271,15 +264,6 @@ def _by_moments(domain: DomainEffects) -> float | None:
     if len(domain.without) < FEWEST_GROUPS or np.ptp(domain.effects) < TIE:
         return None
     return 1 - noise(NoisyEffects(domain.domain, domain.effects, domain.without)) / float(domain.effects.var(ddof=1))
-
-
-def _kinds(pair: PairOfDomains) -> list[tuple[str, Bool[np.ndarray, " heads"]]]:
-    """The attention kinds of either domain, where there are several, and which heads of the pair are of each."""
-    present = {head.kind for head in (*pair.a.heads, *pair.b.heads)}
-    if len(present) < 2:
-        return []
-    ordered = [kind for kind in AttentionKind if kind in present]
-    return [(str(kind), np.array([head.kind == kind for head in pair.heads], dtype=bool)) for kind in ordered]
 
 
 PAIR_TABLES: Mapping[str, tuple[Mapping[str, Any], Callable[[PairResamples], Rows]]] = {

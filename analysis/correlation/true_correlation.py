@@ -85,19 +85,11 @@ class Moments:
         return self.covariance / np.sqrt(self.variance_a * self.variance_b)
 
     @property
-    def reliability_a(self) -> Values:
-        """Share of the variance over heads that is not noise; 0 where all of it may be."""
-        return np.maximum(1 - self.noise_a / self.variance_a, 0)
-
-    @property
-    def reliability_b(self) -> Values:
-        """As `reliability_a`."""
-        return np.maximum(1 - self.noise_b / self.variance_b, 0)
-
-    @property
     def attenuation(self) -> Values:
-        """What noise leaves of the true r."""
-        return np.sqrt(self.reliability_a * self.reliability_b)
+        """What noise leaves of the true r, by the shares of both variances that are not noise; 0 where all may be."""
+        reliability_a = np.maximum(1 - self.noise_a / self.variance_a, 0)
+        reliability_b = np.maximum(1 - self.noise_b / self.variance_b, 0)
+        return np.sqrt(reliability_a * reliability_b)
 
 
 def noise(sample: NoisyEffects) -> float:
@@ -140,12 +132,8 @@ def measured_r(a: NoisyEffects, b: NoisyEffects, level: float = LEVEL) -> Estima
 def true_r(a: NoisyEffects, b: NoisyEffects, level: float = LEVEL) -> Estimate:
     """R of the true effects: noise taken out of both variances by moments.
 
-    Noise can take the quotient beyond 1 or -1; then the estimate is that end.
-
-    Args:
-        a: effects on one domain, which are not all equal.
-        b: effects of the same heads on another, from other examples.
-        level: probability that the interval holds.
+    Noise can take the quotient beyond 1 or -1; then the estimate is that end. The arguments are those of `measured_r`,
+    the effects on both domains from different examples.
     """
     few = _too_few(a, b)
     if few:
@@ -153,10 +141,7 @@ def true_r(a: NoisyEffects, b: NoisyEffects, level: float = LEVEL) -> Estimate:
     whole, replicates = _moments(a, b)
     noisy = [
         f"the variance of the effects on {sample.domain} ({variance:.3g}) is not above its noise ({noise_:.3g})"
-        for sample, variance, noise_ in (
-            (a, whole.variance_a, whole.noise_a),
-            (b, whole.variance_b, whole.noise_b),
-        )
+        for sample, variance, noise_ in ((a, whole.variance_a, whole.noise_a), (b, whole.variance_b, whole.noise_b))
         if variance <= noise_
     ]
     if noisy:

@@ -63,7 +63,7 @@ def infer(domain: Domain, families: Mapping[str, Sequence[str]], options: Infere
         check_correction(options.corrects_by, options.test, len(keys), options.resamples, options.alpha)
     keys = [key for family in families.values() for key in family]
     sample = domain.sample(options.groups).select(keys)
-    reason = _cannot(sample)
+    reason = f"{sample}: at least two must be there to resample" if sample.groups < 2 else None
     margin = options.margin_of(domain.metric.name)
     told = {
         "groups": sample.groups,
@@ -121,8 +121,7 @@ class _Masks:
 
 
 def _known(domain: Domain, sample: Sample, margin: float, options: Inference) -> _Masks:
-    without_each = sample.effects_without_each
-    error = resampling.standard_error(without_each)
+    error = resampling.standard_error(sample.effects_without_each)
     draws = None
     if options.interval.needs_bootstrap or options.test.needs_bootstrap:
         draws = resampling.bootstrap(sample, options.resamples, options.seed)
@@ -130,7 +129,7 @@ def _known(domain: Domain, sample: Sample, margin: float, options: Inference) ->
     p, null = p_values(options.test, sample, by_example, draws, resamples=options.resamples, seed=options.seed)
     p_equivalence = equivalence.equivalence_p(sample.effects, error, sample.groups - 1, margin)
     of_flips = flips(sample) if domain.has_flips else None
-    low, high, interval = _intervals(sample, of_flips, draws, without_each, options)
+    low, high, interval = _intervals(sample, of_flips, draws, options)
     if of_flips:
         exact = equivalence.equivalence_p_of_flips(of_flips, margin)
         p_equivalence = np.where(of_flips.few, exact, p_equivalence)
@@ -149,7 +148,6 @@ def _intervals(
     sample: Sample,
     of_flips: Flips | None,
     draws: Float[np.ndarray, "draws others"] | None,
-    without_each: Float[np.ndarray, "groups others"],
     options: Inference,
 ) -> tuple[Float[np.ndarray, " others"], Float[np.ndarray, " others"], np.ndarray]:
     """Low and high end, and how each was made."""
@@ -160,7 +158,7 @@ def _intervals(
         return low, high, np.full(len(low), str(options.interval))
     assert draws is not None
     if options.interval is Interval.bca:
-        low, high = resampling.bca(draws, sample.effects, without_each, options.alpha)
+        low, high = resampling.bca(draws, sample.effects, sample.effects_without_each, options.alpha)
     else:
         low, high = resampling.percentile(draws, options.alpha)
     made = np.full(len(low), str(options.interval), dtype=object)
@@ -169,10 +167,3 @@ def _intervals(
         low, high = (np.where(of_flips.few, *ends) for ends in zip(exact, (low, high), strict=True))
         made[of_flips.few] = str(Interval.flips)
     return low, high, made
-
-
-def _cannot(sample: Sample) -> str | None:
-    """Why nothing can be said of these effects; None where something can."""
-    if sample.groups < 2:
-        return f"{sample}: at least two must be there to resample"
-    return None
