@@ -7,22 +7,11 @@ from typing import Any, TypeVar
 
 from launchers.errors import LauncherError
 
-LEAST = {
-    "retries": 0,
-    "processes": 0,
-    "pack": 1,
-    "at_once": 0,
-    "array_parallelism": 1,
-    "max_array": 0,
-    "requeues": 0,
-    "signal_delay_s": 0,
-    "timeout_min": 1,
-    "cpus_per_task": 1,
-    "mem_gb": 0,
-    "after.timeout_min": 1,
-    "after.cpus_per_task": 1,
-    "after.mem_gb": 0,
-}
+LEAST = dict.fromkeys(
+    ("retries", "processes", "at_once", "max_array", "requeues", "signal_delay_s", "mem_gb", "after.mem_gb"), 0
+) | dict.fromkeys(
+    ("pack", "array_parallelism", "timeout_min", "cpus_per_task", "after.timeout_min", "after.cpus_per_task"), 1
+)
 """The least value of each number."""
 
 
@@ -79,9 +68,9 @@ class LauncherConfig:
         """
         given = {**vars(self), **{f"after.{name}": value for name, value in vars(self.after).items()}}
         faults = [
-            f"hydra.launcher.{name} is {given[name]}, the least is {least}"
-            for name, least in LEAST.items()
-            if name in given and not given[name] >= least
+            f"hydra.launcher.{name} is {value}, the least is {LEAST[name]}"
+            for name, value in given.items()
+            if name in LEAST and not value >= LEAST[name]
         ]
         if faults:
             raise LauncherError("; ".join(faults))
@@ -163,18 +152,11 @@ class SlurmConfig(LauncherConfig):
 
     def resources(self) -> dict[str, Any]:
         """Parameters of sbatch for an element of an array, by their names; empty ones are left out."""
+        same = ("cpus_per_task", "mem_per_cpu", "gpus_per_node", "gres", "exclusive", "partition")
         return {
             "time": self.timeout_min,
-            "cpus_per_task": self.cpus_per_task,
             "mem": _megabytes(self.mem_gb),
-            "mem_per_cpu": self.mem_per_cpu,
-            "gpus_per_node": self.gpus_per_node,
-            "gres": self.gres,
-            "exclusive": self.exclusive,
-            "partition": self.partition,
-            "constraint": self.constraint,
-            "nodelist": self.nodelist,
-            "exclude": self.exclude,
+            **{name: getattr(self, name) for name in (*same, "constraint", "nodelist", "exclude")},
             **self._shared(),
             **self.additional_parameters,
         }

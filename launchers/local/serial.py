@@ -58,13 +58,14 @@ def _run_jobs(sweep: Sweep) -> list[JobReturn]:
         if time.monotonic() - said > SECONDS_BETWEEN_LINES:
             said = time.monotonic()
             log.info("%s: %s", title, job.name)
-        results.append(run_job(sweep.task, _quiet(job.config), "hydra.sweep.dir", "hydra.sweep.subdir", sweep.context))
+        config = _quiet(job.composition.config())
+        results.append(run_job(sweep.task, config, "hydra.sweep.dir", "hydra.sweep.subdir", sweep.context))
         configure_log(sweep.config.hydra.hydra_logging, sweep.config.hydra.verbose)
         if results[-1].status is JobStatus.FAILED:
             broken = job.stage if broken is None else broken
             _log_failure(title, results[-1]._return_value)
     done = sum(result.status is JobStatus.COMPLETED for result in results)
-    what = "planned" if any(job.config.get("plan") is True for job in sweep.jobs) else "done"
+    what = "planned" if any(job.task_config.get("plan") is True for job in sweep.jobs) else "done"
     log.info("%d of %d jobs %s in %s", done, len(sweep.jobs), what, duration(time.monotonic() - began))
     return results
 

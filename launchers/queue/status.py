@@ -100,20 +100,12 @@ def last_words(folder: SweepsFolder, sweep: SweepRecord, states: Mapping[str, Jo
 
 
 def as_json(
-    sweep: SweepRecord, states: Mapping[str, JobState], after: AfterJob | None, silence: str = ""
+    sweep: SweepRecord, states: Mapping[str, JobState], after: AfterJob | None, silence: str
 ) -> dict[str, object]:
-    """A sweep for programs, and what comes after its last job, once that has ended.
-
-    Args:
-        sweep: what was asked for.
-        states: states of its jobs.
-        after: the job after the last one.
-        silence: why SLURM was not heard, in words.
-    """
-    found = counts(states)
+    """A sweep for programs, what comes after its last job, once that has ended, and why SLURM was not heard."""
     return {
         "sweep": sweep.name,
-        "counts": {state.value: number for state, number in found.items()},
+        "counts": {state.value: number for state, number in counts(states).items()},
         "jobs": [_job_as_json(job, states[job.id]) for job in sweep.jobs],
         "after": after and {"number": after.number, "state": after.state.value, "log": str(after.log)},
         "silence": silence or None,

@@ -59,11 +59,6 @@ class SubmissionReport:
 def submit_jobs(folder: SweepsFolder, sweep: SweepRecord, settings: SlurmConfig) -> SubmissionReport:
     """Submit the jobs of a sweep that are neither done nor under way; the caller holds the lock.
 
-    Args:
-        folder: folder of all sweeps.
-        sweep: the sweep with the jobs.
-        settings: how SLURM shall run them.
-
     Raises:
         LauncherError: when SLURM cannot be asked or takes nothing; what was sent by then is known to the next attempt.
     """

@@ -4,7 +4,6 @@ The worker writes it when it starts the job's process; the process rewrites it w
 died without a word says so in its place. One at a time, so nothing is ever half written or overwritten by a stranger.
 """
 
-import os
 import socket
 import time
 from dataclasses import asdict, dataclass, replace
@@ -72,12 +71,3 @@ def read_attempt(path: Path) -> Attempt:
     """The attempt of a file."""
     values = read_json(path)
     return Attempt(**{**values, "state": Outcome(values["state"])})
-
-
-def read_attempts(folder: Path) -> list[Attempt]:
-    """All attempts of a job's folder of attempts, the first one first."""
-    try:
-        names = sorted(name for name in os.listdir(folder) if name.endswith(".json") and name[0] != ".")  # noqa: PTH208
-    except FileNotFoundError:
-        return []
-    return [read_attempt(folder / name) for name in names]

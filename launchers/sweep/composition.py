@@ -104,12 +104,7 @@ class Composer:
     """Composes the jobs of one sweep."""
 
     def __init__(self, loader: ConfigLoader, sweep: DictConfig) -> None:
-        """Nothing is composed yet.
-
-        Args:
-            loader: Hydra's loader.
-            sweep: config of the sweep itself.
-        """
+        """Nothing is composed yet; the config is that of the sweep itself."""
         self._loader, self._sweep = loader, sweep
         self._parser = OverridesParser.create(config_loader=loader)
         self._templates: dict[tuple[str, ...], Template] = {}
@@ -117,11 +112,7 @@ class Composer:
         self._parsed: dict[str, Override] = {}
 
     def compose(self, overrides: Sequence[str], number: int) -> Composition:
-        """Compose a job.
-
-        Args:
-            overrides: overrides of the job.
-            number: number of the job in its sweep.
+        """Compose the job of a number in its sweep.
 
         Raises:
             HydraException: when its groups cannot be composed; values are looked at when the config is made.

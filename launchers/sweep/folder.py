@@ -10,6 +10,7 @@ submissions/<id>/                what was handed out at once: see `launchers.swe
 import errno
 import fcntl
 import logging
+import os
 import shlex
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -19,7 +20,7 @@ from pathlib import Path
 from typing import Any
 
 from launchers.errors import LauncherError
-from launchers.sweep.attempt import Attempt, read_attempts
+from launchers.sweep.attempt import Attempt, read_attempt
 from launchers.sweep.files import read_json, stamp, write_json
 from launchers.sweep.submission import SubmissionFolder
 
@@ -112,7 +113,13 @@ class JobFolder:
 
     def read_attempts(self) -> list[Attempt]:
         """All attempts, the first one first."""
-        return read_attempts(self.attempts)
+        try:
+            names = os.listdir(self.attempts)  # noqa: PTH208
+        except FileNotFoundError:
+            return []
+        return [
+            read_attempt(self.attempts / name) for name in sorted(names) if name.endswith(".json") and name[0] != "."
+        ]
 
 
 class SweepsFolder:
@@ -139,12 +146,6 @@ class SweepsFolder:
         """The folders of all submissions, the first one first."""
         written = (self.path / "submissions").glob("*/submission.json")
         return [SubmissionFolder(path.parent) for path in sorted(written)]
-
-    def write_job(self, id: str, record: dict[str, Any]) -> None:
-        """Keep what a job is, once: by its id it can only be the same."""
-        folder = self.job(id)
-        if not folder.record.exists():
-            write_json(folder.record, record)
 
     def write_sweep(self, sweep: SweepRecord) -> None:
         """Write or replace a sweep; it is the latest from now on."""

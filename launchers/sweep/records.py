@@ -13,7 +13,8 @@ from omegaconf import OmegaConf
 
 from launchers.config import LauncherConfig
 from launchers.sweep.attempt import Attempt, Outcome
-from launchers.sweep.folder import JobEntry, SweepRecord, SweepsFolder
+from launchers.sweep.files import write_json
+from launchers.sweep.folder import JobEntry, JobFolder, SweepRecord, SweepsFolder
 from launchers.sweep.protocol import Task
 from launchers.sweep.sweep import Job, Sweep
 from launchers.sweep.task import import_paths, task_path
@@ -61,7 +62,7 @@ def write_records(folder: SweepsFolder, sweep: Sweep, known: Sequence[JobAssessm
     output = str(Path(OmegaConf.select(sweep.config, "hydra.sweep.dir")).absolute())
     for one in known:
         place = folder.job(one.entry.id)
-        if not place.record.exists():
+        if not place.record.exists():  # by its id it can only be the same
             composition = one.job.composition
             config = composition.plain()
             config["hydra"]["sweep"] = {**config["hydra"]["sweep"], "dir": output}  # in the job's process it is later
@@ -72,16 +73,15 @@ def write_records(folder: SweepsFolder, sweep: Sweep, known: Sequence[JobAssessm
                 "config": config,
                 "types": composition.template.types,
             }
-            folder.write_job(one.entry.id, record)
-        _agree(folder, sweep.task, one)
+            write_json(place.record, record)
+        _agree(place, sweep.task, one)
 
 
-def _agree(folder: SweepsFolder, task: TaskFunction, one: JobAssessment) -> None:
+def _agree(place: JobFolder, task: TaskFunction, one: JobAssessment) -> None:
     """What the task says of its results stands above what was noted of earlier attempts.
 
     A job that ended since the task was asked is asked about again.
     """
-    place = folder.job(one.entry.id)
     if one.remaining is None:
         return
     done = any(attempt.state is Outcome.DONE for attempt in place.read_attempts())

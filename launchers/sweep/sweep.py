@@ -38,11 +38,6 @@ class Job:
     identity: str
 
     @property
-    def config(self) -> DictConfig:
-        """The composed config, Hydra's own node included."""
-        return self.composition.config()
-
-    @property
     def task_config(self) -> DictConfig:
         """What the task function sees: the config without Hydra's own node."""
         return self.composition.task_config()
@@ -75,15 +70,9 @@ class Sweep:
         *,
         planning: bool = False,
     ) -> "Sweep":
-        """Compose every job.
+        """Compose every job, numbered from the first.
 
-        Args:
-            context: Hydra's loader and callbacks.
-            task: the task function.
-            config: config of the sweep itself.
-            job_overrides: the overrides of each job.
-            first: number of the first job.
-            planning: nothing will run; the jobs are known by the identity that they have without `plan=true`.
+        Where a sweep is only planned, the jobs are known by the identity that they have without `plan=true`.
         """
         setup_globals()
         configure_log(config.hydra.hydra_logging, config.hydra.verbose)
@@ -96,9 +85,8 @@ class Sweep:
             task_config = composition.task_config()
             stage = task.stage(task_config) if isinstance(task, Task) else 0
             identity = _identity(task_config, planning=planning)
-            jobs.setdefault(
-                _work(task, task_config) or identity, Job(" ".join(own) or "(defaults)", composition, stage, identity)
-            )
+            work = task.work(task_config) if isinstance(task, KnowsDoubles) else None
+            jobs.setdefault(work or identity, Job(" ".join(own) or "(defaults)", composition, stage, identity))
         return cls(context, task, config, tuple(sorted(jobs.values(), key=lambda job: job.stage)))
 
     def check(self) -> dict[tuple[str, ...], list[Job]]:
@@ -146,11 +134,7 @@ class Sweep:
         self._for_each(self.jobs, lambda task, job: task.rehearse(job.task_config), CANNOT_WORK)
 
     def conclude(self, values: Sequence[Mapping[str, object]]) -> list[str]:
-        """What the task says of all jobs together, in lines; nothing where it does not.
-
-        Args:
-            values: what each job has returned; empty where it has not.
-        """
+        """What the task says of all jobs together, in lines (see `Concludes`); nothing where it does not."""
         if not isinstance(self.task, Concludes):
             return []
         return self.task.conclude([job.task_config for job in self.jobs], values)
@@ -183,11 +167,6 @@ def faulty(faults: Mapping[str, str], jobs: int, verdict: str) -> SweepError:
         return SweepError(f"all {jobs} jobs {verdict}: {next(iter(named))}")
     lines = [f"{', '.join(those)}: {words}" for words, those in named.items()]
     return SweepError("\n  ".join([f"{len(faults)} of {jobs} jobs {verdict}:", *lines]))
-
-
-def _work(task: object, config: DictConfig) -> str | None:
-    """What the job does, where the task can tell that jobs of different configurations do the same."""
-    return task.work(config) if isinstance(task, KnowsDoubles) else None
 
 
 def _identity(task_config: DictConfig, *, planning: bool) -> str:
