@@ -50,9 +50,9 @@ def kind_name(kinds: str, otherwise: str | None = None) -> str:
     return STYLES[kinds].name if kinds in STYLES else otherwise or kinds
 
 
-def kind_label(kinds: str, otherwise: str | None = None) -> str:
-    """The short name of a kind; of several (`all`) what is said otherwise, or the text itself."""
-    return STYLES[kinds].label if kinds in STYLES else otherwise or kinds
+def kind_label(kinds: str) -> str:
+    """The short name of a kind; of several (`all`) the text itself."""
+    return STYLES[kinds].label if kinds in STYLES else kinds
 
 
 def by_kind(table: pl.DataFrame) -> Iterator[tuple[AttentionKind, pl.DataFrame]]:

@@ -126,5 +126,5 @@ def analyse(
         if parts is None
         else correlate([DomainEffects.of(part, inference.groups) for part in parts], options),
         speed=read_speed(results.folder),
-        namesakes=tuple(namesakes(domains)),
+        namesakes=tuple(namesakes(results.subjects.values())),
     )

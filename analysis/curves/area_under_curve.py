@@ -34,11 +34,7 @@ CONTRASTS = {
 
 
 def curve_summary(drawn: ResampledCurves, within: float = DEFAULTS["within"]) -> pl.DataFrame:
-    """One row for each order of a domain.
-
-    Args:
-        drawn: its curves.
-        within: loss of score, in its unit.
+    """One row for each order of a domain; `within` is a loss of score, in its unit.
 
     Returns:
         Columns of `CURVE`; curves (seeds), base_score; area: the mean score along the curve, the area under it divided

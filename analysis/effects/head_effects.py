@@ -95,10 +95,6 @@ DEFAULT = Inference()
 def effects(domain: Domain, inference: Inference = DEFAULT) -> pl.DataFrame:
     """The tidy table of a domain: every effect with how sure one can be of it.
 
-    Args:
-        domain: its outcomes.
-        inference: level, resamples, seed, groups, test ...
-
     Returns:
         Columns subject, subject_id, domain, setting_id; those of `head_effects`; and
 

@@ -3,7 +3,7 @@
 Each takes a `name`, which its files have and which is its own on a page; some take the `title` that stands above it.
 """
 
-from analysis.figures.correlation_maps import agreement_map, agreement_maps
+from analysis.figures.correlation_maps import agreement_maps
 from analysis.figures.distributions import distribution
 from analysis.figures.drawing import Drawing
 from analysis.figures.dynamics import dynamics
@@ -16,7 +16,6 @@ from analysis.figures.training_losses import dev_scores, losses
 
 __all__ = [
     "Drawing",
-    "agreement_map",
     "agreement_maps",
     "colour_limit",
     "dev_scores",

@@ -13,7 +13,6 @@ from analysis.formatting import decimal, ends, slug
 MOST_WRITTEN = 12
 """Domains up to which each cell has its number written in it."""
 
-
 FEWEST = 3
 """Domains of a subject from which a map says more than a number."""
 

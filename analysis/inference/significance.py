@@ -4,7 +4,9 @@ The null hypothesis is that with and without the mask are alike. Tests that make
 masks, can be corrected over heads by their joint distribution; the others give p values alone.
 """
 
+from collections.abc import Callable
 from enum import StrEnum
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float
@@ -155,7 +157,11 @@ def _t_test(by_example: Sample, test: PairedTest) -> Float[np.ndarray, " others"
     for at, mask in enumerate(right[1:]):
         change = mask - right[0]
         if test is PairedTest.ttest_ind and change.any():
-            p[at] = stats.ttest_ind(mask, right[0]).pvalue
+            p[at] = _p_value(stats.ttest_ind, mask, right[0])
         elif change.any():
-            p[at] = stats.ttest_1samp(change, 0.0).pvalue if np.ptp(change) else p_of_one_way(change.size)
+            p[at] = _p_value(stats.ttest_1samp, change, 0.0) if np.ptp(change) else p_of_one_way(change.size)
     return np.maximum(p, SMALLEST)
+
+
+def _p_value(test: Callable[..., Any], *samples: object) -> float:
+    return float(test(*samples).pvalue)

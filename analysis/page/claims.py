@@ -50,12 +50,7 @@ def claims_sentences(judged: Sequence[Claim]) -> str:
 
 
 def claims(analysis: Analysis, domains: Mapping[str, Domain]) -> tuple[Claim, ...]:
-    """Every claim of the paper that these domains of one subject say something about.
-
-    Args:
-        analysis: the analysis of all subjects.
-        domains: the domains by their label.
-    """
+    """Every claim of the paper that these domains of one subject, by their labels, say something about."""
     own = analysis.effects.filter(pl.col("setting_id").is_in([domain.setting_id for domain in domains.values()]))
     within = "".join(f"{margin:g}" for margin in own["margin"].drop_nulls().head(1))  # one metric, so one margin
     judged = [

@@ -13,11 +13,7 @@ from analysis.page.methods import corrected, traced, uncited
 
 
 def page_environment(level: float) -> Environment:
-    """The templates.
-
-    Args:
-        level: level of the intervals on the page.
-    """
+    """The templates of a page whose intervals have this level."""
     environment = Environment(
         loader=PackageLoader("analysis.page"),
         autoescape=True,

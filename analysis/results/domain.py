@@ -127,10 +127,7 @@ class Domain:
         return self._samples[column]
 
     def group_column(self, groups: str) -> str:
-        """The column that groups the examples.
-
-        Args:
-            groups: as in `sample`.
+        """The column that groups the examples as in `sample`.
 
         Raises:
             InputError: when the examples have no such column.

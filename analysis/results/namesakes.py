@@ -5,7 +5,7 @@ alone, such as `model.truncate`, makes a second subject of the same name.
 """
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from itertools import combinations
 from typing import Any
 
@@ -20,13 +20,9 @@ LONGEST = 24
 """Letters of a field's value that are shown; hashes are long."""
 
 
-def namesakes(domains: Sequence[Domain]) -> list[str]:
+def namesakes(subjects: Iterable[Sequence[Domain]]) -> list[str]:
     """A sentence for every two subjects of one name and metric, that says which fields of their settings differ."""
-    subjects: dict[str, list[Domain]] = {}
-    for domain in domains:
-        subjects.setdefault(domain.subject_id, []).append(domain)
-    pairs = combinations(subjects.values(), 2)
-    return [_said(a, b) for a, b in pairs if _name(a) == _name(b)]
+    return [_said(a, b) for a, b in combinations(subjects, 2) if _name(a) == _name(b)]
 
 
 def _name(subject: Sequence[Domain]) -> tuple[str, str]:

@@ -155,11 +155,7 @@ def _was_measured(folder: Path) -> bool:
 
 
 def read_domain(folder: Path, limit: int | None = None) -> Domain:
-    """The outcomes of one setting folder, `results/<model>/<data>/<setting id>`.
-
-    Args:
-        folder: the setting's folder.
-        limit: only the first `limit` examples of the data set; None for all.
+    """The outcomes of one setting folder, `results/<model>/<data>/<setting id>`, of its first `limit` examples.
 
     Raises:
         SettingError: when `setting.json` is damaged or of another schema.

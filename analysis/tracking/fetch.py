@@ -28,12 +28,7 @@ NAME = re.compile(r"[\w+-][\w.+-]*")
 
 
 def fetch_outcomes(project: WandbProject, results: Path, wait: float = USUAL_WAIT) -> str:
-    """Bring all outcomes of a project into a results folder; what was done, in words.
-
-    Args:
-        project: the project.
-        results: the folder.
-        wait: seconds without a byte after which storage is given up.
+    """Bring all outcomes of a project into a results folder, in the time of `storage_timeout`; what was done, in words.
 
     Raises:
         InputError: when the folder cannot be made.

@@ -65,22 +65,15 @@ def push_results(
     project: WandbProject,
     *,
     inference: Mapping[str, Any],
-    models: Collection[str] = (),
-    weights: bool = False,
-    offline: bool = False,
-    wait: float = USUAL_WAIT,
+    models: Collection[str],
+    weights: bool,
+    offline: bool,
+    wait: float,
 ) -> str:
     """Fill W&B from a results folder; what was done, in words.
 
-    Args:
-        results: the folder.
-        analysis: the analysis of it; None where models were trained and nothing has been measured of them yet.
-        project: the project to fill.
-        inference: how intervals and p values were made.
-        models: the models that were chosen; empty for all.
-        weights: whether the folders of the models are sent as well.
-        offline: whether it is left in the results folder for `wandb sync`, also where a key is found.
-        wait: seconds after which a run, or an answer, is given up.
+    Without an analysis (nothing has been measured of the models yet) it gets their trainings. `inference`, `models` and
+    `weights` are as in `PushOptions`, `offline` and `wait` as in `push`.
 
     Raises:
         StudyError: in words.

@@ -22,7 +22,6 @@ BROKEN = (WandbApiFailedError, HandleAbandonedError, MailboxClosedError)
 TIMEOUT = 30
 """Seconds to wait for an answer."""
 
-
 MARK = "content"
 """Entry of a run's config: the digest of all that it holds."""
 

@@ -27,12 +27,7 @@ WIDE = wr.Layout(w=24, h=9)
 
 
 def save_report(analysis: Analysis, project: WandbProject, path: Path) -> str:
-    """Save the report of a results folder; where it is, in words.
-
-    Args:
-        analysis: the analysis of the folder.
-        project: the project whose runs it is about.
-        path: path of the JSON that is written besides, and alone where there is no key.
+    """Save the report, and besides (without a key alone) its JSON at a path; where it is, in words.
 
     Raises:
         WandbError: when W&B refuses or is not there.

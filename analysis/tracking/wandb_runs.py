@@ -90,12 +90,7 @@ def planned_runs(analysis: Analysis, options: PushOptions) -> Iterator[PlannedRu
 
 
 def training_runs(results: Path, models: Collection[str]) -> Iterator[PlannedRun]:
-    """The trainings of a results folder that were jobs, with their curves.
-
-    Args:
-        results: the folder.
-        models: the models whose trainings are meant; empty for all.
-    """
+    """The trainings of a results folder that were jobs, of these models (of all where none is named), with curves."""
     for folder in training_folders(results):
         for run in read_runs(folder):
             if not models or run.model in models:

@@ -85,7 +85,7 @@ class Sweep:
             task_config = composition.task_config()
             stage = task.stage(task_config) if isinstance(task, Task) else 0
             identity = _identity(task_config, planning=planning)
-            work = task.work(task_config) if isinstance(task, KnowsDoubles) else None
+            work = _work(task, task_config)
             jobs.setdefault(work or identity, Job(" ".join(own) or "(defaults)", composition, stage, identity))
         return cls(context, task, config, tuple(sorted(jobs.values(), key=lambda job: job.stage)))
 
@@ -167,6 +167,11 @@ def faulty(faults: Mapping[str, str], jobs: int, verdict: str) -> SweepError:
         return SweepError(f"all {jobs} jobs {verdict}: {next(iter(named))}")
     lines = [f"{', '.join(those)}: {words}" for words, those in named.items()]
     return SweepError("\n  ".join([f"{len(faults)} of {jobs} jobs {verdict}:", *lines]))
+
+
+def _work(task: object, config: DictConfig) -> str | None:
+    """What the job does, where the task can tell that jobs of different configurations do the same."""
+    return task.work(config) if isinstance(task, KnowsDoubles) else None
 
 
 def _identity(task_config: DictConfig, *, planning: bool) -> str:

@@ -181,11 +181,8 @@ def _scatters(found: Correlations, effects: pl.DataFrame, labels: Mapping[str, s
         if heads.is_empty():
             continue
         yield figures.scatter(heads, names, single["unit"][0], _correlation_title(row), f"{folder}/figure2-{suffix}")
-        without = found.without_largest.filter(
-            pl.col("setting_a") == row["setting_a"],
-            pl.col("setting_b") == row["setting_b"],
-            2 * pl.col("left_out") <= heads.height,
-        )
+        pair = {name: row[name] for name in ("setting_a", "setting_b")}
+        without = found.without_largest.filter(2 * pl.col("left_out") <= heads.height, **pair)
         if without.height > 1:
             yield figures.leave_out(without, names, f"{folder}/leave-out-{suffix}")
 

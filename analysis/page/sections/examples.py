@@ -42,11 +42,7 @@ class Examples(Section):
 
 
 def examples_json(domains: Mapping[str, Domain], changes: Mapping[str, pl.DataFrame]) -> str:
-    """The flipped examples of one subject, safe to stand in a script element.
-
-    Args:
-        domains: by label, in the order of the page.
-        changes: by setting id.
+    """The flipped examples of one subject (domains by label, changes by setting id), safe to stand in a script element.
 
     Returns:
         `{"shown": most of a head, "unit": of a single example's score, "domains": [{"label", "texts": [[text ...,

@@ -29,8 +29,9 @@ def test_one_subject_and_other_models_are_no_namesakes(make, results, monkeypatc
     make(data="away", seed=1)
     make(model="other", data="home", weights_file="w2")
     make(MetricName.BLEU, data="text", weights_file="w3")
-    domains = read_results(results).domains
-    assert namesakes(domains) == []
+    found = read_results(results)
+    domains = found.domains
+    assert namesakes(found.subjects.values()) == []
     others = [domain for domain in domains if domain.model == "other" or domain.data == "text"]
     away, home = (domain for domain in domains if domain not in others)
     fields = dict.fromkeys(("truncate", "lower", "strip", "pad"), True)
@@ -39,6 +40,6 @@ def test_one_subject_and_other_models_are_no_namesakes(make, results, monkeypatc
         "analysis.results.namesakes.read_setting",
         lambda folder: replace(read_setting(folder), subject=subject[folder], examples={"digest": str(folder)}),
     )
-    (line,) = namesakes([away, replace(home, subject_id="another"), *others])
+    (line,) = namesakes([[away], [home], *([other] for other in others)])
     assert "differ in subject.lower (null, true); subject.pad (null, true); subject.strip (null, true)" in line
     assert line.endswith(" and 1 more fields")
