@@ -74,11 +74,6 @@ class Analysis:
         subjects = self.results.subjects.items()
         return {subject_id: domains for subject_id, domains in subjects if not all(map(is_point, domains))}
 
-    @property
-    def correlation(self) -> pl.DataFrame:
-        """One row a pair of domains and attention kind, as in `Correlations`."""
-        return self.correlations.correlation
-
 
 def analyse(
     results: Results,
@@ -102,7 +97,7 @@ def analyse(
     """
     domains = results.distinct
     heads = [DomainEffects.of(domain, inference.groups) for domain in domains]
-    parts = sliced(domains, by) if by else None
+    parts = [DomainEffects.of(part, inference.groups) for part in sliced(domains, by)] if by else None
     options = CorrelationOptions(
         level=1 - inference.alpha, splits=splits, resamples=inference.resamples, seed=inference.seed
     )
@@ -122,9 +117,7 @@ def analyse(
         contrasts=pl.concat(map(contrasts, drawn)),
         dynamics=dynamics(every),
         taylor=pl.concat(taylor(domain, inference) for domain in domains),
-        sliced=None
-        if parts is None
-        else correlate([DomainEffects.of(part, inference.groups) for part in parts], options),
+        sliced=None if parts is None else correlate(parts, options),
         speed=read_speed(results.folder),
         namesakes=tuple(namesakes(results.subjects.values())),
     )

@@ -12,7 +12,7 @@ from rich.table import Table
 from analysis.attention_kinds import kind_label
 from analysis.compute import Analysis
 from analysis.effects.head_effects import ALL_KINDS, Measure, strongest_head
-from analysis.formatting import address, after_correction, base_score, labelled, score, signed, unsure
+from analysis.formatting import address, after_correction, base_score, decimal, labelled, score, signed, unsure
 from analysis.influence.groups import deciding
 
 TEXT = 80
@@ -77,7 +77,7 @@ def _print_subject(analysis: Analysis, subject_id: str, console: Console) -> Non
     ablation = analysis.effects.filter(measure=Measure.ABLATION, subject_id=subject_id)
     for domain in ablation.partition_by("setting_id", maintain_order=True):
         console.print(escape(how_sure(domain)))
-    correlations = analysis.correlation.filter(subject_id=subject_id)
+    correlations = analysis.correlations.correlation.filter(subject_id=subject_id)
     if correlations.height:
         console.print(correlation_table(correlations))
     labels = labelled((domain.data, domain.setting_id) for domain in analysis.subjects[subject_id])
@@ -154,8 +154,8 @@ def _rows(correlations: pl.DataFrame, title: str) -> Table:
             str(row["heads"]),
             with_interval(row, "pearson"),
             with_interval(row, "true"),
-            _number(row["share"]),
-            _number(row["spearman"]),
+            decimal(row["share"]),
+            decimal(row["spearman"]),
             escape(row["reason"] or kind),
         )
     return table
@@ -167,7 +167,7 @@ def _matrix(overall: pl.DataFrame, title: str) -> Table:
     table = plain_table(f"{title} (Pearson's r)", "", *map(str, range(1, len(names) + 1)))
     for i, name in enumerate(names):
         found = (cells.get((name, other), cells.get((other, name))) for other in names)
-        table.add_row(escape(f"{i + 1} {name}"), *("" if j == i else _number(r) for j, r in enumerate(found)))
+        table.add_row(escape(f"{i + 1} {name}"), *("" if j == i else decimal(r) for j, r in enumerate(found)))
     return table
 
 
@@ -180,7 +180,7 @@ def _line_a_domain(overall: pl.DataFrame, title: str) -> Table:
     )
     table = plain_table(f"{title}: Pearson's r of each domain with the others", "domain", "mean", "lowest", "highest")
     for name, *values in found.sort("domain").iter_rows():
-        table.add_row(escape(name), *map(_number, values))
+        table.add_row(escape(name), *map(decimal, values))
     return table
 
 
@@ -193,9 +193,5 @@ def with_interval(row: dict[str, Any], name: str, ends: str | None = None) -> st
         ends: what the columns of the interval's ends begin with; None for the name.
     """
     low, high = (row[f"{ends or name}_{end}"] for end in ("low", "high"))
-    interval = "" if low is None else f" [{_number(low)}, {_number(high)}]"
-    return escape(_number(row[name]) + interval)
-
-
-def _number(value: float | None) -> str:
-    return "–" if value is None else f"{value:.2f}".replace("-", "−")
+    interval = "" if low is None else f" [{decimal(low)}, {decimal(high)}]"
+    return escape(decimal(row[name]) + interval)

@@ -117,12 +117,11 @@ def _printed(found: Correlations, agreement: pl.DataFrame) -> list[Table]:
         "Agreement", "", "domains", "pairs", "Pearson r", "from", "to", "Spearman", f"same of {LEADING}"
     )
     for row in agreement.rows(named=True):
-        numbers = [row[name] for name in ("pearson", "pearson_low", "pearson_high", "spearman", "shared")]
         table.add_row(
             escape(row["subject"]),
             str(row["domains"]),
             str(row["pairs"]),
-            *("–" if number is None else f"{number:.2f}".replace("-", "−") for number in numbers),
+            *(decimal(row[name]) for name in ("pearson", "pearson_low", "pearson_high", "spearman", "shared")),
         )
     return [table]
 

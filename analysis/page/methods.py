@@ -152,7 +152,8 @@ def _effects(known: pl.DataFrame, row: Mapping[str, Any]) -> Iterator[str]:
 
 
 def _correlations(analysis: Analysis) -> Iterator[str]:
-    known, halves = analysis.correlation.drop_nulls("pearson_low"), analysis.correlations.reliability
+    found = analysis.correlations
+    known, halves = found.correlation.drop_nulls("pearson_low"), found.reliability
     if known.is_empty():
         return
     yield (
@@ -167,7 +168,7 @@ def _correlations(analysis: Analysis) -> Iterator[str]:
         )
     if halves.height:
         yield f"The noise ceiling is from {halves['splits'][0]} random halves of the examples."
-    if analysis.correlations.null.height:
+    if found.null.height:
         yield (
             "r is held against outcomes whose groups have changed places with those of the full model for all heads "
             "at once, and against heads that have changed places (one-sided)."

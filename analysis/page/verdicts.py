@@ -130,7 +130,7 @@ def _all_tried(best: pl.DataFrame, domain: Domain) -> pl.DataFrame:
 def other_domain(analysis: Analysis, domains: Mapping[str, Domain]) -> Iterator[Finding]:
     """The correlation of every two domains."""
     labels = {domain.setting_id: label for label, domain in domains.items()}
-    rows = analysis.correlation.filter(pl.col("kind") == ALL_KINDS, pl.col("setting_a").is_in(list(labels)))
+    rows = analysis.correlations.overall.filter(pl.col("setting_a").is_in(list(labels)))
     for row in rows.rows(named=True):
         if row.get("pearson_low") is None:
             continue

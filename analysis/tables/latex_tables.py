@@ -31,7 +31,7 @@ def sheets(analysis: Analysis) -> dict[str, list[Sheet]]:
 
 def _subject_sheets(analysis: Analysis, subject_id: str) -> Iterator[Sheet]:
     labels = labelled((domain.data, domain.setting_id) for domain in analysis.subjects[subject_id])
-    tables = (analysis.base, analysis.effects, analysis.correlation, analysis.curves)
+    tables = (analysis.base, analysis.effects, analysis.correlations.correlation, analysis.curves)
     base, effects, correlation, curves = (table.filter(subject_id=subject_id) for table in tables)
     yield _base(base, effects, labels)
     if effects.filter(measure=Measure.ABLATION).height:

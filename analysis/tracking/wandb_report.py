@@ -13,7 +13,7 @@ from wandb_workspaces.reports.v2.interface import BlockTypes
 
 from analysis import paper
 from analysis.compute import Analysis
-from analysis.effects.head_effects import ALL_KINDS, Measure, strongest_head
+from analysis.effects.head_effects import Measure, strongest_head
 from analysis.formatting import address, base_score, interval, score, signed
 from analysis.results.domain import Domain
 from analysis.tracking.wandb_project import WandbProject
@@ -80,7 +80,7 @@ def _subject(domains: tuple[Domain, ...], analysis: Analysis) -> Iterator[BlockT
         yield wr.H2(domain.data)
         panels = [wr.WeavePanelSummaryTable(table_name="effects", layout=WIDE)]
         yield _panels("effects", f"Config('setting') = '{domain.setting_id}' and Config('job') = 'effects'", panels)
-    correlations = analysis.correlation.filter(subject_id=subject, kind=ALL_KINDS)
+    correlations = analysis.correlations.overall.filter(subject_id=subject)
     if correlations.height:
         yield wr.H2("Do the same heads matter elsewhere?")
         yield wr.MarkdownBlock(_correlations(correlations))

@@ -22,7 +22,7 @@ from launchers.sweep.follow import follow
 from launchers.sweep.packing import pack_arrays
 from launchers.sweep.protocol import Task
 from launchers.sweep.records import assess, sweep_record, write_records
-from launchers.sweep.submission import Submission, SubmissionFolder
+from launchers.sweep.submission import Submission
 from launchers.sweep.sweep import CANNOT_WORK, Sweep, faulty
 from launchers.worker.slots import slots, usable_cores, usual_processes, visible_gpus
 from launchers.worker.worker import Signals, Where, Worker
@@ -97,8 +97,8 @@ def run_record(folder: SweepsFolder, sweep: SweepRecord, settings: LocalPoolConf
     Raises:
         LauncherError, KeyboardInterrupt: as above.
     """
-    with _submitted(folder, sweep, settings) as (place, submission):
-        _run_arrays(folder, sweep, settings, place, submission)
+    with _submitted(folder, sweep, settings) as submission:
+        _run_arrays(folder, sweep, settings, submission)
     states = look(folder, [job.id for job in sweep.jobs])
     Console().print(status_table(sweep, states))
     Console().print(last_words(folder, sweep, states))
@@ -111,13 +111,7 @@ def run_record(folder: SweepsFolder, sweep: SweepRecord, settings: LocalPoolConf
     return states
 
 
-def _run_arrays(
-    folder: SweepsFolder,
-    sweep: SweepRecord,
-    settings: LocalPoolConfig,
-    place: SubmissionFolder,
-    submission: Submission,
-) -> None:
+def _run_arrays(folder: SweepsFolder, sweep: SweepRecord, settings: LocalPoolConfig, submission: Submission) -> None:
     """Run one stage after the other, until one is not complete: what comes later would lack its input."""
     names = {job.id: job.name for job in sweep.jobs}
     console = Console(stderr=True)
@@ -134,7 +128,7 @@ def _run_arrays(
         pack = [folder.job(id) for id in array.packs[0]]
         shares = _shares(sweep, settings, len(pack))
         log.info("%s: %d jobs, %d at a time", sweep.name, len(pack), len(shares))
-        worker = Worker(pack, shares, Where(place.name, f"{number}_0"), retries=settings.retries, say=say)
+        worker = Worker(pack, shares, Where(submission.name, f"{number}_0"), retries=settings.retries, say=say)
         with Live(console=console, transient=True, auto_refresh=False) as live:
 
             def show(live: Live = live) -> None:
@@ -164,9 +158,7 @@ def _work(worker: Worker, show: Callable[[], None]) -> None:
 
 
 @contextmanager
-def _submitted(
-    folder: SweepsFolder, sweep: SweepRecord, settings: LocalPoolConfig
-) -> Iterator[tuple[SubmissionFolder, Submission]]:
+def _submitted(folder: SweepsFolder, sweep: SweepRecord, settings: LocalPoolConfig) -> Iterator[Submission]:
     """Take the jobs that are neither done nor under way elsewhere; they are ours as long as this process lives."""
     with ExitStack() as stack:
         with folder.locked():
@@ -184,4 +176,4 @@ def _submitted(
             if jobs:
                 place.write(submission)
                 stack.enter_context(place.alive())
-        yield place, submission
+        yield submission

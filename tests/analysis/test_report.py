@@ -104,7 +104,7 @@ def test_the_page_says_the_numbers_with_their_units(filled, results, tmp_path):
         assert f"{row['domain']} it scores {row['base_score']:.2f} {unit} over {row['n']} examples" in text
         assert row["signature"] in text
         assert row["setting_id"] in text
-    for row in analysis.correlation.filter(kind="all").iter_rows(named=True):
+    for row in analysis.correlations.overall.iter_rows(named=True):
         r = f"{row['pearson']:.2f}".replace("-", "−")
         assert f"correlate with r = {r} over {row['heads']} heads" in text
     assert "torch 2.0" in text

@@ -37,8 +37,7 @@ class Matrix:
         named = labelled((name, setting) for name, setting in dict.fromkeys([*sides[0], *sides[1]]))
         found = {(row["setting_a"], row["setting_b"]): row for row in overall.rows(named=True)}
         return cls(
-            tuple(named.values()),
-            tuple(tuple(found.get((a, b)) or found.get((b, a)) for b in named) for a in named),
+            tuple(named.values()), tuple(tuple(found.get((a, b)) or found.get((b, a)) for b in named) for a in named)
         )
 
 

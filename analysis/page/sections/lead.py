@@ -2,9 +2,6 @@
 
 from dataclasses import dataclass
 
-import polars as pl
-
-from analysis.effects.head_effects import ALL_KINDS
 from analysis.page.sections.section import Section
 from analysis.page.views import Row, SubjectView, pair_rows
 
@@ -19,5 +16,5 @@ class Lead(Section):
     @classmethod
     def of(cls, subject: SubjectView) -> "Lead":
         """Every subject has a lead."""
-        known = subject.analysis.correlation.filter(pl.col("kind") == ALL_KINDS).drop_nulls("pearson")
+        known = subject.analysis.correlations.overall.drop_nulls("pearson")
         return cls(pair_rows(known, subject.labels))
