@@ -56,11 +56,7 @@ SCHEMAS: dict[str, Mapping[str, type]] = {
         "toy_nli": ToyNli,
         "toy_translation": ToyTranslation,
     },
-    "training": {
-        "finetuning": FineTuning,
-        "new_bert": NewBert,
-        "translation": TranslationTraining,
-    },
+    "training": {"finetuning": FineTuning, "new_bert": NewBert, "translation": TranslationTraining},
     "measure": {
         "base": Base,
         "ablation": Ablation,

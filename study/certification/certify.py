@@ -100,8 +100,7 @@ def certify(subject: Subject) -> Certificate:
         raise CertificationError(subject.loaded, ["no head's mask changes anything that the model says"])
     if dead:
         log.warning("%d dead heads, their masks change nothing: %s", len(dead), ", ".join(map(str, dead)))
-    left_out = tuple(subject.gate.left_out)
-    if left_out:
+    if left_out := tuple(subject.gate.left_out):
         log.warning("left out, as it has no heads that read text: %s", "; ".join(left_out))
     return Certificate(max(differences.values()), dead, left_out)
 

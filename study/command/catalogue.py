@@ -63,8 +63,7 @@ def _print_whole(console: Console, group: str, name: str) -> None:
     """What an entry is, what it needs, and every option with its value."""
     console.print(f"[bold]{group}={name}[/]")
     console.print(description(group, name), markup=False)
-    need = needs(group, name)
-    if need:
+    if need := needs(group, name):
         console.print(READY if need == READY else f"Needs {need}", markup=False, soft_wrap=True)
     console.print()
     if group == "experiment":

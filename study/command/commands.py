@@ -133,6 +133,5 @@ class CommandCallback(Callback):
 
 
 def _stop(error: Exception, arguments: Sequence[str] = ()) -> None:
-    message = str(error) if isinstance(error, StudyError) else sentence(error, arguments)
-    print(f"study: {message}", file=sys.stderr)
+    print("study:", error if isinstance(error, StudyError) else sentence(error, arguments), file=sys.stderr)
     raise SystemExit(1)

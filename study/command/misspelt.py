@@ -37,8 +37,7 @@ def sentence(error: Exception, arguments: Sequence[str]) -> str:
         ),
         (r"Ambiguous value for argument '([\w./@]+)=(.*)'", _several),
     ):
-        found = re.search(pattern, message, re.IGNORECASE)
-        if found:
+        if found := re.search(pattern, message, re.IGNORECASE):
             return words(*found.groups())
     return f"{message}: {cause}" if cause and cause not in message else message
 
@@ -64,8 +63,7 @@ def _no_such_entry(arguments: Sequence[str], group: str, name: str) -> str:
     if not name:
         return _not_chosen(arguments, group)
     there = options(group) or sorted(ConfigStore.instance().list(group)) if group in groups() else LAUNCHERS
-    near = difflib.get_close_matches(name, there, n=3, cutoff=0.5)
-    if near:
+    if near := difflib.get_close_matches(name, there, n=3, cutoff=0.5):
         return f"there is no {group} '{name}'. Did you mean {' or '.join(near)}?"
     return f"there is no {group} '{name}': there are {', '.join(there)}"
 

@@ -112,9 +112,8 @@ class NliFile(DataSource):
         if not self.labels:
             return label
         if label not in self.labels:
-            allowed = ", ".join(self.labels)
             raise InputError(
-                f"{where}: label '{label}' is none of {allowed}{did_you_mean(label, self.labels)} "
+                f"{where}: label '{label}' is none of {', '.join(self.labels)}{did_you_mean(label, self.labels)} "
                 f"(rows with a label in skip_labels are left out)"
             )
         return self.labels[label]

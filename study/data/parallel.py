@@ -131,8 +131,7 @@ class SacrebleuSet(DataSource):
 
     def examples(self) -> Examples:
         """See `DataSource.examples`."""
-        missing = self.missing()
-        if missing:
+        if missing := self.missing():
             raise InputError(
                 f"not in sacrebleu's cache {sacrebleu.utils.SACREBLEU_DIR}: {'; '.join(missing)}. "
                 f"Run `study fetch` where there is a network"

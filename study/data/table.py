@@ -153,7 +153,6 @@ def _text(value: Any, name: str, where: str, is_number: bool) -> str:
         if not value.isascii() and not value.encode("utf-8", "ignore").decode() == value:
             raise InputError(f"{where}: '{name}' has half a surrogate pair, which is no text: {value!r}")
         return value
-    kinds = (int, float) if is_number else int
-    if isinstance(value, kinds) and not isinstance(value, bool):
+    if isinstance(value, (int, float) if is_number else int) and not isinstance(value, bool):
         return str(value)
     raise InputError(f"{where}: '{name}' must be text or an integer, found {value!r}")

@@ -135,8 +135,7 @@ class Evaluator:
                 f"masks must be boolean, of shape [masks, {len(self.layout)}]: got {masks.dtype} {masks.shape}"
             )
         keys = list(dict.fromkeys(mask_key(mask) for mask in masks))
-        missing = self.remaining(keys, table)
-        if missing:
+        if missing := self.remaining(keys, table):
             self._compute(missing, table)
         wanted = self._wanted(keys)
         return wanted.join(self.store.read(table).rows, on=["mask", "example"], how="inner", maintain_order="left")
@@ -170,8 +169,7 @@ class Evaluator:
 
     def base_score(self) -> float:
         """Score under the full mask, in the metric's unit."""
-        rows = self.outcomes(self.layout.full()[None])
-        return float(mask_scores(rows, self.metric)["score"][0])
+        return float(mask_scores(self.outcomes(self.layout.full()[None]), self.metric)["score"][0])
 
     def remaining(self, keys: Sequence[str], table: Table = Table.OUTCOMES) -> dict[str, list[int]]:
         """Which examples (by position) each of these masks still lacks; masks that lack none are left out."""
@@ -180,8 +178,7 @@ class Evaluator:
         return {str(mask): rows["position"].to_list() for (mask,), rows in wanted.group_by("mask", maintain_order=True)}
 
     def _wanted(self, keys: Sequence[str]) -> pl.DataFrame:
-        masks = pl.DataFrame({"mask": list(keys)}, schema={"mask": pl.String})
-        return masks.join(self._positions, how="cross")
+        return pl.DataFrame({"mask": list(keys)}, schema={"mask": pl.String}).join(self._positions, how="cross")
 
     @cached_property
     def _positions(self) -> pl.DataFrame:

@@ -47,8 +47,7 @@ class MemoryBudget:
             batch_tokens: tokens of a product; chosen by the device when 0.
             memory_gb: memory of all blocks computed at a time; a quarter of what is free when 0.
         """
-        cuda = device.type == "cuda"
-        free = torch.cuda.mem_get_info(device)[0] if cuda else psutil.virtual_memory().available
+        free = torch.cuda.mem_get_info(device)[0] if device.type == "cuda" else psutil.virtual_memory().available
         memory = int(memory_gb * 2**30) or int(free * SHARE)
         if device.type != "cpu":
             return cls(batch_tokens or GPU_PRODUCT, memory, most_tokens=2**31)

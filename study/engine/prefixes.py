@@ -40,8 +40,7 @@ def prefix_classes(
     """
     classes = [np.zeros(len(masks), dtype=np.int64)]
     for layer in order:
-        own = masks[:, layout.columns(*layer)]
-        keys = np.column_stack([classes[-1], ~own])
+        keys = np.column_stack([classes[-1], ~masks[:, layout.columns(*layer)]])
         classes.append(np.unique(keys, axis=0, return_inverse=True)[1].reshape(-1))
     return np.stack(classes)
 

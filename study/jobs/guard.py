@@ -89,11 +89,9 @@ def _guard_labels(evaluator: Evaluator) -> None:
     gold = gold.join(rows, on="example", maintain_order="left")
     index = label_index(labels)
     right = [index[name.casefold()] for name in gold["gold"]]
-    reason = why_no_order_is_better(right)
-    if reason:
+    if reason := why_no_order_is_better(right):
         log.info("cannot tell whether the labels are in the model's order: %s", reason)
-    orders = better_label_orders(right, gold["prediction"].to_list(), labels)
-    if orders:
+    if orders := better_label_orders(right, gold["prediction"].to_list(), labels):
         better = " or ".join(map(as_override, orders))
         several = "; the examples do not tell which of the two is right" if len(orders) > 1 else ""
         raise BaseScoreError(

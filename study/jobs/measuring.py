@@ -293,8 +293,7 @@ class MeasuringJob(Job):
         """The base score, once it is seen to be what it should."""
         model, base = self.study.model, self.evaluator.base_score()
         check_labels = isinstance(model, ClassifierConfig) and model.check_labels
-        asks = not isinstance(model, TrainedModel)
-        guard(self.evaluator, base, model.expected, check_labels=check_labels, asks=asks)
+        guard(self.evaluator, base, model.expected, check_labels=check_labels, asks=not isinstance(model, TrainedModel))
         return base
 
 

@@ -74,5 +74,4 @@ class Pruning(Measure):
         return self.order.request(self._removal(evaluator.layout), evaluator)
 
     def _removal(self, layout: HeadLayout) -> Removal:
-        loss = chosen_loss(self.loss, self.epsilon)
-        return Removal(layout, self.kinds, self.steps, self.allow_empty_layers, loss)
+        return Removal(layout, self.kinds, self.steps, self.allow_empty_layers, chosen_loss(self.loss, self.epsilon))

@@ -47,8 +47,7 @@ def export(subject: Subject, folder: Path, *, onnx: bool) -> dict[str, float]:
     for graph in subject.graphs():
         shapes = {name: {0: Dim.DYNAMIC, 1: Dim.DYNAMIC} for name in graph.inputs}
         with _told(f"{graph.name} cannot be exported"), torch.no_grad():
-            module = graph.module.eval()
-            program = torch.export.export(module, (), graph.examples, dynamic_shapes=shapes, strict=False)
+            program = torch.export.export(graph.module.eval(), (), graph.examples, dynamic_shapes=shapes, strict=False)
         for ending, way in ways.items():
             file = f"{graph.name}.{ending}"
             with _told(f"{file} cannot be written"):

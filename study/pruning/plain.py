@@ -24,8 +24,7 @@ def as_plain(module: PreTrainedModel, sites: Sequence[AttentionSite]) -> PreTrai
         sites: its attention layers.
     """
     counts = {site.num_heads for site in sites}
-    uneven = any(isinstance(part, GroupProjection) for part in module.modules())
-    if len(counts) != 1 or 0 in counts or uneven:
+    if len(counts) != 1 or 0 in counts or any(isinstance(part, GroupProjection) for part in module.modules()):
         return None
     config = _config(module, sites, counts.pop())
     if config is None:
@@ -37,8 +36,7 @@ def as_plain(module: PreTrainedModel, sites: Sequence[AttentionSite]) -> PreTrai
         bias = f"{site.name.removesuffix('.o')}.relative_attention_bias.weight"
         if bias in weights:
             weights[bias] = weights[bias][:, list(heads_left(site))]
-    expected = plain.state_dict()
-    if {name: x.shape for name, x in weights.items()} != {name: x.shape for name, x in expected.items()}:
+    if {name: x.shape for name, x in weights.items()} != {name: x.shape for name, x in plain.state_dict().items()}:
         return None
     plain.load_state_dict(weights)
     return plain.eval()

@@ -76,9 +76,8 @@ class Selection:
         else:
             units = layout if self.unit is Unit.head else _groups(layout, heads_per_group)
             size = 1 if self.unit is Unit.head else heads_per_group
-            chosen = self._chosen(units)
             mask = layout.without(
-                Head(unit.kind, unit.layer, unit.index * size + i) for unit in chosen for i in range(size)
+                Head(unit.kind, unit.layer, unit.index * size + i) for unit in self._chosen(units) for i in range(size)
             )
         if mask.all():
             raise InputError("nothing to remove: every head stays")
@@ -89,8 +88,7 @@ class Selection:
             named = [head for _, head in read_addresses(Path(self.order).expanduser())]
         else:
             named = [Head.parse(text) for text in self.heads]
-        twice = sorted({str(unit) for unit in named if named.count(unit) > 1})
-        if twice:
+        if twice := sorted({str(unit) for unit in named if named.count(unit) > 1}):
             raise InputError(f"named twice: {', '.join(twice)}")
         for unit in named:
             units.index(unit)
@@ -105,7 +103,6 @@ class Selection:
 def _groups(layout: HeadLayout, heads_per_group: int) -> HeadLayout:
     if heads_per_group == 1:
         raise InputError("unit=group: this model's heads have keys and values of their own")
-    uneven = [count for counts in layout.counts.values() for count in counts if count % heads_per_group]
-    if uneven:
+    if any(count % heads_per_group for counts in layout.counts.values() for count in counts):
         raise InputError("unit=group: heads were removed before, and the groups are no longer of one size")
     return HeadLayout({kind: [count // heads_per_group for count in counts] for kind, counts in layout.counts.items()})

@@ -38,8 +38,7 @@ class Examples:
         lengths = {"texts": len(self.texts), "targets": len(self.targets)}
         lengths |= {name: len(column) for name, column in self.columns.items()}
         lengths |= {} if self.weights is None else {"weights": len(self.weights)}
-        wrong = {name: length for name, length in lengths.items() if length != len(self.ids)}
-        if wrong:
+        if wrong := {name: length for name, length in lengths.items() if length != len(self.ids)}:
             raise InputError(f"{len(self.ids)} ids, but {wrong}")
         if len(set(self.ids)) != len(self.ids):
             seen: set[str] = set()

@@ -180,8 +180,7 @@ class HeadLayout:
         if len(off) == 1:
             return f"{off[0]} off"
         if len({(head.kind, head.layer) for head in off}) == 1:
-            columns = self.columns(off[0].kind, off[0].layer)
-            left = [head for head in self.heads[columns] if head not in off]
+            left = [head for head in self.heads[self.columns(off[0].kind, off[0].layer)] if head not in off]
             if len(left) <= 1:
                 return f"{left[0]} alone" if left else f"no head in {off[0].kind}.{off[0].layer}"
         return f"{len(off)} heads off"

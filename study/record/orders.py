@@ -93,8 +93,7 @@ def read_order(path: Path, heads: Sequence[Head]) -> list[Head]:
         if head in order:
             raise InputError(f"{path}, line {number}: {head} stands in line {order[head]} already")
         order[head] = number
-    missing = [str(head) for head in heads if head not in order]
-    if missing:
+    if missing := [str(head) for head in heads if head not in order]:
         raise InputError(f"{path} does not name {listed(missing)}: an order has every head once")
     return list(order)
 

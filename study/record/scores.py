@@ -96,13 +96,11 @@ class StoredRows:
     @property
     def table_with_losses(self) -> Table:
         """Classifiers store the plain loss with every outcome; any other stands with the gradients alone."""
-        plain = self.loss == PLAIN and "loss" in self.outcomes.columns
-        return Table.OUTCOMES if plain else Table.gradients(self.loss)
+        return Table.OUTCOMES if self.loss == PLAIN and "loss" in self.outcomes.columns else Table.gradients(self.loss)
 
     def losses(self, masks: Bool[np.ndarray, "masks heads"]) -> Float[np.ndarray, " masks"]:
         """The mean loss of each mask (nats an example), all of which must be stored in `table_with_losses`."""
-        rows = self._of(self.outcomes if self.table_with_losses.loss is None else self.gradients)
-        means = mask_losses(rows)
+        means = mask_losses(self._of(self.outcomes if self.table_with_losses.loss is None else self.gradients))
         return np.array([means[mask_key(mask)] for mask in masks], dtype=np.float64)
 
     def gradient_rows(self, mask: Bool[np.ndarray, " heads"]) -> pl.DataFrame:
@@ -114,8 +112,7 @@ class StoredRows:
         """Number of examples and score of every mask."""
         if self.outcomes.is_empty():
             return {}
-        found = mask_scores(self._of(self.outcomes), self.metric)
-        return {mask: (n, score) for mask, n, score in found.iter_rows()}
+        return {mask: (n, score) for mask, n, score in mask_scores(self._of(self.outcomes), self.metric).iter_rows()}
 
     @cached_property
     def _gradients(self) -> dict[str, tuple[int]]:

@@ -166,8 +166,7 @@ class StoredSetting(Setting):
             raise ValueError("its identity is of another form")
         if stored.get("factors"):
             return replace(setting, factors=tuple(map(Factors.from_json, stored["factors"])))
-        place = derive(setting.model, setting.data, setting.precision, stored.get("moment"))
-        return replace(setting, factors=(place,))
+        return replace(setting, factors=(derive(setting.model, setting.data, setting.precision, stored.get("moment")),))
 
 
 def differences(expected: Any, found: Any) -> list[str]:
@@ -245,5 +244,4 @@ def write_setting(setting: StoredSetting, folder: Path) -> None:
         places = stored_places(setting, folder)
         if places is None and path.exists():
             log.warning("%s was not whole: it is written anew", path)
-        merged = replace(setting, factors=merge([*(places or ()), *setting.factors]))
-        write_sealed(path, merged.to_json())
+        write_sealed(path, replace(setting, factors=merge([*(places or ()), *setting.factors])).to_json())

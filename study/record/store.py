@@ -119,8 +119,7 @@ def _merge(rows: pl.DataFrame, folder: Path, within: float) -> Outcomes:
             f"{folder}: {row['part']} and {row['part_first']} disagree on {wrong.height} rows, the first is example "
             f"'{row['example']}' under mask {row['mask']}. One of them was computed with something else: delete it"
         )
-    close_calls = pairs.filter(differs & close).unique(subset=KEYS).height
-    return Outcomes(first.drop("part"), close_calls)
+    return Outcomes(first.drop("part"), pairs.filter(differs & close).unique(subset=KEYS).height)
 
 
 def _apart(a: pl.Expr, b: pl.Expr, within: float) -> pl.Expr:

@@ -168,8 +168,7 @@ class Classifier(Subject):
     @torch.inference_mode()
     def alone(self, texts: Sequence[str]) -> Float[Tensor, " classes"]:
         """Logits of one example as plain transformers gives them: its tokenizer, its model, nothing else."""
-        given = self._text.alone(texts).items()
-        inputs = {name: ids.to(self.device) for name, ids in given if self._reads(name)}
+        inputs = {name: ids.to(self.device) for name, ids in self._text.alone(texts).items() if self._reads(name)}
         with kept_state(self.module):
             return self.module(**inputs).logits[0].float().cpu()
 
@@ -210,8 +209,7 @@ class Classifier(Subject):
     def graphs(self) -> list[Graph]:
         """The whole model; rows are padded in it."""
         rows = [self.probe(length)[0] for length in PROBE_LENGTHS]
-        pad = self.module.config.get_text_config().pad_token_id or 0
-        ids_RT = _padded([row.source for row in rows], pad)
+        ids_RT = _padded([row.source for row in rows], self.module.config.get_text_config().pad_token_id or 0)
         inputs = {"input_ids": ids_RT, "attention_mask": _padded([[1] * len(row.source) for row in rows], 0)}
         if (getattr(self.module.config, "type_vocab_size", None) or 0) > 1:
             inputs["token_type_ids"] = torch.zeros_like(ids_RT)

@@ -78,8 +78,7 @@ class ClassifierText:
     def _check_lengths(self, examples: Examples, lengths: Sequence[int]) -> None:
         if not all(lengths):
             raise InputError(f"the text of example '{examples.ids[lengths.index(0)]}' becomes no token at all")
-        too_long = [i for i, length in enumerate(lengths) if length > self._max_length]
-        if too_long:
+        if too_long := [i for i, length in enumerate(lengths) if length > self._max_length]:
             raise InputError(
                 f"{len(too_long)} of {len(examples)} examples are over {self._max_length} tokens, the longest "
                 f"('{examples.ids[max(too_long, key=lengths.__getitem__)]}') has {max(lengths)}: choose "

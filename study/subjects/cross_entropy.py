@@ -18,8 +18,7 @@ def cross_entropy(
     epsilon / (C - 1). (torch's own `label_smoothing` gives epsilon / C to each, the gold one among them.)
     """
     logp = functional.log_softmax(logits, dim=-1)
-    gold_logp = logp.gather(-1, gold.unsqueeze(-1)).squeeze(-1)
-    loss = -gold_logp
+    loss = -logp.gather(-1, gold.unsqueeze(-1)).squeeze(-1)
     if epsilon:
         each = epsilon / (logits.shape[-1] - 1)
         loss = (1 - epsilon - each) * loss - each * logp.sum(-1)

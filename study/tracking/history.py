@@ -111,9 +111,7 @@ class TrainingHistory:
 
     def fresh(self) -> list[Point]:
         """Points of new records, by step; the history they are made of is copied first."""
-        records = self._records()
-        new = [record for record in records if self._last is None or record.step > self._last.step]
-        if new:
+        if new := [record for record in self._records() if self._last is None or record.step > self._last.step]:
             self._last = new[-1]
         return [Point(record.step, _known(record, "training/")) for record in new]
 

@@ -130,8 +130,7 @@ def read_runs(folder: Path) -> list[Run]:
     Raises:
         RunError: for a file that is not a run.
     """
-    runs = map(_read, sorted((folder / RUNS).glob("*.json")))
-    return sorted(runs, key=lambda run: (run.name, run.id))
+    return sorted(map(_read, sorted((folder / RUNS).glob("*.json"))), key=lambda run: (run.name, run.id))
 
 
 def with_earlier_id(run: Run, folder: Path, usual: Mapping[str, Any]) -> Run:

@@ -63,8 +63,7 @@ class LogReader:
 
     def read(self, line: str) -> None:
         """Take in one line of the log; lines of other kinds are left alone."""
-        found = _logged(line, "train_inner")
-        if found:
+        if found := _logged(line, "train_inner"):
             self._count(int(float(found["update"]) * self._sentences))
             self._rate = float(found["lr"])
         if self._epoch_ended(line):

@@ -72,8 +72,7 @@ def require_same(folder: Path, identity: Mapping[str, Any]) -> None:
         found = json.loads(path.read_text(encoding="utf-8"))
     except ValueError as error:
         raise InputError(f"{path} cannot be read: {error}") from error
-    unlike = differences(json.loads(json.dumps(identity)), found)
-    if unlike:
+    if unlike := differences(json.loads(json.dumps(identity)), found):
         raise InputError("\n  ".join([f"{folder} holds the checkpoints of another training:", *unlike]))
 
 

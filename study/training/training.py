@@ -82,8 +82,7 @@ class Training:
         """
         if self.epochs < 1:
             raise InputError(f"training.epochs={self.epochs}: expected 1 or more")
-        outside = [f"{epoch:g}" for epoch in self.keep if not 0 <= epoch <= self.epochs]
-        if outside:
+        if outside := [f"{epoch:g}" for epoch in self.keep if not 0 <= epoch <= self.epochs]:
             within = ",".join(f"{epoch:g}" for epoch in self.keep if 0 <= epoch <= self.epochs)
             raise InputError(
                 f"training.keep has {', '.join(outside)}, and the training ends after epoch {self.epochs}: "

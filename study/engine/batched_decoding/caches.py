@@ -232,13 +232,11 @@ class SourceCache:
 
     def keep(self, sources: Int[Tensor, " k"]) -> None:
         """Forget all but these, where it pays; they keep their numbers."""
-        total = sum(self._bins)
-        if len(sources) >= FEWEST * total:
+        if len(sources) >= FEWEST * sum(self._bins):
             return
         number = sources if self._number_K is None else self._number_K[sources]
         ends = torch.tensor(self._bins, device=number.device).cumsum(0)
-        size_B = torch.searchsorted(number, ends).diff(prepend=ends.new_zeros(1))
-        self._bins = size_B.tolist()
+        self._bins = torch.searchsorted(number, ends).diff(prepend=ends.new_zeros(1)).tolist()
         self._layers = [(key[number], value[number]) for key, value in self._layers]
         self._absent_KS = None if self._absent_KS is None else self._absent_KS[number]
         renumbered = torch.zeros(int(sources.max()) + 1, dtype=torch.long, device=number.device)

@@ -175,8 +175,7 @@ class BatchedDecoder:
         return by_pieces(rise, [torch.arange(len(group), device=group.device) if place is None else place, group])
 
     def _logits(self, states: Float[Tensor, "n d"]) -> Float[Tensor, "n V"]:
-        filled = functional.pad(states, (0, 0, 0, -len(states) % ROUND))
-        return self._model.words(filled)[: len(states)]
+        return self._model.words(functional.pad(states, (0, 0, 0, -len(states) % ROUND)))[: len(states)]
 
 
 def by_pieces(function: Callable[..., tuple[Tensor, ...]], places: Sequence[Int[Tensor, " N"]]) -> tuple[Tensor, ...]:

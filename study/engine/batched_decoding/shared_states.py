@@ -100,14 +100,13 @@ class NodeTree:
             words: number of words.
         """
         self._words, device = words, start.device
-        below = [None, *groupings[:-1]]
         self.levels = [
             Nodes(
                 group=torch.arange(len(fine), device=device),
                 parent=None,
                 up=None if coarse is None else torch.from_numpy(coarse.group[fine.first]).to(device),
             )
-            for coarse, fine in zip(below, groupings, strict=True)
+            for coarse, fine in zip([None, *groupings[:-1]], groupings, strict=True)
         ]
         self.tokens = start.expand(len(groupings[0]))
 

@@ -51,8 +51,7 @@ class BottomUpPass:
         *lower, last = zip(self.weights.layers, plan.layers, strict=True)
         for layer, growth in lower:
             x = self._layer(layer, growth, x, length)
-        first_Nd = self._last_layer(*last, x, length)
-        return self.weights.head(first_Nd)[_tensor(plan.row, ids)].float()
+        return self.weights.head(self._last_layer(*last, x, length))[_tensor(plan.row, ids)].float()
 
     def _layer(
         self, layer: ClassifierLayer, growth: Growth, x: Float[Tensor, "room_before d"], length: int

@@ -119,8 +119,7 @@ def classifier_weights(module: PreTrainedModel, gate: Gate, dtype: torch.dtype =
 
 def _layer(block: nn.Module, out: nn.Module, num_heads: int, head_size: int, dtype: torch.dtype) -> ClassifierLayer:
     parts = {name: _find(block, names) for name, names in PARTS.items()}
-    missing = [name for name, part in parts.items() if part is None]
-    if missing:
+    if missing := [name for name, part in parts.items() if part is None]:
         raise UnsupportedModelError(f"{type(block).__name__} has no {', '.join(missing)} of a known name")
     activation = ACTIVATIONS.get(type(parts["activation"]).__name__)
     if activation is None:

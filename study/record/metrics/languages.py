@@ -25,8 +25,7 @@ LOOKED_AT = 10_000
 def has_no_spaces(texts: Iterable[str]) -> bool:
     """Whether most letters of texts are of scripts that put no spaces between words."""
     letters = [letter for letter in islice(chain.from_iterable(texts), LOOKED_AT) if letter.isalpha()]
-    unspaced = sum(unicodedata.name(letter, "").startswith(UNSPACED) for letter in letters)
-    return unspaced > len(letters) / 2
+    return sum(unicodedata.name(letter, "").startswith(UNSPACED) for letter in letters) > len(letters) / 2
 
 
 def require_direction(asked: tuple[str, str], known: tuple[str | None, str | None], where: str) -> None:

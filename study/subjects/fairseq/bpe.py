@@ -92,8 +92,7 @@ def _require_version(pairs: list[tuple[str, str]], path: Path) -> None:
     There only a merge with `</w>` makes a symbol that ends so; in 0.2 and in fastBPE the last character has it at once.
     """
     symbols = {symbol for pair in pairs for symbol in pair}
-    ends = [symbol for symbol in symbols if symbol.endswith(END_OF_WORD)]
-    if ends and END_OF_WORD not in symbols:
+    if any(symbol.endswith(END_OF_WORD) for symbol in symbols) and END_OF_WORD not in symbols:
         raise InputError(
             f"{path} lacks its first line, without which its words would be segmented otherwise: write {CURRENT} above "
             f"'{' '.join(pairs[0])}', with `sed -i '1i {CURRENT}' {path}`"

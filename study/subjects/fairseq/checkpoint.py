@@ -138,8 +138,7 @@ def read_checkpoint(path: Path) -> FairseqTransformer:
     if not isinstance(weights, dict) or not all(isinstance(value, Tensor) for value in weights.values()):
         raise InputError(f"{path} is no fairseq checkpoint: it holds no model")
     args = _arguments(content, path)
-    reasons = list(_reasons_against(args, weights))
-    if reasons:
+    if reasons := list(_reasons_against(args, weights)):
         raise InputError("\n  - ".join([f"{path}: this architecture cannot be studied:", *reasons]))
     return FairseqTransformer(
         encoder=_side(args, "encoder"),
@@ -215,8 +214,7 @@ def _reasons_against(args: Mapping[str, Any], weights: Mapping[str, Tensor]) -> 
     needed = [
         f"{side}_{what}" for side in LAYER_NORMS for what in ("layers", "attention_heads", "embed_dim", "ffn_embed_dim")
     ]
-    missing = [name for name in needed if args.get(name) is None]
-    if missing:
+    if missing := [name for name in needed if args.get(name) is None]:
         yield f"no encoder-decoder transformer (it is {args.get('arch')}): its settings lack {', '.join(missing)}"
         return
     yield from (f"{name} is set: {what}" for name, what in INEXPRESSIBLE.items() if args.get(name))

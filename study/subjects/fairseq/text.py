@@ -62,8 +62,7 @@ class Dictionary:
 
 def _parse(line: str, where: str) -> tuple[str, bool]:
     fields = line.rstrip().rsplit(" ", 1)
-    overwrite = fields[-1] == OVERWRITE
-    if overwrite:
+    if overwrite := fields[-1] == OVERWRITE:
         fields = fields[0].rsplit(" ", 1)
     if len(fields) != 2 or not _is_integer(fields[1]):
         raise InputError(f"{where}: expected 'word count', the count a whole number, got {line[:60]!r}")
@@ -153,11 +152,9 @@ class FairseqText:
             aggressive_dash_splits=self._settings.aggressive_dash_splits,
             return_str=True,
         )
-        subwords = self._bpe.process_line(tokens).split()
-        return (*(dictionary.index.get(subword, UNKNOWN) for subword in subwords), END)
+        return (*(dictionary.index.get(subword, UNKNOWN) for subword in self._bpe.process_line(tokens).split()), END)
 
     def decode(self, ids: Sequence[int]) -> str:
         """Detokenised text of ids; `<s>` and `</s>` are left out, unknown words stand as `<unk>`, as fairseq's do."""
         subwords = " ".join(self.target.words[i] for i in ids if i not in (START, END))
-        tokens = f"{subwords} ".replace(f"{SEPARATOR} ", "").split()
-        return self._detokenizer.detokenize(tokens)
+        return self._detokenizer.detokenize(f"{subwords} ".replace(f"{SEPARATOR} ", "").split())

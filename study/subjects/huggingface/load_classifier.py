@@ -78,8 +78,7 @@ def _read(folder: Path, config: PretrainedConfig) -> PreTrainedModel:
         raise InputError(
             f"{folder}: the weights lack or misfit {len(keys)} tensors of {type(module).__name__}: {keys[:5]}"
         )
-    layers = sorted(key for key in info["unexpected_keys"] if re.search(r"\.\d+\.", key))
-    if layers:
+    if layers := sorted(key for key in info["unexpected_keys"] if re.search(r"\.\d+\.", key)):
         raise InputError(f"{folder}: its config leaves {len(layers)} tensors of the layers unused: {layers[:3]}")
     return module
 

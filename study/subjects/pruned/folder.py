@@ -42,8 +42,7 @@ def write_model(module: PreTrainedModel, sites: Sequence[AttentionSite], folder:
     module.config.save_pretrained(folder)
     tensors = _tensors(module)
     same = _first_names(tensors)
-    kept = {site.name: list(heads_left(site)) for site in sites}
-    heads = {"format": FORMAT, "kept": kept, "same": same, **facts}
+    heads = {"format": FORMAT, "kept": {site.name: list(heads_left(site)) for site in sites}, "same": same, **facts}
     (folder / HEADS_FILE).write_text(json.dumps(heads, indent=1) + "\n", encoding="utf-8")
     weights = {name: x.detach().cpu().clone().contiguous() for name, x in tensors.items() if name not in same}
     save_file(weights, folder / WEIGHTS_FILE, {"format": "pt"})
@@ -131,5 +130,4 @@ def _put(weights: dict[str, Tensor], same: dict[str, str], module: nn.Module, fo
     for name, tensor in given.items():
         around, _, last = name.rpartition(".")
         part = module.get_submodule(around)
-        is_parameter = last in part._parameters
-        setattr(part, last, parameters[same.get(name, name)] if is_parameter else tensor)
+        setattr(part, last, parameters[same.get(name, name)] if last in part._parameters else tensor)

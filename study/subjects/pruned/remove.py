@@ -91,8 +91,7 @@ def _attention(module: PreTrainedModel, site: AttentionSite) -> nn.Module:
 
 def _separate(part: nn.Module) -> tuple[str, str, str] | None:
     """The names of a module's queries, keys and values."""
-    found = (n for n in SEPARATE if all(isinstance(getattr(part, name, None), nn.Linear) for name in n))
-    return next(found, None)
+    return next((n for n in SEPARATE if all(isinstance(getattr(part, name, None), nn.Linear) for name in n)), None)
 
 
 def _cut(module: PreTrainedModel, site: AttentionSite, attention: nn.Module, kept: tuple[int, ...]) -> None:
