@@ -40,14 +40,9 @@ class BlockResult:
 def compute_blocks(
     blocks: Sequence[Block], compute: Callable[[Block], BlockResult | None], workers: int
 ) -> Iterator[BlockResult]:
-    """Every block in a random order; halved, and halved again, where memory does not suffice.
+    """Every block in a random order, `workers` at a time; halved, and halved again, where memory does not suffice.
 
     Several blocks at a time, each on its share of the threads, make better use of a processor than one on all.
-
-    Args:
-        blocks: the work.
-        compute: gives the rows of a block, or None where it has none.
-        workers: blocks computed at a time.
     """
     waiting = [blocks[i] for i in np.random.default_rng(0).permutation(len(blocks))]
     most = max((block.size for block in blocks), default=0)

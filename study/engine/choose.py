@@ -43,14 +43,7 @@ def choose_engine(
     batch_tokens: int = 0,
     memory_gb: float = 0.0,
 ) -> Engine:
-    """The engine for a certified subject.
-
-    Args:
-        subject: the model.
-        precision: how numbers are computed.
-        screening: how careful `Precision.screened` is.
-        batch_tokens: tokens computed at once; chosen by the device when 0.
-        memory_gb: memory of a block; by what is free when 0.
+    """The engine for a certified subject; `batch_tokens` and `memory_gb` as `MemoryBudget.on` takes them.
 
     Raises:
         InputError: when the precision is not to be had for this model.

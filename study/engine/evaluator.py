@@ -147,16 +147,7 @@ class Evaluator:
         return StoredRows(self.setting.data, self.layout, self.metric, self.whole.ids, loss, outcomes, gradients)
 
     def stored_elsewhere(self, data: str, table: Table, loss: Loss = PLAIN) -> StoredRows | None:
-        """What is stored of this subject on other data; None where nothing is.
-
-        Args:
-            data: name of the data set, as its folder in the results; `NAME/SETTING_ID` where one name has several.
-            table: the answers are of the examples that the full mask has in it.
-            loss: loss of the gradients.
-
-        Raises:
-            InputError: when there are several settings of that name.
-        """
+        """What is stored of this subject on other data, see `read_elsewhere`; None where nothing is."""
         return read_elsewhere(self.store.folder.parent.parent, data, self.setting, table, loss)
 
     def keep(self, curve: Curve) -> None:

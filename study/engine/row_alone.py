@@ -43,14 +43,7 @@ class RowAloneError(StudyError):
 
 
 def prove(engine: "Engine", examples: Examples, rows: "Sequence[TokenRow]", folder: Path, precision: Precision) -> None:
-    """Prove it for the examples at hand, unless the folder says that it is proved for all of their lengths.
-
-    Args:
-        engine: what computes, with the certified model.
-        examples: those at hand.
-        rows: these examples as the model reads them.
-        folder: folder of the setting.
-        precision: how numbers are computed.
+    """Prove it for the examples at hand, unless the setting's folder says that it is proved for all of their lengths.
 
     Raises:
         RowAloneError: when the difference is more than rounding explains.

@@ -29,12 +29,7 @@ def missing_packages() -> list[str]:
 
 
 def export(subject: Subject, folder: Path, *, onnx: bool) -> dict[str, float]:
-    """Write the files of a model and check each against it.
-
-    Args:
-        subject: a model with heads removed, on the CPU.
-        folder: where to write.
-        onnx: write ONNX files too, and check them by onnxruntime.
+    """Write the files of a model that is on the CPU, ONNX where asked for, and check each against it.
 
     Returns:
         For each file by its name the largest difference, as a share of the largest number.

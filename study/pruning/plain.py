@@ -17,12 +17,7 @@ from study.subjects.pruned.attention import GroupProjection
 
 
 def as_plain(module: PreTrainedModel, sites: Sequence[AttentionSite]) -> PreTrainedModel | None:
-    """The model as transformers builds it from a config with fewer heads; None where no config says it.
-
-    Args:
-        module: a model with heads removed.
-        sites: its attention layers.
-    """
+    """The model as transformers builds it from a config with fewer heads; None where no config says it."""
     counts = {site.num_heads for site in sites}
     if len(counts) != 1 or 0 in counts or any(isinstance(part, GroupProjection) for part in module.modules()):
         return None

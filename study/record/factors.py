@@ -60,11 +60,7 @@ def checkpoint(model: str, places: Iterable[Factors]) -> Factors | None:
 def derive(model: str, data: str, precision: str, moment: Mapping[str, Any] | None) -> Factors:
     """The place of a setting that was stored without factors.
 
-    Args:
-        model: its short name.
-        data: short name of its data.
-        precision: how its numbers were computed.
-        moment: training, epoch and perhaps seed of a checkpoint, as they were stored before factors were.
+    `moment` has the training, epoch and perhaps seed of a checkpoint, as they were stored before factors were.
     """
     if moment is not None:
         return Factors(moment["training"], data, precision, moment.get("seed"), moment["epoch"])

@@ -76,11 +76,7 @@ def read_addresses(path: Path) -> list[tuple[int, Head]]:
 
 
 def read_order(path: Path, heads: Sequence[Head]) -> list[Head]:
-    """The order in a file.
-
-    Args:
-        path: a file as `read_addresses` takes it.
-        heads: the heads that it must name, each once.
+    """The order in a file, as `read_addresses` takes it, which must name each of these heads once.
 
     Raises:
         InputError: for a file that cannot be read, names a head that is none of `heads`, or one twice, or not all.

@@ -97,14 +97,7 @@ def every_part(folder: Path) -> list[Path]:
 
 
 def write_part(rows: pl.DataFrame, folder: Path, table: Table, setting: str, provenance: dict[str, Any]) -> Path:
-    """Write rows as a part of their own.
-
-    Args:
-        rows: rows of the table.
-        folder: the setting's folder.
-        table: which rows they are.
-        setting: the setting's id.
-        provenance: what should be known of the rows.
+    """Write rows as a part of their own in the folder of a setting, with its id and what should be known of them.
 
     Raises:
         WriteError: when there is no room; nothing is left of the part.
@@ -132,12 +125,7 @@ def read_provenance(part: Path) -> dict[str, Any]:
 
 
 def require_whole(folder: Path, setting: str, statistics: Collection[str]) -> None:
-    """Refuse the folder of a setting while a part of it cannot be used.
-
-    Args:
-        folder: the setting's folder.
-        setting: its id.
-        statistics: the columns that outcomes need besides the usual ones.
+    """Refuse the folder of a setting (by its id) while a part of it cannot be used, or outcomes lack these statistics.
 
     Raises:
         StoreError: names every such part, why, and how to go on.
@@ -147,11 +135,7 @@ def require_whole(folder: Path, setting: str, statistics: Collection[str]) -> No
 
 
 def refuse(folder: Path, flaws: dict[Path, str]) -> None:
-    """Refuse parts that cannot be used, if there are any.
-
-    Args:
-        folder: the setting's folder.
-        flaws: what is wrong with each.
+    """Refuse parts of a setting's folder, if there are any, for what is wrong with each.
 
     Raises:
         StoreError: names all, and the command that takes them away.

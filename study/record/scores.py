@@ -27,12 +27,7 @@ WEIGHT_UNIT = 2**32
 
 
 def with_weights(rows: pl.DataFrame, examples: pl.DataFrame) -> pl.DataFrame:
-    """Rows with the weight of their examples, where these have weights: whole numbers that are `WEIGHT_UNIT` at most.
-
-    Args:
-        rows: with a column `example`.
-        examples: as in `examples.parquet`.
-    """
+    """Rows with the weight of their examples, where these have weights: whole numbers, at most `WEIGHT_UNIT`."""
     if WEIGHT not in examples.columns:
         return rows
     share = pl.col(WEIGHT) / pl.col(WEIGHT).max()

@@ -57,13 +57,7 @@ class Outcomes:
 def read_parts(
     folder: Path, table: Table = Table.OUTCOMES, *, within: float = TOLERANCE, heads: int | None = None
 ) -> Outcomes:
-    """All rows of a table in a setting folder.
-
-    Args:
-        folder: the setting's folder.
-        table: which rows.
-        within: the setting's `tolerance`.
-        heads: how many the model has, where that is known.
+    """All rows of a table in a setting's folder; `within` is its tolerance, `heads` how many its model has, if known.
 
     Raises:
         StoreError: when a part cannot be read or two parts disagree; names the files.
@@ -212,12 +206,7 @@ class Store:
         return self._read[table][1]
 
     def write(self, rows: pl.DataFrame, provenance: dict[str, Any], table: Table = Table.OUTCOMES) -> Path:
-        """Add rows as a part of their own.
-
-        Args:
-            rows: columns `mask`, `example` and those of the table, and others.
-            provenance: what does not determine the rows but should be known of them (device, versions ...).
-            table: which rows they are.
+        """Add rows of a table as a part of their own; provenance (device, versions ...) does not determine them.
 
         Raises:
             WriteError: when there is no room; what was stored before is kept.

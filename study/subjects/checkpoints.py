@@ -9,12 +9,7 @@ PLACE = "{epoch}"
 
 
 def at_epoch(pattern: str, epoch: float | None, option: str) -> str:
-    """The path of the checkpoint of an epoch; the path of one model alone stays as it is.
-
-    Args:
-        pattern: the path.
-        epoch: epoch of the checkpoint; None for a model that is not one of several.
-        option: name of the path in the configuration, for messages.
+    """The path of the checkpoint of an epoch; that of one model alone (None) stays as it is. Messages name the option.
 
     Raises:
         InputError: when only one of the two speaks of epochs.

@@ -22,24 +22,12 @@ class ClassifierText:
     def __init__(
         self, tokenizer: PreTrainedTokenizerBase, labels: Sequence[str], *, max_length: int, truncate: bool, owner: str
     ) -> None:
-        """Take a tokenizer.
-
-        Args:
-            tokenizer: tokenizer of the model.
-            labels: name of each output of the model, in order.
-            max_length: most tokens of an example, special tokens included.
-            truncate: cut longer examples; refuse them otherwise.
-            owner: the model, for messages.
-        """
+        """Take a tokenizer, and what `Classifier` is told of its texts; messages name the owner."""
         self.tokenizer = tokenizer
         self._labels, self._max_length, self._truncate, self._owner = tuple(labels), max_length, truncate, owner
 
     def encode(self, examples: Examples, max_unknown: float) -> list[TokenRow]:
         """Tokenise texts and pairs; targets become indices of the model's labels.
-
-        Args:
-            examples: the texts and their labels.
-            max_unknown: largest share of tokens that the tokenizer may not know.
 
         Raises:
             InputError: for labels that the model does not have, for examples over the longest length or without any

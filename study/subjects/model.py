@@ -57,12 +57,7 @@ class ModelConfig:
         self.name = self.training_name if self.epoch is None else f"{self.training_name}-epoch{self.epoch:g}"
 
     def factors(self, data: str, precision: str) -> Factors:
-        """Where the model's setting on some data stands on the axes.
-
-        Args:
-            data: short name of the data set.
-            precision: how numbers are computed, as it stands in the setting.
-        """
+        """Where the model's setting on some data, in some precision, stands on the axes."""
         return Factors(self.training_name, data, precision, epoch=self.epoch)
 
     def idle(self) -> dict[str, str]:

@@ -134,13 +134,7 @@ def read_runs(folder: Path) -> list[Run]:
 
 
 def with_earlier_id(run: Run, folder: Path, usual: Mapping[str, Any]) -> Run:
-    """The run under the id that an earlier version has kept it by in the folder of its setting; else as it is.
-
-    Args:
-        run: a run that begins.
-        folder: folder of its setting.
-        usual: the options of its measure as they are where nothing is said.
-    """
+    """The run under the id that an earlier version has kept it by in the folder of its setting; else as it is."""
     if _file(run, folder).is_file():
         return run
     for path in sorted((folder / RUNS).glob("*.json")):

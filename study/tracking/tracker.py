@@ -53,14 +53,7 @@ class LiveReport(JobReport):
     """What a job that computes says of itself: its run is kept, and its points go to a tracker."""
 
     def __init__(self, run: Run, folder: Path, history: History, tracker: Tracker | None) -> None:
-        """Begin.
-
-        Args:
-            run: the job.
-            folder: where the run is kept.
-            history: points of the run.
-            tracker: where it is shown; None for nowhere.
-        """
+        """Begin: the run is kept in the folder, and shown where there is a tracker."""
         self._run, self._folder, self._history, self._tracker = run, folder, history, tracker
         self._complained = False
         self._guarded(self._keep)

@@ -21,11 +21,7 @@ SERVING = (
 
 
 def wandb_config(config: Mapping[str, Any]) -> dict[str, Any]:
-    """What is shown of a configuration.
-
-    Args:
-        config: the whole of it, as JSON values.
-    """
+    """What is shown of a configuration, all of which is given as JSON values."""
     chosen = {name: config[name] for name in SECTIONS if name in config}
     if chosen.get("shards") == 1:
         del chosen["shard"], chosen["shards"]

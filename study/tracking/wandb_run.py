@@ -88,13 +88,7 @@ def _losing(online: bool) -> Iterator[None]:
 
 
 def open_run(run: Run, options: WandbTracking, folder: Path, *, online: bool) -> "wandb.Run":
-    """A run of W&B that continues what has its id.
-
-    Args:
-        run: what it shows.
-        options: where it goes, how long to wait for the server to begin and at the end, and what else to log.
-        folder: `wandb/` in it holds the run's files.
-        online: send it at once; else it is kept there.
+    """A run of W&B that continues what has its id, sent at once where it is online; its files lie in `wandb/`.
 
     Raises:
         InputError: when the folder cannot be written, or there is no key to be online with.

@@ -30,13 +30,7 @@ class LogReader:
     ) -> None:
         """Take in what an earlier run logged.
 
-        Args:
-            training: options of the training.
-            folder: folder of the training, for its history.
-            checkpoints: where fairseq writes them.
-            sentences: number of sentences of the training data.
-            advance: called with the number of sentences just done.
-            recorded: called whenever the history has changed.
+        From then on `advance` is told how many sentences were just done, and `recorded` that the history has changed.
         """
         self._training, self._folder, self._checkpoints = training, folder, checkpoints
         self._sentences, self._advance, self._recorded = sentences, advance, recorded

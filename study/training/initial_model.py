@@ -24,12 +24,9 @@ SPECIAL_TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 def initial_model(
     training: ClassifierTraining, texts: Sequence[str], labels: Sequence[str]
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
-    """The model and its tokenizer, which can pad; random weights come from torch's current random state.
+    """The model and its tokenizer, which can pad; a vocabulary that is to be learnt is learnt from the texts.
 
-    Args:
-        training: says which model.
-        texts: texts of the training data, for a vocabulary that is to be learnt.
-        labels: name of each output, in order.
+    Random weights come from torch's current random state.
 
     Raises:
         InputError: when the model has neither a padding nor an end token.

@@ -47,24 +47,13 @@ class TargetCache:
     """
 
     def __init__(self, num_heads: int, num_shared: int) -> None:
-        """Begin with nothing.
-
-        Args:
-            num_heads: H.
-            num_shared: how many groups have several pairs; they come first.
-        """
+        """Begin with nothing; the groups that have several pairs, `num_shared` of them, come first."""
         self._num_heads, self._num_shared = num_heads, num_shared
         self._before = 0  # nodes of shared groups in the last step
         self._paths, self._beams = PathCache(), BeamCache()
 
     def attend(self, qkv: Float[Tensor, "N qkv"], nodes: Nodes, width: int) -> Float[Tensor, "N d"]:
-        """Take the next token of every node and give its context.
-
-        Args:
-            qkv: queries (scaled), keys and values.
-            nodes: these nodes.
-            width: W in this step.
-        """
+        """Take the next token of every node, its query scaled, and give its context; `width` is W in this step."""
         query, key, value = qkv.view(len(qkv), 3, self._num_heads, -1).unbind(1)
         shared = int((nodes.group < self._num_shared).sum()) if self._num_shared else 0
         contexts = []
@@ -215,12 +204,7 @@ class SourceCache:
     """
 
     def __init__(self, bins: Sequence[int], absent: Float[Tensor, "K S"] | None) -> None:
-        """Begin without a layer.
-
-        Args:
-            bins: number of sources in each bin; sources are numbered through the bins.
-            absent: what is added to the scores, `HIDDEN` at padding; None where there is none.
-        """
+        """Begin without a layer; sources are numbered through the bins, `absent` is `HIDDEN` at padding."""
         self._bins, self._absent_KS = list(bins), absent
         self._layers: list[tuple[Tensor, Tensor]] = []
         self._number_K: Tensor | None = None

@@ -206,13 +206,7 @@ def _heights(pairs: Pairs, layout: HeadLayout) -> tuple[list[Layer], list[Int[np
 
 
 def pair_bytes(model: TranslatorWeights, longest: int, beam: int) -> int:
-    """Memory that one mask of one sentence takes, as if masks had nothing in common and targets were twice as long.
-
-    Args:
-        model: weights of the model.
-        longest: tokens of the source.
-        beam: hypotheses of its search.
-    """
+    """Bytes that a mask of a sentence takes, as if masks had nothing in common and targets were twice as long as it."""
     slots = 2 * longest + (1 + STEPS_BETWEEN) * beam
     vectors = 2 * len(model.decoder) * (slots + longest) + 12 * beam
     return 4 * model.target.words.shape[1] * vectors

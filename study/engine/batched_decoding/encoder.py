@@ -16,14 +16,7 @@ from study.record.heads import AttentionKind, HeadLayout
 def read_sources(
     model: TranslatorWeights, layout: HeadLayout, pairs: Pairs, ids: Int[Tensor, "E S"], present: Int[Tensor, "E S"]
 ) -> tuple[SourceCache, Int[np.ndarray, " P"]]:
-    """Run the encoder for all pairs of mask and sentence.
-
-    Args:
-        model: weights of the model.
-        layout: its heads.
-        pairs: which masks on which sentences.
-        ids: token ids of the sentences.
-        present: 1 for a token, 0 for padding.
+    """Run the encoder for all pairs of mask and sentence; the arguments are those of `BatchedDecoder`.
 
     Returns:
         Keys and values for the cross-attention of every decoder layer, and for each pair the number of its source.

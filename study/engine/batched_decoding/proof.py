@@ -17,17 +17,7 @@ from study.subjects.translator import Translator
 def largest_difference(
     weights: TranslatorWeights, subject: Translator, rows: Sequence[TokenRow], masks: Bool[np.ndarray, "M H"]
 ) -> float:
-    """How far the log-probabilities in one batch are from the module's own, for every mask and sentence.
-
-    Args:
-        weights: weights of the translator's module.
-        subject: the translator.
-        rows: sentences.
-        masks: distinct masks.
-
-    Returns:
-        The largest difference in nats.
-    """
+    """How far the log-probabilities in one batch are from the module's own at most, in nats; the masks are distinct."""
     decoder = BatchedDecoder(weights, subject.layout, Pairs.every(masks, len(rows)), *subject.padded(rows))
     targets_PT = subject.random_targets(rows).repeat(len(masks), 1)
     found_PTV = torch.stack([decoder.logprobs(token_P) for token_P in targets_PT.T], dim=1)

@@ -92,13 +92,7 @@ class NodeTree:
     """
 
     def __init__(self, groupings: Sequence[Grouping], start: Int[Tensor, ""], words: int) -> None:
-        """Begin with one node a group.
-
-        Args:
-            groupings: from coarse to fine.
-            start: the token that all begin with.
-            words: number of words.
-        """
+        """Begin with one node a group, all by the token `start`; groupings go from coarse to fine."""
         self._words, device = words, start.device
         self.levels = [
             Nodes(

@@ -36,13 +36,7 @@ class BottomUpPass:
     def logits(
         self, ids: Int[Tensor, "E T"], segments: Int[Tensor, "E T"] | None, plan: RowPlan
     ) -> Float[Tensor, "P C"]:
-        """Logits of each pair of a plan.
-
-        Args:
-            ids: token ids of the block's examples, on the model's device.
-            segments: segment of each token, where the model has such.
-            plan: rows of these examples.
-        """
+        """Logits of each pair of a plan for examples on the model's device, with segments where the model has such."""
         used = _tensor(plan.examples, ids)
         hidden_RTd = self.weights.embed(ids[used], None if segments is None else segments[used])
         length, width = hidden_RTd.shape[1:]

@@ -71,12 +71,7 @@ class RowPlan:
 
 
 def plan_rows(pairs: Pairs, layout: HeadLayout) -> RowPlan:
-    """Sort pairs of mask and example into rows.
-
-    Args:
-        pairs: what is to be computed.
-        layout: the heads of the masks.
-    """
+    """Sort pairs of mask and example into rows."""
     order = forward_order(layout)
     classes = prefix_classes(pairs.masks, layout, order)
     examples, row_P = np.unique(pairs.example, return_inverse=True)

@@ -91,12 +91,7 @@ class ClassifierWeights:
 
 
 def classifier_weights(module: PreTrainedModel, gate: Gate, dtype: torch.dtype = torch.float32) -> ClassifierWeights:
-    """Read the weights of a classifier.
-
-    Args:
-        module: the model, in float32.
-        gate: knows its output projections and how many heads each layer has.
-        dtype: number format of the matrix products of its layers.
+    """Read the weights of a classifier in float32, for matrix products of its layers in `dtype`.
 
     Raises:
         UnsupportedModelError: when it is not built like BERT.

@@ -37,13 +37,7 @@ class Linear:
     def __init__(
         self, weight: Float[Tensor, "out in"], bias: Float[Tensor, " out"] | None, activation: str | None = None
     ) -> None:
-        """Pack the weights where that pays.
-
-        Args:
-            weight: W; its type is that of the products.
-            bias: b.
-            activation: one of `PLAIN`, or None.
-        """
+        """Pack the weights where that pays; their type is that of the products, the activation is one of `PLAIN`."""
         self.weight, self.bias = weight.contiguous(), None if bias is None else bias.contiguous()
         self.activation = activation
         pays = _packing_pays(tuple(weight.shape), activation, weight.dtype, weight.device)

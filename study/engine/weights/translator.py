@@ -168,10 +168,6 @@ class TranslatorWeights:
 def translator_weights(module: PreTrainedModel, gate: Gate) -> TranslatorWeights:
     """Read the weights of a translation model.
 
-    Args:
-        module: the model, in float32.
-        gate: knows how many heads each layer has.
-
     Raises:
         UnsupportedModelError: when it is none of `PRE_NORM`, or not in float32.
     """

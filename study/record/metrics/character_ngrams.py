@@ -22,13 +22,7 @@ def without_spaces(text: str) -> str:
 
 
 def matches(hypotheses: Sequence[str], reference: str, max_order: int) -> Int[np.ndarray, "hypotheses orders"]:
-    """How many n-grams of each hypothesis the reference has, each at most as often as there.
-
-    Args:
-        hypotheses: texts without white space.
-        reference: a text without white space.
-        max_order: longest n-gram.
-    """
+    """How many n-grams of each hypothesis the reference has, at most as often as there; no text has white space."""
     found = np.zeros((len(hypotheses), max_order), dtype=np.int64)
     alphabet, letters = np.unique(_codes(reference), return_inverse=True)
     text = _letters("".join(f"{hypothesis}{SEPARATOR}" for hypothesis in hypotheses), alphabet)

@@ -86,15 +86,7 @@ class CachedDecoder:
         encoded: Float[Tensor, "R S D"],
         present: Int[Tensor, "R S"],
     ) -> None:
-        """Start with one hypothesis a row.
-
-        Args:
-            module: the model.
-            gate: masks its heads.
-            xi: what the gate multiplies by, for each row.
-            encoded: last hidden states of the encoder.
-            present: attention mask: 1 for a source token, 0 for padding.
-        """
+        """Start with one hypothesis a row, from the last hidden states of the encoder and their attention mask."""
         self._module, self._gate = module, gate
         self._xi, self._encoded, self._present = xi, encoded, present
         self._cache = EncoderDecoderCache(DynamicCache(), DynamicCache())

@@ -63,13 +63,7 @@ class TopTokens:
 
 
 def top_tokens(states: Float[Tensor, "N D"], project: Callable[[Tensor], Tensor], request: TokenRequest) -> TopTokens:
-    """The best tokens of each hypothesis.
-
-    Args:
-        states: states that are projected to the vocabulary.
-        project: the projection: logits of all tokens from some rows of the states.
-        request: how many tokens, and which not.
-    """
+    """The best tokens of each hypothesis; `project` makes logits of all tokens of some rows of the states."""
     chunk = CHUNK if states.device.type == "cpu" else CHUNK_ELSEWHERE
     parts = [_best(project(some).log_softmax(-1), request) for some in states.split(chunk)]
     logprobs, tokens, ends = zip(*parts, strict=True)

@@ -23,14 +23,7 @@ LIMITS = ("max_source", "max_target")
 def load_translator(
     weights: Path, processing: TextProcessing, decoding: DecodingOptions, device: torch.device, *, truncate: bool
 ) -> Translator:
-    """A translation model with its dictionaries and BPE codes as a subject.
-
-    Args:
-        weights: a fairseq checkpoint, or the weights of a pruned folder.
-        processing: how text becomes tokens.
-        decoding: how translations are searched for.
-        device: where the model goes.
-        truncate: cut longer sources; refuse them otherwise.
+    """A translation model, from a fairseq checkpoint or a pruned folder's weights, and its text files as a subject.
 
     Raises:
         InputError: when a file is missing or damaged, or the dictionaries are not the model's.

@@ -29,14 +29,7 @@ NAMED = 8
 
 
 def write_model(module: PreTrainedModel, sites: Sequence[AttentionSite], folder: Path, **facts: Any) -> None:
-    """Write config, heads and weights.
-
-    Args:
-        module: a model with heads removed.
-        sites: its attention layers.
-        folder: the folder to make.
-        facts: what else a reader needs to know, as JSON values.
-    """
+    """Write config, heads and weights of a model with heads removed, and what else its reader needs, as JSON values."""
     folder.mkdir(parents=True, exist_ok=True)
     module.config.architectures = [type(module).__name__]
     module.config.save_pretrained(folder)

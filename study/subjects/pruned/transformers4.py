@@ -29,12 +29,7 @@ def take_pruned_heads(config: PretrainedConfig) -> dict[int, list[int]]:
 
 
 def without_heads(architecture: type[PreTrainedModel], removed: Mapping[int, Sequence[int]]) -> type[PreTrainedModel]:
-    """An architecture that is built without some heads, so that transformers reads the weights of such a model.
-
-    Args:
-        architecture: the class of the model.
-        removed: heads by the number of their layer.
-    """
+    """An architecture without some heads, by their layer, so that transformers reads the weights of such a model."""
 
     class Smaller(architecture):
         def __init__(self, config: PretrainedConfig, *inputs: Any, **options: Any) -> None:
