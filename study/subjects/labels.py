@@ -61,6 +61,9 @@ def _if_numbers(targets: Collection[str], labels: Sequence[str]) -> str:
 FEWEST = 100
 """Examples below which no order of labels is called better than another."""
 
+FAR_BETTER = 0.1
+"""Gain in accuracy above which another order is far better."""
+
 AS_GOOD = 0.01
 """Share of the examples by which an order may be worse than the best one and still be as good."""
 
@@ -72,16 +75,13 @@ def why_no_order_is_better(gold: Sequence[int]) -> str:
     return "all examples have one label" if len(set(gold)) < 2 else ""
 
 
-def better_label_orders(
-    gold: Sequence[int], predicted: Sequence[int], labels: Sequence[str], *, by: float = 0.1
-) -> list[tuple[str, ...]]:
+def better_label_orders(gold: Sequence[int], predicted: Sequence[int], labels: Sequence[str]) -> list[tuple[str, ...]]:
     """Other orders of the model's labels that would make far more of its predictions right.
 
     Args:
         gold: index of the right label of each example.
         predicted: output that the model chose.
         labels: name of each output, as now.
-        by: gain in accuracy from which another order is far better.
 
     Returns:
         The names in the best order, then one that is as good where there is one: then the examples do not tell which is
@@ -93,7 +93,7 @@ def better_label_orders(
     np.add.at(right, (np.asarray(predicted), np.asarray(gold)), 1)
     best = _best_order(right)
     number = _number_right(right, best)
-    if number - right.trace() <= by * len(gold):
+    if number - right.trace() <= FAR_BETTER * len(gold):
         return []
     others = [_best_order(_without(right, output, int(label))) for output, label in enumerate(best)]
     other = max(others, key=lambda order: _number_right(right, order))
