@@ -21,9 +21,6 @@ from study.record.store import EXAMPLES_FILE
 from study.tracking.run import RUNS
 
 OUTCOMES = "outcomes"
-WITH_ROWS = (SETTING_FILE, EXAMPLES_FILE)
-"""The files that rows belong to."""
-
 LONGEST = 100
 """Letters of a readable name."""
 
@@ -62,9 +59,9 @@ class Content:
 
     @cached_property
     def lasting_digest(self) -> str:
-        """The digest of what does not grow: of outcomes, to which every job adds, only the setting and its examples."""
+        """The digest of what does not grow: of outcomes, to which every job adds, the setting's id and its examples."""
         growing = self.type == OUTCOMES
-        return short_hash({name: self.hashes[name] for name in self.hashes if not growing or name in WITH_ROWS})
+        return short_hash([*self.names, self.hashes.get(EXAMPLES_FILE)]) if growing else self.digest
 
     def artifact(self) -> wandb.Artifact:
         """For W&B, which sends no file and makes no version where this content is known there."""

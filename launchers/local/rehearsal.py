@@ -59,14 +59,14 @@ def main(faults: Path, jobs: Sequence[JobFolder]) -> int:
 
 
 def _fault(job: JobFolder) -> str | None:
-    task, config = opened(read_json(job.record))
-    with open_dict(config):
-        config.pop("hydra")
-    if isinstance(task, Task):
-        try:
+    try:
+        task, config = opened(read_json(job.record))
+        with open_dict(config):
+            config.pop("hydra")
+        if isinstance(task, Task):
             task.rehearse(config)
-        except Exception as error:  # noqa: BLE001 each task raises errors of its own kind
-            return message(error)
+    except Exception as error:  # noqa: BLE001 each task raises errors of its own kind
+        return message(error)
     return None
 
 

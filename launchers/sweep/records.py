@@ -13,7 +13,7 @@ from omegaconf import OmegaConf
 
 from launchers.config import LauncherConfig
 from launchers.sweep.attempt import Attempt, Outcome
-from launchers.sweep.files import write_json
+from launchers.sweep.files import read_json, write_json
 from launchers.sweep.folder import JobEntry, JobFolder, SweepRecord, SweepsFolder
 from launchers.sweep.protocol import Task
 from launchers.sweep.sweep import Job, Sweep
@@ -62,18 +62,12 @@ def write_records(folder: SweepsFolder, sweep: Sweep, known: Sequence[JobAssessm
     output = str(Path(OmegaConf.select(sweep.config, "hydra.sweep.dir")).absolute())
     for one in known:
         place = folder.job(one.entry.id)
-        if not place.record.exists():  # by its id it can only be the same
-            composition = one.job.composition
-            config = composition.plain()
+        types = one.job.composition.template.types
+        if not place.record.exists() or read_json(place.record)["types"] != types:  # they move with the code
+            config = one.job.composition.plain()
             config["hydra"]["sweep"] = {**config["hydra"]["sweep"], "dir": output}  # in the job's process it is later
-            record = {
-                "task": path,
-                "name": one.entry.name,
-                "stage": one.entry.stage,
-                "config": config,
-                "types": composition.template.types,
-            }
-            write_json(place.record, record)
+            entry = {"name": one.entry.name, "stage": one.entry.stage}
+            write_json(place.record, {"task": path, **entry, "config": config, "types": types})
         _agree(place, sweep.task, one)
 
 

@@ -17,7 +17,7 @@ from pathlib import Path
 from types import FrameType
 from typing import TYPE_CHECKING, Any
 
-from launchers.errors import message
+from launchers.errors import LauncherError, message
 from launchers.sweep.attempt import Outcome, read_attempt
 from launchers.sweep.files import read_json
 from launchers.sweep.folder import JobFolder
@@ -90,8 +90,13 @@ def opened(record: dict[str, Any]) -> tuple[Callable[..., Any], "DictConfig"]:
 
     setup_globals()
     version.setbase(record["config"]["hydra"]["runtime"]["version_base"])  # what the program gave `hydra.main`
-    task = load_task(record["task"])
-    config = compose_again(record["config"], record["types"])
+    try:
+        task = load_task(record["task"])
+        config = compose_again(record["config"], record["types"])
+    except (ImportError, AttributeError) as error:
+        raise LauncherError(
+            f"{record['name']} was recorded by another version of the code ({error}): give the sweep's command again"
+        ) from error
     JobRuntime.instance().set("name", config.hydra.job.name)
     HydraConfig.instance().set_config(config)
     return task, config

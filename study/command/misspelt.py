@@ -27,7 +27,7 @@ def sentence(error: Exception, arguments: Sequence[str]) -> str:
             "no value is given for {0}: add {0}=... to the command".format,
         ),
         (
-            r"In '([\w/]+)': .*\n.*str is not a subclass of \w+Order\. value: (\w+)",
+            r"In '([\w/]+)': .*\n.*str is not a subclass of \w*Order\. value: (\w+)",
             "{0}.yaml: an order has options of its own and is chosen in the defaults: `- override order: {1}`".format,
         ),
         (r"(?:merging override|Error merging) ([\w./@]+)=(.*)", lambda name, value: _wrong_value(cause, name, value)),

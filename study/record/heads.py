@@ -175,7 +175,7 @@ class HeadLayout:
         return mask
 
     def describe(self, mask: Bool[np.ndarray, " heads"]) -> str:
-        """A mask in words: `cross.0.3 off`, `cross.0.3 alone`, `no head in cross.0`, `3 heads off`."""
+        """A mask in words: `cross.0.3 off`, `cross.0.3 alone`, `no head in cross.0`, `3 heads off from cross.0.1`."""
         off = self.changed(mask)
         if len(off) == 1:
             return f"{off[0]} off"
@@ -183,7 +183,7 @@ class HeadLayout:
             left = [head for head in self.heads[self.columns(off[0].kind, off[0].layer)] if head not in off]
             if len(left) <= 1:
                 return f"{left[0]} alone" if left else f"no head in {off[0].kind}.{off[0].layer}"
-        return f"{len(off)} heads off"
+        return f"{off[0]} and {off[1]} off" if len(off) == 2 else f"{len(off)} heads off from {off[0]}"
 
     def each_off(self, heads: Iterable[Head] | None = None) -> Bool[np.ndarray, "masks heads"]:
         """A mask for each of these heads (all, unless given): this one off."""

@@ -102,7 +102,7 @@ def test_a_mask_in_words_names_what_is_off_or_left() -> None:
         "cross.1.2 alone": LAYOUT.all_but(head),
         "no head in cross.1": LAYOUT.without_layer((head.kind, 1)),
         "no head in cross.0": LAYOUT.without_layer((head.kind, 0)),
-        "2 heads off": LAYOUT.without([head, other]),
+        f"{other} and {head} off": LAYOUT.without([head, other]),
         "encoder_self.1.0 off": LAYOUT.without_layer((other.kind, 1)),
     }
     assert {words: LAYOUT.describe(mask) for words, mask in said.items()} == {words: words for words in said}
