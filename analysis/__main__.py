@@ -29,8 +29,12 @@ from study.record.metrics import MetricName
 DEFAULT_COMMAND = "report"
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, prog: str = "python -m analysis") -> int:
     """Run a command.
+
+    Args:
+        arguments: the command line; None: that of this process.
+        prog: what the user types before the command.
 
     Returns:
         The exit status: 0; 1 when the report is written, but files that were stored cannot be used and were left out;
@@ -41,7 +45,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         format="%(message)s",
         handlers=[RichHandler(console=Console(stderr=True), show_time=False, show_path=False)],
     )
-    options = _parse(list(sys.argv[1:] if arguments is None else arguments))
+    options = parse(list(sys.argv[1:] if arguments is None else arguments), prog)
     try:
         return options.run(options) or 0
     except NothingMeasuredError as nothing:
@@ -130,14 +134,15 @@ def report(options: argparse.Namespace) -> int:
     return int(analysis.results.damaged)
 
 
-def _parse(arguments: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="python -m analysis", description=__doc__)
+def parse(arguments: list[str], prog: str) -> argparse.Namespace:
+    """The options of a command line; `prog` as for `main`."""
+    parser = argparse.ArgumentParser(prog=prog, description=__doc__)
     commands = parser.add_subparsers(title="commands", required=True)
     first = commands.add_parser(
         DEFAULT_COMMAND,
         help="tables, figures and a page of a results folder (default)",
         description=f"{__doc__} Without a command: `{DEFAULT_COMMAND}`.",
-        epilog="Other commands: import, push, fetch; `python -m analysis COMMAND --help` tells of them.",
+        epilog=f"Other commands: import, push, pull; `{prog} COMMAND --help` tells of them.",
     )
     _add_report(first)
     imported = commands.add_parser(
@@ -145,7 +150,11 @@ def _parse(arguments: list[str]) -> argparse.Namespace:
     )
     command.add_command(imported, _positive)
     _add_push(commands.add_parser("push", help="fill Weights & Biases from a results folder, as often as one likes"))
-    _add_fetch(commands.add_parser("fetch", help="bring outcomes from Weights & Biases into a results folder"))
+    _add_fetch(
+        commands.add_parser(
+            "pull", aliases=["fetch"], help="bring outcomes from Weights & Biases into a results folder"
+        )
+    )
     if not arguments or arguments[0] not in commands.choices:
         arguments = [DEFAULT_COMMAND, *arguments]
     return parser.parse_args(arguments)

@@ -28,8 +28,12 @@ UNDER_WAY = 3
 INTERRUPTED = 130
 
 
-def main(arguments: Sequence[str] | None = None) -> int:
+def main(arguments: Sequence[str] | None = None, prog: str = "python -m launchers") -> int:
     """Run a command.
+
+    Args:
+        arguments: the command line; None: that of this process.
+        prog: what the user types before the command.
 
     Returns:
         0: all are done; 1: some failed, were lost or cancelled, or SLURM does not answer to what must be asked; 2: an
@@ -37,7 +41,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """
     handler = RichHandler(console=Console(stderr=True), show_time=False, show_path=False)
     logging.basicConfig(level=logging.INFO, format="%(message)s", handlers=[handler])
-    options = _parse(list(sys.argv[1:] if arguments is None else arguments))
+    options = parse(list(sys.argv[1:] if arguments is None else arguments), prog)
     folder = SweepsFolder(options.folder)
     try:
         return options.run(folder, folder.read_sweep(options.sweep), options)
@@ -127,8 +131,9 @@ def _named(jobs: Sequence[JobEntry], name: str | None) -> list[JobEntry]:
     return found
 
 
-def _parse(arguments: Sequence[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(prog="launchers", description=__doc__)
+def parse(arguments: Sequence[str], prog: str) -> argparse.Namespace:
+    """The options of a command line; `prog` as for `main`."""
+    parser = argparse.ArgumentParser(prog=prog, description=__doc__)
     commands = parser.add_subparsers(required=True)
     for run in (status, wait, logs, cancel, retry):
         command = commands.add_parser(run.__name__, help=run.__doc__, description=run.__doc__)

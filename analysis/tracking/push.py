@@ -88,7 +88,7 @@ def push_results(
         )
     said = f"W&B ({project}): {done.sent} runs sent, {done.unchanged} were there already"
     if done.outdated:
-        fetching = f"python -m analysis fetch {project} {shlex.quote(str(results))}"
+        fetching = f"study pull {project} {shlex.quote(str(results))}"
         said += (
             f", {len(done.outdated)} left as they are there, as the project has outcomes that this push has not "
             f"({'; '.join(done.outdated)}): `{fetching}`, and push again"

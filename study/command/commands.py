@@ -59,7 +59,7 @@ def _run(arguments: list[str]) -> None:
     if command and command not in COMMANDS:
         raise InputError(
             f"'{command}' is no command: expected {', '.join(COMMANDS)}, or overrides NAME=VALUE"
-            + (". Tables, figures and a page are made by: python -m analysis" if command in ANALYSES else "")
+            + (". Tables, figures and a page are made by: study report" if command in ANALYSES else "")
         )
     if command:
         arguments.remove(command)

@@ -11,12 +11,7 @@ Masks the attention heads of a trained transformer and stores what becomes of ev
   study model=NAME data=NAME measure=NAME   one job; a sweep with -m: measure=ablation,no_head -m
   study experiment=NAME                     a sweep as the paper has it, or of the embedded toy models: toy_nli
   study ... plan=true                       how much there is to do and how long it takes; nothing is done
-  study list [WORD]                         what there is, and what each entry still needs; all of NAME's options
-  study fetch ...                           download all that a job or sweep needs, run none
-  study prune ...                           a smaller model, its heads really removed: study prune --help
   study ... --cfg job                       every option of this job with its value
-  python -m analysis [RESULTS]              tables, figures and a page of what is stored
-  python -m launchers status                what becomes of a sweep on a cluster
 
 A model and data of yours:
 

@@ -29,7 +29,7 @@ def check_values(study: StudyConfig) -> None:
     if study.model.metric is not STORED[study.model.task]:
         raise InputError(
             f"model.metric={study.model.metric}: outcomes of {study.model.task} hold the statistics of "
-            f"{STORED[study.model.task]}. chrF follows from the stored translations: python -m analysis --metric chrf"
+            f"{STORED[study.model.task]}. chrF follows from the stored translations: study report --metric chrf"
         )
     _check_languages(study)
     for option, name in (("model.name", study.model.name), ("data.name", study.data.name)):

@@ -129,4 +129,4 @@ class Job(ABC):
 
 def what_next(results: str) -> str:
     """Where results are, and the command that shows them."""
-    return f"Stored in {results}. Tables, figures and a page of it: python -m analysis {shlex.quote(results)}"
+    return f"Stored in {results}. Tables, figures and a page of it: study report {shlex.quote(results)}"

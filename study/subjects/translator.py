@@ -172,7 +172,7 @@ class Translator(Subject):
         if tokens in WORDS_BY_SPACES and has_no_spaces(references):
             _warn_once(
                 f"the references have no spaces between words, so that BLEU of {tokens} tokens has hardly any to "
-                f"count: metric.tokenize=char counts characters, `python -m analysis --metric chrf` scores by chrF"
+                f"count: metric.tokenize=char counts characters, `study report --metric chrf` scores by chrF"
             )
 
     @torch.no_grad()

@@ -11,7 +11,7 @@ from pathlib import Path
 from study.record.errors import InputError, MissingPackageError
 from study.tracking.run import Run
 
-PUSH = "python -m analysis push"
+PUSH = "study push"
 """What sends a results folder at any time."""
 
 PROJECT = "sixteen-heads"

@@ -15,7 +15,7 @@ def test_without_a_word_nothing_runs_and_help_is_shown(words: list[str], capsys:
     commands.run(words)
     said = capsys.readouterr().out
     assert all(f" {name} " in said for name in options("measure"))
-    for wanted in ("study prune", "study list", "model=hf_classifier model.path=FOLDER", "python -m analysis"):
+    for wanted in ("study experiment=NAME", "plan=true", "model=hf_classifier model.path=FOLDER"):
         assert said.index(wanted) < said.index("Measures (")
     assert "schema" not in said
 

@@ -24,7 +24,7 @@ def test_a_sweep_ends_with_its_strongest_head(place: Path) -> None:
     assert f"model on pairs  {correct[full]:.2f} % (n {NUM_PAIRS})  {lowest[0] - correct[full]:+.2f} without" in line
     off = lowest[1].index("0")
     assert f"encoder_self.{off // 4}.{off % 4}, the strongest of 8 heads" in line
-    assert following.endswith(f"python -m analysis {place}/results")
+    assert following.endswith(f"study report {place}/results")
 
 
 def test_a_sweep_of_which_nothing_is_stored_says_where_it_would_be(place: Path) -> None:

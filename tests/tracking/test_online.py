@@ -64,7 +64,7 @@ def test_a_run_arrives_and_a_repeated_job_sends_and_changes_nothing(
         assert job(place, f"tracking.mode={mode}", "tracking.group=another")["masks"] == 9
     assert (record.read_bytes(), len(server.bodies)) == (before, asked)
     (said,) = [message for message in caplog.messages if "nothing is sent" in message]
-    assert f"`python -m analysis push {place / 'results'}` sends" in said
+    assert f"`study push {place / 'results'}` sends" in said
 
 
 def test_two_measures_at_once_do_not_mix(place: Path, server: StandIn) -> None:

@@ -103,11 +103,11 @@ def test_of_a_training_its_settings_are_shown(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("given", "environment", "place", "command"),
     [
-        ({}, {}, "sixteen-heads", "python -m analysis push"),
-        ({}, {"PROJECT": "mine"}, "mine", "python -m analysis push"),
-        ({"project": "x"}, {"PROJECT": "mine"}, "x", "python -m analysis push --wandb x"),
-        ({"project": "x", "entity": "lab"}, {}, "lab/x", "python -m analysis push --wandb lab/x"),
-        ({"project": "x"}, {"ENTITY": "us"}, "us/x", "python -m analysis push --wandb us/x"),
+        ({}, {}, "sixteen-heads", "study push"),
+        ({}, {"PROJECT": "mine"}, "mine", "study push"),
+        ({"project": "x"}, {"PROJECT": "mine"}, "x", "study push --wandb x"),
+        ({"project": "x", "entity": "lab"}, {}, "lab/x", "study push --wandb lab/x"),
+        ({"project": "x"}, {"ENTITY": "us"}, "us/x", "study push --wandb us/x"),
     ],
 )
 def test_jobs_and_pushes_go_to_one_place(
@@ -121,7 +121,7 @@ def test_jobs_and_pushes_go_to_one_place(
 
 
 def test_the_command_that_is_advised_names_the_results(tmp_path: Path) -> None:
-    assert WandbTracking().push(tmp_path / "my results") == f"python -m analysis push '{tmp_path}/my results'"
+    assert WandbTracking().push(tmp_path / "my results") == f"study push '{tmp_path}/my results'"
 
 
 def test_where_wandb_is_disabled_nothing_is_kept_and_a_push_says_so(

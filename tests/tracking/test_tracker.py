@@ -17,7 +17,7 @@ PLAIN = Run("ab", "", "model", "pairs", "ablation", 120, {}, group="second")
 class Told:
     """A tracker that remembers the run it was begun with."""
 
-    later = "python -m analysis push"
+    later = "study push"
 
     def start(self, run: Run) -> None:
         self.run = run

@@ -1,0 +1,25 @@
+"""The front door: the console script `study`, and what a notebook imports.
+
+>>> import sixteen_heads as heads
+>>> home = heads.Model("toy_classifier", "toy_matched").effects()
+>>> away = heads.Model("toy_classifier", "toy_mismatched").effects()
+>>> heads.correlation(home, away)
+"""
+
+from importlib.metadata import version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sixteen_heads.notebook import Correlation, Effects, Model, correlation
+
+__version__ = version("sixteen-heads")
+__all__ = ["Correlation", "Effects", "Model", "correlation"]
+
+
+def __getattr__(name: str) -> Any:
+    """Import what a notebook asks for when it does: the command line answers without it."""
+    if name not in __all__:
+        raise AttributeError(f"module {__name__} has no attribute {name}")
+    from sixteen_heads import notebook
+
+    return getattr(notebook, name)
