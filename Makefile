@@ -14,7 +14,7 @@ FAIRSEQ := ve-fairseq==0.12.3
 SLURM_FOLDER ?= /tmp/sixteen-heads-slurm
 SLURM_PACKAGES := munge slurmctld slurmd slurm-client slurmdbd mariadb-server-core mariadb-client-core
 
-.PHONY: help install study test test-slow test-slurm slurm slurm-packages bench check format models lock clean
+.PHONY: help install study test test-slow test-slurm slurm slurm-packages bench check docs format models lock clean
 
 help:  ## say what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
@@ -63,6 +63,10 @@ check: install  ## format, lint, types, import rules, the rules of the house
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
 	$(BIN)/pytest -q tests/house/test_language.py tests/house/test_rooms.py tests/house/test_wall.py
+
+docs: install  ## the documentation as a site, in site/; a dead link is an error
+	$(BIN)/pip install --quiet --constraint requirements.lock --editable '.[docs]'
+	$(BIN)/zensical build --strict
 
 format: install  ## put the code into its format
 	$(BIN)/ruff format .

@@ -1,0 +1,67 @@
+"""Every command on a page of the documentation is understood: its jobs compose, its options exist."""
+
+import re
+import shlex
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from hydra import compose as hydra_compose
+from hydra import initialize_config_dir
+from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
+from hydra.core.config_store import ConfigStore
+from hydra.core.override_parser.overrides_parser import OverridesParser
+
+import analysis.__main__
+import launchers.__main__
+from sixteen_heads.commands import ANALYSIS, COMMANDS, LAUNCHERS, STUDY
+from study.config import CONF, compose, register
+from study.pruning.config import PruneConfig
+
+ROOT = Path(__file__).parents[2]
+PAGES = [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *sorted((ROOT / "docs").glob("*.md"))]
+DEFAULTS = {"model": "toy_classifier", "data": "toy_matched"}
+"""What `...` stands for in a command."""
+
+
+def commands(page: Path) -> Iterator[list[str]]:
+    """The words of every command of the project on a page."""
+    for block in re.findall(r"^```sh\n(.*?)^```", page.read_text(), re.MULTILINE | re.DOTALL):
+        for line in re.sub(r"\\\n\s*", " ", block).splitlines():
+            words = shlex.split(line, comments=True)
+            if words[:1] == ["study"]:
+                yield words[1:] if len(words) > 1 and words[1] in COMMANDS else ["run", *words[1:]]
+
+
+def jobs(words: list[str]) -> Iterator[list[str]]:
+    """The overrides of each job of a command line."""
+    overrides = [word for word in words if "=" in word and not re.match(r"-|hydra[./]", word)]
+    given = {word.partition("=")[0] for word in overrides}
+    if "..." in words:
+        overrides = [f"{group}={name}" for group, name in DEFAULTS.items() if group not in given] + overrides
+    for batch in BasicSweeper.split_arguments(OverridesParser.create().parse_overrides(overrides), None):
+        yield from map(list, batch)
+
+
+def compose_prune(*overrides: str) -> None:
+    register()
+    ConfigStore.instance().store(name="prune_schema", node=PruneConfig)
+    with initialize_config_dir(str(CONF), version_base="1.3"):
+        hydra_compose("prune", overrides=list(overrides))
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
+def test_every_command_is_understood(page: Path) -> None:
+    for name, *words in commands(page):
+        command = COMMANDS[name]
+        if command.program == ANALYSIS:
+            analysis.__main__.parse([*command.before, *words], "study")
+        elif command.program == LAUNCHERS:
+            launchers.__main__.parse([*command.before, *words], "study")
+        elif command.program == STUDY and name != "list" and "--config-dir" not in words:  # entries of a reader's own
+            for job in jobs(words):
+                (compose_prune if name == "prune" else compose)(*job)
+
+
+def test_pages_name_no_longer_form_of_a_command() -> None:
+    assert not [page.name for page in PAGES if "python -m" in page.read_text()]
