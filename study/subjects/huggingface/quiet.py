@@ -24,14 +24,16 @@ def quiet(*, warnings: bool = False) -> Iterator[None]:
 
 
 class OncePerKind(logging.Filter):
-    """Lets a message pass once, whatever numbers are in it."""
+    """Lets a message of transformers pass once, whatever numbers are in it."""
 
     def __init__(self) -> None:
         super().__init__()
         self._said: set[str] = set()
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Whether nothing like it was said before."""
+        """Whether another program says it, on a handler that it shares, or nothing like it was said before."""
+        if not record.name.startswith("transformers"):
+            return True
         kind = re.sub(r"\d+", "", record.getMessage())
         new = kind not in self._said
         self._said.add(kind)

@@ -14,3 +14,5 @@ def test_what_is_said_of_every_pass_is_heard_once() -> None:
     said = [f"Attention for {length} tokens is {name}" for length in (5, 13, 5) for name in ("full", "sparse")]
     records = [logging.LogRecord("transformers.models", logging.WARNING, "", 0, text, None, None) for text in said]
     assert [record.getMessage() for record in records if handler.filter(record)] == said[:2]
+    ours = logging.LogRecord("study.engine", logging.WARNING, "", 0, said[0], None, None)
+    assert handler.filter(ours), "a handler may be shared: what others say is theirs to repeat"
