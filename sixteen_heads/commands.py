@@ -80,7 +80,7 @@ def unknown(word: str) -> str:
     """The answer to a word that is no command."""
     close = get_close_matches(word, COMMANDS, n=1)
     meant = f"; did you mean `study {close[0]}`?" if close else "."
-    return f"'{word}' is no command{meant} {', '.join(COMMANDS)}, help, and overrides NAME=VALUE"
+    return f"'{word}' is no command{meant} There are {', '.join(COMMANDS)}, help, and overrides NAME=VALUE"
 
 
 def entry(program: str) -> Callable[..., int | None]:

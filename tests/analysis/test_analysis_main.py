@@ -55,7 +55,7 @@ def test_help_shows_the_options_of_a_report(words, capsys):
     with pytest.raises(SystemExit):
         main(words)
     said = capsys.readouterr().out
-    assert all(option in said for option in ("--metric", "--by", "--within", "--alpha", "import, push, fetch"))
+    assert all(option in said for option in ("--metric", "--by", "--within", "--alpha", "import, push, pull"))
 
 
 def test_guesses_the_results_folder(make, results, monkeypatch, capsys):
