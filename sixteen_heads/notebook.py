@@ -13,6 +13,7 @@ from analysis.effects.head_effects import Measure, strongest_head
 from analysis.figures import Drawing, colour_limit, heat_map
 from analysis.formatting import address, score, signed
 from study.config import compose, to_study
+from study.engine.evaluator import Evaluator
 from study.jobs.measuring import MeasuringJob
 from study.record.errors import InputError
 from study.record.heads import Head, HeadLayout, stack
@@ -78,13 +79,11 @@ class Model:
     @cached_property
     def _prepared(self) -> MeasuringJob:
         """The job, once everything that it needs is on this machine and has been checked."""
-        self._job.check()
-        self._job.prepare()
-        self._job.check()
+        self._job.make_ready()
         return self._job
 
     @property
-    def _evaluator(self):
+    def _evaluator(self) -> Evaluator:
         return self._prepared.evaluator
 
 

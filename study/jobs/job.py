@@ -40,13 +40,19 @@ class Job(ABC):
         Returns:
             What a launcher shows in its table.
         """
+        self.make_ready()
+        return self.plan() if self.study.plan else self.compute()
+
+    def make_ready(self) -> None:
+        """Check the job, and get what it needs that is not here; for a plan nothing is got.
+
+        Raises:
+            StudyError: in words.
+        """
         self.check()
-        if self.study.plan:
-            return self.plan()
-        if self.missing():
+        if not self.study.plan and self.missing():
             self.prepare()
             self.check()
-        return self.compute()
 
     def check(self) -> None:
         """Refuse a job that cannot work, before anything is computed.
