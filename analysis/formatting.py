@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from analysis.attention_kinds import kind_label
 from study.record.heads import Head
 from study.record.metrics import MetricName, metric
 
@@ -68,9 +67,14 @@ def address(row: Mapping[str, Any]) -> str:
     return str(Head.from_row(row))
 
 
-def place(row: Mapping[str, Any]) -> str:
-    """A head as the page names it, counted from 1: `encoder–decoder, layer 3, head 2`."""
-    return f"{kind_label(row['kind'])}, layer {row['layer'] + 1}, head {row['head'] + 1}"
+def head_name(row: Mapping[str, Any], several: bool = False) -> str:
+    """`L2H1`, the head as people name it, counted from 0; its address where there are several kinds of attention."""
+    return address(row) if several else f"L{row['layer']}H{row['head']}"
+
+
+def layer_name(row: Mapping[str, Any], several: bool = False) -> str:
+    """`L2`, the layer as people name it, counted from 0; `cross.2` where there are several kinds of attention."""
+    return f"{row['kind']}.{row['layer']}" if several else f"L{row['layer']}"
 
 
 def p_value(value: float) -> str:

@@ -8,8 +8,8 @@ from analysis.figures import Drawing
 from analysis.formatting import after_correction
 from analysis.page.environment import page_environment
 from analysis.page.methods import bibtex, methods
+from analysis.page.section import Section
 from analysis.page.sections import OF_A_SUBJECT, OF_ALL
-from analysis.page.sections.section import Section
 from analysis.page.views import SubjectView, subject_views
 
 

@@ -14,7 +14,7 @@ from analysis.attention_kinds import STYLES, kind_name
 from analysis.compute import Analysis
 from analysis.curves.order_names import IMPORTANCE, papers_order
 from analysis.effects.head_effects import ALL_KINDS, LOSES_LESS, Measure
-from analysis.formatting import decimal, ends, interval, place, score, signed
+from analysis.formatting import decimal, ends, head_name, interval, layer_name, score, signed
 from analysis.results.domain import Domain
 from study.record.heads import AttentionKind
 from study.record.metrics import MetricName
@@ -111,10 +111,10 @@ def one_head(analysis: Analysis, domain: Domain, label: str) -> Finding | None:
     idle = enough.join(none.select(layer), on=layer, how="semi").height
     worst = best.sort("effect").row(0, named=True)
     control = f", of which {idle} would do without any" if enough.height else ""
-    of_kind = "" if len(domain.layout.counts) == 1 else f" of the {kind_name(worst['kind'])}"
+    name = layer_name(worst, several=len(domain.layout.counts) > 1)
     because = (
         f"The best head is shown to lose less than {margin:g} {worst['unit']} in {enough.height} of {count} layers"
-        f"{control}; in {lost} its interval lies below 0. Where it is worst, in layer {worst['layer'] + 1}{of_kind}: "
+        f"{control}; in {lost} its interval lies below 0. Where it is worst, in {name}: "
         f"{signed(worst['effect'])}{interval(worst)}."
     )
     return Finding(label, verdict(2 * enough.height > count, 2 * lost >= count), because)
@@ -153,7 +153,8 @@ def _few_heads(analysis: Analysis, row: Mapping[str, Any]) -> tuple[str, bool]:
         return "", False
     first = left.sort("left_out").row(0, named=True)
     heads = analysis.correlations.influence.filter(pl.col("rank") <= first["left_out"], **_pair(row))
-    names = " and ".join(map(place, heads.sort("rank").rows(named=True)))
+    several = analysis.correlations.influence.filter(**_pair(row))["kind"].n_unique() > 1
+    names = " and ".join(head_name(head, several) for head in heads.sort("rank").rows(named=True))
     count, them = ("one head", "it") if heads.height == 1 else (f"{heads.height} heads", "them")
     return (
         f" It rests on {count} ({names}): without {them} r = {decimal(first['pearson'])}; Spearman’s ρ of all heads is "

@@ -97,6 +97,16 @@ class SubjectView:
         return pl.col("subject_id") == self.subject_id
 
     @property
+    def kinds(self) -> tuple[str, ...]:
+        """The kinds of attention that its model has."""
+        return tuple(map(str, self.domains[0].domain.layout.counts))
+
+    @property
+    def several(self) -> bool:
+        """Whether its model has more than one kind of attention, so that a head needs its address."""
+        return len(self.kinds) > 1
+
+    @property
     def unit(self) -> str:
         """Unit of its effects."""
         return self.domains[0].domain.metric.unit

@@ -8,6 +8,7 @@ from the whole analysis) and gives None where there is nothing; a template in `t
 from collections.abc import Callable, Sequence
 
 from analysis.compute import Analysis
+from analysis.page.section import Section
 from analysis.page.sections.base_scores import BaseScores
 from analysis.page.sections.correlation import Correlation
 from analysis.page.sections.curves import Curves
@@ -17,7 +18,6 @@ from analysis.page.sections.importance import Importance
 from analysis.page.sections.layers import Layers
 from analysis.page.sections.lead import Lead
 from analysis.page.sections.paper_claims import PaperClaims
-from analysis.page.sections.section import Section
 from analysis.page.sections.speed import Speed
 from analysis.page.sections.trainings import Trainings
 from analysis.page.views import SubjectView

@@ -1,10 +1,11 @@
 """Base scores, the strongest head, how many masks were evaluated, and what is to be known before one reads on."""
 
 from dataclasses import dataclass
+from functools import partial
 
-from analysis.formatting import place
+from analysis.formatting import head_name
 from analysis.influence.groups import deciding
-from analysis.page.sections.section import Section
+from analysis.page.section import Section
 from analysis.page.views import SubjectView
 
 TEXT = 160
@@ -21,4 +22,5 @@ class BaseScores(Section):
     @classmethod
     def of(cls, subject: SubjectView) -> "BaseScores":
         """Every subject has base scores."""
-        return cls(tuple(deciding(subject.analysis.influence, subject.labels, place, TEXT)))
+        named = partial(head_name, several=subject.several)
+        return cls(tuple(deciding(subject.analysis.influence, subject.labels, named, TEXT)))

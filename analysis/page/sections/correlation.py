@@ -10,7 +10,7 @@ from analysis.correlation import Correlations
 from analysis.effects.head_effects import ALL_KINDS, Measure
 from analysis.figures import Drawing
 from analysis.formatting import decimal, ends, labelled, slug
-from analysis.page.sections.section import Section
+from analysis.page.section import Section
 from analysis.page.views import Row, SubjectView, pair_rows
 from study.record.heads import ADDRESS
 

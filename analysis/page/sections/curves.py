@@ -10,7 +10,7 @@ from analysis.curves.bands import mean_curves
 from analysis.effects.head_effects import ALL_KINDS
 from analysis.figures import Drawing
 from analysis.formatting import slug
-from analysis.page.sections.section import Section
+from analysis.page.section import Section
 from analysis.page.views import DomainView, Row, SubjectView
 
 

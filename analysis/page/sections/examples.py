@@ -13,7 +13,7 @@ import polars as pl
 
 from analysis.effects.changes import change_counts
 from analysis.formatting import address
-from analysis.page.sections.section import Section
+from analysis.page.section import Section
 from analysis.page.views import SubjectView
 from analysis.results.domain import Domain
 from study.record.heads import ADDRESS

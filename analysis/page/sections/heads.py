@@ -9,8 +9,8 @@ from analysis.attention_kinds import by_kind
 from analysis.effects.head_effects import Measure
 from analysis.figures import Drawing
 from analysis.formatting import slug
-from analysis.page.sections.grid import Grid
-from analysis.page.sections.section import Section
+from analysis.page.grid import Grid
+from analysis.page.section import Section
 from analysis.page.views import DomainView, Row, SubjectView
 from analysis.tables.paper_tables import table_1
 from study.record.heads import Head

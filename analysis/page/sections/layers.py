@@ -6,8 +6,8 @@ from analysis import figures
 from analysis.attention_kinds import by_kind
 from analysis.effects.head_effects import Measure
 from analysis.formatting import slug
-from analysis.page.sections.grid import Grid
-from analysis.page.sections.section import Section
+from analysis.page.grid import Grid
+from analysis.page.section import Section
 from analysis.page.views import DomainView, SubjectView
 from analysis.tables.paper_tables import one_head_left
 

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from analysis.page.sections.section import Section
+from analysis.page.section import Section
 from analysis.page.views import Row, SubjectView, pair_rows
 
 

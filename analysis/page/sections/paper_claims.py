@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from analysis.page.claims import Claim
-from analysis.page.sections.section import Section
+from analysis.page.section import Section
 from analysis.page.views import SubjectView
 
 

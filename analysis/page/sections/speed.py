@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from analysis.compute import Analysis
-from analysis.page.sections.section import Section
+from analysis.page.section import Section
 from analysis.results import speed
 
 

@@ -11,7 +11,7 @@ from analysis.curves.training_dynamics import LINE
 from analysis.figures import Drawing
 from analysis.formatting import slug
 from analysis.page.claims import Claim, training_claim
-from analysis.page.sections.section import Section
+from analysis.page.section import Section
 from analysis.page.verdicts import at_chance
 from analysis.page.views import Row
 

@@ -180,8 +180,8 @@ def effects_on(name: str, values: list[float]) -> DomainEffects:
 @pytest.mark.parametrize(
     ("large", "verdict", "words"),
     [
-        (1, Verdict.OPEN, "It rests on one head (encoder self, layer 1, head 1): without it r ="),
-        (2, Verdict.OPEN, "It rests on 2 heads (encoder self, layer 1, head 1 and encoder self, layer 1, head 2): "),
+        (1, Verdict.OPEN, "It rests on one head (encoder_self.0.0): without it r ="),
+        (2, Verdict.OPEN, "It rests on 2 heads (encoder_self.0.0 and encoder_self.0.1): "),
         (8, Verdict.HOLDS, ""),
     ],
 )
