@@ -1,6 +1,6 @@
 """The training of a sequence classifier: one way for fine-tuning and for a small BERT from nothing.
 
-What is random comes from the training's seed alone, and the caller's random state is left as it was.
+What is random comes from the training's seeds alone, and the caller's random state is left as it was.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -62,8 +62,10 @@ def train_classifier(
         train, dev = limited(training.train), limited(training.dev)
         labels = learnable(training, train, dev)
         with _own_state(device, training.threads or threads):
-            torch.manual_seed(training.seed)
+            torch.manual_seed(training.seed_of_weights)
             model, tokenizer = initial_model(training, [text for row in train.texts for text in row], labels)
+            if training.seed_of_order != training.seed_of_weights:
+                torch.manual_seed(training.seed_of_order)
             model.to(torch.device(device))  # pyright: ignore[reportArgumentType]
             sets = [tokenize(examples, tokenizer, labels, training.max_length) for examples in (train, dev)]
             classifier_trainer(training, model, sets[0], sets[1], folder, recorded).run()
@@ -126,7 +128,7 @@ def classifier_trainer(
     recorded: Callable[[], None],
 ) -> Trainer:
     """What trains a model from its first step on, evaluates it on the dev data, and keeps its course in the folder."""
-    generator = torch.Generator().manual_seed(training.seed)
+    generator = torch.Generator().manual_seed(training.seed_of_order)
     lengths = torch.tensor([len(row["input_ids"]) for row in data.inputs])
     epochs = [epoch_batches(lengths, training.batch_size, generator) for _ in range(training.epochs)]
     batches = [batch for epoch in epochs for batch in epoch]

@@ -8,10 +8,14 @@ from omegaconf import MISSING
 
 from study.data.source import Task
 from study.record.errors import InputError
+from study.record.files import short_hash
 from study.subjects.huggingface.hub import download, local_folder
 from study.subjects.huggingface.label_names import label_names
 from study.subjects.model_files import model_digests, read_json, require_tokenizer
 from study.training.training import Training
+
+SEEDS = ("seed", "weights_seed", "order_seed")
+"""Options that decide together what is random."""
 
 
 @dataclass(kw_only=True)
@@ -22,6 +26,9 @@ class ClassifierTraining(Training):
     then falls linearly to 0. A batch holds texts of similar length; batches come in random order.
 
     Attributes:
+        weights_seed: seed of the weights that are random before the first step: a new output layer, or all of a new
+            model; none: `seed`.
+        order_seed: seed of the order of the examples and of dropout; none: `seed`.
         max_length: longest input in tokens; texts are cut there.
         batch_size: examples a step.
         learning_rate: peak of the learning rate.
@@ -37,6 +44,8 @@ class ClassifierTraining(Training):
     task: Task = Task.CLASSIFICATION
     epochs: int = 3
     seed: int = 42
+    weights_seed: int | None = None
+    order_seed: int | None = None
     max_length: int = 128
     batch_size: int = 32
     learning_rate: float = 2e-5
@@ -47,6 +56,22 @@ class ClassifierTraining(Training):
     record_every: int = 50
     save_every: int = 1000
     threads: int = 0
+
+    @property
+    def seed_of_weights(self) -> int:
+        """The seed of the weights that are random before the first step."""
+        return self.seed if self.weights_seed is None else self.weights_seed
+
+    @property
+    def seed_of_order(self) -> int:
+        """The seed of the order of the examples and of dropout."""
+        return self.seed if self.order_seed is None else self.order_seed
+
+    def identity(self) -> dict[str, Any]:
+        """See `Training.identity`; trainings with the same two seeds are one, whichever options say so."""
+        identity = {name: value for name, value in super().identity().items() if name not in SEEDS}
+        weights, order = self.seed_of_weights, self.seed_of_order
+        return {**identity, "seed": weights, **({} if weights == order else {"order_seed": order})}
 
     def check(self) -> None:
         """See `Training.check`."""
@@ -101,6 +126,10 @@ class FineTuning(ClassifierTraining):
             download(self.start, self.revision)
         super().fetch()
 
+    def initial(self) -> str:
+        """See `Training.initial`; a new output layer, whatever its seed, has no heads."""
+        return short_hash({"start": model_digests(self.start_folder())})
+
     def start_folder(self) -> Path:
         """Where the model to start from is.
 
@@ -143,3 +172,9 @@ class NewBert(ClassifierTraining):
     hidden: int = 64
     inner: int = 128
     initial_range: float = 0.08
+
+    def initial(self) -> str:
+        """See `Training.initial`."""
+        sizes = (self.vocabulary, self.layers, self.heads, self.hidden, self.inner, self.max_length)
+        drawn = {"seed": self.seed_of_weights, "range": self.initial_range}
+        return short_hash({**drawn, "sizes": sizes, "train": {**self.train.identity(), "limit": self.train.limit}})

@@ -59,6 +59,13 @@ class Training:
             "train": {**self.train.identity(), "limit": self.train.limit},
         }
 
+    def initial(self) -> str:
+        """Short digest of all that decides the weights of the heads before the first step.
+
+        Head i of two trainings with the same digest began as the same head, so the two may be compared head by head.
+        """
+        raise NotImplementedError
+
     @property
     def id(self) -> str:
         """Twelve hexadecimal digits of the identity's sha256. Which checkpoints are kept changes none of them."""

@@ -8,6 +8,7 @@ from omegaconf import MISSING
 
 from study.data.source import Task
 from study.record.errors import InputError
+from study.record.files import short_hash
 from study.training.training import Training
 
 
@@ -60,6 +61,12 @@ class TranslationTraining(Training):
     def identity(self) -> dict[str, Any]:
         """See `Training.identity`; the dev data decides which epoch is best, so it belongs to it here."""
         return {**super().identity(), "dev": {**self.dev.identity(), "limit": self.dev.limit}}
+
+    def initial(self) -> str:
+        """See `Training.initial`; fairseq draws the weights by the one seed that there is."""
+        names = ("seed", "merges", "encoder_layers", "decoder_layers", "heads", "hidden", "inner")
+        drawn = {name: getattr(self, name) for name in names}
+        return short_hash({**drawn, "train": {**self.train.identity(), "limit": self.train.limit}})
 
     def check(self) -> None:
         """See `Training.check`."""

@@ -80,6 +80,24 @@ def test_the_seed_decides_and_the_callers_random_state_stays(tmp_path: Path) -> 
     assert made["a"] != made["c"]
 
 
+def test_the_first_weights_and_the_order_have_seeds_of_their_own(tmp_path: Path) -> None:
+    made = {}
+    for name, seeds in {"plain": {}, "order": {"order_seed": 1}, "weights": {"weights_seed": 1}}.items():
+        train_classifier(replace(TINY, keep=[0.0], **seeds), tmp_path / name, "cpu", 1)
+        made[name] = [weights(tmp_path / name / f"epoch-{epoch}") for epoch in (0, 1)]
+    assert made["order"][0] == made["plain"][0] != made["weights"][0]
+    assert made["order"][1] != made["plain"][1] != made["weights"][1]
+
+
+def test_seeds_that_are_all_the_same_are_one_training(place: Path) -> None:
+    assert replace(TINY, weights_seed=0, order_seed=0).id == TINY.id
+    assert replace(TINY, seed=3, weights_seed=0).id == replace(TINY, order_seed=3).id != TINY.id
+    assert replace(TINY, seed=3, weights_seed=0).initial() == TINY.initial() != replace(TINY, seed=3).initial()
+    assert fine_tuning(place, weights_seed=5).initial() == fine_tuning(place).initial(), (
+        "a new output layer has no head"
+    )
+
+
 def test_what_is_kept_recorded_and_evaluated_changes_no_weight(place: Path, tmp_path: Path) -> None:
     train_classifier(fine_tuning(place), tmp_path / "a", "cpu", 1)
     busy = {"keep": [0.0, 0.5, 1.0], "record_every": 1, "evaluate_every": 0.1, "save_every": 1}
