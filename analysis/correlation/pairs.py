@@ -16,7 +16,7 @@ from analysis.inference.significance import TIE
 from analysis.results.domain import AUTO, Domain
 from analysis.results.sample import Sample
 from study.record.errors import InputError
-from study.record.heads import AttentionKind, Head, mask_key
+from study.record.heads import AttentionKind, Head
 
 FEWEST = 3
 """Two points always lie on a line."""
@@ -48,12 +48,11 @@ class DomainEffects:
     @classmethod
     def of(cls, domain: Domain, groups: str = AUTO) -> "DomainEffects":
         """The single-head effects of a domain that has outcomes, its examples grouped as in `Domain.sample`."""
-        masks = dict(zip(domain.layout.heads, map(mask_key, domain.layout.each_off()), strict=True))
-        heads = tuple(head for head, mask in masks.items() if mask in domain.masks)
-        sample = domain.sample(groups).select(masks[head] for head in heads)
+        heads = domain.single_heads
+        sample = domain.sample(groups).select(heads.values())
         texts = domain.examples["text_1"].to_list() if "text_1" in domain.examples.columns else []
         names = domain.identity | {"metric": str(domain.metric.name)}
-        return cls(names, heads, sample.effects, sample, tuple(texts))
+        return cls(names, tuple(heads), sample.effects, sample, tuple(texts))
 
     def __post_init__(self) -> None:
         double = sorted(str(head) for head, count in Counter(self.heads).items() if count > 1)

@@ -16,7 +16,7 @@ from study.record.curves import Curve
 from study.record.errors import InputError
 from study.record.examples import WEIGHT
 from study.record.factors import Factors, checkpoint
-from study.record.heads import HeadLayout, mask_key
+from study.record.heads import Head, HeadLayout, mask_key
 from study.record.loss import Loss
 from study.record.metrics import Metric, MetricName
 from study.record.scores import counted
@@ -83,6 +83,12 @@ class Domain:
     def masks(self) -> frozenset[str]:
         """Keys of the complete masks, the base mask among them."""
         return frozenset(self.rows["mask"].unique())
+
+    @cached_property
+    def single_heads(self) -> dict[Head, str]:
+        """The mask of each head that was removed alone, by head."""
+        masks = zip(self.layout.heads, map(mask_key, self.layout.each_off()), strict=True)
+        return {head: mask for head, mask in masks if mask in self.masks}
 
     @property
     def names(self) -> tuple[str, str, str]:

@@ -9,6 +9,9 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass, fields
 from typing import Any
 
+Value = str | int | float | None
+"""That a place has on an axis; None: none, or not known."""
+
 CHECKPOINT_NAME = re.compile(r"(?P<family>.+)-seed(?P<seed>\d+)-epoch(?P<epoch>\d+(?:\.\d+)?)")
 """Names of models that are checkpoints of a training, in folders that say it in no other way."""
 
@@ -23,6 +26,8 @@ class Factors:
         precision: how numbers are computed, as in the identity.
         seed: seed of the model's training.
         epoch: passes over the training data that are behind the model.
+        initial: short digest of the weights that the heads' training started from. Heads of two models are the same
+            heads only where it is the same; it is no axis.
     """
 
     family: str
@@ -30,6 +35,7 @@ class Factors:
     precision: str
     seed: int | None = None
     epoch: float | None = None
+    initial: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The factors that have a value, as stored in `setting.json`."""
@@ -43,6 +49,10 @@ class Factors:
     def includes(self, other: "Factors") -> bool:
         """Whether it says all that another place says, and perhaps more."""
         return other.to_json().items() <= self.to_json().items()
+
+
+AXES = tuple(known.name for known in fields(Factors) if known.name != "initial")
+"""Names of the axes along which settings are compared: every factor but what the weights started from."""
 
 
 def merge(places: Iterable[Factors]) -> tuple[Factors, ...]:

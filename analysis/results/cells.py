@@ -1,0 +1,232 @@
+"""Cells: stored settings on named axes (data, seed, epoch ...), and grids of cells that differ in some axes alone.
+
+A domain stands where its setting's factors say (`study.record.factors`). Equal weights are one subject, so what any of
+its settings says of the training holds for all of them: the end of a training is its last epoch on every data set.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import combinations, product
+
+from analysis.results.domain import Domain
+from analysis.results.read import Results
+from study.record.errors import InputError, listed
+from study.record.factors import AXES, Factors, Value, merge
+from study.record.heads import HeadLayout
+from study.record.setting import FLOAT32
+
+DATA = "data"
+"""The axis along which cells have different examples; along every other one they share them."""
+
+METRIC = "metric"
+"""Held beside the axes: scores of two metrics are not compared."""
+
+
+@dataclass(frozen=True, eq=False)
+class Cell:
+    """One domain at one place on the axes.
+
+    Attributes:
+        domain: its outcomes.
+        place: where it stands.
+    """
+
+    domain: Domain
+    place: Factors
+
+    def at(self, axis: str) -> Value:
+        """Its value on an axis."""
+        return getattr(self.place, axis)
+
+    def label(self, axes: Iterable[str]) -> str:
+        """Its values on some axes in words: `toy_matched, seed 3`."""
+        return ", ".join(value_name(axis, self.at(axis)) for axis in axes)
+
+
+@dataclass(frozen=True, eq=False)
+class Grid:
+    """Cells that differ in some axes alone; there is one for every combination of their values.
+
+    Attributes:
+        axes: names of these axes, in the order asked for.
+        held: the value on every other axis, and the metric, in the order of `AXES`.
+        cells: by their values on `axes`, ordered by the first axis, then by the next.
+    """
+
+    axes: tuple[str, ...]
+    held: Mapping[str, Value]
+    cells: Mapping[tuple[Value, ...], Cell]
+
+    @property
+    def name(self) -> str:
+        """What is held, in words, as far as it is known: `toy_classifier, toy_matched, epoch 4`."""
+        told = ((axis, value) for axis, value in self.held.items() if axis != METRIC and value not in (None, FLOAT32))
+        return ", ".join(value_name(axis, value) for axis, value in told)
+
+    @property
+    def metric(self) -> str:
+        """Name of the metric."""
+        return str(self.held[METRIC])
+
+    @property
+    def layout(self) -> HeadLayout:
+        """The heads that all cells have."""
+        return next(iter(self.cells.values())).domain.layout
+
+    def values(self, axis: str) -> tuple[Value, ...]:
+        """The values of its cells on one of its axes, in order."""
+        return tuple(dict.fromkeys(cell.at(axis) for cell in self.cells.values()))
+
+    def lines(self, axis: str) -> list[tuple[Cell, ...]]:
+        """Its cells in lines along one of its axes: those of a line differ in that axis alone."""
+        lines: dict[tuple[Value, ...], list[Cell]] = {}
+        for cell in self.cells.values():
+            lines.setdefault(tuple(cell.at(other) for other in self.axes if other != axis), []).append(cell)
+        return [tuple(line) for line in lines.values()]
+
+    @cached_property
+    def starts(self) -> frozenset[str | None]:
+        """Digests of the weights that its cells were trained from; None among them: of some it is not known."""
+        return frozenset(cell.place.initial for cell in self.cells.values())
+
+
+@dataclass(frozen=True)
+class Grids:
+    """The grids of a results folder, and which cells stand in none, with the reason."""
+
+    grids: tuple[Grid, ...]
+    left_out: tuple[str, ...]
+
+
+def value_name(axis: str, value: Value) -> str:
+    """A value on an axis in words: `toy_matched`, `seed 3`, `epoch 0.5`, `no seed`."""
+    if value is None:
+        return f"no {axis}"
+    return str(value) if isinstance(value, str) else f"{axis} {value:g}"
+
+
+def check_axes(axes: Sequence[str]) -> None:
+    """Refuse names that are no axes.
+
+    Raises:
+        InputError: says which there are.
+    """
+    unknown = [axis for axis in axes if axis not in AXES]
+    if unknown or not axes:
+        raise InputError(f"there is no axis '{', '.join(unknown)}': there are {', '.join(AXES)}")
+    if len(set(axes)) < len(axes):
+        raise InputError(f"an axis is named twice: {', '.join(axes)}")
+
+
+def cells(results: Results) -> list[Cell]:
+    """Every setting of a results folder at each of its places, once."""
+    places: dict[str, list[Factors]] = {}
+    for domain in results.domains:
+        places.setdefault(domain.subject_id, []).extend(replace(place, data="") for place in domain.factors)
+    distinct = {domain.setting_id: domain for domain in reversed(results.distinct)}  # the first of a setting stays
+    return [
+        Cell(domain, replace(place, data=domain.data))
+        for domain in reversed(distinct.values())
+        for place in merge(places[domain.subject_id])
+    ]
+
+
+def grids(results: Results, axes: Sequence[str]) -> Grids:
+    """All grids of a results folder along some axes; cells with one value on one of the axes make none.
+
+    Args:
+        results: what was read.
+        axes: names of the axes, each of which must have two values or more in a grid.
+
+    Returns:
+        The grids, and sentences on those that cannot be compared while others can.
+
+    Raises:
+        InputError: when there is no such axis, or no grid; says what is missing.
+    """
+    check_axes(axes)
+    groups: dict[tuple[Value, ...], list[Cell]] = {}
+    held = [axis for axis in AXES if axis not in axes]
+    measured = [cell for cell in cells(results) if cell.domain.single_heads]
+    for cell in measured:
+        groups.setdefault((*map(cell.at, held), str(cell.domain.metric.name)), []).append(cell)
+    found, refused, single = [], [], set(axes)
+    for values in sorted(groups, key=_order):
+        members = groups[values]
+        grid = _grid(members, axes, dict(zip((*held, METRIC), values, strict=True)))
+        few = {axis for axis in axes if len(grid.values(axis)) < 2}
+        single &= few
+        if few:
+            continue
+        why = _refusal(members, grid)
+        if why:
+            refused.append(f"{grid.name}: {why}")
+        else:
+            found.append(grid)
+    if not found:
+        lines = refused or [
+            f"no two cells differ in {axis} alone. {_known(measured, axis)}"
+            for axis in axes
+            if not single or axis in single
+        ]
+        raise InputError("\n  ".join([f"nothing can be compared along {','.join(axes)}:", *lines]))
+    return Grids(tuple(found), tuple(refused))
+
+
+def _grid(members: Sequence[Cell], axes: Sequence[str], held: Mapping[str, Value]) -> Grid:
+    at = {tuple(map(cell.at, axes)): cell for cell in members}
+    return Grid(tuple(axes), held, {place: at[place] for place in sorted(at, key=_order)})
+
+
+def _order(place: tuple[Value, ...]) -> list[tuple[bool, float | int, str]]:
+    """Sorts values of any kind: none first, numbers by size, names by the alphabet."""
+    return [
+        (value is not None, value if isinstance(value, int | float) else 0.0, value if isinstance(value, str) else "")
+        for value in place
+    ]
+
+
+def _refusal(members: Sequence[Cell], grid: Grid) -> str | None:
+    """Why cells make no grid: two at one place, one missing, other heads, equal weights; None if they do."""
+    if len(members) > len(grid.cells):
+        return _doubled(members, grid)
+    missing = [place for place in product(*map(grid.values, grid.axes)) if place not in grid.cells]
+    if missing:
+        names = ["(" + ", ".join(map(value_name, grid.axes, place)) + ")" for place in missing]
+        return f"nothing is stored of {listed(names)}"
+    first, *others = grid.cells.values()
+    other = next((cell for cell in others if cell.domain.layout.counts != first.domain.layout.counts), None)
+    if other is not None:
+        layouts = ((cell.label(grid.axes), cell.domain.layout) for cell in (first, other))
+        one, two = (f"{name} has {len(layout)} heads ({layout})" for name, layout in layouts)
+        return f"the heads are not the same: {one}, {two}"
+    for a, b in combinations(grid.cells.values(), 2):
+        if a.domain.setting_id == b.domain.setting_id:
+            return f"{a.label(grid.axes)} and {b.label(grid.axes)} have equal weights: they are one model, not two"
+    return None
+
+
+def _doubled(members: Sequence[Cell], grid: Grid) -> str:
+    at: dict[tuple[Value, ...], Cell] = {}
+    for cell in members:
+        other = at.setdefault(tuple(map(cell.at, grid.axes)), cell)
+        if other is not cell:
+            ids = f"{other.domain.setting_id} and {cell.domain.setting_id}"
+            return (
+                f"two settings stand at {cell.label(grid.axes)}, {ids}, which differ in what is no axis: "
+                f"move the folder of one away, or choose with --model and --data"
+            )
+    raise AssertionError("no place is doubled")
+
+
+def _known(measured: Sequence[Cell], axis: str) -> str:
+    """Which values there are on an axis, by family: `There are seed 0 (toy_classifier)`."""
+    if not measured:
+        return "No setting has the effect of a single head: measure=ablation measures it"
+    families: dict[Value, list[str]] = {}
+    for cell in measured:
+        families.setdefault(cell.at(axis), []).append(cell.place.family)
+    return "There are " + "; ".join(
+        f"{value_name(axis, value)} ({listed(list(dict.fromkeys(own)))})" for value, own in families.items()
+    )
