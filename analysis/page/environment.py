@@ -7,9 +7,15 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from analysis import paper
 from analysis.attention_kinds import kind_label, kind_name
 from analysis.effects.head_effects import ALL_KINDS
-from analysis.formatting import NULL_NAMES, decimal, interval, p_value, score, signed, unsure
+from analysis.formatting import NULL_NAMES, decimal, head_name, interval, p_value, score, signed, unsure
 from analysis.page.claims import claims_sentences
+from analysis.page.glossary import TERMS, term, term_id
 from analysis.page.methods import corrected, traced, uncited
+
+TITLE = "What attention heads are worth"
+
+MOST_LINKS = 4
+"""Models of a page that have a link each; of more one is picked and shown at a time, where scripts run."""
 
 
 def page_environment(level: float) -> Environment:
@@ -25,12 +31,14 @@ def page_environment(level: float) -> Environment:
         "claimed": claims_sentences,
         "corrected": corrected,
         "decimal": decimal,
+        "head_name": head_name,
         "interval": interval,
         "kind_label": kind_label,
         "kind_name": kind_name,
         "p": p_value,
         "score": score,
         "signed": lambda value: "–" if value is None else signed(value),
+        "term_id": term_id,
         "traced": traced,
         "uncited": uncited,
         "unsure": unsure,
@@ -39,7 +47,11 @@ def page_environment(level: float) -> Environment:
         "all_kinds": ALL_KINDS,
         "null_names": NULL_NAMES,
         "percent": 100 * level,
+        "most_links": MOST_LINKS,
         "source": paper.SOURCE,
+        "term": term,
+        "terms": TERMS,
+        "title": TITLE,
         "version": version("sixteen-heads"),
     }
     return environment

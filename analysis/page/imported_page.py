@@ -100,7 +100,8 @@ class ImportedPage:
     def html(self) -> str:
         """The page, self-contained."""
         template = page_environment(self.level).get_template("imported.html.j2")
-        return template.render(page=self, without_outcomes=WITHOUT_OUTCOMES)
+        labels = {subject.subject_id: subject.label for subject in self.subjects}
+        return template.render(page=self, labels=labels, without_outcomes=WITHOUT_OUTCOMES)
 
 
 def _rows(domain: DomainEffects) -> list[dict[str, Any]]:

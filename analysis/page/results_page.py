@@ -50,6 +50,7 @@ class ResultsPage:
         text = methods(self.analysis)
         return environment.get_template("page.html.j2").render(
             page=self,
+            labels={view.subject_id: view.label for view, _ in self.subjects},
             after_correction=after_correction(next(iter(corrections), None)),
             methods=text,
             bibtex=bibtex(text),

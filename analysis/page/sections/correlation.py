@@ -90,7 +90,7 @@ class Correlation(Section):
         slices: r of every two slices; None where none were asked for.
     """
 
-    template, anchor, title = "correlation", "domains", "Another domain"
+    template, anchor, title = "correlation", "correlation", "Correlation between domains"
     pairs: tuple[Row, ...]
     scatters: tuple[Drawing, ...]
     maps: tuple[Drawing, ...]

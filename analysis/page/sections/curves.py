@@ -18,7 +18,7 @@ from analysis.page.views import DomainView, Row, SubjectView
 class Curves(Section):
     """What each pruning curve comes to, and the difference of every two."""
 
-    template, anchor, title = "curves", "curves", "Share by share"
+    template, anchor, title = "curves", "curves", "Pruning curves"
     rows: tuple[tuple[DomainView, Row], ...]
     contrasts: tuple[tuple[DomainView, Row], ...]
 

@@ -16,7 +16,7 @@ from analysis.tables.paper_tables import one_head_left
 class Layers(Section):
     """Effects of leaving one head in a layer, and none; table 2 or 3 of each domain."""
 
-    template, anchor, title = "layers", "layers", "One head left"
+    template, anchor, title = "layers", "layers", "One head per layer"
     tables: tuple[tuple[DomainView, Grid], ...]
 
     @classmethod

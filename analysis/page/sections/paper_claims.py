@@ -11,7 +11,7 @@ from analysis.page.views import SubjectView
 class PaperClaims(Section):
     """The claims of the paper with their verdicts."""
 
-    template, anchor, title = "paper_claims", "claims", "What holds"
+    template, anchor, title = "paper_claims", "claims", "Claims of the paper"
     claims: tuple[Claim, ...]
 
     @classmethod

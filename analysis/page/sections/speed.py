@@ -11,7 +11,7 @@ from analysis.results import speed
 class Speed(Section):
     """Examples a second by share of heads removed."""
 
-    template = "speed"
+    template, anchor, title = "speed", "speed", "Speed of pruned models"
     speed: speed.Speed
 
     @classmethod

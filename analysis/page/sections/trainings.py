@@ -58,7 +58,7 @@ class Training:
 class Trainings(Section):
     """Every training that was a job or has pruning curves."""
 
-    template = "trainings"
+    template, anchor, title = "trainings", "training", "Training"
     trainings: tuple[Training, ...]
 
     @classmethod

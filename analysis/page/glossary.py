@@ -1,0 +1,73 @@
+"""What the terms of the page mean: shown where a term is pointed at, focused or tapped, and listed at its end."""
+
+from collections.abc import Mapping
+
+from markupsafe import Markup
+
+from analysis.formatting import slug
+
+TERMS: Mapping[str, str] = {
+    "base score": "The score of the model with every head.",
+    "effect": (
+        "The score with heads removed minus the base score, on the same examples. It is negative where the model needs "
+        "the heads."
+    ),
+    "points": "Differences of scores: percentage points of accuracy, or points of BLEU or chrF.",
+    "interval": (
+        "The range of true values that the examples allow. With fresh examples, such ranges miss the true value in one "
+        "case of twenty, unless another level is given."
+    ),
+    "significant": "An effect too large to be chance, after correction for the number of heads that were tested.",
+    "max-T": (
+        "A correction for testing many heads at once. Chance is allowed its largest statistic of all heads, so that "
+        "one false finding among all of them is rare. It knows how heads are correlated."
+    ),
+    "detectable effect": (
+        "The true effect that a head must have to be found significant with a probability of 80 % on these examples. "
+        "Smaller effects may be there unseen."
+    ),
+    "equivalence margin": (
+        "Effects within this many points do not matter. A head is shown to lose less than the margin where its whole "
+        "interval lies above minus the margin."
+    ),
+    "chance": (
+        "The score of the model’s own answers when they are dealt out to other examples: what remains when the answers "
+        "know nothing of the input."
+    ),
+    "groups of examples": (
+        "Examples that belong together, such as those of one premise or document. They are resampled as one, because "
+        "they are not independent."
+    ),
+    "bootstrap": "An interval from drawing the examples anew, with replacement, many times.",
+    "jackknife": "An interval from leaving out one group of examples at a time and seeing how much the number moves.",
+    "measured r": (
+        "Pearson’s correlation, over heads, of the effects as measured on two domains. Noise of few examples lowers it."
+    ),
+    "true r": (
+        "The correlation of the true effects on two domains, as it would be with endlessly many examples: sampling "
+        "noise is taken out of the variances."
+    ),
+    "noise ceiling": "The r that two perfectly alike domains would show on this number of examples.",
+    "rank correlation": "Spearman’s ρ and Kendall’s τ: whether heads come in the same order, whatever their sizes.",
+    "heads permuted": "Heads change places at random, many times. It shows which r arises by chance.",
+    "importance": (
+        "How fast the loss changes as a head is turned down, |dL/dξ|, averaged over examples. It takes one backward "
+        "pass instead of a pass for each head."
+    ),
+    "pruning curve": "The score as more and more heads are removed, in a given order.",
+    "best head": "The head of a layer that does best when all others of the layer are removed.",
+}
+"""Definitions by term, in the order of the list."""
+
+
+def term_id(name: str) -> str:
+    """The id of a term in the list: `term-noise-ceiling`."""
+    return f"term-{slug(name)}"
+
+
+def term(name: str, words: str | None = None) -> Markup:
+    """A term in a text, which shows its definition; `words` are what stands there, if not the name."""
+    tip = '<span class="tip" aria-hidden="true">{said}</span>'
+    return Markup('<dfn class="term" tabindex="0" aria-describedby="{id}">{words}' + tip + "</dfn>").format(
+        id=term_id(name), words=words or name, said=TERMS[name]
+    )
