@@ -1,6 +1,7 @@
 # `make study` on a fresh machine: installs into .venv, runs the embedded study, prints the path of its page.
 
 PYTHON ?= python3
+VERSIONS := 3.11 3.12 3.13
 VENV ?= .venv
 BIN := $(VENV)/bin
 RESULTS ?= results
@@ -14,18 +15,24 @@ FAIRSEQ := ve-fairseq==0.12.3
 SLURM_FOLDER ?= /tmp/sixteen-heads-slurm
 SLURM_PACKAGES := munge slurmctld slurmd slurm-client slurmdbd mariadb-server-core mariadb-client-core
 
-.PHONY: help install study test test-slow test-slurm slurm slurm-packages bench check docs format models lock clean
+.PHONY: help install study test test-slow test-slurm slurm slurm-packages bench check versions docs notebooks format models \
+        lock clean
 
 help:  ## say what there is to make
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 16
 
 install: $(VENV)/.installed  ## make .venv with everything that the lock file pins
+	@$(if $(filter install,$(MAKECMDGOALS)),echo "Installed. The command is $(BIN)/study or plain study after:  . $(BIN)/activate")
 
 $(VENV)/.installed: pyproject.toml requirements.lock
+	@found=$$($(PYTHON) -c 'import sys; print("%d.%d" % sys.version_info[:2])') || \
+	{ echo "There is no $(PYTHON). Say which Python to take:  make install PYTHON=python3.11"; exit 1; }; \
+	case " $(VERSIONS) " in *" $$found "*) ;; *) \
+	echo "Python $$found ($(PYTHON)) is not one of $(VERSIONS). Say another:  make install PYTHON=python3.11"; exit 1; esac
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/pip install --quiet --constraint requirements.lock torch
 	$(BIN)/pip install --quiet --constraint requirements.lock --editable '.[dev,fairseq,export]'
-	$(BIN)/pip install --quiet --no-deps $(FAIRSEQ) || echo "fairseq has no wheel for this machine: the toy translation is left out"
+	$(BIN)/pip install --quiet --no-deps $(FAIRSEQ) || echo "fairseq has no wheel for this Python and machine (there is one for 3.11 and 3.12 on Linux x86-64): the toy translation is left out"
 	touch $@
 
 study: install  ## the embedded study: two made languages, every head, and a page (LAUNCHER=slurm, local_pool: where jobs run)
@@ -63,6 +70,16 @@ check: install  ## format, lint, types, import rules, the rules of the house
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
 	$(BIN)/pytest -q tests/house/test_language.py tests/house/test_rooms.py tests/house/test_wall.py
+
+versions: install  ## whether the other versions of Python resolve, where they are installed, and whether the types hold there
+	@for version in $(VERSIONS); do \
+	echo "Python $$version"; $(BIN)/pyright --pythonpath $(BIN)/python --pythonversion $$version; \
+	if command -v python$$version > /dev/null && rm -rf $(VENV)/resolve && python$$version -m venv $(VENV)/resolve; \
+	then $(VENV)/resolve/bin/pip install --quiet --dry-run '.[dev,fairseq,export]' && echo "resolves"; \
+	else echo "python$$version is not here"; fi; done; rm -rf $(VENV)/resolve
+
+notebooks: install  ## execute the notebooks of examples/ anew, where they are
+	$(BIN)/jupyter execute --inplace examples/*.ipynb
 
 docs: install  ## the documentation as a site, in site/; a dead link is an error
 	$(BIN)/pip install --quiet --constraint requirements.lock --editable '.[docs]'
