@@ -15,7 +15,7 @@ from rich.markup import escape
 
 from analysis.compute import Analysis, analyse
 from analysis.defaults import DEFAULTS, configured
-from analysis.importing import command
+from analysis.importing import agree, command
 from analysis.inference import Inference, Interval
 from analysis.inference.multiplicity import Correction
 from analysis.inference.significance import PairedTest
@@ -142,13 +142,17 @@ def parse(arguments: list[str], prog: str) -> argparse.Namespace:
         DEFAULT_COMMAND,
         help="tables, figures and a page of a results folder (default)",
         description=f"{__doc__} Without a command: `{DEFAULT_COMMAND}`.",
-        epilog=f"Other commands: import, push, pull; `{prog} COMMAND --help` tells of them.",
+        epilog=f"Other commands: import, agree, push, pull; `{prog} COMMAND --help` tells of them.",
     )
     _add_report(first)
     imported = commands.add_parser(
         "import", help="tables of effects or importances made elsewhere", description=command.__doc__
     )
     command.add_command(imported, _positive)
+    agreeing = commands.add_parser(
+        "agree", help="do seeds or tasks keep the same heads, beyond chance?", description=agree.__doc__
+    )
+    agree.add_command(agreeing, _positive)
     _add_push(commands.add_parser("push", help="fill Weights & Biases from a results folder, as often as one likes"))
     _add_fetch(
         commands.add_parser(

@@ -54,6 +54,7 @@ def _commands() -> list[Command]:
         Command("report", "tables, figures and a page of a results folder", results, ANALYSIS, before=("report",)),
         Command("open", "the page in a browser, made anew if results have changed", results, "sixteen_heads.page:show"),
         Command("import", "a table of effects or importances made elsewhere", results, ANALYSIS, before=("import",)),
+        Command("agree", "do seeds or tasks keep the same heads?", results, ANALYSIS, before=("agree",)),
         Command("push", "fill a Weights & Biases project from results", results, ANALYSIS, before=("push",)),
         Command("pull", "bring outcomes that others have pushed", results, ANALYSIS, before=("pull",)),
         Command("status", "done, running, queued, failed; time left", sweeps, LAUNCHERS, before=("status",)),

@@ -25,7 +25,11 @@ def read_domains(paths: Sequence[Path], options: ImportOptions) -> list[DomainEf
     Raises:
         InputError: for a file that cannot be read, and for heads that are unknown, there twice, or missing on a domain.
     """
-    found = [cell for path in paths for cell in cells(read_rows(path), options, path)]
+    return group_cells([cell for path in paths for cell in cells(read_rows(path), options, path)], options)
+
+
+def group_cells(found: Sequence[Cell], options: ImportOptions) -> list[DomainEffects]:
+    """The domains that cells of one or more tables are of; order and errors as of `read_domains`."""
     _check_first(found, options)
     subjects: dict[str, dict[str, list[Cell]]] = {}
     for cell in found:

@@ -1,4 +1,4 @@
-"""Tables made elsewhere, read as text: CSV, TSV, JSON and JSON lines become rows of named cells."""
+"""Tables made elsewhere, read as text: CSV, TSV, JSON, JSON lines and `.npy` become rows of named cells."""
 
 import csv
 import json
@@ -6,8 +6,10 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from study.record.errors import InputError
-from study.record.lines import read_lines
+from study.record.lines import read_lines, require_file
 
 Row = dict[str, str]
 
@@ -16,16 +18,21 @@ LAYER = "layer"
 
 SEPARATORS = {".csv": ",", ".tsv": "\t"}
 
+NUMPY = ".npy"
+
 
 def read_rows(path: Path) -> list[Row]:
     """The rows of a table, every cell as text.
 
     JSON is a list of objects, or values by head (`{"L0H1": 0.3}`), a list of layers that are lists of heads, or either
-    of these by domain (`{"mnli": {"L0H1": 0.3}}`), which then is a column `domain`.
+    of these by domain (`{"mnli": {"L0H1": 0.3}}`), which then is a column `domain`. A `.npy` file is a matrix of layers
+    and heads.
 
     Raises:
         InputError: when the file is of another kind, empty, or not what its name says.
     """
+    if path.suffix == NUMPY:
+        return _layers(_matrix(path))
     kind = path.with_suffix("").suffix if path.suffix == ".gz" else path.suffix
     lines = read_lines(path)
     if kind in SEPARATORS:
@@ -35,7 +42,7 @@ def read_rows(path: Path) -> list[Row]:
     elif kind == ".json":
         rows = _rows(_parsed("\n".join(lines), str(path)), path)
     else:
-        raise InputError(f"{path}: expected a file named .csv, .tsv, .json or .jsonl")
+        raise InputError(f"{path}: expected a file named .csv, .tsv, .json, .jsonl or .npy")
     if not rows:
         raise InputError(f"{path} has no rows")
     return rows
@@ -61,15 +68,32 @@ def _parsed(text: str, where: str) -> Any:
 
 def _rows(content: Any, path: Path) -> list[Row]:
     if isinstance(content, list) and content and all(isinstance(layer, list) for layer in content):
-        return [
-            {LAYER: str(layer)} | {str(head): str(value) for head, value in enumerate(values)}
-            for layer, values in enumerate(content)
-        ]
+        return _layers(content)
     if isinstance(content, list):
         return [_flat(row, path) for row in content]
     if isinstance(content, dict) and content and all(isinstance(part, dict | list) for part in content.values()):
         return [{DOMAIN: name} | row for name, part in content.items() for row in _rows(part, path)]
     return [_flat(content, path)]
+
+
+def _layers(matrix: list[list[Any]]) -> list[Row]:
+    """A row for each layer, a cell for each of its heads."""
+    return [
+        {LAYER: str(layer)} | {str(head): str(value) for head, value in enumerate(values)}
+        for layer, values in enumerate(matrix)
+    ]
+
+
+def _matrix(path: Path) -> list[list[Any]]:
+    """The numbers of a `.npy` file; no pickled object is loaded, which could run code."""
+    require_file(path)
+    try:
+        matrix = np.load(path, allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise InputError(f"{path}: not an array of numbers as numpy saves it: {error}") from error
+    if matrix.ndim != 2 or not matrix.size:
+        raise InputError(f"{path}: expected a matrix of layers and heads, found the shape {matrix.shape}")
+    return matrix.tolist()
 
 
 def _flat(row: Any, path: Path) -> Row:

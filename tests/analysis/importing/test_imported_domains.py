@@ -220,7 +220,7 @@ def test_whether_numbers_start_at_one_is_not_guessed(tmp_path):
 @pytest.mark.parametrize(
     ("name", "text", "message"),
     [
-        ("table.xlsx", "x", r"expected a file named .csv, .tsv, .json or .jsonl"),
+        ("table.xlsx", "x", r"expected a file named .csv, .tsv, .json, .jsonl or .npy"),
         ("table.json", "{", "table.json: not JSON"),
         ("table.json", "3", "expected an object of texts and numbers, found 3"),
         ("lines.jsonl", '{"layer": 0, "head": 0, "effect": 1}\n{', "lines.jsonl:2: not JSON"),
