@@ -20,10 +20,10 @@ SCORE_NAMES = {"bleu": "BLEU", "chrf": "chrF", "accuracy": "accuracy (%)"}
 SCORE_UNITS = {str(name): metric(name).score_unit for name in MetricName}
 
 
-def signed(effect: float) -> str:
-    """A difference with its sign, two decimals: `+0.12`, `−0.53`; what rounds to nothing has none."""
-    text = f"{effect:+.2f}"
-    return "0.00" if text in ("+0.00", "-0.00") else text.replace("-", "−")
+def signed(effect: float, digits: int = 2) -> str:
+    """A difference with its sign: `+0.12`, `−0.53`; what rounds to nothing has none."""
+    text = f"{effect:+.{digits}f}"
+    return text[1:] if float(text) == 0 else text.replace("-", "−")
 
 
 def score(value: float, name: str) -> str:

@@ -6,11 +6,14 @@ from typing import Any
 import polars as pl
 from matplotlib.colors import Normalize
 
-from analysis.figures.drawing import INK, Drawing, Tip, draw, panel, styled
+from analysis.figures.canvas import Drawing, Panel, Tip, draw, styled
+from analysis.figures.canvas.lettering import text_width
+from analysis.figures.canvas.panel import WIDTH
+from analysis.figures.canvas.style import INK, SMALL
 from analysis.figures.heat_maps import DARK, cell, colour_bar
 from analysis.formatting import decimal, ends, slug
 
-MOST_WRITTEN = 12
+MOST_WRITTEN = 16
 """Domains up to which each cell has its number written in it."""
 
 FEWEST = 3
@@ -27,32 +30,39 @@ def agreement_maps(overall: pl.DataFrame, folder: str) -> Iterator[Drawing]:
 
 
 def agreement_map(overall: pl.DataFrame, title: str, name: str) -> Drawing:
-    """R of every two domains of one subject; a cell is empty where there is no r, and says it when it is pointed at."""
+    """R of every two domains of one subject; a cell is empty where there is no r, and says it when it is pointed at.
+
+    Args:
+        overall: a row for each two domains: domain_a, domain_b, pearson, pearson_low, pearson_high, reason (for no r).
+        title: what stands above.
+        name: name of the drawing.
+    """
     domains = list(dict.fromkeys([*overall["domain_a"], *overall["domain_b"]]))
     places = {domain: i for i, domain in enumerate(domains)}
-    count, norm = len(domains), Normalize(-1, 1)
-    side = max(0.14, min(0.42, 6.0 / count))
-    tips = {}
+    count, norm, tips = len(domains), Normalize(-1, 1), {}
+    beside = max(text_width(domain, SMALL) for domain in domains) + 0.3
+    side = max(0.3 if count <= MOST_WRITTEN else 0.17, min(0.45, (WIDTH - beside) / count))
     with styled():
-        figure, axes = panel(max(4.1, 1.9 + side * count), 1.5 + side * count)  # no narrower than other panels
+        panel = Panel(title, side * count, width=max(WIDTH, beside + side * count), upright=True)
+        panel.axes.set(xlim=(-0.5, count - 0.5), ylim=(count - 0.5, -0.5))
+        panel.axes.set_xticks(range(count), domains, rotation=90)
+        panel.axes.set_yticks(range(count), domains)
+        panel.right = panel.width - panel.left - side * count
+        panel.axes.tick_params(length=0)
+        panel.axes.spines[:].set_visible(False)
         for row in overall.rows(named=True):
             a, b, r = places[row["domain_a"]], places[row["domain_b"]], row["pearson"]
             for x, y in ((a, b), (b, a)):
-                gid = f"cell-{x + 1}-{y + 1}"
-                cell(axes, x, y, r, norm, gid)
+                gid = f"cell-{x}-{y}"
+                cell(panel.axes, x, y, r, norm, gid)
                 tips[gid] = Tip(_said(row))
                 if r is not None and count <= MOST_WRITTEN:
                     colour = "white" if abs(r) > DARK else INK
-                    axes.text(x, y, _short(r), ha="center", va="center", fontsize=6.5, color=colour)
-        axes.set(xlim=(-0.5, count - 0.5), ylim=(count - 0.5, -0.5), aspect="equal")
-        size = min(7.0, max(3.0, 42 * side))
-        axes.set_xticks(range(count), domains, rotation=90, fontsize=size)
-        axes.set_yticks(range(count), domains, fontsize=size)
-        axes.set_title(title)
-        axes.tick_params(length=0)
-        axes.spines[:].set_visible(False)
-        colour_bar(figure, axes, 1.0, "Pearson's r", ("−1", "1"), aspect=14, shrink=0.7)
-        return draw(figure, name, f"Correlation between {count} domains, {title}", tips)
+                    panel.axes.text(x, y, _short(r), ha="center", va="center", fontsize=SMALL, color=colour)
+        colour_bar(panel, 1.0, ("r = −1", "0", "1"))
+        columns = ("domain_a", "domain_b", "heads", "pearson", "pearson_low", "pearson_high", "reason")
+        data = overall.select(column for column in columns if column in overall.columns)
+        return draw(panel, name, f"Correlation between {count} domains, {title}", data, tips)
 
 
 def _said(row: Mapping[str, Any]) -> str:

@@ -5,31 +5,41 @@ from collections.abc import Sequence
 import numpy as np
 import polars as pl
 from matplotlib.colors import to_rgba
-from matplotlib.patches import Patch
 from matplotlib.ticker import MaxNLocator
 
 from analysis.attention_kinds import STYLES, by_kind
-from analysis.figures.drawing import DASHED, INK, LEGEND_BELOW, Drawing, draw, panel, styled
+from analysis.figures.canvas import Drawing, Panel, Sample, draw, styled
+from analysis.figures.canvas.style import DASHED, INK, SMALL
 from analysis.formatting import SCORE_NAMES
+from study.record.heads import ADDRESS
 
 PALE = 0.3
 """Opacity of heads whose effect is not significant."""
 
+BARS = 30
+"""Bars from the lowest to the highest effect."""
 
-def distribution(ablation: pl.DataFrame, name: str) -> Drawing:
+
+def distribution(ablation: pl.DataFrame, name: str, compared: pl.DataFrame | None = None) -> Drawing:
     """Figure 1 of one domain, from its effects of single heads; the base score is a line.
 
-    Heads whose column `significant`, where there is one, is true are solid, others pale.
+    Args:
+        ablation: effects of the domain. Heads whose column `significant`, where there is one, is true are solid, others
+            pale.
+        name: name of the drawing.
+        compared: effects of every domain whose panel is compared with this one; they share the width of bars, the reach
+            around the base score and the height.
     """
     metric, domain, base = ablation["metric"][0], ablation["domain"][0], ablation["base_score"][0]
     kinds, tested = [kind for kind, _ in by_kind(ablation)], "significant" in ablation.columns
     groups = [(kind, sure) for kind in kinds for sure in ((True, False) if tested else (True,))]
+    bins, most = _bars(ablation if compared is None else compared)
     with styled():
-        figure, axes = panel(4.1, 2.6)
-        scores = [_scores(ablation, kind, sure, tested) for kind, sure in groups]
+        panel = Panel(domain, 1.7, x=f"{SCORE_NAMES[metric]} with one head removed", y="heads", key=_key(kinds, tested))
+        axes = panel.axes
         axes.hist(
-            scores,
-            bins=_bins(np.concatenate([*scores, [base]])),
+            [_scores(ablation, kind, sure, tested) for kind, sure in groups],
+            bins=(base + bins).tolist(),
             stacked=True,
             rwidth=0.88,
             color=[to_rgba(STYLES[kind].colour, 1 if sure else PALE) for kind, sure in groups],
@@ -37,7 +47,7 @@ def distribution(ablation: pl.DataFrame, name: str) -> Drawing:
             linewidth=0.6,
         )
         axes.axvline(base, color=INK, linewidth=1, linestyle=DASHED)
-        axes.margins(y=0.16)
+        axes.set(xlim=(base + bins[0] - _edge(bins), base + bins[-1] + _edge(bins)), ylim=(0, 1.22 * most))
         left = base > np.mean(axes.get_xlim())
         axes.annotate(
             f"base {base:.2f}",
@@ -47,13 +57,26 @@ def distribution(ablation: pl.DataFrame, name: str) -> Drawing:
             textcoords="offset points",
             ha="right" if left else "left",
             va="top",
+            fontsize=SMALL,
         )
-        axes.set(title=domain, xlabel=f"{SCORE_NAMES[metric]} with one head removed", ylabel="heads")
         axes.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=5))
-        handles = _legend(kinds, tested)
-        if handles:
-            figure.legend(handles=handles, ncols=3, handlelength=1, **LEGEND_BELOW)
-        return draw(figure, name, f"Distribution of scores on {domain} with one head removed")
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=6))
+        shown = ("domain", *ADDRESS, "base_score", "score", "effect", "significant")
+        data = ablation.select(column for column in shown if column in ablation.columns)
+        return draw(panel, name, f"Distribution of scores on {domain} with one head removed", data)
+
+
+def _bars(compared: pl.DataFrame) -> tuple[np.ndarray, int]:
+    """Edges of bars around the base score, and the most heads that are in one of any domain."""
+    low, high = float(compared["effect"].min()), float(compared["effect"].max())  # type: ignore[arg-type]
+    low, high = min(low, 0.0), max(high, 0.0)
+    bins = np.linspace(low, high, BARS + 1) if high > low else np.array([-0.5, 0.5])
+    domains = compared.partition_by("domain")
+    return bins, max(int(np.histogram(own["effect"].to_numpy(), bins)[0].max()) for own in domains)
+
+
+def _edge(bins: np.ndarray) -> float:
+    return 0.03 * float(bins[-1] - bins[0])
 
 
 def _scores(ablation: pl.DataFrame, kind: str, sure: bool, tested: bool) -> np.ndarray:
@@ -61,19 +84,15 @@ def _scores(ablation: pl.DataFrame, kind: str, sure: bool, tested: bool) -> np.n
     return (heads.filter(pl.col("significant").fill_null(False) == sure) if tested else heads)["score"].to_numpy()
 
 
-def _legend(kinds: Sequence[str], tested: bool) -> list[Patch]:
+def _key(kinds: Sequence[str], tested: bool) -> list[Sample]:
     """The kinds, where there are several, then what solid and pale mean, where effects were tested."""
-    shown = [Patch(color=STYLES[kind].colour, label=STYLES[kind].label) for kind in kinds] if len(kinds) > 1 else []
+    square = {"marker": "s", "markersize": 6, "markeredgewidth": 0.6}
+    shown = [Sample(STYLES[kind].label, {**square, "color": STYLES[kind].colour}) for kind in kinds]
+    shown = shown if len(kinds) > 1 else []
     if tested:
         colour = INK if len(kinds) > 1 else STYLES[kinds[0]].colour
         shown += [
-            Patch(facecolor=to_rgba(colour, alpha), edgecolor=colour, linewidth=0.6, label=label)
+            Sample(label, {**square, "markerfacecolor": to_rgba(colour, alpha), "markeredgecolor": colour})
             for alpha, label in ((1, "significant"), (PALE, "not significant"))
         ]
     return shown
-
-
-def _bins(scores: np.ndarray) -> list[float]:
-    """Bin edges for about 30 bars, also when all scores are the same."""
-    low, high = float(scores.min()), float(scores.max())
-    return np.linspace(low, high, 31).tolist() if high > low else [low - 0.5, low + 0.5]

@@ -1,20 +1,21 @@
 """Heat maps: the effect of removing each head, layers down and heads across, with significance drawn in."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
 import polars as pl
 from matplotlib.axes import Axes
-from matplotlib.cm import ScalarMappable
 from matplotlib.colors import LinearSegmentedColormap, Normalize, to_rgb
-from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from analysis.attention_kinds import kind_name
-from analysis.figures.drawing import INK, Drawing, Tip, draw, panel, styled, ticks
-from analysis.formatting import interval, signed
-from study.record.heads import AttentionKind, Head
+from analysis.attention_kinds import kind_label, kind_name
+from analysis.figures.canvas import Drawing, Panel, Tip, draw, styled
+from analysis.figures.canvas.lettering import text_width
+from analysis.figures.canvas.panel import WIDTH
+from analysis.figures.canvas.style import INK, SMALL
+from analysis.formatting import address, interval, signed
+from study.record.heads import ADDRESS, AttentionKind, Head
 
 HARM, GAIN = (0.76, 0.27, 0.12), (0.13, 0.42, 0.72)
 DIVERGING = LinearSegmentedColormap.from_list(
@@ -27,11 +28,19 @@ DIVERGING = LinearSegmentedColormap.from_list(
 )
 """Orange where the score falls, blue where it rises, clear at zero on any ground; small effects are lifted a little."""
 
-MOST_WRITTEN = 8
-"""Heads in a row up to which each cell has its number written in it."""
-
 DARK = 0.6
 """Share of the colour limit beyond which white is read better on a cell than ink."""
+
+LEAST, MOST = 0.17, 0.34
+"""Inches of the side of a cell: a panel of many heads grows wider, one of few has flat cells."""
+
+DIGITS = 2
+"""Significant digits that the largest number of a map keeps at least, or none is written."""
+
+SMALL_WIDTH, SMALL_HEIGHT = 2.71, 1.45
+"""Inches of a miniature, and of all its cells."""
+
+Row = Mapping[str, Any]
 
 
 def colour_limit(ablation: pl.DataFrame) -> float:
@@ -42,7 +51,10 @@ def colour_limit(ablation: pl.DataFrame) -> float:
 
 
 def heat_map(ablation: pl.DataFrame, counts: Sequence[int], limit: float, name: str) -> Drawing:
-    """Effect of removing each head of one attention kind on one domain; layers and heads from 1.
+    """Effect of removing each head of one attention kind on one domain; layers and heads from 0.
+
+    A cell has its number written in it with as many decimals as fit; where none do, a star alone says what is
+    significant.
 
     Args:
         ablation: single-head effects of one domain and kind; `low`, `high` and `significant`, where there are such
@@ -52,63 +64,134 @@ def heat_map(ablation: pl.DataFrame, counts: Sequence[int], limit: float, name: 
         name: name of the drawing.
     """
     domain, kind = ablation["domain"][0], AttentionKind(ablation["kind"][0])
-    norm, widest = Normalize(-limit, limit), max(counts)
-    rows = {(row["layer"], row["head"]): row for row in ablation.rows(named=True)}
-    tips = {}
+    widest = max(counts)
     with styled():
-        figure, axes = panel(4.1, 0.95 + max(0.17, min(0.3, 3.0 / widest)) * len(counts))
-        for layer, head in ((layer, head) for layer, count in enumerate(counts) for head in range(count)):
-            row = rows.get((layer, head))
-            gid = f"cell-{layer + 1}-{head + 1}"
-            cell(axes, head + 1, layer + 1, None if row is None else row["effect"], norm, gid)
-            if row is not None:
-                _write(axes, row, widest <= MOST_WRITTEN, limit)
-            tips[gid] = Tip(f"layer {layer + 1}, head {head + 1}: {_said(row)}", str(Head(kind, layer, head)))
-        axes.set(xlim=(0.5, widest + 0.5), ylim=(len(counts) + 0.5, 0.5), xlabel="head", ylabel="layer")
-        axes.set_title(f"{domain}, {kind_name(kind)}")
-        axes.set_xticks(ticks(widest))
-        axes.set_yticks(ticks(len(counts)))
-        axes.tick_params(length=0)
-        axes.spines[:].set_visible(False)
-        ends = signed(-limit), signed(limit)
-        colour_bar(figure, axes, limit, ablation["unit"][0], ends, extend="both", aspect=12, fraction=0.08)
-        return draw(figure, name, f"Effect of removing each head, {domain}, {kind_name(kind)}", tips)
+        side = max(LEAST, (WIDTH - 0.45) / widest)
+        panel = Panel(
+            f"{domain}, {kind_name(kind)}",
+            min(MOST, max(0.2, 0.9 * side)) * len(counts),
+            x="head",
+            y="layer",
+            width=max(WIDTH, side * widest + 0.45),
+        )
+        tips = _cells(panel.axes, ablation, kind, counts, limit)
+        _axis_of_cells(panel.axes, widest, len(counts))
+        _write_numbers(panel, ablation, widest, limit)
+        unit = ablation["unit"][0]
+        colour_bar(panel, limit, (f"≤ {signed(-limit)}", "0", f"≥ {signed(limit)} {unit}"))
+        title = f"Effect of removing each head, {domain}, {kind_name(kind)}"
+        return draw(panel, name, title, _data(ablation), tips)
 
 
-def cell(axes: Axes, x: int, y: int, value: float | None, norm: Normalize, gid: str) -> None:
+def small_heat_map(
+    ablation: pl.DataFrame, counts: Mapping[AttentionKind, Sequence[int]], limit: float, name: str
+) -> Drawing:
+    """The heat maps of every attention kind on one domain in miniature, one above the other, without numbers.
+
+    Args:
+        ablation: single-head effects of one domain.
+        counts: heads of each layer by kind.
+        limit: as for `heat_map`.
+        name: name of the drawing.
+    """
+    domain, tips, names, start = ablation["domain"][0], {}, [], 0.0
+    shown = {kind: layers for kind, layers in counts.items() if ablation.filter(kind=str(kind)).height}
+    with styled():
+        panel = Panel(domain, SMALL_HEIGHT, x="head", width=SMALL_WIDTH, right=0.06)
+        for kind, layers in shown.items():
+            tips |= _cells(panel.axes, ablation.filter(kind=str(kind)), kind, layers, limit, start)
+            if len(shown) > 1:
+                names.append((start + (len(layers) - 1) / 2, kind_label(kind).replace(" ", "\n").replace("–", "–\n")))
+            else:
+                names += [(layer, f"L{layer}") for layer in _some(len(layers), 6)]
+            start += len(layers) + 0.6
+        _axis_of_cells(panel.axes, max(map(max, shown.values())), start - 0.6)
+        panel.axes.set_yticks([at for at, _ in names], [label for _, label in names])
+        title = f"Effect of removing each head, {domain}"
+        return draw(panel, name, title, _data(ablation), tips)
+
+
+def _data(ablation: pl.DataFrame) -> pl.DataFrame:
+    wanted = ("domain", *ADDRESS, "effect", "low", "high", "p_corrected", "significant", "unit", "n")
+    return ablation.select(name for name in wanted if name in ablation.columns)
+
+
+def _cells(
+    axes: Axes, ablation: pl.DataFrame, kind: AttentionKind, counts: Sequence[int], limit: float, start: float = 0.0
+) -> dict[str, Tip]:
+    """Draw a cell for each head, layers downwards from `start`; what each says."""
+    rows = {(row["layer"], row["head"]): row for row in ablation.rows(named=True)}
+    norm, tips = Normalize(-limit, limit), {}
+    for layer, head in ((layer, head) for layer, count in enumerate(counts) for head in range(count)):
+        row, gid = rows.get((layer, head)), f"cell-{kind}-{layer}-{head}"
+        cell(axes, head, start + layer, None if row is None else row["effect"], norm, gid)
+        tips[gid] = _tip(Head(kind, layer, head), row)
+    return tips
+
+
+def cell(axes: Axes, x: int | float, y: int | float, value: float | None, norm: Normalize, gid: str) -> None:
     """Draw one cell around a point, in the colour of its value; without one it stays clear."""
     drawn = Rectangle((x - 0.5, y - 0.5), 1, 1, linewidth=0.4, edgecolor=(*to_rgb(INK), 0.25), gid=gid)
     drawn.set_facecolor("none" if value is None else DIVERGING(norm(value)))
     axes.add_patch(drawn)
 
 
-def colour_bar(figure: Figure, axes: Axes, limit: float, label: str, ends: tuple[str, str], **shape: Any) -> None:
-    """Draw the scale of the colours beside the cells, its ends and its middle named."""
-    bar = figure.colorbar(ScalarMappable(Normalize(-limit, limit), DIVERGING), ax=axes, pad=0.02, **shape)
-    bar.set_ticks([-limit, 0, limit], labels=[ends[0], "0", ends[1]])
-    bar.set_label(label)
-    bar.outline.set_visible(False)  # type: ignore[reportCallIssue]
-    bar.ax.tick_params(length=0)
+def colour_bar(panel: Panel, limit: float, names: tuple[str, str, str]) -> None:
+    """Draw the scale of the colours under a panel: names of its lower end, its middle and its upper end."""
+    axes = panel.foot(0.09, 0.19)
+    colours = np.linspace(-limit, limit, DIVERGING.N)[None]
+    axes.pcolormesh(np.linspace(-limit, limit, DIVERGING.N + 1), [0, 1], colours, cmap=DIVERGING, antialiased=False)
+    axes.set(xlim=(-limit, limit), yticks=[], xticks=[])
+    axes.spines[:].set_visible(False)
+    for at, (place, text) in zip(("left", "center", "right"), zip((0, 0.5, 1), names, strict=True), strict=True):
+        axes.text(place, -0.6, text, ha=at, va="top", fontsize=SMALL, transform=axes.transAxes)
 
 
-def _write(axes: Axes, row: Mapping[str, Any], wide: bool, limit: float) -> None:
-    """The number, where there is room for it, and a star where the effect is significant."""
-    star = "*" if row.get("significant") else ""
-    if wide or star:
-        text = signed(row["effect"]) + star if wide else star
-        axes.text(
-            row["head"] + 1,
-            row["layer"] + 1,
+def _axis_of_cells(axes: Axes, heads: int, layers: int | float) -> None:
+    axes.set(xlim=(-0.5, heads - 0.5), ylim=(layers - 0.5, -0.5))
+    axes.set_xticks(_some(heads, 16))
+    axes.set_yticks(_some(int(layers), 24))
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+
+
+def _some(count: int, most: int) -> range:
+    """0 to `count` - 1 in steps of 1, 2, 3 ... so that there are no more than `most`."""
+    return range(0, count, -(-count // most))
+
+
+def _write_numbers(panel: Panel, ablation: pl.DataFrame, widest: int, limit: float) -> None:
+    """Numbers and stars, or stars alone where numbers do not fit."""
+    rows = ablation.rows(named=True)
+    room = panel.size[0] / widest - 0.05
+    written = next((texts for texts in _texts(rows, limit) if _widest(rows, texts) <= room), None)
+    for row, text in zip(rows, written or ["*" if row.get("significant") else "" for row in rows], strict=True):
+        panel.axes.text(
+            row["head"],
+            row["layer"],
             text,
             ha="center",
-            va="center" if wide else "center_baseline",
-            fontsize=6.5 if wide else 9,
-            fontweight="bold" if star else "normal",
+            va="center" if written else "center_baseline",
+            fontsize=SMALL if written else 10,
+            fontweight="bold" if row.get("significant") else "normal",
             color="white" if abs(row["effect"]) > DARK * limit else INK,
         )
 
 
-def _said(row: Mapping[str, Any] | None) -> str:
+def _texts(rows: Sequence[Row], limit: float) -> Iterator[list[str]]:
+    """The numbers with two decimals, with fewer, as long as the colour limit keeps enough of its digits."""
+    whole = len(f"{limit:.0f}") if limit >= 1 else 0
+    for decimals in range(2, max(-1, DIGITS - whole - 1), -1):
+        yield [signed(row["effect"], decimals) + ("*" if row.get("significant") else "") for row in rows]
+
+
+def _widest(rows: Sequence[Row], texts: Sequence[str]) -> float:
+    weights = ("bold" if row.get("significant") else "normal" for row in rows)
+    return max(text_width(text, SMALL, weight) for text, weight in zip(texts, weights, strict=True))
+
+
+def _tip(head: Head, row: Row | None) -> Tip:
     if row is None:
-        return "not measured"
-    return f"{signed(row['effect'])} {row['unit']}{interval(row)}{', significant' if row.get('significant') else ''}"
+        return Tip(f"{head}: not measured", str(head))
+    sure = ", significant" if row.get("significant") else ""
+    return Tip(f"{address(row)}: {signed(row['effect'])} {row['unit']}{interval(row)}{sure}", str(head))

@@ -3,29 +3,37 @@
 import polars as pl
 from matplotlib.ticker import MaxNLocator
 
-from analysis.figures.drawing import BLUE, DASHED, GREY, INK, LEGEND_BELOW, ORANGE, Drawing, draw, panel, styled
+from analysis.figures.canvas import Curve, Drawing, Panel, Sample, draw, name_curves, styled
+from analysis.figures.canvas.style import BAND, BLUE, DASHED, GREY, INK, ORANGE
 
-COLOURS = {"pearson": BLUE, "spearman": ORANGE, "ceiling": GREY}
+LINES = {
+    "pearson": ("Pearson r", {"color": BLUE, "linestyle": "-", "marker": "o", "markersize": 3.5}),
+    "spearman": ("Spearman ρ", {"color": ORANGE, "linestyle": "-", "marker": "s", "markersize": 3.5}),
+    "ceiling": ("noise ceiling", {"color": GREY, "linestyle": DASHED}),
+}
+"""Name and look of each column that is drawn."""
 
 
 def leave_out(without: pl.DataFrame, labels: tuple[str, str], name: str) -> Drawing:
     """Correlation of one pair over the heads left out (`Correlations.without_largest`), with a band where r has one."""
+    title = f"{labels[0]} and {labels[1]}, without the largest"
     with styled():
-        figure, axes = panel(4.1, 3.9)
+        panel = Panel(title, 2.6, x="heads of largest effect left out", y="correlation of the other heads")
+        axes, key, curves = panel.axes, [], []
         axes.axhline(0, color=INK, linewidth=0.5, alpha=0.35, zorder=0)
-        for column, label, marker in (("pearson", "Pearson r", "o"), ("spearman", "Spearman ρ", "s")):
-            line = {"color": COLOURS[column], "marker": marker, "markersize": 3.5, "label": label}
-            axes.plot(without["left_out"], without[column].cast(pl.Float64), **line)
         low, high = (without[f"pearson_{end}"].cast(pl.Float64) for end in ("low", "high"))
-        axes.fill_between(without["left_out"], low, high, color=COLOURS["pearson"], alpha=0.15, linewidth=0)
-        if without["ceiling"].is_not_null().any():
-            ceiling = without["ceiling"].cast(pl.Float64)
-            axes.plot(without["left_out"], ceiling, color=COLOURS["ceiling"], linestyle=DASHED, label="noise ceiling")
+        axes.fill_between(without["left_out"], low, high, color=BLUE, alpha=BAND, linewidth=0)
+        for column, (label, look) in LINES.items():
+            line = without.select(pl.col("left_out", column).cast(pl.Float64)).drop_nulls()
+            axes.plot(*line.to_numpy().T, **look)
+            if line.height:
+                key.append(Sample(label, look))
+                curves.append(Curve(label, look["color"], *(numbers.to_list() for numbers in line)))
         lowest = without.select(pl.min_horizontal(pl.col("pearson", "spearman", "pearson_low").min(), 0.0)).item()
-        axes.set(
-            ylim=(lowest - 0.05, 1.05), xlabel="heads of largest effect left out", ylabel="correlation of the rest"
-        )
-        axes.set_title(f"{labels[0]} and {labels[1]},\nwithout the largest")
+        axes.set(ylim=(lowest - 0.05, 1.05), xlim=(-0.3, float(without["left_out"][-1]) + 0.3))
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
-        figure.legend(ncols=3, handlelength=1.8, **LEGEND_BELOW)
-        return draw(figure, name, f"Correlation of head effects on {labels[0]} and {labels[1]} without the largest")
+        if not name_curves(panel, curves):
+            panel.key = key
+        columns = ("left_out", "pearson", "pearson_low", "pearson_high", "spearman", "ceiling")
+        title = f"Correlation of head effects on {labels[0]} and {labels[1]} without the largest"
+        return draw(panel, name, title, without.select(*columns))

@@ -1,43 +1,51 @@
 """One head left in each layer, every head in turn, against no head at all."""
 
 import polars as pl
+from matplotlib.ticker import MaxNLocator
 
 from analysis.attention_kinds import STYLES, kind_name
-from analysis.figures.drawing import INK, LEGEND_BELOW, Drawing, draw, panel, styled, ticks
+from analysis.figures.canvas import Drawing, Panel, Sample, draw, limits, styled
+from analysis.figures.canvas.style import INK
+from study.record.heads import ADDRESS
 
 BESIDE = 0.12
 """How far the best head and the control stand from the middle of their layer, so that neither hides the other."""
 
 
-def one_head_against_none(alone: pl.DataFrame, none: pl.DataFrame, name: str) -> Drawing:
-    """Each layer with one head left, every head in turn, against no head at all; one domain and kind, layers from 1.
+def one_head_against_none(
+    alone: pl.DataFrame, none: pl.DataFrame, name: str, compared: pl.DataFrame | None = None
+) -> Drawing:
+    """Each layer with one head left, every head in turn, against no head at all; one domain and kind, layers from 0.
 
-    Effects that have columns low and high have a bar; those of no head may be missing.
+    Args:
+        alone: effects with one head left; a bar where they have columns low and high.
+        none: effects without a head, which may be missing.
+        name: name of the drawing.
+        compared: effects of both sorts of every panel that shares the scale of this one.
     """
     unit, domain, kind = alone["unit"][0], alone["domain"][0], alone["kind"][0]
     best = alone.sort("effect", descending=True).unique("layer", keep="first", maintain_order=True)
+    colour = STYLES[kind].colour
+    any_head = {"color": INK, "marker": "o", "markersize": 2.6, "alpha": 0.35, "markeredgewidth": 0}
+    best_head = {"color": colour, "marker": "o", "markersize": 5.5, "markeredgewidth": 0}
+    no_head = {"color": INK, "marker": "x", "markersize": 5.5, "markeredgewidth": 1.3}
+    key = [Sample("any one head", any_head), Sample("best head", best_head), Sample("no head (control)", no_head)]
     with styled():
-        figure, axes = panel(4.1, 2.6)
+        panel = Panel(f"{domain}, {kind_name(kind)}", 1.7, x="layer", y=f"effect ({unit})", key=key)
+        axes = panel.axes
         axes.axhline(0, color=INK, linewidth=0.5, alpha=0.35, zorder=0)
-        axes.scatter(alone["layer"] + 1, alone["effect"], s=7, color=INK, alpha=0.3, linewidths=0, label="any one head")
-        for heads, colour, beside in ((best, STYLES[kind].colour, -BESIDE), (none, INK, BESIDE)):
+        axes.plot(alone["layer"], alone["effect"], linestyle="none", **any_head)
+        for heads, look, beside in ((best, best_head, -BESIDE), (none, no_head, BESIDE)):
+            at = heads["layer"].to_numpy() + beside
             if "low" in heads.columns:
-                at = heads["layer"].to_numpy() + 1 + beside
-                axes.vlines(at, heads["low"].to_numpy(), heads["high"].to_numpy(), color=colour, linewidth=1, alpha=0.6)
-        axes.scatter(
-            best["layer"] + 1 - BESIDE, best["effect"], s=30, color=STYLES[kind].colour, linewidths=0, label="best head"
-        )
-        axes.scatter(
-            none["layer"] + 1 + BESIDE,
-            none["effect"],
-            s=34,
-            marker="x",
-            color=INK,
-            linewidths=1.3,
-            label="no head (control)",
-        )
-        axes.set(title=f"{domain}, {kind_name(kind)}", xlabel="layer", ylabel=f"effect ({unit})")
-        axes.set_xticks(ticks(int(alone["layer"].max()) + 1))  # type: ignore[arg-type]
-        axes.margins(x=0.06, y=0.12)
-        figure.legend(ncols=3, handletextpad=0.2, **LEGEND_BELOW)
-        return draw(figure, name, f"One head left in each layer against none, {domain}, {kind_name(kind)}")
+                ends = heads["low"].to_numpy(), heads["high"].to_numpy()
+                axes.vlines(at, *ends, color=look["color"], linewidth=1, alpha=0.6)
+            axes.plot(at, heads["effect"], linestyle="none", **look)
+        axes.xaxis.set_major_locator(MaxNLocator(integer=True, nbins=12, min_n_ticks=1))
+        last: int = alone["layer"].max()  # type: ignore[assignment]
+        axes.set_xlim(-0.5, last + 0.5)
+        shown = pl.concat([alone, none], how="diagonal") if compared is None else compared
+        axes.set_ylim(*limits(shown, ("effect", "low", "high"), 0.0))
+        kept = [column for column in ("measure", "domain", *ADDRESS, "effect", "low", "high") if column in alone]
+        data = pl.concat([alone.select(kept), none.select(kept)])
+        return draw(panel, name, f"One head left in each layer against none, {domain}, {kind_name(kind)}", data)

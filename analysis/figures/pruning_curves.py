@@ -1,42 +1,72 @@
 """Figures 3 and 4: the score over the share of heads removed."""
 
+from collections.abc import Iterator
+
 import polars as pl
+from matplotlib.ticker import MaxNLocator
 
 from analysis.attention_kinds import STYLES, kind_label
-from analysis.figures import drawing
-from analysis.figures.drawing import INK, Drawing
+from analysis.figures.canvas import Curve, Drawing, Panel, Sample, draw, limits, name_curves, styled
+from analysis.figures.canvas.style import BAND, BLUE, DASHED, GREEN, GREY, INK, LINES, ORANGE
 from analysis.formatting import SCORE_NAMES
 
 ORDER_COLOURS = {
-    "importance": drawing.BLUE,
-    "ablation": drawing.ORANGE,
+    "importance": BLUE,
+    "ablation": ORANGE,
     "ablation_loss": "#b5487f",
-    "random": drawing.GREY,
-    "oracle": drawing.GREEN,
+    "random": GREY,
+    "oracle": GREEN,
     "reestimated": "#7a5cc0",
     "file": "#8c6d31",
 }
 
 
-def pruning_curves(curves: pl.DataFrame, by: str, title: str, name: str) -> Drawing:
-    """Figures 3 and 4 of one domain, from `mean_curves` with their bands.
+def pruning_curves(
+    curves: pl.DataFrame, by: str, title: str, name: str, compared: pl.DataFrame | None = None
+) -> Drawing:
+    """Figures 3 and 4 of one domain, from `mean_curves` with their bands; seeds of a random order are one line.
 
-    A line stands for each value of the column `by`: `curve` (figure 3) or `kinds` (figure 4).
+    Args:
+        curves: the rows of the domain.
+        by: what a line stands for: the column `curve` (figure 3) or `kinds` (figure 4).
+        title: what stands above.
+        name: name of the drawing.
+        compared: rows of every panel that shares the scale of this one.
     """
     metric, base = curves["metric"][0], curves["base_score"][0]
-    drawn: dict[str, int] = {}
-    with drawing.styled():
-        figure, axes = drawing.panel(4.1, 3.3)
-        axes.axhline(base, color=INK, linewidth=0.8, linestyle=drawing.DASHED, alpha=0.6, zorder=0)
-        for (value,), line in curves.group_by(by, maintain_order=True):
-            colour = STYLES[value].colour if value in STYLES else ORDER_COLOURS[line["order"][0]]
-            style = drawing.LINES[drawn.setdefault(colour, 0) % len(drawing.LINES)]
-            drawn[colour] += 1
+    every_head = {"color": INK, "linewidth": 0.8, "linestyle": DASHED, "alpha": 0.6}
+    with styled():
+        panel = Panel(title, 2.3, x="heads removed (%)", y=SCORE_NAMES[metric])
+        axes, key, lines = panel.axes, [], []
+        axes.axhline(base, zorder=0, **every_head)
+        for label, colour, style, line in _lines(curves, by):
             percent = 100 * line["share"]
-            axes.fill_between(percent, line["low"], line["high"], color=colour, alpha=0.15, linewidth=0)
-            label = kind_label(str(value))
-            axes.plot(percent, line["score"], color=colour, linestyle=style, marker="o", markersize=2.5, label=label)
-        axes.set_ylim(bottom=max(axes.get_ylim()[0], -0.03 * base))  # no score is below 0, as differences may be
-        axes.set(title=title, xlabel="heads removed (%)", ylabel=SCORE_NAMES[metric], xlim=(-2, 102))
-        figure.legend(ncols=2, handlelength=2, **drawing.LEGEND_BELOW)
-        return drawing.draw(figure, name, f"Score over the share of heads removed, {title}")
+            axes.fill_between(percent, line["low"], line["high"], color=colour, alpha=BAND, linewidth=0)
+            look = {"color": colour, "linestyle": style, "marker": "o", "markersize": 2.5}
+            axes.plot(percent, line["score"], **look)
+            key.append(Sample(label, look))
+            lines.append(Curve(label, colour, percent.to_list(), line["score"].to_list()))
+        axes.set(xlim=(-2, 102), ylim=_y_limits(curves if compared is None else compared))
+        axes.yaxis.set_major_locator(MaxNLocator(nbins=6))
+        whole = Curve("every head", INK, [0.0, 100.0], [base, base])
+        if not name_curves(panel, [*lines, whole]):
+            named = name_curves(panel, lines, [whole])
+            panel.key = [*([] if named else key), Sample(whole.name, every_head)]
+        data = curves.select("domain", "metric", "kinds", "curve", "curves", "share", "score", "low", "high")
+        return draw(panel, name, f"Score over the share of heads removed, {title}", data)
+
+
+def _lines(curves: pl.DataFrame, by: str) -> Iterator[tuple[str, str, object, pl.DataFrame]]:
+    """Each line with its name, colour and dashes."""
+    drawn: dict[str, int] = {}
+    for (value,), line in curves.group_by(by, maintain_order=True):
+        colour = STYLES[value].colour if value in STYLES else ORDER_COLOURS[line["order"][0]]
+        style = LINES[drawn.setdefault(colour, 0) % len(LINES)]
+        drawn[colour] += 1
+        yield kind_label(str(value)), colour, style, line.sort("share")
+
+
+def _y_limits(compared: pl.DataFrame) -> tuple[float, float]:
+    """Every score and the ends of bands; no score is below 0, as differences may be."""
+    low, high = limits(compared, ("base_score", "score", "low", "high"))
+    return max(low, -0.05 * high), high

@@ -5,10 +5,13 @@ from typing import Any
 
 import polars as pl
 from matplotlib.axes import Axes
+from matplotlib.ticker import MaxNLocator
 
 from analysis.attention_kinds import STYLES, by_kind
-from analysis.figures.drawing import INK, LEGEND_BELOW, Drawing, Tip, draw, panel, styled
-from analysis.formatting import address, interval, signed
+from analysis.figures.canvas import Drawing, Panel, Sample, Tip, draw, limits, styled
+from analysis.figures.canvas.lettering import text_width
+from analysis.figures.canvas.style import INK, SMALL
+from analysis.formatting import address, head_name, interval, signed
 
 NAMED = 3
 """Heads of largest effect that have their name written beside them."""
@@ -16,74 +19,102 @@ NAMED = 3
 OUTLIER = 8
 """Diameter in points of the ring around a named head."""
 
+SMALL_WIDTH, SMALL_HEIGHT = 2.71, 1.55
+"""Inches of a miniature, and of its axes."""
 
-def scatter(both: pl.DataFrame, labels: tuple[str, str], unit: str, title: str, name: str) -> Drawing:
-    """Figure 2 of two domains; the heads that are farthest out are ringed and named layer.head.
+Names = tuple[str, str]
 
-    The heads have columns kind, layer, head, effect_a, effect_b; low_a, high_a, low_b, high_b, where known, give bars.
+
+def scatter(
+    both: pl.DataFrame, labels: Names, unit: str, title: str, name: str, compared: pl.DataFrame | None = None
+) -> Drawing:
+    """Figure 2 of two domains on one scale; the heads that are farthest out are ringed and named.
+
+    Args:
+        both: heads with columns kind, layer, head, effect_a, effect_b; low_a, high_a, low_b, high_b, where known, give
+            bars.
+        labels: names of the two domains.
+        unit: unit of the effects.
+        title: what stands above.
+        name: name of the drawing.
+        compared: effects of every domain whose panel shares the scale of this one: columns effect, low, high.
     """
-    tips: dict[str, Tip] = {}
-    kinds = dict(by_kind(both))
+    kinds = [kind for kind, _ in by_kind(both)]
     with styled():
-        figure, axes = panel(4.1, 3.9)
-        for line in (axes.axhline, axes.axvline):
-            line(0, color=INK, linewidth=0.5, alpha=0.35, zorder=0)
-        axes.axline((0, 0), slope=1, color=INK, linewidth=0.6, alpha=0.5, linestyle=(0, (4, 3)), zorder=0)
-        for kind, heads in kinds.items():
-            _bars(axes, heads, STYLES[kind].colour)
-            for row in heads.rows(named=True):
-                tips |= _point(axes, row, labels, unit)
-        _name_outliers(axes, both)
-        axes.margins(0.08)
-        axes.set(title=title)
-        axes.set(xlabel=f"effect on {labels[0]} ({unit})", ylabel=f"effect on {labels[1]} ({unit})")
-        if len(kinds) > 1:
-            figure.legend(ncols=3, handletextpad=0.2, **LEGEND_BELOW)
-        return draw(figure, name, f"Effect of each head on {labels[0]} against {labels[1]}, {title}", tips)
+        panel = Panel(title, 3.0, x=f"effect on {labels[0]} ({unit})", y=f"effect on {labels[1]} ({unit})")
+        panel.key = [Sample(STYLES[kind].label, _look(kind)) for kind in kinds] if len(kinds) > 1 else []
+        _set_limits(panel.axes, limits(_ends(both) if compared is None else compared, ("effect", "low", "high"), 0.0))
+        panel.height = panel.size[0]
+        tips = _draw_heads(panel.axes, both, labels, unit, bars=True)
+        _name_outliers(panel, both, several=len(kinds) > 1)
+        return draw(panel, name, f"Effect of each head on {labels[0]} against {labels[1]}, {title}", both, tips)
 
 
-def _bars(axes: Axes, heads: pl.DataFrame, colour: str) -> None:
-    """Intervals of both effects, pale, behind the points."""
-    if not {"low_a", "high_a", "low_b", "high_b"} <= set(heads.columns):
-        return
-    style: dict[str, Any] = {"color": colour, "linewidth": 0.6, "alpha": 0.35, "zorder": 1}
-    axes.hlines(heads["effect_b"].to_numpy(), heads["low_a"].to_numpy(), heads["high_a"].to_numpy(), **style)
-    axes.vlines(heads["effect_a"].to_numpy(), heads["low_b"].to_numpy(), heads["high_b"].to_numpy(), **style)
+def small_scatter(both: pl.DataFrame, labels: Names, unit: str, title: str, name: str) -> Drawing:
+    """Figure 2 in miniature: points without bars, names of domains without numbers; arguments as for `scatter`."""
+    with styled():
+        panel = Panel(title, SMALL_HEIGHT, x=f"effect on {labels[0]}", y=f"effect on {labels[1]}", width=SMALL_WIDTH)
+        _set_limits(panel.axes, limits(both, ("effect_a", "effect_b"), 0.0))
+        panel.axes.set(xticks=[], yticks=[])
+        tips = _draw_heads(panel.axes, both, labels, unit, bars=False)
+        title = f"Effect of each head on {labels[0]} against {labels[1]}, {title}"
+        return draw(panel, name, title, both, tips)
 
 
-def _point(axes: Axes, row: Mapping[str, Any], labels: tuple[str, str], unit: str) -> dict[str, Tip]:
-    """A mark of its own for each head, so that each can say which one it is."""
-    kind = row["kind"]
-    head = address(row)
-    (mark,) = axes.plot(
-        row["effect_a"],
-        row["effect_b"],
-        STYLES[kind].marker,
-        markersize=4,
-        markeredgewidth=0,
-        color=STYLES[kind].colour,
-        alpha=0.8,
-        gid=f"head-{head}",
-        label=STYLES[kind].label if STYLES[kind].label not in axes.get_legend_handles_labels()[1] else None,
-    )
-    mark.set_in_layout(False)
-    said = [
+def _ends(both: pl.DataFrame) -> pl.DataFrame:
+    """Every number of both domains as columns effect, low, high, where known."""
+    known = [column for column in ("effect", "low", "high") if f"{column}_a" in both.columns]
+    return pl.concat([both.select(pl.col(f"{column}_{side}").alias(column) for column in known) for side in "ab"])
+
+
+def _set_limits(axes: Axes, ends: tuple[float, float]) -> None:
+    """Give both axes the same limits."""
+    axes.set(xlim=ends, ylim=ends)
+    for axis in (axes.xaxis, axes.yaxis):
+        axis.set_major_locator(MaxNLocator(nbins=6))
+
+
+def _draw_heads(axes: Axes, both: pl.DataFrame, labels: Names, unit: str, bars: bool) -> dict[str, Tip]:
+    """Draw the lines of no effect and of equal effects, and every head; what each says."""
+    for line in (axes.axhline, axes.axvline):
+        line(0, color=INK, linewidth=0.5, alpha=0.35, zorder=0)
+    axes.axline((0, 0), slope=1, color=INK, linewidth=0.6, alpha=0.5, linestyle=(0, (4, 3)), zorder=0)
+    tips = {}
+    for kind, heads in by_kind(both):
+        if bars and {"low_a", "high_a", "low_b", "high_b"} <= set(heads.columns):
+            style: dict[str, Any] = {"color": STYLES[kind].colour, "linewidth": 0.6, "alpha": 0.35, "zorder": 1}
+            axes.hlines(heads["effect_b"].to_numpy(), heads["low_a"].to_numpy(), heads["high_a"].to_numpy(), **style)
+            axes.vlines(heads["effect_a"].to_numpy(), heads["low_b"].to_numpy(), heads["high_b"].to_numpy(), **style)
+        for row in heads.rows(named=True):
+            gid = f"head-{address(row)}"
+            axes.plot(row["effect_a"], row["effect_b"], linestyle="none", gid=gid, **_look(kind))
+            tips[gid] = Tip(_said(row, labels, unit), address(row))
+    return tips
+
+
+def _look(kind: str) -> dict[str, Any]:
+    style = STYLES[kind]
+    return {"marker": style.marker, "color": style.colour, "markersize": 4, "markeredgewidth": 0, "alpha": 0.8}
+
+
+def _said(row: Mapping[str, Any], labels: Names, unit: str) -> str:
+    """`cross.2.1: home −0.53 points (−0.80 to −0.21); away ...`."""
+    numbers = (
         f"{label} {signed(row[f'effect_{side}'])} {unit}{interval(row, side)}"
         for side, label in zip("ab", labels, strict=True)
-    ]
-    return {
-        f"head-{head}": Tip(
-            f"{STYLES[kind].label}, layer {row['layer'] + 1}, head {row['head'] + 1}: {'; '.join(said)}", head
-        )
-    }
+    )
+    return f"{address(row)}: {'; '.join(numbers)}"
 
 
-def _name_outliers(axes: Axes, both: pl.DataFrame) -> None:
-    """Ring the heads of largest effect and write layer.head (from 1) beside them."""
+def _name_outliers(panel: Panel, both: pl.DataFrame, several: bool) -> None:
+    """Ring the heads of largest effect and write their names beside them, to the side where there is room."""
     size = pl.max_horizontal(pl.col("effect_a").abs(), pl.col("effect_b").abs())
+    low, high = panel.axes.get_xlim()
     for row in both.sort(size, descending=True, maintain_order=True).head(NAMED).iter_rows(named=True):
-        at = (row["effect_a"], row["effect_b"])
-        axes.plot(*at, "o", markersize=OUTLIER, markerfacecolor="none", markeredgecolor=INK, markeredgewidth=0.7)
-        axes.annotate(
-            f"{row['layer'] + 1}.{row['head'] + 1}", at, xytext=(6, 4), textcoords="offset points", fontsize=7
-        )
+        at, name = (row["effect_a"], row["effect_b"]), head_name(row, several)
+        ring = {"markersize": OUTLIER, "markerfacecolor": "none", "markeredgecolor": INK, "markeredgewidth": 0.7}
+        panel.axes.plot(*at, "o", **ring)
+        room = (high - at[0]) / (high - low) * panel.size[0]
+        right = text_width(name, SMALL) + 0.1 < room
+        look: dict[str, Any] = {"xytext": (6 if right else -6, 5), "ha": "left" if right else "right"}
+        panel.axes.annotate(name, at, textcoords="offset points", fontsize=SMALL, **look)

@@ -5,7 +5,8 @@ from typing import Any
 
 import polars as pl
 
-from analysis.figures.drawing import BLUE, INK, LEGEND_BELOW, LINES, Drawing, draw, panel, styled
+from analysis.figures.canvas import Curve, Drawing, Panel, Sample, draw, name_curves, styled
+from analysis.figures.canvas.style import BLUE, INK, LINES
 
 
 def losses(rows: pl.DataFrame, title: str, name: str) -> Drawing:
@@ -20,22 +21,20 @@ def dev_scores(rows: pl.DataFrame, title: str, name: str) -> Drawing:
 
 def _by_epoch(rows: pl.DataFrame, lines: Mapping[str, tuple[str, Any]], y: str, title: str, name: str) -> Drawing:
     with styled():
-        figure, axes = panel(4.1, 3.0)
+        panel = Panel(title, 2.1, x="epoch", y=y)
+        named, others, key = [], [], []
         for label, (column, style) in lines.items():
+            dev = column.startswith("dev")
+            colour = BLUE if dev else INK
+            look = {"color": colour, "linestyle": style, "linewidth": 1.1, "marker": "o" if dev else None}
             for i, run in enumerate(rows.drop_nulls(column).partition_by("training_id", maintain_order=True)):
-                axes.plot(
-                    run["epoch"].to_numpy(),
-                    run[column].to_numpy(),
-                    color=BLUE if column.startswith("dev") else INK,
-                    linestyle=style,
-                    linewidth=1.1,
-                    marker="o" if column.startswith("dev") else None,
-                    markersize=2.5,
-                    label=label if i == 0 else None,
-                )
-        axes.set(title=title, xlabel="epoch", ylabel=y)
-        axes.set_xlim(left=0)
-        axes.set_ylim(bottom=0)
-        if len(lines) > 1:
-            figure.legend(**LEGEND_BELOW, ncols=len(lines))
-        return draw(figure, name, f"{y} by epoch, {title}")
+                curve = Curve(label, colour, run["epoch"].to_list(), run[column].to_list())
+                panel.axes.plot(curve.x, curve.y, markersize=2.5, **look)
+                (others if i else named).append(curve)
+            key.append(Sample(label, {**look, "markersize": 2.5}))
+        panel.axes.set_xlim(left=0)
+        panel.axes.set_ylim(bottom=0)
+        if len(lines) > 1 and not name_curves(panel, named, others):
+            panel.key = key
+        data = rows.select("training", "training_id", "seed", "epoch", *(column for column, _ in lines.values()))
+        return draw(panel, name, f"{y} by epoch, {title}", data)

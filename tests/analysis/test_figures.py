@@ -1,16 +1,22 @@
+import io
 import re
 from xml.etree import ElementTree
 
-import matplotlib as mpl
+import numpy as np
 import polars as pl
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from matplotlib.backends.backend_agg import FigureCanvasAgg
+from matplotlib.figure import Figure
 from matplotlib.text import Text
+from PIL import Image
 
 from analysis import figures
 from analysis.attention_kinds import STYLES
 from analysis.effects.head_effects import effects
-from analysis.figures import drawing, heat_maps
+from analysis.figures import heat_maps
+from analysis.figures.canvas import direct_labels, lettering, panel, style
 from analysis.formatting import interval, signed
 from analysis.results.read import read_domain
 from study.record.heads import AttentionKind
@@ -36,8 +42,34 @@ def drawings(table: pl.DataFrame) -> dict[str, figures.Drawing]:
     }
 
 
+def words(drawn: figures.Drawing) -> list[str]:
+    return [node.text or "" for node in ElementTree.fromstring(drawn.file).iter(f"{SVG}text")]
+
+
 def text(drawn: figures.Drawing) -> str:
-    return " ".join(node.text or "" for node in ElementTree.fromstring(drawn.file).iter(f"{SVG}text"))
+    return " ".join(words(drawn))
+
+
+def texts_in_pixels(drawn: figures.Drawing) -> list[tuple[str, float, tuple[float, float, float, float]]]:
+    """Every text of a figure as drawn: what, size of its type in pixels of a page, left, bottom, right, top."""
+    canvas = FigureCanvasAgg(drawn.figure)
+    with style.styled():
+        canvas.draw()
+        out_of_sight = [
+            label
+            for axes in drawn.figure.axes
+            for axis in (axes.xaxis, axes.yaxis)
+            for tick in axis.get_major_ticks()
+            if not min(axis.get_view_interval()) <= tick.get_loc() <= max(axis.get_view_interval())
+            for label in (tick.label1, tick.label2)
+        ]
+        visible = [text for text in drawn.figure.findobj(Text) if text.get_text() and text.get_visible()]
+        shown = [text for text in visible if text not in out_of_sight]
+        scale = drawn.figure.dpi / 96
+        boxes = [text.get_window_extent().extents / scale for text in shown]
+    return [
+        (text.get_text(), text.get_fontsize() / 72 * 96, tuple(box)) for text, box in zip(shown, boxes, strict=True)
+    ]
 
 
 def test_every_figure_is_well_formed_and_takes_the_colour_of_the_page(table):
@@ -45,7 +77,7 @@ def test_every_figure_is_well_formed_and_takes_the_colour_of_the_page(table):
         root = ElementTree.fromstring(drawn.file)
         assert root.tag == f"{SVG}svg"
         assert root.get("aria-label") == drawn.title
-        assert drawing.INK not in drawn.svg
+        assert style.INK not in drawn.svg
         assert "currentColor" in drawn.svg
         assert "date" not in drawn.svg.lower()
         ids = [node.get("id") for node in root.iter() if node.get("id")]
@@ -68,23 +100,15 @@ def test_the_same_numbers_give_the_same_bytes(table):
     assert {name: d.svg for name, d in drawings(table).items()} == {name: d.svg for name, d in drawings(table).items()}
 
 
-def test_a_long_title_is_broken_and_not_cut(table):
-    long = "newstest2013, one kind only, by importance (from newstest2009_12)"
-    drawing = figures.distribution(table.with_columns(domain=pl.lit(long)), "f/1")
-    drawing.figure.draw_without_rendering()
-    (axes,) = drawing.figure.axes
-    assert axes.get_title(loc="left").replace("\n", " ") == long
-    assert axes._left_title.get_window_extent().x1 <= drawing.figure.bbox.x1
-
-
 def test_heat_map_has_a_cell_for_each_head_with_its_number(table):
     encoder = table.filter(measure="ablation", kind="encoder_self").filter(pl.col("head") != 3)
     drawn = figures.heat_map(encoder, [4, 4, 4], 2.0, "h")
     tips = [node.text for node in ElementTree.fromstring(drawn.svg).iter(f"{SVG}title")]
     assert len(tips) == 12
     row = encoder.row(by_predicate=(pl.col("layer") == 1) & (pl.col("head") == 2), named=True)
-    assert f"layer 2, head 3: {signed(row['effect'])} BLEU{interval(row)}" in [tip.split(", sig")[0] for tip in tips]
-    assert "layer 1, head 4: not measured" in tips
+    said = f"encoder_self.1.2: {signed(row['effect'])} BLEU{interval(row)}"
+    assert said in [tip.split(", sig")[0] for tip in tips]
+    assert "encoder_self.0.3: not measured" in tips
 
 
 def test_colours_are_symmetric_and_clear_at_zero():
@@ -125,6 +149,8 @@ def test_the_curve_without_the_largest_has_a_band_where_r_has_an_interval():
     corners = {(float(x), float(y)) for path in band.get_paths() for x, y in path.vertices}
     assert {(0, 0.8), (0, 0.95), (1, 0.2), (1, 0.8)} == corners
     assert "home and away, without the largest" in text(drawn)
+    assert {"Pearson r", "Spearman ρ"} <= set(words(drawn))
+    assert "noise ceiling" not in words(drawn)
 
 
 @pytest.mark.parametrize(
@@ -133,13 +159,136 @@ def test_the_curve_without_the_largest_has_a_band_where_r_has_an_interval():
 def test_a_title_fits_into_its_figure_by_the_width_of_its_letters(names):
     columns = ["pearson", "spearman", "ceiling", "pearson_low", "pearson_high"]
     rows = pl.DataFrame({"left_out": [0, 1, 2], **dict.fromkeys(columns, pl.Series([0.5, 0.4, 0.3]))})
-    drawn = figures.leave_out(rows, names, "f/x").figure
-    canvas = FigureCanvasAgg(drawn)
-    with mpl.rc_context(drawing.RC):
+    drawn = figures.leave_out(rows, names, "f/x")
+    title = "".join(line.get_text() for line in drawn.panel.heading).replace(" ", "")
+    assert title == f"{names[0]}and{names[1]},withoutthelargest".replace(" ", "")
+    width, height = 96 * drawn.figure.get_size_inches()
+    shown = [line.get_text() for line in drawn.panel.heading]
+    for said, _, (left, _, right, top) in texts_in_pixels(drawn):
+        if said in shown:
+            assert left >= 0
+            assert right <= width
+            assert top <= height
+
+
+def test_nothing_is_cut_off_and_type_is_large_enough_on_a_phone(table):
+    """Drawn at its natural size, a figure is as wide as a phone has room for, and its type can be read."""
+    for drawn in drawings(table).values():
+        width, height = 96 * drawn.figure.get_size_inches()
+        root = ElementTree.fromstring(drawn.svg)
+        assert float(root.get("width", 0)) == pytest.approx(width, abs=0.1)
+        assert float(root.get("height", 0)) == pytest.approx(height, abs=0.1)
+        assert width <= 350
+        for said, size, (left, bottom, right, top) in texts_in_pixels(drawn):
+            assert size >= 10.5, said
+            assert min(left, bottom) >= -1, said
+            assert right <= width + 1, said
+            assert top <= height + 1, said
+        smallest = min(float(size) for size in re.findall(r"font-size: ([\d.]+)px", drawn.svg))
+        assert smallest * 96 / 72 >= 10.5
+
+
+@pytest.mark.parametrize(("heads", "shown"), [(4, "−1.23*"), (8, "−1.2*"), (12, "*"), (40, "*")])
+def test_a_cell_has_as_many_decimals_as_fit_or_a_star(heads, shown):
+    rows = [{"kind": "encoder_self", "layer": 0, "head": head} for head in range(heads)]
+    effects_ = pl.DataFrame(rows).with_columns(
+        domain=pl.lit("d"), unit=pl.lit("points"), effect=pl.lit(-1.234), significant=pl.lit(True)
+    )
+    drawn = figures.heat_map(effects_, [heads], 2.0, "h")
+    assert words(drawn).count(shown) == heads
+    width = drawn.panel.size[0] * 96 / heads
+    for said, _, (left, _, right, _) in texts_in_pixels(drawn):
+        if said == shown:
+            assert right - left <= width
+
+
+def test_panels_that_are_compared_have_one_scale(table):
+    one = table.filter(measure="ablation")
+    other = one.with_columns(domain=pl.lit("other"), effect=3 * pl.col("effect"), base_score=pl.col("base_score") + 1)
+    both = pl.concat([one, other])
+    drawn = [figures.distribution(own, "f/1", both) for own in (one, other)]
+    spans = {round(high - low, 6) for low, high in (each.figure.axes[0].get_xlim() for each in drawn)}
+    assert len(spans) == 1
+    assert len({each.figure.axes[0].get_ylim() for each in drawn}) == 1
+    scatter = drawings(table)["scatter"].figure.axes[0]
+    assert scatter.get_xlim() == scatter.get_ylim()
+    width, height = scatter.get_window_extent().size
+    assert width == pytest.approx(height, abs=1)
+
+
+def test_names_stand_beside_their_curves_and_cover_none():
+    with style.styled():
+        drawn = panel.Panel("", 2.0)
+        x = [float(at) for at in range(11)]
+        curves = [direct_labels.Curve(f"curve {i}", "k", x, [i + 0.02 * at * at for at in x]) for i in range(3)]
+        drawn.axes.set(xlim=(0, 10), ylim=(0, 5))
+        assert direct_labels.name_curves(drawn, curves)
+        names = {text.get_text(): text for text in drawn.axes.texts}
+        assert set(names) == {"curve 0", "curve 1", "curve 2"}
+        drawn.place()
+        FigureCanvasAgg(drawn.figure).draw()
+        boxes = {name: text.get_window_extent() for name, text in names.items()}
+    points = {c.name: drawn.axes.transData.transform(np.column_stack([c.x, c.y])) for c in curves}
+    for name, box in boxes.items():
+        assert not any(box.contains(*point) for path in points.values() for point in path)
+        middle = np.array([(box.x0 + box.x1) / 2, (box.y0 + box.y1) / 2])
+        nearest = min(points, key=lambda other: np.hypot(*(points[other] - middle).T).min())
+        assert nearest == name
+        assert sum(box.overlaps(other) for other in boxes.values()) == 1
+
+
+def test_curves_that_lie_upon_each_other_are_not_named_beside():
+    with style.styled():
+        drawn = panel.Panel("", 2.0)
+        curves = [direct_labels.Curve(name, "k", [0.0, 1.0], [0.0, 1.0]) for name in "ab"]
+        drawn.axes.set(xlim=(0, 1), ylim=(0, 1))
+        assert not direct_labels.name_curves(drawn, curves)
+        assert not drawn.axes.texts
+
+
+@given(st.lists(st.floats(-1, 3), min_size=1, max_size=12))
+def test_names_at_ends_keep_apart_and_in_order(places):
+    found = direct_labels._spread(np.array(places), 0.2, 2.4)
+    assert (np.diff(np.sort(found)) >= 0.2 - 1e-9).all()
+    assert found.min() >= -1e-9
+    assert found.max() <= 2.4 + 1e-9
+    order = np.argsort(places, kind="stable")
+    assert (np.diff(found[order]) > 0).all()
+    if len(places) == 1:
+        assert found[0] == pytest.approx(np.clip(places[0], 0, 2.4))
+
+
+def test_texts_are_as_wide_as_they_are_drawn():
+    with style.styled():
+        figure = Figure()
+        canvas = FigureCanvasAgg(figure)
+        shown = figure.text(0, 0, "encoder_self.2.3 −0.53*", fontsize=8, fontweight="bold")
         canvas.draw()
-        title = drawn.axes[0].get_title(loc="left")
-        (shown,) = [text for text in drawn.axes[0].findobj(Text) if text.get_text() == title]
-        extent = shown.get_window_extent()
-    assert title.replace("\n", "").replace(" ", "") == f"{names[0]}and{names[1]},withoutthelargest".replace(" ", "")
-    assert extent.x1 <= drawn.bbox.width
-    assert extent.y1 <= drawn.bbox.height
+        width = shown.get_window_extent().width / figure.dpi
+    assert lettering.text_width("encoder_self.2.3 −0.53*", 8, "bold") == pytest.approx(width, rel=0.03)
+
+
+def test_a_drawing_carries_its_data_and_solid_pictures(table):
+    found = drawings(table)
+    ablation = table.filter(measure="ablation")
+    encoder = ablation.filter(kind="encoder_self")
+    assert found["heat_map"].data["effect"].to_list() == encoder["effect"].to_list()
+    assert pl.read_csv(found["heat_map"].csv.encode())["effect"].to_list() == encoder["effect"].to_list()
+    assert found["distribution"].data["score"].to_list() == ablation["score"].to_list()
+    assert found["one_head"].data.height == 15
+    drawn = found["scatter"]
+    image = Image.open(io.BytesIO(drawn.png()))
+    width, height = drawn.figure.get_size_inches()
+    assert image.size == (round(2 * 96 * width - 0.5), round(2 * 96 * height - 0.5))
+    assert image.convert("RGBA").getpixel((1, image.height - 2)) == (255, 255, 255, 255)
+    assert drawn.png() == drawn.png()
+
+
+def test_a_pdf_leaves_the_title_to_the_caption(table):
+    drawn = drawings(table)["scatter"]
+    boxes = re.findall(rb"/MediaBox \[([^\]]*)\]", drawn.pdf())
+    _, _, width, height = map(float, boxes[0].split())
+    natural = 72 * drawn.figure.get_size_inches()
+    assert width == pytest.approx(natural[0], abs=0.5)
+    assert height == pytest.approx(natural[1] - 72 * drawn.panel.heading_height, abs=0.5)
+    assert all(line.get_visible() for line in drawn.panel.heading)

@@ -179,7 +179,9 @@ def _scatters(found: Correlations, effects: pl.DataFrame, labels: Mapping[str, s
         heads = _effects_on_both(single, row)
         if heads.is_empty():
             continue
-        yield figures.scatter(heads, names, single["unit"][0], _correlation_title(row), f"{folder}/figure2-{suffix}")
+        yield figures.scatter(
+            heads, names, single["unit"][0], _correlation_title(row), f"{folder}/figure2-{suffix}", single
+        )
         pair = {name: row[name] for name in ("setting_a", "setting_b")}
         without = found.without_largest.filter(2 * pl.col("left_out") <= heads.height, **pair)
         if without.height > 1:

@@ -26,19 +26,19 @@ class Curves(Section):
     def of(cls, subject: SubjectView) -> "Curves | None":
         """The curves of every domain, where there is any."""
         analysis, drawings, rows, contrasts = subject.analysis, [], [], []
+        means = mean_curves(analysis.points.filter(subject.mine))
         for view in subject.domains:
-            drawings += _drawings(analysis.points.filter(view.mine), view.label, subject.folder)
+            drawings += _drawings(means.filter(view.mine), view.label, subject.folder, means)
             rows += [(view, row) for row in analysis.curves.filter(view.mine).rows(named=True)]
             contrasts += [(view, row) for row in analysis.contrasts.filter(view.mine).rows(named=True)]
         return cls(tuple(rows), tuple(contrasts), drawings=tuple(drawings)) if rows else None
 
 
-def _drawings(points: pl.DataFrame, label: str, folder: str) -> Iterator[Drawing]:
+def _drawings(means: pl.DataFrame, label: str, folder: str, compared: pl.DataFrame) -> Iterator[Drawing]:
     """Figure 3, the orders of all heads; figure 4, each order within one attention kind only."""
-    means = mean_curves(points)
     whole = means.filter(pl.col("kinds") == ALL_KINDS)
     if whole.height:
-        yield figures.pruning_curves(whole, "curve", label, f"{folder}/figure3-{slug(label)}")
+        yield figures.pruning_curves(whole, "curve", label, f"{folder}/figure3-{slug(label)}", compared)
     for (curve,), part in means.filter(pl.col("kinds") != ALL_KINDS).group_by("curve", maintain_order=True):
         name = f"{folder}/figure4-{slug(label)}-{slug(str(curve))}"
-        yield figures.pruning_curves(part, "kinds", f"{label}, one kind only, by {curve}", name)
+        yield figures.pruning_curves(part, "kinds", f"{label}, one kind only, by {curve}", name, compared)

@@ -57,9 +57,10 @@ class Heads(Section):
         if not subject.compared:
             return None
         distributions, heat_maps, tables = [], [], []
+        single = subject.effects.filter(measure=Measure.ABLATION)
         for view in subject.compared:
             label, counts = slug(view.label), view.domain.layout.counts
-            distributions.append(figures.distribution(view.ablation, f"{subject.folder}/figure1-{label}"))
+            distributions.append(figures.distribution(view.ablation, f"{subject.folder}/figure1-{label}", single))
             for kind, part in by_kind(view.ablation):
                 name = f"{subject.folder}/heat-{label}-{kind}"
                 heat_maps.append(figures.heat_map(part, counts[kind], subject.limit, name))

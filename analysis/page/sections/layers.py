@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+import polars as pl
+
 from analysis import figures
 from analysis.attention_kinds import by_kind
 from analysis.effects.head_effects import Measure
@@ -27,6 +29,7 @@ class Layers(Section):
                 part,
                 view.effects.filter(measure=Measure.NO_HEAD, kind=str(kind)),
                 f"{subject.folder}/one-head-{slug(view.label)}-{kind}",
+                subject.effects.filter(pl.col("measure") != Measure.ABLATION, kind=str(kind)),
             )
             for view in subject.domains
             for kind, part in by_kind(view.effects.filter(measure=Measure.ALL_BUT_ONE))

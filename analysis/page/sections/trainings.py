@@ -42,7 +42,7 @@ class Training:
             seeds=course["seed"].n_unique(),
             course=tuple(_course(course, folder)),
             figure_5=tuple(
-                figures.dynamics(line, f"{line['domain'][0]}, by {line['curve'][0]}", f"{folder}/figure5-{i}")
+                figures.dynamics(line, f"{line['domain'][0]}, by {line['curve'][0]}", f"{folder}/figure5-{i}", own)
                 for i, (_, line) in enumerate(lines, 1)
             ),
             rows=tuple(base.rows(named=True)),
