@@ -14,6 +14,7 @@ from analysis.defaults import DEFAULTS
 from analysis.effects.base_scores import base_table
 from analysis.effects.changes import changes
 from analysis.effects.head_effects import DEFAULT, Measure, effects
+from analysis.effects.parts import part_effects
 from analysis.inference import Inference
 from analysis.influence.groups import Influence, influence
 from analysis.results.domain import Domain
@@ -31,6 +32,7 @@ class Analysis:
         results: what was read.
         effects: the tidy tables of all domains, one below the other.
         changes: by setting id, the examples that came out otherwise without a head.
+        parts: effects on parts of the examples, by what they are like.
         correlations: between every two domains of a subject.
         influence: influence of single groups of examples on noise, effects and correlations.
         base: one row a domain.
@@ -47,6 +49,7 @@ class Analysis:
     results: Results
     effects: pl.DataFrame
     changes: dict[str, pl.DataFrame]
+    parts: pl.DataFrame
     correlations: Correlations
     influence: Influence
     base: pl.DataFrame
@@ -97,7 +100,7 @@ def analyse(
     """
     domains = results.distinct
     heads = [DomainEffects.of(domain, inference.groups) for domain in domains]
-    parts = [DomainEffects.of(part, inference.groups) for part in sliced(domains, by)] if by else None
+    of_slices = [DomainEffects.of(part, inference.groups) for part in sliced(domains, by)] if by else None
     options = CorrelationOptions(
         level=1 - inference.alpha, splits=splits, resamples=inference.resamples, seed=inference.seed
     )
@@ -109,6 +112,7 @@ def analyse(
         results=results,
         effects=table,
         changes={domain.setting_id: changes(domain) for domain in domains},
+        parts=pl.concat([part_effects(domain, inference) for domain in domains]),
         correlations=correlate(heads, options),
         influence=influence(list(zip(domains, heads, strict=True)), table, inference.groups),
         base=base_table(domains, inference),
@@ -117,7 +121,7 @@ def analyse(
         contrasts=pl.concat(map(contrasts, drawn)),
         dynamics=dynamics(every),
         taylor=pl.concat(taylor(domain, inference) for domain in domains),
-        sliced=None if parts is None else correlate(parts, options),
+        sliced=None if of_slices is None else correlate(of_slices, options),
         speed=read_speed(results.folder),
         namesakes=tuple(namesakes(results.subjects.values())),
     )

@@ -39,6 +39,7 @@ def result_tables(analysis: Analysis) -> dict[str, pl.DataFrame]:
     """Every table of an analysis, under the name of its files."""
     tables = {"effects": analysis.effects, "base": analysis.base}
     tables |= paper_tables.paper_tables(analysis.effects)
+    tables["effects_by_part"] = analysis.parts
     tables |= analysis.correlations.tables
     tables |= analysis.influence.tables
     if analysis.sliced is not None:
@@ -79,5 +80,5 @@ def write_page(page: ResultsPage | ImportedPage, out: Path, *, pdf: bool = False
             with whole_file(folder / f"{drawing.name}.pdf") as draft:
                 draft.write_bytes(drawing.pdf())
     with whole_file(path) as draft:
-        draft.write_text(page.html(), encoding="utf-8")
+        draft.write_text(page.html(pdf=pdf), encoding="utf-8")
     return path

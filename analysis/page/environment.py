@@ -1,5 +1,6 @@
 """The templates of both pages, with the words and numbers that all of them use."""
 
+from collections.abc import Mapping
 from importlib.metadata import version
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -8,6 +9,7 @@ from analysis import paper
 from analysis.attention_kinds import kind_label, kind_name
 from analysis.effects.head_effects import ALL_KINDS
 from analysis.formatting import NULL_NAMES, decimal, head_name, interval, p_value, score, signed, unsure
+from analysis.page.citations import Citations
 from analysis.page.claims import claims_sentences
 from analysis.page.glossary import TERMS, term, term_id
 from analysis.page.methods import corrected, traced, uncited
@@ -18,8 +20,15 @@ MOST_LINKS = 4
 """Models of a page that have a link each; of more one is picked and shown at a time, where scripts run."""
 
 
-def page_environment(level: float) -> Environment:
-    """The templates of a page whose intervals have this level."""
+def page_environment(level: float, signatures: Mapping[str, str] | None = None, *, pdf: bool = False) -> Environment:
+    """The templates of a page.
+
+    Args:
+        level: level of its intervals.
+        signatures: signatures of the metric by setting id, for those who cite its numbers.
+        pdf: whether every figure lies beside the page as PDF.
+    """
+    citations = Citations(signatures or {}, level)
     environment = Environment(
         loader=PackageLoader("analysis.page"),
         autoescape=True,
@@ -45,6 +54,8 @@ def page_environment(level: float) -> Environment:
     }
     environment.globals |= {
         "all_kinds": ALL_KINDS,
+        "citations": citations,
+        "pdf": pdf,
         "null_names": NULL_NAMES,
         "percent": 100 * level,
         "most_links": MOST_LINKS,

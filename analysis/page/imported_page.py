@@ -97,9 +97,9 @@ class ImportedPage:
         """Every figure of the page."""
         return [drawing for subject in self.subjects for drawing in subject.drawings]
 
-    def html(self) -> str:
-        """The page, self-contained."""
-        template = page_environment(self.level).get_template("imported.html.j2")
+    def html(self, *, pdf: bool = False) -> str:
+        """The page, self-contained; it links to figures as PDF if there are."""
+        template = page_environment(self.level, pdf=pdf).get_template("imported.html.j2")
         labels = {subject.subject_id: subject.label for subject in self.subjects}
         return template.render(page=self, labels=labels, without_outcomes=WITHOUT_OUTCOMES)
 

@@ -43,9 +43,11 @@ class ResultsPage:
         """Every figure of the page."""
         return [*self.subject_drawings, *(drawing for section in self.sections for drawing in section.drawings)]
 
-    def html(self) -> str:
-        """The page, self-contained and whole also where scripts do not run."""
-        environment = page_environment(1 - self.analysis.base["alpha"][0])
+    def html(self, *, pdf: bool = False) -> str:
+        """The page, self-contained and whole also where scripts do not run; it links to figures as PDF if there are."""
+        base = self.analysis.base
+        signatures = dict(base.select("setting_id", "signature").iter_rows())
+        environment = page_environment(1 - base["alpha"][0], signatures, pdf=pdf)
         corrections = self.analysis.effects["correction"].drop_nulls()
         text = methods(self.analysis)
         return environment.get_template("page.html.j2").render(

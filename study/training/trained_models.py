@@ -3,7 +3,6 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from omegaconf import MISSING
 
@@ -44,10 +43,6 @@ class TrainedModel:
     def factors(self, data: str, precision: str) -> Factors:
         """See `ModelConfig.factors`: the end of a training is its last epoch."""
         return Factors(self.training_name, data, precision, self.training.seed, self._epoch())
-
-    def training_identity(self) -> dict[str, Any]:
-        """All that determines the weights of this checkpoint, as JSON values; it need not be there."""
-        return {"training": self.training.id, "epoch": self._epoch()}
 
     def training_folder(self) -> Path:
         """Where its checkpoints are, or will be."""

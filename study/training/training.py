@@ -17,7 +17,7 @@ SCHEMA = 1
 
 OUTSIDE_IDENTITY = (
     *("task", "dev", "folder", "keep", "small", "evaluate_every", "record_every", "save_every", "threads", "python"),
-    *("start", "origin", "revision"),  # known by the digests of its files, or by how it is trained
+    *("start", "revision"),  # known by the digests of its files
 )
 """Options on which no weight depends, or only by the last bits."""
 

@@ -12,7 +12,7 @@ from analysis.page.section import Section
 from analysis.page.sections.base_scores import BaseScores
 from analysis.page.sections.correlation import Correlation
 from analysis.page.sections.curves import Curves
-from analysis.page.sections.examples import Examples
+from analysis.page.sections.head_details import HeadDetails
 from analysis.page.sections.heads import Heads
 from analysis.page.sections.importance import Importance
 from analysis.page.sections.layers import Layers
@@ -31,7 +31,7 @@ OF_A_SUBJECT: Sequence[Callable[[SubjectView], Section | None]] = (
     Correlation.of,
     Curves.of,
     Importance.of,
-    Examples.of,
+    HeadDetails.of,
 )
 """Sections that every subject has."""
 

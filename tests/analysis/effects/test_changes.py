@@ -1,17 +1,11 @@
-import json
-from dataclasses import replace
-
 import numpy as np
-import polars as pl
 import pytest
 
 from analysis.effects.changes import change_counts, changes
 from analysis.effects.head_effects import effects
-from analysis.page.sections import examples as page_examples
-from analysis.page.sections.examples import examples_json
 from analysis.results.domain import Domain
 from analysis.results.read import read_domain
-from study.record.heads import Head, mask_key
+from study.record.heads import mask_key
 from study.record.metrics import MetricName
 
 
@@ -51,44 +45,3 @@ def test_the_largest_change_comes_first_then_the_surest(domain):
     for _, own in found.group_by("kind", "layer", "head"):
         keys = list(zip((own["before"] - own["after"]).abs(), own["margin"], strict=True))
         assert keys == sorted(keys, reverse=True)
-
-
-def test_the_page_has_the_texts_once_and_the_counts_of_all(domain):
-    found = json.loads(examples_json({"here": domain}, {domain.setting_id: changes(domain)}))
-    (part,) = found["domains"]
-    known = {tuple(row) for row in domain.examples.select("text_1", "target").iter_rows()}
-    assert {tuple(text) for text in part["texts"]} <= known
-    assert len(set(map(tuple, part["texts"]))) == len(part["texts"])
-    head = domain.layout.heads[0]
-    for address, (lost, gained, other, shown) in part["heads"].items():
-        own = changes(domain).filter(kind=Head.parse(address).kind.value, layer=Head.parse(address).layer)
-        own = own.filter(pl.col("head") == Head.parse(address).index)
-        assert lost + gained + other == own.height
-        assert len(shown) == min(own.height, found["shown"])
-        first = own.row(0, named=True)
-        assert shown[0][1] == pytest.approx(first["before"], abs=0.006)
-        if first["was"] is not None:
-            assert part["answers"][shown[0][3]] == first["was"]
-    assert str(head) in part["heads"] or domain.metric.name is MetricName.ACCURACY
-
-
-def test_markup_in_a_text_cannot_leave_its_element(make, monkeypatch):
-    domain = read_domain(make(count=12).folder)
-    nasty = pl.lit("</script><script>alert(1)</script>")
-    domain = replace(domain, examples=domain.examples.with_columns(text_1=nasty))
-    content = examples_json({"a": domain}, {domain.setting_id: changes(domain)})
-    assert "<" not in content
-    assert json.loads(content)["domains"][0]["texts"][0][0] == "</script><script>alert(1)</script>"
-
-
-def test_as_many_examples_as_fit(domain, monkeypatch):
-    content = examples_json({"a": domain}, {domain.setting_id: changes(domain)})
-    monkeypatch.setattr(page_examples, "MOST_BYTES", len(content.encode()) - 1)
-    monkeypatch.setattr(page_examples, "SHOWN", (20, 0))
-    whole = json.loads(content)
-    fewer = json.loads(examples_json({"a": domain}, {domain.setting_id: changes(domain)}))
-    assert (whole["shown"], fewer["shown"]) == (20, 0)
-    assert all(head[3] for head in whole["domains"][0]["heads"].values())
-    assert {address: [*head[:3], []] for address, head in whole["domains"][0]["heads"].items()} == (
-        fewer["domains"][0]["heads"]
-    )

@@ -12,7 +12,11 @@ from analysis import Analysis, analyse, read_results, write_report
 from study.record.curves import Curve
 from study.record.metrics import MetricName
 
+LABELS = ("entailment", "neutral", "contradiction")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
+
+OWN = ("file:", "data:", "blob:")
+"""What a page may ask for without a network."""
 
 
 def classifier_curves() -> list[Curve]:
@@ -35,7 +39,7 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> tuple[Analysis, Path]:
     results = tmp_path_factory.mktemp("page") / "results"
     for seed, data in enumerate(("home", "away")):
         weights = np.random.default_rng(seed).gamma(0.6, 0.3, len(CLASSIFIER)) - 0.02
-        made = {"curves": classifier_curves(), "weights": weights, "count": 90, "genres": 2}
+        made = {"curves": classifier_curves(), "weights": weights, "count": 90, "genres": 2, "labels": LABELS}
         fill(results, MetricName.ACCURACY, model="toy_bert", data=data, seed=seed, **made)
         made = {"curves": translator_curves(), "count": 12}
         fill(results, MetricName.BLEU, model="toy_transformer", data=data, seed=seed, **made)
@@ -62,11 +66,12 @@ def visit(browser, shown) -> Iterator[Callable]:
     contexts, faults = [], []
     _, path = shown
 
-    def opened(*, width: int = 1280, dark: bool = False, scripts: bool = True, page: Path = path):
+    def opened(*, width: int = 1280, dark: bool = False, scripts: bool = True, page: Path = path, at: str = ""):
         context = browser.new_context(
             viewport={"width": width, "height": 900},
             color_scheme="dark" if dark else "light",
             java_script_enabled=scripts,
+            permissions=["clipboard-read", "clipboard-write"],
             offline=True,
         )
         contexts.append(context)
@@ -74,8 +79,8 @@ def visit(browser, shown) -> Iterator[Callable]:
         tab.set_default_timeout(20_000)
         tab.on("console", lambda message: faults.append(f"console: {message.text}"))
         tab.on("pageerror", lambda error: faults.append(f"error: {error}"))
-        tab.on("request", lambda request: request.url.startswith("file:") or faults.append(f"asked for {request.url}"))
-        tab.goto(page.as_uri())
+        tab.on("request", lambda request: request.url.startswith(OWN) or faults.append(f"asked for {request.url}"))
+        tab.goto(page.as_uri() + at)
         return tab
 
     yield opened

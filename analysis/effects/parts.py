@@ -1,0 +1,115 @@
+"""Effects on parts of the examples: by gold label, by what is noted of each (genre, phenomenon), by length of a source.
+
+They show where an effect comes from; they are looked at one by one, and are not corrected for how many there are.
+"""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+import polars as pl
+from scipy import stats
+
+from analysis.effects.head_effects import Measure, measured_masks
+from analysis.inference import Inference, resampling
+from analysis.inference.discordant_pairs import flip_interval, flips
+from analysis.results.domain import HYPOTHESIS, IDENTITY, Domain
+from analysis.results.sample import EXAMPLE, GROUP_COLUMN, Sample
+from analysis.results.slices import slices
+from study.record.examples import WEIGHT
+from study.record.heads import ADDRESS
+
+LABEL, LENGTH = "gold label", "words of the source"
+
+MOST = 8
+"""Parts by one column that are shown, the most frequent ones."""
+
+FEWEST = 10
+"""Examples that the values of a column have in the mean, if it says what examples are like, and not which they are."""
+
+PARTS = (
+    dict.fromkeys(IDENTITY, pl.String)
+    | {"by": pl.String, "part": pl.String, "parts": pl.Int64}
+    | ADDRESS
+    | {"n": pl.Int64, "groups": pl.Int64, "effect": pl.Float64, "low": pl.Float64, "high": pl.Float64}
+    | {"interval": pl.String, "alpha": pl.Float64}
+)
+
+
+def part_effects(domain: Domain, inference: Inference) -> pl.DataFrame:
+    """The effect of each head that was removed alone, on each part of the examples of a domain.
+
+    Returns:
+        Columns of the domain; by (what the examples are parted by), part, parts (how many there are of them, the most
+        frequent of which have rows); kind, layer, head; n (examples), groups (of them); effect, in the unit of the
+        metric; low, high, interval, alpha: `jackknife` over groups with Student's t, or `flips` where fewer than 20
+        examples flip; null where there is one group.
+    """
+    removed = measured_masks(domain.layout).filter(measure=Measure.ABLATION).filter(pl.col("mask").is_in(domain.masks))
+    kept = [domain.layout.full_key, *removed["mask"]]
+    noted = replace(
+        domain,
+        examples=_noted(domain),
+        rows=domain.rows.filter(pl.col("mask").is_in(kept)),
+        curves=(),
+        gradients={},
+    )
+    frames = [pl.DataFrame(schema=PARTS)]
+    for by in _columns(noted):
+        for part in _parts(noted, by):
+            sample = part.sample(inference.groups).select(removed["mask"])
+            told = {**domain.identity, "by": by, "part": str(part.examples[by][0])}
+            told |= {"parts": noted.examples[by].drop_nulls().n_unique(), "alpha": inference.alpha}
+            told |= {"n": sample.examples, "groups": sample.groups}
+            columns = _intervals(sample, inference.alpha, countable=domain.has_flips)
+            literals = {name: pl.lit(value) for name, value in told.items()}
+            frames.append(removed.select(*ADDRESS, effect=sample.effects, **columns).with_columns(**literals))
+    return pl.concat([frame.select(*PARTS).cast(PARTS) for frame in frames])  # type: ignore[arg-type]
+
+
+def _parts(domain: Domain, by: str) -> list[Domain]:
+    """The most frequent parts by a column, the largest first; by length the shortest first."""
+    frequent = domain.examples[by].drop_nulls().value_counts(sort=True).head(MOST)[by]
+    parts = slices(replace(domain, examples=domain.examples.filter(pl.col(by).is_in(frequent.implode()))), by)
+    if by == LENGTH:
+        return sorted(parts, key=lambda part: int(part.examples[LENGTH][0].split(" ")[0]))
+    return sorted(parts, key=lambda part: -part.examples.height)
+
+
+def _noted(domain: Domain) -> pl.DataFrame:
+    """The examples with their label as a column, where they have labels, or the length of their source in quarters."""
+    if HYPOTHESIS not in domain.rows.columns:
+        return domain.examples.with_columns(pl.col("target").alias(LABEL))
+    words = domain.examples["text_1"].str.split(" ").list.len()
+    quarter = np.searchsorted(np.quantile(words, [0.25, 0.5, 0.75]), words)
+    own = pl.DataFrame({"words": words, "quarter": quarter})
+    low, high = pl.col("words").min().over("quarter"), pl.col("words").max().over("quarter")
+    span = pl.when(low == high).then(low.cast(pl.String)).otherwise(pl.format("{} to {}", low, high))
+    return domain.examples.with_columns(own.select(span.alias(LENGTH)).to_series())
+
+
+def _columns(domain: Domain) -> Iterator[str]:
+    """The columns that say what examples are like: of few values, each of several examples; the label comes first."""
+    examples = domain.examples
+    plain = {EXAMPLE, GROUP_COLUMN, WEIGHT, "target"}
+    names = [name for name in examples.columns if name not in plain and not name.startswith("text_")]
+    for name in sorted(names, key=lambda name: name != LABEL):
+        values = examples[name].drop_nulls()
+        if 2 <= values.n_unique() <= values.len() / FEWEST:
+            yield name
+
+
+def _intervals(sample: Sample, alpha: float, *, countable: bool) -> dict[str, pl.Series]:
+    """Low and high end of each effect, and how they were made; nulls where nothing can be left out."""
+    count = len(sample.effects)
+    if sample.groups < 2:
+        return {name: pl.Series([None] * count, dtype=PARTS[name]) for name in ("low", "high", "interval")}
+    width = stats.t.ppf(1 - alpha / 2, sample.groups - 1) * resampling.standard_error(sample.effects_without_each)
+    low, high, made = sample.effects - width, sample.effects + width, np.full(count, "jackknife", dtype=object)
+    if countable:
+        of_flips = flips(sample)
+        low, high = (
+            np.where(of_flips.few, *ends) for ends in zip(flip_interval(of_flips, alpha), (low, high), strict=True)
+        )
+        made[of_flips.few] = "flips"
+    return {"low": pl.Series(low), "high": pl.Series(high), "interval": pl.Series(made, dtype=pl.String)}

@@ -1,0 +1,168 @@
+"""What the dialog of a head shows: its effects, split by what its examples are like, and the examples that changed.
+
+It is compact JSON for the scripts of the page. Texts and answers stand once and are named by number. As many examples
+of each head are shown as fit in a page that opens quickly; how many there are is said beside.
+"""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+from markupsafe import Markup
+
+from analysis.attention_kinds import kind_name
+from analysis.effects.changes import change_counts
+from analysis.formatting import address
+from analysis.page.citations import Citations, as_json
+from analysis.page.section import Section
+from analysis.page.views import DomainView, SubjectView
+from analysis.results.domain import Domain
+from study.record.heads import ADDRESS, Head
+
+SHOWN = (20, 10, 5, 2, 0)
+"""Examples of each head and domain, the first number that fits."""
+
+MOST_BYTES = 4_000_000
+"""The most that the examples of one subject take on the page."""
+
+LONGEST = 600
+"""Characters of a text that are shown; documents can be long."""
+
+
+@dataclass(frozen=True)
+class HeadDetails(Section):
+    """What is known of each head of a subject beyond its row.
+
+    Attributes:
+        subject: the subject.
+        examples: by label of the domain, the examples that changed (`changed_examples`).
+    """
+
+    template = "head_details"
+    subject: SubjectView
+    examples: Mapping[str, dict[str, Any]]
+
+    @classmethod
+    def of(cls, subject: SubjectView) -> "HeadDetails":
+        """The details of every domain on which single heads were removed."""
+        domains = {view.label: view.domain for view in subject.compared}
+        return cls(subject, changed_examples(domains, subject.analysis.changes))
+
+    def json(self, citations: Citations) -> Markup:
+        """The details as JSON.
+
+        Returns:
+            `{"unit": of an effect, "score_unit": of one example's score, "labelled": whether answers are labels,
+            "percent": level of intervals, "kinds": {kind: name}, "heads": [address], "domains": [{"label", "effects":
+            {address: [effect, low, high, significant, citation, number of how it was made]}, "splits": [{"by",
+            "values": [[part, n]], "of": how many parts there are, "effects": {address: [[effect, low, high]]}}],
+            "labels": [answer], "flips": {address: [[label number with every head, without this, count]]}, and those of
+            `changed_examples`}]}`.
+        """
+        subject = self.subject
+        first = subject.domains[0]
+        content = {
+            "unit": subject.unit,
+            "score_unit": first.domain.metric.score_unit,
+            "labelled": bool(first.domain.labels),
+            "percent": f"{100 * (1 - first.base['alpha']):g}",
+            "kinds": {kind: kind_name(kind) for kind in subject.kinds},
+            "heads": [str(head) for head in sorted({Head.from_row(row) for row in _rows(subject)})],
+            "domains": [self._domain(view, citations) for view in subject.compared],
+        }
+        return as_json(content)
+
+    def _domain(self, view: DomainView, citations: Citations) -> dict[str, Any]:
+        analysis = self.subject.analysis
+        effects = {address(row): _effect(row, citations) for row in view.ablation.rows(named=True)}
+        return {
+            "label": view.label,
+            "effects": effects,
+            "splits": splits_of(analysis.parts.filter(view.mine)),
+            **flips_of(analysis.changes[view.domain.setting_id], view.domain.labels),
+            **self.examples[view.label],
+        }
+
+
+def changed_examples(domains: Mapping[str, Domain], changes: Mapping[str, pl.DataFrame]) -> dict[str, dict[str, Any]]:
+    """The changed examples of one subject (domains by label, changes by setting id), by label of the domain.
+
+    Returns:
+        For each `{"texts": [[text ..., target]], "answers": [text], "heads": {address: [lost, gained, other, [[text
+        number, score before, after, answer number or -1 before, after]]]}}`.
+    """
+    content: dict[str, dict[str, Any]] = {}
+    for shown in SHOWN:
+        content = {label: _changed(domain, changes[domain.setting_id], shown) for label, domain in domains.items()}
+        if len(json.dumps(content, ensure_ascii=False, separators=(",", ":")).encode()) <= MOST_BYTES:
+            break
+    return content
+
+
+def splits_of(parts: pl.DataFrame) -> list[dict[str, Any]]:
+    """The splits of one domain, from its rows of `analysis.effects.parts`."""
+    found = []
+    for (by,), own in parts.group_by("by", maintain_order=True):
+        effects: dict[str, list[list[float | None]]] = {}
+        for row in own.rows(named=True):
+            effects.setdefault(address(row), []).append([_short(row[name]) for name in ("effect", "low", "high")])
+        values = own.unique("part", maintain_order=True).select("part", "n").rows()
+        found.append({"by": by, "values": values, "of": own["parts"][0], "effects": effects})
+    return found
+
+
+def flips_of(changed: pl.DataFrame, labels: tuple[str, ...]) -> dict[str, Any]:
+    """How many answers of a classifier became which other, by head; nothing of other models."""
+    flips: dict[str, list[list[int]]] = {}
+    number = {label: i for i, label in enumerate(labels)}
+    known = changed.filter(pl.col("was").is_in(list(labels)), pl.col("now").is_in(list(labels)))
+    counts = known.group_by(*ADDRESS, "was", "now", maintain_order=True).len()
+    for row in counts.rows(named=True):
+        flips.setdefault(address(row), []).append([number[row["was"]], number[row["now"]], row["len"]])
+    return {"labels": labels, "flips": flips}
+
+
+def _rows(subject: SubjectView) -> list[dict[str, Any]]:
+    return [row for view in subject.compared for row in view.ablation.rows(named=True)]
+
+
+def _effect(row: Mapping[str, Any], citations: Citations) -> list[Any]:
+    numbers = [_short(row[name]) for name in ("effect", "low", "high")]
+    return [*numbers, int(bool(row["significant"])), *(citations.effect(row) or ())]
+
+
+def _changed(domain: Domain, changed: pl.DataFrame, shown: int) -> dict[str, Any]:
+    picked = changed.filter(pl.int_range(pl.len()).over(*ADDRESS) < shown)
+    wanted = picked["example"].unique(maintain_order=True)
+    number = {example: i for i, example in enumerate(wanted)}
+    answers: dict[str, int] = {}
+    heads: dict[str, list[Any]] = {
+        address(row): [row["lost"], row["gained"], row["other"], []] for row in change_counts(changed).rows(named=True)
+    }
+    for row in picked.iter_rows(named=True):
+        was, now = (-1 if row[k] is None else answers.setdefault(row[k], len(answers)) for k in ("was", "now"))
+        shown_of = heads[address(row)][3]
+        shown_of.append([number[row["example"]], _short(row["before"]), _short(row["after"]), was, now])
+    return {"texts": _texts(domain, wanted), "answers": [_cut(text) for text in answers], "heads": heads}
+
+
+def _texts(domain: Domain, wanted: pl.Series) -> list[list[str]]:
+    """The texts and the target of these examples."""
+    table = pl.DataFrame({"example": wanted}).join(domain.examples, on="example", how="left", maintain_order="left")
+    columns = sorted(name for name in table.columns if name.startswith("text_"))
+    return [[_cut(text) for text in row] for row in table.select(*columns, "target").iter_rows()]
+
+
+def _cut(text: Any) -> str:
+    words = str(text)
+    return words if len(words) <= LONGEST else f"{words[:LONGEST]} …"
+
+
+def _short(number: float | None) -> float | int | None:
+    """Two digits are enough to look at."""
+    if number is None:
+        return None
+    rounded = round(number, 2)
+    return int(rounded) if rounded == int(rounded) else rounded

@@ -1,0 +1,32 @@
+// What scripts add to the page: they find, copy, sort, save and compare. Without them it is whole but for these.
+"use strict";
+
+/** An element with properties and children: make("p", { className: "note" }, "text", child). */
+function make(tag, properties, ...children) {
+  const element = Object.assign(document.createElement(tag), properties);
+  element.append(...children);
+  return element;
+}
+
+/** `1 example`, `2 examples`. */
+const counted = (count, noun) => `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
+
+/** A difference with its sign and two decimals; what rounds to nothing has none. */
+function signed(number) {
+  const size = Math.abs(number).toFixed(2);
+  return size === "0.00" ? size : (number < 0 ? "−" : "+") + size;
+}
+
+/** ` (−0.80 to −0.21)`; nothing where there is no interval. */
+const interval = (low, high) => (low === null ? "" : ` (${signed(low)} to ${signed(high)})`);
+
+const spoken = make("div", { className: "spoken", role: "status" });
+
+/** Say a few words to who looks, for a moment, and to who listens. */
+function say(words) {
+  (document.querySelector("dialog[open]") ?? document.body).append(spoken); // beside a dialog nothing is heard
+  spoken.textContent = words;
+  spoken.classList.add("seen");
+  clearTimeout(say.timer);
+  say.timer = setTimeout(() => spoken.classList.remove("seen"), 2500);
+}

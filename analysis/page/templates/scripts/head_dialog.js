@@ -1,0 +1,126 @@
+/* ---- The dialog of a head: its effects, split by what is known of the examples, and the examples that changed. ---- */
+
+const dialog = document.querySelector("dialog");
+let shown = null; // { section, address } of the head in it
+
+const PARTS_NOTE =
+  "Intervals of parts are a jackknife over groups of examples, or from the flips where few examples flip; they are not corrected for how many parts there are.";
+
+/** Fill the dialog with a head, and open it. */
+function showHead(section, address) {
+  const subject = known(section);
+  shown = { section, address };
+  dialog.querySelector("#head-name").textContent = nameOf(section, address);
+  dialog.querySelector(".of").textContent = `${address} of ${section.dataset.label}`;
+  dialog.querySelector(".content").replaceChildren(
+    ...subject.domains.flatMap((domain) => (domain.effects[address] ? [domainPart(subject, domain, address)] : [])),
+  );
+  if (!dialog.open) dialog.showModal();
+  dialog.scrollTop = 0;
+}
+
+function domainPart(subject, domain, address) {
+  const [effect, low, high, significant, cite, how] = domain.effects[address];
+  const number = make("b", {}, `${signed(effect)}${significant ? "*" : ""} ${subject.unit}`);
+  Object.assign(number.dataset, { cite, how });
+  const line = make("p", { className: "effect" }, "effect ", number, interval(low, high));
+  citable(number);
+  return make(
+    "section",
+    {},
+    make("h3", {}, domain.label),
+    line,
+    make(
+      "div",
+      { className: "tables" },
+      ...domain.splits.map((split) => splitTable(subject, split, address)),
+      ...flipTable(domain, address),
+    ),
+    make("p", { className: "note" }, domain.splits.length ? PARTS_NOTE : ""),
+    ...examplesOf(subject, domain, address),
+  );
+}
+
+/** A table in the dialog, from rows of texts. */
+function table(caption, header, rows, className) {
+  const cells = (row, tag) => row.map((text, i) => make(i ? tag : "th", { className: i ? "n" : "", scope: i ? "" : "row" }, text));
+  const head = make("tr", {}, ...header.map((text, i) => make("th", { scope: "col", className: i ? "n" : "" }, text)));
+  const body = rows.map((row) => make("tr", {}, ...cells(row, "td")));
+  return make("table", { className }, make("caption", {}, caption), make("thead", {}, head), make("tbody", {}, ...body));
+}
+
+/** The effect on each part of the examples. */
+function splitTable(subject, { by, values, of, effects }, address) {
+  const title = `by ${by}${of > values.length ? `, the ${values.length} most frequent of ${of}` : ""}`;
+  const rows = values.map(([name, count], i) => {
+    const [effect, low, high] = effects[address][i];
+    return [name, count.toLocaleString("en"), signed(effect), low === null ? "–" : `${signed(low)} to ${signed(high)}`];
+  });
+  return table(title, [by, "n", `effect, ${subject.unit}`, `${subject.percent} % interval`], rows, "split");
+}
+
+/** What the answers that changed became: rows are answers with every head, columns those without it. */
+function flipTable(domain, address) {
+  const flips = domain.flips[address] ?? [];
+  if (!flips.length) return [];
+  const labels = domain.labels.filter((_, i) => flips.some(([was, now]) => was === i || now === i));
+  const at = (label) => domain.labels.indexOf(label);
+  const count = (from, to) => flips.find(([was, now]) => was === at(from) && now === at(to))?.[2] ?? (from === to ? "" : "0");
+  const rows = labels.map((from) => [from, ...labels.map((to) => String(count(from, to)))]);
+  return [table("answers that changed, and to what", ["with every head ↓  without it →", ...labels], rows, "flips")];
+}
+
+function examplesOf(subject, domain, address) {
+  const [lost, gained, other, changes] = domain.heads[address] ?? [0, 0, 0, []];
+  const all = lost + gained + other;
+  const otherwise = other ? `, ${other} ${subject.labelled ? "wrong in another way" : "otherwise at the same score"}` : "";
+  const words = make("p", {}, `${counted(lost, "example")} came out worse without it, ${gained} better${otherwise}.`);
+  if (!changes.length) return [words];
+  const title = changes.length < all ? `The ${changes.length} largest of ${all}` : all === 1 ? "The one" : `All ${all}`;
+  const list = make("ol", {}, ...changes.map((one) => change(subject, domain, one)));
+  return [words, make("details", { open: changes.length < 4 }, make("summary", {}, title), list)];
+}
+
+/** One example, what it came to with every head, and what without this one. */
+function change(subject, domain, [text, before, after, was, now]) {
+  const sentences = domain.texts[text].slice(0, -1);
+  const names = sentences.length > 1 ? ["premise", "hypothesis"] : ["text"];
+  const answer = (index) => (index < 0 ? "" : domain.answers[index]);
+  const score = (number) => (subject.labelled ? (number ? "right" : "wrong") : number.toFixed(1));
+  const lines = [
+    ...sentences.map((sentence, i) => [names[i] ?? "text", sentence]),
+    ["gold", domain.texts[text].at(-1)],
+    ["every head", `${answer(was)} (${score(before)})`],
+    ["without it", `${answer(now)} (${score(after)})`, after < before ? "worse" : "better"],
+  ];
+  const list = lines.flatMap(([name, content, className = ""]) => [make("dt", {}, name), make("dd", { className }, content)]);
+  return make("li", {}, make("dl", {}, ...list));
+}
+
+/** Go to the next head in the order that the table of heads shows, or to the one before. */
+function step(by) {
+  const { section, address } = shown;
+  const rows = [...section.querySelectorAll(".heads tbody tr[data-head]")].filter((row) => !row.hidden);
+  const order = rows.length ? rows.map((row) => row.dataset.head) : known(section).heads;
+  const next = order[order.indexOf(address) + by];
+  if (!next) return;
+  history.replaceState(null, "", linkTo(section, next)); // back leads out of the dialog, not through the heads
+  showHead(section, next);
+}
+
+const onDialog = (selector, act) => dialog.querySelector(selector).addEventListener("click", act);
+onDialog(".before", () => step(-1));
+onDialog(".after", () => step(1));
+onDialog(".copy-address", () => copy(shown.address, "Address"));
+onDialog(".copy-prune", () => copy(`heads=[${shown.address}]`, "Option of study prune"));
+onDialog(".copy-link", () => copy(pageUrl() + linkTo(shown.section, shown.address), "Link"));
+
+dialog.addEventListener("click", (event) => {
+  if (event.target === dialog) dialog.close(); // beside it
+});
+dialog.addEventListener("keydown", (event) => {
+  if (event.target.closest("[popover]")) return;
+  if (event.key === "ArrowRight") step(1);
+  if (event.key === "ArrowLeft") step(-1);
+});
+dialog.addEventListener("close", () => leaveHead(shown.section));

@@ -1,0 +1,39 @@
+/* ---- Heads: what the page knows of them, and the names that they go by. ---- */
+
+/**
+ * What is known of a subject, from the JSON in its section (analysis/page/sections/examples.py says its form).
+ * @param {HTMLElement} section of class subject
+ */
+function known(section) {
+  const element = section.querySelector("script.heads-data");
+  section.known ??= element && JSON.parse(element.textContent);
+  return section.known;
+}
+
+const subjects = [...document.querySelectorAll(".subject")];
+
+/** `L2H3`; of a model with several kinds of attention `L2H3, encoder–decoder attention`. */
+function nameOf(section, address) {
+  const [kind, layer, head] = address.split(".");
+  const { kinds } = known(section);
+  return `L${layer}H${head}` + (Object.keys(kinds).length > 1 ? `, ${kinds[kind]}` : "");
+}
+
+/** Names of a head in the form in which they are compared: its address, `l2h3`, `2.3`, `cross.l2h3`. */
+function spellings(address) {
+  const [kind, layer, head] = address.split(".");
+  return [address, `l${layer}h${head}`, `${layer}.${head}`, `${kind}.l${layer}h${head}`];
+}
+
+/** Every head of the page that a text is the name of, or the beginning of one; exact ones first. */
+function headsCalled(text) {
+  const wanted = text.toLowerCase().replace(/\s+/g, "");
+  const found = subjects.flatMap((section) =>
+    (known(section)?.heads ?? []).flatMap((address) => {
+      const names = spellings(address);
+      const exact = names.includes(wanted);
+      return exact || names.some((name) => name.startsWith(wanted)) ? [{ section, address, exact }] : [];
+    }),
+  );
+  return wanted ? found.sort((a, b) => b.exact - a.exact) : [];
+}

@@ -1,0 +1,33 @@
+/* ---- Where one is: which subject is shown, and which part of it is in sight. ---- */
+
+const picker = document.querySelector("[data-picker]");
+
+/** The subject that an address of the page is of: its id, or what begins with it. */
+const subjectAt = (name) => subjects.find(({ id }) => name === id || name.startsWith(`${id}-`));
+
+/** Show the subject that an address names, where one is shown at a time; two where it names two. */
+function choose(name) {
+  const pair = pairAt(name);
+  standBeside(pair);
+  if (!("oneAtATime" in main.dataset)) return;
+  const chosen = pair ?? [subjectAt(name) ?? subjects.find((section) => !section.hidden) ?? subjects[0]];
+  const moved = chosen.some((section) => section.hidden);
+  for (const section of subjects) section.hidden = !chosen.includes(section);
+  if (picker) picker.value = chosen[0].id;
+  if (moved) document.getElementById(name)?.scrollIntoView();
+}
+
+picker?.addEventListener("change", () => (location.hash = picker.value));
+picker?.closest("label").removeAttribute("hidden");
+
+/** Mark the link to the part of the page that is in sight. */
+const sight = new IntersectionObserver(
+  (entries) => {
+    for (const { target } of entries.filter((entry) => entry.isIntersecting)) {
+      for (const link of document.querySelectorAll("nav a[aria-current]")) link.removeAttribute("aria-current");
+      for (const link of document.querySelectorAll(`nav a[href="#${CSS.escape(target.id)}"]`)) link.ariaCurrent = "true";
+    }
+  },
+  { rootMargin: "-20% 0px -75% 0px" },
+);
+for (const part of document.querySelectorAll("main [data-part]")) sight.observe(part);
