@@ -7,8 +7,8 @@ from analysis.effects.head_effects import effects, head_effects
 from analysis.inference import Inference, Sample
 from analysis.report import write_report
 from analysis.results.domain import Domain
-from analysis.results.read import Results, Selection, read_domain, read_results
-from analysis.results.rescoring import rescored, scored_by
+from analysis.results.read import Results, Selection, read_domain, read_results, scored_by
+from analysis.results.rescoring import rescored
 
 __all__ = [
     "Analysis",

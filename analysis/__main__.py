@@ -20,11 +20,10 @@ from analysis.inference import Inference, Interval
 from analysis.inference.multiplicity import Correction
 from analysis.inference.significance import PairedTest
 from analysis.report import write_report
-from analysis.results.read import NothingMeasuredError, Selection, read_results
-from analysis.results.rescoring import scored_by
+from analysis.results.read import NothingMeasuredError, Selection, read_results, scored_by
 from analysis.terminal import correlation_table, print_summary
 from study.record.errors import StudyError
-from study.record.metrics import MetricName
+from study.record.metrics import METRICS
 
 DEFAULT_COMMAND = "report"
 
@@ -202,9 +201,8 @@ def _add_results(parser: argparse.ArgumentParser) -> None:
         "--metric",
         action="append",
         default=[],
-        type=_one_of(MetricName),
-        choices=list(MetricName),
-        help="only what it can score, scored by it (chrf: stored translations); repeatable",
+        choices=list(METRICS),
+        help="only what it can score, scored by it, from the stored answers; repeatable",
     )
     parser.add_argument(
         "--limit", type=_positive, metavar="N", help="only the first N examples of each data set, as data.limit"

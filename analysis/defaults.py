@@ -7,9 +7,13 @@ from typing import Any
 import yaml
 
 from study.record.errors import InputError
+from study.record.metrics import METRICS
 
-DEFAULTS: Mapping[str, Any] = yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text(encoding="utf-8"))
-"""By name."""
+DEFAULTS: Mapping[str, Any] = {
+    **yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text(encoding="utf-8")),
+    "margin": {name: kind.margin for name, kind in METRICS.items()},
+}
+"""By name; margins are those of the metrics."""
 
 
 def configured(file: Path | None = None) -> dict[str, Any]:

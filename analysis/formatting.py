@@ -6,7 +6,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from study.record.heads import Head
-from study.record.metrics import MetricName, metric
+from study.record.metrics import METRICS
 
 NULL_NAMES = {
     "sign_flips": "of each example: signs of whole rows flipped",
@@ -15,9 +15,6 @@ NULL_NAMES = {
     "heads_within_layers": "which head is which within its layer",
 }
 """What is drawn under each null of a correlation (`analysis.correlation.null_distributions`)."""
-
-SCORE_NAMES = {"bleu": "BLEU", "chrf": "chrF", "accuracy": "accuracy (%)"}
-SCORE_UNITS = {str(name): metric(name).score_unit for name in MetricName}
 
 
 def signed(effect: float, digits: int = 2) -> str:
@@ -28,7 +25,12 @@ def signed(effect: float, digits: int = 2) -> str:
 
 def score(value: float, name: str) -> str:
     """A score by its metric's name, with its unit: `36.05 BLEU`, `83.68 %`."""
-    return f"{value:.2f} {SCORE_UNITS[name]}"
+    return f"{value:.2f} {METRICS[name].score_unit}"
+
+
+def score_axis(name: str) -> str:
+    """What stands beside an axis of scores, by their metric's name: `BLEU`, `accuracy (%)`."""
+    return METRICS[name].axis
 
 
 def decimal(value: float | None, digits: int = 2) -> str:

@@ -51,7 +51,7 @@ class DomainEffects:
         heads = domain.single_heads
         sample = domain.sample(groups).select(heads.values())
         texts = domain.examples["text_1"].to_list() if "text_1" in domain.examples.columns else []
-        names = domain.identity | {"metric": str(domain.metric.name)}
+        names = domain.identity | {"metric": domain.metric.name}
         return cls(names, tuple(heads), sample.effects, sample, tuple(texts))
 
     def __post_init__(self) -> None:

@@ -58,7 +58,7 @@ def contrasts(drawn: ResampledCurves) -> pl.DataFrame:
         Columns of the domain, metric; kinds_a, curve_a, kinds_b, curve_b; area_a, area_b; difference (a less b) with
         its interval by a paired bootstrap. The seeds of a random order are taken as they are.
     """
-    names = (*drawn.domain.identity.values(), str(drawn.domain.metric.name))
+    names = (*drawn.domain.identity.values(), drawn.domain.metric.name)
     areas = {key: _areas(drawn, curves).mean(axis=0) for key, curves in drawn.lines.items()}
     rows = []
     for a, b in combinations(areas, 2):
@@ -76,7 +76,7 @@ def _rows(drawn: ResampledCurves, within: float) -> Iterator[tuple[object, ...]]
         area, share = seeds.mean(axis=0), _shares(drawn, curves, within)
         theirs = paper.PRUNABLE.get(domain.names) if kinds == ALL_KINDS and is_papers(curves[0]) else None
         yield (
-            *(*domain.identity.values(), str(domain.metric.name), kinds, name, curves[0].order, len(curves)),
+            *(*domain.identity.values(), domain.metric.name, kinds, name, curves[0].order, len(curves)),
             *map(float, (drawn.base[0], area[0], *drawn.interval(area), seeds[:, 0].min(), seeds[:, 0].max())),
             *map(float, (within, share[0], *drawn.interval(share))),
             theirs,

@@ -89,7 +89,7 @@ def curve_points(resampled: ResampledCurves) -> pl.DataFrame:
         for curve in curves:
             scores = resampled.along(curve)
             low, high = resampled.interval(scores - resampled.base[:, None])
-            names = (*domain.identity.values(), str(domain.metric.name), kinds, name, curve.order)
+            names = (*domain.identity.values(), domain.metric.name, kinds, name, curve.order)
             names += (curve.options.get("seed"), curve.examples)
             for i, removed in enumerate(curve.removed):
                 point = (removed, curve.heads, removed / curve.heads, base, scores[0, i], base + low[i], base + high[i])

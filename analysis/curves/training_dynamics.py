@@ -88,7 +88,7 @@ def _points(drawn: ResampledCurves) -> Iterator[tuple[Any, ...]]:
     floor, at_chance = known["chance"] or 0.0, known["above_chance"] is False
     for (kinds, name), curves in drawn.lines.items():
         for curve in curves:
-            line = (place.family, domain.data, str(domain.metric.name), kinds, name, curve.order)
+            line = (place.family, domain.data, domain.metric.name, kinds, name, curve.order)
             for removed, scores in zip(curve.removed, drawn.along(curve).T, strict=True):
                 at = (place.epoch, removed, curve.heads, removed / curve.heads)
                 left = (None, None, None, AT_CHANCE) if at_chance else (*_kept(scores, drawn, floor), None)

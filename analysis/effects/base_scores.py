@@ -26,7 +26,7 @@ def base_table(domains: Sequence[Domain], inference: Inference = DEFAULT) -> pl.
         [
             {
                 **domain.identity,
-                "metric": str(domain.metric.name),
+                "metric": domain.metric.name,
                 "n": domain.examples.height,
                 "base_score": domain.sample(inference.groups).base_score,
                 **base_interval(domain, inference),

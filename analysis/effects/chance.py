@@ -13,7 +13,6 @@ is one; and 100 / labels too little of a model that always gives the commonest.
 from dataclasses import replace
 from typing import Any
 
-import numpy as np
 import polars as pl
 
 from analysis.inference import Inference
@@ -21,7 +20,7 @@ from analysis.inference.base_interval import score_interval
 from analysis.results.domain import HYPOTHESIS, PREDICTION, Domain
 from analysis.results.sample import Sample
 from study.record.examples import WEIGHT
-from study.record.metrics import Bleu, Chrf, MetricName
+from study.record.metrics import Bleu, Task
 
 
 def chance(domain: Domain) -> float | None:
@@ -30,9 +29,7 @@ def chance(domain: Domain) -> float | None:
     Without stored answers: 100 / labels of accuracy, 0 of a translation. None of a classification set of one label,
     on which no answer can be told from knowledge.
     """
-    if domain.metric.name is MetricName.ACCURACY:
-        return _label_chance(domain)
-    return _translation_chance(domain)
+    return {Task.CLASSIFICATION: _label_chance, Task.TRANSLATION: _translation_chance}[domain.metric.task](domain)
 
 
 def chance_columns(domain: Domain, inference: Inference) -> dict[str, Any]:
@@ -55,7 +52,7 @@ def _is_smoothing(sample: Sample, alpha: float) -> bool:
     Without smoothing such a BLEU is 0, whatever the words. Of G groups of which k have one right, a resample has none
     with the probability (1 - k / G)^G.
     """
-    if sample.metric.name is not MetricName.BLEU:
+    if sample.metric.name != Bleu.name:
         return False
     longest = sample.metric.statistics.index("correct_4")
     some = (sample.sums[0, :, longest] > 0).mean()
@@ -73,15 +70,14 @@ def _label_chance(domain: Domain) -> float | None:
     labels = domain.examples["target"].n_unique()
     if labels < 2:
         return None
-    if PREDICTION not in domain.rows.columns:
+    if PREDICTION not in domain.rows.columns or not domain.metric.answers.labels:
         return 100.0 / labels
     rows, total = _answers(domain), pl.col(WEIGHT).sum()
     given, asked = (rows.group_by(name).agg(total.alias(name + "_weight")) for name in (PREDICTION, "target"))
-    right = domain.rows.join(domain.examples.select("example", "target"), on="example")
-    right = right.group_by(PREDICTION, "target").agg(pl.col("correct").max())  # which label is meant by which answer
-    both = given.join(asked, how="cross").join(right, on=[PREDICTION, "target"], how="left")
-    agree = both.select((pl.col(PREDICTION + "_weight") * pl.col("target_weight") * pl.col("correct")).sum()).item()
-    return 100.0 * float(agree) / float(rows[WEIGHT].sum()) ** 2
+    both = given.join(asked, how="cross")
+    often = (both[PREDICTION + "_weight"] * both["target_weight"]).to_numpy()
+    statistics = domain.metric.count(both[PREDICTION], both["target"])
+    return float(domain.metric.score((statistics * often[:, None]).sum(axis=0)))
 
 
 def _translation_chance(domain: Domain) -> float:
@@ -91,15 +87,6 @@ def _translation_chance(domain: Domain) -> float:
     half = rows.height // 2
     if not half or rows[HYPOTHESIS].null_count():
         return 0.0
-    dealt = rows["target"][half:].append(rows["target"][:half]).to_list()
-    statistics = _statistics(domain, rows[HYPOTHESIS].to_list(), dealt)
+    dealt = rows["target"][half:].append(rows["target"][:half])
+    statistics = domain.metric.count(rows[HYPOTHESIS], dealt)
     return float(domain.metric.score((statistics * rows[WEIGHT].to_numpy()[:, None]).sum(axis=0)))
-
-
-def _statistics(domain: Domain, hypotheses: list[str], references: list[str]) -> np.ndarray:
-    """The metric's statistics [sentence, statistic] of translations against these references."""
-    if isinstance(domain.metric, Bleu):
-        return domain.metric.sentence_statistics(hypotheses, references)
-    assert isinstance(domain.metric, Chrf)
-    pairs = zip(hypotheses, references, strict=True)
-    return np.concatenate([domain.metric.hypothesis_statistics([one], reference) for one, reference in pairs])

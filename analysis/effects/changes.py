@@ -74,7 +74,7 @@ def _answers(domain: Domain) -> pl.DataFrame:
     return rows.select(
         "mask",
         "example",
-        score=pl.Series(np.asarray(metric.score(statistics), dtype=np.float64)),
+        score=pl.Series(np.asarray(metric.score_alone(statistics), dtype=np.float64)),
         margin=pl.col("margin").cast(pl.Float64),
         answer=answer,
     )

@@ -79,7 +79,7 @@ def _effect_rows(scores: pl.DataFrame, base: float, layout: HeadLayout, metric: 
     return rows.select(
         "measure",
         *ADDRESS,
-        pl.lit(str(metric.name)).alias("metric"),
+        pl.lit(metric.name).alias("metric"),
         pl.lit(metric.unit).alias("unit"),
         "n",
         pl.lit(base).alias("base_score"),

@@ -10,7 +10,7 @@ from matplotlib.ticker import MaxNLocator
 from analysis.attention_kinds import STYLES, by_kind
 from analysis.figures.canvas import Drawing, Panel, Sample, draw, styled
 from analysis.figures.canvas.style import DASHED, INK, SMALL
-from analysis.formatting import SCORE_NAMES
+from analysis.formatting import score_axis
 from study.record.heads import ADDRESS
 
 PALE = 0.3
@@ -35,7 +35,7 @@ def distribution(ablation: pl.DataFrame, name: str, compared: pl.DataFrame | Non
     groups = [(kind, sure) for kind in kinds for sure in ((True, False) if tested else (True,))]
     bins, most = _bars(ablation if compared is None else compared)
     with styled():
-        panel = Panel(domain, 1.7, x=f"{SCORE_NAMES[metric]} with one head removed", y="heads", key=_key(kinds, tested))
+        panel = Panel(domain, 1.7, x=f"{score_axis(metric)} with one head removed", y="heads", key=_key(kinds, tested))
         axes = panel.axes
         axes.hist(
             [_scores(ablation, kind, sure, tested) for kind, sure in groups],

@@ -8,7 +8,7 @@ from matplotlib.ticker import MaxNLocator
 from analysis.attention_kinds import STYLES, kind_label
 from analysis.figures.canvas import Curve, Drawing, Panel, Sample, draw, limits, name_curves, styled
 from analysis.figures.canvas.style import BAND, BLUE, DASHED, GREEN, GREY, INK, LINES, ORANGE
-from analysis.formatting import SCORE_NAMES
+from analysis.formatting import score_axis
 
 ORDER_COLOURS = {
     "importance": BLUE,
@@ -36,7 +36,7 @@ def pruning_curves(
     metric, base = curves["metric"][0], curves["base_score"][0]
     every_head = {"color": INK, "linewidth": 0.8, "linestyle": DASHED, "alpha": 0.6}
     with styled():
-        panel = Panel(title, 2.3, x="heads removed (%)", y=SCORE_NAMES[metric])
+        panel = Panel(title, 2.3, x="heads removed (%)", y=score_axis(metric))
         axes, key, lines = panel.axes, [], []
         axes.axhline(base, zorder=0, **every_head)
         for label, colour, style, line in _lines(curves, by):

@@ -54,7 +54,7 @@ def flips(sample: Sample) -> Flips:
 def flip_interval(
     flips: Flips, alpha: Float[np.ndarray, "..."] | float
 ) -> tuple[Float[np.ndarray, " others"], Float[np.ndarray, " others"]]:
-    """Interval of the effect, in % points, from exact binomial intervals of the flips to wrong and to right.
+    """Interval of the effect, in points, from exact binomial intervals of the flips to wrong and to right.
 
     Those two (Clopper and Pearson 1934) are joined as the difference of two rates (MOVER: Zou and Donner 2008). Flips
     that come together count for fewer, as in the interval of Fay and Feuer (1997) for a weighted sum.
@@ -72,7 +72,7 @@ def flip_interval(
 def conditional_interval(
     flips: Flips, alpha: float
 ) -> tuple[Float[np.ndarray, " others"], Float[np.ndarray, " others"]]:
-    """Interval of the effect, in % points, *given* how many examples flip: binomial in how many of them become right.
+    """Interval of the effect, in points, *given* how many examples flip: binomial in how many of them become right.
 
     It holds zero where the exact test of McNemar keeps it, but takes the number of flips for known: where all go one
     way it covers the truth in half of the cases.

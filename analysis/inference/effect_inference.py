@@ -64,7 +64,7 @@ def infer(domain: Domain, families: Mapping[str, Sequence[str]], options: Infere
     keys = [key for family in families.values() for key in family]
     sample = domain.sample(options.groups).select(keys)
     reason = f"{sample}: at least two must be there to resample" if sample.groups < 2 else None
-    margin = options.margin_of(domain.metric.name)
+    margin = options.margin_of(domain.metric)
     told = {
         "groups": sample.groups,
         "group": sample.unit,

@@ -12,7 +12,7 @@ from analysis.inference.multiplicity import Correction, check_correction
 from analysis.inference.significance import PairedTest
 from analysis.results.domain import Domain
 from study.record.errors import InputError
-from study.record.metrics import MetricName
+from study.record.metrics import Metric
 
 
 class Interval(StrEnum):
@@ -84,11 +84,9 @@ class Inference:
                 raise InputError(f"a margin is a size of effect, above 0; got {margin:g}")
         check_correction(self.corrects_by, self.test, 0, self.resamples, self.alpha)
 
-    def margin_of(self, metric: MetricName) -> float:
-        """The margin of effects on a metric."""
-        if isinstance(self.margin, Mapping):
-            return self.margin.get(metric, DEFAULTS["margin"][metric])
-        return self.margin
+    def margin_of(self, metric: Metric) -> float:
+        """The margin of effects on a metric: its own, where no other is given."""
+        return self.margin.get(metric.name, metric.margin) if isinstance(self.margin, Mapping) else self.margin
 
     @property
     def corrects_by(self) -> Correction:
@@ -104,7 +102,7 @@ def check_interval(interval: Interval, domain: Domain) -> None:
     """
     if not interval.needs_bootstrap and not domain.has_flips:
         allowed = ", ".join(name for name in Interval if name.needs_bootstrap)
-        why = "has weights" if domain.weighted else f"is scored by {domain.metric.name}"
+        why = "has weights" if domain.weighted else f"is scored by {domain.metric.label}"
         raise InputError(
             f"an interval from flips is of right and wrong examples that count alike; {domain.data} {why}: "
             f"take {allowed}"

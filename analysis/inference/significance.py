@@ -69,7 +69,7 @@ def check_test(test: PairedTest, domain: Domain) -> None:
     """
     if test.is_of_examples and not domain.has_flips:
         allowed = ", ".join(name for name in PairedTest if not name.is_of_examples)
-        whole = f"is scored by {domain.metric.name}, which is of the whole set"
+        whole = f"is scored by {domain.metric.label}, which is of the whole set"
         raise InputError(
             f"{test} needs a result of each single example, all counting alike; {domain.data} "
             f"{'has weights' if domain.weighted else whole}. Tests for it: {allowed}"

@@ -13,7 +13,7 @@ from analysis.inference import Interval
 from analysis.inference.base_interval import BINOMIAL
 from analysis.inference.multiplicity import Correction
 from analysis.inference.significance import PairedTest
-from study.record.metrics import MetricName
+from study.record.metrics import METRICS, Task
 
 TESTS = {
     PairedTest.randomisation: "approximate randomisation [riezler2005pitfalls]",
@@ -98,15 +98,11 @@ def _scores(analysis: Analysis) -> Iterator[str]:
         "We turn attention heads off by multiplying their output by zero before the output projection "
         "[michel2019sixteen]. An effect is the score without the heads less the score with all, on the same examples."
     )
-    names = {
-        MetricName.BLEU: "BLEU [papineni2002bleu]",
-        MetricName.CHRF: "ChrF [popovic2015chrf], of the stored translations,",
-    }
     used = dict.fromkeys((domain.metric.name, domain.signature) for domain in analysis.results.domains)
-    for key, name in names.items():
-        signatures = [signature for metric, signature in used if metric is key]
-        if signatures:
-            yield f"{name} is sacreBLEU’s [post2018call], signature {' or '.join(signatures)}."
+    for key, kind in METRICS.items():
+        signatures = [signature for metric, signature in used if metric == key]
+        if signatures and kind.method:
+            yield f"{kind.method}, signature {' or '.join(signatures)}."
     weighted = dict.fromkeys(domain.data for domain in analysis.results.domains if domain.weighted)
     if weighted:
         yield f"Examples of {' and '.join(weighted)} count by their weights."
@@ -124,7 +120,11 @@ def _base(analysis: Analysis) -> Iterator[str]:
     elif few:
         yield "Intervals of base scores are exact binomial ones [clopper1934use]."
     if analysis.base["chance"].count():
-        cohen = " [cohen1960coefficient]" if (analysis.base["metric"] == str(MetricName.ACCURACY)).any() else ""
+        cohen = (
+            " [cohen1960coefficient]"
+            if any(METRICS[name].task is Task.CLASSIFICATION for name in analysis.base["metric"].unique())
+            else ""
+        )
         at = analysis.base.filter(above_chance=False).height
         left = f"; {at} base score{'s are' if at > 1 else ' is'} not shown to be above it" if at else ""
         yield f"Chance is the score of a model’s own answers dealt out to other examples{cohen}{left}."

@@ -17,9 +17,9 @@ from analysis.effects.head_effects import ALL_KINDS, LOSES_LESS, Measure
 from analysis.formatting import decimal, ends, head_name, interval, layer_name, score, signed
 from analysis.results.domain import Domain
 from study.record.heads import AttentionKind
-from study.record.metrics import MetricName
+from study.record.metrics import Task
 
-DISPENSABLE = {MetricName.ACCURACY: 0.4, MetricName.BLEU: 0.2, MetricName.CHRF: 0.2}
+DISPENSABLE = {Task.CLASSIFICATION: 0.4, Task.REGRESSION: 0.4, Task.TRANSLATION: 0.2}
 """Share of the heads that go without noticeable loss: BERT's and WMT's in the paper's figure 3."""
 
 WEAK = 0.2
@@ -178,7 +178,7 @@ def _one_group(analysis: Analysis, row: Mapping[str, Any], labels: Mapping[str, 
 
 def at_once(analysis: Analysis, domain: Domain, label: str) -> Finding | None:
     """The loss on a domain with the paper's share of the heads removed in order of importance."""
-    share, name = DISPENSABLE[domain.metric.name], papers_order(domain)
+    share, name = DISPENSABLE[domain.metric.task], papers_order(domain)
     if name is None:
         return None
     order = {"setting_id": domain.setting_id, "kinds": ALL_KINDS, "curve": name}

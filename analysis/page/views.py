@@ -114,7 +114,17 @@ class SubjectView:
     @property
     def metric(self) -> str:
         """Name of its metric."""
-        return str(self.domains[0].domain.metric.name)
+        return self.domains[0].domain.metric.name
+
+    @property
+    def task(self) -> str:
+        """What the model does with texts."""
+        return str(self.domains[0].domain.metric.task)
+
+    @property
+    def scores(self) -> str:
+        """What a score is, with its unit: `accuracy (%)`, `BLEU`."""
+        return self.domains[0].domain.metric.axis
 
     @property
     def has_paper(self) -> bool:

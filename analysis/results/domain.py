@@ -18,7 +18,7 @@ from study.record.examples import WEIGHT
 from study.record.factors import Factors, checkpoint
 from study.record.heads import Head, HeadLayout, mask_key
 from study.record.loss import Loss
-from study.record.metrics import Metric, MetricName
+from study.record.metrics import Metric, Task
 from study.record.scores import counted
 
 IDENTITY = ("subject", "subject_id", "domain", "setting_id")
@@ -93,7 +93,7 @@ class Domain:
     @property
     def names(self) -> tuple[str, str, str]:
         """Names of model, data set and metric: what the paper's numbers are found by."""
-        return self.model, self.data, str(self.metric.name)
+        return self.model, self.data, self.metric.name
 
     @property
     def checkpoint(self) -> Factors | None:
@@ -107,8 +107,8 @@ class Domain:
 
     @property
     def has_flips(self) -> bool:
-        """Whether an effect is a number of examples that flip: of accuracy, where all examples count alike."""
-        return self.metric.name is MetricName.ACCURACY and not self.weighted
+        """Whether an effect is a number of examples that flip: of a share, where all examples count alike."""
+        return self.metric.is_share and not self.weighted
 
     @property
     def identity(self) -> dict[str, str]:
@@ -163,7 +163,7 @@ class Domain:
     @property
     def _group_unit(self) -> str:
         """What the column `group` holds, in the singular."""
-        if self.metric.name is not MetricName.ACCURACY:
+        if self.metric.task is Task.TRANSLATION:
             return "document"
         return "premise" if "text_2" in self.examples.columns else GROUP_COLUMN
 

@@ -27,7 +27,7 @@ def namesakes(subjects: Iterable[Sequence[Domain]]) -> list[str]:
 
 def _name(subject: Sequence[Domain]) -> tuple[str, str]:
     """The name of a subject, and of its metric."""
-    return subject[0].model, str(subject[0].metric.name)
+    return subject[0].model, subject[0].metric.name
 
 
 def _said(a: Sequence[Domain], b: Sequence[Domain]) -> str:

@@ -13,14 +13,15 @@ import polars as pl
 
 from analysis.results.domain import Domain, scoring_signature
 from analysis.results.provenance import provenance
+from analysis.results.rescoring import rescored
 from analysis.results.trainings import TRAININGS, read_trainings
 from study.record.curves import FOLDER as CURVES
 from study.record.curves import Curve, read_curves
 from study.record.errors import InputError, StudyError, listed
 from study.record.heads import HeadLayout, parse_mask
 from study.record.loss import Loss
-from study.record.metrics import MetricName, metric
-from study.record.metrics.bleu import PLAIN_TOKENS, tokenizer_of
+from study.record.metrics import metric
+from study.record.metrics.bleu import PLAIN_TOKENS, Bleu, tokenizer_of
 from study.record.parts import StoreError, Table, require_whole, stored_losses
 from study.record.scores import with_weights
 from study.record.setting import ANEW, SETTING_FILE, DamagedSettingError, SettingError, StoredSetting, read_setting
@@ -139,6 +140,26 @@ def read_results(folder: Path, selection: Selection | None = None) -> Results:
     return replace(results, trainings=trainings.filter(pl.col("training").is_in(results.models)))
 
 
+def scored_by(results: Results, metrics: Collection[str]) -> Results:
+    """The domains that each of these metrics can score, scored by it; where none is named, all as they are.
+
+    Raises:
+        InputError: when there is no such domain; says by what the domains are scored.
+    """
+    if not metrics:
+        return results
+    domains, refused = [], []
+    for name in dict.fromkeys(metrics):
+        for domain in results.domains:
+            try:
+                domains.append(rescored(domain, name))
+            except InputError as error:
+                refused.append(str(error))
+    if not domains:
+        raise InputError("\n  ".join([f"{results.folder} holds nothing with metric {', '.join(metrics)}:", *refused]))
+    return replace(results, domains=tuple(sorted(domains, key=lambda domain: (domain.model, domain.subject_id))))
+
+
 def setting_folders(results: Path) -> list[Path]:
     """The folders of settings of which rows are stored, or were once; of a job that came to nothing there are none."""
     said = {path.parent for path in results.glob(f"*/*/*/{SETTING_FILE}")}
@@ -157,14 +178,16 @@ def _was_measured(folder: Path) -> bool:
 def read_domain(folder: Path, limit: int | None = None) -> Domain:
     """The outcomes of one setting folder, `results/<model>/<data>/<setting id>`, of its first `limit` examples.
 
+    They are scored by the metric that their data named.
+
     Raises:
         SettingError: when `setting.json` is damaged or of another schema.
         StoreError: when a part cannot be read or two parts disagree.
         InputError: when the base mask was not evaluated, or the files do not belong together.
     """
     setting = _setting(folder)
-    layout, metric_ = setting.layout, metric(setting.metric)
-    require_whole(folder, setting.id, metric_.statistics)
+    layout, stored_metric = setting.layout, metric(setting.metric, setting.answers)
+    require_whole(folder, setting.id, stored_metric.columns)
     examples = read_examples(folder).head(limit if limit is not None else 2**62)
     outcomes = read_parts(folder, within=setting.tolerance, heads=len(layout))
     rows = outcomes.rows.filter(pl.col("example").is_in(examples["example"].to_list()))
@@ -177,14 +200,14 @@ def read_domain(folder: Path, limit: int | None = None) -> Domain:
     gradients = _gradients(folder, layout, evaluated)
     left_out = [*broken, *_unfinished(evaluated.len(), examples.height), *_fewer(gradients, layout, evaluated.len())]
     left_out += _incomplete(lacking, cut, len(curves), evaluated.len(), layout)
-    return Domain(
+    domain = Domain(
         model=setting.model,
         data=setting.data,
         folder=folder,
         setting_id=setting.id,
         subject_id=setting.subject_id,
         layout=layout,
-        metric=metric_,
+        metric=stored_metric,
         signature=scoring_signature(setting.statistic, examples),
         examples=examples.filter(pl.col("example").is_in(evaluated.to_list())),
         rows=with_weights(complete, examples),
@@ -197,6 +220,7 @@ def read_domain(folder: Path, limit: int | None = None) -> Domain:
         factors=setting.factors,
         damaged=bool(broken),
     )
+    return rescored(domain, setting.scored_by or setting.metric)
 
 
 def complete_masks(rows: pl.DataFrame, examples: pl.Series) -> tuple[pl.DataFrame, dict[str, int]]:
@@ -232,7 +256,7 @@ def _setting(folder: Path) -> StoredSetting:
     setting = read_setting(folder)
     if setting.id != folder.name:
         raise DamagedSettingError(f"{folder / SETTING_FILE} is that of another setting: {ANEW}")
-    if setting.metric is MetricName.BLEU and "tokenize" not in setting.subject:
+    if setting.metric == Bleu.name and "tokenize" not in setting.subject:
         _require_tokens(setting.target_language, setting.statistic)
     return setting
 

@@ -14,7 +14,7 @@ from analysis.effects.head_effects import Measure
 from analysis.results.domain import IDENTITY
 from study.record.files import whole_file
 from study.record.heads import AttentionKind
-from study.record.metrics import MetricName
+from study.record.metrics import METRICS, Task
 
 SURE = ["low", "high", "p_corrected", "significant"]
 """How sure one can be of an effect; `analysis.effects.head_effects.effects` says more."""
@@ -69,7 +69,7 @@ def one_head_left(effects: pl.DataFrame) -> pl.DataFrame:
 
 def paper_tables(effects: pl.DataFrame) -> dict[str, pl.DataFrame]:
     """The paper's tables 1 to 3 in our numbers, by file name: 2 is of translation, 3 of classification."""
-    classified = pl.col("metric") == str(MetricName.ACCURACY)
+    classified = pl.col("metric").is_in([name for name, kind in METRICS.items() if kind.task is Task.CLASSIFICATION])
     return {
         "table1": table_1(effects),
         "table2": one_head_left(effects.filter(~classified)),

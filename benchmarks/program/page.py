@@ -17,7 +17,7 @@ from benchmarks.sizes import Sizes
 from benchmarks.table import Row
 from study.record.examples import Examples
 from study.record.heads import AttentionKind, HeadLayout, mask_key
-from study.record.metrics import MetricName, metric
+from study.record.metrics import metric
 from study.record.setting import Setting
 from study.record.store import Store
 
@@ -70,7 +70,7 @@ def _fill(results: Path, data: str, masks: list[np.ndarray], count: int, seed: i
     texts = tuple((" ".join(f"word{word}" for word in rng.integers(5000, size=WORDS)),) for _ in range(count))
     groups = {"group": tuple(str(i // 3) for i in range(count))}
     examples = Examples(ids, texts, ("yes",) * count, groups)
-    name = MetricName.ACCURACY
+    name = "accuracy"
     about = {"weights": "made"}, {"sha256": examples.digest}
     store = Store(results, Setting("large", data, name, *about, metric(name).signature), LAYOUT, examples)
     base = rng.random(count) < 0.85

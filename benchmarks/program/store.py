@@ -14,7 +14,7 @@ from benchmarks.table import Row
 from study.engine.evaluator import SECONDS_BETWEEN_PARTS
 from study.record.examples import Examples
 from study.record.heads import AttentionKind, HeadLayout, mask_key
-from study.record.metrics import Bleu, MetricName
+from study.record.metrics import Bleu
 from study.record.setting import Setting
 from study.record.store import Store
 
@@ -59,7 +59,7 @@ def store(sizes: Sizes) -> Iterator[Row]:
 
 
 def _opened(folder: Path, examples: Examples) -> Store:
-    setting = Setting("wmt", "news", MetricName.BLEU, {}, {"digest": examples.digest}, Bleu().signature)
+    setting = Setting("wmt", "news", "bleu", {}, {"digest": examples.digest}, Bleu().signature)
     return Store(folder, setting, LAYOUT, examples)
 
 

@@ -22,11 +22,12 @@ from omegaconf import MISSING
 
 from study.data.archive import fetch_archive
 from study.data.parallel import require_parallel
-from study.data.source import DataSource, Task
+from study.data.source import DataSource
 from study.record.errors import InputError
 from study.record.examples import Examples
 from study.record.files import cache_folder, file_digest
 from study.record.lines import read_lines
+from study.record.metrics import Task
 
 log = logging.getLogger(__name__)
 

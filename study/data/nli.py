@@ -12,12 +12,13 @@ import huggingface_hub.errors
 from omegaconf import MISSING
 
 from study.data.columns import Columns, find_columns
-from study.data.source import DataSource, Task
+from study.data.source import DataSource
 from study.data.table import Table, read_header, read_table
 from study.record.errors import InputError, StudyError
 from study.record.examples import Examples
 from study.record.files import name_of
 from study.record.lines import did_you_mean
+from study.record.metrics import Task
 from study.terminal.once import say_once
 
 log = logging.getLogger(__name__)

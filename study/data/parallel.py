@@ -13,11 +13,12 @@ from omegaconf import MISSING
 from sacrebleu.dataset import DATASETS, WMTXMLDataset
 
 from study.data.raw_text import require_raw
-from study.data.source import DataSource, Task
+from study.data.source import DataSource
 from study.record.errors import InputError, StudyError
 from study.record.examples import Examples
 from study.record.files import name_of
 from study.record.lines import did_you_mean, read_lines
+from study.record.metrics import Task
 
 log = logging.getLogger(__name__)
 

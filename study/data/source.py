@@ -1,7 +1,6 @@
 """What every kind of data set offers: the contract of `conf/data`."""
 
 from dataclasses import dataclass, fields
-from enum import StrEnum
 from pathlib import Path
 from typing import Any
 
@@ -9,13 +8,10 @@ from omegaconf import MISSING
 
 from study.record.examples import Examples
 from study.record.files import file_digest
+from study.record.metrics import Task
 
-
-class Task(StrEnum):
-    """What a model does with the texts; a model and its data must have the same."""
-
-    CLASSIFICATION = "classification"
-    TRANSLATION = "translation"
+OUTSIDE_IDENTITY = frozenset({"name", "metric", "positive", "limit", "max_unknown"})
+"""Options on which no outcome depends."""
 
 
 @dataclass(kw_only=True)
@@ -25,18 +21,23 @@ class DataSource:
     Attributes:
         name: short name; names the folder under results/<model>/. Empty in a YAML file: the name of the data file.
         task: what its targets are: label names or reference translations.
+        metric: name of the metric that scores its answers; empty: accuracy of labels, BLEU of translations. It changes
+            no identity, as every metric of a task follows from the same outcomes.
+        positive: the label that a metric of one label (F1) is about. It changes no identity.
         limit: evaluate only the first `limit` examples; None for all. A view: it changes no identity.
         max_unknown: largest share of tokens that the model may not know; more are refused. It changes no identity.
     """
 
     name: str = MISSING
     task: Task = MISSING
+    metric: str = ""
+    positive: str = ""
     limit: int | None = None
     max_unknown: float = 0.05
 
     def identity(self) -> dict[str, Any]:
         """All that determines the examples, as JSON values: settings, and digests of local files; reads no example."""
-        names = {field.name for field in fields(self)} - {"name", "limit", "max_unknown"}
+        names = {field.name for field in fields(self)} - OUTSIDE_IDENTITY
         values = {name: getattr(self, name) for name in sorted(names)}
         files = {name: file_digest(value.expanduser()) for name, value in values.items() if isinstance(value, Path)}
         return values | files

@@ -21,9 +21,9 @@ from study.record.errors import InputError
 from study.record.examples import Examples
 from study.record.heads import HeadLayout, mask_key, parse_mask, stack
 from study.record.loss import PLAIN, Loss
-from study.record.metrics import Metric, metric
+from study.record.metrics import Metric
 from study.record.parts import Table
-from study.record.scores import StoredRows, mask_scores, read_elsewhere, with_weights
+from study.record.scores import StoredRows, mask_scores, read_elsewhere, with_statistics, with_weights
 from study.record.setting import Setting
 from study.record.store import Store
 from study.terminal.progress import progress
@@ -76,7 +76,7 @@ class Evaluator:
             prove: called with the engine and the examples as the model reads them, before anything is computed.
         """
         self.layout: HeadLayout = store.layout
-        self.metric: Metric = metric(setting.metric)
+        self.metric: Metric = setting.scoring
         self.examples = examples
         self.whole = examples if whole is None else whole
         self.setting = setting
@@ -113,7 +113,7 @@ class Evaluator:
             One row for each mask and example: `mask`, `example`, the metric's statistics, `margin`, and others;
             `weight` where the examples have weights.
         """
-        return self._rows(masks, Table.OUTCOMES)
+        return with_statistics(self._rows(masks, Table.OUTCOMES), self.examples.to_frame(), self.metric)
 
     def gradients(self, masks: Bool[np.ndarray, "M H"], loss: Loss = PLAIN) -> pl.DataFrame:
         """Gradient rows of these masks on all examples, computing those that are not stored.
@@ -144,6 +144,7 @@ class Evaluator:
         """What is stored of the whole view by now, gradients of one loss; computes nothing."""
         tables, known = (Table.OUTCOMES, Table.gradients(loss)), self.whole.to_frame()
         outcomes, gradients = (with_weights(self.store.read(table).rows, known) for table in tables)
+        outcomes = with_statistics(outcomes, known, self.metric)
         return StoredRows(self.setting.data, self.layout, self.metric, self.whole.ids, loss, outcomes, gradients)
 
     def stored_elsewhere(self, data: str, table: Table, loss: Loss = PLAIN) -> StoredRows | None:

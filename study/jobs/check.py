@@ -3,16 +3,13 @@
 from dataclasses import MISSING, fields
 
 from study.config import StudyConfig
-from study.data.source import Task
+from study.data.source import DataSource
 from study.engine.precision import Precision
 from study.record.errors import InputError
 from study.record.files import is_folder_name
-from study.record.metrics import MetricName
+from study.record.metrics import METRICS, Task, metric
 from study.record.metrics.bleu import TOKENIZERS
 from study.record.metrics.languages import require_direction
-
-STORED = {Task.CLASSIFICATION: MetricName.ACCURACY, Task.TRANSLATION: MetricName.BLEU}
-"""The metric whose statistics are in the outcomes of a task."""
 
 
 def check_values(study: StudyConfig) -> None:
@@ -26,11 +23,7 @@ def check_values(study: StudyConfig) -> None:
         raise InputError(
             f"model '{study.model.name}' does {study.model.task}, data '{study.data.name}' is for {study.data.task}"
         )
-    if study.model.metric is not STORED[study.model.task]:
-        raise InputError(
-            f"model.metric={study.model.metric}: outcomes of {study.model.task} hold the statistics of "
-            f"{STORED[study.model.task]}. chrF follows from the stored translations: study report --metric chrf"
-        )
+    _check_metric(study.data)
     _check_languages(study)
     for option, name in (("model.name", study.model.name), ("data.name", study.data.name)):
         if not is_folder_name(name):
@@ -49,6 +42,19 @@ def check_values(study: StudyConfig) -> None:
             f"precision={study.precision} is for classification: a beam search and its margins need float32"
         )
     _check_device(study.device)
+
+
+def _check_metric(data: DataSource) -> None:
+    if not data.metric:
+        if data.positive:
+            raise InputError(f"data.positive={data.positive} has no effect: data.metric names no metric of one label")
+        return
+    own = [name for name, kind in METRICS.items() if kind.task is data.task]
+    if metric(data.metric).task is not data.task:
+        raise InputError(
+            f"data.metric={data.metric} scores {metric(data.metric).task}, and data '{data.name}' is for {data.task}: "
+            f"choose one of {', '.join(own)}"
+        )
 
 
 def _check_languages(study: StudyConfig) -> None:

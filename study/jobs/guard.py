@@ -11,7 +11,7 @@ import polars as pl
 
 from study.engine.evaluator import Evaluator
 from study.record.errors import StudyError
-from study.record.metrics import MetricName
+from study.record.metrics import Bleu
 from study.record.setting import Setting
 from study.subjects.labels import as_override, better_label_orders, label_index, why_no_order_is_better
 from study.subjects.model import ExpectedScore
@@ -71,7 +71,7 @@ def _ask(setting: Setting, base: float, known: str) -> None:
     others = f" (model.expected has {known}, none of this name)" if known else ""
     question = "no base score is expected of %s on %s%s: is %.2f right?"
     say_once(log.info, question, setting.model, setting.data, others, base)
-    if setting.metric is MetricName.BLEU and base < LEAST_BLEU:
+    if setting.metric == Bleu.name and base < LEAST_BLEU:
         doubt = (
             "%s translates hardly a word of %s as the references do: are the languages the wrong way round, or is the "
             "text already tokenised, or segmented otherwise than in training?"

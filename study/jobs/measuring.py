@@ -23,7 +23,7 @@ from study.record.errors import InputError
 from study.record.examples import Examples
 from study.record.files import short_hash
 from study.record.heads import HeadLayout
-from study.record.metrics import Metric, metric
+from study.record.metrics import STORED, Answers, Metric, metric
 from study.record.parts import require_whole
 from study.record.setting import Setting
 from study.record.store import Store
@@ -76,9 +76,9 @@ class MeasuringJob(Job):
 
     @cached_property
     def metric(self) -> Metric:
-        """The metric of its outcomes, with the tokens that its language needs or `metric.tokenize` names."""
+        """The metric whose columns its outcomes hold, with the tokens of its language or those of `metric.tokenize`."""
         _, written = self.study.model.languages() or ("", "")
-        return metric(self.study.model.metric, written, self.study.metric.tokenize)
+        return metric(STORED[self.study.model.task], Answers(language=written, tokenize=self.study.metric.tokenize))
 
     @cached_property
     def _model_identity(self) -> dict[str, Any]:
@@ -95,11 +95,13 @@ class MeasuringJob(Job):
         return Setting(
             model=study.model.name,
             data=study.data.name,
-            metric=study.model.metric,
+            metric=self.metric.name,
             subject={**self._model_identity, "precision": precision, **self.metric.identity},
             examples={"digest": examples.digest, "count": len(examples)},
             statistic=self.metric.signature,
             factors=(study.model.factors(study.data.name, precision),),
+            scored_by="" if study.data.metric == self.metric.name else study.data.metric,
+            positive=study.data.positive if study.data.metric else "",
         )
 
     def subject(self) -> "Subject":
@@ -147,7 +149,7 @@ class MeasuringJob(Job):
         """
         folder = self.setting.folder(self.results)
         self.require_writable(folder)
-        require_whole(folder, self.setting.id, self.metric.statistics)
+        require_whole(folder, self.setting.id, self.metric.columns)
 
     @property
     def sources(self) -> Sequence[Source]:

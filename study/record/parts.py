@@ -124,14 +124,14 @@ def read_provenance(part: Path) -> dict[str, Any]:
     return json.loads(pl.read_parquet_metadata(part)["provenance"])
 
 
-def require_whole(folder: Path, setting: str, statistics: Collection[str]) -> None:
-    """Refuse the folder of a setting (by its id) while a part of it cannot be used, or outcomes lack these statistics.
+def require_whole(folder: Path, setting: str, columns: Collection[str]) -> None:
+    """Refuse the folder of a setting (by its id) while a part of it cannot be used, or outcomes lack these columns.
 
     Raises:
         StoreError: names every such part, why, and how to go on.
     """
     parts = sorted({*folder.glob("part-*.parquet"), *folder.glob("gradients*-*.parquet")})
-    refuse(folder, {part: words for part in parts if (words := _flaw(part, setting, statistics))})
+    refuse(folder, {part: words for part in parts if (words := _flaw(part, setting, columns))})
 
 
 def refuse(folder: Path, flaws: dict[Path, str]) -> None:
@@ -148,7 +148,7 @@ def refuse(folder: Path, flaws: dict[Path, str]) -> None:
         raise StoreError("\n  ".join([f"{folder}: {how_many}.", *listed, cure, command]))
 
 
-def _flaw(part: Path, setting: str, statistics: Collection[str]) -> str:
+def _flaw(part: Path, setting: str, needed: Collection[str]) -> str:
     """Why a part cannot be used, in words; empty where it can."""
     table = Table.holding(part)
     if table is None:
@@ -164,7 +164,7 @@ def _flaw(part: Path, setting: str, statistics: Collection[str]) -> str:
         return f"it belongs to setting {known['setting']}"
     if known.get("table", table.name) != table.name or ("table" in known and not seal):
         return "it has not the name that it was written under"
-    wanted = (*KEYS, *statistics, "margin") if table.loss is None else GRADIENT_COLUMNS
+    wanted = (*KEYS, *needed, "margin") if table.loss is None else GRADIENT_COLUMNS
     lacking = [name for name in wanted if name not in columns]
     return f"it holds no {table}, they need the columns {', '.join(lacking)}" if lacking else ""
 

@@ -41,8 +41,30 @@ def counted(rows: pl.DataFrame, metric: Metric) -> list[pl.Expr]:
     return [statistic * pl.col(WEIGHT) for statistic in statistics] if WEIGHT in rows.columns else statistics
 
 
+def with_statistics(rows: pl.DataFrame, examples: pl.DataFrame, metric: Metric) -> pl.DataFrame:
+    """Outcome rows with the metric's statistics; each distinct answer to a target is counted once.
+
+    Args:
+        rows: outcome rows.
+        examples: columns example, target.
+        metric: whose statistics are added where rows do not hold them.
+
+    Raises:
+        InputError: when the rows hold no answers that it can score.
+    """
+    if rows.is_empty() or set(metric.statistics) <= set(rows.columns):
+        return rows
+    if metric.answer not in rows.columns:
+        raise InputError(f"{metric.label} scores the column {metric.answer}, which these outcomes do not hold")
+    known = rows.join(examples.select("example", "target"), on="example", how="left", maintain_order="left")
+    pairs = known.select("target", metric.answer).unique(maintain_order=True)
+    counts = metric.count(pairs[metric.answer], pairs["target"])
+    counted = pairs.hstack(pl.DataFrame(counts, schema=list(metric.statistics)))
+    return known.join(counted, on=["target", metric.answer], how="left", maintain_order="left").drop("target")
+
+
 def mask_scores(rows: pl.DataFrame, metric: Metric) -> pl.DataFrame:
-    """The score of every mask in outcome rows: columns mask, n (examples), score."""
+    """The score of every mask in outcome rows with statistics: columns mask, n (examples), score."""
     sums = rows.group_by("mask", maintain_order=True).agg(
         pl.len().cast(pl.Int64).alias("n"), *(statistic.sum() for statistic in counted(rows, metric))
     )
@@ -66,7 +88,7 @@ class StoredRows:
         metric: the score of its outcomes.
         examples: ids of the examples that every answer is of.
         loss: the loss that was differentiated.
-        outcomes: outcome rows, of any masks and examples, with weights where there are any.
+        outcomes: outcome rows with statistics, of any masks and examples, with weights where there are any.
         gradients: gradient rows of any masks and examples.
     """
 
@@ -139,10 +161,11 @@ def read_elsewhere(folder: Path, data: str, setting: Setting, table: Table, loss
         names = ", ".join(f"{path.parent.name}/{path.name}" for path in found)
         raise InputError(f"data '{data}' has {len(found)} settings of this model, name one of them: {names}")
     for path, stored in found.items():
-        require_whole(path, path.name, metric(stored.metric).statistics)
-        known, layout = read_examples(path), stored.layout
+        require_whole(path, path.name, metric(stored.metric).columns)
+        known, layout, scoring = read_examples(path), stored.layout, stored.scoring
         outcomes = with_weights(read_parts(path, within=stored.tolerance, heads=len(layout)).rows, known)
+        outcomes = with_statistics(outcomes, known, scoring)
         gradients = with_weights(read_parts(path, Table.gradients(loss)).rows, known)
         rows = (outcomes if table.loss is None else gradients).filter(mask=layout.full_key)
-        return StoredRows(data, layout, metric(stored.metric), rows["example"].to_list(), loss, outcomes, gradients)
+        return StoredRows(data, layout, scoring, rows["example"].to_list(), loss, outcomes, gradients)
     return None

@@ -6,6 +6,7 @@ The hash of a setting names its folder, `results/<model>/<data>/<setting id>/`. 
 
 import json
 import logging
+import re
 import shlex
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
@@ -16,7 +17,7 @@ from study.record.errors import StudyError
 from study.record.factors import Factors, checkpoint, derive, merge
 from study.record.files import locked, short_hash, unsealed, write_sealed
 from study.record.heads import HeadLayout
-from study.record.metrics import MetricName
+from study.record.metrics import METRICS, Answers, Metric, metric
 
 log = logging.getLogger(__name__)
 
@@ -53,20 +54,24 @@ class Setting:
     Attributes:
         model: short name of the model, as in conf/model; names the folder, is no part of the identity.
         data: short name of the data set, as in conf/data; names the folder, is no part of the identity.
-        metric: which statistics are stored.
+        metric: name of the metric whose columns are stored.
         subject: identity of the model side (weights, text processing, decoding, precision), as JSON values.
         examples: identity of the data side (digest of ids, texts and targets), as JSON values.
         statistic: signature of the metric.
         factors: the places at which it stands on the axes; no part of the identity.
+        scored_by: name of the metric that scores the outcomes, where it is another one; no part of the identity.
+        positive: the label that this metric is about, where it is about one; no part of the identity.
     """
 
     model: str
     data: str
-    metric: MetricName
+    metric: str
     subject: Mapping[str, Any]
     examples: Mapping[str, Any]
     statistic: str
     factors: tuple[Factors, ...] = ()
+    scored_by: str = ""
+    positive: str = ""
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -75,7 +80,7 @@ class Setting:
             "schema": OUTCOME_SCHEMA,
             "subject": dict(self.subject),
             "examples": dict(self.examples),
-            "metric": str(self.metric),
+            "metric": self.metric,
             "statistic": self.statistic,
         }
 
@@ -108,6 +113,23 @@ class Setting:
     def target_language(self) -> str:
         """Code of the language that a translator writes; empty where it is not known."""
         return str(self.subject.get("text", {}).get("target_lang", ""))
+
+    @property
+    def answers(self) -> Answers:
+        """What a metric must know of the answers in the outcomes."""
+        tokens = re.search(r"\|tok:([\w-]+)", self.statistic)
+        return Answers(
+            labels=self.labels,
+            merged=self.examples.get("merged", {}),
+            positive=self.positive,
+            language=self.target_language,
+            tokenize=tokens and tokens[1],
+        )
+
+    @property
+    def scoring(self) -> Metric:
+        """The metric that scores the outcomes."""
+        return metric(self.scored_by or self.metric, self.answers)
 
     @property
     def checkpoint(self) -> Factors | None:
@@ -143,6 +165,7 @@ class StoredSetting(Setting):
             "identity": self.identity,
             "heads": self.layout.to_json(),
             "factors": [place.to_json() for place in self.factors],
+            **({"score": {"metric": self.scored_by, "positive": self.positive}} if self.scored_by else {}),
         }
 
     @classmethod
@@ -152,14 +175,19 @@ class StoredSetting(Setting):
         Raises:
             KeyError, TypeError, ValueError, AttributeError: when it is not of that form.
         """
-        identity = stored["identity"]
+        identity, score = stored["identity"], stored.get("score", {})
+        unknown = sorted({identity["metric"], score.get("metric", identity["metric"])} - set(METRICS))
+        if unknown:
+            raise ValueError(f"there is no metric {unknown[0]}")
         setting = cls(
             model=stored["model"],
             data=stored["data"],
-            metric=MetricName(identity["metric"]),
+            metric=identity["metric"],
             subject=dict(identity["subject"]),
             examples=dict(identity["examples"]),
             statistic=identity["statistic"],
+            scored_by=score.get("metric", ""),
+            positive=score.get("positive", ""),
             layout=HeadLayout.from_json(stored["heads"]),
         )
         if setting.identity != identity:
@@ -215,18 +243,44 @@ def stored_places(setting: StoredSetting, folder: Path) -> tuple[Factors, ...] |
     Raises:
         SettingError: when the folder holds another setting; says where they differ.
     """
+    found = _stored(setting, folder)
+    return None if found is None else found.factors
+
+
+def _stored(setting: StoredSetting, folder: Path) -> StoredSetting | None:
+    """This setting as a folder has it, see `stored_places`."""
     try:
         found = read_setting(folder)
     except DamagedSettingError:
         return None
-    unlike = differences(setting.to_json(), replace(found, factors=setting.factors).to_json())
+    unlike = differences(setting.to_json(), _as_now(found, setting).to_json())
     if not unlike:
-        return found.factors
+        return found
     cure = (
         f"Move the folder away; or, where {SETTING_FILE} alone got there by mistake, delete it, and it is written "
         f"anew: {shlex.join(['rm', str(folder / SETTING_FILE)])}"
     )
     raise SettingError("\n  ".join([f"{folder} holds another setting:", *unlike, cure]))
+
+
+def is_described(setting: StoredSetting, folder: Path) -> bool:
+    """Whether a folder says that it holds this setting, and how it is scored.
+
+    Raises:
+        SettingError: when it holds another setting.
+    """
+    found = _stored(setting, folder)
+    return found is not None and _is_scored(found, setting)
+
+
+def _as_now(found: StoredSetting, setting: StoredSetting) -> StoredSetting:
+    """A stored setting with all of another that is no part of the identity."""
+    return replace(found, factors=setting.factors, scored_by=setting.scored_by, positive=setting.positive)
+
+
+def _is_scored(found: StoredSetting, setting: StoredSetting) -> bool:
+    """Whether both are scored alike."""
+    return (found.scored_by, found.positive) == (setting.scored_by, setting.positive)
 
 
 def write_setting(setting: StoredSetting, folder: Path) -> None:
@@ -236,8 +290,8 @@ def write_setting(setting: StoredSetting, folder: Path) -> None:
         SettingError: when the folder holds another setting.
         WriteError: when the folder cannot be written.
     """
-    places = stored_places(setting, folder)
-    if places is not None and merge([*places, *setting.factors]) == places:
+    found = _stored(setting, folder)
+    if found is not None and merge([*found.factors, *setting.factors]) == found.factors and _is_scored(found, setting):
         return
     path = folder / SETTING_FILE
     with locked(path):  # of two jobs that add a place neither takes away the other's

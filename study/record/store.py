@@ -36,7 +36,7 @@ from study.record.parts import (
     unreadable,
     write_part,
 )
-from study.record.setting import ANEW, TOLERANCE, Setting, stored_places, write_setting
+from study.record.setting import ANEW, TOLERANCE, Setting, is_described, stored_places, write_setting
 
 EXAMPLES_FILE = "examples.parquet"
 
@@ -46,7 +46,7 @@ class Outcomes:
     """Outcome rows without doubles, and how many doubles were close calls.
 
     Attributes:
-        rows: columns `mask`, `example`, the metric's statistics, `margin` and what else the task stores.
+        rows: columns `mask`, `example`, those of the metric, `margin` and what else the task stores.
         close_calls: rows stored more than once whose integer statistics differ, all with a margin below `TOLERANCE`.
     """
 
@@ -169,16 +169,16 @@ class Store:
         self.layout = layout
         self._setting = setting.with_layout(layout)
         self._examples = examples.to_frame()
-        statistics = metric(setting.metric).statistics
-        self._columns = (*KEYS, *statistics, "margin")
+        columns = metric(setting.metric).columns
+        self._columns = (*KEYS, *columns, "margin")
         self._read: dict[Table, tuple[list[Path], Outcomes]] = {}
         stored_places(self._setting, self.folder)
-        require_whole(self.folder, setting.id, statistics)
+        require_whole(self.folder, setting.id, columns)
 
     @property
     def described(self) -> bool:
         """Whether the setting and the examples stand beside the rows as they should."""
-        return stored_places(self._setting, self.folder) is not None and self._are_examples_kept()
+        return is_described(self._setting, self.folder) and self._are_examples_kept()
 
     def describe(self) -> None:
         """Write the setting and the examples where they are not, or not whole; examples also when grouped anew.

@@ -7,9 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import MISSING
 
-from study.data.source import Task
 from study.record.factors import Factors
-from study.record.metrics import MetricName
+from study.record.metrics import Task
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -25,7 +24,7 @@ class ExpectedScore:
     """The base score that a model should reach on a data set; guards a sweep against a wrong model or text pipeline.
 
     Attributes:
-        score: base score in the metric's unit (percent, BLEU).
+        score: base score in the unit of the data's metric (percent, BLEU).
         tolerance: largest difference that is accepted, in the same unit.
     """
 
@@ -40,14 +39,12 @@ class ModelConfig:
     Attributes:
         name: short name; names the folder under results/. Where a YAML file leaves it empty, the last part of the path.
         task: what it does with texts; its data must have the same.
-        metric: which statistics its outcomes store.
         expected: base score by name of data set.
         epoch: which checkpoint of a training it is; None where it is not one of several. Ends the name: `NAME-epoch3`.
     """
 
     name: str = MISSING
     task: Task = MISSING
-    metric: MetricName = MISSING
     expected: dict[str, ExpectedScore] = field(default_factory=dict)
     epoch: float | None = None
 

@@ -20,7 +20,7 @@ from study.masking.gate import Gate
 from study.record.errors import InputError
 from study.record.examples import Examples
 from study.record.loss import PLAIN, Loss
-from study.record.metrics import Bleu, Metric
+from study.record.metrics import Answers, Bleu, Metric
 from study.record.metrics.languages import has_no_spaces
 from study.subjects.cross_entropy import cross_entropy
 from study.subjects.decoding.beam import BeamConfig, CachedDecoder, Hypotheses, search
@@ -123,7 +123,7 @@ class Translator(Subject):
         """
         self.module = module.eval().requires_grad_(requires_grad=False)
         self.device = module.device
-        self.metric = Bleu(language)
+        self.metric = Bleu(Answers(language=language))
         self.loaded = loaded
         self._text, self._decoding = text, decoding
         self._max_source, self._max_target, self._truncate = max_source, max_target, truncate

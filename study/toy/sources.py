@@ -6,8 +6,9 @@ from typing import Any, ClassVar
 
 from omegaconf import MISSING
 
-from study.data.source import DataSource, Task
+from study.data.source import DataSource
 from study.record.examples import Examples
+from study.record.metrics import Task
 from study.toy.nli import NliDomain, nli_examples
 from study.toy.translation import TranslationDomain, translation_examples
 

@@ -6,9 +6,9 @@ from typing import Any
 
 from omegaconf import MISSING
 
-from study.data.source import Task
 from study.record.errors import InputError
 from study.record.files import short_hash
+from study.record.metrics import Task
 from study.subjects.huggingface.hub import download, local_folder
 from study.subjects.huggingface.label_names import label_names
 from study.subjects.model_files import model_digests, read_json, require_tokenizer

@@ -6,10 +6,11 @@ from typing import Any
 
 from omegaconf import MISSING
 
-from study.data.source import DataSource, Task
+from study.data.source import DataSource
 from study.record.errors import InputError
 from study.record.examples import Examples
 from study.record.files import short_hash
+from study.record.metrics import Task
 from study.record.training_history import read_history
 
 SCHEMA = 1

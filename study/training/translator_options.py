@@ -6,9 +6,9 @@ from typing import Any
 
 from omegaconf import MISSING
 
-from study.data.source import Task
 from study.record.errors import InputError
 from study.record.files import short_hash
+from study.record.metrics import Task
 from study.training.training import Training
 
 

@@ -6,7 +6,6 @@ from pathlib import Path
 import pytest
 from fixtures.results import fill
 
-from study.record.metrics import MetricName
 from study.record.store import Store
 
 
@@ -19,7 +18,7 @@ def results(tmp_path: Path) -> Path:
 def make(results: Path) -> Callable[..., Store]:
     """`fill` in the test's results folder."""
 
-    def setting(name: MetricName = MetricName.ACCURACY, *, model: str = "toy", data: str = "home", **options) -> Store:
+    def setting(name: str = "accuracy", *, model: str = "toy", data: str = "home", **options) -> Store:
         return fill(results, name, model=model, data=data, **options)
 
     return setting

@@ -9,7 +9,6 @@ import pytest
 from analysis.__main__ import main
 from analysis.terminal import how_sure
 from study.record.factors import Factors
-from study.record.metrics import MetricName
 
 
 def test_needs_no_torch():
@@ -67,7 +66,7 @@ def test_guesses_the_results_folder(make, results, monkeypatch, capsys):
 
 def test_selects_and_writes_elsewhere(make, results, tmp_path, capsys):
     make(model="bert")
-    make(MetricName.BLEU, model="fairy", count=5)
+    make("bleu", model="fairy", count=5)
     out = tmp_path / "elsewhere"
     assert main(["report", str(results), "--model", "bert", "--limit", "10", "--out", str(out)]) == 0
     assert "fairy" not in (out / "tables" / "effects.csv").read_text()
@@ -78,8 +77,8 @@ def test_selects_and_writes_elsewhere(make, results, tmp_path, capsys):
 
 def test_chrf_scores_the_stored_translations_and_refuses_labels(make, results, tmp_path, capsys):
     make(model="bert")
-    make(MetricName.BLEU, model="fairy", data="home", seed=1, count=12)
-    make(MetricName.BLEU, model="fairy", data="away", seed=2, count=12)
+    make("bleu", model="fairy", data="home", seed=1, count=12)
+    make("bleu", model="fairy", data="away", seed=2, count=12)
     quick = ["--resamples", "99", "--splits", "10", "--out", str(tmp_path)]
     assert main([str(results), "--metric", "chrf", *quick]) == 0
     printed = " ".join(capsys.readouterr().out.split())
@@ -167,12 +166,12 @@ def test_slices_are_compared_as_domains(make, results, capsys):
 
 def test_an_effect_of_detectable_size_that_is_not_significant_is_no_contradiction():
     row = {"domain": "home", "measure": "ablation", "kind": "encoder_self", "layer": 1, "head": 1, "reason": None}
-    row |= {"effect": 3.0, "significant": False, "p_corrected": 0.12, "detectable": 2.83, "unit": "% points"}
+    row |= {"effect": 3.0, "significant": False, "p_corrected": 0.12, "detectable": 2.83, "unit": "points"}
     row |= {"alpha": 0.05, "test": "randomisation", "correction": "max_t"}
     small = row | {"head": 2, "effect": -0.5, "p_corrected": 1.0}
     assert how_sure(pl.DataFrame([small, row])) == (
         "home: 0 of 2 heads significant (alpha 0.05, randomisation, max_t); 80 % power to detect a true effect of 2.83 "
-        "% points after correction over the heads; the strongest is +3.00, not significant (corrected p = .120)"
+        "points after correction over the heads; the strongest is +3.00, not significant (corrected p = .120)"
     )
     assert "strongest" not in how_sure(pl.DataFrame([small, row | {"effect": 2.0}]))
     assert "strongest" not in how_sure(pl.DataFrame([small, row | {"significant": True}]))

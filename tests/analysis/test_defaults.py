@@ -7,12 +7,12 @@ from analysis import CorrelationOptions, Inference
 from analysis.__main__ import main
 from analysis.defaults import DEFAULTS, configured
 from study.record.errors import InputError
-from study.record.metrics import MetricName
+from study.record.metrics import METRICS, metric
 
 
 def test_every_metric_has_a_margin():
-    assert set(DEFAULTS["margin"]) == set(map(str, MetricName))
-    assert all(Inference().margin_of(name) == DEFAULTS["margin"][name] for name in MetricName)
+    assert set(DEFAULTS["margin"]) == set(METRICS)
+    assert all(Inference().margin_of(metric(name)) == DEFAULTS["margin"][name] for name in METRICS)
 
 
 def test_nobodys_options_are_those_of_the_file():
@@ -22,7 +22,7 @@ def test_nobodys_options_are_those_of_the_file():
 
 def test_a_flag_goes_before_the_users_file_and_that_before_the_defaults(make, results, tmp_path):
     make()
-    make(MetricName.BLEU, model="other", count=6)
+    make("bleu", model="other", count=6)
     file = tmp_path / "mine.yaml"
     file.write_text("alpha: 0.1\nresamples: 99\nmargin: {bleu: 2}\ntest: bootstrap\nsplits: 7\n")
     assert main([str(results), "--config", str(file), "--resamples", "59", "--out", str(tmp_path)]) == 0

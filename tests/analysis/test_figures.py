@@ -20,14 +20,13 @@ from analysis.figures.canvas import direct_labels, lettering, panel, style
 from analysis.formatting import interval, signed
 from analysis.results.read import read_domain
 from study.record.heads import AttentionKind
-from study.record.metrics import MetricName
 
 SVG = "{http://www.w3.org/2000/svg}"
 
 
 @pytest.fixture
 def table(make) -> pl.DataFrame:
-    return effects(read_domain(make(MetricName.BLEU, data="a<b & $c$", count=8).folder))
+    return effects(read_domain(make("bleu", data="a<b & $c$", count=8).folder))
 
 
 def drawings(table: pl.DataFrame) -> dict[str, figures.Drawing]:

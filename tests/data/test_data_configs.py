@@ -5,7 +5,7 @@ from omegaconf import MissingMandatoryValue, OmegaConf
 
 from study.data.nli import MnliHub, NliFile
 from study.data.parallel import ParallelFile, SacrebleuSet
-from study.data.source import Task
+from study.record.metrics import Task
 
 FOLDER = Path(__file__).parents[2] / "conf" / "data"
 SCHEMAS = {"mnli_hub": MnliHub, "nli_file": NliFile, "parallel_file": ParallelFile, "sacrebleu_set": SacrebleuSet}

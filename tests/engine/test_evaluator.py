@@ -11,7 +11,6 @@ from study.engine.evaluator import Evaluator
 from study.record.errors import InputError
 from study.record.examples import Examples
 from study.record.heads import mask_key, stack
-from study.record.metrics import MetricName
 from study.record.parts import Table
 from study.record.setting import Setting
 from study.record.store import Store
@@ -23,7 +22,7 @@ DATA = Examples(ids=tuple(f"n{i}" for i in range(12)), texts=tuple((text,) for t
 SETTING = Setting(
     model="tiny",
     data="words",
-    metric=MetricName.ACCURACY,
+    metric="accuracy",
     subject={"labels": list(cases.LABELS)},
     examples={"digest": DATA.digest, "count": 12},
     statistic="accuracy|percent",

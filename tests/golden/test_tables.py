@@ -21,7 +21,6 @@ from analysis.inference.significance import PairedTest
 from analysis.report import result_tables
 from study.record.factors import Factors
 from study.record.heads import AttentionKind, HeadLayout, mask_key
-from study.record.metrics import MetricName
 from study.record.parts import Table
 from study.record.store import Store
 
@@ -48,7 +47,7 @@ def make(results: Path) -> None:
     for seed in (0, 1):
         heads = [CLASSIFIER.heads[i] for i in np.random.default_rng(seed).permutation(len(CLASSIFIER))]
         curves.append(curve_of(heads, order="random", layout=CLASSIFIER, seed=seed))
-    made = {"name": MetricName.ACCURACY, "model": "classifier", "layout": CLASSIFIER, "weights": HARM, "genres": 2}
+    made = {"name": "accuracy", "model": "classifier", "layout": CLASSIFIER, "weights": HARM, "genres": 2}
     for seed, (data, count) in enumerate({"home": 66, "away": 60}.items()):
         store = fill(results, data=data, count=count, seed=seed, curves=curves, **made)
     write_gradients(store, CLASSIFIER)
@@ -57,7 +56,7 @@ def make(results: Path) -> None:
         options = made | {"weights": harm * HARM, "weights_file": f"w{epoch}", "model": f"run-{epoch:g}"}
         place = Factors("run", "home", "float32", 0, float(epoch))
         fill(results, data="home", count=45, seed=5, curves=curves, factors=place, **options)
-    made = {"name": MetricName.BLEU, "model": "translator", "layout": TRANSLATOR, "weights": HARM}
+    made = {"name": "bleu", "model": "translator", "layout": TRANSLATOR, "weights": HARM}
     heads = TRANSLATOR.heads
     curves = [curve_of(heads, layout=TRANSLATOR), curve_of(heads[-2:], layout=TRANSLATOR, kinds=("cross",))]
     for seed, (data, count) in enumerate({"news": 24, "chat": 21}.items()):

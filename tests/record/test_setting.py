@@ -5,14 +5,13 @@ from pathlib import Path
 import pytest
 
 from study.record.heads import AttentionKind, HeadLayout
-from study.record.metrics import MetricName
 from study.record.setting import Setting, SettingError, differences, read_setting
 
 LAYOUT = HeadLayout({AttentionKind.ENCODER_SELF: (2, 2)})
 SETTING = Setting(
     model="m",
     data="d",
-    metric=MetricName.ACCURACY,
+    metric="accuracy",
     subject={"files": {"model.safetensors": "0123"}, "labels": ["no", "yes"], "precision": "float32"},
     examples={"digest": "4567", "count": 3},
     statistic="accuracy|percent",
@@ -34,7 +33,7 @@ def test_names_are_no_part_of_the_identity() -> None:
     [
         {"subject": {**SETTING.subject, "precision": "bfloat16"}},
         {"examples": {"digest": "89ab", "count": 3}},
-        {"metric": MetricName.BLEU},
+        {"metric": "bleu"},
         {"statistic": "accuracy|share"},
     ],
 )

@@ -19,7 +19,7 @@ from study.config import compose, to_study
 from study.jobs.measuring import MeasuringJob
 from study.record.errors import InputError
 from study.record.examples import Examples
-from study.record.metrics import Bleu
+from study.record.metrics import Answers, Bleu
 from study.subjects.fairseq.folder import FairseqFolder
 from study.subjects.translator import DecodingOptions, Translator
 
@@ -93,7 +93,7 @@ def test_bleu_of_a_chinese_translation_counts_characters(tmp_path: Path, caplog:
     references = ["年".join((text[:1], text[2:])) for text in hypotheses]
     rows = subject.encode(replace(examples(), targets=tuple(references)))
     for tokenize in ("zh", "13a"):
-        subject.metric = Bleu("zh", None if tokenize == "zh" else tokenize)
+        subject.metric = Bleu(Answers(language="zh", tokenize=None if tokenize == "zh" else tokenize))
         assert not caplog.messages
         subject.encode(replace(examples(), targets=tuple(references)))
         columns = subject.outcomes(rows, masks)

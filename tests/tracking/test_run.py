@@ -24,7 +24,7 @@ def asked(place: Path, *more: str) -> tuple[StudyConfig, Run]:
     """A job of a model, one of whose names is another's weights."""
     jobs = ("model=hf_classifier", "model.path=x", "data=nli_file", "data.path=y", f"results={place}")
     study = to_study(compose(*jobs, *more))
-    setting = Setting(study.model.name, study.data.name, study.model.metric, {"weights": 1}, {"digest": 2}, "v1")
+    setting = Setting(study.model.name, study.data.name, "accuracy", {"weights": 1}, {"digest": 2}, "v1")
     return study, run_of(study, setting, 120)
 
 

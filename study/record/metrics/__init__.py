@@ -1,21 +1,45 @@
-"""Metrics, a file each; a new one takes its file, a name in `MetricName`, and a line in `metric`."""
+"""Metrics, a file each; a new one takes its file and a line in `METRICS`."""
 
+from collections.abc import Mapping
+
+from study.record.errors import InputError
+from study.record.lines import did_you_mean
 from study.record.metrics.accuracy import Accuracy
 from study.record.metrics.bleu import Bleu
 from study.record.metrics.chrf import Chrf
-from study.record.metrics.metric import Metric, MetricName, Scoring
+from study.record.metrics.f1 import F1, MacroF1
+from study.record.metrics.matthews import Matthews
+from study.record.metrics.metric import ANY, Answers, Metric, Scoring, Task
 
-__all__ = ["Accuracy", "Bleu", "Chrf", "Metric", "MetricName", "Scoring", "metric"]
+__all__ = ["METRICS", "STORED", "Accuracy", "Answers", "Bleu", "Chrf", "Metric", "Scoring", "Task", "metric"]
+
+METRICS: Mapping[str, type[Metric]] = {
+    kind.name: kind
+    for kind in (
+        Accuracy,
+        Matthews,
+        F1,
+        MacroF1,
+        Bleu,
+        Chrf,
+    )
+}
+"""Every metric, by its name."""
+
+STORED = {Task.CLASSIFICATION: Accuracy.name, Task.TRANSLATION: Bleu.name}
+"""The metric whose columns are in the outcomes of a task; the others follow from the answers beside them."""
 
 
-def metric(name: MetricName, language: str = "", tokenize: str | None = None) -> Metric:
+def metric(name: str, answers: Answers = ANY) -> Metric:
     """The metric of this name.
 
     Args:
         name: name of the metric.
-        language: code of the language of the texts; chooses the tokens of BLEU.
-        tokenize: sacreBLEU's name of a tokeniser of BLEU, chosen by hand.
+        answers: what it must know of the answers that it scores.
+
+    Raises:
+        InputError: when there is none of this name, or it cannot score such answers.
     """
-    if name is MetricName.BLEU:
-        return Bleu(language, tokenize)
-    return {MetricName.ACCURACY: Accuracy, MetricName.CHRF: Chrf}[name]()
+    if name not in METRICS:
+        raise InputError(f"there is no metric '{name}': there are {', '.join(METRICS)}{did_you_mean(name, METRICS)}")
+    return METRICS[name](answers)

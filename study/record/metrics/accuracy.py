@@ -1,24 +1,41 @@
 """Accuracy: the share of examples whose predicted label is the gold label."""
 
 import numpy as np
-from jaxtyping import Float, Num
+import polars as pl
+from jaxtyping import Float, Int, Num
 
-from study.record.metrics.metric import Metric, MetricName
+from study.record.metrics.labels import PREDICTION, right_labels
+from study.record.metrics.metric import Metric, Task
 
 
 class Accuracy(Metric):
-    """Share of examples whose predicted label is the gold label, in percent."""
+    """Share of examples whose predicted label is the gold label, in percent.
 
-    name = MetricName.ACCURACY
-    unit = "% points"
+    Margin: fine-tuned with 100 seeds BERT was right on 83.6 to 84.8 % of MNLI (McCoy, Min and Linzen 2020): half a
+    point up or down is what a model owes to chance.
+    """
+
+    name = "accuracy"
+    label = "accuracy"
+    task = Task.CLASSIFICATION
     score_unit = "%"
+    axis = "accuracy (%)"
+    margin = 0.5
+    answer = PREDICTION
     statistics = ("correct", "count")
+    is_stored = True
     is_mean = True
+    is_share = True
 
     @property
     def signature(self) -> str:
         """Nothing but the name and the unit determines it."""
         return "accuracy|percent"
+
+    def count(self, answers: pl.Series, targets: pl.Series) -> Int[np.ndarray, "rows 2"]:
+        """1 where the predicted label is the gold label, and 1."""
+        right = right_labels(answers, targets, self.answers)
+        return np.stack([right, np.ones_like(right)], axis=-1)
 
     def score(self, sums: Num[np.ndarray, "... 2"]) -> Float[np.ndarray, "..."]:
         """100 x correct / count; NaN of no example."""

@@ -5,14 +5,18 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
+import polars as pl
 from jaxtyping import Float, Int, Num
 from sacrebleu.metrics.bleu import BLEU as SacreBLEU
 
 from study.record.errors import InputError
 from study.record.metrics.languages import main_language
-from study.record.metrics.metric import Metric, MetricName
+from study.record.metrics.metric import ANY, Answers, Metric, Task
 
 PLAIN_TOKENS = SacreBLEU.TOKENIZER_DEFAULT
+HYPOTHESIS = "hypothesis"
+"""Column of an outcome row: the translation."""
+
 TOKENIZERS = (PLAIN_TOKENS, "intl", "char", "none", "zh", "ja-mecab", "ko-mecab")
 """sacreBLEU's tokenisers but those of sentencepiece, which it would download."""
 
@@ -25,14 +29,22 @@ def tokenizer_of(language: str) -> str:
 class Bleu(Metric):
     """Corpus BLEU of sacreBLEU with its defaults: case kept, exponential smoothing, one reference.
 
+    Margin: half a point is what another seed or checkpoint changes.
+
     Attributes:
-        language: code of the language of the texts; empty where it is not known.
         tokenizer: sacreBLEU's name of what counts as a word: that of the language, or another by hand.
     """
 
-    name = MetricName.BLEU
+    name = "bleu"
+    label = "BLEU"
+    task = Task.TRANSLATION
     unit = "BLEU"
     score_unit = "BLEU"
+    axis = "BLEU"
+    margin = 0.5
+    method = "BLEU [papineni2002bleu] is sacreBLEU’s [post2018call]"
+    answer = HYPOTHESIS
+    is_stored = True
     max_order = 4
     statistics = (
         "hypothesis_length",
@@ -41,14 +53,14 @@ class Bleu(Metric):
         *(f"total_{n}" for n in range(1, max_order + 1)),
     )
 
-    def __init__(self, language: str = "", tokenize: str | None = None) -> None:
-        self.language = language
-        self.tokenizer = tokenize or tokenizer_of(language)
+    def __init__(self, answers: Answers = ANY) -> None:
+        super().__init__(answers)
+        self.tokenizer = answers.tokenize or tokenizer_of(answers.language)
 
     @property
     def identity(self) -> dict[str, Any]:
         """13a where it was chosen by hand for a language with another tokeniser: 13a was once taken for all of them."""
-        chosen = self.tokenizer == PLAIN_TOKENS != tokenizer_of(self.language)
+        chosen = self.tokenizer == PLAIN_TOKENS != tokenizer_of(self.answers.language)
         return {"tokenize": self.tokenizer} if chosen else {}
 
     @property
@@ -68,6 +80,10 @@ class Bleu(Metric):
             ) from error
         scorer.corpus_score(["a"], [["a"]])  # a signature exists only once something was scored
         return scorer
+
+    def count(self, answers: pl.Series, targets: pl.Series) -> Int[np.ndarray, "rows 10"]:
+        """See `sentence_statistics`."""
+        return self.sentence_statistics(answers.to_list(), targets.to_list())
 
     def sentence_statistics(
         self, hypotheses: Sequence[str], references: Sequence[str]

@@ -3,19 +3,30 @@
 from collections.abc import Sequence
 
 import numpy as np
+import polars as pl
 from jaxtyping import Float, Int, Num
 from sacrebleu.metrics.chrf import CHRF as SacreCHRF
 
+from study.record.metrics.bleu import HYPOTHESIS
 from study.record.metrics.character_ngrams import matches, without_spaces
-from study.record.metrics.metric import Metric, MetricName
+from study.record.metrics.metric import Metric, Task
 
 
 class Chrf(Metric):
-    """Corpus chrF of sacreBLEU with its defaults (chrF2, Popović 2015): 1 to 6 characters, white space left out."""
+    """Corpus chrF of sacreBLEU with its defaults (chrF2, Popović 2015): 1 to 6 characters, white space left out.
 
-    name = MetricName.CHRF
+    Margin: half of BLEU's; effects of 96 heads on two sets of Multi30k spread .46 and .58 times as wide.
+    """
+
+    name = "chrf"
+    label = "chrF"
+    task = Task.TRANSLATION
     unit = "chrF"
     score_unit = "chrF"
+    axis = "chrF"
+    margin = 0.25
+    method = "ChrF [popovic2015chrf], of the stored translations, is sacreBLEU’s [post2018call]"
+    answer = HYPOTHESIS
     max_order = SacreCHRF.CHAR_ORDER
     recall_weight = SacreCHRF.BETA**2
     statistics = tuple(
@@ -28,6 +39,14 @@ class Chrf(Metric):
         scorer = SacreCHRF()
         scorer.corpus_score(["a"], [["a"]])
         return str(scorer.get_signature())
+
+    def count(self, answers: pl.Series, targets: pl.Series) -> Int[np.ndarray, "rows 18"]:
+        """The statistics of each translation; those of one reference are counted together."""
+        found = np.zeros((len(answers), len(self.statistics)), dtype=np.int64)
+        pairs = pl.DataFrame({"answer": answers, "target": targets}).with_row_index("row")
+        for (target,), own in pairs.group_by("target", maintain_order=True):
+            found[own["row"].to_numpy()] = self.hypothesis_statistics(own["answer"].to_list(), str(target))
+        return found
 
     def hypothesis_statistics(self, hypotheses: Sequence[str], reference: str) -> Int[np.ndarray, "hypotheses 18"]:
         """Statistics of many translations of one sentence: n-grams of each, of the reference, and of both, by order.

@@ -1,25 +1,33 @@
-"""What a metric is: the integer statistics that are stored of each example, and the score of their sums.
+"""What a metric is: what it counts of each example, and the score of the sums.
 
 A score is a function of sums over examples, so any score, interval or test can be computed later, without a model, from
-stored rows. Every metric is torch-free and vectorised: sums of any shape `(..., statistics)` give scores of shape
-`(...)`, which is what resampling needs.
+stored rows. A metric that no sums can give (a rank correlation) says so by `is_additive`, and scores rows instead.
+Every metric is torch-free and vectorised: sums of any shape `(..., statistics)` give scores of shape `(...)`, which is
+what resampling needs.
+
+Higher is better, always: a metric of errors scores their negative.
 """
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from enum import StrEnum
-from typing import Any
+from typing import Any, ClassVar
 
 import numpy as np
-from jaxtyping import Float, Num
+import polars as pl
+from jaxtyping import Bool, Float, Int, Num
+
+POINTS = "points"
+"""The unit of a difference of two scores of at most 100."""
 
 
-class MetricName(StrEnum):
-    """The metrics: those whose statistics outcomes store, and chrF, whose follow from the stored translations."""
+class Task(StrEnum):
+    """What a model does with texts; a model, its data and their metric must have the same."""
 
-    ACCURACY = "accuracy"
-    BLEU = "bleu"
-    CHRF = "chrf"
+    CLASSIFICATION = "classification"
+    REGRESSION = "regression"
+    TRANSLATION = "translation"
 
 
 @dataclass(kw_only=True)
@@ -34,28 +42,78 @@ class Scoring:
     tokenize: str | None = None
 
 
-class Metric(ABC):
-    """A corpus score made of additive statistics.
+@dataclass(frozen=True, kw_only=True)
+class Answers:
+    """What a metric must know of the answers that it scores.
 
     Attributes:
-        name: how it is called in files and tables.
-        unit: unit of an effect, the difference of two scores.
-        score_unit: unit of a score.
-        statistics: names of the integer columns of an outcome row that the score needs, in order.
-        is_mean: whether a score is a multiple of the first statistic by the last, which counts examples and is the
-            same under every mask; then a score is a mean over examples, and what is known of means is known of it.
+        labels: labels of a classifier, in the order of its outputs.
+        merged: what the data calls a label that it does not tell from another: HANS has `non-entailment` alone for
+            `neutral` and `contradiction`.
+        positive: the label that a metric of one label is about.
+        language: code of the language of translations; chooses the tokens of BLEU.
+        tokenize: sacreBLEU's name of a tokeniser of BLEU, chosen by hand.
     """
 
-    name: MetricName
-    unit: str
-    score_unit: str
+    labels: Sequence[str] = ()
+    merged: Mapping[str, str] = field(default_factory=dict)
+    positive: str = ""
+    language: str = ""
+    tokenize: str | None = None
+
+
+ANY = Answers()
+
+
+class Metric(ABC):
+    """A corpus score.
+
+    Attributes:
+        name: how it is called in files, tables and options.
+        label: how people call it.
+        task: what the models do that it scores.
+        unit: unit of an effect, the difference of two scores.
+        score_unit: unit of a score.
+        axis: what stands beside an axis of scores.
+        margin: effects within it do not matter, in `unit`; why, in its file.
+        method: what a paper says of it, with its reference in brackets; empty where every reader knows.
+        answer: column of an outcome row that it scores against the target.
+        statistics: names of the integers that it counts of an example, in order.
+        is_stored: whether outcome rows hold the statistics; they follow from the answers otherwise.
+        is_additive: whether the score is a function of the sums of the statistics.
+        is_mean: whether a score is a multiple of the first statistic by the last, which counts examples and is the
+            same under every mask; then a score is a mean over examples, and what is known of means is known of it.
+        is_share: whether it is the share of the examples that are right, each of which counts 0 or 1.
+    """
+
+    name: ClassVar[str]
+    label: ClassVar[str]
+    task: ClassVar[Task]
+    unit: ClassVar[str] = POINTS
+    score_unit: ClassVar[str]
+    axis: ClassVar[str]
+    margin: ClassVar[float]
+    method: ClassVar[str] = ""
+    answer: ClassVar[str]
     statistics: tuple[str, ...]
-    is_mean = False
+    is_stored: ClassVar[bool] = False
+    is_additive: ClassVar[bool] = True
+    is_mean: ClassVar[bool] = False
+    is_share: ClassVar[bool] = False
+
+    def __init__(self, answers: Answers = ANY) -> None:
+        """Take what it must know of the answers; without it a metric has its names and units alone."""
+        self.answers = answers
+
+    @property
+    def columns(self) -> tuple[str, ...]:
+        """The columns without which an outcome row cannot be scored."""
+        return self.statistics if self.is_stored else (self.answer,)
 
     @property
     @abstractmethod
     def signature(self) -> str:
-        """Everything that determines the statistics; part of a setting's identity."""
+        """Everything that determines the score; that of the metric whose statistics are stored is in a setting's id."""
 
     @property
     def identity(self) -> dict[str, Any]:
@@ -63,5 +121,21 @@ class Metric(ABC):
         return {}
 
     @abstractmethod
+    def count(self, answers: pl.Series, targets: pl.Series) -> Int[np.ndarray, "rows statistics"]:
+        """The statistics of answers (values of the column `answer`), each against its target as the data has it.
+
+        Raises:
+            InputError: when they cannot be scored by it.
+        """
+
+    @abstractmethod
     def score(self, sums: Num[np.ndarray, "... statistics"]) -> Float[np.ndarray, "..."]:
-        """Corpus score of summed statistics; sums may be weighted, so of any numbers."""
+        """Corpus score of summed statistics; sums may be weighted, so of any numbers. What is 0/0 scores 0."""
+
+    def undefined(self, sums: Num[np.ndarray, "... statistics"]) -> Bool[np.ndarray, "..."]:
+        """Where the score is 0/0, as of answers that are all the same."""
+        return np.zeros(np.shape(sums)[:-1], dtype=bool)
+
+    def score_alone(self, statistics: Int[np.ndarray, "rows statistics"]) -> Float[np.ndarray, " rows"]:
+        """What a single example scores, by which one is called better or worse than another."""
+        return self.score(statistics)

@@ -9,10 +9,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from omegaconf import MISSING
 
 from study.data.archive import fetch_archive
-from study.data.source import Task
 from study.record.errors import InputError
 from study.record.files import cache_folder, file_digest, name_of
-from study.record.metrics import MetricName
+from study.record.metrics import Task
 from study.subjects.checkpoints import at_epoch, no_such_epoch
 from study.subjects.model import ModelConfig
 from study.subjects.model_files import WEIGHTS_FILE, model_digests
@@ -52,7 +51,6 @@ class FairseqConfig(ModelConfig):
     """
 
     task: Task = Task.TRANSLATION
-    metric: MetricName = MetricName.BLEU
     bpe_codes: str | None = None
     source_lang: str = MISSING
     target_lang: str = MISSING

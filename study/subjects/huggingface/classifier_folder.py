@@ -8,10 +8,9 @@ from typing import TYPE_CHECKING, Any, ClassVar
 
 from omegaconf import MISSING
 
-from study.data.source import Task
 from study.record.errors import InputError
 from study.record.files import name_of
-from study.record.metrics import MetricName
+from study.record.metrics import Task
 from study.subjects.checkpoints import PLACE, at_epoch, no_such_epoch, shared_name
 from study.subjects.huggingface.corrections import corrections
 from study.subjects.huggingface.label_names import label_names
@@ -38,7 +37,6 @@ class ClassifierConfig(ModelConfig):
     """
 
     task: Task = Task.CLASSIFICATION
-    metric: MetricName = MetricName.ACCURACY
     labels: list[str] = field(default_factory=list)
     check_labels: bool = True
     max_length: int = 128

@@ -15,7 +15,6 @@ from analysis.results.read import read_results
 from analysis.results.slices import slices
 from study.record.errors import InputError
 from study.record.heads import AttentionKind, Head, HeadLayout
-from study.record.metrics import MetricName
 
 QUICK = CorrelationOptions(splits=20, resamples=199, largest=4)
 
@@ -46,8 +45,8 @@ def simulated(seed: int = 0, domains: int = 2, **scenario) -> list[DomainEffects
 
 
 def test_equals_numpy_and_ranks_overall_and_by_kind(make, results):
-    make(MetricName.BLEU, data="home", seed=1, count=21)
-    make(MetricName.BLEU, data="away", seed=2, count=21)
+    make("bleu", data="home", seed=1, count=21)
+    make("bleu", data="away", seed=2, count=21)
     domains = read_results(results).domains
     found = correlate([DomainEffects.of(domain) for domain in domains], QUICK).correlation
     away, home = (effects(domain).filter(measure="ablation") for domain in domains)

@@ -23,7 +23,6 @@ from analysis.terminal import curve_table
 from study.record.curves import Curve, write_curve
 from study.record.errors import InputError
 from study.record.heads import mask_key
-from study.record.metrics import MetricName
 from study.record.orders import Steps
 from study.record.store import Store
 
@@ -32,7 +31,7 @@ HARM = np.linspace(0.0, 0.15, 16)
 """What each head of the made classifier is worth, more for later ones."""
 
 
-def fill_curves(make, *curves: Curve, layout=CLASSIFIER, name=MetricName.ACCURACY, **options) -> Store:
+def fill_curves(make, *curves: Curve, layout=CLASSIFIER, name="accuracy", **options) -> Store:
     return make(name, masks=every_mask(layout), curves=curves, **options)
 
 
@@ -127,7 +126,7 @@ def test_orders_of_the_same_kinds_and_kinds_of_the_same_order_are_compared(make)
     own = [[head for head in TRANSLATOR.heads if head.kind is kind] for kind in kinds]
     curves = [curve_of(heads, kinds=(str(k),), layout=TRANSLATOR) for k, heads in zip(kinds, own, strict=True)]
     curves.append(curve_of(own[0][::-1], kinds=(str(kinds[0]),), layout=TRANSLATOR, reverse=True))
-    store = fill_curves(make, *curves, layout=TRANSLATOR, name=MetricName.BLEU, count=6)
+    store = fill_curves(make, *curves, layout=TRANSLATOR, name="bleu", count=6)
     drawn = ResampledCurves.of(read_domain(store.folder))
     table = contrasts(drawn)
     first, second = map(str, kinds)
@@ -210,7 +209,7 @@ def test_the_page_shows_figures_3_and_4_and_the_numbers(make, results: Path, tmp
     own = [[head for head in TRANSLATOR.heads if head.kind is kind] for kind in kinds]
     curves = [curve_of(heads, kinds=(str(k),), layout=TRANSLATOR) for k, heads in zip(kinds, own, strict=True)]
     curves.append(curve_of(TRANSLATOR.heads, layout=TRANSLATOR))
-    fill_curves(make, *curves, layout=TRANSLATOR, name=MetricName.BLEU, count=6)
+    fill_curves(make, *curves, layout=TRANSLATOR, name="bleu", count=6)
     analysis = analyse(read_results(results), within=5.0)
     html = write_report(analysis, tmp_path / "out").read_text(encoding="utf-8")
     text = re.sub(r"<[^>]+>|\s+", " ", html)

@@ -23,7 +23,7 @@ from study.record.curves import write_curve
 from study.record.examples import Examples
 from study.record.factors import Factors
 from study.record.files import read_sealed
-from study.record.metrics import MetricName, metric
+from study.record.metrics import metric
 from study.record.setting import Setting
 from study.record.store import Store
 
@@ -42,7 +42,7 @@ def fill_checkpoint(
     words = ["one two three four five six seven eight nine ten"] * COUNT
     ids, groups = tuple(map(str, range(COUNT))), tuple(str(i // 3) for i in range(COUNT))
     examples = Examples(ids, tuple((text,) for text in words), tuple(words), {"group": groups})
-    scored = metric(MetricName(name))
+    scored = metric(name)
     weights = {"weights": f"{training}{epoch}{seed}"}
     places = (Factors(training, "home", "float32", seed, float(epoch)),)
     setting = Setting(

@@ -16,7 +16,7 @@ from analysis.inference import Inference
 from analysis.page.claims import claims
 from analysis.page.verdicts import Verdict
 from analysis.results.domain import Domain
-from study.record.metrics import Bleu, MetricName
+from study.record.metrics import Accuracy, Answers, Bleu
 
 QUICK = Inference(resamples=200)
 LABELS = np.array(["no", "perhaps", "yes"])
@@ -31,12 +31,12 @@ def answering(domain: Domain, targets: np.ndarray, answers: np.ndarray) -> Domai
     rows = rows.with_columns(prediction=pl.when(pl.col("mask") == full).then("answer").otherwise(0))
     meant = pl.col("prediction").replace_strict(dict(enumerate(LABELS)), return_dtype=pl.String)
     rows = rows.with_columns(correct=(meant == pl.col("target")).cast(pl.Int64)).drop("answer", "target")
-    return replace(domain, examples=examples, rows=rows)
+    return replace(domain, examples=examples, rows=rows, metric=Accuracy(Answers(labels=list(LABELS))))
 
 
 @pytest.fixture
 def domain(make) -> Domain:
-    return domain_of(make, MetricName.ACCURACY, count=300)
+    return domain_of(make, "accuracy", count=300)
 
 
 def test_the_chance_of_a_classifier_is_the_mean_over_answers_dealt_at_random(domain) -> None:
@@ -78,7 +78,7 @@ def test_one_label_tells_no_chance_and_unknown_answers_tell_that_of_the_labels(d
     assert chance(replace(unknown, rows=unknown.rows.drop("prediction"))) == pytest.approx(100 / 3)
 
 
-@pytest.mark.parametrize(("name", "scorer"), [(MetricName.BLEU, BLEU()), (MetricName.CHRF, CHRF())])
+@pytest.mark.parametrize(("name", "scorer"), [("bleu", BLEU()), ("chrf", CHRF())])
 def test_the_chance_of_a_translator_is_sacrebleus_score_of_other_references(make, name, scorer) -> None:
     domain = domain_of(make, name, count=31)
     full = domain.rows.filter(mask=domain.layout.full_key)
@@ -92,7 +92,7 @@ def test_the_chance_of_a_translator_is_sacrebleus_score_of_other_references(make
 
 def test_a_bleu_that_is_all_smoothing_is_not_above_chance(make) -> None:
     """A few single words right, no 4-gram: BLEU is above 0 and above that of other references, and says nothing."""
-    domain = domain_of(make, MetricName.BLEU, count=60)
+    domain = domain_of(make, "bleu", count=60)
     targets = domain.examples["target"].to_list()
     hypotheses = [" ".join(word for word in (*target.split()[:3], *WORDS[:2])) for target in targets]
     statistics = Bleu().sentence_statistics([f"{h} x" for h in hypotheses], targets)

@@ -6,10 +6,9 @@ from analysis.effects.head_effects import effects
 from analysis.results.domain import Domain
 from analysis.results.read import read_domain
 from study.record.heads import mask_key
-from study.record.metrics import MetricName
 
 
-@pytest.fixture(params=[MetricName.ACCURACY, MetricName.BLEU])
+@pytest.fixture(params=["accuracy", "bleu"])
 def domain(request, make) -> Domain:
     return read_domain(make(request.param, count=12).folder)
 

@@ -10,7 +10,7 @@ from analysis.effects.head_effects import effects, head_effects, measured_masks,
 from analysis.results.read import read_domain
 from study.record.errors import InputError
 from study.record.heads import AttentionKind, HeadLayout, parse_mask
-from study.record.metrics import Accuracy, MetricName
+from study.record.metrics import Accuracy
 
 
 def brute_force_accuracy(rows: pl.DataFrame, mask: str) -> float:
@@ -41,12 +41,12 @@ def test_accuracy_effects_equal_a_brute_force_count(make):
         base, score = brute_force_accuracy(rows, "1" * 16), brute_force_accuracy(rows, mask)
         assert row["effect"] == pytest.approx(score - base, abs=1e-9)
         assert (row["base_score"], row["score"]) == pytest.approx((base, score))
-        assert (row["n"], row["metric"], row["unit"]) == (40, "accuracy", "% points")
+        assert (row["n"], row["metric"], row["unit"]) == (40, "accuracy", "points")
     assert table["effect"].n_unique() > 5
 
 
 def test_bleu_effects_equal_sacrebleu_on_the_hypotheses(make):
-    store = make(MetricName.BLEU, count=12)
+    store = make("bleu", count=12)
     rows, domain = store.read().rows, read_domain(store.folder)
     references = dict(domain.examples.select("example", "target").iter_rows())
 

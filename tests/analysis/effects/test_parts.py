@@ -13,7 +13,6 @@ from analysis.effects.parts import LABEL, LENGTH, part_effects
 from analysis.inference import Inference
 from analysis.results.read import read_domain
 from study.record.heads import mask_key
-from study.record.metrics import MetricName
 
 LABELS = ("yes", "no", "perhaps")
 SINGLE = Inference(groups="example", resamples=200)
@@ -38,7 +37,7 @@ def test_of_independent_examples_the_interval_is_that_of_a_paired_t_test(make):
             assert [row["effect"], row["low"], row["high"]] == pytest.approx([change.mean(), low, high])
 
 
-@pytest.mark.parametrize("name", [MetricName.ACCURACY, MetricName.BLEU])
+@pytest.mark.parametrize("name", ["accuracy", "bleu"])
 def test_an_effect_on_a_part_is_the_effect_of_its_examples(make, name):
     domain = read_domain(make(name, count=60, genres=2).folder)
     found = part_effects(domain, SINGLE).filter(by="genre")
@@ -63,7 +62,7 @@ def test_few_flips_have_an_interval_that_is_no_point(make):
 
 
 def test_translations_are_parted_by_the_length_of_their_source(make):
-    domain = read_domain(make(MetricName.BLEU, count=80).folder)
+    domain = read_domain(make("bleu", count=80).folder)
     spans = (
         part_effects(domain, SINGLE).filter(by=LENGTH).unique("part", maintain_order=True).select("part", "n").rows()
     )

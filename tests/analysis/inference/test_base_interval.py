@@ -8,7 +8,7 @@ from scipy import stats
 
 from analysis.inference import Inference, Interval, base_interval
 from analysis.inference.base_interval import score_interval
-from study.record.metrics import Bleu, MetricName
+from study.record.metrics import Bleu
 
 
 def rights(right: int, wrong: int):
@@ -43,7 +43,7 @@ def test_an_interval_from_flips_asks_for_no_bootstrap_of_the_base_either() -> No
 
 def test_of_bleu_it_is_that_of_the_sentences_drawn_again(make) -> None:
     """Resampled one by one, and scored by the metric itself."""
-    domain = domain_of(make, MetricName.BLEU, count=60)
+    domain = domain_of(make, "bleu", count=60)
     found = base_interval(domain, Inference(groups="example"))
     full = domain.rows.filter(mask="1" * len(domain.layout)).sort("example")
     sentences = full.select(Bleu.statistics).to_numpy()
@@ -55,7 +55,7 @@ def test_of_bleu_it_is_that_of_the_sentences_drawn_again(make) -> None:
 
 
 def test_of_one_group_there_is_none(make) -> None:
-    domain = domain_of(make, MetricName.ACCURACY, count=3)
+    domain = domain_of(make, "accuracy", count=3)
     found = base_interval(domain, Inference())
     assert (found["low"], found["high"], found["groups"]) == (None, None, 1)
 

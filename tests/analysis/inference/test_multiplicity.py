@@ -22,7 +22,7 @@ from analysis.inference.multiplicity import (
 from analysis.inference.significance import PairedTest, p_of_draws
 from analysis.results.read import read_domain
 from study.record.errors import InputError
-from study.record.metrics import Bleu, MetricName
+from study.record.metrics import Bleu
 
 P = np.random.default_rng(0).beta(0.3, 2, 50)
 THEIRS = {
@@ -151,7 +151,7 @@ def test_heads_that_are_equal_under_the_null_have_one_p_whatever_the_seed() -> N
 
 
 def test_the_analysis_takes_the_known_unit(results) -> None:
-    fill(results, MetricName.ACCURACY, model="toy", data="home", count=300)
+    fill(results, "accuracy", model="toy", data="home", count=300)
     domain = read_domain(next(results.glob("*/*/*")))
     masks = [key for key in domain.rows["mask"].unique(maintain_order=True) if key.count("0") == 1]
     table = infer(domain, {"ablation": masks}, Inference(resamples=300))

@@ -20,7 +20,6 @@ from analysis.influence.groups import CORRELATION, DECIDES, FEWEST, DomainGroups
 from analysis.page.verdicts import Verdict, other_domain
 from analysis.results.domain import Domain
 from study.record.heads import mask_key
-from study.record.metrics import MetricName
 from study.record.store import Store
 
 QUICK = Inference(resamples=200)
@@ -55,12 +54,12 @@ def found(*domains: Domain) -> Influence:
 
 @pytest.fixture
 def home(make) -> Domain:
-    return domain_of(make, MetricName.BLEU, data="home", seed=1, count=90, masks=MASKS)
+    return domain_of(make, "bleu", data="home", seed=1, count=90, masks=MASKS)
 
 
 @pytest.fixture
 def away(make) -> Domain:
-    return domain_of(make, MetricName.BLEU, data="away", seed=2, count=75, masks=MASKS)
+    return domain_of(make, "bleu", data="away", seed=2, count=75, masks=MASKS)
 
 
 def test_every_number_is_that_of_the_domain_without_the_group(home, away) -> None:
@@ -151,8 +150,8 @@ def test_a_head_whose_effect_one_group_makes_is_named(home) -> None:
 
 
 def planted_folder(make: Callable[..., Store], results: Path) -> Analysis:
-    make(MetricName.BLEU, data="home", seed=1, count=90, masks=MASKS)
-    make(MetricName.BLEU, data="away", seed=2, count=75, masks=MASKS)
+    make("bleu", data="home", seed=1, count=90, masks=MASKS)
+    make("bleu", data="away", seed=2, count=75, masks=MASKS)
     read = read_results(results)
     domains = tuple(run_away(domain) if domain.data == "home" else domain for domain in read.domains)
     return analyse(replace(read, domains=domains), QUICK, splits=10)
@@ -186,7 +185,7 @@ def effects_on(name: str, values: list[float]) -> DomainEffects:
     ],
 )
 def test_a_correlation_that_two_heads_make_is_no_verdict_on_all(make, results, large, verdict, words) -> None:
-    make(MetricName.BLEU, data="home", count=9, masks=MASKS)
+    make("bleu", data="home", count=9, masks=MASKS)
     analysis = analyse(read_results(results), QUICK, splits=10)
     rng = np.random.default_rng(3)
     a, b = rng.normal(0, 0.1, (2, 36))

@@ -10,7 +10,6 @@ from fixtures.results import CLASSIFIER, TRANSLATOR, curve_of, fill
 
 from analysis import Analysis, analyse, read_results, write_report
 from study.record.curves import Curve
-from study.record.metrics import MetricName
 
 LABELS = ("entailment", "neutral", "contradiction")
 BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stable")
@@ -40,9 +39,9 @@ def shown(tmp_path_factory: pytest.TempPathFactory) -> tuple[Analysis, Path]:
     for seed, data in enumerate(("home", "away")):
         weights = np.random.default_rng(seed).gamma(0.6, 0.3, len(CLASSIFIER)) - 0.02
         made = {"curves": classifier_curves(), "weights": weights, "count": 90, "genres": 2, "labels": LABELS}
-        fill(results, MetricName.ACCURACY, model="toy_bert", data=data, seed=seed, **made)
+        fill(results, "accuracy", model="toy_bert", data=data, seed=seed, **made)
         made = {"curves": translator_curves(), "count": 12}
-        fill(results, MetricName.BLEU, model="toy_transformer", data=data, seed=seed, **made)
+        fill(results, "bleu", model="toy_transformer", data=data, seed=seed, **made)
     analysis = analyse(read_results(results), by="genre")
     return analysis, write_report(analysis, results.parent / "out")
 

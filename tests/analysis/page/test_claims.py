@@ -18,13 +18,12 @@ from analysis.page.verdicts import Finding, Verdict, at_once, better_than_random
 from analysis.results.domain import Domain
 from analysis.results.read import Selection
 from study.record.heads import mask_key
-from study.record.metrics import MetricName
 
 QUICK = Inference(resamples=200)
 
 
 def analysed(results, weights: np.ndarray, count: int = 1200):
-    fill(results, MetricName.ACCURACY, model="toy", data="home", count=count, weights=weights)
+    fill(results, "accuracy", model="toy", data="home", count=count, weights=weights)
     analysis = analyse(read_results(results), QUICK)
     return analysis, analysis.results.domains[0]
 
@@ -33,7 +32,7 @@ def test_heads_that_do_nothing_can_go(results):
     analysis, domain = analysed(results, np.zeros(len(CLASSIFIER)))
     found = each_head(analysis, domain, "home")
     assert found.verdict is Verdict.HOLDS
-    assert "0 of 16 heads lose significantly, 16 are shown to lose less than 0.5 % points" in found.because
+    assert "0 of 16 heads lose significantly, 16 are shown to lose less than 0.5 points" in found.because
     assert one_head(analysis, domain, "home").verdict is Verdict.HOLDS
     assert "in 4 of 4 layers, of which 4 would do without any" in one_head(analysis, domain, "home").because
 
@@ -50,7 +49,7 @@ def test_what_was_measured_of_a_part_of_the_heads_is_no_verdict_on_all(results):
     single = [CLASSIFIER.without([head]) for head in CLASSIFIER.heads[:5]]
     alone = [CLASSIFIER.all_but(head) for head in CLASSIFIER.heads[:5]]
     masks = {mask_key(mask): mask for mask in (CLASSIFIER.full(), *single, *alone)}
-    fill(results, MetricName.ACCURACY, model="toy", data="home", count=1200, weights=weights, masks=masks)
+    fill(results, "accuracy", model="toy", data="home", count=1200, weights=weights, masks=masks)
     analysis = analyse(read_results(results), QUICK)
     (domain,) = analysis.results.domains
     found = each_head(analysis, domain, "home")
@@ -58,7 +57,7 @@ def test_what_was_measured_of_a_part_of_the_heads_is_no_verdict_on_all(results):
     assert "0 of 16 heads (5 were measured) lose significantly, 5 are shown" in found.because
     assert "in 2 of 4 layers" in one_head(analysis, domain, "home").because
     weights[:5] = 0.4
-    fill(results, MetricName.ACCURACY, model="toy", data="away", count=1200, weights=weights, masks=masks)
+    fill(results, "accuracy", model="toy", data="away", count=1200, weights=weights, masks=masks)
     analysis = analyse(read_results(results, Selection(data=["away"])), QUICK)
     (domain,) = analysis.results.domains
     assert "in 1 its interval lies below 0" in one_head(analysis, domain, "away").because
@@ -99,7 +98,7 @@ def test_at_the_papers_share_the_loss_is_held_against_what_is_allowed(results, l
     points = importance(domain, share=0.4, base_score=80.0, score=79.5, low=80 + low, high=80 + high)
     judged = at_once(replace(analysis, points=points, curves=importance(domain, within=1.0)), domain, "home")
     assert judged.verdict is verdict
-    assert "With 40 % of the heads removed, by importance, the score changes by −0.50 % points" in judged.because
+    assert "With 40 % of the heads removed, by importance, the score changes by −0.50 points" in judged.because
 
 
 @pytest.mark.parametrize(
@@ -126,7 +125,7 @@ def test_an_order_is_better_than_random_by_the_interval_of_the_difference(result
     ],
 )
 def test_cross_attention_is_held_against_both_self_attentions_in_pairs(results, encoder, decoder, verdict):
-    fill(results, MetricName.BLEU, model="toy", data="home", count=4, layout=TRANSLATOR)
+    fill(results, "bleu", model="toy", data="home", count=4, layout=TRANSLATOR)
     analysis = analyse(read_results(results), QUICK)
     (domain,) = analysis.results.domains
     row = {"setting_id": domain.setting_id, "curve_a": "importance", "curve_b": "importance"}
@@ -207,7 +206,7 @@ def test_what_is_said_and_what_is_judged_of_heads_that_lose_little_is_one_number
     ((view, _),) = results_page.subjects
     safe = view.domains[0].measured["safe"]
     assert 0 < safe < len(CLASSIFIER)
-    assert f"{safe} are shown to lose less than 0.5 % points" in each_head(analysis, domain, "home").because
+    assert f"{safe} are shown to lose less than 0.5 points" in each_head(analysis, domain, "home").because
     page = results_page.html()
-    assert page.count(f"{safe} are shown to lose less than 0.5 % points") == 2
+    assert page.count(f"{safe} are shown to lose less than 0.5 points") == 2
     assert "not to matter by more" not in page

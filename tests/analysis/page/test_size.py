@@ -7,7 +7,6 @@ from fixtures.results import fill
 from analysis import analyse, read_results, write_report
 from analysis.inference import Inference
 from study.record.heads import AttentionKind, HeadLayout, mask_key
-from study.record.metrics import MetricName
 
 
 @pytest.mark.slow
@@ -17,7 +16,7 @@ def test_a_large_study_makes_a_light_page(results, tmp_path):
     weights = np.random.default_rng(0).gamma(0.35, 0.06, len(layout)) - 0.004
     for seed in range(4):
         options = {"layout": layout, "seed": seed, "count": 3000, "weights": weights, "masks": masks}
-        fill(results, MetricName.ACCURACY, model="large", data=f"domain{seed}", **options)
+        fill(results, "accuracy", model="large", data=f"domain{seed}", **options)
     page = write_report(analyse(read_results(results), Inference(resamples=400), splits=10), tmp_path / "out")
     assert page.stat().st_size < 10e6
     html = page.read_text(encoding="utf-8")

@@ -11,7 +11,6 @@ from analysis.results.read import Selection, read_domain, read_results
 from study.record.curves import write_curve
 from study.record.errors import InputError, StudyError
 from study.record.heads import Head, mask_key
-from study.record.metrics import MetricName
 from study.record.setting import SettingError
 from study.tracking.run import Run, write_run
 
@@ -31,9 +30,9 @@ def test_reads_what_the_store_wrote(make, results):
 
 def test_bleu_of_13a_tokens_of_chinese_is_left_out_by_name(make, results):
     """Counted so before the target language chose the tokens; who insists on them has them."""
-    old = make(MetricName.BLEU, data="old", count=6, subject={"text": {"target_lang": "zh_CN"}})
-    make(MetricName.BLEU, data="french", count=6, subject={"text": {"target_lang": "fr"}})
-    make(MetricName.BLEU, data="insisted", count=6, subject={"text": {"target_lang": "zh"}, "tokenize": "13a"})
+    old = make("bleu", data="old", count=6, subject={"text": {"target_lang": "zh_CN"}})
+    make("bleu", data="french", count=6, subject={"text": {"target_lang": "fr"}})
+    make("bleu", data="insisted", count=6, subject={"text": {"target_lang": "zh"}, "tokenize": "13a"})
     found = read_results(results)
     assert {domain.data for domain in found.domains} == {"french", "insisted"}
     [line] = found.left_out
@@ -183,7 +182,7 @@ def test_nothing_to_read_is_an_error_in_words(results):
 def test_selection_by_model_and_data(make, results):
     make(model="bert", data="home")
     make(model="bert", data="away")
-    make(MetricName.BLEU, model="fairy", data="home", count=5)
+    make("bleu", model="fairy", data="home", count=5)
 
     def names(**selection) -> list[tuple[str, str]]:
         return [(domain.model, domain.data) for domain in read_results(results, Selection(**selection)).domains]

@@ -14,12 +14,12 @@ from analysis.results.domain import Domain
 from analysis.results.read import read_domain
 from analysis.results.sample import Sample
 from study.record.errors import InputError
-from study.record.metrics import Accuracy, MetricName
+from study.record.metrics import Accuracy
 
-KINDS = (MetricName.ACCURACY, MetricName.BLEU)
+KINDS = ("accuracy", "bleu")
 
 
-def domain_of(make, name: MetricName = MetricName.ACCURACY, **options) -> Domain:
+def domain_of(make, name: str = "accuracy", **options) -> Domain:
     return read_domain(make(name, count=20, **options).folder)
 
 
@@ -71,7 +71,7 @@ def test_weights_deletions_and_swaps_equal_loops_over_examples(make, name) -> No
 
 
 def test_scores_are_those_of_the_effects_table_whatever_the_groups(make) -> None:
-    domain = domain_of(make, MetricName.BLEU)
+    domain = domain_of(make, "bleu")
     table = head_effects(domain.rows, domain.layout, domain.metric)
     scores = [domain.sample(groups).scores for groups in ("auto", "example", "target")]
     assert np.array_equal(scores[0], scores[1])
@@ -100,7 +100,7 @@ def test_memory_and_precision_change_no_number(seed: int) -> None:
 
 def test_words_for_a_person(make) -> None:
     assert str(domain_of(make).sample()) == "7 groups of 20 examples"
-    assert str(domain_of(make, MetricName.BLEU).sample()) == "7 documents of 20 examples"
+    assert str(domain_of(make, "bleu").sample()) == "7 documents of 20 examples"
     domain = domain_of(make, data="away")
     assert str(domain.sample("example")) == "20 examples"
     pairs = replace(domain, examples=domain.examples.with_columns(text_2=pl.lit("x")))

@@ -11,11 +11,10 @@ from analysis.results.read import read_domain
 from analysis.results.rescoring import rescored
 from analysis.tables import paper_tables
 from study.record.heads import AttentionKind, HeadLayout
-from study.record.metrics import MetricName
 
 
 def test_best_head_of_each_layer_and_its_control(make):
-    table = effects(read_domain(make(MetricName.BLEU, count=10).folder))
+    table = effects(read_domain(make("bleu", count=10).folder))
     found = paper_tables.one_head_left(table)
     assert found["kind"].unique(maintain_order=True).to_list() == ["encoder_self", "decoder_self", "cross"]
     assert found["layer"].to_list() == [1, 2, 3] * 3
@@ -44,7 +43,7 @@ def test_layers_with_only_one_of_the_measures_stay(make):
 
 def test_paper_stands_beside_its_own_subject_and_data(make):
     layout = HeadLayout(dict.fromkeys(AttentionKind, (16,) * 6))
-    store = make(MetricName.BLEU, model="wmt14_en_fr_big", data="newstest2013", layout=layout, count=2)
+    store = make("bleu", model="wmt14_en_fr_big", data="newstest2013", layout=layout, count=2)
     domain = read_domain(store.folder)
     table = effects(domain)
     cuts = paper_tables.paper_tables(table)
@@ -57,7 +56,7 @@ def test_paper_stands_beside_its_own_subject_and_data(make):
     ours = table.filter(measure="ablation", kind="encoder_self", layer=2, head=13)["effect"][0]
     assert first["effect"] == ours
     assert base_table([domain])["paper_base_score"].to_list() == [36.05]
-    chrf = rescored(domain, MetricName.CHRF)
+    chrf = rescored(domain, "chrf")
     cuts = paper_tables.paper_tables(effects(chrf, Inference(resamples=99)))
     assert cuts["table1"]["paper_effect"].null_count() == 96, "the paper's numbers are BLEU"
     assert cuts["table2"].height == 18

@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from study.record.errors import InputError
-from study.record.metrics import Accuracy, Bleu, Chrf, MetricName, metric
+from study.record.metrics import METRICS, Accuracy, Answers, Bleu, Chrf, metric
 
 WORDS = st.lists(st.sampled_from(["a", "b", "c", "d.", "e, f", "don't", "«g»", "1.5"]), max_size=9).map(" ".join)
 PAIRS = st.lists(st.tuples(WORDS, WORDS.filter(bool)), min_size=1, max_size=6)
@@ -52,7 +52,7 @@ CHINESE = [("我们在这里。", "他们在这里!"), ("一二三四五 abc", "
 )
 def test_tokens_of_bleu_are_those_of_the_target_language(language: str, tokenize: str | None, chosen: str) -> None:
     hypotheses, references = (list(texts) for texts in zip(*CHINESE, strict=True))
-    bleu = metric(MetricName.BLEU, language, tokenize)
+    bleu = metric("bleu", Answers(language=language, tokenize=tokenize))
     assert isinstance(bleu, Bleu)
     sums = bleu.sentence_statistics(hypotheses, references).sum(axis=0)
     expected = sacrebleu.corpus_bleu(hypotheses, [references], tokenize=chosen)
@@ -69,7 +69,7 @@ def test_the_command_line_of_sacrebleu_says_the_same(tmp_path: Path, language: s
     command = [sys.executable, "-m", "sacrebleu", tmp_path / "references", "-i", tmp_path / "hypotheses"]
     command += ["-l", f"en-{language}", "-w", "6"]
     said = json.loads(subprocess.run(command, capture_output=True, text=True, check=True).stdout)
-    bleu = Bleu(language)
+    bleu = Bleu(Answers(language=language))
     sums = bleu.sentence_statistics(*(list(texts) for texts in zip(*CHINESE, strict=True))).sum(axis=0)
     assert bleu.score(sums) == pytest.approx(said["score"], abs=1e-6)
     assert bleu.signature == said["signature"]
@@ -83,7 +83,7 @@ def test_tokens_of_japanese_and_korean(language: str, monkeypatch: pytest.Monkey
         scorer = sacrebleu.BLEU(trg_lang=language)
         texts = (["東京に行きます。"], ["東京へ行く。"]) if language == "ja" else (["서울에 갑니다."], ["서울로 간다."])
         score = scorer.corpus_score(texts[0], [texts[1]])
-        bleu = Bleu(language)
+        bleu = Bleu(Answers(language=language))
         found = bleu.sentence_statistics(*texts)[0].tolist()
         assert found == [
             score.sys_len,
@@ -94,8 +94,8 @@ def test_tokens_of_japanese_and_korean(language: str, monkeypatch: pytest.Monkey
         assert bleu.signature == str(scorer.get_signature())
     monkeypatch.setattr(f"{module}.MeCab", None)
     with pytest.raises(InputError, match=rf"pip install 'sacrebleu\[{language}\]'. Or choose metric.tokenize=char"):
-        _ = Bleu(language).signature
-    assert "tok:char" in Bleu(language, "char").signature
+        _ = Bleu(Answers(language=language)).signature
+    assert "tok:char" in Bleu(Answers(language=language, tokenize="char")).signature
 
 
 TEXTS = st.text(st.sampled_from("abc é\u3000\u200b中𝄞"), max_size=30)
@@ -138,5 +138,5 @@ def test_accuracy_is_a_percentage() -> None:
 
 
 def test_metrics_by_name() -> None:
-    for name in MetricName:
+    for name in METRICS:
         assert metric(name).name == name
