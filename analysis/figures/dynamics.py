@@ -22,7 +22,7 @@ def dynamics(line: pl.DataFrame, title: str, name: str, compared: pl.DataFrame |
     places = {epoch: place for place, epoch in enumerate(epochs["epoch"])}
     removed = line.filter(pl.col("share") > 0)
     with styled():
-        x = f"epoch, and {score_axis(line['metric')[0]]} with every head"
+        x = f"epoch, and {score_axis(line['metric'][0])} with every head"
         panel = Panel(title, 2.3, x=x, y="share of the score above chance left (%)")
         axes, lines = panel.axes, []
         axes.axhline(100, color=INK, linewidth=0.8, linestyle=DASHED, alpha=0.6, zorder=0)

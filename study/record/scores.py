@@ -47,7 +47,7 @@ def with_statistics(rows: pl.DataFrame, examples: pl.DataFrame, metric: Metric) 
     Args:
         rows: outcome rows.
         examples: columns example, target.
-        metric: whose statistics are added where rows do not hold them.
+        metric: metric that has the statistics.
 
     Raises:
         InputError: when the rows hold no answers that it can score.

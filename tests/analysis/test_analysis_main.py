@@ -87,7 +87,7 @@ def test_chrf_scores_the_stored_translations_and_refuses_labels(make, results, t
     effects = pl.read_parquet(tmp_path / "tables" / "effects.parquet")
     assert effects.select("metric", "unit", "margin").unique().rows() == [("chrf", "chrF", 0.25)]
     page = (tmp_path / "report" / "index.html").read_text()
-    assert "Scores are corpus chrF" in page
+    assert "Scores are chrF" in page
     assert "Maja" in page
     assert main([str(results), "--model", "bert", "--metric", "chrf"]) == 2
     assert "bert on home is scored by accuracy" in capsys.readouterr().err

@@ -85,7 +85,7 @@ def test_what_is_shown_is_what_one_would_group_by(tmp_path: Path) -> None:
     _, run = asked(tmp_path, "model.epoch=4", "data.limit=50", "shards=2", "tracking=wandb", "measure=pruning_cross")
     shown = wandb_config(run.config)
     assert shown["model"] == {
-        "name": "x-epoch4", "metric": "accuracy", "epoch": 4.0, "max_length": 128, "truncate": False,
+        "name": "x-epoch4", "epoch": 4.0, "max_length": 128, "truncate": False,
     }  # fmt: skip
     assert shown["data"] == {"name": "y", "limit": 50}
     assert (shown["measure"]["order"], shown["measure"]["kinds"]) == ("importance", ["cross"])

@@ -29,7 +29,7 @@ class LabelMetric(Metric):
     @cached_property
     def labels(self) -> tuple[str, ...]:
         """The labels that are told apart, in lower case."""
-        return tuple(dict.fromkeys(_of_outputs(self.answers)))
+        return tuple(dict.fromkeys(output_labels(self.answers)))
 
     @property
     def statistics(self) -> tuple[str, ...]:  # pyright: ignore[reportIncompatibleVariableOverride] as many as labels
@@ -86,7 +86,7 @@ def label_numbers(
     Raises:
         InputError: when the labels are not known, or a target is none of them.
     """
-    outputs = _of_outputs(about)
+    outputs = output_labels(about)
     if not outputs:
         raise InputError(
             "the labels of the model are not stored with its outcomes, so that no metric of labels follows"
@@ -105,7 +105,7 @@ def right_labels(answers: pl.Series, targets: pl.Series, about: Answers) -> Int[
     return (predicted == gold).astype(np.int64)
 
 
-def _of_outputs(about: Answers) -> tuple[str, ...]:
+def output_labels(about: Answers) -> tuple[str, ...]:
     """What the data calls the label of each output, in lower case."""
     merged = {label.casefold(): name.casefold() for label, name in about.merged.items()}
     return tuple(merged.get(label.casefold(), label.casefold()) for label in about.labels)

@@ -169,12 +169,12 @@ def test_options_that_cannot_be_are_refused(options, message) -> None:
 def test_options_that_do_not_fit_the_domain_are_refused(make) -> None:
     bleu = read_domain(make("bleu", count=6).folder)
     with pytest.raises(
-        InputError, match=r"mcnemar needs a result of each single example, all counting alike; home is scored by bleu"
+        InputError, match=r"mcnemar needs a result of each single example, all counting alike; home is scored by BLEU"
     ):
         effects(bleu, Inference(test=PairedTest.mcnemar, correction=Correction.holm))
     with pytest.raises(
         InputError,
-        match="an interval from flips is of right and wrong examples that count alike; home is scored by bleu",
+        match="an interval from flips is of right and wrong examples that count alike; home is scored by BLEU",
     ):
         effects(bleu, Inference(interval=Interval.flips))
     with pytest.raises(
