@@ -1,11 +1,22 @@
-"""Checkpoints of one training, told apart by their epoch: a path with `{epoch}` in it stands for all of them."""
+"""Checkpoints told apart by epoch and seed: a path with `{epoch}` or `{seed}` in it stands for all of them."""
 
 import re
 from pathlib import Path
 
 from study.record.errors import InputError
 
-PLACE = "{epoch}"
+PLACE, SEED = "{epoch}", "{seed}"
+
+
+def at_seed(pattern: str, seed: int | None, option: str) -> str:
+    """The path of the training of a seed; without `{seed}` it stays as it is. Messages name the option.
+
+    Raises:
+        InputError: when the path stands for several trainings and none is chosen.
+    """
+    if seed is None and SEED in pattern:
+        raise InputError(f"{option} '{pattern}' stands for several trainings: choose one by model.seed=NUMBER")
+    return pattern.replace(SEED, str(seed))
 
 
 def at_epoch(pattern: str, epoch: float | None, option: str) -> str:
@@ -39,5 +50,5 @@ def no_such_epoch(pattern: Path, epoch: float) -> InputError:
 
 
 def shared_name(pattern: str) -> str:
-    """A short name for the training of a path with `{epoch}`: its last part that is the same for all epochs."""
-    return next((part for part in reversed(Path(pattern).parts) if PLACE not in part), pattern)
+    """A short name for what a path stands for: its last part that is the same for all epochs and seeds."""
+    return next((part for part in reversed(Path(pattern).parts) if PLACE not in part and SEED not in part), pattern)

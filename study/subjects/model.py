@@ -41,21 +41,27 @@ class ModelConfig:
         task: what it does with texts; its data must have the same.
         expected: base score by name of data set.
         epoch: which checkpoint of a training it is; None where it is not one of several. Ends the name: `NAME-epoch3`.
+        seed: seed of its training; None where it is not one of several. Ends the name: `NAME-seed1`.
+        initial: name of the weights that its training started from, such as `bert-base-uncased`; heads are compared one
+            by one along seeds only where it is the same.
     """
 
     name: str = MISSING
     task: Task = MISSING
     expected: dict[str, ExpectedScore] = field(default_factory=dict)
     epoch: float | None = None
+    seed: int | None = None
+    initial: str = ""
 
     def _take_name(self, otherwise: str) -> None:
-        """Name the model where it has no name; a checkpoint is named by its epoch as well."""
+        """Name the model where it has no name; one of several is named by its seed and epoch as well."""
         self.training_name = self.name or otherwise
-        self.name = self.training_name if self.epoch is None else f"{self.training_name}-epoch{self.epoch:g}"
+        seed = "" if self.seed is None else f"-seed{self.seed}"
+        self.name = self.training_name + seed + ("" if self.epoch is None else f"-epoch{self.epoch:g}")
 
     def factors(self, data: str, precision: str) -> Factors:
         """Where the model's setting on some data, in some precision, stands on the axes."""
-        return Factors(self.training_name, data, precision, epoch=self.epoch)
+        return Factors(self.training_name, data, precision, self.seed, self.epoch, self.initial or None)
 
     def idle(self) -> dict[str, str]:
         """Options that have no effect beside the others' values, and why."""

@@ -42,7 +42,13 @@ class TrainedModel:
 
     def factors(self, data: str, precision: str) -> Factors:
         """See `ModelConfig.factors`: the end of a training is its last epoch."""
-        return Factors(self.training_name, data, precision, self.training.seed, self._epoch())
+        training = self.training
+        return Factors(self.training_name, data, precision, training.seed, self._epoch(), training.initial())
+
+    def idle(self) -> dict[str, str]:
+        """See `ModelConfig.idle`."""
+        said = "the training says it: model.training.seed"
+        return {"seed": said, "initial": "the training knows what it starts from"}
 
     def training_folder(self) -> Path:
         """Where its checkpoints are, or will be."""

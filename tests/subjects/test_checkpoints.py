@@ -8,7 +8,7 @@ from fixtures.fairseq_files import write_folder
 
 from study.record.errors import InputError
 from study.record.factors import Factors
-from study.subjects.checkpoints import at_epoch, epochs_there, shared_name
+from study.subjects.checkpoints import at_epoch, at_seed, epochs_there, shared_name
 from study.subjects.fairseq.folder import FairseqFolder
 from study.subjects.huggingface.classifier_folder import HubClassifier
 
@@ -21,6 +21,19 @@ def test_a_path_of_an_epoch() -> None:
         at_epoch("run", 3.0, "model.path")
     with pytest.raises(InputError, match=r"choose one by model\.epoch=NUMBER"):
         at_epoch("run/epoch-{epoch}", None, "model.path")
+
+
+def test_a_path_of_a_seed() -> None:
+    assert at_seed("runs/{seed}/epoch-{epoch}", 3, "model.path") == "runs/3/epoch-{epoch}"
+    assert at_seed("run", 3, "model.path") == "run", "a model alone may say its seed"
+    with pytest.raises(InputError, match=r"choose one by model\.seed=NUMBER"):
+        at_seed("runs/{seed}", None, "model.path")
+
+
+def test_a_training_of_one_of_several_seeds_says_where_it_stands() -> None:
+    model = HubClassifier(name="", path="runs/mine/{seed}/epoch-{epoch}", seed=1, epoch=2.0, initial="bert")
+    assert model.name == "mine-seed1-epoch2"
+    assert model.factors("d", "float32") == Factors("mine", "d", "float32", 1, 2.0, "bert")
 
 
 def test_epochs_that_are_there_are_sorted_as_numbers(tmp_path: Path) -> None:
@@ -36,6 +49,7 @@ def test_epochs_that_are_there_are_sorted_as_numbers(tmp_path: Path) -> None:
 def test_a_training_is_named_by_what_its_checkpoints_share() -> None:
     assert shared_name("/runs/mine/epoch-{epoch}") == "mine"
     assert shared_name("/runs/mine/{epoch}/model") == "model"
+    assert shared_name("/runs/mine/{seed}/epoch-{epoch}") == "mine"
 
 
 def translator(folder: Path, **options) -> FairseqFolder:

@@ -12,7 +12,7 @@ from study.data.archive import fetch_archive
 from study.record.errors import InputError
 from study.record.files import cache_folder, file_digest, name_of
 from study.record.metrics import Task
-from study.subjects.checkpoints import at_epoch, no_such_epoch
+from study.subjects.checkpoints import SEED, at_epoch, at_seed, no_such_epoch, shared_name
 from study.subjects.model import ModelConfig
 from study.subjects.model_files import WEIGHTS_FILE, model_digests
 
@@ -152,7 +152,8 @@ class FairseqFolder(FairseqConfig):
     """A folder with a transformer trained by fairseq, its dictionaries and its BPE codes (of subword-nmt or fastBPE).
 
     Attributes:
-        path: the folder; when empty, it is in the cache under the model's name.
+        path: the folder, with `{seed}` in it that of each training; when empty, it is in the cache under the model's
+            name.
         url: a tar archive of the folder, downloaded by `fetch` when the folder is not there.
         checkpoint: file name, with `{epoch}` in it that of each checkpoint of a training; `checkpoint_best.pt` or
             `model.pt` when not given, or the `model.safetensors` of a folder from which heads were removed.
@@ -164,7 +165,7 @@ class FairseqFolder(FairseqConfig):
     checkpoint: str | None = None
 
     def __post_init__(self) -> None:
-        self._take_name(name_of(self.path))
+        self._take_name(shared_name(self.path) if SEED in self.path else name_of(self.path))
 
     def missing(self) -> list[str]:
         """The archive, when there is one and its folder is not there."""
@@ -186,7 +187,7 @@ class FairseqFolder(FairseqConfig):
             InputError: when neither `path` nor `url` says so.
         """
         if self.path:
-            return Path(self.path).expanduser()
+            return Path(at_seed(self.path, self.seed, "model.path")).expanduser()
         if self.url:
             return cache_folder() / self.training_name
         raise InputError("model.path is not set: give the folder of a fairseq model")

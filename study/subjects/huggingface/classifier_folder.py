@@ -11,7 +11,7 @@ from omegaconf import MISSING
 from study.record.errors import InputError
 from study.record.files import name_of
 from study.record.metrics import Task
-from study.subjects.checkpoints import PLACE, at_epoch, no_such_epoch, shared_name
+from study.subjects.checkpoints import PLACE, SEED, at_epoch, at_seed, no_such_epoch, shared_name
 from study.subjects.huggingface.corrections import corrections
 from study.subjects.huggingface.label_names import label_names
 from study.subjects.labels import require_labels
@@ -100,7 +100,7 @@ class HubClassifier(ClassifierConfig):
     """Any sequence classifier of transformers, by hub name or local folder.
 
     Attributes:
-        path: folder with config.json, or hub name; with `{epoch}` in it, that of each checkpoint of a training.
+        path: folder with config.json, or hub name; with `{epoch}` or `{seed}` in it, that of each checkpoint.
         revision: commit, tag or branch on the hub.
     """
 
@@ -109,12 +109,14 @@ class HubClassifier(ClassifierConfig):
     revision: str | None = None
 
     def __post_init__(self) -> None:
-        self._take_name(shared_name(self.path) if PLACE in self.path else name_of(self.path))
+        several = PLACE in self.path or SEED in self.path
+        self._take_name(shared_name(self.path) if several else name_of(self.path))
 
     def idle(self) -> dict[str, str]:
         """A revision chooses among those on the hub."""
-        is_folder = Path(self.path).expanduser().is_dir()
-        return {"revision": f"it is of a model on the hub, and {self.path} is a folder"} if is_folder else {}
+        path = self._path()
+        is_folder = Path(path).expanduser().is_dir()
+        return {"revision": f"it is of a model on the hub, and {path} is a folder"} if is_folder else {}
 
     def missing(self) -> list[str]:
         """The hub name, when its files are not in the download cache."""
@@ -134,14 +136,16 @@ class HubClassifier(ClassifierConfig):
         """See `ClassifierConfig.folder`."""
         from study.subjects.huggingface.hub import local_folder
 
-        folder = local_folder(self._path(), self.revision)
+        path = self._path()
+        folder = local_folder(path, self.revision)
         if folder is None:
-            raise InputError(f"model '{self.path}' is neither a folder nor downloaded: run `study fetch` with it first")
+            raise InputError(f"model '{path}' is neither a folder nor downloaded: run `study fetch` with it first")
         return folder
 
     def _path(self) -> str:
-        """The folder or hub name; that of the epoch wanted, where there is one for each."""
-        path = at_epoch(self.path, self.epoch, "model.path")
+        """The folder or hub name; that of the seed and epoch wanted, where there is one for each."""
+        pattern = at_seed(self.path, self.seed, "model.path")
+        path = at_epoch(pattern, self.epoch, "model.path")
         if self.epoch is not None and not Path(path).expanduser().is_dir():
-            raise no_such_epoch(Path(self.path).expanduser(), self.epoch)
+            raise no_such_epoch(Path(pattern).expanduser(), self.epoch)
         return path
