@@ -4,8 +4,8 @@ The paper's figure 2, with what a reader must know to believe it: two estimands 
 r would be if nothing were there, and which heads carry it.
 """
 
+from analysis.correlation.domain_effects import DomainEffects
 from analysis.correlation.options import CorrelationOptions
-from analysis.correlation.pairs import DomainEffects
 from analysis.correlation.tables import Correlations, correlate
 
 __all__ = ["CorrelationOptions", "Correlations", "DomainEffects", "correlate"]

@@ -114,6 +114,9 @@ def _jackknifed(values: Float[np.ndarray, " blocks"], alpha: float) -> tuple[flo
     estimate, without = float(values[0]), values[1:]
     if np.isnan(estimate):
         return None, None, None
-    found = jackknife.interval(estimate, without, level=1 - alpha) if len(without) > 1 else None
+    parts = len(without)
+    found = (
+        jackknife.interval(estimate, jackknife.Stratum(without), parts=parts, level=1 - alpha) if parts > 1 else None
+    )
     low, high = found or (None, None)
     return estimate, low, high

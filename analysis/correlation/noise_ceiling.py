@@ -9,6 +9,9 @@ noise of an effect falls with the number of groups. The ceiling of a pair is the
 correlated. Heads picked by the examples that they are then judged on would have noise left that is negatively
 correlated between parts, and no ceiling at all (`design/correlation.md`).
 
+Cells that share examples have each group in the same part, and are compared *crossed*: one cell on one part with the
+other cell on another part, as on the same part their noise agrees.
+
 Shapes: `splits` = random splits, `parts` = 2 or 3, `heads` = heads of the domain, `rest` = heads that are left.
 """
 
@@ -26,6 +29,7 @@ FEWEST_GROUPS = 6
 
 Parts = Float[np.ndarray, "splits parts heads"]
 Rest = Int[np.ndarray, "splits rest"]
+Dealt = Int[np.ndarray, "splits groups"]
 
 
 @dataclass(frozen=True)
@@ -47,12 +51,18 @@ class Reliability:
     reason: str | None = None
 
 
-def part_effects(sample: Sample, rng: np.random.Generator, splits: int, parts: int) -> Parts | None:
-    """The effect of every mask but the base on each part of each split; None where there are too few groups."""
-    if sample.groups < FEWEST_GROUPS:
+def deal(groups: int, rng: np.random.Generator, splits: int, parts: int) -> Dealt | None:
+    """The part that each group is in, from 0, in each split; None where there are too few groups."""
+    if groups < FEWEST_GROUPS:
         return None
-    places = rng.permuted(np.tile(np.arange(sample.groups) % parts, (splits, 1)), axis=1)
-    scores = [sample.weighted((places == part).astype(np.int8)) for part in range(parts)]
+    return rng.permuted(np.tile(np.arange(groups) % parts, (splits, 1)), axis=1)
+
+
+def part_effects(sample: Sample, dealt: Dealt | None, parts: int) -> Parts | None:
+    """The effect of every mask but the base on each part of each split."""
+    if dealt is None:
+        return None
+    scores = [sample.weighted((dealt == part).astype(np.int8)) for part in range(parts)]
     return np.stack([score[:, 1:] - score[:, :1] for score in scores], axis=1)
 
 
@@ -82,13 +92,41 @@ def ceiling(a: Reliability, b: Reliability) -> float | None:
     return float(np.sqrt(a.whole * b.whole)) if a.whole is not None and b.whole is not None else None
 
 
-def true_r_of_rest(parts_a: Parts, parts_b: Parts, rest: Rest) -> float | None:
+@dataclass(frozen=True)
+class CrossedHalves:
+    """How well two cells that share examples agree on halves of which neither has an example of the other's.
+
+    Attributes:
+        crossed: mean over splits of r between the effects on one half of one cell, on the other half of the other.
+        ceiling: the largest to expect of it: root of the product of r between the halves of each.
+    """
+
+    crossed: float | None = None
+    ceiling: float | None = None
+
+
+def crossed_halves(a: Parts | None, b: Parts | None) -> CrossedHalves:
+    """From the effects on the halves of every split, where a group is in the same half of both cells."""
+    if a is None or b is None:
+        return CrossedHalves()
+    r = np.concatenate([pearson(a[:, 0], b[:, 1]), pearson(a[:, 1], b[:, 0])])
+    own = [reliability(parts).between for parts in (a, b)]
+    known = [between for between in own if between is not None and between > 0]
+    return CrossedHalves(
+        float(np.nanmean(r)) if not np.isnan(r).all() else None,
+        float(np.sqrt(np.prod(known))) if len(known) == 2 else None,
+    )
+
+
+def true_r_of_rest(parts_a: Parts, parts_b: Parts, rest: Rest, *, shared: bool = False) -> float | None:
     """R of the true effects of the heads that are left: covariance across domains over that across parts of each.
 
     None where the parts of a domain do not agree. Sums over splits and pairs of parts, as single splits are noisy.
+    Where domains share examples, a group is in the same part of both, and only different parts are compared.
     """
     a, b = (tuple(map(centred, _last_two(parts, rest))) for parts in (parts_a, parts_b))
-    across = sum(float((one * other).sum()) for one in a for other in b) / 4
+    pairs = [(a[0], b[1]), (a[1], b[0])] if shared else [(one, other) for one in a for other in b]
+    across = sum(float((one * other).sum()) for one, other in pairs) / len(pairs)
     own = [float((one * other).sum()) for one, other in (a, b)]
     return across / float(np.sqrt(own[0] * own[1])) if min(own) > 0 else None
 

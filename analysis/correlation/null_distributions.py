@@ -2,9 +2,10 @@
 
 *Sign flips*: is r more than noise makes? Under this null no head has an effect on either domain, so the outcomes with a
 mask and without may change places in any group of examples; they do so for all heads at once, which keeps what heads
-share. *Permutation over heads*: is it these heads, or any heads? Heads of one domain change places among all, within
-their attention kind, or within their layer; the last asks whether r says more than "layer 6 matters". It takes heads
-within a stratum for exchangeable.
+share, and in both cells at once where these share the group, which keeps what the cells share. *Permutation over
+heads*: is it these heads, or any heads? Heads of one domain change places among all, within their attention kind, or
+within their layer; the last asks whether r says more than "layer 6 matters". It takes heads within a stratum for
+exchangeable.
 
 p is the share of resamples whose r is at least as large, the observed one among them: one-sided, never 0.
 """
@@ -14,11 +15,10 @@ from dataclasses import dataclass
 from enum import StrEnum
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 
 from analysis.correlation.coefficients import Heads, centred, pearson
 from analysis.defaults import DEFAULTS
-from analysis.results.sample import Sample
 
 AT_ONCE = 1_000
 
@@ -52,11 +52,11 @@ class Null:
     resamples: int
 
 
-def flipped_effects(
-    sample: Sample, rng: np.random.Generator, resamples: int = DEFAULTS["resamples"]
-) -> Float[np.ndarray, "resamples heads"]:
-    """Effects after outcomes with a mask and without changed places in random groups, for all masks at once."""
-    return sample.swapped(rng.integers(2, size=(resamples, sample.groups), dtype=np.uint8).astype(bool))
+def random_swaps(
+    groups: int, rng: np.random.Generator, resamples: int = DEFAULTS["resamples"]
+) -> Bool[np.ndarray, "resamples groups"]:
+    """Groups, at random, in which outcomes with a mask and without change places: what `Sample.swapped` takes."""
+    return rng.integers(2, size=(resamples, groups), dtype=np.uint8).astype(bool)
 
 
 def sign_flip_null(
@@ -71,8 +71,8 @@ def sign_flip_null(
     Args:
         a: effects on one domain.
         b: effects of the same heads on another.
-        flipped_a: `flipped_effects` of the first, of these heads.
-        flipped_b: those of the second, from random numbers of their own.
+        flipped_a: effects of these heads on the first after `random_swaps`.
+        flipped_b: those on the second; after swaps of its own, but in the groups that both have.
         level: share of resamples below `Null.high`.
     """
     return _null(float(pearson(a, b)), pearson(flipped_a, flipped_b), level)

@@ -1,77 +1,23 @@
 """Two domains of one subject, head by head: which heads were measured on both, and their effects there."""
 
-from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Int
 
 from analysis.correlation.coefficients import Heads
+from analysis.correlation.domain_effects import DomainEffects
+from analysis.correlation.shared_examples import SharedGroups, aligned
 from analysis.correlation.true_correlation import NoisyEffects
 from analysis.effects.head_effects import ALL_KINDS
 from analysis.inference.significance import TIE
-from analysis.results.domain import AUTO, Domain
-from analysis.results.sample import Sample
-from study.record.errors import InputError
 from study.record.heads import AttentionKind, Head
 
 FEWEST = 3
 """Two points always lie on a line."""
-
-DOMAIN = ("subject", "subject_id", "metric", "domain", "setting_id")
-
-
-@dataclass(frozen=True, eq=False)
-class DomainEffects:
-    """The effect of removing each head on one domain.
-
-    Attributes:
-        names: subject, subject_id, metric, domain, setting_id; domains are compared where subject_id is the same.
-        heads: those that were measured.
-        effects: the score without each, less the score with all.
-        sample: the outcomes behind them, base mask first, then each head off in this order; None of a table made
-            elsewhere.
-        texts: the first text of every example (a premise, a source), by which two domains are seen to share examples.
-        importance: whether `effects` are importances, of which the largest matter most; of effects the lowest do.
-    """
-
-    names: Mapping[str, str]
-    heads: tuple[Head, ...]
-    effects: Float[np.ndarray, " heads"]
-    sample: Sample | None = None
-    texts: tuple[str, ...] = ()
-    importance: bool = False
-
-    @classmethod
-    def of(cls, domain: Domain, groups: str = AUTO) -> "DomainEffects":
-        """The single-head effects of a domain that has outcomes, its examples grouped as in `Domain.sample`."""
-        heads = domain.single_heads
-        sample = domain.sample(groups).select(heads.values())
-        texts = domain.examples["text_1"].to_list() if "text_1" in domain.examples.columns else []
-        names = domain.identity | {"metric": domain.metric.name}
-        return cls(names, tuple(heads), sample.effects, sample, tuple(texts))
-
-    def __post_init__(self) -> None:
-        double = sorted(str(head) for head, count in Counter(self.heads).items() if count > 1)
-        if double:
-            raise InputError(f"{self.domain}: more than one effect of {', '.join(double)}")
-        nowhere = [str(head) for head, effect in zip(self.heads, self.effects, strict=True) if not np.isfinite(effect)]
-        if nowhere:
-            raise InputError(f"{self.domain}: the effect of {', '.join(nowhere)} is not a number")
-
-    @property
-    def domain(self) -> str:
-        """Name of the data set."""
-        return self.names["domain"]
-
-    @cached_property
-    def without(self) -> Float[np.ndarray, "groups heads"]:
-        """The effects on all examples but those of one group, where there are outcomes."""
-        assert self.sample is not None
-        return self.sample.effects_without_each
 
 
 @dataclass(frozen=True, eq=False)
@@ -117,21 +63,30 @@ class Pair:
 
     @cached_property
     def shared(self) -> int:
-        """Examples of the smaller domain whose first text (premise, source) the other one has too."""
+        """Examples of the smaller domain that the other one has too, by their text: the first one (premise, source)."""
         few, many = sorted((self.a.texts, self.b.texts), key=len)
         known = set(many)
         return sum(text in known for text in few)
 
-    @property
-    def shared_share(self) -> float:
-        """Shared examples as a share of the smaller domain."""
-        return self.shared / max(1, min(len(self.a.texts), len(self.b.texts)))
+    @cached_property
+    def sides(self) -> tuple[DomainEffects, DomainEffects]:
+        """Both domains, in groups that are shared one to one; they have outcomes."""
+        return self._aligned[:2]
+
+    @cached_property
+    def shared_groups(self) -> SharedGroups:
+        """The groups of examples that `sides` have in common."""
+        return self._aligned[2]
+
+    @cached_property
+    def _aligned(self) -> tuple[DomainEffects, DomainEffects, SharedGroups]:
+        return aligned(self.a, self.b)
 
     def noisy(self, kept: Bool[np.ndarray, " heads"]) -> tuple[NoisyEffects, NoisyEffects]:
         """Effects of some of the heads on both domains, with what they are without each group."""
         return tuple(  # type: ignore[return-value]
             NoisyEffects(side.domain, side.effects[at[kept]], side.without[:, at[kept]])
-            for side, at in ((self.a, self.at_a), (self.b, self.at_b))
+            for side, at in zip(self.sides, (self.at_a, self.at_b), strict=True)
         )
 
     def no_correlation(self, kept: Bool[np.ndarray, " heads"]) -> str | None:

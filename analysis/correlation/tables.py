@@ -14,11 +14,12 @@ import polars as pl
 
 from analysis.correlation import head_influence
 from analysis.correlation.coefficients import pearson
+from analysis.correlation.domain_effects import DOMAIN, DomainEffects
 from analysis.correlation.noise_ceiling import reliability
 from analysis.correlation.null_distributions import Null, NullName, permutation_null, sign_flip_null, within
 from analysis.correlation.options import CorrelationOptions
 from analysis.correlation.pair_numbers import NUMBERS, REST, DomainResamples, PairResamples
-from analysis.correlation.pairs import DOMAIN, FEWEST, DomainEffects, by_kind, pairs_of
+from analysis.correlation.pairs import FEWEST, by_kind, pairs_of
 from analysis.correlation.true_correlation import FEWEST_GROUPS, NoisyEffects, noise
 from analysis.effects.head_effects import ALL_KINDS
 from analysis.inference.significance import TIE
@@ -131,7 +132,7 @@ def correlate(domains: Sequence[DomainEffects], options: CorrelationOptions | No
         for pair in pairs:
             _name_unmatched(pair.a, pair.b)
             _name_unmatched(pair.b, pair.a)
-            both = PairResamples(pair, resampled[id(pair.a)], resampled[id(pair.b)])
+            both = PairResamples.of(pair, resampled[id(pair.a)], resampled[id(pair.b)])
             for name, (_, of) in PAIR_TABLES.items():
                 rows[name] += [pair.names | row for row in of(both)]
             advance(1)
@@ -215,7 +216,7 @@ def _null(both: PairResamples) -> Rows:
     a, b = pair.effects
     r = None if reason else float(pearson(a, b))
     row = {"null": str(NullName.SIGN_FLIPS), "heads": a.size, "pearson": r, "within": r}
-    missing = reason or both.no_noise()  # noise that two domains share would not change places apart
+    missing = reason or both.no_noise()
     flips = (
         None
         if missing

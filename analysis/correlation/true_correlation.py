@@ -3,21 +3,24 @@
 *As measured*: r of the effects that test sets of this size show. Sampling noise is part of it, so it grows with the
 test sets. *True*: r of the effects that test sets without end would show,
 
-    cov(A, B) / sqrt((var A - noise A) (var B - noise B)),    noise = trace(S (I - 11'/H)) / (H - 1),
+    (cov(A, B) - noise AB) / sqrt((var A - noise A) (var B - noise B)),    noise = trace(S (I - 11'/H)) / (H - 1),
 
-with S the covariance, over samples, of the H estimated effects (Fuller 1987, Measurement Error Models, 1.1). The
-covariance needs no correction where the two domains are disjoint samples. What all heads share, such as the error of
-the base score, moves no correlation, hence the centring over heads.
+with S the covariance, over samples, of the H estimated effects (Fuller 1987, Measurement Error Models, 1.1): of those
+on A, on B, and between both. The last is nought where the two have no example in common, as two domains; two seeds
+measured on the same examples have the same accidents in both, which is covariance and no agreement. What all heads
+share, such as the error of the base score, moves no correlation, hence the centring over heads.
 
 Both intervals are delete-one-group jackknives over both domains, with t quantiles of the smaller number of groups less
-one: on Fisher's z for r as measured; for the true r, all values that a test on the scale of z does not refuse (Fieller
-1954), so that the interval is never outside -1 to 1 and widens to all of it where effects are mostly noise. The heads
-are these heads: nothing is said about others. `design/correlation.md` has the coverage.
+one; a group that both have is left out of both at once. They are on Fisher's z for r as measured; for the true r, all
+values that a test on the scale of z does not refuse (Fieller 1954), so that the interval is never outside -1 to 1 and
+widens to all of it where effects are mostly noise. The heads are these heads: nothing is said about others.
+`design/correlation.md` has the coverage.
 
-Shapes: `heads` = heads measured on both domains, `groups` = groups of examples (premises, documents) of one domain.
+Shapes: `heads` = heads measured on both domains, `groups` = groups of examples (premises, documents) of one domain,
+`units` = groups of one stratum: those that only A has, that only B has, that both have.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -27,7 +30,8 @@ from scipy import optimize
 
 from analysis.correlation import jackknife
 from analysis.correlation.coefficients import centred, pearson
-from analysis.correlation.jackknife import fisher_z
+from analysis.correlation.jackknife import Stratum, fisher_z, stratum_weight
+from analysis.correlation.shared_examples import SharedGroups, additions, disjoint, divisor
 from analysis.inference.significance import TIE
 
 LEVEL = 0.95
@@ -78,11 +82,17 @@ class Moments:
     variance_b: Values
     noise_a: Values
     noise_b: Values
+    shared_noise: Values = 0.0
 
     @property
     def measured(self) -> Values:
         """R of the effects as measured."""
         return self.covariance / np.sqrt(self.variance_a * self.variance_b)
+
+    @property
+    def own(self) -> Values:
+        """R of the effects as measured, but for the noise that both share."""
+        return (self.covariance - self.shared_noise) / np.sqrt(self.variance_a * self.variance_b)
 
     @property
     def attenuation(self) -> Values:
@@ -103,42 +113,41 @@ def noise_shares(sample: NoisyEffects) -> Float[np.ndarray, " groups"]:
     return squares / max(squares.sum(), np.finfo(float).tiny)
 
 
-def r_without_each(
-    a: NoisyEffects, b: NoisyEffects
-) -> tuple[Float[np.ndarray, " groups_a"], Float[np.ndarray, " groups_b"]]:
-    """R of the effects as measured without each group of one domain, and of the other; NaN where there is none."""
-    _, replicates = _moments(a, b)
-    without_a, without_b = _without_each(replicates, lambda moments: moments.measured)
-    return without_a, without_b
+def r_without_each(a: NoisyEffects, b: NoisyEffects, shared: SharedGroups | None = None) -> list[Stratum]:
+    """R of the effects as measured without each group: of those that A has alone, that B has alone, that both have.
+
+    Of a stratum without groups there is an empty one; r is NaN where there is none.
+    """
+    _, strata = _moments(a, b, shared or disjoint(len(a.without), len(b.without)))
+    return [stratum.of(lambda moments: moments.measured) for stratum in strata]
 
 
-def measured_r(a: NoisyEffects, b: NoisyEffects, level: float = LEVEL) -> Estimate:
+def measured_r(a: NoisyEffects, b: NoisyEffects, level: float = LEVEL, shared: SharedGroups | None = None) -> Estimate:
     """R of the effects as measured at the sizes of these test sets.
 
     Args:
         a: effects on one domain, which are not all equal.
         b: effects of the same heads on another.
         level: probability that the interval holds.
+        shared: which groups of examples both have; None: they have none in common.
     """
     value = float(pearson(a.effects, b.effects))
     few = _too_few(a, b)
     if few:
         return Estimate(value, reason=few)
-    _, replicates = _moments(a, b)
-    found = jackknife.interval(value, *_without_each(replicates, lambda moments: moments.measured), level=level)
+    found = jackknife.interval(value, *_filled(r_without_each(a, b, shared)), parts=_parts(a, b), level=level)
     return Estimate(value, reason=NO_INTERVAL) if found is None else Estimate(value, *found)
 
 
-def true_r(a: NoisyEffects, b: NoisyEffects, level: float = LEVEL) -> Estimate:
-    """R of the true effects: noise taken out of both variances by moments.
+def true_r(a: NoisyEffects, b: NoisyEffects, level: float = LEVEL, shared: SharedGroups | None = None) -> Estimate:
+    """R of the true effects: noise taken out of both variances, and what is shared of it out of the covariance.
 
-    Noise can take the quotient beyond 1 or -1; then the estimate is that end. The arguments are those of `measured_r`,
-    the effects on both domains from different examples.
+    Noise can take the quotient beyond 1 or -1; then the estimate is that end. The arguments are those of `measured_r`.
     """
     few = _too_few(a, b)
     if few:
         return Estimate(reason=few)
-    whole, replicates = _moments(a, b)
+    whole, strata = _moments(a, b, shared or disjoint(len(a.without), len(b.without)))
     noisy = [
         f"the variance of the effects on {sample.domain} ({variance:.3g}) is not above its noise ({noise_:.3g})"
         for sample, variance, noise_ in ((a, whole.variance_a, whole.noise_a), (b, whole.variance_b, whole.noise_b))
@@ -146,9 +155,8 @@ def true_r(a: NoisyEffects, b: NoisyEffects, level: float = LEVEL) -> Estimate:
     ]
     if noisy:
         return Estimate(reason=f"not estimable: {'; '.join(noisy)}")
-    value = float(whole.measured / whole.attenuation)
-    quantile = jackknife.quantile(level, a.without[:, 0], b.without[:, 0])
-    beyond = partial(_beyond, whole, replicates, quantile)
+    value = float(whole.own / whole.attenuation)
+    beyond = partial(_beyond, whole, strata, jackknife.quantile(level, _parts(a, b)))
     if not np.isfinite(beyond(0.0)):
         return Estimate(value, reason=NO_INTERVAL)
     low, high = _interval(beyond, value)
@@ -157,15 +165,38 @@ def true_r(a: NoisyEffects, b: NoisyEffects, level: float = LEVEL) -> Estimate:
     return Estimate(float(np.clip(value, -1.0, 1.0)), low, high)
 
 
-def _beyond(whole: Moments, replicates: tuple[Moments, Moments], quantile: float, rho: float) -> float:
+@dataclass(frozen=True, eq=False)
+class _Deletions:
+    """Moments without each group of one stratum, and the stratum's weight."""
+
+    moments: Moments
+    weight: float
+
+    def of(self, number: Callable[[Moments], Values]) -> Stratum:
+        """A number without each group; not finite where it does not exist."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            return Stratum(np.asarray(number(self.moments)), self.weight)
+
+
+def _filled(strata: Sequence[Stratum]) -> list[Stratum]:
+    return [stratum for stratum in strata if len(stratum.values)]
+
+
+def _parts(a: NoisyEffects, b: NoisyEffects) -> int:
+    """How many groups the smaller domain has."""
+    return min(len(a.without), len(b.without))
+
+
+def _beyond(whole: Moments, strata: Sequence[_Deletions], quantile: float, rho: float) -> float:
     """Above zero where the test refuses that the true r is rho."""
-    error = jackknife.error(*_without_each(replicates, lambda moments: _difference(moments, rho)))
-    return abs(float(_difference(whole, rho))) - quantile * error
+    difference = float(_difference(whole, rho))
+    replicates = _filled([stratum.of(lambda moments: _difference(moments, rho)) for stratum in strata])
+    return abs(difference) - quantile * jackknife.error(difference, *replicates)
 
 
 def _difference(moments: Moments, rho: float) -> Values:
-    """How far r as measured is from what noise would leave of a true r of rho, on Fisher's scale."""
-    return fisher_z(moments.measured) - fisher_z(rho * moments.attenuation)
+    """How far r is, but for shared noise, from what noise would leave of a true r of rho, on Fisher's scale."""
+    return fisher_z(moments.own) - fisher_z(rho * moments.attenuation)
 
 
 def _interval(beyond: Callable[[float], float], value: float) -> tuple[float, float]:
@@ -180,17 +211,55 @@ def _interval(beyond: Callable[[float], float], value: float) -> tuple[float, fl
     return low, high
 
 
-def _moments(a: NoisyEffects, b: NoisyEffects) -> tuple[Moments, tuple[Moments, Moments]]:
-    """Moments of the whole samples, and of all but one group of the first domain, of the second."""
+def _moments(a: NoisyEffects, b: NoisyEffects, shared: SharedGroups) -> tuple[Moments, list[_Deletions]]:
+    """Moments of the whole samples; and without each group that A has alone, that B has alone, that both have."""
     free = a.effects.size - 1
     whole_a, whole_b = centred(a.effects), centred(b.effects)
     left_a, left_b = centred(a.without), centred(b.without)
     variance_a, variance_b, variances_a, variances_b = map(_variance, (whole_a, whole_b, left_a, left_b))
     (noise_a, noises_a), (noise_b, noises_b) = _noise(left_a), _noise(left_b)
-    whole = Moments(float(whole_a @ whole_b / free), variance_a, variance_b, noise_a, noise_b)
-    without_a = Moments(left_a @ whole_b / free, variances_a, variance_b, noises_a, noise_b)
-    without_b = Moments(left_b @ whole_a / free, variance_a, variances_b, noise_a, noises_b)
-    return whole, (without_a, without_b)
+    noise_ab, noises_ab = _shared_noise(left_a, left_b, shared)
+    whole = Moments(float(whole_a @ whole_b / free), variance_a, variance_b, noise_a, noise_b, noise_ab)
+    i, j, (both_a, both_b) = shared.alone_a, shared.alone_b, (shared.at_a, shared.at_b)
+    moments = (
+        Moments((left_a @ whole_b / free)[i], variances_a[i], variance_b, noises_a[i], noise_b, noises_ab[0]),
+        Moments((left_b @ whole_a / free)[j], variance_a, variances_b[j], noise_a, noises_b[j], noises_ab[1]),
+        Moments(
+            (left_a[both_a] * left_b[both_b]).sum(axis=1) / free,
+            *(variances_a[both_a], variances_b[both_b], noises_a[both_a], noises_b[both_b], noises_ab[2]),
+        ),
+    )
+    sizes = (shared.groups_a,), (shared.groups_b,), (shared.groups_a, shared.groups_b)
+    counts = len(i), len(j), shared.count
+    weights = [stratum_weight(count, *size) if count else 1.0 for count, size in zip(counts, sizes, strict=True)]
+    return whole, [_Deletions(own, weight) for own, weight in zip(moments, weights, strict=True)]
+
+
+def _shared_noise(
+    left_a: Float[np.ndarray, "groups_a heads"], left_b: Float[np.ndarray, "groups_b heads"], shared: SharedGroups
+) -> tuple[float, list[Values]]:
+    """Noise that both samples share, of the whole; and without each group of each stratum, as exactly as in `_noise`.
+
+    The second is what `sampling_covariance` is without a group: deleting one from a sum of products about two means.
+    """
+    if not shared.count:
+        return 0.0, [0.0, 0.0, np.zeros(0)]
+    free = left_a.shape[1] - 1
+    x, y = additions(left_a), additions(left_b)
+    both_x, both_y = x[shared.at_a], y[shared.at_b]
+    products = (both_x * both_y).sum(axis=1)
+    total, sum_x, sum_y = products.sum(), both_x.sum(axis=0), both_y.sum(axis=0)
+    a, b, m = shared.groups_a, shared.groups_b, shared.count
+    without_a = total + x[shared.alone_a] @ sum_y / (a - 1)
+    without_b = total + y[shared.alone_b] @ sum_x / (b - 1)
+    of_y = (both_y * (sum_x - both_x)).sum(axis=1) / (b - 1)
+    of_x = (both_x * (sum_y - both_y)).sum(axis=1) / (a - 1)
+    without_both = total - products + of_y + of_x + (m - 1) * products / ((a - 1) * (b - 1))
+    return float(total / shared.divisor / free), [
+        without_a / divisor(a - 1, b, m) / free,
+        without_b / divisor(a, b - 1, m) / free,
+        without_both / divisor(a - 1, b - 1, m - 1) / free,
+    ]
 
 
 def _variance(effects: Float[np.ndarray, "... heads"]) -> Float[np.ndarray, "..."]:
@@ -213,14 +282,6 @@ def _noise(left: Float[np.ndarray, "groups heads"]) -> tuple[float, Float[np.nda
 def _squares(left: Float[np.ndarray, "groups heads"]) -> Float[np.ndarray, " groups"]:
     """How far all heads are from their means over groups without each group: mean squares, of centred effects."""
     return np.square(left - left.mean(axis=0)).sum(axis=1) / (left.shape[1] - 1)
-
-
-def _without_each(
-    replicates: tuple[Moments, Moments], of: Callable[[Moments], Values]
-) -> list[Float[np.ndarray, " groups"]]:
-    """A number without each group, of the first domain and of the second; not finite where it does not exist."""
-    with np.errstate(invalid="ignore", divide="ignore"):
-        return [np.asarray(of(moments)) for moments in replicates]
 
 
 def _too_few(a: NoisyEffects, b: NoisyEffects) -> str | None:

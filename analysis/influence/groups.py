@@ -17,9 +17,9 @@ from jaxtyping import Float
 
 from analysis.correlation import DomainEffects
 from analysis.correlation.coefficients import pearson
-from analysis.correlation.jackknife import error_shares, fisher_z
-from analysis.correlation.pair_numbers import SHARED_AT_MOST
-from analysis.correlation.pairs import DOMAIN, Pair, pairs_of
+from analysis.correlation.domain_effects import DOMAIN
+from analysis.correlation.jackknife import Stratum, error_shares, fisher_z
+from analysis.correlation.pairs import Pair, pairs_of
 from analysis.correlation.tables import PAIR
 from analysis.correlation.true_correlation import FEWEST_GROUPS, NoisyEffects, noise_shares, r_without_each
 from analysis.effects.head_effects import Measure
@@ -240,12 +240,13 @@ def _effects(groups: DomainGroups, significant: Collection[tuple[Any, ...]]) -> 
 
 def _correlation(pair: Pair, found: Mapping[str, DomainGroups]) -> Iterator[Row]:
     every = np.ones(len(pair.heads), dtype=bool)
-    a_group_is_on_one_side = pair.shared_share <= SHARED_AT_MOST
+    a_group_is_on_one_side = not pair.shared_groups.count
     if pair.no_correlation(every) or not a_group_is_on_one_side:
         return
     sides = [found[side.names["setting_id"]] for side in (pair.a, pair.b)]
-    without = r_without_each(*pair.noisy(every))
-    shares = error_shares(*(np.asarray(fisher_z(values)) for values in without))
+    without = [stratum.values for stratum in r_without_each(*pair.noisy(every))[:2]]
+    z = [Stratum(np.asarray(fisher_z(values))) for values in without]
+    shares = error_shares(float(fisher_z(float(pearson(*pair.effects)))), *z)
     if not np.isfinite(np.concatenate(shares)).all():
         return
     whole, listed = float(pearson(*pair.effects)), _first(np.concatenate(shares))

@@ -150,7 +150,7 @@ def grids(results: Results, axes: Sequence[str]) -> Grids:
     held = [axis for axis in AXES if axis not in axes]
     measured = [cell for cell in cells(results) if cell.domain.single_heads]
     for cell in measured:
-        groups.setdefault((*map(cell.at, held), str(cell.domain.metric.name)), []).append(cell)
+        groups.setdefault((*map(cell.at, held), cell.domain.metric.name), []).append(cell)
     found, refused, single = [], [], set(axes)
     for values in sorted(groups, key=_order):
         members = groups[values]

@@ -2,7 +2,7 @@
 
 Removing head h adds mu_h and noise to the latent variable of every example, so its true effect has a closed form
 whatever the examples of a group, or the heads of an example, have in common. Run as a program with a number of runs, it
-prints the coverage table of `design/correlation.md`.
+prints the coverage table of `design/correlation.md`; a second number is the share of examples that both have.
 """
 
 import sys
@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import stats
 
+from analysis.correlation.shared_examples import SharedGroups
 from analysis.correlation.true_correlation import NoisyEffects, measured_r, true_r
 from analysis.results.sample import Sample
 from study.record.metrics import Accuracy
@@ -59,8 +60,12 @@ def true_effects(shifts: np.ndarray) -> np.ndarray:
     return 100 * (stats.norm.cdf((EASE + shifts) / np.sqrt(1 + JITTER**2)) - stats.norm.cdf(EASE))
 
 
-def sample(scenario: Scenario, shifts: np.ndarray, rng: np.random.Generator) -> Sample:
-    """A test set: the outcomes of its examples as sums over groups. Half of the jitter is common to all heads."""
+Noise = tuple[np.ndarray, np.ndarray, np.ndarray]
+"""Of a test set: latent variable [group, example, 1], jitter [group, example, head], sizes of groups."""
+
+
+def drawn(scenario: Scenario, rng: np.random.Generator) -> Noise:
+    """The examples of a test set. Half of the jitter is common to all heads."""
     most = 2 * scenario.size - 1 if scenario.uneven else scenario.size
 
     def clustered(heads: int) -> np.ndarray:
@@ -73,12 +78,46 @@ def sample(scenario: Scenario, shifts: np.ndarray, rng: np.random.Generator) -> 
     sizes = np.full(scenario.groups, scenario.size)
     if scenario.uneven:
         sizes = rng.integers(1, 2 * scenario.size, scenario.groups)
-    drawn = np.arange(latent.shape[1]) < sizes[:, None]
+    return latent, jitter, sizes
+
+
+def outcomes(noise: Noise, shifts: np.ndarray, names: tuple[str, ...] | None = None) -> Sample:
+    """The outcomes of these examples as sums over groups."""
+    latent, jitter, sizes = noise
+    counted = np.arange(latent.shape[1]) < sizes[:, None]
     right = np.concatenate([latent > 0, latent + shifts + jitter > 0], axis=2)
-    right = (right & drawn[:, :, None]).sum(axis=1).T
+    right = (right & counted[:, :, None]).sum(axis=1).T
     sums = np.stack([right, np.broadcast_to(sizes, right.shape)], axis=2).astype(np.int64)
-    names = tuple(map(str, range(scenario.groups)))
+    names = names or tuple(map(str, range(len(sizes))))
     return Sample(tuple(map(str, range(len(sums)))), Accuracy(), sums, sizes, names)
+
+
+def sample(scenario: Scenario, shifts: np.ndarray, rng: np.random.Generator) -> Sample:
+    """A test set of its own examples."""
+    return outcomes(drawn(scenario, rng), shifts)
+
+
+def on_the_same_examples(
+    scenario: Scenario, shifts: np.ndarray, rng: np.random.Generator, common: float = 0.7, share: float = 1.0
+) -> tuple[tuple[Sample, Sample], SharedGroups]:
+    """Two cells that were measured on the same examples, or of which the second has a share of those of the first.
+
+    Args:
+        scenario: how they are made.
+        shifts: of both.
+        rng: of all that is random.
+        common: share of the jitter that is the same in both cells.
+        share: part of the groups that both cells have.
+    """
+    first, own, new = (drawn(scenario, rng) for _ in range(3))
+    both = round(share * scenario.groups)
+    mixed = np.sqrt(common) * first[1] + np.sqrt(1 - common) * own[1]
+    second = tuple(
+        np.concatenate([old[:both], fresh[both:]]) for old, fresh in zip((first[0], mixed, first[2]), new, strict=True)
+    )
+    names = tuple(f"{'both' if i < both else 'own'} {i}" for i in range(scenario.groups))
+    shared = SharedGroups(scenario.groups, scenario.groups, np.arange(both), np.arange(both))
+    return (outcomes(first, shifts[0]), outcomes(second, shifts[1], names)), shared
 
 
 def noisy(own: Sample) -> NoisyEffects:
@@ -97,16 +136,23 @@ class Coverage:
     median_true: float
 
 
-def coverage(scenario: Scenario, runs: int, seed: int) -> Coverage:
-    """How often 95 % intervals hold the truth. That of r as measured is its mean over the runs."""
+def coverage(scenario: Scenario, runs: int, seed: int, share: float = 0.0) -> Coverage:
+    """How often 95 % intervals hold the truth. That of r as measured is its mean over the runs.
+
+    Both cells have the same examples as far as `share` says.
+    """
     rng = np.random.default_rng(seed)
     shifts = scenario.shifts(rng)
     truth = float(np.corrcoef(true_effects(shifts))[0, 1])
     measured, true = [], []
     for _ in range(runs):
-        sides = [noisy(sample(scenario, own, rng)) for own in shifts]
-        measured.append(measured_r(*sides))
-        true.append(true_r(*sides))
+        if share:
+            both, shared = on_the_same_examples(scenario, shifts, rng, share=share)
+        else:
+            both, shared = [sample(scenario, own, rng) for own in shifts], None
+        sides = [noisy(own) for own in both]
+        measured.append(measured_r(*sides, shared=shared))
+        true.append(true_r(*sides, shared=shared))
     target = float(np.mean([found.value for found in measured]))
     estimable = [found for found in true if found.value is not None]
     return Coverage(
@@ -140,7 +186,8 @@ SCENARIOS = {
 }
 
 if __name__ == "__main__":
+    of_examples = float(sys.argv[2]) if len(sys.argv) > 2 else 0.0
     for name, scenario in SCENARIOS.items():
-        found = coverage(scenario, int(sys.argv[1]), seed=1)
+        found = coverage(scenario, int(sys.argv[1]), seed=1, share=of_examples)
         print(f"| {name} | {found.r_true:.2f} | {found.r_measured:.2f} | {found.measured:.3f} ", end="")
         print(f"| {found.true:.3f} | {100 * found.estimable:.0f} % | {found.median_true:.2f} |", flush=True)

@@ -8,8 +8,9 @@ from scipy import stats
 from simulated import PLAIN, sample
 
 from analysis.correlation import CorrelationOptions, DomainEffects, correlate
+from analysis.correlation.domain_effects import DOMAIN
 from analysis.correlation.null_distributions import NullName
-from analysis.correlation.pairs import DOMAIN
+from analysis.correlation.shared_examples import aligned, sampling_covariance
 from analysis.effects.head_effects import effects
 from analysis.results.read import read_results
 from analysis.results.slices import slices
@@ -127,20 +128,28 @@ def test_subjects_and_sizes_of_one_data_set_are_never_mixed(make, results):
     assert found["setting_a"].n_unique() == 2
 
 
-def test_domains_that_share_examples_share_noise(make, results):
-    """The first 20 examples of a data set and all of it: r is told, but no interval that takes them for independent."""
-    make(data="home", seed=1, count=30)
-    make(data="part", seed=1, count=20)
-    found = correlate([DomainEffects.of(own) for own in read_results(results).domains], QUICK)
+def test_domains_that_share_examples_have_its_noise_taken_out(make, results):
+    """Two seeds on the same examples of one data set: r is that of shared noise as well."""
+    weights = np.random.default_rng(0).gamma(0.35, 0.06, (2, 16))
+    make(data="home", seed=1, count=240, weights=weights[0])
+    make(data="part", seed=1, count=240, weights=weights[1], weights_file="w1")
+    domains = [DomainEffects.of(own) for own in read_results(results).domains]
+    found = correlate(domains, QUICK)
     row = found.correlation.row(0, named=True)
-    assert row["shared"] == 20
-    assert row["pearson"] is not None
-    for number, reason in (("pearson_low", "interval"), ("true", "true"), ("ceiling", "ceiling")):
-        assert row[number] is None
-        assert "share 20 of their examples" in row[f"{reason}_reason"]
+    assert (row["shared"], row["groups_a"], row["groups_b"]) == (240, 80, 80)
+    assert row["pearson_low"] <= row["pearson"] <= row["pearson_high"]
+    assert row["ceiling"] is not None
+    a, b, shared = aligned(*domains)
+    assert shared.count == 80
+    noise = np.trace(sampling_covariance(a, b) @ (np.eye(16) - 1 / 16)) / 15
+    moments = np.cov(a.effects, b.effects)
+    free = [
+        moments[i, i] - np.trace(sampling_covariance(s, s) @ (np.eye(16) - 1 / 16)) / 15 for i, s in enumerate((a, b))
+    ]
+    if row["true"] is not None:
+        assert row["true"] == pytest.approx(np.clip((moments[0, 1] - noise) / np.sqrt(np.prod(free)), -1, 1), rel=1e-9)
     flips = found.null.filter(null=str(NullName.SIGN_FLIPS)).row(0, named=True)
-    assert flips["p"] is None
-    assert "share 20 of their examples" in flips["reason"]
+    assert flips["mean"] > 0.2, "noise that both share is correlated where no head has an effect"
 
 
 def test_every_two_of_many_domains_and_what_each_table_adds_up_to():

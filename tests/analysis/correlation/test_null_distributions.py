@@ -10,8 +10,8 @@ from simulated import PLAIN, sample
 from analysis.correlation.coefficients import pearson
 from analysis.correlation.null_distributions import (
     _permutations,
-    flipped_effects,
     permutation_null,
+    random_swaps,
     sign_flip_null,
     within,
 )
@@ -89,7 +89,9 @@ def test_flips_agree_with_every_pattern_written_out():
         ]
     every = np.array([np.corrcoef(x, y)[0, 1] for x in flips["a"] for y in flips["b"]])
     every = every[~np.isnan(every)]
-    found = sign_flip_null(a.effects, b.effects, flipped_effects(a, rng(1), 9_999), flipped_effects(b, rng(2), 9_999))
+    found = sign_flip_null(
+        a.effects, b.effects, *(side.swapped(random_swaps(side.groups, rng(i), 9_999)) for i, side in ((1, a), (2, b)))
+    )
     r = np.corrcoef(a.effects, b.effects)[0, 1]
     assert found.p == pytest.approx(np.mean(every >= r - 1e-12), abs=0.02)
     assert found.high == pytest.approx(np.quantile(every, 0.95), abs=0.05)
@@ -102,7 +104,7 @@ def sizes(runs: int, resamples: int) -> np.ndarray:
     for seed in range(runs):
         own = rng(seed)
         a, b = (sample(scenario, np.zeros(16), own) for _ in range(2))
-        flipped = [flipped_effects(side, own, resamples) for side in (a, b)]
+        flipped = [side.swapped(random_swaps(side.groups, own, resamples)) for side in (a, b)]
         p.append(sign_flip_null(a.effects, b.effects, *flipped).p)
     return np.array(p)
 
