@@ -1,13 +1,27 @@
-"""Figures, each of a small panel, as SVG for the page and PDF for a paper.
+"""Figures, each of a small panel, as SVG for the page, PDF for a paper and PNG for slides, with the data behind them.
 
-Each takes a `name`, which its files have and which is its own on a page; some take the `title` that stands above it.
+Each takes a `name`, which its files have and which is its own on a page; some take the `title` that stands above it,
+and `compared`, the rows of all panels that share its scale.
+
+To draw one more, write a file here with a function that returns a `Drawing`:
+
+    with styled():
+        panel = Panel("title", height=2.0, x="epoch", y="score")       # inches of the axes; all else is laid out
+        panel.axes.plot(rows["epoch"], rows["score"], color=BLUE, gid="line")
+        panel.axes.set(ylim=limits(compared, ["score"]))                # one scale for panels that are compared
+        return draw(panel, name, "what it shows", rows, {"line": Tip("said when pointed at", "cross.0.3")})
+
+Colours and sizes are in `canvas.style`. Curves are named by `name_curves`, or by `panel.key`. Numbers with intervals, a
+row each (heads, components of variance), are one call of `interval_rows`; a matrix of r is one of `agreement_map`.
 """
 
 from analysis.figures.canvas import Drawing
-from analysis.figures.correlation_maps import agreement_maps
+from analysis.figures.correlation_maps import agreement_map, agreement_maps
 from analysis.figures.distributions import distribution
 from analysis.figures.dynamics import dynamics
+from analysis.figures.forest import forest
 from analysis.figures.heat_maps import colour_limit, heat_map, small_heat_map
+from analysis.figures.interval_rows import Gap, interval_rows
 from analysis.figures.leave_out import leave_out
 from analysis.figures.one_head_left import one_head_against_none
 from analysis.figures.pruning_curves import pruning_curves
@@ -16,12 +30,16 @@ from analysis.figures.training_losses import dev_scores, losses
 
 __all__ = [
     "Drawing",
+    "Gap",
+    "agreement_map",
     "agreement_maps",
     "colour_limit",
     "dev_scores",
     "distribution",
     "dynamics",
+    "forest",
     "heat_map",
+    "interval_rows",
     "leave_out",
     "losses",
     "one_head_against_none",

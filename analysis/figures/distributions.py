@@ -9,12 +9,9 @@ from matplotlib.ticker import MaxNLocator
 
 from analysis.attention_kinds import STYLES, by_kind
 from analysis.figures.canvas import Drawing, Panel, Sample, draw, styled
-from analysis.figures.canvas.style import DASHED, INK, SMALL
+from analysis.figures.canvas.style import DASHED, INK, PALE, SMALL
 from analysis.formatting import score_axis
 from study.record.heads import ADDRESS
-
-PALE = 0.3
-"""Opacity of heads whose effect is not significant."""
 
 BARS = 30
 """Bars from the lowest to the highest effect."""

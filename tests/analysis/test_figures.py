@@ -291,3 +291,104 @@ def test_a_pdf_leaves_the_title_to_the_caption(table):
     assert width == pytest.approx(natural[0], abs=0.5)
     assert height == pytest.approx(natural[1] - 72 * drawn.panel.heading_height, abs=0.5)
     assert all(line.get_visible() for line in drawn.panel.heading)
+
+
+def several_domains(count: int, heads: int = 6) -> pl.DataFrame:
+    """Effects of heads on domains; the mean of head i over them is i - 2, its intervals are one wide."""
+    rows = [
+        {
+            "domain": f"d{k}",
+            "kind": "encoder_self",
+            "layer": 0,
+            "head": head,
+            "effect": head - 2 + (k - (count - 1) / 2),
+        }
+        for k in range(count)
+        for head in range(heads)
+    ]
+    effect = pl.col("effect")
+    return pl.DataFrame(rows).with_columns(
+        low=effect - 0.5, high=effect + 0.5, significant=effect.abs() > 1, unit=pl.lit("points"), margin=pl.lit(0.5)
+    )
+
+
+def names_of_rows(drawn: figures.Drawing) -> list[str]:
+    return [label.get_text() for label in drawn.figure.axes[0].get_yticklabels()]
+
+
+@pytest.mark.parametrize("narrow", [False, True])
+def test_a_forest_sorts_heads_by_their_mean_effect_with_an_interval_for_each_domain(narrow):
+    effects_ = several_domains(2).sort("effect", descending=True)
+    drawn = figures.forest(effects_, "f/forest", narrow=narrow)
+    assert names_of_rows(drawn) == [f"L0H{head}" for head in range(6)]
+    axes = drawn.figure.axes[0]
+    marks = {line.get_gid(): line for line in axes.lines if (line.get_gid() or "").startswith("mark")}
+    assert len(marks) == 12
+    found = sorted(tuple(map(float, line.get_xdata())) for line in marks.values())
+    assert found == sorted(effects_.select("low", "effect", "high").rows())
+    for line in marks.values():
+        (at,) = {round(float(y)) for y in line.get_ydata()}
+        assert abs(line.get_xdata()[1] - (at - 2)) == 0.5
+    pale = [line for line in marks.values() if line.get_alpha() < 1]
+    assert len(pale) == effects_.filter(~pl.col("significant")).height
+    assert drawn.data["mean"].to_list() == sorted(drawn.data["mean"])
+    assert drawn.data.height == 12
+    assert drawn.svg.count('data-head="encoder_self.0.5"') == 3  # its row and two marks
+    assert "encoder_self.0.5 on d1: +3.50 points (+3.00 to +4.00), significant" in drawn.svg
+    assert ("+3.50*" in words(drawn)) is not narrow
+    width, height = 96 * drawn.figure.get_size_inches()
+    assert width == pytest.approx(345 if narrow else 540, abs=1)
+    for said, _, (left, bottom, right, top) in texts_in_pixels(drawn):
+        assert min(left, bottom) >= -1, said
+        assert right <= width + 1, said
+        assert top <= height + 1, said
+
+
+def test_a_forest_of_many_heads_shows_both_ends_and_counts_the_others():
+    drawn = figures.forest(several_domains(1, heads=50).with_columns(pl.col("effect") - 10), "f", most=24)
+    means = [head - 12 for head in range(50)]
+    kept = sorted(sorted(means, key=abs, reverse=True)[:24])
+    assert names_of_rows(drawn) == [f"L0H{mean + 12}" for mean in kept]
+    assert "26 more heads between −12.00 and +13.00" in words(drawn)
+    drawn = figures.forest(several_domains(1, heads=50).with_columns(pl.col("effect") - 20), "f", most=24)
+    names = names_of_rows(drawn)
+    assert (names[0], names[-1]) == ("L0H0", "L0H49")
+    gap = next(text for text in drawn.figure.axes[0].texts if "more heads" in text.get_text())
+    (low, high) = re.findall(r"[−+]\d+\.\d+", gap.get_text())
+    shown = [int(name[3:]) - 22 for name in names]
+    hidden = sorted(set(range(-22, 28)) - set(shown))
+    assert (low, high) == (signed(float(hidden[0])), signed(float(hidden[-1])))
+    assert gap.get_position()[1] == sum(mean < hidden[0] for mean in shown)
+    whole = figures.forest(several_domains(1, heads=50), "f", most=None)
+    assert len(names_of_rows(whole)) == 50
+    assert not any("more heads" in word for word in words(whole))
+
+
+def test_a_forest_of_two_domains_fits_on_a_first_screen():
+    drawn = figures.forest(several_domains(2, heads=144), "f")
+    assert 96 * drawn.figure.get_size_inches()[1] <= 500
+    assert len(names_of_rows(drawn)) == 24
+    assert len(names_of_rows(figures.forest(several_domains(6, heads=144), "f"))) < 24
+
+
+def test_a_forest_without_intervals_or_heads():
+    bare = several_domains(2).drop("low", "high", "significant", "margin")
+    assert "grey" not in text(figures.forest(bare, "f"))
+    assert figures.forest(several_domains(1).clear(), "f") is None
+
+
+def test_miniatures_are_small_and_every_head_can_be_pointed_at(table):
+    ablation = table.filter(measure="ablation")
+    counts = dict.fromkeys(AttentionKind, (4, 4, 4))
+    both = ablation.with_columns(pl.col("effect").name.suffix(side) for side in ("_a", "_b"))
+    for drawn in (
+        figures.small_heat_map(ablation, counts, 2.0, "f/small"),
+        figures.small_scatter(both, ("a", "b"), "BLEU", "r = 1.00", "f/small"),
+    ):
+        width, height = 96 * drawn.figure.get_size_inches()
+        assert width <= 261
+        assert height <= 225
+        assert set(re.findall(r'data-head="([^"]*)"', drawn.svg)) == {
+            f"{kind}.{layer}.{head}" for kind in AttentionKind for layer in range(3) for head in range(4)
+        }
+        assert all(size >= 10.5 for _, size, _ in texts_in_pixels(drawn))

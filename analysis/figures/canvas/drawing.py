@@ -22,6 +22,9 @@ PIXELS = 96
 """Pixels of a page in an inch."""
 
 FONTS = "system-ui, -apple-system, 'Segoe UI', Roboto, 'Helvetica Neue', sans-serif"
+MIXED = r"color-mix(in srgb, \2 60%, currentColor)"
+"""The colour of a text: nearer to that of the page's text, so that it reads on its ground, light or dark."""
+
 ALONE = (
     "<style>text{pointer-events:none}[data-head]{pointer-events:all}"
     "svg{color:#1c1f23}@media(prefers-color-scheme:dark){svg{color:#e6e4df}}</style>"
@@ -105,6 +108,7 @@ def draw(panel: Panel, name: str, title: str, data: pl.DataFrame, tips: Mapping[
     svg = _saved(panel.figure, format="svg", metadata=nothing, transparent=True).decode()
     _, content = svg[svg.index("<svg") :].strip().replace(INK, "currentColor").split(">", 1)
     content = re.sub(r"; font-family: [^;\"]*", "", content)
+    content = re.sub(r"(<text style=[^>]*)fill: (#\w{6})", rf"\1fill: \2; fill: {MIXED}", content)
     content = re.sub(r' (?:d|x|y|transform)="[^"]*"', lambda found: _rounded(found[0]), content)
     content = re.sub(r'<g id="([^"]*)">', lambda found: _tipped(found, tips or {}), content)
     content = re.sub(r'(\bid="|url\(#|href="#)', rf"\1{name.replace('/', '.')}.", content)

@@ -117,7 +117,9 @@ class Panel:
             self._draw_key(row, top)
         self._write(EDGE, top - line_height(), self.y, TEXT)
         for i, line in enumerate(self._x_lines, 1):
-            self._write(left + width / 2, below - self._ticks - i * line_height(), line, TEXT, ha="center")
+            half = text_width(line, TEXT) / 2
+            middle = max(EDGE + half, min(left + width / 2, self.width - EDGE - half))
+            self._write(middle, below - self._ticks - i * line_height(), line, TEXT, ha="center")
 
     @property
     def heading_height(self) -> float:

@@ -19,6 +19,9 @@ LINES = ("-", (0, (5, 2)), (0, (1, 1.5)), (0, (6, 2, 1, 2)))
 DASHED = (0, (4, 2))
 """The dashes of a line that stands for the model with every head."""
 
+PALE = 0.4
+"""Opacity of what is not significant."""
+
 BAND = 0.14
 """Opacity of the band of an interval around a curve."""
 
