@@ -16,7 +16,16 @@ function grid(rows) {
   return cells;
 }
 
-const words = (cell) => cell?.innerText.replace(/\s+/g, " ").trim() ?? "";
+/** The words of a cell, but for explanations of them. */
+function words(cell) {
+  if (!cell) return "";
+  const texts = document.createTreeWalker(cell, NodeFilter.SHOW_TEXT, (text) =>
+    text.parentElement.closest("[role=tooltip], .unsaid, .mark") ? NodeFilter.FILTER_REJECT : NodeFilter.FILTER_ACCEPT,
+  );
+  let said = "";
+  while (texts.nextNode()) said += ` ${texts.currentNode.data}`;
+  return said.replace(/\s+/g, " ").trim();
+}
 
 /** What a cell is sorted by: its number, where it has one or begins with one, else its text. */
 function value(cell) {
@@ -52,8 +61,11 @@ function sortable(table) {
   const leaves = grid(table.tHead.rows).at(-1);
   leaves.forEach((header, column) => {
     if (header.colSpan > 1 || !words(header)) return;
-    const button = make("button", { type: "button", className: "sort" }, ...header.childNodes);
+    const term = header.querySelector("[tabindex]"); // what is reached by itself stays beside the button
+    const name = term ? [make("span", { className: "unsaid" }, `Sort by ${words(header)}`), make("span", { className: "mark" }, "⇅")] : header.childNodes;
+    const button = make("button", { type: "button", className: "sort" }, ...name);
     button.addEventListener("click", () => sort(table, header, column));
-    header.replaceChildren(button);
+    if (term) header.append(" ", button);
+    else header.replaceChildren(button);
   });
 }
