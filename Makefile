@@ -38,6 +38,7 @@ $(VENV)/.installed: pyproject.toml requirements.lock
 study: install  ## the embedded study: two made languages, every head, and a page (LAUNCHER=slurm, local_pool: where jobs run)
 	$(STUDY) experiment=toy_nli $(WAIT)
 	$(STUDY) experiment=toy_nli_dynamics $(WAIT)
+	$(STUDY) experiment=toy_seeds $(WAIT)
 	@if $(BIN)/python -c 'import importlib.util, sys; sys.exit(importlib.util.find_spec("fairseq") is None)'; \
 	then rm -f $(RESULTS)/notes.txt; $(STUDY) experiment=toy_translation $(WAIT) && \
 	$(STUDY) experiment=toy_translation_dynamics $(WAIT); \

@@ -2,9 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from omegaconf import MISSING
+from typing import Any, Protocol
 
 from study.record.errors import InputError
 from study.record.files import short_hash
@@ -94,41 +92,77 @@ class ClassifierTraining(Training):
         return ()
 
 
+class StartingModel(Protocol):
+    """A model that is trained here, as far as a training that starts from it needs it; see `TrainedModel`."""
+
+    def training_identity(self) -> dict[str, Any]:
+        """All that determines its weights."""
+        ...
+
+    def missing(self) -> list[str]:
+        """What must be done before it is there, in words."""
+        ...
+
+    def fetch(self) -> None:
+        """Do what `missing` names."""
+        ...
+
+    def trained_checkpoint(self) -> Path:
+        """Its folder."""
+        ...
+
+
 @dataclass(kw_only=True)
 class FineTuning(ClassifierTraining):
-    """A trained model of transformers learns a task of classification.
+    """A trained model learns a task of classification; it is one of transformers, or a checkpoint of a training here.
 
     Attributes:
         start: folder or hub name of that model.
+        origin: in place of `start`, a model that is trained here, an entry of `conf/model`.
         revision: commit, tag or branch on the hub.
         new_head: it gets an output layer with random weights, whose labels are those of the training data; false: it
             goes on with its own, and the data may have no other labels.
     """
 
-    start: str = MISSING
+    start: str = ""
+    origin: Any = None  # a `StartingModel`, which OmegaConf knows no type for
     revision: str | None = None
     new_head: bool = True
 
     def identity(self) -> dict[str, Any]:
-        """See `Training.identity`."""
+        """See `Training.identity`; what is trained here is known before it is there."""
+        if self.origin:
+            return {**super().identity(), "start": self.origin.training_identity()}
         start = model_digests(self.start_folder())
         require_tokenizer(self.start_folder())
         return {**super().identity(), "start": start}
 
+    def check(self) -> None:
+        """See `Training.check`."""
+        super().check()
+        if bool(self.start) == bool(self.origin):
+            raise InputError(
+                "training.start names a model to start from, training.origin one that is trained here: give one of them"
+            )
+
     def missing(self) -> list[str]:
         """See `Training.missing`."""
+        if self.origin:
+            return [*self.origin.missing(), *super().missing()]
         here = local_folder(self.start, self.revision)
         return [*([] if here else [f"model {self.start} from the Hugging Face hub"]), *super().missing()]
 
     def fetch(self) -> None:
         """See `Training.fetch`."""
-        if not local_folder(self.start, self.revision):
+        if self.origin:
+            self.origin.fetch()
+        elif not local_folder(self.start, self.revision):
             download(self.start, self.revision)
         super().fetch()
 
     def initial(self) -> str:
         """See `Training.initial`; a new output layer, whatever its seed, has no heads."""
-        return short_hash({"start": model_digests(self.start_folder())})
+        return short_hash({"start": self.identity()["start"]})
 
     def start_folder(self) -> Path:
         """Where the model to start from is.
@@ -136,6 +170,8 @@ class FineTuning(ClassifierTraining):
         Raises:
             InputError: when it is not on this machine.
         """
+        if self.origin:
+            return self.origin.trained_checkpoint()
         folder = local_folder(self.start, self.revision)
         if folder is None:
             raise InputError(

@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 from omegaconf import MISSING
 
@@ -49,6 +50,10 @@ class TrainedModel:
         """See `ModelConfig.idle`."""
         said = "the training says it: model.training.seed"
         return {"seed": said, "initial": "the training knows what it starts from"}
+
+    def training_identity(self) -> dict[str, Any]:
+        """All that determines the weights of this checkpoint, as JSON values; it need not be there."""
+        return {"training": self.training.id, "epoch": self._epoch()}
 
     def training_folder(self) -> Path:
         """Where its checkpoints are, or will be."""

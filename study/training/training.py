@@ -18,7 +18,7 @@ SCHEMA = 1
 
 OUTSIDE_IDENTITY = (
     *("task", "dev", "folder", "keep", "small", "evaluate_every", "record_every", "save_every", "threads", "python"),
-    *("start", "revision"),  # known by the digests of its files
+    *("start", "origin", "revision"),  # known by the digests of its files, or by how it is trained
 )
 """Options on which no weight depends, or only by the last bits."""
 

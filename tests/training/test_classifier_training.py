@@ -22,6 +22,7 @@ from study.toy.sources import ToyNli
 from study.training.classifier import epoch_batches, train_classifier, triangle
 from study.training.classifier_options import FineTuning, NewBert
 from study.training.initial_model import learn_tokenizer
+from study.training.trained_models import TrainedClassifier
 from study.training.trainer import STATE_FILE, Trainer
 
 LABELS = ("entailment", "neutral", "contradiction")
@@ -238,6 +239,26 @@ def test_the_head_is_new_or_kept(
     assert torch.equal(old.bert.pooler.dense.weight, new.bert.pooler.dense.weight)
     labels = sorted(LABELS) if new_head else list(LABELS)
     assert list(new.config.id2label.values()) == labels
+
+
+def test_a_training_starts_from_a_checkpoint_of_another(place: Path, tmp_path: Path) -> None:
+    first = fine_tuning(place, keep=[1.0], folder=str(tmp_path / "origin"))
+    origin = TrainedClassifier(name="first", training=first, epoch=1.0)
+    second = fine_tuning(place, start="", origin=origin, keep=[0.0], new_head=False)
+    known = second.id
+    with pytest.raises(InputError, match="has not been trained until epoch 1"):
+        train_classifier(second, tmp_path / "second", "cpu", 1)
+    origin.train("cpu", 1)
+    train_classifier(second, tmp_path / "second", "cpu", 1)
+    assert weights(tmp_path / "second" / "epoch-0") == weights(tmp_path / "origin" / "epoch-1")
+    assert second.id == known != fine_tuning(place, start="", origin=replace(origin, epoch=2.0), new_head=False).id
+    assert second.initial() == replace(second, seed=9).initial() != first.initial()
+
+
+@pytest.mark.parametrize("start", [{"start": ""}, {"origin": TrainedClassifier(name="x", training=TINY)}])
+def test_one_model_to_start_from_is_wanted(place: Path, start: dict) -> None:
+    with pytest.raises(InputError, match="give one of them"):
+        fine_tuning(place, **start).check()
 
 
 def test_what_cannot_be_learnt_is_refused(place: Path, tmp_path: Path) -> None:
