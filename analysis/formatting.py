@@ -107,6 +107,6 @@ def interval(row: Mapping[str, Any], side: str = "") -> str:
     return "" if low is None or high is None else f" ({signed(low)} to {signed(high)})"
 
 
-def ends(low: float | None, high: float | None) -> str:
+def ends(low: float | None, high: float | None, digits: int = 2) -> str:
     """` (0.41 to 0.77)`: the interval of a number that has no sign of its own; nothing where there is none."""
-    return "" if low is None or high is None else f" ({decimal(low)} to {decimal(high)})"
+    return "" if low is None or high is None else f" ({decimal(low, digits)} to {decimal(high, digits)})"

@@ -4,6 +4,7 @@ A rater is whoever says of every head whether it is kept: the pruning of a model
 """
 
 from analysis.agreement.kept_sets import KeptSets
+from analysis.agreement.pruned import Stop, kept_sets
 from analysis.agreement.tables import Agreement, agreement
 
-__all__ = ["Agreement", "KeptSets", "agreement"]
+__all__ = ["Agreement", "KeptSets", "Stop", "agreement", "kept_sets"]

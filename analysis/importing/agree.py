@@ -1,4 +1,7 @@
-"""`python -m analysis agree PATH...`: do several seeds, or several tasks, keep the same heads, beyond chance?"""
+"""`python -m analysis agree PATH...`: do several seeds, or several tasks, keep the same heads, beyond chance?
+
+A path is a results folder with pruning curves, a table made elsewhere, or masks as others publish them.
+"""
 
 import argparse
 from collections.abc import Callable, Iterator, Mapping
@@ -10,15 +13,18 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from analysis.agreement import Agreement, agreement
+from analysis.agreement import Agreement, KeptSets, Stop, agreement, kept_sets
 from analysis.agreement.coefficients import NAMES, Coefficient
+from analysis.agreement.pruned import RETAIN
 from analysis.defaults import DEFAULTS
 from analysis.formatting import decimal, p_value
 from analysis.importing.kept_tables import ALONG, APART, KeptOptions, read_kept
+from analysis.results.read import read_results, setting_folders
 from analysis.tables.kept_sets_sheet import kept_sets_sheet
 from analysis.tables.latex import latex
 from analysis.tables.paper_tables import write
 from analysis.terminal import plain_table
+from study.record.errors import InputError
 from study.record.files import whole_file
 
 OUT = Path("results/agreement")
@@ -36,8 +42,7 @@ Row = Mapping[str, Any]
 
 def run(options: argparse.Namespace) -> None:
     """Read the kept sets, print how far they agree, write tables and the page; its path is the last line."""
-    reading = KeptOptions(along=options.along, by=options.by, value=options.value, first=options.first)
-    found = agreement(read_kept(options.paths, reading), options.resamples, options.seed)
+    found = agreement(_read(options), options.resamples, options.seed)
     console = Console()
     for table in _printed(found):
         console.print(table)
@@ -50,6 +55,21 @@ def run(options: argparse.Namespace) -> None:
     print(options.out / "tables")
 
 
+def _read(options: argparse.Namespace) -> list[KeptSets]:
+    """The kept sets of results folders, and of files."""
+    stop = Stop(share=options.share, retain=options.retain)
+    folders = [path for path in options.paths if path.is_dir() and setting_folders(path)]
+    sets = [own for path in folders for own in kept_sets(read_results(path), options.along or ALONG, stop)]
+    if folders and not sets:
+        raise InputError(
+            f"{', '.join(map(str, folders))}: no pruning curve of one order at two values of {options.along or ALONG}. "
+            "measure=pruning measures curves; --along data compares data sets"
+        )
+    reading = KeptOptions(along=options.along, by=options.by, value=options.value, first=options.first)
+    files = [path for path in options.paths if path not in folders]
+    return sets + (read_kept(files, reading) if files else [])
+
+
 def add_command(parser: argparse.ArgumentParser, positive: Callable[[str], int]) -> None:
     """The arguments of the command."""
     parser.add_argument(
@@ -57,9 +77,17 @@ def add_command(parser: argparse.ArgumentParser, positive: Callable[[str], int])
         nargs="+",
         type=Path,
         metavar="PATH",
-        help="tables (CSV, TSV, JSON) with 1 for a head that is kept, else 0; .npy masks; folders of such masks",
+        help="results folders; tables (CSV, TSV, JSON) with 1 for a head that is kept, else 0; .npy masks",
     )
-    parser.add_argument("--along", metavar="COLUMN", help=f"whose values are compared with each other ({ALONG})")
+    parser.add_argument("--along", metavar="AXIS", help=f"or column, whose values are compared ({ALONG})")
+    parser.add_argument("--share", type=float, metavar="S", help="heads left when this share (0 to 1) is removed")
+    parser.add_argument(
+        "--retain",
+        type=float,
+        default=RETAIN,
+        metavar="R",
+        help=f"heads left before the score falls below R times that with every head ({RETAIN})",
+    )
     parser.add_argument(
         "--by",
         action="append",

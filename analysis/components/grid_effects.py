@@ -1,0 +1,66 @@
+"""From cells on axes to a grid of effects with their noise: the same heads everywhere, the same groups along a seed."""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from analysis.components.noisy_grid import NoisyGrid
+from analysis.correlation import DomainEffects
+from analysis.results.cells import DATA, Grid
+from study.record.errors import InputError
+from study.record.heads import Head
+
+FEWEST = 3
+"""Heads that a grid must have."""
+
+
+def noisy_grid(grid: Grid, groups: str) -> NoisyGrid:
+    """The effects of the heads that were measured in every cell.
+
+    Args:
+        grid: cells along data, along another axis, or along both.
+        groups: groups of examples, as in `Domain.sample`.
+
+    Raises:
+        InputError: when the cells of a data set have different examples, or there are fewer than three heads.
+    """
+    lines: dict[object, list[DomainEffects]] = {}
+    for cell in grid.cells.values():  # ordered along the other axis in every line
+        lines.setdefault(cell.at(DATA), []).append(DomainEffects.of(cell.domain, groups))
+    first = next(iter(lines.values()))[0]
+    everywhere = set.intersection(*(set(own.heads) for line in lines.values() for own in line))
+    heads = [head for head in first.heads if head in everywhere]
+    if len(heads) < FEWEST:
+        raise InputError(f"{grid.name}: {len(heads)} heads measured in every cell: variance components need {FEWEST}")
+    effects = [[own.effects[_places(own, heads)] for own in line] for line in lines.values()]
+    return NoisyGrid(np.array(effects), [_without(line, heads) for line in lines.values()], _layers(heads))
+
+
+def _without(line: Sequence[DomainEffects], heads: Sequence[Head]) -> np.ndarray:
+    """Effects of the cells of one data set without each group of its examples: groups, cells, heads."""
+    first = line[0].sample
+    assert first is not None
+    without = []
+    for own in line:
+        assert own.sample is not None
+        at = {name: i for i, name in enumerate(own.sample.names)}
+        if set(at) != set(first.names) or (own.sample.sizes[[at[n] for n in first.names]] != first.sizes).any():
+            raise InputError(
+                f"{own.domain}: {own.names['subject']} was measured on other examples than {line[0].names['subject']} "
+                "(--limit takes the first ones of both)"
+            )
+        order = [at[name] for name in first.names]
+        without.append(own.without[order][:, _places(own, heads)])
+    return np.stack(without, axis=1)
+
+
+def _places(own: DomainEffects, heads: Sequence[Head]) -> list[int]:
+    at = {head: i for i, head in enumerate(own.heads)}
+    return [at[head] for head in heads]
+
+
+def _layers(heads: Sequence[Head]) -> np.ndarray:
+    """The number of each head's layer; layers of several attention kinds have numbers of their own."""
+    names = [(head.kind, head.layer) for head in heads]
+    numbers = {name: i for i, name in enumerate(dict.fromkeys(names))}
+    return np.array([numbers[name] for name in names])

@@ -1,0 +1,100 @@
+"""Intervals of variance components, and of their shares, by jackknives over seeds and over groups of examples.
+
+The seeds and the examples are samples; heads and domains are those that were studied, and are never resampled. What a
+number would be without each seed gives the one part of its variance, what it would be without each group of examples of
+each domain the others; t has one degree of freedom less than there are seeds. Noise that a seed has to itself is in
+both parts, so that intervals are rather wide than narrow.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from analysis.components.moments import Component, Components, Values, moments, without_each_group, without_each_seed
+from analysis.components.noisy_grid import NoisyGrid
+from analysis.correlation import jackknife
+from analysis.correlation.jackknife import Stratum
+
+FEWEST_SEEDS = 4
+"""Seeds that an interval needs."""
+
+FEWEST_GROUPS = 3
+"""Groups of examples that each domain needs: the noise without one is that of the others."""
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A number with its interval; None where there is none."""
+
+    value: float
+    low: float | None = None
+    high: float | None = None
+
+
+@dataclass(frozen=True, eq=False)
+class Decomposition:
+    """The variance components of a grid by moments, and what they are without each seed and group of examples.
+
+    Attributes:
+        whole: the components.
+        replicates: those without each seed, then those without each group of each domain; none without an interval.
+        reason: why there are no intervals; None where there are.
+        level: probability that an interval holds.
+    """
+
+    whole: Components
+    replicates: tuple[Components, ...]
+    reason: str | None
+    level: float
+
+    def estimate(self, number: Callable[[Components], Values]) -> Estimate:
+        """A number that follows from the components, with its interval."""
+        value = float(number(self.whole))
+        if not self.replicates:
+            return Estimate(value)
+        with np.errstate(invalid="ignore", divide="ignore"):
+            error = jackknife.error(value, *(Stratum(np.asarray(number(own))) for own in self.replicates))
+        seeds = len(next(iter(self.replicates[0].values())))  # type: ignore[arg-type]
+        half = jackknife.quantile(self.level, seeds) * error
+        return Estimate(value, value - half, value + half) if np.isfinite(half) else Estimate(value)
+
+    @property
+    def divided(self) -> bool:
+        """Whether the variance can be divided into shares: whether it is shown to be above its noise."""
+        whole = self.estimate(total)
+        return (whole.value if whole.low is None else whole.low) > 0
+
+
+def decompose(grid: NoisyGrid, level: float, *, sampled: bool = True) -> Decomposition:
+    """The components of a grid, with what their intervals need.
+
+    Args:
+        grid: effects with their noise.
+        level: probability that an interval holds.
+        sampled: whether what stands on the axis of seeds is a sample, as seeds are; epochs are none.
+    """
+    reason = _no_interval(grid) if sampled else "no intervals: they need seeds, as only seeds are a sample"
+    replicates: tuple[Components, ...] = ()
+    if reason is None:
+        groups = (without_each_group(grid, domain) for domain in range(grid.shape[0]))
+        replicates = (without_each_seed(grid), *groups)
+    return Decomposition(moments(grid), replicates, reason, level)
+
+
+def total(components: Components) -> Values:
+    """The variance of true effects over the heads of a cell."""
+    return sum(components.values())
+
+
+def share(name: Component) -> Callable[[Components], Values]:
+    """What gives the share of a component in the total."""
+    return lambda components: components[name] / total(components)
+
+
+def _no_interval(grid: NoisyGrid) -> str | None:
+    if grid.shape[1] < FEWEST_SEEDS:
+        return f"no intervals: they need {FEWEST_SEEDS} seeds, and there are {grid.shape[1]}"
+    if min(grid.groups) < FEWEST_GROUPS:
+        return f"no intervals: a domain has {min(grid.groups)} groups of examples, and they need {FEWEST_GROUPS}"
+    return None

@@ -1,0 +1,159 @@
+"""The table of variance components, and the sentence to quote."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from analysis.components.grid_effects import noisy_grid
+from analysis.components.intervals import Decomposition, Estimate, decompose, share, total
+from analysis.components.moments import Component, Components, Values, noise_variance
+from analysis.components.noisy_grid import NoisyGrid
+from analysis.components.reml import reml
+from analysis.defaults import DEFAULTS
+from analysis.formatting import ends
+from analysis.results.cells import DATA, Grid
+from analysis.results.domain import AUTO
+
+SEED = "seed"
+
+WORDS = {DATA: "domain"}
+"""Axes whose values have another name in words."""
+
+COLUMNS = (
+    dict.fromkeys(["grid", "metric", "unit", "axes", "component", "belongs_to"], pl.String)
+    | dict.fromkeys(["variance", "low", "high", "share", "share_low", "share_high"], pl.Float64)
+    | dict.fromkeys(["reml", "reml_share", "measured_variance", "noise_variance", "level"], pl.Float64)
+    | dict.fromkeys(["domains", "seeds", "heads", "groups"], pl.Int64)
+    | {"reason": pl.String}
+)
+
+
+@dataclass(frozen=True)
+class VarianceComponents:
+    """The variance components of every grid.
+
+    Attributes:
+        table: one row for each grid and component: variance (in the square of the unit), its interval, share of the
+            variance of true effects over the heads of a cell; reml: the same by restricted maximum likelihood;
+            measured_variance and noise_variance: of effects as measured, and of sampling alone; domains, seeds: number
+            of cells along the axes; groups: fewest groups of examples of a domain; reason: why numbers are missing.
+        sentences: a sentence to quote for each grid.
+    """
+
+    table: pl.DataFrame
+    sentences: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Axes:
+    """What the axes of a grid are called: the one with different examples, and the one that shares them."""
+
+    apart: str
+    sharing: str
+
+    def belongs_to(self, name: Component) -> str:
+        """What a component belongs to, in words."""
+        return {
+            Component.LAYER: "layer",
+            Component.HEAD: "head in its layer",
+            Component.DOMAIN: f"head × {self.apart}",
+            Component.SEED: f"head × {self.sharing}",
+            Component.CELL: f"head × {self.apart} × {self.sharing}",
+        }[name]
+
+
+def variance_components(
+    grids: Sequence[Grid], groups: str = AUTO, level: float = 1 - DEFAULTS["alpha"]
+) -> VarianceComponents:
+    """The variance components of grids of one axis, or of data and one more axis; of others there are none.
+
+    Args:
+        grids: cells that differ in these axes alone, of one subject each.
+        groups: groups of examples, as in `Domain.sample`.
+        level: probability that an interval holds.
+
+    Raises:
+        InputError: when the cells of a data set have different examples, or too few heads were measured in all cells.
+    """
+    rows: list[tuple[Any, ...]] = []
+    sentences = []
+    for grid in grids:
+        sharing = [axis for axis in grid.axes if axis != DATA]
+        if len(sharing) > 1:
+            continue
+        names = Axes(WORDS[DATA], sharing[0] if sharing else "")
+        effects = noisy_grid(grid, groups)
+        found = decompose(effects, level, sampled=SEED in sharing)
+        about = (grid.name, grid.metric, _unit(grid), ",".join(grid.axes))
+        rows += _rows(about, names, effects, found)
+        sentences.append(_sentence(f"{grid.name}: ", names, effects, found))
+    return VarianceComponents(pl.DataFrame(rows, schema=COLUMNS, orient="row"), tuple(sentences))
+
+
+def _rows(about: Sequence[str], names: Axes, effects: NoisyGrid, found: Decomposition) -> Iterator[tuple[Any, ...]]:
+    domains, seeds, heads = effects.shape
+    likely = reml(effects)
+    noise = noise_variance(effects)
+    measured = float(total(found.whole)) + noise
+    divided = found.divided
+    for name in found.whole:
+        part, of_total = found.estimate(_component(name)), found.estimate(share(name))
+        likely_share = share(name)(likely) if likely and total(likely) > 0 else None
+        yield (
+            *about,
+            str(name),
+            names.belongs_to(name),
+            *(part.value, part.low, part.high),
+            *((of_total.value, of_total.low, of_total.high) if divided else (None, None, None)),
+            *(likely[name] if likely else None, likely_share),
+            *(measured, noise, found.level),
+            *(domains, seeds, heads, min(effects.groups)),
+            found.reason or (None if divided else NOT_DIVIDED),
+        )
+
+
+NOT_DIVIDED = "no shares: the variance of effects is not shown to be above their noise"
+
+
+def _sentence(name: str, names: Axes, effects: NoisyGrid, found: Decomposition) -> str:
+    """How much of the variance belongs to what, as a sentence."""
+    noise = noise_variance(effects)
+    taken = f"sampling noise, {_percent(noise / (noise + float(total(found.whole))))} of the variance as measured"
+    if not found.divided:
+        return f"{name}the variance of head effects is not shown to be above their noise: there is nothing to divide."
+    heads = [part for part in (Component.LAYER, Component.HEAD) if part in found.whole]
+    whole = found.estimate(lambda own: sum(share(part)(own) for part in heads))
+    told = f"{name}of the variance of head effects, {_told(whole)} belongs to the head{_whatever(names, effects)}"
+    if Component.LAYER in heads:
+        layer = found.estimate(share(Component.LAYER))
+        told += f" ({_percent(layer.value)} to its layer)"
+    others = [
+        f"{_told(found.estimate(share(part)))} to {names.belongs_to(part)}" for part in found.whole if part not in heads
+    ]
+    told = ", ".join([told, *others])
+    return f"{told}; {taken}, is taken out{'' if found.reason is None else f' ({found.reason})'}."
+
+
+def _whatever(names: Axes, effects: NoisyGrid) -> str:
+    """` whatever domain and seed`, as far as the grid has several."""
+    axes = [axis for axis, count in zip((names.apart, names.sharing), effects.shape, strict=False) if count > 1]
+    return f" whatever {' and '.join(axes)}"
+
+
+def _told(estimate: Estimate) -> str:
+    between = "" if estimate.low is None or estimate.high is None else ends(100 * estimate.low, 100 * estimate.high, 0)
+    return _percent(estimate.value) + between
+
+
+def _percent(share_: float) -> str:
+    return f"{100 * share_:.0f} %".replace("-", "−")
+
+
+def _component(name: Component) -> Callable[[Components], Values]:
+    return lambda components: components[name]
+
+
+def _unit(grid: Grid) -> str:
+    return next(iter(grid.cells.values())).domain.metric.unit
