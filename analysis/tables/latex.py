@@ -4,8 +4,11 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-LONG = 45
+LONG = 40
 """Rows beyond which a LaTeX table runs over pages."""
+
+SIZES = ((13, "\\scriptsize"), (9, "\\footnotesize"), (7, "\\small"))
+"""Size of the type of a table with at least so many columns, so that it fits on a page."""
 
 LATEX = {
     "\\": r"\textbackslash{}",
@@ -87,35 +90,57 @@ def markdown(sheet: Sheet) -> str:
 def latex(sheet: Sheet) -> str:
     r"""A table for `\input`; needs the package booktabs, and longtable where it has more than `LONG` rows."""
     columns = "".join("r" if numeric else "l" for numeric in sheet.numeric)
-    heading = [*_latex_groups(sheet), _latex_row(sheet.head), r"\midrule"]
+    heading = [r"\toprule", *_latex_groups(sheet), _latex_row(sheet.head), r"\midrule"]
     body = [_latex_row(row) for row in sheet.rows]
     title = rf"\caption{{{latex_escaped(' '.join(filter(None, (sheet.caption, sheet.note))))}}}"
-    label = rf"\label{{tab:{sheet.name}}}"
-    if len(sheet.rows) > LONG:
-        lines = [
-            rf"\begin{{longtable}}{{{columns}}}",
-            rf"{title}{label}\\",
-            r"\toprule",
-            *heading,
-            r"\endhead",
-            *body,
-            r"\bottomrule",
-            r"\end{longtable}",
-        ]
-        return "\n".join(["% needs \\usepackage{booktabs,longtable}", *lines]) + "\n"
-    lines = [
+    title += rf"\label{{tab:{sheet.name}}}"
+    long = len(sheet.rows) > LONG
+    lines = _over_pages(columns, title, heading, body) if long else _on_a_page(columns, title, heading, body)
+    return "\n".join([f"% needs \\usepackage{{booktabs{',longtable' if long else ''}}}", *lines]) + "\n"
+
+
+def _on_a_page(columns: str, title: str, heading: Sequence[str], body: Sequence[str]) -> list[str]:
+    return [
         r"\begin{table}",
         r"\centering",
-        rf"{title}{label}",
+        *_size(columns),
+        title,
         rf"\begin{{tabular}}{{{columns}}}",
-        r"\toprule",
         *heading,
         *body,
         r"\bottomrule",
         r"\end{tabular}",
         r"\end{table}",
     ]
-    return "\n".join(["% needs \\usepackage{booktabs}", *lines]) + "\n"
+
+
+def _over_pages(columns: str, title: str, heading: Sequence[str], body: Sequence[str]) -> list[str]:
+    """A longtable: its heading is repeated on every page, and the foot says that it goes on."""
+    across = rf"\multicolumn{{{len(columns)}}}"
+    return [
+        r"\begingroup",
+        *_size(columns),
+        rf"\begin{{longtable}}{{{columns}}}",
+        rf"{title}\\",
+        *heading,
+        r"\endfirsthead",
+        rf"{across}{{l}}{{\tablename~\thetable, continued}} \\",
+        *heading,
+        r"\endhead",
+        r"\midrule",
+        rf"{across}{{r}}{{continued on the next page}} \\",
+        r"\endfoot",
+        r"\bottomrule",
+        r"\endlastfoot",
+        *body,
+        r"\end{longtable}",
+        r"\endgroup",
+    ]
+
+
+def _size(columns: str) -> list[str]:
+    """Smaller type, and columns nearer to each other, for a table of many columns."""
+    return [rf"{size}\setlength{{\tabcolsep}}{{3pt}}" for least, size in SIZES if len(columns) >= least][:1]
 
 
 def latex_escaped(text: str) -> str:

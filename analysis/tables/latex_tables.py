@@ -1,6 +1,6 @@
 """The tables of a paper, as sheets that `analysis.tables.latex` typesets: scores, heads, correlations, pruning curves.
 
-Layers and heads count from 1, as in the paper. Every sheet says under it how its numbers were made.
+Layers and heads count from 0. Every sheet says under it how its numbers were made.
 """
 
 from collections.abc import Iterator, Mapping
@@ -11,7 +11,7 @@ import polars as pl
 from analysis.attention_kinds import kind_label, kind_name
 from analysis.compute import Analysis
 from analysis.effects.head_effects import Measure, strongest_head
-from analysis.formatting import after_correction, decimal, labelled, score, signed, slug
+from analysis.formatting import after_correction, decimal, head_name, labelled, score, signed, slug
 from analysis.tables import paper_tables
 from analysis.tables.latex import Sheet
 from study.record.heads import ADDRESS
@@ -71,7 +71,7 @@ def _heads(effects: pl.DataFrame, labels: Mapping[str, str]) -> Sheet:
     rows = [
         (
             kind_label(kind),
-            f"{layer + 1}.{head + 1}",
+            head_name({"layer": layer, "head": head}),
             *(cell for setting in labels for cell in _with_interval(found.get((setting, kind, layer, head)))),
         )
         for kind, layer, head in heads
@@ -83,7 +83,7 @@ def _heads(effects: pl.DataFrame, labels: Mapping[str, str]) -> Sheet:
         ("attention", "head", *(("effect", "interval") * len(labels))),
         rows,
         groups,
-        _made(effects),
+        f"{_counted(False)} {_made(effects)}",
     )
 
 
@@ -98,7 +98,7 @@ def _table_1(table: pl.DataFrame, label: str, note: str) -> Sheet:
         if theirs:
             rows.append(("paper", *(_starred(row, "paper_effect", "paper_p01") for row in ours)))
     caption = f"Effect of removing each head of the encoder's self-attention on {label}, in {table['unit'][0]}."
-    note += " Below, the numbers of the paper; * p < .01 there." if theirs else ""
+    note = f"{_counted(theirs)} {note}{' Below, the numbers of the paper; * p < .01 there.' if theirs else ''}"
     return Sheet(f"table1-{slug(label)}", caption, ("layer", *map(str, columns)), rows, note=note)
 
 
@@ -113,7 +113,7 @@ def _layers(table: pl.DataFrame, label: str, name: str, note: str) -> Sheet:
     ]
     groups = (("", 1), *((kind_name(kind), len(head)) for kind in kinds))
     caption = f"Effect of removing all heads of a layer but the best, or all, on {label}, in {table['unit'][0]}."
-    note += " The best head is picked on these examples, which flatters it."
+    note = f"{_counted(theirs)} {note} The best head is picked on these examples, which flatters it."
     return Sheet(f"{name}-{slug(label)}", caption, ("layer", *(head * len(kinds))), rows, groups, note)
 
 
@@ -167,6 +167,11 @@ def _curves(table: pl.DataFrame, labels: Mapping[str, str]) -> Sheet:
     )
     head = ("domain", "heads", "order", "curves", "mean score", "interval", "share", "interval")
     return Sheet("curves", "Heads removed a share at a time.", head, rows, note=note)
+
+
+def _counted(theirs: bool) -> str:
+    """How layers and heads count, and how in the paper where its numbers stand beside."""
+    return f"Layers and heads count from 0{'; the paper counts from 1' if theirs else ''}."
 
 
 def _with_interval(row: Row | None) -> tuple[str, str]:

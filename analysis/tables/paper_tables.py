@@ -1,7 +1,7 @@
 """Tables as the paper cuts them: one head off (table 1), one head left in a layer (tables 2 and 3).
 
-Layers and heads count from 1 here, as in the paper; in `effects.*` they count from 0. The paper's numbers stand beside
-ours where subject and data are the paper's. The "best head" of a layer is picked on the data that it is shown on, as
+Layers and heads count from 0, as everywhere here; the paper counts from 1. The paper's numbers stand beside ours where
+subject and data are the paper's. The "best head" of a layer is picked on the data that it is shown on, as
 in the paper, so its effect is flattered; no head at all in that layer is the control.
 """
 
@@ -26,24 +26,14 @@ PAPER = ["subject", "domain", "metric", "kind", "layer"]
 
 
 def table_1(effects: pl.DataFrame) -> pl.DataFrame:
-    """Effect of each encoder self-attention head, layers and heads from 1."""
+    """Effect of each encoder self-attention head."""
     encoder = effects.filter(measure=Measure.ABLATION, kind=AttentionKind.ENCODER_SELF)
     joined = encoder.join(paper.one_head_off(), on=[*PAPER, "head"], how="left", maintain_order="left")
-    return joined.select(
-        *IDENTITY,
-        pl.col("layer") + 1,
-        pl.col("head") + 1,
-        "unit",
-        "base_score",
-        "effect",
-        *SURE,
-        "paper_effect",
-        "paper_p01",
-    )
+    return joined.select(*IDENTITY, "layer", "head", "unit", "base_score", "effect", *SURE, "paper_effect", "paper_p01")
 
 
 def one_head_left(effects: pl.DataFrame) -> pl.DataFrame:
-    """For each layer: its best head left alone, and the control of no head at all; layers and heads from 1.
+    """For each layer: its best head left alone, and the control of no head at all.
 
     Returns:
         Columns of the domain, then metric, kind, layer, heads_tried (of the layer), best_head (the first of equals),
@@ -54,7 +44,7 @@ def one_head_left(effects: pl.DataFrame) -> pl.DataFrame:
         .with_columns(heads_tried=pl.len().cast(pl.Int64).over(LAYER))
         .sort("effect", descending=True, maintain_order=True)
         .unique(subset=LAYER, keep="first", maintain_order=True)
-        .select(*LAYER, "unit", "heads_tried", pl.col("head").alias("best_head") + 1, "effect", *SURE)
+        .select(*LAYER, "unit", "heads_tried", pl.col("head").alias("best_head"), "effect", *SURE)
     )
     control = effects.filter(measure=Measure.NO_HEAD).select(
         *LAYER, "unit", *(pl.col(name).name.prefix("no_head_") for name in ("effect", *SURE))
@@ -63,7 +53,6 @@ def one_head_left(effects: pl.DataFrame) -> pl.DataFrame:
         best.join(control, on=[*LAYER, "unit"], how="full", coalesce=True)
         .join(paper.one_head_left(), on=PAPER, how="left")
         .sort(*IDENTITY, pl.col("kind").cast(pl.Enum(list(map(str, AttentionKind)))), "layer")
-        .with_columns(pl.col("layer") + 1)
     )
 
 

@@ -3,6 +3,7 @@ import shutil
 import subprocess
 
 import pytest
+from fixtures.latex_parser import check_latex
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -30,18 +31,37 @@ def test_latex_has_the_cells_and_rules_of_booktabs():
     assert "|" not in text
 
 
-def test_every_line_of_latex_has_as_many_cells_as_columns():
-    for line in latex(SHEET).splitlines():
-        if line.endswith(r"\\") and "multicolumn" not in line:
-            assert len(re.findall(r"(?<!\\)&", line)) == len(SHEET.head) - 1
+def test_latex_is_well_formed():
+    check_latex(latex(SHEET))
 
 
 def test_a_long_table_runs_over_pages():
     rows = [[str(i), "0.00", "0.00"] for i in range(LONG + 1)]
     text = latex(Sheet("heads", "All", SHEET.head, rows))
     assert r"\begin{longtable}{rrr}" in text
-    assert r"\endhead" in text
+    assert text.index(r"\endfirsthead") < text.index(r"\endhead") < text.index(r"\endlastfoot") < text.index("0 & 0.00")
+    assert text.count(r"\label") == 1
     assert "tabular" not in text
+    check_latex(text)
+
+
+def test_a_table_of_many_columns_has_smaller_type():
+    wide = [Sheet("w", "", ("x",) * count, [["1"] * count]) for count in (6, 7, 9, 13)]
+    sizes = [re.findall(r"\\(small|footnotesize|scriptsize)\\", latex(sheet)) for sheet in wide]
+    assert sizes == [[], ["small"], ["footnotesize"], ["scriptsize"]]
+    for sheet in wide:
+        check_latex(latex(sheet))
+
+
+def test_what_is_no_latex_is_found():
+    for text in (
+        r"\begin{table}\end{tabular}",
+        "\\begin{tabular}{ll}\na & b & c \\\\\n\\end{tabular}",
+        r"\caption{never closed",
+        "\\begin{tabular}{ll}\n\\multicolumn{3}{l}{x} \\\\\n\\end{tabular}",
+    ):
+        with pytest.raises(AssertionError):
+            check_latex(text)
 
 
 @given(st.text(alphabet=[*LATEX, "a", "1", " "], max_size=30))
@@ -50,7 +70,7 @@ def test_escaped_latex_is_balanced_and_has_no_bare_command(text):
     bare = re.sub(r"\\[&%$#_{}]", "", escaped)
     assert bare.count("{") == bare.count("}")
     assert re.sub(r"\\text\w+\{\}", "", bare).replace("$-$", "").count("\\") == sum(
-        text.count(letter) for letter in "±×≥≤ρτξα"
+        text.count(letter) for letter, written in LATEX.items() if written.startswith("$\\")
     )
     assert bare.count("$") % 2 == 0
     for letter in "&%#_~^":

@@ -1,4 +1,5 @@
 import pytest
+from fixtures.latex_parser import check_latex
 from fixtures.results import CLASSIFIER, TRANSLATOR
 
 from analysis import analyse, read_results
@@ -28,6 +29,9 @@ def test_a_sheet_has_the_numbers_of_the_tables(analysis):
     stars = [row[column].endswith("*") for row in named["heads"].rows]
     assert stars == heads["significant"].to_list()
     assert len(named["heads"].rows) == len(TRANSLATOR)
+    assert [row[1] for row in named["heads"].rows[:2]] == ["L0H0", "L0H1"]
+    assert "count from 0" in named["heads"].note
+    assert "the paper counts" not in named["table1-home"].note
     layer = analysis.effects.filter(measure="no_head", domain="home", kind="cross", layer=2).row(0, named=True)
     table = named["table2-home"]
     at = sum(span for _, span in table.groups[:3]) + 2  # third kind; best, one head, no head
@@ -38,6 +42,7 @@ def test_a_sheet_has_the_numbers_of_the_tables(analysis):
 def test_every_sheet_is_written_both_ways(analysis):
     (own,) = sheets(analysis).values()
     for sheet in own:
+        check_latex(latex(sheet))
         assert markdown(sheet).count("\n| ") >= len(sheet.rows)
         assert latex(sheet).count(r"\toprule") == 1
     assert r"a\_b \& c" in latex(next(sheet for sheet in own if sheet.name == "base"))
@@ -47,9 +52,10 @@ def test_the_papers_numbers_stand_below_ours(make, results):
     make("bleu", model="wmt14_en_fr_big", data="newstest2013", count=3)
     (own,) = sheets(analyse(read_results(results), QUICK)).values()
     table = next(sheet for sheet in own if sheet.name == "table1-newstest2013")
-    assert [row[0] for row in table.rows] == ["1", "paper", "2", "paper", "3", "paper"]
+    assert [row[0] for row in table.rows] == ["0", "paper", "1", "paper", "2", "paper"]
     assert table.rows[1][1:5] == ("+0.03", "+0.07", "+0.05", "−0.06")
     assert table.rows[3][4] == "+0.20*"
+    assert "count from 0; the paper counts from 1" in table.note
 
 
 def test_a_base_score_alone_is_one_sheet(make, results):

@@ -17,12 +17,12 @@ def test_best_head_of_each_layer_and_its_control(make):
     table = effects(read_domain(make("bleu", count=10).folder))
     found = paper_tables.one_head_left(table)
     assert found["kind"].unique(maintain_order=True).to_list() == ["encoder_self", "decoder_self", "cross"]
-    assert found["layer"].to_list() == [1, 2, 3] * 3
+    assert found["layer"].to_list() == [0, 1, 2] * 3
     for row in found.iter_rows(named=True):
-        own = table.filter(kind=row["kind"], layer=row["layer"] - 1)
+        own = table.filter(kind=row["kind"], layer=row["layer"])
         alone = {r["head"]: r["effect"] for r in own.filter(measure="all_but_one").iter_rows(named=True)}
         assert row["effect"] == max(alone.values())
-        assert row["best_head"] - 1 == min(head for head, effect in alone.items() if effect == row["effect"])
+        assert row["best_head"] == min(head for head, effect in alone.items() if effect == row["effect"])
         assert row["no_head_effect"] == own.filter(measure="no_head")["effect"][0]
         assert row["heads_tried"] == 4
         assert row["paper_effect"] is None
@@ -35,9 +35,9 @@ def test_layers_with_only_one_of_the_measures_stay(make):
         del masks[missing]
     found = paper_tables.one_head_left(effects(read_domain(make(layout=layout, masks=masks).folder)))
     first, second = found.rows(named=True)
-    assert (first["layer"], first["no_head_effect"]) == (1, None)
+    assert (first["layer"], first["no_head_effect"]) == (0, None)
     assert first["effect"] is not None
-    assert (second["layer"], second["effect"], second["best_head"]) == (2, None, None)
+    assert (second["layer"], second["effect"], second["best_head"]) == (1, None, None)
     assert second["no_head_effect"] is not None
 
 
@@ -47,9 +47,9 @@ def test_paper_stands_beside_its_own_subject_and_data(make):
     domain = read_domain(store.folder)
     table = effects(domain)
     cuts = paper_tables.paper_tables(table)
-    first = cuts["table1"].row(by_predicate=(pl.col("layer") == 3) & (pl.col("head") == 14), named=True)
+    first = cuts["table1"].row(by_predicate=(pl.col("layer") == 2) & (pl.col("head") == 13), named=True)
     assert (first["paper_effect"], first["paper_p01"]) == (0.24, True)
-    catastrophe = cuts["table2"].row(by_predicate=(pl.col("kind") == "cross") & (pl.col("layer") == 6), named=True)
+    catastrophe = cuts["table2"].row(by_predicate=(pl.col("kind") == "cross") & (pl.col("layer") == 5), named=True)
     assert (catastrophe["paper_effect"], catastrophe["paper_p01"]) == (-13.56, True)
     assert cuts["table3"].is_empty()
     assert cuts["table1"].height == 96
