@@ -63,7 +63,7 @@ def test_what_cannot_be_compared_is_said(orders, results, capsys) -> None:
     ):
         kept_sets(read_results(results), "seed", Stop(share=0.44))
     with pytest.raises(InputError, match="retain must be between 0 and 1, not 90"):
-        Stop(retain=90)
+        Stop(retain=90.0)
     assert main(["agree", str(results), "--along", "data"]) == 2
     assert "no pruning curve of one order at two values of data" in capsys.readouterr().err
     assert main(["agree", str(results), "--along", "sead"]) == 2
