@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, NoReturn
 
 import hydra
 from hydra.core.config_store import ConfigStore
@@ -31,8 +31,11 @@ HELP_FLAGS = ("-h", "--help")
 KEPT = "What was computed is stored: the same command goes on from there"
 
 
-def run(arguments: Sequence[str]) -> None:
+def run(arguments: Sequence[str]) -> str | None:
     """Run a command.
+
+    Returns:
+        The results folder of its jobs; None where it has none.
 
     Raises:
         SystemExit: with status 1 when it cannot be done; the message is printed.
@@ -41,7 +44,7 @@ def run(arguments: Sequence[str]) -> None:
     # Hydra prints every exception its own way and exits; we say those for users in words and raise the others whole.
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
     try:
-        _run(list(arguments))
+        return _run(list(arguments))
     except (StudyError, HydraException, OmegaConfBaseException) as error:
         _stop(error, arguments)
     except PermissionError as error:
@@ -52,7 +55,7 @@ def run(arguments: Sequence[str]) -> None:
         raise Interruption(KEPT) from None
 
 
-def _run(arguments: list[str]) -> None:
+def _run(arguments: list[str]) -> str | None:
     register()
     ConfigStore.instance().store(name="prune_schema", node=PruneConfig)
     command = next((word for word in arguments if word.isalpha() and _stands_alone(word, arguments)), "")
@@ -69,7 +72,8 @@ def _run(arguments: list[str]) -> None:
     elif not arguments or command == "help" or any(flag in arguments for flag in HELP_FLAGS):
         print(PRUNE if command == "prune" else help_text())
     else:
-        _hydra(command, arguments)
+        return _hydra(command, arguments)
+    return None
 
 
 def without_config_folders(arguments: Sequence[str]) -> tuple[list[Path], list[str]]:
@@ -93,16 +97,19 @@ def _stands_alone(word: str, arguments: Sequence[str]) -> bool:
     return place == 0 or not arguments[place - 1].startswith("-") or arguments[place - 1] in ALONE
 
 
-def _hydra(command: str, arguments: list[str]) -> None:
+def _hydra(command: str, arguments: list[str]) -> str | None:
+    """Let Hydra run what a command names; the results folder of its jobs."""
     if command == "fetch":
         arguments = [*arguments, "hydra/launcher=fetch"]
     if any(word.startswith("hydra/launcher=") for word in arguments):
         arguments = ["hydra.mode=MULTIRUN", *arguments]  # Hydra would run a single job here, whatever the launcher
-    name, task = ("prune", prune_task) if command == "prune" else ("config", StudyTask())
+    jobs = StudyTask()
+    name, task = ("prune", prune_task) if command == "prune" else ("config", jobs)
     arguments = quoted(overrides_last(in_full(arguments)))
     several = any(word in arguments for word in (*ALONE, "hydra.mode=MULTIRUN"))
     sys.argv[1:] = for_every_job(arguments) if several else arguments
     hydra.main(config_path=str(CONF), config_name=name, version_base="1.3")(task)()
+    return jobs.results
 
 
 def prune_task(config: DictConfig) -> None:
@@ -132,6 +139,6 @@ class CommandCallback(Callback):
             _stop(error, sys.argv[1:])
 
 
-def _stop(error: Exception, arguments: Sequence[str] = ()) -> None:
+def _stop(error: Exception, arguments: Sequence[str] = ()) -> NoReturn:
     print("study:", error if isinstance(error, StudyError) else sentence(error, arguments), file=sys.stderr)
     raise SystemExit(1)
