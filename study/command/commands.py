@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any, NoReturn
+from typing import Any, ClassVar, NoReturn
 
 import hydra
 from hydra.core.config_store import ConfigStore
@@ -16,7 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from study.command.catalogue import print_catalogue
 from study.command.help import PRUNE, help_text
-from study.command.misspelt import sentence
+from study.command.misspelt import as_typed, nothing_chosen, sentence
 from study.command.overrides import for_every_job, overrides_last, quoted
 from study.config import CONF, FOLDERS, in_full, register
 from study.jobs.task import StudyTask
@@ -43,10 +43,15 @@ def run(arguments: Sequence[str]) -> str | None:
     """
     # Hydra prints every exception its own way and exits; we say those for users in words and raise the others whole.
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
+    CommandCallback.typed = list(arguments)
     try:
         return _run(list(arguments))
     except (StudyError, HydraException, OmegaConfBaseException) as error:
         _stop(error, arguments)
+    except ValueError as error:
+        if words := nothing_chosen(arguments):
+            _stop(InputError(words), arguments)
+        raise error
     except PermissionError as error:
         _stop(StudyError(f"no permission to write {error.filename}. hydra.run.dir=FOLDER puts the logs elsewhere"))
     except Interruption:
@@ -122,7 +127,13 @@ def prune_task(config: DictConfig) -> None:
 
 
 class CommandCallback(Callback):
-    """What the command does where Hydra lets it: names of options before a sweep, words for a failure after a job."""
+    """What the command does where Hydra lets it: names of options before a sweep, words for a failure after a job.
+
+    Attributes:
+        typed: the command's arguments, as the user has given them.
+    """
+
+    typed: ClassVar[Sequence[str]] = ()
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         """Let the options that an experiment sweeps have the names that people type."""
@@ -136,9 +147,10 @@ class CommandCallback(Callback):
         result: JobReturn = given["job_return"]
         error = result._return_value
         if result.status is JobStatus.FAILED and isinstance(error, StudyError | OmegaConfBaseException):
-            _stop(error, sys.argv[1:])
+            _stop(error, self.typed)
 
 
 def _stop(error: Exception, arguments: Sequence[str] = ()) -> NoReturn:
-    print("study:", error if isinstance(error, StudyError) else sentence(error, arguments), file=sys.stderr)
+    words = str(error) if isinstance(error, StudyError) else sentence(error, arguments)
+    print("study:", as_typed(words, arguments), file=sys.stderr)
     raise SystemExit(1)
