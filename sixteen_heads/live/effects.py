@@ -116,7 +116,7 @@ def so_far(domain: Domain) -> EffectsSoFar | None:
     """The base score and the strongest heads of a setting; None of a checkpoint of which no head was removed."""
     table = effects(domain, Inference(resamples=RESAMPLES)).filter(measure=Measure.ABLATION)
     name, examples = f"{domain.model} on {domain.data}", f"{domain.examples.height:,} examples"
-    base = score(domain.sample().base_score, str(domain.metric.name))
+    base = score(domain.sample().base_score, domain.metric.name)
     if not table.height:
         return None if domain.checkpoint else EffectsSoFar(name, base, examples, ())
     rows = sorted(table.rows(named=True), key=lambda row: -abs(row["effect"]))

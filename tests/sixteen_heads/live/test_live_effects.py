@@ -11,13 +11,12 @@ from analysis.effects.head_effects import Measure, effects
 from analysis.results.read import read_domain
 from sixteen_heads.live.effects import StudyEffects
 from study.record.heads import mask_key
-from study.record.metrics import MetricName
 from study.record.store import Store
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    return fill(tmp_path, MetricName.ACCURACY, model="model", data="pairs", count=60)
+    return fill(tmp_path, "accuracy", model="model", data="pairs", count=60)
 
 
 def only(store: Store, rows: pl.DataFrame) -> None:

@@ -13,7 +13,6 @@ from launchers.sweep.files import write_json
 from launchers.sweep.folder import JobEntry, SweepRecord, SweepsFolder
 from launchers.sweep.submission import Array, Submission
 from sixteen_heads.live.jobs import JobLine, StudyJobs
-from study.record.metrics import MetricName
 from study.tracking.progress import ActiveJob, Agenda, Process, Request
 from study.tracking.run import Run, write_run
 
@@ -51,7 +50,7 @@ def test_each_job_is_in_its_state(place: Path) -> None:
 
 def test_rows_stored_since_the_job_began_say_how_far_it_is(tmp_path: Path) -> None:
     results = tmp_path / "results"
-    store = fill(results, MetricName.ACCURACY, model="model", data="pairs", count=10)
+    store = fill(results, "accuracy", model="model", data="pairs", count=10)
     began = time.time() - 20
     rows = store.read().rows.head(100)
     for other, count in (("another run", 90), ("ablation", 60)):

@@ -12,7 +12,6 @@ from fixtures.results import fill
 from sixteen_heads.live.command import serve
 from sixteen_heads.live.page import LivePage
 from sixteen_heads.live.server import LiveServer
-from study.record.metrics import MetricName
 from study.tracking.progress import Agenda
 from study.tracking.progress import Request as Job
 
@@ -20,7 +19,7 @@ from study.tracking.progress import Request as Job
 @pytest.fixture
 def server(tmp_path: Path) -> Iterator[LiveServer]:
     results = tmp_path / "results"
-    fill(results, MetricName.ACCURACY, model="model", data="pairs")
+    fill(results, "accuracy", model="model", data="pairs")
     Agenda("first <sweep>", (Job("1", "ablation of model on pairs", "ablation", "model"),)).write(results)
     with LiveServer(LivePage(results, tmp_path / "sweeps")) as live:
         thread = threading.Thread(target=live.serve_forever, kwargs={"poll_interval": 0.01})
@@ -105,7 +104,7 @@ def test_the_full_page_is_made_when_it_is_asked_for_and_anew_once_there_is_more(
     written = file.stat().st_ino
     get(server, "/page")
     assert file.stat().st_ino == written, "nothing has come"
-    fill(tmp_path / "results", MetricName.ACCURACY, model="model", data="more")
+    fill(tmp_path / "results", "accuracy", model="model", data="more")
     assert "more" in get(server, "/page")[1]
     assert file.stat().st_ino != written
 
