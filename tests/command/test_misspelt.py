@@ -145,7 +145,7 @@ def composes(words: list[str], monkeypatch: pytest.MonkeyPatch) -> bool:
 @pytest.mark.parametrize(
     "words",
     [
-        "data=toy_matched model.training.seed=3",
+        "model.path=FOLDER data=nli_file data.path=x.tsv",
         f"{TOY} measure=pruning measure.seeds=9",
         f"{TOY} measure.order=random",
         f"{TOY} model.training.start=x",
