@@ -2,9 +2,7 @@
 
 import argparse
 import logging
-import os
 import sys
-import time
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from enum import StrEnum
@@ -65,7 +63,8 @@ def analysed(options: argparse.Namespace) -> Analysis:
     results = read_results(options.results, Selection(options.model, options.data, options.limit))
     results = scored_by(results, options.metric)
     chosen = _chosen(options)
-    return analyse(results, Inference.of(chosen), within=chosen["within"], by=options.by, splits=chosen["splits"])
+    own = {name: chosen[name] for name in ("within", "splits", "least_r")}
+    return analyse(results, Inference.of(chosen), by=options.by, **own)
 
 
 def _chosen(options: argparse.Namespace) -> dict[str, Any]:
@@ -119,7 +118,6 @@ def report(options: argparse.Namespace) -> int:
         from analysis.tracking.wandb_project import WandbProject
 
         place = WandbProject.parse(options.wandb)
-    began = time.time()
     analysis = analysed(options)
     console = Console()
     print_summary(analysis, console)
@@ -132,9 +130,7 @@ def report(options: argparse.Namespace) -> int:
         from analysis.tracking.wandb_report import save_report
 
         print(save_report(analysis, place, out / "report" / "wandb.json"))
-    page = write_report(analysis, out, pdf=options.pdf, png=options.png)
-    os.utime(page, (began, began))  # what is stored while it is made is not on it: the page is older than that
-    print(page)
+    print(write_report(analysis, out, pdf=options.pdf))
     return int(analysis.results.damaged)
 
 
@@ -172,7 +168,6 @@ def _add_report(parser: argparse.ArgumentParser) -> None:
     _add_results(parser)
     parser.add_argument("--out", type=Path, help="where to write (RESULTS/analysis)")
     parser.add_argument("--pdf", action="store_true", help="write every figure as PDF too, for a paper")
-    parser.add_argument("--png", action="store_true", help="write every figure as PNG too, for slides")
     parser.add_argument("--wandb", metavar="[ENTITY/]PROJECT", help="save a report in Weights & Biases besides")
     parser.set_defaults(run=report)
 
@@ -218,6 +213,12 @@ def _add_results(parser: argparse.ArgumentParser) -> None:
         type=float,
         metavar="LOSS",
         help=f"loss of score that heads may cost ({DEFAULTS['within']:g})",
+    )
+    parser.add_argument(
+        "--least-r",
+        type=float,
+        metavar="R",
+        help=f"true correlation from which on the same heads matter on two domains ({DEFAULTS['least_r']:g})",
     )
     parser.add_argument(
         "--by", metavar="COLUMN", help="compare the values of a column of the examples (genre) as domains besides"

@@ -22,6 +22,7 @@ from analysis.results.namesakes import namesakes
 from analysis.results.read import Results
 from analysis.results.slices import sliced
 from analysis.results.speed import Speed, read_speed
+from study.record.errors import InputError
 
 
 @dataclass(frozen=True)
@@ -44,6 +45,7 @@ class Analysis:
         sliced: correlations between slices of the domains; None where none were asked for.
         speed: speed of models whose heads are really removed; None where that was not timed.
         namesakes: why subjects of one name are not compared, a sentence each.
+        least_r: correlation of true effects from which on the same heads are said to matter on two domains.
     """
 
     results: Results
@@ -61,6 +63,7 @@ class Analysis:
     sliced: Correlations | None = None
     speed: Speed | None = None
     namesakes: tuple[str, ...] = ()
+    least_r: float = DEFAULTS["least_r"]
 
     @cached_property
     def subjects(self) -> dict[str, tuple[Domain, ...]]:
@@ -85,6 +88,7 @@ def analyse(
     within: float = DEFAULTS["within"],
     by: str | None = None,
     splits: int = DEFAULTS["splits"],
+    least_r: float = DEFAULTS["least_r"],
 ) -> Analysis:
     """Effects, correlations, base scores and pruning curves of all domains.
 
@@ -94,10 +98,14 @@ def analyse(
         within: loss of score that the largest share of heads that can go is given for.
         by: a column of the examples (genre) whose values are compared as domains, beside the domains themselves.
         splits: number of splits of each domain, for the noise ceiling.
+        least_r: correlation of true effects from which on the same heads are said to matter on two domains.
 
     Raises:
-        InputError: when the options of the inference do not fit a domain, or no examples have the column `by`.
+        InputError: when `least_r` is no correlation from 0 to 1, the options of the inference do not fit a domain, or
+            no examples have the column `by`.
     """
+    if not 0 <= least_r < 1:
+        raise InputError(f"least_r is the least correlation that counts, from 0 to below 1, and not {least_r:g}")
     domains = results.distinct
     heads = [DomainEffects.of(domain, inference.groups) for domain in domains]
     of_slices = [DomainEffects.of(part, inference.groups) for part in sliced(domains, by)] if by else None
@@ -124,4 +132,5 @@ def analyse(
         sliced=None if of_slices is None else correlate(of_slices, options),
         speed=read_speed(results.folder),
         namesakes=tuple(namesakes(results.subjects.values())),
+        least_r=least_r,
     )

@@ -9,10 +9,10 @@ from study.record.heads import Head
 from study.record.metrics import METRICS
 
 NULL_NAMES = {
-    "sign_flips": "of each example: signs of whole rows flipped",
-    "heads": "which head is which",
-    "heads_within_kinds": "which head is which within its attention kind",
-    "heads_within_layers": "which head is which within its layer",
+    "sign_flips": "outcomes with and without heads swapped",
+    "heads": "heads permuted",
+    "heads_within_kinds": "heads permuted within their attention kind",
+    "heads_within_layers": "heads permuted within their layer",
 }
 """What is drawn under each null of a correlation (`analysis.correlation.null_distributions`)."""
 

@@ -1,21 +1,18 @@
-"""`python -m study`; what it does is in `study.command.commands`, imported where Ctrl-C is caught already."""
+"""The command `study`; what it does is in `study.command.commands`, imported where Ctrl-C is caught already."""
 
 import sys
 
-from study.terminal.interruption import until_interrupted
 
-
-def main() -> int:
+def main() -> None:
     """Run the command line; exit status 0: done, 1: not done and the message says why, 130: stopped."""
-
-    def run() -> int:
+    try:
         from study.command.commands import run
 
         run(sys.argv[1:])
-        return 0
-
-    return until_interrupted(run)
+    except KeyboardInterrupt as stop:
+        print(f"study: stopped. {stop}".rstrip(". "), file=sys.stderr)
+        raise SystemExit(130) from None
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    main()

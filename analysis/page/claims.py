@@ -7,15 +7,23 @@ import polars as pl
 
 from analysis.compute import Analysis
 from analysis.page import verdicts
-from analysis.page.verdicts import EARLY_SHARE, WEAK, Finding, Verdict
+from analysis.page.verdicts import EARLY_SHARE, Finding, Verdict
 from analysis.results.domain import Domain
 
 
 @dataclass(frozen=True)
 class Claim:
-    """What the paper says, by which rule it is judged, and what was found."""
+    """What the paper says, by which rule it is judged, and what was found.
+
+    Attributes:
+        says: the claim as a sentence.
+        short: the claim in a few words.
+        rule: when it holds, and when it does not.
+        findings: what each domain, or pair of domains, says of it.
+    """
 
     says: str
+    short: str
     rule: str
     findings: tuple[Finding, ...]
 
@@ -23,6 +31,29 @@ class Claim:
     def verdicts(self) -> frozenset[Verdict]:
         """Every verdict that some finding has."""
         return frozenset(finding.verdict for finding in self.findings)
+
+    @property
+    def marks(self) -> tuple[Verdict, ...]:
+        """Every verdict that some finding has, in one order."""
+        return tuple(outcome for outcome in Verdict if outcome in self.verdicts)
+
+    @property
+    def outcome(self) -> str:
+        """`holds`, or `does not hold on home, cannot be said on away`; of many findings how many say what."""
+        caveats = dict.fromkeys(finding.caveat for finding in self.findings if finding.caveat)
+        more = f" ({', '.join(caveats)})" if caveats else ""
+        if len(self.marks) == 1:
+            return f"{self.marks[0]}{more}"
+        places = {mark: [each.where for each in self.findings if each.verdict is mark] for mark in self.marks}
+        if len(self.findings) <= FEW_FINDINGS:
+            return ", ".join(f"{mark} on {' and '.join(where)}" for mark, where in places.items()) + more
+        return (
+            ", ".join(f"{mark} on {len(where)}" for mark, where in places.items()) + f" of {len(self.findings)}{more}"
+        )
+
+
+FEW_FINDINGS = 2
+"""Findings up to which one line names the domains of each verdict."""
 
 
 OPENINGS: Mapping[frozenset[Verdict], str] = {
@@ -53,49 +84,56 @@ def claims(analysis: Analysis, domains: Mapping[str, Domain]) -> tuple[Claim, ..
     """Every claim of the paper that these domains of one subject, by their labels, say something about."""
     own = analysis.effects.filter(pl.col("setting_id").is_in([domain.setting_id for domain in domains.values()]))
     within = "".join(f"{margin:g}" for margin in own["margin"].drop_nulls().head(1))  # one metric, so one margin
+    least, share = analysis.least_r, max(verdicts.DISPENSABLE[domain.metric.task] for domain in domains.values())
     judged = [
         (
-            "Most heads can go, one at a time, without a significant loss.",
-            f"Holds where the intervals of more than half of all heads lie above −{within}; does not where more than "
-            "half of the heads lose significantly.",
+            "Most heads can be removed, one at a time, without a significant loss.",
+            "Most heads can go, one at a time",
+            f"Holds where the intervals of more than half of all heads lie above −{within}; fails where removing "
+            "more than half of the heads costs significantly.",
             _on_each(verdicts.each_head, analysis, domains),
         ),
         (
             "One head is enough in most layers.",
+            "One head per layer is enough",
             f"Holds where the interval of the best head left alone lies above −{within} in more than half of the "
-            "layers; does not where it lies below 0 in half of them or more. The best head is picked on the same "
+            "layers; fails where it lies below 0 in half of them or more. The best head is picked on the same "
             "examples, which flatters it.",
             _on_each(verdicts.one_head, analysis, domains),
         ),
         (
             "The heads that matter on one domain matter on another.",
-            "Holds where the interval of r at this size of test sets lies above 0, and r without the one or two heads "
-            f"of largest effect is not below {WEAK:g}; does not where the interval lies below {WEAK:g}. Where so few "
-            "heads make r it cannot be said: they matter on both, the others are not known to.",
+            f"The same heads matter elsewhere (r > {least:g})",
+            f"Holds where the interval of the true r lies above {least:g}; fails where it lies below {least:g}. Where "
+            "the true r cannot be estimated, the measured r is judged: noise lowers it, so it can show that the claim "
+            f"holds and not that it fails. The threshold {least:g} is an option, --least-r.",
             list(verdicts.other_domain(analysis, domains)),
         ),
         (
-            "A good part of the heads goes at once, in order of importance.",
+            "Many heads can be removed at once, in order of importance.",
+            f"{100 * share:.0f} % of the heads can go at once",
             "Holds where the interval of the loss at the paper’s share (40 % of a classifier’s heads, 20 % of a "
-            "translator’s) lies above minus the loss that is allowed; does not where it lies below it.",
+            "translator’s) lies above minus the loss that is allowed; fails where it lies below it.",
             _on_each(verdicts.at_once, analysis, domains),
         ),
         (
             "Importance is a better order than chance.",
-            "Holds where the interval of the difference, mean score along the curve by importance less that of random "
-            "orders, lies above 0; does not where it lies below.",
+            "Importance beats a random order",
+            "Holds where the interval of the difference, mean score along the curve by importance minus that of random "
+            "orders, lies above 0; fails where it lies below.",
             _on_each(verdicts.better_than_random, analysis, domains),
         ),
         (
             "Encoder–decoder attention needs its heads more than self-attention does.",
-            "Holds where the intervals of the difference, mean score along its curve less that of either "
-            "self-attention on the same resamples, lie below 0; does not where one of them lies above.",
+            "Encoder–decoder attention needs its heads most",
+            "Holds where the intervals of the difference, mean score along its curve minus that of either "
+            "self-attention on the same resamples, lie below 0; fails where one of them lies above.",
             _on_each(verdicts.cross_attention, analysis, domains),
         ),
     ]
     rule_of_chance = " On a domain whose base score is not shown to be above chance it cannot be said."
-    found = ((says, rule + rule_of_chance, tuple(filter(None, findings))) for says, rule, findings in judged)
-    return tuple(Claim(says, rule, findings) for says, rule, findings in found if findings)
+    found = (Claim(says, short, rule + rule_of_chance, tuple(found)) for says, short, rule, found in judged)
+    return tuple(claim for claim in found if claim.findings)
 
 
 def _on_each(
@@ -113,9 +151,10 @@ def training_claim(dynamics: pl.DataFrame) -> Claim | None:
         return None
     return Claim(
         "Heads can be spared only after the first epochs of training.",
+        "Heads can be spared only after the first epochs",
         f"Holds where, with about {100 * EARLY_SHARE:.0f} % of the heads removed, the interval of the share of the "
-        "score above chance that is left lies higher at the last epoch than at the first; does not where it lies "
-        "lower. Epochs whose base score is not shown to be above chance are left out. Of several curves there is a "
+        "score above chance that is left lies higher at the last epoch than at the first; fails where it lies lower. "
+        "Epochs whose base score is not shown to be above chance are left out. Of several curves there is a "
         "range and no interval, so that it stays open.",
         findings,
     )

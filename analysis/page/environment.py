@@ -19,6 +19,9 @@ TITLE = "What attention heads are worth"
 MOST_LINKS = 4
 """Models of a page that have a link each; of more one is picked and shown at a time, where scripts run."""
 
+MOST_OPEN = 8
+"""Rows up to which a table of pairs of domains is open."""
+
 
 def page_environment(level: float, signatures: Mapping[str, str] | None = None, *, pdf: bool = False) -> Environment:
     """The templates of a page.
@@ -59,6 +62,7 @@ def page_environment(level: float, signatures: Mapping[str, str] | None = None, 
         "null_names": NULL_NAMES,
         "percent": 100 * level,
         "most_links": MOST_LINKS,
+        "most_open": MOST_OPEN,
         "source": paper.SOURCE,
         "term": term,
         "terms": TERMS,

@@ -17,7 +17,7 @@ TERMS: Mapping[str, str] = {
         "The range of true values that the examples allow. With fresh examples, such ranges miss the true value in one "
         "case of twenty, unless another level is given."
     ),
-    "significant": "An effect too large to be chance, after correction for the number of heads that were tested.",
+    "significant": "An effect too large to be chance. As many heads are tested, p is corrected for their number.",
     "max-T": (
         "A correction for testing many heads at once. Chance is allowed its largest statistic of all heads, so that "
         "one false finding among all of them is rare. It knows how heads are correlated."
@@ -67,7 +67,7 @@ def term_id(name: str) -> str:
 
 def term(name: str, words: str | None = None) -> Markup:
     """A term in a text, which shows its definition; `words` are what stands there, if not the name."""
-    tip = '<span class="tip" aria-hidden="true">{said}</span>'
-    return Markup('<dfn class="term" tabindex="0" aria-describedby="{id}">{words}' + tip + "</dfn>").format(
+    meaning = '<span class="meaning" aria-hidden="true">{said}</span>'
+    return Markup('<dfn class="term" tabindex="0" aria-describedby="{id}">{words}' + meaning + "</dfn>").format(
         id=term_id(name), words=words or name, said=TERMS[name]
     )

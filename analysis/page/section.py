@@ -13,11 +13,13 @@ class Section:
     Attributes:
         template: its file in `templates/sections`, without the ending.
         anchor: what a link to it ends with, after the id of the subject.
-        title: its name in the contents of its subject; empty where it is not listed there.
+        title: its heading; empty where it has none, and no link leads to it.
+        link: what stands for the title in the navigation, where that is shorter.
         drawings: every figure of it.
     """
 
     template: ClassVar[str]
     anchor: ClassVar[str] = ""
     title: ClassVar[str] = ""
+    link: ClassVar[str] = ""
     drawings: tuple[Drawing, ...] = ()

@@ -4,7 +4,7 @@ A claim is open where the interval allows both: few examples make claims open, n
 """
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import Any
 
@@ -12,6 +12,7 @@ import polars as pl
 
 from analysis.attention_kinds import STYLES, kind_name
 from analysis.compute import Analysis
+from analysis.correlation import Correlations
 from analysis.curves.order_names import IMPORTANCE, papers_order
 from analysis.effects.head_effects import ALL_KINDS, LOSES_LESS, Measure
 from analysis.formatting import decimal, ends, head_name, interval, layer_name, score, signed
@@ -21,9 +22,6 @@ from study.record.metrics import Task
 
 DISPENSABLE = {Task.CLASSIFICATION: 0.4, Task.REGRESSION: 0.4, Task.TRANSLATION: 0.2}
 """Share of the heads that go without noticeable loss: BERT's and WMT's in the paper's figure 3."""
-
-WEAK = 0.2
-"""A correlation below this is none that one would build on."""
 
 FEW = 2
 """Heads that may not make a correlation alone; an eighth of the heads where that is fewer."""
@@ -52,11 +50,19 @@ class Verdict(StrEnum):
 
 @dataclass(frozen=True)
 class Finding:
-    """A verdict on one domain, or on two, and the numbers that it follows from."""
+    """A verdict on one domain, or on two, and the numbers that it follows from.
+
+    Attributes:
+        where: the label of the domain, or of both.
+        verdict: what can be said there.
+        because: the numbers, in sentences.
+        caveat: in a few words, what is to be known beside the verdict; empty where nothing is.
+    """
 
     where: str
     verdict: Verdict
     because: str
+    caveat: str = ""
 
 
 def verdict(holds: bool, fails: bool) -> Verdict:
@@ -70,7 +76,7 @@ def open_at_chance(analysis: Analysis, finding: Finding, *setting_ids: str) -> F
     if rows.is_empty():
         return finding
     said = " and ".join(_not_above_chance(row, f" on {row['domain']}") for row in rows.rows(named=True))
-    return Finding(finding.where, Verdict.OPEN, f"With every head, {said}. {finding.because}")
+    return Finding(finding.where, Verdict.OPEN, f"With every head, {said}. {finding.because}", "score at chance")
 
 
 def _known(analysis: Analysis, domain: Domain, measure: Measure) -> pl.DataFrame:
@@ -89,7 +95,7 @@ def each_head(analysis: Analysis, domain: Domain, label: str) -> Finding | None:
     unit, count = middle["unit"], len(domain.layout)
     measured = "" if heads.height == count else f" ({heads.height} were measured)"
     because = (
-        f"{worse} of {count} heads{measured} lose significantly, {safe} are shown to lose less than "
+        f"Removing {worse} of {count} heads{measured} costs significantly; {safe} are shown to cost less than "
         f"{middle['margin']:g} {unit}. The median head changes the score by {signed(middle['effect'])} {unit}"
         f"{interval(middle)}."
     )
@@ -110,11 +116,11 @@ def one_head(analysis: Analysis, domain: Domain, label: str) -> Finding | None:
     none = _known(analysis, domain, Measure.NO_HEAD).filter(LOSES_LESS)
     idle = enough.join(none.select(layer), on=layer, how="semi").height
     worst = best.sort("effect").row(0, named=True)
-    control = f", of which {idle} would do without any" if enough.height else ""
+    control = f", {idle} of which can do without any head" if enough.height else ""
     name = layer_name(worst, several=len(domain.layout.counts) > 1)
     because = (
-        f"The best head is shown to lose less than {margin:g} {worst['unit']} in {enough.height} of {count} layers"
-        f"{control}; in {lost} its interval lies below 0. Where it is worst, in {name}: "
+        f"With its best head alone, a layer is shown to cost less than {margin:g} {worst['unit']} in {enough.height} "
+        f"of {count} layers{control}; in {lost} the interval lies below 0. The worst is {name}: "
         f"{signed(worst['effect'])}{interval(worst)}."
     )
     return Finding(label, verdict(2 * enough.height > count, 2 * lost >= count), because)
@@ -130,37 +136,62 @@ def _all_tried(best: pl.DataFrame, domain: Domain) -> pl.DataFrame:
 def other_domain(analysis: Analysis, domains: Mapping[str, Domain]) -> Iterator[Finding]:
     """The correlation of every two domains."""
     labels = {domain.setting_id: label for label, domain in domains.items()}
-    rows = analysis.correlations.overall.filter(pl.col("setting_a").is_in(list(labels)))
+    rows = analysis.correlations.overall.filter(pl.col("setting_a").is_in(list(labels))).drop_nulls("pearson")
     for row in rows.rows(named=True):
-        if row.get("pearson_low") is None:
-            continue
-        low, high = row["pearson_low"], row["pearson_high"]
-        because = f"r = {decimal(row['pearson'])}{ends(low, high)} over {row['heads']} heads"
-        if row["true"] is not None:
-            because += f"; of the true effects {decimal(row['true'])}{ends(row['true_low'], row['true_high'])}"
+        found = same_heads(row, analysis.correlations, analysis.least_r)
         where = f"{labels[row['setting_a']]} and {labels[row['setting_b']]}"
-        carried, few = _few_heads(analysis, row)
-        said = f"{because}.{carried}{_one_group(analysis, row, labels)}"
-        finding = Finding(where, verdict(low > 0 and not few, high < WEAK), said)
+        said = f"{found.because}{_one_group(analysis, row, labels)}"
+        finding = replace(found, where=where, because=said)
         yield open_at_chance(analysis, finding, row["setting_a"], row["setting_b"])
 
 
-def _few_heads(analysis: Analysis, row: Mapping[str, Any]) -> tuple[str, bool]:
-    """The sentence that one or two heads make r, where without them it is below `WEAK`; and whether they do."""
+def same_heads(row: Mapping[str, Any], found: Correlations, least: float) -> Finding:
+    """Whether the same heads matter on both domains of a row of `Correlations.correlation`.
+
+    R of the true effects decides. Where it cannot be estimated, the measured r may show that the claim holds, as noise
+    only lowers it, unless both domains share examples and so their noise; it never shows that the claim fails. Without
+    outcomes of examples the interval over heads stands in for it.
+    """
+    measured, known = measured_interval(row), row["true_low"] is not None
+    low, high = (row["true_low"], row["true_high"]) if known else measured
+    shows = low is not None and low > least and (known or not row["shared"])
+    outcome = verdict(shows, known and high < least)
+    true = f"True r is {decimal(row['true'])}{ends(low, high)}" if known else f"True r: {_why_not(row)}"
+    over = ", an interval over heads)" if row["groups_a"] is None else ")"
+    between = ends(*measured).replace(")", over)
+    sentence, caveat = _few_heads(found, row, least)
+    because = f"{true}. Measured r is {decimal(row['pearson'])}{between}, of {row['heads']} heads.{sentence}"
+    return Finding("", outcome, because, caveat)
+
+
+def measured_interval(row: Mapping[str, Any]) -> tuple[float | None, float | None]:
+    """The interval of the measured r over examples; over heads where no outcomes of examples are known."""
+    name = "heads" if row["groups_a"] is None else "pearson"
+    return row[f"{name}_low"], row[f"{name}_high"]
+
+
+def _why_not(row: Mapping[str, Any]) -> str:
+    """Why there is no r of the true effects, or no interval of it."""
+    return f"not estimable ({row['true_reason'] or 'its interval is not known'})"
+
+
+def _few_heads(found: Correlations, row: Mapping[str, Any], least: float) -> tuple[str, str]:
+    """The sentence, and the few words, that one or two heads make r, where without them it is below `least`."""
     few = pl.col("left_out").is_between(1, min(FEW, row["heads"] // 8))
-    left = analysis.correlations.without_largest.filter(few, pl.col("pearson") < WEAK, **_pair(row))
-    if row["pearson"] < WEAK or left.is_empty():
-        return "", False
+    left = found.without_largest.filter(few, pl.col("pearson") < least, **_pair(row))
+    if row["pearson"] < least or left.is_empty():
+        return "", ""
     first = left.sort("left_out").row(0, named=True)
-    heads = analysis.correlations.influence.filter(pl.col("rank") <= first["left_out"], **_pair(row))
-    several = analysis.correlations.influence.filter(**_pair(row))["kind"].n_unique() > 1
-    names = " and ".join(head_name(head, several) for head in heads.sort("rank").rows(named=True))
+    influence = found.influence.filter(**_pair(row))
+    heads = influence.filter(pl.col("rank") <= first["left_out"]).sort("rank")
+    several = influence["kind"].n_unique() > 1
+    names = " and ".join(head_name(head, several) for head in heads.rows(named=True))
     count, them = ("one head", "it") if heads.height == 1 else (f"{heads.height} heads", "them")
-    return (
+    sentence = (
         f" It rests on {count} ({names}): without {them} r = {decimal(first['pearson'])}; Spearman’s ρ of all heads is "
-        f"{decimal(row['spearman'])}.",
-        True,
+        f"{decimal(row['spearman'])}."
     )
+    return sentence, f"rests on {count}"
 
 
 def _pair(row: Mapping[str, Any]) -> dict[str, str]:

@@ -8,7 +8,7 @@ from typing import Any
 import polars as pl
 
 from analysis import figures
-from analysis.attention_kinds import kind_name
+from analysis.attention_kinds import kind_label, kind_name
 from analysis.compute import Analysis
 from analysis.effects.head_effects import LOSES_LESS, Measure, strongest_head
 from analysis.formatting import labelled, slug
@@ -132,13 +132,18 @@ class SubjectView:
         return any(view.base["paper_base_score"] is not None for view in self.domains)
 
     @property
-    def heads(self) -> str:
-        """`32 encoder self-attention heads (4 layers × 8)`, for each kind."""
-        parts = []
-        for kind, counts in self.domains[0].domain.layout.counts.items():
-            even = f"{len(counts)} layers × {counts[0]}" if len(set(counts)) == 1 else f"{len(counts)} layers"
-            parts.append(f"{sum(counts)} {kind_name(kind)} heads ({even})")
-        return ", ".join(parts)
+    def shape(self) -> str:
+        """`16 heads of encoder self-attention (4 layers × 4)`; of several kinds of attention each with its layers."""
+        counts = self.domains[0].domain.layout.counts
+        sizes = {
+            kind: f"{len(own)} layers × {own[0]}" if len(set(own)) == 1 else f"{sum(own)} in {len(own)} layers"
+            for kind, own in counts.items()
+        }
+        heads = sum(map(sum, counts.values()))
+        if len(counts) == 1:
+            (size,) = sizes.values()
+            return f"{heads} heads of {kind_name(*counts)} ({size})"
+        return f"{heads} heads: {', '.join(f'{kind_label(kind)} {size}' for kind, size in sizes.items())}"
 
     @cached_property
     def effects(self) -> pl.DataFrame:

@@ -8,7 +8,6 @@ from study import __main__ as entry
 from study.command import commands
 from study.entries import options
 from study.record.errors import Interruption
-from study.terminal.interruption import INTERRUPTED
 
 
 @pytest.mark.parametrize("words", [[], ["-h"], ["--help"], ["help"]])
@@ -40,7 +39,9 @@ def test_ctrl_c_says_what_is_kept(
         raise stop
 
     monkeypatch.setattr(commands, "_run", stopped)
-    assert entry.main() == INTERRUPTED
+    with pytest.raises(SystemExit) as end:
+        entry.main()
+    assert end.value.code == 130
     assert capsys.readouterr().err == says
 
 
@@ -54,5 +55,6 @@ def test_ctrl_c_while_python_imports_prints_no_traceback(
 
     monkeypatch.delitem(sys.modules, "study.command.commands")
     monkeypatch.setattr(sys, "meta_path", [Slow(), *sys.meta_path])
-    assert entry.main() == INTERRUPTED
+    with pytest.raises(SystemExit):
+        entry.main()
     assert capsys.readouterr().err == "study: stopped\n"

@@ -12,25 +12,25 @@ from analysis.page.section import Section
 from analysis.page.sections.base_scores import BaseScores
 from analysis.page.sections.correlation import Correlation
 from analysis.page.sections.curves import Curves
+from analysis.page.sections.first_screen import FirstScreen
 from analysis.page.sections.head_details import HeadDetails
 from analysis.page.sections.heads import Heads
 from analysis.page.sections.importance import Importance
 from analysis.page.sections.layers import Layers
-from analysis.page.sections.lead import Lead
 from analysis.page.sections.paper_claims import PaperClaims
 from analysis.page.sections.speed import Speed
 from analysis.page.sections.trainings import Trainings
 from analysis.page.views import SubjectView
 
 OF_A_SUBJECT: Sequence[Callable[[SubjectView], Section | None]] = (
-    Lead.of,
-    PaperClaims.of,
-    BaseScores.of,
+    FirstScreen.of,
     Heads.of,
     Layers.of,
     Correlation.of,
     Curves.of,
     Importance.of,
+    BaseScores.of,
+    PaperClaims.of,
     HeadDetails.of,
 )
 """Sections that every subject has."""

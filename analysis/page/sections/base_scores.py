@@ -1,26 +1,25 @@
-"""Base scores, the strongest head, how many masks were evaluated, and what is to be known before one reads on."""
+"""Base scores, and what is to be known of the examples and masks that all other numbers are of."""
 
 from dataclasses import dataclass
-from functools import partial
 
-from analysis.formatting import head_name
-from analysis.influence.groups import deciding
 from analysis.page.section import Section
-from analysis.page.views import SubjectView
-
-TEXT = 160
-"""Letters of an example's text that a sentence shows."""
+from analysis.page.views import DomainView, SubjectView
 
 
 @dataclass(frozen=True)
 class BaseScores(Section):
-    """Base scores; `deciding` has a sentence for each group of examples that decides on a number."""
+    """Base scores; `incomplete` are the domains on which not every mask was evaluated."""
 
     template, anchor, title = "base_scores", "base", "Base scores"
-    deciding: tuple[str, ...]
+    incomplete: tuple[DomainView, ...]
 
     @classmethod
     def of(cls, subject: SubjectView) -> "BaseScores":
         """Every subject has base scores."""
-        named = partial(head_name, several=subject.several)
-        return cls(tuple(deciding(subject.analysis.influence, subject.labels, named, TEXT)))
+        return cls(tuple(view for view in subject.domains if not _is_complete(view)))
+
+
+def _is_complete(view: DomainView) -> bool:
+    counts = view.measured
+    every = (counts["heads"], counts["heads"], counts["layers"])
+    return (counts["ablation"], counts["all_but_one"], counts["no_head"]) == every

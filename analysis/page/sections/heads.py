@@ -1,4 +1,4 @@
-"""One head removed: figure 1, heat maps, every head as a table to sort and filter, and table 1 beside the paper's."""
+"""One head removed: heat maps, figure 1, every head as a table to sort and filter, and table 1 beside the paper's."""
 
 from dataclasses import dataclass
 
@@ -8,7 +8,7 @@ from analysis import figures
 from analysis.attention_kinds import by_kind
 from analysis.effects.head_effects import Measure
 from analysis.figures import Drawing
-from analysis.formatting import slug
+from analysis.formatting import head_name, slug
 from analysis.page.grid import Grid
 from analysis.page.section import Section
 from analysis.page.views import DomainView, Row, SubjectView
@@ -18,13 +18,17 @@ from study.record.heads import Head
 
 @dataclass(frozen=True)
 class HeadRow:
-    """One head with its effect on each domain; layer and head from 1, the address from 0."""
+    """One head with its effect on each domain."""
 
     address: str
     kind: str
     layer: int
     head: int
     cells: tuple[Row | None, ...]
+
+    def name(self, several: bool) -> str:
+        """The head as the page names it, where its model has several kinds of attention or one."""
+        return head_name({"kind": self.kind, "layer": self.layer, "head": self.head}, several)
 
     @property
     def significant(self) -> bool:
@@ -85,6 +89,6 @@ def head_rows(effects: pl.DataFrame) -> tuple[HeadRow, ...]:
     for row in single.rows(named=True):
         found.setdefault(Head.from_row(row), {})[row["setting_id"]] = row
     return tuple(
-        HeadRow(str(head), head.kind, head.layer + 1, head.index + 1, tuple(map(found[head].get, settings)))
+        HeadRow(str(head), head.kind, head.layer, head.index, tuple(map(found[head].get, settings)))
         for head in sorted(found)
     )

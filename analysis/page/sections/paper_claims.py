@@ -12,6 +12,7 @@ class PaperClaims(Section):
     """The claims of the paper with their verdicts."""
 
     template, anchor, title = "paper_claims", "claims", "Claims of the paper"
+    link = "Claims"
     claims: tuple[Claim, ...]
 
     @classmethod

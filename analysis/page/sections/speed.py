@@ -12,6 +12,7 @@ class Speed(Section):
     """Examples a second by share of heads removed."""
 
     template, anchor, title = "speed", "speed", "Speed of pruned models"
+    link = "Speed"
     speed: speed.Speed
 
     @classmethod

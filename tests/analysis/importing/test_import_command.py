@@ -51,7 +51,7 @@ def test_the_interval_over_heads_is_printed_and_on_the_page(tmp_path, capsys, mo
     assert "interval over heads" in page
     for absent in ("r of the true effects</th>", "noise ceiling</th>", "with intervals on both", "None"):
         assert absent not in page
-    assert "Could r come from nothing?" in page
+    assert "Could this correlation arise by chance?" in page
     assert page.count("<svg") == 4, "a heat map each, the scatter, and what is left without the largest"
     files = {file.stem for file in (out / "figures").glob("*/*.svg")}
     assert {"figure2-seed-0-seed-1", "heat-seed-0-encoder_self", "heat-seed-1-encoder_self"} <= files

@@ -32,9 +32,9 @@ def test_heads_that_do_nothing_can_go(results):
     analysis, domain = analysed(results, np.zeros(len(CLASSIFIER)))
     found = each_head(analysis, domain, "home")
     assert found.verdict is Verdict.HOLDS
-    assert "0 of 16 heads lose significantly, 16 are shown to lose less than 0.5 points" in found.because
+    assert "Removing 0 of 16 heads costs significantly; 16 are shown to cost less than 0.5 points" in found.because
     assert one_head(analysis, domain, "home").verdict is Verdict.HOLDS
-    assert "in 4 of 4 layers, of which 4 would do without any" in one_head(analysis, domain, "home").because
+    assert "in 4 of 4 layers, 4 of which can do without any head" in one_head(analysis, domain, "home").because
 
 
 def test_heads_that_all_matter_cannot(results):
@@ -54,13 +54,13 @@ def test_what_was_measured_of_a_part_of_the_heads_is_no_verdict_on_all(results):
     (domain,) = analysis.results.domains
     found = each_head(analysis, domain, "home")
     assert found.verdict is Verdict.OPEN
-    assert "0 of 16 heads (5 were measured) lose significantly, 5 are shown" in found.because
+    assert "Removing 0 of 16 heads (5 were measured) costs significantly; 5 are shown" in found.because
     assert "in 2 of 4 layers" in one_head(analysis, domain, "home").because
     weights[:5] = 0.4
     fill(results, "accuracy", model="toy", data="away", count=1200, weights=weights, masks=masks)
     analysis = analyse(read_results(results, Selection(data=["away"])), QUICK)
     (domain,) = analysis.results.domains
-    assert "in 1 its interval lies below 0" in one_head(analysis, domain, "away").because
+    assert "in 1 the interval lies below 0" in one_head(analysis, domain, "away").because
 
 
 def test_few_examples_leave_it_open(results):
@@ -174,7 +174,7 @@ def test_the_paragraph_says_each_claim_once_by_its_verdict(results):
     judged = claims(analysis, {"home": domain})
     assert [claim.verdicts for claim in judged] == [{Verdict.HOLDS}, {Verdict.HOLDS}]
     assert claims_sentences(judged) == (
-        "Here it holds that most heads can go, one at a time, without a significant loss; "
+        "Here it holds that most heads can be removed, one at a time, without a significant loss; "
         "that one head is enough in most layers."
     )
 
@@ -185,7 +185,9 @@ def test_the_paragraph_says_each_claim_once_by_its_verdict(results):
 def test_the_paragraph_denies_no_verdict_of_its_table(verdicts):
     """A verdict is said where, and only where, some domain has it; in every combination."""
     for order in permutations(verdicts):
-        claim = Claim("Heads can go.", "rule", tuple(Finding("home", verdict, "because") for verdict in order))
+        claim = Claim(
+            "Heads can go.", "Heads can go", "rule", tuple(Finding("home", verdict, "because") for verdict in order)
+        )
         said = claims_sentences([claim])
         assert said.count("heads can go") == 1
         assert (Verdict.OPEN in verdicts) == ("cannot be said" in said)
@@ -206,7 +208,7 @@ def test_what_is_said_and_what_is_judged_of_heads_that_lose_little_is_one_number
     ((view, _),) = results_page.subjects
     safe = view.domains[0].measured["safe"]
     assert 0 < safe < len(CLASSIFIER)
-    assert f"{safe} are shown to lose less than 0.5 points" in each_head(analysis, domain, "home").because
+    assert f"{safe} are shown to cost less than 0.5 points" in each_head(analysis, domain, "home").because
     page = results_page.html()
-    assert page.count(f"{safe} are shown to lose less than 0.5 points") == 2
+    assert page.count(f"{safe} are shown to cost less than 0.5 points") == 2
     assert "not to matter by more" not in page

@@ -7,6 +7,8 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from study.record.heads import Head
+
 NUMBER = re.compile(r"[+-]?(?:\d[\d,]*\.?\d*|\.\d+)")
 
 LABELS = {"every kind": "all", "encoder self-attention": "encoder_self", "decoder self-attention": "decoder_self"}
@@ -65,6 +67,11 @@ def table(shown, name: str, subject: str | None = None) -> pl.DataFrame:
     return read if subject is None else read.filter(subject_id=subject)
 
 
+def name(row: dict) -> str:
+    """A head counted from 0: by layer and head of the classifier, by its address of the translator."""
+    return str(Head.from_row(row)) if row["subject"] == "toy_transformer" else f"L{row['layer']}H{row['head']}"
+
+
 def numbers(text: str) -> list[float]:
     """Every number of a text."""
     return [float(found.replace(",", "")) for found in NUMBER.findall(text.replace("−", "-"))]
@@ -93,24 +100,23 @@ def test_base_scores(page, shown, subject):
         largest = single.sort(pl.col("effect").abs(), descending=True, maintain_order=True).row(0, named=True)
         assert cells[0].strip() == row["domain"]
         says(cells[1], row["n"], digits=0)
-        says(cells[2], row["base_score"], row["low"], row["high"], row["chance"])
-        says(cells[3], largest["layer"] + 1, largest["head"] + 1)
-        says(cells[4], largest["effect"], largest["low"], largest["high"])
-        says(cells[5], largest["detectable"])
-        says(cells[6], single.height, row["heads"])
+        says(cells[2], row["base_score"], row["low"], row["high"])
+        says(cells[3], row["chance"])
+        assert cells[4].strip() == name(largest)
+        says(cells[5], largest["effect"], largest["low"], largest["high"])
+        says(cells[6], largest["detectable"])
 
 
 def test_every_head(page, shown, subject):
     single = table(shown, "effects", subject).filter(measure="ablation")
     rows = page.found[subject, "Every head"]
-    kinds = single["kind"].n_unique() > 1
+    heads = {}
+    for row in single.rows(named=True):
+        heads.setdefault(name(row), []).append(row)
+    assert [cells[0].strip() for cells in rows] == list(heads)
     seen = 0
-    for cells in rows:
-        layer, head = (int(part) - 1 for part in cells[0].split("."))
-        own = single.filter(layer=layer, head=head)
-        own = own.filter(kind=LABELS[cells[1].strip()]) if kinds else own
-        cells = cells[2:] if kinds else cells[1:]
-        for i, row in enumerate(own.rows(named=True)):
+    for head, *cells in rows:
+        for i, row in enumerate(heads[head.strip()]):
             says(cells[3 * i], row["effect"])
             assert ("*" in cells[3 * i]) == row["significant"]
             says(cells[3 * i + 1], row["low"], row["high"])
@@ -125,7 +131,9 @@ def test_correlations(page, shown, subject):
     assert len(rows) == found.height
     for cells, row in zip(rows, found.rows(named=True), strict=True):
         assert cells[0].strip() == f"{row['domain_a']} and {row['domain_b']}"
-        assert LABELS[cells[1].strip()] == row["kind"]
+        if found["kind"].n_unique() > 1:
+            assert LABELS[cells.pop(1).strip()] == row["kind"]
+        cells.insert(1, "")
         says(cells[2], row["heads"], digits=0)
         says(cells[3], row["pearson"])
         says(cells[4], row["pearson_low"], row["pearson_high"])
@@ -165,16 +173,14 @@ def test_layers_and_carriers(page, shown, subject):
     rows = page.found[subject, "Correlations by layer"]
     assert len(rows) == layers.height
     for cells, row in zip(rows, layers.rows(named=True), strict=True):
-        says(cells[0], row["layer"] + 1, digits=0)
+        says(cells[0], row["layer"], digits=0)
         says(cells[-1], row["pearson"], row["pearson_low"], row["pearson_high"])
     influence = table(shown, "correlation_influence", subject)
     named = page.found[subject, "Heads that carry r, away and home"]
     sizes = influence["contribution"].abs().sort(descending=True)
     assert len(named) == 11
     for cells, size in zip(named[:-1], sizes, strict=False):
-        kind, place = cells[0].strip().rsplit(" ", 1)
-        layer, head = (int(part) - 1 for part in place.split("."))
-        row = influence.filter(kind=LABELS[kind], layer=layer, head=head).row(0, named=True)
+        (row,) = (row for row in influence.rows(named=True) if name(row) == cells[0].strip())
         assert abs(row["contribution"]) == pytest.approx(size)
         says(cells[1].replace(",", ""), row["effect_a"], row["effect_b"])
         says(cells[2], row["contribution"])
@@ -202,13 +208,14 @@ def test_slices_stand_below_and_above_the_diagonal(page, shown):
 
 def test_curves(page, shown, subject):
     found = table(shown, "curves", subject)
+    several = found["kinds"].n_unique() > 1
     for cells, row in zip(page.found[subject, "Pruning curves"], found.rows(named=True), strict=True):
-        assert (cells[0].strip(), cells[2].strip()) == (row["domain"], row["curve"])
-        says(cells[3], row["curves"], digits=0)
-        says(cells[4], row["area"])
-        says(cells[5], row["area_low"], row["area_high"])
-        says(cells[6], *((row["area_lowest"], row["area_highest"]) if row["curves"] > 1 else ()))
-        says(cells[7], row["share"], row["share_low"], row["share_high"], digits=0, scale=100)
+        where, order, share, mean, interval = [cells[0], *cells[1 + several :]]
+        assert where.strip() == row["domain"]
+        assert order.strip() == row["curve"] + (f" ({row['curves']} orders)" if row["curves"] > 1 else "")
+        says(share, row["share"], row["share_low"], row["share_high"], digits=0, scale=100)
+        says(mean, row["area"], *((row["area_lowest"], row["area_highest"]) if row["curves"] > 1 else ()))
+        says(interval, row["area_low"], row["area_high"])
     differences = table(shown, "curve_contrasts", subject)
     for cells, row in zip(page.found[subject, "Differences between orders"], differences.rows(named=True), strict=True):
         for side, cell in (("a", cells[1]), ("b", cells[2])):
@@ -218,12 +225,12 @@ def test_curves(page, shown, subject):
 
 
 def test_one_head_left(page, shown, subject):
-    name = table(shown, "base", subject)["subject"][0]
-    found = table(shown, "table2" if name == "toy_transformer" else "table3", subject)
+    model = table(shown, "base", subject)["subject"][0]
+    found = table(shown, "table2" if model == "toy_transformer" else "table3", subject)
     seen = 0
     for domain in ("away", "home"):
         kinds = [k for k in ("encoder_self", "decoder_self", "cross") if k in set(found["kind"])]
-        for cells in page.found[subject, f"One head left, {domain}"]:
+        for cells in page.found[subject, f"One head per layer, {domain}"]:
             layer = int(cells[0])
             for i, kind in enumerate(kinds):
                 row = found.filter(domain=domain, layer=layer, kind=kind).row(0, named=True)

@@ -1,0 +1,163 @@
+"""The three numbers that a study comes to: the score, how many heads matter, and whether the same matter elsewhere."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+from analysis.formatting import decimal, ends, head_name, score, signed
+from analysis.page.citations import Citations
+from analysis.page.verdicts import measured_interval
+from analysis.page.views import DomainView, Row, SubjectView, pair_rows
+
+MOST_NUMBERS = 3
+"""Domains, or pairs of them, that have a number of their own; of more there is the range."""
+
+
+@dataclass(frozen=True)
+class Number:
+    """One number of a tile.
+
+    Attributes:
+        value: the number.
+        range: its interval, or what else is to be known beside it; empty where nothing is.
+        where: the domain, or pair of domains.
+        citation: what one copies who cites it, of the citations of a page.
+    """
+
+    value: str
+    range: str
+    where: str
+    citation: Callable[[Citations], tuple[str, int] | None] = lambda _: None
+
+
+@dataclass(frozen=True)
+class Tile:
+    """A few numbers of one kind.
+
+    Attributes:
+        name: what a script knows it by.
+        title: what the numbers are.
+        term: the term of the glossary that explains them.
+        numbers: one for each domain or pair.
+        note: a sentence below them.
+    """
+
+    name: str
+    title: str
+    term: str
+    numbers: tuple[Number, ...]
+    note: str
+
+
+def tiles(subject: SubjectView) -> tuple[Tile, ...]:
+    """Base score, heads that matter, and r of the true effects, of one subject."""
+    return score_tile(subject), heads_tile(subject), correlation_tile(subject)
+
+
+def score_tile(subject: SubjectView) -> Tile:
+    """The base score of every domain, with its interval."""
+    found = [
+        Number(
+            score(view.base["base_score"], subject.metric),
+            ends(view.base["low"], view.base["high"]).strip(" ()"),
+            view.label + (" (not above chance)" if view.base["above_chance"] is False else ""),
+            partial(Citations.base, row=view.base),
+        )
+        for view in subject.domains
+    ]
+    values = [view.base["base_score"] for view in subject.domains]
+    ranged = f"{min(values):.2f} to {score(max(values), subject.metric)}"
+    numbers = _few(found, ranged, "domains")
+    return Tile("score", "Base score", "base score", numbers, f"With every head. {_level(subject)}")
+
+
+def heads_tile(subject: SubjectView) -> Tile:
+    """How many heads of every domain cost significantly when they are removed, and the largest effect."""
+    found = [_heads_number(view, subject.several) for view in subject.compared]
+    worse = [view.measured["worse"] for view in subject.compared]
+    if not found:
+        note = "No head was removed alone; measure=ablation does that."
+        return Tile("heads", "Heads that matter", "significant", (), note)
+    ranged = f"{min(worse)} to {max(worse)} of {subject.compared[0].measured['heads']}"
+    numbers = _few(found, ranged, "domains")
+    return Tile("heads", "Heads that matter", "significant", numbers, _heads_note(subject.compared))
+
+
+def _heads_number(view: DomainView, several: bool) -> Number:
+    counts, row = view.measured, view.strongest
+    assert row is not None
+    known = row["low"] is not None
+    strongest = f"largest {signed(row['effect'])} ({head_name(row, several)})"
+    return Number(f"{counts['worse'] if known else counts['lower']} of {counts['ablation']}", strongest, view.label)
+
+
+def _heads_note(views: Sequence[DomainView]) -> str:
+    rows = [view.strongest for view in views if view.strongest]
+    if any(row["low"] is None for row in rows):
+        return "Removing them lowers the score. Nothing is said of significance."
+    gains = sum(view.measured["better"] for view in views)
+    more = f" Removing {gains} others raises it." if gains else ""
+    return f"Removing one of them costs significantly.{more}"
+
+
+def correlation_tile(subject: SubjectView) -> Tile:
+    """R of the true effects of every two domains; as measured where it cannot be estimated."""
+    rows = pair_rows(subject.analysis.correlations.overall.drop_nulls("pearson"), subject.labels)
+    return agreement_tile(rows, one="One domain was measured; a second one tells whether the same heads matter there.")
+
+
+def agreement_tile(rows: Sequence[Row], one: str) -> Tile:
+    """The tile of these pairs; `one` is said where there are none."""
+    if not rows:
+        return Tile("correlation", "True r between domains", "true r", (), one)
+    found = [_r_number(row) for row in rows]
+    known = [row["true"] for row in rows if row["true"] is not None]
+    ranged = f"{decimal(min(known))} to {decimal(max(known))}" if known else "not estimable"
+    title = "True r between domains" if known else "Measured r between domains"
+    only = rows[0] if len(rows) == 1 and known else None
+    note = "" if only is None else f" Measured r: {decimal(only['pearson'])}{ends(*measured_interval(only))}."
+    numbers = _few(found, ranged, "pairs of domains")
+    return Tile(
+        "correlation",
+        title,
+        "true r" if known else "measured r",
+        numbers,
+        f"1: every head has the same effect on both.{note}",
+    )
+
+
+def _r_number(row: Row) -> Number:
+    where = f"{row['label_a']} and {row['label_b']}"
+    if row["true"] is not None:
+        citation = partial(Citations.correlation, row=row, name="true")
+        return Number(decimal(row["true"]), ends(row["true_low"], row["true_high"]).strip(" ()"), where, citation)
+    return Number(
+        decimal(row["pearson"]),
+        ends(*measured_interval(row)).strip(" ()"),
+        f"{where}, measured",
+        partial(Citations.correlation, row=row),
+    )
+
+
+def _few(found: Sequence[Number], ranged: str, what: str) -> tuple[Number, ...]:
+    """The numbers, or of many their range."""
+    return tuple(found) if len(found) <= MOST_NUMBERS else (Number(ranged, "", f"{len(found)} {what}"),)
+
+
+def _level(subject: SubjectView) -> str:
+    known = [view.base["alpha"] for view in subject.domains if view.base["low"] is not None]
+    return f"{100 * (1 - known[0]):g} % intervals." if known else "Too few groups of examples for an interval."
+
+
+def sentence(subject: SubjectView) -> str:
+    """The tiles in one sentence: `80.85 % (79.03 to 82.68) on home; 9 of 16 heads matter on home; true r 0.99 ...`."""
+    parts = [_said(tile) for tile in tiles(subject) if tile.numbers]
+    return f"{subject.label}: {'; '.join(parts)}."
+
+
+def _said(tile: Tile) -> str:
+    """A tile in words, its name first."""
+    link = "for" if tile.name == "correlation" else "on"
+    ranges = [f" ({number.range})" if number.range else "" for number in tile.numbers]
+    said = [f"{each.value}{between} {link} {each.where}" for each, between in zip(tile.numbers, ranges, strict=True)]
+    return f"{tile.title[0].lower()}{tile.title[1:]} {', '.join(said)}"
