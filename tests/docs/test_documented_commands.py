@@ -15,6 +15,7 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 import analysis.__main__
 import launchers.__main__
 from sixteen_heads.commands import ANALYSIS, COMMANDS, LAUNCHERS, STUDY
+from study.command.overrides import quoted
 from study.config import CONF, compose, register
 from study.pruning.config import PruneConfig
 
@@ -60,7 +61,7 @@ def test_every_command_is_understood(page: Path) -> None:
             launchers.__main__.parse([*command.before, *words], "study")
         elif command.program == STUDY and name != "list" and "--config-dir" not in words:  # entries of a reader's own
             for job in jobs(words):
-                (compose_prune if name == "prune" else compose)(*job)
+                (compose_prune if name == "prune" else compose)(*quoted(list(job)))
 
 
 def test_pages_name_no_longer_form_of_a_command() -> None:
