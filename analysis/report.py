@@ -6,7 +6,7 @@ from pathlib import Path
 import polars as pl
 
 from analysis.compute import Analysis
-from analysis.page import ImportedPage, ResultsPage
+from analysis.page import AgreementPage, ImportedPage, ResultsPage
 from analysis.tables import paper_tables
 from analysis.tables.latex import latex, markdown
 from analysis.tables.latex_tables import sheets
@@ -68,7 +68,7 @@ def _write_sheets(analysis: Analysis, folder: Path) -> None:
                 draft.write_text(latex(sheet), encoding="utf-8")
 
 
-def write_page(page: ResultsPage | ImportedPage, out: Path, *, pdf: bool = False) -> Path:
+def write_page(page: ResultsPage | ImportedPage | AgreementPage, out: Path, *, pdf: bool = False) -> Path:
     """Write the figures of a page, and the page itself; its path."""
     folder, path = out / "figures", out / "report" / "index.html"
     for subject in {folder / drawing.name.split("/")[0] for drawing in page.drawings}:

@@ -22,6 +22,7 @@ from analysis.figures.dynamics import dynamics
 from analysis.figures.forest import forest
 from analysis.figures.heat_maps import colour_limit, heat_map, small_heat_map
 from analysis.figures.interval_rows import Gap, interval_rows
+from analysis.figures.kept_maps import kept_map
 from analysis.figures.leave_out import leave_out
 from analysis.figures.one_head_left import one_head_against_none
 from analysis.figures.pruning_curves import pruning_curves
@@ -40,6 +41,7 @@ __all__ = [
     "forest",
     "heat_map",
     "interval_rows",
+    "kept_map",
     "leave_out",
     "losses",
     "one_head_against_none",

@@ -75,7 +75,7 @@ def heat_map(ablation: pl.DataFrame, counts: Sequence[int], limit: float, name: 
             width=max(WIDTH, side * widest + 0.45),
         )
         tips = _cells(panel.axes, ablation, kind, counts, limit)
-        _axis_of_cells(panel.axes, widest, len(counts))
+        axis_of_cells(panel.axes, widest, len(counts))
         _write_numbers(panel, ablation, widest, limit)
         unit = ablation["unit"][0]
         colour_bar(panel, limit, (f"≤ {signed(-limit)}", "0", f"≥ {signed(limit)} {unit}"))
@@ -105,7 +105,7 @@ def small_heat_map(
             else:
                 names += [(layer, f"L{layer}") for layer in _some(len(layers), 6)]
             start += len(layers) + 0.6
-        _axis_of_cells(panel.axes, max(map(max, shown.values())), start - 0.6)
+        axis_of_cells(panel.axes, max(map(max, shown.values())), start - 0.6)
         panel.axes.set_yticks([at for at, _ in names], [label for _, label in names])
         title = f"Effect of removing each head, {domain}"
         return draw(panel, name, title, _data(ablation), tips)
@@ -147,7 +147,8 @@ def colour_bar(panel: Panel, limit: float, names: tuple[str, str, str]) -> None:
         axes.text(place, -0.6, text, ha=at, va="top", fontsize=SMALL, transform=axes.transAxes)
 
 
-def _axis_of_cells(axes: Axes, heads: int, layers: int | float) -> None:
+def axis_of_cells(axes: Axes, heads: int, layers: int | float) -> None:
+    """Lay out axes for cells: heads across, layers down, both from 0."""
     axes.set(xlim=(-0.5, heads - 0.5), ylim=(layers - 0.5, -0.5))
     axes.set_xticks(_some(heads, 16))
     axes.set_yticks(_some(int(layers), 24))

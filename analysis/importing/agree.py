@@ -19,6 +19,8 @@ from analysis.agreement.pruned import RETAIN
 from analysis.defaults import DEFAULTS
 from analysis.formatting import decimal, p_value
 from analysis.importing.kept_tables import ALONG, APART, KeptOptions, read_kept
+from analysis.page import AgreementPage
+from analysis.report import write_page
 from analysis.results.read import read_results, setting_folders
 from analysis.tables.kept_sets_sheet import kept_sets_sheet
 from analysis.tables.latex import latex
@@ -52,22 +54,32 @@ def run(options: argparse.Namespace) -> None:
         write(written, options.out / "tables", name)
     with whole_file(options.out / "tables" / "paper" / "kept_sets.tex") as draft:
         draft.write_text(latex(kept_sets_sheet(found)), encoding="utf-8")
-    print(options.out / "tables")
+    made = f"Heads {_stop(options)}." if _results(options) else ""
+    page = AgreementPage.of(found, [*map(str, options.paths)], made)
+    print(write_page(page, options.out))
 
 
 def _read(options: argparse.Namespace) -> list[KeptSets]:
     """The kept sets of results folders, and of files."""
-    stop = Stop(share=options.share, retain=options.retain)
-    folders = [path for path in options.paths if path.is_dir() and setting_folders(path)]
-    sets = [own for path in folders for own in kept_sets(read_results(path), options.along or ALONG, stop)]
+    folders, along = _results(options), options.along or ALONG
+    sets = [own for path in folders for own in kept_sets(read_results(path), along, _stop(options))]
     if folders and not sets:
         raise InputError(
-            f"{', '.join(map(str, folders))}: no pruning curve of one order at two values of {options.along or ALONG}. "
+            f"{', '.join(map(str, folders))}: no pruning curve of one order at two values of {along}. "
             "measure=pruning measures curves; --along data compares data sets"
         )
     reading = KeptOptions(along=options.along, by=options.by, value=options.value, first=options.first)
     files = [path for path in options.paths if path not in folders]
     return sets + (read_kept(files, reading) if files else [])
+
+
+def _results(options: argparse.Namespace) -> list[Path]:
+    """The results folders among the paths."""
+    return [path for path in options.paths if path.is_dir() and setting_folders(path)]
+
+
+def _stop(options: argparse.Namespace) -> Stop:
+    return Stop(share=options.share, retain=options.retain)
 
 
 def add_command(parser: argparse.ArgumentParser, positive: Callable[[str], int]) -> None:

@@ -1,6 +1,7 @@
 """Kept sets from tables of every form and from published masks; what does not fit is refused by name."""
 
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import polars as pl
@@ -122,6 +123,14 @@ def test_the_command_prints_and_writes(tmp_path: Path, capsys) -> None:
     assert "Fleiss' $\\kappa$" in (out / "tables" / "paper" / "kept_sets.tex").read_text()
     heads = pl.read_csv(out / "tables" / "kept_sets_heads.csv").filter(task="MNLI")
     assert heads["kept_by"].to_list() == KEPT[0].reshape(3, 8).sum(axis=0).tolist()
+    page = (out / "report" / "index.html").read_text()
+    assert page.count("<svg") >= 2, "a map of each task"
+    words = "".join(
+        ElementTree.parse(out / "figures" / "kept-sets" / "kept-MNLI-encoder_self.svg").getroot().itertext()
+    )
+    most = KEPT[0].reshape(3, 8).sum(axis=0).max()
+    assert f"kept by {most} of 3" in words
+    assert "Cochran’s Q tests only whether equal" in page
     assert main(["agree", str(tmp_path / "nowhere.csv")]) == 2
     assert "nowhere.csv does not exist" in capsys.readouterr().err
 
