@@ -13,6 +13,7 @@ from rich.console import Console
 from rich.logging import RichHandler
 from rich.markup import escape
 
+from analysis.along import Match
 from analysis.compute import Analysis, analyse
 from analysis.defaults import DEFAULTS, configured
 from analysis.importing import agree, command
@@ -20,9 +21,11 @@ from analysis.inference import Inference, Interval
 from analysis.inference.multiplicity import Correction
 from analysis.inference.significance import PairedTest
 from analysis.report import write_report
+from analysis.results.cells import DATA, check_axes
 from analysis.results.read import NothingMeasuredError, Selection, read_results, scored_by
 from analysis.terminal import correlation_table, print_summary
-from study.record.errors import StudyError
+from study.record.errors import InputError, StudyError
+from study.record.factors import AXES
 from study.record.metrics import METRICS
 
 DEFAULT_COMMAND = "report"
@@ -64,7 +67,7 @@ def analysed(options: argparse.Namespace) -> Analysis:
     results = scored_by(results, options.metric)
     chosen = _chosen(options)
     own = {name: chosen[name] for name in ("within", "splits", "least_r")}
-    return analyse(results, Inference.of(chosen), by=options.by, **own)
+    return analyse(results, Inference.of(chosen), by=options.by, axes=options.along, match=options.match, **own)
 
 
 def _chosen(options: argparse.Namespace) -> dict[str, Any]:
@@ -224,6 +227,19 @@ def _add_results(parser: argparse.ArgumentParser) -> None:
         "--by", metavar="COLUMN", help="compare the values of a column of the examples (genre) as domains besides"
     )
     parser.add_argument(
+        "--along",
+        type=_axes,
+        default=[DATA],
+        metavar="AXIS[,AXIS]",
+        help=f"compare heads along other axes besides: {', '.join(AXES)}",
+    )
+    parser.add_argument(
+        "--match",
+        type=_one_of(Match),
+        choices=list(Match),
+        help="compare models that start from different weights: heads matched by what they do, or by their position",
+    )
+    parser.add_argument(
         "--splits",
         type=_positive,
         metavar="N",
@@ -260,6 +276,15 @@ def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"'{text}' is no whole number of 1 or more")
     return int(text)
+
+
+def _axes(text: str) -> list[str]:
+    axes = [axis.strip() for axis in text.split(",")]
+    try:
+        check_axes(axes)
+    except InputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    return axes
 
 
 def _one_of(names: type[StrEnum]) -> Callable[[str], StrEnum]:

@@ -1,10 +1,12 @@
 """Everything that is computed from a results folder, before any of it is shown."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
 import polars as pl
 
+from analysis.along import Along, Match, along
 from analysis.correlation import CorrelationOptions, Correlations, DomainEffects, correlate
 from analysis.correlation.first_order_fit import taylor
 from analysis.curves.area_under_curve import contrasts, curve_summary
@@ -17,6 +19,7 @@ from analysis.effects.head_effects import DEFAULT, Measure, effects
 from analysis.effects.parts import part_effects
 from analysis.inference import Inference
 from analysis.influence.groups import Influence, influence
+from analysis.results.cells import DATA
 from analysis.results.domain import Domain
 from analysis.results.namesakes import namesakes
 from analysis.results.read import Results
@@ -46,6 +49,7 @@ class Analysis:
         speed: speed of models whose heads are really removed; None where that was not timed.
         namesakes: why subjects of one name are not compared, a sentence each.
         least_r: correlation of true effects from which on the same heads are said to matter on two domains.
+        along: cells compared along other axes than the data; None where none were asked for.
     """
 
     results: Results
@@ -64,6 +68,7 @@ class Analysis:
     speed: Speed | None = None
     namesakes: tuple[str, ...] = ()
     least_r: float = DEFAULTS["least_r"]
+    along: Along | None = None
 
     @cached_property
     def subjects(self) -> dict[str, tuple[Domain, ...]]:
@@ -89,6 +94,8 @@ def analyse(
     by: str | None = None,
     splits: int = DEFAULTS["splits"],
     least_r: float = DEFAULTS["least_r"],
+    axes: Sequence[str] = (DATA,),
+    match: Match | None = None,
 ) -> Analysis:
     """Effects, correlations, base scores and pruning curves of all domains.
 
@@ -99,10 +106,12 @@ def analyse(
         by: a column of the examples (genre) whose values are compared as domains, beside the domains themselves.
         splits: number of splits of each domain, for the noise ceiling.
         least_r: correlation of true effects from which on the same heads are said to matter on two domains.
+        axes: along which cells are compared; the domains of a subject are in any case.
+        match: how heads of models that start from different weights are compared; None: they are not.
 
     Raises:
-        InputError: when `least_r` is no correlation from 0 to 1, the options of the inference do not fit a domain, or
-            no examples have the column `by`.
+        InputError: when `least_r` is no correlation from 0 to 1, the options of the inference do not fit a domain, no
+            examples have the column `by`, or nothing can be compared along the axes.
     """
     if not 0 <= least_r < 1:
         raise InputError(f"least_r is the least correlation that counts, from 0 to below 1, and not {least_r:g}")
@@ -113,6 +122,9 @@ def analyse(
         level=1 - inference.alpha, splits=splits, resamples=inference.resamples, seed=inference.seed
     )
     table = pl.concat([effects(domain, inference) for domain in domains])
+    compared = None
+    if tuple(axes) != (DATA,):
+        compared = along(results, axes, table, options=options, groups=inference.groups, match=match)
     every = [ResampledCurves.of(domain, inference) for domain in results.domains]
     folders = {domain.folder for domain in domains}
     drawn = [of_domain for of_domain in every if of_domain.domain.folder in folders]
@@ -133,4 +145,5 @@ def analyse(
         speed=read_speed(results.folder),
         namesakes=tuple(namesakes(results.subjects.values())),
         least_r=least_r,
+        along=compared,
     )

@@ -52,6 +52,8 @@ def result_tables(analysis: Analysis) -> dict[str, pl.DataFrame]:
         "trainings": analysis.results.trainings,
         "taylor": analysis.taylor,
     }
+    if analysis.along is not None:
+        tables |= analysis.along.tables
     if analysis.speed is not None:
         tables["table4"] = analysis.speed.rows
     return tables

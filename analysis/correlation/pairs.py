@@ -1,6 +1,6 @@
 """Two domains of one subject, head by head: which heads were measured on both, and their effects there."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations
@@ -22,10 +22,17 @@ FEWEST = 3
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """The heads that were measured on two domains."""
+    """The heads that were measured on two domains.
+
+    Attributes:
+        a: one domain.
+        b: the other.
+        cells: columns that say which cells on an axis they are; None of two domains of one subject.
+    """
 
     a: DomainEffects
     b: DomainEffects
+    cells: Mapping[str, str] | None = None
 
     @cached_property
     def heads(self) -> tuple[Head, ...]:
@@ -51,6 +58,8 @@ class Pair:
     @property
     def names(self) -> dict[str, str]:
         """The columns that say in every table which pair a row is about."""
+        if self.cells is not None:
+            return dict(self.cells)
         both = {name: self.a.names[name] for name in ("subject", "subject_id", "metric")}
         for column, name in (("domain", "domain"), ("setting", "setting_id")):
             both |= {f"{column}_a": self.a.names[name], f"{column}_b": self.b.names[name]}

@@ -10,8 +10,10 @@ on A and on B, and m of the n_A and n_B groups shared, the sampling covariance o
 which is unbiased for means over groups of one size; for m = n_A = n_B it is the jackknife's covariance.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import combinations_with_replacement
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -112,6 +114,24 @@ def sampling_covariance(a: DomainEffects, b: DomainEffects) -> Float[np.ndarray,
         return np.zeros((len(a.heads), len(b.heads)))
     x, y = additions(a.without)[shared.at_a], additions(b.without)[shared.at_b]
     return x.T @ y / shared.divisor
+
+
+def head_covariances(
+    cells: Sequence[DomainEffects], places: Sequence[Int[np.ndarray, " heads"]]
+) -> Float[np.ndarray, "heads cells cells"]:
+    """The sampling covariance between cells of the estimated effect of each head.
+
+    Args:
+        cells: which ones.
+        places: where the heads stand in each of them, in one order.
+    """
+    found = np.zeros((len(places[0]), len(cells), len(cells)))
+    for i, j in combinations_with_replacement(range(len(cells)), 2):
+        a, b, shared = aligned(cells[i], cells[j])
+        x, y = additions(a.without)[shared.at_a], additions(b.without)[shared.at_b]
+        found[:, i, j] = (x[:, places[i]] * y[:, places[j]]).sum(axis=0) / shared.divisor if shared.count else 0.0
+        found[:, j, i] = found[:, i, j]
+    return found
 
 
 def additions(without: Deviations) -> Deviations:

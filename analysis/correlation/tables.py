@@ -205,7 +205,8 @@ def _influence(both: PairResamples) -> Rows:
         }
 
 
-def _null(both: PairResamples) -> Rows:
+def null_rows(both: PairResamples) -> Rows:
+    """R of a pair under every null: the columns of `NULL` but those that name the pair."""
     pair, options = both.pair, both.options
     reason = pair.no_correlation(both.every_head)
     strata: Mapping[NullName, Callable[[Any], object]] = {
@@ -273,6 +274,6 @@ PAIR_TABLES: Mapping[str, tuple[Mapping[str, Any], Callable[[PairResamples], Row
     "without_largest": (WITHOUT_LARGEST, _without_largest),
     "overlap": (OVERLAP, _overlap),
     "influence": (INFLUENCE, _influence),
-    "null": (NULL, _null),
+    "null": (NULL, null_rows),
 }
 """Each table of pairs: its columns, and what makes its rows."""

@@ -1,0 +1,328 @@
+"""Cells of a results folder along axes, compared head by head, as tidy tables."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from functools import cached_property
+from itertools import combinations
+from typing import Any
+
+import numpy as np
+import polars as pl
+
+from analysis.along.comparability import Match, different_starts, unknown_starts
+from analysis.along.matching import matched_heads
+from analysis.along.spread import spread
+from analysis.correlation import CorrelationOptions
+from analysis.correlation.domain_effects import DomainEffects
+from analysis.correlation.pair_numbers import CROSSED, NUMBERS, DomainResamples, PairResamples
+from analysis.correlation.pairs import Pair, by_kind
+from analysis.correlation.shared_examples import head_covariances
+from analysis.correlation.tables import NULL, PAIR, null_rows
+from analysis.effects.head_effects import Measure
+from analysis.inference.multiplicity import Correction, corrected
+from analysis.results.cells import DATA, Cell, Grid, grids, value_name
+from analysis.results.read import Results
+from study.record.errors import InputError
+from study.record.factors import AXES
+from study.record.heads import ADDRESS
+from study.record.setting import FLOAT32
+from study.terminal.progress import progress
+
+LINE = dict.fromkeys(["family", "metric", "axis", "held"], pl.String)
+CELLS = LINE | dict.fromkeys(["cell_a", "cell_b", "setting_a", "setting_b"], pl.String)
+PAIRS = (
+    CELLS
+    | {"kind": pl.String}
+    | NUMBERS
+    | CROSSED
+    | {"level": pl.Float64, "groups_a": pl.Int64, "groups_b": pl.Int64, "groups_shared": pl.Int64}
+    | {"start": pl.String}
+)
+NULLS = CELLS | {name: kind for name, kind in NULL.items() if name not in PAIR}
+HEADS = (
+    LINE
+    | ADDRESS
+    | {"unit": pl.String, "cells": pl.Int64}
+    | dict.fromkeys(["mean", "mean_low", "mean_high", "spread", "spread_low", "spread_high"], pl.Float64)
+    | dict.fromkeys(["variance", "p", "p_corrected"], pl.Float64)
+    | {"significant": pl.Int64, "lowest": pl.Float64, "lowest_cell": pl.String}
+    | {"highest": pl.Float64, "highest_cell": pl.String, "level": pl.Float64, "reason": pl.String}
+)
+MATCHED = (
+    CELLS
+    | {"heads": pl.Int64}
+    | dict.fromkeys(["matched", "low", "high", "by_size", "in_place", "ceiling"], pl.Float64)
+    | {"same_place": pl.Float64, "same_place_by_chance": pl.Float64, "splits": pl.Int64, "reason": pl.String}
+)
+
+SAME, UNKNOWN, POSITION = "same", "not known", "by position"
+"""Whether cells start from the same weights: they do, it is not known, or they do not and are compared by position."""
+
+Rows = Iterator[dict[str, Any]]
+
+
+@dataclass(frozen=True)
+class Along:
+    """The tables. Columns family, metric, axis and held (the values on all other axes) say which cells are compared.
+
+    Attributes:
+        axes: the axes that cells are compared along.
+        grids: the grids that the cells make.
+        pairs: one row for every two cells that differ in one axis alone, for all heads (`kind` is "all") and by
+            attention kind where there are several: cell_a, cell_b, setting_a, setting_b; the columns of
+            `analysis.correlation.tables.Correlations.correlation`; crossed (r between halves of the examples, one
+            cell on one half with the other on the other) and crossed_ceiling (the largest to expect of it), of which
+            `share` is made where cells share examples; groups_a, groups_b, groups_shared; start (whether both were
+            trained from the same weights: same, not known, by position).
+        nulls: one row for every two cells and null (`NullName`).
+        heads: one row a line of cells and head: kind, layer, head, unit, cells; mean over cells with its interval
+            (mean_low, mean_high, of these cells); spread over cells beyond noise with its interval (spread_low,
+            spread_high), variance (its square; below 0 where noise alone makes more), p of equal effects in all cells
+            and p_corrected (Holm over heads); significant: in how many cells the effect is; lowest, highest and in
+            which cells; reason, why there is no spread.
+        matched: one row for every two cells whose heads were matched: `MatchedHeads`.
+        notes: what is not compared and why, and what a reader must know of what is.
+    """
+
+    axes: tuple[str, ...]
+    grids: tuple[Grid, ...]
+    pairs: pl.DataFrame
+    nulls: pl.DataFrame
+    heads: pl.DataFrame
+    matched: pl.DataFrame
+    notes: tuple[str, ...] = ()
+
+    @property
+    def tables(self) -> dict[str, pl.DataFrame]:
+        """All that have rows, under the names of their files."""
+        named = {"pairs": self.pairs, "nulls": self.nulls, "heads": self.heads, "matched": self.matched}
+        return {f"along_{name}": table for name, table in named.items() if table.height}
+
+
+def along(
+    results: Results,
+    axes: Sequence[str],
+    effects: pl.DataFrame,
+    *,
+    options: CorrelationOptions,
+    groups: str,
+    match: Match | None = None,
+) -> Along:
+    """Compare the cells of a results folder along every one of some axes, the others held.
+
+    Args:
+        results: what was read.
+        axes: names of the axes; of several every combination of values must be there.
+        effects: the tidy table of all domains, which says what is significant.
+        options: how correlations are computed.
+        groups: how examples are grouped, as in `Domain.sample`.
+        match: how heads of models that start from different weights are compared; None: they are not.
+
+    Raises:
+        InputError: when there is no such axis, nothing differs along it, a cell is missing, or all models start from
+            different weights and no way to match their heads was named.
+    """
+    found = grids(results, axes)
+    lines = [
+        Line(grid, axis, cells, options, groups)
+        for grid in found.grids
+        for axis in grid.axes
+        for cells in grid.lines(axis)
+    ]
+    refused = {line.name: line.different for line in lines if line.different and match is None}
+    compared = [line for line in lines if line.name not in refused]
+    notes = [*found.left_out, *(f"{name}: {reason}. {CURE}" for name, reason in refused.items())]
+    if not compared:
+        raise InputError(f"nothing can be compared along {','.join(axes)}:\n  " + "\n  ".join(notes))
+    matching = [line for line in compared if match is Match.heads and line.shares_examples]
+    by_place = [line for line in compared if line not in matching]
+    notes += [note for line in by_place if (note := line.caution)]
+    rows: dict[str, list[dict[str, Any]]] = {"pairs": [], "nulls": [], "heads": [], "matched": []}
+    with progress(f"along {','.join(axes)}", len(compared), "lines") as advance:
+        for line in by_place:
+            rows["pairs"] += line.pair_rows()
+            rows["nulls"] += line.null_rows()
+            rows["heads"] += line.head_rows(effects)
+            advance(1)
+        for line in matching:
+            rows["matched"] += line.matched_rows()
+            advance(1)
+    schemas = {"pairs": PAIRS, "nulls": NULLS, "heads": HEADS, "matched": MATCHED}
+    tables = {name: pl.DataFrame(rows[name], schema=schema) for name, schema in schemas.items()}
+    return Along(tuple(axes), found.grids, notes=tuple(dict.fromkeys(notes)), **tables)
+
+
+FEWEST_GROUPS = 10
+"""More groups of examples than cells, from which the noise of differences between cells is told."""
+
+CURE = "--match heads matches them first, --match position compares them by their places all the same"
+
+
+@dataclass(frozen=True, eq=False)
+class Line:
+    """Cells that differ in one axis alone.
+
+    Attributes:
+        grid: the grid that they are of.
+        axis: the axis.
+        cells: two or more.
+        options: how correlations are computed.
+        groups: how examples are grouped.
+    """
+
+    grid: Grid
+    axis: str
+    cells: tuple[Cell, ...]
+    options: CorrelationOptions
+    groups: str
+
+    @property
+    def columns(self) -> dict[str, str]:
+        """What the tables say of the line."""
+        first = self.cells[0]
+        return {"family": first.place.family, "metric": self.grid.metric, "axis": self.axis, "held": self.held}
+
+    @property
+    def held(self) -> str:
+        """Where the cells stand on all other axes but the family, as far as it is known: `toy_matched, epoch 4`."""
+        values = {axis: self.cells[0].at(axis) for axis in AXES if axis not in (self.axis, "family")}
+        told = ((axis, value) for axis, value in values.items() if value not in (None, FLOAT32))
+        return ", ".join(value_name(axis, value) for axis, value in told)
+
+    @property
+    def name(self) -> str:
+        """What the cells have in common, in words."""
+        family = [] if self.axis == "family" else [self.cells[0].place.family]
+        return ", ".join([*family, *([self.held] if self.held else [])])
+
+    @property
+    def shares_examples(self) -> bool:
+        """Whether its cells were measured on the same data."""
+        return self.axis != DATA
+
+    @property
+    def different(self) -> str | None:
+        """Why its heads cannot be compared by their places; None where they can."""
+        return different_starts(self.cells, self.axis)
+
+    @property
+    def caution(self) -> str | None:
+        """What a reader must know of the comparison of heads by place; None where there is nothing."""
+        if self.different:
+            return f"{self.name}: compared by position although {self.different}"
+        if unknown_starts(self.cells, self.axis):
+            return (
+                f"{self.name}: it is not known whether all start from the same weights. If they do not, a head of one "
+                f"has nothing to do with the head at its place in another. Where the models are trained here, running "
+                f"the study again records it; nothing is computed anew"
+            )
+        return None
+
+    @property
+    def start(self) -> str:
+        """Whether its cells were trained from the same weights."""
+        if self.different:
+            return POSITION
+        return UNKNOWN if unknown_starts(self.cells, self.axis) else SAME
+
+    @property
+    def labels(self) -> list[str]:
+        """Names of its cells."""
+        return [cell.label([self.axis]) for cell in self.cells]
+
+    @cached_property
+    def effects(self) -> list[DomainEffects]:
+        """The effects in each cell, named by its place on the axis."""
+        found = [DomainEffects.of(cell.domain, self.groups) for cell in self.cells]
+        named = zip(found, self.labels, strict=True)
+        return [replace(own, names={**own.names, "domain": label}) for own, label in named]
+
+    @cached_property
+    def pairs(self) -> list[PairResamples]:
+        """Every two cells, with what is drawn of them."""
+        sides = [DomainResamples(own, self.options, by_examples=self.shares_examples) for own in self.effects]
+        found = []
+        for (one, a), (other, b) in combinations(zip(self.labels, sides, strict=True), 2):
+            settings = {f"setting_{side}": own.domain.names["setting_id"] for side, own in (("a", a), ("b", b))}
+            pair = Pair(a.domain, b.domain, {**self.columns, "cell_a": one, "cell_b": other, **settings})
+            found.append(PairResamples.of(pair, a, b))
+        return found
+
+    def pair_rows(self) -> Rows:
+        """Rows of `Along.pairs`."""
+        for both in self.pairs:
+            pair = both.pair
+            shared = pair.shared_groups.count
+            sizes = {
+                f"groups_{side}": own.sample and own.sample.groups for side, own in zip("ab", pair.sides, strict=True)
+            }
+            same = {"level": self.options.level, **sizes, "groups_shared": shared, "start": self.start}
+            for kind, kept in by_kind(pair.heads, (*pair.a.heads, *pair.b.heads)):
+                yield {**pair.names, "kind": kind, **both.numbers(kept), **same}
+
+    def null_rows(self) -> Rows:
+        """Rows of `Along.nulls`."""
+        return ({**both.pair.names, **row} for both in self.pairs for row in null_rows(both))
+
+    def matched_rows(self) -> Rows:
+        """Rows of `Along.matched`."""
+        for both in self.pairs:
+            same = {"heads": len(both.pair.heads), "splits": self.options.splits}
+            yield {**both.pair.names, **same, **asdict(matched_heads(both))}
+
+    def head_rows(self, effects: pl.DataFrame) -> Rows:
+        """Rows of `Along.heads`; `effects` as in `along`."""
+        first, *others = self.effects
+        heads = [head for head in first.heads if all(head in own.heads for own in others)]
+        if not heads:
+            return
+        places = [np.array([own.heads.index(head) for head in heads]) for own in self.effects]
+        values = np.stack([own.effects[at] for own, at in zip(self.effects, places, strict=True)])
+        numbers = self._spread(places, values)
+        significant = self._significant(effects)
+        unit = self.cells[0].domain.metric.unit
+        for i, head in enumerate(heads):
+            lowest, highest = int(values[:, i].argmin()), int(values[:, i].argmax())
+            yield {
+                **self.columns,
+                **head.row,
+                "unit": unit,
+                "cells": len(self.cells),
+                "mean": float(values[:, i].mean()),
+                **{name: None if column is None else float(column[i]) for name, column in numbers.items()},
+                "significant": significant.get(tuple(head.row.values())),
+                "lowest": float(values[lowest, i]),
+                "lowest_cell": self.labels[lowest],
+                "highest": float(values[highest, i]),
+                "highest_cell": self.labels[highest],
+                "level": self.options.level,
+                "reason": None if numbers else self._no_spread(),
+            }
+
+    def _spread(self, places: Sequence[np.ndarray], values: np.ndarray) -> dict[str, np.ndarray]:
+        """The columns about mean and spread; none where the groups are too few."""
+        if self._no_spread():
+            return {}
+        found = spread(values, head_covariances(self.effects, places), self._groups, self.options.level)
+        columns = {"mean_low": found.mean_low, "mean_high": found.mean_high, "spread": found.value}
+        columns |= {"spread_low": found.low, "spread_high": found.high, "variance": found.variance, "p": found.p}
+        return columns | {"p_corrected": corrected(found.p, Correction.holm)}
+
+    @property
+    def _groups(self) -> int:
+        """How many groups of examples the smallest cell has."""
+        return min(own.sample.groups for own in self.effects if own.sample is not None)
+
+    def _no_spread(self) -> str | None:
+        """Why nothing is said of the noise of a spread."""
+        needed = FEWEST_GROUPS + len(self.cells)
+        if self._groups >= needed:
+            return None
+        return f"{self._groups} groups of examples: the noise of {len(self.cells)} cells needs {needed}"
+
+    def _significant(self, effects: pl.DataFrame) -> Mapping[tuple[Any, ...], int]:
+        """In how many of the cells the effect of each head is significant, by address."""
+        mine = [cell.domain.setting_id for cell in self.cells]
+        single = effects.filter(pl.col("setting_id").is_in(mine), measure=Measure.ABLATION)
+        counts = single.group_by(*ADDRESS).agg(pl.col("significant").sum().cast(pl.Int64))
+        return {tuple(row[:-1]): row[-1] for row in counts.iter_rows()}

@@ -1,0 +1,149 @@
+"""`--along`: cells compared along an axis, from a results folder to tables, page and terminal."""
+
+import numpy as np
+import polars as pl
+import pytest
+
+from analysis import Inference, analyse, read_results
+from analysis.__main__ import main
+from analysis.along import Along, Match
+from analysis.correlation import DomainEffects
+from analysis.correlation.shared_examples import sampling_covariance
+from study.record.errors import InputError
+from study.record.factors import Factors
+
+FAST = ["--resamples", "99", "--splits", "8"]
+HEAD = np.random.default_rng(0).gamma(0.35, 0.12, 16)
+
+
+@pytest.fixture
+def trained(make):
+    """Make a setting of a training: heads that matter alike in all seeds, but for what belongs to each seed."""
+
+    def setting(seed: int | None, data: str = "home", initial: str | None = "w0", epoch: float = 3.0, **options):
+        own = np.random.default_rng([seed or 0, int(10 * epoch)])
+        weights = HEAD * np.exp(0.3 * own.standard_normal(16))
+        place = Factors("toy", data, "float32", seed, epoch, initial)
+        usual = {"count": 150, "seed": ord(data[0]), "weights": weights, "weights_file": f"w{seed}-{epoch:g}"}
+        return make(model=f"toy{seed}-{epoch:g}", data=data, factors=place, **(usual | options))
+
+    return setting
+
+
+def analysed(results, axes, match: Match | None = None) -> Along:
+    found = analyse(read_results(results), Inference(resamples=99), splits=8, axes=axes, match=match).along
+    assert found is not None
+    return found
+
+
+def test_every_two_seeds_and_every_head_have_a_row(trained, results) -> None:
+    for seed in (0, 1, 2):
+        for data in ("home", "away"):
+            trained(seed, data)
+    found = analysed(results, ["seed"])
+    assert found.pairs["held"].unique().sort().to_list() == ["away, epoch 3", "home, epoch 3"]
+    first = found.pairs.filter(held="home, epoch 3")
+    assert first.select("cell_a", "cell_b").rows() == [("seed 0", "seed 1"), ("seed 0", "seed 2"), ("seed 1", "seed 2")]
+    assert (found.pairs["groups_shared"] == 50).all()
+    assert (found.pairs["start"] == "same").all()
+    assert found.pairs["share"].to_numpy() == pytest.approx(
+        (found.pairs["crossed"] / found.pairs["crossed_ceiling"]).to_numpy()
+    )
+    assert found.heads.height == 2 * 16
+    assert (found.heads["cells"] == 3).all()
+    assert found.nulls.filter(null="sign_flips")["mean"].min() > 0.1
+    assert found.notes == ()
+
+
+def test_numbers_of_a_line_follow_from_its_cells(trained, results) -> None:
+    for seed in (0, 1, 2):
+        trained(seed)
+    found = analysed(results, ["seed"])
+    cells = [DomainEffects.of(domain) for domain in read_results(results).domains]
+    a, b = cells[:2]
+    centring = np.eye(16) - 1 / 16
+    traces = [np.trace(sampling_covariance(*two) @ centring) / 15 for two in ((a, b), (a, a), (b, b))]
+    moments = np.cov(a.effects, b.effects)
+    true = (moments[0, 1] - traces[0]) / np.sqrt((moments[0, 0] - traces[1]) * (moments[1, 1] - traces[2]))
+    assert found.pairs["true"][0] == pytest.approx(min(true, 1.0), rel=1e-9)
+    values = np.stack([cell.effects for cell in cells])
+    assert found.heads["mean"].to_numpy() == pytest.approx(values.mean(axis=0))
+    noise = np.stack([[np.diag(sampling_covariance(one, other)) for one in cells] for other in cells])
+    expected = values.var(axis=0, ddof=1) - (np.trace(noise) - noise.sum(axis=(0, 1)) / 3) / 2
+    assert found.heads["variance"].to_numpy() == pytest.approx(expected, abs=1e-9)
+    effects = analyse(read_results(results), Inference(resamples=99), splits=8).effects.filter(measure="ablation")
+    counts = effects.group_by("layer", "head").agg(pl.col("significant").sum()).sort("layer", "head")
+    assert found.heads["significant"].to_list() == counts["significant"].to_list()
+
+
+def test_along_two_axes_each_is_followed_while_the_other_is_held(trained, results) -> None:
+    for seed in (0, 1):
+        for data in ("home", "away"):
+            trained(seed, data)
+    found = analysed(results, ["data", "seed"])
+    rows = found.pairs.select("axis", "held", "cell_a", "cell_b", "groups_shared").rows()
+    assert rows == [
+        ("data", "seed 0, epoch 3", "away", "home", 0),
+        ("data", "seed 1, epoch 3", "away", "home", 0),
+        ("seed", "away, epoch 3", "seed 0", "seed 1", 50),
+        ("seed", "home, epoch 3", "seed 0", "seed 1", 50),
+    ]
+    assert found.pairs.filter(axis="data")["crossed"].null_count() == 2
+    trained(2, "home")
+    with pytest.raises(InputError, match=r"toy, epoch 3: nothing is stored of \(away, seed 2\)"):
+        analysed(results, ["data", "seed"])
+
+
+def test_epochs_of_one_training_start_from_the_same_weights_although_nobody_wrote_it(trained, results) -> None:
+    trained(0, epoch=1.0, initial=None)
+    trained(0, epoch=2.0, initial=None)
+    found = analysed(results, ["epoch"])
+    assert found.pairs.row(0, named=True)["cell_b"] == "epoch 2"
+    assert found.notes == ()
+
+
+def test_different_starts_are_refused_matched_or_compared_by_position(trained, results, capsys) -> None:
+    for seed in (0, 1):
+        trained(seed, initial=f"start{seed}")
+    with pytest.raises(InputError) as refused:
+        analysed(results, ["seed"])
+    assert "seed 0 from start0 and seed 1 from start1" in str(refused.value)
+    assert "--match heads" in str(refused.value)
+    matched = analysed(results, ["seed"], Match.heads)
+    assert matched.pairs.is_empty()
+    assert matched.heads.is_empty()
+    row = matched.matched.row(0, named=True)
+    assert -1 <= row["low"] <= row["matched"] <= row["high"] <= 1
+    by_place = analysed(results, ["seed"], Match.position)
+    assert by_place.pairs["start"].to_list() == ["by position"]
+    assert "compared by position although they do not start from the same weights" in by_place.notes[0]
+    assert main([str(results), *FAST, "--along", "seed"]) == 2
+    assert "do not start from the same weights" in capsys.readouterr().err
+
+
+def test_of_unknown_starts_it_is_said_and_the_seeds_are_compared(trained, results) -> None:
+    trained(0, initial=None)
+    trained(1)
+    found = analysed(results, ["seed"])
+    assert found.pairs["start"].to_list() == ["not known"]
+    assert "it is not known whether all start from the same weights" in found.notes[0]
+
+
+def test_an_unknown_axis_is_refused_before_anything_is_read(tmp_path, capsys) -> None:
+    with pytest.raises(SystemExit):
+        main([str(tmp_path), "--along", "sed"])
+    assert "there is no axis 'sed': there are family, data, precision, seed, epoch" in capsys.readouterr().err
+
+
+def test_few_groups_leave_a_spread_without_numbers_and_a_reason(trained, results) -> None:
+    for seed in (0, 1):
+        trained(seed, count=30)
+    found = analysed(results, ["seed"]).heads
+    assert found["spread"].null_count() == 16
+    assert found["mean"].null_count() == 0
+    assert found["reason"][0] == "10 groups of examples: the noise of 2 cells needs 12"
+
+
+def test_the_default_axis_adds_nothing(trained, results) -> None:
+    trained(0)
+    assert analyse(read_results(results), Inference(resamples=99), splits=8).along is None
