@@ -23,6 +23,7 @@ from analysis.inference.significance import PairedTest
 from analysis.report import write_report
 from analysis.results.cells import DATA, check_axes
 from analysis.results.read import NothingMeasuredError, Selection, read_results, scored_by
+from analysis.results.together import together
 from analysis.terminal import correlation_table, print_summary
 from study.record.errors import InputError, StudyError
 from study.record.factors import AXES
@@ -63,7 +64,8 @@ def main(arguments: Sequence[str] | None = None, prog: str = "python -m analysis
 
 def analysed(options: argparse.Namespace) -> Analysis:
     """The analysis that the options ask for."""
-    results = read_results(options.results, Selection(options.model, options.data, options.limit))
+    selection = Selection(options.model, options.data, options.limit)
+    results = together([read_results(folder, selection) for folder in (options.results, *options.compare)])
     results = scored_by(results, options.metric)
     chosen = _chosen(options)
     own = {name: chosen[name] for name in ("within", "splits", "least_r")}
@@ -172,6 +174,14 @@ def _add_report(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--out", type=Path, help="where to write (RESULTS/analysis)")
     parser.add_argument("--pdf", action="store_true", help="write every figure as PDF too, for a paper")
     parser.add_argument("--wandb", metavar="[ENTITY/]PROJECT", help="save a report in Weights & Biases besides")
+    parser.add_argument(
+        "--compare",
+        action="append",
+        default=[],
+        type=Path,
+        metavar="RESULTS",
+        help="another results folder, whose models stand on the same page, side by side on request; repeatable",
+    )
     parser.set_defaults(run=report)
 
 
@@ -182,7 +192,7 @@ def _add_push(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--weights", action="store_true", help="send the folders of the models as well")
     parser.add_argument("--offline", action="store_true", help="leave it for `wandb sync`; so without a key")
     _add_wait(parser, "for a run, and for an answer; a second more for each MB to send")
-    parser.set_defaults(run=push)
+    parser.set_defaults(run=push, compare=[])
 
 
 def _add_fetch(parser: argparse.ArgumentParser) -> None:

@@ -7,6 +7,7 @@ from functools import cached_property
 import polars as pl
 
 from analysis.along import Along, Match, along
+from analysis.comparison.head_differences import head_differences
 from analysis.correlation import CorrelationOptions, Correlations, DomainEffects, correlate
 from analysis.correlation.first_order_fit import taylor
 from analysis.curves.area_under_curve import contrasts, curve_summary
@@ -37,6 +38,7 @@ class Analysis:
         effects: the tidy tables of all domains, one below the other.
         changes: by setting id, the examples that came out otherwise without a head.
         parts: effects on parts of the examples, by what they are like.
+        differences: how the effect of each head differs between every two subjects of the same heads.
         correlations: between every two domains of a subject.
         influence: influence of single groups of examples on noise, effects and correlations.
         base: one row a domain.
@@ -56,6 +58,7 @@ class Analysis:
     effects: pl.DataFrame
     changes: dict[str, pl.DataFrame]
     parts: pl.DataFrame
+    differences: pl.DataFrame
     correlations: Correlations
     influence: Influence
     base: pl.DataFrame
@@ -133,6 +136,7 @@ def analyse(
         effects=table,
         changes={domain.setting_id: changes(domain) for domain in domains},
         parts=pl.concat([part_effects(domain, inference) for domain in domains]),
+        differences=head_differences(_shown(domains, heads), inference.alpha),
         correlations=correlate(heads, options),
         influence=influence(list(zip(domains, heads, strict=True)), table, inference.groups),
         base=base_table(domains, inference),
@@ -147,3 +151,8 @@ def analyse(
         least_r=least_r,
         along=compared,
     )
+
+
+def _shown(domains: Sequence[Domain], heads: Sequence[DomainEffects]) -> list[tuple[Domain, DomainEffects]]:
+    """The domains with their effects, but for checkpoints of trainings, which are compared along their epochs."""
+    return [both for both in zip(domains, heads, strict=True) if both[0].checkpoint is None]

@@ -14,6 +14,7 @@ from analysis.compute import Analysis
 from analysis.effects.head_effects import ALL_KINDS, Measure, strongest_head
 from analysis.formatting import address, after_correction, base_score, decimal, labelled, score, signed, unsure
 from analysis.influence.groups import deciding
+from analysis.page.views import subject_labels
 
 TEXT = 80
 """Letters of an example's text that a line shows."""
@@ -56,11 +57,12 @@ def overview_table(analysis: Analysis, subject_ids: Sequence[str]) -> Table:
     table.columns[1].no_wrap = True
     table.add_column("strongest head", no_wrap=True)
     table.add_column("significant", no_wrap=True)
+    labels = subject_labels(analysis)
     for subject_id in subject_ids:
         for row in analysis.base.filter(subject_id=subject_id).rows(named=True):
             ablation = analysis.effects.filter(setting_id=row["setting_id"], measure=Measure.ABLATION)
             head, effect = _strongest(ablation)
-            name, base = f"{row['subject']} on {row['domain']}", score(row["base_score"], row["metric"])
+            name, base = f"{labels[subject_id]} on {row['domain']}", score(row["base_score"], row["metric"])
             significant = f"{ablation['significant'].sum()} of {ablation.height}" if ablation.height else "–"
             table.add_row(escape(name), base, effect, head, significant)
     return table

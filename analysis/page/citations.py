@@ -82,6 +82,15 @@ class Citations:
         between = self._between(ends(row["area_low"], row["area_high"]))
         return f"{what}: {decimal(row['area'])} {unit}{between}", self._add(made, row["setting_id"])
 
+    def difference(self, row: Row) -> tuple[str, int] | None:
+        """The difference of the effects of a head in two subjects, from a row of `head_differences`."""
+        if row["low"] is None:
+            return None
+        what = f"Effect of removing {address(row)} on {row['domain']}, {row['subject_b']} minus {row['subject_a']}"
+        groups = f"{row['groups_a']:,} and {row['groups_b']:,} groups of examples, {row['shared']:,} of them shared"
+        made = f"jackknife interval over {groups}; settings {row['setting_b']}, {row['setting_a']}"
+        return f"{what}: {signed(row['difference'])} {row['unit']}{self._between(interval(row))}", self._add(made)
+
     def _between(self, interval: str) -> str:
         """` (95 % interval −0.80 to −0.21)`, from an interval in brackets."""
         return interval.replace("(", f"({self.percent} interval ")

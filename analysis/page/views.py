@@ -1,8 +1,10 @@
 """Subjects and domains with all that was computed of them: what every section of the page is made from."""
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -176,9 +178,21 @@ class SubjectView:
         return claims(self.analysis, {view.label: view.domain for view in self.domains})
 
 
+def subject_labels(analysis: Analysis) -> dict[str, str]:
+    """The name of the model of every subject, by its id; of namesakes with the results folder, or else with the id."""
+    folders = {id_: domains[0].folder.parents[2] for id_, domains in analysis.subjects.items()}
+    models = {id_: domains[0].model for id_, domains in analysis.subjects.items()}
+    shared = Path(os.path.commonpath(list(folders.values())))
+    for name in set(models.values()):
+        namesakes = [id_ for id_ in models if models[id_] == name]
+        if len({folders[id_] for id_ in namesakes}) > 1:
+            models |= {id_: f"{name} in {folders[id_].relative_to(shared)}" for id_ in namesakes}
+    return labelled((name, id_) for id_, name in models.items())
+
+
 def subject_views(analysis: Analysis) -> list[SubjectView]:
     """The view of every subject."""
-    names = labelled((domains[0].model, subject_id) for subject_id, domains in analysis.subjects.items())
+    names = subject_labels(analysis)
     views = []
     for subject_id, domains in analysis.subjects.items():
         labels = labelled((domain.data, domain.setting_id) for domain in domains)

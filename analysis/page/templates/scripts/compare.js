@@ -14,10 +14,18 @@ function standBeside(pair) {
   const partsOf = (section) => [...section.querySelectorAll(":scope > [data-part]")];
   const rows = [...new Set((pair ?? []).flatMap(partsOf).map((part) => part.dataset.part))];
   main.classList.toggle("beside", Boolean(pair));
-  for (const child of main.children) child.classList.toggle("away", Boolean(pair) && !pair.includes(child));
+  for (const child of main.children) {
+    child.classList.toggle("away", Boolean(pair) && !pair.includes(child) && child.dataset.part !== "compared");
+  }
+  for (const fold of document.querySelectorAll("[data-pair]")) {
+    const ids = fold.dataset.pair.split(" ");
+    const theirs = pair?.every(({ id }) => ids.includes(id));
+    fold.classList.toggle("away", Boolean(pair) && !theirs);
+    if (theirs) fold.open = true;
+  }
   for (const section of subjects) {
     section.style.setProperty("--side", pair ? pair.indexOf(section) + 1 : "");
-    for (const part of partsOf(section)) part.style.gridRow = pair ? rows.indexOf(part.dataset.part) + 2 : "";
+    for (const part of partsOf(section)) part.style.gridRow = pair ? rows.indexOf(part.dataset.part) + 3 : "";
   }
 }
 

@@ -14,6 +14,10 @@ function headAt(name) {
   return section && known(section)?.heads.includes(address) ? { section, address } : undefined;
 }
 
+/** The subject that an element is about; where it is about two, the first. */
+const subjectOf = (element) =>
+  element.closest(".subject") ?? document.getElementById(element.closest("[data-pair]").dataset.pair.split(" ")[0]);
+
 /** Open a head, as a step that the back button undoes. */
 function openHead(section, address) {
   if (!known(section)?.heads.includes(address)) return;
@@ -54,7 +58,7 @@ addEventListener("popstate", follow);
 
 document.addEventListener("click", (event) => {
   const marked = event.target.closest("[data-head]");
-  if (marked && !event.target.closest("[data-cite]")) openHead(marked.closest(".subject"), marked.dataset.head);
+  if (marked && !event.target.closest("[data-cite]")) openHead(subjectOf(marked), marked.dataset.head);
 });
 
 for (const link of document.querySelectorAll("a.anchor")) {

@@ -19,5 +19,5 @@ document.addEventListener("keydown", (event) => {
   const pressed = event.target.closest?.("svg [data-head]");
   if (!pressed || !["Enter", " "].includes(event.key)) return;
   event.preventDefault();
-  openHead(pressed.closest(".subject"), pressed.dataset.head);
+  openHead(subjectOf(pressed), pressed.dataset.head);
 });
