@@ -36,7 +36,7 @@ def commands(page: Path) -> Iterator[list[str]]:
 
 def jobs(words: list[str]) -> Iterator[list[str]]:
     """The overrides of each job of a command line."""
-    overrides = [word for word in words if "=" in word and not re.match(r"-|hydra[./]", word)]
+    overrides = quoted([word for word in words if "=" in word and not re.match(r"-|hydra[./]", word)])
     given = {word.partition("=")[0] for word in overrides}
     if "..." in words:
         overrides = [f"{group}={name}" for group, name in DEFAULTS.items() if group not in given] + overrides
@@ -61,7 +61,7 @@ def test_every_command_is_understood(page: Path) -> None:
             launchers.__main__.parse([*command.before, *words], "study")
         elif command.program == STUDY and name != "list" and "--config-dir" not in words:  # entries of a reader's own
             for job in jobs(words):
-                (compose_prune if name == "prune" else compose)(*quoted(list(job)))
+                (compose_prune if name == "prune" else compose)(*job)
 
 
 def test_pages_name_no_longer_form_of_a_command() -> None:
