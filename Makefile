@@ -15,7 +15,7 @@ FAIRSEQ := ve-fairseq==0.12.3
 SLURM_FOLDER ?= /tmp/sixteen-heads-slurm
 SLURM_PACKAGES := munge slurmctld slurmd slurm-client slurmdbd mariadb-server-core mariadb-client-core
 
-.PHONY: help install study test test-slow test-slurm slurm slurm-packages bench check versions docs notebooks format models \
+.PHONY: help install study test test-slow test-slurm slurm slurm-packages bench check versions docs notebooks pictures format models \
         lock clean
 
 help:  ## say what there is to make
@@ -85,6 +85,9 @@ notebooks: install  ## execute the notebooks of examples/ anew, where they are
 docs: install  ## the documentation as a site, in site/; a dead link is an error
 	$(BIN)/pip install --quiet --constraint requirements.lock --editable '.[docs]'
 	$(BIN)/zensical build --strict
+
+pictures: study  ## draw every picture of README and docs anew, from the embedded study
+	PYTHONPATH=tests $(BIN)/python -m pictures $(RESULTS)
 
 format: install  ## put the code into its format
 	$(BIN)/ruff format .

@@ -392,3 +392,21 @@ def test_miniatures_are_small_and_every_head_can_be_pointed_at(table):
             f"{kind}.{layer}.{head}" for kind in AttentionKind for layer in range(3) for head in range(4)
         }
         assert all(size >= 10.5 for _, size, _ in texts_in_pixels(drawn))
+
+
+def test_coloured_text_turns_to_the_colour_of_the_page_and_white_stays_white(table):
+    root = ElementTree.fromstring(drawings(table)["heat_map"].svg)
+    texts = [node.get("style", "") for node in root.iter(f"{SVG}text")]
+    white = [style for style in texts if "#ffffff" in style]
+    assert white
+    assert not any("color-mix" in style for style in white)
+    curves = leave_out_of(pearson=[0.9, 0.5, 0.2], spearman=[0.4, 0.3, -0.4])
+    named = [node for node in ElementTree.fromstring(curves.svg).iter(f"{SVG}text") if node.text == "Pearson r"]
+    (found,) = named
+    assert f"fill: {style.BLUE}; fill: color-mix(in srgb, {style.BLUE} 60%, currentColor)" in found.get("style", "")
+
+
+def leave_out_of(pearson: list[float], spearman: list[float]) -> figures.Drawing:
+    none = dict.fromkeys(["ceiling", "pearson_low", "pearson_high"], [None] * len(pearson))
+    rows = pl.DataFrame({"left_out": range(len(pearson)), "pearson": pearson, "spearman": spearman, **none})
+    return figures.leave_out(rows, ("home", "away"), "f/out")

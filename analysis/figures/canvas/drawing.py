@@ -108,7 +108,7 @@ def draw(panel: Panel, name: str, title: str, data: pl.DataFrame, tips: Mapping[
     svg = _saved(panel.figure, format="svg", metadata=nothing, transparent=True).decode()
     _, content = svg[svg.index("<svg") :].strip().replace(INK, "currentColor").split(">", 1)
     content = re.sub(r"; font-family: [^;\"]*", "", content)
-    content = re.sub(r"(<text style=[^>]*)fill: (#\w{6})", rf"\1fill: \2; fill: {MIXED}", content)
+    content = re.sub(r"(<text style=[^>]*)fill: (#(?!ffffff)\w{6})", rf"\1fill: \2; fill: {MIXED}", content)
     content = re.sub(r' (?:d|x|y|transform)="[^"]*"', lambda found: _rounded(found[0]), content)
     content = re.sub(r'<g id="([^"]*)">', lambda found: _tipped(found, tips or {}), content)
     content = re.sub(r'(\bid="|url\(#|href="#)', rf"\1{name.replace('/', '.')}.", content)
