@@ -3,8 +3,6 @@
 import sys
 from collections.abc import Sequence
 
-INTERRUPTED = 130
-
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run a command line.
@@ -12,12 +10,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Returns:
         The exit status: 0 done; 1 or 2 not done, the message says why; 3 under way (`status`, `wait`); 130 interrupted.
     """
+    from sixteen_heads.commands import entry
+
     words = list(sys.argv[1:] if arguments is None else arguments)
+    until_interrupted = entry("study.terminal.interruption:until_interrupted")
     try:
-        return _run(words)
-    except KeyboardInterrupt as stop:
-        print(f"study: stopped. {stop}".rstrip(". "), file=sys.stderr)
-        return INTERRUPTED
+        return until_interrupted(lambda: _run(words))
     except BrokenPipeError:  # `study list | head`
         sys.stderr.close()
         return 0
@@ -31,7 +29,8 @@ def _run(words: list[str]) -> int:
         return COMMANDS[words[1]].run(["--help"])
     if first in ("-h", "--help", "help"):
         print(f"{overview()}\n\n`study help COMMAND` says more.\n")
-        return entry(STUDY)(["--help"]) or 0
+        entry(STUDY)(["--help"])
+        return 0
     if first == "--version":
         from sixteen_heads import __version__
 
@@ -42,7 +41,7 @@ def _run(words: list[str]) -> int:
     if first.isalpha():
         print(f"study: {unknown(first)}", file=sys.stderr)
         return 2
-    return entry(STUDY)(words) or 0
+    return COMMANDS["run"].run(words)
 
 
 if __name__ == "__main__":

@@ -6,10 +6,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
+
+from sixteen_heads.what_next import CommandResult, say_what_next
 
 ROOT = Path(__file__).parents[1]
 
 STUDY, ANALYSIS, LAUNCHERS = "study.command.commands:run", "analysis.__main__:main", "launchers.__main__:main"
+PAGE, LIVE, COMPLETION = (
+    "sixteen_heads.page:show",
+    "sixteen_heads.live.command:serve",
+    "sixteen_heads.completion:complete",
+)
 
 
 @dataclass(frozen=True)
@@ -39,8 +47,14 @@ class Command:
             ImportError: when a file of the user's hides the package that does the work.
         """
         asks = any(word in ("-h", "--help") for word in arguments)
-        words = [*self.before, *arguments, *(() if asks else self.after)]
-        return entry(self.program)(words, *(() if self.program == STUDY else ("study",))) or 0
+        words = [*arguments, *(() if asks else self.after)]
+        program, given = entry(self.program), [*self.before, *words]
+        if self.program == STUDY:
+            status, results = 0, program(given)
+        else:
+            status, results = program(given, "study") or 0, None
+        say_what_next(self.name, CommandResult(words, status, results))
+        return status
 
 
 def _commands() -> list[Command]:
@@ -52,7 +66,8 @@ def _commands() -> list[Command]:
         Command("fetch", "download everything that a job or a sweep needs", measure, STUDY, before=("fetch",)),
         Command("prune", "remove heads for good, save the smaller model", measure, STUDY, before=("prune",)),
         Command("report", "tables, figures and a page of a results folder", results, ANALYSIS, before=("report",)),
-        Command("open", "the page in a browser, made anew if results have changed", results, "sixteen_heads.page:show"),
+        Command("open", "the page in a browser, made anew if results have changed", results, PAGE),
+        Command("serve", "a live page while jobs run: what is done, effects so far, time left", results, LIVE),
         Command("import", "a table of effects or importances made elsewhere", results, ANALYSIS, before=("import",)),
         Command("agree", "do seeds or tasks keep the same heads?", results, ANALYSIS, before=("agree",)),
         Command("push", "fill a Weights & Biases project from results", results, ANALYSIS, before=("push",)),
@@ -62,6 +77,7 @@ def _commands() -> list[Command]:
         Command("logs", "what jobs printed", sweeps, LAUNCHERS, before=("logs",)),
         Command("cancel", "take jobs back", sweeps, LAUNCHERS, before=("cancel",)),
         Command("retry", "submit what failed, was lost or cancelled", sweeps, LAUNCHERS, before=("retry",)),
+        Command("completion", "completion with TAB, for bash, zsh and fish", "The command itself", COMPLETION),
     ]
 
 
@@ -84,7 +100,7 @@ def unknown(word: str) -> str:
     return f"'{word}' is no command{meant} There are {', '.join(COMMANDS)}, help, and overrides NAME=VALUE"
 
 
-def entry(program: str) -> Callable[..., int | None]:
+def entry(program: str) -> Callable[..., Any]:
     """The function of an entry point, in this project's own package.
 
     Raises:

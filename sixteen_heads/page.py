@@ -1,11 +1,15 @@
 """`study open`: the page of a results folder in a browser, made anew where results have changed since."""
 
 import argparse
-import webbrowser
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
+from sixteen_heads.browser import open_in_browser
 from sixteen_heads.commands import ANALYSIS, entry
+from study.tracking.progress import FOLDER as PROGRESS
+
+OTHERS = {"analysis", "imported", PROGRESS, "wandb", "wandb-push"}
+"""Folders of a results folder that hold no outcomes."""
 
 
 def show(arguments: Sequence[str], prog: str) -> int:
@@ -13,20 +17,34 @@ def show(arguments: Sequence[str], prog: str) -> int:
     parser = argparse.ArgumentParser(prog=f"{prog} open", description=__doc__)
     parser.add_argument("results", nargs="?", type=Path, default=Path("results"), help="results folder (results)")
     results = parser.parse_args(arguments).results
-    page = results / "analysis" / "report" / "index.html"
-    if not is_current(page, results) and (status := entry(ANALYSIS)(["report", str(results)])):
+    page = report_page(results)
+    if not is_current(page, results) and (status := entry(ANALYSIS)(["report", str(results)], prog)):
         return status
     if not page.exists():
         return 1  # nothing measured: the report has said so
     print(page.resolve())
-    webbrowser.open(page.resolve().as_uri())
+    open_in_browser(page.resolve().as_uri())
     return 0
 
 
+def report_page(results: Path) -> Path:
+    """Where the page of a results folder is; a folder such as `results/imported` has its own."""
+    own = results / "report" / "index.html"
+    return own if own.is_file() else results / "analysis" / own.relative_to(results)
+
+
 def is_current(page: Path, results: Path) -> bool:
-    """Whether nothing was stored since the page was written."""
-    if not page.exists():
-        return False
+    """Whether nothing was stored since the analysis that wrote the page began: a page has the time of its beginning."""
+    if page.parents[1] == results or not page.exists():
+        return page.exists()
     written = page.stat().st_mtime
-    stored = (file for folder in results.glob("*/*/*") if folder.parts[-3] != "analysis" for file in folder.rglob("*"))
-    return all(file.stat().st_mtime <= written for file in stored)
+    return all(place.stat().st_mtime <= written for place in _places(results))
+
+
+def _places(results: Path) -> Iterator[Path]:
+    """What changes its time when something is stored: the folder of each setting and training, files beside them."""
+    for path in results.iterdir():
+        if path.is_file():
+            yield path
+        elif path.name not in OTHERS and not path.name.startswith("."):
+            yield from (folder for depth in ("*", "*/*", "*/*/*") for folder in path.glob(depth) if folder.is_dir())

@@ -1,18 +1,21 @@
-"""The command `study`; what it does is in `study.command.commands`, imported where Ctrl-C is caught already."""
+"""`python -m study`; what it does is in `study.command.commands`, imported where Ctrl-C is caught already."""
 
 import sys
 
+from study.terminal.interruption import until_interrupted
 
-def main() -> None:
+
+def main() -> int:
     """Run the command line; exit status 0: done, 1: not done and the message says why, 130: stopped."""
-    try:
+
+    def run() -> int:
         from study.command.commands import run
 
         run(sys.argv[1:])
-    except KeyboardInterrupt as stop:
-        print(f"study: stopped. {stop}".rstrip(". "), file=sys.stderr)
-        raise SystemExit(130) from None
+        return 0
+
+    return until_interrupted(run)
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(main())

@@ -18,7 +18,7 @@ from analysis.results.trainings import TRAININGS, read_trainings
 from study.record.curves import FOLDER as CURVES
 from study.record.curves import Curve, read_curves
 from study.record.errors import InputError, StudyError, listed
-from study.record.heads import HeadLayout, parse_mask
+from study.record.heads import HeadLayout, mask_key, parse_mask
 from study.record.loss import Loss
 from study.record.metrics import metric
 from study.record.metrics.bleu import PLAIN_TOKENS, Bleu, tokenizer_of
@@ -175,10 +175,16 @@ def _was_measured(folder: Path) -> bool:
         return True
 
 
-def read_domain(folder: Path, limit: int | None = None) -> Domain:
+def read_domain(folder: Path, limit: int | None = None, *, under_way: bool = False) -> Domain:
     """The outcomes of one setting folder, `results/<model>/<data>/<setting id>`, of its first `limit` examples.
 
     They are scored by the metric that their data named.
+
+    Args:
+        folder: the folder.
+        limit: examples that are read; None for all.
+        under_way: whether a job is writing there: masks of single heads are then read as far as they have come, on the
+            examples that they have in common.
 
     Raises:
         SettingError: when `setting.json` is damaged or of another schema.
@@ -192,7 +198,7 @@ def read_domain(folder: Path, limit: int | None = None) -> Domain:
     outcomes = read_parts(folder, within=setting.tolerance, heads=len(layout))
     rows = outcomes.rows.filter(pl.col("example").is_in(examples["example"].to_list()))
     _check_rows(rows, layout)
-    evaluated = rows.filter(pl.col("mask") == layout.full_key)["example"]
+    evaluated = _in_common(rows, layout) if under_way else rows.filter(pl.col("mask") == layout.full_key)["example"]
     complete, lacking = complete_masks(rows, evaluated)
     curves, broken = read_curves(folder)
     stored = set(complete["mask"].unique())
@@ -232,6 +238,23 @@ def complete_masks(rows: pl.DataFrame, examples: pl.Series) -> tuple[pl.DataFram
     counts = rows.group_by("mask", maintain_order=True).len()
     lacking = dict(counts.filter(pl.col("len") < examples.len()).iter_rows())
     return rows.filter(~pl.col("mask").is_in(list(lacking))), lacking
+
+
+def _in_common(rows: pl.DataFrame, layout: HeadLayout) -> pl.Series:
+    """The examples that the full mask and single-head masks have in common, of as many of both as that allows.
+
+    Among the masks with at least so many examples, for each such number, those are taken of which number of masks
+    times number of examples is largest: a mask that has just begun costs the others none of theirs.
+    """
+    singles = [mask_key(mask) for mask in layout.each_off()]
+    counts = rows.filter(pl.col("mask").is_in(singles)).group_by("mask").len().sort("len", "mask", descending=True)
+    full = rows.filter(pl.col("mask") == layout.full_key)["example"]
+    if counts.is_empty():
+        return full
+    number = int((counts["len"] * pl.int_range(1, counts.height + 1, eager=True)).arg_max() or 0) + 1
+    chosen = rows.filter(pl.col("mask").is_in(counts["mask"][:number].to_list()))
+    shared = chosen.group_by("example").len().filter(pl.col("len") == number)["example"]
+    return full.filter(full.is_in(shared.to_list()))
 
 
 def _selected(folders: Sequence[Path], selection: Selection) -> list[Path]:

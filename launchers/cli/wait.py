@@ -54,13 +54,15 @@ def wait_for(folder: SweepsFolder, sweep: SweepRecord) -> dict[str, JobState]:
 
 def wait_for_after(folder: SweepsFolder, sweep: SweepRecord) -> AfterJob | None:
     """Wait until the job after the last array has ended; None where there is none."""
-    interval = FIRST_INTERVAL
+    interval, said = FIRST_INTERVAL, False
     while True:
         try:
             after = look_after(folder, sweep)
         except SilentSlurmError as error:
-            log.warning("%s; waiting for it", error)
+            log.log(logging.DEBUG if said else logging.WARNING, "%s; waiting for it", error)
+            said = True
         else:
+            said = False
             if after is None or after.state not in OPEN:
                 return after
         time.sleep(interval)

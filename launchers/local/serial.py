@@ -27,7 +27,9 @@ def run(sweep: Sweep) -> list[JobReturn]:
     Raises:
         SweepError: before anything runs, with the faults of every job; or at the end, with every job that is not done.
     """
-    sweep.prepare()
+    lacking = sweep.check()
+    sweep.announce()
+    sweep.prepare(lacking)
     sweep.rehearse()
     results = _run_jobs(sweep)
     console = Console(highlight=False)

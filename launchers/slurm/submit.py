@@ -53,7 +53,7 @@ class SubmissionReport:
         if not self.sent:
             return f"{name}: no job to submit{before}"
         numbers = f"{len(self.sent)} jobs submitted as SLURM {', '.join(self.numbers)}"
-        return f"{name}: {numbers}{before}. `python -m launchers status{folder.option()}` shows them"
+        return f"{name}: {numbers}{before}. `study status{folder.option()}` shows them"
 
 
 def submit_jobs(folder: SweepsFolder, sweep: SweepRecord, settings: SlurmConfig) -> SubmissionReport:

@@ -57,6 +57,19 @@ class Concludes(Protocol):
 
 
 @runtime_checkable
+class Announces(Protocol):
+    """A task that leaves word of what a sweep is going to do, for whoever looks on while it runs."""
+
+    def announce(self, configs: Sequence[DictConfig], hydra: DictConfig) -> None:
+        """The jobs have been checked, and none has begun.
+
+        Args:
+            configs: configs of the jobs, in their order.
+            hydra: Hydra's own node of the sweep.
+        """
+
+
+@runtime_checkable
 class KnowsDoubles(Protocol):
     """A task that can tell jobs that do the same although their configurations differ."""
 

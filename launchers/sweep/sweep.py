@@ -12,7 +12,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from launchers.errors import message
 from launchers.sweep.composition import Composer, Composition
-from launchers.sweep.protocol import Concludes, KnowsDoubles, Task
+from launchers.sweep.protocol import Announces, Concludes, KnowsDoubles, Task
 
 CANNOT_WORK = "cannot run; none was started"
 
@@ -109,8 +109,16 @@ class Sweep:
         self._for_each(self.jobs, check, CANNOT_WORK)
         return lacking
 
-    def prepare(self) -> list[str]:
+    def announce(self) -> None:
+        """Let the task leave word of the jobs (see `Announces`); called where no folder of sweeps knows them."""
+        if isinstance(self.task, Announces):
+            self.task.announce([job.task_config for job in self.jobs], self.jobs[0].composition.config().hydra)
+
+    def prepare(self, lacking: Mapping[tuple[str, ...], list[Job]] | None = None) -> list[str]:
         """Check every job, download or make what some lack, each need once, and check these again.
+
+        Args:
+            lacking: what `check` has found; None where no job has been checked.
 
         Returns:
             What was missing, in words.
@@ -118,7 +126,7 @@ class Sweep:
         Raises:
             SweepError: with every job that cannot work, or whose needs could not be met.
         """
-        lacking = self.check()
+        lacking = self.check() if lacking is None else lacking
         first = [jobs[0] for jobs in lacking.values()]
         self._for_each(first, lambda task, job: task.prepare(job.task_config), "could not get what they need")
         again = [job for jobs in lacking.values() for job in jobs]

@@ -43,7 +43,6 @@ def print_catalogue(arguments: Sequence[str] = (), console: Console | None = Non
         for group, names in found.items():
             if names:
                 _print_lines(console, group, names)
-        console.print("`study list NAME` shows all of one entry.")
 
 
 def _print_lines(console: Console, group: str, names: Sequence[str]) -> None:

@@ -4,7 +4,7 @@ import os
 import sys
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar, NoReturn
 
 import hydra
 from hydra.core.config_store import ConfigStore
@@ -16,7 +16,7 @@ from omegaconf.errors import OmegaConfBaseException
 
 from study.command.catalogue import print_catalogue
 from study.command.help import PRUNE, help_text
-from study.command.misspelt import sentence
+from study.command.misspelt import as_typed, nothing_chosen, sentence
 from study.command.overrides import for_every_job, overrides_last, quoted
 from study.config import CONF, FOLDERS, in_full, register
 from study.jobs.task import StudyTask
@@ -31,8 +31,11 @@ HELP_FLAGS = ("-h", "--help")
 KEPT = "What was computed is stored: the same command goes on from there"
 
 
-def run(arguments: Sequence[str]) -> None:
+def run(arguments: Sequence[str]) -> str | None:
     """Run a command.
+
+    Returns:
+        The results folder of its jobs; None where it has none.
 
     Raises:
         SystemExit: with status 1 when it cannot be done; the message is printed.
@@ -40,10 +43,15 @@ def run(arguments: Sequence[str]) -> None:
     """
     # Hydra prints every exception its own way and exits; we say those for users in words and raise the others whole.
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
+    CommandCallback.typed = list(arguments)
     try:
-        _run(list(arguments))
+        return _run(list(arguments))
     except (StudyError, HydraException, OmegaConfBaseException) as error:
         _stop(error, arguments)
+    except ValueError as error:
+        if words := nothing_chosen(arguments):
+            _stop(InputError(words), arguments)
+        raise error
     except PermissionError as error:
         _stop(StudyError(f"no permission to write {error.filename}. hydra.run.dir=FOLDER puts the logs elsewhere"))
     except Interruption:
@@ -52,7 +60,7 @@ def run(arguments: Sequence[str]) -> None:
         raise Interruption(KEPT) from None
 
 
-def _run(arguments: list[str]) -> None:
+def _run(arguments: list[str]) -> str | None:
     register()
     ConfigStore.instance().store(name="prune_schema", node=PruneConfig)
     command = next((word for word in arguments if word.isalpha() and _stands_alone(word, arguments)), "")
@@ -69,7 +77,8 @@ def _run(arguments: list[str]) -> None:
     elif not arguments or command == "help" or any(flag in arguments for flag in HELP_FLAGS):
         print(PRUNE if command == "prune" else help_text())
     else:
-        _hydra(command, arguments)
+        return _hydra(command, arguments)
+    return None
 
 
 def without_config_folders(arguments: Sequence[str]) -> tuple[list[Path], list[str]]:
@@ -93,16 +102,19 @@ def _stands_alone(word: str, arguments: Sequence[str]) -> bool:
     return place == 0 or not arguments[place - 1].startswith("-") or arguments[place - 1] in ALONE
 
 
-def _hydra(command: str, arguments: list[str]) -> None:
+def _hydra(command: str, arguments: list[str]) -> str | None:
+    """Let Hydra run what a command names; the results folder of its jobs."""
     if command == "fetch":
         arguments = [*arguments, "hydra/launcher=fetch"]
     if any(word.startswith("hydra/launcher=") for word in arguments):
         arguments = ["hydra.mode=MULTIRUN", *arguments]  # Hydra would run a single job here, whatever the launcher
-    name, task = ("prune", prune_task) if command == "prune" else ("config", StudyTask())
+    jobs = StudyTask()
+    name, task = ("prune", prune_task) if command == "prune" else ("config", jobs)
     arguments = quoted(overrides_last(in_full(arguments)))
     several = any(word in arguments for word in (*ALONE, "hydra.mode=MULTIRUN"))
     sys.argv[1:] = for_every_job(arguments) if several else arguments
     hydra.main(config_path=str(CONF), config_name=name, version_base="1.3")(task)()
+    return jobs.results
 
 
 def prune_task(config: DictConfig) -> None:
@@ -115,7 +127,13 @@ def prune_task(config: DictConfig) -> None:
 
 
 class CommandCallback(Callback):
-    """What the command does where Hydra lets it: names of options before a sweep, words for a failure after a job."""
+    """What the command does where Hydra lets it: names of options before a sweep, words for a failure after a job.
+
+    Attributes:
+        typed: the command's arguments, as the user has given them.
+    """
+
+    typed: ClassVar[Sequence[str]] = ()
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         """Let the options that an experiment sweeps have the names that people type."""
@@ -129,9 +147,10 @@ class CommandCallback(Callback):
         result: JobReturn = given["job_return"]
         error = result._return_value
         if result.status is JobStatus.FAILED and isinstance(error, StudyError | OmegaConfBaseException):
-            _stop(error, sys.argv[1:])
+            _stop(error, self.typed)
 
 
-def _stop(error: Exception, arguments: Sequence[str] = ()) -> None:
-    print("study:", error if isinstance(error, StudyError) else sentence(error, arguments), file=sys.stderr)
+def _stop(error: Exception, arguments: Sequence[str] = ()) -> NoReturn:
+    words = str(error) if isinstance(error, StudyError) else sentence(error, arguments)
+    print("study:", as_typed(words, arguments), file=sys.stderr)
     raise SystemExit(1)

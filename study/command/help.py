@@ -33,7 +33,7 @@ Others:
 
 Options of any job: results=FOLDER, data.limit=N (the first N examples), precision=float32|bfloat16|screened,
 device=auto|cpu|cuda:1, threads=N, memory_gb=N, shards=N shard=0,1,... -m (each takes a share of the examples).
-Folders with entries of yours: --config-dir FOLDER. Completion with TAB: eval "$(study -sc install=bash)"
+Folders with entries of yours: --config-dir FOLDER. Completion with TAB: eval "$(study completion bash)"
 """
 
 PRUNE = """\

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from hydra.core.config_store import ConfigStore
 
+from study.config import SHORT
 from study.entries import chosen_entry, chosen_task, entries_with, groups, keys, no_such_option, option_names, options
 from study.record.errors import listed
 
@@ -28,7 +29,7 @@ def sentence(error: Exception, arguments: Sequence[str]) -> str:
         ),
         (
             r"In '([\w/]+)': .*\n.*str is not a subclass of \w*Order\. value: (\w+)",
-            "{0}.yaml: an order has options of its own and is chosen in the defaults: `- override order: {1}`".format,
+            _order_in_file,
         ),
         (r"(?:merging override|Error merging) ([\w./@]+)=(.*)", lambda name, value: _wrong_value(cause, name, value)),
         (
@@ -40,6 +41,32 @@ def sentence(error: Exception, arguments: Sequence[str]) -> str:
         if found := re.search(pattern, message, re.IGNORECASE):
             return words(*found.groups())
     return f"{message}: {cause}" if cause and cause not in message else message
+
+
+def as_typed(words: str, arguments: Sequence[str]) -> str:
+    """A message with options under the names that the user has given them: `measure.seeds`, which is of the order."""
+    for name in (argument.lstrip("+").partition("=")[0] for argument in arguments):
+        if full := SHORT.get(name):
+            words = re.sub(rf"(?<![\w.=]){re.escape(full)}(?![\w.])", name, words)
+    return words
+
+
+def nothing_chosen(arguments: Sequence[str]) -> str | None:
+    """What is wrong with a command that chooses `null` of a group, which Hydra refuses; None where none does."""
+    for name, _, value in (argument.lstrip("+").partition("=") for argument in arguments):
+        group = SHORT.get(name, name)
+        if value in ("null", "''", '""') and group in groups():
+            return f"{name}={value} chooses nothing: expected one of {', '.join(options(group))}"
+    return None
+
+
+def _order_in_file(file: str, order: str) -> str:
+    """How a YAML file chooses an order; only one of a measure names it by its own place."""
+    where = "order" if file.startswith("measure/") else "/measure/order"
+    return (
+        f"{file}.yaml: an order has options of its own and is chosen in the defaults: `- override {where}: {order}`, "
+        f"and `order: {order}` goes"
+    )
 
 
 def _not_chosen(arguments: Sequence[str], group: str) -> str:

@@ -36,8 +36,10 @@ def _path(argument: str) -> str:
 
 def _as_choice(argument: str) -> str:
     option, _, value = argument.partition("=")
-    choice = f"{option}=choice({value})"
-    return choice if value and not _is_sweep(argument) and _is_read(choice) else argument
+    if not value or _is_sweep(argument):
+        return argument
+    twice = f"{option}={value},{value}"  # a choice takes no null; two equal jobs are one
+    return next((way for way in (f"{option}=choice({value})", twice) if _is_read(way) and _is_sweep(way)), argument)
 
 
 def _is_sweep(argument: str) -> bool:

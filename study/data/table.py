@@ -109,16 +109,19 @@ def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:
 def _csv_rows(path: Path) -> Iterator[tuple[int, list[str]]]:
     """The rows of a CSV; a quoted field may go on over several lines, and lines without any character are no rows."""
     reader = csv.reader((f"{line}\n" for line in read_lines(path)), strict=True)
-    begin = 1
+    begin, header = 1, False
     try:
         for fields in reader:
             if begin == 1 and len(fields) == 1 and {";", "\t"} & set(fields[0]):
                 raise InputError(f"{path}: the header has no comma; a .csv is separated by commas, a .tsv by tabs")
             if fields:
+                header = True
                 yield begin, fields
             begin = reader.line_num + 1
     except csv.Error as error:
         raise InputError(f"{path}:{begin}: not a row of a CSV: {error}") from error
+    if not header:
+        raise InputError(f"{path} has blank lines alone: its first line must be a header")
 
 
 def _parquet(path: Path, **which: Any) -> pl.DataFrame:

@@ -1,4 +1,4 @@
-"""What a sweep comes to, said at its end: the base scores and strongest heads that its jobs have stored, and what next.
+"""What a sweep comes to, said at its end: the base scores and strongest heads that its jobs have stored.
 
 Of a planned sweep: how long all of it takes, and what its jobs need that none of them makes.
 """
@@ -7,7 +7,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from study.config import StudyConfig
-from study.jobs.job import what_next
 from study.jobs.measuring import MeasuringJob
 from study.jobs.plan import Duration
 from study.measures.measure import Stage
@@ -18,7 +17,7 @@ def conclusion(studies: Sequence[StudyConfig], values: Sequence[Mapping[str, Any
     """The last lines of a sweep, from its jobs and what each has returned (empty where it is not done)."""
     if studies[0].plan:
         return list(_planned(studies, values))
-    return [*_findings(studies), what_next(studies[0].results)]
+    return list(_findings(studies))
 
 
 def _planned(studies: Sequence[StudyConfig], values: Sequence[Mapping[str, Any]]) -> Iterator[str]:

@@ -1,7 +1,6 @@
 """What every job is, built once from its config: what a launcher may ask of it beforehand, and the way that it goes."""
 
 import logging
-import shlex
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from pathlib import Path
@@ -13,6 +12,7 @@ from study.jobs.check import check_values
 from study.record.errors import InputError
 from study.record.files import WriteError, require_writable
 from study.subjects.model import ModelConfig
+from study.tracking.run import Run
 from study.training.trained_models import TrainedModel
 from study.training.training import Training
 
@@ -93,6 +93,10 @@ class Job(ABC):
         """Seconds that the units left will take; None while that is not known."""
 
     @abstractmethod
+    def request(self) -> Run:
+        """Its run, as far as that is known before anything is on this machine."""
+
+    @abstractmethod
     def plan(self) -> dict[str, Any]:
         """What it would do, for the table of its launcher; said in the log, too."""
 
@@ -131,8 +135,3 @@ class Job(ABC):
         except WriteError:
             require_writable(self.results)
             raise
-
-
-def what_next(results: str) -> str:
-    """Where results are, and the command that shows them."""
-    return f"Stored in {results}. Tables, figures and a page of it: study report {shlex.quote(results)}"

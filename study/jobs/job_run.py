@@ -20,17 +20,17 @@ from study.training.trained_models import TrainedModel
 
 
 def report(
-    study: StudyConfig, run: Run, folder: Path, history: History, *, done: bool
+    study: StudyConfig, run: Run, folder: Path, history: History, left: int
 ) -> AbstractContextManager[JobReport]:
-    """Keep the run of a job in a folder and show its history to its end.
+    """Keep the run of a job in a folder and show its history to its end; so many units of work are left to it.
 
     Nothing is begun for a job that is done, whose run has ended, and of which nobody waits for the rest.
     """
     results = Path(study.results)
-    if done and has_ended(run, folder) and not study.tracking.mark(run, results).exists():
+    if not left and has_ended(run, folder) and not study.tracking.mark(run, results).exists():
         say_nothing_is_sent(study.tracking.push(results))
         return nullcontext(JobReport())
-    return track(run, folder, history, open_tracker(study.tracking, results))
+    return track(run, folder, history, open_tracker(study.tracking, results), results, left)
 
 
 def training_run(study: StudyConfig, model: TrainedModel) -> Run:
@@ -48,22 +48,27 @@ def training_run(study: StudyConfig, model: TrainedModel) -> Run:
 
 def run_of(study: StudyConfig, setting: Setting, num_examples: int) -> Run:
     """The run of a job that measures so many examples, under the id that an earlier version has kept it by."""
-    known = _circumstances(study)
+    weights = str(study.model.folder()) if isinstance(study.model, TrainedModel) else ""
+    run = replace(measuring_run(study), setting_id=setting.id, examples=num_examples, weights=weights)
     usual = _as_json(study.measure.usual())
-    run = Run(
+    return with_earlier_id(replace(run, id=run_id(run)), setting.folder(Path(study.results)), usual)
+
+
+def measuring_run(study: StudyConfig) -> Run:
+    """The run of a job that measures, as far as it is known before model and data are: without its setting."""
+    known = _circumstances(study)
+    return Run(
         id="",
-        setting_id=setting.id,
-        model=setting.model,
-        data=setting.data,
+        setting_id="",
+        model=study.model.name,
+        data=study.data.name,
         measure=study.measure.name,
-        examples=num_examples,
+        examples=0,
         shard=study.shard,
         shards=study.shards,
-        weights=str(study.model.folder()) if isinstance(study.model, TrainedModel) else "",
-        options=own_options(known["config"]["measure"], usual),
+        options=own_options(known["config"]["measure"], _as_json(study.measure.usual())),
         **known,
     )
-    return with_earlier_id(replace(run, id=run_id(run)), setting.folder(Path(study.results)), usual)
 
 
 def _circumstances(study: StudyConfig) -> dict[str, Any]:
@@ -85,5 +90,10 @@ def _sweep() -> str:
     if not HydraConfig.initialized():
         return ""
     hydra = HydraConfig.get()
-    began = "/".join(Path(hydra.sweep.dir).parts[-2:]) if hydra.mode is RunMode.MULTIRUN else ""
-    return str(hydra.runtime.choices.get("experiment") or began)
+    several = hydra.mode is RunMode.MULTIRUN
+    return sweep_name(hydra) if several else str(hydra.runtime.choices.get("experiment") or "")
+
+
+def sweep_name(hydra: Any) -> str:
+    """The experiment of a sweep; else when it began, `2026-11-29/14-03-59`."""
+    return str(hydra.runtime.choices.get("experiment") or "/".join(Path(hydra.sweep.dir).parts[-2:]))

@@ -15,8 +15,8 @@ from study.engine.row_alone import prove
 from study.jobs.cache import SHARED, JobCache
 from study.jobs.estimates import layout_elsewhere, seconds_a_row, stored_layout
 from study.jobs.guard import guard
-from study.jobs.job import Job, Source, what_next
-from study.jobs.job_run import report, run_of
+from study.jobs.job import Job, Source
+from study.jobs.job_run import measuring_run, report, run_of
 from study.jobs.plan import Duration, missing_rows, outcome_keys, plan
 from study.jobs.versions import versions_here
 from study.record.errors import InputError
@@ -193,6 +193,10 @@ class MeasuringJob(Job):
         known = [count * rate for table, count in missing.items() if count and (rate := rates[table]) is not None]
         return float(sum(known)) if len(known) == sum(map(bool, missing.values())) else None
 
+    def request(self) -> Run:
+        """See `Job.request`."""
+        return measuring_run(self.study)
+
     def plan(self) -> dict[str, Any]:
         """See `Job.plan`; some blocks are computed, and nothing is stored."""
         study = self.study
@@ -223,7 +227,7 @@ class MeasuringJob(Job):
         measure.check(evaluator.layout)
         run = with_distinct_id(self._run, self.results)
         history = OutcomesHistory(evaluator.store.folder, run.id, run.examples)
-        with report(self.study, run, evaluator.store.folder, history, done=not self._left()) as reported:
+        with report(self.study, run, evaluator.store.folder, history, self._left()) as reported:
             evaluator.when_stored = reported.stored
             base = self._guarded_base()
             evaluator.store.describe()
@@ -237,7 +241,7 @@ class MeasuringJob(Job):
         log.info("%s: base score %.2f %s, %d masks stored%s", self, *found.values(), least)
         seconds = time.monotonic() - began
         done = f"{evaluator.computed:,} rows computed in {seconds:.0f} s" if evaluator.computed else "nothing to do"
-        log.info("%s. %s", done, what_next(self.study.results))
+        log.info("%s", done)
         return {**found, "computed": evaluator.computed}
 
     def __str__(self) -> str:

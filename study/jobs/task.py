@@ -5,6 +5,8 @@ nothing of heads.
 """
 
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from pathlib import Path
 from typing import Any
 
 from omegaconf import DictConfig
@@ -14,9 +16,12 @@ from study.entries import refuse_unknown
 from study.jobs.cache import SHARED, JobCache
 from study.jobs.conclusion import conclusion
 from study.jobs.job import Job
+from study.jobs.job_run import sweep_name
 from study.jobs.measuring import MeasuringJob
 from study.jobs.training import TrainingJob
 from study.measures.measure import Stage
+from study.record.files import WriteError
+from study.tracking.progress import Agenda, Request
 from study.tracking.tracker import check_access
 
 
@@ -25,12 +30,16 @@ class StudyTask:
 
     One job is at hand: successive questions about one config are answered by one object, and a sweep of hundreds holds
     the examples and outcomes of one.
+
+    Attributes:
+        results: the results folder of the last job that was asked about; None before.
     """
 
     def __init__(self, cache: JobCache = SHARED) -> None:
         """No job is at hand yet; `cache` is what its jobs share."""
         self._cache = cache
         self._at_hand: Job | None = None
+        self.results: str | None = None
 
     def __call__(self, config: DictConfig) -> dict[str, Any]:
         """Do one job, as its files are now; see `Job.run`."""
@@ -73,6 +82,14 @@ class StudyTask:
         """See `Job.work`."""
         return self._job(config).work()
 
+    def announce(self, configs: Sequence[DictConfig], hydra: DictConfig) -> None:
+        """Leave word in the results folder of what a sweep is going to do; `hydra` is Hydra's own node of it."""
+        first = to_study(configs[0])
+        if not first.plan:
+            jobs = tuple(dict.fromkeys(Request.of(self._job(config).request()) for config in configs))
+            with suppress(WriteError):  # the jobs say so where they need the folder
+                Agenda(sweep_name(hydra), jobs).write(Path(first.results))
+
     def conclude(self, configs: Sequence[DictConfig], values: Sequence[Mapping[str, Any]]) -> list[str]:
         """The last lines of a sweep, see `study.jobs.conclusion`."""
         return conclusion([to_study(config) for config in configs], values)
@@ -80,6 +97,7 @@ class StudyTask:
     def _job(self, config: DictConfig) -> Job:
         """The job of a config; the one at hand, where that is it."""
         study, job = to_study(config), self._at_hand
+        self.results = study.results
         if job is None or job.study != study:
             trains = study.measure.stage is Stage.TRAIN
             job = self._at_hand = TrainingJob(study) if trains else MeasuringJob(study, self._cache)

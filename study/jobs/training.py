@@ -13,7 +13,7 @@ from study.jobs.plan import Duration
 from study.record.errors import InputError, StudyError
 from study.record.training_history import read_history
 from study.tracking.history import TrainingHistory
-from study.tracking.run import TRAININGS, read_runs
+from study.tracking.run import TRAININGS, Run, read_runs
 from study.training.trained_models import TrainedModel
 
 log = logging.getLogger(__name__)
@@ -73,6 +73,10 @@ class TrainingJob(Job):
         """Seconds that the steps left will take at the rate so far; None before there is one."""
         return self._left("seconds")
 
+    def request(self) -> Run:
+        """See `Job.request`."""
+        return training_run(self.study, self.model)
+
     def plan(self) -> dict[str, Any]:
         """See `Job.plan`."""
         training, done, seconds = self.model.training, self._epochs_done(), self.estimate()
@@ -94,8 +98,9 @@ class TrainingJob(Job):
         """Train, or go on; nothing where all checkpoints are there."""
         training, lacking = self.model.training, self.model.training.lacking(self.folder)
         history = TrainingHistory(self._kept, self.folder)
-        run, done = training_run(self.study, self.model), not self.remaining()
-        with report(self.study, run, self._kept, history, done=done) as reported:
+        left = self.remaining()
+        run = training_run(self.study, self.model)
+        with report(self.study, run, self._kept, history, 1 if left is None else left) as reported:
             if lacking:
                 self.model.train(self.device(), self.study.threads, reported.stored)
             reported.finish({"epochs": training.epochs})

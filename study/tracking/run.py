@@ -87,9 +87,17 @@ class Run:
 
 def run_id(run: Run) -> str:
     """The id of what a run was asked as: setting, names, measure with its own options, and share of the examples."""
+    return short_hash([run.setting_id, *_request(run)])
+
+
+def request_id(run: Run) -> str:
+    """The id of what a run was asked as, apart from its setting: known before model and data are on this machine."""
+    return short_hash(_request(run))
+
+
+def _request(run: Run) -> list[Any]:
     limit = run.config.get("data", {}).get("limit")
-    names = [run.setting_id, run.model, run.data, run.measure]
-    return short_hash([*names, dict(run.options), run.shard, run.shards, limit])
+    return [run.model, run.data, run.measure, dict(run.options), run.shard, run.shards, limit]
 
 
 def own_options(given: Mapping[str, Any], usual: Mapping[str, Any]) -> dict[str, Any]:

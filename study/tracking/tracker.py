@@ -15,6 +15,7 @@ from study.record.errors import InputError
 from study.terminal.once import say_once
 from study.tracking.history import History, Point
 from study.tracking.options import PUSH, Tracking, WandbTracking, destination
+from study.tracking.progress import ActiveJob, Request, failure, remove_active_job
 from study.tracking.run import Run, RunError, with_past, write_run
 
 log = logging.getLogger(__name__)
@@ -45,18 +46,22 @@ class JobReport:
     def stored(self) -> None:
         """Something may be stored that was not told yet."""
 
-    def finish(self, result: Mapping[str, Any], *, failed: bool = False) -> None:
-        """The job has ended, with this result."""
+    def finish(self, result: Mapping[str, Any], error: BaseException | None = None) -> None:
+        """The job has ended, with this result, or by an error."""
 
 
 class LiveReport(JobReport):
     """What a job that computes says of itself: its run is kept, and its points go to a tracker."""
 
-    def __init__(self, run: Run, folder: Path, history: History, tracker: Tracker | None) -> None:
-        """Begin: the run is kept in the folder, and shown where there is a tracker."""
+    def __init__(
+        self, run: Run, folder: Path, history: History, tracker: Tracker | None, results: Path, left: int
+    ) -> None:
+        """Begin: the run is kept in its folder, and shown where there is a tracker; see `track`."""
         self._run, self._folder, self._history, self._tracker = run, folder, history, tracker
-        self._complained = False
+        self._results, self._complained = results, False
+        self._active = ActiveJob(run.id, Request.of(run), str(folder.relative_to(results)), left)
         self._guarded(self._keep)
+        self._guarded(lambda: self._active.write(results))
         self._guarded(lambda: self._tracker and self._tracker.start(self._run))
         self.stored()
 
@@ -64,13 +69,16 @@ class LiveReport(JobReport):
         """See `JobReport.stored`."""
         self._guarded(self._tell)
 
-    def finish(self, result: Mapping[str, Any], *, failed: bool = False) -> None:
+    def finish(self, result: Mapping[str, Any], error: BaseException | None = None) -> None:
         """See `JobReport.finish`."""
         self.stored()
         summary = {**result, **self._history.summary()}
-        if not failed:
+        if error is None:
             self._guarded(lambda: write_run(replace(self._run, summary=summary), self._folder))
-        self._guarded(lambda: self._tracker and self._tracker.finish(summary, failed=failed))
+            remove_active_job(self._run.id, self._results)
+        else:
+            self._guarded(lambda: replace(self._active, error=failure(error)).write(self._results))
+        self._guarded(lambda: self._tracker and self._tracker.finish(summary, failed=error is not None))
 
     def _keep(self) -> None:
         with suppress(RunError):  # a damaged file is written anew
@@ -95,13 +103,24 @@ class LiveReport(JobReport):
 
 
 @contextmanager
-def track(run: Run, folder: Path, history: History, tracker: Tracker | None) -> Iterator[LiveReport]:
-    """Report on a job to its end; where it ends by an error, that is told too."""
-    report = LiveReport(run, folder, history, tracker)
+def track(
+    run: Run, folder: Path, history: History, tracker: Tracker | None, results: Path, left: int
+) -> Iterator[LiveReport]:
+    """Report on a job to its end; where it ends by an error, that is told too.
+
+    Args:
+        run: what it is.
+        folder: folder of its setting or training, in which its run is kept.
+        history: its points.
+        tracker: where they are shown; None for nowhere.
+        results: the results folder.
+        left: units of work that are left to it, see `ActiveJob`.
+    """
+    report = LiveReport(run, folder, history, tracker, results, left)
     try:
         yield report
-    except BaseException:
-        report.finish({}, failed=True)
+    except BaseException as error:
+        report.finish({}, error)
         raise
 
 

@@ -54,7 +54,7 @@ def test_help_shows_the_options_of_a_report(words, capsys):
     with pytest.raises(SystemExit):
         main(words)
     said = capsys.readouterr().out
-    assert all(option in said for option in ("--metric", "--by", "--within", "--alpha", "import, push, pull"))
+    assert all(option in said for option in ("--metric", "--by", "--within", "--alpha", "import, agree, push, pull"))
 
 
 def test_guesses_the_results_folder(make, results, monkeypatch, capsys):

@@ -8,6 +8,7 @@ from study import __main__ as entry
 from study.command import commands
 from study.entries import options
 from study.record.errors import Interruption
+from study.terminal.interruption import INTERRUPTED
 
 
 @pytest.mark.parametrize("words", [[], ["-h"], ["--help"], ["help"]])
@@ -39,9 +40,7 @@ def test_ctrl_c_says_what_is_kept(
         raise stop
 
     monkeypatch.setattr(commands, "_run", stopped)
-    with pytest.raises(SystemExit) as end:
-        entry.main()
-    assert end.value.code == 130
+    assert entry.main() == INTERRUPTED
     assert capsys.readouterr().err == says
 
 
@@ -55,6 +54,5 @@ def test_ctrl_c_while_python_imports_prints_no_traceback(
 
     monkeypatch.delitem(sys.modules, "study.command.commands")
     monkeypatch.setattr(sys, "meta_path", [Slow(), *sys.meta_path])
-    with pytest.raises(SystemExit):
-        entry.main()
+    assert entry.main() == INTERRUPTED
     assert capsys.readouterr().err == "study: stopped\n"

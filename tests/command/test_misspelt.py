@@ -1,5 +1,6 @@
 """What the command line refuses, and in which words."""
 
+import re
 import sys
 from pathlib import Path
 
@@ -69,17 +70,24 @@ TOY = "model=toy_classifier data=toy_matched"
         ("model=toy_classifier measure=base", "no data is chosen: add data=NAME, with one of "),
         (
             f"{TOY} measure=pruning measure.order=oracel",
+            "there is no measure.order 'oracel'. Did you mean oracle or im",
+        ),
+        (
+            f"{TOY} measure=pruning measure/order=oracel",
             "there is no measure/order 'oracel'. Did you mean oracle or im",
         ),
-        (f"{TOY} measure=pruning measure.estimator=x", "measure.order.estimator=x: expected paper, released_code, sig"),
+        (f"{TOY} measure=pruning measure.order=null", "measure.order=null chooses nothing: expected one of ablation, "),
+        (f"{TOY} measure=pruning measure/order=null", "measure/order=null chooses nothing: expected one of ablation, "),
+        (f"{TOY} measure=null", "measure=null chooses nothing: expected one of ablation, "),
+        (f"{TOY} measure=pruning measure.estimator=x", "measure.estimator=x: expected paper, released_code, sig"),
         (f"{TOY} measure=pruning measure.sedes=9", "there is no option 'measure.sedes'. Did you mean measure.seeds or"),
         (
             f"{TOY} measure=pruning measure.seeds=9",
-            "measure.order.seeds is an option of random; the order here has none. For example: measure.order=random",
+            "measure.seeds is an option of random; the order here has none. For example: measure.order=random",
         ),
         (
             f"{TOY} measure=pruning measure.order=oracle,random measure.reverse=true -m",
-            "measure.order.reverse is an option of ablation, ablation_loss, file and importance; the order here",
+            "measure.reverse is an option of ablation, ablation_loss, file and importance; the order here",
         ),
         (
             f"{TOY} measure/order=random measure=pruning measure.order.data=x",
@@ -122,3 +130,81 @@ def test_a_wrong_word_is_refused_with_what_is_right(
     assert "\n" not in said
     if "expected" in says:
         assert "option of" not in said, "a wrong value has nothing to do with other components"
+
+
+def composes(words: list[str], monkeypatch: pytest.MonkeyPatch) -> bool:
+    """Whether Hydra composes a job of these words; none is run."""
+    monkeypatch.setattr(sys, "argv", ["study"])
+    try:
+        commands.run([*words, "--cfg", "job"])
+    except SystemExit:
+        return False
+    return True
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        "model.path=FOLDER data=nli_file data.path=x.tsv",
+        f"{TOY} measure=pruning measure.seeds=9",
+        f"{TOY} measure.order=random",
+        f"{TOY} model.training.start=x",
+        f"{TOY} tracking.project=x",
+        f"{TOY} measure=pruning measure.sedes=9 measure/order=random",
+        f"{TOY} measure=pruning measure.order=oracel",
+        f"{TOY} hydra/launcher=slum",
+        f"{TOY} measure.kinds=cross",
+    ],
+)
+def test_what_is_advised_can_be_done(
+    words: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert not composes(words.split(), monkeypatch)
+    said = capsys.readouterr().err
+    mended = words.split()
+    if advice := re.search(r"(?:For example: |Add )([\w/@.]+=\w+)", said):
+        mended.append(advice[1])
+    elif advice := re.search(r"Did you mean ([\w/.]+)", said):
+        wrong = re.search(r"'([\w.]+)'", said)
+        assert wrong, said
+        mended = [word.replace(wrong[1], advice[1]) for word in mended]
+    else:
+        advice = re.search(r"([\w.]+=\[.*\])$", said)
+        assert advice, said
+        mended[-1] = advice[1].replace("cross", "CROSS")
+    assert composes(mended, monkeypatch), (mended, capsys.readouterr().err)
+
+
+@pytest.mark.parametrize(
+    ("file", "head", "words"),
+    [
+        ("measure/mine.yaml", "defaults:\n  - pruning\n", f"{TOY} measure=mine"),
+        (
+            "experiment/mine.yaml",
+            "# @package _global_\ndefaults:\n  - override /model: toy_classifier\n  - override /data: toy_matched\n"
+            "  - override /measure: pruning\n",
+            "experiment=mine",
+        ),
+    ],
+)
+def test_an_order_in_a_file_of_the_users_gets_advice_that_fits_its_place(
+    file: str,
+    head: str,
+    words: str,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "conf" / file
+    path.parent.mkdir(parents=True)
+    rest = "measure:\n  order: oracle\n" if file.startswith("experiment") else "order: oracle\n"
+    path.write_text(f"{head}{rest}")
+    command = ["--config-dir", str(tmp_path / "conf"), *words.split()]
+    assert not composes(command, monkeypatch)
+    advice = re.search(r"`(- override [\w/]+: \w+)`, and `order: oracle` goes", capsys.readouterr().err)
+    assert advice
+    path.write_text(f"{head}  {advice[1]}\n")
+    assert composes(command, monkeypatch), capsys.readouterr().err
+    assert "name: oracle" in capsys.readouterr().out

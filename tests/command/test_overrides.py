@@ -35,7 +35,15 @@ def test_what_hydra_reads_stays(argument: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "option", ["data.limit=9", "data.labels=[a,b]", "data.path='x y,z'", "data.tokenised=true", "+data.fields={a: 1}"]
+    "option",
+    [
+        "data.limit=9",
+        "data.labels=[a,b]",
+        "data.path='x y,z'",
+        "data.tokenised=true",
+        "+data.fields={a: 1}",
+        "data.id=null",
+    ],
 )
 def test_an_option_of_a_group_that_is_swept_is_for_every_job(option: str) -> None:
     arguments = ["-m", "model=a", "data=a,b", "model.beam=2", "data.limit=1,2", option]
@@ -43,7 +51,7 @@ def test_an_option_of_a_group_that_is_swept_is_for_every_job(option: str) -> Non
     assert same == arguments[:-1]
     override = OverridesParser.create().parse_override(changed)
     assert override.is_sweep_override()
-    (job,) = override.sweep_string_iterator()
+    (job,) = set(override.sweep_string_iterator())
     assert value(f"x={job}") == value(option)
 
 

@@ -74,6 +74,7 @@ def test_rows_know_their_line(tmp_path):
         ("t.csv", 'a,b\n"1\n2",3\n4\n', r"t\.csv:4: 1 fields, but the header has 2"),
         ("t.csv", 'a,b\n1,2\n"3,4\n', r"t\.csv:3: not a row of a CSV"),
         ("t.csv", "", r"t\.csv is empty"),
+        ("t.csv", "\n\n\n", r"t\.csv has blank lines alone: its first line must be a header"),
         ("t.jsonl", '{"a": "1", "b": "2"}\n{"a": "1"}\n', r"t\.jsonl:2: no column 'b' among a"),
         ("t.jsonl", '{"a": "1", "b": "2"}\n{"a": \n', r"t\.jsonl:2: not JSON"),
         ("t.jsonl", "[1]\n", r"t\.jsonl:1: expected a JSON object"),

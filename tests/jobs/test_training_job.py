@@ -54,7 +54,11 @@ def test_training_as_a_job(place: Path) -> None:
     assert (task.remaining(config), task.estimate(config)) == (0, 0.0)
     done = task(compose(*overrides(place, "measure=base", "model.epoch=2")))
     assert done["masks"] == 1
-    assert sorted(path.name for path in (place / "results").iterdir()) == ["mine-seed42-epoch2", "trainings"]
+    assert sorted(path.name for path in (place / "results").iterdir()) == [
+        "mine-seed42-epoch2",
+        "progress",
+        "trainings",
+    ]
 
 
 def test_a_training_that_another_folder_has_is_told_of_in_this_one_too(place: Path) -> None:

@@ -60,5 +60,12 @@ def test_the_page_is_made_anew_when_something_was_stored_since(tmp_path: Path) -
         file.write_text("")
     assert is_current(page, tmp_path)
     later = page.stat().st_mtime + 1
-    os.utime(part, (later, later))
-    assert not is_current(page, tmp_path)
+    for written in ("part-2.parquet", "runs/0123.json"):
+        file = part.parent / written
+        file.parent.mkdir(exist_ok=True)
+        file.write_text("")
+        os.utime(file.parent, (later, later))
+        assert not is_current(page, tmp_path)
+        os.utime(page, (later, later))
+        assert is_current(page, tmp_path)
+        later += 1

@@ -28,12 +28,12 @@ class Told:
 
 
 def stop_by_hand(run: Run, folder: Path, tracker: Told) -> None:
-    with track(run, folder, TrainingHistory(folder), tracker):
+    with track(run, folder, TrainingHistory(folder), tracker, folder, 1):
         raise KeyboardInterrupt
 
 
 def test_a_repeated_job_keeps_its_summary_and_the_id_of_its_sweep(tmp_path: Path) -> None:
-    with track(BY_AGENT, tmp_path, TrainingHistory(tmp_path), None) as report:
+    with track(BY_AGENT, tmp_path, TrainingHistory(tmp_path), None, tmp_path, 1) as report:
         report.finish({"base": 83.1})
     tracker = Told()
     with pytest.raises(KeyboardInterrupt):
@@ -41,7 +41,7 @@ def test_a_repeated_job_keeps_its_summary_and_the_id_of_its_sweep(tmp_path: Path
     (kept,) = read_runs(tmp_path)
     assert (kept.summary, kept.sweep_id, kept.group) == ({"base": 83.1}, "agentrun", "second")
     assert tracker.run.sweep_id == "agentrun", "it is one run in W&B"
-    with track(PLAIN, tmp_path, TrainingHistory(tmp_path), None) as report:
+    with track(PLAIN, tmp_path, TrainingHistory(tmp_path), None, tmp_path, 1) as report:
         report.finish({"base": 84.0})
     (kept,) = read_runs(tmp_path)
     assert (kept.summary, kept.sweep_id) == ({"base": 84.0}, "agentrun")
@@ -50,6 +50,6 @@ def test_a_repeated_job_keeps_its_summary_and_the_id_of_its_sweep(tmp_path: Path
 def test_a_damaged_record_is_written_anew(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     (tmp_path / RUNS).mkdir()
     (tmp_path / RUNS / "ab.json").write_text("{")
-    with track(PLAIN, tmp_path, TrainingHistory(tmp_path), None):
+    with track(PLAIN, tmp_path, TrainingHistory(tmp_path), None, tmp_path, 1):
         assert read_runs(tmp_path) == [PLAIN]
     assert not caplog.messages

@@ -1,0 +1,1 @@
+"""`study serve`: a page on this machine that shows a study while it runs."""
