@@ -10,16 +10,25 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sixteen_heads.notebook import Correlation, Effects, Model, correlation
+    from sixteen_heads.notebook import Correlation, Effects, Model, correlation, read
 
 __version__ = version("sixteen-heads")
-__all__ = ["Correlation", "Effects", "Model", "correlation"]
+__all__ = ["Correlation", "Effects", "Model", "correlation", "read"]
 
 
 def __getattr__(name: str) -> Any:
     """Import what a notebook asks for when it does: the command line answers without it."""
     if name not in __all__:
         raise AttributeError(f"module {__name__} has no attribute {name}")
+    from sixteen_heads.packages import require_own
+
+    for package in ("analysis", "study"):
+        require_own(package)
     from sixteen_heads import notebook
 
     return getattr(notebook, name)
+
+
+def __dir__() -> list[str]:
+    """What completion offers."""
+    return [*__all__, "__version__"]

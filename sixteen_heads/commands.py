@@ -1,16 +1,13 @@
 """Every command of `study` in one table, from which the help is made and by which commands are found."""
 
 import importlib
-import importlib.util
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
-from pathlib import Path
 from typing import Any
 
+from sixteen_heads.packages import require_own
 from sixteen_heads.what_next import CommandResult, say_what_next
-
-ROOT = Path(__file__).parents[1]
 
 STUDY, ANALYSIS, LAUNCHERS = "study.command.commands:run", "analysis.__main__:main", "launchers.__main__:main"
 PAGE, LIVE, COMPLETION = (
@@ -107,11 +104,5 @@ def entry(program: str) -> Callable[..., Any]:
         ImportError: when a file of the same name, found first, hides the package.
     """
     module, _, name = program.partition(":")
-    top = module.partition(".")[0]
-    found = importlib.util.find_spec(top)
-    if found is None or found.origin is None or Path(found.origin).parents[1] != ROOT:
-        where = found.origin if found is not None else None
-        raise ImportError(
-            f"`{top}` is {where or 'not there'}, which hides the package of sixteen-heads: rename that file"
-        )
+    require_own(module.partition(".")[0])
     return getattr(importlib.import_module(module), name)

@@ -1,31 +1,39 @@
 """A model on a data set, for a notebook: its heads masked, the outcomes, and what removing each head costs."""
 
+import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
-from analysis import CorrelationOptions, Domain, DomainEffects, Inference, correlate, effects, read_domain
+from analysis import CorrelationOptions, Domain, DomainEffects, Inference, correlate, effects, read_domain, read_results
 from analysis.correlation import Correlations
 from analysis.effects.head_effects import Measure, strongest_head
-from analysis.figures import Drawing, colour_limit, heat_map
-from analysis.formatting import address, score, signed
+from analysis.figures import Drawing, colour_limit, heat_map, scatter
+from analysis.formatting import address, decimal, ends, interval, score, signed
 from study.config import compose, to_study
 from study.engine.evaluator import Evaluator
 from study.jobs.measuring import MeasuringJob
 from study.record.errors import InputError
-from study.record.heads import Head, HeadLayout, stack
+from study.record.heads import ADDRESS, Head, HeadLayout, stack
+from study.terminal.once import say_once
+
+warnings.filterwarnings("ignore", message="IProgress not found")  # of tqdm in transformers; bars here need no widgets
 
 DEFAULT = Inference()
+
+EFFECT_COLUMNS = ("effect", "low", "high", "p", "p_corrected", "significant")
+CORRELATION_COLUMNS = ("pearson", "pearson_low", "pearson_high", "true", "true_low", "true_high", "ceiling")
 
 
 class Model:
     """A model on a data set, certified before it is masked. What it computes is stored, and not computed again.
 
     >>> model = Model("toy_classifier", "toy_matched", "data.limit=500")
-    >>> model.effects()                      # each head off: a table, and a heat map where a notebook shows it
+    >>> model.effects()                      # each head off: a sentence and a heat map
     >>> model.outcomes([["encoder_self.1.2"], ["encoder_self.1.2", "encoder_self.3.0"]])
     """
 
@@ -36,13 +44,18 @@ class Model:
             model: name of a model (`study list`), such as `hf_classifier`.
             data: name of a data set.
             overrides: options as on the command line: `model.path=FOLDER`, `data.limit=500`.
-            results: folder in which outcomes are stored.
+            results: folder in which outcomes are stored; the first call that stores something says which it is.
 
         Raises:
             StudyError: when there is no such model, data set or option.
         """
         given = (f"model={model}", f"data={data}", "measure=ablation", f"results='{results}'", *overrides)
         self._job = MeasuringJob(to_study(compose(*given)))
+
+    def __repr__(self) -> str:
+        """Model, data, and where outcomes are stored."""
+        study = self._job.study
+        return f"{study.model.name} on {study.data.name}, stored in {study.results}"
 
     @property
     def layout(self) -> HeadLayout:
@@ -80,6 +93,9 @@ class Model:
     def _prepared(self) -> MeasuringJob:
         """The job, once everything that it needs is on this machine and has been checked."""
         self._job.make_ready()
+        say_once(
+            print, f"Outcomes are stored in {self._job.results.resolve()} (results=FOLDER chooses another folder)."
+        )
         return self._job
 
     @property
@@ -87,7 +103,7 @@ class Model:
         return self._prepared.evaluator
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Effects:
     """What removing each head of a model costs on a data set.
 
@@ -101,49 +117,86 @@ class Effects:
 
     @cached_property
     def table(self) -> pl.DataFrame:
-        """A row for each head: effect (points), interval, p, corrected p; columns as in `analysis.effects`."""
+        """A row for each head: its address; effect (points) with its interval; p, corrected p, significance."""
+        address = pl.concat_str(ADDRESS.keys(), separator=".").alias("head")
+        return self.all_columns.select(address, *EFFECT_COLUMNS)
+
+    @cached_property
+    def all_columns(self) -> pl.DataFrame:
+        """A row for each head, with every column of `analysis.effects`."""
         return effects(self.domain, self.inference).filter(measure=Measure.ABLATION)
 
-    def heat_maps(self) -> list[Drawing]:
-        """A heat map for each kind of attention: layers down, heads across."""
-        limit, counts = colour_limit(self.table), self.domain.layout.counts
-        return [
-            heat_map(own, counts[kind], limit, f"{self.domain.setting_id}-{kind}")
-            for (kind,), own in self.table.group_by("kind", maintain_order=True)
-        ]
+    def heat_map(self, kind: str = "") -> Drawing:
+        """The effect of every head of one kind of attention: layers down, heads across.
 
-    def __str__(self) -> str:
+        Args:
+            kind: `encoder_self`, `decoder_self` or `cross`; needed where the model has several.
+
+        Raises:
+            InputError: when the model has no attention of this kind, or several and none is named.
+        """
+        drawn = self.heat_maps()
+        if len(drawn) == 1 and kind in ("", *drawn):
+            return next(iter(drawn.values()))
+        if kind not in drawn:
+            raise InputError(f"there is a heat map of {', '.join(drawn)}, not of '{kind}'")
+        return drawn[kind]
+
+    def heat_maps(self) -> dict[str, Drawing]:
+        """A heat map for each kind of attention, by its name."""
+        rows, counts = self.all_columns, self.domain.layout.counts
+        limit = colour_limit(rows)
+        return {
+            kind: heat_map(own, counts[kind], limit, f"{self.domain.setting_id}-{kind}")
+            for (kind,), own in rows.group_by("kind", maintain_order=True)
+        }
+
+    def __repr__(self) -> str:
         """The answer in a sentence."""
-        rows, name = self.table, f"{self.domain.model} on {self.domain.data}"
+        rows, name = self.all_columns, f"{self.domain.model} on {self.domain.data}"
         strongest = strongest_head(rows)
         if strongest is None:
             return f"{name}: no head was removed"
         base = score(strongest["base_score"], strongest["metric"])
-        found = f"{rows['significant'].sum()} of {rows.height} heads matter"
-        return f"{name}: {base}; {found}, most of all {address(strongest)} ({signed(strongest['effect'])})"
+        found = f"{rows['significant'].sum()} of {rows.height} heads have a significant effect"
+        largest = f"{address(strongest)}: {signed(strongest['effect'])} {strongest['unit']}{interval(strongest)}"
+        return f"{name}: {base}. {found}; the largest is that of {largest}"
 
     def _repr_html_(self) -> str:
-        pictures = "".join(f'<div style="max-width:28em">{drawing.svg}</div>' for drawing in self.heat_maps())
-        return f"<p>{self}</p><div style='display:flex;flex-wrap:wrap'>{pictures}</div>"
+        return _html(str(self), self.heat_maps().values())
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class Correlation:
     """Whether the heads that matter on one domain matter on another.
 
     Attributes:
-        correlations: the tables of the analysis.
+        correlations: every table of the analysis about it.
     """
 
     correlations: Correlations
 
     @property
     def table(self) -> pl.DataFrame:
-        """A row for each two domains: r as measured, r of the true effects, intervals, noise ceiling."""
-        return self.correlations.correlation
+        """A row for each two domains: r as measured, r of the true effects, their intervals, the noise ceiling."""
+        pair = pl.concat_str("domain_a", "domain_b", separator=" / ").alias("domains")
+        return self.correlations.overall.select(pair, *CORRELATION_COLUMNS)
+
+    def scatters(self) -> list[Drawing]:
+        """Figure 2 of every two domains: the effect of each head on one against its effect on the other."""
+        return [self._scatter(row) for row in self.correlations.overall.rows(named=True)]
+
+    def _scatter(self, row: dict[str, Any]) -> Drawing:
+        settings = {side: row[side] for side in ("setting_a", "setting_b")}
+        heads, labels = self.correlations.influence.filter(**settings), (row["domain_a"], row["domain_b"])
+        return scatter(heads, labels, "points", _pearson(row), "-".join(settings.values()))
+
+    def __repr__(self) -> str:
+        """The answer, a line for each two domains."""
+        return "\n".join(map(_sentence, self.correlations.overall.rows(named=True)))
 
     def _repr_html_(self) -> str:
-        return self.table._repr_html_()
+        return _html(str(self), self.scatters())
 
 
 def correlation(*effects: Effects, inference: Inference = DEFAULT) -> Correlation:
@@ -154,9 +207,42 @@ def correlation(*effects: Effects, inference: Inference = DEFAULT) -> Correlatio
         inference: groups, level, resamples and seed.
 
     Raises:
-        InputError: when there are fewer than two domains.
+        InputError: when there are fewer than two domains, or the models differ.
     """
     if len(effects) < 2:
         raise InputError("a correlation needs the effects on two data sets")
+    models = {each.domain.subject_id: each.domain.model for each in effects}
+    if len(models) > 1:
+        raise InputError(
+            f"a correlation needs one model, not {' and '.join(models.values())}: heads have no counterpart"
+        )
     options = CorrelationOptions(level=1 - inference.alpha, resamples=inference.resamples, seed=inference.seed)
     return Correlation(correlate([DomainEffects.of(each.domain, inference.groups) for each in effects], options))
+
+
+def read(results: str | Path = "results", inference: Inference = DEFAULT) -> list[Effects]:
+    """The effects that a results folder holds, of every model on every data set; nothing is computed.
+
+    Args:
+        results: folder of stored outcomes.
+        inference: how intervals and p values are made.
+    """
+    return [Effects(domain, inference) for domain in read_results(Path(results)).domains if domain.single_heads]
+
+
+def _pearson(row: dict[str, Any]) -> str:
+    return f"r = {decimal(row['pearson'])}{ends(row['pearson_low'], row['pearson_high'])}"
+
+
+def _sentence(row: dict[str, Any]) -> str:
+    pair = f"{row['domain_a']} and {row['domain_b']}"
+    if row["reason"]:
+        return f"{pair}: no correlation, {row['reason']}"
+    true = f"r = {decimal(row['true'])}{ends(row['true_low'], row['true_high'])} without the noise of the examples"
+    return f"{pair}: {_pearson(row)} as measured, {row['true_reason'] or true}"
+
+
+def _html(words: str, drawings: Iterable[Drawing]) -> str:
+    """Words above figures, side by side where there is room."""
+    pictures = "".join(f"<div>{drawing.svg}</div>" for drawing in drawings)
+    return f"<p>{words.replace(chr(10), '<br>')}</p><div style='display:flex;flex-wrap:wrap'>{pictures}</div>"

@@ -1,9 +1,10 @@
-"""Progress of long work: a bar with rate and remaining time in a terminal, a log line now and then in a batch job."""
+"""Progress of long work: a bar with rate and time left in a terminal and in a notebook, log lines elsewhere."""
 
 import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from html import escape
 
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.table import Column
@@ -13,6 +14,8 @@ from study.terminal.console import CONSOLE
 log = logging.getLogger(__name__)
 
 SECONDS_BETWEEN_LINES = 60.0
+SECONDS_BETWEEN_PICTURES = 0.2
+"""How often a notebook draws a bar anew."""
 NARROW = 6
 """Columns of the bar itself: what stands beside it is wanted more."""
 
@@ -38,6 +41,8 @@ def progress(what: str, total: int, unit: str) -> Iterator[Callable[[int], None]
                 bar.update(task, completed=course.completed)
 
             yield advance
+    elif CONSOLE.is_jupyter:
+        yield from _displayed(what, course)
     else:
         yield _lines(what, course)
 
@@ -76,6 +81,31 @@ def clock(seconds: float) -> str:
     minutes, rest = divmod(round(seconds), 60)
     hours, minutes = divmod(minutes, 60)
     return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes}:{rest:02d}"
+
+
+def _displayed(what: str, course: Course) -> Iterator[Callable[[int], None]]:
+    """A bar below the cell of a notebook, which goes when the work is done."""
+    from IPython.display import HTML, DisplayHandle  # there in a notebook, and needed nowhere else
+
+    shown, last = DisplayHandle(), time.monotonic()
+    shown.display(HTML(_bar(what, course)))
+
+    def advance(done: int) -> None:
+        nonlocal last
+        course.advance(done)
+        now = time.monotonic()
+        if now - last >= SECONDS_BETWEEN_PICTURES:
+            last = now
+            shown.update(HTML(_bar(what, course)))
+
+    try:
+        yield advance
+    finally:
+        shown.update(HTML(""))
+
+
+def _bar(what: str, course: Course) -> str:
+    return f"{escape(what)} <progress max={course.total} value={course.completed}></progress> {escape(str(course))}"
 
 
 def _lines(what: str, course: Course) -> Callable[[int], None]:

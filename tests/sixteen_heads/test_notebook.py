@@ -1,9 +1,13 @@
 """What a notebook does: the numbers are those of the command line, and what is shown is a picture and a sentence."""
 
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
 from fixtures.jobs import overrides
+from IPython import display
+from polars.testing import assert_frame_equal
 
 import sixteen_heads as heads
 from analysis import read_results
@@ -11,26 +15,79 @@ from analysis.effects.head_effects import effects
 from study.config import compose
 from study.jobs.task import StudyTask
 from study.record.errors import InputError
+from study.terminal import progress
 
 
-def model(place: Path, results: Path) -> heads.Model:
+def model(place: Path, results: Path, *more: str) -> heads.Model:
     options = [word for word in overrides(place) if not word.startswith(("model=", "data=", "results="))]
-    return heads.Model("hf_classifier", "nli_file", *options, results=results)
+    return heads.Model("hf_classifier", "nli_file", *options, *more, results=results)
 
 
-def test_effects_are_those_of_the_command_line(place: Path, tmp_path: Path) -> None:
+def test_effects_are_those_of_the_command_line(place: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     found = model(place, tmp_path / "notebook").effects()
-    StudyTask()(compose(*overrides(place), "measure=ablation"))
+    assert str(tmp_path / "notebook") in capsys.readouterr().out
+    StudyTask()(compose(*overrides(place, "measure=ablation")))
     (stored,) = read_results(place / "results").domains
-    assert found.table.equals(effects(stored).filter(measure="ablation"))
-    assert found._repr_html_().count("<svg") == len(found.domain.layout.counts)
-    assert str(found) in found._repr_html_()
+    expected = effects(stored).filter(measure="ablation")
+    assert_frame_equal(found.all_columns, expected)
+    assert_frame_equal(found.table.drop("head"), expected.select(found.table.columns[1:]))
+    assert tuple(found.table["head"]) == tuple(map(str, found.domain.layout.heads))
+    assert found.table.width <= 8  # what polars shows of a table without leaving columns out
+    (read,) = heads.read(place / "results")
+    assert_frame_equal(read.table, found.table)
+
+
+def test_effects_and_correlations_show_themselves(place: Path, tmp_path: Path) -> None:
+    home = model(place, tmp_path / "notebook").effects()
+    assert home._repr_html_().count("<svg") == len(home.heat_maps()) == 1
+    assert home.heat_map().svg in home._repr_html_()
+    assert f"<p>{home!r}</p>" in home._repr_html_()
+    with pytest.raises(InputError, match="a heat map of encoder_self, not of 'cross'"):
+        home.heat_map("cross")
+
+    away = model(place, tmp_path / "notebook", "data.name=other", "data.limit=100").effects()
+    found = heads.correlation(home, away)
+    assert found.table.height == 1
+    assert found._repr_html_().count("<svg") == len(found.scatters()) == 1
+    assert repr(found).startswith(f"pairs and other: r = {found.table['pearson'][0]:.2f} ")
     with pytest.raises(InputError, match="two data sets"):
-        heads.correlation(found)
+        heads.correlation(home)
 
 
 def test_outcomes_of_masks_by_address(place: Path, tmp_path: Path) -> None:
     studied = model(place, tmp_path / "notebook")
+    assert repr(studied) == f"model on pairs, stored in {tmp_path / 'notebook'}"
     rows = studied.outcomes([studied.heads[:1]])
     full = studied.layout.full_key
     assert rows["mask"].unique(maintain_order=True).to_list() == [full, "0" + full[1:]]
+
+
+@pytest.mark.parametrize("name", ["analysis", "study"])
+def test_a_file_of_the_users_is_named_and_not_run(name: str, tmp_path: Path) -> None:
+    (tmp_path / f"{name}.py").write_text("raise SystemExit('the wrong file')\n")
+    code = "import sixteen_heads as heads; heads.Model"
+    run = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert run.returncode == 1
+    assert f"`{name}` is {tmp_path / name}.py" in run.stderr
+    assert "rename that file" in run.stderr
+
+
+def test_a_bar_in_a_notebook_grows_and_goes(monkeypatch: pytest.MonkeyPatch) -> None:
+    shown: list[str] = []
+
+    class Cell:
+        def display(self, picture: display.HTML) -> None:
+            shown.append(str(picture.data))
+
+        update = display
+
+    monkeypatch.setattr(progress.CONSOLE, "is_jupyter", True)
+    monkeypatch.setattr(progress, "SECONDS_BETWEEN_PICTURES", 0.0)
+    monkeypatch.setattr(display, "DisplayHandle", Cell)
+    with progress.progress("a < b", total=20, unit="rows") as advance:
+        advance(5)
+        advance(15)
+    for picture, done in zip(shown, (0, 5, 20), strict=False):
+        assert picture.startswith(f"a &lt; b <progress max=20 value={done}></progress>")
+    assert "20/20 rows" in shown[2]
+    assert shown[-1] == ""
