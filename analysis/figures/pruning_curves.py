@@ -19,6 +19,8 @@ ORDER_COLOURS = {
     "reestimated": "#7a5cc0",
     "file": "#8c6d31",
 }
+OTHER_COLOUR = "#3f9aa6"
+"""The colour of an order that has none of its own."""
 
 
 def pruning_curves(
@@ -60,7 +62,7 @@ def _lines(curves: pl.DataFrame, by: str) -> Iterator[tuple[str, str, object, pl
     """Each line with its name, colour and dashes."""
     drawn: dict[str, int] = {}
     for (value,), line in curves.group_by(by, maintain_order=True):
-        colour = STYLES[value].colour if value in STYLES else ORDER_COLOURS[line["order"][0]]
+        colour = STYLES[value].colour if value in STYLES else ORDER_COLOURS.get(line["order"][0], OTHER_COLOUR)
         style = LINES[drawn.setdefault(colour, 0) % len(LINES)]
         drawn[colour] += 1
         yield kind_label(str(value)), colour, style, line.sort("share")
