@@ -79,8 +79,8 @@ versions: install  ## whether the other versions of Python resolve, where they a
 	then $(VENV)/resolve/bin/pip install --quiet --dry-run '.[dev,fairseq,export]' && echo "resolves"; \
 	else echo "python$$version is not here"; fi; done; rm -rf $(VENV)/resolve
 
-notebooks: install  ## execute the notebooks of examples/ anew, where they are
-	$(BIN)/jupyter execute --inplace examples/*.ipynb
+notebooks: install  ## execute the notebooks of examples/ anew, and keep what they show
+	NOTEBOOKS=write $(BIN)/pytest -q -m "exhaustive or not exhaustive" tests/docs/test_notebooks.py
 
 docs: install  ## the documentation as a site, in site/; a dead link is an error
 	$(BIN)/pip install --quiet --constraint requirements.lock --editable '.[docs]'

@@ -12,7 +12,7 @@ import polars as pl
 from analysis import CorrelationOptions, Domain, DomainEffects, Inference, correlate, effects, read_domain, read_results
 from analysis.correlation import Correlations
 from analysis.effects.head_effects import Measure, strongest_head
-from analysis.figures import Drawing, colour_limit, heat_map, scatter
+from analysis.figures import Drawing, colour_limit, forest, heat_map, scatter
 from analysis.formatting import address, decimal, ends, interval, score, signed
 from study.config import compose, to_study
 from study.engine.evaluator import Evaluator
@@ -32,9 +32,10 @@ CORRELATION_COLUMNS = ("pearson", "pearson_low", "pearson_high", "true", "true_l
 class Model:
     """A model on a data set, certified before it is masked. What it computes is stored, and not computed again.
 
-    >>> model = Model("toy_classifier", "toy_matched", "data.limit=500")
-    >>> model.effects()                      # each head off: a sentence and a heat map
-    >>> model.outcomes([["encoder_self.1.2"], ["encoder_self.1.2", "encoder_self.3.0"]])
+    Examples:
+        >>> model = Model("toy_classifier", "toy_matched", "data.limit=500")
+        >>> model.effects()  # each head off: a sentence and a heat map
+        >>> model.outcomes([["encoder_self.1.2"], ["encoder_self.1.2", "encoder_self.3.0"]])
     """
 
     def __init__(self, model: str, data: str, *overrides: str, results: str | Path = "results") -> None:
@@ -93,9 +94,8 @@ class Model:
     def _prepared(self) -> MeasuringJob:
         """The job, once everything that it needs is on this machine and has been checked."""
         self._job.make_ready()
-        say_once(
-            print, f"Outcomes are stored in {self._job.results.resolve()} (results=FOLDER chooses another folder)."
-        )
+        where = self._job.results if self._job.results.is_absolute() else f"./{self._job.results}"
+        say_once(print, f"Outcomes are stored in {where} (results=FOLDER chooses another folder).")
         return self._job
 
     @property
@@ -150,6 +150,10 @@ class Effects:
             kind: heat_map(own, counts[kind], limit, f"{self.domain.setting_id}-{kind}")
             for (kind,), own in rows.group_by("kind", maintain_order=True)
         }
+
+    def forest(self) -> Drawing | None:
+        """The heads by their effect, with intervals; None where no head was removed."""
+        return forest(self.all_columns, f"{self.domain.setting_id}-forest")
 
     def __repr__(self) -> str:
         """The answer in a sentence."""

@@ -45,7 +45,7 @@ class Drawing:
 
     name: str
     title: str
-    svg: str
+    svg: str = field(repr=False)
     data: pl.DataFrame = field(repr=False, compare=False)
     panel: Panel = field(repr=False, compare=False)
 
@@ -85,9 +85,10 @@ class Drawing:
         """A PNG file with a white ground, so many pixels for each of the page."""
         return _saved(self.figure, format="png", dpi=scale * PIXELS, facecolor="white", metadata={"Software": None})
 
-    def _repr_png_(self) -> bytes:
-        """The figure in a notebook; sites that show notebooks leave SVG out."""
-        return self.png()
+    def _repr_png_(self) -> tuple[bytes, dict[str, float]]:
+        """The figure in a notebook, as large as on the page; sites that show notebooks leave SVG out."""
+        width, height = self.figure.get_size_inches() * PIXELS
+        return self.png(), {"width": round(width), "height": round(height)}
 
 
 @dataclass(frozen=True)
