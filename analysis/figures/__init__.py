@@ -27,6 +27,7 @@ from analysis.figures.leave_out import leave_out
 from analysis.figures.one_head_left import one_head_against_none
 from analysis.figures.pruning_curves import pruning_curves
 from analysis.figures.scatters import scatter, small_scatter
+from analysis.figures.spreads import head_spreads
 from analysis.figures.training_losses import dev_scores, losses
 
 __all__ = [
@@ -39,6 +40,7 @@ __all__ = [
     "distribution",
     "dynamics",
     "forest",
+    "head_spreads",
     "heat_map",
     "interval_rows",
     "kept_map",

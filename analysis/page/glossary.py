@@ -48,6 +48,14 @@ TERMS: Mapping[str, str] = {
         "noise is taken out of the variances."
     ),
     "noise ceiling": "The r that two perfectly alike domains would show on this number of examples.",
+    "crossed r": (
+        "r between one model on one half of the examples and another model on the other half. What is accident in one "
+        "half is none in the other, so that shared examples do not raise it."
+    ),
+    "spread": (
+        "How much the effect of a head differs between seeds, epochs or domains: the standard deviation of the true "
+        "effects, sampling noise taken out."
+    ),
     "rank correlation": "Spearman’s ρ and Kendall’s τ: whether heads come in the same order, whatever their sizes.",
     "heads permuted": "Heads change places at random, many times. It shows which r arises by chance.",
     "importance": (

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 from analysis.compute import Analysis
 from analysis.page.section import Section
+from analysis.page.sections.along import Along
 from analysis.page.sections.base_scores import BaseScores
 from analysis.page.sections.comparison import Comparison
 from analysis.page.sections.correlation import Correlation
@@ -36,5 +37,5 @@ OF_A_SUBJECT: Sequence[Callable[[SubjectView], Section | None]] = (
 )
 """Sections that every subject has."""
 
-OF_ALL: Sequence[Callable[[Analysis], Section | None]] = (Comparison.of, Trainings.of, Speed.of)
+OF_ALL: Sequence[Callable[[Analysis], Section | None]] = (Along.of, Comparison.of, Trainings.of, Speed.of)
 """Sections that stand below those of the subjects, about all of them."""

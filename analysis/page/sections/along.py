@@ -1,0 +1,152 @@
+"""Agreement along an axis: do the same heads matter whatever the seed, the epoch, the precision?"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import polars as pl
+
+from analysis import figures
+from analysis.along import Along as Found
+from analysis.along.tables import LINE
+from analysis.along.words import correlation_words, head_words, line_name, matched_words, plural, singular
+from analysis.compute import Analysis
+from analysis.effects.head_effects import ALL_KINDS, Measure
+from analysis.figures import Drawing
+from analysis.figures.correlation_maps import FEWEST
+from analysis.formatting import slug
+from analysis.page.section import Section
+from analysis.page.views import Row
+from study.record.errors import listed
+
+FOLDER = "along"
+"""Folder of the figures."""
+
+
+@dataclass(frozen=True)
+class Line:
+    """Cells that differ in one axis alone, as the page shows them.
+
+    Attributes:
+        name: what they have in common.
+        cells: what they are called, two or more.
+        cell: what one of them is called.
+        several: whether there is more than one attention kind.
+        sentences: what they come to, in words.
+        maps: r between every two, as measured and true.
+        forest: heads by their effects in every cell, for a wide and for a narrow screen.
+        spreads: mean effects of heads against their spreads.
+        pairs: rows of `analysis.along.Along.pairs`.
+        nulls: rows of its `nulls`.
+        heads: rows of its `heads`, the largest mean effect first.
+        matched: rows of its `matched`.
+    """
+
+    name: str
+    cells: str
+    cell: str
+    several: bool
+    sentences: tuple[str, ...]
+    maps: tuple[Drawing, ...]
+    forest: tuple[Drawing, ...]
+    spreads: tuple[Drawing, ...]
+    pairs: tuple[Row, ...]
+    nulls: tuple[Row, ...]
+    heads: tuple[Row, ...]
+    matched: tuple[Row, ...]
+
+    @property
+    def drawings(self) -> tuple[Drawing, ...]:
+        """Every figure."""
+        return (*self.maps, *self.forest, *self.spreads)
+
+    @property
+    def shares_examples(self) -> bool:
+        """Whether its cells have examples in common."""
+        return any(row["groups_shared"] for row in self.pairs)
+
+    @property
+    def groups(self) -> int | None:
+        """Groups of examples of the smallest cell."""
+        return min((row[f"groups_{side}"] for row in self.pairs for side in "ab"), default=None)
+
+    @property
+    def reason(self) -> str | None:
+        """Why nothing is said of the spread of heads; None where something is."""
+        return next((row["reason"] for row in self.heads), None)
+
+
+@dataclass(frozen=True)
+class Along(Section):
+    """Every line of cells that was compared, and what a reader must know of it."""
+
+    template, anchor = "along", "along"
+    axes: tuple[str, ...]
+    lines: tuple[Line, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def title(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride] of the axes that were asked for
+        """`Agreement along seed`."""
+        return f"Agreement along {listed(self.axes)}"
+
+    @classmethod
+    def of(cls, analysis: Analysis) -> "Along | None":
+        """None where no axis was asked for."""
+        found = analysis.along
+        if found is None:
+            return None
+        keys = pl.concat([found.pairs.select(*LINE), found.matched.select(*LINE)]).unique(maintain_order=True)
+        lines = tuple(_line(analysis, found, row, at) for at, row in enumerate(keys.rows(named=True), 1))
+        drawings = tuple(drawing for line in lines for drawing in line.drawings)
+        return cls(found.axes, lines, found.notes, drawings=drawings)
+
+
+def _line(analysis: Analysis, found: Found, key: Row, at: int) -> Line:
+    pairs, nulls, heads, matched = (
+        table.filter(**key) for table in (found.pairs, found.nulls, found.heads, found.matched)
+    )
+    axis, folder = key["axis"], f"{FOLDER}/{at}-{slug(line_name(key['family'], key['held']))}"
+    sentences = [] if pairs.is_empty() else [correlation_words(pairs, axis)]
+    sentences += [] if heads.is_empty() else [head_words(heads, axis, analysis.base["alpha"][0])]
+    sentences += [] if matched.is_empty() else [matched_words(matched, axis)]
+    known = heads.drop_nulls("spread")
+    return Line(
+        name=line_name(key["family"], key["held"]),
+        cells=plural(axis),
+        cell=singular(axis),
+        several=heads["kind"].n_unique() > 1,
+        sentences=tuple(sentences),
+        maps=tuple(_maps(pairs.filter(kind=ALL_KINDS), folder)),
+        forest=() if pairs.is_empty() else tuple(_forest(analysis.effects, pairs, folder)),
+        spreads=()
+        if known.is_empty()
+        else (figures.head_spreads(known, plural(axis), "mean and spread", f"{folder}-spread"),),
+        pairs=tuple(pairs.rows(named=True)),
+        nulls=tuple(nulls.rows(named=True)),
+        heads=tuple(heads.sort(pl.col("mean").abs(), descending=True, maintain_order=True).rows(named=True)),
+        matched=tuple(matched.rows(named=True)),
+    )
+
+
+def _maps(overall: pl.DataFrame, folder: str) -> Iterator[Drawing]:
+    """R of every two cells, true and as measured; none of few cells."""
+    if pl.concat([overall["cell_a"], overall["cell_b"]]).n_unique() < FEWEST:
+        return
+    named = overall.rename({"cell_a": "domain_a", "cell_b": "domain_b"})
+    measured = ["pearson", "pearson_low", "pearson_high", "reason"]
+    true = {"true": "pearson", "true_low": "pearson_low", "true_high": "pearson_high", "true_reason": "reason"}
+    if named["true"].is_not_null().any():
+        yield figures.agreement_map(named.drop(measured).rename(true), "true r", f"{folder}-true-r")
+    yield figures.agreement_map(named, "measured r", f"{folder}-measured-r")
+
+
+def _forest(effects: pl.DataFrame, pairs: pl.DataFrame, folder: str) -> Iterator[Drawing]:
+    """Heads by their effects in every cell, for a wide and for a narrow screen."""
+    sides = [pairs.select(setting_id=f"setting_{side}", cell=f"cell_{side}") for side in "ab"]
+    cells = pl.concat(sides).unique(maintain_order=True)
+    single = cells.join(effects.filter(measure=Measure.ABLATION), on="setting_id", maintain_order="left")
+    rows = single.with_columns(domain=pl.col("cell"))
+    for name, narrow in (("heads", False), ("heads-narrow", True)):
+        drawn = figures.forest(rows, f"{folder}-{name}", narrow=narrow)
+        if drawn is not None:
+            yield drawn
