@@ -147,7 +147,7 @@ def analyse(
         taylor=pl.concat(taylor(domain, inference) for domain in domains),
         sliced=None if of_slices is None else correlate(of_slices, options),
         speed=read_speed(results.folder),
-        namesakes=tuple(namesakes(results.subjects.values())),
+        namesakes=tuple(namesakes(results.subjects.values(), axes)),
         least_r=least_r,
         along=compared,
     )

@@ -9,6 +9,9 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
+from analysis.along import Along
+from analysis.along.tables import LINE
+from analysis.along.words import correlation_words, head_words, line_name, matched_words, plural
 from analysis.attention_kinds import kind_label
 from analysis.compute import Analysis
 from analysis.effects.head_effects import ALL_KINDS, Measure, strongest_head
@@ -48,6 +51,42 @@ def print_summary(analysis: Analysis, console: Console) -> None:
     console.print(
         "Correlations, curves and heads that decide: --model NAME prints them of one model, the page has all."
     )
+
+
+def print_along(found: Along, alpha: float, console: Console) -> None:
+    """Print what the cells of every line come to: r between every two, and how many heads matter in all of them."""
+    for note in found.notes:
+        console.print(escape(f"Mind: {note}."))
+    keys = pl.concat([found.pairs.select(*LINE), found.matched.select(*LINE)]).unique(maintain_order=True)
+    for key in keys.rows(named=True):
+        pairs, heads, matched = (table.filter(**key) for table in (found.pairs, found.heads, found.matched))
+        title = f"Along {key['axis']}: {line_name(key['family'], key['held'])}"
+        if pairs.height:
+            console.print(along_table(pairs, title))
+            console.print(correlation_words(pairs, key["axis"]))
+        if heads.height:
+            console.print(head_words(heads, key["axis"], alpha))
+        if matched.height:
+            console.print(f"[bold]{escape(title)}[/bold]\n{matched_words(matched, key['axis'])}")
+
+
+def along_table(pairs: pl.DataFrame, title: str) -> Table:
+    """Every two cells of a line, or where there are many a matrix of true r, or a line for each cell."""
+    overall = pairs.filter(pl.col("kind") == ALL_KINDS)
+    if overall.height > MOST_PAIRS:
+        true = overall.select(domain_a="cell_a", domain_b="cell_b", pearson="true")
+        cells = pl.concat([true["domain_a"], true["domain_b"]]).n_unique()
+        return (_matrix if cells <= MOST_COLUMNS else _line_a_domain)(true, title, "true r")
+    table = plain_table(title, plural(pairs["axis"][0]), "heads", "true r", "measured r")
+    table.columns[2].no_wrap = table.columns[3].no_wrap = True
+    several = pairs.height > overall.height
+    for row in pairs.rows(named=True):
+        kind = f", {'every kind' if row['kind'] == ALL_KINDS else row['kind']}" if several else ""
+        true = with_interval(row, "true") if row["true"] is not None else "not estimable"
+        table.add_row(
+            escape(f"{row['cell_a']} / {row['cell_b']}{kind}"), str(row["heads"]), true, with_interval(row, "pearson")
+        )
+    return table
 
 
 def overview_table(analysis: Analysis, subject_ids: Sequence[str]) -> Table:
@@ -163,24 +202,24 @@ def _rows(correlations: pl.DataFrame, title: str) -> Table:
     return table
 
 
-def _matrix(overall: pl.DataFrame, title: str) -> Table:
+def _matrix(overall: pl.DataFrame, title: str, r: str = "Pearson's r") -> Table:
     names = list(dict.fromkeys([*overall["domain_a"], *overall["domain_b"]]))
     cells = {(a, b): r for a, b, r in overall.select("domain_a", "domain_b", "pearson").iter_rows()}
-    table = plain_table(f"{title} (Pearson's r)", "", *map(str, range(1, len(names) + 1)))
+    table = plain_table(f"{title} ({r})", "", *map(str, range(1, len(names) + 1)))
     for i, name in enumerate(names):
         found = (cells.get((name, other), cells.get((other, name))) for other in names)
         table.add_row(escape(f"{i + 1} {name}"), *("" if j == i else decimal(r) for j, r in enumerate(found)))
     return table
 
 
-def _line_a_domain(overall: pl.DataFrame, title: str) -> Table:
+def _line_a_domain(overall: pl.DataFrame, title: str, r: str = "Pearson's r") -> Table:
     """Each domain's mean r with the others, and the lowest and highest; the names of which are in the tables."""
     sides = [overall.select(pl.col(f"domain_{side}").alias("domain"), "pearson") for side in "ab"]
     domains = pl.concat(sides).group_by("domain", maintain_order=True)
     found = domains.agg(
         pl.col("pearson").mean().alias("mean"), pl.min("pearson").alias("low"), pl.max("pearson").alias("high")
     )
-    table = plain_table(f"{title}: Pearson's r of each domain with the others", "domain", "mean", "lowest", "highest")
+    table = plain_table(f"{title}: {r} of each with the others", "domain", "mean", "lowest", "highest")
     for name, *values in found.sort("domain").iter_rows():
         table.add_row(escape(name), *map(decimal, values))
     return table

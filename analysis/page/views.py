@@ -16,6 +16,7 @@ from analysis.effects.head_effects import LOSES_LESS, Measure, strongest_head
 from analysis.formatting import labelled, slug
 from analysis.page.claims import Claim, claims
 from analysis.results.domain import Domain
+from analysis.results.namesakes import subject_names
 
 Row = dict[str, Any]
 
@@ -179,9 +180,9 @@ class SubjectView:
 
 
 def subject_labels(analysis: Analysis) -> dict[str, str]:
-    """The name of the model of every subject, by its id; of namesakes with the results folder, or else with the id."""
+    """The name of the model of every subject, by its id; of namesakes with their seed, results folder, or else id."""
     folders = {id_: domains[0].folder.parents[2] for id_, domains in analysis.subjects.items()}
-    models = {id_: domains[0].model for id_, domains in analysis.subjects.items()}
+    models = subject_names(analysis.subjects)
     shared = Path(os.path.commonpath(list(folders.values())))
     for name in set(models.values()):
         namesakes = [id_ for id_ in models if models[id_] == name]

@@ -13,6 +13,7 @@ from analysis.compute import Analysis
 from analysis.effects.head_effects import Measure, strongest_head
 from analysis.formatting import after_correction, decimal, head_name, labelled, score, signed, slug
 from analysis.tables import paper_tables
+from analysis.tables.along_sheets import along_sheets
 from analysis.tables.latex import Sheet
 from study.record.heads import ADDRESS
 
@@ -22,11 +23,12 @@ Row = Mapping[str, Any]
 
 
 def sheets(analysis: Analysis) -> dict[str, list[Sheet]]:
-    """The sheets of each subject, by the name of its folder."""
-    return {
+    """The sheets of each subject, by the name of its folder; those of agreement along an axis in one of their own."""
+    found = {
         slug(f"{domains[0].model}-{subject_id}"): list(_subject_sheets(analysis, subject_id))
         for subject_id, domains in analysis.subjects.items()
     }
+    return found if analysis.along is None else found | {"along": list(along_sheets(analysis.along))}
 
 
 def _subject_sheets(analysis: Analysis, subject_id: str) -> Iterator[Sheet]:

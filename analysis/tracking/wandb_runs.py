@@ -16,7 +16,7 @@ from analysis.report import write_report
 from analysis.results.domain import Domain
 from analysis.tables.paper_tables import write
 from analysis.tracking.wandb_artifacts import Content, data_content, model_content, outcomes_content
-from analysis.tracking.wandb_tables import effects_table, images, importance_table, tables_and_charts
+from analysis.tracking.wandb_tables import effects_table, images, importance_table, tables_and_charts, wandb_table
 from study.record.files import short_hash
 from study.tracking.history import OutcomesHistory, Point, TrainingHistory
 from study.tracking.run import Run, read_runs, training_folders, with_distinct_id
@@ -183,7 +183,16 @@ def _report_run(analysis: Analysis, effects: tuple[Content, ...], options: PushO
         run,
         inputs=effects,
         outputs=(made,),
-        media=lambda: images(page.subject_drawings),
+        media=lambda: images(page.subject_drawings) | _along_media(analysis, page),
         media_digest=made.digest,
         sums_up=tuple(outcomes_content(folder) for folder in dict.fromkeys(domain.folder for domain in every)),
     )
+
+
+def _along_media(analysis: Analysis, page: ResultsPage) -> dict[str, Any]:
+    """Tables and figures of agreement along an axis, where one was asked for."""
+    if analysis.along is None:
+        return {}
+    tables = {name: wandb_table(table, name) for name, table in analysis.along.tables.items()}
+    drawings = [drawing for section in page.sections if section.anchor == "along" for drawing in section.drawings]
+    return tables | images(drawings)

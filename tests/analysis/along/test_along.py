@@ -7,6 +7,7 @@ import pytest
 from analysis import Inference, analyse, read_results
 from analysis.__main__ import main
 from analysis.along import Along, Match
+from analysis.along.words import correlation_words
 from analysis.correlation import DomainEffects
 from analysis.correlation.shared_examples import sampling_covariance
 from study.record.errors import InputError
@@ -147,3 +148,69 @@ def test_few_groups_leave_a_spread_without_numbers_and_a_reason(trained, results
 def test_the_default_axis_adds_nothing(trained, results) -> None:
     trained(0)
     assert analyse(read_results(results), Inference(resamples=99), splits=8).along is None
+
+
+@pytest.fixture
+def reported(trained, results, capsys):
+    """The report of four seeds: what the terminal said, and the folder."""
+    for seed in range(4):
+        trained(seed)
+    assert main([str(results), *FAST, "--along", "seed"]) == 0
+    return " ".join(capsys.readouterr().out.split()), results / "analysis"
+
+
+def test_page_terminal_tables_and_latex_say_the_same(reported) -> None:
+    said, out = reported
+    pairs = pl.read_csv(out / "tables" / "along_pairs.csv")
+    heads = pl.read_csv(out / "tables" / "along_heads.csv")
+    page = (out / "report" / "index.html").read_text()
+    true = pairs["true"].drop_nulls()
+    words = f"correlate between every two of 4 seeds with r from {true.min():.2f} to {true.max():.2f}"
+    every = heads.filter(pl.col("significant") == 4).height
+    assert words in said
+    assert f"{every} {'has' if every == 1 else 'have'} a significant effect in all 4 seeds" in said
+    for text in (words, "Agreement along seed", "toy, home, epoch 3", "Every head over all seeds"):
+        assert text in page
+    first = pairs.row(0, named=True)
+    sheet = (out / "tables" / "paper" / "along" / "correlation-seed-1-toy-home-epoch-3.tex").read_text()
+    row = next(line for line in sheet.splitlines() if line.startswith("seed 0, seed 1"))
+    assert f"{first['true']:.2f}" in row
+    assert f"{first['crossed']:.2f}" in row
+    strongest = heads.sort(pl.col("mean").abs(), descending=True).row(0, named=True)
+    table = (out / "tables" / "paper" / "along" / "heads-seed-1-toy-home-epoch-3.tex").read_text()
+    row = next(line for line in table.splitlines() if line.startswith(f"L{strongest['layer']}H{strongest['head']} "))
+    assert f"{abs(strongest['mean']):.2f}" in row
+    assert f"{strongest['spread']:.2f}" in row
+    drawn = {file.stem for file in (out / "figures" / "along").iterdir()}
+    assert {
+        f"1-toy-home-epoch-3-{name}" for name in ("true-r", "measured-r", "heads", "heads-narrow", "spread")
+    } <= drawn
+
+
+def test_matched_heads_have_a_table_and_words_that_warn(trained, results, capsys) -> None:
+    for seed in (0, 1):
+        trained(seed, initial=f"start{seed}")
+    assert main([str(results), *FAST, "--along", "seed", "--match", "heads"]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "matched by size alone, with r" in said
+    page = (results / "analysis" / "report" / "index.html").read_text()
+    assert "only what exceeds the match by size is agreement of heads" in page
+    assert (results / "analysis" / "tables" / "paper" / "along" / "matched.tex").exists()
+
+
+def test_words_say_what_cannot_be_told_and_why() -> None:
+    row = {"kind": "all", "cell_a": "seed 0", "cell_b": "seed 1", "heads": 16, "groups_shared": 50}
+    hidden = row | {"pearson": 0.31, "true": None, "true_low": None, "true_high": None, "reason": None}
+    assert correlation_words(pl.DataFrame([hidden]), "seed") == (
+        "Noise hides whether the effects of 16 heads agree between the two seeds: the true r is not estimable "
+        "(measured r = 0.31, of which noise that they share is a part)."
+    )
+    known = hidden | {"cell_b": "seed 2", "true": 0.5, "true_low": 0.2, "true_high": 0.7}
+    assert correlation_words(pl.DataFrame([known, hidden]), "seed") == (
+        "The true effects of 16 heads correlate between every two of 3 seeds with r = 0.50 (0.20 to 0.70); of 1 of 2 "
+        "pairs it is not estimable."
+    )
+    flat = hidden | {"pearson": None, "reason": "all effects on seed 0 are equal"}
+    assert correlation_words(pl.DataFrame([flat]), "seed") == (
+        "There is no correlation between the two seeds: all effects on seed 0 are equal."
+    )

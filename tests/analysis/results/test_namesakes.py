@@ -3,8 +3,9 @@
 from dataclasses import replace
 
 from analysis.__main__ import main
-from analysis.results.namesakes import namesakes
+from analysis.results.namesakes import namesakes, subject_names
 from analysis.results.read import read_results
+from study.record.factors import Factors
 from study.record.setting import read_setting
 
 
@@ -42,3 +43,16 @@ def test_one_subject_and_other_models_are_no_namesakes(make, results, monkeypatc
     (line,) = namesakes([[away], [home], *([other] for other in others)])
     assert "differ in subject.lower (null, true); subject.pad (null, true); subject.strip (null, true)" in line
     assert line.endswith(" and 1 more fields")
+
+
+def test_seeds_of_one_training_are_told_apart_by_seed_and_how_they_are_compared_is_said(make, results) -> None:
+    for seed in (3, 1):
+        place = Factors("toy", "home", "float32", seed, 2.0)
+        make(weights_file=f"w{seed}", factors=place)
+        make(data="away", seed=1, weights_file=f"w{seed}", factors=replace(place, data="away"))
+    found = read_results(results)
+    assert namesakes(found.subjects.values()) == ["seed 1 and seed 3 of toy; --along seed compares their heads"]
+    assert namesakes(found.subjects.values(), ["seed"]) == []
+    assert sorted(subject_names(found.subjects).values()) == ["toy, seed 1", "toy, seed 3"]
+    make(model="other", data="home", weights_file="w9")
+    assert "other" in subject_names(read_results(results).subjects).values()
