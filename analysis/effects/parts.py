@@ -1,4 +1,4 @@
-"""Effects on parts of the examples: by gold label, by what is noted of each (genre, phenomenon), by length of a source.
+"""Effects on parts of the examples: by gold label or score, annotation (genre, phenomenon), length of a source.
 
 They show where an effect comes from; they are looked at one by one, and are not corrected for how many there are.
 """
@@ -13,13 +13,14 @@ from scipy import stats
 from analysis.effects.head_effects import Measure, measured_masks
 from analysis.inference import Inference, resampling
 from analysis.inference.discordant_pairs import flip_interval, flips
-from analysis.results.domain import HYPOTHESIS, IDENTITY, Domain
+from analysis.results.domain import IDENTITY, Domain
 from analysis.results.sample import EXAMPLE, GROUP_COLUMN, Sample
 from analysis.results.slices import slices
 from study.record.examples import WEIGHT
 from study.record.heads import ADDRESS
+from study.record.metrics import Task
 
-LABEL, LENGTH = "gold label", "words of the source"
+LABEL, SCORE, LENGTH = "gold label", "gold score", "words of the source"
 
 MOST = 8
 """Parts by one column that are shown, the most frequent ones."""
@@ -71,21 +72,30 @@ def _parts(domain: Domain, by: str) -> list[Domain]:
     """The most frequent parts by a column, the largest first; by length the shortest first."""
     frequent = domain.examples[by].drop_nulls().value_counts(sort=True).head(MOST)[by]
     parts = slices(replace(domain, examples=domain.examples.filter(pl.col(by).is_in(frequent.implode()))), by)
-    if by == LENGTH:
-        return sorted(parts, key=lambda part: int(part.examples[LENGTH][0].split(" ")[0]))
+    if by in (LENGTH, SCORE):
+        return sorted(parts, key=lambda part: float(part.examples[by][0].split(" ")[0]))
     return sorted(parts, key=lambda part: -part.examples.height)
 
 
 def _noted(domain: Domain) -> pl.DataFrame:
-    """The examples with their label as a column, where they have labels, or the length of their source in quarters."""
-    if HYPOTHESIS not in domain.rows.columns:
-        return domain.examples.with_columns(pl.col("target").alias(LABEL))
-    words = domain.examples["text_1"].str.split(" ").list.len()
-    quarter = np.searchsorted(np.quantile(words, [0.25, 0.5, 0.75]), words)
-    own = pl.DataFrame({"words": words, "quarter": quarter})
-    low, high = pl.col("words").min().over("quarter"), pl.col("words").max().over("quarter")
+    """The examples with their label as a column; with the quarter that their gold score or their length lies in."""
+    examples = domain.examples
+    match domain.metric.task:
+        case Task.CLASSIFICATION:
+            return examples.with_columns(pl.col("target").alias(LABEL))
+        case Task.REGRESSION:
+            return examples.with_columns(_quarters(examples["target"].cast(pl.Float64)).alias(SCORE))
+        case Task.TRANSLATION:
+            return examples.with_columns(_quarters(examples["text_1"].str.split(" ").list.len()).alias(LENGTH))
+
+
+def _quarters(values: pl.Series) -> pl.Series:
+    """`3 to 7`: the smallest and the largest value of the quarter that each value lies in."""
+    quarter = np.searchsorted(np.quantile(values, [0.25, 0.5, 0.75]), values)
+    own = pl.DataFrame({"value": values, "quarter": quarter})
+    low, high = pl.col("value").min().over("quarter"), pl.col("value").max().over("quarter")
     span = pl.when(low == high).then(low.cast(pl.String)).otherwise(pl.format("{} to {}", low, high))
-    return domain.examples.with_columns(own.select(span.alias(LENGTH)).to_series())
+    return own.select(span.alias("span"))["span"]
 
 
 def _columns(domain: Domain) -> Iterator[str]:

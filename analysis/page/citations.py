@@ -10,7 +10,8 @@ from typing import Any
 
 from markupsafe import Markup
 
-from analysis.effects.head_effects import Measure
+from analysis.attention_kinds import kind_name
+from analysis.effects.head_effects import ALL_KINDS, Measure
 from analysis.formatting import address, decimal, ends, interval, p_value, score, signed
 from analysis.inference.multiplicity import Correction
 from analysis.page.methods import corrected
@@ -82,6 +83,28 @@ class Citations:
         between = self._between(ends(row["area_low"], row["area_high"]))
         return f"{what}: {decimal(row['area'])} {unit}{between}", self._add(made, row["setting_id"])
 
+    def contrast(self, row: Row, drawn: Row, unit: str) -> tuple[str, int] | None:
+        """The difference of two curves, from a row of `curve_contrasts`, drawn as the curves of a row of `curves`."""
+        if row["low"] is None:
+            return None
+        curves = [", ".join(filter(None, (row[f"curve_{side}"], _kinds(row[f"kinds_{side}"])))) for side in "ab"]
+        what = (
+            f"Mean score of {row['subject']} on {row['domain']} along its pruning curve by {' minus by '.join(curves)}"
+        )
+        made = f"paired bootstrap over groups of examples, {drawn['resamples']:,} resamples, seed {drawn['seed']}"
+        between = self._between(interval(row))
+        return f"{what}: {signed(row['difference'])} {unit}{between}", self._add(made, row["setting_id"])
+
+    def importance(self, row: Row) -> tuple[str, int] | None:
+        """Spearman's rank correlation of importance and cost, from a row of `taylor`."""
+        if row["low"] is None:
+            return None
+        what = f"Spearman’s ρ of importance ({row['estimator']}) and the {row['cost']} that removing a head costs"
+        what += f" {row['subject']} on {row['domain']}, over {row['heads']} heads"
+        between = self._between(ends(row["low"], row["high"]))
+        made = "delete-a-group jackknife interval over groups of examples"
+        return f"{what}: {decimal(row['spearman'])}{between}", self._add(made, row["setting_id"])
+
     def difference(self, row: Row) -> tuple[str, int] | None:
         """The difference of the effects of a head in two subjects, from a row of `head_differences`."""
         if row["low"] is None:
@@ -118,3 +141,8 @@ def _removed(row: Row, measure: Measure) -> str:
     if measure is Measure.NO_HEAD:
         return f"removing every head of layer {row['kind']}.{row['layer']}"
     return f"leaving only {address(row)} in its layer" if measure is Measure.ALL_BUT_ONE else f"removing {address(row)}"
+
+
+def _kinds(kinds: str) -> str:
+    """The heads of a curve, where they are not those of every kind."""
+    return "" if kinds == ALL_KINDS else f"{kind_name(kinds)} only"

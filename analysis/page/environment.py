@@ -12,7 +12,7 @@ from analysis.formatting import NULL_NAMES, decimal, head_name, interval, p_valu
 from analysis.page.citations import Citations
 from analysis.page.claims import claims_sentences
 from analysis.page.glossary import TERMS, term, term_id
-from analysis.page.methods import corrected, traced, uncited
+from analysis.page.methods import corrected, uncited
 
 TITLE = "What attention heads are worth"
 
@@ -51,7 +51,6 @@ def page_environment(level: float, signatures: Mapping[str, str] | None = None, 
         "score": score,
         "signed": lambda value: "–" if value is None else signed(value),
         "term_id": term_id,
-        "traced": traced,
         "uncited": uncited,
         "unsure": unsure,
     }

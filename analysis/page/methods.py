@@ -8,7 +8,6 @@ from typing import Any
 import polars as pl
 
 from analysis.compute import Analysis
-from analysis.formatting import p_value
 from analysis.inference import Interval
 from analysis.inference.base_interval import BINOMIAL
 from analysis.inference.multiplicity import Correction
@@ -48,19 +47,6 @@ REFERENCES = {
 """What a paper that uses these numbers cites, as BibTeX, by key."""
 
 CITED = re.compile(r" \[([\w, ]+)\]")
-
-
-def traced(row: Mapping[str, Any]) -> str:
-    """What stands beside an effect or a base score that is pointed at: p value, n, method, seed; empty for none."""
-    if row.get("low") is None:
-        return row.get("reason") or ""
-    drawn = "" if row["resamples"] is None else f", {row['resamples']:,} resamples, seed {row['seed']}"
-    made = f"{row['groups']:,} {row['group']}s, n = {row['n']:,}; {row['interval']} interval"
-    if "p" not in row:  # a base score is not tested
-        return f"{made}{drawn}"
-    by = f" ({corrected(row['correction'])} {p_value(row['p_corrected'])})"
-    by = "" if row["correction"] == Correction.none else by
-    return f"p {p_value(row['p'])}{by}; {made}, {row['test'].replace('_', ' ')}{drawn}"
 
 
 def corrected(name: str) -> str:

@@ -20,6 +20,7 @@ from analysis.page.section import Section
 from analysis.page.views import DomainView, SubjectView
 from analysis.results.domain import Domain
 from study.record.heads import ADDRESS, Head
+from study.record.metrics import Task
 
 SHOWN = (20, 10, 5, 2, 0)
 """Examples of each head and domain, the first number that fits."""
@@ -54,7 +55,7 @@ class HeadDetails(Section):
         """The details as JSON.
 
         Returns:
-            `{"unit": of an effect, "score_unit": of one example's score, "labelled": whether answers are labels,
+            `{"unit": of an effect, "score_unit": of one example's score, "labelled": whether one is right or wrong,
             "percent": level of intervals, "kinds": {kind: name}, "heads": [address], "domains": [{"label", "effects":
             {address: [effect, low, high, significant, citation, number of how it was made]}, "splits": [{"by",
             "values": [[part, n]], "of": how many parts there are, "effects": {address: [[effect, low, high]]}}],
@@ -66,7 +67,7 @@ class HeadDetails(Section):
         content = {
             "unit": subject.unit,
             "score_unit": first.domain.metric.score_unit,
-            "labelled": bool(first.domain.labels),
+            "labelled": first.domain.metric.task is Task.CLASSIFICATION,
             "percent": f"{100 * (1 - first.base['alpha']):g}",
             "kinds": {kind: kind_name(kind) for kind in subject.kinds},
             "heads": [str(head) for head in sorted({Head.from_row(row) for row in _rows(subject)})],

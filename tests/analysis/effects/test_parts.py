@@ -89,3 +89,13 @@ def test_one_group_has_no_interval(make):
     found = part_effects(domain, Inference(groups="genre", resamples=200))
     assert set(found["groups"]) == {1}
     assert found.select("low", "high", "interval").null_count().row(0) == (found.height,) * 3
+
+
+def test_values_are_parted_into_quarters():
+    values = np.round(0.37 * np.arange(60) % 5, 2)
+    spans = parts._quarters(pl.Series(values))
+    assert spans.n_unique() == 4
+    for span, value in zip(spans, values, strict=True):
+        low, high = map(float, span.split(" to "))
+        assert low <= value <= high
+    assert parts._quarters(pl.Series([3, 3, 3, 3])).to_list() == ["3"] * 4

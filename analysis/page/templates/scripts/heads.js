@@ -12,11 +12,13 @@ function known(section) {
 
 const subjects = [...document.querySelectorAll(".subject")];
 
+/** `L2H3`. */
+const shortName = (address) => address.replace(/^.*\.(\d+)\.(\d+)$/, "L$1H$2");
+
 /** `L2H3`; of a model with several kinds of attention `L2H3, encoder–decoder attention`. */
 function nameOf(section, address) {
-  const [kind, layer, head] = address.split(".");
   const { kinds } = known(section);
-  return `L${layer}H${head}` + (Object.keys(kinds).length > 1 ? `, ${kinds[kind]}` : "");
+  return shortName(address) + (Object.keys(kinds).length > 1 ? `, ${kinds[address.split(".")[0]]}` : "");
 }
 
 /** Names of a head in the form in which they are compared: its address, `l2h3`, `2.3`, `cross.l2h3`. */
