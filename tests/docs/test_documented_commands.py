@@ -2,7 +2,9 @@
 
 import re
 import shlex
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from functools import cache
+from itertools import chain
 from pathlib import Path
 
 import pytest
@@ -17,6 +19,7 @@ import launchers.__main__
 from sixteen_heads.commands import ANALYSIS, COMMANDS, LAUNCHERS, STUDY
 from study.command.overrides import quoted
 from study.config import CONF, compose, register
+from study.entries import groups
 from study.pruning.config import PruneConfig
 
 ROOT = Path(__file__).parents[2]
@@ -36,21 +39,32 @@ def commands(page: Path) -> Iterator[list[str]]:
                 yield words[1:] if len(words) > 1 and words[1] in COMMANDS else ["run", *words[1:]]
 
 
-def jobs(words: list[str]) -> Iterator[list[str]]:
-    """The overrides of each job of a command line."""
+def jobs(words: list[str]) -> Iterator[tuple[str, ...]]:
+    """The overrides of the jobs of a command line; of jobs that differ in values alone, those of the first."""
     overrides = quoted([word for word in words if "=" in word and not re.match(r"-|hydra[./]", word)])
     given = {word.partition("=")[0] for word in overrides}
     if "..." in words:
         overrides = [f"{group}={name}" for group, name in DEFAULTS.items() if group not in given] + overrides
-    for batch in BasicSweeper.split_arguments(OverridesParser.create().parse_overrides(overrides), None):
-        yield from map(list, batch)
+    every = chain(*BasicSweeper.split_arguments(OverridesParser.create().parse_overrides(overrides), None))
+    yield from {shape(job): tuple(job) for job in reversed(list(every))}.values()
 
 
-def compose_prune(*overrides: str) -> None:
+def shape(job: Sequence[str]) -> tuple[str, ...]:
+    """What a job chooses, and the names of the options that it sets."""
+    names = {word: word.partition("=")[0] for word in job}
+    return tuple(word if name in groups() else name for word, name in names.items())
+
+
+@cache
+def compose_job(command: str, job: tuple[str, ...]) -> None:
+    """Compose the job of a command, once however many pages have it."""
+    if command != "prune":
+        compose(*job)
+        return
     register()
     ConfigStore.instance().store(name="prune_schema", node=PruneConfig)
     with initialize_config_dir(str(CONF), version_base="1.3"):
-        hydra_compose("prune", overrides=list(overrides))
+        hydra_compose("prune", overrides=list(job))
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
@@ -63,7 +77,7 @@ def test_every_command_is_understood(page: Path) -> None:
             launchers.__main__.parse([*command.before, *words], "study")
         elif command.program == STUDY and name != "list" and "--config-dir" not in words:  # entries of a reader's own
             for job in jobs(words):
-                (compose_prune if name == "prune" else compose)(*job)
+                compose_job(name, job)
 
 
 def test_pages_name_no_longer_form_of_a_command() -> None:

@@ -1,4 +1,7 @@
-"""The examples of docs/extending.md: put where they say into a copy of the code, and run there as they stand."""
+"""The examples of docs/extending.md: put where they say into a copy of the code, and run there as they stand.
+
+The Python of other pages is run beside them.
+"""
 
 import os
 import re
@@ -14,6 +17,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 PAGE = ROOT / "docs" / "extending.md"
+IN_PYTHON = (ROOT / "docs" / "python.md", ROOT / "docs" / "figures.md")
 PACKAGES = ("sixteen_heads", "study", "analysis", "launchers", "conf")
 FENCE = re.compile(r'^```(\w+)(?: title="([^"]+)")?\n(.*?)^```$', re.MULTILINE | re.DOTALL)
 
@@ -27,8 +31,8 @@ class Block:
     text: str
 
 
-def blocks() -> Iterator[Block]:
-    for found in FENCE.finditer(PAGE.read_text()):
+def blocks(page: Path) -> Iterator[Block]:
+    for found in FENCE.finditer(page.read_text()):
         yield Block(found[1], found[2] or "", found[3])
 
 
@@ -57,7 +61,7 @@ def test_every_example_runs_as_it_stands(tmp_path: Path) -> None:
         shutil.copytree(ROOT / package, root / package, ignore=shutil.ignore_patterns("__pycache__"))
     place.mkdir()
     steps = ["from sixteen_heads.__main__ import main\n"]
-    for block in blocks():
+    for block in blocks(PAGE):
         if block.language == "diff":
             add_lines(block, root)
         elif block.file:
@@ -65,6 +69,7 @@ def test_every_example_runs_as_it_stands(tmp_path: Path) -> None:
             (root / block.file).write_text(block.text)
         else:
             steps.append(program(block))
+    steps += [block.text for page in IN_PYTHON for block in blocks(page) if block.language == "python"]
     (place / "steps.py").write_text("\n".join(steps))
     environment = os.environ | {"PYTHONPATH": f"{root}:{root / 'launchers' / 'plugin'}"}
     command = [sys.executable, "steps.py"]
