@@ -87,6 +87,8 @@ def push_results(
             f"{done.sent} runs left for W&B: `wandb sync --yes {results / OFFLINE / 'wandb'}/offline-run-*` sends them"
         )
     said = f"W&B ({project}): {done.sent} runs sent, {done.unchanged} were there already"
+    if analysis is not None:
+        said += f". {_saved_view(analysis, project, wait)}"
     if done.outdated:
         fetching = f"study pull {project} {shlex.quote(str(results))}"
         said += (
@@ -94,6 +96,18 @@ def push_results(
             f"({'; '.join(done.outdated)}): `{fetching}`, and push again"
         )
     return said
+
+
+def _saved_view(analysis: Analysis, project: WandbProject, wait: float) -> str:
+    """Save the view of these runs; where it is, or why it is not, in words: the runs are there either way."""
+    from analysis.tracking.wandb_view import NAME, save_view  # loads wandb-workspaces, which takes a second
+
+    try:
+        return f"The view '{NAME}': {save_view(analysis.results.domains, project, wait)}"
+    except WandbError as error:
+        return f"The view '{NAME}' is not saved, push again for it: {error}"
+    finally:
+        release_service()
 
 
 def push(
@@ -188,7 +202,7 @@ class Upload:
     def _send(self, planned: PlannedRun) -> None:
         patience = self.wait + planned.size / BYTES_A_SECOND
         options = WandbTracking(entity=self.project.entity, project=self.project.project, patience=patience)
-        run = open_run(planned.run, options, self.folder, online=self.online)
+        run = open_run(planned.run, options, self.folder, online=self.online, notes=planned.notes or None)
         try:
             log_points(run, planned.points)
             for content in planned.inputs if self.online else ():  # offline, W&B keeps no lineage

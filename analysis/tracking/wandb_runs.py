@@ -1,7 +1,8 @@
 """The runs of W&B, made from a results folder alone: those of its jobs, of its effects and of its report."""
 
+from collections import Counter
 from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -9,18 +10,22 @@ from typing import Any
 import polars as pl
 
 from analysis.compute import Analysis
-from analysis.effects.head_effects import strongest_head
+from analysis.effects.head_effects import Measure, strongest_head
 from analysis.formatting import address
 from analysis.page import ResultsPage
 from analysis.report import write_report
 from analysis.results.domain import Domain
 from analysis.tables.paper_tables import write
 from analysis.tracking.wandb_artifacts import Content, data_content, model_content, outcomes_content
+from analysis.tracking.wandb_notes import notes
 from analysis.tracking.wandb_tables import effects_table, images, importance_table, tables_and_charts, wandb_table
 from study.record.files import short_hash
 from study.tracking.history import OutcomesHistory, Point, TrainingHistory
 from study.tracking.run import Run, read_runs, training_folders, with_distinct_id
 from study.tracking.wandb_config import wandb_config
+
+FACTORS = ("family", "domain", "seed", "epoch", "precision")
+"""Factors in the config of a run of effects; `domain` is the data set."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,7 @@ class PlannedRun:
         media_digest: hash of what these are made from.
         sums_up: the outcomes that it sums up; a project that has more of them is not told less.
         former_id: the id that an earlier version gave it, which others may have been given too.
+        notes: what stands beside it, for people.
     """
 
     run: Run
@@ -46,13 +52,16 @@ class PlannedRun:
     media_digest: str = ""
     sums_up: tuple[Content, ...] = ()
     former_id: str = ""
+    notes: str = ""
 
     @cached_property
     def digest(self) -> str:
         """The digest of all that it is to hold, wherever that was computed, and without what other jobs hold."""
         run, contents = self.run, [content.lasting_digest for content in (*self.inputs, *self.outputs)]
         what = [run.name, run.group, run.measure, wandb_config(run.config), dict(run.summary)]
-        return short_hash([what, [asdict(point) for point in self.points], contents, self.media_digest])
+        return short_hash(
+            [what, [asdict(point) for point in self.points], contents, self.media_digest, *filter(None, [self.notes])]
+        )
 
     @property
     def size(self) -> int:
@@ -84,9 +93,14 @@ def planned_runs(analysis: Analysis, options: PushOptions) -> Iterator[PlannedRu
     yield from training_runs(results.folder, results.models if options.models else ())
     for folder in dict.fromkeys(domain.folder for domain in results.domains):
         yield from _job_runs(folder, results.folder, options)
-    effects = [_effects_run(domain, analysis, options) for domain in results.domains]
+    said = notes(analysis)
+    effects = [
+        replace(_effects_run(domain, analysis, options), notes=said.get(domain.subject_id, ""))
+        for domain in results.domains
+    ]
     yield from effects
-    yield _report_run(analysis, tuple(content for planned in effects for content in planned.outputs), options)
+    every = "\n\n".join(said.values())
+    yield _report_run(analysis, tuple(content for planned in effects for content in planned.outputs), options, every)
 
 
 def training_runs(results: Path, models: Collection[str]) -> Iterator[PlannedRun]:
@@ -133,6 +147,8 @@ def _effects_run(domain: Domain, analysis: Analysis, options: PushOptions) -> Pl
     largest = strongest_head(effects)
     base = analysis.base.row(by_predicate=mine, named=True)
     head = {} if largest is None else {"strongest": address(largest), "effect": largest["effect"]}
+    single = effects.filter(measure=Measure.ABLATION)
+    head |= {"significant": int(single["significant"].sum()), "heads": single.height} if single.height else {}
     run = Run(
         id=short_hash(["effects", domain.setting_id, domain.model, domain.data]),
         setting_id=domain.setting_id,
@@ -140,7 +156,12 @@ def _effects_run(domain: Domain, analysis: Analysis, options: PushOptions) -> Pl
         data=domain.data,
         measure="effects",
         examples=base["n"],
-        config={"inference": _used(options.inference, effects), "signature": domain.signature},
+        group=_experiment(domain),
+        config={
+            "inference": _used(options.inference, effects),
+            "signature": domain.signature,
+            **factors_of_run(domain),
+        },
         summary={"base": base["base_score"], "unit": domain.metric.unit, "masks": base["masks"], **head},
     )
     outcomes = outcomes_content(domain.folder)
@@ -155,6 +176,19 @@ def _effects_run(domain: Domain, analysis: Analysis, options: PushOptions) -> Pl
     )
 
 
+def factors_of_run(domain: Domain) -> dict[str, str | int | float]:
+    """The factors of a domain under their names in the config of its run, those that have a value."""
+    place = domain.factors[0].to_json() if domain.factors else {"family": domain.model}
+    known = {**place, "domain": domain.data}
+    return {name: known[name] for name in FACTORS if known.get(name) is not None}
+
+
+def _experiment(domain: Domain) -> str:
+    """The experiment that most jobs of a domain were a part of; empty where they were of none."""
+    groups = Counter(run.group for run in read_runs(domain.folder) if run.group)
+    return min(groups, key=lambda name: (-groups[name], name), default="")
+
+
 def _used(inference: Mapping[str, Any], effects: pl.DataFrame) -> dict[str, Any]:
     """The options that were used; the correction that was, where it was left to the analysis."""
     used = {name: value for name, value in inference.items() if value is not None}
@@ -162,8 +196,8 @@ def _used(inference: Mapping[str, Any], effects: pl.DataFrame) -> dict[str, Any]
     return used
 
 
-def _report_run(analysis: Analysis, effects: tuple[Content, ...], options: PushOptions) -> PlannedRun:
-    """The page, its tables and its figures, which were made from the effects of every setting."""
+def _report_run(analysis: Analysis, effects: tuple[Content, ...], options: PushOptions, notes: str) -> PlannedRun:
+    """The page, its tables and its figures, which were made from the effects of every setting; `notes` in short."""
     drafts, page, every = options.drafts / "report", ResultsPage.of(analysis), analysis.results.domains
     write_report(analysis, drafts, page=page)
     files = {str(path.relative_to(drafts)): path for path in sorted(drafts.rglob("*")) if path.is_file()}
@@ -186,6 +220,7 @@ def _report_run(analysis: Analysis, effects: tuple[Content, ...], options: PushO
         media=lambda: images(page.subject_drawings) | _along_media(analysis, page),
         media_digest=made.digest,
         sums_up=tuple(outcomes_content(folder) for folder in dict.fromkeys(domain.folder for domain in every)),
+        notes=notes,
     )
 
 

@@ -7,7 +7,13 @@ how a file is read, how fast it goes and where it is shown; and what is not set.
 from collections.abc import Mapping
 from typing import Any
 
-SECTIONS = ("model", "data", "measure", "precision", "shard", "shards", "inference", "signature", "subjects")
+FACTORS = ("family", "domain", "seed", "epoch")
+"""Where the domain of a run of effects stands, beside its precision."""
+
+SECTIONS = (
+    *("model", "data", "measure", "precision", "shard", "shards", "inference", "signature", "subjects"),
+    *FACTORS,
+)
 """Sections of the configuration of a job, and of what `analysis push` says of its own runs."""
 
 DATA_OPTIONS = ("name", "limit")

@@ -87,8 +87,15 @@ def _losing(online: bool) -> Iterator[None]:
         raise
 
 
-def open_run(run: Run, options: WandbTracking, folder: Path, *, online: bool) -> "wandb.Run":
+def open_run(run: Run, options: WandbTracking, folder: Path, *, online: bool, notes: str | None = None) -> "wandb.Run":
     """A run of W&B that continues what has its id, sent at once where it is online; its files lie in `wandb/`.
+
+    Args:
+        run: what it is.
+        options: where and how.
+        folder: folder of W&B's files.
+        online: whether it is sent now.
+        notes: what stands beside it, for people; None leaves what they have written there.
 
     Raises:
         InputError: when the folder cannot be written, or there is no key to be online with.
@@ -124,6 +131,7 @@ def open_run(run: Run, options: WandbTracking, folder: Path, *, online: bool) ->
         name=run.name,
         group=run.group or None,
         job_type=run.measure,
+        notes=notes,
         tags=[run.model[:64], run.data[:64], *options.tags],
         config={"run": run.id, "setting": run.setting_id, "job": run.measure, **wandb_config(run.config)},
         allow_val_change=True,

@@ -5,6 +5,7 @@ import io
 import json
 import logging
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import polars as pl
@@ -15,9 +16,12 @@ from fixtures.wandb.stand_in import KEY, StandIn
 from PIL import Image
 
 from analysis.__main__ import main
+from analysis.results.read import read_domain
+from analysis.tracking.wandb_project import WandbError, WandbProject
 from analysis.tracking.wandb_tables import _strokes, wandb_table
 from study.config import compose
 from study.jobs.task import StudyTask
+from study.record.factors import Factors
 from study.record.parts import every_part
 from study.tracking.run import read_runs
 
@@ -79,6 +83,56 @@ def test_push_fills_a_project_and_a_second_one_sends_nothing(results: Path, serv
     assert "0 runs sent, 5 were there already" in capsys.readouterr().out
     assert (len(server.uploads), len(server.artifacts)) == (uploads, artifacts_before)
     assert {run.id: dict(run.history) for run in server.runs.values()} == history
+
+
+def test_a_view_shows_the_effects_at_first_sight_and_a_second_push_renews_it(
+    results: Path, server: StandIn, capsys
+) -> None:
+    from analysis.tracking.wandb_view import NAME
+
+    assert push(results) == 0
+    (view,) = server.views.values()
+    assert f"The view '{NAME}': " in capsys.readouterr().out
+    assert view["displayName"] == NAME
+    section = json.loads(view["spec"])["section"]
+    (runset,) = section["runSets"]
+    assert '"effects"' in json.dumps(runset["filters"]), "of other runs nothing is shown"
+    assert [key["name"] for key in runset["grouping"]] == ["group"]
+    pinned = [f"summary:{name}" for name in ("base", "strongest", "effect", "significant", "heads")]
+    assert set(pinned) <= set(json.dumps(runset).split('"'))
+    panels = {panel["viewType"] for group in section["panelBankConfig"]["sections"] for panel in group["panels"]}
+    assert {"Parallel Coordinates Plot", "Bar Chart"} <= panels
+    (run,) = [run for run in server.runs.values() if run.job_type == "effects"]
+    assert {"base", "strongest", "effect", "significant", "heads"} <= set(run.summary), "what is pinned is there"
+    assert (run.config["family"], run.config["domain"]) == ("model", "pairs")
+    assert f"{run.summary['base']:.2f} %" in run.notes
+    assert push(results) == 0
+    assert [again["id"] for again in server.views.values()] == [view["id"]]
+
+
+def test_factors_that_differ_are_columns_and_groups(made: Path) -> None:
+    from analysis.tracking.wandb_view import build  # its library warns when it is imported
+
+    domain = read_domain(setting_of(made / "results"))
+    places = [Factors("model", "pairs", "float32", seed=seed) for seed in (1, 2)]
+    view = build([replace(domain, factors=(place,)) for place in places], WandbProject("lab", "heads"))
+    assert [str(key.name) for key in view.runset_settings.groupby] == ["Group", "seed"]
+    assert "config:seed" in view.runset_settings.pinned_columns
+    plot = view.sections[0].panels[0]
+    assert [column.metric.name for column in plot.columns] == ["seed", "base", "effect", "significant"]
+
+
+def test_a_server_that_keeps_no_view_costs_no_run(results: Path, server: StandIn, monkeypatch, capsys) -> None:
+    from analysis.tracking import wandb_view
+
+    def refused(*_: object) -> str:
+        raise WandbError("no views here")
+
+    monkeypatch.setattr(wandb_view, "save_view", refused)
+    assert push(results) == 0
+    said = capsys.readouterr().out
+    assert "5 runs sent" in said
+    assert "is not saved, push again for it: no views here" in said
 
 
 def _known(part: Path) -> str:
