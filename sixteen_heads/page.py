@@ -47,4 +47,5 @@ def _places(results: Path) -> Iterator[Path]:
         if path.is_file():
             yield path
         elif path.name not in OTHERS and not path.name.startswith("."):
-            yield from (folder for depth in ("*", "*/*", "*/*/*") for folder in path.glob(depth) if folder.is_dir())
+            for depth in ("*/", "*/*/", "*/*/*/"):
+                yield from path.glob(depth)
