@@ -26,10 +26,12 @@ from study.record.metrics import Bleu, Task
 def chance(domain: Domain) -> float | None:
     """The score of a domain's answers dealt out to other examples, in its unit.
 
-    Without stored answers: 100 / labels of accuracy, 0 of a translation. None of a classification set of one label,
-    on which no answer can be told from knowledge.
+    Outputs of a regression that are dealt out have no correlation, 0. Without stored answers: 100 / labels of accuracy,
+    0 of a translation. None of a classification set of one label, on which no answer can be told from knowledge.
     """
-    return {Task.CLASSIFICATION: _label_chance, Task.TRANSLATION: _translation_chance}[domain.metric.task](domain)
+    if domain.metric.task is Task.REGRESSION:
+        return 0.0
+    return (_label_chance if domain.metric.task is Task.CLASSIFICATION else _translation_chance)(domain)
 
 
 def chance_columns(domain: Domain, inference: Inference) -> dict[str, Any]:

@@ -134,7 +134,7 @@ def _known(domain: Domain, sample: Sample, margin: float, options: Inference) ->
         exact = equivalence.equivalence_p_of_flips(of_flips, margin)
         p_equivalence = np.where(of_flips.few, exact, p_equivalence)
     columns = {
-        "changed": (sample.sums[1:] != sample.sums[0]).any(axis=-1).sum(axis=-1),
+        "changed": sample.changed,
         "standard_error": error,
         "low": low,
         "high": high,

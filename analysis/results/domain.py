@@ -11,6 +11,7 @@ import polars as pl
 from jaxtyping import Int
 from polars import selectors
 
+from analysis.results.row_sample import RowSample
 from analysis.results.sample import EXAMPLE, GROUP_COLUMN, Sample
 from study.record.curves import Curve
 from study.record.errors import InputError
@@ -158,6 +159,9 @@ class Domain:
             raise InputError(f"{self.data}: some examples have no '{column}', by which they are grouped")
         unit = self._group_unit if column == GROUP_COLUMN else column
         sizes, names = groups["len"].to_numpy().astype(np.int64), tuple(map(str, groups[column]))
+        if not self.metric.is_additive:
+            rows, group = self._rows(masks), self._group_numbers(column, groups[column]).to_numpy()
+            return RowSample(masks, self.metric, rows, sizes, names, unit, group=group)
         return Sample(masks, self.metric, self._group_sums(masks, column, groups[column]), sizes, names, unit)
 
     @property
@@ -171,6 +175,35 @@ class Domain:
         self, masks: tuple[str, ...], column: str, names: pl.Series
     ) -> Int[np.ndarray, "masks groups statistics"]:
         """The metric's statistics of these masks, summed over the groups, in the order of both."""
+        statistics, rows = list(self.metric.statistics), self._complete(masks)
+        group = self._group_numbers(column, names)
+        summed = (
+            rows.join(self.examples.select("example", _group=group), on="example")
+            .join(pl.DataFrame({"mask": masks, "_mask": np.arange(len(masks))}), on="mask")
+            .group_by("_mask", "_group")
+            .agg(pl.col(statistics).sum())
+        )
+        sums = np.zeros((len(masks), names.len(), len(statistics)), dtype=np.int64)
+        sums[summed["_mask"].to_numpy(), summed["_group"].to_numpy()] = summed.select(statistics).to_numpy()
+        return sums
+
+    def _rows(self, masks: tuple[str, ...]) -> Int[np.ndarray, "masks examples statistics"]:
+        """The metric's statistics of these masks on every example, in the order of both."""
+        rows = self._complete(masks).join(pl.DataFrame({"mask": masks, "_mask": np.arange(len(masks))}), on="mask")
+        rows = rows.join(self.examples.select("example").with_row_index("_example"), on="example")
+        rows = rows.sort("_mask", "_example").select(self.metric.statistics).to_numpy()
+        return rows.reshape(len(masks), self.examples.height, -1)
+
+    def _group_numbers(self, column: str, names: pl.Series) -> pl.Series:
+        """The number of each example's group, in the order of the examples."""
+        return self.examples[column].replace_strict(names, pl.Series(np.arange(names.len())))
+
+    def _complete(self, masks: tuple[str, ...]) -> pl.DataFrame:
+        """The metric's statistics of these masks, as they count: columns mask, example and the statistics.
+
+        Raises:
+            InputError: when a mask lacks examples.
+        """
         statistics = list(self.metric.statistics)
         rows = self.rows.filter(pl.col("mask").is_in(masks))
         rows = rows.select("mask", "example", selectors.by_name(*statistics, WEIGHT, require_all=False))
@@ -183,16 +216,7 @@ class Domain:
                 f"{self.data}: mask {lacking[0]} has outcomes of {counts.get(lacking[0], 0)} of the "
                 f"{self.examples.height} examples; every mask is compared on the same ones"
             )
-        group = self.examples[column].replace_strict(names, pl.Series(np.arange(names.len())))
-        summed = (
-            rows.join(self.examples.select("example", _group=group), on="example")
-            .join(pl.DataFrame({"mask": masks, "_mask": np.arange(len(masks))}), on="mask")
-            .group_by("_mask", "_group")
-            .agg(pl.col(statistics).sum())
-        )
-        sums = np.zeros((len(masks), names.len(), len(statistics)), dtype=np.int64)
-        sums[summed["_mask"].to_numpy(), summed["_group"].to_numpy()] = summed.select(statistics).to_numpy()
-        return sums
+        return rows
 
 
 def scoring_signature(metric_signature: str, examples: pl.DataFrame) -> str:

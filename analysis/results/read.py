@@ -23,7 +23,7 @@ from study.record.loss import Loss
 from study.record.metrics import metric
 from study.record.metrics.bleu import PLAIN_TOKENS, Bleu, tokenizer_of
 from study.record.parts import StoreError, Table, require_whole, stored_losses
-from study.record.scores import with_weights
+from study.record.scores import with_statistics, with_weights
 from study.record.setting import ANEW, SETTING_FILE, DamagedSettingError, SettingError, StoredSetting, read_setting
 from study.record.store import read_examples, read_parts
 from study.tracking.run import RunError, read_runs
@@ -216,7 +216,7 @@ def read_domain(folder: Path, limit: int | None = None, *, under_way: bool = Fal
         metric=stored_metric,
         signature=scoring_signature(setting.statistic, examples),
         examples=examples.filter(pl.col("example").is_in(evaluated.to_list())),
-        rows=with_weights(complete, examples),
+        rows=with_statistics(with_weights(complete, examples), examples, stored_metric),
         close_calls=outcomes.close_calls,
         left_out=tuple(left_out),
         provenance=provenance(folder),

@@ -30,6 +30,12 @@ BYTES_AT_ONCE = 64 * 2**20
 EXACT_IN_FLOAT32 = 2**24
 """Sums of integers below this are exact in float32, whose matrix products are twice as fast."""
 
+EXACT_IN_FLOAT64 = 2**53
+"""Sums of integers below this are exact in float64."""
+
+HALF = 2**28
+"""Where larger integers are parted: their halves are exact in float64, and so are sums of a million of them."""
+
 
 @dataclass(frozen=True, eq=False)
 class Sample:
@@ -138,6 +144,18 @@ class Sample:
             scores[rows] = self.metric.score(self._product(weights[rows], self.sums))
         return scores
 
+    def undefined(self, weights: Num[np.ndarray, "resamples groups"]) -> Bool[np.ndarray, "resamples masks"]:
+        """Where the score of `weighted` is 0/0, and counts as 0: all answers are the same there, say."""
+        found = np.empty((len(weights), len(self.masks)), dtype=bool)
+        for rows in self.slices(len(weights)):
+            found[rows] = self.metric.undefined(self._product(weights[rows], self.sums))
+        return found
+
+    @property
+    def changed(self) -> Int[np.ndarray, " others"]:
+        """How many groups count otherwise under each mask than under the base."""
+        return (self.sums[1:] != self.sums[0]).any(axis=-1).sum(axis=-1)
+
     def swapped(self, swap: Bool[np.ndarray, "resamples groups"]) -> Float[np.ndarray, "resamples others"]:
         """The effect of each mask after its outcomes and those of the base have changed places in some groups.
 
@@ -158,16 +176,24 @@ class Sample:
 
     def _product(
         self, weights: Num[np.ndarray, "resamples groups"], sums: Int[np.ndarray, "rows groups statistics"]
-    ) -> Float[np.ndarray, "resamples rows statistics"]:
-        """Weighted sums over the groups, in float32 where that is exact."""
+    ) -> Num[np.ndarray, "resamples rows statistics"]:
+        """Weighted sums over the groups; of whole weights they are exact, and integers.
+
+        They are taken in float32 or float64 as long as these hold them, larger ones in two parts.
+        """
         rows, _, statistics = sums.shape
         matrix = sums.swapaxes(0, 1).reshape(self.groups, rows * statistics)
-        dtype = np.float64
-        if np.issubdtype(weights.dtype, np.integer) and weights.size and matrix.size:
-            largest = np.abs(weights.astype(np.int64)).sum(axis=1).max() * np.abs(matrix).max()
+        shape = len(weights), rows, statistics
+        if not np.issubdtype(weights.dtype, np.integer):
+            return (weights.astype(np.float64) @ matrix.astype(np.float64)).reshape(shape)
+        largest = 0
+        if weights.size and matrix.size:
+            largest = int(np.abs(weights.astype(np.int64)).sum(axis=1).max()) * int(np.abs(matrix).max())
+        if largest < EXACT_IN_FLOAT64:
             dtype = np.float32 if largest < EXACT_IN_FLOAT32 else np.float64
-        product = weights.astype(dtype) @ matrix.astype(dtype)
-        return product.reshape(len(weights), rows, statistics).astype(np.float64)
+            return (weights.astype(dtype) @ matrix.astype(dtype)).astype(np.int64).reshape(shape)
+        high, low = (weights.astype(np.float64) @ part.astype(np.float64) for part in np.divmod(matrix, HALF))
+        return (high.astype(np.int64) * HALF + low.astype(np.int64)).reshape(shape)
 
 
 def _counted(number: int, noun: str) -> str:

@@ -26,6 +26,7 @@ class Examples:
         columns: what groups or slices examples, by name: `group` (premise, document: examples that are not
             independent of each other), `genre`, ...
         weights: how much each example counts in every score, above 0, in any unit; None: all alike.
+        merged: what the targets call a label that they do not tell from another; any label with that name is right.
     """
 
     ids: tuple[str, ...]
@@ -33,6 +34,7 @@ class Examples:
     targets: tuple[str, ...]
     columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     weights: tuple[float, ...] | None = None
+    merged: Mapping[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         lengths = {"texts": len(self.texts), "targets": len(self.targets)}
@@ -58,9 +60,9 @@ class Examples:
 
     @cached_property
     def digest(self) -> str:
-        """sha256 of everything that an outcome or a score depends on: ids, texts, targets and weights, in order."""
-        weights = [] if self.weights is None else [self.weights]
-        content = json.dumps([self.ids, self.texts, self.targets, *weights], ensure_ascii=False)
+        """sha256 of everything that an outcome or a score depends on: ids, texts, targets, weights, merged labels."""
+        more = [*([] if self.weights is None else [self.weights]), *([dict(self.merged)] if self.merged else [])]
+        content = json.dumps([self.ids, self.texts, self.targets, *more], ensure_ascii=False)
         return hashlib.sha256(content.encode()).hexdigest()
 
     def take(self, rows: Sequence[int]) -> "Examples":
@@ -71,6 +73,7 @@ class Examples:
             targets=tuple(self.targets[i] for i in rows),
             columns={name: tuple(column[i] for i in rows) for name, column in self.columns.items()},
             weights=None if self.weights is None else tuple(self.weights[i] for i in rows),
+            merged=self.merged,
         )
 
     def to_frame(self) -> pl.DataFrame:

@@ -36,9 +36,27 @@ def with_weights(rows: pl.DataFrame, examples: pl.DataFrame) -> pl.DataFrame:
 
 
 def counted(rows: pl.DataFrame, metric: Metric) -> list[pl.Expr]:
-    """The metric's statistics of rows as they count: times the weight where there is one."""
+    """The metric's statistics of rows as they count: times the weight where there is one.
+
+    Raises:
+        InputError: when their sums could be too large for an integer of 64 bits, or cannot be weighted.
+    """
+    if WEIGHT in rows.columns and not metric.is_additive:
+        raise InputError(f"{metric.label} is of examples that all count alike, and these have weights")
+    _require_room(rows, metric)
     statistics = [pl.col(name).cast(pl.Int64) for name in metric.statistics]
     return [statistic * pl.col(WEIGHT) for statistic in statistics] if WEIGHT in rows.columns else statistics
+
+
+def _require_room(rows: pl.DataFrame, metric: Metric) -> None:
+    largest = rows.select(pl.max_horizontal(pl.col(name).abs().max() for name in metric.statistics)).item() or 0
+    weight = rows[WEIGHT].max() if WEIGHT in rows.columns else 1
+    most = rows.group_by("mask").len()["len"].max() or 0
+    if int(largest) * int(weight) * int(most) >= 2**63:  # type: ignore[arg-type]
+        raise InputError(
+            f"the sums of {metric.label} over {most:,} examples would not fit into 64 bits: take fewer by data.limit, "
+            f"numbers on a smaller scale, or data without weights"
+        )
 
 
 def with_statistics(rows: pl.DataFrame, examples: pl.DataFrame, metric: Metric) -> pl.DataFrame:
@@ -65,10 +83,22 @@ def with_statistics(rows: pl.DataFrame, examples: pl.DataFrame, metric: Metric) 
 
 def mask_scores(rows: pl.DataFrame, metric: Metric) -> pl.DataFrame:
     """The score of every mask in outcome rows with statistics: columns mask, n (examples), score."""
+    if not metric.is_additive:
+        return _scores_of_rows(rows, metric)
     sums = rows.group_by("mask", maintain_order=True).agg(
         pl.len().cast(pl.Int64).alias("n"), *(statistic.sum() for statistic in counted(rows, metric))
     )
     return sums.select("mask", "n", score=pl.Series(metric.score(sums.select(metric.statistics).to_numpy())))
+
+
+def _scores_of_rows(rows: pl.DataFrame, metric: Metric) -> pl.DataFrame:
+    """The scores of a metric that no sums give."""
+    counted(rows, metric)
+    scored = []
+    for (mask,), own in rows.group_by("mask", maintain_order=True):
+        statistics, once = own.select(metric.statistics).to_numpy(), np.ones((1, own.height), dtype=np.int64)
+        scored.append((mask, own.height, float(metric.score_rows(statistics[None], once)[0, 0])))
+    return pl.DataFrame(scored, schema={"mask": pl.String, "n": pl.Int64, "score": pl.Float64}, orient="row")
 
 
 def mask_losses(rows: pl.DataFrame) -> dict[str, float]:

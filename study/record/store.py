@@ -10,7 +10,8 @@ two numbers for each head). Every writer adds files of its own and never touches
 may write at once and a killed one loses only what it had not written.
 Readers take the union. Where two parts hold the same row they must *agree*: floating point differs between batch
 sizes, threads and devices, so integer statistics must be equal only where the margin is above `TOLERANCE`, and
-floats within it. Below it is a close call: counted, and the first part by file name stands.
+floats (and the outputs of a regression, which are stored as integers) within it. Below it is a close call: counted,
+and the first part by file name stands.
 """
 
 from collections import Counter
@@ -25,6 +26,7 @@ from study.record.examples import Examples
 from study.record.files import short_hash, whole_file
 from study.record.heads import HeadLayout
 from study.record.metrics import metric
+from study.record.metrics.numbers import OUTPUT, PER_UNIT
 from study.record.parts import (
     GRADIENT_COLUMNS,
     KEYS,
@@ -97,12 +99,14 @@ def _merge(rows: pl.DataFrame, folder: Path, within: float) -> Outcomes:
     pairs = rows.filter(doubled).join(first, on=list(KEYS), suffix="_first")
     pairs = pairs.filter(pl.col("part") != pl.col("part_first"))
     values = {name: dtype for name, dtype in rows.schema.items() if name not in (*KEYS, "part")}
-    integers = [name for name, dtype in values.items() if dtype.is_integer()]
+    integers = [name for name, dtype in values.items() if dtype.is_integer() and name != OUTPUT]
+    outputs = [(pl.col(name) / PER_UNIT, pl.col(f"{name}_first") / PER_UNIT) for name in values if name == OUTPUT]
     floats = [name for name, dtype in values.items() if dtype.is_float()]
     differs = pl.any_horizontal(pl.lit(False), *(pl.col(name) != pl.col(f"{name}_first") for name in integers))
     arrays = [name for name, dtype in values.items() if isinstance(dtype, pl.Array)]
     apart = pl.any_horizontal(
         *(_apart(pl.col(name), pl.col(f"{name}_first"), within) for name in floats),
+        *(_apart(*pair, within) for pair in outputs),
         *(_arrays_apart(pl.col(name), pl.col(f"{name}_first"), within) for name in arrays),
     )
     close = pl.min_horizontal("margin", "margin_first") <= within if "margin" in values else pl.lit(False)

@@ -37,7 +37,7 @@ def test_a_flag_goes_before_the_users_file_and_that_before_the_defaults(make, re
     ("text", "message"),
     [
         ("alhpa: 0.1", "no option alhpa; there are alpha, resamples"),
-        ("margin: {accurracy: 1}", "margin: no option accurracy; there are accuracy, bleu, chrf"),
+        ("margin: {accurracy: 1}", "margin: no option accurracy; there are accuracy, matthews, f1"),
         ("margin: 1", "margin must hold options by name, such as accuracy, and holds 1"),
         ("margin: {bleu: much}", "bleu cannot be 'much'"),
         ("resamples: 10.5", "resamples cannot be 10.5; it is 10000"),

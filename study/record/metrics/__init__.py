@@ -10,6 +10,8 @@ from study.record.metrics.chrf import Chrf
 from study.record.metrics.f1 import F1, MacroF1
 from study.record.metrics.matthews import Matthews
 from study.record.metrics.metric import ANY, Answers, Metric, Scoring, Task
+from study.record.metrics.pearson import Pearson
+from study.record.metrics.spearman import Spearman
 
 __all__ = ["METRICS", "STORED", "Accuracy", "Answers", "Bleu", "Chrf", "Metric", "Scoring", "Task", "metric"]
 
@@ -20,13 +22,15 @@ METRICS: Mapping[str, type[Metric]] = {
         Matthews,
         F1,
         MacroF1,
+        Pearson,
+        Spearman,
         Bleu,
         Chrf,
     )
 }
 """Every metric, by its name."""
 
-STORED = {Task.CLASSIFICATION: Accuracy.name, Task.TRANSLATION: Bleu.name}
+STORED = {Task.CLASSIFICATION: Accuracy.name, Task.REGRESSION: Pearson.name, Task.TRANSLATION: Bleu.name}
 """The metric whose columns are in the outcomes of a task; the others follow from the answers beside them."""
 
 

@@ -1,7 +1,7 @@
 """F1: the harmonic mean of precision and recall, of one label or as a mean over labels."""
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Num
 
 from study.record.errors import InputError
 from study.record.metrics.labels import LabelMetric
@@ -20,6 +20,7 @@ class F1(LabelMetric):
     score_unit = "F1"
     axis = "F1 (%)"
     margin = 0.5
+    is_of_one_label = True
     method = "F1 [vanrijsbergen1979information] of the positive label follows from the stored predictions"
 
     def __init__(self, answers: Answers = ANY) -> None:
@@ -40,10 +41,10 @@ class F1(LabelMetric):
 
     def ratio(
         self,
-        right: Float[np.ndarray, "... labels"],
-        predicted: Float[np.ndarray, "... labels"],
-        gold: Float[np.ndarray, "... labels"],
-    ) -> tuple[Float[np.ndarray, "..."], Float[np.ndarray, "..."]]:
+        right: Float[np.ndarray, "sums labels"],
+        predicted: Float[np.ndarray, "sums labels"],
+        gold: Float[np.ndarray, "sums labels"],
+    ) -> tuple[Num[np.ndarray, " sums"], Num[np.ndarray, " sums"]]:
         """Twice the right ones, and the predicted and the gold ones together."""
         k = self.labels.index(self.answers.positive.casefold())
         return 2 * right[..., k], predicted[..., k] + gold[..., k]
@@ -64,10 +65,10 @@ class MacroF1(LabelMetric):
 
     def ratio(
         self,
-        right: Float[np.ndarray, "... labels"],
-        predicted: Float[np.ndarray, "... labels"],
-        gold: Float[np.ndarray, "... labels"],
-    ) -> tuple[Float[np.ndarray, "..."], Float[np.ndarray, "..."]]:
+        right: Float[np.ndarray, "sums labels"],
+        predicted: Float[np.ndarray, "sums labels"],
+        gold: Float[np.ndarray, "sums labels"],
+    ) -> tuple[Num[np.ndarray, " sums"], Num[np.ndarray, " sums"]]:
         """The sum of F1 over the labels that occur, and their number."""
         either = predicted + gold
         with np.errstate(divide="ignore", invalid="ignore"):

@@ -3,7 +3,7 @@
 Statistics of an example, one each for every label k of the data: `right_k` (k was predicted, rightly), `predicted_k`,
 `gold_k`. Their sums are the diagonal and the margins of the confusion matrix.
 
-Shapes: `labels` = labels of the data that the model has.
+Shapes: `labels` = labels of the data that the model has; `sums` = sums of statistics, over any sets of examples.
 """
 
 from abc import abstractmethod
@@ -41,41 +41,40 @@ class LabelMetric(Metric):
         """The name and the unit."""
         return f"{self.name}|percent"
 
-    def count(self, answers: pl.Series, targets: pl.Series) -> Int[np.ndarray, "rows 3*labels"]:
+    def count(self, answers: pl.Series, targets: pl.Series) -> Int[np.ndarray, "rows statistics"]:
         """See `Metric.count`."""
         predicted, gold = label_numbers(answers, targets, self.answers)
         each = np.arange(len(self.labels))
         is_predicted, is_gold = (numbers[:, None] == each for numbers in (predicted, gold))
         return np.concatenate([is_predicted & is_gold, is_predicted, is_gold], axis=1).astype(np.int64)
 
-    def score(self, sums: Num[np.ndarray, "... 3*labels"]) -> Float[np.ndarray, "..."]:
+    def score(self, sums: Num[np.ndarray, "... statistics"]) -> Float[np.ndarray, "..."]:
         """100 x `share` of the sums, 0 where that is 0/0."""
         above, below = self._ratio(sums)
         with np.errstate(divide="ignore", invalid="ignore"):
-            return np.where(below > 0, 100.0 * above / below, 0.0)
+            return np.asarray(np.where(below > 0, 100.0 * above / below, 0.0))
 
-    def undefined(self, sums: Num[np.ndarray, "... 3*labels"]) -> Bool[np.ndarray, "..."]:
+    def undefined(self, sums: Num[np.ndarray, "... statistics"]) -> Bool[np.ndarray, "..."]:
         """See `Metric.undefined`."""
-        return ~(self._ratio(sums)[1] > 0)
+        return np.asarray(~(self._ratio(sums)[1] > 0))
 
-    def score_alone(self, statistics: Int[np.ndarray, "rows 3*labels"]) -> Float[np.ndarray, " rows"]:
+    def score_alone(self, statistics: Int[np.ndarray, "rows statistics"]) -> Float[np.ndarray, " rows"]:
         """100 where the answer is right, 0 where it is wrong."""
         return 100.0 * statistics[:, : len(self.labels)].sum(axis=1)
 
     @abstractmethod
     def ratio(
         self,
-        right: Float[np.ndarray, "... labels"],
-        predicted: Float[np.ndarray, "... labels"],
-        gold: Float[np.ndarray, "... labels"],
-    ) -> tuple[Float[np.ndarray, "..."], Float[np.ndarray, "..."]]:
+        right: Float[np.ndarray, "sums labels"],
+        predicted: Float[np.ndarray, "sums labels"],
+        gold: Float[np.ndarray, "sums labels"],
+    ) -> tuple[Num[np.ndarray, " sums"], Num[np.ndarray, " sums"]]:
         """What stands above and below the line of the score, from how often each label was right, predicted, gold."""
 
-    def _ratio(
-        self, sums: Num[np.ndarray, "... 3*labels"]
-    ) -> tuple[Float[np.ndarray, "..."], Float[np.ndarray, "..."]]:
-        sums = np.asarray(sums, dtype=np.float64)
-        return self.ratio(*np.split(sums, 3, axis=-1))
+    def _ratio(self, sums: Num[np.ndarray, "... statistics"]) -> tuple[Num[np.ndarray, "..."], Num[np.ndarray, "..."]]:
+        rows = np.asarray(sums, dtype=np.float64).reshape(-1, 3, len(self.labels))
+        above, below = self.ratio(*rows.swapaxes(0, 1))
+        return above.reshape(np.shape(sums)[:-1]), below.reshape(np.shape(sums)[:-1])
 
 
 def label_numbers(

@@ -1,7 +1,7 @@
 """Matthews correlation: how predicted and gold labels go together, whatever the shares of the labels."""
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Float, Num
 
 from study.record.metrics.labels import LabelMetric
 
@@ -22,10 +22,10 @@ class Matthews(LabelMetric):
 
     def ratio(
         self,
-        right: Float[np.ndarray, "... labels"],
-        predicted: Float[np.ndarray, "... labels"],
-        gold: Float[np.ndarray, "... labels"],
-    ) -> tuple[Float[np.ndarray, "..."], Float[np.ndarray, "..."]]:
+        right: Float[np.ndarray, "sums labels"],
+        predicted: Float[np.ndarray, "sums labels"],
+        gold: Float[np.ndarray, "sums labels"],
+    ) -> tuple[Num[np.ndarray, " sums"], Num[np.ndarray, " sums"]]:
         """Covariance of both, and the root of the product of their variances, in squared counts."""
         count = gold.sum(axis=-1)
         both = count * right.sum(axis=-1) - (predicted * gold).sum(axis=-1)

@@ -83,6 +83,7 @@ class Metric(ABC):
         is_additive: whether the score is a function of the sums of the statistics.
         is_mean: whether a score is a multiple of the first statistic by the last, which counts examples and is the
             same under every mask; then a score is a mean over examples, and what is known of means is known of it.
+        is_of_one_label: whether it is about one label, which the data names.
         is_share: whether it is the share of the examples that are right, each of which counts 0 or 1.
     """
 
@@ -99,6 +100,7 @@ class Metric(ABC):
     is_stored: ClassVar[bool] = False
     is_additive: ClassVar[bool] = True
     is_mean: ClassVar[bool] = False
+    is_of_one_label: ClassVar[bool] = False
     is_share: ClassVar[bool] = False
 
     def __init__(self, answers: Answers = ANY) -> None:
@@ -135,6 +137,18 @@ class Metric(ABC):
     def undefined(self, sums: Num[np.ndarray, "... statistics"]) -> Bool[np.ndarray, "..."]:
         """Where the score is 0/0, as of answers that are all the same."""
         return np.zeros(np.shape(sums)[:-1], dtype=bool)
+
+    def score_rows(
+        self, rows: Int[np.ndarray, "masks examples statistics"], weights: Int[np.ndarray, "resamples examples"]
+    ) -> Float[np.ndarray, "resamples masks"]:
+        """The score where each example counts as often as its weight says, from the statistics of every example."""
+        return self.score(np.einsum("re,mes->rms", weights, rows))
+
+    def undefined_rows(
+        self, rows: Int[np.ndarray, "masks examples statistics"], weights: Int[np.ndarray, "resamples examples"]
+    ) -> Bool[np.ndarray, "resamples masks"]:
+        """Where `score_rows` is 0/0."""
+        return self.undefined(np.einsum("re,mes->rms", weights, rows))
 
     def score_alone(self, statistics: Int[np.ndarray, "rows statistics"]) -> Float[np.ndarray, " rows"]:
         """What a single example scores, by which one is called better or worse than another."""
