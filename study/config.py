@@ -15,6 +15,7 @@ from study.data.iwslt import IwsltTed
 from study.data.nli import MnliHub, NliFile
 from study.data.parallel import ParallelFile, SacrebleuSet
 from study.data.source import DataSource
+from study.data.table_task import TableTask
 from study.engine.precision import Precision, Screening
 from study.measures.ablation import Ablation, AllButOne, Base, NoHead
 from study.measures.importance import Importance
@@ -25,12 +26,12 @@ from study.measures.train import Train
 from study.record.errors import InputError, listed
 from study.record.metrics import Scoring
 from study.subjects.fairseq.folder import FairseqFolder
-from study.subjects.huggingface.classifier_folder import HubClassifier
+from study.subjects.huggingface.classifier_folder import HubClassifier, HubRegressor
 from study.subjects.model import ModelConfig
 from study.toy.sources import ToyNli, ToyTranslation
 from study.tracking.options import Tracking, WandbTracking
 from study.training.classifier_options import FineTuning, NewBert
-from study.training.trained_models import TrainedClassifier, TrainedTranslator
+from study.training.trained_models import TrainedClassifier, TrainedRegressor, TrainedTranslator
 from study.training.translator_options import TranslationTraining
 
 HERE = Path(__file__).parent
@@ -43,13 +44,16 @@ FOLDERS = [CONF]
 SCHEMAS: dict[str, Mapping[str, type]] = {
     "model": {
         "sequence_classifier": HubClassifier,
+        "sequence_regressor": HubRegressor,
         "fairseq_translator": FairseqFolder,
         "trained_classifier": TrainedClassifier,
+        "trained_regressor": TrainedRegressor,
         "trained_translator": TrainedTranslator,
     },
     "data": {
         "nli_file": NliFile,
         "mnli_hub": MnliHub,
+        "table_task": TableTask,
         "parallel_file": ParallelFile,
         "sacrebleu_set": SacrebleuSet,
         "iwslt_ted": IwsltTed,

@@ -2,19 +2,18 @@
 
 import logging
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-import huggingface_hub
-import huggingface_hub.errors
 from omegaconf import MISSING
 
 from study.data.columns import Columns, find_columns
+from study.data.hub_file import cached, download
+from study.data.rows import labelled_rows, require_filled, row_names
 from study.data.source import DataSource
 from study.data.table import Table, read_header, read_table
-from study.record.errors import InputError, StudyError
+from study.record.errors import InputError
 from study.record.examples import Examples
 from study.record.files import name_of
 from study.record.lines import did_you_mean
@@ -77,10 +76,10 @@ class NliFile(DataSource):
 
         table = read_table(path, wanted, numbers=weights)
         labels = table.columns[found.label]
-        rows = self._labelled(table, labels)
-        _require_filled(table, rows)
+        rows = labelled_rows(table, found.label, self.skip_labels)
+        require_filled(table, rows)
         return Examples(
-            ids=_ids(table, found.id, rows),
+            ids=row_names(table, found.id, rows),
             texts=tuple(tuple(table.columns[name][row] for name in found.texts) for row in rows),
             targets=tuple(self._target(labels[row], table.where(row)) for row in rows),
             columns={as_: tuple(table.columns[name][row] for row in rows) for as_, name in slices.items()},
@@ -98,17 +97,6 @@ class NliFile(DataSource):
             say_once(log.info, "%s: texts are %s, labels %s, ids %s", path, read, found.label, named)
         return found
 
-    def _labelled(self, table: Table, labels: Sequence[str]) -> list[int]:
-        """The rows that have a label."""
-        rows = [row for row, label in enumerate(labels) if label not in self.skip_labels]
-        skipped = len(table) - len(rows)
-        if not rows:
-            raise InputError(f"{table.path}: all {skipped} rows have a label to skip ({', '.join(self.skip_labels)})")
-        if skipped:
-            words = "%s: %d of %d rows left out, their label is one to skip"
-            say_once(log.info, words, table.path, skipped, len(table))
-        return rows
-
     def _target(self, label: str, where: str) -> str:
         if not self.labels:
             return label
@@ -120,21 +108,6 @@ class NliFile(DataSource):
         return self.labels[label]
 
 
-def _ids(table: Table, column: str | None, rows: Sequence[int]) -> tuple[str, ...]:
-    if column is None:
-        return tuple(str(table.lines[row]) for row in rows)
-    first_row: dict[str, int] = {}
-    for row in rows:
-        name = table.columns[column][row]
-        if name in first_row:
-            first = table.lines[first_row[name]]
-            raise InputError(
-                f"{table.where(row)}: id '{name}' stands already in line {first}; with data.id=null lines are counted"
-            )
-        first_row[name] = row
-    return tuple(first_row)
-
-
 def _weight(table: Table, column: str, row: int) -> float:
     text = table.columns[column][row]
     try:
@@ -144,13 +117,6 @@ def _weight(table: Table, column: str, row: int) -> float:
     if not 0 < weight < math.inf:
         raise InputError(f"{table.where(row)}: {column} is '{text}', but a weight is a number above 0")
     return weight
-
-
-def _require_filled(table: Table, rows: Sequence[int]) -> None:
-    for name, column in table.columns.items():
-        for row in rows:
-            if not column[row].strip():
-                raise InputError(f"{table.where(row)}: '{name}' is empty")
 
 
 @dataclass(kw_only=True)
@@ -173,18 +139,16 @@ class MnliHub(DataSource):
 
     def missing(self) -> list[str]:
         """See `DataSource.missing`."""
-        return [] if self._cached() else [f"{self.file} of huggingface.co/datasets/{self.repository}"]
+        here = cached(self.repository, self.file, self.revision)
+        return [] if here else [f"{self.file} of huggingface.co/datasets/{self.repository}"]
 
     def fetch(self) -> None:
         """See `DataSource.fetch`."""
-        try:
-            huggingface_hub.hf_hub_download(self.repository, self.file, repo_type="dataset", revision=self.revision)
-        except (huggingface_hub.errors.HTTPError, OSError) as error:
-            raise StudyError(f"cannot download {self.file} of {self.repository} from the hub: {error}") from error
+        download(self.repository, self.file, self.revision)
 
     def examples(self) -> Examples:
         """See `DataSource.examples`."""
-        path = self._cached()
+        path = cached(self.repository, self.file, self.revision)
         if path is None:
             raise InputError(
                 f"{', '.join(self.missing())} is not in the Hugging Face cache: run `study fetch` where there is a "
@@ -192,9 +156,3 @@ class MnliHub(DataSource):
             )
         labels = {"0": "entailment", "1": "neutral", "2": "contradiction"}
         return NliFile(path=path, id=None, genre="genre", labels=labels, skip_labels=["-1"]).examples()
-
-    def _cached(self) -> Path | None:
-        found = huggingface_hub.try_to_load_from_cache(
-            self.repository, self.file, revision=self.revision, repo_type="dataset"
-        )
-        return Path(found) if isinstance(found, str) else None

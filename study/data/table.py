@@ -67,7 +67,7 @@ def read_header(path: Path) -> list[str]:
         return _parquet(path, n_rows=0).columns
     if kind == ".jsonl":
         return list(_json_object(read_lines(path)[0], f"{path}:1"))
-    return next(_rows(path))[1]
+    return _header(_rows(path), path)[1]
 
 
 def _kind(path: Path) -> str:
@@ -91,12 +91,21 @@ def _records(path: Path, names: Sequence[str]) -> Iterator[tuple[int, Mapping[st
             _require_columns(names, record, f"{path}:{line}")
             yield line, record
     else:
-        (_, header), *rows = _rows(path)
+        rows = _rows(path)
+        _, header = _header(rows, path)
         _require_columns(names, header, str(path))
         for line, fields in rows:
             if len(fields) != len(header):
                 raise InputError(f"{path}:{line}: {len(fields)} fields, but the header has {len(header)}")
             yield line, dict(zip(header, fields, strict=True))
+
+
+def _header(rows: Iterator[tuple[int, list[str]]], path: Path) -> tuple[int, list[str]]:
+    """The first row, which names the columns."""
+    header = next(rows, None)
+    if header is None:
+        raise InputError(f"{path} holds blank lines alone, and no header")
+    return header
 
 
 def _rows(path: Path) -> Iterator[tuple[int, list[str]]]:

@@ -46,15 +46,15 @@ def check_values(study: StudyConfig) -> None:
 
 def _check_metric(data: DataSource) -> None:
     if not data.metric:
-        if data.positive:
-            raise InputError(f"data.positive={data.positive} has no effect: data.metric names no metric of one label")
         return
-    own = [name for name, kind in METRICS.items() if kind.task is data.task]
-    if metric(data.metric).task is not data.task:
+    own, chosen = [name for name, kind in METRICS.items() if kind.task is data.task], metric(data.metric)
+    if chosen.task is not data.task:
         raise InputError(
-            f"data.metric={data.metric} scores {metric(data.metric).task}, and data '{data.name}' is for {data.task}: "
+            f"data.metric={data.metric} scores {chosen.task}, and data '{data.name}' is for {data.task}: "
             f"choose one of {', '.join(own)}"
         )
+    if chosen.is_of_one_label and not data.positive:
+        raise InputError(f"data.metric={data.metric} is about one label: data.positive=LABEL says which")
 
 
 def _check_languages(study: StudyConfig) -> None:

@@ -84,6 +84,9 @@ def _guard_labels(evaluator: Evaluator) -> None:
     rows = evaluator.outcomes(evaluator.layout.full()[None])
     if "prediction" not in rows.columns:
         return
+    if evaluator.examples.merged:
+        log.info("cannot tell whether the labels are in the model's order: the data does not tell all of them apart")
+        return
     labels = evaluator.setting.subject["labels"]
     gold = pl.DataFrame({"example": evaluator.examples.ids, "gold": evaluator.examples.targets})
     gold = gold.join(rows, on="example", maintain_order="left")

@@ -97,7 +97,7 @@ class MeasuringJob(Job):
             data=study.data.name,
             metric=self.metric.name,
             subject={**self._model_identity, "precision": precision, **self.metric.identity},
-            examples={"digest": examples.digest, "count": len(examples)},
+            examples={"digest": examples.digest, "count": len(examples), **_merged(examples)},
             statistic=self.metric.signature,
             factors=(study.model.factors(study.data.name, precision),),
             scored_by="" if study.data.metric == self.metric.name else study.data.metric,
@@ -301,6 +301,11 @@ class MeasuringJob(Job):
         check_labels = isinstance(model, ClassifierConfig) and model.check_labels
         guard(self.evaluator, base, model.expected, check_labels=check_labels, asks=not isinstance(model, TrainedModel))
         return base
+
+
+def _merged(examples: Examples) -> dict[str, Any]:
+    """What the examples call labels that they do not tell apart, as JSON values; mostly nothing."""
+    return {"merged": dict(examples.merged)} if examples.merged else {}
 
 
 def _precision(study: StudyConfig) -> str:

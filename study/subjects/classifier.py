@@ -19,9 +19,8 @@ from study.masking.gate import Gate
 from study.record.errors import InputError
 from study.record.examples import Examples
 from study.record.loss import PLAIN, Loss
-from study.record.metrics import Accuracy
 from study.subjects.classifier_text import ClassifierText
-from study.subjects.cross_entropy import cross_entropy
+from study.subjects.cross_entropy import cross_entropy, cross_entropy_of_any
 from study.subjects.graphs import Classification, Graph
 from study.subjects.kept_state import kept_state
 from study.subjects.subject import Subject, TokenRow, to_device
@@ -41,6 +40,7 @@ class Classifier(Subject):
     """
 
     pads = False
+    outputs = "a classifier needs two or more"
 
     def __init__(
         self,
@@ -62,11 +62,11 @@ class Classifier(Subject):
             truncate: cut longer examples; refuse them otherwise.
             loaded: one line that says what this is and where it came from.
         """
-        if (module.config.num_labels or 0) < 2:
-            raise InputError(f"{loaded} has one output: a classifier needs two or more")
+        number = module.config.num_labels or 0
+        if not self.has_fit_outputs(number):
+            raise InputError(f"{loaded} has {'one output' if number == 1 else f'{number} outputs'}: {self.outputs}")
         self.module = module.eval().requires_grad_(requires_grad=False)
         self.device = module.device
-        self.metric = Accuracy()
         self.labels = tuple(labels)
         self.loaded = loaded
         self._text = ClassifierText(tokenizer, self.labels, max_length=max_length, truncate=truncate, owner=loaded)
@@ -80,6 +80,10 @@ class Classifier(Subject):
             raise InputError(
                 f"{loaded} does not run on token ids on {self.device}: {type(error).__name__}: {error}"
             ) from error
+
+    def has_fit_outputs(self, number: int) -> bool:
+        """Whether a model of its kind may have so many outputs."""
+        return number > 1
 
     def encode(self, examples: Examples, max_unknown: float = 1.0) -> list[TokenRow]:
         """Tokenise texts and pairs, see `ClassifierText.encode`.
@@ -117,21 +121,20 @@ class Classifier(Subject):
     def columns(self, logits: Float[Tensor, "rows classes"], rows: Sequence[TokenRow]) -> dict[str, Any]:
         """Outcome columns of rows with these logits."""
         logits_RC = logits.float().cpu()
-        gold_R = torch.tensor([row.target for row in rows])
+        right_RC = _right(rows, logits_RC)
         best_R2, order_R2 = logits_RC.topk(2, dim=1)
         prediction_R = order_R2[:, 0]
         return {
-            "correct": (prediction_R == gold_R).long().numpy(),
+            "correct": right_RC.gather(1, prediction_R[:, None])[:, 0].long().numpy(),
             "count": np.ones(len(rows), dtype=np.int64),
             "prediction": prediction_R.numpy(),
             "margin": (best_R2[:, 0] - best_R2[:, 1]).numpy(),
-            "loss": torch.nn.functional.cross_entropy(logits_RC, gold_R, reduction="none").numpy(),
+            "loss": _loss(logits_RC, rows, 0.0).numpy(),
         }
 
     def losses(self, rows: Sequence[TokenRow], loss: Loss = PLAIN) -> Float[Tensor, " rows"]:
         """Cross entropy of each row's gold label, nats."""
-        gold_R = torch.tensor([row.target for row in rows], device=self.device)
-        return cross_entropy(self.logits(rows), gold_R, loss.epsilon)
+        return _loss(self.logits(rows), rows, loss.epsilon)
 
     def logits(self, rows: Sequence[TokenRow]) -> Float[Tensor, "rows classes"]:
         """Logits of each row. Rows of one length are computed together, so that none is padded.
@@ -225,6 +228,23 @@ class Classifier(Subject):
         with kept_state(self.module):
             first_RD = self.module.base_model(**{self.module.main_input_name: ids_RT}).last_hidden_state[:, 0]
         return torch.equal(first_RD[0], first_RD[1])
+
+
+def _right(rows: Sequence[TokenRow], logits: Float[Tensor, "rows classes"]) -> Bool[Tensor, "rows classes"]:
+    """The outputs that are right for each row."""
+    right_RC = torch.zeros_like(logits, dtype=torch.bool)
+    outputs = [row.target if isinstance(row.target, tuple) else (row.target,) for row in rows]
+    most = max(map(len, outputs))
+    index = torch.tensor([own + own[:1] * (most - len(own)) for own in outputs], device=logits.device)
+    return right_RC.scatter_(1, index, value=True)
+
+
+def _loss(logits: Float[Tensor, "rows classes"], rows: Sequence[TokenRow], epsilon: float) -> Float[Tensor, " rows"]:
+    """Cross entropy of each row's gold label, or of all labels that are right together."""
+    if any(isinstance(row.target, tuple) for row in rows):
+        return cross_entropy_of_any(logits, _right(rows, logits), epsilon)
+    gold_R = torch.tensor([row.target for row in rows], device=logits.device)
+    return cross_entropy(logits, gold_R, epsilon)
 
 
 def _padded(rows: Sequence[Sequence[int]], value: int) -> Int[Tensor, "rows tokens"]:

@@ -1,4 +1,7 @@
-"""The text side of a classifier: its tokenizer, its labels, how long a text may be. No weights are needed for it."""
+"""The text side of a classifier: its tokenizer, its labels, how long a text may be. No weights are needed for it.
+
+A regression has no labels: its targets are numbers.
+"""
 
 from collections.abc import Mapping, Sequence
 
@@ -7,7 +10,8 @@ from transformers import PreTrainedTokenizerBase
 
 from study.record.errors import InputError
 from study.record.examples import Examples
-from study.subjects.labels import label_index, require_labels
+from study.record.metrics.numbers import numbers, on_grid
+from study.subjects.labels import outputs_by_label, require_labels
 from study.subjects.subject import TokenRow
 from study.subjects.vocabulary import require_known
 
@@ -30,11 +34,10 @@ class ClassifierText:
         """Tokenise texts and pairs; targets become indices of the model's labels.
 
         Raises:
-            InputError: for labels that the model does not have, for examples over the longest length or without any
-                token, and for too many unknown tokens.
+            InputError: for labels that the model does not have, targets that should be numbers and are none, for
+                examples over the longest length or without any token, and for too many unknown tokens.
         """
-        require_labels(examples.targets, self._labels)
-        index = label_index(self._labels)
+        targets = self._targets(examples)
         first = [texts[0] for texts in examples.texts]
         second = [texts[1] for texts in examples.texts] if len(examples.texts[0]) > 1 else None
         ids = self.tokenizer(first, second, truncation=self._truncate, max_length=self._most, verbose=False)
@@ -45,7 +48,7 @@ class ClassifierText:
                 example=name,
                 source=tuple(source),
                 segments=tuple(types[i]) if types else None,
-                target=index[examples.targets[i].casefold()],
+                target=targets[i],
                 cost=len(source),
             )
             for i, (name, source) in enumerate(zip(examples.ids, ids["input_ids"], strict=True))
@@ -53,6 +56,15 @@ class ClassifierText:
         unknown, special = _unknown(self.tokenizer), self.tokenizer.all_special_ids
         require_known(rows, max_unknown, owner=self._owner, unknown=unknown, special=special)
         return rows
+
+    def _targets(self, examples: Examples) -> list[int | tuple[int, ...]]:
+        """The output of each example's label, or all that are right; without labels its number, in units of 2^-20."""
+        if not self._labels:
+            return on_grid(numbers(examples.targets)).tolist()
+        require_labels(examples.targets, self._labels, examples.merged)
+        right = outputs_by_label(self._labels, examples.merged)
+        single = {label: outputs[0] if len(outputs) == 1 else outputs for label, outputs in right.items()}
+        return [single[target.casefold()] for target in examples.targets]
 
     def alone(self, texts: Sequence[str]) -> Mapping[str, Tensor]:
         """What the tokenizer makes of one example, as transformers' models take it: one row, never padded."""

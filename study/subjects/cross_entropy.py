@@ -1,6 +1,7 @@
 """Cross entropy of gold classes or words, plain or label-smoothed."""
 
-from jaxtyping import Float, Int
+import torch
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 from torch.nn import functional
 
@@ -23,3 +24,18 @@ def cross_entropy(
         each = epsilon / (logits.shape[-1] - 1)
         loss = (1 - epsilon - each) * loss - each * logp.sum(-1)
     return loss if pad is None else loss.masked_fill(gold == pad, 0.0)
+
+
+def cross_entropy_of_any(
+    logits: Float[Tensor, "rows classes"], right: Bool[Tensor, "rows classes"], epsilon: float
+) -> Float[Tensor, " rows"]:
+    """The loss of each row where any of several classes is right: less log of their probabilities together, nats.
+
+    Smoothed, the wrong classes share the target probability epsilon, as in `cross_entropy`.
+    """
+    logp = functional.log_softmax(logits, dim=-1)
+    loss = -logp.masked_fill(~right, -torch.inf).logsumexp(-1)
+    if not epsilon:
+        return loss
+    wrong = (~right).sum(-1)
+    return (1 - epsilon) * loss - epsilon * logp.masked_fill(right, 0.0).sum(-1) / wrong.clamp(min=1)

@@ -3,7 +3,7 @@
 import json
 import re
 import shlex
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 
 import numpy as np
 from jaxtyping import Int
@@ -34,13 +34,28 @@ def label_index(labels: Sequence[str]) -> dict[str, int]:
     return {label.casefold(): i for i, label in enumerate(labels)}
 
 
-def require_labels(targets: Collection[str], labels: Sequence[str]) -> None:
-    """Refuse targets that are no labels of the model.
+def outputs_by_label(labels: Sequence[str], merged: Mapping[str, str]) -> dict[str, tuple[int, ...]]:
+    """The outputs that are right for each label of the data, in lower case.
+
+    Args:
+        labels: name of each output of the model.
+        merged: what the data calls labels that it does not tell from another.
+    """
+    names = {label.casefold(): name.casefold() for label, name in merged.items()}
+    outputs: dict[str, tuple[int, ...]] = {}
+    for i, label in enumerate(labels):
+        name = names.get(label.casefold(), label.casefold())
+        outputs[name] = (*outputs.get(name, ()), i)
+    return outputs
+
+
+def require_labels(targets: Collection[str], labels: Sequence[str], merged: Mapping[str, str] | None = None) -> None:
+    """Refuse targets that are no labels of the model; `merged` as in `outputs_by_label`.
 
     Raises:
         InputError: names them.
     """
-    index = label_index(labels)
+    index = outputs_by_label(labels, merged or {})
     unknown = sorted(target for target in set(targets) if target.casefold() not in index)
     if unknown and all(label.isdecimal() for label in labels):
         raise unnamed_labels("the model", labels)

@@ -26,14 +26,15 @@ class TokenRow:
     Attributes:
         example: id of the example.
         source: token ids, special tokens included.
-        target: index of the gold label (classification) or the reference text (translation).
+        target: output of the gold label, or all outputs that are right (classification), number in units of 2^-20
+            (regression) or reference text (translation).
         cost: how much memory it takes in a batch, in tokens.
         segments: segment of each token, for models that tell premise from hypothesis so.
     """
 
     example: str
     source: tuple[int, ...]
-    target: int | str
+    target: int | tuple[int, ...] | str
     cost: int
     segments: tuple[int, ...] | None = None
 

@@ -8,13 +8,16 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
+import polars as pl
 import torch
-from jaxtyping import Int
+from jaxtyping import Float, Int, Num
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from study.record.errors import InputError
 from study.record.examples import Examples
+from study.record.metrics import Task, metric
+from study.record.metrics.numbers import numbers, on_grid
 from study.subjects.labels import label_index, require_labels
 from study.training.callbacks import CheckpointSaver, HistoryWriter
 from study.training.classifier_options import ClassifierTraining
@@ -32,12 +35,12 @@ class TokenizedExamples:
 
     Attributes:
         inputs: what the tokenizer made of each example: token ids, segment ids.
-        labels: index of each example's label.
+        labels: index of each example's label; its number where there are no labels.
         tokenizer: the tokenizer, which pads.
     """
 
     inputs: list[dict[str, list[int]]]
-    labels: Int[Tensor, " examples"]
+    labels: Num[Tensor, " examples"]
     tokenizer: PreTrainedTokenizerBase
 
     def batch(self, rows: Sequence[int], device: torch.device) -> dict[str, Tensor]:
@@ -84,11 +87,15 @@ def _own_state(device: str, threads: int) -> Iterator[None]:
 
 
 def learnable(training: ClassifierTraining, train: Examples, dev: Examples) -> tuple[str, ...]:
-    """The labels to learn, in the order of the model's outputs.
+    """The labels to learn, in the order of the model's outputs; none of a regression.
 
     Raises:
         InputError: when there are none to tell apart, or the model or the training data do not have them all.
     """
+    if training.task is Task.REGRESSION:
+        for examples in (train, dev):
+            numbers(examples.targets)
+        return ()
     if len(train.labels) < 2:
         raise InputError(
             f"nothing to learn from data '{training.train.name}': all of its {len(train)} examples have the label "
@@ -115,6 +122,8 @@ def tokenize(
         return_attention_mask=False,
     )
     inputs = [dict(zip(encoding, row, strict=True)) for row in zip(*encoding.values(), strict=True)]
+    if not labels:
+        return TokenizedExamples(inputs, torch.tensor(numbers(examples.targets), dtype=torch.float32), tokenizer)
     index = label_index(labels)
     return TokenizedExamples(inputs, torch.tensor([index[target.casefold()] for target in examples.targets]), tokenizer)
 
@@ -186,14 +195,24 @@ def triangle(progress: float, warmup: float) -> float:
 
 @torch.no_grad()
 def evaluate(model: PreTrainedModel, data: TokenizedExamples) -> tuple[float, float]:
-    """Mean loss (nats) and accuracy (percent) on some data, without dropout; draws no random number."""
+    """Mean loss (nats) and accuracy (percent) on some data, without dropout; draws no random number.
+
+    Of a regression: mean squared error, and Pearson's r times 100.
+    """
     model.eval()
-    right, loss, count = 0, 0.0, len(data.inputs)
+    loss, count, logits = 0.0, len(data.inputs), []
     for first in range(0, count, EVALUATION_BATCH):
         rows = range(first, min(first + EVALUATION_BATCH, count))
-        batch = data.batch(rows, model.device)
-        output = model(**batch)
-        right += int((output.logits.argmax(-1) == batch["labels"]).sum())
+        output = model(**data.batch(rows, model.device))
+        logits.append(output.logits.cpu())
         loss += float(output.loss) * len(rows)
     model.train()
-    return loss / count, 100 * right / count
+    return loss / count, _score(torch.cat(logits), data.labels)
+
+
+def _score(logits: Float[Tensor, "examples outputs"], labels: Num[Tensor, " examples"]) -> float:
+    if not labels.is_floating_point():
+        return 100 * int((logits.argmax(-1) == labels).sum()) / len(labels)
+    pearson, targets = metric("pearson"), [str(label) for label in labels.tolist()]
+    statistics = pearson.count(pl.Series(on_grid(logits[:, 0].numpy())), pl.Series(targets))
+    return float(pearson.score(statistics.sum(axis=0)))

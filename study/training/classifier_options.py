@@ -181,7 +181,7 @@ class FineTuning(ClassifierTraining):
 
     def own_labels(self) -> tuple[str, ...]:
         """See `ClassifierTraining.own_labels`."""
-        if self.new_head:
+        if self.new_head or self.task is Task.REGRESSION:
             return ()
         if not read_json(self.start_folder() / "config.json").get("id2label"):
             raise InputError(f"{self.start} is no classifier, it has no labels: training.new_head=true gives it some")

@@ -1,6 +1,7 @@
 """Where the training of a classifier starts: a model of transformers and its tokenizer, before the first step."""
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
@@ -58,7 +59,12 @@ def pad_token(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> int
 
 def trained_model(training: FineTuning, labels: Sequence[str]) -> PreTrainedModel:
     """The model to go on from, in float32; with a new output layer where the training wants one."""
-    names = {"id2label": dict(enumerate(labels)), "label2id": {label: i for i, label in enumerate(labels)}}
+    names: dict[str, Any] = {
+        "id2label": dict(enumerate(labels)),
+        "label2id": {name: i for i, name in enumerate(labels)},
+    }
+    if not labels:
+        names = {"num_labels": 1, "problem_type": "regression"}
     with quiet():  # that the output layer is new is meant, not a reason to warn
         model = AutoModelForSequenceClassification.from_pretrained(
             training.start_folder(), dtype=torch.float32, ignore_mismatched_sizes=training.new_head, **names

@@ -11,7 +11,7 @@ from study.record.errors import InputError
 from study.record.factors import Factors
 from study.record.files import cache_folder
 from study.subjects.fairseq.folder import CHECKPOINTS, FairseqConfig
-from study.subjects.huggingface.classifier_folder import ClassifierConfig
+from study.subjects.huggingface.classifier_folder import ClassifierConfig, RegressorConfig
 from study.subjects.model import ExpectedScore
 from study.training.classifier_options import ClassifierTraining
 from study.training.training import Training
@@ -139,6 +139,23 @@ class TrainedClassifier(TrainedModel, ClassifierConfig):
 
     check_labels: bool = False
     training: ClassifierTraining = MISSING  # pyright: ignore[reportIncompatibleVariableOverride] of this kind alone
+
+    def train(self, device: str, threads: int, recorded: Callable[[], None] = lambda: None) -> None:
+        """See `TrainedModel.train`."""
+        from study.training.classifier import train_classifier  # loads torch
+
+        train_classifier(self.training, self.training_folder(), device, threads, recorded)
+
+
+@dataclass(kw_only=True)
+class TrainedRegressor(TrainedModel, RegressorConfig):
+    """A sequence model with one output that the project trains."""
+
+    training: ClassifierTraining = MISSING  # pyright: ignore[reportIncompatibleVariableOverride] of this kind alone
+
+    def idle(self) -> dict[str, str]:
+        """See `ModelConfig.idle`."""
+        return RegressorConfig.idle(self) | super().idle()
 
     def train(self, device: str, threads: int, recorded: Callable[[], None] = lambda: None) -> None:
         """See `TrainedModel.train`."""

@@ -11,9 +11,10 @@ from omegaconf import MISSING
 from study.record.errors import InputError
 from study.record.files import name_of
 from study.record.metrics import Task
+from study.record.metrics.numbers import numbers
 from study.subjects.checkpoints import PLACE, SEED, at_epoch, at_seed, no_such_epoch, shared_name
 from study.subjects.huggingface.corrections import corrections
-from study.subjects.huggingface.label_names import label_names
+from study.subjects.huggingface.label_names import label_names, require_one_output
 from study.subjects.labels import require_labels
 from study.subjects.model import ModelConfig
 from study.subjects.model_files import model_digests, require_tokenizer, tokenizer_files
@@ -66,7 +67,7 @@ class ClassifierConfig(ModelConfig):
 
     def check_targets(self, examples: Examples) -> None:
         """Every label of the data must be one of the model's."""
-        require_labels(examples.targets, self.output_names())
+        require_labels(examples.targets, self.output_names(), examples.merged)
 
     def check_texts(self, examples: Examples, max_unknown: float) -> None:
         """See `ModelConfig.check_texts`; takes the tokenizer alone."""
@@ -90,7 +91,7 @@ class ClassifierConfig(ModelConfig):
         """The files of the tokenizer."""
         return {file: file.name for file in tokenizer_files(self.folder())}
 
-    def pruned(self, folder: Path) -> HubClassifier:
+    def pruned(self, folder: Path) -> ClassifierConfig:
         """See `ModelConfig.pruned`; the folder names the labels itself."""
         return HubClassifier(name="", path=str(folder), max_length=self.max_length, truncate=self.truncate)
 
@@ -149,3 +150,38 @@ class HubClassifier(ClassifierConfig):
         if self.epoch is not None and not Path(path).expanduser().is_dir():
             raise no_such_epoch(Path(pattern).expanduser(), self.epoch)
         return path
+
+
+@dataclass(kw_only=True)
+class RegressorConfig(ClassifierConfig):
+    """A sequence model of transformers with one output, a number, wherever its folder is."""
+
+    task: Task = Task.REGRESSION
+
+    def idle(self) -> dict[str, str]:
+        """It has no labels."""
+        return super().idle() | dict.fromkeys(("labels", "check_labels"), "a regression has no labels")
+
+    def output_names(self) -> tuple[str, ...]:
+        """No names.
+
+        Raises:
+            InputError: when there are several outputs.
+        """
+        require_one_output(self.folder())
+        return ()
+
+    def check_targets(self, examples: Examples) -> None:
+        """Every target must be a number."""
+        numbers(examples.targets)
+
+    def pruned(self, folder: Path) -> ClassifierConfig:
+        """See `ModelConfig.pruned`."""
+        return HubRegressor(name="", path=str(folder), max_length=self.max_length, truncate=self.truncate)
+
+
+@dataclass(kw_only=True)
+class HubRegressor(RegressorConfig, HubClassifier):
+    """Any sequence model of transformers with one output, by hub name or local folder."""
+
+    ENTRY: ClassVar[str] = "hf_regressor"

@@ -17,8 +17,10 @@ def label_names(folder: Path, labels: Sequence[str]) -> tuple[str, ...]:
             or outputs that are no labels of which one is right.
     """
     config = read_json(folder / "config.json")
-    _require_one_of_several(config, folder)
     own = _own_names(config, folder)
+    if len(own) == 1:
+        raise InputError(f"{folder} has one output, a number: model=hf_regressor studies it")
+    _require_one_of_several(config, folder)
     if labels and len(labels) != len(own):
         raise InputError(f"model.labels names {len(labels)} labels, {folder} has {len(own)} outputs")
     if not labels and any(name.upper().startswith("LABEL_") for name in own):
@@ -27,6 +29,17 @@ def label_names(folder: Path, labels: Sequence[str]) -> tuple[str, ...]:
     if len(label_index(names)) < len(names):
         raise InputError(f"two outputs of {folder} have one name ({', '.join(names)}): give each its own, {EXAMPLE}")
     return names
+
+
+def require_one_output(folder: Path) -> None:
+    """Refuse a model of several outputs where a regression is asked for.
+
+    Raises:
+        InputError: names the model's outputs.
+    """
+    own = _own_names(read_json(folder / "config.json"), folder)
+    if len(own) > 1:
+        raise InputError(f"{folder} has {len(own)} outputs ({', '.join(own)}), a regression has one")
 
 
 def _own_names(config: Mapping[str, Any], folder: Path) -> tuple[str, ...]:

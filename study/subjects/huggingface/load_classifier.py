@@ -26,6 +26,7 @@ from study.subjects.huggingface.quiet import hear_once, quiet
 from study.subjects.model_files import HEADS_FILE, read_json
 from study.subjects.pruned.folder import read_model
 from study.subjects.pruned.transformers4 import take_pruned_heads, without_heads
+from study.subjects.regressor import Regressor
 
 NAMES_OF_OUTPUTS = ("id2label", "label2id", "num_labels", "_num_labels")
 """Fields of a config."""
@@ -34,13 +35,13 @@ NAMES_OF_OUTPUTS = ("id2label", "label2id", "num_labels", "_num_labels")
 def load_classifier(
     folder: Path, device: torch.device, *, labels: Sequence[str], max_length: int, truncate: bool
 ) -> Classifier:
-    """Load a model folder in float32, with sdpa attention where the architecture has it.
+    """Load a model folder in float32, with sdpa attention where the architecture has it; without labels, a regression.
 
     Raises:
         InputError: when the weights cannot be read or do not fit, or there is no tokenizer.
     """
     pruned = _read_pruned(folder) if (folder / HEADS_FILE).is_file() else None
-    config = read_config(folder, len(labels))
+    config = read_config(folder, len(labels) or 1)
     tokenizer = read_tokenizer(folder, config)
     module = pruned or _read(folder, config)
     allowed = num_positions(module)
@@ -49,11 +50,13 @@ def load_classifier(
             f"model.max_length={max_length}, but {folder} has positions for {allowed} tokens: choose "
             f"model.max_length={allowed}"
         )
-    module.config.id2label = dict(enumerate(labels))
-    module.config.label2id = {label: i for i, label in enumerate(labels)}
+    if labels:
+        module.config.id2label = dict(enumerate(labels))
+        module.config.label2id = {label: i for i, label in enumerate(labels)}
     loaded = f"{type(module).__name__} from {folder}"
     nn.Module.to(module, device)
-    return Classifier(module, tokenizer, labels=labels, max_length=max_length, truncate=truncate, loaded=loaded)
+    kind = Classifier if labels else Regressor
+    return kind(module, tokenizer, labels=labels, max_length=max_length, truncate=truncate, loaded=loaded)
 
 
 def _read(folder: Path, config: PretrainedConfig) -> PreTrainedModel:
@@ -110,7 +113,7 @@ def load_text(folder: Path, labels: Sequence[str], *, max_length: int, truncate:
     Raises:
         InputError: when its tokenizer cannot be read.
     """
-    tokenizer = read_tokenizer(folder, read_config(folder, len(labels)))
+    tokenizer = read_tokenizer(folder, read_config(folder, len(labels) or 1))
     owner = f"the tokenizer in {folder}"
     return ClassifierText(tokenizer, labels, max_length=max_length, truncate=truncate, owner=owner)
 
