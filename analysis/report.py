@@ -67,7 +67,7 @@ def _write_sheets(analysis: Analysis, folder: Path) -> None:
             draft.write_text("\n".join(map(markdown, own)), encoding="utf-8")
         for sheet in own:
             with whole_file(folder / subject / f"{sheet.name}.tex") as draft:
-                draft.write_text(latex(sheet), encoding="utf-8")
+                draft.write_text(latex(sheet, subject), encoding="utf-8")
 
 
 def write_page(page: ResultsPage | ImportedPage | AgreementPage, out: Path, *, pdf: bool = False) -> Path:

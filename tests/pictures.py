@@ -32,7 +32,8 @@ FIGURES = {
 PAGE = "page.png"
 """The picture of the page's first screen."""
 
-SCREEN = {"width": 1280, "height": 900}
+WIDTH, HEIGHT = 1280, 900
+"""Pixels of a page that the picture shows."""
 
 
 def draw_figures(page: ResultsPage) -> None:
@@ -57,7 +58,9 @@ def take_picture(page: Path) -> bool:
 
     with sync_playwright() as playwright:
         running = playwright.chromium.launch(executable_path=browser)
-        tab = running.new_page(viewport=SCREEN, device_scale_factor=1.5, color_scheme="light")
+        tab = running.new_page(
+            viewport={"width": WIDTH, "height": HEIGHT}, device_scale_factor=1.5, color_scheme="light"
+        )
         tab.goto(page.as_uri())
         tab.screenshot(path=IMAGES / PAGE)
         running.close()
@@ -66,7 +69,7 @@ def take_picture(page: Path) -> bool:
 
 def main() -> None:
     """Draw the pictures from the results folder that is named."""
-    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "results", nargs="?", type=Path, default=Path("results"), help="of the embedded study (results)"
     )

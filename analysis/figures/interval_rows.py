@@ -155,7 +155,7 @@ def _write_columns(
 ) -> None:
     """Write the numbers of each series in a column of its own, to the right of the marks."""
     right = 1 + panel.right / panel.size[0]
-    for one in reversed(columns):
+    for one in reversed(list(columns)):
         for row in rows.filter(series=one).drop_nulls("text").rows(named=True):
             weight = "bold" if row.get("sure") else "normal"
             look = {"transform": panel.axes.get_yaxis_transform(), "ha": "right", "va": "center_baseline"}

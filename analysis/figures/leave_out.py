@@ -3,7 +3,7 @@
 import polars as pl
 from matplotlib.ticker import MaxNLocator
 
-from analysis.figures.canvas import Curve, Drawing, Panel, Sample, draw, name_curves, styled
+from analysis.figures.canvas import Curve, Drawing, Panel, Sample, draw, limits, name_curves, styled
 from analysis.figures.canvas.style import BAND, BLUE, DASHED, GREY, INK, ORANGE
 
 LINES = {
@@ -14,8 +14,13 @@ LINES = {
 """Name and look of each column that is drawn."""
 
 
-def leave_out(without: pl.DataFrame, labels: tuple[str, str], name: str) -> Drawing:
-    """Correlation of one pair over the heads left out (`Correlations.without_largest`), with a band where r has one."""
+def leave_out(
+    without: pl.DataFrame, labels: tuple[str, str], name: str, compared: pl.DataFrame | None = None
+) -> Drawing:
+    """Correlation of one pair over the heads left out (`Correlations.without_largest`), with a band where r has one.
+
+    `compared` has the rows of every pair whose panel shares the scale of this one.
+    """
     title = f"{labels[0]} and {labels[1]}, without the largest"
     with styled():
         panel = Panel(title, 2.6, x="heads of largest effect left out", y="correlation of the other heads")
@@ -29,8 +34,11 @@ def leave_out(without: pl.DataFrame, labels: tuple[str, str], name: str) -> Draw
             if line.height:
                 key.append(Sample(label, look))
                 curves.append(Curve(label, look["color"], *(numbers.to_list() for numbers in line)))
-        lowest = without.select(pl.min_horizontal(pl.col("pearson", "spearman", "pearson_low").min(), 0.0)).item()
-        axes.set(ylim=(lowest - 0.05, 1.05), xlim=(-0.3, float(without["left_out"][-1]) + 0.3))
+        shown = without if compared is None else compared
+        axes.set(
+            ylim=limits(shown, ("pearson", "spearman", "pearson_low"), 0.0, 1.0, air=0.03),
+            xlim=(-0.3, float(without["left_out"][-1]) + 0.3),
+        )
         axes.xaxis.set_major_locator(MaxNLocator(integer=True))
         if not name_curves(panel, curves):
             panel.key = key

@@ -87,13 +87,16 @@ def markdown(sheet: Sheet) -> str:
     return "\n\n".join(parts) + "\n"
 
 
-def latex(sheet: Sheet) -> str:
-    r"""A table for `\input`; needs the package booktabs, and longtable where it has more than `LONG` rows."""
+def latex(sheet: Sheet, subject: str = "") -> str:
+    r"""A table for `\input`; needs the package booktabs, and longtable where it has more than `LONG` rows.
+
+    Its label is `tab:NAME`, or `tab:SUBJECT-NAME`, so that tables of several subjects stand in one paper.
+    """
     columns = "".join("r" if numeric else "l" for numeric in sheet.numeric)
     heading = [r"\toprule", *_latex_groups(sheet), _latex_row(sheet.head), r"\midrule"]
     body = [_latex_row(row) for row in sheet.rows]
     title = rf"\caption{{{latex_escaped(' '.join(filter(None, (sheet.caption, sheet.note))))}}}"
-    title += rf"\label{{tab:{sheet.name}}}"
+    title += rf"\label{{tab:{'-'.join(filter(None, (subject, sheet.name)))}}}"
     long = len(sheet.rows) > LONG
     lines = _over_pages(columns, title, heading, body) if long else _on_a_page(columns, title, heading, body)
     return "\n".join([f"% needs \\usepackage{{booktabs{',longtable' if long else ''}}}", *lines]) + "\n"

@@ -179,6 +179,7 @@ class Correlation(Section):
 def _scatters(found: Correlations, effects: pl.DataFrame, labels: Mapping[str, str], folder: str) -> Iterator[Drawing]:
     """Figure 2 of every two domains, each with its leave-top-k curve."""
     single = effects.filter(measure=Measure.ABLATION)
+    half = pl.col("left_out") <= single.select(*ADDRESS).n_unique() / 2
     for row in pair_rows(found.overall, labels):
         names = row["label_a"], row["label_b"]
         suffix = "-".join(map(slug, names))
@@ -189,9 +190,10 @@ def _scatters(found: Correlations, effects: pl.DataFrame, labels: Mapping[str, s
             heads, names, single["unit"][0], correlation_title(row), f"{folder}/figure2-{suffix}", single
         )
         pair = {name: row[name] for name in ("setting_a", "setting_b")}
-        without = found.without_largest.filter(2 * pl.col("left_out") <= heads.height, **pair)
+        without = found.without_largest.filter(half, **pair)
         if without.height > 1:
-            yield figures.leave_out(without, names, f"{folder}/leave-out-{suffix}")
+            name = f"{folder}/leave-out-{suffix}"
+            yield figures.leave_out(without, names, name, found.without_largest.filter(half))
 
 
 def effects_on_both(single: pl.DataFrame, row: Row) -> pl.DataFrame:

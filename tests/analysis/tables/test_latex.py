@@ -33,6 +33,7 @@ def test_latex_has_the_cells_and_rules_of_booktabs():
 
 def test_latex_is_well_formed():
     check_latex(latex(SHEET))
+    assert r"\label{tab:toy-table1}" in latex(SHEET, "toy")
 
 
 def test_a_long_table_runs_over_pages():
