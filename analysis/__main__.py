@@ -26,7 +26,7 @@ from analysis.report import write_report
 from analysis.results.cells import DATA, check_axes
 from analysis.results.read import NothingMeasuredError, Selection, read_results, scored_by
 from analysis.results.together import together
-from analysis.terminal import correlation_table, print_along, print_summary
+from analysis.terminal import components_table, correlation_table, print_along, print_summary
 from study.record.errors import InputError, StudyError
 from study.record.factors import AXES
 from study.record.metrics import METRICS
@@ -136,6 +136,11 @@ def report(options: argparse.Namespace) -> int:
             console.print(correlation_table(own, f"Correlation by {options.by}"))
     if analysis.along is not None:
         print_along(analysis.along, Inference.of(_chosen(options)).alpha, console)
+    if analysis.components is not None:
+        for own in analysis.components.table.partition_by("grid", maintain_order=True):
+            console.print(components_table(own))
+        for line in analysis.components.sentences:
+            console.print(escape(line))
     if place:
         from analysis.tracking.wandb_report import save_report
 

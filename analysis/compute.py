@@ -8,6 +8,7 @@ import polars as pl
 
 from analysis.along import Along, Match, along
 from analysis.comparison.head_differences import head_differences
+from analysis.components import VarianceComponents, variance_components
 from analysis.correlation import CorrelationOptions, Correlations, DomainEffects, correlate
 from analysis.correlation.first_order_fit import taylor
 from analysis.curves.area_under_curve import contrasts, curve_summary
@@ -52,6 +53,7 @@ class Analysis:
         namesakes: why subjects of one name are not compared, a sentence each.
         least_r: correlation of true effects from which on the same heads are said to matter on two domains.
         along: cells compared along other axes than the data; None where none were asked for.
+        components: what the variance of effects along these axes belongs to; None where none were asked for.
     """
 
     results: Results
@@ -72,6 +74,7 @@ class Analysis:
     namesakes: tuple[str, ...] = ()
     least_r: float = DEFAULTS["least_r"]
     along: Along | None = None
+    components: VarianceComponents | None = None
 
     @cached_property
     def subjects(self) -> dict[str, tuple[Domain, ...]]:
@@ -125,9 +128,11 @@ def analyse(
         level=1 - inference.alpha, splits=splits, resamples=inference.resamples, seed=inference.seed
     )
     table = pl.concat([effects(domain, inference) for domain in domains])
-    compared = None
+    compared, divided = None, None
     if tuple(axes) != (DATA,):
         compared = along(results, axes, table, options=options, groups=inference.groups, match=match)
+        position = match is Match.position
+        divided = variance_components(compared.grids, inference.groups, options.level, by_position=position)
     every = [ResampledCurves.of(domain, inference) for domain in results.domains]
     folders = {domain.folder for domain in domains}
     drawn = [of_domain for of_domain in every if of_domain.domain.folder in folders]
@@ -150,6 +155,7 @@ def analyse(
         namesakes=tuple(namesakes(results.subjects.values(), axes)),
         least_r=least_r,
         along=compared,
+        components=divided,
     )
 
 

@@ -15,7 +15,7 @@ from analysis.along.words import correlation_words, head_words, line_name, match
 from analysis.attention_kinds import kind_label
 from analysis.compute import Analysis
 from analysis.effects.head_effects import ALL_KINDS, Measure, strongest_head
-from analysis.formatting import address, after_correction, base_score, decimal, labelled, score, signed, unsure
+from analysis.formatting import address, after_correction, base_score, decimal, ends, labelled, score, signed, unsure
 from analysis.influence.groups import deciding
 from analysis.page.views import subject_labels
 
@@ -182,6 +182,28 @@ def curve_table(curves: pl.DataFrame) -> Table:
         kinds = kind_label(row["kinds"])
         table.add_row(*map(escape, (str(row["domain"]), kinds, area, share, f"{row['curve']}{seeds}")))
     return table
+
+
+def components_table(components: pl.DataFrame) -> Table:
+    """The variance components of one grid: variance and share with their intervals, and the variance by REML."""
+    first = components.row(0, named=True)
+    table = plain_table(f"{first['grid']}: variance of effects ({first['unit']} squared)", "belongs to")
+    table.columns[0].no_wrap = True
+    for name in ("variance", "share", "by REML"):
+        table.add_column(name, justify="right")
+    for row in components.rows(named=True):
+        variance = f"{decimal(row['variance'], 3)}{ends(row['low'], row['high'], 3)}"
+        likely = decimal(row["reml"], 3)
+        table.add_row(row["belongs_to"], variance, _share(row), likely)
+    table.add_row("sampling noise", decimal(first["noise_variance"], 3), "taken out", "")
+    return table
+
+
+def _share(row: dict[str, Any]) -> str:
+    if row["share"] is None:
+        return "–"
+    low, high = (None if row[f"share_{end}"] is None else 100 * row[f"share_{end}"] for end in ("low", "high"))
+    return f"{decimal(100 * row['share'], 0)} %{ends(low, high, 0)}"
 
 
 def _rows(correlations: pl.DataFrame, title: str) -> Table:

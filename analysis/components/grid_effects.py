@@ -31,7 +31,7 @@ def noisy_grid(grid: Grid, groups: str) -> NoisyGrid:
     everywhere = set.intersection(*(set(own.heads) for line in lines.values() for own in line))
     heads = [head for head in first.heads if head in everywhere]
     if len(heads) < FEWEST:
-        raise InputError(f"{grid.name}: {len(heads)} heads measured in every cell: variance components need {FEWEST}")
+        raise InputError(f"which need {FEWEST} heads measured in every cell, and there are {len(heads)}")
     effects = [[own.effects[_places(own, heads)] for own in line] for line in lines.values()]
     return NoisyGrid(np.array(effects), [_without(line, heads) for line in lines.values()], _layers(heads))
 
@@ -46,8 +46,8 @@ def _without(line: Sequence[DomainEffects], heads: Sequence[Head]) -> np.ndarray
         at = {name: i for i, name in enumerate(own.sample.names)}
         if set(at) != set(first.names) or (own.sample.sizes[[at[n] for n in first.names]] != first.sizes).any():
             raise InputError(
-                f"{own.domain}: {own.names['subject']} was measured on other examples than {line[0].names['subject']} "
-                "(--limit takes the first ones of both)"
+                f"as {own.names['subject']} was measured on other examples of {own.domain} than "
+                f"{line[0].names['subject']}"
             )
         order = [at[name] for name in first.names]
         without.append(own.without[order][:, _places(own, heads)])

@@ -6,6 +6,7 @@ from typing import Any
 
 import polars as pl
 
+from analysis.along.comparability import different_starts
 from analysis.components.grid_effects import noisy_grid
 from analysis.components.intervals import Decomposition, Estimate, decompose, share, total
 from analysis.components.moments import Component, Components, Values, noise_variance
@@ -15,6 +16,7 @@ from analysis.defaults import DEFAULTS
 from analysis.formatting import ends
 from analysis.results.cells import DATA, Grid
 from analysis.results.domain import AUTO
+from study.record.errors import InputError
 
 SEED = "seed"
 
@@ -65,7 +67,11 @@ class Axes:
 
 
 def variance_components(
-    grids: Sequence[Grid], groups: str = AUTO, level: float = 1 - DEFAULTS["alpha"]
+    grids: Sequence[Grid],
+    groups: str = AUTO,
+    level: float = 1 - DEFAULTS["alpha"],
+    *,
+    by_position: bool = False,
 ) -> VarianceComponents:
     """The variance components of grids of one axis, or of data and one more axis; of others there are none.
 
@@ -73,23 +79,35 @@ def variance_components(
         grids: cells that differ in these axes alone, of one subject each.
         groups: groups of examples, as in `Domain.sample`.
         level: probability that an interval holds.
+        by_position: whether heads are compared by position where models start from different weights; else those have
+            no components.
 
-    Raises:
-        InputError: when the cells of a data set have different examples, or too few heads were measured in all cells.
+    Returns:
+        The components; a sentence says why there are none where the cells of a data set have different examples, or too
+        few heads were measured in all cells.
     """
     rows: list[tuple[Any, ...]] = []
     sentences = []
     for grid in grids:
         sharing = [axis for axis in grid.axes if axis != DATA]
-        if len(sharing) > 1:
+        if len(sharing) > 1 or not (by_position or _same_heads(grid)):
             continue
         names = Axes(WORDS[DATA], sharing[0] if sharing else "")
-        effects = noisy_grid(grid, groups)
+        try:
+            effects = noisy_grid(grid, groups)
+        except InputError as error:
+            sentences.append(f"{grid.name}: no variance components, {error}.")
+            continue
         found = decompose(effects, level, sampled=SEED in sharing)
         about = (grid.name, grid.metric, _unit(grid), ",".join(grid.axes))
         rows += _rows(about, names, effects, found)
         sentences.append(_sentence(f"{grid.name}: ", names, effects, found))
     return VarianceComponents(pl.DataFrame(rows, schema=COLUMNS, orient="row"), tuple(sentences))
+
+
+def _same_heads(grid: Grid) -> bool:
+    """Whether heads of one place are the same heads in all cells."""
+    return not any(different_starts(line, axis) for axis in grid.axes for line in grid.lines(axis))
 
 
 def _rows(about: Sequence[str], names: Axes, effects: NoisyGrid, found: Decomposition) -> Iterator[tuple[Any, ...]]:

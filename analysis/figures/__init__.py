@@ -16,6 +16,7 @@ row each (heads, components of variance), are one call of `interval_rows`; a mat
 """
 
 from analysis.figures.canvas import Drawing
+from analysis.figures.component_rows import component_rows
 from analysis.figures.correlation_maps import agreement_map, agreement_maps
 from analysis.figures.distributions import distribution
 from analysis.figures.dynamics import dynamics
@@ -36,6 +37,7 @@ __all__ = [
     "agreement_map",
     "agreement_maps",
     "colour_limit",
+    "component_rows",
     "dev_scores",
     "distribution",
     "dynamics",

@@ -12,6 +12,7 @@ from analysis.page.section import Section
 from analysis.page.sections.along import Along
 from analysis.page.sections.base_scores import BaseScores
 from analysis.page.sections.comparison import Comparison
+from analysis.page.sections.components import Components
 from analysis.page.sections.correlation import Correlation
 from analysis.page.sections.curves import Curves
 from analysis.page.sections.first_screen import FirstScreen
@@ -37,5 +38,11 @@ OF_A_SUBJECT: Sequence[Callable[[SubjectView], Section | None]] = (
 )
 """Sections that every subject has."""
 
-OF_ALL: Sequence[Callable[[Analysis], Section | None]] = (Along.of, Comparison.of, Trainings.of, Speed.of)
+OF_ALL: Sequence[Callable[[Analysis], Section | None]] = (
+    Along.of,
+    Components.of,
+    Comparison.of,
+    Trainings.of,
+    Speed.of,
+)
 """Sections that stand below those of the subjects, about all of them."""

@@ -19,6 +19,7 @@ class Truth:
         shared: standard deviation of an effect's noise that all seeds of a domain share.
         own: standard deviation of an effect's noise that each seed has to itself.
         common: how much of the noise all heads share (the base score's).
+        grows: whether the noise of an effect grows with its size, as that of flipped answers does.
     """
 
     domains: int = 3
@@ -30,6 +31,7 @@ class Truth:
     shared: float = 0.5
     own: float = 0.5
     common: float = 0.5
+    grows: bool = False
 
     @property
     def heads(self) -> int:
@@ -79,7 +81,8 @@ class Fixed:
         true = self.mean[:, None] + seeds + cells
         effects, without = [], []
         for own in true:
-            groups = own + np.sqrt(truth.groups) * noise(truth, rng)
+            size = 0.05 + np.abs(own) if truth.grows else 1.0
+            groups = own + np.sqrt(truth.groups) * size * noise(truth, rng)
             effects.append(groups.mean(axis=0))
             without.append((groups.sum(axis=0) - groups) / (truth.groups - 1))
         return NoisyGrid(np.stack(effects), without, self.layer)

@@ -98,7 +98,7 @@ def mean_error(truth: Truth, runs: int) -> tuple[dict[Component, float], dict[Co
 )
 def test_moments_are_unbiased_whatever_the_noise_that_seeds_share(truth: Truth) -> None:
     """Without a head's effect there is no component of heads, though the seeds share their examples."""
-    mean, error = mean_error(truth, 150)
+    mean, error = mean_error(truth, 80)
     assert all(abs(mean[name]) < 3.5 * error[name] for name in mean), (mean, error)
 
 

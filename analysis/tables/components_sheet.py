@@ -1,0 +1,35 @@
+"""The table of variance components for a paper."""
+
+from analysis.components import VarianceComponents
+from analysis.formatting import decimal
+from analysis.tables.latex import Sheet
+
+NONE = "–"
+
+
+def components_sheet(found: VarianceComponents) -> Sheet:
+    """One row for each grid and component."""
+    rows = [
+        (
+            row["grid"],
+            row["belongs_to"],
+            decimal(row["variance"], 4),
+            NONE if row["low"] is None else f"{decimal(row['low'], 4)} to {decimal(row['high'], 4)}",
+            NONE if row["share"] is None else f"{decimal(100 * row['share'], 0)} %",
+            NONE if row["share_low"] is None else _percents(row["share_low"], row["share_high"]),
+            decimal(row["reml"], 4),
+        )
+        for row in found.table.rows(named=True)
+    ]
+    first = found.table.row(0, named=True)
+    note = (
+        f"Variance of effects over the heads of a cell, in the square of {first['unit']}, by moments and by REML, "
+        f"sampling noise taken out; {100 * first['level']:g} % intervals by jackknives over {first['seeds']} seeds "
+        f"and over groups of examples. {' '.join(found.sentences)}"
+    )
+    head = ("", "belongs to", "variance", "interval", "share", "interval", "REML")
+    return Sheet("components", "Variance components of the effects of heads.", head, rows, note=note)
+
+
+def _percents(low: float, high: float) -> str:
+    return f"{decimal(100 * low, 0)} to {decimal(100 * high, 0)}"
