@@ -8,6 +8,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
+from analysis.__main__ import main
 from analysis.effects.changes import change_counts
 from analysis.formatting import signed
 
@@ -286,6 +287,19 @@ def test_two_subjects_stand_side_by_side(visit):
     tab.go_back()
     boxes = [part.bounding_box() for part in tab.locator("[data-part='heads']").all()]
     assert boxes[0]["y"] + boxes[0]["height"] <= boxes[1]["y"]
+
+
+def test_a_page_of_tables_made_elsewhere_saves_its_figures_and_opens_no_heads(visit, tmp_path):
+    rows = [f"{name},{h // 4},{h % 4},{(h * 7 + 3 * len(name)) % 5}" for name in ("one", "other") for h in range(16)]
+    (tmp_path / "heads.csv").write_text("\n".join(["domain,layer,head,effect", *rows]))
+    assert main(["import", str(tmp_path / "heads.csv"), "--out", str(tmp_path), "--resamples", "199"]) == 0
+    tab = visit(page=tmp_path / "report" / "index.html")
+    assert not tab.locator(".find").is_visible()
+    panel = tab.locator("[data-drawing]").first
+    assert panel.locator("[data-head][role='img']").count() == 16
+    panel.locator("[data-head]").first.click()
+    assert not tab.locator("dialog").is_visible()
+    assert saved(tab, panel, "SVG").count(b"<title>") == 16
 
 
 def test_without_scripts_the_page_is_whole(visit):

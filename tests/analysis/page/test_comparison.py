@@ -22,7 +22,8 @@ def test_the_models_of_two_folders_stand_on_one_page(tmp_path, capsys):
     made(tmp_path / "b", "toy", 2)
     made(tmp_path / "b", "other", 1)  # the setting of a's toy under another name
     out = tmp_path / "out"
-    assert main([str(tmp_path / "a"), "--compare", str(tmp_path / "b"), "--out", str(out), "--resamples", "199"]) == 0
+    options = ["--compare", str(tmp_path / "b"), "--out", str(out), "--resamples", "199", "--pdf"]
+    assert main([str(tmp_path / "a"), *options]) == 0
     html = (out / "report" / "index.html").read_text(encoding="utf-8")
     assert re.findall(r'class="subject"[^>]*data-label="([^"]*)"', html) == ["toy in a", "toy in b"]
     (section,) = re.findall(r'<details class="fold comparison".*?</details>', html, re.DOTALL)
@@ -32,7 +33,10 @@ def test_the_models_of_two_folders_stand_on_one_page(tmp_path, capsys):
     values = [float(value) for value in re.findall(r'<td class="n[^>]*data-value="(.*?)"', section)]
     assert values == [number for row in table.select("effect_a", "effect_b", "difference").rows() for number in row]
     assert "toy in b minus toy in a" in section
-    assert (out / "figures").glob("compared/*/home.svg")
+    pdfs = re.findall(r'data-pdf="(.*?)"', html)
+    assert len(pdfs) == html.count("data-drawing=") > 4
+    assert all((out / "report" / pdf).resolve().is_file() for pdf in pdfs)
+    assert "../figures/compared/" in "".join(pdfs)
 
 
 def test_models_that_cannot_be_compared_have_no_section(results):

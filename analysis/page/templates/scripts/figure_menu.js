@@ -40,6 +40,6 @@ for (const panel of document.querySelectorAll("main [data-drawing]")) {
     ["PNG", async () => save(await pngFile(svg), `${name}.png`)],
   ];
   if (data) ways.push(["Data as CSV", () => save(new Blob([data.textContent], { type: "text/csv" }), `${name}.csv`)]);
-  if (panel.dataset.pdf) ways.push(["PDF", () => open(panel.dataset.pdf)]);
+  if (panel.dataset.pdf) ways.push(["PDF", () => make("a", { href: panel.dataset.pdf, target: "_blank", download: `${name}.pdf` }).click()]);
   panel.append(menu("Save", `Save figure: ${svg.ariaLabel}`, ways));
 }

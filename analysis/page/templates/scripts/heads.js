@@ -12,6 +12,12 @@ function known(section) {
 
 const subjects = [...document.querySelectorAll(".subject")];
 
+/** The subject that an element is about; where it is about two, the first; null for none. */
+function subjectOf(element) {
+  const [first] = element.closest("[data-pair]")?.dataset.pair.split(" ") ?? [];
+  return element.closest(".subject") ?? document.getElementById(first);
+}
+
 /** `L2H3`. */
 const shortName = (address) => address.replace(/^.*\.(\d+)\.(\d+)$/, "L$1H$2");
 

@@ -14,13 +14,9 @@ function headAt(name) {
   return section && known(section)?.heads.includes(address) ? { section, address } : undefined;
 }
 
-/** The subject that an element is about; where it is about two, the first. */
-const subjectOf = (element) =>
-  element.closest(".subject") ?? document.getElementById(element.closest("[data-pair]").dataset.pair.split(" ")[0]);
-
 /** Open a head, as a step that the back button undoes. */
 function openHead(section, address) {
-  if (!known(section)?.heads.includes(address)) return;
+  if (!section || !known(section)?.heads.includes(address)) return;
   entered = true;
   history.pushState(null, "", linkTo(section, address)); // unlike a link it does not scroll
   follow();

@@ -6,7 +6,8 @@ function mark(svg) {
   for (const each of marks) {
     const title = each.querySelector(":scope > title");
     each.dataset.tip = each.ariaLabel = title.textContent; // the browser's own tip is slow
-    each.role = "head" in each.dataset ? "button" : "img";
+    const section = subjectOf(each);
+    each.role = "head" in each.dataset && section && known(section) ? "button" : "img";
     title.remove();
   }
   if (!marks.length) return;
