@@ -16,6 +16,7 @@ from analysis.compute import Analysis
 from analysis.effects.head_effects import Measure, strongest_head
 from analysis.formatting import address, base_score, interval, score, signed
 from analysis.results.domain import Domain
+from analysis.tracking.timeouts import USUAL_WAIT, service_timeout
 from analysis.tracking.wandb_project import WandbProject
 from study.record.files import whole_file
 from study.tracking.run import training_folders
@@ -39,7 +40,7 @@ def save_report(analysis: Analysis, project: WandbProject, path: Path) -> str:
     if not key_is_known():
         return f"no W&B key is found: the report is in {path}, and `wandb login` lets it be saved"
     project.require_writable()
-    with project.as_study_errors():
+    with project.as_study_errors(), service_timeout(USUAL_WAIT):
         same = [view for view in project.api.reports(str(project)) if view.display_name == report.title]
         if same:
             report.id = same[0].id

@@ -5,12 +5,14 @@ once it has new parts, and no sooner than after ten times what the last reading 
 """
 
 import time
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from analysis import Domain, Inference
 from analysis.effects.head_effects import Measure, effects
-from analysis.formatting import address, score, signed
+from analysis.formatting import head_name, interval, score, signed
 from analysis.results.read import read_domain, setting_folders
 from study.record.errors import StudyError
 from study.record.parts import every_part
@@ -29,7 +31,7 @@ class HeadBar:
     """The effect of one head, and where its interval lies on the axis of its setting.
 
     Attributes:
-        head: its address.
+        head: its name, `L2H3`; its address where there are several attention kinds.
         text: the effect with its interval.
         low, high, at: ends of the interval and the effect, in percent of the width of the axis; without an interval the
             three are one place.
@@ -121,21 +123,25 @@ def so_far(domain: Domain) -> EffectsSoFar | None:
         return None if domain.checkpoint else EffectsSoFar(name, base, examples, ())
     rows = sorted(table.rows(named=True), key=lambda row: -abs(row["effect"]))
     seen = f"{examples}, {len(rows)} of {len(domain.layout)} heads removed, each alone"
-    ends = [row[end] for row in rows[:MOST_HEADS] for end in ("low", "effect", "high") if row[end] is not None]
+    bars, zero = _bars(rows[:MOST_HEADS], several=len(domain.layout.counts) > 1)
+    level = "" if rows[0]["alpha"] is None else f"{1 - rows[0]['alpha']:.0%} intervals, each head by itself"
+    return EffectsSoFar(name, base, seen, bars, zero, len(rows) - len(bars), level)
+
+
+def _bars(rows: Sequence[Mapping[str, Any]], *, several: bool) -> tuple[tuple[HeadBar, ...], float]:
+    """Rows of effects on an axis of their own, and where its zero lies; `several` kinds of attention are named."""
+    ends = [row[end] for row in rows for end in ("low", "effect", "high") if row[end] is not None]
     left, right = min(0.0, *ends), max(0.0, *ends)
-    width = (right - left) or 1.0
 
     def place(value: float) -> float:
-        return round(100 * (value - left) / width, 2)
+        return round(100 * (value - left) / ((right - left) or 1.0), 2)
 
-    def bar(row: dict) -> HeadBar:
+    def bar(row: Mapping[str, Any]) -> HeadBar:
         low, high = (row["effect"] if row[end] is None else row[end] for end in ("low", "high"))
-        between = "" if row["low"] is None else f" ({signed(low)} to {signed(high)})"
-        return HeadBar(address(row), f"{signed(row['effect'])}{between}", place(low), place(high), place(row["effect"]))
+        text = f"{signed(row['effect'])}{interval(row)}"
+        return HeadBar(head_name(row, several), text, place(low), place(high), place(row["effect"]))
 
-    level = "" if rows[0]["alpha"] is None else f"{1 - rows[0]['alpha']:.0%} intervals, each head by itself"
-    bars = tuple(map(bar, rows[:MOST_HEADS]))
-    return EffectsSoFar(name, base, seen, bars, place(0.0), len(rows) - len(bars), level)
+    return tuple(map(bar, rows)), place(0.0)
 
 
 def _written(part: str) -> str:
