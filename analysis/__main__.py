@@ -145,7 +145,7 @@ def report(options: argparse.Namespace) -> int:
         from analysis.tracking.wandb_report import save_report
 
         print(save_report(analysis, place, out / "report" / "wandb.json"))
-    page = write_report(analysis, out, pdf=options.pdf)
+    page = write_report(analysis, out, pdf=options.pdf, png=options.png)
     os.utime(page, (began, began))  # what is stored while it is made is not on it: the page is older than that
     print(page)
     return int(analysis.results.damaged)
@@ -185,6 +185,7 @@ def _add_report(parser: argparse.ArgumentParser) -> None:
     _add_results(parser)
     parser.add_argument("--out", type=Path, help="where to write (RESULTS/analysis)")
     parser.add_argument("--pdf", action="store_true", help="write every figure as PDF too, for a paper")
+    parser.add_argument("--png", action="store_true", help="write every figure as PNG too, for slides")
     parser.add_argument("--wandb", metavar="[ENTITY/]PROJECT", help="save a report in Weights & Biases besides")
     parser.add_argument(
         "--compare",

@@ -20,8 +20,6 @@ log = logging.getLogger(__name__)
 MOST_ROWS = 10_000
 """The most rows that a table in W&B has, by its own rules."""
 
-DOTS_PER_INCH = 150
-
 
 def effects_table(effects: pl.DataFrame) -> pl.DataFrame:
     """Effects as W&B shows them: the address as one name in front, then every number."""
@@ -107,6 +105,4 @@ def images(drawings: Sequence[Drawing]) -> dict[str, wandb.Image]:
 
 
 def _pixels(drawing: Drawing) -> Image.Image:
-    buffer = io.BytesIO()
-    drawing.figure.savefig(buffer, format="png", dpi=DOTS_PER_INCH, facecolor="white")
-    return Image.open(buffer).convert("RGB")  # opaque: W&B's ground may be dark
+    return Image.open(io.BytesIO(drawing.png())).convert("RGB")  # opaque: W&B's ground may be dark

@@ -196,9 +196,15 @@ def test_a_second_report_leaves_no_figure_of_the_first(make, results, tmp_path):
     write_report(analyse(read_results(results)), out)
     stale = next((out / "figures").rglob("figure1-home.svg"))
     stale.rename(stale.with_name("figure1-gone.svg"))
-    write_report(analyse(read_results(results)), out)
+    assert not list((out / "figures").rglob("*.p*"))
+    analysis = analyse(read_results(results))
+    write_report(analysis, out, pdf=True, png=True)
     assert not list((out / "figures").rglob("figure1-gone.svg"))
     assert stale.exists()
+    assert stale.with_suffix(".pdf").read_bytes().startswith(b"%PDF")
+    assert stale.with_suffix(".png").read_bytes().startswith(b"\x89PNG")
+    effects = analysis.effects.filter(measure="ablation")["effect"]
+    assert pl.read_csv(stale.with_suffix(".csv"))["effect"].to_list() == pytest.approx(effects.to_list())
 
 
 def test_an_unwritable_folder_is_an_error_in_words(make, results, tmp_path):
