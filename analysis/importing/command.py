@@ -18,7 +18,7 @@ from analysis.importing.domains import read_domains
 from analysis.importing.head_addresses import parse_kind
 from analysis.importing.table_forms import ImportOptions
 from analysis.page import ImportedPage
-from analysis.page.imported_page import WITHOUT_OUTCOMES
+from analysis.page.imported_page import LEADING, WITHOUT_OUTCOMES
 from analysis.report import write_page
 from analysis.tables.paper_tables import write
 from analysis.terminal import MOST_PAIRS, correlation_table, plain_table, with_interval
@@ -26,9 +26,6 @@ from study.record.errors import InputError
 from study.record.heads import AttentionKind
 
 OUT = Path("results/imported")
-
-LEADING = 10
-"""Most important heads whose overlap the agreement table counts."""
 
 
 def run(options: argparse.Namespace) -> None:
@@ -45,7 +42,7 @@ def run(options: argparse.Namespace) -> None:
     for table in _printed(found, agreement):
         console.print(table)
     console.print(WITHOUT_OUTCOMES)
-    page = ImportedPage.of(found, domains, options.files, choices.level)
+    page = ImportedPage.of(found, domains, options.files, choices.level, options.least_r)
     for name, written in {"agreement": agreement, **found.tables}.items():
         if not written.is_empty():
             write(written, options.out / "tables", name)
@@ -102,6 +99,13 @@ def add_command(parser: argparse.ArgumentParser, positive: Callable[[str], int])
     parser.add_argument("--shape", type=_shape, metavar="LxH", help="layers and heads of a layer that there must be")
     parser.add_argument(
         "--alpha", type=float, default=DEFAULTS["alpha"], help=f"intervals hold 1 - alpha ({DEFAULTS['alpha']})"
+    )
+    parser.add_argument(
+        "--least-r",
+        type=float,
+        default=DEFAULTS["least_r"],
+        metavar="R",
+        help=f"correlation from which on the same heads matter on two domains ({DEFAULTS['least_r']:g})",
     )
     parser.add_argument("--resamples", type=positive, default=CorrelationOptions.resamples, metavar="N")
     parser.add_argument("--seed", type=int, default=CorrelationOptions.seed)

@@ -1,11 +1,13 @@
 """Which claims of the paper hold on these results, from intervals alone; every verdict by a rule that is stated."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import Any
 
 import polars as pl
 
 from analysis.compute import Analysis
+from analysis.correlation import Correlations
 from analysis.page import verdicts
 from analysis.page.verdicts import EARLY_SHARE, Finding, Verdict
 from analysis.results.domain import Domain
@@ -101,14 +103,7 @@ def claims(analysis: Analysis, domains: Mapping[str, Domain]) -> tuple[Claim, ..
             "examples, which flatters it.",
             _on_each(verdicts.one_head, analysis, domains),
         ),
-        (
-            "The heads that matter on one domain matter on another.",
-            f"The same heads matter elsewhere (r > {least:g})",
-            f"Holds where the interval of the true r lies above {least:g}; fails where it lies below {least:g}. Where "
-            "the true r cannot be estimated, the measured r is judged: noise lowers it, so it can show that the claim "
-            f"holds and not that it fails. The threshold {least:g} is an option, --least-r.",
-            list(verdicts.other_domain(analysis, domains)),
-        ),
+        (*same_heads_rule(least), list(verdicts.other_domain(analysis, domains))),
         (
             "Many heads can be removed at once, in order of importance.",
             f"{100 * share:.0f} % of the heads can go at once",
@@ -134,6 +129,24 @@ def claims(analysis: Analysis, domains: Mapping[str, Domain]) -> tuple[Claim, ..
     rule_of_chance = " On a domain whose base score is not shown to be above chance it cannot be said."
     found = (Claim(says, short, rule + rule_of_chance, tuple(found)) for says, short, rule, found in judged)
     return tuple(claim for claim in found if claim.findings)
+
+
+def same_heads_rule(least: float) -> tuple[str, str, str]:
+    """What the claim about two domains says, in full and in short, and the rule that judges it."""
+    return (
+        "The heads that matter on one domain matter on another.",
+        f"The same heads matter elsewhere (r > {least:g})",
+        f"Holds where the interval of the true r lies above {least:g}; fails where it lies below {least:g}. Where the "
+        "true r cannot be estimated, the measured r is judged: noise lowers it, so it can show that the claim holds "
+        f"and not that it fails. The threshold {least:g} is an option, --least-r.",
+    )
+
+
+def same_heads_claim(rows: Sequence[Mapping[str, Any]], found: Correlations, least: float) -> tuple[Claim, ...]:
+    """The claim about these pairs of domains (with label_a and label_b) alone; none where there are none."""
+    judged = [(f"{row['label_a']} and {row['label_b']}", verdicts.same_heads(row, found, least)) for row in rows]
+    findings = tuple(replace(finding, where=where) for where, finding in judged)
+    return (Claim(*same_heads_rule(least), findings),) if findings else ()
 
 
 def _on_each(

@@ -10,11 +10,16 @@ import polars as pl
 from analysis import figures
 from analysis.attention_kinds import by_kind
 from analysis.correlation import Correlations, DomainEffects
+from analysis.defaults import DEFAULTS
 from analysis.effects.head_effects import Measure
 from analysis.figures import Drawing
-from analysis.formatting import slug
+from analysis.formatting import decimal, slug
+from analysis.page.claims import same_heads_claim
 from analysis.page.environment import page_environment
 from analysis.page.sections.correlation import Correlation
+from analysis.page.sections.first_screen import Answer, small_scatters
+from analysis.page.tiles import MOST_NUMBERS, Number, Tile, agreement_tile
+from analysis.page.views import pair_rows
 
 WITHOUT_OUTCOMES = (
     "No outcomes of examples are known of these tables, so that there is no interval over examples, no r of the true "
@@ -23,6 +28,9 @@ WITHOUT_OUTCOMES = (
 
 MOST_MAPS = 12
 """Domains of a subject whose heads are drawn."""
+
+LEADING = 10
+"""Most important heads whose overlap is counted, where there are so many."""
 
 MOST_DRAWN = 15
 """Pairs of domains of a subject (six domains) that have figures of their own; of more there is the map."""
@@ -35,28 +43,36 @@ class ImportedSubject:
     label: str
     subject_id: str
     unit: str
-    matters: str
-    heads: int
-    domains: tuple[str, ...]
     limit: float
+    answer: Answer
     maps: tuple[Drawing, ...]
     correlation: Correlation | None
 
     @classmethod
-    def of(cls, found: Correlations, domains: Sequence[DomainEffects]) -> "ImportedSubject":
-        """The subject that all of these domains are of."""
+    def of(cls, found: Correlations, domains: Sequence[DomainEffects], least_r: float) -> "ImportedSubject":
+        """The subject that all of these domains are of; `least_r` as for `analyse`."""
         first = domains[0]
         rows = pl.DataFrame([row for domain in domains for row in _rows(domain)])
         labels = {domain.names["setting_id"]: domain.domain for domain in domains}
         folder, limit = slug(f"imported-{first.names['subject']}"), figures.colour_limit(rows)
+        pairs = pair_rows(found.overall.drop_nulls("pearson"), labels)
+        scatters = small_scatters(pairs[:1], rows, folder)
+        answer = Answer(
+            shape=f"Heads by {first.names['metric']}: the {'largest' if first.importance else 'lowest'} matter most",
+            tiles=(
+                _heads_tile(domains),
+                agreement_tile(pairs),
+                *_leading_tile(pair_rows(found.overlap, labels)),
+            ),
+            claims=same_heads_claim(pairs, found, least_r) if len(pairs) <= MOST_DRAWN else (),
+            pictures=(_small_map(rows, first, limit, folder), *scatters),
+        )
         return cls(
             label=first.names["subject"],
             subject_id=slug(first.names["subject_id"]),
             unit=first.names["metric"],
-            matters=f"The {'largest' if first.importance else 'lowest'} matter most.",
-            heads=max(len(domain.heads) for domain in domains),
-            domains=tuple(domain.domain for domain in domains),
             limit=limit,
+            answer=answer,
             maps=tuple(drawing for domain in domains[:MOST_MAPS] for drawing in _maps(rows, domain, limit, folder)),
             correlation=Correlation.between(found, rows, labels, folder, drawn=found.overall.height <= MOST_DRAWN),
         )
@@ -64,7 +80,7 @@ class ImportedSubject:
     @property
     def drawings(self) -> tuple[Drawing, ...]:
         """Every figure of the subject."""
-        return self.maps + (self.correlation.drawings if self.correlation else ())
+        return self.answer.pictures + self.maps + (self.correlation.drawings if self.correlation else ())
 
 
 @dataclass(frozen=True)
@@ -83,13 +99,18 @@ class ImportedPage:
 
     @classmethod
     def of(
-        cls, found: Correlations, domains: Sequence[DomainEffects], files: Sequence[Path], level: float
+        cls,
+        found: Correlations,
+        domains: Sequence[DomainEffects],
+        files: Sequence[Path],
+        level: float,
+        least_r: float = DEFAULTS["least_r"],
     ) -> "ImportedPage":
         """The page of these domains, its figures drawn."""
         subjects: dict[str, list[DomainEffects]] = {}
         for domain in domains:
             subjects.setdefault(domain.names["subject_id"], []).append(domain)
-        views = (ImportedSubject.of(found.select(subject_id), own) for subject_id, own in subjects.items())
+        views = (ImportedSubject.of(found.select(subject_id), own, least_r) for subject_id, own in subjects.items())
         return cls(tuple(views), tuple(file.name for file in files), level)
 
     @property
@@ -113,11 +134,41 @@ def _rows(domain: DomainEffects) -> list[dict[str, Any]]:
     ]
 
 
+def _counts(own: pl.DataFrame, layers: int) -> list[int]:
+    """Heads of each layer, as far as there are numbers of them."""
+    last = dict(own.group_by("layer").agg(pl.col("head").max()).iter_rows())
+    return [1 + last.get(layer, -1) for layer in range(layers)]
+
+
 def _maps(rows: pl.DataFrame, domain: DomainEffects, limit: float, folder: str) -> list[Drawing]:
     own = rows.filter(setting_id=domain.names["setting_id"])
-    drawn = []
-    for kind, part in by_kind(own):
-        last = dict(part.group_by("layer").agg(pl.col("head").max()).iter_rows())
-        counts = [1 + last.get(layer, 0) for layer in range(own["layer"].max() + 1)]  # type: ignore[operator]
-        drawn.append(figures.heat_map(part, counts, limit, f"{folder}/heat-{slug(domain.domain)}-{kind}"))
-    return drawn
+    layers = 1 + own["layer"].max()  # type: ignore[operator]
+    name = f"{folder}/heat-{slug(domain.domain)}"
+    return [figures.heat_map(part, _counts(part, layers), limit, f"{name}-{kind}") for kind, part in by_kind(own)]
+
+
+def _small_map(rows: pl.DataFrame, domain: DomainEffects, limit: float, folder: str) -> Drawing:
+    own = rows.filter(setting_id=domain.names["setting_id"])
+    layers = 1 + own["layer"].max()  # type: ignore[operator]
+    counts = {kind: _counts(part, layers) for kind, part in by_kind(own)}
+    return figures.small_heat_map(own, counts, limit, f"{folder}/small-heat-{slug(domain.domain)}")
+
+
+def _heads_tile(domains: Sequence[DomainEffects]) -> Tile:
+    names = [domain.domain for domain in domains]
+    where = ", ".join(names) if len(names) <= MOST_NUMBERS else f"{len(names)} domains"
+    heads = max(len(domain.heads) for domain in domains)
+    return Tile("heads", "Heads", "effect", (Number(f"{heads}", "", where),), "Each with a number on every domain.")
+
+
+def _leading_tile(rows: Sequence[dict[str, Any]]) -> list[Tile]:
+    """How many of the most important heads two domains share, the mean over pairs; nothing where none were counted."""
+    counts = {row["k"] for row in rows}
+    if not counts:
+        return []
+    k = LEADING if LEADING in counts else min(counts)
+    own = [row for row in rows if row["k"] == k]
+    shared, expected = (sum(row[name] for row in own) / len(own) for name in ("shared", "expected"))
+    where = f"{own[0]['label_a']} and {own[0]['label_b']}" if len(own) == 1 else f"mean of {len(own)} pairs of domains"
+    number = Number(f"{decimal(shared, 1)} of {k}", f"{decimal(expected, 1)} by chance", where)
+    return [Tile("leading", "The same among the first", "heads permuted", (number,), "Heads that both rank first.")]

@@ -102,41 +102,36 @@ def _heads_note(views: Sequence[DomainView]) -> str:
 
 def correlation_tile(subject: SubjectView) -> Tile:
     """R of the true effects of every two domains; as measured where it cannot be estimated."""
-    rows = pair_rows(subject.analysis.correlations.overall.drop_nulls("pearson"), subject.labels)
-    return agreement_tile(rows, one="One domain was measured; a second one tells whether the same heads matter there.")
+    every = pair_rows(subject.analysis.correlations.overall, subject.labels)
+    one = "One domain was measured; a second one tells whether the same heads matter there."
+    silent = f"{every[0]['reason'][0].upper()}{every[0]['reason'][1:]}." if every and every[0]["reason"] else one
+    return agreement_tile([row for row in every if row["pearson"] is not None], silent)
 
 
-def agreement_tile(rows: Sequence[Row], one: str) -> Tile:
-    """The tile of these pairs; `one` is said where there are none."""
+def agreement_tile(rows: Sequence[Row], silent: str = "") -> Tile:
+    """The tile of these pairs; `silent` says why there are none."""
     if not rows:
-        return Tile("correlation", "True r between domains", "true r", (), one)
-    found = [_r_number(row) for row in rows]
+        return Tile("correlation", "True r between domains", "true r", (), silent)
     known = [row["true"] for row in rows if row["true"] is not None]
-    ranged = f"{decimal(min(known))} to {decimal(max(known))}" if known else "not estimable"
-    title = "True r between domains" if known else "Measured r between domains"
+    values, name = (known, "true r") if known else ([row["pearson"] for row in rows], "measured r")
+    ranged = f"{decimal(min(values))} to {decimal(max(values))}"
+    found = [_r_number(row, mixed=bool(known)) for row in rows]
     only = rows[0] if len(rows) == 1 and known else None
     note = "" if only is None else f" Measured r: {decimal(only['pearson'])}{ends(*measured_interval(only))}."
     numbers = _few(found, ranged, "pairs of domains")
-    return Tile(
-        "correlation",
-        title,
-        "true r" if known else "measured r",
-        numbers,
-        f"1: every head has the same effect on both.{note}",
-    )
+    title = f"{name[0].upper()}{name[1:]} between domains"
+    return Tile("correlation", title, name, numbers, f"1: every head has the same effect on both.{note}")
 
 
-def _r_number(row: Row) -> Number:
+def _r_number(row: Row, mixed: bool) -> Number:
+    """True r of a pair, or measured r, which is said where other pairs have a true one."""
     where = f"{row['label_a']} and {row['label_b']}"
     if row["true"] is not None:
         citation = partial(Citations.correlation, row=row, name="true")
         return Number(decimal(row["true"]), ends(row["true_low"], row["true_high"]).strip(" ()"), where, citation)
-    return Number(
-        decimal(row["pearson"]),
-        ends(*measured_interval(row)).strip(" ()"),
-        f"{where}, measured",
-        partial(Citations.correlation, row=row),
-    )
+    where += ", measured" if mixed else ""
+    between = ends(*measured_interval(row)).strip(" ()")
+    return Number(decimal(row["pearson"]), between, where, partial(Citations.correlation, row=row))
 
 
 def _few(found: Sequence[Number], ranged: str, what: str) -> tuple[Number, ...]:

@@ -139,7 +139,9 @@ class SubjectView:
         """`16 heads of encoder self-attention (4 layers × 4)`; of several kinds of attention each with its layers."""
         counts = self.domains[0].domain.layout.counts
         sizes = {
-            kind: f"{len(own)} layers × {own[0]}" if len(set(own)) == 1 else f"{sum(own)} in {len(own)} layers"
+            kind: f"{len(own)} layers\N{NO-BREAK SPACE}×\N{NO-BREAK SPACE}{own[0]}"
+            if len(set(own)) == 1
+            else f"{sum(own)} in {len(own)} layers"
             for kind, own in counts.items()
         }
         heads = sum(map(sum, counts.values()))

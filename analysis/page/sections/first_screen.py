@@ -1,6 +1,6 @@
 """The first screen of a subject: the answer at the first sight, and below it the same in words."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -9,11 +9,11 @@ import polars as pl
 from analysis import figures
 from analysis.effects.head_effects import Measure
 from analysis.figures import Drawing
-from analysis.formatting import head_name, slug
+from analysis.formatting import decimal, head_name, slug
 from analysis.influence.groups import deciding
 from analysis.page.claims import Claim
 from analysis.page.section import Section
-from analysis.page.sections.correlation import correlation_title, effects_on_both
+from analysis.page.sections.correlation import effects_on_both
 from analysis.page.tiles import Tile, tiles
 from analysis.page.views import Row, SubjectView, pair_rows
 
@@ -22,43 +22,54 @@ TEXT = 160
 
 
 @dataclass(frozen=True)
-class FirstScreen(Section):
+class Answer:
     """What one sees first.
 
     Attributes:
         shape: the heads of the model, in a line.
         tiles: the numbers that the study comes to.
+        claims: what can be said of the paper's claims, a line each.
         forest: heads sorted by effect, for a wide and for a narrow screen; empty where no head was removed.
         pictures: the paper's figures in miniature.
-        claims: what can be said of the paper's claims, a line each.
         deciding: a sentence for each group of examples that decides on a number.
-        correlations: the pairs of domains that the text has a sentence about.
     """
 
-    template = "first_screen"
     shape: str
     tiles: tuple[Tile, ...]
-    forest: tuple[Drawing, ...]
-    pictures: tuple[Drawing, ...]
-    claims: tuple[Claim, ...]
-    deciding: tuple[str, ...]
+    claims: tuple[Claim, ...] = ()
+    forest: tuple[Drawing, ...] = ()
+    pictures: tuple[Drawing, ...] = ()
+    deciding: tuple[str, ...] = ()
+
+    @property
+    def pictured(self) -> str:
+        """What the pictures show."""
+        heads = "Each head: orange below zero, blue above."
+        return heads if len(self.pictures) == 1 else f"{heads} Beside it the same heads on two domains."
+
+
+@dataclass(frozen=True)
+class FirstScreen(Section):
+    """The answer, and the pairs of domains that the text below it has a sentence about."""
+
+    template = "first_screen"
+    answer: Answer
     correlations: tuple[Row, ...]
 
     @classmethod
     def of(cls, subject: SubjectView) -> "FirstScreen":
         """Every subject has one."""
-        forest, pictures = tuple(_forest(subject)), tuple(_pictures(subject))
         named = partial(head_name, several=subject.several)
-        return cls(
+        answer = Answer(
             shape=subject.shape,
             tiles=tiles(subject),
-            forest=forest,
-            pictures=pictures,
             claims=subject.claims,
+            forest=tuple(_forest(subject)),
+            pictures=tuple(_pictures(subject)),
             deciding=tuple(deciding(subject.analysis.influence, subject.labels, named, TEXT)),
-            correlations=pair_rows(subject.analysis.correlations.overall.drop_nulls("pearson"), subject.labels),
-            drawings=(*forest, *pictures),
         )
+        rows = pair_rows(subject.analysis.correlations.overall.drop_nulls("pearson"), subject.labels)
+        return cls(answer, rows, drawings=(*answer.forest, *answer.pictures))
 
 
 def _forest(subject: SubjectView) -> Iterator[Drawing]:
@@ -77,8 +88,12 @@ def _pictures(subject: SubjectView) -> Iterator[Drawing]:
         name = f"{subject.folder}/small-heat-{slug(view.label)}"
         yield figures.small_heat_map(view.ablation, view.domain.layout.counts, subject.limit, name)
     rows = pair_rows(subject.analysis.correlations.overall.drop_nulls("pearson"), subject.labels)
-    single = subject.effects.filter(measure=Measure.ABLATION)
-    for row in rows[:1]:
-        names = row["label_a"], row["label_b"]
-        name = f"{subject.folder}/small-scatter-{'-'.join(map(slug, names))}"
-        yield figures.small_scatter(effects_on_both(single, row), names, subject.unit, correlation_title(row), name)
+    yield from small_scatters(rows[:1], subject.effects.filter(measure=Measure.ABLATION), subject.folder)
+
+
+def small_scatters(rows: Sequence[Row], single: pl.DataFrame, folder: str) -> Iterator[Drawing]:
+    """The scatter of each of these pairs of domains in miniature, from the effects of single heads."""
+    for row in rows:
+        names, title = (row["label_a"], row["label_b"]), f"r = {decimal(row['pearson'])}"
+        name = f"{folder}/small-scatter-{'-'.join(map(slug, names))}"
+        yield figures.small_scatter(effects_on_both(single, row), names, single["unit"][0], title, name)

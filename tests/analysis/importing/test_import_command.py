@@ -52,7 +52,9 @@ def test_the_interval_over_heads_is_printed_and_on_the_page(tmp_path, capsys, mo
     for absent in ("r of the true effects</th>", "noise ceiling</th>", "with intervals on both", "None"):
         assert absent not in page
     assert "Could this correlation arise by chance?" in page
-    assert page.count("<svg") == 4, "a heat map each, the scatter, and what is left without the largest"
+    assert page.count("<svg") == 6, (
+        "a heat map each, the scatter, what is left without the largest, and two in miniature"
+    )
     files = {file.stem for file in (out / "figures").glob("*/*.svg")}
     assert {"figure2-seed-0-seed-1", "heat-seed-0-encoder_self", "heat-seed-1-encoder_self"} <= files
 

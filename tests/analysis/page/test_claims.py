@@ -9,14 +9,25 @@ import pytest
 from fixtures.results import CLASSIFIER, TRANSLATOR, curve_of, fill
 
 from analysis import analyse, read_results
+from analysis.correlation import CorrelationOptions, DomainEffects, correlate
 from analysis.curves.order_names import papers_order
 from analysis.formatting import signed
 from analysis.inference import Inference
 from analysis.page import ResultsPage
 from analysis.page.claims import Claim, claims, claims_sentences, training_claim
-from analysis.page.verdicts import Finding, Verdict, at_once, better_than_random, cross_attention, each_head, one_head
+from analysis.page.verdicts import (
+    Finding,
+    Verdict,
+    at_once,
+    better_than_random,
+    cross_attention,
+    each_head,
+    one_head,
+    same_heads,
+)
 from analysis.results.domain import Domain
 from analysis.results.read import Selection
+from study.record.errors import InputError
 from study.record.heads import mask_key
 
 QUICK = Inference(resamples=200)
@@ -137,6 +148,49 @@ def test_cross_attention_is_held_against_both_self_attentions_in_pairs(results, 
     assert found.verdict is verdict
     assert f"−1.00 ({signed(other_low)} to {signed(other_high)}) from that of decoder self-attention" in found.because
     assert cross_attention(replace(analysis, contrasts=rows.head(1)), domain, "home") is None
+
+
+@pytest.mark.parametrize(
+    ("known", "measured", "shared", "verdict"),
+    [
+        ((0.31, 0.9), (0.0, 0.5), 0, Verdict.HOLDS),
+        ((0.3, 0.9), (0.4, 0.9), 0, Verdict.OPEN),
+        ((0.1, 0.5), (0.4, 0.9), 0, Verdict.OPEN),
+        ((-0.2, 0.29), (0.4, 0.9), 0, Verdict.FAILS),
+        ((-0.2, 0.3), (-0.2, 0.1), 0, Verdict.OPEN),
+        (None, (0.31, 0.9), 0, Verdict.HOLDS),
+        (None, (0.31, 0.9), 5, Verdict.OPEN),
+        (None, (-0.2, 0.1), 0, Verdict.OPEN),
+        (None, (None, None), 0, Verdict.OPEN),
+    ],
+)
+def test_the_same_heads_matter_by_the_interval_of_the_true_r(known, measured, shared, verdict):
+    """Where the true r is not estimable, noise can only have lowered the measured one: it shows, and never denies."""
+    low, high = known or (None, None)
+    row = {"setting_a": "a", "setting_b": "b", "heads": 16, "groups_a": 9, "groups_b": 9, "shared": shared}
+    row |= {"pearson": 0.5, "spearman": 0.4, "pearson_low": measured[0], "pearson_high": measured[1]}
+    row |= {"true": 0.6 if known else None, "true_low": low, "true_high": high, "true_reason": "too noisy"}
+    names = ("subject", "subject_id", "metric", "domain", "setting_id")
+    heads = [
+        DomainEffects(dict.fromkeys(names, "s") | {"setting_id": name}, CLASSIFIER.heads, np.sin(np.arange(16.0)))
+        for name in "ab"
+    ]
+    correlations = correlate(heads, CorrelationOptions(resamples=19))
+    found = same_heads(row, correlations, 0.3)
+    assert found.verdict is verdict
+    assert ("not estimable (too noisy)" in found.because) == (known is None)
+
+
+def test_the_threshold_of_r_is_an_option_and_stands_beside_the_verdict(make, results):
+    for seed, data in enumerate(("home", "away")):
+        make(data=data, seed=seed, count=60, weights=np.linspace(0, 0.4, len(CLASSIFIER)))
+    analysis = analyse(read_results(results), QUICK, splits=10, least_r=0.45)
+    ((view, _),) = ResultsPage.of(analysis).subjects
+    (claim,) = [claim for claim in view.claims if claim.short.startswith("The same heads")]
+    assert claim.short == "The same heads matter elsewhere (r > 0.45)"
+    assert "lies above 0.45; fails where it lies below 0.45" in claim.rule
+    with pytest.raises(InputError, match="least_r is the least correlation that counts"):
+        analyse(read_results(results), QUICK, least_r=1.5)
 
 
 def test_training_is_judged_by_its_first_and_last_epoch():
