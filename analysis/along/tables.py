@@ -213,8 +213,9 @@ class Line:
         if unknown_starts(self.cells, self.axis):
             return (
                 f"{self.name}: it is not known whether all start from the same weights. If they do not, a head of one "
-                f"has nothing to do with the head at its place in another. Where the models are trained here, running "
-                f"the study again records it; nothing is computed anew"
+                f"has nothing to do with the head at its place in another. model.initial=NAME says what models of "
+                f"yours started from; of models trained here it is known: the same command again adds it to what is "
+                f"stored, and computes nothing anew"
             )
         return None
 

@@ -152,8 +152,5 @@ def _merged(own: DomainEffects, part: Int[np.ndarray, " groups"]) -> tuple[Domai
     """A cell in fewer groups, those of a part together; and the new place of each old group."""
     assert own.sample is not None
     _, first, new = np.unique(part, return_index=True, return_inverse=True)
-    sums = np.zeros((len(own.sample.masks), len(first), own.sample.sums.shape[-1]), dtype=own.sample.sums.dtype)
-    np.add.at(sums, (slice(None), new), own.sample.sums)
-    sizes = np.bincount(new, own.sample.sizes).astype(np.int64)
-    sample = replace(own.sample, sums=sums, sizes=sizes, names=tuple(own.sample.names[i] for i in first))
+    sample = own.sample.merged(new, tuple(own.sample.names[i] for i in first))
     return replace(own, sample=sample, group_of=new[own.group_of]), new

@@ -6,7 +6,7 @@ Shapes: as in `analysis.results.sample`, with `examples` in place of `groups` wh
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import numpy as np
@@ -29,6 +29,11 @@ class RowSample(Sample):
 
     sums: Int[np.ndarray, "masks examples statistics"]
     group: Int[np.ndarray, " examples"] = field(kw_only=True)
+
+    def merged(self, part: Int[np.ndarray, " groups"], names: tuple[str, ...]) -> "RowSample":
+        """See `Sample.merged`."""
+        sizes = np.bincount(part, self.sizes).astype(np.int64)
+        return replace(self, group=part[self.group], sizes=sizes, names=names)
 
     @cached_property
     def scores(self) -> Float[np.ndarray, " masks"]:

@@ -78,6 +78,12 @@ class Sample:
         first = at == list(range(len(at)))  # then a view, not a copy
         return replace(self, masks=keys, sums=self.sums[: len(at)] if first else self.sums[at])
 
+    def merged(self, part: Int[np.ndarray, " groups"], names: tuple[str, ...]) -> "Sample":
+        """The sample in fewer groups: `part` has the new place of each group, `names` are those of the new ones."""
+        sums = np.zeros((len(self.masks), len(names), self.sums.shape[-1]), dtype=self.sums.dtype)
+        np.add.at(sums, (slice(None), part), self.sums)
+        return replace(self, sums=sums, sizes=np.bincount(part, self.sizes).astype(np.int64), names=names)
+
     @property
     def groups(self) -> int:
         """Number of units of resampling."""

@@ -12,9 +12,10 @@ from analysis.effects.head_effects import head_effects
 from analysis.results import sample as sample_module
 from analysis.results.domain import Domain
 from analysis.results.read import read_domain
+from analysis.results.row_sample import RowSample
 from analysis.results.sample import Sample
 from study.record.errors import InputError
-from study.record.metrics import Accuracy
+from study.record.metrics import Accuracy, Spearman
 
 KINDS = ("accuracy", "bleu")
 
@@ -132,3 +133,25 @@ def test_the_order_of_rows_and_examples_changes_nothing(make) -> None:
     shuffled = replace(domain, rows=domain.rows.sample(fraction=1, shuffle=True, seed=3))
     masks = domain.sample().masks
     assert np.array_equal(domain.sample().select(masks).sums, shuffled.sample().select(masks).sums)
+
+
+def test_groups_that_are_merged_add_up(make):
+    own = domain_of(make, "accuracy").sample()
+    part = np.arange(own.groups) // 3
+    merged = own.merged(part, tuple(map(str, range(part.max() + 1))))
+    assert merged.scores.tolist() == own.scores.tolist()
+    weights = np.arange(merged.groups)[None]
+    assert merged.weighted(weights).tolist() == own.weighted(weights[:, part]).tolist()
+    assert merged.examples == own.examples
+
+
+def test_groups_of_rows_are_merged_in_the_same_way():
+    rng = np.random.default_rng(0)
+    group, part = np.repeat(np.arange(6), 5), np.array([0, 0, 1, 1, 2, 2])
+    rows = rng.integers(0, 50, (3, 30, 2))
+    sizes, names = np.full(6, 5), tuple("abcdef")
+    own = RowSample(("11", "01", "10"), Spearman(), rows, sizes, names, group=group)
+    merged = own.merged(part, tuple("xyz"))
+    weights = np.array([[1, 0, 2], [1, 1, 1]])
+    assert merged.weighted(weights).tolist() == own.weighted(weights[:, part]).tolist()
+    assert merged.sizes.tolist() == [10, 10, 10]
