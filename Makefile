@@ -43,7 +43,7 @@ study: install  ## the embedded study: two made languages, every head, and a pag
 	then rm -f $(RESULTS)/notes.txt; $(STUDY) experiment=toy_translation $(WAIT) && \
 	$(STUDY) experiment=toy_translation_dynamics $(WAIT); \
 	else echo "The toy translation model: fairseq, which trains it, is not installed." > $(RESULTS)/notes.txt; fi
-	$(BIN)/python -m analysis $(RESULTS)
+	$(BIN)/python -m analysis $(RESULTS) --along data,seed
 
 test: install  ## the tests; nothing else is needed
 	$(BIN)/pytest -q -n auto --dist worksteal
