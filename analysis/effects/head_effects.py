@@ -100,6 +100,8 @@ def effects(domain: Domain, inference: Inference = DEFAULT) -> pl.DataFrame:
 
         - groups, group: how many of what (premise, document, example ...) were resampled;
         - changed: groups in which the mask changes the outcome; below 20 a bootstrap knows little;
+        - undefined: share of resamples in which a score is 0/0, as all answers are the same, and counts as 0; 0 of
+          metrics that are always a number;
         - standard_error: of the effect, by a jackknife over groups;
         - low, high, interval, alpha: the interval that holds the true effect with probability 1 - alpha, and how it was
           made: `percentile`, `bca`, or `flips` where few examples flip;

@@ -1,5 +1,6 @@
 """Interval, significance and equivalence of the effects of masks on one domain."""
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
@@ -16,10 +17,13 @@ from analysis.inference.significance import PairedTest, check_test, p_values
 from analysis.results.domain import Domain
 from analysis.results.sample import EXAMPLE, Sample
 
+log = logging.getLogger(__name__)
+
 COLUMNS = {
     "groups": pl.Int64,
     "group": pl.String,
     "changed": pl.Int64,
+    "undefined": pl.Float64,
     "standard_error": pl.Float64,
     "low": pl.Float64,
     "high": pl.Float64,
@@ -135,6 +139,7 @@ def _known(domain: Domain, sample: Sample, margin: float, options: Inference) ->
         p_equivalence = np.where(of_flips.few, exact, p_equivalence)
     columns = {
         "changed": sample.changed,
+        "undefined": _undefined(domain, sample, options),
         "standard_error": error,
         "low": low,
         "high": high,
@@ -142,6 +147,18 @@ def _known(domain: Domain, sample: Sample, margin: float, options: Inference) ->
     }
     unit = sample.swap_deviation if options.test is PairedTest.randomisation else None
     return _Masks(sample.effects, p, null, unit, p_equivalence, sample.groups, columns)
+
+
+def _undefined(domain: Domain, sample: Sample, options: Inference) -> Float[np.ndarray, " others"]:
+    """The share of resamples in which the score of each mask, or of the base, is 0/0; says so where there are any."""
+    share = resampling.undefined(sample, min(options.resamples, resampling.ENOUGH_FOR_AN_INTERVAL), options.seed)
+    if share.any():
+        words = (
+            "%s of %s on %s is 0/0 where all answers are the same, and counts as 0: under %d masks, on up to %.3g %% %s"
+        )
+        about = domain.metric.label, domain.model, domain.data, (share > 0).sum(), 100 * share.max(), "of resamples"
+        log.warning(words, *about)
+    return share
 
 
 def _intervals(

@@ -36,6 +36,18 @@ def scores(sample: Sample, resamples: int, seed: int) -> Float[np.ndarray, "draw
     return found
 
 
+def undefined(sample: Sample, resamples: int, seed: int) -> Float[np.ndarray, " others"]:
+    """The share of those resamples in which the score of each mask, or of the base, is 0/0."""
+    if not sample.metric.may_be_undefined:
+        return np.zeros(len(sample.masks) - 1)
+    rng = np.random.default_rng([seed, BOOTSTRAP])
+    often = np.zeros(len(sample.masks) - 1)
+    for rows in sample.slices(resamples):
+        found = sample.undefined(drawn(rng, rows.stop - rows.start, sample.groups))
+        often += (found[:, 1:] | found[:, :1]).sum(axis=0)
+    return often / resamples
+
+
 def drawn(rng: np.random.Generator, resamples: int, groups: int) -> Int[np.ndarray, "draws groups"]:
     """How often each group is in each resample: multinomial, `groups` draws with equal chances."""
     at = rng.integers(groups, size=(resamples, groups)) + groups * np.arange(resamples)[:, None]

@@ -134,6 +134,12 @@ class Metric(ABC):
     def score(self, sums: Num[np.ndarray, "... statistics"]) -> Float[np.ndarray, "..."]:
         """Corpus score of summed statistics; sums may be weighted, so of any numbers. What is 0/0 scores 0."""
 
+    @property
+    def may_be_undefined(self) -> bool:
+        """Whether a score of some examples may be 0/0."""
+        kind = type(self)
+        return kind.undefined is not Metric.undefined or kind.undefined_rows is not Metric.undefined_rows
+
     def undefined(self, sums: Num[np.ndarray, "... statistics"]) -> Bool[np.ndarray, "..."]:
         """Where the score is 0/0, as of answers that are all the same."""
         return np.zeros(np.shape(sums)[:-1], dtype=bool)
