@@ -68,7 +68,7 @@ def _bars(compared: pl.DataFrame) -> tuple[np.ndarray, int]:
     low, high = float(compared["effect"].min()), float(compared["effect"].max())  # type: ignore[arg-type]
     low, high = min(low, 0.0), max(high, 0.0)
     bins = np.linspace(low, high, BARS + 1) if high > low else np.array([-0.5, 0.5])
-    domains = compared.partition_by("domain")
+    domains = compared.partition_by("setting_id" if "setting_id" in compared.columns else "domain")
     return bins, max(int(np.histogram(own["effect"].to_numpy(), bins)[0].max()) for own in domains)
 
 

@@ -147,7 +147,9 @@ def _look(colour: str, marker: str, row: Row) -> dict[str, Any]:
 
 
 def _column(rows: pl.DataFrame, series: str) -> float:
-    return max(text_width(text, SMALL) for text in rows.filter(series=series)["text"].drop_nulls()) + 0.14
+    """Inches of the column of numbers of a series."""
+    texts = rows.filter(series=series)["text"].drop_nulls()
+    return max((text_width(text, SMALL, "bold") for text in texts), default=0.0) + 0.12
 
 
 def _write_columns(
