@@ -10,7 +10,7 @@ from analysis.effects.head_effects import Measure
 from analysis.formatting import slug
 from analysis.page.grid import Grid
 from analysis.page.section import Section
-from analysis.page.views import DomainView, SubjectView
+from analysis.page.views import DomainView, Row, SubjectView
 from analysis.tables.paper_tables import one_head_left
 
 
@@ -20,6 +20,7 @@ class Layers(Section):
 
     template, anchor, title = "layers", "layers", "One head per layer"
     tables: tuple[tuple[DomainView, Grid], ...]
+    effects: pl.DataFrame
 
     @classmethod
     def of(cls, subject: SubjectView) -> "Layers | None":
@@ -37,4 +38,11 @@ class Layers(Section):
         found = [(view, one_head_left(subject.effects.filter(view.mine))) for view in subject.domains]
         grids = ((view, Grid.of(table, "kind", [kind for kind, _ in by_kind(table)])) for view, table in found)
         tables = tuple((view, grid) for view, grid in grids if grid.layers)
-        return cls(tables, drawings=drawings) if drawings else None
+        return cls(tables, subject.effects, drawings=drawings) if drawings else None
+
+    def effect(self, row: Row, measure: str) -> Row | None:
+        """The row of effects that a cell was taken from: of its best head left alone, or of no head in its layer."""
+        head = row["best_head"] if measure == Measure.ALL_BUT_ONE else None
+        place = {name: row[name] for name in ("setting_id", "kind", "layer")}
+        found = self.effects.filter(pl.col("head").eq_missing(pl.lit(head)), measure=measure, **place)
+        return next(iter(found.rows(named=True)), None)
