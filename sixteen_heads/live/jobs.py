@@ -7,7 +7,7 @@ job is, from the parts that it has stored. Nothing half written is ever read: al
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from functools import lru_cache
 from pathlib import Path
@@ -112,7 +112,8 @@ class StudyJobs:
 
         def line(request: Request) -> JobLine:
             if request.id in under_way:
-                return self._active(under_way[request.id], _expected(request, list(finished.values())))
+                active = self._active(under_way[request.id], _expected(request, list(finished.values())))
+                return replace(active, name=request.name)  # which says the seed where several share the name
             if request.id in finished:
                 return JobLine(request.name, State.done, share=1.0)
             seconds = _expected(request, list(finished.values())) if waiting is State.queued else None

@@ -21,7 +21,7 @@ from study.jobs.measuring import MeasuringJob
 from study.jobs.training import TrainingJob
 from study.measures.measure import Stage
 from study.record.files import WriteError
-from study.tracking.progress import Agenda, Request
+from study.tracking.progress import Agenda
 from study.tracking.tracker import check_access
 
 
@@ -86,9 +86,9 @@ class StudyTask:
         """Leave word in the results folder of what a sweep is going to do; `hydra` is Hydra's own node of it."""
         first = to_study(configs[0])
         if not first.plan:
-            jobs = tuple(dict.fromkeys(Request.of(self._job(config).request()) for config in configs))
+            agenda = Agenda.of(sweep_name(hydra), (self._job(config).request() for config in configs))
             with suppress(WriteError):  # the jobs say so where they need the folder
-                Agenda(sweep_name(hydra), jobs).write(Path(first.results))
+                agenda.write(Path(first.results))
 
     def conclude(self, configs: Sequence[DictConfig], values: Sequence[Mapping[str, Any]]) -> list[str]:
         """The last lines of a sweep, see `study.jobs.conclusion`."""

@@ -10,6 +10,8 @@ decides a number, and a results folder without it lacks nothing.
 import os
 import socket
 import time
+from collections import Counter
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -17,7 +19,7 @@ from typing import Any, TypeVar
 
 from study.record.errors import StudyError
 from study.record.files import is_folder_name, read_sealed, short_hash, write_sealed
-from study.tracking.run import Run, request_id
+from study.tracking.run import Run, request_id, seeds
 
 FOLDER = "progress"
 """In the results folder."""
@@ -66,9 +68,11 @@ class Request:
     model: str
 
     @classmethod
-    def of(cls, run: Run) -> "Request":
-        """The request that a run answers."""
-        return cls(request_id(run), run.name, run.measure, run.model)
+    def of(cls, run: Run, *, with_seeds: bool = False) -> "Request":
+        """The request that a run answers; its name says the seeds of its model where that is asked for."""
+        said = [f"{name.replace('_', ' ')} {value}" for name, value in seeds(run).items()] if with_seeds else []
+        name = f"{run.name} ({', '.join(said)})" if said else run.name
+        return cls(request_id(run), name, run.measure, run.model)
 
 
 @dataclass(frozen=True)
@@ -86,6 +90,13 @@ class Agenda:
     jobs: tuple[Request, ...]
     process: Process = field(default_factory=Process)
     began: float = field(default_factory=time.time)
+
+    @classmethod
+    def of(cls, name: str, runs: Iterable[Run]) -> "Agenda":
+        """What a sweep of these runs is going to do; of runs that share a name the seeds are said."""
+        distinct = {request_id(run): run for run in runs}
+        names = Counter(run.name for run in distinct.values())
+        return cls(name, tuple(Request.of(run, with_seeds=names[run.name] > 1) for run in distinct.values()))
 
     def write(self, results: Path) -> None:
         """Write it, in place of what this sweep was going to do before."""

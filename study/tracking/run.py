@@ -24,6 +24,9 @@ RUNS = "runs"
 TRAININGS = "trainings"
 """Folder of the trainings in the results folder."""
 
+SEEDS = ("seed", "weights_seed", "order_seed")
+"""Options of a model, or of its training."""
+
 
 class RunError(StudyError):
     """A file of a run that cannot be read."""
@@ -92,7 +95,14 @@ def run_id(run: Run) -> str:
 
 def request_id(run: Run) -> str:
     """The id of what a run was asked as, apart from its setting: known before model and data are on this machine."""
-    return short_hash(_request(run))
+    return short_hash([*_request(run), seeds(run)])
+
+
+def seeds(run: Run) -> dict[str, Any]:
+    """The seeds of a run's model by name: models of several seeds share a name."""
+    model = run.config.get("model", {})
+    known = {**(model.get("training") or {}), **{name: model[name] for name in SEEDS if model.get(name) is not None}}
+    return {name: known[name] for name in SEEDS if known.get(name) is not None}
 
 
 def _request(run: Run) -> list[Any]:

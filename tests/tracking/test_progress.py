@@ -48,6 +48,19 @@ def test_a_request_is_known_without_its_setting() -> None:
     assert request_id(RUN) != request_id(Run("", "", "model", "pairs", "ablation", 0, {"data": {"limit": None}}))
 
 
+def test_models_of_several_seeds_are_several_jobs_and_named_by_them() -> None:
+    """They share their names: `model.training.seed=1,2`, or `model.seed=1,2` of somebody's own trainings."""
+    for config in ({"training": {"seed": 1, "order_seed": 7}}, {"seed": 1}):
+        other = {**config, "seed": 2} if "seed" in config else {"training": {"seed": 2, "order_seed": 7}}
+        runs = [Run("", "", "model", "pairs", "ablation", 0, {"model": model}) for model in (config, other, config)]
+        agenda = Agenda.of("seeds", runs)
+        further = ", order seed 7" if "training" in config else ""
+        assert [job.name for job in agenda.jobs] == [
+            f"ablation of model on pairs (seed {seed}{further})" for seed in (1, 2)
+        ]
+    assert [job.name for job in Agenda.of("one", runs[:1]).jobs] == ["ablation of model on pairs"]
+
+
 def test_what_was_written_is_read_again_and_what_is_damaged_is_left_out(tmp_path: Path) -> None:
     first, second = Agenda("toy_nli", (Request.of(RUN),), began=1.0), Agenda("2026-11-29/14-03", (), began=2.0)
     for agenda in (first, second):

@@ -9,6 +9,7 @@ from fixtures.sweep import Books, Made
 from launchers.__main__ import main
 from launchers.cli import wait
 from launchers.config import SlurmConfig, read_settings
+from launchers.errors import SilentSlurmError
 from launchers.queue.after_job import look_after
 from launchers.queue.states import State
 from launchers.slurm import after
@@ -252,6 +253,22 @@ def test_wait_waits_for_slurm_too(made: Made, books: Books, capsys: Said, monkey
     said = " ".join(capsys.readouterr().out.split())
     assert said.count("SLURM does not answer") == 1, "said once"
     assert "2 of 2 done" in said
+
+
+def test_one_silence_after_the_last_job_is_said_once(
+    made: Made, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    answers = iter([SilentSlurmError("SLURM does not answer"), SilentSlurmError("SLURM does not answer"), None])
+
+    def look_after(*_: object) -> None:
+        if error := next(answers):
+            raise error
+
+    monkeypatch.setattr(wait, "look_after", look_after)
+    monkeypatch.setattr(wait.time, "sleep", lambda _seconds: None)
+    assert wait.wait_for_after(made.sweeps, made.sweep("a")) is None
+    warned = [record.message for record in caplog.records if record.levelname == "WARNING"]
+    assert warned == ["SLURM does not answer; waiting for it"]
 
 
 def test_sweeps_of_the_working_directory_are_meant(made: Made, monkeypatch: pytest.MonkeyPatch) -> None:
