@@ -6,6 +6,7 @@ from functools import cached_property
 
 import polars as pl
 
+from analysis.agreement import Agreement, Stop, agreement, kept_sets
 from analysis.along import Along, Match, along
 from analysis.comparison.head_differences import head_differences
 from analysis.components import VarianceComponents, variance_components
@@ -54,6 +55,7 @@ class Analysis:
         least_r: correlation of true effects from which on the same heads are said to matter on two domains.
         along: cells compared along other axes than the data; None where none were asked for.
         components: what the variance of effects along these axes belongs to; None where none were asked for.
+        kept: how far kept heads agree along these axes; None where none were asked for, or too few cells have curves.
     """
 
     results: Results
@@ -75,6 +77,7 @@ class Analysis:
     least_r: float = DEFAULTS["least_r"]
     along: Along | None = None
     components: VarianceComponents | None = None
+    kept: Agreement | None = None
 
     @cached_property
     def subjects(self) -> dict[str, tuple[Domain, ...]]:
@@ -128,11 +131,13 @@ def analyse(
         level=1 - inference.alpha, splits=splits, resamples=inference.resamples, seed=inference.seed
     )
     table = pl.concat([effects(domain, inference) for domain in domains])
-    compared, divided = None, None
+    compared, divided, kept = None, None, None
     if tuple(axes) != (DATA,):
         compared = along(results, axes, table, options=options, groups=inference.groups, match=match)
         position = match is Match.position
         divided = variance_components(compared.grids, inference.groups, options.level, by_position=position)
+        sets = [own for axis in axes for own in kept_sets(results, axis, Stop())]
+        kept = agreement(sets, inference.resamples, inference.seed) if sets else None
     every = [ResampledCurves.of(domain, inference) for domain in results.domains]
     folders = {domain.folder for domain in domains}
     drawn = [of_domain for of_domain in every if of_domain.domain.folder in folders]
@@ -156,6 +161,7 @@ def analyse(
         least_r=least_r,
         along=compared,
         components=divided,
+        kept=kept,
     )
 
 

@@ -9,6 +9,7 @@ from analysis.compute import Analysis
 from analysis.page import AgreementPage, ImportedPage, ResultsPage
 from analysis.tables import paper_tables
 from analysis.tables.components_sheet import components_sheet
+from analysis.tables.kept_sets_sheet import kept_sets_sheet
 from analysis.tables.latex import latex, markdown
 from analysis.tables.latex_tables import sheets
 from study.record.files import whole_file
@@ -58,6 +59,8 @@ def result_tables(analysis: Analysis) -> dict[str, pl.DataFrame]:
     }
     if analysis.along is not None:
         tables |= analysis.along.tables
+    if analysis.kept is not None:
+        tables |= analysis.kept.tables
     if analysis.components is not None and analysis.components.table.height:
         tables["components"] = analysis.components.table
     if analysis.speed is not None:
@@ -68,6 +71,9 @@ def result_tables(analysis: Analysis) -> dict[str, pl.DataFrame]:
 def _write_sheets(analysis: Analysis, folder: Path) -> None:
     """Tables for a paper: each as LaTeX, those of a subject together as Markdown."""
     shutil.rmtree(folder, ignore_errors=True)
+    if analysis.kept is not None:
+        with whole_file(folder / "kept_sets.tex") as draft:
+            draft.write_text(latex(kept_sets_sheet(analysis.kept)), encoding="utf-8")
     if analysis.components is not None and analysis.components.table.height:
         with whole_file(folder / "components.tex") as draft:
             draft.write_text(latex(components_sheet(analysis.components)), encoding="utf-8")

@@ -44,7 +44,7 @@ def draws(
         kept = _dealt(sets, rng, min(AT_ONCE, count - start), within_layers=within_layers)
         times += np.bincount(kept.sum(axis=1).ravel(), minlength=len(times))
         for name, coefficient in COEFFICIENTS.items():
-            found[name].append(coefficient(kept))
+            found[name].append(np.asarray(coefficient(kept)))
     return {name: np.concatenate(parts) for name, parts in found.items()}, times / count
 
 

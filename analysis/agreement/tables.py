@@ -19,6 +19,9 @@ from study.record.heads import ADDRESS
 LEVEL = 0.95
 """The bound by chance is the smallest value that at least this share of random kept sets does not exceed."""
 
+LARGE = 10
+"""Mean numbers of heads from which on they are told without decimals."""
+
 EQUAL = 0.05
 """Level of the test of equal counts."""
 
@@ -97,6 +100,7 @@ def agreement(
 def _coefficient_rows(
     sets: KeptSets, nulls: Sequence[dict[Coefficient, np.ndarray]], made: tuple[int, int]
 ) -> Iterator[tuple[Any, ...]]:
+    beside: list[float | None]
     for name, coefficient in COEFFICIENTS.items():
         value = float(coefficient(sets.kept))
         if name is Coefficient.KEPT_IN_ALL:
@@ -154,8 +158,8 @@ def _sentence(sets: KeptSets, found: Mapping[str, Mapping[str, Any]]) -> str:
     kept, kappa, q = (found[name] for name in names)
     told = (
         f"{sets.task + ': ' if sets.task else ''}{kept['value']:.0f} of {len(sets.heads)} heads are kept in all "
-        f"{len(sets.raters)} sets; by chance {kept['chance']:.0f} (95 % bound {kept['bound']:.0f}), with the numbers "
-        f"of each layer held {kept['layers_chance']:.0f} ({kept['layers_bound']:.0f})."
+        f"{len(sets.raters)} sets; by chance {_heads(kept['chance'])} (95 % bound {kept['bound']:.0f}), with the "
+        f"numbers of each layer held {_heads(kept['layers_chance'])} ({kept['layers_bound']:.0f})."
     )
     if kappa["value"] is None:
         return f"{told} There is no kappa: no head is kept, or all are."
@@ -165,3 +169,8 @@ def _sentence(sets: KeptSets, found: Mapping[str, Mapping[str, Any]]) -> str:
         return told
     equal = "are not shown to differ" if q["p_counts"] > EQUAL else "differ"
     return f"{told} Cochran's Q tests equal counts only: they {equal} (p {p_value(q['p_counts'])})."
+
+
+def _heads(mean: float) -> str:
+    """A mean number of heads: whole where it is large."""
+    return decimal(mean, 0 if mean >= LARGE else 1)

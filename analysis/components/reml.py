@@ -66,7 +66,7 @@ class Model:
         member = basis.T @ (grid.layers[:, None] == np.unique(grid.layers))
         weights, turn = np.linalg.eigh(member @ member.T)
         effects = (grid.effects @ basis @ turn).reshape(-1, heads - 1).T
-        noise = linalg.block_diag(*(mean_noise(own) for own in grid.centred.without))
+        noise = np.asarray(linalg.block_diag(*(mean_noise(own) for own in grid.centred.without)))
         floor = FLOOR * float(np.square(effects).mean())
         names = tuple(moments(grid))
         common = np.stack([_common(name, domains, seeds, weights) for name in names])
@@ -82,18 +82,15 @@ class Model:
         for _ in range(MOST_STEPS):
             following = self._following(point)
             if following.likelihood - point.likelihood < TOLERANCE:
-                return max(point, following, key=lambda each: each.likelihood).variances
+                return following.variances
             point = following
         raise NoConvergenceError
 
     def _following(self, point: "Point") -> "Point":
         """The point a step further; a part of the step where all of it would make the likelihood smaller."""
         step = point.step() - point.variances
-        for halving in range(MOST_HALVINGS):
-            following = Point(self, point.variances + step / 2**halving)
-            if following.likelihood >= point.likelihood:
-                break
-        return following
+        parts = (Point(self, point.variances + step / 2**halving) for halving in range(MOST_HALVINGS))
+        return next((part for part in parts if part.likelihood >= point.likelihood), point)
 
 
 @dataclass(frozen=True, eq=False)
@@ -106,7 +103,7 @@ class Point:
     @cached_property
     def covariance(self) -> Float[np.ndarray, "contrasts cells cells"]:
         """V, for each contrast."""
-        return np.tensordot(self.variances, self.model.common, axes=1) + self.model.noise
+        return np.einsum("p,pkij->kij", self.variances, self.model.common) + self.model.noise
 
     @cached_property
     def inverse(self) -> Float[np.ndarray, "contrasts cells cells"]:

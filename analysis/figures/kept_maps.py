@@ -21,7 +21,7 @@ def kept_map(heads: pl.DataFrame, title: str, name: str) -> Drawing:
         name: name of the drawing.
     """
     raters, along = heads["raters"][0], heads["along"][0]
-    widest, layers = heads["head"].max() + 1, heads["layer"].max() + 1  # type: ignore[operator]
+    layers, widest = (1 + max(heads[name].to_list()) for name in ("layer", "head"))
     tips = {}
     with styled():
         side = max(LEAST, (WIDTH - 0.45) / widest)

@@ -16,6 +16,7 @@ from rich.table import Table
 from analysis.agreement import Agreement, KeptSets, Stop, agreement, kept_sets
 from analysis.agreement.coefficients import NAMES, Coefficient
 from analysis.agreement.pruned import RETAIN
+from analysis.agreement.tables import LARGE
 from analysis.defaults import DEFAULTS
 from analysis.formatting import decimal, p_value
 from analysis.importing.kept_tables import ALONG, APART, KeptOptions, read_kept
@@ -155,7 +156,9 @@ def _overview(rows: pl.DataFrame) -> Table:
 
 def _mean(row: Row, null: str, digits: int) -> str:
     """What chance gives on the average, and its bound: `0.00 (0.04)`."""
-    return f"{decimal(row[null + 'chance'], digits)} ({decimal(row[null + 'bound'], digits)})"
+    chance = row[null + "chance"]
+    small = digits == 0 and chance is not None and chance < LARGE
+    return f"{decimal(chance, 1 if small else digits)} ({decimal(row[null + 'bound'], digits)})"
 
 
 def _p(value: float | None) -> str:

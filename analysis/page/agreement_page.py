@@ -6,10 +6,8 @@ from dataclasses import dataclass
 from analysis.agreement import Agreement
 from analysis.figures import Drawing
 from analysis.page.environment import page_environment
+from analysis.page.sections.agreement import FOLDER
 from analysis.page.sections.agreement import Agreement as AgreementSection
-
-FOLDER = "kept-sets"
-"""Folder of its figures."""
 
 LEVEL = 0.95
 
@@ -29,7 +27,7 @@ class AgreementPage:
     @classmethod
     def of(cls, found: Agreement, sources: Sequence[str], made: str) -> "AgreementPage":
         """The page of these sets, its figures drawn; `made` says how they came about."""
-        return cls(AgreementSection.of(found, FOLDER, made), tuple(sources))
+        return cls(AgreementSection.showing(found, FOLDER, made), tuple(sources))
 
     @property
     def drawings(self) -> list[Drawing]:

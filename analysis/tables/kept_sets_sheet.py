@@ -30,7 +30,7 @@ def kept_sets_sheet(found: Agreement) -> Sheet:
     )
     return Sheet(
         "kept_sets",
-        f"Agreement of kept sets along {first['along']}.",
+        f"Agreement of kept sets along {' and '.join(found.coefficients['along'].unique(maintain_order=True))}.",
         ("", "kept", "coefficient", "value", "mean", "bound", "mean", "bound"),
         rows,
         (("", 4), ("by chance", 2), ("within layers", 2)),

@@ -9,6 +9,7 @@ from collections.abc import Callable, Sequence
 
 from analysis.compute import Analysis
 from analysis.page.section import Section
+from analysis.page.sections.agreement import Agreement
 from analysis.page.sections.along import Along
 from analysis.page.sections.base_scores import BaseScores
 from analysis.page.sections.comparison import Comparison
@@ -41,6 +42,7 @@ OF_A_SUBJECT: Sequence[Callable[[SubjectView], Section | None]] = (
 OF_ALL: Sequence[Callable[[Analysis], Section | None]] = (
     Along.of,
     Components.of,
+    Agreement.of,
     Comparison.of,
     Trainings.of,
     Speed.of,

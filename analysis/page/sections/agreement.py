@@ -7,12 +7,17 @@ import polars as pl
 
 from analysis import figures
 from analysis.agreement import Agreement as Found
+from analysis.agreement import Stop
 from analysis.agreement.coefficients import NAMES, Coefficient
 from analysis.attention_kinds import by_kind, kind_name
+from analysis.compute import Analysis
 from analysis.figures import Drawing
 from analysis.formatting import slug
 from analysis.page.section import Section
 from analysis.page.views import Row
+
+FOLDER = "kept-sets"
+"""Folder of its figures."""
 
 FEW = 3
 """Tasks that have a sentence each; of more there is a table."""
@@ -26,21 +31,27 @@ class Agreement(Section):
     """Every coefficient of every task beside what chance gives, and by how many raters heads are kept."""
 
     template, anchor, title = "agreement", "kept-sets", "Do the same heads survive pruning?"
+    link = "Kept heads"
     tasks: tuple[tuple[str, tuple[Row, ...]], ...]
     times: tuple[tuple[str, tuple[Row, ...]], ...]
     sentences: tuple[str, ...]
     names: dict[str, str]
-    along: str
 
     @classmethod
-    def of(cls, found: Found, folder: str, made: str = "") -> "Agreement":
-        """The section of kept sets; `made` says in words how the sets came about."""
+    def of(cls, analysis: Analysis) -> "Agreement | None":
+        """The section, where cells were compared along an axis on which several have a pruning curve."""
+        found = analysis.kept
+        return None if found is None else cls.showing(found, FOLDER, f"Heads {Stop()}.")
+
+    @classmethod
+    def showing(cls, found: Found, folder: str, made: str = "") -> "Agreement":
+        """The section of these sets, their figures drawn; `made` says in words how the sets came about."""
         tables = (found.coefficients, found.times)
         tasks, times = (tuple(_by_task(table)) for table in tables)
         sentences = (*(found.sentences if len(tasks) <= FEW else []), *([made] if made else []))
         names = {str(name): words for name, words in NAMES.items()}
         drawings = tuple(_maps(found, folder))
-        return cls(tasks, times, sentences, names, found.sets[0].along, drawings=drawings)
+        return cls(tasks, times, sentences, names, drawings=drawings)
 
     @property
     def overview(self) -> tuple[tuple[str, dict[str, Row]], ...]:
