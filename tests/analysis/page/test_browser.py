@@ -207,6 +207,19 @@ def test_the_dialog_has_effects_parts_flips_and_examples(visit, shown):
     assert {first["was"], first["now"]} <= set(re.findall(r"[^\n(]+(?= \()", part.locator("li").first.inner_text()))
 
 
+def test_a_head_without_interval_is_not_cited_and_ids_may_begin_alike(visit):
+    """A model scored by two metrics stands on the page as `id` and `id-chrf`; of one group there is no interval."""
+    tab = visit()
+    tab.evaluate("subjects[1].id = `${subjects[0].id}-chrf`")
+    assert tab.evaluate("headAt(`${subjects[1].id}-cross.0.0`).section === subjects[1]")
+    tab.evaluate(f"known(subjects[0]).domains[0].effects['{HEAD}'] = [1, null, null, 0]")
+    tab.evaluate(f"openHead(subjects[0], '{HEAD}')")
+    part = tab.locator("dialog section").first
+    assert part.locator(".effect").inner_text().startswith("effect +1.00")
+    assert part.locator("[data-cite]").count() == 0
+    assert "undefined" not in tab.locator("dialog").inner_html()
+
+
 def test_marks_of_figures_are_reached_by_keyboard_and_say_what_they_are(visit):
     tab = visit()
     svg = tab.locator(".subject").first.locator("svg:has([data-head])").first

@@ -24,10 +24,10 @@ function cite(number) {
 }
 
 /** Make a number a button that says how it was made, and offers its citation. */
-function citable(number) {
+function citable(number, cite = number.dataset.cite, how = number.dataset.how) {
+  Object.assign(number.dataset, { cite, how, tip: HOW[how] });
   number.role = "button";
   number.tabIndex = 0;
-  number.dataset.tip = HOW[number.dataset.how];
 }
 
 for (const number of document.querySelectorAll("main [data-cite]")) citable(number);

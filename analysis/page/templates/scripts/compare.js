@@ -38,11 +38,13 @@ function comparer(parent) {
     if (second.value && first.value !== second.value) location.hash = `compare/${first.value}/${second.value}`;
     else if (pairAt(fragment())) location.hash = first.value;
   };
-  for (const select of [first, second]) select.addEventListener("change", update);
-  addEventListener("popstate", () => {
+  const agree = () => {
     const pair = pairAt(fragment());
     [first.value, second.value] = pair ? pair.map(({ id }) => id) : [subjectAt(fragment())?.id ?? first.value, ""];
-  });
+  };
+  for (const select of [first, second]) select.addEventListener("change", update);
+  addEventListener("popstate", agree);
+  agree();
   const rows = [make("label", {}, "this ", first), make("label", {}, "with ", second)];
   parent.append(opener("Compare", "Compare two models side by side", make("div", { className: "menu" }, ...rows)));
   parent.hidden = false;

@@ -4,7 +4,8 @@ const dialog = document.querySelector("dialog");
 let shown = null; // { section, address } of the head in it
 
 const PARTS_NOTE =
-  "Intervals of parts are a jackknife over groups of examples, or from the flips where few examples flip; they are not corrected for how many parts there are.";
+  "Intervals of parts are a jackknife over groups of examples, or exact where few examples flip. " +
+  "They are not corrected for the number of parts.";
 
 /** Fill the dialog with a head, and open it. */
 function showHead(section, address) {
@@ -22,30 +23,25 @@ function showHead(section, address) {
 function domainPart(subject, domain, address) {
   const [effect, low, high, significant, cite, how] = domain.effects[address];
   const number = make("b", {}, `${signed(effect)}${significant ? "*" : ""} ${subject.unit}`);
-  Object.assign(number.dataset, { cite, how });
-  const line = make("p", { className: "effect" }, "effect ", number, interval(low, high));
-  citable(number);
+  if (cite) citable(Object.assign(number, { className: "cited" }), cite, how);
+  const splits = domain.splits.map((split) => splitTable(subject, split, address));
   return make(
     "section",
     {},
     make("h3", {}, domain.label),
-    line,
-    make(
-      "div",
-      { className: "tables" },
-      ...domain.splits.map((split) => splitTable(subject, split, address)),
-      ...flipTable(domain, address),
-    ),
-    make("p", { className: "note" }, domain.splits.length ? PARTS_NOTE : ""),
+    make("p", { className: "effect" }, "effect ", number, interval(low, high)),
+    make("div", { className: "tables" }, ...splits, ...flipTable(domain, address)),
+    ...(splits.length ? [make("p", { className: "note" }, PARTS_NOTE)] : []),
     ...examplesOf(subject, domain, address),
   );
 }
 
 /** A table in the dialog, from rows of texts. */
-function table(caption, header, rows, className) {
-  const cells = (row, tag) => row.map((text, i) => make(i ? tag : "th", { className: i ? "n" : "", scope: i ? "" : "row" }, text));
-  const head = make("tr", {}, ...header.map((text, i) => make("th", { scope: "col", className: i ? "n" : "" }, text)));
-  const body = rows.map((row) => make("tr", {}, ...cells(row, "td")));
+function smallTable(caption, header, rows, className) {
+  const name = (text, i) => make("th", { scope: "col", className: i ? "n" : "" }, text);
+  const cell = (text, i) => (i ? make("td", { className: "n" }, text) : make("th", { scope: "row" }, text));
+  const head = make("tr", {}, ...header.map(name));
+  const body = rows.map((row) => make("tr", {}, ...row.map(cell)));
   return make("table", { className }, make("caption", {}, caption), make("thead", {}, head), make("tbody", {}, ...body));
 }
 
@@ -56,7 +52,7 @@ function splitTable(subject, { by, values, of, effects }, address) {
     const [effect, low, high] = effects[address][i];
     return [name, count.toLocaleString("en"), signed(effect), low === null ? "–" : `${signed(low)} to ${signed(high)}`];
   });
-  return table(title, [by, "n", `effect, ${subject.unit}`, `${subject.percent} % interval`], rows, "split");
+  return smallTable(title, [by, "n", `effect, ${subject.unit}`, `${subject.percent} % interval`], rows, "split");
 }
 
 /** What the answers that changed became: rows are answers with every head, columns those without it. */
@@ -64,10 +60,10 @@ function flipTable(domain, address) {
   const flips = domain.flips[address] ?? [];
   if (!flips.length) return [];
   const labels = domain.labels.filter((_, i) => flips.some(([was, now]) => was === i || now === i));
-  const at = (label) => domain.labels.indexOf(label);
-  const count = (from, to) => flips.find(([was, now]) => was === at(from) && now === at(to))?.[2] ?? (from === to ? "" : "0");
-  const rows = labels.map((from) => [from, ...labels.map((to) => String(count(from, to)))]);
-  return [table("answers that changed, and to what", ["with every head ↓  without it →", ...labels], rows, "flips")];
+  const counts = new Map(flips.map(([was, now, count]) => [`${domain.labels[was]} ${domain.labels[now]}`, count]));
+  const count = (from, to) => (from === to ? "" : String(counts.get(`${from} ${to}`) ?? 0));
+  const rows = labels.map((from) => [from, ...labels.map((to) => count(from, to))]);
+  return [smallTable("answers that changed, and to what", ["with every head ↓  without it →", ...labels], rows, "flips")];
 }
 
 function examplesOf(subject, domain, address) {
@@ -100,7 +96,7 @@ function change(subject, domain, [text, before, after, was, now]) {
 /** Go to the next head in the order that the table of heads shows, or to the one before. */
 function step(by) {
   const { section, address } = shown;
-  const rows = [...section.querySelectorAll(".heads tbody tr[data-head]")].filter((row) => !row.hidden);
+  const rows = [...section.querySelectorAll(".heads tbody tr[data-head]")].filter(inSight);
   const order = rows.length ? rows.map((row) => row.dataset.head) : known(section).heads;
   const next = order[order.indexOf(address) + by];
   if (!next) return;

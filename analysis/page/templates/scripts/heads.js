@@ -12,6 +12,12 @@ function known(section) {
 
 const subjects = [...document.querySelectorAll(".subject")];
 
+/** The subject that an address of the page is of: the one whose id it is or begins with, the longest such id. */
+const subjectAt = (name) =>
+  subjects
+    .filter(({ id }) => name === id || name.startsWith(`${id}-`))
+    .sort((a, b) => b.id.length - a.id.length)[0];
+
 /** The subject that an element is about; where it is about two, the first; null for none. */
 function subjectOf(element) {
   const [first] = element.closest("[data-pair]")?.dataset.pair.split(" ") ?? [];

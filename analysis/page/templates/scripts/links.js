@@ -9,7 +9,7 @@ const pageUrl = () => location.href.split("#")[0];
 
 /** The subject and the head that an address of the page names; undefined for none. */
 function headAt(name) {
-  const section = subjects.find((subject) => name.startsWith(`${subject.id}-`));
+  const section = subjectAt(name);
   const address = name.slice((section?.id.length ?? 0) + 1);
   return section && known(section)?.heads.includes(address) ? { section, address } : undefined;
 }
@@ -43,7 +43,7 @@ function reveal(element) {
 function follow() {
   const name = fragment();
   const head = headAt(name);
-  choose(name);
+  if (!head || head.section.hidden) choose(name); // else what is behind the dialog stays
   if (head) return showHead(head.section, head.address);
   if (dialog.open) dialog.close();
   const element = name && document.getElementById(name);

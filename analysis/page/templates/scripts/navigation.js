@@ -2,9 +2,6 @@
 
 const picker = document.querySelector("[data-picker]");
 
-/** The subject that an address of the page is of: its id, or what begins with it. */
-const subjectAt = (name) => subjects.find(({ id }) => name === id || name.startsWith(`${id}-`));
-
 /** Show the subject that an address names, where one is shown at a time; two where it names two. */
 function choose(name) {
   const pair = pairAt(name);

@@ -26,7 +26,7 @@ function search(parent) {
     box.ariaExpanded = "false";
     box.removeAttribute("aria-activedescendant");
   };
-  const choose = (at) => {
+  const select = (at) => {
     chosen = (at + list.children.length) % list.children.length;
     [...list.children].forEach((option, i) => (option.ariaSelected = String(i === chosen)));
     box.setAttribute("aria-activedescendant", list.children[chosen].id);
@@ -35,8 +35,7 @@ function search(parent) {
   const open = ({ section, address }) => {
     close();
     box.value = none.textContent = "";
-    entered = true;
-    location.hash = linkTo(section, address);
+    openHead(section, address);
   };
   const update = () => {
     const found = headsCalled(box.value);
@@ -57,11 +56,11 @@ function search(parent) {
     if (!list.matches(":popover-open")) list.showPopover();
     place(list, box);
     box.ariaExpanded = "true";
-    choose(0);
+    select(0);
   };
   const keys = {
-    ArrowDown: () => choose(chosen + 1),
-    ArrowUp: () => choose(chosen - 1),
+    ArrowDown: () => select(chosen + 1),
+    ArrowUp: () => select(chosen - 1),
     Enter: () => open(list.children[chosen].head),
     Escape: close,
   };

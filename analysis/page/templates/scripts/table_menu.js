@@ -30,7 +30,7 @@ const LATEX = {
   "\\": "\\textbackslash{}", "~": "\\textasciitilde{}", "^": "\\textasciicircum{}",
   "−": "$-$", "–": "--", "±": "$\\pm$", "ρ": "$\\rho$", "τ": "$\\tau$", "ξ": "$\\xi$", "×": "$\\times$", "→": "$\\to$",
   "<": "$<$", ">": "$>$", "’": "'", "“": "``", "”": "''", "✓": "\\checkmark{}", "↓": "$\\downarrow$",
-}; // prettier-ignore
+};
 const latex = (text) => text.replace(/[&%$#_{}]/g, "\\$&").replace(/\\(?![&%$#_{}])|[~^−–±ρτξ×→<>’“”✓↓]/g, (letter) => LATEX[letter]);
 
 const asLatex = (table, caption) => {
