@@ -35,7 +35,7 @@ $(VENV)/.installed: pyproject.toml requirements.lock
 	$(BIN)/pip install --quiet --no-deps $(FAIRSEQ) || echo "fairseq has no wheel for this Python and machine (there is one for 3.11 and 3.12 on Linux x86-64): the toy translation is left out"
 	touch $@
 
-study: install  ## the embedded study: two made languages, every head, and a page (LAUNCHER=slurm, local_pool: where jobs run)
+study: install  ## the embedded study: two synthetic languages, every head, and a page (LAUNCHER=slurm, local_pool: where jobs run)
 	$(STUDY) experiment=toy_nli $(WAIT)
 	$(STUDY) experiment=toy_nli_dynamics $(WAIT)
 	$(STUDY) experiment=toy_seeds $(WAIT)
@@ -72,7 +72,7 @@ check: install  ## format, lint, types, import rules, the rules of the house
 	$(BIN)/lint-imports
 	$(BIN)/pytest -q tests/house/test_language.py tests/house/test_rooms.py tests/house/test_wall.py
 
-versions: install  ## whether the other versions of Python resolve, where they are installed, and whether the types hold there
+versions: install  ## do packages resolve, and types hold, on the other versions of Python?
 	@for version in $(VERSIONS); do \
 	echo "Python $$version"; $(BIN)/pyright --pythonpath $(BIN)/python --pythonversion $$version; \
 	if command -v python$$version > /dev/null && rm -rf $(VENV)/resolve && python$$version -m venv $(VENV)/resolve; \
