@@ -3,13 +3,15 @@
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import polars as pl
+from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
 from analysis.attention_kinds import STYLES, by_kind
 from analysis.figures.canvas import Drawing, Panel, Sample, Tip, draw, limits, styled
-from analysis.figures.canvas.lettering import text_width
+from analysis.figures.canvas.lettering import line_height, text_width
 from analysis.figures.canvas.style import INK, SMALL
 from analysis.formatting import address, head_name, interval, signed
 
@@ -21,6 +23,9 @@ OUTLIER = 8
 
 SMALL_WIDTH, SMALL_HEIGHT = 2.71, 1.55
 """Inches of a miniature, and of its axes."""
+
+BESIDE, ABOVE = 6, 3
+"""Points between a named head and its name, across and along."""
 
 Names = tuple[str, str]
 
@@ -107,14 +112,32 @@ def _said(row: Mapping[str, Any], labels: Names, unit: str) -> str:
 
 
 def _name_outliers(panel: Panel, both: pl.DataFrame, several: bool) -> None:
-    """Ring the heads of largest effect and write their names beside them, to the side where there is room."""
+    """Ring the heads of largest effect and write their names beside them, where they cover fewest other heads."""
     size = pl.max_horizontal(pl.col("effect_a").abs(), pl.col("effect_b").abs())
-    low, high = panel.axes.get_xlim()
+    points = both.select("effect_a", "effect_b").to_numpy()
     for row in both.sort(size, descending=True, maintain_order=True).head(NAMED).iter_rows(named=True):
         at, name = (row["effect_a"], row["effect_b"]), head_name(row, several)
         ring = {"markersize": OUTLIER, "markerfacecolor": "none", "markeredgecolor": INK, "markeredgewidth": 0.7}
         panel.axes.plot(*at, "o", **ring)
-        room = (high - at[0]) / (high - low) * panel.size[0]
-        right = text_width(name, SMALL) + 0.1 < room
-        look: dict[str, Any] = {"xytext": (6 if right else -6, 5), "ha": "left" if right else "right"}
-        panel.axes.annotate(name, at, textcoords="offset points", fontsize=SMALL, **look)
+        right, up = _freest_corner(panel, points, at, text_width(name, SMALL))
+        look: dict[str, Any] = {"ha": "left" if right else "right", "va": "bottom" if up else "top"}
+        offset = (BESIDE if right else -BESIDE, ABOVE if up else -ABOVE)
+        panel.axes.annotate(name, at, offset, textcoords="offset points", fontsize=SMALL, **look)
+
+
+def _freest_corner(
+    panel: Panel, points: Float[np.ndarray, "heads 2"], at: tuple[float, float], width: float
+) -> tuple[bool, bool]:
+    """Whether a name stands to the right of its point, and whether above it: where fewest points are covered."""
+    low, high = panel.axes.get_xlim()
+    inches = panel.size[0] / (high - low)
+    x, y = inches * (points - np.array(at)).T
+    height, beside, above = line_height(SMALL), BESIDE / 72, ABOVE / 72
+
+    def covered(corner: tuple[bool, bool]) -> float:
+        right, up = (1 if side else -1 for side in corner)
+        outside = right * (high - at[0] if right > 0 else low - at[0]) * inches < beside + width
+        inside = (right * x > 0) & (right * x < beside + width) & (up * y > 0) & (up * y < above + height)
+        return float(inside.sum() + len(points) * outside)
+
+    return min(((True, True), (False, True), (True, False), (False, False)), key=covered)

@@ -417,3 +417,18 @@ def leave_out_of(pearson: list[float], spearman: list[float]) -> figures.Drawing
     none = dict.fromkeys(["ceiling", "pearson_low", "pearson_high"], [None] * len(pearson))
     rows = pl.DataFrame({"left_out": range(len(pearson)), "pearson": pearson, "spearman": spearman, **none})
     return figures.leave_out(rows, ("home", "away"), "f/out")
+
+
+def test_names_of_outliers_cover_no_other_head_where_there_is_room():
+    """Heads to the upper right of the outlier, where its name would stand."""
+    heads = pl.DataFrame({"head": range(4), "effect_a": [-10.0, -9.0, -8.5, 0.0], "effect_b": [-10.0, -9.6, -9.6, 0.0]})
+    heads = heads.with_columns(kind=pl.lit("encoder_self"), layer=pl.lit(0))
+    drawn = figures.scatter(heads, ("a", "b"), "points", "r", "f/2")
+    axes = drawn.figure.axes[0]
+    FigureCanvasAgg(drawn.figure).draw()
+    (name,) = [text for text in axes.texts if text.get_text() == "L0H0"]
+    box = name.get_window_extent()
+    points = axes.transData.transform(heads.select("effect_a", "effect_b").to_numpy())
+    assert not any(box.contains(*point) for point in points)
+    assert axes.bbox.x0 <= box.x0
+    assert box.x1 <= axes.bbox.x1
