@@ -78,8 +78,8 @@ def spread(
     z = np.where(np.abs(z) < TIE, 0.0, z)
     variance = (np.square(z).sum(axis=1) - noise.sum(axis=1)) / free
     hotelling = (groups - 1) * free / (groups - free)
-    most = hotelling * stats.f.ppf((1 + level) / 2, free, groups - free)
-    least = stats.chi2.ppf((1 - level) / 2, free)
+    most = hotelling * float(stats.f.ppf((1 + level) / 2, free, groups - free))
+    least = float(stats.chi2.ppf((1 - level) / 2, free))
     return Spread(
         mean=mean,
         mean_low=mean - half,

@@ -57,7 +57,7 @@ def corrected(name: str) -> str:
 def methods(analysis: Analysis) -> str:
     """A paragraph that says how everything was computed; empty where no effect has an interval. Cites in brackets."""
     known = analysis.effects.drop_nulls("low")
-    parts = (_scores, _base, lambda _: _effects(known, known.row(0, named=True)), _correlations, _curves)
+    parts = (_scores, _base, lambda _: _effects(known, known.row(0, named=True)), _correlations, _along, _curves)
     return " ".join(sentence for part in parts for sentence in part(analysis)) if known.height else ""
 
 
@@ -158,6 +158,28 @@ def _correlations(analysis: Analysis) -> Iterator[str]:
         yield (
             "r is held against outcomes whose groups have changed places with those of the full model for all heads "
             "at once, and against heads that have changed places (one-sided)."
+        )
+
+
+def _along(analysis: Analysis) -> Iterator[str]:
+    found = analysis.along
+    if found is None:
+        return
+    if (found.pairs["groups_shared"] > 0).any():
+        yield (
+            "Cells measured on the same examples share their noise: its covariance between both is taken out of the "
+            "true r, and a group is left out, swapped and dealt into halves in both at once."
+        )
+    if found.heads["spread"].count():
+        yield (
+            "The spread of a head’s effect over cells is corrected for noise by moments; its interval holds every "
+            "variance that Q does not refuse [viechtbauer2007confidence], with the covariance of cells that share "
+            "examples."
+        )
+    if found.matched.height:
+        yield (
+            "Heads are matched within layers so that the total cosine of what each group of examples adds to their "
+            "effects is largest [kuhn1955hungarian]."
         )
 
 
