@@ -67,7 +67,7 @@ class Along:
 
     Attributes:
         axes: the axes that cells are compared along.
-        grids: the grids that the cells make.
+        grids: the grids whose cells have heads that are compared by their places.
         pairs: one row for every two cells that differ in one axis alone, for all heads (`kind` is "all") and by
             attention kind where there are several: cell_a, cell_b, setting_a, setting_b; the columns of
             `analysis.correlation.tables.Correlations.correlation`; crossed (r between halves of the examples, one
@@ -129,9 +129,11 @@ def along(
         for axis in grid.axes
         for cells in grid.lines(axis)
     ]
-    refused = {line.name: line.different for line in lines if line.different and match is None}
-    compared = [line for line in lines if line.name not in refused]
-    notes = [*found.left_out, *(f"{name}: {reason}. {CURE}" for name, reason in refused.items())]
+    refused = [line for line in lines if line.different and match is None]
+    compared = [line for line in lines if line not in refused]
+    reasons = dict.fromkeys(line.different for line in refused)
+    named = {reason: "; ".join(line.name for line in refused if line.different == reason) for reason in reasons}
+    notes = [*found.left_out, *(f"{names}: {reason}. {CURE}" for reason, names in named.items())]
     if not compared:
         raise InputError(f"nothing can be compared along {','.join(axes)}:\n  " + "\n  ".join(notes))
     matching = [line for line in compared if match is Match.heads and line.shares_examples]
@@ -149,7 +151,9 @@ def along(
             advance(1)
     schemas = {"pairs": PAIRS, "nulls": NULLS, "heads": HEADS, "matched": MATCHED}
     tables = {name: pl.DataFrame(rows[name], schema=schema) for name, schema in schemas.items()}
-    return Along(tuple(axes), found.grids, notes=tuple(dict.fromkeys(notes)), **tables)
+    unlike = {id(line.grid) for line in lines if line.different and match is not Match.position}
+    same_heads = tuple(grid for grid in found.grids if id(grid) not in unlike)
+    return Along(tuple(axes), same_heads, notes=tuple(dict.fromkeys(notes)), **tables)
 
 
 FEWEST_GROUPS = 10

@@ -113,10 +113,12 @@ def test_different_starts_are_refused_matched_or_compared_by_position(trained, r
     matched = analysed(results, ["seed"], Match.heads)
     assert matched.pairs.is_empty()
     assert matched.heads.is_empty()
+    assert matched.grids == ()
     row = matched.matched.row(0, named=True)
     assert -1 <= row["low"] <= row["matched"] <= row["high"] <= 1
     by_place = analysed(results, ["seed"], Match.position)
     assert by_place.pairs["start"].to_list() == ["by position"]
+    assert len(by_place.grids) == 1
     assert "compared by position although they do not start from the same weights" in by_place.notes[0]
     assert main([str(results), *FAST, "--along", "seed"]) == 2
     assert "do not start from the same weights" in capsys.readouterr().err
