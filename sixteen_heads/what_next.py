@@ -80,6 +80,7 @@ def _run(done: CommandResult) -> Iterator[Step]:
         return
     if "plan=true" in done.words:
         yield Step(_without(done.words, "plan"), "does it")
+        yield Step(_with("study serve", done.results), "a live page of it while it runs")
     elif not any(word == "hydra/launcher=slurm" for word in done.words):
         yield Step(_with("study report", done.results), "tables, figures and a page")
     else:

@@ -10,7 +10,7 @@ import sys
 import threading
 from http import HTTPStatus
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from typing import Any, cast
 from urllib.parse import unquote, urlsplit
 
 from sixteen_heads.live.page import LivePage
@@ -63,7 +63,6 @@ class LiveServer(ThreadingHTTPServer):
 class Answer(BaseHTTPRequestHandler):
     """The answer to one request."""
 
-    server: LiveServer
     server_version, sys_version = "study", ""
 
     def do_GET(self) -> None:
@@ -73,9 +72,9 @@ class Answer(BaseHTTPRequestHandler):
             return
         path = unquote(urlsplit(self.path).path)
         if path == "/":
-            self._send(self.server.page.whole())
+            self._send(self._live.page.whole())
         elif path == "/content":
-            self._send(self.server.page.content())
+            self._send(self._live.page.content())
         elif path == "/page":
             self._full_page()
         else:
@@ -83,13 +82,18 @@ class Answer(BaseHTTPRequestHandler):
 
     do_HEAD = do_GET  # noqa: N815 as http.server calls it
 
+    @property
+    def _live(self) -> LiveServer:
+        """The server, which is of no other class."""
+        return cast(LiveServer, self.server)
+
     def _is_ours(self) -> bool:
         """Whether the request names this machine as its host, and no other web site makes it."""
         name = self.headers.get("Host", "").partition(":")[0].lower()
         return name in OWN_NAMES and self.headers.get("Sec-Fetch-Site", "none") in ("none", "same-origin")
 
     def _full_page(self) -> None:
-        if fault := self.server.make_full_page():
+        if fault := self._live.make_full_page():
             self._send(f"The full page cannot be made yet.\n\n{fault}\n", "text/plain", HTTPStatus.SERVICE_UNAVAILABLE)
             return
         self.send_response(HTTPStatus.SEE_OTHER)
@@ -99,16 +103,16 @@ class Answer(BaseHTTPRequestHandler):
 
     def _file(self, path: str) -> None:
         """A file of the report; links are followed first, so that none leads out of its folder."""
-        folder = self.server.analysis.resolve()
+        folder = self._live.analysis.resolve()
         try:
-            file = (self.server.page.results / path.lstrip("/")).resolve()
+            file = (self._live.page.results / path.lstrip("/")).resolve()
             content = file.read_bytes() if file.is_relative_to(folder) else None
         except (OSError, ValueError):
             content = None
         if content is None:
             self._send("There is no such page.", "text/plain", HTTPStatus.NOT_FOUND)
         else:
-            self._send(content, mimetypes.guess_type(file.name)[0] or "application/octet-stream")
+            self._send(content, mimetypes.guess_type(path)[0] or "application/octet-stream")
 
     def _send(self, content: str | bytes, kind: str = "text/html", status: HTTPStatus = HTTPStatus.OK) -> None:
         body = content.encode() if isinstance(content, str) else content
