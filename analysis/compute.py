@@ -1,6 +1,7 @@
 """Everything that is computed from a results folder, before any of it is shown."""
 
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -136,8 +137,7 @@ def analyse(
         compared = along(results, axes, table, options=options, groups=inference.groups, match=match)
         position = match is Match.position
         divided = variance_components(compared.grids, inference.groups, options.level, by_position=position)
-        sets = [own for axis in axes for own in kept_sets(results, axis, Stop())]
-        kept = agreement(sets, inference.resamples, inference.seed) if sets else None
+        kept = _kept(results, axes, inference)
     every = [ResampledCurves.of(domain, inference) for domain in results.domains]
     folders = {domain.folder for domain in domains}
     drawn = [of_domain for of_domain in every if of_domain.domain.folder in folders]
@@ -168,3 +168,12 @@ def analyse(
 def _shown(domains: Sequence[Domain], heads: Sequence[DomainEffects]) -> list[tuple[Domain, DomainEffects]]:
     """The domains with their effects, but for checkpoints of trainings, which are compared along their epochs."""
     return [both for both in zip(domains, heads, strict=True) if both[0].checkpoint is None]
+
+
+def _kept(results: Results, axes: Sequence[str], inference: Inference) -> Agreement | None:
+    """How far the heads that pruning keeps agree along axes; None where no two cells can be compared."""
+    sets = []
+    for axis in axes:
+        with suppress(InputError):  # models with other heads, which `along` names
+            sets += kept_sets(results, axis, Stop())
+    return agreement(sets, inference.resamples, inference.seed) if sets else None

@@ -1,11 +1,13 @@
 """From cells on axes to a grid of effects with their noise: the same heads everywhere, the same groups along a seed."""
 
 from collections.abc import Sequence
+from itertools import combinations
 
 import numpy as np
 
 from analysis.components.noisy_grid import NoisyGrid
 from analysis.correlation import DomainEffects
+from analysis.correlation.shared_examples import aligned
 from analysis.results.cells import DATA, Grid
 from study.record.errors import InputError
 from study.record.heads import Head
@@ -34,6 +36,15 @@ def noisy_grid(grid: Grid, groups: str) -> NoisyGrid:
         raise InputError(f"which need {FEWEST} heads measured in every cell, and there are {len(heads)}")
     effects = [[own.effects[_places(own, heads)] for own in line] for line in lines.values()]
     return NoisyGrid(np.array(effects), [_without(line, heads) for line in lines.values()], _layers(heads))
+
+
+def examples_in_common(grid: Grid, groups: str) -> str | None:
+    """Which data sets of a grid have examples in common, whose noise is in the part of heads; None where none have."""
+    first = {cell.at(DATA): cell for cell in reversed(grid.cells.values())}
+    domains = [DomainEffects.of(cell.domain, groups) for cell in first.values()]
+    pairs = ((a, b, aligned(a, b)[2].count) for a, b in combinations(domains, 2))
+    told = [f"{b.domain} and {a.domain} share {count} groups of examples" for a, b, count in pairs if count]
+    return f"{'; '.join(told)}: their noise is in the part of the head" if told else None
 
 
 def _without(line: Sequence[DomainEffects], heads: Sequence[Head]) -> np.ndarray:

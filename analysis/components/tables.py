@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 
 from analysis.along.comparability import different_starts
-from analysis.components.grid_effects import noisy_grid
+from analysis.components.grid_effects import examples_in_common, noisy_grid
 from analysis.components.intervals import Decomposition, Estimate, decompose, share, total
 from analysis.components.moments import Component, Components, Values, noise_variance
 from analysis.components.noisy_grid import NoisyGrid
@@ -101,7 +101,8 @@ def variance_components(
         found = decompose(effects, level, sampled=SEED in sharing)
         about = (grid.name, grid.metric, _unit(grid), ",".join(grid.axes))
         rows += _rows(about, names, effects, found)
-        sentences.append(_sentence(f"{grid.name}: ", names, effects, found))
+        shared = examples_in_common(grid, groups)
+        sentences.append(_sentence(f"{grid.name}: ", names, effects, found) + (f" {shared}." if shared else ""))
     return VarianceComponents(pl.DataFrame(rows, schema=COLUMNS, orient="row"), tuple(sentences))
 
 

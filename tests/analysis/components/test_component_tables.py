@@ -26,14 +26,16 @@ from study.record.factors import Factors
 def trained(make):
     """Make settings of a training of so many seeds on two domains; heads differ a little by seed and by domain."""
 
-    def settings(seeds: int, spread: float = 0.02, count: int = 120, initial: str = "w0", **options) -> None:
+    def settings(
+        seeds: int, spread: float = 0.02, count: int = 120, initial: str = "w0", *, same_texts: bool = False
+    ) -> None:
         weights = head_weights(CLASSIFIER, np.random.default_rng(0))
         for d, data in enumerate(("home", "away")):
             for seed in range(seeds):
                 own = weights + spread * np.random.default_rng([seed, d]).normal(size=16)
                 place = Factors("toy", data, "float32", seed, 3.0, initial.format(seed=seed))
                 about = {"model": f"toy-seed{seed}", "weights_file": f"weights of {seed}", "factors": place}
-                make(data=data, seed=d, count=count, weights=own, **about, **options)
+                make(data=data, seed=0 if same_texts else d, count=count, weights=own, **about)
 
     return settings
 
@@ -113,6 +115,12 @@ def test_seeds_from_different_weights_have_no_components(trained, results) -> No
     assert found.sentences == ()
     by_position = variance_components(grids(read_results(results), ["data", "seed"]).grids, by_position=True)
     assert by_position.table.height == 5
+
+
+def test_domains_that_share_examples_are_told(trained, results) -> None:
+    trained(2, same_texts=True)
+    (sentence,) = variance_components(grids(read_results(results), ["data", "seed"]).grids).sentences
+    assert "away and home share 40 groups of examples: their noise is in the part of the head." in sentence
 
 
 def test_other_examples_under_a_seed_are_told(trained, results) -> None:
