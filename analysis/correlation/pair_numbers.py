@@ -1,7 +1,7 @@
 """The numbers of a pair of domains and some of its heads; what cannot be said is None, with the reason beside it."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -54,11 +54,15 @@ class DomainResamples:
         domain: the effects, and the outcomes behind them.
         options: how many are drawn, and the seed.
         by_examples: draw by the name of the examples, as cells need that share all of them; else by the setting's own.
+        beside: another domain, with whose draws a shared group goes; None: all draws are this domain's own.
+        shared: the groups that both have, those of the other domain first; where there is one.
     """
 
     domain: DomainEffects
     options: CorrelationOptions
     by_examples: bool = False
+    beside: "DomainResamples | None" = None
+    shared: SharedGroups | None = None
 
     @cached_property
     def dealt(self) -> Mapping[int, Dealt | None]:
@@ -66,14 +70,18 @@ class DomainResamples:
         sample, purposes = self.domain.sample, {2: "halves", 3: "thirds"}
         if sample is None:
             return dict.fromkeys(purposes)
-        draws = {count: self._generator(purpose) for count, purpose in purposes.items()}
-        return {count: deal(sample.groups, rng, self.options.splits, count) for count, rng in draws.items()}
+        found = {}
+        for count, purpose in purposes.items():
+            mine = deal(sample.groups, self._generator(purpose), self.options.splits, count)
+            theirs = self.beside and self.beside.dealt[count]
+            found[count] = mine if mine is None or theirs is None else self._joined(mine, theirs)
+        return found
 
-    @cached_property
     def flips(self) -> Bool[np.ndarray, "resamples groups"]:
-        """In which groups outcomes change places, under the null of no effect."""
+        """In which groups outcomes change places, under the null of no effect; large, and made anew at each call."""
         assert self.domain.sample is not None
-        return random_swaps(self.domain.sample.groups, self._generator("flips"), self.options.resamples)
+        mine = random_swaps(self.domain.sample.groups, self._generator("flips"), self.options.resamples)
+        return mine if self.beside is None else self._joined(mine, self.beside.flips())
 
     @cached_property
     def halves(self) -> Parts | None:
@@ -89,21 +97,18 @@ class DomainResamples:
     def flipped(self) -> Float[np.ndarray, "resamples heads"]:
         """Effects under the null of no effect."""
         assert self.domain.sample is not None
-        return self.domain.sample.swapped(self.flips)
+        return self.domain.sample.swapped(self.flips())
 
     def drawn_as(self, other: "DomainResamples", shared: SharedGroups) -> "DomainResamples":
-        """This domain, where each group that it shares with another one is dealt and flipped as there.
-
-        The groups of `shared` are those of this domain (b) and of the other (a).
-        """
+        """This domain, where each group that it shares with another one is dealt and flipped as there."""
         if self.by_examples and other.by_examples and self.domain.has_the_examples_of(other.domain):
             return self
-        own = DomainResamples(self.domain, self.options)
-        dealt = {
-            count: None if mine is None or theirs is None else _replaced(mine, theirs, shared)
-            for (count, mine), theirs in zip(self.dealt.items(), other.dealt.values(), strict=True)
-        }
-        vars(own).update(dealt=dealt, flips=_replaced(self.flips, other.flips, shared))
+        return replace(self, beside=other, shared=shared)
+
+    def _joined(self, own: Draws, others: Draws) -> Draws:
+        """Draws with the columns of shared groups from the other domain's."""
+        assert self.shared is not None
+        own[:, self.shared.at_b] = others[:, self.shared.at_a]
         return own
 
     def _parts(self, count: int) -> Parts | None:
@@ -113,13 +118,6 @@ class DomainResamples:
     def _generator(self, purpose: str) -> np.random.Generator:
         names = self.domain.names["subject_id"], self.domain.names["setting_id"]
         return self.options.generator(purpose, *((self.domain.examples_key,) if self.by_examples else names))
-
-
-def _replaced(own: Draws, others: Draws, shared: SharedGroups) -> Draws:
-    """Draws with the columns of shared groups from another domain's."""
-    drawn = own.copy()
-    drawn[:, shared.at_b] = others[:, shared.at_a]
-    return drawn
 
 
 @dataclass(frozen=True, eq=False)
