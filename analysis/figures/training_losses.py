@@ -15,8 +15,8 @@ def losses(rows: pl.DataFrame, title: str, name: str) -> Drawing:
 
 
 def dev_scores(rows: pl.DataFrame, title: str, name: str) -> Drawing:
-    """Accuracy on the dev data by epoch, of rows as `losses` takes them."""
-    return _by_epoch(rows, {"dev": ("dev_score", LINES[0])}, "accuracy (%)", title, name)
+    """Score on the dev data (accuracy, Pearson's r of a regression) by epoch, of rows as `losses` takes them."""
+    return _by_epoch(rows, {"dev": ("dev_score", LINES[0])}, "score on the dev data", title, name)
 
 
 def _by_epoch(rows: pl.DataFrame, lines: Mapping[str, tuple[str, Any]], y: str, title: str, name: str) -> Drawing:

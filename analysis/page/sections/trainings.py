@@ -74,4 +74,4 @@ def _course(rows: pl.DataFrame, folder: str) -> Iterator[Drawing]:
     if rows.height:
         yield figures.losses(rows, "Loss", f"{folder}/loss")
     if rows["dev_score"].count():
-        yield figures.dev_scores(rows, "Accuracy on the dev data", f"{folder}/dev-score")
+        yield figures.dev_scores(rows, "Score on the dev data", f"{folder}/dev-score")

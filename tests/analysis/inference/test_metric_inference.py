@@ -87,6 +87,16 @@ def test_resamples_swaps_and_deletions_are_scores_of_the_rows_written_out(name: 
 
 
 @pytest.mark.parametrize("name", THEIRS)
+def test_groups_that_are_merged_count_as_one(name: str) -> None:
+    given, gold = answers(name, np.random.default_rng(4), (0.5, 0.9), groups=8)
+    sample = sample_of_answers(name, given, gold)
+    merged = sample.merged(np.array([0, 0, 1, 1, 2, 2, 3, 3]), ("a", "b", "c", "d"))
+    weights = np.array([[1, 0, 2, 1]])
+    assert merged.weighted(weights) == pytest.approx(sample.weighted(weights.repeat(2, axis=1)), abs=1e-12)
+    assert merged.sizes.tolist() == [2 * SIZE] * 4
+
+
+@pytest.mark.parametrize("name", THEIRS)
 def test_what_is_0_by_0_is_counted(name: str) -> None:
     """Answers that differ on one group alone are all the same in every resample without it."""
     given, gold = answers(name, np.random.default_rng(0), (0.5, 0.5))
