@@ -1,6 +1,7 @@
 """The tables of agreement: every coefficient beside what chance gives, and by how many raters each head is kept."""
 
 import zlib
+from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,6 +15,7 @@ from analysis.agreement.coefficients import COEFFICIENTS, Coefficient, cochran_p
 from analysis.agreement.kept_sets import KeptSets
 from analysis.defaults import DEFAULTS
 from analysis.formatting import decimal, p_value
+from study.record.errors import InputError, listed
 from study.record.heads import ADDRESS
 
 LEVEL = 0.95
@@ -81,7 +83,15 @@ def agreement(
         sets: the kept sets of each task.
         resamples: random kept sets that are drawn for what chance gives.
         seed: seed of the draws; those of a task are the same whatever else is analysed beside it.
+
+    Raises:
+        InputError: when the seed is negative, or two tasks have one name.
     """
+    double = [name for name, count in Counter(own.task for own in sets).items() if count > 1]
+    if double:
+        raise InputError(f"there are two comparisons of one name, {listed(double)}: give one folder or file at a time")
+    if seed < 0:
+        raise InputError(f"seed must be at least 0, not {seed}")
     coefficients, times = [], []
     for own in sets:
         rng = np.random.default_rng([seed, zlib.crc32(own.task.encode())])

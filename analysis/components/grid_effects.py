@@ -40,7 +40,7 @@ def noisy_grid(grid: Grid, groups: str) -> NoisyGrid:
 
 def examples_in_common(grid: Grid, groups: str) -> str | None:
     """Which data sets of a grid have examples in common, whose noise is in the part of heads; None where none have."""
-    first = {cell.at(DATA): cell for cell in reversed(grid.cells.values())}
+    first = {cell.at(DATA): cell for cell in reversed(list(grid.cells.values()))}
     domains = [DomainEffects.of(cell.domain, groups) for cell in first.values()]
     pairs = ((a, b, aligned(a, b)[2].count) for a, b in combinations(domains, 2))
     told = [f"{b.domain} and {a.domain} share {count} groups of examples" for a, b, count in pairs if count]

@@ -8,6 +8,7 @@ from made_sets import made
 
 from analysis.agreement import KeptSets, agreement, chance
 from analysis.agreement.coefficients import Coefficient
+from study.record.errors import InputError
 from study.record.heads import AttentionKind, HeadLayout
 
 HEADS = HeadLayout({AttentionKind.ENCODER_SELF: (3, 3)}).heads
@@ -89,6 +90,14 @@ def test_a_seed_gives_the_same_numbers_whatever_stands_beside() -> None:
     alone, beside = agreement([one], 200).coefficients, agreement([other, one], 200).coefficients
     assert alone.equals(beside.filter(task="made"))
     assert not alone.equals(agreement([one], 200, seed=1).coefficients)
+
+
+def test_two_comparisons_of_one_name_and_a_negative_seed_are_refused() -> None:
+    one = made(np.random.default_rng(4))
+    with pytest.raises(InputError, match="two comparisons of one name, made"):
+        agreement([one, one], 50)
+    with pytest.raises(InputError, match="seed must be at least 0, not -1"):
+        agreement([one], 50, seed=-1)
 
 
 def test_where_nothing_is_kept_there_is_no_kappa() -> None:
