@@ -19,6 +19,9 @@ TITLE = "What attention heads are worth"
 MOST_LINKS = 4
 """Models of a page that have a link each; of more one is picked and shown at a time, where scripts run."""
 
+MOST_LETTERS = 36
+"""Letters of the names of all models up to which they stand side by side; longer ones are picked from a list."""
+
 MOST_FINDINGS = 12
 """Domains, or pairs of them, whose part in a verdict is shown; the others are counted."""
 
@@ -64,6 +67,7 @@ def page_environment(level: float, signatures: Mapping[str, str] | None = None, 
         "null_names": NULL_NAMES,
         "percent": 100 * level,
         "most_findings": MOST_FINDINGS,
+        "most_letters": MOST_LETTERS,
         "most_links": MOST_LINKS,
         "most_open": MOST_OPEN,
         "source": paper.SOURCE,

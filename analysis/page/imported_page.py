@@ -134,6 +134,10 @@ def _rows(domain: DomainEffects) -> list[dict[str, Any]]:
     ]
 
 
+def _layers(own: pl.DataFrame) -> int:
+    return 1 + int(own["layer"].max())  # type: ignore[arg-type]
+
+
 def _counts(own: pl.DataFrame, layers: int) -> list[int]:
     """Heads of each layer, as far as there are numbers of them."""
     last = dict(own.group_by("layer").agg(pl.col("head").max()).iter_rows())
@@ -142,15 +146,13 @@ def _counts(own: pl.DataFrame, layers: int) -> list[int]:
 
 def _maps(rows: pl.DataFrame, domain: DomainEffects, limit: float, folder: str) -> list[Drawing]:
     own = rows.filter(setting_id=domain.names["setting_id"])
-    layers = 1 + own["layer"].max()  # type: ignore[operator]
-    name = f"{folder}/heat-{slug(domain.domain)}"
+    name, layers = f"{folder}/heat-{slug(domain.domain)}", _layers(own)
     return [figures.heat_map(part, _counts(part, layers), limit, f"{name}-{kind}") for kind, part in by_kind(own)]
 
 
 def _small_map(rows: pl.DataFrame, domain: DomainEffects, limit: float, folder: str) -> Drawing:
     own = rows.filter(setting_id=domain.names["setting_id"])
-    layers = 1 + own["layer"].max()  # type: ignore[operator]
-    counts = {kind: _counts(part, layers) for kind, part in by_kind(own)}
+    counts = {kind: _counts(part, _layers(own)) for kind, part in by_kind(own)}
     return figures.small_heat_map(own, counts, limit, f"{folder}/small-heat-{slug(domain.domain)}")
 
 

@@ -82,7 +82,7 @@ def _short(key: str) -> str:
 def _scores(analysis: Analysis) -> Iterator[str]:
     yield (
         "We turn attention heads off by multiplying their output by zero before the output projection "
-        "[michel2019sixteen]. An effect is the score without the heads less the score with all, on the same examples."
+        "[michel2019sixteen]. An effect is the score without the heads minus the score with all, on the same examples."
     )
     used = dict.fromkeys((domain.metric.name, domain.signature) for domain in analysis.results.domains)
     for key, kind in METRICS.items():

@@ -155,7 +155,7 @@ def same_heads(row: Mapping[str, Any], found: Correlations, least: float) -> Fin
     measured, known = measured_interval(row), row["true_low"] is not None
     low, high = (row["true_low"], row["true_high"]) if known else measured
     shows = low is not None and low > least and (known or not row["shared"])
-    outcome = verdict(shows, known and high < least)
+    outcome = verdict(shows, known and row["true_high"] < least)
     true = f"True r is {decimal(row['true'])}{ends(low, high)}" if known else f"True r: {_why_not(row)}"
     over = ", an interval over heads)" if row["groups_a"] is None else ")"
     between = ends(*measured).replace(")", over)
@@ -259,7 +259,7 @@ def cross_attention(analysis: Analysis, domain: Domain, label: str) -> Finding |
 
 
 def _contrast(contrasts: pl.DataFrame, column: str, a: str, b: str) -> Mapping[str, float] | None:
-    """The difference of two lines, the first less the second, whichever way round it is stored; None for none."""
+    """The difference of two lines, the first minus the second, whichever way round it is stored; None for none."""
     for one, other, sign in ((a, b, 1), (b, a, -1)):
         found = contrasts.filter(pl.col(f"{column}_a") == one, pl.col(f"{column}_b") == other)
         if found.height and found["low"][0] is not None:  # of one group there is no interval

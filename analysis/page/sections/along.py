@@ -79,7 +79,7 @@ class Line:
 class Along(Section):
     """Every line of cells that was compared, and what a reader must know of it."""
 
-    template, anchor = "along", "along"
+    template, anchor, link = "along", "along", "Agreement"
     axes: tuple[str, ...]
     lines: tuple[Line, ...]
     notes: tuple[str, ...]

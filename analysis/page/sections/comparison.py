@@ -61,6 +61,7 @@ class Comparison(Section):
     """Every two subjects of the same heads and metric that were measured on the same data."""
 
     template, anchor, title = "comparison", "compared", "Models compared"
+    link = "Compared"
     pairs: tuple[Pair, ...]
 
     @classmethod

@@ -15,6 +15,7 @@ from analysis.page.claims import Claim
 from analysis.page.sections.first_screen import Answer
 from analysis.page.tiles import sentence
 from analysis.page.verdicts import Finding, Verdict
+from analysis.results.read import Selection
 from study.record.heads import mask_key
 
 QUICK = Inference(resamples=199)
@@ -85,6 +86,17 @@ def test_of_many_domains_the_tiles_have_the_range(results):
     assert [number.value for number in score.numbers] == [f"{values.min():.2f} to {values.max():.2f} %"]
     assert [number.where for number in heads.numbers] == ["5 domains"]
     assert [number.where for number in correlation.numbers] == ["10 pairs of domains"]
+
+
+def test_of_many_models_one_is_picked_and_shown_at_a_time(results):
+    for model in "abcde":
+        fill(results, "accuracy", model=model, data="home", weights_file=model, masks={"1" * 16: CLASSIFIER.full()})
+    many = ResultsPage.of(analysed(results)).html()
+    assert re.findall(r'<option value="[0-9a-f]{12}">(.*?)</option>', many) == list("abcde")
+    assert '<main id="main" data-one-at-a-time>' in many
+    few = ResultsPage.of(analyse(read_results(results, Selection(models=list("abcd"))), QUICK)).html()
+    assert "data-picker" not in re.sub(r"<script.*?</script>", "", few, flags=re.DOTALL)
+    assert '<main id="main">' in few
 
 
 def test_heads_count_from_0_by_layer_and_head_or_by_their_address(results):
