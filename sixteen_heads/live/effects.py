@@ -124,7 +124,7 @@ def so_far(domain: Domain) -> EffectsSoFar | None:
     rows = sorted(table.rows(named=True), key=lambda row: -abs(row["effect"]))
     seen = f"{examples}, {len(rows)} of {len(domain.layout)} heads removed, each alone"
     bars, zero = _bars(rows[:MOST_HEADS], several=len(domain.layout.counts) > 1)
-    level = "" if rows[0]["alpha"] is None else f"{1 - rows[0]['alpha']:.0%} intervals, each head by itself"
+    level = "" if rows[0]["alpha"] is None else f"{100 * (1 - rows[0]['alpha']):g} % intervals, each head by itself"
     return EffectsSoFar(name, base, seen, bars, zero, len(rows) - len(bars), level)
 
 

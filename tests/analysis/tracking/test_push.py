@@ -30,8 +30,6 @@ PLACE = "lab/heads"
 QUICK = ("--resamples", "200", "--splits", "3")
 """How sure one can be of an effect is not what is tested here."""
 
-pytestmark = pytest.mark.filterwarnings("ignore:Pydantic V1 style:DeprecationWarning")  # of wandb-workspaces
-
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:

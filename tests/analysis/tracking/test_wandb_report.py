@@ -18,8 +18,6 @@ PLACE = "lab/heads"
 
 QUICK = ("--resamples", "200", "--splits", "3")
 
-pytestmark = pytest.mark.filterwarnings("ignore:Pydantic V1 style:DeprecationWarning")  # of wandb-workspaces
-
 
 @pytest.fixture(scope="module")
 def results(tmp_path_factory: pytest.TempPathFactory) -> Path:
