@@ -103,7 +103,7 @@ def _heads_note(views: Sequence[DomainView]) -> str:
 def correlation_tile(subject: SubjectView) -> Tile:
     """R of the true effects of every two domains; as measured where it cannot be estimated."""
     every = pair_rows(subject.analysis.correlations.overall, subject.labels)
-    one = "One domain was measured; a second one tells whether the same heads matter there."
+    one = "Heads were removed on one domain at most; a second one tells whether the same heads matter there."
     silent = f"{every[0]['reason'][0].upper()}{every[0]['reason'][1:]}." if every and every[0]["reason"] else one
     return agreement_tile([row for row in every if row["pearson"] is not None], silent)
 
