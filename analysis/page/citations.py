@@ -13,6 +13,7 @@ from markupsafe import Markup
 from analysis.attention_kinds import kind_name
 from analysis.effects.head_effects import ALL_KINDS, Measure
 from analysis.formatting import address, decimal, ends, interval, p_value, score, signed
+from analysis.inference import Interval
 from analysis.inference.multiplicity import Correction
 from analysis.page.methods import corrected
 
@@ -120,13 +121,19 @@ class Citations:
 
     def _way(self, row: Row, tested: str = "") -> int:
         drawn = "" if row["resamples"] is None else f", {row['resamples']:,} resamples, seed {row['seed']}"
-        made = f"{row['interval']} interval over {row['groups']:,} {row['group']}s, n = {row['n']:,}{drawn}"
+        how = (
+            f"{row['interval']} bootstrap"
+            if row["interval"] in (Interval.percentile, Interval.bca)
+            else row["interval"]
+        )
+        made = f"{how} interval over {row['groups']:,} {row['group']}s, n = {row['n']:,}{drawn}"
         return self._add("; ".join(filter(None, (made, tested))), row["setting_id"])
 
     def _add(self, made: str, setting_id: str | None = None) -> int:
         parts = [made]
         if setting_id is not None:
-            parts += [self.signatures.get(setting_id, ""), f"setting {setting_id}"]
+            signature = self.signatures.get(setting_id)
+            parts += [signature and f"signature {signature}", f"setting {setting_id}"]
         way = "; ".join(filter(None, [*parts, f"sixteen-heads {VERSION}"]))
         return self.ways.setdefault(way, len(self.ways))
 

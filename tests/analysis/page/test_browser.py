@@ -278,7 +278,7 @@ def test_a_number_is_cited_with_all_that_it_came_from(visit, shown):
         f"removing encoder_self.{row['layer']}.{row['head']} on the score of toy_bert on away",
         f"{signed(row['effect'])} {row['unit']} (95 % interval {signed(row['low'])} to {signed(row['high'])})",
         f"{row['groups']} {row['group']}s, n = {row['n']}",
-        f"{row['interval']} interval",
+        "percentile bootstrap interval" if row["interval"] == "percentile" else f"{row['interval']} interval",
         f"{row['resamples']:,} resamples, seed {row['seed']}",
         domain_of(shown, "toy_bert").signature,
         row["setting_id"],
@@ -300,6 +300,10 @@ def test_two_subjects_stand_side_by_side(visit):
     tab.go_back()
     boxes = [part.bounding_box() for part in tab.locator("[data-part='heads']").all()]
     assert boxes[0]["y"] + boxes[0]["height"] <= boxes[1]["y"]
+    phone = visit(width=390, at=tab.evaluate("`#compare/${subjects[0].id}/${subjects[1].id}`"))
+    parts = phone.locator(".beside [data-part]:visible")
+    order = parts.evaluate_all("parts => parts.map((part) => [part.getBoundingClientRect().y, part.dataset.part])")
+    assert [name for _, name in sorted(order)][:2] == ["heads", "heads"]
 
 
 def test_a_page_of_tables_made_elsewhere_saves_its_figures_and_opens_no_heads(visit, tmp_path):

@@ -11,8 +11,8 @@ function pairAt(name) {
 
 /** Lay the parts of two subjects side by side, and put all else away; null: everything as it was. */
 function standBeside(pair) {
-  const partsOf = (section) => [...section.querySelectorAll(":scope > [data-part]")];
-  const rows = [...new Set((pair ?? []).flatMap(partsOf).map((part) => part.dataset.part))];
+  const kindOf = (part) => part.dataset.part ?? part.className; // what stands before the parts has only a class
+  const kinds = [...new Set((pair ?? []).flatMap(({ children }) => [...children]).map(kindOf))];
   main.classList.toggle("beside", Boolean(pair));
   for (const child of main.children) {
     child.classList.toggle("away", Boolean(pair) && !pair.includes(child) && child.dataset.part !== "compared");
@@ -25,7 +25,10 @@ function standBeside(pair) {
   }
   for (const section of subjects) {
     section.style.setProperty("--side", pair ? pair.indexOf(section) + 1 : "");
-    for (const part of partsOf(section)) part.style.gridRow = pair ? rows.indexOf(part.dataset.part) + 3 : "";
+    for (const part of section.children) {
+      part.style.setProperty("--row", pair ? kinds.indexOf(kindOf(part)) + 2 : ""); // the differences come first
+      part.dataset.of = section.dataset.label;
+    }
   }
 }
 
