@@ -38,7 +38,10 @@ PARTS = (
 
 
 def part_effects(domain: Domain, inference: Inference) -> pl.DataFrame:
-    """The effect of each head that was removed alone, on each part of the examples of a domain.
+    """The effect of each head that was removed alone, on each part of the examples of a domain that has a score.
+
+    A Matthews or Pearson correlation of examples of one label is 0/0, which is no effect of nought. By gold label there
+    are means alone: no other score of labels says anything of examples that have one in common.
 
     Returns:
         Columns of the domain; by (what the examples are parted by), part, parts (how many there are of them, the most
@@ -59,6 +62,8 @@ def part_effects(domain: Domain, inference: Inference) -> pl.DataFrame:
     for by in _columns(noted):
         for part in _parts(noted, by):
             sample = part.sample(inference.groups).select(removed["mask"])
+            if sample.undefined(np.ones((1, sample.groups), dtype=np.int64)).any():
+                continue
             told = {**domain.identity, "by": by, "part": str(part.examples[by][0])}
             told |= {"parts": noted.examples[by].drop_nulls().n_unique(), "alpha": inference.alpha}
             told |= {"n": sample.examples, "groups": sample.groups}
@@ -82,7 +87,7 @@ def _noted(domain: Domain) -> pl.DataFrame:
     examples = domain.examples
     match domain.metric.task:
         case Task.CLASSIFICATION:
-            return examples.with_columns(pl.col("target").alias(LABEL))
+            return examples.with_columns(pl.col("target").alias(LABEL)) if domain.metric.is_mean else examples
         case Task.REGRESSION:
             return examples.with_columns(_quarters(examples["target"].cast(pl.Float64)).alias(SCORE))
         case Task.TRANSLATION:

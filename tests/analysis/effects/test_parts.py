@@ -7,6 +7,7 @@ import polars as pl
 import pytest
 from scipy import stats
 
+from analysis import rescored
 from analysis.effects import parts
 from analysis.effects.head_effects import effects
 from analysis.effects.parts import LABEL, LENGTH, part_effects
@@ -99,3 +100,12 @@ def test_values_are_parted_into_quarters():
         low, high = map(float, span.split(" to "))
         assert low <= value <= high
     assert parts._quarters(pl.Series([3, 3, 3, 3])).to_list() == ["3"] * 4
+
+
+@pytest.mark.parametrize("name", ["matthews", "f1_macro"])
+def test_a_score_that_examples_of_one_label_do_not_have_is_not_told_of_them(make, name):
+    domain = rescored(read_domain(make(count=90, weights=np.full(16, 0.3), labels=LABELS, genres=2).folder), name)
+    assert set(part_effects(domain, SINGLE)["by"]) == {"genre"}
+    of_one_label = domain.examples.with_columns(genre=pl.col("target"))
+    found = part_effects(replace(domain, examples=of_one_label), SINGLE)
+    assert found.is_empty() == (name == "matthews")
