@@ -103,7 +103,9 @@ def value_name(axis: str, value: Value) -> str:
     """A value on an axis in words: `toy_matched`, `seed 3`, `epoch 0.5`, `no seed`."""
     if value is None:
         return f"no {axis}"
-    return str(value) if isinstance(value, str) else f"{axis} {value:g}"
+    if isinstance(value, str):
+        return value
+    return f"{axis} {value:g}" if isinstance(value, float) else f"{axis} {value}"
 
 
 def check_axes(axes: Sequence[str]) -> None:

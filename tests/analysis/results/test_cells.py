@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from fixtures.results import CLASSIFIER
 
-from analysis.results.cells import cells, grids
+from analysis.results.cells import cells, grids, value_name
 from analysis.results.read import read_results
 from study.record.errors import InputError
 from study.record.factors import Factors
@@ -116,3 +116,8 @@ def test_values_of_different_types_are_ordered(trained, results) -> None:
         trained("home", 0, epoch, weights=np.linspace(0, 0.1, 16))
     (grid,) = grids(read_results(results), ["epoch"]).grids
     assert grid.values("epoch") == (0.5, 9, 10)
+
+
+def test_seeds_of_many_digits_keep_them() -> None:
+    named = [value_name("seed", 20240131), value_name("epoch", 3.0), value_name("epoch", 0.25), value_name("seed", None)]
+    assert named == ["seed 20240131", "epoch 3", "epoch 0.25", "no seed"]
