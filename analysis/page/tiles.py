@@ -74,21 +74,27 @@ def score_tile(subject: SubjectView) -> Tile:
 def heads_tile(subject: SubjectView) -> Tile:
     """How many heads of every domain cost significantly when they are removed, and the largest effect."""
     found = [_heads_number(view, subject.several) for view in subject.compared]
-    worse = [view.measured["worse"] for view in subject.compared]
     if not found:
         note = "No head was removed alone; measure=ablation does that."
         return Tile("heads", "Heads that matter", "significant", (), note)
-    ranged = f"{min(worse)} to {max(worse)} of {subject.compared[0].measured['heads']}"
+    counts = [_matter(view) for view in subject.compared]
+    most = max(view.measured["ablation"] for view in subject.compared)
+    ranged = f"{min(counts)} to {max(counts)} of {most}"
     numbers = _few(found, ranged, "domains")
     return Tile("heads", "Heads that matter", "significant", numbers, _heads_note(subject.compared))
 
 
 def _heads_number(view: DomainView, several: bool) -> Number:
-    counts, row = view.measured, view.strongest
+    row = view.strongest
     assert row is not None
-    known = row["low"] is not None
     strongest = f"largest {signed(row['effect'])} ({head_name(row, several)})"
-    return Number(f"{counts['worse'] if known else counts['lower']} of {counts['ablation']}", strongest, view.label)
+    return Number(f"{_matter(view)} of {view.measured['ablation']}", strongest, view.label)
+
+
+def _matter(view: DomainView) -> int:
+    """How many heads cost significantly; where nothing is said of significance, how many cost anything."""
+    assert view.strongest is not None
+    return view.measured["lower" if view.strongest["low"] is None else "worse"]
 
 
 def _heads_note(views: Sequence[DomainView]) -> str:

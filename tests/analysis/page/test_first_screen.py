@@ -88,6 +88,18 @@ def test_of_many_domains_the_tiles_have_the_range(results):
     assert [number.where for number in correlation.numbers] == ["10 pairs of domains"]
 
 
+def test_of_many_domains_without_intervals_heads_that_cost_anything_are_counted(results):
+    for seed in range(4):
+        fill(results, "accuracy", model="toy", data=f"domain{seed}", seed=seed, count=3, weights=WEIGHTS)  # one group
+    analysis = analysed(results)
+    single = analysis.effects.filter(measure="ablation")
+    assert single["low"].null_count() == single.height
+    lower = single.group_by("setting_id").agg(count=(pl.col("effect") < 0).sum())["count"]
+    assert lower.max() > 0
+    heads = first_screen(analysis).tiles[1]
+    assert [number.value for number in heads.numbers] == [f"{lower.min()} to {lower.max()} of 16"]
+
+
 def test_of_many_models_one_is_picked_and_shown_at_a_time(results):
     for model in "abcde":
         fill(results, "accuracy", model=model, data="home", weights_file=model, masks={"1" * 16: CLASSIFIER.full()})
