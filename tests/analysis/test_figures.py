@@ -132,6 +132,15 @@ def test_colour_limit_is_the_98th_percentile_of_sizes_and_never_zero():
     assert figures.colour_limit(pl.DataFrame({"effect": []}, schema={"effect": pl.Float64})) == 1.0
 
 
+@pytest.mark.parametrize("name", ["6f95010407f0-heat", "3b-model/heat", r"a\1b"])
+def test_a_name_begins_every_id_whatever_it_begins_with(table, name):
+    single = table.filter(measure="ablation", kind="cross")
+    drawn = figures.heat_map(single, (4, 4, 4), figures.colour_limit(single), name)
+    ids = re.findall(r'\bid="([^"]*)"', drawn.svg)
+    assert ids
+    assert all(found.startswith(f"{name.replace('/', '.')}.") for found in ids)
+
+
 def test_constant_effects_and_one_kind_draw(table):
     flat = table.with_columns(effect=pl.lit(0.0), score=pl.col("base_score"))
     for drawn in drawings(flat).values():

@@ -112,7 +112,8 @@ def draw(panel: Panel, name: str, title: str, data: pl.DataFrame, tips: Mapping[
     content = re.sub(r"(<text style=[^>]*)fill: (#(?!ffffff)\w{6})", rf"\1fill: \2; fill: {MIXED}", content)
     content = re.sub(r' (?:d|x|y|transform)="[^"]*"', lambda found: _rounded(found[0]), content)
     content = re.sub(r'<g id="([^"]*)">', lambda found: _tipped(found, tips or {}), content)
-    content = re.sub(r'(\bid="|url\(#|href="#)', rf"\1{name.replace('/', '.')}.", content)
+    own = name.replace("/", ".")  # it may begin with a digit, as the id of a setting does
+    content = re.sub(r'(\bid="|url\(#|href="#)', lambda found: f"{found[1]}{own}.", content)
     width, height = (float(inches) for inches in panel.figure.get_size_inches())
     opening = (
         f'<svg xmlns="http://www.w3.org/2000/svg" xmlns:xlink="http://www.w3.org/1999/xlink" version="1.1" '
