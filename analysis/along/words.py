@@ -55,6 +55,8 @@ def head_words(heads: pl.DataFrame, axis: str, alpha: float) -> str:
     nowhere = heads.filter(pl.col("significant") == 0).height
     differ = heads.filter(pl.col("p_corrected") <= alpha).height
     told = f"{every} {'has' if every == 1 else 'have'} a significant effect in {_all(count, axis)}, {nowhere} in none"
+    if not heads["p_corrected"].drop_nulls().len():
+        return f"Of {heads.height} heads, {told}."
     return f"Of {heads.height} heads, {told}; of {differ} the effect differs between {plural(axis)} by more than noise."
 
 

@@ -7,7 +7,7 @@ import pytest
 from analysis import Inference, analyse, read_results
 from analysis.__main__ import main
 from analysis.along import Along, Match
-from analysis.along.words import correlation_words
+from analysis.along.words import correlation_words, head_words
 from analysis.correlation import DomainEffects
 from analysis.correlation.shared_examples import sampling_covariance
 from study.record.errors import InputError
@@ -145,6 +145,7 @@ def test_few_groups_leave_a_spread_without_numbers_and_a_reason(trained, results
     assert found["spread"].null_count() == 16
     assert found["mean"].null_count() == 0
     assert found["reason"][0] == "10 groups of examples: the noise of 2 cells needs 12"
+    assert "by more than noise" not in head_words(found, "seed", 0.05)
 
 
 def test_the_default_axis_adds_nothing(trained, results) -> None:
