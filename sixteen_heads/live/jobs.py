@@ -5,7 +5,7 @@ job is, from the parts that it has stored. Nothing half written is ever read: al
 """
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from datetime import datetime
@@ -102,7 +102,7 @@ class StudyJobs:
         alone = [job for job in active if job.request.id not in known and job.run not in used]
         if alone:
             lines = tuple(self._active(job) for job in alone)
-            shown.append(SweepLines("Single jobs", lines, _total(lines)))
+            shown.append(SweepLines("Single jobs", lines, _left(lines, max)))  # each has its own process
         return shown
 
     def _agenda(self, agenda: Agenda, active: Sequence[ActiveJob], finished: Mapping[str, Run]) -> SweepLines:
@@ -120,7 +120,7 @@ class StudyJobs:
             return JobLine(request.name, waiting, seconds_left=seconds)
 
         lines = tuple(map(line, agenda.jobs))
-        return SweepLines(agenda.name, lines, _total(lines))
+        return SweepLines(agenda.name, lines, _left(lines, sum))
 
     def _submitted(self, active: Sequence[ActiveJob]) -> tuple[list[SweepLines], set[str]]:
         """The sweeps of `local_pool` and `slurm` that write into this results folder, and the active jobs in them."""
@@ -236,8 +236,11 @@ def _expected(request: Request, finished: Sequence[Run]) -> float | None:
     return mean(float(run.summary["seconds"]) for run in alike) if alike else None
 
 
-def _total(lines: Sequence[JobLine]) -> float | None:
-    """Seconds until jobs that run one after the other are done; None where one is unknown, or nothing runs."""
+def _left(lines: Sequence[JobLine], all_of: Callable[[list[float]], float]) -> float | None:
+    """Seconds until all jobs are done: the sum of those one after the other, the most of those at the same time.
+
+    None where one is unknown, or nothing runs.
+    """
     left = [line.seconds_left for line in lines if line.state in OPEN]
     known = [seconds for seconds in left if seconds is not None]
-    return sum(known) if left and len(known) == len(left) else None
+    return all_of(known) if left and len(known) == len(left) else None

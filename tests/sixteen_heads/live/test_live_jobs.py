@@ -82,6 +82,18 @@ def test_a_job_of_no_sweep_is_shown_too(tmp_path: Path) -> None:
     assert (sweep.name, [line.state for line in sweep.jobs]) == ("Single jobs", [State.running])
 
 
+def test_jobs_of_no_sweep_run_side_by_side(tmp_path: Path) -> None:
+    results = tmp_path / "results"
+    for measure, began in (("ablation", 20), ("no_head", 40)):
+        store = fill(results, "accuracy", model=measure, data="pairs", count=10)
+        store.write(store.read().rows.head(50), {"run": measure, "rows": 50, "seconds": 5.0})
+        folder = str(store.folder.relative_to(results))
+        job = ActiveJob(measure, Request.of(run(measure)), folder, 100, began=time.time() - began)
+        job.write(results)
+    (sweep,) = StudyJobs(results, tmp_path / "sweeps").lines()
+    assert sweep.seconds_left == pytest.approx(40, abs=8), "that of the slower one"
+
+
 @pytest.mark.parametrize(("results", "shown"), [("results", True), ("elsewhere", False)])
 def test_a_sweep_of_a_pool_is_shown_where_it_writes(tmp_path: Path, results: str, shown: bool) -> None:
     sweeps = SweepsFolder(tmp_path / "sweeps")
