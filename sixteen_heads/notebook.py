@@ -4,6 +4,7 @@ import warnings
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from html import escape
 from pathlib import Path
 from typing import Any
 
@@ -163,6 +164,8 @@ class Effects:
             return f"{name}: no head was removed"
         base = score(strongest["base_score"], strongest["metric"])
         found = f"{rows['significant'].sum()} of {rows.height} heads have a significant effect"
+        if strongest["reason"]:
+            found = f"Nothing is said of significance, {strongest['reason']}"
         largest = f"{address(strongest)}: {signed(strongest['effect'])} {strongest['unit']}{interval(strongest)}"
         return f"{name}: {base}. {found}; the largest is that of {largest}"
 
@@ -249,4 +252,5 @@ def _sentence(row: dict[str, Any]) -> str:
 def _html(words: str, drawings: Iterable[Drawing]) -> str:
     """Words above figures, side by side where there is room."""
     pictures = "".join(f"<div>{drawing.svg}</div>" for drawing in drawings)
-    return f"<p>{words.replace(chr(10), '<br>')}</p><div style='display:flex;flex-wrap:wrap'>{pictures}</div>"
+    said = escape(words, quote=False).replace("\n", "<br>")
+    return f"<p>{said}</p><div style='display:flex;flex-wrap:wrap'>{pictures}</div>"

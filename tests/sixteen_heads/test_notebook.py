@@ -2,10 +2,12 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from fixtures.jobs import overrides
+from fixtures.results import fill
 from IPython import display
 from polars.testing import assert_frame_equal
 
@@ -91,3 +93,16 @@ def test_a_bar_in_a_notebook_grows_and_goes(monkeypatch: pytest.MonkeyPatch) -> 
         assert picture.startswith(f"a &lt; b <progress max=20 value={done}></progress>")
     assert "20/20 rows" in shown[2]
     assert shown[-1] == ""
+
+
+def test_of_one_group_nothing_is_said_of_significance(tmp_path: Path) -> None:
+    fill(tmp_path, "accuracy", model="toy", data="home", count=3)
+    (found,) = heads.read(tmp_path)
+    assert "Nothing is said of significance, 1 group of 3 examples" in repr(found)
+
+
+def test_names_are_no_markup(tmp_path: Path) -> None:
+    fill(tmp_path, "accuracy", model="toy", data="home", count=30)
+    (found,) = heads.read(tmp_path)
+    named = replace(found, domain=replace(found.domain, data="a<b>&c"))
+    assert "<p>toy on a&lt;b&gt;&amp;c: " in named._repr_html_()

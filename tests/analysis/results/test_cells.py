@@ -119,5 +119,5 @@ def test_values_of_different_types_are_ordered(trained, results) -> None:
 
 
 def test_seeds_of_many_digits_keep_them() -> None:
-    named = [value_name("seed", 20240131), value_name("epoch", 3.0), value_name("epoch", 0.25), value_name("seed", None)]
-    assert named == ["seed 20240131", "epoch 3", "epoch 0.25", "no seed"]
+    places = [("seed", 20240131), ("epoch", 3.0), ("epoch", 0.25), ("seed", None)]
+    assert [value_name(*place) for place in places] == ["seed 20240131", "epoch 3", "epoch 0.25", "no seed"]
