@@ -24,7 +24,8 @@ def noisy_grid(grid: Grid, groups: str) -> NoisyGrid:
         groups: groups of examples, as in `Domain.sample`.
 
     Raises:
-        InputError: when the cells of a data set have different examples, or there are fewer than three heads.
+        InputError: when the cells of a data set have different examples, or one group of them alone, or there are fewer
+            than three heads.
     """
     lines: dict[object, list[DomainEffects]] = {}
     for cell in grid.cells.values():  # ordered along the other axis in every line
@@ -34,6 +35,9 @@ def noisy_grid(grid: Grid, groups: str) -> NoisyGrid:
     heads = [head for head in first.heads if head in everywhere]
     if len(heads) < FEWEST:
         raise InputError(f"which need {FEWEST} heads measured in every cell, and there are {len(heads)}")
+    for line in lines.values():
+        if any(own.sample is not None and own.sample.groups < 2 for own in line):
+            raise InputError(f"as {line[0].domain} has one group of examples alone, which says nothing of noise")
     effects = [[own.effects[_places(own, heads)] for own in line] for line in lines.values()]
     return NoisyGrid(np.array(effects), [_without(line, heads) for line in lines.values()], _layers(heads))
 

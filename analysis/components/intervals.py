@@ -50,10 +50,10 @@ class Decomposition:
 
     def estimate(self, number: Callable[[Components], Values]) -> Estimate:
         """A number that follows from the components, with its interval."""
-        value = float(number(self.whole))
-        if not self.replicates:
-            return Estimate(value)
         with np.errstate(invalid="ignore", divide="ignore"):
+            value = float(number(self.whole))
+            if not self.replicates:
+                return Estimate(value)
             error = jackknife.error(value, *(Stratum(np.asarray(number(own))) for own in self.replicates))
         seeds = len(next(iter(self.replicates[0].values())))  # type: ignore[arg-type]
         half = jackknife.quantile(self.level, seeds) * error
@@ -89,7 +89,7 @@ def total(components: Components) -> Values:
 
 def share(name: Component) -> Callable[[Components], Values]:
     """What gives the share of a component in the total."""
-    return lambda components: components[name] / total(components)
+    return lambda components: np.divide(components[name], total(components))  # NaN where all effects are equal
 
 
 def _no_interval(grid: NoisyGrid) -> str | None:

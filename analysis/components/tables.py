@@ -138,10 +138,10 @@ NOT_DIVIDED = "no shares: the variance of effects is not shown to be above their
 
 def _sentence(name: str, names: Axes, effects: NoisyGrid, found: Decomposition) -> str:
     """How much of the variance belongs to what, as a sentence."""
-    noise = noise_variance(effects)
-    taken = f"sampling noise, {_percent(noise / (noise + float(total(found.whole))))} of the variance as measured"
     if not found.divided:
         return f"{name}the variance of head effects is not shown to be above their noise: there is nothing to divide."
+    noise = noise_variance(effects)
+    taken = f"sampling noise, {_percent(noise / (noise + float(total(found.whole))))} of the variance as measured"
     heads = [part for part in (Component.LAYER, Component.HEAD) if part in found.whole]
     whole = found.estimate(lambda own: sum(share(part)(own) for part in heads))
     told = f"{name}of the variance of head effects, {_told(whole)} belongs to the head{_whatever(names, effects)}"

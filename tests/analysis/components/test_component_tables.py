@@ -139,3 +139,20 @@ def test_effects_that_are_noise_alone_are_not_divided(trained, results) -> None:
     found = variance_components(grids(read_results(results), ["data", "seed"]).grids)
     cells = found.table.filter(pl.col("component") == "head_seed")
     assert cells["variance"][0] == pytest.approx(0, abs=1e-9), "seeds that answer alike"
+
+
+def test_one_group_of_examples_has_no_components(trained, results) -> None:
+    trained(2, count=3)
+    found = variance_components(grids(read_results(results), ["seed"]).grids)
+    assert found.table.is_empty()
+    assert all("one group of examples alone" in sentence for sentence in found.sentences)
+
+
+def test_effects_that_are_all_equal_are_not_divided(make, results) -> None:
+    for seed in range(4):
+        place = Factors("toy", "home", "float32", seed, 3.0, "w0")
+        make(count=30, weights=np.zeros(16), weights_file=f"weights of {seed}", factors=place)
+    found = variance_components(grids(read_results(results), ["seed"]).grids)
+    assert set(found.table["variance"]) == {0.0}
+    assert found.table["share"].null_count() == found.table.height
+    assert "nothing to divide" in found.sentences[0]

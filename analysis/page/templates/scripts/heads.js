@@ -1,7 +1,7 @@
 /* ---- Heads: what the page knows of them, and the names that they go by. ---- */
 
 /**
- * What is known of a subject, from the JSON in its section (analysis/page/sections/examples.py says its form).
+ * What is known of a subject, from the JSON in its section (analysis/page/sections/head_details.py says its form).
  * @param {HTMLElement} section of class subject
  */
 function known(section) {
