@@ -45,6 +45,11 @@ def print_summary(analysis: Analysis, console: Console) -> None:
     if len(others or checkpoints) == 1:
         _print_subject(analysis, (others or checkpoints)[0], console)
         return
+    if not analysis.subjects:
+        console.print(
+            "Checkpoints of trainings alone, not all of whose heads were removed one at a time: see the page."
+        )
+        return
     console.print(overview_table(analysis, others or checkpoints))
     if others and checkpoints:
         console.print(f"Besides {len(checkpoints)} checkpoints of trainings, on the page.")

@@ -184,6 +184,8 @@ class SubjectView:
 def subject_labels(analysis: Analysis) -> dict[str, str]:
     """The name of the model of every subject, by its id; of namesakes with their seed, results folder, or else id."""
     folders = {id_: domains[0].folder.parents[2] for id_, domains in analysis.subjects.items()}
+    if not folders:  # of a training whose checkpoints are points of figure 5 alone
+        return {}
     models = subject_names(analysis.subjects)
     shared = Path(os.path.commonpath(list(folders.values())))
     for name in set(models.values()):

@@ -14,6 +14,7 @@ from fixtures.results import CLASSIFIER, TRANSLATOR, classification_rows, transl
 from test_bands import HARM, REMOVED, curve_of
 
 from analysis import analyse, figures, read_results
+from analysis.__main__ import main
 from analysis.curves.bands import ResampledCurves
 from analysis.curves.training_dynamics import DYNAMICS, dynamics
 from analysis.inference import Inference
@@ -165,3 +166,11 @@ def test_the_drawing_has_a_line_for_each_share_and_the_base_score_at_each_epoch(
     for share in table.filter(pl.col("share") > 0)["share"].unique():
         assert f"{100 * share:.0f} %" in words
     assert figures.dynamics(table, "run on home", "f/5").svg == drawing.svg
+
+
+def test_checkpoints_that_are_points_of_figure_5_alone_are_reported(results: Path, capsys) -> None:
+    for epoch in (1, 3):
+        fill_checkpoint(results, epoch)
+    assert main(["report", str(results), "--resamples", "199"]) == 0
+    assert "Checkpoints of trainings alone" in capsys.readouterr().out
+    assert "training" in (results / "analysis" / "report" / "index.html").read_text(encoding="utf-8")
