@@ -57,7 +57,8 @@ def head_words(heads: pl.DataFrame, axis: str, alpha: float) -> str:
     told = f"{every} {'has' if every == 1 else 'have'} a significant effect in {_all(count, axis)}, {nowhere} in none"
     if not heads["p_corrected"].drop_nulls().len():
         return f"Of {heads.height} heads, {told}."
-    return f"Of {heads.height} heads, {told}; of {differ} the effect differs between {plural(axis)} by more than noise."
+    differing = f"the effect of {differ or 'none'}"
+    return f"Of {heads.height} heads, {told}; {differing} differs between {plural(axis)} by more than noise."
 
 
 def matched_words(matched: pl.DataFrame, axis: str) -> str:
