@@ -31,21 +31,21 @@ TOY = "model=toy_classifier data=toy_matched"
     [
         (
             "model.path=FOLDER data=nli_file data.path=x.tsv",
-            "no model is chosen: model.path is an option of hf_classifier and fairseq_folder. Add model=hf_classifier",
+            "no model is chosen: model.path is an option of hf_classifier, fairseq_folder and hf_regressor. Add mo",
         ),
         (
             "data=parallel_file model.path=x",
-            "no model is chosen: model.path is an option of fairseq_folder and hf_classifier. Add model=fairseq_folder",
+            "no model is chosen: model.path is an option of fairseq_folder, hf_classifier and hf_regressor. Add mo",
         ),
         (
             f"{TOY} model.path=x",
-            "model.path is an option of hf_classifier and fairseq_folder; the model here is toy_cl",
+            "model.path is an option of hf_classifier, fairseq_folder and hf_regressor; the model here is toy_cl",
         ),
-        (f"{TOY} model.revision=x", "model.revision is an option of bert_mnli and hf_classifier; the model here is to"),
+        (f"{TOY} model.revision=x", "model.revision is an option of bert_mnli, hf_classifier and hf_regressor; the "),
         (f"{TOY} model.beam=2", "model.beam is an option of fairseq_folder, "),
         (
             "model=toy_translator data=toy_news model.check_labels=false",
-            "model.check_labels is an option of bert_mnli, ",
+            "model.check_labels is an option of bert_cola_finetuned, bert_mnli, ",
         ),
         (f"{TOY} data.path=x", "data.path is an option of nli_file; the data here is toy_matched"),
         (f"{TOY} tracking.project=x", "tracking.project is an option of wandb; the tracking here has none"),
@@ -63,8 +63,8 @@ TOY = "model=toy_classifier data=toy_matched"
             f"{TOY} hydra/launcher=local_pool hydra.launcher.pack=2",
             "hydra.launcher.pack is an option of slurm; the laun",
         ),
-        ("data=toy_matched", "no model is chosen: add model=NAME, with one of bert_mnli, "),
-        ("model= data=toy_matched", "no model is chosen: add model=NAME, with one of bert_mnli, "),
+        ("data=toy_matched", "no model is chosen: add model=NAME, with one of bert_cola_finetuned, bert_mnli, "),
+        ("model= data=toy_matched", "no model is chosen: add model=NAME, with one of bert_cola_finetuned, bert_mnli, "),
         ("modle=toy_classifier data=toy_matched", "there is no option 'modle'. Did you mean model"),
         ("model=toy_classifier dta=toy_matched measure=base", "there is no option 'dta'. Did you mean data"),
         ("model=toy_classifier measure=base", "no data is chosen: add data=NAME, with one of "),
@@ -114,7 +114,10 @@ TOY = "model=toy_classifier data=toy_matched"
         (f"{TOY},toy_mismatched", "data=toy_matched,toy_mismatched names several: add -m to run each of them"),
         ("prune model=toy_classifier", "no value is given for out: add out=... to the command"),
         ("prune model=toy_classifier ot=x", "there is no option 'ot'. Did you mean out"),
-        ("prune model.path=x out=y", "no model is chosen: model.path is an option of fairseq_folder and hf_classifier"),
+        (
+            "prune model.path=x out=y",
+            "no model is chosen: model.path is an option of fairseq_folder, hf_classifier and hf_regressor",
+        ),
         (
             "analyse",
             "'analyse' is no command: expected list, fetch, prune, help, or overrides NAME=VALUE. Tables, figu",

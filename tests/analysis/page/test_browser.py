@@ -106,7 +106,7 @@ def test_a_table_sorts_filters_and_copies_itself_as_it_is_shown(visit, shown):
     for form in ("CSV", "Markdown", "LaTeX"):
         wide.locator(".opens").click()
         wide.get_by_role("button", name=f"Copy as {form}").click()
-        tab.wait_for_function("form => document.querySelector('.spoken').textContent.startsWith(form)", arg=form)
+        tab.wait_for_function("form => document.querySelector('.spoken')?.textContent.startsWith(form)", arg=form)
         copied[form] = clipboard(tab)
     table = list(csv.reader(io.StringIO(copied["CSV"])))
     assert len(table) == 1 + len(heads(tab))
@@ -135,10 +135,10 @@ def test_a_head_is_found_by_any_of_its_names_and_the_dialog_has_its_address(visi
     assert tab.url.endswith("-decoder_self.2.1")
     for button, text in (("Copy address", "decoder_self.2.1"), ("Copy for pruning", "heads=[decoder_self.2.1]")):
         dialog.get_by_role("button", name=button).click()
-        tab.wait_for_function("document.querySelector('.spoken').textContent.endsWith('copied')")
+        tab.wait_for_function("document.querySelector('.spoken')?.textContent.endsWith('copied')")
         assert clipboard(tab) == text
     dialog.get_by_role("button", name="Copy link").click()
-    tab.wait_for_function("document.querySelector('.spoken').textContent === 'Link copied'")
+    tab.wait_for_function("document.querySelector('.spoken')?.textContent === 'Link copied'")
     assert clipboard(tab) == tab.url
     again = visit(at="#" + tab.url.partition("#")[2])
     assert "decoder_self.2.1" in again.locator("dialog .of").inner_text()
