@@ -1,6 +1,7 @@
 """Head by head, what removing it costs one subject and another, on the same data: the difference of the two effects.
 
 Two subjects can be compared so where they have the same heads: another seed, another fine-tuning, another checkpoint.
+Not where they are known to start from different weights: their heads have nothing in common but their places.
 """
 
 from collections.abc import Iterator, Sequence
@@ -53,8 +54,15 @@ def head_differences(domains: Sequence[Measured], alpha: float) -> pl.DataFrame:
 def _pairs(domains: Sequence[Measured]) -> Iterator[tuple[Measured, Measured]]:
     for a, b in combinations(domains, 2):
         alike = (a[0].data, a[0].metric.name, a[0].layout) == (b[0].data, b[0].metric.name, b[0].layout)
+        alike = alike and not _start_apart(a[0], b[0])
         if alike and a[0].subject_id != b[0].subject_id and a[1].heads and a[1].heads == b[1].heads:
             yield a, b
+
+
+def _start_apart(a: Domain, b: Domain) -> bool:
+    """Whether two subjects are known to have been trained from different weights."""
+    one, other = ({place.initial for place in domain.factors} - {None} for domain in (a, b))
+    return bool(one and other) and one.isdisjoint(other)
 
 
 def _differences(a: Measured, b: Measured, alpha: float) -> pl.DataFrame:

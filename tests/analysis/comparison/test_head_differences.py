@@ -12,6 +12,7 @@ from analysis.comparison import head_differences as module
 from analysis.comparison.head_differences import head_differences
 from analysis.correlation.domain_effects import DomainEffects
 from analysis.results.read import read_domain
+from study.record.factors import Factors
 from study.record.heads import mask_key
 
 
@@ -67,3 +68,10 @@ def test_one_group_of_examples_has_no_interval(make):
     single = [replace(each, examples=examples) for (each, _), examples in zip((one, other), grouped, strict=True)]
     found = head_differences([(each, DomainEffects.of(each)) for each in single], 0.05)
     assert found["low"].null_count() == found.height > 0
+
+
+@pytest.mark.parametrize(("starts", "compared"), [(("w0", "w1"), False), (("w0", "w0"), True), (("w0", None), True)])
+def test_models_known_to_start_from_different_weights_are_not_compared(make, starts, compared):
+    places = (Factors("toy", "home", "float32", seed, 3.0, start) for seed, start in enumerate(starts))
+    both = [measured(make, name, factors=place) for name, place in zip(("one", "other"), places, strict=True)]
+    assert head_differences(both, 0.05).is_empty() != compared
