@@ -9,6 +9,9 @@ from study.terminal.once import say_once
 
 log = logging.getLogger(__name__)
 
+MOST_EMPTY = 0.001
+"""Share of the rows of a published file that may lack a text: two of the 363,846 pairs that QQP is trained on do."""
+
 
 def labelled_rows(table: Table, column: str, skipped_labels: Collection[str]) -> list[int]:
     """The rows whose label is none to skip; how many are left out is logged.
@@ -24,6 +27,20 @@ def labelled_rows(table: Table, column: str, skipped_labels: Collection[str]) ->
         words = "%s: %d of %d rows left out, their label is one to skip"
         say_once(log.info, words, table.path, skipped, len(table))
     return rows
+
+
+def rows_with_texts(table: Table, texts: Sequence[str], rows: Sequence[int]) -> list[int]:
+    """The rows none of whose texts is empty; how many are left out is logged.
+
+    Of a file with more than a few such rows all stay: something is wrong with it, and `require_filled` says where.
+    """
+    filled = [row for row in rows if all(table.columns[name][row].strip() for name in texts)]
+    empty = len(rows) - len(filled)
+    if empty > MOST_EMPTY * len(rows):
+        return list(rows)
+    if empty:
+        say_once(log.info, "%s: %d of %d rows left out, a text of theirs is empty", table.path, empty, len(rows))
+    return filled
 
 
 def row_names(table: Table, column: str | None, rows: Sequence[int]) -> tuple[str, ...]:

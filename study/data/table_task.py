@@ -12,7 +12,7 @@ from pathlib import Path
 from omegaconf import MISSING
 
 from study.data.hub_file import cached, download
-from study.data.rows import labelled_rows, require_filled, row_names
+from study.data.rows import labelled_rows, require_filled, row_names, rows_with_texts
 from study.data.source import DataSource
 from study.data.table import Table, read_header, read_table
 from study.record.errors import InputError
@@ -78,7 +78,7 @@ class TableTask(DataSource):
         if self.path is None and (lacking := sorted(set(optional) - set(found))):
             raise InputError(f"{path}: no column {', '.join(lacking)} among {', '.join(header)}")
         table = read_table(path, list(dict.fromkeys([*self.texts, self.label, *found])), numbers=self._numbers())
-        rows = labelled_rows(table, self.label, self.skip_labels)
+        rows = rows_with_texts(table, self.texts, labelled_rows(table, self.label, self.skip_labels))
         require_filled(table, rows)
         own = {"group": self.group} if self.group in found else {}
         own |= {name: name for name in self.annotations if name in found}

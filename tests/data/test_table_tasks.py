@@ -150,3 +150,12 @@ def test_training_sets_and_recipes_are_those_of_their_task() -> None:
 )
 def test_local_copies_of_published_sets(name: str, file: str, counts: dict[str, int]) -> None:
     assert Counter(task(name, Path(REAL or "") / "data" / file).examples().targets) == counts
+
+
+def test_few_rows_without_a_text_are_left_out(tmp_path: Path) -> None:
+    rows = [f"Is {i} a number?\tIs {i} one?\t1" for i in range(2000)]
+    rows[7] = "How can I develop an app?\t\t0"
+    (tmp_path / "x.tsv").write_text("\n".join(["question1\tquestion2\tlabel", *rows, ""]))
+    examples = task("glue_qqp", tmp_path / "x.tsv").examples()
+    assert len(examples) == 1999
+    assert all(all(texts) for texts in examples.texts)
