@@ -74,6 +74,9 @@ def matched_heads(both: PairResamples) -> MatchedHeads:
         straight.append(_assignment(one, other, layers))
         shuffled.append(_assignment(one, rng.permuted(other, axis=0), layers))
     found = _crossed(a, b, np.stack(straight))
+    found = found[~np.isnan(found)]
+    if not found.size:
+        return MatchedHeads(reason="in every split all effects of a third of the examples are equal")
     low, high = percentile(found, 0.05)
     own = [pearson(parts[:, 1], parts[:, 2]) for parts in (a, b)]
     agree = float(np.nanmean(own[0]) * np.nanmean(own[1]))
@@ -81,8 +84,8 @@ def matched_heads(both: PairResamples) -> MatchedHeads:
         matched=float(found.mean()),
         low=float(low),
         high=float(high),
-        by_size=float(_crossed(a, b, np.stack(shuffled)).mean()),
-        in_place=float(_crossed(a, b, np.broadcast_to(np.arange(a.shape[2]), (len(a), a.shape[2]))).mean()),
+        by_size=float(np.nanmean(_crossed(a, b, np.stack(shuffled)))),
+        in_place=float(np.nanmean(_crossed(a, b, np.broadcast_to(np.arange(a.shape[2]), (len(a), a.shape[2]))))),
         ceiling=float(np.sqrt(agree)) if agree > 0 else None,
         same_place=float((np.stack(straight) == np.arange(a.shape[2])).mean()),
         same_place_by_chance=len(layers) / a.shape[2],
