@@ -51,7 +51,8 @@ class Model:
         Raises:
             StudyError: when there is no such model, data set or option.
         """
-        given = (f"model={model}", f"data={data}", "measure=ablation", f"results='{results}'", *overrides)
+        place = str(results).replace("'", "\\'")
+        given = (f"model={model}", f"data={data}", "measure=ablation", f"results='{place}'", *overrides)
         self._job = MeasuringJob(to_study(compose(*given)))
 
     def __repr__(self) -> str:

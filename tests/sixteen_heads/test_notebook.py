@@ -106,3 +106,8 @@ def test_names_are_no_markup(tmp_path: Path) -> None:
     (found,) = heads.read(tmp_path)
     named = replace(found, domain=replace(found.domain, data="a<b>&c"))
     assert "<p>toy on a&lt;b&gt;&amp;c: " in named._repr_html_()
+
+
+def test_a_results_folder_may_have_any_name(tmp_path: Path) -> None:
+    folder = tmp_path / "O'Brien's results, new"
+    assert repr(heads.Model("toy_classifier", "toy_matched", results=folder)).endswith(f"stored in {folder}")
