@@ -14,7 +14,7 @@ from jaxtyping import Bool
 from analysis.agreement.kept_sets import KeptSets
 from analysis.curves.order_names import order_name
 from analysis.effects.head_effects import ALL_KINDS
-from analysis.results.cells import METRIC, Cell, Grid, cells, check_axes, value_name
+from analysis.results.cells import METRIC, Cell, Grid, beside_others, cells, check_axes, value_name
 from analysis.results.domain import Domain
 from analysis.results.read import Results
 from study.record.curves import Curve
@@ -90,7 +90,9 @@ def kept_sets(results: Results, along: str, stop: Stop) -> list[KeptSets]:
     check_axes([along])
     held = [axis for axis in AXES if axis != along]
     groups: dict[tuple[Any, ...], dict[str, tuple[Cell, Curve]]] = {}
-    for cell in cells(results):
+    every = cells(results)
+    beside = beside_others(every)
+    for cell in every:
         if cell.at(along) is None:
             continue
         for name, curve in _curves(cell.domain):
@@ -100,7 +102,7 @@ def kept_sets(results: Results, along: str, stop: Stop) -> list[KeptSets]:
     found = []
     for (*place, name), raters in groups.items():
         if len(raters) > 1:
-            grid = Grid((along,), dict(zip((*held, METRIC), place, strict=True)), {})
+            grid = Grid((along,), dict(zip((*held, METRIC), place, strict=True)), {}, beside[place[-1]])
             found.append(_sets(f"{grid.name}, {name}", along, raters, stop))
     return found
 

@@ -188,10 +188,13 @@ class Line:
 
     @property
     def held(self) -> str:
-        """Where the cells stand on all other axes but the family, as far as it is known: `toy_matched, epoch 4`."""
+        """Where the cells stand on all other axes but the family, as far as it is known: `toy_matched, epoch 4`.
+
+        And the metric, where there are others beside it.
+        """
         values = {axis: self.cells[0].at(axis) for axis in AXES if axis not in (self.axis, "family")}
         told = ((axis, value) for axis, value in values.items() if value not in (None, FLOAT32))
-        return ", ".join(value_name(axis, value) for axis, value in told)
+        return ", ".join(filter(None, [*(value_name(axis, value) for axis, value in told), self.grid.beside]))
 
     @property
     def name(self) -> str:

@@ -52,17 +52,19 @@ class Grid:
         axes: names of these axes, in the order asked for.
         held: the value on every other axis, and the metric, in the order of `AXES`.
         cells: by their values on `axes`, ordered by the first axis, then by the next.
+        beside: label of the metric, where others stand beside it that the name must tell it from; else empty.
     """
 
     axes: tuple[str, ...]
     held: Mapping[str, Value]
     cells: Mapping[tuple[Value, ...], Cell]
+    beside: str = ""
 
     @property
     def name(self) -> str:
         """What is held, in words, as far as it is known: `toy_classifier, toy_matched, epoch 4`."""
         told = ((axis, value) for axis, value in self.held.items() if axis != METRIC and value not in (None, FLOAT32))
-        return ", ".join(value_name(axis, value) for axis, value in told)
+        return ", ".join(filter(None, [*(value_name(axis, value) for axis, value in told), self.beside]))
 
     @property
     def metric(self) -> str:
@@ -121,6 +123,12 @@ def check_axes(axes: Sequence[str]) -> None:
         raise InputError(f"an axis is named twice: {', '.join(axes)}")
 
 
+def beside_others(every: Iterable[Cell]) -> dict[str, str]:
+    """The label of each metric of some cells by its name; empty where it is the only one, and need not be told."""
+    labels = {cell.domain.metric.name: cell.domain.metric.label for cell in every}
+    return labels if len(labels) > 1 else dict.fromkeys(labels, "")
+
+
 def cells(results: Results) -> list[Cell]:
     """Every setting of a results folder at each of its places, once."""
     places: dict[str, list[Factors]] = {}
@@ -153,10 +161,10 @@ def grids(results: Results, axes: Sequence[str]) -> Grids:
     measured = [cell for cell in cells(results) if cell.domain.single_heads]
     for cell in measured:
         groups.setdefault((*map(cell.at, held), cell.domain.metric.name), []).append(cell)
-    found, refused, single = [], [], set(axes)
+    found, refused, single, beside = [], [], set(axes), beside_others(measured)
     for values in sorted(groups, key=_order):
         members = groups[values]
-        grid = _grid(members, axes, dict(zip((*held, METRIC), values, strict=True)))
+        grid = _grid(members, axes, dict(zip((*held, METRIC), values, strict=True)), beside[str(values[-1])])
         few = {axis for axis in axes if len(grid.values(axis)) < 2}
         single &= few
         if few:
@@ -176,9 +184,9 @@ def grids(results: Results, axes: Sequence[str]) -> Grids:
     return Grids(tuple(found), tuple(refused))
 
 
-def _grid(members: Sequence[Cell], axes: Sequence[str], held: Mapping[str, Value]) -> Grid:
+def _grid(members: Sequence[Cell], axes: Sequence[str], held: Mapping[str, Value], beside: str) -> Grid:
     at = {tuple(map(cell.at, axes)): cell for cell in members}
-    return Grid(tuple(axes), held, {place: at[place] for place in sorted(at, key=_order)})
+    return Grid(tuple(axes), held, {place: at[place] for place in sorted(at, key=_order)}, beside)
 
 
 def _order(place: tuple[Value, ...]) -> list[tuple[bool, float | int, str]]:

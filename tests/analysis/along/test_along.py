@@ -3,8 +3,9 @@
 import numpy as np
 import polars as pl
 import pytest
+from fixtures.results import CLASSIFIER, curve_of
 
-from analysis import Inference, analyse, read_results
+from analysis import Inference, analyse, read_results, scored_by
 from analysis.__main__ import main
 from analysis.along import Along, Match
 from analysis.along.words import correlation_words, head_words
@@ -217,3 +218,17 @@ def test_words_say_what_cannot_be_told_and_why() -> None:
     assert correlation_words(pl.DataFrame([flat]), "seed") == (
         "There is no correlation between the two seeds: all effects on seed 0 are equal."
     )
+
+
+def test_of_two_metrics_every_comparison_says_its_own(trained, results) -> None:
+    for seed in (0, 1):
+        trained(seed, labels=("yes", "no"), curves=[curve_of(list(CLASSIFIER.heads))])
+    both = scored_by(read_results(results), ["accuracy", "matthews"])
+    found = analyse(both, Inference(resamples=99), splits=8, axes=["seed"])
+    assert found.along is not None
+    assert found.kept is not None
+    assert found.components is not None
+    names = ["home, epoch 3, accuracy", "home, epoch 3, Matthews correlation"]
+    assert found.along.pairs["held"].unique(maintain_order=True).to_list() == names
+    assert found.components.table["grid"].unique(maintain_order=True).to_list() == [f"toy, {name}" for name in names]
+    assert sorted(sets.task for sets in found.kept.sets) == sorted(f"toy, {name}, importance" for name in names)
