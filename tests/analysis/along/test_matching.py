@@ -69,3 +69,11 @@ def test_where_no_examples_are_shared_nothing_can_be_matched() -> None:
     assert "too few" in matched_heads(pair(a, apart)).reason
     flat = cell("c", np.zeros((12, EXAMPLES), dtype=bool))
     assert "are equal" in matched_heads(pair(a, flat)).reason
+
+
+def test_splits_in_which_all_effects_of_a_third_are_equal_are_left_out() -> None:
+    breaks = np.zeros((12, EXAMPLES), dtype=bool)
+    breaks[3, :4] = True
+    found = matched_heads(pair(cell("a", breaks), cell("b", breaks)))
+    assert found.matched == pytest.approx(1)
+    assert found.in_place == pytest.approx(1)
