@@ -82,3 +82,10 @@ def test_written_tables_come_back(make, tmp_path):
     back = pl.read_csv(tmp_path / "effects.csv")
     assert back.columns == table.columns
     assert back["effect"].to_list() == pytest.approx(table["effect"].to_list(), abs=0)
+
+
+@pytest.mark.parametrize(("metric", "table"), [("accuracy", "table3"), ("pearson", "table3"), ("bleu", "table2")])
+def test_translations_have_the_papers_second_table_and_all_else_its_third(make, metric, table):
+    rows = effects(read_domain(make("bleu" if metric == "bleu" else "accuracy", count=10).folder))
+    found = paper_tables.paper_tables(rows.with_columns(metric=pl.lit(metric)))
+    assert [name for name in ("table2", "table3") if found[name].height] == [table]
