@@ -67,7 +67,8 @@ def score_tile(subject: SubjectView) -> Tile:
     ]
     values = [view.base["base_score"] for view in subject.domains]
     ranged = f"{min(values):.2f} to {score(max(values), subject.metric)}"
-    numbers = _few(found, ranged, "domains")
+    at_chance = sum(view.base["above_chance"] is False for view in subject.domains)
+    numbers = _few(found, ranged, f"domains ({at_chance} not above chance)" if at_chance else "domains")
     return Tile("score", "Base score", "base score", numbers, f"With every head. {_level(subject)}")
 
 

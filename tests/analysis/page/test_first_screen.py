@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -86,6 +87,15 @@ def test_of_many_domains_the_tiles_have_the_range(results):
     assert [number.value for number in score.numbers] == [f"{values.min():.2f} to {values.max():.2f} %"]
     assert [number.where for number in heads.numbers] == ["5 domains"]
     assert [number.where for number in correlation.numbers] == ["10 pairs of domains"]
+
+
+def test_of_many_domains_it_is_counted_how_many_are_not_above_chance(results):
+    for seed in range(4):
+        fill(results, "accuracy", model="toy", data=f"domain{seed}", seed=seed, count=60, weights=WEIGHTS)
+    analysis = analysed(results)
+    base = analysis.base.with_columns(above_chance=pl.Series([False, True, False, None]))
+    (number,) = first_screen(replace(analysis, base=base)).tiles[0].numbers
+    assert number.where == "4 domains (2 not above chance)"
 
 
 def test_of_many_domains_without_intervals_heads_that_cost_anything_are_counted(results):
