@@ -1,11 +1,13 @@
 """What the page knows of a head: the examples that changed, and what their answers became."""
 
 import json
+from types import SimpleNamespace
 
 import pytest
 
 from analysis.effects.changes import changes
 from analysis.page.citations import as_json
+from analysis.page.environment import page_environment
 from analysis.page.sections import head_details
 from analysis.page.sections.head_details import changed_examples, flips_of
 from analysis.results.domain import Domain
@@ -38,6 +40,14 @@ def test_markup_in_a_text_cannot_leave_its_element():
     nasty = "</script><script>alert(1)</script>"
     assert "<" not in as_json([nasty])
     assert json.loads(as_json([nasty])) == [nasty]
+
+
+def test_data_of_a_figure_ends_where_its_element_does():
+    panel = page_environment(0.95).get_template("macros.html.j2").module.panel
+    nasty = SimpleNamespace(name="a", svg="<svg></svg>", csv="domain\n<!-- <script> </script> -->\n")
+    written = panel(nasty).partition('<script type="text/csv">')[2]
+    assert "<!--" not in written, "within a comment a script element would not end at its end tag"
+    assert written.count("</") == 2
 
 
 def test_as_many_examples_as_fit(domain, monkeypatch):
