@@ -6,6 +6,7 @@ import polars as pl
 from analysis.effects.head_effects import Measure, measured_masks
 from analysis.results.domain import HYPOTHESIS, PREDICTION, Domain
 from study.record.heads import ADDRESS
+from study.record.metrics.numbers import OUTPUT, PER_UNIT
 
 CHANGES = (
     ADDRESS
@@ -66,11 +67,13 @@ def _answers(domain: Domain) -> pl.DataFrame:
     """The score of the example alone, the margin and the answer as text, of every mask and example."""
     rows, metric = domain.rows, domain.metric
     statistics = rows.select(metric.statistics).to_numpy()
-    column = next((name for name in (HYPOTHESIS, PREDICTION) if name in rows.columns), None)
+    column = next((name for name in (HYPOTHESIS, PREDICTION, OUTPUT) if name in rows.columns), None)
     answer = pl.lit(None, dtype=pl.String) if column is None else pl.col(column)
     if column == PREDICTION:
         names = dict(enumerate(domain.labels))
         answer = answer.replace_strict(names, default=answer.cast(pl.String), return_dtype=pl.String)
+    if column == OUTPUT:
+        answer = (answer / PER_UNIT).round(3).cast(pl.String)
     return rows.select(
         "mask",
         "example",

@@ -1,4 +1,7 @@
+from dataclasses import replace
+
 import numpy as np
+import polars as pl
 import pytest
 
 from analysis.effects.changes import change_counts, changes
@@ -6,6 +9,7 @@ from analysis.effects.head_effects import effects
 from analysis.results.domain import Domain
 from analysis.results.read import read_domain
 from study.record.heads import mask_key
+from study.record.metrics.numbers import PER_UNIT
 
 
 @pytest.fixture(params=["accuracy", "bleu"])
@@ -44,3 +48,10 @@ def test_the_largest_change_comes_first_then_the_surest(domain):
     for _, own in found.group_by("kind", "layer", "head"):
         keys = list(zip((own["before"] - own["after"]).abs(), own["margin"], strict=True))
         assert keys == sorted(keys, reverse=True)
+
+
+def test_the_answer_of_a_regression_is_its_output(make):
+    domain = read_domain(make(count=12).folder)
+    outputs = pl.Series("output", [5 * PER_UNIT // 4 + i for i in range(domain.rows.height)])
+    found = changes(replace(domain, rows=domain.rows.with_columns(outputs)))
+    assert {*found["was"], *found["now"]} == {"1.25"}
