@@ -44,8 +44,13 @@ def correlation_words(pairs: pl.DataFrame, axis: str) -> str:
     ends = overall.filter(pl.col("true").is_not_null())
     interval = f" ({decimal(ends['true_low'][0])} to {decimal(ends['true_high'][0])})" if ends.height == 1 else ""
     hidden = overall.height - known.len()
-    unsure = f"; of {hidden} of {overall.height} pairs it is not estimable" if hidden else ""
-    return f"The true effects of {heads} heads correlate between {every} with r {_range(known)}{interval}{unsure}."
+    if hidden:
+        return (
+            f"Noise hides whether the effects of {heads} heads agree in {hidden} of the {overall.height} pairs of "
+            f"{count} {plural(axis)}; in the other{'s' if known.len() > 1 else ''} they correlate with true r "
+            f"{_range(known)}{interval}."
+        )
+    return f"The true effects of {heads} heads correlate between {every} with r {_range(known)}{interval}."
 
 
 def head_words(heads: pl.DataFrame, axis: str, alpha: float) -> str:

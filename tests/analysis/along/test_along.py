@@ -211,8 +211,8 @@ def test_words_say_what_cannot_be_told_and_why() -> None:
     )
     known = hidden | {"cell_b": "seed 2", "true": 0.5, "true_low": 0.2, "true_high": 0.7}
     assert correlation_words(pl.DataFrame([known, hidden]), "seed") == (
-        "The true effects of 16 heads correlate between every two of 3 seeds with r = 0.50 (0.20 to 0.70); of 1 of 2 "
-        "pairs it is not estimable."
+        "Noise hides whether the effects of 16 heads agree in 1 of the 2 pairs of 3 seeds; in the other they correlate "
+        "with true r = 0.50 (0.20 to 0.70)."
     )
     flat = hidden | {"pearson": None, "reason": "all effects on seed 0 are equal"}
     assert correlation_words(pl.DataFrame([flat]), "seed") == (
