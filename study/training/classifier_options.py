@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import Any
 
 from study.record.errors import InputError
 from study.record.files import short_hash
@@ -10,7 +10,7 @@ from study.record.metrics import Task
 from study.subjects.huggingface.hub import download, local_folder
 from study.subjects.huggingface.label_names import label_names
 from study.subjects.model_files import model_digests, read_json, require_tokenizer
-from study.training.training import Training
+from study.training.training import Training, source_identity
 
 SEEDS = ("seed", "weights_seed", "order_seed")
 """Options that decide together what is random."""
@@ -92,26 +92,6 @@ class ClassifierTraining(Training):
         return ()
 
 
-class StartingModel(Protocol):
-    """A model that is trained here, as far as a training that starts from it needs it; see `TrainedModel`."""
-
-    def training_identity(self) -> dict[str, Any]:
-        """All that determines its weights."""
-        ...
-
-    def missing(self) -> list[str]:
-        """What must be done before it is there, in words."""
-        ...
-
-    def fetch(self) -> None:
-        """Do what `missing` names."""
-        ...
-
-    def trained_checkpoint(self) -> Path:
-        """Its folder."""
-        ...
-
-
 @dataclass(kw_only=True)
 class FineTuning(ClassifierTraining):
     """A trained model learns a task of classification; it is one of transformers, or a checkpoint of a training here.
@@ -125,17 +105,13 @@ class FineTuning(ClassifierTraining):
     """
 
     start: str = ""
-    origin: Any = None  # a `StartingModel`, which OmegaConf knows no type for
+    origin: Any = None  # a `TrainedModel`, of a module above this one
     revision: str | None = None
     new_head: bool = True
 
     def identity(self) -> dict[str, Any]:
         """See `Training.identity`; what is trained here is known before it is there."""
-        if self.origin:
-            return {**super().identity(), "start": self.origin.training_identity()}
-        start = model_digests(self.start_folder())
-        require_tokenizer(self.start_folder())
-        return {**super().identity(), "start": start}
+        return {**super().identity(), "start": self._start_identity()}
 
     def check(self) -> None:
         """See `Training.check`."""
@@ -162,7 +138,15 @@ class FineTuning(ClassifierTraining):
 
     def initial(self) -> str:
         """See `Training.initial`; a new output layer, whatever its seed, has no heads."""
-        return short_hash({"start": self.identity()["start"]})
+        return short_hash({"start": self._start_identity()})
+
+    def _start_identity(self) -> dict[str, Any]:
+        """All that determines the weights that it starts from, as JSON values."""
+        if self.origin:
+            return self.origin.training_identity()
+        start = model_digests(self.start_folder())
+        require_tokenizer(self.start_folder())
+        return start
 
     def start_folder(self) -> Path:
         """Where the model to start from is.
@@ -213,4 +197,4 @@ class NewBert(ClassifierTraining):
         """See `Training.initial`."""
         sizes = (self.vocabulary, self.layers, self.heads, self.hidden, self.inner, self.max_length)
         drawn = {"seed": self.seed_of_weights, "range": self.initial_range}
-        return short_hash({**drawn, "sizes": sizes, "train": {**self.train.identity(), "limit": self.train.limit}})
+        return short_hash({**drawn, "sizes": sizes, "train": source_identity(self.train)})

@@ -57,7 +57,7 @@ class Training:
             "schema": SCHEMA,
             "kind": type(self).__name__,
             **{name: value for name, value in vars(self).items() if name not in OUTSIDE_IDENTITY},
-            "train": {**self.train.identity(), "limit": self.train.limit},
+            "train": source_identity(self.train),
         }
 
     def initial(self) -> str:
@@ -113,6 +113,11 @@ class Training:
         if not self.lacking(folder):
             return float(self.epochs)
         return max((record.epoch for record in read_history(folder)), default=0.0)
+
+
+def source_identity(source: DataSource) -> dict[str, Any]:
+    """All that determines the examples that a training takes from a data set, as JSON values."""
+    return {**source.identity(), "limit": source.limit}
 
 
 def limited(source: DataSource) -> Examples:

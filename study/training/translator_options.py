@@ -9,7 +9,7 @@ from omegaconf import MISSING
 from study.record.errors import InputError
 from study.record.files import short_hash
 from study.record.metrics import Task
-from study.training.training import Training
+from study.training.training import Training, source_identity
 
 
 @dataclass(kw_only=True)
@@ -60,13 +60,13 @@ class TranslationTraining(Training):
 
     def identity(self) -> dict[str, Any]:
         """See `Training.identity`; the dev data decides which epoch is best, so it belongs to it here."""
-        return {**super().identity(), "dev": {**self.dev.identity(), "limit": self.dev.limit}}
+        return {**super().identity(), "dev": source_identity(self.dev)}
 
     def initial(self) -> str:
         """See `Training.initial`; fairseq draws the weights by the one seed that there is."""
         names = ("seed", "merges", "encoder_layers", "decoder_layers", "heads", "hidden", "inner")
         drawn = {name: getattr(self, name) for name in names}
-        return short_hash({**drawn, "train": {**self.train.identity(), "limit": self.train.limit}})
+        return short_hash({**drawn, "train": source_identity(self.train)})
 
     def check(self) -> None:
         """See `Training.check`."""

@@ -49,7 +49,7 @@ class LabelMetric(Metric):
         return np.concatenate([is_predicted & is_gold, is_predicted, is_gold], axis=1).astype(np.int64)
 
     def score(self, sums: Num[np.ndarray, "... statistics"]) -> Float[np.ndarray, "..."]:
-        """100 x `share` of the sums, 0 where that is 0/0."""
+        """100 x `ratio` of the sums, 0 where that is 0/0."""
         above, below = self._ratio(sums)
         with np.errstate(divide="ignore", invalid="ignore"):
             return np.asarray(np.where(below > 0, 100.0 * above / below, 0.0))
