@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from study.record.heads import AttentionKind
+from study.record.units import AttentionKind
 
 
 @dataclass(frozen=True)

@@ -5,8 +5,8 @@ from collections import Counter
 from collections.abc import Iterable, Mapping
 from typing import Any
 
-from study.record.heads import Head
 from study.record.metrics import METRICS
+from study.record.units import Head
 
 NULL_NAMES = {
     "sign_flips": "outcomes with and without heads swapped",

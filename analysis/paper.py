@@ -11,7 +11,7 @@ from typing import Any
 
 import polars as pl
 
-from study.record.heads import AttentionKind
+from study.record.units import AttentionKind
 
 SOURCE = "Michel, Levy, Neubig (2019), arXiv:1905.10650"
 

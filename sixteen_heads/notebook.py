@@ -19,7 +19,7 @@ from study.config import compose, to_study
 from study.engine.evaluator import Evaluator
 from study.jobs.measuring import MeasuringJob
 from study.record.errors import InputError
-from study.record.heads import ADDRESS, Head, HeadLayout, stack
+from study.record.units import ADDRESS, Head, HeadLayout, stack
 from study.terminal.once import say_once
 
 warnings.filterwarnings("ignore", message="IProgress not found")  # of tqdm in transformers; bars here need no widgets

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from study.record.errors import InputError
-from study.record.heads import Head
+from study.record.units import Head
 
 
 @dataclass(frozen=True, eq=False)

@@ -20,7 +20,7 @@ from analysis.results.read import Results
 from study.record.curves import Curve
 from study.record.errors import InputError, listed
 from study.record.factors import AXES
-from study.record.heads import Head, parse_mask
+from study.record.units import Head, parse_mask
 
 RETAIN = 0.9
 

@@ -16,7 +16,7 @@ from analysis.agreement.kept_sets import KeptSets
 from analysis.defaults import DEFAULTS
 from analysis.formatting import decimal, p_value
 from study.record.errors import InputError, listed
-from study.record.heads import ADDRESS
+from study.record.units import ADDRESS
 
 LEVEL = 0.95
 """The bound by chance is the smallest value that at least this share of random kept sets does not exceed."""

@@ -24,8 +24,8 @@ from analysis.results.cells import DATA, Cell, Grid, grids, value_name
 from analysis.results.read import Results
 from study.record.errors import InputError
 from study.record.factors import AXES
-from study.record.heads import ADDRESS
 from study.record.setting import FLOAT32
+from study.record.units import ADDRESS
 from study.terminal.progress import progress
 
 LINE = dict.fromkeys(["family", "metric", "axis", "held"], pl.String)

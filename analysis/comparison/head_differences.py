@@ -14,7 +14,7 @@ from scipy import stats
 from analysis.correlation.domain_effects import DomainEffects
 from analysis.correlation.shared_examples import aligned, sampling_covariance
 from analysis.results.domain import Domain
-from study.record.heads import ADDRESS
+from study.record.units import ADDRESS
 
 MOST_PAIRS = 10
 """Pairs of subjects (five subjects) that are held against each other; of more none are, and `along` is the way."""

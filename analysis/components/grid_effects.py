@@ -10,7 +10,7 @@ from analysis.correlation import DomainEffects
 from analysis.correlation.shared_examples import aligned
 from analysis.results.cells import DATA, Grid
 from study.record.errors import InputError
-from study.record.heads import Head
+from study.record.units import Head
 
 FEWEST = 3
 """Heads that a grid must have."""

@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 from analysis.results.domain import AUTO, Domain
 from analysis.results.sample import EXAMPLE, Sample
 from study.record.errors import InputError
-from study.record.heads import Head
+from study.record.units import Head
 
 DOMAIN = ("subject", "subject_id", "metric", "domain", "setting_id")
 """Columns that say in every table of single domains which one a row is about."""

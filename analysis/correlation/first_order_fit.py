@@ -18,10 +18,10 @@ from analysis.correlation.pairs import FEWEST, by_kind
 from analysis.effects.head_effects import DEFAULT
 from analysis.inference import Inference
 from analysis.results.domain import IDENTITY, Domain
-from study.record.heads import mask_key
 from study.record.importance import Estimator, Normalisation, importance
 from study.record.loss import PLAIN, Loss
 from study.record.scores import mask_losses, mask_scores
+from study.record.units import mask_key
 
 BLOCKS = 20
 """Parts that the groups of examples are dealt into, each left out once."""

@@ -14,7 +14,7 @@ from analysis.correlation.shared_examples import SharedGroups, aligned
 from analysis.correlation.true_correlation import NoisyEffects
 from analysis.effects.head_effects import ALL_KINDS
 from analysis.inference.significance import TIE
-from study.record.heads import AttentionKind, Head
+from study.record.units import AttentionKind, Head
 
 FEWEST = 3
 """Two points always lie on a line."""

@@ -24,7 +24,7 @@ from analysis.correlation.true_correlation import FEWEST_GROUPS, NoisyEffects, n
 from analysis.effects.head_effects import ALL_KINDS
 from analysis.inference.significance import TIE
 from study.record.errors import listed
-from study.record.heads import ADDRESS
+from study.record.units import ADDRESS
 from study.terminal.progress import progress
 
 log = logging.getLogger(__name__)

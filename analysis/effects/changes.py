@@ -5,8 +5,8 @@ import polars as pl
 
 from analysis.effects.head_effects import Measure, measured_masks
 from analysis.results.domain import HYPOTHESIS, PREDICTION, Domain
-from study.record.heads import ADDRESS
 from study.record.metrics.numbers import OUTPUT, PER_UNIT
+from study.record.units import ADDRESS
 
 CHANGES = (
     ADDRESS

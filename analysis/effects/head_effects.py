@@ -13,9 +13,9 @@ import polars as pl
 from analysis.inference import COLUMNS, Inference, infer
 from analysis.results.domain import Domain
 from study.record.errors import InputError
-from study.record.heads import ADDRESS, HeadLayout, mask_key
 from study.record.metrics import Metric
 from study.record.scores import mask_scores
+from study.record.units import ADDRESS, HeadLayout, mask_key
 
 ALL_KINDS = "all"
 """In a column of attention kinds: heads of every kind together."""

@@ -17,8 +17,8 @@ from analysis.results.domain import IDENTITY, Domain
 from analysis.results.sample import EXAMPLE, GROUP_COLUMN, Sample
 from analysis.results.slices import slices
 from study.record.examples import WEIGHT
-from study.record.heads import ADDRESS
 from study.record.metrics import Task
+from study.record.units import ADDRESS
 
 LABEL, SCORE, LENGTH = "gold label", "gold score", "words of the source"
 

@@ -11,7 +11,7 @@ from analysis.attention_kinds import STYLES, by_kind
 from analysis.figures.canvas import Drawing, Panel, Sample, draw, styled
 from analysis.figures.canvas.style import DASHED, INK, PALE, SMALL
 from analysis.formatting import score_axis
-from study.record.heads import ADDRESS
+from study.record.units import ADDRESS
 
 BARS = 30
 """Bars from the lowest to the highest effect."""

@@ -5,7 +5,7 @@ import polars as pl
 from analysis.figures.canvas import Drawing
 from analysis.figures.interval_rows import Gap, interval_rows, row_height
 from analysis.formatting import address, head_name, interval, signed
-from study.record.heads import ADDRESS
+from study.record.units import ADDRESS
 
 MOST = 24
 """Heads that are shown of many, where there are two domains at most; of more domains fewer."""

@@ -15,7 +15,7 @@ from analysis.figures.canvas.lettering import text_width
 from analysis.figures.canvas.panel import WIDTH
 from analysis.figures.canvas.style import INK, SMALL
 from analysis.formatting import address, interval, signed
-from study.record.heads import ADDRESS, AttentionKind, Head
+from study.record.units import ADDRESS, AttentionKind, Head
 
 HARM, GAIN = (0.76, 0.27, 0.12), (0.13, 0.42, 0.72)
 DIVERGING = LinearSegmentedColormap.from_list(

@@ -6,7 +6,7 @@ from matplotlib.ticker import MaxNLocator
 from analysis.attention_kinds import STYLES, kind_name
 from analysis.figures.canvas import Drawing, Panel, Sample, draw, limits, styled
 from analysis.figures.canvas.style import INK
-from study.record.heads import ADDRESS
+from study.record.units import ADDRESS
 
 BESIDE = 0.12
 """How far the best head and the control stand from the middle of their layer, so that neither hides the other."""

@@ -23,7 +23,7 @@ from analysis.report import write_page
 from analysis.tables.paper_tables import write
 from analysis.terminal import MOST_PAIRS, correlation_table, plain_table, with_interval
 from study.record.errors import InputError
-from study.record.heads import AttentionKind
+from study.record.units import AttentionKind
 
 OUT = Path("results/imported")
 

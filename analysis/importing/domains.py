@@ -10,7 +10,7 @@ from analysis.correlation import DomainEffects
 from analysis.importing.table_files import read_rows
 from analysis.importing.table_forms import Cell, ImportOptions, cells
 from study.record.errors import InputError, listed
-from study.record.heads import Head, HeadLayout
+from study.record.units import Head, HeadLayout
 
 NAMED = 6
 """How many heads an error names."""

@@ -4,7 +4,7 @@ import re
 
 from analysis.attention_kinds import STYLES
 from study.record.errors import InputError
-from study.record.heads import AttentionKind, Head
+from study.record.units import AttentionKind, Head
 
 ADDRESS = re.compile(
     r"""(?:(?P<kind>[a-z][a-z_ -]*?)[\s._:/-]*)??

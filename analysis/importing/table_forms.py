@@ -15,8 +15,8 @@ from analysis.importing.head_addresses import head_at, is_head, parse_head, pars
 from analysis.importing.table_files import DOMAIN, LAYER, Row
 from study.record.errors import InputError
 from study.record.files import name_of
-from study.record.heads import AttentionKind, Head
 from study.record.lines import did_you_mean
+from study.record.units import AttentionKind, Head
 
 KIND, HEAD, MEASURE, EFFECT, SCORE, BASE_SCORE = "kind", "head", "measure", "effect", "score", "base_score"
 IMPORTANCE, ABLATION = "importance", "ablation"

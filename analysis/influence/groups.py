@@ -26,7 +26,7 @@ from analysis.effects.head_effects import Measure
 from analysis.formatting import decimal, shortened, signed
 from analysis.results.domain import Domain
 from analysis.results.sample import EXAMPLE
-from study.record.heads import ADDRESS
+from study.record.units import ADDRESS
 
 DECIDES = 0.5
 """Share of a sampling variance, or of an effect, beyond which a group decides."""

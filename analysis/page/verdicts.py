@@ -17,8 +17,8 @@ from analysis.curves.order_names import IMPORTANCE, papers_order
 from analysis.effects.head_effects import ALL_KINDS, LOSES_LESS, Measure
 from analysis.formatting import decimal, ends, head_name, interval, layer_name, score, signed
 from analysis.results.domain import Domain
-from study.record.heads import AttentionKind
 from study.record.metrics import Task
+from study.record.units import AttentionKind
 
 DISPENSABLE = {Task.CLASSIFICATION: 0.4, Task.REGRESSION: 0.4, Task.TRANSLATION: 0.2}
 """Share of the heads that go without noticeable loss: BERT's and WMT's in the paper's figure 3."""

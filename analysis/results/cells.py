@@ -13,8 +13,8 @@ from analysis.results.domain import Domain
 from analysis.results.read import Results
 from study.record.errors import InputError, listed
 from study.record.factors import AXES, Factors, Value, merge
-from study.record.heads import HeadLayout
 from study.record.setting import FLOAT32
+from study.record.units import HeadLayout
 
 DATA = "data"
 """The axis along which cells have different examples; along every other one they share them."""

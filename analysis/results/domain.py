@@ -17,10 +17,10 @@ from study.record.curves import Curve
 from study.record.errors import InputError
 from study.record.examples import WEIGHT
 from study.record.factors import Factors, checkpoint
-from study.record.heads import Head, HeadLayout, mask_key
 from study.record.loss import Loss
 from study.record.metrics import Metric, Task
 from study.record.scores import counted
+from study.record.units import Head, HeadLayout, mask_key
 
 IDENTITY = ("subject", "subject_id", "domain", "setting_id")
 """Columns that say in every table which subject and domain a row is about."""

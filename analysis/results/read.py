@@ -18,7 +18,6 @@ from analysis.results.trainings import TRAININGS, read_trainings
 from study.record.curves import FOLDER as CURVES
 from study.record.curves import Curve, read_curves
 from study.record.errors import InputError, StudyError, listed
-from study.record.heads import HeadLayout, mask_key, parse_mask
 from study.record.loss import Loss
 from study.record.metrics import metric
 from study.record.metrics.bleu import PLAIN_TOKENS, Bleu, tokenizer_of
@@ -26,6 +25,7 @@ from study.record.parts import StoreError, Table, require_whole, stored_losses
 from study.record.scores import with_statistics, with_weights
 from study.record.setting import ANEW, SETTING_FILE, DamagedSettingError, SettingError, StoredSetting, read_setting
 from study.record.store import read_examples, read_parts
+from study.record.units import HeadLayout, mask_key, parse_mask
 from study.tracking.run import RunError, read_runs
 
 log = logging.getLogger(__name__)

@@ -15,7 +15,7 @@ from analysis.formatting import after_correction, decimal, head_name, labelled, 
 from analysis.tables import paper_tables
 from analysis.tables.along_sheets import along_sheets
 from analysis.tables.latex import Sheet
-from study.record.heads import ADDRESS
+from study.record.units import ADDRESS
 
 NONE = "–"
 

@@ -13,8 +13,8 @@ from analysis import paper
 from analysis.effects.head_effects import Measure
 from analysis.results.domain import IDENTITY
 from study.record.files import whole_file
-from study.record.heads import AttentionKind
 from study.record.metrics import METRICS, Task
+from study.record.units import AttentionKind
 
 SURE = ["low", "high", "p_corrected", "significant"]
 """How sure one can be of an effect; `analysis.effects.head_effects.effects` says more."""

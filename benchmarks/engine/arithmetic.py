@@ -14,7 +14,7 @@ from benchmarks.sizes import Shape
 from study.engine.bottom_up.growth import plan_rows
 from study.engine.pairs import Pairs
 from study.engine.prefixes import forward_order, prefix_classes
-from study.record.heads import AttentionKind, HeadLayout
+from study.record.units import AttentionKind, HeadLayout
 from study.subjects.subject import TokenRow
 
 Work = Counter[str]

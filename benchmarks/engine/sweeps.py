@@ -9,7 +9,7 @@ from study.engine.choose import choose_engine
 from study.engine.engine import Engine
 from study.engine.pairs import Pairs
 from study.engine.precision import Precision, Screening
-from study.record.heads import HeadLayout, stack
+from study.record.units import HeadLayout, stack
 from study.subjects.subject import Subject, TokenRow
 
 

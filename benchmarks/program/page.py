@@ -16,10 +16,10 @@ from benchmarks.measure import Measurement, in_turns, repeated
 from benchmarks.sizes import Sizes
 from benchmarks.table import Row
 from study.record.examples import Examples
-from study.record.heads import AttentionKind, HeadLayout, mask_key
 from study.record.metrics import metric
 from study.record.setting import Setting
 from study.record.store import Store
+from study.record.units import AttentionKind, HeadLayout, mask_key
 
 LAYOUT = HeadLayout(dict.fromkeys(AttentionKind, (16,) * 6))
 DOMAINS = 4

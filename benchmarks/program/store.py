@@ -13,10 +13,10 @@ from benchmarks.sizes import Sizes
 from benchmarks.table import Row
 from study.engine.evaluator import SECONDS_BETWEEN_PARTS
 from study.record.examples import Examples
-from study.record.heads import AttentionKind, HeadLayout, mask_key
 from study.record.metrics import Bleu
 from study.record.setting import Setting
 from study.record.store import Store
+from study.record.units import AttentionKind, HeadLayout, mask_key
 
 WORDS = 22
 """Words of a hypothesis."""

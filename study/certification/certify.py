@@ -24,7 +24,7 @@ from torch import Tensor
 
 from study.certification.head_columns import unchanged, wrongly_cut
 from study.record.errors import StudyError
-from study.record.heads import Head, HeadLayout
+from study.record.units import Head, HeadLayout
 from study.subjects.subject import Subject, TokenRow
 
 log = logging.getLogger(__name__)

@@ -24,7 +24,7 @@ from study.engine.weights.classifier import classifier_weights
 from study.engine.weights.modules import UnsupportedModelError
 from study.engine.weights.translator import translator_weights
 from study.record.errors import InputError, StudyError
-from study.record.heads import HeadLayout
+from study.record.units import HeadLayout
 from study.subjects.classifier import PROBE_LENGTHS, Classifier
 from study.subjects.subject import Subject
 from study.subjects.translator import Translator

@@ -19,13 +19,13 @@ from study.engine.pairs import Pairs
 from study.record.curves import Curve, keeps_curve, write_curve
 from study.record.errors import InputError
 from study.record.examples import Examples
-from study.record.heads import HeadLayout, mask_key, parse_mask, stack
 from study.record.loss import PLAIN, Loss
 from study.record.metrics import Metric
 from study.record.parts import Table
 from study.record.scores import StoredRows, mask_scores, read_elsewhere, with_statistics, with_weights
 from study.record.setting import Setting
 from study.record.store import Store
+from study.record.units import HeadLayout, mask_key, parse_mask, stack
 from study.terminal.progress import progress
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Bool, Int
 
-from study.record.heads import AttentionKind, HeadLayout, Layer
+from study.record.units import AttentionKind, HeadLayout, Layer
 
 
 def forward_order(layout: HeadLayout) -> list[Layer]:

@@ -7,9 +7,9 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from study.record.heads import HeadLayout
 from study.record.parts import Table, read_provenance
 from study.record.setting import SETTING_FILE, DamagedSettingError, Setting, SettingError, read_setting
+from study.record.units import HeadLayout
 
 
 def stored_layout(setting: Setting, results: Path) -> HeadLayout | None:

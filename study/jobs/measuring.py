@@ -22,11 +22,11 @@ from study.jobs.versions import versions_here
 from study.record.errors import InputError
 from study.record.examples import Examples
 from study.record.files import short_hash
-from study.record.heads import HeadLayout
 from study.record.metrics import STORED, Answers, Metric, metric
 from study.record.parts import require_whole
 from study.record.setting import Setting
 from study.record.store import Store
+from study.record.units import HeadLayout
 from study.subjects.huggingface.classifier_folder import ClassifierConfig
 from study.tracking.history import RUN, OutcomesHistory
 from study.tracking.run import Run, with_distinct_id

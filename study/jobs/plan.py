@@ -8,8 +8,8 @@ import numpy as np
 from jaxtyping import Bool
 
 from study.engine.pairs import Pairs
-from study.record.heads import mask_key, parse_mask, stack
 from study.record.parts import Table
+from study.record.units import mask_key, parse_mask, stack
 
 if TYPE_CHECKING:
     from study.engine.evaluator import Evaluator

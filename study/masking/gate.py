@@ -22,7 +22,7 @@ from transformers import PreTrainedModel
 
 from study.masking.sites import AttentionSite, find_sites, left_out
 from study.record.errors import InputError
-from study.record.heads import Head, HeadLayout, Layer
+from study.record.units import Head, HeadLayout, Layer
 
 
 @dataclass

@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from transformers import PreTrainedConfig, PreTrainedModel
 
 from study.record.errors import InputError
-from study.record.heads import AttentionKind
+from study.record.units import AttentionKind
 
 ATTENTION = re.compile(r"attention|attn", re.IGNORECASE)
 """In the names of attention modules' classes."""

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from study.measures.measure import Measure
-from study.record.heads import HeadLayout, select_heads, select_layers
+from study.record.units import HeadLayout, select_heads, select_layers
 
 
 @dataclass(kw_only=True)

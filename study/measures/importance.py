@@ -4,8 +4,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from study.measures.measure import MaskRequest, Measure
-from study.record.heads import HeadLayout, select_heads, stack
 from study.record.loss import LossName, chosen_loss, idle_epsilon
+from study.record.units import HeadLayout, select_heads, stack
 
 if TYPE_CHECKING:
     from study.engine.evaluator import Evaluator

@@ -10,8 +10,8 @@ from omegaconf import MISSING
 
 from study.record.curves import Curve
 from study.record.errors import InputError
-from study.record.heads import AttentionKind, HeadLayout, select_layers, stack
 from study.record.loss import PLAIN, Loss
+from study.record.units import AttentionKind, HeadLayout, select_layers, stack
 
 if TYPE_CHECKING:
     from study.engine.evaluator import Evaluator

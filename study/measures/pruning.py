@@ -8,9 +8,9 @@ from omegaconf import MISSING
 from study.measures.measure import MaskRequest, Measure, Stage
 from study.measures.orders import ORDERS, ImportanceOrder, Order
 from study.measures.orders.order import Removal
-from study.record.heads import HeadLayout
 from study.record.loss import LossName, chosen_loss, idle_epsilon
 from study.record.orders import Steps
+from study.record.units import HeadLayout
 
 if TYPE_CHECKING:
     from study.engine.evaluator import Evaluator

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool
 
-from study.record.heads import HeadLayout, mask_key
+from study.record.units import HeadLayout, mask_key
 
 
 @dataclass(frozen=True, kw_only=True)

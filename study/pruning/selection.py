@@ -9,8 +9,8 @@ import numpy as np
 from jaxtyping import Bool
 
 from study.record.errors import InputError
-from study.record.heads import Head, HeadLayout, parse_mask
 from study.record.orders import read_addresses
+from study.record.units import Head, HeadLayout, parse_mask
 
 
 class Unit(StrEnum):

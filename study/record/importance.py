@@ -12,7 +12,7 @@ from jaxtyping import Bool, Float
 
 from study.record.errors import InputError
 from study.record.examples import WEIGHT
-from study.record.heads import AttentionKind, HeadLayout
+from study.record.units import AttentionKind, HeadLayout
 
 
 class Estimator(StrEnum):

@@ -13,7 +13,7 @@ from jaxtyping import Float
 
 from study.record.curves import read_curve
 from study.record.errors import InputError, listed
-from study.record.heads import Head, HeadLayout
+from study.record.units import Head, HeadLayout
 
 
 class Steps(StrEnum):

@@ -15,12 +15,12 @@ from jaxtyping import Bool, Float
 
 from study.record.errors import InputError
 from study.record.examples import WEIGHT
-from study.record.heads import HeadLayout, mask_key
 from study.record.loss import PLAIN, Loss
 from study.record.metrics import Metric, metric
 from study.record.parts import Table, require_whole
 from study.record.setting import SETTING_FILE, Setting, read_setting
 from study.record.store import read_examples, read_parts
+from study.record.units import HeadLayout, mask_key
 
 WEIGHT_UNIT = 2**32
 """The largest weight of a data set as a whole number; others are rounded to less than a billionth of it."""

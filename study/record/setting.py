@@ -16,8 +16,8 @@ from typing import Any
 from study.record.errors import StudyError
 from study.record.factors import Factors, checkpoint, derive, merge
 from study.record.files import locked, short_hash, unsealed, write_sealed
-from study.record.heads import HeadLayout
 from study.record.metrics import METRICS, Answers, Metric, metric
+from study.record.units import HeadLayout
 
 log = logging.getLogger(__name__)
 

@@ -24,7 +24,6 @@ import polars as pl
 
 from study.record.examples import Examples
 from study.record.files import short_hash, whole_file
-from study.record.heads import HeadLayout
 from study.record.metrics import metric
 from study.record.metrics.numbers import OUTPUT, PER_UNIT
 from study.record.parts import (
@@ -39,6 +38,7 @@ from study.record.parts import (
     write_part,
 )
 from study.record.setting import ANEW, TOLERANCE, Setting, is_described, stored_places, write_setting
+from study.record.units import HeadLayout
 
 EXAMPLES_FILE = "examples.parquet"
 

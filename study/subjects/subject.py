@@ -13,9 +13,9 @@ from transformers import PreTrainedModel
 
 from study.masking.gate import Gate
 from study.record.examples import Examples
-from study.record.heads import HeadLayout
 from study.record.loss import PLAIN, Loss
 from study.record.metrics import Metric
+from study.record.units import HeadLayout
 from study.subjects.graphs import Graph
 
 

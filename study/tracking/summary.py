@@ -6,9 +6,9 @@ import numpy as np
 import polars as pl
 from jaxtyping import Bool
 
-from study.record.heads import HeadLayout, mask_key, parse_mask
 from study.record.metrics import Metric
 from study.record.scores import mask_scores
+from study.record.units import HeadLayout, mask_key, parse_mask
 
 
 def extremes(

@@ -20,7 +20,7 @@ from analysis.figures import heat_maps
 from analysis.figures.canvas import direct_labels, lettering, panel, style
 from analysis.formatting import interval, signed
 from analysis.results.read import read_domain
-from study.record.heads import AttentionKind
+from study.record.units import AttentionKind
 
 SVG = "{http://www.w3.org/2000/svg}"
 

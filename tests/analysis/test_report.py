@@ -12,8 +12,8 @@ from analysis.inference.multiplicity import Correction
 from analysis.page.methods import methods
 from analysis.tables.latex_tables import sheets
 from study.record.errors import StudyError
-from study.record.heads import AttentionKind, HeadLayout
 from study.record.store import Store
+from study.record.units import AttentionKind, HeadLayout
 
 PAPER = (
     "toy_bert.md",

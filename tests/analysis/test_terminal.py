@@ -9,7 +9,7 @@ from rich.console import Console
 
 from analysis.correlation import CorrelationOptions, DomainEffects, correlate
 from analysis.terminal import correlation_table
-from study.record.heads import AttentionKind, Head
+from study.record.units import AttentionKind, Head
 
 
 def correlations(domains: int) -> pl.DataFrame:

@@ -13,8 +13,8 @@ from analysis.inference.significance import PairedTest
 from analysis.page.methods import methods
 from analysis.results.slices import slices
 from study.record.errors import InputError
-from study.record.heads import mask_key
 from study.record.metrics import Accuracy
+from study.record.units import mask_key
 
 COUNT = 90
 HARD = np.arange(COUNT) < 55

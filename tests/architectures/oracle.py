@@ -17,7 +17,7 @@ from torch import Tensor, nn
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from transformers.modeling_utils import AttentionInterface
 
-from study.record.heads import AttentionKind
+from study.record.units import AttentionKind
 
 BERT = r"attention\.output\.dense"
 OUTPUTS: dict[str, str] = {

@@ -17,8 +17,8 @@ from study.certification.certify import CertificationError
 from study.config import compose
 from study.jobs.task import StudyTask
 from study.record.errors import InputError
-from study.record.heads import AttentionKind, Head, HeadLayout, mask_key
 from study.record.parts import read_provenance
+from study.record.units import AttentionKind, Head, HeadLayout, mask_key
 
 from .oracle import Answer, Oracle, Place
 from .tiny import LONGEST, save, tiny

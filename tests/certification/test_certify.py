@@ -13,7 +13,7 @@ from study.certification.certify import CertificationError, certify
 from study.masking.gate import Gate
 from study.masking.sites import find_sites
 from study.record.errors import InputError
-from study.record.heads import AttentionKind, Head
+from study.record.units import AttentionKind, Head
 from study.subjects.classifier import Classifier
 
 KINDS = {

@@ -21,9 +21,9 @@ from torch import nn
 
 from study.masking.gate import Gate
 from study.masking.sites import AttentionSite
-from study.record.heads import AttentionKind
 from study.record.importance import Estimator, Normalisation, importance
 from study.record.loss import PLAIN, Loss
+from study.record.units import AttentionKind
 from study.subjects.subject import Subject, TokenRow
 
 Q, K, V, OUT = np.array([[1.0, 2.0, -1.0], [0.5, 1.0, 1.0], [1.0, -1.0, 2.0], [0.2, 0.1, 0.3]])

@@ -10,10 +10,10 @@ from study.engine.engine import OneMaskAtATime
 from study.engine.evaluator import Evaluator
 from study.record.errors import InputError
 from study.record.examples import Examples
-from study.record.heads import mask_key, stack
 from study.record.parts import Table
 from study.record.setting import Setting
 from study.record.store import Store
+from study.record.units import mask_key, stack
 from study.subjects.classifier import Classifier
 
 GENERATOR = np.random.default_rng(3)

@@ -8,9 +8,9 @@ from fixtures.classifiers import classifier, examples, run
 from fixtures.translators import sentences, translator
 
 from study.engine.engine import OneMaskAtATime
-from study.record.heads import stack
 from study.record.loss import Loss
 from study.record.parts import Table
+from study.record.units import stack
 from study.subjects.subject import Subject, TokenRow
 
 SUBJECTS = [

@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from study.engine.prefixes import forward_order, passes, prefix_classes
-from study.record.heads import AttentionKind, HeadLayout
+from study.record.units import AttentionKind, HeadLayout
 
 LAYOUT = HeadLayout(
     {AttentionKind.ENCODER_SELF: (2, 2), AttentionKind.DECODER_SELF: (2, 1), AttentionKind.CROSS: (1, 2)}

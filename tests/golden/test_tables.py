@@ -20,9 +20,9 @@ from analysis.inference.multiplicity import Correction
 from analysis.inference.significance import PairedTest
 from analysis.report import result_tables
 from study.record.factors import Factors
-from study.record.heads import AttentionKind, HeadLayout, mask_key
 from study.record.parts import Table
 from study.record.store import Store
+from study.record.units import AttentionKind, HeadLayout, mask_key
 
 STORED = Path(__file__).parent / "tables"
 CLASSIFIER = HeadLayout({AttentionKind.ENCODER_SELF: (3, 3)})

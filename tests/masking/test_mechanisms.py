@@ -19,7 +19,7 @@ from transformers.integrations.sdpa_attention import sdpa_attention_forward
 from transformers.masking_utils import eager_mask, sdpa_mask
 
 from study.certification.certify import certify
-from study.record.heads import AttentionKind, Head
+from study.record.units import AttentionKind, Head
 from study.subjects.classifier import Classifier
 from study.subjects.huggingface.classifier_folder import HubClassifier
 

@@ -14,10 +14,10 @@ from study.jobs.measuring import MeasuringJob
 from study.jobs.task import StudyTask
 from study.record.curves import Curve, read_curves
 from study.record.errors import InputError
-from study.record.heads import Head, mask_key
 from study.record.importance import importance
 from study.record.loss import Loss
 from study.record.orders import least_first
+from study.record.units import Head, mask_key
 
 TASK = StudyTask()
 SMALL = 24

@@ -18,7 +18,7 @@ from study.pruning import export, prune
 from study.pruning.config import Export, PruneConfig
 from study.pruning.selection import Unit
 from study.record.errors import InputError, MissingPackageError
-from study.record.heads import mask_key
+from study.record.units import mask_key
 from study.subjects.fairseq.folder import FairseqFolder
 from study.subjects.huggingface.classifier_folder import HubClassifier
 from study.subjects.huggingface.load_classifier import load_classifier

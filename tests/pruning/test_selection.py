@@ -8,7 +8,7 @@ import pytest
 from study.pruning.selection import Selection, Unit
 from study.record.curves import Curve, CurveError, write_curve
 from study.record.errors import InputError
-from study.record.heads import AttentionKind, HeadLayout, mask_key
+from study.record.units import AttentionKind, HeadLayout, mask_key
 
 LAYOUT = HeadLayout({AttentionKind.DECODER_SELF: (4, 4)})
 

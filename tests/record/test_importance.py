@@ -7,8 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from study.record.errors import InputError
-from study.record.heads import AttentionKind, HeadLayout
 from study.record.importance import Average, Estimator, Normalisation, importance
+from study.record.units import AttentionKind, HeadLayout
 
 LAYOUT = HeadLayout({AttentionKind.ENCODER_SELF: (2, 1), AttentionKind.CROSS: (1,)})
 SIGNED = np.array([[3.0, -1.0, 0.0, 2.0], [-1.0, -1.0, 0.0, 2.0]], dtype=np.float32)

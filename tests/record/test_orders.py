@@ -8,8 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from study.record.errors import InputError
-from study.record.heads import AttentionKind, Head, HeadLayout, select_heads
 from study.record.orders import Steps, keep_one_a_layer, least_first, read_order
+from study.record.units import AttentionKind, Head, HeadLayout, select_heads
 
 LAYOUT = HeadLayout(dict.fromkeys(AttentionKind, (3, 2)))
 

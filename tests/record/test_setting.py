@@ -4,8 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from study.record.heads import AttentionKind, HeadLayout
 from study.record.setting import Setting, SettingError, differences, read_setting
+from study.record.units import AttentionKind, HeadLayout
 
 LAYOUT = HeadLayout({AttentionKind.ENCODER_SELF: (2, 2)})
 SETTING = Setting(

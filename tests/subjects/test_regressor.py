@@ -18,10 +18,10 @@ from study.jobs.check import check_values
 from study.jobs.measuring import MeasuringJob
 from study.jobs.training import TrainingJob
 from study.record.errors import InputError
-from study.record.heads import mask_key
 from study.record.metrics.numbers import PER_UNIT, on_grid
 from study.record.parts import StoreError
 from study.record.store import read_parts
+from study.record.units import mask_key
 from study.training.trained_models import TrainedModel
 
 MADE = Path(__file__).parents[1] / "fixtures" / "tasks" / "glue_stsb.jsonl"

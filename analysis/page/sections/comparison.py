@@ -11,7 +11,7 @@ from analysis.figures import Drawing
 from analysis.formatting import slug
 from analysis.page.section import Section
 from analysis.page.views import Row, subject_labels
-from study.record.heads import Head
+from study.record.units import Head
 
 
 @dataclass(frozen=True)

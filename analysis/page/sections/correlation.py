@@ -12,7 +12,7 @@ from analysis.figures import Drawing
 from analysis.formatting import decimal, ends, labelled, slug
 from analysis.page.section import Section
 from analysis.page.views import Row, SubjectView, pair_rows
-from study.record.heads import ADDRESS
+from study.record.units import ADDRESS
 
 CARRIERS = 10
 """Heads of a pair that are named with their part in r."""

@@ -19,8 +19,8 @@ from analysis.page.citations import Citations, as_json
 from analysis.page.section import Section
 from analysis.page.views import DomainView, SubjectView
 from analysis.results.domain import Domain
-from study.record.heads import ADDRESS, Head
 from study.record.metrics import Task
+from study.record.units import ADDRESS, Head
 
 SHOWN = (20, 10, 5, 2, 0)
 """Examples of each head and domain, the first number that fits."""

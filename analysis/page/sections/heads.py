@@ -13,7 +13,7 @@ from analysis.page.grid import Grid
 from analysis.page.section import Section
 from analysis.page.views import DomainView, Row, SubjectView
 from analysis.tables.paper_tables import table_1
-from study.record.heads import Head
+from study.record.units import Head
 
 
 @dataclass(frozen=True)

@@ -23,7 +23,7 @@ from study.engine.batched_decoding.shared_states import NodeTree, nested_groupin
 from study.engine.pairs import Pairs
 from study.engine.prefixes import forward_order, prefix_classes
 from study.engine.weights.translator import CrossAttention, SelfAttention, TranslatorWeights
-from study.record.heads import AttentionKind, HeadLayout, Layer
+from study.record.units import AttentionKind, HeadLayout, Layer
 from study.subjects.decoding.top_tokens import TokenRequest, TopTokens, top_tokens
 
 PIECE = 512

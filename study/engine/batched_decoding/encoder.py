@@ -10,7 +10,7 @@ from study.engine.batched_decoding.shared_states import nested_groupings, pair_k
 from study.engine.pairs import Pairs
 from study.engine.prefixes import forward_order, prefix_classes
 from study.engine.weights.translator import EncoderLayer, TranslatorWeights
-from study.record.heads import AttentionKind, HeadLayout
+from study.record.units import AttentionKind, HeadLayout
 
 
 def read_sources(

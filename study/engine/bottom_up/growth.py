@@ -13,7 +13,7 @@ from jaxtyping import Bool, Int
 
 from study.engine.pairs import Pairs
 from study.engine.prefixes import forward_order, prefix_classes
-from study.record.heads import HeadLayout
+from study.record.units import HeadLayout
 
 NONE, SEVERAL = -1, -2
 """Stands for the number of a head where there is none, or more than one."""

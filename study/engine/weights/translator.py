@@ -18,7 +18,7 @@ from transformers import PreTrainedModel
 from study.engine.weights.linear import Linear
 from study.engine.weights.modules import ACTIVATIONS, UnsupportedModelError, layer_norm, linear_weights
 from study.masking.gate import Gate
-from study.record.heads import AttentionKind
+from study.record.units import AttentionKind
 
 PRE_NORM = {
     "FSMTForConditionalGeneration": False,

@@ -12,10 +12,10 @@ from study.measures.measure import MaskRequest
 from study.measures.orders.order import Mask, Order, Removal
 from study.measures.orders.ranking import EstimatingOrder
 from study.record.errors import InputError
-from study.record.heads import Head, stack
 from study.record.orders import least_first
 from study.record.parts import Table
 from study.record.scores import StoredRows
+from study.record.units import Head, stack
 
 if TYPE_CHECKING:
     from study.engine.evaluator import Evaluator

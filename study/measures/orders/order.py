@@ -11,9 +11,9 @@ from omegaconf import MISSING
 
 from study.measures.measure import MaskRequest
 from study.record.curves import Curve, CurveOptions
-from study.record.heads import AttentionKind, Head, HeadLayout, mask_key, parse_mask, select_heads, stack
 from study.record.loss import PLAIN, Loss
 from study.record.orders import Steps, keep_one_a_layer
+from study.record.units import AttentionKind, Head, HeadLayout, mask_key, parse_mask, select_heads, stack
 
 if TYPE_CHECKING:
     from study.engine.evaluator import Evaluator

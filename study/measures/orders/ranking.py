@@ -10,12 +10,12 @@ from jaxtyping import Bool, Float
 from study.measures.measure import MaskRequest
 from study.measures.orders.order import Mask, Order, Removal
 from study.record.curves import CurveOptions
-from study.record.heads import HeadLayout, stack
 from study.record.importance import Average, Estimator, Normalisation, importance
 from study.record.loss import PLAIN, Loss
 from study.record.orders import least_first
 from study.record.parts import Table
 from study.record.scores import StoredRows
+from study.record.units import HeadLayout, stack
 
 if TYPE_CHECKING:
     from study.engine.evaluator import Evaluator

@@ -3,7 +3,7 @@
 import numpy as np
 
 from analysis.agreement import KeptSets
-from study.record.heads import AttentionKind, HeadLayout
+from study.record.units import AttentionKind, HeadLayout
 
 
 def made(

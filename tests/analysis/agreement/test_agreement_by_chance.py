@@ -9,7 +9,7 @@ from made_sets import made
 from analysis.agreement import KeptSets, agreement, chance
 from analysis.agreement.coefficients import Coefficient
 from study.record.errors import InputError
-from study.record.heads import AttentionKind, HeadLayout
+from study.record.units import AttentionKind, HeadLayout
 
 HEADS = HeadLayout({AttentionKind.ENCODER_SELF: (3, 3)}).heads
 SMALL = KeptSets(

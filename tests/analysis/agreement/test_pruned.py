@@ -12,7 +12,7 @@ from analysis.agreement import Stop, kept_sets
 from analysis.results.read import read_domain, read_results
 from study.record.errors import InputError
 from study.record.factors import Factors
-from study.record.heads import Head
+from study.record.units import Head
 
 HARM = np.linspace(0.0, 0.15, 16)
 

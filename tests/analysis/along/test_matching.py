@@ -8,7 +8,7 @@ from analysis.along.matching import matched_heads
 from analysis.correlation import CorrelationOptions, DomainEffects
 from analysis.correlation.pair_numbers import DomainResamples, PairResamples
 from analysis.correlation.pairs import Pair
-from study.record.heads import AttentionKind, Head
+from study.record.units import AttentionKind, Head
 
 HEADS = tuple(Head(AttentionKind.ENCODER_SELF, layer, i) for layer in range(3) for i in range(4))
 QUICK = CorrelationOptions(splits=20, resamples=99)

@@ -13,7 +13,7 @@ from analysis.comparison.head_differences import head_differences
 from analysis.correlation.domain_effects import DomainEffects
 from analysis.results.read import read_domain
 from study.record.factors import Factors
-from study.record.heads import mask_key
+from study.record.units import mask_key
 
 
 def measured(make, model: str, *, seed: int = 0, groups: str = "example", **options):

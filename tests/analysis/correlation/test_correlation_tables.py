@@ -15,7 +15,7 @@ from analysis.effects.head_effects import effects
 from analysis.results.read import read_results
 from analysis.results.slices import slices
 from study.record.errors import InputError
-from study.record.heads import AttentionKind, Head, HeadLayout
+from study.record.units import AttentionKind, Head, HeadLayout
 
 QUICK = CorrelationOptions(splits=20, resamples=199, largest=4)
 

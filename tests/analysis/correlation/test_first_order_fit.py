@@ -11,9 +11,9 @@ from scipy import stats
 from analysis.correlation.first_order_fit import _jackknifed, taylor
 from analysis.inference import Inference
 from analysis.results.read import read_domain
-from study.record.heads import mask_key
 from study.record.parts import Table
 from study.record.store import Store
+from study.record.units import mask_key
 
 HARM = np.linspace(0.01, 0.4, 16)
 

@@ -13,7 +13,7 @@ from analysis.correlation.null_distributions import random_swaps, sign_flip_null
 from analysis.correlation.shared_examples import SharedGroups, additions, aligned, disjoint, sampling_covariance
 from analysis.correlation.true_correlation import NoisyEffects, measured_r, noise, true_r
 from analysis.inference.resampling import drawn
-from study.record.heads import AttentionKind, Head
+from study.record.units import AttentionKind, Head
 
 SMALL = Scenario(r=0.5, signal=0.2, groups=40, size=3, heads=6)
 NO_SIGNAL = replace(PLAIN, signal=0.0, heavy=False, heads=24, groups=120)

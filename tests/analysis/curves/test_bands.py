@@ -22,9 +22,9 @@ from analysis.results.read import read_domain
 from analysis.terminal import curve_table
 from study.record.curves import Curve, write_curve
 from study.record.errors import InputError
-from study.record.heads import mask_key
 from study.record.orders import Steps
 from study.record.store import Store
+from study.record.units import mask_key
 
 REMOVED = Steps.paper.counts(16, 16)
 HARM = np.linspace(0.0, 0.15, 16)

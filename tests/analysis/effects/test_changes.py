@@ -8,8 +8,8 @@ from analysis.effects.changes import change_counts, changes
 from analysis.effects.head_effects import effects
 from analysis.results.domain import Domain
 from analysis.results.read import read_domain
-from study.record.heads import mask_key
 from study.record.metrics.numbers import PER_UNIT
+from study.record.units import mask_key
 
 
 @pytest.fixture(params=["accuracy", "bleu"])

@@ -9,8 +9,8 @@ from sacrebleu.metrics.bleu import BLEU
 from analysis.effects.head_effects import effects, head_effects, measured_masks, strongest_head
 from analysis.results.read import read_domain
 from study.record.errors import InputError
-from study.record.heads import AttentionKind, HeadLayout, parse_mask
 from study.record.metrics import Accuracy
+from study.record.units import AttentionKind, HeadLayout, parse_mask
 
 
 def brute_force_accuracy(rows: pl.DataFrame, mask: str) -> float:

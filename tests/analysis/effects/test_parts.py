@@ -13,7 +13,7 @@ from analysis.effects.head_effects import effects
 from analysis.effects.parts import LABEL, LENGTH, part_effects
 from analysis.inference import Inference
 from analysis.results.read import read_domain
-from study.record.heads import mask_key
+from study.record.units import mask_key
 
 LABELS = ("yes", "no", "perhaps")
 SINGLE = Inference(groups="example", resamples=200)

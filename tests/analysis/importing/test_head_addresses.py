@@ -2,7 +2,7 @@ import pytest
 
 from analysis.importing.head_addresses import head_at, is_head, parse_head, parse_kind
 from study.record.errors import InputError
-from study.record.heads import AttentionKind, Head
+from study.record.units import AttentionKind, Head
 
 SELF = AttentionKind.ENCODER_SELF
 

@@ -11,7 +11,7 @@ from analysis.importing.domains import read_domains
 from analysis.importing.table_forms import ImportOptions
 from analysis.results.read import read_results
 from study.record.errors import InputError
-from study.record.heads import AttentionKind, Head
+from study.record.units import AttentionKind, Head
 
 QUICK = CorrelationOptions(resamples=99, largest=2)
 VALUES = np.random.default_rng(0).normal(size=(2, 3, 4)).round(4)

@@ -14,7 +14,7 @@ from analysis.inference.significance import PairedTest
 from analysis.results.domain import Domain
 from analysis.results.read import read_domain
 from study.record.errors import InputError
-from study.record.heads import AttentionKind, HeadLayout, mask_key
+from study.record.units import AttentionKind, HeadLayout, mask_key
 
 QUICK = {"resamples": 199}
 

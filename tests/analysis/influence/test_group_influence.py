@@ -19,8 +19,8 @@ from analysis.inference import Inference
 from analysis.influence.groups import CORRELATION, DECIDES, FEWEST, DomainGroups, Influence, deciding, influence
 from analysis.page.verdicts import Verdict, other_domain
 from analysis.results.domain import Domain
-from study.record.heads import mask_key
 from study.record.store import Store
+from study.record.units import mask_key
 
 QUICK = Inference(resamples=200)
 RUNAWAY = "home-4"

@@ -28,7 +28,7 @@ from analysis.page.verdicts import (
 from analysis.results.domain import Domain
 from analysis.results.read import Selection
 from study.record.errors import InputError
-from study.record.heads import mask_key
+from study.record.units import mask_key
 
 QUICK = Inference(resamples=200)
 

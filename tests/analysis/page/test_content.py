@@ -7,7 +7,7 @@ from pathlib import Path
 import polars as pl
 import pytest
 
-from study.record.heads import Head
+from study.record.units import Head
 
 NUMBER = re.compile(r"[+-]?(?:\d[\d,]*\.?\d*|\.\d+)")
 

@@ -17,7 +17,7 @@ from analysis.page.sections.first_screen import Answer
 from analysis.page.tiles import sentence
 from analysis.page.verdicts import Finding, Verdict
 from analysis.results.read import Selection
-from study.record.heads import mask_key
+from study.record.units import mask_key
 
 QUICK = Inference(resamples=199)
 WEIGHTS = np.linspace(0, 0.4, len(CLASSIFIER))

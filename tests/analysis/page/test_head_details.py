@@ -12,7 +12,7 @@ from analysis.page.sections import head_details
 from analysis.page.sections.head_details import changed_examples, flips_of
 from analysis.results.domain import Domain
 from analysis.results.read import read_domain
-from study.record.heads import Head, mask_key
+from study.record.units import Head, mask_key
 
 
 @pytest.fixture(params=["accuracy", "bleu"])

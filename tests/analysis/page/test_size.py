@@ -6,7 +6,7 @@ from fixtures.results import fill
 
 from analysis import analyse, read_results, write_report
 from analysis.inference import Inference
-from study.record.heads import AttentionKind, HeadLayout, mask_key
+from study.record.units import AttentionKind, HeadLayout, mask_key
 
 
 @pytest.mark.slow

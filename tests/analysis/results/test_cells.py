@@ -10,7 +10,7 @@ from analysis.results.cells import cells, grids, value_name
 from analysis.results.read import read_results
 from study.record.errors import InputError
 from study.record.factors import Factors
-from study.record.heads import AttentionKind, HeadLayout
+from study.record.units import AttentionKind, HeadLayout
 
 
 @pytest.fixture

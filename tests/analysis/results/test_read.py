@@ -10,8 +10,8 @@ from analysis.effects.head_effects import effects
 from analysis.results.read import Selection, read_domain, read_results
 from study.record.curves import write_curve
 from study.record.errors import InputError, StudyError
-from study.record.heads import Head, mask_key
 from study.record.setting import SettingError
+from study.record.units import Head, mask_key
 from study.tracking.run import Run, write_run
 
 

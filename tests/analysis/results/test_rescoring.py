@@ -10,9 +10,9 @@ from analysis.effects.head_effects import effects
 from analysis.inference import Inference
 from analysis.tracking.wandb_runs import PushOptions, planned_runs
 from study.record.errors import InputError
-from study.record.heads import mask_key
 from study.record.metrics import Chrf
 from study.record.scores import mask_scores
+from study.record.units import mask_key
 
 
 def test_every_score_is_sacrebleus_of_the_stored_translations(make):

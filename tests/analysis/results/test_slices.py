@@ -10,8 +10,8 @@ from analysis.figures import agreement_maps
 from analysis.results.read import read_domain
 from analysis.results.slices import sliced, slices
 from study.record.errors import InputError
-from study.record.heads import mask_key
 from study.record.scores import mask_scores
+from study.record.units import mask_key
 
 
 def with_genres(domain, genres):

@@ -10,7 +10,7 @@ from analysis.inference import Inference
 from analysis.results.read import read_domain
 from analysis.results.rescoring import rescored
 from analysis.tables import paper_tables
-from study.record.heads import AttentionKind, HeadLayout
+from study.record.units import AttentionKind, HeadLayout
 
 
 def test_best_head_of_each_layer_and_its_control(make):

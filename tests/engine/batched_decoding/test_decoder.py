@@ -18,7 +18,7 @@ from study.engine.weights.translator import translator_weights
 from study.masking.gate import Gate
 from study.masking.sites import find_sites
 from study.record.examples import Examples
-from study.record.heads import HeadLayout
+from study.record.units import HeadLayout
 from study.subjects.decoding.beam import BeamConfig, CachedDecoder, Hypotheses, search
 from study.subjects.fairseq.folder import FairseqFolder
 

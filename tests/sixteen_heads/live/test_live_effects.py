@@ -10,8 +10,8 @@ import sixteen_heads.live.effects
 from analysis.effects.head_effects import Measure, effects
 from analysis.results.read import read_domain
 from sixteen_heads.live.effects import StudyEffects
-from study.record.heads import mask_key
 from study.record.store import Store
+from study.record.units import mask_key
 
 
 @pytest.fixture

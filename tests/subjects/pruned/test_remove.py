@@ -16,7 +16,7 @@ from study.masking.sites import find_sites
 from study.pruning.plain import as_plain
 from study.pruning.prune import cut
 from study.record.errors import InputError
-from study.record.heads import AttentionKind, Head, HeadLayout
+from study.record.units import AttentionKind, Head, HeadLayout
 from study.subjects.pruned.folder import read_model, write_model
 from study.subjects.pruned.remove import remove_heads
 from study.subjects.subject import Subject

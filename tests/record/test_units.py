@@ -4,7 +4,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from study.record.errors import InputError
-from study.record.heads import AttentionKind, Head, HeadLayout, mask_key, parse_mask, select_layers, stack
+from study.record.units import AttentionKind, Head, HeadLayout, mask_key, parse_mask, select_layers, stack
 
 LAYOUT = HeadLayout(
     {AttentionKind.CROSS: (2, 3), AttentionKind.ENCODER_SELF: (4, 1), AttentionKind.DECODER_SELF: (2, 2)}
