@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from analysis.agreement import Agreement
 from analysis.figures import Drawing
 from analysis.page.environment import page_environment
-from analysis.page.sections.agreement import FOLDER
-from analysis.page.sections.agreement import Agreement as AgreementSection
+from analysis.page.sections.across.agreement import FOLDER
+from analysis.page.sections.across.agreement import Agreement as AgreementSection
 
 LEVEL = 0.95
 

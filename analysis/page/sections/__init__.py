@@ -9,11 +9,11 @@ from collections.abc import Callable, Sequence
 
 from analysis.compute import Analysis
 from analysis.page.section import Section
-from analysis.page.sections.agreement import Agreement
-from analysis.page.sections.along import Along
+from analysis.page.sections.across.agreement import Agreement
+from analysis.page.sections.across.along import Along
+from analysis.page.sections.across.comparison import Comparison
+from analysis.page.sections.across.components import Components
 from analysis.page.sections.base_scores import BaseScores
-from analysis.page.sections.comparison import Comparison
-from analysis.page.sections.components import Components
 from analysis.page.sections.correlation import Correlation
 from analysis.page.sections.curves import Curves
 from analysis.page.sections.first_screen import FirstScreen

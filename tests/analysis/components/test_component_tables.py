@@ -13,7 +13,7 @@ from analysis.components.grid_effects import noisy_grid
 from analysis.correlation.domain_effects import DomainEffects
 from analysis.correlation.shared_examples import sampling_covariance
 from analysis.page.environment import page_environment
-from analysis.page.sections.components import Components
+from analysis.page.sections.across.components import Components
 from analysis.results.cells import grids
 from analysis.results.read import read_results
 from analysis.tables.components_sheet import components_sheet

@@ -9,7 +9,7 @@ from fixtures.results import CLASSIFIER, fill
 from analysis import analyse, read_results
 from analysis.__main__ import main
 from analysis.inference import Inference
-from analysis.page.sections.comparison import Comparison
+from analysis.page.sections.across.comparison import Comparison
 
 
 def made(results, model: str, seed: int = 0, **options) -> None:
