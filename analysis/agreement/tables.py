@@ -152,7 +152,7 @@ def _times_rows(sets: KeptSets, means: Sequence[np.ndarray]) -> Iterator[tuple[A
 def _head_rows(sets: KeptSets) -> Iterator[tuple[Any, ...]]:
     for head, kept in zip(sets.heads, sets.kept.T, strict=True):
         who = [rater for rater, keeps in zip(sets.raters, kept, strict=True) if keeps]
-        yield (sets.task, sets.along, *head.row.values(), len(who), len(sets.raters), " ".join(who))
+        yield (sets.task, sets.along, *head.row.values(), len(who), len(sets.raters), ", ".join(who))
 
 
 def _names(sets: KeptSets) -> tuple[str, str, int, int]:

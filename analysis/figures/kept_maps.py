@@ -36,7 +36,7 @@ def kept_map(heads: pl.DataFrame, title: str, name: str) -> Drawing:
             colour = "white" if share == 1 else INK  # on paler cells the ink of the page is read better
             look = {"ha": "center", "va": "center", "fontsize": SMALL, "color": colour}
             panel.axes.text(x, y, str(row["kept_by"]), fontweight="bold" if share == 1 else "normal", **look)
-            who = f" ({along} {row['who'].replace(' ', ', ')})" if 0 < share < 1 else ""
+            who = f" ({along} {row['who']})" if 0 < share < 1 else ""
             tips[gid] = Tip(f"{address(row)}: kept by {row['kept_by']} of {raters}{who}", address(row))
         axis_of_cells(panel.axes, widest, layers)
         about = f"By how many of {raters} each head is kept, {title}, {kind_name(heads['kind'][0])}"

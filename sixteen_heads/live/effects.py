@@ -15,7 +15,7 @@ from analysis.effects.head_effects import Measure, effects
 from analysis.formatting import head_name, interval, score, signed
 from analysis.results.read import read_domain, setting_folders
 from study.record.errors import StudyError
-from study.record.parts import every_part
+from study.record.parts import UNREADABLE, every_part
 
 MOST_SETTINGS = 6
 MOST_HEADS = 10
@@ -108,7 +108,7 @@ class StudyEffects:
             return last.found
         try:
             found = so_far(read_domain(folder, under_way=True))
-        except StudyError:  # no base score yet, or a file that the page names
+        except (StudyError, *UNREADABLE):  # no base score yet, a file that the page names, or a folder moved away
             found = last.found if last else None
         self._snapshots[folder] = _Snapshot(found, parts, time.monotonic(), time.monotonic() - now)
         return found

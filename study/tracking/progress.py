@@ -17,12 +17,17 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any, TypeVar
 
+import psutil
+
 from study.record.errors import StudyError
 from study.record.files import is_folder_name, read_sealed, short_hash, write_sealed
 from study.tracking.run import Run, request_id, seeds
 
 FOLDER = "progress"
 """In the results folder."""
+
+CLOCK_STEPS = 5.0
+"""Seconds by which the start of one process may seem to move, as clocks are put right."""
 
 
 @dataclass(frozen=True)
@@ -31,11 +36,13 @@ class Process:
 
     Attributes:
         host: its machine.
-        pid: its number there.
+        pid: its number there, which is given to another process once it has ended.
+        started: when it started, in seconds since 1970; None where that was not written down.
     """
 
     host: str = field(default_factory=socket.gethostname)
     pid: int = field(default_factory=os.getpid)
+    started: float | None = field(default_factory=lambda: psutil.Process().create_time())
 
     @property
     def is_gone(self) -> bool:
@@ -43,12 +50,12 @@ class Process:
         if self.host != socket.gethostname():
             return False
         try:
-            os.kill(self.pid, 0)
-        except ProcessLookupError:
+            began = psutil.Process(self.pid).create_time()
+        except psutil.NoSuchProcess:
             return True
-        except PermissionError:  # it lives, and is another user's
+        except psutil.AccessDenied:  # it lives, and is another user's
             return False
-        return False
+        return self.started is not None and abs(began - self.started) > CLOCK_STEPS
 
 
 @dataclass(frozen=True)
@@ -171,12 +178,16 @@ def _read(results: Path, what: str) -> list[dict[str, Any]]:
 
 def _agenda(content: dict[str, Any]) -> Agenda:
     jobs = tuple(_known(Request, job) for job in content["jobs"])
-    return _known(Agenda, {**content, "jobs": jobs, "process": _known(Process, content["process"])})
+    return _known(Agenda, {**content, "jobs": jobs, "process": _process(content)})
 
 
 def _active(content: dict[str, Any]) -> ActiveJob:
-    request, process = _known(Request, content["request"]), _known(Process, content["process"])
+    request, process = _known(Request, content["request"]), _process(content)
     return _known(ActiveJob, {**content, "request": request, "process": process})
+
+
+def _process(content: dict[str, Any]) -> Process:
+    return _known(Process, {"started": None, **content["process"]})
 
 
 Kind = TypeVar("Kind")

@@ -78,4 +78,6 @@ def test_a_process_is_gone_only_where_that_is_known() -> None:
         ended.wait()
     assert Process(pid=ended.pid).is_gone
     assert not Process().is_gone
+    assert Process(started=Process().started - 3600).is_gone, "its number was given to another"
+    assert not Process(started=None).is_gone, "of earlier versions the start is not known"
     assert not Process(host="elsewhere", pid=ended.pid).is_gone
