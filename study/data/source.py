@@ -10,7 +10,7 @@ from study.record.examples import Examples
 from study.record.files import file_digest
 from study.record.metrics import Task
 
-OUTSIDE_IDENTITY = frozenset({"name", "metric", "positive", "limit", "max_unknown"})
+OUTSIDE_IDENTITY = frozenset({"name", "benchmark", "metric", "positive", "limit", "max_unknown"})
 """Options on which no outcome depends."""
 
 
@@ -20,15 +20,18 @@ class DataSource:
 
     Attributes:
         name: short name; names the folder under results/<model>/. Empty in a YAML file: the name of the data file.
-        task: what its targets are: label names or reference translations.
-        metric: name of the metric that scores its answers; empty: accuracy of labels, BLEU of translations. It changes
-            no identity, as every metric of a task follows from the same outcomes.
+        benchmark: what it tests, by which data sets are compared: all parts of one benchmark have the same. Empty: its
+            name. It changes no identity.
+        task: what a model does with it, see `Task`.
+        metric: name of the metric that scores its answers; empty: the one that is stored, such as accuracy of labels
+            and BLEU of translations. It changes no identity, as every metric of a task follows from the same outcomes.
         positive: the label that a metric of one label (F1) is about. It changes no identity.
         limit: evaluate only the first `limit` examples; None for all. A view: it changes no identity.
         max_unknown: largest share of tokens that the model may not know; more are refused. It changes no identity.
     """
 
     name: str = MISSING
+    benchmark: str = ""
     task: Task = MISSING
     metric: str = ""
     positive: str = ""

@@ -5,6 +5,7 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from enum import StrEnum
 from functools import cached_property
 
 import polars as pl
@@ -15,18 +16,32 @@ WEIGHT = "weight"
 """Column of how much an example counts."""
 
 
+class Varies(StrEnum):
+    """Which part of a choice differs from one alternative to the next."""
+
+    CONTINUATION = "continuation"
+    CONTEXT = "context"
+
+
 @dataclass(frozen=True)
 class Examples:
     """Texts with what they should become, one entry per example.
 
     Attributes:
         ids: unique name of each example; keys the outcome rows.
-        texts: what the model reads: (premise, hypothesis), (sentence,) or (source,).
-        targets: label name (classification) or reference text (translation).
+        texts: what the model reads: (premise, hypothesis), (sentence,) or (source,); of a choice (context,
+            continuation 1, ..., continuation K), where K may differ from one example to the next and a continuation
+            begins with the blank that follows the context; of a language model's text (text,).
+        targets: label name (classification), reference text (translation), or the number of the right alternative,
+            from 0 (choice); empty where a text is scored as it stands.
         columns: what groups or slices examples, by name: `group` (premise, document: examples that are not
             independent of each other), `genre`, ...
         weights: how much each example counts in every score, above 0, in any unit; None: all alike.
         merged: what the targets call a label that they do not tell from another; any label with that name is right.
+        counts: what log-likelihoods are divided by, by name (`characters`, `bytes`, `words`): an integer for each
+            alternative of a choice, one for a text.
+        varies: which part of a choice differs; where it is the context, texts are (continuation, context 1, ...,
+            context K).
     """
 
     ids: tuple[str, ...]
@@ -35,10 +50,12 @@ class Examples:
     columns: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     weights: tuple[float, ...] | None = None
     merged: Mapping[str, str] = field(default_factory=dict)
+    counts: Mapping[str, tuple[tuple[int, ...], ...]] = field(default_factory=dict)
+    varies: Varies = Varies.CONTINUATION
 
     def __post_init__(self) -> None:
         lengths = {"texts": len(self.texts), "targets": len(self.targets)}
-        lengths |= {name: len(column) for name, column in self.columns.items()}
+        lengths |= {name: len(column) for name, column in (*self.columns.items(), *self.counts.items())}
         lengths |= {} if self.weights is None else {"weights": len(self.weights)}
         if wrong := {name: length for name, length in lengths.items() if length != len(self.ids)}:
             raise InputError(f"{len(self.ids)} ids, but {wrong}")
@@ -60,8 +77,13 @@ class Examples:
 
     @cached_property
     def digest(self) -> str:
-        """sha256 of everything that an outcome or a score depends on: ids, texts, targets, weights, merged labels."""
-        more = [*([] if self.weights is None else [self.weights]), *([dict(self.merged)] if self.merged else [])]
+        """sha256 of all that an outcome or a score depends on: ids, texts, targets, weights, merged labels, counts."""
+        more = [
+            *([] if self.weights is None else [self.weights]),
+            *([dict(self.merged)] if self.merged else []),
+            *([{"counts": dict(self.counts)}] if self.counts else []),
+            *([] if self.varies is Varies.CONTINUATION else [{"varies": self.varies}]),
+        ]
         content = json.dumps([self.ids, self.texts, self.targets, *more], ensure_ascii=False)
         return hashlib.sha256(content.encode()).hexdigest()
 
@@ -74,17 +96,25 @@ class Examples:
             columns={name: tuple(column[i] for i in rows) for name, column in self.columns.items()},
             weights=None if self.weights is None else tuple(self.weights[i] for i in rows),
             merged=self.merged,
+            counts={name: tuple(count[i] for i in rows) for name, count in self.counts.items()},
+            varies=self.varies,
         )
 
     def to_frame(self) -> pl.DataFrame:
-        """As stored in `examples.parquet`: `example`, `target`, `text_1` ..., the columns, and perhaps `weight`."""
+        """As stored in `examples.parquet`: `example`, `target`, `text_1` ..., the columns, counts and perhaps `weight`.
+
+        Texts beyond those of an example are null. `varies` is a column where it is the context that varies.
+        """
         width = max((len(row) for row in self.texts), default=0)
+        counts = {name: pl.Series(count, dtype=pl.List(pl.Int64)) for name, count in self.counts.items()}
         return pl.DataFrame(
             {
                 "example": self.ids,
                 "target": self.targets,
-                **{f"text_{i + 1}": [row[i] for row in self.texts] for i in range(width)},
+                **{f"text_{i + 1}": [row[i] if i < len(row) else None for row in self.texts] for i in range(width)},
                 **self.columns,
+                **counts,
+                **({} if self.varies is Varies.CONTINUATION else {"varies": [self.varies.value] * len(self)}),
                 **({} if self.weights is None else {WEIGHT: self.weights}),
             }
         )

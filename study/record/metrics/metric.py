@@ -23,11 +23,21 @@ POINTS = "points"
 
 
 class Task(StrEnum):
-    """What a model does with texts; a model, its data and their metric must have the same."""
+    """What a model does with texts; a model, its data and their metric must have the same.
+
+    Attributes:
+        CLASSIFICATION: choose a label.
+        REGRESSION: give a number.
+        TRANSLATION: write another text.
+        CHOICE: say how likely each of several continuations is, one of which is right.
+        TEXT: say how likely a text is.
+    """
 
     CLASSIFICATION = "classification"
     REGRESSION = "regression"
     TRANSLATION = "translation"
+    CHOICE = "choice"
+    TEXT = "text"
 
 
 @dataclass(kw_only=True)
