@@ -107,6 +107,14 @@ class ModelConfig:
             InputError: for texts that are too long, and for too many unknown tokens.
         """
 
+    def folder(self) -> Path:
+        """Where its files are, or will be once they are fetched.
+
+        Raises:
+            InputError: when they are not on this machine.
+        """
+        raise NotImplementedError
+
     def text_files(self) -> dict[Path, str]:
         """The files that turn text into tokens, and what they are called beside the weights of a pruned model."""
         raise NotImplementedError

@@ -13,7 +13,8 @@ from study.record.errors import InputError
 from study.record.examples import Examples
 from study.subjects.classifier import Classifier
 from study.subjects.huggingface.hub import local_folder
-from study.subjects.huggingface.load_classifier import load_classifier, num_positions
+from study.subjects.huggingface.load_classifier import load_classifier
+from study.subjects.huggingface.read_model import num_positions
 from study.subjects.model_files import model_digests
 
 

@@ -8,7 +8,7 @@ import pytest
 from study.record.errors import InputError
 from study.subjects.huggingface.corrections import corrections
 from study.subjects.huggingface.label_names import label_names
-from study.subjects.huggingface.load_classifier import read_config
+from study.subjects.huggingface.read_model import read_config
 from study.subjects.model_files import require_tokenizer
 
 

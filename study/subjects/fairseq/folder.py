@@ -93,10 +93,6 @@ class FairseqConfig(ModelConfig):
         )
         return load_translator(self._checkpoint(), self._text(), decoding, device, truncate=self.truncate)
 
-    def folder(self) -> Path:
-        """Where its files are, or will be once they are fetched."""
-        raise NotImplementedError
-
     def _file(self, names: tuple[str, ...], what: str) -> Path:
         """The one file of these names that is in the folder."""
         folder = self.folder()

@@ -6,14 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
-from omegaconf import MISSING
-
-from study.record.errors import InputError
-from study.record.files import name_of
 from study.record.metrics import Task
 from study.record.metrics.numbers import numbers
-from study.subjects.checkpoints import PLACE, SEED, at_epoch, at_seed, no_such_epoch, shared_name
 from study.subjects.huggingface.corrections import corrections
+from study.subjects.huggingface.hub_folder import HubFolder
 from study.subjects.huggingface.label_names import label_names, require_one_output
 from study.subjects.labels import require_labels
 from study.subjects.model import ModelConfig
@@ -42,14 +38,6 @@ class ClassifierConfig(ModelConfig):
     check_labels: bool = True
     max_length: int = 128
     truncate: bool = False
-
-    def folder(self) -> Path:
-        """Where its files are.
-
-        Raises:
-            InputError: when they are not on this machine.
-        """
-        raise NotImplementedError
 
     def identity(self) -> dict[str, Any]:
         """Digests of the files, the labels as configured, how texts are cut, and what was corrected since."""
@@ -97,59 +85,10 @@ class ClassifierConfig(ModelConfig):
 
 
 @dataclass(kw_only=True)
-class HubClassifier(ClassifierConfig):
-    """Any sequence classifier of transformers, by hub name or local folder.
-
-    Attributes:
-        path: folder with config.json, or hub name; with `{epoch}` or `{seed}` in it, that of each checkpoint.
-        revision: commit, tag or branch on the hub.
-    """
+class HubClassifier(ClassifierConfig, HubFolder):
+    """Any sequence classifier of transformers, by hub name or local folder."""
 
     ENTRY: ClassVar[str] = "hf_classifier"
-    path: str = MISSING
-    revision: str | None = None
-
-    def __post_init__(self) -> None:
-        several = PLACE in self.path or SEED in self.path
-        self._take_name(shared_name(self.path) if several else name_of(self.path))
-
-    def idle(self) -> dict[str, str]:
-        """A revision chooses among those on the hub."""
-        path = self._path()
-        is_folder = Path(path).expanduser().is_dir()
-        return {"revision": f"it is of a model on the hub, and {path} is a folder"} if is_folder else {}
-
-    def missing(self) -> list[str]:
-        """The hub name, when its files are not in the download cache."""
-        from study.subjects.huggingface.hub import local_folder
-
-        path = self._path()
-        return [] if local_folder(path, self.revision) else [f"model {path} from the Hugging Face hub"]
-
-    def fetch(self) -> None:
-        """Download from the hub."""
-        from study.subjects.huggingface.hub import download
-
-        if self.missing():
-            download(self.path, self.revision)
-
-    def folder(self) -> Path:
-        """See `ClassifierConfig.folder`."""
-        from study.subjects.huggingface.hub import local_folder
-
-        path = self._path()
-        folder = local_folder(path, self.revision)
-        if folder is None:
-            raise InputError(f"model '{path}' is neither a folder nor downloaded: run `study fetch` with it first")
-        return folder
-
-    def _path(self) -> str:
-        """The folder or hub name; that of the seed and epoch wanted, where there is one for each."""
-        pattern = at_seed(self.path, self.seed, "model.path")
-        path = at_epoch(pattern, self.epoch, "model.path")
-        if self.epoch is not None and not Path(path).expanduser().is_dir():
-            raise no_such_epoch(Path(pattern).expanduser(), self.epoch)
-        return path
 
 
 @dataclass(kw_only=True)
