@@ -9,7 +9,7 @@ Shapes: as in `analysis.results.sample`.
 from typing import NamedTuple
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Num
 from scipy import special, stats
 
 from analysis.results.sample import Sample
@@ -31,8 +31,8 @@ class Flips(NamedTuple):
         examples: all there are.
     """
 
-    wrong: Int[np.ndarray, " others"]
-    right: Int[np.ndarray, " others"]
+    wrong: Num[np.ndarray, " others"]
+    right: Num[np.ndarray, " others"]
     together: Float[np.ndarray, " others"]
     examples: int
 
@@ -44,11 +44,20 @@ class Flips(NamedTuple):
 
 def flips(sample: Sample) -> Flips:
     """The flips of every mask of a sample of accuracy; within a group they cancel."""
-    change = sample.sums[1:, :, 0] - sample.sums[0, :, 0]
+    return flips_of(flip_changes(sample), sample.examples)
+
+
+def flip_changes(sample: Sample) -> Int[np.ndarray, "others groups"]:
+    """How many more examples of each group are right under each mask than with every head."""
+    return sample.sums[1:, :, 0] - sample.sums[0, :, 0]
+
+
+def flips_of(change: Num[np.ndarray, "others groups"], examples: int) -> Flips:
+    """The flips that make such changes; of a sum of effects, a group's change counts as so many flips together."""
     size = np.abs(change).sum(axis=1)
     with np.errstate(invalid="ignore"):
         together = np.where(size > 0, np.square(change).sum(axis=1) / size, 1.0)
-    return Flips(np.maximum(-change, 0).sum(axis=1), np.maximum(change, 0).sum(axis=1), together, sample.examples)
+    return Flips(np.maximum(-change, 0).sum(axis=1), np.maximum(change, 0).sum(axis=1), together, examples)
 
 
 def flip_interval(

@@ -2,17 +2,17 @@
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import polars as pl
 from jaxtyping import Float, Int
 
-from analysis.inference import equivalence, resampling
-from analysis.inference.discordant_pairs import Flips, conditional_interval, flip_interval, flips
-from analysis.inference.minimum_detectable_effect import minimum_detectable_effect
-from analysis.inference.multiplicity import Correction, check_correction, corrected, critical_size
-from analysis.inference.options import Inference, Interval, check_interval
+from analysis.inference import resampling
+from analysis.inference.discordant_pairs import flip_changes
+from analysis.inference.multiplicity import check_correction
+from analysis.inference.options import Inference, check_interval
+from analysis.inference.resampled_effects import ResampledEffects
 from analysis.inference.significance import PairedTest, check_test, p_values
 from analysis.results.domain import Domain
 from analysis.results.sample import EXAMPLE, Sample
@@ -46,6 +46,10 @@ COLUMNS = {
 """What `infer` says of an effect; `analysis.effects.head_effects.effects` documents them."""
 
 
+DIFFERENCE = ("low", "high", "p", "p_corrected", "significant", "equivalent")
+"""What `DomainInference.differences` says of each difference; as in `COLUMNS`."""
+
+
 def infer(domain: Domain, families: Mapping[str, Sequence[str]], options: Inference) -> pl.DataFrame:
     """Interval, p and equivalence of the effects of masks.
 
@@ -61,92 +65,119 @@ def infer(domain: Domain, families: Mapping[str, Sequence[str]], options: Infere
     Raises:
         InputError: when the test or the correction does not fit the domain, or there is no such column of groups.
     """
-    check_test(options.test, domain)
-    check_interval(options.interval, domain)
-    for keys in families.values():
-        check_correction(options.corrects_by, options.test, len(keys), options.resamples, options.alpha)
-    keys = [key for family in families.values() for key in family]
-    sample = domain.sample(options.groups).select(keys)
-    reason = f"{sample}: at least two must be there to resample" if sample.groups < 2 else None
-    margin = options.margin_of(domain.metric)
-    told = {
-        "groups": sample.groups,
-        "group": sample.unit,
-        "alpha": options.alpha,
-        "margin": margin,
-        "test": str(options.test),
-        "correction": str(options.corrects_by),
-        "resamples": options.resamples,
-        "seed": options.seed,
-        "reason": reason,
-    }
-    frames = [pl.DataFrame(schema={"family": pl.String, "mask": pl.String, **COLUMNS})]
-    known = None if reason or not keys else _known(domain, sample, margin, options)
-    for family, members in families.items():
-        at = np.array([sample.masks.index(key) - 1 for key in members], dtype=int)
-        numbers = known.family_columns(at, options) if known else {}
-        frames.append(pl.DataFrame({"family": family, "mask": list(members), **numbers, **told}))
-    return pl.concat(frames, how="diagonal_relaxed").select("family", "mask", *COLUMNS)
+    return DomainInference.of(domain, families, options).effects(families)
 
 
-@dataclass(frozen=True)
-class _Masks:
-    """What is known of each mask by itself, before any correction; rows as in `Sample.effects`."""
+@dataclass(frozen=True, eq=False)
+class DomainInference:
+    """The masks of a domain, resampled once: each effect by itself, and differences of effects.
 
-    effects: Float[np.ndarray, " others"]
-    p: Float[np.ndarray, " others"]
-    null: Float[np.ndarray, "draws others"] | None
-    unit: Float[np.ndarray, " others"] | None
-    p_equivalence: Float[np.ndarray, " others"]
-    groups: int
-    columns: Mapping[str, np.ndarray]
+    Attributes:
+        sample: the base mask and these masks.
+        options: how intervals and p values are made.
+        margin: effects within it do not matter.
+        resampled: what resampling says; None where nothing can be resampled.
+    """
 
-    def family_columns(self, at: Int[np.ndarray, " heads"], options: Inference) -> dict[str, object]:
-        """The columns of one family, corrected within it."""
-        null = None if self.null is None else self.null[:, at]
-        unit = None if self.unit is None else self.unit[at]
-        p = corrected(self.p[at], options.corrects_by, null=null, effects=self.effects[at], unit=unit)
-        # the tests of equivalence are not drawn jointly, so that Holm takes the place of max-T
-        by = Correction.holm if options.corrects_by is Correction.max_t else options.corrects_by
-        p_equivalence = corrected(self.p_equivalence[at], by)
-        critical = critical_size(
-            options.corrects_by, options.alpha, null, self.effects[at], test=options.test, groups=self.groups, unit=unit
-        )
-        return {
-            **{name: column[at] for name, column in self.columns.items()},
-            "p": self.p[at],
-            "p_corrected": p,
-            "significant": p <= options.alpha,
-            "detectable": minimum_detectable_effect(self.columns["standard_error"][at], critical, self.groups - 1),
-            "p_equivalence": self.p_equivalence[at],
-            "p_equivalence_corrected": p_equivalence,
-            "equivalent": p_equivalence <= options.alpha,
+    sample: Sample
+    options: Inference
+    margin: float
+    resampled: ResampledEffects | None
+
+    @classmethod
+    def of(cls, domain: Domain, families: Mapping[str, Sequence[str]], options: Inference) -> "DomainInference":
+        """The masks of some families; arguments and errors are those of `infer`."""
+        check_test(options.test, domain)
+        check_interval(options.interval, domain)
+        for keys in families.values():
+            check_correction(options.corrects_by, options.test, len(keys), options.resamples, options.alpha)
+        keys = [key for family in families.values() for key in family]
+        sample = _selected(domain, options.groups, keys)
+        margin = options.margin_of(domain.metric)
+        resampled = _resampled(domain, sample, margin, options) if keys and sample.groups > 1 else None
+        return cls(sample, options, margin, resampled)
+
+    def effects(self, families: Mapping[str, Sequence[str]]) -> pl.DataFrame:
+        """The rows of `infer`, of these families."""
+        sample, options = self.sample, self.options
+        told = {
+            "groups": sample.groups,
+            "group": sample.unit,
+            "alpha": options.alpha,
+            "margin": self.margin,
+            "test": str(options.test),
+            "correction": str(options.corrects_by),
+            "resamples": options.resamples,
+            "seed": options.seed,
+            "reason": f"{sample}: at least two must be there to resample" if sample.groups < 2 else None,
         }
+        frames = [pl.DataFrame(schema={"family": pl.String, "mask": pl.String, **COLUMNS})]
+        for family, members in families.items():
+            numbers = self.resampled.family_columns(self._places(members)) if self.resampled else {}
+            frames.append(pl.DataFrame({"family": family, "mask": list(members), **numbers, **told}))
+        return pl.concat(frames, how="diagonal_relaxed").select("family", "mask", *COLUMNS)
+
+    def differences(self, wholes: Sequence[str], parts: Sequence[Sequence[str]]) -> pl.DataFrame:
+        """The effect of each of some masks less the sum of the effects of others, on the same resamples.
+
+        Args:
+            wholes: keys of masks.
+            parts: for each, keys of the masks whose effects are taken from its effect.
+
+        Returns:
+            Columns sum (of the effects of the parts), difference, then `DIFFERENCE`, a row for each whole; p is
+            corrected over the rows. Nulls where nothing can be resampled.
+        """
+        at = self._places(wholes)
+        weights = np.zeros((len(self.sample.masks) - 1, len(wholes)))
+        weights[at, np.arange(len(wholes))] = 1
+        for column, those in enumerate(parts):
+            np.add.at(weights[:, column], self._places(those), -1)
+        effects, difference = self.sample.effects, self.sample.effects @ weights
+        schema = {"sum": pl.Float64, "difference": pl.Float64} | {name: COLUMNS[name] for name in DIFFERENCE}
+        known = {} if self.resampled is None else self.resampled.combined(weights)
+        columns = known.family_columns(np.arange(len(wholes))) if known and len(wholes) else {}
+        rows = {"sum": effects[at] - difference, "difference": difference}
+        rows |= {name: columns.get(name, [None] * len(wholes)) for name in DIFFERENCE}
+        return pl.DataFrame(rows, schema=schema)
+
+    def _places(self, masks: Sequence[str]) -> Int[np.ndarray, " masks"]:
+        """Places of masks among the effects of the sample."""
+        places = {key: at for at, key in enumerate(self.sample.masks[1:])}
+        return np.array([places[key] for key in masks], dtype=int)
 
 
-def _known(domain: Domain, sample: Sample, margin: float, options: Inference) -> _Masks:
-    error = resampling.standard_error(sample.effects_without_each)
+def _selected(domain: Domain, groups: str, masks: Sequence[str]) -> Sample:
+    """The sample of some masks; where the base is among them, it has an effect too, which is 0.
+
+    In a layer of one head, that head alone is the whole model.
+    """
+    sample = domain.sample(groups).select(masks)
+    base = sample.masks[0]
+    if base not in masks:
+        return sample
+    return replace(sample, masks=(*sample.masks, base), sums=np.concatenate([sample.sums, sample.sums[:1]]))
+
+
+def _resampled(domain: Domain, sample: Sample, margin: float, options: Inference) -> ResampledEffects:
     draws = None
     if options.interval.needs_bootstrap or options.test.needs_bootstrap:
         draws = resampling.bootstrap(sample, options.resamples, options.seed)
-    by_example = domain.sample(EXAMPLE).select(sample.masks) if options.test.is_of_examples else None
+    by_example = _selected(domain, EXAMPLE, sample.masks[1:]) if options.test.is_of_examples else None
     p, null = p_values(options.test, sample, by_example, draws, resamples=options.resamples, seed=options.seed)
-    p_equivalence = equivalence.equivalence_p(sample.effects, error, sample.groups - 1, margin)
-    of_flips = flips(sample) if domain.has_flips else None
-    low, high, interval = _intervals(sample, of_flips, draws, options)
-    if of_flips:
-        exact = equivalence.equivalence_p_of_flips(of_flips, margin)
-        p_equivalence = np.where(of_flips.few, exact, p_equivalence)
-    columns = {
-        "changed": sample.changed,
-        "undefined": _undefined(domain, sample, options),
-        "standard_error": error,
-        "low": low,
-        "high": high,
-        "interval": interval,
-    }
-    unit = sample.swap_deviation if options.test is PairedTest.randomisation else None
-    return _Masks(sample.effects, p, null, unit, p_equivalence, sample.groups, columns)
+    return ResampledEffects(
+        effects=sample.effects,
+        without_each=sample.effects_without_each,
+        draws=draws,
+        null=null,
+        unit=sample.swap_deviation if options.test is PairedTest.randomisation else None,
+        change=flip_changes(sample) if domain.has_flips else None,
+        p=p,
+        margin=margin,
+        examples=sample.examples,
+        options=options,
+        more={"changed": sample.changed, "undefined": _undefined(domain, sample, options)},
+    )
 
 
 def _undefined(domain: Domain, sample: Sample, options: Inference) -> Float[np.ndarray, " others"]:
@@ -159,28 +190,3 @@ def _undefined(domain: Domain, sample: Sample, options: Inference) -> Float[np.n
         about = domain.metric.label, domain.model, domain.data, (share > 0).sum(), 100 * share.max(), "of resamples"
         log.warning(words, *about)
     return share
-
-
-def _intervals(
-    sample: Sample,
-    of_flips: Flips | None,
-    draws: Float[np.ndarray, "draws others"] | None,
-    options: Inference,
-) -> tuple[Float[np.ndarray, " others"], Float[np.ndarray, " others"], np.ndarray]:
-    """Low and high end, and how each was made."""
-    if not options.interval.needs_bootstrap:
-        make = flip_interval if options.interval is Interval.flips else conditional_interval
-        assert of_flips is not None  # see check_interval
-        low, high = make(of_flips, options.alpha)
-        return low, high, np.full(len(low), str(options.interval))
-    assert draws is not None
-    if options.interval is Interval.bca:
-        low, high = resampling.bca(draws, sample.effects, sample.effects_without_each, options.alpha)
-    else:
-        low, high = resampling.percentile(draws, options.alpha)
-    made = np.full(len(low), str(options.interval), dtype=object)
-    if of_flips:
-        exact = flip_interval(of_flips, options.alpha)
-        low, high = (np.where(of_flips.few, *ends) for ends in zip(exact, (low, high), strict=True))
-        made[of_flips.few] = str(Interval.flips)
-    return low, high, made

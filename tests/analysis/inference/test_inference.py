@@ -144,6 +144,8 @@ def test_layers_of_one_head_and_missing_masks(make) -> None:
     table = effects(read_domain(make(layout=layout, masks=masks).folder), Inference(**QUICK))
     assert table.filter(measure="ablation").height == 2
     assert table["p"].null_count() == 0
+    whole = table.filter(measure="all_but_one", layer=0).row(0, named=True)  # the one head alone is the whole model
+    assert (whole["effect"], whole["p"], whole["changed"], whole["standard_error"]) == (0, 1, 0, 0)
 
 
 @pytest.mark.parametrize(
