@@ -14,12 +14,23 @@ from jaxtyping import Bool
 from analysis.agreement.kept_sets import KeptSets
 from analysis.curves.order_names import order_name
 from analysis.effects.head_effects import ALL_KINDS
-from analysis.results.cells import METRIC, Cell, Grid, beside_others, cells, check_axes, value_name
+from analysis.results.cells import (
+    METRIC,
+    TASK,
+    Cell,
+    Grid,
+    beside_others,
+    cells,
+    check_axes,
+    held_axes,
+    one_lineage,
+    several_metrics,
+    value_name,
+)
 from analysis.results.domain import Domain
 from analysis.results.read import Results
 from study.record.curves import Curve
 from study.record.errors import InputError, listed
-from study.record.factors import AXES
 from study.record.units import Head, parse_mask
 
 RETAIN = 0.9
@@ -88,21 +99,22 @@ def kept_sets(results: Results, along: str, stop: Stop) -> list[KeptSets]:
         InputError: when there is no such axis, or raters have other heads than each other.
     """
     check_axes([along])
-    held = [axis for axis in AXES if axis != along]
+    held = held_axes([along])
     groups: dict[tuple[Any, ...], dict[str, tuple[Cell, Curve]]] = {}
-    every = cells(results)
-    beside = beside_others(every)
+    every = one_lineage(cells(results)) if along == TASK else cells(results)
+    beside, free = beside_others(every), along == TASK and not several_metrics(every)
     for cell in every:
         if cell.at(along) is None:
             continue
         for name, curve in _curves(cell.domain):
-            place = (*map(cell.at, held), cell.domain.metric.name, name)
+            metric = "" if free else cell.domain.metric.name
+            place = (*map(cell.at, held), metric, name)
             rater = value_name(along, cell.at(along)).removeprefix(f"{along} ")
             groups.setdefault(place, {})[rater] = cell, curve
     found = []
     for (*place, name), raters in groups.items():
         if len(raters) > 1:
-            grid = Grid((along,), dict(zip((*held, METRIC), place, strict=True)), {}, beside[place[-1]])
+            grid = Grid((along,), dict(zip((*held, METRIC), place, strict=True)), {}, beside.get(place[-1], ""))
             found.append(_sets(f"{grid.name}, {name}", along, raters, stop))
     return found
 

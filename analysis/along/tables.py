@@ -12,6 +12,7 @@ import polars as pl
 from analysis.along.comparability import Match, different_starts, unknown_starts
 from analysis.along.matching import matched_heads
 from analysis.along.spread import spread
+from analysis.along.words import plural
 from analysis.correlation import CorrelationOptions
 from analysis.correlation.domain_effects import DomainEffects
 from analysis.correlation.pair_numbers import CROSSED, NUMBERS, DomainResamples, PairResamples
@@ -20,10 +21,9 @@ from analysis.correlation.shared_examples import head_covariances
 from analysis.correlation.tables import NULL, PAIR, null_rows
 from analysis.effects.head_effects import Measure
 from analysis.inference.multiplicity import Correction, corrected
-from analysis.results.cells import DATA, Cell, Grid, grids, value_name
+from analysis.results.cells import DATA, TASK, Cell, Grid, grids, held_axes, value_name
 from analysis.results.read import Results
 from study.record.errors import InputError
-from study.record.factors import AXES
 from study.record.setting import FLOAT32
 from study.record.units import ADDRESS
 from study.terminal.progress import progress
@@ -79,7 +79,8 @@ class Along:
             (mean_low, mean_high, of these cells); spread over cells beyond noise with its interval (spread_low,
             spread_high), variance (its square; below 0 where noise alone makes more), p of equal effects in all cells
             and p_corrected (Holm over heads); significant: in how many cells the effect is; lowest, highest and in
-            which cells; reason, why there is no spread.
+            which cells; reason, why there is no spread. Of tasks with metrics of their own there are no numbers in
+            any unit.
         matched: one row for every two cells whose heads were matched: `MatchedHeads`.
         notes: what is not compared and why, and what a reader must know of what is.
     """
@@ -184,7 +185,12 @@ class Line:
     def columns(self) -> dict[str, str]:
         """What the tables say of the line."""
         first = self.cells[0]
-        return {"family": first.place.family, "metric": self.grid.metric, "axis": self.axis, "held": self.held}
+        return {"family": first.place.family, "metric": self.metric, "axis": self.axis, "held": self.held}
+
+    @property
+    def metric(self) -> str:
+        """Name of the metric of its cells; of several tasks every name."""
+        return ", ".join(dict.fromkeys(cell.domain.metric.name for cell in self.cells))
 
     @property
     def held(self) -> str:
@@ -192,7 +198,7 @@ class Line:
 
         And the metric, where there are others beside it.
         """
-        values = {axis: self.cells[0].at(axis) for axis in AXES if axis not in (self.axis, "family")}
+        values = {axis: self.cells[0].at(axis) for axis in held_axes([self.axis]) if axis != "family"}
         told = ((axis, value) for axis, value in values.items() if value not in (None, FLOAT32))
         return ", ".join(filter(None, [*(value_name(axis, value) for axis, value in told), self.grid.beside]))
 
@@ -205,7 +211,7 @@ class Line:
     @property
     def shares_examples(self) -> bool:
         """Whether its cells were measured on the same data."""
-        return self.axis != DATA
+        return self.axis not in (DATA, TASK)
 
     @property
     def different(self) -> str | None:
@@ -288,24 +294,34 @@ class Line:
         values = np.stack([own.effects[at] for own, at in zip(self.effects, places, strict=True)])
         numbers = self._spread(places, values)
         significant = self._significant(effects)
-        unit = self.cells[0].domain.metric.unit
         for i, head in enumerate(heads):
-            lowest, highest = int(values[:, i].argmin()), int(values[:, i].argmax())
             yield {
                 **self.columns,
                 **head.row,
-                "unit": unit,
+                "unit": self._unit,
                 "cells": len(self.cells),
-                "mean": float(values[:, i].mean()),
+                **(self._ends(values[:, i]) if self._unit else {}),
                 **{name: None if column is None else float(column[i]) for name, column in numbers.items()},
                 "significant": significant.get(tuple(head.row.values())),
-                "lowest": float(values[lowest, i]),
-                "lowest_cell": self.labels[lowest],
-                "highest": float(values[highest, i]),
-                "highest_cell": self.labels[highest],
                 "level": self.options.level,
                 "reason": None if numbers else self._no_spread(),
             }
+
+    def _ends(self, values: np.ndarray) -> dict[str, Any]:
+        """The mean of a head's effects, the lowest and the highest of them."""
+        lowest, highest = int(values.argmin()), int(values.argmax())
+        return {
+            "mean": float(values.mean()),
+            "lowest": float(values[lowest]),
+            "lowest_cell": self.labels[lowest],
+            "highest": float(values[highest]),
+            "highest_cell": self.labels[highest],
+        }
+
+    @property
+    def _unit(self) -> str | None:
+        """The unit of effects; None where cells differ in their metric, so that effects are no numbers of one kind."""
+        return None if "," in self.metric else self.cells[0].domain.metric.unit
 
     def _spread(self, places: Sequence[np.ndarray], values: np.ndarray) -> dict[str, np.ndarray]:
         """The columns about mean and spread; none where the groups are too few."""
@@ -323,6 +339,8 @@ class Line:
 
     def _no_spread(self) -> str | None:
         """Why nothing is said of the noise of a spread."""
+        if self._unit is None:
+            return f"{plural(self.axis)} are scored by {self.metric}: effects in different units have no mean or spread"
         needed = FEWEST_GROUPS + len(self.cells)
         if self._groups >= needed:
             return None

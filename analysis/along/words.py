@@ -5,7 +5,14 @@ import polars as pl
 from analysis.effects.head_effects import ALL_KINDS
 from analysis.formatting import decimal
 
-PLURALS = {"data": "domains", "seed": "seeds", "epoch": "epochs", "precision": "precisions", "family": "families"}
+PLURALS = {
+    "data": "domains",
+    "task": "tasks",
+    "seed": "seeds",
+    "epoch": "epochs",
+    "precision": "precisions",
+    "family": "families",
+}
 """What the cells along an axis are called, two or more of them."""
 
 SINGULARS = {"data": "domain", "family": "family"}

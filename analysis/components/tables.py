@@ -14,13 +14,13 @@ from analysis.components.noisy_grid import NoisyGrid
 from analysis.components.reml import reml
 from analysis.defaults import DEFAULTS
 from analysis.formatting import ends
-from analysis.results.cells import DATA, Grid
+from analysis.results.cells import DATA, TASK, Grid
 from analysis.results.domain import AUTO
 from study.record.errors import InputError
 
 SEED = "seed"
 
-WORDS = {DATA: "domain"}
+WORDS = {DATA: "domain", TASK: "task"}
 """Axes whose values have another name in words."""
 
 COLUMNS = (
@@ -89,10 +89,13 @@ def variance_components(
     rows: list[tuple[Any, ...]] = []
     sentences = []
     for grid in grids:
-        sharing = [axis for axis in grid.axes if axis != DATA]
+        sharing = [axis for axis in grid.axes if axis not in WORDS]
         if len(sharing) > 1 or not (by_position or _same_heads(grid)):
             continue
-        names = Axes(WORDS[DATA], sharing[0] if sharing else "")
+        names = Axes(WORDS[TASK if TASK in grid.axes else DATA], sharing[0] if sharing else "")
+        if "," in grid.metric:
+            sentences.append(f"{grid.name}: no variance components, as tasks are scored by {grid.metric}.")
+            continue
         try:
             effects = noisy_grid(grid, groups)
         except InputError as error:

@@ -2,6 +2,9 @@
 
 A domain stands where its setting's factors say (`study.record.factors`). Equal weights are one subject, so what any of
 its settings says of the training holds for all of them: the end of a training is its last epoch on every data set.
+
+A task is what a data set tests: MNLI's two dev sets are two data sets of one task. Along tasks each has one data set
+and its own metric; the models are one, or were fine-tuned for their tasks from the same weights.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
@@ -19,8 +22,11 @@ from study.record.units import HeadLayout
 DATA = "data"
 """The axis along which cells have different examples; along every other one they share them."""
 
+TASK = "task"
+"""The axis along which cells have different data and may have different metrics."""
+
 METRIC = "metric"
-"""Held beside the axes: scores of two metrics are not compared."""
+"""Held beside the axes, but along tasks: scores of two metrics are not compared."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -36,8 +42,8 @@ class Cell:
     place: Factors
 
     def at(self, axis: str) -> Value:
-        """Its value on an axis."""
-        return getattr(self.place, axis)
+        """Its value on an axis; a data set is a task of its own where nothing else is said."""
+        return self.place.task or self.place.data if axis == TASK else getattr(self.place, axis)
 
     def label(self, axes: Iterable[str]) -> str:
         """Its values on some axes in words: `toy_matched, seed 3`."""
@@ -50,7 +56,8 @@ class Grid:
 
     Attributes:
         axes: names of these axes, in the order asked for.
-        held: the value on every other axis, and the metric, in the order of `AXES`.
+        held: the value on every other axis (`held_axes`), in the order of `AXES`, and the metric; empty where each task
+            has its own.
         cells: by their values on `axes`, ordered by the first axis, then by the next.
         beside: label of the metric, where others stand beside it that the name must tell it from; else empty.
     """
@@ -68,8 +75,8 @@ class Grid:
 
     @property
     def metric(self) -> str:
-        """Name of the metric."""
-        return str(self.held[METRIC])
+        """Name of the metric, or along tasks of every one."""
+        return ", ".join(dict.fromkeys(cell.domain.metric.name for cell in self.cells.values()))
 
     @property
     def layout(self) -> HeadLayout:
@@ -121,6 +128,14 @@ def check_axes(axes: Sequence[str]) -> None:
         raise InputError(f"there is no axis '{', '.join(unknown)}': there are {', '.join(AXES)}")
     if len(set(axes)) < len(axes):
         raise InputError(f"an axis is named twice: {', '.join(axes)}")
+    if {DATA, TASK} <= set(axes):
+        raise InputError("a data set is of one task: cells differ along data, or along task, and not along both")
+
+
+def held_axes(axes: Sequence[str]) -> list[str]:
+    """The axes whose values are held along some: all others, but that a data set says which task it is of."""
+    free = {*axes, DATA if TASK in axes else TASK}
+    return [axis for axis in AXES if axis not in free]
 
 
 def beside_others(every: Iterable[Cell]) -> dict[str, str]:
@@ -133,13 +148,42 @@ def cells(results: Results) -> list[Cell]:
     """Every setting of a results folder at each of its places, once."""
     places: dict[str, list[Factors]] = {}
     for domain in results.domains:
-        places.setdefault(domain.subject_id, []).extend(replace(place, data="") for place in domain.factors)
+        places.setdefault(domain.subject_id, []).extend(replace(place, data="", task=None) for place in domain.factors)
     distinct = {domain.setting_id: domain for domain in reversed(results.distinct)}  # the first of a setting stays
     return [
-        Cell(domain, replace(place, data=domain.data))
+        Cell(domain, replace(place, data=domain.data, task=_task(domain)))
         for domain in reversed(distinct.values())
         for place in merge(places[domain.subject_id])
     ]
+
+
+def _task(domain: Domain) -> str | None:
+    return next((place.task for place in domain.factors if place.task), None)
+
+
+def one_lineage(measured: Iterable[Cell]) -> list[Cell]:
+    """Cells with one family for all models that were fine-tuned from the same weights, each for a task of its own.
+
+    A model that was itself measured on several tasks keeps its family.
+    """
+    measured = list(measured)
+    tasks: dict[str, set[Value]] = {}
+    for cell in measured:
+        tasks.setdefault(cell.place.family, set()).add(cell.at(TASK))
+    return [
+        replace(cell, place=replace(cell.place, family=f"fine-tuned from {cell.place.initial}"))
+        if cell.place.initial and len(tasks[cell.place.family]) == 1
+        else cell
+        for cell in measured
+    ]
+
+
+def several_metrics(measured: Iterable[Cell]) -> bool:
+    """Whether some data set is scored by several metrics, each of which is then compared with itself alone."""
+    metrics: dict[str, set[str]] = {}
+    for cell in measured:
+        metrics.setdefault(cell.domain.data, set()).add(cell.domain.metric.name)
+    return any(len(names) > 1 for names in metrics.values())
 
 
 def grids(results: Results, axes: Sequence[str]) -> Grids:
@@ -157,14 +201,17 @@ def grids(results: Results, axes: Sequence[str]) -> Grids:
     """
     check_axes(axes)
     groups: dict[tuple[Value, ...], list[Cell]] = {}
-    held = [axis for axis in AXES if axis not in axes]
     measured = [cell for cell in cells(results) if cell.domain.single_heads]
+    measured = one_lineage(measured) if TASK in axes else measured
+    held, beside = held_axes(axes), beside_others(measured)
+    free = TASK in axes and not several_metrics(measured)
     for cell in measured:
-        groups.setdefault((*map(cell.at, held), cell.domain.metric.name), []).append(cell)
-    found, refused, single, beside = [], [], set(axes), beside_others(measured)
+        metric = "" if free else cell.domain.metric.name
+        groups.setdefault((*map(cell.at, held), metric), []).append(cell)
+    found, refused, single = [], [], set(axes)
     for values in sorted(groups, key=_order):
         members = groups[values]
-        grid = _grid(members, axes, dict(zip((*held, METRIC), values, strict=True)), beside[str(values[-1])])
+        grid = _grid(members, axes, dict(zip((*held, METRIC), values, strict=True)), beside.get(str(values[-1]), ""))
         few = {axis for axis in axes if len(grid.values(axis)) < 2}
         single &= few
         if few:
@@ -221,6 +268,9 @@ def _doubled(members: Sequence[Cell], grid: Grid) -> str:
     at: dict[tuple[Value, ...], Cell] = {}
     for cell in members:
         other = at.setdefault(tuple(map(cell.at, grid.axes)), cell)
+        if other is not cell and other.domain.data != cell.domain.data:
+            names = listed(list(dict.fromkeys(each.domain.data for each in members if each.at(TASK) == cell.at(TASK))))
+            return f"task {cell.at(TASK)} has several data sets, {names}: choose one of each task with --data"
         if other is not cell:
             ids = f"{other.domain.setting_id} and {cell.domain.setting_id}"
             return (

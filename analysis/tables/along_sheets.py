@@ -23,7 +23,7 @@ def along_sheets(found: Along) -> Iterator[Sheet]:
         name = f"{row['axis']}-{at}-{slug(line_name(row['family'], row['held']))}"
         yield _pairs(found.pairs.filter(**row), row, f"correlation-{name}")
         heads = found.heads.filter(**row)
-        if heads.height:
+        if heads["mean"].count():  # of tasks with metrics of their own effects have no mean
             yield _heads(heads, row, f"heads-{name}")
     if found.matched.height:
         yield _matched(found.matched)

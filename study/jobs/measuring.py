@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -99,7 +100,7 @@ class MeasuringJob(Job):
             subject={**self._model_identity, "precision": precision, **self.metric.identity},
             examples={"digest": examples.digest, "count": len(examples), **_merged(examples)},
             statistic=self.metric.signature,
-            factors=(study.model.factors(study.data.name, precision),),
+            factors=(replace(study.model.factors(study.data.name, precision), task=study.data.benchmark or None),),
             scored_by="" if study.data.metric == self.metric.name else study.data.metric,
             positive=study.data.positive if study.data.metric else "",
         )

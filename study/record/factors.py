@@ -26,6 +26,7 @@ class Factors:
         precision: how numbers are computed, as in the identity.
         seed: seed of the model's training.
         epoch: passes over the training data that are behind the model.
+        task: what the data set tests, where it is one of several that test it; None: itself.
         initial: short digest of the weights that the heads' training started from. Heads of two models are the same
             heads only where it is the same; it is no axis.
     """
@@ -36,6 +37,7 @@ class Factors:
     seed: int | None = None
     epoch: float | None = None
     initial: str | None = None
+    task: str | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The factors that have a value, as stored in `setting.json`."""

@@ -5,7 +5,7 @@ import polars as pl
 import pytest
 from fixtures.results import CLASSIFIER, curve_of
 
-from analysis import Inference, analyse, read_results, scored_by
+from analysis import Inference, Selection, analyse, read_results, scored_by
 from analysis.__main__ import main
 from analysis.along import Along, Match
 from analysis.along.words import correlation_words, head_words
@@ -13,6 +13,7 @@ from analysis.correlation import DomainEffects
 from analysis.correlation.shared_examples import sampling_covariance
 from study.record.errors import InputError
 from study.record.factors import Factors
+from study.record.units import AttentionKind, HeadLayout
 
 FAST = ["--resamples", "99", "--splits", "8"]
 HEAD = np.random.default_rng(0).gamma(0.35, 0.12, 16)
@@ -232,3 +233,52 @@ def test_of_two_metrics_every_comparison_says_its_own(trained, results) -> None:
     assert found.along.pairs["held"].unique(maintain_order=True).to_list() == names
     assert found.components.table["grid"].unique(maintain_order=True).to_list() == [f"toy, {name}" for name in names]
     assert sorted(sets.task for sets in found.kept.sets) == sorted(f"toy, {name}, importance" for name in names)
+
+
+def test_tasks_of_one_model_are_compared_each_by_its_own_metric(make, results, capsys) -> None:
+    """R of effects in points of accuracy with effects in BLEU; these have no mean, and no difference."""
+    layout = HeadLayout({AttentionKind.ENCODER_SELF: (4, 4, 4, 4)})
+    for name, data in (("accuracy", "logic"), ("bleu", "news"), ("accuracy", "grammar")):
+        make(name, model="one", data=data, layout=layout, weights=HEAD, count=60, seed=ord(data[0]))
+    found = analysed(results, ["task"])
+    assert found.pairs.select("cell_a", "cell_b", "held").rows() == [
+        ("grammar", "logic", ""),
+        ("grammar", "news", ""),
+        ("logic", "news", ""),
+    ]
+    assert set(found.pairs["metric"]) == {"accuracy, bleu"}
+    domains = {domain.data: DomainEffects.of(domain) for domain in read_results(results).domains}
+    measured = [
+        np.corrcoef(domains[a].effects, domains[b].effects)[0, 1] for a, b in (("grammar", "logic"), ("logic", "news"))
+    ]
+    assert found.pairs["pearson"].to_numpy()[[0, 2]] == pytest.approx(measured)
+    assert found.heads.select("unit", "mean", "spread", "lowest").null_count().row(0) == (16,) * 4
+    assert "no mean or spread" in found.heads["reason"][0]
+    assert found.heads["significant"].null_count() == 0
+    assert main([str(results), "--along", "task", *FAST]) == 0
+    assert "Along task: one" in capsys.readouterr().out
+    page = (results / "analysis" / "report" / "index.html").read_text()
+    assert "Tasks are scored by accuracy, bleu" in page
+    assert "each on a colour scale of its own" in page
+
+
+def test_data_sets_of_one_task_are_no_tasks(make, results) -> None:
+    for data, task in (("matched", "nli"), ("mismatched", "nli"), ("reviews", None)):
+        make(model="one", data=data, factors=Factors("one", data, "float32", task=task))
+    with pytest.raises(InputError, match="task nli has several data sets, matched and mismatched: choose one of each"):
+        analysed(results, ["task"])
+    chosen = read_results(results, Selection(data=("matched", "reviews")))
+    found = analyse(chosen, Inference(resamples=99), splits=8, axes=["task"]).along
+    assert found is not None
+    assert found.pairs.select("cell_a", "cell_b", "start").rows() == [("nli", "reviews", "same")]
+    assert found.heads["mean"].null_count() == 0
+    with pytest.raises(InputError, match="a data set is of one task"):
+        analysed(results, ["data", "task"])
+
+
+def test_models_fine_tuned_from_the_same_weights_stand_along_tasks(make, results) -> None:
+    for task, start in (("cola", "bert"), ("mrpc", "bert"), ("sst2", "roberta"), ("rte", None)):
+        place = Factors(f"tuned-{task}", task, "float32", initial=start)
+        make(model=f"tuned-{task}", data=task, weights_file=task, factors=place)
+    found = analysed(results, ["task"])
+    assert found.pairs.select("family", "cell_a", "cell_b").rows() == [("fine-tuned from bert", "cola", "mrpc")]

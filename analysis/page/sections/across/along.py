@@ -33,7 +33,9 @@ class Line:
         several: whether there is more than one attention kind.
         sentences: what they come to, in words.
         maps: r between every two, as measured and true.
-        forest: heads by their effects in every cell, for a wide and for a narrow screen.
+        forest: heads by their effects in every cell, for a wide and for a narrow screen; none of effects in different
+            units.
+        small_maps: the effects of heads in every cell where these are in different units, each on a scale of its own.
         spreads: mean effects of heads against their spreads.
         pairs: rows of `analysis.along.Along.pairs`.
         nulls: rows of its `nulls`.
@@ -48,6 +50,7 @@ class Line:
     sentences: tuple[str, ...]
     maps: tuple[Drawing, ...]
     forest: tuple[Drawing, ...]
+    small_maps: tuple[Drawing, ...]
     spreads: tuple[Drawing, ...]
     pairs: tuple[Row, ...]
     nulls: tuple[Row, ...]
@@ -57,7 +60,7 @@ class Line:
     @property
     def drawings(self) -> tuple[Drawing, ...]:
         """Every figure."""
-        return (*self.maps, *self.forest, *self.spreads)
+        return (*self.maps, *self.forest, *self.small_maps, *self.spreads)
 
     @property
     def shares_examples(self) -> bool:
@@ -110,6 +113,8 @@ def _line(analysis: Analysis, found: Found, key: Row, at: int) -> Line:
     sentences += [] if heads.is_empty() else [head_words(heads, axis, analysis.base["alpha"][0])]
     sentences += [] if matched.is_empty() else [matched_words(matched, axis)]
     known = heads.drop_nulls("spread")
+    cells = _cells(analysis, pairs)
+    one_unit = cells["unit"].n_unique() < 2
     return Line(
         name=line_name(key["family"], key["held"]),
         cells=plural(axis),
@@ -117,7 +122,8 @@ def _line(analysis: Analysis, found: Found, key: Row, at: int) -> Line:
         several=heads["kind"].n_unique() > 1,
         sentences=tuple(sentences),
         maps=tuple(_maps(pairs.filter(kind=ALL_KINDS), folder)),
-        forest=() if pairs.is_empty() else tuple(_forest(analysis.effects, pairs, folder)),
+        forest=tuple(_forest(cells, folder)) if one_unit else (),
+        small_maps=() if one_unit else tuple(_small_maps(analysis, cells, folder)),
         spreads=()
         if known.is_empty()
         else (figures.head_spreads(known, plural(axis), "mean and spread", f"{folder}-spread"),),
@@ -140,13 +146,25 @@ def _maps(overall: pl.DataFrame, folder: str) -> Iterator[Drawing]:
     yield figures.agreement_map(named, "measured r", f"{folder}-measured-r")
 
 
-def _forest(effects: pl.DataFrame, pairs: pl.DataFrame, folder: str) -> Iterator[Drawing]:
-    """Heads by their effects in every cell, for a wide and for a narrow screen."""
+def _cells(analysis: Analysis, pairs: pl.DataFrame) -> pl.DataFrame:
+    """Effects of single heads in the cells of these pairs, the cell as their domain."""
     sides = [pairs.select(setting_id=f"setting_{side}", cell=f"cell_{side}") for side in "ab"]
     cells = pl.concat(sides).unique(maintain_order=True)
-    single = cells.join(effects.filter(measure=Measure.ABLATION), on="setting_id", maintain_order="left")
-    rows = single.with_columns(domain=pl.col("cell"))
+    single = cells.join(analysis.effects.filter(measure=Measure.ABLATION), on="setting_id", maintain_order="left")
+    return single.with_columns(domain=pl.col("cell"))
+
+
+def _forest(cells: pl.DataFrame, folder: str) -> Iterator[Drawing]:
+    """Heads by their effects in every cell, for a wide and for a narrow screen."""
     for name, narrow in (("heads", False), ("heads-narrow", True)):
-        drawn = figures.forest(rows, f"{folder}-{name}", narrow=narrow)
+        drawn = figures.forest(cells, f"{folder}-{name}", narrow=narrow)
         if drawn is not None:
             yield drawn
+
+
+def _small_maps(analysis: Analysis, cells: pl.DataFrame, folder: str) -> Iterator[Drawing]:
+    """The effects of heads in every cell, each on a scale of its own."""
+    layouts = {domain.setting_id: domain.layout for domain in analysis.results.domains}
+    for (id_, cell), own in cells.group_by("setting_id", "cell", maintain_order=True):
+        name = f"{folder}-effects-{slug(str(cell))}"
+        yield figures.small_heat_map(own, layouts[str(id_)].counts, figures.colour_limit(own), name)
