@@ -6,6 +6,9 @@ answers times the share of examples. Of a translator each translation is held ag
 set further on; a BLEU without a right 4-gram is at its floor besides. At chance a share of the score means nothing, and
 an effect says nothing of what heads know.
 
+Of losses only those of the right answers are stored: chance is what a model scores whose probabilities are the shares
+of the labels, or a regression whose output is the mean of the targets. Better is not to be had without an input.
+
 The share of the commonest label would be too much to ask on a set of nearly one label, as a model cannot know that it
 is one; and 100 / labels too little of a model that always gives the commonest.
 """
@@ -13,6 +16,7 @@ is one; and 100 / labels too little of a model that always gives the commonest.
 from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from analysis.inference import Inference
@@ -21,6 +25,8 @@ from analysis.results.domain import HYPOTHESIS, PREDICTION, Domain
 from analysis.results.sample import Sample
 from study.record.examples import WEIGHT
 from study.record.metrics import Bleu, Task
+from study.record.metrics.loss import LossMetric
+from study.record.metrics.numbers import numbers
 
 
 def chance(domain: Domain) -> float | None:
@@ -29,9 +35,16 @@ def chance(domain: Domain) -> float | None:
     Outputs of a regression that are dealt out have no correlation, 0. Without stored answers: 100 / labels of accuracy,
     0 of a translation. None of a classification set of one label, on which no answer can be told from knowledge.
     """
-    if domain.metric.task is Task.REGRESSION:
-        return 0.0
-    return (_label_chance if domain.metric.task is Task.CLASSIFICATION else _translation_chance)(domain)
+    metric = domain.metric
+    match metric.task:
+        case Task.REGRESSION:
+            return _spread_chance(domain) if isinstance(metric, LossMetric) else 0.0
+        case Task.CLASSIFICATION:
+            return (_entropy_chance if isinstance(metric, LossMetric) else _label_chance)(domain)
+        case Task.TRANSLATION:
+            return _translation_chance(domain)
+        case Task.CHOICE | Task.TEXT:
+            return None
 
 
 def chance_columns(domain: Domain, inference: Inference) -> dict[str, Any]:
@@ -78,8 +91,22 @@ def _label_chance(domain: Domain) -> float | None:
     given, asked = (rows.group_by(name).agg(total.alias(name + "_weight")) for name in (PREDICTION, "target"))
     both = given.join(asked, how="cross")
     often = (both[PREDICTION + "_weight"] * both["target_weight"]).to_numpy()
-    statistics = domain.metric.count(both[PREDICTION], both["target"])
+    statistics = domain.metric.count(both)
     return float(domain.metric.score((statistics * often[:, None]).sum(axis=0)))
+
+
+def _entropy_chance(domain: Domain) -> float | None:
+    """Minus the entropy of the labels, nats."""
+    weights = _answers(domain).group_by("target").agg(pl.col(WEIGHT).sum())[WEIGHT].to_numpy()
+    shares = weights / weights.sum()
+    return None if shares.size < 2 else float((shares * np.log(shares)).sum())
+
+
+def _spread_chance(domain: Domain) -> float:
+    """Minus the variance of the targets."""
+    rows = _answers(domain)
+    targets, weights = numbers(rows["target"]), rows[WEIGHT].to_numpy()
+    return -float(np.average(np.square(targets - np.average(targets, weights=weights)), weights=weights))
 
 
 def _translation_chance(domain: Domain) -> float:
@@ -90,5 +117,5 @@ def _translation_chance(domain: Domain) -> float:
     if not half or rows[HYPOTHESIS].null_count():
         return 0.0
     dealt = rows["target"][half:].append(rows["target"][:half])
-    statistics = domain.metric.count(rows[HYPOTHESIS], dealt)
+    statistics = domain.metric.count(rows.select(HYPOTHESIS, target=dealt))
     return float(domain.metric.score((statistics * rows[WEIGHT].to_numpy()[:, None]).sum(axis=0)))

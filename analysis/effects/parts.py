@@ -92,6 +92,8 @@ def _noted(domain: Domain) -> pl.DataFrame:
             return examples.with_columns(_quarters(examples["target"].cast(pl.Float64)).alias(SCORE))
         case Task.TRANSLATION:
             return examples.with_columns(_quarters(examples["text_1"].str.split(" ").list.len()).alias(LENGTH))
+        case Task.CHOICE | Task.TEXT:
+            return examples
 
 
 def _quarters(values: pl.Series) -> pl.Series:

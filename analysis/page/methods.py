@@ -108,7 +108,7 @@ def _base(analysis: Analysis) -> Iterator[str]:
     if analysis.base["chance"].count():
         cohen = (
             " [cohen1960coefficient]"
-            if any(METRICS[name].task is Task.CLASSIFICATION for name in analysis.base["metric"].unique())
+            if any(Task.CLASSIFICATION in METRICS[name].tasks for name in analysis.base["metric"].unique())
             else ""
         )
         at = analysis.base.filter(above_chance=False).height

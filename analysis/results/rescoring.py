@@ -4,13 +4,16 @@ Only a view: nothing is stored. Most masks leave most answers as they are, and e
 """
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import polars as pl
+from jaxtyping import Int
 
 from analysis.results.domain import Domain, scoring_signature
 from study.record.errors import InputError
 from study.record.metrics import Metric, metric
+from study.record.scores import with_statistics
 from study.terminal.progress import progress
 
 AT_ONCE = 2000
@@ -29,9 +32,10 @@ def rescored(domain: Domain, name: str) -> Domain:
     if name == own.name:
         return domain
     by, on = metric(name, own.answers), f"{domain.model} on {domain.data}"
-    if by.task is not own.task:
-        raise InputError(f"{on} is scored by {own.label}; {by.label} is of {by.task}, and this is {own.task}")
-    if by.answer not in domain.rows.columns:
+    if own.task not in by.tasks:
+        of = " and ".join(by.tasks)
+        raise InputError(f"{on} is scored by {own.label}; {by.label} is of {of}, and this is {own.task}")
+    if not set(by.reads) <= set(domain.rows.columns):
         raise InputError(f"{on} is scored by {own.label}, and its outcomes hold no answers that {by.label} could score")
     return replace(
         domain,
@@ -39,20 +43,15 @@ def rescored(domain: Domain, name: str) -> Domain:
         subject_id=f"{domain.subject_id}-{name}",
         metric=by,
         signature=scoring_signature(by.signature, domain.examples),
-        rows=_with_statistics(domain, by),
+        rows=with_statistics(domain.rows, domain.examples, by, partial(_counted, domain, by)),
     )
 
 
-def _with_statistics(domain: Domain, by: Metric) -> pl.DataFrame:
-    """The outcome rows with the statistics of their answers."""
-    if set(by.statistics) <= set(domain.rows.columns):
-        return domain.rows
-    rows = domain.rows.join(domain.examples.select("example", "target"), on="example", maintain_order="left")
-    pairs = rows.select("target", by.answer).unique(maintain_order=True).sort("target", maintain_order=True)
+def _counted(domain: Domain, by: Metric, answers: pl.DataFrame) -> Int[np.ndarray, "rows statistics"]:
+    """The statistics of answers, with a progress bar."""
     counted = []
-    with progress(f"{by.label} of {domain.model} on {domain.data}", pairs.height, "answers") as advance:
-        for some in pairs.iter_slices(AT_ONCE):
-            statistics = by.count(some[by.answer], some["target"])
-            counted.append(some.hstack(pl.DataFrame(statistics.astype(np.int64), schema=list(by.statistics))))
+    with progress(f"{by.label} of {domain.model} on {domain.data}", answers.height, "answers") as advance:
+        for some in answers.iter_slices(AT_ONCE):
+            counted.append(by.count(some))
             advance(some.height)
-    return rows.join(pl.concat(counted), on=["target", by.answer], how="left", maintain_order="left").drop("target")
+    return np.concatenate(counted)

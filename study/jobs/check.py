@@ -47,10 +47,11 @@ def check_values(study: StudyConfig) -> None:
 def _check_metric(data: DataSource) -> None:
     if not data.metric:
         return
-    own, chosen = [name for name, kind in METRICS.items() if kind.task is data.task], metric(data.metric)
-    if chosen.task is not data.task:
+    own, chosen = [name for name, kind in METRICS.items() if data.task in kind.tasks], metric(data.metric)
+    if data.task not in chosen.tasks:
+        scored = " and ".join(chosen.tasks)
         raise InputError(
-            f"data.metric={data.metric} scores {chosen.task}, and data '{data.name}' is for {data.task}: "
+            f"data.metric={data.metric} scores {scored}, and data '{data.name}' is for {data.task}: "
             f"choose one of {', '.join(own)}"
         )
     if chosen.is_of_one_label and not data.positive:

@@ -4,14 +4,14 @@ Where examples have weights, rows carry them (`with_weights`), and every sum is 
 there: sums of these do not depend on the order of rows, so that a mask which changes nothing has an effect of 0.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import polars as pl
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 
 from study.record.errors import InputError
 from study.record.examples import WEIGHT
@@ -59,26 +59,41 @@ def _require_room(rows: pl.DataFrame, metric: Metric) -> None:
         )
 
 
-def with_statistics(rows: pl.DataFrame, examples: pl.DataFrame, metric: Metric) -> pl.DataFrame:
-    """Outcome rows with the metric's statistics; each distinct answer to a target is counted once.
+Count = Callable[[pl.DataFrame], Int[np.ndarray, "rows statistics"]]
+"""Counts the statistics of rows, as `Metric.count`."""
+
+
+def with_statistics(
+    rows: pl.DataFrame, examples: pl.DataFrame, metric: Metric, count: Count | None = None
+) -> pl.DataFrame:
+    """Outcome rows with the metric's statistics; where answers are repeated, each distinct one is counted once.
 
     Args:
         rows: outcome rows.
-        examples: columns example, target.
+        examples: column example, and those that the metric scores answers by.
         metric: metric that has the statistics.
+        count: takes the place of the metric's own, to show how far it is.
 
     Raises:
         InputError: when the rows hold no answers that it can score.
     """
-    if rows.is_empty() or set(metric.statistics) <= set(rows.columns):
+    statistics, count = list(metric.statistics), count or metric.count
+    if rows.is_empty() or set(statistics) <= set(rows.columns):
         return rows
-    if metric.answer not in rows.columns:
-        raise InputError(f"{metric.label} scores the column {metric.answer}, which these outcomes do not hold")
-    known = rows.join(examples.select("example", "target"), on="example", how="left", maintain_order="left")
-    pairs = known.select("target", metric.answer).unique(maintain_order=True)
-    counts = metric.count(pairs[metric.answer], pairs["target"])
-    counted = pairs.hstack(pl.DataFrame(counts, schema=list(metric.statistics)))
-    return known.join(counted, on=["target", metric.answer], how="left", maintain_order="left").drop("target")
+    if lacking := [name for name in metric.reads if name not in rows.columns]:
+        raise InputError(f"{metric.label} scores the column {lacking[0]}, which these outcomes do not hold")
+    if lacking := [name for name in metric.example_columns if name not in examples.columns]:
+        raise InputError(f"{metric.label} needs the {lacking[0]} of the examples, which are not stored with them")
+    beside = list(metric.example_columns)
+    known = rows
+    if beside:
+        known = rows.join(examples.select("example", *beside), on="example", how="left", maintain_order="left")
+    if not metric.is_repeated:
+        return rows.hstack(pl.DataFrame(count(known), schema=statistics))
+    keys = [*beside, *metric.reads]
+    answers = known.select(keys).unique(maintain_order=True).sort(beside, maintain_order=True)
+    counted = answers.hstack(pl.DataFrame(count(answers), schema=statistics))
+    return known.join(counted, on=keys, how="left", maintain_order="left").drop(beside)
 
 
 def mask_scores(rows: pl.DataFrame, metric: Metric) -> pl.DataFrame:

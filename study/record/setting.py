@@ -119,6 +119,7 @@ class Setting:
         """What a metric must know of the answers in the outcomes."""
         tokens = re.search(r"\|tok:([\w-]+)", self.statistic)
         return Answers(
+            task=METRICS[self.metric].tasks[0],
             labels=self.labels,
             merged=self.examples.get("merged", {}),
             positive=self.positive,

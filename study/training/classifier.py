@@ -17,7 +17,7 @@ from transformers import PreTrainedModel, PreTrainedTokenizerBase
 from study.record.errors import InputError
 from study.record.examples import Examples
 from study.record.metrics import Task, metric
-from study.record.metrics.numbers import numbers, on_grid
+from study.record.metrics.numbers import OUTPUT, numbers, on_grid
 from study.subjects.labels import label_index, require_labels
 from study.training.callbacks import CheckpointSaver, HistoryWriter
 from study.training.classifier_options import ClassifierTraining
@@ -214,5 +214,5 @@ def _score(logits: Float[Tensor, "examples outputs"], labels: Num[Tensor, " exam
     if not labels.is_floating_point():
         return 100 * int((logits.argmax(-1) == labels).sum()) / len(labels)
     pearson, targets = metric("pearson"), [str(label) for label in labels.tolist()]
-    statistics = pearson.count(pl.Series(on_grid(logits[:, 0].numpy())), pl.Series(targets))
+    statistics = pearson.count(pl.DataFrame({OUTPUT: on_grid(logits[:, 0].numpy()), "target": targets}))
     return float(pearson.score(statistics.sum(axis=0)))

@@ -37,7 +37,7 @@ def test_the_largest_output_decides_and_either_is_right(examples: Examples) -> N
         assert columns["loss"][k] == pytest.approx(-math.log(probability[k, right].sum()), abs=1e-5)
     by_metric = metric("accuracy", Answers(labels=subject.labels, merged=MERGED))
 
-    counted = by_metric.count(pl.Series(columns["prediction"]), pl.Series(examples.targets))
+    counted = by_metric.count(pl.DataFrame({"prediction": columns["prediction"], "target": examples.targets}))
     assert counted[:, 0].tolist() == columns["correct"].tolist()
 
 

@@ -8,6 +8,7 @@ from study.record.metrics.accuracy import Accuracy
 from study.record.metrics.bleu import Bleu
 from study.record.metrics.chrf import Chrf
 from study.record.metrics.f1 import F1, MacroF1
+from study.record.metrics.loss import LogLikelihood, SquaredError
 from study.record.metrics.matthews import Matthews
 from study.record.metrics.metric import ANY, Answers, Metric, Scoring, Task
 from study.record.metrics.pearson import Pearson
@@ -24,6 +25,8 @@ METRICS: Mapping[str, type[Metric]] = {
         MacroF1,
         Pearson,
         Spearman,
+        LogLikelihood,
+        SquaredError,
         Bleu,
         Chrf,
     )

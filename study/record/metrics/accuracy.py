@@ -17,11 +17,11 @@ class Accuracy(Metric):
 
     name = "accuracy"
     label = "accuracy"
-    task = Task.CLASSIFICATION
+    tasks = (Task.CLASSIFICATION,)
     score_unit = "%"
     axis = "accuracy (%)"
     margin = 0.5
-    answer = PREDICTION
+    reads = (PREDICTION,)
     statistics = ("correct", "count")
     is_stored = True
     is_mean = True
@@ -32,9 +32,9 @@ class Accuracy(Metric):
         """Nothing but the name and the unit determines it."""
         return "accuracy|percent"
 
-    def count(self, answers: pl.Series, targets: pl.Series) -> Int[np.ndarray, "rows 2"]:
+    def count(self, rows: pl.DataFrame) -> Int[np.ndarray, "rows 2"]:
         """1 where the predicted label is the gold label, and 1."""
-        right = right_labels(answers, targets, self.answers)
+        right = right_labels(rows, self.answers)
         return np.stack([right, np.ones_like(right)], axis=-1)
 
     def score(self, sums: Num[np.ndarray, "... 2"]) -> Float[np.ndarray, "..."]:

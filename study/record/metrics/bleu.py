@@ -37,13 +37,13 @@ class Bleu(Metric):
 
     name = "bleu"
     label = "BLEU"
-    task = Task.TRANSLATION
+    tasks = (Task.TRANSLATION,)
     unit = "BLEU"
     score_unit = "BLEU"
     axis = "BLEU"
     margin = 0.5
     method = "BLEU [papineni2002bleu] is sacreBLEU’s [post2018call]"
-    answer = HYPOTHESIS
+    reads = (HYPOTHESIS,)
     is_stored = True
     max_order = 4
     statistics = (
@@ -81,9 +81,9 @@ class Bleu(Metric):
         scorer.corpus_score(["a"], [["a"]])  # a signature exists only once something was scored
         return scorer
 
-    def count(self, answers: pl.Series, targets: pl.Series) -> Int[np.ndarray, "rows 10"]:
+    def count(self, rows: pl.DataFrame) -> Int[np.ndarray, "rows 10"]:
         """See `sentence_statistics`."""
-        return self.sentence_statistics(answers.to_list(), targets.to_list())
+        return self.sentence_statistics(rows[HYPOTHESIS].to_list(), rows["target"].to_list())
 
     def sentence_statistics(
         self, hypotheses: Sequence[str], references: Sequence[str]

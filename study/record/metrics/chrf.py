@@ -20,13 +20,13 @@ class Chrf(Metric):
 
     name = "chrf"
     label = "chrF"
-    task = Task.TRANSLATION
+    tasks = (Task.TRANSLATION,)
     unit = "chrF"
     score_unit = "chrF"
     axis = "chrF"
     margin = 0.25
     method = "ChrF [popovic2015chrf], of the stored translations, is sacreBLEU’s [post2018call]"
-    answer = HYPOTHESIS
+    reads = (HYPOTHESIS,)
     max_order = SacreCHRF.CHAR_ORDER
     recall_weight = SacreCHRF.BETA**2
     statistics = tuple(
@@ -40,12 +40,11 @@ class Chrf(Metric):
         scorer.corpus_score(["a"], [["a"]])
         return str(scorer.get_signature())
 
-    def count(self, answers: pl.Series, targets: pl.Series) -> Int[np.ndarray, "rows 18"]:
+    def count(self, rows: pl.DataFrame) -> Int[np.ndarray, "rows 18"]:
         """The statistics of each translation; those of one reference are counted together."""
-        found = np.zeros((len(answers), len(self.statistics)), dtype=np.int64)
-        pairs = pl.DataFrame({"answer": answers, "target": targets}).with_row_index("row")
-        for (target,), own in pairs.group_by("target", maintain_order=True):
-            found[own["row"].to_numpy()] = self.hypothesis_statistics(own["answer"].to_list(), str(target))
+        found = np.zeros((rows.height, len(self.statistics)), dtype=np.int64)
+        for (target,), own in rows.with_row_index("row").group_by("target", maintain_order=True):
+            found[own["row"].to_numpy()] = self.hypothesis_statistics(own[HYPOTHESIS].to_list(), str(target))
         return found
 
     def hypothesis_statistics(self, hypotheses: Sequence[str], reference: str) -> Int[np.ndarray, "hypotheses 18"]:

@@ -23,8 +23,8 @@ PREDICTION = "prediction"
 class LabelMetric(Metric):
     """A score of the sums of `right`, `predicted` and `gold` of every label."""
 
-    task = Task.CLASSIFICATION
-    answer = PREDICTION
+    tasks = (Task.CLASSIFICATION,)
+    reads = (PREDICTION,)
 
     @cached_property
     def labels(self) -> tuple[str, ...]:
@@ -41,9 +41,9 @@ class LabelMetric(Metric):
         """The name and the unit."""
         return f"{self.name}|percent"
 
-    def count(self, answers: pl.Series, targets: pl.Series) -> Int[np.ndarray, "rows statistics"]:
+    def count(self, rows: pl.DataFrame) -> Int[np.ndarray, "rows statistics"]:
         """See `Metric.count`."""
-        predicted, gold = label_numbers(answers, targets, self.answers)
+        predicted, gold = label_numbers(rows, self.answers)
         each = np.arange(len(self.labels))
         is_predicted, is_gold = (numbers[:, None] == each for numbers in (predicted, gold))
         return np.concatenate([is_predicted & is_gold, is_predicted, is_gold], axis=1).astype(np.int64)
@@ -77,9 +77,7 @@ class LabelMetric(Metric):
         return above.reshape(np.shape(sums)[:-1]), below.reshape(np.shape(sums)[:-1])
 
 
-def label_numbers(
-    answers: pl.Series, targets: pl.Series, about: Answers
-) -> tuple[Int[np.ndarray, " rows"], Int[np.ndarray, " rows"]]:
+def label_numbers(rows: pl.DataFrame, about: Answers) -> tuple[Int[np.ndarray, " rows"], Int[np.ndarray, " rows"]]:
     """The number of the predicted and of the gold label of each row, in the order of `LabelMetric.labels`.
 
     Raises:
@@ -91,16 +89,18 @@ def label_numbers(
             "the labels of the model are not stored with its outcomes, so that no metric of labels follows"
         )
     index = {label: k for k, label in enumerate(dict.fromkeys(outputs))}
+    targets = rows["target"]
     unknown = sorted({str(target) for target in targets.unique()} - {str(t) for t in targets if t.casefold() in index})
     if unknown:
         raise InputError(f"labels {unknown} are none of {', '.join(index)}")
     by_output = np.array([index[label] for label in outputs])
-    return by_output[answers.to_numpy()], np.array([index[target.casefold()] for target in targets], dtype=np.int64)
+    gold = np.array([index[target.casefold()] for target in targets], dtype=np.int64)
+    return by_output[rows[PREDICTION].to_numpy()], gold
 
 
-def right_labels(answers: pl.Series, targets: pl.Series, about: Answers) -> Int[np.ndarray, " rows"]:
+def right_labels(rows: pl.DataFrame, about: Answers) -> Int[np.ndarray, " rows"]:
     """1 where the predicted label is the gold label, else 0."""
-    predicted, gold = label_numbers(answers, targets, about)
+    predicted, gold = label_numbers(rows, about)
     return (predicted == gold).astype(np.int64)
 
 

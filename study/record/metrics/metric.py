@@ -22,6 +22,10 @@ POINTS = "points"
 """The unit of a difference of two scores of at most 100."""
 
 
+NATS = "nats"
+"""The unit of a difference of two log-likelihoods."""
+
+
 class Task(StrEnum):
     """What a model does with texts; a model, its data and their metric must have the same.
 
@@ -57,6 +61,7 @@ class Answers:
     """What a metric must know of the answers that it scores.
 
     Attributes:
+        task: what the models do; None where the metric has one task alone.
         labels: labels of a classifier, in the order of its outputs.
         merged: what the data calls a label that it does not tell from another: HANS has `non-entailment` alone for
             `neutral` and `contradiction`.
@@ -65,6 +70,7 @@ class Answers:
         tokenize: sacreBLEU's name of a tokeniser of BLEU, chosen by hand.
     """
 
+    task: Task | None = None
     labels: Sequence[str] = ()
     merged: Mapping[str, str] = field(default_factory=dict)
     positive: str = ""
@@ -81,14 +87,19 @@ class Metric(ABC):
     Attributes:
         name: how it is called in files, tables and options.
         label: how people call it.
-        task: what the models do that it scores.
+        tasks: what the models do that it scores.
         unit: unit of an effect, the difference of two scores.
         score_unit: unit of a score.
+        digits: decimals with which scores and effects are shown.
         axis: what stands beside an axis of scores.
         margin: effects within it do not matter, in `unit`; why, in its file.
         method: what a paper says of it, with its reference in brackets; empty where every reader knows.
-        answer: column of an outcome row that it scores against the target.
-        statistics: names of the integers that it counts of an example, in order.
+        reads: columns of an outcome row that it scores: the answer.
+        example_columns: columns of the examples that it scores them by: the target, lengths.
+        is_repeated: whether many masks have the same answer, so that each distinct one is counted once; real numbers
+            hardly ever are.
+        statistics: names of the integers that it counts of an example, in order; no outcome row has such a column of
+            another meaning.
         is_stored: whether outcome rows hold the statistics; they follow from the answers otherwise.
         is_additive: whether the score is a function of the sums of the statistics.
         is_mean: whether a score is a multiple of the first statistic by the last, which counts examples and is the
@@ -99,13 +110,16 @@ class Metric(ABC):
 
     name: ClassVar[str]
     label: ClassVar[str]
-    task: ClassVar[Task]
+    tasks: ClassVar[tuple[Task, ...]]
     unit: ClassVar[str] = POINTS
     score_unit: ClassVar[str]
+    digits: ClassVar[int] = 2
     axis: ClassVar[str]
     margin: ClassVar[float]
     method: ClassVar[str] = ""
-    answer: ClassVar[str]
+    reads: ClassVar[tuple[str, ...]]
+    example_columns: ClassVar[tuple[str, ...]] = ("target",)
+    is_repeated: ClassVar[bool] = True
     statistics: tuple[str, ...]
     is_stored: ClassVar[bool] = False
     is_additive: ClassVar[bool] = True
@@ -118,9 +132,14 @@ class Metric(ABC):
         self.answers = answers
 
     @property
+    def task(self) -> Task:
+        """What the models do whose answers it scores."""
+        return self.answers.task or self.tasks[0]
+
+    @property
     def columns(self) -> tuple[str, ...]:
         """The columns without which an outcome row cannot be scored."""
-        return self.statistics if self.is_stored else (self.answer,)
+        return self.statistics if self.is_stored else self.reads
 
     @property
     @abstractmethod
@@ -133,8 +152,8 @@ class Metric(ABC):
         return {}
 
     @abstractmethod
-    def count(self, answers: pl.Series, targets: pl.Series) -> Int[np.ndarray, "rows statistics"]:
-        """The statistics of answers (values of the column `answer`), each against its target as the data has it.
+    def count(self, rows: pl.DataFrame) -> Int[np.ndarray, "rows statistics"]:
+        """The statistics of rows, each an answer (columns `reads`) beside what it is scored by (`example_columns`).
 
         Raises:
             InputError: when they cannot be scored by it.

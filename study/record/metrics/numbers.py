@@ -26,16 +26,16 @@ LARGEST = 2.0**11
 """Size of a number from which on it is refused: its square would not fit beside those of other examples."""
 
 
-def on_grid(values: Any) -> Int[np.ndarray, "*any"]:
+def on_grid(values: Any, largest: float = LARGEST) -> Int[np.ndarray, "*any"]:
     """Numbers in units of 2^-20, rounded to the nearest.
 
     Raises:
         InputError: for what is no number, or too large.
     """
     values = np.asarray(values, dtype=np.float64)
-    wrong = values[~(np.abs(values) < LARGEST)]
+    wrong = values[~(np.abs(values) < largest)]
     if wrong.size:
-        raise InputError(f"{wrong.size} numbers are not between -{LARGEST:g} and {LARGEST:g}, such as {wrong[0]:g}")
+        raise InputError(f"{wrong.size} numbers are not between -{largest:g} and {largest:g}, such as {wrong[0]:g}")
     return np.rint(values * PER_UNIT).astype(np.int64)
 
 
@@ -62,14 +62,14 @@ def numbers(targets: Iterable[str]) -> Float[np.ndarray, " rows"]:
 class NumberMetric(Metric, ABC):
     """A score of outputs against the numbers that they should be."""
 
-    task = Task.REGRESSION
-    answer = OUTPUT
+    tasks = (Task.REGRESSION,)
+    reads = (OUTPUT,)
 
     @property
     def signature(self) -> str:
         """The name, the unit and the grid."""
         return f"{self.name}|percent|grid:2^-20"
 
-    def _pairs(self, answers: pl.Series, targets: pl.Series) -> tuple[np.ndarray, np.ndarray]:
+    def _pairs(self, rows: pl.DataFrame) -> tuple[np.ndarray, np.ndarray]:
         """Outputs and targets, both on the grid."""
-        return answers.to_numpy().astype(np.int64), on_grid(numbers(targets))
+        return rows[OUTPUT].to_numpy().astype(np.int64), on_grid(numbers(rows["target"]))

@@ -22,9 +22,9 @@ class Pearson(NumberMetric):
     method = "Pearson’s r [pearson1895notes], times 100, is that of the stored outputs with the targets"
     statistics = ("count", "output_sum", "gold_sum", "output_square", "gold_square", "product")
 
-    def count(self, answers: pl.Series, targets: pl.Series) -> Int[np.ndarray, "rows 6"]:
+    def count(self, rows: pl.DataFrame) -> Int[np.ndarray, "rows 6"]:
         """1, both numbers, both squares and the product, in units of the grid."""
-        x, y = self._pairs(answers, targets)
+        x, y = self._pairs(rows)
         return np.stack([np.ones_like(x), x, y, x * x, y * y, x * y], axis=-1)
 
     def score(self, sums: Num[np.ndarray, "... 6"]) -> Float[np.ndarray, "..."]:

@@ -25,9 +25,9 @@ class Spearman(NumberMetric):
     statistics = ("output_value", "gold_value")
     is_additive = False
 
-    def count(self, answers: pl.Series, targets: pl.Series) -> Int[np.ndarray, "rows 2"]:
+    def count(self, rows: pl.DataFrame) -> Int[np.ndarray, "rows 2"]:
         """Both numbers, in units of the grid."""
-        return np.stack(self._pairs(answers, targets), axis=-1)
+        return np.stack(self._pairs(rows), axis=-1)
 
     def score(self, sums: Num[np.ndarray, "... 2"]) -> Float[np.ndarray, "..."]:  # noqa: ARG002
         """There is none of sums."""

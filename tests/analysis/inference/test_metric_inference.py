@@ -44,8 +44,9 @@ def sample_of_answers(name: str, given: np.ndarray, gold: np.ndarray) -> Sample:
     """The sample of answers, in groups of `SIZE` examples that follow each other."""
     own = metric(name, Answers(labels=LABELS))
     numbers = name in ("pearson", "spearman")
-    targets = pl.Series(list(map(repr, gold.tolist())) if numbers else np.array(LABELS)[gold])
-    rows = np.stack([own.count(pl.Series(on_grid(row) if numbers else row), targets) for row in given])
+    target = list(map(repr, gold.tolist())) if numbers else np.array(LABELS)[gold]
+    answers = [{own.reads[0]: on_grid(row) if numbers else row, "target": target} for row in given]
+    rows = np.stack([own.count(pl.DataFrame(one)) for one in answers])
     groups = gold.size // SIZE
     keys, sizes = tuple(map(str, range(len(given)))), np.full(groups, SIZE)
     if not own.is_additive:

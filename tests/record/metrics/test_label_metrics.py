@@ -23,11 +23,11 @@ NUMBERS = st.lists(st.tuples(st.integers(0, 2), st.integers(0, 2)), min_size=1, 
 def counted(name: str, pairs: np.ndarray, **about: object) -> tuple[object, np.ndarray]:
     """The metric, and the statistics of (predicted, gold) pairs of numbers."""
     own = metric(name, Answers(**({"labels": LABELS, "positive": "Yes"} | about)))  # type: ignore[arg-type]
-    return own, own.count(pl.Series(pairs[:, 0]), pl.Series(np.array(LABELS)[pairs[:, 1]]))
+    return own, own.count(pl.DataFrame({"prediction": pairs[:, 0], "target": np.array(LABELS)[pairs[:, 1]]}))
 
 
 def test_every_metric_of_labels_is_tried() -> None:
-    assert set(THEIRS) == {name for name, kind in METRICS.items() if kind.task is Task.CLASSIFICATION}
+    assert set(THEIRS) == {name for name, kind in METRICS.items() if kind.tasks == (Task.CLASSIFICATION,)}
 
 
 @settings(deadline=None, max_examples=60)
@@ -71,20 +71,18 @@ def test_labels_that_the_data_does_not_tell_apart_are_one() -> None:
         merged={"neutral": "non-entailment", "contradiction": "non-entailment"},
         positive="non-entailment",
     )
-    predicted, gold = (
-        pl.Series([0, 1, 2, 2]),
-        pl.Series(["non-entailment", "non-entailment", "entailment", "Non-entailment"]),
-    )
-    assert metric("accuracy", about).count(predicted, gold)[:, 0].tolist() == [0, 1, 0, 1]
-    assert metric("f1", about).score(metric("f1", about).count(predicted, gold).sum(axis=0)) == pytest.approx(200 / 3)
+    gold = ["non-entailment", "non-entailment", "entailment", "Non-entailment"]
+    rows = pl.DataFrame({"prediction": [0, 1, 2, 2], "target": gold})
+    assert metric("accuracy", about).count(rows)[:, 0].tolist() == [0, 1, 0, 1]
+    assert metric("f1", about).score(metric("f1", about).count(rows).sum(axis=0)) == pytest.approx(200 / 3)
 
 
 def test_what_cannot_be_scored_is_refused_in_words() -> None:
     with pytest.raises(InputError, match=r"F1 is about one label of no, perhaps, yes: data.positive names it"):
         metric("f1", Answers(labels=LABELS))
     with pytest.raises(InputError, match=r"labels \['maybe'\] are none of no, perhaps, yes"):
-        metric("matthews", Answers(labels=LABELS)).count(pl.Series([0]), pl.Series(["maybe"]))
+        metric("matthews", Answers(labels=LABELS)).count(pl.DataFrame({"prediction": [0], "target": ["maybe"]}))
     with pytest.raises(InputError, match="the labels of the model are not stored"):
-        metric("matthews").count(pl.Series([0]), pl.Series(["no"]))
+        metric("matthews").count(pl.DataFrame({"prediction": [0], "target": ["no"]}))
     with pytest.raises(InputError, match="there is no metric 'mathews'.*did you mean 'matthews'"):
         metric("mathews")

@@ -19,7 +19,7 @@ FEW = st.lists(st.tuples(st.integers(0, 5), st.integers(0, 5)), min_size=2, max_
 
 
 def statistics_of(name: str, output: np.ndarray, gold: np.ndarray) -> np.ndarray:
-    return metric(name).count(pl.Series(on_grid(output)), pl.Series([repr(float(x)) for x in gold]))
+    return metric(name).count(pl.DataFrame({"output": on_grid(output), "target": [repr(float(x)) for x in gold]}))
 
 
 def rounded(values: np.ndarray) -> np.ndarray:
@@ -90,7 +90,7 @@ def test_scores_of_masks(name: str) -> None:
 
 def test_what_cannot_be_judged_is_refused_in_words() -> None:
     with pytest.raises(InputError, match="'entailment' is no number of which a regression could be judged"):
-        metric("pearson").count(pl.Series([1]), pl.Series(["entailment"]))
+        metric("pearson").count(pl.DataFrame({"output": [1], "target": ["entailment"]}))
     with pytest.raises(InputError, match="1 numbers are not between -2048 and 2048, such as nan"):
         on_grid([1.0, np.nan])
     much = pl.DataFrame({"mask": "1", "example": ["a"], "output": [2**31 - 1]})
