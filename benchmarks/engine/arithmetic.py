@@ -11,9 +11,9 @@ from jaxtyping import Bool
 from transformers import PreTrainedModel
 
 from benchmarks.sizes import Shape
-from study.engine.bottom_up.growth import plan_rows
+from study.engine.growth import plan_rows
 from study.engine.pairs import Pairs
-from study.engine.prefixes import forward_order, prefix_classes
+from study.engine.prefixes import attention_stages, forward_order, prefix_classes
 from study.record.units import AttentionKind, HeadLayout
 from study.subjects.subject import TokenRow
 
@@ -53,7 +53,7 @@ def last_layer(before: int, after: int, length: int, shape: Shape) -> Work:
 
 def shared_work(rows: Sequence[TokenRow], masks: Bool[np.ndarray, "masks heads"], layout: HeadLayout, s: Shape) -> Work:
     """What one bottom-up pass of these masks needs: each row of each layer of its plan."""
-    plan = plan_rows(Pairs.every(masks, 1), layout)
+    plan = plan_rows(Pairs.every(masks, 1), attention_stages(layout))
     total = Work()
     for length, number in Counter(len(row.source) for row in rows).items():
         for i, growth in enumerate(plan.layers):
@@ -80,7 +80,7 @@ def translation_bound(
     sources. Attention over the cache, which is small, is left out.
     """
     config, order = module.config, forward_order(layout)
-    depths = prefix_classes(masks, layout, order).max(axis=1) + 1
+    depths = prefix_classes(masks, attention_stages(layout)).max(axis=1) + 1
     d, inner = config.d_model, {False: config.decoder_ffn_dim, True: config.encoder_ffn_dim}
     encoded = depths[sum(kind is AttentionKind.ENCODER_SELF for kind, _ in order)]
     products: list[tuple[int, int]] = []  # multiply-adds for a token, and for how many prefixes they are needed

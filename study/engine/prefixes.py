@@ -23,37 +23,43 @@ def forward_order(layout: HeadLayout) -> list[Layer]:
     return encoder + sorted(decoder, key=lambda layer: (layer[1], layer[0].rank))
 
 
+def attention_stages(layout: HeadLayout) -> list[slice]:
+    """The columns of a mask that act in each attention layer, in the order of a forward pass."""
+    return [layout.columns(*layer) for layer in forward_order(layout)]
+
+
 def prefix_classes(
-    masks: Bool[np.ndarray, "masks heads"], layout: HeadLayout, order: Sequence[Layer]
+    masks: Bool[np.ndarray, "masks width"], stages: Sequence[slice | Int[np.ndarray, " columns"]]
 ) -> Int[np.ndarray, "depths masks"]:
-    """Number of the class that each mask is in after each layer.
+    """Number of the class that each mask is in after each stage.
 
     Args:
-        masks: boolean rows in the order of `layout.heads`.
-        layout: the heads.
-        order: attention layers, first to last.
+        masks: boolean rows.
+        stages: columns of the masks that act in each layer, first to last.
 
     Returns:
-        Row k (from 0, where all masks are one class, to `len(order)`): for each mask the number of its distinct prefix
+        Row k (from 0, where all masks are one class, to `len(stages)`): for each mask the number of its distinct prefix
         over the first k layers. Classes are numbered in the order of their parents, so that children of one parent
         stand together, and from 0.
     """
     classes = [np.zeros(len(masks), dtype=np.int64)]
-    for layer in order:
-        keys = np.column_stack([classes[-1], ~masks[:, layout.columns(*layer)]])
+    for columns in stages:
+        keys = np.column_stack([classes[-1], ~masks[:, columns]])
         classes.append(np.unique(keys, axis=0, return_inverse=True)[1].reshape(-1))
     return np.stack(classes)
 
 
-def tree_order(masks: Bool[np.ndarray, "masks heads"], layout: HeadLayout) -> Int[np.ndarray, " masks"]:
+def tree_order(
+    masks: Bool[np.ndarray, "masks width"], stages: Sequence[slice | Int[np.ndarray, " columns"]]
+) -> Int[np.ndarray, " masks"]:
     """Positions of masks so ordered that those that share most stand together."""
-    return np.argsort(prefix_classes(masks, layout, forward_order(layout))[-1], kind="stable")
+    return np.argsort(prefix_classes(masks, stages)[-1], kind="stable")
 
 
-def passes(masks: Bool[np.ndarray, "masks heads"], layout: HeadLayout) -> float:
+def passes(masks: Bool[np.ndarray, "masks width"], stages: Sequence[slice | Int[np.ndarray, " columns"]]) -> float:
     """How many whole forward passes these masks come to where each class is computed once.
 
-    The mean over the stretches between attention layers, and before the first and after the last, of the number of
-    classes there.
+    The mean over the stretches between the layers, and before the first and after the last, of the number of classes
+    there.
     """
-    return float(np.mean([len(np.unique(row)) for row in prefix_classes(masks, layout, forward_order(layout))]))
+    return float(np.mean([len(np.unique(row)) for row in prefix_classes(masks, stages)]))

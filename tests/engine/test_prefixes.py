@@ -4,7 +4,7 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from study.engine.prefixes import forward_order, passes, prefix_classes
+from study.engine.prefixes import attention_stages, forward_order, passes, prefix_classes
 from study.record.units import AttentionKind, HeadLayout
 
 LAYOUT = HeadLayout(
@@ -21,7 +21,7 @@ def test_a_forward_pass_meets_the_encoder_first_and_cross_after_self_attention()
 @given(MASKS)
 def test_masks_share_a_class_exactly_when_they_agree_so_far(rows: list[list[bool]]) -> None:
     masks, order = np.array(rows), forward_order(LAYOUT)
-    classes = prefix_classes(masks, LAYOUT, order)
+    classes = prefix_classes(masks, attention_stages(LAYOUT))
     columns: list[int] = []
     for depth in range(len(order) + 1):
         for a in range(len(masks)):
@@ -35,7 +35,7 @@ def test_masks_share_a_class_exactly_when_they_agree_so_far(rows: list[list[bool
 @given(MASKS)
 def test_classes_part_and_never_meet_again(rows: list[list[bool]]) -> None:
     masks = np.array(rows)
-    classes = prefix_classes(masks, LAYOUT, forward_order(LAYOUT))
+    classes = prefix_classes(masks, attention_stages(LAYOUT))
     assert (classes[0] == 0).all()
     for below, above in pairwise(classes):
         assert len(set(zip(below, above, strict=True))) == len(set(above)) == above.max() + 1
@@ -44,13 +44,13 @@ def test_classes_part_and_never_meet_again(rows: list[list[bool]]) -> None:
 
 def test_passes_are_classes_on_average() -> None:
     order, full = forward_order(LAYOUT), np.ones((1, 10), dtype=bool)
-    assert passes(full, LAYOUT) == 1
+    assert passes(full, attention_stages(LAYOUT)) == 1
     last_head_off = full.copy()
     last_head_off[0, LAYOUT.columns(*order[-1])] = False
-    assert passes(np.concatenate([full, last_head_off]), LAYOUT) == 1 + 1 / 7
+    assert passes(np.concatenate([full, last_head_off]), attention_stages(LAYOUT)) == 1 + 1 / 7
 
 
 def test_the_full_mask_leads_its_class() -> None:
     masks = np.ones((3, 10), dtype=bool)
     masks[0, 0] = masks[2, 9] = False
-    assert prefix_classes(masks, LAYOUT, forward_order(LAYOUT))[-1].tolist() == [2, 0, 1]
+    assert prefix_classes(masks, attention_stages(LAYOUT))[-1].tolist() == [2, 0, 1]

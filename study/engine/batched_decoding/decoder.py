@@ -197,7 +197,7 @@ def _heights(pairs: Pairs, layout: HeadLayout) -> tuple[list[Layer], list[Int[np
     """
     first = (AttentionKind.DECODER_SELF, 0)
     order = [first, *(layer for layer in forward_order(layout) if layer != first)]
-    classes = prefix_classes(pairs.masks, layout, order)
+    classes = prefix_classes(pairs.masks, [layout.columns(*layer) for layer in order])
     encoder = len(layout.counts[AttentionKind.ENCODER_SELF])
     keys = [pair_keys(pairs, classes[depth], by_sentence=False) for depth in (0, 1)]
     for depth in range(1 + encoder, len(order)):

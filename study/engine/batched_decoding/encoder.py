@@ -22,7 +22,7 @@ def read_sources(
         Keys and values for the cross-attention of every decoder layer, and for each pair the number of its source.
     """
     order = [layer for layer in forward_order(layout) if layer[0] is AttentionKind.ENCODER_SELF]
-    classes = prefix_classes(pairs.masks, layout, order)
+    classes = prefix_classes(pairs.masks, [layout.columns(*layer) for layer in order])
     groupings, levels = nested_groupings([pair_keys(pairs, class_M) for class_M in classes])
     rows = [groupings[level] for level in levels]
     sentences = [torch.from_numpy(pairs.example[grouping.first]).to(ids.device) for grouping in rows]

@@ -13,7 +13,7 @@ from study.engine.blocks import Columns
 from study.engine.engine import Engine
 from study.engine.memory import MemoryBudget
 from study.engine.pairs import Block, Pairs
-from study.engine.prefixes import passes, tree_order
+from study.engine.prefixes import attention_stages, passes, tree_order
 from study.engine.weights.translator import TranslatorWeights
 from study.subjects.decoding.beam import search
 from study.subjects.subject import TokenRow
@@ -36,7 +36,7 @@ class BatchedDecodingEngine(Engine):
     def blocks(self, rows: Sequence[TokenRow], masks: Bool[np.ndarray, "M H"]) -> list[Block]:
         """Sentences of like length, as many as memory allows; parts of the tree of masks where it allows but one."""
         by_length = np.argsort([len(row.source) for row in rows], kind="stable")
-        in_tree = tree_order(masks, self.subject.layout)
+        in_tree = tree_order(masks, attention_stages(self.subject.layout))
         most = CPU_SENTENCES if self.subject.device.type == "cpu" else GPU_SENTENCES
         blocks, first = [], 0
         while first < len(by_length):
@@ -61,4 +61,4 @@ class BatchedDecodingEngine(Engine):
 
     def passes(self, masks: Bool[np.ndarray, "M H"]) -> float:
         """More in truth: the words of every hypothesis are looked through by itself."""
-        return passes(masks, self.subject.layout)
+        return passes(masks, attention_stages(self.subject.layout))

@@ -9,11 +9,11 @@ from torch import Tensor
 
 from study.engine.blocks import Columns
 from study.engine.bottom_up.forward_pass import BottomUpPass
-from study.engine.bottom_up.growth import plan_rows
 from study.engine.engine import Engine
+from study.engine.growth import plan_rows
 from study.engine.memory import MemoryBudget
 from study.engine.pairs import Block, Pairs
-from study.engine.prefixes import passes, tree_order
+from study.engine.prefixes import attention_stages, passes, tree_order
 from study.engine.weights.classifier import ClassifierWeights
 from study.subjects.classifier import Classifier
 from study.subjects.subject import TokenRow
@@ -39,7 +39,7 @@ class BottomUpEngine(Engine):
 
     def blocks(self, rows: Sequence[TokenRow], masks: Bool[np.ndarray, "M H"]) -> list[Block]:
         """Examples of equal length, as many as memory allows; parts of the tree of masks where it allows but one."""
-        in_tree = tree_order(masks, self.subject.layout)
+        in_tree = tree_order(masks, attention_stages(self.subject.layout))
         lengths = np.array([len(row.source) for row in rows])
         blocks = []
         for length in np.unique(lengths):
@@ -56,8 +56,8 @@ class BottomUpEngine(Engine):
 
     def logits(self, rows: Sequence[TokenRow], pairs: Pairs) -> Float[Tensor, "P C"]:
         """Logits of each pair of examples of equal length."""
-        return self._pass.logits(*self.subject.inputs(rows), plan_rows(pairs, self.subject.layout))
+        return self._pass.logits(*self.subject.inputs(rows), plan_rows(pairs, attention_stages(self.subject.layout)))
 
     def passes(self, masks: Bool[np.ndarray, "M H"]) -> float:
         """A little less in truth: see the last layer in `bottom_up.forward_pass`."""
-        return passes(masks, self.subject.layout)
+        return passes(masks, attention_stages(self.subject.layout))

@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional
 
-from study.engine.bottom_up.growth import SEVERAL, Growth, RowPlan
+from study.engine.growth import SEVERAL, Growth, RowPlan
 from study.engine.weights.classifier import ClassifierLayer, ClassifierWeights
 from study.engine.weights.linear import Linear
 from study.subjects.subject import to_device

@@ -12,8 +12,7 @@ import numpy as np
 from jaxtyping import Bool, Int
 
 from study.engine.pairs import Pairs
-from study.engine.prefixes import forward_order, prefix_classes
-from study.record.units import HeadLayout
+from study.engine.prefixes import prefix_classes
 
 NONE, SEVERAL = -1, -2
 """Stands for the number of a head where there is none, or more than one."""
@@ -26,12 +25,14 @@ class Growth:
     Attributes:
         parent: the row before the layer that each row after it comes from; ascending.
         first_child: the first row after the layer of each row before it, and at the end the number of rows after it.
-        on: the layer's heads that each row after it leaves on.
+        on: what each row after the layer leaves on in it: its heads, by the columns of its stage.
+        first_pair: the first of the pairs that each row after it stands for.
     """
 
     parent: Int[np.ndarray, " N"]
     first_child: Int[np.ndarray, " rows_and_one"]
     on: Bool[np.ndarray, "N H"]
+    first_pair: Int[np.ndarray, " N"]
 
     @cached_property
     def off(self) -> Int[np.ndarray, " N"]:
@@ -70,18 +71,22 @@ class RowPlan:
     row: Int[np.ndarray, " P"]
 
 
-def plan_rows(pairs: Pairs, layout: HeadLayout) -> RowPlan:
-    """Sort pairs of mask and example into rows."""
-    order = forward_order(layout)
-    classes = prefix_classes(pairs.masks, layout, order)
+def plan_rows(pairs: Pairs, stages: Sequence[slice | Int[np.ndarray, " columns"]]) -> RowPlan:
+    """Sort pairs of mask and example into rows.
+
+    Args:
+        pairs: masks and examples.
+        stages: columns of the masks that act in each layer, first to last.
+    """
+    classes = prefix_classes(pairs.masks, stages)
     examples, row_P = np.unique(pairs.example, return_inverse=True)
     num_rows, layers = len(examples), []
-    for layer, class_M in zip(order, classes[1:], strict=True):
+    for columns, class_M in zip(stages, classes[1:], strict=True):
         num_classes = class_M.max(initial=0) + 1
         key_P = row_P * num_classes + class_M[pairs.mask]
         key_N, first_N, row_P = np.unique(key_P, return_index=True, return_inverse=True)
         parent_N = key_N // num_classes
-        on_NH = pairs.masks[pairs.mask[first_N], layout.columns(*layer)]
-        layers.append(Growth(parent_N, np.searchsorted(parent_N, np.arange(num_rows + 1)), on_NH))
+        on_NH = pairs.masks[pairs.mask[first_N]][:, columns]
+        layers.append(Growth(parent_N, np.searchsorted(parent_N, np.arange(num_rows + 1)), on_NH, first_N))
         num_rows = len(key_N)
     return RowPlan(examples, layers, row_P)
