@@ -5,14 +5,17 @@ import io
 import json
 import logging
 import shutil
-from dataclasses import replace
+from collections.abc import Iterator
+from contextlib import redirect_stdout
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import polars as pl
 import pytest
 from fixtures.jobs import NUM_PAIRS, make_place, overrides
+from fixtures.wandb.home import settle, visit
 from fixtures.wandb.run_file import read_run
-from fixtures.wandb.stand_in import KEY, StandIn
+from fixtures.wandb.stand_in import KEY, StandIn, serving
 from PIL import Image
 
 from analysis.__main__ import main
@@ -26,6 +29,8 @@ from study.record.parts import every_part
 from study.tracking.run import read_runs
 
 PLACE = "lab/heads"
+
+OTHER_KEY = "hf_planted_as_well"
 
 QUICK = ("--resamples", "200", "--splits", "3")
 """How sure one can be of an effect is not what is tested here."""
@@ -47,6 +52,36 @@ def results(made: Path, tmp_path: Path) -> Path:
     return tmp_path / "results"
 
 
+@dataclass(frozen=True)
+class Sent:
+    """What a push with weights has sent to a server of its own: the results it is of, and what was said."""
+
+    results: Path
+    server: StandIn
+    said: str
+
+
+@pytest.fixture(scope="module")
+def sent_once(made: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sent]:
+    place = tmp_path_factory.mktemp("sent")
+    shutil.copytree(made / "results", place / "results")
+    with serving() as stand_in:
+        with pytest.MonkeyPatch.context() as environment, redirect_stdout(io.StringIO()) as said:
+            settle(place, environment)
+            visit(stand_in, environment)
+            environment.setenv("HF_TOKEN", OTHER_KEY)
+            assert push(place / "results", "--weights") == 0
+        yield Sent(place / "results", stand_in, said.getvalue())
+        assert not stand_in.unknown, stand_in.unknown
+
+
+@pytest.fixture
+def sent(sent_once: Sent, monkeypatch: pytest.MonkeyPatch) -> Sent:
+    """One push for all tests that look at what it sent, or push once more."""
+    visit(sent_once.server, monkeypatch)
+    return sent_once
+
+
 def setting_of(results: Path) -> Path:
     (path,) = results.glob("*/*/*/setting.json")
     return path.parent
@@ -56,8 +91,8 @@ def push(results: Path, *more: str) -> int:
     return main(["push", str(results), "--wandb", PLACE, *QUICK, *more])
 
 
-def test_push_fills_a_project_and_a_second_one_sends_nothing(results: Path, server: StandIn, capsys) -> None:
-    assert push(results) == 0
+def test_push_fills_a_project_and_a_second_one_sends_nothing(sent: Sent, capsys) -> None:
+    results, server = sent.results, sent.server
     runs = {run.job_type: run for run in server.runs.values()}
     assert set(runs) == {"ablation", "importance", "pruning", "effects", "report"}
     folder = setting_of(results)
@@ -74,23 +109,22 @@ def test_push_fills_a_project_and_a_second_one_sends_nothing(results: Path, serv
     assert set(outcomes.manifest["contents"]) == set(outcomes.metadata["files"])
     used = {(server.runs[run].job_type, server.artifacts[made].type) for run, made in server.used}
     assert {("ablation", "model"), ("ablation", "data"), ("effects", "outcomes"), ("report", "effects")} <= used
-    assert "5 runs sent, 0 were there already" in capsys.readouterr().out
-    uploads, artifacts_before = len(server.uploads), len(server.artifacts)
+    assert "5 runs sent, 0 were there already" in sent.said
+    uploads, artifacts_before, views = list(server.uploads), len(server.artifacts), set(server.views)
     history = {run.id: dict(run.history) for run in server.runs.values()}
-    assert push(results) == 0
+    assert push(results, "--weights") == 0
     assert "0 runs sent, 5 were there already" in capsys.readouterr().out
-    assert (len(server.uploads), len(server.artifacts)) == (uploads, artifacts_before)
+    assert (server.uploads, len(server.artifacts)) == (uploads, artifacts_before)
     assert {run.id: dict(run.history) for run in server.runs.values()} == history
+    assert set(server.views) == views, "the view is renewed, and no second one is made"
 
 
-def test_a_view_shows_the_effects_at_first_sight_and_a_second_push_renews_it(
-    results: Path, server: StandIn, capsys
-) -> None:
+def test_a_view_shows_the_effects_at_first_sight(sent: Sent) -> None:
     from analysis.tracking.wandb_view import NAME
 
-    assert push(results) == 0
+    server = sent.server
     (view,) = server.views.values()
-    assert f"The view '{NAME}': " in capsys.readouterr().out
+    assert f"The view '{NAME}': " in sent.said
     assert view["displayName"] == NAME
     section = json.loads(view["spec"])["section"]
     (runset,) = section["runSets"]
@@ -104,8 +138,6 @@ def test_a_view_shows_the_effects_at_first_sight_and_a_second_push_renews_it(
     assert {"base", "strongest", "effect", "significant", "heads"} <= set(run.summary), "what is pinned is there"
     assert (run.config["family"], run.config["domain"]) == ("model", "pairs")
     assert f"{run.summary['base']:.2f} %" in run.notes
-    assert push(results) == 0
-    assert [again["id"] for again in server.views.values()] == [view["id"]]
 
 
 def test_factors_that_differ_are_columns_and_groups(made: Path) -> None:
@@ -137,8 +169,8 @@ def _known(part: Path) -> str:
     return pl.read_parquet_metadata(part)["provenance"]
 
 
-def test_tables_are_the_numbers_of_the_analysis(results: Path, server: StandIn) -> None:
-    assert push(results) == 0
+def test_tables_are_the_numbers_of_the_analysis(sent: Sent) -> None:
+    results, server = sent.results, sent.server
     (run,) = [run for run in server.runs.values() if run.job_type == "effects"]
     shown = {name: json.loads(body) for name, body in run.files.items() if name.endswith(".table.json")}
     (effects,) = [table for name, table in shown.items() if "/effects_" in name and "charts" not in name]
@@ -216,19 +248,13 @@ def test_a_wrong_place_is_refused_in_words(results: Path, wrong: str, says: str,
     assert says in capsys.readouterr().err
 
 
-def test_weights_are_sent_once(results: Path, made: Path, server: StandIn, capsys) -> None:
-    """Those of the model's folder, as they are; the second push asks, and sends nothing."""
-    assert push(results, "--weights") == 0
+def test_weights_are_those_of_the_model_and_are_sent_once(sent: Sent, made: Path) -> None:
+    server = sent.server
     (model,) = [artifact for artifact in server.artifacts.values() if artifact.type == "model"]
-    sent = model.manifest["contents"]
-    weights = made / "model" / "model.safetensors"
-    assert set(sent) == {"subject.json", *(path.name for path in (made / "model").iterdir())}
-    assert weights.read_bytes() in server.blobs.values()
+    assert set(model.manifest["contents"]) == {"subject.json", *(path.name for path in (made / "model").iterdir())}
+    assert (made / "model" / "model.safetensors").read_bytes() in server.blobs.values()
     uploads = list(server.uploads)
-    assert push(results, "--weights") == 0
-    assert "0 runs sent" in capsys.readouterr().out
-    assert server.uploads == uploads
-    assert push(results) == 0, "without them it is another run, and none of its files is new"
+    assert push(sent.results) == 0, "without them it is another run, and none of its files is new"
     assert not any(path.startswith("/blob/") and path in uploads for path in server.uploads[len(uploads) :])
 
 
@@ -255,17 +281,17 @@ def test_a_foreign_entity_is_refused_before_anything_is_sent(results: Path, serv
 
 
 def test_no_key_is_in_anything_that_is_pushed_fetched_or_reported(
-    results: Path, server: StandIn, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys
+    sent: Sent, monkeypatch: pytest.MonkeyPatch, tmp_path: Path, capsys
 ) -> None:
-    monkeypatch.setenv("HF_TOKEN", "hf_planted_as_well")
-    assert push(results, "--weights") == 0
-    assert main(["report", str(results), "--wandb", PLACE, *QUICK]) == 0
+    monkeypatch.setenv("HF_TOKEN", OTHER_KEY)
+    assert main(["report", str(sent.results), "--wandb", PLACE, *QUICK]) == 0
     assert main(["fetch", PLACE, str(tmp_path / "fetched")]) == 0
-    assert (results / "analysis" / "report" / "index.html").is_file()
+    assert (sent.results / "analysis" / "report" / "index.html").is_file()
     assert list((tmp_path / "fetched").rglob("part-*"))
-    assert server.views
+    assert sent.server.views
     said = capsys.readouterr()
-    kept = [path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()]
-    everything = [*server.bodies, *server.blobs.values(), *kept, said.out.encode(), said.err.encode()]
-    for secret in (KEY.encode(), b"hf_planted_as_well", base64.b64encode(f"api:{KEY}".encode())):
+    kept = [path.read_bytes() for place in (tmp_path, sent.results) for path in place.rglob("*") if path.is_file()]
+    told = [text.encode() for text in (sent.said, said.out, said.err)]
+    everything = [*sent.server.bodies, *sent.server.blobs.values(), *kept, *told]
+    for secret in (KEY.encode(), OTHER_KEY.encode(), base64.b64encode(f"api:{KEY}".encode())):
         assert not any(secret in content for content in everything)
