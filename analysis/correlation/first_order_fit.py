@@ -21,7 +21,6 @@ from analysis.results.domain import IDENTITY, Domain
 from study.record.importance import Estimator, Normalisation, importance
 from study.record.loss import PLAIN, Loss
 from study.record.scores import mask_losses, mask_scores
-from study.record.units import mask_key
 
 BLOCKS = 20
 """Parts that the groups of examples are dealt into, each left out once."""
@@ -71,7 +70,7 @@ def _costs(domain: Domain, loss: Loss, gradients: pl.DataFrame) -> Iterator[tupl
 
     A classifier's outcomes hold the plain loss as well.
     """
-    off = list(map(mask_key, domain.layout.each_off()))
+    off = list(map(domain.layout.key, domain.layout.each_off()))
     has_loss = loss == PLAIN and "loss" in domain.rows.columns
     for cost, rows in {"score": domain.rows, "loss": domain.rows if has_loss else gradients}.items():
         measured = set(rows["mask"].unique())
@@ -99,7 +98,7 @@ def _harm(rows: pl.DataFrame, domain: Domain, at: Places, cost: str) -> Heads:
     else:
         values = {mask: -score for mask, _, score in mask_scores(rows, domain.metric).iter_rows()}
     off = domain.layout.each_off(domain.layout.heads[i] for i in at)
-    return np.array([values[mask_key(mask)] - values[domain.layout.full_key] for mask in off])
+    return np.array([values[domain.layout.key(mask)] - values[domain.layout.full_key] for mask in off])
 
 
 def _correlations(

@@ -15,7 +15,7 @@ from analysis.results.domain import Domain
 from study.record.errors import InputError
 from study.record.metrics import Metric
 from study.record.scores import mask_scores
-from study.record.units import ADDRESS, HeadLayout, mask_key
+from study.record.units import ADDRESS, HeadLayout
 
 ALL_KINDS = "all"
 """In a column of attention kinds: heads of every kind together."""
@@ -40,7 +40,7 @@ def measured_masks(layout: HeadLayout) -> pl.DataFrame:
     )
     return pl.DataFrame(
         [
-            {"measure": str(measure), **address, "mask": mask_key(mask)}
+            {"measure": str(measure), **address, "mask": layout.key(mask)}
             for measure, addresses, masks in measures
             for address, mask in zip(addresses, masks, strict=True)
         ],

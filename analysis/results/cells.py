@@ -9,7 +9,7 @@ and its own metric; the models are one, or were fine-tuned for their tasks from 
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, reduce
 from itertools import combinations, product
 
 from analysis.results.domain import Domain
@@ -81,7 +81,7 @@ class Grid:
     @property
     def layout(self) -> HeadLayout:
         """The heads that all cells have."""
-        return next(iter(self.cells.values())).domain.layout
+        return reduce(HeadLayout.knowing, (cell.domain.layout for cell in self.cells.values()))
 
     def values(self, axis: str) -> tuple[Value, ...]:
         """The values of its cells on one of its axes, in order."""

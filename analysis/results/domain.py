@@ -20,7 +20,7 @@ from study.record.factors import Factors, checkpoint
 from study.record.loss import Loss
 from study.record.metrics import Metric, Task
 from study.record.scores import counted
-from study.record.units import Head, HeadLayout, mask_key
+from study.record.units import Head, HeadLayout
 
 IDENTITY = ("subject", "subject_id", "domain", "setting_id")
 """Columns that say in every table which subject and domain a row is about."""
@@ -88,7 +88,7 @@ class Domain:
     @cached_property
     def single_heads(self) -> dict[Head, str]:
         """The mask of each head that was removed alone, by head."""
-        masks = zip(self.layout.heads, map(mask_key, self.layout.each_off()), strict=True)
+        masks = zip(self.layout.heads, map(self.layout.key, self.layout.each_off()), strict=True)
         return {head: mask for head, mask in masks if mask in self.masks}
 
     @property
@@ -152,7 +152,7 @@ class Domain:
     def _sample(self, column: str) -> Sample:
         layout = self.layout
         standard = chain([layout.full()], layout.each_off(), layout.each_alone(), layout.each_layer_off())
-        wanted = [*map(mask_key, standard), *(mask for curve in self.curves for mask in curve.masks)]
+        wanted = [*map(self.layout.key, standard), *(mask for curve in self.curves for mask in curve.masks)]
         masks = tuple(mask for mask in dict.fromkeys(wanted) if mask in self.masks)
         groups = self.examples.group_by(column, maintain_order=True).len()
         if groups[column].null_count():

@@ -25,7 +25,7 @@ from study.record.parts import StoreError, Table, require_whole, stored_losses
 from study.record.scores import with_statistics, with_weights
 from study.record.setting import ANEW, SETTING_FILE, DamagedSettingError, SettingError, StoredSetting, read_setting
 from study.record.store import read_examples, read_parts
-from study.record.units import HeadLayout, mask_key, parse_mask
+from study.record.units import HeadLayout, parse_mask
 from study.tracking.run import RunError, read_runs
 
 log = logging.getLogger(__name__)
@@ -195,7 +195,7 @@ def read_domain(folder: Path, limit: int | None = None, *, under_way: bool = Fal
     layout, stored_metric = setting.layout, metric(setting.metric, setting.answers)
     require_whole(folder, setting.id, stored_metric.columns)
     examples = read_examples(folder).head(limit if limit is not None else 2**62)
-    outcomes = read_parts(folder, within=setting.tolerance, heads=len(layout))
+    outcomes = read_parts(folder, within=setting.tolerance, layout=layout)
     rows = outcomes.rows.filter(pl.col("example").is_in(examples["example"].to_list()))
     _check_rows(rows, layout)
     evaluated = _in_common(rows, layout) if under_way else rows.filter(pl.col("mask") == layout.full_key)["example"]
@@ -246,7 +246,7 @@ def _in_common(rows: pl.DataFrame, layout: HeadLayout) -> pl.Series:
     Among the masks with at least so many examples, for each such number, those are taken of which number of masks
     times number of examples is largest: a mask that has just begun costs the others none of theirs.
     """
-    singles = [mask_key(mask) for mask in layout.each_off()]
+    singles = [layout.key(mask) for mask in layout.each_off()]
     counts = rows.filter(pl.col("mask").is_in(singles)).group_by("mask").len().sort("len", "mask", descending=True)
     full = rows.filter(pl.col("mask") == layout.full_key)["example"]
     if counts.is_empty():
@@ -346,7 +346,7 @@ def _gradients(folder: Path, layout: HeadLayout, evaluated: pl.Series) -> dict[L
     """Gradient rows by loss, of the masks that have all examples of the full mask that were evaluated."""
     full, found = layout.full_key, {}
     for loss in stored_losses(folder):
-        rows = read_parts(folder, Table.gradients(loss), heads=len(layout)).rows
+        rows = read_parts(folder, Table.gradients(loss), layout=layout).rows
         rows = rows.filter(pl.col("example").is_in(evaluated.implode()))
         examples = rows.filter(pl.col("mask") == full)["example"]
         if examples.len():

@@ -19,7 +19,7 @@ from study.record.examples import Examples
 from study.record.metrics import metric
 from study.record.setting import Setting
 from study.record.store import Store
-from study.record.units import AttentionKind, HeadLayout, mask_key
+from study.record.units import AttentionKind, HeadLayout
 
 LAYOUT = HeadLayout(dict.fromkeys(AttentionKind, (16,) * 6))
 DOMAINS = 4
@@ -78,7 +78,7 @@ def _fill(results: Path, data: str, masks: list[np.ndarray], count: int, seed: i
     for i, mask in enumerate(masks):
         right = base ^ (rng.random(count) < FLIPPED * (i > 0))
         columns = {"correct": right.astype(np.int64), "count": np.ones(count, np.int64), "margin": rng.random(count)}
-        frames.append(pl.DataFrame({"mask": [mask_key(mask)] * count, "example": ids, **columns}))
+        frames.append(pl.DataFrame({"mask": [LAYOUT.key(mask)] * count, "example": ids, **columns}))
     store.write(pl.concat(frames), {})
 
 

@@ -16,7 +16,7 @@ from study.record.examples import Examples
 from study.record.metrics import Bleu
 from study.record.setting import Setting
 from study.record.store import Store
-from study.record.units import AttentionKind, HeadLayout, mask_key
+from study.record.units import AttentionKind, HeadLayout
 
 WORDS = 22
 """Words of a hypothesis."""
@@ -36,7 +36,7 @@ def store(sizes: Sizes) -> Iterator[Row]:
     masks = single_heads_off(LAYOUT)[1 : sizes.stored_masks + 1]
     texts = _texts(sizes.stored_sentences)
     examples = Examples(tuple(map(str, range(len(texts)))), tuple((text,) for text in texts), tuple(texts))
-    rows = _rows([mask_key(mask) for mask in masks], examples)
+    rows = _rows([LAYOUT.key(mask) for mask in masks], examples)
     seconds = rows.height / PAIRS_A_SECOND
     parts = max(1, round(seconds / SECONDS_BETWEEN_PARTS))
     with TemporaryDirectory() as folder:

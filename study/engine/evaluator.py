@@ -25,7 +25,7 @@ from study.record.parts import Table
 from study.record.scores import StoredRows, mask_scores, read_elsewhere, with_statistics, with_weights
 from study.record.setting import Setting
 from study.record.store import Store
-from study.record.units import HeadLayout, mask_key, parse_mask, stack
+from study.record.units import HeadLayout, parse_mask, stack
 from study.terminal.progress import progress
 
 if TYPE_CHECKING:
@@ -42,7 +42,7 @@ class Evaluator:
     """Answers what a subject makes of examples under masks.
 
     Attributes:
-        layout: heads of the subject.
+        layout: units of the subject.
         metric: score of its outcomes.
         examples: the view of the data set that is evaluated.
         whole: the view of which `examples` is the share of this job; orders of heads are of all of it.
@@ -107,7 +107,7 @@ class Evaluator:
         """Outcome rows of these masks on all examples, computing those that are not stored.
 
         Args:
-            masks: boolean rows in the order of `layout.heads`; False turns a head off.
+            masks: boolean rows in the order of `layout.heads`, then `layout.mlps`; False turns a unit off.
 
         Returns:
             One row for each mask and example: `mask`, `example`, the metric's statistics, `margin`, and others;
@@ -124,17 +124,17 @@ class Evaluator:
 
         Returns:
             One row for each mask and example: `mask`, `example`, `loss` (nats), and two arrays with a number for each
-            head in the order of `layout.heads`: `gradient`, the signed dL(x)/dxi_h, and `token_gradient`, the sum over
-            tokens of |Att_h,t . dL/dAtt_h,t|; `source_tokens` and `target_tokens`.
+            column of a mask: `gradient`, the signed dL(x)/dxi_h, and `token_gradient`, the sum over tokens of
+            |Att_h,t . dL/dAtt_h,t|; `source_tokens` and `target_tokens`.
         """
         return self._rows(masks, Table.gradients(loss))
 
     def _rows(self, masks: Bool[np.ndarray, "M H"], table: Table) -> pl.DataFrame:
-        if masks.dtype != bool or masks.ndim != 2 or masks.shape[1] != len(self.layout):
+        if masks.dtype != bool or masks.ndim != 2 or masks.shape[1] != self.layout.width:
             raise InputError(
-                f"masks must be boolean, of shape [masks, {len(self.layout)}]: got {masks.dtype} {masks.shape}"
+                f"masks must be boolean, of shape [masks, {self.layout.width}]: got {masks.dtype} {masks.shape}"
             )
-        keys = list(dict.fromkeys(mask_key(mask) for mask in masks))
+        keys = list(dict.fromkeys(self.layout.key(mask) for mask in masks))
         if missing := self.remaining(keys, table):
             self._compute(missing, table)
         wanted = self._wanted(keys)

@@ -9,7 +9,7 @@ from jaxtyping import Bool
 
 from study.engine.pairs import Pairs
 from study.record.parts import Table
-from study.record.units import mask_key, parse_mask, stack
+from study.record.units import parse_mask, stack
 
 if TYPE_CHECKING:
     from study.engine.evaluator import Evaluator
@@ -62,7 +62,7 @@ class Plan:
 
 def outcome_keys(evaluator: "Evaluator", wanted: "MaskRequest") -> list[str]:
     """The masks whose outcomes a measure needs, by key: the full one and its own."""
-    return list(dict.fromkeys([evaluator.layout.full_key, *map(mask_key, wanted.outcomes)]))
+    return list(dict.fromkeys([evaluator.layout.full_key, *map(evaluator.layout.key, wanted.outcomes)]))
 
 
 def missing_rows(evaluator: "Evaluator", wanted: "MaskRequest") -> dict[Table, int]:
@@ -104,7 +104,7 @@ def _keys(evaluator: "Evaluator", wanted: "MaskRequest") -> dict[Table, list[str
     gradients = () if wanted.gradients is None else wanted.gradients
     return {
         Table.OUTCOMES: outcome_keys(evaluator, wanted),
-        Table.gradients(wanted.loss): list(dict.fromkeys(map(mask_key, gradients))),
+        Table.gradients(wanted.loss): list(dict.fromkeys(map(evaluator.layout.key, gradients))),
     }
 
 

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool
 
-from study.record.units import HeadLayout, mask_key
+from study.record.units import HeadLayout
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -68,7 +68,7 @@ def card(facts: Facts) -> str:
             "## What was removed",
             "",
             "Heads count from 0. Mask of the original, in the order of its heads (1: kept):",
-            f"`{mask_key(facts.mask)}`",
+            f"`{facts.layout.key(facts.mask)}`",
             "",
             "| attention | layer | removed | left |",
             "|---|---|---|---|",

@@ -20,7 +20,7 @@ from study.record.metrics import Metric, metric
 from study.record.parts import Table, require_whole
 from study.record.setting import SETTING_FILE, Setting, read_setting
 from study.record.store import read_examples, read_parts
-from study.record.units import HeadLayout, mask_key
+from study.record.units import HeadLayout
 
 WEIGHT_UNIT = 2**32
 """The largest weight of a data set as a whole number; others are rounded to less than a billionth of it."""
@@ -129,7 +129,7 @@ class StoredRows:
 
     Attributes:
         name: name of the data, for messages.
-        layout: the heads of the model.
+        layout: the units of the model.
         metric: the score of its outcomes.
         examples: ids of the examples that every answer is of.
         loss: the loss that was differentiated.
@@ -149,11 +149,11 @@ class StoredRows:
         """How many of these masks have no row on some example."""
         stored = self._scores if table.loss is None else self._gradients
         counts = {mask: known[0] for mask, known in stored.items()}
-        return sum(counts.get(mask_key(mask), 0) < len(self.examples) for mask in masks)
+        return sum(counts.get(self.layout.key(mask), 0) < len(self.examples) for mask in masks)
 
     def scores(self, masks: Bool[np.ndarray, "masks heads"]) -> Float[np.ndarray, " masks"]:
         """The score of each mask, all of which must be stored."""
-        return np.array([self._scores[mask_key(mask)][1] for mask in masks], dtype=np.float64)
+        return np.array([self._scores[self.layout.key(mask)][1] for mask in masks], dtype=np.float64)
 
     @property
     def table_with_losses(self) -> Table:
@@ -163,11 +163,11 @@ class StoredRows:
     def losses(self, masks: Bool[np.ndarray, "masks heads"]) -> Float[np.ndarray, " masks"]:
         """The mean loss of each mask (nats an example), all of which must be stored in `table_with_losses`."""
         means = mask_losses(self._of(self.outcomes if self.table_with_losses.loss is None else self.gradients))
-        return np.array([means[mask_key(mask)] for mask in masks], dtype=np.float64)
+        return np.array([means[self.layout.key(mask)] for mask in masks], dtype=np.float64)
 
     def gradient_rows(self, mask: Bool[np.ndarray, " heads"]) -> pl.DataFrame:
         """Gradient rows of one mask, which must be stored."""
-        return self._of(self.gradients).filter(pl.col("mask") == mask_key(mask))
+        return self._of(self.gradients).filter(pl.col("mask") == self.layout.key(mask))
 
     @cached_property
     def _scores(self) -> dict[str, tuple[int, float]]:
@@ -208,7 +208,7 @@ def read_elsewhere(folder: Path, data: str, setting: Setting, table: Table, loss
     for path, stored in found.items():
         require_whole(path, path.name, metric(stored.metric).columns)
         known, layout, scoring = read_examples(path), stored.layout, stored.scoring
-        outcomes = with_weights(read_parts(path, within=stored.tolerance, heads=len(layout)).rows, known)
+        outcomes = with_weights(read_parts(path, within=stored.tolerance, layout=layout).rows, known)
         outcomes = with_statistics(outcomes, known, scoring)
         gradients = with_weights(read_parts(path, Table.gradients(loss)).rows, known)
         rows = (outcomes if table.loss is None else gradients).filter(mask=layout.full_key)

@@ -164,7 +164,7 @@ class StoredSetting(Setting):
             "model": self.model,
             "data": self.data,
             "identity": self.identity,
-            "heads": self.layout.to_json(),
+            **self.layout.to_json(),
             "factors": [place.to_json() for place in self.factors],
             **({"score": {"metric": self.scored_by, "positive": self.positive}} if self.scored_by else {}),
         }
@@ -189,7 +189,7 @@ class StoredSetting(Setting):
             statistic=identity["statistic"],
             scored_by=score.get("metric", ""),
             positive=score.get("positive", ""),
-            layout=HeadLayout.from_json(stored["heads"]),
+            layout=HeadLayout.from_json(stored),
         )
         if setting.identity != identity:
             raise ValueError("its identity is of another form")
@@ -238,23 +238,17 @@ def read_setting(folder: Path) -> StoredSetting:
     )
 
 
-def stored_places(setting: StoredSetting, folder: Path) -> tuple[Factors, ...] | None:
-    """The places that a folder gives to its setting; None where it does not say what it holds, or not whole.
+def kept_setting(setting: StoredSetting, folder: Path) -> StoredSetting | None:
+    """This setting as a folder has it; None where it does not say what it holds, or not whole.
 
     Raises:
         SettingError: when the folder holds another setting; says where they differ.
     """
-    found = _stored(setting, folder)
-    return None if found is None else found.factors
-
-
-def _stored(setting: StoredSetting, folder: Path) -> StoredSetting | None:
-    """This setting as a folder has it, see `stored_places`."""
     try:
         found = read_setting(folder)
     except DamagedSettingError:
         return None
-    unlike = differences(setting.to_json(), _as_now(found, setting).to_json())
+    unlike = differences(_knowing(setting, found).to_json(), _knowing(_as_now(found, setting), setting).to_json())
     if not unlike:
         return found
     cure = (
@@ -265,13 +259,13 @@ def _stored(setting: StoredSetting, folder: Path) -> StoredSetting | None:
 
 
 def is_described(setting: StoredSetting, folder: Path) -> bool:
-    """Whether a folder says that it holds this setting, and how it is scored.
+    """Whether a folder says that it holds this setting, how it is scored, and all that is known of its units.
 
     Raises:
         SettingError: when it holds another setting.
     """
-    found = _stored(setting, folder)
-    return found is not None and _is_scored(found, setting)
+    found = kept_setting(setting, folder)
+    return found is not None and _is_told(found, setting)
 
 
 def _as_now(found: StoredSetting, setting: StoredSetting) -> StoredSetting:
@@ -279,9 +273,15 @@ def _as_now(found: StoredSetting, setting: StoredSetting) -> StoredSetting:
     return replace(found, factors=setting.factors, scored_by=setting.scored_by, positive=setting.positive)
 
 
-def _is_scored(found: StoredSetting, setting: StoredSetting) -> bool:
-    """Whether both are scored alike."""
-    return (found.scored_by, found.positive) == (setting.scored_by, setting.positive)
+def _is_told(found: StoredSetting, setting: StoredSetting) -> bool:
+    """Whether both are scored alike, and the stored one knows all units that the other knows."""
+    scored_alike = (found.scored_by, found.positive) == (setting.scored_by, setting.positive)
+    return scored_alike and _knowing(found, setting).layout == found.layout
+
+
+def _knowing(one: StoredSetting, other: StoredSetting) -> StoredSetting:
+    """A stored setting, with the groups and MLPs that another of the same heads knows of."""
+    return replace(one, layout=one.layout.knowing(other.layout))
 
 
 def write_setting(setting: StoredSetting, folder: Path) -> None:
@@ -291,12 +291,14 @@ def write_setting(setting: StoredSetting, folder: Path) -> None:
         SettingError: when the folder holds another setting.
         WriteError: when the folder cannot be written.
     """
-    found = _stored(setting, folder)
-    if found is not None and merge([*found.factors, *setting.factors]) == found.factors and _is_scored(found, setting):
+    found = kept_setting(setting, folder)
+    if found is not None and _is_told(found, setting) and merge([*found.factors, *setting.factors]) == found.factors:
         return
     path = folder / SETTING_FILE
     with locked(path):  # of two jobs that add a place neither takes away the other's
-        places = stored_places(setting, folder)
-        if places is None and path.exists():
+        found = kept_setting(setting, folder)
+        if found is None and path.exists():
             log.warning("%s was not whole: it is written anew", path)
-        write_sealed(path, replace(setting, factors=merge([*(places or ()), *setting.factors])).to_json())
+        whole = setting if found is None else _knowing(setting, found)
+        places = () if found is None else found.factors
+        write_sealed(path, replace(whole, factors=merge([*places, *setting.factors])).to_json())

@@ -37,7 +37,7 @@ from study.record.parts import (
     unreadable,
     write_part,
 )
-from study.record.setting import ANEW, TOLERANCE, Setting, is_described, stored_places, write_setting
+from study.record.setting import ANEW, TOLERANCE, Setting, is_described, kept_setting, write_setting
 from study.record.units import HeadLayout
 
 EXAMPLES_FILE = "examples.parquet"
@@ -57,9 +57,9 @@ class Outcomes:
 
 
 def read_parts(
-    folder: Path, table: Table = Table.OUTCOMES, *, within: float = TOLERANCE, heads: int | None = None
+    folder: Path, table: Table = Table.OUTCOMES, *, within: float = TOLERANCE, layout: HeadLayout | None = None
 ) -> Outcomes:
-    """All rows of a table in a setting's folder; `within` is its tolerance, `heads` how many its model has, if known.
+    """All rows of a table in a setting's folder; `within` is its tolerance, `layout` that of its model, if known.
 
     Raises:
         StoreError: when a part cannot be read or two parts disagree; names the files.
@@ -74,19 +74,19 @@ def read_parts(
             frames[part] = pl.read_parquet(part).with_columns(part=pl.lit(part.name))
         except UNREADABLE as error:
             flaws[part] = unreadable(error)
-    refuse(folder, flaws | _unlike(frames, heads))
+    refuse(folder, flaws | _unlike(frames, layout))
     return _merge(pl.concat(frames.values(), how="vertical"), folder, within)
 
 
-def _unlike(frames: Mapping[Path, pl.DataFrame], heads: int | None) -> dict[Path, str]:
+def _unlike(frames: Mapping[Path, pl.DataFrame], layout: HeadLayout | None) -> dict[Path, str]:
     """What is wrong with the parts that have other columns than most, or masks of other heads."""
     schemas = {part: str(frame.schema) for part, frame in frames.items()}
     usual = Counter(schemas.values()).most_common(1)
     like = next((part.name for part, schema in schemas.items() if schema == usual[0][0]), "")
     flaws = {part: f"its columns are not those of {like}" for part, schema in schemas.items() if schema != usual[0][0]}
     for part, frame in frames.items():
-        if heads is not None and part not in flaws and (frame["mask"].str.len_bytes() != heads).any():
-            flaws[part] = f"it has masks of a model that has not {heads} heads"
+        if layout and part not in flaws and not frame["mask"].str.len_bytes().is_in(layout.key_lengths).all():
+            flaws[part] = f"it has masks of a model that has not {len(layout)} heads"
     return flaws
 
 
@@ -176,7 +176,7 @@ class Store:
         columns = metric(setting.metric).columns
         self._columns = (*KEYS, *columns, "margin")
         self._read: dict[Table, tuple[list[Path], Outcomes]] = {}
-        stored_places(self._setting, self.folder)
+        kept_setting(self._setting, self.folder)
         require_whole(self.folder, setting.id, columns)
 
     @property
@@ -206,7 +206,7 @@ class Store:
         parts = table.parts(self.folder)
         if table not in self._read or self._read[table][0] != parts:
             within = self._setting.tolerance if table.loss is None else TOLERANCE  # gradients are always float32's
-            self._read[table] = parts, read_parts(self.folder, table, within=within, heads=len(self.layout))
+            self._read[table] = parts, read_parts(self.folder, table, within=within, layout=self.layout)
         return self._read[table][1]
 
     def write(self, rows: pl.DataFrame, provenance: dict[str, Any], table: Table = Table.OUTCOMES) -> Path:

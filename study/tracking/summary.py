@@ -8,7 +8,7 @@ from jaxtyping import Bool
 
 from study.record.metrics import Metric
 from study.record.scores import mask_scores
-from study.record.units import HeadLayout, mask_key, parse_mask
+from study.record.units import HeadLayout, parse_mask
 
 
 def extremes(
@@ -24,7 +24,7 @@ def extremes(
     """
     full = layout.full_key
     scores = dict(mask_scores(rows, metric).select("mask", "score").iter_rows())
-    effects = {key: scores[key] - scores[full] for key in map(mask_key, masks) if key != full and key in scores}
+    effects = {key: scores[key] - scores[full] for key in map(layout.key, masks) if key != full and key in scores}
     if not effects:
         return {}
     summary = {}

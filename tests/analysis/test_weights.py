@@ -14,7 +14,6 @@ from analysis.page.methods import methods
 from analysis.results.slices import slices
 from study.record.errors import InputError
 from study.record.metrics import Accuracy
-from study.record.units import mask_key
 
 COUNT = 90
 HARD = np.arange(COUNT) < 55
@@ -63,7 +62,7 @@ def test_post_stratified_accuracy_by_hand(make) -> None:
     assert domain.sample().base_score == pytest.approx(by_hand(full), abs=1e-6)
     assert abs(domain.sample().base_score - 100 * right_of(domain, full).mean()) > 0.05
     table = effects(domain, QUICK).filter(measure="ablation")
-    masks = list(map(mask_key, domain.layout.each_off()))
+    masks = list(map(domain.layout.key, domain.layout.each_off()))
     assert table["effect"].to_list() == pytest.approx([by_hand(mask) - by_hand(full) for mask in masks], abs=1e-6)
     assert table["n"].unique().to_list() == [COUNT]
     assert domain.signature == "accuracy|percent|weighted"
@@ -113,7 +112,7 @@ def test_equal_weights_change_no_score_but_they_are_another_setting(make) -> Non
 def test_a_mask_that_changes_nothing_has_no_effect_in_any_order_of_rows(make) -> None:
     domain = weighted(make, np.random.default_rng(0).random(COUNT) + 0.01)
     base = domain.rows.filter(mask=domain.layout.full_key)
-    keys = list(map(mask_key, domain.layout.each_off()))
+    keys = list(map(domain.layout.key, domain.layout.each_off()))
     copies = [
         base.with_columns(mask=pl.lit(key)).sample(fraction=1, shuffle=True, seed=i) for i, key in enumerate(keys)
     ]

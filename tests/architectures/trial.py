@@ -18,7 +18,7 @@ from study.config import compose
 from study.jobs.task import StudyTask
 from study.record.errors import InputError
 from study.record.parts import read_provenance
-from study.record.units import AttentionKind, Head, HeadLayout, mask_key
+from study.record.units import AttentionKind, Head, HeadLayout
 
 from .oracle import Answer, Oracle, Place
 from .tiny import LONGEST, save, tiny
@@ -96,7 +96,7 @@ def _try(place: Path, oracle: Oracle | None) -> Outcome:
             return Outcome(refusal=str(error).replace(str(place), "FOLDER"))
     parts = list((place / "results").rglob("part-*.parquet"))
     (setting,) = (place / "results").rglob("setting.json")
-    layout = HeadLayout.from_json(json.loads(setting.read_text())["heads"])
+    layout = HeadLayout.from_json(json.loads(setting.read_text()))
     return Outcome(
         heads=str(layout),
         engine=read_provenance(parts[0])["engine"],
@@ -155,10 +155,10 @@ def _faults(stored: pl.DataFrame, layout: HeadLayout, oracle: Oracle | None) -> 
     places = _places(layout)
     for place in oracle.without.keys() - places.values():
         yield f"{place} is left out"
-    yield from _differences("every head on", stored, layout.full(), oracle.base)
+    yield from _differences("every head on", stored, layout.full_key, oracle.base)
     for head, place in places.items():
         if place in oracle.without:
-            yield from _differences(f"{head} off", stored, layout.without([head]), oracle.without[place])
+            yield from _differences(f"{head} off", stored, layout.key(layout.without([head])), oracle.without[place])
         else:
             yield f"{head} is no head"
 
@@ -175,8 +175,8 @@ def _places(layout: HeadLayout) -> dict[Head, Place]:
     }
 
 
-def _differences(what: str, stored: pl.DataFrame, mask: np.ndarray, answer: Answer) -> Iterator[str]:
-    rows = stored.filter(pl.col("mask") == mask_key(mask)).sort(pl.col("example").cast(int))
+def _differences(what: str, stored: pl.DataFrame, mask: str, answer: Answer) -> Iterator[str]:
+    rows = stored.filter(pl.col("mask") == mask).sort(pl.col("example").cast(int))
     expected = np.array(answer.losses)
     difference = (np.abs(rows["loss"].to_numpy() - expected) / np.maximum(1, expected)).max()
     predictions = rows["prediction"].to_numpy() != np.array(answer.predictions)

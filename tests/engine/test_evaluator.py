@@ -13,7 +13,7 @@ from study.record.examples import Examples
 from study.record.parts import Table
 from study.record.setting import Setting
 from study.record.store import Store
-from study.record.units import mask_key, stack
+from study.record.units import stack
 from study.subjects.classifier import Classifier
 
 GENERATOR = np.random.default_rng(3)
@@ -65,9 +65,8 @@ def test_rows_equal_one_at_a_time(tmp_path: Path, subject: Counting) -> None:
     for mask in masks:
         for row in encoded:
             alone = subject.outcomes([row], mask[None])
-            stored = found.row(
-                by_predicate=(pl.col("mask") == mask_key(mask)) & (pl.col("example") == row.example), named=True
-            )
+            key = subject.layout.key(mask)
+            stored = found.row(by_predicate=(pl.col("mask") == key) & (pl.col("example") == row.example), named=True)
             assert stored["correct"] == alone["correct"][0]
             assert stored["margin"] == pytest.approx(alone["margin"][0], abs=1e-4)
 
@@ -100,7 +99,7 @@ def test_nothing_is_computed_twice(tmp_path: Path, subject: Counting) -> None:
     again = evaluator(tmp_path, subject)
     again.outcomes(masks)
     assert subject.computed == 5 * 12
-    assert again.remaining([mask_key(mask) for mask in masks]) == {}
+    assert again.remaining([subject.layout.key(mask) for mask in masks]) == {}
 
 
 def test_the_model_is_not_loaded_when_nothing_is_missing(tmp_path: Path, subject: Counting) -> None:
@@ -133,7 +132,8 @@ def test_what_was_computed_before_an_interruption_stays(tmp_path: Path, subject:
 def test_gradients_are_stored_and_never_computed_twice(tmp_path: Path, subject: Counting, monkeypatch) -> None:
     masks = np.concatenate([subject.layout.full()[None], some_masks(subject, 1)])
     found = evaluator(tmp_path, subject).gradients(masks)
-    assert found.select("mask", "example").rows() == [(mask_key(mask), name) for mask in masks for name in DATA.ids]
+    keys = map(subject.layout.key, masks)
+    assert found.select("mask", "example").rows() == [(key, name) for key in keys for name in DATA.ids]
     alone = subject.gradients(subject.encode(DATA)[4:5], masks[1:])
     row = found.row(12 + 4, named=True)
     assert row["gradient"] == pytest.approx(alone["gradient"][0], abs=1e-5)
@@ -182,11 +182,10 @@ def test_weights_weigh_every_score_and_loss(tmp_path: Path, subject: Counting) -
     same = ["mask", "example", "correct", "prediction", "loss"]
     assert rows.select(same).equals(plain.outcomes(masks).select(same)), "outcomes know of no weights"
     each = {str(mask): own for (mask,), own in rows.group_by("mask", maintain_order=True)}
-    right, losses = (
-        [np.average(each[mask_key(mask)][name], weights=weights) for mask in masks] for name in ("correct", "loss")
-    )
+    keys = list(map(subject.layout.key, masks))
+    right, losses = ([np.average(each[key][name], weights=weights) for key in keys] for name in ("correct", "loss"))
     assert found.base_score() == pytest.approx(100 * right[0], abs=1e-6)
-    assert plain.base_score() == pytest.approx(100 * each[mask_key(masks[0])]["correct"].mean())
+    assert plain.base_score() == pytest.approx(100 * each[keys[0]]["correct"].mean())
     elsewhere = plain.stored_elsewhere(f"words/{setting.id}", Table.OUTCOMES)
     assert elsewhere is None, "another results folder"
     elsewhere = evaluator(tmp_path, subject).stored_elsewhere(f"words/{setting.id}", Table.OUTCOMES)

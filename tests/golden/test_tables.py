@@ -22,7 +22,7 @@ from analysis.report import result_tables
 from study.record.factors import Factors
 from study.record.parts import Table
 from study.record.store import Store
-from study.record.units import AttentionKind, HeadLayout, mask_key
+from study.record.units import AttentionKind, HeadLayout
 
 STORED = Path(__file__).parent / "tables"
 CLASSIFIER = HeadLayout({AttentionKind.ENCODER_SELF: (3, 3)})
@@ -32,7 +32,7 @@ HARM = np.array([0.3, 0.02, 0.0, 0.12, 0.05, 0.2])
 
 
 def write_gradients(store: Store, layout: HeadLayout) -> None:
-    rng, full = np.random.default_rng(1), mask_key(layout.full())
+    rng, full = np.random.default_rng(1), layout.key(layout.full())
     examples = store.read().rows.filter(mask=full)["example"]
     gradient = (HARM + rng.normal(0, 0.2, (examples.len(), len(layout)))).astype(np.float32)
     tokens = np.arange(examples.len()) % 5 + 3

@@ -17,7 +17,7 @@ from study.record.errors import InputError
 from study.record.importance import importance
 from study.record.loss import Loss
 from study.record.orders import least_first
-from study.record.units import Head, mask_key
+from study.record.units import Head
 
 TASK = StudyTask()
 SMALL = 24
@@ -53,7 +53,7 @@ def test_an_order_by_importance_is_that_of_the_stored_gradients(place: Path) -> 
     order = least_first(importance(evaluator.gradients(layout.full()[None]), layout), layout, layout.heads)
     assert curve.sequence == tuple(map(str, order))
     assert curve.removed == tuple(range(9))
-    assert curve.masks[3] == mask_key(layout.without(order[:3]))
+    assert curve.masks[3] == layout.key(layout.without(order[:3]))
     assert curve.examples == NUM_PAIRS
 
 
@@ -88,7 +88,7 @@ def test_an_order_by_ablation_is_that_of_the_effects(place: Path) -> None:
     layout = evaluator.layout
     rows = evaluator.outcomes(layout.each_off())
     by_mask = {mask: frame for (mask,), frame in rows.group_by("mask")}
-    frames = {str(head): by_mask[mask_key(layout.without([head]))] for head in layout.heads}
+    frames = {str(head): by_mask[layout.key(layout.without([head]))] for head in layout.heads}
     scores = [frames[head]["correct"].sum() for head in found["ablation", False]]
     assert scores == sorted(scores, reverse=True)
     losses = [frames[head]["loss"].mean() for head in found["ablation_loss", False]]
@@ -115,7 +115,7 @@ def test_an_order_is_of_the_gradients_of_its_own_loss(place: Path) -> None:
     assert found["importance"].sequence == tuple(map(str, least_first(values, layout, layout.heads)))
     rows = evaluator.gradients(layout.each_off(), loss)
     means = dict(rows.group_by("mask").agg(pl.col("loss").mean()).iter_rows())
-    losses = [means[mask_key(layout.without([Head.parse(head)]))] for head in found["ablation_loss"].sequence]
+    losses = [means[layout.key(layout.without([Head.parse(head)]))] for head in found["ablation_loss"].sequence]
     assert losses == sorted(losses)
 
 

@@ -18,7 +18,6 @@ from study.pruning import export, prune
 from study.pruning.config import Export, PruneConfig
 from study.pruning.selection import Unit
 from study.record.errors import InputError, MissingPackageError
-from study.record.units import mask_key
 from study.subjects.fairseq.folder import FairseqFolder
 from study.subjects.huggingface.classifier_folder import HubClassifier
 from study.subjects.huggingface.load_classifier import load_classifier
@@ -40,7 +39,7 @@ def test_folder_of_a_classifier(name: str, tmp_path: Path) -> None:
     source = classifier(tmp_path, name)
     whole = source.load(CPU)
     mask = pruned.some_masks(whole.layout)[-1]
-    out = run(source, tmp_path / "small", mask=mask_key(mask), scores={"mnli": 71.5})
+    out = run(source, tmp_path / "small", mask=whole.layout.key(mask), scores={"mnli": 71.5})
     again = HubClassifier(name="", path=str(out), max_length=32)
     subject = again.load(CPU)
     assert (subject.labels, again.name) == (whole.labels, "small")
@@ -74,7 +73,7 @@ def test_folder_of_a_translator(pre_norm: bool, tmp_path: Path) -> None:
     source = FairseqFolder(name="", path=str(folder), source_lang="en", target_lang="fr", max_len_b=9)
     whole = source.load(CPU)
     mask = pruned.some_masks(whole.layout)[-1]
-    out = run(source, tmp_path / "small", mask=mask_key(mask), export=Export.torch)
+    out = run(source, tmp_path / "small", mask=whole.layout.key(mask), export=Export.torch)
     again = FairseqFolder(name="", path=str(out), source_lang="en", target_lang="fr", max_len_b=9)
     subject = again.load(CPU)
     certify(subject)
@@ -111,7 +110,7 @@ def test_files_run_without_this_project(name: str, tmp_path: Path) -> None:
     layout = source.load(CPU).layout
     mask = pruned.some_masks(layout)[-1]
     mask[layout.columns(*layout.layers[0])] = False
-    out = run(source, tmp_path / "small", mask=mask_key(mask), export=Export.onnx)
+    out = run(source, tmp_path / "small", mask=whole.layout.key(mask), export=Export.onnx)
     subject = HubClassifier(name="", path=str(out), max_length=32).load(CPU)
     ids = torch.randint(4, 60, (4, 11), generator=torch.Generator().manual_seed(1))
     present = (torch.arange(11) < torch.tensor([11, 4, 7, 9])[:, None]).long()

@@ -8,7 +8,7 @@ import pytest
 from study.pruning.selection import Selection, Unit
 from study.record.curves import Curve, CurveError, write_curve
 from study.record.errors import InputError
-from study.record.units import AttentionKind, HeadLayout, mask_key
+from study.record.units import AttentionKind, HeadLayout
 
 LAYOUT = HeadLayout({AttentionKind.DECODER_SELF: (4, 4)})
 
@@ -28,7 +28,7 @@ def test_every_way_to_say_it(tmp_path: Path) -> None:
         "00111111": Selection(heads=["decoder_self.0.0"], unit=Unit.group),
     }
     for mask, selection in said.items():
-        assert mask_key(selection.keeps(LAYOUT, 2)) == mask
+        assert LAYOUT.key(selection.keeps(LAYOUT, 2)) == mask
 
 
 def test_a_curve_of_the_results_is_an_order(tmp_path: Path) -> None:
@@ -36,9 +36,9 @@ def test_a_curve_of_the_results_is_an_order(tmp_path: Path) -> None:
     curve = Curve("importance", {}, (), 8, (0, 8), ("1" * 8, "0" * 8), 5, sequence)
     write_curve(curve, tmp_path)
     (path,) = (tmp_path / "curves").iterdir()
-    assert mask_key(Selection(order=str(path), share=0.4).keeps(LAYOUT)) == "11111000"
+    assert LAYOUT.key(Selection(order=str(path), share=0.4).keeps(LAYOUT)) == "11111000"
     path = path.rename(tmp_path / "mine.json")
-    assert mask_key(Selection(order=str(path), share=0.4).keeps(LAYOUT)) == "11111000"
+    assert LAYOUT.key(Selection(order=str(path), share=0.4).keeps(LAYOUT)) == "11111000"
     path.write_text("[]")
     with pytest.raises(CurveError, match="is not a whole pruning curve"):
         Selection(order=str(path), share=0.4).keeps(LAYOUT)

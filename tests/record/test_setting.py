@@ -4,7 +4,8 @@ from pathlib import Path
 
 import pytest
 
-from study.record.setting import Setting, SettingError, differences, read_setting
+from study.record.factors import Factors
+from study.record.setting import Setting, SettingError, differences, is_described, read_setting, write_setting
 from study.record.units import AttentionKind, HeadLayout
 
 LAYOUT = HeadLayout({AttentionKind.ENCODER_SELF: (2, 2)})
@@ -63,3 +64,20 @@ def test_refuses_another_schema(tmp_path: Path) -> None:
     (tmp_path / "setting.json").write_text(json.dumps(stored))
     with pytest.raises(SettingError, match="outcome schema 99, this program reads 1"):
         read_setting(tmp_path)
+
+
+def test_a_folder_stored_before_groups_were_known_holds_the_same_setting(tmp_path: Path) -> None:
+    plain = SETTING.with_layout(HeadLayout({AttentionKind.DECODER_SELF: (4, 4)}))
+    grouped = SETTING.with_layout(replace(plain.layout, groups={AttentionKind.DECODER_SELF: (2, 2)}, mlps=(0, 1)))
+    assert grouped.id == plain.id == SETTING.id
+    write_setting(plain, tmp_path)
+    assert set(json.loads((tmp_path / "setting.json").read_text())) & {"groups", "mlps"} == set()
+    assert not is_described(grouped, tmp_path), "what is known by now is not told yet"
+    write_setting(grouped, tmp_path)
+    assert read_setting(tmp_path).layout == grouped.layout
+    assert is_described(plain, tmp_path)
+    write_setting(replace(plain, factors=(Factors("m", "other", "float32"),)), tmp_path)
+    assert read_setting(tmp_path).layout == grouped.layout, "a job that knows less takes nothing away"
+    other = replace(grouped, layout=replace(plain.layout, groups={AttentionKind.DECODER_SELF: (1, 2)}))
+    with pytest.raises(SettingError, match=r"groups\.decoder_self: expected \[1, 2\], found \[2, 2\]"):
+        write_setting(other, tmp_path)

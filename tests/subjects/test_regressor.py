@@ -21,7 +21,6 @@ from study.record.errors import InputError
 from study.record.metrics.numbers import PER_UNIT, on_grid
 from study.record.parts import StoreError
 from study.record.store import read_parts
-from study.record.units import mask_key
 from study.training.trained_models import TrainedModel
 
 MADE = Path(__file__).parents[1] / "fixtures" / "tasks" / "glue_stsb.jsonl"
@@ -82,7 +81,7 @@ def test_outputs_are_plain_transformers_and_effects_scipys(folder: Path) -> None
         off = job.layout.without(
             [head for head in job.layout.heads if (head.layer, head.index) == (row["layer"], row["head"])]
         )
-        output = rows.filter(mask=mask_key(off))["output"].to_numpy()
+        output = rows.filter(mask=job.layout.key(off))["output"].to_numpy()
         for found, theirs in ((row, stats.pearsonr), (other, stats.spearmanr)):
             r, full = (theirs(own, on_grid(gold)).statistic for own in (output, base["output"].to_numpy()))
             assert found["effect"] == pytest.approx(100 * (r - full), abs=1e-9)

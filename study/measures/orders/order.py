@@ -13,7 +13,7 @@ from study.measures.measure import MaskRequest
 from study.record.curves import Curve, CurveOptions
 from study.record.loss import PLAIN, Loss
 from study.record.orders import Steps, keep_one_a_layer
-from study.record.units import AttentionKind, Head, HeadLayout, mask_key, parse_mask, select_heads, stack
+from study.record.units import AttentionKind, Head, HeadLayout, parse_mask, select_heads, stack
 
 if TYPE_CHECKING:
     from study.engine.evaluator import Evaluator
@@ -105,7 +105,7 @@ class Order:
             kinds=tuple(map(str, removal.kinds)),
             heads=len(removal.heads),
             removed=tuple(removal.counts),
-            masks=tuple(mask_key(removal.layout.without(sequence[:count])) for count in removal.counts),
+            masks=tuple(removal.layout.key(removal.layout.without(sequence[:count])) for count in removal.counts),
             examples=examples,
             sequence=tuple(map(str, sequence)),
         )

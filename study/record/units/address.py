@@ -1,9 +1,13 @@
-"""Addresses of what a mask turns on or off, and what a model may have of it: attention kinds and heads."""
+"""Addresses of what a mask turns on or off: heads, groups of them, attention layers, and MLPs.
 
+Everything counts from 0.
+"""
+
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any
+from typing import Any, NamedTuple
 
 import polars as pl
 
@@ -23,13 +27,31 @@ class AttentionKind(StrEnum):
         return list(AttentionKind).index(self)
 
 
+class UnitLevel(StrEnum):
+    """What is turned off as a whole. Names are what is written on the command line."""
+
+    head = "head"
+    """One head; with grouped queries, one query head."""
+    group = "group"
+    """All query heads that share their keys and values."""
+    layer = "layer"
+    """All heads of one attention layer."""
+    mlp = "mlp"
+    """The MLP (feed-forward block) of one layer."""
+
+    @property
+    def plural(self) -> str:
+        """As a number of them is told: `3 heads`, `2 MLPs`."""
+        return "MLPs" if self is UnitLevel.mlp else f"{self}s"
+
+
 ADDRESS = {"kind": pl.String, "layer": pl.Int64, "head": pl.Int64}
 """Columns of a head's address in every table, with their types."""
 
 
 @dataclass(frozen=True)
 class Head:
-    """The address of one head, counted from 0: `encoder_self.3.11` is head 11 of layer 3."""
+    """The address of one head: `encoder_self.3.11` is head 11 of layer 3."""
 
     kind: AttentionKind
     layer: int
@@ -59,12 +81,88 @@ class Head:
         Raises:
             InputError: when the text is not of that form.
         """
-        kinds = ", ".join(AttentionKind)
-        try:
-            kind, layer, index = text.split(".")
-            return cls(AttentionKind(kind), int(layer), int(index))
-        except ValueError as error:
-            raise InputError(f"'{text}' is no head address: expected KIND.LAYER.INDEX, KIND one of {kinds}") from error
+        unit = _parse(text)
+        if not isinstance(unit, Head):
+            raise InputError(f"'{text}' is no head address: expected KIND.LAYER.INDEX, {_KINDS}")
+        return unit
+
+
+@dataclass(frozen=True)
+class Group:
+    """The address of the query heads that share keys and values: `decoder_self.1.g0` is the first group of layer 1."""
+
+    kind: AttentionKind
+    layer: int
+    index: int
+
+    def __str__(self) -> str:
+        return f"{self.kind}.{self.layer}.g{self.index}"
+
+
+class AttentionLayer(NamedTuple):
+    """The address of all heads of one attention layer: `decoder_self.1`."""
+
+    kind: AttentionKind
+    layer: int
+
+    def __str__(self) -> str:
+        return f"{self.kind}.{self.layer}"
+
+
+@dataclass(frozen=True)
+class Mlp:
+    """The address of the MLP of one layer: `mlp.1`."""
+
+    layer: int
+
+    def __str__(self) -> str:
+        return f"mlp.{self.layer}"
 
 
 Layer = tuple[AttentionKind, int]
+"""An attention layer as a pair; an `AttentionLayer` is one, too."""
+
+Unit = Head | Group | AttentionLayer | Mlp
+
+_FORM = re.compile(r"(?P<kind>\w+)\.(?P<layer>\d+)(\.(?P<group>g?)(?P<index>\d+))?", re.ASCII)
+
+_KINDS = f"KIND one of {', '.join(AttentionKind)}"
+
+
+def parse_unit(text: str) -> Unit:
+    """Read the address of any unit; inverse of `str`.
+
+    Raises:
+        InputError: when the text is none; says which forms there are.
+    """
+    unit = _parse(text)
+    if unit is None:
+        forms = "KIND.LAYER.INDEX (a head), KIND.LAYER.gINDEX (a group), KIND.LAYER or mlp.LAYER"
+        raise InputError(f"'{text}' is no address: expected {forms}, {_KINDS}")
+    return unit
+
+
+def level_of(unit: Unit) -> UnitLevel:
+    """What kind of unit an address is of."""
+    match unit:
+        case Head():
+            return UnitLevel.head
+        case Group():
+            return UnitLevel.group
+        case AttentionLayer():
+            return UnitLevel.layer
+        case Mlp():
+            return UnitLevel.mlp
+
+
+def _parse(text: str) -> Unit | None:
+    form = _FORM.fullmatch(text)
+    if form is None or form["kind"] not in (*AttentionKind, "mlp"):
+        return None
+    layer = int(form["layer"])
+    if form["kind"] == "mlp":
+        return Mlp(layer) if form["index"] is None else None
+    kind = AttentionKind(form["kind"])
+    if form["index"] is None:
+        return AttentionLayer(kind, layer)
+    return (Group if form["group"] else Head)(kind, layer, int(form["index"]))

@@ -13,7 +13,6 @@ from analysis.comparison.head_differences import head_differences
 from analysis.correlation.domain_effects import DomainEffects
 from analysis.results.read import read_domain
 from study.record.factors import Factors
-from study.record.units import mask_key
 
 
 def measured(make, model: str, *, seed: int = 0, groups: str = "example", **options):
@@ -26,7 +25,7 @@ def measured(make, model: str, *, seed: int = 0, groups: str = "example", **opti
 def changes(domain, head) -> np.ndarray:
     """What removing a head changes on each example, in points."""
     rows = {key: own.sort("example")["correct"].to_numpy() for (key,), own in domain.rows.group_by("mask")}
-    return 100.0 * (rows[mask_key(domain.layout.without([head]))] - rows[domain.layout.full_key])
+    return 100.0 * (rows[domain.layout.key(domain.layout.without([head]))] - rows[domain.layout.full_key])
 
 
 def test_on_the_same_examples_it_is_the_paired_interval(make):

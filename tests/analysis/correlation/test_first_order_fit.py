@@ -13,7 +13,6 @@ from analysis.inference import Inference
 from analysis.results.read import read_domain
 from study.record.parts import Table
 from study.record.store import Store
-from study.record.units import mask_key
 
 HARM = np.linspace(0.01, 0.4, 16)
 
@@ -43,7 +42,7 @@ def overall(table: pl.DataFrame, estimator: str = "paper") -> dict[str, float]:
 def test_importance_in_the_order_of_the_cost_correlates_as_scipy_says(make) -> None:
     domain = read_domain(with_gradients(make, HARM).folder)
     scores = dict(domain.rows.group_by("mask").agg(pl.col("correct").mean()).iter_rows())
-    cost = [-scores[mask_key(CLASSIFIER.without([head]))] for head in CLASSIFIER.heads]
+    cost = [-scores[CLASSIFIER.key(CLASSIFIER.without([head]))] for head in CLASSIFIER.heads]
     table = taylor(domain)
     row = overall(table)
     assert row["spearman"] == pytest.approx(stats.spearmanr(HARM, cost).statistic)

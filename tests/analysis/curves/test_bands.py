@@ -24,7 +24,6 @@ from study.record.curves import Curve, write_curve
 from study.record.errors import InputError
 from study.record.orders import Steps
 from study.record.store import Store
-from study.record.units import mask_key
 
 REMOVED = Steps.paper.counts(16, 16)
 HARM = np.linspace(0.0, 0.15, 16)
@@ -50,7 +49,7 @@ def test_points_are_the_scores_of_their_masks(store: Store) -> None:
     assert points["removed"].to_list() == REMOVED
     assert points["share"].to_list() == pytest.approx([count / 16 for count in REMOVED])
     for row in points.iter_rows(named=True):
-        mask = mask_key(CLASSIFIER.without(CLASSIFIER.heads[: row["removed"]]))
+        mask = CLASSIFIER.key(CLASSIFIER.without(CLASSIFIER.heads[: row["removed"]]))
         assert row["score"] == pytest.approx(100 * domain.rows.filter(mask=mask)["correct"].mean())
 
 
@@ -90,7 +89,7 @@ def test_intervals_are_those_of_a_plain_bootstrap(store: Store) -> None:
     bounds = [2.5, 97.5]
 
     points = curve_points(drawn).filter(curve="importance", removed=8).row(0, named=True)
-    mask = mask_key(CLASSIFIER.without(CLASSIFIER.heads[:8]))
+    mask = CLASSIFIER.key(CLASSIFIER.without(CLASSIFIER.heads[:8]))
     expected = points["base_score"] + np.percentile(scores[mask] - scores[base], bounds)
     assert (points["low"], points["high"]) == pytest.approx(expected, abs=2.0)
 
@@ -173,7 +172,7 @@ def test_a_curve_of_fewer_examples_is_one_line_and_names_none_of_its_masks(make)
     store = fill_curves(make, curve, count=20)
     rows = store.read().rows
     inner = [mask for mask in curve.masks if 1 < mask.count("1") < 12]
-    few = pl.col("mask").is_in([*inner, mask_key(CLASSIFIER.without(CLASSIFIER.heads[:1]))])
+    few = pl.col("mask").is_in([*inner, CLASSIFIER.key(CLASSIFIER.without(CLASSIFIER.heads[:1]))])
     next(store.folder.glob("part-*")).unlink()
     store.write(rows.filter(~few | pl.col("example").is_in([f"home-{i}" for i in range(7)])), {})
     assert read_domain(store.folder).left_out == (

@@ -9,7 +9,6 @@ from analysis.effects.head_effects import effects
 from analysis.results.domain import Domain
 from analysis.results.read import read_domain
 from study.record.metrics.numbers import PER_UNIT
-from study.record.units import mask_key
 
 
 @pytest.fixture(params=["accuracy", "bleu"])
@@ -22,7 +21,7 @@ def test_counts_are_those_of_a_loop_over_examples(domain):
     rows = {(row["mask"], row["example"]): row for row in domain.rows.iter_rows(named=True)}
     full = domain.layout.full_key
     for head in domain.layout.heads:
-        without = mask_key(domain.layout.without([head]))
+        without = domain.layout.key(domain.layout.without([head]))
         lost = gained = other = 0
         for example in domain.examples["example"]:
             before, after = rows[full, example], rows[without, example]

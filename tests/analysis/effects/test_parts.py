@@ -13,7 +13,6 @@ from analysis.effects.head_effects import effects
 from analysis.effects.parts import LABEL, LENGTH, part_effects
 from analysis.inference import Inference
 from analysis.results.read import read_domain
-from study.record.units import mask_key
 
 LABELS = ("yes", "no", "perhaps")
 SINGLE = Inference(groups="example", resamples=200)
@@ -27,7 +26,7 @@ def test_of_independent_examples_the_interval_is_that_of_a_paired_t_test(make):
     rows = domain.rows.join(domain.examples.select("example", "target"), on="example")
     right = {key: own for (key,), own in rows.group_by("mask")}
     for head in domain.layout.heads:
-        without, full = right[mask_key(domain.layout.without([head]))], right[domain.layout.full_key]
+        without, full = right[domain.layout.key(domain.layout.without([head]))], right[domain.layout.full_key]
         both = full.join(without, on="example", suffix="_without")
         for label in LABELS:
             own = both.filter(target=label)

@@ -14,7 +14,7 @@ from analysis.inference.significance import PairedTest
 from analysis.results.domain import Domain
 from analysis.results.read import read_domain
 from study.record.errors import InputError
-from study.record.units import AttentionKind, HeadLayout, mask_key
+from study.record.units import AttentionKind, HeadLayout
 
 QUICK = {"resamples": 199}
 
@@ -122,7 +122,7 @@ def test_constant_effects_are_neither_significant_nor_an_error(make) -> None:
     for name in ("accuracy", "bleu", "chrf"):
         domain = domain_of(make, name, count=12)
         base = domain.rows.filter(mask=domain.layout.full_key)
-        keys = list(map(mask_key, domain.layout.each_off()))
+        keys = list(map(domain.layout.key, domain.layout.each_off()))
         rows = pl.concat([base, *(base.with_columns(mask=pl.lit(key)) for key in keys)])
         table = effects(replace(domain, rows=rows), Inference(**QUICK))
         assert table["p_corrected"].unique().to_list() == [1.0]

@@ -20,12 +20,11 @@ from analysis.influence.groups import CORRELATION, DECIDES, FEWEST, DomainGroups
 from analysis.page.verdicts import Verdict, other_domain
 from analysis.results.domain import Domain
 from study.record.store import Store
-from study.record.units import mask_key
 
 QUICK = Inference(resamples=200)
 RUNAWAY = "home-4"
 HEADS = TRANSLATOR.heads[:12]
-MASKS = {mask_key(mask): mask for mask in (TRANSLATOR.full(), *TRANSLATOR.each_off(HEADS))}
+MASKS = {TRANSLATOR.key(mask): mask for mask in (TRANSLATOR.full(), *TRANSLATOR.each_off(HEADS))}
 SENTENCE = dict.fromkeys(["hypothesis_length", *(f"total_{n}" for n in range(1, 5))], 194)
 
 

@@ -28,7 +28,6 @@ from analysis.page.verdicts import (
 from analysis.results.domain import Domain
 from analysis.results.read import Selection
 from study.record.errors import InputError
-from study.record.units import mask_key
 
 QUICK = Inference(resamples=200)
 
@@ -59,7 +58,7 @@ def test_what_was_measured_of_a_part_of_the_heads_is_no_verdict_on_all(results):
     weights = np.zeros(len(CLASSIFIER))
     single = [CLASSIFIER.without([head]) for head in CLASSIFIER.heads[:5]]
     alone = [CLASSIFIER.all_but(head) for head in CLASSIFIER.heads[:5]]
-    masks = {mask_key(mask): mask for mask in (CLASSIFIER.full(), *single, *alone)}
+    masks = {CLASSIFIER.key(mask): mask for mask in (CLASSIFIER.full(), *single, *alone)}
     fill(results, "accuracy", model="toy", data="home", count=1200, weights=weights, masks=masks)
     analysis = analyse(read_results(results), QUICK)
     (domain,) = analysis.results.domains

@@ -17,7 +17,6 @@ from analysis.page.sections.first_screen import Answer
 from analysis.page.tiles import sentence
 from analysis.page.verdicts import Finding, Verdict
 from analysis.results.read import Selection
-from study.record.units import mask_key
 
 QUICK = Inference(resamples=199)
 WEIGHTS = np.linspace(0, 0.4, len(CLASSIFIER))
@@ -122,7 +121,7 @@ def test_of_many_models_one_is_picked_and_shown_at_a_time(results):
 
 
 def test_heads_count_from_0_by_layer_and_head_or_by_their_address(results):
-    off = {mask_key(mask): mask for mask in (TRANSLATOR.full(), *TRANSLATOR.each_off())}
+    off = {TRANSLATOR.key(mask): mask for mask in (TRANSLATOR.full(), *TRANSLATOR.each_off())}
     fill(results, "bleu", model="translator", data="home", count=6, masks=off)
     fill(results, "accuracy", model="classifier", data="home", count=30, weights=np.eye(16)[0] * 0.9, weights_file="w2")
     html = ResultsPage.of(analysed(results)).html()

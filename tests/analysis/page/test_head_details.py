@@ -12,7 +12,7 @@ from analysis.page.sections import head_details
 from analysis.page.sections.head_details import changed_examples, flips_of
 from analysis.results.domain import Domain
 from analysis.results.read import read_domain
-from study.record.units import Head, mask_key
+from study.record.units import Head
 
 
 @pytest.fixture(params=["accuracy", "bleu"])
@@ -65,7 +65,7 @@ def test_answers_that_changed_are_counted_by_what_they_became(make):
     found = flips_of(changes(domain), domain.labels)
     given = {(row["mask"], row["example"]): row["prediction"] for row in domain.rows.iter_rows(named=True)}
     for head in domain.layout.heads:
-        without = mask_key(domain.layout.without([head]))
+        without = domain.layout.key(domain.layout.without([head]))
         both = [(given[domain.layout.full_key, each], given[without, each]) for each in domain.examples["example"]]
         counts = {(was, now, both.count((was, now))) for was, now in both if was != now}
         assert set(map(tuple, found["flips"].get(str(head), []))) == counts

@@ -6,13 +6,13 @@ from fixtures.results import fill
 
 from analysis import analyse, read_results, write_report
 from analysis.inference import Inference
-from study.record.units import AttentionKind, HeadLayout, mask_key
+from study.record.units import AttentionKind, HeadLayout
 
 
 @pytest.mark.slow
 def test_a_large_study_makes_a_light_page(results, tmp_path):
     layout = HeadLayout(dict.fromkeys(AttentionKind, (16,) * 6))
-    masks = {mask_key(mask): mask for mask in (layout.full(), *layout.each_off())}
+    masks = {layout.key(mask): mask for mask in (layout.full(), *layout.each_off())}
     weights = np.random.default_rng(0).gamma(0.35, 0.06, len(layout)) - 0.004
     for seed in range(4):
         options = {"layout": layout, "seed": seed, "count": 3000, "weights": weights, "masks": masks}

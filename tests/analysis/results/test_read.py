@@ -11,7 +11,7 @@ from analysis.results.read import Selection, read_domain, read_results
 from study.record.curves import write_curve
 from study.record.errors import InputError, StudyError
 from study.record.setting import SettingError
-from study.record.units import Head, mask_key
+from study.record.units import Head
 from study.tracking.run import Run, write_run
 
 
@@ -48,7 +48,7 @@ def lone(rows: pl.DataFrame, mask: str, keep: int) -> pl.DataFrame:
 
 def test_incomplete_masks_are_left_out_named_and_logged(make, results, caplog):
     store = make(count=20)
-    mask = mask_key(CLASSIFIER.without([Head.parse("encoder_self.2.1")]))
+    mask = CLASSIFIER.key(CLASSIFIER.without([Head.parse("encoder_self.2.1")]))
     rows = lone(store.read().rows, mask, 7)
     next(store.folder.glob("part-*")).unlink()
     store.write(rows, {})

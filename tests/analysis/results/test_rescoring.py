@@ -12,7 +12,6 @@ from analysis.tracking.wandb_runs import PushOptions, planned_runs
 from study.record.errors import InputError
 from study.record.metrics import Chrf
 from study.record.scores import mask_scores
-from study.record.units import mask_key
 
 
 def test_every_score_is_sacrebleus_of_the_stored_translations(make):
@@ -27,7 +26,7 @@ def test_every_score_is_sacrebleus_of_the_stored_translations(make):
     assert len(set(theirs.values())) > 20
     table = effects(domain, Inference(resamples=99)).filter(measure="ablation")
     full = theirs[domain.layout.full_key]
-    expected = [theirs[mask_key(domain.layout.without([head]))] - full for head in domain.layout.heads]
+    expected = [theirs[domain.layout.key(domain.layout.without([head]))] - full for head in domain.layout.heads]
     assert table["effect"].to_list() == pytest.approx(expected, abs=1e-9)
     assert domain.sample().base_score == pytest.approx(full, abs=1e-9)
 

@@ -11,7 +11,6 @@ from analysis.results.read import read_domain
 from analysis.results.slices import sliced, slices
 from study.record.errors import InputError
 from study.record.scores import mask_scores
-from study.record.units import mask_key
 
 
 def with_genres(domain, genres):
@@ -50,7 +49,7 @@ def test_the_genres_of_two_test_sets_are_ten_domains_each_compared_with_each(mak
     assert found.height == 45
     pairs = {frozenset(pair) for pair in found.select("domain_a", "domain_b").iter_rows()}
     assert pairs == {frozenset(pair) for pair in combinations(names, 2)}
-    masks = list(map(mask_key, parts[0].layout.each_off()))
+    masks = list(map(parts[0].layout.key, parts[0].layout.each_off()))
     scores = [dict(mask_scores(part.rows, part.metric).select("mask", "score").iter_rows()) for part in parts]
     by_hand = np.corrcoef([[own[mask] for mask in masks] for own in scores])
     for row in found.rows(named=True):

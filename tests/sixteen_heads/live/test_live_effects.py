@@ -11,7 +11,6 @@ from analysis.effects.head_effects import Measure, effects
 from analysis.results.read import read_domain
 from sixteen_heads.live.effects import StudyEffects
 from study.record.store import Store
-from study.record.units import mask_key
 
 
 @pytest.fixture
@@ -27,7 +26,7 @@ def only(store: Store, rows: pl.DataFrame) -> None:
 
 
 def test_effects_are_those_of_an_analysis_of_the_examples_in_hand(store: Store, tmp_path: Path) -> None:
-    whole, singles = store.read().rows, [mask_key(mask) for mask in CLASSIFIER.each_off()]
+    whole, singles = store.read().rows, [CLASSIFIER.key(mask) for mask in CLASSIFIER.each_off()]
     first = [f"pairs-{i}" for i in range(30)]
     # the full mask is done; ten heads have 30 of 60 examples, and one has just begun
     of_ten = pl.col("mask").is_in(singles[:10]) & pl.col("example").is_in(first)
