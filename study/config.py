@@ -31,8 +31,8 @@ from study.subjects.model import ModelConfig
 from study.toy.sources import ToyNli, ToyTranslation
 from study.tracking.options import Tracking, WandbTracking
 from study.training.classifier_options import FineTuning, NewBert
+from study.training.fairseq.options import TranslationTraining
 from study.training.trained_models import TrainedClassifier, TrainedRegressor, TrainedTranslator
-from study.training.translator_options import TranslationTraining
 
 HERE = Path(__file__).parent
 CONF = next(folder for folder in (HERE / "conf", HERE.parent / "conf") if folder.is_dir())

@@ -19,7 +19,7 @@ from study.subjects.subject import TokenRow
 from study.subjects.translator import Translator
 from study.toy.sources import ToyTranslation
 from study.toy.translation import TranslationDomain
-from study.training.fairseq import fairseq_environment, require_fairseq
+from study.training.fairseq.translator import fairseq_environment, require_fairseq
 
 SOURCE, TARGET = "en", "fr"
 COPIES = 5

@@ -14,8 +14,8 @@ from study.subjects.fairseq.folder import CHECKPOINTS, FairseqConfig
 from study.subjects.huggingface.classifier_folder import ClassifierConfig, RegressorConfig
 from study.subjects.model import ExpectedScore
 from study.training.classifier_options import ClassifierTraining
+from study.training.fairseq.options import TranslationTraining
 from study.training.training import Training
-from study.training.translator_options import TranslationTraining
 
 
 class TrainedModel:
@@ -172,7 +172,9 @@ class TrainedTranslator(TrainedModel, FairseqConfig):
 
     def train(self, device: str, threads: int, recorded: Callable[[], None] = lambda: None) -> None:  # noqa: ARG002
         """See `TrainedModel.train`; fairseq takes the GPUs that it sees, and the threads that the environment says."""
-        from study.training.fairseq import train_translator  # loads what splits words, which only a training needs
+        from study.training.fairseq.translator import (
+            train_translator,  # loads what splits words, which only a training needs
+        )
 
         train_translator(self.training, self.training_folder(), recorded)
 

@@ -24,7 +24,7 @@ from study.record.errors import InputError
 from study.record.files import WriteError, unsealed
 from study.record.setting import SettingError
 from study.record.store import read_parts
-from study.training.translator_options import TranslationTraining
+from study.training.fairseq.options import TranslationTraining
 
 
 def study(place: Path, *more: str, arguments: list[str] | None = None) -> subprocess.CompletedProcess[str]:

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from study.subjects.cross_entropy import cross_entropy
-from study.training.fairseq import fairseq_environment
+from study.training.fairseq.translator import fairseq_environment
 
 PAD = 1
 LOGITS = 3 * torch.randn(4, 6, 11, generator=torch.Generator().manual_seed(0))

@@ -25,7 +25,9 @@ from study.subjects.fairseq.checkpoint import read_checkpoint
 from study.subjects.fairseq.folder import FairseqFolder
 from study.toy.sources import ToyTranslation
 from study.toy.translation import TranslationDomain, translation_examples
-from study.training.fairseq import (
+from study.training.fairseq.log import LogReader
+from study.training.fairseq.options import TranslationTraining
+from study.training.fairseq.translator import (
     fairseq_environment,
     prepare_text,
     require_fairseq,
@@ -33,8 +35,6 @@ from study.training.fairseq import (
     train_arguments,
     train_translator,
 )
-from study.training.fairseq_log import LogReader
-from study.training.translator_options import TranslationTraining
 
 needs_fairseq = pytest.mark.skipif(importlib.util.find_spec("fairseq") is None, reason="fairseq is not installed")
 TOY = {name: ToyTranslation(name=name, domain=TranslationDomain(name), count=60) for name in ("train", "valid")}
@@ -199,7 +199,7 @@ def test_what_fairseq_cannot_do_is_refused(changes, says):
 RUN = """
 import pickle, sys
 from pathlib import Path
-from study.training.fairseq import train_translator
+from study.training.fairseq.translator import train_translator
 train_translator(pickle.load(open(sys.argv[1], "rb")), Path(sys.argv[2]))
 """
 

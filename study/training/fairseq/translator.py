@@ -26,10 +26,10 @@ from study.record.errors import InputError, Interruption, MissingPackageError, S
 from study.record.examples import Examples
 from study.record.files import whole_file
 from study.terminal.progress import progress
-from study.training.fairseq_log import LOG_FILE, LogReader
+from study.training.fairseq.log import LOG_FILE, LogReader
+from study.training.fairseq.options import TranslationTraining
 from study.training.folder import training_folder, whole_folder
 from study.training.training import limited
-from study.training.translator_options import TranslationTraining
 
 log = logging.getLogger(__name__)
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from study.record.training_history import Record, write_history
 from study.subjects.checkpoints import epochs_there
-from study.training.translator_options import TranslationTraining
+from study.training.fairseq.options import TranslationTraining
 
 LOG_FILE = "train.log"
 LN_2 = math.log(2)
