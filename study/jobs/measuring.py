@@ -79,7 +79,7 @@ class MeasuringJob(Job):
     def metric(self) -> Metric:
         """The metric whose columns its outcomes hold, with the tokens of its language or those of `metric.tokenize`."""
         _, written = self.study.model.languages() or ("", "")
-        return metric(STORED[self.study.model.task], Answers(language=written, tokenize=self.study.metric.tokenize))
+        return metric(STORED[self.study.data.task], Answers(language=written, tokenize=self.study.metric.tokenize))
 
     @cached_property
     def _model_identity(self) -> dict[str, Any]:

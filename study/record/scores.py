@@ -25,6 +25,9 @@ from study.record.units import HeadLayout
 WEIGHT_UNIT = 2**32
 """The largest weight of a data set as a whole number; others are rounded to less than a billionth of it."""
 
+COARSEST = 2**20
+"""The least that the largest weight is as a whole number, where statistics are large too."""
+
 
 def with_weights(rows: pl.DataFrame, examples: pl.DataFrame) -> pl.DataFrame:
     """Rows with the weight of their examples, where these have weights: whole numbers, at most `WEIGHT_UNIT`."""
@@ -43,20 +46,32 @@ def counted(rows: pl.DataFrame, metric: Metric) -> list[pl.Expr]:
     """
     if WEIGHT in rows.columns and not metric.is_additive:
         raise InputError(f"{metric.label} is of examples that all count alike, and these have weights")
-    _require_room(rows, metric)
+    unit = _weight_unit(rows, metric)
     statistics = [pl.col(name).cast(pl.Int64) for name in metric.statistics]
-    return [statistic * pl.col(WEIGHT) for statistic in statistics] if WEIGHT in rows.columns else statistics
+    if WEIGHT not in rows.columns:
+        return statistics
+    weight = pl.col(WEIGHT) if unit == 1 else (pl.col(WEIGHT) / unit).round().cast(pl.Int64).clip(1)
+    return [statistic * weight for statistic in statistics]
 
 
-def _require_room(rows: pl.DataFrame, metric: Metric) -> None:
+def _weight_unit(rows: pl.DataFrame, metric: Metric) -> int:
+    """The power of two by which weights must be divided for the sums of the statistics to fit into 64 bits.
+
+    Raises:
+        InputError: when weights would be rounded to more than a millionth of the largest.
+    """
     largest = rows.select(pl.max_horizontal(pl.col(name).abs().max() for name in metric.statistics)).item() or 0
-    weight = rows[WEIGHT].max() if WEIGHT in rows.columns else 1
+    weight = int(rows[WEIGHT].max() or 1) if WEIGHT in rows.columns else 1  # type: ignore[arg-type] whole numbers
     most = rows.group_by("mask").len()["len"].max() or 0
-    if int(largest) * int(weight) * int(most) >= 2**63:  # type: ignore[arg-type]
-        raise InputError(
-            f"the sums of {metric.label} over {most:,} examples would not fit into 64 bits: take fewer by data.limit, "
-            f"numbers on a smaller scale, or data without weights"
-        )
+    unit = 1
+    while int(largest) * -(-weight // unit) * int(most) >= 2**63:  # type: ignore[arg-type]
+        unit *= 2
+        if weight // unit < COARSEST:
+            raise InputError(
+                f"the sums of {metric.label} over {most:,} examples would not fit into 64 bits: take fewer by "
+                f"data.limit, numbers on a smaller scale, or data without weights"
+            )
+    return unit
 
 
 Count = Callable[[pl.DataFrame], Int[np.ndarray, "rows statistics"]]

@@ -8,10 +8,8 @@
 An outcome row is (mask, example, integer statistics, margin, other floats, texts), a gradient row (mask, example, loss,
 two numbers for each head). Every writer adds files of its own and never touches another's, so any number of processes
 may write at once and a killed one loses only what it had not written.
-Readers take the union. Where two parts hold the same row they must *agree*: floating point differs between batch
-sizes, threads and devices, so integer statistics must be equal only where the margin is above `TOLERANCE`, and
-floats (and the outputs of a regression, which are stored as integers) within it. Below it is a close call: counted,
-and the first part by file name stands.
+Readers take the union. Where two parts hold the same row they must *agree* (`study.record.agreement`); where they do so
+because the outcome was close, it is a close call: counted, and the first part by file name stands.
 """
 
 from collections import Counter
@@ -22,10 +20,10 @@ from typing import Any
 
 import polars as pl
 
+from study.record.agreement import FIRST, decisions_differ, greedy_tokens_differ, is_close, numbers_differ
 from study.record.examples import Examples
 from study.record.files import short_hash, whole_file
 from study.record.metrics import metric
-from study.record.metrics.numbers import OUTPUT, PER_UNIT
 from study.record.parts import (
     GRADIENT_COLUMNS,
     KEYS,
@@ -96,39 +94,20 @@ def _merge(rows: pl.DataFrame, folder: Path, within: float) -> Outcomes:
     first = rows.unique(subset=KEYS, keep="first", maintain_order=True)
     if not doubled.any():
         return Outcomes(first.drop("part"))
-    pairs = rows.filter(doubled).join(first, on=list(KEYS), suffix="_first")
-    pairs = pairs.filter(pl.col("part") != pl.col("part_first"))
-    values = {name: dtype for name, dtype in rows.schema.items() if name not in (*KEYS, "part")}
-    integers = [name for name, dtype in values.items() if dtype.is_integer() and name != OUTPUT]
-    outputs = [(pl.col(name) / PER_UNIT, pl.col(f"{name}_first") / PER_UNIT) for name in values if name == OUTPUT]
-    floats = [name for name, dtype in values.items() if dtype.is_float()]
-    differs = pl.any_horizontal(pl.lit(False), *(pl.col(name) != pl.col(f"{name}_first") for name in integers))
-    arrays = [name for name, dtype in values.items() if isinstance(dtype, pl.Array)]
-    apart = pl.any_horizontal(
-        *(_apart(pl.col(name), pl.col(f"{name}_first"), within) for name in floats),
-        *(_apart(*pair, within) for pair in outputs),
-        *(_arrays_apart(pl.col(name), pl.col(f"{name}_first"), within) for name in arrays),
-    )
-    close = pl.min_horizontal("margin", "margin_first") <= within if "margin" in values else pl.lit(False)
-    wrong = pairs.filter((differs | apart) & ~close)
+    pairs = rows.filter(doubled).join(first, on=list(KEYS), suffix=FIRST)
+    pairs = pairs.filter(pl.col("part") != pl.col(f"part{FIRST}"))
+    columns = rows.drop(*KEYS, "part").schema
+    differ, close = decisions_differ(columns), is_close(columns, within)
+    other_tokens, too_many = greedy_tokens_differ(columns)
+    wrong = pairs.filter((differ | numbers_differ(columns, within)) & ~close | too_many)
     if wrong.height:
         row = wrong.row(0, named=True)
         raise StoreError(
             f"{folder}: {row['part']} and {row['part_first']} disagree on {wrong.height} rows, the first is example "
             f"'{row['example']}' under mask {row['mask']}. One of them was computed with something else: delete it"
         )
-    return Outcomes(first.drop("part"), pairs.filter(differs & close).unique(subset=KEYS).height)
-
-
-def _apart(a: pl.Expr, b: pl.Expr, within: float) -> pl.Expr:
-    """Further than the tolerance; a margin may be infinite, and equal infinities are not apart."""
-    return (a != b) & ~((a - b).abs() <= within)
-
-
-def _arrays_apart(a: pl.Expr, b: pl.Expr, within: float) -> pl.Expr:
-    """Further than the tolerance in any number, as a share of the row's largest where that is above one."""
-    largest = [x.arr.eval(pl.element().abs()).arr.max() for x in (a, b, a - b)]
-    return largest[2] > within * pl.max_horizontal(largest[0], largest[1], 1.0)
+    close_calls = pairs.filter((differ & close) | other_tokens).unique(subset=KEYS).height
+    return Outcomes(first.drop("part"), close_calls)
 
 
 def write_examples(frame: pl.DataFrame, folder: Path) -> None:

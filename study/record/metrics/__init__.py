@@ -6,6 +6,14 @@ from study.record.errors import InputError
 from study.record.lines import did_you_mean
 from study.record.metrics.accuracy import Accuracy
 from study.record.metrics.bleu import Bleu
+from study.record.metrics.choices.choice_accuracy import (
+    ChoiceAccuracy,
+    ChoiceAccuracyBytes,
+    ChoiceAccuracyCharacters,
+    ChoiceAccuracyPmi,
+    ChoiceAccuracyTokens,
+)
+from study.record.metrics.choices.targets import LogitDifference, TargetAccuracy, TargetLoglik, TargetPerplexity
 from study.record.metrics.chrf import Chrf
 from study.record.metrics.f1 import F1, MacroF1
 from study.record.metrics.loss import LogLikelihood, SquaredError
@@ -13,6 +21,7 @@ from study.record.metrics.matthews import Matthews
 from study.record.metrics.metric import ANY, Answers, Metric, Scoring, Task
 from study.record.metrics.pearson import Pearson
 from study.record.metrics.spearman import Spearman
+from study.record.metrics.texts.ratios import BitsPerByte, BytePerplexity, Perplexity, TokenAccuracy, WordPerplexity
 
 __all__ = ["METRICS", "STORED", "Accuracy", "Answers", "Bleu", "Chrf", "Metric", "Scoring", "Task", "metric"]
 
@@ -29,11 +38,31 @@ METRICS: Mapping[str, type[Metric]] = {
         SquaredError,
         Bleu,
         Chrf,
+        ChoiceAccuracy,
+        ChoiceAccuracyCharacters,
+        ChoiceAccuracyBytes,
+        ChoiceAccuracyTokens,
+        ChoiceAccuracyPmi,
+        LogitDifference,
+        TargetAccuracy,
+        TargetLoglik,
+        TargetPerplexity,
+        BitsPerByte,
+        BytePerplexity,
+        WordPerplexity,
+        Perplexity,
+        TokenAccuracy,
     )
 }
 """Every metric, by its name."""
 
-STORED = {Task.CLASSIFICATION: Accuracy.name, Task.REGRESSION: Pearson.name, Task.TRANSLATION: Bleu.name}
+STORED = {
+    Task.CLASSIFICATION: Accuracy.name,
+    Task.REGRESSION: Pearson.name,
+    Task.TRANSLATION: Bleu.name,
+    Task.CHOICE: ChoiceAccuracy.name,
+    Task.TEXT: BitsPerByte.name,
+}
 """The metric whose columns are in the outcomes of a task; the others follow from the answers beside them."""
 
 
