@@ -27,6 +27,7 @@ from study.record.errors import InputError, listed
 from study.record.metrics import Scoring
 from study.subjects.fairseq.folder import FairseqFolder
 from study.subjects.huggingface.classifier_folder import HubClassifier, HubRegressor
+from study.subjects.huggingface.decoder_folder import HubDecoder
 from study.subjects.model import ModelConfig
 from study.toy.sources import ToyNli, ToyTranslation
 from study.tracking.options import Tracking, WandbTracking
@@ -45,6 +46,7 @@ SCHEMAS: dict[str, Mapping[str, type]] = {
     "model": {
         "sequence_classifier": HubClassifier,
         "sequence_regressor": HubRegressor,
+        "language_model": HubDecoder,
         "fairseq_translator": FairseqFolder,
         "trained_classifier": TrainedClassifier,
         "trained_regressor": TrainedRegressor,

@@ -19,10 +19,9 @@ def check_values(study: StudyConfig) -> None:
         InputError: in words.
     """
     study.tracking.check()
-    if study.model.task != study.data.task:
-        raise InputError(
-            f"model '{study.model.name}' does {study.model.task}, data '{study.data.name}' is for {study.data.task}"
-        )
+    if study.data.task not in study.model.tasks():
+        done = " and ".join(study.model.tasks())
+        raise InputError(f"model '{study.model.name}' does {done}, data '{study.data.name}' is for {study.data.task}")
     _check_metric(study.data)
     _check_languages(study)
     for option, name in (("model.name", study.model.name), ("data.name", study.data.name)):
@@ -37,7 +36,7 @@ def check_values(study: StudyConfig) -> None:
         raise InputError(f"data.max_unknown={study.data.max_unknown:g}: expected a share of tokens from 0 to 1")
     if not 0 <= study.shard < study.shards:
         raise InputError(f"shard={study.shard} of shards={study.shards}: shards are counted from 0 to shards - 1")
-    if study.precision is not Precision.float32 and study.model.task is not Task.CLASSIFICATION:
+    if study.precision is not Precision.float32 and study.data.task is not Task.CLASSIFICATION:
         raise InputError(
             f"precision={study.precision} is for classification: a beam search and its margins need float32"
         )
@@ -61,7 +60,7 @@ def _check_metric(data: DataSource) -> None:
 def _check_languages(study: StudyConfig) -> None:
     translated, written, tokenize = study.model.languages(), study.data.languages(), study.metric.tokenize
     if tokenize is not None and not translated:
-        raise InputError(f"metric.tokenize={tokenize} is for BLEU: {study.model.task} has no tokens to score")
+        raise InputError(f"metric.tokenize={tokenize} is for BLEU: {study.data.task} has no tokens to score")
     if tokenize is not None and tokenize not in TOKENIZERS:
         raise InputError(f"metric.tokenize={tokenize}: expected one of sacreBLEU's {', '.join(TOKENIZERS)}")
     if translated and written:

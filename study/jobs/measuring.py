@@ -12,7 +12,7 @@ import numpy as np
 from study.config import StudyConfig
 from study.engine.evaluator import Evaluator
 from study.engine.precision import Precision
-from study.engine.row_alone import prove
+from study.engine.row_alone.proof import prove
 from study.jobs.cache import SHARED, JobCache
 from study.jobs.estimates import layout_elsewhere, seconds_a_row, stored_layout
 from study.jobs.guard import guard
@@ -312,6 +312,6 @@ def _merged(examples: Examples) -> dict[str, Any]:
 def _precision(study: StudyConfig) -> str:
     """The precision as it stands in a setting; how careful a screening is belongs to it."""
     if study.precision is not Precision.screened:
-        return str(study.precision)
+        return study.model.weights_precision() or str(study.precision)
     careful = study.screening
     return f"{study.precision}|sample:{careful.sample}|safety:{careful.safety:g}|audit:{careful.audit:g}"

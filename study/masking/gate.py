@@ -103,9 +103,14 @@ class Gate:
             self._part = before
 
     @contextmanager
-    def traced(self, xi: Float[Tensor, "rows heads"]) -> Iterator["Trace"]:
-        """As `masked`, and a backward pass within the block leaves in the trace what it says of each head."""
-        before, self._trace = self._trace, Trace(torch.zeros_like(xi), torch.zeros_like(xi))
+    def traced(self, xi: Float[Tensor, "rows heads"], trace: "Trace | None" = None) -> Iterator["Trace"]:
+        """As `masked`, and a backward pass within the block leaves in the trace what it says of each head.
+
+        Args:
+            xi: as of `masked`.
+            trace: where it is left; an empty trace of these rows when None.
+        """
+        before, self._trace = self._trace, trace or Trace(torch.zeros_like(xi), torch.zeros_like(xi))
         try:
             with self.masked(xi.detach().requires_grad_()):
                 yield self._trace
@@ -161,6 +166,11 @@ class Trace:
     signed: Float[Tensor, "rows heads"]
     absolute: Float[Tensor, "rows heads"]
 
+    def add(self, part: "slice | Tensor", columns: slice, tokens: Float[Tensor, "P T h"]) -> None:
+        """Take what a pass over a part of the rows, none of them twice, says of one layer."""
+        self.signed[part, columns] += tokens.sum(1)
+        self.absolute[part, columns] += tokens.abs().sum(1)
+
 
 class _TracedProduct(torch.autograd.Function):
     """heads x xi; on the way back it adds to a trace, so that both sums come from one product."""
@@ -176,6 +186,5 @@ class _TracedProduct(torch.autograd.Function):
         (gradient,), (heads, xi) = grad_outputs, ctx.saved_tensors
         trace, batch_dim, place = ctx.where
         token_RTH = (gradient * heads).sum(-1).movedim(batch_dim, 0).flatten(1, -2)
-        trace.signed[place] += token_RTH.sum(1)
-        trace.absolute[place] += token_RTH.abs().sum(1)
+        trace.add(*place, token_RTH)
         return (gradient * xi if ctx.needs_input_grad[0] else None), None, None, None, None

@@ -13,7 +13,7 @@ from study.record.examples import Examples
 from study.record.metrics.numbers import numbers, on_grid
 from study.subjects.labels import outputs_by_label, require_labels
 from study.subjects.subject import TokenRow
-from study.subjects.vocabulary import require_known
+from study.subjects.vocabulary import require_known, unknown_token
 
 
 class ClassifierText:
@@ -53,7 +53,7 @@ class ClassifierText:
             )
             for i, (name, source) in enumerate(zip(examples.ids, ids["input_ids"], strict=True))
         ]
-        unknown, special = _unknown(self.tokenizer), self.tokenizer.all_special_ids
+        unknown, special = unknown_token(self.tokenizer), self.tokenizer.all_special_ids
         require_known(rows, max_unknown, owner=self._owner, unknown=unknown, special=special)
         return rows
 
@@ -84,10 +84,3 @@ class ClassifierText:
                 f"('{examples.ids[max(too_long, key=lengths.__getitem__)]}') has {max(lengths)}: choose "
                 "model.truncate=true to cut them, or a larger model.max_length"
             )
-
-
-def _unknown(tokenizer: PreTrainedTokenizerBase) -> int | None:
-    """The token of unknown words; None where there is none, or it stands for something else as well (GPT-2's)."""
-    others = (tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.cls_token_id, tokenizer.sep_token_id)
-    unknown = tokenizer.unk_token_id
-    return unknown if isinstance(unknown, int) and unknown not in others else None

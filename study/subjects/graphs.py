@@ -1,8 +1,8 @@
 """Parts of a model as plain functions of tensors, which can be written to files and run without this project.
 
-A classifier is one graph. A translation model is two: the encoder, and one step of the decoder, which reads the target
-so far and gives the logits of the next word. Each graph takes any number of rows, of any length from three tokens to
-as many as the model has positions for.
+A classifier is one graph, and so is a language model. A translation model is two: the encoder, and one step of the
+decoder, which reads the target so far and gives the logits of the next word. Each graph takes any number of rows, of
+any length from three tokens to as many as the model has positions for.
 
 Shapes: R rows, S source tokens, T tokens of the target so far, d width, V words, C classes.
 """
@@ -51,6 +51,18 @@ class Classification(nn.Module):
         """One pass; segments where the model has such."""
         segments = {} if token_type_ids is None else {"token_type_ids": token_type_ids}
         return self.module(input_ids=input_ids, attention_mask=attention_mask, **segments).logits
+
+
+class NextWord(nn.Module):
+    """Logits of the word after each token."""
+
+    def __init__(self, module: PreTrainedModel) -> None:
+        super().__init__()
+        self.module = module
+
+    def forward(self, input_ids: Int[Tensor, "R T"], attention_mask: Int[Tensor, "R T"]) -> Float[Tensor, "R T V"]:
+        """One pass, without a cache."""
+        return self.module(input_ids=input_ids, attention_mask=attention_mask, use_cache=False).logits
 
 
 class Encoding(nn.Module):

@@ -38,7 +38,7 @@ class ModelConfig:
 
     Attributes:
         name: short name; names the folder under results/. Where a YAML file leaves it empty, the last part of the path.
-        task: what it does with texts; its data must have the same.
+        task: what it does with texts, the first where it does several things; see `tasks`.
         expected: base score by name of data set.
         epoch: which checkpoint of a training it is; None where it is not one of several. Ends the name: `NAME-epoch3`.
         seed: seed of its training; None where it is not one of several. Ends the name: `NAME-seed1`.
@@ -58,6 +58,14 @@ class ModelConfig:
         self.training_name = self.name or otherwise
         seed = "" if self.seed is None else f"-seed{self.seed}"
         self.name = self.training_name + seed + ("" if self.epoch is None else f"-epoch{self.epoch:g}")
+
+    def tasks(self) -> tuple[Task, ...]:
+        """All that it does with texts: data of any of these tasks can be studied."""
+        return (self.task,)
+
+    def weights_precision(self) -> str | None:
+        """The precision of its weights, by name, where that is lower than float32; None otherwise."""
+        return None
 
     def factors(self, data: str, precision: str) -> Factors:
         """Where the model's setting on some data, in some precision, stands on the axes."""

@@ -11,7 +11,7 @@ from torch import nn
 from study.engine.choose import choose_engine
 from study.engine.engine import Engine, OneMaskAtATime
 from study.engine.precision import Precision, Screening
-from study.engine.row_alone import PROOF_FILE, RowAloneError, prove, read_proofs
+from study.engine.row_alone.proof import PROOF_FILE, RowAloneError, prove, read_proofs
 from study.record.examples import Examples
 from study.subjects.classifier import Classifier
 from study.subjects.translator import DecodingOptions, Translator

@@ -4,10 +4,7 @@ Proved on real examples of the data at hand, the shortest, the longest and some 
 stored: rows of the probe that certifies a model are short, random and few. What came out stands in the setting's folder
 (`row_alone.json`), so that no later job proves it again.
 
-- Classifiers: the engine's rows under the full mask against the model on what its tokenizer makes of one text, and
-  under another mask against the certified model on one row.
-- Translators: the log-probabilities of the reference's tokens in a batch of these examples, padded to the longest,
-  against those of each example without padding, and the engine's against the model's. No beam search is needed for it.
+What is compared is told by a file for each kind of subject.
 """
 
 import logging
@@ -18,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from jaxtyping import Int
 
-from study.engine.pairs import Pairs
 from study.engine.precision import Precision
 from study.record.errors import StudyError
 from study.record.examples import Examples
@@ -26,9 +22,7 @@ from study.record.files import read_sealed, write_sealed
 
 if TYPE_CHECKING:
     from study.engine.engine import Engine
-    from study.subjects.classifier import Classifier
     from study.subjects.subject import TokenRow
-    from study.subjects.translator import Translator
 
 log = logging.getLogger(__name__)
 
@@ -58,11 +52,13 @@ def prove(engine: "Engine", examples: Examples, rows: "Sequence[TokenRow]", fold
         return
     chosen = _spread(lengths)
     difference = _difference(engine, examples.take(chosen.tolist()), [rows[i] for i in chosen.tolist()])
-    rounded = precision is Precision.bfloat16
+    weights = str(exact.subject.module.dtype).removeprefix("torch.")
+    option, name = ("precision", "bfloat16") if precision is Precision.bfloat16 else ("model.dtype", weights)
+    rounded = name != Precision.float32
     within = BFLOAT16_TOLERANCE if rounded else TOLERANCE
     if not difference <= within:
         consequence = (
-            "that is more than bfloat16 should round, choose precision=float32"
+            f"that is more than {name} should round, choose {option}=float32"
             if rounded
             else "its outcomes would depend on which examples are computed together. It cannot be studied"
         )
@@ -92,38 +88,19 @@ def _spread(lengths: Sequence[int]) -> Int[np.ndarray, " chosen"]:
 
 
 def _difference(engine: "Engine", examples: Examples, rows: "Sequence[TokenRow]") -> float:
-    """The largest difference, as a share of the largest value."""
+    """The largest difference, as a share of the largest value; a file for each kind of subject."""
+    from study.engine.row_alone.classifier import classifier_difference  # these take torch
+    from study.engine.row_alone.language_model import language_model_difference
+    from study.engine.row_alone.translator import translator_difference
     from study.subjects.classifier import Classifier
+    from study.subjects.language_model.subject import LanguageModel
     from study.subjects.translator import Translator
 
-    subject = engine.subject
-    if isinstance(subject, Classifier):
-        return _classifier_difference(engine.exact, subject, examples, rows)
-    assert isinstance(subject, Translator), f"no way to compute a row of {subject.loaded} alone"
-    return _translator_difference(engine.exact, subject, rows)
-
-
-def _classifier_difference(
-    engine: "Engine", subject: "Classifier", examples: Examples, rows: "Sequence[TokenRow]"
-) -> float:
-    import torch
-
-    from study.certification.certify import random_masks
-
-    masks = np.stack([subject.layout.full(), random_masks(subject.layout, 1)[0]])
-    found = np.full((len(masks), len(rows), 2), np.nan)
-    for block in engine.run(rows, Pairs.every(masks, len(rows))):
-        found[block.masks, block.examples] = np.stack([block.columns["loss"], block.columns["margin"]], axis=-1)
-    alone = torch.stack([subject.alone(texts) for texts in examples.texts])
-    masked = torch.cat([subject.response([row], subject.as_xi(masks[1:])) for row in rows])
-    columns = [subject.columns(logits, rows) for logits in (alone, masked)]
-    expected = np.stack([np.stack([column["loss"], column["margin"]], axis=-1) for column in columns])
-    return float(np.abs(found - expected).max() / (alone.abs().max().item() or 1.0))
-
-
-def _translator_difference(engine: "Engine", subject: "Translator", rows: "Sequence[TokenRow]") -> float:
-    together = subject.reference_losses(rows)
-    alone = [subject.reference_losses([row])[0] for row in rows]
-    difference = max((losses[: len(own)] - own).abs().max().item() for losses, own in zip(together, alone, strict=True))
-    scale = max(own.abs().max().item() for own in alone) or 1.0
-    return max(difference, engine.difference(rows)) / scale
+    match subject := engine.subject:
+        case Classifier():
+            return classifier_difference(engine.exact, subject, examples, rows)
+        case Translator():
+            return translator_difference(engine.exact, subject, rows)
+        case LanguageModel():
+            return language_model_difference(engine.exact, subject, rows)
+    raise AssertionError(f"no way to compute a row of {subject.loaded} alone")

@@ -1,0 +1,38 @@
+"""What a folder must hold to be studied as a decoder language model, as far as its files tell without transformers."""
+
+from pathlib import Path
+
+from study.record.errors import InputError
+from study.subjects.model_files import read_json
+
+
+def require_decoder(folder: Path) -> None:
+    """Refuse weights that masking cannot be proved on, and models of another kind.
+
+    Raises:
+        InputError: for GGUF files, quantised weights, and encoder-decoders; says what to do.
+    """
+    if not (folder / "config.json").is_file() and (gguf := sorted(folder.glob("*.gguf"))):
+        raise InputError(
+            f"{folder} holds a GGUF file, whose weights are packed. Make a folder of plain weights of it, once:\n"
+            "  from transformers import AutoModelForCausalLM, AutoTokenizer, GgufConfig\n"
+            f"  source = dict(pretrained_model_name_or_path={str(folder)!r}, gguf_file={gguf[0].name!r})\n"
+            "  AutoModelForCausalLM.from_pretrained(**source, quantization_config=GgufConfig(dequantize=True))"
+            ".save_pretrained('plain')\n"
+            "  AutoTokenizer.from_pretrained(**source).save_pretrained('plain')\n"
+            "and study it: model.path=plain. Compare its tokens with those of the original model: a GGUF file names "
+            "the rules by which it splits text, and transformers may not know them"
+        )
+    config = read_json(folder / "config.json") if (folder / "config.json").is_file() else {}
+    if quantised := config.get("quantization_config"):
+        method = quantised.get("quant_method", "an unknown method") if isinstance(quantised, dict) else quantised
+        raise InputError(
+            f"the weights of {folder} are quantised ({method}). Masking is proved on plain weights: float32, float16 "
+            "or bfloat16. Make a plain folder of it, once, where transformers can: AutoModelForCausalLM"
+            f".from_pretrained({str(folder)!r}).dequantize().save_pretrained('plain')"
+        )
+    if config.get("is_encoder_decoder"):
+        raise InputError(
+            f"{folder} is an encoder-decoder ({config.get('model_type')}), which reads one text and writes another: "
+            "model=hf_decoder studies decoders that read and write the same text"
+        )
