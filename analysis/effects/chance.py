@@ -9,6 +9,10 @@ an effect says nothing of what heads know.
 Of losses only those of the right answers are stored: chance is what a model scores whose probabilities are the shares
 of the labels, or a regression whose output is the mean of the targets. Better is not to be had without an input.
 
+Of a language model that chooses among K continuations it is the accuracy of one that finds all of them equally likely,
+the mean of 1 / K. Log-likelihoods have no chance: those of long continuations may lie below any guess, and the right
+one on top all the same.
+
 The share of the commonest label would be too much to ask on a set of nearly one label, as a model cannot know that it
 is one; and 100 / labels too little of a model that always gives the commonest.
 """
@@ -43,7 +47,9 @@ def chance(domain: Domain) -> float | None:
             return (_entropy_chance if isinstance(metric, LossMetric) else _label_chance)(domain)
         case Task.TRANSLATION:
             return _translation_chance(domain)
-        case Task.CHOICE | Task.TEXT:
+        case Task.CHOICE:
+            return _choice_chance(domain)
+        case Task.TEXT:
             return None
 
 
@@ -107,6 +113,15 @@ def _spread_chance(domain: Domain) -> float:
     rows = _answers(domain)
     targets, weights = numbers(rows["target"]), rows[WEIGHT].to_numpy()
     return -float(np.average(np.square(targets - np.average(targets, weights=weights)), weights=weights))
+
+
+def _choice_chance(domain: Domain) -> float | None:
+    """The accuracy of a model that finds all continuations equally likely; None where an example has one alone."""
+    texts = [name for name in domain.examples.columns if name.startswith("text_")]
+    choices = domain.examples.select(pl.sum_horizontal(pl.col(texts).is_not_null()) - 1).to_series().to_numpy()
+    if choices.min() < 2 or not domain.metric.is_share:
+        return None
+    return float(100 * np.average(1 / choices, weights=_answers(domain)[WEIGHT].to_numpy()))
 
 
 def _translation_chance(domain: Domain) -> float:

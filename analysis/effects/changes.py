@@ -8,10 +8,14 @@ from analysis.results.domain import HYPOTHESIS, PREDICTION, Domain
 from study.record.metrics.numbers import OUTPUT, PER_UNIT
 from study.record.units import ADDRESS
 
+LOGLIK = "loglik"
+"""Column of an outcome row: how likely a language model finds each of several continuations, in nats."""
+
 CHANGES = (
     ADDRESS
     | {"example": pl.String, "before": pl.Float64, "after": pl.Float64}
     | {"was": pl.String, "now": pl.String, "margin": pl.Float64}
+    | {"likely_before": pl.List(pl.Float64), "likely_after": pl.List(pl.Float64)}
 )
 
 
@@ -21,7 +25,8 @@ def changes(domain: Domain) -> pl.DataFrame:
     Returns:
         Columns kind, layer, head (from 0), example, before, after (score of the example alone, with every head and
         without this one), was, now (what the model answered; null where it was not stored), margin (the smaller of
-        both: how far the outcome was from being the same). Of each head the largest change of score comes first; of
+        both: how far the outcome was from being the same), likely_before, likely_after (how likely a language model
+        found each continuation, nats; null of other models). Of each head the largest change of score comes first; of
         equal ones that of the largest margin.
     """
     layout = domain.layout
@@ -40,6 +45,8 @@ def changes(domain: Domain) -> pl.DataFrame:
             was="answer_full",
             now="answer",
             margin=pl.min_horizontal("margin", "margin_full"),
+            likely_before="likely_full",
+            likely_after="likely",
         )
         .sort(
             pl.col("kind").cast(pl.Enum([str(kind) for kind in layout.counts])),
@@ -67,17 +74,27 @@ def _answers(domain: Domain) -> pl.DataFrame:
     """The score of the example alone, the margin and the answer as text, of every mask and example."""
     rows, metric = domain.rows, domain.metric
     statistics = rows.select(metric.statistics).to_numpy()
-    column = next((name for name in (HYPOTHESIS, PREDICTION, OUTPUT) if name in rows.columns), None)
-    answer = pl.lit(None, dtype=pl.String) if column is None else pl.col(column)
-    if column == PREDICTION:
-        names = dict(enumerate(domain.labels))
-        answer = answer.replace_strict(names, default=answer.cast(pl.String), return_dtype=pl.String)
-    if column == OUTPUT:
-        answer = (answer / PER_UNIT).round(3).cast(pl.String)
+    likely = pl.col(LOGLIK).cast(pl.List(pl.Float64)) if LOGLIK in rows.columns else pl.lit(None, pl.List(pl.Float64))
     return rows.select(
         "mask",
         "example",
         score=pl.Series(np.asarray(metric.score_alone(statistics), dtype=np.float64)),
         margin=pl.col("margin").cast(pl.Float64),
-        answer=answer,
+        answer=_answer(domain),
+        likely=likely,
     )
+
+
+def _answer(domain: Domain) -> pl.Expr:
+    """The answer of a row as text; of a choice the number of the continuation, from 0."""
+    columns = domain.rows.columns
+    if LOGLIK in columns:
+        return pl.col(LOGLIK).list.arg_max().cast(pl.String)
+    column = next((name for name in (HYPOTHESIS, PREDICTION, OUTPUT) if name in columns), None)
+    if column is None:
+        return pl.lit(None, dtype=pl.String)
+    answer = pl.col(column)
+    if column == PREDICTION:
+        names = dict(enumerate(domain.labels))
+        return answer.replace_strict(names, default=answer.cast(pl.String), return_dtype=pl.String)
+    return (answer / PER_UNIT).round(3).cast(pl.String) if column == OUTPUT else answer

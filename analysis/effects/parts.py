@@ -8,6 +8,7 @@ from dataclasses import replace
 
 import numpy as np
 import polars as pl
+from polars import selectors
 from scipy import stats
 
 from analysis.effects.head_effects import Measure, measured_masks
@@ -20,7 +21,7 @@ from study.record.examples import WEIGHT
 from study.record.metrics import Task
 from study.record.units import ADDRESS
 
-LABEL, SCORE, LENGTH = "gold label", "gold score", "words of the source"
+LABEL, SCORE, LENGTH, PLACE = "gold label", "gold score", "words of the source", "place of the right choice"
 
 MOST = 8
 """Parts by one column that are shown, the most frequent ones."""
@@ -92,6 +93,10 @@ def _noted(domain: Domain) -> pl.DataFrame:
             return examples.with_columns(_quarters(examples["target"].cast(pl.Float64)).alias(SCORE))
         case Task.TRANSLATION:
             return examples.with_columns(_quarters(examples["text_1"].str.split(" ").list.len()).alias(LENGTH))
+        case Task.CHOICE:
+            return examples.with_columns(pl.col("target").alias(PLACE)) if domain.metric.is_mean else examples
+        case Task.TEXT:
+            return examples
         case Task.CHOICE | Task.TEXT:
             return examples
 
@@ -109,8 +114,9 @@ def _columns(domain: Domain) -> Iterator[str]:
     """The columns that say what examples are like: of few values, each of several examples; the label comes first."""
     examples = domain.examples
     plain = {EXAMPLE, GROUP_COLUMN, WEIGHT, "target"}
-    names = [name for name in examples.columns if name not in plain and not name.startswith("text_")]
-    for name in sorted(names, key=lambda name: name != LABEL):
+    lists = set(examples.select(selectors.nested()).columns)  # lengths of choices
+    names = [name for name in examples.columns if name not in plain | lists and not name.startswith("text_")]
+    for name in sorted(names, key=lambda name: name not in (LABEL, PLACE)):
         values = examples[name].drop_nulls()
         if 2 <= values.n_unique() <= values.len() / FEWEST:
             yield name

@@ -25,7 +25,7 @@ from analysis.correlation.true_correlation import FEWEST_GROUPS, NoisyEffects, n
 from analysis.effects.head_effects import Measure
 from analysis.formatting import decimal, shortened, signed
 from analysis.results.domain import Domain
-from analysis.results.sample import EXAMPLE
+from analysis.results.sample import NOUNS
 from study.record.units import ADDRESS
 
 DECIDES = 0.5
@@ -39,9 +39,6 @@ LISTED = 20
 
 NAMED = 3
 """Heads that a sentence names; the rest is counted."""
-
-UNITS = ("premise", "document", EXAMPLE)
-"""What a group is, where it is no value of a column."""
 
 LONGEST = 200
 """Letters of a text that the tables have."""
@@ -70,7 +67,7 @@ Row = dict[str, Any]
 class Influence:
     """The tables.
 
-    A group has its name (premise, document, or id of the example), what it is (`unit`), of how many `groups`, how many
+    A group has its name (the premise, or the id of the example), what it is (`unit`), of how many `groups`, how many
     `examples`, and the first `text` of the first of them.
 
     Attributes:
@@ -209,7 +206,7 @@ def _said_of_heads(rows: Sequence[Row], labels: Mapping[str, str], named: Callab
 
 
 def _one(row: Row) -> str:
-    unit = row["unit"] if row["unit"] in UNITS else f"group by {row['unit']}"
+    unit = row["unit"] if row["unit"] in NOUNS else f"group by {row['unit']}"
     more = f" ({row['examples']} examples)" if row["examples"] > 1 else ""
     return f"one {unit} of {row['groups']:,}{more}"
 

@@ -12,7 +12,7 @@ from jaxtyping import Int
 from polars import selectors
 
 from analysis.results.row_sample import RowSample
-from analysis.results.sample import EXAMPLE, GROUP_COLUMN, Sample
+from analysis.results.sample import EXAMPLE, GROUP_COLUMN, NOUNS, Sample
 from study.record.curves import Curve
 from study.record.errors import InputError
 from study.record.examples import WEIGHT
@@ -20,7 +20,7 @@ from study.record.factors import Factors, checkpoint
 from study.record.loss import Loss
 from study.record.metrics import Metric, Task
 from study.record.scores import counted
-from study.record.units import Head, HeadLayout
+from study.record.units import Head, HeadLayout, UnitLevel
 
 IDENTITY = ("subject", "subject_id", "domain", "setting_id")
 """Columns that say in every table which subject and domain a row is about."""
@@ -119,7 +119,7 @@ class Domain:
     def sample(self, groups: str = AUTO) -> Sample:
         """The outcomes as sums over groups of examples, made once for each way to group them.
 
-        The base mask comes first, then the masks that single heads, single layers and curves are read off.
+        The base mask comes first, then the masks that heads, layers, groups, MLPs and curves are read off.
 
         Args:
             groups: `auto` (the premise or document, single examples where no column says which), `example`, or any
@@ -151,7 +151,9 @@ class Domain:
 
     def _sample(self, column: str) -> Sample:
         layout = self.layout
+        larger = (layout.units(level) for level in (UnitLevel.group, UnitLevel.mlp))
         standard = chain([layout.full()], layout.each_off(), layout.each_alone(), layout.each_layer_off())
+        standard = chain(standard, *map(layout.each_off, larger))
         wanted = [*map(self.layout.key, standard), *(mask for curve in self.curves for mask in curve.masks)]
         masks = tuple(mask for mask in dict.fromkeys(wanted) if mask in self.masks)
         groups = self.examples.group_by(column, maintain_order=True).len()
@@ -166,10 +168,20 @@ class Domain:
 
     @property
     def _group_unit(self) -> str:
-        """What the column `group` holds, in the singular."""
-        if self.metric.task is Task.TRANSLATION:
-            return "document"
-        return "premise" if "text_2" in self.examples.columns else GROUP_COLUMN
+        """What the column `group` holds, in the singular: the noun of a column that says the same, or of the task."""
+        if self.metric.task in (Task.TRANSLATION, Task.TEXT):
+            usual = "document"
+        else:
+            usual = "premise" if self.is_inference else GROUP_COLUMN
+        known = (name for name in NOUNS if name in self.examples.columns and name not in (EXAMPLE, GROUP_COLUMN))
+        groups = self.examples[GROUP_COLUMN].cast(pl.String)
+        return next((name for name in known if self.examples[name].cast(pl.String).equals(groups)), usual)
+
+    @property
+    def is_inference(self) -> bool:
+        """Whether its texts are a premise and a hypothesis: pairs that are, or are not, an entailment."""
+        pairs = self.metric.task is Task.CLASSIFICATION and "text_2" in self.examples.columns
+        return pairs and (not self.labels or any("entail" in label.casefold() for label in self.labels))
 
     def _group_sums(
         self, masks: tuple[str, ...], column: str, names: pl.Series

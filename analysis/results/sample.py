@@ -24,6 +24,9 @@ EXAMPLE = "example"
 
 GROUP_COLUMN = "group"
 
+NOUNS = (EXAMPLE, "premise", "document", "template", "paradigm", "pair", "passage", "article", GROUP_COLUMN)
+"""What a group is in words; any other name is that of a column, and a group is one of its values."""
+
 BYTES_AT_ONCE = 64 * 2**20
 """That the statistics of the resamples computed at once may take."""
 
@@ -47,7 +50,7 @@ class Sample:
         sums: sums of the metric's statistics over each group's examples, times their weights where there are any.
         sizes: number of examples of each group.
         names: names of the groups, in their order: the premise, the document or the example's id.
-        unit: what a group is, in the singular: premise, document, example, or a column's name.
+        unit: what a group is, in the singular: one of `NOUNS`, or a column's name.
     """
 
     masks: tuple[str, ...]
@@ -204,6 +207,6 @@ class Sample:
 
 def _counted(number: int, noun: str) -> str:
     """`1 premise`, `1,234 premises`; values of a column keep its name."""
-    if noun in ("premise", "document", EXAMPLE, GROUP_COLUMN):
+    if noun in NOUNS:
         return f"{number:,} {noun}{'' if number == 1 else 's'}"
     return f"{number:,} group{'' if number == 1 else 's'} by {noun}"

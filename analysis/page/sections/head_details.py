@@ -19,7 +19,8 @@ from analysis.page.citations import Citations, as_json
 from analysis.page.section import Section
 from analysis.page.views import DomainView, SubjectView
 from analysis.results.domain import Domain
-from study.record.metrics import Task
+from study.record.metrics import METRICS, Task
+from study.record.metrics.metric import POINTS
 from study.record.units import ADDRESS, Head
 
 SHOWN = (20, 10, 5, 2, 0)
@@ -30,6 +31,9 @@ MOST_BYTES = 4_000_000
 
 LONGEST = 600
 """Characters of a text that are shown; documents can be long."""
+
+LABELLED = (Task.CLASSIFICATION, Task.CHOICE)
+"""Tasks whose answers are right or wrong."""
 
 
 @dataclass(frozen=True)
@@ -56,18 +60,19 @@ class HeadDetails(Section):
 
         Returns:
             `{"unit": of an effect, "score_unit": of one example's score, "labelled": whether one is right or wrong,
-            "percent": level of intervals, "kinds": {kind: name}, "heads": [address], "domains": [{"label", "effects":
-            {address: [effect, low, high, significant, citation, number of how it was made]}, "splits": [{"by",
-            "values": [[part, n]], "of": how many parts there are, "effects": {address: [[effect, low, high]]}}],
-            "labels": [answer], "flips": {address: [[label number with every head, without this, count]]}, and those of
-            `changed_examples`}]}`.
+            "digits": decimals of both, "percent": level of intervals, "kinds": {kind: name}, "heads": [address],
+            "domains": [{"label", "effects": {address: [effect, low, high, significant, citation, number of how it was
+            made]}, "splits": [{"by", "values": [[part, n]], "of": how many parts there are, "effects": {address:
+            [[effect, low, high]]}}], "labels": [answer], "flips": {address: [[label number with every head, without
+            this, count]]}, and those of `changed_examples`}]}`.
         """
         subject = self.subject
         first = subject.domains[0]
         content = {
             "unit": subject.unit,
             "score_unit": first.domain.metric.score_unit,
-            "labelled": first.domain.metric.task is Task.CLASSIFICATION,
+            "labelled": first.domain.metric.task in LABELLED and first.domain.metric.unit == POINTS,
+            "digits": first.domain.metric.digits,
             "percent": f"{100 * (1 - first.base['alpha']):g}",
             "kinds": {kind: kind_name(kind) for kind in subject.kinds},
             "heads": [str(head) for head in sorted({Head.from_row(row) for row in _rows(subject)})],
@@ -81,7 +86,7 @@ class HeadDetails(Section):
         return {
             "label": view.label,
             "effects": effects,
-            "splits": splits_of(analysis.parts.filter(view.mine)),
+            "splits": splits_of(analysis.parts.filter(view.mine), view.domain.metric.digits),
             **flips_of(analysis.changes[view.domain.setting_id], view.domain.labels),
             **self.examples[view.label],
         }
@@ -91,8 +96,9 @@ def changed_examples(domains: Mapping[str, Domain], changes: Mapping[str, pl.Dat
     """The changed examples of one subject (domains by label, changes by setting id), by label of the domain.
 
     Returns:
-        For each `{"texts": [[text ..., target]], "answers": [text], "heads": {address: [lost, gained, other, [[text
-        number, score before, after, answer number or -1 before, after]]]}}`.
+        For each `{"names": [what a text is], "texts": [[text ..., target]], "answers": [text], "heads": {address:
+        [lost, gained, other, [[text number, score before, after, answer number or -1 before, after]]]}}`; of a choice
+        an example ends with how likely each continuation was before, and after.
     """
     content: dict[str, dict[str, Any]] = {}
     for shown in SHOWN:
@@ -102,13 +108,15 @@ def changed_examples(domains: Mapping[str, Domain], changes: Mapping[str, pl.Dat
     return content
 
 
-def splits_of(parts: pl.DataFrame) -> list[dict[str, Any]]:
+def splits_of(parts: pl.DataFrame, digits: int = 2) -> list[dict[str, Any]]:
     """The splits of one domain, from its rows of `analysis.effects.parts`."""
     found = []
     for (by,), own in parts.group_by("by", maintain_order=True):
         effects: dict[str, list[list[float | None]]] = {}
         for row in own.rows(named=True):
-            effects.setdefault(address(row), []).append([_short(row[name]) for name in ("effect", "low", "high")])
+            effects.setdefault(address(row), []).append(
+                [_short(row[name], digits) for name in ("effect", "low", "high")]
+            )
         values = own.unique("part", maintain_order=True).select("part", "n").rows()
         found.append({"by": by, "values": values, "of": own["parts"][0], "effects": effects})
     return found
@@ -130,7 +138,7 @@ def _rows(subject: SubjectView) -> list[dict[str, Any]]:
 
 
 def _effect(row: Mapping[str, Any], citations: Citations) -> list[Any]:
-    numbers = [_short(row[name]) for name in ("effect", "low", "high")]
+    numbers = [_short(row[name], METRICS[row["metric"]].digits) for name in ("effect", "low", "high")]
     return [*numbers, int(bool(row["significant"])), *(citations.effect(row) or ())]
 
 
@@ -142,18 +150,39 @@ def _changed(domain: Domain, changed: pl.DataFrame, shown: int) -> dict[str, Any
     heads: dict[str, list[Any]] = {
         address(row): [row["lost"], row["gained"], row["other"], []] for row in change_counts(changed).rows(named=True)
     }
+    digits = domain.metric.digits
     for row in picked.iter_rows(named=True):
         was, now = (-1 if row[k] is None else answers.setdefault(row[k], len(answers)) for k in ("was", "now"))
-        shown_of = heads[address(row)][3]
-        shown_of.append([number[row["example"]], _short(row["before"]), _short(row["after"]), was, now])
-    return {"texts": _texts(domain, wanted), "answers": [_cut(text) for text in answers], "heads": heads}
+        scores = (_short(row[name], digits) for name in ("before", "after"))
+        likely = [
+            [_short(each) for each in row[f"likely_{name}"]] for name in ("before", "after") if row[f"likely_{name}"]
+        ]
+        heads[address(row)][3].append([number[row["example"]], *scores, was, now, *likely])
+    answered = [_cut(text) for text in answers]
+    return {"names": _names(domain), "texts": _texts(domain, wanted), "answers": answered, "heads": heads}
+
+
+def _names(domain: Domain) -> list[str]:
+    """What the texts of an example are, as far as they differ in kind; of a choice what comes before the choices."""
+    examples = domain.examples
+    match domain.metric.task:
+        case Task.CHOICE:
+            return ["continuation" if "varies" in examples.columns else "context"]
+        case Task.TRANSLATION:
+            return ["source"]
+        case _ if domain.is_inference:
+            return ["premise", "hypothesis"]
+    count = sum(name.startswith("text_") for name in examples.columns)
+    return ["text"] if count == 1 else [f"text {i + 1}" for i in range(count)]
 
 
 def _texts(domain: Domain, wanted: pl.Series) -> list[list[str]]:
-    """The texts and the target of these examples."""
+    """The texts and the target of these examples, of which some may have more texts than others."""
     table = pl.DataFrame({"example": wanted}).join(domain.examples, on="example", how="left", maintain_order="left")
-    columns = sorted(name for name in table.columns if name.startswith("text_"))
-    return [[_cut(text) for text in row] for row in table.select(*columns, "target").iter_rows()]
+    count = sum(name.startswith("text_") for name in table.columns)
+    columns = [f"text_{i + 1}" for i in range(count)]
+    rows = table.select(*columns, "target").iter_rows()
+    return [[_cut(text) for text in row if text is not None] for row in rows]
 
 
 def _cut(text: Any) -> str:
@@ -161,9 +190,9 @@ def _cut(text: Any) -> str:
     return words if len(words) <= LONGEST else f"{words[:LONGEST]} …"
 
 
-def _short(number: float | None) -> float | int | None:
-    """Two digits are enough to look at."""
+def _short(number: float | None, digits: int = 2) -> float | int | None:
+    """So many decimals are enough to look at."""
     if number is None:
         return None
-    rounded = round(number, 2)
+    rounded = round(number, digits)
     return int(rounded) if rounded == int(rounded) else rounded

@@ -11,14 +11,14 @@ function make(tag, properties, ...children) {
 /** `1 example`, `2 examples`. */
 const counted = (count, noun) => `${count.toLocaleString("en")} ${noun}${count === 1 ? "" : "s"}`;
 
-/** A difference with its sign and two decimals; what rounds to nothing has none. */
-function signed(number) {
-  const size = Math.abs(number).toFixed(2);
-  return size === "0.00" ? size : (number < 0 ? "−" : "+") + size;
+/** A difference with its sign and so many decimals; what rounds to nothing has no sign. */
+function signed(number, digits) {
+  const size = Math.abs(number).toFixed(digits);
+  return Number(size) ? (number < 0 ? "−" : "+") + size : size;
 }
 
 /** ` (−0.80 to −0.21)`; nothing where there is no interval. */
-const interval = (low, high) => (low === null ? "" : ` (${signed(low)} to ${signed(high)})`);
+const interval = (low, high, digits) => (low === null ? "" : ` (${signed(low, digits)} to ${signed(high, digits)})`);
 
 const spoken = make("div", { className: "spoken", role: "status" });
 

@@ -22,14 +22,14 @@ function showHead(section, address) {
 
 function domainPart(subject, domain, address) {
   const [effect, low, high, significant, cite, how] = domain.effects[address];
-  const number = make("b", {}, `${signed(effect)}${significant ? "*" : ""} ${subject.unit}`);
+  const number = make("b", {}, `${signed(effect, subject.digits)}${significant ? "*" : ""} ${subject.unit}`);
   if (cite) citable(Object.assign(number, { className: "cited" }), cite, how);
   const splits = domain.splits.map((split) => splitTable(subject, split, address));
   return make(
     "section",
     {},
     make("h3", {}, domain.label),
-    make("p", { className: "effect" }, "effect ", number, interval(low, high)),
+    make("p", { className: "effect" }, "effect ", number, interval(low, high, subject.digits)),
     make("div", { className: "tables" }, ...splits, ...flipTable(domain, address)),
     ...(splits.length ? [make("p", { className: "note" }, PARTS_NOTE)] : []),
     ...examplesOf(subject, domain, address),
@@ -50,7 +50,8 @@ function splitTable(subject, { by, values, of, effects }, address) {
   const title = `by ${by}${of > values.length ? `, the ${values.length} most frequent of ${of}` : ""}`;
   const rows = values.map(([name, count], i) => {
     const [effect, low, high] = effects[address][i];
-    return [name, count.toLocaleString("en"), signed(effect), low === null ? "–" : `${signed(low)} to ${signed(high)}`];
+    const ends = [low, high].map((end) => end !== null && signed(end, subject.digits));
+    return [name, count.toLocaleString("en"), signed(effect, subject.digits), low === null ? "–" : ends.join(" to ")];
   });
   return smallTable(title, [by, "n", `effect, ${subject.unit}`, `${subject.percent} % interval`], rows, "split");
 }
@@ -78,19 +79,30 @@ function examplesOf(subject, domain, address) {
 }
 
 /** One example, what it came to with every head, and what without this one. */
-function change(subject, domain, [text, before, after, was, now]) {
-  const sentences = domain.texts[text].slice(0, -1);
-  const names = sentences.length > 1 ? ["premise", "hypothesis"] : ["text"];
+function change(subject, domain, [text, before, after, was, now, ...likely]) {
+  const texts = domain.texts[text].slice(0, -1);
+  const target = domain.texts[text].at(-1);
   const answer = (index) => (index < 0 ? "" : domain.answers[index]);
-  const score = (number) => (subject.labelled ? (number ? "right" : "wrong") : number.toFixed(1));
+  const score = (number) =>
+    subject.labelled ? (number ? "right" : "wrong") : `${number.toFixed(subject.digits)} ${subject.score_unit}`;
+  const came = (index, number) => (answer(index) && !likely.length ? `${answer(index)} (${score(number)})` : score(number));
   const lines = [
-    ...sentences.map((sentence, i) => [names[i] ?? "text", sentence]),
-    ["gold", domain.texts[text].at(-1)],
-    ["every head", `${answer(was)} (${score(before)})`],
-    ["without it", `${answer(now)} (${score(after)})`, after < before ? "worse" : "better"],
+    ...texts.slice(0, likely.length ? 1 : undefined).map((content, i) => [domain.names[i] ?? "text", content]),
+    ...(target && !likely.length ? [["gold", target]] : []),
+    ["every head", came(was, before)],
+    ["without it", came(now, after), after < before ? "worse" : "better"],
   ];
   const list = lines.flatMap(([name, content, className = ""]) => [make("dt", {}, name), make("dd", { className }, content)]);
-  return make("li", {}, make("dl", {}, ...list));
+  return make("li", {}, make("dl", {}, ...list), ...(likely.length ? [choices(texts.slice(1), Number(target), likely)] : []));
+}
+
+/** What a model chooses from, how likely it finds each with every head and without this one, and which is right. */
+function choices(texts, right, [before, after]) {
+  const said = (numbers, i) =>
+    `${numbers[i].toFixed(2).replace("-", "−")}${texts.length > 1 && numbers[i] === Math.max(...numbers) ? " ←" : ""}`;
+  const rows = texts.map((text, i) => [`${i === right ? "✓ " : ""}${text}`, said(before, i), said(after, i)]);
+  const caption = `log-likelihood, nats; ✓ right${texts.length > 1 ? ", ← most likely" : ""}`;
+  return smallTable(caption, ["", "every head", "without it"], rows, "choices");
 }
 
 /** Go to the next head in the order that the table of heads shows, or to the one before. */
