@@ -19,8 +19,9 @@ from analysis.curves.training_dynamics import dynamics
 from analysis.defaults import DEFAULTS
 from analysis.effects.base_scores import base_table
 from analysis.effects.changes import changes
-from analysis.effects.head_effects import DEFAULT, Measure, effects
+from analysis.effects.head_effects import DEFAULT, Measure
 from analysis.effects.parts import part_effects
+from analysis.effects.unit_effects import effect_tables
 from analysis.inference import Inference
 from analysis.influence.groups import Influence, influence
 from analysis.results.cells import DATA
@@ -39,6 +40,7 @@ class Analysis:
     Attributes:
         results: what was read.
         effects: the tidy tables of all domains, one below the other.
+        units: those of groups, layers and MLPs, each removed as a whole.
         changes: by setting id, the examples that came out otherwise without a head.
         parts: effects on parts of the examples, by what they are like.
         differences: how the effect of each head differs between every two subjects of the same heads.
@@ -61,6 +63,7 @@ class Analysis:
 
     results: Results
     effects: pl.DataFrame
+    units: pl.DataFrame
     changes: dict[str, pl.DataFrame]
     parts: pl.DataFrame
     differences: pl.DataFrame
@@ -131,7 +134,7 @@ def analyse(
     options = CorrelationOptions(
         level=1 - inference.alpha, splits=splits, resamples=inference.resamples, seed=inference.seed
     )
-    table = pl.concat([effects(domain, inference) for domain in domains])
+    table, units = map(pl.concat, zip(*(effect_tables(domain, inference) for domain in domains), strict=True))
     compared, divided, kept = None, None, None
     if tuple(axes) != (DATA,):
         compared = along(results, axes, table, options=options, groups=inference.groups, match=match)
@@ -144,6 +147,7 @@ def analyse(
     return Analysis(
         results=results,
         effects=table,
+        units=units,
         changes={domain.setting_id: changes(domain) for domain in domains},
         parts=pl.concat([part_effects(domain, inference) for domain in domains]),
         differences=head_differences(_shown(domains, heads), inference.alpha),

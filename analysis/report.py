@@ -42,7 +42,7 @@ def write_report(
 
 def result_tables(analysis: Analysis) -> dict[str, pl.DataFrame]:
     """Every table of an analysis, under the name of its files."""
-    tables = {"effects": analysis.effects, "base": analysis.base}
+    tables = {"effects": analysis.effects, "units": analysis.units, "base": analysis.base}
     tables |= paper_tables.paper_tables(analysis.effects)
     tables |= {"effects_by_part": analysis.parts, "differences": analysis.differences}
     tables |= analysis.correlations.tables

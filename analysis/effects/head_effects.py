@@ -10,7 +10,8 @@ from typing import Any
 
 import polars as pl
 
-from analysis.inference import COLUMNS, Inference, infer
+from analysis.inference import COLUMNS, Inference
+from analysis.inference.effect_inference import DomainInference
 from analysis.results.domain import Domain
 from study.record.errors import InputError
 from study.record.metrics import Metric
@@ -92,8 +93,19 @@ def _effect_rows(scores: pl.DataFrame, base: float, layout: HeadLayout, metric: 
 DEFAULT = Inference()
 
 
-def effects(domain: Domain, inference: Inference = DEFAULT) -> pl.DataFrame:
+def families(domain: Domain) -> dict[str, list[str]]:
+    """The masks that were evaluated of every measure, by its name: within each, p values are corrected."""
+    masks = measured_masks(domain.layout).filter(pl.col("mask").is_in(domain.masks))
+    return {str(name): own["mask"].to_list() for (name,), own in masks.group_by("measure", maintain_order=True)}
+
+
+def effects(domain: Domain, inference: Inference = DEFAULT, drawn: DomainInference | None = None) -> pl.DataFrame:
     """The tidy table of a domain: every effect with how sure one can be of it.
+
+    Args:
+        domain: what is stored of it.
+        inference: how intervals and p values are made.
+        drawn: its masks (those of `families` among them), where they have been resampled already.
 
     Returns:
         Columns subject, subject_id, domain, setting_id; those of `head_effects`; and
@@ -117,13 +129,14 @@ def effects(domain: Domain, inference: Inference = DEFAULT) -> pl.DataFrame:
     Raises:
         InputError: when the options do not fit the domain.
     """
-    sample = domain.sample(inference.groups)
+    own = families(domain)
+    drawn = drawn or DomainInference.of(domain, own, inference)
+    sample = drawn.sample
     columns = {"mask": sample.masks, "n": sample.examples, "score": sample.scores}
-    scores = pl.DataFrame(columns, schema_overrides={"n": pl.Int64})
+    scores = pl.DataFrame(columns, schema_overrides={"n": pl.Int64}).unique("mask", keep="first", maintain_order=True)
     rows = _effect_rows(scores, sample.base_score, domain.layout, domain.metric)
-    families = {str(name): own["mask"].to_list() for (name,), own in rows.group_by("measure", maintain_order=True)}
     names = (pl.lit(value).alias(name) for name, value in domain.identity.items())
-    return rows.select(*names, pl.exclude("mask")).hstack(infer(domain, families, inference).select(*COLUMNS))
+    return rows.select(*names, pl.exclude("mask")).hstack(drawn.effects(own).select(*COLUMNS))
 
 
 LOSES_LESS = pl.col("low") > -pl.col("margin")
