@@ -1,4 +1,4 @@
-"""What the training of a classifier keeps as it goes: its history, with evaluations, and checkpoints."""
+"""What the training of a model of transformers keeps as it goes: its history, with evaluations, and checkpoints."""
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import asdict, dataclass, field

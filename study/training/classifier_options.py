@@ -1,91 +1,21 @@
 """Options of training a sequence classifier: fine-tuning of a model, or a small BERT from nothing."""
 
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 from study.record.errors import InputError
 from study.record.files import short_hash
 from study.record.metrics import Task
-from study.subjects.huggingface.hub import download, local_folder
 from study.subjects.huggingface.label_names import label_names
-from study.subjects.model_files import model_digests, read_json, require_tokenizer
-from study.training.training import Training, source_identity
-
-SEEDS = ("seed", "weights_seed", "order_seed")
-"""Options that decide together what is random."""
+from study.subjects.model_files import read_json
+from study.training.training import source_identity
+from study.training.transformers_options import TransformersTraining, Tuning
 
 
 @dataclass(kw_only=True)
-class ClassifierTraining(Training):
-    """How the weights of a sequence classifier are found; the defaults are the paper's for BERT on MNLI.
-
-    AdamW on the cross entropy; biases and norms do not decay. The learning rate rises linearly during the warm-up and
-    then falls linearly to 0. A batch holds texts of similar length; batches come in random order.
-
-    Attributes:
-        weights_seed: seed of the weights that are random before the first step: a new output layer, or all of a new
-            model; none: `seed`.
-        order_seed: seed of the order of the examples and of dropout; none: `seed`.
-        max_length: longest input in tokens; texts are cut there.
-        batch_size: examples a step.
-        learning_rate: peak of the learning rate.
-        warmup: share of the steps in which the learning rate rises.
-        weight_decay: AdamW's weight decay.
-        clip_norm: largest norm of a step's gradient.
-        evaluate_every: epochs between two evaluations on the dev data; there is one at each checkpoint besides.
-        record_every: steps between two records of the training loss in the history.
-        save_every: steps after which what a killed training goes on from is written.
-        threads: CPU threads; 0: those of the job. The last bits of the weights depend on it.
-    """
+class ClassifierTraining(TransformersTraining):
+    """How the weights of a sequence classifier are found: by the cross entropy of its labels."""
 
     task: Task = Task.CLASSIFICATION
-    epochs: int = 3
-    seed: int = 42
-    weights_seed: int | None = None
-    order_seed: int | None = None
-    max_length: int = 128
-    batch_size: int = 32
-    learning_rate: float = 2e-5
-    warmup: float = 0.1
-    weight_decay: float = 0.01
-    clip_norm: float = 1.0
-    evaluate_every: float = 0.5
-    record_every: int = 50
-    save_every: int = 1000
-    threads: int = 0
-
-    @property
-    def seed_of_weights(self) -> int:
-        """The seed of the weights that are random before the first step."""
-        return self.seed if self.weights_seed is None else self.weights_seed
-
-    @property
-    def seed_of_order(self) -> int:
-        """The seed of the order of the examples and of dropout."""
-        return self.seed if self.order_seed is None else self.order_seed
-
-    def identity(self) -> dict[str, Any]:
-        """See `Training.identity`; trainings with the same two seeds are one, whichever options say so."""
-        identity = {name: value for name, value in super().identity().items() if name not in SEEDS}
-        weights, order = self.seed_of_weights, self.seed_of_order
-        return {**identity, "seed": weights, **({} if weights == order else {"order_seed": order})}
-
-    def check(self) -> None:
-        """See `Training.check`."""
-        super().check()
-        counts = {name: getattr(self, name) for name in ("max_length", "batch_size", "record_every", "save_every")}
-        if min(counts.values()) < 1:
-            raise InputError(f"these must be at least 1: {counts}")
-        if not 0 < self.warmup < 1 or self.evaluate_every <= 0 or self.learning_rate <= 0:
-            raise InputError(
-                f"training.warmup={self.warmup} must be between 0 and 1, evaluate_every={self.evaluate_every} and "
-                f"learning_rate={self.learning_rate} above 0"
-            )
-
-    def checkpoint(self, folder: Path, epoch: float) -> Path:
-        """A folder in the format of transformers."""
-        return folder / f"epoch-{epoch:g}"
 
     def own_labels(self) -> tuple[str, ...]:
         """The labels that the model before its first step has already; none where those of the data are taken."""
@@ -93,75 +23,15 @@ class ClassifierTraining(Training):
 
 
 @dataclass(kw_only=True)
-class FineTuning(ClassifierTraining):
-    """A trained model learns a task of classification; it is one of transformers, or a checkpoint of a training here.
+class FineTuning(ClassifierTraining, Tuning):
+    """A trained model learns a task of classification.
 
     Attributes:
-        start: folder or hub name of that model.
-        origin: in place of `start`, a model that is trained here, an entry of `conf/model`.
-        revision: commit, tag or branch on the hub.
         new_head: it gets an output layer with random weights, whose labels are those of the training data; false: it
             goes on with its own, and the data may have no other labels.
     """
 
-    start: str = ""
-    origin: Any = None  # a `TrainedModel`, of a module above this one
-    revision: str | None = None
     new_head: bool = True
-
-    def identity(self) -> dict[str, Any]:
-        """See `Training.identity`; what is trained here is known before it is there."""
-        return {**super().identity(), "start": self._start_identity()}
-
-    def check(self) -> None:
-        """See `Training.check`."""
-        super().check()
-        if bool(self.start) == bool(self.origin):
-            raise InputError(
-                "training.start names a model to start from, training.origin one that is trained here: give one of them"
-            )
-
-    def missing(self) -> list[str]:
-        """See `Training.missing`."""
-        if self.origin:
-            return [*self.origin.missing(), *super().missing()]
-        here = local_folder(self.start, self.revision)
-        return [*([] if here else [f"model {self.start} from the Hugging Face hub"]), *super().missing()]
-
-    def fetch(self) -> None:
-        """See `Training.fetch`."""
-        if self.origin:
-            self.origin.fetch()
-        elif not local_folder(self.start, self.revision):
-            download(self.start, self.revision)
-        super().fetch()
-
-    def initial(self) -> str:
-        """See `Training.initial`; a new output layer, whatever its seed, has no heads."""
-        return short_hash({"start": self._start_identity()})
-
-    def _start_identity(self) -> dict[str, Any]:
-        """All that determines the weights that it starts from, as JSON values."""
-        if self.origin:
-            return self.origin.training_identity()
-        start = model_digests(self.start_folder())
-        require_tokenizer(self.start_folder())
-        return start
-
-    def start_folder(self) -> Path:
-        """Where the model to start from is.
-
-        Raises:
-            InputError: when it is not on this machine.
-        """
-        if self.origin:
-            return self.origin.trained_checkpoint()
-        folder = local_folder(self.start, self.revision)
-        if folder is None:
-            raise InputError(
-                f"model '{self.start}' is neither a folder nor downloaded: run `study fetch` with measure=train first"
-            )
-        return folder
 
     def own_labels(self) -> tuple[str, ...]:
         """See `ClassifierTraining.own_labels`."""

@@ -19,11 +19,12 @@ from study.record.errors import InputError, Interruption
 from study.record.training_history import read_history
 from study.toy.nli import NliDomain
 from study.toy.sources import ToyNli
-from study.training.classifier import epoch_batches, train_classifier, triangle
+from study.training.classifier import train_classifier
 from study.training.classifier_options import FineTuning, NewBert
 from study.training.initial_model import learn_tokenizer
 from study.training.trained_models import TrainedClassifier
 from study.training.trainer import STATE_FILE, Trainer
+from study.training.transformers_training import epoch_batches, triangle
 
 LABELS = ("entailment", "neutral", "contradiction")
 TOY = ToyNli(name="toy", domain=NliDomain.TRAIN, count=200)
