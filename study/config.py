@@ -12,6 +12,10 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue
 
 from study.data.iwslt import IwsltTed
+from study.data.language.benchmark import Benchmark
+from study.data.language.choices_file import ChoicesFile
+from study.data.language.pairs_file import PairsFile
+from study.data.language.texts import TextBenchmark, TextFile
 from study.data.nli import MnliHub, NliFile
 from study.data.parallel import ParallelFile, SacrebleuSet
 from study.data.source import DataSource
@@ -59,6 +63,11 @@ SCHEMAS: dict[str, Mapping[str, type]] = {
         "parallel_file": ParallelFile,
         "sacrebleu_set": SacrebleuSet,
         "iwslt_ted": IwsltTed,
+        "choices_file": ChoicesFile,
+        "pairs_file": PairsFile,
+        "text_file": TextFile,
+        "benchmark": Benchmark,
+        "text_benchmark": TextBenchmark,
         "toy_nli": ToyNli,
         "toy_translation": ToyTranslation,
     },

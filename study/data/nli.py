@@ -9,7 +9,7 @@ from typing import Any
 from omegaconf import MISSING
 
 from study.data.columns import Columns, find_columns
-from study.data.hub_file import cached, download
+from study.data.hub_file import HubFile
 from study.data.rows import labelled_rows, require_filled, row_names
 from study.data.source import DataSource
 from study.data.table import Table, read_header, read_table
@@ -139,20 +139,17 @@ class MnliHub(DataSource):
 
     def missing(self) -> list[str]:
         """See `DataSource.missing`."""
-        here = cached(self.repository, self.file, self.revision)
-        return [] if here else [f"{self.file} of huggingface.co/datasets/{self.repository}"]
+        return [] if self._hub_file().cached() else [str(self._hub_file())]
 
     def fetch(self) -> None:
         """See `DataSource.fetch`."""
-        download(self.repository, self.file, self.revision)
+        self._hub_file().download()
 
     def examples(self) -> Examples:
         """See `DataSource.examples`."""
-        path = cached(self.repository, self.file, self.revision)
-        if path is None:
-            raise InputError(
-                f"{', '.join(self.missing())} is not in the Hugging Face cache: run `study fetch` where there is a "
-                f"network, or read a local copy with data=nli_file"
-            )
+        path = self._hub_file().path("read a local copy with data=nli_file")
         labels = {"0": "entailment", "1": "neutral", "2": "contradiction"}
         return NliFile(path=path, id=None, genre="genre", labels=labels, skip_labels=["-1"]).examples()
+
+    def _hub_file(self) -> HubFile:
+        return HubFile(self.repository, self.file, self.revision)

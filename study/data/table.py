@@ -45,15 +45,44 @@ def read_table(path: Path, names: Sequence[str], numbers: Sequence[str] = ()) ->
         InputError: for a file that is missing, empty, of another kind, ragged or without one of the columns.
     """
     table = Table(path, {name: [] for name in names}, lines := list[int]())
-    for line, record in _records(path, names):
+    for line, record in read_records(path, names):
         lines.append(line)
         for name, column in table.columns.items():
             value = record[name]
             plain = isinstance(value, str) and value.isascii()
-            column.append(value if plain else _text(value, name, f"{path}:{line}", name in numbers))
+            column.append(value if plain else cell_text(value, name, f"{path}:{line}", name in numbers))
     if not lines:
         raise InputError(f"{path} has a header, but no rows")
     return table
+
+
+def read_records(path: Path, names: Sequence[str] = ()) -> Iterator[tuple[int, Mapping[str, Any]]]:
+    """The rows of such a file as they stand, with lists where it has any, and the line on which each begins.
+
+    Args:
+        path: the file.
+        names: columns that must be there, and in which alone a parquet file is read. Empty: all that there are.
+
+    Raises:
+        InputError: as `read_table`.
+    """
+    kind = _kind(path)
+    if kind == ".parquet":
+        _require_columns(names, read_header(path), str(path))
+        yield from enumerate(_parquet(path, columns=list(names) or None).iter_rows(named=True), start=1)
+    elif kind == ".jsonl":
+        for line, text in enumerate(read_lines(path), start=1):
+            record = _json_object(text, f"{path}:{line}")
+            _require_columns(names, record, f"{path}:{line}")
+            yield line, record
+    else:
+        rows = _rows(path)
+        _, header = _header(rows, path)
+        _require_columns(names, header, str(path))
+        for line, fields in rows:
+            if len(fields) != len(header):
+                raise InputError(f"{path}:{line}: {len(fields)} fields, but the header has {len(header)}")
+            yield line, dict(zip(header, fields, strict=True))
 
 
 def read_header(path: Path) -> list[str]:
@@ -77,27 +106,6 @@ def _kind(path: Path) -> str:
             f"{path}: expected a file named .tsv (tab-separated, no quoting), .csv (commas, quotes), .jsonl or .parquet"
         )
     return kind
-
-
-def _records(path: Path, names: Sequence[str]) -> Iterator[tuple[int, Mapping[str, Any]]]:
-    """Each row by name of column, and the line on which it begins (in parquet, its number)."""
-    kind = _kind(path)
-    if kind == ".parquet":
-        _require_columns(names, read_header(path), str(path))
-        yield from enumerate(_parquet(path, columns=list(names)).iter_rows(named=True), start=1)
-    elif kind == ".jsonl":
-        for line, text in enumerate(read_lines(path), start=1):
-            record = _json_object(text, f"{path}:{line}")
-            _require_columns(names, record, f"{path}:{line}")
-            yield line, record
-    else:
-        rows = _rows(path)
-        _, header = _header(rows, path)
-        _require_columns(names, header, str(path))
-        for line, fields in rows:
-            if len(fields) != len(header):
-                raise InputError(f"{path}:{line}: {len(fields)} fields, but the header has {len(header)}")
-            yield line, dict(zip(header, fields, strict=True))
 
 
 def _header(rows: Iterator[tuple[int, list[str]]], path: Path) -> tuple[int, list[str]]:
@@ -160,7 +168,12 @@ def _json_object(line: str, where: str) -> dict[str, Any]:
     return record
 
 
-def _text(value: Any, name: str, where: str, is_number: bool) -> str:
+def cell_text(value: Any, name: str, where: str, is_number: bool = False) -> str:
+    """The text in a cell; an integer, or any number where `is_number`, as text.
+
+    Raises:
+        InputError: when it is neither; names the column and `where` the cell is.
+    """
     if isinstance(value, str):
         if not value.isascii() and not value.encode("utf-8", "ignore").decode() == value:
             raise InputError(f"{where}: '{name}' has half a surrogate pair, which is no text: {value!r}")

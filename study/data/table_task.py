@@ -11,7 +11,7 @@ from pathlib import Path
 
 from omegaconf import MISSING
 
-from study.data.hub_file import cached, download
+from study.data.hub_file import HubFile
 from study.data.rows import labelled_rows, require_filled, row_names, rows_with_texts
 from study.data.source import DataSource
 from study.data.table import Table, read_header, read_table
@@ -62,16 +62,15 @@ class TableTask(DataSource):
 
     def missing(self) -> list[str]:
         """See `DataSource.missing`."""
-        here = self.path or cached(self.repository, self.file, self.revision)
-        return [] if here else [f"{self.file} of huggingface.co/datasets/{self.repository}"]
+        return [] if self.path or self._hub_file().cached() else [str(self._hub_file())]
 
     def fetch(self) -> None:
         """See `DataSource.fetch`."""
-        download(self.repository, self.file, self.revision)
+        self._hub_file().download()
 
     def examples(self) -> Examples:
         """See `DataSource.examples`."""
-        path = self._file()
+        path = self._hub_file().path() if self.path is None else self.path.expanduser()
         optional = [name for name in (self.group, *self.annotations) if name is not None]
         header = read_header(path)
         found = [name for name in optional if name in header]
@@ -90,16 +89,8 @@ class TableTask(DataSource):
             merged=self.merged,
         )
 
-    def _file(self) -> Path:
-        if self.path is not None:
-            return self.path.expanduser()
-        path = cached(self.repository, self.file, self.revision)
-        if path is None:
-            raise InputError(
-                f"{', '.join(self.missing())} is not in the Hugging Face cache: run `study fetch` where there is a "
-                f"network, or name a local copy by data.path=FILE"
-            )
-        return path
+    def _hub_file(self) -> HubFile:
+        return HubFile(self.repository, self.file, self.revision)
 
     def _numbers(self) -> list[str]:
         return [self.label] if self.task is Task.REGRESSION else []
