@@ -1,5 +1,6 @@
 """Numbers and names as people read them: on the page, in figures and on the terminal."""
 
+import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -110,3 +111,14 @@ def interval(row: Mapping[str, Any], side: str = "") -> str:
 def ends(low: float | None, high: float | None, digits: int = 2) -> str:
     """` (0.41 to 0.77)`: the interval of a number that has no sign of its own; nothing where there is none."""
     return "" if low is None or high is None else f" ({decimal(low, digits)} to {decimal(high, digits)})"
+
+
+def common_power(values: Iterable[float | None]) -> int:
+    """The power of ten in which small numbers are shown: 0, or −3, −6 ... so that the largest of them is .1 or more."""
+    largest = max((abs(value) for value in values if value), default=1.0)
+    return min(0, 3 * math.floor((math.log10(largest) + 1) / 3))
+
+
+def power_of_ten(power: int) -> str:
+    """What stands before a unit that numbers are shown in: `10⁻⁶ `; nothing for the unit itself."""
+    return f"10{str(power).translate(str.maketrans('-0123456789', '⁻⁰¹²³⁴⁵⁶⁷⁸⁹'))} " if power else ""

@@ -13,6 +13,7 @@ from analysis.along import Along
 from analysis.along.tables import LINE
 from analysis.along.words import correlation_words, head_words, line_name, matched_words, plural
 from analysis.attention_kinds import kind_label
+from analysis.components.tables import divided, shown_in
 from analysis.compute import Analysis
 from analysis.effects.head_effects import ALL_KINDS, Measure, strongest_head
 from analysis.formatting import address, after_correction, base_score, decimal, ends, labelled, score, signed, unsure
@@ -192,15 +193,16 @@ def curve_table(curves: pl.DataFrame) -> Table:
 def components_table(components: pl.DataFrame) -> Table:
     """The variance components of one grid: variance and share with their intervals, and the variance by REML."""
     first = components.row(0, named=True)
-    table = plain_table(f"{first['grid']}: variance of effects ({first['unit']} squared)", "belongs to")
+    unit, by = shown_in(components)
+    table = plain_table(f"{first['grid']}: variance of effects ({unit})", "belongs to")
     table.columns[0].no_wrap = True
     for name in ("variance", "share", "by REML"):
         table.add_column(name, justify="right")
     for row in components.rows(named=True):
-        variance = f"{decimal(row['variance'], 3)}{ends(row['low'], row['high'], 3)}"
-        likely = decimal(row["reml"], 3)
-        table.add_row(row["belongs_to"], variance, _share(row), likely)
-    table.add_row("sampling noise", decimal(first["noise_variance"], 3), "taken out", "")
+        own = divided(row, by)
+        variance = f"{decimal(own['variance'], 3)}{ends(own['low'], own['high'], 3)}"
+        table.add_row(row["belongs_to"], variance, _share(row), decimal(own["reml"], 3))
+    table.add_row("sampling noise", decimal(divided(first, by)["noise_variance"], 3), "taken out", "")
     return table
 
 

@@ -1,6 +1,6 @@
 """The table of variance components, and the sentence to quote."""
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -13,7 +13,7 @@ from analysis.components.moments import Component, Components, Values, noise_var
 from analysis.components.noisy_grid import NoisyGrid
 from analysis.components.reml import reml
 from analysis.defaults import DEFAULTS
-from analysis.formatting import ends
+from analysis.formatting import common_power, ends, power_of_ten
 from analysis.results.cells import DATA, TASK, Grid
 from analysis.results.domain import AUTO
 from study.record.errors import InputError
@@ -46,6 +46,18 @@ class VarianceComponents:
 
     table: pl.DataFrame
     sentences: tuple[str, ...]
+
+
+def shown_in(components: pl.DataFrame) -> tuple[str, float]:
+    """The unit in which variances are shown, such as `10⁻⁶ nats squared`, and what to divide them by for it."""
+    power = common_power([*components["variance"], *components["noise_variance"]])
+    return f"{power_of_ten(power)}{' or '.join(components['unit'].unique(maintain_order=True))} squared", 10.0**power
+
+
+def divided(row: Mapping[str, Any], by: float) -> dict[str, float | None]:
+    """The variances of a row, and their interval, in the unit in which they are shown."""
+    names = ("variance", "low", "high", "reml", "noise_variance")
+    return {name: None if row[name] is None else row[name] / by for name in names}
 
 
 @dataclass(frozen=True)

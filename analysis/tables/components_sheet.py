@@ -1,6 +1,7 @@
 """The table of variance components for a paper."""
 
 from analysis.components import VarianceComponents
+from analysis.components.tables import divided, shown_in
 from analysis.formatting import decimal
 from analysis.tables.latex import Sheet
 
@@ -9,21 +10,23 @@ NONE = "–"
 
 def components_sheet(found: VarianceComponents) -> Sheet:
     """One row for each grid and component."""
+    unit, by = shown_in(found.table)
     rows = [
         (
             row["grid"],
             row["belongs_to"],
-            decimal(row["variance"], 4),
-            NONE if row["low"] is None else f"{decimal(row['low'], 4)} to {decimal(row['high'], 4)}",
+            decimal(own["variance"], 4),
+            NONE if own["low"] is None else f"{decimal(own['low'], 4)} to {decimal(own['high'], 4)}",
             NONE if row["share"] is None else f"{decimal(100 * row['share'], 0)} %",
             NONE if row["share_low"] is None else _percents(row["share_low"], row["share_high"]),
-            decimal(row["reml"], 4),
+            decimal(own["reml"], 4),
         )
         for row in found.table.rows(named=True)
+        for own in [divided(row, by)]
     ]
     first = found.table.row(0, named=True)
     note = (
-        f"Variance of effects over the heads of a cell, in the square of {first['unit']}, by moments and by REML, "
+        f"Variance of effects over the heads of a cell, in {unit}, by moments and by REML, "
         f"sampling noise taken out; {100 * first['level']:g} % intervals by jackknives over {first['seeds']} seeds "
         f"and over groups of examples. {' '.join(found.sentences)}"
     )

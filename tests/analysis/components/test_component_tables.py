@@ -10,6 +10,7 @@ from rich.console import Console
 
 from analysis.components import variance_components
 from analysis.components.grid_effects import noisy_grid
+from analysis.components.tables import divided, shown_in
 from analysis.correlation.domain_effects import DomainEffects
 from analysis.correlation.shared_examples import sampling_covariance
 from analysis.page.environment import page_environment
@@ -87,6 +88,15 @@ def test_what_is_printed_drawn_and_typeset(trained, results) -> None:
     assert share in page
     assert [drawing.name for drawing in section.drawings] == ["components/toy-epoch-3"]
     assert r"head $\times$ domain" in latex(components_sheet(found))
+
+
+def test_small_variances_are_shown_in_a_power_of_ten() -> None:
+    table = pl.DataFrame({"variance": [9.4e-7, -2.3e-6], "noise_variance": [1.2e-5] * 2, "unit": ["nats"] * 2})
+    unit, by = shown_in(table.with_columns(low=None, high=2e-5, reml=0.0))
+    assert (unit, by) == ("10⁻⁶ nats squared", pytest.approx(1e-6))
+    row = divided({"variance": -2.3e-6, "low": None, "high": 2e-5, "reml": 0.0, "noise_variance": 1.2e-5}, by)
+    assert list(row.values()) == [pytest.approx(-2.3), None, pytest.approx(20), 0, pytest.approx(12)]
+    assert shown_in(table.with_columns(noise_variance=pl.lit(0.3), unit=pl.lit("points"))) == ("points squared", 1)
 
 
 def test_fewer_seeds_have_numbers_and_no_intervals(trained, results) -> None:

@@ -7,6 +7,7 @@ import polars as pl
 
 from analysis import figures
 from analysis.components import VarianceComponents
+from analysis.components.tables import divided, shown_in
 from analysis.compute import Analysis
 from analysis.figures import Drawing
 from analysis.formatting import slug
@@ -19,10 +20,17 @@ FOLDER = "components"
 
 @dataclass(frozen=True)
 class Components(Section):
-    """The components of every grid, as numbers and as a small forest."""
+    """The components of every grid, as numbers and as a small forest.
+
+    Attributes:
+        unit: the unit in which variances are shown.
+        grids: rows of components by the name of their grid.
+        sentences: a sentence to quote for each grid.
+    """
 
     template, anchor, title = "components", "components", "What an effect belongs to: head, domain, seed"
     link = "Components"
+    unit: str
     grids: tuple[tuple[str, tuple[Row, ...]], ...]
     sentences: tuple[str, ...]
 
@@ -35,8 +43,12 @@ class Components(Section):
     @classmethod
     def showing(cls, found: VarianceComponents) -> "Components":
         """The section of these components, their figures drawn."""
-        grids = tuple((str(name), tuple(own.rows(named=True))) for (name,), own in _by_grid(found))
-        return cls(grids, found.sentences, drawings=tuple(_drawings(found)))
+        unit, by = shown_in(found.table)
+        grids = tuple(
+            (str(name), tuple(row | divided(row, by) for row in own.rows(named=True)))
+            for (name,), own in _by_grid(found)
+        )
+        return cls(unit, grids, found.sentences, drawings=tuple(_drawings(found)))
 
 
 def _by_grid(found: VarianceComponents) -> Iterator[tuple[tuple[object, ...], pl.DataFrame]]:
