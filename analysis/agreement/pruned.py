@@ -12,7 +12,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from analysis.agreement.kept_sets import KeptSets
-from analysis.curves.order_names import order_name
+from analysis.curves.order_names import curve_kinds, order_name
 from analysis.effects.head_effects import ALL_KINDS
 from analysis.results.cells import (
     METRIC,
@@ -31,7 +31,7 @@ from analysis.results.domain import Domain
 from analysis.results.read import Results
 from study.record.curves import Curve
 from study.record.errors import InputError, listed
-from study.record.units import Head, parse_mask
+from study.record.units import Head, UnitLevel, parse_mask
 
 RETAIN = 0.9
 
@@ -65,7 +65,7 @@ class Stop:
         Raises:
             InputError: when no point of the curve has the share.
         """
-        return parse_mask(curve.masks[self._point(domain, curve)], domain.layout)
+        return parse_mask(curve.masks[self._point(domain, curve)], domain.layout)[: len(domain.layout)]
 
     def _point(self, domain: Domain, curve: Curve) -> int:
         if self.share is not None:
@@ -120,10 +120,13 @@ def kept_sets(results: Results, along: str, stop: Stop) -> list[KeptSets]:
 
 
 def _curves(domain: Domain) -> Iterable[tuple[str, Curve]]:
-    """The curves of a domain by name, but for those of which it has several: random orders keep what chance keeps."""
+    """The curves of a domain by name, but for those of which it has several: random orders keep what chance keeps.
+
+    Those of MLPs keep every head.
+    """
     named: dict[str, list[Curve]] = {}
-    for curve in domain.curves:
-        kinds = "+".join(curve.kinds) or ALL_KINDS
+    for curve in (curve for curve in domain.curves if curve.unit is not UnitLevel.mlp):
+        kinds = curve_kinds(curve)
         name = order_name(curve, domain.data) + ("" if kinds == ALL_KINDS else f", {kinds}")
         named.setdefault(name, []).append(curve)
     return ((name, curves[0]) for name, curves in named.items() if len(curves) == 1 and curves[0].order != "random")

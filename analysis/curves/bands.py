@@ -10,8 +10,8 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float
 
-from analysis.curves.order_names import order_name
-from analysis.effects.head_effects import ALL_KINDS, DEFAULT
+from analysis.curves.order_names import curve_kinds, order_name
+from analysis.effects.head_effects import DEFAULT
 from analysis.inference import Inference, resampling
 from analysis.inference.resampling import ENOUGH_FOR_AN_INTERVAL
 from analysis.results.domain import IDENTITY, Domain
@@ -59,7 +59,7 @@ class ResampledCurves:
         """The curves that are one line, seeds of one order, by kinds and order in words."""
         lines: dict[tuple[str, str], list[Curve]] = {}
         for curve in self.domain.curves:
-            key = "+".join(curve.kinds) or ALL_KINDS, order_name(curve, self.domain.data)
+            key = curve_kinds(curve), order_name(curve, self.domain.data)
             lines.setdefault(key, []).append(curve)
         return lines
 
@@ -79,9 +79,9 @@ def curve_points(resampled: ResampledCurves) -> pl.DataFrame:
 
     Returns:
         Columns of the domain; kinds, curve (the order in words), order, seed (of random orders), order_examples (that
-        the order was made of), removed, heads, share (of the heads of these kinds, 0 to 1), base_score, score; low and
-        high: the base score and the interval of the difference from it, by a paired bootstrap over groups; null where
-        nothing can be resampled.
+        the order was made of), removed, heads, share (of the heads of these kinds, or of other units: 0 to 1),
+        base_score, score; low and high: the base score and the interval of the difference from it, by a paired
+        bootstrap over groups; null where nothing can be resampled.
     """
     domain, rows = resampled.domain, []
     base = float(resampled.base[0])

@@ -3,8 +3,11 @@
 from collections.abc import Mapping
 from typing import Any
 
+from analysis.effects.head_effects import ALL_KINDS
 from analysis.results.domain import Domain
 from study.record.curves import Curve
+from study.record.importance import Estimator
+from study.record.units import UnitLevel
 
 IMPORTANCE = "importance"
 """The paper's order, with nothing unusual about it."""
@@ -27,12 +30,19 @@ def papers_order(domain: Domain) -> str | None:
     return min(names, key=lambda name: name == IMPORTANCE, default=None)
 
 
+def curve_kinds(curve: Curve) -> str:
+    """The kinds of units that a curve removes, as a table has them: attention kinds, or MLPs, which are of none."""
+    return "mlp" if curve.unit is UnitLevel.mlp else "+".join(curve.kinds) or ALL_KINDS
+
+
 def order_name(curve: Curve, data: str) -> str:
-    """The order of a curve and what is unusual about it; random orders of all seeds have one name."""
+    """The order of a curve and what is unusual about it, units other than heads too; all random seeds have one name."""
     options: Mapping[str, Any] = curve.options
-    unusual = [f"{name} {options[name]}" for name, value in USUAL.items() if options.get(name, value) != value]
+    usual = USUAL | {"normalisation": str(Estimator.paper.normalisation(curve.unit))}
+    unusual = [] if curve.unit is UnitLevel.head else [curve.unit.plural]
+    unusual += [f"{name} {options[name]}" for name, value in usual.items() if options.get(name, value) != value]
     unusual += [f"from {options['data']}"] if options.get("data", data) != data else []
     unusual += [str(options["file"])] if "file" in options else []
-    unusual += ["a head kept in each layer"] if not options.get("allow_empty_layers", True) else []
+    unusual += [f"a {curve.unit.noun} kept in each layer"] if not options.get("allow_empty_layers", True) else []
     name = curve.order.replace("_", " ") + (", reversed" if options.get("reverse") else "")
     return f"{name} ({', '.join(unusual)})" if unusual else name

@@ -43,7 +43,9 @@ Removes heads of a trained transformer for good and saves the smaller model, pro
   study prune model=NAME heads=[encoder_self.0.1,...] out=FOLDER
   study prune model=NAME order=FILE number=20 out=FOLDER          the first 20 of a file; share=0.4: that share
 
-model= and model.NAME= are those of a job. unit=group: addresses name key/value groups with all their query heads.
+model= and model.NAME= are those of a job.
+An address names a head (decoder_self.3.11), a group of heads that share keys and values (decoder_self.3.g1) or a
+layer (decoder_self.3), counted from 0.
 export=auto|none|torch|onnx: files for programs without this project. +scores.DATA=SCORE: for the model's card.
 """
 

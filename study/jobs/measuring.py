@@ -118,8 +118,9 @@ class MeasuringJob(Job):
 
     @property
     def layout(self) -> HeadLayout | None:
-        """The heads of the model, as an earlier job has stored them; None where none has."""
-        return stored_layout(self.setting, self.results)
+        """The units of the model, as an earlier job has stored them; None where none has, or not those asked for."""
+        layout = stored_layout(self.setting, self.results)
+        return layout if layout and self.study.measure.suits(layout) else None
 
     @cached_property
     def evaluator(self) -> Evaluator:
@@ -186,7 +187,7 @@ class MeasuringJob(Job):
         if not self.is_here():
             return None
         layout = self.layout or layout_elsewhere(self.setting, self.results)
-        if layout is None:
+        if layout is None or not self.study.measure.suits(layout):
             return None
         evaluator = self.evaluator if self.layout else self._open(layout)
         missing = missing_rows(evaluator, self.study.measure.request(evaluator))

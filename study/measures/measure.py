@@ -11,7 +11,7 @@ from omegaconf import MISSING
 from study.record.curves import Curve
 from study.record.errors import InputError
 from study.record.loss import PLAIN, Loss
-from study.record.units import AttentionKind, HeadLayout, select_layers, stack
+from study.record.units import AttentionKind, HeadLayout, Unit, UnitLevel, select_layers, select_units, stack
 
 if TYPE_CHECKING:
     from study.engine.evaluator import Evaluator
@@ -59,11 +59,11 @@ class Measure:
 
     Attributes:
         name: name in `conf/measure`.
-        kinds: the attention kinds whose heads are masked; all that the model has when empty.
+        kinds: the attention kinds whose units are masked; all that the model has when empty.
     """
 
     stage: ClassVar[Stage] = Stage.MEASURE
-    masks_heads: ClassVar[bool] = True
+    masks_units: ClassVar[bool] = True
 
     name: str = MISSING
     kinds: list[AttentionKind] = field(default_factory=list)
@@ -73,16 +73,20 @@ class Measure:
         return stack([], layout)
 
     def check(self, layout: HeadLayout) -> None:
-        """Refuse what cannot be asked of these heads.
+        """Refuse what cannot be asked of these units.
 
         Raises:
             InputError: when the model has no attention of a kind asked for.
         """
         select_layers(layout, self.kinds)
 
+    def suits(self, layout: HeadLayout) -> bool:
+        """Whether a stored layout says all that this measure must know of a model's units."""
+        return True
+
     def idle(self) -> dict[str, str]:
         """Options that have no effect beside the others' values, and why."""
-        return {} if self.masks_heads else {"kinds": "it chooses heads to mask, and this measure masks none"}
+        return {} if self.masks_units else {"kinds": "it chooses heads to mask, and this measure masks none"}
 
     def source(self, data: str) -> tuple[str, str] | None:
         """The measure and the data whose rows decide its masks on data of a name; None where no other job does."""
@@ -117,3 +121,31 @@ class Measure:
                 evaluator.keep(curve)
             if request.complete:
                 return
+
+
+@dataclass(kw_only=True)
+class UnitMeasure(Measure):
+    """A measure that turns units of one level off.
+
+    Attributes:
+        unit: what is off as a whole: a head, a group of heads that share keys and values, an attention layer, an MLP.
+    """
+
+    unit: UnitLevel = UnitLevel.head
+
+    def units(self, layout: HeadLayout) -> tuple[Unit, ...]:
+        """The units that it turns off.
+
+        Raises:
+            InputError: when the model has none.
+        """
+        return select_units(layout, self.unit, self.kinds)
+
+    def check(self, layout: HeadLayout) -> None:
+        """Refuse units that the model has not, too."""
+        super().check(layout)
+        self.units(layout)
+
+    def suits(self, layout: HeadLayout) -> bool:
+        """Earlier versions have stored heads alone: the model itself says whether there are groups and MLPs."""
+        return bool(layout.units(self.unit))

@@ -1,13 +1,15 @@
-"""Pruning: heads go in some order, a share at a time, and the score is measured at each (the paper's section 4)."""
+"""Pruning: units go in some order, a share at a time, and the score is measured at each (the paper's section 4)."""
 
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from omegaconf import MISSING
 
-from study.measures.measure import MaskRequest, Measure, Stage
+from study.measures.measure import MaskRequest, Stage, UnitMeasure
 from study.measures.orders import ORDERS, ImportanceOrder, Order
 from study.measures.orders.order import Removal
+from study.record.errors import InputError
+from study.record.importance import ONE_A_LAYER
 from study.record.loss import LossName, chosen_loss, idle_epsilon
 from study.record.orders import Steps
 from study.record.units import HeadLayout
@@ -22,13 +24,13 @@ def flat_name(option: str) -> str:
 
 
 @dataclass(kw_only=True)
-class Pruning(Measure):
-    """Curves of the score over the share of heads that are removed.
+class Pruning(UnitMeasure):
+    """Curves of the score over the share of heads, or other units, that are removed.
 
     Attributes:
         order: which heads go first, with options of its own.
         steps: how many go at each point.
-        allow_empty_layers: as in the paper's code; false keeps a head in each attention layer.
+        allow_empty_layers: as in the paper's code; false keeps a head or group in each attention layer.
         loss: loss of the gradients or effects that the order is made of.
         epsilon: share of the probability that a label-smoothed loss spreads.
     """
@@ -45,6 +47,11 @@ class Pruning(Measure):
     def check(self, layout: HeadLayout) -> None:
         """Refuse what the order cannot do, too."""
         super().check(layout)
+        if not self.allow_empty_layers and self.unit in ONE_A_LAYER:
+            raise InputError(
+                f"measure.allow_empty_layers=false keeps a unit in each layer, and with measure.unit={self.unit} "
+                f"a layer has one: nothing would go"
+            )
         self.order.check(self._removal(layout))
 
     def idle(self) -> dict[str, str]:
@@ -74,4 +81,5 @@ class Pruning(Measure):
         return self.order.request(self._removal(evaluator.layout), evaluator)
 
     def _removal(self, layout: HeadLayout) -> Removal:
-        return Removal(layout, self.kinds, self.steps, self.allow_empty_layers, chosen_loss(self.loss, self.epsilon))
+        loss = chosen_loss(self.loss, self.epsilon)
+        return Removal(layout, self.unit, self.kinds, self.steps, self.allow_empty_layers, loss)

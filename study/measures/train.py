@@ -14,6 +14,6 @@ class Train(Measure):
     """
 
     stage: ClassVar[Stage] = Stage.TRAIN
-    masks_heads: ClassVar[bool] = False
+    masks_units: ClassVar[bool] = False
 
     name: str = "train"

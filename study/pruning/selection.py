@@ -1,8 +1,8 @@
-"""Which heads are to be removed: as a mask, as addresses, or as the first so many of an order in a file."""
+"""Which heads are to be removed: as a mask, as addresses of units, or as the first so many of an order in a file."""
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from enum import StrEnum
 from pathlib import Path
 
 import numpy as np
@@ -10,14 +10,7 @@ from jaxtyping import Bool
 
 from study.record.errors import InputError
 from study.record.orders import read_addresses
-from study.record.units import Head, HeadLayout, parse_mask
-
-
-class Unit(StrEnum):
-    """What an address names: a head, or with grouped queries a key/value group with all of its heads."""
-
-    head = "head"
-    group = "group"
+from study.record.units import HeadLayout, Mlp, Unit, level_of, parse_mask, parse_unit
 
 
 @dataclass(kw_only=True)
@@ -26,11 +19,11 @@ class Selection:
 
     Attributes:
         mask: a text of 0 (remove) and 1 (keep) in the order of heads.
-        heads: addresses, `encoder_self.3.11`, counted from 0.
+        heads: addresses, counted from 0: of heads (`decoder_self.3.11`), of groups that share keys and values
+            (`decoder_self.3.g1`), and of attention layers (`decoder_self.3`).
         order: a file with one address a line, or a pruning curve of the results (`curves/*.json`).
         number: how many of the order are removed, from the first on.
-        share: share of the model's units that is removed, rounded down; in place of `number`.
-        unit: kind of unit that an address names.
+        share: share of the model's units of that level that is removed, rounded down; in place of `number`.
     """
 
     mask: str = ""
@@ -38,7 +31,6 @@ class Selection:
     order: str = ""
     number: int | None = None
     share: float | None = None
-    unit: Unit = Unit.head
 
     def check(self) -> None:
         """Refuse what says too much or too little; needs no model.
@@ -56,53 +48,46 @@ class Selection:
             raise InputError("number=N or share=0.4 belong to order=FILE: give one of them with it, none without")
         if self.share is not None and not 0 <= self.share <= 1:
             raise InputError(f"share={self.share:g}: expected a number from 0 to 1")
-        if self.mask and self.unit is not Unit.head:
-            raise InputError("a mask has a number for each head: unit=group goes with heads or order")
 
-    def keeps(self, layout: HeadLayout, heads_per_group: int = 1) -> Bool[np.ndarray, " heads"]:
+    def keeps(self, layout: HeadLayout) -> Bool[np.ndarray, " width"]:
         """The mask that leaves on what is not to be removed.
 
         Args:
-            layout: the model's heads.
-            heads_per_group: query heads that share a key and a value.
+            layout: the model's units.
 
         Raises:
-            InputError: for units that the model does not have or that are named twice, an order that is too short, a
-                mask of another length, and when nothing is left to remove.
+            InputError: for units that the model does not have or that are named twice, MLPs, an order that is too short
+                or of several levels, a mask of another length, and when nothing is left to remove.
         """
         self.check()
-        if self.mask:
-            mask = parse_mask(self.mask, layout)
-        else:
-            units = layout if self.unit is Unit.head else _groups(layout, heads_per_group)
-            size = 1 if self.unit is Unit.head else heads_per_group
-            mask = layout.without(
-                Head(unit.kind, unit.layer, unit.index * size + i) for unit in self._chosen(units) for i in range(size)
-            )
+        mask = parse_mask(self.mask, layout) if self.mask else layout.without(self._chosen(layout))
+        if mlps := layout.silent_mlps(mask):
+            raise InputError(f"heads can be removed, MLPs cannot: {', '.join(map(str, mlps))} can only be masked")
         if mask.all():
             raise InputError("nothing to remove: every head stays")
         return mask
 
-    def _chosen(self, units: HeadLayout) -> Sequence[Head]:
+    def _chosen(self, layout: HeadLayout) -> Sequence[Unit]:
         if self.order:
-            named = [head for _, head in read_addresses(Path(self.order).expanduser())]
+            named = [unit for _, unit in read_addresses(Path(self.order).expanduser())]
         else:
-            named = [Head.parse(text) for text in self.heads]
-        if twice := sorted({str(unit) for unit in named if named.count(unit) > 1}):
+            named = [parse_unit(text) for text in self.heads]
+        counts = Counter(head for unit in named for head in ([unit] if isinstance(unit, Mlp) else layout.members(unit)))
+        if twice := sorted({str(unit) for unit, count in counts.items() if count > 1}):
             raise InputError(f"named twice: {', '.join(twice)}")
-        for unit in named:
-            units.index(unit)
         if not self.order:
             return named
-        number = int(len(units) * self.share + 1e-9) if self.share is not None else self.number or 0
+        number = self._share_of(named, layout) if self.share is not None else self.number or 0
         if not 0 <= number <= len(named):
-            raise InputError(f"{self.order} names {len(named)} {self.unit}s: {number} of them cannot be removed")
+            what = level_of(named[0]).plural if named else "heads"
+            raise InputError(f"{self.order} names {len(named)} {what}: {number} of them cannot be removed")
         return named[:number]
 
-
-def _groups(layout: HeadLayout, heads_per_group: int) -> HeadLayout:
-    if heads_per_group == 1:
-        raise InputError("unit=group: this model's heads have keys and values of their own")
-    if any(count % heads_per_group for counts in layout.counts.values() for count in counts):
-        raise InputError("unit=group: heads were removed before, and the groups are no longer of one size")
-    return HeadLayout({kind: [count // heads_per_group for count in counts] for kind, counts in layout.counts.items()})
+    def _share_of(self, order: Sequence[Unit], layout: HeadLayout) -> int:
+        """How many units a share of the model is."""
+        levels = list(dict.fromkeys(map(level_of, order)))
+        if len(levels) > 1:
+            words = " and ".join(level.plural for level in levels)
+            raise InputError(f"{self.order} names {words}: a share is of units of one kind, number=N is of any")
+        every = layout.units(levels[0]) if levels else ()
+        return int(len(every) * (self.share or 0) + 1e-9)

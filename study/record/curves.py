@@ -10,10 +10,12 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 from study.record.errors import StudyError
 from study.record.files import read_sealed, short_hash, write_sealed
 from study.record.setting import ANEW
+from study.record.units import UnitLevel
 
 FOLDER = "curves"
 
@@ -32,12 +34,13 @@ class Curve:
     Attributes:
         order: how the order was made: `importance`, `random` ...
         options: what else determines it (estimator, seed, the data of the order ...).
-        kinds: attention kinds whose heads go; all when empty.
-        heads: how many heads the shares are of.
-        removed: how many heads are off at each point, from 0 on.
+        kinds: attention kinds whose units go; all when empty.
+        heads: how many heads, or other units, the shares are of.
+        removed: how many of them are off at each point, from 0 on.
         masks: the mask of each point, by key.
         examples: how many examples of the data of the order it was made of.
-        sequence: addresses of the heads, the first to go first; where several go at once, in the order of a mask.
+        sequence: addresses of the units, the first to go first; where several go at once, in the order of a mask.
+        unit: what goes as a whole.
     """
 
     order: str
@@ -48,17 +51,29 @@ class Curve:
     masks: tuple[str, ...]
     examples: int
     sequence: tuple[str, ...]
+    unit: UnitLevel = UnitLevel.head
 
     @property
     def id(self) -> str:
         """Hash of what determines the order, not of what came out."""
-        return short_hash([self.order, dict(self.options), list(self.kinds)])
+        return short_hash([self.order, dict(self.options), list(self.kinds), *self._unit_unless_head.values()])
+
+    @property
+    def _unit_unless_head(self) -> dict[str, str]:
+        """What goes as a whole, unless it is a head, as in all that was stored before there were other units."""
+        return {} if self.unit is UnitLevel.head else {"unit": str(self.unit)}
+
+    def to_json(self) -> dict[str, Any]:
+        """The content of its file."""
+        every = asdict(self)
+        del every["unit"]
+        return every | self._unit_unless_head
 
 
 def write_curve(curve: Curve, folder: Path) -> None:
     """Keep a curve in a setting's folder; does nothing where it is kept as it is."""
     if not keeps_curve(curve, folder):
-        write_sealed(_path(curve, folder), {**asdict(curve), "setting": folder.name})
+        write_sealed(_path(curve, folder), {**curve.to_json(), "setting": folder.name})
 
 
 def keeps_curve(curve: Curve, folder: Path) -> bool:
@@ -85,8 +100,10 @@ def read_curve(path: Path, setting: str = "") -> Curve:
     """
     try:
         stored = read_sealed(path)
-        lists = {name: tuple(stored[name]) for name in ("kinds", "removed", "masks", "sequence")}
-        curve = Curve(stored["order"], stored["options"], heads=stored["heads"], examples=stored["examples"], **lists)
+        kinds, removed, masks, sequence = (tuple(stored[name]) for name in ("kinds", "removed", "masks", "sequence"))
+        order, options, heads, examples = (stored[name] for name in ("order", "options", "heads", "examples"))
+        unit = UnitLevel(stored.get("unit", UnitLevel.head))
+        curve = Curve(order, options, kinds, heads, removed, masks, examples, sequence, unit)
         if setting and (curve.id, stored.get("setting", setting)) != (path.stem, setting):
             raise ValueError("it is that of another order or setting")
         return curve
@@ -102,5 +119,5 @@ def read_curves(folder: Path) -> tuple[list[Curve], list[str]]:
             curves.append(read_curve(path, folder.name))
         except CurveError as error:
             wrong.append(str(error))
-    curves.sort(key=lambda curve: (curve.order, json.dumps(curve.options, sort_keys=True), curve.kinds))
+    curves.sort(key=lambda curve: (curve.order, json.dumps(curve.options, sort_keys=True), curve.kinds, curve.unit))
     return curves, wrong

@@ -50,7 +50,7 @@ def test_an_order_by_importance_is_that_of_the_stored_gradients(place: Path) -> 
     (curve,) = curves(place)
     evaluator = evaluator_of(place)
     layout = evaluator.layout
-    order = least_first(importance(evaluator.gradients(layout.full()[None]), layout), layout, layout.heads)
+    order = least_first(importance(evaluator.gradients(layout.full()[None]), layout), layout.heads)
     assert curve.sequence == tuple(map(str, order))
     assert curve.removed == tuple(range(9))
     assert curve.masks[3] == layout.key(layout.without(order[:3]))
@@ -112,7 +112,7 @@ def test_an_order_is_of_the_gradients_of_its_own_loss(place: Path) -> None:
     evaluator = evaluator_of(place, few)
     layout, loss = evaluator.layout, Loss(0.4)
     values = importance(evaluator.gradients(layout.full()[None], loss), layout)
-    assert found["importance"].sequence == tuple(map(str, least_first(values, layout, layout.heads)))
+    assert found["importance"].sequence == tuple(map(str, least_first(values, layout.heads)))
     rows = evaluator.gradients(layout.each_off(), loss)
     means = dict(rows.group_by("mask").agg(pl.col("loss").mean()).iter_rows())
     losses = [means[layout.key(layout.without([Head.parse(head)]))] for head in found["ablation_loss"].sequence]
@@ -132,7 +132,7 @@ def test_an_order_may_come_from_other_data(place: Path) -> None:
     assert curve.examples == 60
     own = evaluator_of(place, f"data.path={place / 'train.tsv'}")
     values = importance(own.gradients(own.layout.full()[None]), own.layout)
-    assert curve.sequence == tuple(map(str, least_first(values, own.layout, own.layout.heads)))
+    assert curve.sequence == tuple(map(str, least_first(values, own.layout.heads)))
 
 
 def test_random_orders_are_seeded(place: Path) -> None:

@@ -16,7 +16,6 @@ from transformers import AutoModelForSequenceClassification
 from study.certification.certify import certify
 from study.pruning import export, prune
 from study.pruning.config import Export, PruneConfig
-from study.pruning.selection import Unit
 from study.record.errors import InputError, MissingPackageError
 from study.subjects.fairseq.folder import FairseqFolder
 from study.subjects.huggingface.classifier_folder import HubClassifier
@@ -90,8 +89,8 @@ def test_folder_of_a_translator(pre_norm: bool, tmp_path: Path) -> None:
 
 def test_plain_transformers_load_llama_without_this_project(tmp_path: Path) -> None:
     source = classifier(tmp_path, "llama")
-    groups = ["decoder_self.0.1", "decoder_self.1.0"]
-    out = run(source, tmp_path / "small", heads=groups, unit=Unit.group, export=Export.auto)
+    groups = ["decoder_self.0.g1", "decoder_self.1.g0"]
+    out = run(source, tmp_path / "small", heads=groups, export=Export.auto)
     assert not (out / "heads.json").exists()
     assert "transformers alone: `LlamaForSequenceClassification.from_pretrained" in (out / "README.md").read_text()
     whole = source.load(CPU)

@@ -5,30 +5,35 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from study.pruning.selection import Selection, Unit
+from study.pruning.selection import Selection
 from study.record.curves import Curve, CurveError, write_curve
 from study.record.errors import InputError
 from study.record.units import AttentionKind, HeadLayout
 
-LAYOUT = HeadLayout({AttentionKind.DECODER_SELF: (4, 4)})
+DECODER = AttentionKind.DECODER_SELF
+LAYOUT = HeadLayout({DECODER: (4, 4)}, groups={DECODER: (2, 2)}, mlps=(1,))
 
 
-def order(folder: Path, *lines: str) -> str:
-    (folder / "order.txt").write_text("\n".join(lines) + "\n\n")
-    return str(folder / "order.txt")
+def order(folder: Path, *lines: str, name: str = "order.txt") -> str:
+    (folder / name).write_text("\n".join(lines) + "\n\n")
+    return str(folder / name)
 
 
 def test_every_way_to_say_it(tmp_path: Path) -> None:
     file = order(tmp_path, "# mine", "decoder_self.1.3", " decoder_self.0.0", "decoder_self.0.1")
+    groups = order(tmp_path, "decoder_self.1.g1", "decoder_self.0.g0", name="groups.txt")
     said = {
         "11110110": Selection(mask="11110110"),
         "10110111": Selection(heads=["decoder_self.0.1", "decoder_self.1.0"]),
         "01111110": Selection(order=file, number=2),
         "11111110": Selection(order=file, share=0.24),
-        "00111111": Selection(heads=["decoder_self.0.0"], unit=Unit.group),
+        "00110111": Selection(heads=["decoder_self.0.g0", "decoder_self.1.0"]),
+        "11110000": Selection(heads=["decoder_self.1"]),
+        "11111100": Selection(order=groups, share=0.25),
+        "00111100": Selection(order=groups, number=2),
     }
     for mask, selection in said.items():
-        assert LAYOUT.key(selection.keeps(LAYOUT, 2)) == mask
+        assert LAYOUT.key(selection.keeps(LAYOUT)) == mask
 
 
 def test_a_curve_of_the_results_is_an_order(tmp_path: Path) -> None:
@@ -56,21 +61,23 @@ def test_a_share_is_rounded_down_but_not_by_floating_point(tmp_path: Path) -> No
     [
         ({}, "in one way: .* given: none"),
         ({"mask": "11110110", "heads": ["decoder_self.0.0"]}, "given: mask, heads"),
-        ({"mask": "111"}, "'111' is no mask of this model: expected 8 characters"),
+        ({"mask": "111"}, "'111' is no mask of this model: expected 8 or 9 characters"),
         ({"mask": "11111111"}, "nothing to remove"),
         ({"mask": "11110110", "number": 1}, "number=N or share=0.4 belong to order=FILE"),
-        ({"mask": "11110110", "unit": Unit.group}, "unit=group goes with heads or order"),
+        ({"mask": "111111110"}, r"MLPs cannot: mlp\.1 can only be masked"),
+        ({"heads": ["mlp.1"]}, r"MLPs cannot: mlp\.1 can only be masked"),
+        ({"heads": ["decoder_self.0.g0", "decoder_self.0.1"]}, r"named twice: decoder_self\.0\.1"),
         ({"heads": ["decoder_self.0.0", "decoder_self.1.0", "decoder_self.0.0"]}, r"named twice: decoder_self\.0\.0"),
         ({"heads": ["decoder_self.0.4"]}, r"no head decoder_self\.0\.4 in this model"),
         ({"heads": ["cross.0.0"]}, r"no head cross\.0\.0 in this model"),
-        ({"heads": ["first"]}, "'first' is no head address"),
-        ({"heads": ["decoder_self.0.2"], "unit": Unit.group}, r"no head decoder_self\.0\.2 .*\[2, 2\]"),
+        ({"heads": ["first"]}, "'first' is no address"),
+        ({"heads": ["decoder_self.0.g2"]}, r"no group decoder_self\.0\.g2 .*\[2, 2\]"),
         ({"order": "nowhere.txt", "number": 1}, "cannot read the order in nowhere.txt"),
     ],
 )
 def test_refused(changes: dict[str, object], message: str) -> None:
     with pytest.raises(InputError, match=message):
-        Selection(**changes).keeps(LAYOUT, 2)
+        Selection(**changes).keeps(LAYOUT)
 
 
 @pytest.mark.parametrize(
@@ -91,8 +98,12 @@ def test_an_order_that_does_not_do(changes: dict[str, object], message: str, tmp
 
 
 def test_groups_where_there_are_none() -> None:
-    with pytest.raises(InputError, match="keys and values of their own"):
-        Selection(heads=["decoder_self.0.0"], unit=Unit.group).keeps(LAYOUT, 1)
-    uneven = HeadLayout({AttentionKind.DECODER_SELF: (3, 4)})
-    with pytest.raises(InputError, match="no longer of one size"):
-        Selection(heads=["decoder_self.0.0"], unit=Unit.group).keeps(uneven, 2)
+    with pytest.raises(InputError, match="no groups of one size that share keys and values"):
+        Selection(heads=["decoder_self.0.g0"]).keeps(HeadLayout({DECODER: (3, 4)}))
+
+
+def test_a_share_is_of_units_of_one_level(tmp_path: Path) -> None:
+    file = order(tmp_path, "decoder_self.0.g0", "decoder_self.1.3")
+    with pytest.raises(InputError, match="names groups and heads: a share is of units of one kind"):
+        Selection(order=file, share=0.5).keeps(LAYOUT)
+    assert LAYOUT.key(Selection(order=file, number=2).keeps(LAYOUT)) == "00111110"

@@ -13,10 +13,10 @@ from study.record.orders import read_order
 
 @dataclass(kw_only=True)
 class FileOrder(Order):
-    """Heads as a file names them.
+    """Units as a file names them.
 
     Attributes:
-        file: one head address a line, or a stored curve; every head that may go, once.
+        file: one address a line, or a stored curve; every unit that may go, once.
         reverse: whether the first of the file go last.
     """
 
@@ -25,14 +25,14 @@ class FileOrder(Order):
     reverse: bool = False
 
     def check(self, removal: Removal) -> None:
-        """Refuse a file that does not name every head once."""
+        """Refuse a file that does not name every unit once."""
         self.curves(removal)
 
     def curves(self, removal: Removal) -> Sequence[Curve]:
         """One, of the file as it is now."""
         if not self.file:
-            raise InputError("measure.order=file needs measure.file=PATH: one head address a line, first to go first")
+            raise InputError("measure.order=file needs measure.file=PATH: one address a line, first to go first")
         path = Path(self.file)
-        order = read_order(path, removal.heads)
+        order = read_order(path, removal.units)
         options = {**self.options(removal), "reverse": self.reverse, "file": path.name, "digest": file_digest(path)}
         return [self.curve(removal, order[::-1] if self.reverse else order, options)]

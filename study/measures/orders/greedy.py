@@ -15,7 +15,7 @@ from study.record.errors import InputError
 from study.record.orders import least_first
 from study.record.parts import Table
 from study.record.scores import StoredRows
-from study.record.units import Head, stack
+from study.record.units import Unit, stack
 
 if TYPE_CHECKING:
     from study.engine.evaluator import Evaluator
@@ -30,9 +30,9 @@ def _stored(removal: Removal, evaluator: "Evaluator", order: str) -> StoredRows:
 
 @dataclass(kw_only=True)
 class OracleOrder(Order):
-    """At each step the head without which the score is highest goes, measured; the first of equals.
+    """At each step the unit without which the score is highest goes, measured; the first of equals.
 
-    n heads take n (n + 1) / 2 masks.
+    n units take n (n + 1) / 2 masks.
     """
 
     name: str = "oracle"
@@ -40,11 +40,11 @@ class OracleOrder(Order):
     def request(self, removal: Removal, evaluator: "Evaluator") -> MaskRequest:
         """See the contract."""
         stored = _stored(removal, evaluator, self.name)
-        layout, order, masks = removal.layout, list[Head](), list[Mask]()
+        layout, order, masks = removal.layout, list[Unit](), list[Mask]()
         while candidates := [
-            head for head in removal.heads if head not in order and removal.removable([*order, head]) == [*order, head]
+            unit for unit in removal.units if unit not in order and removal.removable([*order, unit]) == [*order, unit]
         ]:
-            next_masks = stack([layout.without([*order, head]) for head in candidates], layout)
+            next_masks = stack([layout.without([*order, unit]) for unit in candidates], layout)
             masks += list(next_masks)
             if stored.lacks(next_masks):
                 return MaskRequest(stack(masks, layout), later=sum(range(len(candidates))), complete=False)
@@ -54,20 +54,20 @@ class OracleOrder(Order):
 
 @dataclass(kw_only=True)
 class ReestimatedOrder(EstimatingOrder):
-    """At each step the heads of least importance go, estimated under the mask that the steps before have left."""
+    """At each step the units of least importance go, estimated under the mask that the steps before have left."""
 
     name: str = "reestimated"
 
     def request(self, removal: Removal, evaluator: "Evaluator") -> MaskRequest:
         """See the contract."""
         stored = _stored(removal, evaluator, self.name)
-        layout, order, masks = removal.layout, list[Head](), [removal.layout.full()]
+        layout, order, masks = removal.layout, list[Unit](), [removal.layout.full()]
         for point, count in enumerate(removal.counts[1:], start=1):
             if stored.lacks(masks[-1][None], Table.gradients(removal.loss)):
                 asked, left = stack(masks, layout), len(removal.counts) - point
                 return MaskRequest(asked, asked, removal.loss, left, left - 1, complete=False)
-            values = self.importance(stored.gradient_rows(masks[-1]), layout, masks[-1])
-            rest = least_first(values, layout, [head for head in removal.heads if head not in order])
+            values = self.importance(stored.gradient_rows(masks[-1]), removal, masks[-1])
+            rest = (unit for unit in least_first(values, removal.units) if unit not in order)
             order = removal.removable([*order, *rest])[:count]
             masks.append(layout.without(order))
         curve = self.curve(removal, order, self.options(removal), len(stored.examples))

@@ -1,4 +1,4 @@
-"""What every order offers: heads in the sequence in which they go, as far as what is stored lets it know."""
+"""What every order offers: units in the sequence in which they go, as far as what is stored lets it know."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,44 +13,46 @@ from study.measures.measure import MaskRequest
 from study.record.curves import Curve, CurveOptions
 from study.record.loss import PLAIN, Loss
 from study.record.orders import Steps, keep_one_a_layer
-from study.record.units import AttentionKind, Head, HeadLayout, parse_mask, select_heads, stack
+from study.record.units import AttentionKind, HeadLayout, Unit, UnitLevel, parse_mask, select_units, stack
 
 if TYPE_CHECKING:
     from study.engine.evaluator import Evaluator
 
-Mask = Bool[np.ndarray, " heads"]
+Mask = Bool[np.ndarray, " width"]
 
 
 @dataclass(frozen=True)
 class Removal:
-    """What an order is asked for: which heads of a model may go, and how many are gone at each point of the curve.
+    """What an order is asked for: which units of a model may go, and how many are gone at each point of the curve.
 
     Attributes:
-        layout: all heads of the model.
-        kinds: attention kinds whose heads go; all when empty.
-        steps: rule for the number of heads at each point.
-        allow_empty_layers: False keeps a head in each attention layer.
+        layout: all units of the model.
+        unit: what goes as a whole.
+        kinds: attention kinds whose units go; all when empty.
+        steps: rule for the number of units at each point.
+        allow_empty_layers: False keeps a head or group in each attention layer.
         loss: loss of the gradients, or of the effects, that an order is made of.
     """
 
     layout: HeadLayout
+    unit: UnitLevel
     kinds: Sequence[AttentionKind]
     steps: Steps
     allow_empty_layers: bool
     loss: Loss
 
     @cached_property
-    def heads(self) -> tuple[Head, ...]:
-        """Heads of the kinds asked for."""
-        return tuple(select_heads(self.layout, self.kinds))
+    def units(self) -> tuple[Unit, ...]:
+        """Units of the level and the kinds asked for, in the order of a mask."""
+        return select_units(self.layout, self.unit, self.kinds)
 
     @cached_property
     def counts(self) -> list[int]:
-        """How many heads are gone at each point, from 0 on."""
-        return self.steps.counts(len(self.heads), len(self.removable(self.heads)))
+        """How many units are gone at each point, from 0 on."""
+        return self.steps.counts(len(self.units), len(self.removable(self.units)))
 
-    def removable(self, order: Sequence[Head]) -> list[Head]:
-        """An order without the heads that stay."""
+    def removable(self, order: Sequence[Unit]) -> list[Unit]:
+        """An order without the units that stay."""
         return list(order) if self.allow_empty_layers else keep_one_a_layer(order, self.layout)
 
     def points(self, *curves: Curve, masks: Iterable[Mask] = (), gradients: Sequence[Mask] = ()) -> MaskRequest:
@@ -62,7 +64,7 @@ class Removal:
 
 @dataclass(kw_only=True)
 class Order:
-    """Which heads go first; small, as a measure is.
+    """Which units go first; small, as a measure is.
 
     An order that depends on nothing stored gives `curves`; one that depends on stored rows, its own or another job's,
     gives `request`.
@@ -77,7 +79,7 @@ class Order:
     name: str = MISSING
 
     def check(self, removal: Removal) -> None:
-        """Refuse options that cannot be, and what cannot be asked of these heads, by an InputError."""
+        """Refuse options that cannot be, and what cannot be asked of these units, by an InputError."""
 
     def source(self, data: str) -> tuple[str, str] | None:
         """As `Measure.source`."""
@@ -96,16 +98,17 @@ class Order:
         loss = {"loss": str(removal.loss)} if self.takes_loss and removal.loss != PLAIN else {}
         return {"steps": str(removal.steps), "allow_empty_layers": removal.allow_empty_layers, **own, **loss}
 
-    def curve(self, removal: Removal, heads: Sequence[Head], options: CurveOptions, examples: int = 0) -> Curve:
-        """The curve along heads, the first to go first, whose order was made of so many examples."""
-        sequence = removal.removable(heads)
+    def curve(self, removal: Removal, units: Sequence[Unit], options: CurveOptions, examples: int = 0) -> Curve:
+        """The curve along units, the first to go first, whose order was made of so many examples."""
+        sequence = removal.removable(units)
         return Curve(
             order=self.name,
             options=options,
             kinds=tuple(map(str, removal.kinds)),
-            heads=len(removal.heads),
+            heads=len(removal.units),
             removed=tuple(removal.counts),
             masks=tuple(removal.layout.key(removal.layout.without(sequence[:count])) for count in removal.counts),
             examples=examples,
             sequence=tuple(map(str, sequence)),
+            unit=removal.unit,
         )

@@ -12,7 +12,7 @@ from study.record.errors import InputError
 
 @dataclass(kw_only=True)
 class RandomOrder(Order):
-    """Heads in a random order.
+    """Units in a random order.
 
     Attributes:
         seeds: number of orders, from seed 0 on, a curve each.
@@ -28,8 +28,8 @@ class RandomOrder(Order):
 
     def curves(self, removal: Removal) -> Sequence[Curve]:
         """A curve for each seed."""
-        shuffled = [np.random.default_rng(seed).permutation(len(removal.heads)) for seed in range(self.seeds)]
+        shuffled = [np.random.default_rng(seed).permutation(len(removal.units)) for seed in range(self.seeds)]
         return [
-            self.curve(removal, [removal.heads[i] for i in places], {**self.options(removal), "seed": seed})
+            self.curve(removal, [removal.units[i] for i in places], {**self.options(removal), "seed": seed})
             for seed, places in enumerate(shuffled)
         ]

@@ -1,4 +1,4 @@
-"""Orders by one number for each head, from rows that another job has stored: those of least go first."""
+"""Orders by one number for each unit, from rows that another job has stored: those of least go first."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
@@ -10,20 +10,25 @@ from jaxtyping import Bool, Float
 from study.measures.measure import MaskRequest
 from study.measures.orders.order import Mask, Order, Removal
 from study.record.curves import CurveOptions
-from study.record.importance import Average, Estimator, Normalisation, importance
+from study.record.importance import Average, Estimator, Normalisation, importance, require_estimate
 from study.record.loss import PLAIN, Loss
 from study.record.orders import least_first
 from study.record.parts import Table
 from study.record.scores import StoredRows
-from study.record.units import HeadLayout, stack
+from study.record.units import UnitLevel, stack
 
 if TYPE_CHECKING:
     from study.engine.evaluator import Evaluator
 
 
+def with_unit(job: str, unit: UnitLevel) -> str:
+    """Overrides of a job that turns off units of a level."""
+    return job if unit is UnitLevel.head else f"{job} measure.unit={unit}"
+
+
 @dataclass(kw_only=True)
 class RankingOrder(Order):
-    """Heads by a number, the least first.
+    """Units by a number, the least first.
 
     Attributes:
         reverse: whether those of least go last.
@@ -41,16 +46,16 @@ class RankingOrder(Order):
         """The table that has the rows, before and after what is stored is known."""
         raise NotImplementedError
 
-    def job(self, table: Table) -> str:
+    def job(self, table: Table, removal: Removal) -> str:
         """Overrides of the job that stores the rows of a table."""
         return f"measure={self.measure}"
 
-    def masks(self, removal: Removal) -> Bool[np.ndarray, "masks heads"]:
+    def masks(self, removal: Removal) -> Bool[np.ndarray, "masks width"]:
         """Masks whose rows give the order, the full one first."""
         raise NotImplementedError
 
-    def values(self, stored: StoredRows, removal: Removal) -> Float[np.ndarray, " heads"]:
-        """A number for each head of the model, once all rows are there."""
+    def values(self, stored: StoredRows, removal: Removal) -> Float[np.ndarray, " units"]:
+        """A number for each unit that may go, once all rows are there."""
         raise NotImplementedError
 
     def source(self, data: str) -> tuple[str, str]:
@@ -64,11 +69,13 @@ class RankingOrder(Order):
         stored = evaluator.stored_elsewhere(self.data, table, loss) if self.data else evaluator.stored(loss)
         table = self.table(loss, stored)
         if stored and stored.examples and not stored.lacks(self.masks(removal), table):
-            order = least_first(self.values(stored, removal), layout, removal.heads)[:: -1 if self.reverse else 1]
+            order = least_first(self.values(stored, removal), removal.units)[:: -1 if self.reverse else 1]
             options = {"data": stored.name, **self.options(removal), "reverse": self.reverse}
             return removal.points(self.curve(removal, order, options, len(stored.examples)))
         smoothed = table.loss not in (None, PLAIN)
-        job = self.job(table) + (f" measure.loss=label_smoothed measure.epsilon={loss.epsilon:g}" if smoothed else "")
+        job = self.job(table, removal) + (
+            f" measure.loss=label_smoothed measure.epsilon={loss.epsilon:g}" if smoothed else ""
+        )
         where = f" for all {len(stored.examples):,} examples" if stored and stored.examples else ""
         needs = (
             f"an order by {self.name} needs what `{job}` stores of this model on data "
@@ -94,20 +101,27 @@ class EstimatingOrder(Order):
     normalisation: Normalisation | None = None
     average: Average = Average.examples
 
-    def importance(self, rows: pl.DataFrame, layout: HeadLayout, mask: Mask) -> Float[np.ndarray, " heads"]:
-        """The importance of every head from gradient rows under a mask."""
-        return importance(rows, layout, self.estimator, self.normalisation, self.average, mask)
+    def check(self, removal: Removal) -> None:
+        """Refuse an estimator or a normalisation that is of heads alone, too."""
+        super().check(removal)
+        require_estimate(self.estimator, self.normalisation, removal.unit)
+
+    def importance(self, rows: pl.DataFrame, removal: Removal, mask: Mask) -> Float[np.ndarray, " units"]:
+        """The importance of every unit that may go, from gradient rows under a mask."""
+        layout, level, some = removal.layout, removal.unit, set(removal.units)
+        every = importance(rows, layout, self.estimator, self.normalisation, self.average, mask, level)
+        return every[np.array([unit in some for unit in layout.units(level)])]
 
     def options(self, removal: Removal, **own: str) -> CurveOptions:
         """See the contract."""
-        normalisation = str(self.normalisation or self.estimator.normalisation)
+        normalisation = str(self.normalisation or self.estimator.normalisation(removal.unit))
         estimate = {"estimator": str(self.estimator), "normalisation": normalisation, "average": str(self.average)}
         return super().options(removal, **estimate, **own)
 
 
 @dataclass(kw_only=True)
 class ImportanceOrder(RankingOrder, EstimatingOrder):
-    """Heads by importance under the full mask, estimated once: the paper's order."""
+    """Units by importance under the full mask, estimated once: the paper's order."""
 
     measure: ClassVar[str] = "importance"
 
@@ -117,19 +131,19 @@ class ImportanceOrder(RankingOrder, EstimatingOrder):
         """Gradients."""
         return Table.gradients(loss)
 
-    def masks(self, removal: Removal) -> Bool[np.ndarray, "masks heads"]:
+    def masks(self, removal: Removal) -> Bool[np.ndarray, "masks width"]:
         """The full one alone."""
         return removal.layout.full()[None]
 
-    def values(self, stored: StoredRows, removal: Removal) -> Float[np.ndarray, " heads"]:
+    def values(self, stored: StoredRows, removal: Removal) -> Float[np.ndarray, " units"]:
         """Importance."""
         full = removal.layout.full()
-        return self.importance(stored.gradient_rows(full), removal.layout, full)
+        return self.importance(stored.gradient_rows(full), removal, full)
 
 
 @dataclass(kw_only=True)
 class AblationOrder(RankingOrder):
-    """Heads by the score without each of them, the highest first."""
+    """Units by the score without each of them, the highest first."""
 
     measure: ClassVar[str] = "ablation"
 
@@ -139,24 +153,26 @@ class AblationOrder(RankingOrder):
         """Outcomes."""
         return Table.OUTCOMES
 
-    def masks(self, removal: Removal) -> Bool[np.ndarray, "masks heads"]:
-        """The full one, and each head off."""
-        return np.concatenate([removal.layout.full()[None], removal.layout.each_off(removal.heads)])
+    def job(self, table: Table, removal: Removal) -> str:
+        """See the contract."""
+        return with_unit(f"measure={self.measure}", removal.unit)
 
-    def values(self, stored: StoredRows, removal: Removal) -> Float[np.ndarray, " heads"]:
-        """What each head off costs, up to a constant; 0 for heads that stay."""
-        values = np.zeros(len(removal.layout))
-        values[[removal.layout.index(head) for head in removal.heads]] = self.costs(stored, self.masks(removal)[1:])
-        return values
+    def masks(self, removal: Removal) -> Bool[np.ndarray, "masks width"]:
+        """The full one, and each unit off."""
+        return np.concatenate([removal.layout.full()[None], removal.layout.each_off(removal.units)])
 
-    def costs(self, stored: StoredRows, masks: Bool[np.ndarray, "masks heads"]) -> Float[np.ndarray, " masks"]:
+    def values(self, stored: StoredRows, removal: Removal) -> Float[np.ndarray, " units"]:
+        """What each unit off costs, up to a constant."""
+        return self.costs(stored, self.masks(removal)[1:])
+
+    def costs(self, stored: StoredRows, masks: Bool[np.ndarray, "masks width"]) -> Float[np.ndarray, " masks"]:
         """What masks cost, up to a constant."""
         return -stored.scores(masks)
 
 
 @dataclass(kw_only=True)
 class AblationLossOrder(AblationOrder):
-    """Heads by the mean loss without each of them, the lowest first."""
+    """Units by the mean loss without each of them, the lowest first."""
 
     measure: ClassVar[str] = "importance"
     takes_loss: ClassVar[bool] = True
@@ -167,10 +183,11 @@ class AblationLossOrder(AblationOrder):
         """The table that has the losses."""
         return stored.table_with_losses if stored else Table.OUTCOMES
 
-    def job(self, table: Table) -> str:
+    def job(self, table: Table, removal: Removal) -> str:
         """See the contract; where outcomes hold the loss, `ablation` stores it too."""
-        return "measure=ablation" if table.loss is None else "measure=importance measure.each_head_off=true"
+        job = "measure=ablation" if table.loss is None else "measure=importance measure.each_head_off=true"
+        return with_unit(job, removal.unit)
 
-    def costs(self, stored: StoredRows, masks: Bool[np.ndarray, "masks heads"]) -> Float[np.ndarray, " masks"]:
+    def costs(self, stored: StoredRows, masks: Bool[np.ndarray, "masks width"]) -> Float[np.ndarray, " masks"]:
         """Mean losses."""
         return stored.losses(masks)

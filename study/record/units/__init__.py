@@ -10,6 +10,7 @@ from study.record.units.address import (
     Mlp,
     Unit,
     UnitLevel,
+    layer_of,
     level_of,
     parse_unit,
 )
@@ -26,6 +27,7 @@ __all__ = [
     "Mlp",
     "Unit",
     "UnitLevel",
+    "layer_of",
     "level_of",
     "parse_mask",
     "parse_unit",

@@ -40,9 +40,14 @@ class UnitLevel(StrEnum):
     """The MLP (feed-forward block) of one layer."""
 
     @property
+    def noun(self) -> str:
+        """As people write it."""
+        return "MLP" if self is UnitLevel.mlp else str(self)
+
+    @property
     def plural(self) -> str:
         """As a number of them is told: `3 heads`, `2 MLPs`."""
-        return "MLPs" if self is UnitLevel.mlp else f"{self}s"
+        return f"{self.noun}s"
 
 
 ADDRESS = {"kind": pl.String, "layer": pl.Int64, "head": pl.Int64}
@@ -153,6 +158,11 @@ def level_of(unit: Unit) -> UnitLevel:
             return UnitLevel.layer
         case Mlp():
             return UnitLevel.mlp
+
+
+def layer_of(unit: Unit) -> Layer | Mlp:
+    """The attention layer that a unit belongs to; an MLP stands for its own."""
+    return unit if isinstance(unit, Mlp) else AttentionLayer(unit.kind, unit.layer)
 
 
 def _parse(text: str) -> Unit | None:

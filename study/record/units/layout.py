@@ -121,7 +121,27 @@ class HeadLayout:
         Raises:
             InputError: when the model has no such unit; says what it has.
         """
-        return tuple(self.heads[i] for i in range(*self._columns(unit).indices(len(self))))
+        return tuple(self.heads[i] for i in range(*self.span(unit).indices(len(self))))
+
+    def span(self, unit: Unit) -> slice:
+        """The columns of a mask that are off where a unit is; those of a unit lie side by side.
+
+        Raises:
+            InputError: when the model has no such unit; says what it has.
+        """
+        if isinstance(unit, Head | Mlp):
+            column = self.index(unit)
+            return slice(column, column + 1)
+        if isinstance(unit, AttentionLayer):
+            if unit not in self.layers:
+                raise self._missing(unit)
+            return self.columns(*unit)
+        numbers = self.groups.get(unit.kind, ())
+        if not (unit.layer < len(numbers) and unit.index < numbers[unit.layer]):
+            raise self._missing(unit)
+        size = self.counts[unit.kind][unit.layer] // numbers[unit.layer]
+        first = self.columns(unit.kind, unit.layer).start + unit.index * size
+        return slice(first, first + size)
 
     @cached_property
     def _index(self) -> dict[Unit, int]:
@@ -151,26 +171,6 @@ class HeadLayout:
             raise self._missing(unit)
         return self._index[unit]
 
-    def _columns(self, unit: Unit) -> slice:
-        """The columns of a mask that are off where a unit is; those of a unit lie side by side.
-
-        Raises:
-            InputError: when the model has no such unit; says what it has.
-        """
-        if isinstance(unit, Head | Mlp):
-            column = self.index(unit)
-            return slice(column, column + 1)
-        if isinstance(unit, AttentionLayer):
-            if unit not in self.layers:
-                raise self._missing(unit)
-            return self.columns(*unit)
-        numbers = self.groups.get(unit.kind, ())
-        if not (unit.layer < len(numbers) and unit.index < numbers[unit.layer]):
-            raise self._missing(unit)
-        size = self.counts[unit.kind][unit.layer] // numbers[unit.layer]
-        first = self.columns(unit.kind, unit.layer).start + unit.index * size
-        return slice(first, first + size)
-
     def _missing(self, unit: Unit) -> InputError:
         """The refusal of a unit that the model has not."""
         match unit:
@@ -178,7 +178,7 @@ class HeadLayout:
                 has = f"MLPs of the layers {list(self.mlps)}" if self.mlps else "no MLP that can be masked"
             case Group():
                 named = (f"{kind}: groups per layer {list(numbers)}" for kind, numbers in self.groups.items())
-                has = "; ".join(named) or "no groups, each head has keys and values of its own"
+                has = "; ".join(named) or "no groups of one size that share keys and values"
             case _:
                 has = "; ".join(f"{kind}: heads per layer {list(counts)}" for kind, counts in self.counts.items())
         what = {Head: "head", Group: "group", AttentionLayer: "attention layer", Mlp: "MLP"}[type(unit)]
@@ -211,13 +211,13 @@ class HeadLayout:
         """The mask with these units off."""
         mask = self.full()
         for unit in units:
-            mask[self._columns(unit)] = False
+            mask[self.span(unit)] = False
         return mask
 
     def all_but(self, unit: Head | Group) -> Bool[np.ndarray, " width"]:
         """The mask that leaves this head or group alone in its layer; other layers are whole."""
         mask = self.without_layer((unit.kind, unit.layer))
-        mask[self._columns(unit)] = True
+        mask[self.span(unit)] = True
         return mask
 
     def without_layer(self, layer: Layer) -> Bool[np.ndarray, " width"]:
