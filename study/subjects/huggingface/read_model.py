@@ -63,8 +63,8 @@ def read_module(folder: Path, config: PretrainedConfig, auto: Any, what: str, **
 
 def _read_pruned(folder: Path, auto: Any, what: str) -> PreTrainedModel:
     """A model from which heads were removed."""
-    module = read_model(folder)
-    if type(module) is not auto._model_mapping.get(type(module.config)):
+    module, known = read_model(folder), auto._model_mapping
+    if type(module.config) not in known or type(module) is not known[type(module.config)]:
         raise InputError(f"{folder} holds a {type(module).__name__}, which is no {what}")
     return module
 
