@@ -171,21 +171,22 @@ class LanguageModel(Subject):
             sums.append(own_sums)
             greedy.append(own_greedy)
             order.append(chosen)
-        back = to_device(torch.from_numpy(np.argsort(np.concatenate(order))), self.device)
+        back = to_device(torch.from_numpy(np.argsort(np.concatenate(order))), sums[0].device)
         return torch.cat(sums)[back], torch.cat(greedy)[back]
 
     def _pass(self, requests: Sequence[Request]) -> tuple[Float[Tensor, " R"], Int[Tensor, " R"]]:
         """One forward pass over requests of one length."""
         with kept_state(self.module):
             hidden_RTd = self.tail.hidden(self._ids(requests))
-        rows_N, tokens_N, targets_N = (to_device(index, self.device) for index in _scored_places(requests))
+        last = hidden_RTd.device  # with a device map that of the last layer
+        rows_N, tokens_N, targets_N = (to_device(index, last) for index in _scored_places(requests))
         at_once = max(1, LOGITS_AT_ONCE // self.module.config.get_text_config().vocab_size)
         hidden_N, words_N = hidden_RTd[rows_N, tokens_N].split(at_once), targets_N.split(at_once)
         found = [self._words(hidden, words) for hidden, words in zip(hidden_N, words_N, strict=True)]
         logp_N, best_N = (torch.cat(part) for part in zip(*found, strict=True))
-        wide = torch.float32 if self.device.type == "mps" else torch.float64
-        sums = torch.zeros(len(requests), dtype=wide, device=self.device).index_add(0, rows_N, logp_N.to(wide))
-        greedy = torch.zeros(len(requests), dtype=torch.long, device=self.device).index_add(0, rows_N, best_N.long())
+        wide = torch.float32 if last.type == "mps" else torch.float64
+        sums = torch.zeros(len(requests), dtype=wide, device=last).index_add(0, rows_N, logp_N.to(wide))
+        greedy = torch.zeros(len(requests), dtype=torch.long, device=last).index_add(0, rows_N, best_N.long())
         return sums, greedy
 
     def _words(self, hidden: Float[Tensor, "N d"], words: Int[Tensor, " N"]) -> tuple[Tensor, Tensor]:

@@ -82,6 +82,7 @@ def _called_part(module: PreTrainedModel, ids: Int[Tensor, "R T"]) -> nn.Module:
 def _with_stand_in(module: nn.Module, part: nn.Module, stand_in: nn.Module) -> nn.Module:
     """A module that shares all with another, but has a stand-in where that has a part; the other stays as it is."""
     shell = copy(module)
+    vars(shell).pop("forward", None)  # accelerate puts one there that runs the other module
     shell._modules = {
         name: stand_in
         if child is part
