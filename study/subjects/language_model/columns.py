@@ -40,16 +40,16 @@ def outcome_columns(
     own = [slice(part.start, part.start + row.choices) for part, row in zip(parts, rows, strict=True)]
     alone = [slice(one.stop, part.stop) for one, part in zip(own, parts, strict=True)]
     columns = {
-        "loglik": pl.Series([sums[part] for part in own], dtype=pl.List(pl.Float64)),
+        "loglik": pl.Series([sums[part].tolist() for part in own], dtype=pl.List(pl.Float64)),
         "tokens": pl.Series(
             [lengths[: row.choices] for lengths, row in zip(tokens, rows, strict=True)], dtype=pl.List(pl.Int64)
         ),
-        "greedy": pl.Series([greedy[part] for part in own], dtype=pl.List(pl.Int64)),
+        "greedy": pl.Series([greedy[part].tolist() for part in own], dtype=pl.List(pl.Int64)),
         "loss": np.array([choice_loss(sums[part], int(row.target)) for part, row in zip(own, rows, strict=True)]),  # type: ignore[arg-type]
         "margin": np.array([margin(sums[part]) for part in own], dtype=np.float32),
     }
     if any(part.start < part.stop for part in alone):
-        columns["loglik_alone"] = pl.Series([sums[part] for part in alone], dtype=pl.List(pl.Float64))
+        columns["loglik_alone"] = pl.Series([sums[part].tolist() for part in alone], dtype=pl.List(pl.Float64))
     return columns
 
 
