@@ -24,7 +24,7 @@ def test_columns_of_choices_are_lists_whatever_their_number(numbers: tuple[int, 
     assert ("loglik_alone" in found.columns) == alone
     assert [len(own) for own in found["loglik"]] == list(numbers)
     assert found["tokens"].to_list() == [list(range(1, number + 1)) for number in numbers]
-    assert np.isinf(found["margin"]).all() == (numbers == (1, 1))
+    assert found["margin"].is_infinite().all() == (numbers == (1, 1))
 
 
 def test_a_text_is_the_sum_of_its_windows() -> None:
