@@ -4,11 +4,13 @@ Silence is how tools of this field got it wrong (an ignored `head_mask=`, heads 
 subject is studied before all of this holds, and every reason for a refusal is given at once:
 
 1. the full mask gives what the untouched model gives;
-2. a mask gives what zeroing the columns of the output projections gives, which is what removing the heads gives;
+2. a mask gives what zeroing the columns of the output projections gives, which is what removing the heads gives, and
+   what zeroing all weights of the MLPs that are off gives;
 3. rows of one batch with different masks do not mix;
-4. every other way of running the model (decoding with a cache) gives the same under a mask;
-5. the numbers that are masked for a head are that head's, all of them and no other's, see `head_columns`;
-6. every head's mask reaches the output. A head that contributes nothing is reported as dead, not refused, unless none
+4. every other way of running the model (decoding with a cache, padding) gives the same under a mask;
+5. the numbers that are masked for a head are that head's, all of them and no other's, and the heads of a group are off
+   where its values are zero, see `head_columns`;
+6. every unit's mask reaches the output. A head that contributes nothing is reported as dead, not refused, unless none
    contributes (attention whose kernel is not on this machine may compute zeros).
 """
 
@@ -22,15 +24,21 @@ import torch
 from jaxtyping import Bool
 from torch import Tensor
 
-from study.certification.head_columns import unchanged, wrongly_cut
+from study.certification.head_columns import Proof, try_cut, unchanged
 from study.record.errors import StudyError
-from study.record.units import Head, HeadLayout
+from study.record.units import Head, HeadLayout, Mlp
 from study.subjects.subject import Subject, TokenRow
 
 log = logging.getLogger(__name__)
 
 TOLERANCE = 1e-4
 """Largest difference, as a share of the largest value of the model's response, that rounding may explain."""
+
+_NOT_ZERO = (
+    "a mask is not its heads' columns set to zero",
+    "a mask is not its heads' columns and its MLPs' weights set to zero",
+)
+"""What is said where only heads can be masked, and where MLPs can be as well."""
 
 NUM_MASKS = 4
 ROWS_AT_ONCE = 48
@@ -50,12 +58,14 @@ class Certificate:
 
     Attributes:
         largest_difference: between masking and its references, as a share of the largest value of the response.
-        dead: heads whose mask changes nothing; their effect is exactly zero.
+        dead: heads and MLPs whose mask changes nothing; their effect is exactly zero.
+        proofs: how the cut of the layers into heads was proved, each way once.
         left_out: parts of the model without a head, in words.
     """
 
     largest_difference: float
-    dead: tuple[Head, ...]
+    dead: tuple[Head | Mlp, ...]
+    proofs: tuple[Proof, ...]
     left_out: tuple[str, ...] = ()
 
 
@@ -81,7 +91,7 @@ def certify(subject: Subject) -> Certificate:
     full = _on_all(subject, subject.layout.full(), len(rows))
     compare("the full mask is not the untouched model", subject.response(rows, full), untouched)
     for mask, response in zip(masks, masked, strict=True):
-        compare("a mask is not its heads' columns set to zero", response, _with_columns_zeroed(subject, rows, mask))
+        compare(_NOT_ZERO[bool(subject.layout.mlps)], response, _with_columns_zeroed(subject, rows, mask))
     mixed = subject.as_xi(masks[: len(rows)])
     own = torch.stack([masked[i][i] for i in range(len(rows))])
     compare("rows of one batch with different masks mix", subject.response(rows, mixed), own)
@@ -92,51 +102,66 @@ def certify(subject: Subject) -> Certificate:
     reasons += [f"{what} (not a number)" for what, d in differences.items() if np.isnan(d)]
     if reasons:
         reasons += _layers_at_fault(subject, rows, scale)
-    reasons += wrongly_cut(subject, rows)
+    cut = try_cut(subject, rows[0])
+    reasons += cut.faults
     if reasons:
         raise CertificationError(subject.loaded, reasons)
-    dead = _dead_heads(subject, rows)
-    if dead and len(dead) == len(subject.layout):
+    dead = _dead_units(subject, rows)
+    dead_heads = [str(unit) for unit in dead if isinstance(unit, Head)]
+    if dead and len(dead_heads) == len(subject.layout):
         raise CertificationError(subject.loaded, ["no head's mask changes anything that the model says"])
-    if dead:
-        log.warning("%d dead heads, their masks change nothing: %s", len(dead), ", ".join(map(str, dead)))
+    if dead_heads:
+        log.warning("%d dead heads, their masks change nothing: %s", len(dead_heads), ", ".join(dead_heads))
+    if dead_mlps := [str(unit) for unit in dead if isinstance(unit, Mlp)]:
+        log.warning("%d dead MLPs, their masks change nothing: %s", len(dead_mlps), ", ".join(dead_mlps))
     if left_out := tuple(subject.gate.left_out):
         log.warning("left out, as it has no heads that read text: %s", "; ".join(left_out))
-    return Certificate(max(differences.values()), dead, left_out)
+    return Certificate(max(differences.values()), dead, tuple(dict.fromkeys(cut.proofs.values())), left_out)
 
 
-def _on_all(subject: Subject, mask: Bool[np.ndarray, " heads"], num_rows: int) -> Tensor:
+def _on_all(subject: Subject, mask: Bool[np.ndarray, " width"], num_rows: int) -> Tensor:
     """One mask on every row."""
     return subject.as_xi(np.tile(mask, (num_rows, 1)))
 
 
-def random_masks(layout: HeadLayout, number: int) -> Bool[np.ndarray, "masks heads"]:
-    """Masks with about half of the heads off at random, so that each head is off in some and on in others."""
-    half = np.random.default_rng(0).random((number, len(layout))) < 0.5
+def random_masks(layout: HeadLayout, number: int) -> Bool[np.ndarray, "masks width"]:
+    """Masks with about half of the units off at random, so that each is off in some and on in others."""
+    half = np.random.default_rng(0).random((number, layout.width)) < 0.5
     half[1::2] = ~half[::2][: len(half[1::2])]
     return half
 
 
 @contextmanager
-def columns_zeroed(subject: Subject, mask: Bool[np.ndarray, " heads"]) -> Iterator[None]:
-    """The output projections' columns of the heads that are off set to zero within the block."""
-    views = [subject.gate.site(head).head_columns(head.index) for head in subject.layout.changed(mask)]
+def columns_zeroed(subject: Subject, mask: Bool[np.ndarray, " width"]) -> Iterator[None]:
+    """The output projections' columns of the heads that are off, and the weights of the MLPs, zero within the block."""
+    gate, layout = subject.gate, subject.layout
+    views = [gate.site(head).head_columns(head.index) for head in layout.changed(mask)]
+    absent = [weight for mlp in layout.silent_mlps(mask) for weight in gate.mlp_site(mlp).weights]
+    kept = [weight.data for weight in absent]
     with unchanged(views):
         for view in views:
             view.zero_()
-        yield
+        for weight in absent:
+            weight.data = weight.new_zeros(()).expand(weight.shape)  # takes no memory
+        try:
+            yield
+        finally:
+            for weight, numbers in zip(absent, kept, strict=True):
+                weight.data = numbers
 
 
-def _with_columns_zeroed(subject: Subject, rows: Sequence[TokenRow], mask: Bool[np.ndarray, " heads"]) -> Tensor:
+def _with_columns_zeroed(subject: Subject, rows: Sequence[TokenRow], mask: Bool[np.ndarray, " width"]) -> Tensor:
     with columns_zeroed(subject, mask):
         return subject.response(rows, None)
 
 
 def _layers_at_fault(subject: Subject, rows: Sequence[TokenRow], scale: float) -> list[str]:
-    """The attention layers in which masking every head is not zeroing the whole projection."""
+    """The attention layers in which masking every head is not zeroing the projection, and the MLPs that do not go."""
+    gate, layout = subject.gate, subject.layout
+    tried = [(str(site), layout.without_layer((site.kind, site.layer))) for site in gate.sites if site.num_heads]
+    tried += [(str(mlp), layout.without([Mlp(mlp.layer)])) for mlp in gate.mlps]
     faults = []
-    for site in subject.gate.sites:
-        mask = subject.layout.without_layer((site.kind, site.layer))
+    for site, mask in tried:
         found = subject.response(rows, _on_all(subject, mask, len(rows)))
         difference = (found - _with_columns_zeroed(subject, rows, mask)).abs().max().item() / scale
         if not difference <= TOLERANCE:
@@ -144,17 +169,20 @@ def _layers_at_fault(subject: Subject, rows: Sequence[TokenRow], scale: float) -
     return faults
 
 
-def _dead_heads(subject: Subject, rows: Sequence[TokenRow]) -> tuple[Head, ...]:
-    """Heads whose mask changes no row's response; the last row is tried first, the others where it does not change."""
-    suspects = list(subject.layout.heads)
+def _dead_units(subject: Subject, rows: Sequence[TokenRow]) -> tuple[Head | Mlp, ...]:
+    """Units whose mask changes no row's response; the last row is tried first, the others where it does not change."""
+    suspects: list[Head | Mlp] = [*subject.layout.heads, *map(Mlp, subject.layout.mlps)]
+    at_once = min(len(suspects), ROWS_AT_ONCE)
     for index in reversed(range(len(rows))):
-        still: list[Head] = []
-        for start in range(0, len(suspects), ROWS_AT_ONCE):
-            heads = suspects[start : start + ROWS_AT_ONCE]
-            masks = subject.layout.each_off(heads)
-            batch = [rows[index]] * len(heads)
-            alone = subject.response(batch, _on_all(subject, subject.layout.full(), len(heads)))
+        batch = [rows[index]] * at_once
+        alone = subject.response(batch, _on_all(subject, subject.layout.full(), at_once))
+        still: list[Head | Mlp] = []
+        for start in range(0, len(suspects), at_once):
+            units = suspects[start : start + at_once]
+            masks = subject.layout.each_off([*units, *[units[-1]] * (at_once - len(units))])
             changes = (subject.response(batch, subject.as_xi(masks)) - alone).abs().amax(dim=1)
-            still += [head for head, change in zip(heads, changes.tolist(), strict=True) if change == 0.0]
+            still += [unit for unit, change in zip(units, changes.tolist(), strict=False) if change == 0.0]
+        if not still:
+            return ()
         suspects = still
     return tuple(suspects)

@@ -5,9 +5,14 @@ the output projection, so multiplying there equals zeroing those columns, or rem
 eager, sdpa and flash attention and while decoding with a cache. transformers 5 has no head masking of its own, and
 ignores `head_mask=` without a word.
 
+With MLPs, what the feed-forward block of a layer adds is multiplied as well, its output bias with it. The bias of an
+attention's output projection stays, whichever heads are off.
+
 Shapes: R rows of a batch (each with a mask of its own), T tokens, H heads of one layer, D size of a head.
 """
 
+import logging
+import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -20,9 +25,13 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 from transformers import PreTrainedModel
 
+from study.masking.mlp_sites import BLOCKS, MlpSite, find_mlps
+from study.masking.one_pass import OnePass
 from study.masking.sites import AttentionSite, find_sites, left_out
 from study.record.errors import InputError
-from study.record.units import Head, HeadLayout, Layer
+from study.record.units import Head, HeadLayout, Layer, Mlp
+
+log = logging.getLogger(__name__)
 
 
 @dataclass
@@ -32,139 +41,195 @@ class Gate:
     Attributes:
         sites: the projections.
         left_out: parts of the module without a head, in words, see `study.masking.sites.left_out`.
-        layout: the heads.
+        mlps: the feed-forward blocks whose outputs are multiplied as well.
+        layout: the units: heads, their groups, and MLPs.
     """
 
     sites: list[AttentionSite]
     left_out: Sequence[str] = ()
+    mlps: Sequence[MlpSite] = ()
     layout: HeadLayout = field(init=False)
     _hooks: list[RemovableHandle] = field(init=False, default_factory=list)
-    _xi: Tensor | None = field(init=False, default=None)
-    _trace: "Trace | None" = field(init=False, default=None)
-    _part: "slice | Tensor" = field(init=False, default_factory=lambda: slice(None))
+    _now: "_State" = field(init=False, default_factory=lambda: _State())
 
     def __post_init__(self) -> None:
-        heads = {(site.kind, site.layer): site.num_heads for site in self.sites}
-        last = {kind: max(layer for of, layer in heads if of is kind) for kind, _ in heads}
-        self.layout = HeadLayout({kind: [heads.get((kind, i), 0) for i in range(last[kind] + 1)] for kind in last})
+        self.layout = self._layout()
         for site in self.sites:
-            self._hooks.append(site.projection.register_forward_pre_hook(self._hook(site)))
+            self._hooks.append(site.projection.register_forward_pre_hook(self._before(site)))
+        for mlp in self.mlps:
+            self._hooks.append(mlp.output.register_forward_hook(self._behind(mlp)))
+
+    def _layout(self) -> HeadLayout:
+        heads = {(site.kind, site.layer): site.num_heads for site in self.sites}
+        groups = {(site.kind, site.layer): site.num_groups for site in self.sites if site.num_heads}
+        last = {kind: max(layer for of, layer in heads if of is kind) for kind, _ in heads}
+        grouped = {kind for kind in last if all(number for (of, _), number in groups.items() if of is kind)}
+        return HeadLayout(
+            {kind: [heads.get((kind, i), 0) for i in range(last[kind] + 1)] for kind in last},
+            groups={kind: [groups.get((kind, i), 0) for i in range(last[kind] + 1)] for kind in grouped},
+            mlps=[mlp.layer for mlp in self.mlps],
+        )
 
     @classmethod
-    def on(cls, module: PreTrainedModel, *, causal: bool) -> "Gate":
-        """A gate on all attention of a model, see `study.masking.sites.find_sites`."""
+    def on(cls, module: PreTrainedModel, *, causal: bool, mlps: bool = False) -> "Gate":
+        """A gate on all attention of a model, see `study.masking.sites.find_sites`.
+
+        Args:
+            module: a transformers model.
+            causal: whether self-attention outside an encoder-decoder looks back only.
+            mlps: whether the MLPs of a decoder can be masked as well; the log names those that are not found.
+        """
         sites = find_sites(module, causal=causal)
-        return cls(sites, left_out(module, sites))
+        found, without = find_mlps(module, sites) if mlps else ([], [])
+        if without:
+            log.warning("MLPs that cannot be masked, expected one of %s: %s", ", ".join(BLOCKS), "; ".join(without))
+        return cls(sites, left_out(module, sites), found)
 
     def remove(self) -> None:
         """Leave the module as it was before."""
         for hook in self._hooks:
             hook.remove()
 
-    def _hook(self, site: AttentionSite) -> Callable[[nn.Module, tuple[Tensor, ...]], tuple[Tensor, ...] | None]:
+    def _before(self, site: AttentionSite) -> Callable[[nn.Module, tuple[Tensor, ...]], tuple[Tensor, ...] | None]:
+        """The hook that multiplies what a projection reads."""
         columns = self.layout.columns(site.kind, site.layer)
 
         def multiply(_: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
-            if self._xi is None or not site.num_heads:
+            if self._now.xi is None or not site.num_heads:
                 return None
             context, *rest = inputs
-            xi_RH = self._xi[self._part, columns]
             heads = context.unflatten(-1, (site.num_heads, -1))
-            shape = [1] * heads.dim()
-            shape[site.batch_dim], shape[-2] = xi_RH.shape
-            xi = xi_RH.view(shape)
-            if self._trace is None:
-                return ((heads * xi).flatten(-2), *rest)
-            gated = _TracedProduct.apply(heads, xi, self._trace, site.batch_dim, (self._part, columns))
-            return (gated.flatten(-2), *rest)
+            return (self._product(self._now.xi, heads, site.batch_dim, columns).flatten(-2), *rest)
 
         return multiply
 
+    def _behind(self, mlp: MlpSite) -> Callable[[nn.Module, Any, Any], Any]:
+        """The hook that multiplies what a feed-forward block gives, the first of it where there is more."""
+        column = self.layout.mlp_column(mlp.layer)
+
+        def multiply(_: nn.Module, __: Any, output: Any) -> Any:
+            if self._now.xi is None:
+                return None
+            given, *rest = output if isinstance(output, tuple) else (output,)
+            rows = given if mlp.batch_dim is not None else given.unflatten(0, (len(self._now.xi[self._now.part]), -1))
+            whole = rows.unsqueeze(-2)  # as the only head of its layer
+            product = self._product(self._now.xi, whole, mlp.batch_dim or 0, slice(column, column + 1)).view(
+                given.shape
+            )
+            return (product, *rest) if isinstance(output, tuple) else product
+
+        return multiply
+
+    def _product(self, xi: Tensor, values: Tensor, batch_dim: int, columns: slice) -> Tensor:
+        """Values [..., heads, D] of these columns of a mask, multiplied by the xi of their row and head."""
+        xi_RH = xi[self._now.part, columns].to(values)
+        shape = [1] * values.dim()
+        shape[batch_dim], shape[-2] = xi_RH.shape
+        if self._now.trace is None:
+            return values * xi_RH.view(shape)
+        return _TracedProduct.apply(values, xi_RH.view(shape), self._now.trace, batch_dim, (self._now.part, columns))
+
     @contextmanager
-    def masked(self, xi: Float[Tensor, "rows heads"]) -> Iterator[None]:
-        """Multiply head h of row r by `xi[r, h]` within the block.
+    def masked(self, xi: Float[Tensor, "rows width"]) -> Iterator[None]:
+        """Multiply head h of row r by `xi[r, h]` within the block, and its MLPs by the columns after those of heads.
 
         Args:
-            xi: one row for each row of the batch, in the module's dtype and on its device; may require gradients.
+            xi: one row for each row of the batch; may require gradients.
         """
-        before, self._xi = self._xi, xi
+        before, self._now.xi = self._now.xi, xi
         try:
             yield
         finally:
-            self._xi = before
+            self._now.xi = before
 
     @contextmanager
     def part(self, rows: Int[Tensor, " some"]) -> Iterator[None]:
         """Within the block the module reads only these of the rows that `masked` was given masks for, in this order."""
-        before, self._part = self._part, rows
+        before, self._now.part = self._now.part, rows
         try:
             yield
         finally:
-            self._part = before
+            self._now.part = before
+
+    def read(self, rows: Int[Tensor, " some"]) -> None:
+        """From here on to the end of the block of `part` around it the module reads these of the rows."""
+        self._now.part = rows
 
     @contextmanager
-    def traced(self, xi: Float[Tensor, "rows heads"], trace: "Trace | None" = None) -> Iterator["Trace"]:
-        """As `masked`, and a backward pass within the block leaves in the trace what it says of each head.
+    def traced(self, xi: Float[Tensor, "rows width"], trace: "Trace | None" = None) -> Iterator["Trace"]:
+        """As `masked`, and a backward pass within the block leaves in the trace what it says of each unit.
 
         Args:
             xi: as of `masked`.
             trace: where it is left; an empty trace of these rows when None.
         """
-        before, self._trace = self._trace, trace or Trace(torch.zeros_like(xi), torch.zeros_like(xi))
+        before, self._now.trace = self._now.trace, trace or Trace(torch.zeros_like(xi), torch.zeros_like(xi))
         try:
             with self.masked(xi.detach().requires_grad_()):
-                yield self._trace
+                yield self._now.trace
         finally:
-            self._trace = before
+            self._now.trace = before
 
     def site(self, head: Head) -> AttentionSite:
         """The projection that a head belongs to."""
         return next(site for site in self.sites if (site.kind, site.layer) == (head.kind, head.layer))
 
+    def mlp_site(self, mlp: Mlp) -> MlpSite:
+        """The feed-forward block that an MLP is."""
+        return next(site for site in self.mlps if site.layer == mlp.layer)
+
     def learn(self, forward: Callable[[], object], rows: int) -> None:
-        """Learn from one pass which axis of each projection's input counts the rows, and which layers share weights.
+        """Learn from one pass which axis of an input counts the rows, and which layers share weights.
+
+        Where attention functions are called, how many groups of keys and values they are given is learned as well.
 
         Args:
             forward: runs the module on a batch in which no other axis is as long as `rows`.
             rows: number of rows of that batch.
         """
-        contexts = self.contexts(forward)
+        seen = OnePass()
+        seen.watch(forward, self.sites, self.mlps)
         uses = Counter[Layer]()
         for site in self.sites:
-            shape = list(contexts[site.name][0].shape) if site.name in contexts else []
+            shape = list(seen.inputs[site.name][0]) if site.name in seen.inputs else []
             if rows not in shape:
                 raise InputError(f"{site.name} sees no axis of {rows} rows: its input is {shape or 'never computed'}")
             site.batch_dim = shape.index(rows)
-            uses[site.kind, site.layer] += len(contexts[site.name])
-        self.layout = replace(self.layout, uses={layer: number for layer, number in uses.items() if number > 1})
+            uses[site.kind, site.layer] += len(seen.inputs[site.name])
+            number = seen.groups.get(site.name, 0)
+            if site.num_groups and number and not site.num_heads % number:  # others are refused when it is certified
+                site.num_groups = number
+        for mlp in self.mlps:
+            shape = list(seen.outputs.get(mlp.name, ()))
+            if not shape or shape[0] % rows:
+                raise InputError(f"{mlp.name} gives no {rows} rows: its output is {shape or 'never computed'}")
+            mlp.batch_dim = shape.index(rows) if rows in shape else None
+        if any(site.num_heads and not site.num_groups for site in self.sites):
+            log.info("groups are no units here: heads were removed from some of them more than from others")
+        self.layout = replace(self._layout(), uses={layer: number for layer, number in uses.items() if number > 1})
 
-    def contexts(self, forward: Callable[[], object]) -> dict[str, list[Tensor]]:
-        """What each projection reads in one pass, call by call, by the name of its site."""
-        seen: dict[str, list[Tensor]] = {}
 
-        def record(name: str) -> Callable[[nn.Module, tuple[Tensor, ...]], None]:
-            return lambda _, inputs: seen.setdefault(name, []).append(inputs[0])
+class _State(threading.local):
+    """What the gate multiplies by in a thread: threads that compute side by side do not see each other's masks."""
 
-        hooks = [site.projection.register_forward_pre_hook(record(site.name)) for site in self.sites]
-        try:
-            forward()
-        finally:
-            for hook in hooks:
-                hook.remove()
-        return seen
+    xi: Tensor | None = None
+    trace: "Trace | None" = None
+    part: slice | Tensor = slice(None)
 
 
 @dataclass(frozen=True)
 class Trace:
-    """What a backward pass says of each row and head: two sums over the tokens t of Att_h,t . dL/d(xi_h Att_h,t).
+    """What a backward pass says of each row and unit h: two sums over the tokens t of Att_h,t . dL/d(xi_h Att_h,t).
+
+    Att_h,t is what the unit gives at token t: the context of a head, the output of an MLP.
 
     Attributes:
         signed: sum of the values themselves, which is dL/dxi_h.
         absolute: sum of their absolute values.
     """
 
-    signed: Float[Tensor, "rows heads"]
-    absolute: Float[Tensor, "rows heads"]
+    signed: Float[Tensor, "rows width"]
+    absolute: Float[Tensor, "rows width"]
 
     def add(self, part: "slice | Tensor", columns: slice, tokens: Float[Tensor, "P T h"]) -> None:
         """Take what a pass over a part of the rows, none of them twice, says of one layer."""
@@ -186,5 +251,5 @@ class _TracedProduct(torch.autograd.Function):
         (gradient,), (heads, xi) = grad_outputs, ctx.saved_tensors
         trace, batch_dim, place = ctx.where
         token_RTH = (gradient * heads).sum(-1).movedim(batch_dim, 0).flatten(1, -2)
-        trace.add(*place, token_RTH)
+        trace.add(*place, token_RTH.to(trace.signed))
         return (gradient * xi if ctx.needs_input_grad[0] else None), None, None, None, None

@@ -6,11 +6,11 @@ What has no heads (linear attention, convolutions) or reads no text is left out,
 """
 
 import re
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from transformers import PreTrainedConfig, PreTrainedModel
@@ -24,8 +24,11 @@ ATTENTION = re.compile(r"attention|attn", re.IGNORECASE)
 PROJECTIONS = ("output.dense", "out_proj", "o_proj", "c_proj", "out_lin", "post_proj", "dense", "output", "Wo", "o")
 """Names of output projections within an attention module of transformers."""
 
-QUERY = re.compile(r"(?:^|\.)(?:query|query_proj|q_proj|q_lin|q_head|q|c_attn|q_attn)$")
-"""Names of query projections within an attention module; in GPT-2's `c_attn` the queries come first."""
+QUERY = re.compile(r"(?:^|\.)(?:query|query_proj|q_proj|q_lin|q_head|q|q_attn)$")
+"""Names of query projections within an attention module."""
+
+FUSED = re.compile(r"(?:^|\.)(?:query_key_value|qkv_proj|qkv|Wqkv|in_proj|c_attn)$")
+"""Names of projections that make queries, keys and values."""
 
 CROSS = re.compile(r"encoder_attn|encdec|cross", re.IGNORECASE)
 
@@ -44,7 +47,10 @@ class AttentionSite:
         name: its path in the module.
         projection: the module whose input is gated: a Linear, or GPT-2's transposed Conv1D.
         num_heads: heads whose contexts, one after the other, are that input.
+        num_groups: key/value groups, each of as many of these heads, one after the other; as many as heads where each
+            has keys and values of its own; 0 where heads were removed from some groups more than from others.
         query: the projection that makes the queries of these heads; None where its name is not known.
+        is_fused: whether it makes their keys and values as well.
         batch_dim: which axis of the input counts the rows: 0, or 1 where time comes first (FSMT).
     """
 
@@ -53,7 +59,9 @@ class AttentionSite:
     layer: int
     projection: nn.Module
     num_heads: int
+    num_groups: int = 0
     query: nn.Module | None = None
+    is_fused: bool = False
     batch_dim: int = 0
 
     def __str__(self) -> str:
@@ -126,7 +134,7 @@ def left_out(module: PreTrainedModel, sites: Sequence[AttentionSite]) -> list[st
     that an encoder-decoder has by its config, and no module of its own for.
     """
     with_heads: dict[str, set[int]] = {}
-    for stack, layer in filter(None, (_place(site.name) for site in sites)):
+    for stack, layer in filter(None, (place_of(site.name) for site in sites)):
         with_heads.setdefault(stack, set()).add(layer)
     without = {
         stack: sorted(set(range(len(list(module.get_submodule(stack).children())))) - numbers)
@@ -142,7 +150,7 @@ def _attentions(module: PreTrainedModel) -> dict[str, nn.Module]:
     """The attention modules that have heads and read text, by their paths; one may be part of another."""
     layer_types = getattr(module.config.get_text_config(), "layer_types", None) or ()
     linear = {i for i, layer_type in enumerate(layer_types) if layer_type == LINEAR}
-    places = {name: _place(name) for name, _ in _called_attention(module)}
+    places = {name: place_of(name) for name, _ in _called_attention(module)}
     return {
         name: part
         for name, part in _called_attention(module)
@@ -164,7 +172,7 @@ def _tower(module: PreTrainedModel, name: str) -> str | None:
     return found[0] if found else None
 
 
-def _place(name: str) -> tuple[str, int] | None:
+def place_of(name: str) -> tuple[str, int] | None:
     """The stack of layers that a part stands in, and its number there; None where it stands in none."""
     stack, *inner = re.split(r"\.(\d+)(?:\.|$)", name, maxsplit=1)
     return (stack, int(inner[0])) if inner else None
@@ -174,17 +182,32 @@ def _projections(name: str, attention: nn.Module) -> list[str]:
     """The path of an attention's output projection; nothing where it has none itself, only attentions within it have.
 
     Raises:
-        InputError: when two of its parts are called so.
+        InputError: when two of its parts are called so, or when it is quantised.
     """
     parts = dict(attention.named_modules())
-    found = [
-        f"{name}.{projection}"
-        for projection in PROJECTIONS
-        if getattr(parts.get(projection), "weight", torch.empty(0)).dim() == 2
-    ]
+    called_so = [projection for projection in PROJECTIONS if projection in parts]
+    found = [f"{name}.{projection}" for projection in called_so if _is_matrix(parts[projection])]
+    for projection in called_so:
+        if _is_packed(parts[projection]):
+            raise InputError(
+                f"{name}.{projection} ({type(parts[projection]).__name__}) is quantised: no mask is exact "
+                "where weights are not floating point. Load the model dequantised"
+            )
     if len(found) > 1:
         raise InputError(f"two output projections for one attention: {' and '.join(found)}")
     return found
+
+
+def _is_matrix(part: nn.Module) -> bool:
+    """Whether a part is a projection whose columns can be set to zero."""
+    weight = getattr(part, "weight", None)
+    return isinstance(weight, Tensor) and weight.dim() == 2 and weight.is_floating_point()
+
+
+def _is_packed(part: nn.Module) -> bool:
+    """Whether a part has weights of its own, packed as integers."""
+    own = [*part.parameters(recurse=False), *part.buffers(recurse=False)]
+    return not _is_matrix(part) and any(not tensor.is_floating_point() for tensor in own)
 
 
 def _is_known(name: str, projections: Mapping[str, Sequence[str]]) -> bool:
@@ -200,14 +223,20 @@ def _site(module: PreTrainedModel, attention: str, name: str, *, causal: bool) -
     in_decoder = bool(config.is_encoder_decoder) and ".decoder." in f".{name}."
     last = next(part for part in reversed(attention.split(".")) if not part.isdigit())
     left = getattr(projection, "heads_left", None)
-    place = _place(name)
+    place = place_of(name)
+    query = _query(module.get_submodule(attention), QUERY)
+    fused = None if query else _query(module.get_submodule(attention), FUSED)
+    num_heads = _num_heads(config, decoder=in_decoder)
+    num_groups = _num_groups(_part(config, decoder=in_decoder), num_heads)
     site = AttentionSite(
         name,
         _kind(last, self_kind_is_decoder=in_decoder or (causal and not config.is_encoder_decoder)),
         layer=place[1] if place else 0,
         projection=projection,
-        num_heads=_num_heads(config, decoder=in_decoder) if left is None else len(left),
-        query=_query(module.get_submodule(attention)),
+        num_heads=num_heads if left is None else len(left),
+        num_groups=num_groups if left is None else _groups_left(left, num_heads // num_groups),
+        query=query or fused,
+        is_fused=fused is not None,
     )
     if site.width % max(site.num_heads, 1):
         raise InputError(f"{name}: its input of {site.width} cannot be split into {site.num_heads} heads")
@@ -220,16 +249,35 @@ def _kind(attention: str, *, self_kind_is_decoder: bool) -> AttentionKind:
     return AttentionKind.DECODER_SELF if self_kind_is_decoder else AttentionKind.ENCODER_SELF
 
 
-def _query(attention: nn.Module) -> nn.Module | None:
-    """The query projection of an attention module, by its name."""
-    found = [part for name, part in attention.named_modules() if QUERY.search(name)]
-    return found[0] if len(found) == 1 else None
+def _query(attention: nn.Module, names: re.Pattern[str]) -> nn.Module | None:
+    """The projection of an attention module that is called so, where there is one."""
+    found = [part for name, part in attention.named_modules() if names.search(name)]
+    return found[0] if len(found) == 1 and _is_matrix(found[0]) else None
+
+
+def _part(config: Any, *, decoder: bool) -> Any:
+    """The config of the encoder or the decoder, where they have one each."""
+    part = getattr(config, "decoder" if decoder else "encoder", None) if config.is_encoder_decoder else None
+    return (part if isinstance(part, PreTrainedConfig) else config).get_text_config()
+
+
+def _num_groups(config: Any, num_heads: int) -> int:
+    """Key/value groups of a layer as a config has them; a pass of the model may show others, see `Gate.learn`."""
+    if getattr(config, "multi_query", False) and not getattr(config, "new_decoder_architecture", False):
+        return 1
+    number = getattr(config, "num_key_value_heads", None) or getattr(config, "num_kv_heads", None)
+    return number if isinstance(number, int) and not num_heads % number else num_heads
+
+
+def _groups_left(heads: Sequence[int], group_size: int) -> int:
+    """Key/value groups of the heads that were not removed; 0 where these have left groups of different sizes."""
+    sizes = Counter(head // group_size for head in heads)
+    return len(sizes) if len(set(sizes.values())) <= 1 else 0
 
 
 def _num_heads(config: Any, *, decoder: bool) -> int:
     side = "decoder_attention_heads" if decoder else "encoder_attention_heads"
-    part = getattr(config, "decoder" if decoder else "encoder", None) if config.is_encoder_decoder else None
-    own = (part if isinstance(part, PreTrainedConfig) else config).get_text_config()
+    own = _part(config, decoder=decoder)
     count = getattr(config, side, None) or getattr(own, "num_attention_heads", None)
     if not isinstance(count, int):
         raise InputError(f"the model's config names no number of heads ({side} or num_attention_heads)")

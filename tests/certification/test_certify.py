@@ -10,11 +10,20 @@ from torch import nn
 from transformers import AttentionInterface, PreTrainedModel
 
 from study.certification.certify import CertificationError, certify
+from study.certification.head_columns import Proof
 from study.masking.gate import Gate
 from study.masking.sites import find_sites
 from study.record.errors import InputError
 from study.record.units import AttentionKind, Head
 from study.subjects.classifier import Classifier
+
+GROUPED = {
+    "llama": cases.CLASSIFIERS["llama"],
+    "gptj": cases.architecture("gptj", rotary_dim=4),
+    "bloom": cases.architecture("bloom"),
+    "falcon": cases.architecture("falcon", multi_query=True),
+    "falcon new": cases.architecture("falcon", new_decoder_architecture=True, num_kv_heads=2),
+}
 
 KINDS = {
     "bert": {AttentionKind.ENCODER_SELF: (4, 4)},
@@ -91,7 +100,7 @@ def _recut(subject: Classifier, num_heads: int) -> None:
     """The same model under a gate that believes in another number of heads."""
     for site in subject.gate.sites:
         site.projection._forward_pre_hooks.clear()
-        site.num_heads = num_heads
+        site.num_heads = site.num_groups = num_heads
     subject.gate = Gate(subject.gate.sites)
 
 
@@ -169,6 +178,78 @@ def test_another_number_of_heads_is_seen_where_no_attention_function_is_called(n
     _recut(subject, num_heads)
     with pytest.raises(CertificationError, match=reason):
         certify(subject)
+
+
+@pytest.mark.parametrize(
+    ("kind", "proof", "groups"),
+    [
+        ("llama", Proof.FUNCTION, 2),
+        ("gptj", Proof.QUERIES, 4),
+        ("bloom", Proof.QKV, 4),
+        ("falcon", Proof.QKV, 1),
+        ("falcon new", Proof.QKV, 2),
+    ],
+)
+def test_heads_and_their_groups_are_proved_whatever_makes_their_queries(kind: str, proof: Proof, groups: int) -> None:
+    subject = classifier(kind, GROUPED)
+    assert {(site.num_heads, site.num_groups) for site in subject.gate.sites} == {(4, groups)}
+    assert certify(subject).proofs == (proof,)
+
+
+@pytest.mark.parametrize(
+    ("kind", "wrong", "reason"),
+    [
+        ("llama", 4, "the model has 2 key/value groups there, not 4"),
+        ("llama", 1, "the model has 2 key/value groups there, not 1"),
+        ("falcon new", 1, "are not those of 4 heads in 1 groups"),
+        ("bloom", 2, "are not those of 4 heads in 2 groups"),
+    ],
+)
+def test_another_number_of_groups_is_refused(kind: str, wrong: int, reason: str) -> None:
+    subject = classifier(kind, GROUPED)
+    for site in subject.gate.sites:
+        site.num_groups = wrong
+    with pytest.raises(CertificationError, match=reason):
+        certify(subject)
+
+
+def test_values_that_other_heads_share_are_refused() -> None:
+    """Query heads 0 and 2 share a group, and 1 and 3: not those beside each other."""
+    plain = AttentionInterface.get_interface
+
+    def get_interface(self, name, default):
+        attend = plain(self, name, default)
+
+        def by_turns(module, query, key, value, *inputs, **options):
+            twice = (x.repeat_interleave(2, 1)[:, [0, 2, 1, 3]] for x in (key, value))
+            groups, module.num_key_value_groups = module.num_key_value_groups, 1
+            contexts, weights = attend(module, query, *twice, *inputs, **options)
+            module.num_key_value_groups = groups
+            return contexts, weights
+
+        return by_turns
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(AttentionInterface, "get_interface", get_interface)
+        with pytest.raises(CertificationError, match="with the values of a key/value group at zero not just its 2"):
+            certify(classifier("llama", GROUPED))
+
+
+class _Packed(nn.Module):
+    """A projection whose weights are integers, under the name that a kind of quantisation gives them."""
+
+    def __init__(self, name: str) -> None:
+        super().__init__()
+        self.register_buffer(name, torch.zeros(24, 12, dtype=torch.uint8))
+        self.register_buffer("scales", torch.ones(24))
+
+
+@pytest.mark.parametrize("name", ["weight", "qweight"])
+def test_a_quantised_projection_is_refused_in_words(name: str) -> None:
+    model = cases.build(GROUPED["llama"])
+    model.model.layers[1].self_attn.o_proj = _Packed(name)
+    with pytest.raises(InputError, match=r"layers\.1\.self_attn\.o_proj \(_Packed\) is quantised"):
+        find_sites(model, causal=True)
 
 
 def test_certification_leaves_transformers_as_it_was() -> None:

@@ -67,7 +67,7 @@ class LanguageModel(Subject):
             with torch.no_grad(), kept_state(module):
                 self.tail = Tail(module, self._ids(probe[0].requests))
                 _require_causal(self.tail, self._ids(probe[0].requests), loaded)
-            self.gate = Gate.on(module, causal=True)
+            self.gate = Gate.on(module, causal=True, mlps=True)
             self.gate.learn(lambda: self.response(probe, None), rows=len(probe))
         except InputError:
             raise

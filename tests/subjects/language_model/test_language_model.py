@@ -33,7 +33,7 @@ def by_hand(plain, row: LanguageRow) -> tuple[list[float], list[int]]:
 def test_sums_of_choices_under_masks_equal_one_request_at_a_time_with_weights_zeroed(name: str) -> None:
     subject = lm.language_model(name, unconditional=name == "llama")
     rows = subject.encode(lm.choices())
-    masks = np.random.default_rng(2).random((len(rows), len(subject.layout))) < 0.6
+    masks = np.random.default_rng(2).random((len(rows), subject.layout.width)) < 0.6
     found = pl.DataFrame(subject.outcomes(rows, masks))
     for i, (row, mask) in enumerate(zip(rows, masks, strict=True)):
         sums, greedy = by_hand(lm.zeroed(name, subject, mask), row)
@@ -55,7 +55,7 @@ def test_a_text_is_the_sum_over_its_windows(stride: int) -> None:
     subject = lm.language_model("llama", stride=stride, begin="bos")
     rows = subject.encode(lm.texts())
     assert len(rows[-1].requests) > 1, "the last text is longer than a window"
-    masks = np.random.default_rng(2).random((len(rows), len(subject.layout))) < 0.6
+    masks = np.random.default_rng(2).random((len(rows), subject.layout.width)) < 0.6
     found = subject.outcomes(rows, masks)
     for i, (row, mask) in enumerate(zip(rows, masks, strict=True)):
         sums, greedy = by_hand(lm.zeroed("llama", subject, mask), row)
@@ -70,14 +70,14 @@ def test_gradients_are_those_of_finite_differences(kind: str) -> None:
     subject = lm.language_model("gpt2")  # Llama's norms are float32 whatever the weights are
     subject.module.double()
     rows = subject.encode(lm.choices() if kind == "choices" else lm.texts())
-    masks = np.ones((len(rows), len(subject.layout)), dtype=bool)
+    masks = np.ones((len(rows), subject.layout.width), dtype=bool)
     found = subject.gradients(rows, masks)
     xi = subject.as_xi(masks).double()
     with torch.no_grad():
         with subject.gate.masked(xi):
             assert found["loss"] == pytest.approx(subject.losses(rows).numpy(), rel=1e-6)
         assert (found["token_gradient"] >= np.abs(found["gradient"]) * (1 - 1e-4) - 1e-6).all()
-        for head in (0, 3, 5):
+        for head in (0, 3, 5, 9):  # the last is an MLP
             step = torch.zeros_like(xi)
             step[:, head] = 1e-4
             ends = []
@@ -93,10 +93,10 @@ def test_a_token_that_all_continuations_read_is_one_token() -> None:
     subject = lm.language_model("llama")
     (row, *_) = subject.encode(lm.choices())
     assert isinstance(row, LanguageRow)
-    found = subject.gradients([row], np.ones((1, len(subject.layout)), dtype=bool))
+    found = subject.gradients([row], np.ones((1, subject.layout.width), dtype=bool))
     read = [request.read for request in row.requests]
     length, shared = max(map(len, read)), row.shared
-    xi = torch.ones(len(read), length, len(subject.layout), requires_grad=True)
+    xi = torch.ones(len(read), length, subject.layout.width, requires_grad=True)
     hooks = [
         site.projection.register_forward_pre_hook(
             lambda _, inputs, layer=layer: (
@@ -104,6 +104,10 @@ def test_a_token_that_all_continuations_read_is_one_token() -> None:
             )
         )
         for layer, site in enumerate(subject.gate.sites)
+    ]
+    hooks += [
+        layer.mlp.register_forward_hook(lambda _, __, output, i=i: output * xi[:, :, 8 + i, None])
+        for i, layer in enumerate(subject.module.model.layers)
     ]
     ids = torch.tensor([tokens + (0,) * (length - len(tokens)) for tokens in read])
     logp = subject.module(ids).logits.log_softmax(-1)
@@ -126,7 +130,7 @@ def test_continuations_that_are_equal_or_begin_alike_keep_a_sum_each() -> None:
     data = lm.choices(1)
     data = type(data)(ids=("1",), texts=(("the old", " man", " man", " man saw"),), targets=("1",))
     row = subject.encode(data)
-    found = subject.outcomes(row, np.ones((1, len(subject.layout)), dtype=bool))
+    found = subject.outcomes(row, np.ones((1, subject.layout.width), dtype=bool))
     first, second, longer = found["loglik"][0]
     assert first == second != longer
     assert found["margin"][0] == pytest.approx(0.0 if longer < first else longer - first)
@@ -136,7 +140,7 @@ def test_one_continuation_alone_is_not_chosen_but_scored() -> None:
     subject = lm.language_model()
     data = lm.choices(1)
     data = type(data)(ids=("1",), texts=(("the old", " man"),), targets=("0",))
-    found = subject.outcomes(subject.encode(data), np.ones((1, len(subject.layout)), dtype=bool))
+    found = subject.outcomes(subject.encode(data), np.ones((1, subject.layout.width), dtype=bool))
     assert found["loss"][0] == -found["loglik"][0][0] > 0
     assert np.isinf(found["margin"][0])
 
@@ -145,7 +149,7 @@ def test_one_continuation_alone_is_not_chosen_but_scored() -> None:
 def test_masks_of_a_language_model_are_certified(name: str) -> None:
     subject = lm.language_model(name)
     assert certify(subject).largest_difference < 1e-5
-    xi = subject.as_xi(np.ones((3, len(subject.layout)), dtype=bool))
+    xi = subject.as_xi(np.ones((3, subject.layout.width), dtype=bool))
     with torch.no_grad():
         ways = set(subject.other_responses(subject.probe(), xi))
     capped = {"another implementation of attention"} if name == "gemma2" else set()  # sdpa does not cap attention
@@ -166,4 +170,4 @@ def test_a_smoothed_loss_is_refused() -> None:
     subject = lm.language_model()
     rows = subject.encode(lm.choices())
     with pytest.raises(InputError, match="smooths labels"):
-        subject.gradients(rows, np.ones((len(rows), len(subject.layout)), dtype=bool), Loss(0.1))
+        subject.gradients(rows, np.ones((len(rows), subject.layout.width), dtype=bool), Loss(0.1))
