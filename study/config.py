@@ -19,6 +19,11 @@ from study.data.language.texts import TextBenchmark, TextFile
 from study.data.nli import MnliHub, NliFile
 from study.data.parallel import ParallelFile, SacrebleuSet
 from study.data.source import DataSource
+from study.data.synthetic.exact_copy import ExactCopy
+from study.data.synthetic.greater_than import GreaterThan
+from study.data.synthetic.induction import Induction
+from study.data.synthetic.ioi import IndirectObject
+from study.data.synthetic.needle import Needle
 from study.data.table_task import TableTask
 from study.engine.precision import Precision, Screening
 from study.measures.ablation import Ablation, AllButOne, Base, NoHead
@@ -68,6 +73,11 @@ SCHEMAS: dict[str, Mapping[str, type]] = {
         "text_file": TextFile,
         "benchmark": Benchmark,
         "text_benchmark": TextBenchmark,
+        "indirect_object": IndirectObject,
+        "greater_than": GreaterThan,
+        "induction": Induction,
+        "exact_copy": ExactCopy,
+        "needle": Needle,
         "toy_nli": ToyNli,
         "toy_translation": ToyTranslation,
     },

@@ -34,10 +34,9 @@ class Question:
 
     def solved(self) -> str:
         """The question with its right answer."""
-        context, choice = (
-            texts[self.answer] if len(texts) > 1 else texts[0] for texts in (self.contexts, self.choices)
-        )
-        return f"{context}{BLANK}{choice}"
+        if self.varies is Varies.CONTEXT:
+            return f"{self.contexts[self.answer]}{BLANK}{self.choices[0]}"
+        return f"{self.contexts[0]}{BLANK}{self.choices[self.answer]}"
 
 
 class AnswerForm(StrEnum):
