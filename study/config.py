@@ -38,11 +38,12 @@ from study.subjects.fairseq.folder import FairseqFolder
 from study.subjects.huggingface.classifier_folder import HubClassifier, HubRegressor
 from study.subjects.huggingface.decoder_folder import HubDecoder
 from study.subjects.model import ModelConfig
-from study.toy.sources import ToyNli, ToyTranslation
+from study.toy.sources import ToyInduction, ToyNli, ToyTranslation
 from study.tracking.options import Tracking, WandbTracking
 from study.training.classifier_options import FineTuning, NewBert
+from study.training.decoder_options import DecoderTuning, NewLlama
 from study.training.fairseq.options import TranslationTraining
-from study.training.trained_models import TrainedClassifier, TrainedRegressor, TrainedTranslator
+from study.training.trained_models import TrainedClassifier, TrainedDecoder, TrainedRegressor, TrainedTranslator
 
 HERE = Path(__file__).parent
 CONF = next(folder for folder in (HERE / "conf", HERE.parent / "conf") if folder.is_dir())
@@ -59,6 +60,7 @@ SCHEMAS: dict[str, Mapping[str, type]] = {
         "fairseq_translator": FairseqFolder,
         "trained_classifier": TrainedClassifier,
         "trained_regressor": TrainedRegressor,
+        "trained_decoder": TrainedDecoder,
         "trained_translator": TrainedTranslator,
     },
     "data": {
@@ -80,8 +82,15 @@ SCHEMAS: dict[str, Mapping[str, type]] = {
         "needle": Needle,
         "toy_nli": ToyNli,
         "toy_translation": ToyTranslation,
+        "toy_induction": ToyInduction,
     },
-    "training": {"finetuning": FineTuning, "new_bert": NewBert, "translation": TranslationTraining},
+    "training": {
+        "finetuning": FineTuning,
+        "new_bert": NewBert,
+        "decoder_tuning": DecoderTuning,
+        "new_llama": NewLlama,
+        "translation": TranslationTraining,
+    },
     "measure": {
         "base": Base,
         "ablation": Ablation,

@@ -9,6 +9,7 @@ from omegaconf import MISSING
 from study.data.source import DataSource
 from study.record.examples import Examples
 from study.record.metrics import Task
+from study.toy.induction import InductionDomain, induction_examples
 from study.toy.nli import NliDomain, nli_examples
 from study.toy.translation import TranslationDomain, translation_examples
 
@@ -28,6 +29,9 @@ TRANSLATION_MAKER = {
     "study.toy.translation_lexicon": "5e8f24e94253364a0ff3d3ad6edb267bee6fec1fd8424d66b142db77dd150cda",
 }
 """Names the code that makes the sentences, as `NLI_MAKER` does for the pairs."""
+
+INDUCTION_MAKER = {"study.toy.induction": "14084780658e836eb019d08538dba8ed75abd8d9cc5e31b8a7d190fde7eaaa5e"}
+"""Names the code that makes the texts whose words come again, as `NLI_MAKER` does for the pairs."""
 
 
 @dataclass(kw_only=True)
@@ -74,3 +78,17 @@ class ToyTranslation(ToySet):
     def examples(self) -> Examples:
         """See `DataSource.examples`."""
         return translation_examples(self.domain, self.count, self.seed)
+
+
+@dataclass(kw_only=True)
+class ToyInduction(ToySet):
+    """A set of texts whose words come again."""
+
+    maker = INDUCTION_MAKER
+    task: Task = Task.CHOICE
+    domain: InductionDomain = MISSING
+    count: int = 500
+
+    def examples(self) -> Examples:
+        """See `DataSource.examples`."""
+        return induction_examples(self.domain, self.count, self.seed)

@@ -16,7 +16,7 @@ from study.record.metrics import Task, metric
 from study.record.metrics.numbers import OUTPUT, numbers, on_grid
 from study.subjects.labels import label_index, require_labels
 from study.training.classifier_options import ClassifierTraining
-from study.training.initial_model import initial_model
+from study.training.initial_classifier import initial_classifier
 from study.training.transformers_training import Start, TokenizedData, train
 
 EVALUATION_BATCH = 250
@@ -59,7 +59,7 @@ def train_classifier(
 
     def begin(learnt: Examples, dev: Examples) -> Start:
         labels = learnable(training, learnt, dev)
-        model, tokenizer = initial_model(training, [text for row in learnt.texts for text in row], labels)
+        model, tokenizer = initial_classifier(training, [text for row in learnt.texts for text in row], labels)
         data, dev_data = (tokenize(examples, tokenizer, labels, training.max_length) for examples in (learnt, dev))
         return Start("classifier", model, tokenizer, data, lambda: evaluate(model, dev_data))
 

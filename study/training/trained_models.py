@@ -12,8 +12,10 @@ from study.record.factors import Factors
 from study.record.files import cache_folder
 from study.subjects.fairseq.folder import CHECKPOINTS, FairseqConfig
 from study.subjects.huggingface.classifier_folder import ClassifierConfig, RegressorConfig
+from study.subjects.huggingface.decoder_folder import DecoderConfig
 from study.subjects.model import ExpectedScore
 from study.training.classifier_options import ClassifierTraining
+from study.training.decoder_options import DecoderTraining
 from study.training.fairseq.options import TranslationTraining
 from study.training.training import Training
 
@@ -162,6 +164,19 @@ class TrainedRegressor(TrainedModel, RegressorConfig):
         from study.training.classifier import train_classifier  # loads torch
 
         train_classifier(self.training, self.training_folder(), device, threads, recorded)
+
+
+@dataclass(kw_only=True)
+class TrainedDecoder(TrainedModel, DecoderConfig):
+    """A decoder language model that the project trains."""
+
+    training: DecoderTraining = MISSING  # pyright: ignore[reportIncompatibleVariableOverride] of this kind alone
+
+    def train(self, device: str, threads: int, recorded: Callable[[], None] = lambda: None) -> None:
+        """See `TrainedModel.train`."""
+        from study.training.decoder import train_decoder  # loads torch
+
+        train_decoder(self.training, self.training_folder(), device, threads, recorded)
 
 
 @dataclass(kw_only=True)

@@ -46,6 +46,10 @@ class Training:
     seed: int = 0
     small: bool = False
 
+    def tasks(self) -> tuple[Task, ...]:
+        """The tasks whose data it can learn from."""
+        return (self.task,)
+
     @property
     def kept_epochs(self) -> list[float]:
         """The epochs after which a checkpoint is kept, in order; the last ends the training."""
@@ -97,8 +101,9 @@ class Training:
                 f"model.training.keep=[{within}] keeps those within it"
             )
         for source in (self.train, self.dev):
-            if source.task != self.task:
-                raise InputError(f"the training is of {self.task}, data '{source.name}' is for {source.task}")
+            if source.task not in self.tasks():
+                known = " or ".join(self.tasks())
+                raise InputError(f"the training is of {known}, data '{source.name}' is for {source.task}")
 
     def checkpoint(self, folder: Path, epoch: float) -> Path:
         """Where the checkpoint of an epoch is, or will be."""

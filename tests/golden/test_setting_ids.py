@@ -45,6 +45,7 @@ IDS = {
 TRAININGS = {
     "toy_classifier": "94786bd34c4b",
     "toy_translator": "1ef687fdf3c2",
+    "toy_decoder": "86e0d8d7471a",
 }
 """The id of each training, by its model."""
 
@@ -69,16 +70,20 @@ def write_trained(model: str) -> None:
     """The checkpoints of a toy's first and last epoch."""
     trained = to_study(compose(f"model={model}", toy_data(model))).model
     assert isinstance(trained, TrainedModel)
-    for epoch in (1.0, float(trained.training.epochs)):
+    for epoch in {1.0, float(trained.training.epochs)}:
         path = trained.training.checkpoint(trained.training_folder(), epoch)
-        if model == "toy_classifier":
+        if model != "toy_translator":
             write_classifier(path, weights=path.name)
         else:
             write_translator(path.parent, checkpoint=path.name)
 
 
 def toy_data(model: str) -> str:
-    return "data=toy_matched" if model == "toy_classifier" else "data=toy_news"
+    return {
+        "toy_classifier": "data=toy_matched",
+        "toy_translator": "data=toy_news",
+        "toy_decoder": "data=toy_induction",
+    }[model]
 
 
 def write_classifier(folder: Path, weights: str = "weights") -> None:

@@ -1,12 +1,13 @@
 """The toy languages as they were first made: trainings and results in the world rest on these very examples.
 
-Code that makes others must take another name in `study.toy.sources` (`NLI_MAKER`, `TRANSLATION_MAKER`).
+Code that makes others must take another name in `study.toy.sources` (`NLI_MAKER` ...).
 """
 
 import pytest
 
+from study.toy.induction import InductionDomain
 from study.toy.nli import NliDomain
-from study.toy.sources import ToyNli, ToyTranslation
+from study.toy.sources import ToyInduction, ToyNli, ToyTranslation
 from study.toy.translation import TranslationDomain
 
 PAIRS = {
@@ -21,6 +22,12 @@ SENTENCES = {
     ("NEWS", 300): "817e32b4b663",
     ("CHAT", 300): "39a9a43cbaa8",
 }
+TEXTS = {
+    ("TRAIN", 24000): "dba6d9e09f2a",
+    ("DEV", 300): "be1d250a8a29",
+    ("TEST", 500): "9ce2619cd2fe",
+    ("LONG", 500): "36d91bdd6235",
+}
 """The first twelve digits of the examples' digest, by domain and count."""
 
 
@@ -34,3 +41,9 @@ def test_pairs_stay(domain: str, count: int) -> None:
 def test_sentences_stay(domain: str, count: int) -> None:
     examples = ToyTranslation(name="x", domain=TranslationDomain[domain], count=count).examples()
     assert examples.digest[:12] == SENTENCES[domain, count]
+
+
+@pytest.mark.parametrize(("domain", "count"), TEXTS)
+def test_texts_stay(domain: str, count: int) -> None:
+    examples = ToyInduction(name="x", domain=InductionDomain[domain], count=count).examples()
+    assert examples.digest[:12] == TEXTS[domain, count]

@@ -21,7 +21,7 @@ from study.toy.nli import NliDomain
 from study.toy.sources import ToyNli
 from study.training.classifier import train_classifier
 from study.training.classifier_options import FineTuning, NewBert
-from study.training.initial_model import learn_tokenizer
+from study.training.initial_classifier import learn_tokenizer
 from study.training.trained_models import TrainedClassifier
 from study.training.trainer import STATE_FILE, Trainer
 from study.training.transformers_training import epoch_batches, triangle

@@ -22,7 +22,7 @@ from study.training.classifier_options import ClassifierTraining, FineTuning, Ne
 SPECIAL_TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
 
 
-def initial_model(
+def initial_classifier(
     training: ClassifierTraining, texts: Sequence[str], labels: Sequence[str]
 ) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
     """The model and its tokenizer, which can pad; a vocabulary that is to be learnt is learnt from the texts.

@@ -1,0 +1,65 @@
+"""Where the training of a decoder starts: a language model of transformers and its tokenizer, before the first step."""
+
+from collections.abc import Sequence
+
+import torch
+from tokenizers import Tokenizer, models, pre_tokenizers
+from transformers import (
+    AutoModelForCausalLM,
+    AutoTokenizer,
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedModel,
+    PreTrainedTokenizerBase,
+    PreTrainedTokenizerFast,
+)
+
+from study.subjects.huggingface.decoder_checks import require_decoder
+from study.subjects.huggingface.quiet import quiet
+from study.training.decoder_options import DecoderTraining, DecoderTuning, NewLlama
+
+PAD, UNKNOWN, BEGIN = "[PAD]", "[UNK]", "[BOS]"
+
+
+def initial_decoder(training: DecoderTraining, texts: Sequence[str]) -> tuple[PreTrainedModel, PreTrainedTokenizerBase]:
+    """The model, in float32, and its tokenizer; the words of a new one are those of the texts.
+
+    Random weights come from torch's current random state.
+    """
+    if isinstance(training, DecoderTuning):
+        folder = training.start_folder()
+        require_decoder(folder)
+        with quiet():
+            model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
+        return model, AutoTokenizer.from_pretrained(folder)
+    assert isinstance(training, NewLlama), f"no way to start a {type(training).__name__}"
+    tokenizer = word_tokenizer(texts, training.max_length)
+    return new_llama(training, tokenizer), tokenizer
+
+
+def word_tokenizer(texts: Sequence[str], max_length: int) -> PreTrainedTokenizerFast:
+    """A tokenizer of the words of some texts, in alphabetical order; blanks part them, nothing stands before them."""
+    words = sorted({word for text in texts for word in text.split()})
+    vocabulary = {word: i for i, word in enumerate([PAD, UNKNOWN, BEGIN, *words])}
+    tokenizer = Tokenizer(models.WordLevel(vocabulary, unk_token=UNKNOWN))
+    tokenizer.pre_tokenizer = pre_tokenizers.WhitespaceSplit()  # pyright: ignore[reportAttributeAccessIssue]
+    special = {"pad_token": PAD, "unk_token": UNKNOWN, "bos_token": BEGIN}
+    return PreTrainedTokenizerFast(tokenizer_object=tokenizer, model_max_length=max_length, **special)
+
+
+def new_llama(training: NewLlama, tokenizer: PreTrainedTokenizerBase) -> LlamaForCausalLM:
+    """A Llama with random weights for the tokens of a tokenizer."""
+    config = LlamaConfig(
+        vocab_size=len(tokenizer),
+        hidden_size=training.hidden,
+        num_hidden_layers=training.layers,
+        num_attention_heads=training.heads,
+        num_key_value_heads=training.groups,
+        intermediate_size=training.inner,
+        max_position_embeddings=training.max_length,
+        initializer_range=training.initial_range,
+        pad_token_id=tokenizer.pad_token_id,
+        bos_token_id=tokenizer.bos_token_id,
+        eos_token_id=None,
+    )
+    return LlamaForCausalLM(config)
