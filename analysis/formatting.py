@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from study.record.metrics import METRICS
-from study.record.units import Head
+from study.record.units import Head, UnitLevel
 
 NULL_NAMES = {
     "sign_flips": "outcomes with and without heads swapped",
@@ -78,6 +78,15 @@ def head_name(row: Mapping[str, Any], several: bool = False) -> str:
 def layer_name(row: Mapping[str, Any], several: bool = False) -> str:
     """`L2`, the layer as people name it, counted from 0; `cross.2` where there are several kinds of attention."""
     return f"{row['kind']}.{row['layer']}" if several else f"L{row['layer']}"
+
+
+def unit_name(row: Mapping[str, Any], several: bool = False) -> str:
+    """`L1G0`, `L1`, `MLP 1`: a group, a layer or an MLP as people name it, from 0; its address where kinds differ."""
+    if row["level"] == UnitLevel.mlp:
+        return f"MLP {row['layer']}"
+    if several:
+        return row["address"]
+    return f"L{row['layer']}" + (f"G{row['index']}" if row["level"] == UnitLevel.group else "")
 
 
 def p_value(value: float) -> str:

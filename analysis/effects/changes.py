@@ -5,11 +5,9 @@ import polars as pl
 
 from analysis.effects.head_effects import Measure, measured_masks
 from analysis.results.domain import HYPOTHESIS, PREDICTION, Domain
+from study.record.metrics.choices.alternatives import LOGLIK
 from study.record.metrics.numbers import OUTPUT, PER_UNIT
 from study.record.units import ADDRESS
-
-LOGLIK = "loglik"
-"""Column of an outcome row: how likely a language model finds each of several continuations, in nats."""
 
 CHANGES = (
     ADDRESS

@@ -21,7 +21,7 @@ from analysis.figures.correlation_maps import agreement_map, agreement_maps
 from analysis.figures.distributions import distribution
 from analysis.figures.dynamics import dynamics
 from analysis.figures.forest import forest
-from analysis.figures.heat_maps import colour_limit, heat_map, small_heat_map
+from analysis.figures.heat_maps import colour_limit, group_heat_map, heat_map, small_heat_map
 from analysis.figures.interval_rows import Gap, interval_rows
 from analysis.figures.kept_maps import kept_map
 from analysis.figures.leave_out import leave_out
@@ -30,6 +30,7 @@ from analysis.figures.pruning_curves import pruning_curves
 from analysis.figures.scatters import scatter, small_scatter
 from analysis.figures.spreads import head_spreads
 from analysis.figures.training_losses import dev_scores, losses
+from analysis.figures.unit_rows import unit_rows
 
 __all__ = [
     "Drawing",
@@ -42,6 +43,7 @@ __all__ = [
     "distribution",
     "dynamics",
     "forest",
+    "group_heat_map",
     "head_spreads",
     "heat_map",
     "interval_rows",
@@ -53,4 +55,5 @@ __all__ = [
     "scatter",
     "small_heat_map",
     "small_scatter",
+    "unit_rows",
 ]

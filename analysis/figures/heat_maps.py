@@ -14,7 +14,7 @@ from analysis.figures.canvas import Drawing, Panel, Tip, draw, styled
 from analysis.figures.canvas.lettering import text_width
 from analysis.figures.canvas.panel import WIDTH
 from analysis.figures.canvas.style import INK, SMALL
-from analysis.formatting import address, interval, signed
+from analysis.formatting import interval, signed
 from study.record.units import ADDRESS, AttentionKind, Head
 
 HARM, GAIN = (0.76, 0.27, 0.12), (0.13, 0.42, 0.72)
@@ -31,8 +31,11 @@ DIVERGING = LinearSegmentedColormap.from_list(
 DARK = 0.6
 """Share of the colour limit beyond which white is read better on a cell than ink."""
 
-LEAST, MOST = 0.17, 0.34
-"""Inches of the side of a cell: a panel of many heads grows wider, one of few has flat cells."""
+LEAST, MOST = 0.095, 0.34
+"""Inches of the side of a cell: a panel of more than 32 heads a layer grows wider, one of few has flat cells."""
+
+TALL, FLAT = 4.6, 0.13
+"""Inches of all layers together, which many layers keep to, and of the flattest layer."""
 
 DIGITS = 2
 """Significant digits that the largest number of a map keeps at least, or none is written."""
@@ -63,24 +66,33 @@ def heat_map(ablation: pl.DataFrame, counts: Sequence[int], limit: float, name: 
         limit: effect at which the colours saturate; the same in every panel that is compared with this one.
         name: name of the drawing.
     """
-    domain, kind = ablation["domain"][0], AttentionKind(ablation["kind"][0])
+    return _heat_map(ablation, counts, limit, name, "head")
+
+
+def group_heat_map(units: pl.DataFrame, counts: Sequence[int], limit: float, name: str) -> Drawing:
+    """Effect of removing each group of heads, as `heat_map`; `units` has them by `index`, `counts` are of groups."""
+    return _heat_map(units.rename({"index": "head"}), counts, limit, name, "group")
+
+
+def _heat_map(rows: pl.DataFrame, counts: Sequence[int], limit: float, name: str, noun: str) -> Drawing:
+    domain, kind = rows["domain"][0], AttentionKind(rows["kind"][0])
     widest = max(counts)
     with styled():
         side = max(LEAST, (WIDTH - 0.45) / widest)
         panel = Panel(
             f"{domain}, {kind_name(kind)}",
-            min(MOST, max(0.2, 0.9 * side)) * len(counts),
-            x="head",
+            min(MOST, max(0.2, 0.9 * side), max(FLAT, TALL / len(counts))) * len(counts),
+            x=noun,
             y="layer",
             width=max(WIDTH, side * widest + 0.45),
         )
-        tips = _cells(panel.axes, ablation, kind, counts, limit)
+        tips = _cells(panel.axes, rows, kind, counts, limit)
         axis_of_cells(panel.axes, widest, len(counts))
-        _write_numbers(panel, ablation, widest, limit)
-        unit = ablation["unit"][0]
+        _write_numbers(panel, rows, widest, limit)
+        unit = rows["unit"][0]
         colour_bar(panel, limit, (f"≤ {signed(-limit)}", "0", f"≥ {signed(limit)} {unit}"))
-        title = f"Effect of removing each head, {domain}, {kind_name(kind)}"
-        return draw(panel, name, title, _data(ablation), tips)
+        title = f"Effect of removing each {noun}, {domain}, {kind_name(kind)}"
+        return draw(panel, name, title, _data(rows), tips)
 
 
 def small_heat_map(
@@ -105,7 +117,7 @@ def small_heat_map(
             else:
                 names += [(layer, f"L{layer}") for layer in _some(len(layers), 6)]
             start += len(layers) + 0.6
-        axis_of_cells(panel.axes, max(map(max, shown.values())), start - 0.6)
+        axis_of_cells(panel.axes, max(map(max, shown.values())), start - 0.6, most=12)
         panel.axes.set_yticks([at for at, _ in names], [label for _, label in names])
         title = f"Effect of removing each head, {domain}"
         return draw(panel, name, title, _data(ablation), tips)
@@ -147,10 +159,10 @@ def colour_bar(panel: Panel, limit: float, names: tuple[str, str, str]) -> None:
         axes.text(place, -0.6, text, ha=at, va="top", fontsize=SMALL, transform=axes.transAxes)
 
 
-def axis_of_cells(axes: Axes, heads: int, layers: int | float) -> None:
-    """Lay out axes for cells: heads across, layers down, both from 0."""
+def axis_of_cells(axes: Axes, heads: int, layers: int | float, *, most: int = 16) -> None:
+    """Lay out axes for cells: heads across, of which so many have their number, layers down, both from 0."""
     axes.set(xlim=(-0.5, heads - 0.5), ylim=(layers - 0.5, -0.5))
-    axes.set_xticks(_some(heads, 16))
+    axes.set_xticks(_some(heads, most))
     axes.set_yticks(_some(int(layers), 24))
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
@@ -195,4 +207,6 @@ def _tip(head: Head, row: Row | None) -> Tip:
     if row is None:
         return Tip(f"{head}: not measured", str(head))
     sure = ", significant" if row.get("significant") else ""
-    return Tip(f"{address(row)}: {signed(row['effect'])} {row['unit']}{interval(row)}{sure}", str(head))
+    group = row.get("level") is not None
+    said = f"{row['address'] if group else head}: {signed(row['effect'])} {row['unit']}{interval(row)}{sure}"
+    return Tip(said, None if group else str(head))

@@ -1,7 +1,7 @@
 """How the numbers were made, in words: beside a number, and as a paragraph fit for a paper with what it cites."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -106,14 +106,20 @@ def _base(analysis: Analysis) -> Iterator[str]:
     elif few:
         yield "Intervals of base scores are exact binomial ones [clopper1934use]."
     if analysis.base["chance"].count():
-        cohen = (
-            " [cohen1960coefficient]"
-            if any(Task.CLASSIFICATION in METRICS[name].tasks for name in analysis.base["metric"].unique())
-            else ""
-        )
-        at = analysis.base.filter(above_chance=False).height
-        left = f"; {at} base score{'s are' if at > 1 else ' is'} not shown to be above it" if at else ""
-        yield f"Chance is the score of a model’s own answers dealt out to other examples{cohen}{left}."
+        yield _chance({domain.metric.task for domain in analysis.results.domains}, analysis.base)
+
+
+def _chance(tasks: Collection[Task], base: pl.DataFrame) -> str:
+    cohen = " [cohen1960coefficient]" if Task.CLASSIFICATION in tasks else ""
+    dealt = f"the score of a model’s own answers dealt out to other examples{cohen}"
+    equal = "the accuracy of a model that finds every continuation equally likely"
+    if Task.CHOICE not in tasks:
+        said = dealt
+    else:
+        said = f"{dealt}, and of choices {equal}" if set(tasks) - {Task.CHOICE, Task.TEXT} else equal
+    at = base.filter(above_chance=False).height
+    left = f"; {at} base score{'s are' if at > 1 else ' is'} not shown to be above it" if at else ""
+    return f"Chance is {said}{left}."
 
 
 def _effects(known: pl.DataFrame, row: Mapping[str, Any]) -> Iterator[str]:

@@ -4,10 +4,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from analysis.formatting import decimal, ends, head_name, score, signed
+import polars as pl
+
+from analysis.formatting import decimal, ends, head_name, score, signed, unit_name
 from analysis.page.citations import Citations
 from analysis.page.verdicts import measured_interval
 from analysis.page.views import DomainView, Row, SubjectView, pair_rows
+from study.record.units import UnitLevel
 
 MOST_NUMBERS = 3
 """Domains, or pairs of them, that have a number of their own; of more there is the range."""
@@ -65,16 +68,24 @@ def score_tile(subject: SubjectView) -> Tile:
         )
         for view in subject.domains
     ]
+    likely = [
+        f"log-likelihood {decimal(view.log_likelihood, 4)} nats"
+        for view in subject.domains[:MOST_NUMBERS]
+        if view.log_likelihood is not None
+    ]
+    more = f" Of the right choice: {', '.join(likely)}; --metric loss shows what heads do to it." if likely else ""
     values = [view.base["base_score"] for view in subject.domains]
     ranged = f"{min(values):.2f} to {score(max(values), subject.metric)}"
     at_chance = sum(view.base["above_chance"] is False for view in subject.domains)
     numbers = _few(found, ranged, f"domains ({at_chance} not above chance)" if at_chance else "domains")
-    return Tile("score", "Base score", "base score", numbers, f"With every head. {_level(subject)}")
+    return Tile("score", "Base score", "base score", numbers, f"With every head. {_level(subject)}{more}")
 
 
 def heads_tile(subject: SubjectView) -> Tile:
     """How many heads of every domain cost significantly when they are removed, and the largest effect."""
     found = [_heads_number(view, subject.several) for view in subject.compared]
+    if not found and subject.largest:
+        return units_tile(subject, subject.largest)
     if not found:
         note = "No head was removed alone; measure=ablation does that."
         return Tile("heads", "Heads that matter", "significant", (), note)
@@ -83,6 +94,21 @@ def heads_tile(subject: SubjectView) -> Tile:
     ranged = f"{min(counts)} to {max(counts)} of {most}"
     numbers = _few(found, ranged, "domains")
     return Tile("heads", "Heads that matter", "significant", numbers, _heads_note(subject.compared))
+
+
+def units_tile(subject: SubjectView, level: UnitLevel) -> Tile:
+    """How many groups (layers, MLPs) of every domain cost significantly when removed, and the largest effect."""
+    numbers = []
+    for id_, label in subject.labels.items():
+        rows = subject.units.filter(level=str(level), setting_id=id_)
+        if rows.height:
+            largest = rows.sort(pl.col("effect").abs(), descending=True, maintain_order=True).row(0, named=True)
+            costly = rows.filter((pl.col("effect") < 0) & (pl.col("significant") | pl.col("low").is_null())).height
+            range_ = f"largest {signed(largest['effect'])} ({unit_name(largest, subject.several)})"
+            numbers.append(Number(f"{costly} of {rows.height}", range_, label))
+    title = f"{level.plural[0].upper()}{level.plural[1:]} that matter"
+    note = "Removing one of them costs significantly. No head was removed alone; measure=ablation does that."
+    return Tile("heads", title, "significant", _few(numbers, f"{len(numbers)} domains", "domains"), note)
 
 
 def _heads_number(view: DomainView, several: bool) -> Number:

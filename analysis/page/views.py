@@ -3,7 +3,7 @@
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, reduce
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,13 @@ from analysis.compute import Analysis
 from analysis.effects.head_effects import LOSES_LESS, Measure, strongest_head
 from analysis.formatting import labelled, slug
 from analysis.page.claims import Claim, claims
+from analysis.page.unit_verdicts import adding_up
 from analysis.results.domain import Domain
 from analysis.results.namesakes import subject_names
+from analysis.results.rescoring import rescored
+from study.record.metrics import Task
+from study.record.metrics.loss import LOSS
+from study.record.units import HeadLayout, UnitLevel
 
 Row = dict[str, Any]
 
@@ -48,6 +53,17 @@ class DomainView:
     def ablation(self) -> pl.DataFrame:
         """Effects of single heads that were removed."""
         return self.effects.filter(measure=Measure.ABLATION)
+
+    @cached_property
+    def log_likelihood(self) -> float | None:
+        """The mean log-likelihood of the right choice with every head, nats; None unless choices are scored otherwise.
+
+        An accuracy hardly moves under one head, while this moves with every one.
+        """
+        domain = self.domain
+        if domain.metric.task is not Task.CHOICE or domain.metric.name == LOSS or LOSS not in domain.rows.columns:
+            return None
+        return rescored(domain, LOSS).sample().base_score
 
     @property
     def mine(self) -> pl.Expr:
@@ -135,6 +151,11 @@ class SubjectView:
         return any(view.base["paper_base_score"] is not None for view in self.domains)
 
     @property
+    def has_log_likelihood(self) -> bool:
+        """Whether its choices have a log-likelihood beside their score."""
+        return any(view.log_likelihood is not None for view in self.domains)
+
+    @property
     def shape(self) -> str:
         """`16 heads of encoder self-attention (4 layers × 4)`; of several kinds of attention each with its layers."""
         counts = self.domains[0].domain.layout.counts
@@ -144,16 +165,34 @@ class SubjectView:
             else f"{sum(own)} in {len(own)} layers"
             for kind, own in counts.items()
         }
-        heads = sum(map(sum, counts.values()))
+        groups, mlps = len(self.layout.key_groups), len(self.layout.mlps)
+        heads = f"{sum(map(sum, counts.values()))} heads{f' in {groups} groups' if groups else ''}"
+        more = f", {mlps} MLPs" if mlps else ""
         if len(counts) == 1:
             (size,) = sizes.values()
-            return f"{heads} heads of {kind_name(*counts)} ({size})"
-        return f"{heads} heads: {', '.join(f'{kind_label(kind)} {size}' for kind, size in sizes.items())}"
+            return f"{heads} of {kind_name(*counts)} ({size}){more}"
+        return f"{heads}: {', '.join(f'{kind_label(kind)} {size}' for kind, size in sizes.items())}{more}"
 
     @cached_property
     def effects(self) -> pl.DataFrame:
         """Its effects."""
         return self.analysis.effects.filter(self.mine)
+
+    @cached_property
+    def units(self) -> pl.DataFrame:
+        """Its effects of groups, layers and MLPs."""
+        return self.analysis.units.filter(self.mine)
+
+    @property
+    def largest(self) -> UnitLevel | None:
+        """The level that stands for single heads where none was removed alone; None where nothing was."""
+        known = set(self.units["level"])
+        return next((level for level in (UnitLevel.group, UnitLevel.mlp, UnitLevel.layer) if level in known), None)
+
+    @property
+    def layout(self) -> HeadLayout:
+        """The heads, groups and MLPs of its model, as any of its domains knows them."""
+        return reduce(HeadLayout.knowing, (view.domain.layout for view in self.domains))
 
     @cached_property
     def labels(self) -> dict[str, str]:
@@ -180,9 +219,14 @@ class SubjectView:
         """The claims of the paper that its domains say something about."""
         return claims(self.analysis, {view.label: view.domain for view in self.domains})
 
+    @cached_property
+    def beyond(self) -> tuple[Claim, ...]:
+        """Whether single heads tell what groups of them and layers do."""
+        return adding_up(self.units, self.labels)
+
 
 def subject_labels(analysis: Analysis) -> dict[str, str]:
-    """The name of the model of every subject, by its id; of namesakes with their seed, results folder, or else id."""
+    """The name of the model of every subject, by its id; of namesakes with seed, results folder, metric, or else id."""
     folders = {id_: domains[0].folder.parents[2] for id_, domains in analysis.subjects.items()}
     if not folders:  # of a training whose checkpoints are points of figure 5 alone
         return {}
@@ -192,6 +236,10 @@ def subject_labels(analysis: Analysis) -> dict[str, str]:
         namesakes = [id_ for id_ in models if models[id_] == name]
         if len({folders[id_] for id_ in namesakes}) > 1:
             models |= {id_: f"{name} in {folders[id_].relative_to(shared)}" for id_ in namesakes}
+    for name in set(models.values()):
+        namesakes = {id_: analysis.subjects[id_][0].metric.label for id_ in models if models[id_] == name}
+        if len(namesakes) > 1 and len(set(namesakes.values())) == len(namesakes):
+            models |= {id_: f"{name}, {label}" for id_, label in namesakes.items()}
     return labelled((name, id_) for id_, name in models.items())
 
 

@@ -24,12 +24,14 @@ from analysis.page.sections.layers import Layers
 from analysis.page.sections.paper_claims import PaperClaims
 from analysis.page.sections.speed import Speed
 from analysis.page.sections.trainings import Trainings
+from analysis.page.sections.units import Units
 from analysis.page.views import SubjectView
 
 OF_A_SUBJECT: Sequence[Callable[[SubjectView], Section | None]] = (
     FirstScreen.of,
     Heads.of,
     Layers.of,
+    Units.of,
     Correlation.of,
     Curves.of,
     Importance.of,

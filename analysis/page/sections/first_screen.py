@@ -29,6 +29,7 @@ class Answer:
         shape: the heads of the model, in a line.
         tiles: the numbers that the study comes to.
         claims: what can be said of the paper's claims, a line each.
+        beyond: whether heads add up to their groups, where they have any.
         forest: heads sorted by effect, for a wide and for a narrow screen; empty where no head was removed.
         pictures: the paper's figures in miniature.
         deciding: a sentence for each group of examples that decides on a number.
@@ -37,6 +38,7 @@ class Answer:
     shape: str
     tiles: tuple[Tile, ...]
     claims: tuple[Claim, ...] = ()
+    beyond: tuple[Claim, ...] = ()
     forest: tuple[Drawing, ...] = ()
     pictures: tuple[Drawing, ...] = ()
     deciding: tuple[str, ...] = ()
@@ -64,6 +66,7 @@ class FirstScreen(Section):
             shape=subject.shape,
             tiles=tiles(subject),
             claims=subject.claims,
+            beyond=subject.beyond if subject.layout.key_groups else (),
             forest=tuple(_forest(subject)),
             pictures=tuple(_pictures(subject)),
             deciding=tuple(deciding(subject.analysis.influence, subject.labels, named, TEXT)),
@@ -73,7 +76,12 @@ class FirstScreen(Section):
 
 
 def _forest(subject: SubjectView) -> Iterator[Drawing]:
-    """Heads sorted by effect, for a wide and for a narrow screen."""
+    """Heads sorted by effect, or groups where no head was removed, for a wide and for a narrow screen."""
+    if subject.largest and not subject.compared:
+        units = subject.units.filter(level=str(subject.largest))
+        id_, label = next((id_, label) for id_, label in subject.labels.items() if id_ in set(units["setting_id"]))
+        for name, wide in (("forest", True), ("forest-narrow", False)):
+            yield figures.unit_rows(units.filter(setting_id=id_), label, f"{subject.folder}/{name}", wide=wide)
     if subject.compared:
         heads = pl.concat([view.ablation for view in subject.compared])
         for name, narrow in (("forest", False), ("forest-narrow", True)):
