@@ -47,7 +47,11 @@ def examples_in_common(grid: Grid, groups: str) -> str | None:
     first = {cell.at(DATA): cell for cell in reversed(list(grid.cells.values()))}
     domains = [DomainEffects.of(cell.domain, groups) for cell in first.values()]
     pairs = ((a, b, aligned(a, b)[2].count) for a, b in combinations(domains, 2))
-    told = [f"{b.domain} and {a.domain} share {count} groups of examples" for a, b, count in pairs if count]
+    told = [
+        f"{b.domain} and {a.domain} share {count} group{'' if count == 1 else 's'} of examples"
+        for a, b, count in pairs
+        if count
+    ]
     return f"{'; '.join(told)}: their noise is in the part of the head" if told else None
 
 
