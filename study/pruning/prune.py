@@ -3,7 +3,7 @@
 import logging
 import shutil
 import uuid
-from dataclasses import fields, replace
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
@@ -19,10 +19,9 @@ from study.pruning.config import Export, PruneConfig
 from study.pruning.export import export, missing_packages, relative_difference
 from study.pruning.plain import as_plain
 from study.record.errors import InputError, MissingPackageError, StudyError
-from study.record.units import HeadLayout
 from study.subjects.model import ModelConfig
 from study.subjects.pruned.folder import write_model
-from study.subjects.pruned.remove import heads_per_group, remove_heads
+from study.subjects.pruned.remove import remove_heads
 from study.subjects.subject import Subject
 
 log = logging.getLogger(__name__)
@@ -69,7 +68,7 @@ def _make(config: PruneConfig, folder: Path, out: Path) -> Facts:
     subject = config.model.load(torch.device("cpu"))
     certify(subject)
     module, layout = subject.module, subject.layout
-    mask = config.keeps(_grouped(layout, heads_per_group(module)))
+    mask = config.keeps(layout)
     rows = subject.probe()
     expected = subject.response(rows, subject.as_xi(np.tile(mask, (len(rows), 1))))
     before = module.num_parameters()
@@ -90,13 +89,6 @@ def _make(config: PruneConfig, folder: Path, out: Path) -> Facts:
     )
     (folder / "README.md").write_text(card(facts), encoding="utf-8")
     return facts
-
-
-def _grouped(layout: HeadLayout, size: int) -> HeadLayout:
-    """The layout with its groups of so many heads that share keys and values, where all have that size."""
-    if size == 1 or any(count % size for counts in layout.counts.values() for count in counts):
-        return layout
-    return replace(layout, groups={kind: [count // size for count in counts] for kind, counts in layout.counts.items()})
 
 
 def cut(subject: Subject, mask: Bool[np.ndarray, " heads"]) -> list[AttentionSite]:
