@@ -5,7 +5,9 @@ untouched module under the gate. An engine that differs is not used, and the log
 """
 
 import logging
+from collections.abc import Callable
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import torch
@@ -17,15 +19,20 @@ from study.engine.batched_decoding.proof import largest_difference
 from study.engine.bottom_up.engine import BottomUpEngine
 from study.engine.bottom_up.screening import ScreenedEngine
 from study.engine.engine import Engine, OneMaskAtATime
+from study.engine.growing.classifier import GrowingClassifier
+from study.engine.growing.language_model import GrowingLanguageModel
+from study.engine.growing.proof import classifier_difference, language_model_difference
 from study.engine.memory import MemoryBudget
 from study.engine.pairs import Pairs
 from study.engine.precision import Precision, Screening
+from study.engine.row_alone.proof import BFLOAT16_TOLERANCE
 from study.engine.weights.classifier import classifier_weights
 from study.engine.weights.modules import UnsupportedModelError
 from study.engine.weights.translator import translator_weights
 from study.record.errors import InputError, StudyError
 from study.record.units import HeadLayout
 from study.subjects.classifier import PROBE_LENGTHS, Classifier
+from study.subjects.language_model.subject import LanguageModel
 from study.subjects.subject import Subject
 from study.subjects.translator import Translator
 
@@ -63,32 +70,55 @@ def choose_engine(
 
 
 def _fast(subject: Subject, precision: Precision, screening: Screening, budget: MemoryBudget) -> Engine:
-    empty = [
-        f"{kind} {layer}" for kind, counts in subject.layout.counts.items() for layer, n in enumerate(counts) if not n
-    ]
-    if empty:
-        raise UnsupportedModelError(f"{subject.loaded} has layers without heads ({', '.join(empty)})")
-    try:
-        if isinstance(subject, Translator):
-            return _batched_decoding(subject, budget)
-        if isinstance(subject, Classifier):
-            return _bottom_up(subject, precision, screening, budget)
-    except StudyError:
-        raise
-    except (RuntimeError, TypeError, ValueError, AttributeError, IndexError, KeyError) as error:
-        raise UnsupportedModelError(
-            f"{subject.loaded}: the engine's own forward pass does not run ({type(error).__name__}: {error})"
-        ) from error
-    raise UnsupportedModelError(f"{subject.loaded} has no fast engine")
+    """The fastest engine that fits a subject.
+
+    Raises:
+        UnsupportedModelError: when none does; says why.
+    """
+    reasons: list[str] = []
+    for make in _makers(subject, precision, screening, budget):
+        try:
+            engine = make()
+        except UnsupportedModelError as error:
+            reasons.append(str(error))
+        except StudyError:
+            raise
+        except (RuntimeError, TypeError, ValueError, AttributeError, IndexError, KeyError) as error:
+            reasons.append(f"the engine's own forward pass does not run ({type(error).__name__}: {error})")
+        else:
+            if reasons:
+                log.info("%s: %s; %s", subject.loaded, "; ".join(reasons), engine.name)
+            return engine
+    raise UnsupportedModelError(f"{subject.loaded}: {'; '.join(reasons) or 'no engine is made for its kind'}")
+
+
+def _makers(
+    subject: Subject, precision: Precision, screening: Screening, budget: MemoryBudget
+) -> list[Callable[[], Engine]]:
+    """What makes the engines for a kind of subject, the fastest first; each refuses what it does not fit."""
+    match subject:
+        case Translator():
+            return [partial(_batched_decoding, subject, budget)]
+        case LanguageModel():
+            packed, apart = (
+                partial(_growing_language_model, subject, precision, budget, packs) for packs in (True, False)
+            )
+            return [packed, apart]
+        case Classifier():
+            bottom_up = partial(_bottom_up, subject, precision, screening, budget)
+            return [bottom_up, partial(_growing_classifier, subject, precision, budget)]
+    return []
 
 
 def _batched_decoding(subject: Translator, budget: MemoryBudget) -> Engine:
+    _require_heads(subject.layout)
     weights, masks = translator_weights(subject.module, subject.gate), random_masks(subject.layout, NUM_MASKS)
-    _require_equal(largest_difference(weights, subject, subject.probe(), masks), subject)
+    _require_equal(largest_difference(weights, subject, subject.probe(), masks))
     return BatchedDecodingEngine(subject, weights, budget)
 
 
 def _bottom_up(subject: Classifier, precision: Precision, screening: Screening, budget: MemoryBudget) -> Engine:
+    _require_heads(subject.layout)
     exact = BottomUpEngine(subject, classifier_weights(subject.module, subject.gate), budget)
     masks = _every_way(subject.layout)
     for number, length in enumerate(PROBE_LENGTHS):
@@ -98,13 +128,28 @@ def _bottom_up(subject: Classifier, precision: Precision, screening: Screening, 
             row = replace(row, segments=(0,) * half + (1,) * (len(row.source) - half))
         expected = subject.response([row] * len(masks), subject.as_xi(masks))
         difference = (exact.logits([row], Pairs.every(masks, 1)).cpu() - expected).abs().max()
-        _require_equal((difference / (expected.abs().max() or 1.0)).item(), subject)
+        _require_equal((difference / (expected.abs().max() or 1.0)).item())
     if precision is Precision.float32:
         return exact
     draft = classifier_weights(subject.module, subject.gate, torch.bfloat16)
     if precision is Precision.bfloat16:
         return BottomUpEngine(subject, draft, budget)
     return ScreenedEngine(subject, draft, exact, budget, screening)
+
+
+def _growing_classifier(subject: Classifier, precision: Precision, budget: MemoryBudget) -> Engine:
+    _require_own_precision(precision)
+    engine = GrowingClassifier(subject, budget)
+    _require_equal(classifier_difference(engine))
+    return engine
+
+
+def _growing_language_model(subject: LanguageModel, precision: Precision, budget: MemoryBudget, packs: bool) -> Engine:
+    _require_own_precision(precision)
+    engine = GrowingLanguageModel(subject, budget, packs=packs)
+    rounded = subject.module.dtype != torch.float32
+    _require_equal(language_model_difference(engine), BFLOAT16_TOLERANCE if rounded else TOLERANCE)
+    return engine
 
 
 def _every_way(layout: HeadLayout) -> Bool[np.ndarray, "M H"]:
@@ -114,9 +159,20 @@ def _every_way(layout: HeadLayout) -> Bool[np.ndarray, "M H"]:
     return np.concatenate([layout.full()[None], *chosen, random_masks(layout, NUM_MASKS)])
 
 
-def _require_equal(difference: float, subject: Subject) -> None:
+def _require_heads(layout: HeadLayout) -> None:
+    """Refuse a model with layers of which nothing can be masked: its layers are counted by their heads."""
+    empty = [f"{kind} {layer}" for kind, counts in layout.counts.items() for layer, n in enumerate(counts) if not n]
+    if empty:
+        raise UnsupportedModelError(f"layers without heads ({', '.join(empty)})")
+
+
+def _require_own_precision(precision: Precision) -> None:
+    """Refuse what needs products in another precision than the model's own."""
+    if precision is not Precision.float32:
+        raise UnsupportedModelError("the model's own layers compute in its own precision")
+
+
+def _require_equal(difference: float, tolerance: float = TOLERANCE) -> None:
     """Refuse an engine that does not compute what the module computes, within what rounding explains."""
-    if not difference <= TOLERANCE:
-        raise UnsupportedModelError(
-            f"{subject.loaded}: the engine's own forward pass is not the model's (differs by {difference:.2g})"
-        )
+    if not difference <= tolerance:
+        raise UnsupportedModelError(f"the engine's own forward pass is not the model's (differs by {difference:.2g})")

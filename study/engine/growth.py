@@ -71,7 +71,7 @@ class RowPlan:
     row: Int[np.ndarray, " P"]
 
 
-def plan_rows(pairs: Pairs, stages: Sequence[slice | Int[np.ndarray, " columns"]]) -> RowPlan:
+def plan_rows(pairs: Pairs, stages: Sequence[slice | Int[np.ndarray, " _"]]) -> RowPlan:
     """Sort pairs of mask and example into rows.
 
     Args:

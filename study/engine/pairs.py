@@ -31,6 +31,24 @@ class Block:
         return [Block(part, self.examples) for part in np.array_split(self.masks, 2) if len(part)]
 
 
+def equal_length_blocks(lengths: Sequence[int], in_tree: Int[np.ndarray, " M"], most_tokens: int) -> list[Block]:
+    """Examples of equal length, as many as memory allows; parts of the tree of masks where it allows but one.
+
+    Args:
+        lengths: tokens of each example.
+        in_tree: positions of the masks, those that share most together.
+        most_tokens: tokens of a block, each mask counted.
+    """
+    every, blocks = np.array(lengths), []
+    for length in np.unique(every):
+        examples = np.flatnonzero(every == length)
+        at_once = most_tokens // (length * len(in_tree))
+        num_parts = -(-len(examples) // max(at_once, 1))
+        mask_parts = np.array_split(in_tree, -(-length * len(in_tree) // most_tokens))
+        blocks += [Block(part, some) for some in np.array_split(examples, num_parts) for part in mask_parts]
+    return blocks
+
+
 @dataclass(frozen=True)
 class Pairs:
     """The pairs of mask and example that are to be computed, in the order of `np.argwhere(wanted)`.

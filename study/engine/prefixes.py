@@ -29,7 +29,7 @@ def attention_stages(layout: HeadLayout) -> list[slice]:
 
 
 def prefix_classes(
-    masks: Bool[np.ndarray, "masks width"], stages: Sequence[slice | Int[np.ndarray, " columns"]]
+    masks: Bool[np.ndarray, "masks width"], stages: Sequence[slice | Int[np.ndarray, " _"]]
 ) -> Int[np.ndarray, "depths masks"]:
     """Number of the class that each mask is in after each stage.
 
@@ -50,13 +50,13 @@ def prefix_classes(
 
 
 def tree_order(
-    masks: Bool[np.ndarray, "masks width"], stages: Sequence[slice | Int[np.ndarray, " columns"]]
+    masks: Bool[np.ndarray, "masks width"], stages: Sequence[slice | Int[np.ndarray, " _"]]
 ) -> Int[np.ndarray, " masks"]:
     """Positions of masks so ordered that those that share most stand together."""
     return np.argsort(prefix_classes(masks, stages)[-1], kind="stable")
 
 
-def passes(masks: Bool[np.ndarray, "masks width"], stages: Sequence[slice | Int[np.ndarray, " columns"]]) -> float:
+def passes(masks: Bool[np.ndarray, "masks width"], stages: Sequence[slice | Int[np.ndarray, " _"]]) -> float:
     """How many whole forward passes these masks come to where each class is computed once.
 
     The mean over the stretches between the layers, and before the first and after the last, of the number of classes

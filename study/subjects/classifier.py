@@ -158,7 +158,7 @@ class Classifier(Subject):
         inputs = {self.module.main_input_name: ids_RT, "attention_mask": torch.ones_like(ids_RT)}
         if segments_RT is not None:
             inputs["token_type_ids"] = segments_RT
-        with kept_state(self.module), _last_token_read(self.module):
+        with kept_state(self.module), last_token_read(self.module):
             return self.module(**inputs).logits
 
     def inputs(self, rows: Sequence[TokenRow]) -> tuple[Int[Tensor, "rows tokens"], Int[Tensor, "rows tokens"] | None]:
@@ -252,7 +252,7 @@ def _padded(rows: Sequence[Sequence[int]], value: int) -> Int[Tensor, "rows toke
 
 
 @contextmanager
-def _last_token_read(module: PreTrainedModel) -> Iterator[None]:
+def last_token_read(module: PreTrainedModel) -> Iterator[None]:
     """Let a model without a padding token read the class at the last token, of several rows as it does of one.
 
     Decoders look for the last token that is no padding, and without a padding token refuse more than one row.

@@ -12,7 +12,7 @@ from study.engine.bottom_up.forward_pass import BottomUpPass
 from study.engine.engine import Engine
 from study.engine.growth import plan_rows
 from study.engine.memory import MemoryBudget
-from study.engine.pairs import Block, Pairs
+from study.engine.pairs import Block, Pairs, equal_length_blocks
 from study.engine.prefixes import attention_stages, passes, tree_order
 from study.engine.weights.classifier import ClassifierWeights
 from study.subjects.classifier import Classifier
@@ -40,15 +40,7 @@ class BottomUpEngine(Engine):
     def blocks(self, rows: Sequence[TokenRow], masks: Bool[np.ndarray, "M H"]) -> list[Block]:
         """Examples of equal length, as many as memory allows; parts of the tree of masks where it allows but one."""
         in_tree = tree_order(masks, attention_stages(self.subject.layout))
-        lengths = np.array([len(row.source) for row in rows])
-        blocks = []
-        for length in np.unique(lengths):
-            examples = np.flatnonzero(lengths == length)
-            at_once = self._most_tokens // (length * len(masks))
-            num_parts = -(-len(examples) // max(at_once, 1))
-            mask_parts = np.array_split(in_tree, -(-length * len(masks) // self._most_tokens))
-            blocks += [Block(part, some) for some in np.array_split(examples, num_parts) for part in mask_parts]
-        return blocks
+        return equal_length_blocks([len(row.source) for row in rows], in_tree, self._most_tokens)
 
     def outcomes(self, rows: Sequence[TokenRow], pairs: Pairs) -> Columns:
         """Logits by the shared pass."""

@@ -36,7 +36,7 @@ class Tail:
         """
         self.layers = _called_part(module, ids)
         output = self.layers(input_ids=ids, use_cache=False)
-        self._shell = _with_stand_in(module, self.layers, _StandIn(type(output)))
+        self._shell = with_stand_in(module, self.layers, _StandIn(type(output)))
         whole, parts = module(input_ids=ids, use_cache=False).logits, self(output.last_hidden_state.flatten(0, 1))
         difference = (parts - whole.flatten(0, 1)).abs().max() / (whole.abs().max() or 1.0)
         if not difference <= ROUNDING:
@@ -79,14 +79,14 @@ def _called_part(module: PreTrainedModel, ids: Int[Tensor, "R T"]) -> nn.Module:
     return part
 
 
-def _with_stand_in(module: nn.Module, part: nn.Module, stand_in: nn.Module) -> nn.Module:
+def with_stand_in(module: nn.Module, part: nn.Module, stand_in: nn.Module) -> nn.Module:
     """A module that shares all with another, but has a stand-in where that has a part; the other stays as it is."""
     shell = copy(module)
     vars(shell).pop("forward", None)  # accelerate puts one there that runs the other module
     shell._modules = {
         name: stand_in
         if child is part
-        else _with_stand_in(child, part, stand_in)
+        else with_stand_in(child, part, stand_in)
         if child and _has(child, part)
         else child
         for name, child in module._modules.items()

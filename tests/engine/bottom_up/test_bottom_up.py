@@ -6,7 +6,6 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
-from fixtures import cases
 from fixtures.classifiers import SPLIT, all_kinds_of_masks, brute_force, classifier, examples, run
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -24,6 +23,7 @@ from study.jobs.measuring import MeasuringJob
 from study.record.errors import InputError
 
 TOLERANCE = 1e-4
+ENCODER_DECODERS = ("bart", "t5")
 
 
 def engine(subject, *, product_tokens: int = 64, most_tokens: int = 2000, workers: int = 1) -> BottomUpEngine:
@@ -96,13 +96,14 @@ def test_what_masks_share_is_computed_once() -> None:
     assert OneMaskAtATime(subject, 40).passes(masks) == 9
 
 
-@pytest.mark.parametrize("name", sorted(set(cases.CLASSIFIERS) - set(SPLIT)))
+@pytest.mark.parametrize("name", ENCODER_DECODERS)
 def test_other_architectures_fall_back_by_name(name: str, caplog: pytest.LogCaptureFixture) -> None:
     subject = classifier(name)
     with pytest.raises(UnsupportedModelError, match="not built like BERT"):
         classifier_weights(subject.module, subject.gate)
     assert isinstance(choose_engine(subject, Precision.float32, Screening()), OneMaskAtATime)
-    assert "not built like BERT; one mask at a time" in caplog.text
+    assert "not built like BERT" in caplog.text
+    assert "one mask at a time" in caplog.text
     with pytest.raises(InputError, match="precision=bfloat16 needs a model that the fast engine can take apart"):
         choose_engine(subject, Precision.bfloat16, Screening())
 

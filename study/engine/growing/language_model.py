@@ -1,0 +1,117 @@
+"""The fast engine of language models: one forward pass for all masks, in which choices share their context.
+
+Sequences of equal length go through the layers together. What the choices of an example read alike stands once in a
+sequence, and each branches off from it (`token_tree`), where the model is proved to compute the same so.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from itertools import accumulate
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor
+
+from study.engine.blocks import Columns, in_batches
+from study.engine.growing.branches import Branches
+from study.engine.growing.engine import GrowingEngine
+from study.engine.growing.scoring import request_scores
+from study.engine.growing.token_tree import TokenTree, token_trees
+from study.engine.growth import RowPlan
+from study.engine.memory import MemoryBudget
+from study.engine.pairs import Block, Pairs
+from study.engine.prefixes import tree_order
+from study.subjects.language_model.requests import LanguageRow
+from study.subjects.language_model.subject import LanguageModel, language_rows
+from study.subjects.subject import TokenRow, to_device
+
+LEAST_MASKS = 64
+"""Masks of a block, where memory allows: what they share is computed again for each block."""
+
+
+class _Sequence(NamedTuple):
+    """A tree of the example at a position, as a sequence of a pass."""
+
+    example: int
+    tree: TokenTree
+
+
+class GrowingLanguageModel(GrowingEngine):
+    """One forward pass for all masks of a block.
+
+    Attributes:
+        packs: whether choices share what they read alike, in one sequence.
+    """
+
+    subject: LanguageModel
+
+    def __init__(self, subject: LanguageModel, budget: MemoryBudget, *, packs: bool) -> None:
+        """Make the engine.
+
+        Raises:
+            UnsupportedModelError: when the model is no stack of layers.
+        """
+        super().__init__(subject, subject.tail.layers, budget)
+        self.packs = packs
+        if packs:
+            self.name = f"{GrowingEngine.name}, choices packed"
+
+    def trees(self, row: LanguageRow) -> list[TokenTree]:
+        """The sequences that an example is read as."""
+        return token_trees(row.requests, packs=self.packs and row.choices > 0)
+
+    def blocks(self, rows: Sequence[TokenRow], masks: Bool[np.ndarray, "M width"]) -> list[Block]:
+        """Examples of like cost, as many as memory allows; parts of the tree of masks where it allows but one."""
+        in_tree = tree_order(masks, self.stages)
+        lengths = [[len(tree.tokens) for tree in self.trees(row)] for row in language_rows(rows)]
+        blocks: list[Block] = []
+        for examples in in_batches([sum(own) for own in lengths], max(1, self.most_tokens // len(masks))):
+            tokens = [length for i in examples.tolist() for length in lengths[i]]
+            needed = -(-max(tokens) * len(masks) // self.most_tokens)
+            better = min(-(-sum(tokens) * len(masks) // self.most_tokens), len(masks) // LEAST_MASKS)
+            blocks += [Block(part, examples) for part in np.array_split(in_tree, max(needed, better))]
+        return blocks
+
+    @torch.no_grad()
+    def outcomes(self, rows: Sequence[TokenRow], pairs: Pairs) -> Columns:
+        """Sums of log-probabilities by the shared pass."""
+        own = language_rows(rows)
+        first = [0, *accumulate(len(row.requests) for row in own)]
+        sums = np.zeros((len(pairs.masks), first[-1]))
+        greedy = np.zeros(sums.shape, dtype=np.int64)
+        for sequences in self._passes(own, pairs):
+            pass_pairs = Pairs(pairs.masks, pairs.wanted[:, [sequence.example for sequence in sequences]])
+            hidden_RTd, plan = self._states([sequence.tree for sequence in sequences], pass_pairs)
+            for number, (example, tree) in enumerate(sequences):
+                chosen = np.flatnonzero(pass_pairs.example == number)
+                where = np.ix_(pass_pairs.mask[chosen], first[example] + np.array(tree.requests))
+                sums[where], greedy[where] = request_scores(self.subject, tree, hidden_RTd, plan.row[chosen])
+        wanted = pairs.rows(rows)
+        requests = [np.arange(first[i], first[i + 1]) for i in pairs.example.tolist()]
+        at = np.repeat(pairs.mask, [len(part) for part in requests]), np.concatenate(requests)
+        return self.subject.columns(sums[at], greedy[at], language_rows(wanted))
+
+    def _passes(self, rows: Sequence[LanguageRow], pairs: Pairs) -> Iterator[list[_Sequence]]:
+        """The sequences of the examples that are wanted, those of equal length together, as many as memory allows."""
+        alike: dict[tuple[int, bool], list[_Sequence]] = defaultdict(list)
+        for example in np.flatnonzero(pairs.wanted.any(axis=0)).tolist():
+            for tree in self.trees(rows[example]):
+                alike[len(tree.tokens), tree.is_plain].append(_Sequence(example, tree))
+        for (length, _), sequences in alike.items():
+            at_once = max(1, self.most_tokens // (length * len(pairs.masks)))
+            yield from (sequences[start : start + at_once] for start in range(0, len(sequences), at_once))
+
+    def _states(self, trees: Sequence[TokenTree], pairs: Pairs) -> tuple[Float[Tensor, "R T d"], RowPlan]:
+        """Last hidden states of sequences of equal length, all plain or all packed, and which rows these are."""
+        inputs = {"input_ids": self._tensor([tree.tokens for tree in trees])}
+        if trees[0].is_plain:
+            return self.hidden(pairs, inputs)
+        positions = self._tensor([tree.positions for tree in trees])
+        visible = self._tensor(np.stack([tree.visible for tree in trees]))
+        inputs |= {"position_ids": positions, "attention_mask": torch.ones_like(positions)}
+        return self.hidden(pairs, inputs, Branches(positions, visible))
+
+    def _tensor(self, values: Any) -> Tensor:
+        return to_device(torch.as_tensor(values), self.subject.device)

@@ -1,0 +1,61 @@
+"""How likely words are: the output matrix meets the hidden states after which a word is scored, and no other.
+
+Shapes: P pairs of mask and sequence, N rows after the last layer, T tokens, d width, Q hidden states, W words.
+"""
+
+import numpy as np
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from study.engine.growing.token_tree import TokenTree
+from study.subjects.language_model.subject import LanguageModel
+from study.subjects.language_model.words import log_probabilities
+
+CPU_LOGITS, GPU_LOGITS = 2**22, 2**26
+"""Logits at a time: what a CPU looks through while it is at hand, and what fills a GPU."""
+
+
+def request_scores(
+    subject: LanguageModel, tree: TokenTree, hidden: Float[Tensor, "N T d"], row_P: Int[np.ndarray, " P"]
+) -> tuple[Float[np.ndarray, "P requests"], Int[np.ndarray, "P requests"]]:
+    """Scores of the requests of a tree for each of its pairs.
+
+    Args:
+        subject: the model, whose tail makes logits of hidden states.
+        tree: the tree.
+        hidden: last hidden states of all rows.
+        row_P: the row of each pair.
+
+    Returns:
+        Log-probability of each continuation, nats, and how many of its tokens are the most likely word.
+    """
+    num_words = subject.module.config.get_text_config().vocab_size
+    pairs_at_once = max(1, (CPU_LOGITS if hidden.device.type == "cpu" else GPU_LOGITS) // num_words // len(tree.places))
+    parts = [
+        _word_scores(subject, tree, hidden, part)
+        for part in np.split(row_P, range(pairs_at_once, len(row_P), pairs_at_once))
+    ]
+    logp_PW, best_PW = (np.concatenate(part) for part in zip(*parts, strict=True))
+    sums, greedy = (
+        np.stack([of_word[:, list(words)].sum(1) for words in tree.scored], axis=1) for of_word in (logp_PW, best_PW)
+    )
+    return sums, greedy
+
+
+def _word_scores(
+    subject: LanguageModel, tree: TokenTree, hidden: Float[Tensor, "N T d"], row_P: Int[np.ndarray, " P"]
+) -> tuple[Float[np.ndarray, "P W"], Int[np.ndarray, "P W"]]:
+    """The log-probability of each word of a tree, nats, and whether it is the most likely one (1 or 0)."""
+    token_W, target_W = np.array(tree.words).T
+    place_W = np.searchsorted(tree.places, token_W)
+    rows, places = (torch.from_numpy(part).to(hidden.device) for part in (row_P, tree.places))
+    hidden_Qd = hidden[rows[:, None], places].flatten(0, 1)
+    row_Q = np.arange(len(row_P))[:, None] * len(tree.places) + place_W
+    logp, best = log_probabilities(
+        subject.tail(hidden_Qd),
+        torch.from_numpy(np.tile(target_W, len(row_P))).to(hidden.device),
+        torch.from_numpy(row_Q.reshape(-1)).to(hidden.device),
+    )
+    shape = (len(row_P), len(target_W))
+    return logp.double().cpu().view(shape).numpy(), best.long().cpu().view(shape).numpy()

@@ -1,0 +1,104 @@
+"""Requests that begin alike as one sequence of tokens: what they share is read once, then each goes its own way."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+from jaxtyping import Bool, Int
+
+from study.subjects.language_model.requests import Request
+
+GAIN = 0.05
+"""Least share of the tokens that packing must save: what it costs is a mask of its own."""
+
+
+@dataclass(frozen=True)
+class TokenTree:
+    """Some requests of an example as one sequence.
+
+    Attributes:
+        requests: their positions among those of the example.
+        tokens: what is read; each after the one before it in its own request, not always next to it.
+        parents: the token before each one; -1 where a request begins.
+        positions: position of each token in its own request.
+        words: the words that are scored, each once: the token after which one stands, and the word.
+        scored: for each request the words of its continuation, by their numbers.
+    """
+
+    requests: tuple[int, ...]
+    tokens: tuple[int, ...]
+    parents: tuple[int, ...]
+    positions: tuple[int, ...]
+    words: tuple[tuple[int, int], ...]
+    scored: tuple[tuple[int, ...], ...]
+
+    @property
+    def is_plain(self) -> bool:
+        """Whether each token stands behind the one before it, as in a text."""
+        return self.parents == tuple(range(-1, len(self.tokens) - 1))
+
+    @cached_property
+    def visible(self) -> Bool[np.ndarray, "T T"]:
+        """Which tokens each token may see: those before it in its own request, and itself."""
+        seen = np.eye(len(self.tokens), dtype=bool)
+        for token, parent in enumerate(self.parents):
+            if parent >= 0:
+                seen[token] |= seen[parent]
+        return seen
+
+    @cached_property
+    def places(self) -> Int[np.ndarray, " places"]:
+        """The tokens after which a word is scored."""
+        return np.unique([token for token, _ in self.words])
+
+    @classmethod
+    def grown(cls, requests: Sequence[Request], numbers: Sequence[int], shared: int | None = None) -> "TokenTree":
+        """A tree of requests.
+
+        Args:
+            requests: those of the example.
+            numbers: positions of those that are taken.
+            shared: how many tokens at most they read together; all that any of them have in common when None.
+        """
+        nodes: dict[tuple[int, int, int], int] = {}  # token before, token, and request where it is not shared
+        words: dict[tuple[int, int], int] = {}
+        positions, scored = [], []
+        for number in numbers:
+            request, node, own = requests[number], -1, []
+            for position, token in enumerate(request.context + request.continuation):
+                if position >= len(request.context):
+                    own.append(words.setdefault((node, token), len(words)))
+                if position < len(request.read):
+                    branch = -1 if shared is None or position < shared else number
+                    node = nodes.setdefault((node, token, branch), len(nodes))
+                    positions += [position] * (node == len(positions))
+            scored.append(tuple(own))
+        parents, tokens, _ = zip(*nodes, strict=True)
+        return cls(tuple(numbers), tokens, parents, tuple(positions), tuple(words), tuple(scored))
+
+
+def token_trees(requests: Sequence[Request], *, packs: bool) -> list[TokenTree]:
+    """All requests of an example, in as few tokens as may be.
+
+    Args:
+        requests: the requests.
+        packs: whether those that part may stand in one sequence. Otherwise each stands by itself, or in one that it is
+            the beginning of: choices of a single word all read the same.
+    """
+    apart = [TokenTree.grown(requests, numbers) for numbers in _beginnings(requests)]
+    if not packs or len(apart) == 1:
+        return apart
+    together = TokenTree.grown(requests, range(len(requests)))
+    pays = len(together.tokens) <= (1 - GAIN) * sum(len(tree.tokens) for tree in apart)
+    return [together] if pays else apart
+
+
+def _beginnings(requests: Sequence[Request]) -> list[list[int]]:
+    """Positions of requests by what they read, where that of one is the beginning of that of another."""
+    longest: dict[tuple[int, ...], list[int]] = {}
+    for number in sorted(range(len(requests)), key=lambda i: -len(requests[i].read)):
+        read = requests[number].read
+        whole = next((other for other in longest if other[: len(read)] == read), read)
+        longest.setdefault(whole, []).append(number)
+    return list(longest.values())
