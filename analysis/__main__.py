@@ -238,7 +238,7 @@ def _add_results(parser: argparse.ArgumentParser) -> None:
         "--within",
         type=float,
         metavar="LOSS",
-        help=f"loss of score that heads may cost ({DEFAULTS['within']:g})",
+        help="loss of score that heads may cost, in its unit (that of the metric: 1 point, 0.02 nats)",
     )
     parser.add_argument(
         "--least-r",
@@ -291,7 +291,10 @@ def _add_inference(parser: argparse.ArgumentParser) -> None:
         "--correction", type=_one_of(Correction), choices=list(Correction), help="over the heads of a measure (max_t)"
     )
     group.add_argument(
-        "--margin", type=float, metavar="SIZE", help="effects within it do not matter, in points of the score (0.5)"
+        "--margin",
+        type=float,
+        metavar="SIZE",
+        help="effects within it do not matter, in the unit of the score (that of the metric)",
     )
 
 

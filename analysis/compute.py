@@ -1,6 +1,6 @@
 """Everything that is computed from a results folder, before any of it is shown."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
@@ -103,7 +103,7 @@ def analyse(
     results: Results,
     inference: Inference = DEFAULT,
     *,
-    within: float = DEFAULTS["within"],
+    within: Mapping[str, float] | float = DEFAULTS["within"],
     by: str | None = None,
     splits: int = DEFAULTS["splits"],
     least_r: float = DEFAULTS["least_r"],
@@ -115,7 +115,7 @@ def analyse(
     Args:
         results: what was read.
         inference: how intervals and p values of the effects are made.
-        within: loss of score that the largest share of heads that can go is given for.
+        within: loss of score that the largest share of heads that can go is given for; by metric, or one for any.
         by: a column of the examples (genre) whose values are compared as domains, beside the domains themselves.
         splits: number of splits of each domain, for the noise ceiling.
         least_r: correlation of true effects from which on the same heads are said to matter on two domains.

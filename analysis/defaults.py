@@ -12,8 +12,14 @@ from study.record.metrics import METRICS
 DEFAULTS: Mapping[str, Any] = {
     **yaml.safe_load(Path(__file__).with_suffix(".yaml").read_text(encoding="utf-8")),
     "margin": {name: kind.margin for name, kind in METRICS.items()},
+    "within": {name: kind.within for name, kind in METRICS.items()},
 }
-"""By name; margins are those of the metrics."""
+"""By name; sizes that depend on the unit of the score are those of the metrics."""
+
+
+def by_metric(sizes: Mapping[str, float] | float, metric: str) -> float:
+    """The size for a metric by name, of sizes by metric or one for all."""
+    return sizes[metric] if isinstance(sizes, Mapping) else sizes
 
 
 def configured(file: Path | None = None) -> dict[str, Any]:
@@ -43,7 +49,9 @@ def _laid_over(usual: Mapping[str, Any], own: Any, where: str) -> dict[str, Any]
         raise InputError(f"{where}: no option {', '.join(unknown)}; there are {', '.join(usual)}")
     laid = dict(usual)
     for name, value in own.items():
-        if isinstance(usual[name], Mapping):
+        if isinstance(usual[name], Mapping) and _is_like(value, 0.0):
+            laid[name] = float(value)
+        elif isinstance(usual[name], Mapping):
             laid[name] = _laid_over(usual[name], value, f"{where}, {name}")
         elif not _is_like(value, usual[name]):
             raise InputError(f"{where}: {name} cannot be {value!r}; it is {usual[name]!r} where nothing is said")

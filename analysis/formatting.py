@@ -18,6 +18,14 @@ NULL_NAMES = {
 """What is drawn under each null of a correlation (`analysis.correlation.null_distributions`)."""
 
 
+DECIMALS = {kind.unit: kind.digits for kind in METRICS.values()}
+
+
+def decimals(unit: str | None) -> int:
+    """How many decimals an effect in this unit, or a score that it is a difference of, is shown with."""
+    return DECIMALS.get(unit or "", 2)
+
+
 def signed(effect: float, digits: int = 2) -> str:
     """A difference with its sign: `+0.12`, `−0.53`; what rounds to nothing has none."""
     text = f"{effect:+.{digits}f}"
@@ -26,7 +34,7 @@ def signed(effect: float, digits: int = 2) -> str:
 
 def score(value: float, name: str) -> str:
     """A score by its metric's name, with its unit: `36.05 BLEU`, `83.68 %`."""
-    return f"{value:.2f} {METRICS[name].score_unit}"
+    return f"{decimal(value, METRICS[name].digits)} {METRICS[name].score_unit}"
 
 
 def score_axis(name: str) -> str:
@@ -107,14 +115,23 @@ def unsure(row: Mapping[str, Any]) -> str:
 
 def base_score(row: Mapping[str, Any], glue: str = " ") -> str:
     """`83.68 % (81.20 to 85.13)`: a row's base score and, where there is one, its interval."""
-    between = "" if row["low"] is None else f"{glue}({row['low']:.2f} to {row['high']:.2f})"
-    return score(row["base_score"], row["metric"]) + between
+    between = ends(row["low"], row["high"], METRICS[row["metric"]].digits).strip()
+    return score(row["base_score"], row["metric"]) + (between and glue + between)
 
 
-def interval(row: Mapping[str, Any], side: str = "") -> str:
-    """` (−0.80 to −0.21)` from the columns low and high, or low_a and high_a ...; nothing where there are none."""
+def effect(row: Mapping[str, Any], name: str = "effect") -> str:
+    """`−0.53`: an effect of a row that names its unit, or another difference of scores."""
+    return signed(row[name], decimals(row["unit"]))
+
+
+def interval(row: Mapping[str, Any], side: str = "", unit: str | None = None) -> str:
+    """` (−0.80 to −0.21)` from the columns low and high, or low_a and high_a ...; nothing where there are none.
+
+    The unit is that of the row where it names one.
+    """
     low, high = (row.get(f"{name}_{side}" if side else name) for name in ("low", "high"))
-    return "" if low is None or high is None else f" ({signed(low)} to {signed(high)})"
+    digits = decimals(row.get("unit", unit))
+    return "" if low is None or high is None else f" ({signed(low, digits)} to {signed(high, digits)})"
 
 
 def ends(low: float | None, high: float | None, digits: int = 2) -> str:

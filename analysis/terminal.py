@@ -16,9 +16,21 @@ from analysis.attention_kinds import kind_label
 from analysis.components.tables import divided, shown_in
 from analysis.compute import Analysis
 from analysis.effects.head_effects import ALL_KINDS, Measure, strongest_head
-from analysis.formatting import address, after_correction, base_score, decimal, ends, labelled, score, signed, unsure
+from analysis.formatting import (
+    address,
+    after_correction,
+    base_score,
+    decimal,
+    decimals,
+    effect,
+    ends,
+    labelled,
+    score,
+    unsure,
+)
 from analysis.influence.groups import deciding
 from analysis.page.views import subject_labels
+from study.record.metrics import METRICS
 
 TEXT = 80
 """Letters of an example's text that a line shows."""
@@ -116,7 +128,7 @@ def overview_table(analysis: Analysis, subject_ids: Sequence[str]) -> Table:
 def _strongest(effects: pl.DataFrame) -> tuple[str, str]:
     """Address and effect of the strongest head; dashes where none was removed."""
     head = strongest_head(effects)
-    return (address(head), signed(head["effect"])) if head else ("–", "–")
+    return (address(head), effect(head)) if head else ("–", "–")
 
 
 def _print_subject(analysis: Analysis, subject_id: str, console: Console) -> None:
@@ -158,9 +170,9 @@ def how_sure(ablation: pl.DataFrame) -> str:
     found += f" (alpha {row['alpha']:g}, {row['test']}, {row['correction']})"
     if row["detectable"] is None:
         return found
-    power = f"80 % power to detect a true effect of {row['detectable']:.2f} {row['unit']}"
+    power = f"80 % power to detect a true effect of {decimal(row['detectable'], decimals(row['unit']))} {row['unit']}"
     largest = strongest_head(ablation)
-    said = f"; the strongest is {signed(largest['effect'])}{unsure(largest)}" if largest and unsure(largest) else ""
+    said = f"; the strongest is {effect(largest)}{unsure(largest)}" if largest and unsure(largest) else ""
     return f"{found}; {power} {after_correction(row['correction'])}{said}"
 
 
@@ -180,9 +192,10 @@ def curve_table(curves: pl.DataFrame) -> Table:
     table.columns[2].no_wrap = table.columns[3].no_wrap = True
     table.add_column("order", overflow="fold")
     for row in curves.rows(named=True):
-        area, share = f"{row['area']:.2f}", f"{row['share']:.0%}"
+        digits = METRICS[row["metric"]].digits
+        area, share = decimal(row["area"], digits), f"{row['share']:.0%}"
         if row["area_low"] is not None:
-            area += f" [{row['area_low']:.2f}, {row['area_high']:.2f}]"
+            area += f" [{decimal(row['area_low'], digits)}, {decimal(row['area_high'], digits)}]"
             share += f" [{row['share_low']:.0%}, {row['share_high']:.0%}]"
         seeds = f" × {row['curves']}" if row["curves"] > 1 else ""
         kinds = kind_label(row["kinds"])

@@ -14,7 +14,7 @@ from analysis import CorrelationOptions, Domain, DomainEffects, Inference, corre
 from analysis.correlation import Correlations
 from analysis.effects.head_effects import Measure, strongest_head
 from analysis.figures import Drawing, colour_limit, forest, heat_map, scatter
-from analysis.formatting import address, decimal, ends, interval, score, signed
+from analysis.formatting import address, decimal, effect, ends, interval, score
 from study.config import compose, to_study
 from study.engine.evaluator import Evaluator
 from study.jobs.measuring import MeasuringJob
@@ -167,7 +167,7 @@ class Effects:
         found = f"{rows['significant'].sum()} of {rows.height} heads have a significant effect"
         if strongest["reason"]:
             found = f"Nothing is said of significance, {strongest['reason']}"
-        largest = f"{address(strongest)}: {signed(strongest['effect'])} {strongest['unit']}{interval(strongest)}"
+        largest = f"{address(strongest)}: {effect(strongest)} {strongest['unit']}{interval(strongest)}"
         return f"{name}: {base}. {found}; the largest is that of {largest}"
 
     def _repr_html_(self) -> str:

@@ -80,7 +80,8 @@ class Stop:
             return found[0]
         sample = domain.sample()
         scores = dict(zip(sample.masks, sample.scores, strict=True))
-        enough = [scores[mask] >= self.retain * sample.base_score for mask in curve.masks]
+        least = sample.base_score - (1 - self.retain) * abs(sample.base_score)  # log-likelihoods are below 0
+        enough = [scores[mask] >= least for mask in curve.masks]
         return int(np.cumprod(enough).sum()) - 1
 
 

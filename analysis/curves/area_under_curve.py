@@ -4,7 +4,7 @@ Both with intervals by the resamples that all curves of a domain share, so that 
 orders of several seeds are one line: its area is the mean of theirs.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from itertools import combinations
 
 import numpy as np
@@ -14,7 +14,7 @@ from jaxtyping import Float
 from analysis import paper
 from analysis.curves.bands import CURVE, POINTS, ResampledCurves
 from analysis.curves.order_names import is_papers
-from analysis.defaults import DEFAULTS
+from analysis.defaults import DEFAULTS, by_metric
 from analysis.effects.head_effects import ALL_KINDS
 from study.record.curves import Curve
 from study.record.errors import InputError
@@ -33,8 +33,8 @@ CONTRASTS = {
 }
 
 
-def curve_summary(drawn: ResampledCurves, within: float = DEFAULTS["within"]) -> pl.DataFrame:
-    """One row for each order of a domain; `within` is a loss of score, in its unit.
+def curve_summary(drawn: ResampledCurves, within: Mapping[str, float] | float = DEFAULTS["within"]) -> pl.DataFrame:
+    """One row for each order of a domain; `within` is a loss of score, in its unit; by metric, or one for any.
 
     Returns:
         Columns of `CURVE`; curves (seeds), base_score; area: the mean score along the curve, the area under it divided
@@ -46,9 +46,10 @@ def curve_summary(drawn: ResampledCurves, within: float = DEFAULTS["within"]) ->
     Raises:
         InputError: when `within` is no loss.
     """
-    if not 0 <= within < np.inf:
-        raise InputError(f"within is a loss of score, 0 or more; got {within:g}")
-    return pl.DataFrame(list(_rows(drawn, within)), schema=SUMMARY, orient="row").fill_nan(None)
+    allowed = by_metric(within, drawn.domain.metric.name)
+    if not 0 <= allowed < np.inf:
+        raise InputError(f"within is a loss of score, 0 or more; got {allowed:g}")
+    return pl.DataFrame(list(_rows(drawn, allowed)), schema=SUMMARY, orient="row").fill_nan(None)
 
 
 def contrasts(drawn: ResampledCurves) -> pl.DataFrame:

@@ -10,7 +10,8 @@ from matplotlib.ticker import MaxNLocator
 from analysis.attention_kinds import STYLES, by_kind
 from analysis.figures.canvas import Drawing, Panel, Sample, draw, styled
 from analysis.figures.canvas.style import DASHED, INK, PALE, SMALL
-from analysis.formatting import score_axis
+from analysis.formatting import decimal, score_axis
+from study.record.metrics import METRICS
 from study.record.units import ADDRESS
 
 BARS = 30
@@ -47,7 +48,7 @@ def distribution(ablation: pl.DataFrame, name: str, compared: pl.DataFrame | Non
         axes.set(xlim=(base + bins[0] - _edge(bins), base + bins[-1] + _edge(bins)), ylim=(0, 1.22 * most))
         left = base > np.mean(axes.get_xlim())
         axes.annotate(
-            f"base {base:.2f}",
+            f"base {decimal(base, METRICS[metric].digits)}",
             (base, 1),
             xycoords=("data", "axes fraction"),
             xytext=(-4 if left else 4, -2),

@@ -4,7 +4,7 @@ import polars as pl
 
 from analysis.figures.canvas import Drawing
 from analysis.figures.interval_rows import Gap, interval_rows, row_height
-from analysis.formatting import address, head_name, interval, signed
+from analysis.formatting import address, decimals, effect, head_name, interval, signed
 from study.record.units import ADDRESS
 
 MOST = 24
@@ -32,7 +32,7 @@ def forest(ablation: pl.DataFrame, name: str, *, most: int | None = MOST, narrow
     heads = _sorted_heads(ablation)
     domains, several = ablation["domain"].unique(maintain_order=True).to_list(), ablation["kind"].n_unique() > 1
     room = heads.height if most is None else max(1, int(most * row_height(1) / row_height(len(domains))))
-    shown, gap = _strongest(heads, room)
+    shown, gap = _strongest(heads, room, decimals(ablation["unit"][0]))
     rows = shown.join(ablation, on=[*ADDRESS], maintain_order="left")
     drawn = [
         {
@@ -42,7 +42,7 @@ def forest(ablation: pl.DataFrame, name: str, *, most: int | None = MOST, narrow
             "low": row.get("low"),
             "high": row.get("high"),
             "sure": row.get("significant"),
-            "text": signed(row["effect"]) + ("*" if row.get("significant") else ""),
+            "text": effect(row) + ("*" if row.get("significant") else ""),
             "said": _said(row),
             "head": address(row),
         }
@@ -73,7 +73,7 @@ def _sorted_heads(ablation: pl.DataFrame) -> pl.DataFrame:
     return means.sort("mean", maintain_order=True)
 
 
-def _strongest(heads: pl.DataFrame, most: int) -> tuple[pl.DataFrame, Gap | None]:
+def _strongest(heads: pl.DataFrame, most: int, digits: int) -> tuple[pl.DataFrame, Gap | None]:
     """The heads of largest mean effect, in order, and words in place of the others."""
     if heads.height <= most:
         return heads, None
@@ -81,8 +81,8 @@ def _strongest(heads: pl.DataFrame, most: int) -> tuple[pl.DataFrame, Gap | None
     kept = numbered.sort(pl.col("mean").abs(), descending=True, maintain_order=True).head(most).sort("at")
     left_out = numbered.join(kept, on="at", how="anti")
     above = kept.filter(pl.col("at") < left_out["at"].min()).height
-    low, high = left_out["mean"].min(), left_out["mean"].max()
-    words = f"{left_out.height} more heads between {signed(low)} and {signed(high)}"  # type: ignore[arg-type]
+    ends = (signed(end, digits) for end in (left_out["mean"].min(), left_out["mean"].max()))  # type: ignore[arg-type]
+    words = f"{left_out.height} more heads between {' and '.join(ends)}"
     return kept.drop("at"), Gap(above, words)
 
 
@@ -102,7 +102,7 @@ def _legend(ablation: pl.DataFrame, margin: float | None) -> str:
 def _said(row: dict) -> str:
     """`cross.2.1 on home: −0.53 points (−0.80 to −0.21), significant`."""
     sure = ", significant" if row.get("significant") else ""
-    return f"{address(row)} on {row['domain']}: {signed(row['effect'])} {row['unit']}{interval(row)}{sure}"
+    return f"{address(row)} on {row['domain']}: {effect(row)} {row['unit']}{interval(row)}{sure}"
 
 
 def _data(ablation: pl.DataFrame, heads: pl.DataFrame) -> pl.DataFrame:

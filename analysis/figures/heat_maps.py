@@ -1,5 +1,6 @@
 """Heat maps: the effect of removing each head, layers down and heads across, with significance drawn in."""
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -14,7 +15,7 @@ from analysis.figures.canvas import Drawing, Panel, Tip, draw, styled
 from analysis.figures.canvas.lettering import text_width
 from analysis.figures.canvas.panel import WIDTH
 from analysis.figures.canvas.style import INK, SMALL
-from analysis.formatting import interval, signed
+from analysis.formatting import decimals, effect, interval, signed
 from study.record.units import ADDRESS, AttentionKind, Head
 
 HARM, GAIN = (0.76, 0.27, 0.12), (0.13, 0.42, 0.72)
@@ -90,7 +91,8 @@ def _heat_map(rows: pl.DataFrame, counts: Sequence[int], limit: float, name: str
         axis_of_cells(panel.axes, widest, len(counts))
         _write_numbers(panel, rows, widest, limit)
         unit = rows["unit"][0]
-        colour_bar(panel, limit, (f"≤ {signed(-limit)}", "0", f"≥ {signed(limit)} {unit}"))
+        digits = decimals(unit)
+        colour_bar(panel, limit, (f"≤ {signed(-limit, digits)}", "0", f"≥ {signed(limit, digits)} {unit}"))
         title = f"Effect of removing each {noun}, {domain}, {kind_name(kind)}"
         return draw(panel, name, title, _data(rows), tips)
 
@@ -192,10 +194,11 @@ def _write_numbers(panel: Panel, ablation: pl.DataFrame, widest: int, limit: flo
 
 
 def _texts(rows: Sequence[Row], limit: float) -> Iterator[list[str]]:
-    """The numbers with two decimals, with fewer, as long as the colour limit keeps enough of its digits."""
-    whole = len(f"{limit:.0f}") if limit >= 1 else 0
-    for decimals in range(2, max(-1, DIGITS - whole - 1), -1):
-        yield [signed(row["effect"], decimals) + ("*" if row.get("significant") else "") for row in rows]
+    """The numbers with the decimals of their unit, with fewer, as long as the colour limit keeps enough digits."""
+    most = decimals(rows[0]["unit"]) if rows else 2
+    fewest = DIGITS - math.floor(math.log10(limit)) - 1 if limit > 0 else most
+    for digits in range(most, max(0, min(fewest, most)) - 1, -1):
+        yield [signed(row["effect"], digits) + ("*" if row.get("significant") else "") for row in rows]
 
 
 def _widest(rows: Sequence[Row], texts: Sequence[str]) -> float:
@@ -208,5 +211,5 @@ def _tip(head: Head, row: Row | None) -> Tip:
         return Tip(f"{head}: not measured", str(head))
     sure = ", significant" if row.get("significant") else ""
     group = row.get("level") is not None
-    said = f"{row['address'] if group else head}: {signed(row['effect'])} {row['unit']}{interval(row)}{sure}"
+    said = f"{row['address'] if group else head}: {effect(row)} {row['unit']}{interval(row)}{sure}"
     return Tip(said, None if group else str(head))

@@ -69,6 +69,7 @@ def _lines(curves: pl.DataFrame, by: str) -> Iterator[tuple[str, str, object, pl
 
 
 def _y_limits(compared: pl.DataFrame) -> tuple[float, float]:
-    """Every score and the ends of bands; no score is below 0, as differences may be."""
+    """Every score and the ends of bands; of scores that are never below 0 no more than a little below it is shown."""
     low, high = limits(compared, ("base_score", "score", "low", "high"))
-    return max(low, -0.05 * high), high
+    below = compared.select(pl.min_horizontal(pl.col("base_score", "score").min())).item() < 0
+    return low if below else max(low, -0.05 * high), high

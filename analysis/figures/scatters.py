@@ -13,7 +13,7 @@ from analysis.attention_kinds import STYLES, by_kind
 from analysis.figures.canvas import Drawing, Panel, Sample, Tip, draw, limits, styled
 from analysis.figures.canvas.lettering import line_height, text_width
 from analysis.figures.canvas.style import INK, SMALL
-from analysis.formatting import address, head_name, interval, signed
+from analysis.formatting import address, decimals, head_name, interval, signed
 
 NAMED = 3
 """Heads of largest effect that have their name written beside them."""
@@ -105,7 +105,7 @@ def _look(kind: str) -> dict[str, Any]:
 def _said(row: Mapping[str, Any], labels: Names, unit: str) -> str:
     """`cross.2.1: home −0.53 points (−0.80 to −0.21); away ...`."""
     numbers = (
-        f"{label} {signed(row[f'effect_{side}'])} {unit}{interval(row, side)}"
+        f"{label} {signed(row[f'effect_{side}'], decimals(unit))} {unit}{interval(row, side, unit)}"
         for side, label in zip("ab", labels, strict=True)
     )
     return f"{address(row)}: {'; '.join(numbers)}"

@@ -10,7 +10,7 @@ from analysis.attention_kinds import STYLES, by_kind
 from analysis.figures.canvas import Drawing, Panel, Sample, Tip, draw, limits, styled
 from analysis.figures.canvas.lettering import text_width
 from analysis.figures.canvas.style import INK, SMALL
-from analysis.formatting import address, decimal, ends, head_name, signed
+from analysis.formatting import address, decimal, decimals, ends, head_name, signed
 
 NAMED = 4
 """Heads of largest mean effect that have their name written beside them."""
@@ -56,8 +56,9 @@ def _draw_head(panel: Panel, row: Mapping[str, Any]) -> dict[str, Tip]:
     panel.axes.hlines(row["spread"], row["mean_low"], row["mean_high"], **style)
     panel.axes.vlines(row["mean"], row["spread_low"], row["spread_high"], **style)
     panel.axes.plot(row["mean"], row["spread"], linestyle="none", gid=gid, **look)
-    mean = f"mean {signed(row['mean'])} {row['unit']}{ends(row['mean_low'], row['mean_high'])}"
-    spread = f"spread {decimal(row['spread'])}{ends(row['spread_low'], row['spread_high'])}"
+    digits = decimals(row["unit"])
+    mean = f"mean {signed(row['mean'], digits)} {row['unit']}{ends(row['mean_low'], row['mean_high'], digits)}"
+    spread = f"spread {decimal(row['spread'], digits)}{ends(row['spread_low'], row['spread_high'], digits)}"
     said = f"{address(row)}: {mean}, {spread}; significant in {row['significant']} of {row['cells']}"
     return {gid: Tip(said, address(row))}
 

@@ -26,6 +26,7 @@ from analysis.effects.head_effects import Measure
 from analysis.formatting import decimal, shortened, signed
 from analysis.results.domain import Domain
 from analysis.results.sample import NOUNS
+from study.record.metrics import METRICS
 from study.record.units import ADDRESS
 
 DECIDES = 0.5
@@ -195,8 +196,10 @@ def _said_of_r(row: Row, labels: Mapping[str, str], letters: int) -> str:
 def _said_of_heads(rows: Sequence[Row], labels: Mapping[str, str], named: Callable[[Row], str], letters: int) -> str:
     """The sentence about heads that have more than half of their effect from one group."""
     first = rows[0]
+    digits = METRICS[first["metric"]].digits
     parts = [
-        f"{named(row)} ({signed(row['effect'])}, without it {signed(row['effect_without'])})" for row in rows[:NAMED]
+        f"{named(row)} ({signed(row['effect'], digits)}, without it {signed(row['effect_without'], digits)})"
+        for row in rows[:NAMED]
     ]
     parts += [f"{len(rows) - NAMED} more heads"] if len(rows) > NAMED else []
     return (

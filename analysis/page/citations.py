@@ -12,10 +12,11 @@ from markupsafe import Markup
 
 from analysis.attention_kinds import kind_name
 from analysis.effects.head_effects import ALL_KINDS, Measure
-from analysis.formatting import address, decimal, ends, interval, p_value, score, signed
+from analysis.formatting import address, decimal, decimals, effect, ends, interval, p_value, score, signed
 from analysis.inference import Interval
 from analysis.inference.multiplicity import Correction
 from analysis.page.methods import corrected
+from study.record.metrics import METRICS
 
 VERSION = version("sixteen-heads")
 
@@ -48,7 +49,7 @@ class Citations:
             return None
         measure = Measure(own.get("measure") or Measure.ABLATION)
         what = f"Effect of {_removed(own, measure)} on the score of {row['subject']} on {row['domain']}"
-        said = f"{what}: {signed(own['effect'])} {own['unit']}{self._between(interval(own))}, p {p_value(own['p'])}"
+        said = f"{what}: {effect(own)} {own['unit']}{self._between(interval(own))}, p {p_value(own['p'])}"
         by = "" if own["correction"] == Correction.none else f", corrected {p_value(own['p_corrected'])}"
         tested = f"p by {own['test'].replace('_', ' ')}"
         tested += "" if own["correction"] == Correction.none else f", corrected by {corrected(own['correction'])}"
@@ -59,9 +60,8 @@ class Citations:
         if row["low"] is None:
             return None
         what = f"Score of {row['subject']} on {row['domain']} with every head"
-        return f"{what}: {score(row['base_score'], row['metric'])}{self._between(ends(row['low'], row['high']))}", (
-            self._way(row)
-        )
+        between = self._between(ends(row["low"], row["high"], METRICS[row["metric"]].digits))
+        return f"{what}: {score(row['base_score'], row['metric'])}{between}", self._way(row)
 
     def correlation(self, row: Row, name: str = "pearson") -> tuple[str, int] | None:
         """Pearson's r of a row of a table of correlations, as measured (`pearson`) or of the true effects (`true`)."""
@@ -75,14 +75,14 @@ class Citations:
         made = f"jackknife interval over {groups}; settings {row['setting_a']}, {row['setting_b']}"
         return f"{what}: {decimal(row[name])}{self._between(ends(low, high))}", self._add(made)
 
-    def curve(self, row: Row, unit: str) -> tuple[str, int] | None:
+    def curve(self, row: Row, unit: str, digits: int = 2) -> tuple[str, int] | None:
         """The mean score along a pruning curve, from a row of `curves`."""
         if row["area_low"] is None:
             return None
         what = f"Mean score of {row['subject']} on {row['domain']} along its pruning curve by {row['curve']}"
         made = f"paired bootstrap over groups of examples, {row['resamples']:,} resamples, seed {row['seed']}"
-        between = self._between(ends(row["area_low"], row["area_high"]))
-        return f"{what}: {decimal(row['area'])} {unit}{between}", self._add(made, row["setting_id"])
+        between = self._between(ends(row["area_low"], row["area_high"], digits))
+        return f"{what}: {decimal(row['area'], digits)} {unit}{between}", self._add(made, row["setting_id"])
 
     def contrast(self, row: Row, drawn: Row, unit: str) -> tuple[str, int] | None:
         """The difference of two curves, from a row of `curve_contrasts`, drawn as the curves of a row of `curves`."""
@@ -93,8 +93,10 @@ class Citations:
             f"Mean score of {row['subject']} on {row['domain']} along its pruning curve by {' minus by '.join(curves)}"
         )
         made = f"paired bootstrap over groups of examples, {drawn['resamples']:,} resamples, seed {drawn['seed']}"
-        between = self._between(interval(row))
-        return f"{what}: {signed(row['difference'])} {unit}{between}", self._add(made, row["setting_id"])
+        between = self._between(interval(row, unit=unit))
+        return f"{what}: {signed(row['difference'], decimals(unit))} {unit}{between}", self._add(
+            made, row["setting_id"]
+        )
 
     def importance(self, row: Row) -> tuple[str, int] | None:
         """Spearman's rank correlation of importance and cost, from a row of `taylor`."""
@@ -113,7 +115,7 @@ class Citations:
         what = f"Effect of removing {address(row)} on {row['domain']}, {row['subject_b']} minus {row['subject_a']}"
         groups = f"{row['groups_a']:,} and {row['groups_b']:,} groups of examples, {row['shared']:,} of them shared"
         made = f"jackknife interval over {groups}; settings {row['setting_b']}, {row['setting_a']}"
-        return f"{what}: {signed(row['difference'])} {row['unit']}{self._between(interval(row))}", self._add(made)
+        return f"{what}: {effect(row, 'difference')} {row['unit']}{self._between(interval(row))}", self._add(made)
 
     def _between(self, interval: str) -> str:
         """` (95 % interval −0.80 to −0.21)`, from an interval in brackets."""

@@ -8,11 +8,22 @@ from jinja2 import Environment, PackageLoader, StrictUndefined
 from analysis import paper
 from analysis.attention_kinds import kind_label, kind_name
 from analysis.effects.head_effects import ALL_KINDS
-from analysis.formatting import NULL_NAMES, decimal, head_name, interval, p_value, score, signed, unsure
+from analysis.formatting import (
+    NULL_NAMES,
+    decimal,
+    decimals,
+    head_name,
+    interval,
+    p_value,
+    score,
+    signed,
+    unsure,
+)
 from analysis.page.citations import Citations
 from analysis.page.claims import claims_sentences
 from analysis.page.glossary import TERMS, term, term_id
 from analysis.page.methods import corrected, uncited
+from study.record.metrics import METRICS
 
 TITLE = "What attention heads are worth"
 
@@ -49,13 +60,15 @@ def page_environment(level: float, signatures: Mapping[str, str] | None = None, 
         "claimed": claims_sentences,
         "corrected": corrected,
         "decimal": decimal,
+        "decimals": decimals,
+        "digits": lambda metric: METRICS[metric].digits,
         "head_name": head_name,
         "interval": interval,
         "kind_label": kind_label,
         "kind_name": kind_name,
         "p": p_value,
         "score": score,
-        "signed": lambda value: "–" if value is None else signed(value),
+        "signed": lambda value, digits=2: "–" if value is None else signed(value, digits),
         "term_id": term_id,
         "uncited": uncited,
         "unsure": unsure,

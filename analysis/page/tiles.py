@@ -6,7 +6,7 @@ from functools import partial
 
 import polars as pl
 
-from analysis.formatting import decimal, ends, head_name, score, signed, unit_name
+from analysis.formatting import decimal, effect, ends, head_name, score, unit_name
 from analysis.page.citations import Citations
 from analysis.page.verdicts import measured_interval
 from analysis.page.views import DomainView, Row, SubjectView, pair_rows
@@ -62,7 +62,7 @@ def score_tile(subject: SubjectView) -> Tile:
     found = [
         Number(
             score(view.base["base_score"], subject.metric),
-            ends(view.base["low"], view.base["high"]).strip(" ()"),
+            ends(view.base["low"], view.base["high"], subject.digits).strip(" ()"),
             view.label + (" (not above chance)" if view.base["above_chance"] is False else ""),
             partial(Citations.base, row=view.base),
         )
@@ -75,7 +75,7 @@ def score_tile(subject: SubjectView) -> Tile:
     ]
     more = f" Of the right choice: {', '.join(likely)}; --metric loss shows what heads do to it." if likely else ""
     values = [view.base["base_score"] for view in subject.domains]
-    ranged = f"{min(values):.2f} to {score(max(values), subject.metric)}"
+    ranged = f"{decimal(min(values), subject.digits)} to {score(max(values), subject.metric)}"
     at_chance = sum(view.base["above_chance"] is False for view in subject.domains)
     numbers = _few(found, ranged, f"domains ({at_chance} not above chance)" if at_chance else "domains")
     return Tile("score", "Base score", "base score", numbers, f"With every head. {_level(subject)}{more}")
@@ -104,7 +104,7 @@ def units_tile(subject: SubjectView, level: UnitLevel) -> Tile:
         if rows.height:
             largest = rows.sort(pl.col("effect").abs(), descending=True, maintain_order=True).row(0, named=True)
             costly = rows.filter((pl.col("effect") < 0) & (pl.col("significant") | pl.col("low").is_null())).height
-            range_ = f"largest {signed(largest['effect'])} ({unit_name(largest, subject.several)})"
+            range_ = f"largest {effect(largest)} ({unit_name(largest, subject.several)})"
             numbers.append(Number(f"{costly} of {rows.height}", range_, label))
     title = f"{level.plural[0].upper()}{level.plural[1:]} that matter"
     note = "Removing one of them costs significantly. No head was removed alone; measure=ablation does that."
@@ -114,7 +114,7 @@ def units_tile(subject: SubjectView, level: UnitLevel) -> Tile:
 def _heads_number(view: DomainView, several: bool) -> Number:
     row = view.strongest
     assert row is not None
-    strongest = f"largest {signed(row['effect'])} ({head_name(row, several)})"
+    strongest = f"largest {effect(row)} ({head_name(row, several)})"
     return Number(f"{_matter(view)} of {view.measured['ablation']}", strongest, view.label)
 
 

@@ -4,7 +4,7 @@ from collections.abc import Mapping
 
 import polars as pl
 
-from analysis.formatting import interval, signed, unit_name
+from analysis.formatting import effect, interval, unit_name
 from analysis.page.claims import Claim
 from analysis.page.verdicts import Finding, verdict
 from study.record.units import UnitLevel
@@ -44,14 +44,14 @@ def _finding(label: str, rows: pl.DataFrame) -> Finding:
     costly = rows.filter(pl.col("significant"), pl.col("effect") < 0)
     hidden = costly.filter(heads_significant=0).height
     largest = rows.sort(pl.col("excess").abs(), descending=True, maintain_order=True).row(0, named=True)
-    between = interval({name: largest[f"excess_{name}"] for name in ("low", "high")})
     unit = largest["unit"]
+    between = interval({name: largest[f"excess_{name}"] for name in ("low", "high")}, unit=unit)
     none = f"; in {hidden} of these no head does so alone" if hidden else ""
     differ = f"{sure.height} differ" if sure.height > 1 else f"{sure.height or 'None'} differs"
     because = (
         f"Removing {costly.height} of {rows.height} {level.plural} costs significantly{none}. {differ} significantly "
         f"from the sum of the effects of its heads. The difference is largest in {unit_name(largest, several)}: "
-        f"{signed(largest['effect'])} {unit} as a whole, {signed(largest['sum'])} as the sum of its {largest['heads']} "
-        f"heads, {signed(largest['excess'])}{between}."
+        f"{effect(largest)} {unit} as a whole, {effect(largest, 'sum')} as the sum of its {largest['heads']} "
+        f"heads, {effect(largest, 'excess')}{between}."
     )
     return Finding(label, verdict(bool(rows["excess_equivalent"].all()), sure.height > 0), because)

@@ -15,7 +15,7 @@ from analysis.compute import Analysis
 from analysis.correlation import Correlations
 from analysis.curves.order_names import IMPORTANCE, papers_order
 from analysis.effects.head_effects import ALL_KINDS, LOSES_LESS, Measure
-from analysis.formatting import decimal, ends, head_name, interval, layer_name, score, signed
+from analysis.formatting import decimal, decimals, effect, ends, head_name, interval, layer_name, score, signed
 from analysis.results.domain import Domain
 from study.record.metrics import Task
 from study.record.units import AttentionKind
@@ -96,7 +96,7 @@ def each_head(analysis: Analysis, domain: Domain, label: str) -> Finding | None:
     measured = "" if heads.height == count else f" ({heads.height} were measured)"
     because = (
         f"Removing {worse} of {count} heads{measured} costs significantly; {safe} are shown to cost less than "
-        f"{middle['margin']:g} {unit}. The median head changes the score by {signed(middle['effect'])} {unit}"
+        f"{middle['margin']:g} {unit}. The median head changes the score by {effect(middle)} {unit}"
         f"{interval(middle)}."
     )
     return Finding(label, verdict(2 * safe > count, 2 * worse > count), because)
@@ -121,7 +121,7 @@ def one_head(analysis: Analysis, domain: Domain, label: str) -> Finding | None:
     because = (
         f"With its best head alone, a layer is shown to cost less than {margin:g} {worst['unit']} in {enough.height} "
         f"of {count} layers{control}; in {lost} the interval lies below 0. The worst is {name}: "
-        f"{signed(worst['effect'])}{interval(worst)}."
+        f"{effect(worst)}{interval(worst)}."
     )
     return Finding(label, verdict(2 * enough.height > count, 2 * lost >= count), because)
 
@@ -221,7 +221,7 @@ def at_once(analysis: Analysis, domain: Domain, label: str) -> Finding | None:
     allowed, unit = summary["within"][0], domain.metric.unit
     because = (
         f"With {100 * point['share']:.0f} % of the heads removed, by {name}, the score changes by "
-        f"{signed(loss['score'])} {unit}{interval(loss)}; a loss of {allowed:g} is allowed."
+        f"{signed(loss['score'], decimals(unit))} {unit}{interval(loss, unit=unit)}; a loss of {allowed:g} is allowed."
     )
     return Finding(label, verdict(loss["low"] > -allowed, loss["high"] < -allowed), because)
 
@@ -233,7 +233,9 @@ def better_than_random(analysis: Analysis, domain: Domain, label: str) -> Findin
     row = None if name is None else _contrast(mine, "curve", name, "random")
     if row is None:
         return None
-    because = f"The difference, by {name}, is {signed(row['difference'])} {domain.metric.unit}{interval(row)}."
+    unit = domain.metric.unit
+    said = f"{signed(row['difference'], decimals(unit))} {unit}{interval(row, unit=unit)}"
+    because = f"The difference, by {name}, is {said}."
     return Finding(label, verdict(row["low"] > 0, row["high"] < 0), because)
 
 
@@ -248,11 +250,13 @@ def cross_attention(analysis: Analysis, domain: Domain, label: str) -> Finding |
     found = {kind: row for kind, row in zip(others, rows, strict=True) if row is not None}
     if len(found) < len(others):
         return None
+    unit = domain.metric.unit
     said = "; ".join(
-        f"{signed(row['difference'])}{interval(row)} from that of {kind_name(kind)}" for kind, row in found.items()
+        f"{signed(row['difference'], decimals(unit))}{interval(row, unit=unit)} from that of {kind_name(kind)}"
+        for kind, row in found.items()
     )
     order = first["curve_a"][0]
-    because = f"The mean score along its curve, by {order}, differs by {said}, in {domain.metric.unit}."
+    because = f"The mean score along its curve, by {order}, differs by {said}, in {unit}."
     needs = all(row["high"] < 0 for row in found.values())
     spares = any(row["low"] > 0 for row in found.values())
     return Finding(label, verdict(needs, spares), because)

@@ -131,6 +131,11 @@ class SubjectView:
         return self.domains[0].domain.metric.unit
 
     @property
+    def digits(self) -> int:
+        """Decimals with which its scores and effects are shown."""
+        return self.domains[0].domain.metric.digits
+
+    @property
     def metric(self) -> str:
         """Name of its metric."""
         return self.domains[0].domain.metric.name

@@ -13,8 +13,12 @@ from jaxtyping import Int
 from analysis.results.domain import Domain, scoring_signature
 from study.record.errors import InputError
 from study.record.metrics import Metric, metric
+from study.record.metrics.loss import LOSS
 from study.record.scores import with_statistics
 from study.terminal.progress import progress
+
+SCREENED = "screened"
+"""The precision under which answers are those of float32, and losses are not."""
 
 AT_ONCE = 2000
 """Answers that are counted between two steps of the progress bar."""
@@ -37,6 +41,8 @@ def rescored(domain: Domain, name: str) -> Domain:
         raise InputError(f"{on} is scored by {own.label}; {by.label} is of {of}, and this is {own.task}")
     if not set(by.reads) <= set(domain.rows.columns):
         raise InputError(f"{on} is scored by {own.label}, and its outcomes hold no answers that {by.label} could score")
+    if LOSS in by.reads and any(place.precision.startswith(SCREENED) for place in domain.factors):
+        raise InputError(f"{on} was screened: most of its losses are of bfloat16, which {by.label} is not computed of")
     return replace(
         domain,
         setting_id=f"{domain.setting_id}-{name}",

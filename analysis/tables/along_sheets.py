@@ -9,7 +9,7 @@ from analysis.along import Along
 from analysis.along.tables import LINE
 from analysis.along.words import line_name, plural, singular
 from analysis.attention_kinds import kind_label
-from analysis.formatting import decimal, head_name, p_value, signed, slug
+from analysis.formatting import decimal, decimals, effect, head_name, p_value, slug
 from analysis.tables.latex import Sheet
 
 NONE = "–"
@@ -62,10 +62,10 @@ def _heads(table: pl.DataFrame, line: Row, name: str) -> Sheet:
     rows = [
         (
             head_name(row, several),
-            signed(row["mean"]),
-            NONE if row["mean_low"] is None else f"{signed(row['mean_low'])} to {signed(row['mean_high'])}",
-            decimal(row["spread"]),
-            _between(row["spread_low"], row["spread_high"]),
+            effect(row, "mean"),
+            NONE if row["mean_low"] is None else f"{effect(row, 'mean_low')} to {effect(row, 'mean_high')}",
+            decimal(row["spread"], decimals(row["unit"])),
+            _between(row["spread_low"], row["spread_high"], decimals(row["unit"])),
             NONE if row["p_corrected"] is None else p_value(row["p_corrected"]).removeprefix("= "),
             f"{NONE if row['significant'] is None else row['significant']} of {row['cells']}",
         )
@@ -105,8 +105,8 @@ def _matched(table: pl.DataFrame) -> Sheet:
     return Sheet("matched", "Correlation of the effects of matched heads.", head, rows, note=note)
 
 
-def _between(low: float | None, high: float | None) -> str:
-    return NONE if low is None else f"{decimal(low)} to {decimal(high)}"
+def _between(low: float | None, high: float | None, digits: int = 2) -> str:
+    return NONE if low is None else f"{decimal(low, digits)} to {decimal(high, digits)}"
 
 
 def _percent(share: float | None) -> str:

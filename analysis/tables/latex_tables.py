@@ -11,10 +11,11 @@ import polars as pl
 from analysis.attention_kinds import kind_label, kind_name
 from analysis.compute import Analysis
 from analysis.effects.head_effects import Measure, strongest_head
-from analysis.formatting import after_correction, decimal, head_name, labelled, score, signed, slug
+from analysis.formatting import after_correction, decimal, decimals, head_name, labelled, score, signed, slug
 from analysis.tables import paper_tables
 from analysis.tables.along_sheets import along_sheets
 from analysis.tables.latex import Sheet
+from study.record.metrics import METRICS
 from study.record.units import ADDRESS
 
 NONE = "–"
@@ -58,8 +59,19 @@ def _base(base: pl.DataFrame, effects: pl.DataFrame, labels: Mapping[str, str]) 
     for row in base.rows(named=True):
         head = strongest_head(effects.filter(setting_id=row["setting_id"]))
         paper = NONE if row["paper_base_score"] is None else score(row["paper_base_score"], row["metric"])
-        known = f"{row['n']:,}", score(row["base_score"], row["metric"]), _between(row["low"], row["high"])
-        rows.append((labels[row["setting_id"]], *known, paper, NONE if head is None else decimal(head["detectable"])))
+        known = (
+            f"{row['n']:,}",
+            score(row["base_score"], row["metric"]),
+            _between(row["low"], row["high"], METRICS[row["metric"]].digits),
+        )
+        rows.append(
+            (
+                labels[row["setting_id"]],
+                *known,
+                paper,
+                NONE if head is None else decimal(head["detectable"], decimals(head["unit"])),
+            )
+        )
     note = f"Signature: {', '.join(base['signature'].unique())}. "
     note += f"Detectable: size of a single head's effect that is found with probability .8. {_made(base)}"
     columns = ("domain", "examples", "score", "interval", "paper", "detectable")
@@ -155,8 +167,8 @@ def _curves(table: pl.DataFrame, labels: Mapping[str, str]) -> Sheet:
             kind_label(row["kinds"]),
             row["curve"],
             str(row["curves"]),
-            decimal(row["area"]),
-            _between(row["area_low"], row["area_high"]),
+            decimal(row["area"], METRICS[row["metric"]].digits),
+            _between(row["area_low"], row["area_high"], METRICS[row["metric"]].digits),
             f"{100 * row['share']:.0f} %",
             NONE if row["share_low"] is None else f"{100 * row['share_low']:.0f} to {100 * row['share_high']:.0f} %",
         )
@@ -177,17 +189,17 @@ def _counted(theirs: bool) -> str:
 
 
 def _with_interval(row: Row | None) -> tuple[str, str]:
-    return (NONE, NONE) if row is None else (_starred(row), _between(row["low"], row["high"]))
+    return (NONE, NONE) if row is None else (_starred(row), _between(row["low"], row["high"], decimals(row["unit"])))
 
 
 def _starred(row: Row | None, effect: str = "effect", star: str = "significant") -> str:
     if row is None or row[effect] is None:
         return NONE
-    return f"{signed(row[effect])}{'*' if row[star] else ''}"
+    return f"{signed(row[effect], decimals(row['unit']))}{'*' if row[star] else ''}"
 
 
-def _between(low: float | None, high: float | None) -> str:
-    return NONE if low is None else f"{decimal(low)} to {decimal(high)}"
+def _between(low: float | None, high: float | None, digits: int = 2) -> str:
+    return NONE if low is None else f"{decimal(low, digits)} to {decimal(high, digits)}"
 
 
 def _made(table: pl.DataFrame) -> str:

@@ -14,7 +14,7 @@ from wandb_workspaces.reports.v2.interface import BlockTypes
 from analysis import paper
 from analysis.compute import Analysis
 from analysis.effects.head_effects import Measure, strongest_head
-from analysis.formatting import address, base_score, interval, score, signed
+from analysis.formatting import address, base_score, effect, interval, score
 from analysis.results.domain import Domain
 from analysis.tracking.timeouts import USUAL_WAIT, service_timeout
 from analysis.tracking.wandb_project import WandbProject
@@ -103,7 +103,7 @@ def _domains(analysis: Analysis, subject: str) -> str:
                 "base score": base_score(row),
                 "paper": "" if theirs is None else score(theirs, row["metric"]),
                 "strongest head": "" if largest is None else address(largest),
-                "effect": "" if largest is None else signed(largest["effect"]) + interval(largest),
+                "effect": "" if largest is None else effect(largest) + interval(largest),
                 "significant heads": f"{off.filter(significant=True).height} of {off.height}" if off.height else "",
             }
         )

@@ -12,7 +12,7 @@ from typing import Any
 
 from analysis import Domain, Inference
 from analysis.effects.head_effects import Measure, effects
-from analysis.formatting import head_name, interval, score, signed
+from analysis.formatting import effect, head_name, interval, score
 from analysis.results.read import read_domain, setting_folders
 from study.record.errors import StudyError
 from study.record.parts import UNREADABLE, every_part
@@ -138,7 +138,7 @@ def _bars(rows: Sequence[Mapping[str, Any]], *, several: bool) -> tuple[tuple[He
 
     def bar(row: Mapping[str, Any]) -> HeadBar:
         low, high = (row["effect"] if row[end] is None else row[end] for end in ("low", "high"))
-        text = f"{signed(row['effect'])}{interval(row)}"
+        text = f"{effect(row)}{interval(row)}"
         return HeadBar(head_name(row, several), text, place(low), place(high), place(row["effect"]))
 
     return tuple(map(bar, rows)), place(0.0)

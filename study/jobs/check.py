@@ -10,6 +10,7 @@ from study.record.files import is_folder_name
 from study.record.metrics import METRICS, Task, metric
 from study.record.metrics.bleu import TOKENIZERS
 from study.record.metrics.languages import require_direction
+from study.record.metrics.loss import LOSS
 
 
 def check_values(study: StudyConfig) -> None:
@@ -23,6 +24,11 @@ def check_values(study: StudyConfig) -> None:
         done = " and ".join(study.model.tasks())
         raise InputError(f"model '{study.model.name}' does {done}, data '{study.data.name}' is for {study.data.task}")
     _check_metric(study.data)
+    if study.precision is Precision.screened and study.data.metric and LOSS in metric(study.data.metric).reads:
+        raise InputError(
+            f"data.metric={study.data.metric} is of losses, and precision=screened computes most of them in bfloat16: "
+            f"take precision=float32"
+        )
     _check_languages(study)
     for option, name in (("model.name", study.model.name), ("data.name", study.data.name)):
         if not is_folder_name(name):

@@ -11,8 +11,9 @@ import polars as pl
 
 from study.engine.evaluator import Evaluator
 from study.record.errors import StudyError
-from study.record.metrics import Bleu
-from study.record.setting import Setting
+from study.record.metrics import Bleu, metric
+from study.record.metrics.choices.choice_accuracy import LikeliestChoice
+from study.record.scores import mask_scores, with_statistics
 from study.subjects.labels import as_override, better_label_orders, label_index, why_no_order_is_better
 from study.subjects.model import ExpectedScore
 from study.terminal.once import say_once
@@ -49,15 +50,16 @@ def guard(
     """
     setting = evaluator.setting
     wanted = expected.get(setting.data)
-    if check_labels and not (wanted and abs(base - wanted.score) <= wanted.tolerance):
+    is_expected = wanted is not None and _is_expected(evaluator, base, wanted)
+    if check_labels and not is_expected:
         _guard_labels(evaluator)
     if wanted is None:
         if asks:
-            _ask(setting, base, ", ".join(expected))
+            _ask(evaluator, base, ", ".join(expected))
     elif len(evaluator.examples) < setting.examples["count"]:
         words = "base score of %s on %s not compared with the expected %.2f: only some examples are used"
         say_once(log.info, words, setting.model, setting.data, wanted.score)
-    elif abs(base - wanted.score) > wanted.tolerance:
+    elif not is_expected:
         raise BaseScoreError(
             f"base score of {setting.model} on {setting.data} is {base:.2f} {evaluator.metric.score_unit}, expected "
             f"{wanted.score:.2f} ± {wanted.tolerance:.2f}. Likely wrong: another checkpoint, text that was already "
@@ -66,8 +68,19 @@ def guard(
         )
 
 
-def _ask(setting: Setting, base: float, known: str) -> None:
+def _is_expected(evaluator: Evaluator, base: float, wanted: ExpectedScore) -> bool:
+    """Whether the base score is the expected one, by the metric of the data or by that whose answers are stored."""
+    setting = evaluator.setting
+    if abs(base - wanted.score) <= wanted.tolerance or not setting.scored_by:
+        return abs(base - wanted.score) <= wanted.tolerance
+    usual, examples = metric(setting.metric, setting.answers), evaluator.examples.to_frame()
+    rows = with_statistics(evaluator.outcomes(evaluator.layout.full()[None]), examples, usual)
+    return abs(mask_scores(rows, usual)["score"][0] - wanted.score) <= wanted.tolerance
+
+
+def _ask(evaluator: Evaluator, base: float, known: str) -> None:
     """Ask about a score that nothing expects, and doubt one that is hardly above none: nothing else warns of it."""
+    setting = evaluator.setting
     others = f" (model.expected has {known}, none of this name)" if known else ""
     question = "no base score is expected of %s on %s%s: is %.2f right?"
     say_once(log.info, question, setting.model, setting.data, others, base)
@@ -77,6 +90,20 @@ def _ask(setting: Setting, base: float, known: str) -> None:
             "text already tokenised, or segmented otherwise than in training?"
         )
         say_once(log.warning, doubt, setting.model, setting.data)
+    if isinstance(evaluator.metric, LikeliestChoice):
+        _doubt_choices(evaluator, base)
+
+
+def _doubt_choices(evaluator: Evaluator, base: float) -> None:
+    """Doubt a model that finds the right choice no more often than chance: one that knows nothing of the task does."""
+    counts = [len(texts) - 1 for texts in evaluator.examples.texts]
+    chance = 100.0 * sum(1 / count for count in counts) / len(counts)
+    if base <= chance < 100.0:
+        doubt = (
+            "%s finds the right choice of %s in %.2f %% of the examples, no more often than chance (%.2f %%): is the "
+            "task too hard for it, are answers counted from 1, or does the model read another beginning of a text?"
+        )
+        say_once(log.warning, doubt, evaluator.setting.model, evaluator.setting.data, base, chance)
 
 
 def _guard_labels(evaluator: Evaluator) -> None:

@@ -24,7 +24,7 @@ def test_a_flag_goes_before_the_users_file_and_that_before_the_defaults(make, re
     make()
     make("bleu", model="other", count=6)
     file = tmp_path / "mine.yaml"
-    file.write_text("alpha: 0.1\nresamples: 99\nmargin: {bleu: 2}\ntest: bootstrap\nsplits: 7\n")
+    file.write_text("alpha: 0.1\nresamples: 99\nmargin: {bleu: 2}\nwithin: 3\ntest: bootstrap\nsplits: 7\n")
     assert main([str(results), "--config", str(file), "--resamples", "59", "--out", str(tmp_path)]) == 0
     effects = pl.read_parquet(tmp_path / "tables" / "effects.parquet")
     assert effects.select("alpha", "resamples", "test", "seed").unique().rows() == [(0.1, 59, "bootstrap", 0)]
@@ -38,7 +38,7 @@ def test_a_flag_goes_before_the_users_file_and_that_before_the_defaults(make, re
     [
         ("alhpa: 0.1", "no option alhpa; there are alpha, resamples"),
         ("margin: {accurracy: 1}", "margin: no option accurracy; there are accuracy, matthews, f1"),
-        ("margin: 1", "margin must hold options by name, such as accuracy, and holds 1"),
+        ("margin: much", "margin must hold options by name, such as accuracy, and holds 'much'"),
         ("margin: {bleu: much}", "bleu cannot be 'much'"),
         ("resamples: 10.5", "resamples cannot be 10.5; it is 10000"),
         ("alpha: yes", "alpha cannot be True"),

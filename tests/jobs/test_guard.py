@@ -7,6 +7,8 @@ import pytest
 from jaxtyping import config
 
 from study.jobs.guard import guard
+from study.record.examples import Examples
+from study.record.metrics import metric
 from study.subjects.model import ExpectedScore
 
 EXPECTED = {"mnli_matched": ExpectedScore(score=84.0, tolerance=1.0)}
@@ -18,9 +20,12 @@ def _unchecked_types(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(config, "jaxtyping_disable", True)
 
 
-def said(caplog: pytest.LogCaptureFixture, data: str, base: float, metric: str, **how: object) -> str:
-    setting = SimpleNamespace(model="m", data=data, metric=metric, examples={"count": 3})
-    evaluator = SimpleNamespace(setting=setting, examples=range(3), metric=SimpleNamespace(score_unit="%"))
+CHOICES = Examples(("a", "b"), (("who", " x", " y"), ("what", " x", " y", " z", " w")), ("0", "1"))
+
+
+def said(caplog: pytest.LogCaptureFixture, data: str, base: float, name: str, **how: object) -> str:
+    setting = SimpleNamespace(model="m", data=data, metric=name, examples={"count": 2}, scored_by="")
+    evaluator = SimpleNamespace(setting=setting, examples=CHOICES, metric=metric(name))
     with caplog.at_level(logging.INFO):
         guard(evaluator, base, check_labels=False, **{"expected": {}, **how})  # pyright: ignore[reportArgumentType]
     return caplog.text
@@ -36,6 +41,14 @@ def test_a_translation_without_a_right_word_is_doubted(
     caplog: pytest.LogCaptureFixture, base: float, warned: bool
 ) -> None:
     assert ("the languages the wrong way round" in said(caplog, f"text-{base}", base, "bleu")) == warned
+
+
+@pytest.mark.parametrize(("base", "warned"), [(37.5, True), (37.6, False)])
+def test_choices_at_chance_are_doubted(caplog: pytest.LogCaptureFixture, base: float, warned: bool) -> None:
+    """Of two and of four choices: 37.5 % by chance."""
+    text = said(caplog, f"choices-{base}", base, "choice_accuracy")
+    assert ("no more often than chance (37.50 %)" in text) == warned
+    assert "chance" not in said(caplog, f"targets-{base}", base, "target_accuracy").replace(text, "")
 
 
 def test_a_checkpoint_of_a_training_is_not_doubted(caplog: pytest.LogCaptureFixture) -> None:

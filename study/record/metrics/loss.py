@@ -58,6 +58,7 @@ class LogLikelihood(LossMetric):
     score_unit = NATS
     axis = "log-likelihood (nats)"
     margin = 0.01
+    within = 0.02
     digits = 4
     method = "The log-likelihood of the right answer, the stored loss negated, is a mean over examples in nats"
 
@@ -75,5 +76,6 @@ class SquaredError(LossMetric):
     score_unit = "squared units"
     axis = "−squared error"
     margin = 0.01
+    within = 0.02
     digits = 4
     method = "The squared error of the outputs, negated, is a mean over examples"

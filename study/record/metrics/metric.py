@@ -93,6 +93,7 @@ class Metric(ABC):
         digits: decimals with which scores and effects are shown.
         axis: what stands beside an axis of scores.
         margin: effects within it do not matter, in `unit`; why, in its file.
+        within: loss of score, in `unit`, that a share of the heads may cost and still be said to be dispensable.
         method: what a paper says of it, with its reference in brackets; empty where every reader knows.
         reads: columns of an outcome row that it scores: the answer.
         example_columns: columns of the examples that it scores them by: the target, lengths.
@@ -116,6 +117,7 @@ class Metric(ABC):
     digits: ClassVar[int] = 2
     axis: ClassVar[str]
     margin: ClassVar[float]
+    within: ClassVar[float] = 1.0
     method: ClassVar[str] = ""
     reads: ClassVar[tuple[str, ...]]
     example_columns: ClassVar[tuple[str, ...]] = ("target",)

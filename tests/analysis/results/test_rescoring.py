@@ -85,3 +85,12 @@ def test_what_a_metric_cannot_score_is_refused_in_words(make, results):
         rescored(accuracy, "bleu")
     with pytest.raises(InputError, match="holds nothing with metric chrf:\n  bert on home is scored by accuracy"):
         scored_by(read_results(results), ["chrf"])
+
+
+def test_losses_of_two_precisions_are_refused(make):
+    stored = read_domain(make(model="bert").folder)
+    screened = [replace(place, precision="screened|sample:512|safety:2|audit:0.01") for place in stored.factors]
+    rows = stored.rows.with_columns(loss=pl.lit(0.5))
+    assert rescored(replace(stored, rows=rows), "loss").sample().base_score == pytest.approx(-0.5)
+    with pytest.raises(InputError, match="bert on home was screened: most of its losses are of bfloat16"):
+        rescored(replace(stored, rows=rows, factors=tuple(screened)), "loss")

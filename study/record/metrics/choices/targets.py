@@ -78,6 +78,7 @@ class TargetLoglik(TargetMetric):
     score_unit = NATS
     axis = "log-likelihood of the target (nats)"
     margin = 0.01
+    within = 0.02
     is_mean = True
     method = "The log-likelihood of the target is the sum over its tokens, a mean over examples in nats"
     statistics = ("target_nats", "targets_summed")
@@ -99,6 +100,7 @@ class TargetPerplexity(TargetLoglik):
     score_unit = "perplexity"
     axis = "−perplexity of the target"
     margin = 0.1
+    within = 0.2
     digits = 2
     is_mean = False
     method = "The perplexity of the target is exp of minus its mean log-likelihood; its negative is the score"
@@ -123,6 +125,7 @@ class LogitDifference(TargetMetric):
     score_unit = NATS
     axis = "logit difference (nats)"
     margin = 0.02
+    within = 0.04
     is_mean = True
     method = (
         "The logit difference [wang2023interpretability] is the log-likelihood of the right alternative less that of "

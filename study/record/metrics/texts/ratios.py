@@ -59,6 +59,7 @@ class BitsPerByte(TextMetric):
     score_unit = "bits per byte"
     axis = "−bits per byte"
     margin = 0.003
+    within = 0.006
     is_mean = True
     method = (
         "Bits per byte are minus the log-likelihood of all texts by ln 2 times their bytes; their negative is the score"
@@ -85,6 +86,7 @@ class Perplexity(TextMetric):
     score_unit = "perplexity"
     axis = "−perplexity"
     margin = 0.2
+    within = 0.4
     digits = 2
     method = "Perplexity is exp of minus the log-likelihood of all texts by their tokens; its negative is the score"
     length = TOKENS
@@ -110,6 +112,7 @@ class BytePerplexity(Perplexity):
     score_unit = "byte perplexity"
     axis = "−byte perplexity"
     margin = 0.004
+    within = 0.008
     digits = 4
     method = "Byte perplexity is exp of minus the log-likelihood of all texts by their bytes; its negative is the score"
     length = "bytes"
@@ -130,6 +133,7 @@ class WordPerplexity(Perplexity):
     score_unit = "word perplexity"
     axis = "−word perplexity"
     margin = 0.3
+    within = 0.6
     method = "Word perplexity is exp of minus the log-likelihood of all texts by their words; its negative is the score"
     length = "words"
     reads = (NLL,)
@@ -149,6 +153,7 @@ class TokenAccuracy(TextMetric):
     score_unit = "%"
     axis = "token accuracy (%)"
     margin = 0.5
+    within = 1.0
     digits = 2
     is_mean = True
     method = "A token counts as right where it is the likeliest one"
