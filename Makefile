@@ -93,7 +93,7 @@ format: install  ## put the code into its format
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-models: install  ## write docs/models.md anew: what is certified of every architecture of transformers
+models: install  ## write docs/models.md and docs/architectures.md anew: what is certified
 	PYTHONPATH=tests $(BIN)/python -m architectures
 
 lock: install  ## pin the versions now installed

@@ -18,6 +18,7 @@ import logging
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
@@ -141,8 +142,10 @@ def columns_zeroed(subject: Subject, mask: Bool[np.ndarray, " width"]) -> Iterat
     with unchanged(views):
         for view in views:
             view.zero_()
+        zeros: dict[tuple[Any, ...], Tensor] = {}  # one for all weights of a shape, so that it takes little memory
         for weight in absent:
-            weight.data = weight.new_zeros(()).expand(weight.shape)  # takes no memory
+            kind = (weight.shape, weight.dtype, weight.device)
+            weight.data = zeros[kind] = zeros[kind] if kind in zeros else torch.zeros_like(weight)
         try:
             yield
         finally:

@@ -158,15 +158,20 @@ NEEDS: dict[str, dict[str, Any]] = {
 
 
 def tiny(kind: str, *, seed: int = 0) -> PreTrainedModel:
-    """A model of this `model_type` with two layers of four heads where it lets one choose, and random weights.
+    """A classifier of this `model_type` with two layers of four heads where it lets one choose, and random weights."""
+    names = {"id2label": dict(enumerate(LABELS)), "label2id": {label: i for i, label in enumerate(LABELS)}}
+    return build(AutoModelForSequenceClassification, kind, seed=seed, **names)
+
+
+def build(auto: Any, kind: str, *, seed: int = 0, **more: Any) -> PreTrainedModel:
+    """A tiny model of one of transformers' auto classes; `more` are fields of its config besides.
 
     Weights are larger than usual, so that every head matters.
     """
-    names = {"id2label": dict(enumerate(LABELS)), "label2id": {label: i for i, label in enumerate(LABELS)}}
-    fields = _with(_sizes(AutoConfig.for_model(kind)), NEEDS.get(kind, {}))
+    fields = _with(_with(_sizes(AutoConfig.for_model(kind)), NEEDS.get(kind, {})), more)
     with torch.random.fork_rng():
         torch.manual_seed(seed)
-        model = AutoModelForSequenceClassification.from_config(AutoConfig.for_model(kind, **fields, **names)).eval()
+        model = auto.from_config(AutoConfig.for_model(kind, **fields)).eval()
         for name, parameter in model.named_parameters():
             if parameter.dim() > 1:
                 torch.nn.init.normal_(parameter, std=0.3)
