@@ -51,6 +51,10 @@ class Engine(ABC):
     def outcomes(self, rows: Sequence[TokenRow], pairs: Pairs) -> Columns:
         """Outcomes of the pairs of one block."""
 
+    def gradients(self, rows: Sequence[TokenRow], masks: Bool[np.ndarray, "rows H"], loss: Loss) -> Columns:
+        """Gradients of each row under its mask, see `Subject.gradients`."""
+        return self.subject.gradients(rows, masks, loss)
+
     def passes(self, masks: Bool[np.ndarray, "M H"]) -> float:
         """How many whole forward passes of an example these masks come to."""
         return float(len(masks))
@@ -70,7 +74,7 @@ class Engine(ABC):
             return self._mask_by_mask(masks, [len(row.source) for row in rows], self.gradient_tokens)
 
         def gradients(rows: Sequence[TokenRow], pairs: Pairs) -> Columns:
-            return self.subject.gradients(pairs.rows(rows), pairs.masks[pairs.mask], loss)
+            return self.gradients(pairs.rows(rows), pairs.masks[pairs.mask], loss)
 
         return _run(rows, pairs, blocks, gradients, workers=1)
 

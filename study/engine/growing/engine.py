@@ -20,8 +20,8 @@ from study.subjects.subject import Subject
 HIDDEN_STATES = 3
 """Numbers per token, in widths of the model, that a pass holds: before a layer, after it, and what is read of it."""
 
-CPU_TOKENS = 2**17
-"""Most tokens of a block on a CPU: less is lost when a job is killed; of a long text several masks have them."""
+BLOCK = 4
+"""How many times the tokens of other engines' blocks there may be: of a long text many masks must have room."""
 
 
 class GrowingEngine(Engine):
@@ -46,7 +46,8 @@ class GrowingEngine(Engine):
         self._part = layers
         self._layers = GrowingLayers(stack.layers, subject.gate, budget.product_tokens)
         width = subject.module.config.get_text_config().hidden_size
-        self.most_tokens = budget.tokens(subject.module.dtype.itemsize * HIDDEN_STATES * width)
+        bytes_per_token = subject.module.dtype.itemsize * HIDDEN_STATES * width
+        self.most_tokens = max(1, min(budget.memory // bytes_per_token, BLOCK * budget.most_tokens))
 
     def hidden(
         self, pairs: Pairs, inputs: Mapping[str, Tensor], branches: Branches | None = None

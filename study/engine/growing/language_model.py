@@ -17,12 +17,14 @@ from torch import Tensor
 from study.engine.blocks import Columns, in_batches
 from study.engine.growing.branches import Branches
 from study.engine.growing.engine import GrowingEngine
+from study.engine.growing.gradients import packed_gradients
 from study.engine.growing.scoring import request_scores
 from study.engine.growing.token_tree import TokenTree, token_trees
 from study.engine.growth import RowPlan
 from study.engine.memory import MemoryBudget
 from study.engine.pairs import Block, Pairs
 from study.engine.prefixes import tree_order
+from study.record.loss import PLAIN, Loss
 from study.subjects.language_model.requests import LanguageRow
 from study.subjects.language_model.subject import LanguageModel, language_rows
 from study.subjects.subject import TokenRow, to_device
@@ -83,7 +85,7 @@ class GrowingLanguageModel(GrowingEngine):
         greedy = np.zeros(sums.shape, dtype=np.int64)
         for sequences in self._passes(own, pairs):
             pass_pairs = Pairs(pairs.masks, pairs.wanted[:, [sequence.example for sequence in sequences]])
-            hidden_RTd, plan = self._states([sequence.tree for sequence in sequences], pass_pairs)
+            hidden_RTd, plan = self.states([sequence.tree for sequence in sequences], pass_pairs)
             for number, (example, tree) in enumerate(sequences):
                 chosen = np.flatnonzero(pass_pairs.example == number)
                 where = np.ix_(pass_pairs.mask[chosen], first[example] + np.array(tree.requests))
@@ -92,6 +94,13 @@ class GrowingLanguageModel(GrowingEngine):
         requests = [np.arange(first[i], first[i + 1]) for i in pairs.example.tolist()]
         at = np.repeat(pairs.mask, [len(part) for part in requests]), np.concatenate(requests)
         return self.subject.columns(sums[at], greedy[at], language_rows(wanted))
+
+    def gradients(self, rows: Sequence[TokenRow], masks: Bool[np.ndarray, "rows width"], loss: Loss) -> Columns:
+        """As `Subject.gradients`; choices that share their context read it once."""
+        own = language_rows(rows)
+        if not self.packs or loss != PLAIN or any(row.choices < 2 for row in own):
+            return self.subject.gradients(rows, masks, loss)
+        return packed_gradients(self.subject, self.states, own, masks)
 
     def _passes(self, rows: Sequence[LanguageRow], pairs: Pairs) -> Iterator[list[_Sequence]]:
         """The sequences of the examples that are wanted, those of equal length together, as many as memory allows."""
@@ -103,7 +112,7 @@ class GrowingLanguageModel(GrowingEngine):
             at_once = max(1, self.most_tokens // (length * len(pairs.masks)))
             yield from (sequences[start : start + at_once] for start in range(0, len(sequences), at_once))
 
-    def _states(self, trees: Sequence[TokenTree], pairs: Pairs) -> tuple[Float[Tensor, "R T d"], RowPlan]:
+    def states(self, trees: Sequence[TokenTree], pairs: Pairs) -> tuple[Float[Tensor, "R T d"], RowPlan]:
         """Last hidden states of sequences of equal length, all plain or all packed, and which rows these are."""
         inputs = {"input_ids": self._tensor([tree.tokens for tree in trees])}
         if trees[0].is_plain:

@@ -119,6 +119,8 @@ class GrowingLayers:
             inputs.look(run.branches)
         sequences = run.row_sequences[growth.parent]
         at_once = max(1, self._product_tokens // inputs.hidden.shape[1])
+        if torch.is_grad_enabled():
+            at_once = len(sequences)  # the gate has a row for each
         collected = _Rows(len(sequences))
         for start in range(0, len(sequences), at_once):
             rows = slice(start, start + at_once)

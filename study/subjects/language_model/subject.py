@@ -116,7 +116,7 @@ class LanguageModel(Subject):
         sums, _ = self._scored(requests, places)
         return torch.stack(
             [
-                _loss(part, int(row.target) if row.choices else None)
+                row_loss(part, int(row.target) if row.choices else None)
                 for part, row in zip(sums.split([row.choices or len(row.requests) for row in own]), own, strict=True)
             ]
         )
@@ -182,14 +182,14 @@ class LanguageModel(Subject):
         rows_N, tokens_N, targets_N = (to_device(index, last) for index in _scored_places(requests))
         at_once = max(1, LOGITS_AT_ONCE // self.module.config.get_text_config().vocab_size)
         hidden_N, words_N = hidden_RTd[rows_N, tokens_N].split(at_once), targets_N.split(at_once)
-        found = [self._words(hidden, words) for hidden, words in zip(hidden_N, words_N, strict=True)]
+        found = [self.words(hidden, words) for hidden, words in zip(hidden_N, words_N, strict=True)]
         logp_N, best_N = (torch.cat(part) for part in zip(*found, strict=True))
         wide = torch.float32 if last.type == "mps" else torch.float64
         sums = torch.zeros(len(requests), dtype=wide, device=last).index_add(0, rows_N, logp_N.to(wide))
         greedy = torch.zeros(len(requests), dtype=torch.long, device=last).index_add(0, rows_N, best_N.long())
         return sums, greedy
 
-    def _words(self, hidden: Float[Tensor, "N d"], words: Int[Tensor, " N"]) -> tuple[Tensor, Tensor]:
+    def words(self, hidden: Float[Tensor, "N d"], words: Int[Tensor, " N"]) -> tuple[Tensor, Tensor]:
         """Log-probabilities of words, and which are most likely; on the way back logits are computed once more."""
 
         def score(hidden: Tensor) -> tuple[Tensor, Tensor]:
@@ -286,7 +286,7 @@ def _scored_places(requests: Sequence[Request]) -> tuple[Tensor, Tensor, Tensor]
     return torch.from_numpy(rows), torch.from_numpy(tokens), torch.from_numpy(words)
 
 
-def _loss(sums: Float[Tensor, " requests"], answer: int | None) -> Float[Tensor, ""]:
+def row_loss(sums: Float[Tensor, " requests"], answer: int | None) -> Float[Tensor, ""]:
     """The loss of one row: see `choice_loss`, and of a text what its windows lack to certainty."""
     if answer is None:
         return -sums.sum()

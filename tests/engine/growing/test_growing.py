@@ -22,6 +22,7 @@ from study.engine.memory import MemoryBudget
 from study.engine.pairs import Pairs
 from study.engine.precision import Precision, Screening
 from study.record.errors import InputError
+from study.record.loss import PLAIN
 from study.record.units import HeadLayout, Mlp
 from study.subjects.language_model.options import ReadingOptions
 from study.subjects.language_model.subject import LanguageModel
@@ -207,6 +208,20 @@ def test_what_is_scored_without_its_context_is_packed_too() -> None:
     assert_agrees(found, expected)
     ours, theirs = (np.hstack(table["loglik_alone"].to_list()) for table in (found, expected))
     assert np.abs(ours - theirs).max() <= TOLERANCE * np.abs(theirs).max()
+
+
+@pytest.mark.parametrize("name", ["llama", "gemma2"])
+def test_gradients_of_packed_choices_are_those_of_each_choice_with_its_context(name: str) -> None:
+    """Signed and by token, under the full mask and others."""
+    subject = language_model(name)
+    rows = subject.encode(choices())
+    masks = np.concatenate([subject.layout.full()[None].repeat(3, axis=0), random_masks(subject.layout, len(rows) - 3)])
+    found, expected = growing(subject, packs=True).gradients(rows, masks, PLAIN), subject.gradients(rows, masks)
+    assert found.keys() == expected.keys()
+    for column, numbers in expected.items():
+        assert found[column].dtype == numbers.dtype
+        assert np.abs(found[column] - numbers).max() <= 1e-5 * np.abs(numbers).max()
+    assert all(row.cost > len(row.source) for row in rows), "contexts are shared"
 
 
 def test_a_layer_that_mixes_rows_is_not_trusted(caplog: pytest.LogCaptureFixture) -> None:
