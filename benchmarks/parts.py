@@ -6,6 +6,7 @@ from benchmarks.engine.efficiency import efficiency
 from benchmarks.engine.growth import growth
 from benchmarks.engine.heads_off import bert_base, classifier, gpu
 from benchmarks.engine.importance import importance
+from benchmarks.engine.language_models import language_models
 from benchmarks.engine.orders import orders
 from benchmarks.engine.pruned import pruned
 from benchmarks.engine.translation import translation
@@ -25,6 +26,7 @@ PARTS: dict[str, Callable[[Sizes], Iterator[Row]]] = {
         efficiency,
         orders,
         translation,
+        language_models,
         importance,
         pruned,
         store,

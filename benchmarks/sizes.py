@@ -18,6 +18,18 @@ class Shape:
 
 
 @dataclass(frozen=True)
+class DecoderShape:
+    """Sizes of a Llama."""
+
+    layers: int
+    heads: int
+    groups: int
+    width: int
+    inner: int
+    words: int
+
+
+@dataclass(frozen=True)
 class Sizes:
     """What is measured.
 
@@ -34,6 +46,10 @@ class Sizes:
         gpu_examples: examples on a GPU.
         launched: jobs that a launcher starts.
         very_many: jobs that a launcher hands out, none of which is started.
+        decoder: shape of the language model where no trained one is at hand; SmolLM2-135M's.
+        choices: questions with four continuations for a language model.
+        pairs: minimal pairs for it.
+        text_tokens: tokens of a text for it.
     """
 
     examples: int = 256
@@ -48,6 +64,10 @@ class Sizes:
     gpu_examples: int = 9815
     launched: int = 24
     very_many: int = 10_000
+    decoder: DecoderShape = DecoderShape(30, 9, 3, 576, 1536, 49152)
+    choices: int = 2
+    pairs: int = 8
+    text_tokens: int = 128
 
     def less_often(self) -> "Sizes":
         """These sizes with a round less, for what takes long."""
@@ -72,4 +92,7 @@ QUICK = Sizes(
     gpu_examples=32,
     launched=3,
     very_many=30,
+    decoder=DecoderShape(2, 4, 2, 32, 48, 200),
+    pairs=2,
+    text_tokens=16,
 )
