@@ -9,7 +9,7 @@ import polars as pl
 
 from analysis.agreement import Agreement, Stop, agreement, kept_sets
 from analysis.along import Along, Match, along
-from analysis.comparison.head_differences import head_differences
+from analysis.comparison.head_differences import head_differences, too_many
 from analysis.components import VarianceComponents, variance_components
 from analysis.correlation import CorrelationOptions, Correlations, DomainEffects, correlate
 from analysis.correlation.first_order_fit import taylor
@@ -54,7 +54,7 @@ class Analysis:
         taylor: importance against measured effects.
         sliced: correlations between slices of the domains; None where none were asked for.
         speed: speed of models whose heads are really removed; None where that was not timed.
-        namesakes: why subjects of one name are not compared, a sentence each.
+        namesakes: which subjects are not compared, and why, a sentence each.
         least_r: correlation of true effects from which on the same heads are said to matter on two domains.
         along: cells compared along other axes than the data; None where none were asked for.
         components: what the variance of effects along these axes belongs to; None where none were asked for.
@@ -142,7 +142,7 @@ def analyse(
         divided = variance_components(compared.grids, inference.groups, options.level, by_position=position)
         kept = _kept(results, axes, inference)
     every = [ResampledCurves.of(domain, inference) for domain in results.domains]
-    folders = {domain.folder for domain in domains}
+    folders, shown = {domain.folder for domain in domains}, _shown(domains, heads)
     drawn = [of_domain for of_domain in every if of_domain.domain.folder in folders]
     return Analysis(
         results=results,
@@ -150,7 +150,7 @@ def analyse(
         units=units,
         changes={domain.setting_id: changes(domain) for domain in domains},
         parts=pl.concat([part_effects(domain, inference) for domain in domains]),
-        differences=head_differences(_shown(domains, heads), inference.alpha),
+        differences=head_differences(shown, inference.alpha),
         correlations=correlate(heads, options),
         influence=influence(list(zip(domains, heads, strict=True)), table, inference.groups),
         base=base_table(domains, inference),
@@ -161,7 +161,7 @@ def analyse(
         taylor=pl.concat(taylor(domain, inference) for domain in domains),
         sliced=None if of_slices is None else correlate(of_slices, options),
         speed=read_speed(results.folder),
-        namesakes=tuple(namesakes(results.subjects.values(), axes)),
+        namesakes=(*namesakes(results.subjects.values(), axes), *too_many(shown)),
         least_r=least_r,
         along=compared,
         components=divided,

@@ -24,6 +24,7 @@ from analysis.formatting import (
     decimals,
     effect,
     ends,
+    interval,
     labelled,
     score,
     unsure,
@@ -31,6 +32,7 @@ from analysis.formatting import (
 from analysis.influence.groups import deciding
 from analysis.page.views import subject_labels
 from study.record.metrics import METRICS
+from study.record.units import UnitLevel
 
 TEXT = 80
 """Letters of an example's text that a line shows."""
@@ -136,6 +138,10 @@ def _print_subject(analysis: Analysis, subject_id: str, console: Console) -> Non
     ablation = analysis.effects.filter(measure=Measure.ABLATION, subject_id=subject_id)
     for domain in ablation.partition_by("setting_id", maintain_order=True):
         console.print(escape(how_sure(domain)))
+    units = analysis.units.filter(subject_id=subject_id)
+    if units.filter(pl.col("level") != UnitLevel.layer).height:  # a model that has groups or MLPs
+        for own in units.partition_by("setting_id", "level", maintain_order=True):
+            console.print(escape(units_in_words(own)))
     correlations = analysis.correlations.correlation.filter(subject_id=subject_id)
     if correlations.height:
         console.print(correlation_table(correlations))
@@ -174,6 +180,21 @@ def how_sure(ablation: pl.DataFrame) -> str:
     largest = strongest_head(ablation)
     said = f"; the strongest is {effect(largest)}{unsure(largest)}" if largest and unsure(largest) else ""
     return f"{found}; {power} {after_correction(row['correction'])}{said}"
+
+
+def units_in_words(units: pl.DataFrame) -> str:
+    """How many units of one level have a significant effect on a domain, the largest one, and whether heads add up."""
+    largest = units.sort(pl.col("effect").abs(), descending=True, maintain_order=True).row(0, named=True)
+    level, sure = UnitLevel(largest["level"]), units["significant"].sum()
+    said = (
+        f"{largest['domain']}: {sure} of {units.height} {level.plural} significant; the strongest is "
+        f"{largest['address']}, {effect(largest)} {largest['unit']}{interval(largest)}"
+    )
+    if largest["sum"] is None:
+        return said
+    more = units["excess_significant"].sum()
+    differ = f"{more} differ" if more > 1 else f"{more or 'none'} differs"
+    return f"{said}, its heads one by one {effect(largest, 'sum')}; {differ} from the sum of its heads"
 
 
 def correlation_table(correlations: pl.DataFrame, title: str = "Correlation of head effects") -> Table:

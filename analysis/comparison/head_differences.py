@@ -4,7 +4,7 @@ Two subjects can be compared so where they have the same heads: another seed, an
 Not where they are known to start from different weights: their heads have nothing in common but their places.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import combinations
 
 import numpy as np
@@ -17,7 +17,7 @@ from analysis.results.domain import Domain
 from study.record.units import ADDRESS
 
 MOST_PAIRS = 10
-"""Pairs of subjects (five subjects) that are held against each other; of more none are, and `along` is the way."""
+"""Pairs of subjects (five subjects) that are held against each other; of more none are, and `too_many` says so."""
 
 DIFFERENCES = (
     {f"{name}_{side}": pl.String for side in "ab" for name in ("subject", "subject_id", "setting")}
@@ -46,9 +46,23 @@ def head_differences(domains: Sequence[Measured], alpha: float) -> pl.DataFrame:
         subjects.
     """
     pairs = list(_pairs(domains))
-    subjects = {(a[0].subject_id, b[0].subject_id) for a, b in pairs}
-    frames = [_differences(a, b, alpha) for a, b in pairs] if len(subjects) <= MOST_PAIRS else []
+    frames = [_differences(a, b, alpha) for a, b in pairs] if len(_subjects(pairs)) <= MOST_PAIRS else []
     return pl.concat([pl.DataFrame(schema=DIFFERENCES), *frames])
+
+
+def too_many(domains: Sequence[Measured]) -> list[str]:
+    """A sentence where so many pairs of subjects have the same heads that none are held against each other."""
+    count = len(_subjects(_pairs(domains)))
+    if count <= MOST_PAIRS:
+        return []
+    return [
+        f"head by head, {count} pairs of models of the same heads, as no more than {MOST_PAIRS} are shown; --model "
+        f"chooses some of them, --along compares all along an axis such as seed"
+    ]
+
+
+def _subjects(pairs: Iterable[tuple[Measured, Measured]]) -> set[tuple[str, str]]:
+    return {(a[0].subject_id, b[0].subject_id) for a, b in pairs}
 
 
 def _pairs(domains: Sequence[Measured]) -> Iterator[tuple[Measured, Measured]]:

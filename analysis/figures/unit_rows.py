@@ -4,7 +4,7 @@ import polars as pl
 
 from analysis.figures.canvas import Drawing
 from analysis.figures.interval_rows import Gap, interval_rows
-from analysis.formatting import interval, signed, unit_name
+from analysis.formatting import decimals, effect, interval, signed, unit_name
 
 WHOLE, SUM = "as a whole", "its heads, added up"
 
@@ -30,7 +30,8 @@ def unit_rows(units: pl.DataFrame, title: str, name: str, *, wide: bool = False)
     rest = numbered.join(shown, on="at", how="anti")
     gap = None
     if rest.height:
-        low, high = signed(rest["effect"].min()), signed(rest["effect"].max())  # type: ignore[arg-type]
+        digits = decimals(rest["unit"][0])
+        low, high = (signed(float(end), digits) for end in (rest["effect"].min(), rest["effect"].max()))  # type: ignore[arg-type]
         gap = Gap(shown.height, f"{rest.height} more between {low} and {high}")
     rows = [entry for row in shown.rows(named=True) for entry in _entries(row, several)]
     schema = {"low": pl.Float64, "high": pl.Float64, "sure": pl.Boolean}
@@ -50,11 +51,11 @@ def unit_rows(units: pl.DataFrame, title: str, name: str, *, wide: bool = False)
 def _entries(row: dict, several: bool) -> list[dict]:
     name, sure = unit_name(row, several), ", significant" if row["significant"] else ""
     same = {"row": name, "head": None}
-    whole = f"{row['address']}: {signed(row['effect'])} {row['unit']}{interval(row)}{sure}"
+    whole = f"{row['address']}: {effect(row)} {row['unit']}{interval(row)}{sure}"
     entries = [same | {"series": WHOLE, "value": row["effect"], "low": row["low"], "high": row["high"], "said": whole}]
     entries[0]["sure"] = row["significant"]
     if row["sum"] is not None:
-        said = f"{row['heads']} heads of {row['address']}, one by one: {signed(row['sum'])} {row['unit']} together"
+        said = f"{row['heads']} heads of {row['address']}, one by one: {effect(row, 'sum')} {row['unit']} together"
         entries.append(
             same | {"series": SUM, "value": row["sum"], "low": None, "high": None, "sure": None, "said": said}
         )

@@ -32,11 +32,15 @@ TERMS: Mapping[str, str] = {
     ),
     "chance": (
         "The score of the model’s own answers when they are dealt out to other examples: what remains when the answers "
-        "know nothing of the input."
+        "know nothing of the input. Of choices, the accuracy of a model that finds all of them equally likely."
     ),
     "groups of examples": (
-        "Examples that belong together, such as those of one premise or document. They are resampled as one, because "
-        "they are not independent."
+        "Examples that belong together, such as those of one premise, document or template. They are resampled as one, "
+        "because they are not independent."
+    ),
+    "group of heads": (
+        "Query heads that share their keys and values (grouped-query attention). Removed as one, a group can cost what "
+        "none of its heads costs alone."
     ),
     "bootstrap": "An interval from drawing the examples anew, with replacement, many times.",
     "jackknife": "An interval from leaving out one group of examples at a time and seeing how much the number moves.",

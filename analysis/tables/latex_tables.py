@@ -11,12 +11,22 @@ import polars as pl
 from analysis.attention_kinds import kind_label, kind_name
 from analysis.compute import Analysis
 from analysis.effects.head_effects import Measure, strongest_head
-from analysis.formatting import after_correction, decimal, decimals, head_name, labelled, score, signed, slug
+from analysis.formatting import (
+    after_correction,
+    decimal,
+    decimals,
+    head_name,
+    labelled,
+    score,
+    signed,
+    slug,
+    unit_name,
+)
 from analysis.tables import paper_tables
 from analysis.tables.along_sheets import along_sheets
 from analysis.tables.latex import Sheet
 from study.record.metrics import METRICS
-from study.record.units import ADDRESS
+from study.record.units import ADDRESS, UnitLevel
 
 NONE = "–"
 
@@ -39,6 +49,10 @@ def _subject_sheets(analysis: Analysis, subject_id: str) -> Iterator[Sheet]:
     yield _base(base, effects, labels)
     if effects.filter(measure=Measure.ABLATION).height:
         yield _heads(effects, labels)
+    units = analysis.units.filter(subject_id=subject_id)
+    if units.filter(pl.col("level") != UnitLevel.layer).height:  # layers alone are in tables 2 and 3
+        for own in units.partition_by("level", maintain_order=True):
+            yield _units(own, labels)
     cuts = paper_tables.paper_tables(effects)
     for setting, label in labels.items():
         first, note = cuts["table1"].filter(setting_id=setting), _made(effects.filter(setting_id=setting))
@@ -99,6 +113,39 @@ def _heads(effects: pl.DataFrame, labels: Mapping[str, str]) -> Sheet:
         groups,
         f"{_counted(False)} {_made(effects)}",
     )
+
+
+def _units(units: pl.DataFrame, labels: Mapping[str, str]) -> Sheet:
+    """The units of one level: the effect of each, and beside it what its heads come to, where they have any."""
+    level, several = UnitLevel(units["level"][0]), units["kind"].n_unique() > 1
+    found = {(row["setting_id"], row["address"]): row for row in units.rows(named=True)}
+    summed = units["sum"].count() > 0
+    head = ("effect", "interval", *(("sum of heads", "difference", "interval") if summed else ()))
+    rows = []
+    for row in units.unique("address", keep="first", maintain_order=True).rows(named=True):
+        cells = (found.get((setting, row["address"])) for setting in labels)
+        rows.append((unit_name(row, several), *(cell for each in cells for cell in _unit_cells(each, summed))))
+    over = _made(units).replace("over the heads", f"over the {level.plural}")
+    note = f"Layers and {'heads' if level is UnitLevel.layer else level.plural} count from 0. {over}"
+    if summed:
+        note += " Difference: the effect of the whole less the sum of the effects of its heads, on the same resamples."
+    caption = f"Effect of removing each {'MLP' if level is UnitLevel.mlp else level} as a whole, in {units['unit'][0]}."
+    groups = (("", 1), *((label, len(head)) for label in labels.values()))
+    return Sheet(level.plural.lower(), caption, (str(level), *(head * len(labels))), rows, groups, note)
+
+
+def _unit_cells(row: Row | None, summed: bool) -> list[str]:
+    if row is None:
+        return [NONE] * (5 if summed else 2)
+    cells = [_starred(row), _between(row["low"], row["high"])]
+    if summed:
+        between = _between(row["excess_low"], row["excess_high"])
+        cells += [
+            NONE if row["sum"] is None else signed(row["sum"]),
+            _starred(row, "excess", "excess_significant"),
+            between,
+        ]
+    return cells
 
 
 def _table_1(table: pl.DataFrame, label: str, note: str) -> Sheet:

@@ -20,6 +20,7 @@ from analysis.tracking.wandb_artifacts import Content, data_content, model_conte
 from analysis.tracking.wandb_notes import notes
 from analysis.tracking.wandb_tables import effects_table, images, importance_table, tables_and_charts, wandb_table
 from study.record.files import short_hash
+from study.record.units import UnitLevel
 from study.tracking.history import OutcomesHistory, Point, TrainingHistory
 from study.tracking.run import Run, read_runs, training_folders, with_distinct_id
 from study.tracking.wandb_config import wandb_config
@@ -139,14 +140,20 @@ def _effects_run(domain: Domain, analysis: Analysis, options: PushOptions) -> Pl
         "curves": analysis.points.filter(mine),
         "importance": importance_table(domain),
     }
+    units = analysis.units.filter(mine)
+    if units.filter(pl.col("level") != UnitLevel.layer).height:  # layers alone are among the effects
+        tables["units"] = units.drop("subject", "subject_id", "domain", "setting_id")
     drafts = options.drafts / domain.setting_id
     for name, frame in tables.items():
         write(frame, drafts, name)
     names = (domain.model, domain.data, domain.setting_id)
     made = Content("effects", names, {path.name: path for path in sorted(drafts.iterdir())})
     largest = strongest_head(effects)
+    unit = units.sort(pl.col("effect").abs(), descending=True, maintain_order=True).head(1).rows(named=True)
     base = analysis.base.row(by_predicate=mine, named=True)
     head = {} if largest is None else {"strongest": address(largest), "effect": largest["effect"]}
+    if largest is None and unit:
+        head = {"strongest": unit[0]["address"], "effect": unit[0]["effect"]}
     single = effects.filter(measure=Measure.ABLATION)
     head |= {"significant": int(single["significant"].sum()), "heads": single.height} if single.height else {}
     run = Run(

@@ -282,3 +282,20 @@ def test_models_fine_tuned_from_the_same_weights_stand_along_tasks(make, results
         make(model=f"tuned-{task}", data=task, weights_file=task, factors=place)
     found = analysed(results, ["task"])
     assert found.pairs.select("family", "cell_a", "cell_b").rows() == [("fine-tuned from bert", "cola", "mrpc")]
+
+
+def test_a_report_along_data_and_seed_says_what_an_effect_belongs_to(trained, results, capsys) -> None:
+    for seed in (0, 1, 2, 3):
+        for data in ("home", "away"):
+            trained(seed, data, count=60, curves=[curve_of(list(CLASSIFIER.heads))])
+    assert main([str(results), "--along", "data,seed", *FAST]) == 0
+    said = " ".join(capsys.readouterr().out.split())
+    assert "head × domain × seed" in said
+    assert "variance of head effects" in said
+    page = (results / "analysis" / "report" / "index.html").read_text()
+    for part in ("Agreement along data and seed", "What an effect belongs to: head, domain, seed", "survive pruning"):
+        assert part in page
+    tables = results / "analysis" / "tables"
+    assert pl.read_csv(tables / "components.csv")["belongs_to"].n_unique() == 5
+    assert set(pl.read_csv(tables / "along_pairs.csv")["axis"]) == {"data", "seed"}
+    assert (tables / "paper" / "components.tex").is_file()

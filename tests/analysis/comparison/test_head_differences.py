@@ -57,8 +57,11 @@ def test_only_subjects_of_the_same_heads_metric_and_data_are_compared_and_not_to
     translated = read_domain(make("bleu", model="third", count=12).folder)
     third = (translated, DomainEffects.of(translated))
     assert head_differences([one, third], 0.05).is_empty()
+    assert module.too_many([one, other]) == []
     monkeypatch.setattr(module, "MOST_PAIRS", 0)
     assert head_differences([one, other], 0.05).is_empty()
+    (said,) = module.too_many([one, other])
+    assert "1 pairs of models of the same heads, as no more than 0 are shown" in said
 
 
 def test_one_group_of_examples_has_no_interval(make):
