@@ -29,6 +29,8 @@ from analysis.results.domain import HYPOTHESIS, PREDICTION, Domain
 from analysis.results.sample import Sample
 from study.record.examples import WEIGHT
 from study.record.metrics import Bleu, Task
+from study.record.metrics.choices.choice_accuracy import LikeliestChoice
+from study.record.metrics.choices.targets import LogitDifference
 from study.record.metrics.loss import LossMetric
 from study.record.metrics.numbers import numbers
 
@@ -116,12 +118,20 @@ def _spread_chance(domain: Domain) -> float:
 
 
 def _choice_chance(domain: Domain) -> float | None:
-    """The accuracy of a model that finds all continuations equally likely; None where an example has one alone."""
+    """What a model scores that finds all continuations equally likely; None where an example has one alone."""
     texts = [name for name in domain.examples.columns if name.startswith("text_")]
     choices = domain.examples.select(pl.sum_horizontal(pl.col(texts).is_not_null()) - 1).to_series().to_numpy()
-    if choices.min() < 2 or not domain.metric.is_share:
+    if choices.min() < 2:
         return None
-    return float(100 * np.average(1 / choices, weights=_answers(domain)[WEIGHT].to_numpy()))
+    weights = _answers(domain)[WEIGHT].to_numpy()
+    match domain.metric:
+        case LikeliestChoice():
+            return float(100 * np.average(1 / choices, weights=weights))
+        case LossMetric():
+            return -float(np.average(np.log(choices), weights=weights))
+        case LogitDifference():
+            return 0.0
+    return None
 
 
 def _translation_chance(domain: Domain) -> float:

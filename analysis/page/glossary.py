@@ -13,6 +13,10 @@ TERMS: Mapping[str, str] = {
         "the heads."
     ),
     "points": "Differences of scores: percentage points of accuracy, or points of BLEU or chrF.",
+    "nats": (
+        "Differences of log-likelihoods, by the natural logarithm. An effect of −0.01 nats makes the right answer 1 % "
+        "less likely."
+    ),
     "interval": (
         "The range of true values that the examples allow. With fresh examples, such ranges miss the true value in one "
         "case of twenty, unless another level is given."
@@ -27,12 +31,13 @@ TERMS: Mapping[str, str] = {
         "Smaller effects may be there unseen."
     ),
     "equivalence margin": (
-        "Effects within this many points do not matter. A head is shown to lose less than the margin where its whole "
+        "Effects within this size do not matter. A head is shown to lose less than the margin where its whole "
         "interval lies above minus the margin."
     ),
     "chance": (
         "The score of the model’s own answers when they are dealt out to other examples: what remains when the answers "
-        "know nothing of the input. Of choices, the accuracy of a model that finds all of them equally likely."
+        "know nothing of the input. Of log-likelihoods of labels, that of the shares of the labels; of choices, what a "
+        "model scores that finds all of them equally likely."
     ),
     "groups of examples": (
         "Examples that belong together, such as those of one premise, document or template. They are resampled as one, "

@@ -40,7 +40,10 @@ def rescored(domain: Domain, name: str) -> Domain:
         of = " and ".join(by.tasks)
         raise InputError(f"{on} is scored by {own.label}; {by.label} is of {of}, and this is {own.task}")
     if not set(by.reads) <= set(domain.rows.columns):
-        raise InputError(f"{on} is scored by {own.label}, and its outcomes hold no answers that {by.label} could score")
+        cure = f": {by.needs}" if by.needs else ""
+        raise InputError(
+            f"{on} is scored by {own.label}, and its outcomes hold no answers that {by.label} could score{cure}"
+        )
     if LOSS in by.reads and any(place.precision.startswith(SCREENED) for place in domain.factors):
         raise InputError(f"{on} was screened: most of its losses are of bfloat16, which {by.label} is not computed of")
     return replace(

@@ -96,7 +96,8 @@ def with_statistics(
     if rows.is_empty() or set(statistics) <= set(rows.columns):
         return rows
     if lacking := [name for name in metric.reads if name not in rows.columns]:
-        raise InputError(f"{metric.label} scores the column {lacking[0]}, which these outcomes do not hold")
+        cure = f": {metric.needs}" if metric.needs else ""
+        raise InputError(f"{metric.label} scores the column {lacking[0]}, which these outcomes do not hold{cure}")
     if lacking := [name for name in metric.example_columns if name not in examples.columns]:
         raise InputError(f"{metric.label} needs the {lacking[0]} of the examples, which are not stored with them")
     beside = list(metric.example_columns)

@@ -97,6 +97,7 @@ class Metric(ABC):
         method: what a paper says of it, with its reference in brackets; empty where every reader knows.
         reads: columns of an outcome row that it scores: the answer.
         example_columns: columns of the examples that it scores them by: the target, lengths.
+        needs: how outcomes come to have columns that not all have, in words; empty where all have them.
         is_repeated: whether many masks have the same answer, so that each distinct one is counted once; real numbers
             hardly ever are.
         statistics: names of the integers that it counts of an example, in order; no outcome row has such a column of
@@ -121,6 +122,7 @@ class Metric(ABC):
     method: ClassVar[str] = ""
     reads: ClassVar[tuple[str, ...]]
     example_columns: ClassVar[tuple[str, ...]] = ("target",)
+    needs: ClassVar[str] = ""
     is_repeated: ClassVar[bool] = True
     statistics: tuple[str, ...]
     is_stored: ClassVar[bool] = False

@@ -9,6 +9,7 @@ import pytest
 from fixtures.results import CLASSIFIER, WORDS, domain_of
 from sacrebleu.metrics.bleu import BLEU
 from sacrebleu.metrics.chrf import CHRF
+from scipy.stats import entropy
 
 from analysis import analyse, read_results
 from analysis.effects.chance import chance, chance_columns
@@ -16,7 +17,7 @@ from analysis.inference import Inference
 from analysis.page.claims import claims
 from analysis.page.verdicts import Verdict
 from analysis.results.domain import Domain
-from study.record.metrics import Accuracy, Answers, Bleu
+from study.record.metrics import Accuracy, Answers, Bleu, Task, metric
 
 QUICK = Inference(resamples=200)
 LABELS = np.array(["no", "perhaps", "yes"])
@@ -76,6 +77,38 @@ def test_one_label_tells_no_chance_and_unknown_answers_tell_that_of_the_labels(d
     assert chance_columns(answering(domain, LABELS[nothing], nothing), QUICK) == {"chance": None, "above_chance": None}
     unknown = answering(domain, LABELS[np.arange(300) % 3], nothing)
     assert chance(replace(unknown, rows=unknown.rows.drop("prediction"))) == pytest.approx(100 / 3)
+
+
+def test_the_chance_of_a_loss_is_that_of_the_best_answer_without_an_input(domain) -> None:
+    """Shares of labels, the mean of targets: any other constant answer has a larger loss."""
+    targets = np.random.default_rng(2).choice(LABELS, 300, p=[0.6, 0.3, 0.1])
+    found = chance(replace(answering(domain, targets, np.zeros(300, dtype=int)), metric=metric("loss")))
+    assert found == pytest.approx(-entropy(np.unique(targets, return_counts=True)[1]))
+    gold = np.random.default_rng(3).integers(0, 6, 300)
+    examples = domain.examples.with_columns(target=pl.Series(map(str, gold)))
+    assert chance(replace(domain, examples=examples, metric=metric("squared_error"))) == pytest.approx(-gold.var())
+
+
+def test_the_chance_of_choices_is_that_of_equally_likely_ones(domain) -> None:
+    """Two continuations of 100 examples, four of 200."""
+    third = [None if i < 100 else "x" for i in range(300)]
+    texts = {
+        "text_1": pl.lit("a"),
+        "text_2": pl.lit("b"),
+        "text_3": pl.lit("c"),
+        "text_4": pl.Series(third),
+        "text_5": pl.Series(third),
+    }
+    examples = domain.examples.select("example", target=pl.lit("0")).with_columns(**texts)
+    about = Answers(task=Task.CHOICE)
+    found = {
+        name: chance(replace(domain, examples=examples, metric=metric(name, about)))
+        for name in ("choice_accuracy", "loss", "logit_difference", "target_accuracy", "target_loglik")
+    }
+    shares = np.repeat([1 / 2, 1 / 4], [100, 200])
+    assert found["choice_accuracy"] == pytest.approx(100 * shares.mean())
+    assert found["loss"] == pytest.approx(np.log(shares).mean())
+    assert (found["logit_difference"], found["target_accuracy"], found["target_loglik"]) == (0.0, None, None)
 
 
 @pytest.mark.parametrize(("name", "scorer"), [("bleu", BLEU()), ("chrf", CHRF())])

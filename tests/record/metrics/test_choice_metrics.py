@@ -110,5 +110,7 @@ def test_what_cannot_be_scored_is_refused_in_words() -> None:
     rows, known = frames([([(-1.0, -2.0, 1, 0, 1, 0)] * 2, 1)])
     with pytest.raises(InputError, match="needs the characters of the examples, which are not stored"):
         with_statistics(rows, known.drop("characters"), metric("choice_accuracy_characters"))
-    with pytest.raises(InputError, match="scores the column loglik_alone, which these outcomes do not hold"):
+    with pytest.raises(
+        InputError, match="column loglik_alone, which these outcomes do not hold: a study with model.uncond"
+    ):
         with_statistics(rows.drop("loglik_alone"), known, metric("choice_accuracy_pmi"))

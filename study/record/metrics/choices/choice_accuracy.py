@@ -135,6 +135,7 @@ class ChoiceAccuracyPmi(LikeliestChoice):
     axis = "choice accuracy by mutual information (%)"
     method = "An alternative is chosen by the log-likelihood that the context adds to it [holtzman2021surface]"
     reads = (LOGLIK, LOGLIK_ALONE)
+    needs = "a study with model.unconditional=true stores them"
     statistics = ("right_by_pmi", "choices_by_pmi")
 
     def values(self, rows: pl.DataFrame) -> Float[np.ndarray, "rows most"]:
