@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import polars as pl
 
-from study.record.units import AttentionKind
+from study.record.units import AttentionKind, UnitLevel
 
 
 @dataclass(frozen=True)
@@ -47,12 +47,12 @@ STYLES: Mapping[str, KindStyle] = {
 
 def kind_name(kinds: str, otherwise: str | None = None) -> str:
     """The name of a kind; of several (`all`) what is said otherwise, or the text itself."""
-    return STYLES[kinds].name if kinds in STYLES else otherwise or kinds
+    return STYLES[kinds].name if kinds in STYLES else otherwise or kind_label(kinds)
 
 
 def kind_label(kinds: str) -> str:
-    """The short name of a kind; of several (`all`) the text itself."""
-    return STYLES[kinds].label if kinds in STYLES else kinds
+    """The short name of a kind; of MLPs their plural, of several kinds (`all`) the text itself."""
+    return STYLES[kinds].label if kinds in STYLES else UnitLevel.mlp.plural if kinds == UnitLevel.mlp else kinds
 
 
 def by_kind(table: pl.DataFrame) -> Iterator[tuple[AttentionKind, pl.DataFrame]]:

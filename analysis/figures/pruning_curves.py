@@ -9,6 +9,7 @@ from analysis.attention_kinds import STYLES, kind_label
 from analysis.figures.canvas import Curve, Drawing, Panel, Sample, draw, limits, name_curves, styled
 from analysis.figures.canvas.style import BAND, BLUE, DASHED, GREEN, GREY, INK, LINES, ORANGE
 from analysis.formatting import score_axis
+from study.record.units import UnitLevel
 
 ORDER_COLOURS = {
     "importance": BLUE,
@@ -36,9 +37,10 @@ def pruning_curves(
         compared: rows of every panel that shares the scale of this one.
     """
     metric, base = curves["metric"][0], curves["base_score"][0]
+    level = UnitLevel.mlp if set(curves["kinds"]) == {UnitLevel.mlp} else UnitLevel.head
     every_head = {"color": INK, "linewidth": 0.8, "linestyle": DASHED, "alpha": 0.6}
     with styled():
-        panel = Panel(title, 2.3, x="heads removed (%)", y=score_axis(metric))
+        panel = Panel(title, 2.3, x=f"{level.plural} removed (%)", y=score_axis(metric))
         axes, key, lines = panel.axes, [], []
         axes.axhline(base, zorder=0, **every_head)
         for label, colour, style, line in _lines(curves, by):
@@ -50,12 +52,12 @@ def pruning_curves(
             lines.append(Curve(label, colour, percent.to_list(), line["score"].to_list()))
         axes.set(xlim=(-2, 102), ylim=_y_limits(curves if compared is None else compared))
         axes.yaxis.set_major_locator(MaxNLocator(nbins=6))
-        whole = Curve("every head", INK, [0.0, 100.0], [base, base])
+        whole = Curve(f"every {level.noun}", INK, [0.0, 100.0], [base, base])
         if not name_curves(panel, [*lines, whole]):
             named = name_curves(panel, lines, [whole])
             panel.key = [*([] if named else key), Sample(whole.name, every_head)]
         data = curves.select("domain", "metric", "kinds", "curve", "curves", "share", "score", "low", "high")
-        return draw(panel, name, f"Score over the share of heads removed, {title}", data)
+        return draw(panel, name, f"Score over the share of {level.plural} removed, {title}", data)
 
 
 def _lines(curves: pl.DataFrame, by: str) -> Iterator[tuple[str, str, object, pl.DataFrame]]:

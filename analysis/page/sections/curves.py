@@ -12,6 +12,7 @@ from analysis.figures import Drawing
 from analysis.formatting import slug
 from analysis.page.section import Section
 from analysis.page.views import DomainView, Row, SubjectView
+from study.record.units import UnitLevel
 
 
 @dataclass(frozen=True)
@@ -35,10 +36,11 @@ class Curves(Section):
 
 
 def _drawings(means: pl.DataFrame, label: str, folder: str, compared: pl.DataFrame) -> Iterator[Drawing]:
-    """Figure 3, the orders of all heads; figure 4, each order within one attention kind only."""
+    """Figure 3, the orders of all heads; figure 4, each order within one attention kind only, and of MLPs."""
     whole = means.filter(pl.col("kinds") == ALL_KINDS)
     if whole.height:
         yield figures.pruning_curves(whole, "curve", label, f"{folder}/figure3-{slug(label)}", compared)
     for (curve,), part in means.filter(pl.col("kinds") != ALL_KINDS).group_by("curve", maintain_order=True):
         name = f"{folder}/figure4-{slug(label)}-{slug(str(curve))}"
-        yield figures.pruning_curves(part, "kinds", f"{label}, one kind only, by {curve}", name, compared)
+        kind = "" if set(part["kinds"]) == {UnitLevel.mlp} else "one kind only, "
+        yield figures.pruning_curves(part, "kinds", f"{label}, {kind}by {curve}", name, compared)

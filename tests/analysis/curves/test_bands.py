@@ -22,8 +22,10 @@ from analysis.results.read import read_domain
 from analysis.terminal import curve_table
 from study.record.curves import Curve, write_curve
 from study.record.errors import InputError
+from study.record.importance import Estimator
 from study.record.orders import Steps
 from study.record.store import Store
+from study.record.units import AttentionKind, HeadLayout, UnitLevel
 
 REMOVED = Steps.paper.counts(16, 16)
 HARM = np.linspace(0.0, 0.15, 16)
@@ -228,6 +230,35 @@ def test_a_panel_of_curves_is_well_formed(store: Store) -> None:
     words = [node.text for node in ElementTree.fromstring(drawing.file).iter("{http://www.w3.org/2000/svg}text")]
     assert {"importance", "importance, reversed", "random", "a<b", "heads removed (%)"} <= set(words)
     assert figures.pruning_curves(means, "curve", "a<b", "f/3").svg == drawing.svg
+
+
+def test_curves_of_groups_layers_and_mlps_say_of_what_their_shares_are(make) -> None:
+    kind = AttentionKind.DECODER_SELF
+    layout = HeadLayout({kind: (4, 4)}, groups={kind: (2, 2)}, mlps=(0, 1))
+    curves = []
+    for level in UnitLevel:
+        units = layout.units(level)
+        masks = tuple(layout.key(layout.without(units[:count])) for count in range(len(units) + 1))
+        counts, names = tuple(range(len(masks))), tuple(map(str, units))
+        options = {**USUAL, "normalisation": str(Estimator.paper.normalisation(level))}
+        curves.append(Curve("importance", options, (), len(units), counts, masks, 30, names, level))
+    base = {layout.full_key: layout.full()}
+    store = make("accuracy", layout=layout, masks=base, curves=curves, weights=np.full(layout.width, 0.1))
+    domain = read_domain(store.folder)
+    points = curve_points(ResampledCurves.of(domain))
+    named = {"importance": 8, "importance (groups)": 4, "importance (layers)": 2, "importance (MLPs)": 2}
+    assert dict(points.select("curve", "heads").unique().iter_rows()) == named
+    for name, level in zip(named, UnitLevel, strict=True):
+        own = points.filter(curve=name)
+        assert own["kinds"].unique().to_list() == ["mlp" if level is UnitLevel.mlp else "all"]
+        for row in own.iter_rows(named=True):
+            mask = layout.key(layout.without(layout.units(level)[: row["removed"]]))
+            assert row["score"] == pytest.approx(100 * domain.rows.filter(mask=mask)["correct"].mean())
+            assert row["share"] == row["removed"] / named[name]
+    means = mean_curves(points.filter(kinds="mlp"))
+    drawing = figures.pruning_curves(means, "kinds", "home", "f/4")
+    words = [node.text for node in ElementTree.fromstring(drawing.file).iter("{http://www.w3.org/2000/svg}text")]
+    assert {"MLPs removed (%)", "MLPs", "every MLP"} <= set(words)
 
 
 def test_the_terminal_shows_a_row_for_each_order(store: Store) -> None:
