@@ -3,6 +3,7 @@
 Which files, which prompt and which solved questions stand before each stands in a YAML file of `conf/data`.
 """
 
+import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import zip_longest
@@ -13,14 +14,18 @@ from omegaconf import MISSING
 
 from study.data.hub_file import HubFile
 from study.data.language.prompts import PROMPTS
-from study.data.language.questions import choice_examples
+from study.data.language.questions import Question, choice_examples, require_filled
 from study.data.language.records import Record, records
 from study.data.language.shots import Draw, Shots
+from study.data.rows import MOST_EMPTY
 from study.data.source import DataSource
 from study.record.errors import InputError
 from study.record.examples import Examples
 from study.record.lines import did_you_mean
 from study.record.metrics import Task
+from study.terminal.once import say_once
+
+log = logging.getLogger(__name__)
 
 ALL = "all"
 """The part that is all parts."""
@@ -95,12 +100,25 @@ class Benchmark(DataSource):
         """See `DataSource.examples`."""
         asked = list(self._asked())
         rows, ask = [row for _, row in asked], PROMPTS[self.prompt]
+        questions, before, columns = [ask(row) for row in rows], list(self._before(rows)), self._columns(rows)
+        kept = self._filled(rows, questions)
         return choice_examples(
-            ids=[name for name, _ in asked],
-            questions=[ask(row) for row in rows],
-            columns=self._columns(rows),
-            before=list(self._before(rows)),
+            ids=[asked[number][0] for number in kept],
+            questions=[questions[number] for number in kept],
+            columns={name: [column[number] for number in kept] for name, column in columns.items()},
+            before=[before[number] for number in kept],
         )
+
+    def _filled(self, rows: Sequence[Record], questions: Sequence[Question]) -> list[int]:
+        """The questions none of whose choices is empty; a few such rows of a published set are left out."""
+        kept = [number for number, question in enumerate(questions) if question.is_filled]
+        empty = len(questions) - len(kept)
+        if empty > MOST_EMPTY * len(questions):
+            for row, question in zip(rows, questions, strict=True):
+                require_filled(question.choices, row.where)
+        if empty:
+            say_once(log.info, "%s: %d of %d questions left out, a choice is empty", self.name, empty, len(questions))
+        return kept
 
     def _chosen(self) -> Sequence[str]:
         """The parts that are asked; an empty name where there are none to choose from."""

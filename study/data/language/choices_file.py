@@ -13,7 +13,7 @@ from study.data.language.questions import (
     require_choices,
     require_filled,
 )
-from study.data.language.records import Record, records
+from study.data.language.records import Record, record_columns, record_names, records
 from study.data.source import DataSource
 from study.record.errors import InputError
 from study.record.examples import Examples
@@ -58,11 +58,10 @@ class ChoicesFile(DataSource):
     def examples(self) -> Examples:
         """See `DataSource.examples`."""
         rows = records(self.path.expanduser())
-        names = {name: name for name in self.annotations} | ({"group": self.group} if self.group else {})
         return choice_examples(
             ids=record_names(rows, self.id),
             questions=[self._question(row) for row in rows],
-            columns={as_: [row.text(column) for row in rows] for as_, column in names.items()},
+            columns=record_columns(rows, self.group, self.annotations),
             between=self.between or "",
         )
 
@@ -85,25 +84,6 @@ class ChoicesFile(DataSource):
         if len(self.choices) == 1 and (self.answer is not None or isinstance(row.value(self.choices[0]), list)):
             return row.texts(self.choices[0])
         return tuple(row.text(column) for column in self.choices)
-
-
-def record_names(rows: list[Record], column: str | None) -> list[str]:
-    """The names of rows: those in a column, or the numbers of their lines where there is none, or no `id`.
-
-    Raises:
-        InputError: for a name that stands twice.
-    """
-    if column is None or (column == "id" and "id" not in rows[0].values):
-        return [str(row.line) for row in rows]
-    first: dict[str, int] = {}
-    for row in rows:
-        name = row.text(column)
-        if name in first:
-            raise InputError(
-                f"{row.where}: id '{name}' stands already in line {first[name]}; with data.id=null lines are counted"
-            )
-        first[name] = row.line
-    return list(first)
 
 
 def _require_apart(context: str, choice: str, where: str) -> None:

@@ -5,9 +5,8 @@ from pathlib import Path
 
 from omegaconf import MISSING
 
-from study.data.language.choices_file import record_names
 from study.data.language.questions import BLANK, Question, choice_examples
-from study.data.language.records import Record, records
+from study.data.language.records import Record, record_columns, record_names, records
 from study.data.source import DataSource
 from study.record.errors import InputError
 from study.record.examples import Examples
@@ -45,11 +44,10 @@ class PairsFile(DataSource):
     def examples(self) -> Examples:
         """See `DataSource.examples`."""
         rows = records(self.path.expanduser())
-        names = {name: name for name in self.annotations} | ({"group": self.group} if self.group else {})
         return choice_examples(
             ids=record_names(rows, self.id),
             questions=[self._question(row) for row in rows],
-            columns={as_: [row.text(column) for row in rows] for as_, column in names.items()},
+            columns=record_columns(rows, self.group, self.annotations),
             between=self.between,
         )
 

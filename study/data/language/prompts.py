@@ -3,7 +3,7 @@
 import re
 from collections.abc import Callable, Mapping
 
-from study.data.language.questions import AnswerForm, Question, find_answer, require_filled
+from study.data.language.questions import AnswerForm, Question, find_answer
 from study.data.language.records import Record
 from study.record.errors import InputError
 
@@ -16,25 +16,25 @@ def arc(row: Record) -> Question:
     choices, labels, key = options.texts("text"), options.texts("label"), row.text("answerKey")
     if key not in labels:
         raise InputError(f"{row.where}: the answer is '{key}', but the choices are labelled {', '.join(labels)}")
-    return _asked(row, f"Question: {row.text('question')}\nAnswer:", choices, labels.index(key))
+    return Question((f"Question: {row.text('question')}\nAnswer:",), choices, labels.index(key))
 
 
 def blimp(row: Record) -> Question:
     """BLiMP (Warstadt et al. 2020): the acceptable sentence of a minimal pair, without a context."""
-    return _asked(row, "", (row.text("sentence_good"), row.text("sentence_bad")), 0)
+    return Question(("",), (row.text("sentence_good"), row.text("sentence_bad")), 0)
 
 
 def hellaswag(row: Record) -> Question:
     """HellaSwag (Zellers et al. 2019): how a situation goes on, after the name of the activity."""
     context = f"{row.text('activity_label')}: {row.text('ctx_a')} {row.text('ctx_b').capitalize()}"
     endings = tuple(without_marks(ending) for ending in row.texts("endings"))
-    return _asked(row, without_marks(context), endings, _number(row, "label", endings))
+    return Question((without_marks(context),), endings, _number(row, "label", endings))
 
 
 def lambada(row: Record) -> Question:
     """LAMBADA (Paperno et al. 2016) in OpenAI's form: the last word of a passage."""
     passage, _, word = row.text("text").rpartition(" ")
-    return _asked(row, passage, (word,), 0)
+    return Question((passage,), (word,), 0)
 
 
 def mmlu(row: Record) -> Question:
@@ -44,13 +44,13 @@ def mmlu(row: Record) -> Question:
         raise InputError(f"{row.where}: {len(choices)} choices, expected {len(LETTERS)}")
     lines = [f"{letter}. {choice}" for letter, choice in zip(LETTERS, choices, strict=True)]
     prompt = "\n".join([row.text("question").strip(), *lines, "Answer:"])
-    return _asked(row, prompt, LETTERS, _number(row, "answer", LETTERS))
+    return Question((prompt,), LETTERS, _number(row, "answer", LETTERS))
 
 
 def piqa(row: Record) -> Question:
     """PIQA (Bisk et al. 2020): how a goal is reached, in one of two ways."""
     choices = row.text("sol1"), row.text("sol2")
-    return _asked(row, f"Question: {row.text('goal')}\nAnswer:", choices, _number(row, "label", choices))
+    return Question((f"Question: {row.text('goal')}\nAnswer:",), choices, _number(row, "label", choices))
 
 
 def winogrande(row: Record) -> Question:
@@ -59,7 +59,6 @@ def winogrande(row: Record) -> Question:
     if not gap:
         raise InputError(f"{row.where}: 'sentence' has no gap, which is written _")
     options = row.text("option1"), row.text("option2")
-    require_filled((*options, rest), row.where)
     answer = find_answer(row.text("answer"), options, AnswerForm.from_one, row.where)
     return Question(tuple(f"{before}{option}" for option in options), (rest.strip(),), answer)
 
@@ -80,11 +79,6 @@ def without_marks(text: str) -> str:
     """A text of WikiHow without what its extraction left: `[title]` ends a sentence, other brackets are dropped."""
     text = re.sub(r"\[.*?\]", "", text.strip().replace(" [title]", ". "))
     return text.replace("  ", " ")
-
-
-def _asked(row: Record, context: str, choices: tuple[str, ...], answer: int) -> Question:
-    require_filled(choices, row.where)
-    return Question((context,), choices, answer)
 
 
 def _number(row: Record, column: str, choices: tuple[str, ...]) -> int:

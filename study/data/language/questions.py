@@ -32,6 +32,11 @@ class Question:
         """Which part the alternatives differ in."""
         return Varies.CONTEXT if len(self.contexts) > 1 else Varies.CONTINUATION
 
+    @property
+    def is_filled(self) -> bool:
+        """Whether there is something to score in every alternative."""
+        return all(choice.strip() for choice in self.choices)
+
     def solved(self) -> str:
         """The question with its right answer."""
         if self.varies is Varies.CONTEXT:

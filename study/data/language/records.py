@@ -1,7 +1,7 @@
 """Rows of a file with texts and lists of texts, each of which says where it stands."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -89,3 +89,32 @@ def records(path: Path) -> list[Record]:
     if not rows:
         raise InputError(f"{path} has no rows")
     return rows
+
+
+def record_names(rows: Sequence[Record], column: str | None) -> list[str]:
+    """The names of rows: those in a column, or the numbers of their lines where there is none, or no `id`.
+
+    Raises:
+        InputError: for a name that stands twice.
+    """
+    if column is None or (column == "id" and "id" not in rows[0].values):
+        return [str(row.line) for row in rows]
+    first: dict[str, int] = {}
+    for row in rows:
+        name = row.text(column)
+        if name in first:
+            raise InputError(
+                f"{row.where}: id '{name}' stands already in line {first[name]}; with data.id=null lines are counted"
+            )
+        first[name] = row.line
+    return list(first)
+
+
+def record_columns(rows: Sequence[Record], group: str | None, annotations: Sequence[str]) -> dict[str, list[str]]:
+    """What groups and slices rows: `group`, and the annotations by their own names.
+
+    Raises:
+        InputError: for a column that is not there.
+    """
+    columns = {name: name for name in annotations} | ({} if group is None else {"group": group})
+    return {as_: [row.text(column) for row in rows] for as_, column in columns.items()}

@@ -7,9 +7,8 @@ from pathlib import Path
 from omegaconf import MISSING
 
 from study.data.hub_file import HubFile
-from study.data.language.choices_file import record_names
 from study.data.language.documents import DocumentKind, split_documents
-from study.data.language.records import records
+from study.data.language.records import record_columns, record_names, records
 from study.data.language.wikitext import detokenise
 from study.data.source import DataSource
 from study.record.errors import InputError
@@ -74,8 +73,7 @@ class TextSource(DataSource):
         for row, text in zip(rows, texts, strict=True):
             if not text.strip():
                 raise InputError(f"{row.where}: '{self.text}' is empty")
-        names = {name: name for name in self.annotations} | ({"group": self.group} if self.group else {})
-        columns = {as_: [row.text(column) for row in rows] for as_, column in names.items()}
+        columns = record_columns(rows, self.group, self.annotations)
         return self._examples(record_names(rows, self.id), texts, columns)
 
     def _examples(self, ids: list[str], texts: list[str], columns: dict[str, list[str]]) -> Examples:

@@ -166,6 +166,19 @@ def test_a_row_that_cannot_be_asked_is_refused(data: str, change: dict[str, Any]
         source(name, path=tmp_path / "x.parquet").examples()
 
 
+def test_few_questions_with_an_empty_choice_are_left_out(tmp_path: Path) -> None:
+    """Solved questions may have one: they are shown, not scored."""
+    row = DOCUMENTS["piqa"]["validation"][0]
+    rows = [row | {"goal": f"goal {number}", "sol2": "" if number == 7 else "b"} for number in range(1500)]
+    pl.DataFrame(rows).write_parquet(tmp_path / "x.parquet")
+    pl.DataFrame([row | {"sol1": ""}] * 3).write_parquet(tmp_path / "shots.parquet")
+    piqa = source("piqa", path=tmp_path / "x.parquet", shots_path=tmp_path / "shots.parquet", shots=2)
+    examples = piqa.examples()
+    assert len(examples) == 1499
+    assert "8" not in examples.ids
+    assert examples.texts[7][0].endswith("Question: goal 8\nAnswer:")
+
+
 def test_a_column_that_lacks_is_named_with_its_nearest(tmp_path: Path) -> None:
     pl.DataFrame([{"gaol": "a", "sol1": "b", "sol2": "c", "label": 0}]).write_parquet(tmp_path / "x.parquet")
     with pytest.raises(InputError, match="no column 'goal' among gaol, sol1, sol2, label; did you mean 'gaol'"):
