@@ -149,8 +149,10 @@ class Benchmark(DataSource):
     def _asked(self) -> Iterator[tuple[str, Record]]:
         """The names of the rows, and the rows."""
         if self.path is not None:
-            rows = records(self.path.expanduser())
-            yield from ((str(row.line), row) for row in rows if self.part in (ALL, self._part(row)))
+            rows = [row for row in records(self.path.expanduser()) if self.part in (ALL, self._part(row))]
+            if not rows:
+                raise InputError(f"{self.path}: no row says that it is of data.part={self.part}")
+            yield from ((str(row.line), row) for row in rows)
             return
         files = [[(part, row) for row in records(self._hub_file(self.file, part).path())] for part in self._chosen()]
         for rows in zip_longest(*files):

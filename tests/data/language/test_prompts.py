@@ -5,6 +5,7 @@ beside them.
 """
 
 import json
+import re
 from dataclasses import replace
 from functools import cache
 from itertools import product
@@ -19,6 +20,7 @@ from study.config import CONF, SCHEMAS
 from study.data.language.benchmark import Benchmark
 from study.record.errors import InputError
 from study.record.examples import Examples, Varies
+from study.record.metrics import METRICS
 
 FOLDER = Path(__file__).parents[2] / "fixtures" / "language"
 DOCUMENTS = json.loads((FOLDER / "documents.json").read_text())
@@ -103,6 +105,8 @@ def test_solved_questions_are_of_the_same_subject(tmp_path: Path) -> None:
     assert requests(examples, 3) == rendered["mmlu_us_foreign_policy"]["3"][0]["requests"]
     one = replace(mmlu, part="us_foreign_policy").examples()
     assert (one.ids, one.texts) == (("4",), examples.texts[3:])
+    with pytest.raises(InputError, match="test.parquet: no row says that it is of data.part=virology"):
+        replace(mmlu, part="virology").examples()
     with pytest.raises(InputError, match="data.shots=4 needs 4 solved questions to draw from, and there are 3"):
         replace(mmlu, shots=4).examples()
 
@@ -132,6 +136,21 @@ def test_parts_of_the_hub_stand_in_turn(tmp_path: Path, monkeypatch: pytest.Monk
     assert examples.ids == ("adjunct_island-1", "npi_present_1-1", "adjunct_island-2")
     assert examples.columns["paradigm"] == ("adjunct_island", "npi_present_1", "adjunct_island")
     assert "group" not in examples.columns
+
+
+def test_every_yaml_file_names_itself_and_a_metric_of_its_task() -> None:
+    kinds = ("benchmark", "text_benchmark", "indirect_object", "greater_than", "induction", "exact_copy", "needle")
+    names = [
+        file.stem
+        for file in sorted((CONF / "data").glob("*.yaml"))
+        if any(f"_here_: {kind}\n" in file.read_text() for kind in kinds)
+    ]
+    assert len(names) == 14
+    for name in names:
+        found = published(name)
+        assert found.name == name
+        assert not found.metric or found.task in METRICS[found.metric].tasks
+        assert re.match(r"# [^\n]+\.\n", (CONF / "data" / f"{name}.yaml").read_text())
 
 
 def test_what_a_part_is_called() -> None:
