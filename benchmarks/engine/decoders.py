@@ -17,8 +17,9 @@ from study.data.language.texts import TextFile
 from study.data.source import DataSource
 from study.subjects.huggingface.decoder_folder import HubDecoder
 from study.subjects.language_model.options import ReadingOptions
+from study.subjects.language_model.passes import language_rows
 from study.subjects.language_model.requests import LanguageRow, Request, choice_row, text_row
-from study.subjects.language_model.subject import LanguageModel, language_rows
+from study.subjects.language_model.subject import LanguageModel
 from study.subjects.language_model.text import LanguageText
 
 MODEL = Path("models/smollm2-135m/config.json")

@@ -25,8 +25,9 @@ from study.engine.memory import MemoryBudget
 from study.engine.pairs import Block, Pairs
 from study.engine.prefixes import tree_order
 from study.record.loss import PLAIN, Loss
+from study.subjects.language_model.passes import language_rows
 from study.subjects.language_model.requests import LanguageRow
-from study.subjects.language_model.subject import LanguageModel, language_rows
+from study.subjects.language_model.subject import LanguageModel
 from study.subjects.subject import TokenRow, to_device
 
 LEAST_MASKS = 64

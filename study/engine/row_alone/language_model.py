@@ -9,14 +9,18 @@ from jaxtyping import Float
 from study.certification.certify import random_masks
 from study.engine.engine import Engine
 from study.engine.pairs import Pairs
-from study.subjects.language_model.requests import LanguageRow, Request
-from study.subjects.language_model.subject import LanguageModel, language_rows
+from study.subjects.language_model.passes import language_rows
+from study.subjects.language_model.requests import LanguageRow, Request, text_row
+from study.subjects.language_model.subject import LanguageModel
 from study.subjects.subject import TokenRow
 
 
 def language_model_difference(engine: Engine, subject: LanguageModel, rows: Sequence[TokenRow]) -> float:
-    """The largest difference of a sum of log-probabilities, as a share of the largest."""
-    own = language_rows(rows)
+    """The largest difference of a sum of log-probabilities, as a share of the largest.
+
+    Texts are tried on their first and last window.
+    """
+    own = [row if row.choices else text_row(row.example, _ends(row.requests)) for row in language_rows(rows)]
     masks = np.stack([subject.layout.full(), random_masks(subject.layout, 1)[0]])
 
     def alone(request: Request) -> list[float]:
@@ -33,6 +37,10 @@ def language_model_difference(engine: Engine, subject: LanguageModel, rows: Sequ
                 difference, float(np.abs(found - _comparable(expected[example][mask], own[example])).max())
             )
     return difference / max(np.abs(sums).max() for sums in expected)
+
+
+def _ends(windows: Sequence[Request]) -> Sequence[Request]:
+    return [windows[0], *windows[1:][-1:]]
 
 
 def _sums(columns: dict[str, Any], row: int) -> Float[np.ndarray, " sums"]:

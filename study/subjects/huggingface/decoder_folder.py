@@ -75,7 +75,7 @@ class DecoderConfig(ModelConfig):
         files = model_digests(folder)
         require_tokenizer(folder)
         reading = {"begin": str(self.begin), "window": self.window, "stride": self.stride, "truncate": self.truncate}
-        more = {"unconditional": True} if self.unconditional else {}
+        more: dict[str, Any] = {"unconditional": True} if self.unconditional else {}
         if self.chat_template:
             template = folder / CHAT_TEMPLATE  # in tokenizer_config.json where there is no such file
             more["chat_template"] = file_digest(template) if template.is_file() else "of the tokenizer"

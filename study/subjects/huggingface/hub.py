@@ -8,7 +8,7 @@ import huggingface_hub.errors
 from study.record.errors import InputError, StudyError
 from study.subjects.model_files import read_json, tokenizer_files, weights_files
 
-PATTERNS = ["*.json", "*.txt", "*.model", "*.safetensors"]
+PATTERNS = ["*.json", "*.txt", "*.model", "*.jinja", "*.safetensors"]
 PATIENCE = 20.0
 """Seconds until a hub that does not answer is given up."""
 

@@ -45,7 +45,7 @@ def outcome_columns(
             [lengths[: row.choices] for lengths, row in zip(tokens, rows, strict=True)], dtype=pl.List(pl.Int64)
         ),
         "greedy": pl.Series([greedy[part].tolist() for part in own], dtype=pl.List(pl.Int64)),
-        "loss": np.array([choice_loss(sums[part], int(row.target)) for part, row in zip(own, rows, strict=True)]),  # type: ignore[arg-type]
+        "loss": np.array([choice_loss(sums[part], row.answer or 0) for part, row in zip(own, rows, strict=True)]),
         "margin": np.array([margin(sums[part]) for part in own], dtype=np.float32),
     }
     if any(part.start < part.stop for part in alone):

@@ -46,6 +46,11 @@ class LanguageRow(TokenRow):
     requests: tuple[Request, ...] = ()
     choices: int = 0
 
+    @property
+    def answer(self) -> int | None:
+        """Index of the right continuation; None where the example is a text."""
+        return self.target if isinstance(self.target, int) else None
+
     @cached_property
     def shared(self) -> int:
         """How many tokens all continuations of a choice read before they part; 0 where the example is a text."""

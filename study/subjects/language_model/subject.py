@@ -3,7 +3,7 @@
 Shapes: R rows of a pass (requests of one length), T tokens, d width, N tokens that are scored, V words.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from contextlib import nullcontext
 from functools import partial
 from typing import Any
@@ -22,6 +22,7 @@ from study.record.loss import PLAIN, Loss
 from study.subjects.graphs import Graph, NextWord
 from study.subjects.kept_state import kept_state
 from study.subjects.language_model.columns import outcome_columns
+from study.subjects.language_model.passes import language_rows, passes, requests_of_rows, scored_places
 from study.subjects.language_model.requests import LanguageRow, Request, text_row
 from study.subjects.language_model.tail import Tail
 from study.subjects.language_model.text import LanguageText
@@ -29,9 +30,6 @@ from study.subjects.language_model.trace import SharedTrace
 from study.subjects.language_model.ways import ROUNDING, other_ways
 from study.subjects.language_model.words import log_probabilities
 from study.subjects.subject import Subject, TokenRow, to_device
-
-PASS_TOKENS = 4096
-"""Tokens of a pass; one request may have more."""
 
 LOGITS_AT_ONCE = 2**26
 """Logits in memory at a time: tokens that are scored times words."""
@@ -65,8 +63,9 @@ class LanguageModel(Subject):
         probe = self.probe()
         try:
             with torch.no_grad(), kept_state(module):
-                self.tail = Tail(module, self._ids(probe[0].requests))
-                _require_causal(self.tail, self._ids(probe[0].requests), loaded)
+                ids = self._ids(language_rows(probe)[0].requests)
+                self.tail = Tail(module, ids)
+                _require_causal(self.tail, ids, loaded)
             self.gate = Gate.on(module, causal=True, mlps=True)
             self.gate.learn(lambda: self.response(probe, None), rows=len(probe))
         except InputError:
@@ -116,7 +115,7 @@ class LanguageModel(Subject):
         sums, _ = self._scored(requests, places)
         return torch.stack(
             [
-                row_loss(part, int(row.target) if row.choices else None)
+                row_loss(part, row.answer)
                 for part, row in zip(sums.split([row.choices or len(row.requests) for row in own]), own, strict=True)
             ]
         )
@@ -151,7 +150,7 @@ class LanguageModel(Subject):
             return losses.detach()
         requests, places = requests_of_rows(rows)
         losses = torch.zeros(len(rows), dtype=torch.float64)
-        for chosen in _passes(requests):
+        for chosen in passes(requests):
             sums, _ = self._scored([requests[i] for i in chosen], places[chosen])
             (-sums.sum()).backward()
             losses.index_add_(0, torch.from_numpy(places[chosen]), -sums.detach().cpu().double())
@@ -165,7 +164,7 @@ class LanguageModel(Subject):
         Requests of one length are computed together, so that none is padded.
         """
         sums, greedy, order = [], [], []
-        for chosen in _passes(requests):
+        for chosen in passes(requests):
             with self.gate.part(to_device(torch.from_numpy(places[chosen]), self.device)):
                 own_sums, own_greedy = self._pass([requests[i] for i in chosen])
             sums.append(own_sums)
@@ -179,7 +178,7 @@ class LanguageModel(Subject):
         with kept_state(self.module):
             hidden_RTd = self.tail.hidden(self._ids(requests))
         last = hidden_RTd.device  # with a device map that of the last layer
-        rows_N, tokens_N, targets_N = (to_device(index, last) for index in _scored_places(requests))
+        rows_N, tokens_N, targets_N = (to_device(index, last) for index in scored_places(requests))
         at_once = max(1, LOGITS_AT_ONCE // self.module.config.get_text_config().vocab_size)
         hidden_N, words_N = hidden_RTd[rows_N, tokens_N].split(at_once), targets_N.split(at_once)
         found = [self.words(hidden, words) for hidden, words in zip(hidden_N, words_N, strict=True)]
@@ -197,7 +196,7 @@ class LanguageModel(Subject):
 
         if not (torch.is_grad_enabled() and hidden.requires_grad):
             return score(hidden)
-        return checkpoint(score, hidden, use_reentrant=False)  # type: ignore[return-value]
+        return checkpoint(score, hidden, use_reentrant=False)
 
     def _ids(self, requests: Sequence[Request]) -> Int[Tensor, "R T"]:
         return to_device(torch.tensor([request.read for request in requests]), self.device)
@@ -252,38 +251,6 @@ class LanguageModel(Subject):
         inputs = {"input_ids": ids_RT, "attention_mask": present_RT}
         whole = NextWord(self.module)
         return [Graph("model", whole, inputs, whole(**inputs))]
-
-
-def language_rows(rows: Sequence[TokenRow]) -> list[LanguageRow]:
-    """Rows that a language model has encoded."""
-    assert all(isinstance(row, LanguageRow) for row in rows), "rows of another kind of model"
-    return [row for row in rows if isinstance(row, LanguageRow)]
-
-
-def requests_of_rows(
-    rows: Sequence[LanguageRow], *, alone: bool = True
-) -> tuple[list[Request], Int[np.ndarray, " requests"]]:
-    """The requests of rows one after the other, and the position of the row of each; `alone`: those without context."""
-    own = [row.requests if alone or not row.choices else row.requests[: row.choices] for row in rows]
-    return [request for part in own for request in part], np.repeat(np.arange(len(rows)), [len(part) for part in own])
-
-
-def _passes(requests: Sequence[Request]) -> Iterator[Int[np.ndarray, " pass"]]:
-    """Positions of requests that are computed together: those of one length, as many as fit."""
-    lengths = np.array([len(request.context) + len(request.continuation) - 1 for request in requests])
-    for length in np.unique(lengths):
-        same = np.flatnonzero(lengths == length)
-        at_once = max(1, PASS_TOKENS // int(length))
-        yield from (same[start : start + at_once] for start in range(0, len(same), at_once))
-
-
-def _scored_places(requests: Sequence[Request]) -> tuple[Tensor, Tensor, Tensor]:
-    """Row and token after which each word is scored, and the word."""
-    lengths = np.array([len(request.continuation) for request in requests])
-    rows = np.repeat(np.arange(len(requests)), lengths)
-    tokens = np.concatenate([np.arange(len(request.context) - 1, len(request.read)) for request in requests])
-    words = np.concatenate([request.continuation for request in requests])
-    return torch.from_numpy(rows), torch.from_numpy(tokens), torch.from_numpy(words)
 
 
 def row_loss(sums: Float[Tensor, " requests"], answer: int | None) -> Float[Tensor, ""]:

@@ -192,15 +192,12 @@ class LanguageText:
         """
         begin = self._begin
         if not begin and not with_context:
-            prefix = next(
-                (t for t in (self.tokenizer.bos_token_id, self.tokenizer.eos_token_id) if t is not None), None
-            )
-            if prefix is None:
+            begin = self._special(Begin.bos) or self._special(Begin.eos)
+            if not begin:
                 raise InputError(
                     f"{self._owner} has no token to begin a text with (bos_token or eos_token), and nothing can be "
                     "scored that follows nothing"
                 )
-            begin = (int(prefix),)
         own = tokens[: len(begin)] == begin
         return begin, tokens[len(begin) :] if own else tokens
 
@@ -216,10 +213,14 @@ class LanguageText:
                 where = [i for i in range(len(own)) if own[i : i + len(bare)] == bare]
                 return tuple(own[: where[0]]) if where else ()
             case begin:
-                token = self.tokenizer.bos_token_id if begin is Begin.bos else self.tokenizer.eos_token_id
-                if token is None:
+                if not (token := self._special(begin)):
                     raise InputError(f"model.begin={begin}, but {self._owner} has no {begin}_token")
-                return (int(token),)
+                return token
+
+    def _special(self, name: Begin) -> Tokens:
+        """The token that begins or ends a text; nothing where the tokenizer has none."""
+        token = self.tokenizer.bos_token_id if name is Begin.bos else self.tokenizer.eos_token_id
+        return (token,) if isinstance(token, int) else ()
 
     def _ids(self, texts: Sequence[str]) -> list[Tokens]:
         """Tokens of texts without any that the tokenizer adds; each different text is encoded once."""

@@ -95,7 +95,7 @@ def _other_attention(module: PreTrainedModel, ids: Int[Tensor, "R T"]) -> Float[
 
 @contextmanager
 def _attention(module: PreTrainedModel, name: str) -> Iterator[None]:
-    before = module.config._attn_implementation
+    before = str(module.config._attn_implementation)
     module.set_attn_implementation(name)
     try:
         yield

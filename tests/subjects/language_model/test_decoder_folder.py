@@ -80,6 +80,17 @@ def test_the_entry_composes(folder: Path) -> None:
         check_values(to_study(config))
 
 
+def test_loads_in_the_dtype_asked_for(folder: Path) -> None:
+    losses = []
+    for dtype in Dtype:
+        subject = decoder(folder, dtype=dtype).load(CPU)
+        assert {parameter.dtype for parameter in subject.module.parameters()} == {getattr(torch, dtype)}
+        rows = subject.encode(lm.choices())
+        losses.append(subject.outcomes(rows, np.ones((len(rows), subject.layout.width), dtype=bool))["loss"])
+    assert losses[1] == pytest.approx(losses[0], abs=0.5)
+    assert losses[2] == pytest.approx(losses[0], abs=0.5)
+
+
 def test_how_texts_are_read_belongs_to_the_identity(folder: Path) -> None:
     before = decoder(folder).identity()
     assert before["begin"] == "tokenizer"
