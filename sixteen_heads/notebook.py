@@ -19,7 +19,7 @@ from study.config import compose, to_study
 from study.engine.evaluator import Evaluator
 from study.jobs.measuring import MeasuringJob
 from study.record.errors import InputError
-from study.record.units import ADDRESS, Head, HeadLayout, stack
+from study.record.units import ADDRESS, HeadLayout, parse_unit, stack
 from study.terminal.once import say_once
 
 warnings.filterwarnings("ignore", message="IProgress not found")  # of tqdm in transformers; bars here need no widgets
@@ -74,13 +74,13 @@ class Model:
         """What becomes of every example with heads removed.
 
         Args:
-            off: for each mask the addresses of the heads that it removes.
+            off: for each mask the addresses of the heads, groups, layers and MLPs that it removes.
 
         Returns:
             A row for each mask and example: mask, example, the metric's statistics, margin, prediction or translation.
-            The mask without any head removed comes first.
+            The mask that removes nothing comes first.
         """
-        masks = [self.layout.full(), *(self.layout.without([Head.parse(head) for head in heads]) for heads in off)]
+        masks = [self.layout.full(), *(self.layout.without(map(parse_unit, units)) for units in off)]
         return self._evaluator.outcomes(stack(masks, self.layout))
 
     def effects(self, inference: Inference = DEFAULT) -> "Effects":

@@ -263,7 +263,10 @@ def test_groups_and_mlps_in_words() -> None:
         "no head in decoder_self.0": ["decoder_self.0"],
         "mlp.2 off": ["mlp.2"],
         "decoder_self.0.1 and mlp.0 off": ["decoder_self.0.1", "mlp.0"],
-        "2 heads and 1 MLPs off from decoder_self.0.0": ["decoder_self.0.g0", "mlp.0"],
+        "decoder_self.0.g0 and mlp.0 off": ["decoder_self.0.g0", "mlp.0"],
+        "decoder_self.0.g0 and decoder_self.2.g2 off": ["decoder_self.0.g0", "decoder_self.2.g2"],
+        "3 groups and 2 MLPs off from decoder_self.0.g0": ["decoder_self.0", "decoder_self.2.g2", "mlp.0", "mlp.2"],
+        "2 heads and 1 MLP off from decoder_self.0.0": ["decoder_self.0.0", "decoder_self.2.2", "mlp.0"],
         "3 heads off from decoder_self.0.0": ["decoder_self.0.g0", "decoder_self.2.0"],
     }
     for words, units in said.items():

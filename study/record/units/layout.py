@@ -8,6 +8,7 @@ all of their heads are.
 Shapes: `heads` = number of heads of the model, `width` = number of heads and MLPs, `masks` = number of masks.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -17,7 +18,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from study.record.errors import InputError
-from study.record.units.address import AttentionKind, AttentionLayer, Group, Head, Layer, Mlp, Unit, UnitLevel
+from study.record.units.address import AttentionKind, AttentionLayer, Group, Head, Layer, Mlp, Unit, UnitLevel, level_of
 
 
 @dataclass(frozen=True)
@@ -245,15 +246,26 @@ class HeadLayout:
         return tuple(Mlp(layer) for layer, on in zip(self.mlps, mask[len(self) :], strict=True) if not on)
 
     def describe(self, mask: Bool[np.ndarray, " width"]) -> str:
-        """A mask in words: `cross.0.3 off`, `cross.0.3 alone`, `no head in cross.0`, `3 heads off from cross.0.1`."""
+        """A mask in words: `cross.0.3 off`, `cross.0.3 alone`, `no head in cross.0`, `3 heads off from cross.0.1`.
+
+        Heads that are whole groups are told as such.
+        """
         heads, mlps = self.changed(mask), self.silent_mlps(mask)
         if heads and not mlps and (words := self._in_one_layer(heads)):
             return words
-        off = (*heads, *mlps)
+        off = (*self._whole_groups(heads), *mlps)
         if len(off) <= 2:
             return f"{' and '.join(map(str, off)) or 'nothing'} off"
-        numbers = [f"{len(heads)} heads"] * bool(heads) + [f"{len(mlps)} MLPs"] * bool(mlps)
+        counts = Counter(map(level_of, off))
+        numbers = [f"{count} {level.plural if count > 1 else level.noun}" for level, count in counts.items()]
         return f"{' and '.join(numbers)} off from {off[0]}"
+
+    def _whole_groups(self, heads: tuple[Head, ...]) -> tuple[Unit, ...]:
+        """The groups that these heads are, where they are whole groups; else the heads."""
+        off = set(heads)
+        groups = tuple(group for group in self.key_groups if off.issuperset(self.members(group)))
+        are_all = sum(len(self.members(group)) for group in groups) == len(heads)
+        return groups if are_all and len(groups) < len(heads) else heads
 
     def _in_one_layer(self, off: tuple[Head, ...]) -> str:
         """What is off, or left on, where that is a head, a group or all of one layer; else nothing."""
