@@ -25,14 +25,16 @@ def changes(domain: Domain) -> pl.DataFrame:
         without this one), was, now (what the model answered; null where it was not stored), margin (the smaller of
         both: how far the outcome was from being the same), likely_before, likely_after (how likely a language model
         found each continuation, nats; null of other models). Of each head the largest change of score comes first; of
-        equal ones that of the largest margin.
+        equal ones that of the largest margin. All log-likelihoods move: a change is one of the metric's margin or more.
     """
     layout = domain.layout
     removed = measured_masks(layout).filter(pl.col("measure") == str(Measure.ABLATION)).select(*ADDRESS, "mask")
     rows = _answers(domain)
     full = rows.filter(pl.col("mask") == layout.full_key)
     pairs = rows.join(removed, on="mask").join(full, on="example", suffix="_full")
-    changed = (pl.col("score") != pl.col("score_full")) | pl.col("answer").ne_missing(pl.col("answer_full"))
+    rise = pl.col("score") - pl.col("score_full")
+    moved = rise != 0 if domain.metric.is_repeated else rise.abs() >= domain.metric.margin
+    changed = moved | pl.col("answer").ne_missing(pl.col("answer_full"))
     return (
         pairs.filter(changed)
         .select(

@@ -61,14 +61,15 @@ def _finding(job: MeasuringJob) -> list[str] | None:
     full = layout.full()[None]
     if stored.lacks(full):
         return None
-    base, unit, at = float(stored.scores(full)[0]), evaluator.metric.score_unit, evaluator.setting.checkpoint
+    base, metric, at = float(stored.scores(full)[0]), evaluator.metric, evaluator.setting.checkpoint
     if at is not None:
         seed = "" if at.seed is None else f", seed {at.seed}"
-        return [f"{at.family}{seed} on {study.data.name}", f"epoch {at.epoch:g}: {base:.2f} {unit}", ""]
-    line = [f"{study.model.name} on {study.data.name}", f"{base:.2f} {unit} (n {len(stored.examples):,})", ""]
+        return [f"{at.family}{seed} on {study.data.name}", f"epoch {at.epoch:g}: {metric.shown(base)}", ""]
+    line = [f"{study.model.name} on {study.data.name}", f"{metric.shown(base)} (n {len(stored.examples):,})", ""]
     off = layout.each_off()
     if not stored.lacks(off):
         effects = stored.scores(off) - base
         weakest = int(effects.argmin())
-        line[2] = f"{effects[weakest]:+.2f} without {layout.heads[weakest]}, the strongest of {len(layout)} heads"
+        cost = f"{effects[weakest]:+.{metric.digits}f}"
+        line[2] = f"{cost} without {layout.heads[weakest]}, the strongest of {len(layout)} heads"
     return line

@@ -61,10 +61,10 @@ def guard(
         say_once(log.info, words, setting.model, setting.data, wanted.score)
     elif not is_expected:
         raise BaseScoreError(
-            f"base score of {setting.model} on {setting.data} is {base:.2f} {evaluator.metric.score_unit}, expected "
+            f"base score of {setting.model} on {setting.data} is {evaluator.metric.shown(base)}, expected "
             f"{wanted.score:.2f} ± {wanted.tolerance:.2f}. Likely wrong: another checkpoint, text that was already "
             "tokenised or not segmented as in training, labels in another order, another max_length or beam. "
-            f"If this score is right, say so: model.expected.{setting.data}.score={base:.2f}"
+            f"If this score is right, say so: model.expected.{setting.data}.score={base:.{evaluator.metric.digits}f}"
         )
 
 
@@ -82,8 +82,8 @@ def _ask(evaluator: Evaluator, base: float, known: str) -> None:
     """Ask about a score that nothing expects, and doubt one that is hardly above none: nothing else warns of it."""
     setting = evaluator.setting
     others = f" (model.expected has {known}, none of this name)" if known else ""
-    question = "no base score is expected of %s on %s%s: is %.2f right?"
-    say_once(log.info, question, setting.model, setting.data, others, base)
+    question = "no base score is expected of %s on %s%s: is %s right?"
+    say_once(log.info, question, setting.model, setting.data, others, evaluator.metric.shown(base))
     if setting.metric == Bleu.name and base < LEAST_BLEU:
         doubt = (
             "%s translates hardly a word of %s as the references do: are the languages the wrong way round, or is the "

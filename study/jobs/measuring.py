@@ -239,8 +239,10 @@ class MeasuringJob(Job):
             masks = np.concatenate([evaluator.layout.full()[None], request.outcomes])
             extreme = extremes(evaluator.outcomes(masks), masks, evaluator.layout, evaluator.metric)
             reported.finish({**found, **extreme})
-        least = f"; {extreme['lowest_effect']:+.2f} with {extreme['lowest_effect_of']}" if extreme else ""
-        log.info("%s: base score %.2f %s, %d masks stored%s", self, *found.values(), least)
+        scored = evaluator.metric
+        cost = f"{extreme['lowest_effect']:+.{scored.digits}f}" if extreme else ""
+        least = f"; {cost} with {extreme['lowest_effect_of']}" if extreme else ""
+        log.info("%s: base score %s, %d masks stored%s", self, scored.shown(base), found["masks"], least)
         seconds = time.monotonic() - began
         done = f"{evaluator.computed:,} rows computed in {seconds:.0f} s" if evaluator.computed else "nothing to do"
         log.info("%s", done)

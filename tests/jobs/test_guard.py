@@ -33,7 +33,7 @@ def said(caplog: pytest.LogCaptureFixture, data: str, base: float, name: str, **
 
 def test_scores_that_are_expected_of_other_data_are_named(caplog: pytest.LogCaptureFixture) -> None:
     text = said(caplog, "dev_matched", 71.0, "accuracy", expected=EXPECTED)
-    assert "of m on dev_matched (model.expected has mnli_matched, none of this name): is 71.00 right?" in text
+    assert "of m on dev_matched (model.expected has mnli_matched, none of this name): is 71.00 % right?" in text
 
 
 @pytest.mark.parametrize(("base", "warned"), [(0.36, True), (5.0, False)])

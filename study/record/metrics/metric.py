@@ -140,6 +140,10 @@ class Metric(ABC):
         """What the models do whose answers it scores."""
         return self.answers.task or self.tasks[0]
 
+    def shown(self, score: float) -> str:
+        """A score with its unit: `83.68 %`, `-0.3512 nats`."""
+        return f"{score:.{self.digits}f} {self.score_unit}"
+
     @property
     def columns(self) -> tuple[str, ...]:
         """The columns without which an outcome row cannot be scored."""

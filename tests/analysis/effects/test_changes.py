@@ -8,6 +8,7 @@ from analysis.effects.changes import change_counts, changes
 from analysis.effects.head_effects import effects
 from analysis.results.domain import Domain
 from analysis.results.read import read_domain
+from analysis.results.rescoring import rescored
 from study.record.metrics.numbers import PER_UNIT
 
 
@@ -54,3 +55,15 @@ def test_the_answer_of_a_regression_is_its_output(make):
     outputs = pl.Series("output", [5 * PER_UNIT // 4 + i for i in range(domain.rows.height)])
     found = changes(replace(domain, rows=domain.rows.with_columns(outputs)))
     assert {*found["was"], *found["now"]} == {"1.25"}
+
+
+def test_of_a_loss_what_moves_by_less_than_the_margin_is_no_change(make):
+    stored = read_domain(make(count=12).folder)
+    full = pl.col("mask") == stored.layout.full_key
+    moved = pl.int_range(pl.len()).over("mask") % 3
+    loss = pl.when(full).then(0.5).otherwise(0.5 + pl.col("by"))
+    by = moved.replace_strict({0: 0.001, 1: 0.02, 2: -0.02}, return_dtype=pl.Float64)
+    rows = stored.rows.with_columns(by=by).with_columns(loss=loss, prediction=0).drop("by")
+    found = changes(rescored(replace(stored, rows=rows), "loss"))
+    assert change_counts(found).select("lost", "gained", "other").unique().rows() == [(4, 4, 0)]
+    assert (found["after"] - found["before"]).abs().to_list() == pytest.approx([0.02] * found.height, abs=1e-6)
