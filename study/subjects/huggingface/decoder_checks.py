@@ -1,9 +1,14 @@
 """What a folder must hold to be studied as a decoder language model, as far as its files tell without transformers."""
 
+import re
 from pathlib import Path
+from typing import Any
 
 from study.record.errors import InputError
 from study.subjects.model_files import read_json
+
+OTHER_HEAD = re.compile(r"For(MaskedLM|PreTraining|\w+Classification|QuestionAnswering|MultipleChoice)$")
+"""Endings of classes of transformers whose output is no next word."""
 
 
 def require_decoder(folder: Path) -> None:
@@ -31,6 +36,15 @@ def require_decoder(folder: Path) -> None:
             "or bfloat16. Make a plain folder of it, once, where transformers can: AutoModelForCausalLM"
             f".from_pretrained({str(folder)!r}).dequantize().save_pretrained('plain')"
         )
+    _require_next_word(folder, config)
+
+
+def _require_next_word(folder: Path, config: dict[str, Any]) -> None:
+    """Refuse a model that is for something else than the next word, by what its config says."""
+    named = config.get("architectures") or [""]
+    if OTHER_HEAD.search(str(named[0])):
+        cure = ": model=hf_classifier studies it" if "SequenceClassification" in str(named[0]) else ""
+        raise InputError(f"{folder} is a {named[0]}, which does not predict the next word{cure}")
     if config.get("is_encoder_decoder"):
         raise InputError(
             f"{folder} is an encoder-decoder ({config.get('model_type')}), which reads one text and writes another: "

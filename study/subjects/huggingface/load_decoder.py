@@ -39,8 +39,8 @@ def load_decoder(
     require_decoder(folder)
     config = read_config(folder, None, WHAT)
     tokenizer = read_tokenizer(folder, config)
-    spread: dict[str, Any] = {"device_map": device_map} if device_map else {}
-    module = read_module(folder, config, AutoModelForCausalLM, WHAT, dtype=getattr(torch, dtype), **spread)
+    loading: dict[str, Any] = {"dtype": getattr(torch, dtype), **({"device_map": device_map} if device_map else {})}
+    module = read_module(folder, config, AutoModelForCausalLM, WHAT, warnings=False, **loading)
     if not device_map:
         nn.Module.to(module, device, getattr(torch, dtype))
     loaded = f"{type(module).__name__} from {folder}"

@@ -20,7 +20,9 @@ NAMES_OF_OUTPUTS = ("id2label", "label2id", "num_labels", "_num_labels")
 """Fields of a config."""
 
 
-def read_module(folder: Path, config: PretrainedConfig, auto: Any, what: str, **options: Any) -> PreTrainedModel:
+def read_module(
+    folder: Path, config: PretrainedConfig, auto: Any, what: str, *, warnings: bool = True, **options: Any
+) -> PreTrainedModel:
     """The module in a folder with its weights, also where heads were removed from it.
 
     Args:
@@ -28,6 +30,7 @@ def read_module(folder: Path, config: PretrainedConfig, auto: Any, what: str, **
         config: its config.
         auto: the class of transformers that reads such models: `AutoModelForSequenceClassification` ...
         what: what messages call such a model: "classifier".
+        warnings: let transformers warn while it loads.
         options: options of `from_pretrained`; float32 where they name no `dtype`.
 
     Raises:
@@ -39,7 +42,7 @@ def read_module(folder: Path, config: PretrainedConfig, auto: Any, what: str, **
     chosen = {"dtype": torch.float32, "output_loading_info": True, "local_files_only": True, **options}
     removed = take_pruned_heads(config)
     try:
-        with quiet(warnings=True):
+        with quiet(warnings=warnings):
             if removed:
                 architecture: Any = auto._model_mapping[type(config)]
                 smaller: Any = without_heads(architecture, removed)

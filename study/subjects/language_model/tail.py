@@ -36,7 +36,7 @@ class Tail:
         """
         self.layers = _called_part(module, ids)
         output = self.layers(input_ids=ids, use_cache=False)
-        self._shell = with_stand_in(module, self.layers, _StandIn(type(output)))
+        self._shell = with_stand_in(module, self.layers, _StandIn(self.layers, type(output)))
         whole, parts = module(input_ids=ids, use_cache=False).logits, self(output.last_hidden_state.flatten(0, 1))
         difference = (parts - whole.flatten(0, 1)).abs().max() / (whole.abs().max() or 1.0)
         if not difference <= ROUNDING:
@@ -52,11 +52,15 @@ class Tail:
 
 
 class _StandIn(nn.Module):
-    """Stands for the layers of a model: its output is the input."""
+    """Stands for the layers of a model: its output is the input, all else is theirs."""
 
-    def __init__(self, output: Callable[..., Any]) -> None:
+    def __init__(self, layers: nn.Module, output: Callable[..., Any]) -> None:
         super().__init__()
-        self._output = output
+        self._layers, self._output = (layers,), output  # no part of this module
+
+    def __getattr__(self, name: str) -> Any:
+        """What the module around asks its layers for (Falcon-H1 has a factor there)."""
+        return getattr(self._layers[0], name)
 
     def forward(self, *_: Any, inputs_embeds: Tensor, **__: Any) -> Any:
         """A call like that of the part whose place it takes."""

@@ -159,6 +159,12 @@ def test_other_kinds_of_models_are_refused(tmp_path: Path) -> None:
     sizes = {"hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 4, "intermediate_size": 32}
     tf.BertForMaskedLM(tf.BertConfig(vocab_size=lm.VOCABULARY, **sizes)).save_pretrained(tmp_path / "bert")
     lm.tokenizer().save_pretrained(tmp_path / "bert")
+    with pytest.raises(InputError, match="is a BertForMaskedLM, which does not predict the next word"):
+        decoder(tmp_path / "bert").identity()
+    change(tmp_path / "bert", architectures=["BertForSequenceClassification"])
+    with pytest.raises(InputError, match="next word: model=hf_classifier studies it"):
+        decoder(tmp_path / "bert").identity()
+    change(tmp_path / "bert", architectures=["BertLMHeadModel"])
     with pytest.raises(InputError, match="looks at tokens that come later: it is an encoder"):
         decoder(tmp_path / "bert").load(CPU)
 
