@@ -11,7 +11,7 @@ from enum import StrEnum
 from analysis.results.cells import Cell
 from study.record.errors import listed
 
-MODELS = ("seed", "family")
+MODELS = ("seed", "weights_seed", "order_seed", "family")
 """Axes along which cells are different trainings."""
 
 

@@ -9,6 +9,8 @@ PLURALS = {
     "data": "domains",
     "task": "tasks",
     "seed": "seeds",
+    "weights_seed": "seeds of the first weights",
+    "order_seed": "orders of the training data",
     "epoch": "epochs",
     "precision": "precisions",
     "family": "families",

@@ -27,6 +27,8 @@ class Factors:
         seed: seed of the model's training.
         epoch: passes over the training data that are behind the model.
         task: what the data set tests, where it is one of several that test it; None: itself.
+        weights_seed: seed of the weights that were random before training, where it was given besides.
+        order_seed: seed of the order of the training data, and of dropout, where it was given besides.
         initial: short digest of the weights that the heads' training started from. Heads of two models are the same
             heads only where it is the same; it is no axis.
     """
@@ -38,6 +40,8 @@ class Factors:
     epoch: float | None = None
     initial: str | None = None
     task: str | None = None
+    weights_seed: int | None = None
+    order_seed: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The factors that have a value, as stored in `setting.json`."""

@@ -46,7 +46,8 @@ class TrainedModel:
     def factors(self, data: str, precision: str) -> Factors:
         """See `ModelConfig.factors`: the end of a training is its last epoch."""
         training = self.training
-        return Factors(self.training_name, data, precision, training.seed, self._epoch(), training.initial())
+        place = Factors(self.training_name, data, precision, training.seed, self._epoch(), training.initial())
+        return replace(place, **training.other_seeds())
 
     def idle(self) -> dict[str, str]:
         """See `ModelConfig.idle`."""

@@ -64,6 +64,10 @@ class Training:
             "train": source_identity(self.train),
         }
 
+    def other_seeds(self) -> dict[str, int]:
+        """Seeds of a part of what is random, by name, where they are given: axes of their own."""
+        return {}
+
     def initial(self) -> str:
         """Short digest of all that decides the weights of the heads before the first step.
 

@@ -62,6 +62,11 @@ class TransformersTraining(Training):
         """The seed of the order of the examples and of dropout."""
         return self.seed if self.order_seed is None else self.order_seed
 
+    def other_seeds(self) -> dict[str, int]:
+        """See `Training.other_seeds`."""
+        given = {"weights_seed": self.weights_seed, "order_seed": self.order_seed}
+        return {name: seed for name, seed in given.items() if seed is not None}
+
     def identity(self) -> dict[str, Any]:
         """See `Training.identity`; trainings with the same two seeds are one, whichever options say so."""
         identity = {name: value for name, value in super().identity().items() if name not in SEEDS}

@@ -16,6 +16,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from study.data.nli import NliFile
 from study.record.errors import InputError, Interruption
+from study.record.factors import Factors
 from study.record.training_history import read_history
 from study.toy.nli import NliDomain
 from study.toy.sources import ToyNli
@@ -98,6 +99,26 @@ def test_seeds_that_are_all_the_same_are_one_training(place: Path) -> None:
     assert fine_tuning(place, weights_seed=5).initial() == fine_tuning(place).initial(), (
         "a new output layer has no head"
     )
+
+
+def test_trainings_that_differ_in_one_of_their_seeds_differ_in_their_place() -> None:
+    """Held or varied, each seed that is given stands on an axis of its own; three orders are no three same places."""
+
+    def places(option: str, **held: int) -> list[Factors]:
+        trainings = [replace(TINY, **{option: seed}, **held) for seed in (0, 1, 2)]
+        return [TrainedClassifier(name="m", training=own).factors("d", "float32") for own in trainings]
+
+    for option, held in (
+        ("seed", {}),
+        ("order_seed", {}),
+        ("weights_seed", {}),
+        ("seed", {"weights_seed": 0}),
+        ("seed", {"order_seed": 0}),
+    ):
+        found = places(option, **held)
+        assert [getattr(place, option) for place in found] == [0, 1, 2]
+        line = {replace(place, **{option: None}, initial=None) for place in found}
+        assert len(line) == 1, f"{option} with {held}: they differ in nothing else, so that they are one line"
 
 
 def test_what_is_kept_recorded_and_evaluated_changes_no_weight(place: Path, tmp_path: Path) -> None:
