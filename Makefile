@@ -35,10 +35,11 @@ $(VENV)/.installed: pyproject.toml requirements.lock
 	$(BIN)/pip install --quiet --no-deps $(FAIRSEQ) || echo "fairseq has no wheel for this Python and machine (there is one for 3.11 and 3.12 on Linux x86-64): the toy translation is left out"
 	touch $@
 
-study: install  ## the embedded study: two synthetic languages, every head, and a page (LAUNCHER=slurm, local_pool: where jobs run)
+study: install  ## the embedded study: synthetic languages, every head, and a page (LAUNCHER=slurm, local_pool: where jobs run)
 	$(STUDY) experiment=toy_nli $(WAIT)
 	$(STUDY) experiment=toy_nli_dynamics $(WAIT)
 	$(STUDY) experiment=toy_seeds $(WAIT)
+	$(STUDY) experiment=toy_induction $(WAIT)
 	@if $(BIN)/python -c 'import importlib.util, sys; sys.exit(importlib.util.find_spec("fairseq") is None)'; \
 	then rm -f $(RESULTS)/notes.txt; $(STUDY) experiment=toy_translation $(WAIT) && \
 	$(STUDY) experiment=toy_translation_dynamics $(WAIT); \

@@ -87,7 +87,7 @@ class ToyInduction(ToySet):
     maker = INDUCTION_MAKER
     task: Task = Task.CHOICE
     domain: InductionDomain = MISSING
-    count: int = 500
+    count: int = 300
 
     def examples(self) -> Examples:
         """See `DataSource.examples`."""

@@ -31,28 +31,28 @@ TOY = "model=toy_classifier data=toy_matched"
     [
         (
             "model.path=FOLDER data=nli_file data.path=x.tsv",
-            "no model is chosen: model.path is an option of hf_classifier, fairseq_folder and hf_regressor. Add mo",
+            "no model is chosen: model.path is an option of hf_classifier, fairseq_folder, hf_decoder and hf_regr",
         ),
         (
             "data=parallel_file model.path=x",
-            "no model is chosen: model.path is an option of fairseq_folder, hf_classifier and hf_regressor. Add mo",
+            "no model is chosen: model.path is an option of fairseq_folder, hf_classifier, hf_decoder and hf_regr",
         ),
         (
             f"{TOY} model.path=x",
-            "model.path is an option of hf_classifier, fairseq_folder and hf_regressor; the model here is toy_cl",
+            "model.path is an option of hf_classifier, fairseq_folder, hf_decoder and hf_regressor; the model",
         ),
-        (f"{TOY} model.revision=x", "model.revision is an option of bert_mnli, hf_classifier and hf_regressor; the "),
+        (f"{TOY} model.revision=x", "model.revision is an option of bert_mnli, hf_classifier, hf_decoder and hf_reg"),
         (f"{TOY} model.beam=2", "model.beam is an option of fairseq_folder, "),
         (
             "model=toy_translator data=toy_news model.check_labels=false",
             "model.check_labels is an option of bert_cola_finetuned, bert_mnli, ",
         ),
-        (f"{TOY} data.path=x", "data.path is an option of nli_file; the data here is toy_matched"),
+        (f"{TOY} data.path=x", "data.path is an option of nli_file, choices_file, pairs_file and text_file; the da"),
         (f"{TOY} tracking.project=x", "tracking.project is an option of wandb; the tracking here has none"),
         (
             f"{TOY} model.training.start=x",
-            "model.training.start is an option of finetune and toy_seeds; the training here has none. "
-            "For example: training@model.training=finetune",
+            "model.training.start is an option of finetune, toy_seeds and finetune_decoder; the training here has "
+            "none. For example: training@model.training=finetune",
         ),
         (f"{TOY} measure.order=random", "measure.order is an option of pruning; the measure here has none"),
         (
