@@ -113,7 +113,7 @@ class Gate:
             given, *rest = output if isinstance(output, tuple) else (output,)
             rows = given if mlp.batch_dim is not None else given.unflatten(0, (len(self._now.xi[self._now.part]), -1))
             whole = rows.unsqueeze(-2)  # as the only head of its layer
-            product = self._product(self._now.xi, whole, mlp.batch_dim or 0, slice(column, column + 1)).view(
+            product = self._product(self._now.xi, whole, mlp.batch_dim or 0, slice(column, column + 1)).reshape(
                 given.shape
             )
             return (product, *rest) if isinstance(output, tuple) else product

@@ -77,7 +77,7 @@ class Subject(ABC):
         """
 
     @abstractmethod
-    def outcomes(self, rows: Sequence[TokenRow], masks: Bool[np.ndarray, "rows heads"]) -> dict[str, Any]:
+    def outcomes(self, rows: Sequence[TokenRow], masks: Bool[np.ndarray, "rows width"]) -> dict[str, Any]:
         """Outcome of each row: columns with the metric's statistics, `margin`, and what else the task stores."""
 
     @abstractmethod
@@ -85,15 +85,15 @@ class Subject(ABC):
         """The loss of each row, under whatever mask the gate has, with a graph behind it."""
 
     def gradients(
-        self, rows: Sequence[TokenRow], masks: Bool[np.ndarray, "rows heads"], loss: Loss = PLAIN
+        self, rows: Sequence[TokenRow], masks: Bool[np.ndarray, "rows width"], loss: Loss = PLAIN
     ) -> dict[str, Any]:
-        """How the loss of each row changes with each head's xi, in one forward and one backward pass.
+        """How the loss of each row changes with each unit's xi, in one forward and one backward pass.
 
         Rows do not mix, so the gradient of their summed loss holds the gradient of each. Weights take no gradient.
 
         Returns:
-            Columns `loss`; `gradient`: dL/dxi_h, signed, [rows, heads]; `token_gradient`: the sum over tokens t of
-            |Att_h,t . dL/dAtt_h,t|, [rows, heads]. Michel et al. (2019, equation 2) take the absolute value of the
+            Columns `loss`; `gradient`: dL/dxi_h, signed, [rows, width]; `token_gradient`: the sum over tokens t of
+            |Att_h,t . dL/dAtt_h,t|, [rows, width]. Michel et al. (2019, equation 2) take the absolute value of the
             first for each example, their released code that of each token: the second. `source_tokens`,
             `target_tokens`: how many tokens the encoder's and the decoder's attention answers.
         """
@@ -117,13 +117,13 @@ class Subject(ABC):
         """Three random rows to certify the gate on, such as a batch may hold; none is three tokens long."""
 
     @abstractmethod
-    def response(self, rows: Sequence[TokenRow], xi: Float[Tensor, "rows heads"] | None) -> Float[Tensor, "rows out"]:
+    def response(self, rows: Sequence[TokenRow], xi: Float[Tensor, "rows width"] | None) -> Float[Tensor, "rows out"]:
         """All that the model says about each row, on which certification compares; `xi` None: the gate untouched."""
 
     def other_responses(
         self,
         rows: Sequence[TokenRow],  # noqa: ARG002
-        xi: Float[Tensor, "rows heads"],  # noqa: ARG002
+        xi: Float[Tensor, "rows width"],  # noqa: ARG002
     ) -> dict[str, Float[Tensor, "rows out"]]:
         """Responses by other ways of running the model (decoding with a cache), by name."""
         return {}
@@ -136,7 +136,7 @@ class Subject(ABC):
         """The parts of it that run without this project."""
         raise NotImplementedError
 
-    def as_xi(self, masks: Bool[np.ndarray, "rows heads"]) -> Float[Tensor, "rows heads"]:
+    def as_xi(self, masks: Bool[np.ndarray, "rows width"]) -> Float[Tensor, "rows width"]:
         """Masks as the tensor that the gate multiplies by."""
         return to_device(torch.from_numpy(np.ascontiguousarray(masks)), self.device).float()
 
