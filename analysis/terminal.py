@@ -193,8 +193,8 @@ def units_in_words(units: pl.DataFrame) -> str:
     if largest["sum"] is None:
         return said
     more = units["excess_significant"].sum()
-    differ = f"{more} differ" if more > 1 else f"{more or 'none'} differs"
-    return f"{said}, its heads one by one {effect(largest, 'sum')}; {differ} from the sum of its heads"
+    differ = f"{more} differ from the sum of their" if more > 1 else f"{more or 'none'} differs from the sum of its"
+    return f"{said}, its heads one by one {effect(largest, 'sum')}; {differ} heads"
 
 
 def correlation_table(correlations: pl.DataFrame, title: str = "Correlation of head effects") -> Table:

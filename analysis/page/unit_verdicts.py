@@ -48,9 +48,10 @@ def _finding(label: str, rows: pl.DataFrame) -> Finding:
     between = interval({name: largest[f"excess_{name}"] for name in ("low", "high")}, unit=unit)
     none = f"; in {hidden} of these no head does so alone" if hidden else ""
     differ = f"{sure.height} differ" if sure.height > 1 else f"{sure.height or 'None'} differs"
+    whose = "their" if sure.height > 1 else "its"
     because = (
         f"Removing {costly.height} of {rows.height} {level.plural} costs significantly{none}. {differ} significantly "
-        f"from the sum of the effects of its heads. The difference is largest in {unit_name(largest, several)}: "
+        f"from the sum of the effects of {whose} heads. The difference is largest in {unit_name(largest, several)}: "
         f"{effect(largest)} {unit} as a whole, {effect(largest, 'sum')} as the sum of its {largest['heads']} "
         f"heads, {effect(largest, 'excess')}{between}."
     )

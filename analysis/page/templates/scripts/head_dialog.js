@@ -84,7 +84,7 @@ function change(subject, domain, [text, before, after, was, now, ...likely]) {
   const target = domain.texts[text].at(-1);
   const answer = (index) => (index < 0 ? "" : domain.answers[index]);
   const score = (number) =>
-    subject.labelled ? (number ? "right" : "wrong") : `${number.toFixed(subject.digits)} ${subject.score_unit}`;
+    subject.labelled ? (number ? "right" : "wrong") : `${number.toFixed(subject.digits).replace("-", "−")} ${subject.score_unit}`;
   const came = (index, number) => (answer(index) && !likely.length ? `${answer(index)} (${score(number)})` : score(number));
   const lines = [
     ...texts.slice(0, likely.length ? 1 : undefined).map((content, i) => [domain.names[i] ?? "text", content]),
