@@ -5,7 +5,7 @@
 step           updates of the weights so far
 epoch          passes over the training data so far
 learning_rate  of the last of these updates
-loss           mean training loss since the record before, nats (an example, of a translation a token); null at step 0
+loss           mean training loss since the record before, nats (an example, of text a token); null at step 0
 dev_loss       mean loss on the dev data, likewise; null where it was not evaluated
 dev_score      accuracy on the dev data in percent, of a regression Pearson's r times 100; null where not evaluated
 seconds        of training so far, by this machine's clock; not the same in two runs
