@@ -135,8 +135,9 @@ class DomainInference:
             np.add.at(weights[:, column], self._places(those), -1)
         effects, difference = self.sample.effects, self.sample.effects @ weights
         schema = {"sum": pl.Float64, "difference": pl.Float64} | {name: COLUMNS[name] for name in DIFFERENCE}
-        known = {} if self.resampled is None else self.resampled.combined(weights)
-        columns = known.family_columns(np.arange(len(wholes))) if known and len(wholes) else {}
+        columns: Mapping[str, object] = {}
+        if self.resampled is not None and len(wholes):
+            columns = self.resampled.combined(weights).family_columns(np.arange(len(wholes)))
         rows = {"sum": effects[at] - difference, "difference": difference}
         rows |= {name: columns.get(name, [None] * len(wholes)) for name in DIFFERENCE}
         return pl.DataFrame(rows, schema=schema)
