@@ -13,6 +13,7 @@ from jaxtyping import Float, Int
 from analysis.results.domain import AUTO, Domain
 from analysis.results.sample import EXAMPLE, Sample
 from study.record.errors import InputError
+from study.record.metrics import Task
 from study.record.units import Head
 
 DOMAIN = ("subject", "subject_id", "metric", "domain", "setting_id")
@@ -30,7 +31,7 @@ class DomainEffects:
         sample: the outcomes behind them, base mask first, then each head off in this order; None of a table made
             elsewhere.
         texts: the text of every example by which two domains are seen to share it: the first one (a premise, a source),
-            or all of them where each example is a group of its own.
+            or all of them where each example is a group of its own, and of choices, whose contexts may be empty.
         group_of: place in the sample of every example's group.
         importance: whether `effects` are importances, of which the largest matter most; of effects the lowest do.
     """
@@ -50,8 +51,9 @@ class DomainEffects:
         sample = domain.sample(groups).select(heads.values())
         examples, column = domain.examples, domain.group_column(groups)
         told = [name for name in examples.columns if name.startswith("text_")]
-        told = told if column == EXAMPLE else told[:1]
-        texts = examples.select(pl.concat_str(told, separator="\n")).to_series().to_list() if told else []
+        told = told if column == EXAMPLE or domain.metric.task is Task.CHOICE else told[:1]
+        joined = pl.concat_str(told, separator="\n", ignore_nulls=True)  # some choices are fewer
+        texts = examples.select(joined).to_series().to_list() if told else []
         places = {name: at for at, name in enumerate(sample.names)}
         group_of = np.array([places[str(name)] for name in examples[column]], dtype=np.int64)
         names = domain.identity | {"metric": domain.metric.name}

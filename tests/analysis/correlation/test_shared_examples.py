@@ -1,9 +1,12 @@
 """Cells that share examples share noise: it is taken out of the covariance, and resamples move it in both at once."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
+from fixtures.language_results import fill_language
 from simulated import PLAIN, SCENARIOS, Scenario, coverage, noisy, on_the_same_examples
 
 from analysis.correlation.coefficients import centred, pearson
@@ -13,6 +16,7 @@ from analysis.correlation.null_distributions import random_swaps, sign_flip_null
 from analysis.correlation.shared_examples import SharedGroups, additions, aligned, disjoint, sampling_covariance
 from analysis.correlation.true_correlation import NoisyEffects, measured_r, noise, true_r
 from analysis.inference.resampling import drawn
+from analysis.results.read import read_results
 from study.record.units import AttentionKind, Head
 
 SMALL = Scenario(r=0.5, signal=0.2, groups=40, size=3, heads=6)
@@ -55,6 +59,22 @@ def test_of_a_cell_with_itself_it_is_the_jackknife_s_and_of_disjoint_ones_nought
     assert sampling_covariance(a, a) == pytest.approx(np.cov(values.T) / 40, rel=1e-9)
     apart = replace(b, texts=tuple(f"other {text}" for text in b.texts))
     assert (sampling_covariance(a, apart) == 0).all()
+
+
+@pytest.mark.parametrize("groups", ["auto", "example"])
+def test_choices_are_one_example_where_all_of_their_texts_are(groups: str, tmp_path: Path) -> None:
+    """Contexts may all be empty, as those of minimal pairs are, and some questions have fewer choices than others."""
+    for seed, data in enumerate(("easy", "hard")):
+        fill_language(tmp_path, data, seed=seed)
+    own = {"text_1": pl.lit(""), "text_2": pl.col("example") + pl.col("text_2")}
+    domains = [
+        replace(domain, examples=domain.examples.with_columns(**own)) for domain in read_results(tmp_path).domains
+    ]
+    a, b = (DomainEffects.of(domain, groups) for domain in domains)
+    side, _, shared = aligned(a, b)
+    assert (shared.count, side.sample.groups) == (0, a.sample.groups)
+    assert a.examples_key != b.examples_key
+    assert a.has_the_examples_of(DomainEffects.of(domains[0], groups))
 
 
 def without(side: NoisyEffects, shared_at: np.ndarray, i: int) -> tuple[NoisyEffects, np.ndarray]:
