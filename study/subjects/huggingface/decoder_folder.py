@@ -111,7 +111,7 @@ class DecoderConfig(ModelConfig):
     def pruned(self, folder: Path) -> DecoderConfig:
         """See `ModelConfig.pruned`."""
         reading = {option.name: getattr(self, option.name) for option in fields(ReadingOptions)}
-        return HubDecoder(name="", path=str(folder), **reading)
+        return HubDecoder(name="", path=str(folder), dtype=self.dtype, **reading)
 
 
 @dataclass(kw_only=True)

@@ -214,6 +214,14 @@ def test_a_pruned_decoder_is_the_masked_one(folder: Path, tmp_path: Path, heads:
             assert torch.allclose(other(ids).logits, small.module(ids).logits, atol=1e-5)
 
 
+def test_a_pruned_decoder_keeps_its_dtype(folder: Path, tmp_path: Path) -> None:
+    """In another one it would not say what the masked model says, within rounding."""
+    source = decoder(folder, dtype=Dtype.bfloat16)
+    out = prune(PruneConfig(model=source, out=str(tmp_path / "small"), heads=["decoder_self.0.1"], export=Export.none))
+    assert source.pruned(out).load(CPU).module.dtype == torch.bfloat16
+    assert "model.dtype=bfloat16" in (out / "README.md").read_text()
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize("name", ["llama", "gpt2"])
 def test_exported_files_of_a_decoder_run_without_this_project(tmp_path: Path, name: str) -> None:
