@@ -31,12 +31,15 @@ def request_scores(
         Log-probability of each continuation, nats, and how many of its tokens are the most likely word.
     """
     num_words = subject.module.config.get_text_config().vocab_size
-    pairs_at_once = max(1, (CPU_LOGITS if hidden.device.type == "cpu" else GPU_LOGITS) // num_words // len(tree.places))
-    parts = [
-        _word_scores(subject, tree, hidden, part)
-        for part in np.split(row_P, range(pairs_at_once, len(row_P), pairs_at_once))
-    ]
-    logp_PW, best_PW = (np.concatenate(part) for part in zip(*parts, strict=True))
+    logits_at_once = max(1, (CPU_LOGITS if hidden.device.type == "cpu" else GPU_LOGITS) // num_words)
+    token_W = np.array(tree.words)[:, 0]
+    logp_PW, best_PW = np.empty((len(row_P), len(token_W))), np.empty((len(row_P), len(token_W)), dtype=np.int64)
+    for places in np.split(tree.places, range(logits_at_once, len(tree.places), logits_at_once)):
+        words = np.flatnonzero(np.isin(token_W, places))
+        pairs_at_once = max(1, logits_at_once // len(places))
+        for start in range(0, len(row_P), pairs_at_once):
+            part = slice(start, start + pairs_at_once)
+            logp_PW[part, words], best_PW[part, words] = _word_scores(subject, tree, hidden, row_P[part], words, places)
     sums, greedy = (
         np.stack([of_word[:, list(words)].sum(1) for words in tree.scored], axis=1) for of_word in (logp_PW, best_PW)
     )
@@ -44,16 +47,23 @@ def request_scores(
 
 
 def _word_scores(
-    subject: LanguageModel, tree: TokenTree, hidden: Float[Tensor, "N T d"], row_P: Int[np.ndarray, " P"]
+    subject: LanguageModel,
+    tree: TokenTree,
+    hidden: Float[Tensor, "N T d"],
+    row_P: Int[np.ndarray, " P"],
+    words: Int[np.ndarray, " W"],
+    places: Int[np.ndarray, " places"],
 ) -> tuple[Float[np.ndarray, "P W"], Int[np.ndarray, "P W"]]:
-    """The log-probability of each word of a tree, nats, and whether it is the most likely one (1 or 0)."""
-    token_W, target_W = np.array(tree.words).T
-    place_W = np.searchsorted(tree.places, token_W)
-    rows, places = (torch.from_numpy(part).to(hidden.device) for part in (row_P, tree.places))
-    hidden_Qd = hidden[rows[:, None], places].flatten(0, 1)
-    row_Q = np.arange(len(row_P))[:, None] * len(tree.places) + place_W
+    """The log-probability of some words of a tree, nats, and whether each is the most likely one (1 or 0).
+
+    These are the words that stand after the tokens at some places.
+    """
+    token_W, target_W = np.array(tree.words)[words].T
+    place_W = np.searchsorted(places, token_W)
+    hidden_Qd = hidden[torch.from_numpy(row_P).to(hidden.device)[:, None], torch.from_numpy(places).to(hidden.device)]
+    row_Q = np.arange(len(row_P))[:, None] * len(places) + place_W
     logp, best = log_probabilities(
-        subject.tail(hidden_Qd),
+        subject.tail(hidden_Qd.flatten(0, 1)),
         torch.from_numpy(np.tile(target_W, len(row_P))).to(hidden.device),
         torch.from_numpy(row_Q.reshape(-1)).to(hidden.device),
     )

@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 from study.certification.certify import random_masks
 from study.engine.choose import choose_engine
 from study.engine.engine import Engine, OneMaskAtATime
+from study.engine.growing import scoring
 from study.engine.growing.classifier import GrowingClassifier
 from study.engine.growing.language_model import GrowingLanguageModel
 from study.engine.memory import MemoryBudget
@@ -27,6 +28,7 @@ from study.record.units import HeadLayout, Mlp
 from study.subjects.language_model.options import ReadingOptions
 from study.subjects.language_model.subject import LanguageModel
 from study.subjects.language_model.text import LanguageText
+from study.subjects.language_model.words import log_probabilities
 
 TOLERANCE = 1e-5
 
@@ -222,6 +224,25 @@ def test_gradients_of_packed_choices_are_those_of_each_choice_with_its_context(n
         assert found[column].dtype == numbers.dtype
         assert np.abs(found[column] - numbers).max() <= 1e-5 * np.abs(numbers).max()
     assert all(row.cost > len(row.source) for row in rows), "contexts are shared"
+
+
+@pytest.mark.parametrize("packs", [False, True])
+def test_no_more_logits_are_held_than_there_is_room_for(packs: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Logits of all tokens of a long text would take gigabytes."""
+    subject, most, seen = language_model(), 5, []
+
+    def counted(logits: torch.Tensor, *where: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        seen.append(len(logits))
+        return log_probabilities(logits, *where)
+
+    monkeypatch.setattr(scoring, "CPU_LOGITS", most * VOCABULARY)
+    monkeypatch.setattr(scoring, "log_probabilities", counted)
+    masks = kinds_of_masks(subject.layout)[::4]
+    for examples in (texts(2), choices(4)):
+        rows = subject.encode(examples)
+        found = outcomes(growing(subject, packs=packs), rows, masks)
+        assert_agrees(found, outcomes(OneMaskAtATime(subject, 500), rows, masks))
+    assert max(seen) == most
 
 
 def test_a_layer_that_mixes_rows_is_not_trusted(caplog: pytest.LogCaptureFixture) -> None:
