@@ -97,8 +97,6 @@ def _noted(domain: Domain) -> pl.DataFrame:
             return examples.with_columns(pl.col("target").alias(PLACE)) if domain.metric.is_mean else examples
         case Task.TEXT:
             return examples
-        case Task.CHOICE | Task.TEXT:
-            return examples
 
 
 def _quarters(values: pl.Series) -> pl.Series:

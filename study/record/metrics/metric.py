@@ -104,8 +104,8 @@ class Metric(ABC):
             another meaning.
         is_stored: whether outcome rows hold the statistics; they follow from the answers otherwise.
         is_additive: whether the score is a function of the sums of the statistics.
-        is_mean: whether a score is a multiple of the first statistic by the last, which counts examples and is the
-            same under every mask; then a score is a mean over examples, and what is known of means is known of it.
+        is_mean: whether a score is a multiple of the first statistic by the last, which is the same under every mask
+            (it counts examples, tokens or bytes); then a score is a mean, and an effect a sum of what examples add.
         is_of_one_label: whether it is about one label, which the data names.
         is_share: whether it is the share of the examples that are right, each of which counts 0 or 1.
     """
