@@ -13,6 +13,7 @@ from jaxtyping import Float, Int
 from analysis.results.domain import AUTO, Domain
 from analysis.results.sample import EXAMPLE, Sample
 from study.record.errors import InputError
+from study.record.examples import text_columns
 from study.record.metrics import Task
 from study.record.units import Head
 
@@ -50,7 +51,7 @@ class DomainEffects:
         heads = domain.single_heads
         sample = domain.sample(groups).select(heads.values())
         examples, column = domain.examples, domain.group_column(groups)
-        told = [name for name in examples.columns if name.startswith("text_")]
+        told = text_columns(examples.columns)
         told = told if column == EXAMPLE or domain.metric.task is Task.CHOICE else told[:1]
         joined = pl.concat_str(told, separator="\n", ignore_nulls=True)  # some choices are fewer
         texts = examples.select(joined).to_series().to_list() if told else []

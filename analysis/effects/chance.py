@@ -27,7 +27,7 @@ from analysis.inference import Inference
 from analysis.inference.base_interval import score_interval
 from analysis.results.domain import HYPOTHESIS, PREDICTION, Domain
 from analysis.results.sample import Sample
-from study.record.examples import WEIGHT
+from study.record.examples import WEIGHT, text_columns
 from study.record.metrics import Bleu, Task
 from study.record.metrics.choices.choice_accuracy import LikeliestChoice
 from study.record.metrics.choices.targets import LogitDifference
@@ -119,7 +119,7 @@ def _spread_chance(domain: Domain) -> float:
 
 def _choice_chance(domain: Domain) -> float | None:
     """What a model scores that finds all continuations equally likely; None where an example has one alone."""
-    texts = [name for name in domain.examples.columns if name.startswith("text_")]
+    texts = text_columns(domain.examples.columns)
     choices = domain.examples.select(pl.sum_horizontal(pl.col(texts).is_not_null()) - 1).to_series().to_numpy()
     if choices.min() < 2:
         return None

@@ -17,7 +17,7 @@ from analysis.inference.discordant_pairs import flip_interval, flips
 from analysis.results.domain import IDENTITY, Domain
 from analysis.results.sample import EXAMPLE, GROUP_COLUMN, Sample
 from analysis.results.slices import slices
-from study.record.examples import WEIGHT
+from study.record.examples import WEIGHT, text_columns
 from study.record.metrics import Task
 from study.record.units import ADDRESS
 
@@ -113,7 +113,7 @@ def _columns(domain: Domain) -> Iterator[str]:
     examples = domain.examples
     plain = {EXAMPLE, GROUP_COLUMN, WEIGHT, "target"}
     lists = set(examples.select(selectors.nested()).columns)  # lengths of choices
-    names = [name for name in examples.columns if name not in plain | lists and not name.startswith("text_")]
+    names = [name for name in examples.columns if name not in plain | lists | set(text_columns(examples.columns))]
     for name in sorted(names, key=lambda name: name not in (LABEL, PLACE)):
         values = examples[name].drop_nulls()
         if 2 <= values.n_unique() <= values.len() / FEWEST:

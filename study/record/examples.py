@@ -3,7 +3,8 @@
 import hashlib
 import json
 import math
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import StrEnum
 from functools import cached_property
@@ -14,6 +15,11 @@ from study.record.errors import InputError
 
 WEIGHT = "weight"
 """Column of how much an example counts."""
+
+
+def text_columns(columns: Iterable[str]) -> list[str]:
+    """Those of the columns of `Examples.to_frame` that hold the texts; an annotation may be called `text_type`."""
+    return [name for name in columns if re.fullmatch(r"text_\d+", name)]
 
 
 class Varies(StrEnum):
@@ -63,6 +69,11 @@ class Examples:
             seen: set[str] = set()
             double = next(i for i in self.ids if i in seen or seen.add(i))
             raise InputError(f"example ids must be unique: '{double}' stands twice")
+        own = {"example", "target", "varies", WEIGHT, *text_columns(self.columns), *self.counts}
+        if taken := sorted(own & set(self.columns)):
+            raise InputError(
+                f"'{taken[0]}' cannot name what groups or slices examples: results have such a column already"
+            )
         for i, weight in zip(self.ids, self.weights or (), strict=False):
             if not 0 < weight < math.inf:
                 raise InputError(f"example '{i}' has the weight {weight:g}: a weight is a number above 0")

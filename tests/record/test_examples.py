@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from study.record.errors import InputError
-from study.record.examples import Examples, Varies
+from study.record.examples import Examples, Varies, text_columns
 
 CHOICES = Examples(
     ids=("a", "b"),
@@ -34,3 +34,12 @@ def test_what_varies_and_what_it_is_divided_by_are_in_the_digest() -> None:
     assert len({CHOICES.digest, plain.digest, turned.digest}) == 3
     assert turned.take([0]).varies is Varies.CONTEXT
     assert turned.to_frame()["varies"].to_list() == ["context", "context"]
+
+
+@pytest.mark.parametrize("name", ["target", "text_2", "characters", "weight"])
+def test_what_slices_examples_takes_no_name_of_a_column_that_is_there(name: str) -> None:
+    """It would take the place of the targets, say, by which answers are scored."""
+    with pytest.raises(InputError, match=f"'{name}' cannot name what groups or slices"):
+        Examples(("a",), (("b", " c"),), ("0",), {name: ("d",)}, counts={"characters": ((1,),)})
+    table = Examples(("a",), (("b", " c"),), ("0",), {"text_type": ("d",)}).to_frame()
+    assert text_columns(table.columns) == ["text_1", "text_2"]

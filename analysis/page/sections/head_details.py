@@ -19,6 +19,7 @@ from analysis.page.citations import Citations, as_json
 from analysis.page.section import Section
 from analysis.page.views import DomainView, SubjectView
 from analysis.results.domain import Domain
+from study.record.examples import text_columns
 from study.record.metrics import METRICS, Task
 from study.record.metrics.metric import POINTS
 from study.record.units import ADDRESS, Head
@@ -172,16 +173,14 @@ def _names(domain: Domain) -> list[str]:
             return ["source"]
         case _ if domain.is_inference:
             return ["premise", "hypothesis"]
-    count = sum(name.startswith("text_") for name in examples.columns)
+    count = len(text_columns(examples.columns))
     return ["text"] if count == 1 else [f"text {i + 1}" for i in range(count)]
 
 
 def _texts(domain: Domain, wanted: pl.Series) -> list[list[str]]:
     """The texts and the target of these examples, of which some may have more texts than others."""
     table = pl.DataFrame({"example": wanted}).join(domain.examples, on="example", how="left", maintain_order="left")
-    count = sum(name.startswith("text_") for name in table.columns)
-    columns = [f"text_{i + 1}" for i in range(count)]
-    rows = table.select(*columns, "target").iter_rows()
+    rows = table.select(*text_columns(table.columns), "target").iter_rows()
     return [[_cut(text) for text in row if text is not None] for row in rows]
 
 
