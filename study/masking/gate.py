@@ -151,10 +151,6 @@ class Gate:
         finally:
             self._now.part = before
 
-    def read(self, rows: Int[Tensor, " some"]) -> None:
-        """From here on to the end of the block of `part` around it the module reads these of the rows."""
-        self._now.part = rows
-
     @contextmanager
     def traced(self, xi: Float[Tensor, "rows width"], trace: "Trace | None" = None) -> Iterator["Trace"]:
         """As `masked`, and a backward pass within the block leaves in the trace what it says of each unit.
