@@ -2,11 +2,9 @@
 
 from collections.abc import Sequence
 
-import torch
 from tokenizers import Tokenizer, models, pre_tokenizers
 from transformers import (
     AutoModelForCausalLM,
-    AutoTokenizer,
     LlamaConfig,
     LlamaForCausalLM,
     PreTrainedModel,
@@ -14,8 +12,11 @@ from transformers import (
     PreTrainedTokenizerFast,
 )
 
+from study.record.errors import InputError
 from study.subjects.huggingface.decoder_checks import require_decoder
-from study.subjects.huggingface.quiet import quiet
+from study.subjects.huggingface.load_decoder import WHAT
+from study.subjects.huggingface.read_model import read_config, read_module, read_tokenizer
+from study.subjects.model_files import HEADS_FILE
 from study.training.decoder_options import DecoderTraining, DecoderTuning, NewLlama
 
 PAD, UNKNOWN, BEGIN = "[PAD]", "[UNK]", "[BOS]"
@@ -25,13 +26,18 @@ def initial_decoder(training: DecoderTraining, texts: Sequence[str]) -> tuple[Pr
     """The model, in float32, and its tokenizer; the words of a new one are those of the texts.
 
     Random weights come from torch's current random state.
+
+    Raises:
+        InputError: when a model to go on from cannot be read whole, or heads were removed from it.
     """
     if isinstance(training, DecoderTuning):
         folder = training.start_folder()
         require_decoder(folder)
-        with quiet():
-            model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.float32)
-        return model, AutoTokenizer.from_pretrained(folder)
+        if (folder / HEADS_FILE).is_file():
+            raise InputError(f"heads were removed from the model in {folder}: start from the whole model")
+        config = read_config(folder, None, WHAT)
+        model = read_module(folder, config, AutoModelForCausalLM, WHAT, warnings=False)
+        return model, read_tokenizer(folder, config)
     assert isinstance(training, NewLlama), f"no way to start a {type(training).__name__}"
     tokenizer = word_tokenizer(texts, training.max_length)
     return new_llama(training, tokenizer), tokenizer

@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 import torch
+from fixtures import cases
+from fixtures.language_models import DECODERS, tokenizer
 from fixtures.language_models import texts as some_texts
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
@@ -20,6 +22,7 @@ from study.toy.induction import InductionDomain
 from study.toy.sources import ToyInduction
 from study.training.decoder import TokenSequences, train_decoder
 from study.training.decoder_options import DecoderTuning, NewLlama
+from study.training.initial_decoder import initial_decoder
 from study.training.trained_models import TrainedDecoder
 from study.training.trainer import Trainer
 
@@ -97,6 +100,16 @@ def test_a_decoder_learns_more_of_texts(tmp_path: Path) -> None:
     assert weights(tmp_path / "second" / "epoch-0") == weights(tmp_path / "first" / "epoch-1")
     history = [record.dev_loss for record in read_history(tmp_path / "second") if record.dev_loss is not None]
     assert history[-1] < history[0]
+
+
+def test_a_start_that_lacks_weights_is_refused(tmp_path: Path) -> None:
+    """Its words would be random, and no one would know."""
+    module = cases.build(DECODERS["llama"])
+    kept = {name: weight for name, weight in module.state_dict().items() if name != "lm_head.weight"}
+    module.save_pretrained(tmp_path, state_dict=kept)
+    tokenizer().save_pretrained(tmp_path)
+    with pytest.raises(InputError, match=r"lack or misfit 1 tensors of LlamaForCausalLM: \['lm_head.weight'\]"):
+        initial_decoder(DecoderTuning(**OPTIONS, start=str(tmp_path)), [])
 
 
 @pytest.mark.parametrize(("changes", "message"), [({"groups": 3}, "multiple"), ({"max_length": 1}, "2 at least")])
