@@ -71,8 +71,11 @@ MORE_PACKED: dict[str, dict[str, Any]] = {
 APART: dict[str, dict[str, Any]] = {"lfm2": {"layer_types": ["conv", "full_attention", "full_attention"]}}
 """Architectures that carry something along the sequence: their rows grow, each choice in a sequence of its own."""
 
-ALONE: dict[str, dict[str, Any]] = {"bloom": {"n_head": 4, "n_layer": 3}}
-"""Architectures whose layers mix rows and heads."""
+ALONE: dict[str, dict[str, Any]] = {
+    "bloom": {"n_head": 4, "n_layer": 3},
+    "mpt": {"n_heads": 4, "n_layers": 3, "max_seq_len": POSITIONS},
+}
+"""Architectures whose layers mix rows and heads, or are given what has a row a head: as many examples look like it."""
 
 
 def decoder(kind: str, more: dict[str, Any]) -> LanguageModel:
