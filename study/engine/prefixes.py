@@ -10,17 +10,17 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Bool, Int
 
-from study.record.units import AttentionKind, HeadLayout, Layer
+from study.record.units import AttentionKind, AttentionLayer, HeadLayout
 
 
-def forward_order(layout: HeadLayout) -> list[Layer]:
+def forward_order(layout: HeadLayout) -> list[AttentionLayer]:
     """The attention layers in the order in which a forward pass meets them.
 
     The encoder upwards, then self- and cross-attention of each decoder layer in turn.
     """
-    encoder = [layer for layer in layout.layers if layer[0] is AttentionKind.ENCODER_SELF]
-    decoder = [layer for layer in layout.layers if layer[0] is not AttentionKind.ENCODER_SELF]
-    return encoder + sorted(decoder, key=lambda layer: (layer[1], layer[0].rank))
+    encoder = [layer for layer in layout.layers if layer.kind is AttentionKind.ENCODER_SELF]
+    decoder = [layer for layer in layout.layers if layer.kind is not AttentionKind.ENCODER_SELF]
+    return encoder + sorted(decoder, key=lambda layer: (layer.layer, layer.kind.rank))
 
 
 def attention_stages(layout: HeadLayout) -> list[slice]:

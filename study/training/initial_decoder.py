@@ -55,6 +55,7 @@ def word_tokenizer(texts: Sequence[str], max_length: int) -> PreTrainedTokenizer
 
 def new_llama(training: NewLlama, tokenizer: PreTrainedTokenizerBase) -> LlamaForCausalLM:
     """A Llama with random weights for the tokens of a tokenizer."""
+    number = tokenizer.get_vocab()
     config = LlamaConfig(
         vocab_size=len(tokenizer),
         hidden_size=training.hidden,
@@ -64,8 +65,8 @@ def new_llama(training: NewLlama, tokenizer: PreTrainedTokenizerBase) -> LlamaFo
         intermediate_size=training.inner,
         max_position_embeddings=training.max_length,
         initializer_range=training.initial_range,
-        pad_token_id=tokenizer.pad_token_id,
-        bos_token_id=tokenizer.bos_token_id,
+        pad_token_id=number[PAD],
+        bos_token_id=number[BEGIN],
         eos_token_id=None,
     )
     return LlamaForCausalLM(config)

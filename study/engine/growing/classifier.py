@@ -49,9 +49,9 @@ class GrowingClassifier(GrowingEngine):
 
     def logits(self, rows: Sequence[TokenRow], pairs: Pairs) -> Float[Tensor, "P C"]:
         """Logits of each pair of examples of equal length."""
-        used = pairs.wanted.any(axis=0)
+        used = np.flatnonzero(pairs.wanted.any(axis=0))
         own = Pairs(pairs.masks, pairs.wanted[:, used])
-        ids_ET, _ = self.subject.inputs([row for row, is_used in zip(rows, used, strict=True) if is_used])
+        ids_ET, _ = self.subject.inputs([rows[i] for i in used.tolist()])
         hidden_RTd, plan = self.hidden(own, {"input_ids": ids_ET, "attention_mask": torch.ones_like(ids_ET)})
         row_P, example_P = (to_device(torch.from_numpy(part), ids_ET.device) for part in (plan.row, own.example))
         self._given.states = hidden_RTd[row_P]
