@@ -1,7 +1,7 @@
 """How the numbers were made, in words: beside a number, and as a paragraph fit for a paper with what it cites."""
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,10 @@ from analysis.inference import Interval
 from analysis.inference.base_interval import BINOMIAL
 from analysis.inference.multiplicity import Correction
 from analysis.inference.significance import PairedTest
-from study.record.metrics import METRICS, Task
+from study.record.metrics import METRICS, Metric, Task
+from study.record.metrics.loss import LogLikelihood, SquaredError
+
+DEALT = "the score of a model’s own answers dealt out to other examples"
 
 TESTS = {
     PairedTest.randomisation: "approximate randomisation [riezler2005pitfalls]",
@@ -106,20 +109,30 @@ def _base(analysis: Analysis) -> Iterator[str]:
     elif few:
         yield "Intervals of base scores are exact binomial ones [clopper1934use]."
     if analysis.base["chance"].count():
-        yield _chance({domain.metric.task for domain in analysis.results.domains}, analysis.base)
+        yield _chance([domain.metric for domain in analysis.results.domains], analysis.base)
 
 
-def _chance(tasks: Collection[Task], base: pl.DataFrame) -> str:
-    cohen = " [cohen1960coefficient]" if Task.CLASSIFICATION in tasks else ""
-    dealt = f"the score of a model’s own answers dealt out to other examples{cohen}"
-    equal = "the accuracy of a model that finds every continuation equally likely"
-    if Task.CHOICE not in tasks:
-        said = dealt
-    else:
-        said = f"{dealt}, and of choices {equal}" if set(tasks) - {Task.CHOICE, Task.TEXT} else equal
+def _chance(metrics: Sequence[Metric], base: pl.DataFrame) -> str:
+    said = dict.fromkeys(_chance_of(metric) for metric in metrics if metric.task is not Task.TEXT)
+    words = [what if len(said) == 1 or not of else f"{of} {what}" for of, what in sorted(said)]
+    labels = any(metric.task is Task.CLASSIFICATION and metric.name != LogLikelihood.name for metric in metrics)
+    cohen = " [cohen1960coefficient]" if labels else ""
     at = base.filter(above_chance=False).height
     left = f"; {at} base score{'s are' if at > 1 else ' is'} not shown to be above it" if at else ""
-    return f"Chance is {said}{left}."
+    return f"Chance is {', and '.join(words).replace(DEALT, DEALT + cohen)}{left}."
+
+
+def _chance_of(metric: Metric) -> tuple[str, str]:
+    """Which scores are meant, and what chance is of them, see `analysis.effects.chance`."""
+    match metric.task:
+        case Task.CHOICE:
+            return "of choices", "the score of a model that finds every continuation equally likely"
+        case Task.CLASSIFICATION if metric.name == LogLikelihood.name:
+            return "of log-likelihoods", "the score of a model that finds each label as likely as it is frequent"
+        case Task.REGRESSION if metric.name == SquaredError.name:
+            return "of squared errors", "the score of a model that always gives the mean of the targets"
+        case _:
+            return "", DEALT
 
 
 def _effects(known: pl.DataFrame, row: Mapping[str, Any]) -> Iterator[str]:

@@ -3,6 +3,7 @@
 import json
 
 import numpy as np
+import polars as pl
 import pytest
 from fixtures.results import CLASSIFIER, curve_of, fill
 
@@ -10,6 +11,8 @@ from analysis import analyse, read_results
 from analysis.formatting import decimal, signed
 from analysis.inference import Inference
 from analysis.page.citations import Citations
+from analysis.page.methods import _chance
+from study.record.metrics import metric
 
 
 @pytest.fixture(scope="module")
@@ -56,3 +59,22 @@ def test_how_it_was_made_stands_once_and_a_number_without_interval_is_not_cited(
     assert "<text>" not in cite.attributes(('a "quoted" <text>', 0))
     no_head = analysis.effects.filter(measure="no_head").row(0, named=True)
     assert "removing every head of layer encoder_self.0" in cite.effect(no_head)[0]
+
+
+@pytest.mark.parametrize(
+    ("names", "said"),
+    [
+        (["loss"], "Chance is the score of a model that finds each label as likely as it is frequent."),
+        (
+            ["accuracy", "bleu"],
+            "Chance is the score of a model’s own answers dealt out to other examples [cohen1960coefficient].",
+        ),
+        (
+            ["bits_per_byte", "choice_accuracy", "pearson"],
+            "Chance is the score of a model’s own answers dealt out to other examples, and of choices the score of a "
+            "model that finds every continuation equally likely.",
+        ),
+    ],
+)
+def test_chance_is_said_as_it_is_computed(names, said):
+    assert _chance([metric(name) for name in names], pl.DataFrame({"above_chance": [True]})) == said
