@@ -62,7 +62,7 @@ def _losses(
     """The loss of each row, with a graph behind it; under the mask that the gate has, as nothing grows."""
     hidden_RTd, _ = states(trees, Pairs.every(subject.layout.full()[None], len(trees)))
     words = torch.tensor([(row, *word) for row, tree in enumerate(trees) for word in tree.words])
-    row_W, place_W, word_W = to_device(words, subject.device).T
+    row_W, place_W, word_W = to_device(words, hidden_RTd.device).T  # with a device map that of the last layer
     at_once = max(1, LOGITS_AT_ONCE // subject.module.config.get_text_config().vocab_size)
     parts = zip(hidden_RTd[row_W, place_W].split(at_once), word_W.split(at_once), strict=True)
     logp_W = torch.cat([subject.words(hidden, word)[0] for hidden, word in parts]).double()
