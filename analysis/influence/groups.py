@@ -7,7 +7,7 @@ over groups, whose squares are the variance. Of normal contributions one of 20 g
 squares by chance in 7 of 1,000 cases, one of 10 in 150: where groups are fewer than 20, none is said to decide.
 """
 
-from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +26,7 @@ from analysis.effects.head_effects import Measure
 from analysis.formatting import decimal, shortened, signed
 from analysis.results.domain import Domain
 from analysis.results.sample import NOUNS
+from study.record.examples import text_columns
 from study.record.metrics import METRICS
 from study.record.units import ADDRESS
 
@@ -113,7 +114,7 @@ class DomainGroups:
         column = domain.group_column(groups)
         texts = domain.examples.select(
             pl.col(column).cast(pl.String).alias("group"),
-            pl.col("text_1").alias("text") if "text_1" in domain.examples.columns else pl.lit(None).alias("text"),
+            _first_text(domain.examples.columns).alias("text"),
         )
         first = dict(texts.unique("group", keep="first", maintain_order=True).iter_rows())
         same = {"unit": own.sample.unit, "groups": own.sample.groups}
@@ -270,3 +271,9 @@ def _first(shares: Float[np.ndarray, " groups"]) -> list[int]:
     """Places of the largest shares above 0, the largest first, as many as the tables have."""
     order = np.argsort(-shares, kind="stable")[:LISTED]
     return [int(at) for at in order if shares[at] > 0]
+
+
+def _first_text(columns: Iterable[str]) -> pl.Expr:
+    """The first text of an example that is not empty, as the context of a minimal pair is."""
+    texts = [pl.when(pl.col(name) != "").then(pl.col(name)) for name in text_columns(columns)]
+    return pl.coalesce(texts) if texts else pl.lit(None)

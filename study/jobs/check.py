@@ -22,7 +22,7 @@ def check_values(study: StudyConfig) -> None:
     study.tracking.check()
     if study.data.task not in study.model.tasks():
         done = " and ".join(study.model.tasks())
-        raise InputError(f"model '{study.model.name}' does {done}, data '{study.data.name}' is for {study.data.task}")
+        raise InputError(f"model '{study.model.name}' is for {done}, data '{study.data.name}' is for {study.data.task}")
     _check_metric(study.data)
     if study.precision is Precision.screened and study.data.metric and LOSS in metric(study.data.metric).reads:
         raise InputError(

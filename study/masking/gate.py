@@ -201,7 +201,7 @@ class Gate:
                 raise InputError(f"{mlp.name} gives no {rows} rows: its output is {shape or 'never computed'}")
             mlp.batch_dim = shape.index(rows) if rows in shape else None
         if any(site.num_heads and not site.num_groups for site in self.sites):
-            log.info("groups are no units here: heads were removed from some of them more than from others")
+            log.info("groups of heads cannot be turned off as a whole: some have lost more heads than others")
         self.layout = replace(self._layout(), uses={layer: number for layer, number in uses.items() if number > 1})
 
 

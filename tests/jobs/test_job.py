@@ -157,7 +157,7 @@ def test_an_unexpected_base_score_stops_the_sweep(place: Path) -> None:
 @pytest.mark.parametrize(
     ("wrong", "says"),
     [
-        (["data=toy_news"], "model 'model' does classification, data 'toy_news' is for translation"),
+        (["data=toy_news"], "model 'model' is for classification, data 'toy_news' is for translation"),
         (["device=gpu"], "device 'gpu': expected auto, cpu"),
         (["data.limit=0"], "must be at least 1"),
         (["measure.kinds=[CROSS]"], "has no cross attention: it has encoder_self"),

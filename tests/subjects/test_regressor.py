@@ -142,7 +142,7 @@ def test_a_regression_is_trained_and_studied(folder: Path, monkeypatch: pytest.M
 @pytest.mark.parametrize(
     ("more", "message"),
     [
-        (["data=nli_file", "data.path=x.tsv"], "does regression, data 'x.tsv' is for classification"),
+        (["data=nli_file", "data.path=x.tsv"], "is for regression, data 'x.tsv' is for classification"),
         (["model.labels=[a,b]"], "model.labels has no effect here: a regression has no labels"),
         (
             ["data.metric=matthews"],

@@ -74,7 +74,8 @@ class DecoderConfig(ModelConfig):
         require_decoder(folder)
         files = model_digests(folder)
         require_tokenizer(folder)
-        reading = {"begin": str(self.begin), "window": self.window, "stride": self.stride, "truncate": self.truncate}
+        stride = 0 if self.stride == self.window else self.stride
+        reading = {"begin": str(self.begin), "window": self.window, "stride": stride, "truncate": self.truncate}
         more: dict[str, Any] = {"unconditional": True} if self.unconditional else {}
         if self.chat_template:
             template = folder / CHAT_TEMPLATE  # in tokenizer_config.json where there is no such file

@@ -16,7 +16,16 @@ from analysis.correlation import CorrelationOptions, DomainEffects, correlate
 from analysis.correlation.tables import PAIR
 from analysis.formatting import address, shortened
 from analysis.inference import Inference
-from analysis.influence.groups import CORRELATION, DECIDES, FEWEST, DomainGroups, Influence, deciding, influence
+from analysis.influence.groups import (
+    CORRELATION,
+    DECIDES,
+    FEWEST,
+    DomainGroups,
+    Influence,
+    _first_text,
+    deciding,
+    influence,
+)
 from analysis.page.verdicts import Verdict, other_domain
 from analysis.results.domain import Domain
 from study.record.store import Store
@@ -216,3 +225,8 @@ def test_a_correlation_that_two_heads_make_is_no_verdict_on_all(make, results, l
         assert f"r = {rest:.2f}; Spearman’s ρ of all heads is" in finding.because.replace("−", "-")
     else:
         assert "rests on" not in finding.because
+
+
+def test_of_a_pair_without_context_the_first_sentence_is_shown() -> None:
+    frame = pl.DataFrame({"example": ["a", "b"], "text_1": ["", "Once"], "text_2": ["She sings.", " upon"]})
+    assert frame.select(_first_text(frame.columns)).to_series().to_list() == ["She sings.", "Once"]

@@ -76,7 +76,7 @@ def test_the_entry_composes(folder: Path) -> None:
     model = to_study(config).model
     assert isinstance(model, HubDecoder)
     assert (model.name, model.begin, model.tasks()) == ("tiny", Begin.none, (Task.CHOICE, Task.TEXT))
-    with pytest.raises(InputError, match="'tiny' does choice and text, data 'toy_matched' is for classification"):
+    with pytest.raises(InputError, match="'tiny' is for choice and text, data 'toy_matched' is for classification"):
         check_values(to_study(config))
 
 
@@ -99,6 +99,8 @@ def test_how_texts_are_read_belongs_to_the_identity(folder: Path) -> None:
     for change in (*changes, {"unconditional": True}, {"chat_template": True}):
         assert decoder(folder, **change).identity() != before, change
     assert decoder(folder, device_map="auto").identity() == before
+    whole = decoder(folder, window=8, stride=8).identity()
+    assert whole == decoder(folder, window=8).identity(), "a stride of the window is the window"
     (folder / "chat_template.jinja").write_text("{{ messages }}")
     assert decoder(folder).identity() == before, "it is not used"
     first = decoder(folder, chat_template=True).identity()

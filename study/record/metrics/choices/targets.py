@@ -142,7 +142,7 @@ class LogitDifference(TargetMetric):
         right, sums = right_alternatives(rows), rectangle(rows[LOGLIK], IMPOSSIBLE)
         single = int((rows[LOGLIK].list.len() < 2).sum())
         if single:
-            raise InputError(f"{single} examples have one alternative: there is no other one to differ from")
+            raise InputError(f"examples with one alternative alone, which no other can differ from: {single}")
         others = sums.copy()
         np.put_along_axis(others, right[:, None], IMPOSSIBLE, axis=1)
         return right_values(sums, right) - others.max(axis=1)
