@@ -61,7 +61,7 @@ def page_environment(level: float, signatures: Mapping[str, str] | None = None, 
         "corrected": corrected,
         "decimal": decimal,
         "decimals": decimals,
-        "digits": lambda metric: METRICS[metric].digits,
+        "digits": lambda metric: METRICS[metric].digits if metric in METRICS else 2,  # of a table made elsewhere
         "head_name": head_name,
         "interval": interval,
         "kind_label": kind_label,

@@ -84,7 +84,7 @@ def test_writes_every_file_and_a_page_that_needs_nothing_else(filled, results, t
         assert {f"tables/{table}.csv", f"tables/{table}.parquet"} <= names
     assert {"tables/paper/" + name for name in PAPER} <= {re.sub(r"-[0-9a-f]{12}", "", name) for name in names}
     figures = [name for name in names if name.endswith(".svg")]
-    assert len(figures) == (4 + 2 * (1 + 1 + 1) + 2) + (4 + 2 * (1 + 3 + 3) + 2)
+    assert len(figures) == (4 + 2 * (1 + 1 + 1 + 1) + 2) + (4 + 2 * (1 + 3 + 3 + 1) + 2)
     html = path.read_text(encoding="utf-8")
     page = Page(html)
     assert all(reference.startswith("#") for reference in page.references)

@@ -101,7 +101,7 @@ TOY = "model=toy_classifier data=toy_matched"
         (f"{TOY} precision=fp16", "precision=fp16: expected float32, bfloat16, screened"),
         (f"{TOY} measure.kinds=[cross]", "measure.kinds: 'cross' is none of ENCODER_SELF, DECODER_SELF, CROSS"),
         (f"{TOY} screening=3", "screening=3: screening has options of its own, screening.NAME=VALUE"),
-        (f"{TOY} measur=", "there is no option 'measur'. Did you mean measure or measure.name or measure/order?"),
+        (f"{TOY} measur=", "there is no option 'measur'. Did you mean measure or measure.unit or measure.name?"),
         (
             "model=bert_mnl data=toy_matched",
             "there is no model 'bert_mnl'. Did you mean bert_mnli or bert_mnli_finetune",
@@ -116,7 +116,7 @@ TOY = "model=toy_classifier data=toy_matched"
         ("prune model=toy_classifier ot=x", "there is no option 'ot'. Did you mean out"),
         (
             "prune model.path=x out=y",
-            "no model is chosen: model.path is an option of fairseq_folder, hf_classifier and hf_regressor",
+            "no model is chosen: model.path is an option of fairseq_folder, hf_classifier, hf_decoder and hf_regressor",
         ),
         (
             "analyse",

@@ -24,6 +24,7 @@ from study.record.errors import InputError
 from study.record.files import WriteError, unsealed
 from study.record.setting import SettingError
 from study.record.store import read_parts
+from study.training.decoder_options import DecoderTuning, NewLlama
 from study.training.fairseq.options import TranslationTraining
 
 
@@ -43,8 +44,9 @@ def test_every_configuration_composes(group: str) -> None:
     for name in options(group):
         chosen = {"model": "toy_classifier", "data": "toy_matched", "measure": "pruning", group: name}
         if group == "training":
-            translates = schema_of(group, name) is TranslationTraining
-            chosen = {"model": "toy_translator" if translates else "toy_classifier", "data": "toy_matched"}
+            trained = {TranslationTraining: "toy_translator", NewLlama: "toy_decoder", DecoderTuning: "toy_decoder"}
+            model = trained.get(schema_of(group, name), "toy_classifier")
+            chosen = {"model": model, "data": "toy_induction" if model == "toy_decoder" else "toy_matched"}
             chosen["training@model.training"] = name
         if group == "experiment":
             chosen = {group: name}

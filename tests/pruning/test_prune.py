@@ -109,7 +109,7 @@ def test_files_run_without_this_project(name: str, tmp_path: Path) -> None:
     layout = source.load(CPU).layout
     mask = pruned.some_masks(layout)[-1]
     mask[layout.columns(*layout.layers[0])] = False
-    out = run(source, tmp_path / "small", mask=whole.layout.key(mask), export=Export.onnx)
+    out = run(source, tmp_path / "small", mask=layout.key(mask), export=Export.onnx)
     subject = HubClassifier(name="", path=str(out), max_length=32).load(CPU)
     ids = torch.randint(4, 60, (4, 11), generator=torch.Generator().manual_seed(1))
     present = (torch.arange(11) < torch.tensor([11, 4, 7, 9])[:, None]).long()

@@ -47,8 +47,8 @@ def test_what_is_logged_is_what_is_stored(place: Path, caplog: pytest.LogCapture
     run, folder = stored_run(place / "results"), setting_of(place / "results")
     assert (logged.id, logged.job_type, logged.exit_code) == (run.id, "ablation", 0)
     assert set(logged.tags) == {"model", "pairs"}
-    assert logged.config["measure"] == {"name": "ablation"}
-    assert run.config["measure"] == {"name": "ablation", "kinds": []}
+    assert logged.config["measure"] == {"name": "ablation", "unit": "head"}
+    assert run.config["measure"] == {"name": "ablation", "kinds": [], "unit": "head"}
     assert logged.config["setting"] == folder.name
     heights = [pl.read_parquet(part).height for part in sorted(folder.glob("part-*"))]
     assert [point["_step"] for point in logged.history] == np.cumsum(heights).tolist() == [NUM_PAIRS, 9 * NUM_PAIRS]

@@ -23,8 +23,8 @@ def load_classifier(
         InputError: when the weights cannot be read or do not fit, or there is no tokenizer.
     """
     config = read_config(folder, len(labels) or 1)
-    tokenizer = read_tokenizer(folder, config)
     module = read_module(folder, config, AutoModelForSequenceClassification, "classifier")
+    tokenizer = read_tokenizer(folder, config)
     allowed = num_positions(module)
     if allowed is not None and max_length > allowed:
         raise InputError(

@@ -103,9 +103,9 @@ def test_what_is_0_by_0_is_counted(name: str) -> None:
     """Answers that differ on one group alone are all the same in every resample without it."""
     given, gold = answers(name, np.random.default_rng(0), (0.5, 0.5))
     given[1] = given[0, 0]
-    given[1, :SIZE] = 1 - given[0, 0] if name in ("matthews", "f1_macro") else 9.0
+    given[1, :SIZE] = 1 - given[0, 0] if name in ("matthews", "f1", "f1_macro") else 9.0
     share = resampling.undefined(sample_of_answers(name, given, gold), 2000, 0)
-    expected = 0.0 if name == "f1_macro" else (1 - 1 / GROUPS) ** GROUPS
+    expected = 0.0 if name in ("f1", "f1_macro") else (1 - 1 / GROUPS) ** GROUPS
     assert share == pytest.approx([expected], abs=0.03)
 
 
