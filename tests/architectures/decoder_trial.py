@@ -22,6 +22,14 @@ TOLERANCE = 1e-5
 """Largest difference that rounding may explain, as a share of the largest logit."""
 
 
+MECHANISMS = {
+    "gpt_oss": ["attention sinks: the weights of a head sum to less than 1"],
+    "deepseek_v3": ["latent attention: each head has keys and values of its own"],
+    "qwen3_next": ["gated queries: what a head gives is multiplied by a gate before it is masked"],
+}
+"""What is peculiar to the attention of a row."""
+
+
 @dataclass(frozen=True)
 class Decoder:
     """What came out for a tiny decoder.
@@ -53,12 +61,13 @@ def try_decoder(name: str) -> Decoder:
     numbers = {"heads": len(layout), "groups": len(layout.key_groups), "MLPs": len(layout.mlps)}
     left_out = [f"no heads in {part}" for part in certificate.left_out]
     ways = subject.other_responses(subject.probe(), subject.as_xi(layout.each_off(layout.heads[:3])))
+    other = [f"not the same without a mask: {way}" for way in WAYS if way not in ways]
     return Decoder(
         units=", ".join(f"{number} {kind}" for kind, number in numbers.items() if number),
         gates=", ".join(dict.fromkeys(map(_within_layer, gated))),
         proof=", ".join(certificate.proofs),
         engine=_engine(subject),
-        notes="; ".join([*left_out, *(f"not the same without a mask: {way}" for way in WAYS if way not in ways)]),
+        notes="; ".join([*MECHANISMS.get(name, ()), *left_out, *other]),
         faults=tuple(_faults(subject, decoders.Plain(name))),
     )
 
