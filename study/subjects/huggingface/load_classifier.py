@@ -1,6 +1,7 @@
 """Classifiers of transformers loaded from their folders: the text side alone, or all of it."""
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -11,6 +12,7 @@ from study.record.errors import InputError
 from study.subjects.classifier import Classifier
 from study.subjects.classifier_text import ClassifierText
 from study.subjects.huggingface.read_model import num_positions, read_config, read_module, read_tokenizer
+from study.subjects.model_files import HEADS_FILE
 from study.subjects.regressor import Regressor
 
 
@@ -23,8 +25,10 @@ def load_classifier(
         InputError: when the weights cannot be read or do not fit, or there is no tokenizer.
     """
     config = read_config(folder, len(labels) or 1)
-    module = read_module(folder, config, AutoModelForSequenceClassification, "classifier")
+    read = partial(read_module, folder, config, AutoModelForSequenceClassification, "classifier")
+    pruned = read() if (folder / HEADS_FILE).is_file() else None  # what it holds is said before its tokenizer is read
     tokenizer = read_tokenizer(folder, config)
+    module = pruned or read()
     allowed = num_positions(module)
     if allowed is not None and max_length > allowed:
         raise InputError(
