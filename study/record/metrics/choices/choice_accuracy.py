@@ -4,6 +4,7 @@ Each is a metric of lm-evaluation-harness, and follows from the same stored sums
 """
 
 from abc import ABC, abstractmethod
+from typing import ClassVar
 
 import numpy as np
 import polars as pl
@@ -76,51 +77,56 @@ class ChoiceAccuracy(LikeliestChoice):
         return rectangle(rows[LOGLIK], IMPOSSIBLE)
 
 
-class ChoiceAccuracyCharacters(LikeliestChoice):
+class LikeliestByLength(LikeliestChoice, ABC):
+    """The sum of log-likelihoods is divided by the length of the alternative.
+
+    Attributes:
+        length: the column of lengths.
+    """
+
+    length: ClassVar[str]
+
+    def values(self, rows: pl.DataFrame) -> Float[np.ndarray, "rows most"]:
+        """The sums, each by its length."""
+        return rectangle(rows[LOGLIK], IMPOSSIBLE) / rectangle(rows[self.length], 1.0)
+
+
+class ChoiceAccuracyCharacters(LikeliestByLength):
     """Sums are divided by the characters of the alternative: `acc_norm`."""
 
     name = "choice_accuracy_characters"
     label = "choice accuracy by characters"
     axis = "choice accuracy by characters (%)"
     method = "An alternative is chosen by its log-likelihood divided by its characters"
+    length = "characters"
     reads = (LOGLIK,)
     example_columns = ("target", "characters")
     statistics = ("right_by_characters", "choices_by_characters")
 
-    def values(self, rows: pl.DataFrame) -> Float[np.ndarray, "rows most"]:
-        """The sums by character."""
-        return rectangle(rows[LOGLIK], IMPOSSIBLE) / rectangle(rows["characters"], 1.0)
 
-
-class ChoiceAccuracyBytes(LikeliestChoice):
+class ChoiceAccuracyBytes(LikeliestByLength):
     """Sums are divided by the bytes of the alternative in UTF-8: `acc_bytes`."""
 
     name = "choice_accuracy_bytes"
     label = "choice accuracy by bytes"
     axis = "choice accuracy by bytes (%)"
     method = "An alternative is chosen by its log-likelihood divided by its bytes"
+    length = "bytes"
     reads = (LOGLIK,)
     example_columns = ("target", "bytes")
     statistics = ("right_by_bytes", "choices_by_bytes")
 
-    def values(self, rows: pl.DataFrame) -> Float[np.ndarray, "rows most"]:
-        """The sums by byte."""
-        return rectangle(rows[LOGLIK], IMPOSSIBLE) / rectangle(rows["bytes"], 1.0)
 
-
-class ChoiceAccuracyTokens(LikeliestChoice):
+class ChoiceAccuracyTokens(LikeliestByLength):
     """Sums are divided by the tokens of the alternative, which another tokeniser counts otherwise."""
 
     name = "choice_accuracy_tokens"
     label = "choice accuracy by tokens"
     axis = "choice accuracy by tokens (%)"
     method = "An alternative is chosen by its log-likelihood divided by its tokens"
+    length = TOKENS
     reads = (LOGLIK, TOKENS)
     statistics = ("right_by_tokens", "choices_by_tokens")
-
-    def values(self, rows: pl.DataFrame) -> Float[np.ndarray, "rows most"]:
-        """The sums by token."""
-        return rectangle(rows[LOGLIK], IMPOSSIBLE) / rectangle(rows[TOKENS], 1.0)
 
 
 class ChoiceAccuracyPmi(LikeliestChoice):
