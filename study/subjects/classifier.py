@@ -23,7 +23,7 @@ from study.subjects.classifier_text import ClassifierText
 from study.subjects.cross_entropy import cross_entropy, cross_entropy_of_any
 from study.subjects.graphs import Classification, Graph
 from study.subjects.kept_state import kept_state
-from study.subjects.subject import Subject, TokenRow, to_device
+from study.subjects.subject import Subject, TokenRow, runs_on_token_ids, to_device
 
 PROBE_LENGTHS = (5, 9, 13)
 PROBE_ROWS = 3
@@ -70,16 +70,10 @@ class Classifier(Subject):
         self.labels = tuple(labels)
         self.loaded = loaded
         self._text = ClassifierText(tokenizer, self.labels, max_length=max_length, truncate=truncate, owner=loaded)
-        try:
+        with runs_on_token_ids(loaded, self.device):
             self.gate = Gate.on(module, causal=self._is_causal())
             probe = self.probe()
             self.gate.learn(lambda: self.response(probe, None), rows=len(probe))
-        except InputError:
-            raise
-        except Exception as error:  # what an architecture lacks is told by errors of many kinds
-            raise InputError(
-                f"{loaded} does not run on token ids on {self.device}: {type(error).__name__}: {error}"
-            ) from error
 
     def has_fit_outputs(self, number: int) -> bool:
         """Whether a model of its kind may have so many outputs."""

@@ -1,7 +1,8 @@
 """The subject: a model under study with its heads, and how text becomes tensors and tensors become outcomes."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -12,6 +13,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from study.masking.gate import Gate
+from study.record.errors import InputError
 from study.record.examples import Examples
 from study.record.loss import PLAIN, Loss
 from study.record.metrics import Metric
@@ -144,3 +146,18 @@ class Subject(ABC):
 def to_device(x: Tensor, device: torch.device) -> Tensor:
     """Copy to a device, without waiting for it where it is a GPU."""
     return x.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else x.to(device)
+
+
+@contextmanager
+def runs_on_token_ids(loaded: str, device: torch.device) -> Iterator[None]:
+    """Say in words that a model does not run, whatever fails within the block.
+
+    Raises:
+        InputError: what an architecture lacks is told by errors of many kinds.
+    """
+    try:
+        yield
+    except InputError:
+        raise
+    except Exception as error:
+        raise InputError(f"{loaded} does not run on token ids on {device}: {type(error).__name__}: {error}") from error

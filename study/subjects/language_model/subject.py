@@ -29,7 +29,7 @@ from study.subjects.language_model.text import LanguageText
 from study.subjects.language_model.trace import SharedTrace
 from study.subjects.language_model.ways import ROUNDING, other_ways
 from study.subjects.language_model.words import log_probabilities
-from study.subjects.subject import Subject, TokenRow, to_device
+from study.subjects.subject import Subject, TokenRow, runs_on_token_ids, to_device
 
 LOGITS_AT_ONCE = 2**26
 """Logits in memory at a time: tokens that are scored times words."""
@@ -61,19 +61,13 @@ class LanguageModel(Subject):
         self.loaded = loaded
         self.text = text
         probe = self.probe()
-        try:
+        with runs_on_token_ids(loaded, self.device):
             with torch.no_grad(), kept_state(module):
                 ids = self._ids(language_rows(probe)[0].requests)
                 self.tail = Tail(module, ids)
                 _require_causal(self.tail, ids, loaded)
             self.gate = Gate.on(module, causal=True, mlps=True)
             self.gate.learn(lambda: self.response(probe, None), rows=len(probe))
-        except InputError:
-            raise
-        except Exception as error:  # what an architecture lacks is told by errors of many kinds
-            raise InputError(
-                f"{loaded} does not run on token ids on {self.device}: {type(error).__name__}: {error}"
-            ) from error
 
     def encode(self, examples: Examples, max_unknown: float = 1.0) -> list[TokenRow]:
         """Tokenise choices and texts, see `LanguageText.encode`."""
