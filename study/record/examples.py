@@ -5,13 +5,15 @@ import json
 import math
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import astuple, dataclass, field
 from enum import StrEnum
 from functools import cached_property
 
 import polars as pl
 
 from study.record.errors import InputError
+from study.record.syntax import Span, Tree, split_words
+from study.record.syntax.tree import TREE_COLUMNS, tree_columns
 
 WEIGHT = "weight"
 """Column of how much an example counts."""
@@ -48,6 +50,7 @@ class Examples:
             alternative of a choice, one for a text.
         varies: which part of a choice differs; where it is the context, texts are (continuation, context 1, ...,
             context K).
+        trees: the dependency tree of the first text of each example; None where nobody has drawn them.
     """
 
     ids: tuple[str, ...]
@@ -58,11 +61,13 @@ class Examples:
     merged: Mapping[str, str] = field(default_factory=dict)
     counts: Mapping[str, tuple[tuple[int, ...], ...]] = field(default_factory=dict)
     varies: Varies = Varies.CONTINUATION
+    trees: tuple[Tree, ...] | None = None
 
     def __post_init__(self) -> None:
         lengths = {"texts": len(self.texts), "targets": len(self.targets)}
         lengths |= {name: len(column) for name, column in (*self.columns.items(), *self.counts.items())}
         lengths |= {} if self.weights is None else {"weights": len(self.weights)}
+        lengths |= {} if self.trees is None else {"trees": len(self.trees)}
         if wrong := {name: length for name, length in lengths.items() if length != len(self.ids)}:
             raise InputError(f"{len(self.ids)} ids, but {wrong}")
         if len(set(self.ids)) != len(self.ids):
@@ -70,6 +75,7 @@ class Examples:
             double = next(i for i in self.ids if i in seen or seen.add(i))
             raise InputError(f"example ids must be unique: '{double}' stands twice")
         own = {"example", "target", "varies", WEIGHT, *text_columns(self.columns), *self.counts}
+        own |= set() if self.trees is None else set(TREE_COLUMNS)
         if taken := sorted(own & set(self.columns)):
             raise InputError(
                 f"'{taken[0]}' cannot name what groups or slices examples: results have such a column already"
@@ -77,6 +83,11 @@ class Examples:
         for i, weight in zip(self.ids, self.weights or (), strict=False):
             if not 0 < weight < math.inf:
                 raise InputError(f"example '{i}' has the weight {weight:g}: a weight is a number above 0")
+        for i, text, tree in zip(self.ids, self.texts, self.trees or (), strict=False):
+            if tree.ends[-1] > len(text[0]):
+                raise InputError(
+                    f"example '{i}' has {len(text[0])} characters, but a word that ends at {tree.ends[-1]}"
+                )
 
     def __len__(self) -> int:
         return len(self.ids)
@@ -88,12 +99,13 @@ class Examples:
 
     @cached_property
     def digest(self) -> str:
-        """sha256 of all that an outcome or a score depends on: ids, texts, targets, weights, merged labels, counts."""
+        """sha256 of all that an outcome or a score depends on: ids, texts, targets, weights, merged labels, trees."""
         more = [
             *([] if self.weights is None else [self.weights]),
             *([dict(self.merged)] if self.merged else []),
             *([{"counts": dict(self.counts)}] if self.counts else []),
             *([] if self.varies is Varies.CONTINUATION else [{"varies": self.varies}]),
+            *([] if self.trees is None else [{"trees": [astuple(tree) for tree in self.trees]}]),
         ]
         content = json.dumps([self.ids, self.texts, self.targets, *more], ensure_ascii=False)
         return hashlib.sha256(content.encode()).hexdigest()
@@ -109,12 +121,20 @@ class Examples:
             merged=self.merged,
             counts={name: tuple(count[i] for i in rows) for name, count in self.counts.items()},
             varies=self.varies,
+            trees=None if self.trees is None else tuple(self.trees[i] for i in rows),
         )
+
+    def words(self) -> tuple[tuple[Span, ...], ...]:
+        """Where the words of each first text stand: those of its tree, or what white space and punctuation part."""
+        if self.trees is not None:
+            return tuple(tree.spans for tree in self.trees)
+        return tuple(split_words(text[0]) for text in self.texts)
 
     def to_frame(self) -> pl.DataFrame:
         """As stored in `examples.parquet`: `example`, `target`, `text_1` ..., the columns, counts and perhaps `weight`.
 
-        Texts beyond those of an example are null. `varies` is a column where it is the context that varies.
+        Texts beyond those of an example are null. `varies` is a column where it is the context that varies. Where there
+        are trees, `word_start`, `word_end`, `head`, `relation` and `tag` are lists with an entry for each word.
         """
         width = max((len(row) for row in self.texts), default=0)
         counts = {name: pl.Series(count, dtype=pl.List(pl.Int64)) for name, count in self.counts.items()}
@@ -127,5 +147,6 @@ class Examples:
                 **counts,
                 **({} if self.varies is Varies.CONTINUATION else {"varies": [self.varies.value] * len(self)}),
                 **({} if self.weights is None else {WEIGHT: self.weights}),
+                **({} if self.trees is None else tree_columns(self.trees)),
             }
         )
