@@ -1,0 +1,1 @@
+"""What the attention of a certified subject looks at: its patterns, and the statistics of them."""
