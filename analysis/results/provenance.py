@@ -5,7 +5,8 @@ from datetime import datetime
 from pathlib import Path
 from typing import Any
 
-from study.record.parts import Table, read_provenance
+from study.record.parts import read_provenance
+from study.record.tables import OUTCOMES
 from study.tracking.history import RUN
 
 WRITTEN = "written"
@@ -18,7 +19,7 @@ def provenance(folder: Path) -> dict[str, tuple[str, ...]]:
     """The distinct values of each entry that stands with the parts; the first and last day; amounts summed."""
     values: dict[str, set[str]] = {}
     sums: dict[str, float] = {}
-    for part in Table.OUTCOMES.parts(folder):
+    for part in OUTCOMES.parts(folder):
         for name, value in _entries(part):
             if name in AMOUNTS:
                 sums[name] = sums.get(name, 0) + float(value)

@@ -21,10 +21,11 @@ from study.record.errors import InputError, StudyError, listed
 from study.record.loss import Loss
 from study.record.metrics import metric
 from study.record.metrics.bleu import PLAIN_TOKENS, Bleu, tokenizer_of
-from study.record.parts import StoreError, Table, require_whole, stored_losses
+from study.record.parts import StoreError, require_whole
 from study.record.scores import with_statistics, with_weights
 from study.record.setting import ANEW, SETTING_FILE, DamagedSettingError, SettingError, StoredSetting, read_setting
 from study.record.store import read_examples, read_parts
+from study.record.tables import KINDS, Gradients, stored_tables
 from study.record.units import HeadLayout, parse_mask
 from study.tracking.run import RunError, read_runs
 
@@ -163,7 +164,7 @@ def scored_by(results: Results, metrics: Collection[str]) -> Results:
 def setting_folders(results: Path) -> list[Path]:
     """The folders of settings of which rows are stored, or were once; of a job that came to nothing there are none."""
     said = {path.parent for path in results.glob(f"*/*/*/{SETTING_FILE}")}
-    stored = {part.parent for name in ("part", "gradients*") for part in results.glob(f"*/*/*/{name}-*.parquet")}
+    stored = {part.parent for kind in KINDS for part in results.glob(f"*/*/*/{kind.kind}*-*.parquet")}
     return sorted(stored | {folder for folder in said - stored if _was_measured(folder)})
 
 
@@ -345,12 +346,14 @@ def _incomplete(
 def _gradients(folder: Path, layout: HeadLayout, evaluated: pl.Series) -> dict[Loss, pl.DataFrame]:
     """Gradient rows by loss, of the masks that have all examples of the full mask that were evaluated."""
     full, found = layout.full_key, {}
-    for loss in stored_losses(folder):
-        rows = read_parts(folder, Table.gradients(loss), layout=layout).rows
+    for table in stored_tables(folder):
+        if not isinstance(table, Gradients):
+            continue
+        rows = read_parts(folder, table, layout=layout).rows
         rows = rows.filter(pl.col("example").is_in(evaluated.implode()))
         examples = rows.filter(pl.col("mask") == full)["example"]
         if examples.len():
-            found[loss], _ = complete_masks(rows, examples)
+            found[table.loss], _ = complete_masks(rows, examples)
     return found
 
 

@@ -17,9 +17,10 @@ from analysis.tracking.timeouts import USUAL_WAIT, storage_timeout
 from analysis.tracking.wandb_artifacts import OUTCOMES
 from analysis.tracking.wandb_project import WandbError, WandbProject
 from study.record.files import file_digest, made_folder, whole_file
-from study.record.parts import StoreError, Table, every_part, stored_losses
+from study.record.parts import StoreError, every_part
 from study.record.setting import SETTING_FILE, differences, read_setting, write_setting
 from study.record.store import read_parts
+from study.record.tables import stored_tables
 
 log = logging.getLogger(__name__)
 
@@ -129,8 +130,7 @@ def _agree(draft: Path, folder: Path) -> None:
         (draft / part.name).unlink(missing_ok=True)  # what is here stands
         (draft / part.name).symlink_to(part.resolve())
     try:
-        read_parts(draft, within=read_setting(draft).tolerance)
-        for loss in stored_losses(draft):
-            read_parts(draft, Table.gradients(loss))
+        for table in stored_tables(draft):
+            read_parts(draft, table, within=read_setting(draft).tolerance)
     except StoreError as error:
         raise StoreError(str(error).replace(str(draft), str(folder))) from error

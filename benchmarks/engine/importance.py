@@ -10,7 +10,7 @@ from benchmarks.table import Row
 from study.engine.blocks import in_batches
 from study.engine.engine import Engine
 from study.engine.pairs import Pairs
-from study.record.parts import Table
+from study.record.tables import GRADIENTS
 
 
 def importance(sizes: Sizes) -> Iterator[Row]:
@@ -18,7 +18,7 @@ def importance(sizes: Sizes) -> Iterator[Row]:
     work = small(sizes.small, sizes.examples)
     engine, full = job_engine(work.subject), work.subject.layout.full()[None]
     pairs = Pairs.every(full, len(work.rows))
-    ours = repeated(lambda: list(engine.run(work.rows, pairs, Table.GRADIENTS)), sizes.repeats)
+    ours = repeated(lambda: list(engine.run(work.rows, pairs, GRADIENTS)), sizes.repeats)
     plain = repeated(lambda: _plain(work), sizes.repeats)
     in_turns({"ours": ours, "plain": plain}, 1)  # warm
     timed = in_turns({"ours": ours, "plain": plain}, sizes.repeats)

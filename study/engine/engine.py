@@ -12,7 +12,7 @@ from jaxtyping import Bool
 from study.engine.blocks import BlockResult, Columns, compute_blocks, in_batches
 from study.engine.pairs import Block, Pairs
 from study.record.loss import PLAIN, Loss
-from study.record.parts import Table
+from study.record.tables import OUTCOMES, Gradients, Table
 from study.subjects.subject import Subject, TokenRow
 
 
@@ -59,9 +59,11 @@ class Engine(ABC):
         """How many whole forward passes of an example these masks come to."""
         return float(len(masks))
 
-    def run(self, rows: Sequence[TokenRow], pairs: Pairs, table: Table = Table.OUTCOMES) -> Iterator[BlockResult]:
+    def run(self, rows: Sequence[TokenRow], pairs: Pairs, table: Table = OUTCOMES) -> Iterator[BlockResult]:
         """What a table needs of these pairs, block by block: their outcomes, or gradients of its loss."""
-        return self.run_outcomes(rows, pairs) if table.loss is None else self.run_gradients(rows, pairs, table.loss)
+        if isinstance(table, Gradients):
+            return self.run_gradients(rows, pairs, table.loss)
+        return self.run_outcomes(rows, pairs)
 
     def run_outcomes(self, rows: Sequence[TokenRow], pairs: Pairs) -> Iterator[BlockResult]:
         """Outcomes, block by block."""

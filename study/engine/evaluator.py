@@ -21,10 +21,10 @@ from study.record.errors import InputError
 from study.record.examples import Examples
 from study.record.loss import PLAIN, Loss
 from study.record.metrics import Metric
-from study.record.parts import Table
 from study.record.scores import StoredRows, mask_scores, read_elsewhere, with_statistics, with_weights
 from study.record.setting import Setting
 from study.record.store import Store
+from study.record.tables import OUTCOMES, Gradients, Table
 from study.record.units import HeadLayout, parse_mask, stack
 from study.terminal.progress import progress
 
@@ -113,7 +113,7 @@ class Evaluator:
             One row for each mask and example: `mask`, `example`, the metric's statistics, `margin`, and others;
             `weight` where the examples have weights.
         """
-        return with_statistics(self._rows(masks, Table.OUTCOMES), self.examples.to_frame(), self.metric)
+        return with_statistics(self._rows(masks, OUTCOMES), self.examples.to_frame(), self.metric)
 
     def gradients(self, masks: Bool[np.ndarray, "M H"], loss: Loss = PLAIN) -> pl.DataFrame:
         """Gradient rows of these masks on all examples, computing those that are not stored.
@@ -127,7 +127,7 @@ class Evaluator:
             column of a mask: `gradient`, the signed dL(x)/dxi_h, and `token_gradient`, the sum over tokens of
             |Att_h,t . dL/dAtt_h,t|; `source_tokens` and `target_tokens`.
         """
-        return self._rows(masks, Table.gradients(loss))
+        return self._rows(masks, Gradients(loss))
 
     def _rows(self, masks: Bool[np.ndarray, "M H"], table: Table) -> pl.DataFrame:
         if masks.dtype != bool or masks.ndim != 2 or masks.shape[1] != self.layout.width:
@@ -142,7 +142,7 @@ class Evaluator:
 
     def stored(self, loss: Loss = PLAIN) -> StoredRows:
         """What is stored of the whole view by now, gradients of one loss; computes nothing."""
-        tables, known = (Table.OUTCOMES, Table.gradients(loss)), self.whole.to_frame()
+        tables, known = (OUTCOMES, Gradients(loss)), self.whole.to_frame()
         outcomes, gradients = (with_weights(self.store.read(table).rows, known) for table in tables)
         outcomes = with_statistics(outcomes, known, self.metric)
         return StoredRows(self.setting.data, self.layout, self.metric, self.whole.ids, loss, outcomes, gradients)
@@ -163,7 +163,7 @@ class Evaluator:
         """Score under the full mask, in the metric's unit."""
         return float(mask_scores(self.outcomes(self.layout.full()[None]), self.metric)["score"][0])
 
-    def remaining(self, keys: Sequence[str], table: Table = Table.OUTCOMES) -> dict[str, list[int]]:
+    def remaining(self, keys: Sequence[str], table: Table = OUTCOMES) -> dict[str, list[int]]:
         """Which examples (by position) each of these masks still lacks; masks that lack none are left out."""
         stored = self.store.read(table).rows.select("mask", "example")
         wanted = self._wanted(keys).join(stored, on=["mask", "example"], how="anti", maintain_order="left")

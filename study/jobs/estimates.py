@@ -7,8 +7,9 @@ import contextlib
 from collections.abc import Iterator
 from pathlib import Path
 
-from study.record.parts import Table, read_provenance
+from study.record.parts import read_provenance
 from study.record.setting import SETTING_FILE, DamagedSettingError, Setting, SettingError, read_setting
+from study.record.tables import Table
 from study.record.units import HeadLayout
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from study.engine.pairs import Pairs
-from study.record.parts import Table
+from study.record.tables import OUTCOMES, Gradients, Table
 from study.record.units import parse_mask, stack
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def outcome_keys(evaluator: "Evaluator", wanted: "MaskRequest") -> list[str]:
 
 def missing_rows(evaluator: "Evaluator", wanted: "MaskRequest") -> dict[Table, int]:
     """How many rows of each table a measure still lacks, all that it will ask for later counted."""
-    later = {Table.OUTCOMES: wanted.later, Table.gradients(wanted.loss): wanted.later_gradients}
+    later = {OUTCOMES: wanted.later, Gradients(wanted.loss): wanted.later_gradients}
     return {
         table: sum(map(len, evaluator.remaining(keys, table).values())) + later[table] * len(evaluator.examples)
         for table, keys in _keys(evaluator, wanted).items()
@@ -84,13 +84,12 @@ def plan(evaluator: "Evaluator", wanted: "MaskRequest") -> Plan:
             left = list(evaluator.remaining(keys[table], table)) or [evaluator.layout.full_key]
             masks = stack([parse_mask(key, evaluator.layout) for key in left], evaluator.layout)
             share = count / (len(left) * len(evaluator.examples))
-            # a backward pass counts as one, as weights take no gradient
-            passes += share * (evaluator.engine.passes(masks) if table.loss is None else 2.0 * len(masks))
+            passes += share * (evaluator.engine.passes(masks) if table == OUTCOMES else table.passes * len(masks))
             seconds += share * _seconds(evaluator, masks, table)
             engine = f"{evaluator.engine.name} on {evaluator.engine.subject.device}"
     return Plan(
-        masks=len(keys[Table.OUTCOMES]) + wanted.later,
-        gradients=len(keys[Table.gradients(wanted.loss)]) + wanted.later_gradients,
+        masks=len(keys[OUTCOMES]) + wanted.later,
+        gradients=len(keys[Gradients(wanted.loss)]) + wanted.later_gradients,
         later=wanted.later,
         examples=len(evaluator.examples),
         missing=sum(missing.values()),
@@ -103,8 +102,8 @@ def plan(evaluator: "Evaluator", wanted: "MaskRequest") -> Plan:
 def _keys(evaluator: "Evaluator", wanted: "MaskRequest") -> dict[Table, list[str]]:
     gradients = () if wanted.gradients is None else wanted.gradients
     return {
-        Table.OUTCOMES: outcome_keys(evaluator, wanted),
-        Table.gradients(wanted.loss): list(dict.fromkeys(map(evaluator.layout.key, gradients))),
+        OUTCOMES: outcome_keys(evaluator, wanted),
+        Gradients(wanted.loss): list(dict.fromkeys(map(evaluator.layout.key, gradients))),
     }
 
 

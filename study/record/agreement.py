@@ -5,6 +5,7 @@ above the tolerance, floats (and the outputs of a regression, which are stored a
 are sums over tokens: they, and all that follows from them, agree within it as a share of the row's largest.
 """
 
+import math
 from collections.abc import Mapping
 from typing import Any
 
@@ -22,6 +23,13 @@ NEAR_TIES = 0.02
 
 Columns = Mapping[str, Any]
 """The type of each column of a row but its keys; a pair of rows has every column twice, once with `FIRST`."""
+
+
+def compare(columns: Columns, within: float) -> tuple[pl.Expr, pl.Expr]:
+    """Whether two rows contradict each other, and whether they differ where it was close, as outcomes do."""
+    differ, close = decisions_differ(columns), is_close(columns, within)
+    other_tokens, too_many = greedy_tokens_differ(columns)
+    return (differ | numbers_differ(columns, within)) & ~close | too_many, (differ & close) | other_tokens
 
 
 def decisions_differ(columns: Columns) -> pl.Expr:
@@ -59,6 +67,13 @@ def greedy_tokens_differ(columns: Columns) -> tuple[pl.Expr, pl.Expr]:
         return pl.lit(value=False), pl.lit(value=False)
     apart = _largest(columns, GREEDY, pl.col(GREEDY) - pl.col(f"{GREEDY}{FIRST}"))
     return apart > 0, apart > 1 + NEAR_TIES * _largest(columns, GREEDY, pl.col(TOKENS))
+
+
+def changes(columns: Columns, name: str) -> pl.Expr:
+    """The differences of two rows in all numbers of a column of lists or arrays, in one list."""
+    apart = pl.col(name) - pl.col(f"{name}{FIRST}")
+    dtype = columns[name]
+    return apart.reshape((-1, math.prod(dtype.shape))).arr.to_list() if isinstance(dtype, pl.Array) else apart
 
 
 def _numbers(columns: Columns, name: str) -> Any:

@@ -1,8 +1,6 @@
 """Part files: the rows of a setting as they lie in its folder, what their names say, and what may be wrong with them.
 
-    part-<time>-<digest>.parquet         outcome rows
-    gradients-<time>-<digest>.parquet    gradient rows; of another loss than the plain one
-                                         `gradients_label_smoothed_0.1-<time>-<digest>.parquet`
+    <table>-<time>-<digest>.parquet      rows of a table: see `study.record.tables`
 
 The digest is the beginning of the sha256 of the file: a part that was cut or changed, or that stands under another's
 name, is never read. Inside stand the setting and the table that it belongs to. Earlier versions ended the name in
@@ -14,20 +12,16 @@ import json
 import re
 import shlex
 from collections.abc import Collection
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import polars as pl
 
 from study.record.errors import StudyError
 from study.record.files import WriteError, file_digest, refusal, whole_file
-from study.record.loss import PLAIN, Loss
-
-KEYS = ("mask", "example")
-GRADIENT_COLUMNS = (*KEYS, "loss", "gradient", "token_gradient", "source_tokens", "target_tokens")
+from study.record.tables import Table, parts_of_kinds, table_of
 
 DIGITS = 16
 """How many of the digest stand in a name."""
@@ -38,57 +32,6 @@ UNREADABLE = (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException)
 
 class StoreError(StudyError):
     """Stored outcomes contradict each other or cannot be read or written."""
-
-
-@dataclass(frozen=True)
-class Table:
-    """What is stored of a setting: outcome rows, or gradient rows of one loss, which never meet those of another.
-
-    Attributes:
-        name: begins the names of its part files.
-        loss: the loss that was differentiated; None for outcomes.
-    """
-
-    name: str
-    loss: Loss | None = None
-
-    OUTCOMES: ClassVar["Table"]
-    GRADIENTS: ClassVar["Table"]
-    """Gradients of the plain loss."""
-
-    @classmethod
-    def gradients(cls, loss: Loss) -> "Table":
-        """Gradient rows of a loss."""
-        return cls("gradients" if loss == PLAIN else f"gradients_{loss}", loss)
-
-    @classmethod
-    def holding(cls, part: Path) -> "Table | None":
-        """The table that a part file belongs to, by its name; None where there is no such table."""
-        name = part.name.partition("-")[0]
-        if name == cls.OUTCOMES.name:
-            return cls.OUTCOMES
-        try:
-            table = cls.gradients(Loss.parse(name.removeprefix("gradients_")) if "_" in name else PLAIN)
-        except ValueError:  # the name of no loss
-            return None
-        return table if table.name == name else None
-
-    def __str__(self) -> str:
-        """For people."""
-        return "outcomes" if self.loss is None else "gradients"
-
-    def parts(self, folder: Path) -> list[Path]:
-        """Its part files, in the order of their names, which is that of time."""
-        return sorted(folder.glob(f"{self.name}-*.parquet"))
-
-
-Table.OUTCOMES, Table.GRADIENTS = Table("part"), Table.gradients(PLAIN)
-
-
-def stored_losses(folder: Path) -> list[Loss]:
-    """The losses whose gradients a setting's folder has, by name."""
-    tables = {Table.holding(path) for path in folder.glob("gradients*-*.parquet")}
-    return sorted((table.loss for table in tables if table and table.loss), key=str)
 
 
 def every_part(folder: Path) -> list[Path]:
@@ -130,8 +73,7 @@ def require_whole(folder: Path, setting: str, columns: Collection[str]) -> None:
     Raises:
         StoreError: names every such part, why, and how to go on.
     """
-    parts = sorted({*folder.glob("part-*.parquet"), *folder.glob("gradients*-*.parquet")})
-    refuse(folder, {part: words for part in parts if (words := _flaw(part, setting, columns))})
+    refuse(folder, {part: words for part in parts_of_kinds(folder) if (words := _flaw(part, setting, columns))})
 
 
 def refuse(folder: Path, flaws: dict[Path, str]) -> None:
@@ -150,7 +92,7 @@ def refuse(folder: Path, flaws: dict[Path, str]) -> None:
 
 def _flaw(part: Path, setting: str, needed: Collection[str]) -> str:
     """Why a part cannot be used, in words; empty where it can."""
-    table = Table.holding(part)
+    table = table_of(part)
     if table is None:
         return "no table has parts of this name"
     try:
@@ -164,8 +106,7 @@ def _flaw(part: Path, setting: str, needed: Collection[str]) -> str:
         return f"it belongs to setting {known['setting']}"
     if known.get("table", table.name) != table.name or ("table" in known and not seal):
         return "it has not the name that it was written under"
-    wanted = (*KEYS, *needed, "margin") if table.loss is None else GRADIENT_COLUMNS
-    lacking = [name for name in wanted if name not in columns]
+    lacking = [name for name in table.columns(needed) if name not in columns]
     return f"it holds no {table}, they need the columns {', '.join(lacking)}" if lacking else ""
 
 

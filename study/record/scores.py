@@ -17,9 +17,10 @@ from study.record.errors import InputError
 from study.record.examples import WEIGHT
 from study.record.loss import PLAIN, Loss
 from study.record.metrics import Metric, metric
-from study.record.parts import Table, require_whole
+from study.record.parts import require_whole
 from study.record.setting import SETTING_FILE, Setting, read_setting
 from study.record.store import read_examples, read_parts
+from study.record.tables import OUTCOMES, Gradients, Table
 from study.record.units import HeadLayout
 
 WEIGHT_UNIT = 2**32
@@ -161,9 +162,9 @@ class StoredRows:
     outcomes: pl.DataFrame
     gradients: pl.DataFrame
 
-    def lacks(self, masks: Bool[np.ndarray, "masks heads"], table: Table = Table.OUTCOMES) -> int:
+    def lacks(self, masks: Bool[np.ndarray, "masks heads"], table: Table = OUTCOMES) -> int:
         """How many of these masks have no row on some example."""
-        stored = self._scores if table.loss is None else self._gradients
+        stored = self._scores if table == OUTCOMES else self._gradients
         counts = {mask: known[0] for mask, known in stored.items()}
         return sum(counts.get(self.layout.key(mask), 0) < len(self.examples) for mask in masks)
 
@@ -174,11 +175,11 @@ class StoredRows:
     @property
     def table_with_losses(self) -> Table:
         """Classifiers store the plain loss with every outcome; any other stands with the gradients alone."""
-        return Table.OUTCOMES if self.loss == PLAIN and "loss" in self.outcomes.columns else Table.gradients(self.loss)
+        return OUTCOMES if self.loss == PLAIN and "loss" in self.outcomes.columns else Gradients(self.loss)
 
     def losses(self, masks: Bool[np.ndarray, "masks heads"]) -> Float[np.ndarray, " masks"]:
         """The mean loss of each mask (nats an example), all of which must be stored in `table_with_losses`."""
-        means = mask_losses(self._of(self.outcomes if self.table_with_losses.loss is None else self.gradients))
+        means = mask_losses(self._of(self.outcomes if self.table_with_losses == OUTCOMES else self.gradients))
         return np.array([means[self.layout.key(mask)] for mask in masks], dtype=np.float64)
 
     def gradient_rows(self, mask: Bool[np.ndarray, " heads"]) -> pl.DataFrame:
@@ -226,7 +227,7 @@ def read_elsewhere(folder: Path, data: str, setting: Setting, table: Table, loss
         known, layout, scoring = read_examples(path), stored.layout, stored.scoring
         outcomes = with_weights(read_parts(path, within=stored.tolerance, layout=layout).rows, known)
         outcomes = with_statistics(outcomes, known, scoring)
-        gradients = with_weights(read_parts(path, Table.gradients(loss)).rows, known)
-        rows = (outcomes if table.loss is None else gradients).filter(mask=layout.full_key)
+        gradients = with_weights(read_parts(path, Gradients(loss)).rows, known)
+        rows = (outcomes if table == OUTCOMES else gradients).filter(mask=layout.full_key)
         return StoredRows(data, layout, scoring, rows["example"].to_list(), loss, outcomes, gradients)
     return None

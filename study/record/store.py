@@ -3,13 +3,12 @@
     results/<model>/<data>/<setting id>/setting.json         what the rows were computed with
                                         examples.parquet     texts, targets, groups and slices of the examples
                                         part-*.parquet       outcome rows, one file a write
-                                        gradients-*.parquet  gradient rows, one file a write: see `study.record.parts`
+                                        <kind>-*.parquet     rows of another kind: see `study.record.tables`
 
-An outcome row is (mask, example, integer statistics, margin, other floats, texts), a gradient row (mask, example, loss,
-two numbers for each head). Every writer adds files of its own and never touches another's, so any number of processes
-may write at once and a killed one loses only what it had not written.
-Readers take the union. Where two parts hold the same row they must *agree* (`study.record.agreement`); where they do so
-because the outcome was close, it is a close call: counted, and the first part by file name stands.
+A row is of a mask and an example. Every writer adds files of its own and never touches another's, so any number of
+processes may write at once and a killed one loses only what it had not written.
+Readers take the union. Where two parts hold the same row they must *agree*, by the rule of their table; where they do
+so because the outcome was close, it is a close call: counted, and the first part by file name stands.
 """
 
 from collections import Counter
@@ -20,34 +19,25 @@ from typing import Any
 
 import polars as pl
 
-from study.record.agreement import FIRST, decisions_differ, greedy_tokens_differ, is_close, numbers_differ
+from study.record.agreement import FIRST
 from study.record.examples import Examples
 from study.record.files import short_hash, whole_file
 from study.record.metrics import metric
-from study.record.parts import (
-    GRADIENT_COLUMNS,
-    KEYS,
-    UNREADABLE,
-    StoreError,
-    Table,
-    refuse,
-    require_whole,
-    unreadable,
-    write_part,
-)
+from study.record.parts import UNREADABLE, StoreError, refuse, require_whole, unreadable, write_part
 from study.record.setting import ANEW, TOLERANCE, Setting, is_described, kept_setting, write_setting
+from study.record.tables import KEYS, OUTCOMES, Table
 from study.record.units import HeadLayout
 
 EXAMPLES_FILE = "examples.parquet"
 
 
 @dataclass(frozen=True)
-class Outcomes:
-    """Outcome rows without doubles, and how many doubles were close calls.
+class Rows:
+    """Rows of a table without doubles, and how many doubles were close calls.
 
     Attributes:
-        rows: columns `mask`, `example`, those of the metric, `margin` and what else the task stores.
-        close_calls: rows stored more than once whose integer statistics differ, all with a margin below `TOLERANCE`.
+        rows: columns `mask`, `example` and those of the table.
+        close_calls: rows stored more than once that differ where it was close, as by their table's rule.
     """
 
     rows: pl.DataFrame
@@ -55,16 +45,22 @@ class Outcomes:
 
 
 def read_parts(
-    folder: Path, table: Table = Table.OUTCOMES, *, within: float = TOLERANCE, layout: HeadLayout | None = None
-) -> Outcomes:
-    """All rows of a table in a setting's folder; `within` is its tolerance, `layout` that of its model, if known.
+    folder: Path, table: Table = OUTCOMES, *, within: float = TOLERANCE, layout: HeadLayout | None = None
+) -> Rows:
+    """All rows of a table in a setting's folder.
+
+    Args:
+        folder: the setting's.
+        table: which rows.
+        within: the tolerance of the setting's outcomes.
+        layout: the units of its model, if they are known.
 
     Raises:
         StoreError: when a part cannot be read or two parts disagree; names the files.
     """
     parts = table.parts(folder)
     if not parts:
-        return Outcomes(pl.DataFrame(schema=dict.fromkeys(KEYS, pl.String)))
+        return Rows(pl.DataFrame(schema=dict.fromkeys(KEYS, pl.String)))
     frames: dict[Path, pl.DataFrame] = {}
     flaws: dict[Path, str] = {}
     for part in parts:
@@ -73,7 +69,7 @@ def read_parts(
         except UNREADABLE as error:
             flaws[part] = unreadable(error)
     refuse(folder, flaws | _unlike(frames, layout))
-    return _merge(pl.concat(frames.values(), how="vertical"), folder, within)
+    return _merge(pl.concat(frames.values(), how="vertical"), folder, table, within)
 
 
 def _unlike(frames: Mapping[Path, pl.DataFrame], layout: HeadLayout | None) -> dict[Path, str]:
@@ -88,26 +84,24 @@ def _unlike(frames: Mapping[Path, pl.DataFrame], layout: HeadLayout | None) -> d
     return flaws
 
 
-def _merge(rows: pl.DataFrame, folder: Path, within: float) -> Outcomes:
+def _merge(rows: pl.DataFrame, folder: Path, table: Table, within: float) -> Rows:
     """One row for each mask and example; the first by file name, once the others are seen to agree with it."""
     doubled = rows.select(KEYS).is_duplicated()
     first = rows.unique(subset=KEYS, keep="first", maintain_order=True)
     if not doubled.any():
-        return Outcomes(first.drop("part"))
+        return Rows(first.drop("part"))
     pairs = rows.filter(doubled).join(first, on=list(KEYS), suffix=FIRST)
     pairs = pairs.filter(pl.col("part") != pl.col(f"part{FIRST}"))
-    columns = rows.drop(*KEYS, "part").schema
-    differ, close = decisions_differ(columns), is_close(columns, within)
-    other_tokens, too_many = greedy_tokens_differ(columns)
-    wrong = pairs.filter((differ | numbers_differ(columns, within)) & ~close | too_many)
+    contradict, close = table.compare(rows.drop(*KEYS, "part").schema, table.tolerance(within))
+    wrong = pairs.filter(contradict)
     if wrong.height:
         row = wrong.row(0, named=True)
         raise StoreError(
             f"{folder}: {row['part']} and {row['part_first']} disagree on {wrong.height} rows, the first is example "
             f"'{row['example']}' under mask {row['mask']}. One of them was computed with something else: delete it"
         )
-    close_calls = pairs.filter((differ & close) | other_tokens).unique(subset=KEYS).height
-    return Outcomes(first.drop("part"), close_calls)
+    close_calls = pairs.filter(close).unique(subset=KEYS).height
+    return Rows(first.drop("part"), close_calls)
 
 
 def write_examples(frame: pl.DataFrame, folder: Path) -> None:
@@ -152,11 +146,10 @@ class Store:
         self.layout = layout
         self._setting = setting.with_layout(layout)
         self._examples = examples.to_frame()
-        columns = metric(setting.metric).columns
-        self._columns = (*KEYS, *columns, "margin")
-        self._read: dict[Table, tuple[list[Path], Outcomes]] = {}
+        self._scored = metric(setting.metric).columns
+        self._read: dict[Table, tuple[list[Path], Rows]] = {}
         kept_setting(self._setting, self.folder)
-        require_whole(self.folder, setting.id, columns)
+        require_whole(self.folder, setting.id, self._scored)
 
     @property
     def described(self) -> bool:
@@ -180,21 +173,21 @@ class Store:
         except StoreError:
             return False
 
-    def read(self, table: Table = Table.OUTCOMES) -> Outcomes:
+    def read(self, table: Table = OUTCOMES) -> Rows:
         """Every row stored so far, by this process or another; read again only when there are new parts."""
         parts = table.parts(self.folder)
         if table not in self._read or self._read[table][0] != parts:
-            within = self._setting.tolerance if table.loss is None else TOLERANCE  # gradients are always float32's
-            self._read[table] = parts, read_parts(self.folder, table, within=within, layout=self.layout)
+            found = read_parts(self.folder, table, within=self._setting.tolerance, layout=self.layout)
+            self._read[table] = parts, found
         return self._read[table][1]
 
-    def write(self, rows: pl.DataFrame, provenance: dict[str, Any], table: Table = Table.OUTCOMES) -> Path:
+    def write(self, rows: pl.DataFrame, provenance: dict[str, Any], table: Table = OUTCOMES) -> Path:
         """Add rows of a table as a part of their own; provenance (device, versions ...) does not determine them.
 
         Raises:
             WriteError: when there is no room; what was stored before is kept.
         """
-        missing = set(self._columns if table.loss is None else GRADIENT_COLUMNS) - set(rows.columns)
+        missing = set(table.columns(self._scored)) - set(rows.columns)
         assert not missing, f"rows without {missing}"
         self.describe()
         return write_part(rows, self.folder, table, self._setting.id, provenance)

@@ -10,9 +10,9 @@ from study.engine.engine import OneMaskAtATime
 from study.engine.evaluator import Evaluator
 from study.record.errors import InputError
 from study.record.examples import Examples
-from study.record.parts import Table
 from study.record.setting import Setting
 from study.record.store import Store
+from study.record.tables import OUTCOMES
 from study.record.units import stack
 from study.subjects.classifier import Classifier
 
@@ -186,9 +186,9 @@ def test_weights_weigh_every_score_and_loss(tmp_path: Path, subject: Counting) -
     right, losses = ([np.average(each[key][name], weights=weights) for key in keys] for name in ("correct", "loss"))
     assert found.base_score() == pytest.approx(100 * right[0], abs=1e-6)
     assert plain.base_score() == pytest.approx(100 * each[keys[0]]["correct"].mean())
-    elsewhere = plain.stored_elsewhere(f"words/{setting.id}", Table.OUTCOMES)
+    elsewhere = plain.stored_elsewhere(f"words/{setting.id}", OUTCOMES)
     assert elsewhere is None, "another results folder"
-    elsewhere = evaluator(tmp_path, subject).stored_elsewhere(f"words/{setting.id}", Table.OUTCOMES)
+    elsewhere = evaluator(tmp_path, subject).stored_elsewhere(f"words/{setting.id}", OUTCOMES)
     assert elsewhere is not None
     for stored in (found.stored(), elsewhere):
         assert stored.scores(masks) == pytest.approx(100 * np.array(right), abs=1e-6)

@@ -9,7 +9,7 @@ from fixtures.translators import sentences, translator
 
 from study.engine.engine import OneMaskAtATime
 from study.record.loss import Loss
-from study.record.parts import Table
+from study.record.tables import GRADIENTS
 from study.record.units import stack
 from study.subjects.subject import Subject, TokenRow
 
@@ -127,7 +127,7 @@ def test_the_engine_gives_every_wanted_pair_whatever_the_batches() -> None:
     for tokens in (1, 4096):
         engine = OneMaskAtATime(subject, 40)
         engine.gradient_tokens = tokens
-        frames.append(run(engine, rows, masks, wanted, Table.GRADIENTS))
+        frames.append(run(engine, rows, masks, wanted, GRADIENTS))
     assert frames[0].height == wanted.sum()
     assert frames[0].select("mask", "example").equals(frames[1].select("mask", "example"))
     for column in ("gradient", "token_gradient"):

@@ -20,8 +20,8 @@ from analysis.inference.multiplicity import Correction
 from analysis.inference.significance import PairedTest
 from analysis.report import result_tables
 from study.record.factors import Factors
-from study.record.parts import Table
 from study.record.store import Store
+from study.record.tables import GRADIENTS
 from study.record.units import AttentionKind, HeadLayout
 
 STORED = Path(__file__).parent / "tables"
@@ -38,7 +38,7 @@ def write_gradients(store: Store, layout: HeadLayout) -> None:
     tokens = np.arange(examples.len()) % 5 + 3
     columns = {"gradient": gradient, "token_gradient": np.abs(gradient), "source_tokens": tokens}
     rows = {"mask": [full] * examples.len(), "example": examples, "loss": np.ones(examples.len(), np.float32)}
-    store.write(pl.DataFrame({**rows, **columns, "target_tokens": tokens}), {}, Table.GRADIENTS)
+    store.write(pl.DataFrame({**rows, **columns, "target_tokens": tokens}), {}, GRADIENTS)
 
 
 def make(results: Path) -> None:

@@ -12,7 +12,7 @@ from study.jobs.task import StudyTask
 from study.record.errors import InputError
 from study.record.importance import Estimator, Normalisation, importance
 from study.record.loss import PLAIN, Loss
-from study.record.parts import Table
+from study.record.tables import GRADIENTS
 
 
 def test_stores_gradients_once_and_says_what_is_left(place) -> None:
@@ -83,7 +83,7 @@ def test_importance_is_that_of_single_gradients(place) -> None:
     study = to_study(compose(*overrides(place, "measure=importance", "data.limit=6")))
     evaluator = MeasuringJob(study).evaluator
     study.measure.run(evaluator)
-    assert missing_rows(evaluator, study.measure.request(evaluator))[Table.GRADIENTS] == 0
+    assert missing_rows(evaluator, study.measure.request(evaluator))[GRADIENTS] == 0
     found = importance(
         evaluator.gradients(evaluator.layout.full()[None]), evaluator.layout, Estimator.paper, Normalisation.none
     )

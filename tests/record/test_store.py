@@ -10,10 +10,11 @@ from test_setting import LAYOUT, SETTING
 
 from study.record.examples import Examples
 from study.record.files import WriteError, refusal, require_writable, unsealed
-from study.record.loss import PLAIN, Loss
-from study.record.parts import StoreError, Table, read_provenance, stored_losses
+from study.record.loss import Loss
+from study.record.parts import StoreError, read_provenance
 from study.record.setting import DamagedSettingError, SettingError, read_setting
 from study.record.store import EXAMPLES_FILE, Store, read_examples, read_parts
+from study.record.tables import GRADIENTS, Gradients, stored_tables
 
 EXAMPLES = Examples(
     ids=("x", "y", "z"),
@@ -252,30 +253,30 @@ def gradients(gradient: float = 0.5, *, mask: str = "1111") -> pl.DataFrame:
 
 
 def test_gradients_are_a_table_of_their_own(store: Store) -> None:
-    store.write(gradients(), {}, Table.GRADIENTS)
+    store.write(gradients(), {}, GRADIENTS)
     assert store.read().rows.is_empty()
-    assert store.read(Table.GRADIENTS).rows.equals(gradients())
+    assert store.read(GRADIENTS).rows.equals(gradients())
     store.write(rows(), {})
     assert store.read().rows.equals(rows())
 
 
 def test_gradients_of_another_loss_are_another_table(store: Store) -> None:
-    smoothed = Table.gradients(Loss(0.1))
-    store.write(gradients(0.5), {}, Table.GRADIENTS)
+    smoothed = Gradients(Loss(0.1))
+    store.write(gradients(0.5), {}, GRADIENTS)
     assert store.read(smoothed).rows.is_empty()
     store.write(gradients(0.7), {}, smoothed)
-    assert store.read(Table.GRADIENTS).rows.equals(gradients(0.5))
+    assert store.read(GRADIENTS).rows.equals(gradients(0.5))
     assert store.read(smoothed).rows.equals(gradients(0.7))
-    assert stored_losses(store.folder) == [Loss(0.1), PLAIN]
+    assert stored_tables(store.folder) == [GRADIENTS, Gradients(Loss(0.1))]
 
 
 def test_gradients_agree_within_a_share_of_the_largest(store: Store) -> None:
-    store.write(gradients(0.5), {}, Table.GRADIENTS)
-    store.write(gradients(0.5 + 1e-3), {}, Table.GRADIENTS)
-    assert store.read(Table.GRADIENTS).rows.height == 3
-    store.write(gradients(0.5 + 1e-2), {}, Table.GRADIENTS)
+    store.write(gradients(0.5), {}, GRADIENTS)
+    store.write(gradients(0.5 + 1e-3), {}, GRADIENTS)
+    assert store.read(GRADIENTS).rows.height == 3
+    store.write(gradients(0.5 + 1e-2), {}, GRADIENTS)
     with pytest.raises(StoreError, match="disagree on"):
-        store.read(Table.GRADIENTS)
+        store.read(GRADIENTS)
 
 
 def test_low_precision_agrees_within_a_larger_tolerance(tmp_path: Path) -> None:

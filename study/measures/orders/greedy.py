@@ -13,8 +13,8 @@ from study.measures.orders.order import Mask, Order, Removal
 from study.measures.orders.ranking import EstimatingOrder
 from study.record.errors import InputError
 from study.record.orders import least_first
-from study.record.parts import Table
 from study.record.scores import StoredRows
+from study.record.tables import Gradients
 from study.record.units import Unit, stack
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ class ReestimatedOrder(EstimatingOrder):
         stored = _stored(removal, evaluator, self.name)
         layout, order, masks = removal.layout, list[Unit](), [removal.layout.full()]
         for point, count in enumerate(removal.counts[1:], start=1):
-            if stored.lacks(masks[-1][None], Table.gradients(removal.loss)):
+            if stored.lacks(masks[-1][None], Gradients(removal.loss)):
                 asked, left = stack(masks, layout), len(removal.counts) - point
                 return MaskRequest(asked, asked, removal.loss, left, left - 1, complete=False)
             values = self.importance(stored.gradient_rows(masks[-1]), removal, masks[-1])

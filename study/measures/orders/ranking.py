@@ -13,8 +13,8 @@ from study.record.curves import CurveOptions
 from study.record.importance import Average, Estimator, Normalisation, importance, require_estimate
 from study.record.loss import PLAIN, Loss
 from study.record.orders import least_first
-from study.record.parts import Table
 from study.record.scores import StoredRows
+from study.record.tables import OUTCOMES, Gradients, Table
 from study.record.units import UnitLevel, stack
 
 if TYPE_CHECKING:
@@ -72,7 +72,7 @@ class RankingOrder(Order):
             order = least_first(self.values(stored, removal), removal.units)[:: -1 if self.reverse else 1]
             options = {"data": stored.name, **self.options(removal), "reverse": self.reverse}
             return removal.points(self.curve(removal, order, options, len(stored.examples)))
-        smoothed = table.loss not in (None, PLAIN)
+        smoothed = isinstance(table, Gradients) and table.loss != PLAIN
         job = self.job(table, removal) + (
             f" measure.loss=label_smoothed measure.epsilon={loss.epsilon:g}" if smoothed else ""
         )
@@ -129,7 +129,7 @@ class ImportanceOrder(RankingOrder, EstimatingOrder):
 
     def table(self, loss: Loss, stored: StoredRows | None = None) -> Table:
         """Gradients."""
-        return Table.gradients(loss)
+        return Gradients(loss)
 
     def masks(self, removal: Removal) -> Bool[np.ndarray, "masks width"]:
         """The full one alone."""
@@ -151,7 +151,7 @@ class AblationOrder(RankingOrder):
 
     def table(self, loss: Loss, stored: StoredRows | None = None) -> Table:
         """Outcomes."""
-        return Table.OUTCOMES
+        return OUTCOMES
 
     def job(self, table: Table, removal: Removal) -> str:
         """See the contract."""
@@ -181,11 +181,11 @@ class AblationLossOrder(AblationOrder):
 
     def table(self, loss: Loss, stored: StoredRows | None = None) -> Table:
         """The table that has the losses."""
-        return stored.table_with_losses if stored else Table.OUTCOMES
+        return stored.table_with_losses if stored else OUTCOMES
 
     def job(self, table: Table, removal: Removal) -> str:
         """See the contract; where outcomes hold the loss, `ablation` stores it too."""
-        job = "measure=ablation" if table.loss is None else "measure=importance measure.each_head_off=true"
+        job = "measure=ablation" if table == OUTCOMES else "measure=importance measure.each_head_off=true"
         return with_unit(job, removal.unit)
 
     def costs(self, stored: StoredRows, masks: Bool[np.ndarray, "masks width"]) -> Float[np.ndarray, " masks"]:

@@ -11,8 +11,8 @@ from scipy import stats
 from analysis.correlation.first_order_fit import _jackknifed, taylor
 from analysis.inference import Inference
 from analysis.results.read import read_domain
-from study.record.parts import Table
 from study.record.store import Store
+from study.record.tables import GRADIENTS
 
 HARM = np.linspace(0.01, 0.4, 16)
 
@@ -29,9 +29,7 @@ def with_gradients(make, values: np.ndarray, noise: float = 0.0, **options) -> S
         "source_tokens": np.full(examples.len(), 5),
         "target_tokens": np.full(examples.len(), 5),
     }
-    store.write(
-        pl.DataFrame({"mask": ["1" * 16] * examples.len(), "example": examples, **columns}), {}, Table.GRADIENTS
-    )
+    store.write(pl.DataFrame({"mask": ["1" * 16] * examples.len(), "example": examples, **columns}), {}, GRADIENTS)
     return store
 
 
