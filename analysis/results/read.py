@@ -45,6 +45,10 @@ class NothingMeasuredError(InputError):
     """Models were trained, and nothing has been measured of them yet: the first step of a study, and no fault."""
 
 
+class NothingScoredError(InputError):
+    """Texts were only read: there is something to say of what heads look at, and no score."""
+
+
 @dataclass(frozen=True)
 class Results:
     """All that a results folder holds for the analysis.
@@ -103,6 +107,7 @@ def read_results(folder: Path, selection: Selection | None = None) -> Results:
 
     Raises:
         NothingMeasuredError: when there are trainings alone.
+        NothingScoredError: when all that is selected was only read.
         InputError: when there is no setting, or none that is selected; says what there is.
     """
     selection = selection or Selection()
@@ -117,7 +122,9 @@ def read_results(folder: Path, selection: Selection | None = None) -> Results:
         raise InputError(
             f"{folder} holds no outcomes (no MODEL/DATA/SETTING/{SETTING_FILE} below it): run a study first"
         )
-    wanted = _selected(paths, selection)
+    wanted = [path for path in _selected(paths, selection) if not is_only_read(path)]
+    if not wanted:
+        raise NothingScoredError(f"{folder} holds texts that were only read, and no outcomes: there are no scores")
     domains, left_out, damaged = [], [], bool(unread)
     for path in wanted:
         try:
@@ -166,6 +173,14 @@ def setting_folders(results: Path) -> list[Path]:
     said = {path.parent for path in results.glob(f"*/*/*/{SETTING_FILE}")}
     stored = {part.parent for kind in KINDS for part in results.glob(f"*/*/*/{kind.kind}*-*.parquet")}
     return sorted(stored | {folder for folder in said - stored if _was_measured(folder)})
+
+
+def is_only_read(folder: Path) -> bool:
+    """Whether the texts of a setting are only read, so that it has no outcomes and never will."""
+    try:
+        return not read_setting(folder).is_scored
+    except SettingError:
+        return False
 
 
 def _was_measured(folder: Path) -> bool:

@@ -20,9 +20,7 @@ def check_values(study: StudyConfig) -> None:
         InputError: in words.
     """
     study.tracking.check()
-    if study.data.task not in study.model.tasks():
-        done = " and ".join(study.model.tasks())
-        raise InputError(f"model '{study.model.name}' is for {done}, data '{study.data.name}' is for {study.data.task}")
+    _check_task(study)
     _check_metric(study.data)
     if study.precision is Precision.screened and study.data.metric and LOSS in metric(study.data.metric).reads:
         raise InputError(
@@ -47,6 +45,22 @@ def check_values(study: StudyConfig) -> None:
             f"precision={study.precision} is for classification: a beam search and its margins need float32"
         )
     _check_device(study.device)
+
+
+def _check_task(study: StudyConfig) -> None:
+    """Every model reads; of texts that are only read there is no answer."""
+    if study.data.task is not Task.READING:
+        if study.data.task not in study.model.tasks():
+            done, wanted = " and ".join(study.model.tasks()), study.data.task
+            raise InputError(f"model '{study.model.name}' is for {done}, data '{study.data.name}' is for {wanted}")
+        return
+    if not study.measure.reads:
+        raise InputError(
+            f"data '{study.data.name}' is only read, there is no answer that measure={study.measure.name} could score: "
+            f"take measure=attention"
+        )
+    if study.data.metric:
+        raise InputError(f"data.metric={study.data.metric} scores answers, and data '{study.data.name}' is only read")
 
 
 def _check_metric(data: DataSource) -> None:

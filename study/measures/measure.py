@@ -64,6 +64,8 @@ class Measure:
 
     stage: ClassVar[Stage] = Stage.MEASURE
     masks_units: ClassVar[bool] = True
+    reads: ClassVar[bool] = False
+    """Whether it needs no answers, so that texts which are only read will do."""
 
     name: str = MISSING
     kinds: list[AttentionKind] = field(default_factory=list)

@@ -16,7 +16,7 @@ from typing import Any
 from study.record.errors import StudyError
 from study.record.factors import Factors, checkpoint, derive, merge
 from study.record.files import locked, short_hash, unsealed, write_sealed
-from study.record.metrics import METRICS, Answers, Metric, metric
+from study.record.metrics import METRICS, Answers, Metric, NoScore, metric
 from study.record.units import HeadLayout
 
 log = logging.getLogger(__name__)
@@ -95,6 +95,16 @@ class Setting:
         return short_hash({**self.identity, "examples": None})
 
     @property
+    def model_id(self) -> str:
+        """Hash of the model side alone: the same under every metric, so that what is read meets what is scored."""
+        return short_hash({name: value for name, value in self.subject.items() if name != "tokenize"})
+
+    @property
+    def is_scored(self) -> bool:
+        """Whether there are outcomes; texts that are only read have none."""
+        return self.metric != NoScore.name
+
+    @property
     def precision(self) -> str:
         """How numbers are computed."""
         return str(self.subject.get("precision", FLOAT32))
@@ -119,7 +129,7 @@ class Setting:
         """What a metric must know of the answers in the outcomes."""
         tokens = re.search(r"\|tok:([\w-]+)", self.statistic)
         return Answers(
-            task=METRICS[self.metric].tasks[0],
+            task=metric(self.metric).tasks[0],
             labels=self.labels,
             merged=self.examples.get("merged", {}),
             positive=self.positive,
@@ -177,7 +187,7 @@ class StoredSetting(Setting):
             KeyError, TypeError, ValueError, AttributeError: when it is not of that form.
         """
         identity, score = stored["identity"], stored.get("score", {})
-        unknown = sorted({identity["metric"], score.get("metric", identity["metric"])} - set(METRICS))
+        unknown = sorted({identity["metric"], score.get("metric", identity["metric"])} - {*METRICS, NoScore.name})
         if unknown:
             raise ValueError(f"there is no metric {unknown[0]}")
         setting = cls(

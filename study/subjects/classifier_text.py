@@ -58,7 +58,12 @@ class ClassifierText:
         return rows
 
     def _targets(self, examples: Examples) -> list[int | tuple[int, ...]]:
-        """The output of each example's label, or all that are right; without labels its number, in units of 2^-20."""
+        """The output of each example's label, or all that are right; without labels its number, in units of 2^-20.
+
+        Of texts that are only read no output is right.
+        """
+        if not any(examples.targets):
+            return [()] * len(examples)
         if not self._labels:
             return on_grid(numbers(examples.targets)).tolist()
         require_labels(examples.targets, self._labels, examples.merged)

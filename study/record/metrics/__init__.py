@@ -19,11 +19,24 @@ from study.record.metrics.f1 import F1, MacroF1
 from study.record.metrics.loss import LogLikelihood, SquaredError
 from study.record.metrics.matthews import Matthews
 from study.record.metrics.metric import ANY, Answers, Metric, Scoring, Task
+from study.record.metrics.no_score import NoScore
 from study.record.metrics.pearson import Pearson
 from study.record.metrics.spearman import Spearman
 from study.record.metrics.texts.ratios import BitsPerByte, BytePerplexity, Perplexity, TokenAccuracy, WordPerplexity
 
-__all__ = ["METRICS", "STORED", "Accuracy", "Answers", "Bleu", "Chrf", "Metric", "Scoring", "Task", "metric"]
+__all__ = [
+    "METRICS",
+    "STORED",
+    "Accuracy",
+    "Answers",
+    "Bleu",
+    "Chrf",
+    "Metric",
+    "NoScore",
+    "Scoring",
+    "Task",
+    "metric",
+]
 
 METRICS: Mapping[str, type[Metric]] = {
     kind.name: kind
@@ -54,7 +67,7 @@ METRICS: Mapping[str, type[Metric]] = {
         TokenAccuracy,
     )
 }
-"""Every metric, by its name."""
+"""Every metric that scores, by its name."""
 
 STORED = {
     Task.CLASSIFICATION: Accuracy.name,
@@ -62,6 +75,7 @@ STORED = {
     Task.TRANSLATION: Bleu.name,
     Task.CHOICE: ChoiceAccuracy.name,
     Task.TEXT: BitsPerByte.name,
+    Task.READING: NoScore.name,
 }
 """The metric whose columns are in the outcomes of a task; the others follow from the answers beside them."""
 
@@ -76,6 +90,8 @@ def metric(name: str, answers: Answers = ANY) -> Metric:
     Raises:
         InputError: when there is none of this name, or it cannot score such answers.
     """
+    if name == NoScore.name:
+        return NoScore(answers)
     if name not in METRICS:
         raise InputError(f"there is no metric '{name}': there are {', '.join(METRICS)}{did_you_mean(name, METRICS)}")
     return METRICS[name](answers)

@@ -35,6 +35,7 @@ class Task(StrEnum):
         TRANSLATION: write another text.
         CHOICE: say how likely each of several continuations is, one of which is right.
         TEXT: say how likely a text is.
+        READING: only read it: there is no answer, and nothing is scored.
     """
 
     CLASSIFICATION = "classification"
@@ -42,6 +43,7 @@ class Task(StrEnum):
     TRANSLATION = "translation"
     CHOICE = "choice"
     TEXT = "text"
+    READING = "reading"
 
 
 @dataclass(kw_only=True)

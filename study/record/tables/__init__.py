@@ -7,7 +7,15 @@ attention     what heads look at: statistics, divergences between heads, attende
 
 from pathlib import Path
 
-from study.record.tables.attention import AttendedWords, Attention, Divergence, Observation, Special
+from study.record.tables.attention import (
+    AttendedWords,
+    Attention,
+    Divergence,
+    Observation,
+    Special,
+    as_matrix,
+    head_pairs,
+)
 from study.record.tables.gradients import GRADIENTS, Gradients
 from study.record.tables.outcomes import OUTCOMES, Outcomes
 from study.record.tables.table import KEYS, Table
@@ -25,6 +33,8 @@ __all__ = [
     "Outcomes",
     "Special",
     "Table",
+    "as_matrix",
+    "head_pairs",
     "stored_tables",
     "table_of",
 ]
