@@ -145,7 +145,7 @@ def push(
     finally:
         release_service()  # what is kept offline is on the disk then
     counts = Counter(fate for _, fate in fates)
-    outdated = tuple(planned.run.name for planned, fate in fates if fate is Fate.OUTDATED)
+    outdated = tuple(planned.run.full_name for planned, fate in fates if fate is Fate.OUTDATED)
     return PushResult(counts[Fate.SENT], counts[Fate.UNCHANGED], outdated, not online)
 
 
@@ -154,7 +154,7 @@ def _announced(runs: Sequence[PlannedRun]) -> Iterator[PlannedRun]:
     console = Console(stderr=True)
     with console.status("pushing") as status:
         for number, planned in enumerate(runs, start=1):
-            words = escape(f"pushing {number} of {len(runs)}: {planned.run.name}")
+            words = escape(f"pushing {number} of {len(runs)}: {planned.run.full_name}")
             if console.is_terminal:
                 status.update(words)
             else:
@@ -224,7 +224,7 @@ class Upload:
     def _under_former_id(self, planned: PlannedRun) -> RemoteRun | None:
         """The run under the id that an earlier version gave it, if it is not another's of the same id."""
         there = self.project.find(planned.former_id) if planned.former_id else None
-        return there if there and there.name == planned.run.name else None
+        return there if there and there.name == planned.run.full_name else None
 
     def _has_more(self, planned: PlannedRun) -> bool:
         """Whether the project has outcomes of what a run sums up that it was not made from.

@@ -19,14 +19,15 @@ from analysis.tables.paper_tables import write
 from analysis.tracking.wandb_artifacts import Content, data_content, model_content, outcomes_content
 from analysis.tracking.wandb_notes import notes
 from analysis.tracking.wandb_tables import effects_table, images, importance_table, tables_and_charts, wandb_table
+from study.record.factors import AXES
 from study.record.files import short_hash
 from study.record.units import UnitLevel
 from study.tracking.history import OutcomesHistory, Point, TrainingHistory
 from study.tracking.run import Run, read_runs, training_folders, with_distinct_id
 from study.tracking.wandb_config import wandb_config
 
-FACTORS = ("family", "domain", "seed", "epoch", "precision")
-"""Factors in the config of a run of effects; `domain` is the data set."""
+FACTORS = ("domain", *(axis for axis in AXES if axis != "data"))
+"""Factors in the config of a run of effects: every axis; `domain` is the data set."""
 
 
 @dataclass(frozen=True)
@@ -59,7 +60,7 @@ class PlannedRun:
     def digest(self) -> str:
         """The digest of all that it is to hold, wherever that was computed, and without what other jobs hold."""
         run, contents = self.run, [content.lasting_digest for content in (*self.inputs, *self.outputs)]
-        what = [run.name, run.group, run.measure, wandb_config(run.config), dict(run.summary)]
+        what = [run.full_name, run.group, run.measure, wandb_config(run.config), dict(run.summary)]
         return short_hash(
             [what, [asdict(point) for point in self.points], contents, self.media_digest, *filter(None, [self.notes])]
         )

@@ -21,7 +21,7 @@ import psutil
 
 from study.record.errors import StudyError
 from study.record.files import is_folder_name, read_sealed, short_hash, write_sealed
-from study.tracking.run import Run, request_id, seeds
+from study.tracking.run import Run, request_id
 
 FOLDER = "progress"
 """In the results folder."""
@@ -77,9 +77,7 @@ class Request:
     @classmethod
     def of(cls, run: Run, *, with_seeds: bool = False) -> "Request":
         """The request that a run answers; its name says the seeds of its model where that is asked for."""
-        said = [f"{name.replace('_', ' ')} {value}" for name, value in seeds(run).items()] if with_seeds else []
-        name = f"{run.name} ({', '.join(said)})" if said else run.name
-        return cls(request_id(run), name, run.measure, run.model)
+        return cls(request_id(run), run.full_name if with_seeds else run.name, run.measure, run.model)
 
 
 @dataclass(frozen=True)

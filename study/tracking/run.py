@@ -83,6 +83,12 @@ class Run:
         return f"{self.measure}{what} of {self.model} on {self.data}{share}"
 
     @property
+    def full_name(self) -> str:
+        """The name with the seeds of its model: where runs of several seeds, which share a name, stand in one list."""
+        told = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in seeds(self).items())
+        return f"{self.name} ({told})" if told else self.name
+
+    @property
     def measure_options(self) -> Mapping[str, Any]:
         """All options of its measure."""
         return self.config.get("measure", {})

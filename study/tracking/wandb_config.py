@@ -7,7 +7,9 @@ how a file is read, how fast it goes and where it is shown; and what is not set.
 from collections.abc import Mapping
 from typing import Any
 
-FACTORS = ("family", "domain", "seed", "epoch")
+from study.record.factors import AXES
+
+FACTORS = ("domain", *(axis for axis in AXES if axis not in ("data", "precision")))
 """Where the domain of a run of effects stands, beside its precision."""
 
 SECTIONS = (

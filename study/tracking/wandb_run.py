@@ -128,7 +128,7 @@ def open_run(run: Run, options: WandbTracking, folder: Path, *, online: bool, no
         entity=None if swept else entity,
         project=None if swept else project,
         id=None if swept else run.shown_id,
-        name=run.name,
+        name=run.full_name,
         group=run.group or None,
         job_type=run.measure,
         notes=notes,

@@ -81,6 +81,13 @@ def test_a_name_tells_jobs_apart(tmp_path: Path, more: list[str], name: str) -> 
     assert asked(tmp_path, *more)[1].name.startswith(name)
 
 
+def test_a_full_name_tells_seeds_apart(tmp_path: Path) -> None:
+    run = asked(tmp_path)[1]
+    assert run.full_name == run.name
+    seeded = replace(run, config={"model": {"training": {"seed": 3, "order_seed": 7}}})
+    assert seeded.full_name == f"{run.name} (seed 3, order seed 7)"
+
+
 def test_what_is_shown_is_what_one_would_group_by(tmp_path: Path) -> None:
     _, run = asked(tmp_path, "model.epoch=4", "data.limit=50", "shards=2", "tracking=wandb", "measure=pruning_cross")
     shown = wandb_config(run.config)
