@@ -19,6 +19,7 @@ from study.data.language.texts import TextBenchmark, TextFile
 from study.data.nli import MnliHub, NliFile
 from study.data.parallel import ParallelFile, SacrebleuSet
 from study.data.source import DataSource
+from study.data.syntax.ud_file import UdFile
 from study.data.synthetic.exact_copy import ExactCopy
 from study.data.synthetic.greater_than import GreaterThan
 from study.data.synthetic.induction import Induction
@@ -75,6 +76,7 @@ SCHEMAS: dict[str, Mapping[str, type]] = {
         "text_file": TextFile,
         "benchmark": Benchmark,
         "text_benchmark": TextBenchmark,
+        "ud_file": UdFile,
         "indirect_object": IndirectObject,
         "greater_than": GreaterThan,
         "induction": Induction,
