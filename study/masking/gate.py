@@ -130,11 +130,11 @@ class Gate:
         return _TracedProduct.apply(values, xi_RH.view(shape), self._now.trace, batch_dim, (self._now.part, columns))
 
     @contextmanager
-    def masked(self, xi: Float[Tensor, "rows width"]) -> Iterator[None]:
+    def masked(self, xi: Float[Tensor, "rows width"] | None) -> Iterator[None]:
         """Multiply head h of row r by `xi[r, h]` within the block, and its MLPs by the columns after those of heads.
 
         Args:
-            xi: one row for each row of the batch; may require gradients.
+            xi: one row for each row of the batch; may require gradients. Nothing is multiplied when None.
         """
         before, self._now.xi = self._now.xi, xi
         try:

@@ -23,6 +23,7 @@ TOLERANCE = 1e-5
 
 
 MECHANISMS = {
+    "falcon_h1": ["a state space beside the attention of each layer, which stays as it is"],
     "gpt_oss": ["attention sinks: the weights of a head sum to less than 1"],
     "deepseek_v3": ["latent attention: each head has keys and values of its own"],
     "qwen3_next": ["gated queries: what a head gives is multiplied by a gate before it is masked"],

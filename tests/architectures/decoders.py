@@ -104,6 +104,17 @@ _LLAMA_KIN = (
 _GPT = {"groups": 4, "stack": "transformer.h", "attention": "attn"}
 _BLOOM = {"stack": "transformer.h", "attention": "self_attention", "projection": "dense", "values": "query_key_value"}
 
+_FALCON_H1 = tuple(
+    {
+        "mamba_d_ssm": 32,
+        "mamba_n_heads": 4,
+        "mamba_d_head": 8,
+        "mamba_d_state": 8,
+        "attention_out_multiplier": 0.5,
+        "lm_head_multiplier": 0.5,
+    }.items()
+)
+
 DECODERS: dict[str, Architecture] = {
     **{kind: Architecture(kind) for kind in _LLAMA_KIN},
     "gpt2": Architecture("gpt2", **_GPT),
@@ -129,6 +140,7 @@ DECODERS: dict[str, Architecture] = {
     "qwen3_next": Architecture("qwen3_next", layers=(1,)),
     "jamba": Architecture("jamba", mlp="feed_forward", layers=(1,)),
     "minimax": Architecture("minimax", layers=(0,)),
+    "falcon_h1": Architecture("falcon_h1", mlp="feed_forward", fields=_FALCON_H1),
 }
 """By the name that its row has."""
 

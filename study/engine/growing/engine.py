@@ -60,11 +60,12 @@ class GrowingEngine(Engine):
             branches: how tokens look at each other; None where sequences are plain.
         """
         plan = plan_rows(pairs, self.stages)
-        with (
-            kept_state(self.subject.module),
-            self._layers.growing(plan, self.subject.as_xi(pairs.masks), pairs.mask, branches),
-        ):
-            return self._part(**inputs, use_cache=False).last_hidden_state, plan
+        xi = self.subject.as_xi(pairs.masks)
+        with kept_state(self.subject.module):
+            return self._layers.grown(plan, xi, pairs.mask, self._forward, inputs, branches), plan
+
+    def _forward(self, inputs: Mapping[str, Tensor]) -> Float[Tensor, "E T d"]:
+        return self._part(**inputs, use_cache=False).last_hidden_state
 
     def passes(self, masks: Bool[np.ndarray, "M width"]) -> float:
         """Through the layers; what comes behind them is computed for every mask."""

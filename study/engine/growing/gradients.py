@@ -5,7 +5,7 @@ What all continuations of an example read is one token in it, so that its gradie
 """
 
 from collections import defaultdict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 
 import numpy as np
 import torch
@@ -25,7 +25,11 @@ States = Callable[[Sequence[TokenTree], Pairs], tuple[Float[Tensor, "R T d"], Ro
 
 
 def packed_gradients(
-    subject: LanguageModel, states: States, rows: Sequence[LanguageRow], masks: Bool[np.ndarray, "rows width"]
+    subject: LanguageModel,
+    states: States,
+    rows: Sequence[LanguageRow],
+    masks: Bool[np.ndarray, "rows width"],
+    key: Callable[[TokenTree], Hashable],
 ) -> Columns:
     """Gradients of each row under its mask.
 
@@ -34,11 +38,12 @@ def packed_gradients(
         states: gives last hidden states.
         rows: choices.
         masks: the mask of each.
+        key: what trees have in common where they may go through the layers together.
     """
     trees = [TokenTree.grown(row.requests, range(row.choices), row.shared) for row in rows]
-    alike: dict[tuple[int, bool], list[int]] = defaultdict(list)
+    alike: dict[Hashable, list[int]] = defaultdict(list)
     for number, tree in enumerate(trees):
-        alike[len(tree.tokens), tree.is_plain].append(number)
+        alike[key(tree)].append(number)
     losses = torch.zeros(len(rows), dtype=torch.float64)
     with torch.enable_grad(), subject.gate.traced(subject.as_xi(masks)) as trace:
         for chosen in alike.values():

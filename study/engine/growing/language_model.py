@@ -5,7 +5,7 @@ sequence, and each branches off from it (`token_tree`), where the model is prove
 """
 
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Hashable, Iterator, Sequence
 from itertools import accumulate
 from typing import Any, NamedTuple
 
@@ -18,6 +18,7 @@ from study.engine.blocks import Columns, in_batches
 from study.engine.growing.branches import Branches
 from study.engine.growing.engine import GrowingEngine
 from study.engine.growing.gradients import packed_gradients
+from study.engine.growing.rope_lengths import RopeLengths
 from study.engine.growing.scoring import request_scores
 from study.engine.growing.token_tree import TokenTree, token_trees
 from study.engine.growth import RowPlan
@@ -46,6 +47,7 @@ class GrowingLanguageModel(GrowingEngine):
 
     Attributes:
         packs: whether choices share what they read alike, in one sequence.
+        lengths: which lengths may stand in one pass.
     """
 
     subject: LanguageModel
@@ -58,12 +60,13 @@ class GrowingLanguageModel(GrowingEngine):
         """
         super().__init__(subject, subject.tail.layers, budget)
         self.packs = packs
+        self.lengths = RopeLengths(subject.module.config.get_text_config())
         if packs:
             self.name = f"{GrowingEngine.name}, choices packed"
 
     def trees(self, row: LanguageRow) -> list[TokenTree]:
         """The sequences that an example is read as."""
-        return token_trees(row.requests, packs=self.packs and row.choices > 0)
+        return token_trees(row.requests, packs=self.packs and row.choices > 0, alike=self.lengths.key)
 
     def blocks(self, rows: Sequence[TokenRow], masks: Bool[np.ndarray, "M width"]) -> list[Block]:
         """Examples of like cost, as many as memory allows; parts of the tree of masks where it allows but one."""
@@ -99,18 +102,26 @@ class GrowingLanguageModel(GrowingEngine):
     def gradients(self, rows: Sequence[TokenRow], masks: Bool[np.ndarray, "rows width"], loss: Loss) -> Columns:
         """As `Subject.gradients`; choices that share their context read it once."""
         own = language_rows(rows)
-        if not self.packs or loss != PLAIN or any(row.choices < 2 for row in own):
+        if not self.packs or loss != PLAIN or not all(self._is_one_sequence(row) for row in own):
             return self.subject.gradients(rows, masks, loss)
-        return packed_gradients(self.subject, self.states, own, masks)
+        return packed_gradients(self.subject, self.states, own, masks, self.alike)
+
+    def _is_one_sequence(self, row: LanguageRow) -> bool:
+        """Whether all choices of a row may stand in one sequence."""
+        return row.choices > 1 and len({self.lengths.key(len(one.read)) for one in row.requests[: row.choices]}) == 1
+
+    def alike(self, tree: TokenTree) -> Hashable:
+        """What sequences have in common where they may go through the layers together."""
+        return len(tree.tokens), tree.is_plain, self.lengths.key(tree.depth)
 
     def _passes(self, rows: Sequence[LanguageRow], pairs: Pairs) -> Iterator[list[_Sequence]]:
         """The sequences of the examples that are wanted, those of equal length together, as many as memory allows."""
-        alike: dict[tuple[int, bool], list[_Sequence]] = defaultdict(list)
+        alike: dict[Hashable, list[_Sequence]] = defaultdict(list)
         for example in np.flatnonzero(pairs.wanted.any(axis=0)).tolist():
             for tree in self.trees(rows[example]):
-                alike[len(tree.tokens), tree.is_plain].append(_Sequence(example, tree))
-        for (length, _), sequences in alike.items():
-            at_once = max(1, self.most_tokens // (length * len(pairs.masks)))
+                alike[self.alike(tree)].append(_Sequence(example, tree))
+        for sequences in alike.values():
+            at_once = max(1, self.most_tokens // (len(sequences[0].tree.tokens) * len(pairs.masks)))
             yield from (sequences[start : start + at_once] for start in range(0, len(sequences), at_once))
 
     def states(self, trees: Sequence[TokenTree], pairs: Pairs) -> tuple[Float[Tensor, "R T d"], RowPlan]:

@@ -8,7 +8,7 @@ Shapes: E sequences that a pass starts with, R rows before a layer and N after i
 """
 
 import inspect
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -20,8 +20,12 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from study.engine.growing.branches import Branches
+from study.engine.growing.row_axes import RowAxis, chosen_rows, row_axes, tensor_shapes
 from study.engine.growth import Growth, RowPlan
 from study.masking.gate import Gate
+
+Forward = Callable[[Mapping[str, Tensor]], Tensor]
+"""A forward pass over tokens, to hidden states."""
 
 
 @dataclass
@@ -30,13 +34,15 @@ class LayerInputs:
 
     Attributes:
         hidden: the hidden states.
-        others: all else; what has a row for each sequence of the pass, or the same for all.
+        others: all else; what has rows for each sequence of the pass, or the same for all.
+        mask: that of packed sequences, a row for each of them; None where sequences are plain.
     """
 
     signature: inspect.Signature
     name: str
     hidden: Float[Tensor, "R T d"]
     others: dict[str, Any]
+    mask: Tensor | None = None
 
     @classmethod
     def bound(cls, signature: inspect.Signature, args: Sequence[Any], kwargs: dict[str, Any]) -> "LayerInputs":
@@ -46,15 +52,17 @@ class LayerInputs:
         return cls(signature, name, others.pop(name), others)
 
     def look(self, branches: Branches) -> None:
-        """Give the layer the mask of packed sequences."""
-        self.others["attention_mask"] = branches.mask(self.others.get("attention_mask"))
+        """Give the layer the mask of packed sequences, made of the one that it was given."""
+        self.mask = branches.mask(self.others.pop("attention_mask", None))
 
     def some(
-        self, rows: Int[np.ndarray, " N"], sequences: Int[np.ndarray, " N"], number: int
+        self, rows: Int[np.ndarray, " N"], sequences: Int[np.ndarray, " N"], axes: Sequence[RowAxis | None]
     ) -> inspect.BoundArguments:
-        """The inputs for some rows, whose sequences are these of so many."""
+        """The inputs for some rows, given the sequence of each, and where inputs have rows for a sequence."""
         chosen = torch.from_numpy(sequences)
-        others = {name: _rows(value, chosen, number) for name, value in self.others.items()}
+        others = chosen_rows(self.others, axes, chosen)
+        if self.mask is not None:
+            others["attention_mask"] = chosen_rows(self.mask, [RowAxis()], chosen)
         ordered = {name: others.get(name) for name in self.signature.parameters if name in others}
         return inspect.BoundArguments(self.signature, {self.name: _take(self.hidden, rows), **ordered})  # type: ignore[arg-type]
 
@@ -68,14 +76,20 @@ class _Pass:
         xi: the masks.
         pair_masks: the mask of each pair.
         branches: how tokens look at each other; None where sequences are plain.
+        axes: for each layer where its inputs have rows for a sequence.
         row_sequences: the sequence of each row before the next layer.
+        keeps: whether the model goes on behind the last layer with rows of the sequences alone.
+        last: all rows behind the last layer, where it does.
     """
 
     plan: RowPlan
     xi: Float[Tensor, "M width"]
     pair_masks: Int[np.ndarray, " P"]
     branches: Branches | None
+    axes: Sequence[Sequence[RowAxis | None]]
     row_sequences: Int[np.ndarray, " R"]
+    keeps: bool
+    last: Tensor | None = None
 
 
 class GrowingLayers:
@@ -84,29 +98,127 @@ class GrowingLayers:
     def __init__(self, layers: Sequence[nn.Module], gate: Gate, product_tokens: int) -> None:
         self._layers, self._gate, self._product_tokens = list(layers), gate, product_tokens
         self._pass: _Pass | None = None
+        self._axes: dict[Hashable, Sequence[Sequence[RowAxis | None]]] = {}
+        self._takes_rows: bool | None = None
+        self._rests: list[tuple[Any, ...] | None] = []
 
-    @contextmanager
-    def growing(
+    def grown(
         self,
         plan: RowPlan,
         xi: Float[Tensor, "M width"],
         pair_masks: Int[np.ndarray, " P"],
+        forward: Forward,
+        inputs: Mapping[str, Tensor],
         branches: Branches | None = None,
-    ) -> Iterator[None]:
-        """Within the block a forward pass over the sequences of a plan gives hidden states of its last rows."""
-        self._pass = _Pass(plan, xi, pair_masks, branches, np.arange(len(plan.examples)))
+    ) -> Float[Tensor, "R T d"]:
+        """The last hidden states of all rows of a plan.
+
+        Args:
+            plan: how rows grow.
+            xi: masks.
+            pair_masks: the mask of each pair.
+            forward: the forward pass of the model that the layers are in, up to its last hidden states.
+            inputs: what it reads, a row for each sequence.
+            branches: how tokens look at each other; None where sequences are plain.
+        """
+        axes = self._row_axes(forward, inputs, packed=branches is not None)
+        if self._takes_rows is None:
+            self._takes_rows = self._tries_rows(forward, inputs)
+        sequences = np.arange(len(plan.examples))
+        run = self._pass = _Pass(plan, xi, pair_masks, branches, axes, sequences, keeps=not self._takes_rows)
+        try:
+            with self._replaced(self._forward):
+                hidden = forward(inputs)
+        finally:
+            self._pass = None
+        return hidden if run.last is None else self._ended(forward, inputs, run.last, run.row_sequences)
+
+    def _row_axes(
+        self, forward: Forward, inputs: Mapping[str, Tensor], *, packed: bool
+    ) -> Sequence[Sequence[RowAxis | None]]:
+        """Where the inputs of each layer have rows for a sequence, learned once for each length.
+
+        Hidden states go through these passes as they are: only what else layers are given is looked at.
+        """
+        shape = (packed, *(value.shape[1] for value in inputs.values()))
+        if shape not in self._axes:
+            seen: list[list[list[torch.Size]]] = []
+            for number in (1, 2):
+                seen.append([])
+                with self._replaced(partial(self._look, seen[-1], packed)), torch.no_grad():
+                    forward({name: value[:1].expand(number, *value.shape[1:]) for name, value in inputs.items()})
+            self._axes[shape] = [row_axes(*shapes) for shapes in zip(*seen, strict=True)]
+        return self._axes[shape]
+
+    def _tries_rows(self, forward: Forward, inputs: Mapping[str, Tensor]) -> bool:
+        """Whether the model takes more rows from its layers than it gave them (GPT-BigCode does not)."""
+
+        def double(number: int, _: Callable[..., Any], signature: inspect.Signature, *args: Any, **kwargs: Any) -> Any:
+            hidden = LayerInputs.bound(signature, args, kwargs).hidden
+            return self._output(number, hidden if number else torch.cat([hidden, hidden]))
+
+        try:
+            with self._replaced(double), torch.no_grad():
+                return len(forward(inputs)) == 2 * len(inputs["input_ids"])
+        except RuntimeError:
+            return False
+
+    def _ended(
+        self, forward: Forward, inputs: Mapping[str, Tensor], last: Float[Tensor, "R T d"], sequences: np.ndarray
+    ) -> Float[Tensor, "R T d"]:
+        """What the model makes of rows behind its last layer, where it wants to have been given as many."""
+        at_once, parts = max(1, self._product_tokens // last.shape[1]), []
+        for start in range(0, len(last), at_once):
+            rows = slice(start, start + at_once)
+
+            def hand(number: int, *_: Any, rows: slice = rows, **__: Any) -> Any:
+                return self._output(number, last[rows])
+
+            chosen = torch.from_numpy(sequences[rows]).to(last.device)
+            with self._replaced(hand):
+                parts.append(forward({name: value[chosen.to(value.device)] for name, value in inputs.items()}))
+        return torch.cat(parts)
+
+    @contextmanager
+    def _replaced(self, forward: Callable[..., Any]) -> Iterator[None]:
+        """Within the block each layer is called by this, which is given its number and own forward pass first."""
         before = [vars(layer).get("forward") for layer in self._layers]  # accelerate puts its own there
         for number, layer in enumerate(self._layers):
             own = layer.forward
-            layer.forward = partial(self._forward, number, own, inspect.signature(own))  # type: ignore[method-assign]
+            layer.forward = partial(forward, number, own, inspect.signature(own))  # type: ignore[method-assign]
         try:
             yield
         finally:
-            self._pass = None
             for layer, own in zip(self._layers, before, strict=True):
                 del layer.forward  # that of its class is behind it
                 if own is not None:
                     layer.forward = own  # type: ignore[method-assign]
+
+    def _look(
+        self,
+        shapes: list[list[torch.Size]],
+        packed: bool,
+        number: int,
+        own: Callable[..., Any],
+        signature: inspect.Signature,
+        *args: Any,
+        **kwargs: Any,
+    ) -> Any:
+        """A layer that computes only where it is not known yet what it gives besides hidden states."""
+        inputs = LayerInputs.bound(signature, args, kwargs)
+        if packed:
+            inputs.others.pop("attention_mask", None)
+        shapes.append(tensor_shapes(inputs.others))
+        if number == len(self._rests):
+            with self._gate.masked(None):  # rows of a mask are for other sequences
+                output = own(*args, **kwargs)
+            self._rests.append(output[1:] if isinstance(output, tuple) else None)
+        return self._output(number, inputs.hidden)
+
+    def _output(self, number: int, hidden: Tensor) -> Any:
+        """Hidden states in the form in which a layer gives them."""
+        rest = self._rests[number]
+        return hidden if rest is None else (hidden, *rest)
 
     def _forward(
         self, number: int, own: Callable[..., Any], signature: inspect.Signature, *args: Any, **kwargs: Any
@@ -124,10 +236,13 @@ class GrowingLayers:
         collected = _Rows(len(sequences))
         for start in range(0, len(sequences), at_once):
             rows = slice(start, start + at_once)
-            call = inputs.some(growth.parent[rows], sequences[rows], len(run.plan.examples))
+            call = inputs.some(growth.parent[rows], sequences[rows], run.axes[number])
             with self._masked(growth, rows):
                 collected.add(own(*call.args, **call.kwargs))
         run.row_sequences = sequences
+        if run.keeps and number == len(self._layers) - 1:
+            run.last = collected.hidden
+            return self._output(number, collected.hidden[: len(run.plan.examples)])
         return collected.output()
 
     @contextmanager
@@ -160,6 +275,11 @@ class _Rows:
         self._hidden = collected
         self._filled += len(hidden)
 
+    @property
+    def hidden(self) -> Tensor:
+        assert self._hidden is not None
+        return self._hidden
+
     def output(self) -> Any:
         return self._hidden if self._rest is None else (self._hidden, *self._rest)
 
@@ -169,15 +289,3 @@ def _take(hidden: Float[Tensor, "R T d"], rows: Int[np.ndarray, " N"]) -> Float[
     if rows[-1] - rows[0] == len(rows) - 1 and bool((np.diff(rows) == 1).all()):
         return hidden[rows[0] : rows[-1] + 1]
     return hidden.index_select(0, torch.from_numpy(rows).to(hidden.device))
-
-
-def _rows(value: Any, sequences: Int[Tensor, " N"], number: int) -> Any:
-    """What there is for each of so many sequences, for those of some rows; anything else as it is."""
-    if isinstance(value, Tensor):
-        is_for_each = number > 1 and value.dim() > 0 and len(value) == number
-        return value.index_select(0, sequences.to(value.device)) if is_for_each else value
-    if isinstance(value, dict):
-        return {name: _rows(part, sequences, number) for name, part in value.items()}
-    if isinstance(value, tuple | list):
-        return type(value)(_rows(part, sequences, number) for part in value)
-    return value

@@ -1,5 +1,7 @@
 """The proof that rows which grow come out as the certified model gives them, mask by mask, on random tokens."""
 
+from itertools import product
+
 import numpy as np
 import torch
 from jaxtyping import Bool, Float
@@ -17,20 +19,17 @@ from study.subjects.language_model.subject import LanguageModel
 CONTEXT, CONTINUATIONS = 3, (2, 3, 4)
 """Tokens of the choices that are tried."""
 
-TOGETHER = (9, 6)
-"""Examples that are tried together: as many as one has tokens when its choices are packed, and as its longest choice
-has alone; besides these as many as a layer has heads, and groups of them. So what has one row a token or a head (MPT's
-biases of positions) cannot pass for what has one an example."""
+TOGETHER = (1, 3)
+"""Examples that are tried together."""
 
 
 def language_model_difference(engine: GrowingLanguageModel) -> float:
     """The largest difference of a sum of log-probabilities, as a share of the largest."""
     subject = engine.subject
-    together = {*TOGETHER, *_leading(subject.layout)}
-    masks, rows = _masks(subject.layout), _choices(subject, max(together))
+    masks, rows = _masks(subject.layout), _choices(subject, max(TOGETHER))
     expected = np.stack([_sums(subject.outcomes(rows, np.tile(mask, (len(rows), 1)))) for mask in masks])
     scale, difference = np.abs(expected).max() or 1.0, 0.0
-    for number in together:
+    for number in TOGETHER:
         found = _sums(engine.outcomes(rows[:number], Pairs.every(masks, number))).reshape(len(masks), number, -1)
         difference = max(difference, float(np.abs(found - expected[:, :number]).max() / scale))
     return difference
@@ -39,21 +38,12 @@ def language_model_difference(engine: GrowingLanguageModel) -> float:
 def classifier_difference(engine: GrowingClassifier) -> float:
     """The largest difference of a logit, as a share of the largest."""
     subject, masks, difference = engine.subject, _masks(engine.subject.layout), 0.0
-    tried = [
-        *((length, length) for length in PROBE_LENGTHS),
-        *((PROBE_LENGTHS[0], n) for n in _leading(subject.layout)),
-    ]
-    for length, number in tried:  # as many as one has tokens, and as a layer has heads
+    for length, number in product(PROBE_LENGTHS, TOGETHER):
         rows = (subject.probe(length) * number)[:number]
         expected = torch.stack([subject.response(rows, subject.as_xi(np.tile(mask, (number, 1)))) for mask in masks])
         found = engine.logits(rows, Pairs.every(masks, number)).float().cpu().view(expected.shape)
         difference = max(difference, ((found - expected).abs().max() / (expected.abs().max() or 1.0)).item())
     return difference
-
-
-def _leading(layout: HeadLayout) -> set[int]:
-    """How many heads a layer may have, and groups of them."""
-    return {number for counts in (*layout.counts.values(), *layout.groups.values()) for number in counts if number > 1}
 
 
 def _masks(layout: HeadLayout) -> Bool[np.ndarray, "masks width"]:

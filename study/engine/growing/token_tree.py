@@ -1,6 +1,7 @@
 """Requests that begin alike as one sequence of tokens: what they share is read once, then each goes its own way."""
 
-from collections.abc import Sequence
+from collections import defaultdict
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -37,6 +38,11 @@ class TokenTree:
     def is_plain(self) -> bool:
         """Whether each token stands behind the one before it, as in a text."""
         return self.parents == tuple(range(-1, len(self.tokens) - 1))
+
+    @property
+    def depth(self) -> int:
+        """Tokens of the longest request."""
+        return max(self.positions) + 1
 
     @cached_property
     def visible(self) -> Bool[np.ndarray, "T T"]:
@@ -78,26 +84,37 @@ class TokenTree:
         return cls(tuple(numbers), tokens, parents, tuple(positions), tuple(words), tuple(scored))
 
 
-def token_trees(requests: Sequence[Request], *, packs: bool) -> list[TokenTree]:
+def token_trees(
+    requests: Sequence[Request], *, packs: bool, alike: Callable[[int], Hashable] = lambda _: 0
+) -> list[TokenTree]:
     """All requests of an example, in as few tokens as may be.
 
     Args:
         requests: the requests.
         packs: whether those that part may stand in one sequence. Otherwise each stands by itself, or in one that it is
             the beginning of: choices of a single word all read the same.
+        alike: what the lengths of two requests have in common where they may stand in one sequence.
     """
-    apart = [TokenTree.grown(requests, numbers) for numbers in _beginnings(requests)]
+    classes: dict[Hashable, list[int]] = defaultdict(list)
+    for number, request in enumerate(requests):
+        classes[alike(len(request.read))].append(number)
+    return [tree for numbers in classes.values() for tree in _trees(requests, numbers, packs=packs)]
+
+
+def _trees(requests: Sequence[Request], numbers: Sequence[int], *, packs: bool) -> list[TokenTree]:
+    """Trees of some of the requests, all of which may stand in one sequence."""
+    apart = [TokenTree.grown(requests, own) for own in _beginnings(requests, numbers)]
     if not packs or len(apart) == 1:
         return apart
-    together = TokenTree.grown(requests, range(len(requests)))
+    together = TokenTree.grown(requests, numbers)
     pays = len(together.tokens) <= (1 - GAIN) * sum(len(tree.tokens) for tree in apart)
     return [together] if pays else apart
 
 
-def _beginnings(requests: Sequence[Request]) -> list[list[int]]:
+def _beginnings(requests: Sequence[Request], numbers: Sequence[int]) -> list[list[int]]:
     """Positions of requests by what they read, where that of one is the beginning of that of another."""
     longest: dict[tuple[int, ...], list[int]] = {}
-    for number in sorted(range(len(requests)), key=lambda i: -len(requests[i].read)):
+    for number in sorted(numbers, key=lambda i: -len(requests[i].read)):
         read = requests[number].read
         whole = next((other for other in longest if other[: len(read)] == read), read)
         longest.setdefault(whole, []).append(number)

@@ -26,6 +26,7 @@ from study.record.errors import InputError
 from study.record.loss import PLAIN
 from study.record.units import HeadLayout, Mlp
 from study.subjects.language_model.options import ReadingOptions
+from study.subjects.language_model.requests import Request, choice_row
 from study.subjects.language_model.subject import LanguageModel
 from study.subjects.language_model.text import LanguageText
 from study.subjects.language_model.words import log_probabilities
@@ -46,14 +47,15 @@ SIZES: dict[str, Any] = {
 }
 EXPERTS = {"num_experts": 4, "num_local_experts": 4, "num_experts_per_tok": 2, "moe_intermediate_size": 16}
 PACKED: dict[str, dict[str, Any]] = {
-    "gpt_neox": {"rotary_pct": 0.5},
+    "gpt_bigcode": {"n_embd": 32, "n_layer": 3, "n_head": 4, "n_positions": POSITIONS},
     "opt": {"ffn_dim": 48, "word_embed_proj_dim": 32},
     "gemma3_text": {"layer_types": ["sliding_attention", "full_attention", "sliding_attention"]},
     "mixtral": EXPERTS,
 }
-"""Architectures whose choices share their context: parallel residual, own positions, windows, experts."""
+"""Architectures whose choices share their context: rows counted behind the layers, own positions, windows, experts."""
 
 MORE_PACKED: dict[str, dict[str, Any]] = {
+    "gpt_neox": {"rotary_pct": 0.5},
     "mistral": {},
     "qwen2": {},
     "qwen3": {},
@@ -68,14 +70,13 @@ MORE_PACKED: dict[str, dict[str, Any]] = {
     "granite": {"logits_scaling": 4.0},
     "smollm3": {},
 }
-APART: dict[str, dict[str, Any]] = {"lfm2": {"layer_types": ["conv", "full_attention", "full_attention"]}}
-"""Architectures that carry something along the sequence: their rows grow, each choice in a sequence of its own."""
-
-ALONE: dict[str, dict[str, Any]] = {
+APART: dict[str, dict[str, Any]] = {
     "bloom": {"n_head": 4, "n_layer": 3},
+    "lfm2": {"layer_types": ["conv", "full_attention", "full_attention"]},
     "mpt": {"n_heads": 4, "n_layers": 3, "max_seq_len": POSITIONS},
 }
-"""Architectures whose layers mix rows and heads, or are given what has a row a head: as many examples look like it."""
+"""Architectures that carry something along the sequence, or are given biases of positions with a row a head: their
+rows grow, each choice in a sequence of its own."""
 
 
 def decoder(kind: str, more: dict[str, Any]) -> LanguageModel:
@@ -150,12 +151,21 @@ def test_what_carries_state_along_the_sequence_is_not_packed(kind: str, caplog: 
     assert f"{kind}: the engine's own forward pass" in caplog.text
 
 
-@pytest.mark.parametrize("kind", ALONE)
-def test_what_cannot_grow_is_computed_one_mask_at_a_time(kind: str, caplog: pytest.LogCaptureFixture) -> None:
-    subject = decoder(kind, ALONE[kind])
-    assert isinstance(choose_engine(subject, Precision.float32, Screening()), OneMaskAtATime)
-    assert f"{kind}: the engine's own forward pass does not run" in caplog.text
-    assert "one mask at a time" in caplog.text
+@pytest.mark.parametrize("rope", ["longrope", "dynamic"])
+def test_choices_whose_frequencies_depend_on_their_length_do_not_share_a_pass(rope: str) -> None:
+    """Some are longer than the texts of the training and some are not, with their gradients."""
+    short, long = ([number] * 4 for number in (1.0, 4.0))
+    factors: dict[str, Any] = {"short_factor": short, "long_factor": long} if rope == "longrope" else {"factor": 4.0}
+    parameters = {"rope_type": rope, "rope_theta": 1e4, "original_max_position_embeddings": 6, **factors}
+    trained = {"max_position_embeddings" if rope == "dynamic" else "original_max_position_embeddings": 6}
+    subject = decoder("phi3" if rope == "longrope" else "llama", {"rope_parameters": parameters, **trained})
+    requests = [Request((1, 2, 3), end) for end in ((4,), (5, 6), (7, 8, 9, 10), (7, 8, 9, 11, 12), (13,) * 6)]
+    rows = [choice_row("short and long", requests, 1), choice_row("short", requests[:2], 0)]
+    masks = subject.layout.each_off(subject.layout.heads[::5])
+    engine = growing(subject, packs=True)
+    assert_agrees(outcomes(engine, rows, masks), outcomes(OneMaskAtATime(subject, 500), rows, masks))
+    found, expected = engine.gradients(rows, masks[:2], PLAIN), subject.gradients(rows, masks[:2])
+    assert np.abs(found["gradient"] - expected["gradient"]).max() <= 1e-5 * np.abs(expected["gradient"]).max()
 
 
 @pytest.mark.parametrize("attention", ["eager", "sdpa"])
