@@ -6,12 +6,13 @@ attention interface): what the heads of a layer are, and which of them share key
 Shapes: R rows, T tokens, S tokens that are looked at, H query heads, G key/value groups, D size of a head.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
-from jaxtyping import Float
+import torch
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 from transformers import AttentionInterface
 
@@ -22,27 +23,57 @@ class AttentionCall:
 
     Attributes:
         module: the attention that calls it.
+        query: the queries.
         value: the values.
     """
 
     module: nn.Module
+    query: Float[Tensor, "R H T d"]
     value: Float[Tensor, "R G S D"]
-    _query: Float[Tensor, "R H T d"]
-    _compute: Callable[[Tensor], tuple[Tensor, Any]]
+    _key: Float[Tensor, "R G S d"]
+    _inputs: tuple[Any, ...]
+    _options: Mapping[str, Any]
+    _function: Callable[..., tuple[Tensor, Any]]
 
     @property
     def num_heads(self) -> int:
         """H, the query heads."""
-        return self._query.shape[1]
+        return self.query.shape[1]
 
     @property
     def num_groups(self) -> int:
         """G, the key/value groups."""
         return self.value.shape[1]
 
+    @property
+    def num_queries(self) -> int:
+        """T, the tokens that look."""
+        return self.query.shape[2]
+
     def attend(self, value: Float[Tensor, "R G S D"] | None = None) -> tuple[Float[Tensor, "R T H D"], Any]:
         """The contexts of all heads and what else the function gives; with other values where they are given."""
-        return self._compute(self.value if value is None else value)
+        value = self.value if value is None else value
+        return self._function(self.module, self.query, self._key, value, *self._inputs, **self._options)
+
+    def part(self, queries: slice) -> "AttentionCall":
+        """The call for some of its queries; masks and biases [..., T, S] are cut with them."""
+
+        def cut(one: Any) -> Any:
+            fits = isinstance(one, Tensor) and one.dim() == 4 and one.shape[-2] == self.num_queries > 1
+            return one[..., queries, :] if fits else one
+
+        options = {name: cut(one) for name, one in self._options.items()}
+        return replace(self, query=self.query[:, :, queries], _inputs=tuple(map(cut, self._inputs)), _options=options)
+
+    @property
+    def visible(self) -> Bool[Tensor, "r T S"]:
+        """Which tokens each query may look at; r is 1 where that is the same in all rows."""
+        mask = self._inputs[0] if self._inputs else self._options.get("attention_mask")
+        shape = (1, self.num_queries, self.value.shape[2])
+        if not isinstance(mask, Tensor):
+            return torch.ones(shape, dtype=torch.bool, device=self.query.device)
+        seen = mask if mask.dtype == torch.bool else mask > torch.finfo(mask.dtype).min / 2
+        return seen[:, 0].expand(-1, *shape[1:])
 
 
 Answer = tuple[Tensor, Any]
@@ -62,9 +93,7 @@ def attention_calls(answer: Callable[[AttentionCall], Answer]) -> Iterator[None]
         def attend_and_tell(
             module: nn.Module, query: Tensor, key: Tensor, value: Tensor, *inputs: Any, **options: Any
         ) -> Answer:
-            return answer(
-                AttentionCall(module, value, query, lambda value: attend(module, query, key, value, *inputs, **options))
-            )
+            return answer(AttentionCall(module, query, value, key, inputs, options, attend))
 
         return attend_and_tell
 

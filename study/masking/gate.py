@@ -192,9 +192,11 @@ class Gate:
                 raise InputError(f"{site.name} sees no axis of {rows} rows: its input is {shape or 'never computed'}")
             site.batch_dim = shape.index(rows)
             uses[site.kind, site.layer] += len(seen.inputs[site.name])
-            number = seen.groups.get(site.name, 0)
-            if site.num_groups and number and not site.num_heads % number:  # others are refused when it is certified
-                site.num_groups = number
+            if (call := seen.calls.get(site.name)) is None:
+                continue
+            site.caller = call.module
+            if site.num_groups and not site.num_heads % call.num_groups:  # others are refused when it is certified
+                site.num_groups = call.num_groups
         for mlp in self.mlps:
             shape = list(seen.outputs.get(mlp.name, ()))
             if not shape or shape[0] % rows:

@@ -20,12 +20,12 @@ class OnePass:
     Attributes:
         inputs: shapes of what each projection read, call by call.
         outputs: shape of what each MLP gave first.
-        groups: key/value groups of each attention that called an attention function.
+        calls: the last call of an attention function before a projection read, where there was one.
     """
 
     inputs: dict[str, list[torch.Size]] = field(default_factory=dict)
     outputs: dict[str, torch.Size] = field(default_factory=dict)
-    groups: dict[str, int] = field(default_factory=dict)
+    calls: dict[str, AttentionCall] = field(default_factory=dict)
     _calls: list[AttentionCall] = field(default_factory=list)
 
     def watch(self, forward: Callable[[], object], sites: Sequence[AttentionSite], mlps: Sequence[MlpSite]) -> None:
@@ -46,7 +46,7 @@ class OnePass:
         def read(_: nn.Module, inputs: tuple[Tensor, ...]) -> None:
             self.inputs.setdefault(site.name, []).append(inputs[0].shape)
             if self._calls:
-                self.groups[site.name] = self._calls[-1].num_groups
+                self.calls[site.name] = self._calls[-1]
             self._calls.clear()
 
         return read

@@ -8,7 +8,7 @@ What has no heads (linear attention, convolutions) or reads no text is left out,
 import re
 from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from jaxtyping import Float
@@ -52,6 +52,7 @@ class AttentionSite:
         query: the projection that makes the queries of these heads; None where its name is not known.
         is_fused: whether it makes their keys and values as well.
         batch_dim: which axis of the input counts the rows: 0, or 1 where time comes first (FSMT).
+        caller: the module that calls an attention function for it; None where none is called, see `Gate.learn`.
     """
 
     name: str
@@ -63,6 +64,7 @@ class AttentionSite:
     query: nn.Module | None = None
     is_fused: bool = False
     batch_dim: int = 0
+    caller: nn.Module | None = field(default=None, repr=False)
 
     def __str__(self) -> str:
         return f"{self.kind} layer {self.layer} ({self.name})"

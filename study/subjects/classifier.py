@@ -24,6 +24,7 @@ from study.subjects.cross_entropy import cross_entropy, cross_entropy_of_any
 from study.subjects.graphs import Classification, Graph
 from study.subjects.kept_state import kept_state
 from study.subjects.subject import Subject, TokenRow, runs_on_token_ids, to_device
+from study.subjects.tokens.passage import Passage
 
 PROBE_LENGTHS = (5, 9, 13)
 PROBE_ROWS = 3
@@ -161,6 +162,19 @@ class Classifier(Subject):
         if any(row.segments is None for row in rows):
             return ids_RT, None
         return ids_RT, to_device(torch.tensor([row.segments for row in rows]), self.device)
+
+    def passages(self, row: TokenRow) -> list[Passage]:
+        """The tokens of the example, which a decoder beside an encoder reads as well, moved by one."""
+        facts, start = self._text.facts(row), getattr(self.module.config, "decoder_start_token_id", None)
+        if not self.module.config.is_encoder_decoder:
+            return [Passage(facts, segments=row.segments)]
+        piece = str(self._text.tokenizer.convert_ids_to_tokens(start))
+        return [Passage(facts, target=facts.behind(start, piece), segments=row.segments)]
+
+    @torch.inference_mode()
+    def read(self, passages: Sequence[Passage]) -> None:
+        """See `Subject.read`."""
+        self._pass([TokenRow("", tuple(p.source.ids.tolist()), 0, len(p.source), p.segments) for p in passages])
 
     @torch.inference_mode()
     def alone(self, texts: Sequence[str]) -> Float[Tensor, " classes"]:

@@ -13,7 +13,10 @@ from study.record.examples import Examples
 from study.record.metrics.numbers import numbers, on_grid
 from study.subjects.labels import outputs_by_label, require_labels
 from study.subjects.subject import TokenRow
-from study.subjects.vocabulary import require_known, unknown_token
+from study.subjects.tokens.facts import NOWHERE, TokenFacts
+from study.subjects.tokens.spelling import Spans
+from study.subjects.tokens.tokenizer import bare_spans, facts_by_tokenizer, text_spans, unknown_token
+from study.subjects.vocabulary import require_known
 
 
 class ClassifierText:
@@ -75,6 +78,37 @@ class ClassifierText:
         """What the tokenizer makes of one example, as transformers' models take it: one row, never padded."""
         first, second = (*texts, None)[:2]
         return self.tokenizer(first, second, truncation=self._truncate, max_length=self._most, return_tensors="pt")
+
+    def facts(self, row: TokenRow) -> TokenFacts:
+        """What is known of the tokens of a row."""
+        spans, text = self._places(row) if row.texts else (None, None)
+        return facts_by_tokenizer(self.tokenizer, row.source, spans, text)
+
+    def _places(self, row: TokenRow) -> tuple[Spans | None, list[int | None] | None]:
+        """The characters of each token, and which text they belong to; None where the tokenizer does not tell."""
+        first, second = (*row.texts, None)[:2]
+        if not self.tokenizer.is_fast:
+            return self._spelled(row)
+        options = {"truncation": self._truncate, "max_length": self._most, "verbose": False}
+        encoded = self.tokenizer(first, second, return_offsets_mapping=True, **options)
+        if encoded["input_ids"] != list(row.source):
+            return None, None
+        text = encoded.sequence_ids(0)
+        spans = encoded["offset_mapping"]
+        bare = [bare_spans([span], row.texts[i or 0])[0] for span, i in zip(spans, text, strict=True)]
+        return bare, text
+
+    def _spelled(self, row: TokenRow) -> tuple[Spans | None, list[int | None] | None]:
+        """By spelling, where there is one text that was not cut."""
+        special = set(self.tokenizer.all_special_ids)
+        own = [i for i, token in enumerate(row.source) if token not in special]
+        spans = text_spans(self.tokenizer, [row.source[i] for i in own], row.texts[0]) if len(row.texts) == 1 else None
+        if spans is None:
+            return None, None
+        every: Spans = [(NOWHERE, NOWHERE)] * len(row.source)
+        for i, span in zip(own, spans, strict=True):
+            every[i] = span
+        return every, [0 if i in own else None for i in range(len(row.source))]
 
     @property
     def _most(self) -> int | None:

@@ -19,6 +19,7 @@ from study.record.loss import PLAIN, Loss
 from study.record.metrics import Metric
 from study.record.units import HeadLayout
 from study.subjects.graphs import Graph
+from study.subjects.tokens.passage import Passage
 
 
 @dataclass(frozen=True)
@@ -32,6 +33,8 @@ class TokenRow:
             (regression) or reference text (translation).
         cost: how much memory it takes in a batch, in tokens.
         segments: segment of each token, for models that tell premise from hypothesis so.
+        texts: the texts of the example, where they are known beside its tokens.
+        words: first character of each word of the first text, and the one behind its last; none where none are wanted.
     """
 
     example: str
@@ -39,6 +42,8 @@ class TokenRow:
     target: int | tuple[int, ...] | str
     cost: int
     segments: tuple[int, ...] | None = None
+    texts: tuple[str, ...] = ()
+    words: tuple[tuple[int, int], ...] = ()
 
 
 class Subject(ABC):
@@ -51,6 +56,7 @@ class Subject(ABC):
         device: where its weights are.
         loaded: one line for the log: what was loaded and from where.
         pads: whether rows of different lengths are computed together, with padding.
+        pads_passages: whether `read` takes passages of different lengths.
     """
 
     module: PreTrainedModel
@@ -59,6 +65,7 @@ class Subject(ABC):
     device: torch.device
     loaded: str
     pads = True
+    pads_passages = False
 
     @property
     def layout(self) -> HeadLayout:
@@ -113,6 +120,14 @@ class Subject(ABC):
     def target_lengths(self, rows: Sequence[TokenRow]) -> list[int]:
         """Tokens that the decoder of each row reads; a classifier's reads the source, where it has one."""
         return [len(row.source) for row in rows]
+
+    def passages(self, row: TokenRow) -> list[Passage]:
+        """What is read of an example when attention is observed, in one or more forward passes."""
+        raise NotImplementedError
+
+    def read(self, passages: Sequence[Passage]) -> None:
+        """One forward pass over some passages, all of one length unless `pads_passages`, under the gate's masks."""
+        raise NotImplementedError
 
     @abstractmethod
     def probe(self) -> list[TokenRow]:

@@ -26,6 +26,9 @@ from study.subjects.cross_entropy import cross_entropy
 from study.subjects.decoding.beam import BeamConfig, CachedDecoder, Hypotheses, search
 from study.subjects.graphs import DecoderStep, Encoding, Graph
 from study.subjects.subject import Subject, TokenRow, to_device
+from study.subjects.tokens.facts import TokenFacts, describe
+from study.subjects.tokens.passage import Passage
+from study.subjects.tokens.spelling import TextPieces
 from study.subjects.vocabulary import require_known
 
 log = logging.getLogger(__name__)
@@ -35,6 +38,9 @@ WORDS_BY_SPACES = ("13a", "intl")
 
 CACHED = 2**16
 """Translations whose scores are remembered: masks that matter little leave most of them as they were."""
+
+START = "<s>"
+"""How the token is spelled that a decoder starts from, whichever it is."""
 
 PROBE_LENGTHS = (5, 7, 10)
 PROBE_TARGETS = 6
@@ -61,6 +67,14 @@ class Text(Protocol):
 
     def decode(self, ids: Sequence[int]) -> str:
         """Text of ids."""
+        ...
+
+    def spell(self, text: str) -> TextPieces:
+        """The pieces that `encode` makes of a text, and where in it they stand."""
+        ...
+
+    def spell_target(self, text: str) -> TextPieces:
+        """The pieces that `encode_target` makes of a text, and where in it they stand."""
         ...
 
 
@@ -96,6 +110,8 @@ class Translator(Subject):
     Outcome columns: BLEU's statistics against the reference, `margin` (see `study.subjects.decoding.beam`),
     `hypothesis_score` (log-probability in nats / length^lenpen), `hypothesis` (detokenised).
     """
+
+    pads_passages = True
 
     def __init__(
         self,
@@ -211,10 +227,12 @@ class Translator(Subject):
         target_RT = to_device(target_RT, self.device)
         before_RT = target_RT.roll(1, dims=1)
         before_RT[:, 0] = self.beam_config.start
-        output = self.module(
-            input_ids=source_RS, attention_mask=present_RS, decoder_input_ids=before_RT, use_cache=False
-        )
-        return cross_entropy(output.logits, target_RT, loss.epsilon, pad=self.beam_config.pad)
+        logits = self._logits(source_RS, present_RS, before_RT)
+        return cross_entropy(logits, target_RT, loss.epsilon, pad=self.beam_config.pad)
+
+    def _logits(self, source: Tensor, present: Tensor, target: Tensor) -> Float[Tensor, "rows target words"]:
+        """What the decoder says after each token that it reads."""
+        return self.module(input_ids=source, attention_mask=present, decoder_input_ids=target, use_cache=False).logits
 
     def target_lengths(self, rows: Sequence[TokenRow]) -> list[int]:
         """Tokens of the references, `</s>` counted."""
@@ -222,6 +240,33 @@ class Translator(Subject):
 
     def _reference(self, row: TokenRow) -> Sequence[int]:
         return self._text.encode_target(str(row.target))[: self._max_target]
+
+    def passages(self, row: TokenRow) -> list[Passage]:
+        """The source, and the reference as the decoder reads it, from its first token on."""
+        source = self._facts(row.source, self._text.spell(row.texts[0]) if row.texts else None)
+        target = self._facts(self._reference(row), self._text.spell_target(str(row.target)))
+        return [Passage(source, target=target.behind(self.beam_config.start, START))]
+
+    def _facts(self, ids: Sequence[int], spelling: TextPieces | None) -> TokenFacts:
+        """The facts of a text that may have been cut in front of its end token, see `encode`."""
+        spelling = spelling or TextPieces(tuple(self._text.decode([token]) for token in ids))
+        where = [*range(len(ids) - 1), len(ids) - 1 if ids[-1] != self.beam_config.end else len(spelling.pieces) - 1]
+        return describe(
+            ids,
+            [spelling.pieces[i] for i in where],
+            special=self._special,
+            separators=[self.beam_config.end],
+            spans=None if spelling.spans is None else [spelling.spans[i] for i in where],
+        )
+
+    @torch.no_grad()
+    def read(self, passages: Sequence[Passage]) -> None:
+        """See `Subject.read`; sources and targets are padded at their ends."""
+        rows = [TokenRow("", tuple(passage.source.ids.tolist()), "", 0) for passage in passages]
+        source_RS, present_RS = self.padded(rows)
+        targets = [torch.from_numpy(passage.target.ids) for passage in passages if passage.target is not None]
+        target_RT = torch.nn.utils.rnn.pad_sequence(targets, batch_first=True, padding_value=self.beam_config.pad)
+        self._logits(source_RS, present_RS, to_device(target_RT, self.device))
 
     def probe(self) -> list[TokenRow]:
         """Three rows of random words, of 5, 7 and 10 tokens."""
@@ -237,13 +282,8 @@ class Translator(Subject):
         """
         source_RS, present_RS = self.padded(rows)
         with self.gate.masked(xi) if xi is not None else nullcontext():
-            output = self.module(
-                input_ids=source_RS,
-                attention_mask=present_RS,
-                decoder_input_ids=self.random_targets(rows),
-                use_cache=False,
-            )
-        return output.logits.log_softmax(-1).flatten(1)
+            logits = self._logits(source_RS, present_RS, self.random_targets(rows))
+        return logits.log_softmax(-1).flatten(1)
 
     def other_responses(
         self, rows: Sequence[TokenRow], xi: Float[Tensor, "rows heads"]

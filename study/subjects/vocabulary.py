@@ -4,7 +4,6 @@ from collections import Counter
 from collections.abc import Collection, Sequence
 
 import numpy as np
-from transformers import PreTrainedTokenizerBase
 
 from study.record.errors import InputError
 from study.subjects.subject import TokenRow
@@ -36,10 +35,3 @@ def require_known(
             "its tokenizer or dictionary is another one, or the text is processed otherwise than in training. If this "
             f"is right, say so: data.max_unknown={np.ceil(100 * share) / 100:g}"
         )
-
-
-def unknown_token(tokenizer: PreTrainedTokenizerBase) -> int | None:
-    """The token of unknown words; None where there is none, or it stands for something else as well (GPT-2's)."""
-    others = (tokenizer.bos_token_id, tokenizer.eos_token_id, tokenizer.cls_token_id, tokenizer.sep_token_id)
-    unknown = tokenizer.unk_token_id
-    return unknown if isinstance(unknown, int) and unknown not in others else None

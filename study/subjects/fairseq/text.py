@@ -6,8 +6,9 @@ and back. The settings must be those of the model's training: a model whose text
 without a complaint, and badly.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from html import unescape
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,15 @@ from sacremoses import MosesDetokenizer, MosesTokenizer
 from study.record.errors import InputError
 from study.record.files import file_digest
 from study.subjects.fairseq.bpe import SEPARATOR, read_bpe, text_lines
+from study.subjects.tokens.facts import NOWHERE
+from study.subjects.tokens.spelling import TextPieces, spelled_spans
 
 SPECIAL = ("<s>", "<pad>", "</s>", "<unk>")
 """The words that fairseq puts before those of every dictionary file."""
 START, PAD, END, UNKNOWN = range(len(SPECIAL))
+
+DASH = "@-@"
+"""How the Moses tokeniser marks a hyphen within a compound."""
 
 OVERWRITE = "#fairseq:overwrite"
 """Ends a line whose word stands in the dictionary already and is to have the later number."""
@@ -58,6 +64,18 @@ class Dictionary:
             index[word] = len(words)
             words.append(word)
         return cls(tuple(words), index, path)
+
+
+def _tokens(subwords: Sequence[str]) -> Iterator[list[str]]:
+    """The subwords of each token."""
+    token: list[str] = []
+    for subword in subwords:
+        token.append(subword)
+        if not subword.endswith(SEPARATOR):
+            yield token
+            token = []
+    if token:
+        yield token
 
 
 def _parse(line: str, where: str) -> tuple[str, bool]:
@@ -145,14 +163,40 @@ class FairseqText:
         """Ids of a text in the language that is written, by the target dictionary."""
         return self._ids(text, self._target_tokenizer, self.target)
 
+    def spell(self, text: str) -> TextPieces:
+        """The subwords of a raw text and `</s>`, and the characters that each stands for."""
+        return self._spelling(text, self._source_tokenizer)
+
+    def spell_target(self, text: str) -> TextPieces:
+        """The subwords of a text in the language that is written, see `spell`."""
+        return self._spelling(text, self._target_tokenizer)
+
     def _ids(self, text: str, tokenizer: MosesTokenizer, dictionary: Dictionary) -> tuple[int, ...]:
+        return (*(dictionary.index.get(subword, UNKNOWN) for subword in self._subwords(text, tokenizer)), END)
+
+    def _subwords(self, text: str, tokenizer: MosesTokenizer) -> list[str]:
         tokens = tokenizer.tokenize(
             text,
             escape=self._settings.escape,
             aggressive_dash_splits=self._settings.aggressive_dash_splits,
             return_str=True,
         )
-        return (*(dictionary.index.get(subword, UNKNOWN) for subword in self._bpe.process_line(tokens).split()), END)
+        return self._bpe.process_line(tokens).split()
+
+    def _spelling(self, text: str, tokenizer: MosesTokenizer) -> TextPieces:
+        subwords = self._subwords(text, tokenizer)
+        spelled = [letters for token in _tokens(subwords) for letters in self._letters(token)]
+        spans = spelled_spans(spelled, text)
+        if spans is not None:
+            spans = [spans[max(k for k in range(i + 1) if spelled[k])] for i in range(len(spans))]
+        return TextPieces((*subwords, SPECIAL[END]), None if spans is None else [*spans, (NOWHERE, NOWHERE)])
+
+    def _letters(self, token: Sequence[str]) -> list[str]:
+        """What each subword of a token stands for; the first for all where the token is spelled otherwise than text."""
+        parts = [subword.removesuffix(SEPARATOR) for subword in token]
+        spelled = "".join(parts)
+        meant = "-" if spelled == DASH else unescape(spelled) if self._settings.escape else spelled
+        return parts if meant == spelled else [meant, *[""] * (len(parts) - 1)]
 
     def decode(self, ids: Sequence[int]) -> str:
         """Detokenised text of ids; `<s>` and `</s>` are left out, unknown words stand as `<unk>`, as fairseq's do."""

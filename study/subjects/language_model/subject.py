@@ -30,6 +30,7 @@ from study.subjects.language_model.trace import SharedTrace
 from study.subjects.language_model.ways import ROUNDING, other_ways
 from study.subjects.language_model.words import log_probabilities
 from study.subjects.subject import Subject, TokenRow, runs_on_token_ids, to_device
+from study.subjects.tokens.passage import Passage
 
 LOGITS_AT_ONCE = 2**26
 """Logits in memory at a time: tokens that are scored times words."""
@@ -198,6 +199,17 @@ class LanguageModel(Subject):
     def _require_plain(self, loss: Loss) -> None:
         if loss != PLAIN:
             raise InputError(f"loss {loss} smooths labels: of {self.loaded} the loss is that of the words as they are")
+
+    def passages(self, row: TokenRow) -> list[Passage]:
+        """The context and the right continuation of a choice, or the windows of a text, up to their last tokens."""
+        return [passage for own in language_rows([row]) for passage in self.text.passages(own)]
+
+    @torch.no_grad()
+    def read(self, passages: Sequence[Passage]) -> None:
+        """See `Subject.read`; no word is scored."""
+        ids_RT = to_device(torch.from_numpy(np.stack([passage.source.ids for passage in passages])), self.device)
+        with kept_state(self.module):
+            self.tail.hidden(ids_RT)
 
     @torch.no_grad()
     def alone(self, request: Request) -> float:

@@ -9,10 +9,13 @@ from transformers import PreTrainedTokenizerBase
 from study.record.errors import InputError
 from study.record.examples import Examples, Varies
 from study.subjects.language_model.answers import right_choices
+from study.subjects.language_model.observing import passages
 from study.subjects.language_model.options import Begin, ReadingOptions
 from study.subjects.language_model.requests import LanguageRow, Request, Tokens, choice_row, text_row
 from study.subjects.language_model.windows import windows
-from study.subjects.vocabulary import require_known, unknown_token
+from study.subjects.tokens.passage import Passage
+from study.subjects.tokens.tokenizer import unknown_token
+from study.subjects.vocabulary import require_known
 from study.terminal.once import say_once
 
 log = logging.getLogger(__name__)
@@ -98,6 +101,10 @@ class LanguageText:
         if len(begin) > self.window:
             raise InputError(f"model.window={self.window} has no room for the {len(begin)} tokens that begin a text")
         return windows(begin, tokens, window=self.window, stride=self._stride)
+
+    def passages(self, row: LanguageRow) -> list[Passage]:
+        """What is read of a row when attention is observed, see `passages`."""
+        return passages(row, self.tokenizer, window=self.window, stride=self._stride)
 
     def _choices(self, examples: Examples) -> list[LanguageRow]:
         answers = right_choices(examples)
