@@ -16,17 +16,20 @@ from rich.logging import RichHandler
 from rich.markup import escape
 
 from analysis.along import Match
+from analysis.attention.statistics import Neighbours
 from analysis.compute import Analysis, analyse
 from analysis.defaults import DEFAULTS, configured
 from analysis.importing import agree, command
 from analysis.inference import Inference, Interval
 from analysis.inference.multiplicity import Correction
 from analysis.inference.significance import PairedTest
-from analysis.report import write_report
+from analysis.report import write_readings, write_report
 from analysis.results.cells import DATA, check_axes
-from analysis.results.read import NothingMeasuredError, Selection, read_results, scored_by
+from analysis.results.read import NothingMeasuredError, Results, Selection, read_results, scored_by
 from analysis.results.together import together
-from analysis.terminal import components_table, correlation_table, print_along, print_summary
+from analysis.roles import AttentionOptions, head_attention
+from analysis.roles.rules import BY_NAME, roles
+from analysis.terminal import components_table, correlation_table, print_along, print_attention, print_summary
 from study.record.errors import InputError, StudyError
 from study.record.factors import AXES
 from study.record.metrics import METRICS
@@ -64,14 +67,28 @@ def main(arguments: Sequence[str] | None = None, prog: str = "python -m analysis
     return 0
 
 
-def analysed(options: argparse.Namespace) -> Analysis:
-    """The analysis that the options ask for."""
+def read(options: argparse.Namespace) -> Results:
+    """The results that the options name."""
     selection = Selection(options.model, options.data, options.limit)
     results = together([read_results(folder, selection) for folder in (options.results, *options.compare)])
-    results = scored_by(results, options.metric)
+    return scored_by(results, options.metric)
+
+
+def analysed(results: Results, options: argparse.Namespace) -> Analysis:
+    """The analysis that the options ask for."""
     chosen = _chosen(options)
     own = {name: chosen[name] for name in ("within", "splits", "least_r")}
-    return analyse(results, Inference.of(chosen), by=options.by, axes=options.along, match=options.match, **own)
+    heads = _attention_options(options, chosen)
+    choices = {"by": options.by, "axes": options.along, "match": options.match, "attention": heads}
+    return analyse(results, Inference.of(chosen), **choices, **own)
+
+
+def _attention_options(options: argparse.Namespace, chosen: dict[str, Any]) -> AttentionOptions:
+    """How roles of heads are decided."""
+    neighbours = chosen["neighbours"]
+    if neighbours not in list(Neighbours):
+        raise InputError(f"neighbours '{neighbours}' is none of {', '.join(Neighbours)}")
+    return AttentionOptions(Neighbours(neighbours), dict(options.role))
 
 
 def _chosen(options: argparse.Namespace) -> dict[str, Any]:
@@ -89,7 +106,8 @@ def push(options: argparse.Namespace) -> None:
     place = WandbProject.parse(options.wandb or "", offline=offline)
     inference = asdict(Inference.of(_chosen(options)))
     try:
-        analysis = analysed(options)
+        results = read(options)
+        analysis = analysed(results, options) if results.domains else None
     except NothingMeasuredError:
         analysis = None
     print(
@@ -125,12 +143,28 @@ def report(options: argparse.Namespace) -> int:
         from analysis.tracking.wandb_project import WandbProject
 
         place = WandbProject.parse(options.wandb)
-    began = time.time()
-    analysis = analysed(options)
-    console = Console()
+    began, console, results = time.time(), Console(), read(options)
+    if not results.domains:
+        return _report_readings(results, options, out, console)
+    analysis = analysed(results, options)
+    _print_analysis(analysis, options, console)
+    if place:
+        from analysis.tracking.wandb_report import save_report
+
+        print(save_report(analysis, place, out / "report" / "wandb.json"))
+    page = write_report(analysis, out, pdf=options.pdf, png=options.png)
+    os.utime(page, (began, began))  # what is stored while it is made is not on it: the page is older than that
+    print(page)
+    return int(analysis.results.damaged)
+
+
+def _print_analysis(analysis: Analysis, options: argparse.Namespace, console: Console) -> None:
+    """Print all that an analysis says on a terminal."""
     print_summary(analysis, console)
     for line in analysis.namesakes:
         console.print(escape(f"Not compared: {line}."))
+    if analysis.attention is not None:
+        print_attention(analysis.attention, console)
     if analysis.sliced is not None:
         for own in analysis.sliced.correlation.partition_by("subject_id", maintain_order=True):
             console.print(correlation_table(own, f"Correlation by {options.by}"))
@@ -141,14 +175,16 @@ def report(options: argparse.Namespace) -> int:
             console.print(components_table(own))
         for line in analysis.components.sentences:
             console.print(escape(line))
-    if place:
-        from analysis.tracking.wandb_report import save_report
 
-        print(save_report(analysis, place, out / "report" / "wandb.json"))
-    page = write_report(analysis, out, pdf=options.pdf, png=options.png)
-    os.utime(page, (began, began))  # what is stored while it is made is not on it: the page is older than that
-    print(page)
-    return int(analysis.results.damaged)
+
+def _report_readings(results: Results, options: argparse.Namespace, out: Path, console: Console) -> int:
+    """The report of sentences that were only read, without any score; as `report`."""
+    chosen = _chosen(options)
+    found = head_attention(results, Inference.of(chosen), _attention_options(options, chosen))
+    assert found is not None
+    print_attention(found, console)
+    print(write_readings(found, out, results.left_out, pdf=options.pdf, png=options.png))
+    return int(results.damaged)
 
 
 def parse(arguments: list[str], prog: str) -> argparse.Namespace:
@@ -263,6 +299,20 @@ def _add_results(parser: argparse.ArgumentParser) -> None:
         help="compare models that start from different weights: heads matched by what they do, or by their position",
     )
     parser.add_argument(
+        "--neighbours",
+        type=_one_of(Neighbours),
+        choices=list(Neighbours),
+        help=f"what weight on the previous and next token is divided by ({DEFAULTS['neighbours']})",
+    )
+    parser.add_argument(
+        "--role",
+        action="append",
+        default=[],
+        type=_threshold,
+        metavar="ROLE=THRESHOLD",
+        help=f"another threshold of a role, such as positional=0.8; repeatable ({', '.join(BY_NAME)})",
+    )
+    parser.add_argument(
         "--splits",
         type=_positive,
         metavar="N",
@@ -311,6 +361,17 @@ def _axes(text: str) -> list[str]:
     except InputError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
     return axes
+
+
+def _threshold(text: str) -> tuple[str, float]:
+    name, _, number = text.partition("=")
+    try:
+        roles({name: 0.0})
+        return name, float(number)
+    except InputError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"'{text}' gives no threshold: write {name}=0.8") from None
 
 
 def _one_of(names: type[StrEnum]) -> Callable[[str], StrEnum]:

@@ -30,6 +30,7 @@ from analysis.results.namesakes import namesakes
 from analysis.results.read import Results
 from analysis.results.slices import sliced
 from analysis.results.speed import Speed, read_speed
+from analysis.roles import AttentionOptions, HeadAttention, head_attention
 from study.record.errors import InputError
 
 
@@ -59,6 +60,7 @@ class Analysis:
         along: cells compared along other axes than the data; None where none were asked for.
         components: what the variance of effects along these axes belongs to; None where none were asked for.
         kept: how far kept heads agree along these axes; None where none were asked for, or too few cells have curves.
+        attention: what heads look at and the roles they play; None where nobody measured it.
     """
 
     results: Results
@@ -82,6 +84,7 @@ class Analysis:
     along: Along | None = None
     components: VarianceComponents | None = None
     kept: Agreement | None = None
+    attention: HeadAttention | None = None
 
     @cached_property
     def subjects(self) -> dict[str, tuple[Domain, ...]]:
@@ -109,6 +112,7 @@ def analyse(
     least_r: float = DEFAULTS["least_r"],
     axes: Sequence[str] = (DATA,),
     match: Match | None = None,
+    attention: AttentionOptions | None = None,
 ) -> Analysis:
     """Effects, correlations, base scores and pruning curves of all domains.
 
@@ -121,6 +125,7 @@ def analyse(
         least_r: correlation of true effects from which on the same heads are said to matter on two domains.
         axes: along which cells are compared; the domains of a subject are in any case.
         match: how heads of models that start from different weights are compared; None: they are not.
+        attention: how roles of heads are decided.
 
     Raises:
         InputError: when `least_r` is no correlation from 0 to 1, the options of the inference do not fit a domain, no
@@ -166,6 +171,7 @@ def analyse(
         along=compared,
         components=divided,
         kept=kept,
+        attention=head_attention(results, inference, attention),
     )
 
 

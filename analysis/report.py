@@ -6,7 +6,8 @@ from pathlib import Path
 import polars as pl
 
 from analysis.compute import Analysis
-from analysis.page import AgreementPage, ImportedPage, ResultsPage
+from analysis.page import AgreementPage, AttentionPage, ImportedPage, ResultsPage
+from analysis.roles import HeadAttention
 from analysis.tables import paper_tables
 from analysis.tables.components_sheet import components_sheet
 from analysis.tables.kept_sets_sheet import kept_sets_sheet
@@ -40,6 +41,16 @@ def write_report(
     return write_page(page, out, pdf=pdf, png=png)
 
 
+def write_readings(
+    found: HeadAttention, out: Path, left_out: tuple[str, ...] = (), *, pdf: bool = False, png: bool = False
+) -> Path:
+    """Write the tables, figures and page of sentences that were only read; the path of the page."""
+    for name, table in found.tables.items():
+        if table.height:
+            paper_tables.write(table, out / "tables", name)
+    return write_page(AttentionPage.of(found, left_out), out, pdf=pdf, png=png)
+
+
 def result_tables(analysis: Analysis) -> dict[str, pl.DataFrame]:
     """Every table of an analysis, under the name of its files."""
     tables = {"effects": analysis.effects, "units": analysis.units, "base": analysis.base}
@@ -65,7 +76,7 @@ def result_tables(analysis: Analysis) -> dict[str, pl.DataFrame]:
         tables["components"] = analysis.components.table
     if analysis.speed is not None:
         tables["table4"] = analysis.speed.rows
-    return tables
+    return tables if analysis.attention is None else tables | analysis.attention.tables
 
 
 def _write_sheets(analysis: Analysis, folder: Path) -> None:
@@ -86,7 +97,7 @@ def _write_sheets(analysis: Analysis, folder: Path) -> None:
 
 
 def write_page(
-    page: ResultsPage | ImportedPage | AgreementPage, out: Path, *, pdf: bool = False, png: bool = False
+    page: ResultsPage | ImportedPage | AgreementPage | AttentionPage, out: Path, *, pdf: bool = False, png: bool = False
 ) -> Path:
     """Write the figures of a page, each with the data behind it, and the page itself; its path."""
     folder, path = out / "figures", out / "report" / "index.html"

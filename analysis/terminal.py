@@ -31,6 +31,8 @@ from analysis.formatting import (
 )
 from analysis.influence.groups import deciding
 from analysis.page.views import subject_labels
+from analysis.roles import HeadAttention
+from analysis.roles.words import NO_CAUSE, cluster_words, effect_words, left_words, roles_words
 from study.record.metrics import METRICS
 from study.record.units import UnitLevel
 
@@ -88,6 +90,19 @@ def print_along(found: Along, alpha: float, console: Console) -> None:
             console.print(head_words(heads, key["axis"], alpha))
         if matched.height:
             console.print(f"[bold]{escape(title)}[/bold]\n{matched_words(matched, key['axis'])}")
+
+
+def print_attention(found: HeadAttention, console: Console) -> None:
+    """Print which roles heads have, whether they matter, and what pruning leaves of them."""
+    for reading in found.readings:
+        if not reading.untrained:
+            console.print(escape(roles_words(found, reading)))
+    for line in (*effect_words(found.effects), *left_words(found.left, found.alpha)):
+        console.print(escape(line))
+    if found.effects.height:
+        console.print(NO_CAUSE)
+    for line in (*cluster_words(found.clusters), *(f"Not compared: {note}." for note in found.notes)):
+        console.print(escape(line))
 
 
 def along_table(pairs: pl.DataFrame, title: str) -> Table:

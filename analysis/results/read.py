@@ -13,6 +13,7 @@ import polars as pl
 
 from analysis.results.domain import Domain, scoring_signature
 from analysis.results.provenance import provenance
+from analysis.results.readings import Reading, read_readings
 from analysis.results.rescoring import rescored
 from analysis.results.trainings import TRAININGS, read_trainings
 from study.record.curves import FOLDER as CURVES
@@ -45,10 +46,6 @@ class NothingMeasuredError(InputError):
     """Models were trained, and nothing has been measured of them yet: the first step of a study, and no fault."""
 
 
-class NothingScoredError(InputError):
-    """Texts were only read: there is something to say of what heads look at, and no score."""
-
-
 @dataclass(frozen=True)
 class Results:
     """All that a results folder holds for the analysis.
@@ -59,6 +56,7 @@ class Results:
         left_out: folders that were left out and why, and the lines of `notes.txt`.
         damaged: whether files are among what was left out: they were stored, and cannot be used.
         trainings: the course of each training that was a job: `analysis.results.trainings.read_trainings`.
+        readings: what heads look at, by model and data.
     """
 
     folder: Path
@@ -66,6 +64,7 @@ class Results:
     left_out: tuple[str, ...] = ()
     damaged: bool = False
     trainings: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=TRAININGS))
+    readings: tuple[Reading, ...] = ()
 
     @property
     def distinct(self) -> tuple[Domain, ...]:
@@ -76,7 +75,7 @@ class Results:
     @property
     def models(self) -> set[str]:
         """Short names of the models; of a checkpoint that of its training."""
-        return {place.family for domain in self.domains for place in domain.factors}
+        return {place.family for each in (*self.domains, *self.readings) for place in each.factors}
 
     @property
     def subjects(self) -> dict[str, tuple[Domain, ...]]:
@@ -107,7 +106,6 @@ def read_results(folder: Path, selection: Selection | None = None) -> Results:
 
     Raises:
         NothingMeasuredError: when there are trainings alone.
-        NothingScoredError: when all that is selected was only read.
         InputError: when there is no setting, or none that is selected; says what there is.
     """
     selection = selection or Selection()
@@ -122,12 +120,13 @@ def read_results(folder: Path, selection: Selection | None = None) -> Results:
         raise InputError(
             f"{folder} holds no outcomes (no MODEL/DATA/SETTING/{SETTING_FILE} below it): run a study first"
         )
-    wanted = [path for path in _selected(paths, selection) if not is_only_read(path)]
-    if not wanted:
-        raise NothingScoredError(f"{folder} holds texts that were only read, and no outcomes: there are no scores")
-    domains, left_out, damaged = [], [], bool(unread)
+    wanted = _selected(paths, selection)
+    domains, readings, left_out, damaged = [], [], [], bool(unread)
     for path in wanted:
         try:
+            readings += read_readings(path, selection.limit)
+            if is_only_read(path):
+                continue
             domain = read_domain(path, selection.limit)
         except StudyError as error:
             left_out.append(f"{path.relative_to(folder)}: {error}")
@@ -136,13 +135,15 @@ def read_results(folder: Path, selection: Selection | None = None) -> Results:
             continue
         domains.append(domain)
         damaged |= domain.damaged
-    if not domains:
+    if not domains and not readings:
         raise InputError("\n  ".join([f"{folder} holds nothing that can be analysed:", *left_out]))
     domains.sort(key=lambda domain: (domain.model, domain.subject_id, domain.data, domain.setting_id))
     for line in dict.fromkeys(line for domain in domains for line in domain.left_out):
         those = [f"{domain.model} on {domain.data}" for domain in domains if line in domain.left_out]
         log.warning("%s: %s", ", ".join(those), line)
-    results = Results(folder, tuple(domains), (*_notes(folder), *left_out, *unread), damaged, trainings)
+    readings.sort(key=lambda reading: (reading.model, reading.data, reading.setting.id, reading.special))
+    said = (*_notes(folder), *left_out, *unread)
+    results = Results(folder, tuple(domains), said, damaged, trainings, tuple(readings))
     if not selection.models:
         return results
     return replace(results, trainings=trainings.filter(pl.col("training").is_in(results.models)))

@@ -225,7 +225,7 @@ def _report_run(analysis: Analysis, effects: tuple[Content, ...], options: PushO
         run,
         inputs=effects,
         outputs=(made,),
-        media=lambda: images(page.subject_drawings) | _along_media(analysis, page),
+        media=lambda: images(page.subject_drawings) | _along_media(analysis, page) | _attention_media(analysis, page),
         media_digest=made.digest,
         sums_up=tuple(outcomes_content(folder) for folder in dict.fromkeys(domain.folder for domain in every)),
         notes=notes,
@@ -239,3 +239,12 @@ def _along_media(analysis: Analysis, page: ResultsPage) -> dict[str, Any]:
     tables = {name: wandb_table(table, name) for name, table in analysis.along.tables.items()}
     drawings = [drawing for section in page.sections if section.anchor == "along" for drawing in section.drawings]
     return tables | images(drawings)
+
+
+def _attention_media(analysis: Analysis, page: ResultsPage) -> dict[str, Any]:
+    """Tables and figures of what heads look at, where it was measured."""
+    if analysis.attention is None:
+        return {}
+    tables = {name: wandb_table(table, name) for name, table in analysis.attention.tables.items() if table.height}
+    sections = (section for section in page.sections if section.template.startswith("attention/"))
+    return tables | images([drawing for section in sections for drawing in section.drawings])

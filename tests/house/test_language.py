@@ -14,7 +14,7 @@ FILES = sorted(
     for file in (ROOT / room).rglob("*.py")
 )
 NOUN = re.compile(
-    "(Sett|Train|Prun|Mask|Track|Rank|Encod|Embedd|Draw|Decod|Screen|Scor|Tun|Process|Group|Find|Th)ing|Deed|Speed|Seed"
+    "(Sett|Train|Prun|Mask|Track|Rank|Encod|Embedd|Draw|Decod|Screen|Scor|Tun|Process|Group|Find|Read|Th)ing|Deed|Speed|Seed"
 )
 PARTICIPLE = re.compile(
     "[A-Z][a-z]+(ed|ing)|Found|Known|Done|Drawn|Shown|Made|Held|Kept|Left|Given|Taken|Lost|Sent|Read|Written|Built|Gone"

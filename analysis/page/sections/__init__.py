@@ -13,6 +13,11 @@ from analysis.page.sections.across.agreement import Agreement
 from analysis.page.sections.across.along import Along
 from analysis.page.sections.across.comparison import Comparison
 from analysis.page.sections.across.components import Components
+from analysis.page.sections.attention.attention_maps import AttentionMaps
+from analysis.page.sections.attention.clusters import Clusters
+from analysis.page.sections.attention.correlations import Correlations
+from analysis.page.sections.attention.role_effects import RoleEffects
+from analysis.page.sections.attention.roles import Roles
 from analysis.page.sections.base_scores import BaseScores
 from analysis.page.sections.correlation import Correlation
 from analysis.page.sections.curves import Curves
@@ -42,6 +47,11 @@ OF_A_SUBJECT: Sequence[Callable[[SubjectView], Section | None]] = (
 """Sections that every subject has."""
 
 OF_ALL: Sequence[Callable[[Analysis], Section | None]] = (
+    AttentionMaps.of,
+    Roles.of,
+    RoleEffects.of,
+    Correlations.of,
+    Clusters.of,
     Along.of,
     Components.of,
     Agreement.of,

@@ -1,0 +1,145 @@
+"""All that attention rows of a results folder come to, as tables; nothing where there are no such rows."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+
+import polars as pl
+
+from analysis.attention.clusters import clusters_table
+from analysis.attention.statistics import Neighbours, offsets_table, statistics_table
+from analysis.inference import Inference
+from analysis.results.domain import Domain
+from analysis.results.read import Results
+from analysis.results.readings import HeadSums, Reading
+from analysis.roles.assignment import count_roles, decide, every_reading, members, roles_table
+from analysis.roles.role_effects import CORRELATION_ROWS, EFFECT_ROWS, Members, Options, role_effects
+from analysis.roles.roles_left import LEFT_ROWS, roles_left
+from analysis.roles.rules import Role, roles
+from study.record.setting import read_setting
+
+
+@dataclass(frozen=True)
+class AttentionOptions:
+    """What a user may choose about heads' attention and their roles.
+
+    Attributes:
+        neighbours: what the weight on neighbours is divided by.
+        thresholds: other thresholds of roles, by name.
+    """
+
+    neighbours: Neighbours = Neighbours.all
+    thresholds: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, eq=False)
+class HeadAttention:
+    """What heads look at, and the roles they play.
+
+    Attributes:
+        readings: what was measured.
+        roles: the rules.
+        statistics: `analysis.attention.statistics.statistics_table` of every reading.
+        offsets: `analysis.attention.statistics.offsets_table`.
+        assigned: `analysis.roles.assignment.roles_table`.
+        effects: effects of heads with roles (`analysis.roles.role_effects`).
+        correlations: correlations of statistics with effects and importance.
+        left: `analysis.roles.roles_left.roles_left`.
+        clusters: `analysis.attention.clusters.clusters_table`.
+        neighbours: what the weight on neighbours was divided by.
+        alpha: level of tests, and what intervals leave out.
+        notes: what could not be compared, in words.
+    """
+
+    readings: tuple[Reading, ...]
+    roles: tuple[Role, ...]
+    statistics: pl.DataFrame
+    offsets: pl.DataFrame
+    assigned: pl.DataFrame
+    effects: pl.DataFrame
+    correlations: pl.DataFrame
+    left: pl.DataFrame
+    clusters: pl.DataFrame
+    neighbours: Neighbours
+    alpha: float
+    notes: tuple[str, ...] = ()
+
+    @property
+    def counts(self) -> pl.DataFrame:
+        """How many heads of each reading have each role."""
+        return count_roles(self.assigned)
+
+    @property
+    def tables(self) -> dict[str, pl.DataFrame]:
+        """Every table under the name of its file."""
+        return {
+            "attention": self.statistics,
+            "attention_offsets": self.offsets,
+            "roles": self.assigned,
+            "role_effects": self.effects,
+            "roles_left": self.left,
+            "attention_correlations": self.correlations,
+            "attention_clusters": self.clusters,
+        }
+
+
+def head_attention(
+    results: Results, inference: Inference, options: AttentionOptions | None = None
+) -> HeadAttention | None:
+    """Statistics, roles, effects and clusters of every reading of a results folder; None where there is no reading.
+
+    Raises:
+        InputError: when there is no role of a name that has a threshold.
+    """
+    options = options or AttentionOptions()
+    every = roles(options.thresholds)
+    if not results.readings:
+        return None
+    groups, neighbours = inference.groups, options.neighbours
+    readings = results.readings
+    assigned = every_reading([roles_table(reading, every, neighbours, groups) for reading in readings])
+    pairs = [(reading, domain) for reading in readings for domain in _domains_of(reading, results.distinct)]
+    notes, found, left = [], [], []
+    for reading, domain in pairs:
+        assign = partial(_members, reading, every, neighbours)
+        tables = role_effects(reading, domain, assign, Options(inference, neighbours))
+        if tables is None:
+            notes.append(f"{reading.label} and {domain.data} share their examples, and are too few to be parted")
+        else:
+            found.append(tables)
+        whole = members(_rows(assigned, reading), reading.layout)
+        left.append(roles_left(reading, domain, whole, assign, groups))
+    return HeadAttention(
+        readings=readings,
+        roles=every,
+        statistics=pl.concat([statistics_table(reading, neighbours, inference.alpha, groups) for reading in readings]),
+        offsets=pl.concat([offsets_table(reading, inference.alpha, groups) for reading in readings]),
+        assigned=assigned,
+        effects=_stacked([tables.effects for tables in found], EFFECT_ROWS),
+        correlations=_stacked([tables.correlations for tables in found], CORRELATION_ROWS),
+        left=_stacked(left, LEFT_ROWS),
+        clusters=pl.concat(
+            [clusters_table(reading, groups, inference.seed, inference.resamples) for reading in readings]
+        ),
+        neighbours=neighbours,
+        alpha=inference.alpha,
+        notes=tuple(notes),
+    )
+
+
+def _domains_of(reading: Reading, domains: Sequence[Domain]) -> list[Domain]:
+    """The domains of a reading's own weights."""
+    return [domain for domain in domains if read_setting(domain.folder).model_id == reading.model_id]
+
+
+def _members(reading: Reading, every: Sequence[Role], neighbours: Neighbours, sums: HeadSums) -> Members:
+    return members(decide(sums, reading.layout, every, neighbours), reading.layout)
+
+
+def _rows(assigned: pl.DataFrame, reading: Reading) -> pl.DataFrame:
+    return assigned.filter(**reading.names)
+
+
+def _stacked(frames: Sequence[pl.DataFrame], schema: Mapping[str, Any]) -> pl.DataFrame:
+    return pl.concat([pl.DataFrame(schema=schema), *frames])
