@@ -28,6 +28,7 @@ from study.data.synthetic.needle import Needle
 from study.data.table_task import TableTask
 from study.engine.precision import Precision, Screening
 from study.measures.ablation import Ablation, AllButOne, Base, NoHead
+from study.measures.attention import AttentionMeasure
 from study.measures.importance import Importance
 from study.measures.measure import Measure
 from study.measures.orders import ORDERS
@@ -100,6 +101,7 @@ SCHEMAS: dict[str, Mapping[str, type]] = {
         "no_head": NoHead,
         "importance": Importance,
         "pruning": Pruning,
+        "attention": AttentionMeasure,
         "train": Train,
     },
     "measure/order": ORDERS,

@@ -4,15 +4,17 @@ An engine changes how fast an outcome comes, never what it is.
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import replace
 
 import numpy as np
 from jaxtyping import Bool
 
 from study.engine.blocks import BlockResult, Columns, compute_blocks, in_batches
 from study.engine.pairs import Block, Pairs
+from study.observing.observe import observe
 from study.record.loss import PLAIN, Loss
-from study.record.tables import OUTCOMES, Gradients, Table
+from study.record.tables import OUTCOMES, Gradients, Outcomes, Table
 from study.subjects.subject import Subject, TokenRow
 
 
@@ -30,6 +32,9 @@ class Engine(ABC):
 
     gradient_tokens = 4096
     """Tokens of a forward and backward pass, padding included."""
+
+    observed_tokens = 4096
+    """Tokens of a pass whose attention is looked at."""
 
     def __init__(self, subject: Subject) -> None:
         self.subject = subject
@@ -60,10 +65,21 @@ class Engine(ABC):
         return float(len(masks))
 
     def run(self, rows: Sequence[TokenRow], pairs: Pairs, table: Table = OUTCOMES) -> Iterator[BlockResult]:
-        """What a table needs of these pairs, block by block: their outcomes, or gradients of its loss."""
-        if isinstance(table, Gradients):
-            return self.run_gradients(rows, pairs, table.loss)
-        return self.run_outcomes(rows, pairs)
+        """The rows of a table, block by block."""
+        return (results[table] for results in self.run_together(rows, pairs, (table,)))
+
+    def run_together(
+        self, rows: Sequence[TokenRow], pairs: Pairs, tables: Sequence[Table]
+    ) -> Iterator[Mapping[Table, BlockResult]]:
+        """The rows of tables that one pass gives, block by block: all that is seen of attention, or one table alone."""
+        match tables:
+            case [Outcomes() as table]:
+                blocks = self.run_outcomes(rows, pairs)
+            case [Gradients() as table]:
+                blocks = self.run_gradients(rows, pairs, table.loss)
+            case _:
+                return self._run_observations(rows, pairs, tables)
+        return ({table: block} for block in blocks)
 
     def run_outcomes(self, rows: Sequence[TokenRow], pairs: Pairs) -> Iterator[BlockResult]:
         """Outcomes, block by block."""
@@ -79,6 +95,21 @@ class Engine(ABC):
             return self.gradients(pairs.rows(rows), pairs.masks[pairs.mask], loss)
 
         return _run(rows, pairs, blocks, gradients, workers=1)
+
+    def _run_observations(
+        self, rows: Sequence[TokenRow], pairs: Pairs, tables: Sequence[Table]
+    ) -> Iterator[Mapping[Table, BlockResult]]:
+        """What attention looks at, by the model's own pass, whatever computes the outcomes."""
+
+        def blocks(rows: Sequence[TokenRow], masks: Bool[np.ndarray, "M H"]) -> list[Block]:
+            return self._mask_by_mask(masks, [len(row.source) for row in rows], self.observed_tokens)
+
+        def observations(rows: Sequence[TokenRow], pairs: Pairs) -> Columns:
+            seen = observe(self.subject, pairs.rows(rows), pairs.masks[pairs.mask], tables)
+            return {table.name: columns for table, columns in seen.items()}
+
+        for block in _run(rows, pairs, blocks, observations, workers=1):
+            yield {table: replace(block, columns=block.columns[table.name]) for table in tables}
 
     def _mask_by_mask(self, masks: Bool[np.ndarray, "M H"], costs: Sequence[int], most: int) -> list[Block]:
         """One mask a block, with as many examples of like cost as `most` tokens allow."""

@@ -8,6 +8,7 @@ is the engine's business.
 import logging
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
@@ -15,16 +16,16 @@ import numpy as np
 import polars as pl
 from jaxtyping import Bool
 
-from study.engine.pairs import Pairs
-from study.record.curves import Curve, keeps_curve, write_curve
+from study.engine.pairs import Pairs, TableRequest
+from study.record.curves import Curve, keeps_curve, read_curves, write_curve
 from study.record.errors import InputError
 from study.record.examples import Examples
 from study.record.loss import PLAIN, Loss
 from study.record.metrics import Metric
 from study.record.scores import StoredRows, mask_scores, read_elsewhere, with_statistics, with_weights
-from study.record.setting import Setting
+from study.record.setting import SETTING_FILE, Setting, read_setting
 from study.record.store import Store
-from study.record.tables import OUTCOMES, Gradients, Table
+from study.record.tables import OUTCOMES, Gradients, Observation, Table
 from study.record.units import HeadLayout, parse_mask, stack
 from study.terminal.progress import progress
 
@@ -61,7 +62,7 @@ class Evaluator:
         provenance: dict[str, Any],
         whole: Examples | None = None,
         max_unknown: float = 1.0,
-        prove: "Callable[[Engine, Sequence[TokenRow]], None] | None" = None,
+        prove: "Callable[[Engine, Sequence[TokenRow], Sequence[Table]], None] | None" = None,
     ) -> None:
         """Make an evaluator of one setting.
 
@@ -73,7 +74,8 @@ class Evaluator:
             provenance: what should be known of the rows that this process writes.
             whole: all of which `examples` are a share; None where they are all.
             max_unknown: largest share of their tokens that the model may not know.
-            prove: called with the engine and the examples as the model reads them, before anything is computed.
+            prove: called with the engine, the examples as the model reads them and the tables, before anything of these
+                is computed.
         """
         self.layout: HeadLayout = store.layout
         self.metric: Metric = setting.scoring
@@ -101,7 +103,14 @@ class Evaluator:
             InputError: when the examples, those of other shares too, do not fit the model.
         """
         rows = {row.example: row for row in self.engine.subject.encode(self.whole, self._max_unknown)}
-        return [rows[name] for name in self.examples.ids]
+        texts = zip(self.examples.ids, self.examples.texts, strict=True)
+        return [replace(rows[name], texts=own) for name, own in texts]
+
+    def encoded_for(self, tables: Sequence[Table]) -> "list[TokenRow]":
+        """The examples as the model reads them, with their words where some table takes these."""
+        if not any(isinstance(table, Observation) and table.reads_words for table in tables):
+            return self.encoded
+        return [replace(row, words=own) for row, own in zip(self.encoded, self.examples.words(), strict=True)]
 
     def outcomes(self, masks: Bool[np.ndarray, "M H"]) -> pl.DataFrame:
         """Outcome rows of these masks on all examples, computing those that are not stored.
@@ -134,11 +143,39 @@ class Evaluator:
             raise InputError(
                 f"masks must be boolean, of shape [masks, {self.layout.width}]: got {masks.dtype} {masks.shape}"
             )
-        keys = list(dict.fromkeys(self.layout.key(mask) for mask in masks))
-        if missing := self.remaining(keys, table):
-            self._compute(missing, table)
-        wanted = self._wanted(keys)
+        self.require([TableRequest(table, masks)])
+        wanted = self._wanted(self.keys(masks))
         return wanted.join(self.store.read(table).rows, on=["mask", "example"], how="inner", maintain_order="left")
+
+    def require(self, requests: Sequence[TableRequest]) -> None:
+        """Compute and store what is missing of some rows; all that is seen of attention in one pass."""
+        for tables, missing in self.together(requests):
+            self._compute(missing, tables)
+
+    def together(self, requests: Sequence[TableRequest]) -> list[tuple[tuple[Table, ...], dict[str, list[int]]]]:
+        """The tables that lack rows, those together that one pass gives, and what they lack, as `remaining` has it."""
+        groups: dict[tuple[str, str], list[Table]] = {}
+        lacking: dict[tuple[str, str], dict[str, list[int]]] = {}
+        for request in requests:
+            if missing := self.lacking(request):
+                shared = Observation if isinstance(request.table, Observation) else request.table
+                group = str(shared), str(missing)
+                groups.setdefault(group, []).append(request.table)
+                lacking[group] = missing
+        return [(tuple(tables), lacking[group]) for group, tables in groups.items()]
+
+    def lacking(self, request: TableRequest) -> dict[str, list[int]]:
+        """What is not stored of the rows requested, as `remaining` has it."""
+        return self.remaining(self.keys(request.masks), request.table, request.examples)
+
+    def needed(self, request: TableRequest) -> int:
+        """How many rows are requested, stored or not, of the examples of this job."""
+        own = len(self.examples) if request.examples is None else len(set(request.examples) & set(self.examples.ids))
+        return len(self.keys(request.masks)) * own
+
+    def keys(self, masks: Bool[np.ndarray, "M H"]) -> list[str]:
+        """The distinct masks, by key."""
+        return list(dict.fromkeys(map(self.layout.key, masks)))
 
     def stored(self, loss: Loss = PLAIN) -> StoredRows:
         """What is stored of the whole view by now, gradients of one loss; computes nothing."""
@@ -150,6 +187,12 @@ class Evaluator:
     def stored_elsewhere(self, data: str, table: Table, loss: Loss = PLAIN) -> StoredRows | None:
         """What is stored of this subject on other data, see `read_elsewhere`; None where nothing is."""
         return read_elsewhere(self.store.folder.parent.parent, data, self.setting, table, loss)
+
+    def curves(self, data: str) -> list[Curve]:
+        """The pruning curves of this model that are stored on data of a name, however that is scored."""
+        folders = [path.parent for path in sorted((self.store.folder.parent.parent / data).glob(f"*/{SETTING_FILE}"))]
+        own = [folder for folder in folders if read_setting(folder).model_id == self.setting.model_id]
+        return [curve for folder in own for curve in read_curves(folder)[0]]
 
     def keep(self, curve: Curve) -> None:
         """Write which masks form a pruning curve, beside the rows."""
@@ -163,10 +206,21 @@ class Evaluator:
         """Score under the full mask, in the metric's unit."""
         return float(mask_scores(self.outcomes(self.layout.full()[None]), self.metric)["score"][0])
 
-    def remaining(self, keys: Sequence[str], table: Table = OUTCOMES) -> dict[str, list[int]]:
-        """Which examples (by position) each of these masks still lacks; masks that lack none are left out."""
+    def remaining(
+        self, keys: Sequence[str], table: Table = OUTCOMES, examples: Sequence[str] | None = None
+    ) -> dict[str, list[int]]:
+        """Which examples (by position) each of these masks still lacks; masks that lack none are left out.
+
+        Args:
+            keys: masks by key.
+            table: the rows that they lack.
+            examples: ids of those that count, others than those of this job may be among them; None: all of this job.
+        """
         stored = self.store.read(table).rows.select("mask", "example")
-        wanted = self._wanted(keys).join(stored, on=["mask", "example"], how="anti", maintain_order="left")
+        wanted = self._wanted(keys)
+        if examples is not None:
+            wanted = wanted.filter(pl.col("example").is_in(list(examples)))
+        wanted = wanted.join(stored, on=["mask", "example"], how="anti", maintain_order="left")
         return {str(mask): rows["position"].to_list() for (mask,), rows in wanted.group_by("mask", maintain_order=True)}
 
     def _wanted(self, keys: Sequence[str]) -> pl.DataFrame:
@@ -177,39 +231,42 @@ class Evaluator:
         rows = pl.DataFrame({"example": self.examples.ids}).with_row_index("position")
         return with_weights(rows, self.examples.to_frame())
 
-    def _compute(self, missing: dict[str, list[int]], table: Table) -> None:
+    def _compute(self, missing: dict[str, list[int]], tables: Sequence[Table]) -> None:
         """Compute and store; what is done is written also when something goes wrong."""
-        encoded = self.encoded  # loads the model and checks every example before the work starts
+        encoded = self.encoded_for(tables)  # loads the model and checks every example before the work starts
         if self._prove is not None:
-            self._prove(self.engine, encoded)
+            self._prove(self.engine, encoded, tables)
         keys, examples = np.array(list(missing)), np.array(self.examples.ids)
         masks = stack([parse_mask(key, self.layout) for key in missing], self.layout)
         wanted = np.zeros((len(masks), len(encoded)), dtype=bool)
         for row, positions in zip(wanted, missing.values(), strict=True):
             row[positions] = True
-        pending: list[pl.DataFrame] = []
+        pending: dict[Table, list[pl.DataFrame]] = {table: [] for table in tables}
         since = time.monotonic()
         name = f"{self.setting.model} on {self.setting.data}"
-        with progress(name, int(wanted.sum()), "rows") as advance:
+        with progress(name, int(wanted.sum()) * len(tables), "rows") as advance:
             try:
-                for block in self.engine.run(encoded, Pairs(masks, wanted), table):
-                    where = {"mask": keys[block.masks], "example": examples[block.examples]}
-                    pending.append(pl.DataFrame({**where, **block.columns}))
-                    self.computed += len(block.masks)
-                    advance(len(block.masks))
+                for results in self.engine.run_together(encoded, Pairs(masks, wanted), tables):
+                    for table, block in results.items():
+                        where = {"mask": keys[block.masks], "example": examples[block.examples]}
+                        rows = pl.DataFrame({**where, **block.columns}, schema_overrides=table.types)
+                        pending[table].append(rows)
+                        self.computed += len(block.masks)
+                        advance(len(block.masks))
                     if time.monotonic() - since > SECONDS_BETWEEN_PARTS:
-                        since = self._write(pending, since, table)
+                        since = self._write(pending, since)
             finally:
-                self._write(pending, since, table)
+                self._write(pending, since)
 
-    def _write(self, pending: list[pl.DataFrame], since: float, table: Table) -> float:
-        """Write what is pending as a part; the time from which the next one counts."""
+    def _write(self, pending: dict[Table, list[pl.DataFrame]], since: float) -> float:
+        """Write what is pending, a part for each table; the time from which the next ones count."""
         now = time.monotonic()
-        if pending:
-            rows = pl.concat(pending)
-            here = {"device": str(self.engine.subject.device), "engine": self.engine.name}
-            cost = {"seconds": round(now - since, 3), "rows": rows.height}
-            self.store.write(rows, {**self._provenance, **here, **cost}, table)
-            pending.clear()
-            self.when_stored()
+        for table, frames in pending.items():
+            if frames:
+                rows = pl.concat(frames)
+                here = {"device": str(self.engine.subject.device), "engine": self.engine.name}
+                cost = {"seconds": round((now - since) / len(pending), 3), "rows": rows.height}
+                self.store.write(rows, {**self._provenance, **here, **cost}, table)
+                frames.clear()
+                self.when_stored()
         return now

@@ -1,4 +1,4 @@
-"""Pairs of mask and example: what an evaluator asks an engine for, and the blocks that it is cut into."""
+"""Pairs of mask and example: what is asked for, what an evaluator asks an engine for, and the blocks it is cut into."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -8,8 +8,27 @@ from typing import TYPE_CHECKING
 import numpy as np
 from jaxtyping import Bool, Int
 
+from study.record.tables import Table
+
 if TYPE_CHECKING:
     from study.subjects.subject import TokenRow
+
+
+@dataclass(frozen=True)
+class TableRequest:
+    """Rows that are needed of a table.
+
+    Attributes:
+        table: the kind of rows.
+        masks: under which masks.
+        examples: ids of the examples that they are of; None for all.
+        later: at most how many more masks will be asked for; which ones depends on what is not stored yet.
+    """
+
+    table: Table
+    masks: Bool[np.ndarray, "M H"]
+    examples: Sequence[str] | None = None
+    later: int = 0
 
 
 @dataclass(frozen=True)

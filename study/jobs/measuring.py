@@ -18,7 +18,7 @@ from study.jobs.estimates import layout_elsewhere, seconds_a_row, stored_layout
 from study.jobs.guard import guard
 from study.jobs.job import Job, Source
 from study.jobs.job_run import measuring_run, report, run_of
-from study.jobs.plan import Duration, missing_rows, outcome_keys, plan
+from study.jobs.plan import Duration, missing_rows, plan
 from study.jobs.versions import versions_here
 from study.record.errors import InputError
 from study.record.examples import Examples
@@ -36,6 +36,7 @@ from study.training.trained_models import TrainedModel
 
 if TYPE_CHECKING:
     from study.engine.engine import Engine
+    from study.measures.measure import MaskRequest
     from study.subjects.subject import Subject
 
 log = logging.getLogger(__name__)
@@ -134,7 +135,8 @@ class MeasuringJob(Job):
             self.require_writable(self.results)
             return
         self.require_fit()
-        self.study.model.check_targets(self.examples)
+        if self.setting.is_scored:
+            self.study.model.check_targets(self.examples)
         if layout := self.layout:
             self.study.measure.check(layout)
 
@@ -167,7 +169,8 @@ class MeasuringJob(Job):
             return
         self.require_fit()
         self.study.measure.check(self.evaluator.layout)
-        self._guarded_base()
+        if self.setting.is_scored:
+            self._guarded_base()
 
     def remaining(self) -> int | None:
         """At most how many rows, and files that say what they are, are not stored yet.
@@ -212,7 +215,7 @@ class MeasuringJob(Job):
             log.info("%s", request.needs)
         values = {
             "state": "done already" if not planned.missing else "planned",
-            "masks": planned.masks,
+            "masks": max(planned.masks.values()),
             "missing": planned.missing,
             "expected": Duration(planned.seconds),
         }
@@ -231,22 +234,33 @@ class MeasuringJob(Job):
         history = OutcomesHistory(evaluator.store.folder, run.id, run.examples)
         with report(self.study, run, evaluator.store.folder, history, self._left()) as reported:
             evaluator.when_stored = reported.stored
-            base = self._guarded_base()
+            base = self._guarded_base() if self.setting.is_scored else None
             evaluator.store.describe()
             measure.run(evaluator)
             request = measure.request(evaluator)
-            found = {"base": base, "unit": evaluator.metric.score_unit, "masks": len(outcome_keys(evaluator, request))}
-            masks = np.concatenate([evaluator.layout.full()[None], request.outcomes])
-            extreme = extremes(evaluator.outcomes(masks), masks, evaluator.layout, evaluator.metric)
+            found, extreme = self._read(request) if base is None else self._scored(request, base)
             reported.finish({**found, **extreme})
-        scored = evaluator.metric
-        cost = f"{extreme['lowest_effect']:+.{scored.digits}f}" if extreme else ""
-        least = f"; {cost} with {extreme['lowest_effect_of']}" if extreme else ""
-        log.info("%s: base score %s, %d masks stored%s", self, scored.shown(base), found["masks"], least)
         seconds = time.monotonic() - began
         done = f"{evaluator.computed:,} rows computed in {seconds:.0f} s" if evaluator.computed else "nothing to do"
         log.info("%s", done)
         return {**found, "computed": evaluator.computed}
+
+    def _read(self, request: "MaskRequest") -> tuple[dict[str, Any], dict[str, Any]]:
+        """What there is to say of texts that were only read, and nothing more."""
+        masks = len({key for one in request.others for key in self.evaluator.keys(one.masks)})
+        log.info("%s: %d masks × %s texts stored", self, masks, f"{len(self.share):,}")
+        return {"masks": masks}, {}
+
+    def _scored(self, request: "MaskRequest", base: float) -> tuple[dict[str, Any], dict[str, Any]]:
+        """The base score and the number of masks; and the strongest effects."""
+        evaluator, scored = self.evaluator, self.evaluator.metric
+        masks = np.concatenate([evaluator.layout.full()[None], request.outcomes])
+        found = {"base": base, "unit": scored.score_unit, "masks": len(evaluator.keys(masks))}
+        extreme = extremes(evaluator.outcomes(masks), masks, evaluator.layout, scored)
+        cost = f"{extreme['lowest_effect']:+.{scored.digits}f}" if extreme else ""
+        least = f"; {cost} with {extreme['lowest_effect_of']}" if extreme else ""
+        log.info("%s: base score %s, %d masks stored%s", self, scored.shown(base), found["masks"], least)
+        return found, extreme
 
     def __str__(self) -> str:
         """Its measure, model and data, by name."""
@@ -263,7 +277,7 @@ class MeasuringJob(Job):
             provenance={**versions_here(), RUN: self._run.id},
             whole=self.view,
             max_unknown=study.data.max_unknown,
-            prove=lambda engine, rows: prove(engine, share, rows, store.folder, study.precision),
+            prove=lambda engine, rows, tables: prove(engine, share, rows, store.folder, study.precision, tables),
         )
 
     def _engine(self) -> "Engine":
@@ -302,6 +316,8 @@ class MeasuringJob(Job):
     def _guarded_base(self) -> float:
         """The base score, once it is seen to be what it should."""
         model, base = self.study.model, self.evaluator.base_score()
+        if model.fresh_seed is not None:  # nothing is expected of a model that has learned nothing
+            return base
         check_labels = isinstance(model, ClassifierConfig) and model.check_labels
         guard(self.evaluator, base, model.expected, check_labels=check_labels, asks=not isinstance(model, TrainedModel))
         return base

@@ -1,13 +1,14 @@
 """A dry run: how much a measure has to do and how long that will take, by a short calibration; nothing is stored."""
 
 import time
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 import numpy as np
 from jaxtyping import Bool
 
-from study.engine.pairs import Pairs
+from study.engine.pairs import Pairs, TableRequest
 from study.record.tables import OUTCOMES, Gradients, Table
 from study.record.units import parse_mask, stack
 
@@ -24,20 +25,20 @@ class Plan:
     """What is to be done.
 
     Attributes:
-        masks: number of masks whose outcomes the measure needs, the full one among them.
-        gradients: number of masks whose gradients it needs.
-        later: how many of `masks` depend on what is not stored yet.
+        masks: number of masks whose rows are needed of each table.
+        later: how many of the masks depend on what is not stored yet.
         examples: how many are evaluated under each mask.
+        rows: rows that are needed in all.
         missing: rows that are not stored yet; at most, where there are masks for later.
         passes: forward passes that the engine's work comes to, for each example.
         seconds: time expected for what is missing.
         engine: what computes, and where; empty where nothing is missing.
     """
 
-    masks: int
-    gradients: int
+    masks: Mapping[Table, int]
     later: int
     examples: int
+    rows: int
     missing: int
     passes: float
     seconds: float
@@ -45,11 +46,11 @@ class Plan:
 
     def __str__(self) -> str:
         """In words."""
-        total = (self.masks + self.gradients) * self.examples
-        work = f"{self.masks} masks × {self.examples:,} examples"
-        if self.gradients:
-            work += f" and gradients of {self.gradients} × {self.examples:,}"
-        work += f" = {total:,} {'rows' if self.gradients else 'outcomes'}, {total - self.missing:,} of them stored"
+        parts = [f"{table} of {masks} × {self.examples:,}" for table, masks in self.masks.items() if table != OUTCOMES]
+        if OUTCOMES in self.masks:
+            parts.insert(0, f"{self.masks[OUTCOMES]} masks × {self.examples:,} examples")
+        what = "outcomes" if list(self.masks) == [OUTCOMES] else "rows"
+        work = f"{' and '.join(parts)} = {self.rows:,} {what}, {self.rows - self.missing:,} of them stored"
         if self.later:
             work += f"; which masks the last {self.later} are depends on what comes out before"
         if not self.missing:
@@ -60,59 +61,73 @@ class Plan:
         )
 
 
-def outcome_keys(evaluator: "Evaluator", wanted: "MaskRequest") -> list[str]:
-    """The masks whose outcomes a measure needs, by key: the full one and its own."""
-    return list(dict.fromkeys([evaluator.layout.full_key, *map(evaluator.layout.key, wanted.outcomes)]))
+def table_requests(evaluator: "Evaluator", wanted: "MaskRequest") -> list[TableRequest]:
+    """The rows that a measure needs, by table; outcomes of the full mask are among them where anything is scored."""
+    layout = evaluator.layout
+    found = list(wanted.others)
+    if wanted.gradients is not None or wanted.later_gradients:
+        gradients = stack([], layout) if wanted.gradients is None else wanted.gradients
+        found.insert(0, TableRequest(Gradients(wanted.loss), gradients, later=wanted.later_gradients))
+    if evaluator.setting.is_scored:
+        outcomes = np.concatenate([layout.full()[None], wanted.outcomes])
+        found.insert(0, TableRequest(OUTCOMES, outcomes, later=wanted.later))
+    return found
 
 
 def missing_rows(evaluator: "Evaluator", wanted: "MaskRequest") -> dict[Table, int]:
     """How many rows of each table a measure still lacks, all that it will ask for later counted."""
-    later = {OUTCOMES: wanted.later, Gradients(wanted.loss): wanted.later_gradients}
+    requests = table_requests(evaluator, wanted)
     return {
-        table: sum(map(len, evaluator.remaining(keys, table).values())) + later[table] * len(evaluator.examples)
-        for table, keys in _keys(evaluator, wanted).items()
+        request.table: sum(map(len, evaluator.lacking(request).values())) + _later(evaluator, request)
+        for request in requests
     }
 
 
+def _later(evaluator: "Evaluator", request: TableRequest) -> int:
+    return request.later * len(evaluator.examples)
+
+
 def plan(evaluator: "Evaluator", wanted: "MaskRequest") -> Plan:
-    """Count what is missing of the masks wanted and the full one, and time some blocks of it."""
-    keys, missing = _keys(evaluator, wanted), missing_rows(evaluator, wanted)
+    """Count what is missing of the rows wanted, and time some blocks of it."""
+    requests, count = table_requests(evaluator, wanted), len(evaluator.examples)
     passes, seconds, engine = 0.0, 0.0, ""
-    for table, count in missing.items():
-        if count:
-            # masks that are not known yet cost what any mask of their number would: the full one stands for them
-            left = list(evaluator.remaining(keys[table], table)) or [evaluator.layout.full_key]
-            masks = stack([parse_mask(key, evaluator.layout) for key in left], evaluator.layout)
-            share = count / (len(left) * len(evaluator.examples))
-            passes += share * (evaluator.engine.passes(masks) if table == OUTCOMES else table.passes * len(masks))
-            seconds += share * _seconds(evaluator, masks, table)
-            engine = f"{evaluator.engine.name} on {evaluator.engine.subject.device}"
+    for tables, masks, rows in _work(evaluator, requests):
+        share = rows / (len(masks) * count)
+        passes += share * (evaluator.engine.passes(masks) if tables == (OUTCOMES,) else tables[0].passes * len(masks))
+        seconds += share * _seconds(evaluator, masks, tables)
+        engine = f"{evaluator.engine.name} on {evaluator.engine.subject.device}"
     return Plan(
-        masks=len(keys[OUTCOMES]) + wanted.later,
-        gradients=len(keys[Gradients(wanted.loss)]) + wanted.later_gradients,
+        masks={request.table: len(evaluator.keys(request.masks)) + request.later for request in requests},
         later=wanted.later,
-        examples=len(evaluator.examples),
-        missing=sum(missing.values()),
+        examples=count,
+        rows=sum(evaluator.needed(request) + _later(evaluator, request) for request in requests),
+        missing=sum(missing_rows(evaluator, wanted).values()),
         passes=passes,
         seconds=seconds,
         engine=engine,
     )
 
 
-def _keys(evaluator: "Evaluator", wanted: "MaskRequest") -> dict[Table, list[str]]:
-    gradients = () if wanted.gradients is None else wanted.gradients
-    return {
-        OUTCOMES: outcome_keys(evaluator, wanted),
-        Gradients(wanted.loss): list(dict.fromkeys(map(evaluator.layout.key, gradients))),
-    }
+def _work(
+    evaluator: "Evaluator", requests: Sequence[TableRequest]
+) -> Iterator[tuple[tuple[Table, ...], Bool[np.ndarray, "M H"], int]]:
+    """The tables that are computed together, the masks that lack rows of them, and how many of each table they lack."""
+    later = {request.table: _later(evaluator, request) for request in requests if request.later}
+    layout = evaluator.layout
+    for tables, lacking in evaluator.together(requests):
+        masks = stack([parse_mask(key, layout) for key in lacking], layout)
+        yield tables, masks, sum(map(len, lacking.values())) + later.pop(tables[0], 0)
+    for table, rows in later.items():
+        # masks that are not known yet cost what any mask of their number would: the full one stands for them
+        yield (table,), layout.full()[None], rows
 
 
-def _seconds(evaluator: "Evaluator", masks: Bool[np.ndarray, "M H"], table: Table) -> float:
+def _seconds(evaluator: "Evaluator", masks: Bool[np.ndarray, "M H"], tables: Sequence[Table]) -> float:
     """Expected for all of these masks on all examples, at the rate of some blocks; cost goes with their tokens."""
-    rows, engine = evaluator.encoded, evaluator.engine
+    rows, engine = evaluator.encoded_for(tables), evaluator.engine
     begin, computed, seconds = time.perf_counter(), 0, 0.0
-    for number, done in enumerate(engine.run(rows, Pairs.every(masks, len(rows)), table), start=1):
-        computed += sum(rows[i].cost for i in done.examples.tolist())
+    for number, done in enumerate(engine.run_together(rows, Pairs.every(masks, len(rows)), tables), start=1):
+        computed += sum(rows[i].cost for i in done[tables[0]].examples.tolist())
         seconds = time.perf_counter() - begin
         if seconds > SECONDS and number >= engine.workers:  # as many have ended as are under way
             break

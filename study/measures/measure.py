@@ -8,6 +8,7 @@ import numpy as np
 from jaxtyping import Bool
 from omegaconf import MISSING
 
+from study.engine.pairs import TableRequest
 from study.record.curves import Curve
 from study.record.errors import InputError
 from study.record.loss import PLAIN, Loss
@@ -36,6 +37,7 @@ class MaskRequest:
         later: at most how many more masks it will ask outcomes for; which ones depends on what is not stored yet.
         later_gradients: at most how many more masks it will ask gradients for.
         complete: whether this is all; if not, more is known once this is stored.
+        others: rows of other tables that it needs.
         curves: what of its result can be written already: pruning curves, once their masks are known.
         needs: what another job must have stored before, in words; empty when nothing.
     """
@@ -46,6 +48,7 @@ class MaskRequest:
     later: int = 0
     later_gradients: int = 0
     complete: bool = True
+    others: tuple[TableRequest, ...] = ()
     curves: tuple[Curve, ...] = ()
     needs: str = ""
 
@@ -119,6 +122,7 @@ class Measure:
             if request.gradients is not None:
                 evaluator.gradients(request.gradients, request.loss)
             evaluator.outcomes(request.outcomes)
+            evaluator.require(request.others)
             for curve in request.curves:
                 evaluator.keep(curve)
             if request.complete:

@@ -29,6 +29,7 @@ class Factors:
         task: what the data set tests, where it is one of several that test it; None: itself.
         weights_seed: seed of the weights that were random before training, where it was given besides.
         order_seed: seed of the order of the training data, and of dropout, where it was given besides.
+        untrained: seed of the weights of a model that was never trained, the control of one that was; it is no axis.
         initial: short digest of the weights that the heads' training started from. Heads of two models are the same
             heads only where it is the same; it is no axis.
     """
@@ -42,6 +43,7 @@ class Factors:
     task: str | None = None
     weights_seed: int | None = None
     order_seed: int | None = None
+    untrained: int | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The factors that have a value, as stored in `setting.json`."""
@@ -57,7 +59,7 @@ class Factors:
         return other.to_json().items() <= self.to_json().items()
 
 
-AXES = tuple(known.name for known in fields(Factors) if known.name != "initial")
+AXES = tuple(known.name for known in fields(Factors) if known.name not in ("initial", "untrained"))
 """Names of the axes along which settings are compared: every factor but what the weights started from."""
 
 

@@ -63,6 +63,11 @@ class ModelConfig:
         """All that it does with texts: data of any of these tasks can be studied."""
         return (self.task,)
 
+    @property
+    def fresh_seed(self) -> int | None:
+        """Seed of the random weights of a model that has learned nothing; None of every other."""
+        return None
+
     def weights_precision(self) -> str | None:
         """The precision of its weights, by name, where that is lower than float32; None otherwise."""
         return None

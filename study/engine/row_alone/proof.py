@@ -19,6 +19,7 @@ from study.engine.precision import Precision
 from study.record.errors import StudyError
 from study.record.examples import Examples
 from study.record.files import read_sealed, write_sealed
+from study.record.tables import OUTCOMES, Observation, Table
 
 if TYPE_CHECKING:
     from study.engine.engine import Engine
@@ -36,8 +37,23 @@ class RowAloneError(StudyError):
     """A model gives an example something else among others than by itself."""
 
 
-def prove(engine: "Engine", examples: Examples, rows: "Sequence[TokenRow]", folder: Path, precision: Precision) -> None:
+def prove(
+    engine: "Engine",
+    examples: Examples,
+    rows: "Sequence[TokenRow]",
+    folder: Path,
+    precision: Precision,
+    tables: Sequence[Table] = (OUTCOMES,),
+) -> None:
     """Prove it for the examples at hand, unless the setting's folder says that it is proved for all of their lengths.
+
+    Args:
+        engine: what computes.
+        examples: those at hand.
+        rows: the examples as the model reads them.
+        folder: the setting's.
+        precision: how outcomes are computed.
+        tables: what is computed: outcomes and gradients are proved by outcomes, attention by what is seen of it.
 
     Raises:
         RowAloneError: when the difference is more than rounding explains.
@@ -45,13 +61,15 @@ def prove(engine: "Engine", examples: Examples, rows: "Sequence[TokenRow]", fold
     from study.certification.certify import TOLERANCE
 
     exact = engine.exact
-    way = f"{exact.name}, on {exact.subject.device.type}"
+    seen = isinstance(tables[0], Observation)
+    way = f"{'attention' if seen else exact.name}, on {exact.subject.device.type}"
     lengths = [len(row.source) for row in rows]
     known = read_proofs(folder)
     if way in known and known[way]["shortest"] <= min(lengths) and max(lengths) <= known[way]["longest"]:
         return
     chosen = _spread(lengths)
-    difference = _difference(engine, examples.take(chosen.tolist()), [rows[i] for i in chosen.tolist()])
+    some, own = examples.take(chosen.tolist()), [rows[i] for i in chosen.tolist()]
+    difference = _difference_of_attention(engine, own) if seen else _difference(engine, some, own)
     weights = str(exact.subject.module.dtype).removeprefix("torch.")
     option, name = ("precision", "bfloat16") if precision is Precision.bfloat16 else ("model.dtype", weights)
     rounded = name != Precision.float32
@@ -85,6 +103,12 @@ def _spread(lengths: Sequence[int]) -> Int[np.ndarray, " chosen"]:
     order = np.argsort(lengths, kind="stable")
     first = np.linspace(0, max(len(order) - 2, 0), NUM_EXAMPLES // 2).round().astype(int)
     return order[np.unique(np.minimum([first, first + 1], len(order) - 1))]
+
+
+def _difference_of_attention(engine: "Engine", rows: "Sequence[TokenRow]") -> float:
+    from study.engine.row_alone.observation import observation_difference  # takes torch
+
+    return observation_difference(engine.subject, rows)
 
 
 def _difference(engine: "Engine", examples: Examples, rows: "Sequence[TokenRow]") -> float:

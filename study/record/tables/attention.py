@@ -8,6 +8,7 @@ H = attention heads in the order of the layout, W = words of an example. Every c
 heads. Where two rows differ in where the largest weight is, it was a near tie, as long as there are few such places.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from typing import ClassVar
@@ -42,6 +43,9 @@ class Observation(Table):
 
     places: ClassVar[tuple[str, ...]] = ()
     """Columns that say, or count, where the largest weight is."""
+
+    reads_words: ClassVar[bool] = False
+    """Whether it takes the words of a text besides its tokens."""
 
     def tolerance(self, outcomes: float) -> float:
         """That of float32, unless the model itself computes in less."""
@@ -130,4 +134,6 @@ class AttendedWords(Observation):
     kind: ClassVar[str] = "attended_words"
     label: ClassVar[str] = "attended words"
     own: ClassVar[tuple[str, ...]] = ("row", "column")
+    types: ClassVar[Mapping[str, pl.DataType]] = dict.fromkeys(own, pl.List(pl.Int16()))
+    reads_words: ClassVar[bool] = True
     places: ClassVar[tuple[str, ...]] = own

@@ -4,7 +4,7 @@ A further kind is a file in this folder and a line in `study.record.tables`; wha
 the observer's business. Files are read, written, checked, planned and shared out by what stands here alone.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import ClassVar
@@ -25,12 +25,14 @@ class Table:
         kind: begins the names of its part files.
         label: what people call its rows.
         own: columns that every row has besides its keys.
+        types: types of columns that do not show in their values: lists that happen to be of one length.
         passes: forward passes that a row costs, where the plain way computes it.
     """
 
     kind: ClassVar[str]
     label: ClassVar[str]
     own: ClassVar[tuple[str, ...]] = ()
+    types: ClassVar[Mapping[str, pl.DataType]] = {}
     passes: ClassVar[float] = 1.0
 
     @property

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from study.record.metrics import Task
 from study.record.metrics.numbers import numbers
 from study.subjects.huggingface.corrections import corrections
-from study.subjects.huggingface.hub_folder import HubFolder
+from study.subjects.huggingface.hub_folder import UNTRAINED, HubFolder
 from study.subjects.huggingface.label_names import label_names, require_one_output
 from study.subjects.labels import require_labels
 from study.subjects.model import ModelConfig
@@ -51,6 +51,7 @@ class ClassifierConfig(ModelConfig):
             "truncate": self.truncate,
             "masked_by": "zero",
             **corrections(folder),
+            **({} if self.fresh_seed is None else {UNTRAINED: self.fresh_seed}),
         }
 
     def check_targets(self, examples: Examples) -> None:
@@ -69,7 +70,7 @@ class ClassifierConfig(ModelConfig):
         from study.subjects.huggingface.load_classifier import load_classifier
 
         options = {"max_length": self.max_length, "truncate": self.truncate}
-        return load_classifier(self.folder(), device, labels=self.output_names(), **options)
+        return load_classifier(self.folder(), device, labels=self.output_names(), fresh_seed=self.fresh_seed, **options)
 
     def output_names(self) -> tuple[str, ...]:
         """The name of each output, see `label_names`."""

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from study.record.files import file_digest
 from study.record.metrics import Task
 from study.subjects.huggingface.decoder_checks import require_decoder
-from study.subjects.huggingface.hub_folder import HubFolder
+from study.subjects.huggingface.hub_folder import UNTRAINED, HubFolder
 from study.subjects.language_model.answers import right_choices
 from study.subjects.language_model.options import Begin, ReadingOptions
 from study.subjects.model import ModelConfig
@@ -80,6 +80,8 @@ class DecoderConfig(ModelConfig):
         if self.chat_template:
             template = folder / CHAT_TEMPLATE  # in tokenizer_config.json where there is no such file
             more["chat_template"] = file_digest(template) if template.is_file() else "of the tokenizer"
+        if self.fresh_seed is not None:
+            more[UNTRAINED] = self.fresh_seed
         return {"files": files, **reading, "dtype": str(self.dtype), "masked_by": "zero", **more}
 
     def check_targets(self, examples: Examples) -> None:
@@ -97,7 +99,12 @@ class DecoderConfig(ModelConfig):
         from study.subjects.huggingface.load_decoder import load_decoder
 
         return load_decoder(
-            self.folder(), device, self.reading(), dtype=str(self.dtype), device_map=self.device_map or None
+            self.folder(),
+            device,
+            self.reading(),
+            dtype=str(self.dtype),
+            device_map=self.device_map or None,
+            fresh_seed=self.fresh_seed,
         )
 
     def reading(self) -> ReadingOptions:

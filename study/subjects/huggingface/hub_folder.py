@@ -1,14 +1,18 @@
 """The folder of a model of transformers, on this machine or downloaded from the hub, whatever the model is for."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from omegaconf import MISSING
 
 from study.record.errors import InputError
+from study.record.factors import Factors
 from study.record.files import name_of
 from study.subjects.checkpoints import PLACE, SEED, at_epoch, at_seed, no_such_epoch, shared_name
 from study.subjects.model import ModelConfig
+
+UNTRAINED = "untrained"
+"""Ends the name of a model with fresh weights, and is its entry in an identity."""
 
 
 @dataclass(kw_only=True)
@@ -18,20 +22,40 @@ class HubFolder(ModelConfig):
     Attributes:
         path: folder with config.json, or hub name; with `{epoch}` or `{seed}` in it, that of each checkpoint.
         revision: commit, tag or branch on the hub.
+        untrained: put fresh random weights in the place of those in the folder, for a model that has learned nothing
+            and is otherwise the same: the control of what heads look at. Ends the name: `NAME-untrained`.
+        untrained_seed: seed of these weights; ends the name, too, where it is not 0.
     """
 
     path: str = MISSING
     revision: str | None = None
+    untrained: bool = False
+    untrained_seed: int = 0
 
     def __post_init__(self) -> None:
         several = PLACE in self.path or SEED in self.path
         self._take_name(shared_name(self.path) if several else name_of(self.path))
+        if self.untrained:
+            ending = f"-{UNTRAINED}{self.untrained_seed or ''}"
+            self.training_name += ending
+            self.name += ending
+
+    @property
+    def fresh_seed(self) -> int | None:
+        """See `ModelConfig.fresh_seed`."""
+        return self.untrained_seed if self.untrained else None
+
+    def factors(self, data: str, precision: str) -> Factors:
+        """See `ModelConfig.factors`."""
+        return replace(super().factors(data, precision), untrained=self.fresh_seed)
 
     def idle(self) -> dict[str, str]:
-        """A revision chooses among those on the hub."""
+        """A revision chooses among those on the hub, a seed is of fresh weights."""
         path = self._path()
-        is_folder = Path(path).expanduser().is_dir()
-        return {"revision": f"it is of a model on the hub, and {path} is a folder"} if is_folder else {}
+        idle = {} if self.untrained else {"untrained_seed": "it is of model.untrained=true"}
+        if Path(path).expanduser().is_dir():
+            idle["revision"] = f"it is of a model on the hub, and {path} is a folder"
+        return idle
 
     def missing(self) -> list[str]:
         """The hub name, when its files are not in the download cache."""

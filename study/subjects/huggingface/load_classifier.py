@@ -17,15 +17,23 @@ from study.subjects.regressor import Regressor
 
 
 def load_classifier(
-    folder: Path, device: torch.device, *, labels: Sequence[str], max_length: int, truncate: bool
+    folder: Path,
+    device: torch.device,
+    *,
+    labels: Sequence[str],
+    max_length: int,
+    truncate: bool,
+    fresh_seed: int | None = None,
 ) -> Classifier:
     """Load a model folder in float32, with sdpa attention where the architecture has it; without labels, a regression.
+
+    With a seed the weights are random, and those in the folder are not read.
 
     Raises:
         InputError: when the weights cannot be read or do not fit, or there is no tokenizer.
     """
     config = read_config(folder, len(labels) or 1)
-    read = partial(read_module, folder, config, AutoModelForSequenceClassification, "classifier")
+    read = partial(read_module, folder, config, AutoModelForSequenceClassification, "classifier", fresh_seed=fresh_seed)
     pruned = read() if (folder / HEADS_FILE).is_file() else None  # what it holds is said before its tokenizer is read
     tokenizer = read_tokenizer(folder, config)
     module = pruned or read()

@@ -19,7 +19,13 @@ WHAT = "language model"
 
 
 def load_decoder(
-    folder: Path, device: torch.device, options: ReadingOptions, *, dtype: str, device_map: str | None = None
+    folder: Path,
+    device: torch.device,
+    options: ReadingOptions,
+    *,
+    dtype: str,
+    device_map: str | None = None,
+    fresh_seed: int | None = None,
 ) -> LanguageModel:
     """Load a model folder, with sdpa attention where the architecture has it.
 
@@ -29,6 +35,7 @@ def load_decoder(
         options: how texts are read.
         dtype: torch's name of the type of its weights.
         device_map: how accelerate spreads the layers over devices; on one when None.
+        fresh_seed: seed of random weights in the place of those in the folder; None for these.
 
     Raises:
         InputError: when the weights cannot be read or do not fit, or there is no tokenizer.
@@ -40,7 +47,7 @@ def load_decoder(
     config = read_config(folder, None, WHAT)
     tokenizer = read_tokenizer(folder, config)
     loading: dict[str, Any] = {"dtype": getattr(torch, dtype), **({"device_map": device_map} if device_map else {})}
-    module = read_module(folder, config, AutoModelForCausalLM, WHAT, warnings=False, **loading)
+    module = read_module(folder, config, AutoModelForCausalLM, WHAT, warnings=False, fresh_seed=fresh_seed, **loading)
     if not device_map:
         nn.Module.to(module, device, getattr(torch, dtype))
     loaded = f"{type(module).__name__} from {folder}"

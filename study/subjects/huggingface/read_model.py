@@ -21,7 +21,14 @@ NAMES_OF_OUTPUTS = ("id2label", "label2id", "num_labels", "_num_labels")
 
 
 def read_module(
-    folder: Path, config: PretrainedConfig, auto: Any, what: str, *, warnings: bool = True, **options: Any
+    folder: Path,
+    config: PretrainedConfig,
+    auto: Any,
+    what: str,
+    *,
+    warnings: bool = True,
+    fresh_seed: int | None = None,
+    **options: Any,
 ) -> PreTrainedModel:
     """The module in a folder with its weights, also where heads were removed from it.
 
@@ -31,11 +38,14 @@ def read_module(
         auto: the class of transformers that reads such models: `AutoModelForSequenceClassification` ...
         what: what messages call such a model: "classifier".
         warnings: let transformers warn while it loads.
+        fresh_seed: seed of random weights in the place of those in the folder; None for these.
         options: options of `from_pretrained`; float32 where they name no `dtype`.
 
     Raises:
         InputError: when the weights cannot be read or do not fit.
     """
+    if fresh_seed is not None:
+        return _fresh(folder, config, auto, fresh_seed, options.get("dtype", torch.float32))
     if (folder / HEADS_FILE).is_file():
         return _read_pruned(folder, auto, what)
     hear_once()
@@ -62,6 +72,15 @@ def read_module(
     if layers := sorted(key for key in info["unexpected_keys"] if re.search(r"\.\d+\.", key)):
         raise InputError(f"{folder}: its config leaves {len(layers)} tensors of the layers unused: {layers[:3]}")
     return module
+
+
+def _fresh(folder: Path, config: PretrainedConfig, auto: Any, seed: int, dtype: torch.dtype) -> PreTrainedModel:
+    """A model of this config as its training begins; the state of torch's generator stays as it is."""
+    if (folder / HEADS_FILE).is_file() or take_pruned_heads(config):
+        raise InputError(f"{folder} is a pruned model: model.untrained=true is for models with all their heads")
+    with torch.random.fork_rng(devices=[]):
+        torch.manual_seed(seed)
+        return auto.from_config(config, dtype=dtype).eval()
 
 
 def _read_pruned(folder: Path, auto: Any, what: str) -> PreTrainedModel:

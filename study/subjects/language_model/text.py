@@ -79,7 +79,10 @@ class LanguageText:
                 than a window, contexts that are too long, answers out of range, texts without a token; and for too many
                 unknown tokens.
         """
-        rows = self._choices(examples) if len(examples.texts[0]) > 1 else self._texts(examples)
+        several = len(examples.texts[0]) > 1
+        if several and not any(examples.targets):
+            raise InputError("a language model reads one text, and these examples have several")
+        rows = self._choices(examples) if several else self._texts(examples)
         self._require_own_tokens(rows)
         special = self.tokenizer.all_special_ids
         unknown = unknown_token(self.tokenizer)
