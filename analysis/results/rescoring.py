@@ -12,7 +12,7 @@ from jaxtyping import Int
 
 from analysis.results.domain import Domain, scoring_signature
 from study.record.errors import InputError
-from study.record.metrics import Metric, metric
+from study.record.metrics import STORED, Metric, metric
 from study.record.metrics.loss import LOSS
 from study.record.scores import with_statistics
 from study.terminal.progress import progress
@@ -27,7 +27,8 @@ AT_ONCE = 2000
 def rescored(domain: Domain, name: str) -> Domain:
     """A domain as scored by a metric: itself by its own, by another with the statistics that this one needs.
 
-    The other metric makes it another subject: its ids end in `-chrf`, so that both can stand on one page.
+    The other metric makes it another subject: its ids end in `-chrf`, so that both can stand on one page, and
+    are the same whatever scored the domain before.
 
     Raises:
         InputError: when its outcomes say nothing of that metric.
@@ -48,12 +49,18 @@ def rescored(domain: Domain, name: str) -> Domain:
         raise InputError(f"{on} was screened: most of its losses are of bfloat16, which {by.label} is not computed of")
     return replace(
         domain,
-        setting_id=f"{domain.setting_id}-{name}",
-        subject_id=f"{domain.subject_id}-{name}",
+        setting_id=_id_as_scored(domain.setting_id, own, name),
+        subject_id=_id_as_scored(domain.subject_id, own, name),
         metric=by,
         signature=scoring_signature(by.signature, domain.examples),
         rows=with_statistics(domain.rows, domain.examples, by, partial(_counted, domain, by)),
     )
+
+
+def _id_as_scored(id_: str, before: Metric, name: str) -> str:
+    """An id with the name of a metric, unless it is the one that rows are stored for."""
+    stored = id_.removesuffix(f"-{before.name}")
+    return stored if name == STORED[before.task] else f"{stored}-{name}"
 
 
 def _counted(domain: Domain, by: Metric, answers: pl.DataFrame) -> Int[np.ndarray, "rows statistics"]:

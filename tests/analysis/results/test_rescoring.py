@@ -49,6 +49,7 @@ def test_another_metric_is_another_subject_of_the_same_folder(make):
     stored = read_domain(make("bleu", count=3).folder)
     found = rescored(stored, "chrf")
     assert rescored(stored, "bleu") is stored
+    assert rescored(found, "bleu").subject_id == stored.subject_id, "whatever it was scored by before"
     assert (found.subject_id, found.setting_id) == (f"{stored.subject_id}-chrf", f"{stored.setting_id}-chrf")
     assert found.folder == stored.folder
     assert found.signature == Chrf().signature
