@@ -160,12 +160,14 @@ class StudyConfig:
 
 
 def register() -> None:
-    """Make the schemas known to Hydra; called before anything is composed."""
+    """Make the schemas known to Hydra; called before anything is composed. Only the first call does anything."""
     store = ConfigStore.instance()
-    store.store(name="study_schema", node=StudyConfig)
+    if "study_schema.yaml" in store.repo:
+        return
     for group, schemas in SCHEMAS.items():
         for name, schema in schemas.items():
             store.store(group=f"schema/{group}", name=name, node=schema)
+    store.store(name="study_schema", node=StudyConfig)
 
 
 def to_study(config: DictConfig) -> StudyConfig:

@@ -38,8 +38,11 @@ def stored(place: Path) -> pl.DataFrame:
     return read_parts(folder).rows.sort("mask", "example")
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("group", groups())
+COMPOSED = {"model", "data"}
+"""Groups of which `study list` composes every entry (tests/command/test_catalogue.py)."""
+
+
+@pytest.mark.parametrize("group", sorted(set(groups()) - COMPOSED))
 def test_every_configuration_composes(group: str) -> None:
     for name in options(group):
         chosen = {"model": "toy_classifier", "data": "toy_matched", "measure": "pruning", group: name}
