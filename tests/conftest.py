@@ -1,6 +1,7 @@
 """Fixtures that several rooms need, and the run-time check of array shapes while testing."""
 
 import os
+import shutil
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny models gain nothing from threads, and lose much on a busy machine
@@ -37,9 +38,15 @@ def real() -> Path:
     return Path(folder)
 
 
-@pytest.fixture
-def place(tmp_path: Path) -> Path:
-    """A folder with `model/` and `pairs.tsv`, see `jobs`."""
+@pytest.fixture(scope="session")
+def place_once(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """What `place` is a copy of."""
     from fixtures.jobs import make_place
 
-    return make_place(tmp_path)
+    return make_place(tmp_path_factory.mktemp("place"))
+
+
+@pytest.fixture
+def place(place_once: Path, tmp_path: Path) -> Path:
+    """A folder with `model/` and `pairs.tsv`, see `jobs`."""
+    return shutil.copytree(place_once, tmp_path, dirs_exist_ok=True)
