@@ -4,7 +4,6 @@ import json
 import os
 import re
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -14,8 +13,10 @@ import numpy as np
 import polars as pl
 import pytest
 from fixtures.jobs import NUM_PAIRS, overrides
+from fixtures.processes import command, running, study
 
 from study.config import compose
+from study.engine import evaluator
 from study.entries import description, groups, options, schema_of
 from study.jobs.guard import BaseScoreError
 from study.jobs.task import StudyTask
@@ -26,11 +27,6 @@ from study.record.setting import SettingError
 from study.record.store import read_parts
 from study.training.decoder_options import DecoderTuning, NewLlama
 from study.training.fairseq.options import TranslationTraining
-
-
-def study(place: Path, *more: str, arguments: list[str] | None = None) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "study", *(arguments or overrides(place, *more))]
-    return subprocess.run(command, cwd=place, capture_output=True, text=True, check=False)
 
 
 def stored(place: Path) -> pl.DataFrame:
@@ -63,12 +59,13 @@ def test_every_yaml_says_what_it_is() -> None:
 
 
 def test_a_job_stores_every_mask_and_a_second_run_finds_all_done(place: Path) -> None:
-    first = study(place, "measure=ablation")
+    command = [sys.executable, "-m", "study", *overrides(place, "measure=ablation")]
+    first = subprocess.run(command, cwd=place, capture_output=True, text=True, check=False)
     assert first.returncode == 0, first.stderr
     assert stored(place)["mask"].n_unique() == 1 + 8
     assert stored(place).height == 9 * NUM_PAIRS
     files = sorted(path.name for path in (place / "results").rglob("part-*"))
-    second = study(place, "measure=ablation")
+    second = study(place, *overrides(place, "measure=ablation"))
     assert second.returncode == 0, second.stderr
     assert "nothing to do" in second.stderr
     assert sorted(path.name for path in (place / "results").rglob("part-*")) == files
@@ -113,24 +110,26 @@ def test_the_same_model_on_other_data_tells_how_long_a_job_will_take(place: Path
 
 
 def test_a_sweep_of_measures(place: Path) -> None:
-    result = study(place, "measure=ablation,all_but_one,no_head", "hydra.mode=MULTIRUN")
+    result = study(place, *overrides(place, "measure=ablation,all_but_one,no_head", "hydra.mode=MULTIRUN"))
     assert result.returncode == 0, result.stderr
     assert stored(place)["mask"].n_unique() == 1 + 8 + 8 + 2
+
+
+def _parts_at_once(*words: str) -> None:
+    evaluator.SECONDS_BETWEEN_PARTS = 0.0
+    command(*words)
 
 
 @pytest.mark.slow
 def test_killed_and_run_again_agrees_with_an_undisturbed_run(place: Path) -> None:
     slow = overrides(place, "measure=all_but_one", "memory_gb=1e-6")
-    hurry = "import study.engine.evaluator as e; e.SECONDS_BETWEEN_PARTS = 0.0; from study.__main__ import main; main()"
-    process = subprocess.Popen([sys.executable, "-c", hurry, *slow], cwd=place, stdout=subprocess.DEVNULL)
-    deadline = time.monotonic() + 300
-    while len(list((place / "results").rglob("part-*"))) < 40 and time.monotonic() < deadline:
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.wait()
+    with running(_parts_at_once, *slow, place=place):
+        deadline = time.monotonic() + 300
+        while len(list((place / "results").rglob("part-*"))) < 40 and time.monotonic() < deadline:
+            time.sleep(0.01)
     left = stored(place).height
     assert 0 < left < 9 * NUM_PAIRS
-    assert study(place, "measure=all_but_one").returncode == 0
+    assert study(place, *overrides(place, "measure=all_but_one")).returncode == 0
     resumed = stored(place)
     undisturbed = overrides(place, "measure=all_but_one", f"results={place / 'again'}")
     StudyTask()(compose(*undisturbed))
@@ -152,11 +151,11 @@ def test_an_unexpected_base_score_stops_the_sweep(place: Path) -> None:
     (place / "conf" / "model").mkdir(parents=True)
     (place / "conf" / "model" / "mine.yaml").write_text(mine)
     arguments = ["--config-dir", "conf", *overrides(place), "model=mine"]
-    result = study(place, arguments=arguments)
+    result = study(place, *arguments)
     assert result.returncode == 1
     assert "expected 12.00 ± 1.00" in result.stderr
     assert stored(place)["mask"].n_unique() == 1, "nothing but the base score may be computed"
-    assert study(place, arguments=[*arguments, "data.limit=5", "measure=base"]).returncode == 0
+    assert study(place, *arguments, "data.limit=5", "measure=base").returncode == 0
 
 
 @pytest.mark.parametrize(
@@ -179,7 +178,7 @@ def test_bad_input_is_refused_in_words(place: Path, wrong: list[str], says: str)
 
 
 def test_a_job_that_is_refused_says_so_alone(place: Path) -> None:
-    result = study(place, "device=gpu")
+    result = study(place, *overrides(place, "device=gpu"))
     assert result.returncode == 1
     assert result.stderr == "study: device 'gpu': expected auto, cpu, cuda, cuda:N or mps\n"
     assert not list((place / "results").rglob("part-*"))
@@ -207,7 +206,7 @@ def test_a_sweep_with_one_wrong_base_score_computes_nothing_but_base_scores(plac
     (place / "conf" / "model").mkdir(parents=True)
     (place / "conf" / "model" / "mine.yaml").write_text(mine)
     both = f"data.path={place}/pairs.tsv,{place}/more.tsv"
-    result = study(place, arguments=["--config-dir", "conf", *overrides(place), "model=mine", both, "-m"])
+    result = study(place, "--config-dir", "conf", *overrides(place), "model=mine", both, "-m")
     assert result.returncode == 1
     assert "1 of 2 jobs cannot run; none was started" in result.stderr
     parts = [read_parts(path.parent).rows for path in (place / "results").glob("*/*/*/setting.json")]
@@ -216,7 +215,7 @@ def test_a_sweep_with_one_wrong_base_score_computes_nothing_but_base_scores(plac
 
 def test_a_sweep_with_one_wrong_file_computes_nothing(place: Path) -> None:
     (place / "wrong.tsv").write_text("id\tpremise\thypothesis\tlabel\n1\tw1\tw2\tmaybe\n")
-    result = study(place, arguments=[*overrides(place), f"data.path={place}/pairs.tsv,{place}/wrong.tsv", "-m"])
+    result = study(place, *overrides(place), f"data.path={place}/pairs.tsv,{place}/wrong.tsv", "-m")
     assert result.returncode == 1
     assert "labels ['maybe'] are not the model's" in result.stderr
     assert not list((place / "results").rglob("part-*"))
@@ -240,7 +239,7 @@ def test_a_plan_says_what_there_is_to_do_and_does_nothing(place: Path) -> None:
 
 
 def test_a_sweep_can_be_planned(place: Path) -> None:
-    ran = study(place, "measure=ablation,importance,pruning", "plan=true", "--multirun")
+    ran = study(place, *overrides(place, "measure=ablation,importance,pruning", "plan=true", "--multirun"))
     assert ran.returncode == 0, ran.stderr
     assert ran.stdout.count("missing") == 1
     assert ran.stdout.count("planned") == 3
@@ -269,7 +268,7 @@ def test_refuses_values_out_of_range(place: Path, value: str) -> None:
 
 
 def test_shards_make_one_result(place: Path) -> None:
-    ran = study(place, "measure=ablation", "shards=3", "shard=0,1,2", "data.limit=100", "--multirun")
+    ran = study(place, *overrides(place, "measure=ablation", "shards=3", "shard=0,1,2", "data.limit=100", "--multirun"))
     assert ran.returncode == 0, ran.stderr
     assert stored(place).height == 9 * 100
     done = StudyTask()(compose(*overrides(place, "measure=ablation", "data.limit=100")))

@@ -1,10 +1,9 @@
 """The training of a model as a job of a sweep: its stage, what waits for it, what a plan says of it."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
+from fixtures.processes import study
 
 from analysis import read_results
 from analysis.compute import analyse
@@ -96,8 +95,7 @@ def test_epochs_that_are_not_kept_and_models_that_are_not_trained_are_refused(pl
 
 def test_a_sweep_over_epochs_trains_once_and_ends_in_figure_5(place: Path) -> None:
     sweep = ["measure=train,importance,pruning", "model.epoch=1,2,3", "--multirun"]
-    command = [sys.executable, "-m", "study", *overrides(place), *sweep]
-    done = subprocess.run(command, cwd=place, capture_output=True, text=True, check=False)
+    done = study(place, *overrides(place), *sweep)
     assert done.returncode == 0, done.stderr
     assert "7 of 7 jobs done" in done.stderr, "one training, three checkpoints measured twice"
     table = analyse(read_results(place / "results"), Inference(resamples=200)).dynamics

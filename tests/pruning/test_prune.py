@@ -2,8 +2,6 @@
 
 import json
 import shutil
-import subprocess
-import sys
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from fixtures import fairseq_files, pruned
+from fixtures.processes import Ended, study
 from transformers import AutoModelForSequenceClassification
 
 from study.certification.certify import certify
@@ -246,12 +245,10 @@ def test_a_folder_is_not_what_it_is_not(tmp_path: Path) -> None:
         HubClassifier(name="", path=str(small), max_length=32).load(CPU)
 
 
-def command(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    line = [sys.executable, "-m", "study", "prune", *arguments, f"hydra.run.dir={folder}/logs"]
-    return subprocess.run(line, cwd=folder, capture_output=True, text=True, timeout=300, check=False)
+def command(folder: Path, *arguments: str) -> Ended:
+    return study(folder, "prune", *arguments, f"hydra.run.dir={folder}/logs")
 
 
-@pytest.mark.slow
 def test_the_command(tmp_path: Path) -> None:
     folder = pruned.classifier_folder(tmp_path / "bert", "bert")
     model = ("model=hf_classifier", f"model.path={folder}", "model.max_length=32", "export=none")

@@ -2,16 +2,15 @@
 
 import base64
 import logging
-import subprocess
-import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 import wandb
-from fixtures.halting import halting, until_arrived
 from fixtures.jobs import NUM_PAIRS, overrides
+from fixtures.processes import study
+from fixtures.wandb.halting import halting, until_arrived
 from fixtures.wandb.stand_in import KEY, StandIn
 
 from analysis.__main__ import main
@@ -247,7 +246,7 @@ def test_jobs_of_a_pack_do_not_mix(place: Path, server: StandIn) -> None:
     """Each a process of its own, at the same time, as in an element of SLURM."""
     asked = overrides(place, "measure=ablation,all_but_one", *ONLINE, "hydra/launcher=local_pool")
     pool = ["hydra.launcher.processes=2", "tracking.group=packed", "--multirun"]
-    subprocess.run([sys.executable, "-m", "study", *asked, *pool], cwd=place, check=True, timeout=500)
+    assert study(place, *asked, *pool).returncode == 0
     runs = {run.job_type: run for run in server.runs.values()}
     assert set(runs) == {"ablation", "all_but_one"}
     (setting,) = (place / "results").glob("*/*/*/setting.json")

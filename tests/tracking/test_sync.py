@@ -1,12 +1,11 @@
 """Runs that jobs keep offline, as on nodes without a network, arrive by the command after the last job of the sweep."""
 
-import subprocess
-import sys
 from pathlib import Path
 
 import polars as pl
 import pytest
 from fixtures.jobs import NUM_PAIRS, overrides
+from fixtures.processes import study
 from fixtures.wandb.stand_in import StandIn
 
 from study.record.store import read_parts
@@ -18,8 +17,7 @@ SYNC = "hydra.launcher.after.sync='wandb sync --yes results/wandb/offline-run-*'
 def test_offline_runs_of_a_sweep_arrive_after_it(place: Path, server: StandIn, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "/usr/bin:/bin")  # `wandb` is found beside this Python all the same
     jobs = overrides(place, "measure=ablation,no_head", "tracking=wandb", "tracking.mode=offline")
-    command = [sys.executable, "-m", "study", *jobs, "hydra/launcher=local_pool", SYNC]
-    done = subprocess.run(command, cwd=place, capture_output=True, text=True, check=False)
+    done = study(place, *jobs, "hydra/launcher=local_pool", SYNC)
     assert done.returncode == 0, done.stdout + done.stderr
     runs = {run.job_type: run for run in server.runs.values()}
     assert set(runs) == {"ablation", "no_head"}

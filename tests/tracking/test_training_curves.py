@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 import wandb
-from fixtures.halting import arrived, halting, until_arrived
 from fixtures.jobs import overrides as measured
+from fixtures.wandb.halting import arrived, halting, until_arrived
 from fixtures.wandb.run_file import Logged, read_run
 from fixtures.wandb.stand_in import StandIn
 

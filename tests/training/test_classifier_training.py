@@ -1,9 +1,5 @@
 """Tests of the training of classifiers: what is saved, what is random, what it can learn, how it goes on."""
 
-import os
-import signal
-import subprocess
-import sys
 import time
 from collections import Counter
 from collections.abc import Sequence
@@ -12,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from fixtures.processes import running
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from study.data.nli import NliFile
@@ -177,31 +174,17 @@ def _without_dropout(folder: Path) -> None:
     model.save_pretrained(folder)
 
 
-RUN = """
-import pickle, sys
-from pathlib import Path
-from study.training.classifier import train_classifier
-train_classifier(pickle.load(open(sys.argv[1], "rb")), Path(sys.argv[2]), "cpu", 1)
-"""
-
-
 @pytest.mark.slow
 def test_killed_and_run_again_ends_with_the_same_bits(place: Path, tmp_path: Path) -> None:
     """Weights of every checkpoint, and the history, with dropout; killed by force at two places."""
-    import pickle
-
     training = fine_tuning(place, epochs=30, keep=[1.0, 15.0], save_every=3)
     train_classifier(training, tmp_path / "undisturbed", "cpu", 1)
-    (tmp_path / "training").write_bytes(pickle.dumps(training))
     folder = tmp_path / "killed"
     for least in (40, 200):
-        command = [sys.executable, "-c", RUN, str(tmp_path / "training"), str(folder)]
-        process = subprocess.Popen(command, stderr=subprocess.DEVNULL)
-        deadline = time.monotonic() + 120
-        while _last_step(folder) < least and time.monotonic() < deadline:
-            time.sleep(0.005)
-        os.kill(process.pid, signal.SIGKILL)
-        process.wait()
+        with running(train_classifier, training, folder, "cpu", 1, place=tmp_path):
+            deadline = time.monotonic() + 120
+            while _last_step(folder) < least and time.monotonic() < deadline:
+                time.sleep(0.005)
         assert (folder / STATE_FILE).is_file()
         assert least <= _last_step(folder) < 450, "killed in the middle"
     train_classifier(training, folder, "cpu", 1)
