@@ -3,7 +3,8 @@
 from collections.abc import Mapping
 from importlib.metadata import version
 
-from jinja2 import Environment, PackageLoader, StrictUndefined
+from jinja2 import BytecodeCache, Environment, PackageLoader, StrictUndefined
+from jinja2.bccache import Bucket
 
 from analysis import paper
 from analysis.attention_kinds import kind_label, kind_name
@@ -40,6 +41,25 @@ MOST_OPEN = 8
 """Rows up to which a table of pairs of domains is open."""
 
 
+class Compilations(BytecodeCache):
+    """Templates as they were compiled first: every page has an environment of its own, but they have the same ones."""
+
+    def __init__(self) -> None:
+        self._kept: dict[str, bytes] = {}
+
+    def load_bytecode(self, bucket: Bucket) -> None:
+        """Fill a template's bucket with what is kept of it, if anything is."""
+        if bucket.key in self._kept:
+            bucket.bytecode_from_string(self._kept[bucket.key])
+
+    def dump_bytecode(self, bucket: Bucket) -> None:
+        """Keep a template."""
+        self._kept[bucket.key] = bucket.bytecode_to_string()
+
+
+COMPILED = Compilations()
+
+
 def page_environment(level: float, signatures: Mapping[str, str] | None = None, *, pdf: bool = False) -> Environment:
     """The templates of a page.
 
@@ -51,6 +71,7 @@ def page_environment(level: float, signatures: Mapping[str, str] | None = None, 
     citations = Citations(signatures or {}, level)
     environment = Environment(
         loader=PackageLoader("analysis.page"),
+        bytecode_cache=COMPILED,
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,

@@ -1,12 +1,13 @@
 import json
 import re
 from html.parser import HTMLParser
+from pathlib import Path
 
 import polars as pl
 import pytest
-from fixtures.results import CLASSIFIER, curve_of, every_mask
+from fixtures.results import CLASSIFIER, curve_of, every_mask, fill
 
-from analysis import analyse, read_results, write_report
+from analysis import Analysis, analyse, read_results, write_report
 from analysis.inference import Inference
 from analysis.inference.multiplicity import Correction
 from analysis.page.methods import methods
@@ -69,17 +70,22 @@ class Page(HTMLParser):
         return " ".join(" ".join(self.words).split())
 
 
-@pytest.fixture
-def filled(make, results) -> None:
+@pytest.fixture(scope="module")
+def reported(tmp_path_factory) -> tuple[Analysis, Path]:
+    """An analysis of a classifier and a translator on two domains each, and the page of it."""
+    results = tmp_path_factory.mktemp("report") / "results"
     for seed, data in enumerate(("home", "away")):
-        make(model="toy_bert", data=data, seed=seed)
-        make("bleu", model="toy_transformer", data=data, seed=seed, count=6)
+        fill(results, "accuracy", model="toy_bert", data=data, seed=seed)
+        fill(results, "bleu", model="toy_transformer", data=data, seed=seed, count=6)
+    analysis = analyse(read_results(results))
+    return analysis, write_report(analysis, results.parent / "out")
 
 
-def test_writes_every_file_and_a_page_that_needs_nothing_else(filled, results, tmp_path):
-    path = write_report(analyse(read_results(results)), tmp_path / "out")
-    assert path == tmp_path / "out" / "report" / "index.html"
-    names = {str(p.relative_to(tmp_path / "out")) for p in (tmp_path / "out").rglob("*") if p.is_file()}
+def test_writes_every_file_and_a_page_that_needs_nothing_else(reported):
+    path = reported[1]
+    out = path.parents[1]
+    assert path == out / "report" / "index.html"
+    names = {str(p.relative_to(out)) for p in out.rglob("*") if p.is_file()}
     for table in ("effects", "correlation", "base", "table1", "table2", "table3"):
         assert {f"tables/{table}.csv", f"tables/{table}.parquet"} <= names
     assert {"tables/paper/" + name for name in PAPER} <= {re.sub(r"-[0-9a-f]{12}", "", name) for name in names}
@@ -95,9 +101,9 @@ def test_writes_every_file_and_a_page_that_needs_nothing_else(filled, results, t
     assert page.seen.count("svg") == len(figures)
 
 
-def test_the_page_says_the_numbers_with_their_units(filled, results, tmp_path):
-    analysis = analyse(read_results(results))
-    text = Page(write_report(analysis, tmp_path / "out").read_text(encoding="utf-8")).text
+def test_the_page_says_the_numbers_with_their_units(reported):
+    analysis, path = reported
+    text = Page(path.read_text(encoding="utf-8")).text
     for row in analysis.base.iter_rows(named=True):
         unit = "%" if row["metric"] == "accuracy" else "BLEU"
         assert f"{row['domain']}. The model scores {row['base_score']:.2f} {unit} on {row['n']} examples" in text
@@ -116,7 +122,7 @@ def test_what_is_left_out_stands_on_the_page_escaped(make, results, tmp_path):
     del masks["1" * 16]
     make(data="baseless", masks=masks)
     (results / "notes.txt").write_text("toy_<b>: fairseq cannot be installed\n\n")
-    html = write_report(analyse(read_results(results)), tmp_path / "out").read_text(encoding="utf-8")
+    html = write_report(analyse(read_results(results), QUICK), tmp_path / "out").read_text(encoding="utf-8")
     text = Page(html).text
     assert "Left out: 2 of the stored results toy_<b>: fairseq cannot be installed toy/baseless/" in text
     assert "toy_<b>" not in html
@@ -125,7 +131,7 @@ def test_what_is_left_out_stands_on_the_page_escaped(make, results, tmp_path):
 def test_two_settings_of_one_data_set_have_names_of_their_own(make, results, tmp_path):
     first, second = make(data="home", seed=1), make(data="home", seed=2)
     make(data="away", seed=3)
-    text = Page(write_report(analyse(read_results(results)), tmp_path / "out").read_text(encoding="utf-8")).text
+    text = Page(write_report(analyse(read_results(results), QUICK), tmp_path / "out").read_text(encoding="utf-8")).text
     for store in (first, second):
         assert f"home ({store.folder.name})" in text
     assert len(list((tmp_path / "out" / "figures").rglob("figure2-*.svg"))) == 3
@@ -133,7 +139,7 @@ def test_two_settings_of_one_data_set_have_names_of_their_own(make, results, tmp
 
 def test_a_base_score_alone_makes_a_page(make, results, tmp_path):
     make(masks={"1" * 16: CLASSIFIER.full()})
-    analysis = analyse(read_results(results))
+    analysis = analyse(read_results(results), QUICK)
     assert analysis.effects.is_empty()
     assert "0 of 16" in Page(write_report(analysis, tmp_path / "out").read_text(encoding="utf-8")).text
 
@@ -185,7 +191,7 @@ def test_layers_of_unlike_width_and_close_calls(make, results, tmp_path):
     store: Store = make(layout=HeadLayout({AttentionKind.ENCODER_SELF: (1, 3)}), count=10)
     again = store.read().rows.with_columns(correct=1 - pl.col("correct"), margin=pl.lit(0.0)).head(2)
     store.write(again, {})
-    text = Page(write_report(analyse(read_results(results)), tmp_path / "out").read_text(encoding="utf-8")).text
+    text = Page(write_report(analyse(read_results(results), QUICK), tmp_path / "out").read_text(encoding="utf-8")).text
     assert "4 heads of encoder self-attention (4 in 2 layers)" in text
     assert "2 outcomes differed between two computations" in text
 
@@ -193,11 +199,11 @@ def test_layers_of_unlike_width_and_close_calls(make, results, tmp_path):
 def test_a_second_report_leaves_no_figure_of_the_first(make, results, tmp_path):
     make(data="home")
     out = tmp_path / "out"
-    write_report(analyse(read_results(results)), out)
+    analysis = analyse(read_results(results), QUICK)
+    write_report(analysis, out)
     stale = next((out / "figures").rglob("figure1-home.svg"))
     stale.rename(stale.with_name("figure1-gone.svg"))
     assert not list((out / "figures").rglob("*.p*"))
-    analysis = analyse(read_results(results))
     write_report(analysis, out, pdf=True, png=True)
     assert not list((out / "figures").rglob("figure1-gone.svg"))
     assert stale.exists()
