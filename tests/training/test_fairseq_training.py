@@ -204,10 +204,14 @@ train_translator(pickle.load(open(sys.argv[1], "rb")), Path(sys.argv[2]))
 """
 
 
+STEADY = replace(TINY, dropout=0.0)
+"""A training that nothing is random in once it has begun, so that it can go on where it was."""
+
+
 @pytest.fixture(scope="module")
 def undisturbed(tmp_path_factory):
     folder = tmp_path_factory.mktemp("translator") / "run"
-    train_translator(TINY, folder)
+    train_translator(STEADY, folder)
     return folder
 
 
@@ -230,18 +234,16 @@ def test_the_folder_is_a_fairseq_model_with_the_checkpoints_kept(undisturbed):
     if best.epoch != 2:
         same = tensors(undisturbed / f"checkpoint{best.epoch:.0f}.pt")
         assert all(torch.equal(same[name], x) for name, x in tensors(undisturbed / "checkpoint_best.pt").items())
-    assert TINY.lacking(undisturbed) == []
+    assert STEADY.lacking(undisturbed) == []
 
 
 @pytest.mark.slow
 @needs_fairseq
 @pytest.mark.fairseq
-def test_killed_and_run_again_ends_where_an_undisturbed_run_does(tmp_path):
+def test_killed_and_run_again_ends_where_an_undisturbed_run_does(undisturbed, tmp_path):
     """Killed by force after the first epoch, fairseq with it: same batches and rates, weights but rounding."""
-    training = replace(TINY, dropout=0.0)
-    train_translator(training, tmp_path / "undisturbed")
     folder = tmp_path / "killed"
-    (tmp_path / "training").write_bytes(pickle.dumps(training))
+    (tmp_path / "training").write_bytes(pickle.dumps(STEADY))
     command = [sys.executable, "-c", RUN, str(tmp_path / "training"), str(folder)]
     process = subprocess.Popen(command, start_new_session=True, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 300
@@ -249,12 +251,12 @@ def test_killed_and_run_again_ends_where_an_undisturbed_run_does(tmp_path):
         time.sleep(0.01)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
-    assert training.lacking(folder) == [1, 3], "killed in the middle"
-    train_translator(training, folder)
+    assert STEADY.lacking(folder) == [1, 3], "killed in the middle"
+    train_translator(STEADY, folder)
     for name in ("checkpoint1.pt", "checkpoint3.pt"):
-        again, once = tensors(folder / name), tensors(tmp_path / "undisturbed" / name)
+        again, once = tensors(folder / name), tensors(undisturbed / name)
         assert all(torch.allclose(again[key], once[key], atol=2e-3) for key in once), name
-    histories = [read_history(run) for run in (folder, tmp_path / "undisturbed")]
+    histories = [read_history(run) for run in (folder, undisturbed)]
     for a, b in zip(*histories, strict=True):
         assert (a.step, a.epoch) == (b.step, b.epoch)
         assert a.dev_loss == pytest.approx(b.dev_loss, abs=2e-3)
@@ -309,4 +311,4 @@ def test_a_folder_of_another_training_is_refused(undisturbed, tmp_path):
     (tmp_path / "x.en").write_text("One.\n")
     other = ParallelFile(name="x", source=tmp_path / "x.en", target=tmp_path / "x.en")
     with pytest.raises(InputError, match=r"train\.domain: expected null, found \"train\""):
-        train_translator(replace(TINY, train=other), undisturbed)
+        train_translator(replace(STEADY, train=other), undisturbed)
