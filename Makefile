@@ -12,6 +12,7 @@ STUDY += hydra.launcher.after.command=
 WAIT = && $(BIN)/python -m launchers wait
 endif
 FAIRSEQ := ve-fairseq==0.12.3
+HOUSE := tests/house/test_language.py tests/house/test_rooms.py tests/house/test_wall.py
 SLURM_FOLDER ?= /tmp/sixteen-heads-slurm
 SLURM_PACKAGES := munge slurmctld slurmd slurm-client slurmdbd mariadb-server-core mariadb-client-core
 
@@ -47,7 +48,7 @@ study: install  ## the embedded study: synthetic languages, every head, and a pa
 	$(BIN)/python -m analysis $(RESULTS) --along data,seed
 
 test: install  ## the tests; nothing else is needed
-	$(BIN)/pytest -q -n auto --dist worksteal
+	$(BIN)/pytest -q -n auto --dist worksteal $(OPTIONS)
 
 test-slow: install  ## the tests that try all there is, for minutes each; `make test` leaves them out
 	$(BIN)/pytest -q -n auto --dist worksteal -m exhaustive
@@ -71,7 +72,7 @@ check: install  ## format, lint, types, import rules, the rules of the house
 	$(BIN)/ruff check .
 	$(BIN)/pyright --pythonpath $(BIN)/python
 	$(BIN)/lint-imports
-	$(BIN)/pytest -q tests/house/test_language.py tests/house/test_rooms.py tests/house/test_wall.py
+	$(BIN)/pytest -q $(HOUSE)
 
 versions: install  ## do packages resolve, and types hold, on the other versions of Python?
 	@for version in $(VERSIONS); do \
@@ -83,9 +84,12 @@ versions: install  ## do packages resolve, and types hold, on the other versions
 notebooks: install  ## execute the notebooks of examples/ anew, and keep what they show
 	NOTEBOOKS=write $(BIN)/pytest -q -m "exhaustive or not exhaustive" tests/docs/test_notebooks.py
 
-docs: install  ## the documentation as a site, in site/; a dead link is an error
-	$(BIN)/pip install --quiet --constraint requirements.lock --editable '.[docs]'
+docs: $(VENV)/.docs  ## the documentation as a site, in site/; a dead link is an error
 	$(BIN)/zensical build --strict
+
+$(VENV)/.docs: $(VENV)/.installed
+	$(BIN)/pip install --quiet --constraint requirements.lock --editable '.[docs]'
+	touch $@
 
 pictures: study  ## draw every picture of README and docs anew, from the embedded study
 	PYTHONPATH=tests $(BIN)/python -m pictures $(RESULTS)
