@@ -10,7 +10,10 @@ import hypothesis
 import pytest
 from jaxtyping import config, install_import_hook
 
-install_import_hook(["study", "analysis"], "beartype.beartype")
+ROOT = Path(__file__).parents[1]
+FILES = (file for room in ("study", "analysis") for file in (ROOT / room).rglob("*.py"))
+SHAPED = [file.relative_to(ROOT).with_suffix("") for file in FILES if "from jaxtyping" in file.read_text("utf-8")]
+install_import_hook([".".join(file.parts) for file in SHAPED], "beartype.beartype")
 
 hypothesis.settings.register_profile("any machine", deadline=None)  # no test is one of time
 hypothesis.settings.load_profile("any machine")
