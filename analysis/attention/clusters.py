@@ -92,7 +92,7 @@ def plane(distances: Distances, seed: int) -> Plane:
     solutions = []
     starts = [_classical(distances), *(None,) * STARTS]
     for at, start in enumerate(starts):
-        points, _ = smacof(
+        found = smacof(
             distances,
             n_components=2,
             init=start,
@@ -100,8 +100,9 @@ def plane(distances: Distances, seed: int) -> Plane:
             max_iter=MOST_STEPS,
             eps=CLOSE,
             random_state=np.random.RandomState([seed, at]),
-            normalized_stress=False,
+            normalized_stress=False,  # type: ignore[reportArgumentType]
         )
+        points = np.asarray(found[0])
         solutions.append(Plane(_turned(points), _stress(distances, points)))
     return min(solutions, key=lambda found: found.stress)
 

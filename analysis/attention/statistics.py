@@ -199,7 +199,7 @@ def best_offsets(sums: HeadSums) -> Int[np.ndarray, " heads"]:
 
 def layer_numbers(layout: HeadLayout) -> Int[np.ndarray, " heads"]:
     """A number for the attention layer of each head."""
-    numbers = {layer: at for at, layer in enumerate(layout.layers)}
+    numbers = {tuple(layer): at for at, layer in enumerate(layout.layers)}
     return np.array([numbers[head.kind, head.layer] for head in layout.heads], dtype=np.int64)
 
 

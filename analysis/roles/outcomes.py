@@ -39,7 +39,7 @@ class Outcome:
 
     def noisy(self) -> NoisyEffects:
         """As correlations take it."""
-        return NoisyEffects(self.label, self.values, self.without)
+        return NoisyEffects(f"the {self.label}", self.values, self.without)
 
 
 def outcomes(domain: Domain, groups: str) -> Iterator[Outcome]:

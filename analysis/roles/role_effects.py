@@ -203,7 +203,7 @@ class Comparison:
         """R of a statistic and the outcome, as measured and true, over heads and within their layers."""
         kept = kept & np.isfinite(ratios.values[self.outcome.at])
         statistic = NoisyEffects(
-            ratios.statistic.label,
+            f"the {ratios.statistic.label}",
             ratios.values[self.outcome.at][kept],
             np.nan_to_num(ratios.without[:, self.outcome.at][:, kept]),
         )
@@ -215,11 +215,8 @@ class Comparison:
         row["spearman"] = _number(spearman(statistic.effects, own.effects))
         row |= self._r(statistic, own, "pearson", "true")
         layers = self.layers[kept]
-        inner = tuple(
-            NoisyEffects(one.domain, within_layers(one.effects, layers), within_layers(one.without, layers))
-            for one in (statistic, own)
-        )
-        return row | (self._r(*inner, "within", "within_true") if _vary(*inner) else {})
+        statistic, own = _within(statistic, layers), _within(own, layers)
+        return row | (self._r(statistic, own, "within", "within_true") if _vary(statistic, own) else {})
 
     def _r(self, a: NoisyEffects, b: NoisyEffects, measured: str, true: str) -> dict[str, Any]:
         level = 1 - self.options.inference.alpha
@@ -229,7 +226,8 @@ class Comparison:
         named = {"": "value", "_low": "low", "_high": "high"}
         row = {f"{measured}{ending}": getattr(found, name) for ending, name in named.items()}
         row |= {f"{true}{ending}": getattr(real, name) for ending, name in named.items()}
-        return row | {f"{true}_reason": real.reason}
+        reason = None if real.reason is None else real.reason.replace("the effects on ", "")
+        return row | {f"{true}_reason": reason}
 
 
 def _ratios(sums: HeadSums, reading: Reading, neighbours: Neighbours) -> dict[str, Ratios]:
@@ -245,6 +243,11 @@ def _differs(values: Float[np.ndarray, " heads"]) -> bool:
 
 def _vary(*both: NoisyEffects) -> bool:
     return all(np.ptp(one.effects) > TIE for one in both)
+
+
+def _within(one: NoisyEffects, layers: Int[np.ndarray, " heads"]) -> NoisyEffects:
+    """Numbers of heads less the means of their layers."""
+    return NoisyEffects(one.domain, within_layers(one.effects, layers), within_layers(one.without, layers))
 
 
 def _filled(values: Float[np.ndarray, " heads"], layers: Int[np.ndarray, " heads"]) -> Float[np.ndarray, " heads"]:
@@ -266,5 +269,5 @@ def _number(value: Any) -> float | None:
 
 
 def _frame(rows: Iterator[dict[str, Any]], told: Mapping[str, Any], schema: Mapping[str, Any]) -> pl.DataFrame:
-    known = [{name: value for name, value in (told | row).items() if name in schema} for row in rows]
+    known = [{name: value for name, value in {**told, **row}.items() if name in schema} for row in rows]
     return pl.DataFrame(known, schema=schema)

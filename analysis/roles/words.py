@@ -106,7 +106,8 @@ def _source(row: Row) -> str:
 def _difference(row: Row) -> str:
     more, size = "more" if row["difference"] < 0 else "less", abs(row["difference"])
     digits = decimals(row["unit"])
-    between = ends(*sorted(abs(row[end]) for end in ("low", "high")), digits) if _one_sided(row) else ""
+    low, high = sorted((abs(row["low"]), abs(row["high"]))) if _one_sided(row) else (None, None)
+    between = ends(low, high, digits)
     title = role_title(row["role"])
     who = f"the {title} head costs" if row["heads"] == 1 else f"the {row['heads']} {title} heads cost"
     each = "" if row["heads"] == 1 else " each"

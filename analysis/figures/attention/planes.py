@@ -3,6 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 import polars as pl
 from matplotlib.axes import Axes
 from matplotlib.colors import Normalize
@@ -88,9 +89,9 @@ def _said(row: Row, unit: str | None) -> str:
 def _equal(panel: Panel, heads: pl.DataFrame) -> None:
     """Give both axes one scale, so that distances can be seen."""
     axes, (wide, high) = panel.axes, panel.size
-    spans = [(heads[name].min() or 0.0, heads[name].max() or 0.0) for name in ("x", "y")]
-    inch = 1.12 * max((spans[0][1] - spans[0][0]) / wide, (spans[1][1] - spans[1][0]) / high) or 1.0  # type: ignore[operator]
-    for limit, (low, top), size in zip((axes.set_xlim, axes.set_ylim), spans, (wide, high), strict=True):
-        middle = (low + top) / 2  # type: ignore[operator]
-        limit(middle - inch * size / 2, middle + inch * size / 2)
+    points, sizes = heads.select("x", "y").to_numpy(), np.array([wide, high])
+    low, top = points.min(axis=0), points.max(axis=0)
+    half = (1.12 * float(((top - low) / sizes).max()) or 1.0) * sizes / 2
+    (left, bottom), (right, upper) = (low + top) / 2 - half, (low + top) / 2 + half
+    axes.set(xlim=(float(left), float(right)), ylim=(float(bottom), float(upper)))
     axes.set(xticks=[], yticks=[])
