@@ -47,7 +47,10 @@ TOY = "model=toy_classifier data=toy_matched"
             "model=toy_translator data=toy_news model.check_labels=false",
             "model.check_labels is an option of bert_cola_finetuned, bert_mnli, ",
         ),
-        (f"{TOY} data.path=x", "data.path is an option of nli_file, choices_file, pairs_file and text_file; the da"),
+        (
+            f"{TOY} data.path=x",
+            "data.path is an option of nli_file, choices_file, pairs_file, text_file and ud_file; the da",
+        ),
         (f"{TOY} tracking.project=x", "tracking.project is an option of wandb; the tracking here has none"),
         (
             f"{TOY} model.training.start=x",
