@@ -13,12 +13,11 @@ from jaxtyping import Int
 from analysis.results.domain import Domain, scoring_signature
 from study.record.errors import InputError
 from study.record.metrics import STORED, Metric, metric
-from study.record.metrics.loss import LOSS
 from study.record.scores import with_statistics
 from study.terminal.progress import progress
 
 SCREENED = "screened"
-"""The precision under which answers are those of float32, and losses are not."""
+"""The precision under which what is chosen is float32's, and losses and log-likelihoods are not."""
 
 AT_ONCE = 2000
 """Answers that are counted between two steps of the progress bar."""
@@ -45,8 +44,11 @@ def rescored(domain: Domain, name: str) -> Domain:
         raise InputError(
             f"{on} is scored by {own.label}, and its outcomes hold no answers that {by.label} could score{cure}"
         )
-    if LOSS in by.reads and any(place.precision.startswith(SCREENED) for place in domain.factors):
-        raise InputError(f"{on} was screened: most of its losses are of bfloat16, which {by.label} is not computed of")
+    if by.needs_values and any(place.precision.startswith(SCREENED) for place in domain.factors):
+        raise InputError(
+            f"{on} was screened: what was chosen is float32's, but most losses and log-likelihoods are bfloat16's, of "
+            f"which {by.label} is not computed"
+        )
     return replace(
         domain,
         setting_id=_id_as_scored(domain.setting_id, own, name),

@@ -22,6 +22,7 @@ from study.engine.engine import Engine, OneMaskAtATime
 from study.engine.growing.classifier import GrowingClassifier
 from study.engine.growing.language_model import GrowingLanguageModel
 from study.engine.growing.proof import classifier_difference, language_model_difference
+from study.engine.growing.screening import ScreenedLanguageModel, draft_model
 from study.engine.memory import MemoryBudget
 from study.engine.pairs import Pairs
 from study.engine.precision import Precision, Screening
@@ -100,10 +101,8 @@ def _makers(
         case Translator():
             return [partial(_batched_decoding, subject, budget)]
         case LanguageModel():
-            packed, apart = (
-                partial(_growing_language_model, subject, precision, budget, packs) for packs in (True, False)
-            )
-            return [packed, apart]
+            careful = screening if precision is Precision.screened else None
+            return [partial(_language_model, subject, precision, careful, budget, packs) for packs in (True, False)]
         case Classifier():
             bottom_up = partial(_bottom_up, subject, precision, screening, budget)
             return [bottom_up, partial(_growing_classifier, subject, precision, budget)]
@@ -144,8 +143,20 @@ def _growing_classifier(subject: Classifier, precision: Precision, budget: Memor
     return engine
 
 
-def _growing_language_model(subject: LanguageModel, precision: Precision, budget: MemoryBudget, packs: bool) -> Engine:
-    _require_own_precision(precision)
+def _language_model(
+    subject: LanguageModel, precision: Precision, screening: Screening | None, budget: MemoryBudget, packs: bool
+) -> Engine:
+    if screening is None:
+        _require_own_precision(precision)
+    exact = _growing_language_model(subject, budget, packs)
+    if screening is None:
+        return exact
+    draft = GrowingLanguageModel(draft_model(subject), budget, packs=packs)
+    _require_equal(language_model_difference(draft), BFLOAT16_TOLERANCE)
+    return ScreenedLanguageModel(draft, exact, screening)
+
+
+def _growing_language_model(subject: LanguageModel, budget: MemoryBudget, packs: bool) -> GrowingLanguageModel:
     engine = GrowingLanguageModel(subject, budget, packs=packs)
     rounded = subject.module.dtype != torch.float32
     _require_equal(language_model_difference(engine), BFLOAT16_TOLERANCE if rounded else TOLERANCE)

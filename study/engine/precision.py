@@ -16,7 +16,7 @@ class Precision(StrEnum):
 
 @dataclass(kw_only=True)
 class Screening:
-    """How careful `precision=screened` is, see `study.engine.bottom_up.screening`; part of a setting's identity.
+    """How careful `precision=screened` is, see `study.engine.screening`; part of a setting's identity.
 
     Attributes:
         sample: decisions on which the draft's error is measured before the first block.

@@ -10,7 +10,6 @@ from study.record.files import is_folder_name
 from study.record.metrics import METRICS, Task, metric
 from study.record.metrics.bleu import TOKENIZERS
 from study.record.metrics.languages import require_direction
-from study.record.metrics.loss import LOSS
 
 
 def check_values(study: StudyConfig) -> None:
@@ -22,11 +21,7 @@ def check_values(study: StudyConfig) -> None:
     study.tracking.check()
     _check_task(study)
     _check_metric(study.data)
-    if study.precision is Precision.screened and study.data.metric and LOSS in metric(study.data.metric).reads:
-        raise InputError(
-            f"data.metric={study.data.metric} is of losses, and precision=screened computes most of them in bfloat16: "
-            f"take precision=float32"
-        )
+    _check_precision(study)
     _check_languages(study)
     for option, name in (("model.name", study.model.name), ("data.name", study.data.name)):
         if not is_folder_name(name):
@@ -40,10 +35,6 @@ def check_values(study: StudyConfig) -> None:
         raise InputError(f"data.max_unknown={study.data.max_unknown:g}: expected a share of tokens from 0 to 1")
     if not 0 <= study.shard < study.shards:
         raise InputError(f"shard={study.shard} of shards={study.shards}: shards are counted from 0 to shards - 1")
-    if study.precision is not Precision.float32 and study.data.task is not Task.CLASSIFICATION:
-        raise InputError(
-            f"precision={study.precision} is for classification: a beam search and its margins need float32"
-        )
     _check_device(study.device)
 
 
@@ -75,6 +66,34 @@ def _check_metric(data: DataSource) -> None:
         )
     if chosen.is_of_one_label and not data.positive:
         raise InputError(f"data.metric={data.metric} is about one label: data.positive=LABEL says which")
+
+
+def _check_precision(study: StudyConfig) -> None:
+    if study.precision is Precision.float32:
+        return
+    if why := _why_not(study.precision, study.data.task):
+        raise InputError(f"precision={study.precision} {why}")
+    if (weights := study.model.weights_precision()) is not None:
+        raise InputError(f"precision={study.precision} computes with float32 too, and the weights are in {weights}")
+    if study.precision is Precision.screened and study.data.metric and metric(study.data.metric).needs_values:
+        raise InputError(
+            f"data.metric={study.data.metric} is of losses or log-likelihoods, and precision=screened computes most of "
+            f"them in bfloat16: take precision=float32"
+        )
+
+
+def _why_not(precision: Precision, task: Task) -> str:
+    """Why outcomes of a task are not computed in a low precision; empty where they are."""
+    match task:
+        case Task.TRANSLATION:
+            return "is for classification and choices: a beam search and its margins need float32"
+        case Task.REGRESSION | Task.READING:
+            return "is for classification and choices: here every number counts, which needs float32"
+        case Task.TEXT if precision is Precision.screened:
+            return "is for classification and choices: of a text nothing is decided, all of its log-likelihoods count"
+        case Task.CHOICE | Task.TEXT if precision is Precision.bfloat16:
+            return "is for classification: model.dtype=bfloat16 is a language model in bfloat16"
+    return ""
 
 
 def _check_languages(study: StudyConfig) -> None:

@@ -28,7 +28,10 @@ TOY = "model=toy_classifier data=toy_matched"
         ),
         (["measure=pruning", "+measure.order.seeds=9"], "measure.order.seeds is an option of random"),
         (["screening.sample=9"], "screening.sample has no effect here: it is of precision=screened"),
-        (["precision=screened", "data.metric=loss"], "data.metric=loss is of losses, and precision=screened computes"),
+        (
+            ["precision=screened", "data.metric=loss"],
+            "data.metric=loss is of losses or log-likelihoods, and",
+        ),
         (["+model.path=x"], "model.path is an option of .*hf_classifier"),
         (["+nothing=x"], "there is no option 'nothing'"),
         (

@@ -24,6 +24,7 @@ class LossMetric(Metric, ABC):
 
     reads = (LOSS,)
     example_columns = ()
+    needs_values = True
     is_repeated = False
     statistics = ("negative_loss", "losses")
     is_mean = True

@@ -104,6 +104,8 @@ class Metric(ABC):
             hardly ever are.
         statistics: names of the integers that it counts of an example, in order; no outcome row has such a column of
             another meaning.
+        needs_values: whether it takes more of an answer than what was chosen; a choice that `precision=screened` leaves
+            to the draft is float32's, its values are not.
         is_stored: whether outcome rows hold the statistics; they follow from the answers otherwise.
         is_additive: whether the score is a function of the sums of the statistics.
         is_mean: whether a score is a multiple of the first statistic by the last, which is the same under every mask
@@ -125,6 +127,7 @@ class Metric(ABC):
     reads: ClassVar[tuple[str, ...]]
     example_columns: ClassVar[tuple[str, ...]] = ("target",)
     needs: ClassVar[str] = ""
+    needs_values: ClassVar[bool] = False
     is_repeated: ClassVar[bool] = True
     statistics: tuple[str, ...]
     is_stored: ClassVar[bool] = False

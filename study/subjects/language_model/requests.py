@@ -3,7 +3,7 @@
 A choice makes a request for each of its continuations, a text one for each of its windows.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import takewhile
@@ -41,10 +41,12 @@ class LanguageRow(TokenRow):
         requests: one for each continuation of a choice, then perhaps one for each without its context; one for each
             window of a text.
         choices: number of continuations; 0 where the example is a text.
+        lengths: what the sums of continuations may be divided by, by name, a number for each.
     """
 
     requests: tuple[Request, ...] = ()
     choices: int = 0
+    lengths: tuple[tuple[str, tuple[int, ...]], ...] = ()
 
     @property
     def answer(self) -> int | None:
@@ -57,7 +59,13 @@ class LanguageRow(TokenRow):
         return shared_length([request.read for request in self.requests[: self.choices]])
 
 
-def choice_row(example: str, requests: Sequence[Request], answer: int, alone: Sequence[Request] = ()) -> LanguageRow:
+def choice_row(
+    example: str,
+    requests: Sequence[Request],
+    answer: int,
+    alone: Sequence[Request] = (),
+    lengths: Mapping[str, tuple[int, ...]] | None = None,
+) -> LanguageRow:
     """The row of a choice.
 
     Args:
@@ -65,12 +73,14 @@ def choice_row(example: str, requests: Sequence[Request], answer: int, alone: Se
         requests: a request for each continuation.
         answer: index of the right one.
         alone: the continuations without their context, where they are scored as well.
+        lengths: what their sums may be divided by, by name.
     """
     read = [request.read for request in requests]
     shared = shared_length(read)
     source = read[0][:shared] + tuple(token for tokens in read for token in tokens[shared:])
     cost = sum(len(request.read) for request in [*requests, *alone])
-    return LanguageRow(example, source, answer, cost, requests=(*requests, *alone), choices=len(requests))
+    own = tuple((lengths or {}).items())
+    return LanguageRow(example, source, answer, cost, requests=(*requests, *alone), choices=len(requests), lengths=own)
 
 
 def text_row(example: str, windows: Sequence[Request]) -> LanguageRow:

@@ -119,9 +119,10 @@ class LanguageText:
             without = [("", continuation) for own in self._alone_pairs(examples) for continuation in own]
             alone = self._fit(self._requests(without, owners), owners)
         rows, start = [], 0
-        for name, own, answer in zip(examples.ids, pairs, answers, strict=True):
+        for i, (name, own, answer) in enumerate(zip(examples.ids, pairs, answers, strict=True)):
             end = start + len(own)
-            rows.append(choice_row(name, requests[start:end], answer, alone[start:end]))
+            lengths = {kind: column[i] for kind, column in examples.counts.items()}
+            rows.append(choice_row(name, requests[start:end], answer, alone[start:end], lengths))
             start = end
         return rows
 

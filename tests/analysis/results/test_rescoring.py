@@ -93,5 +93,5 @@ def test_losses_of_two_precisions_are_refused(make):
     screened = [replace(place, precision="screened|sample:512|safety:2|audit:0.01") for place in stored.factors]
     rows = stored.rows.with_columns(loss=pl.lit(0.5))
     assert rescored(replace(stored, rows=rows), "loss").sample().base_score == pytest.approx(-0.5)
-    with pytest.raises(InputError, match="bert on home was screened: most of its losses are of bfloat16"):
+    with pytest.raises(InputError, match="bert on home was screened: what was chosen is float32's"):
         rescored(replace(stored, rows=rows, factors=tuple(screened)), "loss")

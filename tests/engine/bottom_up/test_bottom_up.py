@@ -190,8 +190,8 @@ def test_low_precision(precision: Precision) -> None:
         assert 0.2 < found["drafted"].mean() < 1
         exact = ~found["drafted"]
         assert (found["margin"] - expected["margin"]).filter(exact).abs().max() <= TOLERANCE
-        learnt = low.threshold
-        assert learnt == 2 * low.largest_error > 0
+        learnt = low.screen.threshold("")
+        assert learnt == 2 * low.screen.largest_error[""] > 0
         assert run(low, rows, masks).filter("drafted")["margin"].min() > learnt
 
 
@@ -207,8 +207,8 @@ def test_an_audit_that_finds_a_wrong_decision_raises_the_threshold() -> None:
     audited = ScreenedEngine(subject, draft, exact, budget, Screening(sample=1, safety=1.0, audit=0.1))
     found, expected = run(audited, rows, masks), run(exact, rows, masks)
     wrong = found.filter(found["prediction"] != expected["prediction"])
-    assert wrong.is_empty() or wrong["margin"].min() > audited.largest_error / 2
-    assert audited.threshold > 1.0
+    assert wrong.is_empty() or wrong["margin"].min() > audited.screen.largest_error[""] / 2
+    assert audited.screen.threshold("") > 1.0
 
 
 @pytest.mark.real

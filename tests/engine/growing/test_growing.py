@@ -1,6 +1,7 @@
 """Rows that grow through transformers' own layers, against plain transformers: one mask and one request at a time."""
 
 import logging
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -19,11 +20,17 @@ from study.engine.engine import Engine, OneMaskAtATime
 from study.engine.growing import scoring
 from study.engine.growing.classifier import GrowingClassifier
 from study.engine.growing.language_model import GrowingLanguageModel
+from study.engine.growing.screening import ScreenedLanguageModel
 from study.engine.memory import MemoryBudget
 from study.engine.pairs import Pairs
 from study.engine.precision import Precision, Screening
 from study.record.errors import InputError
 from study.record.loss import PLAIN
+from study.record.metrics.choices.choice_accuracy import (
+    ChoiceAccuracy,
+    ChoiceAccuracyCharacters,
+    ChoiceAccuracyTokens,
+)
 from study.record.units import HeadLayout, Mlp
 from study.subjects.language_model.options import ReadingOptions
 from study.subjects.language_model.requests import Request, choice_row
@@ -269,6 +276,27 @@ def test_a_layer_that_mixes_rows_is_not_trusted(caplog: pytest.LogCaptureFixture
 def test_a_precision_of_its_own_is_refused() -> None:
     with pytest.raises(InputError, match="precision=bfloat16 needs a model that the fast engine can take apart"):
         choose_engine(language_model("llama"), Precision.bfloat16, Screening())
+
+
+@pytest.mark.parametrize("name", ["gpt2", "llama"])
+def test_screened_choices_are_those_of_float32_by_every_metric_that_chooses(name: str) -> None:
+    subject = language_model(name)
+    data = choices()
+    sizes = [len(texts) - 1 for texts in data.texts]
+    data = replace(data, counts={"characters": tuple(tuple(range(3, 3 + size)) for size in sizes)})
+    rows, masks = subject.encode(data), kinds_of_masks(subject.layout)
+    known = pl.DataFrame({"example": range(len(rows)), "characters": [list(own) for own in data.counts["characters"]]})
+    low = choose_engine(subject, Precision.screened, Screening(sample=32, safety=1.5))
+    assert isinstance(low, ScreenedLanguageModel)
+    found, expected = (outcomes(one, rows, masks).join(known, on="example") for one in (low, low.exact))
+    assert set(low.screen.largest_error) == {f"choice_accuracy{by}" for by in ("", "_characters", "_tokens")}
+    assert 0 < found["drafted"].mean() < 1
+    assert 0 < np.abs(np.hstack(found["loglik"].to_list()) - np.hstack(expected["loglik"].to_list())).max() < 0.5
+    for metric in (ChoiceAccuracy(), ChoiceAccuracyCharacters(), ChoiceAccuracyTokens()):
+        sure = np.diff(np.sort(metric.values(expected), axis=1)[:, -2:])[:, 0] > 1e-4
+        assert (metric.values(found).argmax(1) == metric.values(expected).argmax(1))[sure].all()
+    exact = ~found["drafted"]
+    assert_agrees(found.filter(exact), expected.filter(exact))
 
 
 def test_what_masks_of_a_decoder_share_is_computed_once() -> None:

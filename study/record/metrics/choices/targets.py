@@ -29,6 +29,7 @@ class TargetAccuracy(Choice):
     axis = "target accuracy (%)"
     method = "A target counts as right where each of its tokens is the likeliest one"
     reads = (LOGLIK, TOKENS, GREEDY)
+    needs_values = True
     statistics = ("greedy_targets", "targets")
 
     def right(self, rows: pl.DataFrame) -> Bool[np.ndarray, " rows"]:
@@ -43,6 +44,7 @@ class TargetMetric(Metric, ABC):
 
     tasks = (Task.CHOICE,)
     reads = (LOGLIK,)
+    needs_values = True
     is_repeated = False
     digits = 4
 
