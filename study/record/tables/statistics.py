@@ -73,7 +73,7 @@ STATISTICS = (
     Statistic("first", "weight on the first token", "share", "a_i1, whatever the first token is", "attention sinks"),
     Statistic("beginning", "weight on [CLS] or BOS", "share", "weight on tokens that begin a text", CLARK),
     Statistic("separator", "weight on [SEP] or EOS", "share", "weight on tokens that end a text", CLARK),
-    Statistic("punctuation", "weight on punctuation", "share", "weight on pieces that are punctuation alone", CLARK),
+    Statistic("punctuation", "weight on . and ,", "share", "weight on full stops and commas", CLARK),
     Statistic(
         "sink", "weight on a learned sink", "share", "1 - sum_j a_ij: what goes to no token", "gpt-oss: learned sinks"
     ),
