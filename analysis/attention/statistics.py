@@ -62,11 +62,11 @@ BEST_OFFSET = "best_offset"
 """The column of how often the largest weight is at the offset where it is most often."""
 
 DERIVED = (
-    HeadStatistic("relative_entropy", "entropy, of the largest possible", "share", "entropy", "uniform_entropy", CLARK),
+    HeadStatistic("relative_entropy", "relative entropy", "share", "entropy", "uniform_entropy", CLARK),
     HeadStatistic("position", "largest weight at one offset", "share", BEST_OFFSET, "queries", VOITA, counted=True),
     HeadStatistic(
         "relative_norm",
-        "norm of the output, of the layer’s mean",
+        "relative norm of the output",
         "ratio",
         "output_norm",
         "queries",
@@ -76,7 +76,7 @@ DERIVED = (
     ),
     HeadStatistic(
         "norm_beginning",
-        "weighted norm on [CLS] or BOS",
+        "norm on [CLS] or BOS",
         "share",
         "weighted_norm_beginning",
         "weighted_norm",
@@ -84,7 +84,7 @@ DERIVED = (
     ),
     HeadStatistic(
         "norm_separator",
-        "weighted norm on [SEP] or EOS",
+        "norm on [SEP] or EOS",
         "share",
         "weighted_norm_separator",
         "weighted_norm",

@@ -99,8 +99,8 @@ def effect_words(effects: pl.DataFrame) -> Iterator[str]:
 def _source(row: Row) -> str:
     """Which examples assigned the roles."""
     if row["halved"]:
-        return f"one half of the groups of {row['reading']} and effects from the other"
-    return f"{row['reading']}, of which it shares no example"
+        return f"one half of the groups of {row['reading']} and effects from all other groups"
+    return f"{row['reading']}, with which it shares no example"
 
 
 def _difference(row: Row) -> str:

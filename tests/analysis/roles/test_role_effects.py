@@ -64,7 +64,7 @@ def test_a_role_that_matters_is_found_and_others_are_not(results: Path) -> None:
     assert rows["previous"]["family"] == rows["separator"]["family"]
     (sentence,) = effect_words(effects)
     assert "the 4 previous-token heads cost" in sentence
-    assert "one half of the groups of home and effects from the other" in sentence
+    assert "one half of the groups of home and effects from all other groups" in sentence
 
 
 def test_differences_and_intervals_are_those_of_least_squares(results: Path) -> None:
@@ -121,7 +121,7 @@ def test_a_reading_of_other_examples_is_taken_whole(results: Path) -> None:
     whole = effects.filter(reading="elsewhere")
     assert whole["groups_reading"].unique().to_list() == [20]
     assert whole["groups_outcome"].unique().to_list() == [80]
-    assert "of which it shares no example" in next(effect_words(whole))
+    assert "with which it shares no example" in next(effect_words(whole))
 
 
 def test_two_groups_cannot_be_parted_and_it_is_said(results: Path) -> None:

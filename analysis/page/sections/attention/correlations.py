@@ -55,7 +55,7 @@ def _forests(overall: pl.DataFrame) -> Iterator[Drawing]:
         first = own.row(0, named=True)
         rows = [
             {
-                "row": LABELS[row["statistic"]],
+                "row": LABELS[row["statistic"]].removeprefix("weight on "),
                 "series": SERIES[row["outcome"]],
                 "value": row["within_true"],
                 "low": row["within_true_low"],
