@@ -101,7 +101,7 @@ def print_attention(found: HeadAttention, console: Console) -> None:
         console.print(escape(line))
     if found.effects.height:
         console.print(NO_CAUSE)
-    for line in (*cluster_words(found.clusters), *(f"Not compared: {note}." for note in found.notes)):
+    for line in (*cluster_words(found.clusters, found.alpha), *(f"Not compared: {note}." for note in found.notes)):
         console.print(escape(line))
 
 

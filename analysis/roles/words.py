@@ -129,9 +129,11 @@ def correlation_words(correlations: pl.DataFrame, labels: Mapping[str, str]) -> 
         sure = tested.filter("significant").sort(pl.col("within").abs(), descending=True, maintain_order=True)
         if sure.height:
             parts = [f"{labels[row['statistic']]} (r = {signed(row['within'])})" for row in sure.rows(named=True)]
-            yield f"{where}: within layers, {sure.height} of {tested.height} statistics go with it: {', '.join(parts)}."
+            count = f"{sure.height} of {tested.height} statistics"
+            yield f"{where}: within layers, {count} go with what heads are worth: {', '.join(parts)}."
         else:
-            yield f"{where}: within layers none of {tested.height} statistics goes with it beyond chance."
+            none = f"none of {tested.height} statistics"
+            yield f"{where}: within layers {none} goes with what heads are worth beyond chance."
 
 
 def left_words(left: pl.DataFrame, alpha: float) -> Iterator[str]:
@@ -161,13 +163,13 @@ def _sooner_or_later(left: pl.DataFrame, alpha: float) -> str:
     return f" Beyond chance, {said} than other heads."
 
 
-def cluster_words(clusters: pl.DataFrame) -> Iterator[str]:
+def cluster_words(clusters: pl.DataFrame, alpha: float) -> Iterator[str]:
     """For each kind of attention, whether heads of a layer look at the same tokens."""
     for _, own in clusters.filter(distance="divergence").group_by(*READING, "kind", maintain_order=True):
         row = own.row(0, named=True)
         if row["p"] is None:
             continue
-        closer = "closer together than" if row["within"] < row["between"] else "no closer together than"
+        closer = "closer together than" if row["p"] <= alpha else "not closer together, beyond chance, than"
         yield (
             f"{row['subject']} on {row['domain']}: heads of one layer lie {closer} heads of different layers, "
             f"{decimal(row['within'], 3)} against {decimal(row['between'], 3)} nats of divergence "

@@ -49,7 +49,7 @@ class Clusters(Section):
             f"stress {decimal(row['stress'], 3)}"
             for row in distinct.rows(named=True)
         )
-        return cls(tuple(cluster_words(found.clusters)), stresses, drawings=drawings)
+        return cls(tuple(cluster_words(found.clusters, found.alpha)), stresses, drawings=drawings)
 
 
 def _drawings(found: HeadAttention, analysis: Analysis | None) -> Iterator[Drawing]:
