@@ -77,6 +77,8 @@ class DecoderConfig(ModelConfig):
         stride = 0 if self.stride == self.window else self.stride
         reading = {"begin": str(self.begin), "window": self.window, "stride": stride, "truncate": self.truncate}
         more: dict[str, Any] = {"unconditional": True} if self.unconditional else {}
+        if self.dtype is not Dtype.float32:
+            more["frequencies"] = "float32"  # an earlier version rounded those of positions as well
         if self.chat_template:
             template = folder / CHAT_TEMPLATE  # in tokenizer_config.json where there is no such file
             more["chat_template"] = file_digest(template) if template.is_file() else "of the tokenizer"

@@ -49,7 +49,9 @@ def load_decoder(
     loading: dict[str, Any] = {"dtype": getattr(torch, dtype), **({"device_map": device_map} if device_map else {})}
     module = read_module(folder, config, AutoModelForCausalLM, WHAT, warnings=False, fresh_seed=fresh_seed, **loading)
     if not device_map:
-        nn.Module.to(module, device, getattr(torch, dtype))
+        nn.Module.to(module, device)
+        for weight in module.parameters():  # a pruned folder is read in float32; frequencies of positions remain so
+            weight.data = weight.data.to(getattr(torch, dtype))
     loaded = f"{type(module).__name__} from {folder}"
     size = module.get_input_embeddings().get_parameter("weight").shape[0]
     text = LanguageText(tokenizer, options, positions=num_positions(module), num_embeddings=size, owner=loaded)

@@ -85,6 +85,7 @@ def test_loads_in_the_dtype_asked_for(folder: Path) -> None:
     for dtype in Dtype:
         subject = decoder(folder, dtype=dtype).load(CPU)
         assert {parameter.dtype for parameter in subject.module.parameters()} == {getattr(torch, dtype)}
+        assert {buffer.dtype for buffer in subject.module.buffers()} == {torch.float32}, "frequencies of positions"
         rows = subject.encode(lm.choices())
         losses.append(subject.outcomes(rows, np.ones((len(rows), subject.layout.width), dtype=bool))["loss"])
     assert losses[1] == pytest.approx(losses[0], abs=0.5)
