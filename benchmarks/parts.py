@@ -10,6 +10,7 @@ from benchmarks.engine.language_models import language_models
 from benchmarks.engine.orders import orders
 from benchmarks.engine.pruned import pruned
 from benchmarks.engine.translation import translation
+from benchmarks.observing import attention
 from benchmarks.program.launching import launching
 from benchmarks.program.page import page
 from benchmarks.program.resampling import resampling
@@ -28,6 +29,7 @@ PARTS: dict[str, Callable[[Sizes], Iterator[Row]]] = {
         translation,
         language_models,
         importance,
+        attention,
         pruned,
         store,
         resampling,

@@ -33,10 +33,15 @@ all heads of a layer and in which each is changed alone; otherwise by changing w
 keys and values** where one matrix makes them all. Linear attention, convolutions and state spaces have no heads of this
 kind: their layers keep their MLPs, and are named when the model is loaded.
 
+*Patterns* are what `measure=attention` reads: seen at the **attention function**, or at the **product with the values**
+where the model multiplies weights and values itself. Either way rows sum to 1 (less what goes to a learned sink), and
+the pattern times the values is the context that the gate sees. Where the model gates contexts before that, as the row
+says, the norms of weighted values are left out.
+
 *all masks at once* is the fast engine, *one mask at a time* the plain one; both are exact.
 
-| model | units | where the gate is | how the cut is proved | engine | notes |
-|---|---|---|---|---|---|
+| model | units | where the gate is | how the cut is proved | patterns | engine | notes |
+|---|---|---|---|---|---|---|
 """
 
 END = """
@@ -57,7 +62,15 @@ def row(name: str, decoder: Decoder) -> str:
     engine = "all masks at once" if "all masks" in decoder.engine else decoder.engine
     kind, _, variant = name.partition(" ")
     return " | ".join(
-        [f"{f'`{kind}` {variant}'.strip()}", decoder.units, decoder.gates, decoder.proof, engine, decoder.notes]
+        [
+            f"{f'`{kind}` {variant}'.strip()}",
+            decoder.units,
+            decoder.gates,
+            decoder.proof,
+            decoder.patterns,
+            engine,
+            decoder.notes,
+        ]
     )
 
 

@@ -11,6 +11,8 @@ from torch import Tensor
 from study.certification.certify import certify
 from study.engine.choose import choose_engine
 from study.engine.precision import Precision, Screening
+from study.observing.patterns import PatternError
+from study.observing.proof import prove_patterns
 from study.record.units import Group, Head, Mlp, Unit
 from study.subjects.language_model.requests import LanguageRow
 from study.subjects.language_model.subject import LanguageModel
@@ -39,6 +41,7 @@ class Decoder:
         units: their numbers, in words.
         gates: the modules at which heads and MLPs are multiplied.
         proof: how the cut into heads was proved.
+        patterns: how its attention patterns are seen, or why they cannot be told.
         engine: what computes it.
         notes: what else there is to say.
         faults: what is not as by hand, in words.
@@ -47,6 +50,7 @@ class Decoder:
     units: str
     gates: str
     proof: str
+    patterns: str
     engine: str
     notes: str
     faults: tuple[str, ...]
@@ -67,10 +71,20 @@ def try_decoder(name: str) -> Decoder:
         units=", ".join(f"{number} {kind}" for kind, number in numbers.items() if number),
         gates=", ".join(dict.fromkeys(map(_within_layer, gated))),
         proof=", ".join(certificate.proofs),
+        patterns=sight(subject),
         engine=_engine(subject),
         notes="; ".join([*MECHANISMS.get(name, ()), *left_out, *other]),
         faults=tuple(_faults(subject, decoders.Plain(name))),
     )
+
+
+def sight(subject: LanguageModel) -> str:
+    """How the attention patterns of a model are seen and proved, or that they are refused."""
+    try:
+        proof = prove_patterns(subject)
+    except PatternError:
+        return "refused"
+    return f"{proof}; contexts are gated" if proof.changed else str(proof)
 
 
 def _within_layer(path: str) -> str:

@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from architectures import decoders
 from fixtures import classifiers, language_models, translators
 from fixtures.observing.by_hand import plain_weights
 from torch import Tensor
@@ -144,3 +145,22 @@ def test_a_gate_is_learned_with_what_calls_the_attention_function() -> None:
     gate: Gate = classifiers.classifier("bert").gate
     assert [type(site.caller).__name__ for site in gate.sites] == ["BertSelfAttention"] * 2
     assert all(site.caller is None for site in translators.translator("fsmt").gate.sites)
+
+
+@pytest.mark.parametrize(
+    ("name", "sight", "changed"),
+    [
+        ("falcon", Sight.PRODUCT, False),  # is not told its attention by transformers, and computes sdpa itself
+        ("deepseek_v3", Sight.FUNCTION, False),  # latent attention
+        ("gpt_oss", Sight.FUNCTION, False),  # a learned sink
+        ("qwen3_next", Sight.FUNCTION, True),  # a gate of its own
+    ],
+)
+def test_decoders_with_peculiar_attention(name: str, sight: Sight, changed: bool) -> None:
+    subject = decoders.subject(name)
+    proof = prove_patterns(subject)
+    assert (set(proof.sights.values()), bool(proof.changed)) == ({sight}, changed)
+    sinks: list[bool] = []
+    with torch.inference_mode(), observed_patterns(subject, lambda pattern: sinks.append(pattern.has_sink)):
+        subject.read(subject.passages(subject.probe()[0]))
+    assert set(sinks) == {name == "gpt_oss"}
