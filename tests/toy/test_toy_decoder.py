@@ -91,10 +91,10 @@ def looks(subject: LanguageModel, examples: Examples, layout: HeadLayout) -> tup
 
 def check(found: Circuit) -> None:
     """What is true of every training."""
-    assert found.base > -0.1, "the next word is known"
+    assert found.base > -0.2, "the next word is known"
     assert found.effects[f"{KIND}.0"] < -3, "no word knows the one before it: no better than to guess among 48"
     assert found.effects[f"{KIND}.1"] < -3, "nothing looks for the earlier same word"
-    assert min(found.heads(1)) > -0.2, "the induction heads stand in for each other"
+    assert min(found.heads(1)) > found.effects[f"{KIND}.1"] / 10, "the induction heads stand in for each other"
     assert sum(found.heads(1)) > found.effects[f"{KIND}.1"] / 5, "so that single heads do not add up to the layer"
     assert (found.successor[1] > 0.5).all(), "all four of them look at the word after the earlier same word"
     assert (found.successor[0] < 0.3).all(), "no head of layer 0 can know it"
@@ -110,6 +110,8 @@ def one(tmp_path_factory: pytest.TempPathFactory) -> Circuit:
 @pytest.mark.slow
 def test_one_training_has_the_circuit(one: Circuit) -> None:
     check(one)
+    assert one.base > -0.1
+    assert min(one.heads(1)) > -0.2
     assert int(np.argmin(one.heads(0))) == int(one.previous[0].argmax()), "the head that costs most looks back by one"
     assert min(one.heads(0)) < -0.3
 
