@@ -1,11 +1,12 @@
 """Observers: each takes what one table needs from the patterns of a pass, and nothing of these outlives the pass."""
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
 import torch
-from jaxtyping import Float, Int, Shaped
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from study.masking.sites import AttentionSite
@@ -62,8 +63,8 @@ class Observer(ABC):
         """Take the end of a pass."""
 
     @abstractmethod
-    def columns(self) -> dict[str, Shaped[Tensor, "rows *more"]]:
-        """What was computed for each example."""
+    def columns(self) -> Mapping[str, Any]:
+        """What was computed: tensors or lists with an entry for each example, by name."""
 
     def place(self, site: AttentionSite) -> slice:
         """The columns of a site's heads among all."""

@@ -63,8 +63,9 @@ class Products(TorchFunctionMode):
 
     def _is_product(self, weights: Any = None, value: Any = None) -> bool:
         scores = self._scores
-        tensors = isinstance(weights, Tensor) and isinstance(value, Tensor) and scores is not None
-        return bool(tensors) and weights.numel() == scores.numel() and weights.shape[-2:] == scores.shape[-2:]
+        if scores is None or not (isinstance(weights, Tensor) and isinstance(value, Tensor)):
+            return False
+        return weights.numel() == scores.numel() and weights.shape[-2:] == scores.shape[-2:]
 
     def take(self) -> Product | None:
         """The last product, which is then forgotten; None where there was none since the one before."""

@@ -165,9 +165,10 @@ class Classifier(Subject):
 
     def passages(self, row: TokenRow) -> list[Passage]:
         """The tokens of the example, which a decoder beside an encoder reads as well, moved by one."""
-        facts, start = self._text.facts(row), getattr(self.module.config, "decoder_start_token_id", None)
+        facts = self._text.facts(row)
         if not self.module.config.is_encoder_decoder:
             return [Passage(facts, segments=row.segments)]
+        start = int(getattr(self.module.config, "decoder_start_token_id", NO_TOKEN))
         piece = str(self._text.tokenizer.convert_ids_to_tokens(start))
         return [Passage(facts, target=facts.behind(start, piece), segments=row.segments)]
 
