@@ -30,7 +30,7 @@ def facts_by_tokenizer(
     unknown = unknown_token(tokenizer)
     return describe(
         ids,
-        tokenizer.convert_ids_to_tokens(list(ids)),
+        [piece or "" for piece in tokenizer.convert_ids_to_tokens(list(ids))],  # a model may have more words than it
         special=[token for token in tokenizer.all_special_ids if token != unknown],
         beginnings=known("cls_token_id", "bos_token_id"),
         separators=known("sep_token_id", "eos_token_id"),
