@@ -248,7 +248,7 @@ class MeasuringJob(Job):
     def _read(self, request: "MaskRequest") -> tuple[dict[str, Any], dict[str, Any]]:
         """What there is to say of texts that were only read, and nothing more."""
         masks = len({key for one in request.others for key in self.evaluator.keys(one.masks)})
-        log.info("%s: %d masks × %s texts stored", self, masks, f"{len(self.share):,}")
+        log.info("%s: %d %s × %s texts stored", self, masks, "mask" if masks == 1 else "masks", f"{len(self.share):,}")
         return {"masks": masks}, {}
 
     def _scored(self, request: "MaskRequest", base: float) -> tuple[dict[str, Any], dict[str, Any]]:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path
+from typing import Any
 
 import conllu
 from conllu.exceptions import ParseException
@@ -21,7 +22,7 @@ GENRE = ("genre", "meta::genre")
 
 SHORT_LINE = "a word has ten columns, parted by tabs"
 
-Token = Mapping[str, object]
+Token = Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -81,7 +82,7 @@ def _blocks(lines: Sequence[str]) -> Iterator[tuple[int, str]]:
 
 def _parsed(block: str, where: str) -> conllu.TokenList:
     """The tokens of a sentence; features, dependencies beyond the tree and notes stay text, which nobody reads here."""
-    as_text = dict.fromkeys(("xpos", "feats", "deps", "misc"), lambda line, at: line[at])
+    as_text: dict[str, Any] = dict.fromkeys(("xpos", "feats", "deps", "misc"), lambda line, at: line[at])
     try:
         return conllu.parse_token_and_metadata(block, field_parsers=as_text)
     except ParseException as error:

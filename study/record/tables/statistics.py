@@ -114,7 +114,7 @@ STATISTICS = (
     ),
     Statistic(
         "copy",
-        "weight on the next token's likes",
+        "weight on tokens like the next one",
         "share",
         "weight on keys whose token is the one that follows the query",
         OLSSON,
