@@ -10,10 +10,11 @@ from sixteen_heads.packages import require_own
 from sixteen_heads.what_next import CommandResult, say_what_next
 
 STUDY, ANALYSIS, LAUNCHERS = "study.command.commands:run", "analysis.__main__:main", "launchers.__main__:main"
-PAGE, LIVE, COMPLETION = (
+PAGE, LIVE, COMPLETION, MAPS = (
     "sixteen_heads.page:show",
     "sixteen_heads.live.command:serve",
     "sixteen_heads.completion:complete",
+    "sixteen_heads.attention.command:show",
 )
 
 
@@ -62,6 +63,7 @@ def _commands() -> list[Command]:
         Command("list", "experiments, models, data, and what each still needs", measure, STUDY, before=("list",)),
         Command("fetch", "download everything that a job or a sweep needs", measure, STUDY, before=("fetch",)),
         Command("prune", "remove heads for good, save the smaller model", measure, STUDY, before=("prune",)),
+        Command("attention", "a page of what every head looks at in one sentence", results, MAPS),
         Command("report", "tables, figures and a page of a results folder", results, ANALYSIS, before=("report",)),
         Command("open", "the page in a browser, made anew if results have changed", results, PAGE),
         Command("serve", "a live page while jobs run: what is done, effects so far, time left", results, LIVE),

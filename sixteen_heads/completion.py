@@ -13,7 +13,8 @@ import sys
 from collections.abc import Iterator, Sequence
 from contextlib import redirect_stdout, suppress
 
-from sixteen_heads.commands import COMMANDS, STUDY
+from sixteen_heads.attention.request import OWN
+from sixteen_heads.commands import COMMANDS, MAPS, STUDY
 
 SCRIPTS = {
     "bash": r"""_study() {
@@ -66,13 +67,14 @@ def candidates(typed: Sequence[str]) -> list[str]:
     *before, last = typed or [""]
     named = next((word for word in before if not word.startswith("-")), "")
     found: Iterator[str] = iter(())
-    if named in COMMANDS and COMMANDS[named].program != STUDY:
+    if named in COMMANDS and COMMANDS[named].program not in (STUDY, MAPS):
         found = _flags(named) if last.startswith("-") else iter(())
     elif named == "list":
         found = _entries()
     else:
         commands = [] if before or "=" in last else [f"{name} " for name in (*COMMANDS, "help")]
-        found = iter([*commands, *_overrides([word for word in before if "=" in word], last)])
+        own = [f"{name}=" for name in OWN if named == "attention"]
+        found = iter([*commands, *own, *_overrides([word for word in before if "=" in word], last)])
     return sorted({word for word in found if word.startswith(last)})
 
 

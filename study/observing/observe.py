@@ -9,12 +9,13 @@ from torch import Tensor
 
 from study.observing.attended_words import WordChoices
 from study.observing.divergence import Divergences
+from study.observing.maps import map_rows
 from study.observing.observer import Observer
 from study.observing.proof import proved
 from study.observing.statistics import View
 from study.observing.sums import StatisticSums
 from study.observing.watch import watch
-from study.record.tables import AttendedWords, Attention, Divergence, Special, Table
+from study.record.tables import AttendedWords, Attention, Divergence, Maps, Special, Table
 from study.subjects.language_model.subject import LanguageModel
 from study.subjects.subject import Subject, TokenRow
 
@@ -59,6 +60,8 @@ def _observer(table: Table, subject: Subject, num_rows: int) -> Observer:
             return Divergences(num_rows, subject.layout, _view(table.special))
         case AttendedWords():
             return WordChoices(num_rows, subject.layout)
+        case Maps():
+            return map_rows(num_rows, subject.layout)
     raise AssertionError(f"{table} are not seen in patterns")
 
 

@@ -3,6 +3,7 @@
 outcomes      what the model answers under a mask
 gradients     of a loss, with respect to every unit's gate
 attention     what heads look at: statistics, divergences between heads, attended words
+maps          how much each word looks at each other, of a few examples
 """
 
 from pathlib import Path
@@ -17,6 +18,7 @@ from study.record.tables.attention import (
     head_pairs,
 )
 from study.record.tables.gradients import GRADIENTS, Gradients
+from study.record.tables.maps import Maps
 from study.record.tables.outcomes import OUTCOMES, Outcomes
 from study.record.tables.table import KEYS, Table
 
@@ -29,6 +31,7 @@ __all__ = [
     "Attention",
     "Divergence",
     "Gradients",
+    "Maps",
     "Observation",
     "Outcomes",
     "Special",
@@ -39,7 +42,7 @@ __all__ = [
     "table_of",
 ]
 
-KINDS: tuple[type[Table], ...] = (Outcomes, Gradients, Attention, Divergence, AttendedWords)
+KINDS: tuple[type[Table], ...] = (Outcomes, Gradients, Attention, Divergence, AttendedWords, Maps)
 """Every kind of rows."""
 
 

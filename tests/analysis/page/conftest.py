@@ -17,6 +17,9 @@ BROWSERS = ("chromium", "chromium-browser", "google-chrome", "google-chrome-stab
 OWN = ("file:", "data:", "blob:")
 """What a page may ask for without a network."""
 
+STANDARD = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
+"""The rules of WCAG 2.0 to 2.2, levels A and AA, that axe-core can test."""
+
 
 def classifier_curves() -> list[Curve]:
     """By importance, and of three random orders."""
@@ -60,12 +63,14 @@ def browser() -> Iterator:
 
 
 @pytest.fixture
-def visit(browser, shown) -> Iterator[Callable]:
-    """Open the page; at the end nothing may have been written to the console, failed, or asked of a network."""
-    contexts, faults = [], []
-    _, path = shown
+def visit(browser, request: pytest.FixtureRequest) -> Iterator[Callable]:
+    """Open a page, that of `shown` where no other is named.
 
-    def opened(*, width: int = 1280, dark: bool = False, scripts: bool = True, page: Path = path, at: str = ""):
+    At the end nothing may have been written to the console, failed, or asked of a network.
+    """
+    contexts, faults = [], []
+
+    def opened(*, width: int = 1280, dark: bool = False, scripts: bool = True, page: Path | None = None, at: str = ""):
         context = browser.new_context(
             viewport={"width": width, "height": 900},
             color_scheme="dark" if dark else "light",
@@ -79,10 +84,24 @@ def visit(browser, shown) -> Iterator[Callable]:
         tab.on("console", lambda message: faults.append(f"console: {message.text}"))
         tab.on("pageerror", lambda error: faults.append(f"error: {error}"))
         tab.on("request", lambda request: request.url.startswith(OWN) or faults.append(f"asked for {request.url}"))
-        tab.goto(page.as_uri() + at)
+        tab.goto((page or request.getfixturevalue("shown")[1]).as_uri() + at)
         return tab
 
     yield opened
     for context in contexts:
         context.close()
     assert faults == []
+
+
+@pytest.fixture(scope="session")
+def axe():
+    """A call of axe-core that gives what it objects to, a line each."""
+    module = pytest.importorskip("axe_playwright_python.sync_playwright", reason="no axe-core: pip install -e '.[dev]'")
+    options = {"runOnly": {"type": "tag", "values": STANDARD}, "resultTypes": ["violations"]}
+
+    def objections(tab) -> list[str]:
+        tab.add_style_tag(content="figure { content-visibility: visible !important }")
+        found = module.Axe().run(tab, options=options).response["violations"]
+        return [f"{each['id']}: {node['html'][:200]}" for each in found for node in each["nodes"]]
+
+    return objections

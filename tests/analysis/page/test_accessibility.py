@@ -2,23 +2,6 @@
 
 import pytest
 
-STANDARD = ["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "wcag22aa"]
-"""The rules of WCAG 2.0 to 2.2, levels A and AA, that axe-core can test."""
-
-
-@pytest.fixture(scope="module")
-def axe():
-    """A call of axe-core that gives what it objects to, a line each."""
-    module = pytest.importorskip("axe_playwright_python.sync_playwright", reason="no axe-core: pip install -e '.[dev]'")
-    options = {"runOnly": {"type": "tag", "values": STANDARD}, "resultTypes": ["violations"]}
-
-    def objections(tab) -> list[str]:
-        tab.add_style_tag(content="figure { content-visibility: visible !important }")
-        found = module.Axe().run(tab, options=options).response["violations"]
-        return [f"{each['id']}: {node['html'][:200]}" for each in found for node in each["nodes"]]
-
-    return objections
-
 
 @pytest.mark.parametrize("width", [390, 1280])
 @pytest.mark.parametrize("dark", [False, True])

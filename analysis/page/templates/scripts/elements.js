@@ -30,3 +30,12 @@ function say(words) {
   clearTimeout(say.timer);
   say.timer = setTimeout(() => spoken.classList.remove("seen"), 2500);
 }
+
+/** A small table, from rows of texts; the first of each is its name. */
+function smallTable(caption, header, rows, className) {
+  const name = (text, i) => make("th", { scope: "col", className: i ? "n" : "" }, text);
+  const cell = (text, i) => (i ? make("td", { className: "n" }, text) : make("th", { scope: "row" }, text));
+  const head = make("tr", {}, ...header.map(name));
+  const body = rows.map((row) => make("tr", {}, ...row.map(cell)));
+  return make("table", { className }, make("caption", {}, caption), make("thead", {}, head), make("tbody", {}, ...body));
+}

@@ -36,15 +36,6 @@ function domainPart(subject, domain, address) {
   );
 }
 
-/** A table in the dialog, from rows of texts. */
-function smallTable(caption, header, rows, className) {
-  const name = (text, i) => make("th", { scope: "col", className: i ? "n" : "" }, text);
-  const cell = (text, i) => (i ? make("td", { className: "n" }, text) : make("th", { scope: "row" }, text));
-  const head = make("tr", {}, ...header.map(name));
-  const body = rows.map((row) => make("tr", {}, ...row.map(cell)));
-  return make("table", { className }, make("caption", {}, caption), make("thead", {}, head), make("tbody", {}, ...body));
-}
-
 /** The effect on each part of the examples. */
 function splitTable(subject, { by, values, of, effects }, address) {
   const title = `by ${by}${of > values.length ? `, the ${values.length} most frequent of ${of}` : ""}`;

@@ -1,0 +1,1 @@
+"""The page of one sentence: what every head looks at in it."""

@@ -1,0 +1,1 @@
+"""`study attention`: what every head of a model looks at in one sentence."""
