@@ -10,6 +10,7 @@ from analysis.page.environment import page_environment
 from analysis.page.methods import bibtex, methods
 from analysis.page.section import Section
 from analysis.page.sections import OF_A_SUBJECT, OF_ALL
+from analysis.page.sections.attention.head_looks import HeadLooks
 from analysis.page.views import SubjectView, subject_views
 
 
@@ -42,6 +43,11 @@ class ResultsPage:
     def drawings(self) -> list[Drawing]:
         """Every figure of the page."""
         return [*self.subject_drawings, *(drawing for section in self.sections for drawing in section.drawings)]
+
+    @property
+    def with_attention(self) -> bool:
+        """Whether the dialog of a head of some subject shows what it looks at."""
+        return any(isinstance(section, HeadLooks) for _, sections in self.subjects for section in sections)
 
     def html(self, *, pdf: bool = False) -> str:
         """The page, self-contained and whole also where scripts do not run; it links to figures as PDF if there are."""

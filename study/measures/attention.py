@@ -11,7 +11,8 @@ from study.engine.pairs import TableRequest
 from study.measures.measure import MaskRequest, Measure
 from study.record.curves import Curve
 from study.record.errors import InputError, listed
-from study.record.tables import AttendedWords, Attention, Divergence, Special, Table
+from study.record.maps.stored_maps import examples_to_show
+from study.record.tables import OUTCOMES, AttendedWords, Attention, Divergence, Maps, Special, Table
 from study.record.units import HeadLayout, parse_mask, parse_unit, stack
 
 if TYPE_CHECKING:
@@ -36,6 +37,8 @@ class AttentionMeasure(Measure):
         special: what becomes of tokens that stand for no text: [CLS], [SEP], BOS, EOS.
         divergence: also how far the weights of each two heads are apart, which takes a number for each pair of heads.
         words: when the word that each word attends to most is kept, from which all of syntax follows.
+        maps: number of examples whose maps between words are kept, to look at: those whose answer changes under most
+            single heads that were removed so far come first, else the first ones.
         kept: shares of the heads that a stored pruning curve keeps, under whose masks attention is looked at as well.
         curve: that curve: its order's name (importance, random ...), or the name of its file where it has several.
         curve_data: name of the data that it was measured on, as its folder in the results; empty: the data at hand.
@@ -49,6 +52,7 @@ class AttentionMeasure(Measure):
     special: Special = Special.kept
     divergence: bool = False
     words: Words = Words.trees
+    maps: int = 0
     kept: list[float] = field(default_factory=list)
     curve: str = ""
     curve_data: str = ""
@@ -59,6 +63,8 @@ class AttentionMeasure(Measure):
         super().check(layout)
         if wrong := [share for share in self.kept if not 0 <= share <= 1]:
             raise InputError(f"measure.kept={wrong[0]:g}: a share of heads is between 0 and 1")
+        if self.maps < 0:
+            raise InputError(f"measure.maps={self.maps}: expected a number of examples, 0 for none")
         if self.kept and not self.curve:
             raise InputError("measure.kept takes heads away in the order of a pruning curve: measure.curve says which")
         layout.without([parse_unit(address) for address in self.without])
@@ -86,7 +92,21 @@ class AttentionMeasure(Measure):
         tables += [Divergence(self.special)] if self.divergence else []
         has_trees = evaluator.whole.trees is not None
         tables += [AttendedWords()] if self.words is Words.always or (self.words is Words.trees and has_trees) else []
-        return tuple(TableRequest(table, masks) for table in tables)
+        return (*(TableRequest(table, masks) for table in tables), *self._maps(evaluator))
+
+    def _maps(self, evaluator: "Evaluator") -> tuple[TableRequest, ...]:
+        """Maps with every head on; of those examples that have some already, as long as these are enough."""
+        if not self.maps:
+            return ()
+        examples, layout = evaluator.whole, evaluator.layout
+        there = evaluator.store.read(Maps()).rows.filter(mask=layout.full_key)["example"].to_list()
+        shown = [example for example in examples.ids if example in there]
+        if len(shown) < min(self.maps, len(examples)):
+            lengths = {name: len(words) for name, words in zip(examples.ids, examples.words(), strict=True)}
+            outcomes = evaluator.store.read(OUTCOMES).rows
+            others = examples_to_show(outcomes, lengths, layout, len(examples))
+            shown += [example for example in others if example not in there][: self.maps - len(shown)]
+        return (TableRequest(Maps(), layout.full()[None], examples=shown[: self.maps]),)
 
     def _curve(self, evaluator: "Evaluator") -> Curve | str:
         """The stored curve; where there is none, what must run first.

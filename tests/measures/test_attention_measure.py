@@ -17,6 +17,7 @@ from study.jobs.measuring import MeasuringJob
 from study.jobs.task import StudyTask
 from study.record.curves import Curve, write_curve
 from study.record.errors import InputError
+from study.record.maps.stored_maps import read_maps
 from study.record.setting import read_setting
 from study.record.store import read_parts
 from study.record.tables import OUTCOMES, AttendedWords, Attention, Divergence, Special, stored_tables
@@ -178,3 +179,17 @@ def test_attention_is_looked_at_with_heads_removed(place: Path) -> None:
 def test_options_that_make_no_sense_are_refused(place: Path, options: list[str], says: str) -> None:
     with pytest.raises(InputError, match=says.replace("[", r"\[")):
         MeasuringJob(to_study(job(place, *options))).run()
+
+
+def test_maps_of_a_few_examples_are_kept_once(place: Path) -> None:
+    header, first, *others = (place / "pairs.tsv").read_text().splitlines()
+    longer = first.replace("\tw", "\tw1 w2 w", 1)  # not all are of one length
+    (place / "pairs.tsv").write_text("\n".join([header, longer, *others]) + "\n")
+    TASK(job(place, SHORT, "measure.maps=3"))
+    kept = read_maps(folder(place), read_setting(folder(place)).layout)
+    assert len({len(maps.source.words) for maps in kept}) == 2
+    assert len(kept) == 3
+    assert TASK(job(place, SHORT, "measure.maps=3"))["computed"] == 0
+    assert TASK(job(place, SHORT, "measure.maps=4"))["computed"] == 1
+    with pytest.raises(InputError, match=r"measure.maps=-1"):
+        TASK(job(place, SHORT, "measure.maps=-1"))

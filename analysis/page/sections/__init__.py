@@ -16,6 +16,7 @@ from analysis.page.sections.across.components import Components
 from analysis.page.sections.attention.attention_maps import AttentionMaps
 from analysis.page.sections.attention.clusters import Clusters
 from analysis.page.sections.attention.correlations import Correlations
+from analysis.page.sections.attention.head_looks import HeadLooks
 from analysis.page.sections.attention.role_effects import RoleEffects
 from analysis.page.sections.attention.roles import Roles
 from analysis.page.sections.base_scores import BaseScores
@@ -43,6 +44,7 @@ OF_A_SUBJECT: Sequence[Callable[[SubjectView], Section | None]] = (
     BaseScores.of,
     PaperClaims.of,
     HeadDetails.of,
+    HeadLooks.of,
 )
 """Sections that every subject has."""
 

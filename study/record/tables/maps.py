@@ -6,6 +6,7 @@ To a split word the sum over its tokens, from it the mean; a special token is a 
 weights sums to what the tokens' rows sum to. Where a text is read in several windows, the first is kept.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -17,12 +18,12 @@ from study.record.tables.attention import Observation
 STEPS = 255
 """Weights are stored in steps of 1/255, a byte each."""
 
-COLUMNS = {
-    "words": pl.List(pl.String),
-    "special": pl.List(pl.Boolean),
-    "target_words": pl.List(pl.String),
-    "target_special": pl.List(pl.Boolean),
-    "weights": pl.List(pl.UInt8),
+COLUMNS: Mapping[str, pl.DataType] = {
+    "words": pl.List(pl.String()),
+    "special": pl.List(pl.Boolean()),
+    "target_words": pl.List(pl.String()),
+    "target_special": pl.List(pl.Boolean()),
+    "weights": pl.List(pl.UInt8()),
 }
 """Columns besides the keys, see `Maps`."""
 
@@ -42,6 +43,7 @@ class Maps(Observation):
     kind: ClassVar[str] = "maps"
     label: ClassVar[str] = "maps"
     own: ClassVar[tuple[str, ...]] = tuple(COLUMNS)
+    types: ClassVar[Mapping[str, pl.DataType]] = COLUMNS
     reads_words: ClassVar[bool] = True
 
     def compare(self, columns: Columns, within: float) -> tuple[pl.Expr, pl.Expr]:  # noqa: ARG002

@@ -20,7 +20,12 @@ HEAD = Head(AttentionKind.ENCODER_SELF, 1, 2)
 
 
 def made_maps(seed: int = 0, kinds: tuple[AttentionKind, ...] = (AttentionKind.ENCODER_SELF,)) -> SentenceMaps:
-    layout = HeadLayout(dict.fromkeys(kinds, (3, 3)))
+    return sentence_of(HeadLayout(dict.fromkeys(kinds, (3, 3))), seed)
+
+
+def sentence_of(layout: HeadLayout, seed: int = 0) -> SentenceMaps:
+    """Random maps of a sentence, by the heads of a layout."""
+    kinds = tuple(layout.counts)
     tokens = ("[CLS]", "<b>The</b>", "un", "##believ", "##able", "dog", "[SEP]")
     source = Side(tokens, WORDS, np.array(WORD_OF), np.isin(np.arange(7), (0, 6)))
     target = Side(("<s>", "Der", "Hund"), ("<s>", "Der", "Hund"), np.arange(3), np.arange(3) == 0)

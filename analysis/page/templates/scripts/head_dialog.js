@@ -2,6 +2,7 @@
 
 const dialog = document.querySelector("dialog");
 let shown = null; // { section, address } of the head in it
+const headParts = []; // further parts of the dialog: each makes its elements from a section and an address
 
 const PARTS_NOTE =
   "Intervals of parts are a jackknife over groups of examples, or exact where few examples flip. " +
@@ -15,6 +16,7 @@ function showHead(section, address) {
   dialog.querySelector(".of").textContent = `${address} of ${section.dataset.label}`;
   dialog.querySelector(".content").replaceChildren(
     ...subject.domains.flatMap((domain) => (domain.effects[address] ? [domainPart(subject, domain, address)] : [])),
+    ...headParts.flatMap((part) => part(section, address)),
   );
   if (!dialog.open) dialog.showModal();
   dialog.scrollTop = 0;
