@@ -33,6 +33,7 @@ from analysis.terminal import components_table, correlation_table, print_along, 
 from study.record.errors import InputError, StudyError
 from study.record.factors import AXES
 from study.record.metrics import METRICS
+from study.record.units import UnitLevel
 
 DEFAULT_COMMAND = "report"
 
@@ -79,8 +80,8 @@ def analysed(results: Results, options: argparse.Namespace) -> Analysis:
     chosen = _chosen(options)
     own = {name: chosen[name] for name in ("within", "splits", "least_r")}
     heads = _attention_options(options, chosen)
-    choices = {"by": options.by, "axes": options.along, "match": options.match, "attention": heads}
-    return analyse(results, Inference.of(chosen), **choices, **own)
+    how = {"by": options.by, "axes": options.along, "match": options.match, "level": options.unit, "attention": heads}
+    return analyse(results, Inference.of(chosen), **how, **own)
 
 
 def _attention_options(options: argparse.Namespace, chosen: dict[str, Any]) -> AttentionOptions:
@@ -167,7 +168,8 @@ def _print_analysis(analysis: Analysis, options: argparse.Namespace, console: Co
         print_attention(analysis.attention, console)
     if analysis.sliced is not None:
         for own in analysis.sliced.correlation.partition_by("subject_id", maintain_order=True):
-            console.print(correlation_table(own, f"Correlation by {options.by}"))
+            title = f"Correlation of {analysis.sliced.level.noun} effects by {options.by}"
+            console.print(correlation_table(own, title, analysis.sliced.level.plural))
     if analysis.along is not None:
         print_along(analysis.along, Inference.of(_chosen(options)).alpha, console)
     if analysis.components is not None:
@@ -291,6 +293,12 @@ def _add_results(parser: argparse.ArgumentParser) -> None:
         default=[DATA],
         metavar="AXIS[,AXIS]",
         help=f"compare heads along other axes besides: {', '.join(AXES)}",
+    )
+    parser.add_argument(
+        "--unit",
+        type=_one_of(UnitLevel),
+        choices=list(UnitLevel),
+        help="units that --along and --by compare (heads, or what was removed where no head was)",
     )
     parser.add_argument(
         "--match",

@@ -45,6 +45,23 @@ STYLES: Mapping[str, KindStyle] = {
 """The style of each kind, in the order of `AttentionKind`."""
 
 
+MLPS = KindStyle(UnitLevel.mlp.plural, UnitLevel.mlp.plural, "#8c6d31", "D", ())
+"""The style of MLPs, which belong to no attention."""
+
+
+def style_of(kind: str) -> KindStyle:
+    """The style of the units of a kind: heads, groups and layers of one attention kind, or MLPs."""
+    return MLPS if kind == UnitLevel.mlp else STYLES[kind]
+
+
+def by_style(table: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
+    """The rows of each kind of units that there are any of, by the column `kind`; MLPs are one of them."""
+    yield from by_kind(table)
+    mlps = table.filter(kind=UnitLevel.mlp)
+    if mlps.height:
+        yield UnitLevel.mlp, mlps
+
+
 def kind_name(kinds: str, otherwise: str | None = None) -> str:
     """The name of a kind; of several (`all`) what is said otherwise, or the text itself."""
     return STYLES[kinds].name if kinds in STYLES else otherwise or kind_label(kinds)

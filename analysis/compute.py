@@ -1,8 +1,8 @@
 """Everything that is computed from a results folder, before any of it is shown."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 
 import polars as pl
@@ -21,7 +21,7 @@ from analysis.effects.base_scores import base_table
 from analysis.effects.changes import changes
 from analysis.effects.head_effects import DEFAULT, Measure
 from analysis.effects.parts import part_effects
-from analysis.effects.unit_effects import effect_tables
+from analysis.effects.unit_effects import LEVELS, effect_tables
 from analysis.inference import Inference
 from analysis.influence.groups import Influence, influence
 from analysis.results.cells import DATA
@@ -32,6 +32,10 @@ from analysis.results.slices import sliced
 from analysis.results.speed import Speed, read_speed
 from analysis.roles import AttentionOptions, HeadAttention, head_attention
 from study.record.errors import InputError
+from study.record.units import UnitLevel
+
+FEWEST_UNITS = 10
+"""Groups, layers or MLPs whose effects are correlated unasked: r of fewer says little."""
 
 
 @dataclass(frozen=True)
@@ -42,8 +46,8 @@ class Analysis:
         results: what was read.
         effects: the tidy tables of all domains, one below the other.
         units: those of groups, layers and MLPs, each removed as a whole.
-        changes: by setting id, the examples that came out otherwise without a head.
-        parts: effects on parts of the examples, by what they are like.
+        changes: by setting id, the examples that came out otherwise without a head, a group, a layer or an MLP.
+        parts: effects of these on parts of the examples, by what they are like.
         differences: how the effect of each head differs between every two subjects of the same heads.
         correlations: between every two domains of a subject.
         influence: influence of single groups of examples on noise, effects and correlations.
@@ -53,6 +57,8 @@ class Analysis:
         contrasts: differences of every two curves.
         dynamics: what is left of the score at each epoch of a training.
         taylor: importance against measured effects.
+        larger: correlations of groups, layers and MLPs between the domains of a subject, by level, as far as there are
+            `FEWEST_UNITS` of them that were removed one at a time on two domains.
         sliced: correlations between slices of the domains; None where none were asked for.
         speed: speed of models whose heads are really removed; None where that was not timed.
         namesakes: which subjects are not compared, and why, a sentence each.
@@ -77,6 +83,7 @@ class Analysis:
     contrasts: pl.DataFrame
     dynamics: pl.DataFrame
     taylor: pl.DataFrame
+    larger: Mapping[UnitLevel, Correlations] = field(default_factory=dict)
     sliced: Correlations | None = None
     speed: Speed | None = None
     namesakes: tuple[str, ...] = ()
@@ -85,6 +92,12 @@ class Analysis:
     components: VarianceComponents | None = None
     kept: Agreement | None = None
     attention: HeadAttention | None = None
+
+    @property
+    def level(self) -> UnitLevel:
+        """The units that slices and cells along axes were compared by."""
+        other = self.along or self.sliced
+        return UnitLevel.head if other is None else other.level
 
     @cached_property
     def subjects(self) -> dict[str, tuple[Domain, ...]]:
@@ -113,6 +126,7 @@ def analyse(
     axes: Sequence[str] = (DATA,),
     match: Match | None = None,
     attention: AttentionOptions | None = None,
+    level: UnitLevel | None = None,
 ) -> Analysis:
     """Effects, correlations, base scores and pruning curves of all domains.
 
@@ -126,6 +140,8 @@ def analyse(
         axes: along which cells are compared; the domains of a subject are in any case.
         match: how heads of models that start from different weights are compared; None: they are not.
         attention: how roles of heads are decided.
+        level: the units that slices, and cells along the axes, are compared by; None: heads, or where no head was
+            removed alone the units that were.
 
     Raises:
         InputError: when `least_r` is no correlation from 0 to 1, the options of the inference do not fit a domain, no
@@ -135,14 +151,16 @@ def analyse(
         raise InputError(f"least_r is the least correlation that counts, from 0 to below 1, and not {least_r:g}")
     domains = results.distinct
     heads = [DomainEffects.of(domain, inference.groups) for domain in domains]
-    of_slices = [DomainEffects.of(part, inference.groups) for part in sliced(domains, by)] if by else None
+    level = level or compared_level(domains)
+    of_slices = [DomainEffects.of(part, inference.groups, level) for part in sliced(domains, by)] if by else None
     options = CorrelationOptions(
         level=1 - inference.alpha, splits=splits, resamples=inference.resamples, seed=inference.seed
     )
     table, units = map(pl.concat, zip(*(effect_tables(domain, inference) for domain in domains), strict=True))
     compared, divided, kept = None, None, None
     if tuple(axes) != (DATA,):
-        compared = along(results, axes, table, options=options, groups=inference.groups, match=match)
+        tested = table if level is UnitLevel.head else units
+        compared = along(results, axes, tested, options=options, groups=inference.groups, match=match, level=level)
         position = match is Match.position
         divided = variance_components(compared.grids, inference.groups, options.level, by_position=position)
         kept = _kept(results, axes, inference)
@@ -164,6 +182,7 @@ def analyse(
         contrasts=pl.concat(map(contrasts, drawn)),
         dynamics=dynamics(every),
         taylor=pl.concat(taylor(domain, inference) for domain in domains),
+        larger=_larger(domains, inference.groups, options),
         sliced=None if of_slices is None else correlate(of_slices, options),
         speed=read_speed(results.folder),
         namesakes=(*namesakes(results.subjects.values(), axes), *too_many(shown)),
@@ -173,6 +192,24 @@ def analyse(
         kept=kept,
         attention=head_attention(results, inference, attention),
     )
+
+
+def compared_level(domains: Iterable[Domain]) -> UnitLevel:
+    """The units that domains are compared by: heads; where none was removed alone, the first of `LEVELS` that were."""
+    stored = [domain for domain in domains if domain.checkpoint is None]
+    levels = (UnitLevel.head, *LEVELS)
+    return next((level for level in levels if any(own.single_units(level) for own in stored)), UnitLevel.head)
+
+
+def _larger(domains: Sequence[Domain], groups: str, options: CorrelationOptions) -> dict[UnitLevel, Correlations]:
+    """`Analysis.larger`."""
+    found = {}
+    for level in LEVELS:
+        enough = [domain for domain in domains if len(domain.single_units(level)) >= FEWEST_UNITS]
+        of_level = correlate([DomainEffects.of(domain, groups, level) for domain in enough], options)
+        if of_level.correlation.height:
+            found[level] = of_level
+    return found
 
 
 def _shown(domains: Sequence[Domain], heads: Sequence[DomainEffects]) -> list[tuple[Domain, DomainEffects]]:

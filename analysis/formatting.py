@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from study.record.metrics import METRICS
-from study.record.units import Head, UnitLevel
+from study.record.units import AttentionKind, AttentionLayer, Group, Head, Mlp, Unit, UnitLevel
 
 NULL_NAMES = {
     "sign_flips": "outcomes with and without heads swapped",
@@ -73,9 +73,23 @@ def shortened(text: str | None, letters: int) -> str | None:
     return (line if len(line) <= letters else f"{line[: letters - 2].rstrip()} …") or None
 
 
+def unit_at(row: Mapping[str, Any]) -> Unit:
+    """The unit of a row: a head, or what its column `level` says; the number of a group is in `head` or `index`."""
+    match UnitLevel(row.get("level") or UnitLevel.head):
+        case UnitLevel.head:
+            return Head.from_row(row)
+        case UnitLevel.group:
+            index = row["index"] if "index" in row else row["head"]
+            return Group(AttentionKind(row["kind"]), row["layer"], index)
+        case UnitLevel.layer:
+            return AttentionLayer(AttentionKind(row["kind"]), row["layer"])
+        case UnitLevel.mlp:
+            return Mlp(row["layer"])
+
+
 def address(row: Mapping[str, Any]) -> str:
-    """A head as files and commands name it, counted from 0: `cross.2.1`."""
-    return str(Head.from_row(row))
+    """A head, or the unit of a row, as files and commands name it, counted from 0: `cross.2.1`."""
+    return str(unit_at(row))
 
 
 def head_name(row: Mapping[str, Any], several: bool = False) -> str:
@@ -83,18 +97,24 @@ def head_name(row: Mapping[str, Any], several: bool = False) -> str:
     return address(row) if several else f"L{row['layer']}H{row['head']}"
 
 
+def unit_name(row: Mapping[str, Any], several: bool = False) -> str:
+    """`L2H1`, `L2G0`, `L2`, `MLP 2`: what a row is of as people name it, from 0; its address where kinds differ."""
+    match unit_at(row):
+        case Mlp(layer):
+            return f"MLP {layer}"
+        case unit if several:
+            return str(unit)
+        case Head(_, layer, index):
+            return f"L{layer}H{index}"
+        case Group(_, layer, index):
+            return f"L{layer}G{index}"
+        case AttentionLayer(layer=layer):
+            return f"L{layer}"
+
+
 def layer_name(row: Mapping[str, Any], several: bool = False) -> str:
     """`L2`, the layer as people name it, counted from 0; `cross.2` where there are several kinds of attention."""
     return f"{row['kind']}.{row['layer']}" if several else f"L{row['layer']}"
-
-
-def unit_name(row: Mapping[str, Any], several: bool = False) -> str:
-    """`L1G0`, `L1`, `MLP 1`: a group, a layer or an MLP as people name it, from 0; its address where kinds differ."""
-    if row["level"] == UnitLevel.mlp:
-        return f"MLP {row['layer']}"
-    if several:
-        return row["address"]
-    return f"L{row['layer']}" + (f"G{row['index']}" if row["level"] == UnitLevel.group else "")
 
 
 def p_value(value: float) -> str:

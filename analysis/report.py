@@ -14,6 +14,7 @@ from analysis.tables.kept_sets_sheet import kept_sets_sheet
 from analysis.tables.latex import latex, markdown
 from analysis.tables.latex_tables import sheets
 from study.record.files import whole_file
+from study.record.units import UnitLevel
 
 
 def write_report(
@@ -55,8 +56,12 @@ def result_tables(analysis: Analysis) -> dict[str, pl.DataFrame]:
     """Every table of an analysis, under the name of its files."""
     tables = {"effects": analysis.effects, "units": analysis.units, "base": analysis.base}
     tables |= paper_tables.paper_tables(analysis.effects)
-    tables |= {"effects_by_part": analysis.parts, "differences": analysis.differences}
+    heads = analysis.parts.filter(level=UnitLevel.head).drop("level")
+    tables |= {"effects_by_part": heads, "units_by_part": analysis.parts.filter(pl.col("level") != UnitLevel.head)}
+    tables |= {"differences": analysis.differences}
     tables |= analysis.correlations.tables
+    for found in analysis.larger.values():
+        tables |= found.tables
     tables |= analysis.influence.tables
     if analysis.sliced is not None:
         tables |= {f"slices_{name}": table for name, table in analysis.sliced.tables.items()}

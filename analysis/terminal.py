@@ -11,10 +11,11 @@ from rich.table import Table
 
 from analysis.along import Along
 from analysis.along.tables import LINE
-from analysis.along.words import correlation_words, head_words, line_name, matched_words, plural
+from analysis.along.words import correlation_words, head_words, line_name, matched_words, plural, selective_words
 from analysis.attention_kinds import kind_label
 from analysis.components.tables import divided, shown_in
 from analysis.compute import Analysis
+from analysis.curves.order_names import units_removed
 from analysis.effects.head_effects import ALL_KINDS, Measure, strongest_head
 from analysis.formatting import (
     address,
@@ -79,17 +80,20 @@ def print_along(found: Along, alpha: float, console: Console) -> None:
     """Print what the cells of every line come to: r between every two, and how many heads matter in all of them."""
     for note in found.notes:
         console.print(escape(f"Mind: {note}."))
+    units = found.level.plural
     keys = pl.concat([found.pairs.select(*LINE), found.matched.select(*LINE)]).unique(maintain_order=True)
     for key in keys.rows(named=True):
         pairs, heads, matched = (table.filter(**key) for table in (found.pairs, found.heads, found.matched))
         title = f"Along {key['axis']}: {line_name(key['family'], key['held'])}"
         if pairs.height:
-            console.print(along_table(pairs, title))
-            console.print(correlation_words(pairs, key["axis"]))
+            console.print(along_table(pairs, title, units))
+            console.print(correlation_words(pairs, key["axis"], units))
         if heads.height:
-            console.print(head_words(heads, key["axis"], alpha))
+            console.print(head_words(heads, key["axis"], alpha, units))
+        for line in selective_words(found.selective.filter(**key), units, found.level):
+            console.print(escape(line))
         if matched.height:
-            console.print(f"[bold]{escape(title)}[/bold]\n{matched_words(matched, key['axis'])}")
+            console.print(f"[bold]{escape(title)}[/bold]\n{matched_words(matched, key['axis'], units)}")
 
 
 def print_attention(found: HeadAttention, console: Console) -> None:
@@ -105,14 +109,14 @@ def print_attention(found: HeadAttention, console: Console) -> None:
         console.print(escape(line))
 
 
-def along_table(pairs: pl.DataFrame, title: str) -> Table:
+def along_table(pairs: pl.DataFrame, title: str, units: str = UnitLevel.head.plural) -> Table:
     """Every two cells of a line, or where there are many a matrix of true r, or a line for each cell."""
     overall = pairs.filter(pl.col("kind") == ALL_KINDS)
     if overall.height > MOST_PAIRS:
         true = overall.select(domain_a="cell_a", domain_b="cell_b", pearson="true")
         cells = pl.concat([true["domain_a"], true["domain_b"]]).n_unique()
         return (_matrix if cells <= MOST_COLUMNS else _line_a_domain)(true, title, "true r")
-    table = plain_table(title, plural(pairs["axis"][0]), "heads", "true r", "measured r")
+    table = plain_table(title, plural(pairs["axis"][0]), units, "true r", "measured r")
     table.columns[2].no_wrap = table.columns[3].no_wrap = True
     several = pairs.height > overall.height
     for row in pairs.rows(named=True):
@@ -157,9 +161,10 @@ def _print_subject(analysis: Analysis, subject_id: str, console: Console) -> Non
     if units.filter(pl.col("level") != UnitLevel.layer).height:  # a model that has groups or MLPs
         for own in units.partition_by("setting_id", "level", maintain_order=True):
             console.print(escape(units_in_words(own)))
-    correlations = analysis.correlations.correlation.filter(subject_id=subject_id)
-    if correlations.height:
-        console.print(correlation_table(correlations))
+    for found in (analysis.correlations, *analysis.larger.values()):
+        own = found.correlation.filter(subject_id=subject_id)
+        if own.height:
+            console.print(correlation_table(own, f"Correlation of {found.level.noun} effects", found.level.plural))
     labels = labelled((domain.data, domain.setting_id) for domain in analysis.subjects[subject_id])
     for line in deciding(analysis.influence, labels, address, TEXT):
         console.print(escape(line))
@@ -212,19 +217,28 @@ def units_in_words(units: pl.DataFrame) -> str:
     return f"{said}, its heads one by one {effect(largest, 'sum')}; {differ} heads"
 
 
-def correlation_table(correlations: pl.DataFrame, title: str = "Correlation of head effects") -> Table:
-    """The correlations of one subject: every pair, or a matrix of r, or a line a domain where there are many."""
+def correlation_table(
+    correlations: pl.DataFrame, title: str = "Correlation of head effects", units: str = UnitLevel.head.plural
+) -> Table:
+    """The correlations of one subject: every pair, or a matrix of r, or a line a domain where there are many.
+
+    Args:
+        correlations: the rows of the subject.
+        title: what stands above.
+        units: what the effects are of, two or more of them.
+    """
     overall = correlations.filter(pl.col("kind") == ALL_KINDS)
     if overall.height <= MOST_PAIRS:
-        return _rows(correlations, title)
+        return _rows(correlations, title, units)
     few = pl.concat([overall["domain_a"], overall["domain_b"]]).n_unique() <= MOST_COLUMNS
     return _matrix(overall, title) if few else _line_a_domain(overall, title)
 
 
 def curve_table(curves: pl.DataFrame) -> Table:
-    """What each pruning curve of one subject comes to: mean score along it and the share of heads that can go."""
-    title = f"Pruning curves: mean score, share of heads that can go for {curves['within'][0]:g}"
-    table = plain_table(title, "domain", "heads", "mean score", "can go")
+    """What each pruning curve of one subject comes to: mean score along it and the share of units that can go."""
+    lost = f"{curves['within'][0]:g} {METRICS[curves['metric'][0]].unit}"
+    title = f"Pruning curves: mean score, share of {units_removed(curves)} that can go for {lost}"
+    table = plain_table(title, "domain", "of", "mean score", "can go")
     table.columns[2].no_wrap = table.columns[3].no_wrap = True
     table.add_column("order", overflow="fold")
     for row in curves.rows(named=True):
@@ -234,7 +248,7 @@ def curve_table(curves: pl.DataFrame) -> Table:
             area += f" [{decimal(row['area_low'], digits)}, {decimal(row['area_high'], digits)}]"
             share += f" [{row['share_low']:.0%}, {row['share_high']:.0%}]"
         seeds = f" × {row['curves']}" if row["curves"] > 1 else ""
-        kinds = kind_label(row["kinds"])
+        kinds = UnitLevel(row["level"]).plural if row["kinds"] == ALL_KINDS else kind_label(row["kinds"])
         table.add_row(*map(escape, (str(row["domain"]), kinds, area, share, f"{row['curve']}{seeds}")))
     return table
 
@@ -262,9 +276,9 @@ def _share(row: dict[str, Any]) -> str:
     return f"{decimal(100 * row['share'], 0)} %{ends(low, high, 0)}"
 
 
-def _rows(correlations: pl.DataFrame, title: str) -> Table:
+def _rows(correlations: pl.DataFrame, title: str, units: str) -> Table:
     """One row a pair and attention kind: r with its interval, true r, share of the ceiling, Spearman; or why not."""
-    table = plain_table(title, "domains", "heads", "Pearson r", "true r", "share", "Spearman")
+    table = plain_table(title, "domains", units, "Pearson r", "true r", "share", "Spearman")
     table.add_column("of")
     for row in correlations.rows(named=True):
         kind = "every kind" if row["kind"] == ALL_KINDS else row["kind"]

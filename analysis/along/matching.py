@@ -102,14 +102,14 @@ def _patterns(both: PairResamples) -> list[Patterns]:
     return [pattern(own) for own in both.pair.noisy(both.every_head)]
 
 
-def _layers(both: PairResamples) -> Mapping[tuple[str, int], Int[np.ndarray, " _"]]:
+def _layers(both: PairResamples) -> Mapping[tuple[object, object], Int[np.ndarray, " _"]]:
     """Places of the heads of each layer of each kind."""
-    of = [(str(head.kind), head.layer) for head in both.pair.heads]
+    of = [(head.row["kind"], head.row["layer"]) for head in both.pair.heads]
     return {layer: np.array([i for i, own in enumerate(of) if own == layer]) for layer in dict.fromkeys(of)}
 
 
 def _assignment(
-    one: Patterns, other: Patterns, layers: Mapping[tuple[str, int], Int[np.ndarray, " _"]]
+    one: Patterns, other: Patterns, layers: Mapping[tuple[object, object], Int[np.ndarray, " _"]]
 ) -> Int[np.ndarray, " heads"]:
     """The head of the second model that each head of the first one is matched with."""
     tiny = np.finfo(float).tiny

@@ -11,6 +11,7 @@ import polars as pl
 
 from analysis.along.comparability import Match, different_starts, unknown_starts
 from analysis.along.matching import matched_heads
+from analysis.along.selective import scaled_differences
 from analysis.along.spread import spread
 from analysis.along.words import plural
 from analysis.correlation import CorrelationOptions
@@ -18,14 +19,15 @@ from analysis.correlation.domain_effects import DomainEffects
 from analysis.correlation.pair_numbers import CROSSED, NUMBERS, DomainResamples, PairResamples
 from analysis.correlation.pairs import Pair, by_kind
 from analysis.correlation.shared_examples import head_covariances
-from analysis.correlation.tables import NULL, PAIR, null_rows
-from analysis.effects.head_effects import Measure
+from analysis.correlation.tables import NULL, PAIR, columns_of, null_rows
+from analysis.effects.unit_effects import single_effects
 from analysis.inference.multiplicity import Correction, corrected
 from analysis.results.cells import DATA, TASK, Cell, Grid, grids, held_axes, value_name
 from analysis.results.read import Results
 from study.record.errors import InputError
+from study.record.metrics import METRICS
 from study.record.setting import FLOAT32
-from study.record.units import ADDRESS
+from study.record.units import ADDRESS, Unit, UnitLevel
 from study.terminal.progress import progress
 
 LINE = dict.fromkeys(["family", "metric", "axis", "held"], pl.String)
@@ -55,6 +57,15 @@ MATCHED = (
     | {"same_place": pl.Float64, "same_place_by_chance": pl.Float64, "splits": pl.Int64, "reason": pl.String}
 )
 
+SELECTIVE = (
+    CELLS
+    | ADDRESS
+    | {f"{name}_{side}": kind for name, kind in (("unit", pl.String), ("effect", pl.Float64)) for side in "ab"}
+    | {f"{name}_{side}": pl.Float64 for name in ("scale", "scaled") for side in "ab"}
+    | dict.fromkeys(["difference", "low", "high", "p", "p_corrected"], pl.Float64)
+    | {"selective": pl.String, "level": pl.Float64}
+)
+
 SAME, UNKNOWN, POSITION = "same", "not known", "by position"
 """Whether cells start from the same weights: they do, it is not known, or they do not and are compared by position."""
 
@@ -65,8 +76,12 @@ Rows = Iterator[dict[str, Any]]
 class Along:
     """The tables. Columns family, metric, axis and held (the values on all other axes) say which cells are compared.
 
+    They are of heads, or of the units of another level; `heads` counts these units then, and `head` is the number of a
+    group.
+
     Attributes:
         axes: the axes that cells are compared along.
+        level: the units that are compared.
         grids: the grids whose cells have heads that are compared by their places.
         pairs: one row for every two cells that differ in one axis alone, for all heads (`kind` is "all") and by
             attention kind where there are several: cell_a, cell_b, setting_a, setting_b; the columns of
@@ -82,21 +97,31 @@ class Along:
             which cells; reason, why there is no spread. Of tasks with metrics of their own there are no numbers in
             any unit.
         matched: one row for every two cells whose heads were matched: `MatchedHeads`.
+        selective: one row for every two data sets or tasks and head: effect_a, effect_b, in unit_a, unit_b; scale_a,
+            scale_b, which scaled_a and scaled_b are divided by; difference of these with its interval (low, high), p
+            and p_corrected (`analysis.along.selective`); selective: the cell on which alone the head matters, where
+            that is shown.
         notes: what is not compared and why, and what a reader must know of what is.
     """
 
     axes: tuple[str, ...]
+    level: UnitLevel
     grids: tuple[Grid, ...]
     pairs: pl.DataFrame
     nulls: pl.DataFrame
     heads: pl.DataFrame
     matched: pl.DataFrame
+    selective: pl.DataFrame
     notes: tuple[str, ...] = ()
 
     @property
     def tables(self) -> dict[str, pl.DataFrame]:
-        """All that have rows, under the names of their files."""
+        """All that have rows, under the names of their files: `along_pairs`; of groups `along_pairs_of_groups`."""
         named = {"pairs": self.pairs, "nulls": self.nulls, "heads": self.heads, "matched": self.matched}
+        named["selective"] = self.selective
+        if self.level is not UnitLevel.head:
+            named = {f"{name}_of_{self.level.plural}": columns_of(own, self.level) for name, own in named.items()}
+            named = {name.replace("heads_of_", ""): own for name, own in named.items()}
         return {f"along_{name}": table for name, table in named.items() if table.height}
 
 
@@ -108,22 +133,24 @@ def along(
     options: CorrelationOptions,
     groups: str,
     match: Match | None = None,
+    level: UnitLevel = UnitLevel.head,
 ) -> Along:
     """Compare the cells of a results folder along every one of some axes, the others held.
 
     Args:
         results: what was read.
         axes: names of the axes; of several every combination of values must be there.
-        effects: the tidy table of all domains, which says what is significant.
+        effects: the tidy table of all domains, which says what is significant; of other units than heads that of these.
         options: how correlations are computed.
         groups: how examples are grouped, as in `Domain.sample`.
         match: how heads of models that start from different weights are compared; None: they are not.
+        level: the units that are compared.
 
     Raises:
         InputError: when there is no such axis, nothing differs along it, a cell is missing, or all models start from
             different weights and no way to match their heads was named.
     """
-    found = grids(results, axes)
+    found = grids(results, axes, level)
     lines = [
         Line(grid, axis, cells, options, groups)
         for grid in found.grids
@@ -140,22 +167,25 @@ def along(
     matching = [line for line in compared if match is Match.heads and line.shares_examples]
     by_place = [line for line in compared if line not in matching]
     notes += [note for line in by_place if (note := line.caution)]
-    rows: dict[str, list[dict[str, Any]]] = {"pairs": [], "nulls": [], "heads": [], "matched": []}
+    rows: dict[str, list[dict[str, Any]]] = {name: [] for name in SCHEMAS}
     with progress(f"along {','.join(axes)}", len(compared), "lines") as advance:
         for line in by_place:
             rows["pairs"] += line.pair_rows()
             rows["nulls"] += line.null_rows()
             rows["heads"] += line.head_rows(effects)
+            rows["selective"] += line.selective_rows(effects)
             advance(1)
         for line in matching:
             rows["matched"] += line.matched_rows()
             advance(1)
-    schemas = {"pairs": PAIRS, "nulls": NULLS, "heads": HEADS, "matched": MATCHED}
-    tables = {name: pl.DataFrame(rows[name], schema=schema) for name, schema in schemas.items()}
+    tables = {name: pl.DataFrame(rows[name], schema=schema) for name, schema in SCHEMAS.items()}
     unlike = {id(line.grid) for line in lines if line.different and match is not Match.position}
     same_heads = tuple(grid for grid in found.grids if id(grid) not in unlike)
-    return Along(tuple(axes), same_heads, notes=tuple(dict.fromkeys(notes)), **tables)
+    return Along(tuple(axes), level, same_heads, notes=tuple(dict.fromkeys(notes)), **tables)
 
+
+SCHEMAS = {"pairs": PAIRS, "nulls": NULLS, "heads": HEADS, "matched": MATCHED, "selective": SELECTIVE}
+"""The columns of every table."""
 
 FEWEST_GROUPS = 10
 """More groups of examples than cells, from which the noise of differences between cells is told."""
@@ -246,8 +276,8 @@ class Line:
 
     @cached_property
     def effects(self) -> list[DomainEffects]:
-        """The effects in each cell, named by its place on the axis."""
-        found = [DomainEffects.of(cell.domain, self.groups) for cell in self.cells]
+        """The effects of units in each cell, named by its place on the axis."""
+        found = [DomainEffects.of(cell.domain, self.groups, self.grid.level) for cell in self.cells]
         named = zip(found, self.labels, strict=True)
         return [replace(own, names={**own.names, "domain": label}) for own, label in named]
 
@@ -277,6 +307,38 @@ class Line:
     def null_rows(self) -> Rows:
         """Rows of `Along.nulls`."""
         return ({**both.pair.names, **row} for both in self.pairs for row in null_rows(both))
+
+    def selective_rows(self, effects: pl.DataFrame) -> Rows:
+        """Rows of `Along.selective`, of data sets and tasks alone; `effects` as in `along`."""
+        if self.shares_examples:
+            return
+        sure = {own.names["setting_id"]: self._sure(effects, own.names["setting_id"]) for own in self.effects}
+        for both in self.pairs:
+            pair = both.pair
+            found = scaled_differences(*pair.noisy(both.every_head), pair.shared_groups, self.options.level)
+            if isinstance(found, str):
+                continue
+            same = {f"scale_{side}": own.scale for side, own in (("a", found.a), ("b", found.b))}
+            same |= {f"unit_{side}": METRICS[own.names["metric"]].unit for side, own in (("a", pair.a), ("b", pair.b))}
+            for i, head in enumerate(pair.heads):
+                numbers = {f"effect_{side}": own[i] for side, own in zip("ab", pair.effects, strict=True)}
+                numbers |= {
+                    "scaled_a": found.a.effects[i],
+                    "scaled_b": found.b.effects[i],
+                    "difference": found.value[i],
+                }
+                numbers |= {name: getattr(found, name)[i] for name in ("low", "high", "p", "p_corrected")}
+                alone = None
+                if found.p_corrected[i] <= 1 - self.options.level:
+                    alone = _matters_alone(pair, sure, head)
+                told = {name: float(number) for name, number in numbers.items()}
+                yield {**pair.names, **head.row, **same, **told, "selective": alone, "level": self.options.level}
+
+    def _sure(self, effects: pl.DataFrame, setting: str) -> Mapping[tuple[Any, ...], tuple[bool, bool]]:
+        """Whether the effect of each unit in a cell is significant, and equivalent to none, by address."""
+        single = single_effects(effects.filter(setting_id=setting), self.grid.level)
+        rows = single.select(*ADDRESS, pl.col("significant", "equivalent").fill_null(False)).iter_rows()
+        return {row[:3]: row[3:] for row in rows}
 
     def matched_rows(self) -> Rows:
         """Rows of `Along.matched`."""
@@ -349,6 +411,17 @@ class Line:
     def _significant(self, effects: pl.DataFrame) -> Mapping[tuple[Any, ...], int]:
         """In how many of the cells the effect of each head is significant, by address."""
         mine = [cell.domain.setting_id for cell in self.cells]
-        single = effects.filter(pl.col("setting_id").is_in(mine), measure=Measure.ABLATION)
+        single = single_effects(effects.filter(pl.col("setting_id").is_in(mine)), self.grid.level)
         counts = single.group_by(*ADDRESS).agg(pl.col("significant").sum().cast(pl.Int64))
         return {tuple(row[:-1]): row[-1] for row in counts.iter_rows()}
+
+
+def _matters_alone(
+    pair: Pair, sure: Mapping[str, Mapping[tuple[Any, ...], tuple[bool, bool]]], unit: Unit
+) -> str | None:
+    """The cell of a pair on which alone a unit is shown to matter; None where that is shown of neither."""
+    at = tuple(unit.row.values())
+    (here, none_here), (there, none_there) = (sure[own.names["setting_id"]][at] for own in (pair.a, pair.b))
+    if here and none_there:
+        return pair.a.domain
+    return pair.b.domain if there and none_here else None

@@ -3,7 +3,9 @@
 import polars as pl
 
 from analysis.effects.head_effects import ALL_KINDS
-from analysis.formatting import decimal
+from analysis.formatting import decimal, unit_name
+from study.record.errors import listed
+from study.record.units import UnitLevel
 
 PLURALS = {
     "data": "domains",
@@ -16,6 +18,11 @@ PLURALS = {
     "family": "families",
 }
 """What the cells along an axis are called, two or more of them."""
+
+HEADS = UnitLevel.head.plural
+
+NAMED = 8
+"""Heads that a sentence names."""
 
 SINGULARS = {"data": "domain", "family": "family"}
 
@@ -35,8 +42,8 @@ def line_name(family: str, held: str) -> str:
     return ", ".join(filter(None, (family, held)))
 
 
-def correlation_words(pairs: pl.DataFrame, axis: str) -> str:
-    """What r between every two cells of a line comes to; `pairs` are its rows of `Along.pairs`."""
+def correlation_words(pairs: pl.DataFrame, axis: str, units: str = HEADS) -> str:
+    """What r between every two cells of a line comes to; `pairs` are its rows of `Along.pairs`, `units` their noun."""
     overall = pairs.filter(kind=ALL_KINDS)
     heads, count = overall["heads"].min(), pl.concat([overall["cell_a"], overall["cell_b"]]).n_unique()
     known, measured = overall["true"].drop_nulls(), overall["pearson"].drop_nulls()
@@ -47,7 +54,7 @@ def correlation_words(pairs: pl.DataFrame, axis: str) -> str:
         shared = overall["groups_shared"].max() or 0
         noise = ", of which noise that they share is a part" if shared else ""  # type: ignore[operator]
         return (
-            f"Noise hides whether the effects of {heads} heads agree between {every}: the true r is not estimable "
+            f"Noise hides whether the effects of {heads} {units} agree between {every}: the true r is not estimable "
             f"(measured r {_range(measured)}{noise})."
         )
     ends = overall.filter(pl.col("true").is_not_null())
@@ -55,37 +62,53 @@ def correlation_words(pairs: pl.DataFrame, axis: str) -> str:
     hidden = overall.height - known.len()
     if hidden:
         return (
-            f"Noise hides whether the effects of {heads} heads agree in {hidden} of the {overall.height} pairs of "
+            f"Noise hides whether the effects of {heads} {units} agree in {hidden} of the {overall.height} pairs of "
             f"{count} {plural(axis)}; in the other{'s' if known.len() > 1 else ''} they correlate with true r "
             f"{_range(known)}{interval}."
         )
-    return f"The true effects of {heads} heads correlate between {every} with r {_range(known)}{interval}."
+    return f"The true effects of {heads} {units} correlate between {every} with r {_range(known)}{interval}."
 
 
-def head_words(heads: pl.DataFrame, axis: str, alpha: float) -> str:
-    """How many heads matter in every cell of a line; `heads` are its rows of `Along.heads`."""
+def head_words(heads: pl.DataFrame, axis: str, alpha: float, units: str = HEADS) -> str:
+    """How many heads matter in every cell of a line; `heads` are its rows of `Along.heads`, `units` their noun."""
     count = heads["cells"][0]
     every = heads.filter(pl.col("significant") == pl.col("cells")).height
     nowhere = heads.filter(pl.col("significant") == 0).height
     differ = heads.filter(pl.col("p_corrected") <= alpha).height
     told = f"{every} {'has' if every == 1 else 'have'} a significant effect in {_all(count, axis)}, {nowhere} in none"
     if not heads["p_corrected"].drop_nulls().len():
-        return f"Of {heads.height} heads, {told}."
+        return f"Of {heads.height} {units}, {told}."
     differing = f"the effect of {differ or 'none'}"
-    return f"Of {heads.height} heads, {told}; {differing} differs between {plural(axis)} by more than noise."
+    return f"Of {heads.height} {units}, {told}; {differing} differs between {plural(axis)} by more than noise."
 
 
-def matched_words(matched: pl.DataFrame, axis: str) -> str:
+def selective_words(selective: pl.DataFrame, units: str = HEADS, level: UnitLevel = UnitLevel.head) -> list[str]:
+    """Which heads matter on one task and not on another, a sentence for every two; rows of `Along.selective`."""
+    several = selective["kind"].n_unique() > 1
+    said = []
+    for (a, b), own in selective.group_by("cell_a", "cell_b", maintain_order=True):
+        told = []
+        for here, there in ((a, b), (b, a)):
+            found = own.filter(selective=here).sort(pl.col("difference").abs(), descending=True, maintain_order=True)
+            names = [unit_name({**row, "level": level}, several) for row in found.rows(named=True)]
+            count = f"{len(names)} of {own.height} {units}" if names else "none"
+            verb = "matters" if len(names) < 2 else "matter"
+            told.append(f"{count} {verb} on {here} and not on {there}{f' ({listed(names, NAMED)})' if names else ''}")
+        said.append(f"{'; '.join(told)}.")
+    return [f"{sentence[0].upper()}{sentence[1:]}" for sentence in said]
+
+
+def matched_words(matched: pl.DataFrame, axis: str, units: str = HEADS) -> str:
     """What matching the heads of every two cells comes to; `matched` are a line's rows of `Along.matched`."""
     known = matched.drop_nulls("matched")
     if known.is_empty():
-        return f"The heads of these {plural(axis)} cannot be matched: {matched['reason'][0]}."
+        return f"The {units} of these {plural(axis)} cannot be matched: {matched['reason'][0]}."
     own, chance = _percent(known["same_place"]), _percent(known["same_place_by_chance"])
+    matched_r, by_size, in_place = (_range(known[name]) for name in ("matched", "by_size", "in_place"))
     return (
-        f"The heads of two {plural(axis)}, matched within their layers by what they do to the same examples, correlate "
-        f"with r {_range(known['matched'])}; matched by size alone, with r {_range(known['by_size'])}; at the same "
-        f"place, with r {_range(known['in_place'])}. {own} of them are matched with the one at their own place, where "
-        f"chance gives {chance}."
+        f"The {units} of two {plural(axis)}, matched within their layers by what they do to the same examples, "
+        f"correlate with r {matched_r}; matched by size alone, with r {by_size}; at the same place, with r {in_place}. "
+        f"{own} of them are matched with the one at their own place, where chance gives {chance}."
     )
 
 

@@ -10,14 +10,14 @@ from analysis.correlation import DomainEffects
 from analysis.correlation.shared_examples import aligned
 from analysis.results.cells import DATA, Grid
 from study.record.errors import InputError
-from study.record.units import Head
+from study.record.units import Unit
 
 FEWEST = 3
 """Heads that a grid must have."""
 
 
 def noisy_grid(grid: Grid, groups: str) -> NoisyGrid:
-    """The effects of the heads that were measured in every cell.
+    """The effects of the heads, or other units, that were measured in every cell.
 
     Args:
         grid: cells along data, along another axis, or along both.
@@ -25,16 +25,17 @@ def noisy_grid(grid: Grid, groups: str) -> NoisyGrid:
 
     Raises:
         InputError: when the cells of a data set have different examples, or one group of them alone, or there are fewer
-            than three heads.
+            than three heads, or units of the grid's level.
     """
     lines: dict[object, list[DomainEffects]] = {}
     for cell in grid.cells.values():  # ordered along the other axis in every line
-        lines.setdefault(cell.at(DATA), []).append(DomainEffects.of(cell.domain, groups))
+        lines.setdefault(cell.at(DATA), []).append(DomainEffects.of(cell.domain, groups, grid.level))
     first = next(iter(lines.values()))[0]
     everywhere = set.intersection(*(set(own.heads) for line in lines.values() for own in line))
     heads = [head for head in first.heads if head in everywhere]
     if len(heads) < FEWEST:
-        raise InputError(f"which need {FEWEST} heads measured in every cell, and there are {len(heads)}")
+        units = grid.level.plural
+        raise InputError(f"which need {FEWEST} {units} measured in every cell, and there are {len(heads)}")
     for line in lines.values():
         if any(own.sample is not None and own.sample.groups < 2 for own in line):
             raise InputError(f"as {line[0].domain} has one group of examples alone, which says nothing of noise")
@@ -45,17 +46,17 @@ def noisy_grid(grid: Grid, groups: str) -> NoisyGrid:
 def examples_in_common(grid: Grid, groups: str) -> str | None:
     """Which data sets of a grid have examples in common, whose noise is in the part of heads; None where none have."""
     first = {cell.at(DATA): cell for cell in reversed(list(grid.cells.values()))}
-    domains = [DomainEffects.of(cell.domain, groups) for cell in first.values()]
+    domains = [DomainEffects.of(cell.domain, groups, grid.level) for cell in first.values()]
     pairs = ((a, b, aligned(a, b)[2].count) for a, b in combinations(domains, 2))
     told = [
         f"{b.domain} and {a.domain} share {count} group{'' if count == 1 else 's'} of examples"
         for a, b, count in pairs
         if count
     ]
-    return f"{'; '.join(told)}: their noise is in the part of the head" if told else None
+    return f"{'; '.join(told)}: their noise is in the part of the {grid.level.noun}" if told else None
 
 
-def _without(line: Sequence[DomainEffects], heads: Sequence[Head]) -> np.ndarray:
+def _without(line: Sequence[DomainEffects], heads: Sequence[Unit]) -> np.ndarray:
     """Effects of the cells of one data set without each group of its examples: groups, cells, heads."""
     first = line[0].sample
     assert first is not None
@@ -73,13 +74,13 @@ def _without(line: Sequence[DomainEffects], heads: Sequence[Head]) -> np.ndarray
     return np.stack(without, axis=1)
 
 
-def _places(own: DomainEffects, heads: Sequence[Head]) -> list[int]:
+def _places(own: DomainEffects, heads: Sequence[Unit]) -> list[int]:
     at = {head: i for i, head in enumerate(own.heads)}
     return [at[head] for head in heads]
 
 
-def _layers(heads: Sequence[Head]) -> np.ndarray:
+def _layers(heads: Sequence[Unit]) -> np.ndarray:
     """The number of each head's layer; layers of several attention kinds have numbers of their own."""
-    names = [(head.kind, head.layer) for head in heads]
+    names = [(head.row["kind"], head.row["layer"]) for head in heads]
     numbers = {name: i for i, name in enumerate(dict.fromkeys(names))}
     return np.array([numbers[name] for name in names])

@@ -17,6 +17,7 @@ from analysis.formatting import common_power, ends, power_of_ten
 from analysis.results.cells import DATA, TASK, Grid
 from analysis.results.domain import AUTO
 from study.record.errors import InputError
+from study.record.units import UnitLevel
 
 SEED = "seed"
 
@@ -62,19 +63,21 @@ def divided(row: Mapping[str, Any], by: float) -> dict[str, float | None]:
 
 @dataclass(frozen=True)
 class Axes:
-    """What the axes of a grid are called: the one with different examples, and the one that shares them."""
+    """What the axes of a grid are called: the one with different examples, the one that shares them, and the units."""
 
     apart: str
     sharing: str
+    level: UnitLevel = UnitLevel.head
 
     def belongs_to(self, name: Component) -> str:
         """What a component belongs to, in words."""
+        unit = self.level.noun
         return {
             Component.LAYER: "layer",
-            Component.HEAD: "head in its layer",
-            Component.DOMAIN: f"head × {self.apart}",
-            Component.SEED: f"head × {self.sharing}",
-            Component.CELL: f"head × {self.apart} × {self.sharing}",
+            Component.HEAD: f"{unit} in its layer" if self.level in (UnitLevel.head, UnitLevel.group) else unit,
+            Component.DOMAIN: f"{unit} × {self.apart}",
+            Component.SEED: f"{unit} × {self.sharing}",
+            Component.CELL: f"{unit} × {self.apart} × {self.sharing}",
         }[name]
 
 
@@ -104,7 +107,7 @@ def variance_components(
         sharing = [axis for axis in grid.axes if axis not in WORDS]
         if len(sharing) > 1 or not (by_position or _same_heads(grid)):
             continue
-        names = Axes(WORDS[TASK if TASK in grid.axes else DATA], sharing[0] if sharing else "")
+        names = Axes(WORDS[TASK if TASK in grid.axes else DATA], sharing[0] if sharing else "", grid.level)
         if "," in grid.metric:
             sentences.append(f"{grid.name}: no variance components, as tasks are scored by {grid.metric}.")
             continue
@@ -153,13 +156,14 @@ NOT_DIVIDED = "no shares: the variance of effects is not shown to be above their
 
 def _sentence(name: str, names: Axes, effects: NoisyGrid, found: Decomposition) -> str:
     """How much of the variance belongs to what, as a sentence."""
+    unit = names.level.noun
     if not found.divided:
-        return f"{name}the variance of head effects is not shown to be above their noise: there is nothing to divide."
+        return f"{name}the variance of {unit} effects is not shown to be above their noise: there is nothing to divide."
     noise = noise_variance(effects)
     taken = f"sampling noise, {_percent(noise / (noise + float(total(found.whole))))} of the variance as measured"
     heads = [part for part in (Component.LAYER, Component.HEAD) if part in found.whole]
     whole = found.estimate(lambda own: sum(share(part)(own) for part in heads))
-    told = f"{name}of the variance of head effects, {_told(whole)} belongs to the head{_whatever(names, effects)}"
+    told = f"{name}of the variance of {unit} effects, {_told(whole)} belongs to the {unit}{_whatever(names, effects)}"
     if Component.LAYER in heads:
         layer = found.estimate(share(Component.LAYER))
         told += f" ({_percent(layer.value)} to its layer)"

@@ -1,4 +1,4 @@
-"""The effect of removing each head on one domain, with the outcomes behind them."""
+"""The effect of removing each unit of one level on one domain, with the outcomes behind them."""
 
 import zlib
 from collections import Counter
@@ -15,7 +15,7 @@ from analysis.results.sample import EXAMPLE, Sample
 from study.record.errors import InputError
 from study.record.examples import text_columns
 from study.record.metrics import Task
-from study.record.units import Head
+from study.record.units import Unit, UnitLevel, level_of
 
 DOMAIN = ("subject", "subject_id", "metric", "domain", "setting_id")
 """Columns that say in every table of single domains which one a row is about."""
@@ -23,13 +23,13 @@ DOMAIN = ("subject", "subject_id", "metric", "domain", "setting_id")
 
 @dataclass(frozen=True, eq=False)
 class DomainEffects:
-    """The effect of removing each head on one domain.
+    """The effect of removing each head on one domain, or of each group, layer or MLP.
 
     Attributes:
         names: subject, subject_id, metric, domain, setting_id; domains are compared where subject_id is the same.
-        heads: those that were measured.
+        heads: the units that were measured, of one level: heads, or groups of them, layers or MLPs.
         effects: the score without each, less the score with all.
-        sample: the outcomes behind them, base mask first, then each head off in this order; None of a table made
+        sample: the outcomes behind them, base mask first, then each unit off in this order; None of a table made
             elsewhere.
         texts: the text of every example by which two domains are seen to share it: the first one (a premise, a source),
             or all of them where each example is a group of its own, and of choices, whose contexts may be empty.
@@ -38,7 +38,7 @@ class DomainEffects:
     """
 
     names: Mapping[str, str]
-    heads: tuple[Head, ...]
+    heads: tuple[Unit, ...]
     effects: Float[np.ndarray, " heads"]
     sample: Sample | None = None
     texts: tuple[str, ...] = ()
@@ -46,9 +46,9 @@ class DomainEffects:
     importance: bool = False
 
     @classmethod
-    def of(cls, domain: Domain, groups: str = AUTO) -> "DomainEffects":
-        """The single-head effects of a domain that has outcomes, its examples grouped as in `Domain.sample`."""
-        heads = domain.single_heads
+    def of(cls, domain: Domain, groups: str = AUTO, level: UnitLevel = UnitLevel.head) -> "DomainEffects":
+        """The effects of single units of a domain that has outcomes, its examples grouped as in `Domain.sample`."""
+        heads = domain.single_units(level)
         sample = domain.sample(groups).select(heads.values())
         examples, column = domain.examples, domain.group_column(groups)
         told = text_columns(examples.columns)
@@ -72,6 +72,11 @@ class DomainEffects:
     def domain(self) -> str:
         """Name of the data set."""
         return self.names["domain"]
+
+    @property
+    def level(self) -> UnitLevel:
+        """What its units are; heads where there are none."""
+        return level_of(self.heads[0]) if self.heads else UnitLevel.head
 
     @cached_property
     def without(self) -> Float[np.ndarray, "groups heads"]:

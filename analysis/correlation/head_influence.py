@@ -3,6 +3,7 @@
 These need the effects alone, so they can be told of published tables too. All are of the effects as measured.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -63,9 +64,14 @@ def overlap(a: Heads, b: Heads, k: int) -> Overlap:
 
 
 def over_heads(
-    a: Heads, b: Heads, rng: np.random.Generator, level: float = 0.95, resamples: int = DEFAULTS["resamples"]
+    a: Heads,
+    b: Heads,
+    rng: np.random.Generator,
+    level: float = 0.95,
+    resamples: int = DEFAULTS["resamples"],
+    coefficient: Callable[[np.ndarray, np.ndarray], np.ndarray] = pearson,
 ) -> tuple[float, float] | None:
-    """Interval of r over heads: percentiles of a bootstrap that draws heads, with their two effects, again.
+    """Interval of r, or of another coefficient, over heads: percentiles of a bootstrap that draws heads again.
 
     It answers another question than the intervals over examples: how r would be in other heads like these, were heads
     independent of each other, which heads of one layer are not. None where some draws have no r.
@@ -73,7 +79,7 @@ def over_heads(
     values = []
     for start in range(0, resamples, 1000):
         drawn = rng.integers(a.size, size=(min(1000, resamples - start), a.size))
-        values.append(pearson(a[drawn], b[drawn]))
+        values.append(coefficient(a[drawn], b[drawn]))
     r = np.concatenate(values)
     if np.isnan(r).any():
         return None

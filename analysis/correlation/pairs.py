@@ -14,7 +14,7 @@ from analysis.correlation.shared_examples import SharedGroups, aligned
 from analysis.correlation.true_correlation import NoisyEffects
 from analysis.effects.head_effects import ALL_KINDS
 from analysis.inference.significance import TIE
-from study.record.units import AttentionKind, Head
+from study.record.units import AttentionKind, Unit, UnitLevel
 
 FEWEST = 3
 """Two points always lie on a line."""
@@ -22,7 +22,7 @@ FEWEST = 3
 
 @dataclass(frozen=True, eq=False)
 class Pair:
-    """The heads that were measured on two domains.
+    """The heads that were measured on two domains, or the units of another level.
 
     Attributes:
         a: one domain.
@@ -35,7 +35,7 @@ class Pair:
     cells: Mapping[str, str] | None = None
 
     @cached_property
-    def heads(self) -> tuple[Head, ...]:
+    def heads(self) -> tuple[Unit, ...]:
         """In the order of the first domain."""
         other = set(self.b.heads)
         return tuple(head for head in self.a.heads if head in other)
@@ -64,6 +64,11 @@ class Pair:
         for column, name in (("domain", "domain"), ("setting", "setting_id")):
             both |= {f"{column}_a": self.a.names[name], f"{column}_b": self.b.names[name]}
         return both
+
+    @property
+    def level(self) -> UnitLevel:
+        """What its units are."""
+        return self.a.level
 
     @property
     def has_outcomes(self) -> bool:
@@ -101,7 +106,7 @@ class Pair:
     def no_correlation(self, kept: Bool[np.ndarray, " heads"]) -> str | None:
         """Why these heads have no correlation; None when they have one."""
         if kept.sum() < FEWEST:
-            return f"{kept.sum()} heads measured in both: a correlation needs {FEWEST}"
+            return f"{kept.sum()} {self.level.plural} measured in both: a correlation needs {FEWEST}"
         sides = zip((self.a.domain, self.b.domain), self.effects, strict=True)
         constant = [domain for domain, effects in sides if np.ptp(effects[kept]) < TIE]
         return f"all effects on {' and on '.join(constant)} are equal" if constant else None
@@ -115,14 +120,14 @@ def pairs_of(domains: Sequence[DomainEffects]) -> list[Pair]:
     return [Pair(a, b) for own in subjects.values() for a, b in combinations(own, 2)]
 
 
-def by_kind(heads: Sequence[Head], beside: Iterable[Head] = ()) -> list[tuple[str, Bool[np.ndarray, " heads"]]]:
+def by_kind(heads: Sequence[Unit], beside: Iterable[Unit] = ()) -> list[tuple[str, Bool[np.ndarray, " heads"]]]:
     """All heads, then those of each attention kind where there are several, with the kinds of heads beside them."""
-    present = {head.kind for head in (*heads, *beside)}
+    present = {head.row["kind"] for head in (*heads, *beside)}
     kinds = [kind for kind in AttentionKind if kind in present] if len(present) > 1 else []
-    parts = [(str(kind), np.array([head.kind == kind for head in heads], dtype=bool)) for kind in kinds]
+    parts = [(str(kind), np.array([head.row["kind"] == kind for head in heads], dtype=bool)) for kind in kinds]
     return [(ALL_KINDS, np.ones(len(heads), dtype=bool)), *parts]
 
 
-def _places(domain: DomainEffects, heads: Sequence[Head]) -> Int[np.ndarray, " heads"]:
+def _places(domain: DomainEffects, heads: Sequence[Unit]) -> Int[np.ndarray, " heads"]:
     places = {head: i for i, head in enumerate(domain.heads)}
     return np.array([places[head] for head in heads], dtype=np.int64)

@@ -13,7 +13,7 @@ import numpy as np
 import polars as pl
 
 from analysis.correlation import head_influence
-from analysis.correlation.coefficients import pearson
+from analysis.correlation.coefficients import pearson, spearman
 from analysis.correlation.domain_effects import DOMAIN, DomainEffects
 from analysis.correlation.noise_ceiling import reliability
 from analysis.correlation.null_distributions import Null, NullName, permutation_null, sign_flip_null, within
@@ -24,7 +24,7 @@ from analysis.correlation.true_correlation import FEWEST_GROUPS, NoisyEffects, n
 from analysis.effects.head_effects import ALL_KINDS
 from analysis.inference.significance import TIE
 from study.record.errors import listed
-from study.record.units import ADDRESS
+from study.record.units import ADDRESS, Unit, UnitLevel
 from study.terminal.progress import progress
 
 log = logging.getLogger(__name__)
@@ -35,7 +35,7 @@ CORRELATION = (
     PAIR
     | {"kind": pl.String}
     | NUMBERS
-    | {"heads_low": pl.Float64, "heads_high": pl.Float64, "level": pl.Float64}
+    | dict.fromkeys(["heads_low", "heads_high", "spearman_low", "spearman_high", "level"], pl.Float64)
     | {"groups_a": pl.Int64, "groups_b": pl.Int64, "shared": pl.Int64}
 )
 BY_LAYER = PAIR | {"kind": pl.String, "layer": pl.Int64} | NUMBERS
@@ -60,12 +60,17 @@ RELIABILITY = (
     | {"reason": pl.String}
 )
 
+CORRELATION_NAME = "correlation"
+
 Rows = Iterator[dict[str, Any]]
 
 
 @dataclass(frozen=True)
 class Correlations:
     """The tables. What cannot be said is null, with the reason in a column beside it.
+
+    They are of heads, or of the units of another level (`level`), whose columns have the same names: `heads` counts
+    these units, and `head` is the number of a group.
 
     Columns of `NUMBERS`, of the heads that a row is about: heads (measured on both); pearson, spearman, kendall
     (tau-b), and reason, why there are none; pearson_low, pearson_high (jackknife over groups of examples;
@@ -75,9 +80,9 @@ class Correlations:
 
     Attributes:
         correlation: one row a pair, for all heads (`kind` is "all") and by attention kind where there are several.
-            After `NUMBERS`: heads_low, heads_high: interval of pearson over heads, another question; level: of every
-            interval; groups_a, groups_b: of examples; shared: examples of the smaller domain whose first text the
-            other has.
+            After `NUMBERS`: heads_low, heads_high: interval of pearson over heads, another question; spearman_low,
+            spearman_high: that of spearman, where there are no outcomes; level: of every interval; numbers of groups
+            of examples: groups_a, groups_b; shared: examples of the smaller domain whose first text the other has.
         by_layer: one row a pair and layer: kind, layer (from 0), `NUMBERS`.
         without_largest: one row a pair and number of heads of largest effect left out, from 0: left_out, last (address
             of the last one left out), heads; pearson with its interval (pearson_low, pearson_high), spearman, kendall
@@ -94,6 +99,7 @@ class Correlations:
             splits, parts (2; 3 where the first says which are the largest), between (mean r between two parts),
             between_low, between_high (middle 95 % of splits), whole (Spearman-Brown), by_moments (1 - noise / variance:
             the same without splits; of all heads only), reason.
+        level: what the units are.
     """
 
     correlation: pl.DataFrame
@@ -103,11 +109,11 @@ class Correlations:
     influence: pl.DataFrame
     null: pl.DataFrame
     reliability: pl.DataFrame
+    level: UnitLevel = UnitLevel.head
 
     def select(self, subject_id: str) -> "Correlations":
         """The rows of one subject."""
-        rows = {name: getattr(self, name).filter(subject_id=subject_id) for name in self.__dataclass_fields__}
-        return Correlations(**rows)
+        return Correlations(**{name: own.filter(subject_id=subject_id) for name, own in self._named}, level=self.level)
 
     @property
     def overall(self) -> pl.DataFrame:
@@ -116,15 +122,37 @@ class Correlations:
 
     @property
     def tables(self) -> dict[str, pl.DataFrame]:
-        """All of them under the names of their files: `correlation`, `correlation_by_layer` ..."""
-        prefixed = {f"correlation_{name}": getattr(self, name) for name in self.__dataclass_fields__}
-        return {"correlation": prefixed.pop("correlation_correlation"), **prefixed}
+        """All of them under the names of their files: `correlation`, `correlation_by_layer` ...
+
+        Of other units than heads: `correlation_of_groups`, `correlation_of_groups_by_layer` ..., with columns named
+        after what they are of.
+        """
+        first = CORRELATION_NAME if self.level is UnitLevel.head else f"{CORRELATION_NAME}_of_{self.level.plural}"
+        prefixed = {f"{first}_{name}": columns_of(own, self.level) for name, own in self._named}
+        return {first: prefixed.pop(f"{first}_{CORRELATION_NAME}"), **prefixed}
+
+    @property
+    def _named(self) -> Iterator[tuple[str, pl.DataFrame]]:
+        return ((name, getattr(self, name)) for name in (*PAIR_TABLES, "reliability"))
+
+
+def columns_of(table: pl.DataFrame, level: UnitLevel) -> pl.DataFrame:
+    """A table as it is written: of other units than heads its columns do not speak of heads, but say what they are."""
+    if level is UnitLevel.head:
+        return table
+    names = {"heads": "units", "heads_low": "units_low", "heads_high": "units_high", "head": "index"}
+    renamed = table.rename({name: new for name, new in names.items() if name in table.columns})
+    return renamed.with_columns(unit_level=pl.lit(str(level)))
 
 
 def correlate(domains: Sequence[DomainEffects], options: CorrelationOptions | None = None) -> Correlations:
-    """Correlations between every two domains of each subject; domains without the effect of any head are left out."""
+    """Correlations between every two domains of each subject; domains without the effect of any head are left out.
+
+    All domains have the effects of units of one level.
+    """
     options = options or CorrelationOptions()
     domains = [domain for domain in domains if domain.heads]
+    level = domains[0].level if domains else UnitLevel.head
     resampled = {id(domain): DomainResamples(domain, options) for domain in domains}
     pairs = pairs_of(domains)
     rows: dict[str, list[dict[str, Any]]] = {name: [] for name in PAIR_TABLES}
@@ -138,14 +166,14 @@ def correlate(domains: Sequence[DomainEffects], options: CorrelationOptions | No
             advance(1)
     tables = {name: pl.DataFrame(rows[name], schema=schema) for name, (schema, _) in PAIR_TABLES.items()}
     own = [row for domain in domains for row in _reliability(resampled[id(domain)])]
-    return Correlations(**tables, reliability=pl.DataFrame(own, schema=RELIABILITY))
+    return Correlations(**tables, reliability=pl.DataFrame(own, schema=RELIABILITY), level=level)
 
 
 def _name_unmatched(a: DomainEffects, b: DomainEffects) -> None:
     other = set(b.heads)
     alone = [str(head) for head in a.heads if head not in other]
     if alone:
-        log.warning("heads measured on %s and not on %s: %s", a.domain, b.domain, listed(alone))
+        log.warning("%s measured on %s and not on %s: %s", a.level.plural, a.domain, b.domain, listed(alone))
 
 
 def _correlation(both: PairResamples) -> Rows:
@@ -153,16 +181,20 @@ def _correlation(both: PairResamples) -> Rows:
     for kind, kept in by_kind(pair.heads, (*pair.a.heads, *pair.b.heads)):
         row = {"kind": kind, **both.numbers(kept), "level": options.level, "shared": pair.shared}
         if row["reason"] is None:
-            generator = options.generator("over heads", kind, *pair.names.values())
             a, b = (effects[kept] for effects in pair.effects)
-            interval = head_influence.over_heads(a, b, generator, options.level, options.resamples)
-            row |= dict(zip(("heads_low", "heads_high"), interval or (None, None), strict=True))
+            of = {"heads": pearson} | ({} if pair.has_outcomes else {"spearman": spearman})
+            for name, coefficient in of.items():
+                generator = options.generator("over heads", kind, *pair.names.values())
+                ends = head_influence.over_heads(a, b, generator, options.level, options.resamples, coefficient)
+                row |= dict(zip((f"{name}_low", f"{name}_high"), ends or (None, None), strict=True))
         samples = (("groups_a", pair.a.sample), ("groups_b", pair.b.sample))
         yield row | {name: None if sample is None else sample.groups for name, sample in samples}
 
 
 def _by_layer(both: PairResamples) -> Rows:
-    layers = [(head.kind, head.layer) for head in both.pair.heads]
+    if both.pair.level in (UnitLevel.layer, UnitLevel.mlp):
+        return  # there is one a layer
+    layers = [_layer(head) for head in both.pair.heads]
     for kind, layer in dict.fromkeys(layers):
         kept = np.array([own == (kind, layer) for own in layers])
         yield {"kind": str(kind), "layer": layer, **both.numbers(kept)}
@@ -211,8 +243,8 @@ def null_rows(both: PairResamples) -> Rows:
     reason = pair.no_correlation(both.every_head)
     strata: Mapping[NullName, Callable[[Any], object]] = {
         NullName.HEADS: lambda _: 0,
-        NullName.HEADS_WITHIN_KINDS: lambda head: head.kind,
-        NullName.HEADS_WITHIN_LAYERS: lambda head: (head.kind, head.layer),
+        NullName.HEADS_WITHIN_KINDS: lambda head: head.row["kind"],
+        NullName.HEADS_WITHIN_LAYERS: _layer,
     }
     a, b = pair.effects
     r = None if reason else float(pearson(a, b))
@@ -230,7 +262,11 @@ def null_rows(both: PairResamples) -> Rows:
         found = None if reason else permutation_null(a, b, own, generator, options.resamples, options.level)
         inner = np.nan if reason else float(pearson(within(a, own), within(b, own)))
         row |= {"null": str(name), "within": None if np.isnan(inner) else inner}
-        yield row | _null_cells(found, reason or "every stratum has one head: none can change places")
+        yield row | _null_cells(found, reason or f"every stratum has one {pair.level.noun}: none can change places")
+
+
+def _layer(unit: Unit) -> tuple[object, object]:
+    return unit.row["kind"], unit.row["layer"]
 
 
 def _null_cells(found: Null | None, reason: str) -> dict[str, Any]:

@@ -27,7 +27,7 @@ SUMMARY = {name: POINTS[name] for name in CURVE} | {
 }
 
 CONTRASTS = {
-    **{name: POINTS[name] for name in CURVE if name not in ("kinds", "curve", "order")},
+    **{name: POINTS[name] for name in CURVE if name not in ("kinds", "curve", "order", "level")},
     **dict.fromkeys(["kinds_a", "curve_a", "kinds_b", "curve_b"], pl.String),
     **dict.fromkeys(["area_a", "area_b", "difference", "low", "high"], pl.Float64),
 }
@@ -77,7 +77,8 @@ def _rows(drawn: ResampledCurves, within: float) -> Iterator[tuple[object, ...]]
         area, share = seeds.mean(axis=0), _shares(drawn, curves, within)
         theirs = paper.PRUNABLE.get(domain.names) if kinds == ALL_KINDS and is_papers(curves[0]) else None
         yield (
-            *(*domain.identity.values(), domain.metric.name, kinds, name, curves[0].order, len(curves)),
+            *(*domain.identity.values(), domain.metric.name, kinds, name, curves[0].order, str(curves[0].unit)),
+            len(curves),
             *map(float, (drawn.base[0], area[0], *drawn.interval(area), seeds[:, 0].min(), seeds[:, 0].max())),
             *map(float, (within, share[0], *drawn.interval(share))),
             theirs,

@@ -17,10 +17,10 @@ from analysis.inference.resampling import ENOUGH_FOR_AN_INTERVAL
 from analysis.results.domain import IDENTITY, Domain
 from study.record.curves import Curve
 
-CURVE = [*IDENTITY, "metric", "kinds", "curve", "order"]
+CURVE = [*IDENTITY, "metric", "kinds", "curve", "order", "level"]
 POINTS = (
     dict.fromkeys(CURVE, pl.String)
-    | dict.fromkeys(["seed", "order_examples", "removed", "heads"], pl.Int64)
+    | dict.fromkeys(["seed", "order_examples", "removed", "units"], pl.Int64)
     | dict.fromkeys(["share", "base_score", "score", "low", "high"], pl.Float64)
 )
 
@@ -78,8 +78,9 @@ def curve_points(resampled: ResampledCurves) -> pl.DataFrame:
     """Every point of every curve of a domain whose masks are all complete.
 
     Returns:
-        Columns of the domain; kinds, curve (the order in words), order, seed (of random orders), order_examples (that
-        the order was made of), removed, heads, share (of the heads of these kinds, or of other units: 0 to 1),
+        Columns of the domain; kinds, curve (the order in words), order, level (what is removed: heads, groups, layers
+        or MLPs), seed (of random orders), order_examples (that the order was made of), removed, units (that there are
+        of these kinds), share (of them, 0 to 1),
         base_score, score; low and high: the base score and the interval of the difference from it, by a paired
         bootstrap over groups; null where nothing can be resampled.
     """
@@ -89,7 +90,7 @@ def curve_points(resampled: ResampledCurves) -> pl.DataFrame:
         for curve in curves:
             scores = resampled.along(curve)
             low, high = resampled.interval(scores - resampled.base[:, None])
-            names = (*domain.identity.values(), domain.metric.name, kinds, name, curve.order)
+            names = (*domain.identity.values(), domain.metric.name, kinds, name, curve.order, str(curve.unit))
             names += (curve.options.get("seed"), curve.examples)
             for i, removed in enumerate(curve.removed):
                 point = (removed, curve.heads, removed / curve.heads, base, scores[0, i], base + low[i], base + high[i])

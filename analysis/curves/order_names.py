@@ -3,6 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
+import polars as pl
+
 from analysis.effects.head_effects import ALL_KINDS
 from analysis.results.domain import Domain
 from study.record.curves import Curve
@@ -33,6 +35,12 @@ def papers_order(domain: Domain) -> str | None:
 def curve_kinds(curve: Curve) -> str:
     """The kinds of units that a curve removes, as a table has them: attention kinds, or MLPs, which are of none."""
     return "mlp" if curve.unit is UnitLevel.mlp else "+".join(curve.kinds) or ALL_KINDS
+
+
+def units_removed(curves: pl.DataFrame) -> str:
+    """What curves remove, two or more of them, by their column `level`: `heads`, `heads or groups`."""
+    levels = set(curves["level"])
+    return " or ".join(level.plural for level in UnitLevel if level in levels)
 
 
 def order_name(curve: Curve, data: str) -> str:

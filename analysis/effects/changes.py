@@ -1,34 +1,38 @@
-"""Changes: the examples that came out otherwise when a single head was removed, and what came out instead."""
+"""Changes: the examples that came out otherwise when a head or a larger unit was removed, and what came out instead."""
 
 import numpy as np
 import polars as pl
 
-from analysis.effects.head_effects import Measure, measured_masks
 from analysis.results.domain import HYPOTHESIS, PREDICTION, Domain
 from study.record.metrics.choices.alternatives import LOGLIK
 from study.record.metrics.numbers import OUTPUT, PER_UNIT
-from study.record.units import ADDRESS
+from study.record.units import ADDRESS, UnitLevel
 
 CHANGES = (
     ADDRESS
     | {"example": pl.String, "before": pl.Float64, "after": pl.Float64}
     | {"was": pl.String, "now": pl.String, "margin": pl.Float64}
     | {"likely_before": pl.List(pl.Float64), "likely_after": pl.List(pl.Float64)}
+    | {"level": pl.String}
 )
+
+UNIT = [*ADDRESS, "level"]
+"""Columns that say which unit a change is of."""
 
 
 def changes(domain: Domain) -> pl.DataFrame:
-    """Every example whose answer or score is another one without a head, for every head that was removed alone.
+    """Every example whose answer or score is another one without a unit, for every unit that was removed by itself.
 
     Returns:
         Columns kind, layer, head (from 0), example, before, after (score of the example alone, with every head and
         without this one), was, now (what the model answered; null where it was not stored), margin (the smaller of
         both: how far the outcome was from being the same), likely_before, likely_after (how likely a language model
-        found each continuation, nats; null of other models). Of each head the largest change of score comes first; of
+        found each continuation, nats; null of other models), level (what the unit is; of a layer and of an MLP there
+        is no head). Of each unit the largest change of score comes first; of
         equal ones that of the largest margin. All log-likelihoods move: a change is one of the metric's margin or more.
     """
     layout = domain.layout
-    removed = measured_masks(layout).filter(pl.col("measure") == str(Measure.ABLATION)).select(*ADDRESS, "mask")
+    removed = domain.removed(UnitLevel)
     rows = _answers(domain)
     full = rows.filter(pl.col("mask") == layout.full_key)
     pairs = rows.join(removed, on="mask").join(full, on="example", suffix="_full")
@@ -47,9 +51,11 @@ def changes(domain: Domain) -> pl.DataFrame:
             margin=pl.min_horizontal("margin", "margin_full"),
             likely_before="likely_full",
             likely_after="likely",
+            level="level",
         )
         .sort(
-            pl.col("kind").cast(pl.Enum([str(kind) for kind in layout.counts])),
+            pl.col("level").cast(pl.Enum(list(map(str, UnitLevel)))),
+            pl.col("kind").cast(pl.Enum([*map(str, layout.counts), UnitLevel.mlp])),
             "layer",
             "head",
             (pl.col("after") - pl.col("before")).abs().neg(),
@@ -61,9 +67,9 @@ def changes(domain: Domain) -> pl.DataFrame:
 
 
 def change_counts(changed: pl.DataFrame) -> pl.DataFrame:
-    """How many examples came out worse, better, or otherwise at the same score, by head: lost, gained, other."""
+    """How many examples came out worse, better, or otherwise at the same score, by unit: lost, gained, other."""
     rise = pl.col("after") - pl.col("before")
-    return changed.group_by(*ADDRESS, maintain_order=True).agg(
+    return changed.group_by(UNIT, maintain_order=True).agg(
         lost=(rise < 0).sum().cast(pl.Int64),
         gained=(rise > 0).sum().cast(pl.Int64),
         other=(rise == 0).sum().cast(pl.Int64),

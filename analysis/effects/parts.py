@@ -11,7 +11,6 @@ import polars as pl
 from polars import selectors
 from scipy import stats
 
-from analysis.effects.head_effects import Measure, measured_masks
 from analysis.inference import Inference, resampling
 from analysis.inference.discordant_pairs import flip_interval, flips
 from analysis.results.domain import IDENTITY, Domain
@@ -19,7 +18,7 @@ from analysis.results.sample import EXAMPLE, GROUP_COLUMN, Sample
 from analysis.results.slices import slices
 from study.record.examples import WEIGHT, text_columns
 from study.record.metrics import Task
-from study.record.units import ADDRESS
+from study.record.units import ADDRESS, UnitLevel
 
 LABEL, SCORE, LENGTH, PLACE = "gold label", "gold score", "words of the source", "place of the right choice"
 
@@ -34,12 +33,12 @@ PARTS = (
     | {"by": pl.String, "part": pl.String, "parts": pl.Int64}
     | ADDRESS
     | {"n": pl.Int64, "groups": pl.Int64, "effect": pl.Float64, "low": pl.Float64, "high": pl.Float64}
-    | {"interval": pl.String, "alpha": pl.Float64}
+    | {"interval": pl.String, "alpha": pl.Float64, "level": pl.String}
 )
 
 
 def part_effects(domain: Domain, inference: Inference) -> pl.DataFrame:
-    """The effect of each head that was removed alone, on each part of the examples of a domain that has a score.
+    """The effect of each unit that was removed by itself, on each part of the examples of a domain that has a score.
 
     A Matthews or Pearson correlation of examples of one label is 0/0, which is no effect of nought. By gold label there
     are means alone: no other score of labels says anything of examples that have one in common.
@@ -48,10 +47,12 @@ def part_effects(domain: Domain, inference: Inference) -> pl.DataFrame:
         Columns of the domain; by (what the examples are parted by), part, parts (how many there are of them, the most
         frequent of which have rows); kind, layer, head; n (examples), groups (of them); effect, in the unit of the
         metric; low, high, interval, alpha: `jackknife` over groups with Student's t, or `flips` where fewer than 20
-        examples flip; null where there is one group.
+        examples flip; null where there is one group; level (what the unit is; of a layer and of an MLP there is no
+        head).
     """
-    removed = measured_masks(domain.layout).filter(measure=Measure.ABLATION).filter(pl.col("mask").is_in(domain.masks))
-    kept = [domain.layout.full_key, *removed["mask"]]
+    removed = domain.removed(UnitLevel)
+    masks = removed["mask"].unique(maintain_order=True)  # the only group of a layer is the layer
+    kept = [domain.layout.full_key, *masks]
     noted = replace(
         domain,
         examples=_noted(domain),
@@ -62,7 +63,7 @@ def part_effects(domain: Domain, inference: Inference) -> pl.DataFrame:
     frames = [pl.DataFrame(schema=PARTS)]
     for by in _columns(noted):
         for part in _parts(noted, by):
-            sample = part.sample(inference.groups).select(removed["mask"])
+            sample = part.sample(inference.groups).select(masks)
             if sample.undefined(np.ones((1, sample.groups), dtype=np.int64)).any():
                 continue
             told = {**domain.identity, "by": by, "part": str(part.examples[by][0])}
@@ -70,7 +71,8 @@ def part_effects(domain: Domain, inference: Inference) -> pl.DataFrame:
             told |= {"n": sample.examples, "groups": sample.groups}
             columns = _intervals(sample, inference.alpha, countable=domain.has_flips)
             literals = {name: pl.lit(value) for name, value in told.items()}
-            frames.append(removed.select(*ADDRESS, effect=sample.effects, **columns).with_columns(**literals))
+            effects = pl.DataFrame({"mask": masks, "effect": sample.effects, **columns})
+            frames.append(removed.join(effects, on="mask", maintain_order="left").with_columns(**literals))
     return pl.concat([frame.select(*PARTS).cast(PARTS) for frame in frames])  # type: ignore[arg-type]
 
 
@@ -95,7 +97,7 @@ def _noted(domain: Domain) -> pl.DataFrame:
             return examples.with_columns(_quarters(examples["text_1"].str.split(" ").list.len()).alias(LENGTH))
         case Task.CHOICE:
             return examples.with_columns(pl.col("target").alias(PLACE)) if domain.metric.is_mean else examples
-        case Task.TEXT:
+        case Task.TEXT | Task.READING:
             return examples
 
 

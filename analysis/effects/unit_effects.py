@@ -10,7 +10,7 @@ from analysis.effects.head_effects import DEFAULT, Measure, effects, families
 from analysis.inference import COLUMNS, Inference
 from analysis.inference.effect_inference import DIFFERENCE, DomainInference
 from analysis.results.domain import IDENTITY, Domain
-from study.record.units import ADDRESS, AttentionLayer, Group, Mlp, Unit, UnitLevel, parse_unit
+from study.record.units import ADDRESS, UnitLevel, parse_unit
 
 LEVELS = (UnitLevel.group, UnitLevel.layer, UnitLevel.mlp)
 """What is larger than a head, or none."""
@@ -50,21 +50,10 @@ def unit_masks(domain: Domain) -> pl.DataFrame:
                 heads = layout.members(unit)
                 parts = [alone[head] for head in heads if head in alone]
                 known = parts if heads and len(parts) == len(heads) else None
-                rows.append({**_address(level, unit), "heads": len(heads), "parts": known, "mask": mask})
+                own = unit.row
+                at = {"level": str(level), "address": str(unit), **own, "index": own["head"]}
+                rows.append({name: at[name] for name in UNIT} | {"heads": len(heads), "parts": known, "mask": mask})
     return pl.DataFrame(rows, schema=UNIT | {"heads": pl.Int64, "parts": pl.List(pl.String), "mask": pl.String})
-
-
-def _address(level: UnitLevel, unit: Unit) -> dict[str, str | int | None]:
-    match unit:
-        case Group(kind, layer, index):
-            place = str(kind), layer, index
-        case AttentionLayer(kind=kind, layer=layer):
-            place = str(kind), layer, None
-        case Mlp(layer):
-            place = "mlp", layer, None
-        case _:
-            raise AssertionError(f"{unit} is no unit beyond a head")
-    return dict(zip(UNIT, (str(level), str(unit), *place), strict=True))
 
 
 def effect_tables(domain: Domain, inference: Inference = DEFAULT) -> tuple[pl.DataFrame, pl.DataFrame]:
@@ -95,6 +84,18 @@ def effect_tables(domain: Domain, inference: Inference = DEFAULT) -> tuple[pl.Da
     heads = effects(domain, inference, drawn)
     tables = [_table(own, drawn, domain, heads) for own in levels.values()]
     return heads, pl.concat([pl.DataFrame(schema=UNITS), *tables])
+
+
+def single_effects(effects: pl.DataFrame, level: UnitLevel) -> pl.DataFrame:
+    """The effects of units of a level, each removed by itself, at addresses in the columns kind, layer and head.
+
+    Args:
+        effects: rows of the first table of `effect_tables` for heads, else of the second.
+        level: which units.
+    """
+    if level is UnitLevel.head:
+        return effects.filter(measure=Measure.ABLATION)
+    return effects.filter(level=str(level)).rename({"index": "head", "heads": "members"})
 
 
 def unit_effects(domain: Domain, inference: Inference = DEFAULT) -> pl.DataFrame:

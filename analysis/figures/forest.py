@@ -4,8 +4,8 @@ import polars as pl
 
 from analysis.figures.canvas import Drawing
 from analysis.figures.interval_rows import Gap, interval_rows, row_height
-from analysis.formatting import address, decimals, effect, head_name, interval, signed
-from study.record.units import ADDRESS
+from analysis.formatting import address, decimals, effect, interval, signed, unit_name
+from study.record.units import ADDRESS, UnitLevel
 
 MOST = 24
 """Heads that are shown of many, where there are two domains at most; of more domains fewer."""
@@ -18,7 +18,7 @@ def forest(ablation: pl.DataFrame, name: str, *, most: int | None = MOST, narrow
 
     Args:
         ablation: effects of single heads of one subject: domain (its label), kind, layer, head, effect, unit; where
-            known low, high, significant, margin.
+            known low, high, significant, margin; level, where they are other units.
         name: name of the drawing.
         most: heads that are drawn, those of largest mean effect; words in place of the others say how many they are.
             None: every head, however many.
@@ -32,11 +32,12 @@ def forest(ablation: pl.DataFrame, name: str, *, most: int | None = MOST, narrow
     heads = _sorted_heads(ablation)
     domains, several = ablation["domain"].unique(maintain_order=True).to_list(), ablation["kind"].n_unique() > 1
     room = heads.height if most is None else max(1, int(most * row_height(1) / row_height(len(domains))))
-    shown, gap = _strongest(heads, room, decimals(ablation["unit"][0]))
-    rows = shown.join(ablation, on=[*ADDRESS], maintain_order="left")
+    shown, gap = _strongest(heads, room, decimals(ablation["unit"][0]), _level(ablation).plural)
+    rows = shown.with_row_index("rank").join(ablation, on=[*ADDRESS], maintain_order="left", nulls_equal=True)
+    noun = _level(ablation).noun
     drawn = [
         {
-            "row": head_name(row, several),
+            "row": unit_name(row, several),
             "series": row["domain"],
             "value": row["effect"],
             "low": row.get("low"),
@@ -45,20 +46,19 @@ def forest(ablation: pl.DataFrame, name: str, *, most: int | None = MOST, narrow
             "text": effect(row) + ("*" if row.get("significant") else ""),
             "said": _said(row),
             "head": address(row),
+            "rank": row["rank"],
         }
         for domain in domains
         for row in rows.filter(domain=domain).rows(named=True)
     ]
     schema = {"low": pl.Float64, "high": pl.Float64, "sure": pl.Boolean}
-    ordered = pl.DataFrame(drawn, schema_overrides=schema).join(
-        shown.select(head=pl.concat_str(*ADDRESS, separator="."), rank=pl.int_range(pl.len())), on="head"
-    )
+    ordered = pl.DataFrame(drawn, schema_overrides=schema)
     unit, margin = ablation["unit"][0], _margin(ablation)
     return interval_rows(
         ordered.sort("rank", maintain_order=True),
         name,
-        f"Effect of removing each head on {', '.join(domains)}, the most harmful first",
-        f"effect of removing the head ({unit})\n{_legend(ablation, margin)}".rstrip(),
+        f"Effect of removing each {noun} on {', '.join(domains)}, the most harmful first",
+        f"effect of removing the {noun} ({unit})\n{_legend(ablation, margin)}".rstrip(),
         title=domains[0] if len(domains) == 1 else "",
         band=margin,
         wide=not narrow,
@@ -73,7 +73,11 @@ def _sorted_heads(ablation: pl.DataFrame) -> pl.DataFrame:
     return means.sort("mean", maintain_order=True)
 
 
-def _strongest(heads: pl.DataFrame, most: int, digits: int) -> tuple[pl.DataFrame, Gap | None]:
+def _level(ablation: pl.DataFrame) -> UnitLevel:
+    return UnitLevel(ablation["level"][0]) if "level" in ablation.columns else UnitLevel.head
+
+
+def _strongest(heads: pl.DataFrame, most: int, digits: int, units: str) -> tuple[pl.DataFrame, Gap | None]:
     """The heads of largest mean effect, in order, and words in place of the others."""
     if heads.height <= most:
         return heads, None
@@ -82,7 +86,7 @@ def _strongest(heads: pl.DataFrame, most: int, digits: int) -> tuple[pl.DataFram
     left_out = numbered.join(kept, on="at", how="anti")
     above = kept.filter(pl.col("at") < left_out["at"].min()).height
     ends = (signed(end, digits) for end in (left_out["mean"].min(), left_out["mean"].max()))  # type: ignore[arg-type]
-    words = f"{left_out.height} more heads between {' and '.join(ends)}"
+    words = f"{left_out.height} more {units} between {' and '.join(ends)}"
     return kept.drop("at"), Gap(above, words)
 
 
@@ -108,5 +112,5 @@ def _said(row: dict) -> str:
 def _data(ablation: pl.DataFrame, heads: pl.DataFrame) -> pl.DataFrame:
     """Every head, the lowest mean first, with its numbers on each domain."""
     wanted = ("mean", *ADDRESS, "domain", "effect", "low", "high", "significant", "margin", "unit")
-    joined = heads.join(ablation, on=[*ADDRESS], maintain_order="left")
+    joined = heads.join(ablation, on=[*ADDRESS], maintain_order="left", nulls_equal=True)
     return joined.select(column for column in wanted if column in joined.columns)

@@ -15,7 +15,7 @@ from analysis.figures.canvas import Drawing, Panel, Tip, draw, styled
 from analysis.figures.canvas.lettering import text_width
 from analysis.figures.canvas.panel import WIDTH
 from analysis.figures.canvas.style import INK, SMALL
-from analysis.formatting import decimals, effect, interval, signed
+from analysis.formatting import address, decimals, effect, interval, signed
 from study.record.units import ADDRESS, AttentionKind, Head
 
 HARM, GAIN = (0.76, 0.27, 0.12), (0.13, 0.42, 0.72)
@@ -67,7 +67,7 @@ def heat_map(ablation: pl.DataFrame, counts: Sequence[int], limit: float, name: 
         limit: effect at which the colours saturate; the same in every panel that is compared with this one.
         name: name of the drawing.
     """
-    return _heat_map(ablation, counts, limit, name, "head")
+    return _heat_map(ablation, counts, limit, name, "group" if "level" in ablation.columns else "head")
 
 
 def group_heat_map(units: pl.DataFrame, counts: Sequence[int], limit: float, name: str) -> Drawing:
@@ -103,15 +103,16 @@ def small_heat_map(
     """The heat maps of every attention kind on one domain in miniature, one above the other, without numbers.
 
     Args:
-        ablation: single-head effects of one domain.
-        counts: heads of each layer by kind.
+        ablation: single-head effects of one domain; `level`, where they are of groups.
+        counts: heads, or groups, of each layer by kind.
         limit: as for `heat_map`.
         name: name of the drawing.
     """
     domain, tips, names, start = ablation["domain"][0], {}, [], 0.0
     shown = {kind: layers for kind, layers in counts.items() if ablation.filter(kind=str(kind)).height}
     with styled():
-        panel = Panel(domain, SMALL_HEIGHT, x="head", width=SMALL_WIDTH, right=0.06)
+        noun = "group" if "level" in ablation.columns else "head"
+        panel = Panel(domain, SMALL_HEIGHT, x=noun, width=SMALL_WIDTH, right=0.06)
         for kind, layers in shown.items():
             tips |= _cells(panel.axes, ablation.filter(kind=str(kind)), kind, layers, limit, start)
             if len(shown) > 1:
@@ -121,7 +122,7 @@ def small_heat_map(
             start += len(layers) + 0.6
         axis_of_cells(panel.axes, max(map(max, shown.values())), start - 0.6, most=12)
         panel.axes.set_yticks([at for at, _ in names], [label for _, label in names])
-        title = f"Effect of removing each head, {domain}"
+        title = f"Effect of removing each {noun}, {domain}"
         return draw(panel, name, title, _data(ablation), tips)
 
 
@@ -210,6 +211,4 @@ def _tip(head: Head, row: Row | None) -> Tip:
     if row is None:
         return Tip(f"{head}: not measured", str(head))
     sure = ", significant" if row.get("significant") else ""
-    group = row.get("level") is not None
-    said = f"{row['address'] if group else head}: {effect(row)} {row['unit']}{interval(row)}{sure}"
-    return Tip(said, None if group else str(head))
+    return Tip(f"{address(row)}: {effect(row)} {row['unit']}{interval(row)}{sure}", address(row))

@@ -5,6 +5,7 @@ from matplotlib.ticker import MaxNLocator
 
 from analysis.figures.canvas import Curve, Drawing, Panel, Sample, draw, limits, name_curves, styled
 from analysis.figures.canvas.style import BAND, BLUE, DASHED, GREY, INK, ORANGE
+from study.record.units import UnitLevel
 
 LINES = {
     "pearson": ("Pearson r", {"color": BLUE, "linestyle": "-", "marker": "o", "markersize": 3.5}),
@@ -15,15 +16,21 @@ LINES = {
 
 
 def leave_out(
-    without: pl.DataFrame, labels: tuple[str, str], name: str, compared: pl.DataFrame | None = None
+    without: pl.DataFrame,
+    labels: tuple[str, str],
+    name: str,
+    compared: pl.DataFrame | None = None,
+    level: UnitLevel = UnitLevel.head,
 ) -> Drawing:
     """Correlation of one pair over the heads left out (`Correlations.without_largest`), with a band where r has one.
 
-    `compared` has the rows of every pair whose panel shares the scale of this one.
+    `compared` has the rows of every pair whose panel shares the scale of this one; `level` is what the units are.
     """
     title = f"{labels[0]} and {labels[1]}, without the largest"
     with styled():
-        panel = Panel(title, 2.6, x="heads of largest effect left out", y="correlation of the other heads")
+        panel = Panel(
+            title, 2.6, x=f"{level.plural} of largest effect left out", y=f"correlation of the other {level.plural}"
+        )
         axes, key, curves = panel.axes, [], []
         axes.axhline(0, color=INK, linewidth=0.5, alpha=0.35, zorder=0)
         low, high = (without[f"pearson_{end}"].cast(pl.Float64) for end in ("low", "high"))
@@ -43,5 +50,5 @@ def leave_out(
         if not name_curves(panel, curves):
             panel.key = key
         columns = ("left_out", "pearson", "pearson_low", "pearson_high", "spearman", "ceiling")
-        title = f"Correlation of head effects on {labels[0]} and {labels[1]} without the largest"
+        title = f"Correlation of {level.noun} effects on {labels[0]} and {labels[1]} without the largest"
         return draw(panel, name, title, without.select(*columns))

@@ -1,4 +1,4 @@
-"""Figures 3 and 4: the score over the share of heads removed."""
+"""Figures 3 and 4: the score over the share of heads removed, or of groups, layers or MLPs."""
 
 from collections.abc import Iterator
 
@@ -6,6 +6,7 @@ import polars as pl
 from matplotlib.ticker import MaxNLocator
 
 from analysis.attention_kinds import STYLES, kind_label
+from analysis.curves.order_names import units_removed
 from analysis.figures.canvas import Curve, Drawing, Panel, Sample, draw, limits, name_curves, styled
 from analysis.figures.canvas.style import BAND, BLUE, DASHED, GREEN, GREY, INK, LINES, ORANGE
 from analysis.formatting import score_axis
@@ -37,10 +38,11 @@ def pruning_curves(
         compared: rows of every panel that shares the scale of this one.
     """
     metric, base = curves["metric"][0], curves["base_score"][0]
-    level = UnitLevel.mlp if set(curves["kinds"]) == {UnitLevel.mlp} else UnitLevel.head
+    units, levels = units_removed(curves), curves["level"].unique()
+    whole_model = f"every {UnitLevel(levels[0] if len(levels) == 1 else UnitLevel.head).noun}"
     every_head = {"color": INK, "linewidth": 0.8, "linestyle": DASHED, "alpha": 0.6}
     with styled():
-        panel = Panel(title, 2.3, x=f"{level.plural} removed (%)", y=score_axis(metric))
+        panel = Panel(title, 2.3, x=f"{units} removed (%)", y=score_axis(metric))
         axes, key, lines = panel.axes, [], []
         axes.axhline(base, zorder=0, **every_head)
         for label, colour, style, line in _lines(curves, by):
@@ -52,12 +54,12 @@ def pruning_curves(
             lines.append(Curve(label, colour, percent.to_list(), line["score"].to_list()))
         axes.set(xlim=(-2, 102), ylim=_y_limits(curves if compared is None else compared))
         axes.yaxis.set_major_locator(MaxNLocator(nbins=6))
-        whole = Curve(f"every {level.noun}", INK, [0.0, 100.0], [base, base])
+        whole = Curve(whole_model, INK, [0.0, 100.0], [base, base])
         if not name_curves(panel, [*lines, whole]):
             named = name_curves(panel, lines, [whole])
             panel.key = [*([] if named else key), Sample(whole.name, every_head)]
-        data = curves.select("domain", "metric", "kinds", "curve", "curves", "share", "score", "low", "high")
-        return draw(panel, name, f"Score over the share of {level.plural} removed, {title}", data)
+        data = curves.select("domain", "metric", "level", "kinds", "curve", "curves", "share", "score", "low", "high")
+        return draw(panel, name, f"Score over the share of {units} removed, {title}", data)
 
 
 def _lines(curves: pl.DataFrame, by: str) -> Iterator[tuple[str, str, object, pl.DataFrame]]:

@@ -1,4 +1,4 @@
-"""Figure 2: the effect of each head on two domains, one against the other, with intervals on both axes."""
+"""Figure 2: the effect of each head, or other unit, on two domains, one against the other, with their intervals."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,11 +9,12 @@ from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.ticker import MaxNLocator
 
-from analysis.attention_kinds import STYLES, by_kind
+from analysis.attention_kinds import by_style, style_of
 from analysis.figures.canvas import Drawing, Panel, Sample, Tip, draw, limits, styled
 from analysis.figures.canvas.lettering import line_height, text_width
 from analysis.figures.canvas.style import INK, SMALL
-from analysis.formatting import address, decimals, head_name, interval, signed
+from analysis.formatting import address, decimals, interval, signed, unit_name
+from study.record.units import UnitLevel
 
 NAMED = 3
 """Heads of largest effect that have their name written beside them."""
@@ -31,92 +32,112 @@ Names = tuple[str, str]
 
 
 def scatter(
-    both: pl.DataFrame, labels: Names, unit: str, title: str, name: str, compared: pl.DataFrame | None = None
+    both: pl.DataFrame, labels: Names, units: Names, title: str, name: str, compared: pl.DataFrame | None = None
 ) -> Drawing:
     """Figure 2 of two domains on one scale; the heads that are farthest out are ringed and named.
 
     Args:
         both: heads with columns kind, layer, head, effect_a, effect_b; low_a, high_a, low_b, high_b, where known, give
-            bars.
+            bars; level, where they are other units.
         labels: names of the two domains.
-        unit: unit of the effects.
+        units: unit of the effects on each of them; where they differ, each axis has a scale of its own.
         title: what stands above.
         name: name of the drawing.
         compared: effects of every domain whose panel shares the scale of this one: columns effect, low, high.
     """
-    kinds = [kind for kind, _ in by_kind(both)]
+    kinds, noun = [kind for kind, _ in by_style(both)], _noun(both)
     with styled():
-        panel = Panel(title, 3.0, x=f"effect on {labels[0]} ({unit})", y=f"effect on {labels[1]} ({unit})")
-        panel.key = [Sample(STYLES[kind].label, _look(kind)) for kind in kinds] if len(kinds) > 1 else []
-        _set_limits(panel.axes, limits(_ends(both) if compared is None else compared, ("effect", "low", "high"), 0.0))
+        panel = Panel(title, 3.0, x=_axis(labels[0], units[0]), y=_axis(labels[1], units[1]))
+        panel.key = [Sample(style_of(kind).label, _look(kind)) for kind in kinds] if len(kinds) > 1 else []
+        shown = (_ends(both) if compared is None else compared,) * 2
+        if units[0] != units[1]:
+            shown = tuple(_ends(both, side) for side in "ab")
+        _set_limits(panel.axes, *(limits(own, ("effect", "low", "high"), 0.0) for own in shown))
         panel.height = panel.size[0]
-        tips = _draw_heads(panel.axes, both, labels, unit, bars=True)
-        _name_outliers(panel, both, several=len(kinds) > 1)
-        return draw(panel, name, f"Effect of each head on {labels[0]} against {labels[1]}, {title}", both, tips)
+        tips = _draw_heads(panel.axes, both, labels, units, bars=True)
+        _name_outliers(panel, both, several=len(kinds) > 1, apart=units[0] != units[1])
+        return draw(panel, name, f"Effect of each {noun} on {labels[0]} against {labels[1]}, {title}", both, tips)
 
 
-def small_scatter(both: pl.DataFrame, labels: Names, unit: str, title: str, name: str) -> Drawing:
+def small_scatter(both: pl.DataFrame, labels: Names, units: Names, title: str, name: str) -> Drawing:
     """Figure 2 in miniature: points without bars, names of domains without numbers; arguments as for `scatter`."""
     with styled():
-        panel = Panel(title, SMALL_HEIGHT, x=f"effect on {labels[0]}", y=f"effect on {labels[1]}", width=SMALL_WIDTH)
-        _set_limits(panel.axes, limits(both, ("effect_a", "effect_b"), 0.0))
+        x, y = (_axis(label, unit).removesuffix(f" ({unit})") for label, unit in zip(labels, units, strict=True))
+        panel = Panel(title, SMALL_HEIGHT, x=x, y=y, width=SMALL_WIDTH)
+        sides = (("effect_a", "effect_b"),) * 2 if units[0] == units[1] else (("effect_a",), ("effect_b",))
+        _set_limits(panel.axes, *(limits(both, columns, 0.0) for columns in sides))
         panel.axes.set(xticks=[], yticks=[])
-        tips = _draw_heads(panel.axes, both, labels, unit, bars=False)
-        title = f"Effect of each head on {labels[0]} against {labels[1]}, {title}"
+        tips = _draw_heads(panel.axes, both, labels, units, bars=False)
+        title = f"Effect of each {_noun(both)} on {labels[0]} against {labels[1]}, {title}"
         return draw(panel, name, title, both, tips)
 
 
-def _ends(both: pl.DataFrame) -> pl.DataFrame:
-    """Every number of both domains as columns effect, low, high, where known."""
+def _noun(both: pl.DataFrame) -> str:
+    """What one of the units is called."""
+    return UnitLevel(both["level"][0] if "level" in both.columns else UnitLevel.head).noun
+
+
+def _axis(label: str, unit: str) -> str:
+    """What an axis is called: an effect on a domain, or a score, with whose name the label begins."""
+    return label if label.startswith(unit) else f"effect on {label} ({unit})"
+
+
+def _ends(both: pl.DataFrame, sides: str = "ab") -> pl.DataFrame:
+    """Every number of these domains as columns effect, low, high, where known."""
     known = [column for column in ("effect", "low", "high") if f"{column}_a" in both.columns]
-    return pl.concat([both.select(pl.col(f"{column}_{side}").alias(column) for column in known) for side in "ab"])
+    return pl.concat([both.select(pl.col(f"{column}_{side}").alias(column) for column in known) for side in sides])
 
 
-def _set_limits(axes: Axes, ends: tuple[float, float]) -> None:
-    """Give both axes the same limits."""
-    axes.set(xlim=ends, ylim=ends)
+def _set_limits(axes: Axes, across: tuple[float, float], along: tuple[float, float]) -> None:
+    """Give the axes their limits."""
+    axes.set(xlim=across, ylim=along)
     for axis in (axes.xaxis, axes.yaxis):
         axis.set_major_locator(MaxNLocator(nbins=6))
 
 
-def _draw_heads(axes: Axes, both: pl.DataFrame, labels: Names, unit: str, bars: bool) -> dict[str, Tip]:
+def _draw_heads(axes: Axes, both: pl.DataFrame, labels: Names, units: Names, bars: bool) -> dict[str, Tip]:
     """Draw the lines of no effect and of equal effects, and every head; what each says."""
     for line in (axes.axhline, axes.axvline):
         line(0, color=INK, linewidth=0.5, alpha=0.35, zorder=0)
-    axes.axline((0, 0), slope=1, color=INK, linewidth=0.6, alpha=0.5, linestyle=(0, (4, 3)), zorder=0)
+    if units[0] == units[1]:
+        axes.axline((0, 0), slope=1, color=INK, linewidth=0.6, alpha=0.5, linestyle=(0, (4, 3)), zorder=0)
     tips = {}
-    for kind, heads in by_kind(both):
+    for kind, heads in by_style(both):
         if bars and {"low_a", "high_a", "low_b", "high_b"} <= set(heads.columns):
-            style: dict[str, Any] = {"color": STYLES[kind].colour, "linewidth": 0.6, "alpha": 0.35, "zorder": 1}
+            style: dict[str, Any] = {"color": style_of(kind).colour, "linewidth": 0.6, "alpha": 0.35, "zorder": 1}
             axes.hlines(heads["effect_b"].to_numpy(), heads["low_a"].to_numpy(), heads["high_a"].to_numpy(), **style)
             axes.vlines(heads["effect_a"].to_numpy(), heads["low_b"].to_numpy(), heads["high_b"].to_numpy(), **style)
         for row in heads.rows(named=True):
             gid = f"head-{address(row)}"
             axes.plot(row["effect_a"], row["effect_b"], linestyle="none", gid=gid, **_look(kind))
-            tips[gid] = Tip(_said(row, labels, unit), address(row))
+            tips[gid] = Tip(_said(row, labels, units), address(row))
     return tips
 
 
 def _look(kind: str) -> dict[str, Any]:
-    style = STYLES[kind]
+    style = style_of(kind)
     return {"marker": style.marker, "color": style.colour, "markersize": 4, "markeredgewidth": 0, "alpha": 0.8}
 
 
-def _said(row: Mapping[str, Any], labels: Names, unit: str) -> str:
+def _said(row: Mapping[str, Any], labels: Names, units: Names) -> str:
     """`cross.2.1: home −0.53 points (−0.80 to −0.21); away ...`."""
     numbers = (
         f"{label} {signed(row[f'effect_{side}'], decimals(unit))} {unit}{interval(row, side, unit)}"
-        for side, label in zip("ab", labels, strict=True)
+        for side, label, unit in zip("ab", labels, units, strict=True)
     )
     return f"{address(row)}: {'; '.join(numbers)}"
 
 
-def _name_outliers(panel: Panel, both: pl.DataFrame, several: bool) -> None:
-    """Ring the heads of largest effect and write their names beside them, where they cover fewest other heads."""
-    size = pl.max_horizontal(pl.col("effect_a").abs(), pl.col("effect_b").abs())
+def _name_outliers(panel: Panel, both: pl.DataFrame, several: bool, *, apart: bool) -> None:
+    """Ring the heads of largest effect and write their names beside them, where they cover fewest other heads.
+
+    Where axes have scales `apart`, an effect is as large as it is beside the largest on its axis.
+    """
+    scales = {name: float(both[name].abs().max()) if apart else 1.0 for name in ("effect_a", "effect_b")}  # type: ignore[arg-type]
+    size = pl.max_horizontal(*(pl.col(name).abs() / scale for name, scale in scales.items()))
     points = both.select("effect_a", "effect_b").to_numpy()
     for row in both.sort(size, descending=True, maintain_order=True).head(NAMED).iter_rows(named=True):
-        at, name = (row["effect_a"], row["effect_b"]), head_name(row, several)
+        at, name = (row["effect_a"], row["effect_b"]), unit_name(row, several)
         ring = {"markersize": OUTLIER, "markerfacecolor": "none", "markeredgecolor": INK, "markeredgewidth": 0.7}
         panel.axes.plot(*at, "o", **ring)
         right, up = _freest_corner(panel, points, at, text_width(name, SMALL))
@@ -131,7 +152,8 @@ def _freest_corner(
     """Whether a name stands to the right of its point, and whether above it: where fewest points are covered."""
     low, high = panel.axes.get_xlim()
     inches = panel.size[0] / (high - low)
-    x, y = inches * (points - np.array(at)).T
+    bottom, top = panel.axes.get_ylim()
+    x, y = ((points - np.array(at)) * (inches, panel.size[0] / (top - bottom))).T
     height, beside, above = line_height(SMALL), BESIDE / 72, ABOVE / 72
 
     def covered(corner: tuple[bool, bool]) -> float:

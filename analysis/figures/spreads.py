@@ -6,18 +6,19 @@ from typing import Any
 import polars as pl
 from matplotlib.ticker import MaxNLocator
 
-from analysis.attention_kinds import STYLES, by_kind
+from analysis.attention_kinds import by_style, style_of
 from analysis.figures.canvas import Drawing, Panel, Sample, Tip, draw, limits, styled
 from analysis.figures.canvas.lettering import text_width
 from analysis.figures.canvas.style import INK, SMALL
-from analysis.formatting import address, decimal, decimals, ends, head_name, signed
+from analysis.formatting import address, decimal, decimals, ends, signed, unit_name
+from study.record.units import UnitLevel
 
 NAMED = 4
 """Heads of largest mean effect that have their name written beside them."""
 
 
-def head_spreads(heads: pl.DataFrame, cells: str, title: str, name: str) -> Drawing:
-    """Mean effect of each head over cells against its spread beyond noise, intervals on both axes.
+def head_spreads(heads: pl.DataFrame, cells: str, title: str, name: str, level: UnitLevel = UnitLevel.head) -> Drawing:
+    """Mean effect of each head, or other unit, over cells against its spread beyond noise, intervals on both axes.
 
     Below the dashed lines the effect differs less between cells than it is large: such a head matters in any of them.
 
@@ -26,13 +27,14 @@ def head_spreads(heads: pl.DataFrame, cells: str, title: str, name: str) -> Draw
         cells: what the cells are called: seeds, epochs, domains.
         title: what stands above.
         name: name of the drawing.
+        level: what they are, where they are other units than heads.
     """
-    unit, kinds = heads["unit"][0], [kind for kind, _ in by_kind(heads)]
+    unit, kinds = heads["unit"][0], [kind for kind, _ in by_style(heads)]
     with styled():
         panel = Panel(
             title, 2.4, x=f"mean effect over {cells} ({unit})", y=f"spread over {cells} beyond noise ({unit})"
         )
-        panel.key = [Sample(STYLES[kind].label, _look(kind)) for kind in kinds] if len(kinds) > 1 else []
+        panel.key = [Sample(style_of(kind).label, _look(kind)) for kind in kinds] if len(kinds) > 1 else []
         axes = panel.axes
         top = limits(heads, ("spread",), 0.0)[1]
         axes.set(xlim=limits(heads, ("mean", "mean_low", "mean_high"), 0.0), ylim=(-0.04 * top, top))
@@ -42,10 +44,11 @@ def head_spreads(heads: pl.DataFrame, cells: str, title: str, name: str) -> Draw
         axes.xaxis.set_major_locator(MaxNLocator(nbins=6))
         axes.yaxis.set_major_locator(MaxNLocator(nbins=5))
         tips = {}
-        for row in heads.rows(named=True):
+        named = heads.drop("level").with_columns(level=pl.lit(str(level)))  # not that of the intervals
+        for row in named.rows(named=True):
             tips |= _draw_head(panel, row)
-        _name_strongest(panel, heads, several=len(kinds) > 1)
-        about = f"Mean effect of each head over {cells} against how much it differs between them, {title}"
+        _name_strongest(panel, named, several=len(kinds) > 1)
+        about = f"Mean effect of each {level.noun} over {cells} against how much it differs between them, {title}"
         return draw(panel, name, about, heads, tips)
 
 
@@ -64,7 +67,7 @@ def _draw_head(panel: Panel, row: Mapping[str, Any]) -> dict[str, Tip]:
 
 
 def _look(kind: str) -> dict[str, Any]:
-    style = STYLES[kind]
+    style = style_of(kind)
     return {"marker": style.marker, "color": style.colour, "markersize": 4, "markeredgewidth": 0, "alpha": 0.85}
 
 
@@ -72,7 +75,7 @@ def _name_strongest(panel: Panel, heads: pl.DataFrame, several: bool) -> None:
     """Write the names of the heads of largest mean effect beside them, to the side where there is room."""
     low, high = panel.axes.get_xlim()
     for row in heads.sort(pl.col("mean").abs(), descending=True, maintain_order=True).head(NAMED).rows(named=True):
-        name, at = head_name(row, several), (row["mean"], row["spread"])
+        name, at = unit_name(row, several), (row["mean"], row["spread"])
         room = (high - at[0]) / (high - low) * panel.size[0]
         right = text_width(name, SMALL) + 0.1 < room
         look: dict[str, Any] = {"xytext": (5 if right else -5, 4), "ha": "left" if right else "right"}

@@ -50,7 +50,7 @@ def unit_rows(units: pl.DataFrame, title: str, name: str, *, wide: bool = False)
 
 def _entries(row: dict, several: bool) -> list[dict]:
     name, sure = unit_name(row, several), ", significant" if row["significant"] else ""
-    same = {"row": name, "head": None}
+    same = {"row": name, "head": row["address"]}
     whole = f"{row['address']}: {effect(row)} {row['unit']}{interval(row)}{sure}"
     entries = [same | {"series": WHOLE, "value": row["effect"], "low": row["low"], "high": row["high"], "said": whole}]
     entries[0]["sure"] = row["significant"]

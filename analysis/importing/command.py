@@ -1,4 +1,8 @@
-"""`python -m analysis import FILE...`: tables of effects or importances made elsewhere, correlated without outcomes."""
+"""`python -m analysis import FILE...`: tables of effects or importances made elsewhere, correlated without outcomes.
+
+Among them are published scores: Retrieval_Head's `head_score/*.json` and DuoAttention's `full_attention_heads.tsv`.
+They are set beside each other, or beside effects measured here, by heads or by groups of heads.
+"""
 
 import argparse
 from collections.abc import Callable
@@ -14,7 +18,7 @@ from analysis.correlation import CorrelationOptions, Correlations, correlate
 from analysis.defaults import DEFAULTS
 from analysis.effects.head_effects import ALL_KINDS
 from analysis.formatting import decimal
-from analysis.importing.domains import read_domains
+from analysis.importing.domains import read_tables
 from analysis.importing.head_addresses import parse_kind
 from analysis.importing.table_forms import ImportOptions
 from analysis.page import ImportedPage
@@ -31,7 +35,8 @@ OUT = Path("results/imported")
 def run(options: argparse.Namespace) -> None:
     """Read the tables, print what agrees, write tables, figures and the page; its path is the last line."""
     reading = {each.name: getattr(options, each.name) for each in fields(ImportOptions)}
-    domains = read_domains(options.files, ImportOptions(**reading))
+    imported = read_tables(options.files, ImportOptions(**reading))
+    domains = imported.domains
     choices = CorrelationOptions(level=1 - options.alpha, resamples=options.resamples, seed=options.seed)
     found = correlate(domains, choices)
     if found.correlation.is_empty():
@@ -41,8 +46,11 @@ def run(options: argparse.Namespace) -> None:
     console = Console()
     for table in _printed(found, agreement):
         console.print(table)
+    for published in imported.published:
+        console.print(escape(published.sentence))
     console.print(WITHOUT_OUTCOMES)
-    page = ImportedPage.of(found, domains, options.files, choices.level, options.least_r)
+    sources = [published.sentence for published in imported.published]
+    page = ImportedPage.of(found, domains, options.files, choices.level, options.least_r, sources)
     for name, written in {"agreement": agreement, **found.tables}.items():
         if not written.is_empty():
             write(written, options.out / "tables", name)
@@ -96,6 +104,12 @@ def add_command(parser: argparse.ArgumentParser, positive: Callable[[str], int])
         "--kind", type=_kind, default=usual.kind, help=f"of heads whose address does not say ({usual.kind})"
     )
     parser.add_argument("--first", type=int, choices=(0, 1), help="number of the first layer and head (0)")
+    parser.add_argument(
+        "--groups",
+        type=positive,
+        metavar="N",
+        help="of heads that share keys and values, in each layer: compare these; a group has the mean of its heads",
+    )
     parser.add_argument("--shape", type=_shape, metavar="LxH", help="layers and heads of a layer that there must be")
     parser.add_argument(
         "--alpha", type=float, default=DEFAULTS["alpha"], help=f"intervals hold 1 - alpha ({DEFAULTS['alpha']})"
@@ -116,7 +130,8 @@ def add_command(parser: argparse.ArgumentParser, positive: Callable[[str], int])
 def _printed(found: Correlations, agreement: pl.DataFrame) -> list[Table]:
     if agreement.height == 1:
         few = found.overall.height <= MOST_PAIRS
-        return [_pair_table(found.correlation) if few else correlation_table(found.correlation)]
+        title = f"Agreement of {found.level.plural}"
+        return [_pair_table(found) if few else correlation_table(found.correlation, title, found.level.plural)]
     table = plain_table(
         "Agreement", "", "domains", "pairs", "Pearson r", "from", "to", "Spearman", f"same of {LEADING}"
     )
@@ -130,18 +145,19 @@ def _printed(found: Correlations, agreement: pl.DataFrame) -> list[Table]:
     return [table]
 
 
-def _pair_table(correlations: pl.DataFrame) -> Table:
-    """One row a pair and attention kind: r with its interval over heads, rank correlations; or why there is none."""
+def _pair_table(found: Correlations) -> Table:
+    """One row a pair and attention kind: r and Spearman's with their intervals over heads; or why there is none."""
+    units = found.level.plural
     table = plain_table(
-        "Agreement of heads", "domains", "heads", "Pearson r (interval over heads)", "Spearman", "Kendall", "attention"
+        f"Agreement of {units} (intervals over {units})", "domains", units, "Pearson r", "Spearman", "attention"
     )
-    for row in correlations.rows(named=True):
+    for row in found.correlation.rows(named=True):
         kind = "every kind" if row["kind"] == ALL_KINDS else row["kind"]
         table.add_row(
             escape(f"{row['domain_a']} / {row['domain_b']}"),
             str(row["heads"]),
             with_interval(row, "pearson", "heads"),
-            *(decimal(row[name]) for name in ("spearman", "kendall")),
+            with_interval(row, "spearman"),
             escape(row["reason"] or kind),
         )
     return table

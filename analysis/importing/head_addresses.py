@@ -1,15 +1,15 @@
-"""Head addresses as others write them: `encoder_self.3.11`, `3.11`, `L3H11`, `layer 3, head 11`, `E:3:11`."""
+"""Addresses as others write them: `encoder_self.3.11`, `3.11`, `L3H11`, `layer 3, head 11`, `E:3:11`; groups `L3G1`."""
 
 import re
 
 from analysis.attention_kinds import STYLES
 from study.record.errors import InputError
-from study.record.units import AttentionKind, Head
+from study.record.units import AttentionKind, Group, Head
 
 ADDRESS = re.compile(
     r"""(?:(?P<kind>[a-z][a-z_ -]*?)[\s._:/-]*)??
         (?:(?:layer|l)[\s._:-]*)?(?P<layer>\d+)
-        (?:[\s._:,/x-]+(?:head|h)?|head|h)[\s._:-]*(?P<head>\d+)""",
+        (?:[\s._:,/x-]+(?:head|h|(?P<group>group|g))?|head|h|(?P<grouped>group|g))[\s._:-]*(?P<head>\d+)""",
     re.VERBOSE | re.IGNORECASE,
 )
 
@@ -28,8 +28,8 @@ def parse_kind(text: str) -> AttentionKind:
     raise InputError(f"'{text}' is no attention kind: there are {known}")
 
 
-def parse_head(text: str, kind: AttentionKind, first: int) -> Head:
-    """A head by its address.
+def parse_head(text: str, kind: AttentionKind, first: int) -> Head | Group:
+    """A head, or a group of heads that share keys and values, by its address.
 
     Args:
         text: as someone wrote it.
@@ -43,7 +43,8 @@ def parse_head(text: str, kind: AttentionKind, first: int) -> Head:
     if found is None:
         raise InputError(f"'{text}' is no head address: expected LAYER.HEAD, KIND.LAYER.HEAD or such as L3H11")
     named = found["kind"]
-    return head_at(parse_kind(named) if named else kind, found["layer"], found["head"], first)
+    head = head_at(parse_kind(named) if named else kind, found["layer"], found["head"], first)
+    return Group(head.kind, head.layer, head.index) if found["group"] or found["grouped"] else head
 
 
 def is_head(text: str) -> bool:

@@ -38,9 +38,9 @@ def read_rows(path: Path) -> list[Row]:
     if kind in SEPARATORS:
         rows = list(_separated(path, lines, SEPARATORS[kind]))
     elif kind == ".jsonl":
-        rows = [row for number, line in enumerate(lines, 1) for row in _rows(_parsed(line, f"{path}:{number}"), path)]
+        rows = [row for number, line in enumerate(lines, 1) for row in _rows(parsed(line, f"{path}:{number}"), path)]
     elif kind == ".json":
-        rows = _rows(_parsed("\n".join(lines), str(path)), path)
+        rows = _rows(parsed("\n".join(lines), str(path)), path)
     else:
         raise InputError(f"{path}: expected a file named .csv, .tsv, .json, .jsonl or .npy")
     if not rows:
@@ -59,7 +59,12 @@ def _separated(path: Path, lines: list[str], separator: str) -> Iterator[Row]:
         yield dict(zip(header, cells, strict=True))
 
 
-def _parsed(text: str, where: str) -> Any:
+def parsed(text: str, where: str) -> Any:
+    """What JSON says.
+
+    Raises:
+        InputError: when it is none; names where it was read.
+    """
     try:
         return json.loads(text)
     except json.JSONDecodeError as error:

@@ -2,7 +2,7 @@
 
 *Long*: a row for each head, its address in the columns `layer` and `head` (and `kind`), or in one column (`head`,
 `address`, `name`) such as `3.11` or `L3H11`. *Matrix*: a row for each layer, a column for each head. *Wide*: a row for
-each domain, a column for each head's address.
+each domain, a column for each head's address. Of this project's own table of larger units its groups are read.
 """
 
 import math
@@ -16,11 +16,15 @@ from analysis.importing.table_files import DOMAIN, LAYER, Row
 from study.record.errors import InputError
 from study.record.files import name_of
 from study.record.lines import did_you_mean
-from study.record.units import AttentionKind, Head
+from study.record.units import AttentionKind, Group, Head, UnitLevel
 
 KIND, HEAD, MEASURE, EFFECT, SCORE, BASE_SCORE = "kind", "head", "measure", "effect", "score", "base_score"
 IMPORTANCE, ABLATION = "importance", "ablation"
 ADDRESS_COLUMNS = (HEAD, "address", "name", "unit")
+
+LEVEL, ADDRESS_OF_UNIT = "level", "address"
+OWN_UNITS = {LEVEL, ADDRESS_OF_UNIT, KIND, LAYER, "index"}
+"""Columns of this project's own table of groups, layers and MLPs."""
 
 HEAD_COLUMN = re.compile(r"(?:head|h)?[\s._-]*(\d+)", re.IGNORECASE)
 """A column of a matrix."""
@@ -41,6 +45,8 @@ class ImportOptions:
         kind: the kind of heads whose address does not say.
         first: the number of the first layer and head, 0 or 1; None where the table starts at 0, else it must be said.
         shape: layers and heads of a layer that the model has, where it is known.
+        groups: groups of heads that share keys and values, in each layer; None where heads are compared, unless a table
+            has numbers of groups.
     """
 
     value: str | None = None
@@ -50,6 +56,7 @@ class ImportOptions:
     kind: AttentionKind = AttentionKind.ENCODER_SELF
     first: int | None = None
     shape: tuple[int, int] | None = None
+    groups: int | None = None
 
     @property
     def largest_matters(self) -> bool:
@@ -64,13 +71,13 @@ class Cell:
     Attributes:
         subject: values of the columns `by`.
         domain: values of the columns `domain`, or the file's name.
-        head: its address, counted from 0.
+        head: the address of a head, or of a group, counted from 0.
         value: the number.
     """
 
     subject: str
     domain: str
-    head: Head
+    head: Head | Group
     value: float
 
 
@@ -103,8 +110,12 @@ def cells(rows: Sequence[Row], options: ImportOptions, path: Path) -> list[Cell]
     return found
 
 
-def _heads(row: Row, columns: Sequence[str], options: ImportOptions) -> Iterator[tuple[Head, float]]:
+def _heads(row: Row, columns: Sequence[str], options: ImportOptions) -> Iterator[tuple[Head | Group, float]]:
     first = options.first or 0
+    if set(columns) >= OWN_UNITS:
+        if row[LEVEL] == UnitLevel.group:
+            yield parse_head(row[ADDRESS_OF_UNIT], options.kind, first), _value(row, options)
+        return
     kind = parse_kind(row[KIND]) if KIND in columns else options.kind
     if LAYER in columns and HEAD in columns:
         yield head_at(kind, row[LAYER], row[HEAD], first), _value(row, options)

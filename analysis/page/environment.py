@@ -18,6 +18,7 @@ from analysis.formatting import (
     p_value,
     score,
     signed,
+    unit_name,
     unsure,
 )
 from analysis.page.citations import Citations
@@ -91,6 +92,7 @@ def page_environment(level: float, signatures: Mapping[str, str] | None = None, 
         "score": score,
         "signed": lambda value, digits=2: "–" if value is None else signed(value, digits),
         "term_id": term_id,
+        "unit_name": unit_name,
         "uncited": uncited,
         "unsure": unsure,
     }

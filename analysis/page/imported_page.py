@@ -1,4 +1,4 @@
-"""The page of tables made elsewhere: how far domains agree, and the number of each head; of noise it says nothing."""
+"""The page of tables made elsewhere: how far domains agree, and the number of each head or group; of noise nothing."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -20,6 +20,7 @@ from analysis.page.sections.correlation import Correlation
 from analysis.page.sections.first_screen import Answer, small_scatters
 from analysis.page.tiles import MOST_NUMBERS, Number, Tile, agreement_tile
 from analysis.page.views import pair_rows
+from study.record.units import UnitLevel
 
 WITHOUT_OUTCOMES = (
     "No outcomes of examples are known of these tables, so that there is no interval over examples, no r of the true "
@@ -38,12 +39,24 @@ MOST_DRAWN = 15
 
 @dataclass(frozen=True)
 class ImportedSubject:
-    """One subject of tables made elsewhere; colours saturate at the number `limit`."""
+    """One subject of tables made elsewhere.
+
+    Attributes:
+        label: its name.
+        subject_id: what it is known by.
+        unit: what the numbers are, such as `effect`; of several measures their names.
+        limit: the number at which colours saturate; None where each domain has a measure, and a scale, of its own.
+        level: whether the numbers are of heads or of groups.
+        answer: what one sees first.
+        maps: the numbers of each domain.
+        correlation: how far the domains agree; None where nothing was compared.
+    """
 
     label: str
     subject_id: str
     unit: str
-    limit: float
+    limit: float | None
+    level: UnitLevel
     answer: Answer
     maps: tuple[Drawing, ...]
     correlation: Correlation | None
@@ -54,26 +67,38 @@ class ImportedSubject:
         first = domains[0]
         rows = pl.DataFrame([row for domain in domains for row in _rows(domain)])
         labels = {domain.names["setting_id"]: domain.domain for domain in domains}
-        folder, limit = slug(f"imported-{first.names['subject']}"), figures.colour_limit(rows)
+        folder, level = slug(f"imported-{first.names['subject']}"), first.level
+        measures = list(dict.fromkeys(domain.names["metric"] for domain in domains))
+        limits = {
+            domain.domain: figures.colour_limit(rows if len(measures) == 1 else rows.filter(domain=domain.domain))
+            for domain in domains
+        }
         pairs = pair_rows(found.overall.drop_nulls("pearson"), labels)
         scatters = small_scatters(pairs[:1], rows, folder)
+        named = " and ".join(measures)
+        shape = f"{level.plural.capitalize()} by {named}: the {'largest' if first.importance else 'lowest'} matter most"
         answer = Answer(
-            shape=f"Heads by {first.names['metric']}: the {'largest' if first.importance else 'lowest'} matter most",
+            shape=shape,
             tiles=(
                 _heads_tile(domains),
                 agreement_tile(pairs),
                 *_leading_tile(pair_rows(found.overlap, labels)),
             ),
             claims=same_heads_claim(pairs, found, least_r) if len(pairs) <= MOST_DRAWN else (),
-            pictures=(_small_map(rows, first, limit, folder), *scatters),
+            pictures=(_small_map(rows, first, limits[first.domain], folder), *scatters),
         )
         return cls(
             label=first.names["subject"],
             subject_id=slug(first.names["subject_id"]),
-            unit=first.names["metric"],
-            limit=limit,
+            unit=named,
+            limit=limits[first.domain] if len(measures) == 1 else None,
+            level=level,
             answer=answer,
-            maps=tuple(drawing for domain in domains[:MOST_MAPS] for drawing in _maps(rows, domain, limit, folder)),
+            maps=tuple(
+                drawing
+                for domain in domains[:MOST_MAPS]
+                for drawing in _maps(rows, domain, limits[domain.domain], folder)
+            ),
             correlation=Correlation.between(found, rows, labels, folder, drawn=found.overall.height <= MOST_DRAWN),
         )
 
@@ -91,11 +116,13 @@ class ImportedPage:
         subjects: every subject.
         files: names of the files that the tables were read from.
         level: level of the intervals over heads.
+        published: a sentence on each published score: what it is, whose, under which licence.
     """
 
     subjects: tuple[ImportedSubject, ...]
     files: tuple[str, ...]
     level: float
+    published: tuple[str, ...] = ()
 
     @classmethod
     def of(
@@ -105,13 +132,14 @@ class ImportedPage:
         files: Sequence[Path],
         level: float,
         least_r: float = DEFAULTS["least_r"],
+        published: Sequence[str] = (),
     ) -> "ImportedPage":
         """The page of these domains, its figures drawn."""
         subjects: dict[str, list[DomainEffects]] = {}
         for domain in domains:
             subjects.setdefault(domain.names["subject_id"], []).append(domain)
         views = (ImportedSubject.of(found.select(subject_id), own, least_r) for subject_id, own in subjects.items())
-        return cls(tuple(views), tuple(file.name for file in files), level)
+        return cls(tuple(views), tuple(file.name for file in files), level, tuple(published))
 
     @property
     def drawings(self) -> list[Drawing]:
@@ -128,6 +156,7 @@ class ImportedPage:
 def _rows(domain: DomainEffects) -> list[dict[str, Any]]:
     """The numbers of a domain as the tidy table of effects has them."""
     names = {**domain.names, "measure": str(Measure.ABLATION), "unit": domain.names["metric"]}
+    names |= {} if domain.level is UnitLevel.head else {"level": str(domain.level)}
     return [
         {**names, **head.row, "effect": float(effect)}
         for head, effect in zip(domain.heads, domain.effects, strict=True)
@@ -160,7 +189,8 @@ def _heads_tile(domains: Sequence[DomainEffects]) -> Tile:
     names = [domain.domain for domain in domains]
     where = ", ".join(names) if len(names) <= MOST_NUMBERS else f"{len(names)} domains"
     heads = max(len(domain.heads) for domain in domains)
-    return Tile("heads", "Heads", "effect", (Number(f"{heads}", "", where),), "Each with a number on every domain.")
+    units = domains[0].level.plural.capitalize()
+    return Tile("heads", units, "effect", (Number(f"{heads}", "", where),), "Each with a number on every domain.")
 
 
 def _leading_tile(rows: Sequence[dict[str, Any]]) -> list[Tile]:
@@ -173,4 +203,4 @@ def _leading_tile(rows: Sequence[dict[str, Any]]) -> list[Tile]:
     shared, expected = (sum(row[name] for row in own) / len(own) for name in ("shared", "expected"))
     where = f"{own[0]['label_a']} and {own[0]['label_b']}" if len(own) == 1 else f"mean of {len(own)} pairs of domains"
     number = Number(f"{decimal(shared, 1)} of {k}", f"{decimal(expected, 1)} by chance", where)
-    return [Tile("leading", "The same among the first", "heads permuted", (number,), "Heads that both rank first.")]
+    return [Tile("leading", "The same among the first", "heads permuted", (number,), "Those that both rank first.")]

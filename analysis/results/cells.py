@@ -17,7 +17,7 @@ from analysis.results.read import Results
 from study.record.errors import InputError, listed
 from study.record.factors import AXES, Factors, Value, merge
 from study.record.setting import FLOAT32
-from study.record.units import HeadLayout
+from study.record.units import HeadLayout, UnitLevel
 
 DATA = "data"
 """The axis along which cells have different examples; along every other one they share them."""
@@ -60,12 +60,14 @@ class Grid:
             has its own.
         cells: by their values on `axes`, ordered by the first axis, then by the next.
         beside: label of the metric, where others stand beside it that the name must tell it from; else empty.
+        level: the units whose effects are compared: heads, groups, layers or MLPs.
     """
 
     axes: tuple[str, ...]
     held: Mapping[str, Value]
     cells: Mapping[tuple[Value, ...], Cell]
     beside: str = ""
+    level: UnitLevel = UnitLevel.head
 
     @property
     def name(self) -> str:
@@ -186,12 +188,13 @@ def several_metrics(measured: Iterable[Cell]) -> bool:
     return any(len(names) > 1 for names in metrics.values())
 
 
-def grids(results: Results, axes: Sequence[str]) -> Grids:
+def grids(results: Results, axes: Sequence[str], level: UnitLevel = UnitLevel.head) -> Grids:
     """All grids of a results folder along some axes; cells with one value on one of the axes make none.
 
     Args:
         results: what was read.
         axes: names of the axes, each of which must have two values or more in a grid.
+        level: the units whose effects are compared; cells where none was removed by itself are left out.
 
     Returns:
         The grids, and sentences on those that cannot be compared while others can.
@@ -201,7 +204,7 @@ def grids(results: Results, axes: Sequence[str]) -> Grids:
     """
     check_axes(axes)
     groups: dict[tuple[Value, ...], list[Cell]] = {}
-    measured = [cell for cell in cells(results) if cell.domain.single_heads]
+    measured = [cell for cell in cells(results) if cell.domain.single_units(level)]
     measured = one_lineage(measured) if TASK in axes else measured
     held, beside = held_axes(axes), beside_others(measured)
     free = TASK in axes and not several_metrics(measured)
@@ -211,7 +214,8 @@ def grids(results: Results, axes: Sequence[str]) -> Grids:
     found, refused, single = [], [], set(axes)
     for values in sorted(groups, key=_order):
         members = groups[values]
-        grid = _grid(members, axes, dict(zip((*held, METRIC), values, strict=True)), beside.get(str(values[-1]), ""))
+        at = dict(zip((*held, METRIC), values, strict=True))
+        grid = replace(_grid(members, axes, at, beside.get(str(values[-1]), "")), level=level)
         few = {axis for axis in axes if len(grid.values(axis)) < 2}
         single &= few
         if few:
@@ -223,7 +227,7 @@ def grids(results: Results, axes: Sequence[str]) -> Grids:
             found.append(grid)
     if not found:
         lines = refused or [
-            f"no two cells differ in {axis} alone. {_known(measured, axis)}"
+            f"no two cells differ in {axis} alone. {_known(measured, axis, level)}"
             for axis in axes
             if not single or axis in single
         ]
@@ -280,10 +284,11 @@ def _doubled(members: Sequence[Cell], grid: Grid) -> str:
     raise AssertionError("no place is doubled")
 
 
-def _known(measured: Sequence[Cell], axis: str) -> str:
+def _known(measured: Sequence[Cell], axis: str, level: UnitLevel) -> str:
     """Which values there are on an axis, by family: `There are seed 0 (toy_classifier)`."""
     if not measured:
-        return "No setting has the effect of a single head: measure=ablation measures it"
+        option = "" if level is UnitLevel.head else f" measure.unit={level}"
+        return f"No setting has the effect of a single {level.noun}: measure=ablation{option} measures it"
     families: dict[Value, list[str]] = {}
     for cell in measured:
         families.setdefault(cell.at(axis), []).append(cell.place.family)

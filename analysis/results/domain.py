@@ -1,6 +1,6 @@
 """A domain: what is stored of one subject on one data set, and its sample, which every number is computed from."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain
@@ -20,7 +20,7 @@ from study.record.factors import Factors, checkpoint
 from study.record.loss import Loss
 from study.record.metrics import Metric, Task
 from study.record.scores import counted
-from study.record.units import Head, HeadLayout, UnitLevel
+from study.record.units import ADDRESS, Head, HeadLayout, Unit, UnitLevel
 
 IDENTITY = ("subject", "subject_id", "domain", "setting_id")
 """Columns that say in every table which subject and domain a row is about."""
@@ -88,8 +88,22 @@ class Domain:
     @cached_property
     def single_heads(self) -> dict[Head, str]:
         """The mask of each head that was removed alone, by head."""
-        masks = zip(self.layout.heads, map(self.layout.key, self.layout.each_off()), strict=True)
-        return {head: mask for head, mask in masks if mask in self.masks}
+        return self.single_units(UnitLevel.head)  # type: ignore[return-value]
+
+    def single_units(self, level: UnitLevel) -> dict[Unit, str]:
+        """The mask of each unit of a level that was removed by itself, by unit."""
+        units = self.layout.units(level)
+        masks = zip(units, map(self.layout.key, self.layout.each_off(units)), strict=True)
+        return {unit: mask for unit, mask in masks if mask in self.masks}
+
+    def removed(self, levels: Iterable[UnitLevel]) -> pl.DataFrame:
+        """The units of these levels that were removed by themselves: columns level, kind, layer, head, mask."""
+        rows = [
+            {"level": str(level), **unit.row, "mask": mask}
+            for level in levels
+            for unit, mask in self.single_units(level).items()
+        ]
+        return pl.DataFrame(rows, schema={"level": pl.String, **ADDRESS, "mask": pl.String})
 
     @property
     def names(self) -> tuple[str, str, str]:

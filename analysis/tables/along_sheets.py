@@ -9,8 +9,9 @@ from analysis.along import Along
 from analysis.along.tables import LINE
 from analysis.along.words import line_name, plural, singular
 from analysis.attention_kinds import kind_label
-from analysis.formatting import decimal, decimals, effect, head_name, p_value, slug
+from analysis.formatting import decimal, decimals, effect, p_value, slug, unit_name
 from analysis.tables.latex import Sheet
+from study.record.units import UnitLevel
 
 NONE = "–"
 
@@ -21,15 +22,15 @@ def along_sheets(found: Along) -> Iterator[Sheet]:
     """The sheets of every line of cells; of matched heads one of all lines."""
     for at, row in enumerate(found.pairs.select(*LINE).unique(maintain_order=True).rows(named=True), 1):
         name = f"{row['axis']}-{at}-{slug(line_name(row['family'], row['held']))}"
-        yield _pairs(found.pairs.filter(**row), row, f"correlation-{name}")
+        yield _pairs(found.pairs.filter(**row), row, f"correlation-{name}", found.level)
         heads = found.heads.filter(**row)
         if heads["mean"].count():  # of tasks with metrics of their own effects have no mean
-            yield _heads(heads, row, f"heads-{name}")
+            yield _heads(heads, row, f"heads-{name}", found.level)
     if found.matched.height:
-        yield _matched(found.matched)
+        yield _matched(found.matched, found.level)
 
 
-def _pairs(table: pl.DataFrame, line: Row, name: str) -> Sheet:
+def _pairs(table: pl.DataFrame, line: Row, name: str, level: UnitLevel) -> Sheet:
     rows = [
         (
             f"{row['cell_a']}, {row['cell_b']}",
@@ -51,17 +52,17 @@ def _pairs(table: pl.DataFrame, line: Row, name: str) -> Sheet:
         f"True r: of the true effects{shared if first['groups_shared'] else ''}. {100 * first['level']:g} % intervals "
         f"by a jackknife over {first['groups_a']:,} groups of examples. Weights at the start: {first['start']}."
     )
-    head = ("", "attention", "heads", "true r", "interval", "r", "interval", "crossed r", "at most", "Spearman ρ")
+    head = ("", "attention", level.plural, "true r", "interval", "r", "interval", "crossed r", "at most", "Spearman ρ")
     name_of_line = line_name(line["family"], line["held"])
-    caption = f"Correlation of the effects of heads between {plural(line['axis'])}: {name_of_line}."
+    caption = f"Correlation of the effects of {level.plural} between {plural(line['axis'])}: {name_of_line}."
     return Sheet(name, caption, head, rows, note=note)
 
 
-def _heads(table: pl.DataFrame, line: Row, name: str) -> Sheet:
+def _heads(table: pl.DataFrame, line: Row, name: str, level: UnitLevel) -> Sheet:
     several = table["kind"].n_unique() > 1
     rows = [
         (
-            head_name(row, several),
+            unit_name({**row, "level": level}, several),
             effect(row, "mean"),
             NONE if row["mean_low"] is None else f"{effect(row, 'mean_low')} to {effect(row, 'mean_high')}",
             decimal(row["spread"], decimals(row["unit"])),
@@ -74,15 +75,15 @@ def _heads(table: pl.DataFrame, line: Row, name: str) -> Sheet:
     cells, first = plural(line["axis"]), table.row(0, named=True)
     note = (
         f"Mean over {first['cells']} {cells} in {first['unit']}; spread: standard deviation of the true effects over "
-        f"{cells}, noise taken out; p: of equal effects in every {singular(line['axis'])}, corrected over the heads "
-        f"(Holm); {100 * first['level']:g} % intervals."
+        f"{cells}, noise taken out; p: of equal effects in every {singular(line['axis'])}, corrected over the "
+        f"{level.plural} (Holm); {100 * first['level']:g} % intervals."
     )
-    caption = f"Effects of heads over {cells}: {line_name(line['family'], line['held'])}."
-    head = ("head", "mean", "interval", "spread", "interval", "p", "significant in")
+    caption = f"Effects of {level.plural} over {cells}: {line_name(line['family'], line['held'])}."
+    head = (level.noun, "mean", "interval", "spread", "interval", "p", "significant in")
     return Sheet(name, caption, head, rows, note=note)
 
 
-def _matched(table: pl.DataFrame) -> Sheet:
+def _matched(table: pl.DataFrame, level: UnitLevel) -> Sheet:
     rows = [
         (
             line_name(row["family"], row["held"]),
@@ -98,11 +99,12 @@ def _matched(table: pl.DataFrame) -> Sheet:
         for row in table.rows(named=True)
     ]
     note = (
-        f"Heads matched within their layers by what they do to a third of the examples; r crossed on the other two "
-        f"thirds, mean and middle 95 % of {table['splits'][0]} splits. By size: matched on shuffled examples."
+        f"{level.plural.capitalize()} matched within their layers by what they do to a third of the examples; r "
+        f"crossed on the other two thirds, mean and middle 95 % of {table['splits'][0]} splits. By size: matched on "
+        f"shuffled examples."
     )
     head = ("", "", "matched", "splits", "by size", "in place", "at most", "own place", "by chance")
-    return Sheet("matched", "Correlation of the effects of matched heads.", head, rows, note=note)
+    return Sheet("matched", f"Correlation of the effects of matched {level.plural}.", head, rows, note=note)
 
 
 def _between(low: float | None, high: float | None, digits: int = 2) -> str:

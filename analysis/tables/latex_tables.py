@@ -10,7 +10,8 @@ import polars as pl
 
 from analysis.attention_kinds import kind_label, kind_name
 from analysis.compute import Analysis
-from analysis.effects.head_effects import Measure, strongest_head
+from analysis.curves.order_names import units_removed
+from analysis.effects.head_effects import ALL_KINDS, Measure, strongest_head
 from analysis.formatting import (
     after_correction,
     decimal,
@@ -44,8 +45,8 @@ def sheets(analysis: Analysis) -> dict[str, list[Sheet]]:
 
 def _subject_sheets(analysis: Analysis, subject_id: str) -> Iterator[Sheet]:
     labels = labelled((domain.data, domain.setting_id) for domain in analysis.subjects[subject_id])
-    tables = (analysis.base, analysis.effects, analysis.correlations.correlation, analysis.curves)
-    base, effects, correlation, curves = (table.filter(subject_id=subject_id) for table in tables)
+    tables = (analysis.base, analysis.effects, analysis.curves)
+    base, effects, curves = (table.filter(subject_id=subject_id) for table in tables)
     yield _base(base, effects, labels)
     if effects.filter(measure=Measure.ABLATION).height:
         yield _heads(effects, labels)
@@ -62,8 +63,8 @@ def _subject_sheets(analysis: Analysis, subject_id: str) -> Iterator[Sheet]:
             layers = cuts[name].filter(setting_id=setting)
             if layers.height:
                 yield _layers(layers, label, name, note)
-    if correlation.height:
-        yield _correlation(correlation, labels)
+    for found in (analysis.correlations, *analysis.larger.values()):
+        yield from _correlation(found.correlation.filter(subject_id=subject_id), labels, found.level)
     if curves.height:
         yield _curves(curves, labels)
 
@@ -186,7 +187,9 @@ def _one_layer(row: Row | None, theirs: bool) -> list[str]:
     return [*ours, _starred(row, "paper_effect", "paper_p01")] if theirs else ours
 
 
-def _correlation(table: pl.DataFrame, labels: Mapping[str, str]) -> Sheet:
+def _correlation(table: pl.DataFrame, labels: Mapping[str, str], level: UnitLevel) -> Iterator[Sheet]:
+    if table.is_empty():
+        return
     rows = [
         (
             f"{labels[row['setting_a']]}, {labels[row['setting_b']]}",
@@ -201,17 +204,19 @@ def _correlation(table: pl.DataFrame, labels: Mapping[str, str]) -> Sheet:
         )
         for row in table.rows(named=True)
     ]
-    head = ("domains", "attention", "heads", "r", "interval", "true r", "interval", "ceiling", "Spearman ρ")
-    level = f"{100 * table['level'][0]:g} %"
-    note = f"r of the effects as measured, and of the true effects; {level} intervals by a jackknife over groups."
-    return Sheet("correlation", "Correlation of the effects of heads between domains.", head, rows, note=note)
+    units = level.plural
+    head = ("domains", "attention", units, "r", "interval", "true r", "interval", "ceiling", "Spearman ρ")
+    sure = f"{100 * table['level'][0]:g} %"
+    note = f"r of the effects as measured, and of the true effects; {sure} intervals by a jackknife over groups."
+    name = "correlation" if level is UnitLevel.head else f"correlation-{units}"
+    yield Sheet(name, f"Correlation of the effects of {units} between domains.", head, rows, note=note)
 
 
 def _curves(table: pl.DataFrame, labels: Mapping[str, str]) -> Sheet:
     rows = [
         (
             labels[row["setting_id"]],
-            kind_label(row["kinds"]),
+            UnitLevel(row["level"]).plural if row["kinds"] == ALL_KINDS else kind_label(row["kinds"]),
             row["curve"],
             str(row["curves"]),
             decimal(row["area"], METRICS[row["metric"]].digits),
@@ -226,8 +231,9 @@ def _curves(table: pl.DataFrame, labels: Mapping[str, str]) -> Sheet:
         f"Share: the largest that goes before the score is more than {first['within']:g} below that with every head. "
         f"{100 * (1 - first['alpha']):g} % intervals; {first['resamples']:,} resamples, seed {first['seed']}."
     )
-    head = ("domain", "heads", "order", "curves", "mean score", "interval", "share", "interval")
-    return Sheet("curves", "Heads removed a share at a time.", head, rows, note=note)
+    head = ("domain", "of", "order", "curves", "mean score", "interval", "share", "interval")
+    units = units_removed(table)
+    return Sheet("curves", f"{units[0].upper()}{units[1:]} removed a share at a time.", head, rows, note=note)
 
 
 def _counted(theirs: bool) -> str:

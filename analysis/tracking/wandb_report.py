@@ -12,13 +12,16 @@ import wandb_workspaces.reports.v2 as wr
 from wandb_workspaces.reports.v2.interface import BlockTypes
 
 from analysis import paper
+from analysis.attention_kinds import kind_label
 from analysis.compute import Analysis
-from analysis.effects.head_effects import Measure, strongest_head
+from analysis.curves.order_names import units_removed
+from analysis.effects.head_effects import ALL_KINDS, Measure, strongest_head
 from analysis.formatting import address, base_score, effect, interval, score
 from analysis.results.domain import Domain
 from analysis.tracking.timeouts import USUAL_WAIT, service_timeout
 from analysis.tracking.wandb_project import WandbProject
 from study.record.files import whole_file
+from study.record.units import UnitLevel
 from study.tracking.run import training_folders
 from study.tracking.wandb_access import key_is_known
 
@@ -81,13 +84,14 @@ def _subject(domains: tuple[Domain, ...], analysis: Analysis) -> Iterator[BlockT
         yield wr.H2(domain.data)
         panels = [wr.WeavePanelSummaryTable(table_name="effects", layout=WIDE)]
         yield _panels("effects", f"Config('setting') = '{domain.setting_id}' and Config('job') = 'effects'", panels)
-    correlations = analysis.correlations.overall.filter(subject_id=subject)
-    if correlations.height:
-        yield wr.H2("Do the same heads matter elsewhere?")
-        yield wr.MarkdownBlock(_correlations(correlations))
+    for found in (analysis.correlations, *analysis.larger.values()):
+        correlations = found.overall.filter(subject_id=subject)
+        if correlations.height:
+            yield wr.H2(f"Do the same {found.level.plural} matter elsewhere?")
+            yield wr.MarkdownBlock(_correlations(correlations, found.level.plural))
     curves = analysis.curves.filter(subject_id=subject)
     if curves.height:
-        yield wr.H2("How many heads can go?")
+        yield wr.H2(f"How many {units_removed(curves)} can go?")
         yield wr.MarkdownBlock(_curves(curves))
 
 
@@ -110,11 +114,11 @@ def _domains(analysis: Analysis, subject: str) -> str:
     return _markdown(rows)
 
 
-def _correlations(correlations: pl.DataFrame) -> str:
+def _correlations(correlations: pl.DataFrame, units: str) -> str:
     rows = []
     for row in correlations.rows(named=True):
         ours, theirs = row["reason"] or f"{row['pearson']:.2f}", paper.correlation(row)
-        names = {"domains": f"{row['domain_a']} / {row['domain_b']}", "heads": str(row["heads"])}
+        names = {"domains": f"{row['domain_a']} / {row['domain_b']}", units: str(row["heads"])}
         rows.append(names | {"Pearson r": ours, "paper": "" if theirs is None else f"{theirs:.2f}"})
     return _markdown(rows)
 
@@ -122,9 +126,12 @@ def _correlations(correlations: pl.DataFrame) -> str:
 def _curves(curves: pl.DataFrame) -> str:
     rows = []
     for row in curves.rows(named=True):
-        names = {"domain": row["domain"], "heads": row["kinds"], "order": row["curve"]}
+        units = UnitLevel(row["level"]).plural if row["kinds"] == ALL_KINDS else kind_label(row["kinds"])
+        names = {"domain": row["domain"], "of": units, "order": row["curve"]}
         theirs = "" if row["paper_share"] is None else f"{row['paper_share']:.0%}"
-        rows.append(names | {f"heads that go for a loss of {row['within']:g}": f"{row['share']:.0%}", "paper": theirs})
+        rows.append(
+            names | {f"share that goes for a loss of {row['within']:g}": f"{row['share']:.0%}", "paper": theirs}
+        )
     return _markdown(rows)
 
 

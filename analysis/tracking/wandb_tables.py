@@ -10,6 +10,7 @@ import wandb
 from PIL import Image
 
 from analysis.curves.bands import mean_curves
+from analysis.curves.order_names import units_removed
 from analysis.effects.head_effects import ALL_KINDS, Measure
 from analysis.figures import Drawing
 from analysis.results.domain import Domain
@@ -84,7 +85,9 @@ def tables_and_charts(tables: dict[str, pl.DataFrame]) -> dict[str, Any]:
         )
     if tables["curves"].height:
         lines = wandb_table(_strokes(tables["curves"]), "pruning curves")
-        media["charts/curves"] = wandb.plot.line(lines, "share", "score", stroke="curve", title="Heads removed")
+        title = f"{units_removed(tables['curves'])} removed"
+        title = title[0].upper() + title[1:]
+        media["charts/curves"] = wandb.plot.line(lines, "share", "score", stroke="curve", title=title)
     if tables["importance"].height:
         first = {"estimator": str(Estimator.paper), "loss": tables["importance"]["loss"][0]}
         bars = wandb_table(tables["importance"].filter(**first).select("head", "importance"), "importance")

@@ -42,7 +42,7 @@ def drawings(table: pl.DataFrame) -> dict[str, figures.Drawing]:
     both = ablation.with_columns(pl.col("effect", "low", "high").name.suffix(side) for side in ("_a", "_b"))
     return {
         "distribution": figures.distribution(ablation, "f/1"),
-        "scatter": figures.scatter(both, ("a<b", "c"), "BLEU", "r = 1.00, 36 heads", "f/2"),
+        "scatter": figures.scatter(both, ("a<b", "c"), ("BLEU", "BLEU"), "r = 1.00, 36 heads", "f/2"),
         "heat_map": figures.heat_map(encoder.filter(measure="ablation"), [4, 4, 4], 2.0, "f/heat"),
         "one_head": figures.one_head_against_none(alone, none, "f/one"),
     }
@@ -399,7 +399,7 @@ def test_miniatures_are_small_and_every_head_can_be_pointed_at(table):
     both = ablation.with_columns(pl.col("effect").name.suffix(side) for side in ("_a", "_b"))
     for drawn in (
         figures.small_heat_map(ablation, counts, 2.0, "f/small"),
-        figures.small_scatter(both, ("a", "b"), "BLEU", "r = 1.00", "f/small"),
+        figures.small_scatter(both, ("a", "b"), ("BLEU", "BLEU"), "r = 1.00", "f/small"),
     ):
         width, height = 96 * drawn.figure.get_size_inches()
         assert width <= 261
@@ -432,7 +432,7 @@ def test_names_of_outliers_cover_no_other_head_where_there_is_room():
     """Heads to the upper right of the outlier, where its name would stand."""
     heads = pl.DataFrame({"head": range(4), "effect_a": [-10.0, -9.0, -8.5, 0.0], "effect_b": [-10.0, -9.6, -9.6, 0.0]})
     heads = heads.with_columns(kind=pl.lit("encoder_self"), layer=pl.lit(0))
-    drawn = figures.scatter(heads, ("a", "b"), "points", "r", "f/2")
+    drawn = figures.scatter(heads, ("a", "b"), ("points", "points"), "r", "f/2")
     axes = drawn.figure.axes[0]
     FigureCanvasAgg(drawn.figure).draw()
     (name,) = [text for text in axes.texts if text.get_text() == "L0H0"]

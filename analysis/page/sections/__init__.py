@@ -6,6 +6,7 @@ from the whole analysis) and gives None where there is nothing; a template in `t
 """
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from analysis.compute import Analysis
 from analysis.page.section import Section
@@ -32,13 +33,14 @@ from analysis.page.sections.speed import Speed
 from analysis.page.sections.trainings import Trainings
 from analysis.page.sections.units import Units
 from analysis.page.views import SubjectView
+from study.record.units import UnitLevel
 
 OF_A_SUBJECT: Sequence[Callable[[SubjectView], Section | None]] = (
     FirstScreen.of,
     Heads.of,
     Layers.of,
     Units.of,
-    Correlation.of,
+    *(partial(Correlation.of, level=level) for level in UnitLevel),
     Curves.of,
     Importance.of,
     BaseScores.of,

@@ -6,16 +6,20 @@ from dataclasses import dataclass
 import polars as pl
 
 from analysis import figures, paper
-from analysis.correlation import Correlations
-from analysis.effects.head_effects import ALL_KINDS, Measure
+from analysis.correlation import Correlations, correlate
+from analysis.effects.head_effects import ALL_KINDS
+from analysis.effects.unit_effects import single_effects
 from analysis.figures import Drawing
 from analysis.formatting import decimal, ends, labelled, slug
 from analysis.page.section import Section
 from analysis.page.views import Row, SubjectView, pair_rows
-from study.record.units import ADDRESS
+from study.record.units import ADDRESS, UnitLevel
 
 CARRIERS = 10
 """Heads of a pair that are named with their part in r."""
+
+SLICES = "agreement-of-slices"
+"""Folder of the maps of slices."""
 
 INFLUENTIAL = 5
 """Groups of examples of a pair that are named with r without them."""
@@ -79,7 +83,7 @@ class Carriers:
 
 @dataclass(frozen=True)
 class Correlation(Section):
-    """The correlations of one subject.
+    """The correlations of one subject: of its heads, or of the units of another level.
 
     Attributes:
         pairs: r of every two domains, of all heads and by attention kind, beside the paper's.
@@ -90,8 +94,8 @@ class Correlation(Section):
         slices: r of every two slices; None where none were asked for.
     """
 
-    template, anchor, title = "correlation", "correlation", "Correlation between domains"
-    link = "Correlation"
+    template = "correlation"
+    level: UnitLevel
     pairs: tuple[Row, ...]
     scatters: tuple[Drawing, ...]
     maps: tuple[Drawing, ...]
@@ -103,17 +107,37 @@ class Correlation(Section):
     groups: tuple[Row, ...]
     slices: Matrix | None
 
+    @property
+    def anchor(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride] of what is correlated
+        """`correlation`; of other units than heads `correlation-groups`."""
+        return "correlation" if self.level is UnitLevel.head else f"correlation-{self.level.plural}"
+
+    @property
+    def title(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride] of what is correlated
+        """`Correlation between domains`; of other units than heads `Correlation of groups between domains`."""
+        of = "" if self.level is UnitLevel.head else f" of {self.level.plural}"
+        return f"Correlation{of} between domains"
+
+    @property
+    def link(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride] of what is correlated
+        """The title without the domains."""
+        return self.title.removesuffix(" between domains")
+
     @classmethod
-    def of(cls, subject: SubjectView) -> "Correlation | None":
-        """The correlations between the domains of a subject, and between slices of them."""
-        analysis, id_ = subject.analysis, subject.subject_id
+    def of(cls, subject: SubjectView, level: UnitLevel = UnitLevel.head) -> "Correlation | None":
+        """The correlations between the domains of a subject, and between slices of them, by the units of a level."""
+        analysis, id_, heads = subject.analysis, subject.subject_id, level is UnitLevel.head
+        found = analysis.correlations if heads else analysis.larger.get(level)
+        sliced = analysis.sliced if analysis.sliced is not None and analysis.sliced.level is level else None
+        if found is None and sliced is None:
+            return None
         return cls.between(
-            analysis.correlations.select(id_),
-            subject.effects,
+            found.select(id_) if found is not None else correlate([]),
+            single_effects(subject.effects if heads else subject.units, level),
             subject.labels,
             subject.folder,
-            sliced=analysis.sliced and analysis.sliced.select(id_),
-            influence=analysis.influence.correlation.filter(subject.mine),
+            sliced=sliced and sliced.select(id_),
+            influence=analysis.influence.correlation.filter(subject.mine) if heads else None,
         )
 
     @classmethod
@@ -132,7 +156,7 @@ class Correlation(Section):
 
         Args:
             found: correlations of the subject.
-            effects: effects of the subject.
+            effects: effects of its single heads, or of the units that `found` is about.
             labels: labels of its domains by setting id.
             folder: folder of the figures.
             drawn: whether every pair has figures of its own.
@@ -140,12 +164,15 @@ class Correlation(Section):
             influence: influence of groups of examples on r (`Influence.correlation`), where there are outcomes.
         """
         parts = None if sliced is None else sliced.overall
+        level = sliced.level if sliced is not None else found.level
+        of = "" if level is UnitLevel.head else f"-of-{level.plural}"
         named = [pl.col(f"setting_{side}").replace(labels).alias(f"domain_{side}") for side in "ab"]
-        maps = [*figures.agreement_maps(found.overall.with_columns(named), "agreement")]
-        maps += [] if parts is None else figures.agreement_maps(parts, "agreement-of-slices")
+        maps = [*figures.agreement_maps(found.overall.with_columns(named), f"agreement{of}")]
+        maps += [] if parts is None else figures.agreement_maps(parts, f"agreement{of}-by-slices" if of else SLICES)
         carried = found.influence.partition_by("setting_a", "setting_b", maintain_order=True)
         scatters = tuple(_scatters(found, effects, labels, folder)) if drawn else ()
         section = cls(
+            level=level,
             pairs=tuple(row | {"paper": _papers_r(row)} for row in pair_rows(found.correlation, labels)),
             scatters=scatters,
             maps=tuple(maps),
@@ -178,40 +205,54 @@ class Correlation(Section):
 
 def _scatters(found: Correlations, effects: pl.DataFrame, labels: Mapping[str, str], folder: str) -> Iterator[Drawing]:
     """Figure 2 of every two domains, each with its leave-top-k curve."""
-    single = effects.filter(measure=Measure.ABLATION)
+    level, single = found.level, effects
+    of = "" if level is UnitLevel.head else f"-{level.plural}"
     half = pl.col("left_out") <= single.select(*ADDRESS).n_unique() / 2
     for row in pair_rows(found.overall, labels):
         names = row["label_a"], row["label_b"]
-        suffix = "-".join(map(slug, names))
+        suffix = "-".join(map(slug, names)) + of
         heads = effects_on_both(single, row)
         if heads.is_empty():
             continue
-        yield figures.scatter(
-            heads, names, single["unit"][0], correlation_title(row), f"{folder}/figure2-{suffix}", single
-        )
+        units = units_on_both(single, row)
+        compared = single if units[0] == units[1] else None
+        title = correlation_title(row, level)
+        yield figures.scatter(heads, names, units, title, f"{folder}/figure2-{suffix}", compared)
         pair = {name: row[name] for name in ("setting_a", "setting_b")}
         without = found.without_largest.filter(half, **pair)
         if without.height > 1:
             name = f"{folder}/leave-out-{suffix}"
-            yield figures.leave_out(without, names, name, found.without_largest.filter(half))
+            yield figures.leave_out(without, names, name, found.without_largest.filter(half), level)
+
+
+def units_on_both(single: pl.DataFrame, row: Row) -> tuple[str, str]:
+    """The unit of the effects on both domains of a pair."""
+    a, b = (str(single.filter(setting_id=row[f"setting_{side}"])["unit"][0]) for side in "ab")
+    return a, b
 
 
 def effects_on_both(single: pl.DataFrame, row: Row) -> pl.DataFrame:
-    """The heads measured on both domains of a pair: kind, layer, head, effect_a, effect_b; low_a ... where known."""
+    """The heads measured on both domains of a pair: kind, layer, head, effect_a, effect_b; low_a ... where known.
+
+    Of other units there is a column `level` besides.
+    """
     numbers = [name for name in ("effect", "low", "high") if name in single.columns]
     a, b = (
         single.filter(setting_id=row[f"setting_{side}"]).select(*ADDRESS, pl.col(numbers).name.suffix(f"_{side}"))
         for side in "ab"
     )
-    return a.join(b, on=[*ADDRESS], maintain_order="left")
+    both = a.join(b, on=[*ADDRESS], maintain_order="left", nulls_equal=True)
+    return both.with_columns(level=pl.lit(single["level"][0])) if "level" in single.columns else both
 
 
-def correlation_title(row: Row) -> str:
-    """`r = 0.97 (0.91 to 0.99), 16 heads`."""
+def correlation_title(row: Row, level: UnitLevel = UnitLevel.head) -> str:
+    """`r = 0.97 (0.91 to 0.99), 16 heads`; of tables made elsewhere `r = 0.11, ρ = 0.51 (0.41 to 0.60), 256 groups`."""
     if row["pearson"] is None:
-        return f"no correlation, {row['heads']} heads"
+        return f"no correlation, {row['heads']} {level.plural}"
     r = decimal(row["pearson"]) + ends(row["pearson_low"], row["pearson_high"])
-    return f"r = {r}, {row['heads']} heads"
+    if row.get("spearman_low") is not None:
+        r += f", ρ = {decimal(row['spearman'])}{ends(row['spearman_low'], row['spearman_high'])}"
+    return f"r = {r}, {row['heads']} {level.plural}"
 
 
 def _most_influential(rows: pl.DataFrame, labels: Mapping[str, str]) -> tuple[Row, ...]:

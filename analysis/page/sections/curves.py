@@ -7,6 +7,7 @@ import polars as pl
 
 from analysis import figures
 from analysis.curves.bands import mean_curves
+from analysis.curves.order_names import units_removed
 from analysis.effects.head_effects import ALL_KINDS
 from analysis.figures import Drawing
 from analysis.formatting import slug
@@ -17,11 +18,16 @@ from study.record.units import UnitLevel
 
 @dataclass(frozen=True)
 class Curves(Section):
-    """What each pruning curve comes to, and the difference of every two."""
+    """What each pruning curve comes to, and the difference of every two.
+
+    Attributes:
+        units: what is removed: heads, groups, layers or MLPs, two or more of them.
+    """
 
     template, anchor, title = "curves", "curves", "Pruning curves"
     rows: tuple[tuple[DomainView, Row], ...]
     contrasts: tuple[tuple[DomainView, Row], ...]
+    units: str
 
     @classmethod
     def of(cls, subject: SubjectView) -> "Curves | None":
@@ -32,7 +38,7 @@ class Curves(Section):
             drawings += _drawings(means.filter(view.mine), view.label, subject.folder, means)
             rows += [(view, row) for row in analysis.curves.filter(view.mine).rows(named=True)]
             contrasts += [(view, row) for row in analysis.contrasts.filter(view.mine).rows(named=True)]
-        return cls(tuple(rows), tuple(contrasts), drawings=tuple(drawings)) if rows else None
+        return cls(tuple(rows), tuple(contrasts), units_removed(means), drawings=tuple(drawings)) if rows else None
 
 
 def _drawings(means: pl.DataFrame, label: str, folder: str, compared: pl.DataFrame) -> Iterator[Drawing]:

@@ -13,7 +13,7 @@ from analysis.formatting import decimal, head_name, slug
 from analysis.influence.groups import deciding
 from analysis.page.claims import Claim
 from analysis.page.section import Section
-from analysis.page.sections.correlation import effects_on_both
+from analysis.page.sections.correlation import effects_on_both, units_on_both
 from analysis.page.tiles import Tile, tiles
 from analysis.page.views import Row, SubjectView, pair_rows
 
@@ -104,4 +104,4 @@ def small_scatters(rows: Sequence[Row], single: pl.DataFrame, folder: str) -> It
     for row in rows:
         names, title = (row["label_a"], row["label_b"]), f"r = {decimal(row['pearson'])}"
         name = f"{folder}/small-scatter-{'-'.join(map(slug, names))}"
-        yield figures.small_scatter(effects_on_both(single, row), names, single["unit"][0], title, name)
+        yield figures.small_scatter(effects_on_both(single, row), names, units_on_both(single, row), title, name)

@@ -1,7 +1,7 @@
-"""What the dialog of a head shows: its effects, split by what its examples are like, and the examples that changed.
+"""What the dialog of a head, a group, a layer or an MLP shows: effects, parts of the examples, those that changed.
 
 It is compact JSON for the scripts of the page. Texts and answers stand once and are named by number. As many examples
-of each head are shown as fit in a page that opens quickly; how many there are is said beside.
+of each unit are shown as fit in a page that opens quickly; how many there are is said beside.
 """
 
 import json
@@ -13,8 +13,8 @@ import polars as pl
 from markupsafe import Markup
 
 from analysis.attention_kinds import kind_name
-from analysis.effects.changes import change_counts
-from analysis.formatting import address
+from analysis.effects.changes import UNIT, change_counts
+from analysis.formatting import address, unit_at, unit_name
 from analysis.page.citations import Citations, as_json
 from analysis.page.section import Section
 from analysis.page.views import DomainView, SubjectView
@@ -22,7 +22,7 @@ from analysis.results.domain import Domain
 from study.record.examples import text_columns
 from study.record.metrics import METRICS, Task
 from study.record.metrics.metric import POINTS
-from study.record.units import ADDRESS, Head
+from study.record.units import Head
 
 SHOWN = (20, 10, 5, 2, 0)
 """Examples of each head and domain, the first number that fits."""
@@ -39,7 +39,7 @@ LABELLED = (Task.CLASSIFICATION, Task.CHOICE)
 
 @dataclass(frozen=True)
 class HeadDetails(Section):
-    """What is known of each head of a subject beyond its row.
+    """What is known of each head of a subject, and of each larger unit, beyond its row.
 
     Attributes:
         subject: the subject.
@@ -52,8 +52,8 @@ class HeadDetails(Section):
 
     @classmethod
     def of(cls, subject: SubjectView) -> "HeadDetails":
-        """The details of every domain on which single heads were removed."""
-        domains = {view.label: view.domain for view in subject.compared}
+        """The details of every domain on which single units were removed."""
+        domains = {view.label: view.domain for view in _shown(subject)}
         return cls(subject, changed_examples(domains, subject.analysis.changes))
 
     def json(self, citations: Citations) -> Markup:
@@ -62,8 +62,10 @@ class HeadDetails(Section):
         Returns:
             `{"unit": of an effect, "score_unit": of one example's score, "labelled": whether one is right or wrong,
             "digits": decimals of both, "percent": level of intervals, "kinds": {kind: name}, "heads": [address],
+            "units": {address of a group, layer or MLP: [name, level, [address of each of its heads]]},
             "domains": [{"label", "effects": {address: [effect, low, high, significant, citation, number of how it was
-            made]}, "splits": [{"by", "values": [[part, n]], "of": how many parts there are, "effects": {address:
+            made]}, "sums": {address of a unit: [sum of the effects of its heads, its effect less that, low, high,
+            significant]}, "splits": [{"by", "values": [[part, n]], "of": how many parts there are, "effects": {address:
             [[effect, low, high]]}}], "labels": [answer], "flips": {address: [[label number with every head, without
             this, count]]}, and those of `changed_examples`}]}`.
         """
@@ -77,17 +79,20 @@ class HeadDetails(Section):
             "percent": f"{100 * (1 - first.base['alpha']):g}",
             "kinds": {kind: kind_name(kind) for kind in subject.kinds},
             "heads": [str(head) for head in sorted({Head.from_row(row) for row in _rows(subject)})],
-            "domains": [self._domain(view, citations) for view in subject.compared],
+            "units": _units(subject),
+            "domains": [self._domain(view, citations) for view in _shown(subject)],
         }
         return as_json(content)
 
     def _domain(self, view: DomainView, citations: Citations) -> dict[str, Any]:
         analysis = self.subject.analysis
-        effects = {address(row): _effect(row, citations) for row in view.ablation.rows(named=True)}
+        larger = self.subject.units.filter(view.mine).with_columns(domain=pl.lit(view.label)).rows(named=True)
+        digits = view.domain.metric.digits
         return {
             "label": view.label,
-            "effects": effects,
-            "splits": splits_of(analysis.parts.filter(view.mine), view.domain.metric.digits),
+            "effects": {address(row): _effect(row, citations) for row in (*view.ablation.rows(named=True), *larger)},
+            "sums": {row["address"]: _sum(row, digits) for row in larger if row["sum"] is not None},
+            "splits": splits_of(analysis.parts.filter(view.mine), digits),
             **flips_of(analysis.changes[view.domain.setting_id], view.domain.labels),
             **self.examples[view.label],
         }
@@ -124,14 +129,35 @@ def splits_of(parts: pl.DataFrame, digits: int = 2) -> list[dict[str, Any]]:
 
 
 def flips_of(changed: pl.DataFrame, labels: tuple[str, ...]) -> dict[str, Any]:
-    """How many answers of a classifier became which other, by head; nothing of other models."""
+    """How many answers of a classifier became which other, by unit; nothing of other models."""
     flips: dict[str, list[list[int]]] = {}
     number = {label: i for i, label in enumerate(labels)}
     known = changed.filter(pl.col("was").is_in(list(labels)), pl.col("now").is_in(list(labels)))
-    counts = known.group_by(*ADDRESS, "was", "now", maintain_order=True).len()
+    counts = known.group_by(*UNIT, "was", "now", maintain_order=True).len()
     for row in counts.rows(named=True):
         flips.setdefault(address(row), []).append([number[row["was"]], number[row["now"]], row["len"]])
     return {"labels": labels, "flips": flips}
+
+
+def _shown(subject: SubjectView) -> list[DomainView]:
+    """The domains on which heads, groups, layers or MLPs were removed one at a time."""
+    measured = set(subject.units["setting_id"])
+    return [view for view in subject.domains if view.ablation.height or view.domain.setting_id in measured]
+
+
+def _units(subject: SubjectView) -> dict[str, tuple[str, str, list[str]]]:
+    """Name, level and heads of every larger unit that was removed on some domain, by address."""
+    rows = subject.units.unique("address", keep="first", maintain_order=True).rows(named=True)
+    members = subject.layout.members
+    return {
+        row["address"]: (unit_name(row, subject.several), row["level"], [str(head) for head in members(unit_at(row))])
+        for row in rows
+    }
+
+
+def _sum(row: Mapping[str, Any], digits: int) -> list[Any]:
+    numbers = [_short(row[name], digits) for name in ("sum", "excess", "excess_low", "excess_high")]
+    return [*numbers, int(bool(row["excess_significant"]))]
 
 
 def _rows(subject: SubjectView) -> list[dict[str, Any]]:
@@ -144,7 +170,7 @@ def _effect(row: Mapping[str, Any], citations: Citations) -> list[Any]:
 
 
 def _changed(domain: Domain, changed: pl.DataFrame, shown: int) -> dict[str, Any]:
-    picked = changed.filter(pl.int_range(pl.len()).over(*ADDRESS) < shown)
+    picked = changed.filter(pl.int_range(pl.len()).over(UNIT) < shown)
     wanted = picked["example"].unique(maintain_order=True)
     number = {example: i for i, example in enumerate(wanted)}
     answers: dict[str, int] = {}

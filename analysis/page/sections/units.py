@@ -25,6 +25,7 @@ TITLES = {
 class UnitRow:
     """One unit with its row of `Analysis.units` on each domain; None where it was not removed."""
 
+    address: str
     name: str
     cells: tuple[Row | None, ...]
 
@@ -90,7 +91,9 @@ def _level(subject: SubjectView, level: UnitLevel) -> Level | None:
     names = {row["address"]: unit_name(row, subject.several) for row in units.rows(named=True)}
     named = units.with_columns(domain=pl.col("setting_id").replace(domains))
     maps = tuple(_heat_maps(subject, named)) if level is UnitLevel.group else ()
-    rows = [UnitRow(name, tuple(cells.get((address, id_)) for id_ in domains)) for address, name in names.items()]
+    rows = [
+        UnitRow(address, name, tuple(cells.get((address, id_)) for id_ in domains)) for address, name in names.items()
+    ]
     return Level(
         level=level,
         title=TITLES[level],

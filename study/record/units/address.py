@@ -51,7 +51,9 @@ class UnitLevel(StrEnum):
 
 
 ADDRESS = {"kind": pl.String, "layer": pl.Int64, "head": pl.Int64}
-"""Columns of a head's address in every table, with their types."""
+"""Columns of a head's address in every table, with their types; a `row` of larger units has the same ones."""
+
+Row = dict[str, str | int | None]
 
 
 @dataclass(frozen=True)
@@ -70,9 +72,9 @@ class Head:
         return (self.kind.rank, self.layer, self.index) < (other.kind.rank, other.layer, other.index)
 
     @property
-    def row(self) -> dict[str, str | int]:
+    def row(self) -> Row:
         """Its address in the columns of a table."""
-        return dict(zip(ADDRESS, (str(self.kind), self.layer, self.index), strict=True))
+        return _row(self.kind, self.layer, self.index)
 
     @classmethod
     def from_row(cls, row: Mapping[str, Any]) -> "Head":
@@ -103,6 +105,11 @@ class Group:
     def __str__(self) -> str:
         return f"{self.kind}.{self.layer}.g{self.index}"
 
+    @property
+    def row(self) -> Row:
+        """Its address in the columns of a table, its number in the place of a head's."""
+        return _row(self.kind, self.layer, self.index)
+
 
 class AttentionLayer(NamedTuple):
     """The address of all heads of one attention layer: `decoder_self.1`."""
@@ -113,6 +120,11 @@ class AttentionLayer(NamedTuple):
     def __str__(self) -> str:
         return f"{self.kind}.{self.layer}"
 
+    @property
+    def row(self) -> Row:
+        """Its address in the columns of a table; it has no number in its layer."""
+        return _row(self.kind, self.layer, None)
+
 
 @dataclass(frozen=True)
 class Mlp:
@@ -122,6 +134,11 @@ class Mlp:
 
     def __str__(self) -> str:
         return f"mlp.{self.layer}"
+
+    @property
+    def row(self) -> Row:
+        """Its address in the columns of a table: the kind is `mlp`, and it has no number in its layer."""
+        return _row(UnitLevel.mlp, self.layer, None)
 
 
 Layer = tuple[AttentionKind, int]
@@ -163,6 +180,10 @@ def level_of(unit: Unit) -> UnitLevel:
 def layer_of(unit: Unit) -> Layer | Mlp:
     """The attention layer that a unit belongs to; an MLP stands for its own."""
     return unit if isinstance(unit, Mlp) else AttentionLayer(unit.kind, unit.layer)
+
+
+def _row(kind: str, layer: int, index: int | None) -> Row:
+    return dict(zip(ADDRESS, (str(kind), layer, index), strict=True))
 
 
 def _parse(text: str) -> Unit | None:

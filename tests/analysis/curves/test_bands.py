@@ -247,7 +247,7 @@ def test_curves_of_groups_layers_and_mlps_say_of_what_their_shares_are(make) -> 
     domain = read_domain(store.folder)
     points = curve_points(ResampledCurves.of(domain))
     named = {"importance": 8, "importance (groups)": 4, "importance (layers)": 2, "importance (MLPs)": 2}
-    assert dict(points.select("curve", "heads").unique().iter_rows()) == named
+    assert dict(points.select("curve", "units").unique().iter_rows()) == named
     for name, level in zip(named, UnitLevel, strict=True):
         own = points.filter(curve=name)
         assert own["kinds"].unique().to_list() == ["mlp" if level is UnitLevel.mlp else "all"]

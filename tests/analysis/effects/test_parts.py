@@ -40,7 +40,7 @@ def test_of_independent_examples_the_interval_is_that_of_a_paired_t_test(make):
 @pytest.mark.parametrize("name", ["accuracy", "bleu"])
 def test_an_effect_on_a_part_is_the_effect_of_its_examples(make, name):
     domain = read_domain(make(name, count=60, genres=2).folder)
-    found = part_effects(domain, SINGLE).filter(by="genre")
+    found = part_effects(domain, SINGLE).filter(by="genre", level="head")
     assert set(found["part"]) == {"genre0", "genre1"}
     for (part,), own in found.group_by("part"):
         examples = domain.examples.filter(genre=part)

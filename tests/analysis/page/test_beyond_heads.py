@@ -12,7 +12,7 @@ from fixtures.language_results import LAYOUT, every_unit, fill_language, needed
 from analysis import Analysis, Inference, analyse, read_results, write_report
 from analysis.page.unit_verdicts import adding_up
 from analysis.page.verdicts import Verdict
-from study.record.units import AttentionKind, Head, UnitLevel
+from study.record.units import AttentionKind, Head, UnitLevel, parse_unit
 
 HIDING = tuple(Head(AttentionKind.DECODER_SELF, 1, index) for index in (0, 1))
 
@@ -74,7 +74,7 @@ def test_the_dialog_knows_what_was_chosen_and_how_likely(shown) -> None:
     texts = {row["text_1"]: row for row in domain.examples.rows(named=True)}
     seen = 0
     for address, (*_, shown_changes) in choice["heads"].items():
-        mask = LAYOUT.key(LAYOUT.without([Head.parse(address)]))
+        mask = LAYOUT.key(LAYOUT.without([parse_unit(address)]))
         for number, *_, before, after in shown_changes:
             *said, target = choice["texts"][number]
             example = texts[said[0]]

@@ -3,6 +3,7 @@
 import json
 from types import SimpleNamespace
 
+import polars as pl
 import pytest
 
 from analysis.effects.changes import changes
@@ -12,7 +13,7 @@ from analysis.page.sections import head_details
 from analysis.page.sections.head_details import changed_examples, flips_of
 from analysis.results.domain import Domain
 from analysis.results.read import read_domain
-from study.record.units import Head
+from study.record.units import level_of, parse_unit
 
 
 @pytest.fixture(params=["accuracy", "bleu"])
@@ -26,7 +27,9 @@ def test_the_page_has_the_texts_once_and_the_counts_of_all(domain):
     assert {tuple(text) for text in part["texts"]} <= known
     assert len(set(map(tuple, part["texts"]))) == len(part["texts"])
     for address, (lost, gained, other, shown) in part["heads"].items():
-        own = changes(domain).filter(**Head.parse(address).row)
+        unit = parse_unit(address)
+        own = changes(domain).filter(pl.col("level") == level_of(unit), pl.col("layer") == unit.layer)
+        own = own.filter(pl.col("kind") == unit.row["kind"], pl.col("head").eq_missing(unit.row["head"]))
         assert lost + gained + other == own.height
         assert len(shown) == min(own.height, 20)
         first = own.row(0, named=True)

@@ -1,4 +1,4 @@
-"""Agreement along an axis: do the same heads matter whatever the seed, the epoch, the precision?"""
+"""Agreement along an axis: do the same heads, groups or MLPs matter whatever the seed, the epoch, the precision?"""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -8,15 +8,32 @@ import polars as pl
 from analysis import figures
 from analysis.along import Along as Found
 from analysis.along.tables import LINE
-from analysis.along.words import correlation_words, head_words, line_name, matched_words, plural, singular
+from analysis.along.words import (
+    correlation_words,
+    head_words,
+    line_name,
+    matched_words,
+    plural,
+    selective_words,
+    singular,
+)
 from analysis.compute import Analysis
-from analysis.effects.head_effects import ALL_KINDS, Measure
+from analysis.effects.head_effects import ALL_KINDS
+from analysis.effects.unit_effects import single_effects
 from analysis.figures import Drawing
 from analysis.figures.correlation_maps import FEWEST
 from analysis.formatting import slug
 from analysis.page.section import Section
+from analysis.page.sections.correlation import correlation_title, effects_on_both, units_on_both
 from analysis.page.views import Row
 from study.record.errors import listed
+from study.record.units import UnitLevel
+
+MOST_SCATTERS = 6
+"""Pairs of tasks (four tasks) that have a scatter each."""
+
+SIDES = ("cell", "unit", "effect", "scaled")
+"""Columns of a selective head that there are two of."""
 
 FOLDER = "along"
 """Folder of the figures."""
@@ -30,6 +47,7 @@ class Line:
         name: what they have in common.
         cells: what they are called, two or more.
         cell: what one of them is called.
+        level: the units that are compared.
         several: whether there is more than one attention kind.
         sentences: what they come to, in words.
         maps: r between every two, as measured and true.
@@ -41,11 +59,15 @@ class Line:
         nulls: rows of its `nulls`.
         heads: rows of its `heads`, the largest mean effect first.
         matched: rows of its `matched`.
+        scatters: the effects of every two tasks or data sets, where these are few.
+        selective: a sentence for every two: which heads matter on one and not on the other.
+        apart: rows of its `selective` of the heads that do, the largest difference first.
     """
 
     name: str
     cells: str
     cell: str
+    level: UnitLevel
     several: bool
     sentences: tuple[str, ...]
     maps: tuple[Drawing, ...]
@@ -56,11 +78,14 @@ class Line:
     nulls: tuple[Row, ...]
     heads: tuple[Row, ...]
     matched: tuple[Row, ...]
+    scatters: tuple[Drawing, ...]
+    selective: tuple[str, ...]
+    apart: tuple[Row, ...]
 
     @property
     def drawings(self) -> tuple[Drawing, ...]:
         """Every figure."""
-        return (*self.maps, *self.forest, *self.small_maps, *self.spreads)
+        return (*self.maps, *self.forest, *self.small_maps, *self.spreads, *self.scatters)
 
     @property
     def shares_examples(self) -> bool:
@@ -109,16 +134,19 @@ def _line(analysis: Analysis, found: Found, key: Row, at: int) -> Line:
         table.filter(**key) for table in (found.pairs, found.nulls, found.heads, found.matched)
     )
     axis, folder = key["axis"], f"{FOLDER}/{at}-{slug(line_name(key['family'], key['held']))}"
-    sentences = [] if pairs.is_empty() else [correlation_words(pairs, axis)]
-    sentences += [] if heads.is_empty() else [head_words(heads, axis, analysis.base["alpha"][0])]
-    sentences += [] if matched.is_empty() else [matched_words(matched, axis)]
-    known = heads.drop_nulls("spread")
+    units = found.level.plural
+    sentences = [] if pairs.is_empty() else [correlation_words(pairs, axis, units)]
+    sentences += [] if heads.is_empty() else [head_words(heads, axis, analysis.base["alpha"][0], units)]
+    sentences += [] if matched.is_empty() else [matched_words(matched, axis, units)]
+    known, selective = heads.drop_nulls("spread"), found.selective.filter(**key)
+    apart = selective.drop_nulls("selective").sort(pl.col("difference").abs(), descending=True, maintain_order=True)
     cells = _cells(analysis, pairs)
     one_unit = cells["unit"].n_unique() < 2
     return Line(
         name=line_name(key["family"], key["held"]),
         cells=plural(axis),
         cell=singular(axis),
+        level=found.level,
         several=heads["kind"].n_unique() > 1,
         sentences=tuple(sentences),
         maps=tuple(_maps(pairs.filter(kind=ALL_KINDS), folder)),
@@ -126,12 +154,34 @@ def _line(analysis: Analysis, found: Found, key: Row, at: int) -> Line:
         small_maps=() if one_unit else tuple(_small_maps(analysis, cells, folder)),
         spreads=()
         if known.is_empty()
-        else (figures.head_spreads(known, plural(axis), "mean and spread", f"{folder}-spread"),),
+        else (figures.head_spreads(known, plural(axis), "mean and spread", f"{folder}-spread", found.level),),
         pairs=tuple(pairs.rows(named=True)),
         nulls=tuple(nulls.rows(named=True)),
         heads=tuple(heads.sort(pl.col("mean").abs(), descending=True, maintain_order=True).rows(named=True)),
         matched=tuple(matched.rows(named=True)),
+        scatters=tuple(_scatters(pairs.filter(kind=ALL_KINDS), cells, found.level, folder)) if selective.height else (),
+        selective=tuple(selective_words(selective, units, found.level)),
+        apart=tuple(map(_seen_from_it, apart.rows(named=True))),
     )
+
+
+def _seen_from_it(row: Row) -> Row:
+    """A row of a selective head, the task that it matters on first; the difference is of that less the other."""
+    if row["selective"] == row["cell_a"]:
+        return row
+    turned = {f"{name}_{side}": row[f"{name}_{other}"] for name in SIDES for side, other in ("ab", "ba")}
+    return row | turned | {"difference": -row["difference"], "low": -row["high"], "high": -row["low"]}
+
+
+def _scatters(pairs: pl.DataFrame, cells: pl.DataFrame, level: UnitLevel, folder: str) -> Iterator[Drawing]:
+    """The effects of every two cells, one against the other; none where there are many."""
+    if pairs.height > MOST_SCATTERS:
+        return
+    for row in pairs.rows(named=True):
+        names = row["cell_a"], row["cell_b"]
+        both, units = effects_on_both(cells, row), units_on_both(cells, row)
+        name = f"{folder}-{'-'.join(map(slug, names))}"
+        yield figures.scatter(both, names, units, correlation_title(row, level), name)
 
 
 def _maps(overall: pl.DataFrame, folder: str) -> Iterator[Drawing]:
@@ -147,10 +197,12 @@ def _maps(overall: pl.DataFrame, folder: str) -> Iterator[Drawing]:
 
 
 def _cells(analysis: Analysis, pairs: pl.DataFrame) -> pl.DataFrame:
-    """Effects of single heads in the cells of these pairs, the cell as their domain."""
+    """Effects of single heads, or other units, in the cells of these pairs, the cell as their domain."""
     sides = [pairs.select(setting_id=f"setting_{side}", cell=f"cell_{side}") for side in "ab"]
     cells = pl.concat(sides).unique(maintain_order=True)
-    single = cells.join(analysis.effects.filter(measure=Measure.ABLATION), on="setting_id", maintain_order="left")
+    level = UnitLevel.head if analysis.along is None else analysis.along.level
+    every = analysis.effects if level is UnitLevel.head else analysis.units
+    single = cells.join(single_effects(every, level), on="setting_id", maintain_order="left")
     return single.with_columns(domain=pl.col("cell"))
 
 
@@ -166,5 +218,6 @@ def _small_maps(analysis: Analysis, cells: pl.DataFrame, folder: str) -> Iterato
     """The effects of heads in every cell, each on a scale of its own."""
     layouts = {domain.setting_id: domain.layout for domain in analysis.results.domains}
     for (id_, cell), own in cells.group_by("setting_id", "cell", maintain_order=True):
-        name = f"{folder}-effects-{slug(str(cell))}"
-        yield figures.small_heat_map(own, layouts[str(id_)].counts, figures.colour_limit(own), name)
+        name, layout = f"{folder}-effects-{slug(str(cell))}", layouts[str(id_)]
+        counts = layout.groups if analysis.along and analysis.along.level is UnitLevel.group else layout.counts
+        yield figures.small_heat_map(own, counts, figures.colour_limit(own), name)

@@ -1,4 +1,5 @@
-/* ---- The dialog of a head: its effects, split by what is known of the examples, and the examples that changed. ---- */
+/* ---- The dialog of a head, or of a group, layer or MLP: its effects, split by what is known of the examples, its heads
+   one by one where it has any, and the examples that changed. ---- */
 
 const dialog = document.querySelector("dialog");
 let shown = null; // { section, address } of the head in it
@@ -13,13 +14,29 @@ function showHead(section, address) {
   const subject = known(section);
   shown = { section, address };
   dialog.querySelector("#head-name").textContent = nameOf(section, address);
-  dialog.querySelector(".of").textContent = `${address} of ${section.dataset.label}`;
+  dialog.querySelector(".of").replaceChildren(`${address} of ${section.dataset.label}`, ...partOf(section, address));
   dialog.querySelector(".content").replaceChildren(
     ...subject.domains.flatMap((domain) => (domain.effects[address] ? [domainPart(subject, domain, address)] : [])),
     ...headParts.flatMap((part) => part(section, address)),
   );
   if (!dialog.open) dialog.showModal();
   dialog.scrollTop = 0;
+}
+
+/** Where a head belongs: links to its group and its layer, where these were removed whole. */
+function partOf(section, address) {
+  const own = Object.entries(known(section).units).filter(([, [, , heads]]) => heads.includes(address));
+  return own.length ? [", part of ", ...own.flatMap(([unit], i) => [...(i ? [", "] : []), linkToUnit(section, unit)])] : [];
+}
+
+/** A button that shows another head or unit in the dialog. */
+function linkToUnit(section, address) {
+  const button = make("button", { type: "button", className: "head" }, nameOf(section, address));
+  button.addEventListener("click", () => {
+    history.replaceState(null, "", linkTo(section, address));
+    showHead(section, address);
+  });
+  return button;
 }
 
 function domainPart(subject, domain, address) {
@@ -32,10 +49,30 @@ function domainPart(subject, domain, address) {
     {},
     make("h3", {}, domain.label),
     make("p", { className: "effect" }, "effect ", number, interval(low, high, subject.digits)),
-    make("div", { className: "tables" }, ...splits, ...flipTable(domain, address)),
+    make("div", { className: "tables" }, ...memberTable(subject, domain, address), ...splits, ...flipTable(domain, address)),
     ...(splits.length ? [make("p", { className: "note" }, PARTS_NOTE)] : []),
     ...examplesOf(subject, domain, address),
   );
+}
+
+/** The heads of a unit, each removed alone; their sum, and what the whole costs beyond it. */
+function memberTable(subject, domain, address) {
+  const heads = (subject.units[address]?.[2] ?? []).filter((head) => domain.effects[head]);
+  if (!heads.length || !subject.heads.length) return [];
+  const { section } = shown;
+  const row = (name, [effect, low, high, significant]) => [
+    name,
+    `${signed(effect, subject.digits)}${significant ? "*" : ""}`,
+    low === null ? "–" : [low, high].map((end) => signed(end, subject.digits)).join(" to "),
+  ];
+  const rows = heads.map((head) => row(linkToUnit(section, head), domain.effects[head]));
+  const sums = domain.sums[address];
+  if (sums) {
+    const [sum, excess, low, high, significant] = sums;
+    rows.push(row("added up", [sum, null, null, 0]), row("whole less sum", [excess, low, high, significant]));
+  }
+  const header = ["head", `effect, ${subject.unit}`, `${subject.percent} % interval`];
+  return [smallTable("its heads one by one", header, rows, "split members")];
 }
 
 /** The effect on each part of the examples. */
@@ -98,11 +135,13 @@ function choices(texts, right, [before, after]) {
   return smallTable(caption, ["", "every head", "without it"], rows, "choices");
 }
 
-/** Go to the next head in the order that the table of heads shows, or to the one before. */
+/** Go to the next head in the order that the table of heads shows, or to the one before; of a unit to the next like it. */
 function step(by) {
   const { section, address } = shown;
-  const rows = [...section.querySelectorAll(".heads tbody tr[data-head]")].filter(inSight);
-  const order = rows.length ? rows.map((row) => row.dataset.head) : known(section).heads;
+  const { heads, units } = known(section);
+  const like = Object.keys(units).filter((other) => units[other][1] === units[address]?.[1]);
+  const rows = like.length ? [] : [...section.querySelectorAll(".heads tbody tr[data-head]")].filter(inSight);
+  const order = rows.length ? rows.map((row) => row.dataset.head) : like.length ? like : heads;
   const next = order[order.indexOf(address) + by];
   if (!next) return;
   history.replaceState(null, "", linkTo(section, next)); // back leads out of the dialog, not through the heads

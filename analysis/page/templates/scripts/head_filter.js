@@ -19,9 +19,8 @@ function filterHeads(section, table) {
 
 for (const section of subjects) {
   const table = section.querySelector("table.heads");
-  if (!table) continue;
-  filterHeads(section, table);
-  for (const header of table.querySelectorAll("tbody th")) {
+  if (table) filterHeads(section, table);
+  for (const header of section.querySelectorAll("tr[data-head] > th")) {
     header.replaceChildren(make("button", { type: "button", className: "head" }, header.textContent.trim()));
   }
 }

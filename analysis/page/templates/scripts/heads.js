@@ -27,24 +27,33 @@ function subjectOf(element) {
 /** `L2H3`. */
 const shortName = (address) => address.replace(/^.*\.(\d+)\.(\d+)$/, "L$1H$2");
 
-/** `L2H3`; of a model with several kinds of attention `L2H3, encoder–decoder attention`. */
+/** The addresses of all that a dialog can show: heads, and groups, layers and MLPs that were removed whole. */
+const addresses = (section) => {
+  const subject = known(section);
+  return subject ? [...subject.heads, ...Object.keys(subject.units)] : [];
+};
+
+/** `L2H3`; of a model with several kinds of attention `L2H3, encoder–decoder attention`. Of larger units `L2G0`, `MLP 2`. */
 function nameOf(section, address) {
-  const { kinds } = known(section);
+  const { kinds, units } = known(section);
+  if (address in units) return units[address][0];
   return shortName(address) + (Object.keys(kinds).length > 1 ? `, ${kinds[address.split(".")[0]]}` : "");
 }
 
-/** Names of a head in the form in which they are compared: its address, `l2h3`, `2.3`, `cross.l2h3`. */
-function spellings(address) {
+/** Names of a head in the form in which they are compared: its address, `l2h3`, `2.3`, `cross.l2h3`; of a unit two. */
+function spellings(section, address) {
+  const unit = known(section).units[address];
+  if (unit) return [address, unit[0].toLowerCase().replace(/\s+/g, "")];
   const [kind, layer, head] = address.split(".");
   return [address, `l${layer}h${head}`, `${layer}.${head}`, `${kind}.l${layer}h${head}`];
 }
 
-/** Every head of the page that a text is the name of, or the beginning of one; exact ones first. */
+/** Every head or larger unit of the page that a text is the name of, or the beginning of one; exact ones first. */
 function headsCalled(text) {
   const wanted = text.toLowerCase().replace(/\s+/g, "");
   const found = subjects.flatMap((section) =>
-    (known(section)?.heads ?? []).flatMap((address) => {
-      const names = spellings(address);
+    addresses(section).flatMap((address) => {
+      const names = spellings(section, address);
       const exact = names.includes(wanted);
       return exact || names.some((name) => name.startsWith(wanted)) ? [{ section, address, exact }] : [];
     }),

@@ -11,12 +11,12 @@ const pageUrl = () => location.href.split("#")[0];
 function headAt(name) {
   const section = subjectAt(name);
   const address = name.slice((section?.id.length ?? 0) + 1);
-  return section && known(section)?.heads.includes(address) ? { section, address } : undefined;
+  return section && addresses(section).includes(address) ? { section, address } : undefined;
 }
 
 /** Open a head, as a step that the back button undoes. */
 function openHead(section, address) {
-  if (!section || !known(section)?.heads.includes(address)) return;
+  if (!section || !addresses(section).includes(address)) return;
   entered = true;
   history.pushState(null, "", linkTo(section, address)); // unlike a link it does not scroll
   follow();

@@ -43,7 +43,7 @@ function search(parent) {
     none.textContent = lacking ? `No head is called “${box.value.trim()}”: try encoder_self.2.3, L2H3 or 2.3` : "";
     if (!found.length) return close();
     const options = found.slice(0, MOST_FOUND).map((head, i) => {
-      const words = [make("b", {}, shortName(head.address)), ` ${head.address}`];
+      const words = [make("b", {}, known(head.section).units[head.address]?.[0] ?? shortName(head.address)), ` ${head.address}`];
       if (subjects.length > 1) words.push(` · ${head.section.dataset.label}`);
       const option = make("li", { role: "option", id: `found-${i}` }, ...words);
       option.addEventListener("pointerdown", (event) => {
