@@ -89,7 +89,7 @@ def _attention_options(options: argparse.Namespace, chosen: dict[str, Any]) -> A
     neighbours = chosen["neighbours"]
     if neighbours not in list(Neighbours):
         raise InputError(f"neighbours '{neighbours}' is none of {', '.join(Neighbours)}")
-    return AttentionOptions(Neighbours(neighbours), dict(options.role))
+    return AttentionOptions(Neighbours(neighbours), dict(options.role), options.frequencies)
 
 
 def _chosen(options: argparse.Namespace) -> dict[str, Any]:
@@ -319,6 +319,12 @@ def _add_results(parser: argparse.ArgumentParser) -> None:
         type=_threshold,
         metavar="ROLE=THRESHOLD",
         help=f"another threshold of a role, such as positional=0.8; repeatable ({', '.join(BY_NAME)})",
+    )
+    parser.add_argument(
+        "--frequencies",
+        type=Path,
+        metavar="FILE",
+        help="words and their counts in a corpus, a tab between: which words are rare (those of the data itself)",
     )
     parser.add_argument(
         "--splits",

@@ -13,6 +13,7 @@ from analysis.tables.components_sheet import components_sheet
 from analysis.tables.kept_sets_sheet import kept_sets_sheet
 from analysis.tables.latex import latex, markdown
 from analysis.tables.latex_tables import sheets
+from analysis.tables.syntax_sheet import syntax_sheets
 from study.record.files import whole_file
 from study.record.units import UnitLevel
 
@@ -49,6 +50,8 @@ def write_readings(
     for name, table in found.tables.items():
         if table.height:
             paper_tables.write(table, out / "tables", name)
+    shutil.rmtree(out / "tables" / "paper", ignore_errors=True)
+    _write_syntax_sheets(found, out / "tables" / "paper")
     return write_page(AttentionPage.of(found, left_out), out, pdf=pdf, png=png)
 
 
@@ -93,12 +96,21 @@ def _write_sheets(analysis: Analysis, folder: Path) -> None:
     if analysis.components is not None and analysis.components.table.height:
         with whole_file(folder / "components.tex") as draft:
             draft.write_text(latex(components_sheet(analysis.components)), encoding="utf-8")
+    if analysis.attention is not None:
+        _write_syntax_sheets(analysis.attention, folder)
     for subject, own in sheets(analysis).items():
         with whole_file(folder / f"{subject}.md") as draft:
             draft.write_text("\n".join(map(markdown, own)), encoding="utf-8")
         for sheet in own:
             with whole_file(folder / subject / f"{sheet.name}.tex") as draft:
                 draft.write_text(latex(sheet, subject), encoding="utf-8")
+
+
+def _write_syntax_sheets(found: HeadAttention, folder: Path) -> None:
+    """Heads as parsers, a table for each reading with trees."""
+    for sheet in syntax_sheets(found.syntax) if found.syntax else ():
+        with whole_file(folder / f"{sheet.name}.tex") as draft:
+            draft.write_text(latex(sheet), encoding="utf-8")
 
 
 def write_page(

@@ -197,7 +197,7 @@ class Correlation:
     def _scatter(self, row: dict[str, Any]) -> Drawing:
         settings = {side: row[side] for side in ("setting_a", "setting_b")}
         heads, labels = self.correlations.influence.filter(**settings), (row["domain_a"], row["domain_b"])
-        return scatter(heads, labels, "points", _pearson(row), "-".join(settings.values()))
+        return scatter(heads, labels, ("points", "points"), _pearson(row), "-".join(settings.values()))
 
     def __repr__(self) -> str:
         """The answer, a line for each two domains."""

@@ -17,6 +17,7 @@ from analysis.importing.domains import EVERYTHING, group_cells
 from analysis.importing.table_files import NUMPY, Row, read_rows
 from analysis.importing.table_forms import Cell, ImportOptions, cells
 from study.record.errors import InputError
+from study.record.units import Head, Unit
 
 ALONG = "seed"
 
@@ -75,11 +76,18 @@ def read_kept(paths: Sequence[Path], options: KeptOptions) -> list[KeptSets]:
             "" if task == EVERYTHING else task,
             along,
             tuple(rater.domain for rater in raters),
-            raters[0].heads,
+            _only_heads(raters[0].heads),
             np.stack([rater.effects for rater in raters]) == 1,
         )
         for task, raters in tasks.items()
     ]
+
+
+def _only_heads(units: Sequence[Unit]) -> tuple[Head, ...]:
+    heads = tuple(unit for unit in units if isinstance(unit, Head))
+    if len(heads) < len(units):
+        raise InputError("masks to be compared are of single heads; these are of groups of heads")
+    return heads
 
 
 def _files(path: Path) -> list[Path]:

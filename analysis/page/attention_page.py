@@ -8,6 +8,7 @@ from analysis.page.environment import page_environment
 from analysis.page.section import Section
 from analysis.page.sections.attention.attention_maps import AttentionMaps
 from analysis.page.sections.attention.clusters import Clusters
+from analysis.page.sections.attention.parsers import Parsers
 from analysis.page.sections.attention.roles import Roles
 from analysis.roles import HeadAttention
 
@@ -29,7 +30,12 @@ class AttentionPage:
     @classmethod
     def of(cls, found: HeadAttention, left_out: tuple[str, ...] = ()) -> "AttentionPage":
         """The page of these readings, its figures drawn."""
-        sections = (AttentionMaps.showing(found), Roles.showing(found), Clusters.showing(found))
+        sections = (
+            AttentionMaps.showing(found),
+            Parsers.showing(found.syntax),
+            Roles.showing(found),
+            Clusters.showing(found),
+        )
         return cls([section for section in sections if section is not None], left_out, 1 - found.alpha)
 
     @property

@@ -3,6 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 import polars as pl
@@ -14,9 +15,11 @@ from analysis.results.domain import Domain
 from analysis.results.read import Results
 from analysis.results.readings import HeadSums, Reading
 from analysis.roles.assignment import count_roles, decide, every_reading, members, roles_table
-from analysis.roles.role_effects import CORRELATION_ROWS, EFFECT_ROWS, Members, Options, role_effects
+from analysis.roles.role_effects import CORRELATION_ROWS, EFFECT_ROWS, Assign, Members, Options, role_effects
 from analysis.roles.roles_left import LEFT_ROWS, roles_left
 from analysis.roles.rules import Role, roles
+from analysis.roles.syntactic import syntactic_roles
+from analysis.syntax import Syntax, syntax
 from study.record.setting import read_setting
 
 
@@ -27,10 +30,12 @@ class AttentionOptions:
     Attributes:
         neighbours: what the weight on neighbours is divided by.
         thresholds: other thresholds of roles, by name.
+        frequencies: a file of words and their counts, which says what words are rare; None counts the data itself.
     """
 
     neighbours: Neighbours = Neighbours.all
     thresholds: Mapping[str, float] = field(default_factory=dict)
+    frequencies: Path | None = None
 
 
 @dataclass(frozen=True, eq=False)
@@ -50,6 +55,7 @@ class HeadAttention:
         neighbours: what the weight on neighbours was divided by.
         alpha: level of tests, and what intervals leave out.
         notes: what could not be compared, in words.
+        syntax: heads as parsers, and as finders of rare words; None where no words were measured.
     """
 
     readings: tuple[Reading, ...]
@@ -64,6 +70,7 @@ class HeadAttention:
     neighbours: Neighbours
     alpha: float
     notes: tuple[str, ...] = ()
+    syntax: Syntax | None = None
 
     @property
     def counts(self) -> pl.DataFrame:
@@ -81,6 +88,7 @@ class HeadAttention:
             "roles_left": self.left,
             "attention_correlations": self.correlations,
             "attention_clusters": self.clusters,
+            **(self.syntax.tables if self.syntax else {}),
         }
 
 
@@ -90,7 +98,7 @@ def head_attention(
     """Statistics, roles, effects and clusters of every reading of a results folder; None where there is no reading.
 
     Raises:
-        InputError: when there is no role of a name that has a threshold.
+        InputError: when there is no role of a name that has a threshold, or the file of counts is none.
     """
     options = options or AttentionOptions()
     every = roles(options.thresholds)
@@ -98,12 +106,15 @@ def head_attention(
         return None
     groups, neighbours = inference.groups, options.neighbours
     readings = results.readings
+    words = syntax(readings, inference, options.frequencies)
+    by_words = syntactic_roles(words)
     assigned = every_reading([roles_table(reading, every, neighbours, groups) for reading in readings])
     pairs = [(reading, domain) for reading in readings for domain in _domains_of(reading, results.distinct)]
     notes, found, left = [], [], []
     for reading, domain in pairs:
         assign = partial(_members, reading, every, neighbours)
-        tables = role_effects(reading, domain, assign, Options(inference, neighbours))
+        with_words = partial(_members_with_words, assign, by_words, reading, groups)
+        tables = role_effects(reading, domain, with_words, Options(inference, neighbours))
         if tables is None:
             notes.append(f"{reading.label} and {domain.data} share their examples, and are too few to be parted")
         else:
@@ -115,7 +126,7 @@ def head_attention(
         roles=every,
         statistics=pl.concat([statistics_table(reading, neighbours, inference.alpha, groups) for reading in readings]),
         offsets=pl.concat([offsets_table(reading, inference.alpha, groups) for reading in readings]),
-        assigned=assigned,
+        assigned=pl.concat([assigned, by_words]),
         effects=_stacked([tables.effects for tables in found], EFFECT_ROWS),
         correlations=_stacked([tables.correlations for tables in found], CORRELATION_ROWS),
         left=_stacked(left, LEFT_ROWS),
@@ -125,6 +136,7 @@ def head_attention(
         neighbours=neighbours,
         alpha=inference.alpha,
         notes=tuple(notes),
+        syntax=words,
     )
 
 
@@ -135,6 +147,14 @@ def _domains_of(reading: Reading, domains: Sequence[Domain]) -> list[Domain]:
 
 def _members(reading: Reading, every: Sequence[Role], neighbours: Neighbours, sums: HeadSums) -> Members:
     return members(decide(sums, reading.layout, every, neighbours), reading.layout)
+
+
+def _members_with_words(
+    assign: Assign, by_words: pl.DataFrame, reading: Reading, groups: str, sums: HeadSums
+) -> Members:
+    """Members of every role; roles of syntax and rare words are known of all examples of a reading, and of no part."""
+    whole = sums is reading.sums(groups)
+    return {**assign(sums), **(members(_rows(by_words, reading), reading.layout) if whole else {})}
 
 
 def _rows(assigned: pl.DataFrame, reading: Reading) -> pl.DataFrame:

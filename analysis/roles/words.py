@@ -11,6 +11,7 @@ from analysis.results.readings import READING, Reading
 from analysis.roles.outcomes import IMPORTANCE, LOSS, SCORE
 from analysis.roles.roles_left import all_present
 from analysis.roles.rules import ROLES
+from analysis.roles.syntactic import syntactic_title
 from analysis.roles.tables import HeadAttention
 from study.record.errors import listed
 
@@ -32,7 +33,7 @@ FAMILY = ("setting_id", "reading_id", "special", "outcome")
 
 def role_title(name: str, role: str | None = None) -> str:
     """What people call heads of a role."""
-    return TITLES.get(name, role or name.replace("_", " "))
+    return syntactic_title(name) or TITLES.get(name, role or name.replace("_", " "))
 
 
 TITLES = {role.name: role.title for role in ROLES}

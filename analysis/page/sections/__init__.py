@@ -18,6 +18,7 @@ from analysis.page.sections.attention.attention_maps import AttentionMaps
 from analysis.page.sections.attention.clusters import Clusters
 from analysis.page.sections.attention.correlations import Correlations
 from analysis.page.sections.attention.head_looks import HeadLooks
+from analysis.page.sections.attention.parsers import Parsers
 from analysis.page.sections.attention.role_effects import RoleEffects
 from analysis.page.sections.attention.roles import Roles
 from analysis.page.sections.base_scores import BaseScores
@@ -52,6 +53,7 @@ OF_A_SUBJECT: Sequence[Callable[[SubjectView], Section | None]] = (
 
 OF_ALL: Sequence[Callable[[Analysis], Section | None]] = (
     AttentionMaps.of,
+    Parsers.of,
     Roles.of,
     RoleEffects.of,
     Correlations.of,
