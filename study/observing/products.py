@@ -3,7 +3,7 @@
 A softmax over keys is followed by one product of as many weights with something: that is what the model uses, whatever
 it did to the weights in between.
 
-Shapes: as in `patterns`; B rows and heads in one.
+Shapes: as in `patterns`; B rows and heads, in one or apart; A the same, as the softmax has them.
 """
 
 from collections.abc import Callable, Mapping
@@ -29,7 +29,7 @@ class Product:
 
     weights: Float[Tensor, "*B T S"]
     value: Float[Tensor, "*B S D"]
-    scores: Float[Tensor, "*B T S"]
+    scores: Float[Tensor, "*A T S"]
 
     def by_heads(
         self, num_rows: int, num_heads: int

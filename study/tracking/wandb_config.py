@@ -41,7 +41,8 @@ def wandb_config(config: Mapping[str, Any]) -> dict[str, Any]:
 def _set(values: Mapping[str, Any]) -> dict[str, Any]:
     shown: dict[str, Any] = {}
     for name, value in values.items():
-        if name in SERVING or value in (None, "", [], {}):
+        is_idle = name.startswith("untrained") and not values["untrained"]
+        if name in SERVING or value in (None, "", [], {}) or is_idle:
             continue
         if isinstance(value, Mapping) and name in ("data", "train", "dev"):
             value = {key: value[key] for key in DATA_OPTIONS if key in value}

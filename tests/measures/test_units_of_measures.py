@@ -65,6 +65,9 @@ class Known:
         key = pl.Series("mask", [LAYOUT.key(mask)] * EXAMPLES)
         return pl.DataFrame({"mask": key, "example": self.examples, "loss": losses(mask), **columns})
 
+    def require(self, others: tuple) -> None:
+        assert not others
+
     def outcomes(self, masks: np.ndarray) -> None:
         for mask in masks:
             points = np.round(1000 * -losses(mask)).astype(int)

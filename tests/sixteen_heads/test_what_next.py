@@ -78,8 +78,8 @@ def test_every_step_is_a_command(name: str, done: CommandResult) -> None:
             launchers.__main__.parse([word, *words], "study")
 
 
-def test_every_command_but_three_says_what_comes_next() -> None:
-    assert set(COMMANDS) - set(STEPS) <= {"prune", "completion", "agree"}
+def test_every_command_but_four_says_what_comes_next() -> None:
+    assert set(COMMANDS) - set(STEPS) <= {"prune", "completion", "agree", "attention"}
 
 
 @pytest.mark.parametrize(

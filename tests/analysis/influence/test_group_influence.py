@@ -167,7 +167,7 @@ def planted_folder(make: Callable[..., Store], results: Path) -> Analysis:
 
 def test_the_page_the_terminal_and_the_verdict_say_which_example(make, results, capsys, monkeypatch) -> None:
     analysis = planted_folder(make, results)
-    monkeypatch.setattr("analysis.__main__.analysed", lambda _: analysis)
+    monkeypatch.setattr("analysis.__main__.analysed", lambda *_: analysis)
     assert main([str(results)]) == 0
     printed = " ".join(capsys.readouterr().out.split())
     assert "home: one document of 30 (3 examples) makes" in printed
