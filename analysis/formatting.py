@@ -74,8 +74,12 @@ def shortened(text: str | None, letters: int) -> str | None:
 
 
 def unit_at(row: Mapping[str, Any]) -> Unit:
-    """The unit of a row: a head, or what its column `level` says; the number of a group is in `head` or `index`."""
-    match UnitLevel(row.get("level") or UnitLevel.head):
+    """The unit of a row: a head, or what its column `level` says; the number of a group is in `head` or `index`.
+
+    Where `level` is a number it is that of intervals, and the row is of a head.
+    """
+    level = row.get("level")
+    match UnitLevel(level) if isinstance(level, str) else UnitLevel.head:
         case UnitLevel.head:
             return Head.from_row(row)
         case UnitLevel.group:

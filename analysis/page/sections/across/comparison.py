@@ -81,4 +81,4 @@ def _scatters(rows: pl.DataFrame, labels: tuple[str, str], folder: str) -> Itera
     for (domain,), own in rows.group_by("domain", maintain_order=True):
         heads = own.select("kind", "layer", "head", "effect_a", "effect_b")
         name = f"{folder}/{slug(str(domain))}"
-        yield figures.scatter(heads, labels, own["unit"][0], str(domain), name, compared)
+        yield figures.scatter(heads, labels, (own["unit"][0],) * 2, str(domain), name, compared)

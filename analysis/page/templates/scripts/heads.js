@@ -6,7 +6,7 @@
  */
 function known(section) {
   const element = section.querySelector("script.heads-data");
-  section.known ??= element && JSON.parse(element.textContent);
+  section.known ??= element && { units: {}, ...JSON.parse(element.textContent) }; // a page of maps has heads alone
   return section.known;
 }
 
