@@ -127,7 +127,8 @@ def test_a_head_is_found_by_any_of_its_names_and_the_dialog_has_its_address(visi
         assert tab.locator("#found li:visible").count() == min(options, 12), text
     box.fill("cross.9.9")
     assert "No head is called “cross.9.9”" in tab.locator(".find [role=status]").inner_text()
-    box.fill("decoder_self.2")
+    box.fill("decoder_self.2")  # the layer, which is called so, comes first
+    tab.keyboard.press("ArrowDown")
     tab.keyboard.press("ArrowDown")
     tab.keyboard.press("Enter")
     dialog = tab.get_by_role("dialog")
