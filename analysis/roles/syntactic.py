@@ -1,8 +1,8 @@
 """Roles of syntax and of rare words: heads that find more than what looks at no word, decided on one-sided limits.
 
 A head is syntactic for a relation where it finds 10 points more of its words than the best fixed offset does, in either
-direction (Voita et al. 2019). For rare words nobody gives a threshold: a head must be above a word at random and above
-the rarest word's usual place.
+direction (Voita et al. 2019). For rare words nobody gives a threshold: a head must be above a word at random, the
+longest word and the rarest word's usual place.
 """
 
 from collections.abc import Iterator
@@ -71,11 +71,11 @@ def _relations(scores: pl.DataFrame) -> Iterator[pl.DataFrame]:
 
 def _rare(rare: pl.DataFrame) -> Iterator[pl.DataFrame]:
     own = rare.filter(rarest=1).drop_nulls("lower")
-    above = pl.col("share") - pl.max_horizontal("blind", "position")
+    above = pl.col("share") - pl.max_horizontal("blind", "longest", "position")
     yield own.select(
         *(name for name in ROLE_ROWS if name in rare.columns),
         role=pl.lit(RARE),
-        rule=pl.lit("points above a word at random and above the usual place > 0"),
+        rule=pl.lit("points above a word at random, the longest and the usual place > 0"),
         source=pl.lit(f"{VOITA}; {OURS}"),
         value=above,
         limit=pl.col("lower"),

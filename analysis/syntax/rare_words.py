@@ -2,9 +2,13 @@
 
 A word is a case where the rarest word that it may attend to is none of the 500 most frequent of a corpus: any other
 word of the text, or of a causal model any earlier one. A head hits where it attends most to that word, or to one of the
-two rarest; of equally rare words to any. Two choices know nothing of frequencies: a word at random, and the place where
-the rarest word is most often, by its offset from the word that attends or counted from either end of the text, which is
-chosen on one half of the groups and scored on the other.
+two rarest; of equally rare words to any. Three choices know nothing of frequencies:
+
+- a word at random;
+- the longest word. Attention to a word is the sum over its pieces, and rare words have many, so that a head that looks
+  everywhere alike looks at them most: with random weights every head is above the other two choices;
+- the place where the rarest word is most often, by its offset from the word that attends or counted from either end of
+  the text, which is chosen on one half of the groups and scored on the other.
 """
 
 from collections.abc import Sequence
@@ -37,9 +41,9 @@ PLACES = tuple(f"offset {offset:+d}" for offset in OFFSETS) + tuple(
 RARE_WORDS = (
     ADDRESS
     | {"rarest": pl.Int64, "cases": pl.Int64, "hits": pl.Int64}
-    | dict.fromkeys(["share", "low", "high", "blind", "position"], pl.Float64)
+    | dict.fromkeys(["share", "low", "high", "blind", "longest", "position"], pl.Float64)
     | {"first_place": pl.String, "second_place": pl.String}
-    | dict.fromkeys(["lower_blind", "lower_position", "lower"], pl.Float64)
+    | dict.fromkeys(["lower_blind", "lower_longest", "lower_position", "lower"], pl.Float64)
     | {"above": pl.Boolean, "groups": pl.Int64, "alpha": pl.Float64, "corpus": pl.String}
 )
 
@@ -54,19 +58,21 @@ class RareSums:
         cases: words that may attend to a rare one.
         hits: cases in which each head attends most to one of the rarest.
         blind: sums of the chance that a word at random is one of them.
+        longest: sums of the chance that the longest word is one of them, any of equally long ones.
         places: cases in which the word at each of `PLACES` is one of them.
     """
 
     cases: Int[np.ndarray, " groups"]
     hits: Int[np.ndarray, "groups heads"]
     blind: Float[np.ndarray, " groups"]
+    longest: Float[np.ndarray, " groups"]
     places: Int[np.ndarray, "groups places"]
 
 
 def rare_word_scores(
     reading: Reading, inference: Inference, mask: str | None = None, frequencies: Frequencies | None = None
 ) -> pl.DataFrame | None:
-    """How often each head attends to the rarest word, against a blind choice and the rarest word's usual place.
+    """How often each head attends to the rarest word, against choices that know no frequencies.
 
     Args:
         reading: where attended words are stored.
@@ -76,10 +82,10 @@ def rare_word_scores(
 
     Returns:
         Columns kind, layer, head; rarest: of how many rarest words one is attended to; cases, hits; share, low, high:
-        percent of cases; blind, position: the same of the two choices that know no frequencies, the usual place being
-        first_place on the first half and second_place on the second; lower_blind, lower_position: one-sided limits at
-        95 % of what the head has above them, points; lower: the smaller one; above: whether it is above 0; groups,
-        alpha, corpus. None without attended words.
+        percent of cases; blind, longest, position: the same of the three choices that know no frequencies, the usual
+        place being first_place on the first half and second_place on the second; lower_blind, lower_longest,
+        lower_position: one-sided limits at 95 % of what the head has above them, points; lower: the smallest one;
+        above: whether it is above 0; groups, alpha, corpus. None without attended words.
 
     Raises:
         InputError: when the examples have no such groups.
@@ -119,6 +125,7 @@ def rare_sums(
         np.zeros(groups, dtype=np.int64),
         np.zeros((groups, heads), dtype=np.int64),
         np.zeros(groups),
+        np.zeros(groups),
         np.zeros((groups, len(PLACES)), dtype=np.int64),
     )
     for own, start, group in zip(words, choices.starts, choices.groups, strict=True):
@@ -129,6 +136,8 @@ def rare_sums(
         sums.cases[group] += len(at)
         sums.hits[group] += ((chosen >= 0) & is_target[at, chosen]).sum(axis=1)
         sums.blind[group] += (is_target[at].sum(axis=1) / candidates[at].sum(axis=1)).sum()
+        longest = _longest(own, candidates)[at]
+        sums.longest[group] += ((is_target[at] & longest).sum(axis=1) / longest.sum(axis=1)).sum()
         sums.places[group] += ((places >= 0) & is_target[at, places]).sum(axis=1)
     return sums
 
@@ -149,6 +158,12 @@ def _targets(
     return candidates & (seen <= most[:, None]), rare[seen.argmin(axis=1)] & (candidates.sum(axis=1) > rarest)
 
 
+def _longest(words: Sequence[str], candidates: Bool[np.ndarray, "words words"]) -> Bool[np.ndarray, "words words"]:
+    """Which candidates of each word have the most characters."""
+    lengths = np.where(candidates, [len(word) for word in words], 0)
+    return candidates & (lengths == lengths.max(axis=1, keepdims=True))
+
+
 def _places(length: int) -> Int[np.ndarray, "places words"]:
     """The word at each of `PLACES`, seen from each word; -1 where the text has none."""
     word, number = np.arange(length), np.arange(FARTHEST)[:, None]
@@ -167,8 +182,9 @@ def rare_head_scores(sums: RareSums, heads: Sequence[Head], rarest: int, inferen
     count, one_sided = int(sums.cases.sum()), 2 * (1 - LEVEL)
     low, high = share_limits(sums.hits, sums.cases, inference.alpha)
     above_blind, _ = ratio_limits(sums.hits - sums.blind[:, None], sums.cases, one_sided)
+    above_longest, _ = ratio_limits(sums.hits - sums.longest[:, None], sums.cases, one_sided)
     above_place, _ = difference_limits(sums.hits - by_place[:, None], sums.cases, one_sided)
-    lower = np.minimum(above_blind, above_place)
+    lower = np.minimum(np.minimum(above_blind, above_longest), above_place)
     columns = {
         "rarest": rarest,
         "cases": count,
@@ -177,10 +193,12 @@ def rare_head_scores(sums: RareSums, heads: Sequence[Head], rarest: int, inferen
         "low": low,
         "high": high,
         "blind": PERCENT * sums.blind.sum() / count,
+        "longest": PERCENT * sums.longest.sum() / count,
         "position": PERCENT * by_place.sum() / count,
         "first_place": PLACES[usual[0]],
         "second_place": PLACES[usual[1]],
         "lower_blind": above_blind,
+        "lower_longest": above_longest,
         "lower_position": above_place,
         "lower": lower,
         "above": lower > 0,

@@ -88,7 +88,7 @@ def syntax_sentence(best: pl.DataFrame, label: str) -> str:
         return f"{label}: no relation has enough words in either half of the examples."
     sure = relations.filter(pl.col("p_corrected") <= pl.col("alpha"))
     count, found = relations["relation"].n_unique(), sure["relation"].n_unique()
-    said = f"{label}: of {count} relations, a head finds {found} better than any fixed offset does"
+    said = f"{label}: of {count} relations, a head finds {found or 'none'} better than any fixed offset does"
     if not found:
         return f"{said}."
     row = sure.sort("difference", descending=True).row(0, named=True)
@@ -107,10 +107,10 @@ def rare_sentence(rare: pl.DataFrame, label: str) -> str:
         return f"{label}: too few texts have a word beyond the 500 most frequent ones."
     first, above = own.row(0, named=True), own.filter("above").sort("share", descending=True)
     place = " / ".join(dict.fromkeys((first["first_place"], first["second_place"])))
-    blind, usual = decimal(first["blind"], 1), decimal(first["position"], 1)
+    blind, longest, usual = (decimal(first[name], 1) for name in ("blind", "longest", "position"))
     said = (
         f"{label}: {above.height or 'none'} of {own.height} heads look at the rarest word more often than a choice at "
-        f"random ({blind} %) and its usual place ({place}, {usual} %) would find it"
+        f"random ({blind} %), the longest word ({longest} %) and its usual place ({place}, {usual} %) would find it"
     )
     if above.is_empty():
         return f"{said}."

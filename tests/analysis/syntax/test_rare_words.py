@@ -29,6 +29,7 @@ def test_the_rarest_word_and_the_two_rarest_by_hand() -> None:
     assert one.cases.tolist() == [4]
     assert one.hits.tolist() == [[4, 2, 0]]
     assert one.blind.tolist() == pytest.approx([4 / 3])
+    assert one.longest.tolist() == pytest.approx([1 / 2 + 1 + 1 / 2 + 1])  # owl and elk are equally long
     # the two rarest that owl may look at are elk and, equally common, w1 and w2
     assert two.hits.tolist() == [[4, 4, 2]]
     assert two.blind.tolist() == pytest.approx([2 / 3 + 1 + 2 / 3 + 1])
