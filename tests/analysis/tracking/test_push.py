@@ -223,7 +223,7 @@ def test_offline_nobody_need_say_whose_project_it_is(
 
 def test_seeds_are_one_stroke_and_kinds_of_heads_are_two() -> None:
     """A line that goes on at a share where it has been before runs back and forth."""
-    known = {"subject": "m", "subject_id": "i", "domain": "d", "setting_id": "s", "metric": "accuracy"}
+    known = {"subject": "m", "subject_id": "i", "domain": "d", "setting_id": "s", "metric": "accuracy", "level": "head"}
     rows = [
         {"kinds": kinds, "curve": "random", "order": "random", "share": share, "score": score, **known}
         for kinds, seeds in (("all", [(0.0, 80.0), (1.0, 30.0), (0.0, 80.0), (1.0, 40.0)]), ("cross", [(0.0, 80.0)]))
