@@ -4,6 +4,7 @@ A reading has rows of attention statistics (`study.record.tables.attention`) for
 full mask alone. Which special tokens count is an option that changes numbers, so that a setting may have several.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -111,8 +112,13 @@ class Reading:
 
     @property
     def untrained(self) -> bool:
-        """Whether the model has random weights."""
-        return bool(self.setting.subject.get("untrained"))
+        """Whether the model has random weights: then its identity has their seed, which may be 0."""
+        return self.setting.subject.get("untrained") is not None
+
+    def is_control_of(self, other: "Reading") -> bool:
+        """Whether it is of the same model and data as another reading, with random weights in place of trained ones."""
+        same = re.sub(r"-untrained\d*$", "", self.model) == other.model and self.data == other.data
+        return self.untrained and not other.untrained and same
 
     @property
     def masks(self) -> tuple[str, ...]:

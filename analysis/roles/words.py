@@ -64,15 +64,7 @@ def roles_words(found: HeadAttention, reading: Reading) -> str:
 
 def control_of(found: HeadAttention, reading: Reading) -> Reading | None:
     """The reading of the same model with random weights on the same data; None where there is none."""
-    if reading.untrained:
-        return None
-    same = (
-        other
-        for other in found.readings
-        if other.untrained
-        and other.model.removesuffix("-untrained") == reading.model
-        and (other.data, other.special) == (reading.data, reading.special)
-    )
+    same = (other for other in found.readings if other.is_control_of(reading) and other.special == reading.special)
     return next(same, None)
 
 

@@ -49,11 +49,7 @@ class Syntax:
     def control(self, setting: str) -> str | None:
         """The setting id of the same model with random weights on the same data; None where that was not measured."""
         own = self.readings[setting]
-        for other, reading in self.readings.items():
-            same = reading.model.removesuffix("-untrained") == own.model and reading.data == own.data
-            if reading.untrained and not own.untrained and same:
-                return other
-        return None
+        return next((other for other, reading in self.readings.items() if reading.is_control_of(own)), None)
 
 
 def syntax(readings: Iterable[Reading], inference: Inference, frequencies: Path | None = None) -> Syntax | None:

@@ -29,7 +29,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     plant(store, {0: {"previous": 0.8}, 5: {"previous": 0.9}, 6: {"separator": 0.9}}, noise=0.1)
     points = np.random.default_rng(1).normal(size=(16, 2))
     plant_divergence(store, np.sqrt(np.square(points[:, None] - points).sum(axis=-1)))
-    made |= {"model": "toy-untrained", "subject": {"untrained": True}}
+    made |= {"model": "toy-untrained", "subject": {"untrained": 0}}
     plant(fill(results, "accuracy", masks=full, **made), {3: {"entropy": 4.2}}, noise=0.1)
     return results
 
