@@ -16,7 +16,7 @@ from jaxtyping import Float, Int
 from scipy import stats
 
 from analysis.inference import resampling
-from analysis.inference.discordant_pairs import FEW, clopper_pearson
+from analysis.inference.shares import binomial_limits
 from analysis.results.readings import READING, HeadSums, Reading
 from study.record.tables.statistics import CLARK, KOBAYASHI, OFFSETS, STATISTICS, VOITA
 from study.record.units import ADDRESS, HeadLayout
@@ -175,21 +175,12 @@ class Ratios:
         half = stats.t.ppf(1 - alpha / 2, self.groups - 1) * self.error
         low, high = self.values - half, self.values + half
         if self.statistic.counted:
-            exact_low, exact_high, few = self._binomial(alpha)
+            hits, cases = self.over.sum(axis=0), self.by.sum(axis=0)
+            exact_low, exact_high, few = binomial_limits(hits, cases, self.error, alpha)
             low, high = np.where(few, exact_low, low), np.where(few, exact_high, high)
         if self.statistic.unit == "share":
             low, high = np.clip(low, 0, 1), np.clip(high, 0, 1)
         return low, high
-
-    def _binomial(self, alpha: float) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-        """Exact limits, and where there are so few on one side that they are taken."""
-        hits, cases = self.over.sum(axis=0), self.by.sum(axis=0)
-        single = self.values * (1 - self.values) / np.maximum(cases, 1)
-        with np.errstate(invalid="ignore", divide="ignore"):
-            effect = np.where(single > 0, np.maximum(np.square(self.error) / single, 1), 1)
-        hits, cases = np.nan_to_num(hits / effect), np.nan_to_num(cases / effect)
-        low, high = clopper_pearson(hits, cases, alpha)
-        return low, high, np.minimum(hits, cases - hits) < FEW
 
 
 def best_offsets(sums: HeadSums) -> Int[np.ndarray, " heads"]:

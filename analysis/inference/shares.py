@@ -10,7 +10,7 @@ Shapes: `groups` = groups of examples, `others` = shares.
 from collections.abc import Iterable
 
 import numpy as np
-from jaxtyping import Float, Int, Num
+from jaxtyping import Bool, Float, Int, Num
 from scipy import stats
 
 from analysis.inference.discordant_pairs import FEW, PERCENT, clopper_pearson, flip_interval, flips_of
@@ -49,14 +49,33 @@ def ratio_limits(over: Num[np.ndarray, "groups others"], cases: Int[np.ndarray, 
 def share_limits(hits: Int[np.ndarray, "groups others"], cases: Int[np.ndarray, " groups"], alpha: float) -> Limits:
     """Low and high ends of shares of cases, in percent."""
     low, high = ratio_limits(hits, cases, alpha)
-    total, count = hits.sum(axis=0), cases.sum()
-    single = PERCENT**2 * total * (count - total) / np.maximum(count, 1) ** 3
-    error = (high - low) / 2 / stats.t.ppf(1 - alpha / 2, max(1, (cases > 0).sum() - 1))
-    effect = np.maximum(1, np.divide(error**2, single, out=np.ones(len(total)), where=single > 0))
-    exact = clopper_pearson(total / effect, count / effect, alpha)
-    few = np.minimum(total, count - total) / effect < FEW
+    error = (high - low) / 2 / PERCENT / stats.t.ppf(1 - alpha / 2, max(1, (cases > 0).sum() - 1))
+    *exact, few = binomial_limits(hits.sum(axis=0), cases.sum(keepdims=True), error, alpha)
     exact_low, exact_high = (np.where(np.isnan(low), np.nan, PERCENT * end) for end in exact)
     return np.where(few, exact_low, np.maximum(low, 0)), np.where(few, exact_high, np.minimum(high, PERCENT))
+
+
+def binomial_limits(
+    hits: Num[np.ndarray, " others"],
+    cases: Num[np.ndarray, " _"],
+    error: Float[np.ndarray, " others"],
+    alpha: float,
+) -> tuple[Float[np.ndarray, " others"], Float[np.ndarray, " others"], Bool[np.ndarray, " others"]]:
+    """Exact binomial limits of shares, 0 to 1, and where there are so few on one side that they should be taken.
+
+    Args:
+        hits: cases that count.
+        cases: all of them, of each share or of all alike.
+        error: standard errors of the shares by the jackknife: where they are larger than those of single cases, cases
+            that come together count for fewer, by the design effect.
+        alpha: what both limits leave out together.
+    """
+    share = hits / np.maximum(cases, 1)
+    single = share * (1 - share) / np.maximum(cases, 1)
+    effect = np.fmax(1, np.divide(np.square(error), single, out=np.ones(len(hits)), where=single > 0))
+    hits, cases = hits / effect, cases / effect
+    low, high = clopper_pearson(hits, cases, alpha)
+    return low, high, np.minimum(hits, cases - hits) < FEW
 
 
 def difference_limits(
