@@ -19,6 +19,7 @@ from analysis.correlation.pair_numbers import PairResamples
 from analysis.correlation.pairs import FEWEST
 from analysis.correlation.true_correlation import NoisyEffects
 from analysis.inference.resampling import percentile
+from study.record.units import Layer, Mlp, layer_of
 
 Patterns = Float[np.ndarray, "groups heads"]
 
@@ -102,14 +103,14 @@ def _patterns(both: PairResamples) -> list[Patterns]:
     return [pattern(own) for own in both.pair.noisy(both.every_head)]
 
 
-def _layers(both: PairResamples) -> Mapping[tuple[object, object], Int[np.ndarray, " _"]]:
+def _layers(both: PairResamples) -> Mapping[Layer | Mlp, Int[np.ndarray, " _"]]:
     """Places of the heads of each layer of each kind."""
-    of = [(head.row["kind"], head.row["layer"]) for head in both.pair.heads]
+    of = [layer_of(head) for head in both.pair.heads]
     return {layer: np.array([i for i, own in enumerate(of) if own == layer]) for layer in dict.fromkeys(of)}
 
 
 def _assignment(
-    one: Patterns, other: Patterns, layers: Mapping[tuple[object, object], Int[np.ndarray, " _"]]
+    one: Patterns, other: Patterns, layers: Mapping[Layer | Mlp, Int[np.ndarray, " _"]]
 ) -> Int[np.ndarray, " heads"]:
     """The head of the second model that each head of the first one is matched with."""
     tiny = np.finfo(float).tiny

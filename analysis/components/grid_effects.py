@@ -10,7 +10,7 @@ from analysis.correlation import DomainEffects
 from analysis.correlation.shared_examples import aligned
 from analysis.results.cells import DATA, Grid
 from study.record.errors import InputError
-from study.record.units import Unit
+from study.record.units import Unit, layer_of
 
 FEWEST = 3
 """Heads that a grid must have."""
@@ -81,6 +81,6 @@ def _places(own: DomainEffects, heads: Sequence[Unit]) -> list[int]:
 
 def _layers(heads: Sequence[Unit]) -> np.ndarray:
     """The number of each head's layer; layers of several attention kinds have numbers of their own."""
-    names = [(head.row["kind"], head.row["layer"]) for head in heads]
+    names = [layer_of(head) for head in heads]
     numbers = {name: i for i, name in enumerate(dict.fromkeys(names))}
     return np.array([numbers[name] for name in names])

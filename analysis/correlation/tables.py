@@ -24,7 +24,7 @@ from analysis.correlation.true_correlation import FEWEST_GROUPS, NoisyEffects, n
 from analysis.effects.head_effects import ALL_KINDS
 from analysis.inference.significance import TIE
 from study.record.errors import listed
-from study.record.units import ADDRESS, Unit, UnitLevel
+from study.record.units import ADDRESS, UnitLevel, layer_of
 from study.terminal.progress import progress
 
 log = logging.getLogger(__name__)
@@ -194,10 +194,10 @@ def _correlation(both: PairResamples) -> Rows:
 def _by_layer(both: PairResamples) -> Rows:
     if both.pair.level in (UnitLevel.layer, UnitLevel.mlp):
         return  # there is one a layer
-    layers = [_layer(head) for head in both.pair.heads]
-    for kind, layer in dict.fromkeys(layers):
-        kept = np.array([own == (kind, layer) for own in layers])
-        yield {"kind": str(kind), "layer": layer, **both.numbers(kept)}
+    layers = [layer_of(head) for head in both.pair.heads]
+    for layer in dict.fromkeys(layers):
+        kept, first = np.array([own == layer for own in layers]), both.pair.heads[layers.index(layer)].row
+        yield {"kind": first["kind"], "layer": first["layer"], **both.numbers(kept)}
 
 
 def _without_largest(both: PairResamples) -> Rows:
@@ -244,7 +244,7 @@ def null_rows(both: PairResamples) -> Rows:
     strata: Mapping[NullName, Callable[[Any], object]] = {
         NullName.HEADS: lambda _: 0,
         NullName.HEADS_WITHIN_KINDS: lambda head: head.row["kind"],
-        NullName.HEADS_WITHIN_LAYERS: _layer,
+        NullName.HEADS_WITHIN_LAYERS: layer_of,
     }
     a, b = pair.effects
     r = None if reason else float(pearson(a, b))
@@ -263,10 +263,6 @@ def null_rows(both: PairResamples) -> Rows:
         inner = np.nan if reason else float(pearson(within(a, own), within(b, own)))
         row |= {"null": str(name), "within": None if np.isnan(inner) else inner}
         yield row | _null_cells(found, reason or f"every stratum has one {pair.level.noun}: none can change places")
-
-
-def _layer(unit: Unit) -> tuple[object, object]:
-    return unit.row["kind"], unit.row["layer"]
 
 
 def _null_cells(found: Null | None, reason: str) -> dict[str, Any]:

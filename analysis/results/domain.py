@@ -1,6 +1,6 @@
 """A domain: what is stored of one subject on one data set, and its sample, which every number is computed from."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain
@@ -20,6 +20,7 @@ from study.record.factors import Factors, checkpoint
 from study.record.loss import Loss
 from study.record.metrics import Metric, Task
 from study.record.scores import counted
+from study.record.setting import read_setting
 from study.record.units import ADDRESS, Head, HeadLayout, Unit, UnitLevel
 
 IDENTITY = ("subject", "subject_id", "domain", "setting_id")
@@ -30,6 +31,20 @@ PREDICTION, HYPOTHESIS = "prediction", "hypothesis"
 
 AUTO = "auto"
 """Groups of the examples' own column `group`: the premise, the document; single examples where there is none."""
+
+
+def group_column(columns: Sequence[str], groups: str, data: str) -> str:
+    """The column that groups examples: `group` of `auto` where there is one, else single examples; or the one named.
+
+    Raises:
+        InputError: when the examples of this data have no such column.
+    """
+    if groups == AUTO:
+        return GROUP_COLUMN if GROUP_COLUMN in columns else EXAMPLE
+    if groups not in columns:
+        others = [EXAMPLE, *(name for name in columns if name != EXAMPLE)]
+        raise InputError(f"the examples of {data} have no column '{groups}' to group by: there are {', '.join(others)}")
+    return groups
 
 
 @dataclass(frozen=True)
@@ -79,6 +94,11 @@ class Domain:
     factors: tuple[Factors, ...] = ()
     damaged: bool = False
     _samples: dict[str, Sample] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    @cached_property
+    def model_id(self) -> str:
+        """Hash of the model side alone, whatever metric scores it: that of a reading of the same weights is equal."""
+        return read_setting(self.folder).model_id
 
     @cached_property
     def masks(self) -> frozenset[str]:
@@ -153,15 +173,7 @@ class Domain:
         Raises:
             InputError: when the examples have no such column.
         """
-        columns = self.examples.columns
-        if groups == AUTO:
-            return GROUP_COLUMN if GROUP_COLUMN in columns else EXAMPLE
-        if groups not in columns:
-            others = [EXAMPLE, *(name for name in columns if name != EXAMPLE)]
-            raise InputError(
-                f"the examples of {self.data} have no column '{groups}' to group by: there are {', '.join(others)}"
-            )
-        return groups
+        return group_column(self.examples.columns, groups, self.data)
 
     def _sample(self, column: str) -> Sample:
         layout = self.layout

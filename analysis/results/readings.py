@@ -5,7 +5,7 @@ full mask alone. Which special tokens count is an option that changes numbers, s
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -13,9 +13,8 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float, Int
 
-from analysis.results.domain import AUTO
-from analysis.results.sample import EXAMPLE, GROUP_COLUMN
-from study.record.errors import InputError
+from analysis.results.domain import AUTO, group_column
+from analysis.results.sample import EXAMPLE
 from study.record.examples import text_columns
 from study.record.factors import Factors
 from study.record.setting import StoredSetting, read_setting
@@ -137,12 +136,7 @@ class Reading:
         Raises:
             InputError: when the examples have no such column.
         """
-        columns = self.examples.columns
-        if groups == AUTO:
-            return GROUP_COLUMN if GROUP_COLUMN in columns else EXAMPLE
-        if groups not in columns:
-            raise InputError(f"the examples of {self.data} have no column '{groups}' to group by")
-        return groups
+        return group_column(self.examples.columns, groups, self.data)
 
     def group_names(self, groups: str = AUTO) -> pl.Series:
         """The distinct groups, in the order of the sums."""
@@ -178,8 +172,13 @@ class Reading:
             for name in placed.columns
             if name not in (*KEYS, "_group")
         }
-        unit = "group" if column == GROUP_COLUMN else column
-        return HeadSums(columns, np.bincount(group, minlength=names.len()), unit)
+        return HeadSums(columns, np.bincount(group, minlength=names.len()), unit=column)
+
+
+def trained(readings: Iterable[Reading]) -> list[Reading]:
+    """Those of trained models; of models with random weights where there are no others."""
+    every = list(readings)
+    return [reading for reading in every if not reading.untrained] or every
 
 
 def read_readings(folder: Path, limit: int | None = None) -> tuple[Reading, ...]:

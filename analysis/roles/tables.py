@@ -20,7 +20,6 @@ from analysis.roles.roles_left import LEFT_ROWS, roles_left
 from analysis.roles.rules import Role, roles
 from analysis.roles.syntactic import syntactic_roles
 from analysis.syntax import Syntax, syntax
-from study.record.setting import read_setting
 
 
 @dataclass(frozen=True)
@@ -142,7 +141,7 @@ def head_attention(
 
 def _domains_of(reading: Reading, domains: Sequence[Domain]) -> list[Domain]:
     """The domains of a reading's own weights."""
-    return [domain for domain in domains if read_setting(domain.folder).model_id == reading.model_id]
+    return [domain for domain in domains if domain.model_id == reading.model_id]
 
 
 def _members(reading: Reading, every: Sequence[Role], neighbours: Neighbours, sums: HeadSums) -> Members:

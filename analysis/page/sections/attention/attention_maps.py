@@ -13,7 +13,7 @@ from analysis.figures.attention import statistic_map
 from analysis.formatting import head_name, slug
 from analysis.page.section import Section
 from analysis.page.views import Row
-from analysis.results.readings import Reading
+from analysis.results.readings import Reading, trained
 from analysis.roles import HeadAttention
 
 FOLDER = "attention"
@@ -68,8 +68,7 @@ class AttentionMaps(Section):
     @classmethod
     def showing(cls, found: HeadAttention) -> "AttentionMaps":
         """The section of these readings, their maps drawn; of random weights there are no maps."""
-        shown = [reading for reading in found.readings if not reading.untrained] or list(found.readings)
-        readings = tuple(_maps(found, reading) for reading in shown)
+        readings = tuple(_maps(found, reading) for reading in trained(found.readings))
         drawings = tuple(drawing for reading in readings for drawing in reading.maps)
         return cls(readings, found.neighbours is Neighbours.possible, drawings=drawings)
 

@@ -18,7 +18,6 @@ from analysis.page.sections.attention.attention_maps import FOLDER
 from analysis.results.readings import READING
 from analysis.roles import HeadAttention
 from analysis.roles.words import cluster_words, role_title, roles_of_heads
-from study.record.setting import read_setting
 
 NAMES = {Form.root: "root of the divergence", Form.divergence: "divergence"}
 
@@ -77,6 +76,6 @@ def _effects(analysis: Analysis, model_id: str) -> pl.DataFrame | None:
     """Effects of single heads of the first domain of the same weights; None where there are none."""
     for domain in analysis.results.distinct:
         single = analysis.effects.filter(setting_id=domain.setting_id, measure=Measure.ABLATION)
-        if single.height and read_setting(domain.folder).model_id == model_id:
+        if single.height and domain.model_id == model_id:
             return single.select("kind", "layer", "head", "effect", "unit")
     return None

@@ -21,7 +21,6 @@ from analysis.results.readings import Reading
 from analysis.roles.tables import HeadAttention
 from analysis.roles.words import role_title
 from study.record.maps.stored_maps import StoredMaps, WordSide, read_maps
-from study.record.setting import read_setting
 from study.record.tables.maps import STEPS
 from study.record.units import Head
 
@@ -70,7 +69,7 @@ class HeadLooks(Section):
         attention = subject.analysis.attention
         if attention is None:
             return None
-        own = {read_setting(view.domain.folder).model_id for view in subject.domains}
+        own = {view.domain.model_id for view in subject.domains}
         readings = [reading for reading in attention.readings if reading.model_id in own]
         return cls(attention, readings) if readings else None
 

@@ -11,6 +11,7 @@ from analysis.figures.attention.relation_rows import relation_rows
 from analysis.formatting import slug
 from analysis.page.section import Section
 from analysis.page.views import Row
+from analysis.results.readings import trained
 from analysis.syntax import Syntax
 from analysis.syntax.relation_sums import Direction
 from analysis.syntax.words import (
@@ -110,8 +111,7 @@ class Parsers(Section):
         """The section of these tables; None where there are none."""
         if found is None:
             return None
-        trained = [id_ for id_, reading in found.readings.items() if not reading.untrained] or list(found.readings)
-        readings = tuple(_reading(found, id_) for id_ in trained)
+        readings = tuple(_reading(found, reading.setting.id) for reading in trained(found.readings.values()))
         drawings = tuple(reading.drawing for reading in readings if reading.drawing)
         corpora = {reading.corpus for reading in readings}
         corpus = corpora.pop() if len(corpora) == 1 else ""

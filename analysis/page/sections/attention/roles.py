@@ -7,7 +7,7 @@ import polars as pl
 from analysis.compute import Analysis
 from analysis.formatting import head_name
 from analysis.page.section import Section
-from analysis.results.readings import Reading
+from analysis.results.readings import Reading, trained
 from analysis.roles import HeadAttention
 from analysis.roles.words import control_of, named, role_title, roles_words
 
@@ -73,8 +73,7 @@ class Roles(Section):
         """The section of these readings; None where no statistic decides a role."""
         if found.assigned.is_empty():
             return None
-        shown = [reading for reading in found.readings if not reading.untrained] or list(found.readings)
-        readings = tuple(_reading(found, reading) for reading in shown)
+        readings = tuple(_reading(found, reading) for reading in trained(found.readings))
         return cls(readings, found.assigned["level"][0], not all(each.has_control for each in readings))
 
 
