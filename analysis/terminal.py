@@ -33,7 +33,7 @@ from analysis.formatting import (
 from analysis.influence.groups import deciding
 from analysis.page.views import subject_labels
 from analysis.roles import HeadAttention
-from analysis.roles.words import NO_CAUSE, cluster_words, effect_words, left_words, roles_words
+from analysis.roles.words import NO_CAUSE, anew_words, cluster_words, effect_words, left_words, roles_words
 from study.record.metrics import METRICS
 from study.record.units import UnitLevel
 
@@ -101,7 +101,7 @@ def print_attention(found: HeadAttention, console: Console) -> None:
     for reading in found.readings:
         if not reading.untrained:
             console.print(escape(roles_words(found, reading)))
-    for line in (*effect_words(found.effects), *left_words(found.left, found.alpha)):
+    for line in (*effect_words(found.effects), *left_words(found.left, found.alpha), *anew_words(found.left)):
         console.print(escape(line))
     if found.effects.height:
         console.print(NO_CAUSE)

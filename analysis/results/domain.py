@@ -11,6 +11,7 @@ import polars as pl
 from jaxtyping import Int
 from polars import selectors
 
+from analysis.results.groups import GROUP, Groups, group_sums
 from analysis.results.row_sample import RowSample
 from analysis.results.sample import EXAMPLE, GROUP_COLUMN, NOUNS, Sample
 from study.record.curves import Curve
@@ -20,7 +21,7 @@ from study.record.factors import Factors, checkpoint
 from study.record.loss import Loss
 from study.record.metrics import Metric, Task
 from study.record.scores import counted
-from study.record.setting import read_setting
+from study.record.setting import StoredSetting
 from study.record.units import ADDRESS, Head, HeadLayout, Unit, UnitLevel
 
 IDENTITY = ("subject", "subject_id", "domain", "setting_id")
@@ -55,6 +56,7 @@ class Domain:
         model: short name of the model.
         data: short name of the data set.
         folder: where it is stored.
+        setting: what was computed.
         setting_id: hash of all that determines the outcomes; names the folder. Of a view (a slice, another metric) with
             an ending.
         subject_id: hash of the model side and metric alone.
@@ -78,6 +80,7 @@ class Domain:
     model: str
     data: str
     folder: Path
+    setting: StoredSetting
     setting_id: str
     subject_id: str
     layout: HeadLayout
@@ -95,10 +98,10 @@ class Domain:
     damaged: bool = False
     _samples: dict[str, Sample] = field(default_factory=dict, init=False, repr=False, compare=False)
 
-    @cached_property
+    @property
     def model_id(self) -> str:
         """Hash of the model side alone, whatever metric scores it: that of a reading of the same weights is equal."""
-        return read_setting(self.folder).model_id
+        return self.setting.model_id
 
     @cached_property
     def masks(self) -> frozenset[str]:
@@ -182,15 +185,14 @@ class Domain:
         standard = chain(standard, *map(layout.each_off, larger))
         wanted = [*map(self.layout.key, standard), *(mask for curve in self.curves for mask in curve.masks)]
         masks = tuple(mask for mask in dict.fromkeys(wanted) if mask in self.masks)
-        groups = self.examples.group_by(column, maintain_order=True).len()
-        if groups[column].null_count():
+        if self.examples[column].null_count():
             raise InputError(f"{self.data}: some examples have no '{column}', by which they are grouped")
+        groups = Groups.of(self.examples, column)
         unit = self._group_unit if column == GROUP_COLUMN else column
-        sizes, names = groups["len"].to_numpy().astype(np.int64), tuple(map(str, groups[column]))
+        names = tuple(map(str, groups.names))
         if not self.metric.is_additive:
-            rows, group = self._rows(masks), self._group_numbers(column, groups[column]).to_numpy()
-            return RowSample(masks, self.metric, rows, sizes, names, unit, group=group)
-        return Sample(masks, self.metric, self._group_sums(masks, column, groups[column]), sizes, names, unit)
+            return RowSample(masks, self.metric, self._rows(masks), groups.sizes, names, unit, group=groups.numbers)
+        return Sample(masks, self.metric, self._group_sums(masks, groups), groups.sizes, names, unit)
 
     @property
     def _group_unit(self) -> str:
@@ -209,21 +211,13 @@ class Domain:
         pairs = self.metric.task is Task.CLASSIFICATION and "text_2" in self.examples.columns
         return pairs and (not self.labels or any("entail" in label.casefold() for label in self.labels))
 
-    def _group_sums(
-        self, masks: tuple[str, ...], column: str, names: pl.Series
-    ) -> Int[np.ndarray, "masks groups statistics"]:
+    def _group_sums(self, masks: tuple[str, ...], groups: Groups) -> Int[np.ndarray, "masks groups statistics"]:
         """The metric's statistics of these masks, summed over the groups, in the order of both."""
-        statistics, rows = list(self.metric.statistics), self._complete(masks)
-        group = self._group_numbers(column, names)
-        summed = (
-            rows.join(self.examples.select("example", _group=group), on="example")
-            .join(pl.DataFrame({"mask": masks, "_mask": np.arange(len(masks))}), on="mask")
-            .group_by("_mask", "_group")
-            .agg(pl.col(statistics).sum())
-        )
-        sums = np.zeros((len(masks), names.len(), len(statistics)), dtype=np.int64)
-        sums[summed["_mask"].to_numpy(), summed["_group"].to_numpy()] = summed.select(statistics).to_numpy()
-        return sums
+        rows = groups.place(self._complete(masks))
+        mask = rows["mask"].replace_strict(masks, np.arange(len(masks))).to_numpy()
+        values = rows.select(self.metric.statistics).to_numpy().astype(np.int64)
+        sums = group_sums(values, mask * len(groups) + rows[GROUP].to_numpy(), len(masks) * len(groups))
+        return sums.reshape(len(masks), len(groups), -1)
 
     def _rows(self, masks: tuple[str, ...]) -> Int[np.ndarray, "masks examples statistics"]:
         """The metric's statistics of these masks on every example, in the order of both."""
@@ -231,10 +225,6 @@ class Domain:
         rows = rows.join(self.examples.select("example").with_row_index("_example"), on="example")
         rows = rows.sort("_mask", "_example").select(self.metric.statistics).to_numpy()
         return rows.reshape(len(masks), self.examples.height, -1)
-
-    def _group_numbers(self, column: str, names: pl.Series) -> pl.Series:
-        """The number of each example's group, in the order of the examples."""
-        return self.examples[column].replace_strict(names, pl.Series(np.arange(names.len())))
 
     def _complete(self, masks: tuple[str, ...]) -> pl.DataFrame:
         """The metric's statistics of these masks, as they count: columns mask, example and the statistics.

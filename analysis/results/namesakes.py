@@ -13,7 +13,7 @@ from typing import Any
 from analysis.formatting import shortened
 from analysis.results.domain import Domain
 from study.record.errors import listed
-from study.record.setting import different_fields, read_setting
+from study.record.setting import different_fields
 
 SEED = "seed"
 
@@ -81,8 +81,7 @@ def _said(a: Sequence[Domain], b: Sequence[Domain]) -> str:
 def _different(a: Domain, b: Domain) -> list[str]:
     """`subject.truncate (false, true)` for each field but the data that differs."""
     one, other = (
-        {name: value for name, value in read_setting(domain.folder).identity.items() if name != "examples"}
-        for domain in (a, b)
+        {name: value for name, value in domain.setting.identity.items() if name != "examples"} for domain in (a, b)
     )
     return [f"{field} ({_shown(mine)}, {_shown(theirs)})" for field, mine, theirs in different_fields(one, other)]
 

@@ -124,10 +124,11 @@ def read_results(folder: Path, selection: Selection | None = None) -> Results:
     domains, readings, left_out, damaged = [], [], [], bool(unread)
     for path in wanted:
         try:
-            readings += read_readings(path, selection.limit)
-            if is_only_read(path):
+            setting = read_setting(path)
+            readings += read_readings(path, selection.limit, setting)
+            if not setting.is_scored:
                 continue
-            domain = read_domain(path, selection.limit)
+            domain = read_domain(path, selection.limit, setting=setting)
         except StudyError as error:
             left_out.append(f"{path.relative_to(folder)}: {error}")
             log.warning("left out: %s", left_out[-1])
@@ -176,14 +177,6 @@ def setting_folders(results: Path) -> list[Path]:
     return sorted(stored | {folder for folder in said - stored if _was_measured(folder)})
 
 
-def is_only_read(folder: Path) -> bool:
-    """Whether the texts of a setting are only read, so that it has no outcomes and never will."""
-    try:
-        return not read_setting(folder).is_scored
-    except SettingError:
-        return False
-
-
 def _was_measured(folder: Path) -> bool:
     """Whether something in the folder of a setting without rows says that there were some."""
     try:
@@ -192,7 +185,9 @@ def _was_measured(folder: Path) -> bool:
         return True
 
 
-def read_domain(folder: Path, limit: int | None = None, *, under_way: bool = False) -> Domain:
+def read_domain(
+    folder: Path, limit: int | None = None, *, under_way: bool = False, setting: StoredSetting | None = None
+) -> Domain:
     """The outcomes of one setting folder, `results/<model>/<data>/<setting id>`, of its first `limit` examples.
 
     They are scored by the metric that their data named.
@@ -202,13 +197,14 @@ def read_domain(folder: Path, limit: int | None = None, *, under_way: bool = Fal
         limit: examples that are read; None for all.
         under_way: whether a job is writing there: masks of single heads are then read as far as they have come, on the
             examples that they have in common.
+        setting: what the folder holds, where that is read already.
 
     Raises:
         SettingError: when `setting.json` is damaged or of another schema.
         StoreError: when a part cannot be read or two parts disagree.
         InputError: when the base mask was not evaluated, or the files do not belong together.
     """
-    setting = _setting(folder)
+    setting = _checked(setting or read_setting(folder), folder)
     layout, stored_metric = setting.layout, metric(setting.metric, setting.answers)
     require_whole(folder, setting.id, stored_metric.columns)
     examples = read_examples(folder).head(limit if limit is not None else 2**62)
@@ -227,6 +223,7 @@ def read_domain(folder: Path, limit: int | None = None, *, under_way: bool = Fal
         model=setting.model,
         data=setting.data,
         folder=folder,
+        setting=setting,
         setting_id=setting.id,
         subject_id=setting.subject_id,
         layout=layout,
@@ -291,9 +288,8 @@ def _selected(folders: Sequence[Path], selection: Selection) -> list[Path]:
     ]
 
 
-def _setting(folder: Path) -> StoredSetting:
+def _checked(setting: StoredSetting, folder: Path) -> StoredSetting:
     """The stored setting of a folder, which must be that of its name, and counted in tokens of its language."""
-    setting = read_setting(folder)
     if setting.id != folder.name:
         raise DamagedSettingError(f"{folder / SETTING_FILE} is that of another setting: {ANEW}")
     if setting.metric == Bleu.name and "tokenize" not in setting.subject:

@@ -14,6 +14,7 @@ import polars as pl
 from jaxtyping import Float, Int
 
 from analysis.results.domain import AUTO, group_column
+from analysis.results.groups import GROUP, Groups, group_sums
 from analysis.results.sample import EXAMPLE
 from study.record.examples import text_columns
 from study.record.factors import Factors
@@ -140,7 +141,7 @@ class Reading:
 
     def group_names(self, groups: str = AUTO) -> pl.Series:
         """The distinct groups, in the order of the sums."""
-        return self.examples[self.group_column(groups)].unique(maintain_order=True)
+        return Groups.of(self.examples, self.group_column(groups)).names
 
     def sums(self, groups: str = AUTO, mask: str | None = None) -> HeadSums:
         """The statistics of every head as sums over groups of examples, made once.
@@ -162,17 +163,14 @@ class Reading:
         return self._summed(self.divergence, self.group_column(groups))
 
     def _summed(self, rows: pl.DataFrame, column: str) -> HeadSums:
-        names = self.examples[column].unique(maintain_order=True)
-        number = self.examples[column].replace_strict(names, pl.Series(np.arange(names.len())))
-        placed = rows.join(self.examples.select("example", _group=number), on="example").sort("_group")
-        group = placed["_group"].to_numpy()
-        starts = np.searchsorted(group, np.arange(names.len()))
+        groups = Groups.of(self.examples, column)
+        placed = groups.place(rows)
         columns = {
-            name: np.add.reduceat(placed[name].to_numpy().astype(np.float64), starts, axis=0)
+            name: group_sums(placed[name].to_numpy().astype(np.float64), placed[GROUP].to_numpy(), len(groups))
             for name in placed.columns
-            if name not in (*KEYS, "_group")
+            if name not in (*KEYS, GROUP)
         }
-        return HeadSums(columns, np.bincount(group, minlength=names.len()), unit=column)
+        return HeadSums(columns, groups.sizes, unit=column)
 
 
 def trained(readings: Iterable[Reading]) -> list[Reading]:
@@ -181,8 +179,13 @@ def trained(readings: Iterable[Reading]) -> list[Reading]:
     return [reading for reading in every if not reading.untrained] or every
 
 
-def read_readings(folder: Path, limit: int | None = None) -> tuple[Reading, ...]:
+def read_readings(folder: Path, limit: int | None = None, setting: StoredSetting | None = None) -> tuple[Reading, ...]:
     """The readings of one setting folder, of its first `limit` examples; none where nothing was measured of heads.
+
+    Args:
+        folder: the folder.
+        limit: examples that are read; None for all.
+        setting: what it holds, where that is read already.
 
     Raises:
         SettingError: when `setting.json` is damaged.
@@ -191,7 +194,8 @@ def read_readings(folder: Path, limit: int | None = None) -> tuple[Reading, ...]
     tables = [table for table in stored_tables(folder) if isinstance(table, Attention)]
     if not tables:
         return ()
-    setting, examples = read_setting(folder), read_examples(folder).head(limit if limit is not None else 2**62)
+    setting = setting or read_setting(folder)
+    examples = read_examples(folder).head(limit if limit is not None else 2**62)
     found = (_read(folder, setting, table, examples) for table in tables)
     return tuple(reading for reading in found if reading is not None)
 

@@ -92,21 +92,30 @@ def _details(role: Role, sums: HeadSums, has: np.ndarray) -> list[str | None]:
     return [f"offset {offset}" if one else None for offset, one in zip(offsets, has, strict=True)]
 
 
-COUNT_ROWS = (
-    dict.fromkeys(READING, pl.String)
-    | {"untrained": pl.Boolean, "role": pl.String, "rule": pl.String}
-    | dict.fromkeys(["heads", "met", "decided"], pl.Int64)
-)
+CONTROL = pl.DataFrame(schema={"setting_id": pl.String, "special": pl.String, "control": pl.String})
+"""Columns setting_id, special; control: setting id of the same model with random weights on the same data."""
 
 
-def count_roles(table: pl.DataFrame) -> pl.DataFrame:
-    """How many heads of each reading have each role: columns of the reading, role, rule, heads, met, decided."""
+def count_roles(table: pl.DataFrame, controls: pl.DataFrame = CONTROL) -> pl.DataFrame:
+    """How many heads of each reading have each role, beside how many do with random weights.
+
+    Args:
+        table: rows of `roles_table`.
+        controls: the control of each reading that has one, as `CONTROL` has it.
+
+    Returns:
+        Columns of the reading; untrained, role, rule; heads: how many could have it; met: how many have a value beyond
+        the threshold; decided: how many have the role; control: the setting of the same model with random weights on
+        the same data; control_met, control_decided: the counts of that one. Null where that was not measured.
+    """
     counted = table.group_by(*READING, "untrained", "role", "rule", maintain_order=True).agg(
         heads=pl.len().cast(pl.Int64),
         met=pl.col("met").sum().cast(pl.Int64),
         decided=pl.col("decided").sum().cast(pl.Int64),
     )
-    return counted.select(*COUNT_ROWS)
+    of_control = counted.select("special", "role", control="setting_id", control_met="met", control_decided="decided")
+    with_control = counted.join(controls, on=["setting_id", "special"], how="left", maintain_order="left")
+    return with_control.join(of_control, on=["control", "special", "role"], how="left", maintain_order="left")
 
 
 def members(table: pl.DataFrame, layout: HeadLayout) -> dict[str, Bool[np.ndarray, " heads"]]:

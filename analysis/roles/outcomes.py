@@ -4,10 +4,12 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import polars as pl
 from jaxtyping import Float, Int
 
 from analysis.correlation.true_correlation import NoisyEffects
 from analysis.results.domain import Domain
+from analysis.results.groups import GROUP, Groups, group_sums
 from analysis.results.rescoring import rescored
 from study.record.errors import InputError
 from study.record.importance import Estimator
@@ -78,12 +80,11 @@ def _importance(domain: Domain, groups: str) -> Outcome:
     """The paper's importance, not normalised: layers are held in other ways."""
     loss = PLAIN if PLAIN in domain.gradients else min(domain.gradients, key=Loss.__str__)
     rows = domain.gradients[loss].filter(mask=domain.layout.full_key)
-    column, heads = domain.group_column(groups), len(domain.layout)
-    placed = rows.join(domain.examples.select("example", _group=column), on="example").sort("_group")
-    group = placed["_group"].rle_id().to_numpy()
+    taken = domain.examples.filter(pl.col("example").is_in(rows["example"].implode()))
+    grouped, heads = Groups.of(taken, domain.group_column(groups)), len(domain.layout)
+    placed = grouped.place(rows)
     values = Estimator.paper.each(placed["gradient"].to_numpy().astype(np.float64)[:, :heads])
-    starts = np.flatnonzero(np.diff(group, prepend=-1))
-    sums, sizes = np.add.reduceat(values, starts), np.bincount(group).astype(np.float64)[:, None]
+    sums, sizes = group_sums(values, placed[GROUP].to_numpy(), len(grouped)), grouped.sizes[:, None].astype(np.float64)
     left = np.maximum(sizes.sum() - sizes, 1)
     without = (sums.sum(axis=0) - sums) / left
     return Outcome(IMPORTANCE, "importance", "nats", np.arange(heads), sums.sum(axis=0) / sizes.sum(), without)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from functools import partial
+from functools import cache, cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from analysis.inference import Inference
 from analysis.results.domain import Domain
 from analysis.results.read import Results
 from analysis.results.readings import HeadSums, Reading
-from analysis.roles.assignment import count_roles, decide, every_reading, members, roles_table
+from analysis.roles.assignment import CONTROL, count_roles, decide, every_reading, members, roles_table
 from analysis.roles.role_effects import CORRELATION_ROWS, EFFECT_ROWS, Assign, Members, Options, role_effects
 from analysis.roles.roles_left import LEFT_ROWS, roles_left
 from analysis.roles.rules import Role, roles
@@ -71,10 +71,17 @@ class HeadAttention:
     notes: tuple[str, ...] = ()
     syntax: Syntax | None = None
 
-    @property
+    @cached_property
     def counts(self) -> pl.DataFrame:
-        """How many heads of each reading have each role."""
-        return count_roles(self.assigned)
+        """How many heads of each reading have each role, beside random weights: see `count_roles`."""
+        pairs = [(reading, control) for reading in self.readings if (control := self.control_of(reading))]
+        rows = [(reading.setting.id, str(reading.special), control.setting.id) for reading, control in pairs]
+        return count_roles(self.assigned, pl.DataFrame(rows, schema=CONTROL.schema, orient="row"))
+
+    def control_of(self, reading: Reading) -> Reading | None:
+        """The reading of the same model with random weights on the same data; None where there is none."""
+        same = (one for one in self.readings if one.is_control_of(reading) and one.special == reading.special)
+        return next(same, None)
 
     @property
     def tables(self) -> dict[str, pl.DataFrame]:
@@ -83,6 +90,7 @@ class HeadAttention:
             "attention": self.statistics,
             "attention_offsets": self.offsets,
             "roles": self.assigned,
+            "role_counts": self.counts,
             "role_effects": self.effects,
             "roles_left": self.left,
             "attention_correlations": self.correlations,
@@ -109,17 +117,21 @@ def head_attention(
     by_words = syntactic_roles(words)
     assigned = every_reading([roles_table(reading, every, neighbours, groups) for reading in readings])
     pairs = [(reading, domain) for reading in readings for domain in _domains_of(reading, results.distinct)]
+    assigning = {reading: partial(_members, reading, every, neighbours) for reading in readings}
+    anew = {
+        reading: cache(partial(_anew, reading, assign, inference, options.frequencies))
+        for reading, assign in assigning.items()
+    }
     notes, found, left = [], [], []
     for reading, domain in pairs:
-        assign = partial(_members, reading, every, neighbours)
+        assign = assigning[reading]
         with_words = partial(_members_with_words, assign, by_words, reading, groups)
         tables = role_effects(reading, domain, with_words, Options(inference, neighbours))
         if tables is None:
             notes.append(f"{reading.label} and {domain.data} share their examples, and are too few to be parted")
         else:
             found.append(tables)
-        whole = members(_rows(assigned, reading), reading.layout)
-        left.append(roles_left(reading, domain, whole, assign, groups))
+        left.append(roles_left(reading, domain, with_words(reading.sums(groups)), anew[reading]))
     return HeadAttention(
         readings=readings,
         roles=every,
@@ -154,6 +166,12 @@ def _members_with_words(
     """Members of every role; roles of syntax and rare words are known of all examples of a reading, and of no part."""
     whole = sums is reading.sums(groups)
     return {**assign(sums), **(members(_rows(by_words, reading), reading.layout) if whole else {})}
+
+
+def _anew(reading: Reading, assign: Assign, inference: Inference, frequencies: Path | None, mask: str) -> Members:
+    """Members of every role under a mask, of syntax and rare words where words were looked at under it."""
+    by_words = syntactic_roles(syntax([reading], inference, frequencies, mask))
+    return {**assign(reading.sums(inference.groups, mask)), **members(by_words, reading.layout)}
 
 
 def _rows(assigned: pl.DataFrame, reading: Reading) -> pl.DataFrame:

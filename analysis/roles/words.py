@@ -14,6 +14,7 @@ from analysis.roles.rules import ROLES
 from analysis.roles.syntactic import syntactic_title
 from analysis.roles.tables import HeadAttention
 from study.record.errors import listed
+from study.record.units import ADDRESS
 
 Row = Mapping[str, Any]
 
@@ -40,32 +41,23 @@ TITLES = {role.name: role.title for role in ROLES}
 
 
 def roles_words(found: HeadAttention, reading: Reading) -> str:
-    """`41 of 72 heads have a role: separator 12, previous token 4 ...; with random weights 3`."""
-    own = found.assigned.filter(**reading.names)
-    having = own.filter("decided")
-    heads, counted = own.n_unique(["kind", "layer", "head"]), having["role"].value_counts(sort=True)
-    if having.is_empty():
-        said = f"None of {heads} heads of {reading.label} has a role"
-    else:
-        parts = [f"{role_title(role)} {count}" for role, count in counted.iter_rows()]
-        said = (
-            f"{having.n_unique(['kind', 'layer', 'head'])} of {heads} heads of {reading.label} have a role "
-            f"(some have several): {', '.join(parts)}"
-        )
-    control = control_of(found, reading)
-    if control is None:
+    """`41 of 72 heads have a role (3 with random weights): separator 12 (0), previous-token 4 (3)`."""
+    control, heads = found.control_of(reading), len(reading.layout)
+    own, random = (_heads_with_a_role(found, one) for one in (reading, control))
+    said = f"{own or 'None'} of {heads} heads of {reading.label} {'have' if own > 1 else 'has'} a role"
+    said += f" ({random or 'none'} with random weights)" if control else ""
+    counts = found.counts.filter(**reading.names).with_columns(pl.col("control_decided").fill_null(0))
+    counts = counts.filter((pl.col("decided") > 0) | (pl.col("control_decided") > 0))
+    if counts.is_empty():
         return f"{said}."
-    random = found.assigned.filter("decided", **control.names)
-    if random.is_empty():
-        return f"{said}. With random weights no head has one."
-    often = [f"{role_title(role)} {count}" for role, count in random["role"].value_counts(sort=True).iter_rows()]
-    return f"{said}. With random weights {random.n_unique(['kind', 'layer', 'head'])} have one: {', '.join(often)}."
+    counts = counts.sort("decided", "control_decided", descending=True, maintain_order=True)
+    rows = counts.select("role", "decided", "control_decided").iter_rows()
+    parts = [f"{role_title(role)} {count}" + (f" ({chance})" if control else "") for role, count, chance in rows]
+    return f"{said}: {', '.join(parts)}. A head may have several."
 
 
-def control_of(found: HeadAttention, reading: Reading) -> Reading | None:
-    """The reading of the same model with random weights on the same data; None where there is none."""
-    same = (other for other in found.readings if other.is_control_of(reading) and other.special == reading.special)
-    return next(same, None)
+def _heads_with_a_role(found: HeadAttention, reading: Reading | None) -> int:
+    return 0 if reading is None else found.assigned.filter("decided", **reading.names).n_unique([*ADDRESS])
 
 
 def effect_words(effects: pl.DataFrame) -> Iterator[str]:
@@ -131,7 +123,7 @@ def correlation_words(correlations: pl.DataFrame, labels: Mapping[str, str]) -> 
 
 def left_words(left: pl.DataFrame, alpha: float) -> Iterator[str]:
     """For each order, with how many heads every role is still there, beside Voita's 17 of 48; and who goes later."""
-    for row in all_present(left).rows(named=True):
+    for row in all_present(left.filter(pl.col("members") > 0)).rows(named=True):
         share, voita = 100 * row["kept"] / row["heads"], 100 * VOITA_KEPT / VOITA_HEADS
         own = left.filter(**{name: row[name] for name in ("setting_id", "reading_id", "special", "kinds", "curve")})
         first = role_title(row["first_gone"])
@@ -140,6 +132,30 @@ def left_words(left: pl.DataFrame, alpha: float) -> Iterator[str]:
             f"of {row['heads']} heads kept ({share:.0f} %; Voita et al. 2019: {VOITA_KEPT} of {VOITA_HEADS}, "
             f"{voita:.0f} %); the first to have none left is {first}.{_sooner_or_later(own, alpha)}"
         )
+
+
+def anew_words(left: pl.DataFrame) -> Iterator[str]:
+    """For each mask of an order under which attention was looked at again, the roles that heads have there."""
+    order = ("setting_id", "reading_id", "special", "kinds", "curve", "kept")
+    for _, own in left.drop_nulls("anew").group_by(*order, maintain_order=True):
+        row, whole = own.row(0, named=True), own.filter(pl.col("members") > 0)
+        gone, new = whole.filter(anew=0), own.filter(pl.col("members") == 0)
+        said = (
+            f"Looked at again on {row['reading']} with {row['kept']} of {row['heads']} heads kept by {row['curve']}, "
+            f"{whole.height - gone.height} of {whole.height} roles have a head"
+        )
+        said += (
+            f"; none has {listed([role_title(name) for name in gone['role']], most=gone.height)}" if len(gone) else ""
+        )
+        said += f"; new: {listed([role_title(name) for name in new['role']], most=new.height)}" if len(new) else ""
+        parts = (f"{role_title(role)} {anew} ({members})" for role, anew, members in _largest(whole))
+        yield f"{said}. Heads now, and of the whole model in brackets: {', '.join(parts)}."
+
+
+def _largest(roles: pl.DataFrame) -> Iterator[tuple[str, int, int]]:
+    """The roles that have heads anew, those of most heads first: role, anew, members."""
+    some = roles.filter(pl.col("anew") > 0).sort("anew", "members", descending=True, maintain_order=True)
+    yield from some.select("role", "anew", "members").iter_rows()
 
 
 def _sooner_or_later(left: pl.DataFrame, alpha: float) -> str:

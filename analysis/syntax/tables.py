@@ -52,13 +52,16 @@ class Syntax:
         return next((other for other, reading in self.readings.items() if reading.is_control_of(own)), None)
 
 
-def syntax(readings: Iterable[Reading], inference: Inference, frequencies: Path | None = None) -> Syntax | None:
+def syntax(
+    readings: Iterable[Reading], inference: Inference, frequencies: Path | None = None, mask: str | None = None
+) -> Syntax | None:
     """The tables of some readings; None where none has attended words.
 
     Args:
         readings: what heads look at, by setting; which special tokens count makes no difference to words.
         inference: alpha, resamples, seed, groups.
         frequencies: a file of words and counts; None counts the words of each data set itself.
+        mask: key of the mask under which the model ran; None for the full one.
 
     Raises:
         InputError: when the file is of another form, or examples have no such groups.
@@ -67,12 +70,12 @@ def syntax(readings: Iterable[Reading], inference: Inference, frequencies: Path 
     scores, best, rare, known = [_empty(SCORES)], [_empty(BEST)], [_empty(RARE_WORDS)], {}
     for reading in readings:
         setting = reading.setting.id
-        of_rare = None if setting in known else rare_word_scores(reading, inference, frequencies=counts)
+        of_rare = None if setting in known else rare_word_scores(reading, inference, mask, counts)
         if of_rare is None:
             continue
         known[setting] = reading
         rare.append(_told(of_rare, reading))
-        found = RelationScores.of(reading, inference)
+        found = RelationScores.of(reading, inference, mask)
         if found is not None:
             scores.append(_told(found.each_head, reading))
             best.append(_told(best_heads(found), reading))

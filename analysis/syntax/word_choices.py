@@ -11,6 +11,7 @@ import numpy as np
 import polars as pl
 from jaxtyping import Bool, Int
 
+from analysis.results.groups import Groups
 from analysis.results.readings import Reading
 from study.record.errors import InputError
 from study.record.examples import text_columns
@@ -87,9 +88,7 @@ def read_choices(reading: Reading, groups: str, mask: str | None = None) -> tupl
     if examples.is_empty():
         return None
     lengths, heads = np.array([len(spans) for spans in word_spans(examples)]), len(reading.layout)
-    column = examples[reading.group_column(groups)]
-    names = column.unique(maintain_order=True)
-    number = column.replace_strict(names, pl.Series(np.arange(names.len()))).to_numpy()
+    number = Groups.of(examples, reading.group_column(groups)).numbers
     row, other = (_by_head(examples[name], lengths, heads, reading.label) for name in ("row", "column"))
     return examples.drop("row", "column"), WordChoices(row, other, lengths, number)
 

@@ -31,7 +31,7 @@ def _planned(studies: Sequence[StudyConfig], values: Sequence[Mapping[str, Any]]
     planned = zip(studies, values, strict=True)
     wanted = {study.measure.source(study.data.name) for study, value in planned if value.get("needs")}
     for measure, data in sorted(each for each in wanted if each is not None and each not in made):
-        yield f"Run measure={measure} on data '{data}' first: an order of heads is made of it, and no job here does it."
+        yield f"Run measure={measure} on data '{data}' first: it says which heads go, and no job here does it."
 
 
 def _findings(studies: Sequence[StudyConfig]) -> Iterator[str]:

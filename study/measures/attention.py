@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from study.engine.pairs import TableRequest
-from study.measures.measure import MaskRequest, Measure
+from study.measures.measure import MaskRequest, Measure, Stage
 from study.record.curves import Curve
 from study.record.errors import InputError, listed
 from study.record.maps.stored_maps import examples_to_show
@@ -57,6 +57,15 @@ class AttentionMeasure(Measure):
     curve: str = ""
     curve_data: str = ""
     without: list[str] = field(default_factory=list)
+
+    @property
+    def stage(self) -> Stage:
+        """After pruning curves, where one of them says which heads are kept."""
+        return Stage.AFTER_CURVES if self.kept else Stage.MEASURE
+
+    def source(self, data: str) -> tuple[str, str] | None:
+        """The curve that says which heads are kept."""
+        return ("pruning", self.curve_data or data) if self.kept else None
 
     def check(self, layout: HeadLayout) -> None:
         """Refuse shares that are none, and units that the model has not, too."""
@@ -123,8 +132,13 @@ class AttentionMeasure(Measure):
         if found:
             return found[0]
         there = f" (there are: {listed(sorted({curve.order for curve in curves}))})" if curves else ""
-        job = f"measure=pruning measure.order={self.curve} data={data}"
-        return f"'{data}' has no curve '{self.curve}' of this model{there}: run the same command with {job} first"
+        first = f"measure=pruning measure.order={self.curve}"
+        if self.curve_data:
+            return f"'{data}' has no curve '{self.curve}' of this model{there}: run {first} on that data first"
+        return (
+            f"'{data}' has no curve '{self.curve}' of this model{there}: run {first} first; or all at once, "
+            f"study -m ... measure=importance,pruning,attention_kept"
+        )
 
     def _point(self, curve: Curve, share: float, layout: HeadLayout) -> Bool[np.ndarray, " H"]:
         """The mask of a curve that keeps a share of its heads, to less than a head."""

@@ -24,6 +24,7 @@ class Stage(IntEnum):
     TRAIN = 0
     MEASURE = 1
     CURVES = 2
+    AFTER_CURVES = 3
 
 
 @dataclass(frozen=True)
@@ -65,13 +66,17 @@ class Measure:
         kinds: the attention kinds whose units are masked; all that the model has when empty.
     """
 
-    stage: ClassVar[Stage] = Stage.MEASURE
     masks_units: ClassVar[bool] = True
     reads: ClassVar[bool] = False
     """Whether it needs no answers, so that texts which are only read will do."""
 
     name: str = MISSING
     kinds: list[AttentionKind] = field(default_factory=list)
+
+    @property
+    def stage(self) -> Stage:
+        """When it may start, among other jobs of a sweep."""
+        return Stage.MEASURE
 
     def masks(self, layout: HeadLayout) -> Bool[np.ndarray, "masks heads"]:
         """The masks to evaluate besides the full one: none, unless a measure says more."""

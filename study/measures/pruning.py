@@ -1,7 +1,7 @@
 """Pruning: units go in some order, a share at a time, and the score is measured at each (the paper's section 4)."""
 
 from dataclasses import asdict, dataclass
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from omegaconf import MISSING
 
@@ -35,14 +35,17 @@ class Pruning(UnitMeasure):
         epsilon: share of the probability that a label-smoothed loss spreads.
     """
 
-    stage: ClassVar[Stage] = Stage.CURVES
-
     name: str = "pruning"
     order: Order = MISSING
     steps: Steps = Steps.paper
     allow_empty_layers: bool = True
     loss: LossName = LossName.plain
     epsilon: float = 0.1
+
+    @property
+    def stage(self) -> Stage:
+        """After what its order is made of."""
+        return Stage.CURVES
 
     def check(self, layout: HeadLayout) -> None:
         """Refuse what the order cannot do, too."""

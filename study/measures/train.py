@@ -13,7 +13,11 @@ class Train(Measure):
     It is of no data set and of no epoch: jobs that differ in nothing else are one.
     """
 
-    stage: ClassVar[Stage] = Stage.TRAIN
     masks_units: ClassVar[bool] = False
 
     name: str = "train"
+
+    @property
+    def stage(self) -> Stage:
+        """Before all that measures the model."""
+        return Stage.TRAIN

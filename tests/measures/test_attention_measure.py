@@ -142,7 +142,9 @@ def removal(layout: HeadLayout, order: str, seed: int = 0) -> Curve:
 
 def test_attention_is_looked_at_with_heads_removed(place: Path) -> None:
     asked = [SHORT, "measure.kept=[0.5]", "measure.curve=random"]
-    with pytest.raises(InputError, match="'pairs' has no curve 'random' of this model: run the same command with"):
+    with pytest.raises(
+        InputError, match="'pairs' has no curve 'random' of this model: run measure=pruning measure.order=random first"
+    ):
         TASK(job(place, *asked))
     own = folder(place)
     layout = read_setting(own).layout
@@ -164,6 +166,21 @@ def test_attention_is_looked_at_with_heads_removed(place: Path) -> None:
     )
     TASK(read)
     assert curve.masks[1] in read_parts(folder(place, "tree"), Attention()).rows["mask"].to_list()
+
+
+def test_what_a_curve_keeps_is_looked_at_in_one_sweep_with_the_curve(place: Path) -> None:
+    jobs = [
+        compose(*overrides(place, SHORT, f"measure={name}")) for name in ("importance", "pruning", "attention_kept")
+    ]
+    stages = [TASK.stage(each) for each in jobs]
+    assert stages == sorted(set(stages))
+    assert TASK.stage(job(place)) < stages[-1], "without a curve there is nothing to wait for"
+    planned = TASK(compose(*overrides(place, SHORT, "measure=attention_kept", "plan=true")))
+    assert planned["needs"] == "measure=pruning"
+    for each in jobs:
+        TASK(each)
+    masks = read_parts(folder(place), Attention()).rows["mask"].unique()
+    assert sorted(mask.count("1") for mask in masks) == [3, 8]
 
 
 @pytest.mark.parametrize(

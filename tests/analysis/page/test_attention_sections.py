@@ -54,8 +54,8 @@ def test_roles_are_told_in_words_beside_random_weights(page: ResultsPage) -> Non
     roles = next(section for section in page.sections if section.anchor == "roles")
     (toy,) = roles.readings  # type: ignore[attr-defined]
     assert toy.sentence == (
-        "3 of 16 heads of toy on home have a role (some have several): previous-token 2, separator 1. With random "
-        "weights 1 have one: broad 1, relatively broad 1."
+        "3 of 16 heads of toy on home have a role (1 with random weights): previous-token 2 (0), separator 1 (0), "
+        "broad 0 (1), relatively broad 0 (1). A head may have several."
     )
     rows = {row.title: row for row in toy.rows}
     assert (rows["previous-token"].decided, rows["previous-token"].random) == (2, 0)
@@ -79,11 +79,13 @@ def test_tables_and_the_terminal_have_it_too(folder: Path, capsys: pytest.Captur
     options = ["--resamples", "199", "--splits", "5", "--role", "separator=0.95", "--model", "toy"]
     assert main([str(folder), "--out", str(out), *options]) == 0
     said = " ".join(capsys.readouterr().out.split())
-    assert "2 of 16 heads of toy on home have a role (some have several): previous-token 2." in said
+    assert "2 of 16 heads of toy on home have a role: previous-token 2. A head may have several." in said
     assert "lie" in said
     names = {path.stem for path in (out / "tables").glob("*.csv")}
     assert {"attention", "attention_offsets", "roles", "role_effects", "roles_left"} <= names
     assert {"attention_correlations", "attention_clusters"} <= names
+    counts = pl.read_csv(out / "tables" / "role_counts.csv")
+    assert dict(counts.select("role", "decided").iter_rows())["previous"] == 2
     roles = pl.read_csv(out / "tables" / "roles.csv").filter(role="separator")
     assert roles["threshold"].unique().to_list() == [0.95]
 

@@ -6,7 +6,6 @@ from analysis.__main__ import main
 from analysis.results.namesakes import namesakes, subject_names
 from analysis.results.read import read_results
 from study.record.factors import Factors
-from study.record.setting import read_setting
 
 
 def test_the_page_and_the_terminal_say_why_heads_are_not_compared(make, results, capsys) -> None:
@@ -36,9 +35,9 @@ def test_one_subject_and_other_models_are_no_namesakes(make, results, monkeypatc
     away, home = (domain for domain in domains if domain not in others)
     fields = dict.fromkeys(("truncate", "lower", "strip", "pad"), True)
     subject = {away.folder: {"weights": "w1"}, home.folder: {"weights": "w1"} | fields}
-    monkeypatch.setattr(
-        "analysis.results.namesakes.read_setting",
-        lambda folder: replace(read_setting(folder), subject=subject[folder], examples={"digest": str(folder)}),
+    away, home = (
+        replace(one, setting=replace(one.setting, subject=subject[one.folder], examples={"digest": str(one.folder)}))
+        for one in (away, home)
     )
     (line,) = namesakes([[away], [home], *([other] for other in others)])
     assert "differ in subject.lower (null, true); subject.pad (null, true); subject.strip (null, true)" in line

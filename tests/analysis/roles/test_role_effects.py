@@ -17,7 +17,7 @@ from analysis.roles import AttentionOptions, HeadAttention, head_attention
 from analysis.roles.outcomes import outcomes
 from analysis.roles.roles_left import all_present
 from analysis.roles.split import disjoint_samples
-from analysis.roles.words import effect_words, left_words
+from analysis.roles.words import anew_words, effect_words, left_words
 from study.record.store import Store
 from study.record.tables import GRADIENTS
 from study.record.units import Head, HeadLayout
@@ -189,6 +189,22 @@ def test_roles_that_an_order_keeps(results: Path) -> None:
     assert (present["kept"], present["first_gone"], present["roles"]) == (separator, "separator", 2)
     (sentence,) = left_words(left, 0.05)
     assert "previous-token heads go later" in sentence
+    (sentence,) = anew_words(left)
+    assert sentence == (
+        f"Looked at again on home with {16 - curve.removed[5]} of 16 heads kept by {again['curve'][0]}, 1 of 2 roles "
+        "have a head; none has separator. Heads now, and of the whole model in brackets: previous-token 1 (4)."
+    )
+
+
+def test_roles_that_heads_take_up_once_others_are_gone_are_told(results: Path) -> None:
+    curve = curve_of(order_of(HARMFUL))
+    mask = curve.masks[5]
+    planted(results, curves=[curve], looked={mask: {15: {"next": 0.9}}})
+    left = found_in(results).left
+    new = left.filter(members=0).row(0, named=True)
+    assert (new["role"], new["kept"], new["left"], new["anew"]) == ("next", 16 - curve.removed[5], 0, 1)
+    assert (new["share_left"], new["later"]) == (None, None)
+    assert "; new: next-token." in next(anew_words(left))
 
 
 def test_no_readings_come_to_nothing(make: Callable[..., Store], results: Path) -> None:

@@ -14,7 +14,7 @@ from analysis.page.section import Section
 from analysis.page.sections.attention.attention_maps import FOLDER
 from analysis.page.views import Row
 from analysis.results.domain import IDENTITY
-from analysis.roles.words import FAMILY, NO_CAUSE, TITLES, effect_words, left_words, role_title
+from analysis.roles.words import FAMILY, NO_CAUSE, anew_words, effect_words, left_words, role_title
 
 FEW_POINTS = 3
 """Points of an order from which a line says more than a number."""
@@ -52,7 +52,7 @@ class RoleEffects(Section):
         forests, lines = tuple(_forests(found.effects)), tuple(_lines(found.left))
         tested = found.effects.drop_nulls("p").head(1).rows(named=True)
         return cls(
-            (*effect_words(found.effects), *left_words(found.left, found.alpha)),
+            (*effect_words(found.effects), *left_words(found.left, found.alpha), *anew_words(found.left)),
             NO_CAUSE,
             forests,
             lines,
@@ -103,9 +103,10 @@ def _said(row: Row) -> str:
 def _lines(left: pl.DataFrame) -> Iterator[Drawing]:
     """The heads of roles that are left, an order of removal each."""
     order = [*IDENTITY, "reading", "reading_id", "special", "kinds", "curve"]
-    for at, (_, own) in enumerate(left.group_by(*order, maintain_order=True), 1):
+    for at, (_, own) in enumerate(left.drop_nulls("share_left").group_by(*order, maintain_order=True), 1):
         first = own.row(0, named=True)
         if own["kept"].n_unique() < FEW_POINTS:
             continue
         title = f"{first['subject']} on {first['domain']}, by {first['curve']}"
-        yield roles_left_lines(own, TITLES, title, f"{FOLDER}/roles-left-{at}-{slug(first['domain'])}")
+        titles = {name: role_title(name) for name in own["role"].unique()}
+        yield roles_left_lines(own, titles, title, f"{FOLDER}/roles-left-{at}-{slug(first['domain'])}")

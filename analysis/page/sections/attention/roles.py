@@ -1,6 +1,8 @@
 """Roles: which heads have which, by which rule, and how many a model with random weights has."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import polars as pl
 
@@ -9,7 +11,7 @@ from analysis.formatting import head_name
 from analysis.page.section import Section
 from analysis.results.readings import Reading, trained
 from analysis.roles import HeadAttention
-from analysis.roles.words import control_of, named, role_title, roles_words
+from analysis.roles.words import named, role_title, roles_words
 
 
 @dataclass(frozen=True)
@@ -78,26 +80,25 @@ class Roles(Section):
 
 
 def _reading(found: HeadAttention, reading: Reading) -> ReadingRoles:
-    control = control_of(found, reading)
-    own = found.assigned.filter(**reading.names)
-    random = None if control is None else found.assigned.filter(**control.names)
-    rows = tuple(_row(str(role), part, random) for (role,), part in own.group_by("role", maintain_order=True))
-    return ReadingRoles(reading.label, roles_words(found, reading), control is not None, rows)
+    own, counts = found.assigned.filter(**reading.names), found.counts.filter(**reading.names)
+    parts = {str(role): part for (role,), part in own.group_by("role", maintain_order=True)}
+    rows = tuple(_row(parts[count["role"]], count) for count in counts.rows(named=True))
+    return ReadingRoles(reading.label, roles_words(found, reading), found.control_of(reading) is not None, rows)
 
 
-def _row(role: str, rows: pl.DataFrame, random: pl.DataFrame | None) -> RoleRow:
+def _row(rows: pl.DataFrame, count: Mapping[str, Any]) -> RoleRow:
     several, first = rows["kind"].n_unique() > 1, rows.row(0, named=True)
     having = rows.filter("decided")
     names = [
         head_name(row, several) + (f" ({row['detail']})" if row["detail"] else "") for row in having.rows(named=True)
     ]
     return RoleRow(
-        title=role_title(role),
+        title=role_title(count["role"]),
         rule=first["rule"],
         source=first["source"],
-        heads=rows.height,
-        decided=having.height,
-        met=int(rows["met"].sum()),
-        random=None if random is None else random.filter("decided", role=role).height,
+        heads=count["heads"],
+        decided=count["decided"],
+        met=count["met"],
+        random=count["control_decided"],
         names=named(names),
     )
