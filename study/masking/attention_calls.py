@@ -66,12 +66,19 @@ class AttentionCall:
         return replace(self, query=self.query[:, :, queries], _inputs=tuple(map(cut, self._inputs)), _options=options)
 
     @property
+    def _is_causal(self) -> bool:
+        """Whether tokens look back only where no mask says so, as sdpa and flash attention have it."""
+        told = self._options.get("is_causal")
+        return bool(getattr(self.module, "is_causal", False) if told is None else told) and self.num_queries > 1
+
+    @property
     def visible(self) -> Bool[Tensor, "r T S"]:
         """Which tokens each query may look at; r is 1 where that is the same in all rows."""
         mask = self._inputs[0] if self._inputs else self._options.get("attention_mask")
         shape = (1, self.num_queries, self.value.shape[2])
         if not isinstance(mask, Tensor):
-            return torch.ones(shape, dtype=torch.bool, device=self.query.device)
+            seen = torch.ones(shape, dtype=torch.bool, device=self.query.device)
+            return seen.tril(shape[2] - shape[1]) if self._is_causal else seen
         seen = mask if mask.dtype == torch.bool else mask > torch.finfo(mask.dtype).min / 2
         return seen[:, 0].expand(-1, *shape[1:])
 

@@ -8,6 +8,9 @@ ignores `head_mask=` without a word.
 With MLPs, what the feed-forward block of a layer adds is multiplied as well, its output bias with it. The bias of an
 attention's output projection stays, whichever heads are off.
 
+Zero is one choice of what stands in the place of a head that is off. Where the gate has another `stand_in`, it gives
+xi * c + (1 - xi) * r, see `stand_ins`.
+
 Shapes: R rows of a batch (each with a mask of its own), T tokens, H heads of one layer, D size of a head.
 """
 
@@ -15,7 +18,7 @@ import logging
 import threading
 from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -25,9 +28,11 @@ from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 from transformers import PreTrainedModel
 
+from study.masking.attention_calls import Answer, AttentionCall, attention_calls
 from study.masking.mlp_sites import BLOCKS, MlpSite, find_mlps
 from study.masking.one_pass import OnePass
 from study.masking.sites import AttentionSite, find_sites, left_out
+from study.masking.stand_ins import Place, StandIn, Zero
 from study.record.errors import InputError
 from study.record.units import Head, HeadLayout, Layer, Mlp
 
@@ -42,12 +47,14 @@ class Gate:
         sites: the projections.
         left_out: parts of the module without a head, in words, see `study.masking.sites.left_out`.
         mlps: the feed-forward blocks whose outputs are multiplied as well.
+        stand_in: what stands in the place of units that are off.
         layout: the units: heads, their groups, and MLPs.
     """
 
     sites: list[AttentionSite]
     left_out: Sequence[str] = ()
     mlps: Sequence[MlpSite] = ()
+    stand_in: StandIn = field(default_factory=Zero)
     layout: HeadLayout = field(init=False)
     _hooks: list[RemovableHandle] = field(init=False, default_factory=list)
     _now: "_State" = field(init=False, default_factory=lambda: _State())
@@ -92,14 +99,15 @@ class Gate:
 
     def _before(self, site: AttentionSite) -> Callable[[nn.Module, tuple[Tensor, ...]], tuple[Tensor, ...] | None]:
         """The hook that multiplies what a projection reads."""
-        columns = self.layout.columns(site.kind, site.layer)
+        columns, layer = self.layout.columns(site.kind, site.layer), (site.kind, site.layer)
 
         def multiply(_: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...] | None:
-            if self._now.xi is None or not site.num_heads:
+            if self._now.xi is None or not site.num_heads or (self.stand_in.is_seen_at_calls and site.caller):
                 return None
             context, *rest = inputs
             heads = context.unflatten(-1, (site.num_heads, -1))
-            return (self._product(self._now.xi, heads, site.batch_dim, columns).flatten(-2), *rest)
+            instead = self._instead(heads, site.batch_dim, lambda place: self.stand_in.heads(layer, place))
+            return (self._product(self._now.xi, heads, site.batch_dim, columns, instead).flatten(-2), *rest)
 
         return multiply
 
@@ -112,22 +120,53 @@ class Gate:
                 return None
             given, *rest = output if isinstance(output, tuple) else (output,)
             rows = given if mlp.batch_dim is not None else given.unflatten(0, (len(self._now.xi[self._now.part]), -1))
-            whole = rows.unsqueeze(-2)  # as the only head of its layer
-            product = self._product(self._now.xi, whole, mlp.batch_dim or 0, slice(column, column + 1)).reshape(
-                given.shape
-            )
+            whole, batch_dim = rows.unsqueeze(-2), mlp.batch_dim or 0  # as the only head of its layer
+            instead = self._instead(whole, batch_dim, lambda place: self.stand_in.mlp(mlp.layer, place))
+            product = self._product(self._now.xi, whole, batch_dim, slice(column, column + 1), instead)
+            product = product.reshape(given.shape)
             return (product, *rest) if isinstance(output, tuple) else product
 
         return multiply
 
-    def _product(self, xi: Tensor, values: Tensor, batch_dim: int, columns: slice) -> Tensor:
-        """Values [..., heads, D] of these columns of a mask, multiplied by the xi of their row and head."""
+    def _at_call(self, call: AttentionCall) -> Answer:
+        """What an attention function hands on where something stands at its output."""
+        contexts, weights = call.attend()
+        site = next((site for site in self.sites if site.caller is call.module), None)
+        if self._now.xi is None or site is None:
+            return contexts, weights
+        instead = self.stand_in.contexts(call)
+        columns = self.layout.columns(site.kind, site.layer)
+        return self._product(self._now.xi, contexts, 0, columns, instead), weights
+
+    def _instead(
+        self, values: Float[Tensor, "*tokens heads D"], batch_dim: int, at: Callable[[Place], Tensor | None]
+    ) -> Tensor | None:
+        """What stands for values, with axes in their order; None where that is zero."""
+        if isinstance(self.stand_in, Zero):
+            return None
+        positions = self._now.positions
+        if positions is None:
+            tokens = values.movedim(batch_dim, 0).shape[1]
+            positions = torch.arange(tokens, device=values.device)[None]
+        found = at(Place(self._now.examples, positions))
+        if found is None:
+            return None
+        found = found if found.dim() == values.dim() else found.unsqueeze(-2)  # an MLP is the only head of its layer
+        return found.movedim(0, batch_dim).to(values)
+
+    def _product(self, xi: Tensor, values: Tensor, batch_dim: int, columns: slice, instead: Tensor | None) -> Tensor:
+        """Values [..., heads, D] of these columns of a mask, multiplied by the xi of their row and head.
+
+        What stands instead is multiplied by 1 - xi, and added.
+        """
         xi_RH = xi[self._now.part, columns].to(values)
         shape = [1] * values.dim()
         shape[batch_dim], shape[-2] = xi_RH.shape
-        if self._now.trace is None:
-            return values * xi_RH.view(shape)
-        return _TracedProduct.apply(values, xi_RH.view(shape), self._now.trace, batch_dim, (self._now.part, columns))
+        xi_RH = xi_RH.view(shape)
+        if self._now.trace is not None:
+            where = self._now.trace, batch_dim, (self._now.part, columns)
+            return _TracedProduct.apply(values, xi_RH, instead, *where)
+        return values * xi_RH if instead is None else values * xi_RH + instead * (1 - xi_RH)
 
     @contextmanager
     def masked(self, xi: Float[Tensor, "rows width"] | None) -> Iterator[None]:
@@ -138,18 +177,44 @@ class Gate:
         """
         before, self._now.xi = self._now.xi, xi
         try:
-            yield
+            with ExitStack() as stack:
+                if xi is not None and self.stand_in.is_seen_at_calls:
+                    stack.enter_context(attention_calls(self._at_call))
+                yield
         finally:
             self._now.xi = before
 
     @contextmanager
-    def part(self, rows: Int[Tensor, " some"]) -> Iterator[None]:
-        """Within the block the module reads only these of the rows that `masked` was given masks for, in this order."""
-        before, self._now.part = self._now.part, rows
+    def part(
+        self,
+        rows: Int[Tensor, " some"],
+        *,
+        examples: Int[Tensor, " some"] | None = None,
+        positions: Int[Tensor, "r T"] | None = None,
+    ) -> Iterator[None]:
+        """Within the block the module reads only these of the rows that `masked` was given masks for, in this order.
+
+        Args:
+            rows: places of their masks.
+            examples: places of their examples among those that the stand-in was made for; as of their masks when None.
+            positions: position of each token in its own row; 0, 1, 2 ... when None.
+        """
+        before = self._now.part, self._now.examples, self._now.positions
+        self._now.part, self._now.positions = rows, positions
+        self._now.examples = rows if examples is None else examples
         try:
             yield
         finally:
-            self._now.part = before
+            self._now.part, self._now.examples, self._now.positions = before
+
+    @contextmanager
+    def standing(self, stand_in: StandIn) -> Iterator[None]:
+        """Within the block this stands in the place of units that are off."""
+        before, self.stand_in = self.stand_in, stand_in
+        try:
+            yield
+        finally:
+            self.stand_in = before
 
     @contextmanager
     def traced(self, xi: Float[Tensor, "rows width"], trace: "Trace | None" = None) -> Iterator["Trace"]:
@@ -213,13 +278,16 @@ class _State(threading.local):
     xi: Tensor | None = None
     trace: "Trace | None" = None
     part: slice | Tensor = slice(None)
+    examples: slice | Tensor = slice(None)
+    positions: Tensor | None = None
 
 
 @dataclass(frozen=True)
 class Trace:
     """What a backward pass says of each row and unit h: two sums over the tokens t of Att_h,t . dL/d(xi_h Att_h,t).
 
-    Att_h,t is what the unit gives at token t: the context of a head, the output of an MLP.
+    Att_h,t is what the unit gives at token t: the context of a head, the output of an MLP; less what stands in its
+    place where that is not zero.
 
     Attributes:
         signed: sum of the values themselves, which is dL/dxi_h.
@@ -236,18 +304,29 @@ class Trace:
 
 
 class _TracedProduct(torch.autograd.Function):
-    """heads x xi; on the way back it adds to a trace, so that both sums come from one product."""
+    """heads x xi; on the way back it adds to a trace, so that both sums come from one product.
+
+    With something instead, which is held: + instead x (1 - xi).
+    """
 
     @staticmethod
-    def forward(ctx: Any, heads: Tensor, xi: Tensor, trace: Trace, batch_dim: int, place: tuple[Any, slice]) -> Tensor:
-        ctx.save_for_backward(heads, xi)
+    def forward(
+        ctx: Any,
+        heads: Tensor,
+        xi: Tensor,
+        instead: Tensor | None,
+        trace: Trace,
+        batch_dim: int,
+        place: tuple[Any, slice],
+    ) -> Tensor:
+        ctx.save_for_backward(heads if instead is None else heads - instead, xi)
         ctx.where = trace, batch_dim, place
-        return heads * xi
+        return heads * xi if instead is None else heads * xi + instead * (1 - xi)
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
-        (gradient,), (heads, xi) = grad_outputs, ctx.saved_tensors
+        (gradient,), (difference, xi) = grad_outputs, ctx.saved_tensors
         trace, batch_dim, place = ctx.where
-        token_RTH = (gradient * heads).sum(-1).movedim(batch_dim, 0).flatten(1, -2)
+        token_RTH = (gradient * difference).sum(-1).movedim(batch_dim, 0).flatten(1, -2)
         trace.add(*place, token_RTH.to(trace.signed))
-        return (gradient * xi if ctx.needs_input_grad[0] else None), None, None, None, None
+        return (gradient * xi if ctx.needs_input_grad[0] else None), None, None, None, None, None

@@ -1,0 +1,99 @@
+"""What stands in a masked unit's place: the r of xi * c + (1 - xi) * r.
+
+The paper's r is zero, and costs nothing. Others are numbers that the gate adds where a unit is off. They stand where
+the gate acts, at the input of the attention's output projection (whose bias stays), or are the output of an MLP; a mean
+of this pass's values stands at the output of the attention function, before a model's own output gate.
+
+Shapes: R rows of a pass, T tokens that look, S that are looked at, H heads, G key/value groups, D size of a head.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from jaxtyping import Float, Int
+from torch import Tensor
+
+from study.masking.attention_calls import AttentionCall
+from study.record.units import Layer
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where numbers are to stand: at every token of the rows of a pass.
+
+    Attributes:
+        examples: for each row, the place of its example among those that the stand-in was made for.
+        positions: position of each token in its own row; r is 1 where that is the same in all rows.
+    """
+
+    examples: slice | Int[Tensor, " R"]
+    positions: Int[Tensor, "r T"]
+
+
+class StandIn:
+    """What stands in the place of units that are off."""
+
+    is_seen_at_calls = False
+    """Whether it stands at the output of attention functions, see `contexts`."""
+
+    def heads(self, layer: Layer, place: Place) -> Float[Tensor, "r t H D"] | None:  # noqa: ARG002
+        """What stands for the contexts of a layer's heads at the projection; r and t may be 1. Nothing when None."""
+        return None
+
+    def mlp(self, layer: int, place: Place) -> Float[Tensor, "r t d"] | None:  # noqa: ARG002
+        """What stands for the output of a feed-forward block; r and t may be 1. Nothing when None."""
+        return None
+
+    def contexts(self, call: AttentionCall) -> Float[Tensor, "R T H D"]:
+        """What stands for the contexts at the output of an attention function."""
+        raise NotImplementedError
+
+
+class Zero(StandIn):
+    """Nothing: the unit's output is zero, as in Michel et al. (2019)."""
+
+
+@dataclass
+class Constant(StandIn):
+    """The same numbers in every row: a mean, or a value bias.
+
+    Attributes:
+        of_heads: what stands for the contexts of a layer's heads; T is 1 where all positions have the same.
+        of_mlps: what stands for the output of an MLP, by layer.
+    """
+
+    of_heads: Mapping[Layer, Float[Tensor, "T H D"]]
+    of_mlps: Mapping[int, Float[Tensor, "T d"]] = field(default_factory=dict)
+
+    def heads(self, layer: Layer, place: Place) -> Float[Tensor, "r t H D"]:
+        """See `StandIn`."""
+        return _at(self.of_heads[layer], place)
+
+    def mlp(self, layer: int, place: Place) -> Float[Tensor, "r t d"] | None:
+        """See `StandIn`."""
+        return _at(self.of_mlps[layer], place) if layer in self.of_mlps else None
+
+
+def _at(values: Float[Tensor, "T ..."], place: Place) -> Float[Tensor, "r t ..."]:
+    """Values of the positions of tokens, or the one that all have."""
+    if len(values) == 1:
+        return values[None]
+    return values[place.positions]
+
+
+class Uniform(StandIn):
+    """Uniform attention: the mean of this pass's values over all positions that the model's own mask allows."""
+
+    is_seen_at_calls = True
+
+    def contexts(self, call: AttentionCall) -> Float[Tensor, "R T H D"]:
+        """See `StandIn`."""
+        return uniform_contexts(call)
+
+
+def uniform_contexts(call: AttentionCall) -> Float[Tensor, "R T H D"]:
+    """What each head gives when it looks at all tokens that it may look at alike."""
+    visible = call.visible.to(call.value)
+    weights = visible / visible.sum(-1, keepdim=True).clamp(min=1.0)
+    mean = weights[:, None] @ call.value
+    return mean.repeat_interleave(call.num_heads // call.num_groups, dim=1).transpose(1, 2)
