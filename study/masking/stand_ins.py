@@ -55,7 +55,7 @@ class Zero(StandIn):
 
 @dataclass
 class Constant(StandIn):
-    """The same numbers in every row: a mean, or a value bias.
+    """Numbers that do not depend on the row: a mean, or a value bias.
 
     Attributes:
         of_heads: what stands for the contexts of a layer's heads; T is 1 where all positions have the same.
