@@ -15,7 +15,7 @@ from itertools import combinations, product
 from analysis.results.domain import Domain
 from analysis.results.read import Results
 from study.record.errors import InputError, listed
-from study.record.factors import AXES, Factors, Value, merge
+from study.record.factors import AXES, ZERO, Factors, Value, merge
 from study.record.setting import FLOAT32
 from study.record.units import HeadLayout, UnitLevel
 
@@ -42,8 +42,8 @@ class Cell:
     place: Factors
 
     def at(self, axis: str) -> Value:
-        """Its value on an axis; a data set is a task of its own where nothing else is said."""
-        return self.place.task or self.place.data if axis == TASK else getattr(self.place, axis)
+        """Its value on an axis."""
+        return self.place.at(axis)
 
     def label(self, axes: Iterable[str]) -> str:
         """Its values on some axes in words: `toy_matched, seed 3`."""
@@ -71,8 +71,9 @@ class Grid:
 
     @property
     def name(self) -> str:
-        """What is held, in words, as far as it is known: `toy_classifier, toy_matched, epoch 4`."""
-        told = ((axis, value) for axis, value in self.held.items() if axis != METRIC and value not in (None, FLOAT32))
+        """What is held, in words, as far as it is known and not the usual: `toy_classifier, toy_matched, epoch 4`."""
+        usual = (None, FLOAT32, ZERO)
+        told = ((axis, value) for axis, value in self.held.items() if axis != METRIC and value not in usual)
         return ", ".join(filter(None, [*(value_name(axis, value) for axis, value in told), self.beside]))
 
     @property

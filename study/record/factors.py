@@ -12,6 +12,9 @@ from typing import Any
 Value = str | int | float | None
 """That a place has on an axis; None: none, or not known."""
 
+ZERO = "zero"
+"""What stands in the place of a masked unit where nothing else is said, as in the paper."""
+
 CHECKPOINT_NAME = re.compile(r"(?P<family>.+)-seed(?P<seed>\d+)-epoch(?P<epoch>\d+(?:\.\d+)?)")
 """Names of models that are checkpoints of a training, in folders that say it in no other way."""
 
@@ -32,6 +35,8 @@ class Factors:
         untrained: seed of the weights of a model that was never trained, the control of one that was; it is no axis.
         initial: short digest of the weights that the heads' training started from. Heads of two models are the same
             heads only where it is the same; it is no axis.
+        replacement: what stands in the place of a masked unit, in words that tell two such settings apart: `mean`,
+            `mean of snli`, `zero at scored tokens`; None: zero, everywhere.
     """
 
     family: str
@@ -44,6 +49,12 @@ class Factors:
     weights_seed: int | None = None
     order_seed: int | None = None
     untrained: int | None = None
+    replacement: str | None = None
+
+    def at(self, axis: str) -> Value:
+        """Its value on an axis; where nothing else is said, a data set is its own task and zero stands in."""
+        said = getattr(self, axis)
+        return {"task": self.data, "replacement": ZERO}.get(axis) if said is None else said
 
     def to_json(self) -> dict[str, Any]:
         """The factors that have a value, as stored in `setting.json`."""
@@ -55,8 +66,8 @@ class Factors:
         return cls(**{known.name: stored[known.name] for known in fields(cls) if known.name in stored})
 
     def includes(self, other: "Factors") -> bool:
-        """Whether it says all that another place says, and perhaps more."""
-        return other.to_json().items() <= self.to_json().items()
+        """Whether it says all that another place says, and perhaps more; to say nothing of what stands in says zero."""
+        return other.replacement == self.replacement and other.to_json().items() <= self.to_json().items()
 
 
 AXES = tuple(known.name for known in fields(Factors) if known.name not in ("initial", "untrained"))

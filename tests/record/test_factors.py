@@ -60,7 +60,20 @@ def test_folders_of_before_have_the_place_that_they_tell(
 
 
 def test_factors_of_later_versions_are_passed_over() -> None:
-    assert Factors.from_json({**LAST.to_json(), "replacement": "mean"}) == LAST
+    assert Factors.from_json({**LAST.to_json(), "moon": "full"}) == LAST
+
+
+def test_a_place_that_says_nothing_of_the_replacement_is_at_zero() -> None:
+    mean = replace(LAST, replacement="mean")
+    assert "replacement" not in LAST.to_json()
+    assert (LAST.at("replacement"), mean.at("replacement")) == ("zero", "mean")
+    assert Factors.from_json(mean.to_json()) == mean
+    assert set(merge([TRAINED, mean])) == {TRAINED, mean}, "a place of zero is no part of what is known of a mean"
+
+
+@pytest.mark.parametrize(("task", "value"), [(None, "d"), ("nli", "nli")])
+def test_a_data_set_is_its_own_task_where_none_is_named(task: str | None, value: str) -> None:
+    assert replace(LAST, task=task).at("task") == value
 
 
 def test_writers_at_the_same_time_lose_no_place(tmp_path: Path) -> None:
