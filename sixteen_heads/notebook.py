@@ -15,6 +15,8 @@ from analysis.correlation import Correlations
 from analysis.effects.head_effects import Measure, strongest_head
 from analysis.figures import Drawing, colour_limit, forest, heat_map, scatter
 from analysis.formatting import address, decimal, effect, ends, interval, score
+from sixteen_heads.attention.maps import AttentionMaps, maps
+from sixteen_heads.attention.sentence import page_of, read_example, unit_called
 from study.config import compose, to_study
 from study.engine.evaluator import Evaluator
 from study.jobs.measuring import MeasuringJob
@@ -23,6 +25,8 @@ from study.record.units import ADDRESS, HeadLayout, parse_unit, stack
 from study.terminal.once import say_once
 
 warnings.filterwarnings("ignore", message="IProgress not found")  # of tqdm in transformers; bars here need no widgets
+
+__all__ = ["AttentionMaps", "Correlation", "Effects", "Model", "correlation", "maps", "read"]
 
 DEFAULT = Inference()
 
@@ -91,6 +95,22 @@ class Model:
         """
         self._prepared.compute()
         return Effects(read_domain(self._job.setting.folder(self._job.results)), inference)
+
+    def maps(self, example: str = "", heads_off: Sequence[str] = (), layers: Sequence[int] = ()) -> AttentionMaps:
+        """What every head looks at in an example of the data; nothing is stored.
+
+        Args:
+            example: its id; empty: the first one.
+            heads_off: names of heads, groups, layers and MLPs that are off in a second look.
+            layers: the layers that are looked at; all where none is named.
+
+        Raises:
+            InputError: when there is no such example, head or layer, or it is too long.
+        """
+        examples, subject = self._prepared.examples, self._prepared.subject()
+        sentence = read_example(subject, examples, example or examples.ids[0], self._job.study.data.name)
+        off = [unit_called(name, subject.layout) for name in heads_off]
+        return AttentionMaps(page_of(self._job.study.model.name, subject, sentence, off, layers))
 
     @cached_property
     def _prepared(self) -> MeasuringJob:

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from study.record.errors import InputError
 
-OWN = ("text", "target", "example", "heads_off", "layers", "out")
+OWN = ("text", "target", "example", "heads_off", "layers", "head", "out")
 """Options that are not those of a job; `text` may be given twice."""
 
 FILE = "@"
@@ -24,6 +24,7 @@ class Request:
         example: id of an example of the data.
         heads_off: names of heads, groups, layers and MLPs that are off in a second look.
         layers: the layers that are shown; all where none is named.
+        head: the one head whose picture is written; empty: the page of all.
         out: the file to write; None: one that is named after the model and the text.
         overrides: options of the job: the model, the data, the device.
     """
@@ -33,6 +34,7 @@ class Request:
     example: str = ""
     heads_off: tuple[str, ...] = ()
     layers: tuple[int, ...] = ()
+    head: str = ""
     out: Path | None = None
     overrides: tuple[str, ...] = ()
 
@@ -58,11 +60,17 @@ class Request:
             example=single.get("example", ""),
             heads_off=_listed(single.get("heads_off", "")),
             layers=tuple(_number(name) for name in _listed(single.get("layers", ""))),
+            head=single.get("head", ""),
             out=Path(single["out"]).expanduser() if single.get("out") else None,
             overrides=tuple(others),
-        )._checked()
+        ).checked()
 
-    def _checked(self) -> "Request":
+    def checked(self) -> "Request":
+        """The request, once it is seen to be clear.
+
+        Raises:
+            InputError: when it is not; says what is missing.
+        """
         chosen = {word.lstrip("+").partition("=")[0] for word in self.overrides}
         if "model" not in chosen:
             raise InputError("no model is chosen: add model=NAME, such as model=hf_classifier model.path=FOLDER")

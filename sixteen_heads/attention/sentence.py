@@ -55,9 +55,10 @@ def sentence_page(request: Request) -> SentencePage:
     config = compose("measure=base", *data, *request.overrides)
     refuse_unknown(config)
     job = MeasuringJob(to_study(config))
-    examples = _example(job, request) if request.example else _typed(request, job.study)
+    examples = _data(job, request.example) if request.example else _typed(request, job.study)
     subject = load(job.study)
-    sentence = read(subject, examples)
+    data = job.study.data.name
+    sentence = read_example(subject, examples, request.example, data) if request.example else read(subject, examples)
     off = [unit_called(name, subject.layout) for name in request.heads_off]
     return page_of(job.study.model.name, subject, sentence, off, request.layers)
 
@@ -158,21 +159,34 @@ def _refuse_misspelt(request: Request) -> None:
             raise InputError(f"there is no option '{name}'. Did you mean {near[0]}?")
 
 
-def _example(job: MeasuringJob, request: Request) -> Examples:
-    """The example of its data that is named, once the data is here."""
+def read_example(subject: "Subject", examples: Examples, example: str, data: str) -> Sentence:
+    """The example of an id, as the model reads it.
+
+    Raises:
+        InputError: when the data has none of this id.
+    """
+    _require_example(examples, example, data)
+    return read(subject, examples.take([examples.ids.index(example)]))
+
+
+def _require_example(examples: Examples, example: str, data: str) -> None:
+    if example not in examples.ids:
+        first = ", ".join(examples.ids[:3])
+        raise InputError(
+            f"example={example}: '{data}' has no such example among {len(examples):,}; its ids are {first} ..."
+        )
+
+
+def _data(job: MeasuringJob, example: str) -> Examples:
+    """The data of a job, once it is here, that must have an example."""
     if missing := job.study.data.missing():
         log.info("getting %s", "; ".join(missing))
         job.study.data.fetch()
     examples = job.examples
-    if request.example not in examples.ids:
-        first = ", ".join(examples.ids[:3])
-        raise InputError(
-            f"example={request.example}: '{job.study.data.name}' has no such example among {len(examples):,}; "
-            f"its ids are {first} ..."
-        )
+    _require_example(examples, example, job.study.data.name)
     if job.study.data.task not in (*job.study.model.tasks(), Task.READING):
         raise InputError(f"{job.study.model.name} does no {job.study.data.task}: choose data of another task")
-    return examples.take([examples.ids.index(request.example)])
+    return examples
 
 
 def _typed(request: Request, study: StudyConfig) -> Examples:

@@ -50,7 +50,7 @@ def statistic_map(rows: pl.DataFrame, title: str, name: str, *, unit: str, digit
             tips[gid] = Tip(_said(row, unit, digits), address(row))
         axis_of_cells(panel.axes, widest, layers)
         _write_numbers(panel, rows, widest, top, unit)
-        _scale(panel, top, unit)
+        colour_scale(panel, top, unit)
         about = f"{title} of each head, {kind_name(rows['kind'][0])}"
         return draw(panel, name, about, rows, tips)
 
@@ -77,12 +77,17 @@ def _write_numbers(panel: Panel, rows: pl.DataFrame, widest: int, top: float, un
 
 
 def _short(value: float, digits: int, unit: str) -> str:
-    """`.62`: shares have no zero in front."""
+    """A number as it stands in a cell."""
+    return short_share(value, digits) if unit == "share" else decimal(value, digits)
+
+
+def short_share(value: float, digits: int) -> str:
+    """`.62`, `1.00`: a share without the zero in front."""
     text = decimal(value, digits)
-    return text.replace("0.", ".", 1) if unit == "share" and text.startswith("0.") else text
+    return text.replace("0.", ".", 1) if text.startswith("0.") else text
 
 
-def _scale(panel: Panel, top: float, unit: str) -> None:
+def colour_scale(panel: Panel, top: float, unit: str) -> None:
     """Draw the scale of the colours under a panel."""
     axes = panel.foot(0.09, 0.19)
     colours = np.linspace(0, top, DEEPENING.N)[None]

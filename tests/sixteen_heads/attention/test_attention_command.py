@@ -105,5 +105,5 @@ def test_texts_are_taken_as_they_stand(tmp_path: Path) -> None:
 
 
 def test_its_options_are_completed() -> None:
-    assert candidates(["attention", "he"]) == ["heads_off="]
+    assert candidates(["attention", "he"]) == ["head=", "heads_off="]
     assert "model=" in candidates(["attention", "mo"])
