@@ -70,7 +70,8 @@ def main(arguments: Sequence[str] | None = None, prog: str = "python -m analysis
 
 def read(options: argparse.Namespace) -> Results:
     """The results that the options name."""
-    selection = Selection(options.model, options.data, options.limit)
+    limits = dict(options.limit)
+    selection = Selection(options.model, options.data, limits.pop("", None), limits)
     results = together([read_results(folder, selection) for folder in (options.results, *options.compare)])
     return scored_by(results, options.metric)
 
@@ -270,7 +271,12 @@ def _add_results(parser: argparse.ArgumentParser) -> None:
         help="only what it can score, scored by it, from the stored answers; repeatable",
     )
     parser.add_argument(
-        "--limit", type=_positive, metavar="N", help="only the first N examples of each data set, as data.limit"
+        "--limit",
+        action="append",
+        default=[],
+        type=_limit,
+        metavar="[DATA=]N",
+        help="only the first N examples of each data set, or of one, as data.limit; repeatable",
     )
     parser.add_argument(
         "--within",
@@ -366,6 +372,12 @@ def _positive(text: str) -> int:
     if not text.isdecimal() or int(text) < 1:
         raise argparse.ArgumentTypeError(f"'{text}' is no whole number of 1 or more")
     return int(text)
+
+
+def _limit(text: str) -> tuple[str, int]:
+    """A data set, or nothing for each, and how many of its examples are read."""
+    data, _, number = text.rpartition("=")
+    return data, _positive(number)
 
 
 def _axes(text: str) -> list[str]:

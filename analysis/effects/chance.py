@@ -10,8 +10,8 @@ Of losses only those of the right answers are stored: chance is what a model sco
 of the labels, or a regression whose output is the mean of the targets. Better is not to be had without an input.
 
 Of a language model that chooses among K continuations it is the accuracy of one that finds all of them equally likely,
-the mean of 1 / K. Log-likelihoods have no chance: those of long continuations may lie below any guess, and the right
-one on top all the same.
+the mean of 1 / K. Log-likelihoods have no chance, nor has the loss of a choice: sums over long continuations may lie
+far apart, so that one wrong answer costs more than all guesses, and the right one is on top all the same.
 
 The share of the commonest label would be too much to ask on a set of nearly one label, as a model cannot know that it
 is one; and 100 / labels too little of a model that always gives the commonest.
@@ -127,8 +127,6 @@ def _choice_chance(domain: Domain) -> float | None:
     match domain.metric:
         case LikeliestChoice():
             return float(100 * np.average(1 / choices, weights=weights))
-        case LossMetric():
-            return -float(np.average(np.log(choices), weights=weights))
         case LogitDifference():
             return 0.0
     return None

@@ -94,11 +94,17 @@ class Selection:
         models: short names of models.
         data: short names of data sets.
         limit: only the first `limit` examples of each data set, as `data.limit` of a study; None for all.
+        limits: another limit for data sets of these names.
     """
 
     models: Collection[str] = ()
     data: Collection[str] = ()
     limit: int | None = None
+    limits: Mapping[str, int] = field(default_factory=dict)
+
+    def examples(self, data: str) -> int | None:
+        """How many examples of a data set are read, the first ones; None for all."""
+        return self.limits.get(data, self.limit)
 
 
 def read_results(folder: Path, selection: Selection | None = None) -> Results:
@@ -124,11 +130,11 @@ def read_results(folder: Path, selection: Selection | None = None) -> Results:
     domains, readings, left_out, damaged = [], [], [], bool(unread)
     for path in wanted:
         try:
-            setting = read_setting(path)
-            readings += read_readings(path, selection.limit, setting)
+            setting, limit = read_setting(path), selection.examples(path.parent.name)
+            readings += read_readings(path, limit, setting)
             if not setting.is_scored:
                 continue
-            domain = read_domain(path, selection.limit, setting=setting)
+            domain = read_domain(path, limit, setting=setting)
         except StudyError as error:
             left_out.append(f"{path.relative_to(folder)}: {error}")
             log.warning("left out: %s", left_out[-1])
@@ -218,7 +224,7 @@ def read_domain(
     cut = [curve for curve in curves if not stored.issuperset(curve.masks)]
     gradients = _gradients(folder, layout, evaluated)
     left_out = [*broken, *_unfinished(evaluated.len(), examples.height), *_fewer(gradients, layout, evaluated.len())]
-    left_out += _incomplete(lacking, cut, len(curves), evaluated.len(), layout)
+    left_out += _incomplete(lacking, cut, len(curves), evaluated.len(), layout, folder.parent.name)
     domain = Domain(
         model=setting.model,
         data=setting.data,
@@ -274,7 +280,7 @@ def _in_common(rows: pl.DataFrame, layout: HeadLayout) -> pl.Series:
 def _selected(folders: Sequence[Path], selection: Selection) -> list[Path]:
     """The setting folders of the models and data sets asked for."""
     names = {"model": {path.parts[-3] for path in folders}, "data set": {path.parts[-2] for path in folders}}
-    for what, asked in (("model", selection.models), ("data set", selection.data)):
+    for what, asked in (("model", selection.models), ("data set", {*selection.data, *selection.limits})):
         unknown = set(asked) - names[what]
         if unknown:
             raise InputError(
@@ -335,7 +341,7 @@ def _fewer(gradients: Mapping[Loss, pl.DataFrame], layout: HeadLayout, evaluated
 
 
 def _incomplete(
-    lacking: Mapping[str, int], cut: Sequence[Curve], curves: int, evaluated: int, layout: HeadLayout
+    lacking: Mapping[str, int], cut: Sequence[Curve], curves: int, evaluated: int, layout: HeadLayout, data: str
 ) -> Iterator[str]:
     """One line on all that lacks outcomes: the curves that cannot be drawn, and the masks of no curve by name."""
     of_curves = {mask for curve in cut for mask in curve.masks}
@@ -350,7 +356,7 @@ def _incomplete(
         said.append(f"{masks} examples that the base score has ({evaluated:,}): {listed(named)}")
     if lacking:
         fewest = min(lacking.values())
-        said.append(f"if they were run with data.limit={fewest}, `--limit {fewest}` shows them")
+        said.append(f"if they were run with data.limit={fewest}, `--limit {data}={fewest}` shows them")
     if said:
         yield "; ".join(said)
 

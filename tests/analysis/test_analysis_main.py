@@ -119,7 +119,7 @@ def test_a_users_error_is_words_and_exit_code_2(make, results, monkeypatch, caps
 
 
 @pytest.mark.parametrize(
-    "arguments", [["--limit", "0"], ["--limit", "many"], ["--metric", "ter"], ["--test", "z"], ["--modle", "x"]]
+    "arguments", [["--limit", "0"], ["--limit", "home=many"], ["--metric", "ter"], ["--test", "z"], ["--modle", "x"]]
 )
 def test_a_wrong_option_is_refused(arguments, capsys):
     with pytest.raises(SystemExit) as stopped:
@@ -134,6 +134,16 @@ def test_a_wrong_name_is_answered_with_the_names(capsys):
     with pytest.raises(SystemExit):
         main(["--test", "z"])
     assert "'z' is none of randomisation, bootstrap" in capsys.readouterr().err
+
+
+def test_a_limit_may_be_that_of_one_data_set(make, results, capsys):
+    make(data="home", seed=1, count=12)
+    make(data="away", seed=2, count=12)
+    assert main([str(results), "--limit", "10", "--limit", "away=5"]) == 0
+    base = pl.read_parquet(results / "analysis" / "tables" / "base.parquet")
+    assert dict(base.select("domain", "n").iter_rows()) == {"home": 10, "away": 5}
+    assert main([str(results), "--limit", "far=5"]) == 2
+    assert "no results of data set far: there are away, home" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize("limit", ["1", "2"])
