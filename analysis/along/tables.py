@@ -22,11 +22,10 @@ from analysis.correlation.shared_examples import head_covariances
 from analysis.correlation.tables import NULL, PAIR, columns_of, null_rows
 from analysis.effects.unit_effects import single_effects
 from analysis.inference.multiplicity import Correction, corrected
-from analysis.results.cells import DATA, TASK, Cell, Grid, grids, held_axes, value_name
+from analysis.results.cells import DATA, TASK, Cell, Grid, grids, held_axes
 from analysis.results.read import Results
 from study.record.errors import InputError
 from study.record.metrics import METRICS
-from study.record.setting import FLOAT32
 from study.record.units import ADDRESS, Unit, UnitLevel
 from study.terminal.progress import progress
 
@@ -228,9 +227,7 @@ class Line:
 
         And the metric, where there are others beside it.
         """
-        values = {axis: self.cells[0].at(axis) for axis in held_axes([self.axis]) if axis != "family"}
-        told = ((axis, value) for axis, value in values.items() if value not in (None, FLOAT32))
-        return ", ".join(filter(None, [*(value_name(axis, value) for axis, value in told), self.grid.beside]))
+        return self.grid.words((axis for axis in held_axes([self.axis]) if axis != "family"), self.cells[0])
 
     @property
     def name(self) -> str:

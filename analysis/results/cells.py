@@ -25,6 +25,9 @@ DATA = "data"
 TASK = "task"
 """The axis along which cells have different data and may have different metrics."""
 
+REPLACEMENT = "replacement"
+"""The axis along which cells differ in what stands in the place of a masked unit."""
+
 METRIC = "metric"
 """Held beside the axes, but along tasks: scores of two metrics are not compared."""
 
@@ -60,6 +63,7 @@ class Grid:
             has its own.
         cells: by their values on `axes`, ordered by the first axis, then by the next.
         beside: label of the metric, where others stand beside it that the name must tell it from; else empty.
+        usual: axes and values that need not be told, as every cell of the results folder stands there.
         level: the units whose effects are compared: heads, groups, layers or MLPs.
     """
 
@@ -67,14 +71,27 @@ class Grid:
     held: Mapping[str, Value]
     cells: Mapping[tuple[Value, ...], Cell]
     beside: str = ""
+    usual: frozenset[tuple[str, Value]] = frozenset()
     level: UnitLevel = UnitLevel.head
 
     @property
     def name(self) -> str:
         """What is held, in words, as far as it is known and not the usual: `toy_classifier, toy_matched, epoch 4`."""
-        usual = (None, FLOAT32, ZERO)
-        told = ((axis, value) for axis, value in self.held.items() if axis != METRIC and value not in usual)
-        return ", ".join(filter(None, [*(value_name(axis, value) for axis, value in told), self.beside]))
+        return self.words(axis for axis in self.held if axis != METRIC)
+
+    def words(self, axes: Iterable[str], cell: "Cell | None" = None) -> str:
+        """The values of a cell on some axes in words, but those that are not known, or usual and so of every cell.
+
+        Returns:
+            `toy_matched, epoch 4`, `toy_matched, replaced by mean`; last the metric, where there are several.
+        """
+        first = cell or next(iter(self.cells.values()))
+        values = {axis: first.at(axis) for axis in axes}
+        told = (
+            (axis, value) for axis, value in values.items() if value is not None and (axis, value) not in self.usual
+        )
+        words = [f"replaced by {value}" if axis == REPLACEMENT else value_name(axis, value) for axis, value in told]
+        return ", ".join(filter(None, [*words, self.beside]))
 
     @property
     def metric(self) -> str:
@@ -147,6 +164,12 @@ def beside_others(every: Iterable[Cell]) -> dict[str, str]:
     return labels if len(labels) > 1 else dict.fromkeys(labels, "")
 
 
+def _usual(every: Sequence[Cell]) -> frozenset[tuple[str, Value]]:
+    """What is not told of cells that all have it: numbers in float32, and zero in the place of what is masked."""
+    usual = (("precision", FLOAT32), (REPLACEMENT, ZERO))
+    return frozenset((axis, value) for axis, value in usual if all(cell.at(axis) == value for cell in every))
+
+
 def cells(results: Results) -> list[Cell]:
     """Every setting of a results folder at each of its places, once."""
     places: dict[str, list[Factors]] = {}
@@ -207,7 +230,7 @@ def grids(results: Results, axes: Sequence[str], level: UnitLevel = UnitLevel.he
     groups: dict[tuple[Value, ...], list[Cell]] = {}
     measured = [cell for cell in cells(results) if cell.domain.single_units(level)]
     measured = one_lineage(measured) if TASK in axes else measured
-    held, beside = held_axes(axes), beside_others(measured)
+    held, beside, usual = held_axes(axes), beside_others(measured), _usual(measured)
     free = TASK in axes and not several_metrics(measured)
     for cell in measured:
         metric = "" if free else cell.domain.metric.name
@@ -216,7 +239,7 @@ def grids(results: Results, axes: Sequence[str], level: UnitLevel = UnitLevel.he
     for values in sorted(groups, key=_order):
         members = groups[values]
         at = dict(zip((*held, METRIC), values, strict=True))
-        grid = replace(_grid(members, axes, at, beside.get(str(values[-1]), "")), level=level)
+        grid = replace(_grid(members, axes, at, beside.get(str(values[-1]), "")), usual=usual, level=level)
         few = {axis for axis in axes if len(grid.values(axis)) < 2}
         single &= few
         if few:
