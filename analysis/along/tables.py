@@ -227,7 +227,7 @@ class Line:
 
         And the metric, where there are others beside it.
         """
-        return self.grid.words((axis for axis in held_axes([self.axis]) if axis != "family"), self.cells[0])
+        return self.grid.words({axis: self.cells[0].at(axis) for axis in held_axes([self.axis]) if axis != "family"})
 
     @property
     def name(self) -> str:

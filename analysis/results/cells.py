@@ -28,6 +28,9 @@ TASK = "task"
 REPLACEMENT = "replacement"
 """The axis along which cells differ in what stands in the place of a masked unit."""
 
+USUAL = frozenset({("precision", FLOAT32), (REPLACEMENT, ZERO)})
+"""What is not told of a cell where all cells have it: numbers in float32, and zero in the place of what is masked."""
+
 METRIC = "metric"
 """Held beside the axes, but along tasks: scores of two metrics are not compared."""
 
@@ -71,22 +74,20 @@ class Grid:
     held: Mapping[str, Value]
     cells: Mapping[tuple[Value, ...], Cell]
     beside: str = ""
-    usual: frozenset[tuple[str, Value]] = frozenset()
+    usual: frozenset[tuple[str, Value]] = USUAL
     level: UnitLevel = UnitLevel.head
 
     @property
     def name(self) -> str:
         """What is held, in words, as far as it is known and not the usual: `toy_classifier, toy_matched, epoch 4`."""
-        return self.words(axis for axis in self.held if axis != METRIC)
+        return self.words({axis: value for axis, value in self.held.items() if axis != METRIC})
 
-    def words(self, axes: Iterable[str], cell: "Cell | None" = None) -> str:
-        """The values of a cell on some axes in words, but those that are not known, or usual and so of every cell.
+    def words(self, values: Mapping[str, Value]) -> str:
+        """Values on some axes in words, but those that are not known, or usual and so of every cell.
 
         Returns:
             `toy_matched, epoch 4`, `toy_matched, replaced by mean`; last the metric, where there are several.
         """
-        first = cell or next(iter(self.cells.values()))
-        values = {axis: first.at(axis) for axis in axes}
         told = (
             (axis, value) for axis, value in values.items() if value is not None and (axis, value) not in self.usual
         )
@@ -165,9 +166,8 @@ def beside_others(every: Iterable[Cell]) -> dict[str, str]:
 
 
 def _usual(every: Sequence[Cell]) -> frozenset[tuple[str, Value]]:
-    """What is not told of cells that all have it: numbers in float32, and zero in the place of what is masked."""
-    usual = (("precision", FLOAT32), (REPLACEMENT, ZERO))
-    return frozenset((axis, value) for axis, value in usual if all(cell.at(axis) == value for cell in every))
+    """What of `USUAL` all cells have."""
+    return frozenset((axis, value) for axis, value in USUAL if all(cell.at(axis) == value for cell in every))
 
 
 def cells(results: Results) -> list[Cell]:
