@@ -196,8 +196,7 @@ def analyse(
 
 def compared_level(domains: Iterable[Domain]) -> UnitLevel:
     """The units that domains are compared by: heads; where none was removed alone, the first of `LEVELS` that were."""
-    stored = [domain for domain in domains if domain.checkpoint is None]
-    levels = (UnitLevel.head, *LEVELS)
+    stored, levels = list(domains), (UnitLevel.head, *LEVELS)
     return next((level for level in levels if any(own.single_units(level) for own in stored)), UnitLevel.head)
 
 

@@ -14,11 +14,14 @@ from study.config import compose
 from study.data.source import DataSource
 from study.entries import description, entry_file, options
 from study.record.errors import InputError, StudyError
+from study.record.metrics import Task
 from study.subjects.model import ModelConfig
 
 GROUPS = ("experiment", "model", "data", "measure", "measure/order")
 READY = "ready"
 NOT_USABLE = "cannot be used"
+TASK = "task"
+"""A field that is no option: an entry is what it is for."""
 SHORTEST = 12
 """Columns below which a description is left out."""
 
@@ -62,17 +65,28 @@ def _print_whole(console: Console, group: str, name: str) -> None:
     """What an entry is, what it needs, and every option with its value."""
     console.print(f"[bold]{group}={name}[/]")
     console.print(description(group, name), markup=False)
-    if need := needs(group, name):
-        console.print(READY if need == READY else f"Needs {need}", markup=False, soft_wrap=True)
-    console.print()
     if group == "experiment":
         values: Any = OmegaConf.load(entry_file(group, name)).hydra.sweeper.params
     else:
         values = _composed(group, name)
+    if tasks := _tasks(values):
+        console.print(f"For {' and '.join(tasks)}")
+    if need := needs(group, name):
+        console.print(READY if need == READY else f"Needs {need}", markup=False, soft_wrap=True)
+    console.print()
     where = "" if group == "experiment" else group.replace("/", ".")
     for option, value in _leaves(OmegaConf.to_container(values, resolve=False, enum_to_str=True), where):
-        shown = "..." if value == MISSING else value
-        console.print(f"  {option}={shown}", markup=False, highlight=False, soft_wrap=True)
+        if option.rpartition(".")[2] != TASK:
+            shown = "..." if value == MISSING else value
+            console.print(f"  {option}={shown}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _tasks(values: DictConfig) -> tuple[Task, ...]:
+    """What a model does with texts, or what data asks of it; its class knows, before all of its options are given."""
+    kind: Any = OmegaConf.get_type(values)
+    if issubclass(kind, ModelConfig):
+        return kind.tasks(values)
+    return (values.task,) if issubclass(kind, DataSource) else ()
 
 
 def _leaves(values: Any, name: str) -> Iterator[tuple[str, Any]]:

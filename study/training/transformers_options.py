@@ -4,6 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from omegaconf import MISSING
+
 from study.record.errors import InputError
 from study.record.files import short_hash
 from study.subjects.huggingface.hub import download, local_folder
@@ -95,12 +97,12 @@ class Tuning(TransformersTraining):
     """A trained model is trained further; it is one of transformers, or a checkpoint of a training here.
 
     Attributes:
-        start: folder or hub name of that model.
+        start: folder or hub name of that model; empty with an origin.
         origin: in place of `start`, a model that is trained here, an entry of `conf/model`.
         revision: commit, tag or branch on the hub.
     """
 
-    start: str = ""
+    start: str = MISSING
     origin: Any = None  # a `TrainedModel`, of a module above this one
     revision: str | None = None
 

@@ -26,7 +26,7 @@ def test_every_entry_has_one_line() -> None:
     ready = {line.split()[0] for line in lines if " ready " in line}
     assert {"toy_news", "toy_matched"} <= ready
     assert "model.path=... " in next(line for line in lines if line.split()[0] == "hf_classifier")
-    assert "2 more" in next(line for line in lines if line.split()[0] == "hf_finetuned")
+    assert "3 more" in next(line for line in lines if line.split()[0] == "hf_finetuned")
 
 
 def test_a_word_chooses_entries_and_a_name_shows_all_of_one() -> None:
@@ -36,6 +36,15 @@ def test_a_word_chooses_entries_and_a_name_shows_all_of_one() -> None:
     assert "Needs model.path=..." in whole
     assert "model.max_length=128" in whole
     assert "data=toy_matched,toy_mismatched" in catalogue(["toy_nli"])
+
+
+@pytest.mark.parametrize(
+    ("entry", "tasks"), [("hf_decoder", "choice and text"), ("blimp", "choice"), ("hf_epochs", "classification")]
+)
+def test_an_entry_says_what_it_is_for(entry: str, tasks: str) -> None:
+    whole = catalogue([entry])
+    assert f"For {tasks}" in whole
+    assert ".task=" not in whole, "it is no option"
 
 
 @pytest.mark.parametrize(
@@ -56,5 +65,7 @@ def test_entries_of_a_folder_of_yours_are_listed(
 
 def test_values_to_give_are_named_as_they_are_typed() -> None:
     assert needs("model", "hf_classifier") == "model.path=..."
+    assert "model.training.start=..." in needs("model", "hf_decoder_finetuned")
+    assert "model.training.start=..." in needs("model", "hf_finetuned")
     assert needs("model", "fairseq_trained").startswith("model.name=...; model.training.dev.source=...")
     assert needs("data", "toy_news") == "ready"

@@ -54,8 +54,8 @@ TOY = "model=toy_classifier data=toy_matched"
         (f"{TOY} tracking.project=x", "tracking.project is an option of wandb; the tracking here has none"),
         (
             f"{TOY} model.training.start=x",
-            "model.training.start is an option of finetune, toy_seeds and finetune_decoder; the training here has "
-            "none. For example: training@model.training=finetune",
+            "model.training.start is an option of finetune, finetune_classifier, toy_seeds and finetune_decoder; the "
+            "training here has none. For example: training@model.training=finetune",
         ),
         (f"{TOY} measure.order=random", "measure.order is an option of pruning; the measure here has none"),
         (

@@ -94,7 +94,7 @@ def test_a_decoder_learns_more_of_texts(tmp_path: Path) -> None:
     origin.train("cpu", 1)
     data = SomeTexts(name="texts", task=Task.TEXT)
     options = OPTIONS | {"train": data, "dev": data, "max_length": 8, "epochs": 20, "keep": [0.0]}
-    second = DecoderTuning(**options, origin=origin)
+    second = DecoderTuning(**options, start="", origin=origin)
     second.check()
     train_decoder(second, tmp_path / "second", "cpu", 1)
     assert weights(tmp_path / "second" / "epoch-0") == weights(tmp_path / "first" / "epoch-1")

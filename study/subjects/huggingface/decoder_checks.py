@@ -10,6 +10,17 @@ from study.subjects.model_files import read_json
 OTHER_HEAD = re.compile(r"For(MaskedLM|PreTraining|\w+Classification|QuestionAnswering|MultipleChoice)$")
 """Endings of classes of transformers whose output is no next word."""
 
+PLAIN_BY_CONFIG = {
+    "fp8": "FineGrainedFP8Config",
+    "mxfp8": "FineGrainedFP8Config",
+    "mxfp4": "Mxfp4Config",
+    "compressed-tensors": "CompressedTensorsConfig",
+}
+"""Kinds of quantised weights that transformers makes plain while it reads them, and the config that tells it to."""
+
+PLAIN_BY_METHOD = ("bitsandbytes", "higgs")
+"""Kinds that it makes plain afterwards, by the model's `dequantize()`."""
+
 
 def require_decoder(folder: Path) -> None:
     """Refuse weights that masking cannot be proved on, and models of another kind.
@@ -33,10 +44,25 @@ def require_decoder(folder: Path) -> None:
         method = quantised.get("quant_method", "an unknown method") if isinstance(quantised, dict) else quantised
         raise InputError(
             f"the weights of {folder} are quantised ({method}). Masking is proved on plain weights: float32, float16 "
-            "or bfloat16. Make a plain folder of it, once, where transformers can: AutoModelForCausalLM"
-            f".from_pretrained({str(folder)!r}).dequantize().save_pretrained('plain')"
+            f"or bfloat16. {_made_plain(folder, str(method))}"
         )
     _require_next_word(folder, config)
+
+
+def _made_plain(folder: Path, method: str) -> str:
+    """How a plain folder is made of quantised weights, as far as transformers can."""
+    config = PLAIN_BY_CONFIG.get(method)
+    if config is None and method not in PLAIN_BY_METHOD:
+        return "transformers cannot make plain weights of these: take the model that they were made from"
+    option, after = (f", quantization_config={config}(dequantize=True)", "") if config else ("", ".dequantize()")
+    written = ", save_original_format=False" if config else ""  # by the names of plain weights
+    return (
+        "Make a plain folder of it, once:\n"
+        f"  from transformers import AutoModelForCausalLM, AutoTokenizer{f', {config}' if config else ''}\n"
+        f"  AutoModelForCausalLM.from_pretrained({str(folder)!r}{option}){after}.save_pretrained('plain'{written})\n"
+        f"  AutoTokenizer.from_pretrained({str(folder)!r}).save_pretrained('plain')\n"
+        "and study it: model.path=plain"
+    )
 
 
 def _require_next_word(folder: Path, config: dict[str, Any]) -> None:

@@ -2,6 +2,7 @@
 
 import io
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -19,6 +20,7 @@ from analysis.report import result_tables
 from analysis.results.read import scored_by
 from analysis.terminal import print_along, print_summary
 from study.record.errors import InputError
+from study.record.factors import Factors
 from study.record.units import AttentionKind, HeadLayout, UnitLevel
 
 LAYOUT = HeadLayout({AttentionKind.DECODER_SELF: (4,) * 6}, groups={AttentionKind.DECODER_SELF: (2,) * 6}, mlps=(0, 1))
@@ -102,6 +104,9 @@ def test_without_single_heads_what_was_removed_is_compared(tmp_path) -> None:
     fill(tmp_path, (UnitLevel.mlp, UnitLevel.group))
     results = scored_by(read_results(tmp_path), ["loss"])
     assert compared_level(results.domains) is UnitLevel.group
+    checkpoint = replace(results.domains[0], model="x-seed1-epoch2", factors=(Factors("x", "ioi", "float32", 1, 2.0),))
+    assert checkpoint.checkpoint is not None
+    assert compared_level([checkpoint]) is UnitLevel.group, "along epochs heads of checkpoints are compared"
     analysis = analyse(results, QUICK, splits=8, axes=["task"])
     console = Console(file=io.StringIO(), width=100)
     print_summary(analysis, console)

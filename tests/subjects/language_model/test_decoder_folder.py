@@ -4,6 +4,7 @@ import importlib.util
 import json
 import shutil
 from dataclasses import dataclass, field
+from inspect import signature
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,8 @@ import torch
 import transformers as tf
 from fixtures import cases
 from fixtures import language_models as lm
+from transformers.quantizers import HfQuantizer
+from transformers.quantizers.auto import AUTO_QUANTIZATION_CONFIG_MAPPING, AUTO_QUANTIZER_MAPPING
 
 from study.config import StudyConfig, compose, to_study
 from study.data.source import DataSource
@@ -26,6 +29,7 @@ from study.pruning.prune import prune
 from study.record.errors import InputError, MissingPackageError
 from study.record.examples import Examples
 from study.record.metrics import STORED, Task
+from study.subjects.huggingface.decoder_checks import PLAIN_BY_CONFIG
 from study.subjects.huggingface.decoder_folder import Dtype, HubDecoder
 from study.subjects.language_model.options import Begin
 
@@ -148,10 +152,30 @@ def change(folder: Path, **values: Any) -> None:
     (folder / "config.json").write_text(json.dumps({**config, **values}))
 
 
-def test_quantised_weights_are_refused(folder: Path) -> None:
-    change(folder, quantization_config={"quant_method": "gptq", "bits": 4})
-    with pytest.raises(InputError, match=r"quantised \(gptq\).*float32, float16 or bfloat16.*dequantize\(\)"):
+@pytest.mark.parametrize(
+    ("method", "cure"),
+    [
+        ("gptq", "cannot make plain weights of these: take the model that they were made from"),
+        ("bitsandbytes", r"from_pretrained\('.*'\)\.dequantize\(\)\.save_pretrained\('plain'\)"),
+        (
+            "mxfp4",
+            r"=Mxfp4Config\(dequantize=True\)\)\.save_pretrained\('plain', save_original_format=False\)",
+        ),
+    ],
+)
+def test_quantised_weights_are_refused_with_what_can_be_done(folder: Path, method: str, cure: str) -> None:
+    change(folder, quantization_config={"quant_method": method})
+    with pytest.raises(InputError, match=rf"(?s)quantised \({method}\).*float32, float16 or bfloat16\. .*{cure}"):
         decoder(folder).identity()
+
+
+def test_every_way_to_plain_weights_is_one_of_transformers() -> None:
+    for method, config in PLAIN_BY_CONFIG.items():
+        assert AUTO_QUANTIZATION_CONFIG_MAPPING[method] is getattr(tf, config)
+        assert "dequantize" in signature(getattr(tf, config)).parameters
+    for method in ("bitsandbytes_4bit", "bitsandbytes_8bit", "higgs"):
+        quantizer = AUTO_QUANTIZER_MAPPING[method]
+        assert quantizer._dequantize is not HfQuantizer._dequantize
 
 
 def test_other_kinds_of_models_are_refused(tmp_path: Path) -> None:
