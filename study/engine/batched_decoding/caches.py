@@ -8,6 +8,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 from torch.nn import functional
 
+from study.engine.batched_decoding.replaced import mean_present
 from study.engine.batched_decoding.shared_states import Nodes
 
 HIDDEN = -1e30
@@ -213,6 +214,10 @@ class SourceCache:
         """Take the keys and values of the next layer."""
         key, value = key_value.unflatten(2, (2, num_heads, -1)).permute(2, 0, 3, 1, 4).contiguous().unbind(0)
         self._layers.append((key, value))
+
+    def mean_values(self, layer: int) -> Float[Tensor, "K c"]:
+        """The mean of the values of each source in a layer, before any is forgotten."""
+        return mean_present(self._layers[layer][1], self._absent_KS).flatten(1)
 
     def keep(self, sources: Int[Tensor, " k"]) -> None:
         """Forget all but these, where it pays; they keep their numbers."""

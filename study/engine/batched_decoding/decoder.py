@@ -19,10 +19,12 @@ from torch.nn import functional
 
 from study.engine.batched_decoding.caches import STEPS_BETWEEN, TargetCache
 from study.engine.batched_decoding.encoder import read_sources
+from study.engine.batched_decoding.replaced import Instead, LayerReplacement
 from study.engine.batched_decoding.shared_states import NodeTree, nested_groupings, pair_keys
 from study.engine.pairs import Pairs
 from study.engine.prefixes import forward_order, prefix_classes
 from study.engine.weights.translator import CrossAttention, SelfAttention, TranslatorWeights
+from study.masking.stand_ins import Constant, StandIn, Uniform, Zero
 from study.record.units import AttentionKind, HeadLayout, Layer
 from study.subjects.decoding.top_tokens import TokenRequest, TopTokens, top_tokens
 
@@ -41,11 +43,29 @@ class LayerMasks:
         below: the grouping of the nodes that it reads.
         above: the grouping of the nodes after it.
         xi: 1 for each head that a group above leaves on, 0 where it is off; None where all are on.
+        replacement: what stands in where heads are off.
     """
 
     below: int
     above: int
     xi: Float[Tensor, "G H"] | None
+    replacement: LayerReplacement
+
+    def gate(
+        self,
+        context: Float[Tensor, "n c"],
+        below: Int[Tensor, " n"],
+        group: Int[Tensor, " n"],
+        instead: Instead | None,
+    ) -> Float[Tensor, "n c"]:
+        """Contexts of rows after the layer, given the node below and the group of each; `context` is overwritten."""
+        if self.xi is None:
+            return context
+        xi_nH1 = self.xi[group, :, None]
+        heads = context.view(len(context), xi_nH1.shape[1], -1).mul_(xi_nH1)
+        if instead is not None:
+            heads.addcmul_(instead(below, group).view(-1, *heads.shape[1:]), 1 - xi_nH1)
+        return context
 
 
 class BatchedDecoder:
@@ -58,6 +78,7 @@ class BatchedDecoder:
         pairs: Pairs,
         ids: Int[Tensor, "E S"],
         present: Int[Tensor, "E S"],
+        stand_in: StandIn,
     ) -> None:
         """Read the sources under every mask, and start with one hypothesis for each pair.
 
@@ -67,19 +88,25 @@ class BatchedDecoder:
             pairs: distinct masks, and which sentences to decode under each; at least one pair.
             ids: token ids of the sentences.
             present: 1 for a token, 0 for padding.
+            stand_in: what stands in the place of heads that are off, in these sentences.
         """
         self._model = model
-        order, keys = _heights(pairs, layout)
+        order, keys = _heights(pairs, layout, stand_in)
         self._groupings, levels = nested_groupings(keys)
-        masks: list[LayerMasks] = []
-        for layer, below, above in zip(order, levels[::2], levels[1::2], strict=True):
-            on_GH = pairs.masks[pairs.mask[self._groupings[above].first]][:, layout.columns(*layer)]
-            xi = None if on_GH.all() else torch.from_numpy(on_GH).to(ids.device, torch.float32)
-            masks.append(LayerMasks(below, above, xi))
-        self._own, self._cross = masks[::2], masks[1::2]
-        self._sources, source_P = read_sources(model, layout, pairs, ids, present)
+        self._sources, source_P = read_sources(model, layout, pairs, ids, present, stand_in)
         self._source_P = torch.from_numpy(source_P).to(ids.device)
         self._source_G = [torch.from_numpy(source_P[grouping.first]).to(ids.device) for grouping in self._groupings]
+        masks: list[LayerMasks] = []
+        for i, (layer, below, above) in enumerate(zip(order, levels[::2], levels[1::2], strict=True)):
+            first = self._groupings[above].first
+            on_GH = pairs.masks[pairs.mask[first]][:, layout.columns(*layer)]
+            xi = None if on_GH.all() else torch.from_numpy(on_GH).to(ids.device, torch.float32)
+            means = None
+            if layer[0] is AttentionKind.CROSS and isinstance(stand_in, Uniform):
+                means = self._sources.mean_values(i // 2)[self._source_G[above]]
+            sentences = torch.from_numpy(pairs.example[first]).to(ids.device)
+            masks.append(LayerMasks(below, above, xi, LayerReplacement(stand_in, layer, sentences, means)))
+        self._own, self._cross = masks[::2], masks[1::2]
         self._caches = [
             TargetCache(layer.attention.num_heads, self._groupings[own.below].num_shared)
             for layer, own in zip(model.decoder, self._own, strict=True)
@@ -144,14 +171,17 @@ class BatchedDecoder:
         def feed_forward(x: Tensor) -> tuple[Tensor, Tensor]:
             return self._ready(index + 1, model.feed_forward(x, layer.feed_forward))
 
-        context = self._caches[index].attend(qkv, tree.levels[own.below], self._width)
-        x, query = self._part(x, context, layer.attention, own, tree, ask)
+        nodes, values = tree.levels[own.below], qkv[:, 2 * qkv.shape[1] // 3 :]
+        context = self._caches[index].attend(qkv, nodes, self._width)
+        instead = None if own.xi is None else own.replacement.target(self._step, values, nodes)
+        x, query = self._part(x, context, layer.attention, own, instead, tree, ask)
         place = tree.path(own.above, cross.below)
         if place is not None:
             x, query = x[place], query[place]
         lanes = self._sources.lanes(self._source_G[cross.below][tree.levels[cross.below].group])
         context = self._sources.attend(index, query, lanes)
-        return self._part(x, context, layer.cross, cross, tree, feed_forward)
+        instead = None if cross.xi is None else cross.replacement.source(self._step)
+        return self._part(x, context, layer.cross, cross, instead, tree, feed_forward)
 
     def _part(
         self,
@@ -159,6 +189,7 @@ class BatchedDecoder:
         context: Float[Tensor, "N c"],
         attention: SelfAttention | CrossAttention,
         masks: LayerMasks,
+        instead: Instead | None,
         tree: NodeTree,
         follow: Callable[[Tensor], tuple[Tensor, Tensor]],
     ) -> tuple[Tensor, ...]:
@@ -167,9 +198,7 @@ class BatchedDecoder:
         place = tree.path(masks.below, masks.above)
 
         def rise(place: Tensor, group: Tensor) -> tuple[Tensor, Tensor]:
-            context_nc = context.index_select(0, place)
-            if masks.xi is not None:
-                context_nc.view(len(place), attention.num_heads, -1).mul_(masks.xi[group, :, None])
+            context_nc = masks.gate(context.index_select(0, place), place, group, instead)
             return follow(self._model.add(x.index_select(0, place), attention.out(context_nc), attention.norm))
 
         return by_pieces(rise, [torch.arange(len(group), device=group.device) if place is None else place, group])
@@ -190,16 +219,18 @@ def by_pieces(function: Callable[..., tuple[Tensor, ...]], places: Sequence[Int[
     return tuple((torch.cat(parts) if len(parts) > 1 else parts[0])[:rows] for parts in results)
 
 
-def _heights(pairs: Pairs, layout: HeadLayout) -> tuple[list[Layer], list[Int[np.ndarray, " P"]]]:
+def _heights(pairs: Pairs, layout: HeadLayout, stand_in: StandIn) -> tuple[list[Layer], list[Int[np.ndarray, " P"]]]:
     """The decoder's attention layers, self and cross in turns, and a key of each pair before and after each of them.
 
-    The first self-attention comes before the encoder: what is after it differs only in heads of its own.
+    The first self-attention comes before the encoder: what is after it differs only in heads of its own, and in what
+    stands in their place where that is of the sentence.
     """
     first = (AttentionKind.DECODER_SELF, 0)
     order = [first, *(layer for layer in forward_order(layout) if layer != first)]
     classes = prefix_classes(pairs.masks, [layout.columns(*layer) for layer in order])
     encoder = len(layout.counts[AttentionKind.ENCODER_SELF])
-    keys = [pair_keys(pairs, classes[depth], by_sentence=False) for depth in (0, 1)]
+    alike = isinstance(stand_in, Zero | Constant | Uniform)
+    keys = [pair_keys(pairs, classes[0], by_sentence=False), pair_keys(pairs, classes[1], by_sentence=not alike)]
     for depth in range(1 + encoder, len(order)):
         keys += [pair_keys(pairs, classes[depth]), pair_keys(pairs, classes[depth + 1])]
     return [first, *order[1 + encoder :]], keys

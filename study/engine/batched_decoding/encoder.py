@@ -1,20 +1,29 @@
 """The encoder under many masks: each distinct (prefix of a mask, sentence) is computed once."""
 
+from dataclasses import dataclass
+
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
 from study.engine.batched_decoding.caches import HIDDEN, SourceCache, attend
+from study.engine.batched_decoding.replaced import mean_present, replaced
 from study.engine.batched_decoding.shared_states import nested_groupings, pair_keys
 from study.engine.pairs import Pairs
 from study.engine.prefixes import forward_order, prefix_classes
 from study.engine.weights.translator import EncoderLayer, TranslatorWeights
-from study.record.units import AttentionKind, HeadLayout
+from study.masking.stand_ins import Place, StandIn, Uniform
+from study.record.units import AttentionKind, HeadLayout, Layer
 
 
 def read_sources(
-    model: TranslatorWeights, layout: HeadLayout, pairs: Pairs, ids: Int[Tensor, "E S"], present: Int[Tensor, "E S"]
+    model: TranslatorWeights,
+    layout: HeadLayout,
+    pairs: Pairs,
+    ids: Int[Tensor, "E S"],
+    present: Int[Tensor, "E S"],
+    stand_in: StandIn,
 ) -> tuple[SourceCache, Int[np.ndarray, " P"]]:
     """Run the encoder for all pairs of mask and sentence; the arguments are those of `BatchedDecoder`.
 
@@ -28,14 +37,41 @@ def read_sources(
     sentences = [torch.from_numpy(pairs.example[grouping.first]).to(ids.device) for grouping in rows]
     absent_ES = None if bool(present.all()) else (1 - present) * HIDDEN
     x = model.source.source(ids[sentences[0]])
-    for place, layer, below, above, sentence_R in zip(order, model.encoder, rows, rows[1:], sentences, strict=False):
+    for i, (place, layer) in enumerate(zip(order, model.encoder, strict=True)):
+        below, above = rows[i], rows[i + 1]
         on_RH = pairs.masks[pairs.mask[above.first]][:, layout.columns(*place)]
         up_R = None if above is below else torch.from_numpy(below.group[above.first]).to(x.device)
-        absent_RS = None if absent_ES is None else absent_ES[sentence_R]
-        x = _layer(model, layer, x, up_R, torch.from_numpy(on_RH).to(x), absent_RS)
+        absent_RS = None if absent_ES is None else absent_ES[sentences[i]]
+        instead = _Instead(stand_in, place, sentences[i + 1])
+        x = _layer(model, layer, x, up_R, torch.from_numpy(on_RH).to(x), absent_RS, instead)
     if model.encoder_norm:
         x = model.encoder_norm(x)
     return _source_cache(model, x, rows[-1].group, None if absent_ES is None else absent_ES[sentences[-1]])
+
+
+@dataclass(frozen=True)
+class _Instead:
+    """What stands in the place of heads that are off in a layer.
+
+    Attributes:
+        stand_in: what stands in, in the sentences.
+        layer: the layer.
+        sentences: the sentence of each row after it.
+    """
+
+    stand_in: StandIn
+    layer: Layer
+    sentences: Int[Tensor, " r"]
+
+    def contexts(
+        self, value: Float[Tensor, "R H S D"], absent: Float[Tensor, "R S"] | None, up: Int[Tensor, " r"] | None
+    ) -> Float[Tensor, "#r #S H D"] | None:
+        """For the rows after the layer, given the values before it; None where that is zero."""
+        if isinstance(self.stand_in, Uniform):
+            mean_RHD = mean_present(value, absent)
+            return (mean_RHD if up is None else mean_RHD[up])[:, None]
+        positions = torch.arange(value.shape[2], device=value.device)[None]
+        return self.stand_in.heads(self.layer, Place(self.sentences, positions))
 
 
 def _layer(
@@ -45,8 +81,9 @@ def _layer(
     up: Int[Tensor, " r"] | None,
     xi: Float[Tensor, "r H"],
     absent: Float[Tensor, "R S"] | None,
+    instead: _Instead,
 ) -> Float[Tensor, "r S d"]:
-    """One layer: rows `r` come from rows `up`, with heads off where `xi` is 0."""
+    """One layer: rows `r` come from rows `up`, with something instead of the heads whose `xi` is 0."""
     attention, (rows, length, width) = layer.attention, x.shape
     flat = x.reshape(-1, width)
     qkv = attention.qkv(model.read(flat, attention.norm)).view(rows, length, 3, attention.num_heads, -1)
@@ -54,7 +91,7 @@ def _layer(
     context_RSHD = attend(query, key, value, None if absent is None else absent[:, None, None])
     if up is not None:
         context_RSHD, flat = context_RSHD[up], x[up].view(-1, width)
-    context = (context_RSHD * xi[:, None, :, None]).reshape(len(flat), -1)
+    context = replaced(context_RSHD, xi[:, None, :, None], instead.contexts(value, absent, up)).reshape(len(flat), -1)
     flat = model.add(flat, attention.out(context), attention.norm)
     return model.feed_forward(flat, layer.feed_forward).view(-1, length, width)
 

@@ -52,7 +52,9 @@ class GrowingClassifier(GrowingEngine):
         used = np.flatnonzero(pairs.wanted.any(axis=0))
         own = Pairs(pairs.masks, pairs.wanted[:, used])
         ids_ET, _ = self.subject.inputs([rows[i] for i in used.tolist()])
-        hidden_RTd, plan = self.hidden(own, {"input_ids": ids_ET, "attention_mask": torch.ones_like(ids_ET)})
+        inputs = {"input_ids": ids_ET, "attention_mask": torch.ones_like(ids_ET)}
+        with self.subject.gate.standing(self.stand_in(rows)):
+            hidden_RTd, plan = self.hidden(own, used, inputs)
         row_P, example_P = (to_device(torch.from_numpy(part), ids_ET.device) for part in (plan.row, own.example))
         self._given.states = hidden_RTd[row_P]
         ids_PT = ids_ET[example_P]

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 
 import numpy as np
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from study.engine.engine import Engine
@@ -50,19 +50,24 @@ class GrowingEngine(Engine):
         self.most_tokens = max(1, min(budget.memory // bytes_per_token, BLOCK * budget.most_tokens))
 
     def hidden(
-        self, pairs: Pairs, inputs: Mapping[str, Tensor], branches: Branches | None = None
+        self,
+        pairs: Pairs,
+        examples: Int[np.ndarray, " E"],
+        inputs: Mapping[str, Tensor],
+        branches: Branches | None = None,
     ) -> tuple[Float[Tensor, "R T d"], RowPlan]:
         """The last hidden states of all rows that pairs need, and which rows these are.
 
         Args:
             pairs: masks and sequences of equal length, each of which is wanted.
+            examples: for each sequence the place of its example among those that what stands in was made for.
             inputs: what the layers read, a row for each sequence.
             branches: how tokens look at each other; None where sequences are plain.
         """
         plan = plan_rows(pairs, self.stages)
         xi = self.subject.as_xi(pairs.masks)
         with kept_state(self.subject.module):
-            return self._layers.grown(plan, xi, pairs.mask, self._forward, inputs, branches), plan
+            return self._layers.grown(plan, xi, pairs.mask, examples, self._forward, inputs, branches), plan
 
     def _forward(self, inputs: Mapping[str, Tensor]) -> Float[Tensor, "E T d"]:
         return self._part(**inputs, use_cache=False).last_hidden_state

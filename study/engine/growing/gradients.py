@@ -9,7 +9,7 @@ from collections.abc import Callable, Hashable, Sequence
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from study.engine.blocks import Columns
@@ -20,8 +20,8 @@ from study.subjects.language_model.requests import LanguageRow
 from study.subjects.language_model.subject import LOGITS_AT_ONCE, LanguageModel, row_loss
 from study.subjects.subject import to_device
 
-States = Callable[[Sequence[TokenTree], Pairs], tuple[Float[Tensor, "R T d"], RowPlan]]
-"""What gives the last hidden states of sequences of equal length."""
+States = Callable[[Sequence[TokenTree], Pairs, Int[np.ndarray, " E"]], tuple[Float[Tensor, "R T d"], RowPlan]]
+"""What gives the last hidden states of sequences of equal length, see `GrowingLanguageModel.states`."""
 
 
 def packed_gradients(
@@ -47,7 +47,9 @@ def packed_gradients(
     losses = torch.zeros(len(rows), dtype=torch.float64)
     with torch.enable_grad(), subject.gate.traced(subject.as_xi(masks)) as trace:
         for chosen in alike.values():
-            with subject.gate.part(to_device(torch.tensor(chosen), subject.device)):
+            places, positions = torch.tensor(chosen), torch.tensor([trees[i].positions for i in chosen])
+            places, positions = (to_device(numbers, subject.device) for numbers in (places, positions))
+            with subject.gate.part(places, positions=positions):
                 own = _losses(subject, states, [rows[i] for i in chosen], [trees[i] for i in chosen])
                 own.sum().backward()
             losses[chosen] = own.detach().double().cpu()
@@ -65,7 +67,7 @@ def _losses(
     subject: LanguageModel, states: States, rows: Sequence[LanguageRow], trees: Sequence[TokenTree]
 ) -> Float[Tensor, " rows"]:
     """The loss of each row, with a graph behind it; under the mask that the gate has, as nothing grows."""
-    hidden_RTd, _ = states(trees, Pairs.every(subject.layout.full()[None], len(trees)))
+    hidden_RTd, _ = states(trees, Pairs.every(subject.layout.full()[None], len(trees)), np.arange(len(trees)))
     words = torch.tensor([(row, *word) for row, tree in enumerate(trees) for word in tree.words])
     row_W, place_W, word_W = to_device(words, hidden_RTd.device).T  # with a device map that of the last layer
     at_once = max(1, LOGITS_AT_ONCE // subject.module.config.get_text_config().vocab_size)

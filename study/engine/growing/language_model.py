@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from study.engine.blocks import Columns, in_batches
@@ -87,9 +87,12 @@ class GrowingLanguageModel(GrowingEngine):
         first = [0, *accumulate(len(row.requests) for row in own)]
         sums = np.zeros((len(pairs.masks), first[-1]))
         greedy = np.zeros(sums.shape, dtype=np.int64)
+        stand_in = self.stand_in(rows)
         for sequences in self._passes(own, pairs):
-            pass_pairs = Pairs(pairs.masks, pairs.wanted[:, [sequence.example for sequence in sequences]])
-            hidden_RTd, plan = self.states([sequence.tree for sequence in sequences], pass_pairs)
+            examples = np.array([sequence.example for sequence in sequences])
+            pass_pairs = Pairs(pairs.masks, pairs.wanted[:, examples])
+            with self.subject.gate.standing(stand_in):
+                hidden_RTd, plan = self.states([sequence.tree for sequence in sequences], pass_pairs, examples)
             for number, (example, tree) in enumerate(sequences):
                 chosen = np.flatnonzero(pass_pairs.example == number)
                 where = np.ix_(pass_pairs.mask[chosen], first[example] + np.array(tree.requests))
@@ -104,7 +107,8 @@ class GrowingLanguageModel(GrowingEngine):
         own = language_rows(rows)
         if not self.packs or loss != PLAIN or not all(self._is_one_sequence(row) for row in own):
             return self.subject.gradients(rows, masks, loss)
-        return packed_gradients(self.subject, self.states, own, masks, self.alike)
+        with self.subject.gate.standing(self.stand_in(rows)):
+            return packed_gradients(self.subject, self.states, own, masks, self.alike)
 
     def _is_one_sequence(self, row: LanguageRow) -> bool:
         """Whether all choices of a row may stand in one sequence."""
@@ -124,15 +128,23 @@ class GrowingLanguageModel(GrowingEngine):
             at_once = max(1, self.most_tokens // (len(sequences[0].tree.tokens) * len(pairs.masks)))
             yield from (sequences[start : start + at_once] for start in range(0, len(sequences), at_once))
 
-    def states(self, trees: Sequence[TokenTree], pairs: Pairs) -> tuple[Float[Tensor, "R T d"], RowPlan]:
-        """Last hidden states of sequences of equal length, all plain or all packed, and which rows these are."""
+    def states(
+        self, trees: Sequence[TokenTree], pairs: Pairs, examples: Int[np.ndarray, " E"]
+    ) -> tuple[Float[Tensor, "R T d"], RowPlan]:
+        """Last hidden states of sequences of equal length, all plain or all packed, and which rows these are.
+
+        Args:
+            trees: the sequences.
+            pairs: masks and sequences.
+            examples: for each sequence the place of its example among those that what stands in was made for.
+        """
         inputs = {"input_ids": self._tensor([tree.tokens for tree in trees])}
         if trees[0].is_plain:
-            return self.hidden(pairs, inputs)
+            return self.hidden(pairs, examples, inputs)
         positions = self._tensor([tree.positions for tree in trees])
         visible = self._tensor(np.stack([tree.visible for tree in trees]))
         inputs |= {"position_ids": positions, "attention_mask": torch.ones_like(positions)}
-        return self.hidden(pairs, inputs, Branches(positions, visible))
+        return self.hidden(pairs, examples, inputs, Branches(positions, visible))
 
     def _tensor(self, values: Any) -> Tensor:
         return to_device(torch.as_tensor(values), self.subject.device)

@@ -75,6 +75,7 @@ class _Pass:
         plan: how its rows grow.
         xi: the masks.
         pair_masks: the mask of each pair.
+        examples: for each sequence the place of its example among those that what stands in was made for.
         branches: how tokens look at each other; None where sequences are plain.
         axes: for each layer where its inputs have rows for a sequence.
         row_sequences: the sequence of each row before the next layer.
@@ -85,6 +86,7 @@ class _Pass:
     plan: RowPlan
     xi: Float[Tensor, "M width"]
     pair_masks: Int[np.ndarray, " P"]
+    examples: Int[np.ndarray, " E"]
     branches: Branches | None
     axes: Sequence[Sequence[RowAxis | None]]
     row_sequences: Int[np.ndarray, " R"]
@@ -107,6 +109,7 @@ class GrowingLayers:
         plan: RowPlan,
         xi: Float[Tensor, "M width"],
         pair_masks: Int[np.ndarray, " P"],
+        examples: Int[np.ndarray, " E"],
         forward: Forward,
         inputs: Mapping[str, Tensor],
         branches: Branches | None = None,
@@ -117,6 +120,7 @@ class GrowingLayers:
             plan: how rows grow.
             xi: masks.
             pair_masks: the mask of each pair.
+            examples: for each sequence the place of its example among those that what stands in was made for.
             forward: the forward pass of the model that the layers are in, up to its last hidden states.
             inputs: what it reads, a row for each sequence.
             branches: how tokens look at each other; None where sequences are plain.
@@ -125,7 +129,7 @@ class GrowingLayers:
         if self._takes_rows is None:
             self._takes_rows = self._tries_rows(forward, inputs)
         sequences = np.arange(len(plan.examples))
-        run = self._pass = _Pass(plan, xi, pair_masks, branches, axes, sequences, keeps=not self._takes_rows)
+        run = self._pass = _Pass(plan, xi, pair_masks, examples, branches, axes, sequences, keeps=not self._takes_rows)
         try:
             with self._replaced(self._forward):
                 hidden = forward(inputs)
@@ -237,7 +241,7 @@ class GrowingLayers:
         for start in range(0, len(sequences), at_once):
             rows = slice(start, start + at_once)
             call = inputs.some(growth.parent[rows], sequences[rows], run.axes[number])
-            with self._masked(growth, rows):
+            with self._masked(growth, rows, sequences[rows]):
                 collected.add(own(*call.args, **call.kwargs))
         run.row_sequences = sequences
         if run.keeps and number == len(self._layers) - 1:
@@ -246,14 +250,19 @@ class GrowingLayers:
         return collected.output()
 
     @contextmanager
-    def _masked(self, growth: Growth, rows: slice) -> Iterator[None]:
+    def _masked(self, growth: Growth, rows: slice, sequences: Int[np.ndarray, " n"]) -> Iterator[None]:
         """The gate set to what rows after a layer turn off in it; untouched where that is nothing."""
         assert self._pass is not None
+        run = self._pass
         with ExitStack() as stack:
             if not growth.on[rows].all():
-                masks = torch.from_numpy(self._pass.pair_masks[growth.first_pair[rows]]).to(self._pass.xi.device)
-                stack.enter_context(self._gate.masked(self._pass.xi))
-                stack.enter_context(self._gate.part(masks))
+                masks, examples, chosen = (
+                    torch.from_numpy(places).to(run.xi.device)
+                    for places in (run.pair_masks[growth.first_pair[rows]], run.examples[sequences], sequences)
+                )
+                positions = None if run.branches is None else run.branches.positions[chosen]
+                stack.enter_context(self._gate.masked(run.xi))
+                stack.enter_context(self._gate.part(masks, examples=examples, positions=positions))
             yield
 
 

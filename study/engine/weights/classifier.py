@@ -72,6 +72,10 @@ class ClassifierLayer:
         """D."""
         return self.out_by_head.shape[1]
 
+    def values(self, x: Float[Tensor, "H N d"]) -> Float[Tensor, "N H D"]:
+        """The values of hidden states, other ones for each head."""
+        return (torch.bmm(x, self.value_weight.transpose(1, 2)) + self.value_bias).transpose(0, 1)
+
 
 @dataclass(frozen=True)
 class ClassifierWeights:

@@ -17,6 +17,7 @@ from study.engine.weights.modules import UnsupportedModelError
 from study.engine.weights.translator import translator_weights
 from study.masking.gate import Gate
 from study.masking.sites import find_sites
+from study.masking.stand_ins import Zero
 from study.record.examples import Examples
 from study.record.units import HeadLayout
 from study.subjects.decoding.beam import BeamConfig, CachedDecoder, Hypotheses, search
@@ -87,7 +88,7 @@ def test_every_pair_comes_out_as_alone(architecture: str, masks_of, beam: int) -
     wanted[0, 0] = True
     rule = BeamConfig(beam=beam, lenpen=1.0, start=3, end=3, pad=0)
     weights = translator_weights(module, gate)
-    decoder = BatchedDecoder(weights, gate.layout, Pairs(masks, wanted), *padded(SOURCES))
+    decoder = BatchedDecoder(weights, gate.layout, Pairs(masks, wanted), *padded(SOURCES), Zero())
     pairs = np.argwhere(wanted)
     found = search(decoder, rule, torch.tensor([LIMITS[sentence] for _, sentence in pairs]))
     compared = [
@@ -107,10 +108,10 @@ def test_the_order_of_masks_and_sentences_is_irrelevant() -> None:
     ids, present = padded(SOURCES)
     weights = translator_weights(module, gate)
     limits = torch.full((int(wanted.sum()),), 8)
-    found = search(BatchedDecoder(weights, gate.layout, Pairs(masks, wanted), ids, present), rule, limits)
+    found = search(BatchedDecoder(weights, gate.layout, Pairs(masks, wanted), ids, present, Zero()), rule, limits)
     shuffled = wanted[order_M][:, order_E]
     other = Pairs(masks[order_M], shuffled)
-    decoder = BatchedDecoder(weights, gate.layout, other, ids[order_E], present[order_E])
+    decoder = BatchedDecoder(weights, gate.layout, other, ids[order_E], present[order_E], Zero())
     again = search(decoder, rule, limits)
     row = {(mask, sentence): row for row, (mask, sentence) in enumerate(np.argwhere(wanted).tolist())}
     for other, (mask, sentence) in enumerate(np.argwhere(shuffled)):
@@ -148,7 +149,7 @@ def test_ablation_of_a_real_model(real: Path) -> None:
     pairs = Pairs.every(masks, len(rows))
     with torch.no_grad():
         weights = translator_weights(subject.module, subject.gate)
-        decoder = BatchedDecoder(weights, subject.layout, pairs, *subject.padded(rows))
+        decoder = BatchedDecoder(weights, subject.layout, pairs, *subject.padded(rows), Zero())
         found = search(decoder, subject.beam_config, subject.limits(rows).repeat(len(masks)))
     together = subject.columns(found, pairs.rows(rows))
     for i, mask in enumerate(masks):
