@@ -11,6 +11,7 @@ from torch import nn
 from study.engine.choose import choose_engine
 from study.engine.engine import Engine, OneMaskAtATime
 from study.engine.precision import Precision, Screening
+from study.engine.row_alone import proof
 from study.engine.row_alone.proof import PROOF_FILE, RowAloneError, prove, read_proofs
 from study.record.examples import Examples
 from study.subjects.classifier import Classifier
@@ -131,3 +132,13 @@ def test_what_is_proved_is_not_proved_again(tmp_path: Path) -> None:
     (tmp_path / PROOF_FILE).write_text("{")
     proved(engine, short, tmp_path)
     assert engine.runs == 3, "a file that is not whole"
+
+
+@pytest.mark.parametrize(("longest", "tried"), [(100, 8), (6_000, 4), (20_000, 2)])
+def test_the_longer_the_examples_the_fewer_are_tried_and_always_the_shortest_and_the_longest(
+    longest: int, tried: int
+) -> None:
+    lengths = np.linspace(1, longest, 60).astype(int).tolist()
+    chosen = proof._spread(lengths)
+    assert len(chosen) == tried
+    assert {0, 59} <= set(chosen.tolist())

@@ -29,6 +29,9 @@ log = logging.getLogger(__name__)
 
 PROOF_FILE = "row_alone.json"
 NUM_EXAMPLES = 8
+PROOF_TOKENS = 2**14
+"""Tokens of the examples that are tried; of long ones only the shortest two and the longest two, or one of each."""
+
 BFLOAT16_TOLERANCE = 0.1
 """Largest difference that rounding to bfloat16 may explain, as a share of the largest value."""
 
@@ -99,10 +102,17 @@ def read_proofs(folder: Path) -> dict[str, Any]:
 
 
 def _spread(lengths: Sequence[int]) -> Int[np.ndarray, " chosen"]:
-    """Positions of examples from the shortest to the longest, two and two of like length: those stand in one batch."""
+    """Positions of examples from the shortest to the longest, two and two of like length: those stand in one batch.
+
+    Where these have more than `PROOF_TOKENS` tokens, they are fewer.
+    """
     order = np.argsort(lengths, kind="stable")
-    first = np.linspace(0, max(len(order) - 2, 0), NUM_EXAMPLES // 2).round().astype(int)
-    return order[np.unique(np.minimum([first, first + 1], len(order) - 1))]
+    for pairs in (NUM_EXAMPLES // 2, 2):
+        first = np.linspace(0, max(len(order) - 2, 0), pairs).round().astype(int)
+        chosen = order[np.unique(np.minimum([first, first + 1], len(order) - 1))]
+        if sum(lengths[i] for i in chosen) <= PROOF_TOKENS:
+            return chosen
+    return order[np.unique([0, len(order) - 1])]
 
 
 def _difference_of_attention(engine: "Engine", rows: "Sequence[TokenRow]") -> float:
