@@ -23,13 +23,22 @@ from analysis.importing import agree, command
 from analysis.inference import Inference, Interval
 from analysis.inference.multiplicity import Correction
 from analysis.inference.significance import PairedTest
+from analysis.page import AttentionPage
 from analysis.report import write_readings, write_report
 from analysis.results.cells import DATA, check_axes
 from analysis.results.read import NothingMeasuredError, Results, Selection, read_results, scored_by
 from analysis.results.together import together
 from analysis.roles import AttentionOptions, head_attention
 from analysis.roles.rules import BY_NAME, roles
-from analysis.terminal import components_table, correlation_table, print_along, print_attention, print_summary
+from analysis.syntax.probe_scores import probes
+from analysis.terminal import (
+    components_table,
+    correlation_table,
+    print_along,
+    print_attention,
+    print_probes,
+    print_summary,
+)
 from study.record.errors import InputError, StudyError
 from study.record.factors import AXES
 from study.record.metrics import METRICS
@@ -167,6 +176,7 @@ def _print_analysis(analysis: Analysis, options: argparse.Namespace, console: Co
         console.print(escape(f"Not compared: {line}."))
     if analysis.attention is not None:
         print_attention(analysis.attention, console)
+    print_probes(analysis.probes, console)
     if analysis.sliced is not None:
         for own in analysis.sliced.correlation.partition_by("subject_id", maintain_order=True):
             title = f"Correlation of {analysis.sliced.level.noun} effects by {options.by}"
@@ -183,10 +193,13 @@ def _print_analysis(analysis: Analysis, options: argparse.Namespace, console: Co
 def _report_readings(results: Results, options: argparse.Namespace, out: Path, console: Console) -> int:
     """The report of sentences that were only read, without any score; as `report`."""
     chosen = _chosen(options)
-    found = head_attention(results, Inference.of(chosen), _attention_options(options, chosen))
-    assert found is not None
-    print_attention(found, console)
-    print(write_readings(found, out, results.left_out, pdf=options.pdf, png=options.png))
+    inference = Inference.of(chosen)
+    found = head_attention(results, inference, _attention_options(options, chosen))
+    page = AttentionPage.of(found, probes(results.probes, inference), results.left_out)
+    if found is not None:
+        print_attention(found, console)
+    print_probes(page.probes, console)
+    print(write_readings(page, out, pdf=options.pdf, png=options.png))
     return int(results.damaged)
 
 

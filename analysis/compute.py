@@ -31,6 +31,7 @@ from analysis.results.read import Results
 from analysis.results.slices import sliced
 from analysis.results.speed import Speed, read_speed
 from analysis.roles import AttentionOptions, HeadAttention, head_attention
+from analysis.syntax.probe_scores import Probes, probes
 from study.record.errors import InputError
 from study.record.units import UnitLevel
 
@@ -67,6 +68,7 @@ class Analysis:
         components: what the variance of effects along these axes belongs to; None where none were asked for.
         kept: how far kept heads agree along these axes; None where none were asked for, or too few cells have curves.
         attention: what heads look at and the roles they play; None where nobody measured it.
+        probes: what probes of attention find; None where nobody trained one.
     """
 
     results: Results
@@ -92,6 +94,7 @@ class Analysis:
     components: VarianceComponents | None = None
     kept: Agreement | None = None
     attention: HeadAttention | None = None
+    probes: Probes | None = None
 
     @property
     def level(self) -> UnitLevel:
@@ -191,6 +194,7 @@ def analyse(
         components=divided,
         kept=kept,
         attention=head_attention(results, inference, attention),
+        probes=probes(results.probes, inference),
     )
 
 

@@ -43,16 +43,15 @@ def write_report(
     return write_page(page, out, pdf=pdf, png=png)
 
 
-def write_readings(
-    found: HeadAttention, out: Path, left_out: tuple[str, ...] = (), *, pdf: bool = False, png: bool = False
-) -> Path:
+def write_readings(page: AttentionPage, out: Path, *, pdf: bool = False, png: bool = False) -> Path:
     """Write the tables, figures and page of sentences that were only read; the path of the page."""
-    for name, table in found.tables.items():
+    for name, table in page.tables.items():
         if table.height:
             paper_tables.write(table, out / "tables", name)
     shutil.rmtree(out / "tables" / "paper", ignore_errors=True)
-    _write_syntax_sheets(found, out / "tables" / "paper")
-    return write_page(AttentionPage.of(found, left_out), out, pdf=pdf, png=png)
+    if page.found is not None:
+        _write_syntax_sheets(page.found, out / "tables" / "paper")
+    return write_page(page, out, pdf=pdf, png=png)
 
 
 def result_tables(analysis: Analysis) -> dict[str, pl.DataFrame]:
@@ -84,6 +83,8 @@ def result_tables(analysis: Analysis) -> dict[str, pl.DataFrame]:
         tables["components"] = analysis.components.table
     if analysis.speed is not None:
         tables["table4"] = analysis.speed.rows
+    if analysis.probes is not None:
+        tables |= analysis.probes.tables
     return tables if analysis.attention is None else tables | analysis.attention.tables
 
 

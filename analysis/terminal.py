@@ -34,6 +34,8 @@ from analysis.influence.groups import deciding
 from analysis.page.views import subject_labels
 from analysis.roles import HeadAttention
 from analysis.roles.words import NO_CAUSE, anew_words, cluster_words, effect_words, left_words, roles_words
+from analysis.syntax.probe_scores import Probes
+from analysis.syntax.probe_words import probe_sentence
 from study.record.metrics import METRICS
 from study.record.units import UnitLevel
 
@@ -107,6 +109,12 @@ def print_attention(found: HeadAttention, console: Console) -> None:
         console.print(NO_CAUSE)
     for line in (*cluster_words(found.clusters, found.alpha), *(f"Not compared: {note}." for note in found.notes)):
         console.print(escape(line))
+
+
+def print_probes(found: Probes | None, console: Console) -> None:
+    """Print how many words probes of attention attach to the right head."""
+    for reading in found.shown if found else ():
+        console.print(escape(probe_sentence(found, reading)))
 
 
 def along_table(pairs: pl.DataFrame, title: str, units: str = UnitLevel.head.plural) -> Table:

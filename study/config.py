@@ -32,6 +32,7 @@ from study.measures.attention import AttentionMeasure
 from study.measures.importance import Importance
 from study.measures.measure import Measure
 from study.measures.orders import ORDERS
+from study.measures.probe import ProbeMeasure
 from study.measures.pruning import Pruning, flat_name
 from study.measures.train import Train
 from study.record.errors import InputError, listed
@@ -102,6 +103,7 @@ SCHEMAS: dict[str, Mapping[str, type]] = {
         "importance": Importance,
         "pruning": Pruning,
         "attention": AttentionMeasure,
+        "probe": ProbeMeasure,
         "train": Train,
     },
     "measure/order": ORDERS,

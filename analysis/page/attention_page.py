@@ -3,14 +3,18 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import polars as pl
+
 from analysis.figures import Drawing
 from analysis.page.environment import page_environment
 from analysis.page.section import Section
 from analysis.page.sections.attention.attention_maps import AttentionMaps
 from analysis.page.sections.attention.clusters import Clusters
 from analysis.page.sections.attention.parsers import Parsers
+from analysis.page.sections.attention.probe import Probe
 from analysis.page.sections.attention.roles import Roles
 from analysis.roles import HeadAttention
+from analysis.syntax.probe_scores import Probes
 
 
 @dataclass(frozen=True)
@@ -21,22 +25,31 @@ class AttentionPage:
         sections: what it shows.
         left_out: what could not be read, in words.
         level: probability that its intervals hold.
+        found: what heads look at; None where that was not measured.
+        probes: what probes find; None where none was trained.
     """
 
     sections: Sequence[Section]
     left_out: tuple[str, ...]
     level: float
+    found: HeadAttention | None
+    probes: Probes | None
 
     @classmethod
-    def of(cls, found: HeadAttention, left_out: tuple[str, ...] = ()) -> "AttentionPage":
-        """The page of these readings, its figures drawn."""
-        sections = (
-            AttentionMaps.showing(found),
-            Parsers.showing(found.syntax),
-            Roles.showing(found),
-            Clusters.showing(found),
-        )
-        return cls([section for section in sections if section is not None], left_out, 1 - found.alpha)
+    def of(
+        cls, found: HeadAttention | None, probes: Probes | None = None, left_out: tuple[str, ...] = ()
+    ) -> "AttentionPage":
+        """The page of these readings, at least one, its figures drawn."""
+        looks = () if found is None else (AttentionMaps.showing(found), Parsers.showing(found.syntax))
+        roles = () if found is None else (Roles.showing(found), Clusters.showing(found))
+        sections = [section for section in (*looks, Probe.showing(probes), *roles) if section is not None]
+        alpha = next(each.alpha for each in (found, probes) if each is not None)
+        return cls(sections, left_out, 1 - alpha, found, probes)
+
+    @property
+    def tables(self) -> dict[str, pl.DataFrame]:
+        """Every table under the name of its file."""
+        return {name: table for each in (self.found, self.probes) if each for name, table in each.tables.items()}
 
     @property
     def drawings(self) -> list[Drawing]:

@@ -12,6 +12,7 @@ from pathlib import Path
 import polars as pl
 
 from analysis.results.domain import Domain, scoring_signature
+from analysis.results.probe_readings import ProbeReading, read_probes
 from analysis.results.provenance import provenance
 from analysis.results.readings import Reading, read_readings
 from analysis.results.rescoring import rescored
@@ -26,6 +27,7 @@ from study.record.parts import StoreError, require_whole
 from study.record.scores import with_statistics, with_weights
 from study.record.setting import ANEW, SETTING_FILE, DamagedSettingError, SettingError, StoredSetting, read_setting
 from study.record.store import read_examples, read_parts
+from study.record.syntax.probe import ProbeError
 from study.record.tables import KINDS, Gradients, stored_tables
 from study.record.units import HeadLayout, parse_mask
 from study.tracking.run import RunError, read_runs
@@ -38,7 +40,7 @@ NOTES_FILE = "notes.txt"
 TOKENS_13A = f"|tok:{PLAIN_TOKENS}|"
 """What a signature of BLEU says of its tokens."""
 
-DAMAGE = (SettingError, StoreError)
+DAMAGE = (SettingError, StoreError, ProbeError)
 """Errors of files that were stored and cannot be used; any other is of a study that is not finished."""
 
 
@@ -57,6 +59,7 @@ class Results:
         damaged: whether files are among what was left out: they were stored, and cannot be used.
         trainings: the course of each training that was a job: `analysis.results.trainings.read_trainings`.
         readings: what heads look at, by model and data.
+        probes: what probes of attention find, by model and data.
     """
 
     folder: Path
@@ -65,6 +68,7 @@ class Results:
     damaged: bool = False
     trainings: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=TRAININGS))
     readings: tuple[Reading, ...] = ()
+    probes: tuple[ProbeReading, ...] = ()
 
     @property
     def distinct(self) -> tuple[Domain, ...]:
@@ -75,7 +79,7 @@ class Results:
     @property
     def models(self) -> set[str]:
         """Short names of the models; of a checkpoint that of its training."""
-        return {place.family for each in (*self.domains, *self.readings) for place in each.factors}
+        return {place.family for each in (*self.domains, *self.readings, *self.probes) for place in each.factors}
 
     @property
     def subjects(self) -> dict[str, tuple[Domain, ...]]:
@@ -127,11 +131,12 @@ def read_results(folder: Path, selection: Selection | None = None) -> Results:
             f"{folder} holds no outcomes (no MODEL/DATA/SETTING/{SETTING_FILE} below it): run a study first"
         )
     wanted = _selected(paths, selection)
-    domains, readings, left_out, damaged = [], [], [], bool(unread)
+    domains, readings, probes, left_out, damaged = [], [], [], [], bool(unread)
     for path in wanted:
         try:
             setting, limit = read_setting(path), selection.examples(path.parent.name)
             readings += read_readings(path, limit, setting)
+            probes += read_probes(path, limit, setting)
             if not setting.is_scored:
                 continue
             domain = read_domain(path, limit, setting=setting)
@@ -142,15 +147,16 @@ def read_results(folder: Path, selection: Selection | None = None) -> Results:
             continue
         domains.append(domain)
         damaged |= domain.damaged
-    if not domains and not readings:
+    if not domains and not readings and not probes:
         raise InputError("\n  ".join([f"{folder} holds nothing that can be analysed:", *left_out]))
     domains.sort(key=lambda domain: (domain.model, domain.subject_id, domain.data, domain.setting_id))
     for line in dict.fromkeys(line for domain in domains for line in domain.left_out):
         those = [f"{domain.model} on {domain.data}" for domain in domains if line in domain.left_out]
         log.warning("%s: %s", ", ".join(those), line)
     readings.sort(key=lambda reading: (reading.model, reading.data, reading.setting.id, reading.special))
+    probes.sort(key=lambda probe: (probe.setting.model, probe.setting.data, probe.setting.id, probe.probe.training.id))
     said = (*_notes(folder), *left_out, *unread)
-    results = Results(folder, tuple(domains), said, damaged, trainings, tuple(readings))
+    results = Results(folder, tuple(domains), said, damaged, trainings, tuple(readings), tuple(probes))
     if not selection.models:
         return results
     return replace(results, trainings=trainings.filter(pl.col("training").is_in(results.models)))

@@ -113,12 +113,11 @@ class Reading:
     @property
     def untrained(self) -> bool:
         """Whether the model has random weights: then its identity has their seed, which may be 0."""
-        return self.setting.subject.get("untrained") is not None
+        return is_untrained(self.setting)
 
     def is_control_of(self, other: "Reading") -> bool:
         """Whether it is of the same model and data as another reading, with random weights in place of trained ones."""
-        same = re.sub(r"-untrained\d*$", "", self.model) == other.model and self.data == other.data
-        return self.untrained and not other.untrained and same
+        return is_control(self.setting, other.setting)
 
     @property
     def masks(self) -> tuple[str, ...]:
@@ -171,6 +170,17 @@ class Reading:
             if name not in (*KEYS, GROUP)
         }
         return HeadSums(columns, groups.sizes, unit=column)
+
+
+def is_untrained(setting: StoredSetting) -> bool:
+    """Whether the model of a setting has random weights: then its identity has their seed, which may be 0."""
+    return setting.subject.get("untrained") is not None
+
+
+def is_control(setting: StoredSetting, other: StoredSetting) -> bool:
+    """Whether a setting is of the same model and data as another, with random weights in place of trained ones."""
+    same = re.sub(r"-untrained\d*$", "", setting.model) == other.model and setting.data == other.data
+    return same and is_untrained(setting) and not is_untrained(other)
 
 
 def trained(readings: Iterable[Reading]) -> list[Reading]:

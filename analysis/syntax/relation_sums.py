@@ -16,6 +16,7 @@ from jaxtyping import Bool, Int
 from scipy import sparse
 
 from analysis.syntax.word_choices import WordChoices
+from study.record.syntax.tree import PUNCTUATION
 
 FARTHEST = 10
 """Offsets from -10 to 10 are tried as the baseline of a relation."""
@@ -25,9 +26,6 @@ OFFSETS = np.array([offset for offset in range(-FARTHEST, FARTHEST + 1) if offse
 
 ALL, ALL_BUT_PUNCTUATION = "all", "all_but_punct"
 """Every word, the root among them, whose head nobody can find; and every one that is no punctuation."""
-
-PUNCTUATION = "punct"
-"""The relation of punctuation marks, which is no relation of syntax by itself."""
 
 FEWEST_CASES = 100
 """Words that must have a relation for it to be scored."""

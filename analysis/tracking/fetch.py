@@ -24,7 +24,7 @@ from study.record.tables import stored_tables
 
 log = logging.getLogger(__name__)
 
-FILE = re.compile(r"(?:curves/|runs/)?[\w-][\w.-]*\.(?:json|parquet)")
+FILE = re.compile(r"(?:curves/|probes/|runs/)?[\w-][\w.-]*\.(?:json|parquet)")
 NAME = re.compile(r"[\w+-][\w.+-]*")
 
 

@@ -18,6 +18,7 @@ from study.record.files import file_digest, short_hash
 from study.record.parts import every_part
 from study.record.setting import SETTING_FILE, read_setting
 from study.record.store import EXAMPLES_FILE
+from study.record.syntax.probe import FOLDER as PROBES
 from study.tracking.run import RUNS
 
 OUTCOMES = "outcomes"
@@ -78,9 +79,9 @@ def is_part(name: str) -> bool:
 
 
 def outcomes_content(folder: Path) -> Content:
-    """All that is stored of a setting: rows, examples, curves and runs."""
+    """All that is stored of a setting: rows, examples, curves, probes and runs."""
     kept = [folder / SETTING_FILE, folder / EXAMPLES_FILE, *every_part(folder)]
-    kept += [path for part in (CURVES, RUNS) for path in (folder / part).glob("*.json")]
+    kept += [path for part in (CURVES, PROBES, RUNS) for path in (folder / part).glob("*.json")]
     names = {str(path.relative_to(folder)): path for path in kept if path.is_file()}
     setting = read_setting(folder)
     about = {"model": setting.model, "data": setting.data, "setting": setting.id, "subject": setting.subject_id}

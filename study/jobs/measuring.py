@@ -135,6 +135,7 @@ class MeasuringJob(Job):
             self.require_writable(self.results)
             return
         self.require_fit()
+        self.study.measure.check_examples(self.examples)
         if self.setting.is_scored:
             self.study.model.check_targets(self.examples)
         if layout := self.layout:
@@ -193,7 +194,10 @@ class MeasuringJob(Job):
         if layout is None or not self.study.measure.suits(layout):
             return None
         evaluator = self.evaluator if self.layout else self._open(layout)
-        missing = missing_rows(evaluator, self.study.measure.request(evaluator))
+        request = self.study.measure.request(evaluator)
+        if request.probe is not None:
+            return None  # nothing stored tells how long a training takes
+        missing = missing_rows(evaluator, request)
         rates = {table: seconds_a_row(self.setting, self.results, table) for table in missing}
         known = [count * rate for table, count in missing.items() if count and (rate := rates[table]) is not None]
         return float(sum(known)) if len(known) == sum(map(bool, missing.values())) else None
@@ -238,18 +242,20 @@ class MeasuringJob(Job):
             evaluator.store.describe()
             measure.run(evaluator)
             request = measure.request(evaluator)
-            found, extreme = self._read(request) if base is None else self._scored(request, base)
-            reported.finish({**found, **extreme})
+            found, more = self._read(request) if base is None else self._scored(request, base)
+            reported.finish({**found, **more})
         seconds = time.monotonic() - began
         done = f"{evaluator.computed:,} rows computed in {seconds:.0f} s" if evaluator.computed else "nothing to do"
         log.info("%s", done)
         return {**found, "computed": evaluator.computed}
 
     def _read(self, request: "MaskRequest") -> tuple[dict[str, Any], dict[str, Any]]:
-        """What there is to say of texts that were only read, and nothing more."""
+        """What there is to say of texts that were only read, and what the measure found in them."""
         masks = len({key for one in request.others for key in self.evaluator.keys(one.masks)})
-        log.info("%s: %d %s × %s texts stored", self, masks, "mask" if masks == 1 else "masks", f"{len(self.share):,}")
-        return {"masks": masks}, {}
+        found = self.study.measure.findings(self.evaluator)
+        counted = f"{masks} {'mask' if masks == 1 else 'masks'} × {len(self.share):,} texts stored"
+        log.info("%s: %s", self, "; ".join([counted, *(f"{name} {value:,.6g}" for name, value in found.items())]))
+        return {"masks": masks, **found}, {}
 
     def _scored(self, request: "MaskRequest", base: float) -> tuple[dict[str, Any], dict[str, Any]]:
         """The base score and the number of masks; and the strongest effects."""
@@ -306,12 +312,12 @@ class MeasuringJob(Job):
         return subject
 
     def _left(self) -> int:
-        """At most how many rows, and curves of rows, are not stored yet; 1 where only what they are of is not."""
+        """At most how many rows, curves of rows and probes are not stored yet; 1 where only what they are of is not."""
         evaluator = self.evaluator
         request = self.study.measure.request(evaluator)
         rows = sum(missing_rows(evaluator, request).values())
         curves = sum(not evaluator.keeps(curve) for curve in request.curves)
-        return rows + curves + (not rows and not evaluator.store.described)
+        return rows + curves + (request.probe is not None) + (not rows and not evaluator.store.described)
 
     def _guarded_base(self) -> float:
         """The base score, once it is seen to be what it should."""

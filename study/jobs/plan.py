@@ -9,6 +9,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from study.engine.pairs import Pairs, TableRequest
+from study.engine.probes import seconds_of
 from study.record.tables import OUTCOMES, Gradients, Table
 from study.record.units import parse_mask, stack
 
@@ -33,6 +34,7 @@ class Plan:
         passes: forward passes that the engine's work comes to, for each example.
         seconds: time expected for what is missing.
         engine: what computes, and where; empty where nothing is missing.
+        before: what is done before, in words; empty where nothing is.
     """
 
     masks: Mapping[Table, int]
@@ -43,6 +45,7 @@ class Plan:
     passes: float
     seconds: float
     engine: str
+    before: str = ""
 
     def __str__(self) -> str:
         """In words."""
@@ -57,7 +60,7 @@ class Plan:
             return f"{work}; nothing to do"
         return (
             f"{work}; {self.engine}: the work of {self.passes:.1f} forward passes an example, "
-            f"{self.passes * self.examples:,.0f} in all; about {Duration(self.seconds)}"
+            f"{self.passes * self.examples:,.0f} in all{self.before}; about {Duration(self.seconds)}"
         )
 
 
@@ -96,6 +99,16 @@ def plan(evaluator: "Evaluator", wanted: "MaskRequest") -> Plan:
         passes += share * (evaluator.engine.passes(masks) if tables == (OUTCOMES,) else tables[0].passes * len(masks))
         seconds += share * _seconds(evaluator, masks, tables)
         engine = f"{evaluator.engine.name} on {evaluator.engine.subject.device}"
+    before = ""
+    if wanted.probe is not None:
+        training, expected = wanted.probe.training, seconds_of(evaluator, wanted.probe)
+        seconds += expected
+        how = (
+            f"trained on {training.sentences:,} sentences, {Duration(expected)}"
+            if expected
+            else "taken from other data"
+        )
+        before = f"; before, a probe is {how}"
     return Plan(
         masks={request.table: len(evaluator.keys(request.masks)) + request.later for request in requests},
         later=wanted.later,
@@ -105,6 +118,7 @@ def plan(evaluator: "Evaluator", wanted: "MaskRequest") -> Plan:
         passes=passes,
         seconds=seconds,
         engine=engine,
+        before=before,
     )
 
 

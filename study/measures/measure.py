@@ -9,8 +9,10 @@ from jaxtyping import Bool
 from omegaconf import MISSING
 
 from study.engine.pairs import TableRequest
+from study.engine.probes import ProbeRequest
 from study.record.curves import Curve
 from study.record.errors import InputError
+from study.record.examples import Examples
 from study.record.loss import PLAIN, Loss
 from study.record.units import AttentionKind, HeadLayout, Unit, UnitLevel, select_layers, select_units, stack
 
@@ -41,6 +43,7 @@ class MaskRequest:
         others: rows of other tables that it needs.
         curves: what of its result can be written already: pruning curves, once their masks are known.
         needs: what another job must have stored before, in words; empty when nothing.
+        probe: the probe that rows are computed by, where it must be trained before.
     """
 
     outcomes: Bool[np.ndarray, "masks heads"]
@@ -52,6 +55,7 @@ class MaskRequest:
     others: tuple[TableRequest, ...] = ()
     curves: tuple[Curve, ...] = ()
     needs: str = ""
+    probe: ProbeRequest | None = None
 
 
 @dataclass(kw_only=True)
@@ -89,6 +93,17 @@ class Measure:
             InputError: when the model has no attention of a kind asked for.
         """
         select_layers(layout, self.kinds)
+
+    def check_examples(self, examples: Examples) -> None:
+        """Refuse data that it cannot measure, before any work starts.
+
+        Raises:
+            InputError: in words.
+        """
+
+    def findings(self, evaluator: "Evaluator") -> dict[str, Any]:
+        """What came out, by name, where that is no score of the model; from stored rows alone."""
+        return {}
 
     def suits(self, layout: HeadLayout) -> bool:
         """Whether a stored layout says all that this measure must know of a model's units."""

@@ -11,11 +11,12 @@ from study.observing.attended_words import WordChoices
 from study.observing.divergence import Divergences
 from study.observing.maps import map_rows
 from study.observing.observer import Observer
+from study.observing.probing.found_heads import HeadFinder
 from study.observing.proof import proved
 from study.observing.statistics import View
 from study.observing.sums import StatisticSums
 from study.observing.watch import watch
-from study.record.tables import AttendedWords, Attention, Divergence, Maps, Special, Table
+from study.record.tables import AttendedWords, Attention, Divergence, Maps, ProbedHeads, Special, Table
 from study.subjects.language_model.subject import LanguageModel
 from study.subjects.subject import Subject, TokenRow
 
@@ -62,6 +63,8 @@ def _observer(table: Table, subject: Subject, num_rows: int) -> Observer:
             return WordChoices(num_rows, subject.layout)
         case Maps():
             return map_rows(num_rows, subject.layout)
+        case ProbedHeads():
+            return HeadFinder(num_rows, subject.layout, table.trained)
     raise AssertionError(f"{table} are not seen in patterns")
 
 

@@ -43,8 +43,9 @@ def word_shares(
 
 
 def mean_shares(shares: Float[np.ndarray, "pieces words"]) -> Float[np.ndarray, "pieces words"]:
-    """Weights of the mean over the pieces of each word: columns sum to 1."""
-    return shares / shares.sum(axis=0)
+    """Weights of the mean over the pieces of each word: columns sum to 1, or to 0 for a word of no piece."""
+    total = shares.sum(axis=0)
+    return np.divide(shares, total, out=np.zeros(shares.shape), where=total > 0)
 
 
 def word_map(

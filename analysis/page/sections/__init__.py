@@ -19,6 +19,7 @@ from analysis.page.sections.attention.clusters import Clusters
 from analysis.page.sections.attention.correlations import Correlations
 from analysis.page.sections.attention.head_looks import HeadLooks
 from analysis.page.sections.attention.parsers import Parsers
+from analysis.page.sections.attention.probe import Probe
 from analysis.page.sections.attention.role_effects import RoleEffects
 from analysis.page.sections.attention.roles import Roles
 from analysis.page.sections.base_scores import BaseScores
@@ -54,6 +55,7 @@ OF_A_SUBJECT: Sequence[Callable[[SubjectView], Section | None]] = (
 OF_ALL: Sequence[Callable[[Analysis], Section | None]] = (
     AttentionMaps.of,
     Parsers.of,
+    Probe.of,
     Roles.of,
     RoleEffects.of,
     Correlations.of,

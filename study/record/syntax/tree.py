@@ -8,6 +8,9 @@ import polars as pl
 from study.record.errors import InputError
 from study.record.syntax.words import Span
 
+PUNCTUATION = "punct"
+"""The relation of punctuation marks, which is no relation of syntax by itself."""
+
 TREE_COLUMNS = {
     "word_start": pl.List(pl.Int32),
     "word_end": pl.List(pl.Int32),

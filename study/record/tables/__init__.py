@@ -4,6 +4,7 @@ outcomes      what the model answers under a mask
 gradients     of a loss, with respect to every unit's gate
 attention     what heads look at: statistics, divergences between heads, attended words
 maps          how much each word looks at each other, of a few examples
+probe         which word depends on which, by a probe of attention
 """
 
 from pathlib import Path
@@ -20,6 +21,7 @@ from study.record.tables.attention import (
 from study.record.tables.gradients import GRADIENTS, Gradients
 from study.record.tables.maps import Maps
 from study.record.tables.outcomes import OUTCOMES, Outcomes
+from study.record.tables.probe import ProbedHeads
 from study.record.tables.table import KEYS, Table
 
 __all__ = [
@@ -34,6 +36,7 @@ __all__ = [
     "Maps",
     "Observation",
     "Outcomes",
+    "ProbedHeads",
     "Special",
     "Table",
     "as_matrix",
@@ -42,7 +45,7 @@ __all__ = [
     "table_of",
 ]
 
-KINDS: tuple[type[Table], ...] = (Outcomes, Gradients, Attention, Divergence, AttendedWords, Maps)
+KINDS: tuple[type[Table], ...] = (Outcomes, Gradients, Attention, Divergence, AttendedWords, Maps, ProbedHeads)
 """Every kind of rows."""
 
 
