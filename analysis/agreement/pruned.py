@@ -25,6 +25,7 @@ from analysis.results.cells import (
     held_axes,
     one_lineage,
     several_metrics,
+    usual,
     value_name,
 )
 from analysis.results.domain import Domain
@@ -115,7 +116,8 @@ def kept_sets(results: Results, along: str, stop: Stop) -> list[KeptSets]:
     found = []
     for (*place, name), raters in groups.items():
         if len(raters) > 1:
-            grid = Grid((along,), dict(zip((*held, METRIC), place, strict=True)), {}, beside.get(place[-1], ""))
+            at = dict(zip((*held, METRIC), place, strict=True))
+            grid = Grid((along,), at, {}, beside.get(place[-1], ""), usual(every))
             found.append(_sets(f"{grid.name}, {name}", along, raters, stop))
     return found
 

@@ -64,7 +64,8 @@ def _without(line: Sequence[DomainEffects], heads: Sequence[Unit]) -> np.ndarray
     for own in line:
         assert own.sample is not None
         at = {name: i for i, name in enumerate(own.sample.names)}
-        if set(at) != set(first.names) or (own.sample.sizes[[at[n] for n in first.names]] != first.sizes).any():
+        sizes = own.sample.sizes // own.sample.draws
+        if set(at) != set(first.names) or (sizes[[at[n] for n in first.names]] != first.sizes // first.draws).any():
             raise InputError(
                 f"as {own.names['subject']} was measured on other examples of {own.domain} than "
                 f"{line[0].names['subject']}"

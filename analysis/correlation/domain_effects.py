@@ -11,6 +11,7 @@ import polars as pl
 from jaxtyping import Float, Int
 
 from analysis.results.domain import AUTO, Domain
+from analysis.results.replacements import DRAWN
 from analysis.results.sample import EXAMPLE, Sample
 from study.record.errors import InputError
 from study.record.examples import text_columns
@@ -52,7 +53,7 @@ class DomainEffects:
         sample = domain.sample(groups).select(heads.values())
         examples, column = domain.examples, domain.group_column(groups)
         told = text_columns(examples.columns)
-        told = told if column == EXAMPLE or domain.metric.task is Task.CHOICE else told[:1]
+        told = told if column in (EXAMPLE, DRAWN) or domain.metric.task is Task.CHOICE else told[:1]
         joined = pl.concat_str(told, separator="\n", ignore_nulls=True)  # some choices are fewer
         texts = examples.select(joined).to_series().to_list() if told else []
         places = {name: at for at, name in enumerate(sample.names)}

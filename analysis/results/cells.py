@@ -86,12 +86,12 @@ class Grid:
         """Values on some axes in words, but those that are not known, or usual and so of every cell.
 
         Returns:
-            `toy_matched, epoch 4`, `toy_matched, replaced by mean`; last the metric, where there are several.
+            `toy_matched, epoch 4`, `toy_matched, replacement mean`; last the metric, where there are several.
         """
         told = (
             (axis, value) for axis, value in values.items() if value is not None and (axis, value) not in self.usual
         )
-        words = [f"replaced by {value}" if axis == REPLACEMENT else value_name(axis, value) for axis, value in told]
+        words = [f"{axis} {value}" if axis == REPLACEMENT else value_name(axis, value) for axis, value in told]
         return ", ".join(filter(None, [*words, self.beside]))
 
     @property
@@ -165,7 +165,7 @@ def beside_others(every: Iterable[Cell]) -> dict[str, str]:
     return labels if len(labels) > 1 else dict.fromkeys(labels, "")
 
 
-def _usual(every: Sequence[Cell]) -> frozenset[tuple[str, Value]]:
+def usual(every: Sequence[Cell]) -> frozenset[tuple[str, Value]]:
     """What of `USUAL` all cells have."""
     return frozenset((axis, value) for axis, value in USUAL if all(cell.at(axis) == value for cell in every))
 
@@ -230,7 +230,7 @@ def grids(results: Results, axes: Sequence[str], level: UnitLevel = UnitLevel.he
     groups: dict[tuple[Value, ...], list[Cell]] = {}
     measured = [cell for cell in cells(results) if cell.domain.single_units(level)]
     measured = one_lineage(measured) if TASK in axes else measured
-    held, beside, usual = held_axes(axes), beside_others(measured), _usual(measured)
+    held, beside, common = held_axes(axes), beside_others(measured), usual(measured)
     free = TASK in axes and not several_metrics(measured)
     for cell in measured:
         metric = "" if free else cell.domain.metric.name
@@ -239,7 +239,7 @@ def grids(results: Results, axes: Sequence[str], level: UnitLevel = UnitLevel.he
     for values in sorted(groups, key=_order):
         members = groups[values]
         at = dict(zip((*held, METRIC), values, strict=True))
-        grid = replace(_grid(members, axes, at, beside.get(str(values[-1]), "")), usual=usual, level=level)
+        grid = replace(_grid(members, axes, at, beside.get(str(values[-1]), "")), usual=common, level=level)
         few = {axis for axis in axes if len(grid.values(axis)) < 2}
         single &= few
         if few:

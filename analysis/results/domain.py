@@ -12,6 +12,7 @@ from jaxtyping import Int
 from polars import selectors
 
 from analysis.results.groups import GROUP, Groups, group_sums
+from analysis.results.replacements import DRAWN, Replacement
 from analysis.results.row_sample import RowSample
 from analysis.results.sample import EXAMPLE, GROUP_COLUMN, NOUNS, Sample
 from study.record.curves import Curve
@@ -128,10 +129,20 @@ class Domain:
         ]
         return pl.DataFrame(rows, schema={"level": pl.String, **ADDRESS, "mask": pl.String})
 
+    @cached_property
+    def replacement(self) -> Replacement:
+        """What stands in the place of a masked unit."""
+        return Replacement.of(self.setting)
+
+    @property
+    def subject(self) -> str:
+        """Name of its model, with what stands in the place of a masked unit where that is not zero."""
+        return self.model if self.replacement.is_usual else f"{self.model}, replacement {self.replacement.label}"
+
     @property
     def names(self) -> tuple[str, str, str]:
-        """Names of model, data set and metric: what the paper's numbers are found by."""
-        return self.model, self.data, self.metric.name
+        """Names of subject, data set and metric: what the paper's numbers are found by."""
+        return self.subject, self.data, self.metric.name
 
     @property
     def checkpoint(self) -> Factors | None:
@@ -151,7 +162,7 @@ class Domain:
     @property
     def identity(self) -> dict[str, str]:
         """The cells of `IDENTITY`."""
-        return dict(zip(IDENTITY, (self.model, self.subject_id, self.data, self.setting_id), strict=True))
+        return dict(zip(IDENTITY, (self.subject, self.subject_id, self.data, self.setting_id), strict=True))
 
     def sample(self, groups: str = AUTO) -> Sample:
         """The outcomes as sums over groups of examples, made once for each way to group them.
@@ -171,12 +182,16 @@ class Domain:
         return self._samples[column]
 
     def group_column(self, groups: str) -> str:
-        """The column that groups the examples as in `sample`.
+        """The column that groups the examples as in `sample`; draws of one example are never told apart.
 
         Raises:
             InputError: when the examples have no such column.
         """
-        return group_column(self.examples.columns, groups, self.data)
+        column = group_column(self.examples.columns, groups, self.data)
+        if DRAWN not in self.examples.columns:
+            return column
+        alone = column == EXAMPLE or self.examples[column].cast(pl.String).equals(self.examples[DRAWN])
+        return DRAWN if alone else column
 
     def _sample(self, column: str) -> Sample:
         layout = self.layout
@@ -188,11 +203,14 @@ class Domain:
         if self.examples[column].null_count():
             raise InputError(f"{self.data}: some examples have no '{column}', by which they are grouped")
         groups = Groups.of(self.examples, column)
-        unit = self._group_unit if column == GROUP_COLUMN else column
+        unit = self._group_unit if column == GROUP_COLUMN else EXAMPLE if column == DRAWN else column
+        draws = self.replacement.draws
         names = tuple(map(str, groups.names))
         if not self.metric.is_additive:
-            return RowSample(masks, self.metric, self._rows(masks), groups.sizes, names, unit, group=groups.numbers)
-        return Sample(masks, self.metric, self._group_sums(masks, groups), groups.sizes, names, unit)
+            return RowSample(
+                masks, self.metric, self._rows(masks), groups.sizes, names, unit, draws, group=groups.numbers
+            )
+        return Sample(masks, self.metric, self._group_sums(masks, groups), groups.sizes, names, unit, draws)
 
     @property
     def _group_unit(self) -> str:

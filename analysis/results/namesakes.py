@@ -6,7 +6,7 @@ alone, such as `model.truncate`, makes a second subject of the same name.
 
 import json
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from itertools import combinations
 from typing import Any
 
@@ -15,7 +15,7 @@ from analysis.results.domain import Domain
 from study.record.errors import listed
 from study.record.setting import different_fields
 
-SEED = "seed"
+SEED, REPLACEMENT = "seed", "replacement"
 
 NAMED = 3
 """Fields that are named; the rest is counted."""
@@ -27,24 +27,37 @@ LONGEST = 24
 def namesakes(subjects: Iterable[Sequence[Domain]], along: Collection[str] = ()) -> list[str]:
     """A sentence for every two subjects of one name and metric, that says which fields of their settings differ.
 
-    Seeds of one training have one sentence, which says how they are compared; none where they are, `along` seed.
+    Seeds of one training, and replacements of one model, have one sentence, which says how they are compared; none
+    where they are, `along` that axis.
     """
-    subjects = list(subjects)
-    seeds: dict[tuple[str, str], set[int]] = {}
+    alike: dict[tuple[str, tuple[str, str]], set[Any]] = {}
     said = []
-    for a, b in combinations(subjects, 2):
-        if _name(a) == _name(b):
-            one, other = training_seed(a), training_seed(b)
-            if one is None or other is None or one == other:
-                said.append(_said(a, b))
-            else:
-                seeds.setdefault(_name(a), set()).update((one, other))
-    if SEED in along:
-        return said
+    for a, b in combinations(list(subjects), 2):
+        if _name(a) != _name(b):
+            continue
+        axis = _axis(a, b)
+        if axis is None:
+            said.append(_said(a, b))
+        elif axis not in along:
+            alike.setdefault((axis, _name(a)), set()).update(_value(own, axis) for own in (a, b))
     return said + [
-        f"{listed([f'seed {number}' for number in sorted(own)])} of {model}; --along seed compares their heads"
-        for (model, _), own in seeds.items()
+        f"{listed([f'{axis} {value}' for value in sorted(values)])} of {model}; --along {axis} compares their heads"
+        for (axis, (model, _)), values in alike.items()
     ]
+
+
+def _axis(a: Sequence[Domain], b: Sequence[Domain]) -> str | None:
+    """The axis along which two subjects of one name are compared; None where there is none."""
+    one, other = training_seed(a), training_seed(b)
+    if one is not None and other is not None and one != other:
+        return SEED
+    differ = {field.partition(".")[2].partition(".")[0] for field, *_ in _different_fields(a[0], b[0])}
+    return REPLACEMENT if differ and differ <= {"masked_by", "replacement"} else None
+
+
+def _value(subject: Sequence[Domain], axis: str) -> Any:
+    """Where a subject stands on such an axis."""
+    return training_seed(subject) if axis == SEED else subject[0].replacement.label
 
 
 def training_seed(subject: Sequence[Domain]) -> int | None:
@@ -54,8 +67,14 @@ def training_seed(subject: Sequence[Domain]) -> int | None:
 
 
 def subject_names(subjects: Mapping[str, Sequence[Domain]]) -> dict[str, str]:
-    """The name of the model of every subject, by subject id; of seeds of one training with the seed."""
-    names = {id_: own[0].model for id_, own in subjects.items()}
+    """The name of every subject, by subject id: of its model, with its replacement, of seeds of a training the seed."""
+    names = {id_: own[0].subject for id_, own in subjects.items()}
+    replaced = {own[0].model for own in subjects.values() if not own[0].replacement.is_usual}
+    names |= {
+        id_: f"{own[0].model}, replacement {own[0].replacement.label}"
+        for id_, own in subjects.items()
+        if own[0].model in replaced
+    }
     counts = Counter(names.values())
     seeds = {id_: training_seed(own) for id_, own in subjects.items() if counts[names[id_]] > 1}
     told = Counter((names[id_], number) for id_, number in seeds.items())
@@ -72,18 +91,18 @@ def _name(subject: Sequence[Domain]) -> tuple[str, str]:
 
 
 def _said(a: Sequence[Domain], b: Sequence[Domain]) -> str:
-    fields = _different(a[0], b[0])
+    fields = [f"{field} ({_shown(mine)}, {_shown(theirs)})" for field, mine, theirs in _different_fields(a[0], b[0])]
     more = f" and {len(fields) - NAMED} more fields" if len(fields) > NAMED else ""
     one, other = (f"{own[0].model} on {', '.join(dict.fromkeys(domain.data for domain in own))}" for own in (a, b))
     return f"{one} with {other}, as their settings differ in {'; '.join(fields[:NAMED])}{more}"
 
 
-def _different(a: Domain, b: Domain) -> list[str]:
-    """`subject.truncate (false, true)` for each field but the data that differs."""
+def _different_fields(a: Domain, b: Domain) -> Iterator[tuple[str, Any, Any]]:
+    """Each field but the data that differs, `subject.truncate`, with both values."""
     one, other = (
         {name: value for name, value in domain.setting.identity.items() if name != "examples"} for domain in (a, b)
     )
-    return [f"{field} ({_shown(mine)}, {_shown(theirs)})" for field, mine, theirs in different_fields(one, other)]
+    return different_fields(one, other)
 
 
 def _shown(value: Any) -> str | None:

@@ -15,6 +15,7 @@ from analysis.results.domain import Domain, scoring_signature
 from analysis.results.probe_readings import ProbeReading, read_probes
 from analysis.results.provenance import provenance
 from analysis.results.readings import Reading, read_readings
+from analysis.results.replacements import Replacement, with_draws
 from analysis.results.rescoring import rescored
 from analysis.results.trainings import TRAININGS, read_trainings
 from study.record.curves import FOLDER as CURVES
@@ -219,7 +220,7 @@ def read_domain(
     setting = _checked(setting or read_setting(folder), folder)
     layout, stored_metric = setting.layout, metric(setting.metric, setting.answers)
     require_whole(folder, setting.id, stored_metric.columns)
-    examples = read_examples(folder).head(limit if limit is not None else 2**62)
+    examples = with_draws(read_examples(folder), Replacement.of(setting).draws, limit)
     outcomes = read_parts(folder, within=setting.tolerance, layout=layout)
     rows = outcomes.rows.filter(pl.col("example").is_in(examples["example"].to_list()))
     _check_rows(rows, layout)

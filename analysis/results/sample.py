@@ -51,6 +51,7 @@ class Sample:
         sizes: number of examples of each group.
         names: names of the groups, in their order: the premise, the document or the example's id.
         unit: what a group is, in the singular: one of `NOUNS`, or a column's name.
+        draws: how often each example was studied, each time with another donor: they are in one group.
     """
 
     masks: tuple[str, ...]
@@ -59,10 +60,12 @@ class Sample:
     sizes: Int[np.ndarray, " groups"]
     names: tuple[str, ...]
     unit: str = EXAMPLE
+    draws: int = 1
 
     def __str__(self) -> str:
         """In words: `1,234 premises of 3,000 examples`; `3,000 examples` where each stands for itself."""
-        examples = _counted(self.examples, EXAMPLE)
+        drawn = f", {self.draws} draws of each" if self.draws > 1 else ""
+        examples = _counted(self.examples // self.draws, EXAMPLE) + drawn
         return examples if self.unit == EXAMPLE else f"{_counted(self.groups, self.unit)} of {examples}"
 
     def select(self, masks: Iterable[str]) -> "Sample":

@@ -1,0 +1,134 @@
+"""Replacements: what stands in the place of a masked unit, as a setting says it, and what a reader must know of it."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import polars as pl
+
+from study.record.factors import ZERO
+from study.record.setting import Setting
+
+DRAWN = "drawn"
+"""Column of examples with several draws: the example that each is a draw of."""
+
+MARK = "~"
+"""What stands between the id of an example and the number of its draw."""
+
+GIVES = {
+    ZERO: "zero, as in the paper",
+    "mean": "the mean of what it gives over the tokens of {reference}, the same at every token",
+    "mean_by_position": "the mean of what it gives over {reference}, token position by token position",
+    "resample": "what it gives in another example, drawn at random from {reference}",
+    "uniform": "the plain mean of the values that it may attend to, as if its attention were uniform",
+    "value_bias": "the bias of its values, which is what attention gives where all hidden states are zero",
+}
+"""What a removed unit gives, by the name of the replacement."""
+
+OTHER = "what the replacement {name} puts there"
+
+LEFT_OUT = {
+    "first": "the first token of a text, unlike all others, does not count",
+    "special": "special tokens do not count",
+    "first_and_special": "the first token of a text and special tokens do not count",
+}
+
+
+@dataclass(frozen=True)
+class Replacement:
+    """What stands in the place of a masked unit.
+
+    Attributes:
+        name: name of the replacement, as in `conf/replacement`.
+        label: its place on the axis `replacement`: the name, and in what it differs from the usual.
+        options: its options in the identity of the setting; none where it is zero everywhere.
+    """
+
+    name: str = ZERO
+    label: str = ZERO
+    options: Mapping[str, Any] = field(default_factory=dict)
+
+    @classmethod
+    def of(cls, setting: Setting) -> "Replacement":
+        """That of a setting."""
+        name, options = setting.subject.get("masked_by", ZERO), setting.subject.get("replacement", {})
+        return cls(name, setting.factors[0].at("replacement") if setting.factors else name, options)  # type: ignore[arg-type]
+
+    @property
+    def is_usual(self) -> bool:
+        """Whether it is zero everywhere, as in the paper."""
+        return self.label == ZERO
+
+    @property
+    def draws(self) -> int:
+        """How often each example was studied, each time with another donor."""
+        return int(self.options.get("draws", 1))
+
+    @property
+    def is_of_the_same_data(self) -> bool:
+        """Whether it is taken from the data that is scored."""
+        return self.options.get("reference") == "own"
+
+    @property
+    def sentences(self) -> tuple[str, ...]:
+        """What it is, and what is to be known of its numbers."""
+        return tuple(self._said())
+
+    def _said(self) -> Iterator[str]:
+        where = " at the tokens that are scored, and what it gave everywhere else" if self.is_at_scored_tokens else ""
+        more = f" ({', '.join(told)})" if (told := list(self._details())) else ""
+        gives = GIVES.get(self.name, OTHER.format(name=self.name)).format(reference=self._reference)
+        yield f"A removed head gives {gives}{where}{more}."
+        if self.name.startswith("mean"):
+            if self.is_of_the_same_data:
+                yield (
+                    "The mean is of the very data that is scored, which flatters it: effects would be larger with the "
+                    "mean of other data."
+                )
+            yield "Intervals take the mean as it is: what chance there is in its reference examples is in none of them."
+        if self.name == "resample":
+            yield (
+                f"Each example has {'one donor' if self.draws == 1 else f'{self.draws} donors'}, of another group, the "
+                "same for every mask and head. Intervals hold the chance of the draw as well as that of the examples; "
+                "the set that donors are drawn from is taken as it is."
+            )
+
+    @property
+    def is_at_scored_tokens(self) -> bool:
+        """Whether masks act at the scored tokens alone."""
+        return self.options.get("acts_on") == "scored"
+
+    @property
+    def _reference(self) -> str:
+        """What it is taken from: `the same data`, `the first 500 examples of snli`."""
+        reference, limit = self.options.get("reference"), self.options.get("limit")
+        name = "the same data"
+        if isinstance(reference, Mapping):
+            named = self.label.partition(" of ")[2].rpartition("examples of ")[2]
+            name = f"{named.split(' ')[0] or 'other data'} ({int(reference['count']):,} examples)"
+        return f"the first {int(limit):,} examples of {name}" if limit else name
+
+    def _details(self) -> Iterator[str]:
+        if self.options.get("count_alike") == "examples":
+            yield "every example counts alike"
+        if (left := str(self.options.get("leave_out"))) in LEFT_OUT:
+            yield LEFT_OUT[left]
+        if self.name == "resample":
+            yield (
+                "at a token drawn at random"
+                if self.options.get("position") == "random_token"
+                else "at the same position"
+            )
+
+
+def with_draws(examples: pl.DataFrame, draws: int, limit: int | None = None) -> pl.DataFrame:
+    """The first `limit` examples with all of their draws; where there are several, a column says what each is one of.
+
+    Args:
+        examples: as they are stored, the draws of an example one after the other.
+        draws: how many each example has.
+        limit: how many examples are taken; None for all.
+    """
+    found = examples if limit is None else examples.head(limit * draws)
+    original = pl.col("example").str.replace(rf"{MARK}\d+$", "")
+    return found if draws == 1 else found.with_columns(original.alias(DRAWN))
