@@ -71,6 +71,14 @@ TERMS: Mapping[str, str] = {
         "How fast the loss changes as a head is turned down, |dL/dξ|, averaged over examples. It takes one backward "
         "pass instead of a pass for each head."
     ),
+    "role": (
+        "What a head does by a rule that has a name, such as looking at the token before. It has the role where the "
+        "one-sided 95 % limit of its statistic is beyond the rule’s threshold; it may have several, or none."
+    ),
+    "random weights": (
+        "The same model before any training, looked at on the same data. Roles that its heads have are there without "
+        "anything having been learned."
+    ),
     "pruning curve": "The score as more and more heads are removed, in a given order.",
     "best head": "The head of a layer that does best when all others of the layer are removed.",
 }

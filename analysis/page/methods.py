@@ -49,6 +49,16 @@ REFERENCES = {
 }
 """What a paper that uses these numbers cites, as BibTeX, by key."""
 
+ROLE_SOURCES = {
+    **dict.fromkeys(("positional", "syntactic", "rare_words"), "voita2019analyzing"),
+    **dict.fromkeys(("previous", "next", "separator", "beginning", "punctuation", "broad"), "clark2019what"),
+    "duplicate": "wang2023interpretability",
+    **dict.fromkeys(("induction", "copy"), "olsson2022context"),
+    "retrieval": "wu2024retrieval",
+    "inactive": "sandoval2025identifying",
+}
+"""What introduced a role, by the beginning of its name."""
+
 CITED = re.compile(r" \[([\w, ]+)\]")
 
 
@@ -61,7 +71,29 @@ def methods(analysis: Analysis) -> str:
     """A paragraph that says how everything was computed; empty where no effect has an interval. Cites in brackets."""
     known = analysis.effects.drop_nulls("low")
     parts = (_scores, _base, lambda _: _effects(known, known.row(0, named=True)), _correlations, _along, _curves)
+    parts += (_attention,)
     return " ".join(sentence for part in parts for sentence in part(analysis)) if known.height else ""
+
+
+def _attention(analysis: Analysis) -> Iterator[str]:
+    """What heads look at, and the roles that some have."""
+    found = analysis.attention
+    if found is None:
+        return
+    yield (
+        "What heads look at is told in statistics of their attention weights [clark2019what, voita2019analyzing] and "
+        "of the norms of what they add [kobayashi2020attention], means over query tokens with jackknife intervals."
+    )
+    had = found.assigned.filter("decided")["role"].unique()
+    cited = dict.fromkeys(key for name, key in ROLE_SOURCES.items() if any(role.startswith(name) for role in had))
+    sources = f" [{', '.join(cited)}]" if cited else ""
+    yield f"A head has a role where the one-sided 95 % limit of its statistic is beyond a threshold{sources}."
+    if found.effects["p"].count():
+        yield (
+            "Effects of heads with a role are compared with those of the other heads of their layers, on other "
+            "examples than roles are assigned on, by permutation within layers, corrected by max-T "
+            "[westfall1993resampling] over all roles and statistics."
+        )
 
 
 def bibtex(text: str) -> str:

@@ -1,6 +1,6 @@
-"""The three numbers that a study comes to: the score, how many heads matter, and whether the same matter elsewhere."""
+"""The numbers that a study comes to: the score, how many heads matter, whether the same matter elsewhere; and roles."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
 
@@ -10,6 +10,9 @@ from analysis.formatting import decimal, effect, ends, head_name, score, unit_na
 from analysis.page.citations import Citations
 from analysis.page.verdicts import measured_interval
 from analysis.page.views import DomainView, Row, SubjectView, pair_rows
+from analysis.results.readings import Reading
+from analysis.roles import HeadAttention
+from analysis.roles.words import heads_with_a_role
 from study.record.units import UnitLevel
 
 MOST_NUMBERS = 3
@@ -53,8 +56,8 @@ class Tile:
 
 
 def tiles(subject: SubjectView) -> tuple[Tile, ...]:
-    """Base score, heads that matter, and r of the true effects, of one subject."""
-    return score_tile(subject), heads_tile(subject), correlation_tile(subject)
+    """Base score, heads that matter, r of the true effects, and where attention was looked at heads with a role."""
+    return score_tile(subject), heads_tile(subject), correlation_tile(subject), *roles_tile(subject)
 
 
 def score_tile(subject: SubjectView) -> Tile:
@@ -154,6 +157,24 @@ def agreement_tile(rows: Sequence[Row], silent: str = "") -> Tile:
     numbers = _few(found, ranged, "pairs of domains")
     title = f"{name[0].upper()}{name[1:]} between domains"
     return Tile("correlation", title, name, numbers, f"1: every head has the same effect on both.{note}")
+
+
+def roles_tile(subject: SubjectView) -> Iterator[Tile]:
+    """How many heads have a role on all data that the subject was looked at on; nothing where on none."""
+    found = subject.analysis.attention
+    if found is None:
+        return
+    own = {view.domain.model_id for view in subject.domains}
+    numbers = [_roles_number(found, reading) for reading in found.readings if reading.model_id in own]
+    if numbers:
+        note = "By rules that have names, such as looking at the token before. A head may have several."
+        yield Tile("roles", "Heads with a role", "role", _few(numbers, f"{len(numbers)} data sets", "data sets"), note)
+
+
+def _roles_number(found: HeadAttention, reading: Reading) -> Number:
+    having, random = heads_with_a_role(found, reading), found.control_of(reading)
+    control = "" if random is None else f"{heads_with_a_role(found, random)} with random weights"
+    return Number(f"{having} of {len(reading.layout)}", control, reading.data)
 
 
 def _r_number(row: Row, mixed: bool) -> Number:

@@ -43,7 +43,7 @@ TITLES = {role.name: role.title for role in ROLES}
 def roles_words(found: HeadAttention, reading: Reading) -> str:
     """`41 of 72 heads have a role (3 with random weights): separator 12 (0), previous-token 4 (3)`."""
     control, heads = found.control_of(reading), len(reading.layout)
-    own, random = (_heads_with_a_role(found, one) for one in (reading, control))
+    own, random = (heads_with_a_role(found, one) for one in (reading, control))
     said = f"{own or 'None'} of {heads} heads of {reading.label} {'have' if own > 1 else 'has'} a role"
     said += f" ({random or 'none'} with random weights)" if control else ""
     counts = found.counts.filter(**reading.names).with_columns(pl.col("control_decided").fill_null(0))
@@ -56,7 +56,8 @@ def roles_words(found: HeadAttention, reading: Reading) -> str:
     return f"{said}: {', '.join(parts)}. A head may have several."
 
 
-def _heads_with_a_role(found: HeadAttention, reading: Reading | None) -> int:
+def heads_with_a_role(found: HeadAttention, reading: Reading | None) -> int:
+    """How many heads of a reading have a role; 0 of none."""
     return 0 if reading is None else found.assigned.filter("decided", **reading.names).n_unique([*ADDRESS])
 
 

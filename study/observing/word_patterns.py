@@ -62,7 +62,9 @@ def passage_shares(passage: Passage, row: TokenRow, kind: AttentionKind) -> tupl
         if passage.target is not None and facts is passage.target and isinstance(row.target, str):
             sides.append(text_shares(facts, [row.target], [split_words(row.target)], where))
         else:
-            words = [row.words] if row.words else [split_words(text) for text in row.texts]
+            read = range(len(row.texts)) if passage.answer is None else facts.text.tolist()  # of choices only the right
+            parted = [split_words(text) if number in read else () for number, text in enumerate(row.texts)]
+            words = [row.words] if row.words else parted
             sides.append(text_shares(facts, row.texts[: len(words)], words, where))
     return sides[0], sides[1]
 

@@ -79,6 +79,8 @@ def most_attended(
 
 
 def _largest(maps: Float[np.ndarray, "heads words words"], axis: int) -> Int[np.ndarray, "heads words"]:
+    if not maps.size:  # a text without words, such as the empty context of a choice
+        return np.full((len(maps), maps.shape[3 - axis]), -1, dtype=np.int16)
     return np.where(maps.max(axis=axis) > 0, maps.argmax(axis=axis), -1).astype(np.int16)
 
 

@@ -12,13 +12,18 @@ import numpy as np
 import polars as pl
 import torch
 from fixtures.cases import LABELS
+from omegaconf import DictConfig
 
 from study.certification.certify import CertificationError
-from study.config import compose
+from study.config import compose, to_study
+from study.jobs.measuring import MeasuringJob
 from study.jobs.task import StudyTask
+from study.observing.patterns import PatternError
+from study.observing.proof import prove_patterns
 from study.record.errors import InputError
 from study.record.parts import read_provenance
 from study.record.units import AttentionKind, Head, HeadLayout
+from study.subjects.subject import Subject
 
 from .oracle import Answer, Oracle, Place
 from .tiny import LONGEST, save, tiny
@@ -37,6 +42,7 @@ class Outcome:
     Attributes:
         heads: as the log tells them, `8 encoder_self`; empty where refused.
         engine: its name; empty where refused.
+        patterns: how its attention patterns are seen, or why they cannot be told; empty where refused.
         refusal: the words of the refusal; empty where it was studied.
         faults: what was computed and is not right, in words.
         warnings: what the log warned of.
@@ -44,6 +50,7 @@ class Outcome:
 
     heads: str = ""
     engine: str = ""
+    patterns: str = ""
     refusal: str = ""
     faults: tuple[str, ...] = ()
     warnings: tuple[str, ...] = ()
@@ -91,7 +98,7 @@ def _try(place: Path, oracle: Oracle | None) -> Outcome:
     """What `study` makes of `model` and `pairs.tsv` in a folder."""
     with _heard() as records:
         try:
-            _study(place)
+            StudyTask()(_config(place))
         except (InputError, CertificationError) as error:
             return Outcome(refusal=str(error).replace(str(place), "FOLDER"))
     parts = list((place / "results").rglob("part-*.parquet"))
@@ -100,24 +107,31 @@ def _try(place: Path, oracle: Oracle | None) -> Outcome:
     return Outcome(
         heads=str(layout),
         engine=read_provenance(parts[0])["engine"],
+        patterns=sight(MeasuringJob(to_study(_config(place))).subject()),
         faults=tuple(_faults(pl.concat([pl.read_parquet(part) for part in parts]), layout, oracle)),
         warnings=tuple(r.getMessage().replace(str(place), "FOLDER") for r in records if r.levelno >= logging.WARNING),
     )
 
 
-def _study(place: Path) -> None:
-    StudyTask()(
-        compose(
-            "model=hf_classifier",
-            f"model.path={place / 'model'}",
-            f"model.max_length={LONGEST}",
-            "data=nli_file",
-            f"data.path={place / 'pairs.tsv'}",
-            "measure=ablation",
-            f"results={place / 'results'}",
-            "device=cpu",
-        )
+def _config(place: Path) -> DictConfig:
+    return compose(
+        "model=hf_classifier",
+        f"model.path={place / 'model'}",
+        f"model.max_length={LONGEST}",
+        "data=nli_file",
+        f"data.path={place / 'pairs.tsv'}",
+        "measure=ablation",
+        f"results={place / 'results'}",
+        "device=cpu",
     )
+
+
+def sight(subject: Subject) -> str:
+    """How the attention patterns of a model are seen and proved, or why they cannot be told."""
+    try:
+        return str(prove_patterns(subject))
+    except PatternError as error:
+        return f"refused: {str(error).splitlines()[-1].strip(' -')}"
 
 
 @contextmanager

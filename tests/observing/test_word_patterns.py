@@ -7,10 +7,12 @@ import pytest
 from fixtures import classifiers, language_models, translators
 from fixtures.observing.by_hand import plain_weights
 
+from study.observing.maps import sentence_maps
 from study.observing.observe import observe
 from study.observing.patterns import PatternError
 from study.observing.word_patterns import word_patterns
 from study.record.errors import InputError
+from study.record.examples import Examples, Varies
 from study.record.syntax import split_words
 from study.record.tables import AttendedWords, Attention, Divergence, Special
 from study.record.units import AttentionKind
@@ -93,3 +95,38 @@ def test_divergences_of_a_text_that_is_too_long_are_refused(monkeypatch: pytest.
     monkeypatch.setattr("study.observing.divergence.MOST_WEIGHTS", 8)
     with pytest.raises(PatternError, match="choose shorter texts"):
         observe(subject, [row], subject.layout.full()[None], [Divergence()])
+
+
+@pytest.mark.parametrize("varies", list(Varies))
+@pytest.mark.parametrize("begins", [False, True])
+def test_words_of_a_choice_are_those_of_the_context_and_of_the_right_continuation(varies: Varies, begins: bool) -> None:
+    subject = language_models.language_model("llama", own=language_models.tokenizer(begins=begins))
+    texts = (
+        ("the older man", " saw smaller trees", " saw the man")
+        if varies is Varies.CONTINUATION
+        else (" saw smaller trees", "the man", "the older man")
+    )
+    right = texts[1] if varies is Varies.CONTINUATION else texts[2]
+    target = "0" if varies is Varies.CONTINUATION else "1"
+    examples = Examples(("a",), (texts,), (target,), varies=varies)
+    row = replace(subject.encode(examples)[0], texts=texts)
+    (passage,) = subject.passages(row)
+    facts = passage.source
+    for number, text in ((0, texts[0]), (texts.index(right), right)):
+        spelled = [text[start:end] for start, end in facts.spans[facts.text == number].tolist()]
+        assert "".join(spelled) == text.replace(" ", "")
+    assert set(facts.text.tolist()) == ({-1} if begins else set()) | {0, texts.index(right)}
+    words = ["the", "older", "man", "saw", "smaller", "trees"]
+    assert list(sentence_maps(subject, row).source.words)[-6:] == words
+    for _, maps in word_patterns(subject, row):
+        assert maps.shape[1:] == (6, 6)
+    found = observe(subject, [row], subject.layout.full()[None], [AttendedWords()])[AttendedWords()]
+    assert len(found["row"][0]) == 3 * len(subject.layout), "a word of the first text for each head"
+
+
+def test_an_empty_context_has_no_words() -> None:
+    subject = language_models.language_model("llama")
+    texts = ("", "the older man", "the man")
+    row = replace(subject.encode(Examples(("a",), (texts,), ("0",)))[0], texts=texts)
+    found = observe(subject, [row], subject.layout.full()[None], [AttendedWords()])[AttendedWords()]
+    assert [len(own) for own in found["row"]] == [0]

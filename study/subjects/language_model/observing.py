@@ -25,8 +25,9 @@ def passages(row: LanguageRow, tokenizer: PreTrainedTokenizerBase, *, window: in
     """
     if row.answer is not None:
         request = row.requests[row.answer]
-        ids = (request.context + request.continuation)[:window]
-        return [Passage(facts_by_tokenizer(tokenizer, ids), answer=len(request.context))]
+        tokens = request.context + request.continuation
+        facts = facts_by_tokenizer(tokenizer, tokens, *_places(row, tokenizer, tokens, 1 + row.answer))
+        return [Passage(facts.cut(slice(window)), answer=len(request.context))]
     begin = row.requests[0].context
     text = tuple(token for request in row.requests for token in request.continuation)
     facts = facts_by_tokenizer(tokenizer, begin + text, _spans(row, tokenizer, begin, text))
@@ -41,6 +42,38 @@ def _spans(row: LanguageRow, tokenizer: PreTrainedTokenizerBase, begin: Tokens, 
         if (spans := text_spans(tokenizer, tokens, row.texts[0])) is not None:
             return [(NOWHERE, NOWHERE)] * (len(begin) + len(text) - len(tokens)) + spans
     return None
+
+
+def _places(
+    row: LanguageRow, tokenizer: PreTrainedTokenizerBase, tokens: Tokens, answer: int
+) -> tuple[Spans | None, list[int | None] | None]:
+    """The characters of each token of a choice, and the number of the text that has them; None where it is not known.
+
+    The first text is what the alternatives have in common, and stands before them, or behind them. Nothing is known
+    where a template is around the texts, or their beginning was cut off.
+    """
+    special = set(tokenizer.all_special_ids)
+    begins = next((i for i, token in enumerate(tokens) if token not in special), len(tokens))
+    for one, other in ((0, answer), (answer, 0)) if row.texts else ():
+        border = len(row.texts[one])
+        for begin in range(begins + 1):
+            spans = text_spans(tokenizer, tokens[begin:], row.texts[one] + row.texts[other])
+            if spans is not None:
+                every = [(NOWHERE, NOWHERE)] * begin + spans
+                return [_within(span, border) for span in every], [_owner(span, border, one, other) for span in every]
+    return None, None
+
+
+def _within(span: tuple[int, int], border: int) -> tuple[int, int]:
+    """Characters of two texts as those of their own; a piece of both belongs to the first."""
+    start, end = span
+    return (start - border, end - border) if start >= border else (start, min(end, border))
+
+
+def _owner(span: tuple[int, int], border: int, one: int, other: int) -> int | None:
+    if span[0] < 0:
+        return None
+    return one if span[0] < border else other
 
 
 def _windows(length: int, window: int, stride: int) -> Iterator[tuple[int, int, int]]:
