@@ -43,7 +43,11 @@ class Batch:
 
     @cached_property
     def counted(self) -> Bool[Tensor, "R T"]:
-        """Which tokens count as queries: those of the text that did not count in an earlier window."""
+        """Which tokens count as queries: those of the text that did not count in an earlier window.
+
+        Of a text without a translation the decoder reads the token that it starts from alone, which does not count:
+        every head looks at it.
+        """
         numbers = [
             np.arange(len(facts)) >= self._first(passage)
             for passage, facts in zip(self.passages, self.queries, strict=True)
@@ -51,7 +55,9 @@ class Batch:
         return self._tensor(numbers, fill=False)
 
     def _first(self, passage: Passage) -> int:
-        return passage.first_query if passage.target is None else 0
+        if passage.target is None:
+            return passage.first_query
+        return int(self.kind is not AttentionKind.ENCODER_SELF and len(passage.target) == 1)
 
     @cached_property
     def special_queries(self) -> Bool[Tensor, "R T"]:

@@ -14,6 +14,7 @@ from study.observing.sums import StatisticSums
 from study.observing.watch import watch
 from study.record.examples import Examples
 from study.record.tables.statistics import ALWAYS, ALWAYS_COUNTED, COUNTS, STATISTICS
+from study.record.units import AttentionKind
 from study.subjects.language_model.subject import LanguageModel
 from study.subjects.subject import Subject, TokenRow
 from study.subjects.tokens import facts
@@ -88,3 +89,15 @@ def test_every_statistic(view: str, case: tuple[Subject, list[TokenRow]]) -> Non
                 np.testing.assert_allclose(
                     found[statistic][i, h], value, rtol=TOLERANCE, atol=TOLERANCE, err_msg=f"{statistic} {i} {h}"
                 )
+
+
+def test_the_decoder_of_a_text_without_a_translation_says_nothing() -> None:
+    subject = translators.translator("fsmt")
+    examples = translators.sentences(2)
+    rows = subject.encode(replace(examples, targets=("", examples.targets[1])))
+    rows = [replace(row, texts=texts) for row, texts in zip(rows, examples.texts, strict=True)]
+    found = _found(subject, rows, View())
+    decoder = np.array([head.kind is not AttentionKind.ENCODER_SELF for head in subject.layout.heads])
+    assert not any(values[0, decoder].any() for values in found.values())
+    assert (found["queries"][0, ~decoder] > 0).all()
+    assert (found["queries"][1] > 1).all()
