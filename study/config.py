@@ -37,6 +37,7 @@ from study.measures.pruning import Pruning, flat_name
 from study.measures.train import Train
 from study.record.errors import InputError, listed
 from study.record.metrics import Scoring
+from study.replacement.options import REPLACEMENTS, Replacement
 from study.subjects.fairseq.folder import FairseqFolder
 from study.subjects.huggingface.classifier_folder import HubClassifier, HubRegressor
 from study.subjects.huggingface.decoder_folder import HubDecoder
@@ -107,17 +108,18 @@ SCHEMAS: dict[str, Mapping[str, type]] = {
         "train": Train,
     },
     "measure/order": ORDERS,
+    "replacement": REPLACEMENTS,
     "tracking": {"none": Tracking, "wandb": WandbTracking},
 }
 """Schemas by config group; a YAML file takes one by `defaults: [/schema/<group>@_here_: <name>]`."""
 
-SHORT = {"measure.order": "measure/order"} | {
+SHORT = {"measure.order": "measure/order", "replacement.data": "data@replacement.data"} | {
     f"measure.{flat_name(option.name)}": f"measure.order.{option.name}"
     for order in ORDERS.values()
     for option in fields(order)
     if option.name != "name"
 }
-"""Names by which people choose an order and its options, and what Hydra calls them."""
+"""Names by which people choose an order and its options, or reference examples, and what Hydra calls them."""
 
 
 @dataclass(kw_only=True)
@@ -128,6 +130,7 @@ class StudyConfig:
         model: the model under study.
         data: the test set.
         measure: which masks to try.
+        replacement: what stands in the place of a unit that is off.
         metric: how outcomes are scored, where there is a choice.
         tracking: where the job is shown while it runs; changes no outcome.
         results: folder of the stored outcomes.
@@ -147,6 +150,7 @@ class StudyConfig:
     model: ModelConfig = MISSING
     data: DataSource = MISSING
     measure: Measure = MISSING
+    replacement: Replacement = field(default_factory=Replacement)
     metric: Scoring = field(default_factory=Scoring)
     tracking: Tracking = field(default_factory=Tracking)
     results: str = "results"

@@ -5,6 +5,7 @@ from dataclasses import MISSING, fields
 from study.config import StudyConfig
 from study.data.source import DataSource
 from study.engine.precision import Precision
+from study.jobs.check_replacement import check_replacement
 from study.record.errors import InputError
 from study.record.files import is_folder_name
 from study.record.metrics import METRICS, Task, metric
@@ -23,6 +24,7 @@ def check_values(study: StudyConfig) -> None:
     _check_metric(study.data)
     _check_precision(study)
     _check_languages(study)
+    check_replacement(study)
     for option, name in (("model.name", study.model.name), ("data.name", study.data.name)):
         if not is_folder_name(name):
             raise InputError(f"{option}='{name}' names a folder: letters, digits and . _ - + are allowed, no other")

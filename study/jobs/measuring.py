@@ -28,6 +28,8 @@ from study.record.parts import require_whole
 from study.record.setting import Setting
 from study.record.store import Store
 from study.record.units import HeadLayout
+from study.replacement.draws import several
+from study.replacement.options import ReferenceReplacement
 from study.subjects.huggingface.classifier_folder import ClassifierConfig
 from study.tracking.history import RUN, OutcomesHistory
 from study.tracking.run import Run, with_distinct_id
@@ -40,6 +42,12 @@ if TYPE_CHECKING:
     from study.subjects.subject import Subject
 
 log = logging.getLogger(__name__)
+
+MEANS = "replacements"
+"""Where the means of reference sets are kept, in the folder of a model's results."""
+
+PLANNED_EXAMPLES = 8
+"""Reference examples whose mean stands in for that of all, where a job is only planned."""
 
 
 class MeasuringJob(Job):
@@ -63,9 +71,30 @@ class MeasuringJob(Job):
         return examples
 
     @cached_property
+    def _once(self) -> Examples:
+        """The examples that it studies, each once however many draws it has."""
+        return _first(self.examples, self.study.data.limit)
+
+    @cached_property
     def view(self) -> Examples:
-        """The examples that it studies, together with the other shards."""
-        return self.examples.take(range(min(self.study.data.limit or len(self.examples), len(self.examples))))
+        """The examples that it studies, together with the other shards; one for each draw of a donor."""
+        return several(self._once, self.study.replacement.num_draws)
+
+    @cached_property
+    def reference(self) -> Examples:
+        """The reference examples of what stands in for units: its data, or other.
+
+        Raises:
+            InputError: when they cannot be read, or there are none.
+        """
+        choice = self.study.replacement
+        if not isinstance(choice, ReferenceReplacement):
+            return self.examples
+        source = choice.data
+        examples = self.examples if source is None else self._cache.examples(source)
+        if source is not None and not len(examples):
+            raise InputError(f"the reference set '{source.name}' has no examples")
+        return _first(examples, choice.limit)
 
     @cached_property
     def share(self) -> Examples:
@@ -94,14 +123,18 @@ class MeasuringJob(Job):
             StudyError: when the data or the model's files are not fit.
         """
         study, examples, precision = self.study, self.examples, _precision(self.study)
+        choice = study.replacement
+        is_other = isinstance(choice, ReferenceReplacement) and choice.data is not None
+        masked = choice.identity(self.reference if is_other else None)
+        place = replace(study.model.factors(study.data.name, precision), task=study.data.benchmark or None)
         return Setting(
             model=study.model.name,
             data=study.data.name,
             metric=self.metric.name,
-            subject={**self._model_identity, "precision": precision, **self.metric.identity},
+            subject={**self._model_identity, "precision": precision, **self.metric.identity, **masked},
             examples={"digest": examples.digest, "count": len(examples), **_merged(examples)},
             statistic=self.metric.signature,
-            factors=(replace(study.model.factors(study.data.name, precision), task=study.data.benchmark or None),),
+            factors=(replace(place, replacement=study.replacement.words() if masked else None),),
             scored_by="" if study.data.metric == self.metric.name else study.data.metric,
             positive=study.data.positive if study.data.metric else "",
         )
@@ -112,10 +145,16 @@ class MeasuringJob(Job):
         Raises:
             StudyError: when it cannot read the examples, which is seen first, cannot be loaded, or cannot be certified.
         """
-        key = short_hash([self._model_identity, self.study.device, self.study.threads])
+        key = short_hash([self._model_identity, self.study.device, self.study.threads, *self._stands_in])
         subject = self._cache.subject(key, self._load)
         subject.metric = self.metric
         return subject
+
+    @property
+    def _stands_in(self) -> list[Any]:
+        """All that decides what stands in the place of units, as JSON values; nothing where it is zero everywhere."""
+        choice = self.study.replacement
+        return [] if choice.is_usual else [choice.identity(self.reference), self._once.digest]
 
     @property
     def layout(self) -> HeadLayout | None:
@@ -159,7 +198,9 @@ class MeasuringJob(Job):
     @property
     def sources(self) -> Sequence[Source]:
         """See `Job.sources`."""
-        return self.study.model, self.study.data
+        choice = self.study.replacement
+        reference = [choice.data] if isinstance(choice, ReferenceReplacement) and choice.data is not None else []
+        return self.study.model, self.study.data, *reference
 
     def rehearse(self) -> None:
         """Load and certify the model, read every example, and compare the base score with the expected one.
@@ -274,7 +315,8 @@ class MeasuringJob(Job):
 
     def _open(self, layout: HeadLayout) -> Evaluator:
         study, share = self.study, self.share
-        store = Store(self.results, self.setting, layout, self.examples)
+        examples = several(self.examples, study.replacement.num_draws)
+        store = Store(self.results, self.setting, layout, examples)
         return Evaluator(
             store,
             self.setting,
@@ -309,7 +351,25 @@ class MeasuringJob(Job):
         words = "%s: %d heads (%s), on %s, certified (masking is exact within %.1g)"
         heads, exact = subject.layout, certificate.largest_difference
         log.log(level, words, study.model.name, len(heads), heads, subject.device, exact)
+        if not study.replacement.is_usual:
+            self._replace_units(subject)
         return subject
+
+    def _replace_units(self, subject: "Subject") -> None:
+        """Let what is chosen stand in the place of units that are off, and prove it."""
+        from study.certification.stand_ins import certify_stand_in
+        from study.replacement.make import Texts, replace_units
+
+        study, choice, reference = self.study, self.study.replacement, self.reference
+        source = choice.data if isinstance(choice, ReferenceReplacement) and choice.data is not None else study.data
+        digest = short_hash([self._model_identity, reference.digest, choice.name, choice.options(reference)])
+        file = self.results / study.model.name / MEANS / f"{digest}.safetensors"
+        if study.plan and not file.exists():  # nothing is stored for a plan, and its rows take as long with any mean
+            reference, file = _first(reference, PLANNED_EXAMPLES), None
+        studied = Texts(study.data.name, self._once, study.data.max_unknown)
+        replace_units(subject, choice, studied, Texts(source.name, reference, source.max_unknown), file)
+        exact = certify_stand_in(subject)
+        log.info("%s stands in the place of what is masked, certified (within %.1g)", choice.words(), exact)
 
     def _left(self) -> int:
         """At most how many rows, curves of rows and probes are not stored yet; 1 where only what they are of is not."""
@@ -327,6 +387,10 @@ class MeasuringJob(Job):
         check_labels = isinstance(model, ClassifierConfig) and model.check_labels
         guard(self.evaluator, base, model.expected, check_labels=check_labels, asks=not isinstance(model, TrainedModel))
         return base
+
+
+def _first(examples: Examples, limit: int | None) -> Examples:
+    return examples.take(range(min(limit or len(examples), len(examples))))
 
 
 def _merged(examples: Examples) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 from torch.utils.hooks import RemovableHandle
 from transformers import PreTrainedModel
@@ -163,8 +163,10 @@ class Gate:
         shape = [1] * values.dim()
         shape[batch_dim], shape[-2] = xi_RH.shape
         xi_RH = xi_RH.view(shape)
+        if self._now.acts is not None:
+            xi_RH = xi_RH.where(self._now.acts[..., None, None].movedim(0, batch_dim), 1.0)
         if self._now.trace is not None:
-            where = self._now.trace, batch_dim, (self._now.part, columns)
+            where = self._now.trace, batch_dim, (self._now.part, columns), self._now.acts
             return _TracedProduct.apply(values, xi_RH, instead, *where)
         return values * xi_RH if instead is None else values * xi_RH + instead * (1 - xi_RH)
 
@@ -187,10 +189,11 @@ class Gate:
     @contextmanager
     def part(
         self,
-        rows: Int[Tensor, " some"],
+        rows: slice | Int[Tensor, " some"],
         *,
         examples: Int[Tensor, " some"] | None = None,
         positions: Int[Tensor, "r T"] | None = None,
+        acts: Bool[Tensor, "r T"] | None = None,
     ) -> Iterator[None]:
         """Within the block the module reads only these of the rows that `masked` was given masks for, in this order.
 
@@ -198,14 +201,16 @@ class Gate:
             rows: places of their masks.
             examples: places of their examples among those that the stand-in was made for; as of their masks when None.
             positions: position of each token in its own row; 0, 1, 2 ... when None.
+            acts: tokens on which masks act; every unit is on at the others. All when None.
         """
-        before = self._now.part, self._now.examples, self._now.positions
-        self._now.part, self._now.positions = rows, positions
-        self._now.examples = rows if examples is None else examples
+        now = self._now
+        before = now.part, now.examples, now.positions, now.acts
+        now.part, now.positions, now.acts = rows, positions, acts
+        now.examples = rows if examples is None else examples
         try:
             yield
         finally:
-            self._now.part, self._now.examples, self._now.positions = before
+            now.part, now.examples, now.positions, now.acts = before
 
     @contextmanager
     def standing(self, stand_in: StandIn) -> Iterator[None]:
@@ -230,6 +235,13 @@ class Gate:
                 yield self._now.trace
         finally:
             self._now.trace = before
+
+    def forget_mlps(self) -> None:
+        """Leave MLPs as they are: the layout has none any more."""
+        for hook in self._hooks[len(self.sites) :]:
+            hook.remove()
+        self._hooks, self.mlps = self._hooks[: len(self.sites)], ()
+        self.layout = replace(self.layout, mlps=())
 
     def site(self, head: Head) -> AttentionSite:
         """The projection that a head belongs to."""
@@ -280,6 +292,7 @@ class _State(threading.local):
     part: slice | Tensor = slice(None)
     examples: slice | Tensor = slice(None)
     positions: Tensor | None = None
+    acts: Tensor | None = None
 
 
 @dataclass(frozen=True)
@@ -318,15 +331,18 @@ class _TracedProduct(torch.autograd.Function):
         trace: Trace,
         batch_dim: int,
         place: tuple[Any, slice],
+        acts: Tensor | None,
     ) -> Tensor:
         ctx.save_for_backward(heads if instead is None else heads - instead, xi)
-        ctx.where = trace, batch_dim, place
+        ctx.where = trace, batch_dim, place, acts
         return heads * xi if instead is None else heads * xi + instead * (1 - xi)
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:
         (gradient,), (difference, xi) = grad_outputs, ctx.saved_tensors
-        trace, batch_dim, place = ctx.where
+        trace, batch_dim, place, acts = ctx.where
         token_RTH = (gradient * difference).sum(-1).movedim(batch_dim, 0).flatten(1, -2)
+        if acts is not None:
+            token_RTH = token_RTH * acts[..., None]
         trace.add(*place, token_RTH.to(trace.signed))
-        return (gradient * xi if ctx.needs_input_grad[0] else None), None, None, None, None, None
+        return (gradient * xi if ctx.needs_input_grad[0] else None), *[None] * 6

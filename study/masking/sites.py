@@ -53,6 +53,7 @@ class AttentionSite:
         is_fused: whether it makes their keys and values as well.
         batch_dim: which axis of the input counts the rows: 0, or 1 where time comes first (FSMT).
         caller: the module that calls an attention function for it; None where none is called, see `Gate.learn`.
+        attention: the module whose output projection it is.
     """
 
     name: str
@@ -65,6 +66,7 @@ class AttentionSite:
     is_fused: bool = False
     batch_dim: int = 0
     caller: nn.Module | None = field(default=None, repr=False)
+    attention: nn.Module | None = field(default=None, repr=False)
 
     def __str__(self) -> str:
         return f"{self.kind} layer {self.layer} ({self.name})"
@@ -188,7 +190,7 @@ def _projections(name: str, attention: nn.Module) -> list[str]:
     """
     parts = dict(attention.named_modules())
     called_so = [projection for projection in PROJECTIONS if projection in parts]
-    found = [f"{name}.{projection}" for projection in called_so if _is_matrix(parts[projection])]
+    found = [f"{name}.{projection}" for projection in called_so if is_matrix(parts[projection])]
     for projection in called_so:
         if _is_packed(parts[projection]):
             raise InputError(
@@ -200,7 +202,7 @@ def _projections(name: str, attention: nn.Module) -> list[str]:
     return found
 
 
-def _is_matrix(part: nn.Module) -> bool:
+def is_matrix(part: nn.Module) -> bool:
     """Whether a part is a projection whose columns can be set to zero."""
     weight = getattr(part, "weight", None)
     return isinstance(weight, Tensor) and weight.dim() == 2 and weight.is_floating_point()
@@ -209,7 +211,7 @@ def _is_matrix(part: nn.Module) -> bool:
 def _is_packed(part: nn.Module) -> bool:
     """Whether a part has weights of its own, packed as integers."""
     own = [*part.parameters(recurse=False), *part.buffers(recurse=False)]
-    return not _is_matrix(part) and any(not tensor.is_floating_point() for tensor in own)
+    return not is_matrix(part) and any(not tensor.is_floating_point() for tensor in own)
 
 
 def _is_known(name: str, projections: Mapping[str, Sequence[str]]) -> bool:
@@ -236,6 +238,7 @@ def _site(module: PreTrainedModel, attention: str, name: str, *, causal: bool) -
         layer=place[1] if place else 0,
         projection=projection,
         num_heads=num_heads if left is None else len(left),
+        attention=module.get_submodule(attention),
         num_groups=num_groups if left is None else _groups_left(left, num_heads // num_groups),
         query=query or fused,
         is_fused=fused is not None,
@@ -254,7 +257,7 @@ def _kind(attention: str, *, self_kind_is_decoder: bool) -> AttentionKind:
 def _query(attention: nn.Module, names: re.Pattern[str]) -> nn.Module | None:
     """The projection of an attention module that is called so, where there is one."""
     found = [part for name, part in attention.named_modules() if names.search(name)]
-    return found[0] if len(found) == 1 and _is_matrix(found[0]) else None
+    return found[0] if len(found) == 1 and is_matrix(found[0]) else None
 
 
 def _part(config: Any, *, decoder: bool) -> Any:

@@ -7,9 +7,11 @@ of this pass's values stands at the output of the attention function, before a m
 Shapes: R rows of a pass, T tokens that look, S that are looked at, H heads, G key/value groups, D size of a head.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any
 
+import torch
 from jaxtyping import Float, Int
 from torch import Tensor
 
@@ -35,6 +37,13 @@ class StandIn:
 
     is_seen_at_calls = False
     """Whether it stands at the output of attention functions, see `contexts`."""
+
+    is_of_rows = False
+    """Whether it depends on the rows of a batch, see `for_rows`."""
+
+    def for_rows(self, rows: Sequence[Any]) -> "StandIn":  # noqa: ARG002
+        """What stands in for the rows of a batch, as the subject reads them: itself, unless it depends on them."""
+        return self
 
     def heads(self, layer: Layer, place: Place) -> Float[Tensor, "r t H D"] | None:  # noqa: ARG002
         """What stands for the contexts of a layer's heads at the projection; r and t may be 1. Nothing when None."""
@@ -73,12 +82,49 @@ class Constant(StandIn):
         """See `StandIn`."""
         return _at(self.of_mlps[layer], place) if layer in self.of_mlps else None
 
+    def to(self, device: torch.device) -> "Constant":
+        """A copy on a device."""
+        return Constant(
+            {layer: values.to(device) for layer, values in self.of_heads.items()},
+            {layer: values.to(device) for layer, values in self.of_mlps.items()},
+        )
+
 
 def _at(values: Float[Tensor, "T ..."], place: Place) -> Float[Tensor, "r t ..."]:
-    """Values of the positions of tokens, or the one that all have."""
+    """Values of the positions of tokens, those behind the last have its values; or the one that all have."""
     if len(values) == 1:
         return values[None]
-    return values[place.positions]
+    return values[place.positions.clamp(max=len(values) - 1)]
+
+
+@dataclass
+class OfRows(StandIn):
+    """Numbers of its own for each row of a batch: what the units give in a donor.
+
+    Attributes:
+        of_heads: what stands for the contexts of a layer's heads; tokens behind the last have its values.
+        of_mlps: what stands for the output of an MLP, by layer.
+    """
+
+    of_heads: Mapping[Layer, Float[Tensor, "R T H D"]]
+    of_mlps: Mapping[int, Float[Tensor, "R T d"]] = field(default_factory=dict)
+
+    def heads(self, layer: Layer, place: Place) -> Float[Tensor, "r t H D"]:
+        """See `StandIn`."""
+        return _at_rows(self.of_heads[layer], place)
+
+    def mlp(self, layer: int, place: Place) -> Float[Tensor, "r t d"] | None:
+        """See `StandIn`."""
+        return _at_rows(self.of_mlps[layer], place) if layer in self.of_mlps else None
+
+
+def _at_rows(values: Float[Tensor, "R T ..."], place: Place) -> Float[Tensor, "r t ..."]:
+    """Values of the positions of tokens in their rows."""
+    positions = place.positions.clamp(max=values.shape[1] - 1)
+    if len(positions) == 1:
+        return values[place.examples][:, positions[0]]
+    rows = place.examples if isinstance(place.examples, Tensor) else range(len(values))[place.examples]
+    return values[positions.new_tensor(rows)[:, None], positions]
 
 
 class Uniform(StandIn):

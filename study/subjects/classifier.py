@@ -110,7 +110,7 @@ class Classifier(Subject):
     @torch.inference_mode()
     def outcomes(self, rows: Sequence[TokenRow], masks: Bool[np.ndarray, "rows heads"]) -> dict[str, Any]:
         """Predictions of each row under its mask."""
-        with self.gate.masked(self.as_xi(masks)):
+        with self.standing(rows), self.gate.masked(self.as_xi(masks)):
             return self.columns(self.logits(rows), rows)
 
     def columns(self, logits: Float[Tensor, "rows classes"], rows: Sequence[TokenRow]) -> dict[str, Any]:
@@ -214,7 +214,7 @@ class Classifier(Subject):
         """The logits."""
         if xi is None:
             return self.logits(rows).float().cpu()
-        with self.gate.masked(xi):
+        with self.standing(rows), self.gate.masked(xi):
             return self.logits(rows).float().cpu()
 
     @torch.no_grad()

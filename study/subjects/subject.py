@@ -13,6 +13,7 @@ from torch import Tensor
 from transformers import PreTrainedModel
 
 from study.masking.gate import Gate
+from study.masking.stand_ins import StandIn
 from study.record.errors import InputError
 from study.record.examples import Examples
 from study.record.loss import PLAIN, Loss
@@ -106,7 +107,7 @@ class Subject(ABC):
             first for each example, their released code that of each token: the second. `source_tokens`,
             `target_tokens`: how many tokens the encoder's and the decoder's attention answers.
         """
-        with torch.enable_grad(), self.gate.traced(self.as_xi(masks)) as trace:
+        with self.standing(rows), torch.enable_grad(), self.gate.traced(self.as_xi(masks)) as trace:
             losses_R = self.losses(rows, loss)
             losses_R.sum().backward()
         return {
@@ -116,6 +117,20 @@ class Subject(ABC):
             "source_tokens": np.array([len(row.source) for row in rows]),
             "target_tokens": np.array(self.target_lengths(rows)),
         }
+
+    @contextmanager
+    def standing(self, rows: Sequence[TokenRow]) -> Iterator[None]:
+        """Within the block what stands in for units is that of these rows, see `stand_in`."""
+        with self.gate.standing(self.stand_in(rows)):
+            yield
+
+    def stand_in(self, rows: Sequence[TokenRow]) -> StandIn:
+        """What stands in the place of units in these rows; it depends on them where each has a donor."""
+        return self.gate.stand_in.for_rows(rows)
+
+    def reach(self, row: TokenRow) -> tuple[int, ...]:
+        """How many tokens are read of a row at once: of its source, and of what a decoder beside an encoder reads."""
+        return (len(row.source),)
 
     def target_lengths(self, rows: Sequence[TokenRow]) -> list[int]:
         """Tokens that the decoder of each row reads; a classifier's reads the source, where it has one."""

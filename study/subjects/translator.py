@@ -5,7 +5,7 @@ Shapes: R rows, S source tokens, T target tokens, V words, D size of a hidden st
 
 import logging
 from collections.abc import Sequence
-from contextlib import nullcontext
+from contextlib import ExitStack
 from dataclasses import dataclass
 from functools import lru_cache, partial
 from typing import Any, Protocol, runtime_checkable
@@ -194,7 +194,9 @@ class Translator(Subject):
     @torch.no_grad()
     def outcomes(self, rows: Sequence[TokenRow], masks: Bool[np.ndarray, "rows heads"]) -> dict[str, Any]:
         """Translate each row under its mask."""
-        return self.columns(search(self._decoder(rows, self.as_xi(masks)), self.beam_config, self.limits(rows)), rows)
+        with self.standing(rows):
+            found = search(self._decoder(rows, self.as_xi(masks)), self.beam_config, self.limits(rows))
+        return self.columns(found, rows)
 
     def columns(self, found: Hypotheses, rows: Sequence[TokenRow]) -> dict[str, Any]:
         """What the search found for each row, as outcome columns."""
@@ -233,6 +235,10 @@ class Translator(Subject):
     def _logits(self, source: Tensor, present: Tensor, target: Tensor) -> Float[Tensor, "rows target words"]:
         """What the decoder says after each token that it reads."""
         return self.module(input_ids=source, attention_mask=present, decoder_input_ids=target, use_cache=False).logits
+
+    def reach(self, row: TokenRow) -> tuple[int, ...]:
+        """See `Subject.reach`; of the target the reference, as nobody knows how long a translation becomes."""
+        return len(row.source), len(self._reference(row))
 
     def target_lengths(self, rows: Sequence[TokenRow]) -> list[int]:
         """Tokens of the references, `</s>` counted."""
@@ -281,7 +287,10 @@ class Translator(Subject):
         A row's target depends on its source alone.
         """
         source_RS, present_RS = self.padded(rows)
-        with self.gate.masked(xi) if xi is not None else nullcontext():
+        with ExitStack() as stack:
+            if xi is not None:
+                stack.enter_context(self.standing(rows))
+                stack.enter_context(self.gate.masked(xi))
             logits = self._logits(source_RS, present_RS, self.random_targets(rows))
         return logits.log_softmax(-1).flatten(1)
 
@@ -289,8 +298,9 @@ class Translator(Subject):
         self, rows: Sequence[TokenRow], xi: Float[Tensor, "rows heads"]
     ) -> dict[str, Float[Tensor, "rows out"]]:
         """The response token by token, as the beam search computes it."""
-        decoder = self._decoder(rows, xi)
-        steps = [decoder.logprobs(token_R) for token_R in self.random_targets(rows).T]
+        with self.standing(rows):
+            decoder = self._decoder(rows, xi)
+            steps = [decoder.logprobs(token_R) for token_R in self.random_targets(rows).T]
         return {"decoding with a cache": torch.stack(steps, dim=1).flatten(1)}
 
     def saved_facts(self) -> dict[str, int]:

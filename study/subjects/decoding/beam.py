@@ -89,6 +89,8 @@ class CachedDecoder:
         """Start with one hypothesis a row, from the last hidden states of the encoder and their attention mask."""
         self._module, self._gate = module, gate
         self._xi, self._encoded, self._present = xi, encoded, present
+        self._examples = torch.arange(len(xi), device=xi.device)
+        self._length = 0
         self._cache = EncoderDecoderCache(DynamicCache(), DynamicCache())
 
     def step(self, tokens: Int[Tensor, " N"], request: TokenRequest) -> TopTokens:
@@ -100,7 +102,10 @@ class CachedDecoder:
         return self._logits(tokens).log_softmax(-1)
 
     def _logits(self, tokens: Int[Tensor, " N"]) -> Float[Tensor, "N V"]:
-        with self._gate.masked(self._xi):
+        position = torch.full((1, 1), self._length, device=tokens.device)
+        self._length += 1
+        place = self._gate.part(slice(None), examples=self._examples, positions=position)
+        with self._gate.masked(self._xi), place:
             output = self._module(
                 encoder_outputs=(self._encoded,),
                 attention_mask=self._present,
@@ -116,7 +121,8 @@ class CachedDecoder:
         self._cache.self_attention_cache.reorder_cache(places)
         if rows_changed:
             self._cache.cross_attention_cache.reorder_cache(places)
-            self._xi, self._encoded, self._present = (x[origins] for x in (self._xi, self._encoded, self._present))
+            of_rows = (self._xi, self._examples, self._encoded, self._present)
+            self._xi, self._examples, self._encoded, self._present = (x[origins] for x in of_rows)
 
 
 @dataclass

@@ -4,8 +4,7 @@ Shapes: R rows of a pass (requests of one length), T tokens, d width, N tokens t
 """
 
 from collections.abc import Sequence
-from contextlib import nullcontext
-from functools import partial
+from contextlib import ExitStack
 from typing import Any
 
 import numpy as np
@@ -44,7 +43,12 @@ class LanguageModel(Subject):
     """A causal language model.
 
     Outcome columns: see `study.subjects.language_model.columns`.
+
+    Attributes:
+        acts_on_scored: whether masks act only on the tokens after which words are scored.
     """
+
+    acts_on_scored = False
 
     def __init__(self, module: PreTrainedModel, text: LanguageText, *, loaded: str) -> None:
         """Put the gate into a model.
@@ -79,7 +83,7 @@ class LanguageModel(Subject):
         """How likely the continuations of each row are under its mask."""
         own = language_rows(rows)
         requests, places = requests_of_rows(own)
-        with self.gate.masked(self.as_xi(masks)):
+        with self.standing(rows), self.gate.masked(self.as_xi(masks)):
             sums, greedy = self._scored(requests, places)
         return self.columns(sums.cpu().numpy(), greedy.cpu().numpy(), own)
 
@@ -123,7 +127,7 @@ class LanguageModel(Subject):
         own = language_rows(rows)
         xi = self.as_xi(masks)
         trace = SharedTrace.like(xi, [row.shared for row in own])
-        with torch.enable_grad(), self.gate.traced(xi, trace):
+        with self.standing(rows), torch.enable_grad(), self.gate.traced(xi, trace):
             losses = self._backward(own)
         trace.finish()
         return {
@@ -160,13 +164,22 @@ class LanguageModel(Subject):
         """
         sums, greedy, order = [], [], []
         for chosen in passes(requests):
-            with self.gate.part(to_device(torch.from_numpy(places[chosen]), self.device)):
-                own_sums, own_greedy = self._pass([requests[i] for i in chosen])
+            own = [requests[i] for i in chosen]
+            with self.gate.part(to_device(torch.from_numpy(places[chosen]), self.device), acts=self._acts(own)):
+                own_sums, own_greedy = self._pass(own)
             sums.append(own_sums)
             greedy.append(own_greedy)
             order.append(chosen)
         back = to_device(torch.from_numpy(np.argsort(np.concatenate(order))), sums[0].device)
         return torch.cat(sums)[back], torch.cat(greedy)[back]
+
+    def _acts(self, requests: Sequence[Request]) -> Bool[Tensor, "R T"] | None:
+        """Tokens on which masks act, of requests of one length: where asked for, those after which words are scored."""
+        if not self.acts_on_scored:
+            return None
+        token_T = torch.arange(len(requests[0].read), device=self.device)
+        first_R = torch.tensor([len(request.context) - 1 for request in requests], device=self.device)
+        return token_T >= first_R[:, None]
 
     def _pass(self, requests: Sequence[Request]) -> tuple[Float[Tensor, " R"], Int[Tensor, " R"]]:
         """One forward pass over requests of one length."""
@@ -200,6 +213,10 @@ class LanguageModel(Subject):
         if loss != PLAIN:
             raise InputError(f"loss {loss} smooths labels: of {self.loaded} the loss is that of the words as they are")
 
+    def reach(self, row: TokenRow) -> tuple[int, ...]:
+        """See `Subject.reach`."""
+        return (max(len(request.read) for own in language_rows([row]) for request in own.requests),)
+
     def passages(self, row: TokenRow) -> list[Passage]:
         """The context and the right continuation of a choice, or the windows of a text, up to their last tokens."""
         return [passage for own in language_rows([row]) for passage in self.text.passages(own)]
@@ -231,8 +248,14 @@ class LanguageModel(Subject):
     @torch.no_grad()
     def response(self, rows: Sequence[TokenRow], xi: Float[Tensor, "rows heads"] | None) -> Float[Tensor, "rows out"]:
         """The logits after the last tokens of rows of one length: after all of them, where there are not many words."""
-        ids_RT = self._ids([row.requests[0] for row in language_rows(rows)])
-        with self.gate.masked(xi) if xi is not None else nullcontext(), kept_state(self.module):
+        requests = [row.requests[0] for row in language_rows(rows)]
+        ids_RT = self._ids(requests)
+        with ExitStack() as stack:
+            stack.enter_context(kept_state(self.module))
+            if xi is not None:
+                stack.enter_context(self.standing(rows))
+                stack.enter_context(self.gate.masked(xi))
+                stack.enter_context(self.gate.part(slice(None), acts=self._acts(requests)))
             hidden_RTd = self.tail.hidden(ids_RT)[:, -self._num_compared(ids_RT.shape[1]) :]
         return self.tail(hidden_RTd.flatten(0, 1)).float().cpu().view(len(rows), -1)
 
@@ -243,7 +266,8 @@ class LanguageModel(Subject):
         if self.module.dtype != torch.float32:
             return {}  # other ways round otherwise
         ids_RT = self._ids([row.requests[0] for row in language_rows(rows)])
-        return other_ways(self.module, ids_RT, partial(self.gate.masked, xi), self._num_compared(ids_RT.shape[1]))
+        with self.standing(rows):
+            return other_ways(self.module, ids_RT, self.gate, xi, self._num_compared(ids_RT.shape[1]))
 
     def _num_compared(self, length: int) -> int:
         """How many tokens of a probe are compared."""
