@@ -32,6 +32,9 @@ PROBE_ROWS = 3
 NO_TOKEN = -1
 """The id of no token."""
 
+START = "<s>"
+"""What the token is called that a decoder starts from, where nothing names it."""
+
 
 class Classifier(Subject):
     """A transformers sequence classifier.
@@ -164,13 +167,17 @@ class Classifier(Subject):
         return ids_RT, to_device(torch.tensor([row.segments for row in rows]), self.device)
 
     def passages(self, row: TokenRow) -> list[Passage]:
-        """The tokens of the example, which a decoder beside an encoder reads as well, moved by one."""
+        """The tokens of the example, which a decoder beside an encoder reads as well, moved by one.
+
+        Where the config names no token that the decoder starts from (PLBART, T5Gemma), it is known by its place alone.
+        """
         facts = self._text.facts(row)
         if not self.module.config.is_encoder_decoder:
             return [Passage(facts, segments=row.segments)]
-        start = int(getattr(self.module.config, "decoder_start_token_id", NO_TOKEN))
-        piece = str(self._text.tokenizer.convert_ids_to_tokens(start))
-        return [Passage(facts, target=facts.behind(start, piece), segments=row.segments)]
+        start = getattr(self.module.config, "decoder_start_token_id", None)
+        piece = START if start is None else str(self._text.tokenizer.convert_ids_to_tokens(start))
+        target = facts.behind(NO_TOKEN if start is None else start, piece)
+        return [Passage(facts, target=target, segments=row.segments)]
 
     @torch.inference_mode()
     def read(self, passages: Sequence[Passage]) -> None:

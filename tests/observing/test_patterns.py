@@ -164,3 +164,15 @@ def test_decoders_with_peculiar_attention(name: str, sight: Sight, changed: bool
     with torch.inference_mode(), observed_patterns(subject, lambda pattern: sinks.append(pattern.has_sink)):
         subject.read(subject.passages(subject.probe()[0]))
     assert set(sinks) == {name == "gpt_oss"}
+
+
+def test_a_start_that_the_config_does_not_name_is_known_by_its_place(monkeypatch: pytest.MonkeyPatch) -> None:
+    subject = classifiers.classifier("bart")
+    monkeypatch.setattr(subject.module.config, "decoder_start_token_id", None)
+    (passage,) = subject.passages(subject.encode(classifiers.examples(1))[0])
+    assert passage.target is not None
+    assert (passage.target.pieces[0], passage.target.special[0], len(passage.target)) == (
+        "<s>",
+        True,
+        len(passage.source),
+    )
