@@ -44,6 +44,16 @@ class PlainLoop:
             parts = [self.scores(*batch) for batch in zip(self._batches, self._ids, strict=True)]
         return torch.cat(parts).numpy()
 
+    def backward(self) -> None:
+        """All batches forward and backward as in training, weights with gradients, without a step."""
+        module = self._subject.module.requires_grad_(requires_grad=True)
+        try:
+            for batch in zip(self._batches, self._ids, strict=True):
+                self.scores(*batch).sum().backward()
+                module.zero_grad(set_to_none=True)
+        finally:
+            module.requires_grad_(requires_grad=False)
+
     def masked(self, mask: Bool[np.ndarray, " width"]) -> AbstractContextManager[None]:
         """Heads off by their columns set to zero, which costs a pass nothing."""
         return columns_zeroed(self._subject, mask)

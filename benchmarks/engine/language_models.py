@@ -16,6 +16,7 @@ from study.engine.engine import Engine
 from study.engine.growing.language_model import GrowingLanguageModel
 from study.engine.growth import plan_rows
 from study.engine.pairs import Pairs
+from study.record.tables import GRADIENTS
 from study.subjects.language_model.requests import LanguageRow
 from study.subjects.language_model.subject import LanguageModel
 
@@ -29,6 +30,7 @@ def language_models(sizes: Sizes) -> Iterator[Row]:
     masks, engine = single_heads_off(work.subject.layout), job_engine(work.subject)
     for data in work.rows:
         yield from _rows(work, data, engine, masks, sizes.less_often())
+        yield _importance(work, data, engine, sizes)
 
 
 def _rows(
@@ -53,6 +55,27 @@ def _rows(
             memory=timed["ours"].memory,
             note=f"loops timed on {len(some)} masks, scaled; sums differ by {difference:.1g} of the largest",
         )
+
+
+def _importance(work: DecoderWork, data: str, engine: Engine, sizes: Sizes) -> Row:
+    """The gradients of all units for each example: at most 1.5 times a forward and a backward pass."""
+    subject, rows = work.subject, work.rows[data]
+    full = subject.layout.full()
+    loop, pairs = best_loop(PlainLoop, subject, rows, full), Pairs.every(full[None], len(rows))
+    works = {"ours": lambda: list(engine.run(rows, pairs, GRADIENTS)), "plain": loop.backward}
+    ways = {name: Way([clocked(own, processor_seconds)] * sizes.repeats) for name, own in works.items()}
+    in_turns(ways, 1)  # warm
+    timed = in_turns(ways, sizes.repeats)
+    return Row(
+        part="language_models",
+        work=f"{work.name}, {data}: gradients of {len(subject.layout)} units × {len(rows)}",
+        against=f"forward + backward, words where scored, weights with gradients, batch {loop.batch}",
+        ours=timed["ours"].seconds,
+        theirs=timed["plain"].seconds,
+        target=1 / 1.5,
+        memory=timed["ours"].memory,
+        note=f"the other took {timed['plain'].memory / 1e9:.2g} GB",
+    )
 
 
 def _difference(
