@@ -23,6 +23,7 @@ from study.engine.growing.branches import Branches
 from study.engine.growing.row_axes import RowAxis, chosen_rows, row_axes, tensor_shapes
 from study.engine.growth import Growth, RowPlan
 from study.masking.gate import Gate
+from study.subjects.subject import to_device
 
 Forward = Callable[[Mapping[str, Tensor]], Tensor]
 """A forward pass over tokens, to hidden states."""
@@ -178,7 +179,7 @@ class GrowingLayers:
             def hand(number: int, *_: Any, rows: slice = rows, **__: Any) -> Any:
                 return self._output(number, last[rows])
 
-            chosen = torch.from_numpy(sequences[rows]).to(last.device)
+            chosen = to_device(torch.from_numpy(sequences[rows]), last.device)
             with self._replaced(hand):
                 parts.append(forward({name: value[chosen.to(value.device)] for name, value in inputs.items()}))
         return torch.cat(parts)
@@ -257,7 +258,7 @@ class GrowingLayers:
         with ExitStack() as stack:
             if not growth.on[rows].all():
                 masks, examples, chosen = (
-                    torch.from_numpy(places).to(run.xi.device)
+                    to_device(torch.from_numpy(places), run.xi.device)
                     for places in (run.pair_masks[growth.first_pair[rows]], run.examples[sequences], sequences)
                 )
                 positions = None if run.branches is None else run.branches.positions[chosen]
@@ -297,4 +298,4 @@ def _take(hidden: Float[Tensor, "R T d"], rows: Int[np.ndarray, " N"]) -> Float[
     """Some rows; not copied where they stand one after the other."""
     if rows[-1] - rows[0] == len(rows) - 1 and bool((np.diff(rows) == 1).all()):
         return hidden[rows[0] : rows[-1] + 1]
-    return hidden.index_select(0, torch.from_numpy(rows).to(hidden.device))
+    return hidden.index_select(0, to_device(torch.from_numpy(rows), hidden.device))

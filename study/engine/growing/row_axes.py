@@ -12,6 +12,8 @@ import torch
 from jaxtyping import Int
 from torch import Tensor
 
+from study.subjects.subject import to_device
+
 
 @dataclass(frozen=True)
 class RowAxis:
@@ -73,7 +75,7 @@ def chosen_rows(value: Any, axes: Sequence[RowAxis | None], sequences: Int[Tenso
         if place is None or tensor.shape[place.axis] == place.each == 1:
             return tensor
         rows = (sequences[:, None] * place.each + torch.arange(place.each)).flatten()
-        return tensor.index_select(place.axis, rows.to(tensor.device))
+        return tensor.index_select(place.axis, to_device(rows, tensor.device))
 
     return _each_tensor(value, choose)
 

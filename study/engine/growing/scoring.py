@@ -5,12 +5,13 @@ Shapes: P pairs of mask and sequence, N rows after the last layer, T tokens, d w
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
 from study.engine.growing.token_tree import TokenTree
 from study.subjects.language_model.subject import LanguageModel
 from study.subjects.language_model.words import log_probabilities
+from study.subjects.subject import to_device
 
 CPU_LOGITS, GPU_LOGITS = 2**22, 2**26
 """Logits at a time: what a CPU looks through while it is at hand, and what fills a GPU."""
@@ -33,15 +34,21 @@ def request_scores(
     num_words = subject.module.config.get_text_config().vocab_size
     logits_at_once = max(1, (CPU_LOGITS if hidden.device.type == "cpu" else GPU_LOGITS) // num_words)
     token_W = np.array(tree.words)[:, 0]
-    logp_PW, best_PW = np.empty((len(row_P), len(token_W))), np.empty((len(row_P), len(token_W)), dtype=np.int64)
+    shape, device = (len(row_P), len(token_W)), hidden.device
+    wide = torch.promote_types(hidden.dtype, torch.float32)
+    logp_PW, best_PW = (torch.empty(shape, dtype=dtype, device=device) for dtype in (wide, torch.bool))
     for places in np.split(tree.places, range(logits_at_once, len(tree.places), logits_at_once)):
         words = np.flatnonzero(np.isin(token_W, places))
         pairs_at_once = max(1, logits_at_once // len(places))
         for start in range(0, len(row_P), pairs_at_once):
             part = slice(start, start + pairs_at_once)
-            logp_PW[part, words], best_PW[part, words] = _word_scores(subject, tree, hidden, row_P[part], words, places)
+            found = _word_scores(subject, tree, hidden, row_P[part], words, places)
+            at = to_device(torch.from_numpy(words), device)
+            for all_PW, own_PW in zip((logp_PW, best_PW), found, strict=True):
+                all_PW[part].index_copy_(1, at, own_PW)
     sums, greedy = (
-        np.stack([of_word[:, list(words)].sum(1) for words in tree.scored], axis=1) for of_word in (logp_PW, best_PW)
+        np.stack([of_word[:, list(words)].sum(1) for words in tree.scored], axis=1)
+        for of_word in (logp_PW.cpu().double().numpy(), best_PW.cpu().long().numpy())  # waited for once a tree
     )
     return sums, greedy
 
@@ -53,19 +60,17 @@ def _word_scores(
     row_P: Int[np.ndarray, " P"],
     words: Int[np.ndarray, " W"],
     places: Int[np.ndarray, " places"],
-) -> tuple[Float[np.ndarray, "P W"], Int[np.ndarray, "P W"]]:
-    """The log-probability of some words of a tree, nats, and whether each is the most likely one (1 or 0).
+) -> tuple[Float[Tensor, "P W"], Bool[Tensor, "P W"]]:
+    """The log-probability of some words of a tree, nats, and whether each is the most likely one.
 
     These are the words that stand after the tokens at some places.
     """
     token_W, target_W = np.array(tree.words)[words].T
     place_W = np.searchsorted(places, token_W)
-    hidden_Qd = hidden[torch.from_numpy(row_P).to(hidden.device)[:, None], torch.from_numpy(places).to(hidden.device)]
     row_Q = np.arange(len(row_P))[:, None] * len(places) + place_W
-    logp, best = log_probabilities(
-        subject.tail(hidden_Qd.flatten(0, 1)),
-        torch.from_numpy(np.tile(target_W, len(row_P))).to(hidden.device),
-        torch.from_numpy(row_Q.reshape(-1)).to(hidden.device),
-    )
-    shape = (len(row_P), len(target_W))
-    return logp.double().cpu().view(shape).numpy(), best.long().cpu().view(shape).numpy()
+    indices = (row_P, places, np.tile(target_W, len(row_P)), row_Q.reshape(-1))
+    rows, tokens, targets, logits = (to_device(torch.from_numpy(index), hidden.device) for index in indices)
+    hidden_Qd = hidden[rows[:, None], tokens]
+    scores = log_probabilities(subject.tail(hidden_Qd.flatten(0, 1)), targets, logits)
+    logp_PW, best_PW = (score.view(len(row_P), len(target_W)) for score in scores)
+    return logp_PW, best_PW
