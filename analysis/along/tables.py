@@ -399,7 +399,8 @@ class Line:
     def _no_spread(self) -> str | None:
         """Why nothing is said of the noise of a spread."""
         if self._unit is None:
-            return f"{plural(self.axis)} are scored by {self.metric}: effects in different units have no mean or spread"
+            scored_by = self.grid.scored_by
+            return f"{plural(self.axis)} are scored by {scored_by}: effects in different units have no mean or spread"
         needed = FEWEST_GROUPS + len(self.cells)
         if self._groups >= needed:
             return None

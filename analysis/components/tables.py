@@ -109,7 +109,7 @@ def variance_components(
             continue
         names = Axes(WORDS[TASK if TASK in grid.axes else DATA], sharing[0] if sharing else "", grid.level)
         if "," in grid.metric:
-            sentences.append(f"{grid.name}: no variance components, as tasks are scored by {grid.metric}.")
+            sentences.append(f"{grid.name}: no variance components, as tasks are scored by {grid.scored_by}.")
             continue
         try:
             effects = noisy_grid(grid, groups)

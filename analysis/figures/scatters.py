@@ -28,13 +28,20 @@ SMALL_WIDTH, SMALL_HEIGHT = 2.71, 1.55
 BESIDE, ABOVE = 6, 3
 """Points between a named head and its name, across and along."""
 
+MUCH_WIDER = 4.0
+"""From so many times the width on, a scale shows nothing of what lies on another."""
+
+SHOWN = ("effect", "low", "high")
+"""Columns of what an axis must hold."""
+
 Names = tuple[str, str]
+Ends = tuple[float, float]
 
 
 def scatter(
     both: pl.DataFrame, labels: Names, units: Names, title: str, name: str, compared: pl.DataFrame | None = None
 ) -> Drawing:
-    """Figure 2 of two domains on one scale; the heads that are farthest out are ringed and named.
+    """Figure 2 of two domains, on one scale where that shows both; the heads farthest out are ringed and named.
 
     Args:
         both: heads with columns kind, layer, head, effect_a, effect_b; low_a, high_a, low_b, high_b, where known, give
@@ -43,19 +50,18 @@ def scatter(
         units: unit of the effects on each of them; where they differ, each axis has a scale of its own.
         title: what stands above.
         name: name of the drawing.
-        compared: effects of every domain whose panel shares the scale of this one: columns effect, low, high.
+        compared: effects of every domain whose panel shares the scale of this one, unless that is much wider than the
+            effects of these two: columns effect, low, high.
     """
     kinds, noun = [kind for kind, _ in by_style(both)], _noun(both)
     with styled():
         panel = Panel(title, 3.0, x=_axis(labels[0], units[0]), y=_axis(labels[1], units[1]))
         panel.key = [Sample(style_of(kind).label, _look(kind)) for kind in kinds] if len(kinds) > 1 else []
-        shown = (_ends(both) if compared is None else compared,) * 2
-        if units[0] != units[1]:
-            shown = tuple(_ends(both, side) for side in "ab")
-        _set_limits(panel.axes, *(limits(own, ("effect", "low", "high"), 0.0) for own in shown))
+        across, along = _scales(both, apart=units[0] != units[1], compared=compared)
+        _set_limits(panel.axes, across, along)
         panel.height = panel.size[0]
         tips = _draw_heads(panel.axes, both, labels, units, bars=True)
-        _name_outliers(panel, both, several=len(kinds) > 1, apart=units[0] != units[1])
+        _name_outliers(panel, both, several=len(kinds) > 1, apart=across != along)
         return draw(panel, name, f"Effect of each {noun} on {labels[0]} against {labels[1]}, {title}", both, tips)
 
 
@@ -86,6 +92,21 @@ def _ends(both: pl.DataFrame, sides: str = "ab") -> pl.DataFrame:
     """Every number of these domains as columns effect, low, high, where known."""
     known = [column for column in ("effect", "low", "high") if f"{column}_a" in both.columns]
     return pl.concat([both.select(pl.col(f"{column}_{side}").alias(column) for column in known) for side in sides])
+
+
+def _scales(both: pl.DataFrame, *, apart: bool, compared: pl.DataFrame | None) -> tuple[Ends, Ends]:
+    """What the two axes show: one scale for both, two where they are `apart` or the domain of one is much wider."""
+    across, along = (limits(_ends(both, side), SHOWN, 0.0) for side in "ab")
+    if apart or max(_ratio(across, along), _ratio(along, across)) > MUCH_WIDER:
+        return across, along
+    own = limits(_ends(both), SHOWN, 0.0)
+    common = own if compared is None else limits(compared, SHOWN, 0.0)
+    return (own,) * 2 if _ratio(common, own) > MUCH_WIDER else (common,) * 2
+
+
+def _ratio(one: Ends, other: Ends) -> float:
+    """How many times as wide as another a scale is."""
+    return (one[1] - one[0]) / (other[1] - other[0])
 
 
 def _set_limits(axes: Axes, across: tuple[float, float], along: tuple[float, float]) -> None:

@@ -17,6 +17,7 @@ from analysis.inference import Interval
 from analysis.inference.multiplicity import Correction
 from analysis.page.methods import corrected
 from study.record.metrics import METRICS
+from study.record.units import UnitLevel
 
 VERSION = version("sixteen-heads")
 
@@ -102,8 +103,10 @@ class Citations:
         """Spearman's rank correlation of importance and cost, from a row of `taylor`."""
         if row["low"] is None:
             return None
-        what = f"Spearman’s ρ of importance ({row['estimator']}) and the {row['cost']} that removing a head costs"
-        what += f" {row['subject']} on {row['domain']}, over {row['heads']} heads"
+        level = UnitLevel(row["units"])
+        what = f"Spearman’s ρ of importance ({row['estimator']}) and the {row['cost']} that removing "
+        what += f"{'an' if level is UnitLevel.mlp else 'a'} {level.noun} costs {row['subject']} on {row['domain']}"
+        what += f", over {row['heads']} {level.plural}"
         between = self._between(ends(row["low"], row["high"]))
         made = "delete-a-group jackknife interval over groups of examples"
         return f"{what}: {decimal(row['spearman'])}{between}", self._add(made, row["setting_id"])

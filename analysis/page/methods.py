@@ -241,4 +241,7 @@ def _curves(analysis: Analysis) -> Iterator[str]:
             f"intervals over the same groups ({analysis.curves['resamples'][0]:,} times)."
         )
     if analysis.taylor.height:
-        yield "Importance is the mean of |dL/dξ| over examples, normalised within layers [molchanov2017pruning]."
+        yield (
+            "Importance is the mean of |dL/dξ| over examples, also normalised within layers [molchanov2017pruning], or "
+            "the mean of −dL/dξ."
+        )

@@ -100,6 +100,11 @@ class Grid:
         return ", ".join(dict.fromkeys(cell.domain.metric.name for cell in self.cells.values()))
 
     @property
+    def scored_by(self) -> str:
+        """As `metric`, in words: `accuracy and BLEU`."""
+        return " and ".join(dict.fromkeys(cell.domain.metric.label for cell in self.cells.values()))
+
+    @property
     def layout(self) -> HeadLayout:
         """The heads that all cells have."""
         return reduce(HeadLayout.knowing, (cell.domain.layout for cell in self.cells.values()))

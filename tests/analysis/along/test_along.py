@@ -258,7 +258,7 @@ def test_tasks_of_one_model_are_compared_each_by_its_own_metric(make, results, c
     assert main([str(results), "--along", "task", *FAST]) == 0
     assert "Along task: one" in capsys.readouterr().out
     page = (results / "analysis" / "report" / "index.html").read_text()
-    assert "Tasks are scored by accuracy, bleu" in page
+    assert "Tasks are scored by accuracy and BLEU" in page
     assert "each on a colour scale of its own" in page
 
 

@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 import pytest
+from fixtures.language_results import fill_language
 from fixtures.results import CLASSIFIER
 from scipy import stats
 
@@ -13,6 +14,7 @@ from analysis.inference import Inference
 from analysis.results.read import read_domain
 from study.record.store import Store
 from study.record.tables import GRADIENTS
+from study.record.units import AttentionKind, HeadLayout, UnitLevel
 
 HARM = np.linspace(0.01, 0.4, 16)
 
@@ -34,7 +36,7 @@ def with_gradients(make, values: np.ndarray, noise: float = 0.0, **options) -> S
 
 
 def overall(table: pl.DataFrame, estimator: str = "paper") -> dict[str, float]:
-    return table.filter(estimator=estimator, normalisation="none", cost="score").row(0, named=True)
+    return table.filter(estimator=estimator, normalisation="none", units="head", cost="score").row(0, named=True)
 
 
 def test_importance_in_the_order_of_the_cost_correlates_as_scipy_says(make) -> None:
@@ -45,6 +47,8 @@ def test_importance_in_the_order_of_the_cost_correlates_as_scipy_says(make) -> N
     row = overall(table)
     assert row["spearman"] == pytest.approx(stats.spearmanr(HARM, cost).statistic)
     assert row["spearman"] > 0.9
+    assert row["pearson"] == pytest.approx(stats.pearsonr(HARM, cost).statistic)
+    assert row["pearson_low"] <= row["pearson"] <= row["pearson_high"] <= 1
     assert row["low"] <= row["spearman"] <= row["high"] <= 1
     assert overall(table, "signed")["spearman"] == pytest.approx(-row["spearman"], abs=1e-9)
     assert table["n"].unique().to_list() == [400]
@@ -78,6 +82,30 @@ def test_nothing_without_gradients_and_no_number_where_all_are_equal(make) -> No
     assert taylor(read_domain(make(data="other").folder)).is_empty()
     row = overall(taylor(read_domain(with_gradients(make, np.ones(16)).folder)))
     assert row["spearman"] is None
+
+
+def test_groups_and_mlps_have_the_sum_of_their_gradients_and_a_loss_that_is_the_score_is_named_once(results) -> None:
+    kind = AttentionKind.DECODER_SELF
+    layout = HeadLayout({kind: (4, 4, 4)}, groups={kind: (2, 2, 2)}, mlps=(0, 1, 2))
+    costs = {(i,): 0.05 * (i + 1) ** 1.5 for i in range(layout.width)}
+    store = fill_language(results, "ioi", layout=layout, costs=costs, scored_by="loss")
+    rows = store.read().rows.filter(mask=layout.full_key)
+    gradients = -np.tile([*costs.values()], (rows.height, 1)).astype(np.float32)
+    columns = {"gradient": gradients, "token_gradient": -gradients, "loss": np.ones(rows.height, dtype=np.float32)}
+    columns |= dict.fromkeys(("source_tokens", "target_tokens"), np.full(rows.height, 5))
+    store.write(rows.select("mask", "example").with_columns(**columns), {}, GRADIENTS)
+    table = taylor(read_domain(store.folder))
+    assert table["cost"].unique().to_list() == ["loss"]
+    for level in (UnitLevel.group, UnitLevel.mlp):
+        units = layout.units(level)
+        estimates = [sum(costs[i,] for i in np.flatnonzero(~mask)) for mask in layout.each_off(units)]
+        found = table.filter(units=str(level), estimator="signed", normalisation="none")
+        lost = store.read().rows.group_by("mask").agg(pl.col("loss").mean())
+        losses = dict(lost.iter_rows())
+        cost = [losses[layout.key(mask)] - losses[layout.full_key] for mask in layout.each_off(units)]
+        assert found["pearson"].to_list() == [pytest.approx(stats.pearsonr(estimates, cost).statistic)]
+    assert "released_code" not in table.filter(units="group")["estimator"].to_list()
+    assert table.filter(units="mlp")["normalisation"].unique().to_list() == ["none"]
 
 
 def test_the_interval_is_that_of_the_jackknife() -> None:
