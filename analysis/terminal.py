@@ -113,8 +113,9 @@ def print_attention(found: HeadAttention, console: Console) -> None:
 
 def print_probes(found: Probes | None, console: Console) -> None:
     """Print how many words probes of attention attach to the right head."""
-    for reading in found.shown if found else ():
-        console.print(escape(probe_sentence(found, reading)))
+    if found is not None:
+        for reading in found.shown:
+            console.print(escape(probe_sentence(found, reading)))
 
 
 def along_table(pairs: pl.DataFrame, title: str, units: str = UnitLevel.head.plural) -> Table:

@@ -43,7 +43,7 @@ SCORES = (
         for name in (other, f"above_{other}", f"above_{other}_low", f"above_{other}_high")
     }
     | dict.fromkeys(["sentences", "seen", "groups", "epoch", "held_out_words"], pl.Int64)
-    | {"held_out_uas": pl.Float64, "group": pl.String, "alpha": pl.Float64}
+    | {"learning_rate": pl.Float64, "held_out_uas": pl.Float64, "group": pl.String, "alpha": pl.Float64}
 )
 
 WEIGHTS = OF_PROBE | ADDRESS | dict.fromkeys(["to_head", "to_dependent", "loss_without"], pl.Float64)
@@ -114,8 +114,8 @@ def probe_scores(reading: ProbeReading, control: ProbeReading | None, inference:
         (percent), with low and high, by a jackknife over groups; single_head, single_to_head: the best single head and
         its direction, offset_words: the best fixed offset, as training chose them; single, offset, control: their
         scores, percent, and those of the control; above_...: the probe less these on the same words, points, with low
-        and high; sentences, seen (left out), groups; epoch, held_out_words, held_out_uas: the epoch taken and its score
-        on the share of the training that was held out; group; alpha. Rows of relations leave the root out.
+        and high; sentences, seen (left out), groups; learning_rate, epoch: those that were taken; held_out_words,
+        held_out_uas: their score on what was held out; group; alpha. Rows of relations leave the root out.
 
     Raises:
         InputError: when the sentences have no such groups.
@@ -141,6 +141,7 @@ def probe_scores(reading: ProbeReading, control: ProbeReading | None, inference:
         "sentences": words.sentences.height,
         "seen": words.seen,
         "epoch": probe.epoch,
+        "learning_rate": probe.learning_rate,
         "held_out_words": probe.held_out_words,
         "held_out_uas": PERCENT * probe.course[probe.epoch - 1].held_out_right / max(probe.held_out_words, 1),
         "group": column,

@@ -74,11 +74,15 @@ def _train(evaluator: "Evaluator", request: ProbeRequest) -> SyntaxProbe:
     assert trees is not None
     began = time.monotonic()
     probe = train_probe(evaluator.engine.subject, _rows(evaluator, request), trees, groups, request.training)
-    words = "%s: probe trained on %s (%s sentences, %s of them held out) in %.0f s; epoch %d of %d is taken"
+    words = (
+        "%s: probe trained on %s (%s sentences, %s of them held out) in %.0f s; rate %g and epoch %d of %d are taken"
+    )
     epochs, held = request.training.epochs, probe.held_out_sentences
     counts = f"{request.training.sentences:,}", f"{held:,}"
     seconds = time.monotonic() - began
-    log.info(words, evaluator.setting.model, request.training, *counts, seconds, probe.epoch, epochs)
+    log.info(
+        words, evaluator.setting.model, request.training, *counts, seconds, probe.learning_rate, probe.epoch, epochs
+    )
     if probe.epoch == epochs:
         log.info("its loss on held-out sentences fell until the end: more epochs (measure.epochs) may do better")
     return probe

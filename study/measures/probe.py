@@ -35,9 +35,10 @@ class ProbeMeasure(Measure):
 
     Attributes:
         train: the treebanks that it is trained on, CoNLL-U files.
-        learning_rate: step size of Adam; each step is a sentence.
-        epochs: times that the sentences are gone through at most: the epoch with the smallest loss on held-out ones is
-            taken.
+        learning_rates: step sizes of Adam that are tried; the first is the paper's. Random weights need larger ones, as
+            all of their attention is much alike.
+        epochs: times that the sentences are gone through at most: rate and epoch with the smallest loss on held-out
+            ones are taken.
         held_out: share of the training sentences that only decide this, whole documents.
         seed: seed of the share that is held out, and of the order of sentences.
     """
@@ -47,7 +48,7 @@ class ProbeMeasure(Measure):
 
     name: str = "probe"
     train: list[Path] = field(default_factory=list)
-    learning_rate: float = 0.002
+    learning_rates: list[float] = field(default_factory=lambda: [0.002, 0.02, 0.2])
     epochs: int = 10
     held_out: float = 0.1
     seed: int = 0
@@ -59,8 +60,10 @@ class ProbeMeasure(Measure):
             raise InputError("measure=probe is trained before it is scored: measure.train=[FILE,FILE] names treebanks")
         if self.epochs < 1 or self.seed < 0:
             raise InputError("measure.epochs must be at least 1, and measure.seed at least 0")
-        if not (0 < self.held_out < 1 and 0 < self.learning_rate < math.inf):
-            raise InputError("measure.held_out must be a share between 0 and 1, and measure.learning_rate above 0")
+        if not 0 < self.held_out < 1:
+            raise InputError("measure.held_out must be a share between 0 and 1")
+        if not self.learning_rates or not all(0 < rate < math.inf for rate in self.learning_rates):
+            raise InputError("measure.learning_rates must be at least one number, each above 0")
         if examples.trees is None:
             raise InputError("measure=probe compares with trees, which this data has not: data=ud_file has them")
         known, _ = read_treebanks(self.train)
@@ -100,7 +103,7 @@ class ProbeMeasure(Measure):
             files=tuple(map(name_of, self.train)),
             digest=digest,
             sentences=len(examples),
-            learning_rate=self.learning_rate,
+            learning_rates=tuple(self.learning_rates),
             epochs=self.epochs,
             held_out=self.held_out,
             seed=self.seed,

@@ -109,6 +109,7 @@ def test_what_training_has_seen_is_told_and_refused_where_it_is_much(place: Path
         (["measure.train=[{place}/one.conllu,{place}/one.conllu]"], "one.conllu stands twice among the treebanks"),
         (["measure.train=[{place}/stanford.conllu]"], "dep are relations of .* the trees seem to follow different"),
         (["measure.train=[{place}/single.conllu]"], "whole documents, and measure.train has one: add a treebank"),
+        (["measure.learning_rates=[]"], "measure.learning_rates must be at least one number, each above 0"),
         (["measure.epochs=0"], "measure.epochs must be at least 1"),
         (["measure.held_out=1"], "measure.held_out must be a share between 0 and 1"),
         (["data=nli_file", "data.path={place}/pairs.tsv"], "which this data has not: data=ud_file has them"),

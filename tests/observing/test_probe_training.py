@@ -18,7 +18,7 @@ from study.record.units import AttentionKind, HeadLayout
 from study.subjects.subject import Subject, TokenRow
 
 LAYOUT = HeadLayout({AttentionKind.ENCODER_SELF: (2, 1)})
-HOW = ProbeTraining(("planted",), "d", 60, learning_rate=0.1, epochs=8, held_out=0.2, seed=0)
+HOW = ProbeTraining(("planted",), "d", 60, learning_rates=(0.1,), epochs=8, held_out=0.2, seed=0)
 
 
 def tree(heads: list[int], relations: list[str] | None = None) -> Tree:
@@ -128,6 +128,16 @@ def test_the_seed_decides_all_and_reading_anew_changes_nothing(monkeypatch: pyte
     monkeypatch.setattr(training, "AT_ONCE", 7)
     assert not Treebank(arguments["subject"], arguments["rows"], arguments["trees"]).is_kept
     assert train_probe(**arguments, training=few) == first
+
+
+def test_rates_race_side_by_side_and_the_one_with_the_smallest_loss_is_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    arguments = bank(monkeypatch, knows=True)
+    alone = [train_probe(**arguments, training=replace(HOW, epochs=2, learning_rates=(rate,))) for rate in (0.001, 0.1)]
+    both = train_probe(**arguments, training=replace(HOW, epochs=2, learning_rates=(0.001, 0.1)))
+    assert alone[0].loss > alone[1].loss
+    assert (both.learning_rate, both.epoch) == (0.1, alone[1].epoch)
+    np.testing.assert_allclose(both.weights.to_head, alone[1].weights.to_head, rtol=1e-4)
+    assert both.loss == pytest.approx(alone[1].loss, rel=1e-4)
 
 
 def test_the_loss_without_a_head_is_that_of_weights_set_to_zero(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""The training of a probe: Adam, a sentence a step, as long as the loss on what is held out falls.
+"""The training of a probe: Adam, a sentence a step; what is held out decides at which rate, and until which epoch.
 
 With the same seed the same numbers come out on one machine. Maps are read once where there is room for all of them,
 else again in every epoch, a few hundred sentences at a time: that changes the time, and no number.
@@ -7,14 +7,13 @@ Shapes: H heads, W words of a sentence.
 """
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
 import psutil
 import torch
 from jaxtyping import Bool, Float, Int
-from torch import Tensor
 
 from study.observing.probing.scores import (
     ProbeTensors,
@@ -69,7 +68,7 @@ class Treebank:
         subject: what reads them.
         rows: the sentences, with texts and words.
         trees: their trees.
-        advance: called with the number of sentences just read; None: nobody waits.
+        advance: called with the number of sentences that come next; None: nobody waits.
         room: bytes that kept maps may take.
     """
 
@@ -93,7 +92,7 @@ class Treebank:
             lacking = [i for i in chosen if i not in self._kept]
             new = dict(zip(lacking, read_links(self.subject, [self.rows[i] for i in lacking]), strict=True))
             if self.advance is not None:
-                self.advance(len(new))
+                self.advance(len(chosen))
             if self.is_kept:
                 self._kept |= new
             for i in chosen:
@@ -123,42 +122,98 @@ def train_probe(
         InputError: when the pieces of a text do not spell its words.
     """
     treebank, held = Treebank(subject, rows, trees), held_out(groups, training)
-    passes = 1 if treebank.is_kept else training.epochs
-    with progress(f"probe of {subject.loaded}", passes * len(rows), "sentences") as treebank.advance:
+    total = training.epochs * len(rows) + int(held.sum())  # in the end, once more: what each head is needed for
+    with progress(f"probe of {subject.loaded}", total, "sentences") as treebank.advance:
         return _trained(treebank, np.flatnonzero(~held), np.flatnonzero(held).tolist(), training)
 
 
 def _trained(
     treebank: Treebank, learnt: Int[np.ndarray, " n"], kept: Sequence[int], training: ProbeTraining
 ) -> SyntaxProbe:
-    """The probe that learns from some of the sentences, and stops by others."""
-    heads = read_heads(treebank.subject.layout)
-    singles, probe = SingleHeads(len(heads)), ProbeTensors.blank(len(heads))
-    optimiser = torch.optim.Adam([probe.heads.requires_grad_(), probe.root.requires_grad_()], training.learning_rate)
+    """The probe that learns from some of the sentences; others decide at which rate, and until when."""
+    heads, trees = read_heads(treebank.subject.layout), treebank.trees
+    singles, race = SingleHeads(len(heads)), Race(training.learning_rates, len(heads))
     rng = np.random.default_rng([training.seed, ORDER])
-    course: list[ProbeEpoch] = []
-    best = probe
     for number in range(training.epochs):
         order = rng.permutation(learnt).tolist()
-        loss = _epoch(probe, optimiser, treebank.read(order), [singles] if number == 0 else [])
-        course.append(ProbeEpoch(loss, *_held_out_score(probe, treebank.read(kept))))
-        if course[-1].held_out_loss <= min(epoch.held_out_loss for epoch in course):
-            best = ProbeTensors(probe.heads.detach().clone(), probe.root.detach().clone())
+        race.learn(treebank.read(order), [singles] if number == 0 else [])
+        race.judge(treebank.read(kept))
     single, to_head = singles.best
-    trees = treebank.trees
+    rate = race.best_rate
+    course = tuple(race.courses[rate])
     return SyntaxProbe(
         training=training,
         heads=tuple(map(str, heads)),
-        weights=best.to_weights(),
-        course=tuple(course),
+        weights=race.best.to_weights(),
+        learning_rate=training.learning_rates[rate],
+        course=course,
         epoch=1 + int(np.argmin([epoch.held_out_loss for epoch in course])),
         held_out_sentences=len(kept),
         held_out_words=sum(relation != PUNCTUATION for i in kept for relation in trees[i].relations),
-        loss_without=tuple(_losses_without(best, treebank.read(kept)).tolist()),
+        loss_without=tuple(_losses_without(race.best, treebank.read(kept)).tolist()),
         offset=best_offset([trees[i] for i in learnt.tolist()]),
         single_head=str(heads[single]),
         single_to_head=to_head,
     )
+
+
+class Race:
+    """Probes that are trained side by side, each at its own rate, on the same sentences in the same order.
+
+    Attributes:
+        courses: every epoch so far, by rate.
+        best: the probe of the smallest loss on held-out sentences so far.
+    """
+
+    def __init__(self, rates: Sequence[float], num_heads: int) -> None:
+        """Begin with blank probes."""
+        self._probes = [ProbeTensors.blank(num_heads) for _ in rates]
+        each = [[probe.heads.requires_grad_(), probe.root.requires_grad_()] for probe in self._probes]
+        groups = [{"params": own, "lr": rate} for own, rate in zip(each, rates, strict=True)]
+        self._optimiser = torch.optim.Adam(groups)
+        self._losses: list[float] = []
+        self._least = np.inf
+        self.courses: list[list[ProbeEpoch]] = [[] for _ in rates]
+        self.best = self._probes[0]
+
+    @property
+    def _together(self) -> ProbeTensors:
+        return ProbeTensors(
+            *(torch.stack([getattr(probe, name) for probe in self._probes]) for name in ("heads", "root"))
+        )
+
+    def learn(self, sentences: Iterable[Sentence], counters: "Sequence[SingleHeads]" = ()) -> None:
+        """Go through sentences once, a step each."""
+        total, words = np.zeros(len(self._probes)), 0
+        for sentence in sentences:
+            losses = sentence_loss(head_scores(self._together, sentence.links), torch.from_numpy(sentence.heads))
+            self._optimiser.zero_grad()
+            losses.sum().backward()
+            self._optimiser.step()
+            total, words = total + losses.detach().numpy(), words + len(sentence.heads)
+            for counter in counters:
+                counter.count(sentence)
+        self._losses = (total / words).tolist()
+
+    @torch.no_grad()
+    def judge(self, sentences: Iterable[Sentence]) -> None:
+        """End an epoch: score held-out sentences, and keep the best probe."""
+        total, words, right = np.zeros(len(self._probes)), 0, np.zeros(len(self._probes), dtype=np.int64)
+        for sentence in sentences:
+            scores, heads = head_scores(self._together, sentence.links), torch.from_numpy(sentence.heads)
+            total, words = total + sentence_loss(scores, heads).numpy(), words + len(heads)
+            right += ((scores.argmax(-1) == heads).numpy() & sentence.counts).sum(-1)
+        for at, course in enumerate(self.courses):
+            course.append(ProbeEpoch(self._losses[at], float(total[at] / words), int(right[at])))
+        first = int(total.argmin())
+        if total[first] / words < self._least:
+            self._least, own = total[first] / words, self._probes[first]
+            self.best = ProbeTensors(own.heads.detach().clone(), own.root.detach().clone())
+
+    @property
+    def best_rate(self) -> int:
+        """The position of the rate of the best probe."""
+        return int(np.argmin([min(epoch.held_out_loss for epoch in course) for course in self.courses]))
 
 
 def seconds_of_training(
@@ -166,12 +221,11 @@ def seconds_of_training(
 ) -> float:
     """How long a training will take, by reading a few of its sentences and going through them."""
     chosen = np.unique(np.linspace(0, len(rows) - 1, SAMPLE).round().astype(int)).tolist()
-    treebank, probe = Treebank(subject, rows, trees), ProbeTensors.blank(len(read_heads(subject.layout)))
-    optimiser = torch.optim.Adam([probe.heads.requires_grad_()], training.learning_rate)
+    treebank, race = Treebank(subject, rows, trees), Race(training.learning_rates, len(read_heads(subject.layout)))
     begin = time.perf_counter()
     sentences = list(treebank.read(chosen))
     reading = time.perf_counter() - begin
-    _epoch(probe, optimiser, iter(sentences), [])
+    race.learn(sentences)
     learning = time.perf_counter() - begin - reading
     share = sum(row.cost for row in rows) / sum(rows[i].cost for i in chosen)
     return share * (reading * (1 if treebank.is_kept else training.epochs) + learning * training.epochs)
@@ -186,36 +240,6 @@ def held_out(groups: Sequence[str], training: ProbeTraining) -> Bool[np.ndarray,
     return np.isin(place, taken)
 
 
-def _epoch(
-    probe: ProbeTensors,
-    optimiser: torch.optim.Optimizer,
-    sentences: Iterator[Sentence],
-    counters: "Sequence[SingleHeads]",
-) -> float:
-    """Go through the sentences once; the mean loss of a word, nats."""
-    total, words = 0.0, 0
-    for sentence in sentences:
-        loss = sentence_loss(head_scores(probe, sentence.links), torch.from_numpy(sentence.heads))
-        optimiser.zero_grad()
-        loss.backward()
-        optimiser.step()
-        total, words = total + loss.item(), words + len(sentence.heads)
-        for counter in counters:
-            counter.count(sentence)
-    return total / words
-
-
-@torch.no_grad()
-def _held_out_score(probe: ProbeTensors, sentences: Iterator[Sentence]) -> tuple[float, int]:
-    """The mean loss of a word, nats; and how many words are right, punctuation aside."""
-    total, words, right = 0.0, 0, 0
-    for sentence in sentences:
-        scores, heads = head_scores(probe, sentence.links), torch.from_numpy(sentence.heads)
-        total, words = total + sentence_loss(scores, heads).item(), words + len(heads)
-        right += int(((scores.argmax(-1) == heads).numpy() & sentence.counts).sum())
-    return total / words, right
-
-
 @torch.no_grad()
 def _losses_without(probe: ProbeTensors, sentences: Iterator[Sentence]) -> Float[np.ndarray, " H"]:
     """By head, the mean loss of a word when its weights are 0, nats."""
@@ -224,14 +248,9 @@ def _losses_without(probe: ProbeTensors, sentences: Iterator[Sentence]) -> Float
         maps, heads = torch.from_numpy(sentence.links.maps).float(), torch.from_numpy(sentence.heads)
         own = probe.heads[0, :, None, None] * maps + probe.heads[1, :, None, None] * maps.mT
         scores_HWW = scores_of_sums(own.sum(0) - own, probe.root, has_ends=sentence.links.has_ends)
-        totals += _losses(scores_HWW, heads).numpy()
+        totals += sentence_loss(scores_HWW, heads).numpy()
         words += len(heads)
     return totals / words
-
-
-def _losses(scores: Float[Tensor, "H W W1"], heads: Int[Tensor, " W"]) -> Float[Tensor, " H"]:
-    right = scores[:, torch.arange(len(heads)), heads]
-    return (scores.logsumexp(-1) - right).sum(-1, dtype=torch.float64)
 
 
 class SingleHeads:

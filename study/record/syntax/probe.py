@@ -33,17 +33,17 @@ class ProbeTraining:
         files: names of the treebanks that it is trained on.
         digest: sha256 of their sentences and trees.
         sentences: number of these.
-        learning_rate: step size of Adam; a step is a sentence.
+        learning_rates: step sizes of Adam that are tried; a step is a sentence.
         epochs: times that the sentences are gone through at most.
-        held_out: share of the documents, or of the sentences where there are none, that only decide which epoch is
-            taken.
+        held_out: share of the documents, or of the sentences where there are none, that only decide which rate and
+            epoch are taken.
         seed: seed of the share that is held out, and of the order of sentences.
     """
 
     files: tuple[str, ...]
     digest: str
     sentences: int
-    learning_rate: float
+    learning_rates: tuple[float, ...]
     epochs: int
     held_out: float
     seed: int
@@ -103,8 +103,9 @@ class SyntaxProbe:
         training: how it was trained.
         heads: addresses of the heads that it reads.
         weights: those of the epoch taken.
-        course: every epoch.
-        epoch: number of the epoch taken, from 1: that of the smallest loss on what is held out.
+        learning_rate: the rate taken.
+        course: every epoch at this rate.
+        epoch: number of the epoch taken, from 1: rate and epoch are those of the smallest loss on what is held out.
         held_out_sentences: sentences that are held out.
         held_out_words: words of these, punctuation aside.
         loss_without: by head, the mean loss of a held-out word when both of its weights are 0, nats.
@@ -119,6 +120,7 @@ class SyntaxProbe:
     training: ProbeTraining
     heads: tuple[str, ...]
     weights: ProbeWeights
+    learning_rate: float
     course: tuple[ProbeEpoch, ...]
     epoch: int
     held_out_sentences: int
@@ -141,15 +143,18 @@ class SyntaxProbe:
         Raises:
             KeyError, TypeError: when it is not of that form.
         """
-        own = {name: tuple(value) if isinstance(value, list) else value for name, value in stored.items()}
-        training, weights = (
-            {name: tuple(value) if isinstance(value, list) else value for name, value in stored[part].items()}
-            for part in ("training", "weights")
-        )
-        course = tuple(ProbeEpoch(**epoch) for epoch in stored["course"])
-        return cls(
-            **{**own, "training": ProbeTraining(**training), "weights": ProbeWeights(**weights), "course": course}
-        )
+        training, weights = (_tuples(stored[part]) for part in ("training", "weights"))
+        parts = {
+            "training": ProbeTraining(**training),
+            "weights": ProbeWeights(**weights),
+            "course": tuple(ProbeEpoch(**epoch) for epoch in stored["course"]),
+        }
+        return cls(**{**_tuples(stored), **parts})
+
+
+def _tuples(stored: Mapping[str, Any]) -> dict[str, Any]:
+    """Values with tuples in place of lists, as there are no others in JSON."""
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in stored.items()}
 
 
 def probe_path(probe: str, folder: Path) -> Path:

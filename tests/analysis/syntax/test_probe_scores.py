@@ -29,7 +29,7 @@ HEADS = (0, 1, 2, 3, 1, 1)
 
 RELATIONS = ("root", "near", "near", "near", "far", "punct")
 LAYOUT = HeadLayout({AttentionKind.ENCODER_SELF: (2, 2)})
-TRAINING = ProbeTraining(("a", "b"), "digest", 100, learning_rate=0.002, epochs=2, held_out=0.1, seed=0)
+TRAINING = ProbeTraining(("a", "b"), "digest", 100, learning_rates=(0.002, 0.02), epochs=2, held_out=0.1, seed=0)
 FAST = Inference(resamples=200)
 
 
@@ -63,6 +63,7 @@ def fill_probe(results: Path, found: np.ndarray, *, model: str = "toy", untraine
         training=TRAINING,
         heads=tuple(map(str, LAYOUT.heads)),
         weights=ProbeWeights((1.0, 2.0, 3.0, 4.0), (0.0, -1.0, 0.0, 1.0)),
+        learning_rate=0.02,
         course=(ProbeEpoch(2.0, 1.5, 40), ProbeEpoch(1.2, 1.6, 38)),
         epoch=1,
         held_out_sentences=10,
