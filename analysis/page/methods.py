@@ -145,7 +145,9 @@ def _base(analysis: Analysis) -> Iterator[str]:
 
 
 def _chance(metrics: Sequence[Metric], base: pl.DataFrame) -> str:
-    said = dict.fromkeys(_chance_of(metric) for metric in metrics if metric.task is not Task.TEXT)
+    known = set(base.drop_nulls("chance")["metric"])
+    metrics = [metric for metric in metrics if metric.name in known]
+    said = dict.fromkeys(map(_chance_of, metrics))
     words = [what if len(said) == 1 or not of else f"{of} {what}" for of, what in sorted(said)]
     labels = any(metric.task is Task.CLASSIFICATION and metric.name != LogLikelihood.name for metric in metrics)
     cohen = " [cohen1960coefficient]" if labels else ""

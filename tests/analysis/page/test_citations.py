@@ -70,11 +70,14 @@ def test_how_it_was_made_stands_once_and_a_number_without_interval_is_not_cited(
             "Chance is the score of a model’s own answers dealt out to other examples [cohen1960coefficient].",
         ),
         (
-            ["bits_per_byte", "choice_accuracy", "pearson"],
+            ["bits_per_byte", "choice_accuracy", "pearson", "target_loglik"],
             "Chance is the score of a model’s own answers dealt out to other examples, and of choices the score of a "
             "model that finds every continuation equally likely.",
         ),
+        (["target_accuracy", "accuracy"], "Chance is the score of a model’s own answers dealt out to other examples"),
     ],
 )
 def test_chance_is_said_as_it_is_computed(names, said):
-    assert _chance([metric(name) for name in names], pl.DataFrame({"above_chance": [True]})) == said
+    chance = [None if name in ("bits_per_byte", "target_loglik", "target_accuracy") else 1.0 for name in names]
+    base = pl.DataFrame({"metric": names, "chance": chance, "above_chance": True})
+    assert _chance([metric(name) for name in names], base).startswith(said)
