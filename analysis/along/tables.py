@@ -10,6 +10,7 @@ import numpy as np
 import polars as pl
 
 from analysis.along.comparability import Match, different_starts, unknown_starts
+from analysis.along.importance import IMPORTANCE, importance_correlations
 from analysis.along.matching import matched_heads
 from analysis.along.selective import scaled_differences
 from analysis.along.spread import spread
@@ -100,6 +101,9 @@ class Along:
             scale_b, which scaled_a and scaled_b are divided by; difference of these with its interval (low, high), p
             and p_corrected (`analysis.along.selective`); selective: the cell on which alone the head matters, where
             that is shown.
+        importance: one row for every two cells of the same examples whose importance was measured, for all heads and by
+            attention kind: loss, heads, Spearman's correlation of the importances with its interval (spearman, low,
+            high).
         notes: what is not compared and why, and what a reader must know of what is.
     """
 
@@ -111,13 +115,14 @@ class Along:
     heads: pl.DataFrame
     matched: pl.DataFrame
     selective: pl.DataFrame
+    importance: pl.DataFrame
     notes: tuple[str, ...] = ()
 
     @property
     def tables(self) -> dict[str, pl.DataFrame]:
         """All that have rows, under the names of their files: `along_pairs`; of groups `along_pairs_of_groups`."""
         named = {"pairs": self.pairs, "nulls": self.nulls, "heads": self.heads, "matched": self.matched}
-        named["selective"] = self.selective
+        named |= {"selective": self.selective, "importance": self.importance}
         if self.level is not UnitLevel.head:
             named = {f"{name}_of_{self.level.plural}": columns_of(own, self.level) for name, own in named.items()}
             named = {name.replace("heads_of_", ""): own for name, own in named.items()}
@@ -173,6 +178,7 @@ def along(
             rows["nulls"] += line.null_rows()
             rows["heads"] += line.head_rows(effects)
             rows["selective"] += line.selective_rows(effects)
+            rows["importance"] += line.importance_rows()
             advance(1)
         for line in matching:
             rows["matched"] += line.matched_rows()
@@ -183,7 +189,14 @@ def along(
     return Along(tuple(axes), level, same_heads, notes=tuple(dict.fromkeys(notes)), **tables)
 
 
-SCHEMAS = {"pairs": PAIRS, "nulls": NULLS, "heads": HEADS, "matched": MATCHED, "selective": SELECTIVE}
+SCHEMAS = {
+    "pairs": PAIRS,
+    "nulls": NULLS,
+    "heads": HEADS,
+    "matched": MATCHED,
+    "selective": SELECTIVE,
+    "importance": CELLS | IMPORTANCE,
+}
 """The columns of every table."""
 
 FEWEST_GROUPS = 10
@@ -304,6 +317,15 @@ class Line:
     def null_rows(self) -> Rows:
         """Rows of `Along.nulls`."""
         return ({**both.pair.names, **row} for both in self.pairs for row in null_rows(both))
+
+    def importance_rows(self) -> Rows:
+        """Rows of `Along.importance`, of heads that were measured on the same examples alone."""
+        if not self.shares_examples or self.grid.level is not UnitLevel.head:
+            return
+        domains = [cell.domain for cell in self.cells]
+        for a, b, row in importance_correlations(domains, self.groups, self.options.level):
+            settings = {f"setting_{side}": domains[at].setting_id for side, at in (("a", a), ("b", b))}
+            yield {**self.columns, "cell_a": self.labels[a], "cell_b": self.labels[b], **settings, **row}
 
     def selective_rows(self, effects: pl.DataFrame) -> Rows:
         """Rows of `Along.selective`, of data sets and tasks alone; `effects` as in `along`."""

@@ -16,6 +16,7 @@ PLURALS = {
     "epoch": "epochs",
     "precision": "precisions",
     "family": "families",
+    "replacement": "replacements",
 }
 """What the cells along an axis are called, two or more of them."""
 
@@ -96,6 +97,16 @@ def selective_words(selective: pl.DataFrame, units: str = HEADS, level: UnitLeve
             told.append(f"{count} {verb} on {here} and not on {there}{f' ({listed(names, NAMED)})' if names else ''}")
         said.append(f"{'; '.join(told)}.")
     return [f"{sentence[0].upper()}{sentence[1:]}" for sentence in said]
+
+
+def importance_words(importance: pl.DataFrame, axis: str, units: str = HEADS) -> str:
+    """How alike gradients rank heads in every two cells of a line; from its rows of `Along.importance`."""
+    overall = importance.filter(kind=ALL_KINDS).drop_nulls("spearman")
+    if overall.is_empty():
+        return ""
+    count = pl.concat([overall["cell_a"], overall["cell_b"]]).n_unique()
+    every = f"the two {plural(axis)}" if count == 2 else f"every two of {count} {plural(axis)}"
+    return f"The importance of {units} ranks them alike in {every} with Spearman’s ρ {_range(overall['spearman'])}."
 
 
 def matched_words(matched: pl.DataFrame, axis: str, units: str = HEADS) -> str:

@@ -10,8 +10,8 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float, Int
 
+from analysis.replacements import DRAWN
 from analysis.results.domain import AUTO, Domain
-from analysis.results.replacements import DRAWN
 from analysis.results.sample import EXAMPLE, Sample
 from study.record.errors import InputError
 from study.record.examples import text_columns

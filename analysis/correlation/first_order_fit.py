@@ -71,7 +71,7 @@ def _rows(domain: Domain, loss: Loss, gradients: pl.DataFrame, inference: Infere
     costs = [cost for level in UnitLevel for cost in _costs(domain, loss, gradients, level)]
     if not costs:
         return
-    blocks = _blocks(domain, whole["example"], inference.groups)
+    blocks = blocks_of(domain, whole["example"], inference.groups)
     parts = [whole.join(block, on="example") for block in blocks]
     for cost in costs:
         units = [layout.units(cost.level)[i] for i in cost.places]
@@ -110,7 +110,7 @@ def _costs(domain: Domain, loss: Loss, gradients: pl.DataFrame, level: UnitLevel
             yield _Cost(name, level, rows.filter(pl.col("mask").is_in([domain.layout.full_key, *off])), places)
 
 
-def _blocks(domain: Domain, examples: pl.Series, groups: str) -> list[pl.DataFrame]:
+def blocks_of(domain: Domain, examples: pl.Series, groups: str) -> list[pl.DataFrame]:
     """The examples, then the examples without each block of groups."""
     table = domain.examples.filter(pl.col("example").is_in(examples.implode()))
     group = table[domain.group_column(groups)]
@@ -138,10 +138,10 @@ def _correlations(
     """Spearman's of each row, then Pearson's, with intervals; None where all of either are equal, or there are few."""
     if a.shape[1] < FEWEST:
         return [None] * 6
-    return [number for coefficient in (spearman, pearson) for number in _jackknifed(coefficient(a, b), alpha)]
+    return [number for coefficient in (spearman, pearson) for number in jackknifed(coefficient(a, b), alpha)]
 
 
-def _jackknifed(values: Float[np.ndarray, " blocks"], alpha: float) -> tuple[float | None, float | None, float | None]:
+def jackknifed(values: Float[np.ndarray, " blocks"], alpha: float) -> tuple[float | None, float | None, float | None]:
     """The first value with its interval from the others, each without one of equal blocks."""
     estimate, without = float(values[0]), values[1:]
     if np.isnan(estimate):

@@ -21,6 +21,9 @@ ORDER_COLOURS = {
     "reestimated": "#7a5cc0",
     "file": "#8c6d31",
 }
+CELL_COLOURS = tuple(ORDER_COLOURS.values())
+"""Colours of the cells of an axis, one after the other."""
+
 OTHER_COLOUR = "#3f9aa6"
 """The colour of an order that has none of its own."""
 
@@ -32,7 +35,7 @@ def pruning_curves(
 
     Args:
         curves: the rows of the domain.
-        by: what a line stands for: the column `curve` (figure 3) or `kinds` (figure 4).
+        by: what a line stands for: the column `curve` (figure 3), `kinds` (figure 4), or `cell` of one order.
         title: what stands above.
         name: name of the drawing.
         compared: rows of every panel that shares the scale of this one.
@@ -67,6 +70,7 @@ def _lines(curves: pl.DataFrame, by: str) -> Iterator[tuple[str, str, object, pl
     drawn: dict[str, int] = {}
     for (value,), line in curves.group_by(by, maintain_order=True):
         colour = STYLES[value].colour if value in STYLES else ORDER_COLOURS.get(line["order"][0], OTHER_COLOUR)
+        colour = CELL_COLOURS[len(drawn) % len(CELL_COLOURS)] if by == "cell" else colour
         style = LINES[drawn.setdefault(colour, 0) % len(LINES)]
         drawn[colour] += 1
         yield kind_label(str(value)), colour, style, line.sort("share")

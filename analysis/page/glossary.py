@@ -12,6 +12,16 @@ TERMS: Mapping[str, str] = {
         "The score with heads removed minus the base score, on the same examples. It is negative where the model needs "
         "the heads."
     ),
+    "replacement": (
+        "What stands in the place of a removed head: zero, as in the paper; the mean of what it gives, over all tokens "
+        "or by position; what it gives in another example (resample); the plain mean of the values it may attend to "
+        "(uniform); or the bias of its values. Zero can be something that the network never meets, so effects depend "
+        "on the choice."
+    ),
+    "in-sample mean": (
+        "A mean of the very examples that are scored. It fits them better than the mean of others would, so that "
+        "removal looks a little cheaper than it is."
+    ),
     "points": "Differences of scores: percentage points of accuracy, or points of BLEU or chrF.",
     "nats": (
         "Differences of log-likelihoods, by the natural logarithm. An effect of −0.01 nats makes the right answer 1 % "

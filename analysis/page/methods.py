@@ -12,6 +12,7 @@ from analysis.inference import Interval
 from analysis.inference.base_interval import BINOMIAL
 from analysis.inference.multiplicity import Correction
 from analysis.inference.significance import PairedTest
+from analysis.replacements import Replacement
 from study.record.metrics import METRICS, Metric, Task
 from study.record.metrics.loss import LogLikelihood, SquaredError
 
@@ -42,6 +43,15 @@ INTERVALS = {
     Interval.flips: "intervals of two binomial rates [zou2008construction]",
     Interval.conditional: "exact intervals given the number of examples that flip",
 }
+
+REPLACEMENTS = {
+    "mean": "wang2023interpretability",
+    "mean_by_position": "wang2023interpretability",
+    "resample": "chan2022causal",
+    "uniform": "kovaleva2019revealing",
+    "value_bias": "nanda2022transformerlens",
+}
+"""Who has put it in the place of a head, by the name of the replacement."""
 
 REFERENCES = {
     entry.partition("{")[2].partition(",")[0]: entry
@@ -115,10 +125,15 @@ def _short(key: str) -> str:
 
 
 def _scores(analysis: Analysis) -> Iterator[str]:
-    yield (
-        "We turn attention heads off by multiplying their output by zero before the output projection "
-        "[michel2019sixteen]. An effect is the score without the heads minus the score with all, on the same examples."
-    )
+    replacements = {domain.replacement.label: domain.replacement for domain in analysis.results.domains}
+    if any(each.is_usual for each in replacements.values()):
+        yield (
+            "We turn attention heads off by multiplying their output by zero before the output projection "
+            "[michel2019sixteen]."
+        )
+    for each in replacements.values():
+        yield from () if each.is_usual else _replacement(each)
+    yield "An effect is the score without the heads minus the score with all, on the same examples."
     used = dict.fromkeys((domain.metric.name, domain.signature) for domain in analysis.results.domains)
     for key, kind in METRICS.items():
         signatures = [signature for metric, signature in used if metric == key]
@@ -127,6 +142,15 @@ def _scores(analysis: Analysis) -> Iterator[str]:
     weighted = dict.fromkeys(domain.data for domain in analysis.results.domains if domain.weighted)
     if weighted:
         yield f"Examples of {' and '.join(weighted)} count by their weights."
+
+
+def _replacement(own: Replacement) -> Iterator[str]:
+    """What is put in the place of a head before the output projection, after whom, and what intervals hold."""
+    first, *more = own.sentences
+    after = f" [{REPLACEMENTS[own.name]}]" if own.name in REPLACEMENTS else ""
+    gives = first.removeprefix("A removed head gives ").rstrip(".")
+    yield f"With replacement {own.label}, a head that is off gives, before the output projection, {gives}{after}."
+    yield from more
 
 
 def _base(analysis: Analysis) -> Iterator[str]:

@@ -270,10 +270,10 @@ def _grid(members: Sequence[Cell], axes: Sequence[str], held: Mapping[str, Value
 
 
 def _order(place: tuple[Value, ...]) -> list[tuple[bool, float | int, str]]:
-    """Sorts values of any kind: none first, numbers by size, names by the alphabet."""
+    """Sorts values of any kind: none first, numbers by size, names by the alphabet, but zero before other stand-ins."""
     return [
         (value is not None, value if isinstance(value, int | float) else 0.0, value if isinstance(value, str) else "")
-        for value in place
+        for value in ("" if value == ZERO else value for value in place)
     ]
 
 

@@ -11,8 +11,8 @@ import polars as pl
 from jaxtyping import Int
 from polars import selectors
 
+from analysis.replacements import DRAWN, Replacement
 from analysis.results.groups import GROUP, Groups, group_sums
-from analysis.results.replacements import DRAWN, Replacement
 from analysis.results.row_sample import RowSample
 from analysis.results.sample import EXAMPLE, GROUP_COLUMN, NOUNS, Sample
 from study.record.curves import Curve

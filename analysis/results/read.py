@@ -11,11 +11,11 @@ from pathlib import Path
 
 import polars as pl
 
+from analysis.replacements import Replacement, with_draws
 from analysis.results.domain import Domain, scoring_signature
 from analysis.results.probe_readings import ProbeReading, read_probes
 from analysis.results.provenance import provenance
 from analysis.results.readings import Reading, read_readings
-from analysis.results.replacements import Replacement, with_draws
 from analysis.results.rescoring import rescored
 from analysis.results.trainings import TRAININGS, read_trainings
 from study.record.curves import FOLDER as CURVES

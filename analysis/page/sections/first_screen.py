@@ -33,6 +33,7 @@ class Answer:
         forest: heads sorted by effect, for a wide and for a narrow screen; empty where no head was removed.
         pictures: the paper's figures in miniature.
         deciding: a sentence for each group of examples that decides on a number.
+        replacement: what stands in the place of a removed head, where it is not zero in all that is shown.
     """
 
     shape: str
@@ -42,6 +43,7 @@ class Answer:
     forest: tuple[Drawing, ...] = ()
     pictures: tuple[Drawing, ...] = ()
     deciding: tuple[str, ...] = ()
+    replacement: tuple[str, ...] = ()
 
     @property
     def pictured(self) -> str:
@@ -69,10 +71,18 @@ class FirstScreen(Section):
             beyond=subject.beyond if subject.layout.key_groups else (),
             forest=tuple(_forest(subject)),
             pictures=tuple(_pictures(subject)),
+            replacement=_replacement(subject),
             deciding=tuple(deciding(subject.analysis.influence, subject.labels, named, TEXT)),
         )
         rows = pair_rows(subject.analysis.correlations.overall.drop_nulls("pearson"), subject.labels)
         return cls(answer, rows, drawings=(*answer.forest, *answer.pictures))
+
+
+def _replacement(subject: SubjectView) -> tuple[str, ...]:
+    """What stands in the place of a removed head; nothing is said where it is zero in all results."""
+    if all(domain.replacement.is_usual for domain in subject.analysis.results.domains):
+        return ()
+    return subject.domains[0].domain.replacement.sentences
 
 
 def _forest(subject: SubjectView) -> Iterator[Drawing]:

@@ -6,6 +6,7 @@ import pytest
 from fixtures.results import OWN_MEAN, fill_replaced
 
 from analysis import Inference, Selection, analyse, read_results
+from analysis.__main__ import main
 from analysis.correlation import DomainEffects
 from analysis.correlation.shared_examples import aligned
 from analysis.results.namesakes import subject_names
@@ -50,9 +51,9 @@ def test_every_two_replacements_are_compared(results) -> None:
     assert found.along is not None
     pairs = found.along.pairs
     assert pairs.select("cell_a", "cell_b", "held").rows() == [
+        ("zero", "mean", "home"),
+        ("zero", "resample in 4 draws", "home"),
         ("mean", "resample in 4 draws", "home"),
-        ("mean", "zero", "home"),
-        ("resample in 4 draws", "zero", "home"),
     ]
     assert (pairs["groups_shared"] == 50).all()
     assert (found.along.heads["cells"] == 3).all()
@@ -76,3 +77,32 @@ def test_replacements_are_never_called_the_same(results) -> None:
         "their heads",
     )
     assert found.effects.select(pl.col("subject_id").n_unique()).item() == 3
+
+
+def test_the_page_says_what_stands_in_and_what_to_mind(results, capsys) -> None:
+    stored(results)
+    assert main([str(results), "--along", "replacement", "--resamples", "99", "--splits", "8"]) == 0
+    page = (results / "analysis" / "report" / "index.html").read_text()
+    for words in (
+        "A removed head gives zero, as in the paper.",
+        "the very data that is scored, which flatters it",
+        "the noise of its reference examples is not in them",
+        "Intervals hold the chance of the draw",
+        "With replacement mean, a head that is off gives",
+        "chan2022causal",
+        "The effect of removing each head under every replacement, all on one colour scale",
+    ):
+        assert words in page, words
+    figures = results / "analysis" / "figures" / "along"
+    assert {file.stem for file in figures.glob("*-effects-*.svg")} == {
+        f"1-toy-home-effects-{name}" for name in ("zero", "mean", "resample-in-4-draws")
+    }
+    assert "Along replacement: toy, home" in capsys.readouterr().out
+
+
+def test_of_zero_alone_nothing_is_said_but_what_the_paper_does(results) -> None:
+    fill_replaced(results, None, WEIGHTS)
+    assert main([str(results), "--resamples", "99", "--splits", "8"]) == 0
+    page = (results / "analysis" / "report" / "index.html").read_text()
+    assert "We turn attention heads off by multiplying their output by zero" in page
+    assert "A removed head gives" not in page

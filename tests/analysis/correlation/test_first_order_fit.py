@@ -9,7 +9,7 @@ from fixtures.language_results import fill_language
 from fixtures.results import CLASSIFIER
 from scipy import stats
 
-from analysis.correlation.first_order_fit import _jackknifed, taylor
+from analysis.correlation.first_order_fit import jackknifed, taylor
 from analysis.inference import Inference
 from analysis.results.read import read_domain
 from study.record.store import Store
@@ -111,8 +111,8 @@ def test_groups_and_mlps_have_the_sum_of_their_gradients_and_a_loss_that_is_the_
 def test_the_interval_is_that_of_the_jackknife() -> None:
     x = np.random.default_rng(2).normal(size=20)
     without = [(x.sum() - value) / 19 for value in x]
-    _, low, high = _jackknifed(np.tanh([x.mean(), *without]), 0.05)
+    _, low, high = jackknifed(np.tanh([x.mean(), *without]), 0.05)
     half = stats.sem(x) * stats.t.ppf(0.975, 19)
     assert np.arctanh([low, high]) == pytest.approx([x.mean() - half, x.mean() + half])
-    assert _jackknifed(np.array([np.nan, 1.0]), 0.05) == (None, None, None)
-    assert _jackknifed(np.array([0.5, 1.0]), 0.05) == (0.5, None, None)
+    assert jackknifed(np.array([np.nan, 1.0]), 0.05) == (None, None, None)
+    assert jackknifed(np.array([0.5, 1.0]), 0.05) == (0.5, None, None)

@@ -11,13 +11,16 @@ from analysis.along.tables import LINE
 from analysis.along.words import (
     correlation_words,
     head_words,
+    importance_words,
     line_name,
     matched_words,
     plural,
     selective_words,
     singular,
 )
+from analysis.attention_kinds import kind_label
 from analysis.compute import Analysis
+from analysis.curves.bands import mean_curves
 from analysis.effects.head_effects import ALL_KINDS
 from analysis.effects.unit_effects import single_effects
 from analysis.figures import Drawing
@@ -26,7 +29,11 @@ from analysis.formatting import slug
 from analysis.page.section import Section
 from analysis.page.sections.correlation import correlation_title, effects_on_both, units_on_both
 from analysis.page.views import Row
+from analysis.results.cells import REPLACEMENT
 from study.record.errors import listed
+from study.record.factors import ZERO
+from study.record.importance import Estimator, Normalisation
+from study.record.loss import PLAIN
 from study.record.units import UnitLevel
 
 MOST_SCATTERS = 6
@@ -54,7 +61,12 @@ class Line:
         forest: heads by their effects in every cell, for a wide and for a narrow screen; none of effects in different
             units.
         small_maps: the effects of heads in every cell where these are in different units, each on a scale of its own.
+        one_scale: whether these maps have one colour scale.
+        meanings: what each cell is, in words, where its name does not tell: of replacements, by label.
         spreads: mean effects of heads against their spreads.
+        curves: pruning curves by the same order, a line for each cell, where cells have them.
+        fits: per cell, Spearman's correlation of importance and effects; where importance was measured.
+        importance: rows of `analysis.along.Along.importance`.
         pairs: rows of `analysis.along.Along.pairs`.
         nulls: rows of its `nulls`.
         heads: rows of its `heads`, the largest mean effect first.
@@ -73,7 +85,12 @@ class Line:
     maps: tuple[Drawing, ...]
     forest: tuple[Drawing, ...]
     small_maps: tuple[Drawing, ...]
+    one_scale: bool
+    meanings: tuple[tuple[str, str], ...]
     spreads: tuple[Drawing, ...]
+    curves: tuple[Drawing, ...]
+    fits: tuple[Row, ...]
+    importance: tuple[Row, ...]
     pairs: tuple[Row, ...]
     nulls: tuple[Row, ...]
     heads: tuple[Row, ...]
@@ -85,7 +102,7 @@ class Line:
     @property
     def drawings(self) -> tuple[Drawing, ...]:
         """Every figure."""
-        return (*self.maps, *self.forest, *self.small_maps, *self.spreads, *self.scatters)
+        return (*self.maps, *self.forest, *self.small_maps, *self.spreads, *self.scatters, *self.curves)
 
     @property
     def shares_examples(self) -> bool:
@@ -138,10 +155,14 @@ def _line(analysis: Analysis, found: Found, key: Row, at: int) -> Line:
     sentences = [] if pairs.is_empty() else [correlation_words(pairs, axis, units)]
     sentences += [] if heads.is_empty() else [head_words(heads, axis, analysis.base["alpha"][0], units)]
     sentences += [] if matched.is_empty() else [matched_words(matched, axis, units)]
+    importance = found.importance.filter(**key)
+    sentences += [words] if (words := importance_words(importance, axis, units)) else []
     known, selective = heads.drop_nulls("spread"), found.selective.filter(**key)
     apart = selective.drop_nulls("selective").sort(pl.col("difference").abs(), descending=True, maintain_order=True)
     cells = _cells(analysis, pairs)
     one_unit = cells["unit"].n_unique() < 2
+    replaced = axis == REPLACEMENT
+    data = next((each.data for each in analysis.results.domains if each.setting_id in set(cells["setting_id"])), "")
     return Line(
         name=line_name(key["family"], key["held"]),
         cells=plural(axis),
@@ -151,7 +172,12 @@ def _line(analysis: Analysis, found: Found, key: Row, at: int) -> Line:
         sentences=tuple(sentences),
         maps=tuple(_maps(pairs.filter(kind=ALL_KINDS), folder)),
         forest=tuple(_forest(cells, folder)) if one_unit else (),
-        small_maps=() if one_unit else tuple(_small_maps(analysis, cells, folder)),
+        small_maps=() if one_unit and not replaced else tuple(_small_maps(analysis, cells, folder, one_unit)),
+        one_scale=one_unit,
+        meanings=tuple(_meanings(analysis, cells)) if replaced else (),
+        curves=tuple(_curves(analysis, cells, folder)) if replaced else (),
+        fits=tuple(_fits(analysis, cells)) if replaced else (),
+        importance=tuple(importance.rows(named=True)),
         spreads=()
         if known.is_empty()
         else (figures.head_spreads(known, plural(axis), "mean and spread", f"{folder}-spread", found.level),),
@@ -159,7 +185,9 @@ def _line(analysis: Analysis, found: Found, key: Row, at: int) -> Line:
         nulls=tuple(nulls.rows(named=True)),
         heads=tuple(heads.sort(pl.col("mean").abs(), descending=True, maintain_order=True).rows(named=True)),
         matched=tuple(matched.rows(named=True)),
-        scatters=tuple(_scatters(pairs.filter(kind=ALL_KINDS), cells, found.level, folder)) if selective.height else (),
+        scatters=tuple(_scatters(pairs.filter(kind=ALL_KINDS), cells, found.level, folder, data))
+        if selective.height or replaced
+        else (),
         selective=tuple(selective_words(selective, units, found.level)),
         apart=tuple(map(_seen_from_it, apart.rows(named=True))),
     )
@@ -173,15 +201,16 @@ def _seen_from_it(row: Row) -> Row:
     return row | turned | {"difference": -row["difference"], "low": -row["high"], "high": -row["low"]}
 
 
-def _scatters(pairs: pl.DataFrame, cells: pl.DataFrame, level: UnitLevel, folder: str) -> Iterator[Drawing]:
-    """The effects of every two cells, one against the other; none where there are many."""
+def _scatters(pairs: pl.DataFrame, cells: pl.DataFrame, level: UnitLevel, folder: str, data: str) -> Iterator[Drawing]:
+    """The effects of every two cells, one against the other; where there are many, of zero with each other, or none."""
     if pairs.height > MOST_SCATTERS:
-        return
+        pairs = pairs.filter(pl.col("axis") == REPLACEMENT, pl.any_horizontal(pl.col("cell_a", "cell_b") == ZERO))
     for row in pairs.rows(named=True):
         names = row["cell_a"], row["cell_b"]
+        labels = tuple(f"{data}, replacement {cell}" for cell in names) if row["axis"] == REPLACEMENT else names
         both, units = effects_on_both(cells, row), units_on_both(cells, row)
         name = f"{folder}-{'-'.join(map(slug, names))}"
-        yield figures.scatter(both, names, units, correlation_title(row, level), name)
+        yield figures.scatter(both, labels, units, correlation_title(row, level), name)
 
 
 def _maps(overall: pl.DataFrame, folder: str) -> Iterator[Drawing]:
@@ -214,10 +243,37 @@ def _forest(cells: pl.DataFrame, folder: str) -> Iterator[Drawing]:
             yield drawn
 
 
-def _small_maps(analysis: Analysis, cells: pl.DataFrame, folder: str) -> Iterator[Drawing]:
-    """The effects of heads in every cell, each on a scale of its own."""
+def _meanings(analysis: Analysis, cells: pl.DataFrame) -> Iterator[tuple[str, str]]:
+    """What each replacement puts in the place of a head, and what a reader must know of it, by its label."""
+    replacements = {domain.setting_id: domain.replacement for domain in analysis.results.domains}
+    for id_, label in cells.select("setting_id", "cell").unique(maintain_order=True).iter_rows():
+        yield label, " ".join(replacements[id_].sentences)
+
+
+def _curves(analysis: Analysis, cells: pl.DataFrame, folder: str) -> Iterator[Drawing]:
+    """The pruning curves of each order that two cells have or more, a line a cell."""
+    named = cells.select("setting_id", "cell").unique(maintain_order=True)
+    means = mean_curves(analysis.points).join(named, on="setting_id", maintain_order="right")
+    for (kinds, curve), own in means.group_by("kinds", "curve", maintain_order=True):
+        if own["cell"].n_unique() > 1:
+            title = str(curve) if kinds == ALL_KINDS else f"{kind_label(str(kinds))}, by {curve}"
+            name = f"{folder}-curves-{slug(str(kinds))}-{slug(str(curve))}"
+            yield figures.pruning_curves(own.with_columns(domain=pl.col("cell")), "cell", title, name, means)
+
+
+def _fits(analysis: Analysis, cells: pl.DataFrame) -> Iterator[Row]:
+    """Whether importance ranks heads as removing them does, in each cell: by the paper's estimator."""
+    named = cells.select("setting_id", "cell").unique(maintain_order=True)
+    paper = analysis.taylor.filter(estimator=str(Estimator.paper), normalisation=str(Normalisation.layer_l2))
+    paper = paper.filter(kind=ALL_KINDS, units=str(UnitLevel.head))
+    plain = paper.filter(loss=str(PLAIN))
+    yield from named.join(plain if plain.height else paper, on="setting_id", maintain_order="left").rows(named=True)
+
+
+def _small_maps(analysis: Analysis, cells: pl.DataFrame, folder: str, one_scale: bool) -> Iterator[Drawing]:
+    """The effects of heads in every cell, each on a scale of its own, or all on one."""
     layouts = {domain.setting_id: domain.layout for domain in analysis.results.domains}
     for (id_, cell), own in cells.group_by("setting_id", "cell", maintain_order=True):
         name, layout = f"{folder}-effects-{slug(str(cell))}", layouts[str(id_)]
         counts = layout.groups if analysis.along and analysis.along.level is UnitLevel.group else layout.counts
-        yield figures.small_heat_map(own, counts, figures.colour_limit(own), name)
+        yield figures.small_heat_map(own, counts, figures.colour_limit(cells if one_scale else own), name)

@@ -82,15 +82,15 @@ class Replacement:
         if self.name.startswith("mean"):
             if self.is_of_the_same_data:
                 yield (
-                    "The mean is of the very data that is scored, which flatters it: effects would be larger with the "
-                    "mean of other data."
+                    "The mean is of the very data that is scored, which flatters it: with the mean of other data "
+                    "removing a head tends to cost more."
                 )
-            yield "Intervals take the mean as it is: what chance there is in its reference examples is in none of them."
+            yield "Intervals take the mean as given: the noise of its reference examples is not in them."
         if self.name == "resample":
             yield (
                 f"Each example has {'one donor' if self.draws == 1 else f'{self.draws} donors'}, of another group, the "
                 "same for every mask and head. Intervals hold the chance of the draw as well as that of the examples; "
-                "the set that donors are drawn from is taken as it is."
+                "the set that donors are drawn from is taken as given."
             )
 
     @property
