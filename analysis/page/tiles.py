@@ -167,14 +167,19 @@ def roles_tile(subject: SubjectView) -> Iterator[Tile]:
     own = {view.domain.model_id for view in subject.domains}
     numbers = [_roles_number(found, reading) for reading in found.readings if reading.model_id in own]
     if numbers:
-        note = "By rules that have names, such as looking at the token before. A head may have several."
+        note = "By rules that have names, such as looking at the token before."
+        if any(number.range for number in numbers):
+            note += " Learned: in roles that no head has with random weights."
         yield Tile("roles", "Heads with a role", "role", _few(numbers, f"{len(numbers)} data sets", "data sets"), note)
 
 
 def _roles_number(found: HeadAttention, reading: Reading) -> Number:
-    having, random = heads_with_a_role(found, reading), found.control_of(reading)
-    control = "" if random is None else f"{heads_with_a_role(found, random)} with random weights"
-    return Number(f"{having} of {len(reading.layout)}", control, reading.data)
+    """The heads with a role; where random weights were looked at, too, with one that none of their heads has."""
+    counts, heads = found.counts.filter(**reading.names), len(reading.layout)
+    if found.control_of(reading) is None:
+        return Number(f"{heads_with_a_role(found, reading)} of {heads}", "", reading.data)
+    learned = counts.filter(control_decided=0)["role"].to_list()
+    return Number(f"{heads_with_a_role(found, reading, learned)} of {heads}", "learned", reading.data)
 
 
 def _r_number(row: Row, mixed: bool) -> Number:

@@ -56,9 +56,12 @@ def roles_words(found: HeadAttention, reading: Reading) -> str:
     return f"{said}: {', '.join(parts)}. A head may have several."
 
 
-def heads_with_a_role(found: HeadAttention, reading: Reading | None) -> int:
-    """How many heads of a reading have a role; 0 of none."""
-    return 0 if reading is None else found.assigned.filter("decided", **reading.names).n_unique([*ADDRESS])
+def heads_with_a_role(found: HeadAttention, reading: Reading | None, roles: Sequence[str] | None = None) -> int:
+    """How many heads of a reading have a role, or one of these; 0 of none."""
+    if reading is None:
+        return 0
+    having = found.assigned.filter("decided", **reading.names)
+    return having.filter(pl.col("role").is_in(roles) if roles is not None else True).n_unique([*ADDRESS])
 
 
 def effect_words(effects: pl.DataFrame) -> Iterator[str]:

@@ -12,6 +12,7 @@ from fixtures.results import CLASSIFIER, curve_of, fill
 from analysis import Inference, analyse, read_results
 from analysis.__main__ import main
 from analysis.page import ResultsPage
+from analysis.page.tiles import roles_tile
 
 FAST = Inference(resamples=199)
 SECTIONS = ("attention", "roles", "roles-matter", "attention-correlations", "attention-clusters")
@@ -61,6 +62,14 @@ def test_roles_are_told_in_words_beside_random_weights(page: ResultsPage) -> Non
     assert (rows["previous-token"].decided, rows["previous-token"].random) == (2, 0)
     assert rows["previous-token"].names == "L0H0, L1H1"
     assert (rows["broad"].decided, rows["broad"].random) == (0, 1)
+
+
+def test_a_tile_counts_heads_with_roles_that_random_weights_have_not(page: ResultsPage) -> None:
+    tiles = {view.label: list(roles_tile(view)) for view, _ in page.subjects}
+    (toy,), (untrained,) = tiles["toy"], tiles["toy-untrained"]
+    assert [(number.value, number.range, number.where) for number in toy.numbers] == [("3 of 16", "learned", "home")]
+    assert [(number.value, number.range) for number in untrained.numbers] == [("1 of 16", "")]
+    assert "Learned: in roles that no head has with random weights." in page.html()
 
 
 def test_no_cause_is_claimed(page: ResultsPage) -> None:
