@@ -55,6 +55,15 @@ class AttentionCall:
         value = self.value if value is None else value
         return self._function(self.module, self.query, self._key, value, *self._inputs, **self._options)
 
+    @property
+    def key(self) -> Float[Tensor, "R G S d"]:
+        """The keys."""
+        return self._key
+
+    def behind(self, key: Float[Tensor, "R G P d"], value: Float[Tensor, "R G P D"]) -> "AttentionCall":
+        """The call with keys and values of other tokens before its own; what it may look at counts these already."""
+        return replace(self, _key=torch.cat([key, self._key], dim=2), value=torch.cat([value, self.value], dim=2))
+
     def part(self, queries: slice) -> "AttentionCall":
         """The call for some of its queries; masks and biases [..., T, S] are cut with them."""
 

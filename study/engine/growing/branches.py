@@ -14,10 +14,12 @@ class Branches:
     Attributes:
         positions: position of each token in its own sequence.
         visible: which tokens each token may see: those before it in its own sequence, and itself.
+        read_once: how many of the first tokens are read with every unit on, whatever the mask.
     """
 
     positions: Int[Tensor, "E T"]
     visible: Bool[Tensor, "E T T"]
+    read_once: int = 0
     _made: dict[int, tuple[Tensor | None, Tensor]] = field(default_factory=dict, repr=False)
 
     def mask(self, plain: Tensor | None) -> Tensor:

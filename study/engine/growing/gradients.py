@@ -30,6 +30,8 @@ def packed_gradients(
     rows: Sequence[LanguageRow],
     masks: Bool[np.ndarray, "rows width"],
     key: Callable[[TokenTree], Hashable],
+    *,
+    parted: bool,
 ) -> Columns:
     """Gradients of each row under its mask.
 
@@ -39,15 +41,16 @@ def packed_gradients(
         rows: choices.
         masks: the mask of each.
         key: what trees have in common where they may go through the layers together.
+        parted: whether masks act only on tokens after which a word is scored.
     """
-    trees = [TokenTree.grown(row.requests, range(row.choices), row.shared) for row in rows]
+    trees = [TokenTree.grown(row.requests, range(row.choices), row.shared, parted=parted) for row in rows]
     alike: dict[Hashable, list[int]] = defaultdict(list)
     for number, tree in enumerate(trees):
         alike[key(tree)].append(number)
     losses = torch.zeros(len(rows), dtype=torch.float64)
     with torch.enable_grad(), subject.gate.traced(subject.as_xi(masks)) as trace:
         for chosen in alike.values():
-            places, positions = torch.tensor(chosen), torch.tensor([trees[i].positions for i in chosen])
+            places, positions = torch.tensor(chosen), torch.tensor([trees[i].positions[trees[i].read_once :] for i in chosen])
             places, positions = (to_device(numbers, subject.device) for numbers in (places, positions))
             with subject.gate.part(places, positions=positions):
                 own = _losses(subject, states, [rows[i] for i in chosen], [trees[i] for i in chosen])
@@ -68,7 +71,9 @@ def _losses(
 ) -> Float[Tensor, " rows"]:
     """The loss of each row, with a graph behind it; under the mask that the gate has, as nothing grows."""
     hidden_RTd, _ = states(trees, Pairs.every(subject.layout.full()[None], len(trees)), np.arange(len(trees)))
-    words = torch.tensor([(row, *word) for row, tree in enumerate(trees) for word in tree.words])
+    words = torch.tensor(
+        [(row, token - tree.read_once, word) for row, tree in enumerate(trees) for token, word in tree.words]
+    )
     row_W, place_W, word_W = to_device(words, hidden_RTd.device).T  # with a device map that of the last layer
     at_once = max(1, LOGITS_AT_ONCE // subject.module.config.get_text_config().vocab_size)
     parts = zip(hidden_RTd[row_W, place_W].split(at_once), word_W.split(at_once), strict=True)

@@ -25,6 +25,7 @@ from study.engine.growth import RowPlan
 from study.engine.memory import MemoryBudget
 from study.engine.pairs import Block, Pairs
 from study.engine.prefixes import tree_order
+from study.engine.weights.modules import UnsupportedModelError
 from study.record.loss import PLAIN, Loss
 from study.subjects.language_model.passes import language_rows
 from study.subjects.language_model.requests import LanguageRow
@@ -63,15 +64,19 @@ class GrowingLanguageModel(GrowingEngine):
         self.lengths = RopeLengths(subject.module.config.get_text_config())
         if packs:
             self.name = f"{GrowingEngine.name}, choices packed"
+        self._parted = subject.acts_on_scored
+        if self._parted and not packs:
+            raise UnsupportedModelError("masks act on scored tokens alone, and its sequences cannot be packed")
 
     def trees(self, row: LanguageRow) -> list[TokenTree]:
         """The sequences that an example is read as."""
-        return token_trees(row.requests, packs=self.packs and row.choices > 0, alike=self.lengths.key)
+        packs = self.packs and row.choices > 0
+        return token_trees(row.requests, packs=packs, parted=self._parted, alike=self.lengths.key)
 
     def blocks(self, rows: Sequence[TokenRow], masks: Bool[np.ndarray, "M width"]) -> list[Block]:
         """Examples of like cost, as many as memory allows; parts of the tree of masks where it allows but one."""
         in_tree = tree_order(masks, self.stages)
-        lengths = [[len(tree.tokens) for tree in self.trees(row)] for row in language_rows(rows)]
+        lengths = [[tree.num_grown for tree in self.trees(row)] for row in language_rows(rows)]
         blocks: list[Block] = []
         for examples in in_batches([sum(own) for own in lengths], max(1, self.most_tokens // len(masks))):
             tokens = [length for i in examples.tolist() for length in lengths[i]]
@@ -108,7 +113,7 @@ class GrowingLanguageModel(GrowingEngine):
         if not self.packs or loss != PLAIN or not all(self._is_one_sequence(row) for row in own):
             return self.subject.gradients(rows, masks, loss)
         with self.subject.gate.standing(self.stand_in(rows)):
-            return packed_gradients(self.subject, self.states, own, masks, self.alike)
+            return packed_gradients(self.subject, self.states, own, masks, self.alike, parted=self._parted)
 
     def _is_one_sequence(self, row: LanguageRow) -> bool:
         """Whether all choices of a row may stand in one sequence."""
@@ -116,7 +121,7 @@ class GrowingLanguageModel(GrowingEngine):
 
     def alike(self, tree: TokenTree) -> Hashable:
         """What sequences have in common where they may go through the layers together."""
-        return len(tree.tokens), tree.is_plain, self.lengths.key(tree.depth)
+        return len(tree.tokens), tree.is_plain, tree.read_once, self.lengths.key(tree.depth)
 
     def _passes(self, rows: Sequence[LanguageRow], pairs: Pairs) -> Iterator[list[_Sequence]]:
         """The sequences of the examples that are wanted, those of equal length together, as many as memory allows."""
@@ -125,7 +130,7 @@ class GrowingLanguageModel(GrowingEngine):
             for tree in self.trees(rows[example]):
                 alike[self.alike(tree)].append(_Sequence(example, tree))
         for sequences in alike.values():
-            at_once = max(1, self.most_tokens // (len(sequences[0].tree.tokens) * len(pairs.masks)))
+            at_once = max(1, self.most_tokens // (sequences[0].tree.num_grown * len(pairs.masks)))
             yield from (sequences[start : start + at_once] for start in range(0, len(sequences), at_once))
 
     def states(
@@ -139,12 +144,12 @@ class GrowingLanguageModel(GrowingEngine):
             examples: for each sequence the place of its example among those that what stands in was made for.
         """
         inputs = {"input_ids": self._tensor([tree.tokens for tree in trees])}
-        if trees[0].is_plain:
+        if trees[0].is_plain and not trees[0].read_once:
             return self.hidden(pairs, examples, inputs)
         positions = self._tensor([tree.positions for tree in trees])
         visible = self._tensor(np.stack([tree.visible for tree in trees]))
         inputs |= {"position_ids": positions, "attention_mask": torch.ones_like(positions)}
-        return self.hidden(pairs, examples, inputs, Branches(positions, visible))
+        return self.hidden(pairs, examples, inputs, Branches(positions, visible, trees[0].read_once))
 
     def _tensor(self, values: Any) -> Tensor:
         return to_device(torch.as_tensor(values), self.subject.device)

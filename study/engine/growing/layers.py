@@ -9,7 +9,7 @@ Shapes: E sequences that a pass starts with, R rows before a layer and N after i
 
 import inspect
 from collections.abc import Callable, Hashable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from dataclasses import dataclass
 from functools import partial
 from typing import Any
@@ -18,54 +18,21 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+from torch.nn import functional
 
 from study.engine.growing.branches import Branches
-from study.engine.growing.row_axes import RowAxis, chosen_rows, row_axes, tensor_shapes
+from study.engine.growing.layer_inputs import LayerInputs
+from study.engine.growing.read_once import ReadOnce
+from study.engine.growing.row_axes import RowAxis, row_axes, tensor_shapes, token_axes
 from study.engine.growth import Growth, RowPlan
 from study.masking.gate import Gate
 from study.subjects.subject import to_device
 
+LOOKED_BACK = 8
+"""Tokens looked back at that weigh as much as one that goes through a layer, where rows go through some at a time."""
+
 Forward = Callable[[Mapping[str, Tensor]], Tensor]
 """A forward pass over tokens, to hidden states."""
-
-
-@dataclass
-class LayerInputs:
-    """What a layer is given, by name.
-
-    Attributes:
-        hidden: the hidden states.
-        others: all else; what has rows for each sequence of the pass, or the same for all.
-        mask: that of packed sequences, a row for each of them; None where sequences are plain.
-    """
-
-    signature: inspect.Signature
-    name: str
-    hidden: Float[Tensor, "R T d"]
-    others: dict[str, Any]
-    mask: Tensor | None = None
-
-    @classmethod
-    def bound(cls, signature: inspect.Signature, args: Sequence[Any], kwargs: dict[str, Any]) -> "LayerInputs":
-        """The inputs of a call; hidden states come first."""
-        others = signature.bind(*args, **kwargs).arguments
-        name = next(iter(others))
-        return cls(signature, name, others.pop(name), others)
-
-    def look(self, branches: Branches) -> None:
-        """Give the layer the mask of packed sequences, made of the one that it was given."""
-        self.mask = branches.mask(self.others.pop("attention_mask", None))
-
-    def some(
-        self, rows: Int[np.ndarray, " N"], sequences: Int[np.ndarray, " N"], axes: Sequence[RowAxis | None]
-    ) -> inspect.BoundArguments:
-        """The inputs for some rows, given the sequence of each, and where inputs have rows for a sequence."""
-        chosen = torch.from_numpy(sequences)
-        others = chosen_rows(self.others, axes, chosen)
-        if self.mask is not None:
-            others["attention_mask"] = chosen_rows(self.mask, [RowAxis()], chosen)
-        ordered = {name: others.get(name) for name in self.signature.parameters if name in others}
-        return inspect.BoundArguments(self.signature, {self.name: _take(self.hidden, rows), **ordered})  # type: ignore[arg-type]
 
 
 @dataclass
@@ -80,7 +47,8 @@ class _Pass:
         branches: how tokens look at each other; None where sequences are plain.
         axes: for each layer where its inputs have rows for a sequence.
         row_sequences: the sequence of each row before the next layer.
-        keeps: whether the model goes on behind the last layer with rows of the sequences alone.
+        keeps: whether the model goes on behind the last layer with rows and tokens of the sequences alone.
+        read_once: the tokens that are read once for all rows; None where there are none.
         last: all rows behind the last layer, where it does.
     """
 
@@ -92,6 +60,7 @@ class _Pass:
     axes: Sequence[Sequence[RowAxis | None]]
     row_sequences: Int[np.ndarray, " R"]
     keeps: bool
+    read_once: ReadOnce | None
     last: Tensor | None = None
 
 
@@ -130,7 +99,11 @@ class GrowingLayers:
         if self._takes_rows is None:
             self._takes_rows = self._tries_rows(forward, inputs)
         sequences = np.arange(len(plan.examples))
-        run = self._pass = _Pass(plan, xi, pair_masks, examples, branches, axes, sequences, keeps=not self._takes_rows)
+        once = None
+        if branches is not None and branches.read_once:
+            once = ReadOnce(branches.read_once, self._token_axes(forward, inputs), self._gate)
+        keeps = once is not None or not self._takes_rows
+        run = self._pass = _Pass(plan, xi, pair_masks, examples, branches, axes, sequences, keeps, once)
         try:
             with self._replaced(self._forward):
                 hidden = forward(inputs)
@@ -154,6 +127,15 @@ class GrowingLayers:
                     forward({name: value[:1].expand(number, *value.shape[1:]) for name, value in inputs.items()})
             self._axes[shape] = [row_axes(*shapes) for shapes in zip(*seen, strict=True)]
         return self._axes[shape]
+
+    def _token_axes(self, forward: Forward, inputs: Mapping[str, Tensor]) -> Sequence[Sequence[int | None]]:
+        """Where the inputs of each layer have a number for each token of a packed sequence."""
+        seen: list[list[list[torch.Size]]] = []
+        for shorter in (0, 1):
+            seen.append([])
+            with self._replaced(partial(self._look, seen[-1], True)), torch.no_grad():  # noqa: FBT003
+                forward({name: value[:1, : value.shape[1] - shorter] for name, value in inputs.items()})
+        return [token_axes(*shapes) for shapes in zip(*seen, strict=True)]
 
     def _tries_rows(self, forward: Forward, inputs: Mapping[str, Tensor]) -> bool:
         """Whether the model takes more rows from its layers than it gave them (GPT-BigCode does not)."""
@@ -181,7 +163,8 @@ class GrowingLayers:
 
             chosen = to_device(torch.from_numpy(sequences[rows]), last.device)
             with self._replaced(hand):
-                parts.append(forward({name: value[chosen.to(value.device)] for name, value in inputs.items()}))
+                own = {name: value[chosen.to(value.device), -last.shape[1] :] for name, value in inputs.items()}
+                parts.append(forward(own))
         return torch.cat(parts)
 
     @contextmanager
@@ -234,20 +217,25 @@ class GrowingLayers:
         inputs = LayerInputs.bound(signature, args, kwargs)
         if run.branches is not None:
             inputs.look(run.branches)
+        if run.read_once is not None:
+            inputs = run.read_once.step(number, own, inputs, run.axes[number])
         sequences = run.row_sequences[growth.parent]
-        at_once = max(1, self._product_tokens // inputs.hidden.shape[1])
+        looked_back = 0 if run.read_once is None else run.read_once.number // LOOKED_BACK
+        at_once = max(1, self._product_tokens // max(inputs.hidden.shape[1], looked_back))
         if torch.is_grad_enabled():
             at_once = len(sequences)  # the gate has a row for each
         collected = _Rows(len(sequences))
         for start in range(0, len(sequences), at_once):
             rows = slice(start, start + at_once)
             call = inputs.some(growth.parent[rows], sequences[rows], run.axes[number])
-            with self._masked(growth, rows, sequences[rows]):
+            with self._masked(growth, rows, sequences[rows]), self._looking_back(sequences[rows]):
                 collected.add(own(*call.args, **call.kwargs))
         run.row_sequences = sequences
         if run.keeps and number == len(self._layers) - 1:
             run.last = collected.hidden
-            return self._output(number, collected.hidden[: len(run.plan.examples)])
+            before = 0 if run.branches is None else run.branches.read_once
+            kept = functional.pad(collected.hidden[: len(run.plan.examples)], (0, 0, before, 0))
+            return self._output(number, kept)
         return collected.output()
 
     @contextmanager
@@ -261,10 +249,16 @@ class GrowingLayers:
                     to_device(torch.from_numpy(places), run.xi.device)
                     for places in (run.pair_masks[growth.first_pair[rows]], run.examples[sequences], sequences)
                 )
-                positions = None if run.branches is None else run.branches.positions[chosen]
+                positions = None if run.branches is None else run.branches.positions[chosen, run.branches.read_once :]
                 stack.enter_context(self._gate.masked(run.xi))
                 stack.enter_context(self._gate.part(masks, examples=examples, positions=positions))
             yield
+
+    def _looking_back(self, sequences: Int[np.ndarray, " n"]) -> AbstractContextManager[None]:
+        """Within the block these rows see the tokens of their sequences that are read once."""
+        assert self._pass is not None
+        once = self._pass.read_once
+        return nullcontext() if once is None else once.before(sequences)
 
 
 class _Rows:
@@ -292,10 +286,3 @@ class _Rows:
 
     def output(self) -> Any:
         return self._hidden if self._rest is None else (self._hidden, *self._rest)
-
-
-def _take(hidden: Float[Tensor, "R T d"], rows: Int[np.ndarray, " N"]) -> Float[Tensor, "N T d"]:
-    """Some rows; not copied where they stand one after the other."""
-    if rows[-1] - rows[0] == len(rows) - 1 and bool((np.diff(rows) == 1).all()):
-        return hidden[rows[0] : rows[-1] + 1]
-    return hidden.index_select(0, to_device(torch.from_numpy(rows), hidden.device))

@@ -58,6 +58,33 @@ def _row_axis(one: torch.Size, two: torch.Size) -> RowAxis | None:
     return RowAxis(grown[0], one[grown[0]])
 
 
+def token_axes(longer: Sequence[torch.Size], shorter: Sequence[torch.Size]) -> list[int | None]:
+    """Where tensors have a number for each token, given their shapes for a sequence and one shorter by a token.
+
+    Raises:
+        ValueError: when several axes of a tensor grow.
+    """
+    return [_token_axis(*shapes) for shapes in zip(longer, shorter, strict=True)]
+
+
+def _token_axis(longer: torch.Size, shorter: torch.Size) -> int | None:
+    grown = [axis for axis, (a, b) in enumerate(zip(longer, shorter, strict=True)) if a != b]
+    if len(grown) > 1:
+        raise ValueError(f"a layer is given {list(longer)} numbers for a sequence, {list(shorter)} for a shorter one")
+    return grown[0] if grown else None
+
+
+def chosen_tokens(value: Any, axes: Sequence[int | None], tokens: slice) -> Any:
+    """What a layer is given for some tokens, of what it is given for all; arguments as of `chosen_rows`."""
+    at = iter(axes)
+
+    def choose(tensor: Tensor) -> Tensor:
+        axis = next(at)
+        return tensor if axis is None else tensor.movedim(axis, 0)[tokens].movedim(0, axis)
+
+    return _each_tensor(value, choose)
+
+
 def chosen_rows(value: Any, axes: Sequence[RowAxis | None], sequences: Int[Tensor, " N"]) -> Any:
     """What some sequences are given, of what all are.
 

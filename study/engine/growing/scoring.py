@@ -25,7 +25,7 @@ def request_scores(
     Args:
         subject: the model, whose tail makes logits of hidden states.
         tree: the tree.
-        hidden: last hidden states of all rows.
+        hidden: last hidden states of all rows, at the tokens that masks act on.
         row_P: the row of each pair.
 
     Returns:
@@ -68,7 +68,7 @@ def _word_scores(
     token_W, target_W = np.array(tree.words)[words].T
     place_W = np.searchsorted(places, token_W)
     row_Q = np.arange(len(row_P))[:, None] * len(places) + place_W
-    indices = (row_P, places, np.tile(target_W, len(row_P)), row_Q.reshape(-1))
+    indices = (row_P, places - tree.read_once, np.tile(target_W, len(row_P)), row_Q.reshape(-1))
     rows, tokens, targets, logits = (to_device(torch.from_numpy(index), hidden.device) for index in indices)
     hidden_Qd = hidden[rows[:, None], tokens]
     scores = log_probabilities(subject.tail(hidden_Qd.flatten(0, 1)), targets, logits)

@@ -2,7 +2,7 @@
 
 from collections import defaultdict
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -25,6 +25,7 @@ class TokenTree:
         positions: position of each token in its own request.
         words: the words that are scored, each once: the token after which one stands, and the word.
         scored: for each request the words of its continuation, by their numbers.
+        read_once: how many tokens, the first ones, are read with every unit on: masks act on those behind.
     """
 
     requests: tuple[int, ...]
@@ -33,6 +34,12 @@ class TokenTree:
     positions: tuple[int, ...]
     words: tuple[tuple[int, int], ...]
     scored: tuple[tuple[int, ...], ...]
+    read_once: int = 0
+
+    @property
+    def num_grown(self) -> int:
+        """How many tokens are read anew for each mask."""
+        return len(self.tokens) - self.read_once
 
     @property
     def is_plain(self) -> bool:
@@ -59,15 +66,19 @@ class TokenTree:
         return np.unique([token for token, _ in self.words])
 
     @classmethod
-    def grown(cls, requests: Sequence[Request], numbers: Sequence[int], shared: int | None = None) -> "TokenTree":
+    def grown(
+        cls, requests: Sequence[Request], numbers: Sequence[int], shared: int | None = None, *, parted: bool = False
+    ) -> "TokenTree":
         """A tree of requests.
 
         Args:
             requests: those of the example.
             numbers: positions of those that are taken.
             shared: how many tokens at most they read together; all that any of them have in common when None.
+            parted: whether masks act only on tokens after which a word of the request is scored. The others stand
+                first, and no request shares with another what masks act on in one of them alone.
         """
-        nodes: dict[tuple[int, int, int], int] = {}  # token before, token, and request where it is not shared
+        nodes: dict[tuple[int, int, int, bool], int] = {}  # token before, token, request where it is not shared, acts
         words: dict[tuple[int, int], int] = {}
         positions, scored = [], []
         for number in numbers:
@@ -77,15 +88,34 @@ class TokenTree:
                     own.append(words.setdefault((node, token), len(words)))
                 if position < len(request.read):
                     branch = -1 if shared is None or position < shared else number
-                    node = nodes.setdefault((node, token, branch), len(nodes))
+                    acts = parted and position >= len(request.context) - 1
+                    node = nodes.setdefault((node, token, branch, acts), len(nodes))
                     positions += [position] * (node == len(positions))
             scored.append(tuple(own))
-        parents, tokens, _ = zip(*nodes, strict=True)
-        return cls(tuple(numbers), tokens, parents, tuple(positions), tuple(words), tuple(scored))
+        parents, tokens, _, acts = zip(*nodes, strict=True)
+        tree = cls(tuple(numbers), tokens, parents, tuple(positions), tuple(words), tuple(scored))
+        return tree._parted(np.array(acts)) if parted else tree
+
+    def _parted(self, acts: Bool[np.ndarray, " T"]) -> "TokenTree":
+        """The tree with the tokens that masks act on behind the others."""
+        order = np.argsort(acts, kind="stable")
+        place = {-1: -1} | {int(token): i for i, token in enumerate(order)}
+        return replace(
+            self,
+            tokens=tuple(self.tokens[i] for i in order),
+            parents=tuple(place[self.parents[i]] for i in order),
+            positions=tuple(self.positions[i] for i in order),
+            words=tuple((place[token], word) for token, word in self.words),
+            read_once=int((~acts).sum()),
+        )
 
 
 def token_trees(
-    requests: Sequence[Request], *, packs: bool, alike: Callable[[int], Hashable] = lambda _: 0
+    requests: Sequence[Request],
+    *,
+    packs: bool,
+    parted: bool = False,
+    alike: Callable[[int], Hashable] = lambda _: 0,
 ) -> list[TokenTree]:
     """All requests of an example, in as few tokens as may be.
 
@@ -93,20 +123,21 @@ def token_trees(
         requests: the requests.
         packs: whether those that part may stand in one sequence. Otherwise each stands by itself, or in one that it is
             the beginning of: choices of a single word all read the same.
+        parted: whether masks act only on tokens after which a word is scored, see `TokenTree.grown`.
         alike: what the lengths of two requests have in common where they may stand in one sequence.
     """
     classes: dict[Hashable, list[int]] = defaultdict(list)
     for number, request in enumerate(requests):
         classes[alike(len(request.read))].append(number)
-    return [tree for numbers in classes.values() for tree in _trees(requests, numbers, packs=packs)]
+    return [tree for numbers in classes.values() for tree in _trees(requests, numbers, packs=packs, parted=parted)]
 
 
-def _trees(requests: Sequence[Request], numbers: Sequence[int], *, packs: bool) -> list[TokenTree]:
+def _trees(requests: Sequence[Request], numbers: Sequence[int], *, packs: bool, parted: bool) -> list[TokenTree]:
     """Trees of some of the requests, all of which may stand in one sequence."""
-    apart = [TokenTree.grown(requests, own) for own in _beginnings(requests, numbers)]
+    apart = [TokenTree.grown(requests, own, parted=parted) for own in _beginnings(requests, numbers)]
     if not packs or len(apart) == 1:
         return apart
-    together = TokenTree.grown(requests, numbers)
+    together = TokenTree.grown(requests, numbers, parted=parted)
     pays = len(together.tokens) <= (1 - GAIN) * sum(len(tree.tokens) for tree in apart)
     return [together] if pays else apart
 
