@@ -76,7 +76,6 @@ def _fast(subject: Subject, precision: Precision, screening: Screening, budget: 
     Raises:
         UnsupportedModelError: when none does; says why.
     """
-    _require_one_place(subject)
     reasons: list[str] = []
     for make in _makers(subject, precision, screening, budget):
         try:
@@ -176,14 +175,6 @@ def _require_heads(layout: HeadLayout) -> None:
     empty = [f"{kind} {layer}" for kind, counts in layout.counts.items() for layer, n in enumerate(counts) if not n]
     if empty:
         raise UnsupportedModelError(f"layers without heads ({', '.join(empty)})")
-
-
-def _require_one_place(subject: Subject) -> None:
-    """Refuse donors, and masks that act on scored tokens alone."""
-    if subject.gate.stand_in.is_of_rows:
-        raise UnsupportedModelError(f"{subject.loaded}: each row has a donor")
-    if isinstance(subject, LanguageModel) and subject.acts_on_scored:
-        raise UnsupportedModelError(f"{subject.loaded}: masks act on scored tokens alone")
 
 
 def _require_own_precision(precision: Precision) -> None:

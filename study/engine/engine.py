@@ -12,7 +12,6 @@ from jaxtyping import Bool
 
 from study.engine.blocks import BlockResult, Columns, compute_blocks, in_batches
 from study.engine.pairs import Block, Pairs
-from study.masking.stand_ins import StandIn
 from study.observing.observe import observe
 from study.record.loss import PLAIN, Loss
 from study.record.tables import OUTCOMES, Gradients, Outcomes, Table
@@ -44,10 +43,6 @@ class Engine(ABC):
     def exact(self) -> "Engine":
         """The engine that decides wherever numbers are close; itself where it computes everything."""
         return self
-
-    def stand_in(self, rows: Sequence[TokenRow]) -> StandIn:  # noqa: ARG002
-        """What stands in the place of units that are off, in these rows."""
-        return self.subject.gate.stand_in
 
     def difference(self, rows: Sequence[TokenRow]) -> float:  # noqa: ARG002
         """How far its own forward pass over these rows is from the module's; 0 where it has none."""

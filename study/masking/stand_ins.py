@@ -121,10 +121,8 @@ class OfRows(StandIn):
 def _at_rows(values: Float[Tensor, "R T ..."], place: Place) -> Float[Tensor, "r t ..."]:
     """Values of the positions of tokens in their rows."""
     positions = place.positions.clamp(max=values.shape[1] - 1)
-    if len(positions) == 1:
-        return values[place.examples][:, positions[0]]
-    rows = place.examples if isinstance(place.examples, Tensor) else range(len(values))[place.examples]
-    return values[positions.new_tensor(rows)[:, None], positions]
+    rows = torch.arange(len(values), device=values.device)[place.examples]
+    return values[rows[:, None], positions]
 
 
 class Uniform(StandIn):

@@ -4,6 +4,7 @@ Shapes: R rows of a batch, T tokens, H heads, D size of a head.
 """
 
 from collections.abc import Callable, Sequence
+from threading import Lock
 from typing import Any
 
 import numpy as np
@@ -43,13 +44,15 @@ class Donors(StandIn):
         if shared := [f"{kind} {layer}" for (kind, layer), uses in subject.layout.uses.items() if uses > 1]:
             raise InputError(f"replacement=resample: several layers share the weights of {', '.join(shared)}")
         self._subject, self._donor, self._seed = subject, donor, seed
+        self._lock = Lock()
         self._last: tuple[list[TokenRow], OfRows] | None = None
 
     def for_rows(self, rows: Sequence[Any]) -> OfRows:
         """See `StandIn`; the donors of a batch are read once, whatever the masks."""
-        if self._last is None or self._last[0] != list(rows):
-            self._last = list(rows), self._read(rows)
-        return self._last[1]
+        with self._lock:  # blocks are computed several at a time
+            if self._last is None or self._last[0] != list(rows):
+                self._last = list(rows), self._read(rows)
+            return self._last[1]
 
     def heads(self, layer: Layer, place: Place) -> Tensor:  # noqa: ARG002
         """It stands in rows alone, see `for_rows`."""

@@ -50,7 +50,7 @@ class BatchedDecodingEngine(Engine):
     @torch.no_grad()
     def outcomes(self, rows: Sequence[TokenRow], pairs: Pairs) -> Columns:
         """Translations."""
-        padded, stand_in = self.subject.padded(rows), self.stand_in(rows)
+        padded, stand_in = self.subject.padded(rows), self.subject.stand_in(rows)
         decoder = BatchedDecoder(self._weights, self.subject.layout, pairs, *padded, stand_in)
         wanted = pairs.rows(rows)
         return self.subject.columns(search(decoder, self.subject.beam_config, self.subject.limits(wanted)), wanted)

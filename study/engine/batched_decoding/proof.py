@@ -18,7 +18,7 @@ def largest_difference(
     weights: TranslatorWeights, subject: Translator, rows: Sequence[TokenRow], masks: Bool[np.ndarray, "M H"]
 ) -> float:
     """How far the log-probabilities in one batch are from the module's own at most, in nats; the masks are distinct."""
-    pairs, stand_in = Pairs.every(masks, len(rows)), subject.gate.stand_in
+    pairs, stand_in = Pairs.every(masks, len(rows)), subject.stand_in(rows)
     decoder = BatchedDecoder(weights, subject.layout, pairs, *subject.padded(rows), stand_in)
     targets_PT = subject.random_targets(rows).repeat(len(masks), 1)
     found_PTV = torch.stack([decoder.logprobs(token_P) for token_P in targets_PT.T], dim=1)

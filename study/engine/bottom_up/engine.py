@@ -48,7 +48,7 @@ class BottomUpEngine(Engine):
 
     def logits(self, rows: Sequence[TokenRow], pairs: Pairs) -> Float[Tensor, "P C"]:
         """Logits of each pair of examples of equal length."""
-        plan, stand_in = plan_rows(pairs, attention_stages(self.subject.layout)), self.stand_in(rows)
+        plan, stand_in = plan_rows(pairs, attention_stages(self.subject.layout)), self.subject.stand_in(rows)
         return self._pass.logits(*self.subject.inputs(rows), plan, stand_in)
 
     def passes(self, masks: Bool[np.ndarray, "M H"]) -> float:

@@ -53,7 +53,7 @@ class GrowingClassifier(GrowingEngine):
         own = Pairs(pairs.masks, pairs.wanted[:, used])
         ids_ET, _ = self.subject.inputs([rows[i] for i in used.tolist()])
         inputs = {"input_ids": ids_ET, "attention_mask": torch.ones_like(ids_ET)}
-        with self.subject.gate.standing(self.stand_in(rows)):
+        with self.subject.standing(rows):
             hidden_RTd, plan = self.hidden(own, used, inputs)
         row_P, example_P = (to_device(torch.from_numpy(part), ids_ET.device) for part in (plan.row, own.example))
         self._given.states = hidden_RTd[row_P]

@@ -50,7 +50,10 @@ def packed_gradients(
     losses = torch.zeros(len(rows), dtype=torch.float64)
     with torch.enable_grad(), subject.gate.traced(subject.as_xi(masks)) as trace:
         for chosen in alike.values():
-            places, positions = torch.tensor(chosen), torch.tensor([trees[i].positions[trees[i].read_once :] for i in chosen])
+            places, positions = (
+                torch.tensor(chosen),
+                torch.tensor([trees[i].positions[trees[i].read_once :] for i in chosen]),
+            )
             places, positions = (to_device(numbers, subject.device) for numbers in (places, positions))
             with subject.gate.part(places, positions=positions):
                 own = _losses(subject, states, [rows[i] for i in chosen], [trees[i] for i in chosen])

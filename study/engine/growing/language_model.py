@@ -92,7 +92,7 @@ class GrowingLanguageModel(GrowingEngine):
         first = [0, *accumulate(len(row.requests) for row in own)]
         sums = np.zeros((len(pairs.masks), first[-1]))
         greedy = np.zeros(sums.shape, dtype=np.int64)
-        stand_in = self.stand_in(rows)
+        stand_in = self.subject.stand_in(rows)
         for sequences in self._passes(own, pairs):
             examples = np.array([sequence.example for sequence in sequences])
             pass_pairs = Pairs(pairs.masks, pairs.wanted[:, examples])
@@ -112,7 +112,7 @@ class GrowingLanguageModel(GrowingEngine):
         own = language_rows(rows)
         if not self.packs or loss != PLAIN or not all(self._is_one_sequence(row) for row in own):
             return self.subject.gradients(rows, masks, loss)
-        with self.subject.gate.standing(self.stand_in(rows)):
+        with self.subject.standing(rows):
             return packed_gradients(self.subject, self.states, own, masks, self.alike, parted=self._parted)
 
     def _is_one_sequence(self, row: LanguageRow) -> bool:

@@ -133,7 +133,7 @@ class GrowingLayers:
         seen: list[list[list[torch.Size]]] = []
         for shorter in (0, 1):
             seen.append([])
-            with self._replaced(partial(self._look, seen[-1], True)), torch.no_grad():  # noqa: FBT003
+            with self._replaced(partial(self._look, seen[-1], True)), torch.no_grad():
                 forward({name: value[:1, : value.shape[1] - shorter] for name, value in inputs.items()})
         return [token_axes(*shapes) for shapes in zip(*seen, strict=True)]
 

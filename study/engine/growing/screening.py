@@ -113,7 +113,11 @@ def draft_model(subject: LanguageModel) -> LanguageModel:
                 part.bias = nn.Parameter(part.bias.detach().to(torch.bfloat16), requires_grad=False)
             part.register_forward_pre_hook(_lowered)
             part.register_forward_hook(_raised)
-    return LanguageModel(module, subject.text, loaded=f"{subject.loaded}, in bfloat16")
+    draft = LanguageModel(module, subject.text, loaded=f"{subject.loaded}, in bfloat16")
+    draft.gate.stand_in, draft.acts_on_scored = subject.gate.stand_in, subject.acts_on_scored
+    if not subject.gate.mlps:
+        draft.gate.forget_mlps()
+    return draft
 
 
 def _lowered(_: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:

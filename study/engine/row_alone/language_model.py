@@ -28,7 +28,11 @@ def language_model_difference(engine: Engine, subject: LanguageModel, rows: Sequ
             masked, _ = subject.logliks([request])
         return [subject.alone(request), float(masked[0])]
 
-    expected = [np.array([alone(request) for request in row.requests]).T for row in own]
+    def every(row: LanguageRow) -> Float[np.ndarray, "masks requests"]:
+        with subject.standing([row]):
+            return np.array([alone(request) for request in row.requests]).T
+
+    expected = [every(row) for row in own]
     difference = 0.0
     for block in engine.run(own, Pairs.every(masks, len(own))):
         for i, (mask, example) in enumerate(zip(block.masks, block.examples, strict=True)):
