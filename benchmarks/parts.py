@@ -9,6 +9,7 @@ from benchmarks.engine.importance import importance
 from benchmarks.engine.language_models import language_models
 from benchmarks.engine.orders import orders
 from benchmarks.engine.pruned import pruned
+from benchmarks.replacement import replacement
 from benchmarks.engine.translation import translation
 from benchmarks.observing import attention
 from benchmarks.program.launching import launching
@@ -29,6 +30,7 @@ PARTS: dict[str, Callable[[Sizes], Iterator[Row]]] = {
         translation,
         language_models,
         importance,
+        replacement,
         attention,
         pruned,
         store,
