@@ -9,7 +9,6 @@ from benchmarks.engine.importance import importance
 from benchmarks.engine.language_models import language_models
 from benchmarks.engine.orders import orders
 from benchmarks.engine.pruned import pruned
-from benchmarks.replacement import replacement
 from benchmarks.engine.translation import translation
 from benchmarks.observing import attention
 from benchmarks.program.launching import launching
@@ -17,6 +16,7 @@ from benchmarks.program.page import page
 from benchmarks.program.resampling import resampling
 from benchmarks.program.store import store
 from benchmarks.program.tracking import tracking
+from benchmarks.replacement import replacement
 from benchmarks.sizes import Sizes
 from benchmarks.table import Row
 

@@ -106,6 +106,8 @@ class OfRows(StandIn):
         of_mlps: what stands for the output of an MLP, by layer.
     """
 
+    is_of_rows = True
+
     of_heads: Mapping[Layer, Float[Tensor, "R T H D"]]
     of_mlps: Mapping[int, Float[Tensor, "R T d"]] = field(default_factory=dict)
 

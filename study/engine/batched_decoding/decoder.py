@@ -24,7 +24,7 @@ from study.engine.batched_decoding.shared_states import NodeTree, nested_groupin
 from study.engine.pairs import Pairs
 from study.engine.prefixes import forward_order, prefix_classes
 from study.engine.weights.translator import CrossAttention, SelfAttention, TranslatorWeights
-from study.masking.stand_ins import Constant, StandIn, Uniform, Zero
+from study.masking.stand_ins import StandIn, Uniform
 from study.record.units import AttentionKind, HeadLayout, Layer
 from study.subjects.decoding.top_tokens import TokenRequest, TopTokens, top_tokens
 
@@ -229,8 +229,10 @@ def _heights(pairs: Pairs, layout: HeadLayout, stand_in: StandIn) -> tuple[list[
     order = [first, *(layer for layer in forward_order(layout) if layer != first)]
     classes = prefix_classes(pairs.masks, [layout.columns(*layer) for layer in order])
     encoder = len(layout.counts[AttentionKind.ENCODER_SELF])
-    alike = isinstance(stand_in, Zero | Constant | Uniform)
-    keys = [pair_keys(pairs, classes[0], by_sentence=False), pair_keys(pairs, classes[1], by_sentence=not alike)]
+    keys = [
+        pair_keys(pairs, classes[0], by_sentence=False),
+        pair_keys(pairs, classes[1], by_sentence=stand_in.is_of_rows),
+    ]
     for depth in range(1 + encoder, len(order)):
         keys += [pair_keys(pairs, classes[depth]), pair_keys(pairs, classes[depth + 1])]
     return [first, *order[1 + encoder :]], keys
