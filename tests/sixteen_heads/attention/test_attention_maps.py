@@ -15,6 +15,11 @@ from study.record.errors import InputError
 TEXTS = ("w1, w2 w3's", "w4")
 
 
+def model_of(place: Path) -> list[str]:
+    """Options of the tiny classifier."""
+    return [f"model.path={place / 'model'}", "model.max_length=32"]
+
+
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return make_place(tmp_path_factory.mktemp("place"))
@@ -22,7 +27,7 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def maps(place: Path) -> heads.AttentionMaps:
-    return heads.maps("hf_classifier", f"model.path={place / 'model'}", text=TEXTS, heads_off=["L0H1"])
+    return heads.maps("hf_classifier", *model_of(place), text=TEXTS, heads_off=["L0H1"])
 
 
 def test_weights_are_those_of_transformers_and_words_add_up(maps: heads.AttentionMaps, place: Path) -> None:
@@ -34,8 +39,8 @@ def test_weights_are_those_of_transformers_and_words_add_up(maps: heads.Attentio
     assert found["weight"].to_list() == pytest.approx(true.flatten().tolist(), abs=1e-6)
     assert found.filter(from_at=0)["to"].to_list()[0] == "[CLS]"
     words = maps.weights("encoder_self.1.2")
-    assert words.group_by("from_at").agg(pl.col("weight").sum())["weight"].to_list() == pytest.approx([1.0] * 6)
-    assert [word for word in words.filter(from_at=0)["to"] if not word.startswith("[")] == ["w1", "w2", "w3", "w4"]
+    assert words.group_by("from_at").agg(pl.col("weight").sum())["weight"].to_list() == pytest.approx([1.0] * 10)
+    assert [word for word in words.filter(from_at=0)["to"] if word.startswith("w")] == ["w1", "w2", "w3", "w4"]
     assert maps.weights("L1H2", off=True)["weight"].to_list() != words["weight"].to_list()
 
 
@@ -56,7 +61,7 @@ def test_a_picture_holds_every_weight_and_is_a_file_for_a_paper(maps: heads.Atte
 def test_an_example_of_the_data_is_looked_at_by_its_id(place: Path, tmp_path: Path) -> None:
     options = [word for word in overrides(place) if not word.startswith(("model=", "data=", "results="))]
     model = heads.Model("hf_classifier", "nli_file", *options, results=tmp_path)
-    found, again = model.maps("7"), heads.maps("hf_classifier", f"model.path={place / 'model'}", text=_pair(place, 7))
+    found, again = model.maps("7"), heads.maps("hf_classifier", *model_of(place), text=_pair(place, 7))
     assert found.page.texts == again.page.texts
     assert found.weights("L0H0").equals(again.weights("L0H0"))
     with pytest.raises(InputError, match="has no such example among 120; its ids are 0, 1, 2"):
@@ -68,7 +73,7 @@ def _pair(place: Path, row: int) -> tuple[str, str]:
 
 
 def test_what_cannot_be_shown_is_said(maps: heads.AttentionMaps, place: Path) -> None:
-    one = heads.maps("hf_classifier", f"model.path={place / 'model'}", text="w1 w2", layers=[1])
+    one = heads.maps("hf_classifier", *model_of(place), text="w1 w2", layers=[1])
     for ask, words in (
         (lambda: one.weights("L1H0", off=True), "no head was off"),
         (lambda: one.weights("L0H0"), "layers= left its layer out"),
@@ -85,7 +90,7 @@ def test_the_command_writes_the_picture_of_a_head(
     monkeypatch.chdir(tmp_path)
     monkeypatch.delenv("DISPLAY", raising=False)
     monkeypatch.delenv("BROWSER", raising=False)
-    asked = ["attention", "model=hf_classifier", f"model.path={place / 'model'}", "text=w1 w2"]
+    asked = ["attention", "model=hf_classifier", *model_of(place), "text=w1 w2"]
     assert main([*asked, "head=L1H2", "out=pictures/a.pdf"]) == 0
     assert Path("pictures/a.pdf").read_bytes().startswith(b"%PDF")
     for wrong, words in (
