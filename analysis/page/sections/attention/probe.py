@@ -31,7 +31,7 @@ class ScoredProbe:
         sentence: its score, in words.
         drawings: relations, and the heads that it needs.
         rows: its score by relation: the relation in words, and the row of `probe_scores`.
-        heads: the heads that it needs most: name, and row of `probe_weights`.
+        heads: the heads that it needs most: name, and row of `probe_weights`; none where the same probe stands above.
         others: what it is compared with, by the names of columns, as far as that is known.
     """
 
@@ -68,13 +68,18 @@ class Probe(Section):
         """The section of these probes; None where there are none."""
         if found is None:
             return None
-        readings = tuple(_scored(found, reading) for reading in found.shown)
+        trained = [(reading.setting.subject_id, reading.probe.training.id) for reading in found.shown]
+        readings = tuple(
+            _scored(found, reading, with_heads=trained.index(one) == at)
+            for at, (one, reading) in enumerate(zip(trained, found.shown, strict=True))
+        )
         drawings = tuple(drawing for reading in readings for drawing in reading.drawings)
         return cls(readings=readings, level=1 - found.alpha, drawings=drawings)
 
 
-def _scored(found: Probes, reading: ProbeReading) -> ScoredProbe:
+def _scored(found: Probes, reading: ProbeReading, *, with_heads: bool) -> ScoredProbe:
     rows, heads = found.rows(reading), found.heads(reading)
+    heads = heads if with_heads else heads.clear()
     several = heads["kind"].n_unique() > 1
     first = rows.row(0, named=True) if rows.height else {}
     needed = heads.sort("loss_without", descending=True, maintain_order=True).head(MOST_HEADS)
