@@ -76,7 +76,7 @@ def build(analysis: Analysis, project: WandbProject) -> wr.Report:
 def _subject(domains: tuple[Domain, ...], analysis: Analysis) -> Iterator[BlockTypes]:
     """One model on its domains: what it reaches, its heads, how domains agree, how many heads can go."""
     subject = domains[0].subject_id
-    yield wr.H1(domains[0].model)
+    yield wr.H1(domains[0].subject)
     level = next((f"{1 - alpha:.0%}" for alpha in analysis.effects["alpha"].drop_nulls()), "")
     yield wr.P(f"{domains[0].layout} heads. Effects in {domains[0].metric.unit}, with their {level} intervals.")
     yield wr.MarkdownBlock(_domains(analysis, subject))

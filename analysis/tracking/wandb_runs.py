@@ -187,7 +187,7 @@ def _effects_run(domain: Domain, analysis: Analysis, options: PushOptions) -> Pl
 def factors_of_run(domain: Domain) -> dict[str, str | int | float]:
     """The factors of a domain under their names in the config of its run, those that have a value."""
     place = domain.factors[0].to_json() if domain.factors else {"family": domain.model}
-    known = {**place, "domain": domain.data}
+    known = {**place, "domain": domain.data, "replacement": domain.replacement.label}
     return {name: known[name] for name in FACTORS if known.get(name) is not None}
 
 

@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from study.record.errors import StudyError
+from study.record.factors import ZERO
 from study.record.files import read_sealed, short_hash, write_sealed
 from study.record.setting import ANEW
 
@@ -84,9 +85,10 @@ class Run:
 
     @property
     def full_name(self) -> str:
-        """The name with the seeds of its model: where runs of several seeds, which share a name, stand in one list."""
-        told = ", ".join(f"{name.replace('_', ' ')} {value}" for name, value in seeds(self).items())
-        return f"{self.name} ({told})" if told else self.name
+        """The name with what else tells runs of one list apart: seeds of the model, what stands in for heads."""
+        told = [f"{name.replace('_', ' ')} {value}" for name, value in seeds(self).items()]
+        told += [f"replacement {words}"] if (words := _replacement_words(self)) else []
+        return f"{self.name} ({', '.join(told)})" if told else self.name
 
     @property
     def measure_options(self) -> Mapping[str, Any]:
@@ -101,7 +103,8 @@ def run_id(run: Run) -> str:
 
 def request_id(run: Run) -> str:
     """The id of what a run was asked as, apart from its setting: known before model and data are on this machine."""
-    return short_hash([*_request(run), seeds(run)])
+    replaced = replacement(run)
+    return short_hash([*_request(run), seeds(run), *([replaced] if replaced else [])])
 
 
 def seeds(run: Run) -> dict[str, Any]:
@@ -109,6 +112,24 @@ def seeds(run: Run) -> dict[str, Any]:
     model = run.config.get("model", {})
     known = {**(model.get("training") or {}), **{name: model[name] for name in SEEDS if model.get(name) is not None}}
     return {name: known[name] for name in SEEDS if known.get(name) is not None}
+
+
+def replacement(run: Run) -> dict[str, Any]:
+    """The options of what stands in the place of a masked unit, as far as they are set; none of zero everywhere."""
+    given = run.config.get("replacement") or {}
+    given = {"name": given} if isinstance(given, str) else dict(given)
+    options = {name: value for name, value in given.items() if value is not None}
+    return {} if options.get("name", ZERO) == ZERO and options.get("acts_on", "all") == "all" else options
+
+
+def _replacement_words(run: Run) -> str:
+    """What stands in, in short: `mean`, `resample, draws 4`; zero everywhere is not told."""
+    known = replacement(run)
+    several = [
+        f"{name} {known[name]}" for name, usual in (("draws", 1), ("seed", 0)) if known.get(name, usual) != usual
+    ]
+    where = ["at scored tokens"] if known.get("acts_on") == "scored" else []
+    return ", ".join([str(known["name"]), *several, *where]) if known else ""
 
 
 def _request(run: Run) -> list[Any]:

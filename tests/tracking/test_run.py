@@ -12,7 +12,7 @@ from study.jobs.job_run import run_of
 from study.record.errors import InputError
 from study.record.setting import Setting
 from study.tracking.options import Mode, WandbTracking
-from study.tracking.run import Run, with_distinct_id, write_run
+from study.tracking.run import Run, request_id, with_distinct_id, write_run
 from study.tracking.tracker import open_tracker
 from study.tracking.wandb_config import wandb_config
 
@@ -86,6 +86,28 @@ def test_a_full_name_tells_seeds_apart(tmp_path: Path) -> None:
     assert run.full_name == run.name
     seeded = replace(run, config={"model": {"training": {"seed": 3, "order_seed": 7}}})
     assert seeded.full_name == f"{run.name} (seed 3, order seed 7)"
+
+
+def test_a_full_name_tells_replacements_apart(tmp_path: Path) -> None:
+    run = asked(tmp_path)[1]
+    names, ids = set(), set()
+    for name, more in (
+        ("zero", {}),
+        ("mean", {}),
+        ("resample", {"draws": 4, "seed": 1}),
+        ("zero", {"acts_on": "scored"}),
+    ):
+        own = replace(run, config={"replacement": {"name": name, "acts_on": "all", **more}})
+        names.add(own.full_name.removeprefix(run.name))
+        ids.add(request_id(own))
+    assert names == {
+        "",
+        " (replacement mean)",
+        " (replacement resample, draws 4, seed 1)",
+        " (replacement zero, at scored tokens)",
+    }
+    assert len(ids) == 4
+    assert request_id(replace(run, config={})) in ids, "ids of runs at zero stay"
 
 
 def test_what_is_shown_is_what_one_would_group_by(tmp_path: Path) -> None:
