@@ -5,12 +5,13 @@ running the model. The reference reads one row alone, and is another way to the 
 
 - a constant, or what a donor gives: the unit's columns of the projection are zero, and r through these columns is added
   behind it; an MLP's weights are zero, and r is added to what it gives;
-- uniform attention: a loop over tokens, and over the tokens that each may look at, as the model's own attention has it
-  where all queries are zero.
+- uniform attention: a loop over tokens, and over the tokens that each may look at, which are those that have weight in
+  the model's own attention where all queries are zero.
 
 Shapes: R rows, T tokens, S tokens that are looked at, H heads, D size of a head.
 """
 
+import re
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
@@ -25,6 +26,9 @@ from study.masking.sites import AttentionSite
 from study.masking.stand_ins import Place, StandIn
 from study.record.units import Head, Mlp
 from study.subjects.subject import Subject, TokenRow
+
+VALUE = re.compile(r"(?:^|\.)(?:value|value_proj|v_proj|v_lin|v_head|v)$")
+"""Names of value projections within an attention module."""
 
 ROUNDED_TOLERANCE = 0.1
 """The tolerance of weights in half precision."""
@@ -74,7 +78,10 @@ def expected_response(subject: Subject, row: TokenRow, unit: Head | Mlp) -> Tens
     with subject.gate.standing(stand_in := subject.stand_in([row])), ExitStack() as stack:
         if stand_in.is_seen_at_calls:
             assert isinstance(unit, Head), "only heads look at tokens"
-            stack.enter_context(_looking_alike(subject.gate.site(unit), unit.index))
+            site = subject.gate.site(unit)
+            stack.enter_context(
+                _looking_alike(site, unit.index) if site.caller else _replaced_by_hand(subject, row, site, unit.index)
+            )
         else:
             stack.enter_context(_added(subject, stand_in, unit))
             stack.enter_context(columns_zeroed(subject, subject.layout.without([unit])))
@@ -148,3 +155,83 @@ def _allowed(call: AttentionCall, index: int) -> Sequence[list[int]]:
             if weight > 0.0:
                 allowed[token].append(other)
     return allowed
+
+
+@contextmanager
+def _replaced_by_hand(subject: Subject, row: TokenRow, site: AttentionSite, index: int) -> Iterator[None]:
+    """As `_looking_alike`, where no attention function is called; other passes show values and allowed tokens."""
+    value = _output(subject, row, _values(subject, site))
+    value = value.movedim(site.batch_dim, 0)[0].unflatten(-1, (site.num_heads, -1))[:, index]
+    allowed = _allowed_by_hand(subject, row, site, index, len(value))
+
+    def replace_head(_: nn.Module, inputs: tuple[Tensor, ...]) -> tuple[Tensor, ...]:
+        heads = inputs[0].clone().unflatten(-1, (site.num_heads, -1))
+        for token, others in enumerate(allowed):
+            heads.movedim(site.batch_dim, 0)[0, token, index] = torch.stack([value[other] for other in others]).mean(0)
+        return (heads.flatten(-2), *inputs[1:])
+
+    hook = site.projection.register_forward_pre_hook(replace_head)
+    try:
+        yield
+    finally:
+        hook.remove()
+
+
+def _values(subject: Subject, site: AttentionSite) -> nn.Module:
+    """The projection that makes the values.
+
+    Raises:
+        CertificationError: when its name is not known.
+    """
+    found = [part for name, part in site.attention.named_modules() if VALUE.search(name)] if site.attention else []
+    if len(found) != 1 or site.query is None or site.is_fused:
+        raise CertificationError(subject.loaded, [f"{site}: the projection that makes its values has no known name"])
+    return found[0]
+
+
+def _allowed_by_hand(
+    subject: Subject, row: TokenRow, site: AttentionSite, index: int, num_keys: int
+) -> Sequence[list[int]]:
+    """As `_allowed`: a pass for each token that may be looked at, in which it alone has a value."""
+    assert site.query is not None, "a query of a known name"
+    allowed: list[list[int]] = []
+    for other in range(num_keys):
+
+        def only(_: nn.Module, __: Any, output: Tensor, other: int = other) -> Tensor:
+            value = torch.zeros_like(output)
+            value.movedim(site.batch_dim, 0)[0, other] = 1.0
+            return value
+
+        with ExitStack() as stack:
+            blind = site.query.register_forward_hook(lambda _, __, output: torch.zeros_like(output))
+            stack.callback(blind.remove)
+            stack.callback(_values(subject, site).register_forward_hook(only).remove)
+            heads = _input(subject, row, site.projection).movedim(site.batch_dim, 0)[0]
+        weights = heads.unflatten(-1, (site.num_heads, -1))[:, index, 0].tolist()
+        allowed = allowed or [[] for _ in weights]
+        for token, weight in enumerate(weights):
+            if weight > 0.0:
+                allowed[token].append(other)
+    return allowed
+
+
+def _output(subject: Subject, row: TokenRow, module: nn.Module) -> Tensor:
+    """What a part gives while one row is read."""
+    seen: list[Tensor] = []
+    hook = module.register_forward_hook(lambda _, __, output: seen.append(output))
+    try:
+        subject.response([row], None)
+    finally:
+        hook.remove()
+    return seen[-1]
+
+
+def _input(subject: Subject, row: TokenRow, module: nn.Module) -> Tensor:
+    """What a part reads while one row is read."""
+    seen: list[Tensor] = []
+    hook = module.register_forward_pre_hook(lambda _, inputs: seen.append(inputs[0]))
+    try:
+        subject.response([row], None)
+    finally:
+        hook.remove()
+    return seen[-1]

@@ -31,6 +31,7 @@ from transformers import PreTrainedModel
 from study.masking.attention_calls import Answer, AttentionCall, attention_calls
 from study.masking.mlp_sites import BLOCKS, MlpSite, find_mlps
 from study.masking.one_pass import OnePass
+from study.masking.products import Products
 from study.masking.sites import AttentionSite, find_sites, left_out
 from study.masking.stand_ins import Place, StandIn, Zero
 from study.record.errors import InputError
@@ -106,7 +107,10 @@ class Gate:
                 return None
             context, *rest = inputs
             heads = context.unflatten(-1, (site.num_heads, -1))
-            instead = self._instead(heads, site.batch_dim, lambda place: self.stand_in.heads(layer, place))
+            if self.stand_in.is_seen_at_calls:
+                instead = self._at_product(site, heads)
+            else:
+                instead = self._instead(heads, site.batch_dim, lambda place: self.stand_in.heads(layer, place))
             return (self._product(self._now.xi, heads, site.batch_dim, columns, instead).flatten(-2), *rest)
 
         return multiply
@@ -134,9 +138,17 @@ class Gate:
         site = next((site for site in self.sites if site.caller is call.module), None)
         if self._now.xi is None or site is None:
             return contexts, weights
-        instead = self.stand_in.contexts(call)
+        instead = self.stand_in.contexts(call.value, call.visible, call.num_heads)
         columns = self.layout.columns(site.kind, site.layer)
         return self._product(self._now.xi, contexts, 0, columns, instead), weights
+
+    def _at_product(self, site: AttentionSite, heads: Tensor) -> Tensor:
+        """What stands for heads whose attention multiplies weights and values itself, with axes in their order."""
+        product = self._now.products and self._now.products.take()
+        if not product:
+            raise InputError(f"{site} multiplies no weights of all tokens by values: its values are not seen")
+        _, value, visible = product.by_heads(heads.shape[site.batch_dim], site.num_heads)
+        return self.stand_in.contexts(value, visible, site.num_heads).movedim(0, site.batch_dim)
 
     def _instead(
         self, values: Float[Tensor, "*tokens heads D"], batch_dim: int, at: Callable[[Place], Tensor | None]
@@ -177,14 +189,17 @@ class Gate:
         Args:
             xi: one row for each row of the batch; may require gradients. Nothing is multiplied when None.
         """
-        before, self._now.xi = self._now.xi, xi
+        before = self._now.xi, self._now.products
+        self._now.xi = xi
         try:
             with ExitStack() as stack:
                 if xi is not None and self.stand_in.is_seen_at_calls:
                     stack.enter_context(attention_calls(self._at_call))
+                    if any(site.caller is None for site in self.sites if site.num_heads):
+                        self._now.products = stack.enter_context(Products())
                 yield
         finally:
-            self._now.xi = before
+            self._now.xi, self._now.products = before
 
     @contextmanager
     def part(
@@ -288,6 +303,7 @@ class _State(threading.local):
     """What the gate multiplies by in a thread: threads that compute side by side do not see each other's masks."""
 
     xi: Tensor | None = None
+    products: Products | None = None
     trace: "Trace | None" = None
     part: slice | Tensor = slice(None)
     examples: slice | Tensor = slice(None)

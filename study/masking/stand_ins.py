@@ -2,7 +2,7 @@
 
 The paper's r is zero, and costs nothing. Others are numbers that the gate adds where a unit is off. They stand where
 the gate acts, at the input of the attention's output projection (whose bias stays), or are the output of an MLP; a mean
-of this pass's values stands at the output of the attention function, before a model's own output gate.
+of this pass's values stands where attention gives its contexts, before a model's own output gate.
 
 Shapes: R rows of a pass, T tokens that look, S that are looked at, H heads, G key/value groups, D size of a head.
 """
@@ -12,10 +12,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from torch import Tensor
 
-from study.masking.attention_calls import AttentionCall
 from study.record.units import Layer
 
 
@@ -36,7 +35,7 @@ class StandIn:
     """What stands in the place of units that are off."""
 
     is_seen_at_calls = False
-    """Whether it stands at the output of attention functions, see `contexts`."""
+    """Whether it is made of the values of a pass, see `contexts`."""
 
     is_of_rows = False
     """Whether it depends on the rows of a batch, see `for_rows`."""
@@ -53,8 +52,10 @@ class StandIn:
         """What stands for the output of a feed-forward block; r and t may be 1. Nothing when None."""
         return None
 
-    def contexts(self, call: AttentionCall) -> Float[Tensor, "R T H D"]:
-        """What stands for the contexts at the output of an attention function."""
+    def contexts(
+        self, value: Float[Tensor, "R G S D"], visible: Bool[Tensor, "r T S"], num_heads: int
+    ) -> Float[Tensor, "R T H D"]:
+        """What stands for the contexts of heads, given the values and which tokens each token may look at."""
         raise NotImplementedError
 
 
@@ -132,14 +133,10 @@ class Uniform(StandIn):
 
     is_seen_at_calls = True
 
-    def contexts(self, call: AttentionCall) -> Float[Tensor, "R T H D"]:
+    def contexts(
+        self, value: Float[Tensor, "R G S D"], visible: Bool[Tensor, "r T S"], num_heads: int
+    ) -> Float[Tensor, "R T H D"]:
         """See `StandIn`."""
-        return uniform_contexts(call)
-
-
-def uniform_contexts(call: AttentionCall) -> Float[Tensor, "R T H D"]:
-    """What each head gives when it looks at all tokens that it may look at alike."""
-    visible = call.visible.to(call.value)
-    weights = visible / visible.sum(-1, keepdim=True).clamp(min=1.0)
-    mean = weights[:, None] @ call.value
-    return mean.repeat_interleave(call.num_heads // call.num_groups, dim=1).transpose(1, 2)
+        share = visible.to(value)
+        mean = (share / share.sum(-1, keepdim=True).clamp(min=1.0))[:, None] @ value
+        return mean.repeat_interleave(num_heads // value.shape[1], dim=1).transpose(1, 2)

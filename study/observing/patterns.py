@@ -18,8 +18,8 @@ from torch import Tensor, nn
 from transformers import PreTrainedConfig, PreTrainedModel
 
 from study.masking.attention_calls import Answer, AttentionCall, attention_calls
+from study.masking.products import Products
 from study.masking.sites import AttentionSite
-from study.observing.products import Products
 from study.record.errors import StudyError
 from study.subjects.kept_state import kept_state
 from study.subjects.subject import Subject

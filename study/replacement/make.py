@@ -82,7 +82,6 @@ def _stand_in(subject: Subject, choice: Replacement, studied: Texts, reference: 
         case Resample():
             return _donors(subject, choice, studied, reference)
         case UniformChoice():
-            _require_calls(subject)
             return Uniform()
         case ValueBiasChoice():
             probe = subject.probe()
@@ -109,15 +108,6 @@ def _require_positions(subject: Subject, found: Constant, studied: Texts) -> Non
                     f"reference text {most}: nothing is known of the positions behind. Take a larger reference set, or "
                     f"replacement=mean"
                 )
-
-
-def _require_calls(subject: Subject) -> None:
-    """Refuse a model whose values are not seen."""
-    if hidden := [str(site) for site in subject.gate.sites if site.num_heads and site.caller is None]:
-        raise InputError(
-            f"replacement=uniform needs the values of each head, and no attention function of transformers is called "
-            f"in {', '.join(hidden)}: take another replacement"
-        )
 
 
 def _donors(subject: Subject, choice: Resample, studied: Texts, reference: Texts) -> Donors:

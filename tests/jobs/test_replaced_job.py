@@ -1,0 +1,94 @@
+"""A job with something else than zero in the place of units: its means, its draws, its shards, its plan."""
+
+from pathlib import Path
+
+import polars as pl
+import pytest
+from fixtures import jobs
+from polars.testing import assert_frame_equal
+
+from study.config import compose, to_study
+from study.jobs.cache import JobCache
+from study.jobs.measuring import MeasuringJob
+from study.record.errors import InputError
+from study.record.store import read_examples, read_parts
+
+
+@pytest.fixture(scope="module")
+def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return jobs.make_place(tmp_path_factory.mktemp("replaced"))
+
+
+def job(place: Path, *more: str) -> MeasuringJob:
+    return MeasuringJob(
+        to_study(compose(*jobs.overrides(place, "measure=ablation", "data.limit=20", *more))), JobCache()
+    )
+
+
+def rows(folder: Path) -> pl.DataFrame:
+    return read_parts(folder).rows.sort("mask", "example").drop("margin", "loss")
+
+
+def test_shards_and_jobs_that_go_on_take_the_means_that_are_there(place: Path, tmp_path: Path) -> None:
+    whole = job(place, "replacement=mean", f"results={tmp_path / 'whole'}")
+    whole.run()
+    results = tmp_path / "parts"
+    for shard in (0, 1):
+        part = job(place, "replacement=mean", f"results={results}", f"shard={shard}", "shards=2")
+        part.run()
+    (kept,) = results.rglob("*.safetensors")
+    assert kept.parent == results / part.setting.model / "replacements"
+    assert part.setting == whole.setting
+    assert_frame_equal(rows(part.setting.folder(results)), rows(whole.setting.folder(tmp_path / "whole")))
+    written = kept.stat().st_mtime_ns
+    assert job(place, "replacement=mean", f"results={results}").run()["computed"] == 0
+    assert kept.stat().st_mtime_ns == written
+
+
+def test_a_plan_stores_nothing(place: Path, tmp_path: Path) -> None:
+    planned = job(place, "replacement=mean", f"results={tmp_path}", "plan=true").run()
+    assert planned["state"] == "planned"
+    assert not [file for file in tmp_path.rglob("*") if file.is_file()]
+
+
+def test_examples_are_studied_with_each_of_their_donors(place: Path, tmp_path: Path) -> None:
+    twice = job(place, "replacement=resample", "replacement.draws=2", f"results={tmp_path}")
+    twice.run()
+    folder = twice.setting.folder(tmp_path)
+    stored = rows(folder)
+    assert stored["example"].n_unique() == 40
+    known = read_examples(folder)
+    assert known.height == 2 * len(twice.examples)
+    assert known.group_by("group").len()["len"].min() >= 2
+    full = "".join(max(stored["mask"].unique().to_list()))
+    effects = stored.filter(pl.col("mask") != full)
+    by_example = effects.with_columns(pl.col("example").str.replace("~.$", "")).group_by("mask", "example")
+    assert by_example.agg(pl.col("prediction").n_unique())["prediction"].max() == 2, "another donor, another answer"
+    assert twice.setting.examples == job(place).setting.examples
+
+
+def test_ids_of_one_draw_are_those_of_the_data(place: Path, tmp_path: Path) -> None:
+    once = job(place, "replacement=resample", "replacement.seed=4", f"results={tmp_path}")
+    once.run()
+    assert set(rows(once.setting.folder(tmp_path))["example"]) == set(once.view.ids) <= set(once.examples.ids)
+
+
+def test_another_reference_set_is_another_setting(place: Path) -> None:
+    other = [f"replacement.data.path={place / 'pairs.tsv'}", "replacement.limit=9"]
+    named = job(place, "replacement=mean", "replacement.data=nli_file", *other).setting
+    assert named.subject["replacement"]["reference"]["count"] == 9
+    assert named.factors[0].replacement == "mean of 9 examples of pairs"
+    assert named.id != job(place, "replacement=mean", "replacement.limit=9").setting.id
+
+
+def test_an_empty_reference_set_is_refused(place: Path, tmp_path: Path) -> None:
+    empty = tmp_path / "empty.tsv"
+    empty.write_text("id\tpremise\thypothesis\tlabel\n")
+    with pytest.raises(InputError, match=r"empty.tsv"):
+        job(place, "replacement=mean", "replacement.data=nli_file", f"replacement.data.path={empty}").check()
+
+
+def test_fewer_groups_than_draws_are_refused_by_name(place: Path, tmp_path: Path) -> None:
+    few = job(place, "replacement=resample", "replacement.draws=9", "replacement.limit=4", f"results={tmp_path}")
+    with pytest.raises(InputError, match=r"replacement.draws=9: for example"):
+        few.run()
