@@ -1,7 +1,6 @@
 """What measures: medians over rounds in which every way takes its turn, so that a drift of the machine cancels."""
 
 import ctypes
-import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -11,8 +10,7 @@ import numpy as np
 import psutil
 import torch
 
-SECONDS_BETWEEN_LOOKS = 0.005
-"""Between two looks at the memory of this process."""
+from study.engine.memory import peak_memory
 
 
 @dataclass(frozen=True)
@@ -79,7 +77,7 @@ def in_turns(ways: dict[str, Way], rounds: int) -> dict[str, Measurement]:
     memory = dict.fromkeys(ways, 0)
     for turn in range(rounds):
         for name, way in ways.items():
-            with peak_memory() as peak:
+            with more_memory() as peak:
                 seconds[name] += [sample() for sample in way.samples[turn::rounds]]
             memory[name] = max(memory[name], peak())
     return {name: _timed(np.array(seconds[name]) * way.scale, memory[name]) for name, way in ways.items()}
@@ -90,32 +88,13 @@ def _timed(seconds: np.ndarray, memory: int) -> Measurement:
 
 
 @contextmanager
-def peak_memory() -> Iterator[Callable[[], int]]:
-    """Gives a function that tells, after the block, how many bytes more were taken at its height than before it.
-
-    Of the GPU where there is one, otherwise of this process.
-    """
-    if torch.cuda.is_available():
-        torch.cuda.reset_peak_memory_stats()
-        before = torch.cuda.memory_allocated()
-        yield lambda: torch.cuda.max_memory_allocated() - before
-        return
-    _return_free_memory()
-    process, over = psutil.Process(), threading.Event()
-    before = highest = process.memory_info().rss
-
-    def look() -> None:
-        nonlocal highest
-        while not over.wait(SECONDS_BETWEEN_LOOKS):
-            highest = max(highest, process.memory_info().rss)
-
-    looking = threading.Thread(target=look, daemon=True)
-    looking.start()
-    try:
-        yield lambda: highest - before
-    finally:
-        over.set()
-        looking.join()
+def more_memory() -> Iterator[Callable[[], int]]:
+    """Gives a function that tells, after the block, how many bytes more were taken at its height than before it."""
+    if not torch.cuda.is_available():
+        _return_free_memory()
+    before = torch.cuda.memory_allocated() if torch.cuda.is_available() else psutil.Process().memory_info().rss
+    with peak_memory() as peak:
+        yield lambda: peak() - before
 
 
 def fastest(ways: dict[int, Callable[[], object]]) -> int:

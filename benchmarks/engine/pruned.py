@@ -7,7 +7,7 @@ import numpy as np
 import torch
 
 from benchmarks.engine.classifiers import Work, shaped
-from benchmarks.measure import Way, clocked, in_turns, peak_memory
+from benchmarks.measure import Way, clocked, in_turns, more_memory
 from benchmarks.sizes import Shape, Sizes
 from benchmarks.table import Row
 from study.pruning.prune import cut
@@ -43,7 +43,7 @@ def pruned(sizes: Sizes) -> Iterator[Row]:
             run()  # warm
         timed = in_turns(ways, sizes.repeats)
         for share, run in passes.items():
-            with peak_memory() as peak:
+            with more_memory() as peak:
                 run()
             mine = timed[f"{share:.0%}"]
             ours, theirs = mine.seconds, timed["0%"].seconds

@@ -1,5 +1,8 @@
 """Memory: how many tokens a block may hold and a product may take. It changes speed, no outcome."""
 
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import psutil
@@ -16,6 +19,10 @@ CPU_WORKERS = 8
 
 CPU_TOKENS = 2**15
 """Most tokens of a block on a CPU: more gains nothing there, and less is lost when a job is killed."""
+
+
+SECONDS_BETWEEN_LOOKS = 0.005
+"""Between two looks at the memory of this process."""
 
 
 @dataclass(frozen=True)
@@ -53,3 +60,32 @@ class MemoryBudget:
             return cls(batch_tokens or GPU_PRODUCT, memory, most_tokens=2**31)
         workers = min(torch.get_num_threads(), CPU_WORKERS)
         return cls(batch_tokens or CPU_PRODUCT, memory // workers, CPU_TOKENS, workers)
+
+
+@contextmanager
+def peak_memory() -> Iterator[Callable[[], int]]:
+    """Gives a function that tells, after the block, how many bytes were taken at its height.
+
+    Of the GPU that took most, where there is one, otherwise of this process, the model and all else counted.
+    """
+    if torch.cuda.is_available():
+        devices = range(torch.cuda.device_count())
+        for device in devices:
+            torch.cuda.reset_peak_memory_stats(device)
+        yield lambda: max(map(torch.cuda.max_memory_allocated, devices))
+        return
+    process, over = psutil.Process(), threading.Event()
+    highest = process.memory_info().rss
+
+    def look() -> None:
+        nonlocal highest
+        while not over.wait(SECONDS_BETWEEN_LOOKS):
+            highest = max(highest, process.memory_info().rss)
+
+    looking = threading.Thread(target=look, daemon=True)
+    looking.start()
+    try:
+        yield lambda: highest
+    finally:
+        over.set()
+        looking.join()

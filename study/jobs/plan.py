@@ -1,4 +1,7 @@
-"""A dry run: how much a measure has to do and how long that will take, by a short calibration; nothing is stored."""
+"""A dry run: what a measure has to do, how long that will take and in how much memory; nothing is stored.
+
+Both are measured on a few blocks. Blocks of an engine are of like size, so that the height of some is that of all.
+"""
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -33,6 +36,7 @@ class Plan:
         missing: rows that are not stored yet; at most, where there are masks for later.
         passes: forward passes that the engine's work comes to, for each example.
         seconds: time expected for what is missing.
+        memory: bytes that the calibration took at its height, the model counted: of a GPU, else of the process.
         engine: what computes, and where; empty where nothing is missing.
         before: what is done before, in words; empty where nothing is.
     """
@@ -44,6 +48,7 @@ class Plan:
     missing: int
     passes: float
     seconds: float
+    memory: int
     engine: str
     before: str = ""
 
@@ -93,11 +98,12 @@ def _later(evaluator: "Evaluator", request: TableRequest) -> int:
 def plan(evaluator: "Evaluator", wanted: "MaskRequest") -> Plan:
     """Count what is missing of the rows wanted, and time some blocks of it."""
     requests, count = table_requests(evaluator, wanted), len(evaluator.examples)
-    passes, seconds, engine = 0.0, 0.0, ""
+    passes, seconds, memory, engine = 0.0, 0.0, 0, ""
     for tables, masks, rows in _work(evaluator, requests):
         share = rows / (len(masks) * count)
         passes += share * (evaluator.engine.passes(masks) if tables == (OUTCOMES,) else tables[0].passes * len(masks))
-        seconds += share * _seconds(evaluator, masks, tables)
+        expected, taken = _measured(evaluator, masks, tables)
+        seconds, memory = seconds + share * expected, max(memory, taken)
         engine = f"{evaluator.engine.name} on {evaluator.engine.subject.device}"
     before = ""
     if wanted.probe is not None:
@@ -117,6 +123,7 @@ def plan(evaluator: "Evaluator", wanted: "MaskRequest") -> Plan:
         missing=sum(missing_rows(evaluator, wanted).values()),
         passes=passes,
         seconds=seconds,
+        memory=memory,
         engine=engine,
         before=before,
     )
@@ -136,16 +143,22 @@ def _work(
         yield (table,), layout.full()[None], rows
 
 
-def _seconds(evaluator: "Evaluator", masks: Bool[np.ndarray, "M H"], tables: Sequence[Table]) -> float:
-    """Expected for all of these masks on all examples, at the rate of some blocks; cost goes with their tokens."""
+def _measured(evaluator: "Evaluator", masks: Bool[np.ndarray, "M H"], tables: Sequence[Table]) -> tuple[float, int]:
+    """Seconds expected for all of these masks on all examples, and bytes taken, by some blocks.
+
+    Cost goes with the tokens of examples.
+    """
+    from study.engine.memory import peak_memory  # takes torch, which is there once anything is missing
+
     rows, engine = evaluator.encoded_for(tables), evaluator.engine
     begin, computed, seconds = time.perf_counter(), 0, 0.0
-    for number, done in enumerate(engine.run_together(rows, Pairs.every(masks, len(rows)), tables), start=1):
-        computed += sum(rows[i].cost for i in done[tables[0]].examples.tolist())
-        seconds = time.perf_counter() - begin
-        if seconds > SECONDS and number >= engine.workers:  # as many have ended as are under way
-            break
-    return seconds / computed * len(masks) * sum(row.cost for row in rows)
+    with peak_memory() as peak:
+        for number, done in enumerate(engine.run_together(rows, Pairs.every(masks, len(rows)), tables), start=1):
+            computed += sum(rows[i].cost for i in done[tables[0]].examples.tolist())
+            seconds = time.perf_counter() - begin
+            if seconds > SECONDS and number >= engine.workers:  # as many have ended as are under way
+                break
+    return seconds / computed * len(masks) * sum(row.cost for row in rows), peak()
 
 
 class Duration(float):
