@@ -1,6 +1,7 @@
 """Draw every picture of README and docs from the embedded study: `make pictures`.
 
-Figures are the SVG files of an analysis, which read in light and dark. The picture of the page is what a browser shows
+Those of docs/smollm2.md are taken from the report of its studies where these are named: `--smollm2 FOLDER`. Figures are
+the SVG files of an analysis, which read in light and dark. The picture of the page is what a browser shows
 of it first; without a browser it is left as it is, and told.
 """
 
@@ -29,6 +30,14 @@ FIGURES = {
 }
 """Which figure of the embedded study each picture is, by the name of its file."""
 
+SMOLLM2 = {
+    "smollm2_groups": "smollm2-135m-*-loss/heat-groups-ioi-decoder_self",
+    "smollm2_groups_and_heads": "smollm2-135m-*-loss/groups-ioi",
+    "smollm2_true_r": "along/1-smollm2-135m-true-r",
+    "smollm2_text_and_task": "along/1-smollm2-135m-ioi-wikitext",
+}
+"""Which figure of the report of docs/smollm2.md each picture is."""
+
 PAGE = "page.png"
 """The picture of the page's first screen."""
 
@@ -47,6 +56,19 @@ def draw_figures(page: ResultsPage) -> None:
         if len(found) != 1:
             raise SystemExit(f"{len(found)} figures are named {pattern}: run `make study` first, and name its results")
         (IMAGES / f"{picture}.svg").write_text(found[0].file, encoding="utf-8")
+
+
+def take_figures(figures: Path) -> None:
+    """Copy every picture of `SMOLLM2` from the figures of a report.
+
+    Raises:
+        SystemExit: when the report is not that of docs/smollm2.md.
+    """
+    for picture, pattern in SMOLLM2.items():
+        found = list(figures.glob(f"{pattern}.svg"))
+        if len(found) != 1:
+            raise SystemExit(f"{len(found)} files are {figures / pattern}.svg: make the report as docs/smollm2.md says")
+        shutil.copy(found[0], IMAGES / f"{picture}.svg")
 
 
 def take_picture(page: Path) -> bool:
@@ -68,12 +90,17 @@ def take_picture(page: Path) -> bool:
 
 
 def main() -> None:
-    """Draw the pictures from the results folder that is named."""
+    """Draw the pictures from the results folder that is named, or take those of docs/smollm2.md alone."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument(
         "results", nargs="?", type=Path, default=Path("results"), help="of the embedded study (results)"
     )
-    results = parser.parse_args().results
+    parser.add_argument("--smollm2", type=Path, metavar="FOLDER", help="results of docs/smollm2.md, with their report")
+    options = parser.parse_args()
+    if options.smollm2 is not None:
+        take_figures(options.smollm2 / "analysis" / "figures")
+        return
+    results = options.results
     analysis = analyse(read_results(results))
     page = ResultsPage.of(analysis)
     draw_figures(page)

@@ -162,9 +162,26 @@ def _name_outliers(panel: Panel, both: pl.DataFrame, several: bool, *, apart: bo
         ring = {"markersize": OUTLIER, "markerfacecolor": "none", "markeredgecolor": INK, "markeredgewidth": 0.7}
         panel.axes.plot(*at, "o", **ring)
         right, up = _freest_corner(panel, points, at, text_width(name, SMALL))
+        points = np.vstack([points, _under_name(panel, at, text_width(name, SMALL), right, up)])
         look: dict[str, Any] = {"ha": "left" if right else "right", "va": "bottom" if up else "top"}
         offset = (BESIDE if right else -BESIDE, ABOVE if up else -ABOVE)
         panel.axes.annotate(name, at, offset, textcoords="offset points", fontsize=SMALL, **look)
+
+
+def _inches(panel: Panel) -> tuple[float, float]:
+    """Inches of a unit across and along."""
+    (low, high), (bottom, top) = panel.axes.get_xlim(), panel.axes.get_ylim()
+    return panel.size[0] / (high - low), panel.size[0] / (top - bottom)
+
+
+def _under_name(
+    panel: Panel, at: tuple[float, float], width: float, right: bool, up: bool
+) -> Float[np.ndarray, "points 2"]:
+    """Points under the name of a head, which other names had better leave free."""
+    across, along = _inches(panel)
+    x = (BESIDE / 72 + width * np.array([0.05, 0.5, 0.95])) * (1 if right else -1) / across
+    y = (ABOVE / 72 + line_height(SMALL) / 2) * (1 if up else -1) / along
+    return np.column_stack([at[0] + x, np.full(len(x), at[1] + y)])
 
 
 def _freest_corner(
@@ -172,9 +189,8 @@ def _freest_corner(
 ) -> tuple[bool, bool]:
     """Whether a name stands to the right of its point, and whether above it: where fewest points are covered."""
     low, high = panel.axes.get_xlim()
-    inches = panel.size[0] / (high - low)
-    bottom, top = panel.axes.get_ylim()
-    x, y = ((points - np.array(at)) * (inches, panel.size[0] / (top - bottom))).T
+    inches, along = _inches(panel)
+    x, y = ((points - np.array(at)) * (inches, along)).T
     height, beside, above = line_height(SMALL), BESIDE / 72, ABOVE / 72
 
     def covered(corner: tuple[bool, bool]) -> float:
