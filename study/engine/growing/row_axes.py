@@ -88,7 +88,7 @@ def chosen_tokens(value: Any, axes: Sequence[int | None], tokens: slice) -> Any:
 def chosen_rows(value: Any, axes: Sequence[RowAxis | None], sequences: Int[Tensor, " N"]) -> Any:
     """What some sequences are given, of what all are.
 
-    A single row for a single sequence stays as it is: layers take it for as many as they have.
+    A single row for a single sequence is shown as often as it is wanted, and not copied.
 
     Args:
         value: a tensor, or a dict, list or tuple with tensors in it; anything else stays as it is.
@@ -99,8 +99,10 @@ def chosen_rows(value: Any, axes: Sequence[RowAxis | None], sequences: Int[Tenso
 
     def choose(tensor: Tensor) -> Tensor:
         place = next(at)
-        if place is None or tensor.shape[place.axis] == place.each == 1:
+        if place is None:
             return tensor
+        if tensor.shape[place.axis] == place.each == 1:
+            return tensor.expand(*tensor.shape[: place.axis], len(sequences), *tensor.shape[place.axis + 1 :])
         rows = (sequences[:, None] * place.each + torch.arange(place.each)).flatten()
         return tensor.index_select(place.axis, to_device(rows, tensor.device))
 
