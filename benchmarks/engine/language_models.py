@@ -68,7 +68,7 @@ def _importance(work: DecoderWork, data: str, engine: Engine, sizes: Sizes) -> R
     timed = in_turns(ways, sizes.repeats)
     return Row(
         part="language_models",
-        work=f"{work.name}, {data}: gradients of {len(subject.layout)} units × {len(rows)}",
+        work=f"{work.name}, {data}: gradients of {subject.layout.width} units × {len(rows)}",
         against=f"forward + backward, words where scored, weights with gradients, batch {loop.batch}",
         ours=timed["ours"].seconds,
         theirs=timed["plain"].seconds,
