@@ -51,7 +51,8 @@ def refuse_unknown(config: DictConfig) -> None:
 
 def no_such_option(name: str, arguments: Sequence[str] = ()) -> str:
     """What to say of an option that the component chosen does not have: others do, or it is misspelt."""
-    name = name.replace("/", ".")  # of a group within an entry that has none
+    typed = {full: short for short, full in SHORT.items() if "@" in full}
+    name = typed.get(name, name).replace("/", ".")  # of a group within an entry that has none
     where, _, option = name.rpartition(".")
     nested, last = where.replace(".", "/"), where.rpartition(".")[2]
     group = nested if nested in SCHEMAS else GROUPS_OF.get(last, last)

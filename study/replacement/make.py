@@ -85,7 +85,10 @@ def _stand_in(subject: Subject, choice: Replacement, studied: Texts, reference: 
             return Uniform()
         case ValueBiasChoice():
             probe = subject.probe()
-            return Constant(value_biases(lambda: subject.response(probe, None), subject.gate.sites))
+            biases = value_biases(lambda: subject.response(probe, None), subject.gate.sites)
+            if not any(bias.any() for bias in biases.values()):
+                log.warning("no value of %s has a bias: replacement=value_bias is zero here", subject.loaded)
+            return Constant(biases)
     return Zero()
 
 

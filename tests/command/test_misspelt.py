@@ -30,6 +30,10 @@ TOY = "model=toy_classifier data=toy_matched"
     ("words", "says"),
     [
         (
+            f"{TOY} replacement.data=snli",
+            "replacement.data is an option of mean, mean_by_position and resample; the replacement here has none",
+        ),
+        (
             "model.path=FOLDER data=nli_file data.path=x.tsv",
             "no model is chosen: model.path is an option of hf_classifier, fairseq_folder, hf_decoder and hf_regr",
         ),

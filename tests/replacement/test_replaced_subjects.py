@@ -118,3 +118,8 @@ def _read_in_two(subject, parts, mask, continuation) -> float:
             logits = subject.module(input_ids=ids, past_key_values=cache, use_cache=True).logits[0]
     words = torch.tensor(continuation)
     return logits.log_softmax(-1).gather(1, words[:, None]).double().sum().item()
+
+
+def test_a_model_without_value_biases_is_told_of(caplog: pytest.LogCaptureFixture) -> None:
+    replaced.subject("decoder llama", replaced.choice("value_bias"))
+    assert "no value of llama has a bias: replacement=value_bias is zero here" in caplog.text
