@@ -83,7 +83,7 @@ TERMS: Mapping[str, str] = {
     ),
     "role": (
         "What a head does by a rule that has a name, such as looking at the token before. It has the role where the "
-        "one-sided 95 % limit of its statistic is beyond the rule’s threshold; it may have several, or none."
+        "one-sided limit of its statistic is beyond the rule’s threshold; it may have several, or none."
     ),
     "random weights": (
         "The same model before any training, looked at on the same data. Roles that its heads have are there without "
