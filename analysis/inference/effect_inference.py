@@ -16,6 +16,7 @@ from analysis.inference.resampled_effects import ResampledEffects
 from analysis.inference.significance import PairedTest, check_test, p_values
 from analysis.results.domain import Domain
 from analysis.results.sample import EXAMPLE, Sample
+from study.record.errors import InputError
 
 log = logging.getLogger(__name__)
 
@@ -164,6 +165,11 @@ def _resampled(domain: Domain, sample: Sample, margin: float, options: Inference
     draws = None
     if options.interval.needs_bootstrap or options.test.needs_bootstrap:
         draws = resampling.bootstrap(sample, options.resamples, options.seed)
+    if options.test.is_of_examples and sample.draws > 1:
+        raise InputError(
+            f"{domain.data}: {options.test} takes examples for independent, and the {sample.draws} draws of an example "
+            f"are not: take --test {PairedTest.randomisation}"
+        )
     by_example = _selected(domain, EXAMPLE, sample.masks[1:]) if options.test.is_of_examples else None
     p, null = p_values(options.test, sample, by_example, draws, resamples=options.resamples, seed=options.seed)
     return ResampledEffects(

@@ -106,3 +106,9 @@ def test_of_zero_alone_nothing_is_said_but_what_the_paper_does(results) -> None:
     page = (results / "analysis" / "report" / "index.html").read_text()
     assert "We turn attention heads off by multiplying their output by zero" in page
     assert "A removed head gives" not in page
+
+
+def test_a_test_that_takes_draws_for_independent_examples_is_refused(results, capsys) -> None:
+    stored(results)
+    assert main([str(results), "--test", "mcnemar", "--resamples", "99", "--splits", "8"]) == 2
+    assert "the 4 draws of an example are not: take --test randomisation" in " ".join(capsys.readouterr().err.split())
