@@ -44,4 +44,4 @@ def offset_words(offset: int) -> str:
 def single_words(row: dict[str, Any]) -> str:
     """The best single head by name, and which way it looks."""
     way = "" if row["single_to_head"] else " (by the word that attends to it most)"
-    return f"the best single head, {short_name(row['single_head'])},{way}"
+    return f"the best single head, {short_name(row['single_head'])}{way},"
