@@ -66,13 +66,13 @@ def _works(sizes: Sizes) -> Iterator[ReplacedWork]:
 def _rows(work: ReplacedWork, rounds: int) -> Iterator[Row]:
     """A row for each kind of number, all of them timed in turns."""
     subject, ways, names = work.subject, {}, {}
-    for kind, stand_in in stand_ins(subject, work.rows).items():
-        with subject.gate.standing(stand_in):
+    for kind, make in stand_ins(subject, work.rows).items():
+        with subject.gate.standing(make()):
             engine = job_engine(subject)
             run = sweep(engine, work.rows, work.masks)
             sweep(engine, work.rows[:1], work.masks[:3])()  # warm
         names[kind] = engine.name
-        ways[kind] = Way([clocked(_standing(subject, stand_in, run), processor_seconds)] * rounds)
+        ways[kind] = Way([clocked(_standing(subject, make, run), processor_seconds)] * rounds)
     timed = in_turns(ways, rounds)
     for kind, target in TARGETS.items():
         name = f"{work.name}: {len(work.masks)} masks × {len(work.rows)}, {kind}"
@@ -91,29 +91,32 @@ def _rows(work: ReplacedWork, rounds: int) -> Iterator[Row]:
         )
 
 
-def _standing(subject: Subject, stand_in: StandIn, run: Callable[[], object]) -> Callable[[], None]:
+def _standing(subject: Subject, make: Callable[[], StandIn], run: Callable[[], object]) -> Callable[[], None]:
+    """Donors are read anew each time, as they are remembered from one block to the next."""
+
     def work() -> None:
-        with subject.gate.standing(stand_in):
+        with subject.gate.standing(make()):
             run()
 
     return work
 
 
-def stand_ins(subject: Subject, rows: Sequence[TokenRow]) -> Mapping[str, StandIn]:
-    """What may stand in, by name: means over these rows, and the row behind each as its donor."""
-    mean = means(subject, rows, Mean())
-    everywhere = {layer: values.expand(POSITIONS, -1, -1) for layer, values in mean.of_heads.items()}
+def stand_ins(subject: Subject, rows: Sequence[TokenRow]) -> Mapping[str, Callable[[], StandIn]]:
+    """What makes what may stand in, by name: means over these rows, and the row behind each as its donor."""
+    mean, bias = means(subject, rows, Mean()), value_biases(lambda: subject.losses(rows[:1]), subject.gate.sites)
+    by_position = Constant(
+        {layer: values.expand(POSITIONS, -1, -1) for layer, values in mean.of_heads.items()},
+        {layer: values.expand(POSITIONS, -1) for layer, values in mean.of_mlps.items()},
+    )
     ordered = sorted(rows, key=lambda row: row.cost)
     behind = dict(zip((row.example for row in ordered), [*ordered[1:], ordered[-1]], strict=True))
-    found: dict[str, StandIn] = {
-        "zero": Zero(),
-        "mean": mean,
-        "mean_by_position": Constant(
-            everywhere, {i: values.expand(POSITIONS, -1) for i, values in mean.of_mlps.items()}
-        ),
-        "value_bias": Constant(value_biases(lambda: subject.losses(rows[:1]), subject.gate.sites)),
-        "resample": Donors(subject, lambda row: behind.get(row.example, row)),
+    found: dict[str, Callable[[], StandIn]] = {
+        "zero": Zero,
+        "mean": lambda: mean,
+        "mean_by_position": lambda: by_position,
+        "value_bias": lambda: Constant(bias),
+        "resample": lambda: Donors(subject, lambda row: behind.get(row.example, row)),
     }
     if all(site.caller is not None for site in subject.gate.sites):
-        found["uniform"] = Uniform()
+        found["uniform"] = Uniform
     return found
