@@ -65,7 +65,8 @@ class Plan:
             return f"{work}; nothing to do"
         return (
             f"{work}; {self.engine}: the work of {self.passes:.1f} forward passes an example, "
-            f"{self.passes * self.examples:,.0f} in all{self.before}; about {Duration(self.seconds)}"
+            f"{self.passes * self.examples:,.0f} in all{self.before}; about {Duration(self.seconds)}, "
+            f"{self.memory / 1e9:.1f} GB of memory with the model"
         )
 
 

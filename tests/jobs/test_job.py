@@ -3,6 +3,7 @@
 import json
 import os
 import re
+import resource
 import shutil
 import subprocess
 import sys
@@ -228,10 +229,14 @@ def test_works_without_git(place: Path, monkeypatch: pytest.MonkeyPatch) -> None
     versions_here.cache_clear()
 
 
-def test_a_plan_says_what_there_is_to_do_and_does_nothing(place: Path) -> None:
+def test_a_plan_says_what_there_is_to_do_and_does_nothing(place: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
     done = StudyTask()(compose(*overrides(place, "measure=all_but_one", "plan=true")))
     assert (done["masks"], done["missing"]) == (9, 9 * NUM_PAIRS)
     assert str(done["expected"]).endswith(" s")
+    (memory,) = re.findall(r"([\d.]+) GB of memory with the model", caplog.text)
+    taken = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    assert 0.2 * taken <= float(memory) * 1e9 <= 1.1 * taken
     assert not list((place / "results").rglob("part-*"))
     StudyTask()(compose(*overrides(place, "measure=all_but_one")))
     done = StudyTask()(compose(*overrides(place, "measure=all_but_one", "plan=true")))
