@@ -203,7 +203,7 @@ def _allowed_by_hand(
             return value
 
         with ExitStack() as stack:
-            blind = site.query.register_forward_hook(lambda _, __, output: torch.zeros_like(output))
+            blind = site.query.register_forward_hook(_zeros)
             stack.callback(blind.remove)
             stack.callback(_values(subject, site).register_forward_hook(only).remove)
             heads = _input(subject, row, site.projection).movedim(site.batch_dim, 0)[0]
@@ -215,10 +215,18 @@ def _allowed_by_hand(
     return allowed
 
 
+def _zeros(_: nn.Module, __: Any, output: Tensor) -> Tensor:
+    return torch.zeros_like(output)
+
+
 def _output(subject: Subject, row: TokenRow, module: nn.Module) -> Tensor:
     """What a part gives while one row is read."""
     seen: list[Tensor] = []
-    hook = module.register_forward_hook(lambda _, __, output: seen.append(output))
+
+    def see(_: nn.Module, __: Any, output: Tensor) -> None:
+        seen.append(output)
+
+    hook = module.register_forward_hook(see)
     try:
         subject.response([row], None)
     finally:

@@ -72,7 +72,7 @@ def draw(examples: Candidates, donors: Candidates, draws: int, seed: int) -> lis
         order = example_generator(seed, name).permutation(len(lengths))
         taken: dict[str, int] = {}
         for some in (order[missing[order] == 0], order[np.argsort(missing[order], kind="stable")]):
-            for i in some.tolist():
+            for i in map(int, some):
                 if len(taken) == draws:
                     break
                 if donors.groups[i] != group:
