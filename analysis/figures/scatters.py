@@ -96,12 +96,13 @@ def _ends(both: pl.DataFrame, sides: str = "ab") -> pl.DataFrame:
 
 def _scales(both: pl.DataFrame, *, apart: bool, compared: pl.DataFrame | None) -> tuple[Ends, Ends]:
     """What the two axes show: one scale for both, two where they are `apart` or the domain of one is much wider."""
-    across, along = (limits(_ends(both, side), SHOWN, 0.0) for side in "ab")
+    across, along = limits(_ends(both, "a"), SHOWN, 0.0), limits(_ends(both, "b"), SHOWN, 0.0)
     if apart or max(_ratio(across, along), _ratio(along, across)) > MUCH_WIDER:
         return across, along
     own = limits(_ends(both), SHOWN, 0.0)
     common = own if compared is None else limits(compared, SHOWN, 0.0)
-    return (own,) * 2 if _ratio(common, own) > MUCH_WIDER else (common,) * 2
+    shown = own if _ratio(common, own) > MUCH_WIDER else common
+    return shown, shown
 
 
 def _ratio(one: Ends, other: Ends) -> float:

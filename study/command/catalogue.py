@@ -4,7 +4,7 @@ import re
 import textwrap
 from collections.abc import Iterator, Sequence
 from functools import cache
-from typing import Any
+from typing import Any, cast
 
 from omegaconf import MISSING, DictConfig, OmegaConf
 from rich.console import Console
@@ -85,7 +85,7 @@ def _tasks(values: DictConfig) -> tuple[Task, ...]:
     """What a model does with texts, or what data asks of it; its class knows, before all of its options are given."""
     kind: Any = OmegaConf.get_type(values)
     if issubclass(kind, ModelConfig):
-        return kind.tasks(values)
+        return kind.tasks(cast(ModelConfig, values))
     return (values.task,) if issubclass(kind, DataSource) else ()
 
 

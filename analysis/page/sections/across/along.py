@@ -207,7 +207,8 @@ def _scatters(pairs: pl.DataFrame, cells: pl.DataFrame, level: UnitLevel, folder
         pairs = pairs.filter(pl.col("axis") == REPLACEMENT, pl.any_horizontal(pl.col("cell_a", "cell_b") == ZERO))
     for row in pairs.rows(named=True):
         names = row["cell_a"], row["cell_b"]
-        labels = tuple(f"{data}, replacement {cell}" for cell in names) if row["axis"] == REPLACEMENT else names
+        before = f"{data}, replacement " if row["axis"] == REPLACEMENT else ""
+        labels = before + names[0], before + names[1]
         both, units = effects_on_both(cells, row), units_on_both(cells, row)
         name = f"{folder}-{'-'.join(map(slug, names))}"
         yield figures.scatter(both, labels, units, correlation_title(row, level), name)
