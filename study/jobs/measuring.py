@@ -28,8 +28,8 @@ from study.record.parts import require_whole
 from study.record.setting import Setting
 from study.record.store import Store
 from study.record.units import HeadLayout
-from study.replacement.draws import several
-from study.replacement.options import ReferenceReplacement
+from study.replacement.draws import groups, several
+from study.replacement.options import Mean, MeanByPosition, ReferenceReplacement, Replacement
 from study.subjects.huggingface.classifier_folder import ClassifierConfig
 from study.tracking.history import RUN, OutcomesHistory
 from study.tracking.run import Run, with_distinct_id
@@ -81,13 +81,23 @@ class MeasuringJob(Job):
         return several(self._once, self.study.replacement.num_draws)
 
     @cached_property
+    def _choice(self) -> Replacement:
+        """What stands in for units; a reference set that is the data under study is that, whatever it is called."""
+        choice = self.study.replacement
+        if not isinstance(choice, ReferenceReplacement) or choice.data is None:
+            return choice
+        other = self._cache.examples(choice.data)
+        is_own = other.digest == self.examples.digest and groups(other) == groups(self.examples)
+        return replace(choice, data=None) if is_own else choice
+
+    @cached_property
     def reference(self) -> Examples:
         """The reference examples of what stands in for units: its data, or other.
 
         Raises:
             InputError: when they cannot be read, or there are none.
         """
-        choice = self.study.replacement
+        choice = self._choice
         if not isinstance(choice, ReferenceReplacement):
             return self.examples
         source = choice.data
@@ -123,9 +133,9 @@ class MeasuringJob(Job):
             StudyError: when the data or the model's files are not fit.
         """
         study, examples, precision = self.study, self.examples, _precision(self.study)
-        choice = study.replacement
+        choice = self._choice
         is_other = isinstance(choice, ReferenceReplacement) and choice.data is not None
-        masked = choice.identity(self.reference if is_other else None)
+        masked = choice.identity(examples, self.reference if is_other else None)
         place = replace(study.model.factors(study.data.name, precision), task=study.data.benchmark or None)
         return Setting(
             model=study.model.name,
@@ -134,7 +144,7 @@ class MeasuringJob(Job):
             subject={**self._model_identity, "precision": precision, **self.metric.identity, **masked},
             examples={"digest": examples.digest, "count": len(examples), **_merged(examples)},
             statistic=self.metric.signature,
-            factors=(replace(place, replacement=study.replacement.words() if masked else None),),
+            factors=(replace(place, replacement=choice.words() if masked else None),),
             scored_by="" if study.data.metric == self.metric.name else study.data.metric,
             positive=study.data.positive if study.data.metric else "",
         )
@@ -153,8 +163,8 @@ class MeasuringJob(Job):
     @property
     def _stands_in(self) -> list[Any]:
         """All that decides what stands in the place of units, as JSON values; nothing where it is zero everywhere."""
-        choice = self.study.replacement
-        return [] if choice.is_usual else [choice.identity(self.reference), self._once.digest]
+        choice = self._choice
+        return [] if choice.is_usual else [choice.identity(self.examples, self.reference), self._once.digest]
 
     @property
     def layout(self) -> HeadLayout | None:
@@ -360,12 +370,15 @@ class MeasuringJob(Job):
         from study.certification.stand_ins import certify_stand_in
         from study.replacement.make import Texts, replace_units
 
-        study, choice, reference = self.study, self.study.replacement, self.reference
+        study, choice, reference = self.study, self._choice, self.reference
         source = choice.data if isinstance(choice, ReferenceReplacement) and choice.data is not None else study.data
-        digest = short_hash([self._model_identity, reference.digest, choice.name, choice.options(reference)])
+        options = choice.options(self.examples, reference)
+        digest = short_hash([self._model_identity, reference.digest, choice.name, options])
         file = self.results / study.model.name / MEANS / f"{digest}.safetensors"
         if study.plan and not file.exists():  # nothing is stored for a plan, and its rows take as long with any mean
-            reference, file = _first(reference, PLANNED_EXAMPLES), None
+            file = None
+            if isinstance(choice, (Mean, MeanByPosition)):
+                choice, reference = Mean(acts_on=choice.acts_on), _first(reference, PLANNED_EXAMPLES)
         studied = Texts(study.data.name, self._once, study.data.max_unknown)
         replace_units(subject, choice, studied, Texts(source.name, reference, source.max_unknown), file)
         exact = certify_stand_in(subject)

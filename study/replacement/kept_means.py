@@ -64,8 +64,9 @@ def _read(path: Path, gate: Gate) -> Constant:
         raise StoreError(f"{path} has the means of another model or reference set ({digest}): delete it, and {ANEW}")
     found = Constant(*_by_unit(tensors))
     expected = {(site.kind, site.layer): (site.num_heads, site.head_size) for site in gate.sites if site.num_heads}
-    if {layer: tuple(mean.shape[1:]) for layer, mean in found.of_heads.items()} != expected:
-        raise StoreError(f"{path} has means of other heads than those of this model: delete it, and {ANEW}")
+    shapes = {layer: tuple(mean.shape[1:]) for layer, mean in found.of_heads.items()}
+    if shapes != expected or set(found.of_mlps) != {mlp.layer for mlp in gate.mlps}:
+        raise StoreError(f"{path} has means of other units than those of this model: delete it, and {ANEW}")
     return found
 
 

@@ -108,8 +108,8 @@ def _require_positions(subject: Subject, found: Constant, studied: Texts) -> Non
             if (tokens := reach[0 if kind is AttentionKind.ENCODER_SELF else -1]) > most:
                 raise InputError(
                     f"replacement=mean_by_position: example '{row.example}' has {tokens} tokens, and the longest "
-                    f"reference text {most}: nothing is known of the positions behind. Take a larger reference set, or "
-                    f"replacement=mean"
+                    f"reference text {most} (a reference choice is read with its right alternative alone): nothing is "
+                    f"known of the positions behind. Take a reference set with longer texts, or replacement=mean"
                 )
 
 

@@ -10,6 +10,8 @@ from typing import Any, ClassVar
 from study.data.source import DataSource
 from study.record.errors import InputError
 from study.record.examples import Examples
+from study.record.files import short_hash
+from study.replacement.draws import groups
 
 ZERO = "zero"
 
@@ -57,8 +59,6 @@ class Replacement:
             read with every unit on.
     """
 
-    needs_calls: ClassVar[bool] = False
-    """Whether it stands where a model calls an attention function."""
     suits_mlps: ClassVar[bool] = True
     """Whether it can stand for an MLP."""
 
@@ -82,19 +82,21 @@ class Replacement:
             InputError: in words.
         """
 
-    def options(self, reference: Examples | None) -> dict[str, Any]:  # noqa: ARG002
-        """The options on which outcomes depend, as JSON values; `reference` where it is other data."""
+    def options(self, studied: Examples, reference: Examples | None) -> dict[str, Any]:  # noqa: ARG002
+        """The options on which outcomes depend, as JSON values, see `identity`."""
         return {}
 
-    def identity(self, reference: Examples | None) -> dict[str, Any]:
+    def identity(self, studied: Examples, reference: Examples | None) -> dict[str, Any]:
         """What it adds to the identity of a subject: nothing where it is zero at every token.
 
         Args:
-            reference: the reference examples, where they are other data than what is studied.
+            studied: all examples of the data under study.
+            reference: the reference examples, where they are other data than that.
         """
         if self.is_usual:
             return {}
-        return {"masked_by": self.name, "replacement": {"acts_on": str(self.acts_on), **self.options(reference)}}
+        options = {"acts_on": str(self.acts_on), **self.options(studied, reference)}
+        return {"masked_by": self.name, "replacement": options}
 
     def words(self) -> str:
         """How pages name it: what stands in, and in what it differs from the usual."""
@@ -126,7 +128,7 @@ class ReferenceReplacement(Replacement):
         if self.data is not None and self.data.limit is not None:
             raise InputError("replacement.data.limit: replacement.limit says how many reference examples are read")
 
-    def options(self, reference: Examples | None) -> dict[str, Any]:
+    def options(self, studied: Examples, reference: Examples | None) -> dict[str, Any]:  # noqa: ARG002
         """The reference set, by its digest where it is other data than what is studied."""
         known: dict[str, Any] = {"reference": OWN}
         if reference is not None:
@@ -153,10 +155,10 @@ class Mean(ReferenceReplacement):
     count_alike: Alike = Alike.tokens
     leave_out: LeaveOut = LeaveOut.first
 
-    def options(self, reference: Examples | None) -> dict[str, Any]:
+    def options(self, studied: Examples, reference: Examples | None) -> dict[str, Any]:
         """See `Replacement.options`."""
         own = {"count_alike": str(self.count_alike), "leave_out": str(self.leave_out)}
-        return {**super().options(reference), **own}
+        return {**super().options(studied, reference), **own}
 
     def _more(self) -> list[str]:
         alike = ["with examples alike"] if self.count_alike is Alike.examples else []
@@ -205,10 +207,11 @@ class Resample(ReferenceReplacement):
         if self.seed < 0:
             raise InputError(f"replacement.seed={self.seed}: expected 0 or more")
 
-    def options(self, reference: Examples | None) -> dict[str, Any]:
-        """See `Replacement.options`."""
+    def options(self, studied: Examples, reference: Examples | None) -> dict[str, Any]:
+        """See `Replacement.options`; donors are of other groups, so that the groups decide which these are."""
         drawn = {"draws": self.draws, "seed": self.seed, "position": str(self.position)}
-        return {**super().options(reference), **drawn}
+        grouped = short_hash([groups(studied), groups(studied if reference is None else reference)])
+        return {**super().options(studied, reference), **drawn, "groups": grouped}
 
     def _more(self) -> list[str]:
         more = super()._more()
@@ -221,7 +224,6 @@ class Resample(ReferenceReplacement):
 class Uniform(Replacement):
     """Uniform attention: the mean of this pass's values over all tokens that the model's own mask allows."""
 
-    needs_calls = True
     suits_mlps = False
 
     name: str = "uniform"

@@ -45,8 +45,9 @@ def test_shards_and_jobs_that_go_on_take_the_means_that_are_there(place: Path, t
     assert kept.stat().st_mtime_ns == written
 
 
-def test_a_plan_stores_nothing(place: Path, tmp_path: Path) -> None:
-    planned = job(place, "replacement=mean", f"results={tmp_path}", "plan=true").run()
+@pytest.mark.parametrize("name", ["mean", "mean_by_position", "resample"])
+def test_a_plan_stores_nothing(place: Path, tmp_path: Path, name: str) -> None:
+    planned = job(place, f"replacement={name}", f"results={tmp_path}", "plan=true").run()
     assert planned["state"] == "planned"
     assert not [file for file in tmp_path.rglob("*") if file.is_file()]
 
@@ -73,8 +74,25 @@ def test_ids_of_one_draw_are_those_of_the_data(place: Path, tmp_path: Path) -> N
     assert set(rows(once.setting.folder(tmp_path))["example"]) == set(once.view.ids) <= set(once.examples.ids)
 
 
-def test_another_reference_set_is_another_setting(place: Path) -> None:
-    other = [f"replacement.data.path={place / 'pairs.tsv'}", "replacement.limit=9"]
+def test_the_groups_of_which_donors_are_drawn_belong_to_the_setting(place: Path) -> None:
+    usual, alone = (job(place, "replacement=resample", *more).setting for more in ([], ["data.group=null"]))
+    assert usual.id != alone.id
+    usual, alone = (job(place, "replacement=mean", *more).setting for more in ([], ["data.group=null"]))
+    assert usual.id == alone.id, "a mean has no donor"
+
+
+def test_the_data_under_study_is_its_own_reference_set_by_whatever_name(place: Path) -> None:
+    usual = job(place, "replacement=mean")
+    path = usual.study.data.path
+    named = job(place, "replacement=mean", "replacement.data=nli_file", f"replacement.data.path={path}")
+    assert (named.setting.id, named.setting.factors) == (usual.setting.id, usual.setting.factors)
+    assert named.reference.digest == usual.reference.digest
+
+
+def test_another_reference_set_is_another_setting(place: Path, tmp_path: Path) -> None:
+    lines = (place / "pairs.tsv").read_text().splitlines(keepends=True)
+    (tmp_path / "pairs.tsv").write_text("".join(lines[:-5]))
+    other = [f"replacement.data.path={tmp_path / 'pairs.tsv'}", "replacement.limit=9"]
     named = job(place, "replacement=mean", "replacement.data=nli_file", *other).setting
     assert named.subject["replacement"]["reference"]["count"] == 9
     assert named.factors[0].replacement == "mean of 9 examples of pairs"

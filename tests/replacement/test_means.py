@@ -149,5 +149,5 @@ def test_means_of_something_else_are_refused(tmp_path) -> None:
 def test_means_of_other_heads_are_refused(tmp_path) -> None:
     compute, path = Counter(), tmp_path / "abc.safetensors"
     kept_means(path, compute.subject.gate, compute)
-    with pytest.raises(StoreError, match="other heads"):
+    with pytest.raises(StoreError, match="other units"):
         kept_means(path, replaced.SUBJECTS["classifier gpt2"]().gate, compute)

@@ -6,6 +6,7 @@ from fixtures import jobs
 from study.config import compose, to_study
 from study.jobs.measuring import MeasuringJob
 from study.record.errors import InputError
+from study.record.examples import Examples
 from study.replacement.options import REPLACEMENTS, Replacement
 
 
@@ -14,8 +15,9 @@ def chosen(*overrides: str) -> Replacement:
 
 
 def test_zero_adds_nothing_to_an_identity() -> None:
-    assert chosen().identity(None) == {}
-    assert chosen("replacement.acts_on=scored").identity(None) == {
+    examples = Examples(ids=("1",), texts=(("a",),), targets=("b",))
+    assert chosen().identity(examples, None) == {}
+    assert chosen("replacement.acts_on=scored").identity(examples, None) == {
         "masked_by": "zero",
         "replacement": {"acts_on": "scored"},
     }
