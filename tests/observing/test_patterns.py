@@ -126,7 +126,7 @@ def test_attention_without_a_pattern_is_refused_by_name(monkeypatch: pytest.Monk
     subject = classifiers.classifier("bert")
     for site in subject.gate.sites:
         site.caller = None  # as where a kernel computes everything
-    monkeypatch.setattr("study.observing.products.PRODUCT", set())
+    monkeypatch.setattr("study.masking.products.PRODUCT", set())
     with pytest.raises(PatternError, match=r"encoder_self layer 0 .* shows no pattern"):
         prove_patterns(subject)
 

@@ -21,7 +21,8 @@ def test_an_order_is_completed_by_both_of_its_names(option: str) -> None:
 @pytest.mark.parametrize(
     ("words", "found"),
     [
-        (["rep"], ["report "]),
+        (["repo"], ["report "]),
+        (["replacement=un"], ["replacement=uniform "]),
         (["run", "exper"], ["experiment="]),
         (["model=toy_c"], ["model=toy_classifier "]),
         (["data=toy_matched,toy_mi"], ["data=toy_matched,toy_mismatched "]),
