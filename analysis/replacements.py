@@ -16,8 +16,8 @@ MARK = "~"
 """What stands between the id of an example and the number of its draw."""
 
 GIVES = {
-    ZERO: "zero, as in the paper",
-    "mean": "the mean of what it gives over the tokens of {reference}, the same at every token",
+    ZERO: "zero",
+    "mean": "the mean of what it gives over the tokens of {reference}, the same for every token",
     "mean_by_position": "the mean of what it gives over {reference}, token position by token position",
     "resample": "what it gives in another example, drawn at random from {reference}",
     "uniform": "the plain mean of the values that it may attend to, as if its attention were uniform",
@@ -75,23 +75,29 @@ class Replacement:
         return tuple(self._said())
 
     def _said(self) -> Iterator[str]:
-        where = " at the tokens that are scored, and what it gave everywhere else" if self.is_at_scored_tokens else ""
-        more = f" ({', '.join(told)})" if (told := list(self._details())) else ""
-        gives = GIVES.get(self.name, OTHER.format(name=self.name)).format(reference=self._reference)
-        yield f"A removed head gives {gives}{where}{more}."
+        if self.is_at_scored_tokens:
+            yield f"Removal acts at the tokens that are scored alone. There a removed {self._unit} gives {self.gives}."
+        else:
+            yield f"A removed {self._unit} gives {self.gives}{', as in the paper' if self.is_usual else ''}."
         if self.name.startswith("mean"):
             if self.is_of_the_same_data:
                 yield (
                     "The mean is of the very data that is scored, which flatters it: with the mean of other data "
-                    "removing a head tends to cost more."
+                    "removal tends to cost more."
                 )
             yield "Intervals take the mean as given: the noise of its reference examples is not in them."
         if self.name == "resample":
             yield (
                 f"Each example has {'one donor' if self.draws == 1 else f'{self.draws} donors'}, of another group, the "
-                "same for every mask and head. Intervals hold the chance of the draw as well as that of the examples; "
+                "same for every mask and unit. Intervals hold the chance of the draw as well as that of the examples; "
                 "the set that donors are drawn from is taken as given."
             )
+
+    @property
+    def gives(self) -> str:
+        """What a removed unit gives, with all that is said of it."""
+        gives = GIVES.get(self.name, OTHER.format(name=self.name)).format(reference=self._reference)
+        return "; ".join([gives, *self._details()])
 
     @property
     def is_at_scored_tokens(self) -> bool:
@@ -104,9 +110,22 @@ class Replacement:
         reference, limit = self.options.get("reference"), self.options.get("limit")
         name = "the same data"
         if isinstance(reference, Mapping):
-            named = self.label.partition(" of ")[2].rpartition("examples of ")[2]
-            name = f"{named.split(' ')[0] or 'other data'} ({int(reference['count']):,} examples)"
+            name = str(reference.get("data") or self._data_of_label or "other data")
+            count = int(reference["count"])
+            return (
+                f"the first {min(int(limit), count):,} examples of {name}" if limit else f"{name}, {count:,} examples"
+            )
         return f"the first {int(limit):,} examples of {name}" if limit else name
+
+    @property
+    def _data_of_label(self) -> str:
+        """The name of the reference data as far as the label tells it, for identities that do not."""
+        return self.label.partition(" of ")[2].rpartition("examples of ")[2].partition(" ")[0]
+
+    @property
+    def _unit(self) -> str:
+        """What it can stand for: MLPs have no attention."""
+        return "head" if self.name in ("uniform", "value_bias") else "head or MLP"
 
     def _details(self) -> Iterator[str]:
         if self.options.get("count_alike") == "examples":

@@ -93,7 +93,7 @@ def more_memory() -> Iterator[Callable[[], int]]:
     if not torch.cuda.is_available():
         _return_free_memory()
     before = torch.cuda.memory_allocated() if torch.cuda.is_available() else psutil.Process().memory_info().rss
-    with peak_memory() as peak:
+    with peak_memory(torch.device("cuda" if torch.cuda.is_available() else "cpu")) as peak:
         yield lambda: peak() - before
 
 

@@ -15,13 +15,12 @@ from benchmarks.measure import Way, clocked, in_turns, processor_seconds
 from benchmarks.sizes import Sizes
 from benchmarks.table import Row
 from study.masking.stand_ins import Constant, StandIn, Uniform, Zero
-from study.masking.value_bias import value_biases
 from study.replacement.donors import Donors
 from study.replacement.means import means
 from study.replacement.options import Mean
 from study.subjects.subject import Subject, TokenRow
 
-TARGETS = {"mean": 1.15, "mean_by_position": 1.15, "value_bias": 1.15, "uniform": 1.15, "resample": 1.3}
+TARGETS = {"mean": 1.15, "mean_by_position": 1.15, "uniform": 1.15, "resample": 1.3}
 """Most seconds that a sweep may take, as a multiple of those under zero."""
 
 POSITIONS = 512
@@ -76,9 +75,6 @@ def _rows(work: ReplacedWork, rounds: int) -> Iterator[Row]:
     timed = in_turns(ways, rounds)
     for kind, target in TARGETS.items():
         name = f"{work.name}: {len(work.masks)} masks × {len(work.rows)}, {kind}"
-        if kind not in timed:
-            yield Row(part="replacement", work=name, note="skipped: its attention calls no function of transformers")
-            continue
         yield Row(
             part="replacement",
             work=name,
@@ -103,20 +99,17 @@ def _standing(subject: Subject, make: Callable[[], StandIn], run: Callable[[], o
 
 def stand_ins(subject: Subject, rows: Sequence[TokenRow]) -> Mapping[str, Callable[[], StandIn]]:
     """What makes what may stand in, by name: means over these rows, and the row behind each as its donor."""
-    mean, bias = means(subject, rows, Mean()), value_biases(lambda: subject.losses(rows[:1]), subject.gate.sites)
+    mean = means(subject, rows, Mean())
     by_position = Constant(
         {layer: values.expand(POSITIONS, -1, -1) for layer, values in mean.of_heads.items()},
         {layer: values.expand(POSITIONS, -1) for layer, values in mean.of_mlps.items()},
     )
     ordered = sorted(rows, key=lambda row: row.cost)
     behind = dict(zip((row.example for row in ordered), [*ordered[1:], ordered[-1]], strict=True))
-    found: dict[str, Callable[[], StandIn]] = {
+    return {
         "zero": Zero,
         "mean": lambda: mean,
         "mean_by_position": lambda: by_position,
-        "value_bias": lambda: Constant(bias),
+        "uniform": Uniform,
         "resample": lambda: Donors(subject, lambda row: behind.get(row.example, row)),
     }
-    if all(site.caller is not None for site in subject.gate.sites):
-        found["uniform"] = Uniform
-    return found

@@ -146,10 +146,11 @@ def _scores(analysis: Analysis) -> Iterator[str]:
 
 def _replacement(own: Replacement) -> Iterator[str]:
     """What is put in the place of a head before the output projection, after whom, and what intervals hold."""
-    first, *more = own.sentences
+    _, *more = own.sentences
     after = f" [{REPLACEMENTS[own.name]}]" if own.name in REPLACEMENTS else ""
-    gives = first.removeprefix("A removed head gives ").rstrip(".")
-    yield f"With replacement {own.label}, a head that is off gives, before the output projection, {gives}{after}."
+    where = ", at the tokens that are scored alone" if own.is_at_scored_tokens else ""
+    given = f"before the output projection{where}, {own.gives}{after}"
+    yield f"With replacement {own.label}, a head that is off gives, {given}."
     yield from more
 
 

@@ -219,8 +219,9 @@ def read_domain(
     """
     setting = _checked(setting or read_setting(folder), folder)
     layout, stored_metric = setting.layout, metric(setting.metric, setting.answers)
+    draws = Replacement.of(setting).draws
     require_whole(folder, setting.id, stored_metric.columns)
-    examples = with_draws(read_examples(folder), Replacement.of(setting).draws, limit)
+    examples = with_draws(read_examples(folder), draws, limit)
     outcomes = read_parts(folder, within=setting.tolerance, layout=layout)
     rows = outcomes.rows.filter(pl.col("example").is_in(examples["example"].to_list()))
     _check_rows(rows, layout)
@@ -231,7 +232,7 @@ def read_domain(
     cut = [curve for curve in curves if not stored.issuperset(curve.masks)]
     gradients = _gradients(folder, layout, evaluated)
     left_out = [*broken, *_unfinished(evaluated.len(), examples.height), *_fewer(gradients, layout, evaluated.len())]
-    left_out += _incomplete(lacking, cut, len(curves), evaluated.len(), layout, folder.parent.name)
+    left_out += _incomplete(lacking, cut, len(curves), evaluated.len(), layout, folder.parent.name, draws)
     domain = Domain(
         model=setting.model,
         data=setting.data,
@@ -348,7 +349,13 @@ def _fewer(gradients: Mapping[Loss, pl.DataFrame], layout: HeadLayout, evaluated
 
 
 def _incomplete(
-    lacking: Mapping[str, int], cut: Sequence[Curve], curves: int, evaluated: int, layout: HeadLayout, data: str
+    lacking: Mapping[str, int],
+    cut: Sequence[Curve],
+    curves: int,
+    evaluated: int,
+    layout: HeadLayout,
+    data: str,
+    draws: int,
 ) -> Iterator[str]:
     """One line on all that lacks outcomes: the curves that cannot be drawn, and the masks of no curve by name."""
     of_curves = {mask for curve in cut for mask in curve.masks}
@@ -361,8 +368,7 @@ def _incomplete(
         named = [f"{layout.describe(parse_mask(mask, layout))} ({count:,})" for mask, count in alone.items()]
         masks = "1 mask lacks" if len(alone) == 1 else f"{len(alone)} masks lack"
         said.append(f"{masks} examples that the base score has ({evaluated:,}): {listed(named)}")
-    if lacking:
-        fewest = min(lacking.values())
+    if fewest := min(lacking.values(), default=0) // draws:  # a limit counts examples, each with all of its draws
         said.append(f"if they were run with data.limit={fewest}, `--limit {data}={fewest}` shows them")
     if said:
         yield "; ".join(said)

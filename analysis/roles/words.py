@@ -46,13 +46,13 @@ def roles_words(found: HeadAttention, reading: Reading) -> str:
     own, random = (heads_with_a_role(found, one) for one in (reading, control))
     said = f"{own or 'None'} of {heads} heads of {reading.label} {'have' if own > 1 else 'has'} a role"
     said += f" ({random or 'none'} with random weights)" if control else ""
-    counts = found.counts.filter(**reading.names).with_columns(pl.col("control_decided").fill_null(0))
-    counts = counts.filter((pl.col("decided") > 0) | (pl.col("control_decided") > 0))
+    counts = found.counts.filter(**reading.names)
+    counts = counts.filter((pl.col("decided") > 0) | (pl.col("control_decided").fill_null(0) > 0))
     if counts.is_empty():
         return f"{said}."
-    counts = counts.sort("decided", "control_decided", descending=True, maintain_order=True)
+    counts = counts.sort("decided", "control_decided", descending=True, nulls_last=True, maintain_order=True)
     rows = counts.select("role", "decided", "control_decided").iter_rows()
-    parts = [f"{role_title(role)} {count}" + (f" ({chance})" if control else "") for role, count, chance in rows]
+    parts = [f"{role_title(role)} {count}" + ("" if chance is None else f" ({chance})") for role, count, chance in rows]
     return f"{said}: {', '.join(parts)}. A head may have several."
 
 

@@ -63,16 +63,17 @@ class MemoryBudget:
 
 
 @contextmanager
-def peak_memory() -> Iterator[Callable[[], int]]:
+def peak_memory(device: torch.device) -> Iterator[Callable[[], int]]:
     """Gives a function that tells, after the block, how many bytes were taken at its height.
 
-    Of the GPU that took most, where there is one, otherwise of this process, the model and all else counted.
+    The model and all else count.
+
+    Args:
+        device: where the work is done: a GPU, of which the memory is told, or else this process.
     """
-    if torch.cuda.is_available():
-        devices = range(torch.cuda.device_count())
-        for device in devices:
-            torch.cuda.reset_peak_memory_stats(device)
-        yield lambda: max(map(torch.cuda.max_memory_allocated, devices))
+    if device.type == "cuda":
+        torch.cuda.reset_peak_memory_stats(device)
+        yield lambda: torch.cuda.max_memory_allocated(device)
         return
     process, over = psutil.Process(), threading.Event()
     highest = process.memory_info().rss

@@ -33,7 +33,10 @@ class ProbeRequest:
 
 
 def keep_probe(evaluator: "Evaluator", request: ProbeRequest) -> None:
-    """Keep the probe in the setting's folder; of several jobs that want it one trains, and the others wait."""
+    """Keep the probe in the setting's folder; of several jobs of this setting one trains, and the others wait.
+
+    A probe that is kept with other data of the model is taken over. Jobs on other data do not wait for each other.
+    """
     folder, training = evaluator.store.folder, request.training
     evaluator.store.describe()
     with locked(probe_path(training.id, folder)):

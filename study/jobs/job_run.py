@@ -67,6 +67,7 @@ def measuring_run(study: StudyConfig) -> Run:
         shard=study.shard,
         shards=study.shards,
         options=own_options(known["config"]["measure"], _as_json(study.measure.usual())),
+        replacement="" if study.replacement.is_usual else study.replacement.words(),
         **known,
     )
 

@@ -153,7 +153,7 @@ def _measured(evaluator: "Evaluator", masks: Bool[np.ndarray, "M H"], tables: Se
 
     rows, engine = evaluator.encoded_for(tables), evaluator.engine
     begin, computed, seconds = time.perf_counter(), 0, 0.0
-    with peak_memory() as peak:
+    with peak_memory(engine.subject.device) as peak:
         for number, done in enumerate(engine.run_together(rows, Pairs.every(masks, len(rows)), tables), start=1):
             computed += sum(rows[i].cost for i in done[tables[0]].examples.tolist())
             seconds = time.perf_counter() - begin

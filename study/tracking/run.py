@@ -51,6 +51,7 @@ class Run:
         sweep_id: id in W&B in place of its own, by a sweep of W&B or by `with_distinct_id`; else empty.
         options: options of its measure that are not as usual.
         weights: folder of its model where it was trained here, on the machine that it ran on; else empty.
+        replacement: what stands in the place of a masked unit, in the words of `Factors.replacement`; empty for zero.
         summary: what came out, once the job has ended; see `summary`.
     """
 
@@ -66,6 +67,7 @@ class Run:
     group: str = ""
     sweep_id: str = ""
     weights: str = ""
+    replacement: str = ""
     options: Mapping[str, Any] = field(default_factory=dict)
     summary: Mapping[str, Any] = field(default_factory=dict)
 
@@ -87,7 +89,7 @@ class Run:
     def full_name(self) -> str:
         """The name with what else tells runs of one list apart: seeds of the model, what stands in for heads."""
         told = [f"{name.replace('_', ' ')} {value}" for name, value in seeds(self).items()]
-        told += [f"replacement {words}"] if (words := _replacement_words(self)) else []
+        told += [f"replacement {self.replacement}"] if self.replacement else []
         return f"{self.name} ({', '.join(told)})" if told else self.name
 
     @property
@@ -120,16 +122,6 @@ def replacement(run: Run) -> dict[str, Any]:
     given = {"name": given} if isinstance(given, str) else dict(given)
     options = {name: value for name, value in given.items() if value is not None}
     return {} if options.get("name", ZERO) == ZERO and options.get("acts_on", "all") == "all" else options
-
-
-def _replacement_words(run: Run) -> str:
-    """What stands in, in short: `mean`, `resample, draws 4`; zero everywhere is not told."""
-    known = replacement(run)
-    several = [
-        f"{name} {known[name]}" for name, usual in (("draws", 1), ("seed", 0)) if known.get(name, usual) != usual
-    ]
-    where = ["at scored tokens"] if known.get("acts_on") == "scored" else []
-    return ", ".join([str(known["name"]), *several, *where]) if known else ""
 
 
 def _request(run: Run) -> list[Any]:

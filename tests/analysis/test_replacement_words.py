@@ -25,10 +25,10 @@ from study.replacement.options import (
 
 def told(option: Option, *, other: bool = False) -> Replacement:
     """What the analysis reads of a setting with this option."""
-    reference = examples_of("snli", 30, np.random.default_rng(0)) if other else None
+    studied, snli = (examples_of(name, 30, np.random.default_rng(0)) for name in ("home", "snli"))
     label = None if option.is_usual else option.words()
     place = Factors("toy", "home", "float32", replacement=label)
-    subject = {"masked_by": "zero", **option.identity(reference)}
+    subject = {"masked_by": "zero", **option.identity(studied, snli if other else None)}
     return Replacement.of(Setting("toy", "home", "accuracy", subject, {}, "acc", (place,)))
 
 
@@ -43,7 +43,7 @@ def test_every_replacement_is_told_in_words(name: str) -> None:
 @pytest.mark.parametrize(
     ("option", "words"),
     [
-        (Option(acts_on=ActsOn.scored), "at the tokens that are scored"),
+        (Option(acts_on=ActsOn.scored), "at the tokens that are scored alone. There a removed head or MLP gives zero."),
         (Mean(leave_out=LeaveOut.special), "special tokens do not count"),
         (Mean(count_alike=Alike.examples), "every example counts alike"),
         (Mean(limit=500), "the first 500 examples of the same data"),
@@ -62,3 +62,14 @@ def test_a_mean_of_other_data_flatters_nothing() -> None:
     assert "flatters" in " ".join(own.sentences)
     assert "flatters" not in " ".join(other.sentences)
     assert "30 examples" in other.sentences[0]
+
+
+def test_a_reference_set_has_the_name_that_the_identity_tells() -> None:
+    """A label cannot be read where the name of the data has a blank."""
+    for reference, limit, words in (
+        ({"digest": "d", "count": 30, "data": "my pairs"}, None, "my pairs, 30 examples,"),
+        ({"digest": "d", "count": 20, "data": "my pairs"}, 20, "the first 20 examples of my pairs,"),
+        ({"digest": "d", "count": 20}, None, "snli, 20 examples,"),
+    ):
+        options = {"reference": reference, **({"limit": limit} if limit else {})}
+        assert words in Replacement("mean", "mean of snli", options).sentences[0]

@@ -88,24 +88,26 @@ def test_a_full_name_tells_seeds_apart(tmp_path: Path) -> None:
     assert seeded.full_name == f"{run.name} (seed 3, order seed 7)"
 
 
-def test_a_full_name_tells_replacements_apart(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ((), ""),
+        (("replacement=mean",), "mean"),
+        (("replacement=mean", "replacement.leave_out=none"), "mean over all tokens"),
+        (("replacement=resample", "replacement.draws=4", "replacement.seed=1"), "resample in 4 draws (seed 1)"),
+        (("replacement=resample", "replacement.position=random_token"), "resample at random tokens"),
+        (("replacement.acts_on=scored",), "zero at scored tokens"),
+    ],
+)
+def test_a_full_name_tells_replacements_apart(tmp_path: Path, more: tuple[str, ...], words: str) -> None:
+    run = asked(tmp_path, *more)[1]
+    assert run.full_name == (f"{run.name} (replacement {words})" if words else run.name)
+
+
+def test_ids_tell_replacements_apart(tmp_path: Path) -> None:
     run = asked(tmp_path)[1]
-    names, ids = set(), set()
-    for name, more in (
-        ("zero", {}),
-        ("mean", {}),
-        ("resample", {"draws": 4, "seed": 1}),
-        ("zero", {"acts_on": "scored"}),
-    ):
-        own = replace(run, config={"replacement": {"name": name, "acts_on": "all", **more}})
-        names.add(own.full_name.removeprefix(run.name))
-        ids.add(request_id(own))
-    assert names == {
-        "",
-        " (replacement mean)",
-        " (replacement resample, draws 4, seed 1)",
-        " (replacement zero, at scored tokens)",
-    }
+    options = ({"name": "zero"}, {"name": "mean"}, {"name": "mean", "limit": 5}, {"name": "zero", "acts_on": "scored"})
+    ids = {request_id(replace(run, config={"replacement": own})) for own in options}
     assert len(ids) == 4
     assert request_id(replace(run, config={})) in ids, "ids of runs at zero stay"
 

@@ -1,7 +1,8 @@
 """The training of a probe: Adam, a sentence a step; what is held out decides at which rate, and until which epoch.
 
 With the same seed the same numbers come out on one machine. Maps are read once where there is room for all of them,
-else again in every epoch, a few hundred sentences at a time: that changes the time, and no number.
+else again in every epoch, a few hundred sentences at a time: that changes the time, and no number beyond rounding in
+half precision.
 
 Shapes: H heads, W words of a sentence.
 """

@@ -45,6 +45,18 @@ def test_a_limit_takes_examples_with_all_their_draws(results) -> None:
     assert counts == {1: 30, 4: 120}
 
 
+def test_the_limit_that_is_advised_counts_examples_and_not_their_draws(results) -> None:
+    store = fill_replaced(results, "resample in 4 draws", WEIGHTS, options=RESAMPLED, donors=0.5)
+    rows, whole = store.read().rows, read_results(results).domains[0]
+    first = whole.layout.key(whole.layout.without(whole.layout.heads[:1]))
+    next(store.folder.glob("part-*")).unlink()
+    kept = whole.examples["example"].head(28).to_list()
+    store.write(rows.filter((pl.col("mask") != first) | pl.col("example").is_in(kept)), {})
+    (line,) = read_results(results).domains[0].left_out
+    assert line.endswith("if they were run with data.limit=7, `--limit home=7` shows them")
+    assert not read_results(results, Selection(limit=7)).domains[0].left_out
+
+
 def test_every_two_replacements_are_compared(results) -> None:
     stored(results)
     found = analyse(read_results(results), Inference(resamples=99), splits=8, axes=["replacement"])
@@ -84,7 +96,7 @@ def test_the_page_says_what_stands_in_and_what_to_mind(results, capsys) -> None:
     assert main([str(results), "--along", "replacement", "--resamples", "99", "--splits", "8"]) == 0
     page = (results / "analysis" / "report" / "index.html").read_text()
     for words in (
-        "A removed head gives zero, as in the paper.",
+        "A removed head or MLP gives zero, as in the paper.",
         "the very data that is scored, which flatters it",
         "the noise of its reference examples is not in them",
         "Intervals hold the chance of the draw",
@@ -105,7 +117,7 @@ def test_of_zero_alone_nothing_is_said_but_what_the_paper_does(results) -> None:
     assert main([str(results), "--resamples", "99", "--splits", "8"]) == 0
     page = (results / "analysis" / "report" / "index.html").read_text()
     assert "We turn attention heads off by multiplying their output by zero" in page
-    assert "A removed head gives" not in page
+    assert "A removed head" not in page
 
 
 def test_a_test_that_takes_draws_for_independent_examples_is_refused(results, capsys) -> None:

@@ -13,6 +13,7 @@ from analysis import Inference, analyse, read_results
 from analysis.__main__ import main
 from analysis.page import ResultsPage
 from analysis.page.tiles import roles_tile
+from analysis.roles.words import roles_words
 
 FAST = Inference(resamples=199)
 SECTIONS = ("attention", "roles", "roles-matter", "attention-correlations", "attention-clusters")
@@ -62,6 +63,15 @@ def test_roles_are_told_in_words_beside_random_weights(page: ResultsPage) -> Non
     assert (rows["previous-token"].decided, rows["previous-token"].random) == (2, 0)
     assert rows["previous-token"].names == "L0H0, L1H1"
     assert (rows["broad"].decided, rows["broad"].random) == (0, 1)
+
+
+def test_roles_that_random_weights_were_not_asked_for_have_no_bracket(folder: Path) -> None:
+    found = analyse(read_results(folder), FAST).attention
+    assert found is not None
+    unknown = pl.when(pl.col("role") == "separator").then(None).otherwise(pl.col("control_decided"))
+    vars(found)["counts"] = found.counts.with_columns(control_decided=unknown)
+    reading = next(each for each in found.readings if each.model == "toy")
+    assert "previous-token 2 (0), separator 1, " in roles_words(found, reading)
 
 
 def test_a_tile_counts_heads_with_roles_that_random_weights_have_not(page: ResultsPage) -> None:
