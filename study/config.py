@@ -1,13 +1,15 @@
 """The configuration: typed schemas, their registration with Hydra, and how a composed config becomes components."""
 
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
 from hydra.core.config_store import ConfigStore
+from hydra.core.global_hydra import GlobalHydra
 from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue
 
@@ -203,5 +205,16 @@ def compose(*overrides: str) -> DictConfig:
     register()
     own = ",".join(f"file://{folder}" for folder in FOLDERS[1:])
     search = [f"hydra.searchpath=['{own}']"] if own else []
-    with initialize_config_dir(str(CONF), version_base="1.3"):
+    with _no_other_hydra(), initialize_config_dir(str(CONF), version_base="1.3"):
         return hydra_compose("config", overrides=[*search, *in_full(overrides)])
+
+
+@contextmanager
+def _no_other_hydra() -> Iterator[None]:
+    """Put a Hydra that runs aside within the block: there can be one at a time."""
+    running = GlobalHydra.instance().hydra
+    GlobalHydra.instance().clear()
+    try:
+        yield
+    finally:
+        GlobalHydra.instance().hydra = running

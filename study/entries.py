@@ -60,6 +60,8 @@ def no_such_option(name: str, arguments: Sequence[str] = ()) -> str:
     if entries:
         chosen = chosen_entry(where, arguments)
         here = f"; the {last} here is {chosen}" if chosen else f"; the {last} here has none"
+        if not chosen and any(word.startswith(f"{where}=") and "," in word for word in arguments):
+            here = f"; those here cannot all take it in one sweep: give each {last} a command of its own"
         choice = where if group in (where, nested) else f"{group}@{where}"
         return f"{name} is an option of {listed(entries)}{here}. For example: {choice}={entries[0]}"
     known = [*(SHORT if where else ()), *option_names(arguments)]

@@ -34,6 +34,12 @@ TOY = "model=toy_classifier data=toy_matched"
             "replacement.data is an option of mean, mean_by_position and resample; the replacement here has none",
         ),
         (
+            f"{TOY} -m replacement=mean,resample replacement.data=snli",
+            "replacement.data is an option of mean, mean_by_position and resample; those here cannot all take it in "
+            "one sweep: give each replacement a command of its own",
+        ),
+        (f"{TOY} +measure.unti=head", "there is no option 'measure.unti'. Did you mean measure.unit"),
+        (
             "model.path=FOLDER data=nli_file data.path=x.tsv",
             "no model is chosen: model.path is an option of hf_classifier, fairseq_folder, hf_decoder and hf_regr",
         ),
@@ -94,7 +100,7 @@ TOY = "model=toy_classifier data=toy_matched"
         ),
         (
             f"{TOY} measure=pruning measure.order=oracle,random measure.reverse=true -m",
-            "measure.reverse is an option of ablation, ablation_loss, file and importance; the order here",
+            "measure.reverse is an option of ablation, ablation_loss, file and importance; those here cannot",
         ),
         (
             f"{TOY} measure/order=random measure=pruning measure.order.data=x",
