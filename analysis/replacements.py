@@ -6,14 +6,12 @@ from typing import Any
 
 import polars as pl
 
+from study.record.examples import MARK
 from study.record.factors import ZERO
 from study.record.setting import Setting
 
 DRAWN = "drawn"
 """Column of examples with several draws: the example that each is a draw of."""
-
-MARK = "~"
-"""What stands between the id of an example and the number of its draw."""
 
 GIVES = {
     ZERO: "zero",

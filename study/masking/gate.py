@@ -33,7 +33,7 @@ from study.masking.mlp_sites import BLOCKS, MlpSite, find_mlps
 from study.masking.one_pass import OnePass
 from study.masking.products import Products
 from study.masking.sites import AttentionSite, find_sites, left_out
-from study.masking.stand_ins import Place, StandIn, Zero
+from study.masking.stand_ins import Place, StandIn, Zero, replaced
 from study.record.errors import InputError
 from study.record.units import Head, HeadLayout, Layer, Mlp
 
@@ -180,7 +180,7 @@ class Gate:
         if self._now.trace is not None:
             where = self._now.trace, batch_dim, (self._now.part, columns), self._now.acts
             return _TracedProduct.apply(values, xi_RH, instead, *where)
-        return values * xi_RH if instead is None else values * xi_RH + instead * (1 - xi_RH)
+        return replaced(values, xi_RH, instead)
 
     @contextmanager
     def masked(self, xi: Float[Tensor, "rows width"] | None) -> Iterator[None]:
@@ -351,7 +351,7 @@ class _TracedProduct(torch.autograd.Function):
     ) -> Tensor:
         ctx.save_for_backward(heads if instead is None else heads - instead, xi)
         ctx.where = trace, batch_dim, place, acts
-        return heads * xi if instead is None else heads * xi + instead * (1 - xi)
+        return replaced(heads, xi, instead)
 
     @staticmethod
     def backward(ctx: Any, *grad_outputs: Tensor) -> tuple[Tensor | None, ...]:

@@ -18,6 +18,13 @@ from torch import Tensor
 from study.record.units import Layer
 
 
+def replaced(
+    values: Float[Tensor, "..."], xi: Float[Tensor, "..."], instead: Float[Tensor, "..."] | None
+) -> Float[Tensor, "..."]:
+    """Values where a unit is on, something instead where it is off: zero when None."""
+    return values * xi if instead is None else values * xi + instead * (1 - xi)
+
+
 @dataclass(frozen=True)
 class Place:
     """Where numbers are to stand: at every token of the rows of a pass.

@@ -18,6 +18,9 @@ from study.record.syntax.tree import TREE_COLUMNS, tree_columns
 WEIGHT = "weight"
 """Column of how much an example counts."""
 
+MARK = "~"
+"""What stands between the id of an example and the number of its draw, where it is studied with several donors."""
+
 
 def text_columns(columns: Iterable[str]) -> list[str]:
     """Those of the columns of `Examples.to_frame` that hold the texts; an annotation may be called `text_type`."""

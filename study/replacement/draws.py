@@ -7,10 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from study.record.errors import InputError
-from study.record.examples import Examples
-
-MARK = "~"
-"""What stands between the id of an example and the number of its draw."""
+from study.record.examples import MARK, Examples
 
 GROUP = "group"
 """Column of examples that are not independent of each other."""

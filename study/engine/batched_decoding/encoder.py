@@ -8,12 +8,12 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from study.engine.batched_decoding.caches import HIDDEN, SourceCache, attend
-from study.engine.batched_decoding.replaced import mean_present, replaced
+from study.engine.batched_decoding.replaced import mean_present
 from study.engine.batched_decoding.shared_states import nested_groupings, pair_keys
 from study.engine.pairs import Pairs
 from study.engine.prefixes import forward_order, prefix_classes
 from study.engine.weights.translator import EncoderLayer, TranslatorWeights
-from study.masking.stand_ins import Place, StandIn, Uniform
+from study.masking.stand_ins import Place, StandIn, Uniform, replaced
 from study.record.units import AttentionKind, HeadLayout, Layer
 
 

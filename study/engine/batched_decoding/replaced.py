@@ -14,13 +14,6 @@ Instead = Callable[[Int[Tensor, " n"], Int[Tensor, " n"]], Float[Tensor, "#n c"]
 """What stands in for rows after a layer, by the node below that each comes from, and by its group."""
 
 
-def replaced(
-    context: Float[Tensor, "..."], xi: Float[Tensor, "..."], instead: Float[Tensor, "..."] | None
-) -> Float[Tensor, "..."]:
-    """Contexts where a head is on, something instead where it is off."""
-    return context * xi if instead is None else context * xi + instead * (1 - xi)
-
-
 def mean_present(value: Float[Tensor, "R H S D"], absent: Float[Tensor, "R S"] | None) -> Float[Tensor, "R H D"]:
     """The mean over the tokens that are there; `absent` is 0 at these, and nowhere else."""
     if absent is None:
