@@ -6,7 +6,7 @@ each domain the others; t has one degree of freedom less than there are seeds. N
 both parts, so that intervals are rather wide than narrow.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -38,32 +38,46 @@ class Decomposition:
 
     Attributes:
         whole: the components.
-        replicates: those without each seed, then those without each group of each domain; none without an interval.
+        seeds: those without each seed; None without intervals.
+        groups: those without each group of examples, for each domain; none where a domain has fewer than three.
         reason: why there are no intervals; None where there are.
         level: probability that an interval holds.
     """
 
     whole: Components
-    replicates: tuple[Components, ...]
+    seeds: Components | None
+    groups: tuple[Components, ...]
     reason: str | None
     level: float
 
     def estimate(self, number: Callable[[Components], Values]) -> Estimate:
         """A number that follows from the components, with its interval."""
-        with np.errstate(invalid="ignore", divide="ignore"):
-            value = float(number(self.whole))
-            if not self.replicates:
-                return Estimate(value)
-            error = jackknife.error(value, *(Stratum(np.asarray(number(own))) for own in self.replicates))
-        seeds = len(next(iter(self.replicates[0].values())))  # type: ignore[arg-type]
-        half = jackknife.quantile(self.level, seeds) * error
-        return Estimate(value, value - half, value + half) if np.isfinite(half) else Estimate(value)
+        if self.seeds is None:
+            with np.errstate(invalid="ignore", divide="ignore"):
+                return Estimate(float(number(self.whole)))
+        return self._estimate(number, (self.seeds, *self.groups), len(np.asarray(total(self.seeds))))
 
     @property
     def divided(self) -> bool:
-        """Whether the variance can be divided into shares: whether it is shown to be above its noise."""
-        whole = self.estimate(total)
+        """Whether the variance can be divided into shares: whether it is shown to be above its noise.
+
+        Without intervals the cells are taken as given, and the noise is that of the examples alone.
+        """
+        if self.seeds is not None:
+            whole = self.estimate(total)
+        elif self.groups:
+            whole = self._estimate(total, self.groups, min(len(np.asarray(total(own))) for own in self.groups))
+        else:
+            return False
         return (whole.value if whole.low is None else whole.low) > 0
+
+    def _estimate(self, number: Callable[[Components], Values], left: Sequence[Components], parts: int) -> Estimate:
+        """A number with its interval, from the components without each part of every sample."""
+        with np.errstate(invalid="ignore", divide="ignore"):
+            value = float(number(self.whole))
+            error = jackknife.error(value, *(Stratum(np.asarray(number(own))) for own in left))
+        half = jackknife.quantile(self.level, parts) * error
+        return Estimate(value, value - half, value + half) if np.isfinite(half) else Estimate(value)
 
 
 def decompose(grid: NoisyGrid, level: float, *, sampled: bool = True) -> Decomposition:
@@ -75,11 +89,9 @@ def decompose(grid: NoisyGrid, level: float, *, sampled: bool = True) -> Decompo
         sampled: whether what stands on the axis of seeds is a sample, as seeds are; epochs are none.
     """
     reason = _no_interval(grid) if sampled else "no intervals: they need seeds, as only seeds are a sample"
-    replicates: tuple[Components, ...] = ()
-    if reason is None:
-        groups = (without_each_group(grid, domain) for domain in range(grid.shape[0]))
-        replicates = (without_each_seed(grid), *groups)
-    return Decomposition(moments(grid), replicates, reason, level)
+    enough = min(grid.groups) >= FEWEST_GROUPS
+    groups = tuple(without_each_group(grid, domain) for domain in range(grid.shape[0])) if enough else ()
+    return Decomposition(moments(grid), without_each_seed(grid) if reason is None else None, groups, reason, level)
 
 
 def total(components: Components) -> Values:

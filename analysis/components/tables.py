@@ -166,7 +166,7 @@ def _sentence(name: str, names: Axes, effects: NoisyGrid, found: Decomposition) 
     told = f"{name}of the variance of {unit} effects, {_told(whole)} belongs to the {unit}{_whatever(names, effects)}"
     if Component.LAYER in heads:
         layer = found.estimate(share(Component.LAYER))
-        told += f" ({_percent(layer.value)} to its layer)"
+        told += f" ({_share(layer)} to its layer)"
     others = [
         f"{_told(found.estimate(share(part)))} to {names.belongs_to(part)}" for part in found.whole if part not in heads
     ]
@@ -181,8 +181,15 @@ def _whatever(names: Axes, effects: NoisyGrid) -> str:
 
 
 def _told(estimate: Estimate) -> str:
-    between = "" if estimate.low is None or estimate.high is None else ends(100 * estimate.low, 100 * estimate.high, 0)
-    return _percent(estimate.value) + between
+    if estimate.low is None or estimate.high is None:
+        return _share(estimate)
+    return _percent(estimate.value) + ends(100 * estimate.low, 100 * estimate.high, 0)
+
+
+def _share(estimate: Estimate) -> str:
+    """A share without its interval; an estimate below 0 or above 1, which noise alone can give, is put in words."""
+    words = {estimate.value < 0: "none", estimate.value > 1: "all"}
+    return words.get(True, _percent(estimate.value))
 
 
 def _percent(share_: float) -> str:

@@ -100,9 +100,10 @@ def test_small_variances_are_shown_in_a_power_of_ten() -> None:
 
 
 def test_fewer_seeds_have_numbers_and_no_intervals(trained, results) -> None:
-    trained(3)
+    trained(3, spread=0.05, count=600)
     found = variance_components(grids(read_results(results), ["data", "seed"]).grids)
     assert found.table["low"].null_count() == found.table.height
+    assert found.table["share"].null_count() == 0
     assert set(found.table["reason"]) == {"no intervals: they need 4 seeds, and there are 3"}
     assert "(no intervals: they need 4 seeds, and there are 3)" in found.sentences[0]
 
@@ -149,6 +150,20 @@ def test_effects_that_are_noise_alone_are_not_divided(trained, results) -> None:
     found = variance_components(grids(read_results(results), ["data", "seed"]).grids)
     cells = found.table.filter(pl.col("component") == "head_seed")
     assert cells["variance"][0] == pytest.approx(0, abs=1e-9), "seeds that answer alike"
+
+
+@pytest.mark.parametrize("axes", [["data"], ["seed"], ["data", "seed"]])
+def test_without_intervals_too_noise_is_not_divided(make, results, axes) -> None:
+    """Other answers under every seed, and no head that matters more: shares would be of noise, and far beyond 100 %."""
+    for d, data in enumerate(("home", "away")):
+        for seed in range(2):
+            place = Factors("toy", data, "float32", seed, 3.0, "w0")
+            about = {"model": f"toy-seed{seed}", "weights_file": f"weights of {seed}", "factors": place}
+            make(data=data, seed=10 * d + seed, count=60, weights=np.full(16, 0.5), **about)
+    found = variance_components(grids(read_results(results), axes).grids)
+    assert (found.table["variance"].abs() > 0).any()
+    assert found.table["share"].null_count() == found.table.height
+    assert all(sentence.endswith("there is nothing to divide.") for sentence in found.sentences)
 
 
 def test_one_group_of_examples_has_no_components(trained, results) -> None:

@@ -133,3 +133,15 @@ def test_intervals_hold_the_truth() -> None:
             estimate = found.estimate(lambda own, name=name: own[name])
             held.append(estimate.low <= value <= estimate.high)
     assert np.mean(held) > 0.9
+
+
+@pytest.mark.parametrize(("domains", "seeds"), [(2, 1), (1, 3), (3, 3)])
+def test_few_seeds_without_effects_are_hardly_ever_divided(domains, seeds) -> None:
+    """Every second variance of true effects is above zero, without any; few are shown to be."""
+    rng = np.random.default_rng(1)
+    truth = without_heads(Truth(domains=domains, seeds=seeds, layers=4, per_layer=3, groups=60, shared=1))
+    found = [decompose(Fixed.draw(truth, rng).grid(rng), 0.95) for _ in range(60)]
+    assert 0.3 < np.mean([float(total(own.whole)) > 0 for own in found]) < 0.7
+    assert np.mean([own.divided for own in found]) <= 0.05
+    sure = decompose(made(replace(SMALL, domains=domains, seeds=seeds)), 0.95)
+    assert sure.divided
