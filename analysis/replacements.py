@@ -138,6 +138,18 @@ class Replacement:
             )
 
 
+def counted(outcomes: int, draws: int) -> str:
+    """The examples that so many outcomes of a mask are of: `3,000 examples`; `750 examples, 4 draws of each`."""
+    examples = f"{-(-outcomes // draws):,} examples"
+    return examples if draws == 1 else f"{examples}, {draws} draws of each"
+
+
+def counted_of(outcomes: int, every: int, draws: int) -> str:
+    """Some of all examples: `80 of the 3,000 examples`; `20 of the 750 examples (80 of 3,000 draws)`."""
+    some = f"{-(-outcomes // draws):,} of the {-(-every // draws):,} examples"
+    return some if draws == 1 else f"{some} ({outcomes:,} of {every:,} draws)"
+
+
 def with_draws(examples: pl.DataFrame, draws: int, limit: int | None = None) -> pl.DataFrame:
     """The first `limit` examples with all of their draws; where there are several, a column says what each is one of.
 

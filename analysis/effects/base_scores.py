@@ -15,9 +15,9 @@ def base_table(domains: Sequence[Domain], inference: Inference = DEFAULT) -> pl.
     """One row a domain: examples, base score with its interval and signature, masks, the paper's base score.
 
     Returns:
-        Columns of the domain; metric, n (examples), base_score; low, high, interval, resamples, groups, group, alpha,
-        seed: as in `effects`, of the base score (`base_interval`); chance, above_chance (`analysis.effects.chance`);
-        paper_base_score, signature, heads, masks, close_calls.
+        Columns of the domain; metric, n (examples, the draws of one counted once), base_score; low, high, interval,
+        resamples, groups, group, alpha, seed: as in `effects`, of the base score (`base_interval`); chance,
+        above_chance (`analysis.effects.chance`); paper_base_score, signature, heads, masks, close_calls.
 
     Raises:
         InputError: when there is no column to group the examples by.
@@ -27,7 +27,7 @@ def base_table(domains: Sequence[Domain], inference: Inference = DEFAULT) -> pl.
             {
                 **domain.identity,
                 "metric": domain.metric.name,
-                "n": domain.examples.height,
+                "n": domain.different_examples,
                 "base_score": domain.sample(inference.groups).base_score,
                 **base_interval(domain, inference),
                 **chance_columns(domain, inference),

@@ -132,7 +132,7 @@ def effects(domain: Domain, inference: Inference = DEFAULT, drawn: DomainInferen
     own = families(domain)
     drawn = drawn or DomainInference.of(domain, own, inference)
     sample = drawn.sample
-    columns = {"mask": sample.masks, "n": sample.examples, "score": sample.scores}
+    columns = {"mask": sample.masks, "n": sample.different_examples, "score": sample.scores}
     scores = pl.DataFrame(columns, schema_overrides={"n": pl.Int64}).unique("mask", keep="first", maintain_order=True)
     rows = _effect_rows(scores, sample.base_score, domain.layout, domain.metric)
     names = (pl.lit(value).alias(name) for name, value in domain.identity.items())

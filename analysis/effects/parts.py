@@ -68,7 +68,7 @@ def part_effects(domain: Domain, inference: Inference) -> pl.DataFrame:
                 continue
             told = {**domain.identity, "by": by, "part": str(part.examples[by][0])}
             told |= {"parts": noted.examples[by].drop_nulls().n_unique(), "alpha": inference.alpha}
-            told |= {"n": sample.examples, "groups": sample.groups}
+            told |= {"n": sample.different_examples, "groups": sample.groups}
             columns = _intervals(sample, inference.alpha, countable=domain.has_flips)
             literals = {name: pl.lit(value) for name, value in told.items()}
             effects = pl.DataFrame({"mask": masks, "effect": sample.effects, **columns})

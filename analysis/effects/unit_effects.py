@@ -107,7 +107,7 @@ def _table(units: pl.DataFrame, drawn: DomainInference, domain: Domain, heads: p
     """The rows of one level."""
     sample, masks = drawn.sample, units["mask"].to_list()
     at = dict(zip(sample.masks, sample.scores, strict=True))
-    told = {**domain.identity, "metric": domain.metric.name, "unit": domain.metric.unit, "n": sample.examples}
+    told = {**domain.identity, "metric": domain.metric.name, "unit": domain.metric.unit, "n": sample.different_examples}
     told |= {"base_score": sample.base_score}
     score = pl.Series("score", [at[mask] for mask in masks], dtype=pl.Float64)
     rows = units.with_columns(score, **{name: pl.lit(value) for name, value in told.items()})

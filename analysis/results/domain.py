@@ -104,6 +104,11 @@ class Domain:
         """Hash of the model side alone, whatever metric scores it: that of a reading of the same weights is equal."""
         return self.setting.model_id
 
+    @property
+    def different_examples(self) -> int:
+        """Number of its examples, the draws of one counted once."""
+        return self.examples[DRAWN].n_unique() if DRAWN in self.examples.columns else self.examples.height
+
     @cached_property
     def masks(self) -> frozenset[str]:
         """Keys of the complete masks, the base mask among them."""

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import polars as pl
 
-from analysis.replacements import Replacement, with_draws
+from analysis.replacements import Replacement, counted, counted_of, with_draws
 from analysis.results.domain import Domain, scoring_signature
 from analysis.results.probe_readings import ProbeReading, read_probes
 from analysis.results.provenance import provenance
@@ -231,7 +231,8 @@ def read_domain(
     stored = set(complete["mask"].unique())
     cut = [curve for curve in curves if not stored.issuperset(curve.masks)]
     gradients = _gradients(folder, layout, evaluated)
-    left_out = [*broken, *_unfinished(evaluated.len(), examples.height), *_fewer(gradients, layout, evaluated.len())]
+    left_out = [*broken, *_unfinished(evaluated.len(), examples.height, draws)]
+    left_out += _fewer(gradients, layout, evaluated.len(), draws)
     left_out += _incomplete(lacking, cut, len(curves), evaluated.len(), layout, folder.parent.name, draws)
     domain = Domain(
         model=setting.model,
@@ -335,17 +336,17 @@ def _check_rows(rows: pl.DataFrame, layout: HeadLayout) -> None:
         )
 
 
-def _unfinished(evaluated: int, examples: int) -> Iterator[str]:
-    if evaluated < examples:
-        yield f"scores are of {evaluated:,} of the {examples:,} examples: the others were not evaluated"
+def _unfinished(evaluated: int, every: int, draws: int) -> Iterator[str]:
+    if evaluated < every:
+        yield f"scores are of {counted_of(evaluated, every, draws)}: the others were not evaluated"
 
 
-def _fewer(gradients: Mapping[Loss, pl.DataFrame], layout: HeadLayout, evaluated: int) -> Iterator[str]:
+def _fewer(gradients: Mapping[Loss, pl.DataFrame], layout: HeadLayout, evaluated: int, draws: int) -> Iterator[str]:
     """One line for each loss whose gradients were taken on fewer examples than have outcomes."""
     for loss, rows in gradients.items():
         taken = rows.filter(pl.col("mask") == layout.full_key).height
         if taken < evaluated:
-            yield f"importances (loss {loss}) are of {taken:,} of the {evaluated:,} examples that have outcomes"
+            yield f"importances (loss {loss}) are of {counted_of(taken, evaluated, draws)} that have outcomes"
 
 
 def _incomplete(
@@ -367,7 +368,8 @@ def _incomplete(
     if alone:
         named = [f"{layout.describe(parse_mask(mask, layout))} ({count:,})" for mask, count in alone.items()]
         masks = "1 mask lacks" if len(alone) == 1 else f"{len(alone)} masks lack"
-        said.append(f"{masks} examples that the base score has ({evaluated:,}): {listed(named)}")
+        outcomes = f"{evaluated:,}" if draws == 1 else f"{counted(evaluated, draws)}: {evaluated:,} draws"
+        said.append(f"{masks} examples that the base score has ({outcomes}): {listed(named)}")
     if fewest := min(lacking.values(), default=0) // draws:  # a limit counts examples, each with all of its draws
         said.append(f"if they were run with data.limit={fewest}, `--limit {data}={fewest}` shows them")
     if said:

@@ -65,7 +65,7 @@ class Sample:
     def __str__(self) -> str:
         """In words: `1,234 premises of 3,000 examples`; `3,000 examples` where each stands for itself."""
         drawn = f", {self.draws} draws of each" if self.draws > 1 else ""
-        examples = _counted(self.examples // self.draws, EXAMPLE) + drawn
+        examples = _counted(self.different_examples, EXAMPLE) + drawn
         return examples if self.unit == EXAMPLE else f"{_counted(self.groups, self.unit)} of {examples}"
 
     def select(self, masks: Iterable[str]) -> "Sample":
@@ -79,7 +79,9 @@ class Sample:
         places = {mask: at for at, mask in enumerate(self.masks)}
         lacking = [mask for mask in keys if mask not in places]
         if lacking:
-            raise InputError(f"there are no outcomes of mask {lacking[0]} on all of the {self.examples} examples")
+            raise InputError(
+                f"there are no outcomes of mask {lacking[0]} on all of the {self.different_examples} examples"
+            )
         at = [places[mask] for mask in keys]
         first = at == list(range(len(at)))  # then a view, not a copy
         return replace(self, masks=keys, sums=self.sums[: len(at)] if first else self.sums[at])
@@ -97,8 +99,13 @@ class Sample:
 
     @property
     def examples(self) -> int:
-        """Number of examples."""
+        """Number of examples; with several draws, each counts as often as it was drawn for."""
         return int(self.sizes.sum())
+
+    @property
+    def different_examples(self) -> int:
+        """Number of examples, the draws of one counted once."""
+        return -(-self.examples // self.draws)
 
     @cached_property
     def totals(self) -> Int[np.ndarray, "masks statistics"]:

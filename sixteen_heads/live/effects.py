@@ -13,6 +13,7 @@ from typing import Any
 from analysis import Domain, Inference
 from analysis.effects.head_effects import Measure, effects
 from analysis.formatting import effect, head_name, interval, score
+from analysis.replacements import counted
 from analysis.results.read import read_domain, setting_folders
 from study.record.errors import StudyError
 from study.record.parts import UNREADABLE, every_part
@@ -117,7 +118,7 @@ class StudyEffects:
 def so_far(domain: Domain) -> EffectsSoFar | None:
     """The base score and the strongest heads of a setting; None of a checkpoint of which no head was removed."""
     table = effects(domain, Inference(resamples=RESAMPLES)).filter(measure=Measure.ABLATION)
-    name, examples = f"{domain.model} on {domain.data}", f"{domain.examples.height:,} examples"
+    name, examples = f"{domain.model} on {domain.data}", counted(domain.examples.height, domain.replacement.draws)
     base = score(domain.sample().base_score, domain.metric.name)
     if not table.height:
         return None if domain.checkpoint else EffectsSoFar(name, base, examples, ())

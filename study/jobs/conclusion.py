@@ -65,7 +65,11 @@ def _finding(job: MeasuringJob) -> list[str] | None:
     if at is not None:
         seed = "" if at.seed is None else f", seed {at.seed}"
         return [f"{at.family}{seed} on {study.data.name}", f"epoch {at.epoch:g}: {metric.shown(base)}", ""]
-    line = [f"{study.model.name} on {study.data.name}", f"{metric.shown(base)} (n {len(stored.examples):,})", ""]
+    draws = study.replacement.num_draws
+    count = f"{-(-len(stored.examples) // draws):,}" + (f", {draws} draws of each" if draws > 1 else "")
+    place = evaluator.setting.factors[0].replacement
+    name = f"{study.model.name} on {study.data.name}" + (f", replacement {place}" if place else "")
+    line = [name, f"{metric.shown(base)} (n {count})", ""]
     off = layout.each_off()
     if not stored.lacks(off):
         effects = stored.scores(off) - base

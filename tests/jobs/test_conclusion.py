@@ -26,6 +26,17 @@ def test_a_sweep_ends_with_its_strongest_head(place: Path) -> None:
     assert f"encoder_self.{off // 4}.{off % 4}, the strongest of 8 heads" in line
 
 
+def test_replacements_have_a_line_each(place: Path) -> None:
+    others = [["replacement=uniform"], ["replacement=resample", "replacement.draws=2"]]
+    configs = [compose(*overrides(place, "measure=no_head", "data.limit=6", *own)) for own in ([], *others)]
+    values = [StudyTask()(config) for config in configs]
+    lines = list(StudyTask().conclude(configs, values))
+    names = ["model on pairs", "model on pairs, replacement uniform", "model on pairs, replacement resample in 2 draws"]
+    assert [line.split("  ")[0] for line in lines] == names
+    assert ["(n 6" in line for line in lines] == [True] * 3
+    assert lines[2].endswith("(n 6, 2 draws of each)")
+
+
 def test_a_sweep_of_which_nothing_is_stored_has_found_nothing(place: Path) -> None:
     assert not StudyTask().conclude([compose(*overrides(place, "measure=ablation"))], [{}])
 

@@ -10,6 +10,7 @@ from analysis.__main__ import main
 from analysis.correlation import DomainEffects
 from analysis.correlation.shared_examples import aligned
 from analysis.results.namesakes import subject_names
+from sixteen_heads.live.effects import so_far
 
 WEIGHTS = np.random.default_rng(0).gamma(0.35, 0.12, 16)
 RESAMPLED = {"acts_on": "all", "reference": "own", "draws": 4, "seed": 0, "position": "aligned"}
@@ -53,8 +54,24 @@ def test_the_limit_that_is_advised_counts_examples_and_not_their_draws(results) 
     kept = whole.examples["example"].head(28).to_list()
     store.write(rows.filter((pl.col("mask") != first) | pl.col("example").is_in(kept)), {})
     (line,) = read_results(results).domains[0].left_out
+    assert "1 mask lacks examples that the base score has (150 examples, 4 draws of each: 600 draws)" in line
     assert line.endswith("if they were run with data.limit=7, `--limit home=7` shows them")
     assert not read_results(results, Selection(limit=7)).domains[0].left_out
+
+
+def test_examples_are_told_from_their_draws(results) -> None:
+    store = fill_replaced(results, "resample in 4 draws", WEIGHTS, options=RESAMPLED, donors=0.5)
+    rows, ids = store.read().rows, read_results(results).domains[0].examples["example"]
+    next(store.folder.glob("part-*")).unlink()
+    store.write(rows.filter(pl.col("example").is_in(ids.head(80).to_list())), {})
+    (domain,) = read_results(results).domains
+    assert domain.left_out == ("scores are of 20 of the 150 examples (80 of 600 draws): the others were not evaluated",)
+    found = analyse(read_results(results), Inference(resamples=99), splits=2)
+    assert found.base["n"].to_list() == [20]
+    assert set(found.effects["n"]) == {20}
+    seen = so_far(domain)
+    assert seen is not None
+    assert seen.seen.startswith("20 examples, 4 draws of each, 16 of 16 heads")
 
 
 def test_every_two_replacements_are_compared(results) -> None:
