@@ -7,7 +7,7 @@ A task is what a data set tests: MNLI's two dev sets are two data sets of one ta
 and its own metric; the models are one, or were fine-tuned for their tasks from the same weights.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, reduce
 from itertools import combinations, product
@@ -233,7 +233,8 @@ def grids(results: Results, axes: Sequence[str], level: UnitLevel = UnitLevel.he
     """
     check_axes(axes)
     groups: dict[tuple[Value, ...], list[Cell]] = {}
-    measured = [cell for cell in cells(results) if cell.domain.single_units(level)]
+    every = cells(results)
+    measured = [cell for cell in every if cell.domain.single_units(level)]
     measured = one_lineage(measured) if TASK in axes else measured
     held, beside, common = held_axes(axes), beside_others(measured), usual(measured)
     free = TASK in axes and not several_metrics(measured)
@@ -254,14 +255,29 @@ def grids(results: Results, axes: Sequence[str], level: UnitLevel = UnitLevel.he
             refused.append(f"{grid.name}: {why}")
         else:
             found.append(grid)
+    compared = {cell.place.family for grid in found for cell in grid.cells.values()}
+    others = list(_by_other_units([cell for cell in every if cell.place.family not in compared], axes, level))
     if not found:
         lines = refused or [
             f"no two cells differ in {axis} alone. {_known(measured, axis, level)}"
             for axis in axes
             if not single or axis in single
         ]
-        raise InputError("\n  ".join([f"nothing can be compared along {','.join(axes)}:", *lines]))
-    return Grids(tuple(found), tuple(refused))
+        raise InputError("\n  ".join([f"nothing can be compared along {','.join(axes)}:", *lines, *others]))
+    return Grids(tuple(found), (*refused, *others))
+
+
+def _by_other_units(apart: Iterable[Cell], axes: Sequence[str], level: UnitLevel) -> Iterator[str]:
+    """A sentence for each model that differs along the axes where units of another level were removed."""
+    families: dict[str, list[Cell]] = {}
+    for cell in apart:
+        families.setdefault(cell.place.family, []).append(cell)
+    for family, own in families.items():
+        for other in UnitLevel:
+            removed = [cell for cell in own if other is not level and cell.domain.single_units(other)]
+            if all(len({cell.at(axis) for cell in removed}) > 1 for axis in axes):
+                yield f"{family} is not compared by {level.plural}; --unit {other} compares it by {other.plural}"
+                break
 
 
 def _grid(members: Sequence[Cell], axes: Sequence[str], held: Mapping[str, Value], beside: str) -> Grid:
@@ -321,6 +337,10 @@ def _known(measured: Sequence[Cell], axis: str, level: UnitLevel) -> str:
     families: dict[Value, list[str]] = {}
     for cell in measured:
         families.setdefault(cell.at(axis), []).append(cell.place.family)
-    return "There are " + "; ".join(
+    known = "; ".join(
         f"{value_name(axis, value)} ({listed(list(dict.fromkeys(own)))})" for value, own in families.items()
     )
+    more = (
+        ": study the same with replacement=mean, or another" if axis == REPLACEMENT and list(families) == [ZERO] else ""
+    )
+    return f"There {'is' if len(families) == 1 else 'are'} {known}{more}"

@@ -3,14 +3,19 @@
 import numpy as np
 import polars as pl
 import pytest
+from fixtures.language_results import every_unit
 from fixtures.results import OWN_MEAN, fill_replaced
 
 from analysis import Inference, Selection, analyse, read_results
 from analysis.__main__ import main
 from analysis.correlation import DomainEffects
 from analysis.correlation.shared_examples import aligned
+from analysis.results.cells import grids
 from analysis.results.namesakes import subject_names
 from sixteen_heads.live.effects import so_far
+from study.record.errors import InputError
+from study.record.factors import Factors
+from study.record.units import AttentionKind, HeadLayout, UnitLevel
 
 WEIGHTS = np.random.default_rng(0).gamma(0.35, 0.12, 16)
 RESAMPLED = {"acts_on": "all", "reference": "own", "draws": 4, "seed": 0, "position": "aligned"}
@@ -72,6 +77,26 @@ def test_examples_are_told_from_their_draws(results) -> None:
     seen = so_far(domain)
     assert seen is not None
     assert seen.seen.startswith("20 examples, 4 draws of each, 16 of 16 heads")
+
+
+def test_results_of_zero_alone_are_told_what_is_missing(results) -> None:
+    fill_replaced(results, None, WEIGHTS)
+    with pytest.raises(InputError, match="There is zero .toy.: study the same with replacement=mean, or another$"):
+        grids(read_results(results), ["replacement"])
+
+
+def test_a_model_of_which_groups_alone_were_removed_is_told_of(make, results) -> None:
+    layout = HeadLayout({AttentionKind.DECODER_SELF: (4, 4)}, groups={AttentionKind.DECODER_SELF: (2, 2)})
+    for label in (None, "mean"):
+        place, about = Factors("grouped", "home", "float32", replacement=label), {"masked_by": label or "zero"}
+        masks = every_unit(layout, [UnitLevel.group])
+        make(model="grouped", layout=layout, masks=masks, factors=place, subject=about)
+    for label in ("uniform", "mean"):
+        fill_replaced(results, label, WEIGHTS)
+    line = "grouped is not compared by heads; --unit group compares it by groups"
+    assert grids(read_results(results), ["replacement"]).left_out == (line,)
+    by_groups = grids(read_results(results), ["replacement"], UnitLevel.group)
+    assert [grid.name for grid in by_groups.grids] == ["grouped, home"]
 
 
 def test_every_two_replacements_are_compared(results) -> None:

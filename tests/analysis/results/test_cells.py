@@ -104,7 +104,7 @@ def test_an_unknown_axis_and_an_axis_of_one_value_are_refused(trained, results) 
     with pytest.raises(InputError, match="named twice"):
         grids(found, ["seed", "seed"])
     for axes in (["seed"], ["data", "seed"]):
-        with pytest.raises(InputError, match=r"differ in seed alone\. There are seed 7 \(toy\)$"):
+        with pytest.raises(InputError, match=r"differ in seed alone\. There is seed 7 \(toy\)$"):
             grids(found, axes)
     bare = replace(found, domains=tuple(replace(domain, rows=domain.rows.head(0)) for domain in found.domains))
     with pytest.raises(InputError, match="measure=ablation"):
