@@ -20,6 +20,7 @@ from study.data.language.pairs_file import PairsFile
 from study.data.language.texts import TextBenchmark, TextFile
 from study.data.nli import MnliHub, NliFile
 from study.data.parallel import ParallelFile, SacrebleuSet
+from study.data.slice import Slice
 from study.data.source import DataSource
 from study.data.syntax.ud_file import UdFile
 from study.data.synthetic.exact_copy import ExactCopy
@@ -81,6 +82,7 @@ SCHEMAS: dict[str, Mapping[str, type]] = {
         "text_file": TextFile,
         "benchmark": Benchmark,
         "text_benchmark": TextBenchmark,
+        "slice": Slice,
         "ud_file": UdFile,
         "indirect_object": IndirectObject,
         "greater_than": GreaterThan,
@@ -115,7 +117,7 @@ SCHEMAS: dict[str, Mapping[str, type]] = {
 }
 """Schemas by config group; a YAML file takes one by `defaults: [/schema/<group>@_here_: <name>]`."""
 
-SHORT = {"measure.order": "measure/order", "replacement.data": "data@replacement.data"} | {
+SHORT = {"measure.order": "measure/order", "replacement.data": "data@replacement.data", "data.of": "data@data.of"} | {
     f"measure.{flat_name(option.name)}": f"measure.order.{option.name}"
     for order in ORDERS.values()
     for option in fields(order)

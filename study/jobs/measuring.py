@@ -28,7 +28,7 @@ from study.record.parts import require_whole
 from study.record.setting import Setting
 from study.record.store import Store
 from study.record.units import HeadLayout
-from study.replacement.draws import groups, several
+from study.replacement.draws import several
 from study.replacement.options import Mean, MeanByPosition, ReferenceReplacement, Replacement
 from study.subjects.huggingface.classifier_folder import ClassifierConfig
 from study.tracking.history import RUN, OutcomesHistory
@@ -87,7 +87,7 @@ class MeasuringJob(Job):
         if not isinstance(choice, ReferenceReplacement) or choice.data is None:
             return choice
         other = self._cache.examples(choice.data)
-        is_own = other.digest == self.examples.digest and groups(other) == groups(self.examples)
+        is_own = other.digest == self.examples.digest and other.groups == self.examples.groups
         return replace(choice, data=None) if is_own else choice
 
     @cached_property

@@ -21,6 +21,9 @@ WEIGHT = "weight"
 MARK = "~"
 """What stands between the id of an example and the number of its draw, where it is studied with several donors."""
 
+GROUP = "group"
+"""Column of examples that are not independent of each other."""
+
 
 def text_columns(columns: Iterable[str]) -> list[str]:
     """Those of the columns of `Examples.to_frame` that hold the texts; an annotation may be called `text_type`."""
@@ -99,6 +102,11 @@ class Examples:
     def labels(self) -> tuple[str, ...]:
         """The distinct targets, sorted: the label names of a classification set."""
         return tuple(sorted(set(self.targets)))
+
+    @property
+    def groups(self) -> tuple[str, ...]:
+        """The group of each example; itself where the data has no groups."""
+        return tuple(self.columns.get(GROUP, self.ids))
 
     @cached_property
     def digest(self) -> str:

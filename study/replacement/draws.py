@@ -7,10 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from study.record.errors import InputError
-from study.record.examples import MARK, Examples
-
-GROUP = "group"
-"""Column of examples that are not independent of each other."""
+from study.record.examples import GROUP, MARK, Examples
 
 
 def several(examples: Examples, draws: int) -> Examples:
@@ -45,11 +42,6 @@ class Candidates:
     ids: Sequence[str]
     groups: Sequence[str]
     lengths: Sequence[tuple[int, ...]]
-
-
-def groups(examples: Examples) -> tuple[str, ...]:
-    """The group of each example; itself where the data has no groups."""
-    return tuple(examples.columns.get(GROUP, examples.ids))
 
 
 def draw(examples: Candidates, donors: Candidates, draws: int, seed: int) -> list[list[int]]:

@@ -10,7 +10,7 @@ from study.record.errors import InputError
 from study.record.examples import Examples
 from study.record.units import AttentionKind
 from study.replacement.donors import Donors, longest_passage
-from study.replacement.draws import Candidates, by_name, draw, groups
+from study.replacement.draws import Candidates, by_name, draw
 from study.replacement.kept_means import kept_means
 from study.replacement.means import means
 from study.replacement.options import ActsOn, DonorPosition, Mean, MeanByPosition, Replacement, Resample
@@ -119,8 +119,8 @@ def _donors(subject: Subject, choice: Resample, studied: Texts, reference: Texts
     reach = [subject.reach(row) for row in rows]
     given = [longest_passage(subject, row).lengths[: len(reach[0])] for row in others]
     needed = reach if aligned else [(0,) * len(own) for own in reach]
-    own = Candidates(studied.examples.ids, groups(studied.examples), needed)
-    drawn = draw(own, Candidates(reference.examples.ids, groups(reference.examples), given), choice.draws, choice.seed)
+    own = Candidates(studied.examples.ids, studied.examples.groups, needed)
+    drawn = draw(own, Candidates(reference.examples.ids, reference.examples.groups, given), choice.draws, choice.seed)
     short = sum(any(_is_short(given[i], least) for i in some) for some, least in zip(drawn, needed, strict=True))
     if short:
         log.warning(

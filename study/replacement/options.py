@@ -12,7 +12,6 @@ from study.record.errors import InputError
 from study.record.examples import Examples
 from study.record.factors import ZERO
 from study.record.files import short_hash
-from study.replacement.draws import groups
 
 OWN = "own"
 """What an identity calls a reference set that is the data under study, which the identity has already."""
@@ -209,7 +208,7 @@ class Resample(ReferenceReplacement):
     def options(self, studied: Examples, reference: Examples | None) -> dict[str, Any]:
         """See `Replacement.options`; donors are of other groups, so that the groups decide which these are."""
         drawn = {"draws": self.draws, "seed": self.seed, "position": str(self.position)}
-        grouped = short_hash([groups(studied), groups(studied if reference is None else reference)])
+        grouped = short_hash([studied.groups, (studied if reference is None else reference).groups])
         return {**super().options(studied, reference), **drawn, "groups": grouped}
 
     def _more(self) -> list[str]:

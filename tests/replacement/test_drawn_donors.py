@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from study.record.errors import InputError
-from study.replacement.draws import Candidates, by_name, draw, groups, several
+from study.replacement.draws import Candidates, by_name, draw, several
 
 NUMBER = 12
 
@@ -61,11 +61,11 @@ def test_examples_are_studied_once_for_each_draw() -> None:
     twice = several(examples, 2)
     assert twice.ids[:4] == ("e0~1", "e0~2", "e1~1", "e1~2")
     assert twice.texts[2] == twice.texts[3] == examples.texts[1]
-    assert groups(twice) == tuple(group for group in groups(examples) for _ in range(2))
+    assert twice.groups == tuple(group for group in examples.groups for _ in range(2))
     own = candidates([5] * 4)
     assert by_name(own, [[2, 3], [2, 3], [0, 1], [0, 1]], 2)["e2~2"] == 1
 
 
 def test_draws_of_an_example_without_a_group_are_one_group() -> None:
     examples = replaced.examples("translator fsmt")
-    assert groups(several(examples, 2))[:4] == ("s0", "s0", "s1", "s1")
+    assert several(examples, 2).groups[:4] == ("s0", "s0", "s1", "s1")
