@@ -30,6 +30,7 @@ from study.data.synthetic.ioi import IndirectObject
 from study.data.synthetic.needle import Needle
 from study.data.table_task import TableTask
 from study.engine.precision import Precision, Screening
+from study.gates.options import GATES
 from study.measures.ablation import Ablation, AllButOne, Base, NoHead
 from study.measures.attention import AttentionMeasure
 from study.measures.importance import Importance
@@ -112,18 +113,26 @@ SCHEMAS: dict[str, Mapping[str, type]] = {
         "train": Train,
     },
     "measure/order": ORDERS,
+    "gates": GATES,
     "replacement": REPLACEMENTS,
     "tracking": {"none": Tracking, "wandb": WandbTracking},
 }
 """Schemas by config group; a YAML file takes one by `defaults: [/schema/<group>@_here_: <name>]`."""
 
-SHORT = {"measure.order": "measure/order", "replacement.data": "data@replacement.data", "data.of": "data@data.of"} | {
+SHORT = {
+    "measure.order": "measure/order",
+    "replacement.data": "data@replacement.data",
+    "data.of": "data@data.of",
+    "model.training.gates": "gates@model.training.gates",
+    "model.training.gates.order": "measure/order@model.training.gates.order",
+    "model.training.gates.data": "data@model.training.gates.data",
+} | {
     f"measure.{flat_name(option.name)}": f"measure.order.{option.name}"
     for order in ORDERS.values()
     for option in fields(order)
     if option.name != "name"
 }
-"""Names by which people choose an order and its options, or reference examples, and what Hydra calls them."""
+"""Names by which people choose orders and their options, reference examples and gates, and what Hydra calls them."""
 
 
 @dataclass(kw_only=True)

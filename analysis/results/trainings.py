@@ -8,7 +8,7 @@ import polars as pl
 
 from study.record.errors import StudyError
 from study.record.setting import ANEW
-from study.record.training_history import HISTORY_FILE, read_history
+from study.record.training.history import HISTORY_FILE, read_history
 from study.tracking.run import read_runs, training_folders
 
 log = logging.getLogger(__name__)
@@ -24,7 +24,7 @@ def read_trainings(results: Path) -> tuple[pl.DataFrame, list[str]]:
     """The records of every training, one a row, by step.
 
     Returns:
-        Columns training (short name of the model), training_id, seed, and those of `study.record.training_history`; and
+        Columns training (short name of the model), training_id, seed, and those of `study.record.training.history`; and
         which trainings were left out, and why.
     """
     rows, left_out = [], []

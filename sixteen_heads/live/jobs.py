@@ -20,7 +20,7 @@ from launchers.sweep.folder import SweepRecord, SweepsFolder
 from sixteen_heads.sweep_results import sweep_results
 from study.record.errors import StudyError
 from study.record.parts import every_part, read_provenance
-from study.record.training_history import read_history
+from study.record.training.history import read_history
 from study.tracking.history import RUN
 from study.tracking.progress import ActiveJob, Agenda, Request, read_active_jobs, read_agendas
 from study.tracking.run import RUNS, TRAININGS, Run, read_runs, request_id

@@ -11,7 +11,7 @@ from study.jobs.job import Job, Source
 from study.jobs.job_run import report, training_run
 from study.jobs.plan import Duration
 from study.record.errors import InputError, StudyError
-from study.record.training_history import read_history
+from study.record.training.history import read_history
 from study.tracking.history import TrainingHistory
 from study.tracking.run import TRAININGS, Run, read_runs
 from study.training.trained_models import TrainedModel

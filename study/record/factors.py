@@ -15,6 +15,9 @@ Value = str | int | float | None
 ZERO = "zero"
 """What stands in the place of a masked unit where nothing else is said, as in the paper."""
 
+NO_GATES = "none"
+"""The gates of a training where nothing else is said."""
+
 CHECKPOINT_NAME = re.compile(r"(?P<family>.+)-seed(?P<seed>\d+)-epoch(?P<epoch>\d+(?:\.\d+)?)")
 """Names of models that are checkpoints of a training, in folders that say it in no other way."""
 
@@ -37,6 +40,8 @@ class Factors:
             heads only where it is the same; it is no axis.
         replacement: what stands in the place of a masked unit, in words that tell two such settings apart: `mean`,
             `mean of snli`, `zero at scored tokens`; None: zero, everywhere.
+        gates: gates of the training, in words that tell two of them apart: `hard concrete 0.05`, `subset 12`, `kept by
+            importance 12`; None: no gates.
     """
 
     family: str
@@ -50,11 +55,12 @@ class Factors:
     order_seed: int | None = None
     untrained: int | None = None
     replacement: str | None = None
+    gates: str | None = None
 
     def at(self, axis: str) -> Value:
-        """Its value on an axis; where nothing else is said, a data set is its own task and zero stands in."""
+        """Its value on an axis; where none is said, a data set is its own task, zero stands in, there are no gates."""
         said = getattr(self, axis)
-        return {"task": self.data, "replacement": ZERO}.get(axis) if said is None else said
+        return {"task": self.data, "replacement": ZERO, "gates": NO_GATES}.get(axis) if said is None else said
 
     def to_json(self) -> dict[str, Any]:
         """The factors that have a value, as stored in `setting.json`."""

@@ -11,7 +11,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from study.record.errors import InputError
 from study.record.parts import every_part, read_provenance
-from study.record.training_history import Record, read_history, write_history
+from study.record.training.history import Record, read_history, write_history
 
 RUN = "run"
 """Entry of a part's provenance: the id of the run that wrote it."""
@@ -95,7 +95,7 @@ class OutcomesHistory:
 
 @dataclass
 class TrainingHistory:
-    """The points of a training: the records of its `history.jsonl`, see `study.record.training_history`.
+    """The points of a training: the records of its `history.jsonl`, see `study.record.training.history`.
 
     A training that was killed goes back to its last state and makes the records since then again, with the same
     numbers; they are given once.

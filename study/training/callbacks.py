@@ -8,7 +8,7 @@ from typing import Any
 
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
-from study.record.training_history import Record, write_history
+from study.record.training.history import Record, write_history
 from study.subjects.huggingface.quiet import quiet
 from study.training.folder import whole_folder
 from study.training.trainer import Callback, Trainer

@@ -1,7 +1,7 @@
 """The folder of one training: what it was made by, its history, its checkpoints; held by one process at a time.
 
 <folder>/training.json       all that determines the weights
-         history.jsonl       the course of it, see `study.record.training_history`
+         history.jsonl       the course of it, see `study.record.training.history`
          epoch-1/, ...       checkpoints (transformers), or checkpoint1.pt ... (fairseq): whole or not there
 """
 

@@ -47,7 +47,7 @@ class TrainedModel:
         """See `ModelConfig.factors`: the end of a training is its last epoch."""
         training = self.training
         place = Factors(self.training_name, data, precision, training.seed, self._epoch(), training.initial())
-        return replace(place, **training.other_seeds())
+        return replace(place, gates=training.gates.words() or None, **training.other_seeds())
 
     def idle(self) -> dict[str, str]:
         """See `ModelConfig.idle`."""

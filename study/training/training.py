@@ -7,17 +7,19 @@ from typing import Any
 from omegaconf import MISSING
 
 from study.data.source import DataSource
+from study.gates.options import Gates
 from study.record.errors import InputError
 from study.record.examples import Examples
 from study.record.files import short_hash
 from study.record.metrics import Task
-from study.record.training_history import read_history
+from study.record.training.history import read_history
 
 SCHEMA = 1
 """Rises when the same settings would give other weights."""
 
 OUTSIDE_IDENTITY = (
     *("task", "dev", "folder", "keep", "small", "evaluate_every", "record_every", "save_every", "threads", "python"),
+    "gates",  # they say themselves what depends on them
     *("start", "origin", "revision"),  # known by the digests of its files, or by how it is trained
 )
 """Options on which no weight depends, or only by the last bits."""
@@ -35,6 +37,7 @@ class Training:
         keep: after how many epochs a checkpoint is kept, besides the last; 0 is before the first step.
         seed: seed of all that is random.
         small: done within a minute or two, so that any job that needs the model may train it first.
+        gates: what multiplies heads at each step: nothing, gates that are learned, or given ones.
     """
 
     task: Task = MISSING
@@ -45,6 +48,7 @@ class Training:
     keep: list[float] = field(default_factory=list)
     seed: int = 0
     small: bool = False
+    gates: Gates = field(default_factory=Gates)
 
     def tasks(self) -> tuple[Task, ...]:
         """The tasks whose data it can learn from."""
@@ -57,11 +61,13 @@ class Training:
 
     def identity(self) -> dict[str, Any]:
         """All that determines the weights, as JSON values; reads no example."""
+        gates = self.gates.identity()
         return {
             "schema": SCHEMA,
             "kind": type(self).__name__,
             **{name: value for name, value in vars(self).items() if name not in OUTSIDE_IDENTITY},
             "train": source_identity(self.train),
+            **({"gates": gates} if gates else {}),
         }
 
     def other_seeds(self) -> dict[str, int]:
@@ -104,6 +110,7 @@ class Training:
                 f"training.keep has {', '.join(outside)}, and the training ends after epoch {self.epochs}: "
                 f"model.training.keep=[{within}] keeps those within it"
             )
+        self.gates.check()
         for source in (self.train, self.dev):
             if source.task not in self.tasks():
                 known = " or ".join(self.tasks())
@@ -111,6 +118,10 @@ class Training:
 
     def checkpoint(self, folder: Path, epoch: float) -> Path:
         """Where the checkpoint of an epoch is, or will be."""
+        raise NotImplementedError
+
+    def gates_file(self, folder: Path, epoch: float) -> Path:
+        """Where the record of the gates at a checkpoint is, or will be, see `study.record.training.gates`."""
         raise NotImplementedError
 
     def lacking(self, folder: Path) -> list[float]:

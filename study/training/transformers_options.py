@@ -8,6 +8,7 @@ from omegaconf import MISSING
 
 from study.record.errors import InputError
 from study.record.files import short_hash
+from study.record.training.gates import GATES_FILE
 from study.subjects.huggingface.hub import download, local_folder
 from study.subjects.model_files import model_digests, require_tokenizer
 from study.training.training import Training
@@ -90,6 +91,10 @@ class TransformersTraining(Training):
     def checkpoint(self, folder: Path, epoch: float) -> Path:
         """A folder in the format of transformers."""
         return folder / f"epoch-{epoch:g}"
+
+    def gates_file(self, folder: Path, epoch: float) -> Path:
+        """See `Training.gates_file`."""
+        return self.checkpoint(folder, epoch) / GATES_FILE
 
 
 @dataclass(kw_only=True)

@@ -23,7 +23,7 @@ from analysis.results.read import Results, read_results
 from study.config import compose
 from study.jobs.task import StudyTask
 from study.record.errors import StudyError
-from study.record.training_history import Record, write_history
+from study.record.training.history import Record, write_history
 from study.tracking.run import Run, write_run
 
 DATA = ("pairs", "other")

@@ -16,7 +16,7 @@ from fixtures.wandb.stand_in import StandIn
 from analysis.__main__ import main
 from study.config import compose
 from study.jobs.task import StudyTask
-from study.record.training_history import Record, read_history, write_history
+from study.record.training.history import Record, read_history, write_history
 from study.toy.translation import TranslationDomain, translation_examples
 from study.tracking.history import TrainingHistory
 from study.tracking.run import read_runs, training_folders

@@ -14,7 +14,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 from study.data.nli import NliFile
 from study.record.errors import InputError, Interruption
 from study.record.factors import Factors
-from study.record.training_history import read_history
+from study.record.training.history import read_history
 from study.toy.nli import NliDomain
 from study.toy.sources import ToyNli
 from study.training.classifier import train_classifier

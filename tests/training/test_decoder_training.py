@@ -16,7 +16,7 @@ from study.data.source import DataSource
 from study.record.errors import InputError, Interruption
 from study.record.examples import Examples
 from study.record.metrics import Task
-from study.record.training_history import read_history
+from study.record.training.history import read_history
 from study.subjects.language_model.requests import Request
 from study.toy.induction import InductionDomain
 from study.toy.sources import ToyInduction

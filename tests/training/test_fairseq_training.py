@@ -20,7 +20,7 @@ from study.certification.certify import certify
 from study.data.parallel import ParallelFile
 from study.record.errors import InputError, MissingPackageError, StudyError
 from study.record.examples import Examples
-from study.record.training_history import read_history
+from study.record.training.history import read_history
 from study.subjects.fairseq.checkpoint import read_checkpoint
 from study.subjects.fairseq.folder import FairseqFolder
 from study.toy.sources import ToyTranslation

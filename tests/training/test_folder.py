@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from study.record.errors import InputError, StudyError
-from study.record.training_history import HISTORY_FILE, Record, read_history, write_history
+from study.record.training.history import HISTORY_FILE, Record, read_history, write_history
 from study.training.folder import require_same, training_folder, whole_folder
 
 IDENTITY = {"epochs": 3, "data": {"seed": 0}}

@@ -7,7 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from study.record.training_history import Record, write_history
+from study.record.training.history import Record, write_history
 from study.subjects.checkpoints import epochs_there
 from study.training.fairseq.options import TranslationTraining
 

@@ -9,6 +9,7 @@ from omegaconf import MISSING
 from study.record.errors import InputError
 from study.record.files import short_hash
 from study.record.metrics import Task
+from study.record.training.gates import GATES_FILE
 from study.training.training import Training, source_identity
 
 
@@ -79,3 +80,7 @@ class TranslationTraining(Training):
     def checkpoint(self, folder: Path, epoch: float) -> Path:
         """A file of fairseq's; dictionaries and BPE codes stand beside it."""
         return folder / f"checkpoint{epoch:g}.pt"
+
+    def gates_file(self, folder: Path, epoch: float) -> Path:
+        """See `Training.gates_file`; fairseq itself trains without gates."""
+        return self.checkpoint(folder, epoch).with_suffix(f".{GATES_FILE}")

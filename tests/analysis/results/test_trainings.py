@@ -11,7 +11,7 @@ from analysis import figures
 from analysis.__main__ import main
 from analysis.results.read import NothingMeasuredError, read_results
 from analysis.results.trainings import read_trainings
-from study.record.training_history import Record, write_history
+from study.record.training.history import Record, write_history
 from study.tracking.run import Run, write_run
 
 COURSE = [

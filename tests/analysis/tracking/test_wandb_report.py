@@ -11,7 +11,7 @@ from fixtures.wandb.stand_in import StandIn
 from analysis.__main__ import main
 from study.config import compose
 from study.jobs.task import StudyTask
-from study.record.training_history import Record, write_history
+from study.record.training.history import Record, write_history
 from study.tracking.run import Run, write_run
 
 PLACE = "lab/heads"

@@ -1,0 +1,273 @@
+"""Options of the gates of a training: the contract of `conf/gates`. No tensor is imported.
+
+A training without gates moves the weights of the whole model. With them each head's context is multiplied by its gate
+(`study.masking.gate`) at every step, and at the end some heads are kept and the others are not.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import Any
+
+from omegaconf import MISSING
+
+from study.data.source import DataSource
+from study.record.errors import InputError, listed
+from study.record.units import AttentionKind
+
+
+class Weights(StrEnum):
+    """What happens to the weights of the model while gates are learned."""
+
+    trained = "trained"
+    frozen = "frozen"
+
+
+class Reduction(StrEnum):
+    """How the penalties of heads become one number: their sum, or the mean over layers of the sums of each layer."""
+
+    sum = "sum"
+    """Voita et al. (2019), equation 5."""
+    mean = "mean"
+    """The authors' code, whose lambda is that of the paper times the number of gated layers."""
+
+
+@dataclass(kw_only=True)
+class Gates:
+    """The gates of a training: none, unless a subclass says more.
+
+    Attributes:
+        name: name in `conf/gates`.
+    """
+
+    name: str = "none"
+
+    def check(self, steps: int | None = None) -> None:
+        """Refuse values that make no sense.
+
+        Args:
+            steps: updates of the training, where they are known already.
+
+        Raises:
+            InputError: in words.
+        """
+
+    def identity(self) -> dict[str, Any]:
+        """All that the weights and the kept heads depend on, as JSON values; nothing where there are no gates."""
+        return {}
+
+    def words(self) -> str:
+        """How pages name it: the method, and in what it differs from another of the same; empty without gates."""
+        return ""
+
+
+@dataclass(kw_only=True)
+class LearnedGates(Gates):
+    """Gates that are found by gradient descent.
+
+    Attributes:
+        scope: attention kinds whose heads have gates; all when empty.
+        weights: whether the weights are trained together with the gates.
+        freeze: parts of the model that do not move, by the beginnings of their parameters' names.
+        learning_rate: peak of the gates' learning rate, which follows the schedule of the weights'.
+        until: share of the updates after which gates are decided and only weights go on.
+    """
+
+    scope: list[AttentionKind] = field(default_factory=list)
+    weights: Weights = Weights.trained
+    freeze: list[str] = field(default_factory=list)
+    learning_rate: float = 0.1
+    until: float = 1.0
+
+    def check(self, steps: int | None = None) -> None:  # noqa: ARG002
+        """See `Gates.check`."""
+        if not self.learning_rate > 0 or not 0 < self.until <= 1:
+            raise InputError(
+                f"gates.learning_rate={self.learning_rate:g} must be above 0, and gates.until={self.until:g} above 0 "
+                f"and at most 1"
+            )
+        if self.weights is Weights.frozen and self.until < 1:
+            raise InputError(
+                f"gates.until={self.until:g}: after that only weights are trained, and gates.weights=frozen trains none"
+            )
+
+    def identity(self) -> dict[str, Any]:
+        """See `Gates.identity`."""
+        return {
+            **vars(self),
+            "scope": sorted(map(str, self.scope), key=lambda kind: AttentionKind(kind).rank),
+            "weights": str(self.weights),
+            "freeze": sorted(self.freeze),
+        }
+
+    def words(self) -> str:
+        """See `Gates.words`."""
+        return " ".join([self.name.replace("_", " "), *self._amount(), *self._more()])
+
+    def _amount(self) -> list[str]:
+        """How many heads are kept, or what decides it."""
+        raise NotImplementedError
+
+    def _more(self) -> list[str]:
+        usual = type(self)()
+        some = [f"of {' and '.join(map(str, self.scope))}"] if self.scope else []
+        some += ["with frozen weights"] if self.weights is Weights.frozen else []
+        some += [f"without {' and '.join(self.freeze)}"] if self.freeze else []
+        own = [
+            f"{name}={value:g}" if isinstance(value, float) else f"{name}={value}"
+            for name, value in vars(self).items()
+            if name not in ("name", "scope", "weights", "freeze", "penalty", "keep") and value != getattr(usual, name)
+        ]
+        return [*some, *([f"({', '.join(own)})"] if own else [])]
+
+
+@dataclass(kw_only=True)
+class HardConcrete(LearnedGates):
+    """Hard Concrete gates under an L0 penalty (Louizos et al. 2018; Voita et al. 2019, section 5).
+
+    Attributes:
+        penalty: lambda: nats that the loss rises by for each head that is open for certain.
+        reduction: how the penalties of heads become one number.
+        warmup: share of the updates over which the penalty rises linearly from 0.
+        initial: log alpha of every gate before the first step; None: uniform by Glorot and Bengio (2010) in each layer,
+            as the authors' code has it.
+        beta: temperature: .33 in the authors' code; their figure 6a fits .5; Louizos et al. have 2/3.
+        gamma: lower end of the interval to which a gate is stretched before it is cut at 0.
+        zeta: upper end of that interval, before it is cut at 1.
+    """
+
+    name: str = "hard_concrete"
+    penalty: float = 0.01
+    reduction: Reduction = Reduction.sum
+    warmup: float = 0.0
+    initial: float | None = 2.0
+    beta: float = 0.33
+    gamma: float = -0.1
+    zeta: float = 1.1
+
+    def check(self, steps: int | None = None) -> None:
+        """See `Gates.check`."""
+        super().check(steps)
+        if self.penalty < 0 or not 0 <= self.warmup <= 1:
+            raise InputError(
+                f"gates.penalty={self.penalty:g} must be 0 or more, and gates.warmup={self.warmup:g} from 0 to 1"
+            )
+        if not (self.beta > 0 and self.gamma < 0 and self.zeta > 1):
+            raise InputError(
+                f"gates.beta={self.beta:g} must be above 0, gates.gamma={self.gamma:g} below 0 and gates.zeta="
+                f"{self.zeta:g} above 1: else no gate is ever 0, or none 1"
+            )
+
+    def identity(self) -> dict[str, Any]:
+        """See `Gates.identity`."""
+        return {**super().identity(), "reduction": str(self.reduction)}
+
+    def _amount(self) -> list[str]:
+        return [f"{self.penalty:g}"]
+
+
+@dataclass(kw_only=True)
+class Subset(LearnedGates):
+    """A differentiable subset: exactly so many heads are kept (Li, Cotterell and Sachan 2021).
+
+    Gates are a soft sample without replacement (Gumbel top-K); at test time the heads of the largest weights stay.
+
+    Attributes:
+        keep: heads that are kept.
+        straight_through: whether a step goes forward with gates of 0 and 1, and back as if they were soft.
+        temperature: temperature of the softmax before the first step.
+        final_temperature: temperature from the end of the cooldown on; it falls geometrically until then.
+        cooldown: share of the updates over which the temperature falls.
+        one_a_kind: whether at least one head of each kind is kept.
+    """
+
+    name: str = "subset"
+    keep: int = MISSING
+    straight_through: bool = False
+    temperature: float = 1000.0
+    final_temperature: float = 1e-8
+    cooldown: float = 1.0
+    one_a_kind: bool = False
+    learning_rate: float = 0.5
+
+    def check(self, steps: int | None = None) -> None:
+        """See `Gates.check`."""
+        super().check(steps)
+        if self.keep < 1:
+            raise InputError(f"gates.keep={self.keep}: at least one head is kept")
+        if not (0 < self.final_temperature <= self.temperature and 0 < self.cooldown <= 1):
+            raise InputError(
+                f"gates.temperature={self.temperature:g} falls to gates.final_temperature={self.final_temperature:g}, "
+                f"which must be above 0 and no higher, over a share gates.cooldown={self.cooldown:g} of the updates, "
+                f"above 0 and at most 1"
+            )
+
+    def _amount(self) -> list[str]:
+        return [str(self.keep)]
+
+
+@dataclass(kw_only=True)
+class GivenMask(Gates):
+    """Gates that are given: the heads to keep by some order, on during the whole training of the weights.
+
+    Attributes:
+        order: order in which heads go, an entry of `conf/measure/order`; it is made on the model before the first step.
+        keep: heads that are kept.
+        keep_of: heads that are kept of each attention kind (`encoder_self` ...), in place of `keep`; all of the others.
+        data: examples that the order is made on; None: the training data.
+        limit: take only the first `limit` of them; None for all.
+    """
+
+    name: str = "kept"
+    order: Any = None  # an `Order`, of a room above this one
+    keep: int | None = None
+    keep_of: dict[str, int] = field(default_factory=dict)
+    data: DataSource | None = None
+    limit: int | None = None
+
+    def check(self, steps: int | None = None) -> None:  # noqa: ARG002
+        """See `Gates.check`."""
+        if (self.keep is None) == (not self.keep_of):
+            raise InputError("gates.keep says how many heads are kept, gates.keep_of how many of each kind: give one")
+        if unknown := [kind for kind in self.keep_of if kind not in list(AttentionKind)]:
+            raise InputError(f"gates.keep_of has {listed(unknown)}: kinds are {listed(list(AttentionKind))}")
+        if min([*self.keep_of.values()] if self.keep is None else [self.keep]) < 0:
+            raise InputError("gates.keep and gates.keep_of: a number of heads is 0 or more")
+
+    def identity(self) -> dict[str, Any]:
+        """See `Gates.identity`; the order is known by its options, before it is made."""
+        examples = None if self.data is None else {**self.data.identity(), "limit": self.data.limit}
+        return {
+            "name": self.name,
+            "order": {**vars(self.order)},
+            "keep": dict(sorted(self.keep_of.items())) if self.keep is None else self.keep,
+            "data": examples,
+            "limit": self.limit,
+        }
+
+    def words(self) -> str:
+        """See `Gates.words`."""
+        of_kinds = [f"{number} {kind}" for kind, number in self.keep_of.items()]
+        seed = [f"seed {self.order.seed}"] if getattr(self.order, "seed", 0) else []
+        return " ".join(
+            ["kept by", self.order.name, *of_kinds, *([str(self.keep)] if self.keep is not None else []), *seed]
+        )
+
+
+GATES: dict[str, type[Gates]] = {"none": Gates, "hard_concrete": HardConcrete, "subset": Subset, "kept": GivenMask}
+"""All gates of a training, by name."""
+
+
+def gated_kinds(scope: Sequence[AttentionKind], has: Sequence[AttentionKind]) -> list[AttentionKind]:
+    """The attention kinds that have gates, in the order of masks.
+
+    Args:
+        scope: those asked for; all when empty.
+        has: those of the model.
+
+    Raises:
+        InputError: for a kind that the model does not have.
+    """
+    if absent := [str(kind) for kind in scope if kind not in has]:
+        raise InputError(f"gates.scope={', '.join(absent)}: the model has heads of {', '.join(map(str, has))}")
+    return [kind for kind in has if not scope or kind in scope]

@@ -1,0 +1,1 @@
+"""What a training leaves behind besides weights: its course, and what its gates have become."""
