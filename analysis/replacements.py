@@ -7,7 +7,7 @@ from typing import Any
 import polars as pl
 
 from study.record.examples import MARK
-from study.record.factors import ZERO
+from study.record.factors import OWN, ZERO
 from study.record.setting import Setting
 
 DRAWN = "drawn"
@@ -65,7 +65,7 @@ class Replacement:
     @property
     def is_of_the_same_data(self) -> bool:
         """Whether it is taken from the data that is scored."""
-        return self.options.get("reference") == "own"
+        return self.options.get("reference") == OWN
 
     @property
     def sentences(self) -> tuple[str, ...]:

@@ -101,7 +101,7 @@ class Domain:
 
     @property
     def model_id(self) -> str:
-        """Hash of the model side alone, whatever metric scores it: that of a reading of the same weights is equal."""
+        """Hash of the model alone (`Setting.model_id`): that of a reading of the same weights is equal."""
         return self.setting.model_id
 
     @property

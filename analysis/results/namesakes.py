@@ -13,7 +13,7 @@ from typing import Any
 from analysis.formatting import shortened
 from analysis.results.domain import Domain
 from study.record.errors import listed
-from study.record.setting import different_fields
+from study.record.setting import STANDS_IN, different_fields
 
 SEED, REPLACEMENT = "seed", "replacement"
 
@@ -52,7 +52,7 @@ def _axis(a: Sequence[Domain], b: Sequence[Domain]) -> str | None:
     if one is not None and other is not None and one != other:
         return SEED
     differ = {field.partition(".")[2].partition(".")[0] for field, *_ in _different_fields(a[0], b[0])}
-    return REPLACEMENT if differ and differ <= {"masked_by", "replacement"} else None
+    return REPLACEMENT if differ and differ <= set(STANDS_IN) else None
 
 
 def _value(subject: Sequence[Domain], axis: str) -> Any:

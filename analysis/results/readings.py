@@ -107,7 +107,7 @@ class Reading:
 
     @property
     def model_id(self) -> str:
-        """Hash of the model side alone: equal for a reading and for the outcomes of its model under any metric."""
+        """Hash of the model side alone: equal for a reading and all outcomes of its model (`Setting.model_id`)."""
         return self.setting.model_id
 
     @property

@@ -42,7 +42,7 @@ def roles_left(reading: Reading, domain: Domain, assigned: Members, anew: Assign
         reading: where heads were looked at.
         domain: what has the orders.
         assigned: the heads of each role.
-        anew: what assigns roles under a mask that attention was looked at under.
+        anew: what assigns roles under a mask that attention was looked at under, zero in the place of what is off.
 
     Returns:
         Columns of the domain and the reading; kinds, curve (the order in words), role; kept, heads, share_kept: heads
@@ -54,12 +54,13 @@ def roles_left(reading: Reading, domain: Domain, assigned: Members, anew: Assign
         there are few heads), not corrected.
     """
     rows: list[dict[str, Any]] = []
+    looked_at = reading.masks if domain.setting.stands_in == reading.setting.stands_in else ()
     for curve in domain.curves:
         if curve.order == RANDOM or curve.unit is not UnitLevel.head:
             continue
         names = {**domain.identity, "reading": reading.data, "reading_id": reading.setting.id}
         names |= {"special": str(reading.special), "kinds": curve_kinds(curve), "curve": order_name(curve, domain.data)}
-        rows += [names | row for row in Removal(curve, reading.layout, reading.masks, assigned, anew).rows()]
+        rows += [names | row for row in Removal(curve, reading.layout, looked_at, assigned, anew).rows()]
     return pl.DataFrame(rows, schema=LEFT_ROWS)
 
 

@@ -10,6 +10,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import cached_property
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -189,10 +190,14 @@ class Evaluator:
         return read_elsewhere(self.store.folder.parent.parent, data, self.setting, table, loss)
 
     def curves(self, data: str) -> list[Curve]:
-        """The pruning curves of this model that are stored on data of a name, however that is scored."""
+        """The pruning curves of this model and replacement that are stored on data of a name, however it is scored."""
         folders = [path.parent for path in sorted((self.store.folder.parent.parent / data).glob(f"*/{SETTING_FILE}"))]
-        own = [folder for folder in folders if read_setting(folder).model_id == self.setting.model_id]
-        return [curve for folder in own for curve in read_curves(folder)[0]]
+        return [curve for folder in folders if self._masks_as(folder) for curve in read_curves(folder)[0]]
+
+    def _masks_as(self, folder: Path) -> bool:
+        """Whether a folder is of the same model, with the same in the place of masked units."""
+        other = read_setting(folder)
+        return (other.model_id, other.stands_in) == (self.setting.model_id, self.setting.stands_in)
 
     def keep(self, curve: Curve) -> None:
         """Write which masks form a pruning curve, beside the rows."""

@@ -10,7 +10,7 @@ from study.record.examples import Examples
 from study.record.files import locked
 from study.record.setting import read_setting
 from study.record.store import read_examples
-from study.record.syntax.probe import FOLDER, ProbeTraining, SyntaxProbe, probe_path, read_probe, write_probe
+from study.record.syntax.probe import FOLDER, ProbeTraining, SyntaxProbe, read_probe, write_probe
 
 if TYPE_CHECKING:
     from study.engine.evaluator import Evaluator
@@ -33,13 +33,13 @@ class ProbeRequest:
 
 
 def keep_probe(evaluator: "Evaluator", request: ProbeRequest) -> None:
-    """Keep the probe in the setting's folder; of several jobs of this setting one trains, and the others wait.
+    """Keep the probe in the setting's folder; of several jobs of this model, on any data, one trains and others wait.
 
-    A probe that is kept with other data of the model is taken over. Jobs on other data do not wait for each other.
+    A probe that is kept with other data of the model is taken over.
     """
     folder, training = evaluator.store.folder, request.training
     evaluator.store.describe()
-    with locked(probe_path(training.id, folder)):
+    with locked(folder.parents[1] / f"probe-{evaluator.setting.model_id}-{training.id}"):
         if read_probe(training.id, folder) is None:
             probe = _elsewhere(evaluator, training) or _train(evaluator, request)
             texts = {text[0] for text in request.examples.texts}

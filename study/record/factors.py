@@ -18,6 +18,9 @@ ZERO = "zero"
 NO_GATES = "none"
 """The gates of a training where nothing else is said."""
 
+OWN = "own"
+"""What an identity calls a reference set that is the data under study, which the identity has already."""
+
 CHECKPOINT_NAME = re.compile(r"(?P<family>.+)-seed(?P<seed>\d+)-epoch(?P<epoch>\d+(?:\.\d+)?)")
 """Names of models that are checkpoints of a training, in folders that say it in no other way."""
 

@@ -29,6 +29,9 @@ SETTING_FILE = "setting.json"
 ANEW = "run the study again, with the command that made it, and it is written anew"
 """The cure of a file that follows from the configuration."""
 
+STANDS_IN = ("masked_by", "replacement")
+"""Fields of a subject that say what stands in the place of masked units, and nothing of the model."""
+
 FLOAT32 = "float32"
 """The precision of a setting that says none."""
 
@@ -96,8 +99,16 @@ class Setting:
 
     @property
     def model_id(self) -> str:
-        """Hash of the model side alone: the same under every metric, so that what is read meets what is scored."""
-        return short_hash({name: value for name, value in self.subject.items() if name != "tokenize"})
+        """Hash of what reads the texts: the same under every metric and whatever stands in the place of masked units.
+
+        What is read, with every unit on, so meets all that is scored.
+        """
+        return short_hash({name: value for name, value in self.subject.items() if name not in ("tokenize", *STANDS_IN)})
+
+    @property
+    def stands_in(self) -> dict[str, Any]:
+        """What its identity says of what stands in the place of masked units."""
+        return {name: value for name, value in self.subject.items() if name in STANDS_IN}
 
     @property
     def is_scored(self) -> bool:

@@ -10,11 +10,8 @@ from typing import Any, ClassVar
 from study.data.source import DataSource
 from study.record.errors import InputError
 from study.record.examples import Examples
-from study.record.factors import ZERO
+from study.record.factors import OWN, ZERO
 from study.record.files import short_hash
-
-OWN = "own"
-"""What an identity calls a reference set that is the data under study, which the identity has already."""
 
 
 class ActsOn(StrEnum):

@@ -2,6 +2,7 @@
 
 import json
 from pathlib import Path
+from threading import Thread
 
 import numpy as np
 import pytest
@@ -11,8 +12,10 @@ from fixtures.observing.treebanks import conllu, write_treebanks
 
 from study.config import compose, to_study
 from study.data.syntax.treebanks import read_treebanks
+from study.engine.probes import keep_probe
 from study.jobs.measuring import MeasuringJob
 from study.jobs.task import StudyTask
+from study.observing.probing import training
 from study.observing.probing.scores import ProbeTensors, head_scores
 from study.observing.probing.word_links import read_links
 from study.record.errors import InputError
@@ -88,6 +91,30 @@ def test_other_data_of_the_model_takes_the_probe_over_and_shards_share_it(
     assert TASK(job(place, data="other"))["computed"] == 8
     _, second = stored(place, "other")
     assert second == first
+
+
+def test_a_job_on_other_data_waits_for_the_probe(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (place / "other.conllu").write_text(conllu(7, 8))
+    one, other = (MeasuringJob(to_study(job(place, data=data))) for data in ("scored", "other"))
+    requests = [each.study.measure.request(each.evaluator).probe for each in (one, other)]
+    assert other.evaluator.engine.subject is one.evaluator.engine.subject
+    second = Thread(target=keep_probe, args=(other.evaluator, requests[1]))
+    trained, train = [], training.train_probe
+
+    def while_another_begins(*args):
+        trained.append(args)
+        if len(trained) == 1:
+            second.start()
+            second.join(1)
+        return train(*args)
+
+    monkeypatch.setattr(training, "train_probe", while_another_begins)
+    keep_probe(one.evaluator, requests[0])
+    second.join()
+    assert len(trained) == 1
+    kept, taken = (read_probe(requests[0].training.id, each.evaluator.store.folder) for each in (one, other))
+    assert kept is not None
+    assert kept == taken
 
 
 def test_what_training_has_seen_is_told_and_refused_where_it_is_much(place: Path) -> None:

@@ -44,6 +44,15 @@ def test_what_determines_an_outcome_changes_the_id(change: dict) -> None:
     assert (other.subject_id == SETTING.subject_id) == ("examples" in change)
 
 
+def test_a_model_is_one_whatever_stands_in_the_place_of_its_units() -> None:
+    stands_in = {"masked_by": "mean", "replacement": {"acts_on": "all", "reference": "own"}}
+    other = replace(SETTING, subject={**SETTING.subject, **stands_in})
+    assert other.model_id == SETTING.model_id
+    assert other.subject_id != SETTING.subject_id
+    assert (other.stands_in, SETTING.stands_in) == (stands_in, {})
+    assert replace(SETTING, subject={**SETTING.subject, "precision": "bfloat16"}).model_id != SETTING.model_id
+
+
 def test_differences_name_the_place() -> None:
     assert differences({"a": {"b": 1, "c": 2}}, {"a": {"b": 1, "c": 3}, "d": 4}) == [
         "a.c: expected 2, found 3",

@@ -5,14 +5,11 @@ from typing import Any
 
 import polars as pl
 
+from analysis.figures.attention.relations import MOST, by_relation
 from analysis.figures.canvas import Drawing
-from analysis.figures.interval_rows import Gap, interval_rows
 from analysis.formatting import decimal, ends
 from analysis.syntax.probe_words import NAMES
 from analysis.syntax.words import WHOLES, relation_title
-
-MOST = 20
-"""Relations that are drawn, the most frequent ones."""
 
 
 def probe_rows(scores: pl.DataFrame, title: str, name: str, *, wide: bool = False) -> Drawing:
@@ -26,21 +23,12 @@ def probe_rows(scores: pl.DataFrame, title: str, name: str, *, wide: bool = Fals
     """
     own = scores.filter(~pl.col("relation").is_in(WHOLES))
     shown = own.head(MOST)
-    rows = [entry for row in shown.rows(named=True) for entry in _entries(row)]
-    rest = own.height - shown.height
-    return interval_rows(
-        pl.DataFrame(rows, schema_overrides={"low": pl.Float64, "high": pl.Float64}),
-        name,
-        f"Words whose head a probe finds, by relation, {title}",
-        "words with the right head (%)",
-        title=title,
-        wide=wide,
-        gap=Gap(shown.height, f"{rest} rarer relations: in the table") if rest else None,
-        data=scores,
-    )
+    marks = [mark for row in shown.rows(named=True) for mark in _marks(row)]
+    about, x = "Words whose head a probe finds, by relation", "words with the right head (%)"
+    return by_relation(marks, own.height, name, about, x, title=title, wide=wide, data=scores)
 
 
-def _entries(row: dict[str, Any]) -> Iterator[dict[str, Any]]:
+def _marks(row: dict[str, Any]) -> Iterator[dict[str, Any]]:
     """The marks of a relation: the probe, and what it is compared with."""
     relation, title = row["relation"], relation_title(row["relation"])
     said = f"{title}: probe {decimal(row['uas'], 1)} %{ends(row['low'], row['high'], 1)}"

@@ -5,16 +5,13 @@ from typing import Any
 
 import polars as pl
 
+from analysis.figures.attention.relations import MOST, by_relation
 from analysis.figures.canvas import Drawing
-from analysis.figures.interval_rows import Gap, interval_rows
 from analysis.formatting import decimal, ends
 from analysis.syntax.relation_sums import Direction
 from analysis.syntax.words import DIRECTIONS, WHOLES, chosen_heads, chosen_offsets, relation_title
 
 BASELINE = "best fixed offset"
-
-MOST = 20
-"""Relations that are drawn, the most frequent ones."""
 
 
 def relation_rows(best: pl.DataFrame, title: str, name: str, *, wide: bool = False) -> Drawing:
@@ -30,21 +27,13 @@ def relation_rows(best: pl.DataFrame, title: str, name: str, *, wide: bool = Fal
     frequent = own.group_by("relation", maintain_order=True).agg(pl.col("cases").first(), pl.col("difference").max())
     shown = frequent.sort("cases", descending=True, maintain_order=True).head(MOST)
     order = shown.sort("difference", descending=True, maintain_order=True)["relation"].to_list()
-    rows = [entry for relation in order for entry in _entries(own.filter(relation=relation))]
-    rest = frequent.height - shown.height
-    return interval_rows(
-        pl.DataFrame(rows, schema_overrides={"low": pl.Float64, "high": pl.Float64, "sure": pl.Boolean}),
-        name,
-        f"Accuracy of the best head and of the best fixed offset by relation, {title}",
-        "accuracy (%)\npale: not above the offset",
-        title=title,
-        wide=wide,
-        gap=Gap(len(order), f"{rest} rarer relations: in the table") if rest else None,
-        data=best,
-    )
+    marks = [mark for relation in order for mark in _marks(own.filter(relation=relation))]
+    about = "Accuracy of the best head and of the best fixed offset by relation"
+    x = "accuracy (%)\npale: not above the offset"
+    return by_relation(marks, frequent.height, name, about, x, title=title, wide=wide, data=best)
 
 
-def _entries(rows: pl.DataFrame) -> Iterator[dict[str, Any]]:
+def _marks(rows: pl.DataFrame) -> Iterator[dict[str, Any]]:
     """The marks of a relation: a head in each direction, and the offset."""
     for row in rows.rows(named=True):
         direction = DIRECTIONS[Direction(row["direction"])]

@@ -18,6 +18,7 @@ from analysis.roles.outcomes import outcomes
 from analysis.roles.roles_left import all_present
 from analysis.roles.split import disjoint_samples
 from analysis.roles.words import anew_words, effect_words, left_words
+from study.record.factors import Factors
 from study.record.store import Store
 from study.record.tables import GRADIENTS
 from study.record.units import Head, HeadLayout
@@ -65,6 +66,22 @@ def test_a_role_that_matters_is_found_and_others_are_not(results: Path) -> None:
     (sentence,) = effect_words(effects)
     assert "the 4 previous-token heads cost" in sentence
     assert "one half of the groups of home and effects from all other groups" in sentence
+
+
+def test_a_role_matters_by_what_stands_in_as_well(results: Path) -> None:
+    """Attention is read with every head on: a reading is of every replacement, but for masks of a curve by zero."""
+    curve = curve_of(order_of(HARMFUL))
+    pruned = {curve.masks[4]: {at: {"previous": 0.8} for at in HARMFUL}}
+    planted(results, curves=(curve,), looked=pruned)
+    place, about = Factors("toy", "home", "float32", replacement="mean"), {"masked_by": "mean", "replacement": {}}
+    same = {"model": "toy", "data": "home", "count": 240, "curves": (curve,)}
+    other = fill(results, "accuracy", weights=np.roll(weights(), 1), subject=about, factors=place, **same)
+    found = found_in(results)
+    own = found.effects.filter(role="previous").rows_by_key("setting_id", named=True, unique=True)
+    assert len(own) == 2
+    assert own[other.folder.name]["difference"] > min(row["difference"] for row in own.values())
+    left = found.left.group_by("setting_id").agg(pl.col("anew").is_not_null().any())
+    assert dict(left.iter_rows()) == {name: name != other.folder.name for name in own}
 
 
 def test_differences_and_intervals_are_those_of_least_squares(results: Path) -> None:

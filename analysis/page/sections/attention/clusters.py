@@ -73,8 +73,8 @@ def _drawings(found: HeadAttention, analysis: Analysis | None) -> Iterator[Drawi
 
 
 def _effects(analysis: Analysis, model_id: str) -> pl.DataFrame | None:
-    """Effects of single heads of the first domain of the same weights; None where there are none."""
-    for domain in analysis.results.distinct:
+    """Effects of single heads of the first domain of the same weights, by zero if there are any; None if none."""
+    for domain in sorted(analysis.results.distinct, key=lambda domain: not domain.replacement.is_usual):
         single = analysis.effects.filter(setting_id=domain.setting_id, measure=Measure.ABLATION)
         if single.height and domain.model_id == model_id:
             return single.select("kind", "layer", "head", "effect", "unit")
