@@ -40,13 +40,17 @@ class HistoryWriter(Callback):
     loss: float = 0.0
     counted: int = 0
 
+    def is_due(self, step: int) -> bool:
+        """Whether there is a record after this step."""
+        return step in self.evaluation_steps or bool(step and not step % self.every)
+
     def after_step(self, trainer: Trainer) -> None:
         """Count the step's loss; evaluate and add a line to the history where that is due."""
         if trainer.step:
             self.loss, self.counted = self.loss + trainer.last_loss, self.counted + 1
-        evaluates = trainer.step in self.evaluation_steps
-        if not evaluates and (not trainer.step or trainer.step % self.every):
+        if not self.is_due(trainer.step):
             return
+        evaluates = trainer.step in self.evaluation_steps
         dev_loss, dev_score = self.evaluate() if evaluates else (None, None)
         loss = self.loss / self.counted if self.counted else None
         epoch, seconds = trainer.step / trainer.steps_per_epoch, round(trainer.seconds, 1)
@@ -80,11 +84,13 @@ class CheckpointSaver(Callback):
         model: the model that is trained.
         tokenizer: its tokenizer.
         folders: folder of each checkpoint that is kept, by the step after which it is saved.
+        more: writes what else belongs to a checkpoint into its folder.
     """
 
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
     folders: Mapping[int, Path]
+    more: Callable[[Path], None] = lambda _: None
 
     def after_step(self, trainer: Trainer) -> None:
         """Save the checkpoint of this step; a folder that is there has the same one."""
@@ -93,3 +99,4 @@ class CheckpointSaver(Callback):
             with whole_folder(folder) as draft, quiet():
                 self.model.save_pretrained(draft)
                 self.tokenizer.save_pretrained(draft)
+                self.more(draft)

@@ -14,7 +14,10 @@ from study.record.errors import InputError
 from study.record.examples import Examples
 from study.record.metrics import Task, metric
 from study.record.metrics.numbers import OUTPUT, numbers, on_grid
+from study.subjects.classifier import Classifier
 from study.subjects.labels import label_index, require_labels
+from study.subjects.regressor import Regressor
+from study.subjects.subject import Subject
 from study.training.classifier_options import ClassifierTraining
 from study.training.initial_classifier import initial_classifier
 from study.training.transformers_training import Start, TokenizedData, train
@@ -61,7 +64,13 @@ def train_classifier(
         labels = learnable(training, learnt, dev)
         model, tokenizer = initial_classifier(training, [text for row in learnt.texts for text in row], labels)
         data, dev_data = (tokenize(examples, tokenizer, labels, training.max_length) for examples in (learnt, dev))
-        return Start("classifier", model, tokenizer, data, lambda: evaluate(model, dev_data))
+
+        def subject() -> Subject:
+            kind = Classifier if labels else Regressor
+            length, loaded = training.max_length, f"{type(model).__name__} in training"
+            return kind(model, tokenizer, labels=labels, max_length=length, truncate=True, loaded=loaded)
+
+        return Start("classifier", model, tokenizer, data, lambda: evaluate(model, dev_data), subject)
 
     train(training, folder, begin, device=device, threads=threads, recorded=recorded)
 

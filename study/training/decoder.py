@@ -12,8 +12,10 @@ from transformers import PreTrainedModel
 
 from study.record.examples import Examples
 from study.subjects.language_model.requests import LanguageRow, Request
+from study.subjects.language_model.subject import LanguageModel
 from study.subjects.language_model.text import LanguageText
 from study.subjects.language_model.words import log_probabilities
+from study.subjects.subject import Subject
 from study.training.decoder_options import DecoderTraining
 from study.training.initial_decoder import initial_decoder
 from study.training.transformers_training import Start, TokenizedData, train
@@ -67,7 +69,11 @@ def train_decoder(
             tokenizer, training.reading(), positions=positions, num_embeddings=None, owner=type(model).__name__
         )
         data, dev_data = (token_sequences(text.encode(examples, max_unknown=1.0)) for examples in (learnt, dev))
-        return Start("language model", model, tokenizer, data, lambda: evaluate(model, dev_data))
+
+        def subject() -> Subject:
+            return LanguageModel(model, text, loaded=f"{type(model).__name__} in training")
+
+        return Start("language model", model, tokenizer, data, lambda: evaluate(model, dev_data), subject)
 
     train(training, folder, begin, device=device, threads=threads, recorded=recorded)
 

@@ -47,11 +47,12 @@ class Trainer:
         name: what is trained, in a few words for people.
         module: the module, on its device.
         loss: gives the loss of a batch, by its rows, that the step makes smaller.
+        penalty: gives what is added to that loss, whatever the batch; nothing when None.
         batches: the rows of each step's batch, over all epochs.
         steps_per_epoch: steps that make one pass over the data.
         optimizer: the optimizer, with the parameters that move.
         schedule: the schedule of its learning rate.
-        clip_norm: largest norm of a step's gradient.
+        clip_norm: largest norm of a step's gradient; that of other parameters than the module's is not clipped.
         state_file: file from which a killed training goes on.
         save_every: steps after which that is written.
         save_at: further steps after which it is written.
@@ -59,7 +60,7 @@ class Trainer:
         step: steps done.
         saved: the step from which a killed training goes on; 0: from its beginning.
         seconds: time spent in steps.
-        last_loss: loss of the last step's batch.
+        last_loss: loss of the last step's batch, without the penalty.
         learning_rate: learning rate of the last step.
     """
 
@@ -75,6 +76,7 @@ class Trainer:
     save_every: int
     save_at: Collection[int]
     callbacks: Sequence[Callback]
+    penalty: Callable[[], Tensor] | None = None
     step: int = 0
     saved: int = 0
     seconds: float = 0.0
@@ -120,7 +122,7 @@ class Trainer:
         """Take one step."""
         began = time.monotonic()
         loss = self.loss(batch)
-        loss.backward()
+        (loss if self.penalty is None else loss + self.penalty().to(loss)).backward()
         torch.nn.utils.clip_grad_norm_(self.module.parameters(), self.clip_norm)
         self.learning_rate = self.optimizer.param_groups[0]["lr"]
         self.optimizer.step()

@@ -6,7 +6,7 @@ What is random comes from the training's seeds alone, and the caller's random st
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -14,9 +14,15 @@ from jaxtyping import Int
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
+from study.certification.certify import certify
+from study.masking.gate import Gate
 from study.record.examples import Examples
+from study.record.training.gates import GATES_FILE, write_gates
+from study.subjects.subject import Subject
 from study.training.callbacks import CheckpointSaver, HistoryWriter
 from study.training.folder import training_folder
+from study.training.gate_course import GateCourse
+from study.training.gate_learner import GateLearner, freeze, gate_learner
 from study.training.trainer import STATE_FILE, Trainer
 from study.training.training import limited
 from study.training.transformers_options import TransformersTraining
@@ -45,6 +51,7 @@ class Start:
         tokenizer: its tokenizer.
         data: what it learns from.
         evaluate: gives the mean loss (nats) and the score (percent) on the dev data.
+        subject: makes a subject of the model, whose heads can have gates.
     """
 
     name: str
@@ -52,6 +59,7 @@ class Start:
     tokenizer: PreTrainedTokenizerBase
     data: TokenizedData
     evaluate: Callable[[], tuple[float, float]]
+    subject: Callable[[], Subject]
 
 
 def train(
@@ -116,8 +124,13 @@ def trainer(training: TransformersTraining, start: Start, folder: Path, recorded
     checkpoints = {step_at(epoch): training.checkpoint(folder, epoch) for epoch in training.kept_epochs}
     evaluations = int(training.epochs / training.evaluate_every)
     evaluation_steps = {step_at(i * training.evaluate_every) for i in range(1, evaluations + 1)} | {*checkpoints}
+    learner = _learner(training, start, folder, len(batches))
     optimizer = adamw(model, training)
-    return Trainer(
+    for group in learner.groups() if learner else ():
+        optimizer.add_param_group(group)
+    history = HistoryWriter(folder, training.record_every, evaluation_steps, start.evaluate, recorded)
+    saver = CheckpointSaver(model, start.tokenizer, checkpoints)
+    plain = Trainer(
         name=start.name,
         module=model,
         loss=lambda rows: model(**data.batch(rows, model.device)).loss,
@@ -131,10 +144,50 @@ def trainer(training: TransformersTraining, start: Start, folder: Path, recorded
         state_file=folder / STATE_FILE,
         save_every=training.save_every,
         save_at=checkpoints,
-        callbacks=[
-            HistoryWriter(folder, training.record_every, evaluation_steps, start.evaluate, recorded),
-            CheckpointSaver(model, start.tokenizer, checkpoints),
-        ],
+        callbacks=[history, saver],
+    )
+    return _with_gates(plain, learner, history, saver, training.id) if learner else plain
+
+
+def _learner(training: TransformersTraining, start: Start, folder: Path, updates: int) -> GateLearner | None:
+    """What gives the model gates, once masking it is certified; weights that are not to move are frozen."""
+    if not training.gates.words():
+        return None
+    gates, gate = training.gates, _certified(start)
+    freeze(gates, start.model)
+    return gate_learner(gates, gate, updates=updates, seed=training.seed_of_order, folder=folder)
+
+
+def _certified(start: Start) -> Gate:
+    """The gate of the model, proved; the model and what is random in its training are as before."""
+    moving = [parameter for parameter in start.model.parameters() if parameter.requires_grad]
+    device = start.model.device
+    with torch.random.fork_rng([device.index or 0] if device.type == "cuda" else []):
+        subject = start.subject()
+        certify(subject)
+    for parameter in moving:
+        parameter.requires_grad_()
+    return subject.gate
+
+
+def _with_gates(
+    plain: Trainer, learner: GateLearner, history: HistoryWriter, saver: CheckpointSaver, training: str
+) -> Trainer:
+    """A trainer whose heads have gates; it is evaluated with those heads that stay, and keeps what became of them."""
+    evaluate = history.evaluate
+
+    def evaluate_kept() -> tuple[float, float]:
+        with learner.hard():
+            return evaluate()
+
+    history.evaluate = evaluate_kept
+    saver.more = lambda folder: write_gates(learner.record(training), folder / GATES_FILE)
+    course = GateCourse(history.folder, learner, history.is_due)
+    return replace(
+        plain,
+        loss=lambda rows: learner.loss(lambda: plain.loss(rows)),
+        penalty=learner.penalty,
+        callbacks=[learner, course, *plain.callbacks],
     )
 
 

@@ -1,0 +1,183 @@
+"""Gates in a loop of updates, whatever it trains: drawn anew for each update, penalised, hardened at the end.
+
+A step of a loop with gates is `(learner.loss(forward) + learner.penalty()).backward()`, and its optimizer has the
+parameter groups of the learner besides its own.
+"""
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from logging import getLogger
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from study.gates.head_gates import FixedGates, HeadGates
+from study.gates.make import learned_gates
+from study.gates.options import Gates, GivenMask, LearnedGates, Weights
+from study.masking.gate import Gate
+from study.record.errors import InputError, listed
+from study.record.training.gates import GATES_FILE, GatesMoment, GatesRecord, read_gates
+from study.record.units import HeadLayout, parse_mask
+from study.training.trainer import Callback, Trainer
+
+log = getLogger(__name__)
+
+
+class GateLearner(Callback):
+    """Gates that are learned beside the weights of a model, or given while these are trained.
+
+    Attributes:
+        options: what kind they are.
+        gate: where they act: the gate of a certified subject.
+        gates: the gates.
+        updates: updates of the whole training.
+        step: updates done.
+    """
+
+    def __init__(self, options: Gates, gate: Gate, gates: HeadGates, updates: int) -> None:
+        """Gates before the first of so many updates."""
+        gate.forget_mlps()  # they stay on, and multiplying them would take time
+        self.options = options
+        self.gate = gate
+        self.gates = gates
+        self.updates = updates
+        self.step = 0
+        self._columns = torch.tensor([gate.layout.index(head) for head in gates.heads])
+
+    @property
+    def hard_from(self) -> int:
+        """The update after which gates are 0 or 1, and only weights move."""
+        return round(self.options.until * self.updates) if isinstance(self.options, LearnedGates) else 0
+
+    @property
+    def is_hard(self) -> bool:
+        """Whether the next update has gates of 0 and 1 that no longer move."""
+        return self.step >= self.hard_from
+
+    def groups(self) -> list[dict[str, Any]]:
+        """Parameter groups of the optimizer; none where gates are given."""
+        if not isinstance(self.options, LearnedGates):
+            return []
+        return [{"params": list(self.gates.parameters()), "lr": self.options.learning_rate, "weight_decay": 0.0}]
+
+    def loss(self, forward: Callable[[], Tensor]) -> Tensor:
+        """What a forward pass gives under the gates of this update, the same for every row of the batch."""
+        gates = self.gates.keeps().float() if self.is_hard else self.gates.draw(self.step / self.updates)
+        with self.gate.masked(self._xi(gates)):
+            return forward()
+
+    def penalty(self) -> Tensor:
+        """What is added to the loss of this update."""
+        return torch.zeros(()) if self.is_hard else self.gates.penalty(self.step / self.updates)
+
+    @contextmanager
+    def hard(self) -> Iterator[None]:
+        """Within the block heads are on or off by the rule of test time."""
+        with self.gate.masked(self._xi(self.gates.keeps().float())):
+            yield
+
+    def _xi(self, gates: Float[Tensor, " heads"]) -> Float[Tensor, "1 width"]:
+        """A row of a mask with these gates, on the device of the model; heads without a gate are on."""
+        xi = torch.ones(self.gate.layout.width).index_put((self._columns,), gates)
+        return xi[None].to(self.gate.sites[0].weight.device)
+
+    def mask(self) -> Bool[np.ndarray, " width"]:
+        """The mask of the heads that stay by the rule of test time, heads without a gate among them."""
+        mask = self.gate.layout.full()
+        mask[self._columns.numpy()] = self.gates.keeps().numpy()
+        return mask
+
+    def after_step(self, trainer: Trainer) -> None:
+        """See `Callback.after_step`.
+
+        Raises:
+            InputError: when every gate is closed, so that none would open again.
+        """
+        self.step = trainer.step
+        if not self.is_hard and (fault := self.gates.fault()):
+            raise InputError(f"step {self.step:,} of {self.updates:,}: {fault}")
+        if self.step == self.hard_from and not self.gates.keeps().any():
+            log.warning("step %d: no head that has a gate is kept", self.step)
+
+    def state_dict(self) -> dict[str, Any]:
+        """See `Callback.state_dict`."""
+        return {"gates": self.gates.state_dict()}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """See `Callback.load_state_dict`."""
+        self.gates.load_state_dict(state["gates"])
+        self.step = state["step"]
+
+    def moment(self) -> GatesMoment | None:
+        """The gates after this step, for their course; None where they are given."""
+        return self.gates.moment(self.step, self.step / self.updates)
+
+    def record(self, training: str) -> GatesRecord:
+        """The gates after this step, by the id of their training."""
+        return GatesRecord(
+            method=self.options.name,
+            options=self.options.identity(),
+            training=training,
+            step=self.step,
+            heads=tuple(map(str, self.gates.heads)),
+            kept=self.gate.layout.key(self.mask()),
+            **self.gates.record(),
+        )
+
+
+def gate_learner(options: Gates, gate: Gate, *, updates: int, seed: int, folder: Path) -> GateLearner | None:
+    """What gives a training gates; None where it has none.
+
+    Args:
+        options: what kind they are.
+        gate: the gate of the model's certified subject.
+        updates: updates of the whole training.
+        seed: seed of what is random in gates that are learned.
+        folder: folder of the training, where given gates are kept.
+
+    Raises:
+        InputError: for a scope that the model has not, a number of heads that cannot be kept, and given gates that are
+            not there or are of another model.
+    """
+    if isinstance(options, LearnedGates):
+        return GateLearner(options, gate, learned_gates(options, gate.layout, seed), updates)
+    if isinstance(options, GivenMask):
+        return GateLearner(options, gate, _given(folder / GATES_FILE, gate.layout), updates)
+    return None
+
+
+def _given(file: Path, layout: HeadLayout) -> FixedGates:
+    """The gates that a job has kept before it began to train."""
+    if not file.is_file():
+        raise InputError(
+            f"{file}, which says the heads that stay, is not there: run the same command with measure=train"
+        )
+    mask = parse_mask(read_gates(file).kept, layout)
+    return FixedGates(layout.heads, torch.from_numpy(mask[: len(layout)].copy()))
+
+
+def freeze(options: Gates, module: nn.Module) -> None:
+    """Let only those weights of a model move that are to, besides gates.
+
+    Raises:
+        InputError: for a part to freeze that the model has not.
+    """
+    if not isinstance(options, LearnedGates):
+        return
+    if options.weights is Weights.frozen:
+        module.requires_grad_(requires_grad=False)
+    names = dict(module.named_parameters())
+    for part in options.freeze:
+        inside = [name for name in names if f".{part}." in f".{name}."]
+        if not inside:
+            parts = dict.fromkeys(name.split(".")[0] for name in names)
+            raise InputError(
+                f"gates.freeze={part}: no weight of the model is in a part of that name; its parts are "
+                f"{listed(list(parts))}"
+            )
+        for name in inside:
+            names[name].requires_grad_(requires_grad=False)
