@@ -51,7 +51,14 @@ from study.tracking.options import Tracking, WandbTracking
 from study.training.classifier_options import FineTuning, NewBert
 from study.training.decoder_options import DecoderTuning, NewLlama
 from study.training.fairseq.options import TranslationTraining
-from study.training.trained_models import TrainedClassifier, TrainedDecoder, TrainedRegressor, TrainedTranslator
+from study.training.trained_models import (
+    TrainedClassifier,
+    TrainedDecoder,
+    TrainedRegressor,
+    TrainedTranslator,
+    TunedTranslator,
+)
+from study.training.translator.options import TranslatorTuning
 
 HERE = Path(__file__).parent
 CONF = next(folder for folder in (HERE / "conf", HERE.parent / "conf") if folder.is_dir())
@@ -70,6 +77,7 @@ SCHEMAS: dict[str, Mapping[str, type]] = {
         "trained_regressor": TrainedRegressor,
         "trained_decoder": TrainedDecoder,
         "trained_translator": TrainedTranslator,
+        "tuned_translator": TunedTranslator,
     },
     "data": {
         "nli_file": NliFile,
@@ -100,6 +108,7 @@ SCHEMAS: dict[str, Mapping[str, type]] = {
         "decoder_tuning": DecoderTuning,
         "new_llama": NewLlama,
         "translation": TranslationTraining,
+        "translator_tuning": TranslatorTuning,
     },
     "measure": {
         "base": Base,

@@ -224,7 +224,7 @@ class Translator(Subject):
 
     def _token_losses(self, rows: Sequence[TokenRow], loss: Loss) -> Float[Tensor, "rows target"]:
         source_RS, present_RS = self.padded(rows)
-        references = [torch.tensor(self._reference(row)) for row in rows]
+        references = [torch.tensor(self.reference(row)) for row in rows]
         target_RT = torch.nn.utils.rnn.pad_sequence(references, batch_first=True, padding_value=self.beam_config.pad)
         target_RT = to_device(target_RT, self.device)
         before_RT = target_RT.roll(1, dims=1)
@@ -238,19 +238,20 @@ class Translator(Subject):
 
     def reach(self, row: TokenRow) -> tuple[int, ...]:
         """See `Subject.reach`; of the target the reference, as nobody knows how long a translation becomes."""
-        return len(row.source), len(self._reference(row))
+        return len(row.source), len(self.reference(row))
 
     def target_lengths(self, rows: Sequence[TokenRow]) -> list[int]:
         """Tokens of the references, `</s>` counted."""
-        return [len(self._reference(row)) for row in rows]
+        return [len(self.reference(row)) for row in rows]
 
-    def _reference(self, row: TokenRow) -> Sequence[int]:
+    def reference(self, row: TokenRow) -> Sequence[int]:
+        """Ids of a row's reference, `</s>` last unless it was cut."""
         return self._text.encode_target(str(row.target))[: self._max_target]
 
     def passages(self, row: TokenRow) -> list[Passage]:
         """The source, and the reference as the decoder reads it, from its first token on."""
         source = self._facts(row.source, self._text.spell(row.texts[0]) if row.texts else None)
-        target = self._facts(self._reference(row), self._text.spell_target(str(row.target)))
+        target = self._facts(self.reference(row), self._text.spell_target(str(row.target)))
         return [Passage(source, target=target.behind(self.beam_config.start, START))]
 
     def _facts(self, ids: Sequence[int], spelling: TextPieces | None) -> TokenFacts:

@@ -18,6 +18,7 @@ from study.training.classifier_options import ClassifierTraining
 from study.training.decoder_options import DecoderTraining
 from study.training.fairseq.options import TranslationTraining
 from study.training.training import Training
+from study.training.translator.options import TranslatorTuning
 
 
 class TrainedModel:
@@ -198,10 +199,36 @@ class TrainedTranslator(TrainedModel, FairseqConfig):
         """See `ModelConfig.factors`: which epoch has the least loss is not known beforehand."""
         return replace(super().factors(data, precision), epoch=self.epoch)
 
+    def training_identity(self) -> dict[str, Any]:
+        """See `TrainedModel.training_identity`; without an epoch it is the checkpoint of least loss."""
+        return super().training_identity() | {"epoch": self.epoch}
+
     def folder(self) -> Path:
         """Where checkpoints, dictionaries and BPE codes are."""
         return self.training_folder()
 
-    def _checkpoint(self) -> Path:
+    def weights_file(self) -> Path:
+        """See `FairseqConfig.weights_file`."""
         checkpoint = self.trained_checkpoint()
         return checkpoint if self.epoch is not None else checkpoint.with_name(CHECKPOINTS[0])
+
+
+@dataclass(kw_only=True)
+class TunedTranslator(TrainedModel, FairseqConfig):
+    """A translation model of fairseq's that the project trains further, or one like it that it trains from nothing."""
+
+    training: TranslatorTuning = MISSING  # pyright: ignore[reportIncompatibleVariableOverride] of this kind alone
+
+    def train(self, device: str, threads: int, recorded: Callable[[], None] = lambda: None) -> None:
+        """See `TrainedModel.train`."""
+        from study.training.translator.loop import tune_translator  # loads torch
+
+        tune_translator(self.training, self.training_folder(), device, threads, recorded)
+
+    def folder(self) -> Path:
+        """Where checkpoints, dictionaries and BPE codes are."""
+        return self.training_folder()
+
+    def weights_file(self) -> Path:
+        """See `FairseqConfig.weights_file`."""
+        return self.trained_checkpoint()

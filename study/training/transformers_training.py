@@ -90,7 +90,7 @@ def train(
             (folder / STATE_FILE).unlink(missing_ok=True)
             return
         sets = limited(training.train), limited(training.dev)
-        with _own_state(device, training.threads or threads):
+        with own_state(device, training.threads or threads):
             torch.manual_seed(training.seed_of_weights)
             start = begin(*sets)
             if training.seed_of_order != training.seed_of_weights:
@@ -100,7 +100,7 @@ def train(
 
 
 @contextmanager
-def _own_state(device: str, threads: int) -> Iterator[None]:
+def own_state(device: str, threads: int) -> Iterator[None]:
     """Random state and number of CPU threads within the block; the caller's are as before after it."""
     where, before = torch.device(device), torch.get_num_threads()
     torch.set_num_threads(threads or before)

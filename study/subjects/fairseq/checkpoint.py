@@ -100,6 +100,7 @@ class FairseqTransformer:
         max_target_positions: longest target in tokens, `</s>` counted.
         languages: codes of source and target as the training was told them; None where it inferred them.
         weights: float32 tensors under the names that transformers' `model` has; `lm_head.weight` is the output.
+        settings: the model's settings by their names on fairseq's command line.
         path: the checkpoint.
     """
 
@@ -113,6 +114,7 @@ class FairseqTransformer:
     max_target_positions: int
     languages: tuple[str | None, str | None]
     weights: Mapping[str, Tensor]
+    settings: Mapping[str, Any]
     path: Path
 
     @property
@@ -151,17 +153,22 @@ def read_checkpoint(path: Path) -> FairseqTransformer:
         max_target_positions=args.get("max_target_positions") or 1024,
         languages=(args["source_lang"] or None, args["target_lang"] or None),
         weights=_renamed(weights, shared_output=any(args.get(name) for name in SHARED_OUTPUT)),
+        settings=args,
         path=path,
     )
 
 
-def build(checkpoint: FairseqTransformer) -> PreTrainedModel:
-    """The checkpoint as a transformers module, in float32, for evaluation only.
+def build(checkpoint: FairseqTransformer, dropout: Mapping[str, float] | None = None) -> PreTrainedModel:
+    """The checkpoint as a transformers module, in float32, in evaluation mode and without gradients.
+
+    Args:
+        checkpoint: what was read.
+        dropout: rates by transformers' names, for a module that is to be trained; in evaluation none counts.
 
     Raises:
         InputError: when its tensors are not those of its architecture; names what is missing, left over or misshaped.
     """
-    module = (_empty_m2m100 if checkpoint.pre_norm else _empty_fsmt)(checkpoint)
+    module = (_empty_m2m100 if checkpoint.pre_norm else _empty_fsmt)(checkpoint, dropout or {})
     expected = module.state_dict()
     weights = dict(checkpoint.weights)
     weights |= {name: _sinusoids(*expected[name].shape) for name in expected if name.endswith("embed_positions.weight")}
@@ -264,11 +271,12 @@ def _current(name: str, tensor: Tensor) -> Iterator[tuple[str, Tensor]]:
     yield name, tensor
 
 
-def _empty_fsmt(checkpoint: FairseqTransformer) -> PreTrainedModel:
+def _empty_fsmt(checkpoint: FairseqTransformer, dropout: Mapping[str, Any]) -> PreTrainedModel:
     config = FSMTConfig(
         src_vocab_size=checkpoint.source_words,
         tgt_vocab_size=checkpoint.target_words,
         **_config(checkpoint),
+        **dropout,
     )
     with torch.device("meta"):
         module = FSMTForConditionalGeneration(config)
@@ -284,8 +292,8 @@ def _rows_together(_: torch.nn.Module, inputs: tuple[Tensor]) -> Tensor:
     return inputs[0].flatten(0, 1).unflatten(0, inputs[0].shape[:2])
 
 
-def _empty_m2m100(checkpoint: FairseqTransformer) -> PreTrainedModel:
-    config = M2M100Config(vocab_size=checkpoint.source_words, **_config(checkpoint))
+def _empty_m2m100(checkpoint: FairseqTransformer, dropout: Mapping[str, Any]) -> PreTrainedModel:
+    config = M2M100Config(vocab_size=checkpoint.source_words, **_config(checkpoint), **dropout)
     with torch.device("meta"):
         return M2M100ForConditionalGeneration(config)
 

@@ -68,10 +68,10 @@ class FairseqConfig(ModelConfig):
 
     def identity(self) -> dict[str, Any]:
         """Digests of the files, how text is processed and how translations are searched for."""
-        weights = self._checkpoint()
+        weights = self.weights_file()
         return {
             "checkpoint": model_digests(weights.parent) if weights.name == WEIGHTS_FILE else file_digest(weights),
-            "text": self._text().identity(),
+            "text": self.processing().identity(),
             "decoding": {
                 "search": "fairseq beam search",
                 "beam": self.beam,
@@ -91,7 +91,7 @@ class FairseqConfig(ModelConfig):
         decoding = DecodingOptions(
             beam=self.beam, lenpen=self.lenpen, max_len_a=self.max_len_a, max_len_b=self.max_len_b
         )
-        return load_translator(self._checkpoint(), self._text(), decoding, device, truncate=self.truncate)
+        return load_translator(self.weights_file(), self.processing(), decoding, device, truncate=self.truncate)
 
     def _file(self, names: tuple[str, ...], what: str) -> Path:
         """The one file of these names that is in the folder."""
@@ -110,7 +110,12 @@ class FairseqConfig(ModelConfig):
             return ""
         return f". {named[0][0]} is of {named[0][1]}, which is not read: codes of subword-nmt and of fastBPE are"
 
-    def _checkpoint(self) -> Path:
+    def weights_file(self) -> Path:
+        """The checkpoint, or the weights of a folder from which heads were removed.
+
+        Raises:
+            InputError: when it is not there.
+        """
         raise NotImplementedError
 
     def _advice(self) -> str:
@@ -119,7 +124,7 @@ class FairseqConfig(ModelConfig):
 
     def text_files(self) -> dict[Path, str]:
         """Dictionaries and BPE codes, by their usual names."""
-        text = self._text()
+        text = self.processing()
         dictionaries = (text.source_dictionary, text.target_dictionary)
         return {**{path: path.name for path in dictionaries}, text.bpe_codes: BPE_CODES[0]}
 
@@ -129,7 +134,12 @@ class FairseqConfig(ModelConfig):
         own = {"name": "", "path": str(folder), "epoch": None, "bpe_codes": None, "expected": {}}
         return FairseqFolder(**same | own)
 
-    def _text(self) -> TextProcessing:
+    def processing(self) -> TextProcessing:
+        """How its text is processed, and by which files.
+
+        Raises:
+            InputError: when a dictionary or the BPE codes are not there.
+        """
         from study.subjects.fairseq.text import TextProcessing
 
         return TextProcessing(
@@ -188,7 +198,8 @@ class FairseqFolder(FairseqConfig):
             return cache_folder() / self.training_name
         raise InputError("model.path is not set: give the folder of a fairseq model")
 
-    def _checkpoint(self) -> Path:
+    def weights_file(self) -> Path:
+        """See `FairseqConfig.weights_file`."""
         if self.checkpoint is None and self.epoch is None:
             return self._file(CHECKPOINTS, "checkpoint")
         name = at_epoch(self.checkpoint or CHECKPOINTS[0], self.epoch, "model.checkpoint")

@@ -1,6 +1,7 @@
 """Translation models of fairseq's loaded as subjects: from a checkpoint, or from a folder with heads removed."""
 
 import logging
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -9,7 +10,7 @@ from transformers import PreTrainedModel
 from study.record.errors import InputError
 from study.record.metrics.languages import main_language, require_direction
 from study.subjects.fairseq.checkpoint import FairseqTransformer, build, read_checkpoint
-from study.subjects.fairseq.text import FairseqText, TextProcessing
+from study.subjects.fairseq.text import Dictionary, FairseqText, TextProcessing
 from study.subjects.model_files import WEIGHTS_FILE
 from study.subjects.pruned.folder import read_heads, read_model
 from study.subjects.translator import DecodingOptions, Translator
@@ -28,37 +29,74 @@ def load_translator(
     Raises:
         InputError: when a file is missing or damaged, or the dictionaries are not the model's.
     """
+    if weights.name != WEIGHTS_FILE:
+        checkpoint, text = read_translator(weights, processing)
+        return as_subject(checkpoint, text, build(checkpoint), decoding, device, truncate=truncate)
     text = FairseqText(processing)
-    if weights.name == WEIGHTS_FILE:
-        module, limits = _read_pruned(weights.parent)
-        loaded = f"{type(module).__name__} with heads removed from {weights.parent}"
-    else:
-        checkpoint = read_checkpoint(weights)
-        _require_languages(checkpoint, processing)
-        module = build(checkpoint)
-        limits = {"max_source": checkpoint.max_source_positions, "max_target": checkpoint.max_target_positions}
-        loaded = f"{type(module).__name__} ({'pre' if checkpoint.pre_norm else 'post'}-norm) from {weights}"
-    sides = (module.get_encoder(), text.source, "source"), (module.get_decoder(), text.target, "target")
-    wrong = [
-        f"{dictionary.path} has {len(dictionary)} words (with the special ones), the {name} embedding has {rows} rows"
-        for side, dictionary, name in sides
-        if len(dictionary) != (rows := len(side.get_parameter("embed_tokens.weight")))
-    ]
-    if wrong:
-        raise InputError("\n  - ".join([f"{weights} was trained with other dictionaries:", *wrong]))
+    module, limits = _read_pruned(weights.parent)
+    loaded = f"{type(module).__name__} with heads removed from {weights.parent}"
+    rows = [len(side.get_parameter("embed_tokens.weight")) for side in (module.get_encoder(), module.get_decoder())]
+    _require_dictionaries(text, rows, weights)
     torch.nn.Module.to(module, device)
     return Translator(
         module, text, decoding, **limits, truncate=truncate, loaded=loaded, language=processing.target_lang
     )
 
 
-def _read_pruned(folder: Path) -> tuple[PreTrainedModel, dict[str, int]]:
+def read_translator(weights: Path, processing: TextProcessing) -> tuple[FairseqTransformer, FairseqText]:
+    """A fairseq checkpoint and its text files, which fit each other.
+
+    Raises:
+        InputError: when a file is missing or damaged, or the dictionaries or languages are not the model's.
+    """
+    text, checkpoint = FairseqText(processing), read_checkpoint(weights)
+    _require_languages(checkpoint, processing)
+    _require_dictionaries(text, (checkpoint.source_words, checkpoint.target_words), weights)
+    return checkpoint, text
+
+
+def as_subject(
+    checkpoint: FairseqTransformer,
+    text: FairseqText,
+    module: PreTrainedModel,
+    decoding: DecodingOptions,
+    device: torch.device,
+    *,
+    truncate: bool,
+) -> Translator:
+    """A module made from a checkpoint, with its text processing."""
+    torch.nn.Module.to(module, device)
+    return Translator(
+        module,
+        text,
+        decoding,
+        max_source=checkpoint.max_source_positions,
+        max_target=checkpoint.max_target_positions,
+        truncate=truncate,
+        loaded=f"{type(module).__name__} ({'pre' if checkpoint.pre_norm else 'post'}-norm) from {checkpoint.path}",
+        language=text.settings.target_lang,
+    )
+
+
+def _read_pruned(folder: Path) -> tuple[PreTrainedModel, Mapping[str, int]]:
     """The module, and the longest source and target in tokens, `</s>` counted."""
     module, heads = read_model(folder), read_heads(folder)
     limits = {name: heads[name] for name in LIMITS if isinstance(heads.get(name), int)}
     if not module.config.is_encoder_decoder or len(limits) < len(LIMITS):
         raise InputError(f"{folder} holds a {type(module).__name__} that was not a translation model of fairseq's")
     return module, limits
+
+
+def _require_dictionaries(text: FairseqText, rows: Sequence[int], weights: Path) -> None:
+    """Refuse dictionaries that have not as many words as the embeddings of source and target have rows."""
+    sides: tuple[tuple[str, Dictionary], ...] = (("source", text.source), ("target", text.target))
+    wrong = [
+        f"{dictionary.path} has {len(dictionary)} words (with the special ones), the {name} embedding has {number} rows"
+        for (name, dictionary), number in zip(sides, rows, strict=True)
+        if len(dictionary) != number
+    ]
+    if wrong:
+        raise InputError("\n  - ".join([f"{weights} was trained with other dictionaries:", *wrong]))
 
 
 def _require_languages(checkpoint: FairseqTransformer, processing: TextProcessing) -> None:

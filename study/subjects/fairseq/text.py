@@ -138,6 +138,7 @@ class FairseqText:
     Attributes:
         source: dictionary of what is read.
         target: dictionary of what is written.
+        settings: where its files are, and how text was tokenised.
         unknown: id of the words that a dictionary lacks.
 
     Raises:
@@ -149,7 +150,7 @@ class FairseqText:
     def __init__(self, settings: TextProcessing) -> None:
         self.source = Dictionary.read(settings.source_dictionary)
         self.target = Dictionary.read(settings.target_dictionary)
-        self._settings = settings
+        self.settings = settings
         self._source_tokenizer = MosesTokenizer(settings.source_lang)
         self._target_tokenizer = MosesTokenizer(settings.target_lang)
         self._detokenizer = MosesDetokenizer(settings.target_lang)
@@ -177,8 +178,8 @@ class FairseqText:
     def _subwords(self, text: str, tokenizer: MosesTokenizer) -> list[str]:
         tokens = tokenizer.tokenize(
             text,
-            escape=self._settings.escape,
-            aggressive_dash_splits=self._settings.aggressive_dash_splits,
+            escape=self.settings.escape,
+            aggressive_dash_splits=self.settings.aggressive_dash_splits,
             return_str=True,
         )
         return self._bpe.process_line(tokens).split()
@@ -195,7 +196,7 @@ class FairseqText:
         """What each subword of a token stands for; the first for all where the token is spelled otherwise than text."""
         parts = [subword.removesuffix(SEPARATOR) for subword in token]
         spelled = "".join(parts)
-        meant = "-" if spelled == DASH else unescape(spelled) if self._settings.escape else spelled
+        meant = "-" if spelled == DASH else unescape(spelled) if self.settings.escape else spelled
         return parts if meant == spelled else [meant, *[""] * (len(parts) - 1)]
 
     def decode(self, ids: Sequence[int]) -> str:

@@ -1,0 +1,163 @@
+"""Options of training a translator by gradient steps of our own: a trained one goes on, or one like it begins anew."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from omegaconf import MISSING
+
+from study.record.errors import InputError
+from study.record.files import file_digest, short_hash
+from study.record.metrics import Task
+from study.record.training.gates import GATES_FILE
+from study.subjects.fairseq.folder import FairseqConfig, FairseqFolder
+from study.subjects.model_files import WEIGHTS_FILE
+from study.training.training import Training
+from study.training.translator.schedules import Schedule
+
+
+@dataclass(kw_only=True)
+class TranslatorTuning(Training):
+    """How a transformer of fairseq's is trained further, without fairseq and as fairseq would.
+
+    Adam (betas .9 and .98) on the label-smoothed cross entropy, the mean over the target tokens of a batch. A batch
+    holds pairs of similar length; batches and their order are those of `fairseq-train
+    --required-batch-size-multiple 1` with the same seed.
+
+    Attributes:
+        start: folder of a fairseq model, or a checkpoint in such a folder; empty with an origin.
+        origin: in place of `start`, any translation model of `conf/model`, such as one that is trained here.
+        scratch: whether its configuration alone is taken, with dictionaries and BPE codes, and the weights are random.
+        source: language code of the source side.
+        target: language code of the target side.
+        escape: whether text is escaped by the Moses tokeniser, see `model.escape`.
+        aggressive_dash_splits: whether compounds are split at hyphens, see `model.aggressive_dash_splits`.
+        updates: updates at most; None: all of `epochs`.
+        max_tokens: tokens a batch, on the longer side with its padding.
+        dropout: dropout of embeddings and of what each block adds.
+        attention_dropout: dropout of attention weights.
+        activation_dropout: dropout within the feed-forward blocks.
+        label_smoothing: label smoothing of the cross entropy.
+        schedule: course of the learning rate after the warm-up: `inverse_sqrt`, `linear` or `constant`.
+        learning_rate: peak of the learning rate.
+        warmup_updates: updates until the peak.
+        weight_decay: Adam's weight decay, of every weight.
+        clip_norm: largest norm of an update's gradient; 0 for none.
+        evaluate_every: epochs between two evaluations on the dev data; there is one at each checkpoint besides.
+        record_every: updates between two records of the training loss in the history.
+        save_every: updates after which what a killed training goes on from is written.
+        threads: CPU threads; 0: those of the job. The last bits of the weights depend on it.
+    """
+
+    task: Task = Task.TRANSLATION
+    seed: int = 1
+    start: str = ""
+    origin: Any = None  # a `FairseqConfig`, of a module above this one where it is trained here
+    scratch: bool = False
+    source: str = MISSING
+    target: str = MISSING
+    escape: bool = False
+    aggressive_dash_splits: bool = False
+    updates: int | None = None
+    max_tokens: int = 4000
+    dropout: float = 0.1
+    attention_dropout: float = 0.0
+    activation_dropout: float = 0.0
+    label_smoothing: float = 0.1
+    schedule: Schedule = Schedule.inverse_sqrt
+    learning_rate: float = 5e-4
+    warmup_updates: int = 100
+    weight_decay: float = 0.0
+    clip_norm: float = 1.0
+    evaluate_every: float = 1.0
+    record_every: int = 50
+    save_every: int = 500
+    threads: int = 0
+
+    def start_model(self) -> FairseqConfig:
+        """The model to start from, as an entry of `conf/model`."""
+        if self.origin:
+            return self.origin
+        path = Path(self.start)
+        is_file = path.suffix == ".pt"
+        return FairseqFolder(
+            name="",
+            path=str(path.parent if is_file else path),
+            checkpoint=path.name if is_file else None,
+            source_lang=self.source,
+            target_lang=self.target,
+            escape=self.escape,
+            aggressive_dash_splits=self.aggressive_dash_splits,
+        )
+
+    def identity(self) -> dict[str, Any]:
+        """See `Training.identity`; what is trained here is known before it is there."""
+        return {**super().identity(), "start": self._start_identity()}
+
+    def _start_identity(self) -> dict[str, Any]:
+        """All that determines the weights that it starts from and how text is read, as JSON values."""
+        model = self.start_model()
+        trained = getattr(model, "training_identity", None)
+        if trained is not None:
+            return trained()
+        weights = model.weights_file()
+        if weights.name == WEIGHTS_FILE:
+            raise InputError(
+                f"training.start={weights.parent} is a model from which heads were removed: start from the whole model "
+                f"and keep the same heads by gates=kept"
+            )
+        return {"checkpoint": file_digest(weights), "text": model.processing().identity()}
+
+    def initial(self) -> str:
+        """See `Training.initial`."""
+        drawn = {"seed": self.seed} if self.scratch else {}
+        return short_hash({"start": self._start_identity(), **drawn})
+
+    def check(self) -> None:
+        """See `Training.check`."""
+        super().check()
+        if bool(self.start) == bool(self.origin):
+            raise InputError(
+                "training.start names the folder of a fairseq model to start from, training.origin a model of "
+                "conf/model: give one of them"
+            )
+        self._check_numbers()
+        if not self.missing():
+            self._start_identity()
+
+    def _check_numbers(self) -> None:
+        counts = {name: getattr(self, name) for name in ("max_tokens", "record_every", "save_every")}
+        if min(counts.values()) < 1:
+            raise InputError(f"these must be at least 1: {counts}")
+        shares = ("dropout", "attention_dropout", "activation_dropout", "label_smoothing")
+        if wrong := {name: getattr(self, name) for name in shares if not 0 <= getattr(self, name) < 1}:
+            raise InputError(f"these must be at least 0 and below 1: {wrong}")
+        if self.learning_rate <= 0 or self.evaluate_every <= 0:
+            raise InputError(
+                f"training.learning_rate={self.learning_rate} and evaluate_every={self.evaluate_every} must be above 0"
+            )
+        if self.warmup_updates < 0 or self.clip_norm < 0 or self.weight_decay < 0:
+            raise InputError("training.warmup_updates, clip_norm and weight_decay must not be below 0")
+        if self.updates is not None and self.updates <= self.warmup_updates:
+            raise InputError(
+                f"training.updates={self.updates}: the learning rate reaches its peak after "
+                f"training.warmup_updates={self.warmup_updates} updates, so there must be more than that"
+            )
+
+    def missing(self) -> list[str]:
+        """See `Training.missing`."""
+        return [*(self.origin.missing() if self.origin else []), *super().missing()]
+
+    def fetch(self) -> None:
+        """See `Training.fetch`."""
+        if self.origin and self.origin.missing():
+            self.origin.fetch()
+        super().fetch()
+
+    def checkpoint(self, folder: Path, epoch: float) -> Path:
+        """A file in fairseq's format; dictionaries and BPE codes stand beside it."""
+        return folder / f"checkpoint{epoch:g}.pt"
+
+    def gates_file(self, folder: Path, epoch: float) -> Path:
+        """See `Training.gates_file`."""
+        return self.checkpoint(folder, epoch).with_suffix(f".{GATES_FILE}")

@@ -1,0 +1,215 @@
+"""Tests of the further training of translators: against fairseq's own updates, killed, and in what is written."""
+
+import importlib.util
+import re
+import time
+from collections import Counter
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from fixtures.fairseq_files import settings, weights, write_checkpoint
+from fixtures.fairseq_run import fairseq_losses
+from fixtures.processes import running
+
+from study.certification.certify import certify
+from study.record.errors import InputError
+from study.record.training.history import read_history
+from study.subjects.decoding.beam import BeamConfig
+from study.subjects.fairseq.checkpoint import read_checkpoint
+from study.toy.sources import ToyTranslation
+from study.toy.translation import TranslationDomain
+from study.training.fairseq.options import TranslationTraining
+from study.training.fairseq.translator import prepare_text
+from study.training.trained_models import TunedTranslator
+from study.training.trainer import STATE_FILE
+from study.training.translator.batches import TokenPairs, epochs_of_batches
+from study.training.translator.loop import tune_translator
+from study.training.translator.options import TranslatorTuning
+from study.training.translator.schedules import Schedule
+
+needs_fairseq = pytest.mark.skipif(importlib.util.find_spec("fairseq") is None, reason="fairseq is not installed")
+TOY = {name: ToyTranslation(name=name, domain=TranslationDomain(name), count=count) for name, count in
+       (("train", 400), ("valid", 30))}  # fmt: skip
+SIZES = {f"{side}_{size}": number for side in ("encoder", "decoder") for size, number in
+         (("layers", 2), ("attention_heads", 4), ("embed_dim", 16), ("ffn_embed_dim", 24))}  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def start(tmp_path_factory) -> Path:
+    """A folder like that of a fairseq model, with random weights of either kind: `post.pt`, `pre.pt`."""
+    folder = tmp_path_factory.mktemp("start")
+    text = TranslationTraining(train=TOY["train"], dev=TOY["valid"], source="en", target="fr", merges=60)
+    prepare_text(text, {name: data.examples() for name, data in TOY.items()}, folder / "bpe.codes", folder)
+    words = Counter(word for side in ("en", "fr") for word in (folder / f"train.{side}").read_text().split())
+    for side in ("en", "fr"):
+        lines = [f"{word} {count}\n" for word, count in words.most_common()]
+        (folder / f"dict.{side}.txt").write_text("".join(lines))
+    for name, pre_norm in (("post", False), ("pre", True)):
+        args = settings(**SIZES, encoder_normalize_before=pre_norm, decoder_normalize_before=pre_norm)
+        args |= {"max_source_positions": 100, "max_target_positions": 100}
+        write_checkpoint(folder / "any.pt", args, weights(args, len(words) + 4))
+        scratch = tuning(folder / "any.pt", scratch=True, updates=1, warmup_updates=0, keep=[0])
+        tune_translator(scratch, folder / name, "cpu", 1)
+        (folder / name / "checkpoint0.pt").rename(folder / f"{name}.pt")
+    return folder
+
+
+def tuning(start: Path, **changes: object) -> TranslatorTuning:
+    given = {"start": str(start), "train": TOY["train"], "dev": TOY["valid"], "source": "en", "target": "fr"}
+    given |= {"epochs": 2, "max_tokens": 300, "dropout": 0.0, "record_every": 1, "warmup_updates": 4, "updates": 20}
+    return TranslatorTuning(**given | changes)
+
+
+FAIRSEQ = {
+    "source-lang": "en", "target-lang": "fr", "criterion": "label_smoothed_cross_entropy", "optimizer": "adam",
+    "adam-betas": "(0.9, 0.98)", "max-update": 20, "num-workers": 0, "max-tokens": 300, "dropout": 0.0,
+    "required-batch-size-multiple": 1, "warmup-init-lr": 1e-7, "arch": "transformer", "seed": 1,
+    "label-smoothing": 0.1, "lr-scheduler": "inverse_sqrt",
+}  # fmt: skip
+
+
+def fairseq_run(start: Path, **options: object) -> list[str]:
+    """The command line of a training by fairseq that goes on from a checkpoint, all else anew."""
+    sizes = {name.replace("_", "-"): number for name, number in SIZES.items()}
+    words = [str(x) for name, value in (FAIRSEQ | sizes | options).items() for x in (f"--{name}", value)]
+    anew = [
+        "--restore-file",
+        str(start),
+        *(f"--reset-{x}" for x in ("optimizer", "lr-scheduler", "dataloader", "meters")),
+    ]
+    switches = ["--share-all-embeddings", "--no-save", "--disable-validation", "--cpu", *anew]
+    pre_norm = ["--encoder-normalize-before", "--decoder-normalize-before"] if start.stem == "pre" else []
+    return [*words, *switches, *pre_norm]
+
+
+@needs_fairseq
+@pytest.mark.fairseq
+def test_updates_are_those_of_fairseq(start, tmp_path):
+    """From the same weights, its batches in its order: post-norm and pre-norm, with decay or clipping, two epochs."""
+    common = {"learning_rate": 5e-3}
+    runs = {
+        "post": (common, {"lr": 5e-3, "warmup-updates": 4, "clip-norm": 1.0}),
+        "pre": (
+            common | {"weight_decay": 0.1, "clip_norm": 0.0, "warmup_updates": 8},
+            {"lr": 5e-3, "warmup-updates": 8, "weight-decay": 0.1},
+        ),
+    }
+    commands = [fairseq_run(start / f"{name}.pt", **given) for name, (_, given) in runs.items()]
+    theirs, spreads = fairseq_losses(start, commands)
+    for losses, fresh, (name, (options, _)) in zip(theirs, spreads, runs.items(), strict=True):
+        folder = tmp_path / name
+        tune_translator(tuning(start / f"{name}.pt", **options), folder, "cpu", 1)
+        ours = [record.loss for record in read_history(folder)[1:]]
+        assert len(ours) == 20
+        np.testing.assert_allclose(ours, losses, rtol=1e-4, err_msg=name)
+        assert ours[-1] < ours[0] - 0.5
+        drawn = read_checkpoint(start / f"{name}.pt").weights
+        for weight, spread in fresh.items():
+            x = drawn[f"model.{weight}"]
+            few = x.ndim == 1  # a bias of 16 numbers
+            assert float(x.std(correction=0)) == pytest.approx(spread, rel=0.8 if few else 0.2), weight
+
+
+def test_killed_twice_and_run_again_ends_with_the_same_bytes(start, tmp_path):
+    """By force, with dropout: weights, moments, order and random state all go on."""
+    training = tuning(start / "post.pt", dropout=0.2, save_every=3, updates=None, epochs=4, keep=[1])
+    tune_translator(training, tmp_path / "undisturbed", "cpu", 1)
+    folder = tmp_path / "killed"
+    for least in (5, 25):
+        with running(tune_translator, training, folder, "cpu", 1, place=tmp_path):
+            deadline = time.monotonic() + 120
+            while _last_step(folder) < least and time.monotonic() < deadline:
+                time.sleep(0.005)
+        assert (folder / STATE_FILE).is_file()
+        assert least <= _last_step(folder) < 60, "killed in the middle"
+    tune_translator(training, folder, "cpu", 1)
+    for name in ("checkpoint1.pt", "checkpoint4.pt"):
+        assert (folder / name).read_bytes() == (tmp_path / "undisturbed" / name).read_bytes(), name
+    both = [[replace(r, seconds=0.0) for r in read_history(tmp_path / run)] for run in ("killed", "undisturbed")]
+    assert both[0] == both[1]
+    assert not (folder / STATE_FILE).exists()
+
+
+def _last_step(folder: Path) -> int:
+    return max((record.step for record in read_history(folder)), default=0)
+
+
+@pytest.mark.parametrize("kind", ["post", "pre"])
+def test_a_checkpoint_is_a_subject_like_one_of_fairseqs(start, tmp_path, kind):
+    """Read, certified, and with the loss on the dev data that the history has."""
+    training = tuning(start / f"{kind}.pt", folder=str(tmp_path / "run"), keep=[0], learning_rate=5e-3)
+    model = TunedTranslator(name="tuned", training=training, source_lang="en", target_lang="fr")
+    model.train("cpu", 1)
+    assert {path.name for path in (tmp_path / "run").iterdir()} == {
+        "checkpoint0.pt", "checkpoint2.pt", "dict.en.txt", "dict.fr.txt", "bpecodes", "history.jsonl", "training.json",
+    }  # fmt: skip
+    assert (tmp_path / "run/checkpoint0.pt").read_bytes() == (start / f"{kind}.pt").read_bytes()
+    subject = model.load(torch.device("cpu"))
+    assert certify(subject).largest_difference < 1e-4
+    losses = subject.reference_losses(subject.encode(TOY["valid"].examples()))
+    last = read_history(tmp_path / "run")[-1]
+    assert last.step == 20
+    assert float(losses.sum()) / int((losses > 0).sum()) == pytest.approx(last.dev_loss, rel=1e-5)
+    assert last.dev_loss < read_history(tmp_path / "run")[0].dev_loss - 0.5
+    assert model.factors("x", "float32").epoch == 2
+
+
+def test_shared_embeddings_move_together_and_positions_stay(start, tmp_path):
+    tune_translator(tuning(start / "post.pt", learning_rate=5e-3), tmp_path / "run", "cpu", 1)
+    before, after = (read_checkpoint(path) for path in (start / "post.pt", tmp_path / "run/checkpoint2.pt"))
+    source, target, output = (
+        after.weights[name]
+        for name in ("model.encoder.embed_tokens.weight", "model.decoder.embed_tokens.weight", "lm_head.weight")
+    )
+    assert source.data_ptr() == target.data_ptr() == output.data_ptr()
+    assert not torch.equal(source, before.weights["model.encoder.embed_tokens.weight"])
+    assert after.settings["share_all_embeddings"]
+    assert not [name for name in after.weights if "positions" in name]
+
+
+def test_batches_hold_every_pair_once_and_no_more_tokens_than_allowed(start):
+    pairs = TokenPairs(
+        [[7] * n for n in (3, 9, 4, 4, 2)], [[7] * n for n in (5, 2, 4, 6, 2)], tokens=BeamConfig(1, 1.0, 2, 2, 1)
+    )
+    first, second = epochs_of_batches(pairs, 12, seed=3, epochs=2)
+    for batches in (first, second):
+        assert sorted(row for batch in batches for row in batch) == [0, 1, 2, 3, 4]
+        for batch in batches:
+            assert len(batch) * max(max(len(pairs.sources[i]), len(pairs.targets[i])) for i in batch) <= 12
+    assert sorted(first) == sorted(second), "the same batches in every epoch"
+    with pytest.raises(InputError, match=r"a pair has 9 tokens: training\.max_tokens=8"):
+        epochs_of_batches(pairs, 8, seed=3, epochs=1)
+
+
+@pytest.mark.parametrize(
+    ("schedule", "rates"),
+    [
+        ("inverse_sqrt", {0: 1e-7, 4: 0.5, 8: 1, 32: 0.5, 99: (8 / 99) ** 0.5}),
+        ("linear", {0: 1e-7, 4: 0.5, 8: 1, 54: 0.5, 99: 1 / 92}),
+        ("constant", {0: 1e-7, 4: 0.5, 8: 1, 99: 1}),
+    ],
+)
+def test_learning_rates_by_name(schedule, rates):
+    found = {k: Schedule(schedule).rate(k, peak=1.0, warmup=8, updates=100) for k in rates}
+    assert found == pytest.approx(rates, rel=1e-6)
+    assert Schedule(schedule).rate(0, peak=1.0, warmup=0, updates=100) == 1.0
+
+
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"start": ""}, "give one of them"),
+        ({"updates": 4}, "warmup_updates=4 updates, so there must be more"),
+        ({"dropout": 1.0}, "at least 0 and below 1: {'dropout': 1.0}"),
+        ({"max_tokens": 0}, "at least 1"),
+        ({"learning_rate": 0.0}, "learning_rate=0.0"),
+        ({"source": "de"}, "has no source dictionary: expected dict.de.txt"),
+        ({"start": "/nowhere"}, "no folder /nowhere with a fairseq model"),
+    ],
+)
+def test_what_cannot_be_trained_is_refused_early(start, changes, says):
+    with pytest.raises(InputError, match=re.escape(says)):
+        replace(tuning(start / "post.pt"), **changes).check()
