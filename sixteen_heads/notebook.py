@@ -2,7 +2,7 @@
 
 import warnings
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from html import escape
 from pathlib import Path
@@ -61,8 +61,9 @@ class Model:
 
     def __repr__(self) -> str:
         """Model, data, and where outcomes are stored."""
-        study = self._job.study
-        return f"{study.model.name} on {study.data.name}, stored in {study.results}"
+        study, choice = self._job.study, self._job.study.replacement
+        replaced = "" if choice.is_usual else f", replacement {choice.words()}"
+        return f"{study.model.name} on {study.data.name}{replaced}, stored in {study.results}"
 
     @property
     def layout(self) -> HeadLayout:
@@ -179,7 +180,9 @@ class Effects:
 
     def __repr__(self) -> str:
         """The answer in a sentence."""
-        rows, name = self.all_columns, f"{self.domain.model} on {self.domain.data}"
+        domain, rows = self.domain, self.all_columns
+        replaced = "" if domain.replacement.is_usual else f", replacement {domain.replacement.label}"
+        name = f"{domain.model} on {domain.data}{replaced}"
         strongest = strongest_head(rows)
         if strongest is None:
             return f"{name}: no head was removed"
@@ -196,13 +199,15 @@ class Effects:
 
 @dataclass(frozen=True, repr=False)
 class Correlation:
-    """Whether the heads that matter on one domain matter on another.
+    """Whether the heads that matter on one domain matter on another, or by one replacement as by another.
 
     Attributes:
         correlations: every table of the analysis about it.
+        unit: unit of the effects.
     """
 
     correlations: Correlations
+    unit: str
 
     @property
     def table(self) -> pl.DataFrame:
@@ -217,7 +222,7 @@ class Correlation:
     def _scatter(self, row: dict[str, Any]) -> Drawing:
         settings = {side: row[side] for side in ("setting_a", "setting_b")}
         heads, labels = self.correlations.influence.filter(**settings), (row["domain_a"], row["domain_b"])
-        return scatter(heads, labels, ("points", "points"), _pearson(row), "-".join(settings.values()))
+        return scatter(heads, labels, (self.unit, self.unit), _pearson(row), "-".join(settings.values()))
 
     def __repr__(self) -> str:
         """The answer, a line for each two domains."""
@@ -228,24 +233,46 @@ class Correlation:
 
 
 def correlation(*effects: Effects, inference: Inference = DEFAULT) -> Correlation:
-    """Correlate the effects of one model over domains.
+    """Correlate the effects of one model over domains, or over what stands in the place of a removed head.
+
+    The noise of examples that two of them share is taken out of the true r.
 
     Args:
-        effects: those of two or more domains.
+        effects: those on two or more data sets, or of two or more replacements on one.
         inference: groups, level, resamples and seed.
 
     Raises:
-        InputError: when there are fewer than two domains, or the models differ.
+        InputError: when there are fewer than two, the models or metrics differ, or data and replacements both do.
     """
     if len(effects) < 2:
-        raise InputError("a correlation needs the effects on two data sets")
-    models = {each.domain.subject_id: each.domain.model for each in effects}
-    if len(models) > 1:
-        raise InputError(
-            f"a correlation needs one model, not {' and '.join(models.values())}: heads have no counterpart"
-        )
+        raise InputError("a correlation needs the effects on two data sets, or of two replacements on one")
+    domains = [each.domain for each in effects]
+    _require_one_model(domains)
     options = CorrelationOptions(level=1 - inference.alpha, resamples=inference.resamples, seed=inference.seed)
-    return Correlation(correlate([DomainEffects.of(each.domain, inference.groups) for each in effects], options))
+    sides = [DomainEffects.of(domain, inference.groups) for domain in domains]
+    if len({domain.subject_id for domain in domains}) > 1:
+        sides = [_called(side, domain) for side, domain in zip(sides, domains, strict=True)]
+    return Correlation(correlate(sides, options), domains[0].metric.unit)
+
+
+def _require_one_model(domains: Sequence[Domain]) -> None:
+    names = list(dict.fromkeys(domain.model for domain in domains))
+    if len({domain.model_id for domain in domains}) > 1:
+        apart = f"not {' and '.join(names)}" if len(names) > 1 else f"and the settings of {names[0]} differ"
+        raise InputError(f"a correlation needs one model, {apart}: heads have no counterpart")
+    metrics = list(dict.fromkeys(domain.metric.label for domain in domains))
+    if len(metrics) > 1:
+        raise InputError(f"a correlation needs one metric, not {' and '.join(metrics)}")
+    if len({domain.data for domain in domains}) > 1 and len({domain.subject_id for domain in domains}) > 1:
+        raise InputError(
+            "a correlation is of several data sets under one replacement, or of several replacements on one data set"
+        )
+
+
+def _called(side: DomainEffects, domain: Domain) -> DomainEffects:
+    """The effects under the name of their replacement, as one of several of one model."""
+    own = {"subject": domain.model, "subject_id": domain.model_id, "domain": f"replacement {domain.replacement.label}"}
+    return replace(side, names={**side.names, **own})
 
 
 def read(results: str | Path = "results", inference: Inference = DEFAULT) -> list[Effects]:

@@ -5,6 +5,7 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 from fixtures.jobs import overrides
 from fixtures.results import fill
@@ -12,7 +13,7 @@ from IPython import display
 from polars.testing import assert_frame_equal
 
 import sixteen_heads as heads
-from analysis import read_results
+from analysis import analyse, read_results
 from analysis.effects.head_effects import effects
 from study.config import compose
 from study.jobs.task import StudyTask
@@ -54,6 +55,40 @@ def test_effects_and_correlations_show_themselves(place: Path, tmp_path: Path) -
     assert repr(found).startswith(f"pairs and other: r = {found.table['pearson'][0]:.2f} ")
     with pytest.raises(InputError, match="two data sets"):
         heads.correlation(home)
+
+
+def test_replacements_are_named_and_correlated(place: Path, tmp_path: Path) -> None:
+    studied = [model(place, tmp_path, f"replacement={name}") for name in ("zero", "uniform", "mean")]
+    assert repr(studied[1]) == f"model on pairs, replacement uniform, stored in {tmp_path}"
+    zero, uniform, mean = (each.effects() for each in studied)
+    assert repr(zero).startswith("model on pairs: ")
+    assert repr(mean).startswith("model on pairs, replacement mean: ")
+    found = heads.correlation(zero, uniform, mean)
+    assert found.table["domains"].to_list()[0] == "replacement zero / replacement uniform"
+    pair = np.corrcoef(zero.table["effect"], uniform.table["effect"])[0, 1]
+    assert found.table["pearson"][0] == pytest.approx(pair)
+    along = analyse(read_results(tmp_path), splits=2, axes=["replacement"]).along
+    assert along is not None
+    by_cells = {frozenset([row["cell_a"], row["cell_b"]]): row for row in along.pairs.rows(named=True)}
+    row = by_cells[frozenset(["zero", "mean"])]
+    assert (row["pearson"], row["true"]) == (found.table["pearson"][1], found.table["true"][1])
+    other = model(place, tmp_path, "replacement=uniform", "data.name=other", "data.limit=100").effects()
+    with pytest.raises(InputError, match="several replacements on one data set"):
+        heads.correlation(zero, other)
+
+
+@pytest.mark.parametrize(
+    ("other", "words"),
+    [
+        ({"model": "tiny"}, "one model, not tiny and toy"),
+        ({"model": "toy"}, "one model, and the settings of toy differ"),
+    ],
+)
+def test_other_models_are_named(tmp_path: Path, other: dict, words: str) -> None:
+    fill(tmp_path, "accuracy", model="toy", data="home")
+    fill(tmp_path, "accuracy", data="away", weights_file="other", **other)
+    with pytest.raises(InputError, match=words):
+        heads.correlation(*heads.read(tmp_path))
 
 
 def test_outcomes_of_masks_by_address(place: Path, tmp_path: Path) -> None:
