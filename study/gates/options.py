@@ -13,7 +13,8 @@ from omegaconf import MISSING
 
 from study.data.source import DataSource
 from study.record.errors import InputError, listed
-from study.record.units import AttentionKind
+from study.record.orders import Steps
+from study.record.units import AttentionKind, HeadLayout
 
 
 class Weights(StrEnum):
@@ -50,6 +51,13 @@ class Gates:
 
         Raises:
             InputError: in words.
+        """
+
+    def check_heads(self, layout: HeadLayout) -> None:
+        """Refuse what these heads cannot have.
+
+        Raises:
+            InputError: for kinds that are not there, and numbers of heads that cannot be kept.
         """
 
     def identity(self) -> dict[str, Any]:
@@ -90,6 +98,10 @@ class LearnedGates(Gates):
             raise InputError(
                 f"gates.until={self.until:g}: after that only weights are trained, and gates.weights=frozen trains none"
             )
+
+    def check_heads(self, layout: HeadLayout) -> None:
+        """See `Gates.check_heads`."""
+        gated_kinds(self.scope, list(layout.counts))
 
     def identity(self) -> dict[str, Any]:
         """See `Gates.identity`."""
@@ -202,18 +214,55 @@ class Subset(LearnedGates):
                 f"above 0 and at most 1"
             )
 
+    def check_heads(self, layout: HeadLayout) -> None:
+        """See `Gates.check_heads`."""
+        kinds = gated_kinds(self.scope, list(layout.counts))
+        there = sum(sum(layout.counts[kind]) for kind in kinds)
+        if self.keep > there:
+            raise InputError(f"gates.keep={self.keep}, and the model has {there} heads that can have gates")
+        if self.one_a_kind and self.keep < len(kinds):
+            raise InputError(
+                f"gates.keep={self.keep} is less than a head of each kind, which gates.one_a_kind=true asks for: "
+                f"{listed(list(map(str, kinds)))}"
+            )
+
     def _amount(self) -> list[str]:
         return [str(self.keep)]
+
+
+@dataclass(kw_only=True)
+class HeadsOfKinds:
+    """Numbers of heads by attention kind; None: all that there are.
+
+    Attributes:
+        encoder_self: heads of the encoder's self-attention.
+        decoder_self: heads of the decoder's self-attention.
+        cross: heads of the decoder's attention to the encoder.
+    """
+
+    encoder_self: int | None = None
+    decoder_self: int | None = None
+    cross: int | None = None
+
+    def given(self) -> dict[AttentionKind, int]:
+        """The numbers that are given, in the order of masks."""
+        numbers = {kind: getattr(self, kind) for kind in AttentionKind}
+        return {kind: number for kind, number in numbers.items() if number is not None}
 
 
 @dataclass(kw_only=True)
 class GivenMask(Gates):
     """Gates that are given: the heads to keep by some order, on during the whole training of the weights.
 
+    The order is made before the first step on the model that the training starts from, by the jobs that make it for any
+    model: so heads are chosen once, and then the weights are trained as long as those of any other method.
+
     Attributes:
-        order: order in which heads go, an entry of `conf/measure/order`; it is made on the model before the first step.
+        order: order in which heads go, an entry of `conf/measure/order`.
         keep: heads that are kept.
         keep_of: heads that are kept of each attention kind (`encoder_self` ...), in place of `keep`; all of the others.
+        seed: seed of a random order; None: that of the training, so that each seed has other heads.
+        steps: how many heads go before an order by steps is estimated again.
         data: examples that the order is made on; None: the training data.
         limit: take only the first `limit` of them; None for all.
     """
@@ -221,53 +270,69 @@ class GivenMask(Gates):
     name: str = "kept"
     order: Any = None  # an `Order`, of a room above this one
     keep: int | None = None
-    keep_of: dict[str, int] = field(default_factory=dict)
+    keep_of: HeadsOfKinds = field(default_factory=HeadsOfKinds)
+    seed: int | None = None
+    steps: Steps = Steps.paper
     data: DataSource | None = None
-    limit: int | None = None
+    limit: int | None = 1000
 
     def check(self, steps: int | None = None) -> None:  # noqa: ARG002
         """See `Gates.check`."""
-        if (self.keep is None) == (not self.keep_of):
+        of_kinds = self.keep_of.given()
+        if (self.keep is None) == (not of_kinds):
             raise InputError("gates.keep says how many heads are kept, gates.keep_of how many of each kind: give one")
-        if unknown := [kind for kind in self.keep_of if kind not in list(AttentionKind)]:
-            raise InputError(f"gates.keep_of has {listed(unknown)}: kinds are {listed(list(AttentionKind))}")
-        if min([*self.keep_of.values()] if self.keep is None else [self.keep]) < 0:
+        if min(of_kinds.values() if self.keep is None else [self.keep]) < 0:
             raise InputError("gates.keep and gates.keep_of: a number of heads is 0 or more")
+        if self.limit is not None and self.limit < 1:
+            raise InputError(f"gates.limit={self.limit}: an order is made on one example at least")
+
+    def check_heads(self, layout: HeadLayout) -> None:
+        """See `Gates.check_heads`."""
+        of_kinds = self.keep_of.given()
+        gated_kinds(list(of_kinds), list(layout.counts), "gates.keep_of")
+        for kind, asked in of_kinds.items():
+            if asked > (there := sum(layout.counts[kind])):
+                raise InputError(f"gates.keep_of.{kind}={asked}, and the model has {there} heads of {kind}")
+        if self.keep is not None and self.keep > len(layout):
+            raise InputError(f"gates.keep={self.keep}, and the model has {len(layout)} heads")
 
     def identity(self) -> dict[str, Any]:
         """See `Gates.identity`; the order is known by its options, before it is made."""
-        examples = None if self.data is None else {**self.data.identity(), "limit": self.data.limit}
         return {
             "name": self.name,
-            "order": {**vars(self.order)},
-            "keep": dict(sorted(self.keep_of.items())) if self.keep is None else self.keep,
-            "data": examples,
+            "order": self.order.identity(),
+            "keep": {str(kind): number for kind, number in self.keep_of.given().items()} or self.keep,
             "limit": self.limit,
+            "steps": str(self.steps),
+            **({} if self.seed is None else {"seed": self.seed}),
+            **({} if self.data is None else {"data": self.data.identity()}),
         }
 
     def words(self) -> str:
         """See `Gates.words`."""
-        of_kinds = [f"{number} {kind}" for kind, number in self.keep_of.items()]
-        seed = [f"seed {self.order.seed}"] if getattr(self.order, "seed", 0) else []
-        return " ".join(
-            ["kept by", self.order.name, *of_kinds, *([str(self.keep)] if self.keep is not None else []), *seed]
-        )
+        numbers = [f"{number} {kind}" for kind, number in self.keep_of.given().items()] or [str(self.keep)]
+        seed = [] if self.seed is None else [f"seed {self.seed}"]
+        on = [] if self.data is None else [f"on {self.data.name}"]
+        return " ".join(["kept by", self.order.name, *numbers, *seed, *on])
 
 
 GATES: dict[str, type[Gates]] = {"none": Gates, "hard_concrete": HardConcrete, "subset": Subset, "kept": GivenMask}
 """All gates of a training, by name."""
 
 
-def gated_kinds(scope: Sequence[AttentionKind], has: Sequence[AttentionKind]) -> list[AttentionKind]:
+def gated_kinds(
+    scope: Sequence[AttentionKind], has: Sequence[AttentionKind], option: str = "gates.scope"
+) -> list[AttentionKind]:
     """The attention kinds that have gates, in the order of masks.
 
     Args:
         scope: those asked for; all when empty.
         has: those of the model.
+        option: the option that asks for them.
 
     Raises:
         InputError: for a kind that the model does not have.
     """
     if absent := [str(kind) for kind in scope if kind not in has]:
-        raise InputError(f"gates.scope={', '.join(absent)}: the model has heads of {', '.join(map(str, has))}")
+        raise InputError(f"{option} has {listed(absent)}: the model has heads of {', '.join(map(str, has))}")
     return [kind for kind in has if not scope or kind in scope]

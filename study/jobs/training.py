@@ -2,11 +2,14 @@
 
 import logging
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Literal
 
 from study.config import StudyConfig
+from study.gates.options import GivenMask
+from study.jobs.given_mask import GivenHeads, start_layout
 from study.jobs.job import Job, Source
 from study.jobs.job_run import report, training_run
 from study.jobs.plan import Duration
@@ -41,9 +44,11 @@ class TrainingJob(Job):
         self.model = study.model
 
     def check(self) -> None:
-        """See `Job.check`."""
+        """See `Job.check`; as far as the model that it starts from is here, given heads are looked at too."""
         super().check()
         self.require_writable(self.results)
+        if given := self._given:
+            given.check()
 
     def work(self) -> str | None:
         """Jobs of one text are one job, whatever epoch or data they name; None before its data is here."""
@@ -60,7 +65,10 @@ class TrainingJob(Job):
         return (self.model.training,)
 
     def rehearse(self) -> None:
-        """Nothing: a training has no cheap part."""
+        """Look whether gates fit the heads of the model that it starts from: else a training has no cheap part."""
+        training = self.model.training
+        if not self.study.plan and training.gates.words() and (layout := start_layout(self.study, training)):
+            (self._given or training.gates).check_heads(layout)
 
     def remaining(self) -> int | None:
         """Steps left; None before the first ones are counted, 1 where its course is not in this results folder."""
@@ -102,6 +110,7 @@ class TrainingJob(Job):
         run = training_run(self.study, self.model)
         with report(self.study, run, self._kept, history, 1 if left is None else left) as reported:
             if lacking:
+                self._make_first()
                 self.model.train(self.device(), self.study.threads, reported.stored)
             reported.finish({"epochs": training.epochs})
         records = read_history(self.folder)
@@ -114,6 +123,21 @@ class TrainingJob(Job):
             self.folder,
         )
         return {"epochs": training.epochs, **({} if score is None else {"dev": score})}
+
+    def _make_first(self) -> None:
+        """Do what it starts from: the training of another model, and the jobs that find the heads that it is given."""
+        training = self.model.training
+        origin = getattr(training, "origin", None)
+        if isinstance(origin, TrainedModel) and origin.needs():
+            TrainingJob(replace(self.study, model=origin)).run()
+        if given := self._given:
+            given.write(self.folder)
+
+    @property
+    def _given(self) -> GivenHeads | None:
+        """The heads that it is given; None where it is given none."""
+        gates = self.model.training.gates
+        return GivenHeads(self.study, self.model.training) if isinstance(gates, GivenMask) else None
 
     def _left(self, what: Literal["step", "seconds"]) -> float | None:
         """How many are left, at so many an epoch as until now; None before there are any."""

@@ -91,7 +91,7 @@ def learnable(training: ClassifierTraining, train: Examples, dev: Examples) -> t
             f"{train.targets[0]!r}"
         )
     labels = training.own_labels() or train.labels
-    for name, examples in ((training.train.name, train), (training.dev.name, dev)):
+    for name, examples in ((training.train_set.name, train), (training.dev_set.name, dev)):
         try:
             require_labels(examples.targets, labels)
         except InputError as error:

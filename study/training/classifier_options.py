@@ -1,11 +1,14 @@
 """Options of training a sequence classifier: fine-tuning of a model, or a small BERT from nothing."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from study.record.errors import InputError
 from study.record.files import short_hash
 from study.record.metrics import Task
+from study.subjects.huggingface.classifier_folder import HubClassifier, HubRegressor
 from study.subjects.huggingface.label_names import label_names
+from study.subjects.model import ModelConfig
 from study.subjects.model_files import read_json
 from study.training.training import source_identity
 from study.training.transformers_options import TransformersTraining, Tuning
@@ -32,6 +35,19 @@ class FineTuning(ClassifierTraining, Tuning):
     """
 
     new_head: bool = True
+
+    def start_model(self) -> ModelConfig:
+        """See `Training.start_model`; texts are cut as in the training."""
+        if self.new_head:
+            raise InputError(
+                "the model before the first step has a new output layer, and nothing tells which of its heads matter: "
+                "training.new_head=false starts from a model that does the task"
+            )
+        if self.origin:
+            return self.origin
+        kind = HubRegressor if self.task is Task.REGRESSION else HubClassifier
+        revision = None if Path(self.start).expanduser().is_dir() else self.revision
+        return kind(name="", path=self.start, revision=revision, max_length=self.max_length, truncate=True)
 
     def own_labels(self) -> tuple[str, ...]:
         """See `ClassifierTraining.own_labels`."""
@@ -67,4 +83,4 @@ class NewBert(ClassifierTraining):
         """See `Training.initial`."""
         sizes = (self.vocabulary, self.layers, self.heads, self.hidden, self.inner, self.max_length)
         drawn = {"seed": self.seed_of_weights, "range": self.initial_range}
-        return short_hash({**drawn, "sizes": sizes, "train": source_identity(self.train)})
+        return short_hash({**drawn, "sizes": sizes, "train": source_identity(self.train_set)})

@@ -1,11 +1,14 @@
 """Options of training a decoder language model: further training of a model, or a small Llama from nothing."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 from study.record.errors import InputError
 from study.record.files import short_hash
 from study.record.metrics import Task
+from study.subjects.huggingface.decoder_folder import HubDecoder
 from study.subjects.language_model.options import Begin, ReadingOptions
+from study.subjects.model import ModelConfig
 from study.training.training import source_identity
 from study.training.transformers_options import TransformersTraining, Tuning
 
@@ -42,6 +45,14 @@ class DecoderTraining(TransformersTraining):
 class DecoderTuning(DecoderTraining, Tuning):
     """A trained decoder learns more of texts or choices."""
 
+    def start_model(self) -> ModelConfig:
+        """See `Training.start_model`; texts are read as in the training."""
+        if self.origin:
+            return self.origin
+        revision = None if Path(self.start).expanduser().is_dir() else self.revision
+        reading = {"begin": self.begin, "window": self.max_length - 1, "truncate": True}
+        return HubDecoder(name="", path=self.start, revision=revision, **reading)
+
 
 @dataclass(kw_only=True)
 class NewLlama(DecoderTraining):
@@ -76,4 +87,4 @@ class NewLlama(DecoderTraining):
         """See `Training.initial`."""
         sizes = (self.layers, self.heads, self.groups, self.hidden, self.inner, self.max_length)
         drawn = {"seed": self.seed_of_weights, "range": self.initial_range}
-        return short_hash({**drawn, "sizes": sizes, "train": source_identity(self.train)})
+        return short_hash({**drawn, "sizes": sizes, "train": source_identity(self.train_set)})

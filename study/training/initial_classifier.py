@@ -6,6 +6,7 @@ from typing import Any
 import torch
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers, trainers
 from transformers import (
+    AutoConfig,
     AutoModelForSequenceClassification,
     AutoTokenizer,
     BertConfig,
@@ -17,6 +18,7 @@ from transformers import (
 
 from study.record.errors import InputError
 from study.subjects.huggingface.quiet import quiet
+from study.subjects.huggingface.read_model import read_module
 from study.training.classifier_options import ClassifierTraining, FineTuning, NewBert
 
 SPECIAL_TOKENS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "[MASK]"]
@@ -58,13 +60,18 @@ def pad_token(model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> int
 
 
 def trained_model(training: FineTuning, labels: Sequence[str]) -> PreTrainedModel:
-    """The model to go on from, in float32; with a new output layer where the training wants one."""
+    """The model to go on from, in float32; with a new output layer, or all weights random, where that is wanted."""
     names: dict[str, Any] = {
         "id2label": dict(enumerate(labels)),
         "label2id": {name: i for i, name in enumerate(labels)},
     }
     if not labels:
         names = {"num_labels": 1, "problem_type": "regression"}
+    if training.scratch:
+        folder = training.start_folder()
+        config = AutoConfig.from_pretrained(folder, **names)
+        seed = training.seed_of_weights
+        return read_module(folder, config, AutoModelForSequenceClassification, "classifier", fresh_seed=seed)
     with quiet():  # that the output layer is new is meant, not a reason to warn
         model = AutoModelForSequenceClassification.from_pretrained(
             training.start_folder(), dtype=torch.float32, ignore_mismatched_sizes=training.new_head, **names

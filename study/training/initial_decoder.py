@@ -36,7 +36,8 @@ def initial_decoder(training: DecoderTraining, texts: Sequence[str]) -> tuple[Pr
         if (folder / HEADS_FILE).is_file():
             raise InputError(f"heads were removed from the model in {folder}: start from the whole model")
         config = read_config(folder, None, WHAT)
-        model = read_module(folder, config, AutoModelForCausalLM, WHAT, warnings=False)
+        seed = training.seed_of_weights if training.scratch else None
+        model = read_module(folder, config, AutoModelForCausalLM, WHAT, warnings=False, fresh_seed=seed)
         return model, read_tokenizer(folder, config)
     assert isinstance(training, NewLlama), f"no way to start a {type(training).__name__}"
     tokenizer = word_tokenizer(texts, training.max_length)

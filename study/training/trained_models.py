@@ -7,6 +7,7 @@ from typing import Any
 
 from omegaconf import MISSING
 
+from study.gates.options import GivenMask
 from study.record.errors import InputError
 from study.record.factors import Factors
 from study.record.files import cache_folder
@@ -70,14 +71,14 @@ class TrainedModel:
         needed = self.training.missing()
         if needed and self.training.folder and not self._lacks():
             return []
-        small = self.training.small and (needed or self._lacks())
+        small = self._is_small and (needed or self._lacks())
         return [*needed, f"{self.training_name} (trained here, within two minutes)"] if small else needed
 
     def fetch(self) -> None:
         """Download what the training needs; do a small training."""
         missing = self.missing()
         self.training.fetch()
-        if missing and self.training.small:
+        if missing and self._is_small:
             self.training.check()
             self.train("cpu", 0)
 
@@ -96,7 +97,12 @@ class TrainedModel:
 
     def needs(self) -> str:
         """See `ModelConfig.needs`."""
-        return "" if self.training.small or not self._lacks() else self._untrained()
+        return "" if self._is_small or not self._lacks() else self._untrained()
+
+    @property
+    def _is_small(self) -> bool:
+        """Whether any job that needs the model may train it first; given heads are found by a job of its own."""
+        return self.training.small and not isinstance(self.training.gates, GivenMask)
 
     def folder(self) -> Path:
         """Where the files of the checkpoint are."""

@@ -6,20 +6,22 @@ from typing import Any
 
 from omegaconf import MISSING
 
+from study.data.slice import Slice
 from study.data.source import DataSource
-from study.gates.options import Gates
+from study.gates.options import Gates, GivenMask
 from study.record.errors import InputError
 from study.record.examples import Examples
 from study.record.files import short_hash
 from study.record.metrics import Task
 from study.record.training.history import read_history
+from study.subjects.model import ModelConfig
 
 SCHEMA = 1
 """Rises when the same settings would give other weights."""
 
 OUTSIDE_IDENTITY = (
     *("task", "dev", "folder", "keep", "small", "evaluate_every", "record_every", "save_every", "threads", "python"),
-    "gates",  # they say themselves what depends on them
+    *("gates", "held_out"),  # the gates say themselves what depends on them, and the examples which are held out
     *("start", "origin", "revision"),  # known by the digests of its files, or by how it is trained
 )
 """Options on which no weight depends, or only by the last bits."""
@@ -32,6 +34,8 @@ class Training:
     Attributes:
         train: data to learn from; `limit` takes the first examples only.
         dev: data that is evaluated on as it goes; no weight depends on it.
+        held_out: share of the training data that is evaluated on in place of `dev`, and not learnt from; whole groups,
+            see `study.data.slice`. Trainings are then compared and chosen on no test data. 0: none.
         folder: folder of the checkpoints; when empty, one in the cache by the model's name and the training's hash.
         epochs: passes over the training data.
         keep: after how many epochs a checkpoint is kept, besides the last; 0 is before the first step.
@@ -43,6 +47,7 @@ class Training:
     task: Task = MISSING
     train: DataSource = MISSING
     dev: DataSource = MISSING
+    held_out: float = 0.0
     folder: str = ""
     epochs: int = MISSING
     keep: list[float] = field(default_factory=list)
@@ -53,6 +58,19 @@ class Training:
     def tasks(self) -> tuple[Task, ...]:
         """The tasks whose data it can learn from."""
         return (self.task,)
+
+    @property
+    def train_set(self) -> DataSource:
+        """What is learnt from: the training data without what is held out of it."""
+        return self._part(held_out=False, limit=self.train.limit) if self.held_out else self.train
+
+    @property
+    def dev_set(self) -> DataSource:
+        """What is evaluated on as it goes: what is held out of the training data, else the dev data."""
+        return self._part(held_out=True, limit=self.dev.limit) if self.held_out else self.dev
+
+    def _part(self, *, held_out: bool, limit: int | None) -> Slice:
+        return Slice(of=self.train, share=self.held_out, held_out=held_out, limit=limit)
 
     @property
     def kept_epochs(self) -> list[float]:
@@ -66,13 +84,20 @@ class Training:
             "schema": SCHEMA,
             "kind": type(self).__name__,
             **{name: value for name, value in vars(self).items() if name not in OUTSIDE_IDENTITY},
-            "train": source_identity(self.train),
+            "train": source_identity(self.train_set),
             **({"gates": gates} if gates else {}),
         }
 
     def other_seeds(self) -> dict[str, int]:
         """Seeds of a part of what is random, by name, where they are given: axes of their own."""
         return {}
+
+    def start_model(self) -> ModelConfig | None:
+        """The model before the first step, on which an order of its heads can be made; None where it starts from none.
+
+        Raises:
+            InputError: when that model cannot do the task yet.
+        """
 
     def initial(self) -> str:
         """Short digest of all that decides the weights of the heads before the first step.
@@ -88,13 +113,19 @@ class Training:
 
     def missing(self) -> list[str]:
         """What must be downloaded before the training can start, in words."""
-        return [*self.train.missing(), *self.dev.missing()]
+        return [need for source in self._sources for need in source.missing()]
 
     def fetch(self) -> None:
         """Download what `missing` names."""
-        for source in (self.train, self.dev):
+        for source in self._sources:
             if source.missing():
                 source.fetch()
+
+    @property
+    def _sources(self) -> list[DataSource]:
+        """The data that it reads; that of the order of given heads is read by the jobs that make it."""
+        order = self.gates.data if isinstance(self.gates, GivenMask) else None
+        return [self.train_set, *([] if self.held_out else [self.dev]), *([] if order is None else [order])]
 
     def check(self) -> None:
         """Refuse a training that cannot work, before anything is computed.
@@ -110,8 +141,10 @@ class Training:
                 f"training.keep has {', '.join(outside)}, and the training ends after epoch {self.epochs}: "
                 f"model.training.keep=[{within}] keeps those within it"
             )
+        if not 0 <= self.held_out < 1:
+            raise InputError(f"training.held_out={self.held_out:g}: expected a share of the training data below 1")
         self.gates.check()
-        for source in (self.train, self.dev):
+        for source in self._sources:
             if source.task not in self.tasks():
                 known = " or ".join(self.tasks())
                 raise InputError(f"the training is of {known}, data '{source.name}' is for {source.task}")

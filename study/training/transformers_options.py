@@ -6,6 +6,7 @@ from typing import Any
 
 from omegaconf import MISSING
 
+from study.gates.options import LearnedGates
 from study.record.errors import InputError
 from study.record.files import short_hash
 from study.record.training.gates import GATES_FILE
@@ -105,15 +106,20 @@ class Tuning(TransformersTraining):
         start: folder or hub name of that model; empty with an origin.
         origin: in place of `start`, a model that is trained here, an entry of `conf/model`.
         revision: commit, tag or branch on the hub.
+        scratch: begin with random weights in place of that model's, everything else the same: the control that tells
+            which part of a result is owed to what the model has learned before. Heads that are given stay those that
+            the trained model has.
     """
 
     start: str = MISSING
     origin: Any = None  # a `TrainedModel`, of a module above this one
     revision: str | None = None
+    scratch: bool = False
 
     def identity(self) -> dict[str, Any]:
         """See `Training.identity`; what is trained here is known before it is there."""
-        return {**super().identity(), "start": self._start_identity()}
+        identity = {name: value for name, value in super().identity().items() if name != "scratch" or value}
+        return {**identity, "start": self._start_identity()}
 
     def check(self) -> None:
         """See `Training.check`."""
@@ -121,6 +127,11 @@ class Tuning(TransformersTraining):
         if bool(self.start) == bool(self.origin):
             raise InputError(
                 "training.start names a model to start from, training.origin one that is trained here: give one of them"
+            )
+        if self.scratch and isinstance(self.gates, LearnedGates):
+            raise InputError(
+                f"training.scratch=true begins with random weights, and gates={self.gates.name} learns which heads of "
+                f"a trained model matter: scratch is for the same heads, trained anew (gates=kept), or all (gates=none)"
             )
 
     def missing(self) -> list[str]:
@@ -140,7 +151,8 @@ class Tuning(TransformersTraining):
 
     def initial(self) -> str:
         """See `Training.initial`; a new output layer, whatever its seed, has no heads."""
-        return short_hash({"start": self._start_identity()})
+        drawn = {"scratch": self.seed_of_weights} if self.scratch else {}
+        return short_hash({"start": self._start_identity(), **drawn})
 
     def _start_identity(self) -> dict[str, Any]:
         """All that determines the weights that it starts from, as JSON values."""

@@ -89,7 +89,7 @@ def train(
         if not training.lacking(folder):
             (folder / STATE_FILE).unlink(missing_ok=True)
             return
-        sets = limited(training.train), limited(training.dev)
+        sets = limited(training.train_set), limited(training.dev_set)
         with own_state(device, training.threads or threads):
             torch.manual_seed(training.seed_of_weights)
             start = begin(*sets)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from study.measures.orders.order import Order, Removal
 from study.record.curves import Curve
@@ -24,15 +25,26 @@ class FileOrder(Order):
     file: str | None = None
     reverse: bool = False
 
+    def identity(self) -> dict[str, Any]:
+        """See `Order.identity`; whatever the file is called."""
+        try:
+            return {**super().identity(), "file": file_digest(self._path)}
+        except OSError as error:
+            raise InputError(f"cannot read the order in {self._path}: {error}") from error
+
     def check(self, removal: Removal) -> None:
         """Refuse a file that does not name every unit once."""
         self.curves(removal)
 
     def curves(self, removal: Removal) -> Sequence[Curve]:
         """One, of the file as it is now."""
-        if not self.file:
-            raise InputError("measure.order=file needs measure.file=PATH: one address a line, first to go first")
-        path = Path(self.file)
+        path = self._path
         order = read_order(path, removal.units)
         options = {**self.options(removal), "reverse": self.reverse, "file": path.name, "digest": file_digest(path)}
         return [self.curve(removal, order[::-1] if self.reverse else order, options)]
+
+    @property
+    def _path(self) -> Path:
+        if not self.file:
+            raise InputError("measure.order=file needs measure.file=PATH: one address a line, first to go first")
+        return Path(self.file)

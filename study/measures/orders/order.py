@@ -2,14 +2,15 @@
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import cached_property
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import numpy as np
 from jaxtyping import Bool
 from omegaconf import MISSING
 
-from study.measures.measure import MaskRequest
+from study.measures.measure import MaskRequest, Measure
 from study.record.curves import Curve, CurveOptions
 from study.record.loss import PLAIN, Loss
 from study.record.orders import Steps, keep_one_a_layer
@@ -80,6 +81,14 @@ class Order:
 
     def check(self, removal: Removal) -> None:
         """Refuse options that cannot be, and what cannot be asked of these units, by an InputError."""
+
+    def identity(self) -> dict[str, Any]:
+        """What decides the order besides the model and the data that it is made on, as JSON values."""
+        return {name: str(value) if isinstance(value, StrEnum) else value for name, value in vars(self).items()}
+
+    def prerequisites(self) -> Sequence[Measure]:
+        """Measures of the same model and data whose rows it is made of: the first ones, as many as it needs."""
+        return ()
 
     def source(self, data: str) -> tuple[str, str] | None:
         """As `Measure.source`."""

@@ -15,21 +15,26 @@ class RandomOrder(Order):
     """Units in a random order.
 
     Attributes:
-        seeds: number of orders, from seed 0 on, a curve each.
+        seeds: number of orders, a curve each.
+        first_seed: seed of the first of them; the others have those that follow.
     """
 
     name: str = "random"
     seeds: int = 3
+    first_seed: int = 0
 
     def check(self, removal: Removal) -> None:
-        """Refuse fewer than one order."""
+        """Refuse fewer than one order, and a seed that is none."""
+        if self.first_seed < 0:
+            raise InputError(f"measure.first_seed={self.first_seed}: a seed is 0 or more")
         if self.seeds < 1:
             raise InputError(f"measure.seeds={self.seeds}: at least one random order is needed")
 
     def curves(self, removal: Removal) -> Sequence[Curve]:
         """A curve for each seed."""
-        shuffled = [np.random.default_rng(seed).permutation(len(removal.units)) for seed in range(self.seeds)]
+        seeds, number = range(self.first_seed, self.first_seed + self.seeds), len(removal.units)
+        shuffled = {seed: np.random.default_rng(seed).permutation(number) for seed in seeds}
         return [
             self.curve(removal, [removal.units[i] for i in places], {**self.options(removal), "seed": seed})
-            for seed, places in enumerate(shuffled)
+            for seed, places in shuffled.items()
         ]

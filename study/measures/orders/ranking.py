@@ -1,5 +1,6 @@
 """Orders by one number for each unit, from rows that another job has stored: those of least go first."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
@@ -7,7 +8,9 @@ import numpy as np
 import polars as pl
 from jaxtyping import Bool, Float
 
-from study.measures.measure import MaskRequest
+from study.measures.ablation import Ablation
+from study.measures.importance import Importance
+from study.measures.measure import MaskRequest, Measure
 from study.measures.orders.order import Mask, Order, Removal
 from study.record.curves import CurveOptions
 from study.record.importance import Average, Estimator, Normalisation, importance, require_estimate
@@ -127,6 +130,10 @@ class ImportanceOrder(RankingOrder, EstimatingOrder):
 
     name: str = "importance"
 
+    def prerequisites(self) -> Sequence[Measure]:
+        """Gradients of the full mask."""
+        return (Importance(),)
+
     def table(self, loss: Loss, stored: StoredRows | None = None) -> Table:
         """Gradients."""
         return Gradients(loss)
@@ -148,6 +155,10 @@ class AblationOrder(RankingOrder):
     measure: ClassVar[str] = "ablation"
 
     name: str = "ablation"
+
+    def prerequisites(self) -> Sequence[Measure]:
+        """Outcomes of each unit off."""
+        return (Ablation(),)
 
     def table(self, loss: Loss, stored: StoredRows | None = None) -> Table:
         """Outcomes."""
@@ -178,6 +189,10 @@ class AblationLossOrder(AblationOrder):
     takes_loss: ClassVar[bool] = True
 
     name: str = "ablation_loss"
+
+    def prerequisites(self) -> Sequence[Measure]:
+        """Losses with each unit off: among its outcomes where they have them."""
+        return (Ablation(), Importance(each_head_off=True))
 
     def table(self, loss: Loss, stored: StoredRows | None = None) -> Table:
         """The table that has the losses."""

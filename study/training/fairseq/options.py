@@ -61,13 +61,13 @@ class TranslationTraining(Training):
 
     def identity(self) -> dict[str, Any]:
         """See `Training.identity`; the dev data decides which epoch is best, so it belongs to it here."""
-        return {**super().identity(), "dev": source_identity(self.dev)}
+        return {**super().identity(), "dev": source_identity(self.dev_set)}
 
     def initial(self) -> str:
         """See `Training.initial`; fairseq draws the weights by the one seed that there is."""
         names = ("seed", "merges", "encoder_layers", "decoder_layers", "heads", "hidden", "inner")
         drawn = {name: getattr(self, name) for name in names}
-        return short_hash({**drawn, "train": source_identity(self.train)})
+        return short_hash({**drawn, "train": source_identity(self.train_set)})
 
     def check(self) -> None:
         """See `Training.check`."""

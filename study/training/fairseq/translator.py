@@ -63,7 +63,7 @@ def train_translator(training: TranslationTraining, folder: Path, recorded: Call
         if not work.is_dir():
             with whole_folder(work) as draft:
                 prepare(training, draft, folder.absolute() / LOG_FILE)
-        sentences = len(limited(training.train))
+        sentences = len(limited(training.train_set))
         with progress("training the translator", training.epochs * sentences, "sentences") as advance:
             reader = LogReader(training, folder, work / "checkpoints", sentences, advance, recorded)
             command = [python, "-m", "fairseq_cli.train", *train_arguments(training, reader.newest())]
@@ -80,7 +80,7 @@ def train_translator(training: TranslationTraining, folder: Path, recorded: Call
 
 def prepare(training: TranslationTraining, work: Path, log_path: Path) -> None:
     """Text as tokens and subwords, and as fairseq's binary files, in an existing folder."""
-    sets = {"train": limited(training.train), "valid": limited(training.dev)}
+    sets = {"train": limited(training.train_set), "valid": limited(training.dev_set)}
     prepare_text(training, sets, work / CODES_FILE, work)
     languages = ["--source-lang", training.source, "--target-lang", training.target]
     files = ["--trainpref", "train", "--validpref", "valid", "--destdir", "data", "--joined-dictionary"]

@@ -41,7 +41,7 @@ def tune_translator(
         if not training.lacking(folder):
             (folder / STATE_FILE).unlink(missing_ok=True)
             return
-        sets = limited(training.train), limited(training.dev)
+        sets = limited(training.train_set), limited(training.dev_set)
         for file, name in training.start_model().text_files().items():
             with whole_file(folder / name) as draft:
                 shutil.copyfile(file, draft)
