@@ -25,7 +25,8 @@ class Donors(StandIn):
     """What the units give in the donor of each row, the same for all masks and units.
 
     Positions behind the end of a donor have what its last token has: where the reference set has no donor that is as
-    long as an example, and while a translation is written, as nobody knows before how long it becomes.
+    long as an example, and while a translation is written, as nobody knows before how long it becomes. Where tokens are
+    drawn, words behind the reference translation have the last one drawn, whatever else is in the batch.
     """
 
     is_of_rows = True
@@ -79,10 +80,10 @@ class Donors(StandIn):
         lengths = [len(passage.queries(kind)) for passage in passages]
         if self._seed is None:
             return torch.stack([torch.arange(max(lengths)).clamp(max=length - 1) for length in lengths])
-        most = max(max(self._subject.reach(row)) for row in rows)
+        known = [max(self._subject.reach(row)) for row in rows]
         drawn = [
-            example_generator(self._seed, row.example).random(most) * length
-            for row, length in zip(rows, lengths, strict=True)
+            np.pad(example_generator(self._seed, row.example).random(own) * length, (0, max(known) - own), "edge")
+            for row, own, length in zip(rows, known, lengths, strict=True)
         ]
         return torch.from_numpy(np.stack(drawn).astype(np.int64))
 

@@ -5,6 +5,7 @@ import pytest
 import torch
 from fixtures import language_models
 from fixtures.replacement import replaced
+from fixtures.translators import sentences
 
 from study.masking.stand_ins import Constant, Place
 from study.record.units import AttentionKind
@@ -74,6 +75,20 @@ def test_a_donor_is_the_same_in_every_batch() -> None:
     together = subject.outcomes(rows, np.tile(masks, (len(rows), 1)))["loss"]
     alone = [subject.outcomes([row], masks)["loss"][0] for row in reversed(rows)]
     np.testing.assert_allclose(together[::-1], alone, atol=1e-5)
+
+
+@pytest.mark.parametrize("position", DonorPosition)
+def test_words_behind_the_reference_do_not_depend_on_the_batch(position: DonorPosition) -> None:
+    """A search may write more words than any reference of its batch has."""
+    subject = replaced.subject("translator marian", replaced.choice("resample", position=position))
+    rows = subject.encode(sentences())
+    assert len({max(subject.reach(row)) for row in rows}) > 1
+    together, places = subject.stand_in(rows), torch.arange(30)[None]
+    for i, row in enumerate(rows):
+        alone = subject.stand_in([row])
+        for kind in AttentionKind:
+            found = together.heads((kind, 1), Place(slice(i, i + 1), places))
+            torch.testing.assert_close(found, alone.heads((kind, 1), Place(slice(None), places)), atol=1e-5, rtol=0)
 
 
 def test_the_value_bias_is_that_of_the_values() -> None:
