@@ -1,7 +1,7 @@
 """The configuration: typed schemas, their registration with Hydra, and how a composed config becomes components."""
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -66,6 +66,8 @@ CONF = next(folder for folder in (HERE / "conf", HERE.parent / "conf") if folder
 
 FOLDERS = [CONF]
 """Where YAML files are looked for: those of the command's `--config-dir` come after ours."""
+
+COMPOSED_AT_ONCE = 8
 
 SCHEMAS: dict[str, Mapping[str, type]] = {
     "model": {
@@ -223,10 +225,28 @@ def in_full(overrides: Iterable[str]) -> list[str]:
 def compose(*overrides: str) -> DictConfig:
     """Compose one job as the command line does: `compose("model=toy_classifier", "data=toy_matched")`."""
     register()
-    own = ",".join(f"file://{folder}" for folder in FOLDERS[1:])
-    search = [f"hydra.searchpath=['{own}']"] if own else []
     with _no_other_hydra(), initialize_config_dir(str(CONF), version_base="1.3"):
-        return hydra_compose("config", overrides=[*search, *in_full(overrides)])
+        return hydra_compose("config", overrides=[*_search_path(), *in_full(overrides)])
+
+
+def compose_entries(group: str, names: Sequence[str]) -> dict[str, DictConfig]:
+    """Entries of a config group, each by itself, as a job that chooses it has it.
+
+    Hydra's time for one entry is most of that for a few, and for many it grows with the square of their number.
+    """
+    register()
+    entries: dict[str, DictConfig] = {}
+    with _no_other_hydra(), initialize_config_dir(str(CONF), version_base="1.3"):
+        for first in range(0, len(names), COMPOSED_AT_ONCE):
+            some = names[first : first + COMPOSED_AT_ONCE]
+            composed = hydra_compose(None, [*_search_path(), *(f"+{group}@{name}={name}" for name in some)])
+            entries |= {name: composed[name] for name in some}
+    return entries
+
+
+def _search_path() -> list[str]:
+    own = ",".join(f"file://{folder}" for folder in FOLDERS[1:])
+    return [f"hydra.searchpath=['{own}']"] if own else []
 
 
 @contextmanager

@@ -10,14 +10,16 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 from rich.console import Console
 from rich.text import Text
 
-from study.config import compose
+from study.config import compose_entries
 from study.data.source import DataSource
 from study.entries import description, entry_file, options
 from study.record.errors import InputError, StudyError
 from study.record.metrics import Task
 from study.subjects.model import ModelConfig
 
-GROUPS = ("experiment", "model", "data", "measure", "measure/order")
+GROUPS = ("experiment", "model", "data", "measure", "measure/order", "replacement", "gates")
+TYPED = {"measure/order": "measure.order", "gates": "model.training.gates"}
+"""How a group is typed, where that is not its name."""
 READY = "ready"
 NOT_USABLE = "cannot be used"
 TASK = "task"
@@ -43,6 +45,8 @@ def print_catalogue(arguments: Sequence[str] = (), console: Console | None = Non
     for group in exact:
         _print_whole(console, group, word)
     if not exact:
+        for group in ("model", "data"):
+            _compose(group, options(group) if found["experiment"] else found[group])
         for group, names in found.items():
             if names:
                 _print_lines(console, group, names)
@@ -52,7 +56,7 @@ def _print_lines(console: Console, group: str, names: Sequence[str]) -> None:
     """A line an entry: its name, what it still needs, and as much of what it is as the line has room for."""
     needed = [_in_short(needs(group, name), description(group, name)) for name in names]
     widths = [max(map(len, column)) for column in (names, needed)]
-    console.print(f"[bold]{group}[/]")
+    console.print(f"[bold]{TYPED.get(group, group)}[/]")
     for name, need in zip(names, needed, strict=True):
         start = "  ".join(text.ljust(width) for text, width in zip((name, need), widths, strict=True) if width)
         room = max(console.width - len(start) - 4, 0)
@@ -63,7 +67,7 @@ def _print_lines(console: Console, group: str, names: Sequence[str]) -> None:
 
 def _print_whole(console: Console, group: str, name: str) -> None:
     """What an entry is, what it needs, and every option with its value."""
-    console.print(f"[bold]{group}={name}[/]")
+    console.print(f"[bold]{TYPED.get(group, group)}={name}[/]")
     console.print(description(group, name), markup=False)
     if group == "experiment":
         values: Any = OmegaConf.load(entry_file(group, name)).hydra.sweeper.params
@@ -74,7 +78,7 @@ def _print_whole(console: Console, group: str, name: str) -> None:
     if need := needs(group, name):
         console.print(READY if need == READY else f"Needs {need}", markup=False, soft_wrap=True)
     console.print()
-    where = "" if group == "experiment" else group.replace("/", ".")
+    where = "" if group == "experiment" else TYPED.get(group, group)
     for option, value in _leaves(OmegaConf.to_container(values, resolve=False, enum_to_str=True), where):
         if option.rpartition(".")[2] != TASK:
             shown = "..." if value == MISSING else value
@@ -112,8 +116,8 @@ def _in_short(need: str, what: str) -> str:
 
 
 def needs(group: str, name: str) -> str:
-    """What must be given or fetched before this entry can be used; `ready` when nothing, empty for a measure."""
-    if group.startswith("measure"):
+    """What must be given or fetched before this entry can be used; `ready` when nothing, empty for what never does."""
+    if group not in ("experiment", "model", "data"):
         return ""
     return "; ".join(dict.fromkeys(_experiment_needs(name) if group == "experiment" else _needs(group, name))) or READY
 
@@ -141,6 +145,14 @@ def _needs(group: str, name: str) -> tuple[str, ...]:
 
 
 def _composed(group: str, name: str) -> DictConfig:
-    measure = "pruning" if group == "measure/order" else "base"
-    chosen = {"model": "toy_classifier", "data": "toy_matched", "measure": measure, group: name}
-    return OmegaConf.select(compose(*(f"{key}={value}" for key, value in chosen.items())), group.replace("/", "."))
+    if (group, name) not in _COMPOSED:
+        _compose(group, [name])
+    return _COMPOSED[group, name]
+
+
+def _compose(group: str, names: Sequence[str]) -> None:
+    lacking = [name for name in names if (group, name) not in _COMPOSED]
+    _COMPOSED.update({(group, name): entry for name, entry in compose_entries(group, lacking).items()})
+
+
+_COMPOSED: dict[tuple[str, str], DictConfig] = {}

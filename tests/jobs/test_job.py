@@ -15,10 +15,11 @@ import polars as pl
 import pytest
 from fixtures.jobs import NUM_PAIRS, overrides
 from fixtures.processes import command, running, study
+from omegaconf import OmegaConf
 
-from study.config import compose
+from study.config import SCHEMAS, compose, compose_entries
 from study.engine import evaluator
-from study.entries import description, groups, options, schema_of
+from study.entries import description, groups, options
 from study.jobs.guard import BaseScoreError
 from study.jobs.task import StudyTask
 from study.jobs.versions import versions_here
@@ -26,8 +27,6 @@ from study.record.errors import InputError
 from study.record.files import WriteError, unsealed
 from study.record.setting import SettingError
 from study.record.store import read_parts
-from study.training.decoder_options import DecoderTuning, NewLlama
-from study.training.fairseq.options import TranslationTraining
 
 
 def stored(place: Path) -> pl.DataFrame:
@@ -38,19 +37,23 @@ def stored(place: Path) -> pl.DataFrame:
 COMPOSED = {"model", "data"}
 """Groups of which `study list` composes every entry (tests/command/test_catalogue.py)."""
 
+WITHIN = {"training", "gates"}
+"""Groups of entries that stand in others; those of models are composed with them."""
 
-@pytest.mark.parametrize("group", sorted(set(groups()) - COMPOSED))
+
+@pytest.mark.parametrize("group", sorted(set(groups()) - COMPOSED - WITHIN))
 def test_every_configuration_composes(group: str) -> None:
     for name in options(group):
         chosen = {"model": "toy_classifier", "data": "toy_matched", "measure": "pruning", group: name}
-        if group == "training":
-            trained = {TranslationTraining: "toy_translator", NewLlama: "toy_decoder", DecoderTuning: "toy_decoder"}
-            model = trained.get(schema_of(group, name), "toy_classifier")
-            chosen = {"model": model, "data": "toy_induction" if model == "toy_decoder" else "toy_matched"}
-            chosen["training@model.training"] = name
         if group == "experiment":
             chosen = {group: name}
         assert compose(*(f"{key}={value}" for key, value in chosen.items())).measure.name, f"{group}={name}"
+
+
+@pytest.mark.parametrize("group", sorted(WITHIN))
+def test_every_entry_that_stands_in_others_composes(group: str) -> None:
+    schemas = {OmegaConf.get_type(entry) for entry in compose_entries(group, options(group)).values()}
+    assert schemas <= set(SCHEMAS[group].values())
 
 
 def test_every_yaml_says_what_it_is() -> None:
