@@ -39,6 +39,7 @@ from study.training.trained_models import TrainedModel
 if TYPE_CHECKING:
     from study.engine.engine import Engine
     from study.measures.measure import MaskRequest
+    from study.replacement.make import Texts
     from study.subjects.subject import Subject
 
 log = logging.getLogger(__name__)
@@ -46,8 +47,8 @@ log = logging.getLogger(__name__)
 MEANS = "replacements"
 """Where the means of reference sets are kept, in the folder of a model's results."""
 
-PLANNED_EXAMPLES = 8
-"""Reference examples whose mean stands in for that of all, where a job is only planned."""
+PLANNED_EXAMPLES = 32
+"""Reference examples whose mean stands in for that of all, where a job is only planned; all are timed by them."""
 
 
 class MeasuringJob(Job):
@@ -57,6 +58,7 @@ class MeasuringJob(Job):
         """Nothing is read yet; `cache` is what it shares with other jobs."""
         super().__init__(study)
         self._cache = cache
+        self._seconds_of_means = 0.0
 
     @cached_property
     def examples(self) -> Examples:
@@ -164,7 +166,8 @@ class MeasuringJob(Job):
     def _stands_in(self) -> list[Any]:
         """All that decides what stands in the place of units, as JSON values; nothing where it is zero everywhere."""
         choice = self._choice
-        return [] if choice.is_usual else [choice.identity(self.examples, self.reference), self._once.digest]
+        identity = choice.identity(self.examples, self.reference)
+        return [] if choice.is_usual else [identity, self._once.digest, self.study.plan]
 
     @property
     def layout(self) -> HeadLayout | None:
@@ -265,6 +268,8 @@ class MeasuringJob(Job):
             return {"state": "cannot be planned yet", "needs": needs}
         request = study.measure.request(self.evaluator)
         planned = plan(self.evaluator, request)
+        if self._seconds_of_means:
+            planned = planned.with_means(len(self.reference), self._seconds_of_means)
         log.info("%s: %s", self, planned)
         if request.needs:
             log.info("%s", request.needs)
@@ -375,14 +380,26 @@ class MeasuringJob(Job):
         options = choice.options(self.examples, reference)
         digest = short_hash([self._model_identity, reference.digest, choice.name, options])
         file = self.results / study.model.name / MEANS / f"{digest}.safetensors"
-        if study.plan and not file.exists():  # nothing is stored for a plan, and its rows take as long with any mean
-            file = None
-            if isinstance(choice, (Mean, MeanByPosition)):
-                choice, reference = Mean(acts_on=choice.acts_on), _first(reference, PLANNED_EXAMPLES)
         studied = Texts(study.data.name, self._once, study.data.max_unknown)
+        if study.plan and not file.exists():  # nothing is stored for a plan
+            if isinstance(choice, (Mean, MeanByPosition)):
+                self._plan_means(subject, choice, studied, Texts(source.name, reference, source.max_unknown))
+                return
+            file = None
         replace_units(subject, choice, studied, Texts(source.name, reference, source.max_unknown), file)
         exact = certify_stand_in(subject)
         log.info("%s stands in the place of what is masked, certified (within %.1g)", choice.words(), exact)
+
+    def _plan_means(self, subject: "Subject", choice: Mean | MeanByPosition, studied: "Texts", every: "Texts") -> None:
+        """Let the mean of a few reference examples stand in, with which rows take as long; time it for all of them."""
+        from study.replacement.make import replace_units
+
+        few, began = replace(every, examples=_first(every.examples, PLANNED_EXAMPLES)), time.perf_counter()
+        replace_units(subject, Mean(acts_on=choice.acts_on), studied, few, None)
+        letters, own = (sum(len(text) for row in each.examples.texts for text in row) for each in (every, few))
+        self._seconds_of_means = (time.perf_counter() - began) * letters / max(own, 1)
+        words = "%s: the mean of %d reference examples stands in for this plan; all %s are read before the study"
+        log.info(words, choice.words(), len(few.examples), f"{len(every.examples):,}")
 
     def _left(self) -> int:
         """At most how many rows, curves of rows and probes are not stored yet; 1 where only what they are of is not."""

@@ -5,7 +5,7 @@ Both are measured on a few blocks. Blocks of an engine are of like size, so that
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -51,6 +51,11 @@ class Plan:
     memory: int
     engine: str
     before: str = ""
+
+    def with_means(self, examples: int, seconds: float) -> "Plan":
+        """The plan, where the means of so many reference examples must be taken first, in so many seconds."""
+        before = f"{self.before}; before, the means of {examples:,} reference examples, {Duration(seconds)}"
+        return replace(self, seconds=self.seconds + seconds, before=before)
 
     def __str__(self) -> str:
         """In words."""

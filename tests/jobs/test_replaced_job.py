@@ -52,6 +52,37 @@ def test_a_plan_stores_nothing(place: Path, tmp_path: Path, name: str) -> None:
     assert not [file for file in tmp_path.rglob("*") if file.is_file()]
 
 
+def test_a_plan_tells_the_time_of_the_means(place: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    wanted = "replacement=mean_by_position", f"results={tmp_path}"
+    timed = job(place, *wanted, "plan=true")
+    with_means = timed.run()["expected"]
+    assert 0 < timed._seconds_of_means < with_means
+    count = len(timed.examples)
+    said = caplog.text
+    assert f"before, the means of {count} reference examples, " in said
+    assert f"mean by position: the mean of 32 reference examples stands in for this plan; all {count} are" in said
+    assert "stands in the place of what is masked, certified" not in said
+    job(place, *wanted).run()
+    caplog.clear()
+    later = job(place, *wanted, "plan=true", "measure=all_but_one")
+    later.run()
+    assert later._seconds_of_means == 0
+    assert "stands in the place of what is masked, certified" in caplog.text
+
+
+def test_no_plan_leaves_its_means_to_a_study(place: Path, tmp_path: Path) -> None:
+    """Jobs of one process share the model that one has loaded."""
+    cache = JobCache()
+    for plan in ("true", "false"):
+        found = job(place, "replacement=mean", f"results={tmp_path}", f"plan={plan}")
+        found._cache = cache
+        found.run()
+    alone = job(place, "replacement=mean", f"results={tmp_path / 'alone'}")
+    alone.run()
+    assert_frame_equal(rows(found.setting.folder(tmp_path)), rows(alone.setting.folder(tmp_path / "alone")))
+
+
 def test_examples_are_studied_with_each_of_their_donors(place: Path, tmp_path: Path) -> None:
     twice = job(place, "replacement=resample", "replacement.draws=2", f"results={tmp_path}")
     twice.run()
