@@ -36,6 +36,7 @@ from analysis.terminal import (
     correlation_table,
     print_along,
     print_attention,
+    print_gates,
     print_probes,
     print_summary,
 )
@@ -177,6 +178,8 @@ def _print_analysis(analysis: Analysis, options: argparse.Namespace, console: Co
     if analysis.attention is not None:
         print_attention(analysis.attention, console)
     print_probes(analysis.probes, console)
+    if analysis.gates is not None:
+        print_gates(analysis.gates, console)
     if analysis.sliced is not None:
         for own in analysis.sliced.correlation.partition_by("subject_id", maintain_order=True):
             title = f"Correlation of {analysis.sliced.level.noun} effects by {options.by}"

@@ -22,6 +22,7 @@ from analysis.effects.changes import changes
 from analysis.effects.head_effects import DEFAULT, Measure
 from analysis.effects.parts import part_effects
 from analysis.effects.unit_effects import LEVELS, effect_tables
+from analysis.gates import Gates, gates
 from analysis.inference import Inference
 from analysis.influence.groups import Influence, influence
 from analysis.results.cells import DATA
@@ -69,6 +70,7 @@ class Analysis:
         kept: how far kept heads agree along these axes; None where none were asked for, or too few cells have curves.
         attention: what heads look at and the roles they play; None where nobody measured it.
         probes: what probes of attention find; None where nobody trained one.
+        gates: what gates of trainings come to; None where no training has any.
     """
 
     results: Results
@@ -95,6 +97,7 @@ class Analysis:
     kept: Agreement | None = None
     attention: HeadAttention | None = None
     probes: Probes | None = None
+    gates: Gates | None = None
 
     @property
     def level(self) -> UnitLevel:
@@ -106,13 +109,16 @@ class Analysis:
     def subjects(self) -> dict[str, tuple[Domain, ...]]:
         """The domains of each subject that is shown by itself, by subject id.
 
-        A checkpoint of a training of which there are pruning curves alone is a point of figure 5 and no more.
+        A checkpoint of a training of which there are pruning curves alone is a point of figure 5 and no more; one of
+        which the heads that it keeps were scored, and no more, is a point of theirs.
         """
         single = self.effects.filter(measure=Measure.ABLATION)
         removed = dict(single.group_by("setting_id").len().iter_rows())
 
         def is_point(domain: Domain) -> bool:
-            return domain.checkpoint is not None and removed.get(domain.setting_id, 0) < len(domain.layout)
+            if domain.checkpoint is not None:
+                return removed.get(domain.setting_id, 0) < len(domain.layout)
+            return domain.keeps_alone
 
         subjects = self.results.subjects.items()
         return {subject_id: domains for subject_id, domains in subjects if not all(map(is_point, domains))}
@@ -169,6 +175,7 @@ def analyse(
         kept = _kept(results, axes, inference)
     every = [ResampledCurves.of(domain, inference) for domain in results.domains]
     folders, shown = {domain.folder for domain in domains}, _shown(domains, heads)
+    looks = head_attention(results, inference, attention)
     drawn = [of_domain for of_domain in every if of_domain.domain.folder in folders]
     return Analysis(
         results=results,
@@ -188,13 +195,14 @@ def analyse(
         larger=_larger(domains, inference.groups, options),
         sliced=None if of_slices is None else correlate(of_slices, options),
         speed=read_speed(results.folder),
-        namesakes=(*namesakes(results.subjects.values(), axes), *too_many(shown)),
+        namesakes=(*namesakes(_subjects(results), axes), *too_many(shown)),
         least_r=least_r,
         along=compared,
         components=divided,
         kept=kept,
-        attention=head_attention(results, inference, attention),
+        attention=looks,
         probes=probes(results.probes, inference),
+        gates=gates(results, inference, looks, within),
     )
 
 
@@ -216,8 +224,14 @@ def _larger(domains: Sequence[Domain], groups: str, options: CorrelationOptions)
 
 
 def _shown(domains: Sequence[Domain], heads: Sequence[DomainEffects]) -> list[tuple[Domain, DomainEffects]]:
-    """The domains with their effects, but for checkpoints of trainings, which are compared along their epochs."""
-    return [both for both in zip(domains, heads, strict=True) if both[0].checkpoint is None]
+    """The domains with their effects, but for checkpoints of trainings and those that have kept heads alone."""
+    pairs = zip(domains, heads, strict=True)
+    return [both for both in pairs if both[0].checkpoint is None and not both[0].keeps_alone]
+
+
+def _subjects(results: Results) -> list[tuple[Domain, ...]]:
+    """The domains of each subject, but for those whose kept heads alone were scored."""
+    return [own for own in results.subjects.values() if not all(domain.keeps_alone for domain in own)]
 
 
 def _kept(results: Results, axes: Sequence[str], inference: Inference) -> Agreement | None:

@@ -85,6 +85,8 @@ def result_tables(analysis: Analysis) -> dict[str, pl.DataFrame]:
         tables["table4"] = analysis.speed.rows
     if analysis.probes is not None:
         tables |= analysis.probes.tables
+    if analysis.gates is not None:
+        tables |= analysis.gates.tables
     return tables if analysis.attention is None else tables | analysis.attention.tables
 
 

@@ -30,6 +30,9 @@ from analysis.formatting import (
     score,
     unsure,
 )
+from analysis.gates import Gates
+from analysis.gates.kept_heads import HARD_CONCRETE
+from analysis.gates.words import with_interval as difference_between
 from analysis.influence.groups import deciding
 from analysis.page.views import subject_labels
 from analysis.roles import HeadAttention
@@ -66,9 +69,10 @@ def print_summary(analysis: Analysis, console: Console) -> None:
         _print_subject(analysis, (others or checkpoints)[0], console)
         return
     if not analysis.subjects:
-        console.print(
-            "Checkpoints of trainings alone, not all of whose heads were removed one at a time: see the page."
-        )
+        if analysis.gates is None:
+            console.print(
+                "Checkpoints of trainings alone, not all of whose heads were removed one at a time: see the page."
+            )
         return
     console.print(overview_table(analysis, others or checkpoints))
     if others and checkpoints:
@@ -109,6 +113,35 @@ def print_attention(found: HeadAttention, console: Console) -> None:
         console.print(NO_CAUSE)
     for line in (*cluster_words(found.clusters, found.alpha), *(f"Not compared: {note}." for note in found.notes)):
         console.print(escape(line))
+
+
+def print_gates(found: Gates, console: Console) -> None:
+    """Print what trainings score with the heads that they keep, by method, and what makes that unfair."""
+    for comparison in found.comparisons:
+        console.print(gates_table(found.curves.filter(comparison=comparison.name)))
+    for line in found.warnings:
+        console.print(escape(f"Mind: {line}."))
+    for line in found.sentences:
+        console.print(escape(line))
+
+
+def gates_table(curves: pl.DataFrame) -> Table:
+    """Heads kept against score: a row for each method, updates and lambda or number of heads; means over seeds."""
+    first = curves.row(0, named=True)
+    unit, digits = first["unit"], METRICS[first["metric"]].digits
+    title = f"{first['comparison']}: scores with the heads kept, of {first['heads']}; differences in {unit}"
+    table = plain_table(title, "method", "kept", "seeds", "score", "less un-pruned")
+    table.columns[4].no_wrap = True
+    several = curves["updates"].n_unique() > 1
+    for row in curves.rows(named=True):
+        after = f", {row['updates']:,} updates" if several and row["updates"] is not None else ""
+        amount = f", {row['amount']}" if row["gates"] == HARD_CONCRETE else ""
+        kept = decimal(row["kept"], 0 if row["fewest"] == row["most"] else 1)
+        less = (row["difference"], row["difference_low"], row["difference_high"])
+        between = "–" if less[0] is None else difference_between(*less, unit)
+        name, score_with = escape(row["method"] + amount + after), decimal(row["score"], digits)
+        table.add_row(name, kept, str(row["seeds"]), score_with, between)
+    return table
 
 
 def print_probes(found: Probes | None, console: Console) -> None:

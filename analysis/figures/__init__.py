@@ -21,6 +21,7 @@ from analysis.figures.correlation_maps import agreement_map, agreement_maps
 from analysis.figures.distributions import distribution
 from analysis.figures.dynamics import dynamics
 from analysis.figures.forest import forest
+from analysis.figures.gates import course_map, open_gates, score_curves
 from analysis.figures.heat_maps import colour_limit, group_heat_map, heat_map, small_heat_map
 from analysis.figures.interval_rows import Gap, interval_rows
 from analysis.figures.kept_maps import kept_map
@@ -39,6 +40,7 @@ __all__ = [
     "agreement_maps",
     "colour_limit",
     "component_rows",
+    "course_map",
     "dev_scores",
     "distribution",
     "dynamics",
@@ -51,8 +53,10 @@ __all__ = [
     "leave_out",
     "losses",
     "one_head_against_none",
+    "open_gates",
     "pruning_curves",
     "scatter",
+    "score_curves",
     "small_heat_map",
     "small_scatter",
     "unit_rows",

@@ -89,6 +89,17 @@ TERMS: Mapping[str, str] = {
         "The same model before any training, looked at on the same data. Roles that its heads have are there without "
         "anything having been learned."
     ),
+    "gates": (
+        "Numbers, one for each head, that its output is multiplied by in a training. Learned gates close where a head "
+        "can be done without; at the end each is 0 (the head is gone) or 1 (it is kept)."
+    ),
+    "undecided gates": (
+        "Hard Concrete gates that, at the end of the training, are neither 0 nor 1 with a probability of 90 %."
+    ),
+    "fractional gates": (
+        "Gates that the test-time rule of Voita’s code would leave between 0 and 1. Here every gate becomes 0 or 1, "
+        "whichever is more likely, as in the paper."
+    ),
     "pruning curve": "The score as more and more heads are removed, in a given order.",
     "best head": "The head of a layer that does best when all others of the layer are removed.",
 }

@@ -80,9 +80,11 @@ def corrected(name: str) -> str:
 def methods(analysis: Analysis) -> str:
     """A paragraph that says how everything was computed; empty where no effect has an interval. Cites in brackets."""
     known = analysis.effects.drop_nulls("low")
-    parts = (_scores, _base, lambda _: _effects(known, known.row(0, named=True)), _correlations, _along, _curves)
-    parts += (_attention,)
-    return " ".join(sentence for part in parts for sentence in part(analysis)) if known.height else ""
+    if known.is_empty() and analysis.gates is None:
+        return ""
+    effects = [lambda _: _effects(known, known.row(0, named=True))] if known.height else []
+    parts = (_scores, _base, *effects, _correlations, _along, _curves, _gates, _attention)
+    return " ".join(sentence for part in parts for sentence in part(analysis))
 
 
 def _attention(analysis: Analysis) -> Iterator[str]:
@@ -236,6 +238,38 @@ def _correlations(analysis: Analysis) -> Iterator[str]:
         yield (
             "r is held against outcomes whose groups have changed places with those of the full model for all heads "
             "at once, and against heads that have changed places (one-sided)."
+        )
+
+
+def _gates(analysis: Analysis) -> Iterator[str]:
+    found = analysis.gates
+    if found is None or found.curves.is_empty():
+        return
+    known = set(found.curves["gates"])
+    learned = {
+        "hard_concrete": "Hard Concrete gates under an L0 penalty [louizos2018learning, voita2019analyzing]",
+        "subset": "differentiable subsets of a given size [li2021differentiable]",
+    }
+    ways = [words for name, words in learned.items() if name in known]
+    if ways:
+        yield (
+            f"Heads to keep are learned together with the weights, or with weights frozen, by {' and '.join(ways)}; "
+            "every gate is 0 or 1 in what is scored."
+        )
+    if any(method.scratch for own in found.comparisons for method in own.methods):
+        yield (
+            "The same heads trained from random weights are the control of structure alone [voita2019analyzing, "
+            "behnke2020losing]."
+        )
+    yield (
+        "Trainings are compared after equal updates, with the un-pruned model trained as long; methods are compared at "
+        "equal numbers of heads of each kind, paired by seed, by a bootstrap over groups of examples with the seeds "
+        "held, and of five seeds or more by Student’s t with the examples held."
+    )
+    if found.survival.height:
+        yield (
+            "In how many seeds heads survive is held against seeds that each keep as many heads at random, exactly or "
+            f"by {found.survival['draws'][0]:,} draws, corrected by Holm’s method [holm1979simple]."
         )
 
 

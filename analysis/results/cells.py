@@ -15,7 +15,7 @@ from itertools import combinations, product
 from analysis.results.domain import Domain
 from analysis.results.read import Results
 from study.record.errors import InputError, listed
-from study.record.factors import AXES, ZERO, Factors, Value, merge
+from study.record.factors import AXES, NO_GATES, ZERO, Factors, Value, merge
 from study.record.setting import FLOAT32
 from study.record.units import HeadLayout, UnitLevel
 
@@ -28,8 +28,11 @@ TASK = "task"
 REPLACEMENT = "replacement"
 """The axis along which cells differ in what stands in the place of a masked unit."""
 
-USUAL = frozenset({("precision", FLOAT32), (REPLACEMENT, ZERO)})
-"""What is not told of a cell where all cells have it: numbers in float32, and zero in the place of what is masked."""
+GATES = "gates"
+"""The axis along which cells differ in the gates of their training."""
+
+USUAL = frozenset({("precision", FLOAT32), (REPLACEMENT, ZERO), (GATES, NO_GATES)})
+"""What is not told of a cell where all cells have it: float32, zero in the place of what is masked, no gates."""
 
 METRIC = "metric"
 """Held beside the axes, but along tasks: scores of two metrics are not compared."""
@@ -136,7 +139,7 @@ class Grids:
 
 def value_name(axis: str, value: Value) -> str:
     """A value on an axis in words: `toy_matched`, `seed 3`, `epoch 0.5`, `no seed`."""
-    if value is None:
+    if value is None or (axis, value) == (GATES, NO_GATES):
         return f"no {axis}"
     if isinstance(value, str):
         return value
@@ -286,10 +289,10 @@ def _grid(members: Sequence[Cell], axes: Sequence[str], held: Mapping[str, Value
 
 
 def _order(place: tuple[Value, ...]) -> list[tuple[bool, float | int, str]]:
-    """Sorts values of any kind: none first, numbers by size, names by the alphabet, but zero before other stand-ins."""
+    """Sorts values of any kind: none first, numbers by size, names by the alphabet after zero and no gates."""
     return [
         (value is not None, value if isinstance(value, int | float) else 0.0, value if isinstance(value, str) else "")
-        for value in ("" if value == ZERO else value for value in place)
+        for value in ("" if value in (ZERO, NO_GATES) else value for value in place)
     ]
 
 

@@ -31,6 +31,9 @@ IDENTITY = ("subject", "subject_id", "domain", "setting_id")
 PREDICTION, HYPOTHESIS = "prediction", "hypothesis"
 """Columns of an outcome row that hold the answer of a classifier, of a translator."""
 
+KEPT = "kept"
+"""The order of what is stored as a curve of one step: the heads that a training with gates keeps."""
+
 AUTO = "auto"
 """Groups of the examples' own column `group`: the premise, the document; single examples where there is none."""
 
@@ -73,6 +76,7 @@ class Domain:
         gradients: by loss, gradient rows on these examples of the masks that have all of them, the full one among
             them; none where importance was not measured.
         curves: which masks form a pruning curve; those whose masks are all complete.
+        kept: the heads that a training with gates keeps (`study.record.gates`), as curves of one step.
         labels: labels of a classifier, in the order of the column `prediction`.
         factors: the places at which the setting stands on the axes.
         damaged: whether `left_out` names files that were stored and cannot be used.
@@ -94,6 +98,7 @@ class Domain:
     provenance: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     gradients: Mapping[Loss, pl.DataFrame] = field(default_factory=dict)
     curves: tuple[Curve, ...] = ()
+    kept: tuple[Curve, ...] = ()
     labels: tuple[str, ...] = ()
     factors: tuple[Factors, ...] = ()
     damaged: bool = False
@@ -154,6 +159,11 @@ class Domain:
         """The place of a model that is named as one of several checkpoints of a training; None of any other."""
         return checkpoint(self.model, self.factors)
 
+    @cached_property
+    def keeps_alone(self) -> bool:
+        """Whether the heads that a training keeps were scored, and nothing else but all heads."""
+        return bool(self.kept) and self.masks <= {self.layout.full_key, *(curve.masks[-1] for curve in self.kept)}
+
     @property
     def weighted(self) -> bool:
         """Whether examples count by weights."""
@@ -203,7 +213,8 @@ class Domain:
         larger = (layout.units(level) for level in (UnitLevel.group, UnitLevel.mlp))
         standard = chain([layout.full()], layout.each_off(), layout.each_alone(), layout.each_layer_off())
         standard = chain(standard, *map(layout.each_off, larger))
-        wanted = [*map(self.layout.key, standard), *(mask for curve in self.curves for mask in curve.masks)]
+        curves = (*self.curves, *self.kept)
+        wanted = [*map(self.layout.key, standard), *(mask for curve in curves for mask in curve.masks)]
         masks = tuple(mask for mask in dict.fromkeys(wanted) if mask in self.masks)
         if self.examples[column].null_count():
             raise InputError(f"{self.data}: some examples have no '{column}', by which they are grouped")

@@ -12,7 +12,7 @@ from pathlib import Path
 import polars as pl
 
 from analysis.replacements import Replacement, counted, counted_of, with_draws
-from analysis.results.domain import Domain, scoring_signature
+from analysis.results.domain import KEPT, Domain, scoring_signature
 from analysis.results.probe_readings import ProbeReading, read_probes
 from analysis.results.provenance import provenance
 from analysis.results.readings import Reading, read_readings
@@ -234,6 +234,7 @@ def read_domain(
     left_out = [*broken, *_unfinished(evaluated.len(), examples.height, draws)]
     left_out += _fewer(gradients, layout, evaluated.len(), draws)
     left_out += _incomplete(lacking, cut, len(curves), evaluated.len(), layout, folder.parent.name, draws)
+    whole = [curve for curve in curves if curve not in cut]
     domain = Domain(
         model=setting.model,
         data=setting.data,
@@ -250,7 +251,8 @@ def read_domain(
         left_out=tuple(left_out),
         provenance=provenance(folder),
         gradients={loss: with_weights(own, examples) for loss, own in gradients.items()},
-        curves=tuple(curve for curve in curves if curve not in cut),
+        curves=tuple(curve for curve in whole if curve.order != KEPT),
+        kept=tuple(curve for curve in whole if curve.order == KEPT),
         labels=setting.labels,
         factors=setting.factors,
         damaged=bool(broken),

@@ -53,4 +53,5 @@ def _slice(domain: Domain, column: str, value: object) -> Domain:
         rows=domain.rows.filter(pl.col("example").is_in(examples["example"].implode())),
         gradients={},
         curves=(),
+        kept=(),
     )

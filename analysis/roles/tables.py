@@ -16,7 +16,7 @@ from analysis.results.read import Results
 from analysis.results.readings import HeadSums, Reading
 from analysis.roles.assignment import CONTROL, count_roles, decide, every_reading, members, roles_table
 from analysis.roles.role_effects import CORRELATION_ROWS, EFFECT_ROWS, Assign, Members, Options, role_effects
-from analysis.roles.roles_left import LEFT_ROWS, roles_left
+from analysis.roles.roles_left import LEFT_ROWS, AssignAnew, roles_left
 from analysis.roles.rules import Role, roles
 from analysis.roles.syntactic import syntactic_roles
 from analysis.syntax import Syntax, syntax
@@ -55,6 +55,7 @@ class HeadAttention:
         alpha: level of tests, and what intervals leave out.
         notes: what could not be compared, in words.
         syntax: heads as parsers, and as finders of rare words; None where no words were measured.
+        anew: what assigns roles under a mask that attention was looked at under, for each reading.
     """
 
     readings: tuple[Reading, ...]
@@ -70,6 +71,7 @@ class HeadAttention:
     alpha: float
     notes: tuple[str, ...] = ()
     syntax: Syntax | None = None
+    anew: Mapping[Reading, AssignAnew] = field(default_factory=dict)
 
     @cached_property
     def counts(self) -> pl.DataFrame:
@@ -148,6 +150,7 @@ def head_attention(
         alpha=inference.alpha,
         notes=tuple(notes),
         syntax=words,
+        anew=anew,
     )
 
 

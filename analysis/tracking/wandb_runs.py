@@ -157,6 +157,7 @@ def _effects_run(domain: Domain, analysis: Analysis, options: PushOptions) -> Pl
         head = {"strongest": unit[0]["address"], "effect": unit[0]["effect"]}
     single = effects.filter(measure=Measure.ABLATION)
     head |= {"significant": int(single["significant"].sum()), "heads": single.height} if single.height else {}
+    head |= _kept(domain, analysis)
     run = Run(
         id=short_hash(["effects", domain.setting_id, domain.model, domain.data]),
         setting_id=domain.setting_id,
@@ -182,6 +183,12 @@ def _effects_run(domain: Domain, analysis: Analysis, options: PushOptions) -> Pl
         sums_up=(outcomes,),
         former_id=short_hash(["effects", domain.setting_id]),
     )
+
+
+def _kept(domain: Domain, analysis: Analysis) -> dict[str, int | float]:
+    """How many heads the training of a domain's model keeps, and the score with them; nothing without gates."""
+    rows = [] if analysis.gates is None else analysis.gates.kept.filter(setting_id=domain.setting_id).rows(named=True)
+    return {"kept": rows[0]["kept"], "kept_score": rows[0]["score"]} if rows else {}
 
 
 def factors_of_run(domain: Domain) -> dict[str, str | int | float]:
@@ -225,11 +232,16 @@ def _report_run(analysis: Analysis, effects: tuple[Content, ...], options: PushO
         run,
         inputs=effects,
         outputs=(made,),
-        media=lambda: images(page.subject_drawings) | _along_media(analysis, page) | _attention_media(analysis, page),
+        media=lambda: images(page.subject_drawings) | _media(analysis, page),
         media_digest=made.digest,
         sums_up=tuple(outcomes_content(folder) for folder in dict.fromkeys(domain.folder for domain in every)),
         notes=notes,
     )
+
+
+def _media(analysis: Analysis, page: ResultsPage) -> dict[str, Any]:
+    """Tables and figures of what is about all models."""
+    return _along_media(analysis, page) | _attention_media(analysis, page) | _gates_media(analysis, page)
 
 
 def _along_media(analysis: Analysis, page: ResultsPage) -> dict[str, Any]:
@@ -248,3 +260,12 @@ def _attention_media(analysis: Analysis, page: ResultsPage) -> dict[str, Any]:
     tables = {name: wandb_table(table, name) for name, table in analysis.attention.tables.items() if table.height}
     sections = (section for section in page.sections if section.template.startswith("attention/"))
     return tables | images([drawing for section in sections for drawing in section.drawings])
+
+
+def _gates_media(analysis: Analysis, page: ResultsPage) -> dict[str, Any]:
+    """Tables and figures of trainings with gates, where there are any."""
+    if analysis.gates is None:
+        return {}
+    tables = {name: wandb_table(table, name) for name, table in analysis.gates.tables.items() if table.height}
+    drawings = [drawing for section in page.sections if section.anchor == "gates" for drawing in section.drawings]
+    return tables | images(drawings)

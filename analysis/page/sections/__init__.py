@@ -26,6 +26,7 @@ from analysis.page.sections.base_scores import BaseScores
 from analysis.page.sections.correlation import Correlation
 from analysis.page.sections.curves import Curves
 from analysis.page.sections.first_screen import FirstScreen
+from analysis.page.sections.gates import Gates
 from analysis.page.sections.head_details import HeadDetails
 from analysis.page.sections.heads import Heads
 from analysis.page.sections.importance import Importance
@@ -65,6 +66,7 @@ OF_ALL: Sequence[Callable[[Analysis], Section | None]] = (
     Agreement.of,
     Comparison.of,
     Trainings.of,
+    Gates.of,
     Speed.of,
 )
 """Sections that stand below those of the subjects, about all of them."""

@@ -1,0 +1,126 @@
+"""Which trainings are compared: those of one family and scope that were scored by one metric on the same examples."""
+
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+from analysis.attention_kinds import kind_label
+from analysis.gates.kept_heads import KeptHeads, Method
+from analysis.inference import Inference
+from analysis.results.domain import Domain
+from study.record.factors import AXES
+
+FREE = ("gates", "seed", "epoch", "weights_seed", "order_seed", "family", "data")
+"""Axes that are not held, or told by themselves."""
+
+
+@dataclass(frozen=True, eq=False)
+class Comparison:
+    """Trainings that differ in how many heads they keep, and which.
+
+    All are scored on the same examples, which are resampled alike: draw i of one belongs to draw i of every other.
+
+    Attributes:
+        name: family and data, and the kinds that have gates where these are not all.
+        kinds: the kinds that have gates, in the order of masks.
+        heads: how many heads of these kinds there are.
+        members: every training: the un-pruned ones first, others by method, number of heads and seed.
+    """
+
+    name: str
+    kinds: tuple[str, ...]
+    heads: int
+    members: tuple[KeptHeads, ...]
+
+    @cached_property
+    def methods(self) -> dict[Method, list[KeptHeads]]:
+        """The trainings by method."""
+        found: dict[Method, list[KeptHeads]] = {}
+        for one in self.members:
+            found.setdefault(one.method, []).append(one)
+        return found
+
+    @cached_property
+    def lines(self) -> dict[tuple[Method, int | None], list[KeptHeads]]:
+        """The trainings by method and updates."""
+        found: dict[tuple[Method, int | None], list[KeptHeads]] = {}
+        for method, members in self.methods.items():
+            for one in sorted(members, key=lambda one: one.updates or 0):
+                found.setdefault((method, one.updates), []).append(one)
+        return found
+
+    def kept(self, one: KeptHeads) -> int:
+        """How many heads of the gated kinds a training keeps."""
+        return one.kept(self.kinds)
+
+    def amount(self, one: KeptHeads) -> str:
+        """What decides how many heads a training keeps: `λ 0.05`, or the number itself."""
+        return f"λ {one.penalty:g}" if one.penalty is not None else f"{self.kept(one)} heads"
+
+    def by_kind(self, one: KeptHeads) -> str:
+        """How many heads of each gated kind a training keeps: `encoder_self 10, cross 3`."""
+        return ", ".join(f"{kind} {kept}" for kind, kept in one.by_kind.items() if kind in self.kinds)
+
+    def reference(self, one: KeptHeads) -> KeptHeads | None:
+        """The un-pruned model that was trained equally long from the same seed; None where there is none."""
+        return next(
+            (
+                other
+                for other in self.members
+                if other.method.is_reference and (other.updates, other.seed) == (one.updates, one.seed)
+            ),
+            None,
+        )
+
+
+def comparisons(domains: Sequence[Domain], inference: Inference) -> list[Comparison]:
+    """Every comparison of the trainings whose kept heads were scored on some domains."""
+    groups: dict[tuple[Any, ...], list[KeptHeads]] = {}
+    for domain in domains:
+        for curve in domain.kept:
+            one = KeptHeads(domain, curve, inference)
+            groups.setdefault(_held(one), []).append(one)
+    found = [comparison for members in groups.values() for comparison in _by_scope(members)]
+    for told in (_metric, _place, _examples):
+        names = Counter(comparison.name for comparison in found)
+        found = [replace(own, name=f"{own.name}{told(own)}") if names[own.name] > 1 else own for own in found]
+    return found
+
+
+def _metric(comparison: Comparison) -> str:
+    return f", {comparison.members[0].domain.metric.label}"
+
+
+def _place(comparison: Comparison) -> str:
+    domain = comparison.members[0].domain
+    replaced = "" if domain.replacement.is_usual else f", replacement {domain.replacement.label}"
+    return f"{replaced}, {domain.setting.precision}"
+
+
+def _examples(comparison: Comparison) -> str:
+    return f", {comparison.members[0].domain.examples.height:,} examples"
+
+
+def _held(one: KeptHeads) -> tuple[Any, ...]:
+    domain, place = one.domain, one.domain.factors[0]
+    sample = domain.sample(one.inference.groups)
+    axes = tuple((axis, place.at(axis)) for axis in AXES if axis not in FREE)
+    return place.family, domain.data, domain.metric.name, axes, sample.names, tuple(sample.sizes)
+
+
+def _by_scope(members: Sequence[KeptHeads]) -> Iterator[Comparison]:
+    """The members by the kinds that have gates; un-pruned ones are in each."""
+    layout, place = members[0].domain.layout, members[0].domain.factors[0]
+    every = {str(kind): sum(layers) for kind, layers in layout.counts.items()}
+    references = [one for one in members if one.method.is_reference]
+    others = [one for one in members if not one.method.is_reference]
+    for scope in dict.fromkeys(one.scope for one in others or references):
+        kinds = tuple(kind for kind in every if not scope or kind in scope.split("+"))
+        label = f", {' and '.join(map(kind_label, kinds))} heads" if scope else ""
+        own = [one for one in others if one.scope == scope]
+        heads = sum(every[kind] for kind in kinds)
+        name = f"{place.family} on {members[0].domain.data}{label}"
+        ordered = sorted(own, key=lambda one: (one.method, -one.kept(kinds), one.seed or 0))
+        yield Comparison(name, kinds, heads, (*sorted(references, key=lambda one: one.seed or 0), *ordered))

@@ -1,0 +1,184 @@
+"""Trials: trainings that differ in options that nobody compares, such as learning rates, and which of them was chosen.
+
+All trials of one method that keep as many heads (or have one lambda), of one seed and of equal updates are one group.
+The chosen one has the best score on the data that the training was watched on, a slice of its training data if all is
+well: what is compared must not be chosen on the examples that it is compared on.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from analysis.gates.kept_heads import GIVEN, NONE, TRAINED, Method
+from study.record.errors import StudyError
+from study.tracking.run import Run, read_runs, training_folders
+
+TRIALS = {
+    **dict.fromkeys(["training", "training_id", "method", "scope", "amount"], pl.String),
+    **dict.fromkeys(["seed", "updates"], pl.Int64),
+    "dev_data": pl.String,
+    "dev_score": pl.Float64,
+    "trials": pl.Int64,
+    "chosen": pl.Boolean,
+    "options": pl.String,
+}
+
+NOT_TRIED = ("seed", "keep", "folder", "small", "threads", "dev", "record_every", "save_every", "evaluate_every")
+"""Options of a training that change no weights, or that tell two groups of trials apart."""
+
+COMPARED = ("name", "penalty", "keep", "keep_of", "scope", "weights")
+"""Options of gates that methods and amounts are made of."""
+
+
+@dataclass(frozen=True, eq=False)
+class Training:
+    """One training that was a job of a results folder.
+
+    Attributes:
+        folder: where its course is kept.
+        run: what was asked for.
+        course: the records of its history, by step.
+    """
+
+    folder: Path
+    run: Run
+    course: pl.DataFrame = field(repr=False)
+
+    @property
+    def config(self) -> Mapping[str, Any]:
+        """Options of the training."""
+        return (self.run.config.get("model") or {}).get("training") or {}
+
+    @property
+    def gates(self) -> Mapping[str, Any]:
+        """Options of its gates."""
+        return self.config.get("gates") or {"name": NONE}
+
+    @property
+    def has_gates(self) -> bool:
+        """Whether heads have gates in it."""
+        return self.gates["name"] != NONE
+
+    @cached_property
+    def method(self) -> Method:
+        """How it is decided which heads are kept."""
+        gates = self.gates
+        order = (gates.get("order") or {}).get("name", "") if gates["name"] == GIVEN else ""
+        return Method(gates["name"], order, gates.get("weights", TRAINED), bool(self.config.get("scratch")))
+
+    @property
+    def keep_of(self) -> dict[str, int]:
+        """How many heads of each kind a given mask keeps, where it says that."""
+        return {kind: number for kind, number in (self.gates.get("keep_of") or {}).items() if number is not None}
+
+    @property
+    def scope(self) -> str:
+        """The kinds that have gates, joined by `+`; empty for all."""
+        return "+".join(self.gates.get("scope") or self.keep_of)
+
+    @property
+    def amount(self) -> str:
+        """What decides how many heads are kept."""
+        gates = self.gates
+        if "penalty" in gates:
+            return f"λ {gates['penalty']:g}"
+        return f"{gates.get('keep') or sum(self.keep_of.values())} heads" if self.has_gates else ""
+
+    @property
+    def seed(self) -> int | None:
+        """Seed of all that is random."""
+        return self.config.get("seed")
+
+    @property
+    def updates(self) -> int | None:
+        """Updates so far."""
+        return self.course["step"].max()  # type: ignore[return-value]
+
+    @property
+    def dev_data(self) -> str | None:
+        """The data that it was watched on: a part of its training data, `0.1 of mnli_train`, or others by name."""
+        train, dev = (str((self.config.get(name) or {}).get("name", "")) for name in ("train", "dev"))
+        held_out = self.config.get("held_out")
+        return f"{held_out:g} of {train}" if held_out else dev or None
+
+    @property
+    def dev_score(self) -> float | None:
+        """The last score on the data that it was watched on."""
+        return next(iter(self.course["dev_score"].drop_nulls().reverse()), None)
+
+    @property
+    def group(self) -> tuple[Any, ...]:
+        """What all trials of one group have in common."""
+        drawn = (self.gates.get("order") or {}).get("seed")
+        return self.run.model, self.method, self.scope, self.amount, self.seed, self.updates, drawn
+
+    @cached_property
+    def tried(self) -> dict[str, Any]:
+        """Options in which trials may differ."""
+        own = {f"gates.{name}": value for name, value in self.gates.items() if name not in (*COMPARED, "order", "data")}
+        plain = (str, int, float, bool, list, type(None))
+        usual = {name: value for name, value in self.config.items() if isinstance(value, plain)}
+        return own | {name: value for name, value in usual.items() if name not in NOT_TRIED}
+
+
+def gated_trainings(folders: Sequence[Path], courses: pl.DataFrame) -> list[Training]:
+    """The trainings of families some of which have gates; reads no file where there are none.
+
+    Args:
+        folders: results folders.
+        courses: the records of every training (`analysis.results.trainings`).
+    """
+    known = {path.name: path for folder in folders for path in training_folders(folder)}
+    found = []
+    for (id_,), course in courses.group_by("training_id", maintain_order=True):
+        found += [Training(known[str(id_)], run, course) for run in _runs(known.get(str(id_)))[:1]]
+    families = {one.run.model for one in found if one.has_gates}
+    return [one for one in found if one.run.model in families]
+
+
+def _runs(folder: Path | None) -> list[Run]:
+    try:
+        return [] if folder is None else read_runs(folder)
+    except StudyError:  # named among what was left out
+        return []
+
+
+def trials(trainings: Sequence[Training]) -> pl.DataFrame:
+    """Every training of these, and how it fared beside the others of its group.
+
+    Returns:
+        Columns training (family), training_id, method, scope, amount, seed, updates; dev_data, dev_score: the data that
+        it was watched on, and its last score there, in the unit of its history; trials: of its group; chosen: whether
+        its score is the best of them, null where one has none; options: those in which the trials of its group differ.
+    """
+    groups: dict[tuple[Any, ...], list[Training]] = {}
+    for one in trainings:
+        groups.setdefault(one.group, []).append(one)
+    rows = [row for group in groups.values() for row in _rows(group)]
+    return pl.DataFrame(rows, schema=TRIALS)
+
+
+def _rows(group: Sequence[Training]) -> Iterator[dict[str, Any]]:
+    scores = [one.dev_score for one in group]
+    known = [score for score in scores if score is not None]
+    best = scores.index(max(known)) if len(known) == len(group) else None
+    differ = [name for name in group[0].tried if len({str(one.tried.get(name)) for one in group}) > 1]
+    for at, one in enumerate(group):
+        yield {
+            "training": one.run.model,
+            "training_id": one.folder.name,
+            "method": str(one.method),
+            "scope": one.scope,
+            "amount": one.amount,
+            "seed": one.seed,
+            "updates": one.updates,
+            "dev_data": one.dev_data,
+            "dev_score": one.dev_score,
+            "trials": len(group),
+            "chosen": True if len(group) == 1 else None if best is None else at == best,
+            "options": ", ".join(f"{name} {one.tried[name]}" for name in differ),
+        }

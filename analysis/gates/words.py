@@ -1,0 +1,136 @@
+"""What gates come to, in sentences that stand on the page and on the terminal; and what makes comparisons unfair."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+import polars as pl
+
+from analysis.attention_kinds import kind_name
+from analysis.defaults import by_metric
+from analysis.formatting import decimal, decimals, p_value, signed
+from analysis.gates.comparisons import Comparison
+from study.record.errors import listed
+
+Row = Mapping[str, Any]
+
+
+def kept_words(curves: pl.DataFrame, within: Mapping[str, float] | float) -> Iterator[str]:
+    """For each comparison, the fewest heads with which each method loses no more than is allowed."""
+    for (comparison,), own in curves.drop_nulls("difference").group_by("comparison", maintain_order=True):
+        allowed, unit = by_metric(within, own["metric"][0]), str(own["unit"][0])
+        several = curves.filter(comparison=comparison)["updates"].n_unique() > 1
+        said = [
+            f"{method}{_after(updates) if several else ''}, {_fewest(line.sort('kept').rows(named=True), allowed)}"
+            for (method, updates), line in own.group_by("method", "updates", maintain_order=True)
+        ]
+        least = f"{allowed:g} {unit.removesuffix('s') if allowed == 1 else unit}"
+        yield (
+            f"{comparison}: the fewest heads that lose no more than {least} against the un-pruned model trained as "
+            f"long are, by method: {'; '.join(said)}."
+        )
+
+
+def _after(updates: Any) -> str:
+    return "" if updates is None else f" ({updates:,} updates)"
+
+
+def _fewest(rows: Sequence[Row], allowed: float) -> str:
+    """The fewest heads that lose no more than is allowed; none, and what the most heads lose."""
+    good = next((row for row in rows if row["difference"] >= -allowed), None)
+    row = rows[-1] if good is None else good
+    share = 100 * row["kept"] / row["heads"]
+    heads = f"{decimal(row['kept'], 0 if row['fewest'] == row['most'] else 1)} of {row['heads']} ({share:.0f} %)"
+    return f"{heads}, {_lost(row)}" if good is not None else f"none ({heads}: {_lost(row)})"
+
+
+def _lost(row: Row) -> str:
+    """A difference from the un-pruned model, with its interval over seeds, or of fewer than five over examples."""
+    seeds = row["difference_seeds_low"] is not None
+    low, high = (row[f"difference_{'seeds_' if seeds else ''}{end}"] for end in ("low", "high"))
+    over = "" if low is None else f" over {row['seeds']} seeds" if seeds else " over examples"
+    return f"{with_interval(row['difference'], low, high, row['unit'])}{over}"
+
+
+def with_interval(difference: float, low: float | None, high: float | None, unit: str) -> str:
+    """`−1.20 (−1.90 to −0.50)`: a difference of scores with its interval, where it has one."""
+    digits = decimals(unit)
+    between = "" if low is None or high is None else f" ({signed(low, digits)} to {signed(high, digits)})"
+    return signed(difference, digits) + between
+
+
+def survival_words(survival: pl.DataFrame) -> Iterator[str]:
+    """For each method, how many heads survive in every seed, and how many would by chance."""
+    everywhere = survival.filter(pl.col("times") == pl.col("seeds"))
+    by = ("comparison", "method", "updates", "kind", "heads")
+    for (comparison, method, _, kind, heads), own in everywhere.group_by(*by, maintain_order=True):
+        said = listed([_survive(row) for row in own.rows(named=True)], most=own.height)
+        yield f"{comparison}, {method}: of {heads} heads of {kind_name(str(kind))} every seed keeps {said}."
+
+
+def _survive(row: Row) -> str:
+    sizes = f"{row['fewest']}" if row["fewest"] == row["most"] else f"{row['fewest']} to {row['most']}"
+    return (
+        f"{row['survive'] or 'none'} with {row['amount']} ({row['seeds']} seeds of {sizes}; by chance "
+        f"{decimal(row['chance'], 1)}, p {p_value(row['p_corrected'])}; within layers "
+        f"{decimal(row['layers_chance'], 1)}, p {p_value(row['layers_p_corrected'])})"
+    )
+
+
+def warnings(every: Sequence[Comparison], kept: pl.DataFrame, tried: pl.DataFrame) -> Iterator[str]:
+    """What makes a comparison unfair or unsafe, a sentence each."""
+    for comparison in every:
+        own = kept.filter(comparison=comparison.name)
+        yield from _unequal_updates(comparison)
+        yield from _unequal_trials(comparison.name, own)
+        yield from _chosen_on_what_is_scored(comparison, own, tried)
+        yield from _undecided(comparison.name, own)
+
+
+def _unequal_updates(comparison: Comparison) -> Iterator[str]:
+    updates: dict[str, set[int]] = {}
+    for method, after in comparison.lines:
+        updates.setdefault(str(method), set()).update([] if after is None else [after])
+    if len({frozenset(own) for own in updates.values()}) > 1:
+        told = [f"{method} {_numbers(own)}" for method, own in updates.items()]
+        yield (
+            f"{comparison.name}: total updates differ ({'; '.join(told)}). Only trainings of equal updates are compared"
+        )
+    lacking = [str(one.method) for one in comparison.members if comparison.reference(one) is None]
+    if lacking:
+        yield (
+            f"{comparison.name}: there is no un-pruned model of the same seed and updates beside "
+            f"{listed(list(dict.fromkeys(lacking)))}; model.training.gates=none trains it"
+        )
+
+
+def _numbers(own: set[int]) -> str:
+    return " and ".join(f"{number:,}" for number in sorted(own)) or "unknown"
+
+
+def _unequal_trials(name: str, kept: pl.DataFrame) -> Iterator[str]:
+    counts: dict[str, set[int]] = {}
+    for method, number in kept.drop_nulls("trials").select("method", "trials").iter_rows():
+        counts.setdefault(method, set()).add(number)
+    if len(set().union(*counts.values())) > 1:
+        told = [f"{method} {_numbers(own)}" for method, own in counts.items()]
+        yield f"{name}: numbers of trials differ ({'; '.join(told)}): the best of more trials looks better by chance"
+
+
+def _chosen_on_what_is_scored(comparison: Comparison, kept: pl.DataFrame, tried: pl.DataFrame) -> Iterator[str]:
+    data = comparison.members[0].domain.data
+    ids = [f"-{id_}" for id_ in kept.filter(pl.col("trials") > 1)["training_id"]]
+    watched = tried.filter(dev_data=data)["training_id"]
+    if any(id_.endswith(tuple(ids)) for id_ in watched if ids):
+        yield (
+            f"{comparison.name}: trials were chosen on {data}, on which they are compared, so that scores are "
+            f"flattered; choose them on a part of the training data"
+        )
+
+
+def _undecided(name: str, kept: pl.DataFrame) -> Iterator[str]:
+    for (method,), own in kept.filter(pl.col("undecided") > 0).group_by("method", maintain_order=True):
+        amounts = listed(list(dict.fromkeys(own["amount"])))
+        yield (
+            f"{name}, {method}: up to {own['undecided'].max()} of {own['heads'][0]} gates are undecided at the end "
+            f"({amounts}); scores are of gates that are 0 or 1"
+        )

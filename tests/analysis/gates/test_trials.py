@@ -1,0 +1,64 @@
+"""Trials: how many there were, which was chosen and on what; and what is said where that is unfair."""
+
+from pathlib import Path
+
+from made_trainings import LEARNED, SUBSET, UNPRUNED, by_order, fill_gated
+
+from analysis import read_results
+from analysis.gates import Gates, gates
+from analysis.inference import Inference
+
+
+def found_in(results: Path) -> Gates:
+    found = gates(read_results(results), Inference(resamples=100))
+    assert found is not None
+    return found
+
+
+def test_the_best_of_the_trials_is_chosen_on_what_was_held_out(results: Path) -> None:
+    held_out = {"held_out": 0.1}
+    fill_gated(results, UNPRUNED, range(16), tried=held_out)
+    for rate, dev_score in ((1e-5, 70.0), (2e-5, 90.0), (4e-5, 80.0)):
+        tried = {**held_out, "learning_rate": rate}
+        fill_gated(results, SUBSET, range(4), tried=tried, dev_score=dev_score, scored=rate < 4e-5)
+    found = found_in(results)
+    rows = found.trials.filter(method="learned subset")
+    assert rows["trials"].to_list() == [3, 3, 3]
+    assert rows.filter("chosen")["dev_score"].to_list() == [90.0]
+    assert rows.filter("chosen")["options"].to_list() == ["learning_rate 2e-05"]
+    assert set(rows["dev_data"]) == {"0.1 of toy_train"}
+    kept = found.kept.filter(method="learned subset").sort("chosen")
+    assert kept["chosen"].to_list() == [False, True]
+    assert kept["trials"].to_list() == [3, 3]
+    assert found.curves.filter(method="learned subset")["seeds"].to_list() == [1], "what was not chosen is left out"
+    (line,) = (line for line in found.warnings if "numbers of trials differ" in line)
+    assert "un-pruned 1; learned subset 3" in line
+
+
+def test_equal_trials_pass_and_those_chosen_on_what_is_scored_do_not(results: Path) -> None:
+    for gates_, kept in ((UNPRUNED, range(16)), (SUBSET, range(4)), (by_order("importance", 4), range(4))):
+        for rate in (1e-5, 2e-5):
+            fill_gated(results, gates_, kept, tried={"learning_rate": rate}, dev_score=80 + 1e5 * rate, data="toy_dev")
+    (line,) = found_in(results).warnings
+    assert "trials were chosen on toy_dev, on which they are compared" in line
+
+
+def test_lambdas_numbers_of_heads_seeds_and_random_masks_are_no_trials(results: Path) -> None:
+    for seed in range(2):
+        for penalty in (0.01, 0.1):
+            fill_gated(results, {**LEARNED, "penalty": penalty}, range(4), seed=seed)
+        for drawn in range(2):
+            at_random = {"name": "kept", "order": {"name": "random", "seed": drawn}, "keep": 4}
+            fill_gated(results, at_random, range(4), seed=seed)
+    trials = found_in(results).trials
+    assert trials["trials"].unique().to_list() == [1]
+    assert trials["chosen"].all()
+    assert sorted(trials["amount"].unique()) == ["4 heads", "λ 0.01", "λ 0.1"]
+
+
+def test_a_trial_without_a_score_leaves_the_choice_open(results: Path) -> None:
+    fill_gated(results, SUBSET, range(4))
+    fill_gated(results, SUBSET, range(4), tried={"learning_rate": 1e-3}, dev_score=None)
+    found = found_in(results)
+    assert found.trials["chosen"].to_list() == [None, None]
+    assert found.kept["chosen"].to_list() == [None, None]
