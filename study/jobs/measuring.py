@@ -367,6 +367,7 @@ class MeasuringJob(Job):
         heads, exact = subject.layout, certificate.largest_difference
         log.log(level, words, study.model.name, len(heads), heads, subject.device, exact)
         if not study.replacement.is_usual:
+            study.measure.check(subject.layout)  # before anything is read for what stands in
             self._replace_units(subject)
         return subject
 
@@ -392,8 +393,10 @@ class MeasuringJob(Job):
 
     def _plan_means(self, subject: "Subject", choice: Mean | MeanByPosition, studied: "Texts", every: "Texts") -> None:
         """Let the mean of a few reference examples stand in, with which rows take as long; time it for all of them."""
-        from study.replacement.make import replace_units
+        from study.replacement.make import replace_units, require_positions
 
+        if isinstance(choice, MeanByPosition):
+            require_positions(subject, studied, every)
         few, began = replace(every, examples=_first(every.examples, PLANNED_EXAMPLES)), time.perf_counter()
         replace_units(subject, Mean(acts_on=choice.acts_on), studied, few, None)
         letters, own = (sum(len(text) for row in each.examples.texts for text in row) for each in (every, few))

@@ -1,14 +1,17 @@
 """What stands in the place of a subject's units, made from the choice and the reference examples."""
 
 import logging
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
+
+from torch import Tensor
 
 from study.masking.stand_ins import Constant, StandIn, Uniform, Zero
 from study.masking.value_bias import value_biases
 from study.record.errors import InputError
 from study.record.examples import Examples
-from study.record.units import AttentionKind
+from study.record.units import AttentionKind, Layer
 from study.replacement.donors import Donors, longest_passage
 from study.replacement.draws import Candidates, by_name, draw
 from study.replacement.kept_means import kept_means
@@ -72,42 +75,83 @@ def replace_units(subject: Subject, choice: Replacement, studied: Texts, referen
     subject.gate.stand_in = _stand_in(subject, choice, studied, reference, file)
 
 
+def require_positions(subject: Subject, studied: Texts, reference: Texts) -> None:
+    """Refuse texts that are longer than all reference texts, before means by position are taken.
+
+    Raises:
+        InputError: names an example.
+    """
+    _Reach.of(subject, studied).require(_longest(subject, reference.encode(subject)))
+
+
 def _stand_in(subject: Subject, choice: Replacement, studied: Texts, reference: Texts, file: Path | None) -> StandIn:
     match choice:
-        case Mean() | MeanByPosition():
-            found = _means(subject, choice, reference, file)
-            if isinstance(choice, MeanByPosition):
-                _require_positions(subject, found, studied)
-            return found.to(subject.device)
+        case MeanByPosition():
+            return _means_by_position(subject, choice, studied, reference, file).to(subject.device)
+        case Mean():
+            return _kept(subject, file, lambda: means(subject, reference.encode(subject), choice)).to(subject.device)
         case Resample():
             return _donors(subject, choice, studied, reference)
         case UniformChoice():
             return Uniform()
         case ValueBiasChoice():
-            probe = subject.probe()
-            biases = value_biases(lambda: subject.response(probe, None), subject.gate.sites)
-            if not any(bias.any() for bias in biases.values()):
-                log.warning("no value of %s has a bias: replacement=value_bias is zero here", subject.loaded)
-            return Constant(biases)
+            return Constant(_value_biases(subject))
     return Zero()
 
 
-def _means(subject: Subject, choice: Mean | MeanByPosition, reference: Texts, file: Path | None) -> Constant:
-    def compute() -> Constant:
-        return means(subject, reference.encode(subject), choice)
+def _value_biases(subject: Subject) -> Mapping[Layer, Tensor]:
+    probe = subject.probe()
+    biases = value_biases(lambda: subject.response(probe, None), subject.gate.sites)
+    if not any(bias.any() for bias in biases.values()):
+        raise InputError(f"no value of {subject.loaded} has a bias: replacement=value_bias would be replacement=zero")
+    return biases
 
+
+def _kept(subject: Subject, file: Path | None, compute: Callable[[], Constant]) -> Constant:
     return compute() if file is None else kept_means(file, subject.gate, compute)
 
 
-def _require_positions(subject: Subject, found: Constant, studied: Texts) -> None:
-    """Refuse texts that are longer than all reference texts."""
-    known: dict[AttentionKind, int] = {kind: len(mean) for (kind, _), mean in found.of_heads.items()}
-    for row in studied.encode(subject):
-        reach = subject.reach(row)
+def _means_by_position(
+    subject: Subject, choice: MeanByPosition, studied: Texts, reference: Texts, file: Path | None
+) -> Constant:
+    reach = _Reach.of(subject, studied)
+
+    def compute() -> Constant:
+        rows = reference.encode(subject)
+        reach.require(_longest(subject, rows))
+        return means(subject, rows, choice)
+
+    found = _kept(subject, file, compute)
+    reach.require({kind: len(mean) for (kind, _), mean in found.of_heads.items()})
+    return found
+
+
+def _longest(subject: Subject, rows: Sequence[TokenRow]) -> dict[AttentionKind, int]:
+    """Tokens of the longest reference text that the heads of each kind read."""
+    passages = [passage for row in rows for passage in subject.passages(row)]
+    return {kind: max(len(passage.queries(kind)) for passage in passages) for kind in subject.layout.counts}
+
+
+@dataclass(frozen=True)
+class _Reach:
+    """The longest of the studied texts, by the kind of attention that reads it: its tokens, and the example's id."""
+
+    longest: Mapping[AttentionKind, tuple[int, str]]
+
+    @classmethod
+    def of(cls, subject: Subject, studied: Texts) -> "_Reach":
+        rows = studied.encode(subject)
+        reach = [(subject.reach(row), row.example) for row in rows]
+        side = {kind: 0 if kind is AttentionKind.ENCODER_SELF else -1 for kind in subject.layout.counts}
+        return cls({kind: max((own[at], name) for own, name in reach) for kind, at in side.items()})
+
+    def require(self, known: Mapping[AttentionKind, int]) -> None:
+        """Refuse texts of more tokens than are known of each kind."""
         for kind, most in known.items():
-            if (tokens := reach[0 if kind is AttentionKind.ENCODER_SELF else -1]) > most:
+            tokens, example = self.longest[kind]
+            if tokens > most:
                 raise InputError(
-                    f"replacement=mean_by_position: example '{row.example}' has {tokens} tokens, and the longest "
+                    f"replacement=mean_by_position: example '{example}' has {tokens} tokens, and the longest "
                     f"reference text {most} (a reference choice is read with its right alternative alone): nothing is "
                     f"known of the positions behind. Take a reference set with longer texts, or replacement=mean"
                 )

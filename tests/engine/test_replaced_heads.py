@@ -39,6 +39,8 @@ KINDS: dict[str, dict[str, Any]] = {
 
 
 def subject(name: str, kind: str) -> Subject:
+    if kind == "value_bias" and name in replaced.NO_VALUE_BIASES:
+        pytest.skip("its values have no bias")
     return replaced.subject(name, replaced.choice(kind.split()[0], **KINDS[kind]))
 
 

@@ -137,6 +137,14 @@ def test_an_empty_reference_set_is_refused(place: Path, tmp_path: Path) -> None:
         job(place, "replacement=mean", "replacement.data=nli_file", f"replacement.data.path={empty}").check()
 
 
+def test_units_that_a_model_has_not_are_refused_before_means_are_taken(
+    place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("study.replacement.make.means", None)
+    with pytest.raises(InputError, match="MLP"):
+        job(place, "replacement=mean", "measure.unit=mlp", f"results={tmp_path}").run()
+
+
 def test_fewer_groups_than_draws_are_refused_by_name(place: Path, tmp_path: Path) -> None:
     few = job(place, "replacement=resample", "replacement.draws=9", "replacement.limit=4", f"results={tmp_path}")
     with pytest.raises(InputError, match=r"replacement.draws=9: for example"):

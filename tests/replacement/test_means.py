@@ -1,5 +1,7 @@
 """Means over a reference set are those of each text read alone by plain transformers, and are computed once."""
 
+from pathlib import Path
+
 import pytest
 import torch
 from fixtures import cases, language_models
@@ -12,7 +14,7 @@ from study.record.examples import Examples
 from study.record.parts import StoreError
 from study.record.units import AttentionKind
 from study.replacement.kept_means import kept_means
-from study.replacement.make import Texts, replace_units
+from study.replacement.make import Texts, replace_units, require_positions
 from study.replacement.means import means
 from study.replacement.options import Alike, LeaveOut, Mean, MeanByPosition
 
@@ -111,8 +113,21 @@ def test_a_mean_that_is_no_number_is_refused() -> None:
 def test_a_text_longer_than_all_reference_texts_is_refused() -> None:
     subject, long = replaced.SUBJECTS["classifier bert"](), replaced.pairs()
     short = long.take([0])
-    with pytest.raises(InputError, match="example 'e1' has 9 tokens, and the longest reference text 7"):
+    with pytest.raises(InputError, match="example 'e7' has 13 tokens, and the longest reference text 7"):
         replace_units(subject, MeanByPosition(), Texts("own", long, 1.0), Texts("short", short, 1.0), None)
+
+
+def test_it_is_refused_before_a_mean_is_taken(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    subject, long, path = replaced.SUBJECTS["classifier bert"](), replaced.pairs(), tmp_path / "abc.safetensors"
+    studied, short = Texts("own", long, 1.0), Texts("short", long.take([0]), 1.0)
+    replace_units(subject, MeanByPosition(), short, short, path)
+    with pytest.raises(InputError, match="has 13 tokens, and the longest reference text 7"):
+        replace_units(subject, MeanByPosition(), studied, short, path)
+    monkeypatch.setattr("study.replacement.make.means", None)
+    with pytest.raises(InputError, match="has 13 tokens, and the longest reference text 7"):
+        replace_units(subject, MeanByPosition(), studied, short, None)
+    with pytest.raises(InputError, match="has 13 tokens, and the longest reference text 7"):
+        require_positions(subject, studied, short)
 
 
 class Counter:
