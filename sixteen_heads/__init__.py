@@ -10,10 +10,30 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sixteen_heads.notebook import AttentionMaps, Correlation, Effects, Model, correlation, maps, read
+    from sixteen_heads.notebook import (
+        AttentionMaps,
+        Correlation,
+        Effects,
+        GatedTrainings,
+        Model,
+        correlation,
+        gates,
+        maps,
+        read,
+    )
 
 __version__ = version("sixteen-heads")
-__all__ = ["AttentionMaps", "Correlation", "Effects", "Model", "correlation", "maps", "read"]
+__all__ = [
+    "AttentionMaps",
+    "Correlation",
+    "Effects",
+    "GatedTrainings",
+    "Model",
+    "correlation",
+    "gates",
+    "maps",
+    "read",
+]
 
 
 def __getattr__(name: str) -> Any:

@@ -17,6 +17,7 @@ from analysis.figures import Drawing, colour_limit, forest, heat_map, scatter
 from analysis.formatting import address, decimal, effect, ends, interval, score
 from sixteen_heads.attention.maps import AttentionMaps, maps
 from sixteen_heads.attention.sentence import page_of, read_example, unit_called
+from sixteen_heads.gated_trainings import GatedTrainings, gates
 from study.config import compose, to_study
 from study.engine.evaluator import Evaluator
 from study.jobs.measuring import MeasuringJob
@@ -26,7 +27,17 @@ from study.terminal.once import say_once
 
 warnings.filterwarnings("ignore", message="IProgress not found")  # of tqdm in transformers; bars here need no widgets
 
-__all__ = ["AttentionMaps", "Correlation", "Effects", "Model", "correlation", "maps", "read"]
+__all__ = [
+    "AttentionMaps",
+    "Correlation",
+    "Effects",
+    "GatedTrainings",
+    "Model",
+    "correlation",
+    "gates",
+    "maps",
+    "read",
+]
 
 DEFAULT = Inference()
 

@@ -1,7 +1,7 @@
 """Which trainings are compared: those of one family and scope that were scored by one metric on the same examples."""
 
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -75,12 +75,20 @@ class Comparison:
         )
 
 
-def comparisons(domains: Sequence[Domain], inference: Inference) -> list[Comparison]:
-    """Every comparison of the trainings whose kept heads were scored on some domains."""
+def comparisons(
+    domains: Sequence[Domain], inference: Inference, from_scratch: Collection[str] = ()
+) -> list[Comparison]:
+    """Every comparison of the trainings whose kept heads were scored on some domains.
+
+    Args:
+        domains: the domains.
+        inference: how scores are resampled.
+        from_scratch: ids of trainings whose weights were random before the first step.
+    """
     groups: dict[tuple[Any, ...], list[KeptHeads]] = {}
     for domain in domains:
         for curve in domain.kept:
-            one = KeptHeads(domain, curve, inference)
+            one = KeptHeads(domain, curve, inference, scratch=curve.options.get("training") in from_scratch)
             groups.setdefault(_held(one), []).append(one)
     found = [comparison for members in groups.values() for comparison in _by_scope(members)]
     for told in (_metric, _place, _examples):
@@ -116,11 +124,20 @@ def _by_scope(members: Sequence[KeptHeads]) -> Iterator[Comparison]:
     every = {str(kind): sum(layers) for kind, layers in layout.counts.items()}
     references = [one for one in members if one.method.is_reference]
     others = [one for one in members if not one.method.is_reference]
-    for scope in dict.fromkeys(one.scope for one in others or references):
+    scopes = {one: _scope(one, others) for one in others}
+    for scope in dict.fromkeys(scopes.values() if others else [""]):
         kinds = tuple(kind for kind in every if not scope or kind in scope.split("+"))
         label = f", {' and '.join(map(kind_label, kinds))} heads" if scope else ""
-        own = [one for one in others if one.scope == scope]
+        own = [one for one in others if scopes[one] == scope]
         heads = sum(every[kind] for kind in kinds)
         name = f"{place.family} on {members[0].domain.data}{label}"
         ordered = sorted(own, key=lambda one: (one.method, -one.kept(kinds), one.seed or 0))
         yield Comparison(name, kinds, heads, (*sorted(references, key=lambda one: one.seed or 0), *ordered))
+
+
+def _scope(one: KeptHeads, others: Sequence[KeptHeads]) -> str:
+    """The kinds that have gates; of a given mask that does not say, those of learned gates that it can stand beside."""
+    if one.scope or one.method.is_learned:
+        return one.scope
+    learned = dict.fromkeys(other.scope for other in others if other.method.is_learned and other.scope)
+    return next((scope for scope in learned if one.pruned <= set(scope.split("+"))), "")

@@ -7,7 +7,6 @@ from functools import cached_property
 from typing import Any
 
 import numpy as np
-import polars as pl
 from jaxtyping import Bool, Float
 
 from analysis.inference import Inference, resampling
@@ -44,10 +43,10 @@ class Method:
     scratch: bool = False
 
     @classmethod
-    def of(cls, options: Mapping[str, Any]) -> "Method":
-        """The method that the options of kept heads say."""
-        own = {name: options[name] for name in ("order", "weights", "scratch") if options.get(name)}
-        return cls(options.get("method", GIVEN), **own)
+    def of(cls, options: Mapping[str, Any], *, scratch: bool = False) -> "Method":
+        """The method that the options of kept heads say; `scratch` where its training says so."""
+        own = {name: options[name] for name in ("order", "weights") if options.get(name)}
+        return cls(options.get("method", GIVEN), **own, scratch=scratch or bool(options.get("scratch")))
 
     def __str__(self) -> str:
         """In words: `Hard Concrete gates, weights frozen`, `kept by importance`, `un-pruned`."""
@@ -76,11 +75,13 @@ class KeptHeads:
         domain: its outcomes.
         curve: the masks of all heads and of the kept ones, and how these came about.
         inference: how scores are resampled.
+        scratch: whether the weights are known to have been random before the first step.
     """
 
     domain: Domain
     curve: Curve
     inference: Inference
+    scratch: bool = False
 
     @property
     def options(self) -> Mapping[str, Any]:
@@ -90,7 +91,7 @@ class KeptHeads:
     @cached_property
     def method(self) -> Method:
         """How the heads were chosen."""
-        return Method.of(self.options)
+        return Method.of(self.options, scratch=self.scratch)
 
     @property
     def training(self) -> str:
@@ -129,6 +130,12 @@ class KeptHeads:
         kept = Counter(str(head.kind) for head, on in zip(self.domain.layout.heads, self.mask, strict=True) if on)
         return {str(kind): kept[str(kind)] for kind in self.domain.layout.counts}
 
+    @cached_property
+    def pruned(self) -> frozenset[str]:
+        """The kinds of which some heads are not kept."""
+        heads = self.domain.layout.heads
+        return frozenset(str(head.kind) for head, on in zip(heads, self.mask, strict=True) if not on)
+
     def kept(self, kinds: Iterable[str]) -> int:
         """How many heads of some kinds are kept."""
         return sum(self.by_kind[kind] for kind in kinds)
@@ -150,5 +157,5 @@ class KeptHeads:
         if LOSS not in self.domain.rows.columns:
             return None
         rows = self.domain.rows.filter(mask=self.curve.masks[-1])
-        weights = rows[WEIGHT] if WEIGHT in rows.columns else pl.ones(rows.height, eager=True)
-        return float((rows[LOSS] * weights).sum() / weights.sum())
+        weights = rows[WEIGHT].to_numpy() if WEIGHT in rows.columns else None
+        return float(np.average(rows[LOSS].to_numpy(), weights=weights))

@@ -46,6 +46,8 @@ def roles_kept(every: Sequence[Comparison], found: HeadAttention | None) -> pl.D
         over the roles of a training.
     """
     rows: list[dict[str, Any]] = []
+    if found is None:
+        return pl.DataFrame(schema=ROLES_KEPT)
     for comparison, one in ((own, one) for own in every for one in own.members if not one.mask.all()):
         for reading, whose in _readings(comparison, one, found):
             rows += _rows(comparison, one, reading, whose, found)
@@ -55,13 +57,14 @@ def roles_kept(every: Sequence[Comparison], found: HeadAttention | None) -> pl.D
 def fisher(has: Bool[np.ndarray, " heads"], kept: Bool[np.ndarray, " heads"]) -> float:
     """The chance that random kept heads, as many, are as unlikely a choice of the heads of a role as these are."""
     table = [[int((a & b).sum()) for b in (kept, ~kept)] for a in (has, ~has)]
-    return float(stats.fisher_exact(table).pvalue)
+    _, p = stats.fisher_exact(table)
+    return float(p)
 
 
-def _readings(comparison: Comparison, one: KeptHeads, found: HeadAttention | None) -> Iterator[tuple[Reading, str]]:
+def _readings(comparison: Comparison, one: KeptHeads, found: HeadAttention) -> Iterator[tuple[Reading, str]]:
     """The readings of a training's model, and of the un-pruned one."""
     for other, whose in ((one, OWN), (comparison.reference(one), UNPRUNED)):
-        if other is not None and found is not None:
+        if other is not None:
             yield from ((reading, whose) for reading in found.readings if reading.model_id == other.domain.model_id)
 
 

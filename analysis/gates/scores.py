@@ -8,8 +8,11 @@ import polars as pl
 
 from analysis.gates.by_seed import Draws, over_examples, over_seeds, seed_means
 from analysis.gates.comparisons import Comparison
-from analysis.gates.kept_heads import KeptHeads
+from analysis.gates.kept_heads import HARD_CONCRETE, KeptHeads
 from analysis.results.domain import IDENTITY
+
+UNSURE = ("undecided", "fractional")
+"""Numbers of gates that are not 0 or 1 for certain, which Hard Concrete ones alone can be."""
 
 ENDS = ("", "_low", "_high")
 
@@ -18,7 +21,7 @@ KEPT = (
     | dict.fromkeys([*IDENTITY, "metric", "unit", "method", "amount", "training_id"], pl.String)
     | dict.fromkeys(["seed", "updates"], pl.Int64)
     | {"weights": pl.String, "scratch": pl.Boolean, "kept": pl.Int64, "heads": pl.Int64, "by_kind": pl.String}
-    | dict.fromkeys(["undecided", "fractional"], pl.Int64)
+    | dict.fromkeys(UNSURE, pl.Int64)
     | dict.fromkeys(["score", "score_low", "score_high", "loss", "unpruned_score"], pl.Float64)
     | dict.fromkeys([f"difference{end}" for end in ENDS], pl.Float64)
     | {"trials": pl.Int64, "chosen": pl.Boolean, "alpha": pl.Float64}
@@ -70,8 +73,7 @@ def _kept_row(comparison: Comparison, one: KeptHeads, tried: pl.DataFrame) -> di
         "kept": comparison.kept(one),
         "heads": comparison.heads,
         "by_kind": comparison.by_kind(one),
-        "undecided": one.options.get("undecided"),
-        "fractional": one.options.get("fractional"),
+        **{name: one.options.get(name) if one.method.name == HARD_CONCRETE else None for name in UNSURE},
         **_number("score", one.scores, alpha),
         "loss": one.loss,
         "unpruned_score": None if reference is None else float(reference.scores[0]),

@@ -84,7 +84,7 @@ class Null:
 
 def reach(shares: Float[np.ndarray, " seeds"]) -> Float[np.ndarray, " times"]:
     """The chance that a head survives in at least 1, 2 ... of the seeds, each of which keeps it with a chance."""
-    exactly = reduce(np.convolve, ([1 - share, share] for share in shares))
+    exactly = reduce(np.convolve, ([1 - share, share] for share in shares), np.ones(1))
     return exactly[::-1].cumsum()[::-1][1:]
 
 

@@ -95,7 +95,7 @@ def gates(
     if not trainings and not any(domain.kept for domain in results.distinct):
         return None
     tried, (found, wrong) = trials(trainings), courses(trainings)
-    every = comparisons(results.distinct, inference)
+    every = comparisons(results.distinct, inference, {one.id for one in trainings if one.method.scratch})
     kept = _stacked([kept_table(comparison, tried) for comparison in every], KEPT)
     chosen = [_chosen(comparison, kept) for comparison in every]
     survive, survivors = survival([sets for comparison in chosen for sets in kept_sets(comparison)], inference.seed)

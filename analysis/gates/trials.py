@@ -30,8 +30,8 @@ TRIALS = {
 NOT_TRIED = ("seed", "keep", "folder", "small", "threads", "dev", "record_every", "save_every", "evaluate_every")
 """Options of a training that change no weights, or that tell two groups of trials apart."""
 
-COMPARED = ("name", "penalty", "keep", "keep_of", "scope", "weights")
-"""Options of gates that methods and amounts are made of."""
+COMPARED = ("name", "order", "seed", "data", "penalty", "keep", "keep_of", "scope", "weights")
+"""Options of gates that methods, amounts and masks are made of."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,6 +47,11 @@ class Training:
     folder: Path
     run: Run
     course: pl.DataFrame = field(repr=False)
+
+    @property
+    def id(self) -> str:
+        """Id of the training: its folder is `<name>-<id>`."""
+        return self.folder.name.rpartition("-")[2]
 
     @property
     def config(self) -> Mapping[str, Any]:
@@ -89,6 +94,12 @@ class Training:
         return f"{gates.get('keep') or sum(self.keep_of.values())} heads" if self.has_gates else ""
 
     @property
+    def rank(self) -> tuple[str, Method, str, float, int]:
+        """What trainings are sorted by: family, method, scope, how much they prune, seed."""
+        size = float(self.gates.get("penalty") or -(self.gates.get("keep") or sum(self.keep_of.values())))
+        return self.run.model, self.method, self.scope, size, self.seed or 0
+
+    @property
     def seed(self) -> int | None:
         """Seed of all that is random."""
         return self.config.get("seed")
@@ -113,13 +124,13 @@ class Training:
     @property
     def group(self) -> tuple[Any, ...]:
         """What all trials of one group have in common."""
-        drawn = (self.gates.get("order") or {}).get("seed")
-        return self.run.model, self.method, self.scope, self.amount, self.seed, self.updates, drawn
+        drawn_by = self.gates.get("seed")
+        return self.run.model, self.method, self.scope, self.amount, self.seed, self.updates, drawn_by
 
     @cached_property
     def tried(self) -> dict[str, Any]:
         """Options in which trials may differ."""
-        own = {f"gates.{name}": value for name, value in self.gates.items() if name not in (*COMPARED, "order", "data")}
+        own = {f"gates.{name}": value for name, value in self.gates.items() if name not in COMPARED}
         plain = (str, int, float, bool, list, type(None))
         usual = {name: value for name, value in self.config.items() if isinstance(value, plain)}
         return own | {name: value for name, value in usual.items() if name not in NOT_TRIED}
@@ -131,13 +142,16 @@ def gated_trainings(folders: Sequence[Path], courses: pl.DataFrame) -> list[Trai
     Args:
         folders: results folders.
         courses: the records of every training (`analysis.results.trainings`).
+
+    Returns:
+        Them by family, method, how much they prune, and seed.
     """
     known = {path.name: path for folder in folders for path in training_folders(folder)}
     found = []
     for (id_,), course in courses.group_by("training_id", maintain_order=True):
         found += [Training(known[str(id_)], run, course) for run in _runs(known.get(str(id_)))[:1]]
     families = {one.run.model for one in found if one.has_gates}
-    return [one for one in found if one.run.model in families]
+    return sorted((one for one in found if one.run.model in families), key=lambda one: one.rank)
 
 
 def _runs(folder: Path | None) -> list[Run]:

@@ -19,14 +19,18 @@ def kept_words(curves: pl.DataFrame, within: Mapping[str, float] | float) -> Ite
     for (comparison,), own in curves.drop_nulls("difference").group_by("comparison", maintain_order=True):
         allowed, unit = by_metric(within, own["metric"][0]), str(own["unit"][0])
         several = curves.filter(comparison=comparison)["updates"].n_unique() > 1
-        said = [
-            f"{method}{_after(updates) if several else ''}, {_fewest(line.sort('kept').rows(named=True), allowed)}"
-            for (method, updates), line in own.group_by("method", "updates", maintain_order=True)
-        ]
+        found: dict[str, Row | None] = {}
+        for (method, updates), line in own.group_by("method", "updates", maintain_order=True):
+            enough = line.filter(pl.col("difference") >= -allowed).sort("kept").rows(named=True)
+            found[f"{method}{_after(updates) if several else ''}"] = enough[0] if enough else None
+        good = [f"{name} {_heads(row)}, {_lost(row)}" for name, row in found.items() if row is not None]
+        none = [name for name, row in found.items() if row is None]
         least = f"{allowed:g} {unit.removesuffix('s') if allowed == 1 else unit}"
+        said = list(good)
+        said += [f"none of those tried: {listed(none, most=len(none))}"] if none else []
         yield (
             f"{comparison}: the fewest heads that lose no more than {least} against the un-pruned model trained as "
-            f"long are, by method: {'; '.join(said)}."
+            f"long: {'; '.join(said)}."
         )
 
 
@@ -34,13 +38,9 @@ def _after(updates: Any) -> str:
     return "" if updates is None else f" ({updates:,} updates)"
 
 
-def _fewest(rows: Sequence[Row], allowed: float) -> str:
-    """The fewest heads that lose no more than is allowed; none, and what the most heads lose."""
-    good = next((row for row in rows if row["difference"] >= -allowed), None)
-    row = rows[-1] if good is None else good
+def _heads(row: Row) -> str:
     share = 100 * row["kept"] / row["heads"]
-    heads = f"{decimal(row['kept'], 0 if row['fewest'] == row['most'] else 1)} of {row['heads']} ({share:.0f} %)"
-    return f"{heads}, {_lost(row)}" if good is not None else f"none ({heads}: {_lost(row)})"
+    return f"{decimal(row['kept'], 0 if row['fewest'] == row['most'] else 1)} of {row['heads']} ({share:.0f} %)"
 
 
 def _lost(row: Row) -> str:

@@ -23,7 +23,7 @@ def open_gates(course: pl.DataFrame, title: str, name: str) -> Drawing:
             colour = SERIES[at % len(SERIES)][0]
             own = course.filter(amount=amount)
             for run in own.partition_by("training_id", maintain_order=True):
-                panel.axes.plot(run["step"], run["open"], color=colour, linewidth=0.6, linestyle=LINES[2], alpha=0.7)
+                panel.axes.plot(run["step"], run["open"], color=colour, linewidth=0.9, linestyle=LINES[2], alpha=0.8)
                 panel.axes.plot(run["step"], run["kept"], color=colour, linewidth=1.0, alpha=0.8)
             mean = own.group_by("step").agg(pl.col("kept").mean()).sort("step")
             ends.append(Curve(amount, colour, mean["step"].cast(pl.Float64).to_list(), mean["kept"].to_list()))

@@ -1,7 +1,9 @@
 """Gates: heads kept against score, methods side by side, which heads survive, and gates over the steps of trainings."""
 
+from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -99,10 +101,10 @@ class Gates(Section):
     def showing(cls, found: Found) -> "Gates":
         """The section of these trainings, its figures drawn."""
         drawn = {
-            "scores": tuple(_scores(found)),
-            "open": tuple(_open(found)),
-            "maps": tuple(_maps(found)),
-            "survivors": tuple(_survivors(found)),
+            "scores": tuple(score_drawings(found)),
+            "open": tuple(open_drawings(found)),
+            "maps": tuple(course_drawings(found)),
+            "survivors": tuple(survivor_drawings(found)),
         }
         return cls(
             warnings=found.warnings,
@@ -123,7 +125,8 @@ def _compared(found: Found) -> Iterator[ComparedTrainings]:
         yield ComparedTrainings(comparison.name, curves[0]["unit"], curves[0]["metric"], curves, kept, differences)
 
 
-def _scores(found: Found) -> Iterator[Drawing]:
+def score_drawings(found: Found) -> Iterator[Drawing]:
+    """Heads kept against score, a figure for each comparison."""
     for at, comparison in enumerate(found.comparisons, 1):
         curves, kept = (own.filter(comparison=comparison.name) for own in (found.curves, found.kept))
         chosen = kept.filter(pl.col("chosen").fill_null(True))
@@ -131,23 +134,24 @@ def _scores(found: Found) -> Iterator[Drawing]:
             yield figures.score_curves(curves, chosen, comparison.name, f"{FOLDER}/score-{at}-{slug(comparison.name)}")
 
 
-def _open(found: Found) -> Iterator[Drawing]:
+def open_drawings(found: Found) -> Iterator[Drawing]:
+    """Open gates over the updates, a figure for each method."""
     for (training, method, scope), own in found.course.group_by("training", "method", "scope", maintain_order=True):
         title = ", ".join(filter(None, (str(training), str(method), str(scope).replace("+", " and "))))
         yield figures.open_gates(own, title, f"{FOLDER}/open-{slug(title)}")
 
 
-def _maps(found: Found) -> Iterator[Drawing]:
-    """The first seeds of every method and amount, before the next ones."""
-    seen: dict[tuple[str, ...], int] = {}
+def course_drawings(found: Found) -> Iterator[Drawing]:
+    """Gates over the updates, head by head: the first seeds of every method and amount, before the next ones."""
+    seen: Counter[tuple[Any, ...]] = Counter()
     ranked = []
-    for course in sorted(found.courses, key=lambda course: course.training.seed or 0):
+    for course in found.courses:
+        *alike, _ = course.training.rank
+        seen[tuple(alike)] += 1
+        ranked.append((seen[tuple(alike)], course))
+    for _, course in sorted(ranked, key=lambda one: one[0])[:MOST_MAPS]:
         training = course.training
-        key = (training.run.model, str(training.method), training.scope, training.amount)
-        ranked.append((seen.setdefault(key, 0), key, course))
-        seen[key] += 1
-    for _, key, course in sorted(ranked, key=lambda one: one[:2])[:MOST_MAPS]:
-        yield from _map(course, f"{key[1]}, {key[3]}, seed {course.training.seed}")
+        yield from _map(course, f"{training.method}, {training.amount}, seed {training.seed}")
 
 
 def _map(course: Course, title: str) -> Iterator[Drawing]:
@@ -163,7 +167,8 @@ def _map(course: Course, title: str) -> Iterator[Drawing]:
             )
 
 
-def _survivors(found: Found) -> Iterator[Drawing]:
+def survivor_drawings(found: Found) -> Iterator[Drawing]:
+    """In how many seeds each head survives, a map for each method and amount."""
     by = ("comparison", "method", "amount", "updates")
     several = found.survivors["comparison"].n_unique() > 1
     for at, (names, own) in enumerate(list(found.survivors.group_by(*by, maintain_order=True))[:MOST_MAPS], 1):

@@ -85,10 +85,9 @@ def fill_gated(
     options: dict[str, Any] = {
         **{"method": gates["name"], "training": id_, "updates": updates, "seed": seed},
         **({"weights": gates["weights"]} if "weights" in gates else {}),
-        **({"scratch": True} if scratch else {}),
         **({"penalty": gates["penalty"]} if "penalty" in gates else {}),
         **({"order": gates["order"]["name"]} if "order" in gates else {}),
-        **({"undecided": undecided, "fractional": undecided} if gates["name"] == "hard_concrete" else {}),
+        **{"undecided": undecided, "fractional": undecided},
         "scope": "+".join(gates.get("scope", [])),
     }
     off, removed = [str(head) for head, on in zip(layout.heads, mask, strict=True) if not on], int((~mask).sum())

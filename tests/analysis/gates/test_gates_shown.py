@@ -6,10 +6,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fixtures.results import CLASSIFIER
+from fixtures.results import CLASSIFIER, fill
 from made_trainings import LEARNED, MODEL, SUBSET, UNPRUNED, by_order, fill_gated
 from rich.console import Console
 
+import sixteen_heads as heads
 from analysis import Analysis, analyse, figures, read_results, write_report
 from analysis.figures.gates.course_maps import MOST_COLUMNS
 from analysis.inference import Inference
@@ -51,7 +52,8 @@ def test_the_page_has_a_section_with_every_method_and_what_is_unfair(shown: tupl
     for said in ("Hard Concrete gates", "learned subset", "kept by importance", "kept by gates, from scratch"):
         assert said in text
     assert "up to 2 of 16 gates are undecided at the end (λ 0.05)" in text
-    assert "the fewest heads that lose no more than 1 point against the un-pruned model" in text
+    assert "against the un-pruned model trained as long: Hard Concrete gates 6 of 16 (38 %), " in text
+    assert "none of those tried: " in text
     assert "every seed keeps 3 with 4 heads (2 seeds of 4; by chance 1.0" in text
     for term in ("undecided gates", "fractional gates"):
         assert f'id="term-{term.replace(" ", "-")}"' in html
@@ -93,6 +95,23 @@ def test_the_terminal_says_it_within_its_width(shown: tuple[Analysis, Path]) -> 
     assert max(map(len, said.splitlines())) <= 80
     assert re.search(r"Hard Concrete gates, λ 0\.05 +6 +2 +\d\d\.\d\d +[−\d]", said)
     assert "Mind: toy_gated on home, Hard Concrete gates: up to 2 of 16 gates are undecided" in said
+
+
+def test_a_notebook_has_the_same_tables_and_figures(shown: tuple[Analysis, Path], tmp_path: Path) -> None:
+    analysis, page = shown
+    assert analysis.gates is not None
+    folder = page.parents[2]
+    found = heads.gates(folder, FAST)
+    assert found.table.equals(analysis.gates.curves)
+    assert found.trainings.equals(analysis.gates.kept)
+    assert found.differences.equals(analysis.gates.differences)
+    assert found.survivors.equals(analysis.gates.survivors)
+    names = [drawing.name for drawing in (*found.scores(), *found.courses(), *found.survivor_maps())]
+    assert all((page.parents[1] / "figures" / f"{name}.svg").is_file() for name in names)
+    assert analysis.gates.sentences[0] in str(found)
+    fill(tmp_path, "accuracy", model="toy", data="home")
+    with pytest.raises(InputError, match="no training with gates"):
+        heads.gates(tmp_path)
 
 
 def test_methods_cite_those_who_thought_of_it(shown: tuple[Analysis, Path]) -> None:

@@ -1,5 +1,6 @@
 """Scores of kept heads: by hand, by a bootstrap written out, and by seed as scipy has it."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from scipy import stats
 from analysis import analyse, read_results
 from analysis.gates import Gates, gates
 from analysis.gates.by_seed import over_seeds
+from analysis.gates.kept_heads import KeptHeads
 from analysis.inference import Inference
 from analysis.results.domain import Domain
 from study.record.units import AttentionKind
@@ -102,6 +104,21 @@ def test_intervals_over_seeds_hold_the_truth() -> None:
     assert np.mean(held) == pytest.approx(0.95, abs=0.012)
 
 
+def test_the_loss_is_the_mean_over_examples_by_their_weights(results: Path) -> None:
+    store = fill_gated(results, SUBSET, range(4), harm=0.2)
+    assert store is not None
+    domain = read_results(results).domains[0]
+    loss = np.random.default_rng(0).gamma(1, 1, domain.rows.height)
+    kept = domain.rows["mask"].to_numpy() == domain.kept[0].masks[-1]
+    weight = np.arange(1.0, domain.rows.height + 1)
+    with_loss = replace(domain, rows=domain.rows.with_columns(loss=pl.Series(loss)))
+    weighted = replace(with_loss, rows=with_loss.rows.with_columns(weight=pl.Series(weight)))
+    assert KeptHeads(domain, domain.kept[0], FAST).loss is None
+    assert KeptHeads(with_loss, domain.kept[0], FAST).loss == pytest.approx(loss[kept].mean())
+    expected = (loss * weight)[kept].sum() / weight[kept].sum()
+    assert KeptHeads(weighted, domain.kept[0], FAST).loss == pytest.approx(expected)
+
+
 def test_only_equal_numbers_of_heads_after_equal_updates_are_compared(results: Path) -> None:
     fill_gated(results, UNPRUNED, EVERY)
     fill_gated(results, LEARNED, range(5), harm=0.1)
@@ -117,7 +134,7 @@ def test_only_equal_numbers_of_heads_after_equal_updates_are_compared(results: P
 def test_several_random_masks_of_a_seed_count_as_one(results: Path) -> None:
     for seed in range(2):
         for drawn, harm in ((0, 0.1), (1, 0.5)):
-            gates_ = {"name": "kept", "order": {"name": "random", "seed": drawn}, "keep": 4}
+            gates_ = {"name": "kept", "order": {"name": "random"}, "seed": drawn, "keep": 4}
             fill_gated(results, gates_, range(drawn, drawn + 4), seed=seed, harm=harm)
         fill_gated(results, SUBSET, range(4), seed=seed)
     found = found_in(results)
@@ -135,12 +152,16 @@ def test_heads_of_a_scope_are_compared_by_themselves(results: Path) -> None:
     kept = [i for i in range(len(TRANSLATOR)) if i not in off]
     fill_gated(results, UNPRUNED, range(36), layout=TRANSLATOR, name="bleu")
     fill_gated(results, encoder, kept, layout=TRANSLATOR, name="bleu", harm=0.1)
+    fill_gated(results, by_order("importance", 27), kept, layout=TRANSLATOR, name="bleu", harm=0.2)
     fill_gated(results, LEARNED, range(0, 36, 2), layout=TRANSLATOR, name="bleu", harm=0.1)
     found = found_in(results)
     names = {own.name: own.heads for own in found.comparisons}
     assert names == {"toy_gated on home": 36, "toy_gated on home, encoder self heads": 12}
     row = found.kept.filter(pl.col("method") == "Hard Concrete gates", heads=12).row(0, named=True)
     assert (row["kept"], row["by_kind"], row["unit"]) == (3, "encoder_self 3", "BLEU")
+    assert found.differences.filter(pl.col("method_b") == "kept by importance")["by_kind"].to_list() == [
+        "encoder_self 3"
+    ], "a given mask stands beside the scope that it is of"
     whole = found.kept.filter(pl.col("method") == "Hard Concrete gates", heads=36).row(0, named=True)
     assert whole["by_kind"] == "encoder_self 6, decoder_self 6, cross 6"
     assert found.kept.filter(method="un-pruned").height == 2

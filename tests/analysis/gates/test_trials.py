@@ -48,7 +48,7 @@ def test_lambdas_numbers_of_heads_seeds_and_random_masks_are_no_trials(results: 
         for penalty in (0.01, 0.1):
             fill_gated(results, {**LEARNED, "penalty": penalty}, range(4), seed=seed)
         for drawn in range(2):
-            at_random = {"name": "kept", "order": {"name": "random", "seed": drawn}, "keep": 4}
+            at_random = {"name": "kept", "order": {"name": "random"}, "seed": drawn, "keep": 4}
             fill_gated(results, at_random, range(4), seed=seed)
     trials = found_in(results).trials
     assert trials["trials"].unique().to_list() == [1]
