@@ -146,7 +146,10 @@ def trainer(training: TransformersTraining, start: Start, folder: Path, recorded
         save_at=checkpoints,
         callbacks=[history, saver],
     )
-    return _with_gates(plain, learner, history, saver, training.id) if learner else plain
+    if not learner:
+        return plain
+    saver.more = lambda folder: write_gates(learner.record(training.id), folder / GATES_FILE)
+    return with_gates(plain, learner, history)
 
 
 def _learner(training: TransformersTraining, start: Start, folder: Path, updates: int) -> GateLearner | None:
@@ -170,10 +173,8 @@ def _certified(start: Start) -> Gate:
     return subject.gate
 
 
-def _with_gates(
-    plain: Trainer, learner: GateLearner, history: HistoryWriter, saver: CheckpointSaver, training: str
-) -> Trainer:
-    """A trainer whose heads have gates; it is evaluated with those heads that stay, and keeps what became of them."""
+def with_gates(plain: Trainer, learner: GateLearner, history: HistoryWriter) -> Trainer:
+    """A trainer whose heads have gates; it is evaluated with those heads that stay, and keeps the course of gates."""
     evaluate = history.evaluate
 
     def evaluate_kept() -> tuple[float, float]:
@@ -181,13 +182,11 @@ def _with_gates(
             return evaluate()
 
     history.evaluate = evaluate_kept
-    saver.more = lambda folder: write_gates(learner.record(training), folder / GATES_FILE)
-    course = GateCourse(history.folder, learner, history.is_due)
     return replace(
         plain,
         loss=lambda rows: learner.loss(lambda: plain.loss(rows)),
         penalty=learner.penalty,
-        callbacks=[learner, course, *plain.callbacks],
+        callbacks=[learner, GateCourse(history.folder, learner, history.is_due), *plain.callbacks],
     )
 
 

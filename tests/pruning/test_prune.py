@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from fixtures import fairseq_files, pruned
+from fixtures import pruned
+from fixtures.fairseq import files as fairseq_files
 from fixtures.processes import Ended, study
 from transformers import AutoModelForSequenceClassification
 

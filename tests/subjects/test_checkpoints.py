@@ -4,7 +4,7 @@ import shutil
 from pathlib import Path
 
 import pytest
-from fixtures.fairseq_files import write_folder
+from fixtures.fairseq.files import write_folder
 
 from study.record.errors import InputError
 from study.record.factors import Factors

@@ -11,8 +11,8 @@ import pytest
 import sacrebleu
 import torch
 from fixtures.cases import TRANSLATORS, Numbers, build
-from fixtures.fairseq_files import WORDS, pre_norm, settings, write_checkpoint, write_dictionary, write_folder
-from fixtures.fairseq_run import fairseq_generate
+from fixtures.fairseq.files import WORDS, pre_norm, settings, write_checkpoint, write_dictionary, write_folder
+from fixtures.fairseq.run import fairseq_generate
 
 from study.certification.certify import certify
 from study.config import compose, to_study

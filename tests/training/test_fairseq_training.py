@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from fixtures.fairseq_run import fairseq_generate
+from fixtures.fairseq.run import fairseq_generate
 
 from study.certification.certify import certify
 from study.data.parallel import ParallelFile

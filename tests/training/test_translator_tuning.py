@@ -3,64 +3,42 @@
 import importlib.util
 import re
 import time
-from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
-from fixtures.fairseq_files import settings, weights, write_checkpoint
-from fixtures.fairseq_run import fairseq_losses
+from fixtures.fairseq.run import fairseq_losses
+from fixtures.fairseq.tuning import SIZES, TOY, make_start, tune_whatever_it_knows, tuning
 from fixtures.processes import running
 
 from study.certification.certify import certify
+from study.gates.options import GivenMask, HardConcrete
+from study.measures.orders.random import RandomOrder
 from study.record.errors import InputError
+from study.record.training.gates import GATES_FILE, GatesRecord, read_gates, write_gates
 from study.record.training.history import read_history
+from study.record.units import AttentionKind, HeadLayout
 from study.subjects.decoding.beam import BeamConfig
 from study.subjects.fairseq.checkpoint import read_checkpoint
-from study.toy.sources import ToyTranslation
-from study.toy.translation import TranslationDomain
-from study.training.fairseq.options import TranslationTraining
-from study.training.fairseq.translator import prepare_text
+from study.subjects.fairseq.folder import FairseqFolder
+from study.training.folder import training_folder
 from study.training.trained_models import TunedTranslator
 from study.training.trainer import STATE_FILE
 from study.training.translator.batches import TokenPairs, epochs_of_batches
-from study.training.translator.loop import tune_translator
+from study.training.translator.loop import require_converged, tune_translator
 from study.training.translator.options import TranslatorTuning
 from study.training.translator.schedules import Schedule
 
 needs_fairseq = pytest.mark.skipif(importlib.util.find_spec("fairseq") is None, reason="fairseq is not installed")
-TOY = {name: ToyTranslation(name=name, domain=TranslationDomain(name), count=count) for name, count in
-       (("train", 400), ("valid", 30))}  # fmt: skip
-SIZES = {f"{side}_{size}": number for side in ("encoder", "decoder") for size, number in
-         (("layers", 2), ("attention_heads", 4), ("embed_dim", 16), ("ffn_embed_dim", 24))}  # fmt: skip
 
 
 @pytest.fixture(scope="module")
 def start(tmp_path_factory) -> Path:
-    """A folder like that of a fairseq model, with random weights of either kind: `post.pt`, `pre.pt`."""
     folder = tmp_path_factory.mktemp("start")
-    text = TranslationTraining(train=TOY["train"], dev=TOY["valid"], source="en", target="fr", merges=60)
-    prepare_text(text, {name: data.examples() for name, data in TOY.items()}, folder / "bpe.codes", folder)
-    words = Counter(word for side in ("en", "fr") for word in (folder / f"train.{side}").read_text().split())
-    for side in ("en", "fr"):
-        lines = [f"{word} {count}\n" for word, count in words.most_common()]
-        (folder / f"dict.{side}.txt").write_text("".join(lines))
-    for name, pre_norm in (("post", False), ("pre", True)):
-        args = settings(**SIZES, encoder_normalize_before=pre_norm, decoder_normalize_before=pre_norm)
-        args |= {"max_source_positions": 100, "max_target_positions": 100}
-        write_checkpoint(folder / "any.pt", args, weights(args, len(words) + 4))
-        scratch = tuning(folder / "any.pt", scratch=True, updates=1, warmup_updates=0, keep=[0])
-        tune_translator(scratch, folder / name, "cpu", 1)
-        (folder / name / "checkpoint0.pt").rename(folder / f"{name}.pt")
+    make_start(folder)
     return folder
-
-
-def tuning(start: Path, **changes: object) -> TranslatorTuning:
-    given = {"start": str(start), "train": TOY["train"], "dev": TOY["valid"], "source": "en", "target": "fr"}
-    given |= {"epochs": 2, "max_tokens": 300, "dropout": 0.0, "record_every": 1, "warmup_updates": 4, "updates": 20}
-    return TranslatorTuning(**given | changes)
 
 
 FAIRSEQ = {
@@ -114,20 +92,22 @@ def test_updates_are_those_of_fairseq(start, tmp_path):
 
 
 def test_killed_twice_and_run_again_ends_with_the_same_bytes(start, tmp_path):
-    """By force, with dropout: weights, moments, order and random state all go on."""
-    training = tuning(start / "post.pt", dropout=0.2, save_every=3, updates=None, epochs=4, keep=[1])
-    tune_translator(training, tmp_path / "undisturbed", "cpu", 1)
+    """By force, with dropout and gates: weights, moments, order and random state all go on."""
+    gates = HardConcrete(scope=[AttentionKind.ENCODER_SELF], freeze=["decoder"])
+    training = tuning(start / "post.pt", dropout=0.2, gates=gates, save_every=3, updates=None, epochs=4, keep=[1])
     folder = tmp_path / "killed"
     for least in (5, 25):
-        with running(tune_translator, training, folder, "cpu", 1, place=tmp_path):
+        with running(tune_whatever_it_knows, training, folder, place=tmp_path):
             deadline = time.monotonic() + 120
             while _last_step(folder) < least and time.monotonic() < deadline:
                 time.sleep(0.005)
         assert (folder / STATE_FILE).is_file()
         assert least <= _last_step(folder) < 60, "killed in the middle"
-    tune_translator(training, folder, "cpu", 1)
-    for name in ("checkpoint1.pt", "checkpoint4.pt"):
-        assert (folder / name).read_bytes() == (tmp_path / "undisturbed" / name).read_bytes(), name
+    for run in ("killed", "undisturbed"):
+        tune_whatever_it_knows(training, tmp_path / run)
+    for name in ("checkpoint1", "checkpoint4"):
+        for file in (f"{name}.pt", f"{name}.gates.json", "gates.jsonl"):
+            assert (folder / file).read_bytes() == (tmp_path / "undisturbed" / file).read_bytes(), file
     both = [[replace(r, seconds=0.0) for r in read_history(tmp_path / run)] for run in ("killed", "undisturbed")]
     assert both[0] == both[1]
     assert not (folder / STATE_FILE).exists()
@@ -213,3 +193,73 @@ def test_learning_rates_by_name(schedule, rates):
 def test_what_cannot_be_trained_is_refused_early(start, changes, says):
     with pytest.raises(InputError, match=re.escape(says)):
         replace(tuning(start / "post.pt"), **changes).check()
+
+
+@pytest.mark.parametrize("kind", ["post", "pre"])
+def test_voitas_recipe_moves_the_encoder_and_its_embedding_alone(start, tmp_path, kind):
+    """Where the sides share an embedding, that of the source becomes its own; dev is evaluated with the heads kept."""
+    gates = HardConcrete(scope=[AttentionKind.ENCODER_SELF], freeze=["decoder"], penalty=0.5, initial=None)
+    training = tuning(start / f"{kind}.pt", gates=gates, learning_rate=5e-3, keep=[0], folder=str(tmp_path))
+    tune_whatever_it_knows(training, tmp_path)
+    before, after = (read_checkpoint(path) for path in (start / f"{kind}.pt", tmp_path / "checkpoint2.pt"))
+    moved = {name for name, x in after.weights.items() if not torch.equal(x, before.weights[name])}
+    assert moved == {name for name in after.weights if name.startswith("model.encoder.")}
+    assert after.settings["share_decoder_input_output_embed"]
+    assert not after.settings["share_all_embeddings"]
+    record = read_gates(tmp_path / "checkpoint2.gates.json")
+    assert record.heads == tuple(f"encoder_self.{layer}.{head}" for layer in range(2) for head in range(4))
+    assert (record.method, record.step, record.kept[8:]) == ("hard_concrete", 20, "1" * 16)
+    assert "0" in record.kept, "some head goes, or nothing is seen of it below"
+    model = TunedTranslator(name="tuned", training=training, source_lang="en", target_lang="fr")
+    subject = model.load(torch.device("cpu"))
+    assert certify(subject).largest_difference < 1e-4
+    rows = subject.encode(TOY["valid"].examples())
+    with subject.gate.masked(subject.as_xi(np.array([[x == "1" for x in record.kept]]))):
+        losses = subject.reference_losses(rows)
+    assert float(losses.sum()) / int((losses > 0).sum()) == pytest.approx(read_history(tmp_path)[-1].dev_loss, rel=1e-5)
+
+
+def tune_given(training: TranslatorTuning, folder: Path, kept: str, layout: HeadLayout) -> None:
+    """Train with given heads, whose record a job has left in the folder."""
+    with training_folder(folder, training.identity()):
+        write_gates(GatesRecord("kept", {}, "", 0, tuple(map(str, layout.heads)), kept), folder / GATES_FILE)
+    tune_translator(training, folder, "cpu", 1)
+
+
+def test_a_kept_mask_is_on_at_every_update(start, tmp_path):
+    """Heads that are off take no gradient. With every head on, the training is the plain one to the byte."""
+    layout = (
+        FairseqFolder(name="", path=str(start), checkpoint="post.pt", source_lang="en", target_lang="fr")
+        .load(torch.device("cpu"))
+        .layout
+    )
+    kept = GivenMask(order=RandomOrder(), keep=20)
+    masks = {"some": "1011" * 6, "all": "1" * 24}
+    for name, mask in masks.items():
+        tune_given(tuning(start / "post.pt", gates=kept, dropout=0.2), tmp_path / name, mask, layout)
+    tune_translator(tuning(start / "post.pt", dropout=0.2), tmp_path / "none", "cpu", 1)
+    checkpoints = {name: tmp_path / name / "checkpoint2.pt" for name in (*masks, "none")}
+    assert checkpoints["all"].read_bytes() == checkpoints["none"].read_bytes()
+    before, after = (read_checkpoint(path).weights for path in (start / "post.pt", checkpoints["some"]))
+    for name in (n for n in after if n.endswith("v_proj.weight")):
+        moved = [not torch.equal(*pair) for pair in zip(before[name].split(4), after[name].split(4), strict=True)]
+        assert moved == [True, False, True, True], name
+    assert read_gates(tmp_path / "some/checkpoint2.gates.json").kept == masks["some"]
+
+
+def test_a_start_far_from_converged_is_refused(start, tmp_path):
+    gates = HardConcrete(scope=[AttentionKind.ENCODER_SELF])
+    with pytest.raises(InputError, match=r"far from converged: on the dev data it has a loss of 5\.\d+ nats a token"):
+        tune_translator(tuning(start / "post.pt", gates=gates), tmp_path / "run", "cpu", 1)
+    pairs = TokenPairs([[2]] * 4, [[5, 5, 6, 2]] * 4, tokens=BeamConfig(1, 1.0, 2, 2, 1))
+    frequencies = -(2 * np.log(9 / 23) + 2 * np.log(5 / 23)) / 4  # each of seven words once more
+    require_converged(0.499 * frequencies, pairs, pairs)
+    with pytest.raises(InputError, match="1.23"):
+        require_converged(0.501 * frequencies, pairs, pairs)
+
+
+def test_what_gates_cannot_be_learned_on_is_refused(start, tmp_path):
+    with pytest.raises(InputError, match="scratch is for the same heads, trained anew"):
+        tuning(start / "post.pt", gates=HardConcrete(), scratch=True).check()
+    with pytest.raises(InputError, match="gates.freeze=pooler"):
+        tune_translator(tuning(start / "post.pt", gates=HardConcrete(freeze=["pooler"])), tmp_path / "run", "cpu", 1)

@@ -9,9 +9,12 @@ import torch
 from torch import nn
 from transformers import M2M100ForConditionalGeneration, PreTrainedModel
 
-from study.subjects.fairseq.checkpoint import FairseqTransformer, build
+from study.certification.certify import certify
+from study.gates.options import Gates, LearnedGates
+from study.subjects.fairseq.checkpoint import build
 from study.subjects.fairseq.load import as_subject, read_translator
 from study.subjects.translator import DecodingOptions, Translator
+from study.training.gate_learner import freeze
 from study.training.translator.options import TranslatorTuning
 
 GREEDY = DecodingOptions(beam=1, lenpen=1.0, max_len_a=0.0, max_len_b=200)
@@ -19,6 +22,8 @@ GREEDY = DecodingOptions(beam=1, lenpen=1.0, max_len_a=0.0, max_len_b=200)
 
 QKV = ("q_proj", "k_proj", "v_proj")
 POSITIONS = "embed_positions"
+OUTPUT = "decoder.output_projection"
+SHARED_SIDES, SHARED_OUTPUT = "share_all_embeddings", "share_decoder_input_output_embed"
 
 
 @dataclass(frozen=True)
@@ -43,13 +48,29 @@ def initial_translator(training: TranslatorTuning, device: torch.device) -> Init
     model = training.start_model()
     checkpoint, text = read_translator(model.weights_file(), model.processing())
     module = build(checkpoint, _dropout(training))
-    settings = tie(module, checkpoint)
+    settings = tie(module, checkpoint.settings, apart=_sides_part(training.gates))
     if training.scratch:
         draw_weights(module)
     translator = as_subject(checkpoint, text, module, GREEDY, device, truncate=True)
+    if training.gates.words():
+        certify(translator)
     for name, weights in module.named_parameters():
         weights.requires_grad_(POSITIONS not in name)
+    freeze(training.gates, module)
+    if _is_frozen(training.gates, OUTPUT):
+        embeddings(module)[2].requires_grad_(requires_grad=False)  # M2M100 has it beside the decoder
     return InitialTranslator(translator, settings)
+
+
+def _is_frozen(gates: Gates, name: str) -> bool:
+    """Whether weights of a name in fairseq are in a part that does not move."""
+    parts = gates.freeze if isinstance(gates, LearnedGates) else ()
+    return any(f".{part}." in f".{name}." for part in parts)
+
+
+def _sides_part(gates: Gates) -> bool:
+    """Whether the embedding of one side moves, and that of the other does not."""
+    return len({_is_frozen(gates, f"{side}.embed_tokens") for side in ("encoder", "decoder")}) > 1
 
 
 def _dropout(training: TranslatorTuning) -> dict[str, float]:
@@ -63,22 +84,29 @@ def _dropout(training: TranslatorTuning) -> dict[str, float]:
     }
 
 
-def tie(module: PreTrainedModel, checkpoint: FairseqTransformer) -> dict[str, Any]:
+def tie(module: PreTrainedModel, settings: Mapping[str, Any], *, apart: bool) -> dict[str, Any]:
     """Let embeddings that fairseq shares be one parameter, and all others have memory of their own.
 
+    Args:
+        module: what `build` made.
+        settings: settings of its checkpoint.
+        apart: let the source have an embedding of its own, equal to that of the target before the first update.
+
     Returns:
-        The settings of the checkpoint.
+        The settings that it has then.
     """
-    settings = dict(checkpoint.settings)
     source, target, output = embeddings(module)
-    shares_all = bool(settings.get("share_all_embeddings"))
-    if shares_all or settings.get("share_decoder_input_output_embed"):
+    shares_all = bool(settings.get(SHARED_SIDES))
+    shares_output = shares_all or bool(settings.get(SHARED_OUTPUT))
+    if shares_output:
         output.weight = target.weight
-    if shares_all:
+    if shares_all and not apart:
         source.weight = target.weight
+    else:
+        source.weight = nn.Parameter(source.weight.detach().clone())
     if isinstance(module, M2M100ForConditionalGeneration):  # it reads those of its sides, and has this one besides
         module.model.shared.weight = source.weight
-    return settings
+    return {**settings, SHARED_SIDES: shares_all and not apart, SHARED_OUTPUT: shares_output}
 
 
 def embeddings(module: PreTrainedModel) -> tuple[nn.Embedding, nn.Embedding, nn.Linear]:

@@ -6,25 +6,33 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
+from study.gates.options import LearnedGates
+from study.record.errors import InputError
 from study.record.examples import Examples
 from study.record.files import whole_file
+from study.record.training.gates import GatesRecord, write_gates
 from study.subjects.cross_entropy import cross_entropy
 from study.subjects.fairseq.write import write_checkpoint
 from study.training.callbacks import HistoryWriter
 from study.training.folder import training_folder
+from study.training.gate_learner import GateLearner, gate_learner
 from study.training.trainer import STATE_FILE, Callback, Trainer
 from study.training.training import limited
-from study.training.transformers_training import own_state
+from study.training.transformers_training import own_state, with_gates
 from study.training.translator.batches import TokenPairs, batches_by_tokens, by_length, epochs_of_batches, token_pairs
 from study.training.translator.initial import InitialTranslator, initial_translator
 from study.training.translator.options import TranslatorTuning
 
 BETAS = (0.9, 0.98)
 EVALUATION_TOKENS = 4000
+
+CONVERGED = 0.5
+"""Largest loss of a trained translator, as a share of that of a model that only knows how frequent words are."""
 
 
 def tune_translator(
@@ -48,6 +56,7 @@ def tune_translator(
         with own_state(device, training.threads or threads):
             torch.manual_seed(training.seed)
             start = initial_translator(training, torch.device(device))
+            torch.manual_seed(training.seed)
             trainer(training, start, sets, folder, recorded).run()
 
 
@@ -67,18 +76,21 @@ def trainer(
     def step_at(epoch: float) -> int:
         return min(round(epoch * len(epochs[0])), len(batches))
 
-    checkpoints: dict[int, list[Path]] = {}
+    checkpoints: dict[int, list[tuple[Path, Path]]] = {}
     for epoch in training.kept_epochs:
-        checkpoints.setdefault(step_at(epoch), []).append(training.checkpoint(folder, epoch))
+        files = training.checkpoint(folder, epoch), training.gates_file(folder, epoch)
+        checkpoints.setdefault(step_at(epoch), []).append(files)
     evaluations = range(int(training.epochs / training.evaluate_every) + 1)
     evaluation_steps = {step_at(i * training.evaluate_every) for i in evaluations} | {*checkpoints}
-    optimizer = torch.optim.AdamW(
-        [weights for weights in module.parameters() if weights.requires_grad],
-        lr=training.learning_rate,
-        betas=BETAS,
-        weight_decay=training.weight_decay,
+    learner = gate_learner(
+        training.gates, start.translator.gate, updates=len(batches), seed=training.seed, folder=folder
     )
-    return Trainer(
+    optimizer = adam(training, module, learner)
+    history = HistoryWriter(
+        folder, training.record_every, evaluation_steps, lambda: evaluate(module, dev_pairs), recorded
+    )
+    saver = FairseqSaver(module, start.settings, checkpoints)
+    plain = Trainer(
         name="translator",
         module=module,
         loss=lambda rows: token_loss(module, pairs, rows, training.label_smoothing),
@@ -90,12 +102,25 @@ def trainer(
         state_file=folder / STATE_FILE,
         save_every=training.save_every,
         save_at=checkpoints,
-        callbacks=[
-            HistoryWriter(
-                folder, training.record_every, evaluation_steps, lambda: evaluate(module, dev_pairs), recorded
-            ),
-            FairseqSaver(module, start.settings, checkpoints),
-        ],
+        callbacks=[history, saver],
+    )
+    if not learner:
+        return plain
+    if isinstance(training.gates, LearnedGates) and not plain.state_file.is_file():
+        require_converged(evaluate(module, dev_pairs)[0], pairs, dev_pairs)
+    saver.gates = lambda: learner.record(training.id)
+    return with_gates(plain, learner, history)
+
+
+def adam(training: TranslatorTuning, module: PreTrainedModel, learner: GateLearner | None) -> torch.optim.Optimizer:
+    """Adam as fairseq has it, with decoupled weight decay, on the weights that move; gates in a group of their own."""
+    moving = [weights for weights in module.parameters() if weights.requires_grad]
+    groups = [{"params": moving}] if moving else []
+    return torch.optim.AdamW(
+        [*groups, *(learner.groups() if learner else ())],
+        lr=training.learning_rate,
+        betas=BETAS,
+        weight_decay=training.weight_decay,
     )
 
 
@@ -128,6 +153,31 @@ def evaluate(module: PreTrainedModel, pairs: TokenPairs) -> tuple[float, float]:
     return total / count, 100 * right / count
 
 
+def require_converged(loss: float, pairs: TokenPairs, dev_pairs: TokenPairs) -> None:
+    """Refuse to learn gates of a model that has not learned its task: heads that it will need would go.
+
+    A trained translator knows the source, and is far better than one that knows how frequent each word is alone.
+
+    Args:
+        loss: mean loss of a target token on the dev data, nats.
+        pairs: what word frequencies are counted on.
+        dev_pairs: the dev data.
+
+    Raises:
+        InputError: when the loss is more than half of that of word frequencies.
+    """
+    words = np.concatenate(list(map(np.asarray, pairs.targets)))
+    dev_words = np.concatenate(list(map(np.asarray, dev_pairs.targets)))
+    counts = 1 + np.bincount(words, minlength=dev_words.max() + 1)
+    of_frequencies = -float(np.log(counts / counts.sum())[dev_words].mean())
+    if loss > CONVERGED * of_frequencies:
+        raise InputError(
+            f"training.start is far from converged: on the dev data it has a loss of {loss:.2f} nats a token, and "
+            f"knowing nothing but how frequent words are gives {of_frequencies:.2f}. Gates are learned from a trained "
+            f"model, with at most {CONVERGED:g} of that: train it first (model.training.gates=none)"
+        )
+
+
 @dataclass
 class FairseqSaver(Callback):
     """Saves checkpoints as fairseq would.
@@ -135,15 +185,20 @@ class FairseqSaver(Callback):
     Attributes:
         module: the module that is trained.
         settings: its settings by their names on fairseq's command line.
-        files: the checkpoints that are kept, by the update after which they are saved.
+        files: the checkpoints that are kept and where their gates are recorded, by the update after which they are
+            saved.
+        gates: gives the record of the gates; None where there are none.
     """
 
     module: PreTrainedModel
     settings: Mapping[str, Any]
-    files: Mapping[int, Sequence[Path]]
+    files: Mapping[int, Sequence[tuple[Path, Path]]]
+    gates: Callable[[], GatesRecord] | None = None
 
     def after_step(self, trainer: Trainer) -> None:
-        """Save the checkpoints of this update; a file that is there has the same weights."""
-        for path in self.files.get(trainer.step, ()):
+        """Save the checkpoints of this update, the weights last; a file that is there has the same ones."""
+        for path, gates_file in self.files.get(trainer.step, ()):
             if not path.is_file():
+                if self.gates is not None:
+                    write_gates(self.gates(), gates_file)
                 write_checkpoint(path, self.module, self.settings)

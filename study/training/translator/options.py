@@ -6,6 +6,7 @@ from typing import Any
 
 from omegaconf import MISSING
 
+from study.gates.options import LearnedGates
 from study.record.errors import InputError
 from study.record.files import file_digest, short_hash
 from study.record.metrics import Task
@@ -27,7 +28,7 @@ class TranslatorTuning(Training):
     Attributes:
         start: folder of a fairseq model, or a checkpoint in such a folder; empty with an origin.
         origin: in place of `start`, any translation model of `conf/model`, such as one that is trained here.
-        scratch: whether its configuration alone is taken, with dictionaries and BPE codes, and the weights are random.
+        scratch: begin with random weights in place of that model's, everything else the same, see `Tuning`.
         source: language code of the source side.
         target: language code of the target side.
         escape: whether text is escaped by the Moses tokeniser, see `model.escape`.
@@ -75,7 +76,7 @@ class TranslatorTuning(Training):
     threads: int = 0
 
     def start_model(self) -> FairseqConfig:
-        """The model to start from, as an entry of `conf/model`."""
+        """See `Training.start_model`."""
         if self.origin:
             return self.origin
         path = Path(self.start)
@@ -92,7 +93,8 @@ class TranslatorTuning(Training):
 
     def identity(self) -> dict[str, Any]:
         """See `Training.identity`; what is trained here is known before it is there."""
-        return {**super().identity(), "start": self._start_identity()}
+        identity = {name: value for name, value in super().identity().items() if name != "scratch" or value}
+        return {**identity, "start": self._start_identity()}
 
     def _start_identity(self) -> dict[str, Any]:
         """All that determines the weights that it starts from and how text is read, as JSON values."""
@@ -110,7 +112,7 @@ class TranslatorTuning(Training):
 
     def initial(self) -> str:
         """See `Training.initial`."""
-        drawn = {"seed": self.seed} if self.scratch else {}
+        drawn = {"scratch": self.seed} if self.scratch else {}
         return short_hash({"start": self._start_identity(), **drawn})
 
     def check(self) -> None:
@@ -120,6 +122,11 @@ class TranslatorTuning(Training):
             raise InputError(
                 "training.start names the folder of a fairseq model to start from, training.origin a model of "
                 "conf/model: give one of them"
+            )
+        if self.scratch and isinstance(self.gates, LearnedGates):
+            raise InputError(
+                f"training.scratch=true begins with random weights, and gates={self.gates.name} learns which heads of "
+                f"a trained model matter: scratch is for the same heads, trained anew (gates=kept), or all (gates=none)"
             )
         self._check_numbers()
         if not self.missing():

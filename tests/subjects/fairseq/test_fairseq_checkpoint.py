@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from fixtures.fairseq_files import as_of_2018, plain_logprobs, pre_norm, settings, weights, write_checkpoint
+from fixtures.fairseq.files import as_of_2018, plain_logprobs, pre_norm, settings, weights, write_checkpoint
 from omegaconf import II, MISSING, OmegaConf, open_dict
 from transformers import FSMTForConditionalGeneration, M2M100ForConditionalGeneration
 

@@ -7,7 +7,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from fixtures.fairseq_files import WORDS, write_dictionary, write_folder
+from fixtures.fairseq.files import WORDS, write_dictionary, write_folder
 
 from study.record.errors import InputError
 from study.subjects.fairseq.text import Dictionary, FairseqText, TextProcessing
