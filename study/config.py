@@ -33,6 +33,7 @@ from study.engine.precision import Precision, Screening
 from study.gates.options import GATES
 from study.measures.ablation import Ablation, AllButOne, Base, NoHead
 from study.measures.attention import AttentionMeasure
+from study.measures.gates import GatesMeasure
 from study.measures.importance import Importance
 from study.measures.measure import Measure
 from study.measures.orders import ORDERS
@@ -121,6 +122,7 @@ SCHEMAS: dict[str, Mapping[str, type]] = {
         "pruning": Pruning,
         "attention": AttentionMeasure,
         "probe": ProbeMeasure,
+        "gates": GatesMeasure,
         "train": Train,
     },
     "measure/order": ORDERS,

@@ -27,6 +27,7 @@ from study.record.scores import StoredRows, mask_scores, read_elsewhere, with_st
 from study.record.setting import SETTING_FILE, Setting, read_setting
 from study.record.store import Store
 from study.record.tables import OUTCOMES, Gradients, Observation, Table
+from study.record.training.gates import GatesRecord
 from study.record.units import HeadLayout, parse_mask, stack
 from study.terminal.progress import progress
 
@@ -51,6 +52,7 @@ class Evaluator:
         store: where outcomes are kept.
         computed: how many rows it has computed itself.
         when_stored: called whenever new rows are stored.
+        gates: gives what the gates of the subject's training have become.
     """
 
     def __init__(
@@ -64,6 +66,7 @@ class Evaluator:
         whole: Examples | None = None,
         max_unknown: float = 1.0,
         prove: "Callable[[Engine, Sequence[TokenRow], Sequence[Table]], None] | None" = None,
+        gates: Callable[[], GatesRecord] | None = None,
     ) -> None:
         """Make an evaluator of one setting.
 
@@ -77,6 +80,7 @@ class Evaluator:
             max_unknown: largest share of their tokens that the model may not know.
             prove: called with the engine, the examples as the model reads them and the tables, before anything of these
                 is computed.
+            gates: gives what the gates of the subject's training have become; None where it had none.
         """
         self.layout: HeadLayout = store.layout
         self.metric: Metric = setting.scoring
@@ -85,6 +89,7 @@ class Evaluator:
         self.setting = setting
         self.computed = 0
         self.when_stored: Callable[[], None] = lambda: None
+        self.gates: Callable[[], GatesRecord] = gates or _no_gates
         self.store = store
         self._load = load
         self._provenance = provenance
@@ -275,3 +280,7 @@ class Evaluator:
                 frames.clear()
                 self.when_stored()
         return now
+
+
+def _no_gates() -> GatesRecord:
+    raise InputError("nothing is known of the gates of this model")

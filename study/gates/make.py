@@ -2,7 +2,7 @@
 
 from study.gates.hard_concrete import HardConcreteGates
 from study.gates.head_gates import HeadGates
-from study.gates.options import HardConcrete, LearnedGates, Subset, gated_kinds
+from study.gates.options import HardConcrete, LearnedGates, Subset
 from study.gates.subset import SubsetGates
 from study.record.units import HeadLayout, select_heads
 
@@ -18,7 +18,8 @@ def learned_gates(options: LearnedGates, layout: HeadLayout, seed: int) -> HeadG
     Raises:
         InputError: for kinds that the model has not, and for a number of heads that cannot be kept.
     """
-    heads = tuple(select_heads(layout, gated_kinds(options.scope, tuple(layout.counts))))
+    options.check_heads(layout)
+    heads = tuple(select_heads(layout, options.scope))
     if isinstance(options, HardConcrete):
         return HardConcreteGates(options, heads, seed)
     assert isinstance(options, Subset), f"no way to make {options.name}"

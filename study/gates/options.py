@@ -149,7 +149,7 @@ class HardConcrete(LearnedGates):
     """
 
     name: str = "hard_concrete"
-    penalty: float = 0.01
+    penalty: float = 0.05
     reduction: Reduction = Reduction.sum
     warmup: float = 0.0
     initial: float | None = 2.0

@@ -16,7 +16,6 @@ from torch import Tensor, nn
 
 from study.gates.head_gates import HeadGates
 from study.gates.options import Subset
-from study.record.errors import InputError
 from study.record.training.gates import GatesMoment
 from study.record.units import Head
 
@@ -42,18 +41,8 @@ class SubsetGates(HeadGates):
             options: how many stay, and how the temperature falls.
             heads: the heads, in the order of a mask.
             seed: seed of the start and of the draws.
-
-        Raises:
-            InputError: when there are not so many heads to keep, or more kinds than heads that are kept.
         """
         super().__init__(heads, seed)
-        kinds = {head.kind for head in heads}
-        if options.keep > len(heads):
-            raise InputError(f"gates.keep={options.keep}: there are {len(heads)} heads that gates choose from")
-        if options.one_a_kind and options.keep < len(kinds):
-            raise InputError(
-                f"gates.keep={options.keep}: gates.one_a_kind=true keeps a head of each of the {len(kinds)} kinds"
-            )
         self.options = options
         self.weights = nn.Parameter(self.glorot())
 

@@ -188,6 +188,7 @@ class MeasuringJob(Job):
             return
         self.require_fit()
         self.study.measure.check_examples(self.examples)
+        self.study.measure.check_gates(self.study.model.gates)
         if self.setting.is_scored:
             self.study.model.check_targets(self.examples)
         if layout := self.layout:
@@ -341,6 +342,7 @@ class MeasuringJob(Job):
             whole=self.view,
             max_unknown=study.data.max_unknown,
             prove=lambda engine, rows, tables: prove(engine, share, rows, store.folder, study.precision, tables),
+            gates=study.model.gates,
         )
 
     def _engine(self) -> "Engine":

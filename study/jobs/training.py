@@ -14,6 +14,7 @@ from study.jobs.job import Job, Source
 from study.jobs.job_run import report, training_run
 from study.jobs.plan import Duration
 from study.record.errors import InputError, StudyError
+from study.record.training.gates import GATES_FILE
 from study.record.training.history import read_history
 from study.tracking.history import TrainingHistory
 from study.tracking.run import TRAININGS, Run, read_runs
@@ -105,7 +106,8 @@ class TrainingJob(Job):
     def compute(self) -> dict[str, Any]:
         """Train, or go on; nothing where all checkpoints are there."""
         training, lacking = self.model.training, self.model.training.lacking(self.folder)
-        history = TrainingHistory(self._kept, self.folder)
+        gates = training.gates_file(self.folder, training.epochs) if training.gates.words() else None
+        history = TrainingHistory(self._kept, self.folder, gates)
         left = self.remaining()
         run = training_run(self.study, self.model)
         with report(self.study, run, self._kept, history, 1 if left is None else left) as reported:
@@ -156,8 +158,9 @@ class TrainingJob(Job):
 
     def _is_kept(self) -> bool:
         """Whether it has them, whole; the training may have been a job of another results folder."""
+        gates = (self._kept / GATES_FILE).is_file() or not self.model.training.gates.words()
         try:
-            return bool(read_history(self._kept)) and bool(read_runs(self._kept))
+            return gates and bool(read_history(self._kept)) and bool(read_runs(self._kept))
         except StudyError:
             return False
 

@@ -1,5 +1,6 @@
 """What every measure offers: masks to try, as far as what is stored lets it know. The contract of `conf/measure`."""
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -14,6 +15,7 @@ from study.record.curves import Curve
 from study.record.errors import InputError
 from study.record.examples import Examples
 from study.record.loss import PLAIN, Loss
+from study.record.training.gates import GatesRecord
 from study.record.units import AttentionKind, HeadLayout, Unit, UnitLevel, select_layers, select_units, stack
 
 if TYPE_CHECKING:
@@ -99,6 +101,13 @@ class Measure:
 
         Raises:
             InputError: in words.
+        """
+
+    def check_gates(self, gates: Callable[[], GatesRecord]) -> None:
+        """Refuse gates that it cannot go by, where it goes by those of the model under study.
+
+        Args:
+            gates: gives them, or raises an InputError.
         """
 
     def findings(self, evaluator: "Evaluator") -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """Pruning: units go in some order, a share at a time, and the score is measured at each (the paper's section 4)."""
 
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -12,6 +13,7 @@ from study.record.errors import InputError
 from study.record.importance import ONE_A_LAYER
 from study.record.loss import LossName, chosen_loss, idle_epsilon
 from study.record.orders import Steps
+from study.record.training.gates import GatesRecord
 from study.record.units import HeadLayout
 
 if TYPE_CHECKING:
@@ -56,6 +58,10 @@ class Pruning(UnitMeasure):
                 f"a layer has one: nothing would go"
             )
         self.order.check(self._removal(layout))
+
+    def check_gates(self, gates: Callable[[], GatesRecord]) -> None:
+        """Those of an order by gates."""
+        self.order.check_gates(gates)
 
     def idle(self) -> dict[str, str]:
         """Only some orders have a loss, and only a smoothed loss has an epsilon."""

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 from omegaconf import MISSING
 
+from study.record.errors import InputError
 from study.record.factors import Factors
 from study.record.metrics import Task
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     import torch
 
     from study.record.examples import Examples
+    from study.record.training.gates import GatesRecord
     from study.subjects.subject import Subject
 
 
@@ -119,6 +121,14 @@ class ModelConfig:
         Raises:
             InputError: for texts that are too long, and for too many unknown tokens.
         """
+
+    def gates(self) -> GatesRecord:
+        """What the gates have become that heads had while its weights were trained.
+
+        Raises:
+            InputError: when nothing is known of them.
+        """
+        raise InputError(f"nothing is known of gates of model '{self.name}': it is no checkpoint of a training here")
 
     def folder(self) -> Path:
         """Where its files are, or will be once they are fetched.

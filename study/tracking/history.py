@@ -11,6 +11,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from study.record.errors import InputError
 from study.record.parts import every_part, read_provenance
+from study.record.training.gates import GATES_FILE, read_course, read_gates, write_course, write_gates
 from study.record.training.history import Record, read_history, write_history
 
 RUN = "run"
@@ -103,10 +104,12 @@ class TrainingHistory:
     Attributes:
         kept: folder that has a copy of the history, beside the run.
         training: folder of the training, from which the copy is made; None where it may be elsewhere.
+        gates: where what has become of its gates at its end is, or will be; it is copied with their course.
     """
 
     kept: Path
     training: Path | None = None
+    gates: Path | None = None
     _last: Record | None = field(default=None, init=False)
 
     def fresh(self) -> list[Point]:
@@ -121,6 +124,10 @@ class TrainingHistory:
         records = read_history(self.training)
         if records and records != self._copied():
             write_history(self.kept, records)
+            if course := read_course(self.training):
+                write_course(self.kept, course)
+        if self.gates and self.gates.is_file():
+            write_gates(read_gates(self.gates), self.kept / GATES_FILE)
         return records
 
     def _copied(self) -> list[Record]:

@@ -1,7 +1,8 @@
 """Options of training a sequence classifier: fine-tuning of a model, or a small BERT from nothing."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from study.record.errors import InputError
 from study.record.files import short_hash
@@ -32,9 +33,25 @@ class FineTuning(ClassifierTraining, Tuning):
     Attributes:
         new_head: it gets an output layer with random weights, whose labels are those of the training data; false: it
             goes on with its own, and the data may have no other labels.
+        labels: names of its own outputs, in order; read from the model when empty.
     """
 
     new_head: bool = True
+    labels: list[str] = field(default_factory=list)
+
+    def identity(self) -> dict[str, Any]:
+        """See `Training.identity`; labels belong to it where they are given."""
+        identity = super().identity()
+        return identity if self.labels else {name: value for name, value in identity.items() if name != "labels"}
+
+    def check(self) -> None:
+        """See `Training.check`."""
+        super().check()
+        if self.labels and self.new_head:
+            raise InputError(
+                "training.labels names the model's own outputs, and training.new_head=true gives it others: "
+                "add training.new_head=false"
+            )
 
     def start_model(self) -> ModelConfig:
         """See `Training.start_model`; texts are cut as in the training."""
@@ -47,12 +64,16 @@ class FineTuning(ClassifierTraining, Tuning):
             return self.origin
         kind = HubRegressor if self.task is Task.REGRESSION else HubClassifier
         revision = None if Path(self.start).expanduser().is_dir() else self.revision
-        return kind(name="", path=self.start, revision=revision, max_length=self.max_length, truncate=True)
+        options: dict[str, Any] = {"max_length": self.max_length, "truncate": True}
+        options |= {"labels": list(self.labels)} if self.labels else {}
+        return kind(name="", path=self.start, revision=revision, **options)
 
     def own_labels(self) -> tuple[str, ...]:
         """See `ClassifierTraining.own_labels`."""
         if self.new_head or self.task is Task.REGRESSION:
             return ()
+        if self.labels:
+            return label_names(self.start_folder(), self.labels)
         if not read_json(self.start_folder() / "config.json").get("id2label"):
             raise InputError(f"{self.start} is no classifier, it has no labels: training.new_head=true gives it some")
         return label_names(self.start_folder(), [])

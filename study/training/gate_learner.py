@@ -6,6 +6,7 @@ parameter groups of the learner besides its own.
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from logging import getLogger
 from pathlib import Path
 from typing import Any
@@ -35,16 +36,20 @@ class GateLearner(Callback):
         gate: where they act: the gate of a certified subject.
         gates: the gates.
         updates: updates of the whole training.
+        given: the record by which gates were given; None where they are learned.
         step: updates done.
     """
 
-    def __init__(self, options: Gates, gate: Gate, gates: HeadGates, updates: int) -> None:
+    def __init__(
+        self, options: Gates, gate: Gate, gates: HeadGates, updates: int, given: GatesRecord | None = None
+    ) -> None:
         """Gates before the first of so many updates."""
         gate.forget_mlps()  # they stay on, and multiplying them would take time
         self.options = options
         self.gate = gate
         self.gates = gates
         self.updates = updates
+        self.given = given
         self.step = 0
         self._columns = torch.tensor([gate.layout.index(head) for head in gates.heads])
 
@@ -118,6 +123,8 @@ class GateLearner(Callback):
 
     def record(self, training: str) -> GatesRecord:
         """The gates after this step, by the id of their training."""
+        if self.given is not None:
+            return replace(self.given, step=self.step)
         return GatesRecord(
             method=self.options.name,
             options=self.options.identity(),
@@ -146,18 +153,26 @@ def gate_learner(options: Gates, gate: Gate, *, updates: int, seed: int, folder:
     if isinstance(options, LearnedGates):
         return GateLearner(options, gate, learned_gates(options, gate.layout, seed), updates)
     if isinstance(options, GivenMask):
-        return GateLearner(options, gate, _given(folder / GATES_FILE, gate.layout), updates)
+        record = _given(folder / GATES_FILE)
+        return GateLearner(options, gate, fixed_gates(record, gate.layout), updates, record)
     return None
 
 
-def _given(file: Path, layout: HeadLayout) -> FixedGates:
-    """The gates that a job has kept before it began to train."""
+def _given(file: Path) -> GatesRecord:
+    """What a job has written of the gates before the training began."""
     if not file.is_file():
-        raise InputError(
-            f"{file}, which says the heads that stay, is not there: run the same command with measure=train"
-        )
-    mask = parse_mask(read_gates(file).kept, layout)
-    return FixedGates(layout.heads, torch.from_numpy(mask[: len(layout)].copy()))
+        raise InputError(f"{file} is not there, which says what heads stay: run the same command with measure=train")
+    return read_gates(file)
+
+
+def fixed_gates(record: GatesRecord, layout: HeadLayout) -> FixedGates:
+    """The gates of all heads of a model, by a record of them.
+
+    Raises:
+        InputError: when it is of another model.
+    """
+    mask = parse_mask(record.kept, layout)[: len(layout)]
+    return FixedGates(layout.heads, torch.from_numpy(mask.copy()))
 
 
 def freeze(options: Gates, module: nn.Module) -> None:
@@ -180,4 +195,4 @@ def freeze(options: Gates, module: nn.Module) -> None:
                 f"{listed(list(parts))}"
             )
         for name in inside:
-            names[name].requires_grad_(requires_grad=False)
+            names[name].requires_grad = False

@@ -9,8 +9,10 @@ from omegaconf import MISSING
 
 from study.gates.options import GivenMask
 from study.record.errors import InputError
-from study.record.factors import Factors
+from study.record.factors import NO_GATES, Factors
 from study.record.files import cache_folder
+from study.record.training.gates import GatesRecord, read_gates
+from study.record.training.history import read_history
 from study.subjects.fairseq.folder import CHECKPOINTS, FairseqConfig
 from study.subjects.huggingface.classifier_folder import ClassifierConfig, RegressorConfig
 from study.subjects.huggingface.decoder_folder import DecoderConfig
@@ -117,6 +119,19 @@ class TrainedModel:
         if self._lacks():
             raise InputError(self._untrained())
         return self.training.checkpoint(self.training_folder(), self._epoch())
+
+    def gates(self) -> GatesRecord:
+        """See `ModelConfig.gates`; a training without gates keeps every head.
+
+        Raises:
+            InputError: when the checkpoint is not there.
+        """
+        self.trained_checkpoint()
+        training, folder = self.training, self.training_folder()
+        if training.gates.words():
+            return read_gates(training.gates_file(folder, self._epoch()))
+        steps = [record.step for record in read_history(folder) if record.epoch <= self._epoch()]
+        return GatesRecord(NO_GATES, {}, training.id, max(steps, default=0), heads=(), kept="")
 
     def _untrained(self) -> str:
         return (

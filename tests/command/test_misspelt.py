@@ -52,7 +52,7 @@ TOY = "model=toy_classifier data=toy_matched"
             "model.path is an option of hf_classifier, fairseq_folder, hf_decoder and hf_regressor; the model",
         ),
         (f"{TOY} model.revision=x", "model.revision is an option of bert_mnli, hf_classifier, hf_decoder and hf_reg"),
-        (f"{TOY} model.beam=2", "model.beam is an option of fairseq_folder, "),
+        (f"{TOY} model.beam=2", "model.beam is an option of fairseq_finetuned, fairseq_folder, "),
         (
             "model=toy_translator data=toy_news model.check_labels=false",
             "model.check_labels is an option of bert_cola_finetuned, bert_mnli, ",
@@ -64,8 +64,8 @@ TOY = "model=toy_classifier data=toy_matched"
         (f"{TOY} tracking.project=x", "tracking.project is an option of wandb; the tracking here has none"),
         (
             f"{TOY} model.training.start=x",
-            "model.training.start is an option of finetune, finetune_classifier, toy_seeds and finetune_decoder; the "
-            "training here has none. For example: training@model.training=finetune",
+            "model.training.start is an option of finetune, finetune_classifier, toy_gated, toy_seeds, "
+            "finetune_decoder and finetune_translator; the training here has none. For example: ",
         ),
         (f"{TOY} measure.order=random", "measure.order is an option of pruning; the measure here has none"),
         (
@@ -117,7 +117,7 @@ TOY = "model=toy_classifier data=toy_matched"
         (f"{TOY} measur=", "there is no option 'measur'. Did you mean measure or measure.unit or measure.name?"),
         (
             "model=bert_mnl data=toy_matched",
-            "there is no model 'bert_mnl'. Did you mean bert_mnli or bert_mnli_finetune",
+            "there is no model 'bert_mnl'. Did you mean bert_mnli or bert_mnli_gated or bert_mnli_fi",
         ),
         (f"{TOY} hydra/launcher=slum", "there is no hydra/launcher 'slum'. Did you mean slurm?"),
         (

@@ -103,10 +103,10 @@ def test_a_needed_head_is_kept_among_others() -> None:
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"keep": 9}, "gates.keep=9: there are 8 heads that gates choose from"),
-        ({"keep": 3, "scope": [AttentionKind.CROSS]}, "gates.keep=3: there are 2 heads"),
-        ({"keep": 1, "one_a_kind": True}, "gates.one_a_kind=true keeps a head of each of the 2 kinds"),
-        ({"keep": 1, "scope": [AttentionKind.DECODER_SELF]}, "gates.scope=decoder_self"),
+        ({"keep": 9}, "gates.keep=9, and the model has 8 heads"),
+        ({"keep": 3, "scope": [AttentionKind.CROSS]}, "gates.keep=3, and the model has 2 heads"),
+        ({"keep": 1, "one_a_kind": True}, "gates.keep=1 is less than a head of each kind"),
+        ({"keep": 1, "scope": [AttentionKind.DECODER_SELF]}, "gates.scope has decoder_self"),
     ],
 )
 def test_what_cannot_be_kept_is_refused(options: dict, message: str) -> None:

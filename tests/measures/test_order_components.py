@@ -75,7 +75,7 @@ def test_a_run_has_the_options_beside_each_other(more: str, unusual: dict[str, s
 def test_the_usual_options_are_those_that_runs_of_before_have() -> None:
     """They kept all, whatever the order: without one of them such a run would be taken for another."""
     measure = to_study(compose(*TOY, "measure=pruning_oracle")).measure
-    assert set(measure.usual()) == {"unit", "first_seed"} | {
+    assert set(measure.usual()) == {"unit", "first_seed", "gates"} | {
         "name", "kinds", "order", "reverse", "steps", "allow_empty_layers", "estimator", "normalisation", "average",
         "loss", "epsilon", "order_data", "seeds", "file",
     }  # fmt: skip

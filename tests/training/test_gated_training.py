@@ -280,8 +280,8 @@ def test_a_decoder_learns_gates_as_well(tmp_path: Path) -> None:
             HardConcrete(penalty=30.0, initial=0.0, learning_rate=1.0),
             r"step \d+ of 30: gates.penalty=30 has closed all 8 heads",
         ),
-        (HardConcrete(scope=[AttentionKind.CROSS]), "gates.scope=cross: the model has heads of encoder_self"),
-        (Subset(keep=9), "gates.keep=9: there are 8 heads that gates choose from"),
+        (HardConcrete(scope=[AttentionKind.CROSS]), "gates.scope has cross: the model has heads of encoder_self"),
+        (Subset(keep=9), "gates.keep=9, and the model has 8 heads"),
         (HardConcrete(freeze=["decoder"]), "gates.freeze=decoder: .* its parts are bert and classifier"),
     ],
 )

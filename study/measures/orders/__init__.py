@@ -5,6 +5,7 @@ A new order is a file here with a dataclass of the contract in `order.py`, its l
 """
 
 from study.measures.orders.file import FileOrder
+from study.measures.orders.gates import GatesOrder
 from study.measures.orders.greedy import OracleOrder, ReestimatedOrder
 from study.measures.orders.order import Order
 from study.measures.orders.random import RandomOrder
@@ -16,6 +17,7 @@ ORDERS: dict[str, type[Order]] = {
     "ablation_loss": AblationLossOrder,
     "random": RandomOrder,
     "file": FileOrder,
+    "gates": GatesOrder,
     "oracle": OracleOrder,
     "reestimated": ReestimatedOrder,
 }

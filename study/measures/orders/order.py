@@ -1,6 +1,6 @@
 """What every order offers: units in the sequence in which they go, as far as what is stored lets it know."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from functools import cached_property
@@ -14,6 +14,7 @@ from study.measures.measure import MaskRequest, Measure
 from study.record.curves import Curve, CurveOptions
 from study.record.loss import PLAIN, Loss
 from study.record.orders import Steps, keep_one_a_layer
+from study.record.training.gates import GatesRecord
 from study.record.units import AttentionKind, HeadLayout, Unit, UnitLevel, parse_mask, select_units, stack
 
 if TYPE_CHECKING:
@@ -89,6 +90,9 @@ class Order:
     def prerequisites(self) -> Sequence[Measure]:
         """Measures of the same model and data whose rows it is made of: the first ones, as many as it needs."""
         return ()
+
+    def check_gates(self, gates: Callable[[], GatesRecord]) -> None:
+        """As `Measure.check_gates`."""
 
     def source(self, data: str) -> tuple[str, str] | None:
         """As `Measure.source`."""

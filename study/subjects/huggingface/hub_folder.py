@@ -8,6 +8,7 @@ from omegaconf import MISSING
 from study.record.errors import InputError
 from study.record.factors import Factors
 from study.record.files import name_of
+from study.record.training.gates import GATES_FILE, GatesRecord, read_gates
 from study.subjects.checkpoints import PLACE, SEED, at_epoch, at_seed, no_such_epoch, shared_name
 from study.subjects.model import ModelConfig
 
@@ -56,6 +57,11 @@ class HubFolder(ModelConfig):
         if Path(path).expanduser().is_dir():
             idle["revision"] = f"it is of a model on the hub, and {path} is a folder"
         return idle
+
+    def gates(self) -> GatesRecord:
+        """See `ModelConfig.gates`; they stand beside the weights."""
+        file = self.folder() / GATES_FILE
+        return read_gates(file) if file.is_file() else super().gates()
 
     def missing(self) -> list[str]:
         """The hub name, when its files are not in the download cache."""

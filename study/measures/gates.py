@@ -1,0 +1,96 @@
+"""Gates: the score with exactly those heads that the gates of the model's training keep, beside that with all heads."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from study.measures.measure import MaskRequest, Measure
+from study.measures.orders.gates import learned_sequence
+from study.measures.orders.random import RandomOrder
+from study.record.curves import Curve, CurveOptions
+from study.record.training.gates import GatesRecord
+from study.record.units import HeadLayout, parse_mask, stack
+
+if TYPE_CHECKING:
+    from study.engine.evaluator import Evaluator
+
+KEPT = "kept"
+"""The order of a curve whose second point is the heads that gates keep."""
+
+
+@dataclass(kw_only=True)
+class GatesMeasure(Measure):
+    """A curve of two points: all heads of the model, and those that the gates of its training keep.
+
+    There is one point where the training had no gates.
+    """
+
+    name: str = "gates"
+
+    def check_gates(self, gates: Callable[[], GatesRecord]) -> None:
+        """Refuse a model of which nothing is known of gates."""
+        gates()
+
+    def idle(self) -> dict[str, str]:
+        """The kinds are those of the gates."""
+        return {"kinds": "the gates say which heads are off"}
+
+    def request(self, evaluator: "Evaluator") -> MaskRequest:
+        """The masks of the curve."""
+        layout = evaluator.layout
+        curve = kept_curve(evaluator.gates(), layout, evaluator.setting.factors[0].seed)
+        return MaskRequest(stack([parse_mask(key, layout) for key in curve.masks], layout), curves=(curve,))
+
+
+def kept_curve(record: GatesRecord, layout: HeadLayout, seed: int | None) -> Curve:
+    """The curve of the heads that gates keep, by the training that they are of.
+
+    Its options say how many updates are behind it, how many gates are undecided (neither 0 nor 1 with a probability of
+    .9), how many are between 0 and 1 by the rule of Voita's code, and what decides how many heads stay.
+
+    Args:
+        record: the gates.
+        layout: the model's heads.
+        seed: seed of the training.
+
+    Raises:
+        InputError: when the gates are of another model.
+    """
+    full, kept = layout.full(), parse_mask(record.kept, layout) if record.kept else layout.full()
+    number = int((full & ~kept).sum())
+    options: dict[str, Any] = {
+        "method": record.method,
+        "training": record.training,
+        "updates": record.step,
+        "weights": record.options.get("weights", "trained"),
+        "scope": "+".join(record.options.get("scope") or record.options.get("kinds") or ()),
+        **({} if seed is None else {"seed": seed}),
+        "undecided": len(record.undecided),
+        "fractional": len(record.fractional),
+        **_amount(record, seed),
+    }
+    return Curve(
+        order=KEPT,
+        options=options,
+        kinds=tuple(record.options.get("scope") or ()),
+        heads=len(record.heads) or len(layout),
+        removed=(0, number) if number else (0,),
+        masks=tuple(layout.key(mask) for mask in ([full, kept] if number else [full])),
+        examples=0,
+        sequence=tuple(map(str, learned_sequence(record, layout))),
+    )
+
+
+def _amount(record: GatesRecord, seed: int | None) -> CurveOptions:
+    """What decides how many heads stay."""
+    options = record.options
+    match record.method:
+        case "hard_concrete":
+            return {"penalty": options["penalty"]}
+        case "subset":
+            return {"keep": options["keep"]}
+        case "kept":
+            order, drawn = options["order"]["name"], options.get("seed", seed)
+            by_seed = {"order_seed": drawn} if order == RandomOrder.name else {}
+            return {"order": order, **by_seed, "keep": record.kept.count("1")}
+    return {}
