@@ -195,7 +195,7 @@ def analyse(
         larger=_larger(domains, inference.groups, options),
         sliced=None if of_slices is None else correlate(of_slices, options),
         speed=read_speed(results.folder),
-        namesakes=(*namesakes(_subjects(results), axes), *too_many(shown)),
+        namesakes=(*namesakes(_subjects(results), axes), *too_many(shown, along=compared is not None)),
         least_r=least_r,
         along=compared,
         components=divided,

@@ -173,8 +173,8 @@ def along_table(pairs: pl.DataFrame, title: str, units: str = UnitLevel.head.plu
 def overview_table(analysis: Analysis, subject_ids: Sequence[str]) -> Table:
     """One row a domain of several subjects: base score, strongest head (address from 0), how many are significant."""
     table = plain_table("Heads one at a time", "model", "base score", "effect")
-    table.columns[0].no_wrap = True
-    table.columns[1].no_wrap = True
+    for column in table.columns[1:]:
+        column.no_wrap = True
     table.add_column("strongest head", no_wrap=True)
     table.add_column("significant", no_wrap=True)
     labels = subject_labels(analysis)
@@ -218,7 +218,7 @@ def _print_subject(analysis: Analysis, subject_id: str, console: Console) -> Non
 def summary_table(analysis: Analysis, subject_id: str) -> Table:
     """One row a domain of the subject: examples, base score, masks, strongest head (address from 0)."""
     first = analysis.subjects[subject_id][0]
-    table = plain_table(f"{first.model}: {first.layout}; effects in {first.metric.unit}", "domain", "examples")
+    table = plain_table(f"{first.subject}: {first.layout}; effects in {first.metric.unit}", "domain", "examples")
     table.add_column("base score", justify="right", no_wrap=True)
     table.add_column("masks", justify="right")
     table.add_column("strongest head", no_wrap=True)

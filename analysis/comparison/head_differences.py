@@ -50,14 +50,20 @@ def head_differences(domains: Sequence[Measured], alpha: float) -> pl.DataFrame:
     return pl.concat([pl.DataFrame(schema=DIFFERENCES), *frames])
 
 
-def too_many(domains: Sequence[Measured]) -> list[str]:
-    """A sentence where so many pairs of subjects have the same heads that none are held against each other."""
+def too_many(domains: Sequence[Measured], *, along: bool = False) -> list[str]:
+    """A sentence where so many pairs of subjects have the same heads that none are held against each other.
+
+    Args:
+        domains: every domain with its effects.
+        along: whether cells are compared along an axis besides; if not, the sentence says that they can be.
+    """
     count = len(_subjects(_pairs(domains)))
     if count <= MOST_PAIRS:
         return []
+    advice = "" if along else ", --along compares all along an axis such as seed or replacement"
     return [
         f"head by head, {count} pairs of models of the same heads, as no more than {MOST_PAIRS} are shown; --model "
-        f"chooses some of them, --along compares all along an axis such as seed"
+        f"chooses some of them{advice}"
     ]
 
 

@@ -271,16 +271,20 @@ def grids(results: Results, axes: Sequence[str], level: UnitLevel = UnitLevel.he
 
 
 def _by_other_units(apart: Iterable[Cell], axes: Sequence[str], level: UnitLevel) -> Iterator[str]:
-    """A sentence for each model that differs along the axes where units of another level were removed."""
+    """A sentence for each model that differs along the axes only where units of another level were removed."""
     families: dict[str, list[Cell]] = {}
     for cell in apart:
         families.setdefault(cell.place.family, []).append(cell)
     for family, own in families.items():
-        for other in UnitLevel:
-            removed = [cell for cell in own if other is not level and cell.domain.single_units(other)]
-            if all(len({cell.at(axis) for cell in removed}) > 1 for axis in axes):
-                yield f"{family} is not compared by {level.plural}; --unit {other} compares it by {other.plural}"
-                break
+        differ = [other for other in UnitLevel if _differ([one for one in own if one.domain.single_units(other)], axes)]
+        if differ and level not in differ:
+            units = differ[0]
+            yield f"{family} is not compared by {level.plural}; --unit {units} compares it by {units.plural}"
+
+
+def _differ(removed: Sequence[Cell], axes: Sequence[str]) -> bool:
+    """Whether cells have several values on every axis."""
+    return all(len({cell.at(axis) for cell in removed}) > 1 for axis in axes)
 
 
 def _grid(members: Sequence[Cell], axes: Sequence[str], held: Mapping[str, Value], beside: str) -> Grid:

@@ -150,10 +150,10 @@ def read_results(folder: Path, selection: Selection | None = None) -> Results:
         damaged |= domain.damaged
     if not domains and not readings and not probes:
         raise InputError("\n  ".join([f"{folder} holds nothing that can be analysed:", *left_out]))
-    domains.sort(key=lambda domain: (domain.model, domain.subject_id, domain.data, domain.setting_id))
+    domains.sort(key=_place)
     for line in dict.fromkeys(line for domain in domains for line in domain.left_out):
-        those = [f"{domain.model} on {domain.data}" for domain in domains if line in domain.left_out]
-        log.warning("%s: %s", ", ".join(those), line)
+        those = dict.fromkeys(f"{domain.subject} on {domain.data}" for domain in domains if line in domain.left_out)
+        log.warning("%s: %s", "; ".join(those), line)
     readings.sort(key=lambda reading: (reading.model, reading.data, reading.setting.id, reading.special))
     probes.sort(key=lambda probe: (probe.setting.model, probe.setting.data, probe.setting.id, probe.probe.training.id))
     said = (*_notes(folder), *left_out, *unread)
@@ -180,7 +180,13 @@ def scored_by(results: Results, metrics: Collection[str]) -> Results:
                 refused.append(str(error))
     if not domains:
         raise InputError("\n  ".join([f"{results.folder} holds nothing with metric {', '.join(metrics)}:", *refused]))
-    return replace(results, domains=tuple(sorted(domains, key=lambda domain: (domain.model, domain.subject_id))))
+    return replace(results, domains=tuple(sorted(domains, key=lambda domain: _place(domain)[:-2])))
+
+
+def _place(domain: Domain) -> tuple[str, bool, str, str, str, str]:
+    """Where a domain stands among all: zero before other replacements of a model, and these by their names."""
+    other = not domain.replacement.is_usual
+    return domain.model, other, domain.replacement.label, domain.subject_id, domain.data, domain.setting_id
 
 
 def setting_folders(results: Path) -> list[Path]:

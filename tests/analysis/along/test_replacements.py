@@ -1,17 +1,21 @@
 """`--along replacement`: the same examples under masks that put something else in a head's place."""
 
+import io
+
 import numpy as np
 import polars as pl
 import pytest
 from fixtures.language_results import every_unit
 from fixtures.results import OWN_MEAN, fill_replaced
+from rich.console import Console
 
-from analysis import Inference, Selection, analyse, read_results
+from analysis import Inference, Selection, analyse, read_results, scored_by
 from analysis.__main__ import main
 from analysis.correlation import DomainEffects
 from analysis.correlation.shared_examples import aligned
 from analysis.results.cells import grids
 from analysis.results.namesakes import subject_names
+from analysis.terminal import overview_table
 from sixteen_heads.live.effects import so_far
 from study.record.errors import InputError
 from study.record.factors import Factors
@@ -97,6 +101,35 @@ def test_a_model_of_which_groups_alone_were_removed_is_told_of(make, results) ->
     assert grids(read_results(results), ["replacement"]).left_out == (line,)
     by_groups = grids(read_results(results), ["replacement"], UnitLevel.group)
     assert [grid.name for grid in by_groups.grids] == ["grouped, home"]
+
+
+def test_zero_comes_first_everywhere_and_long_names_leave_room_for_numbers(results) -> None:
+    stored(results)
+    read = read_results(results)
+    assert [domain.replacement.label for domain in read.domains] == ["zero", "mean", "resample in 4 draws"]
+    again = scored_by(read, ["accuracy"])
+    assert [domain.replacement.label for domain in again.domains] == ["zero", "mean", "resample in 4 draws"]
+    found = analyse(read, Inference(resamples=99), splits=2)
+    console = Console(width=60, record=True, file=io.StringIO())
+    console.print(overview_table(found, list(found.subjects)))
+    said = console.export_text()
+    assert "…" not in said
+    for row in found.base["base_score"]:
+        assert f"{row:.2f} %" in said
+
+
+def test_several_replacements_have_one_warning(results, caplog) -> None:
+    for label in ("mean", "uniform"):
+        store = fill_replaced(results, label, WEIGHTS)
+        rows, ids = store.read().rows, read_results(results).domains[0].examples["example"]
+        next(store.folder.glob("part-*")).unlink()
+        store.write(rows.filter(pl.col("example").is_in(ids.head(80).to_list())), {})
+    caplog.clear()
+    read_results(results)
+    assert caplog.messages == [
+        "toy, replacement mean on home; toy, replacement uniform on home: scores are of 80 of the 150 examples: the "
+        "others were not evaluated"
+    ]
 
 
 def test_every_two_replacements_are_compared(results) -> None:

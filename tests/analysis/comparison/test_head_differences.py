@@ -62,6 +62,9 @@ def test_only_subjects_of_the_same_heads_metric_and_data_are_compared_and_not_to
     assert head_differences([one, other], 0.05).is_empty()
     (said,) = module.too_many([one, other])
     assert "1 pairs of models of the same heads, as no more than 0 are shown" in said
+    assert said.endswith("--along compares all along an axis such as seed or replacement")
+    (said,) = module.too_many([one, other], along=True)
+    assert said.endswith("--model chooses some of them")
 
 
 def test_one_group_of_examples_has_no_interval(make):

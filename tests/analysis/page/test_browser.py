@@ -5,9 +5,12 @@ import io
 import re
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 import pytest
+from fixtures.results import fill_replaced
 
+from analysis import Inference, analyse, read_results, write_report
 from analysis.__main__ import main
 from analysis.effects.changes import change_counts
 from analysis.formatting import signed
@@ -70,6 +73,23 @@ def test_nothing_is_wider_than_the_screen_and_everything_can_be_read(visit, widt
     assert min(tab.evaluate(sizes)) > 11
     dark_ground = "getComputedStyle(document.body).backgroundColor"
     assert (sum(map(int, re.findall(r"\d+", tab.evaluate(dark_ground))[:3])) < 200) == dark
+
+
+@pytest.mark.parametrize("width", [760, 1280])
+def test_no_link_is_cut(visit, width, results):
+    """Replacements have long names: the bars take a second line."""
+    for label in (None, "mean", "mean by position", "value bias", "uniform"):
+        fill_replaced(results, label, np.full(16, 0.05), options={"label": label}, count=60)
+    analysis = analyse(read_results(results), Inference(resamples=99), splits=4, axes=["replacement"])
+    page = write_report(analysis, results.parent / f"out{width}")
+    tab = visit(width=width, page=page)
+    assert tab.locator("select[data-picker] option").first.inner_text() == "toy, replacement zero"
+    cut = "(e) => e.scrollWidth > e.clientWidth + 1 || e.getBoundingClientRect().right > innerWidth"
+    for nav in tab.locator("nav:visible").all():
+        assert not nav.evaluate(cut), nav.inner_text()
+    bar = tab.locator(".bar").bounding_box()["height"]
+    assert bar > 60
+    assert tab.evaluate("document.documentElement.style.getPropertyValue('--bar')") == f"{bar:.0f}px"
 
 
 def test_a_table_sorts_filters_and_copies_itself_as_it_is_shown(visit, shown):

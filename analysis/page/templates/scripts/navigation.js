@@ -17,6 +17,17 @@ function choose(name) {
 picker?.addEventListener("change", () => (location.hash = picker.value));
 picker?.closest("label").removeAttribute("hidden");
 
+/** Let a variable of the styles be the height of what stays in sight, which has as many lines as its links need. */
+function keepHeight(variable, selector) {
+  const bars = [...document.querySelectorAll(selector)];
+  const keep = () => {
+    const height = Math.max(0, ...bars.map((bar) => bar.offsetHeight));
+    if (height) document.documentElement.style.setProperty(variable, `${height}px`);
+  };
+  const seen = new ResizeObserver(keep);
+  for (const bar of bars) seen.observe(bar);
+}
+
 /** Mark the link to the part of the page that is in sight. */
 const sight = new IntersectionObserver(
   (entries) => {
