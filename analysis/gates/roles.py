@@ -57,7 +57,7 @@ def roles_kept(every: Sequence[Comparison], found: HeadAttention | None) -> pl.D
 def fisher(has: Bool[np.ndarray, " heads"], kept: Bool[np.ndarray, " heads"]) -> float:
     """The chance that random kept heads, as many, are as unlikely a choice of the heads of a role as these are."""
     table = [[int((a & b).sum()) for b in (kept, ~kept)] for a in (has, ~has)]
-    _, p = stats.fisher_exact(table)
+    p: Any = stats.fisher_exact(table)[1]
     return float(p)
 
 
