@@ -8,6 +8,7 @@ from typing import Any
 import polars as pl
 
 from analysis.compute import Analysis
+from analysis.gates.kept_heads import FROZEN
 from analysis.inference import Interval
 from analysis.inference.base_interval import BINOMIAL
 from analysis.inference.multiplicity import Correction
@@ -251,12 +252,12 @@ def _gates(analysis: Analysis) -> Iterator[str]:
         "subset": "differentiable subsets of a given size [li2021differentiable]",
     }
     ways = [words for name, words in learned.items() if name in known]
+    methods = [method for own in found.comparisons for method in own.methods]
+    frozen = {method.weights == FROZEN for method in methods if method.is_learned}
     if ways:
-        yield (
-            f"Heads to keep are learned together with the weights, or with weights frozen, by {' and '.join(ways)}; "
-            "every gate is 0 or 1 in what is scored."
-        )
-    if any(method.scratch for own in found.comparisons for method in own.methods):
+        weights = " or ".join({False: "together with the weights", True: "with weights frozen"}[one] for one in frozen)
+        yield f"Heads to keep are learned {weights} by {' and '.join(ways)}; what is scored has gates of 0 and 1 alone."
+    if any(method.scratch for method in methods):
         yield (
             "The same heads trained from random weights are the control of structure alone [voita2019analyzing, "
             "behnke2020losing]."
