@@ -26,6 +26,14 @@ def _offline(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.fixture(autouse=True)
+def _nothing_said() -> None:
+    """What a process says once, each test may say."""
+    from study.terminal.once import say_once
+
+    say_once.cache_clear()
+
+
+@pytest.fixture(autouse=True)
 def _shapes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
     """Slow tests repeat thousands of times what others check once: they take three times as long with the check."""
     repeating = any(request.node.get_closest_marker(name) for name in ("slow", "exhaustive"))

@@ -29,6 +29,7 @@ from study.certification.head_columns import Proof, try_cut, unchanged
 from study.record.errors import StudyError
 from study.record.units import Head, HeadLayout, Mlp
 from study.subjects.subject import Subject, TokenRow
+from study.terminal.once import say_once
 
 log = logging.getLogger(__name__)
 
@@ -112,11 +113,14 @@ def certify(subject: Subject) -> Certificate:
     if dead and len(dead_heads) == len(subject.layout):
         raise CertificationError(subject.loaded, ["no head's mask changes anything that the model says"])
     if dead_heads:
-        log.warning("%d dead heads, their masks change nothing: %s", len(dead_heads), ", ".join(dead_heads))
+        words = "%s: %d dead heads, their masks change nothing: %s"
+        say_once(log.warning, words, subject.loaded, len(dead_heads), ", ".join(dead_heads))
     if dead_mlps := [str(unit) for unit in dead if isinstance(unit, Mlp)]:
-        log.warning("%d dead MLPs, their masks change nothing: %s", len(dead_mlps), ", ".join(dead_mlps))
+        words = "%s: %d dead MLPs, their masks change nothing: %s"
+        say_once(log.warning, words, subject.loaded, len(dead_mlps), ", ".join(dead_mlps))
     if left_out := tuple(subject.gate.left_out):
-        log.warning("left out, as it has no heads that read text: %s", "; ".join(left_out))
+        words = "%s: left out, as it has no heads that read text: %s"
+        say_once(log.warning, words, subject.loaded, "; ".join(left_out))
     return Certificate(max(differences.values()), dead, tuple(dict.fromkeys(cut.proofs.values())), left_out)
 
 

@@ -29,6 +29,7 @@ from torch import Tensor, nn
 from study.masking.attention_calls import Answer, AttentionCall, attention_calls
 from study.masking.sites import AttentionSite, input_first
 from study.subjects.subject import Subject, TokenRow
+from study.terminal.once import say_once
 
 log = logging.getLogger(__name__)
 
@@ -78,7 +79,8 @@ def try_cut(subject: Subject, row: TokenRow) -> Cut:
     if unknown and function.seen:
         faults.append(f"{', '.join(unknown)}: no attention by heads, as that of the other layers is")
     elif unknown:
-        log.warning("the cut into heads is not proved where the queries have no known name: %s", ", ".join(unknown))
+        words = "the cut into heads is not proved where the queries have no known name: %s"
+        say_once(log.warning, words, ", ".join(unknown))
     return Cut({site.name: seen.get(site.name, Proof.NONE) for site in sites}, faults)
 
 

@@ -106,13 +106,18 @@ def _doubt_choices(evaluator: Evaluator, base: float) -> None:
         say_once(log.warning, doubt, evaluator.setting.model, evaluator.setting.data, base, chance)
 
 
+def _say_unsure(evaluator: Evaluator, reason: str) -> None:
+    words, setting = "%s on %s: cannot tell whether the labels are in the model's order: %s", evaluator.setting
+    say_once(log.info, words, setting.model, setting.data, reason)
+
+
 def _guard_labels(evaluator: Evaluator) -> None:
     """Stop where another order of the model's labels would be far better: a wrong order is a common, silent fault."""
     rows = evaluator.outcomes(evaluator.layout.full()[None])
     if "prediction" not in rows.columns:
         return
     if evaluator.examples.merged:
-        log.info("cannot tell whether the labels are in the model's order: the data does not tell all of them apart")
+        _say_unsure(evaluator, "the data does not tell all of them apart")
         return
     labels = evaluator.setting.subject["labels"]
     gold = pl.DataFrame({"example": evaluator.examples.ids, "gold": evaluator.examples.targets})
@@ -120,7 +125,7 @@ def _guard_labels(evaluator: Evaluator) -> None:
     index = label_index(labels)
     right = [index[name.casefold()] for name in gold["gold"]]
     if reason := why_no_order_is_better(right):
-        log.info("cannot tell whether the labels are in the model's order: %s", reason)
+        _say_unsure(evaluator, reason)
     if orders := better_label_orders(right, gold["prediction"].to_list(), labels):
         better = " or ".join(map(as_override, orders))
         several = "; the examples do not tell which of the two is right" if len(orders) > 1 else ""

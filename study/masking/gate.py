@@ -36,6 +36,7 @@ from study.masking.sites import AttentionSite, find_sites, left_out
 from study.masking.stand_ins import Place, StandIn, Zero, replaced
 from study.record.errors import InputError
 from study.record.units import Head, HeadLayout, Layer, Mlp
+from study.terminal.once import say_once
 
 log = logging.getLogger(__name__)
 
@@ -90,7 +91,8 @@ class Gate:
         sites = find_sites(module, causal=causal)
         found, without = find_mlps(module, sites) if mlps else ([], [])
         if without:
-            log.warning("MLPs that cannot be masked, expected one of %s: %s", ", ".join(BLOCKS), "; ".join(without))
+            words = "MLPs that cannot be masked, expected one of %s: %s"
+            say_once(log.warning, words, ", ".join(BLOCKS), "; ".join(without))
         return cls(sites, left_out(module, sites), found)
 
     def remove(self) -> None:

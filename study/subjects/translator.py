@@ -30,6 +30,7 @@ from study.subjects.tokens.facts import TokenFacts, describe
 from study.subjects.tokens.passage import Passage
 from study.subjects.tokens.spelling import TextPieces
 from study.subjects.vocabulary import require_known
+from study.terminal.once import say_once
 
 log = logging.getLogger(__name__)
 
@@ -186,10 +187,11 @@ class Translator(Subject):
     def _say_if_wordless(self, references: Sequence[str]) -> None:
         tokens = getattr(self.metric, "tokenizer", "")
         if tokens in WORDS_BY_SPACES and has_no_spaces(references):
-            _warn_once(
-                f"the references have no spaces between words, so that BLEU of {tokens} tokens has hardly any to "
-                f"count: metric.tokenize=char counts characters, `study report --metric chrf` scores by chrF"
+            words = (
+                "the references have no spaces between words, so that BLEU of %s tokens has hardly any to count: "
+                "metric.tokenize=char counts characters, `study report --metric chrf` scores by chrF"
             )
+            say_once(log.warning, words, tokens)
 
     @torch.no_grad()
     def outcomes(self, rows: Sequence[TokenRow], masks: Bool[np.ndarray, "rows heads"]) -> dict[str, Any]:
@@ -353,11 +355,6 @@ class Translator(Subject):
     def _words(self, number: int) -> Int[np.ndarray, " words"]:
         """All ids but the special ones."""
         return np.setdiff1d(np.arange(number), self._special)
-
-
-@lru_cache
-def _warn_once(text: str) -> None:
-    log.warning(text)
 
 
 def _scored(

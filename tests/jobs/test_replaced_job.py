@@ -137,6 +137,18 @@ def test_an_empty_reference_set_is_refused(place: Path, tmp_path: Path) -> None:
         job(place, "replacement=mean", "replacement.data=nli_file", f"replacement.data.path={empty}").check()
 
 
+def test_a_sweep_of_replacements_says_once_what_holds_for_all(
+    place: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    for name in ("zero", "uniform", "mean"):
+        job(place, f"replacement={name}", "measure=no_head", "data.limit=4", f"results={tmp_path}").run()
+    for words in ("cannot tell whether the labels are in the model's order", "no base score is expected"):
+        (said,) = {message for message in caplog.messages if words in message}
+        assert caplog.messages.count(said) == 1
+        assert "model on pairs" in said
+
+
 def test_units_that_a_model_has_not_are_refused_before_means_are_taken(
     place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
