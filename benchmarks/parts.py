@@ -10,6 +10,7 @@ from benchmarks.engine.language_models import language_models
 from benchmarks.engine.orders import orders
 from benchmarks.engine.pruned import pruned
 from benchmarks.engine.translation import translation
+from benchmarks.gates import gates
 from benchmarks.observing import attention
 from benchmarks.program.launching import launching
 from benchmarks.program.page import page
@@ -31,6 +32,7 @@ PARTS: dict[str, Callable[[Sizes], Iterator[Row]]] = {
         language_models,
         importance,
         replacement,
+        gates,
         attention,
         pruned,
         store,

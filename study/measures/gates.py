@@ -63,7 +63,8 @@ def kept_curve(record: GatesRecord, layout: HeadLayout, seed: int | None) -> Cur
         "training": record.training,
         "updates": record.step,
         "weights": record.options.get("weights", "trained"),
-        "scope": "+".join(record.options.get("scope") or record.options.get("kinds") or ()),
+        "scope": "+".join(_scope(record)),
+        **({"scratch": True} if record.options.get("scratch") else {}),
         **({} if seed is None else {"seed": seed}),
         "undecided": len(record.undecided),
         "fractional": len(record.fractional),
@@ -72,13 +73,19 @@ def kept_curve(record: GatesRecord, layout: HeadLayout, seed: int | None) -> Cur
     return Curve(
         order=KEPT,
         options=options,
-        kinds=tuple(record.options.get("scope") or ()),
+        kinds=_scope(record),
         heads=len(record.heads) or len(layout),
         removed=(0, number) if number else (0,),
         masks=tuple(layout.key(mask) for mask in ([full, kept] if number else [full])),
         examples=0,
         sequence=tuple(map(str, learned_sequence(record, layout))),
     )
+
+
+def _scope(record: GatesRecord) -> tuple[str, ...]:
+    """The attention kinds of which heads could go; none where all could."""
+    by_kind = record.options.get("keep")
+    return tuple(by_kind if isinstance(by_kind, dict) else record.options.get("scope", ()))
 
 
 def _amount(record: GatesRecord, seed: int | None) -> CurveOptions:

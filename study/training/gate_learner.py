@@ -106,7 +106,7 @@ class GateLearner(Callback):
         if not self.is_hard and (fault := self.gates.fault()):
             raise InputError(f"step {self.step:,} of {self.updates:,}: {fault}")
         if self.step == self.hard_from and not self.gates.keeps().any():
-            log.warning("step %d: no head that has a gate is kept", self.step)
+            log.warning("gates %s: no head that has a gate stays after step %d", self.options.words(), self.step)
 
     def state_dict(self) -> dict[str, Any]:
         """See `Callback.state_dict`."""

@@ -128,10 +128,12 @@ class TrainedModel:
         """
         self.trained_checkpoint()
         training, folder = self.training, self.training_folder()
+        scratch = {"scratch": True} if getattr(training, "scratch", False) else {}
         if training.gates.words():
-            return read_gates(training.gates_file(folder, self._epoch()))
+            record = read_gates(training.gates_file(folder, self._epoch()))
+            return replace(record, options={**record.options, **scratch})
         steps = [record.step for record in read_history(folder) if record.epoch <= self._epoch()]
-        return GatesRecord(NO_GATES, {}, training.id, max(steps, default=0), heads=(), kept="")
+        return GatesRecord(NO_GATES, scratch, training.id, max(steps, default=0), heads=(), kept="")
 
     def _untrained(self) -> str:
         return (

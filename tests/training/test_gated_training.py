@@ -15,7 +15,7 @@ from transformers import AutoModelForSequenceClassification, AutoTokenizer
 
 from study.data.nli import NliFile
 from study.gates.hard_concrete import HardConcreteGates
-from study.gates.options import Gates, HardConcrete, Subset, Weights
+from study.gates.options import Gates, GivenMask, HardConcrete, Subset, Weights
 from study.masking.gate import Gate
 from study.record.errors import InputError, Interruption
 from study.record.training.gates import GATES_FILE, GatesRecord, read_course, read_gates
@@ -27,7 +27,7 @@ from study.training.classifier import train_classifier
 from study.training.classifier_options import FineTuning
 from study.training.decoder import train_decoder
 from study.training.decoder_options import NewLlama
-from study.training.gate_learner import GateLearner
+from study.training.gate_learner import GateLearner, fixed_gates
 from study.training.trainer import STATE_FILE, Trainer
 from study.training.transformers_training import epoch_batches, triangle
 
@@ -198,6 +198,24 @@ def test_dev_data_is_evaluated_with_the_heads_that_stay(place: Path, tmp_path: P
         logits = model(**tokenizer(*texts, return_tensors="pt")).logits[0]
         loss -= float(logits.log_softmax(-1)[model.config.label2id[target]]) / len(examples)
     assert last.dev_loss == pytest.approx(loss, abs=1e-5)
+
+
+@torch.no_grad()
+def test_a_hard_gate_of_one_is_the_model_and_of_zero_the_masked_model_bit_for_bit(place: Path) -> None:
+    model = AutoModelForSequenceClassification.from_pretrained(place / "model").eval()
+    tokenizer = AutoTokenizer.from_pretrained(place / "model")
+    inputs = tokenizer(["w1 w2 w3", "w4"], ["w5 w6", "w7 w8 w9"], padding=True, return_tensors="pt")
+    gate = Gate.on(model, causal=False)
+    plain = model(**inputs).logits
+    for kept in ("11111111", "01101110"):
+        record = GatesRecord("kept", {}, "", 0, tuple(map(str, gate.layout.heads)), kept)
+        learner = GateLearner(GivenMask(keep=5), gate, fixed_gates(record, gate.layout), updates=1)
+        with learner.hard():
+            found = model(**inputs).logits
+        assert torch.equal(learner.loss(lambda: model(**inputs).logits), found)
+        with gate.masked(torch.tensor([[float(on) for on in kept]] * 2)):
+            assert torch.equal(model(**inputs).logits, found)
+        assert torch.equal(found, plain) == (kept == "11111111")
 
 
 def test_gates_change_neither_the_batches_nor_dropout(place: Path, tmp_path: Path) -> None:
