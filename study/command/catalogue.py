@@ -69,10 +69,8 @@ def _print_whole(console: Console, group: str, name: str) -> None:
     """What an entry is, what it needs, and every option with its value."""
     console.print(f"[bold]{TYPED.get(group, group)}={name}[/]")
     console.print(description(group, name), markup=False)
-    if group == "experiment":
-        values: Any = OmegaConf.load(entry_file(group, name)).hydra.sweeper.params
-    else:
-        values = _composed(group, name)
+    sweeper: Any = OmegaConf.load(entry_file(group, name)).hydra.sweeper if group == "experiment" else None
+    values = _composed(group, name) if sweeper is None else sweeper.params
     if tasks := _tasks(values):
         console.print(f"For {' and '.join(tasks)}")
     if need := needs(group, name):
@@ -83,6 +81,9 @@ def _print_whole(console: Console, group: str, name: str) -> None:
         if option.rpartition(".")[2] != TASK:
             shown = "..." if value == MISSING else value
             console.print(f"  {option}={shown}", markup=False, highlight=False, soft_wrap=True)
+    for number, grid in enumerate((sweeper or {}).get("grids") or (), start=1):
+        words = " ".join(f"{option}={value}" for option, value in grid.items())
+        console.print(f"  grid {number}: {words}", markup=False, highlight=False, soft_wrap=True)
 
 
 def _tasks(values: DictConfig) -> tuple[Task, ...]:

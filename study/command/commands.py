@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, ClassVar, NoReturn
 
@@ -137,10 +137,12 @@ class CommandCallback(Callback):
 
     def on_multirun_start(self, config: DictConfig, **_: Any) -> None:
         """Let the options that an experiment sweeps have the names that people type."""
-        if params := config.hydra.sweeper.get("params"):  # other sweepers have none
-            swept = in_full(f"{name}={value}" for name, value in params.items())
-            with read_write(config.hydra), open_dict(config.hydra):
-                config.hydra.sweeper.params = dict(word.split("=", 1) for word in swept)
+        sweeper = config.hydra.sweeper
+        with read_write(config.hydra), open_dict(config.hydra):
+            if params := sweeper.get("params"):  # other sweepers have none
+                sweeper.params = _in_full(params)
+            if grids := sweeper.get("grids"):
+                sweeper.grids = [_in_full(grid) for grid in grids]
 
     def on_run_end(self, config: DictConfig, **given: Any) -> None:  # noqa: ARG002 as Hydra calls it
         """End a single job that failed for a reason in words with these words alone, before Hydra adds its own."""
@@ -148,6 +150,12 @@ class CommandCallback(Callback):
         error = result._return_value
         if result.status is JobStatus.FAILED and isinstance(error, StudyError | OmegaConfBaseException):
             _stop(error, self.typed)
+
+
+def _in_full(params: Mapping[str, Any]) -> dict[str, str]:
+    """What is swept, in Hydra's names."""
+    words = in_full(f"{name}={value}" for name, value in params.items())
+    return dict(word.split("=", 1) for word in words)
 
 
 def _stop(error: Exception, arguments: Sequence[str] = ()) -> NoReturn:

@@ -6,12 +6,19 @@ import yaml
 from study.config import CONF, compose, to_study
 from study.entries import options
 from study.jobs.check import check_values
+from study.training.trained_models import TrainedModel
 
 
 @pytest.mark.parametrize("name", options("experiment"))
 def test_no_job_is_refused(name: str) -> None:
     """One of each measure: its model and data differ in name only."""
-    params = yaml.safe_load((CONF / "experiment" / f"{name}.yaml").read_text())["hydra"]["sweeper"]["params"]
-    first = [f"{key}={value if key == 'measure.kinds' else str(value).split(',')[0]}" for key, value in params.items()]
-    for measure in params["measure"].split(","):
-        check_values(to_study(compose(f"experiment={name}", *first, f"measure={measure}")))
+    sweeper = yaml.safe_load((CONF / "experiment" / f"{name}.yaml").read_text())["hydra"]["sweeper"]
+    for grid in sweeper.get("grids", [{}]):
+        params = sweeper["params"] | grid
+        values = {key: value if key == "measure.kinds" else str(value).split(",")[0] for key, value in params.items()}
+        first = [f"{key}={value}" for key, value in values.items()]
+        for measure in params["measure"].split(","):
+            study = to_study(compose(f"experiment={name}", *first, f"measure={measure}"))
+            check_values(study)
+            if isinstance(study.model, TrainedModel):
+                study.model.training.check()

@@ -8,6 +8,8 @@ from typing import Any
 from hydra._internal.core_plugins.basic_sweeper import BasicSweeper
 from hydra.core.config_search_path import ConfigSearchPath
 from hydra.core.config_store import ConfigStore
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.core.override_parser.types import Override
 from hydra.core.utils import JobReturn
 from hydra.plugins.launcher import Launcher
 from hydra.plugins.search_path_plugin import SearchPathPlugin
@@ -32,7 +34,35 @@ class LauncherConfigs(SearchPathPlugin):
 
 
 class GridSweeper(BasicSweeper):
-    """`hydra/sweeper=grid`: Hydra's own, but for composing every job once more before the launcher does."""
+    """`hydra/sweeper=grid`: all combinations of values, as Hydra's own, or those of several grids in one sweep.
+
+    Hydra's own composes every job once more before the launcher does.
+
+    Attributes:
+        grids: what each grid has besides the parameters of all: its jobs are all combinations of both. The command line
+            comes last.
+    """
+
+    def __init__(
+        self,
+        max_batch_size: int | None,
+        params: dict[str, str] | None = None,
+        grids: Sequence[dict[str, str]] | None = None,
+    ) -> None:
+        super().__init__(max_batch_size, params)
+        self.grids = grids or [{}]
+
+    def split_arguments(  # pyright: ignore[reportIncompatibleMethodOverride] Hydra calls it on the object
+        self, overrides: list[Override], max_batch_size: int | None
+    ) -> list[list[list[str]]]:
+        """The jobs of all grids, in batches; those of the parameters stand first among `overrides`."""
+        shared, typed = overrides[: len(self.params)], overrides[len(self.params) :]
+        parser, jobs = OverridesParser.create(), []
+        for grid in self.grids:
+            own = parser.parse_overrides([f"{name}={value}" for name, value in grid.items()])
+            (combined,) = BasicSweeper.split_arguments([*shared, *own, *typed], None)
+            jobs += combined
+        return list(self.split_overrides_to_chunks(jobs, max_batch_size))
 
     def validate_batch_is_legal(self, batch: Sequence[Sequence[str]]) -> None:
         """The launchers here find the faults of all jobs before they start one."""
