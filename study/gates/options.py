@@ -276,12 +276,17 @@ class GivenMask(Gates):
     data: DataSource | None = None
     limit: int | None = 1000
 
+    @property
+    def is_counted(self) -> bool:
+        """Whether it says how many heads stay; an order by learned gates of a file says it else."""
+        return self.keep is not None or bool(self.keep_of.given())
+
     def check(self, steps: int | None = None) -> None:  # noqa: ARG002
         """See `Gates.check`."""
         of_kinds = self.keep_of.given()
-        if (self.keep is None) == (not of_kinds):
+        if (self.keep is not None and of_kinds) or not (self.is_counted or self.order.learned()):
             raise InputError("gates.keep says how many heads are kept, gates.keep_of how many of each kind: give one")
-        if min(of_kinds.values() if self.keep is None else [self.keep]) < 0:
+        if self.is_counted and min(of_kinds.values() if self.keep is None else [self.keep]) < 0:
             raise InputError("gates.keep and gates.keep_of: a number of heads is 0 or more")
         if self.limit is not None and self.limit < 1:
             raise InputError(f"gates.limit={self.limit}: an order is made on one example at least")
@@ -310,7 +315,8 @@ class GivenMask(Gates):
 
     def words(self) -> str:
         """See `Gates.words`."""
-        numbers = [f"{number} {kind}" for kind, number in self.keep_of.given().items()] or [str(self.keep)]
+        numbers = [f"{number} {kind}" for kind, number in self.keep_of.given().items()]
+        numbers += [] if self.keep is None else [str(self.keep)]
         seed = [] if self.seed is None else [f"seed {self.seed}"]
         on = [] if self.data is None else [f"on {self.data.name}"]
         return " ".join(["kept by", self.order.name, *numbers, *seed, *on])

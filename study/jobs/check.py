@@ -11,6 +11,7 @@ from study.record.files import is_folder_name
 from study.record.metrics import METRICS, Task, metric
 from study.record.metrics.bleu import TOKENIZERS
 from study.record.metrics.languages import require_direction
+from study.training.trained_models import TrainedModel
 
 
 def check_values(study: StudyConfig) -> None:
@@ -37,6 +38,7 @@ def check_values(study: StudyConfig) -> None:
         raise InputError(f"data.max_unknown={study.data.max_unknown:g}: expected a share of tokens from 0 to 1")
     if not 0 <= study.shard < study.shards:
         raise InputError(f"shard={study.shard} of shards={study.shards}: shards are counted from 0 to shards - 1")
+    _check_trials(study)
     _check_device(study.device)
 
 
@@ -121,6 +123,27 @@ def _refuse_idle(study: StudyConfig) -> None:
             usual = field.default if field.default_factory is MISSING else field.default_factory()
             if field.name in idle and getattr(component, field.name) != usual:
                 raise InputError(f"{part}.{field.name} has no effect here: {idle[field.name]}")
+
+
+def _check_trials(study: StudyConfig) -> None:
+    """Refuse trials of what is no option of a training, and such that are chosen by the data to be measured."""
+    if not (among := study.measure.chosen_among):
+        return
+    if not isinstance(study.model, TrainedModel):
+        raise InputError(
+            f"measure.trials: model '{study.model.name}' is not trained here, so there are no trials of it"
+        )
+    training = study.model.training
+    for name in among:
+        part, _, option = f"training.{name}".rpartition(".")
+        holder = training if part == "training" else training.gates if part == "training.gates" else None
+        if holder is None or option not in vars(holder):
+            raise InputError(f"measure.trials has '{name}', which is no option of {study.model.name}'s training")
+    if training.dev_set.identity() == study.data.identity():
+        raise InputError(
+            f"measure.trials: the best trial on data '{study.data.name}' would be measured on the same data, and look "
+            f"better than it is: model.training.held_out=0.05 takes a part of the training data for choices"
+        )
 
 
 def _check_device(device: str) -> None:

@@ -19,14 +19,14 @@ from study.jobs.cache import SHARED, JobCache
 from study.jobs.measuring import MeasuringJob
 from study.measures.ablation import Base
 from study.measures.measure import Measure
-from study.measures.orders.order import Order
+from study.measures.orders.order import Mask, Order
 from study.measures.orders.random import RandomOrder
 from study.measures.pruning import Pruning
 from study.record.curves import Curve
 from study.record.errors import InputError
 from study.record.metrics import Scoring
 from study.record.training.gates import GATES_FILE, GatesRecord, read_gates, write_gates
-from study.record.units import Head, HeadLayout, Unit, parse_unit
+from study.record.units import Head, HeadLayout, Unit, parse_mask, parse_unit
 from study.replacement.options import Replacement
 from study.subjects.model import ModelConfig
 from study.training.folder import training_folder
@@ -83,7 +83,7 @@ class GivenHeads:
             if option.name in IDLE and getattr(self.gates.order, option.name) != option.default:
                 raise InputError(f"gates.order.{option.name} has no effect here: {IDLE[option.name]}")
         self.gates.identity()  # reads the file of an order
-        job = self._job(self._pruning)
+        job = self._job(self._pruning if self.gates.is_counted else Base())
         if job.is_here():
             job.check()
             if layout := job.layout:
@@ -92,7 +92,10 @@ class GivenHeads:
     def check_heads(self, layout: HeadLayout) -> None:
         """Refuse what cannot be kept of these heads, and an order that is not one of them, by an InputError."""
         self.gates.check_heads(layout)
-        self._pruning.check(layout)
+        if self.gates.is_counted:
+            self._pruning.check(layout)
+        elif learned := self.gates.order.learned():
+            parse_mask(learned.kept, layout)
 
     def write(self, folder: Path) -> None:
         """Find the heads and write them into the folder of the training; nothing where they are there.
@@ -108,18 +111,33 @@ class GivenHeads:
 
     def record(self) -> GatesRecord:
         """The heads that stay, found; and the curve by which they were."""
-        curve, layout = self.curve()
-        mask = layout.without(self.removed(curve, layout))
+        mask, layout, made = self._mask()
         stay = int(mask[: len(layout)].sum())
         log.info("%s: %d of %d heads of %s stay", self.gates.words(), stay, len(layout), self.model.name)
         return GatesRecord(
             method=self.gates.name,
-            options={**self.gates.identity(), "curve": curve.id},
+            options={**self.gates.identity(), **made},
             training=self.training.id,
             step=0,
             heads=tuple(map(str, layout.heads)),
             kept=layout.key(mask),
         )
+
+    def _mask(self) -> tuple[Mask, HeadLayout, dict[str, str]]:
+        """The mask, the heads of the model, and by what it was made."""
+        learned = None if self.gates.is_counted else self.gates.order.learned()
+        if learned is None:
+            curve, layout = self.curve()
+            return layout.without(self.removed(curve, layout)), layout, {"curve": curve.id}
+        job = self._job(Base())
+        job.make_ready()
+        layout = job.layout or job.subject().layout
+        log.info(
+            "the gates that chose these heads were learned in %d updates: the heads are trained for as many as this "
+            "training has besides",
+            learned.step,
+        )
+        return parse_mask(learned.kept, layout), layout, {"learned_by": learned.training}
 
     def curve(self) -> tuple[Curve, HeadLayout]:
         """The curve along the order, stored, and the heads of the model."""

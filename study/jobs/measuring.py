@@ -3,6 +3,7 @@
 import logging
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
@@ -17,7 +18,7 @@ from study.jobs.cache import SHARED, JobCache
 from study.jobs.estimates import layout_elsewhere, seconds_a_row, stored_layout
 from study.jobs.guard import guard
 from study.jobs.job import Job, Source
-from study.jobs.job_run import measuring_run, report, run_of
+from study.jobs.job_run import measuring_run, report, run_of, training_run
 from study.jobs.plan import Duration, missing_rows, plan
 from study.jobs.versions import versions_here
 from study.record.errors import InputError
@@ -34,6 +35,7 @@ from study.subjects.huggingface.classifier_folder import ClassifierConfig
 from study.tracking.history import RUN, OutcomesHistory
 from study.tracking.run import Run, with_distinct_id
 from study.tracking.summary import extremes
+from study.tracking.trials import better_trial
 from study.training.trained_models import TrainedModel
 
 if TYPE_CHECKING:
@@ -219,9 +221,10 @@ class MeasuringJob(Job):
     def rehearse(self) -> None:
         """Load and certify the model, read every example, and compare the base score with the expected one.
 
-        Nothing where the model is trained by a job of the sweep: it is rehearsed when it starts.
+        Nothing where the model is trained by a job of the sweep, and where only the best of several trials is measured:
+        it is rehearsed when it starts.
         """
-        if self.study.plan or not self.is_here():
+        if self.study.plan or not self.is_here() or self.study.measure.chosen_among:
             return
         self.require_fit()
         self.study.measure.check(self.evaluator.layout)
@@ -236,6 +239,9 @@ class MeasuringJob(Job):
         """
         if not self.is_here():
             return None
+        with suppress(InputError):  # which trial is best is not known yet
+            if self._better_trial():
+                return 0
         return 1 if self.layout is None else self._left()
 
     def estimate(self) -> float | None:
@@ -289,6 +295,9 @@ class MeasuringJob(Job):
         measure, began = self.study.measure, time.monotonic()
         if needs := self.study.model.needs():
             raise InputError(needs)
+        if better := self._better_trial():
+            log.info("%s: not measured, %s", self, better)
+            return {"state": "not chosen", "chosen": better}
         evaluator = self.evaluator
         measure.check(evaluator.layout)
         run = with_distinct_id(self._run, self.results)
@@ -405,6 +414,17 @@ class MeasuringJob(Job):
         self._seconds_of_means = (time.perf_counter() - began) * letters / max(own, 1)
         words = "%s: the mean of %d reference examples stands in for this plan; all %s are read before the study"
         log.info(words, choice.words(), len(few.examples), f"{len(every.examples):,}")
+
+    def _better_trial(self) -> str:
+        """The trial that was chosen in place of the model under study, in words; empty where that is to be measured.
+
+        Raises:
+            InputError: when the results folder does not have its training.
+        """
+        model, options = self.study.model, self.study.measure.chosen_among
+        if not options or not isinstance(model, TrainedModel):
+            return ""
+        return better_trial(self.results, training_run(self.study, model), options)
 
     def _left(self) -> int:
         """At most how many rows, curves of rows and probes are not stored yet; 1 where only what they are of is not."""

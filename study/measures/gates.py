@@ -1,7 +1,7 @@
 """Gates: the score with exactly those heads that the gates of the model's training keep, beside that with all heads."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from study.measures.measure import MaskRequest, Measure
@@ -23,9 +23,20 @@ class GatesMeasure(Measure):
     """A curve of two points: all heads of the model, and those that the gates of its training keep.
 
     There is one point where the training had no gates.
+
+    Attributes:
+        trials: options of the training, such as `learning_rate` or `gates.penalty`, in which other trainings of the
+            results folder may differ from it: only the one of them that has the best last score on its own dev data is
+            measured. All are measured when empty.
     """
 
     name: str = "gates"
+    trials: list[str] = field(default_factory=list)
+
+    @property
+    def chosen_among(self) -> Sequence[str]:
+        """See `Measure.chosen_among`."""
+        return self.trials
 
     def check_gates(self, gates: Callable[[], GatesRecord]) -> None:
         """Refuse a model of which nothing is known of gates."""

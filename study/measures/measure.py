@@ -1,6 +1,6 @@
 """What every measure offers: masks to try, as far as what is stored lets it know. The contract of `conf/measure`."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field
 from enum import IntEnum
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -83,6 +83,11 @@ class Measure:
     def stage(self) -> Stage:
         """When it may start, among other jobs of a sweep."""
         return Stage.MEASURE
+
+    @property
+    def chosen_among(self) -> Sequence[str]:
+        """Options of trainings of which only the best trial is measured; none where every model is."""
+        return ()
 
     def masks(self, layout: HeadLayout) -> Bool[np.ndarray, "masks heads"]:
         """The masks to evaluate besides the full one: none, unless a measure says more."""

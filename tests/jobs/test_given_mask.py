@@ -15,7 +15,7 @@ from study.jobs.task import StudyTask
 from study.measures.orders import ORDERS
 from study.record.curves import Curve, read_curves
 from study.record.errors import InputError
-from study.record.training.gates import GATES_FILE, read_gates
+from study.record.training.gates import GATES_FILE, GatesRecord, read_gates, write_gates
 from study.record.units import AttentionKind, HeadLayout, parse_mask
 
 LAYOUT = HeadLayout({AttentionKind.ENCODER_SELF: (2, 2), AttentionKind.CROSS: (4,)})
@@ -89,6 +89,28 @@ def test_numbers_by_kind_leave_the_last_of_each_kind_and_all_of_the_others() -> 
 def _rest(gates: str) -> list[str]:
     paths = [f"model.training.{data}.path=x.tsv" for data in ("train", "dev")]
     return [*paths, "model.name=x", "model.training.start=x", "data=toy_matched", f"model.training.gates.{gates}"]
+
+
+def test_gates_that_were_learned_elsewhere_say_themselves_which_heads_stay(place: Path) -> None:
+    """Voita's control: the mask that gates have found, on other weights."""
+    job = MeasuringJob(to_study(compose(*overrides(place, "model.training.gates.order=random"))))
+    layout = MeasuringJob(replace(job.study, model=job.study.model.training.start_model())).subject().layout
+    kept = "01" * (len(layout) // 2)
+    alphas = tuple(float(unit == "1") - 0.5 for unit in kept)
+    learned = GatesRecord("hard_concrete", {}, "elsewhere", 50, tuple(map(str, layout.heads)), kept, alphas)
+    write_gates(learned, place / "learned.json")
+    by_file = ["model.training.gates.order=gates", f"model.training.gates.order.gates={place}/learned.json"]
+    given = heads(place, *by_file, "model.training.gates.keep=null", "model.training.scratch=true")
+    given.write(place / "training")
+    assert read_gates(place / "training" / GATES_FILE).kept == kept
+    assert given.gates.words() == "kept by gates"
+    known = given.training.id
+    write_gates(replace(learned, kept="1" + kept[1:]), place / "learned.json")
+    assert heads(place, *by_file, "model.training.gates.keep=null", "model.training.scratch=true").training.id != known
+    write_gates(replace(learned, kept="101"), place / "learned.json")
+    other = compose(*overrides(place, *by_file, "model.training.gates.keep=null"))
+    with pytest.raises(InputError, match="'101' is no mask of this model"):
+        StudyTask()(other)
 
 
 def test_what_decides_the_heads_is_known_before_they_are_found(place: Path) -> None:

@@ -3,13 +3,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from study.measures.measure import MaskRequest
 from study.measures.orders.order import Order, Removal
 from study.record.curves import Curve
 from study.record.errors import InputError, listed
 from study.record.factors import NO_GATES
+from study.record.files import file_digest
 from study.record.training.gates import GatesRecord, read_gates
 from study.record.units import Head, HeadLayout, UnitLevel, parse_mask
 
@@ -29,14 +30,25 @@ class GatesOrder(Order):
     name: str = "gates"
     gates: str = ""
 
+    def identity(self) -> dict[str, Any]:
+        """See `Order.identity`; wherever the file is."""
+        try:
+            return {**super().identity(), "gates": file_digest(Path(self.gates).expanduser()) if self.gates else ""}
+        except OSError as error:
+            raise InputError(f"cannot read the gates in {self.gates}: {error}") from error
+
+    def learned(self) -> GatesRecord | None:
+        """See `Order.learned`."""
+        return read_gates(Path(self.gates).expanduser()) if self.gates else None
+
     def check(self, removal: Removal) -> None:
         """Refuse other units than heads, and a file that does not give every one of them a place."""
         if removal.unit is not UnitLevel.head:
             raise InputError(
                 f"measure.order=gates is of heads, and here {removal.unit.plural} go: take measure.unit=head"
             )
-        if self.gates:
-            self._curve(read_gates(Path(self.gates).expanduser()), removal)
+        if record := self.learned():
+            self._curve(record, removal)
 
     def check_gates(self, gates: Callable[[], GatesRecord]) -> None:
         """Refuse a model whose gates were not learned."""
@@ -45,7 +57,7 @@ class GatesOrder(Order):
 
     def request(self, removal: Removal, evaluator: "Evaluator") -> MaskRequest:
         """The points of one curve."""
-        record = read_gates(Path(self.gates).expanduser()) if self.gates else evaluator.gates()
+        record = self.learned() or evaluator.gates()
         return removal.points(self._curve(record, removal))
 
     def _curve(self, record: GatesRecord, removal: Removal) -> Curve:

@@ -91,6 +91,10 @@ class Order:
         """Measures of the same model and data whose rows it is made of: the first ones, as many as it needs."""
         return ()
 
+    def learned(self) -> GatesRecord | None:
+        """The gates that it goes by, where a file has them: they say themselves how many heads stay."""
+        return None
+
     def check_gates(self, gates: Callable[[], GatesRecord]) -> None:
         """As `Measure.check_gates`."""
 

@@ -1,0 +1,96 @@
+"""Trials: trainings of one results folder that differ in named options alone, and the best of them.
+
+They are compared by the last score on the data that they were watched on, which should be none that is measured later.
+"""
+
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from study.record.errors import InputError, StudyError
+from study.record.training.history import read_history
+from study.tracking.run import Run, read_runs, training_folders
+
+PLACES = ("folder", "threads", "record_every", "save_every")
+"""Options of a training that say where and how it goes on, and change no score."""
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One training.
+
+    Attributes:
+        options: its values of the options in which trials differ.
+        score: its last score on the data that it was watched on.
+    """
+
+    options: Mapping[str, Any]
+    score: float
+
+    def __str__(self) -> str:
+        """In words."""
+        said = " ".join(f"{name}={value}" for name, value in self.options.items())
+        return f"{said}: {self.score:.2f}"
+
+
+def find_trials(results: Path, run: Run, options: Sequence[str]) -> list[Trial]:
+    """The trainings that differ from one in these options at most, those of the best score first.
+
+    Args:
+        results: results folder.
+        run: the run of that training.
+        options: names below `model.training`, such as `learning_rate` and `gates.penalty`.
+
+    Returns:
+        None that has no score yet; of equal scores the first by name.
+    """
+    found = []
+    for folder in training_folders(results):
+        with suppress(StudyError):  # a training that is damaged is told of by its own job
+            scores = [record.dev_score for record in read_history(folder) if record.dev_score is not None]
+            same = [one for one in read_runs(folder) if _others(one, options) == _others(run, options)]
+            if scores and same:
+                found.append(Trial(values(same[0], options), scores[-1]))
+    return sorted(found, key=lambda trial: -trial.score)
+
+
+def better_trial(results: Path, run: Run, options: Sequence[str]) -> str:
+    """The trial that is better than a training, in words; empty where that is the best itself.
+
+    Raises:
+        InputError: when the results folder does not have the training.
+    """
+    found, own = find_trials(results, run, options), values(run, options)
+    if own not in [trial.options for trial in found]:
+        raise InputError(
+            f"no score of the training of '{run.model}' is in {results}, by which one of several trials is chosen: run "
+            f"the same command with measure=train first"
+        )
+    return "" if found[0].options == own else f"of {len(found)} trials the best is {found[0]}"
+
+
+def values(run: Run, options: Sequence[str]) -> dict[str, Any]:
+    """The values that a training has of some options."""
+    return {name: _value(run.config["model"]["training"], name) for name in options}
+
+
+def _value(training: Mapping[str, Any], name: str) -> Any:
+    found: Any = training
+    for part in name.split("."):
+        found = found.get(part) if isinstance(found, Mapping) else None
+    return found
+
+
+def _others(run: Run, options: Sequence[str]) -> list[Any]:
+    """All that a training was asked as, but for these options."""
+    flat = _flat(run.config["model"].get("training") or {})
+    return [run.model, {name: value for name, value in flat.items() if name not in (*options, *PLACES)}]
+
+
+def _flat(values: Mapping[str, Any], start: str = "") -> dict[str, Any]:
+    found: dict[str, Any] = {}
+    for name, value in values.items():
+        found |= _flat(value, f"{start}{name}.") if isinstance(value, Mapping) else {f"{start}{name}": value}
+    return found

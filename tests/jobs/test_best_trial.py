@@ -1,0 +1,69 @@
+"""The best of several trials is measured, by its score on what was held out, and no other one ever is."""
+
+from pathlib import Path
+
+import pytest
+from fixtures.processes import study
+
+from study.config import compose
+from study.jobs.task import StudyTask
+from study.record.errors import InputError
+from study.record.training.history import read_history
+
+
+def overrides(place: Path, *more: str) -> list[str]:
+    """A fine-tuning of the tiny model whose trials differ in the learning rate."""
+    pairs = f"{place}/pairs.tsv"
+    return [
+        "model=hf_finetuned", "model.name=mine", f"model.training.start={place}/model", "model.training.new_head=false",
+        "model.training.keep=[]", f"model.training.train.path={pairs}", f"model.training.dev.path={pairs}",
+        "model.training.held_out=0.3", "model.training.epochs=1", "model.training.max_length=32", "data=nli_file",
+        f"data.path={pairs}", f"results={place}/results", "device=cpu", "measure.trials=[learning_rate]", *more,
+    ]  # fmt: skip
+
+
+@pytest.fixture(autouse=True)
+def _cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SIXTEEN_HEADS_CACHE", str(tmp_path / "cache"))
+
+
+def test_a_sweep_measures_the_best_trial_alone(place: Path) -> None:
+    plain = [word for word in overrides(place) if not word.startswith("measure.")]
+    rates = "model.training.learning_rate=1e-9,3e-2"
+    done = study(place, *plain, rates, "measure=train", "--multirun")
+    assert done.returncode == 0, done.stderr
+    done = study(place, *overrides(place), rates, "measure=gates", "--multirun")
+    assert done.returncode == 0, done.stderr
+    histories = (place / "results/trainings").glob("*/history.jsonl")
+    scores = sorted(read_history(file.parent)[-1].dev_score for file in histories)
+    assert scores[0] < scores[1], "one rate learns nothing, the other too much"
+    assert len(list((place / "results").rglob("curves/*.json"))) == 1
+    assert len(list((place / "results/mine/pairs").iterdir())) == 1, "the other has not even a base score"
+    assert f"{scores[1]:.2f}" in done.stdout
+    left = [
+        StudyTask().remaining(compose(*overrides(place, f"model.training.learning_rate={rate}", "measure=gates")))
+        for rate in ("1e-9", "3e-2")
+    ]
+    assert left == [0, 0], "nothing is left of either"
+
+
+@pytest.mark.parametrize(
+    ("more", "said"),
+    [
+        (["measure.trials=[rate]"], "measure.trials has 'rate', which is no option of mine's training"),
+        (["measure.trials=[gates.penalty]"], "has 'gates.penalty', which is no option"),
+        (["model.training.held_out=0"], "the best trial on data 'pairs' would be measured on the same data"),
+    ],
+)
+def test_trials_that_would_tell_nothing_are_refused(place: Path, more: list[str], said: str) -> None:
+    with pytest.raises(InputError, match=said):
+        StudyTask().check(compose(*overrides(place, "measure=gates", *more)))
+
+
+def test_trials_that_are_not_in_the_results_are_asked_for(place: Path) -> None:
+    plain = [word for word in overrides(place, "measure=train") if not word.startswith("measure.")]
+    StudyTask()(compose(*plain))
+    other = compose(*overrides(place, "measure=gates", f"results={place}/other"))
+    StudyTask().check(other)
+    with pytest.raises(InputError, match="no score of the training of 'mine' is in .*measure=train first"):
+        StudyTask()(other)

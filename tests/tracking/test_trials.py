@@ -1,0 +1,43 @@
+"""Trials: which trainings differ in named options alone, and the best of them by its last score."""
+
+from pathlib import Path
+
+from study.record.training.history import Record, write_history
+from study.tracking.run import TRAININGS, Run, write_run
+from study.tracking.trials import Trial, find_trials
+
+OPTIONS = ("learning_rate", "gates.penalty")
+
+
+def run(name: str, **options: object) -> Run:
+    training = {"learning_rate": 1e-3, "seed": 0, "folder": f"/somewhere/{name}", "gates": {"name": "none"}} | options
+    return Run(name, "", "toy", "pairs", "train", 0, {"model": {"name": "toy", "training": training}})
+
+
+def keep(results: Path, trained: Run, *scores: float | None) -> Run:
+    folder = results / TRAININGS / f"toy-{trained.id}"
+    folder.mkdir(parents=True)
+    write_history(folder, [Record(i, i, 0.1, 1.0, None, score, 0.0) for i, score in enumerate(scores)])
+    write_run(trained, folder)
+    return trained
+
+
+def test_trials_differ_in_the_named_options_alone(tmp_path: Path) -> None:
+    first = keep(tmp_path, run("a"), 60.0, 70.0)
+    keep(tmp_path, run("b", learning_rate=1e-4), 90.0, 75.0, None)
+    keep(tmp_path, run("c", learning_rate=1e-5, gates={"name": "none", "penalty": 0.1}), 50.0)
+    keep(tmp_path, run("other seed", seed=1), 99.0)
+    keep(tmp_path, run("other gates", gates={"name": "subset"}), 98.0)
+    keep(tmp_path, run("not evaluated yet", learning_rate=2e-5), None)
+    (tmp_path / TRAININGS / "empty").mkdir()
+    found = find_trials(tmp_path, first, OPTIONS)
+    assert [trial.score for trial in found] == [75.0, 70.0, 50.0], "the last score of each, and no other training"
+    assert found[0] == Trial({"learning_rate": 1e-4, "gates.penalty": None}, 75.0)
+    assert str(find_trials(tmp_path, first, OPTIONS[:1])[0]) == "learning_rate=0.0001: 75.00"
+    assert [trial.score for trial in find_trials(tmp_path, first, ["seed"])] == [99.0, 70.0]
+
+
+def test_of_equal_scores_the_first_by_name_is_best(tmp_path: Path) -> None:
+    for name, rate in (("b", 1e-4), ("a", 1e-5)):
+        keep(tmp_path, run(name, learning_rate=rate), 80.0)
+    assert find_trials(tmp_path, run("a"), OPTIONS[:1])[0].options == {"learning_rate": 1e-5}
