@@ -122,12 +122,8 @@ def test_a_training_with_gates_is_measured_with_the_heads_it_keeps(
     along = next(curve for curve in curves(overrides(place, "measure=gates")) if curve.order == "gates")
     assert along.masks[3] == record.kept
     folder = to_study(compose(*overrides(place, "measure=gates"))).model.trained_checkpoint()
-    plain = [
-        "model=hf_classifier",
-        f"model.path={folder}",
-        "model.max_length=32",
-        *overrides(place, "measure=gates")[-5:],
-    ]
+    own = overrides(place, "measure=gates")[-5:]
+    plain = ["model=hf_classifier", f"model.path={folder}", "model.max_length=32", *own]
     assert task(compose(*plain))["masks"] == 2, "the folder of a checkpoint tells its gates"
     with pytest.raises(InputError, match="nothing is known of gates of model 'model'"):
         task.check(compose("model=hf_classifier", f"model.path={place}/model", *own))
