@@ -1,4 +1,7 @@
-"""Which trainings are compared: those of one family and scope that were scored by one metric on the same examples."""
+"""Which trainings are compared: related ones of one scope that were scored by one metric on the same examples.
+
+Trainings are related that have one family, or that started from the same weights under whatever names.
+"""
 
 from collections import Counter
 from collections.abc import Collection, Iterator, Sequence
@@ -10,6 +13,7 @@ from analysis.attention_kinds import kind_label
 from analysis.gates.kept_heads import KeptHeads, Method
 from analysis.inference import Inference
 from analysis.results.domain import Domain
+from study.record.errors import listed
 from study.record.factors import AXES
 
 FREE = ("gates", "seed", "epoch", "weights_seed", "order_seed", "family", "data")
@@ -78,7 +82,7 @@ class Comparison:
 def comparisons(
     domains: Sequence[Domain], inference: Inference, from_scratch: Collection[str] = ()
 ) -> list[Comparison]:
-    """Every comparison of the trainings whose kept heads were scored on some domains.
+    """Every comparison of the trainings whose kept heads were scored on some domains, by name.
 
     Args:
         domains: the domains.
@@ -90,11 +94,11 @@ def comparisons(
         for curve in domain.kept:
             one = KeptHeads(domain, curve, inference, scratch=curve.options.get("training") in from_scratch)
             groups.setdefault(_held(one), []).append(one)
-    found = [comparison for members in groups.values() for comparison in _by_scope(members)]
+    found = [own for members in groups.values() for related in _related(members) for own in _by_scope(related)]
     for told in (_metric, _place, _examples):
         names = Counter(comparison.name for comparison in found)
         found = [replace(own, name=f"{own.name}{told(own)}") if names[own.name] > 1 else own for own in found]
-    return found
+    return sorted(found, key=lambda comparison: comparison.name)
 
 
 def _metric(comparison: Comparison) -> str:
@@ -115,12 +119,26 @@ def _held(one: KeptHeads) -> tuple[Any, ...]:
     domain, place = one.domain, one.domain.factors[0]
     sample = domain.sample(one.inference.groups)
     axes = tuple((axis, place.at(axis)) for axis in AXES if axis not in FREE)
-    return place.family, domain.data, domain.metric.name, axes, sample.names, tuple(sample.sizes)
+    return domain.data, domain.metric.name, axes, *domain.layout.counts.items(), sample.names, tuple(sample.sizes)
+
+
+def _related(members: Sequence[KeptHeads]) -> list[list[KeptHeads]]:
+    """Members in groups in which each has the family or the first weights of another."""
+    found: list[tuple[set[str], list[KeptHeads]]] = []
+    for one in members:
+        place = one.domain.factors[0]
+        known, group = {f"family {place.family}", *([f"initial {place.initial}"] if place.initial else [])}, [one]
+        for other in [other for other in found if other[0] & known]:
+            found.remove(other)
+            known, group = other[0] | known, other[1] + group
+        found.append((known, group))
+    return [group for _, group in found]
 
 
 def _by_scope(members: Sequence[KeptHeads]) -> Iterator[Comparison]:
     """The members by the kinds that have gates; un-pruned ones are in each."""
-    layout, place = members[0].domain.layout, members[0].domain.factors[0]
+    layout = members[0].domain.layout
+    family = listed(list(dict.fromkeys(one.domain.factors[0].family for one in members)))
     every = {str(kind): sum(layers) for kind, layers in layout.counts.items()}
     references = [one for one in members if one.method.is_reference]
     others = [one for one in members if not one.method.is_reference]
@@ -130,7 +148,7 @@ def _by_scope(members: Sequence[KeptHeads]) -> Iterator[Comparison]:
         label = f", {' and '.join(map(kind_label, kinds))} heads" if scope else ""
         own = [one for one in others if scopes[one] == scope]
         heads = sum(every[kind] for kind in kinds)
-        name = f"{place.family} on {members[0].domain.data}{label}"
+        name = f"{family} on {members[0].domain.data}{label}"
         ordered = sorted(own, key=lambda one: (one.method, -one.kept(kinds), one.seed or 0))
         yield Comparison(name, kinds, heads, (*sorted(references, key=lambda one: one.seed or 0), *ordered))
 

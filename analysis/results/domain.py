@@ -146,8 +146,10 @@ class Domain:
 
     @property
     def subject(self) -> str:
-        """Name of its model, with what stands in the place of a masked unit where that is not zero."""
-        return self.model if self.replacement.is_usual else f"{self.model}, replacement {self.replacement.label}"
+        """Name of its model, with the gates of its training and what stands in a masked unit's place, if not zero."""
+        gates = self.factors[0].gates if self.factors else None
+        told = [self.model, *([gates] if gates else [])]
+        return ", ".join([*told, *([] if self.replacement.is_usual else [f"replacement {self.replacement.label}"])])
 
     @property
     def names(self) -> tuple[str, str, str]:

@@ -49,6 +49,8 @@ def fill_gated(
     dev_score: float | None = 80.0,
     scored: bool = True,
     name: str = "accuracy",
+    model: str = MODEL,
+    initial: str | None = None,
 ) -> Store | None:
     """Make a training, and the outcomes of its model with the heads that it keeps.
 
@@ -69,6 +71,8 @@ def fill_gated(
         dev_score: its last score on the data that it was watched on; None where it was on none.
         scored: whether the heads that it keeps were scored.
         name: metric that is stored.
+        model: name of the training.
+        initial: digest of the weights that it started from.
     """
     config = {
         **{"seed": seed, "scratch": scratch, "gates": dict(gates), "learning_rate": 2e-5},
@@ -98,7 +102,7 @@ def fill_gated(
     return fill(
         results,
         name,
-        model=MODEL,
+        model=model,
         data=data,
         layout=layout,
         count=count,
@@ -106,7 +110,7 @@ def fill_gated(
         masks={layout.full_key: np.ones(len(layout), dtype=bool)},
         curves=[curve],
         subject={"training": id_},
-        factors=Factors(MODEL, data, "float32", seed=seed, epoch=1.0, gates=_words(gates)),
+        factors=Factors(model, data, "float32", seed=seed, epoch=1.0, initial=initial, gates=_words(gates)),
     )
 
 

@@ -18,6 +18,7 @@ from analysis.page.methods import bibtex, methods
 from analysis.report import result_tables
 from analysis.results.cells import grids
 from analysis.terminal import print_gates
+from analysis.tracking.wandb_runs import PushOptions, planned_runs
 from study.record.curves import Curve, write_curve
 from study.record.errors import InputError
 from study.record.factors import Factors
@@ -114,6 +115,26 @@ def test_a_notebook_has_the_same_tables_and_figures(shown: tuple[Analysis, Path]
         heads.gates(tmp_path)
 
 
+def test_a_run_of_effects_in_wandb_has_the_heads_kept_and_the_score(
+    shown: tuple[Analysis, Path], tmp_path: Path
+) -> None:
+    analysis, _ = shown
+    assert analysis.gates is not None
+    runs = [
+        planned.run for planned in planned_runs(analysis, PushOptions(tmp_path)) if planned.run.measure == "effects"
+    ]
+    assert len(runs) == analysis.gates.kept.height
+    rows = analysis.gates.kept.rows_by_key("setting_id", named=True, unique=True)
+    for run in runs:
+        row = rows[run.setting_id]
+        assert (run.summary["kept"], run.summary["kept_score"]) == (row["kept"], row["score"])
+        assert run.config.get("gates", "none") in {"none", *(place.gates for place in places(analysis))}
+
+
+def places(analysis: Analysis) -> list[Factors]:
+    return [domain.factors[0] for domain in analysis.results.domains]
+
+
 def test_methods_cite_those_who_thought_of_it(shown: tuple[Analysis, Path]) -> None:
     text = methods(shown[0])
     assert "after equal updates, with the un-pruned model trained as long" in text
@@ -138,4 +159,7 @@ def test_heads_are_compared_along_gates_where_single_ones_were_removed(make, res
     read = read_results(results)
     (grid,) = grids(read, ["gates"]).grids
     assert grid.values("gates") == ("none", "subset 4")
-    assert [own[0].data for own in analyse(read, FAST).subjects.values()] == ["abroad", "abroad"]
+    analysis = analyse(read, FAST)
+    assert [own[0].subject for own in analysis.subjects.values()] == [MODEL, f"{MODEL}, subset 4"]
+    assert analysis.namesakes == (f"gates none and gates subset 4 of {MODEL}; --along gates compares their heads",)
+    assert not analyse(read, FAST, axes=["gates"]).namesakes

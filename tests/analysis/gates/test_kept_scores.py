@@ -167,6 +167,19 @@ def test_heads_of_a_scope_are_compared_by_themselves(results: Path) -> None:
     assert found.kept.filter(method="un-pruned").height == 2
 
 
+def test_trainings_from_the_same_weights_are_compared_whatever_their_names(results: Path) -> None:
+    for gates_, kept, model, initial in (
+        (UNPRUNED, range(16), "plain", "w1"),
+        (LEARNED, range(5), "gated", "w1"),
+        (by_order("gates", 5), range(5), "gated", "random"),
+        (SUBSET, range(4), "other", "w2"),
+    ):
+        fill_gated(results, gates_, kept, model=model, initial=initial, scratch=initial == "random")
+    found = found_in(results)
+    assert [own.name for own in found.comparisons] == ["gated and plain on home", "other on home"]
+    assert found.kept.filter(comparison="gated and plain on home")["unpruned_score"].null_count() == 0
+
+
 def test_kept_heads_are_no_pruning_curve_and_their_models_no_subjects(results: Path) -> None:
     several(results, seeds=2)
     analysis = analyse(read_results(results), FAST)
