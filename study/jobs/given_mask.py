@@ -140,15 +140,17 @@ class GivenHeads:
         return parse_mask(learned.kept, layout), layout, {"learned_by": learned.training}
 
     def curve(self) -> tuple[Curve, HeadLayout]:
-        """The curve along the order, stored, and the heads of the model."""
+        """The curve along the order, and the heads of the model; stored, where rows had to be computed for it."""
         job = self._job(self._pruning)
         job.make_ready()
-        self.check_heads(job.evaluator.layout)
-        for needed in self._prerequisites(job):
-            self._job(needed).run()
-        job.run()
-        request = job.study.measure.request(job.evaluator)
-        return request.curves[0], job.evaluator.layout
+        evaluator, measure = job.evaluator, job.study.measure
+        self.check_heads(evaluator.layout)
+        if not (request := measure.request(evaluator)).curves:
+            for needed in self._prerequisites(job):
+                self._job(needed).run()
+            job.run()
+            request = measure.request(evaluator)
+        return request.curves[0], evaluator.layout
 
     def removed(self, curve: Curve, layout: HeadLayout) -> list[Unit]:
         """The heads that do not stay: the first ones of the order, of each kind where numbers are given by kind."""
