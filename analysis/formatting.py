@@ -58,8 +58,8 @@ def labelled(named: Iterable[tuple[str, str]]) -> dict[str, str]:
 
 
 def slug(text: str) -> str:
-    """Text as part of a file name."""
-    return re.sub(r"[^\w.-]+", "-", text).strip("-")
+    """Text as part of a file name; all that models and data sets may be called stays as it is."""
+    return re.sub(r"[^\w.+-]+", "-", text).strip("-")
 
 
 def after_correction(name: str | None) -> str:

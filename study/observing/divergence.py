@@ -20,6 +20,7 @@ from study.observing.patterns import Pattern, PatternError
 from study.observing.statistics import LEAST, Looks, View
 from study.record.tables import head_pairs
 from study.record.units import AttentionKind, HeadLayout
+from study.subjects.subject import wide
 
 AT_ONCE = 2**21
 """Numbers of a mixture of two patterns, times pairs."""
@@ -102,4 +103,4 @@ def pair_divergences(patterns: Float[Tensor, "K N"]) -> Iterator[Float[Tensor, "
 
 def _entropy(weights: Float[Tensor, "n N"]) -> Float[Tensor, " n"]:
     """-sum a ln a over all numbers of a pattern, nats."""
-    return -torch.add(weights, LEAST).log_().mul_(weights).sum(-1, dtype=torch.float64)
+    return -torch.add(weights, LEAST).log_().mul_(weights).sum(-1, dtype=wide(weights.device))

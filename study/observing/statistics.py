@@ -15,6 +15,7 @@ from torch import Tensor
 
 from study.observing.batch import Batch
 from study.observing.patterns import Pattern
+from study.subjects.subject import wide
 
 OFFSETS = range(-5, 6)
 """Offsets of the largest weight, key less query, that are counted one by one."""
@@ -119,7 +120,7 @@ class Looks:
     def total(self, values: Tensor) -> Float[Tensor, "R H *more"]:
         """Values [R, H or 1, Q, ...] summed over the queries that count."""
         counted = self.counted.view(*self.counted.shape, *[1] * (values.dim() - 3))
-        return values.masked_fill(~counted, 0).sum(2, dtype=_wide(values))
+        return values.masked_fill(~counted, 0).sum(2, dtype=wide(values.device))
 
 
 def pattern_sums(looks: Looks, norm: Float[Tensor, "R H S"]) -> Sums:
@@ -163,7 +164,7 @@ def _spread_sums(looks: Looks) -> Iterator[tuple[str, Tensor]]:
     else:
         yield "sink", torch.zeros_like(looks.total(entropy))
     yield "entropy", looks.total(entropy)
-    yield "uniform_entropy", looks.total(keys.clamp(min=1).double().log().expand_as(entropy))
+    yield "uniform_entropy", looks.total(keys.clamp(min=1).to(wide(keys.device)).log().expand_as(entropy))
 
 
 def row_entropy(weights: Float[Tensor, "*rows S"]) -> Float[Tensor, "*rows"]:
@@ -223,7 +224,3 @@ def _moved(ids: Int[Tensor, "R T"], places: int) -> Int[Tensor, "R T"]:
     else:
         moved[:, :places] = ids[:, -places:]
     return moved
-
-
-def _wide(values: Tensor) -> torch.dtype:
-    return torch.float32 if values.device.type == "mps" else torch.float64

@@ -12,6 +12,7 @@ from study.observing.observer import Observer, Pass
 from study.observing.patterns import Pattern
 from study.observing.statistics import Looks, View, pattern_sums, repetition_sums
 from study.record.units import HeadLayout
+from study.subjects.subject import wide
 
 
 class StatisticSums(Observer):
@@ -49,7 +50,7 @@ class StatisticSums(Observer):
         """Add the norms of what the heads give."""
         norm = self._projected(site)(heads.transpose(1, 2))
         counted = torch.cat(self._counted, dim=2)
-        self._add(site, {"output_norm": norm.masked_fill(~counted, 0).sum(2, dtype=_wide(norm))}, now)
+        self._add(site, {"output_norm": norm.masked_fill(~counted, 0).sum(2, dtype=wide(norm.device))}, now)
         self._counted.clear()
         self._norm = None
 
@@ -77,7 +78,3 @@ class StatisticSums(Observer):
     def columns(self) -> dict[str, Shaped[Tensor, "rows H *more"]]:
         """Every statistic, by name."""
         return self._totals
-
-
-def _wide(values: Tensor) -> torch.dtype:
-    return torch.float32 if values.device.type == "mps" else torch.float64

@@ -21,7 +21,7 @@ from study.replacement.options import Uniform as UniformChoice
 from study.replacement.options import ValueBias as ValueBiasChoice
 from study.subjects.language_model.requests import LanguageRow, Request, text_row
 from study.subjects.language_model.subject import LanguageModel
-from study.subjects.subject import Subject, TokenRow
+from study.subjects.subject import PROBE, Subject, TokenRow
 
 log = logging.getLogger(__name__)
 
@@ -176,7 +176,11 @@ def _donors(subject: Subject, choice: Resample, studied: Texts, reference: Texts
     donors = by_name(own, drawn, choice.draws)
 
     def donor(row: TokenRow) -> TokenRow:
-        return others[donors[row.example]] if row.example in donors else _backwards(row)
+        if row.example in donors:
+            return others[donors[row.example]]
+        if not row.example.startswith(PROBE):
+            raise InputError(f"replacement=resample: no donor was drawn for example '{row.example}'")
+        return _backwards(row)
 
     return Donors(subject, donor, seed=None if aligned else choice.seed)
 

@@ -5,6 +5,7 @@ The gate computes xi * c + (1 - xi) * r: c is what the unit gives, r is what is 
 
 from dataclasses import dataclass
 from enum import StrEnum
+from pathlib import Path
 from typing import Any, ClassVar
 
 from study.data.source import DataSource
@@ -133,8 +134,20 @@ class ReferenceReplacement(Replacement):
     def _more(self) -> list[str]:
         first = [] if self.limit is None else [f"{self.limit} examples"]
         if self.data is not None:
-            return ["of", *first, *(["of"] if first else []), self.data.name]
+            return ["of", *first, *(["of"] if first else []), _data_name(self.data)]
         return ["of the first", *first] if first else []
+
+
+PARTS = ("train", "dev", "test", "valid", "validation", "val")
+"""Names of files that say which part of a data set they are, and not of which."""
+
+
+def _data_name(data: DataSource) -> str:
+    """The name of a reference set; of a file that is called after its part, with its folder's: `snli_1.0/dev`."""
+    path = getattr(data, "path", None)
+    if path is None or data.name not in PARTS:
+        return data.name
+    return "/".join(filter(None, [Path(path).expanduser().resolve().parent.name, data.name]))
 
 
 @dataclass(kw_only=True)

@@ -23,7 +23,7 @@ from study.subjects.classifier_text import ClassifierText
 from study.subjects.cross_entropy import cross_entropy, cross_entropy_of_any
 from study.subjects.graphs import Classification, Graph
 from study.subjects.kept_state import kept_state
-from study.subjects.subject import Subject, TokenRow, runs_on_token_ids, to_device
+from study.subjects.subject import PROBE, Subject, TokenRow, runs_on_token_ids, to_device
 from study.subjects.tokens.passage import Passage
 
 PROBE_LENGTHS = (5, 9, 13)
@@ -208,7 +208,7 @@ class Classifier(Subject):
         end = ends[:1] if config.is_encoder_decoder else []
         return [
             TokenRow(
-                example=f"probe {number}",
+                example=f"{PROBE}{number}",
                 source=(*generator.choice(words, length - len(end)).tolist(), *end),
                 target=0,
                 cost=length,

@@ -37,7 +37,7 @@ class Regressor(Classifier):
         Raises:
             InputError: when an output is no number, or far too large.
         """
-        output_R, gold_R = logits[:, 0].double().cpu().numpy(), np.array([row.target for row in rows]) / PER_UNIT
+        output_R, gold_R = logits[:, 0].cpu().double().numpy(), np.array([row.target for row in rows]) / PER_UNIT
         return {
             OUTPUT: on_grid(output_R),
             "margin": np.full(len(rows), LARGEST, dtype=np.float32),

@@ -173,6 +173,15 @@ class Subject(ABC):
         return to_device(torch.from_numpy(np.ascontiguousarray(masks)), self.device).float()
 
 
+PROBE = "probe "
+"""What the ids of rows begin with that are of no data, such as those that a model is certified on."""
+
+
+def wide(device: torch.device) -> torch.dtype:
+    """The widest floating-point numbers of a device: Apple's GPUs have none of 64 bits."""
+    return torch.float32 if device.type == "mps" else torch.float64
+
+
 def to_device(x: Tensor, device: torch.device) -> Tensor:
     """Copy to a device, without waiting for it where it is a GPU."""
     return x.pin_memory().to(device, non_blocking=True) if device.type == "cuda" else x.to(device)

@@ -25,7 +25,7 @@ from study.record.metrics.languages import has_no_spaces
 from study.subjects.cross_entropy import cross_entropy
 from study.subjects.decoding.beam import BeamConfig, CachedDecoder, Hypotheses, search
 from study.subjects.graphs import DecoderStep, Encoding, Graph
-from study.subjects.subject import Subject, TokenRow, to_device
+from study.subjects.subject import PROBE, Subject, TokenRow, to_device
 from study.subjects.tokens.facts import TokenFacts, describe
 from study.subjects.tokens.passage import Passage
 from study.subjects.tokens.spelling import TextPieces
@@ -282,7 +282,7 @@ class Translator(Subject):
         generator = np.random.default_rng(0)
         words = self._words(len(self.module.get_input_embeddings().get_parameter("weight")))
         sources = [(*generator.choice(words, n - 1).tolist(), self.beam_config.end) for n in PROBE_LENGTHS]
-        return [TokenRow(f"probe {len(source)}", source, "", len(source)) for source in sources]
+        return [TokenRow(f"{PROBE}{len(source)}", source, "", len(source)) for source in sources]
 
     def response(self, rows: Sequence[TokenRow], xi: Float[Tensor, "rows heads"] | None) -> Float[Tensor, "rows out"]:
         """Log-probabilities of every word after each token of a random target, in one pass.

@@ -1,5 +1,7 @@
 """Donors are of other groups, and belong to an example and a draw, whatever else is studied."""
 
+from dataclasses import replace
+
 import pytest
 from fixtures.replacement import replaced
 from hypothesis import given, settings
@@ -47,6 +49,15 @@ def test_every_donor_is_drawn_alike() -> None:
         counts[donor] += 1
     expected = 3000 / NUMBER
     assert sum((count - expected) ** 2 / expected for count in counts) < 31.3  # chi square, 11 degrees, p = .001
+
+
+def test_rows_of_which_no_donor_was_drawn_are_refused() -> None:
+    """The model is proved on random rows, which have a donor of their own; examples without one are a mistake."""
+    subject = replaced.subject("classifier bert", replaced.choice("resample"))
+    row = subject.encode(replaced.pairs())[0]
+    assert subject.stand_in(subject.probe()).is_of_rows
+    with pytest.raises(InputError, match="no donor was drawn for example 'another'"):
+        subject.stand_in([replace(row, example="another")])
 
 
 def test_fewer_other_groups_than_draws_are_refused() -> None:

@@ -1,13 +1,16 @@
 """The choice of what stands in a masked unit's place: what it adds to an identity, and what it is called."""
 
+from pathlib import Path
+
 import pytest
 from fixtures import jobs
 
 from study.config import compose, to_study
+from study.data.nli import NliFile
 from study.jobs.measuring import MeasuringJob
 from study.record.errors import InputError
 from study.record.examples import Examples
-from study.replacement.options import REPLACEMENTS, Replacement
+from study.replacement.options import REPLACEMENTS, Mean, Replacement
 
 
 def chosen(*overrides: str) -> Replacement:
@@ -49,6 +52,21 @@ def test_every_replacement_is_chosen_by_its_name(name: str) -> None:
 )
 def test_words_tell_replacements_apart(overrides: str, words: str) -> None:
     assert chosen(*overrides.split()).words() == words
+
+
+@pytest.mark.parametrize(
+    ("file", "words"),
+    [("snli_1.0/dev.jsonl", "mean of snli_1.0/dev"), ("snli_1.0/captions.jsonl", "mean of captions")],
+)
+def test_a_file_that_is_called_after_its_part_is_told_with_its_folder(tmp_path: Path, file: str, words: str) -> None:
+    path = tmp_path / file
+    path.parent.mkdir()
+    path.touch()
+    data = NliFile(name="", path=path, labels=["no", "yes"])
+    found = Mean(data=data)
+    assert found.words() == words
+    assert found.data is not None
+    assert found.data.name == path.stem, "folders of results keep their names"
 
 
 @pytest.mark.parametrize(

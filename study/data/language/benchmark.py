@@ -59,6 +59,7 @@ class Benchmark(DataSource):
         group: columns whose values, in any order, are shared by examples that depend on each other; none: every
             example stands for itself.
         annotations: what slices the results, and the column that says it.
+        respelled: values of these columns that mean the same as another, and that one.
     """
 
     task: Task = Task.CHOICE
@@ -78,6 +79,7 @@ class Benchmark(DataSource):
     seed: int = 1234
     group: list[str] = field(default_factory=list)
     annotations: dict[str, str] = field(default_factory=dict)
+    respelled: dict[str, str] = field(default_factory=dict)
 
     def __post_init__(self) -> None:
         self.name = self.name or (self.benchmark if self.part == ALL else f"{self.benchmark}_{self.part}")
@@ -192,4 +194,9 @@ class Benchmark(DataSource):
         columns = {as_: [column] for as_, column in self.annotations.items()}
         columns |= {"group": self.group} if self.group else {}
         there = {as_: names for as_, names in columns.items() if self.path is None or set(names) <= set(rows[0].values)}
-        return {as_: [" / ".join(sorted(map(row.text, names))) for row in rows] for as_, names in there.items()}
+        return {as_: [self._value(row, names) for row in rows] for as_, names in there.items()}
+
+    def _value(self, row: Record, columns: Sequence[str]) -> str:
+        """The values of some columns, in order; each by one name, where it has two."""
+        values = map(row.text, columns)
+        return " / ".join(sorted(self.respelled.get(value, value) for value in values))

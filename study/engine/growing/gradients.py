@@ -18,7 +18,7 @@ from study.engine.growth import RowPlan
 from study.engine.pairs import Pairs
 from study.subjects.language_model.requests import LanguageRow
 from study.subjects.language_model.subject import LOGITS_AT_ONCE, LanguageModel, row_loss
-from study.subjects.subject import to_device
+from study.subjects.subject import to_device, wide
 
 States = Callable[[Sequence[TokenTree], Pairs, Int[np.ndarray, " E"]], tuple[Float[Tensor, "R T d"], RowPlan]]
 """What gives the last hidden states of sequences of equal length, see `GrowingLanguageModel.states`."""
@@ -58,7 +58,7 @@ def packed_gradients(
             with subject.gate.part(places, positions=positions):
                 own = _losses(subject, states, [rows[i] for i in chosen], [trees[i] for i in chosen])
                 own.sum().backward()
-            losses[chosen] = own.detach().double().cpu()
+            losses[chosen] = own.detach().cpu().double()
     tokens = np.array([len(row.source) for row in rows])
     return {
         "loss": losses.numpy(),
@@ -80,8 +80,8 @@ def _losses(
     row_W, place_W, word_W = to_device(words, hidden_RTd.device).T  # with a device map that of the last layer
     at_once = max(1, LOGITS_AT_ONCE // subject.module.config.get_text_config().vocab_size)
     parts = zip(hidden_RTd[row_W, place_W].split(at_once), word_W.split(at_once), strict=True)
-    logp_W = torch.cat([subject.words(hidden, word)[0] for hidden, word in parts]).double()
-    losses = []
+    logp_W = torch.cat([subject.words(hidden, word)[0] for hidden, word in parts])
+    logp_W, losses = logp_W.to(wide(logp_W.device)), []
     for row, tree, logp in zip(rows, trees, logp_W.split([len(tree.words) for tree in trees]), strict=True):
         sums = torch.stack([logp[list(own)].sum() for own in tree.scored])
         losses.append(row_loss(sums, int(row.target)))  # type: ignore[arg-type]

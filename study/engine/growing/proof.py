@@ -15,6 +15,7 @@ from study.record.units import HeadLayout, Mlp
 from study.subjects.classifier import PROBE_LENGTHS
 from study.subjects.language_model.requests import LanguageRow, Request, choice_row
 from study.subjects.language_model.subject import LanguageModel
+from study.subjects.subject import PROBE
 
 CONTEXT, CONTINUATIONS = 3, (2, 3, 4)
 """Tokens of the choices that are tried."""
@@ -64,7 +65,7 @@ def _choices(subject: LanguageModel, number: int) -> list[LanguageRow]:
         first = generator.choice(num_words, len(CONTINUATIONS), replace=False).tolist()
         rest = [generator.integers(num_words, size=length - 1).tolist() for length in CONTINUATIONS]
         requests = [Request(context, (word, *more)) for word, more in zip(first, rest, strict=True)]
-        rows.append(choice_row(f"choice {i}", requests, 0))
+        rows.append(choice_row(f"{PROBE}choice {i}", requests, 0))
     return rows
 
 

@@ -28,7 +28,7 @@ from study.subjects.language_model.text import LanguageText
 from study.subjects.language_model.trace import SharedTrace
 from study.subjects.language_model.ways import ROUNDING, other_ways
 from study.subjects.language_model.words import log_probabilities
-from study.subjects.subject import Subject, TokenRow, runs_on_token_ids, to_device
+from study.subjects.subject import PROBE, Subject, TokenRow, runs_on_token_ids, to_device, wide
 from study.subjects.tokens.passage import Passage
 
 LOGITS_AT_ONCE = 2**26
@@ -191,8 +191,8 @@ class LanguageModel(Subject):
         hidden_N, words_N = hidden_RTd[rows_N, tokens_N].split(at_once), targets_N.split(at_once)
         found = [self.words(hidden, words) for hidden, words in zip(hidden_N, words_N, strict=True)]
         logp_N, best_N = (torch.cat(part) for part in zip(*found, strict=True))
-        wide = torch.float32 if last.type == "mps" else torch.float64
-        sums = torch.zeros(len(requests), dtype=wide, device=last).index_add(0, rows_N, logp_N.to(wide))
+        numbers = wide(last)
+        sums = torch.zeros(len(requests), dtype=numbers, device=last).index_add(0, rows_N, logp_N.to(numbers))
         greedy = torch.zeros(len(requests), dtype=torch.long, device=last).index_add(0, rows_N, best_N.long())
         return sums, greedy
 
@@ -235,7 +235,7 @@ class LanguageModel(Subject):
             logits = self.module(input_ids=self._ids([request])).logits[0].float()
         scored = logits[-len(request.continuation) :].log_softmax(-1)
         words = torch.tensor(request.continuation, device=logits.device)
-        return scored.gather(1, words[:, None]).double().sum().item()
+        return scored.gather(1, words[:, None]).cpu().double().sum().item()
 
     def probe(self) -> list[TokenRow]:
         """Three rows of random words, of one length, as rows of a pass are."""
@@ -243,7 +243,7 @@ class LanguageModel(Subject):
         size = self.module.config.get_text_config().vocab_size
         words = np.setdiff1d(np.arange(size), self.text.tokenizer.all_special_ids)
         tokens = [tuple(generator.choice(words, PROBE_LENGTH + 1).tolist()) for _ in range(PROBE_ROWS)]
-        return [text_row(f"probe {i}", [Request(own[:1], own[1:])]) for i, own in enumerate(tokens)]
+        return [text_row(f"{PROBE}{i}", [Request(own[:1], own[1:])]) for i, own in enumerate(tokens)]
 
     @torch.no_grad()
     def response(self, rows: Sequence[TokenRow], xi: Float[Tensor, "rows heads"] | None) -> Float[Tensor, "rows out"]:

@@ -130,11 +130,14 @@ def test_parts_of_the_hub_stand_in_turn(tmp_path: Path, monkeypatch: pytest.Monk
             tmp_path / "datasets--nyu-mll--blimp" / "snapshots" / blimp.revision / part / "train-00000-of-00001.parquet"
         )
         file.parent.mkdir(parents=True)
-        pl.DataFrame(DOCUMENTS[f"blimp_{part}"]["train"]).write_parquet(file)
+        field = "syntax/semantics" if part == "npi_present_1" else "syntax_semantics"
+        rows = pl.DataFrame(DOCUMENTS[f"blimp_{part}"]["train"]).with_columns(field=pl.lit(field))
+        rows.write_parquet(file)
     assert blimp.missing() == []
     examples = blimp.examples()
     assert examples.ids == ("adjunct_island-1", "npi_present_1-1", "adjunct_island-2")
     assert examples.columns["paradigm"] == ("adjunct_island", "npi_present_1", "adjunct_island")
+    assert set(examples.columns["field"]) == {"syntax_semantics"}, "one paradigm spells it otherwise"
     assert "group" not in examples.columns
 
 

@@ -63,7 +63,8 @@ def _drawings(found: HeadAttention, analysis: Analysis | None) -> Iterator[Drawi
                 role=pl.Series([own[0] if own else None for own in titles], dtype=pl.String),
                 roles=pl.Series([", ".join(own) for own in titles], dtype=pl.String),
             )
-            name = f"{FOLDER}/plane-{slug(f'{reading.model}-{reading.data}-{reading.special}')}-{kind}-{form}"
+            read = f"{reading.model}-{reading.data}-{reading.special}-{reading.setting.id[:6]}"
+            name = f"{FOLDER}/plane-{slug(read)}-{kind}-{form}"
             title = f"{reading.label}, {NAMES[Form(str(form))]}"
             yield plane_map(shown, title, f"{name}-roles")
             if effects is not None and form == Form.root:
