@@ -16,7 +16,7 @@ from study.record.training.gates import DECIDED, GATES_FILE, read_course, read_g
 
 COURSE = {
     **dict.fromkeys(["training", "training_id", "method", "scope", "amount"], pl.String),
-    **dict.fromkeys(["seed", "step", "gates", "kept", "undecided"], pl.Int64),
+    **dict.fromkeys(["seed", "updates", "step", "gates", "kept", "undecided"], pl.Int64),
     **dict.fromkeys(["open", "penalty"], pl.Float64),
 }
 
@@ -73,6 +73,7 @@ class Course:
             "scope": training.scope,
             "amount": training.amount,
             "seed": training.seed,
+            "updates": training.updates,
             "gates": len(self.heads),
         }
         return [
@@ -128,9 +129,10 @@ def course_table(every: Sequence[Course]) -> pl.DataFrame:
     """How many gates are open at each moment of each training.
 
     Returns:
-        Columns training (family), training_id, method, scope, amount, seed, gates (heads that have one), step
-        (updates); kept: gates that would be 1 if the training ended there; undecided: gates that are neither 0 nor 1
-        with a probability of .9, null of a subset; open: the sum of the probabilities that gates are not 0, of a subset
-        of their values; penalty: what it adds to the loss of a batch, nats.
+        Columns training (family), training_id, method, scope, amount, seed, updates (of the whole training), gates
+        (heads that have one), step (updates so far); kept: gates that would be 1 if the training ended there;
+        undecided: gates that are neither 0 nor 1 with a probability of .9, null of a subset; open: the sum of the
+        probabilities that gates are not 0, of a subset of their values; penalty: what it adds to the loss of a batch,
+        nats.
     """
     return pl.DataFrame([row for course in every for row in course.rows()], schema=COURSE)

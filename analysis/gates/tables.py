@@ -42,6 +42,7 @@ class Gates:
         roles: `analysis.gates.roles.roles_kept`.
         warnings: what makes a comparison unfair, in words.
         within: loss of score that is allowed; by metric, or one for any.
+        alpha: chance of an error.
     """
 
     comparisons: tuple[Comparison, ...]
@@ -56,6 +57,7 @@ class Gates:
     roles: pl.DataFrame
     warnings: tuple[str, ...]
     within: Mapping[str, float] | float
+    alpha: float
 
     @property
     def tables(self) -> dict[str, pl.DataFrame]:
@@ -74,7 +76,7 @@ class Gates:
     @cached_property
     def sentences(self) -> tuple[str, ...]:
         """What it comes to, in words."""
-        return (*kept_words(self.curves, self.within), *survival_words(self.survival))
+        return (*kept_words(self.curves, self.within), *survival_words(self.survival, self.alpha))
 
 
 def gates(
@@ -98,20 +100,22 @@ def gates(
     every = comparisons(results.distinct, inference, {one.id for one in trainings if one.method.scratch})
     kept = _stacked([kept_table(comparison, tried) for comparison in every], KEPT)
     chosen = [_chosen(comparison, kept) for comparison in every]
+    differences = _stacked(map(seed_differences, chosen), DIFFERENCES)
     survive, survivors = survival([sets for comparison in chosen for sets in kept_sets(comparison)], inference.seed)
     return Gates(
         comparisons=tuple(chosen),
         courses=tuple(found),
         kept=kept,
         curves=_stacked(map(curve_table, chosen), CURVES),
-        differences=_stacked(map(seed_differences, chosen), DIFFERENCES),
+        differences=differences,
         survival=survive,
         survivors=survivors,
         course=course_table(found),
         trials=tried,
         roles=roles_kept(chosen, attention),
-        warnings=(*warnings(chosen, kept, tried), *wrong),
+        warnings=(*warnings(chosen, kept, differences, tried), *wrong),
         within=within,
+        alpha=inference.alpha,
     )
 
 

@@ -5,6 +5,7 @@ The chosen one has the best score on the data that the training was watched on, 
 well: what is compared must not be chosen on the examples that it is compared on.
 """
 
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -91,7 +92,8 @@ class Training:
         gates = self.gates
         if "penalty" in gates:
             return f"λ {gates['penalty']:g}"
-        return f"{gates.get('keep') or sum(self.keep_of.values())} heads" if self.has_gates else ""
+        keep = gates.get("keep") or sum(self.keep_of.values())
+        return f"{keep} heads" if keep else ""
 
     @property
     def rank(self) -> tuple[str, Method, str, float, int]:
@@ -124,8 +126,8 @@ class Training:
     @property
     def group(self) -> tuple[Any, ...]:
         """What all trials of one group have in common."""
-        drawn_by = self.gates.get("seed")
-        return self.run.model, self.method, self.scope, self.amount, self.seed, self.updates, drawn_by
+        mask = json.dumps([self.gates.get("seed"), self.gates.get("order")], sort_keys=True)
+        return self.run.model, self.method, self.scope, self.amount, self.seed, self.updates, mask
 
     @cached_property
     def tried(self) -> dict[str, Any]:

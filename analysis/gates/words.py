@@ -58,28 +58,44 @@ def with_interval(difference: float, low: float | None, high: float | None, unit
     return signed(difference, digits) + between
 
 
-def survival_words(survival: pl.DataFrame) -> Iterator[str]:
-    """For each method, how many heads survive in every seed, and how many would by chance."""
+def survival_words(survival: pl.DataFrame, alpha: float) -> Iterator[str]:
+    """For each method, where more heads survive in every seed than by chance, and how many would by chance."""
     everywhere = survival.filter(pl.col("times") == pl.col("seeds"))
-    by = ("comparison", "method", "updates", "kind", "heads")
-    for (comparison, method, _, kind, heads), own in everywhere.group_by(*by, maintain_order=True):
-        said = listed([_survive(row) for row in own.rows(named=True)], most=own.height)
-        yield f"{comparison}, {method}: of {heads} heads of {kind_name(str(kind))} every seed keeps {said}."
+    lengths = dict(everywhere.group_by("comparison").agg(pl.col("updates").n_unique()).iter_rows())
+    for (comparison, method, updates), own in everywhere.group_by(
+        "comparison", "method", "updates", maintain_order=True
+    ):
+        where = f"{comparison}, {method}{_after(updates) if lengths[comparison] > 1 else ''}"
+        sure = own.filter(pl.col("p_corrected") <= alpha)
+        if sure.height:
+            said = listed([_survive(row) for row in sure.rows(named=True)], most=sure.height)
+            yield f"{where}: every seed keeps {said}."
+        else:
+            least = p_value(float(own["p_corrected"].min())).removeprefix("= ")  # type: ignore[arg-type]
+            yield f"{where}: no more heads survive in every seed than by chance (smallest corrected p {least})."
 
 
 def _survive(row: Row) -> str:
     sizes = f"{row['fewest']}" if row["fewest"] == row["most"] else f"{row['fewest']} to {row['most']}"
     return (
-        f"{row['survive'] or 'none'} with {row['amount']} ({row['seeds']} seeds of {sizes}; by chance "
-        f"{decimal(row['chance'], 1)}, p {p_value(row['p_corrected'])}; within layers "
+        f"{row['survive']} of {row['heads']} heads of {kind_name(row['kind'])} with {row['amount']} ({row['seeds']} "
+        f"seeds of {sizes}; by chance {decimal(row['chance'], 1)}, p {p_value(row['p_corrected'])}; within layers "
         f"{decimal(row['layers_chance'], 1)}, p {p_value(row['layers_p_corrected'])})"
     )
 
 
-def warnings(every: Sequence[Comparison], kept: pl.DataFrame, tried: pl.DataFrame) -> Iterator[str]:
+def warnings(
+    every: Sequence[Comparison], kept: pl.DataFrame, differences: pl.DataFrame, tried: pl.DataFrame
+) -> Iterator[str]:
     """What makes a comparison unfair or unsafe, a sentence each."""
     for comparison in every:
         own = kept.filter(comparison=comparison.name)
+        methods = [method for method in comparison.methods if not method.is_reference]
+        if len(methods) > 1 and differences.filter(comparison=comparison.name).is_empty():
+            yield (
+                f"{comparison.name}: no two methods keep as many heads of each kind, from one seed and after as many "
+                f"updates, so that none are compared"
+            )
         yield from _unequal_updates(comparison)
         yield from _unequal_trials(comparison.name, own)
         yield from _chosen_on_what_is_scored(comparison, own, tried)

@@ -10,23 +10,26 @@ from analysis.figures.canvas.style import LINES, SERIES
 def open_gates(course: pl.DataFrame, title: str, name: str) -> Drawing:
     """A line for each seed and lambda, or number of heads; dotted, the sum of the probabilities of being open.
 
+    Where trainings are of several lengths, their updates stand behind the lambda.
+
     Args:
         course: rows of one method, as `analysis.gates.course.course_table` has them.
         title: what stands above.
         name: name of the drawing.
     """
-    gates, amounts = course["gates"][0], course["amount"].unique(maintain_order=True)
+    gates, several = course["gates"][0], course["updates"].n_unique() > 1
     with styled():
         panel = Panel(title, 2.1, x="updates", y=f"heads kept, of {gates}")
         ends = []
-        for at, amount in enumerate(amounts):
+        lines = course.group_by("amount", "updates", maintain_order=True)
+        for at, ((amount, updates), own) in enumerate(lines):
             colour = SERIES[at % len(SERIES)][0]
-            own = course.filter(amount=amount)
             for run in own.partition_by("training_id", maintain_order=True):
                 panel.axes.plot(run["step"], run["open"], color=colour, linewidth=0.9, linestyle=LINES[2], alpha=0.8)
                 panel.axes.plot(run["step"], run["kept"], color=colour, linewidth=1.0, alpha=0.8)
             mean = own.group_by("step").agg(pl.col("kept").mean()).sort("step")
-            ends.append(Curve(amount, colour, mean["step"].cast(pl.Float64).to_list(), mean["kept"].to_list()))
+            label = f"{amount}, {updates:,}" if several and updates is not None else str(amount)
+            ends.append(Curve(label, colour, mean["step"].cast(pl.Float64).to_list(), mean["kept"].to_list()))
         panel.axes.set(xlim=(0, course["step"].max()), ylim=(-0.03 * gates, 1.03 * gates))
         panel.axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
         name_ends(panel, "", ends)

@@ -29,12 +29,13 @@ def score_curves(curves: pl.DataFrame, kept: pl.DataFrame, title: str, name: str
         name: name of the drawing.
     """
     metric, heads = curves["metric"][0], curves["heads"][0]
-    reference = curves.filter("reference")
+    several = curves["updates"].n_unique() > 1
     with styled():
         panel = Panel(title, 2.5, x=f"heads kept, of {heads}", y=score_axis(metric))
-        key = [_draw_reference(panel, row) for row in reference.rows(named=True)[:1]]
+        references = curves.filter("reference").rows(named=True)
+        key = [_draw_reference(panel, row, at, several) for at, row in enumerate(references)]
         tips: dict[str, Tip] = {}
-        for at, (label, colour, style, line) in enumerate(_lines(curves.filter(~pl.col("reference")))):
+        for at, (label, colour, style, line) in enumerate(_lines(curves.filter(~pl.col("reference")), several)):
             look = {"color": colour, "linestyle": style, "marker": MARKERS[at % len(MARKERS)], "markersize": 3.5}
             _draw_line(panel, line, look)
             seeds = kept.join(line.select("method", "updates", "amount").unique(), on=["method", "updates", "amount"])
@@ -47,26 +48,29 @@ def score_curves(curves: pl.DataFrame, kept: pl.DataFrame, title: str, name: str
         return draw(panel, name, f"Score over the heads kept, {title}", data, tips)
 
 
-def _draw_reference(panel: Panel, row: dict) -> Sample:
+def _draw_reference(panel: Panel, row: dict, at: int, several: bool) -> Sample:
     """The un-pruned model: a line over the whole width, and its interval over examples."""
-    look = {"color": INK, "linewidth": 0.9, "linestyle": DASHED, "alpha": 0.7}
+    look = {"color": INK, "linewidth": 0.9, "linestyle": (DASHED, *LINES[2:])[at % 3], "alpha": 0.7}
     panel.axes.axhline(row["score"], zorder=0, **look)
     if row["score_low"] is not None:
         panel.axes.axhspan(row["score_low"], row["score_high"], color=INK, alpha=0.5 * BAND, linewidth=0, zorder=0)
-    return Sample(row["method"], look)
+    return Sample(_label(row, several), look)
 
 
-def _lines(curves: pl.DataFrame) -> Iterator[tuple[str, str, object, pl.DataFrame]]:
+def _label(row: dict, several: bool) -> str:
+    """The method of a row, with its updates where there are several numbers of them."""
+    return f"{row['method']}, {row['updates']:,} updates" if several and row["updates"] is not None else row["method"]
+
+
+def _lines(curves: pl.DataFrame, several: bool) -> Iterator[tuple[str, str, object, pl.DataFrame]]:
     """Each line with its name, colour and dashes; lines of one colour differ in their dashes."""
     drawn: dict[str, int] = {}
-    several = curves["updates"].n_unique() > 1
-    for (method, updates), line in curves.group_by("method", "updates", maintain_order=True):
+    for _, line in curves.group_by("method", "updates", maintain_order=True):
         first = line.row(0, named=True)
         colour = LEARNED_COLOURS.get(first["gates"]) or ORDER_COLOURS.get(first["order"], OTHER_COLOUR)
         style = LINES[drawn.setdefault(colour, 0) % len(LINES)]
         drawn[colour] += 1
-        label = f"{method}, {updates:,} updates" if several and updates is not None else str(method)
-        yield label, colour, style, line.sort("kept")
+        yield _label(first, several), colour, style, line.sort("kept")
 
 
 def _draw_line(panel: Panel, line: pl.DataFrame, look: dict) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from analysis import figures
-from analysis.attention_kinds import by_kind, kind_name
+from analysis.attention_kinds import by_kind, kind_label, kind_name
 from analysis.compute import Analysis
 from analysis.figures import Drawing
 from analysis.formatting import slug
@@ -137,7 +137,8 @@ def score_drawings(found: Found) -> Iterator[Drawing]:
 def open_drawings(found: Found) -> Iterator[Drawing]:
     """Open gates over the updates, a figure for each method."""
     for (training, method, scope), own in found.course.group_by("training", "method", "scope", maintain_order=True):
-        title = ", ".join(filter(None, (str(training), str(method), str(scope).replace("+", " and "))))
+        kinds = " and ".join(map(kind_label, str(scope).split("+")))
+        title = ", ".join(filter(None, (str(training), str(method), kinds and f"{kinds} heads")))
         yield figures.open_gates(own, title, f"{FOLDER}/open-{slug(title)}")
 
 

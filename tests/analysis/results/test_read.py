@@ -83,7 +83,7 @@ def test_what_several_settings_lack_is_said_once(make, results, caplog):
     with caplog.at_level(logging.WARNING):
         found = read_results(results)
     [line] = {line for domain in found.domains for line in domain.left_out}
-    assert caplog.messages == [f"first on home, second on home: {line}"]
+    assert caplog.messages == [f"first on home; second on home: {line}"]
 
 
 def test_limit_takes_the_first_examples_of_the_data_set(make):
