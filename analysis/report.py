@@ -10,6 +10,7 @@ from analysis.page import AgreementPage, AttentionPage, ImportedPage, ResultsPag
 from analysis.roles import HeadAttention
 from analysis.tables import paper_tables
 from analysis.tables.components_sheet import components_sheet
+from analysis.tables.gates_sheet import gates_sheet
 from analysis.tables.kept_sets_sheet import kept_sets_sheet
 from analysis.tables.latex import latex, markdown
 from analysis.tables.latex_tables import sheets
@@ -99,6 +100,9 @@ def _write_sheets(analysis: Analysis, folder: Path) -> None:
     if analysis.components is not None and analysis.components.table.height:
         with whole_file(folder / "components.tex") as draft:
             draft.write_text(latex(components_sheet(analysis.components)), encoding="utf-8")
+    if analysis.gates is not None and analysis.gates.curves.height:
+        with whole_file(folder / "gates.tex") as draft:
+            draft.write_text(latex(gates_sheet(analysis.gates)), encoding="utf-8")
     if analysis.attention is not None:
         _write_syntax_sheets(analysis.attention, folder)
     for subject, own in sheets(analysis).items():

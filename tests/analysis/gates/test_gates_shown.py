@@ -70,6 +70,14 @@ def test_every_figure_has_files_and_the_data_behind_it(shown: tuple[Analysis, Pa
     tables = {path.stem for path in (page.parents[1] / "tables").glob("gates*.csv")}
     assert tables == set(analysis.gates.tables)  # type: ignore[union-attr]
     assert set(analysis.gates.tables) <= set(result_tables(analysis))  # type: ignore[union-attr]
+    sheet = (page.parents[1] / "tables" / "paper" / "gates.tex").read_text()
+    (row,) = analysis.gates.curves.filter(method="learned subset").rows(named=True)  # type: ignore[union-attr]
+    (line,) = (line for line in sheet.splitlines() if "learned subset &" in line)
+    cells = [cell.strip() for cell in line.rstrip("\\ ").split("&")]
+    assert cells[2:7] == ["--", "200", "4", "16", "2"]
+    assert cells[7] == f"{row['score']:.2f}"
+    assert cells[10] == f"{row['difference']:+.2f}".replace("-", "$-$")
+    assert cells[9] == cells[12] == "--", "two seeds have no interval over seeds"
 
 
 def test_the_map_of_gates_shows_every_head_on_either_ground() -> None:
