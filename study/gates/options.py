@@ -76,7 +76,7 @@ class LearnedGates(Gates):
     Attributes:
         scope: attention kinds whose heads have gates; all when empty.
         weights: whether the weights are trained together with the gates.
-        freeze: parts of the model that do not move, by their path or the end of it: `decoder`, `bert.embeddings`.
+        freeze: parts of the model that do not move, by their path or a part of it: `decoder`, `encoder.layer.1`.
         learning_rate: peak of the gates' learning rate, which follows the schedule of the weights'.
         until: share of the updates after which gates are decided and only weights go on.
     """

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from study.measures.measure import MaskRequest, Measure
 from study.measures.orders.gates import learned_sequence
@@ -69,7 +69,7 @@ def kept_curve(record: GatesRecord, layout: HeadLayout, seed: int | None) -> Cur
     """
     full, kept = layout.full(), parse_mask(record.kept, layout) if record.kept else layout.full()
     number = int((full & ~kept).sum())
-    options: dict[str, Any] = {
+    options: CurveOptions = {
         "method": record.method,
         "training": record.training,
         "updates": record.step,

@@ -19,7 +19,7 @@ from study.record.units import UnitLevel
 
 FOLDER = "curves"
 
-CurveOptions = Mapping[str, str | int | bool]
+CurveOptions = Mapping[str, str | int | float | bool]
 """What determines an order besides its name, and the points of its curve; as stored."""
 
 

@@ -11,6 +11,7 @@ from study.jobs.task import StudyTask
 from study.measures.gates import kept_curve
 from study.measures.orders.gates import GatesOrder, learned_sequence
 from study.measures.orders.order import Removal
+from study.pruning.selection import Selection
 from study.record.curves import Curve, read_curves
 from study.record.errors import InputError
 from study.record.loss import PLAIN
@@ -115,6 +116,11 @@ def test_a_training_with_gates_is_measured_with_the_heads_it_keeps(
     assert task(compose(*overrides(place, "measure=gates")))["masks"] == 2
     (kept,) = curves(overrides(place, "measure=gates"))
     assert (kept.masks[-1], kept.options["training"]) == (record.kept, record.training)
+    (file,) = MeasuringJob(to_study(compose(*overrides(place, "measure=gates")))).evaluator.store.folder.glob(
+        "curves/*"
+    )
+    pruned = Selection(order=str(file), number=3).keeps(HeadLayout({AttentionKind.ENCODER_SELF: [4, 4]}))
+    assert "".join("01"[on] for on in pruned.astype(int)) == record.kept, "study prune order=CURVE number=3"
     job = MeasuringJob(to_study(compose(*overrides(place, "measure=gates"))))
     scores = job.evaluator.stored().scores(job.study.measure.request(job.evaluator).outcomes)
     assert scores[-1] == pytest.approx(score), "dev is this data: it was evaluated with the heads that stay"
