@@ -56,6 +56,7 @@ def test_the_page_has_a_section_with_every_method_and_what_is_unfair(shown: tupl
     assert "against the un-pruned model trained as long: Hard Concrete gates 6 of 16 (38 %), " in text
     assert "none of those tried: " in text
     assert "every seed keeps 3 of 16 heads of encoder self-attention with 4 heads (2 seeds of 4; by chance 1.0" in text
+    assert not re.search(r"<th[^>]*>\s*<dfn", section), "a head of a column is what sorts it, and says no more"
     for term in ("undecided gates", "fractional gates"):
         assert f'id="term-{term.replace(" ", "-")}"' in html
 
