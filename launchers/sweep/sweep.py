@@ -81,7 +81,7 @@ class Sweep:
         composer = Composer(context.config_loader, config)
         for number, overrides in enumerate(job_overrides, start=first):
             composition = composer.compose(overrides, number)
-            own = filter_overrides([override for override in overrides if override not in shared])
+            own = [shown(word) for word in filter_overrides([one for one in overrides if one not in shared])]
             task_config = composition.task_config()
             stage = task.stage(task_config) if isinstance(task, Task) else 0
             identity = _identity(task_config, planning=planning)
@@ -180,6 +180,12 @@ def faulty(faults: Mapping[str, str], jobs: int, verdict: str) -> SweepError:
 def _work(task: object, config: DictConfig) -> str | None:
     """What the job does, where the task can tell that jobs of different configurations do the same."""
     return task.work(config) if isinstance(task, KnowsDoubles) else None
+
+
+def shown(override: str) -> str:
+    """An override as people know it: a choice of a group by the option that it fills, `a/b@c.d=x` by `c.d=x`."""
+    name, equals, value = override.partition("=")
+    return f"{name.rpartition('@')[2].replace('/', '.')}{equals}{value}"
 
 
 def _identity(task_config: DictConfig, *, planning: bool) -> str:
