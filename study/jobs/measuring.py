@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from study.config import StudyConfig
+from study.data.source import DataSource
 from study.engine.evaluator import Evaluator
 from study.engine.precision import Precision
 from study.engine.row_alone.proof import prove
@@ -94,6 +95,13 @@ class MeasuringJob(Job):
         is_own = other.digest == self.examples.digest and other.groups == self.examples.groups
         return replace(choice, data=None) if is_own else choice
 
+    @property
+    def _source(self) -> DataSource:
+        """The data that the reference examples are of."""
+        choice = self._choice
+        other = choice.data if isinstance(choice, ReferenceReplacement) else None
+        return self.study.data if other is None else other
+
     @cached_property
     def reference(self) -> Examples:
         """The reference examples of what stands in for units: its data, or other.
@@ -139,7 +147,7 @@ class MeasuringJob(Job):
         study, examples, precision = self.study, self.examples, _precision(self.study)
         choice = self._choice
         is_other = isinstance(choice, ReferenceReplacement) and choice.data is not None
-        masked = choice.identity(examples, self.reference if is_other else None)
+        masked = choice.identity(examples, self.reference if is_other else None, self._source.task)
         place = replace(study.model.factors(study.data.name, precision), task=study.data.benchmark or None)
         return Setting(
             model=study.model.name,
@@ -168,7 +176,7 @@ class MeasuringJob(Job):
     def _stands_in(self) -> list[Any]:
         """All that decides what stands in the place of units, as JSON values; nothing where it is zero everywhere."""
         choice = self._choice
-        identity = choice.identity(self.examples, self.reference)
+        identity = choice.identity(self.examples, self.reference, self._source.task)
         return [] if choice.is_usual else [identity, self._once.digest, self.study.plan]
 
     @property
@@ -388,8 +396,7 @@ class MeasuringJob(Job):
         from study.replacement.make import Texts, replace_units
 
         study, choice, reference = self.study, self._choice, self.reference
-        source = choice.data if isinstance(choice, ReferenceReplacement) and choice.data is not None else study.data
-        options = choice.options(self.examples, reference)
+        source, options = self._source, choice.options(self.examples, reference, self._source.task)
         digest = short_hash([self._model_identity, reference.digest, choice.name, options])
         file = self.results / study.model.name / MEANS / f"{digest}.safetensors"
         studied = Texts(study.data.name, self._once, study.data.max_unknown)

@@ -15,7 +15,7 @@ from study.record.units import AttentionKind, Layer
 from study.replacement.donors import Donors, longest_passage
 from study.replacement.draws import Candidates, by_name, draw
 from study.replacement.kept_means import kept_means
-from study.replacement.means import means
+from study.replacement.means import means, read_of
 from study.replacement.options import ActsOn, DonorPosition, Mean, MeanByPosition, Replacement, Resample
 from study.replacement.options import Uniform as UniformChoice
 from study.replacement.options import ValueBias as ValueBiasChoice
@@ -128,7 +128,8 @@ def _means_by_position(
 
 def _longest(subject: Subject, rows: Sequence[TokenRow]) -> dict[AttentionKind, int]:
     """Tokens of the longest reference text that the heads of each kind read."""
-    passages = [passage for row in rows for passage in subject.passages(row)]
+    read = [one for row in rows for one in read_of(row, MeanByPosition())]
+    passages = [passage for one in read for passage in subject.passages(one)]
     return {kind: max(len(passage.queries(kind)) for passage in passages) for kind in subject.layout.counts}
 
 
@@ -152,8 +153,8 @@ class _Reach:
             if tokens > most:
                 raise InputError(
                     f"replacement=mean_by_position: example '{example}' has {tokens} tokens, and the longest "
-                    f"reference text {most} (a reference choice is read with its right alternative alone): nothing is "
-                    f"known of the positions behind. Take a reference set with longer texts, or replacement=mean"
+                    f"reference text {most}: nothing is known of the positions behind. Take a reference set with "
+                    f"longer texts, or replacement=mean"
                 )
 
 

@@ -5,9 +5,9 @@ A mean has a sampling error of its own; results are conditional on it. Sums are 
 Shapes: R rows of a pass, T tokens, H heads, D size of a head, d width of the model.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -20,6 +20,7 @@ from study.record.errors import InputError
 from study.record.units import AttentionKind, Layer
 from study.replacement.options import Alike, LeaveOut, Mean, MeanByPosition
 from study.replacement.readings import readings
+from study.subjects.language_model.requests import LanguageRow
 from study.subjects.subject import Subject, TokenRow
 from study.subjects.tokens.passage import Passage
 
@@ -37,7 +38,8 @@ def means(subject: Subject, rows: Sequence[TokenRow], options: Options) -> Const
     Raises:
         InputError: when no token counts, or a mean is not a number.
     """
-    passages = [(owner, passage) for owner, row in enumerate(rows) for passage in subject.passages(row)]
+    read = [(owner, one) for owner, row in enumerate(rows) for one in read_of(row, options)]
+    passages = [(owner, passage) for owner, one in read for passage in subject.passages(one)]
     weights = {kind: _weights(passages, kind, options) for kind in subject.layout.counts}
     heads, mlps = _Sums(isinstance(options, MeanByPosition)), _Sums(isinstance(options, MeanByPosition))
     for chosen, reading in readings(subject, [passage for _, passage in passages]):
@@ -50,12 +52,22 @@ def means(subject: Subject, rows: Sequence[TokenRow], options: Options) -> Const
     return Constant(heads.means(), {number: mean for (_, number), mean in mlps.means().items()})
 
 
+def read_of(row: TokenRow, options: Options) -> list[TokenRow]:
+    """What is read of a reference example: of a choice by position every alternative, else the right one."""
+    if isinstance(options, MeanByPosition) and isinstance(row, LanguageRow) and row.choices:
+        return [replace(row, target=number) for number in range(row.choices)]
+    return [row]
+
+
 def _weights(
     passages: Sequence[tuple[int, Passage]], kind: AttentionKind, options: Options
 ) -> list[Float[np.ndarray, " T"]]:
     """How much each token of each passage counts; passages of one example have the same number before them."""
     counted = [_counted(passage, kind, options) for _, passage in passages]
-    if not (isinstance(options, Mean) and options.count_alike is Alike.examples):
+    if isinstance(options, MeanByPosition):
+        texts = Counter(owner for owner, passage in passages if passage.answer is not None)
+        return [own / texts.get(owner, 1) for (owner, _), own in zip(passages, counted, strict=True)]
+    if options.count_alike is not Alike.examples:
         return counted
     totals = defaultdict[int, float](float)
     for (owner, _), own in zip(passages, counted, strict=True):

@@ -13,6 +13,7 @@ from study.record.errors import InputError
 from study.record.examples import Examples
 from study.record.factors import OWN, ZERO
 from study.record.files import short_hash
+from study.record.metrics import Task
 
 
 class ActsOn(StrEnum):
@@ -78,20 +79,21 @@ class Replacement:
             InputError: in words.
         """
 
-    def options(self, studied: Examples, reference: Examples | None) -> dict[str, Any]:  # noqa: ARG002
+    def options(self, studied: Examples, reference: Examples | None, task: Task | None = None) -> dict[str, Any]:  # noqa: ARG002
         """The options on which outcomes depend, as JSON values, see `identity`."""
         return {}
 
-    def identity(self, studied: Examples, reference: Examples | None) -> dict[str, Any]:
+    def identity(self, studied: Examples, reference: Examples | None, task: Task | None = None) -> dict[str, Any]:
         """What it adds to the identity of a subject: nothing where it is zero at every token.
 
         Args:
             studied: all examples of the data under study.
             reference: the reference examples, where they are other data than that.
+            task: what a model does with the reference examples.
         """
         if self.is_usual:
             return {}
-        options = {"acts_on": str(self.acts_on), **self.options(studied, reference)}
+        options = {"acts_on": str(self.acts_on), **self.options(studied, reference, task)}
         return {"masked_by": self.name, "replacement": options}
 
     def words(self) -> str:
@@ -124,7 +126,7 @@ class ReferenceReplacement(Replacement):
         if self.data is not None and self.data.limit is not None:
             raise InputError("replacement.data.limit: replacement.limit says how many reference examples are read")
 
-    def options(self, studied: Examples, reference: Examples | None) -> dict[str, Any]:  # noqa: ARG002
+    def options(self, studied: Examples, reference: Examples | None, task: Task | None = None) -> dict[str, Any]:  # noqa: ARG002
         """The reference set, by its digest where it is other data than what is studied."""
         known: dict[str, Any] = {"reference": OWN}
         if reference is not None:
@@ -163,10 +165,10 @@ class Mean(ReferenceReplacement):
     count_alike: Alike = Alike.tokens
     leave_out: LeaveOut = LeaveOut.first
 
-    def options(self, studied: Examples, reference: Examples | None) -> dict[str, Any]:
+    def options(self, studied: Examples, reference: Examples | None, task: Task | None = None) -> dict[str, Any]:
         """See `Replacement.options`."""
         own = {"count_alike": str(self.count_alike), "leave_out": str(self.leave_out)}
-        return {**super().options(studied, reference), **own}
+        return {**super().options(studied, reference, task), **own}
 
     def _more(self) -> list[str]:
         alike = ["with examples alike"] if self.count_alike is Alike.examples else []
@@ -181,9 +183,17 @@ class Mean(ReferenceReplacement):
 
 @dataclass(kw_only=True)
 class MeanByPosition(ReferenceReplacement):
-    """The mean of what the unit gives at the same position of the texts of a reference set."""
+    """The mean of what the unit gives at the same position of the texts of a reference set.
+
+    Of a choice every alternative is read, as each is when it is scored, and they share the weight of a text.
+    """
 
     name: str = "mean_by_position"
+
+    def options(self, studied: Examples, reference: Examples | None, task: Task | None = None) -> dict[str, Any]:
+        """See `Replacement.options`; earlier versions have read the right alternative alone."""
+        read = {"alternatives": "all"} if task is Task.CHOICE else {}
+        return {**super().options(studied, reference, task), **read}
 
 
 @dataclass(kw_only=True)
@@ -215,11 +225,11 @@ class Resample(ReferenceReplacement):
         if self.seed < 0:
             raise InputError(f"replacement.seed={self.seed}: expected 0 or more")
 
-    def options(self, studied: Examples, reference: Examples | None) -> dict[str, Any]:
+    def options(self, studied: Examples, reference: Examples | None, task: Task | None = None) -> dict[str, Any]:
         """See `Replacement.options`; donors are of other groups, so that the groups decide which these are."""
         drawn = {"draws": self.draws, "seed": self.seed, "position": str(self.position)}
         grouped = short_hash([studied.groups, (studied if reference is None else reference).groups])
-        return {**super().options(studied, reference), **drawn, "groups": grouped}
+        return {**super().options(studied, reference, task), **drawn, "groups": grouped}
 
     def _more(self) -> list[str]:
         more = super()._more()

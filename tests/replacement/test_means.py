@@ -76,6 +76,31 @@ def test_the_means_of_a_translator_are_of_its_references_where_its_decoder_reads
     torch.testing.assert_close(result.of_heads[CROSS, 1][0], expected.float())
 
 
+def test_a_mean_by_position_reads_every_alternative_of_a_choice() -> None:
+    subject, seen = language_models.language_model("llama"), []
+    examples = language_models.choices()
+    rows = subject.encode(examples)
+    result = means(subject, rows, MeanByPosition()).of_mlps[1]
+    subject.gate.mlps[1].output.register_forward_hook(lambda _, __, output: seen.append(output[0].double()))
+    with torch.no_grad():
+        for row in rows:
+            for request in row.requests[: row.choices]:
+                subject.module(input_ids=torch.tensor([request.context + request.continuation]))
+    shares = [1 / row.choices for row in rows for _ in range(row.choices)]
+    for t in range(max(map(len, seen))):
+        known = [(share, own[t]) for share, own in zip(shares, seen, strict=True) if len(own) > t]
+        expected = sum(share * own for share, own in known) / sum(share for share, _ in known)
+        torch.testing.assert_close(result[t], expected.float(), atol=1e-5, rtol=1e-5)
+
+
+def test_a_choice_with_a_long_wrong_alternative_is_its_own_reference() -> None:
+    subject, examples = language_models.language_model("llama"), language_models.choices(20)
+    rows = subject.encode(examples)
+    longer = [i for i, row in enumerate(rows) if subject.reach(row)[0] > len(row.requests[row.answer].read) + 1]
+    assert longer
+    replaced.standing(subject, MeanByPosition(), examples.take(longer[:1]))
+
+
 def test_windows_of_a_text_count_each_token_once() -> None:
     subject = language_models.language_model("llama")
     rows = subject.encode(language_models.texts())

@@ -1,5 +1,6 @@
 """The choice of what stands in a masked unit's place: what it adds to an identity, and what it is called."""
 
+from itertools import product
 from pathlib import Path
 
 import pytest
@@ -10,6 +11,7 @@ from study.data.nli import NliFile
 from study.jobs.measuring import MeasuringJob
 from study.record.errors import InputError
 from study.record.examples import Examples
+from study.record.metrics import Task
 from study.replacement.options import REPLACEMENTS, Mean, Replacement
 
 
@@ -24,6 +26,14 @@ def test_zero_adds_nothing_to_an_identity() -> None:
         "masked_by": "zero",
         "replacement": {"acts_on": "scored"},
     }
+
+
+def test_the_identity_says_that_every_alternative_was_read() -> None:
+    """Of choices alone, and by position alone: ids of all else stay."""
+    examples = Examples(ids=("1",), texts=(("a",),), targets=("0",))
+    for name, task in product(REPLACEMENTS, (None, Task.CLASSIFICATION, Task.CHOICE)):
+        options = chosen(f"replacement={name}").options(examples, None, task)
+        assert ("alternatives" in options) == ((name, task) == ("mean_by_position", Task.CHOICE))
 
 
 @pytest.mark.parametrize("name", REPLACEMENTS)
