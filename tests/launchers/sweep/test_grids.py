@@ -2,13 +2,13 @@
 
 from hydra.core.override_parser.overrides_parser import OverridesParser
 
-from hydra_plugins.sixteen_heads import GridSweeper
-
 PARAMS = {"seed": "0,1", "gates": "none"}
 GRIDS = [{}, {"gates": "subset", "gates.keep": "4,8"}, {"gates": "hard_concrete", "gates.penalty": ".1"}]
 
 
 def jobs(*typed: str, grids: list[dict[str, str]] | None = None, most: int | None = None) -> list[list[list[str]]]:
+    from hydra_plugins.sixteen_heads import GridSweeper  # Hydra loads its plugins anew whenever it looks for them
+
     sweeper = GridSweeper(most, PARAMS, grids)
     words = [*(f"{name}={value}" for name, value in PARAMS.items()), *typed]
     return sweeper.split_arguments(OverridesParser.create().parse_overrides(words), most)
