@@ -48,6 +48,9 @@ TEXT = 80
 MOST_PAIRS = 6
 """Pairs of a subject (four domains) that stand below each other; more are a matrix."""
 
+MOST_METHODS = 12
+"""Pairs of methods at equal heads that a table has on the terminal."""
+
 MOST_COLUMNS = 6
 """Domains whose matrix fits into 80 letters; of more each has one line."""
 
@@ -118,7 +121,12 @@ def print_attention(found: HeadAttention, console: Console) -> None:
 def print_gates(found: Gates, console: Console) -> None:
     """Print what trainings score with the heads that they keep, by method, and what makes that unfair."""
     for comparison in found.comparisons:
-        console.print(gates_table(found.curves.filter(comparison=comparison.name)))
+        curves, pairs = (table.filter(comparison=comparison.name) for table in (found.curves, found.differences))
+        console.print(gates_table(curves))
+        if 0 < pairs.height <= MOST_METHODS:
+            console.print(methods_table(pairs))
+        elif pairs.height:
+            console.print(f"{pairs.height} differences of methods at equal heads: on the page, and in its tables.")
     for line in found.warnings:
         console.print(escape(f"Mind: {line}."))
     for line in found.sentences:
@@ -141,6 +149,24 @@ def gates_table(curves: pl.DataFrame) -> Table:
         between = "–" if less[0] is None else difference_between(*less, unit)
         name, score_with = escape(row["method"] + amount + after), decimal(row["score"], digits)
         table.add_row(name, kept, str(row["seeds"]), score_with, between)
+    return table
+
+
+def methods_table(pairs: pl.DataFrame) -> Table:
+    """Every two methods at equal heads: the mean difference, and its interval over seeds, of few over examples."""
+    first = pairs.row(0, named=True)
+    title = f"Methods at equal heads, {first['unit']}; intervals over seeds or examples"
+    table = plain_table(title, "method", "with", "seeds")
+    table.add_column("difference", justify="right", no_wrap=True)
+    table.add_column("over")
+    several = pairs["updates"].n_unique() > 1
+    for row in pairs.rows(named=True):
+        over = "examples" if row["seeds_low"] is None else "seeds"
+        ends = (row["low"], row["high"]) if over == "examples" else (row["seeds_low"], row["seeds_high"])
+        after = f", {row['updates']:,} updates" if several and row["updates"] is not None else ""
+        name = escape(f"{row['method_a']} less {row['method_b']}{after}")
+        between = difference_between(row["difference"], *ends, row["unit"])
+        table.add_row(name, row["at"], str(row["seeds"]), between, over)
     return table
 
 

@@ -105,6 +105,7 @@ def test_the_terminal_says_it_within_its_width(shown: tuple[Analysis, Path]) -> 
     assert max(map(len, said.splitlines())) <= 80
     assert re.search(r"Hard Concrete gates, λ 0\.05 +6 +2 +\d\d\.\d\d +[−\d]", said)
     assert "Mind: toy_gated on home, Hard Concrete gates: up to 2 of 16 gates are undecided" in said
+    assert re.search(r"kept by importance +4 heads +2 +−\d", said)
 
 
 def test_a_notebook_has_the_same_tables_and_figures(shown: tuple[Analysis, Path], tmp_path: Path) -> None:
