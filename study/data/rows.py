@@ -24,8 +24,9 @@ def labelled_rows(table: Table, column: str, skipped_labels: Collection[str]) ->
     if not rows:
         raise InputError(f"{table.path}: all {skipped} rows have a label to skip ({', '.join(skipped_labels)})")
     if skipped:
-        words = "%s: %d of %d rows left out, their label is one to skip"
-        say_once(log.info, words, table.path, skipped, len(table))
+        found = sorted(set(table.columns[column]) & set(skipped_labels))
+        words = "%s: %d of %d rows left out, their label is one to skip (%s): data.skip_labels=[] keeps them"
+        say_once(log.info, words, table.path, skipped, len(table), ", ".join(found))
     return rows
 
 

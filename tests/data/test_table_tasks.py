@@ -138,6 +138,18 @@ def test_training_sets_and_recipes_are_those_of_their_task() -> None:
 
 
 @pytest.mark.real
+def test_rows_that_are_skipped_are_told_with_their_labels(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """-1 is no label on the hub, and may be a number in a table of one's own."""
+    caplog.set_level("INFO")
+    rows = pl.read_ndjson(MADE / "glue_stsb.jsonl").with_columns(pl.col("label").cast(pl.Float64))
+    rows[1, "label"] = -1.0
+    rows.with_columns(pl.col("label").map_elements(lambda x: f"{x:g}", pl.String)).write_csv(tmp_path / "own.csv")
+    left = task("glue_stsb", tmp_path / "own.csv").examples()
+    assert len(left) == len(rows) - 1
+    assert "left out, their label is one to skip (-1): data.skip_labels=[] keeps them" in caplog.text
+    assert len(task("glue_stsb", tmp_path / "own.csv", "data.skip_labels=[]").examples()) == len(rows)
+
+
 @pytest.mark.skipif(REAL is None, reason="HEADS_REAL is not set")
 @pytest.mark.parametrize(
     ("name", "file", "counts"),
