@@ -1,16 +1,18 @@
 """Which trainings are compared: related ones of one scope that were scored by one metric on the same examples.
 
-Trainings are related that have one family, or that started from the same weights under whatever names.
+Trainings are related that have one family, or that started from the same weights or named the same start, under
+whatever names.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
 from analysis.attention_kinds import kind_label
 from analysis.gates.kept_heads import KeptHeads, Method
+from analysis.gates.trials import Training
 from analysis.inference import Inference
 from analysis.results.domain import Domain
 from study.record.errors import listed
@@ -80,19 +82,22 @@ class Comparison:
 
 
 def comparisons(
-    domains: Sequence[Domain], inference: Inference, from_scratch: Collection[str] = ()
+    domains: Sequence[Domain], inference: Inference, trainings: Sequence[Training] = ()
 ) -> list[Comparison]:
     """Every comparison of the trainings whose kept heads were scored on some domains, by name.
 
     Args:
         domains: the domains.
         inference: how scores are resampled.
-        from_scratch: ids of trainings whose weights were random before the first step.
+        trainings: those of which more is known, in any order.
     """
+    known = {training.id: training for training in trainings}
     groups: dict[tuple[Any, ...], list[KeptHeads]] = {}
     for domain in domains:
         for curve in domain.kept:
-            one = KeptHeads(domain, curve, inference, scratch=curve.options.get("training") in from_scratch)
+            training = known.get(str(curve.options.get("training")))
+            told = {} if training is None else {"scratch": training.method.scratch, "start": training.start}
+            one = KeptHeads(domain, curve, inference, **told)
             groups.setdefault(_held(one), []).append(one)
     found = [own for members in groups.values() for related in _related(members) for own in _by_scope(related)]
     for told in (_metric, _place, _examples):
@@ -123,11 +128,12 @@ def _held(one: KeptHeads) -> tuple[Any, ...]:
 
 
 def _related(members: Sequence[KeptHeads]) -> list[list[KeptHeads]]:
-    """Members in groups in which each has the family or the first weights of another."""
-    found: list[tuple[set[str], list[KeptHeads]]] = []
+    """Members in groups in which each has the family, the first weights or the start of another."""
+    found: list[tuple[set[tuple[str, str]], list[KeptHeads]]] = []
     for one in members:
         place = one.domain.factors[0]
-        known, group = {f"family {place.family}", *([f"initial {place.initial}"] if place.initial else [])}, [one]
+        ties = {"family": place.family, "initial": place.initial, "start": one.start}
+        known, group = {(name, value) for name, value in ties.items() if value}, [one]
         for other in [other for other in found if other[0] & known]:
             found.remove(other)
             known, group = other[0] | known, other[1] + group

@@ -76,12 +76,14 @@ class KeptHeads:
         curve: the masks of all heads and of the kept ones, and how these came about.
         inference: how scores are resampled.
         scratch: whether the weights are known to have been random before the first step.
+        start: the model that the training names as its start, also where it takes its shape alone; empty if not known.
     """
 
     domain: Domain
     curve: Curve
     inference: Inference
     scratch: bool = False
+    start: str = ""
 
     @property
     def options(self) -> Mapping[str, Any]:

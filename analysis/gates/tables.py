@@ -97,7 +97,7 @@ def gates(
     if not trainings and not any(domain.kept for domain in results.distinct):
         return None
     tried, (found, wrong) = trials(trainings), courses(trainings)
-    every = comparisons(results.distinct, inference, {one.id for one in trainings if one.method.scratch})
+    every = comparisons(results.distinct, inference, trainings)
     kept = _stacked([kept_table(comparison, tried) for comparison in every], KEPT)
     chosen = [_chosen(comparison, kept) for comparison in every]
     differences = _stacked(map(seed_differences, chosen), DIFFERENCES)

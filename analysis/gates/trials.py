@@ -60,6 +60,11 @@ class Training:
         return (self.run.config.get("model") or {}).get("training") or {}
 
     @property
+    def start(self) -> str:
+        """The model that it names as its start, a folder or a training; empty where it names none."""
+        return str(self.config.get("start") or (self.config.get("origin") or {}).get("name") or "")
+
+    @property
     def gates(self) -> Mapping[str, Any]:
         """Options of its gates."""
         return self.config.get("gates") or {"name": NONE}

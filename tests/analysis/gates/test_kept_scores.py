@@ -170,16 +170,18 @@ def test_heads_of_a_scope_are_compared_by_themselves(results: Path) -> None:
 
 
 def test_trainings_from_the_same_weights_are_compared_whatever_their_names(results: Path) -> None:
-    for gates_, kept, model, initial in (
-        (UNPRUNED, range(16), "plain", "w1"),
-        (LEARNED, range(5), "gated", "w1"),
-        (by_order("gates", 5), range(5), "gated", "random"),
-        (SUBSET, range(4), "other", "w2"),
+    for gates_, kept, model, initial, start in (
+        (UNPRUNED, range(16), "plain", "w1", "a"),
+        (LEARNED, range(5), "gated", "w1", "a"),
+        (by_order("gates", 5), range(5), "scratch", "random", "a"),
+        (SUBSET, range(4), "other", "w2", "b"),
     ):
-        fill_gated(results, gates_, kept, model=model, initial=initial, scratch=initial == "random")
+        scratch, tried = initial == "random", {"start": start}
+        fill_gated(results, gates_, kept, model=model, initial=initial, scratch=scratch, tried=tried)
     found = found_in(results)
-    assert [own.name for own in found.comparisons] == ["gated and plain on home", "other on home"]
-    assert found.kept.filter(comparison="gated and plain on home")["unpruned_score"].null_count() == 0
+    assert [own.name for own in found.comparisons] == ["gated, plain and scratch on home", "other on home"]
+    assert found.kept.filter(comparison="gated, plain and scratch on home")["unpruned_score"].null_count() == 0
+    assert "kept by gates, from scratch" in found.kept["method"].to_list()
 
 
 def test_kept_heads_are_no_pruning_curve_and_their_models_no_subjects(results: Path) -> None:
