@@ -11,7 +11,7 @@ from typing import Any, Protocol, runtime_checkable
 
 from study.record.errors import InputError
 from study.record.parts import every_part, read_provenance
-from study.record.training.gates import GATES_FILE, read_course, read_gates, write_course, write_gates
+from study.record.training.gates import COURSE_FILE, GATES_FILE, read_course, read_gates, write_course, write_gates
 from study.record.training.history import Record, read_history, write_history
 
 RUN = "run"
@@ -122,13 +122,19 @@ class TrainingHistory:
         if self.training is None:
             return read_history(self.kept)
         records = read_history(self.training)
-        if records and records != self._copied():
+        is_new = bool(records) and records != self._copied()
+        if is_new:
             write_history(self.kept, records)
-            if course := read_course(self.training):
-                write_course(self.kept, course)
+        self._copy_gates(self.training, is_new=is_new)
+        return records
+
+    def _copy_gates(self, training: Path, *, is_new: bool) -> None:
+        """Copy the course of gates with each new history or where it is missing, and what became of them at the end."""
+        is_wanted = is_new or not (self.kept / COURSE_FILE).is_file()
+        if course := read_course(training) if is_wanted else []:
+            write_course(self.kept, course)
         if self.gates and self.gates.is_file():
             write_gates(read_gates(self.gates), self.kept / GATES_FILE)
-        return records
 
     def _copied(self) -> list[Record]:
         """The copy as it is; none where it is not whole, so that it is made anew."""
