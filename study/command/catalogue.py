@@ -81,7 +81,8 @@ def _print_whole(console: Console, group: str, name: str) -> None:
         if option.rpartition(".")[2] != TASK:
             shown = "..." if value == MISSING else value
             console.print(f"  {option}={shown}", markup=False, highlight=False, soft_wrap=True)
-    for number, grid in enumerate((sweeper or {}).get("grids") or (), start=1):
+    grids: Any = None if sweeper is None else sweeper.get("grids")
+    for number, grid in enumerate(grids or (), start=1):
         words = " ".join(f"{option}={value}" for option, value in grid.items())
         console.print(f"  grid {number}: {words}", markup=False, highlight=False, soft_wrap=True)
 
