@@ -149,7 +149,7 @@ class TrainingJob(Job):
             return 0.0
         done, records = self._epochs_done(), read_history(self.folder)
         spent = getattr(records[-1], what) if records else 0
-        return (self.model.training.epochs - done) * spent / records[-1].epoch if done and spent else None
+        return (self.model.training.epochs - done) * spent / done if done and spent else None
 
     @property
     def _kept(self) -> Path:

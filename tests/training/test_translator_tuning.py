@@ -18,7 +18,7 @@ from study.gates.options import GivenMask, HardConcrete
 from study.measures.orders.random import RandomOrder
 from study.record.errors import InputError
 from study.record.training.gates import GATES_FILE, GatesRecord, read_gates, write_gates
-from study.record.training.history import read_history
+from study.record.training.history import Record, read_history, write_history
 from study.record.units import AttentionKind, HeadLayout
 from study.subjects.decoding.beam import BeamConfig
 from study.subjects.fairseq.checkpoint import read_checkpoint
@@ -256,6 +256,19 @@ def test_a_start_far_from_converged_is_refused(start, tmp_path):
     require_converged(0.499 * frequencies, pairs, pairs)
     with pytest.raises(InputError, match="1.23"):
         require_converged(0.501 * frequencies, pairs, pairs)
+
+
+def test_a_training_shorter_than_its_warm_up_is_refused(start, tmp_path):
+    with pytest.raises(InputError, match=r"the training has \d+ updates, .* training\.warmup_updates=500: take more"):
+        tune_translator(tuning(start / "post.pt", updates=None, warmup_updates=500), tmp_path / "run", "cpu", 1)
+
+
+def test_progress_is_the_share_of_the_updates(start, tmp_path):
+    """Half of twenty updates are half of the epochs, of which the training will not see the end."""
+    training = tuning(start / "post.pt", epochs=8)
+    write_history(tmp_path, [Record(10, 0.4, 0.1, 1.0, None, None, 3.0)])
+    assert training.epochs_done(tmp_path) == 4
+    assert replace(training, updates=None).epochs_done(tmp_path) == 0.4
 
 
 def test_what_gates_cannot_be_learned_on_is_refused(start, tmp_path):

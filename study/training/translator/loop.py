@@ -73,6 +73,12 @@ def trainer(
     epochs = epochs_of_batches(pairs, training.max_tokens, seed=training.seed, epochs=training.epochs)
     batches = [batch for epoch in epochs for batch in epoch][: training.updates]
 
+    if len(batches) <= training.warmup_updates:
+        raise InputError(
+            f"the training has {len(batches)} updates, and the learning rate reaches its peak after "
+            f"training.warmup_updates={training.warmup_updates}: take more epochs, smaller batches or a shorter warm-up"
+        )
+
     def step_at(epoch: float) -> int:
         return min(round(epoch * len(epochs[0])), len(batches))
 

@@ -11,6 +11,7 @@ from study.record.errors import InputError
 from study.record.files import file_digest, short_hash
 from study.record.metrics import Task
 from study.record.training.gates import GATES_FILE
+from study.record.training.history import read_history
 from study.subjects.fairseq.folder import FairseqConfig, FairseqFolder
 from study.subjects.model_files import WEIGHTS_FILE
 from study.training.training import Training
@@ -160,6 +161,13 @@ class TranslatorTuning(Training):
         if self.origin and self.origin.missing():
             self.origin.fetch()
         super().fetch()
+
+    def epochs_done(self, folder: Path) -> float:
+        """See `Training.epochs_done`; where updates are limited, their share that is done, as so many of the epochs."""
+        if not self.updates or not self.lacking(folder):
+            return super().epochs_done(folder)
+        steps = max((record.step for record in read_history(folder)), default=0)
+        return max(super().epochs_done(folder), self.epochs * steps / self.updates)
 
     def checkpoint(self, folder: Path, epoch: float) -> Path:
         """A file in fairseq's format; dictionaries and BPE codes stand beside it."""
