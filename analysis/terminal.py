@@ -138,7 +138,7 @@ def gates_table(curves: pl.DataFrame) -> Table:
     first = curves.row(0, named=True)
     unit, digits = first["unit"], METRICS[first["metric"]].digits
     title = f"{first['comparison']}: scores with the heads kept, of {first['heads']}; differences in {unit}"
-    table = plain_table(title, "method", "kept", "seeds", "score", "less un-pruned")
+    table = plain_table(title, "method", "kept", "seeds", "score", "from un-pruned")
     table.columns[4].no_wrap = True
     several = curves["updates"].n_unique() > 1
     for row in curves.rows(named=True):

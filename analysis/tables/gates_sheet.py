@@ -25,7 +25,7 @@ def gates_sheet(found: Gates) -> Sheet:
     )
     head = ("", "method", "λ", "updates", "kept", "of", "seeds")
     numbers = ("mean", "over examples", "over seeds")
-    groups = (("", len(head)), ("score", 3), ("less un-pruned", 3))
+    groups = (("", len(head)), ("score", 3), ("from un-pruned", 3))
     return Sheet("gates", "Scores with the heads that trainings keep.", (*head, *numbers, *numbers), rows, groups, note)
 
 

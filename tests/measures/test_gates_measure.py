@@ -75,7 +75,7 @@ def test_gates_that_give_no_order_are_refused(tmp_path: Path) -> None:
         (
             "a",
             ALL,
-            r"no gate was learned for cross\.0\.0: measure\.kinds=\[encoder_self\] removes heads that have",
+            r"no gate was learned for cross\.0\.0: measure\.kinds=\[ENCODER_SELF\] removes heads that have",
         ),
         ("a", replace(ALL, unit=UnitLevel.layer), "measure.order=gates is of heads, and here layers go"),
         ("b", ENCODER_ONLY, "training abc had given ones"),

@@ -69,7 +69,7 @@ class GatesOrder(Order):
         _require_learned(record)
         sequence = learned_sequence(record, removal.layout)
         if lacking := [str(head) for head in removal.units if head not in sequence]:
-            kinds = ",".join(dict.fromkeys(head.kind for head in sequence))
+            kinds = ",".join(dict.fromkeys(head.kind.name for head in sequence))
             raise InputError(
                 f"no gate was learned for {listed(lacking)}: measure.kinds=[{kinds}] removes heads that have gates"
             )
