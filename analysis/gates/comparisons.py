@@ -33,12 +33,14 @@ class Comparison:
         kinds: the kinds that have gates, in the order of masks.
         heads: how many heads of these kinds there are.
         members: every training: the un-pruned ones first, others by method, number of heads and seed.
+        refused: ids of trainings that were tried and not chosen.
     """
 
     name: str
     kinds: tuple[str, ...]
     heads: int
     members: tuple[KeptHeads, ...]
+    refused: frozenset[str] = frozenset()
 
     @cached_property
     def methods(self) -> dict[Method, list[KeptHeads]]:
@@ -62,23 +64,27 @@ class Comparison:
         return one.kept(self.kinds)
 
     def amount(self, one: KeptHeads) -> str:
-        """What decides how many heads a training keeps: `λ 0.05`, or the number itself."""
-        return f"λ {one.penalty:g}" if one.penalty is not None else f"{self.kept(one)} heads"
+        """What decides how many heads a training keeps: `λ 0.05`, `λ 0.05 (reduction mean)`, or the number itself."""
+        amount = f"λ {one.penalty:g}" if one.penalty is not None else f"{self.kept(one)} heads"
+        return f"{amount} ({one.variant})" if one.variant else amount
 
     def by_kind(self, one: KeptHeads) -> str:
         """How many heads of each gated kind a training keeps: `encoder_self 10, cross 3`."""
         return ", ".join(f"{kind} {kept}" for kind, kept in one.by_kind.items() if kind in self.kinds)
 
     def reference(self, one: KeptHeads) -> KeptHeads | None:
-        """The un-pruned model that was trained equally long from the same seed; None where there is none."""
-        return next(
-            (
-                other
-                for other in self.members
-                if other.method.is_reference and (other.updates, other.seed) == (one.updates, one.seed)
-            ),
-            None,
-        )
+        """The un-pruned model that was trained equally long from the same seed; None where there is none.
+
+        Of several trials it is the chosen one; an un-pruned model is its own.
+        """
+        if one.method.is_reference:
+            return one
+        found = [
+            other
+            for other in self.members
+            if other.method.is_reference and (other.updates, other.seed) == (one.updates, one.seed)
+        ]
+        return next((other for other in found if other.training not in self.refused), next(iter(found), None))
 
 
 def comparisons(
@@ -96,7 +102,7 @@ def comparisons(
     for domain in domains:
         for curve in domain.kept:
             training = known.get(str(curve.options.get("training")))
-            told = {} if training is None else {"scratch": training.method.scratch, "start": training.start}
+            told = {} if training is None else _told(training)
             one = KeptHeads(domain, curve, inference, **told)
             groups.setdefault(_held(one), []).append(one)
     found = [own for members in groups.values() for related in _related(members) for own in _by_scope(related)]
@@ -104,6 +110,10 @@ def comparisons(
         names = Counter(comparison.name for comparison in found)
         found = [replace(own, name=f"{own.name}{told(own)}") if names[own.name] > 1 else own for own in found]
     return sorted(found, key=lambda comparison: comparison.name)
+
+
+def _told(training: Training) -> dict[str, Any]:
+    return {"scratch": training.method.scratch, "start": training.start, "variant": training.variant}
 
 
 def _metric(comparison: Comparison) -> str:

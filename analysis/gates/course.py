@@ -47,10 +47,16 @@ class Course:
     def kept(self) -> Bool[np.ndarray, "steps heads"]:
         """Whether each gate would be 1 if the training ended there.
 
-        Hard Concrete gates are where that is more likely than 0; of a subset, the heads of the largest weights are.
+        Hard Concrete gates are where that is more likely than 0; of a subset, the heads of the largest weights are,
+        the largest of each kind before all others where `one_a_kind` asks for it.
         """
         if self.training.gates["name"] == SUBSET:
-            rank = (-self.log_alpha).argsort(axis=1, kind="stable").argsort(axis=1, kind="stable")
+            values = self.log_alpha
+            if self.options.get("one_a_kind"):
+                kinds = np.array([head.partition(".")[0] for head in self.heads])
+                first = np.stack([_first_of_each(row, kinds) for row in values])
+                values = np.where(first, np.inf, values)
+            rank = (-values).argsort(axis=1, kind="stable").argsort(axis=1, kind="stable")
             return rank < self.options["keep"]
         zero, one = self._ends()
         return one > zero
@@ -87,6 +93,12 @@ class Course:
             }
             for at, step in enumerate(self.steps)
         ]
+
+
+def _first_of_each(values: np.ndarray, kinds: np.ndarray) -> Bool[np.ndarray, " heads"]:
+    """Whether a head has the largest value of its kind, the first of equals."""
+    best = [np.flatnonzero(kinds == kind)[values[kinds == kind].argmax()] for kind in np.unique(kinds)]
+    return np.isin(np.arange(len(values)), best)
 
 
 def end_chances(log_alpha: np.ndarray, beta: float, gamma: float, zeta: float) -> tuple[np.ndarray, np.ndarray]:

@@ -77,6 +77,7 @@ class KeptHeads:
         inference: how scores are resampled.
         scratch: whether the weights are known to have been random before the first step.
         start: the model that the training names as its start, also where it takes its shape alone; empty if not known.
+        variant: options of its gates that tell it from others of its method and amount, in words; mostly empty.
     """
 
     domain: Domain
@@ -84,6 +85,7 @@ class KeptHeads:
     inference: Inference
     scratch: bool = False
     start: str = ""
+    variant: str = ""
 
     @property
     def options(self) -> Mapping[str, Any]:

@@ -96,10 +96,13 @@ def gates(
     trainings = _trainings(results)
     if not trainings and not any(domain.kept for domain in results.distinct):
         return None
-    tried, (found, wrong) = trials(trainings), courses(trainings)
+    found, wrong = courses(trainings)
     every = comparisons(results.distinct, inference, trainings)
+    tried = trials(trainings, {one.training for comparison in every for one in comparison.members})
+    refused = frozenset(id_.rpartition("-")[2] for id_ in tried.filter(chosen=False)["training_id"])
+    every = [replace(comparison, refused=refused) for comparison in every]
     kept = _stacked([kept_table(comparison, tried) for comparison in every], KEPT)
-    chosen = [_chosen(comparison, kept) for comparison in every]
+    chosen = [_chosen(comparison) for comparison in every]
     differences = _stacked(map(seed_differences, chosen), DIFFERENCES)
     survive, survivors = survival([sets for comparison in chosen for sets in kept_sets(comparison)], inference.seed)
     return Gates(
@@ -153,10 +156,10 @@ def _trainings(results: Results) -> list[Training]:
     return gated_trainings(folders, results.trainings) if some else []
 
 
-def _chosen(comparison: Comparison, kept: pl.DataFrame) -> Comparison:
+def _chosen(comparison: Comparison) -> Comparison:
     """A comparison without what was tried and not chosen."""
-    refused = set(kept.filter(pl.col("chosen") == False)["training_id"])  # noqa: E712
-    return replace(comparison, members=tuple(one for one in comparison.members if one.training not in refused))
+    members = tuple(one for one in comparison.members if one.training not in comparison.refused)
+    return replace(comparison, members=members)
 
 
 def _stacked(tables: Sequence[pl.DataFrame] | map, schema: Mapping) -> pl.DataFrame:

@@ -1,13 +1,14 @@
-"""Trials: trainings that differ in options that nobody compares, such as learning rates, and which of them was chosen.
+"""Trials: trainings that differ in options of the optimisation, such as learning rates, and which of them was chosen.
 
-All trials of one method that keep as many heads (or have one lambda), of one seed and of equal updates are one group.
-The chosen one has the best score on the data that the training was watched on, a slice of its training data if all is
-well: what is compared must not be chosen on the examples that it is compared on.
+All trials of one method with the same options of gates and the same data, of one seed and of equal updates are one
+group. The chosen one has the best score on the data that the training was watched on, a slice of its training data if
+all is well: what is compared must not be chosen on the examples that it is compared on. Where only some trials were
+measured (`measure.trials`), it is the best of those.
 """
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -31,8 +32,14 @@ TRIALS = {
 NOT_TRIED = ("seed", "keep", "folder", "small", "threads", "dev", "record_every", "save_every", "evaluate_every")
 """Options of a training that change no weights, or that tell two groups of trials apart."""
 
-COMPARED = ("name", "order", "seed", "data", "penalty", "keep", "keep_of", "scope", "weights")
-"""Options of gates that methods, amounts and masks are made of."""
+HELD = ("train", "held_out", "start", "origin")
+"""Options of a training that say what it learns from; trials have the same."""
+
+OPTIMISATION = ("learning_rate",)
+"""Options of gates in which trials may differ; every other may change which heads are kept."""
+
+NAMED = ("name", "order.name", "penalty", "keep", "keep_of", "scope", "weights", "seed")
+"""Options of gates that the method and the amount name, and the seed of a random order."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -43,11 +50,13 @@ class Training:
         folder: where its course is kept.
         run: what was asked for.
         course: the records of its history, by step.
+        variant: options of its gates that tell it from others of its method and amount, in words; mostly empty.
     """
 
     folder: Path
     run: Run
     course: pl.DataFrame = field(repr=False)
+    variant: str = ""
 
     @property
     def id(self) -> str:
@@ -95,10 +104,9 @@ class Training:
     def amount(self) -> str:
         """What decides how many heads are kept."""
         gates = self.gates
-        if "penalty" in gates:
-            return f"λ {gates['penalty']:g}"
         keep = gates.get("keep") or sum(self.keep_of.values())
-        return f"{keep} heads" if keep else ""
+        amount = f"λ {gates['penalty']:g}" if "penalty" in gates else f"{keep} heads" if keep else ""
+        return f"{amount} ({self.variant})" if self.variant else amount
 
     @property
     def rank(self) -> tuple[str, Method, str, float, int]:
@@ -131,16 +139,25 @@ class Training:
     @property
     def group(self) -> tuple[Any, ...]:
         """What all trials of one group have in common."""
-        mask = json.dumps([self.gates.get("seed"), self.gates.get("order")], sort_keys=True)
-        return self.run.model, self.method, self.scope, self.amount, self.seed, self.updates, mask
+        gates = {name: value for name, value in self.gates.items() if name not in OPTIMISATION}
+        held = json.dumps([gates, [self.config.get(name) for name in HELD]], sort_keys=True)
+        return self.run.model, self.method, self.scope, self.amount, self.seed, self.updates, held
+
+    @cached_property
+    def details(self) -> dict[str, Any]:
+        """The options of its gates that neither method nor amount names; those of an order as `order.reverse`."""
+        order = {f"order.{name}": value for name, value in (self.gates.get("order") or {}).items()}
+        data = {"data": self.gates["data"].get("name")} if self.gates.get("data") else {}
+        every = {**self.gates, **order, "order": None, **data}
+        return {name: value for name, value in every.items() if name not in (*NAMED, *OPTIMISATION)}
 
     @cached_property
     def tried(self) -> dict[str, Any]:
         """Options in which trials may differ."""
-        own = {f"gates.{name}": value for name, value in self.gates.items() if name not in COMPARED}
+        own = {f"gates.{name}": self.gates.get(name) for name in OPTIMISATION}
         plain = (str, int, float, bool, list, type(None))
         usual = {name: value for name, value in self.config.items() if isinstance(value, plain)}
-        return own | {name: value for name, value in usual.items() if name not in NOT_TRIED}
+        return own | {name: value for name, value in usual.items() if name not in (*NOT_TRIED, *HELD)}
 
 
 def gated_trainings(folders: Sequence[Path], courses: pl.DataFrame) -> list[Training]:
@@ -158,7 +175,23 @@ def gated_trainings(folders: Sequence[Path], courses: pl.DataFrame) -> list[Trai
     for (id_,), course in courses.group_by("training_id", maintain_order=True):
         found += [Training(known[str(id_)], run, course) for run in _runs(known.get(str(id_)))[:1]]
     families = {one.run.model for one in found if one.has_gates}
-    return sorted((one for one in found if one.run.model in families), key=lambda one: one.rank)
+    return sorted(_with_variants([one for one in found if one.run.model in families]), key=lambda one: one.rank)
+
+
+def _with_variants(trainings: Sequence[Training]) -> Iterator[Training]:
+    """The trainings with the options that tell them from others of the same method, scope and amount."""
+    alike: dict[tuple[Any, ...], list[Training]] = {}
+    for one in trainings:
+        alike.setdefault((one.method, one.scope, one.amount), []).append(one)
+    for group in alike.values():
+        names = dict.fromkeys(name for one in group for name in one.details)
+        differ = [name for name in names if len({str(one.details.get(name)) for one in group}) > 1]
+        for one in group:
+            told = {name: one.details[name] for name in differ if one.details.get(name) is not None}
+            told["reduction"] = one.details.get("reduction", "sum")
+            if told["reduction"] == "sum":  # as the paper has it
+                del told["reduction"]
+            yield replace(one, variant=", ".join(f"{name} {value}" for name, value in told.items()))
 
 
 def _runs(folder: Path | None) -> list[Run]:
@@ -168,27 +201,33 @@ def _runs(folder: Path | None) -> list[Run]:
         return []
 
 
-def trials(trainings: Sequence[Training]) -> pl.DataFrame:
+def trials(trainings: Sequence[Training], measured: Collection[str] = ()) -> pl.DataFrame:
     """Every training of these, and how it fared beside the others of its group.
+
+    Args:
+        trainings: the trainings.
+        measured: ids of those whose kept heads were scored.
 
     Returns:
         Columns training (family), training_id, method, scope, amount, seed, updates; dev_data, dev_score: the data that
         it was watched on, and its last score there, in the unit of its history; trials: of its group; chosen: whether
-        its score is the best of them, null where one has none; options: those in which the trials of its group differ.
+        its score is the best of them, or of those that were measured, null where one has none; options: those in which
+        the trials of its group differ.
     """
     groups: dict[tuple[Any, ...], list[Training]] = {}
     for one in trainings:
         groups.setdefault(one.group, []).append(one)
-    rows = [row for group in groups.values() for row in _rows(group)]
+    rows = [row for group in groups.values() for row in _rows(group, measured)]
     return pl.DataFrame(rows, schema=TRIALS)
 
 
-def _rows(group: Sequence[Training]) -> Iterator[dict[str, Any]]:
-    scores = [one.dev_score for one in group]
-    known = [score for score in scores if score is not None]
-    best = scores.index(max(known)) if len(known) == len(group) else None
+def _rows(group: Sequence[Training], measured: Collection[str]) -> Iterator[dict[str, Any]]:
+    candidates = [one for one in group if one.id in measured] or group
+    scores = {one.id: one.dev_score for one in sorted(candidates, key=lambda one: one.folder.name)}
+    known = {id_: score for id_, score in scores.items() if score is not None}
+    best = max(known, key=known.__getitem__) if all(one.dev_score is not None for one in group) else None
     differ = [name for name in group[0].tried if len({str(one.tried.get(name)) for one in group}) > 1]
-    for at, one in enumerate(group):
+    for one in group:
         yield {
             "training": one.run.model,
             "training_id": one.folder.name,
@@ -200,6 +239,6 @@ def _rows(group: Sequence[Training]) -> Iterator[dict[str, Any]]:
             "dev_data": one.dev_data,
             "dev_score": one.dev_score,
             "trials": len(group),
-            "chosen": True if len(group) == 1 else None if best is None else at == best,
+            "chosen": True if len(group) == 1 else None if best is None else one.id == best,
             "options": ", ".join(f"{name} {one.tried[name]}" for name in differ),
         }

@@ -1,15 +1,20 @@
 """Gates over the steps: probabilities against samples, numbers of gates by hand, files that are damaged."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 from made_trainings import CONSTANTS, LEARNED, SUBSET, UNPRUNED, fill_gated
 
 from analysis import read_results
 from analysis.gates import Gates, gates
 from analysis.gates.course import end_chances
 from analysis.inference import Inference
+from study.gates.options import Subset
+from study.gates.subset import SubsetGates
+from study.record.units import AttentionKind, HeadLayout
 
 
 def found_in(results: Path) -> Gates:
@@ -54,3 +59,15 @@ def test_a_damaged_course_is_named_and_the_rest_is_shown(results: Path) -> None:
     assert found.course.is_empty()
     assert found.kept.height == 1
     assert any("is no whole course of gates" in line for line in found.warnings)
+
+
+def test_a_subset_with_one_of_each_kind_counts_the_largest_of_each_first(results: Path) -> None:
+    layout = HeadLayout({AttentionKind.ENCODER_SELF: (4,), AttentionKind.CROSS: (2,)})
+    options = {**SUBSET, "keep": 2, "one_a_kind": True}
+    fill_gated(results, options, [0, 4], layout=layout, moments=2)
+    (course,) = found_in(results).courses
+    values = np.array([[3.0, 1.0, 2.0, 0.0, -2.0, -1.0]] * 2)
+    gates_ = SubsetGates(Subset(keep=2, one_a_kind=True), layout.heads, 0)
+    gates_.weights.data = torch.tensor(values[0])
+    kept = replace(course, log_alpha=values).kept
+    assert kept.tolist() == [gates_.keeps().tolist()] * 2 == [[True, False, False, False, False, True]] * 2

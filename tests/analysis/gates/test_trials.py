@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import pytest
 from made_trainings import LEARNED, SUBSET, UNPRUNED, by_order, fill_gated
 
 from analysis import read_results
@@ -62,3 +63,49 @@ def test_a_trial_without_a_score_leaves_the_choice_open(results: Path) -> None:
     found = found_in(results)
     assert found.trials["chosen"].to_list() == [None, None]
     assert found.kept["chosen"].to_list() == [None, None]
+
+
+def test_gates_that_differ_in_more_than_the_optimisation_are_no_trials(results: Path) -> None:
+    fill_gated(results, UNPRUNED, range(16))
+    for reduction, kept in (("sum", range(4)), ("mean", range(12))):
+        options = {**LEARNED, "reduction": reduction}
+        fill_gated(results, options, kept, dev_score=70.0 + len(kept))
+        fill_gated(results, {**options, "learning_rate": 0.5}, kept, dev_score=60.0)
+    found = found_in(results)
+    tried = found.trials.filter(method="Hard Concrete gates")
+    amounts = ["λ 0.05", "λ 0.05 (reduction mean)"]
+    assert sorted(tried.filter("chosen")["amount"]) == amounts
+    assert set(tried["trials"]) == {2}
+    assert set(tried["options"]) == {"gates.learning_rate None", "gates.learning_rate 0.5"}
+    curves = found.curves.filter(method="Hard Concrete gates")
+    assert dict(curves.select("amount", "kept").iter_rows()) == dict(zip(amounts, (4.0, 12.0), strict=True))
+
+
+def test_options_that_differ_are_named_beside_the_amount(results: Path) -> None:
+    for steps in ("paper", "every"):
+        fill_gated(results, {**by_order("reestimated", 4), "steps": steps}, range(4))
+    assert sorted(found_in(results).trials["amount"]) == ["4 heads (steps every)", "4 heads (steps paper)"]
+
+
+def test_differences_are_from_the_unpruned_model_that_was_chosen(results: Path) -> None:
+    for rate, dev_score, harm in ((1e-5, 70.0, 0.6), (2e-5, 90.0, 0.0)):
+        tried = {"learning_rate": rate}
+        fill_gated(results, UNPRUNED, range(15), tried=tried, dev_score=dev_score, harm=harm)
+        fill_gated(results, SUBSET, range(4), tried=tried, dev_score=dev_score, harm=0.3)
+    kept = found_in(results).kept
+    unpruned = kept.filter(method="un-pruned").sort("chosen")
+    refused, chosen = unpruned["score"]
+    assert refused != chosen
+    assert unpruned["unpruned_score"].to_list() == [refused, chosen], "an un-pruned model is its own reference"
+    assert unpruned["difference"].null_count() == 2
+    for row in kept.filter(method="learned subset").rows(named=True):
+        assert row["unpruned_score"] == chosen
+        assert row["difference"] == pytest.approx(row["score"] - chosen)
+
+
+def test_where_one_trial_was_measured_it_is_the_chosen_one(results: Path) -> None:
+    for rate, dev_score in ((1e-5, 90.0), (2e-5, 80.0)):
+        fill_gated(results, SUBSET, range(4), tried={"learning_rate": rate}, dev_score=dev_score, scored=rate > 1e-5)
+    found = found_in(results)
+    assert found.kept.select("trials", "chosen").rows() == [(2, True)]
+    assert found.trials.filter("chosen")["dev_score"].to_list() == [80.0]
