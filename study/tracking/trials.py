@@ -3,15 +3,15 @@
 They are compared by the last score on the data that they were watched on, which should be none that is measured later.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from study.record.errors import InputError, StudyError
-from study.record.training.history import read_history
-from study.tracking.run import Run, read_runs, training_folders
+from study.record.training.history import Record, read_history
+from study.tracking.run import TRAININGS, Run, read_runs, training_folders
 
 PLACES = ("folder", "threads", "record_every", "save_every")
 """Options of a training that say where and how it goes on, and change no score."""
@@ -44,23 +44,47 @@ def find_trials(results: Path, run: Run, options: Sequence[str]) -> list[Trial]:
         options: names below `model.training`, such as `learning_rate` and `gates.penalty`.
 
     Returns:
-        None that has no score yet; of equal scores the first by name.
+        None that has no score; of equal scores the first by name.
+
+    Raises:
+        InputError: when one of them has not ended, so that nobody knows yet how good it is.
     """
     found = []
+    for history, same in _related(results, run, options):
+        scores = [record.dev_score for record in history if record.dev_score is not None]
+        if not _has_ended(same, history):
+            said = " ".join(f"{name}={value}" for name, value in values(same, options).items())
+            raise InputError(
+                f"the training of '{same.model}' with {said} has not ended, and only trainings that have are compared: "
+                f"run measure=train for it first, or remove its folder from {results / TRAININGS}"
+            )
+        if scores:
+            found.append(Trial(values(same, options), scores[-1]))
+    return sorted(found, key=lambda trial: -trial.score)
+
+
+def _related(results: Path, run: Run, options: Sequence[str]) -> Iterator[tuple[list[Record], Run]]:
+    """The trainings that differ from one in these options at most, each by its history, which has begun, and a run."""
     for folder in training_folders(results):
         with suppress(StudyError):  # a training that is damaged is told of by its own job
-            scores = [record.dev_score for record in read_history(folder) if record.dev_score is not None]
+            history = read_history(folder)
             same = [one for one in read_runs(folder) if _others(one, options) == _others(run, options)]
-            if scores and same:
-                found.append(Trial(values(same[0], options), scores[-1]))
-    return sorted(found, key=lambda trial: -trial.score)
+            if history and same:
+                yield history, same[0]
+
+
+def _has_ended(run: Run, history: Sequence[Record]) -> bool:
+    """Whether the last record of a training is that of its last epoch, or of as many updates as it may have."""
+    last, training = history[-1], run.config["model"]["training"]
+    updates = training.get("updates")
+    return last.epoch >= (training.get("epochs") or 0) or bool(updates and last.step >= updates)
 
 
 def better_trial(results: Path, run: Run, options: Sequence[str]) -> str:
     """The trial that is better than a training, in words; empty where that is the best itself.
 
     Raises:
-        InputError: when the results folder does not have the training.
+        InputError: when the results folder does not have the training, or one of the trials has not ended.
     """
     found, own = find_trials(results, run, options), values(run, options)
     if own not in [trial.options for trial in found]:
