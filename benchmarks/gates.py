@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn.utils.rnn import pad_sequence
 
 from benchmarks.engine.classifiers import Work, small
@@ -15,7 +15,7 @@ from benchmarks.sizes import Sizes
 from benchmarks.table import Row
 from study.gates.options import Gates, HardConcrete, Subset
 from study.masking.gate import Gate
-from study.training.gate_learner import gate_learner
+from study.training.gate_learner import GateLearner, gate_learner
 from study.training.trainer import Trainer
 
 BATCH = 32
@@ -59,9 +59,7 @@ def _updates(work: Work, options: Gates) -> Callable[[], None]:
     """What takes an update on each batch of the examples."""
     model = copy.deepcopy(work.subject.module).requires_grad_(requires_grad=True).train()
     batches = _batches(work)
-    learner = gate_learner(
-        options, Gate.on(model, causal=False), updates=1000, seed=0, folder=Path(tempfile.gettempdir())
-    )
+    learner = _learner(options, model)
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-6)
     for group in learner.groups() if learner else ():
         optimizer.add_param_group(group)
@@ -92,6 +90,14 @@ def _updates(work: Work, options: Gates) -> Callable[[], None]:
                 learner.after_step(trainer)
 
     return work_off
+
+
+def _learner(options: Gates, model: nn.Module) -> GateLearner | None:
+    """What gives the model gates; a model without gates keeps its modules as they are."""
+    if not options.words():
+        return None
+    gate = Gate.on(model, causal=False)
+    return gate_learner(options, gate, updates=1000, seed=0, folder=Path(tempfile.gettempdir()))
 
 
 def _batches(work: Work) -> list[dict[str, Tensor]]:

@@ -49,7 +49,7 @@ class SubsetGates(HeadGates):
     def draw(self, progress: float) -> Float[Tensor, " heads"]:
         """See `HeadGates.draw`; in double precision, as keys lie far apart where the temperature is low."""
         if self.options.straight_through:
-            return self.weights + (self.keeps().float() - self.weights).detach()
+            return self.keeps().float() + (self.weights - self.weights.detach())  # exactly 0 or 1
         u = torch.rand(len(self.heads), generator=self.generator, dtype=torch.float64).clamp(min=TINY)
         weights = self.weights.double()
         if weights.requires_grad:

@@ -185,7 +185,7 @@ def freeze(options: Gates, module: nn.Module) -> None:
         return
     if options.weights is Weights.frozen:
         module.requires_grad_(requires_grad=False)
-    names = dict(module.named_parameters())
+    names = dict(module.named_parameters(remove_duplicate=False))  # each name of a tensor that parts share
     for part in options.freeze:
         inside = [name for name in names if f".{part}." in f".{name}."]
         if not inside:

@@ -1,6 +1,6 @@
 """Models that the project trains, as `conf/model` entries: their checkpoints are subjects like any other."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,13 +12,14 @@ from study.record.errors import InputError
 from study.record.factors import NO_GATES, Factors
 from study.record.files import cache_folder
 from study.record.training.gates import GatesRecord, read_gates
-from study.record.training.history import read_history
+from study.record.training.history import Record, read_history
 from study.subjects.fairseq.folder import CHECKPOINTS, FairseqConfig
 from study.subjects.huggingface.classifier_folder import ClassifierConfig, RegressorConfig
 from study.subjects.huggingface.decoder_folder import DecoderConfig
 from study.subjects.model import ExpectedScore
 from study.training.classifier_options import ClassifierTraining
 from study.training.decoder_options import DecoderTraining
+from study.training.fairseq.log import LOG_FILE, best_step
 from study.training.fairseq.options import TranslationTraining
 from study.training.training import Training
 from study.training.translator.options import TranslatorTuning
@@ -132,8 +133,15 @@ class TrainedModel:
         if training.gates.words():
             record = read_gates(training.gates_file(folder, self._epoch()))
             return replace(record, options={**record.options, **scratch})
-        steps = [record.step for record in read_history(folder) if record.epoch <= self._epoch()]
-        return GatesRecord(NO_GATES, scratch, training.id, max(steps, default=0), heads=(), kept="")
+        step = self._step(read_history(folder))
+        return GatesRecord(NO_GATES, scratch, training.id, step, heads=(), kept="")
+
+    def _step(self, history: Sequence[Record]) -> int:
+        """The update after which the checkpoint was saved: its epoch's, or the last one where updates are limited."""
+        last = max(history, key=lambda record: record.step, default=None)
+        if last is None or not last.epoch:
+            return 0
+        return min(round(self._epoch() * round(last.step / last.epoch)), last.step)
 
     def _untrained(self) -> str:
         return (
@@ -225,6 +233,11 @@ class TrainedTranslator(TrainedModel, FairseqConfig):
     def training_identity(self) -> dict[str, Any]:
         """See `TrainedModel.training_identity`; without an epoch it is the checkpoint of least loss."""
         return super().training_identity() | {"epoch": self.epoch}
+
+    def _step(self, history: Sequence[Record]) -> int:
+        """See `TrainedModel._step`; without an epoch it is that of least loss on the dev data, as fairseq counts."""
+        best = best_step(self.training_folder() / LOG_FILE) if self.epoch is None else None
+        return super()._step(history) if best is None else best
 
     def folder(self) -> Path:
         """Where checkpoints, dictionaries and BPE codes are."""

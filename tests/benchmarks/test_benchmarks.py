@@ -8,11 +8,14 @@ from pathlib import Path
 import pytest
 from fixtures.cases import TRANSLATORS, Numbers, build
 
+from benchmarks import gates
 from benchmarks.engine import translation, translators
 from benchmarks.engine.translators import Translation
 from benchmarks.parts import PARTS
 from benchmarks.sizes import QUICK
 from benchmarks.table import Row, machine, write
+from study.gates.options import Gates, HardConcrete
+from study.masking.gate import Gate
 from study.record.errors import MissingPackageError
 from study.record.examples import Examples
 from study.subjects.fairseq.folder import FairseqFolder
@@ -31,6 +34,17 @@ def test_part_gives_rows(part: str, tmp_path: Path, monkeypatch: pytest.MonkeyPa
         assert row.note.startswith("skipped: ") if row.ours is None else row.ours > 0
         assert row.ratio is None or (math.isfinite(row.ratio) and bool(row.against))
         assert row.bound is None or row.bound > 0
+
+
+def test_the_baseline_of_gates_has_no_hooks(monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object, **__: object) -> None:
+        raise AssertionError("a gate was built")
+
+    monkeypatch.setattr(Gate, "on", fail)
+    model = build(next(iter(TRANSLATORS.values())))
+    assert gates._learner(Gates(), model) is None
+    with pytest.raises(AssertionError, match="a gate was built"):
+        gates._learner(HardConcrete(), model)
 
 
 def test_translation_gives_rows(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

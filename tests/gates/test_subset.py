@@ -77,6 +77,14 @@ def test_straight_through_goes_forward_hard_and_back_as_the_identity() -> None:
 
 
 @torch.no_grad()
+def test_straight_through_is_exactly_zero_or_one_whatever_the_weights() -> None:
+    gates = gates_of(3, straight_through=True)
+    for seed in range(50):
+        gates.weights.copy_(3 * torch.randn(8, generator=torch.Generator().manual_seed(seed)))
+        assert torch.equal(gates.draw(0.0), gates.keeps().float())
+
+
+@torch.no_grad()
 def test_the_heads_of_largest_weight_stay_with_one_of_each_kind_where_asked() -> None:
     weights = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, -1.0, -0.9)
     assert gates_of(3, *weights).named(gates_of(3, *weights).keeps()) == (

@@ -260,6 +260,15 @@ def test_a_training_starts_from_a_checkpoint_of_another(place: Path, tmp_path: P
     assert second.initial() == replace(second, seed=9).initial() != first.initial()
 
 
+def test_a_checkpoint_within_an_epoch_knows_the_updates_behind_it(tmp_path: Path) -> None:
+    """Of 31 steps an epoch half an epoch is 16, where the history has 16 / 31."""
+    data = ToyNli(name="toy", domain=NliDomain.TRAIN, count=31)
+    learnt = replace(TINY, train=data, dev=data, batch_size=1, keep=[0.0, 0.5], folder=str(tmp_path / "run"))
+    models = [TrainedClassifier(name="x", training=learnt, epoch=epoch) for epoch in (0.0, 0.5, None)]
+    models[-1].train("cpu", 1)
+    assert [model.gates().step for model in models] == [0, 16, 31]
+
+
 @pytest.mark.parametrize("start", [{"start": ""}, {"origin": TrainedClassifier(name="x", training=TINY)}])
 def test_one_model_to_start_from_is_wanted(place: Path, start: dict) -> None:
     with pytest.raises(InputError, match="give one of them"):

@@ -1,6 +1,7 @@
 """Tests of training by fairseq: its text preparation, its processes, a whole small training where installed."""
 
 import importlib.util
+import json
 import os
 import pickle
 import signal
@@ -18,14 +19,15 @@ from fixtures.fairseq.run import fairseq_generate
 
 from study.certification.certify import certify
 from study.data.parallel import ParallelFile
+from study.gates.options import HardConcrete
 from study.record.errors import InputError, MissingPackageError, StudyError
 from study.record.examples import Examples
-from study.record.training.history import read_history
+from study.record.training.history import Record, read_history, write_history
 from study.subjects.fairseq.checkpoint import read_checkpoint
 from study.subjects.fairseq.folder import FairseqFolder
 from study.toy.sources import ToyTranslation
 from study.toy.translation import TranslationDomain, translation_examples
-from study.training.fairseq.log import LogReader
+from study.training.fairseq.log import LOG_FILE, LogReader
 from study.training.fairseq.options import TranslationTraining
 from study.training.fairseq.translator import (
     fairseq_environment,
@@ -35,6 +37,7 @@ from study.training.fairseq.translator import (
     train_arguments,
     train_translator,
 )
+from study.training.trained_models import TrainedTranslator
 
 needs_fairseq = pytest.mark.skipif(importlib.util.find_spec("fairseq") is None, reason="fairseq is not installed")
 TOY = {name: ToyTranslation(name=name, domain=TranslationDomain(name), count=60) for name in ("train", "valid")}
@@ -170,6 +173,28 @@ def test_checkpoints_that_are_neither_kept_nor_best_nor_newest_go(tmp_path):
     assert reader.best() == 3
 
 
+def test_a_checkpoint_knows_the_updates_behind_it(tmp_path):
+    """Of the best one fairseq's log tells, by the loss that fairseq goes by."""
+    losses = {1: ("5", "2"), 2: ("4", "3"), 3: ("6", "1")}
+    for epoch, (loss, nll) in losses.items():
+        said = {"epoch": epoch, "valid_loss": loss, "valid_nll_loss": nll, "valid_num_updates": f"{7 * epoch}"}
+        with (tmp_path / LOG_FILE).open("a") as log:
+            log.write(f"x | INFO | valid | {json.dumps(said)}\n")
+    write_history(
+        tmp_path, [Record(7 * epoch, float(epoch), 0.1, None, float(losses[epoch][1]), None, 0.0) for epoch in losses]
+    )
+    for name in ("checkpoint1.pt", "checkpoint3.pt", "checkpoint_best.pt"):
+        (tmp_path / name).touch()
+    training = replace(TINY, folder=str(tmp_path))
+    updates = {
+        epoch: TrainedTranslator(name="x", training=training, epoch=epoch, source_lang="en", target_lang="fr")
+        .gates()
+        .step
+        for epoch in (1.0, 3.0, None)
+    }
+    assert updates == {1.0: 7, 3.0: 21, None: 14}
+
+
 def test_threads_are_the_callers_or_the_cores(monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "3")
     assert fairseq_environment()["OMP_NUM_THREADS"] == "3"
@@ -190,7 +215,17 @@ def test_pre_norm_is_asked_for_by_its_switch():
     assert pre - post == Counter(["--encoder-normalize-before", "--decoder-normalize-before"])
 
 
-@pytest.mark.parametrize(("changes", "says"), [({"keep": [0.5]}, "whole epochs"), ({"heads": 3}, "no multiple")])
+@pytest.mark.parametrize(
+    ("changes", "says"),
+    [
+        ({"keep": [0.5]}, "whole epochs"),
+        ({"heads": 3}, "no multiple"),
+        (
+            {"gates": HardConcrete()},
+            "gates=hard_concrete: fairseq itself trains without gates. model=fairseq_finetuned",
+        ),
+    ],
+)
 def test_what_fairseq_cannot_do_is_refused(changes, says):
     with pytest.raises(InputError, match=says):
         replace(TINY, **changes).check()

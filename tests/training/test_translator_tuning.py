@@ -27,6 +27,7 @@ from study.training.folder import training_folder
 from study.training.trained_models import TunedTranslator
 from study.training.trainer import STATE_FILE
 from study.training.translator.batches import TokenPairs, epochs_of_batches
+from study.training.translator.initial import embeddings, initial_translator
 from study.training.translator.loop import require_converged, tune_translator
 from study.training.translator.options import TranslatorTuning
 from study.training.translator.schedules import Schedule
@@ -193,6 +194,27 @@ def test_learning_rates_by_name(schedule, rates):
 def test_what_cannot_be_trained_is_refused_early(start, changes, says):
     with pytest.raises(InputError, match=re.escape(says)):
         replace(tuning(start / "post.pt"), **changes).check()
+
+
+@pytest.mark.parametrize("kind", ["post", "pre"])
+@pytest.mark.parametrize("side", ["encoder", "encoder.embed_tokens"])
+def test_what_is_frozen_stays_with_its_embedding(start, kind, side):
+    """Also where a tensor has several names, as the embedding of the source has in M2M100."""
+    initial = initial_translator(tuning(start / f"{kind}.pt", gates=HardConcrete(freeze=[side])), torch.device("cpu"))
+    module = initial.translator.module
+    still = {name for name, weights in module.named_parameters(remove_duplicate=False) if not weights.requires_grad}
+    inside = {name for name, _ in module.named_parameters(remove_duplicate=False) if name.startswith(f"model.{side}.")}
+    assert "model.encoder.embed_tokens.weight" in inside <= still
+    assert {name for name in still - inside if "embed_positions" not in name} <= {"model.shared.weight"}
+
+
+@pytest.mark.parametrize("kind", ["post", "pre"])
+def test_padding_is_zero_in_weights_drawn_anew(start, kind):
+    """Also where the output layer is the same tensor."""
+    initial = initial_translator(tuning(start / f"{kind}.pt", scratch=True), torch.device("cpu"))
+    for table in embeddings(initial.translator.module)[:2]:
+        assert not table.weight[table.padding_idx].any()
+        assert table.weight.std().item() == pytest.approx(16**-0.5, rel=0.1)
 
 
 @pytest.mark.parametrize("kind", ["post", "pre"])

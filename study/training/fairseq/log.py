@@ -101,6 +101,14 @@ class LogReader:
         return self._checkpoints / f"checkpoint{epoch}.pt"
 
 
+def best_step(log: Path) -> int | None:
+    """The update after which the loss on the dev data was least, of equals the last; None where no log tells of it."""
+    said = log.read_text(encoding="utf-8", errors="replace").splitlines() if log.is_file() else ()
+    by_epoch = {int(valid["epoch"]): valid for line in said if (valid := _logged(line, "valid"))}
+    found = [(float(valid["valid_loss"]), -int(valid["valid_num_updates"])) for valid in by_epoch.values()]
+    return -min(found)[1] if found else None
+
+
 def _logged(line: str, kind: str) -> dict[str, Any] | None:
     """The values of a line of this kind; None for any other."""
     _, found, record = line.partition(f"| {kind} | ")

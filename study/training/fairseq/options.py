@@ -72,6 +72,12 @@ class TranslationTraining(Training):
     def check(self) -> None:
         """See `Training.check`."""
         super().check()
+        if self.gates.words():
+            raise InputError(
+                f"gates={self.gates.name}: fairseq itself trains without gates. model=fairseq_finetuned trains a "
+                f"translator with them, from a folder of fairseq's (model.training.start) or a model that is trained "
+                f"here (model.training.origin)"
+            )
         if any(epoch < 1 or not epoch.is_integer() for epoch in self.kept_epochs):
             raise InputError(f"training.keep={list(self.keep)}: fairseq keeps checkpoints of whole epochs, from 1 on")
         if self.hidden % self.heads:

@@ -125,9 +125,11 @@ def draw_weights(module: PreTrainedModel) -> None:
             part.reset_parameters()
         elif isinstance(part, nn.Linear) and ".layers." in name:
             _draw_linear(part, name.rpartition(".")[2])
-    for table in embeddings(module):
+    source, target, output = embeddings(module)
+    for table in (source, target, output):
         nn.init.normal_(table.weight, std=table.weight.shape[1] ** -0.5)
-        if isinstance(table, nn.Embedding) and table.padding_idx is not None:
+    for table in (source, target):  # after all are drawn: they may be one tensor
+        if table.padding_idx is not None:
             table.weight[table.padding_idx].zero_()
 
 
