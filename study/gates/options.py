@@ -43,11 +43,8 @@ class Gates:
 
     name: str = "none"
 
-    def check(self, steps: int | None = None) -> None:
+    def check(self) -> None:
         """Refuse values that make no sense.
-
-        Args:
-            steps: updates of the training, where they are known already.
 
         Raises:
             InputError: in words.
@@ -87,7 +84,7 @@ class LearnedGates(Gates):
     learning_rate: float = 0.1
     until: float = 1.0
 
-    def check(self, steps: int | None = None) -> None:  # noqa: ARG002
+    def check(self) -> None:
         """See `Gates.check`."""
         if not self.learning_rate > 0 or not 0 < self.until <= 1:
             raise InputError(
@@ -102,6 +99,19 @@ class LearnedGates(Gates):
     def check_heads(self, layout: HeadLayout) -> None:
         """See `Gates.check_heads`."""
         gated_kinds(self.scope, list(layout.counts))
+
+    def hard_from(self, updates: int) -> int:
+        """The update, of so many, after which gates are decided.
+
+        Raises:
+            InputError: when none is left to learn gates in.
+        """
+        if not (learning := round(self.until * updates)):
+            raise InputError(
+                f"gates.until={self.until:g} of {updates:,} updates leaves none in which gates are learned: take a "
+                f"larger gates.until, or more updates"
+            )
+        return learning
 
     def identity(self) -> dict[str, Any]:
         """See `Gates.identity`."""
@@ -157,9 +167,9 @@ class HardConcrete(LearnedGates):
     gamma: float = -0.1
     zeta: float = 1.1
 
-    def check(self, steps: int | None = None) -> None:
+    def check(self) -> None:
         """See `Gates.check`."""
-        super().check(steps)
+        super().check()
         if self.penalty < 0 or not 0 <= self.warmup <= 1:
             raise InputError(
                 f"gates.penalty={self.penalty:g} must be 0 or more, and gates.warmup={self.warmup:g} from 0 to 1"
@@ -202,9 +212,9 @@ class Subset(LearnedGates):
     one_a_kind: bool = False
     learning_rate: float = 0.5
 
-    def check(self, steps: int | None = None) -> None:
+    def check(self) -> None:
         """See `Gates.check`."""
-        super().check(steps)
+        super().check()
         if self.keep < 1:
             raise InputError(f"gates.keep={self.keep}: at least one head is kept")
         if not (0 < self.final_temperature <= self.temperature and 0 < self.cooldown <= 1):
@@ -281,7 +291,7 @@ class GivenMask(Gates):
         """Whether it says how many heads stay; an order by learned gates of a file says it else."""
         return self.keep is not None or bool(self.keep_of.given())
 
-    def check(self, steps: int | None = None) -> None:  # noqa: ARG002
+    def check(self) -> None:
         """See `Gates.check`."""
         of_kinds = self.keep_of.given()
         if (self.keep is not None and of_kinds) or not (self.is_counted or self.order.learned()):

@@ -25,8 +25,8 @@ from study.measures.pruning import Pruning
 from study.record.curves import Curve
 from study.record.errors import InputError
 from study.record.metrics import Scoring
-from study.record.training.gates import GATES_FILE, GatesRecord, read_gates, write_gates
-from study.record.units import Head, HeadLayout, Unit, parse_mask, parse_unit
+from study.record.training.gates import GATES_FILE, GatesRecord, kept_mask, read_gates, write_gates
+from study.record.units import Head, HeadLayout, Unit, parse_unit
 from study.replacement.options import Replacement
 from study.subjects.model import ModelConfig
 from study.training.folder import training_folder
@@ -95,7 +95,7 @@ class GivenHeads:
         if self.gates.is_counted:
             self._pruning.check(layout)
         elif learned := self.gates.order.learned():
-            parse_mask(learned.kept, layout)
+            kept_mask(learned, layout)
 
     def write(self, folder: Path) -> None:
         """Find the heads and write them into the folder of the training; nothing where they are there.
@@ -137,7 +137,7 @@ class GivenHeads:
             "training has besides",
             learned.step,
         )
-        return parse_mask(learned.kept, layout), layout, {"learned_by": learned.training}
+        return kept_mask(learned, layout), layout, {"learned_by": learned.training}
 
     def curve(self) -> tuple[Curve, HeadLayout]:
         """The curve along the order, and the heads of the model; stored, where rows had to be computed for it."""

@@ -8,7 +8,7 @@ from study.measures.measure import MaskRequest, Measure
 from study.measures.orders.gates import learned_sequence
 from study.measures.orders.random import RandomOrder
 from study.record.curves import Curve, CurveOptions
-from study.record.training.gates import GatesRecord
+from study.record.training.gates import GatesRecord, kept_mask
 from study.record.units import HeadLayout, parse_mask, stack
 
 if TYPE_CHECKING:
@@ -67,7 +67,7 @@ def kept_curve(record: GatesRecord, layout: HeadLayout, seed: int | None) -> Cur
     Raises:
         InputError: when the gates are of another model.
     """
-    full, kept = layout.full(), parse_mask(record.kept, layout) if record.kept else layout.full()
+    full, kept = layout.full(), kept_mask(record, layout) if record.kept else layout.full()
     number = int((full & ~kept).sum())
     options: CurveOptions = {
         "method": record.method,

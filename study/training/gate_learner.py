@@ -18,11 +18,11 @@ from torch import Tensor, nn
 
 from study.gates.head_gates import FixedGates, HeadGates
 from study.gates.make import learned_gates
-from study.gates.options import Gates, GivenMask, LearnedGates, Weights
+from study.gates.options import Gates, GivenMask, LearnedGates, Subset, Weights
 from study.masking.gate import Gate
 from study.record.errors import InputError, listed
-from study.record.training.gates import GATES_FILE, GatesMoment, GatesRecord, read_gates
-from study.record.units import HeadLayout, parse_mask
+from study.record.training.gates import GATES_FILE, GatesMoment, GatesRecord, kept_mask, read_gates
+from study.record.units import HeadLayout
 from study.training.trainer import Callback, Trainer
 
 log = getLogger(__name__)
@@ -56,7 +56,7 @@ class GateLearner(Callback):
     @property
     def hard_from(self) -> int:
         """The update after which gates are 0 or 1, and only weights move."""
-        return round(self.options.until * self.updates) if isinstance(self.options, LearnedGates) else 0
+        return self.options.hard_from(self.updates) if isinstance(self.options, LearnedGates) else 0
 
     @property
     def is_hard(self) -> bool:
@@ -118,8 +118,13 @@ class GateLearner(Callback):
         self.step = state["step"]
 
     def moment(self) -> GatesMoment | None:
-        """The gates after this step, for their course; None where they are given."""
-        return self.gates.moment(self.step, self.step / self.updates)
+        """The gates after this step, for their course; None where they are given.
+
+        The penalty is that of the next update, at the end of the training that of one more like the last.
+        """
+        moment = self.gates.moment(self.step, self.step / self.updates)
+        no_more = self.is_hard and self.hard_from < self.updates
+        return replace(moment, penalty=0.0) if no_more and moment and moment.penalty is not None else moment
 
     def record(self, training: str) -> GatesRecord:
         """The gates after this step, by the id of their training."""
@@ -148,14 +153,26 @@ def gate_learner(options: Gates, gate: Gate, *, updates: int, seed: int, folder:
 
     Raises:
         InputError: for a scope that the model has not, a number of heads that cannot be kept, and given gates that are
-            not there or are of another model.
+            not there or are of another model; when no update is left to learn gates in.
     """
     if isinstance(options, LearnedGates):
+        options.hard_from(updates)
+        _warn_of_heat(options)
         return GateLearner(options, gate, learned_gates(options, gate.layout, seed), updates)
     if isinstance(options, GivenMask):
         record = _given(folder / GATES_FILE)
         return GateLearner(options, gate, fixed_gates(record, gate.layout), updates, record)
     return None
+
+
+def _warn_of_heat(options: LearnedGates) -> None:
+    """Say where a subset is decided before its temperature has fallen."""
+    if isinstance(options, Subset) and not options.straight_through and options.until < options.cooldown:
+        log.warning(
+            "gates %s: heads are decided after a share gates.until=%g of the updates, and the temperature falls until "
+            "gates.cooldown=%g: gates.cooldown=%g lets it fall in time",
+            *(options.words(), options.until, options.cooldown, options.until),
+        )
 
 
 def _given(file: Path) -> GatesRecord:
@@ -171,7 +188,7 @@ def fixed_gates(record: GatesRecord, layout: HeadLayout) -> FixedGates:
     Raises:
         InputError: when it is of another model.
     """
-    mask = parse_mask(record.kept, layout)[: len(layout)]
+    mask = kept_mask(record, layout)[: len(layout)]
     return FixedGates(layout.heads, torch.from_numpy(mask.copy()))
 
 

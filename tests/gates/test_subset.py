@@ -3,15 +3,20 @@
 from collections import Counter
 from itertools import permutations
 from math import exp
+from pathlib import Path
 
 import pytest
 import torch
+from fixtures.cases import build
+from fixtures.language_models import DECODERS
 
 from study.gates.make import learned_gates
 from study.gates.options import Subset
 from study.gates.subset import SubsetGates, soft_top
+from study.masking.gate import Gate
 from study.record.errors import InputError
 from study.record.units import AttentionKind, HeadLayout
+from study.training.gate_learner import gate_learner
 
 LAYOUT = HeadLayout({AttentionKind.ENCODER_SELF: [3, 3], AttentionKind.CROSS: [2]})
 
@@ -120,3 +125,15 @@ def test_a_needed_head_is_kept_among_others() -> None:
 def test_what_cannot_be_kept_is_refused(options: dict, message: str) -> None:
     with pytest.raises(InputError, match=message):
         learned_gates(Subset(**options), LAYOUT, seed=0)
+
+
+def test_a_subset_that_is_decided_while_it_is_hot_is_told_of(caplog: pytest.LogCaptureFixture, tmp_path: Path) -> None:
+    gate = Gate.on(build(DECODERS["llama"]), causal=True)
+    for options, told in (
+        ({"until": 0.5}, True),
+        ({"until": 0.5, "cooldown": 0.5}, False),
+        ({"until": 0.5, "straight_through": True}, False),
+    ):
+        caplog.clear()
+        gate_learner(Subset(keep=2, **options), gate, updates=40, seed=0, folder=tmp_path)
+        assert ("gates.cooldown=0.5 lets it fall in time" in caplog.text) is told

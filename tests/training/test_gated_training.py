@@ -172,6 +172,8 @@ def test_after_until_gates_are_hard_and_weights_go_on(
     train_classifier(learnt, tmp_path / "run", "cpu", 1)
     half, end = gates_at(tmp_path / "run", 1), gates_at(tmp_path / "run", 2)
     assert (half.kept, half.log_alpha) == (end.kept, end.log_alpha)
+    penalties = {moment.step: moment.penalty for moment in read_course(tmp_path / "run")}
+    assert all((penalty > 0) == (step < 15) for step, penalty in penalties.items()), "nothing is added after step 15"
     assert "0" in end.kept
     mask = torch.tensor([[float(on) for on in end.kept]])
     assert all(torch.equal(xi, mask) for xi in seen[15:])
@@ -300,6 +302,7 @@ def test_a_decoder_learns_gates_as_well(tmp_path: Path) -> None:
         ),
         (HardConcrete(scope=[AttentionKind.CROSS]), "gates.scope has cross: the model has heads of encoder_self"),
         (Subset(keep=9), "gates.keep=9, and the model has 8 heads"),
+        (HardConcrete(until=0.01), r"gates\.until=0\.01 of 30 updates leaves none in which gates are learned"),
         (HardConcrete(freeze=["decoder"]), "gates.freeze=decoder: .* its parts are bert and classifier"),
     ],
 )

@@ -11,8 +11,8 @@ from study.record.curves import Curve
 from study.record.errors import InputError, listed
 from study.record.factors import NO_GATES
 from study.record.files import file_digest
-from study.record.training.gates import GatesRecord, read_gates
-from study.record.units import Head, HeadLayout, UnitLevel, parse_mask
+from study.record.training.gates import GatesRecord, kept_mask, read_gates
+from study.record.units import Head, HeadLayout, UnitLevel
 
 if TYPE_CHECKING:
     from study.engine.evaluator import Evaluator
@@ -92,7 +92,7 @@ def learned_sequence(record: GatesRecord, layout: HeadLayout) -> list[Head]:
     """
     if not record.heads:
         return []
-    mask = parse_mask(record.kept, layout)
+    mask = kept_mask(record, layout)
     heads = [Head.parse(address) for address in record.heads]
     places = record.log_alpha or (0.0,) * len(heads)
     by_place = sorted(zip(places, heads, strict=True), key=lambda pair: (bool(mask[layout.index(pair[1])]), pair[0]))

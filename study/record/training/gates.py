@@ -12,8 +12,12 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from jaxtyping import Bool
+
 from study.record.errors import InputError
 from study.record.files import SEAL, read_sealed, short_hash, whole_file, write_sealed
+from study.record.units import HeadLayout, parse_mask
 
 GATES_FILE = "gates.json"
 COURSE_FILE = "gates.jsonl"
@@ -89,6 +93,25 @@ def read_gates(path: Path) -> GatesRecord:
         return GatesRecord(**lists)
     except (ValueError, TypeError, OSError) as error:
         raise InputError(f"{path} is no whole record of gates: {error}") from error
+
+
+def kept_mask(record: GatesRecord, layout: HeadLayout) -> Bool[np.ndarray, " width"]:
+    """The mask of the heads that stay.
+
+    Raises:
+        InputError: when the gates are of another model: it has other heads, or another number of them.
+    """
+    own = set(map(str, layout.heads))
+    if absent := [head for head in record.heads if head not in own]:
+        raise InputError(
+            f"the gates of training {record.training} are of a model that has head {absent[0]}, "
+            f"and this one has not ({layout})"
+        )
+    numbers = {"log_alpha": record.log_alpha, "zero": record.zero, "one": record.one, "open": record.open}
+    for name, values in numbers.items():
+        if values is not None and len(values) != len(record.heads):
+            raise InputError(f"a record of gates has {len(values)} numbers {name} for {len(record.heads)} heads")
+    return parse_mask(record.kept, layout)
 
 
 def write_course(folder: Path, moments: Sequence[GatesMoment]) -> None:
