@@ -9,7 +9,7 @@ from study.measures.orders.gates import learned_sequence
 from study.measures.orders.random import RandomOrder
 from study.record.curves import Curve, CurveOptions
 from study.record.training.gates import GatesRecord, kept_mask
-from study.record.units import HeadLayout, parse_mask, stack
+from study.record.units import Head, HeadLayout, parse_mask, stack
 
 if TYPE_CHECKING:
     from study.engine.evaluator import Evaluator
@@ -58,6 +58,7 @@ def kept_curve(record: GatesRecord, layout: HeadLayout, seed: int | None) -> Cur
 
     Its options say how many updates are behind it, how many gates are undecided (neither 0 nor 1 with a probability of
     .9), how many are between 0 and 1 by the rule of Voita's code, and what decides how many heads stay.
+    Where no gate was learned its sequence ends with the heads that go, as nothing ranks the others.
 
     Args:
         record: the gates.
@@ -68,13 +69,15 @@ def kept_curve(record: GatesRecord, layout: HeadLayout, seed: int | None) -> Cur
         InputError: when the gates are of another model.
     """
     full, kept = layout.full(), kept_mask(record, layout) if record.kept else layout.full()
-    number = int((full & ~kept).sum())
+    number, kinds = int((full & ~kept).sum()), _scope(record)
+    gated = sum(not kinds or Head.parse(address).kind in kinds for address in record.heads)
+    sequence = learned_sequence(record, layout)
     options: CurveOptions = {
         "method": record.method,
         "training": record.training,
         "updates": record.step,
         "weights": record.options.get("weights", "trained"),
-        "scope": "+".join(_scope(record)),
+        "scope": "+".join(kinds),
         **({"scratch": True} if record.options.get("scratch") else {}),
         **({} if seed is None else {"seed": seed}),
         "undecided": len(record.undecided),
@@ -84,12 +87,12 @@ def kept_curve(record: GatesRecord, layout: HeadLayout, seed: int | None) -> Cur
     return Curve(
         order=KEPT,
         options=options,
-        kinds=_scope(record),
-        heads=len(record.heads) or len(layout),
+        kinds=kinds,
+        heads=gated or len(layout),
         removed=(0, number) if number else (0,),
         masks=tuple(layout.key(mask) for mask in ([full, kept] if number else [full])),
         examples=0,
-        sequence=tuple(map(str, learned_sequence(record, layout))),
+        sequence=tuple(map(str, sequence[:number] if record.log_alpha is None else sequence)),
     )
 
 

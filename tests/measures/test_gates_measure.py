@@ -12,7 +12,7 @@ from study.measures.gates import kept_curve
 from study.measures.orders.gates import GatesOrder, learned_sequence
 from study.measures.orders.order import Removal
 from study.pruning.selection import Selection
-from study.record.curves import Curve, read_curves
+from study.record.curves import Curve, read_curves, write_curve
 from study.record.errors import InputError
 from study.record.loss import PLAIN
 from study.record.orders import Steps
@@ -53,6 +53,18 @@ def test_given_heads_name_the_order_that_chose_them() -> None:
     assert kept_curve(record, LAYOUT, seed=4).options.items() >= {"order": "random", "order_seed": 4, "keep": 3}.items()
     by_importance = replace(record, options={**options, "order": {"name": "importance"}})
     assert "order_seed" not in kept_curve(by_importance, LAYOUT, seed=4).options
+
+
+def test_a_given_mask_orders_the_heads_that_go_and_no_other(tmp_path: Path) -> None:
+    options = {"order": {"name": "importance"}, "keep": {"encoder_self": 2}}
+    record = GatesRecord("kept", options, "abc", 9, tuple(map(str, LAYOUT.heads)), "01101")
+    curve = kept_curve(record, LAYOUT, seed=4)
+    assert (curve.kinds, curve.heads, curve.sequence) == (("encoder_self",), 4, (ENCODER[0], ENCODER[3]))
+    write_curve(curve, tmp_path)
+    (file,) = tmp_path.rglob("*.json")
+    assert Selection(order=str(file), number=2).keeps(LAYOUT).tolist() == [False, True, True, False, True]
+    with pytest.raises(InputError, match="names 2 heads: 3 of them cannot be removed"):
+        Selection(order=str(file), number=3).keeps(LAYOUT)
 
 
 def test_the_order_removes_first_what_does_not_stay(tmp_path: Path) -> None:
