@@ -5,7 +5,7 @@ A training without gates moves the weights of the whole model. With them each he
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import StrEnum
 from typing import Any
 
@@ -271,10 +271,11 @@ class GivenMask(Gates):
         order: order in which heads go, an entry of `conf/measure/order`.
         keep: heads that are kept.
         keep_of: heads that are kept of each attention kind (`encoder_self` ...), in place of `keep`; all of the others.
-        seed: seed of a random order; None: that of the training, so that each seed has other heads.
+        seed: seed of a random order, of which alone it may be given; None: that of the training, so that each seed has
+            other heads.
         steps: how many heads go before an order by steps is estimated again.
         data: examples that the order is made on; None: the training data.
-        limit: take only the first `limit` of them; None for all.
+        limit: take only the first `limit` of them, or fewer where the data itself has a smaller limit; None for all.
     """
 
     name: str = "kept"
@@ -300,6 +301,10 @@ class GivenMask(Gates):
             raise InputError("gates.keep and gates.keep_of: a number of heads is 0 or more")
         if self.limit is not None and self.limit < 1:
             raise InputError(f"gates.limit={self.limit}: an order is made on one example at least")
+        if self.seed is not None and not self.order.takes_seed:
+            raise InputError(
+                f"gates.seed={self.seed} is the seed of a random order, and gates.order={self.order.name} has none"
+            )
 
     def check_heads(self, layout: HeadLayout) -> None:
         """See `Gates.check_heads`."""
@@ -312,24 +317,48 @@ class GivenMask(Gates):
             raise InputError(f"gates.keep={self.keep}, and the model has {len(layout)} heads")
 
     def identity(self) -> dict[str, Any]:
-        """See `Gates.identity`; the order is known by its options, before it is made."""
+        """See `Gates.identity`; the order is known by its options, before it is made.
+
+        Options stand in it as far as they decide the order.
+        """
+        steps = {"steps": str(self.steps)} if self.order.takes_steps else {}
+        limit = {"limit": self.limit if self.data is None else self.limit_on(self.data)}
+        data = {} if self.data is None else {"data": self.data.identity()}
         return {
             "name": self.name,
             "order": self.order.identity(),
             "keep": {str(kind): number for kind, number in self.keep_of.given().items()} or self.keep,
-            "limit": self.limit,
-            "steps": str(self.steps),
+            **steps,
             **({} if self.seed is None else {"seed": self.seed}),
-            **({} if self.data is None else {"data": self.data.identity()}),
+            **({**limit, **data} if self.order.takes_examples else {}),
         }
+
+    def limit_on(self, data: DataSource) -> int | None:
+        """How many examples of some data the order is made on at most; None: all."""
+        return min((limit for limit in (self.limit, data.limit) if limit is not None), default=None)
 
     def words(self) -> str:
         """See `Gates.words`."""
         numbers = [f"{number} {kind}" for kind, number in self.keep_of.given().items()]
         numbers += [] if self.keep is None else [str(self.keep)]
         seed = [] if self.seed is None else [f"seed {self.seed}"]
-        on = [] if self.data is None else [f"on {self.data.name}"]
-        return " ".join(["kept by", self.order.name, *numbers, *seed, *on])
+        on = [f"on {self.data.name}"] if self.data is not None and self.order.takes_examples else []
+        own = [f"{name}={value}" for name, value in self._unusual().items()]
+        more = [f"({', '.join(own)})"] if own else []
+        return " ".join(["kept by", self.order.name, *numbers, *seed, *on, *more])
+
+    def _unusual(self) -> dict[str, Any]:
+        """The options that decide the order and are not as usual; of a file the first digits of its digest."""
+        known, found = self.order.identity(), {}
+        for option in fields(self.order):
+            value = getattr(self.order, option.name)
+            if option.name != "name" and value != option.default:
+                found[option.name] = value if known[option.name] == value else str(known[option.name])[:8]
+        if self.order.takes_examples and self.limit != type(self).limit:
+            found["limit"] = self.limit
+        if self.order.takes_steps and self.steps != type(self).steps:
+            found["steps"] = self.steps
+        return found
 
 
 GATES: dict[str, type[Gates]] = {"none": Gates, "hard_concrete": HardConcrete, "subset": Subset, "kept": GivenMask}

@@ -186,7 +186,8 @@ class GivenHeads:
     @property
     def _data(self) -> DataSource:
         """The examples that the order is made on: of the training data, unless others are named."""
-        return replace(self.gates.data or self.training.train_set, limit=self.gates.limit)
+        source = self.gates.data or self.training.train_set
+        return replace(source, limit=self.gates.limit_on(source))
 
     def _job(self, measure: Measure) -> MeasuringJob:
         return start_job(self._study, self.model, self._data, measure, self._cache)

@@ -14,6 +14,7 @@ from study.jobs.measuring import MeasuringJob
 from study.jobs.task import StudyTask
 from study.record.curves import Curve, read_curves
 from study.record.errors import InputError
+from study.record.files import file_digest
 from study.record.training.gates import GATES_FILE, GatesRecord, read_gates, write_gates
 from study.record.units import AttentionKind, HeadLayout, parse_mask
 
@@ -103,7 +104,7 @@ def test_gates_that_were_learned_elsewhere_say_themselves_which_heads_stay(place
     given = heads(place, *by_file, "model.training.gates.keep=null", "model.training.scratch=true")
     given.write(place / "training")
     assert read_gates(place / "training" / GATES_FILE).kept == kept
-    assert given.gates.words() == "kept by gates"
+    assert given.gates.words() == f"kept by gates (gates={file_digest(place / 'learned.json')[:8]})"
     known = given.training.id
     write_gates(replace(learned, kept="1" + kept[1:]), place / "learned.json")
     assert heads(place, *by_file, "model.training.gates.keep=null", "model.training.scratch=true").training.id != known
@@ -111,6 +112,20 @@ def test_gates_that_were_learned_elsewhere_say_themselves_which_heads_stay(place
     other = compose(*overrides(place, *by_file, "model.training.gates.keep=null"))
     with pytest.raises(InputError, match="'101' is no mask of this model"):
         StudyTask()(other)
+
+
+def test_an_order_is_made_on_no_more_than_either_limit_allows(place: Path) -> None:
+    """Examples past the limit of the training data are none that the training learns from."""
+
+    def made_on(*more: str) -> int:
+        return heads(place, *more).curve()[0].examples
+
+    own = ["model.training.gates.data=nli_file", f"model.training.gates.data.path={place}/pairs.tsv"]
+    assert made_on("model.training.train.limit=5") == 5
+    assert made_on("model.training.train.limit=30", "model.training.gates.limit=7") == 7
+    assert made_on(*own, "model.training.gates.data.limit=6") == 6
+    limits = [heads(place, *own, f"model.training.gates.data.limit={limit}").training.id for limit in (6, 7, 20, 30)]
+    assert len(set(limits)) == 3, "past the limit of the order its data may have any"
 
 
 def test_what_decides_the_heads_is_known_before_they_are_found(place: Path) -> None:
@@ -121,11 +136,19 @@ def test_what_decides_the_heads_is_known_before_they_are_found(place: Path) -> N
         return heads(place, *more).training.id
 
     kept = "model.training.gates."
-    ways = [(), (f"{kept}keep=1",), (f"{kept}order=random",), (f"{kept}order=oracle",), (f"{kept}seed=1",),
-            (f"{kept}limit=10",), (f"{kept}order.reverse=true",), (f"{kept}order=file", f"{kept}order.file={file}"),
-            ("model.training.scratch=true",), ("model.training.held_out=.5",)]  # fmt: skip
+    ways = [(), (f"{kept}keep=1",), (f"{kept}order=random",), (f"{kept}order=oracle",),
+            (f"{kept}order=random", f"{kept}seed=1"), (f"{kept}limit=10",), (f"{kept}order.reverse=true",),
+            (f"{kept}order=file", f"{kept}order.file={file}"), ("model.training.scratch=true",),
+            ("model.training.held_out=.5",)]  # fmt: skip
     ids = [known(*way) for way in ways]
     assert len(set(ids)) == len(ids)
+    words = {heads(place, *way).gates.words() for way in ways[:8]}
+    assert len(words) == 8, "what pages say tells gates apart, too"
+    assert {f"kept by file 2 (file={file_digest(file)[:8]})", "kept by importance 2 (reverse=True, limit=20)"} <= words
+    for order, idle in (("random", "limit=10"), ("random", "steps=every"), ("importance", "steps=every"),
+                        ("oracle", "steps=every")):  # fmt: skip
+        assert known(f"{kept}order={order}") == known(f"{kept}order={order}", f"{kept}{idle}"), f"{order}, {idle}"
+    assert known(f"{kept}order=reestimated") != known(f"{kept}order=reestimated", f"{kept}steps=every")
     file.write_text("b")
     assert known(*ways[7]) not in ids, "another order in a file of the same name"
 
@@ -142,6 +165,7 @@ def test_what_decides_the_heads_is_known_before_they_are_found(place: Path) -> N
         (["order=file"], "needs measure.file=PATH"),
         (["order=file", "order.file=nowhere.txt"], "cannot read the order in nowhere.txt"),
         (["limit=0"], "gates.limit=0"),
+        (["seed=1"], "gates.seed=1 is the seed of a random order, and gates.order=importance has none"),
     ],
 )
 def test_heads_that_cannot_be_given_are_refused_before_anything_is_computed(

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from study.measures.orders.order import Order, Removal
 from study.record.curves import Curve
@@ -20,6 +20,8 @@ class FileOrder(Order):
         file: one address a line, or a stored curve; every unit that may go, once.
         reverse: whether the first of the file go last.
     """
+
+    takes_examples: ClassVar[bool] = False
 
     name: str = "file"
     file: str | None = None

@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from study.measures.measure import MaskRequest
 from study.measures.orders.order import Order, Removal
@@ -26,6 +26,8 @@ class GatesOrder(Order):
         gates: file of the gates of another model (`gates.json` of a checkpoint); those of the model under study when
             empty.
     """
+
+    takes_examples: ClassVar[bool] = False
 
     name: str = "gates"
     gates: str = ""

@@ -4,7 +4,7 @@ Both walk along what is stored, as far as it goes; where it ends, the masks that
 """
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -55,6 +55,8 @@ class OracleOrder(Order):
 @dataclass(kw_only=True)
 class ReestimatedOrder(EstimatingOrder):
     """At each step the units of least importance go, estimated under the mask that the steps before have left."""
+
+    takes_steps: ClassVar[bool] = True
 
     name: str = "reestimated"
 

@@ -78,6 +78,15 @@ class Order:
     takes_loss: ClassVar[bool] = False
     """Whether `measure.loss` decides anything."""
 
+    takes_steps: ClassVar[bool] = False
+    """Whether `measure.steps` decides which units go first, and not only where the curve has points."""
+
+    takes_examples: ClassVar[bool] = True
+    """Whether it depends on the data that it is made on."""
+
+    takes_seed: ClassVar[bool] = False
+    """Whether it is drawn by a seed."""
+
     name: str = MISSING
 
     def check(self, removal: Removal) -> None:

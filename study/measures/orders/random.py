@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -18,6 +19,9 @@ class RandomOrder(Order):
         seeds: number of orders, a curve each.
         first_seed: seed of the first of them; the others have those that follow.
     """
+
+    takes_examples: ClassVar[bool] = False
+    takes_seed: ClassVar[bool] = True
 
     name: str = "random"
     seeds: int = 3
