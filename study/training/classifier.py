@@ -44,6 +44,11 @@ class TokenizedExamples(TokenizedData):
         """See `TokenizedData.lengths`."""
         return torch.tensor([len(row["input_ids"]) for row in self.inputs])
 
+    @property
+    def answers(self) -> Num[Tensor, " examples"]:
+        """See `TokenizedData.answers`."""
+        return self.labels
+
     def batch(self, rows: Sequence[int], device: torch.device) -> dict[str, Tensor]:
         """See `TokenizedData.batch`."""
         padded = self.tokenizer.pad([self.inputs[row] for row in rows], return_tensors="pt")
@@ -70,7 +75,8 @@ def train_classifier(
             length, loaded = training.max_length, f"{type(model).__name__} in training"
             return kind(model, tokenizer, labels=labels, max_length=length, truncate=True, loaded=loaded)
 
-        return Start("classifier", model, tokenizer, data, lambda: evaluate(model, dev_data), subject)
+        unit = "nats an example" if labels else "squared"
+        return Start("classifier", model, tokenizer, data, dev_data, unit, lambda: evaluate(model, dev_data), subject)
 
     train(training, folder, begin, device=device, threads=threads, recorded=recorded)
 

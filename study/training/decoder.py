@@ -40,6 +40,11 @@ class TokenSequences(TokenizedData):
         """See `TokenizedData.lengths`."""
         return torch.tensor([len(request.read) + 1 for request in self.requests])
 
+    @property
+    def answers(self) -> Int[Tensor, " tokens"]:
+        """See `TokenizedData.answers`."""
+        return torch.tensor([token for request in self.requests for token in request.continuation])
+
     def batch(self, rows: Sequence[int], device: torch.device) -> dict[str, Tensor]:
         """See `TokenizedData.batch`."""
         chosen = [self.requests[row] for row in rows]
@@ -73,7 +78,16 @@ def train_decoder(
         def subject() -> Subject:
             return LanguageModel(model, text, loaded=f"{type(model).__name__} in training")
 
-        return Start("language model", model, tokenizer, data, lambda: evaluate(model, dev_data), subject)
+        return Start(
+            "language model",
+            model,
+            tokenizer,
+            data,
+            dev_data,
+            "nats a token",
+            lambda: evaluate(model, dev_data),
+            subject,
+        )
 
     train(training, folder, begin, device=device, threads=threads, recorded=recorded)
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Num
 from torch import Tensor, nn
 
 from study.gates.head_gates import FixedGates, HeadGates
@@ -26,6 +26,12 @@ from study.record.units import HeadLayout
 from study.training.trainer import Callback, Trainer
 
 log = getLogger(__name__)
+
+CONVERGED = {"nats an example": 0.9, "nats a target token": 0.5, "nats a token": 0.75, "squared": 0.9}
+"""Largest loss of a trained model, as a share of that of one that knows only how frequent answers are, by its unit.
+
+A trained translator knows the source, a decoder more than the word before; one that classifies well may be too sure.
+"""
 
 
 class GateLearner(Callback):
@@ -163,6 +169,37 @@ def gate_learner(options: Gates, gate: Gate, *, updates: int, seed: int, folder:
         record = _given(folder / GATES_FILE)
         return GateLearner(options, gate, fixed_gates(record, gate.layout), updates, record)
     return None
+
+
+def require_converged(loss: float, learnt: Num[Tensor, "..."], dev: Num[Tensor, "..."], unit: str) -> None:
+    """Refuse to learn gates of a model that has not learned its task: heads that it will need would go.
+
+    Args:
+        loss: mean loss of an answer on the dev data, before the first step.
+        learnt: the answers that are learnt (indices of labels or tokens; numbers of a regression), of which the
+            frequencies, or the mean, are taken.
+        dev: the answers of the dev data.
+        unit: what the loss is in, one of `CONVERGED`.
+
+    Raises:
+        InputError: when the loss is more than the share in `CONVERGED` of that of frequencies, or of the mean.
+    """
+    share, known = CONVERGED[unit], frequency_loss(learnt, dev)
+    if not loss <= share * known:
+        what = "the mean" if learnt.is_floating_point() else "how frequent each answer is"
+        raise InputError(
+            f"the model to start from is far from converged: on the dev data it has a loss of {loss:.2f} {unit}, and "
+            f"knowing nothing but {what} gives {known:.2f}. Gates are learned from a trained model, with at most "
+            f"{share:g} of that: train it first (model.training.gates=none)"
+        )
+
+
+def frequency_loss(learnt: Num[Tensor, "..."], dev: Num[Tensor, "..."]) -> float:
+    """Mean loss of always answering the frequencies of what is learnt, each counted once more; of numbers the mean."""
+    if learnt.is_floating_point():
+        return float((dev - learnt.mean()).square().mean())
+    counts = 1 + torch.bincount(learnt, minlength=int(dev.max()) + 1)
+    return -float((counts / counts.sum()).log()[dev].mean())
 
 
 def _warn_of_heat(options: LearnedGates) -> None:

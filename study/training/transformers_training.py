@@ -10,11 +10,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from jaxtyping import Int
+from jaxtyping import Int, Num
 from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from study.certification.certify import certify
+from study.gates.options import LearnedGates
 from study.masking.gate import Gate
 from study.record.examples import Examples
 from study.record.training.gates import GATES_FILE, write_gates
@@ -22,7 +23,7 @@ from study.subjects.subject import Subject
 from study.training.callbacks import CheckpointSaver, HistoryWriter
 from study.training.folder import training_folder
 from study.training.gate_course import GateCourse
-from study.training.gate_learner import GateLearner, freeze, gate_learner
+from study.training.gate_learner import GateLearner, freeze, gate_learner, require_converged
 from study.training.trainer import STATE_FILE, Trainer
 from study.training.training import limited
 from study.training.transformers_options import TransformersTraining
@@ -35,6 +36,11 @@ class TokenizedData(ABC):
     @abstractmethod
     def lengths(self) -> Int[Tensor, " examples"]:
         """Tokens of each example."""
+
+    @property
+    @abstractmethod
+    def answers(self) -> Num[Tensor, " answers"]:
+        """All that is learnt: indices of labels or tokens, or numbers."""
 
     @abstractmethod
     def batch(self, rows: Sequence[int], device: torch.device) -> dict[str, Tensor]:
@@ -50,6 +56,8 @@ class Start:
         model: the model before the first step.
         tokenizer: its tokenizer.
         data: what it learns from.
+        dev: what it is evaluated on.
+        unit: what the loss is in, see `study.training.gate_learner.CONVERGED`.
         evaluate: gives the mean loss (nats) and the score (percent) on the dev data.
         subject: makes a subject of the model, whose heads can have gates.
     """
@@ -58,6 +66,8 @@ class Start:
     model: PreTrainedModel
     tokenizer: PreTrainedTokenizerBase
     data: TokenizedData
+    dev: TokenizedData
+    unit: str
     evaluate: Callable[[], tuple[float, float]]
     subject: Callable[[], Subject]
 
@@ -148,6 +158,8 @@ def trainer(training: TransformersTraining, start: Start, folder: Path, recorded
     )
     if not learner:
         return plain
+    if isinstance(training.gates, LearnedGates) and not plain.state_file.is_file():
+        require_converged(start.evaluate()[0], data.answers, start.dev.answers, start.unit)
     saver.more = lambda folder: write_gates(learner.record(training.id), folder / GATES_FILE)
     return with_gates(plain, learner, history)
 

@@ -24,11 +24,12 @@ from study.subjects.decoding.beam import BeamConfig
 from study.subjects.fairseq.checkpoint import read_checkpoint
 from study.subjects.fairseq.folder import FairseqFolder
 from study.training.folder import training_folder
+from study.training.gate_learner import require_converged
 from study.training.trained_models import TunedTranslator
 from study.training.trainer import STATE_FILE
 from study.training.translator.batches import TokenPairs, epochs_of_batches
 from study.training.translator.initial import embeddings, initial_translator
-from study.training.translator.loop import require_converged, tune_translator
+from study.training.translator.loop import tune_translator
 from study.training.translator.options import TranslatorTuning
 from study.training.translator.schedules import Schedule
 
@@ -271,13 +272,13 @@ def test_a_kept_mask_is_on_at_every_update(start, tmp_path):
 
 def test_a_start_far_from_converged_is_refused(start, tmp_path):
     gates = HardConcrete(scope=[AttentionKind.ENCODER_SELF])
-    with pytest.raises(InputError, match=r"far from converged: on the dev data it has a loss of 5\.\d+ nats a token"):
+    with pytest.raises(InputError, match=r"far from converged: on the dev data it has a loss of 5\.\d+ nats a target"):
         tune_translator(tuning(start / "post.pt", gates=gates), tmp_path / "run", "cpu", 1)
-    pairs = TokenPairs([[2]] * 4, [[5, 5, 6, 2]] * 4, tokens=BeamConfig(1, 1.0, 2, 2, 1))
+    words = torch.tensor([5, 5, 6, 2] * 4)
     frequencies = -(2 * np.log(9 / 23) + 2 * np.log(5 / 23)) / 4  # each of seven words once more
-    require_converged(0.499 * frequencies, pairs, pairs)
+    require_converged(0.499 * frequencies, words, words, "nats a target token")
     with pytest.raises(InputError, match="1.23"):
-        require_converged(0.501 * frequencies, pairs, pairs)
+        require_converged(0.501 * frequencies, words, words, "nats a target token")
 
 
 def test_a_training_shorter_than_its_warm_up_is_refused(start, tmp_path):

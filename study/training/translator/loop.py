@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from torch import Tensor
 from transformers import PreTrainedModel
@@ -20,7 +19,7 @@ from study.subjects.cross_entropy import cross_entropy
 from study.subjects.fairseq.write import write_checkpoint
 from study.training.callbacks import HistoryWriter
 from study.training.folder import training_folder
-from study.training.gate_learner import GateLearner, gate_learner
+from study.training.gate_learner import GateLearner, gate_learner, require_converged
 from study.training.trainer import STATE_FILE, Callback, Trainer
 from study.training.training import limited
 from study.training.transformers_training import own_state, with_gates
@@ -30,9 +29,6 @@ from study.training.translator.options import TranslatorTuning
 
 BETAS = (0.9, 0.98)
 EVALUATION_TOKENS = 4000
-
-CONVERGED = 0.5
-"""Largest loss of a trained translator, as a share of that of a model that only knows how frequent words are."""
 
 
 def tune_translator(
@@ -113,7 +109,8 @@ def trainer(
     if not learner:
         return plain
     if isinstance(training.gates, LearnedGates) and not plain.state_file.is_file():
-        require_converged(evaluate(module, dev_pairs)[0], pairs, dev_pairs)
+        answers = (torch.tensor([token for target in each.targets for token in target]) for each in (pairs, dev_pairs))
+        require_converged(evaluate(module, dev_pairs)[0], *answers, "nats a target token")
     saver.gates = lambda: learner.record(training.id)
     return with_gates(plain, learner, history)
 
@@ -157,31 +154,6 @@ def evaluate(module: PreTrainedModel, pairs: TokenPairs) -> tuple[float, float]:
         count += int(there_RT.sum())
     module.train()
     return total / count, 100 * right / count
-
-
-def require_converged(loss: float, pairs: TokenPairs, dev_pairs: TokenPairs) -> None:
-    """Refuse to learn gates of a model that has not learned its task: heads that it will need would go.
-
-    A trained translator knows the source, and is far better than one that knows how frequent each word is alone.
-
-    Args:
-        loss: mean loss of a target token on the dev data, nats.
-        pairs: what word frequencies are counted on.
-        dev_pairs: the dev data.
-
-    Raises:
-        InputError: when the loss is more than half of that of word frequencies.
-    """
-    words = np.concatenate(list(map(np.asarray, pairs.targets)))
-    dev_words = np.concatenate(list(map(np.asarray, dev_pairs.targets)))
-    counts = 1 + np.bincount(words, minlength=dev_words.max() + 1)
-    of_frequencies = -float(np.log(counts / counts.sum())[dev_words].mean())
-    if loss > CONVERGED * of_frequencies:
-        raise InputError(
-            f"training.start is far from converged: on the dev data it has a loss of {loss:.2f} nats a token, and "
-            f"knowing nothing but how frequent words are gives {of_frequencies:.2f}. Gates are learned from a trained "
-            f"model, with at most {CONVERGED:g} of that: train it first (model.training.gates=none)"
-        )
 
 
 @dataclass
