@@ -13,6 +13,7 @@ from omegaconf import MISSING
 
 from study.data.source import DataSource
 from study.record.errors import InputError, listed
+from study.record.factors import NO_GATES
 from study.record.orders import Steps
 from study.record.units import AttentionKind, HeadLayout
 
@@ -41,7 +42,12 @@ class Gates:
         name: name in `conf/gates`.
     """
 
-    name: str = "none"
+    name: str = NO_GATES
+
+    @property
+    def has_gates(self) -> bool:
+        """Whether heads have gates."""
+        return self.name != NO_GATES
 
     def check(self) -> None:
         """Refuse values that make no sense.

@@ -68,7 +68,7 @@ class TrainingJob(Job):
     def rehearse(self) -> None:
         """Look whether gates fit the heads of the model that it starts from: else a training has no cheap part."""
         training = self.model.training
-        if not self.study.plan and training.gates.words() and (layout := start_layout(self.study, training)):
+        if not self.study.plan and training.gates.has_gates and (layout := start_layout(self.study, training)):
             (self._given or training.gates).check_heads(layout)
 
     def remaining(self) -> int | None:
@@ -106,7 +106,7 @@ class TrainingJob(Job):
     def compute(self) -> dict[str, Any]:
         """Train, or go on; nothing where all checkpoints are there."""
         training, lacking = self.model.training, self.model.training.lacking(self.folder)
-        gates = training.gates_file(self.folder, training.epochs) if training.gates.words() else None
+        gates = training.gates_file(self.folder, training.epochs) if training.gates.has_gates else None
         history = TrainingHistory(self._kept, self.folder, gates)
         left = self.remaining()
         run = training_run(self.study, self.model)
@@ -158,7 +158,7 @@ class TrainingJob(Job):
 
     def _is_kept(self) -> bool:
         """Whether it has them, whole; the training may have been a job of another results folder."""
-        gates = (self._kept / GATES_FILE).is_file() or not self.model.training.gates.words()
+        gates = (self._kept / GATES_FILE).is_file() or not self.model.training.gates.has_gates
         try:
             return gates and bool(read_history(self._kept)) and bool(read_runs(self._kept))
         except StudyError:

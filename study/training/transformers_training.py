@@ -166,7 +166,7 @@ def trainer(training: TransformersTraining, start: Start, folder: Path, recorded
 
 def _learner(training: TransformersTraining, start: Start, folder: Path, updates: int) -> GateLearner | None:
     """What gives the model gates, once masking it is certified; weights that are not to move are frozen."""
-    if not training.gates.words():
+    if not training.gates.has_gates:
         return None
     gates, gate = training.gates, _certified(start)
     freeze(gates, start.model)

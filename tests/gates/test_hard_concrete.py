@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from study.gates.hard_concrete import HardConcreteGates
-from study.gates.options import HardConcrete, Reduction
+from study.gates.options import GATES, HardConcrete, Reduction
 from study.record.units import AttentionKind, Head, HeadLayout
 
 LAYOUT = HeadLayout({AttentionKind.ENCODER_SELF: [4, 4], AttentionKind.CROSS: [3]})
@@ -144,3 +144,9 @@ def test_a_gate_learns_that_its_head_is_needed_and_the_others_that_theirs_are_no
         assert gates.keeps()[4] == (kept > 0)
         assert bool(gates.fault()) == (kept == 0)
     assert "gates.penalty=3 has closed all 6 heads" in gates.fault()
+
+
+def test_heads_have_gates_unless_there_are_none() -> None:
+    assert {name: gates().has_gates for name, gates in GATES.items()} == {
+        "none": False, "hard_concrete": True, "subset": True, "kept": True,
+    }  # fmt: skip
