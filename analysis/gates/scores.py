@@ -98,8 +98,8 @@ def curve_table(comparison: Comparison) -> pl.DataFrame:
     for (_, updates), members in comparison.lines.items():
         amounts: dict[tuple[bool, float, str], list[KeptHeads]] = {}
         for one in members:
-            by = (True, -one.penalty) if one.penalty is not None else (False, float(comparison.kept(one)))
-            amounts.setdefault((*by, one.variant), []).append(one)
+            size = float(comparison.kept(one)) if one.penalty is None else -one.penalty
+            amounts.setdefault((one.penalty is not None, size, one.variant), []).append(one)
         rows += [_curve_row(comparison, amounts[by], updates) for by in sorted(amounts)]
     return pl.DataFrame(rows, schema=CURVES)
 
