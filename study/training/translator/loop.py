@@ -109,8 +109,10 @@ def trainer(
     if not learner:
         return plain
     if isinstance(training.gates, LearnedGates) and not plain.state_file.is_file():
-        answers = (torch.tensor([token for target in each.targets for token in target]) for each in (pairs, dev_pairs))
-        require_converged(evaluate(module, dev_pairs)[0], *answers, "nats a target token")
+        learnt, told = (
+            torch.tensor([token for target in each.targets for token in target]) for each in (pairs, dev_pairs)
+        )
+        require_converged(evaluate(module, dev_pairs)[0], learnt, told, "nats a target token")
     saver.gates = lambda: learner.record(training.id)
     return with_gates(plain, learner, history)
 
