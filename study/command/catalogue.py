@@ -29,7 +29,9 @@ SHORTEST = 12
 
 
 def print_catalogue(arguments: Sequence[str] = (), console: Console | None = None) -> None:
-    """Print a line for each entry, or for those that have a word in them; an entry of this very name is printed whole.
+    """Print a line for each entry, or for those that have a word in them, or are of a group of that name.
+
+    An entry of this very name is printed whole.
 
     Raises:
         InputError: when there is no such entry, or more than one word.
@@ -38,18 +40,17 @@ def print_catalogue(arguments: Sequence[str] = (), console: Console | None = Non
     if len(arguments) > 1:
         raise InputError(f"`study list` takes one word: got {' '.join(arguments)}")
     word = arguments[0] if arguments else ""
-    found = {group: [name for name in options(group) if word in name] for group in GROUPS}
+    found = {group: [name for name in options(group) if word in name or word == group] for group in GROUPS}
     exact = [group for group in GROUPS if word in found[group]]
     if not any(found.values()):
         raise InputError(f"nothing is called '{word}': `study list` shows what there is")
     for group in exact:
         _print_whole(console, group, word)
-    if not exact:
-        for group in ("model", "data"):
-            _compose(group, options(group) if found["experiment"] else found[group])
-        for group, names in found.items():
-            if names:
-                _print_lines(console, group, names)
+    listed = {group: names for group, names in found.items() if names and (not exact or group == word)}
+    for group in ("model", "data"):
+        _compose(group, options(group) if "experiment" in listed else listed.get(group, ()))
+    for group, names in listed.items():
+        _print_lines(console, group, names)
 
 
 def _print_lines(console: Console, group: str, names: Sequence[str]) -> None:

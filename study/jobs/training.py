@@ -48,6 +48,7 @@ class TrainingJob(Job):
         """See `Job.check`; as far as the model that it starts from is here, given heads are looked at too."""
         super().check()
         self.require_writable(self.results)
+        self.model.require_own_folder()
         if given := self._given:
             given.check()
 

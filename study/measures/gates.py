@@ -7,15 +7,12 @@ from typing import TYPE_CHECKING
 from study.measures.measure import MaskRequest, Measure
 from study.measures.orders.gates import learned_sequence
 from study.measures.orders.random import RandomOrder
-from study.record.curves import Curve, CurveOptions
+from study.record.curves import KEPT, Curve, CurveOptions
 from study.record.training.gates import GatesRecord, kept_mask
 from study.record.units import Head, HeadLayout, parse_mask, stack
 
 if TYPE_CHECKING:
     from study.engine.evaluator import Evaluator
-
-KEPT = "kept"
-"""The order of a curve whose second point is the heads that gates keep."""
 
 
 @dataclass(kw_only=True)

@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool
 
+from study.record.curves import KEPT, read_curve
 from study.record.errors import InputError
 from study.record.orders import read_addresses
 from study.record.units import HeadLayout, Mlp, Unit, level_of, parse_mask, parse_unit
@@ -78,10 +79,22 @@ class Selection:
         if not self.order:
             return named
         number = self._share_of(named, layout) if self.share is not None else self.number or 0
+        self._require_order(number)
         if not 0 <= number <= len(named):
             what = level_of(named[0]).plural if named else "heads"
             raise InputError(f"{self.order} names {len(named)} {what}: {number} of them cannot be removed")
         return named[:number]
+
+    def _require_order(self, number: int) -> None:
+        """Refuse a part of the heads that gates do without: they are a set, and none of them goes first."""
+        path = Path(self.order).expanduser()
+        if path.suffix != ".json" or (curve := read_curve(path)).order != KEPT or number == curve.removed[-1]:
+            return
+        raise InputError(
+            f"{path} has the heads that the gates of training {curve.options['training']} do without, all "
+            f"{curve.removed[-1]} of them and in no order: number={curve.removed[-1]} removes them, and a curve of "
+            f"measure=pruning measure.order=gates says which go first"
+        )
 
     def _share_of(self, order: Sequence[Unit], layout: HeadLayout) -> int:
         """How many units a share of the model is."""

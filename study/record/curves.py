@@ -19,6 +19,9 @@ from study.record.units import UnitLevel
 
 FOLDER = "curves"
 
+KEPT = "kept"
+"""The order of a curve whose second point is the heads that gates keep: a set, and no sequence within it."""
+
 CurveOptions = Mapping[str, str | int | float | bool]
 """What determines an order besides its name, and the points of its curve; as stored."""
 

@@ -21,6 +21,7 @@ from study.training.classifier_options import ClassifierTraining
 from study.training.decoder_options import DecoderTraining
 from study.training.fairseq.log import LOG_FILE, best_step
 from study.training.fairseq.options import TranslationTraining
+from study.training.folder import IDENTITY_FILE, require_same
 from study.training.training import Training
 from study.training.translator.options import TranslatorTuning
 
@@ -119,6 +120,7 @@ class TrainedModel:
         """
         if self._lacks():
             raise InputError(self._untrained())
+        self.require_own_folder()
         return self.training.checkpoint(self.training_folder(), self._epoch())
 
     def gates(self) -> GatesRecord:
@@ -142,6 +144,16 @@ class TrainedModel:
         if last is None or not last.epoch:
             return 0
         return min(round(self._epoch() * round(last.step / last.epoch)), last.step)
+
+    def require_own_folder(self) -> None:
+        """Refuse a folder that was named and holds another training, as far as what tells them apart is here.
+
+        Raises:
+            InputError: says where they differ.
+        """
+        folder = self.training_folder()
+        if self.training.folder and (folder / IDENTITY_FILE).is_file() and not self.training.missing():
+            require_same(folder, self.training.identity())
 
     def _untrained(self) -> str:
         return (

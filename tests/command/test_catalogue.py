@@ -32,6 +32,9 @@ def test_every_entry_has_one_line() -> None:
 def test_a_word_chooses_entries_and_a_name_shows_all_of_one() -> None:
     toys = [line.split()[0] for line in catalogue(["toy"]).splitlines() if line.startswith("  ")]
     assert toys == [name for group in GROUPS for name in options(group) if "toy" in name]
+    gates = catalogue(["gates"])
+    assert "measure=gates" in gates, "the measure of this name, whole"
+    assert all(f"  {name} " in gates for name in options("gates")), "and the group of this name"
     whole = catalogue(["hf_classifier"])
     assert "Needs model.path=..." in whole
     assert "model.max_length=128" in whole

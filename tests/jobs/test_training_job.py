@@ -104,3 +104,14 @@ def test_a_sweep_over_epochs_trains_once_and_ends_in_figure_5(place: Path) -> No
     whole = table.filter(removed=0)
     assert all((kept == 1.0) == (reason is None) for kept, reason in whole.select("kept", "reason").iter_rows())
     assert whole["epoch"].to_list() == [1, 2, 3], "also where so small a model has not learned enough to lose anything"
+
+
+def test_a_folder_that_is_named_and_has_another_training_is_no_model_of_this_one(place: Path) -> None:
+    task, own = StudyTask(), f"model.training.folder={place}/own"
+    few = [own, "model.training.epochs=1", "model.training.keep=[]"]
+    task(compose(*overrides(place, "measure=train", *few)))
+    task.check(compose(*overrides(place, "measure=base", *few)))
+    for measure in ("train", "base"):
+        other = compose(*overrides(place, f"measure={measure}", *few, "model.training.learning_rate=2e-3"))
+        with pytest.raises(InputError, match=r"another training:\n +learning_rate"):
+            task.check(other)

@@ -87,6 +87,8 @@ def read_gates(path: Path) -> GatesRecord:
     Raises:
         InputError: for a file that cannot be read, or is none.
     """
+    if not path.is_file():
+        raise InputError(f"there is no record of gates at {path}: `measure=train` with gates writes one")
     try:
         stored = read_sealed(path)
         lists = {name: tuple(value) if isinstance(value, list) else value for name, value in stored.items()}
