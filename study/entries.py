@@ -62,7 +62,7 @@ def no_such_option(name: str, arguments: Sequence[str] = ()) -> str:
         here = f"; the {last} here is {chosen}" if chosen else f"; the {last} here has none"
         if not chosen and any(word.startswith(f"{where}=") and "," in word for word in arguments):
             here = f"; those here cannot all take it in one sweep: give each {last} a command of its own"
-        choice = where if group in (where, nested) else f"{group}@{where}"
+        choice = where if group in (where, nested) or where in SHORT else f"{group}@{where}"
         return f"{name} is an option of {listed(entries)}{here}. For example: {choice}={entries[0]}"
     known = [*(SHORT if where else ()), *option_names(arguments)]
     near = [near for near in difflib.get_close_matches(name, known, n=3, cutoff=0.5) if near != name]

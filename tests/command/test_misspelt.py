@@ -65,7 +65,12 @@ TOY = "model=toy_classifier data=toy_matched"
         (
             f"{TOY} model.training.start=x",
             "model.training.start is an option of finetune, finetune_classifier, toy_gated, toy_seeds, "
-            "finetune_decoder and finetune_translator; the training here has none. For example: ",
+            "finetune_decoder and 3 more; the training here has none. For example: training@model.training=finetune",
+        ),
+        (
+            f"{TOY} model.training.gates.keep=6",
+            "model.training.gates.keep is an option of kept and subset; the gates here has none. For example: "
+            "model.training.gates=kept",
         ),
         (f"{TOY} measure.order=random", "measure.order is an option of pruning; the measure here has none"),
         (

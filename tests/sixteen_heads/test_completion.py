@@ -10,7 +10,7 @@ import pytest
 from sixteen_heads.__main__ import main
 from sixteen_heads.completion import SCRIPTS, candidates
 
-ORDERS = {"ablation", "ablation_loss", "file", "importance", "oracle", "random", "reestimated"}
+ORDERS = {"ablation", "ablation_loss", "file", "gates", "importance", "oracle", "random", "reestimated"}
 
 
 @pytest.mark.parametrize("option", ["measure/order", "measure.order"])
