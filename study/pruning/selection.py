@@ -86,14 +86,14 @@ class Selection:
         return named[:number]
 
     def _require_order(self, number: int) -> None:
-        """Refuse a part of the heads that gates do without: they are a set, and none of them goes first."""
+        """Refuse a part of the heads that given gates do without: they are a set, and none of them goes first."""
         path = Path(self.order).expanduser()
-        if path.suffix != ".json" or (curve := read_curve(path)).order != KEPT or number == curve.removed[-1]:
+        curve = read_curve(path) if path.suffix == ".json" else None
+        if not curve or (curve.order, curve.options.get("method")) != (KEPT, "kept") or number >= curve.removed[-1]:
             return
         raise InputError(
-            f"{path} has the heads that the gates of training {curve.options['training']} do without, all "
-            f"{curve.removed[-1]} of them and in no order: number={curve.removed[-1]} removes them, and a curve of "
-            f"measure=pruning measure.order=gates says which go first"
+            f"{path} has the {curve.removed[-1]} heads that the gates given to training {curve.options['training']} do "
+            f"without, in no order: number={curve.removed[-1]} removes them all"
         )
 
     def _share_of(self, order: Sequence[Unit], layout: HeadLayout) -> int:

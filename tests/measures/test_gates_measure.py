@@ -93,7 +93,7 @@ def test_gates_that_give_no_order_are_refused(tmp_path: Path) -> None:
         ("a", replace(ALL, unit=UnitLevel.layer), "measure.order=gates is of heads, and here layers go"),
         ("b", ENCODER_ONLY, "training abc had given ones"),
         ("c", ENCODER_ONLY, "'0110' is no mask of this model"),
-        ("d", ENCODER_ONLY, "no whole record of gates"),
+        ("d", ENCODER_ONLY, "no record of gates"),
     ):
         with pytest.raises(InputError, match=says):
             GatesOrder(gates=str(tmp_path / f"{name}.json")).check(removal)

@@ -51,10 +51,15 @@ def test_a_curve_of_the_results_is_an_order(tmp_path: Path) -> None:
 
 def test_heads_that_gates_do_without_are_a_set_and_no_order(tmp_path: Path) -> None:
     sequence = tuple(map(str, LAYOUT.heads[:3]))
-    write_curve(Curve("kept", {"training": "abc"}, (), 8, (0, 3), ("1" * 8, "00011111"), 0, sequence), tmp_path)
+    write_curve(
+        Curve("kept", {"method": "kept", "training": "abc"}, (), 8, (0, 3), ("1" * 8, "00011111"), 0, sequence),
+        tmp_path,
+    )
     (path,) = (tmp_path / "curves").iterdir()
     assert LAYOUT.key(Selection(order=str(path), number=3).keeps(LAYOUT)) == "00011111"
-    with pytest.raises(InputError, match=r"gates of training abc do without, all 3 of them .* number=3 removes them"):
+    with pytest.raises(
+        InputError, match="the 3 heads that the gates given to training abc do without, in no order: number=3"
+    ):
         Selection(order=str(path), share=0.25).keeps(LAYOUT)
 
 
