@@ -91,10 +91,13 @@ def read_gates(path: Path) -> GatesRecord:
         raise InputError(f"there is no record of gates at {path}: `measure=train` with gates writes one")
     try:
         stored = read_sealed(path)
-        lists = {name: tuple(value) if isinstance(value, list) else value for name, value in stored.items()}
-        return GatesRecord(**lists)
+        return GatesRecord(**{name: _as_tuple(value) for name, value in stored.items()})
     except (ValueError, TypeError, OSError) as error:
         raise InputError(f"{path} is no whole record of gates: {error}") from error
+
+
+def _as_tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
 
 
 def kept_mask(record: GatesRecord, layout: HeadLayout) -> Bool[np.ndarray, " width"]:
