@@ -132,7 +132,7 @@ class TrainedModel:
         self.trained_checkpoint()
         training, folder = self.training, self.training_folder()
         scratch = {"scratch": True} if getattr(training, "scratch", False) else {}
-        if training.gates.words():
+        if training.gates.has_gates:
             record = read_gates(training.gates_file(folder, self._epoch()))
             return replace(record, options={**record.options, **scratch})
         step = self._step(read_history(folder))

@@ -72,7 +72,7 @@ class TranslationTraining(Training):
     def check(self) -> None:
         """See `Training.check`."""
         super().check()
-        if self.gates.words():
+        if self.gates.has_gates:
             raise InputError(
                 f"gates={self.gates.name}: fairseq itself trains without gates. model=fairseq_finetuned trains a "
                 f"translator with them, from a folder of fairseq's (model.training.start) or a model that is trained "

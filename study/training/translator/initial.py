@@ -52,7 +52,7 @@ def initial_translator(training: TranslatorTuning, device: torch.device) -> Init
     if training.scratch:
         draw_weights(module)
     translator = as_subject(checkpoint, text, module, GREEDY, device, truncate=True)
-    if training.gates.words():
+    if training.gates.has_gates:
         certify(translator)
     for name, weights in module.named_parameters():
         weights.requires_grad_(POSITIONS not in name)
