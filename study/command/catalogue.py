@@ -82,10 +82,14 @@ def _print_whole(console: Console, group: str, name: str) -> None:
         if option.rpartition(".")[2] != TASK:
             shown = "..." if value == MISSING else value
             console.print(f"  {option}={shown}", markup=False, highlight=False, soft_wrap=True)
-    grids: Any = None if sweeper is None else sweeper.get("grids")
-    for number, grid in enumerate(grids or (), start=1):
+    for number, grid in enumerate(_grids(sweeper), start=1):
         words = " ".join(f"{option}={value}" for option, value in grid.items())
         console.print(f"  grid {number}: {words}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _grids(sweeper: Any) -> list[dict[str, Any]]:
+    """The grids of an experiment that has several."""
+    return [] if sweeper is None else list(sweeper.get("grids") or ())
 
 
 def _tasks(values: DictConfig) -> tuple[Task, ...]:
