@@ -43,6 +43,7 @@ from study.measures.train import Train
 from study.record.errors import InputError, listed
 from study.record.metrics import Scoring
 from study.replacement.options import REPLACEMENTS, Replacement
+from study.reuse.options import REUSES
 from study.subjects.fairseq.folder import FairseqFolder
 from study.subjects.huggingface.classifier_folder import HubClassifier, HubRegressor
 from study.subjects.huggingface.decoder_folder import HubDecoder
@@ -127,6 +128,7 @@ SCHEMAS: dict[str, Mapping[str, type]] = {
     },
     "measure/order": ORDERS,
     "gates": GATES,
+    "reuse": REUSES,
     "replacement": REPLACEMENTS,
     "tracking": {"none": Tracking, "wandb": WandbTracking},
 }
@@ -139,6 +141,10 @@ SHORT = {
     "model.training.gates": "gates@model.training.gates",
     "model.training.gates.order": "measure/order@model.training.gates.order",
     "model.training.gates.data": "data@model.training.gates.data",
+    "model.training.reuse": "reuse@model.training.reuse",
+    "model.training.reuse.order": "measure/order@model.training.reuse.order",
+    "model.training.reuse.data": "data@model.training.reuse.data",
+    "model.training.free": "model.training.reuse.free",
 } | {
     f"measure.{flat_name(option.name)}": f"measure.order.{option.name}"
     for order in ORDERS.values()

@@ -18,6 +18,9 @@ ZERO = "zero"
 NO_GATES = "none"
 """The gates of a training where nothing else is said."""
 
+NO_REUSE = "none"
+"""What a training keeps of earlier tasks where nothing else is said."""
+
 OWN = "own"
 """What an identity calls a reference set that is the data under study, which the identity has already."""
 
@@ -45,6 +48,9 @@ class Factors:
             `mean of snli`, `zero at scored tokens`; None: zero, everywhere.
         gates: gates of the training, in words that tell two of them apart: `hard concrete 0.05`, `subset 12`, `kept by
             importance 12`; None: no gates.
+        reuse: how a later task was taught to the model, in words that tell two such trainings apart: `free heads 0.4 by
+            importance`; None: it has one task.
+        taught: which of its tasks a model that has several does here; None: it has one.
     """
 
     family: str
@@ -59,11 +65,14 @@ class Factors:
     untrained: int | None = None
     replacement: str | None = None
     gates: str | None = None
+    reuse: str | None = None
+    taught: str | None = None
 
     def at(self, axis: str) -> Value:
-        """Its value on an axis; where none is said, a data set is its own task, zero stands in, there are no gates."""
+        """Its value on an axis; where none is said, a data set is its own task, zero stands in, there is one task."""
         said = getattr(self, axis)
-        return {"task": self.data, "replacement": ZERO, "gates": NO_GATES}.get(axis) if said is None else said
+        usual = {"task": self.data, "replacement": ZERO, "gates": NO_GATES, "reuse": NO_REUSE}
+        return usual.get(axis) if said is None else said
 
     def to_json(self) -> dict[str, Any]:
         """The factors that have a value, as stored in `setting.json`."""
@@ -79,7 +88,7 @@ class Factors:
         return other.replacement == self.replacement and other.to_json().items() <= self.to_json().items()
 
 
-AXES = tuple(known.name for known in fields(Factors) if known.name not in ("initial", "untrained"))
+AXES = tuple(known.name for known in fields(Factors) if known.name not in ("initial", "untrained", "taught"))
 """Names of the axes along which settings are compared: every factor but what the weights started from."""
 
 

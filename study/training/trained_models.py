@@ -53,7 +53,8 @@ class TrainedModel:
         """See `ModelConfig.factors`: the end of a training is its last epoch."""
         training = self.training
         place = Factors(self.training_name, data, precision, training.seed, self._epoch(), training.initial())
-        return replace(place, gates=training.gates.words() or None, **training.other_seeds())
+        words = {"gates": training.gates.words() or None, "reuse": training.reuse.words() or None}
+        return replace(place, **words, **training.other_seeds())
 
     def idle(self) -> dict[str, str]:
         """See `ModelConfig.idle`."""

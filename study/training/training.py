@@ -14,6 +14,7 @@ from study.record.examples import Examples
 from study.record.files import short_hash
 from study.record.metrics import Task
 from study.record.training.history import read_history
+from study.reuse.options import Reuse
 from study.subjects.model import ModelConfig
 
 SCHEMA = 1
@@ -21,7 +22,8 @@ SCHEMA = 1
 
 OUTSIDE_IDENTITY = (
     *("task", "dev", "folder", "keep", "small", "evaluate_every", "record_every", "save_every", "threads", "python"),
-    *("gates", "held_out"),  # the gates say themselves what depends on them, and the examples which are held out
+    *("gates", "reuse"),  # they say themselves what depends on them
+    "held_out",  # the examples say it
     *("start", "origin", "revision"),  # known by the digests of its files, or by how it is trained
 )
 """Options on which no weight depends, or only by the last bits."""
@@ -42,6 +44,7 @@ class Training:
         seed: seed of all that is random.
         small: done within a minute or two, so that any job that needs the model may train it first.
         gates: what multiplies heads at each step: nothing, gates that are learned, or given ones.
+        reuse: what is kept of earlier tasks of the model, and to which of its parts a later one is taught.
     """
 
     task: Task = MISSING
@@ -54,6 +57,7 @@ class Training:
     seed: int = 0
     small: bool = False
     gates: Gates = field(default_factory=Gates)
+    reuse: Reuse = field(default_factory=Reuse)
 
     def tasks(self) -> tuple[Task, ...]:
         """The tasks whose data it can learn from."""
@@ -79,13 +83,13 @@ class Training:
 
     def identity(self) -> dict[str, Any]:
         """All that determines the weights, as JSON values; reads no example."""
-        gates = self.gates.identity()
+        own = {"gates": self.gates.identity(), "reuse": self.reuse.identity()}
         return {
             "schema": SCHEMA,
             "kind": type(self).__name__,
             **{name: value for name, value in vars(self).items() if name not in OUTSIDE_IDENTITY},
             "train": source_identity(self.train_set),
-            **({"gates": gates} if gates else {}),
+            **{name: identity for name, identity in own.items() if identity},
         }
 
     def other_seeds(self) -> dict[str, int]:
@@ -144,6 +148,7 @@ class Training:
         if not 0 <= self.held_out < 1:
             raise InputError(f"training.held_out={self.held_out:g}: expected a share of the training data below 1")
         self.gates.check()
+        self.reuse.check()
         for source in self._sources:
             if source.task not in self.tasks():
                 known = " or ".join(self.tasks())
