@@ -170,4 +170,8 @@ def _stored(path: Path, what: str, otherwise: str) -> Any:
 
 
 def _task(stored: Mapping[str, Any]) -> TaskRecord:
-    return TaskRecord(**{name: tuple(value) if isinstance(value, list) else value for name, value in stored.items()})
+    return TaskRecord(**{name: _as_tuple(value) for name, value in stored.items()})
+
+
+def _as_tuple(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value
