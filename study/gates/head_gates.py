@@ -87,7 +87,7 @@ class HeadGates(nn.Module, ABC):
         self.generator.set_state(state.cpu())
 
 
-class FixedGates(HeadGates):
+class GivenGates(HeadGates):
     """Gates that are given: 1 of heads that stay, 0 of the others."""
 
     def __init__(self, heads: Sequence[Head], mask: Bool[Tensor, " heads"]) -> None:

@@ -16,7 +16,7 @@ import torch
 from jaxtyping import Bool, Float, Num
 from torch import Tensor, nn
 
-from study.gates.head_gates import FixedGates, HeadGates
+from study.gates.head_gates import GivenGates, HeadGates
 from study.gates.make import learned_gates
 from study.gates.options import Gates, GivenMask, LearnedGates, Subset, Weights
 from study.masking.gate import Gate
@@ -114,6 +114,24 @@ class GateLearner(Callback):
         if self.step == self.hard_from and not self.gates.keeps().any():
             log.warning("gates %s: no head that has a gate stays after step %d", self.options.words(), self.step)
 
+    def check_start(
+        self, plain: Trainer, loss: Callable[[], float], learnt: Num[Tensor, "..."], dev: Num[Tensor, "..."], unit: str
+    ) -> None:
+        """Refuse to learn gates of a model that has not learned its task, unless its training only goes on.
+
+        Args:
+            plain: the training, before its first step.
+            loss: gives the mean loss of an answer on the dev data.
+            learnt: see `require_converged`.
+            dev: see `require_converged`.
+            unit: see `require_converged`.
+
+        Raises:
+            InputError: see `require_converged`.
+        """
+        if isinstance(self.options, LearnedGates) and not plain.state_file.is_file():
+            require_converged(loss(), learnt, dev, unit)
+
     def state_dict(self) -> dict[str, Any]:
         """See `Callback.state_dict`."""
         return {"gates": self.gates.state_dict()}
@@ -167,7 +185,7 @@ def gate_learner(options: Gates, gate: Gate, *, updates: int, seed: int, folder:
         return GateLearner(options, gate, learned_gates(options, gate.layout, seed), updates)
     if isinstance(options, GivenMask):
         record = _given(folder / GATES_FILE)
-        return GateLearner(options, gate, fixed_gates(record, gate.layout), updates, record)
+        return GateLearner(options, gate, given_gates(record, gate.layout), updates, record)
     return None
 
 
@@ -219,14 +237,14 @@ def _given(file: Path) -> GatesRecord:
     return read_gates(file)
 
 
-def fixed_gates(record: GatesRecord, layout: HeadLayout) -> FixedGates:
+def given_gates(record: GatesRecord, layout: HeadLayout) -> GivenGates:
     """The gates of all heads of a model, by a record of them.
 
     Raises:
         InputError: when it is of another model.
     """
     mask = kept_mask(record, layout)[: len(layout)]
-    return FixedGates(layout.heads, torch.from_numpy(mask.copy()))
+    return GivenGates(layout.heads, torch.from_numpy(mask.copy()))
 
 
 def freeze(options: Gates, module: nn.Module) -> None:

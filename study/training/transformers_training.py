@@ -15,7 +15,6 @@ from torch import Tensor
 from transformers import PreTrainedModel, PreTrainedTokenizerBase
 
 from study.certification.certify import certify
-from study.gates.options import LearnedGates
 from study.masking.gate import Gate
 from study.record.examples import Examples
 from study.record.training.gates import GATES_FILE, write_gates
@@ -23,7 +22,7 @@ from study.subjects.subject import Subject
 from study.training.callbacks import CheckpointSaver, HistoryWriter
 from study.training.folder import training_folder
 from study.training.gate_course import GateCourse
-from study.training.gate_learner import GateLearner, freeze, gate_learner, require_converged
+from study.training.gate_learner import GateLearner, freeze, gate_learner
 from study.training.trainer import STATE_FILE, Trainer
 from study.training.training import limited
 from study.training.transformers_options import TransformersTraining
@@ -158,8 +157,7 @@ def trainer(training: TransformersTraining, start: Start, folder: Path, recorded
     )
     if not learner:
         return plain
-    if isinstance(training.gates, LearnedGates) and not plain.state_file.is_file():
-        require_converged(start.evaluate()[0], data.answers, start.dev.answers, start.unit)
+    learner.check_start(plain, lambda: start.evaluate()[0], data.answers, start.dev.answers, start.unit)
     saver.more = lambda folder: write_gates(learner.record(training.id), folder / GATES_FILE)
     return with_gates(plain, learner, history)
 

@@ -18,7 +18,7 @@ from study.record.loss import PLAIN
 from study.record.orders import Steps
 from study.record.training.gates import GATES_FILE, GatesRecord, read_course, read_gates, write_gates
 from study.record.units import AttentionKind, HeadLayout, UnitLevel
-from study.training import transformers_training
+from study.training import gate_learner
 
 LAYOUT = HeadLayout({AttentionKind.ENCODER_SELF: [2, 2], AttentionKind.CROSS: [1]})
 ENCODER = tuple(map(str, LAYOUT.heads[:4]))
@@ -118,7 +118,7 @@ def test_a_training_with_gates_is_measured_with_the_heads_it_keeps(
     place: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("SIXTEEN_HEADS_CACHE", str(tmp_path / "cache"))
-    monkeypatch.setattr(transformers_training, "require_converged", lambda *_: None)  # the weights are random
+    monkeypatch.setattr(gate_learner, "require_converged", lambda *_: None)  # the weights are random
     task = StudyTask()
     with pytest.raises(InputError, match="measure=train first"):
         task(compose(*overrides(place, "measure=gates")))

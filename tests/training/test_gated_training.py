@@ -24,12 +24,12 @@ from study.record.training.history import read_history
 from study.record.units import AttentionKind
 from study.toy.induction import InductionDomain
 from study.toy.sources import ToyInduction
-from study.training import transformers_training
+from study.training import gate_learner
 from study.training.classifier import train_classifier
 from study.training.classifier_options import FineTuning
 from study.training.decoder import train_decoder
 from study.training.decoder_options import NewLlama
-from study.training.gate_learner import GateLearner, fixed_gates
+from study.training.gate_learner import GateLearner, given_gates
 from study.training.trainer import STATE_FILE, Trainer
 from study.training.transformers_training import epoch_batches, triangle
 
@@ -48,7 +48,7 @@ def tuning(place: Path, gates: Gates, **changes) -> FineTuning:
 @pytest.fixture(autouse=True)
 def any_start(monkeypatch: pytest.MonkeyPatch) -> None:
     """Gates are learned here of models with random weights, which `test_converged` sees refused."""
-    monkeypatch.setattr(transformers_training, "require_converged", lambda *_: None)
+    monkeypatch.setattr(gate_learner, "require_converged", lambda *_: None)
 
 
 def gates_at(folder: Path, epoch: float = 2) -> GatesRecord:
@@ -219,7 +219,7 @@ def test_a_hard_gate_of_one_is_the_model_and_of_zero_the_masked_model_bit_for_bi
     plain = model(**inputs).logits
     for kept in ("11111111", "01101110"):
         record = GatesRecord("kept", {}, "", 0, tuple(map(str, gate.layout.heads)), kept)
-        learner = GateLearner(GivenMask(keep=5), gate, fixed_gates(record, gate.layout), updates=1)
+        learner = GateLearner(GivenMask(keep=5), gate, given_gates(record, gate.layout), updates=1)
         with learner.hard():
             found = model(**inputs).logits
         assert torch.equal(learner.loss(lambda: model(**inputs).logits), found)

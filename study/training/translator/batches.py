@@ -29,6 +29,11 @@ class TokenPairs:
     targets: Sequence[Sequence[int]]
     tokens: BeamConfig
 
+    @property
+    def answers(self) -> Int[Tensor, " tokens"]:
+        """All that is learnt: the tokens of every target, `</s>` counted."""
+        return torch.tensor([token for target in self.targets for token in target])
+
     def batch(self, rows: Sequence[int], device: torch.device) -> tuple[dict[str, Tensor], Int[Tensor, "rows target"]]:
         """Some pairs as a model's keyword arguments, and the tokens to learn; padded at their ends."""
         pad = self.tokens.pad

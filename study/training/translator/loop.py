@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 from transformers import PreTrainedModel
 
-from study.gates.options import LearnedGates
 from study.record.errors import InputError
 from study.record.examples import Examples
 from study.record.files import whole_file
@@ -19,7 +18,7 @@ from study.subjects.cross_entropy import cross_entropy
 from study.subjects.fairseq.write import write_checkpoint
 from study.training.callbacks import HistoryWriter
 from study.training.folder import training_folder
-from study.training.gate_learner import GateLearner, gate_learner, require_converged
+from study.training.gate_learner import GateLearner, gate_learner
 from study.training.trainer import STATE_FILE, Callback, Trainer
 from study.training.training import limited
 from study.training.transformers_training import own_state, with_gates
@@ -108,11 +107,9 @@ def trainer(
     )
     if not learner:
         return plain
-    if isinstance(training.gates, LearnedGates) and not plain.state_file.is_file():
-        learnt, told = (
-            torch.tensor([token for target in each.targets for token in target]) for each in (pairs, dev_pairs)
-        )
-        require_converged(evaluate(module, dev_pairs)[0], learnt, told, "nats a target token")
+    learner.check_start(
+        plain, lambda: evaluate(module, dev_pairs)[0], pairs.answers, dev_pairs.answers, "nats a target token"
+    )
     saver.gates = lambda: learner.record(training.id)
     return with_gates(plain, learner, history)
 
