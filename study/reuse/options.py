@@ -103,6 +103,9 @@ class LaterTask(Reuse):
     keeps_earlier = True
     """Whether earlier tasks are kept to the last bit, as long as their weights are the body."""
 
+    takes_heads = False
+    """Whether free heads are taken from the latest task; a method that teaches no head leaves it all that it has."""
+
     def check(self) -> None:
         """See `Reuse.check`."""
         if (self.free is None) == (self.margin is None):
@@ -186,6 +189,8 @@ class FreeHeads(LaterTask):
         biases: whether the biases of their queries, keys and values move too.
         pooler: whether the later task has a pooler of its own, where the model has one.
     """
+
+    takes_heads = True
 
     name: str = "free_heads"
     heads_from: Weights = Weights.earlier

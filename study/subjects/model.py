@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
     from study.record.examples import Examples
     from study.record.training.gates import GatesRecord
+    from study.record.training.tasks import TaskChain
     from study.subjects.subject import Subject
 
 
@@ -129,6 +130,10 @@ class ModelConfig:
             InputError: when nothing is known of them.
         """
         raise InputError(f"nothing is known of gates of model '{self.name}': it is no checkpoint of a training here")
+
+    def task_chain(self) -> TaskChain | None:
+        """The tasks that it was taught one after the other; None where it has one, or where they are not here yet."""
+        return None
 
     def folder(self) -> Path:
         """Where its files are, or will be once they are fetched.

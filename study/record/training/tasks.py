@@ -1,10 +1,11 @@
 """The tasks of a model that was taught several, one after the other: which heads each runs with, and what is its own.
 
-<checkpoint>/tasks.json      a `TaskChain`; copied to `results/trainings/<name>-<id>/`
-<results>/<model>/<data>/<setting id>/task.json      a `TaskResult`, of one task on some data
+<training>/free.json         a `FreeHeadsRecord`, written by the job before the first step
+<checkpoint>/tasks.json      a `TaskChain`; both are copied to `results/trainings/<name>-<id>/`
+<results>/<model>/<data>/<setting id>/task-<id of the training>.json      a `TaskResult`, of one task on some data
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,8 @@ from study.record.errors import InputError, listed
 from study.record.files import read_sealed, write_sealed
 
 TASKS_FILE = "tasks.json"
-RESULT_FILE = "task.json"
+FREE_FILE = "free.json"
+RESULT_FILES = "task-*.json"
 
 
 @dataclass(frozen=True)
@@ -35,7 +37,8 @@ class TaskRecord:
         output_parameters: numbers of its own output layer and pooler.
         updates: updates in which it was taught.
         seed: seed of its training.
-        freed: heads of the latest task before it that were freed for it; None for the first.
+        freed: heads of the latest task before it that were free for it; None for the first.
+        digest: sha256 of all numbers that it computes with, those of heads that are off for it as zero.
     """
 
     name: str
@@ -53,6 +56,7 @@ class TaskRecord:
     updates: int = 0
     seed: int | None = None
     freed: tuple[str, ...] | None = None
+    digest: str = ""
 
 
 @dataclass(frozen=True)
@@ -69,6 +73,16 @@ class TaskChain:
     tasks: tuple[TaskRecord, ...]
     exact: bool = True
 
+    @property
+    def latest(self) -> TaskRecord:
+        """The task that was taught last."""
+        return self.tasks[-1]
+
+    def candidates(self) -> tuple[str, ...]:
+        """The heads that can be freed: those that the latest task was taught to and still runs with, as in a mask."""
+        own = set(self.latest.taught)
+        return tuple(head for head, on in zip(self.heads, self.latest.on, strict=True) if on == "1" and head in own)
+
     def task(self, name: str) -> TaskRecord:
         """The task of a name; the latest where it is empty.
 
@@ -81,6 +95,42 @@ class TaskChain:
         if not found:
             raise InputError(f"there is no task '{name}': the model has {listed([task.name for task in self.tasks])}")
         return found[0]
+
+
+def first_chain(
+    heads: Sequence[str], name: str, kind: str, labels: Sequence[str] = (), training: str = ""
+) -> TaskChain:
+    """The tasks of a model that has one, which runs with all of its heads."""
+    own = tuple(heads)
+    return TaskChain(own, (TaskRecord(name, kind, tuple(labels), training, on="1" * len(own), taught=own),))
+
+
+@dataclass(frozen=True)
+class FreeHeadsRecord:
+    """The heads that are free for a later task, found on the model before its first step.
+
+    Attributes:
+        training: id of the later task's training.
+        task: name of the model's latest task, whose heads they are.
+        heads: addresses of the model's heads, in the order of a mask.
+        candidates: addresses of the heads that could be freed, in the order of a mask, see `TaskChain.candidates`.
+        freed: addresses of those that are, in the order in which they go.
+        before: mask of the heads that the latest task ran with until now.
+        on: that mask without the freed heads.
+        curve: id of the curve along the order that says which heads go; empty where none does.
+        cost: what the latest task's score on the examples of the order is lower by under `on`, in its unit; None where
+            it was not computed.
+    """
+
+    training: str
+    task: str
+    heads: tuple[str, ...]
+    candidates: tuple[str, ...]
+    freed: tuple[str, ...]
+    before: str
+    on: str
+    curve: str = ""
+    cost: float | None = None
 
 
 @dataclass(frozen=True)
@@ -138,6 +188,41 @@ def read_tasks(path: Path) -> TaskChain:
         return TaskChain(tuple(stored["heads"]), tasks, stored["exact"])
     except (ValueError, TypeError, KeyError) as error:
         raise InputError(f"{path} is no whole record of tasks: {error}") from error
+
+
+def write_free(record: FreeHeadsRecord, path: Path) -> None:
+    """Write which heads are free for a later task."""
+    write_sealed(path, asdict(record))
+
+
+def read_free(path: Path) -> FreeHeadsRecord:
+    """Which heads are free for a later task.
+
+    Raises:
+        InputError: for a file that is not there, cannot be read, or is none.
+    """
+    stored = _stored(path, "free heads", "`measure=train` with a later task writes one before its first step")
+    try:
+        return FreeHeadsRecord(**{name: _as_tuple(value) for name, value in stored.items()})
+    except (ValueError, TypeError, KeyError) as error:
+        raise InputError(f"{path} is no whole record of free heads: {error}") from error
+
+
+def result_file(training: str) -> str:
+    """The name of the file that says where a task stands among those of the latest training with this id.
+
+    Equal weights are one setting, which may be of several trainings: each has a file of its own.
+    """
+    return RESULT_FILES.replace("*", training)
+
+
+def read_results(folder: Path) -> list[TaskResult]:
+    """Where the task of a setting stands, for each training that it is of.
+
+    Raises:
+        InputError: for a file that cannot be read.
+    """
+    return [read_result(path) for path in sorted(folder.glob(RESULT_FILES))]
 
 
 def write_result(result: TaskResult, path: Path) -> None:
