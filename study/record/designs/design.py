@@ -1,0 +1,116 @@
+"""A design: which units each of its masks leaves on, and what the masks are together."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from enum import StrEnum
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool
+
+from study.record.files import short_hash
+from study.record.units import HeadLayout, Unit, UnitLevel, parse_unit
+
+DesignOptions = Mapping[str, str | int | float | bool]
+"""What determines a design besides its kind, its units and its seed; as stored."""
+
+
+class DesignKind(StrEnum):
+    """What the masks of a design are together."""
+
+    SINGLE = "single"
+    """One unit is off."""
+    ALONE = "alone"
+    """One unit is left on in its layer."""
+    PAIR = "pair"
+    """Two units are off."""
+    COALITION = "coalition"
+    """The units that are on are a random sample of sets, or all sets."""
+    STEP = "step"
+    """One set after the other, each found from what came out for those before."""
+
+
+@dataclass(frozen=True, eq=False)
+class Design:
+    """Masks, and what they mean. All that is no unit of the design is on in every mask.
+
+    Attributes:
+        kind: what the masks are together.
+        unit: level of the units.
+        units: addresses of the units that may be off, in the order of a mask: the players of a game.
+        on: which of the units each mask leaves on; the same row may stand several times, where it was drawn so.
+        options: what else determines it.
+        seed: what its random numbers were drawn with; None where there are none.
+        names: what each mask is called, where masks have names; else none.
+        examples: ids of the examples whose outcomes decided which masks there are; none where no outcome did.
+    """
+
+    kind: DesignKind
+    unit: UnitLevel
+    units: tuple[str, ...]
+    on: Bool[np.ndarray, "masks units"]
+    options: DesignOptions
+    seed: int | None = None
+    names: tuple[str, ...] = ()
+    examples: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        """The number of masks."""
+        return len(self.on)
+
+    @property
+    def id(self) -> str:
+        """Hash of what determines the design, not of how many masks it has so far, nor of what came out."""
+        return short_hash([self.kind, self.unit, list(self.units), dict(self.options), self.seed])
+
+    def parsed(self) -> list[Unit]:
+        """The units that may be off."""
+        return list(map(parse_unit, self.units))
+
+    def off(self, number: int) -> tuple[str, ...]:
+        """Addresses of the units that one of the masks turns off."""
+        return tuple(unit for unit, on in zip(self.units, self.on[number], strict=True) if not on)
+
+    def masks(self, layout: HeadLayout) -> Bool[np.ndarray, "masks width"]:
+        """The masks over all units of the model.
+
+        Raises:
+            InputError: when the model has no such unit.
+        """
+        masks = np.ones((len(self), layout.width), dtype=bool)
+        for column, unit in enumerate(self.parsed()):
+            masks[:, layout.span(unit)] &= self.on[:, column, None]
+        return masks
+
+    def keys(self, layout: HeadLayout) -> list[str]:
+        """The name of each mask in every file."""
+        return list(map(layout.key, self.masks(layout)))
+
+    def first(self, count: int) -> "Design":
+        """Its first masks alone."""
+        return replace(self, on=self.on[:count], names=self.names[:count])
+
+    def begins_with(self, other: "Design") -> bool:
+        """Whether another design is this one, or its first masks."""
+        told = [(each.id, each.names[: len(other)], each.examples) for each in (self, other)]
+        return told[0] == told[1] and np.array_equal(self.on[: len(other)], other.on)
+
+    def to_json(self) -> dict[str, Any]:
+        """The content of its file, but for its masks."""
+        return {
+            "kind": str(self.kind),
+            "unit": str(self.unit),
+            "units": list(self.units),
+            "options": dict(self.options),
+            "seed": self.seed,
+            "names": list(self.names),
+            "examples": list(self.examples),
+        }
+
+
+def rows_without(off: Sequence[Sequence[int]], number: int) -> Bool[np.ndarray, "masks units"]:
+    """A row for each set of units, by their positions among so many, in which these are off."""
+    on = np.ones((len(off), number), dtype=bool)
+    for row, places in zip(on, off, strict=True):
+        row[list(places)] = False
+    return on
