@@ -1,8 +1,8 @@
 """What every kind of data set offers: the contract of `conf/data`."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from omegaconf import MISSING
 
@@ -44,6 +44,10 @@ class DataSource:
         values = {name: getattr(self, name) for name in sorted(names)}
         files = {name: file_digest(value.expanduser()) for name, value in values.items() if isinstance(value, Path)}
         return values | files
+
+    def first(self, limit: int | None) -> Self:
+        """The same data, or fewer of its first examples where its own limit allows more; None: no other limit."""
+        return replace(self, limit=min((most for most in (limit, self.limit) if most is not None), default=None))
 
     def languages(self) -> tuple[str, str] | None:
         """Codes of the languages of source and target; None where nothing tells them, or it is no translation."""

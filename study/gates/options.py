@@ -328,7 +328,7 @@ class GivenMask(Gates):
         Options stand in it as far as they decide the order.
         """
         steps = {"steps": str(self.steps)} if self.order.takes_steps else {}
-        limit = {"limit": self.limit if self.data is None else self.limit_on(self.data)}
+        limit = {"limit": self.limit if self.data is None else self.data.first(self.limit).limit}
         data = {} if self.data is None else {"data": self.data.identity()}
         return {
             "name": self.name,
@@ -338,10 +338,6 @@ class GivenMask(Gates):
             **({} if self.seed is None else {"seed": self.seed}),
             **({**limit, **data} if self.order.takes_examples else {}),
         }
-
-    def limit_on(self, data: DataSource) -> int | None:
-        """How many examples of some data the order is made on at most; None: all."""
-        return min((limit for limit in (self.limit, data.limit) if limit is not None), default=None)
 
     def words(self) -> str:
         """See `Gates.words`."""

@@ -9,7 +9,8 @@ from typing import Any, Literal
 
 from study.config import StudyConfig
 from study.gates.options import GivenMask
-from study.jobs.given_mask import GivenHeads, start_layout
+from study.jobs.chosen_heads.given_mask import GivenHeads
+from study.jobs.chosen_heads.order import start_layout
 from study.jobs.job import Job, Source
 from study.jobs.job_run import report, training_run
 from study.jobs.plan import Duration

@@ -9,7 +9,7 @@ from safetensors.torch import load_file
 
 from study.config import compose, to_study
 from study.gates.options import GivenMask
-from study.jobs.given_mask import GivenHeads
+from study.jobs.chosen_heads.given_mask import GivenHeads
 from study.jobs.measuring import MeasuringJob
 from study.jobs.task import StudyTask
 from study.record.curves import Curve, read_curves

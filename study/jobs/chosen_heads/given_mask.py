@@ -1,45 +1,27 @@
-"""Heads that a training is given: those that an order of the model that it starts from leaves, made by ordinary jobs.
+"""Heads that a training is given: those that an order of the model that it starts from leaves.
 
-The rows that the order needs, and its pruning curve, are stored in the results folder as for any model; a job that was
-killed goes on from them. The heads are then written into the training's folder, which a resumed training reads again.
+They are written into the training's folder, which a resumed training reads again.
 """
 
 import logging
-from collections.abc import Iterator
-from contextlib import suppress
-from dataclasses import fields, replace
 from functools import cached_property
 from pathlib import Path
 
 from study.config import StudyConfig
-from study.data.source import DataSource
-from study.engine.precision import Precision
 from study.gates.options import GivenMask
 from study.jobs.cache import SHARED, JobCache
-from study.jobs.measuring import MeasuringJob
+from study.jobs.chosen_heads.order import StartOrder, refuse_idle_options
 from study.measures.ablation import Base
-from study.measures.measure import Measure
-from study.measures.orders.order import Mask, Order
-from study.measures.orders.random import RandomOrder
+from study.measures.orders.order import Mask
 from study.measures.pruning import Pruning
 from study.record.curves import Curve
 from study.record.errors import InputError
-from study.record.metrics import Scoring
 from study.record.training.gates import GATES_FILE, GatesRecord, kept_mask, read_gates, write_gates
 from study.record.units import Head, HeadLayout, Unit, parse_unit
-from study.replacement.options import Replacement
-from study.subjects.model import ModelConfig
 from study.training.folder import training_folder
 from study.training.training import Training
 
 log = logging.getLogger(__name__)
-
-IDLE = {
-    "data": "gates.data=NAME chooses the examples that the order is made on",
-    "seeds": "a training has one mask: gates.seed=N chooses it",
-    "first_seed": "gates.seed=N chooses the random order",
-}
-"""Options of orders that have no effect where one mask is made, and why."""
 
 
 class GivenHeads:
@@ -59,19 +41,20 @@ class GivenHeads:
         self._cache = cache
 
     @cached_property
-    def model(self) -> ModelConfig:
-        """The model on which the order is made.
+    def start(self) -> StartOrder:
+        """The order of the model that the training starts from; of the training data, unless others are named.
 
         Raises:
             InputError: when the training starts from none, or from one that cannot do the task.
         """
-        model = self.training.start_model()
+        training, model = self.training, self.training.start_model()
         if model is None:
             raise InputError(
-                f"gates=kept keeps heads of the model that a training starts from, and {type(self.training).__name__} "
+                f"gates=kept keeps heads of the model that a training starts from, and {type(training).__name__} "
                 f"starts from none: a fine-tuning has training.start or training.origin"
             )
-        return model
+        data = self.gates.data or training.train_set
+        return StartOrder(self._study, model, data, self.gates, training.seed, self._cache)
 
     def check(self) -> None:
         """Refuse an order that cannot be made, before anything is computed.
@@ -79,11 +62,9 @@ class GivenHeads:
         Raises:
             InputError: in words.
         """
-        for option in fields(self.gates.order):
-            if option.name in IDLE and getattr(self.gates.order, option.name) != option.default:
-                raise InputError(f"gates.order.{option.name} has no effect here: {IDLE[option.name]}")
+        refuse_idle_options(self.gates.order, "gates")
         self.gates.identity()  # reads the file of an order
-        job = self._job(self._pruning if self.gates.is_counted else Base())
+        job = self.start.job(self._pruning if self.gates.is_counted else Base())
         if job.is_here():
             job.check()
             if layout := job.layout:
@@ -113,7 +94,7 @@ class GivenHeads:
         """The heads that stay, found; and the curve by which they were."""
         mask, layout, made = self._mask()
         stay = int(mask[: len(layout)].sum())
-        log.info("%s: %d of %d heads of %s stay", self.gates.words(), stay, len(layout), self.model.name)
+        log.info("%s: %d of %d heads of %s stay", self.gates.words(), stay, len(layout), self.start.model.name)
         return GatesRecord(
             method=self.gates.name,
             options={**self.gates.identity(), **made},
@@ -129,7 +110,7 @@ class GivenHeads:
         if learned is None:
             curve, layout = self.curve()
             return layout.without(self.removed(curve, layout)), layout, {"curve": curve.id}
-        job = self._job(Base())
+        job = self.start.job(Base())
         job.make_ready()
         layout = job.layout or job.subject().layout
         log.info(
@@ -140,17 +121,9 @@ class GivenHeads:
         return kept_mask(learned, layout), layout, {"learned_by": learned.training}
 
     def curve(self) -> tuple[Curve, HeadLayout]:
-        """The curve along the order, and the heads of the model; stored, where rows had to be computed for it."""
-        job = self._job(self._pruning)
-        job.make_ready()
-        evaluator, measure = job.evaluator, job.study.measure
-        self.check_heads(evaluator.layout)
-        if not (request := measure.request(evaluator)).curves:
-            for needed in self._prerequisites(job):
-                self._job(needed).run()
-            job.run()
-            request = measure.request(evaluator)
-        return request.curves[0], evaluator.layout
+        """The curve along the order, and the heads of the model."""
+        curve, job = self.start.curve(self._pruning, self.gates.check_heads)
+        return curve, job.evaluator.layout
 
     def removed(self, curve: Curve, layout: HeadLayout) -> list[Unit]:
         """The heads that do not stay: the first ones of the order, of each kind where numbers are given by kind."""
@@ -163,48 +136,7 @@ class GivenHeads:
             found += of_kind[: len(of_kind) - number]
         return found
 
-    def _prerequisites(self, job: MeasuringJob) -> Iterator[Measure]:
-        """The measures that must run before the order is known, as long as it is not."""
-        for measure in self._order.prerequisites():
-            if not job.study.measure.request(job.evaluator).needs:
-                return
-            yield measure
-
-    @property
-    def _order(self) -> Order:
-        order = self.gates.order
-        if isinstance(order, RandomOrder):
-            seed = self.training.seed if self.gates.seed is None else self.gates.seed
-            return replace(order, seeds=1, first_seed=seed)
-        return order
-
     @property
     def _pruning(self) -> Pruning:
         kinds = list(self.gates.keep_of.given())
-        return Pruning(order=self._order, steps=self.gates.steps, kinds=kinds)
-
-    @property
-    def _data(self) -> DataSource:
-        """The examples that the order is made on: of the training data, unless others are named."""
-        source = self.gates.data or self.training.train_set
-        return replace(source, limit=self.gates.limit_on(source))
-
-    def _job(self, measure: Measure) -> MeasuringJob:
-        return start_job(self._study, self.model, self._data, measure, self._cache)
-
-
-def start_job(
-    study: StudyConfig, model: ModelConfig, data: DataSource, measure: Measure, cache: JobCache = SHARED
-) -> MeasuringJob:
-    """A job on the model that a training starts from, as the study would have it of any model."""
-    plain = {"replacement": Replacement(), "metric": Scoring(), "precision": Precision.float32, "shard": 0, "shards": 1}
-    return MeasuringJob(replace(study, model=model, data=data, measure=measure, **plain), cache)
-
-
-def start_layout(study: StudyConfig, training: Training) -> HeadLayout | None:
-    """The heads of the model that a training starts from; None where it is not here, or is no model of the task yet."""
-    with suppress(InputError):
-        if (model := training.start_model()) is not None:
-            job = start_job(study, model, training.train_set, Base())
-            return (job.layout or job.subject().layout) if job.is_here() else None
-    return None
+        return Pruning(order=self.start.order, steps=self.gates.steps, kinds=kinds)
