@@ -1,7 +1,6 @@
 """Trainings whose heads have gates: what moves, what is kept and recorded, how they go on, what is told early."""
 
 import math
-import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -9,7 +8,7 @@ from pathlib import Path
 import pytest
 import torch
 from fixtures.gated import train_whatever_it_knows
-from fixtures.processes import running
+from fixtures.killed import kill_twice
 from safetensors.torch import load_file
 from torch import Tensor
 from transformers import AutoModelForSequenceClassification, AutoTokenizer
@@ -30,7 +29,7 @@ from study.training.classifier_options import FineTuning
 from study.training.decoder import train_decoder
 from study.training.decoder_options import NewLlama
 from study.training.gate_learner import GateLearner, given_gates
-from study.training.trainer import STATE_FILE, Trainer
+from study.training.trainer import Trainer
 from study.training.transformers_training import epoch_batches, triangle
 
 LABELS = ("entailment", "neutral", "contradiction")
@@ -266,20 +265,9 @@ def test_stopped_and_run_again_ends_with_the_same_bits(
 def test_killed_twice_and_run_again_ends_with_the_same_bits(place: Path, tmp_path: Path) -> None:
     learnt = tuning(place, HardConcrete(penalty=0.02), epochs=12, keep=[1.0, 6.0], save_every=3)
     train_classifier(learnt, tmp_path / "whole", "cpu", 1)
-    folder = tmp_path / "killed"
-    for least in (20, 80):
-        with running(train_whatever_it_knows, learnt, folder, place=tmp_path):
-            deadline = time.monotonic() + 120
-            while last_step(folder) < least and time.monotonic() < deadline:
-                time.sleep(0.005)
-        assert (folder / STATE_FILE).is_file()
-        assert least <= last_step(folder) < 180, "killed in the middle"
-    train_classifier(learnt, folder, "cpu", 1)
-    assert_same(folder, tmp_path / "whole", (1, 6, 12))
-
-
-def last_step(folder: Path) -> int:
-    return max((record.step for record in read_history(folder)), default=0)
+    kill_twice(train_whatever_it_knows, learnt, tmp_path / "killed", after=(20, 80), of=180)
+    train_classifier(learnt, tmp_path / "killed", "cpu", 1)
+    assert_same(tmp_path / "killed", tmp_path / "whole", (1, 6, 12))
 
 
 def assert_same(folder: Path, other: Path, epochs: Sequence[int]) -> None:

@@ -2,7 +2,6 @@
 
 import importlib.util
 import re
-import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,7 +10,7 @@ import pytest
 import torch
 from fixtures.fairseq.run import fairseq_losses
 from fixtures.fairseq.tuning import SIZES, TOY, make_start, tune_whatever_it_knows, tuning
-from fixtures.processes import running
+from fixtures.killed import kill_twice
 
 from study.certification.certify import certify
 from study.gates.options import GivenMask, HardConcrete
@@ -96,32 +95,21 @@ def test_updates_are_those_of_fairseq(start, tmp_path):
 def test_killed_twice_and_run_again_ends_with_the_same_bytes(start, tmp_path):
     """By force, with dropout and gates: weights, moments, order and random state all go on."""
     gates = HardConcrete(scope=[AttentionKind.ENCODER_SELF], freeze=["decoder"])
-    training = tuning(start / "post.pt", dropout=0.2, gates=gates, save_every=3, updates=None, epochs=4, keep=[1])
-    folder = tmp_path / "killed"
-    for least in (5, 25):
-        with running(tune_whatever_it_knows, training, folder, place=tmp_path):
-            deadline = time.monotonic() + 120
-            while _last_step(folder) < least and time.monotonic() < deadline:
-                time.sleep(0.005)
-        assert (folder / STATE_FILE).is_file()
-        assert least <= _last_step(folder) < 60, "killed in the middle"
+    training = tuning(start / "post.pt", dropout=0.2, gates=gates, save_every=3, updates=None, keep=[1])
+    kill_twice(tune_whatever_it_knows, training, tmp_path / "killed", after=(5, 15), of=30)
     for run in ("killed", "undisturbed"):
         tune_whatever_it_knows(training, tmp_path / run)
-    for name in ("checkpoint1", "checkpoint4"):
+    for name in ("checkpoint1", "checkpoint2"):
         for file in (f"{name}.pt", f"{name}.gates.json", "gates.jsonl"):
-            assert (folder / file).read_bytes() == (tmp_path / "undisturbed" / file).read_bytes(), file
+            assert (tmp_path / "killed" / file).read_bytes() == (tmp_path / "undisturbed" / file).read_bytes(), file
     both = [[replace(r, seconds=0.0) for r in read_history(tmp_path / run)] for run in ("killed", "undisturbed")]
     assert both[0] == both[1]
-    assert not (folder / STATE_FILE).exists()
-
-
-def _last_step(folder: Path) -> int:
-    return max((record.step for record in read_history(folder)), default=0)
+    assert not (tmp_path / "killed" / STATE_FILE).exists()
 
 
 @pytest.mark.parametrize("kind", ["post", "pre"])
 def test_a_checkpoint_is_a_subject_like_one_of_fairseqs(start, tmp_path, kind):
-    """Read, certified, and with the loss on the dev data that the history has."""
+    """Read, certified, and with the loss on the dev data that the history has; shared embeddings move together."""
     training = tuning(start / f"{kind}.pt", folder=str(tmp_path / "run"), keep=[0], learning_rate=5e-3)
     model = TunedTranslator(name="tuned", training=training, source_lang="en", target_lang="fr")
     model.train("cpu", 1)
@@ -129,6 +117,7 @@ def test_a_checkpoint_is_a_subject_like_one_of_fairseqs(start, tmp_path, kind):
         "checkpoint0.pt", "checkpoint2.pt", "dict.en.txt", "dict.fr.txt", "bpecodes", "history.jsonl", "training.json",
     }  # fmt: skip
     assert (tmp_path / "run/checkpoint0.pt").read_bytes() == (start / f"{kind}.pt").read_bytes()
+    assert_shared_embeddings_move(start / f"{kind}.pt", tmp_path / "run/checkpoint2.pt")
     subject = model.load(torch.device("cpu"))
     assert certify(subject).largest_difference < 1e-4
     losses = subject.reference_losses(subject.encode(TOY["valid"].examples()))
@@ -139,9 +128,9 @@ def test_a_checkpoint_is_a_subject_like_one_of_fairseqs(start, tmp_path, kind):
     assert model.factors("x", "float32").epoch == 2
 
 
-def test_shared_embeddings_move_together_and_positions_stay(start, tmp_path):
-    tune_translator(tuning(start / "post.pt", learning_rate=5e-3), tmp_path / "run", "cpu", 1)
-    before, after = (read_checkpoint(path) for path in (start / "post.pt", tmp_path / "run/checkpoint2.pt"))
+def assert_shared_embeddings_move(start: Path, end: Path) -> None:
+    """Those of source, target and output are one tensor; positions are computed, and not stored."""
+    before, after = (read_checkpoint(path) for path in (start, end))
     source, target, output = (
         after.weights[name]
         for name in ("model.encoder.embed_tokens.weight", "model.decoder.embed_tokens.weight", "lm_head.weight")
@@ -256,11 +245,11 @@ def test_a_kept_mask_is_on_at_every_update(start, tmp_path):
         .load(torch.device("cpu"))
         .layout
     )
-    kept = GivenMask(order=RandomOrder(), keep=20)
+    kept, few = GivenMask(order=RandomOrder(), keep=20), {"dropout": 0.2, "updates": 6}
     masks = {"some": "1011" * 6, "all": "1" * 24}
     for name, mask in masks.items():
-        tune_given(tuning(start / "post.pt", gates=kept, dropout=0.2), tmp_path / name, mask, layout)
-    tune_translator(tuning(start / "post.pt", dropout=0.2), tmp_path / "none", "cpu", 1)
+        tune_given(tuning(start / "post.pt", gates=kept, **few), tmp_path / name, mask, layout)
+    tune_translator(tuning(start / "post.pt", **few), tmp_path / "none", "cpu", 1)
     checkpoints = {name: tmp_path / name / "checkpoint2.pt" for name in (*masks, "none")}
     assert checkpoints["all"].read_bytes() == checkpoints["none"].read_bytes()
     before, after = (read_checkpoint(path).weights for path in (start / "post.pt", checkpoints["some"]))
