@@ -31,7 +31,7 @@ from study.record.store import read_examples, read_parts
 from study.record.syntax.probe import ProbeError
 from study.record.tables import KINDS, Gradients, stored_tables
 from study.record.units import HeadLayout, parse_mask
-from study.tracking.run import RunError, read_runs
+from study.tracking.run import RunError, read_runs, serves_trainings
 
 log = logging.getLogger(__name__)
 
@@ -61,6 +61,7 @@ class Results:
         trainings: the course of each training that was a job: `analysis.results.trainings.read_trainings`.
         readings: what heads look at, by model and data.
         probes: what probes of attention find, by model and data.
+        for_trainings: folders of settings by which trainings have chosen heads, and which nobody asked for besides.
     """
 
     folder: Path
@@ -70,6 +71,7 @@ class Results:
     trainings: pl.DataFrame = field(default_factory=lambda: pl.DataFrame(schema=TRAININGS))
     readings: tuple[Reading, ...] = ()
     probes: tuple[ProbeReading, ...] = ()
+    for_trainings: tuple[Path, ...] = ()
 
     @property
     def distinct(self) -> tuple[Domain, ...]:
@@ -131,7 +133,7 @@ def read_results(folder: Path, selection: Selection | None = None) -> Results:
         raise InputError(
             f"{folder} holds no outcomes (no MODEL/DATA/SETTING/{SETTING_FILE} below it): run a study first"
         )
-    wanted = _selected(paths, selection)
+    wanted, helping = _apart(_selected(paths, selection), selection)
     domains, readings, probes, left_out, damaged = [], [], [], [], bool(unread)
     for path in wanted:
         try:
@@ -156,8 +158,9 @@ def read_results(folder: Path, selection: Selection | None = None) -> Results:
         log.warning("%s: %s", "; ".join(those), line)
     readings.sort(key=lambda reading: (reading.model, reading.data, reading.setting.id, reading.special))
     probes.sort(key=lambda probe: (probe.setting.model, probe.setting.data, probe.setting.id, probe.probe.training.id))
-    said = (*_notes(folder), *left_out, *unread)
-    results = Results(folder, tuple(domains), said, damaged, trainings, tuple(readings), tuple(probes))
+    said = (*_notes(folder), *left_out, *unread, *_served(helping))
+    read = tuple(domains), said, damaged, trainings, tuple(readings), tuple(probes)
+    results = Results(folder, *read, for_trainings=tuple(helping))
     if not selection.models:
         return results
     return replace(results, trainings=trainings.filter(pl.col("training").is_in(results.models)))
@@ -194,6 +197,27 @@ def setting_folders(results: Path) -> list[Path]:
     said = {path.parent for path in results.glob(f"*/*/*/{SETTING_FILE}")}
     stored = {part.parent for kind in KINDS for part in results.glob(f"*/*/*/{kind.kind}*-*.parquet")}
     return sorted(stored | {folder for folder in said - stored if _was_measured(folder)})
+
+
+def _apart(folders: Sequence[Path], selection: Selection) -> tuple[list[Path], list[Path]]:
+    """The settings that people study, and those by which trainings chose heads; all of what is selected by name.
+
+    These are studied as well where there are no others.
+    """
+    if selection.models or selection.data:
+        return list(folders), []
+    helping = [folder for folder in folders if serves_trainings(folder)]
+    own = [folder for folder in folders if folder not in helping]
+    return (own, helping) if own else (helping, [])
+
+
+def _served(helping: Sequence[Path]) -> Iterator[str]:
+    """Says of each of these settings why it is not shown."""
+    for model, data in dict.fromkeys(folder.parts[-3:-1] for folder in helping):
+        yield (
+            f"{model} on {data}: measured by trainings to choose heads, on their training data. "
+            f"`study report --model {model}` shows it"
+        )
 
 
 def _was_measured(folder: Path) -> bool:

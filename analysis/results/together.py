@@ -36,4 +36,5 @@ def together(folders: Sequence[Results]) -> Results:
         trainings=pl.concat([results.trainings for results in folders]).unique(maintain_order=True),
         readings=tuple({tuple(each.names.values()): each for all_ in folders for each in all_.readings}.values()),
         probes=tuple({each.key: each for all_ in folders for each in all_.probes}.values()),
+        for_trainings=tuple(folder for results in folders for folder in results.for_trainings),
     )

@@ -93,7 +93,7 @@ def planned_runs(analysis: Analysis, options: PushOptions) -> Iterator[PlannedRu
     """Every run that a results folder comes to; each artifact before those that are made from it."""
     results = analysis.results
     yield from training_runs(results.folder, results.models if options.models else ())
-    for folder in dict.fromkeys(domain.folder for domain in results.domains):
+    for folder in dict.fromkeys([*(domain.folder for domain in results.domains), *results.for_trainings]):
         yield from _job_runs(folder, results.folder, options)
     said = notes(analysis)
     effects = [

@@ -17,6 +17,7 @@ from analysis.replacements import counted
 from analysis.results.read import read_domain, setting_folders
 from study.record.errors import StudyError
 from study.record.parts import UNREADABLE, every_part
+from study.tracking.run import serves_trainings
 
 MOST_SETTINGS = 6
 MOST_HEADS = 10
@@ -90,10 +91,14 @@ class StudyEffects:
     _snapshots: dict[Path, _Snapshot] = field(default_factory=dict, init=False)
 
     def latest(self) -> list[EffectsSoFar]:
-        """The effects of the settings that have grown last, the latest first."""
+        """The effects of the settings that have grown last, the latest first; before those that trainings asked for."""
         folders = setting_folders(self.results) if self.results.is_dir() else []
         parts = {folder: [part.name for part in every_part(folder)] for folder in folders}
-        grown = sorted(folders, key=lambda folder: max(map(_written, parts[folder]), default=""), reverse=True)
+        grown = sorted(
+            folders,
+            key=lambda folder: (not serves_trainings(folder), max(map(_written, parts[folder]), default="")),
+            reverse=True,
+        )
         found = []
         for folder in grown:
             if len(found) == MOST_SETTINGS:

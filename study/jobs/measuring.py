@@ -57,10 +57,17 @@ PLANNED_EXAMPLES = 32
 class MeasuringJob(Job):
     """A measure of a model on data. What it takes from files is read when it is first asked for, and once."""
 
-    def __init__(self, study: StudyConfig, cache: JobCache = SHARED) -> None:
-        """Nothing is read yet; `cache` is what it shares with other jobs."""
+    def __init__(self, study: StudyConfig, cache: JobCache = SHARED, *, for_training: bool = False) -> None:
+        """Nothing is read yet.
+
+        Args:
+            study: its config.
+            cache: what it shares with other jobs.
+            for_training: whether a training runs it, to choose heads.
+        """
         super().__init__(study)
         self._cache = cache
+        self._for_training = for_training
         self._seconds_of_means = 0.0
 
     @cached_property
@@ -125,7 +132,7 @@ class MeasuringJob(Job):
 
     @cached_property
     def _run(self) -> Run:
-        return run_of(self.study, self.setting, len(self.share))
+        return replace(run_of(self.study, self.setting, len(self.share)), for_training=self._for_training)
 
     @cached_property
     def metric(self) -> Metric:

@@ -49,6 +49,7 @@ class Run:
         shards: number of shares.
         group: the sweep that it was last a part of; empty for a single job.
         sweep_id: id in W&B in place of its own, by a sweep of W&B or by `with_distinct_id`; else empty.
+        for_training: whether a training ran it, to choose heads before its first step, and nobody asked for it else.
         options: options of its measure that are not as usual.
         weights: folder of its model where it was trained here, on the machine that it ran on; else empty.
         replacement: what stands in the place of a masked unit, in the words of `Factors.replacement`; empty for zero.
@@ -68,6 +69,7 @@ class Run:
     sweep_id: str = ""
     weights: str = ""
     replacement: str = ""
+    for_training: bool = False
     options: Mapping[str, Any] = field(default_factory=dict)
     summary: Mapping[str, Any] = field(default_factory=dict)
 
@@ -170,6 +172,14 @@ def read_runs(folder: Path) -> list[Run]:
     return sorted(map(_read, sorted((folder / RUNS).glob("*.json"))), key=lambda run: (run.name, run.id))
 
 
+def serves_trainings(folder: Path) -> bool:
+    """Whether all jobs of a setting were run by trainings, to choose heads; not where a file cannot tell."""
+    with suppress(RunError):
+        runs = read_runs(folder)
+        return bool(runs) and all(run.for_training for run in runs)
+    return False
+
+
 def with_earlier_id(run: Run, folder: Path, usual: Mapping[str, Any]) -> Run:
     """The run under the id that an earlier version has kept it by in the folder of its setting; else as it is."""
     if _file(run, folder).is_file():
@@ -190,7 +200,7 @@ def has_ended(run: Run, folder: Path) -> bool:
 
 
 def with_past(run: Run, folder: Path) -> Run:
-    """A run that begins, with what is kept of it from before: its summary, and the id that a sweep of W&B gave it.
+    """A run that begins, with what is kept of it from before: its summary, who asked, and its id in a sweep of W&B.
 
     Raises:
         RunError: when what is kept cannot be read.
@@ -198,7 +208,8 @@ def with_past(run: Run, folder: Path) -> Run:
     if not _file(run, folder).is_file():
         return run
     before = _read(_file(run, folder))
-    return replace(run, summary=before.summary, sweep_id=run.sweep_id or before.sweep_id)
+    kept = {"summary": before.summary, "sweep_id": run.sweep_id or before.sweep_id}
+    return replace(run, for_training=run.for_training and before.for_training, **kept)
 
 
 def _file(run: Run, folder: Path) -> Path:

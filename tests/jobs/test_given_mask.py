@@ -17,6 +17,7 @@ from study.record.errors import InputError
 from study.record.files import file_digest
 from study.record.training.gates import GATES_FILE, GatesRecord, read_gates, write_gates
 from study.record.units import AttentionKind, HeadLayout, parse_mask
+from study.tracking.run import serves_trainings
 
 LAYOUT = HeadLayout({AttentionKind.ENCODER_SELF: (2, 2), AttentionKind.CROSS: (4,)})
 
@@ -51,6 +52,7 @@ def test_the_heads_that_stay_are_the_last_of_the_order_that_is_stored(place: Pat
     setting = next((place / "results").glob("model/pairs/*/setting.json"), None)
     assert (setting is None) == (order == "random"), "an order that asks for no rows computes none"
     assert setting is None or read_curves(setting.parent)[0] == [curve]
+    assert setting is None or serves_trainings(setting.parent)
     assert (record.options["curve"], record.training, record.step) == (curve.id, given.training.id, 0)
     mask = parse_mask(record.kept, layout)
     assert {str(layout.heads[i]) for i in np.flatnonzero(mask[: len(layout)])} == set(curve.sequence[-2:])

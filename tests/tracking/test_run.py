@@ -12,7 +12,7 @@ from study.jobs.job_run import run_of
 from study.record.errors import InputError
 from study.record.setting import Setting
 from study.tracking.options import Mode, WandbTracking
-from study.tracking.run import Run, request_id, with_distinct_id, write_run
+from study.tracking.run import Run, request_id, serves_trainings, with_distinct_id, with_past, write_run
 from study.tracking.tracker import open_tracker
 from study.tracking.wandb_config import wandb_config
 
@@ -53,6 +53,17 @@ def test_a_run_that_an_earlier_version_has_kept_goes_on_under_its_id(tmp_path: P
     assert asked(tmp_path, *more)[1].id == OLD
     assert asked(tmp_path, "measure=pruning_random")[1].id != OLD, "another number of seeds is another job"
     assert asked(tmp_path, *more, "model.epoch=4")[1].id != OLD, "another name is another run"
+
+
+def test_what_trainings_asked_for_is_theirs_until_somebody_asks_for_it(tmp_path: Path) -> None:
+    _, run = asked(tmp_path)
+    assert not serves_trainings(tmp_path), "a folder without runs is nobody's"
+    helping = replace(run, for_training=True)
+    for each, whose in ((helping, True), (run, False), (helping, False)):
+        write_run(with_past(each, tmp_path), tmp_path)
+        assert serves_trainings(tmp_path) is whose
+    (tmp_path / "runs" / f"{run.id}.json").write_text("{")
+    assert not serves_trainings(tmp_path), "what a damaged file is of is not known"
 
 
 def test_two_names_that_had_one_id_are_told_apart_in_wandb(tmp_path: Path) -> None:

@@ -130,9 +130,9 @@ def refuse_idle_options(order: Order, part: str) -> None:
 def start_job(
     study: StudyConfig, model: ModelConfig, data: DataSource, measure: Measure, cache: JobCache = SHARED
 ) -> MeasuringJob:
-    """A job on the model that a training starts from, as the study would have it of any model."""
+    """A job on the model that a training starts from, as the study would have it of any model; it chooses heads."""
     plain = {"replacement": Replacement(), "metric": Scoring(), "precision": Precision.float32, "shard": 0, "shards": 1}
-    return MeasuringJob(replace(study, model=model, data=data, measure=measure, **plain), cache)
+    return MeasuringJob(replace(study, model=model, data=data, measure=measure, **plain), cache, for_training=True)
 
 
 def start_layout(study: StudyConfig, training: Training) -> HeadLayout | None:

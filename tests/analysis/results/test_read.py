@@ -1,5 +1,6 @@
 import json
 import logging
+from dataclasses import replace
 
 import polars as pl
 import pytest
@@ -192,6 +193,28 @@ def test_selection_by_model_and_data(make, results):
     assert names(data=["home"]) == [("bert", "home"), ("fairy", "home")]
     with pytest.raises(InputError, match="no results of model brt: there are bert, fairy"):
         names(models=["brt"])
+
+
+def test_what_trainings_chose_heads_by_is_shown_where_it_is_asked_for(make, results):
+    """Also where nothing else is there; and as soon as one of its jobs was asked for."""
+    helping, run = make(model="start", data="more"), Run("a", "b", "start", "more", "importance", 25, {})
+    write_run(replace(run, for_training=True), helping.folder)
+
+    def models(**selection) -> list[str]:
+        return [domain.model for domain in read_results(results, Selection(**selection)).domains]
+
+    assert models() == ["start"]
+    make(model="gated", data="home")
+    assert models() == ["gated"]
+    found = read_results(results)
+    assert found.left_out == (
+        "start on more: measured by trainings to choose heads, on their training data. `study report --model start` "
+        "shows it",
+    )
+    assert (found.for_trainings, found.damaged) == ((helping.folder,), False)
+    assert models(models=["start"]) == models(data=["more"]) == ["start"]
+    write_run(replace(run, id="c"), helping.folder)
+    assert models() == ["gated", "start"]
 
 
 def test_wrong_setting_is_a_setting_error(make):
