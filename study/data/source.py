@@ -46,7 +46,7 @@ class DataSource:
         return values | files
 
     def first(self, limit: int | None) -> Self:
-        """The same data, or fewer of its first examples where its own limit allows more; None: no other limit."""
+        """This data without the examples after the first `limit`; a lower limit of its own stays."""
         return replace(self, limit=min((most for most in (limit, self.limit) if most is not None), default=None))
 
     def languages(self) -> tuple[str, str] | None:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 
 from study.config import StudyConfig
 from study.gates.options import GivenMask
+from study.jobs.chosen_heads.free_heads import FreeHeads
 from study.jobs.chosen_heads.given_mask import GivenHeads
 from study.jobs.chosen_heads.order import start_layout
 from study.jobs.job import Job, Source
@@ -17,6 +18,7 @@ from study.jobs.plan import Duration
 from study.record.errors import InputError, StudyError
 from study.record.training.gates import GATES_FILE
 from study.record.training.history import read_history
+from study.record.training.tasks import FREE_FILE, TASKS_FILE
 from study.tracking.history import TrainingHistory
 from study.tracking.run import TRAININGS, Run, read_runs
 from study.training.trained_models import TrainedModel
@@ -46,12 +48,12 @@ class TrainingJob(Job):
         self.model = study.model
 
     def check(self) -> None:
-        """See `Job.check`; as far as the model that it starts from is here, given heads are looked at too."""
+        """See `Job.check`; as far as the model that it starts from is here, heads chosen of it are looked at too."""
         super().check()
         self.require_writable(self.results)
         self.model.require_own_folder()
-        if given := self._given:
-            given.check()
+        if chosen := self._chosen:
+            chosen.check()
 
     def work(self) -> str | None:
         """Jobs of one text are one job, whatever epoch or data they name; None before its data is here."""
@@ -68,10 +70,11 @@ class TrainingJob(Job):
         return (self.model.training,)
 
     def rehearse(self) -> None:
-        """Look whether gates fit the heads of the model that it starts from: else a training has no cheap part."""
+        """Look whether gates and free heads fit the model that it starts from: else a training has no cheap part."""
         training = self.model.training
-        if not self.study.plan and training.gates.has_gates and (layout := start_layout(self.study, training)):
-            (self._given or training.gates).check_heads(layout)
+        asks = training.gates.has_gates or training.reuse.has_task
+        if not self.study.plan and asks and (layout := start_layout(self.study, training)):
+            (self._chosen or training.gates).check_heads(layout)
 
     def remaining(self) -> int | None:
         """Steps left; None before the first ones are counted, 1 where its course is not in this results folder."""
@@ -109,7 +112,7 @@ class TrainingJob(Job):
         """Train, or go on; nothing where all checkpoints are there."""
         training, lacking = self.model.training, self.model.training.lacking(self.folder)
         gates = training.gates_file(self.folder, training.epochs) if training.gates.has_gates else None
-        history = TrainingHistory(self._kept, self.folder, gates)
+        history = TrainingHistory(self._kept, self.folder, gates, self._records)
         left = self.remaining()
         run = training_run(self.study, self.model)
         with report(self.study, run, self._kept, history, 1 if left is None else left) as reported:
@@ -129,19 +132,21 @@ class TrainingJob(Job):
         return {"epochs": training.epochs, **({} if score is None else {"dev": score})}
 
     def _make_first(self) -> None:
-        """Do what it starts from: the training of another model, and the jobs that find the heads that it is given."""
+        """Do what it starts from: the training of another model, and the jobs that choose heads of it."""
         training = self.model.training
         origin = getattr(training, "origin", None)
         if isinstance(origin, TrainedModel) and origin.needs():
             TrainingJob(replace(self.study, model=origin)).run()
-        if given := self._given:
-            given.write(self.folder)
+        if chosen := self._chosen:
+            chosen.write(self.folder)
 
     @property
-    def _given(self) -> GivenHeads | None:
-        """The heads that it is given; None where it is given none."""
-        gates = self.model.training.gates
-        return GivenHeads(self.study, self.model.training) if isinstance(gates, GivenMask) else None
+    def _chosen(self) -> GivenHeads | FreeHeads | None:
+        """The heads that are chosen for it before its first step, to be kept or freed; None where none are."""
+        training = self.model.training
+        if training.reuse.has_task:
+            return FreeHeads(self.study, training)
+        return GivenHeads(self.study, training) if isinstance(training.gates, GivenMask) else None
 
     def _left(self, what: Literal["step", "seconds"]) -> float | None:
         """How many are left, at so many an epoch as until now; None before there are any."""
@@ -158,11 +163,21 @@ class TrainingJob(Job):
         """Where the results folder has the course of the training, and its run."""
         return self.results / TRAININGS / f"{self.model.training_name}-{self.model.training.id}"
 
+    @property
+    def _records(self) -> dict[str, Path]:
+        """Where the records of its tasks and of its free heads are, or will be, by the name of their copy."""
+        training = self.model.training
+        if not training.reuse.has_task:
+            return {}
+        tasks = training.tasks_file(self.folder, training.epochs)
+        return {FREE_FILE: self.folder / FREE_FILE, TASKS_FILE: tasks}
+
     def _is_kept(self) -> bool:
         """Whether it has them, whole; the training may have been a job of another results folder."""
         gates = (self._kept / GATES_FILE).is_file() or not self.model.training.gates.has_gates
+        records = all((self._kept / name).is_file() for name in self._records)
         try:
-            return gates and bool(read_history(self._kept)) and bool(read_runs(self._kept))
+            return gates and records and bool(read_history(self._kept)) and bool(read_runs(self._kept))
         except StudyError:
             return False
 

@@ -1,7 +1,7 @@
 """Pruning: units go in some order, a share at a time, and the score is measured at each (the paper's section 4)."""
 
 from collections.abc import Callable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from omegaconf import MISSING
@@ -14,7 +14,7 @@ from study.record.importance import ONE_A_LAYER
 from study.record.loss import LossName, chosen_loss, idle_epsilon
 from study.record.orders import Steps
 from study.record.training.gates import GatesRecord
-from study.record.units import HeadLayout
+from study.record.units import HeadLayout, parse_unit
 
 if TYPE_CHECKING:
     from study.engine.evaluator import Evaluator
@@ -57,7 +57,7 @@ class Pruning(UnitMeasure):
                 f"measure.allow_empty_layers=false keeps a unit in each layer, and with measure.unit={self.unit} "
                 f"a layer has one: nothing would go"
             )
-        self.order.check(self._removal(layout))
+        self.order.check(self.removal(layout))
 
     def check_gates(self, gates: Callable[[], GatesRecord]) -> None:
         """Those of an order by gates."""
@@ -87,8 +87,24 @@ class Pruning(UnitMeasure):
 
     def request(self, evaluator: "Evaluator") -> MaskRequest:
         """The masks of the curves; for an order that is not known yet, what must be known next."""
-        return self.order.request(self._removal(evaluator.layout), evaluator)
+        return self.order.request(self.removal(evaluator.layout), evaluator)
 
-    def _removal(self, layout: HeadLayout) -> Removal:
+    def removal(self, layout: HeadLayout) -> Removal:
+        """What its order is asked for."""
         loss = chosen_loss(self.loss, self.epsilon)
         return Removal(layout, self.unit, self.kinds, self.steps, self.allow_empty_layers, loss)
+
+
+@dataclass(kw_only=True)
+class PruningAmong(Pruning):
+    """Curves along which only some units go, and of which the shares are.
+
+    Attributes:
+        among: their addresses.
+    """
+
+    among: list[str] = field(default_factory=list)
+
+    def removal(self, layout: HeadLayout) -> Removal:
+        """See `Pruning.removal`."""
+        return replace(super().removal(layout), among=frozenset(map(parse_unit, self.among)))

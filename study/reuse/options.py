@@ -123,6 +123,9 @@ class LaterTask(Reuse):
             raise InputError(
                 f"reuse.seed={self.seed} is the seed of a random order, and reuse.order={self.order.name} has none"
             )
+        if self.most_needed and (self.order.takes_seed or self.margin is not None):
+            why = f"reuse.order={self.order.name} ranks none" if self.order.takes_seed else "no margin allows that"
+            raise InputError(f"reuse.most_needed=true gives away the heads that the earlier task needs most, and {why}")
         if self.body is Weights.zero_output:
             raise InputError("reuse.body=zero_output is for free heads alone: reuse.heads_from=zero_output")
         if bool(self.pretrained) != self._takes_pretrained():
@@ -152,7 +155,8 @@ class LaterTask(Reuse):
         usual = {known.name: known.default for known in fields(self)}
         apart = {"task", "earlier", "pretrained", "order", "data", "limit", "steps"}
         own = {name: value for name, value in vars(self).items() if name not in apart and value != usual[name]}
-        by_examples = {"limit": self.limit} if self.order.takes_examples or self.margin is not None else {}
+        limit = self.limit if self.data is None else self.data.first(self.limit).limit
+        by_examples = {"limit": limit} if self.order.takes_examples or self.margin is not None else {}
         data = {"data": self.data.identity()} if by_examples and self.data is not None else {}
         steps = {"steps": str(self.steps)} if self.order.takes_steps or self.margin is not None else {}
         kept = {"name": self.name, "order": self.order.identity(), "free": self.free}

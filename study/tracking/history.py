@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Protocol, runtime_checkable
 
 from study.record.errors import InputError
+from study.record.files import read_sealed, write_sealed
 from study.record.parts import every_part, read_provenance
 from study.record.training.gates import COURSE_FILE, GATES_FILE, read_course, read_gates, write_course, write_gates
 from study.record.training.history import Record, read_history, write_history
@@ -105,11 +106,13 @@ class TrainingHistory:
         kept: folder that has a copy of the history, beside the run.
         training: folder of the training, from which the copy is made; None where it may be elsewhere.
         gates: where what has become of its gates at its end is, or will be; it is copied with their course.
+        records: where other sealed records are, or will be, that are copied too, by the name of their copy.
     """
 
     kept: Path
     training: Path | None = None
     gates: Path | None = None
+    records: Mapping[str, Path] = field(default_factory=dict)
     _last: Record | None = field(default=None, init=False)
 
     def fresh(self) -> list[Point]:
@@ -125,16 +128,19 @@ class TrainingHistory:
         is_new = bool(records) and records != self._copied()
         if is_new:
             write_history(self.kept, records)
-        self._copy_gates(self.training, is_new=is_new)
+        self._copy_beside(self.training, is_new=is_new)
         return records
 
-    def _copy_gates(self, training: Path, *, is_new: bool) -> None:
-        """Copy the course of gates with each new history or where it is missing, and what became of them at the end."""
+    def _copy_beside(self, training: Path, *, is_new: bool) -> None:
+        """Copy the course of gates with each new history or where it is missing, and what is there at the end."""
         is_wanted = is_new or not (self.kept / COURSE_FILE).is_file()
         if course := read_course(training) if is_wanted else []:
             write_course(self.kept, course)
         if self.gates and self.gates.is_file():
             write_gates(read_gates(self.gates), self.kept / GATES_FILE)
+        for name, file in self.records.items():
+            if file.is_file():
+                write_sealed(self.kept / name, read_sealed(file))
 
     def _copied(self) -> list[Record]:
         """The copy as it is; none where it is not whole, so that it is made anew."""

@@ -106,8 +106,9 @@ class TrainedModel:
 
     @property
     def _is_small(self) -> bool:
-        """Whether any job that needs the model may train it first; given heads are found by a job of its own."""
-        return self.training.small and not isinstance(self.training.gates, GivenMask)
+        """Whether any job that needs the model may train it first; heads are chosen by a job of its own."""
+        chooses = isinstance(self.training.gates, GivenMask) or self.training.reuse.has_task
+        return self.training.small and not chooses
 
     def folder(self) -> Path:
         """Where the files of the checkpoint are."""

@@ -8,7 +8,7 @@ from omegaconf import MISSING
 
 from study.data.slice import Slice
 from study.data.source import DataSource
-from study.gates.options import Gates, GivenMask
+from study.gates.options import Gates
 from study.record.errors import InputError
 from study.record.examples import Examples
 from study.record.files import short_hash
@@ -127,8 +127,8 @@ class Training:
 
     @property
     def _sources(self) -> list[DataSource]:
-        """The data that it reads; that of the order of given heads is read by the jobs that make it."""
-        order = self.gates.data if isinstance(self.gates, GivenMask) else None
+        """The data that it reads; that of an order of heads is read by the jobs that make it."""
+        order = getattr(self.reuse if self.reuse.has_task else self.gates, "data", None)
         return [self.train_set, *([] if self.held_out else [self.dev]), *([] if order is None else [order])]
 
     def check(self) -> None:
@@ -160,6 +160,10 @@ class Training:
 
     def gates_file(self, folder: Path, epoch: float) -> Path:
         """Where the record of the gates at a checkpoint is, or will be, see `study.record.training.gates`."""
+        raise NotImplementedError
+
+    def tasks_file(self, folder: Path, epoch: float) -> Path:
+        """Where the record of the tasks of a checkpoint is, or will be, see `study.record.training.tasks`."""
         raise NotImplementedError
 
     def lacking(self, folder: Path) -> list[float]:

@@ -10,6 +10,7 @@ from study.gates.options import LearnedGates
 from study.record.errors import InputError
 from study.record.files import short_hash
 from study.record.training.gates import GATES_FILE
+from study.record.training.tasks import TASKS_FILE
 from study.subjects.huggingface.hub import download, local_folder
 from study.subjects.model_files import model_digests, require_tokenizer
 from study.training.training import Training
@@ -96,6 +97,10 @@ class TransformersTraining(Training):
     def gates_file(self, folder: Path, epoch: float) -> Path:
         """See `Training.gates_file`."""
         return self.checkpoint(folder, epoch) / GATES_FILE
+
+    def tasks_file(self, folder: Path, epoch: float) -> Path:
+        """See `Training.tasks_file`."""
+        return self.checkpoint(folder, epoch) / TASKS_FILE
 
 
 @dataclass(kw_only=True)

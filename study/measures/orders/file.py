@@ -41,7 +41,7 @@ class FileOrder(Order):
     def curves(self, removal: Removal) -> Sequence[Curve]:
         """One, of the file as it is now."""
         path = self._path
-        order = read_order(path, removal.units)
+        order = [unit for unit in read_order(path, removal.every_unit) if unit in removal.units]
         options = {**self.options(removal), "reverse": self.reverse, "file": path.name, "digest": file_digest(path)}
         return [self.curve(removal, order[::-1] if self.reverse else order, options)]
 

@@ -34,6 +34,7 @@ class Removal:
         steps: rule for the number of units at each point.
         allow_empty_layers: False keeps a head or group in each attention layer.
         loss: loss of the gradients, or of the effects, that an order is made of.
+        among: the units that may go; all of the level and the kinds when empty.
     """
 
     layout: HeadLayout
@@ -42,11 +43,17 @@ class Removal:
     steps: Steps
     allow_empty_layers: bool
     loss: Loss
+    among: frozenset[Unit] = frozenset()
+
+    @cached_property
+    def every_unit(self) -> tuple[Unit, ...]:
+        """Units of the level and the kinds asked for, in the order of a mask."""
+        return select_units(self.layout, self.unit, self.kinds)
 
     @cached_property
     def units(self) -> tuple[Unit, ...]:
-        """Units of the level and the kinds asked for, in the order of a mask."""
-        return select_units(self.layout, self.unit, self.kinds)
+        """Those of them that may go."""
+        return tuple(unit for unit in self.every_unit if not self.among or unit in self.among)
 
     @cached_property
     def counts(self) -> list[int]:
@@ -122,7 +129,8 @@ class Order:
     def options(self, removal: Removal, **own: str) -> CurveOptions:
         """What determines a curve along the order, its own options among it."""
         loss = {"loss": str(removal.loss)} if self.takes_loss and removal.loss != PLAIN else {}
-        return {"steps": str(removal.steps), "allow_empty_layers": removal.allow_empty_layers, **own, **loss}
+        among = {"among": " ".join(map(str, removal.units))} if removal.among else {}
+        return {"steps": str(removal.steps), "allow_empty_layers": removal.allow_empty_layers, **own, **loss, **among}
 
     def curve(self, removal: Removal, units: Sequence[Unit], options: CurveOptions, examples: int = 0) -> Curve:
         """The curve along units, the first to go first, whose order was made of so many examples."""
