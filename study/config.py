@@ -39,6 +39,7 @@ from study.measures.measure import Measure
 from study.measures.orders import ORDERS
 from study.measures.probe import ProbeMeasure
 from study.measures.pruning import Pruning, flat_name
+from study.measures.second_task import SecondTask
 from study.measures.train import Train
 from study.record.errors import InputError, listed
 from study.record.metrics import Scoring
@@ -124,6 +125,7 @@ SCHEMAS: dict[str, Mapping[str, type]] = {
         "attention": AttentionMeasure,
         "probe": ProbeMeasure,
         "gates": GatesMeasure,
+        "second_task": SecondTask,
         "train": Train,
     },
     "measure/order": ORDERS,

@@ -11,15 +11,17 @@ from typing import Any
 
 from omegaconf import DictConfig
 
-from study.config import to_study
+from study.config import StudyConfig, to_study
 from study.entries import refuse_unknown
 from study.jobs.cache import SHARED, JobCache
 from study.jobs.conclusion import conclusion
 from study.jobs.job import Job
 from study.jobs.job_run import sweep_name
 from study.jobs.measuring import MeasuringJob
+from study.jobs.second_task.job import SecondTaskJob
 from study.jobs.training import TrainingJob
 from study.measures.measure import Stage
+from study.measures.second_task import SecondTask
 from study.record.files import WriteError
 from study.tracking.progress import Agenda
 from study.tracking.tracker import check_access
@@ -99,6 +101,11 @@ class StudyTask:
         study, job = to_study(config), self._at_hand
         self.results = study.results
         if job is None or job.study != study:
-            trains = study.measure.stage is Stage.TRAIN
-            job = self._at_hand = TrainingJob(study) if trains else MeasuringJob(study, self._cache)
+            job = self._at_hand = self._new_job(study)
         return job
+
+    def _new_job(self, study: StudyConfig) -> Job:
+        if study.measure.stage is Stage.TRAIN:
+            return TrainingJob(study)
+        kind = SecondTaskJob if isinstance(study.measure, SecondTask) else MeasuringJob
+        return kind(study, self._cache)
