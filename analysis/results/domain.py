@@ -195,8 +195,16 @@ class Domain:
         """
         column = self.group_column(groups)
         if column not in self._samples:
-            self._samples[column] = self._sample(column)
+            self._samples[column] = self._sample(column, self._usual_masks)
         return self._samples[column]
+
+    def sample_of(self, masks: Iterable[str], groups: str = AUTO) -> Sample:
+        """The outcomes of any complete masks as sums over groups of examples, as `sample`; the base mask comes first.
+
+        Raises:
+            InputError: when the examples have no such column, or a mask lacks outcomes.
+        """
+        return self._sample(self.group_column(groups), (self.layout.full_key, *masks))
 
     def group_column(self, groups: str) -> str:
         """The column that groups the examples as in `sample`; draws of one example are never told apart.
@@ -210,14 +218,14 @@ class Domain:
         alone = column == EXAMPLE or self.examples[column].cast(pl.String).equals(self.examples[DRAWN])
         return DRAWN if alone else column
 
-    def _sample(self, column: str) -> Sample:
-        layout = self.layout
-        larger = (layout.units(level) for level in (UnitLevel.group, UnitLevel.mlp))
-        standard = chain([layout.full()], layout.each_off(), layout.each_alone(), layout.each_layer_off())
-        standard = chain(standard, *map(layout.each_off, larger))
-        curves = (*self.curves, *self.kept)
-        wanted = [*map(self.layout.key, standard), *(mask for curve in curves for mask in curve.masks)]
-        masks = tuple(mask for mask in dict.fromkeys(wanted) if mask in self.masks)
+    @property
+    def _usual_masks(self) -> list[str]:
+        """The masks that heads, layers, groups, MLPs and curves are read off, those that are complete."""
+        curves = (mask for curve in (*self.curves, *self.kept) for mask in curve.masks)
+        return [mask for mask in chain(usual_masks(self.layout), curves) if mask in self.masks]
+
+    def _sample(self, column: str, wanted: Iterable[str]) -> Sample:
+        masks = tuple(dict.fromkeys(wanted))
         if self.examples[column].null_count():
             raise InputError(f"{self.data}: some examples have no '{column}', by which they are grouped")
         groups = Groups.of(self.examples, column)
@@ -281,6 +289,13 @@ class Domain:
                 f"{self.examples.height} examples; every mask is compared on the same ones"
             )
         return rows
+
+
+def usual_masks(layout: HeadLayout) -> list[str]:
+    """Keys of the masks that mean the same in every folder: the full one, one unit off, one head left in its layer."""
+    larger = (layout.units(level) for level in (UnitLevel.group, UnitLevel.mlp))
+    heads = chain([layout.full()], layout.each_off(), layout.each_alone(), layout.each_layer_off())
+    return list(map(layout.key, chain(heads, *map(layout.each_off, larger))))
 
 
 def scoring_signature(metric_signature: str, examples: pl.DataFrame) -> str:

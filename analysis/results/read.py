@@ -6,12 +6,14 @@ be compared is left out and named: a mask that lacks examples, a setting without
 
 import logging
 from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import polars as pl
 
 from analysis.replacements import Replacement, counted, counted_of, with_draws
+from analysis.results.designs import StoredDesign, design_domains, masks_of_designs, stored_designs
 from analysis.results.domain import KEPT, Domain, scoring_signature
 from analysis.results.probe_readings import ProbeReading, read_probes
 from analysis.results.provenance import provenance
@@ -62,6 +64,7 @@ class Results:
         readings: what heads look at, by model and data.
         probes: what probes of attention find, by model and data.
         for_trainings: folders of settings by which trainings have chosen heads, and which nobody asked for besides.
+        designs: sets of masks that belong together, with their outcomes, in the order of the domains.
     """
 
     folder: Path
@@ -72,6 +75,7 @@ class Results:
     readings: tuple[Reading, ...] = ()
     probes: tuple[ProbeReading, ...] = ()
     for_trainings: tuple[Path, ...] = ()
+    designs: tuple[StoredDesign, ...] = ()
 
     @property
     def distinct(self) -> tuple[Domain, ...]:
@@ -134,7 +138,7 @@ def read_results(folder: Path, selection: Selection | None = None) -> Results:
             f"{folder} holds no outcomes (no MODEL/DATA/SETTING/{SETTING_FILE} below it): run a study first"
         )
     wanted, helping = _apart(_selected(paths, selection), selection)
-    domains, readings, probes, left_out, damaged = [], [], [], [], bool(unread)
+    domains, readings, probes, designs, left_out, damaged = [], [], [], [], [], bool(unread)
     for path in wanted:
         try:
             setting, limit = read_setting(path), selection.examples(path.parent.name)
@@ -143,6 +147,7 @@ def read_results(folder: Path, selection: Selection | None = None) -> Results:
             if not setting.is_scored:
                 continue
             domain = read_domain(path, limit, setting=setting)
+            designs += design_domains(domain, limit)
         except StudyError as error:
             left_out.append(f"{path.relative_to(folder)}: {error}")
             log.warning("left out: %s", left_out[-1])
@@ -158,9 +163,10 @@ def read_results(folder: Path, selection: Selection | None = None) -> Results:
         log.warning("%s: %s", "; ".join(those), line)
     readings.sort(key=lambda reading: (reading.model, reading.data, reading.setting.id, reading.special))
     probes.sort(key=lambda probe: (probe.setting.model, probe.setting.data, probe.setting.id, probe.probe.training.id))
+    designs.sort(key=lambda one: _place(one.domain))
     said = (*_notes(folder), *left_out, *unread, *_served(helping))
     read = tuple(domains), said, damaged, trainings, tuple(readings), tuple(probes)
-    results = Results(folder, *read, for_trainings=tuple(helping))
+    results = Results(folder, *read, for_trainings=tuple(helping), designs=tuple(designs))
     if not selection.models:
         return results
     return replace(results, trainings=trainings.filter(pl.col("training").is_in(results.models)))
@@ -183,7 +189,16 @@ def scored_by(results: Results, metrics: Collection[str]) -> Results:
                 refused.append(str(error))
     if not domains:
         raise InputError("\n  ".join([f"{results.folder} holds nothing with metric {', '.join(metrics)}:", *refused]))
-    return replace(results, domains=tuple(sorted(domains, key=lambda domain: _place(domain)[:-2])))
+    domains.sort(key=lambda domain: _place(domain)[:-2])
+    return replace(results, domains=tuple(domains), designs=tuple(_designs_by(results.designs, metrics)))
+
+
+def _designs_by(designs: Sequence[StoredDesign], metrics: Collection[str]) -> Iterator[StoredDesign]:
+    """The designs as each of these metrics scores them, where it can."""
+    for name in dict.fromkeys(metrics):
+        for one in designs:
+            with suppress(InputError):
+                yield replace(one, domain=rescored(one.domain, name))
 
 
 def _place(domain: Domain) -> tuple[str, bool, str, str, str, str]:
@@ -256,8 +271,11 @@ def read_domain(
     rows = outcomes.rows.filter(pl.col("example").is_in(examples["example"].to_list()))
     _check_rows(rows, layout)
     evaluated = _in_common(rows, layout) if under_way else rows.filter(pl.col("mask") == layout.full_key)["example"]
-    complete, lacking = complete_masks(rows, evaluated)
+    designs, wrong = stored_designs(folder, layout)
     curves, broken = read_curves(folder)
+    rows = _without(rows, masks_of_designs(designs, layout) - {mask for curve in curves for mask in curve.masks})
+    complete, lacking = complete_masks(rows, evaluated)
+    broken = [*broken, *wrong]
     stored = set(complete["mask"].unique())
     cut = [curve for curve in curves if not stored.issuperset(curve.masks)]
     gradients = _gradients(folder, layout, evaluated)
@@ -299,6 +317,11 @@ def complete_masks(rows: pl.DataFrame, examples: pl.Series) -> tuple[pl.DataFram
     counts = rows.group_by("mask", maintain_order=True).len()
     lacking = dict(counts.filter(pl.col("len") < examples.len()).iter_rows())
     return rows.filter(~pl.col("mask").is_in(list(lacking))), lacking
+
+
+def _without(rows: pl.DataFrame, masks: Collection[str]) -> pl.DataFrame:
+    """The rows of other masks than these."""
+    return rows.filter(~pl.col("mask").is_in(pl.Series([*masks]).implode())) if masks else rows
 
 
 def _in_common(rows: pl.DataFrame, layout: HeadLayout) -> pl.Series:

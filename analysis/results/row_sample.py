@@ -35,6 +35,16 @@ class RowSample(Sample):
         sizes = np.bincount(part, self.sizes).astype(np.int64)
         return replace(self, group=part[self.group], sizes=sizes, names=names)
 
+    def part(self, groups: Int[np.ndarray, " some"]) -> "RowSample":
+        """See `Sample.part`."""
+        place = np.full(self.groups, -1)
+        place[groups] = np.arange(len(groups))
+        own = place[self.group] >= 0
+        names = tuple(self.names[number] for number in groups)
+        return replace(
+            self, sums=self.sums[:, own], sizes=self.sizes[groups], names=names, group=place[self.group[own]]
+        )
+
     @cached_property
     def scores(self) -> Float[np.ndarray, " masks"]:
         """See `Sample.scores`."""

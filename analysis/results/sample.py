@@ -92,6 +92,11 @@ class Sample:
         sums = np.add.reduceat(self.sums[:, order], np.searchsorted(part[order], np.arange(len(names))), axis=1)
         return replace(self, sums=sums, sizes=np.bincount(part, self.sizes).astype(np.int64), names=names)
 
+    def part(self, groups: Int[np.ndarray, " some"]) -> "Sample":
+        """The sample of some of the groups, by number."""
+        names = tuple(self.names[number] for number in groups)
+        return replace(self, sums=self.sums[:, groups], sizes=self.sizes[groups], names=names)
+
     @property
     def groups(self) -> int:
         """Number of units of resampling."""

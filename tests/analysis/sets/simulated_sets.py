@@ -1,0 +1,95 @@
+"""Simulations of pairs and coalitions with known truth: how often tests err, and how often intervals hold it.
+
+`python tests/analysis/sets/simulated_sets.py [RUNS]` prints the figures of design/statistics.md.
+"""
+
+import sys
+from dataclasses import replace
+from itertools import combinations
+
+import numpy as np
+from fixtures.samples import sample_of, sentences
+from scipy import sparse
+
+from analysis.inference.contrasts import Contrasts, Weights
+from analysis.results.sample import Sample
+from study.record.metrics import Bleu, LogLikelihood
+from study.record.metrics.numbers import PER_UNIT
+
+ALPHA, DRAWS = 0.05, 399
+UNITS, GROUPS = 6, 150
+PAIRS = tuple(combinations(range(UNITS), 2))
+
+
+def interactions(units: int = UNITS, pairs: tuple[tuple[int, int], ...] = PAIRS) -> Weights:
+    """Weights of the base, each unit off, each pair off, in this order."""
+    weights = np.zeros((1 + units + len(pairs), len(pairs)))
+    for number, (i, j) in enumerate(pairs):
+        weights[[0, 1 + units + number], number] = 1
+        weights[[1 + i, 1 + j], number] = -1
+    return sparse.csr_array(weights)
+
+
+def losses(rng: np.random.Generator, first: float = 0.0) -> Sample:
+    """Log-likelihoods with large effects of single units, and an interaction `first` of the first pair alone.
+
+    What a group adds to an effect is skewed, and the larger the effect, the noisier it is.
+    """
+    base = rng.normal(-1, 1, GROUPS)
+    size = np.array([0.0, -0.1, -0.5, -1.0, -2.0, 0.4])
+    single = size * rng.gamma(1.5, 1 / 1.5, (GROUPS, UNITS)) + 0.05 * rng.standard_normal((GROUPS, UNITS))
+    i, j = np.array(PAIRS).T
+    own = rng.gamma(1.0, 1.0, (GROUPS, len(PAIRS))) - 1 + rng.standard_normal((GROUPS, 1))
+    both = single[:, i] + single[:, j] + 0.3 * own
+    both[:, 0] += first
+    values = np.column_stack([base, base[:, None] + single, base[:, None] + both]).T
+    counts = np.ones_like(values)
+    sums = np.rint(np.stack([values * PER_UNIT, counts], axis=-1)).astype(np.int64)
+    masks = tuple(map(str, range(len(sums))))
+    names = tuple(map(str, range(GROUPS)))
+    return Sample(masks, LogLikelihood(), sums, np.ones(GROUPS, dtype=np.int64), names)
+
+
+def false_interactions(runs: int, seed: int) -> dict[str, float]:
+    """Where no pair interacts: how often one is called so, any after correction, and 0 is held."""
+    rng, weights = np.random.default_rng(seed), interactions()
+    found = {"one": 0.0, "any": 0.0, "held": 0.0}
+    for run in range(runs):
+        tested = Contrasts.of(losses(rng), weights, DRAWS, run)
+        low, high = tested.interval(ALPHA)
+        found["one"] += (tested.p <= ALPHA).mean() / runs
+        found["any"] += bool((tested.p_corrected <= ALPHA).any()) / runs
+        found["held"] += ((low <= 0) & (high >= 0)).mean() / runs
+    return found
+
+
+def found_interactions(runs: int, seed: int) -> float:
+    """How often an interaction of .3 nats is found among 15 pairs."""
+    rng, weights = np.random.default_rng(seed), interactions()
+    found = 0
+    for run in range(runs):
+        found += Contrasts.of(losses(rng, -0.3), weights, DRAWS, run).p_corrected[0] <= ALPHA
+    return found / runs
+
+
+def false_interactions_of_bleu(runs: int, seed: int, sentences_each: int = 150) -> dict[str, float]:
+    """The same on BLEU: sentences of a large set, whose interactions are taken off, so that there are none."""
+    noises = (0.1, 0.15, 0.3, 0.2, 0.32, 0.42, 0.38)  # the base, three units, their three pairs
+    pairs = ((0, 1), (0, 2), (1, 2))
+    weights, rng, pool = interactions(3, pairs), np.random.default_rng(seed), sentences(800, noises, seed)
+    truth = sample_of(pool, Bleu()).scores @ weights
+    found = {"one": 0.0, "any": 0.0}
+    for run in range(runs):
+        sample = sample_of(pool[:, rng.integers(pool.shape[1], size=sentences_each)], Bleu())
+        tested = Contrasts.of(sample, weights, DRAWS, run)
+        tested = replace(tested, estimates=tested.estimates - truth)
+        found["one"] += (tested.p <= ALPHA).mean() / runs
+        found["any"] += bool((tested.p_corrected <= ALPHA).any()) / runs
+    return found
+
+
+if __name__ == "__main__":
+    RUNS = int(sys.argv[1]) if len(sys.argv) > 1 else 2000
+    print("no interactions, large effects:", false_interactions(RUNS, 1))
+    print("interaction of .3 nats found:", found_interactions(RUNS, 2))
+    print("BLEU:", false_interactions_of_bleu(RUNS, 3))
