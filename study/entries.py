@@ -12,7 +12,10 @@ from omegaconf import DictConfig, OmegaConf
 from study.config import CONF, FOLDERS, SCHEMAS, SHORT, compose
 from study.record.errors import InputError, listed
 
-GROUPS_OF = {"train": "data", "dev": "data"}
+MOST_MEANT = 3
+"""How many options are suggested in the place of one that is not there."""
+
+GROUPS_OF = {"train": "data", "dev": "data", "order": "measure/order"}
 """Config groups of nodes that are not named by theirs."""
 
 
@@ -64,9 +67,39 @@ def no_such_option(name: str, arguments: Sequence[str] = ()) -> str:
             here = f"; those here cannot all take it in one sweep: give each {last} a command of its own"
         choice = where if group in (where, nested) or where in SHORT else f"{group}@{where}"
         return f"{name} is an option of {listed(entries)}{here}. For example: {choice}={entries[0]}"
-    known = [*(SHORT if where else ()), *option_names(arguments)]
-    near = [near for near in difflib.get_close_matches(name, known, n=3, cutoff=0.5) if near != name]
-    return f"there is no option '{name}'" + (f". Did you mean {' or '.join(near)}?" if near else "")
+    near = _meant(name, group, arguments)[:MOST_MEANT]
+    return f"there is no option '{_as_given(name, arguments)}'" + (
+        f". Did you mean {' or '.join(near)}?" if near else ""
+    )
+
+
+def _meant(name: str, group: str, arguments: Sequence[str]) -> list[str]:
+    """What may have been meant by an option that is not there, the likeliest first.
+
+    It is one of the same place, one of another place under a shorter name, or one that is spelled like it.
+    """
+    where, _, option = name.rpartition(".")
+    beside = {
+        f"{where}.{key}": None for schema in SCHEMAS.get(group, {}).values() for key in schema.__dataclass_fields__
+    }
+    beside |= {short: None for short in SHORT if short.startswith(f"{where}.")}
+    if near := difflib.get_close_matches(option, [key.removeprefix(f"{where}.") for key in beside], n=MOST_MEANT):
+        return [f"{where}.{key}" for key in near if where]
+    names = list(dict.fromkeys([*SHORT, *option_names(arguments)]))
+    ends = [full for full in names if full.endswith(f".{name}")]
+    choices = [full for full in ends if any(each.startswith(f"{full}.") for each in names)]
+    rest = _as_given(name, arguments).removeprefix(name)
+    if found := choices if rest else sorted(ends, key=lambda full: (full not in choices, full.count("."))):
+        return [f"{full}{rest}" for full in found]
+    known = names if where else option_names(arguments)
+    close = difflib.get_close_matches(name, known, n=MOST_MEANT, cutoff=0.5)
+    return [f"{near}{rest}" for near in close if near != name]
+
+
+def _as_given(name: str, arguments: Sequence[str]) -> str:
+    """The option as a command has it, of which only the first parts may be known: `gates.keep` of `gates`."""
+    given = (word.lstrip("+").partition("=")[0] for word in arguments)
+    return next((word for word in given if word.startswith(f"{name}.")), name)
 
 
 def entries_with(group: str, option: str, task: str | None = None) -> list[str]:

@@ -1,5 +1,6 @@
 """What there is to run: `study list` prints a line an entry with what it still needs; of one entry, all of it."""
 
+import difflib
 import re
 import textwrap
 from collections.abc import Iterator, Sequence
@@ -10,6 +11,7 @@ from omegaconf import MISSING, DictConfig, OmegaConf
 from rich.console import Console
 from rich.text import Text
 
+from study.command.option_words import options_in_words
 from study.config import compose_entries
 from study.data.source import DataSource
 from study.entries import description, entry_file, options
@@ -17,13 +19,17 @@ from study.record.errors import InputError, StudyError
 from study.record.metrics import Task
 from study.subjects.model import ModelConfig
 
-GROUPS = ("experiment", "model", "data", "measure", "measure/order", "replacement", "gates")
-TYPED = {"measure/order": "measure.order", "gates": "model.training.gates"}
+GROUPS = ("experiment", "model", "data", "measure", "measure/order", "replacement", "gates", "reuse")
+TYPED = {"measure/order": "measure.order", "gates": "model.training.gates", "reuse": "model.training.reuse"}
 """How a group is typed, where that is not its name."""
 READY = "ready"
 NOT_USABLE = "cannot be used"
-TASK = "task"
-"""A field that is no option: an entry is what it is for."""
+NO_OPTIONS = ("task",)
+"""Fields that nobody sets: what an entry is for."""
+INDENT = " " * 6
+"""What stands before the words of an option."""
+MOST_LINES = 2
+"""Lines of these words."""
 SHORTEST = 12
 """Columns below which a description is left out."""
 
@@ -31,7 +37,7 @@ SHORTEST = 12
 def print_catalogue(arguments: Sequence[str] = (), console: Console | None = None) -> None:
     """Print a line for each entry, or for those that have a word in them, or are of a group of that name.
 
-    An entry of this very name is printed whole.
+    An entry of this very name is printed whole, with what each of its options is.
 
     Raises:
         InputError: when there is no such entry, or more than one word.
@@ -43,7 +49,12 @@ def print_catalogue(arguments: Sequence[str] = (), console: Console | None = Non
     found = {group: [name for name in options(group) if word in name or word == group] for group in GROUPS}
     exact = [group for group in GROUPS if word in found[group]]
     if not any(found.values()):
-        raise InputError(f"nothing is called '{word}': `study list` shows what there is")
+        names = [*GROUPS, *(name for group in GROUPS for name in options(group))]
+        near = list(dict.fromkeys(difflib.get_close_matches(word, names)))
+        raise InputError(
+            f"nothing is called '{word}'"
+            + (f". Did you mean {' or '.join(near)}?" if near else ": `study list` shows what there is")
+        )
     for group in exact:
         _print_whole(console, group, word)
     listed = {group: names for group, names in found.items() if names and (not exact or group == word)}
@@ -67,7 +78,7 @@ def _print_lines(console: Console, group: str, names: Sequence[str]) -> None:
 
 
 def _print_whole(console: Console, group: str, name: str) -> None:
-    """What an entry is, what it needs, and every option with its value."""
+    """What an entry is, what it needs, and every option with its value and what it is."""
     console.print(f"[bold]{TYPED.get(group, group)}={name}[/]")
     console.print(description(group, name), markup=False)
     sweeper: Any = OmegaConf.load(entry_file(group, name)).hydra.sweeper if group == "experiment" else None
@@ -77,11 +88,32 @@ def _print_whole(console: Console, group: str, name: str) -> None:
     if need := needs(group, name):
         console.print(READY if need == READY else f"Needs {need}", markup=False, soft_wrap=True)
     console.print()
-    where = "" if group == "experiment" else TYPED.get(group, group)
-    for option, value in _leaves(OmegaConf.to_container(values, resolve=False, enum_to_str=True), where):
-        if option.rpartition(".")[2] != TASK:
-            shown = "..." if value == MISSING else value
-            console.print(f"  {option}={shown}", markup=False, highlight=False, soft_wrap=True)
+    if sweeper is not None:
+        _print_sweep(console, sweeper)
+        return
+    for option, value, words in options_in_words(values, TYPED.get(group, group)):
+        if option.rpartition(".")[2] not in NO_OPTIONS:
+            _print_option(console, option, value)
+            for line in _clauses(words, console.width - len(INDENT)):
+                console.print(Text(INDENT + line), style="dim")
+
+
+def _print_option(console: Console, option: str, value: Any) -> None:
+    shown = "..." if value == MISSING else value
+    console.print(f"  {option}={shown}", markup=False, highlight=False, soft_wrap=True)
+
+
+def _clauses(words: str, room: int) -> list[str]:
+    """As many whole clauses as two lines have room for; the first one also where it takes more."""
+    whole = [textwrap.wrap(words[: found.start()], room) for found in re.finditer(r"[.;] |\.?$", words)]
+    fitting = [lines for lines in whole if len(lines) <= MOST_LINES]
+    return (fitting or whole[:1])[-1]
+
+
+def _print_sweep(console: Console, sweeper: Any) -> None:
+    """What an experiment sweeps, grid by grid where it has several."""
+    for option, value in _leaves(OmegaConf.to_container(sweeper.params, resolve=False, enum_to_str=True), ""):
+        _print_option(console, option, value)
     for number, grid in enumerate(_grids(sweeper), start=1):
         words = " ".join(f"{option}={value}" for option, value in grid.items())
         console.print(f"  grid {number}: {words}", markup=False, highlight=False, soft_wrap=True)

@@ -15,7 +15,7 @@ from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
 from study.command.catalogue import print_catalogue
-from study.command.help import PRUNE, help_text
+from study.command.help import LIST, PRUNE, help_text
 from study.command.misspelt import as_typed, nothing_chosen, sentence
 from study.command.overrides import for_every_job, overrides_last, quoted
 from study.config import CONF, FOLDERS, in_full, register
@@ -72,10 +72,10 @@ def _run(arguments: list[str]) -> str | None:
     if command:
         arguments.remove(command)
     FOLDERS[1:], others = without_config_folders(arguments)
-    if command == "list":
+    if (not arguments and command != "list") or command == "help" or any(flag in arguments for flag in HELP_FLAGS):
+        print({"prune": PRUNE, "list": LIST}.get(command) or help_text())
+    elif command == "list":
         print_catalogue(others)
-    elif not arguments or command == "help" or any(flag in arguments for flag in HELP_FLAGS):
-        print(PRUNE if command == "prune" else help_text())
     else:
         return _hydra(command, arguments)
     return None

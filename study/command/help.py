@@ -36,6 +36,16 @@ device=auto|cpu|cuda:1, threads=N, memory_gb=N, shards=N shard=0,1,... -m (each 
 Folders with entries of yours: --config-dir FOLDER. Completion with TAB: eval "$(study completion bash)"
 """
 
+LIST = """\
+Lists what there is to choose, with what each entry still needs.
+
+  study list                      every experiment, model, data set, measure, order ...: a line each
+  study list model                the entries of a group, or those with this word in their names
+  study list toy_classifier       one entry: its options, their values, and what each is
+
+--config-dir FOLDER: with entries of yours.
+"""
+
 PRUNE = """\
 Removes heads of a trained transformer for good and saves the smaller model, proved equal to the masked one.
 

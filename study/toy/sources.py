@@ -54,7 +54,11 @@ class ToySet(DataSource):
 
 @dataclass(kw_only=True)
 class ToyNli(ToySet):
-    """A domain of the toy inference language."""
+    """A domain of the toy inference language.
+
+    Attributes:
+        domain: which words and patterns its pairs have: those of training, or others.
+    """
 
     maker = NLI_MAKER
     task: Task = Task.CLASSIFICATION
@@ -68,7 +72,11 @@ class ToyNli(ToySet):
 
 @dataclass(kw_only=True)
 class ToyTranslation(ToySet):
-    """A domain of the toy language pair."""
+    """A domain of the toy language pair.
+
+    Attributes:
+        domain: which words and patterns its sentences have: those of training, or others.
+    """
 
     maker = TRANSLATION_MAKER
     task: Task = Task.TRANSLATION
@@ -82,7 +90,11 @@ class ToyTranslation(ToySet):
 
 @dataclass(kw_only=True)
 class ToyInduction(ToySet):
-    """A set of texts whose words come again."""
+    """A set of texts whose words come again.
+
+    Attributes:
+        domain: which of the sets: one to learn from, to watch a training on, to test on, or with longer texts.
+    """
 
     maker = INDUCTION_MAKER
     task: Task = Task.CHOICE

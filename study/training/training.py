@@ -34,6 +34,7 @@ class Training:
     """How a model is made; the object holds all that its weights depend on besides the machine.
 
     Attributes:
+        task: what is learnt.
         train: data to learn from; `limit` takes the first examples only.
         dev: data that is evaluated on as it goes; no weight depends on it.
         held_out: share of the training data that is evaluated on in place of `dev`, and not learnt from; whole groups,

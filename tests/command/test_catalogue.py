@@ -7,7 +7,8 @@ from rich.console import Console
 
 from study.command import commands
 from study.command.catalogue import GROUPS, needs, print_catalogue
-from study.config import FOLDERS
+from study.command.option_words import options_in_words
+from study.config import FOLDERS, compose_entries
 from study.entries import options
 
 
@@ -39,6 +40,30 @@ def test_a_word_chooses_entries_and_a_name_shows_all_of_one() -> None:
     assert "Needs model.path=..." in whole
     assert "model.max_length=128" in whole
     assert "data=toy_matched,toy_mismatched" in catalogue(["toy_nli"])
+
+
+def test_every_option_has_words() -> None:
+    """Also those of data within a training, and of what a training starts from."""
+    silent = [
+        option
+        for group in GROUPS[1:]
+        for entry in compose_entries(group, options(group)).values()
+        for option, _, words in options_in_words(entry, group)
+        if not words
+    ]
+    assert not silent
+
+
+def test_an_option_says_what_it_may_be_and_what_it_is() -> None:
+    lines = catalogue(["hard_concrete"]).splitlines()
+    said = {line.strip(): lines[at + 1] for at, line in enumerate(lines[:-1])}
+    assert said["model.training.gates.reduction=sum"].startswith("      (sum, mean) how the penalties of heads")
+    assert said["model.training.gates.learning_rate=0.1"].startswith("      peak of the gates' learning rate")
+    assert (
+        "all when empty"
+        in said["model.training.gates.scope=[]"] + lines[lines.index("  model.training.gates.scope=[]") + 2]
+    )
+    assert max(map(len, lines)) <= 80
 
 
 @pytest.mark.parametrize(

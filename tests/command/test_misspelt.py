@@ -24,6 +24,7 @@ def refusal(words: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.
 
 
 TOY = "model=toy_classifier data=toy_matched"
+GATED = "model=toy_gated data=toy_matched measure=train"
 
 
 @pytest.mark.parametrize(
@@ -100,6 +101,24 @@ TOY = "model=toy_classifier data=toy_matched"
         (f"{TOY} measure=pruning measure.estimator=x", "measure.estimator=x: expected paper, released_code, sig"),
         (f"{TOY} measure=pruning measure.sedes=9", "there is no option 'measure.sedes'. Did you mean measure.seeds or"),
         (
+            f"{GATED} model.training.gates.penalti=1",
+            "there is no option 'model.training.gates.penalti'. Did you mean model.training.gates.penalty?",
+        ),
+        (
+            f"{GATED} gates.penalty=1",
+            "there is no option 'gates.penalty'. Did you mean model.training.gates.penalty?",
+        ),
+        (f"{GATED} gates=subset", "there is no option 'gates'. Did you mean model.training.gates or measure.gates?"),
+        (
+            f"{TOY} training.learning_rate=1",
+            "there is no option 'training.learning_rate'. Did you mean model.training.learning_rate?",
+        ),
+        (f"{TOY} measure=pruning order=oracle", "there is no option 'order'. Did you mean measure.order or model."),
+        (
+            f"{GATED} model.training.gates=kept model.training.gates.keep=6 model.training.gates.order.estimater=x",
+            "there is no option 'model.training.gates.order.estimater'. Did you mean model.training.gates.order.est",
+        ),
+        (
             f"{TOY} measure=pruning measure.seeds=9",
             "measure.seeds is an option of random; the order here has none. For example: measure.order=random",
         ),
@@ -141,6 +160,7 @@ TOY = "model=toy_classifier data=toy_matched"
             "'analyse' is no command: expected list, fetch, prune, help, or overrides NAME=VALUE. Tables, figu",
         ),
         ("list nothing_of_this_name", "nothing is called 'nothing_of_this_name'"),
+        ("list gtes", "nothing is called 'gtes'. Did you mean gates?"),
     ],
 )
 def test_a_wrong_word_is_refused_with_what_is_right(
@@ -173,6 +193,7 @@ def composes(words: list[str], monkeypatch: pytest.MonkeyPatch) -> bool:
         f"{TOY} tracking.project=x",
         f"{TOY} measure=pruning measure.sedes=9 measure/order=random",
         f"{TOY} measure=pruning measure.order=oracel",
+        f"{GATED} gates.penalty=1",
         f"{TOY} hydra/launcher=slum",
         f"{TOY} measure.kinds=cross",
     ],
