@@ -49,6 +49,7 @@ from study.subjects.fairseq.folder import FairseqFolder
 from study.subjects.huggingface.classifier_folder import HubClassifier, HubRegressor
 from study.subjects.huggingface.decoder_folder import HubDecoder
 from study.subjects.model import ModelConfig
+from study.subjects.tasks.config import TasksFolder
 from study.toy.sources import ToyInduction, ToyNli, ToyTranslation
 from study.tracking.options import Tracking, WandbTracking
 from study.training.classifier_options import FineTuning, NewBert
@@ -76,6 +77,7 @@ SCHEMAS: dict[str, Mapping[str, type]] = {
     "model": {
         "sequence_classifier": HubClassifier,
         "sequence_regressor": HubRegressor,
+        "tasks_folder": TasksFolder,
         "language_model": HubDecoder,
         "fairseq_translator": FairseqFolder,
         "trained_classifier": TrainedClassifier,

@@ -232,9 +232,17 @@ class OutputLayer(LaterTask):
 
 @dataclass(kw_only=True)
 class BiasesAndNorms(LaterTask):
-    """A control: biases and norms move besides the output layer; each task has its own (Ben Zaken et al. 2022)."""
+    """A control: biases and norms move besides the output layer; each task has its own (Ben Zaken et al. 2022).
+
+    Attributes:
+        pooler: see `FreeHeads`.
+    """
 
     name: str = "biases_and_norms"
+    pooler: bool = True
+
+    def _own_words(self) -> list[str]:
+        return [] if self.pooler else ["shared pooler"]
 
 
 @dataclass(kw_only=True)
@@ -244,9 +252,11 @@ class LowRank(LaterTask):
     Attributes:
         rank: rank of the updates; None: that with about as many numbers as the free heads have.
         alpha: the updates are multiplied by `alpha / rank`; None: twice the rank.
+        pooler: see `FreeHeads`.
     """
 
     name: str = "lora"
+    pooler: bool = True
     rank: int | None = None
     alpha: float | None = None
 
@@ -257,7 +267,7 @@ class LowRank(LaterTask):
             raise InputError(f"reuse.rank={self.rank}: expected 1 or more")
 
     def _own_words(self) -> list[str]:
-        return [] if self.rank is None else [f"rank {self.rank}"]
+        return [*([] if self.rank is None else [f"rank {self.rank}"]), *([] if self.pooler else ["shared pooler"])]
 
 
 @dataclass(kw_only=True)

@@ -97,6 +97,10 @@ class CheckpointSaver(Callback):
         folder = self.folders.get(trainer.step)
         if folder and not folder.is_dir():
             with whole_folder(folder) as draft, quiet():
-                self.model.save_pretrained(draft)
-                self.tokenizer.save_pretrained(draft)
+                self.write(draft, trainer.step)
                 self.more(draft)
+
+    def write(self, folder: Path, updates: int) -> None:  # noqa: ARG002
+        """Write the model after so many updates, and its tokenizer, into a folder."""
+        self.model.save_pretrained(folder)
+        self.tokenizer.save_pretrained(folder)

@@ -18,8 +18,9 @@ from study.subjects.classifier import Classifier
 from study.subjects.labels import label_index, require_labels
 from study.subjects.regressor import Regressor
 from study.subjects.subject import Subject
-from study.training.classifier_options import ClassifierTraining
+from study.training.classifier_options import ClassifierTraining, FineTuning
 from study.training.initial_classifier import initial_classifier
+from study.training.second_task.start import later_classifier
 from study.training.transformers_training import Start, TokenizedData, train
 
 EVALUATION_BATCH = 250
@@ -67,7 +68,11 @@ def train_classifier(
 
     def begin(learnt: Examples, dev: Examples) -> Start:
         labels = learnable(training, learnt, dev)
-        model, tokenizer = initial_classifier(training, [text for row in learnt.texts for text in row], labels)
+        if isinstance(training, FineTuning) and training.reuse.has_task:
+            model, tokenizer, later = later_classifier(training, labels)
+        else:
+            model, tokenizer = initial_classifier(training, [text for row in learnt.texts for text in row], labels)
+            later = None
         data, dev_data = (tokenize(examples, tokenizer, labels, training.max_length) for examples in (learnt, dev))
 
         def subject() -> Subject:
@@ -76,7 +81,17 @@ def train_classifier(
             return kind(model, tokenizer, labels=labels, max_length=length, truncate=True, loaded=loaded)
 
         unit = "nats an example" if labels else "squared"
-        return Start("classifier", model, tokenizer, data, dev_data, unit, lambda: evaluate(model, dev_data), subject)
+        return Start(
+            name="classifier",
+            model=model,
+            tokenizer=tokenizer,
+            data=data,
+            dev=dev_data,
+            unit=unit,
+            evaluate=lambda: evaluate(model, dev_data),
+            subject=subject,
+            later=later,
+        )
 
     train(training, folder, begin, device=device, threads=threads, recorded=recorded)
 

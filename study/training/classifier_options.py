@@ -7,10 +7,11 @@ from typing import Any
 from study.record.errors import InputError
 from study.record.files import short_hash
 from study.record.metrics import Task
-from study.subjects.huggingface.classifier_folder import HubClassifier, HubRegressor
-from study.subjects.huggingface.label_names import label_names
-from study.subjects.model import ModelConfig
+from study.record.training.tasks import TASKS_FILE
+from study.subjects.huggingface.classifier_folder import ClassifierConfig, HubClassifier, HubRegressor
+from study.subjects.huggingface.label_names import has_one_output, label_names
 from study.subjects.model_files import read_json
+from study.subjects.tasks.config import TasksFolder
 from study.training.training import source_identity
 from study.training.transformers_options import TransformersTraining, Tuning
 
@@ -32,7 +33,8 @@ class FineTuning(ClassifierTraining, Tuning):
 
     Attributes:
         new_head: it gets an output layer with random weights, whose labels are those of the training data; false: it
-            goes on with its own, and the data may have no other labels.
+            goes on with its own, and the data may have no other labels. A later task then begins with a copy of the
+            output layer of the task before it.
         labels: names of its own outputs, in order; read from the model when empty.
     """
 
@@ -47,31 +49,41 @@ class FineTuning(ClassifierTraining, Tuning):
     def check(self) -> None:
         """See `Training.check`."""
         super().check()
-        if self.labels and self.new_head:
+        if self.labels and self.new_head and not self.reuse.has_task:
             raise InputError(
                 "training.labels names the model's own outputs, and training.new_head=true gives it others: "
                 "add training.new_head=false"
             )
 
-    def start_model(self) -> ModelConfig:
+    def start_model(self) -> ClassifierConfig:
         """See `Training.start_model`; texts are cut as in the training."""
-        if self.new_head:
+        if self.new_head and not self.reuse.has_task:
             raise InputError(
                 "the model before the first step has a new output layer, and nothing tells which of its heads matter: "
                 "training.new_head=false starts from a model that does the task"
             )
         if self.origin:
             return self.origin
-        kind = HubRegressor if self.task is Task.REGRESSION else HubClassifier
         revision = None if Path(self.start).expanduser().is_dir() else self.revision
         options: dict[str, Any] = {"max_length": self.max_length, "truncate": True}
         options |= {"labels": list(self.labels)} if self.labels else {}
-        return kind(name="", path=self.start, revision=revision, **options)
+        return self._start_kind()(name="", path=self.start, revision=revision, **options)
+
+    def _start_kind(self) -> type[HubClassifier]:
+        """The kind of the model to start from; that of a later task need not be of its own."""
+        if not self.reuse.has_task:
+            return HubRegressor if self.task is Task.REGRESSION else HubClassifier
+        folder = self.start_folder()
+        if (folder / TASKS_FILE).is_file():
+            return TasksFolder
+        return HubRegressor if has_one_output(folder) else HubClassifier
 
     def own_labels(self) -> tuple[str, ...]:
         """See `ClassifierTraining.own_labels`."""
         if self.new_head or self.task is Task.REGRESSION:
             return ()
+        if self.reuse.has_task:
+            return self.start_model().output_names()
         if self.labels:
             return label_names(self.start_folder(), self.labels)
         if not read_json(self.start_folder() / "config.json").get("id2label"):

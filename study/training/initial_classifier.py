@@ -77,11 +77,11 @@ def trained_model(training: FineTuning, labels: Sequence[str]) -> PreTrainedMode
             training.start_folder(), dtype=torch.float32, ignore_mismatched_sizes=training.new_head, **names
         )
     if training.new_head:
-        _draw_head(model)
+        draw_head(model)
     return model
 
 
-def _draw_head(model: PreTrainedModel) -> None:
+def draw_head(model: PreTrainedModel) -> None:
     """Random weights for all that stands above the model's body, as BERT's are drawn."""
     width = getattr(model.config, "initializer_range", 0.02)
     heads = [module for name, module in model.named_children() if name != model.base_model_prefix]

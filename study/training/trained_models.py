@@ -11,12 +11,15 @@ from study.gates.options import GivenMask
 from study.record.errors import InputError
 from study.record.factors import NO_GATES, Factors
 from study.record.files import cache_folder
+from study.record.metrics import Task
 from study.record.training.gates import GatesRecord, read_gates
 from study.record.training.history import Record, read_history
+from study.record.training.tasks import TaskChain, read_tasks
 from study.subjects.fairseq.folder import CHECKPOINTS, FairseqConfig
-from study.subjects.huggingface.classifier_folder import ClassifierConfig, RegressorConfig
+from study.subjects.huggingface.classifier_folder import RegressorConfig
 from study.subjects.huggingface.decoder_folder import DecoderConfig
 from study.subjects.model import ExpectedScore
+from study.subjects.tasks.config import ClassifierOfTasks
 from study.training.classifier_options import ClassifierTraining
 from study.training.decoder_options import DecoderTraining
 from study.training.fairseq.log import LOG_FILE, best_step
@@ -54,7 +57,24 @@ class TrainedModel:
         training = self.training
         place = Factors(self.training_name, data, precision, training.seed, self._epoch(), training.initial())
         words = {"gates": training.gates.words() or None, "reuse": training.reuse.words() or None}
-        return replace(place, **words, **training.other_seeds())
+        return replace(place, **words, taught=self._taught(), **training.other_seeds())
+
+    def _taught(self) -> str | None:
+        """Which of its tasks it does; None where it has but one."""
+        if not self.training.reuse.has_task:
+            return None
+        return getattr(self, "task_name", "") or self.training.task_names()[-1]
+
+    def has_tasks(self) -> bool:
+        """Whether it was taught a later task."""
+        return self.training.reuse.has_task
+
+    def task_chain(self) -> TaskChain | None:
+        """See `ModelConfig.task_chain`."""
+        if not self.has_tasks() or self._lacks():
+            return None
+        self.trained_checkpoint()
+        return read_tasks(self.training.tasks_file(self.training_folder(), self._epoch()))
 
     def idle(self) -> dict[str, str]:
         """See `ModelConfig.idle`."""
@@ -183,7 +203,7 @@ class TrainedModel:
 
 
 @dataclass(kw_only=True)
-class TrainedClassifier(TrainedModel, ClassifierConfig):
+class TrainedClassifier(TrainedModel, ClassifierOfTasks):
     """A sequence classifier that the project trains; the order of its labels is that of the training."""
 
     check_labels: bool = False
@@ -197,9 +217,10 @@ class TrainedClassifier(TrainedModel, ClassifierConfig):
 
 
 @dataclass(kw_only=True)
-class TrainedRegressor(TrainedModel, RegressorConfig):
+class TrainedRegressor(TrainedModel, ClassifierOfTasks, RegressorConfig):
     """A sequence model with one output that the project trains."""
 
+    task: Task = Task.REGRESSION
     training: ClassifierTraining = MISSING  # pyright: ignore[reportIncompatibleVariableOverride] of this kind alone
 
     def idle(self) -> dict[str, str]:

@@ -97,6 +97,10 @@ class Training:
         """Seeds of a part of what is random, by name, where they are given: axes of their own."""
         return {}
 
+    def task_names(self) -> list[str]:
+        """The names of the tasks that a model has at the end to which a later task is taught, in their order."""
+        raise NotImplementedError
+
     def start_model(self) -> ModelConfig | None:
         """The model before the first step, on which an order of its heads can be made; None where it starts from none.
 

@@ -7,10 +7,11 @@ from typing import Any
 from omegaconf import MISSING
 
 from study.gates.options import LearnedGates
-from study.record.errors import InputError
-from study.record.files import short_hash
+from study.record.errors import InputError, listed
+from study.record.files import is_folder_name, name_of, short_hash
 from study.record.training.gates import GATES_FILE
-from study.record.training.tasks import TASKS_FILE
+from study.record.training.tasks import TASKS_FILE, read_tasks
+from study.reuse.options import LaterTask, Weights
 from study.subjects.huggingface.hub import download, local_folder
 from study.subjects.model_files import model_digests, require_tokenizer
 from study.training.training import Training
@@ -124,7 +125,39 @@ class Tuning(TransformersTraining):
     def identity(self) -> dict[str, Any]:
         """See `Training.identity`; what is trained here is known before it is there."""
         identity = {name: value for name, value in super().identity().items() if name != "scratch" or value}
-        return {**identity, "start": self._start_identity()}
+        return {**identity, "start": self._start_identity(), **self._later_identity()}
+
+    def _later_identity(self) -> dict[str, Any]:
+        """What a later task depends on besides: the tasks by name, and the weights of a pre-trained model."""
+        if not isinstance(self.reuse, LaterTask):
+            return {}
+        folder = self._pretrained_folder()
+        pretrained = {"pretrained": model_digests(folder)} if folder else {}
+        return {"tasks": self.task_names(), **pretrained}
+
+    def task_names(self) -> list[str]:
+        """The names of the tasks that the model has at the end, in the order in which they were taught."""
+        assert isinstance(self.reuse, LaterTask), "a training of a later task"
+        later = self.reuse.task or self.train.name
+        return [later] if self.reuse.body is Weights.pretrained else [*self.earlier_names(), later]
+
+    def earlier_names(self) -> list[str]:
+        """The names of the tasks that the model to start from has."""
+        assert isinstance(self.reuse, LaterTask), "a training of a later task"
+        if self.origin:
+            origin = self.origin.training
+            return origin.task_names() if origin.reuse.has_task else [self.reuse.earlier or self.origin.training_name]
+        file = self.start_folder() / TASKS_FILE
+        return (
+            [task.name for task in read_tasks(file).tasks]
+            if file.is_file()
+            else [self.reuse.earlier or name_of(self.start)]
+        )
+
+    def _pretrained_folder(self) -> Path | None:
+        """Where the pre-trained model is that weights of a later task are taken from; None where it is not here."""
+        path = self.reuse.pretrained if isinstance(self.reuse, LaterTask) else ""
+        return local_folder(path, None) if path else None
 
     def check(self) -> None:
         """See `Training.check`."""
@@ -138,13 +171,51 @@ class Tuning(TransformersTraining):
                 f"training.scratch=true begins with random weights, and gates={self.gates.name} learns which heads of "
                 f"a trained model matter: scratch is for the same heads, trained anew (gates=kept), or all (gates=none)"
             )
+        self._check_tasks()
+
+    def _check_tasks(self) -> None:
+        """Refuse what does not go with a model of several tasks, as far as that is here."""
+        folder = None if self.origin else local_folder(self.start, self.revision)
+        several = (self.origin and self.origin.training.reuse.has_task) or (folder and (folder / TASKS_FILE).is_file())
+        if not self.reuse.has_task:
+            if several:
+                raise InputError(
+                    "the model to start from has several tasks, of which no other training knows: "
+                    "model.training.reuse=free_heads teaches it another"
+                )
+            return
+        if self.scratch or self.gates.has_gates:
+            what = "training.scratch=true" if self.scratch else f"gates={self.gates.name}"
+            raise InputError(
+                f"{what} does not go with reuse={self.reuse.name}, which teaches a later task: leave one out"
+            )
+        if self.origin and getattr(self.origin, "task_name", ""):
+            raise InputError(
+                "training.origin.task_name: a later task is taught to the model as its latest task has it: leave it out"
+            )
+        if self.origin or folder:
+            self._check_names()
+
+    def _check_names(self) -> None:
+        names = self.task_names()
+        if not is_folder_name(names[-1]):
+            raise InputError(f"reuse.task={names[-1]}: a task is named by letters, digits and . _ - +")
+        if names[-1] in names[:-1]:
+            raise InputError(
+                f"the model has a task '{names[-1]}' already ({listed(names[:-1])}): reuse.task=NAME names the later"
+            )
 
     def missing(self) -> list[str]:
         """See `Training.missing`."""
+        more = self._missing_pretrained() + super().missing()
         if self.origin:
-            return [*self.origin.missing(), *super().missing()]
+            return [*self.origin.missing(), *more]
         here = local_folder(self.start, self.revision)
-        return [*([] if here else [f"model {self.start} from the Hugging Face hub"]), *super().missing()]
+        return [*([] if here else [f"model {self.start} from the Hugging Face hub"]), *more]
+
+    def _missing_pretrained(self) -> list[str]:
+        path = self.reuse.pretrained if isinstance(self.reuse, LaterTask) else ""
+        return [f"model {path} from the Hugging Face hub"] if path and not self._pretrained_folder() else []
 
     def fetch(self) -> None:
         """See `Training.fetch`."""
@@ -152,6 +223,8 @@ class Tuning(TransformersTraining):
             self.origin.fetch()
         elif not local_folder(self.start, self.revision):
             download(self.start, self.revision)
+        if isinstance(self.reuse, LaterTask) and self._missing_pretrained():
+            download(self.reuse.pretrained, None)
         super().fetch()
 
     def initial(self) -> str:

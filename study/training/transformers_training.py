@@ -23,6 +23,7 @@ from study.training.callbacks import CheckpointSaver, HistoryWriter
 from study.training.folder import training_folder
 from study.training.gate_course import GateCourse
 from study.training.gate_learner import GateLearner, freeze, gate_learner
+from study.training.second_task.learner import LaterStart, TaskLearner, TasksSaver, task_learner
 from study.training.trainer import STATE_FILE, Trainer
 from study.training.training import limited
 from study.training.transformers_options import TransformersTraining
@@ -59,6 +60,7 @@ class Start:
         unit: what the loss is in, see `study.training.gate_learner.CONVERGED`.
         evaluate: gives the mean loss (nats) and the score (percent) on the dev data.
         subject: makes a subject of the model, whose heads can have gates.
+        later: what it is taught a later task with; None where it has no other.
     """
 
     name: str
@@ -69,6 +71,7 @@ class Start:
     unit: str
     evaluate: Callable[[], tuple[float, float]]
     subject: Callable[[], Subject]
+    later: LaterStart | None = None
 
 
 def train(
@@ -134,6 +137,7 @@ def trainer(training: TransformersTraining, start: Start, folder: Path, recorded
     evaluations = int(training.epochs / training.evaluate_every)
     evaluation_steps = {step_at(i * training.evaluate_every) for i in range(1, evaluations + 1)} | {*checkpoints}
     learner = _learner(training, start, folder, len(batches))
+    later = _later(training, start, folder)
     optimizer = adamw(model, training)
     for group in learner.groups() if learner else ():
         optimizer.add_param_group(group)
@@ -155,6 +159,8 @@ def trainer(training: TransformersTraining, start: Start, folder: Path, recorded
         save_at=checkpoints,
         callbacks=[history, saver],
     )
+    if later:
+        return with_later_task(plain, later, history, saver)
     if not learner:
         return plain
     learner.check_start(plain, lambda: start.evaluate()[0], data.answers, start.dev.answers, start.unit)
@@ -169,6 +175,11 @@ def _learner(training: TransformersTraining, start: Start, folder: Path, updates
     gates, gate = training.gates, _certified(start)
     freeze(gates, start.model)
     return gate_learner(gates, gate, updates=updates, seed=training.seed_of_order, folder=folder)
+
+
+def _later(training: TransformersTraining, start: Start, folder: Path) -> TaskLearner | None:
+    """What teaches the model a later task, once masking it is certified; weights that are not to move are frozen."""
+    return task_learner(training, start.model, start.later, _certified(start), folder) if start.later else None
 
 
 def _certified(start: Start) -> Gate:
@@ -198,6 +209,14 @@ def with_gates(plain: Trainer, learner: GateLearner, history: HistoryWriter) -> 
         penalty=learner.penalty,
         callbacks=[learner, GateCourse(history.folder, learner, history.is_due), *plain.callbacks],
     )
+
+
+def with_later_task(plain: Trainer, later: TaskLearner, history: HistoryWriter, saver: CheckpointSaver) -> Trainer:
+    """A trainer of a later task, whose checkpoints are folders of tasks; other tasks' heads may be off meanwhile."""
+    evaluate = history.evaluate
+    history.evaluate = lambda: later.under_mask(evaluate)
+    tasks = TasksSaver(saver.model, saver.tokenizer, saver.folders, learner=later)
+    return replace(plain, loss=lambda rows: later.under_mask(lambda: plain.loss(rows)), callbacks=[history, tasks])
 
 
 def epoch_batches(lengths: Int[Tensor, " examples"], batch_size: int, generator: torch.Generator) -> list[list[int]]:

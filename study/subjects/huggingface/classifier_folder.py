@@ -6,8 +6,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
+from study.record.errors import InputError, listed
 from study.record.metrics import Task
 from study.record.metrics.numbers import numbers
+from study.record.training.tasks import TASKS_FILE, read_tasks
 from study.subjects.huggingface.corrections import corrections
 from study.subjects.huggingface.hub_folder import UNTRAINED, HubFolder
 from study.subjects.huggingface.label_names import label_names, require_one_output
@@ -42,6 +44,7 @@ class ClassifierConfig(ModelConfig):
     def identity(self) -> dict[str, Any]:
         """Digests of the files, the labels as configured, how texts are cut, and what was corrected since."""
         folder = self.folder()
+        _require_one_task(folder)
         files = model_digests(folder)
         require_tokenizer(folder)
         return {
@@ -69,6 +72,7 @@ class ClassifierConfig(ModelConfig):
         """The classifier in float32."""
         from study.subjects.huggingface.load_classifier import load_classifier
 
+        _require_one_task(self.folder())
         options = {"max_length": self.max_length, "truncate": self.truncate}
         return load_classifier(self.folder(), device, labels=self.output_names(), fresh_seed=self.fresh_seed, **options)
 
@@ -83,6 +87,19 @@ class ClassifierConfig(ModelConfig):
     def pruned(self, folder: Path) -> ClassifierConfig:
         """See `ModelConfig.pruned`; the folder names the labels itself."""
         return HubClassifier(name="", path=str(folder), max_length=self.max_length, truncate=self.truncate)
+
+
+def _require_one_task(folder: Path) -> None:
+    """Refuse a folder of tasks, whose weights alone are none of them.
+
+    Raises:
+        InputError: names the tasks.
+    """
+    if (folder / TASKS_FILE).is_file():
+        names = [task.name for task in read_tasks(folder / TASKS_FILE).tasks]
+        raise InputError(
+            f"{folder} is a model of several tasks ({listed(names)}): model=tasks_folder studies one of them"
+        )
 
 
 @dataclass(kw_only=True)

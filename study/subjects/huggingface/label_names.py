@@ -42,6 +42,11 @@ def require_one_output(folder: Path) -> None:
         raise InputError(f"{folder} has {len(own)} outputs ({', '.join(own)}), a regression has one")
 
 
+def has_one_output(folder: Path) -> bool:
+    """Whether the model in a folder has one output, a number."""
+    return len(_own_names(read_json(folder / "config.json"), folder)) == 1
+
+
 def _own_names(config: Mapping[str, Any], folder: Path) -> tuple[str, ...]:
     """The names in a config as transformers reads them: placeholders where there are not as many as outputs.
 

@@ -1,12 +1,12 @@
 """Classifiers of transformers loaded from their folders: the text side alone, or all of it."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
 
 import torch
 from torch import nn
-from transformers import AutoModelForSequenceClassification
+from transformers import AutoModelForSequenceClassification, PretrainedConfig, PreTrainedModel
 
 from study.record.errors import InputError
 from study.subjects.classifier import Classifier
@@ -24,19 +24,25 @@ def load_classifier(
     max_length: int,
     truncate: bool,
     fresh_seed: int | None = None,
+    read: Callable[[PretrainedConfig], PreTrainedModel] | None = None,
 ) -> Classifier:
     """Load a model folder in float32, with sdpa attention where the architecture has it; without labels, a regression.
 
-    With a seed the weights are random, and those in the folder are not read.
+    With a seed the weights are random, and those in the folder are not read. `read` gives the module in another way.
 
     Raises:
         InputError: when the weights cannot be read or do not fit, or there is no tokenizer.
     """
     config = read_config(folder, len(labels) or 1)
-    read = partial(read_module, folder, config, AutoModelForSequenceClassification, "classifier", fresh_seed=fresh_seed)
-    pruned = read() if (folder / HEADS_FILE).is_file() else None  # what it holds is said before its tokenizer is read
+    plain = partial(
+        read_module, folder, auto=AutoModelForSequenceClassification, what="classifier", fresh_seed=fresh_seed
+    )
+    read = read or (lambda config: plain(config=config))
+    pruned = (
+        read(config) if (folder / HEADS_FILE).is_file() else None
+    )  # what it holds is said before its tokenizer is read
     tokenizer = read_tokenizer(folder, config)
-    module = pruned or read()
+    module = pruned or read(config)
     allowed = num_positions(module)
     if allowed is not None and max_length > allowed:
         raise InputError(

@@ -63,41 +63,50 @@ def remove_heads(module: PreTrainedModel, sites: Sequence[AttentionSite], kept: 
     if missing or unknown or wrong:
         reasons = [*(f"{name} is not named" for name in missing), *(f"no {name} here" for name in unknown), *wrong]
         raise InputError("\n  - ".join([f"these heads are not those of {type(module).__name__}:", *reasons]))
-    parts = {site.name: _attention(module, site) for site in sites}  # refuse before anything is cut
+    parts = {site.name: _projecting(module, site) for site in sites}  # refuse before anything is cut
     for site in sites:
         _cut(module, site, parts[site.name], tuple(kept[site.name]))
 
 
-def _attention(module: PreTrainedModel, site: AttentionSite) -> nn.Module:
-    """The module that has the projections of an attention layer.
+def _projecting(module: PreTrainedModel, site: AttentionSite) -> nn.Module:
+    """See `find_projections`.
 
     Raises:
-        InputError: when there is none whose projections are known by name.
+        InputError: when they are not known by name.
     """
+    found = find_projections(module, site)
+    if found is None:
+        raise InputError(f"{type(module).__name__} cannot be pruned: {unknown_projections(site)}")
+    return found
+
+
+def find_projections(module: nn.Module, site: AttentionSite) -> nn.Module | None:
+    """The module that has the queries, keys and values of an attention layer; None where it is not known by name."""
     above, path = [], site.name.split(".")
     for length in (len(path) - 1, len(path) - 2):
         around = module.get_submodule(".".join(path[:length]))
         above += [around, *around.children()]
     for part in above:
-        if hasattr(part, FUSED) and not hasattr(part, "q_attn"):
+        if (hasattr(part, FUSED) and not hasattr(part, "q_attn")) or separate_names(part) is not None:
             return part
-        if _separate(part) is not None:
-            return part
-    raise InputError(
-        f"{type(module).__name__} cannot be pruned: {site.name} has no queries, keys and values of a known name "
-        f"({', '.join('/'.join(names) for names in SEPARATE)}, {FUSED})"
-    )
+    return None
 
 
-def _separate(part: nn.Module) -> tuple[str, str, str] | None:
+def unknown_projections(site: AttentionSite) -> str:
+    """What is said of a layer whose projections are not found."""
+    known = ", ".join("/".join(names) for names in SEPARATE)
+    return f"{site.name} has no queries, keys and values of a known name ({known}, {FUSED})"
+
+
+def separate_names(part: nn.Module) -> tuple[str, str, str] | None:
     """The names of a module's queries, keys and values."""
     return next((n for n in SEPARATE if all(isinstance(getattr(part, name, None), nn.Linear) for name in n)), None)
 
 
 def _cut(module: PreTrainedModel, site: AttentionSite, attention: nn.Module, kept: tuple[int, ...]) -> None:
     before, size = heads_left(site), site.head_size
-    rows = _numbers([before.index(head) for head in kept], size)
-    names = _separate(attention)
+    rows = head_numbers([before.index(head) for head in kept], size)
+    names = separate_names(attention)
     if names is None:
         fused = getattr(attention, FUSED)
         _select(fused, [row + part * len(before) * size for part in range(3) for row in rows], output=True)
@@ -107,7 +116,7 @@ def _cut(module: PreTrainedModel, site: AttentionSite, attention: nn.Module, kep
         per_group = heads_per_group(module)
         groups = list(dict.fromkeys(head // per_group for head in before))
         groups_left = list(dict.fromkeys(head // per_group for head in kept))
-        group_rows = _numbers([groups.index(group) for group in groups_left], size)
+        group_rows = head_numbers([groups.index(group) for group in groups_left], size)
         for projection in (key, value):
             _select(projection, group_rows, output=True)
         if per_group > 1:
@@ -152,8 +161,8 @@ def _remember(attention: Any, kept: tuple[int, ...], size: int) -> None:
         attention.__class__ = EmptyAttention
 
 
-def _numbers(places: Sequence[int], size: int) -> list[int]:
-    """The rows of these heads."""
+def head_numbers(places: Sequence[int], size: int) -> list[int]:
+    """The rows of heads at these places, of so many numbers each."""
     return [place * size + i for place in places for i in range(size)]
 
 

@@ -1,0 +1,1 @@
+"""Models that were taught several tasks: one folder, of which each task is a subject."""
