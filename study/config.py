@@ -40,6 +40,8 @@ from study.measures.orders import ORDERS
 from study.measures.probe import ProbeMeasure
 from study.measures.pruning import Pruning, flat_name
 from study.measures.second_task import SecondTask
+from study.measures.sets.pairs import Pairs
+from study.measures.sets.shapley import Shapley
 from study.measures.train import Train
 from study.record.errors import InputError, listed
 from study.record.metrics import Scoring
@@ -128,6 +130,8 @@ SCHEMAS: dict[str, Mapping[str, type]] = {
         "probe": ProbeMeasure,
         "gates": GatesMeasure,
         "second_task": SecondTask,
+        "pairs": Pairs,
+        "shapley": Shapley,
         "train": Train,
     },
     "measure/order": ORDERS,

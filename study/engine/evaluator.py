@@ -19,6 +19,8 @@ from jaxtyping import Bool
 
 from study.engine.pairs import Pairs, TableRequest
 from study.record.curves import Curve, keeps_curve, read_curves, write_curve
+from study.record.designs import Design, write_design
+from study.record.designs.files import keeps_design
 from study.record.errors import InputError
 from study.record.examples import Examples
 from study.record.loss import PLAIN, Loss
@@ -211,6 +213,14 @@ class Evaluator:
     def keeps(self, curve: Curve) -> bool:
         """Whether this curve is written already."""
         return keeps_curve(curve, self.store.folder)
+
+    def keep_design(self, design: Design) -> None:
+        """Write what masks mean together, beside the rows."""
+        write_design(design, self.store.folder)
+
+    def keeps_design(self, design: Design) -> bool:
+        """Whether this design, or a longer one that begins with it, is written already."""
+        return keeps_design(design, self.store.folder)
 
     def base_score(self) -> float:
         """Score under the full mask, in the metric's unit."""

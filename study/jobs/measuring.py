@@ -441,12 +441,13 @@ class MeasuringJob(Job):
         return better_trial(self.results, training_run(self.study, model), options)
 
     def _left(self) -> int:
-        """At most how many rows, curves of rows and probes are not stored yet; 1 where only what they are of is not."""
+        """At most how many rows, curves, designs and probes are not stored yet; 1 where only their setting is not."""
         evaluator = self.evaluator
         request = self.study.measure.request(evaluator)
         rows = sum(missing_rows(evaluator, request).values())
         curves = sum(not evaluator.keeps(curve) for curve in request.curves)
-        return rows + curves + (request.probe is not None) + (not rows and not evaluator.store.described)
+        designs = sum(not evaluator.keeps_design(design) for design in request.designs)
+        return rows + curves + designs + (request.probe is not None) + (not rows and not evaluator.store.described)
 
     def _guarded_base(self) -> float:
         """The base score, once it is seen to be what it should."""

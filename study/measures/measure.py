@@ -12,9 +12,11 @@ from omegaconf import MISSING
 from study.engine.pairs import TableRequest
 from study.engine.probes import ProbeRequest
 from study.record.curves import Curve
+from study.record.designs import Design
 from study.record.errors import InputError
 from study.record.examples import Examples
 from study.record.loss import PLAIN, Loss
+from study.record.tables import OUTCOMES
 from study.record.training.gates import GatesRecord
 from study.record.units import AttentionKind, HeadLayout, Unit, UnitLevel, select_layers, select_units, stack
 
@@ -44,6 +46,7 @@ class MaskRequest:
         complete: whether this is all; if not, more is known once this is stored.
         others: rows of other tables that it needs.
         curves: what of its result can be written already: pruning curves, once their masks are known.
+        designs: what the masks mean together, where they mean more than each by itself.
         needs: what another job must have stored before, in words; empty when nothing.
         probe: the probe that rows are computed by, where it must be trained before.
     """
@@ -56,6 +59,7 @@ class MaskRequest:
     complete: bool = True
     others: tuple[TableRequest, ...] = ()
     curves: tuple[Curve, ...] = ()
+    designs: tuple[Design, ...] = ()
     needs: str = ""
     probe: ProbeRequest | None = None
 
@@ -153,10 +157,11 @@ class Measure:
             request = self.request(evaluator)
             if request.needs:
                 raise InputError(request.needs)
+            for design in request.designs:
+                evaluator.keep_design(design)
             if request.gradients is not None:
                 evaluator.gradients(request.gradients, request.loss)
-            evaluator.outcomes(request.outcomes)
-            evaluator.require(request.others)
+            evaluator.require([TableRequest(OUTCOMES, request.outcomes), *request.others])
             for curve in request.curves:
                 evaluator.keep(curve)
             if request.complete:

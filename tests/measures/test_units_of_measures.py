@@ -9,6 +9,7 @@ import numpy as np
 import polars as pl
 import pytest
 
+from study.engine.pairs import TableRequest
 from study.measures.ablation import Ablation, AllButOne, NoHead
 from study.measures.importance import Importance
 from study.measures.measure import Measure
@@ -29,6 +30,7 @@ from study.record.loss import PLAIN
 from study.record.metrics import metric
 from study.record.orders import Steps
 from study.record.scores import StoredRows
+from study.record.tables import OUTCOMES
 from study.record.units import AttentionKind, HeadLayout, Mlp, Unit, UnitLevel, parse_mask
 
 DECODER = AttentionKind.DECODER_SELF
@@ -65,11 +67,10 @@ class Known:
         key = pl.Series("mask", [LAYOUT.key(mask)] * EXAMPLES)
         return pl.DataFrame({"mask": key, "example": self.examples, "loss": losses(mask), **columns})
 
-    def require(self, others: tuple) -> None:
-        assert not others
-
-    def outcomes(self, masks: np.ndarray) -> None:
-        for mask in masks:
+    def require(self, requests: list[TableRequest]) -> None:
+        (outcomes,) = requests
+        assert outcomes.table == OUTCOMES
+        for mask in outcomes.masks:
             points = np.round(1000 * -losses(mask)).astype(int)
             self.rows[LAYOUT.key(mask)] = self._row(mask, correct=points, count=np.ones(EXAMPLES, int))
 
@@ -95,7 +96,7 @@ def curves(measure: Measure, *before: Measure) -> list:
     """The curves of a measure, once others have run."""
     evaluator = Known()
     for each in (*before, measure):
-        evaluator.outcomes(LAYOUT.full()[None])
+        evaluator.require([TableRequest(OUTCOMES, LAYOUT.full()[None])])
         each.check(LAYOUT)
         each.run(evaluator)  # type: ignore[arg-type]
     return evaluator.curves

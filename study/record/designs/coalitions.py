@@ -55,8 +55,8 @@ def all_coalitions(units: int) -> Bool[np.ndarray, "all_sets units"]:
 
 
 def independent_coalitions(units: int, number: int, kept: float, seed: int) -> Bool[np.ndarray, "coalitions units"]:
-    """Coalitions in which each unit stays on by itself with probability `kept`."""
-    return np.random.default_rng(seed).random((number, units)) < kept
+    """Coalitions in which each unit stays on by itself with probability `kept`; not the kernel's draws."""
+    return np.random.default_rng([seed, 1]).random((number, units)) < kept
 
 
 def are_all(units: int, number: int) -> bool:

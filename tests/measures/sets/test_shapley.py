@@ -1,0 +1,142 @@
+"""The measure `shapley` as a job: nested samples, kills, all sets where there are few, and what is refused."""
+
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pytest
+from fixtures.jobs import overrides
+
+from study.config import compose, to_study
+from study.engine.blocks import BlockResult
+from study.engine.bottom_up.engine import BottomUpEngine
+from study.jobs.measuring import MeasuringJob
+from study.jobs.task import StudyTask
+from study.measures.sets.shapley import Shapley
+from study.record.designs import Design, read_designs
+from study.record.errors import InputError
+from study.record.setting import read_setting
+from study.record.store import read_parts
+from study.record.units import AttentionKind, HeadLayout
+
+TASK = StudyTask()
+FEW = 6
+LAYOUT = HeadLayout({AttentionKind.ENCODER_SELF: [12] * 6})
+
+
+def job(place: Path, *more: str):
+    return compose(*overrides(place, "measure=shapley", f"data.limit={FEW}", "measure.semivalue=null", *more))
+
+
+def stored(place: Path) -> tuple[Path, list[Design]]:
+    (folder,) = (path.parent for path in (place / "results").glob("*/*/*/setting.json"))
+    layout = read_setting(folder).layout
+    return folder, [design for design in read_designs(folder, layout)[0] if design.kind == "coalition"]
+
+
+def distinct(design: Design) -> int:
+    return len({tuple(row) for row in design.on.tolist()})
+
+
+def test_a_larger_sample_computes_only_what_is_new(place: Path) -> None:
+    assert TASK(job(place, "measure.coalitions=40"))["computed"] == distinct(stored(place)[1][0]) * FEW
+    small = stored(place)[1][0]
+    more = TASK(job(place, "measure.coalitions=100"))
+    _, (large,) = stored(place)
+    assert (len(small), len(large)) == (42, 102)
+    assert large.begins_with(small)
+    assert more["computed"] == (distinct(large) - distinct(small)) * FEW
+    assert TASK(job(place, "measure.coalitions=40"))["computed"] == 0
+    assert len(stored(place)[1][0]) == 102, "the longer sample stays"
+
+
+def test_coalitions_share_their_masks_with_other_measures(place: Path) -> None:
+    for measure in ("measure=ablation", "measure=pairs"):
+        TASK(compose(*overrides(place, measure, f"data.limit={FEW}")))
+    folder = stored(place)[0]
+    there = set(read_parts(folder).rows["mask"])
+    done = TASK(job(place, "measure.coalitions=100"))
+    folder, (design,) = stored(place)
+    wanted = set(design.keys(read_setting(folder).layout))
+    assert there & wanted
+    assert done["computed"] == len(wanted - there) * FEW
+
+
+def test_a_killed_job_goes_on_with_the_same_coalitions(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    run = BottomUpEngine.run_outcomes
+
+    def killed(self, rows, pairs):
+        if len(pairs.masks) < 20:  # the base score, and the proof before it
+            yield from run(self, rows, pairs)
+            return
+        block = next(iter(run(self, rows, pairs)))
+        yield BlockResult(block.masks[:20], block.examples[:20], {k: v[:20] for k, v in block.columns.items()})
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(BottomUpEngine, "run_outcomes", killed)
+    with pytest.raises(KeyboardInterrupt):
+        TASK(job(place, "measure.coalitions=60"))
+    monkeypatch.undo()
+    before = stored(place)[1][0]
+    rest = TASK(job(place, "measure.coalitions=60"))["computed"]
+    folder, (after,) = stored(place)
+    assert after.begins_with(before)
+    assert before.begins_with(after)
+    rows = read_parts(folder).rows
+    assert 0 < rest == (distinct(after) - 1) * FEW - 20
+    assert rows.height == distinct(after) * FEW
+
+
+def test_all_sets_are_taken_where_there_are_no_more(place: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    more = ["measure.unit=layer", "measure.coalitions=500", "measure.semivalue=0.9"]
+    assert TASK(job(place, *more))["computed"] == 4 * FEW
+    assert "2 units have 4 sets, all of which are taken: the values are exact" in caplog.text
+    folder, (design,) = stored(place)
+    assert design.options == {"sampling": "all"}
+    layout = read_setting(folder).layout
+    layers = layout.layers
+    off = [[layer for layer, on in zip(layers, row, strict=True) if not on] for row in product((0, 1), repeat=2)]
+    assert set(design.keys(layout)) == {layout.key(layout.without(each)) for each in off}
+
+
+def test_the_semivalue_has_coalitions_of_its_own() -> None:
+    shapley, near = Shapley(coalitions=10, semivalue_coalitions=2000, seed=5).designs(LAYOUT)
+    assert (len(shapley), len(near)) == (12, 2000)
+    assert near.options == {"sampling": "independent", "kept": 0.9}
+    assert near.on.mean() == pytest.approx(0.9, abs=0.005)
+    assert shapley.id != near.id
+    assert len(Shapley(semivalue=None).designs(LAYOUT)) == 1
+
+
+def test_another_seed_is_another_design() -> None:
+    one, other = (Shapley(seed=seed).designs(LAYOUT)[0] for seed in (0, 1))
+    assert one.id != other.id
+    assert not np.array_equal(one.on, other.on)
+    assert Shapley(coalitions=2000).designs(LAYOUT)[0].id == one.id
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"coalitions": 7}, "measure.coalitions=7: coalitions are drawn in pairs"),
+        ({"coalitions": 0}, "take an even number, 2 or more"),
+        ({"semivalue": 1.0}, "measure.semivalue=1: each unit stays on with a probability between 0 and 1"),
+        ({"semivalue_coalitions": 0}, "measure.semivalue_coalitions must be at least 1"),
+        ({"seed": -1}, "measure.seed at least 0"),
+        ({"kinds": [AttentionKind.CROSS]}, "no cross attention"),
+    ],
+)
+def test_samples_that_are_none_are_refused(options: dict, says: str) -> None:
+    with pytest.raises(InputError, match=says):
+        Shapley(**options).check(LAYOUT)
+
+
+def test_one_unit_has_no_coalitions() -> None:
+    with pytest.raises(InputError, match="here there is one: encoder_self.0.0"):
+        Shapley().check(HeadLayout({AttentionKind.ENCODER_SELF: [1]}))
+
+
+def test_an_option_without_a_semivalue_is_refused(place: Path) -> None:
+    with pytest.raises(InputError, match="measure.semivalue_coalitions has no effect here"):
+        MeasuringJob(to_study(job(place, "measure.semivalue_coalitions=9"))).run()
