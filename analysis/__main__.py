@@ -38,6 +38,7 @@ from analysis.terminal import (
     print_attention,
     print_gates,
     print_probes,
+    print_second_tasks,
     print_summary,
 )
 from study.record.errors import InputError, StudyError
@@ -178,8 +179,7 @@ def _print_analysis(analysis: Analysis, options: argparse.Namespace, console: Co
     if analysis.attention is not None:
         print_attention(analysis.attention, console)
     print_probes(analysis.probes, console)
-    if analysis.gates is not None:
-        print_gates(analysis.gates, console)
+    _print_trainings(analysis, console)
     if analysis.sliced is not None:
         for own in analysis.sliced.correlation.partition_by("subject_id", maintain_order=True):
             title = f"Correlation of {analysis.sliced.level.noun} effects by {options.by}"
@@ -191,6 +191,14 @@ def _print_analysis(analysis: Analysis, options: argparse.Namespace, console: Co
             console.print(components_table(own))
         for line in analysis.components.sentences:
             console.print(escape(line))
+
+
+def _print_trainings(analysis: Analysis, console: Console) -> None:
+    """Print what trainings with gates, and those of later tasks, come to."""
+    if analysis.gates is not None:
+        print_gates(analysis.gates, console)
+    if analysis.second_tasks is not None:
+        print_second_tasks(analysis.second_tasks, console)
 
 
 def _report_readings(results: Results, options: argparse.Namespace, out: Path, console: Console) -> int:

@@ -32,6 +32,7 @@ from analysis.results.read import Results
 from analysis.results.slices import sliced
 from analysis.results.speed import Speed, read_speed
 from analysis.roles import AttentionOptions, HeadAttention, head_attention
+from analysis.second_tasks import SecondTasks, second_tasks
 from analysis.syntax.probe_scores import Probes, probes
 from study.record.errors import InputError
 from study.record.units import UnitLevel
@@ -71,6 +72,7 @@ class Analysis:
         attention: what heads look at and the roles they play; None where nobody measured it.
         probes: what probes of attention find; None where nobody trained one.
         gates: what gates of trainings come to; None where no training has any.
+        second_tasks: what later tasks of models come to; None where no model was taught any.
     """
 
     results: Results
@@ -98,6 +100,7 @@ class Analysis:
     attention: HeadAttention | None = None
     probes: Probes | None = None
     gates: Gates | None = None
+    second_tasks: SecondTasks | None = None
 
     @property
     def level(self) -> UnitLevel:
@@ -110,15 +113,16 @@ class Analysis:
         """The domains of each subject that is shown by itself, by subject id.
 
         A checkpoint of a training of which there are pruning curves alone is a point of figure 5 and no more; one of
-        which the heads that it keeps were scored, and no more, is a point of theirs.
+        which the heads that it keeps were scored, and no more, is a point of theirs, and so is one task of several.
         """
+        alone = frozenset() if self.second_tasks is None else self.second_tasks.alone
         single = self.effects.filter(measure=Measure.ABLATION)
         removed = dict(single.group_by("setting_id").len().iter_rows())
 
         def is_point(domain: Domain) -> bool:
             if domain.checkpoint is not None:
                 return removed.get(domain.setting_id, 0) < len(domain.layout)
-            return domain.keeps_alone
+            return _is_point(domain, alone)
 
         subjects = self.results.subjects.items()
         return {subject_id: domains for subject_id, domains in subjects if not all(map(is_point, domains))}
@@ -174,7 +178,9 @@ def analyse(
         divided = variance_components(compared.grids, inference.groups, options.level, by_position=position)
         kept = _kept(results, axes, inference)
     every = [ResampledCurves.of(domain, inference) for domain in results.domains]
-    folders, shown = {domain.folder for domain in domains}, _shown(domains, heads)
+    later = second_tasks(results, inference, table)
+    alone = frozenset() if later is None else later.alone
+    folders, shown = {domain.folder for domain in domains}, _shown(domains, heads, alone)
     looks = head_attention(results, inference, attention)
     drawn = [of_domain for of_domain in every if of_domain.domain.folder in folders]
     return Analysis(
@@ -195,7 +201,7 @@ def analyse(
         larger=_larger(domains, inference.groups, options),
         sliced=None if of_slices is None else correlate(of_slices, options),
         speed=read_speed(results.folder),
-        namesakes=(*namesakes(_subjects(results), axes), *too_many(shown, along=compared is not None)),
+        namesakes=(*namesakes(_subjects(results, alone), axes), *too_many(shown, along=compared is not None)),
         least_r=least_r,
         along=compared,
         components=divided,
@@ -203,6 +209,7 @@ def analyse(
         attention=looks,
         probes=probes(results.probes, inference),
         gates=gates(results, inference, looks, within),
+        second_tasks=later,
     )
 
 
@@ -223,15 +230,22 @@ def _larger(domains: Sequence[Domain], groups: str, options: CorrelationOptions)
     return found
 
 
-def _shown(domains: Sequence[Domain], heads: Sequence[DomainEffects]) -> list[tuple[Domain, DomainEffects]]:
-    """The domains with their effects, but for checkpoints of trainings and those that have kept heads alone."""
+def _shown(
+    domains: Sequence[Domain], heads: Sequence[DomainEffects], alone: frozenset[str]
+) -> list[tuple[Domain, DomainEffects]]:
+    """The domains with their effects, but for checkpoints of trainings and those that are points of a comparison."""
     pairs = zip(domains, heads, strict=True)
-    return [both for both in pairs if both[0].checkpoint is None and not both[0].keeps_alone]
+    return [both for both in pairs if both[0].checkpoint is None and not _is_point(both[0], alone)]
 
 
-def _subjects(results: Results) -> list[tuple[Domain, ...]]:
-    """The domains of each subject, but for those whose kept heads alone were scored."""
-    return [own for own in results.subjects.values() if not all(domain.keeps_alone for domain in own)]
+def _subjects(results: Results, alone: frozenset[str]) -> list[tuple[Domain, ...]]:
+    """The domains of each subject, but for those that are points of a comparison."""
+    return [own for own in results.subjects.values() if not all(_is_point(domain, alone) for domain in own)]
+
+
+def _is_point(domain: Domain, alone: frozenset[str]) -> bool:
+    """Whether the kept heads of a training alone were scored, or one task of several with all heads that it has."""
+    return domain.keeps_alone or domain.setting_id in alone
 
 
 def _kept(results: Results, axes: Sequence[str], inference: Inference) -> Agreement | None:

@@ -32,6 +32,13 @@ def signed(effect: float, digits: int = 2) -> str:
     return text[1:] if float(text) == 0 else text.replace("-", "−")
 
 
+def difference_between(difference: float, low: float | None, high: float | None, unit: str) -> str:
+    """`−1.20 (−1.90 to −0.50)`: a difference of scores with its interval, where it has one."""
+    digits = decimals(unit)
+    between = "" if low is None or high is None else f" ({signed(low, digits)} to {signed(high, digits)})"
+    return signed(difference, digits) + between
+
+
 def score(value: float, name: str) -> str:
     """A score by its metric's name, with its unit: `36.05 BLEU`, `83.68 %`."""
     return f"{decimal(value, METRICS[name].digits)} {METRICS[name].score_unit}"

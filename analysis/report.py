@@ -14,6 +14,7 @@ from analysis.tables.gates_sheet import gates_sheet
 from analysis.tables.kept_sets_sheet import kept_sets_sheet
 from analysis.tables.latex import latex, markdown
 from analysis.tables.latex_tables import sheets
+from analysis.tables.second_tasks_sheet import second_tasks_sheet
 from analysis.tables.syntax_sheet import syntax_sheets
 from study.record.files import whole_file
 from study.record.units import UnitLevel
@@ -88,6 +89,8 @@ def result_tables(analysis: Analysis) -> dict[str, pl.DataFrame]:
         tables |= analysis.probes.tables
     if analysis.gates is not None:
         tables |= analysis.gates.tables
+    if analysis.second_tasks is not None:
+        tables |= analysis.second_tasks.tables
     return tables if analysis.attention is None else tables | analysis.attention.tables
 
 
@@ -103,6 +106,9 @@ def _write_sheets(analysis: Analysis, folder: Path) -> None:
     if analysis.gates is not None and analysis.gates.curves.height:
         with whole_file(folder / "gates.tex") as draft:
             draft.write_text(latex(gates_sheet(analysis.gates)), encoding="utf-8")
+    if analysis.second_tasks is not None and analysis.second_tasks.curves.height:
+        with whole_file(folder / "second_tasks.tex") as draft:
+            draft.write_text(latex(second_tasks_sheet(analysis.second_tasks)), encoding="utf-8")
     if analysis.attention is not None:
         _write_syntax_sheets(analysis.attention, folder)
     for subject, own in sheets(analysis).items():

@@ -23,20 +23,22 @@ from analysis.formatting import (
     base_score,
     decimal,
     decimals,
+    difference_between,
     effect,
     ends,
     interval,
     labelled,
     score,
+    signed,
     unsure,
 )
 from analysis.gates import Gates
 from analysis.gates.kept_heads import HARD_CONCRETE
-from analysis.gates.words import with_interval as difference_between
 from analysis.influence.groups import deciding
 from analysis.page.views import subject_labels
 from analysis.roles import HeadAttention
 from analysis.roles.words import NO_CAUSE, anew_words, cluster_words, effect_words, left_words, roles_words
+from analysis.second_tasks import SecondTasks
 from analysis.syntax.probe_scores import Probes
 from analysis.syntax.probe_words import probe_sentence
 from study.record.metrics import METRICS
@@ -72,7 +74,7 @@ def print_summary(analysis: Analysis, console: Console) -> None:
         _print_subject(analysis, (others or checkpoints)[0], console)
         return
     if not analysis.subjects:
-        if analysis.gates is None:
+        if analysis.gates is None and analysis.second_tasks is None:
             console.print(
                 "Checkpoints of trainings alone, not all of whose heads were removed one at a time: see the page."
             )
@@ -131,6 +133,43 @@ def print_gates(found: Gates, console: Console) -> None:
         console.print(escape(f"Mind: {line}."))
     for line in found.sentences:
         console.print(escape(line))
+
+
+def print_second_tasks(found: SecondTasks, console: Console) -> None:
+    """Print what later tasks reach by each method, what earlier ones lose, and whether these were kept."""
+    for comparison in found.comparisons:
+        own = found.curves.filter(comparison=comparison.name)
+        if own.height:
+            console.print(later_tasks_table(own, found.earlier.filter(comparison=comparison.name)))
+    for line in found.failures:
+        console.print(f"[bold red]A proof has failed:[/bold red] {escape(line)}.")
+    for line in found.warnings:
+        console.print(escape(f"Mind: {line}."))
+    for line in found.sentences:
+        console.print(escape(line))
+
+
+def later_tasks_table(curves: pl.DataFrame, earlier: pl.DataFrame) -> Table:
+    """A row for each method, updates and number of free heads: the later task's score, what the earlier ones lose."""
+    first = curves.row(0, named=True)
+    tasks = earlier.select("task", "data").unique(maintain_order=True).rows()
+    title = f"{first['comparison']}: scores, {first['unit']} over the output layer alone, and what is lost"
+    names = [task if task == data else f"{task}, {data}" for task, data in tasks]
+    table = plain_table(title, "taught", "free", "seeds", "score", "gain", *names)
+    several = curves["updates"].n_unique() > 1
+    for row in curves.rows(named=True):
+        own = earlier.filter(method=row["method"], updates=row["updates"], freed=row["freed"])
+        lost = {(one["task"], one["data"]): _signed(one["change"], one["unit"]) for one in own.rows(named=True)}
+        after = f", {row['updates']:,} updates" if several else ""
+        free = f"{row['freed']:g}" if row["by_heads"] else "–"
+        reached = decimal(row["score"], METRICS[row["metric"]].digits)
+        numbers = (free, str(row["seeds"]), reached, _signed(row["gain"], row["unit"]))
+        table.add_row(escape(row["method"] + after), *numbers, *(lost.get(task, "–") for task in tasks))
+    return table
+
+
+def _signed(number: float | None, unit: str) -> str:
+    return "–" if number is None else signed(number, decimals(unit))
 
 
 def gates_table(curves: pl.DataFrame) -> Table:

@@ -15,11 +15,13 @@ if TYPE_CHECKING:
         Correlation,
         Effects,
         GatedTrainings,
+        LaterTasks,
         Model,
         correlation,
         gates,
         maps,
         read,
+        second_tasks,
     )
 
 __version__ = version("sixteen-heads")
@@ -28,11 +30,13 @@ __all__ = [
     "Correlation",
     "Effects",
     "GatedTrainings",
+    "LaterTasks",
     "Model",
     "correlation",
     "gates",
     "maps",
     "read",
+    "second_tasks",
 ]
 
 

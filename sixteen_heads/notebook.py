@@ -17,7 +17,8 @@ from analysis.figures import Drawing, colour_limit, forest, heat_map, scatter
 from analysis.formatting import address, decimal, effect, ends, interval, score
 from sixteen_heads.attention.maps import AttentionMaps, maps
 from sixteen_heads.attention.sentence import page_of, read_example, unit_called
-from sixteen_heads.gated_trainings import GatedTrainings, gates
+from sixteen_heads.trainings.gated_trainings import GatedTrainings, gates
+from sixteen_heads.trainings.later_tasks import LaterTasks, second_tasks
 from study.config import compose, to_study
 from study.engine.evaluator import Evaluator
 from study.jobs.measuring import MeasuringJob
@@ -32,11 +33,13 @@ __all__ = [
     "Correlation",
     "Effects",
     "GatedTrainings",
+    "LaterTasks",
     "Model",
     "correlation",
     "gates",
     "maps",
     "read",
+    "second_tasks",
 ]
 
 DEFAULT = Inference()

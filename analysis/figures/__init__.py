@@ -29,6 +29,7 @@ from analysis.figures.leave_out import leave_out
 from analysis.figures.one_head_left import one_head_against_none
 from analysis.figures.pruning_curves import pruning_curves
 from analysis.figures.scatters import scatter, small_scatter
+from analysis.figures.second_tasks import capacity_curve, control_rows, cost_curve, cost_rows, taught_heads
 from analysis.figures.spreads import head_spreads
 from analysis.figures.training_losses import dev_scores, losses
 from analysis.figures.unit_rows import unit_rows
@@ -38,8 +39,12 @@ __all__ = [
     "Gap",
     "agreement_map",
     "agreement_maps",
+    "capacity_curve",
     "colour_limit",
     "component_rows",
+    "control_rows",
+    "cost_curve",
+    "cost_rows",
     "course_map",
     "dev_scores",
     "distribution",
@@ -59,5 +64,6 @@ __all__ = [
     "score_curves",
     "small_heat_map",
     "small_scatter",
+    "taught_heads",
     "unit_rows",
 ]

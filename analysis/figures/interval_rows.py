@@ -1,6 +1,6 @@
 """Numbers with their intervals, a row each, marks of several series side by side: what a forest plot is made of."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -41,6 +41,26 @@ class Gap:
     words: str
 
 
+@dataclass(frozen=True)
+class Beside:
+    """A column of words to the right of the marks.
+
+    Attributes:
+        names: what stands above the names of the rows.
+        title: what stands above the words.
+        words: those of each row, from the top.
+    """
+
+    names: str
+    title: str
+    words: tuple[str, ...]
+
+    @property
+    def width(self) -> float:
+        """Inches that it takes."""
+        return max(text_width(text, SMALL) for text in (self.title, *self.words)) + 0.12
+
+
 def interval_rows(
     rows: pl.DataFrame,
     name: str,
@@ -51,6 +71,8 @@ def interval_rows(
     band: float | None = None,
     wide: bool = False,
     gap: Gap | None = None,
+    beside: Beside | None = None,
+    height: float | None = None,
     data: pl.DataFrame | None = None,
 ) -> Drawing:
     """A row for each name, from the top; in it a mark with its interval for each series.
@@ -66,6 +88,8 @@ def interval_rows(
         band: half the width of the grey band around 0; none for None.
         wide: the layout for wide pages.
         gap: a row of words between the others.
+        beside: a column of words beside the marks, in place of numbers.
+        height: inches of a row; None: as its marks need.
         data: the data behind it; the rows, unless given.
     """
     names, series = (rows[column].unique(maintain_order=True).to_list() for column in ("row", "series"))
@@ -74,17 +98,20 @@ def interval_rows(
     count = len(names) + (gap is not None)
     with styled():
         key = [Sample(one, _look(*looks[one], {}) | {"linestyle": "-"}) for one in series] if len(series) > 1 else []
-        panel = Panel(title, row_height(len(series)) * count, x=x, width=WIDE if wide else WIDTH, key=key)
+        tall = height or row_height(len(series))
+        panel = Panel(title, tall * count, x=x, width=WIDE if wide else WIDTH, key=key)
         axes = panel.axes
         axes.set(ylim=(count - 0.5, -0.5), xlim=limits(rows, ("value", "low", "high"), 0.0, *_both(band)))
         axes.set_yticks(list(place.values()), names)
-        axes.xaxis.set_major_locator(MaxNLocator(nbins=8 if wide else 5))
+        axes.xaxis.set_major_locator(MaxNLocator(nbins=8 if wide else 5 if beside is None else 4))
         columns = series if wide and "text" in rows.columns and len(series) <= MOST_COLUMNS else []
-        panel.right = sum(_column(rows, one) for one in columns) or panel.right
+        panel.right = beside.width if beside else sum(_column(rows, one) for one in columns) or panel.right
         tips = _draw_rows(panel, rows, place)
         _draw_ground(axes, band, gap)
         tips |= _draw_marks(axes, rows, place, looks)
         _write_columns(panel, rows, place, {one: looks[one] for one in columns})
+        if beside is not None:
+            _write_beside(panel, beside, place.values())
         return draw(panel, name, about, rows if data is None else data, tips)
 
 
@@ -150,6 +177,17 @@ def _column(rows: pl.DataFrame, series: str) -> float:
     """Inches of the column of numbers of a series."""
     texts = rows.filter(series=series)["text"].drop_nulls()
     return max((text_width(text, SMALL, "bold") for text in texts), default=0.0) + 0.12
+
+
+def _write_beside(panel: Panel, beside: Beside, places: Iterable[int]) -> None:
+    """Write words to the right of the marks, and what they are above them, in line with the names of the rows."""
+    panel.y = beside.names
+    right = 1 + (panel.right - 0.04) / panel.size[0]
+    look = {"ha": "right", "fontsize": SMALL}
+    for at, words in zip(places, beside.words, strict=True):
+        panel.axes.text(right, at, words, va="center_baseline", transform=panel.axes.get_yaxis_transform(), **look)
+    above = {"xycoords": "axes fraction", "textcoords": "offset points", "xytext": (0, 7), "va": "baseline"}
+    panel.axes.annotate(beside.title, (right, 1), **above, **look)
 
 
 def _write_columns(

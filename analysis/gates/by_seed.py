@@ -1,9 +1,4 @@
-"""Seeds: means over trainings that differ by seed, their intervals, and differences of methods paired by seed.
-
-Two things are uncertain: which seeds were drawn, and which examples. An interval over examples holds the seeds as they
-are; one over seeds, by Student's t on the numbers of single seeds, holds the examples. With fewer than five seeds
-nothing is said over seeds.
-"""
+"""Means over trainings that differ by seed, and differences of methods paired by seed."""
 
 from collections.abc import Mapping, Sequence
 from itertools import combinations
@@ -11,41 +6,16 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from jaxtyping import Float
-from scipy import stats
 
 from analysis.gates.comparisons import Comparison
 from analysis.gates.kept_heads import KeptHeads, Method
-from analysis.inference import resampling
-
-FEWEST_SEEDS = 5
-"""Seeds from which on an interval over them is given."""
-
-Draws = Float[np.ndarray, " draws"]
-"""A number on all examples, then on each resample of them."""
+from analysis.inference.seeds import Draws, over_examples, over_seeds
 
 DIFFERENCES = (
     dict.fromkeys(["comparison", "metric", "unit", "method_a", "method_b", "at", "by_kind"], pl.String)
     | {"updates": pl.Int64, "seeds": pl.Int64, "which": pl.String}
     | dict.fromkeys(["difference", "deviation", "low", "high", "seeds_low", "seeds_high", "alpha"], pl.Float64)
 )
-
-
-def over_examples(draws: Draws, alpha: float) -> tuple[float | None, float | None]:
-    """The percentile interval of a number over resamples of the examples; none where nothing was drawn."""
-    if len(draws) < 2:
-        return None, None
-    low, high = resampling.percentile(draws[1:], alpha)
-    return float(low), float(high)
-
-
-def over_seeds(numbers: Sequence[float], alpha: float) -> tuple[float | None, float | None]:
-    """Student's interval of the mean of the numbers of single seeds; none of fewer than `FEWEST_SEEDS`."""
-    count = len(numbers)
-    if count < FEWEST_SEEDS:
-        return None, None
-    mean, half = np.mean(numbers), stats.t.ppf(1 - alpha / 2, count - 1) * np.std(numbers, ddof=1) / np.sqrt(count)
-    return float(mean - half), float(mean + half)
 
 
 def seed_means(members: Sequence[KeptHeads]) -> dict[int | None, Draws]:

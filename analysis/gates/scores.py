@@ -6,9 +6,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from analysis.gates.by_seed import Draws, over_examples, over_seeds, seed_means
+from analysis.gates.by_seed import seed_means
 from analysis.gates.comparisons import Comparison
 from analysis.gates.kept_heads import HARD_CONCRETE, KeptHeads
+from analysis.inference.seeds import Draws, over_examples, over_seeds
 from analysis.results.domain import IDENTITY
 
 UNSURE = ("undecided", "fractional")

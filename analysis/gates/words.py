@@ -7,7 +7,7 @@ import polars as pl
 
 from analysis.attention_kinds import kind_name
 from analysis.defaults import by_metric
-from analysis.formatting import decimal, decimals, p_value, signed
+from analysis.formatting import decimal, difference_between, p_value
 from analysis.gates.comparisons import Comparison
 from study.record.errors import listed
 
@@ -48,14 +48,7 @@ def _lost(row: Row) -> str:
     seeds = row["difference_seeds_low"] is not None
     low, high = (row[f"difference_{'seeds_' if seeds else ''}{end}"] for end in ("low", "high"))
     over = "" if low is None else f" over {row['seeds']} seeds" if seeds else " over examples"
-    return f"{with_interval(row['difference'], low, high, row['unit'])}{over}"
-
-
-def with_interval(difference: float, low: float | None, high: float | None, unit: str) -> str:
-    """`−1.20 (−1.90 to −0.50)`: a difference of scores with its interval, where it has one."""
-    digits = decimals(unit)
-    between = "" if low is None or high is None else f" ({signed(low, digits)} to {signed(high, digits)})"
-    return signed(difference, digits) + between
+    return f"{difference_between(row['difference'], low, high, row['unit'])}{over}"
 
 
 def survival_words(survival: pl.DataFrame, alpha: float) -> Iterator[str]:

@@ -100,6 +100,10 @@ TERMS: Mapping[str, str] = {
         "Gates that the test-time rule of Voita’s code would leave between 0 and 1. Here every gate becomes 0 or 1, "
         "whichever is more likely, as in the paper."
     ),
+    "free heads": (
+        "Heads that a task does without. They are turned off for it, and a later task is taught to them, while all "
+        "other weights stay as they are."
+    ),
     "pruning curve": "The score as more and more heads are removed, in a given order.",
     "best head": "The head of a layer that does best when all others of the layer are removed.",
 }

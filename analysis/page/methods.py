@@ -81,10 +81,10 @@ def corrected(name: str) -> str:
 def methods(analysis: Analysis) -> str:
     """A paragraph that says how everything was computed; empty where no effect has an interval. Cites in brackets."""
     known = analysis.effects.drop_nulls("low")
-    if known.is_empty() and analysis.gates is None:
+    if known.is_empty() and analysis.gates is None and analysis.second_tasks is None:
         return ""
     effects = [lambda _: _effects(known, known.row(0, named=True))] if known.height else []
-    parts = (_scores, _base, *effects, _correlations, _along, _curves, _gates, _attention)
+    parts = (_scores, _base, *effects, _correlations, _along, _curves, _gates, _second_tasks, _attention)
     return " ".join(sentence for part in parts for sentence in part(analysis))
 
 
@@ -271,6 +271,38 @@ def _gates(analysis: Analysis) -> Iterator[str]:
         yield (
             "In how many seeds heads survive is held against seeds that each keep as many heads at random, exactly or "
             f"by {found.survival['draws'][0]:,} draws, corrected by Holm’s method [holm1979simple]."
+        )
+
+
+def _second_tasks(analysis: Analysis) -> Iterator[str]:
+    found = analysis.second_tasks
+    if found is None or found.curves.is_empty():
+        return
+    yield (
+        "A later task is taught to the heads that an earlier task does without, all other weights held, as PackNet "
+        "does with single weights [mallya2018packnet]."
+    )
+    sources = {
+        "biases_and_norms": "biases and norms alone [benzaken2022bitfit]",
+        "lora": "low-rank updates [hu2022lora]",
+    }
+    known = set(found.curves["name"])
+    controls = [words for name, words in sources.items() if name in known]
+    if controls:
+        yield f"Controls are {' and '.join(controls)}, which each task has for itself."
+    yield (
+        "Trainings are compared after equal updates, paired by seed, by a bootstrap over groups of examples with the "
+        "seeds held, and of five seeds or more by Student’s t with the examples held."
+    )
+    if found.curves["reached"].count():
+        yield (
+            "The share of the gain of all weights that is reached has Fieller’s interval over seeds "
+            "[fieller1954problems]."
+        )
+    if found.head_tests["p"].count():
+        yield (
+            "Whether the heads that were taught matter more is tested by permutation within layers, of the mean sizes "
+            "of the effects of single heads."
         )
 
 

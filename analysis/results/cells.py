@@ -15,7 +15,7 @@ from itertools import combinations, product
 from analysis.results.domain import Domain
 from analysis.results.read import Results
 from study.record.errors import InputError, listed
-from study.record.factors import AXES, NO_GATES, ZERO, Factors, Value, merge
+from study.record.factors import AXES, NO_GATES, NO_REUSE, ZERO, Factors, Value, merge
 from study.record.setting import FLOAT32
 from study.record.units import HeadLayout, UnitLevel
 
@@ -31,8 +31,11 @@ REPLACEMENT = "replacement"
 GATES = "gates"
 """The axis along which cells differ in the gates of their training."""
 
-USUAL = frozenset({("precision", FLOAT32), (REPLACEMENT, ZERO), (GATES, NO_GATES)})
-"""What is not told of a cell where all cells have it: float32, zero in the place of what is masked, no gates."""
+REUSE = "reuse"
+"""The axis along which cells differ in how a later task was taught to their model."""
+
+USUAL = frozenset({("precision", FLOAT32), (REPLACEMENT, ZERO), (GATES, NO_GATES), (REUSE, NO_REUSE)})
+"""What is not told of a cell where all cells have it: float32, zero where something is masked, no gates, one task."""
 
 METRIC = "metric"
 """Held beside the axes, but along tasks: scores of two metrics are not compared."""
@@ -141,6 +144,8 @@ def value_name(axis: str, value: Value) -> str:
     """A value on an axis in words: `toy_matched`, `seed 3`, `epoch 0.5`, `no seed`."""
     if value is None or (axis, value) == (GATES, NO_GATES):
         return f"no {axis}"
+    if (axis, value) == (REUSE, NO_REUSE):
+        return "one task"
     if isinstance(value, str):
         return value
     return f"{axis} {value:g}" if isinstance(value, float) else f"{axis} {value}"
@@ -296,7 +301,7 @@ def _order(place: tuple[Value, ...]) -> list[tuple[bool, float | int, str]]:
     """Sorts values of any kind: none first, numbers by size, names by the alphabet after zero and no gates."""
     return [
         (value is not None, value if isinstance(value, int | float) else 0.0, value if isinstance(value, str) else "")
-        for value in ("" if value in (ZERO, NO_GATES) else value for value in place)
+        for value in ("" if value in (ZERO, NO_GATES, NO_REUSE) else value for value in place)
     ]
 
 

@@ -146,9 +146,9 @@ class Domain:
 
     @property
     def subject(self) -> str:
-        """Name of its model, with the gates of its training and what stands in a masked unit's place, if not zero."""
-        gates = self.factors[0].gates if self.factors else None
-        told = [self.model, *([gates] if gates else [])]
+        """Name of its model, with the gates of its training, its task of several, what stands in for masked units."""
+        place = self.factors[0] if self.factors else None
+        told = [self.model, *filter(None, (place.gates, place.reuse, place.taught) if place else ())]
         return ", ".join([*told, *([] if self.replacement.is_usual else [f"replacement {self.replacement.label}"])])
 
     @property

@@ -15,7 +15,7 @@ from analysis.results.domain import Domain
 from study.record.errors import listed
 from study.record.setting import STANDS_IN, different_fields
 
-SEED, GATES, REPLACEMENT = "seed", "gates", "replacement"
+SEED, GATES, REUSE, REPLACEMENT = "seed", "gates", "reuse", "replacement"
 
 NAMED = 3
 """Fields that are named; the rest is counted."""
@@ -27,8 +27,8 @@ LONGEST = 24
 def namesakes(subjects: Iterable[Sequence[Domain]], along: Collection[str] = ()) -> list[str]:
     """A sentence for every two subjects of one name and metric, that says which fields of their settings differ.
 
-    Seeds of one training, gates of one, and replacements of one model have one sentence, which says how they are
-    compared; none where they are, `along` that axis.
+    Seeds of one training, gates of one, ways to teach a later task, and replacements of one model have one sentence,
+    which says how they are compared; none where they are, `along` that axis.
     """
     alike: dict[tuple[str, tuple[str, str]], set[Any]] = {}
     said = []
@@ -51,8 +51,9 @@ def _axis(a: Sequence[Domain], b: Sequence[Domain]) -> str | None:
     one, other = training_seed(a), training_seed(b)
     if one is not None and other is not None and one != other:
         return SEED
-    if _value(a, GATES) != _value(b, GATES):
-        return GATES
+    for axis in (GATES, REUSE):
+        if _value(a, axis) != _value(b, axis):
+            return axis
     differ = {field.partition(".")[2].partition(".")[0] for field, *_ in _different_fields(a[0], b[0])}
     return REPLACEMENT if differ and differ <= set(STANDS_IN) else None
 
@@ -61,7 +62,7 @@ def _value(subject: Sequence[Domain], axis: str) -> Any:
     """Where a subject stands on such an axis."""
     if axis == SEED:
         return training_seed(subject)
-    return subject[0].replacement.label if axis == REPLACEMENT else subject[0].factors[0].at(GATES)
+    return subject[0].replacement.label if axis == REPLACEMENT else subject[0].factors[0].at(axis)
 
 
 def training_seed(subject: Sequence[Domain]) -> int | None:
@@ -90,8 +91,9 @@ def subject_names(subjects: Mapping[str, Sequence[Domain]]) -> dict[str, str]:
 
 
 def _name(subject: Sequence[Domain]) -> tuple[str, str]:
-    """The name of a subject, and of its metric."""
-    return subject[0].model, subject[0].metric.name
+    """The name of a subject, with the task that it does where it has several; and of its metric."""
+    taught = subject[0].factors[0].taught if subject[0].factors else None
+    return ", ".join(filter(None, (subject[0].model, taught))), subject[0].metric.name
 
 
 def _said(a: Sequence[Domain], b: Sequence[Domain]) -> str:

@@ -157,7 +157,7 @@ def _effects_run(domain: Domain, analysis: Analysis, options: PushOptions) -> Pl
         head = {"strongest": unit[0]["address"], "effect": unit[0]["effect"]}
     single = effects.filter(measure=Measure.ABLATION)
     head |= {"significant": int(single["significant"].sum()), "heads": single.height} if single.height else {}
-    head |= _kept(domain, analysis)
+    head |= _kept(domain, analysis) | _freed(domain, analysis)
     run = Run(
         id=short_hash(["effects", domain.setting_id, domain.model, domain.data]),
         setting_id=domain.setting_id,
@@ -189,6 +189,14 @@ def _kept(domain: Domain, analysis: Analysis) -> dict[str, int | float]:
     """How many heads the training of a domain's model keeps, and the score with them; nothing without gates."""
     rows = [] if analysis.gates is None else analysis.gates.kept.filter(setting_id=domain.setting_id).rows(named=True)
     return {"kept": rows[0]["kept"], "kept_score": rows[0]["score"]} if rows else {}
+
+
+def _freed(domain: Domain, analysis: Analysis) -> dict[str, int]:
+    """How many heads were free for the later task that a domain is of, and how many numbers moved."""
+    if analysis.second_tasks is None:
+        return {}
+    rows = analysis.second_tasks.later.filter(setting_id=domain.setting_id).rows(named=True)
+    return {"freed": rows[0]["freed"], "numbers_moved": rows[0]["parameters"]} if rows else {}
 
 
 def factors_of_run(domain: Domain) -> dict[str, str | int | float]:
@@ -241,7 +249,8 @@ def _report_run(analysis: Analysis, effects: tuple[Content, ...], options: PushO
 
 def _media(analysis: Analysis, page: ResultsPage) -> dict[str, Any]:
     """Tables and figures of what is about all models."""
-    return _along_media(analysis, page) | _attention_media(analysis, page) | _gates_media(analysis, page)
+    media = (_along_media, _attention_media, _gates_media, _second_tasks_media)
+    return {name: medium for some in media for name, medium in some(analysis, page).items()}
 
 
 def _along_media(analysis: Analysis, page: ResultsPage) -> dict[str, Any]:
@@ -268,4 +277,15 @@ def _gates_media(analysis: Analysis, page: ResultsPage) -> dict[str, Any]:
         return {}
     tables = {name: wandb_table(table, name) for name, table in analysis.gates.tables.items() if table.height}
     drawings = [drawing for section in page.sections if section.anchor == "gates" for drawing in section.drawings]
+    return tables | images(drawings)
+
+
+def _second_tasks_media(analysis: Analysis, page: ResultsPage) -> dict[str, Any]:
+    """Tables and figures of later tasks, where there are any."""
+    if analysis.second_tasks is None:
+        return {}
+    tables = {name: wandb_table(table, name) for name, table in analysis.second_tasks.tables.items() if table.height}
+    drawings = [
+        drawing for section in page.sections if section.anchor == "second-tasks" for drawing in section.drawings
+    ]
     return tables | images(drawings)

@@ -32,6 +32,7 @@ from analysis.page.sections.heads import Heads
 from analysis.page.sections.importance import Importance
 from analysis.page.sections.layers import Layers
 from analysis.page.sections.paper_claims import PaperClaims
+from analysis.page.sections.second_tasks import SecondTasks
 from analysis.page.sections.speed import Speed
 from analysis.page.sections.trainings import Trainings
 from analysis.page.sections.units import Units
@@ -67,6 +68,7 @@ OF_ALL: Sequence[Callable[[Analysis], Section | None]] = (
     Comparison.of,
     Trainings.of,
     Gates.of,
+    SecondTasks.of,
     Speed.of,
 )
 """Sections that stand below those of the subjects, about all of them."""

@@ -12,9 +12,9 @@ from scipy import stats
 
 from analysis import analyse, read_results
 from analysis.gates import Gates, gates
-from analysis.gates.by_seed import over_seeds
 from analysis.gates.kept_heads import KeptHeads
 from analysis.inference import Inference
+from analysis.inference.seeds import over_seeds
 from analysis.results.domain import Domain
 from study.record.units import AttentionKind
 

@@ -1,0 +1,167 @@
+"""The capacity curve: what a later task reaches over the heads that are free, and what these cost the earlier one."""
+
+from collections.abc import Iterable, Iterator, Mapping
+
+import polars as pl
+from matplotlib.ticker import MaxNLocator
+
+from analysis.figures.canvas import Drawing, Panel, Sample, Tip, draw, limits, styled
+from analysis.figures.canvas.style import BAND, BLUE, DASHED, GREEN, GREY, INK, LINES, ORANGE, SERIES
+from analysis.formatting import decimal, decimals, score_axis, signed
+
+HEIGHT = 2.4
+"""Inches of the axes."""
+
+MOST_TICKS = 6
+"""Numbers of free heads that are named on the axis one by one."""
+
+MARKERS = ("o", "s", "^", "D", "v", "P")
+
+COLOURS = {
+    "free heads": BLUE,
+    "random heads": GREY,
+    "most needed heads": ORANGE,
+    "LoRA": GREEN,
+    "output layer alone": INK,
+    "all weights": INK,
+}
+"""Colours of methods by their short names; others have those of series."""
+
+ENDS = ("", "_low", "_high", "_seeds_low", "_seeds_high")
+"""A number, and the ends of its intervals over examples and over seeds."""
+
+DASHES = {"output layer alone": LINES[2], "all weights": DASHED}
+
+
+def capacity_curve(curves: pl.DataFrame, later: pl.DataFrame, value: str, title: str, name: str) -> Drawing:
+    """The score or loss of the later task over the heads that are free; what does not depend on them is a level.
+
+    Args:
+        curves: rows of one comparison, as `analysis.second_tasks.scores.curve_table` has them.
+        later: the trainings behind them, rows of `later_table`.
+        value: `score` or `loss`.
+        title: what stands above.
+        name: name of the drawing.
+    """
+    metric = curves["metric"][0]
+    axis = score_axis(metric) if value == "score" else "loss (nats)"
+    curves = curves.drop_nulls(value)
+    lines, levels = curves.filter("by_heads"), curves.filter(~pl.col("by_heads"))
+    digits = decimals(curves["unit"][0]) if value == "score" else 4
+    with styled():
+        panel = Panel(title, HEIGHT, x=_x_name(curves), y=axis)
+        looks = _looks([*lines["short"], *levels["short"]])
+        tips: dict[str, Tip] = {}
+        for short, own in _by_method(levels):
+            _draw_level(panel, own, value, looks[short])
+        for at, (short, own) in enumerate(_by_method(lines)):
+            look = {**looks[short], "marker": MARKERS[at % len(MARKERS)], "markersize": 3.5}
+            looks[short] = look
+            _draw_line(panel, own, value, look)
+            seeds = later.join(own.select("method", "updates").unique(), on=["method", "updates"])
+            tips |= _draw_seeds(panel, seeds.drop_nulls(value), value, look, f"{at}", digits)
+        columns = [f"{value}{end}" for end in ("", "_seeds_low", "_seeds_high")]
+        panel.axes.set(ylim=limits(curves, columns, *later[value].drop_nulls()))
+        _name_heads(panel, lines if lines.height else curves)
+        panel.key = [Sample(short, look) for short, look in looks.items()]
+        data = curves.select("method", "updates", "seeds", "freed", "share", *_numbers(curves, value), "parameters")
+        what = "Score" if value == "score" else "Loss"
+        return draw(panel, name, f"{what} over the heads that are free, {title}", data, tips)
+
+
+def cost_curve(earlier: pl.DataFrame, title: str, name: str) -> Drawing:
+    """What the mask costs an earlier task over the heads that it gave, with intervals over examples.
+
+    Args:
+        earlier: rows of one comparison and one earlier task on some data, as `earlier_table` has them, in which it gave
+            heads.
+        title: what stands above.
+        name: name of the drawing.
+    """
+    unit = earlier["unit"][0]
+    with styled():
+        panel = Panel(title, HEIGHT, x=_x_name(earlier), y=f"change of its score ({unit})")
+        panel.axes.axhline(0, color=INK, linewidth=0.8, linestyle=DASHED, alpha=0.6, zorder=0)
+        looks = _looks(earlier["short"])
+        tips: dict[str, Tip] = {}
+        for at, (short, own) in enumerate(_by_method(earlier)):
+            look = {**looks[short], "marker": MARKERS[at % len(MARKERS)], "markersize": 3.5}
+            looks[short] = look
+            panel.axes.plot(own["freed"], own["change"], linestyle=look["linestyle"], color=look["color"])
+            panel.axes.vlines(own["freed"], own["change_low"], own["change_high"], color=look["color"], linewidth=0.8)
+            for row in own.rows(named=True):
+                gid = f"cost-{at}-{row['freed']:g}"
+                panel.axes.plot([row["freed"]], [row["change"]], gid=gid, **look)
+                tips[gid] = Tip(
+                    f"{row['method']}, {row['freed']:g} heads: {signed(row['change'], decimals(unit))} {unit}"
+                )
+        panel.axes.set(ylim=limits(earlier, ["change", "change_low", "change_high"], 0.0))
+        _name_heads(panel, earlier)
+        panel.key = [Sample(short, look) for short, look in looks.items()]
+        columns = ("method", "updates", "seeds", "freed", "share", "score_before", "score_after")
+        data = earlier.select(*columns, *_numbers(earlier, "change"))
+        return draw(panel, name, f"What free heads cost, {title}", data, tips)
+
+
+def _x_name(rows: pl.DataFrame) -> str:
+    return f"free heads, of {rows['heads'][0]}"
+
+
+def _by_method(rows: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
+    for (short, _), own in rows.group_by("short", "updates", maintain_order=True):
+        yield str(short), own.sort("freed")
+
+
+def _looks(names: Iterable[str]) -> dict[str, dict]:
+    """The colour and dashes of each method."""
+    found: dict[str, dict] = {}
+    others = [colour for colour, _ in SERIES]
+    for short in dict.fromkeys(names):
+        colour = COLOURS.get(short) or others[sum(x not in COLOURS for x in found) % len(others)]
+        found[short] = {"color": colour, "linestyle": DASHES.get(short, "-")}
+    return found
+
+
+def _numbers(rows: pl.DataFrame, name: str) -> list[str]:
+    """A number and the ends of its intervals."""
+    return [column for column in (f"{name}{end}" for end in ENDS) if column in rows.columns]
+
+
+def _draw_level(panel: Panel, own: pl.DataFrame, value: str, look: Mapping) -> None:
+    """A method that does not depend on which heads are free: a line over the whole width, its interval over seeds."""
+    row = own.row(0, named=True)
+    panel.axes.axhline(row[value], zorder=0, linewidth=1.0, alpha=0.8, **look)
+    if row[f"{value}_seeds_low"] is not None:
+        low, high = row[f"{value}_seeds_low"], row[f"{value}_seeds_high"]
+        panel.axes.axhspan(low, high, color=look["color"], alpha=0.5 * BAND, linewidth=0, zorder=0)
+
+
+def _draw_line(panel: Panel, line: pl.DataFrame, value: str, look: Mapping) -> None:
+    """The means over seeds, with bars over seeds where there are enough of them."""
+    panel.axes.plot(line["freed"], line[value], **look)
+    bars = line.drop_nulls(f"{value}_seeds_low")
+    ends = bars[f"{value}_seeds_low"], bars[f"{value}_seeds_high"]
+    panel.axes.vlines(bars["freed"], *ends, color=look["color"], linewidth=0.9)
+
+
+def _draw_seeds(panel: Panel, seeds: pl.DataFrame, value: str, look: Mapping, line: str, digits: int) -> dict[str, Tip]:
+    """A pale point for each training, which says what it is when it is pointed at."""
+    tips = {}
+    pale = {"color": look["color"], "marker": look["marker"], "markersize": 2.5, "alpha": 0.45, "linestyle": "none"}
+    for at, row in enumerate(seeds.rows(named=True)):
+        gid = f"seed-{line}-{at}"
+        panel.axes.plot([row["freed"]], [row[value]], gid=gid, **pale)
+        what = f"{row['method']}, {row['freed']} of {row['heads']} heads, seed {row['seed']}"
+        tips[gid] = Tip(f"{what}: {decimal(row[value], digits)}")
+    return tips
+
+
+def _name_heads(panel: Panel, rows: pl.DataFrame) -> None:
+    """The axis of heads: each number with its share below, where there are few."""
+    heads, freed = rows["heads"][0], sorted(set(rows["freed"]))
+    air = 0.06 * max(heads * 0.1, freed[-1] - freed[0]) + 0.2
+    panel.axes.set_xlim(min(freed) - air, max(freed) + air)
+    if len(freed) <= MOST_TICKS:
+        panel.axes.set_xticks(freed, [f"{number:.3g}\n{100 * number / heads:.0f} %" for number in freed])
+    else:
+        panel.axes.xaxis.set_major_locator(MaxNLocator(nbins=MOST_TICKS, integer=True))

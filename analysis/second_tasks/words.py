@@ -1,0 +1,231 @@
+"""What second tasks come to, in sentences that stand on the page and on the terminal; and what makes them unsafe."""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import polars as pl
+
+from analysis.formatting import decimal, decimals, difference_between, p_value, score, signed, unit_name
+from analysis.inference.seeds import FEWEST_SEEDS
+from analysis.second_tasks.comparisons import Comparison
+from analysis.second_tasks.later_trainings import EarlierTask
+from analysis.second_tasks.methods import EARLIER, Method
+from study.record.errors import listed
+
+Row = Mapping[str, Any]
+
+MOST_NAMED = 6
+"""Heads of the largest effects that a sentence names."""
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What one number of free heads comes to.
+
+    Attributes:
+        where: later and earlier tasks, model, number of free heads.
+        said: whether they hold the later task, and what it costs, in sentences.
+    """
+
+    where: str
+    said: str
+
+    def __str__(self) -> str:
+        return f"{self.where}: {self.said}"
+
+
+def ends(row: Row, name: str) -> tuple[float | None, float | None, str]:
+    """The interval of a number that is shown, and what it is over: seeds where five or more have it, else examples."""
+    over_seeds = row[f"{name}_seeds_low"] is not None
+    low, high = (row[f"{name}_{'seeds_' if over_seeds else ''}{end}"] for end in ("low", "high"))
+    return low, high, "" if low is None else "seeds" if over_seeds else "examples"
+
+
+def with_ends(row: Row, name: str, unit: str) -> str:
+    """`+4.20 points (+2.00 to +6.40 over 5 seeds)`: a difference of a row, with what its interval is over."""
+    low, high, over = ends(row, name)
+    digits = decimals(unit)
+    between = difference_between(row[name], low, high, unit)
+    value, _, rest = between.partition(" (")
+    many = f"{row['seeds']} seeds" if over == "seeds" else over
+    return f"{value} {_unit(value, unit, digits)}{f' ({rest[:-1]} over {many})' if rest else ''}"
+
+
+def _unit(value: str, unit: str, digits: int) -> str:
+    """The unit of a number, in the singular of 1."""
+    return unit.removesuffix("s") if unit == "points" and value.lstrip("+−") == f"{1:.{digits}f}" else unit
+
+
+def answer_words(curves: pl.DataFrame, earlier: pl.DataFrame, comparison: Comparison) -> Iterator[Answer]:
+    """For each number of free heads: do they hold the later task, how much of fine-tuning's gain, what it costs."""
+    rows = {
+        (row["method"], row["updates"], row["fewest"]): row
+        for row in curves.filter(comparison=comparison.name).rows(named=True)
+    }
+    for number, (method, updates, _) in comparison.main.items():
+        row = rows[str(method), updates, number]
+        costs = earlier.filter(comparison=comparison.name, method=str(method), at=number, updates=updates)
+        said = [_holds(row, comparison.task), *_reached(row), *(_cost(cost) for cost in costs.rows(named=True))]
+        share = f"{number} of {comparison.heads} heads free ({100 * number / comparison.heads:.0f} %)"
+        yield Answer(f"{comparison.name}, {share}, {method}", " ".join(said))
+
+
+def _holds(row: Row, task: str) -> str:
+    reached = f"{task} reaches {score(row['score'], row['metric'])}"
+    if row["gain"] is None:
+        return f"{reached}. Whether that is more than its output layer alone reaches is not known."
+    low, high, _ = ends(row, "gain")
+    gain = f"{reached}, {with_ends(row, 'gain', row['unit'])} from its output layer alone"
+    if low is None or high is None:
+        return f"{gain}."
+    if low > 0:
+        return f"Yes, free heads hold some of {task}. {gain}."
+    return f"No, it is worse. {gain}." if high < 0 else f"It is not shown that free heads hold any of {task}. {gain}."
+
+
+def _reached(row: Row) -> Iterator[str]:
+    if row["reached"] is not None:
+        low, high, over = ends(row, "reached")
+        between = "" if low is None or high is None else f" ({100 * low:.0f} to {100 * high:.0f} % over {over})"
+        yield f"That is {100 * row['reached']:.0f} % of what all weights gain{between}."
+
+
+def _cost(row: Row) -> str:
+    name = row["task"] if row["task"] == row["data"] else f"{row['task']} on {row['data']}"
+    if row["change"] is None:
+        return f"What {name} loses is not known: its outcomes before are not stored on the same examples."
+    digits = decimals(row["unit"])
+    before, after = (decimal(row[f"score_{when}"], digits) for when in ("before", "after"))
+    low, high = row["change_low"], row["change_high"]
+    between = "" if low is None else f" ({signed(low, digits)} to {signed(high, digits)} over examples)"
+    lost = f"{signed(row['change'], digits)} {row['unit']}{between}"
+    return f"{name} goes from {before} to {after} with the heads left to it: {lost}."
+
+
+def proof_words(proofs: pl.DataFrame) -> Iterator[str]:
+    """For each earlier task and later one, how many proofs there are that the earlier is kept to the last bit."""
+    for (task, later), own in proofs.group_by("task", "later_task", maintain_order=True):
+        good, trainings = own.filter("kept"), own["training_id"].n_unique()
+        if good.height == own.height:
+            yield (
+                f"{task} is unchanged by {later}, but for the heads that it gave: {own['rows'].sum():,} outcomes of "
+                f"{trainings} {'training' if trainings == 1 else 'trainings'} compared with those of its masked model, "
+                f"0 unlike."
+            )
+
+
+def failure_words(proofs: pl.DataFrame) -> Iterator[str]:
+    """Every proof that has failed."""
+    for row in proofs.filter(~pl.col("kept")).rows(named=True):
+        yield (
+            f"{row['task']} is NOT what it was: after {row['later_task']} (training {row['training_id']}) "
+            f"{row['unlike']:,} of {row['rows']:,} outcomes on {row['domain']} differ from those of its masked model "
+            f"({row['masked']}), by up to {row['largest']:.3g}"
+        )
+
+
+def head_words(tests: pl.DataFrame, heads: pl.DataFrame, alpha: float) -> Iterator[str]:
+    """For each later task whose single heads were removed, whether the heads that were taught are those that matter."""
+    keys = ["task", "family", "data", "method", "freed"]
+    for row in tests.rows(named=True):
+        own = heads.filter(**{key: row[key] for key in keys}).sort("rank")
+        digits, several = decimals(row["unit"]), own["kind"].n_unique() > 1
+        seeds = f", {row['seeds']} seeds" if row["seeds"] > 1 else ""
+        where = f"{row['task']} on {row['data']} ({row['family']}, {row['method']}, {row['freed']} heads{seeds})"
+        if row["difference"] is None:
+            yield f"{where}: it was taught to every head that is on."
+            continue
+        sizes = (
+            f"removing a taught head changes the score by {decimal(row['taught_size'], digits)} {row['unit']}, another "
+            f"by {decimal(row['others_size'], digits)}"
+        )
+        top = own.head(MOST_NAMED).rows(named=True)
+        named = listed([unit_name(x, several) + ("" if x["taught"] else " (not taught)") for x in top], most=MOST_NAMED)
+        yield f"{where}: {_matter(row, alpha)}; {sizes}{_chance(row)}. The largest effects: {named}."
+
+
+def _matter(row: Row, alpha: float) -> str:
+    if row["p"] is None or row["p"] > alpha:
+        return "it is not shown that the taught heads matter more than others of their layers, or less"
+    more = row["difference"] > row["by_chance"]
+    return f"the taught heads matter {'more' if more else 'less'} than others of their layers"
+
+
+def _chance(row: Row) -> str:
+    if row["p"] is None:
+        return ""
+    how = "exact" if row["exact"] else f"{row['arrangements']:,} draws"
+    return f" (permutation within layers, {how}: p {p_value(row['p'])})"
+
+
+def warnings(every: Sequence[Comparison], earlier: Sequence[EarlierTask]) -> Iterator[str]:
+    """What makes a comparison unfair or unsafe, a sentence each."""
+    for comparison in every:
+        yield from _unequal_updates(comparison)
+        yield from _lacking(comparison)
+        yield from _starts(comparison)
+        yield from _few_seeds(comparison)
+        yield from _unproved(comparison)
+    yield from dict.fromkeys(_chosen_on_what_is_compared(earlier))
+
+
+def _unequal_updates(comparison: Comparison) -> Iterator[str]:
+    found: dict[str, set[int]] = {}
+    for method, updates, _ in comparison.points:
+        found.setdefault(str(method), set()).add(updates)
+    if len({frozenset(own) for own in found.values()}) > 1:
+        told = [f"{method} {' and '.join(f'{x:,}' for x in sorted(own))}" for method, own in found.items()]
+        yield f"{comparison.name}: updates differ ({'; '.join(told)}). Only trainings of equal updates are paired"
+
+
+def _lacking(comparison: Comparison) -> Iterator[str]:
+    for updates in comparison.updates:
+        if not comparison.output_layer(updates):
+            yield (
+                f"{comparison.name}: no training of the output layer alone after {updates:,} updates, so that nobody "
+                f"knows what the model could do before it was taught; model.training.reuse=output_layer trains it"
+            )
+
+
+def _starts(comparison: Comparison) -> Iterator[str]:
+    starts: dict[int | None, set[str | None]] = {}
+    for one in comparison.members:
+        if one.method.body == EARLIER:
+            own = {place.initial for place in one.outcomes.domain.factors if place.seed in (one.record.seed, None)}
+            starts.setdefault(one.record.seed, set()).update(own - {None})
+    if any(len(own) > 1 for own in starts.values()):
+        yield f"{comparison.name}: trainings of one seed did not start from the same weights"
+
+
+def _few_seeds(comparison: Comparison) -> Iterator[str]:
+    seeds: dict[Method, int] = {}
+    for (method, *_), members in comparison.points.items():
+        seeds[method] = min(seeds.get(method, len(members)), len({one.record.seed for one in members}))
+    few = [f"{method} {number}" for method, number in seeds.items() if number < FEWEST_SEEDS]
+    if few:
+        yield (
+            f"{comparison.name}: fewer than {FEWEST_SEEDS} seeds ({', '.join(few)}). Intervals of these are over "
+            f"examples, and say nothing of other seeds"
+        )
+
+
+def _unproved(comparison: Comparison) -> Iterator[str]:
+    lacking = [one for one in comparison.members if one.before and not one.earlier]
+    if lacking:
+        named = listed(list(dict.fromkeys(str(one.method) for one in lacking)))
+        before = listed(list(comparison.before))
+        yield (
+            f"{comparison.name}: what {before} loses was not measured after {len(lacking)} trainings ({named}); "
+            f"measure=second_task on the data of {before}, with model.task_name={comparison.before[-1]}, does it"
+        )
+
+
+def _chosen_on_what_is_compared(earlier: Sequence[EarlierTask]) -> Iterator[str]:
+    for one in earlier:
+        data = (one.result.latest.options or {}).get("data") or {}
+        if data.get("name") == one.after.domain.data:
+            yield (
+                f"{one.name}: its free heads were chosen on {one.after.domain.data}, on which its cost is shown, so "
+                f"that the cost looks too small; choose them on training data"
+            )
