@@ -52,7 +52,7 @@ from study.subjects.huggingface.classifier_folder import HubClassifier, HubRegre
 from study.subjects.huggingface.decoder_folder import HubDecoder
 from study.subjects.model import ModelConfig
 from study.subjects.tasks.config import TasksFolder
-from study.toy.sources import ToyInduction, ToyNli, ToyTranslation
+from study.toy.sources import ToyInduction, ToyLuck, ToyNli, ToyTranslation
 from study.tracking.options import Tracking, WandbTracking
 from study.training.classifier_options import FineTuning, NewBert
 from study.training.decoder_options import DecoderTuning, NewLlama
@@ -108,6 +108,7 @@ SCHEMAS: dict[str, Mapping[str, type]] = {
         "exact_copy": ExactCopy,
         "needle": Needle,
         "toy_nli": ToyNli,
+        "toy_luck": ToyLuck,
         "toy_translation": ToyTranslation,
         "toy_induction": ToyInduction,
     },

@@ -6,10 +6,11 @@ earlier task does without. The other methods are controls: they teach the later 
 
 from dataclasses import dataclass, fields
 from enum import StrEnum
+from importlib.util import find_spec
 from typing import Any
 
 from study.data.source import DataSource
-from study.record.errors import InputError
+from study.record.errors import InputError, MissingPackageError
 from study.record.factors import NO_REUSE
 from study.record.orders import Steps
 from study.record.units import HeadLayout
@@ -263,6 +264,8 @@ class LowRank(LaterTask):
     def check(self) -> None:
         """See `Reuse.check`."""
         super().check()
+        if find_spec("peft") is None:
+            raise MissingPackageError("reuse=lora needs peft: pip install 'sixteen-heads[lora]'")
         if self.rank is not None and self.rank < 1:
             raise InputError(f"reuse.rank={self.rank}: expected 1 or more")
 

@@ -10,6 +10,7 @@ from study.data.source import DataSource
 from study.record.examples import Examples
 from study.record.metrics import Task
 from study.toy.induction import InductionDomain, induction_examples
+from study.toy.luck import LuckDomain, luck_examples
 from study.toy.nli import NliDomain, nli_examples
 from study.toy.translation import TranslationDomain, translation_examples
 
@@ -32,6 +33,9 @@ TRANSLATION_MAKER = {
 
 INDUCTION_MAKER = {"study.toy.induction": "14084780658e836eb019d08538dba8ed75abd8d9cc5e31b8a7d190fde7eaaa5e"}
 """Names the code that makes the texts whose words come again, as `NLI_MAKER` does for the pairs."""
+
+LUCK_MAKER = {"study.toy.luck": "2c8942e6b4c30b3296fb0a994ca55fa0bfaa48be97513f5ca2f95585f899a331"}
+"""Names the code that makes the sentences about luck, as `NLI_MAKER` does for the pairs."""
 
 
 @dataclass(kw_only=True)
@@ -68,6 +72,20 @@ class ToyNli(ToySet):
     def examples(self) -> Examples:
         """See `DataSource.examples`."""
         return nli_examples(self.domain, self.count, self.seed)
+
+
+@dataclass(kw_only=True)
+class ToyLuck(ToySet):
+    """A set of sentences in the words of toy inference, in which one who is lucky acts, or one who is not."""
+
+    maker = LUCK_MAKER
+    task: Task = Task.CLASSIFICATION
+    domain: LuckDomain = MISSING
+    count: int = 2000
+
+    def examples(self) -> Examples:
+        """See `DataSource.examples`."""
+        return luck_examples(self.domain, self.count, self.seed)
 
 
 @dataclass(kw_only=True)

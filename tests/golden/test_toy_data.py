@@ -6,8 +6,9 @@ Code that makes others must take another name in `study.toy.sources` (`NLI_MAKER
 import pytest
 
 from study.toy.induction import InductionDomain
+from study.toy.luck import LuckDomain
 from study.toy.nli import NliDomain
-from study.toy.sources import ToyInduction, ToyNli, ToyTranslation
+from study.toy.sources import ToyInduction, ToyLuck, ToyNli, ToyTranslation
 from study.toy.translation import TranslationDomain
 
 PAIRS = {
@@ -28,6 +29,7 @@ TEXTS = {
     ("TEST", 300): "d06194b54254",
     ("LONG", 300): "e5b25fc1c221",
 }
+LUCK = {("TRAIN", 20000): "8fb5d72d1e0d", ("DEV", 300): "f0dedc8e54f1", ("TEST", 2000): "f373fbc2a311"}
 """The first twelve digits of the examples' digest, by domain and count."""
 
 
@@ -47,3 +49,9 @@ def test_sentences_stay(domain: str, count: int) -> None:
 def test_texts_stay(domain: str, count: int) -> None:
     examples = ToyInduction(name="x", domain=InductionDomain[domain], count=count).examples()
     assert examples.digest[:12] == TEXTS[domain, count]
+
+
+@pytest.mark.parametrize(("domain", "count"), LUCK)
+def test_sentences_about_luck_stay(domain: str, count: int) -> None:
+    examples = ToyLuck(name="x", domain=LuckDomain[domain], count=count).examples()
+    assert examples.digest[:12] == LUCK[domain, count]

@@ -110,6 +110,11 @@ class HeadParts:
             found |= dict(layer.parts(own)) if own else {}
         return {name: part for name, part in found.items() if biases or not name.endswith(".bias")}
 
+    def projections(self) -> list[str]:
+        """The weights of all projections of all heads, of their outputs too."""
+        found = [name for layer in self._layers for names in (*layer.names, [layer.output[0]]) for name in names]
+        return [name for name in found if not name.endswith(".bias")]
+
     def outputs(self, heads: Collection[Head]) -> dict[str, Part]:
         """Their columns of the output projections alone."""
         names = {layer.output[0] for layer in self._layers}

@@ -19,7 +19,8 @@ from study.subjects.tasks.head_parts import HeadParts
 from study.subjects.tasks.stored import Digests, State, StoredTasks, heads_off, own_file, silence
 from study.training.callbacks import CheckpointSaver
 from study.training.second_task.free_slices import plain_state, require_still
-from study.training.second_task.method import Method, make_method
+from study.training.second_task.method import Method
+from study.training.second_task.methods import make_method
 from study.training.training import Training
 
 Result = TypeVar("Result")

@@ -6,9 +6,8 @@ from collections.abc import Collection, Iterator, Mapping
 from torch import Tensor, nn
 from transformers import PreTrainedModel
 
-from study.record.errors import InputError
 from study.record.units import Head
-from study.reuse.options import AllWeights, BiasesAndNorms, FreeHeads, LaterTask, LowRank, OutputLayer
+from study.reuse.options import FreeHeads
 from study.subjects.tasks.head_parts import HeadParts, Parts
 from study.training.second_task.free_slices import free_slices, plain_state
 
@@ -87,16 +86,6 @@ class AllWeightsMethod(Method):
         """See `Method.begin`."""
         for parameter in _body(model):
             parameter.requires_grad_()
-
-
-def make_method(reuse: LaterTask) -> Method:
-    """The method of these options."""
-    if isinstance(reuse, LowRank):
-        raise InputError(f"reuse={reuse.name} is not trained by this version")
-    if isinstance(reuse, FreeHeads):
-        return FreeHeadsMethod(reuse)
-    plain = {OutputLayer: OutputLayerMethod, BiasesAndNorms: BiasesAndNormsMethod, AllWeights: AllWeightsMethod}
-    return plain[type(reuse)]()
 
 
 def _body(model: PreTrainedModel) -> Iterator[nn.Parameter]:
