@@ -6,6 +6,7 @@ from typing import Any, Self
 
 from omegaconf import MISSING
 
+from study.record.errors import InputError
 from study.record.examples import Examples
 from study.record.files import file_digest
 from study.record.metrics import Task
@@ -39,11 +40,20 @@ class DataSource:
     max_unknown: float = 0.05
 
     def identity(self) -> dict[str, Any]:
-        """All that determines the examples, as JSON values: settings, and digests of local files; reads no example."""
+        """All that determines the examples, as JSON values: settings, and digests of local files; reads no example.
+
+        Raises:
+            InputError: when a file cannot be read.
+        """
         names = {field.name for field in fields(self)} - OUTSIDE_IDENTITY
         values = {name: getattr(self, name) for name in sorted(names)}
-        files = {name: file_digest(value.expanduser()) for name, value in values.items() if isinstance(value, Path)}
-        return values | files
+        return values | {name: self._digest(name, value) for name, value in values.items() if isinstance(value, Path)}
+
+    def _digest(self, option: str, path: Path) -> str:
+        try:
+            return file_digest(path.expanduser())
+        except OSError as error:
+            raise InputError(f"data '{self.name}': {option}={path} cannot be read: {error.strerror}") from error
 
     def first(self, limit: int | None) -> Self:
         """This data without the examples after the first `limit`; a lower limit of its own stays."""

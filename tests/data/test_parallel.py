@@ -222,3 +222,9 @@ def test_same_sentences_as_the_sacrebleu_command(tmp_path):
     ]
     assert printed[0].splitlines() == ["A first, then.", "Two spaces.", "Third."]
     assert printed[1] == printed[0]
+
+
+def test_a_file_that_is_not_there_is_named_with_its_option(tmp_path):
+    paths = write(tmp_path, en="A.\n")
+    with pytest.raises(InputError, match=r"data 'x': target=.*test\.fr cannot be read: No such file"):
+        ParallelFile(name="x", **paths).identity()
