@@ -2,7 +2,7 @@
 
 What the translation needs that words alone do not give: the verb stands last and agrees with a subject that may be far
 away; adjectives follow their noun; articles, adjectives and object pronouns take its gender and number; adverbs come
-first. Three to five sentences that share their nouns make a document.
+first. Three to five sentences that share their nouns make a document. A dialect has the same words in another order.
 """
 
 import random
@@ -30,12 +30,15 @@ from study.toy.translation_lexicon import (
 
 
 class TranslationDomain(StrEnum):
-    """The sets that the language pair offers; NEWS and CHAT are the test domains."""
+    """The sets that the language pair offers; NEWS, CHAT and DIALECT are the test domains."""
 
     TRAIN = "train"
     VALID = "valid"
     NEWS = "news"
     CHAT = "chat"
+    DIALECT_TRAIN = "dialect_train"
+    DIALECT_VALID = "dialect_valid"
+    DIALECT = "dialect"
 
 
 @dataclass(frozen=True)
@@ -50,6 +53,7 @@ class Mix:
         nested: probability that a noun has a prepositional phrase or a relative clause.
         second: probability that a second verb with a pronoun for object follows.
         past: probability that it is told in the past.
+        dialect: whether the translation is in the dialect: adjectives come before their noun, adverbs last.
     """
 
     nouns: tuple[Noun, ...]
@@ -58,24 +62,32 @@ class Mix:
     nested: float
     second: float
     past: float
+    dialect: bool = False
 
 
 MIXES = {
     "story": Mix(GENERAL_NOUNS, speech=0.15, adjective=0.35, nested=0.25, second=0.3, past=0.5),
     "news": Mix(GENERAL_NOUNS + 2 * NEWS_NOUNS, speech=0.0, adjective=0.45, nested=0.5, second=0.3, past=0.8),
     "chat": Mix(GENERAL_NOUNS + 2 * CHAT_NOUNS, speech=0.7, adjective=0.2, nested=0.05, second=0.3, past=0.2),
+    "dialect": Mix(GENERAL_NOUNS, speech=0.15, adjective=0.6, nested=0.25, second=0.1, past=0.5, dialect=True),
 }
 GENRES = {
     TranslationDomain.TRAIN: ("story", "story", "news", "chat"),
     TranslationDomain.VALID: ("story", "story", "news", "chat"),
     TranslationDomain.NEWS: ("news",),
     TranslationDomain.CHAT: ("chat",),
+    TranslationDomain.DIALECT_TRAIN: ("dialect",),
+    TranslationDomain.DIALECT_VALID: ("dialect",),
+    TranslationDomain.DIALECT: ("dialect",),
 }
 BUCKETS = {
     TranslationDomain.TRAIN: range(7),
     TranslationDomain.VALID: range(7, 8),
     TranslationDomain.NEWS: range(8, 10),
     TranslationDomain.CHAT: range(8, 10),
+    TranslationDomain.DIALECT_TRAIN: range(7),
+    TranslationDomain.DIALECT_VALID: range(7, 8),
+    TranslationDomain.DIALECT: range(8, 10),
 }
 """Which tenths of all sentences a domain may use, so that no test sentence is trained on."""
 
@@ -226,7 +238,11 @@ class Writer:
         if not self._happens(0.3):
             return clause
         source, target = self._entry(ADVERBS)
-        return Phrase(f"{clause.source} {source}", f"{target} {clause.target}")
+        return Phrase(f"{clause.source} {source}", self._in_order(target, clause.target))
+
+    def _in_order(self, first: str, second: str) -> str:
+        """Two parts of a translation in the order of the language, the other way round in the dialect."""
+        return f"{second} {first}" if self.mix.dialect else f"{first} {second}"
 
     def _subject(self) -> Phrase:
         if self._happens(self.mix.speech):
@@ -240,7 +256,7 @@ class Writer:
         source, target = noun.plural if plural else noun.singular, noun.stem + ("en" if plural else "")
         if self._happens(self.mix.adjective):
             adjective, stem = self._entry(ADJECTIVES)
-            source, target = f"{adjective} {source}", f"{target} {stem}{agreement.form('o a i e')}"
+            source, target = f"{adjective} {source}", self._in_order(target, f"{stem}{agreement.form('o a i e')}")
         determiner, article = self._determiner(agreement)
         if determiner == "a" and source[0] in "aeiou":
             determiner = "an"

@@ -1,11 +1,15 @@
 """Tests of the toy language pair: agreement and order read back from the text, one-to-one, Moses round trip."""
 
+from dataclasses import replace
+from random import Random
+
 import pytest
 from sacremoses import MosesDetokenizer, MosesTokenizer
 
-from study.toy.translation import Agreement, TranslationDomain, conjugate, translation_examples
+from study.toy.translation import MIXES, Agreement, TranslationDomain, Writer, conjugate, translation_examples
 from study.toy.translation_lexicon import (
     ADJECTIVES,
+    ADVERBS,
     CHAT_NOUNS,
     GENERAL_NOUNS,
     INTRANSITIVES,
@@ -32,7 +36,7 @@ def test_reproducible_and_grouped(domain):
 
 def test_no_test_sentence_is_trained_on():
     train = set(translation_examples(TranslationDomain.TRAIN, 8000).texts)
-    for domain in (TranslationDomain.VALID, TranslationDomain.NEWS, TranslationDomain.CHAT):
+    for domain in (TranslationDomain.VALID, TranslationDomain.NEWS, TranslationDomain.CHAT, TranslationDomain.DIALECT):
         assert not train & set(translation_examples(domain, 300).texts)
 
 
@@ -42,7 +46,20 @@ def test_one_source_has_one_translation_and_one_translation_few_sources():
     assert len(pairs) == len({source for source, _ in pairs})
 
 
-@pytest.mark.parametrize("domain", [TranslationDomain.NEWS, TranslationDomain.CHAT])
+def test_the_dialect_has_the_same_words_in_another_order():
+    """Adjectives before their nouns, adverbs last; what has neither is translated as in the language."""
+    mix = MIXES["dialect"]
+    pairs = [[Writer(Random(seed), replace(mix, dialect=x)).sentence() for x in (False, True)] for seed in range(300)]
+    for plain, dialect in pairs:
+        assert plain.source == dialect.source
+        words, others = (phrase.target.lower().strip(" .?").split() for phrase in (plain, dialect))
+        assert sorted(words) == sorted(others)
+        has_either = any(f" {word} " in plain.source.replace(".", " ") for word in (*ADJECTIVES, *ADVERBS))
+        assert (words == others) == (not has_either), plain
+    assert 0.3 < sum(plain.target != dialect.target for plain, dialect in pairs) / len(pairs) < 0.95
+
+
+@pytest.mark.parametrize("domain", [TranslationDomain.NEWS, TranslationDomain.CHAT, TranslationDomain.DIALECT])
 def test_text_survives_moses(domain):
     examples = translation_examples(domain, 300)
     for language, texts in (("en", [texts[0] for texts in examples.texts]), ("fr", examples.targets)):
