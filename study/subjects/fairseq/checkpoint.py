@@ -64,6 +64,9 @@ INEXPRESSIBLE = {
 NO_WEIGHTS = ("version", "embed_positions._float_tensor", "embed_positions.weights")
 """Entries of a state dict that hold nothing trained: sinusoidal positions are computed."""
 
+COMPUTED = ("embed_positions.weight", "embed_positions.weights", "model.shared.weight")
+"""Weights of transformers' modules that fairseq computes, or has under other names."""
+
 SHARED_OUTPUT = ("share_all_embeddings", "share_decoder_input_output_embed")
 LANGUAGES = ("source_lang", "target_lang")
 INTERPOLATION = re.compile(r"\$\{([\w.]+)\}")
@@ -182,6 +185,11 @@ def build(checkpoint: FairseqTransformer, dropout: Mapping[str, float] | None = 
         if isinstance(positions, M2M100SinusoidalPositionalEmbedding):
             positions.weights = torch.nn.Buffer(_sinusoids(*positions.weights.shape), persistent=False)
     return module.eval().requires_grad_(requires_grad=False)
+
+
+def computed_names(module: PreTrainedModel) -> set[str]:
+    """The names of a module's tensors that no checkpoint has: each machine computes positions for itself."""
+    return {name for name in module.state_dict() if name.endswith(COMPUTED)}
 
 
 def _arguments(content: Mapping[str, Any], path: Path) -> dict[str, Any]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
 
@@ -10,9 +10,12 @@ from omegaconf import MISSING
 
 from study.data.archive import fetch_archive
 from study.record.errors import InputError
+from study.record.factors import Factors
 from study.record.files import cache_folder, file_digest, name_of
 from study.record.metrics import Task
+from study.record.training.tasks import TaskChain, TaskRecord
 from study.subjects.checkpoints import SEED, at_epoch, at_seed, no_such_epoch, shared_name
+from study.subjects.fairseq.tasks import checkpoint_tasks, tasks_file
 from study.subjects.model import ModelConfig
 from study.subjects.model_files import WEIGHTS_FILE, model_digests
 
@@ -48,6 +51,7 @@ class FairseqConfig(ModelConfig):
         max_len_a: share of the most target tokens that grows with the source: so many for each of its tokens.
         max_len_b: share of the most target tokens that every source is given.
         truncate: cut sources that are longer than the model's positions; they are refused otherwise.
+        task_name: which task of a model that was taught several is studied; empty: the latest.
     """
 
     task: Task = Task.TRANSLATION
@@ -61,16 +65,40 @@ class FairseqConfig(ModelConfig):
     max_len_a: float = 0.0
     max_len_b: int = 200
     truncate: bool = False
+    task_name: str = ""
 
     def languages(self) -> tuple[str, str] | None:
         """See `ModelConfig.languages`."""
         return self.source_lang, self.target_lang
 
+    def task_chain(self) -> TaskChain | None:
+        """See `ModelConfig.task_chain`."""
+        try:
+            weights = self.weights_file()
+        except InputError:
+            return None
+        return checkpoint_tasks(weights)
+
+    def task_record(self) -> TaskRecord | None:
+        """The task that is studied; None for a model that has one.
+
+        Raises:
+            InputError: for a task that the model does not have.
+        """
+        chain = self.task_chain()
+        if chain is None and self.task_name:
+            raise InputError(
+                f"model.task_name={self.task_name}: {self.weights_file()} is a model of one task. One that was taught "
+                f"several has {tasks_file(self.weights_file()).name} beside it"
+            )
+        return None if chain is None else chain.task(self.task_name)
+
     def identity(self) -> dict[str, Any]:
-        """Digests of the files, how text is processed and how translations are searched for."""
-        weights = self.weights_file()
+        """Digests of the files, or of a task's numbers; how text is processed and how translations are searched for."""
+        weights, task = self.weights_file(), self.task_record()
+        digests = model_digests(weights.parent) if weights.name == WEIGHTS_FILE else file_digest(weights)
         return {
-            "checkpoint": model_digests(weights.parent) if weights.name == WEIGHTS_FILE else file_digest(weights),
+            "checkpoint": digests if task is None else task.digest,
             "text": self.processing().identity(),
             "decoding": {
                 "search": "fairseq beam search",
@@ -91,7 +119,10 @@ class FairseqConfig(ModelConfig):
         decoding = DecodingOptions(
             beam=self.beam, lenpen=self.lenpen, max_len_a=self.max_len_a, max_len_b=self.max_len_b
         )
-        return load_translator(self.weights_file(), self.processing(), decoding, device, truncate=self.truncate)
+        task = self.task_record()
+        return load_translator(
+            self.weights_file(), self.processing(), decoding, device, truncate=self.truncate, task=task and task.name
+        )
 
     def _file(self, names: tuple[str, ...], what: str) -> Path:
         """The one file of these names that is in the folder."""
@@ -131,7 +162,7 @@ class FairseqConfig(ModelConfig):
     def pruned(self, folder: Path) -> FairseqFolder:
         """See `ModelConfig.pruned`."""
         same = {name: getattr(self, name) for name in FairseqConfig.__dataclass_fields__}
-        own = {"name": "", "path": str(folder), "epoch": None, "bpe_codes": None, "expected": {}}
+        own = {"name": "", "path": str(folder), "epoch": None, "bpe_codes": None, "expected": {}, "task_name": ""}
         return FairseqFolder(**same | own)
 
     def processing(self) -> TextProcessing:
@@ -197,6 +228,13 @@ class FairseqFolder(FairseqConfig):
         if self.url:
             return cache_folder() / self.training_name
         raise InputError("model.path is not set: give the folder of a fairseq model")
+
+    def factors(self, data: str, precision: str) -> Factors:
+        """See `ModelConfig.factors`: of a model with several tasks, which it does, and how the latest was taught."""
+        place, chain = super().factors(data, precision), self.task_chain()
+        if chain is None:
+            return place
+        return replace(place, reuse=chain.latest.words or None, taught=chain.task(self.task_name).name)
 
     def weights_file(self) -> Path:
         """See `FairseqConfig.weights_file`."""

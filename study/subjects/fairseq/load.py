@@ -2,17 +2,24 @@
 
 import logging
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
 from transformers import PreTrainedModel
 
-from study.record.errors import InputError
+from study.record.errors import InputError, listed
 from study.record.metrics.languages import main_language, require_direction
-from study.subjects.fairseq.checkpoint import FairseqTransformer, build, read_checkpoint
+from study.record.training.tasks import TaskRecord
+from study.subjects.fairseq.checkpoint import FairseqTransformer, build, computed_names, read_checkpoint
+from study.subjects.fairseq.tasks import checkpoint_tasks, tasks_file
 from study.subjects.fairseq.text import Dictionary, FairseqText, TextProcessing
 from study.subjects.model_files import WEIGHTS_FILE
 from study.subjects.pruned.folder import read_heads, read_model
+from study.subjects.tasks.load import turn_off
 from study.subjects.translator import DecodingOptions, Translator
 
 log = logging.getLogger(__name__)
@@ -22,16 +29,38 @@ LIMITS = ("max_source", "max_target")
 
 
 def load_translator(
-    weights: Path, processing: TextProcessing, decoding: DecodingOptions, device: torch.device, *, truncate: bool
+    weights: Path,
+    processing: TextProcessing,
+    decoding: DecodingOptions,
+    device: torch.device,
+    *,
+    truncate: bool,
+    task: str | None = None,
 ) -> Translator:
     """A translation model, from a fairseq checkpoint or a pruned folder's weights, and its text files as a subject.
+
+    Args:
+        weights: the checkpoint, or the weights of a pruned folder.
+        processing: how its text is processed.
+        decoding: how to translate.
+        device: where its weights are to be.
+        truncate: cut sources that are longer than its positions.
+        task: name of one of the tasks beside the checkpoint, of which the heads that are off for it are silent; None
+            for a model of one task.
 
     Raises:
         InputError: when a file is missing or damaged, or the dictionaries are not the model's.
     """
     if weights.name != WEIGHTS_FILE:
         checkpoint, text = read_translator(weights, processing)
-        return as_subject(checkpoint, text, build(checkpoint), decoding, device, truncate=truncate)
+        chain = None if task is None else checkpoint_tasks(weights)
+        if chain is None:
+            return as_subject(checkpoint, text, build(checkpoint), decoding, device, truncate=truncate)
+        chosen = chain.task(task or "")
+        whole = with_own_tensors(checkpoint, chosen)
+        subject = as_subject(whole, text, build(whole), decoding, device, truncate=truncate)
+        turn_off(subject.module, subject.gate, chosen, chain, tasks_file(weights), computed_names(subject.module))
+        return subject
     text = FairseqText(processing)
     module, limits = _read_pruned(weights.parent)
     loaded = f"{type(module).__name__} with heads removed from {weights.parent}"
@@ -41,6 +70,33 @@ def load_translator(
     return Translator(
         module, text, decoding, **limits, truncate=truncate, loaded=loaded, language=processing.target_lang
     )
+
+
+def with_own_tensors(checkpoint: FairseqTransformer, task: TaskRecord) -> FairseqTransformer:
+    """A checkpoint with what a task has for itself in the place of what it shares.
+
+    Raises:
+        InputError: when the task's file is missing or damaged, or has tensors that the checkpoint has not.
+    """
+    if not task.file:
+        return checkpoint
+    file = checkpoint.path.parent / task.file
+    own = read_own(file)
+    if unknown := sorted(own.keys() - checkpoint.weights.keys()):
+        raise InputError(f"{file} has {listed(unknown)}, which {checkpoint.path.name} has not")
+    return replace(checkpoint, weights={**checkpoint.weights, **own})
+
+
+def read_own(file: Path) -> dict[str, Tensor]:
+    """The tensors that a task has for itself.
+
+    Raises:
+        InputError: when the file is missing or damaged.
+    """
+    try:
+        return load_file(file)
+    except (OSError, SafetensorError) as error:
+        raise InputError(f"{file} cannot be read: {error}") from error
 
 
 def read_translator(weights: Path, processing: TextProcessing) -> tuple[FairseqTransformer, FairseqText]:

@@ -11,10 +11,11 @@ from transformers import M2M100ForConditionalGeneration, PreTrainedModel
 
 from study.certification.certify import certify
 from study.gates.options import Gates, LearnedGates
-from study.subjects.fairseq.checkpoint import build
+from study.subjects.fairseq.checkpoint import FairseqTransformer, build
 from study.subjects.fairseq.load import as_subject, read_translator
 from study.subjects.translator import DecodingOptions, Translator
 from study.training.gate_learner import freeze
+from study.training.translator.body import body_checkpoint
 from study.training.translator.options import TranslatorTuning
 
 GREEDY = DecodingOptions(beam=1, lenpen=1.0, max_len_a=0.0, max_len_b=200)
@@ -33,10 +34,12 @@ class InitialTranslator:
     Attributes:
         translator: the model with its gate and its text; its weights take gradients, but for those that are frozen.
         settings: its settings by their names on fairseq's command line.
+        checkpoint: what was read; tensors of it move with those of the model.
     """
 
     translator: Translator
     settings: Mapping[str, Any]
+    checkpoint: FairseqTransformer
 
 
 def initial_translator(training: TranslatorTuning, device: torch.device) -> InitialTranslator:
@@ -47,19 +50,21 @@ def initial_translator(training: TranslatorTuning, device: torch.device) -> Init
     """
     model = training.start_model()
     checkpoint, text = read_translator(model.weights_file(), model.processing())
-    module = build(checkpoint, _dropout(training))
-    settings = tie(module, checkpoint.settings, apart=_sides_part(training.gates))
+    has_task = training.reuse.has_task
+    body = body_checkpoint(training, checkpoint) if has_task else checkpoint
+    module = build(body, _dropout(training))
+    settings = tie(module, body.settings, apart=_sides_part(training.gates))
     if training.scratch:
         draw_weights(module)
-    translator = as_subject(checkpoint, text, module, GREEDY, device, truncate=True)
-    if training.gates.has_gates:
+    translator = as_subject(body, text, module, GREEDY, device, truncate=True)
+    if training.gates.has_gates or has_task:
         certify(translator)
     for name, weights in module.named_parameters():
         weights.requires_grad_(POSITIONS not in name)
     freeze(training.gates, module)
     if _is_frozen(training.gates, OUTPUT):
         embeddings(module)[2].requires_grad_(requires_grad=False)  # M2M100 has it beside the decoder
-    return InitialTranslator(translator, settings)
+    return InitialTranslator(translator, settings, checkpoint)
 
 
 def _is_frozen(gates: Gates, name: str) -> bool:

@@ -2,7 +2,7 @@
 
 import shutil
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,15 +15,18 @@ from study.record.examples import Examples
 from study.record.files import whole_file
 from study.record.training.gates import GatesRecord, write_gates
 from study.subjects.cross_entropy import cross_entropy
-from study.subjects.fairseq.write import write_checkpoint
+from study.subjects.fairseq.write import write_checkpoint, write_tasks_beside
+from study.subjects.tasks.stored import StoredTasks
 from study.training.callbacks import HistoryWriter
 from study.training.folder import training_folder
 from study.training.gate_learner import GateLearner, gate_learner
+from study.training.second_task.learner import TaskLearner
 from study.training.trainer import STATE_FILE, Callback, Trainer
 from study.training.training import limited
 from study.training.transformers_training import own_state, with_gates
 from study.training.translator.batches import TokenPairs, batches_by_tokens, by_length, epochs_of_batches, token_pairs
 from study.training.translator.initial import InitialTranslator, initial_translator
+from study.training.translator.later_domain import domain_learner, say_unknown
 from study.training.translator.options import TranslatorTuning
 
 BETAS = (0.9, 0.98)
@@ -86,6 +89,7 @@ def trainer(
     learner = gate_learner(
         training.gates, start.translator.gate, updates=len(batches), seed=training.seed, folder=folder
     )
+    later = domain_learner(training, start, folder) if training.reuse.has_task else None
     optimizer = adam(training, module, learner)
     history = HistoryWriter(
         folder, training.record_every, evaluation_steps, lambda: evaluate(module, dev_pairs), recorded
@@ -105,6 +109,10 @@ def trainer(
         save_at=checkpoints,
         callbacks=[history, saver],
     )
+    if later:
+        say_unknown(pairs, training.train.name)
+        saver.tasks = later.stored
+        return with_later_domain(plain, later, history)
     if not learner:
         return plain
     learner.check_start(
@@ -112,6 +120,13 @@ def trainer(
     )
     saver.gates = lambda: learner.record(training.id)
     return with_gates(plain, learner, history)
+
+
+def with_later_domain(plain: Trainer, later: TaskLearner, history: HistoryWriter) -> Trainer:
+    """A trainer of a later domain, also where some heads are off meanwhile."""
+    evaluate = history.evaluate
+    history.evaluate = lambda: later.under_mask(evaluate)
+    return replace(plain, loss=lambda rows: later.under_mask(lambda: plain.loss(rows)))
 
 
 def adam(training: TranslatorTuning, module: PreTrainedModel, learner: GateLearner | None) -> torch.optim.Optimizer:
@@ -165,12 +180,14 @@ class FairseqSaver(Callback):
         files: the checkpoints that are kept and where their gates are recorded, by the update after which they are
             saved.
         gates: gives the record of the gates; None where there are none.
+        tasks: gives the tasks after so many updates; None where the model has one.
     """
 
     module: PreTrainedModel
     settings: Mapping[str, Any]
     files: Mapping[int, Sequence[tuple[Path, Path]]]
     gates: Callable[[], GatesRecord] | None = None
+    tasks: Callable[[int], StoredTasks] | None = None
 
     def after_step(self, trainer: Trainer) -> None:
         """Save the checkpoints of this update, the weights last; a file that is there has the same ones."""
@@ -178,4 +195,9 @@ class FairseqSaver(Callback):
             if not path.is_file():
                 if self.gates is not None:
                     write_gates(self.gates(), gates_file)
-                write_checkpoint(path, self.module, self.settings)
+                state = self.module.state_dict()
+                if self.tasks is not None:
+                    stored = self.tasks(trainer.step)
+                    write_tasks_beside(path, stored)
+                    state = stored.shared
+                write_checkpoint(path, state, self.settings)

@@ -7,12 +7,14 @@ from typing import Any
 from omegaconf import MISSING
 
 from study.gates.options import LearnedGates
-from study.record.errors import InputError
+from study.record.errors import InputError, listed
 from study.record.files import file_digest, short_hash
 from study.record.metrics import Task
 from study.record.training.gates import GATES_FILE
 from study.record.training.history import read_history
+from study.reuse.options import LaterTask, LowRank, OutputLayer, Weights
 from study.subjects.fairseq.folder import FairseqConfig, FairseqFolder
+from study.subjects.fairseq.tasks import tasks_file
 from study.subjects.model_files import WEIGHTS_FILE
 from study.training.training import Training
 from study.training.translator.schedules import Schedule
@@ -78,9 +80,10 @@ class TranslatorTuning(Training):
 
     def start_model(self) -> FairseqConfig:
         """See `Training.start_model`."""
-        if self.origin:
-            return self.origin
-        path = Path(self.start)
+        return self.origin or self._folder_model(self.start)
+
+    def _folder_model(self, named: str) -> FairseqFolder:
+        path = Path(named)
         is_file = path.suffix == ".pt"
         return FairseqFolder(
             name="",
@@ -95,7 +98,29 @@ class TranslatorTuning(Training):
     def identity(self) -> dict[str, Any]:
         """See `Training.identity`; what is trained here is known before it is there."""
         identity = {name: value for name, value in super().identity().items() if name != "scratch" or value}
-        return {**identity, "start": self._start_identity()}
+        return {**identity, "start": self._start_identity(), **self._tasks_identity()}
+
+    def _tasks_identity(self) -> dict[str, Any]:
+        """What the record of a later domain, and its weights, depend on besides."""
+        if not self.reuse.has_task:
+            return {}
+        pretrained = self.pretrained_model()
+        return {"tasks": self.task_names(), **({} if pretrained is None else {"pretrained": _identity(pretrained)})}
+
+    def task_names(self) -> list[str]:
+        """See `Training.task_names`."""
+        assert isinstance(self.reuse, LaterTask), "a training of a later domain"
+        later = self.reuse.task or self.train.name
+        return [later] if self.reuse.body is Weights.pretrained else [*self._earlier_names(self.reuse), later]
+
+    def _earlier_names(self, reuse: LaterTask) -> list[str]:
+        """The names of the domains that the model to start from has, whether or not it is trained yet."""
+        model = self.start_model()
+        origin = getattr(model, "training", None)
+        if origin is not None and origin.reuse.has_task:
+            return origin.task_names()
+        chain = None if origin is not None else model.task_chain()
+        return [task.name for task in chain.tasks] if chain else [reuse.earlier or model.training_name]
 
     def _start_identity(self) -> dict[str, Any]:
         """All that determines the weights that it starts from and how text is read, as JSON values."""
@@ -109,7 +134,15 @@ class TranslatorTuning(Training):
                 f"training.start={weights.parent} is a model from which heads were removed: start from the whole model "
                 f"and keep the same heads by gates=kept"
             )
-        return {"checkpoint": file_digest(weights), "text": model.processing().identity()}
+        return _identity(model)
+
+    def pretrained_model(self) -> FairseqFolder | None:
+        """The model that `reuse.pretrained` names, a folder or a checkpoint in it; None where none is named.
+
+        It is read with the dictionaries and BPE codes of its folder, which must be those of the start.
+        """
+        named = self.reuse.pretrained if isinstance(self.reuse, LaterTask) else ""
+        return self._folder_model(named) if named else None
 
     def initial(self) -> str:
         """See `Training.initial`."""
@@ -129,9 +162,44 @@ class TranslatorTuning(Training):
                 f"training.scratch=true begins with random weights, and gates={self.gates.name} learns which heads of "
                 f"a trained model matter: scratch is for the same heads, trained anew (gates=kept), or all (gates=none)"
             )
+        if isinstance(self.reuse, LaterTask):
+            self._check_reuse(self.reuse)
         self._check_numbers()
         if not self.missing():
             self._start_identity()
+
+    def _check_reuse(self, reuse: LaterTask) -> None:
+        """Refuse what a translator has not, or cannot do, as the later of two tasks."""
+        if isinstance(reuse, OutputLayer):
+            raise InputError(
+                "reuse=output_layer is for classifiers: a translator writes every domain with the words of one "
+                "dictionary, so that no domain has an output layer of its own"
+            )
+        if isinstance(reuse, LowRank):
+            raise InputError("reuse=lora is for models of transformers: translators of fairseq's have no such updates")
+        if getattr(reuse, "pooler", True) is False:
+            raise InputError("reuse.pooler=false has no effect here: a translator has no pooler")
+        if self.scratch:
+            raise InputError(
+                "training.scratch=true begins with random weights, which have no task that could be kept: that is for "
+                "reuse=none"
+            )
+        names = self.task_names()
+        if names[-1] in names[:-1]:
+            raise InputError(
+                f"the model has a task '{names[-1]}' already ({listed(names[:-1])}): reuse.task=NAME names the later"
+            )
+        if not (self.origin and self.origin.needs()):
+            self.check_pretrained()
+
+    def check_pretrained(self) -> None:
+        """Refuse weights of a model that reads texts as other tokens than the one to start from, by an InputError."""
+        pretrained = self.pretrained_model()
+        if pretrained and pretrained.processing().identity() != self.start_model().processing().identity():
+            raise InputError(
+                f"reuse.pretrained={pretrained.path} has other dictionaries or BPE codes than the model to start from: "
+                f"its weights know other words by the same numbers"
+            )
 
     def _check_numbers(self) -> None:
         counts = {name: getattr(self, name) for name in ("max_tokens", "record_every", "save_every")}
@@ -176,3 +244,15 @@ class TranslatorTuning(Training):
     def gates_file(self, folder: Path, epoch: float) -> Path:
         """See `Training.gates_file`."""
         return self.checkpoint(folder, epoch).with_suffix(f".{GATES_FILE}")
+
+    def tasks_file(self, folder: Path, epoch: float) -> Path:
+        """See `Training.tasks_file`."""
+        return tasks_file(self.checkpoint(folder, epoch))
+
+
+def _identity(model: FairseqConfig) -> dict[str, Any]:
+    """All that determines the weights of a model's latest task and how it reads text, as JSON values."""
+    weights = model.weights_file()
+    chain = tasks_file(weights)
+    tasks = {"tasks": file_digest(chain)} if chain.is_file() else {}
+    return {"checkpoint": file_digest(weights), "text": model.processing().identity(), **tasks}
