@@ -69,7 +69,7 @@ class LaterTask(Reuse):
     jobs that make it for any model, on training data of its latest task. Heads of tasks before that one stay theirs.
 
     Attributes:
-        task: name of the later task; empty: the name of its training data.
+        task: name of the later task; empty: the name of its training data, without `_train`.
         earlier: name of the task that the model has; empty: the name of the model. Of a model that has several, its
             record says them.
         free: share of all the model's heads that is freed, in whole heads, rounded down; None with a margin.

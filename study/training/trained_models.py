@@ -48,7 +48,9 @@ class TrainedModel:
     def __post_init__(self) -> None:
         self.training_name = self.name
         if self.epoch is not None:
-            self.name = f"{self.name}-seed{self.training.seed}-epoch{self.epoch:g}"
+            checkpoint = f"-seed{self.training.seed}-epoch{self.epoch:g}"
+            self.training_name = self.name.removesuffix(checkpoint)  # a copy is named already
+            self.name = self.training_name + checkpoint
             if self.epoch < self.training.epochs:
                 self.expected = {}  # the scores of the trained model
 

@@ -138,7 +138,7 @@ class Tuning(TransformersTraining):
     def task_names(self) -> list[str]:
         """The names of the tasks that the model has at the end, in the order in which they were taught."""
         assert isinstance(self.reuse, LaterTask), "a training of a later task"
-        later = self.reuse.task or self.train.name
+        later = self.reuse.task or self.train.name.removesuffix("_train")
         return [later] if self.reuse.body is Weights.pretrained else [*self.earlier_names(), later]
 
     def earlier_names(self) -> list[str]:

@@ -51,7 +51,7 @@ class ClassifierOfTasks(ClassifierConfig):
         """See `ModelConfig.tasks`; an earlier task may be of another kind than the latest."""
         if chosen := self.chosen():
             return (Task(chosen.kind),)
-        return (Task.CLASSIFICATION, Task.REGRESSION) if self.has_tasks() and self.task_name else super().tasks()
+        return (Task.CLASSIFICATION, Task.REGRESSION) if self.has_tasks() else super().tasks()
 
     def idle(self) -> dict[str, str]:
         """See `ModelConfig.idle`."""
