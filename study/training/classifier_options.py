@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from study.record.errors import InputError
+from study.record.errors import InputError, listed
 from study.record.files import short_hash
 from study.record.metrics import Task
 from study.record.training.tasks import TASKS_FILE
@@ -12,7 +12,7 @@ from study.subjects.huggingface.classifier_folder import ClassifierConfig, HubCl
 from study.subjects.huggingface.label_names import has_one_output, label_names
 from study.subjects.model_files import read_json
 from study.subjects.tasks.config import TasksFolder
-from study.training.training import source_identity
+from study.training.training import limited, source_identity
 from study.training.transformers_options import TransformersTraining, Tuning
 
 
@@ -53,6 +53,22 @@ class FineTuning(ClassifierTraining, Tuning):
             raise InputError(
                 "training.labels names the model's own outputs, and training.new_head=true gives it others: "
                 "add training.new_head=false"
+            )
+        is_here = not self.missing() and not (self.origin and self.origin.needs())
+        if self.reuse.has_task and not self.new_head and is_here:
+            self._check_outputs()
+
+    def _check_outputs(self) -> None:
+        """Refuse a later task that has other labels than the output layer of which it is to begin with a copy."""
+        earlier, own = self.earlier_names()[-1], self.start_model().output_names()
+        wanted = () if self.task is Task.REGRESSION else limited(self.train_set).labels
+        if (not own) != (not wanted) or {name.casefold() for name in wanted} - {name.casefold() for name in own}:
+            has = f"the {len(own)} labels {listed(own)}" if own else "one output, a number"
+            needs = f"{len(wanted)}: {listed(wanted)}" if wanted else "one output, a number"
+            raise InputError(
+                f"training.new_head=false begins with a copy of the output layer of task '{earlier}', which has {has}; "
+                f"data '{self.train.name}' needs {needs}. training.new_head=true gives the later task an output layer "
+                "of its own"
             )
 
     def start_model(self) -> ClassifierConfig:

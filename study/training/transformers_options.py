@@ -14,6 +14,7 @@ from study.record.training.tasks import TASKS_FILE, read_tasks
 from study.reuse.options import LaterTask, Weights
 from study.subjects.huggingface.hub import download, local_folder
 from study.subjects.model_files import model_digests, require_tokenizer
+from study.subjects.tasks.alike import require_alike
 from study.training.training import Training
 
 SEEDS = ("seed", "weights_seed", "order_seed")
@@ -131,9 +132,11 @@ class Tuning(TransformersTraining):
         """What a later task depends on besides: the tasks by name, and the weights of a pre-trained model."""
         if not isinstance(self.reuse, LaterTask):
             return {}
+        return {"tasks": self.task_names(), **self._pretrained_identity()}
+
+    def _pretrained_identity(self) -> dict[str, Any]:
         folder = self._pretrained_folder()
-        pretrained = {"pretrained": model_digests(folder)} if folder else {}
-        return {"tasks": self.task_names(), **pretrained}
+        return {"pretrained": model_digests(folder)} if folder else {}
 
     def task_names(self) -> list[str]:
         """The names of the tasks that the model has at the end, in the order in which they were taught."""
@@ -195,6 +198,8 @@ class Tuning(TransformersTraining):
             )
         if self.origin or folder:
             self._check_names()
+        if folder and (other := self._pretrained_folder()) and isinstance(self.reuse, LaterTask):
+            require_alike(folder, other, f"reuse.pretrained={self.reuse.pretrained}")
 
     def _check_names(self) -> None:
         names = self.task_names()
@@ -230,7 +235,17 @@ class Tuning(TransformersTraining):
     def initial(self) -> str:
         """See `Training.initial`; a new output layer, whatever its seed, has no heads."""
         drawn = {"scratch": self.seed_of_weights} if self.scratch else {}
-        return short_hash({"start": self._start_identity(), **drawn})
+        return short_hash({"start": self._start_identity(), **drawn, **self._mixed()})
+
+    def _mixed(self) -> dict[str, Any]:
+        """What a later task's heads start from besides the model to start from, as JSON values."""
+        if not isinstance(self.reuse, LaterTask):
+            return {}
+        heads_from = getattr(self.reuse, "heads_from", Weights.earlier)
+        if {heads_from, self.reuse.body} == {Weights.earlier}:
+            return {}
+        mixed = {"heads_from": str(heads_from), "body": str(self.reuse.body), **self._pretrained_identity()}
+        return {**mixed, "free": self.reuse.identity()}
 
     def _start_identity(self) -> dict[str, Any]:
         """All that determines the weights that it starts from, as JSON values."""

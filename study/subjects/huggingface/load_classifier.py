@@ -3,6 +3,7 @@
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -34,13 +35,10 @@ def load_classifier(
         InputError: when the weights cannot be read or do not fit, or there is no tokenizer.
     """
     config = read_config(folder, len(labels) or 1)
-    plain = partial(
-        read_module, folder, auto=AutoModelForSequenceClassification, what="classifier", fresh_seed=fresh_seed
-    )
-    read = read or (lambda config: plain(config=config))
-    pruned = (
-        read(config) if (folder / HEADS_FILE).is_file() else None
-    )  # what it holds is said before its tokenizer is read
+    options: dict[str, Any] = {"auto": AutoModelForSequenceClassification, "what": "classifier"}
+    read = read or partial(read_module, folder, fresh_seed=fresh_seed, **options)
+    is_pruned = (folder / HEADS_FILE).is_file()
+    pruned = read(config) if is_pruned else None  # what it holds is said before its tokenizer is read
     tokenizer = read_tokenizer(folder, config)
     module = pruned or read(config)
     allowed = num_positions(module)

@@ -195,7 +195,7 @@ def task_learner(
     chain = with_heads(start.tasks.chain, tuple(map(str, gate.layout.heads)))
     start = replace(start, tasks=replace(start.tasks, chain=chain))
     free = read_free(folder / FREE_FILE)
-    require_candidates(free, chain, training.id)
+    require_candidates(free, chain, training.id, takes=reuse.takes_heads)
     heads, freed = HeadParts(model, gate.sites), [Head.parse(head) for head in free.freed]
     if isinstance(reuse, FreeHeads):
         _begin_heads(reuse, model, start, heads, freed)
@@ -238,8 +238,14 @@ def with_heads(chain: TaskChain, heads: tuple[str, ...]) -> TaskChain:
     return chain
 
 
-def require_candidates(free: FreeHeadsRecord, chain: TaskChain, training: str) -> None:
+def require_candidates(free: FreeHeadsRecord, chain: TaskChain, training: str, *, takes: bool) -> None:
     """Refuse free heads that were found for another training, or on another model.
+
+    Args:
+        free: the free heads.
+        chain: the tasks that the model has.
+        training: id of the later task's training.
+        takes: whether its method teaches them, so that there must be some.
 
     Raises:
         InputError: says what is wrong.
@@ -248,6 +254,8 @@ def require_candidates(free: FreeHeadsRecord, chain: TaskChain, training: str) -
         raise InputError(f"the free heads were found for training {free.training}, this is {training}")
     if free.heads != chain.heads or free.before != chain.latest.on:
         raise InputError(f"the free heads were found on another model than that of task '{chain.latest.name}'")
+    if takes and not free.freed:
+        raise InputError(f"no head of task '{chain.latest.name}' is free, and none can be taught another task")
     if strange := [head for head in free.freed if head not in chain.candidates()]:
         raise InputError(
             f"{listed(strange)} cannot be freed: task '{chain.latest.name}' has {listed(chain.candidates())}"
