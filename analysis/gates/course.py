@@ -16,7 +16,7 @@ from study.record.training.gates import DECIDED, GATES_FILE, read_course, read_g
 
 COURSE = {
     **dict.fromkeys(["training", "training_id", "method", "scope", "amount"], pl.String),
-    **dict.fromkeys(["seed", "updates", "step", "gates", "kept", "undecided"], pl.Int64),
+    **dict.fromkeys(["seed", "updates", "step", "gates", "kept", "settled", "undecided"], pl.Int64),
     **dict.fromkeys(["open", "penalty"], pl.Float64),
 }
 
@@ -47,17 +47,19 @@ class Course:
     def kept(self) -> Bool[np.ndarray, "steps heads"]:
         """Whether each gate would be 1 if the training ended there.
 
-        Hard Concrete gates are where that is more likely than 0; of a subset, the heads of the largest weights are,
-        the largest of each kind before all others where `one_a_kind` asks for it.
+        Hard Concrete gates are where that is more likely than 0, or those of the largest log alpha where `top` says how
+        many; of a subset, the heads of the largest weights are, the largest of each kind before all others where
+        `one_a_kind` asks for it.
         """
-        if self.training.gates["name"] == SUBSET:
+        number = self.options.get("keep" if self.training.gates["name"] == SUBSET else "top")
+        if number is not None:
             values = self.log_alpha
             if self.options.get("one_a_kind"):
                 kinds = np.array([head.partition(".")[0] for head in self.heads])
                 first = np.stack([_first_of_each(row, kinds) for row in values])
                 values = np.where(first, np.inf, values)
             rank = (-values).argsort(axis=1, kind="stable").argsort(axis=1, kind="stable")
-            return rank < self.options["keep"]
+            return rank < number
         zero, one = self._ends()
         return one > zero
 
@@ -71,7 +73,7 @@ class Course:
 
     def rows(self) -> list[dict[str, Any]]:
         """A row for each moment, see `course_table`."""
-        training, undecided = self.training, self.undecided
+        training, kept, undecided = self.training, self.kept, self.undecided
         about = {
             "training": training.run.model,
             "training_id": training.folder.name,
@@ -86,7 +88,8 @@ class Course:
             about
             | {
                 "step": step,
-                "kept": int(self.kept[at].sum()),
+                "kept": int(kept[at].sum()),
+                "settled": int((kept[at] & kept[-1]).sum()),
                 "undecided": None if undecided is None else int(undecided[at].sum()),
                 "open": float(self.open[at].sum()),
                 "penalty": self.penalties[at],
@@ -142,7 +145,8 @@ def course_table(every: Sequence[Course]) -> pl.DataFrame:
 
     Returns:
         Columns training (family), training_id, method, scope, amount, seed, updates (of the whole training), gates
-        (heads that have one), step (updates so far); kept: gates that would be 1 if the training ended there;
+        (heads that have one), step (updates so far); kept: gates that would be 1 if the training ended there; settled:
+        how many of these are 1 at the end;
         undecided: gates that are neither 0 nor 1 with a probability of .9, null of a subset; open: the sum of the
         probabilities that gates are not 0, of a subset of their values; penalty: what it adds to the loss of a batch,
         nats.

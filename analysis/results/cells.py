@@ -19,6 +19,9 @@ from study.record.factors import AXES, NO_GATES, NO_REUSE, ZERO, Factors, Value,
 from study.record.setting import FLOAT32
 from study.record.units import HeadLayout, UnitLevel
 
+MOST_NAMED = 4
+"""Values on an axis that a sentence names."""
+
 DATA = "data"
 """The axis along which cells have different examples; along every other one they share them."""
 
@@ -267,12 +270,26 @@ def grids(results: Results, axes: Sequence[str], level: UnitLevel = UnitLevel.he
     others = list(_by_other_units([cell for cell in every if cell.place.family not in compared], axes, level))
     if not found:
         lines = refused or [
-            f"no two cells differ in {axis} alone. {_known(measured, axis, level)}"
+            f"no two cells differ in {axis} alone. {_known(measured, axis, level)}{_lacking(every, axis, level)}"
             for axis in axes
             if not single or axis in single
         ]
         raise InputError("\n  ".join([f"nothing can be compared along {','.join(axes)}:", *lines, *others]))
     return Grids(tuple(found), (*refused, *others))
+
+
+def _lacking(every: Sequence[Cell], axis: str, level: UnitLevel) -> str:
+    """What to run where models differ along an axis, and units were removed one at a time of fewer than two of them."""
+    apart = {cell.at(axis): cell for cell in every if not cell.domain.single_units(level)}
+    measured = len(apart) < len(every)
+    if axis == DATA or len(apart) + measured < 2:
+        return ""
+    names = listed([str(value) for value in apart][:MOST_NAMED])
+    unit = "" if level is UnitLevel.head else f" measure.unit={level}"
+    return (
+        f". Of {names} no {level.noun} was removed by itself, which this needs: run the jobs that made them with "
+        f"measure=ablation{unit} besides"
+    )
 
 
 def _by_other_units(apart: Iterable[Cell], axes: Sequence[str], level: UnitLevel) -> Iterator[str]:

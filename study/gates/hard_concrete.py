@@ -94,8 +94,12 @@ class HardConcreteGates(HeadGates):
         return torch.tensor(shares / 2).to(self.log_alpha) @ torch.stack(above)
 
     def keeps(self) -> Bool[Tensor, " heads"]:
-        """The paper's rule: a gate is 1 where that is likelier than 0."""
-        return self.one() > self.zero()
+        """The paper's rule: a gate is 1 where that is likelier than 0; or as many as are asked for."""
+        if self.options.top is None:
+            return self.one() > self.zero()
+        kept = torch.zeros(len(self.heads), dtype=torch.bool)
+        kept[self.log_alpha.argsort(descending=True, stable=True)[: self.options.top]] = True
+        return kept
 
     def without_noise(self) -> Float[Tensor, " heads"]:
         """The gates by the code's rule: sigmoid(log alpha), stretched and cut. Some are between 0 and 1."""
@@ -108,6 +112,14 @@ class HardConcreteGates(HeadGates):
         return (
             f"gates.penalty={self.options.penalty:g} has closed all {len(self.heads)} heads, each gate is 0 with a "
             f"probability of {DECIDED:g} or more: take a smaller gates.penalty, or a larger gates.warmup"
+        )
+
+    def advice(self) -> str:
+        """See `HeadGates.advice`."""
+        smaller = self.options.penalty / 2
+        return (
+            f": the score is that of a model without them. A smaller gates.penalty keeps some "
+            f"(gates.penalty={smaller:g}), and gates.top=K keeps the K likeliest"
         )
 
     @torch.no_grad()

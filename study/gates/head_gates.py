@@ -57,6 +57,10 @@ class HeadGates(nn.Module, ABC):
         """Why gates can no longer be learned, in words; empty as long as they can."""
         return ""
 
+    def advice(self) -> str:
+        """What is said where no head stays, after that: how some would; empty where that was asked for."""
+        return ""
+
     def record(self) -> dict[str, Any]:
         """What the `GatesRecord` of a checkpoint says of the method's own numbers; nothing unless it has some."""
         return {}

@@ -104,7 +104,15 @@ class LearnedGates(Gates):
 
     def check_heads(self, layout: HeadLayout) -> None:
         """See `Gates.check_heads`."""
-        gated_kinds(self.scope, list(layout.counts))
+        self.gated(layout)
+
+    def gated(self, layout: HeadLayout) -> int:
+        """How many of a model's heads have gates.
+
+        Raises:
+            InputError: for kinds that are not there.
+        """
+        return sum(sum(layout.counts[kind]) for kind in gated_kinds(self.scope, list(layout.counts)))
 
     def hard_from(self, updates: int) -> int:
         """The update, of so many, after which gates are decided.
@@ -162,6 +170,8 @@ class HardConcrete(LearnedGates):
         beta: temperature: .33 in the authors' code; their figure 6a fits .5; Louizos et al. have 2/3.
         gamma: lower end of the interval to which a gate is stretched before it is cut at 0.
         zeta: upper end of that interval, before it is cut at 1.
+        top: how many heads stay once gates are decided, those of largest log alpha, so that methods can be compared at
+            equal numbers; None: those whose gate is likelier 1 than 0.
     """
 
     name: str = "hard_concrete"
@@ -172,10 +182,13 @@ class HardConcrete(LearnedGates):
     beta: float = 0.33
     gamma: float = -0.1
     zeta: float = 1.1
+    top: int | None = None
 
     def check(self) -> None:
         """See `Gates.check`."""
         super().check()
+        if self.top is not None and self.top < 1:
+            raise InputError(f"gates.top={self.top}: at least one head is kept")
         if self.penalty < 0 or not 0 <= self.warmup <= 1:
             raise InputError(
                 f"gates.penalty={self.penalty:g} must be 0 or more, and gates.warmup={self.warmup:g} from 0 to 1"
@@ -186,12 +199,21 @@ class HardConcrete(LearnedGates):
                 f"{self.zeta:g} above 1: else no gate is ever 0, or none 1"
             )
 
+    def check_heads(self, layout: HeadLayout) -> None:
+        """See `Gates.check_heads`."""
+        there = self.gated(layout)
+        if self.top is not None and self.top > there:
+            raise InputError(f"gates.top={self.top}, and the model has {there} heads that can have gates")
+
     def identity(self) -> dict[str, Any]:
         """See `Gates.identity`."""
-        return {**super().identity(), "reduction": str(self.reduction)}
+        identity = {**super().identity(), "reduction": str(self.reduction)}
+        if self.top is None:
+            del identity["top"]
+        return identity
 
     def _amount(self) -> list[str]:
-        return [f"{self.penalty:g}"]
+        return [f"{self.penalty:g}", *([] if self.top is None else [f"top {self.top}"])]
 
 
 @dataclass(kw_only=True)
@@ -232,8 +254,7 @@ class Subset(LearnedGates):
 
     def check_heads(self, layout: HeadLayout) -> None:
         """See `Gates.check_heads`."""
-        kinds = gated_kinds(self.scope, list(layout.counts))
-        there = sum(sum(layout.counts[kind]) for kind in kinds)
+        kinds, there = gated_kinds(self.scope, list(layout.counts)), self.gated(layout)
         if self.keep > there:
             raise InputError(f"gates.keep={self.keep}, and the model has {there} heads that can have gates")
         if self.one_a_kind and self.keep < len(kinds):

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from logging import getLogger
 from typing import TYPE_CHECKING
 
 from study.measures.measure import MaskRequest, Measure
@@ -13,6 +14,8 @@ from study.record.units import Head, HeadLayout, parse_mask, stack
 
 if TYPE_CHECKING:
     from study.engine.evaluator import Evaluator
+
+log = getLogger(__name__)
 
 
 @dataclass(kw_only=True)
@@ -42,6 +45,16 @@ class GatesMeasure(Measure):
     def idle(self) -> dict[str, str]:
         """The kinds are those of the gates."""
         return {"kinds": "the gates say which heads are off"}
+
+    def run(self, evaluator: "Evaluator") -> None:
+        """See `Measure.run`; says where no head had a gate."""
+        super().run(evaluator)
+        if not evaluator.gates().kept:
+            log.info(
+                "%s was trained without gates: all %d heads are kept, and the score is the one that others are held "
+                "against. Heads get gates by model.training.gates=hard_concrete, subset or kept",
+                *(evaluator.setting.model, len(evaluator.layout)),
+            )
 
     def request(self, evaluator: "Evaluator") -> MaskRequest:
         """The masks of the curve."""

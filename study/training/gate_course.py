@@ -9,10 +9,13 @@ from study.record.training.gates import GatesMoment, write_course
 from study.training.gate_learner import GateLearner
 from study.training.trainer import Callback, Trainer
 
+MOMENTS = 20
+"""Moments that a course has at least, where there are as many updates."""
+
 
 @dataclass
 class GateCourse(Callback):
-    """Writes the gates before the first step, and whenever the history has a record.
+    """Writes the gates before the first step, whenever the history has a record, and at least `MOMENTS` times.
 
     Attributes:
         folder: folder of the training.
@@ -28,7 +31,9 @@ class GateCourse(Callback):
 
     def after_step(self, trainer: Trainer) -> None:
         """See `Callback.after_step`."""
-        moment = self.learner.moment() if not trainer.step or self.is_due(trainer.step) else None
+        step, updates = trainer.step, self.learner.updates
+        often = not step % max(1, updates // MOMENTS) or step == updates
+        moment = self.learner.moment() if often or self.is_due(step) else None
         if moment is not None:
             self.moments.append(moment)
             write_course(self.folder, self.moments)

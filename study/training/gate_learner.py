@@ -4,7 +4,7 @@ A step of a loop with gates is `(learner.loss(forward) + learner.penalty()).back
 parameter groups of the learner besides its own.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
 from logging import getLogger
@@ -112,7 +112,10 @@ class GateLearner(Callback):
         if not self.is_hard and (fault := self.gates.fault()):
             raise InputError(f"step {self.step:,} of {self.updates:,}: {fault}")
         if self.step == self.hard_from and not self.gates.keeps().any():
-            log.warning("gates %s: no head that has a gate stays after step %d", self.options.words(), self.step)
+            log.warning(
+                "gates %s: no head that has a gate stays after step %d%s",
+                *(self.options.words(), self.step, self.gates.advice()),
+            )
 
     def check_start(
         self, plain: Trainer, loss: Callable[[], float], learnt: Num[Tensor, "..."], dev: Num[Tensor, "..."], unit: str
@@ -247,6 +250,17 @@ def given_gates(record: GatesRecord, layout: HeadLayout) -> GivenGates:
     return GivenGates(layout.heads, torch.from_numpy(mask.copy()))
 
 
+def parts(names: Iterable[str]) -> list[str]:
+    """The parts of a model that hold all of its weights: `bert.embeddings`, `encoder.layer.0 to 11`."""
+    numbered: dict[str, int] = {}
+    for *path, _ in (name.split(".") for name in names):
+        at = next((i for i, piece in enumerate(path) if piece.isdigit()), None)
+        before = ".".join(path[:2] if at is None else path[:at])
+        number = -1 if at is None else int(path[at])
+        numbered[before] = max(number, numbered.get(before, -1))
+    return [name if last < 0 else f"{name}.0 to {last}" for name, last in numbered.items()]
+
+
 def freeze(options: Gates, module: nn.Module) -> None:
     """Let only those weights of a model move that are to, besides gates.
 
@@ -261,10 +275,9 @@ def freeze(options: Gates, module: nn.Module) -> None:
     for part in options.freeze:
         inside = [name for name in names if f".{part}." in f".{name}."]
         if not inside:
-            parts = dict.fromkeys(name.split(".")[0] for name in names)
             raise InputError(
-                f"gates.freeze={part}: no weight of the model is in a part of that name; its parts are "
-                f"{listed(list(parts))}"
+                f"gates.freeze={part}: no weight of the model is in a part of that name. Its weights are in "
+                f"{listed(parts(names))}; a piece of such a path will do"
             )
         for name in inside:
             names[name].requires_grad = False

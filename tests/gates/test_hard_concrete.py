@@ -70,6 +70,18 @@ def test_rules_of_test_time() -> None:
     assert uneven.keeps().tolist() == (uneven.one() > uneven.zero()).tolist() == [False, False]
 
 
+def test_the_likeliest_heads_stay_where_their_number_is_given() -> None:
+    """Also gates that are likelier 0; the constants of trainings without it are as they were."""
+    heads = [Head(AttentionKind.ENCODER_SELF, 0, i) for i in range(5)]
+    gates = HardConcreteGates(HardConcrete(top=3), heads, seed=0)
+    gates.log_alpha.data = torch.tensor([-3.0, -1.0, 4.0, -5.0, -2.0])
+    assert gates.keeps().tolist() == [False, True, True, False, True]
+    assert HardConcreteGates(HardConcrete(top=5), heads, seed=0).keeps().all()
+    assert "top" not in HardConcrete().identity()
+    assert HardConcrete(top=3).identity() == {**HardConcrete().identity(), "top": 3}
+    assert HardConcrete(top=3).words() != HardConcrete(top=4).words()
+
+
 def test_the_gradient_of_the_penalty_is_that_of_finite_differences() -> None:
     gates = gates_at(*PLACES, penalty=0.7, warmup=0.5).double()
     gates.penalty(0.25).backward()

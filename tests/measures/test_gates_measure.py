@@ -2,13 +2,14 @@
 
 from dataclasses import replace
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from study.config import compose, to_study
 from study.jobs.measuring import MeasuringJob
 from study.jobs.task import StudyTask
-from study.measures.gates import kept_curve
+from study.measures.gates import GatesMeasure, kept_curve
 from study.measures.orders.gates import GatesOrder, learned_sequence
 from study.measures.orders.order import Removal
 from study.pruning.selection import Selection
@@ -46,6 +47,18 @@ def test_a_curve_of_every_head_has_one_point() -> None:
         curve = kept_curve(record, LAYOUT, seed=None)
         assert (curve.removed, curve.masks) == ((0,), ("11111",))
     assert (curve.options["method"], curve.heads, curve.sequence) == ("none", 5, ())
+
+
+def test_of_a_model_without_gates_it_is_said_that_all_heads_stay(caplog: pytest.LogCaptureFixture) -> None:
+    asked = []
+    setting = SimpleNamespace(model="mine", factors=[SimpleNamespace(seed=3)])
+    none, some = GatesRecord("none", {}, "abc", 9, (), ""), RECORD
+    evaluator = SimpleNamespace(layout=LAYOUT, setting=setting, outcomes=asked.append, require=tuple, keep=asked.append)
+    with caplog.at_level("INFO"):
+        GatesMeasure().run(SimpleNamespace(**vars(evaluator), gates=lambda: some))
+        assert not caplog.messages
+        GatesMeasure().run(SimpleNamespace(**vars(evaluator), gates=lambda: none))
+    assert "mine was trained without gates: all 5 heads are kept" in caplog.text
 
 
 def test_given_heads_name_the_order_that_chose_them() -> None:

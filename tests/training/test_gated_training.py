@@ -28,7 +28,7 @@ from study.training.classifier import train_classifier
 from study.training.classifier_options import FineTuning
 from study.training.decoder import train_decoder
 from study.training.decoder_options import NewLlama
-from study.training.gate_learner import GateLearner, given_gates
+from study.training.gate_learner import GateLearner, given_gates, parts
 from study.training.trainer import Trainer
 from study.training.transformers_training import epoch_batches, triangle
 
@@ -127,7 +127,8 @@ def test_what_is_recorded(place: Path, tmp_path: Path) -> None:
     train_classifier(learnt, tmp_path / "run", "cpu", 1)
     records = [gates_at(tmp_path / "run", epoch) for epoch in (0, 1, 2)]
     course = {moment.step: moment for moment in read_course(tmp_path / "run")}
-    assert list(course) == [0, *(record.step for record in read_history(tmp_path / "run")[1:])]
+    assert {record.step for record in read_history(tmp_path / "run")} <= set(course)
+    assert list(course) == list(range(STEPS + 1)), "with so few updates each is a moment"
     for step, record in zip((0, 15, 30), records, strict=True):
         assert (record.step, record.training, record.method) == (step, learnt.id, "hard_concrete")
         assert record.options == learnt.gates.identity()
@@ -298,8 +299,12 @@ def test_a_decoder_learns_gates_as_well(tmp_path: Path) -> None:
         ),
         (HardConcrete(scope=[AttentionKind.CROSS]), "gates.scope has cross: the model has heads of encoder_self"),
         (Subset(keep=9), "gates.keep=9, and the model has 8 heads"),
+        (HardConcrete(top=9), "gates.top=9, and the model has 8 heads"),
         (HardConcrete(until=0.01), r"gates\.until=0\.01 of 30 updates leaves none in which gates are learned"),
-        (HardConcrete(freeze=["decoder"]), "gates.freeze=decoder: .* its parts are bert and classifier"),
+        (
+            HardConcrete(freeze=["decoder"]),
+            "gates.freeze=decoder: .* weights are in bert.embeddings, bert.encoder.layer.0 to 1, .*classifier; a piece",
+        ),
     ],
 )
 def test_what_cannot_be_is_told_early(place: Path, tmp_path: Path, gates: Gates, message: str) -> None:
@@ -316,3 +321,22 @@ def test_a_training_with_other_constants_is_refused(place: Path, tmp_path: Path)
     ):
         with pytest.raises(InputError, match=says):
             train_classifier(tuning(place, HardConcrete(**changes), epochs=1), tmp_path / "run", "cpu", 1)
+
+
+def test_parts_of_a_model_hold_all_of_its_weights() -> None:
+    names = [f"model.encoder.layers.{layer}.fc1.weight" for layer in (0, 1, 10)]
+    names += ["model.encoder.embed_tokens.weight", "lm_head.weight", "model.shared.weight"]
+    assert parts(names) == ["model.encoder.layers.0 to 10", "model.encoder", "lm_head", "model.shared"]
+
+
+def test_where_no_head_stays_it_is_said_what_keeps_some(place: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """Gates that are likelier 0 than 1, none of them for certain."""
+    gate = Gate.on(AutoModelForSequenceClassification.from_pretrained(place / "model"), causal=False)
+    options = HardConcrete(penalty=0.3, initial=-1.0)
+    learner = GateLearner(options, gate, HardConcreteGates(options, gate.layout.heads, seed=0), updates=5)
+    trainer = object.__new__(Trainer)
+    for trainer.step, said in ((4, 0), (5, 1)):
+        learner.after_step(trainer)
+        assert len(caplog.messages) == said
+    assert "no head that has a gate stays after step 5" in caplog.text
+    assert "A smaller gates.penalty keeps some (gates.penalty=0.15)" in caplog.text

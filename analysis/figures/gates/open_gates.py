@@ -1,4 +1,7 @@
-"""Open gates over the steps of a training: how many heads would be kept if it ended there."""
+"""Open gates over the steps of a training: how many heads would be kept if it ended there.
+
+Of a learned subset that is always the same number: shown is how many of these heads are kept at the end.
+"""
 
 import polars as pl
 from matplotlib.ticker import MaxNLocator
@@ -8,7 +11,7 @@ from analysis.figures.canvas.style import LINES, SERIES
 
 
 def open_gates(course: pl.DataFrame, title: str, name: str) -> Drawing:
-    """A line for each seed and lambda, or number of heads; dotted, the sum of the probabilities of being open.
+    """A line for each seed and lambda, or number of heads; dotted, the sum of the probabilities that gates are open.
 
     Where trainings are of several lengths, their updates stand behind the lambda.
 
@@ -18,20 +21,26 @@ def open_gates(course: pl.DataFrame, title: str, name: str) -> Drawing:
         name: name of the drawing.
     """
     gates, several = course["gates"][0], course["updates"].n_unique() > 1
+    fixed = (course["kept"].n_unique() == course["amount"].n_unique()) and course["undecided"].is_null().all()
+    shown, most = ("settled", course["kept"].max()) if fixed else ("kept", gates)
     with styled():
-        panel = Panel(title, 2.1, x="updates", y=f"heads kept, of {gates}")
+        y = "heads that stay to the end" if fixed else f"heads kept, of {gates}"
+        panel = Panel(title, 2.1, x="updates", y=y)
         ends = []
         lines = course.group_by("amount", "updates", maintain_order=True)
         for at, ((amount, updates), own) in enumerate(lines):
             colour = SERIES[at % len(SERIES)][0]
             for run in own.partition_by("training_id", maintain_order=True):
-                panel.axes.plot(run["step"], run["open"], color=colour, linewidth=0.9, linestyle=LINES[2], alpha=0.8)
-                panel.axes.plot(run["step"], run["kept"], color=colour, linewidth=1.0, alpha=0.8)
-            mean = own.group_by("step").agg(pl.col("kept").mean()).sort("step")
+                if not fixed:
+                    dotted = {"linewidth": 0.9, "linestyle": LINES[2], "alpha": 0.8}
+                    panel.axes.plot(run["step"], run["open"], color=colour, **dotted)
+                panel.axes.plot(run["step"], run[shown], color=colour, linewidth=1.0, alpha=0.8)
+            mean = own.group_by("step").agg(pl.col(shown).mean()).sort("step")
             label = f"{amount}, {updates:,}" if several and updates is not None else str(amount)
-            ends.append(Curve(label, colour, mean["step"].cast(pl.Float64).to_list(), mean["kept"].to_list()))
-        panel.axes.set(xlim=(0, course["step"].max()), ylim=(-0.03 * gates, 1.03 * gates))
+            ends.append(Curve(label, colour, mean["step"].cast(pl.Float64).to_list(), mean[shown].to_list()))
+        panel.axes.set(xlim=(0, course["step"].max()), ylim=(-0.03 * most, 1.03 * most))
         panel.axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
         name_ends(panel, "", ends)
-        data = course.select("training_id", "amount", "seed", "step", "gates", "kept", "undecided", "open", "penalty")
+        numbers = ("gates", "kept", "settled", "undecided", "open", "penalty")
+        data = course.select("training_id", "amount", "seed", "step", *numbers)
         return draw(panel, name, f"Heads kept over the updates, {title}", data)

@@ -16,6 +16,12 @@ from study.record.metrics import METRICS
 LEARNED_COLOURS = {"hard_concrete": "#c2477f", "subset": "#7a5cc0"}
 """The colours of methods that follow no order, by name of the gates."""
 
+DODGE = 0.012
+"""Distance between methods that keep as many heads, as a share of all heads: their points stand side by side."""
+
+LINE = ["method", "updates", "amount"]
+"""Columns that say which point of a curve a training is behind."""
+
 MARKERS = ("o", "s", "^", "D", "v", "P")
 
 
@@ -35,17 +41,30 @@ def score_curves(curves: pl.DataFrame, kept: pl.DataFrame, title: str, name: str
         references = curves.filter("reference").rows(named=True)
         key = [_draw_reference(panel, row, at, several) for at, row in enumerate(references)]
         tips: dict[str, Tip] = {}
+        curves = side_by_side(curves)
+        kept = kept.join(curves.select(*LINE, "aside").unique(), on=LINE, how="left").fill_null(0)
         for at, (label, colour, style, line) in enumerate(_lines(curves.filter(~pl.col("reference")), several)):
             look = {"color": colour, "linestyle": style, "marker": MARKERS[at % len(MARKERS)], "markersize": 3.5}
             _draw_line(panel, line, look)
-            seeds = kept.join(line.select("method", "updates", "amount").unique(), on=["method", "updates", "amount"])
+            seeds = kept.join(line.select(*LINE).unique(), on=LINE)
             tips |= _draw_seeds(panel, seeds, line, look, at)
             key.append(Sample(label, look))
         columns = ("score", "score_low", "score_high", "score_seeds_low", "score_seeds_high")
         panel.axes.set(xlim=(-0.02 * heads, 1.02 * heads), ylim=limits(curves, columns, *kept["score"]))
         panel.key = key
-        data = curves.drop("comparison", "reference", "order", "gates")
+        data = curves.drop("comparison", "reference", "order", "gates", "aside")
         return draw(panel, name, f"Score over the heads kept, {title}", data, tips)
+
+
+def side_by_side(curves: pl.DataFrame) -> pl.DataFrame:
+    """The curves with a column `aside`: how far from its number of heads a point is drawn, in heads.
+
+    It is 0 where no other method keeps as many.
+    """
+    rank = pl.col("method").rank("dense").over("kept", "reference").cast(pl.Float64)
+    middle = (pl.col("method").n_unique().over("kept", "reference") + 1) / 2
+    shift = (rank - middle) * DODGE * pl.col("heads")
+    return curves.with_columns(aside=pl.when("reference").then(0.0).otherwise(shift))
 
 
 def _draw_reference(panel: Panel, row: dict, at: int, several: bool) -> Sample:
@@ -75,14 +94,16 @@ def _lines(curves: pl.DataFrame, several: bool) -> Iterator[tuple[str, str, obje
 
 def _draw_line(panel: Panel, line: pl.DataFrame, look: dict) -> None:
     """The means over seeds with bars over examples; a band over seeds where there are enough of them."""
-    x, y = line["kept"], line["score"]
+    x, y = line["kept"] + line["aside"], line["score"]
     over_seeds = line.drop_nulls("score_seeds_low")
     if over_seeds.height == line.height > 1:
         low, high = over_seeds["score_seeds_low"], over_seeds["score_seeds_high"]
         panel.axes.fill_between(x, low, high, color=look["color"], alpha=BAND, linewidth=0)
     panel.axes.plot(x, y, **look)
     bars = line.drop_nulls("score_low")
-    panel.axes.vlines(bars["kept"], bars["score_low"], bars["score_high"], color=look["color"], linewidth=0.8)
+    panel.axes.vlines(
+        bars["kept"] + bars["aside"], bars["score_low"], bars["score_high"], color=look["color"], linewidth=0.8
+    )
 
 
 def _draw_seeds(panel: Panel, seeds: pl.DataFrame, line: pl.DataFrame, look: dict, at: int) -> dict[str, Tip]:
@@ -93,7 +114,7 @@ def _draw_seeds(panel: Panel, seeds: pl.DataFrame, line: pl.DataFrame, look: dic
     pale = {"color": look["color"], "marker": look["marker"], "markersize": 2.5, "alpha": 0.45, "linestyle": "none"}
     for number, row in enumerate(seeds.rows(named=True)):
         gid = f"seed-{at}-{number}"
-        panel.axes.plot([row["kept"]], [row["score"]], gid=gid, **pale)
+        panel.axes.plot([row["kept"] + row["aside"]], [row["score"]], gid=gid, **pale)
         what = f"{row['method']}, {row['amount']}, seed {row['seed']}"
         tips[gid] = Tip(f"{what}: {row['kept']} of {row['heads']} heads kept, {decimal(row['score'], digits)}")
     return tips

@@ -45,6 +45,9 @@ def test_a_row_for_each_moment_counts_the_gates(results: Path) -> None:
     assert learned["undecided"][0] == 16, "log alpha 2 is 1 with a probability of .77"
     assert learned["undecided"][-1] == 0
     assert set(subset["kept"]) == {4}
+    assert (learned["settled"] <= learned["kept"]).all()
+    assert learned["settled"][-1] == 5
+    assert subset["settled"][-1] == 4, "all that it keeps at the end"
     assert subset["undecided"].null_count() == 11
     (first,) = (own for own in found.courses if own.training.method.name == "hard_concrete")
     assert learned["open"].to_list() == pytest.approx(first.open.sum(axis=1).tolist())

@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 from fixtures.results import CLASSIFIER, fill
 from made_trainings import LEARNED, MODEL, SUBSET, UNPRUNED, by_order, fill_gated
@@ -13,6 +14,7 @@ from rich.console import Console
 import sixteen_heads as heads
 from analysis import Analysis, analyse, figures, read_results, write_report
 from analysis.figures.gates.course_maps import MOST_COLUMNS
+from analysis.figures.gates.score_curves import side_by_side
 from analysis.inference import Inference
 from analysis.page.methods import bibtex, methods
 from analysis.report import result_tables
@@ -79,6 +81,15 @@ def test_every_figure_has_files_and_the_data_behind_it(shown: tuple[Analysis, Pa
     assert cells[7] == f"{row['score']:.2f}"
     assert cells[10] == f"{row['difference']:+.2f}".replace("-", "$-$")
     assert cells[9] == cells[12] == "--", "two seeds have no interval over seeds"
+
+
+def test_methods_that_keep_as_many_heads_stand_side_by_side() -> None:
+    rows = [("a", 6.0, False), ("b", 6.0, False), ("c", 6.0, False), ("a", 8.0, False), ("un-pruned", 16.0, True)]
+    curves = pl.DataFrame(rows, schema=["method", "kept", "reference"], orient="row").with_columns(heads=16)
+    aside = dict(zip([row[:2] for row in rows], side_by_side(curves)["aside"], strict=True))
+    assert aside["a", 6.0] == -aside["c", 6.0] != 0
+    assert aside["b", 6.0] == aside["a", 8.0] == aside["un-pruned", 16.0] == 0
+    assert abs(aside["a", 6.0]) < 0.5, "a point is still that of its number"
 
 
 def test_the_map_of_gates_shows_every_head_on_either_ground() -> None:

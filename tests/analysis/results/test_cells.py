@@ -111,6 +111,17 @@ def test_an_unknown_axis_and_an_axis_of_one_value_are_refused(trained, results) 
         grids(bare, ["data"])
 
 
+def test_models_whose_heads_were_not_removed_one_by_one_are_told_what_to_run(trained, results) -> None:
+    """One of two seeds has its base score alone."""
+    trained("home", 7)
+    store = trained("home", 8)
+    found = read_results(results)
+    bare = [replace(own, rows=own.rows.head(0)) if own.folder == store.folder else own for own in found.domains]
+    said = r"There is seed 7 \(toy\)\. Of 8 no head was removed by itself, .* with measure=ablation besides$"
+    with pytest.raises(InputError, match=said):
+        grids(replace(found, domains=tuple(bare)), ["seed"])
+
+
 def test_values_of_different_types_are_ordered(trained, results) -> None:
     for epoch in (10, 9, 0.5):
         trained("home", 0, epoch, weights=np.linspace(0, 0.1, 16))
