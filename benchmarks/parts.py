@@ -9,6 +9,7 @@ from benchmarks.engine.importance import importance
 from benchmarks.engine.language_models import language_models
 from benchmarks.engine.orders import orders
 from benchmarks.engine.pruned import pruned
+from benchmarks.engine.sets import sets
 from benchmarks.engine.translation import translation
 from benchmarks.gates import gates
 from benchmarks.observing import attention
@@ -28,6 +29,7 @@ PARTS: dict[str, Callable[[Sizes], Iterator[Row]]] = {
         bert_base,
         efficiency,
         orders,
+        sets,
         translation,
         language_models,
         importance,

@@ -31,7 +31,7 @@ from study.engine.weights.classifier import classifier_weights
 from study.engine.weights.modules import UnsupportedModelError
 from study.engine.weights.translator import translator_weights
 from study.record.errors import InputError, StudyError
-from study.record.units import HeadLayout
+from study.record.units import HeadLayout, stack
 from study.subjects.classifier import PROBE_LENGTHS, Classifier
 from study.subjects.language_model.subject import LanguageModel
 from study.subjects.subject import Subject
@@ -164,9 +164,10 @@ def _growing_language_model(subject: LanguageModel, budget: MemoryBudget, packs:
 
 
 def _every_way(layout: HeadLayout) -> Bool[np.ndarray, "M H"]:
-    """Masks that take every way through the engine in every layer: all on, one off, one left, none, any."""
+    """Masks that take every way through the engine in every layer: all on, one off, two, one left, none, any."""
     first = [layout.heads[layout.columns(*layer).start] for layer in layout.layers]
-    chosen = (layout.each_off(first), layout.each_alone(first), layout.each_layer_off())
+    two = stack((layout.without(layout.members(layer)[:2]) for layer in layout.layers), layout)
+    chosen = (layout.each_off(first), two, layout.each_alone(first), layout.each_layer_off())
     return np.concatenate([layout.full()[None], *chosen, random_masks(layout, NUM_MASKS)])
 
 

@@ -40,6 +40,15 @@ class Growth:
         return _only(~self.on)
 
     @cached_property
+    def both_off(self) -> Int[np.ndarray, "N 2"]:
+        """The two heads that a row turns off; `NONE` twice where it turns off another number of them."""
+        off = ~self.on
+        pair = np.full((len(off), 2), NONE)
+        rows = off.sum(axis=1) == 2
+        pair[rows] = np.nonzero(off[rows])[1].reshape(-1, 2)
+        return pair
+
+    @cached_property
     def alone(self) -> Int[np.ndarray, " N"]:
         """The only head that a row leaves on; `NONE` or `SEVERAL`, the latter also where nothing is off."""
         return np.where(self.off == NONE, SEVERAL, _only(self.on))

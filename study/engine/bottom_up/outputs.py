@@ -31,25 +31,20 @@ def attention_outputs(
 ) -> Float[Tensor, "N T d"]:
     """What the attention adds to each child.
 
-    One head off: the output of all heads, less that of the one, and that of what stands for it. One head left: its
-    output, that of what stands for the others, and the bias. The heads of any other child are gated and projected.
+    One or two heads off: the output of all heads, less that of these, and that of what stands for them. One head left:
+    its output, that of what stands for the others, and the bias. The heads of any other child are gated and projected.
     """
     out_NTd = all_on.index_select(0, parent)
-    off, alone = growth.off[children], growth.alone[children]
-    for head_N in (off, alone):
-        chosen = np.flatnonzero(head_N >= 0)
-        if len(chosen):
-            rows = _tensor(chosen, parent)
-            head = _tensor(head_N[chosen], parent)
-            one_NTD = _one_head(context, parent[rows], head)
-            if standing is not None:
-                one_NTD -= _one_head(standing, parent[rows], head)
-            part_NTd = torch.bmm(one_NTD, layer.out_by_head.index_select(0, head)).float()
-            if head_N is off:
-                out_NTd.index_add_(0, rows, part_NTd, alpha=-1)
-            else:
-                out_NTd.index_copy_(0, rows, part_NTd + _without_heads(layer, standing, parent[rows]))
-    other = np.flatnonzero((off == SEVERAL) & (alone < 0))
+    off, both, alone = growth.off[children], growth.both_off[children], growth.alone[children]
+    for heads_NK in (off[:, None], both):
+        if len(chosen := np.flatnonzero(heads_NK[:, 0] >= 0)):
+            rows, heads = _tensor(chosen, parent), _tensor(heads_NK[chosen], parent)
+            out_NTd.index_add_(0, rows, _some_heads(layer, context, standing, parent[rows], heads), alpha=-1)
+    if len(chosen := np.flatnonzero((alone >= 0) & (both[:, 0] < 0))):
+        rows, heads = _tensor(chosen, parent), _tensor(alone[chosen, None], parent)
+        part_NTd = _some_heads(layer, context, standing, parent[rows], heads)
+        out_NTd.index_copy_(0, rows, part_NTd + _without_heads(layer, standing, parent[rows]))
+    other = np.flatnonzero((off == SEVERAL) & (both[:, 0] < 0) & (alone < 0))
     if len(other):
         rows = _tensor(other, parent)
         on_NH11 = _tensor(growth.on[children][other], parent).to(context.dtype)[:, :, None, None]
@@ -61,11 +56,29 @@ def attention_outputs(
     return out_NTd
 
 
-def _one_head(
-    numbers: Float[Tensor, "R H T D"], row: Int[Tensor, " n"], head: Int[Tensor, " n"]
-) -> Float[Tensor, "n T D"]:
-    """One head of some rows, or of the one row that stands for all."""
-    return numbers.flatten(0, 1).index_select(0, head if len(numbers) == 1 else row * numbers.shape[1] + head)
+def _some_heads(
+    layer: ClassifierLayer,
+    context: Float[Tensor, "R H T D"],
+    standing: Standing | None,
+    row: Int[Tensor, " n"],
+    heads: Int[Tensor, "n K"],
+) -> Float[Tensor, "n T d"]:
+    """What the projection gives of some heads of rows, less what it gives of what stands for them."""
+    some_nTC = _side_by_side(context, row, heads)
+    if standing is not None:
+        some_nTC = some_nTC - _side_by_side(standing, row, heads)
+    return torch.bmm(some_nTC, layer.out_by_head[heads].flatten(1, 2)).float()
+
+
+def _side_by_side(
+    numbers: Float[Tensor, "R H T D"], row: Int[Tensor, " n"], heads: Int[Tensor, "n K"]
+) -> Float[Tensor, "n T K*D"]:
+    """Some heads of some rows, or of the one row that stands for all, one after the other."""
+    place = heads if len(numbers) == 1 else row[:, None] * numbers.shape[1] + heads
+    chosen = numbers.flatten(0, 1).index_select(0, place.flatten())
+    if heads.shape[1] == 1:
+        return chosen
+    return chosen.unflatten(0, heads.shape).transpose(1, 2).flatten(2)
 
 
 def _row_numbers(standing: Standing, row: Int[Tensor, " n"]) -> Float[Tensor, "#n H #T D"]:
