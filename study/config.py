@@ -42,6 +42,7 @@ from study.measures.pruning import Pruning, flat_name
 from study.measures.second_task import SecondTask
 from study.measures.sets.pairs import Pairs
 from study.measures.sets.shapley import Shapley
+from study.measures.sets.sufficient import Sufficient
 from study.measures.train import Train
 from study.record.errors import InputError, listed
 from study.record.metrics import Scoring
@@ -133,6 +134,7 @@ SCHEMAS: dict[str, Mapping[str, type]] = {
         "second_task": SecondTask,
         "pairs": Pairs,
         "shapley": Shapley,
+        "sufficient": Sufficient,
         "train": Train,
     },
     "measure/order": ORDERS,

@@ -28,6 +28,8 @@ class DesignKind(StrEnum):
     """The units that are on are a random sample of sets, or all sets."""
     STEP = "step"
     """One set after the other, each found from what came out for those before."""
+    SET = "set"
+    """Sets by name, chosen by what came out for others, to be judged beside each other."""
 
 
 @dataclass(frozen=True, eq=False)

@@ -1,0 +1,114 @@
+"""The measure `sufficient` as a job: who chooses and who judges, what is stored, what is refused or said."""
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from fixtures.jobs import NUM_PAIRS, overrides
+
+from study.config import compose
+from study.jobs.task import StudyTask
+from study.measures.sets.chance import chance_score
+from study.measures.sets.sufficient import Sufficient
+from study.record.designs import Design, read_designs
+from study.record.errors import InputError
+from study.record.examples import Examples
+from study.record.metrics import Answers, metric
+from study.record.metrics.metric import Task
+from study.record.setting import read_setting
+from study.record.store import read_parts
+from study.record.units import AttentionKind, HeadLayout
+
+TASK = StudyTask()
+LAYOUT = HeadLayout({AttentionKind.ENCODER_SELF: [4, 4]})
+
+
+def job(place: Path, *more: str):
+    return compose(*overrides(place, "measure=sufficient", *more))
+
+
+def stored(place: Path) -> tuple[pl.DataFrame, HeadLayout, dict[str, Design]]:
+    (folder,) = (path.parent for path in (place / "results").glob("*/*/*/setting.json"))
+    layout = read_setting(folder).layout
+    return read_parts(folder).rows, layout, {str(each.kind): each for each in read_designs(folder, layout)[0]}
+
+
+def test_a_set_is_chosen_by_some_examples_and_judged_by_all_others(place: Path, caplog) -> None:
+    caplog.set_level("INFO")
+    TASK(compose(*overrides(place, "measure=shapley", "measure.coalitions=40", "measure.semivalue=null")))
+    before = set(stored(place)[0]["mask"])
+    TASK(job(place, "measure.lose=30"))
+    assert TASK(job(place, "measure.lose=30"))["computed"] == 0
+    assert TASK.remaining(job(place, "measure.lose=30")) == 0
+    assert "suffice, as far as measured" in caplog.text
+    assert "judged by the other 60: where it changes 10 % of the answers" in caplog.text
+    assert "cannot be shown" not in caplog.text
+    rows, layout, designs = stored(place)
+    steps, judged = designs["step"], designs["set"]
+    assert steps.examples == judged.examples
+    assert len(steps.examples) == NUM_PAIRS // 2
+    assert steps.names[0] == "full"
+    assert judged.names == ("chosen", "importance", "effect", "shapley")
+    assert np.array_equal(judged.on[0], steps.on[-1])
+    assert len(set(judged.on.sum(axis=1))) == 1, "rivals are of its size"
+    count = dict(rows.group_by("mask").len().iter_rows())
+    assert all(count[key] == NUM_PAIRS for key in judged.keys(layout))
+    choosing = rows.filter(pl.col("example").is_in(list(steps.examples)))
+    score = dict(choosing.group_by("mask").agg(100 * pl.col("correct").mean()).iter_rows())
+    floor = score[layout.full_key] - 30
+    assert all(score[key] >= floor - 1e-9 for key in steps.keys(layout))
+    units = steps.parsed()
+    off = [unit for unit, on in zip(units, steps.on[-1], strict=True) if not on]
+    kept = [unit for unit in units if unit not in off]
+    assert all(score[layout.key(layout.without([*off, unit]))] < floor for unit in kept), "1-minimal, measured"
+    searched = set(count) - before - set(judged.keys(layout))
+    assert {count[mask] for mask in searched} == {NUM_PAIRS // 2}, "what only decides is computed on no other example"
+
+
+def test_a_margin_that_no_removal_meets_is_said(place: Path, caplog) -> None:
+    TASK(job(place, "measure.lose=1", "measure.unit=layer"))
+    assert "a loss of 1 points cannot be shown on 60 examples: about 3,842 are needed" in caplog.text
+    assert "no layer can go within measure.lose=1: the least costly is encoder_self." in caplog.text
+    assert stored(place)[2]["step"].names == ("full",)
+
+
+def test_a_model_at_chance_is_refused_before_the_search(place: Path) -> None:
+    header, *lines = (place / "pairs.tsv").read_text().splitlines()
+    same = [line.rsplit("\t", 1)[0] + "\tneutral" for line in lines]
+    (place / "pairs.tsv").write_text("\n".join([header, *same]) + "\n")
+    with pytest.raises(InputError, match=r"no better than without reading anything \(100.00 %\)"):
+        TASK(job(place, "model.check_labels=false"))
+    assert not list((place / "results").rglob("designs"))
+
+
+def test_chance_by_hand() -> None:
+    ids = tuple("abcd")
+    labels = Examples(ids, tuple((i,) for i in ids), ("yes", "no", "yes", "yes"))
+    answers = Answers(labels=("no", "yes"))
+    assert chance_score(labels, metric("accuracy", answers)) == pytest.approx(75)
+    assert chance_score(labels, metric("matthews", answers)) == 0
+    weighted = Examples(ids, labels.texts, labels.targets, weights=(1.0, 4.0, 1.0, 1.0))
+    assert chance_score(weighted, metric("accuracy", answers)) == pytest.approx(400 / 7)
+    choices = Examples(("a", "b"), (("c", " x", " y"), ("c", " x", " y", " z", " w")), ("0", "1"))
+    assert chance_score(choices, metric("choice_accuracy", Answers(task=Task.CHOICE))) == pytest.approx(37.5)
+    assert chance_score(labels, metric("bleu")) is None
+
+
+@pytest.mark.parametrize(
+    ("options", "says"),
+    [
+        ({"lose": 0.0}, "measure.lose=0: a set may lose a number of points above 0"),
+        ({"choosing": 1.0}, "measure.choosing=1: a share of the examples between 0 and 1"),
+        ({"swaps": -1}, "at least 0"),
+        ({"kinds": [AttentionKind.CROSS]}, "no cross attention"),
+    ],
+)
+def test_searches_that_make_no_sense_are_refused(options: dict, says: str) -> None:
+    with pytest.raises(InputError, match=says):
+        Sufficient(**options).check(LAYOUT)
+
+
+def test_shards_cannot_search(place: Path) -> None:
+    with pytest.raises(InputError, match="run it without shards"):
+        TASK(job(place, "shards=2"))
