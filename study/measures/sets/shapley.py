@@ -58,7 +58,7 @@ class Shapley(SetMeasure):
             )
         if self.semivalue_coalitions < 1 or self.seed < 0:
             raise InputError("measure.semivalue_coalitions must be at least 1, and measure.seed at least 0")
-        if len(units := self.units(layout)) < 2:
+        if len(units := self.units(layout)) == 1:
             raise InputError(f"measure=shapley shares a score out among units, and here there is one: {units[0]}")
         if self._takes_all(len(units)) and self.coalitions > 2 ** len(units):
             words = "measure.coalitions=%s: %d units have %s sets, all of which are taken: the values are exact"

@@ -82,7 +82,7 @@ class Sufficient(SetMeasure):
             )
         if self.swaps < 0 or self.seed < 0:
             raise InputError("measure.swaps and measure.seed must be at least 0")
-        if len(units := self.units(layout)) < 2:
+        if len(units := self.units(layout)) == 1:
             raise InputError(f"measure=sufficient looks for a set of units, and here there is one: {units[0]}")
 
     def request(self, evaluator: "Evaluator") -> MaskRequest:
