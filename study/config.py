@@ -41,6 +41,7 @@ from study.measures.probe import ProbeMeasure
 from study.measures.pruning import Pruning, flat_name
 from study.measures.second_task import SecondTask
 from study.measures.sets.pairs import Pairs
+from study.measures.sets.screen import Screen
 from study.measures.sets.shapley import Shapley
 from study.measures.sets.sufficient import Sufficient
 from study.measures.train import Train
@@ -135,6 +136,7 @@ SCHEMAS: dict[str, Mapping[str, type]] = {
         "pairs": Pairs,
         "shapley": Shapley,
         "sufficient": Sufficient,
+        "screen": Screen,
         "train": Train,
     },
     "measure/order": ORDERS,
@@ -147,6 +149,7 @@ SCHEMAS: dict[str, Mapping[str, type]] = {
 
 SHORT = {
     "measure.order": "measure/order",
+    "measure.masks": "measure.random_masks",
     "replacement.data": "data@replacement.data",
     "data.of": "data@data.of",
     "model.training.gates": "gates@model.training.gates",

@@ -9,10 +9,17 @@ from jaxtyping import Bool
 
 from study.measures.measure import MaskRequest, UnitMeasure
 from study.record.designs import Design
+from study.record.errors import InputError
 from study.record.units import HeadLayout, stack
 
 if TYPE_CHECKING:
     from study.engine.evaluator import Evaluator
+
+
+def require_all(evaluator: "Evaluator", measure: str) -> None:
+    """Refuse a job with a share of the examples, where all of them decide which masks come next."""
+    if len(evaluator.examples) < len(evaluator.whole):
+        raise InputError(f"measure={measure} decides by all examples as it goes: run it without shards")
 
 
 @dataclass(kw_only=True)

@@ -19,7 +19,7 @@ from study.measures.measure import MaskRequest, Stage
 from study.measures.sets.chance import chance_score
 from study.measures.sets.parts import choosing_part
 from study.measures.sets.search import FULL, Off, Search, Step
-from study.measures.sets.set_measure import SetMeasure
+from study.measures.sets.set_measure import SetMeasure, require_all
 from study.record.designs import Design, DesignKind, read_designs
 from study.record.designs.coalitions import ALL, KERNEL
 from study.record.designs.design import rows_without
@@ -121,8 +121,7 @@ class _Walk:
     """The search along what is stored of the examples that choose."""
 
     def __init__(self, measure: Sufficient, evaluator: "Evaluator") -> None:
-        if len(evaluator.examples) < len(evaluator.whole):
-            raise InputError("measure=sufficient decides by all examples as it goes: run it without shards")
+        require_all(evaluator, measure.name)
         self._measure, self._evaluator = measure, evaluator
         self.units = measure.units(evaluator.layout)
         self._choosing = choosing_part(evaluator.whole, measure.choosing, measure.seed)
