@@ -39,6 +39,7 @@ from analysis.terminal import (
     print_gates,
     print_probes,
     print_second_tasks,
+    print_sets,
     print_summary,
 )
 from study.record.errors import InputError, StudyError
@@ -180,6 +181,7 @@ def _print_analysis(analysis: Analysis, options: argparse.Namespace, console: Co
         print_attention(analysis.attention, console)
     print_probes(analysis.probes, console)
     _print_trainings(analysis, console)
+    print_sets(analysis.sets, console)
     if analysis.sliced is not None:
         for own in analysis.sliced.correlation.partition_by("subject_id", maintain_order=True):
             title = f"Correlation of {analysis.sliced.level.noun} effects by {options.by}"

@@ -33,6 +33,7 @@ from analysis.results.slices import sliced
 from analysis.results.speed import Speed, read_speed
 from analysis.roles import AttentionOptions, HeadAttention, head_attention
 from analysis.second_tasks import SecondTasks, second_tasks
+from analysis.sets import Sets, sets
 from analysis.syntax.probe_scores import Probes, probes
 from study.record.errors import InputError
 from study.record.units import UnitLevel
@@ -73,6 +74,7 @@ class Analysis:
         probes: what probes of attention find; None where nobody trained one.
         gates: what gates of trainings come to; None where no training has any.
         second_tasks: what later tasks of models come to; None where no model was taught any.
+        sets: what sets of units come to; None where none were measured.
     """
 
     results: Results
@@ -101,6 +103,7 @@ class Analysis:
     probes: Probes | None = None
     gates: Gates | None = None
     second_tasks: SecondTasks | None = None
+    sets: Sets | None = None
 
     @property
     def level(self) -> UnitLevel:
@@ -210,6 +213,7 @@ def analyse(
         probes=probes(results.probes, inference),
         gates=gates(results, inference, looks, within),
         second_tasks=later,
+        sets=sets(results, inference),
     )
 
 

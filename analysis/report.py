@@ -15,6 +15,7 @@ from analysis.tables.kept_sets_sheet import kept_sets_sheet
 from analysis.tables.latex import latex, markdown
 from analysis.tables.latex_tables import sheets
 from analysis.tables.second_tasks_sheet import second_tasks_sheet
+from analysis.tables.set_sheets import set_sheets
 from analysis.tables.syntax_sheet import syntax_sheets
 from study.record.files import whole_file
 from study.record.units import UnitLevel
@@ -85,12 +86,9 @@ def result_tables(analysis: Analysis) -> dict[str, pl.DataFrame]:
         tables["components"] = analysis.components.table
     if analysis.speed is not None:
         tables["table4"] = analysis.speed.rows
-    if analysis.probes is not None:
-        tables |= analysis.probes.tables
-    if analysis.gates is not None:
-        tables |= analysis.gates.tables
-    if analysis.second_tasks is not None:
-        tables |= analysis.second_tasks.tables
+    for found in (analysis.probes, analysis.gates, analysis.second_tasks, analysis.sets):
+        if found is not None:
+            tables |= found.tables
     return tables if analysis.attention is None else tables | analysis.attention.tables
 
 
@@ -109,6 +107,10 @@ def _write_sheets(analysis: Analysis, folder: Path) -> None:
     if analysis.second_tasks is not None and analysis.second_tasks.curves.height:
         with whole_file(folder / "second_tasks.tex") as draft:
             draft.write_text(latex(second_tasks_sheet(analysis.second_tasks)), encoding="utf-8")
+    if analysis.sets is not None:
+        for sheet in set_sheets(analysis.sets):
+            with whole_file(folder / f"{sheet.name}.tex") as draft:
+                draft.write_text(latex(sheet), encoding="utf-8")
     if analysis.attention is not None:
         _write_syntax_sheets(analysis.attention, folder)
     for subject, own in sheets(analysis).items():

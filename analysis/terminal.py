@@ -39,6 +39,7 @@ from analysis.page.views import subject_labels
 from analysis.roles import HeadAttention
 from analysis.roles.words import NO_CAUSE, anew_words, cluster_words, effect_words, left_words, roles_words
 from analysis.second_tasks import SecondTasks
+from analysis.sets import Sets
 from analysis.syntax.probe_scores import Probes
 from analysis.syntax.probe_words import probe_sentence
 from study.record.metrics import METRICS
@@ -120,8 +121,10 @@ def print_attention(found: HeadAttention, console: Console) -> None:
         console.print(escape(line))
 
 
-def print_gates(found: Gates, console: Console) -> None:
+def print_gates(found: Gates | None, console: Console) -> None:
     """Print what trainings score with the heads that they keep, by method, and what makes that unfair."""
+    if found is None:
+        return
     for comparison in found.comparisons:
         curves, pairs = (table.filter(comparison=comparison.name) for table in (found.curves, found.differences))
         console.print(gates_table(curves))
@@ -207,6 +210,14 @@ def methods_table(pairs: pl.DataFrame) -> Table:
         between = difference_between(row["difference"], *ends, row["unit"])
         table.add_row(name, row["at"], str(row["seeds"]), between, over)
     return table
+
+
+def print_sets(found: Sets | None, console: Console) -> None:
+    """Print which pairs are redundant or complementary, and the largest Shapley values."""
+    if found is None:
+        return
+    for line in (*(f"Mind: {line}." for line in found.warnings), *found.sentences):
+        console.print(escape(line))
 
 
 def print_probes(found: Probes | None, console: Console) -> None:

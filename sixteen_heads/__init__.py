@@ -15,13 +15,17 @@ if TYPE_CHECKING:
         Correlation,
         Effects,
         GatedTrainings,
+        HeadPairs,
         LaterTasks,
         Model,
+        ShapleyValues,
         correlation,
         gates,
         maps,
+        pairs,
         read,
         second_tasks,
+        shapley,
     )
 
 __version__ = version("sixteen-heads")
@@ -30,13 +34,17 @@ __all__ = [
     "Correlation",
     "Effects",
     "GatedTrainings",
+    "HeadPairs",
     "LaterTasks",
     "Model",
+    "ShapleyValues",
     "correlation",
     "gates",
     "maps",
+    "pairs",
     "read",
     "second_tasks",
+    "shapley",
 ]
 
 

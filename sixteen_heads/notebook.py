@@ -17,6 +17,7 @@ from analysis.figures import Drawing, colour_limit, forest, heat_map, scatter
 from analysis.formatting import address, decimal, effect, ends, interval, score
 from sixteen_heads.attention.maps import AttentionMaps, maps
 from sixteen_heads.attention.sentence import page_of, read_example, unit_called
+from sixteen_heads.head_sets import HeadPairs, ShapleyValues, pairs, shapley
 from sixteen_heads.trainings.gated_trainings import GatedTrainings, gates
 from sixteen_heads.trainings.later_tasks import LaterTasks, second_tasks
 from study.config import compose, to_study
@@ -33,13 +34,17 @@ __all__ = [
     "Correlation",
     "Effects",
     "GatedTrainings",
+    "HeadPairs",
     "LaterTasks",
     "Model",
+    "ShapleyValues",
     "correlation",
     "gates",
     "maps",
+    "pairs",
     "read",
     "second_tasks",
+    "shapley",
 ]
 
 DEFAULT = Inference()

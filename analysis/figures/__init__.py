@@ -30,6 +30,7 @@ from analysis.figures.one_head_left import one_head_against_none
 from analysis.figures.pruning_curves import pruning_curves
 from analysis.figures.scatters import scatter, small_scatter
 from analysis.figures.second_tasks import capacity_curve, control_rows, cost_curve, cost_rows, taught_heads
+from analysis.figures.sets import interaction_map, pair_graph, size_curve
 from analysis.figures.spreads import head_spreads
 from analysis.figures.training_losses import dev_scores, losses
 from analysis.figures.unit_rows import unit_rows
@@ -53,15 +54,18 @@ __all__ = [
     "group_heat_map",
     "head_spreads",
     "heat_map",
+    "interaction_map",
     "interval_rows",
     "kept_map",
     "leave_out",
     "losses",
     "one_head_against_none",
     "open_gates",
+    "pair_graph",
     "pruning_curves",
     "scatter",
     "score_curves",
+    "size_curve",
     "small_heat_map",
     "small_scatter",
     "taught_heads",

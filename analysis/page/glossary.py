@@ -104,6 +104,18 @@ TERMS: Mapping[str, str] = {
         "Heads that a task does without. They are turned off for it, and a later task is taught to them, while all "
         "other weights stay as they are."
     ),
+    "interaction": (
+        "What removing two units costs beyond the sum of what removing each costs. Below 0 they do the same work: "
+        "either suffices. Above 0 one is of use with the other alone."
+    ),
+    "Shapley value": (
+        "What a unit adds to the score, averaged over all orders in which units could be turned on. The values of all "
+        "units add up to the score with all on less the score with none."
+    ),
+    "semivalue": (
+        "What a unit adds to the score where each other unit stays on with one probability, such as .9: contexts near "
+        "the full set, in which the model still works."
+    ),
     "pruning curve": "The score as more and more heads are removed, in a given order.",
     "best head": "The head of a layer that does best when all others of the layer are removed.",
 }

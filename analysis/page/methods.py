@@ -84,7 +84,7 @@ def methods(analysis: Analysis) -> str:
     if known.is_empty() and analysis.gates is None and analysis.second_tasks is None:
         return ""
     effects = [lambda _: _effects(known, known.row(0, named=True))] if known.height else []
-    parts = (_scores, _base, *effects, _correlations, _along, _curves, _gates, _second_tasks, _attention)
+    parts = (_scores, _base, *effects, _correlations, _along, _curves, _gates, _second_tasks, _sets, _attention)
     return " ".join(sentence for part in parts for sentence in part(analysis))
 
 
@@ -303,6 +303,27 @@ def _second_tasks(analysis: Analysis) -> Iterator[str]:
         yield (
             "Whether the heads that were taught matter more is tested by permutation within layers, of the mean sizes "
             "of the effects of single heads."
+        )
+
+
+def _sets(analysis: Analysis) -> Iterator[str]:
+    found = analysis.sets
+    if found is None:
+        return
+    if found.pairs.height:
+        yield (
+            "The interaction of two heads is the effect of removing both less the effects of removing each; it is "
+            "tested by a studentised bootstrap over groups of examples, centred on the interaction [hall1991two], and "
+            "corrected by max-T over the pairs. Redundant partners of a head are selected on one half of the groups "
+            "and their interactions summed on the other."
+        )
+    if found.shapley.height:
+        exact = found.shapley["exact"].all()
+        how = "from all sets" if exact else "from coalitions drawn in pairs of complements by the kernel's weight"
+        yield (
+            f"Shapley values [shapley1953value] are computed {how}"
+            f"{'' if exact else ', by least squares with equal weights [lundberg2017unified]'}; intervals are over "
+            f"groups of examples and draws of coalitions together."
         )
 
 

@@ -5,7 +5,7 @@ are redundant: either suffices, and only both are missed. Above 0 they are compl
 with one gone there is less of the other to miss.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -84,14 +84,17 @@ class Pairs:
         """The scale by which pairs are named."""
         return tested_scale(self.scales)
 
-    def sample(self, scale: str) -> Sample:
-        """The masks that interactions are made of: the base, each unit off, each pair off."""
-        masks = self.scales[scale].single_units(self.level)
+    @cached_property
+    def samples(self) -> dict[str, Sample]:
+        """The masks that interactions are made of, on every scale: the base, each unit off, each pair off."""
+        masks = self.stored.domain.single_units(self.level)
         own = [masks[unit] for unit in self.stored.design.parsed() if unit in masks]
-        return self.scales[scale].sample_of([*own, *self._pair_masks], self.inference.groups)
+        wanted, groups = [*own, *self.pair_masks], self.inference.groups
+        return {scale: domain.sample_of(wanted, groups) for scale, domain in self.scales.items()}
 
     @cached_property
-    def _pair_masks(self) -> list[str]:
+    def pair_masks(self) -> list[str]:
+        """The mask without both units of each pair."""
         layout, units = self.stored.domain.layout, self.stored.design.parsed()
         return [layout.key(layout.without([units[i], units[j]])) for i, j in self.places]
 
@@ -100,15 +103,12 @@ class Pairs:
         place = {mask: number for number, mask in enumerate(sample.masks)}
         singles = self.stored.domain.single_units(self.level)
         alone = [place.get(singles.get(unit, "")) for unit in self.stored.design.parsed()]
-        at = np.array([[place[both], alone[i], alone[j], 0] for (i, j), both in self._placed], dtype=np.int64)
+        both = zip(self.places, self.pair_masks, strict=True)
+        at = np.array([[place[mask], alone[i], alone[j], 0] for (i, j), mask in both], dtype=np.int64)
         count = len(self.places)
         signs = np.tile([1.0, -1.0, -1.0, 1.0], count)
         across = np.repeat(np.arange(count), 4)
         return sparse.csr_array((signs, (at.ravel(), across)), shape=(len(sample.masks), count))
-
-    @property
-    def _placed(self) -> Iterator[tuple[tuple[int, int], str]]:
-        return zip(self.places, self._pair_masks, strict=True)
 
     @cached_property
     def contrasts(self) -> Mapping[str, Contrasts]:
@@ -116,7 +116,7 @@ class Pairs:
         options = self.inference
         found = {}
         for scale in self.scales:
-            sample = self.sample(scale)
+            sample = self.samples[scale]
             found[scale] = Contrasts.of(sample, self.weights(sample), options.resamples, options.seed)
         return found
 
@@ -158,7 +158,7 @@ def pair_table(pairs: Pairs) -> pl.DataFrame:
 
 
 def _rows(pairs: Pairs, scale: str) -> pl.DataFrame:
-    domain, found, sample = pairs.scales[scale], pairs.contrasts[scale], pairs.sample(scale)
+    domain, found, sample = pairs.scales[scale], pairs.contrasts[scale], pairs.samples[scale]
     options = pairs.inference
     effects = dict(zip(sample.masks, sample.scores - sample.base_score, strict=True))
     alone = domain.single_units(pairs.level)
@@ -175,7 +175,7 @@ def _rows(pairs: Pairs, scale: str) -> pl.DataFrame:
         "b": [pairs.units[j] for _, j in pairs.places],
         "effect_a": [effects[alone[units[i]]] for i, _ in pairs.places],
         "effect_b": [effects[alone[units[j]]] for _, j in pairs.places],
-        "effect_both": [effects[mask] for mask in pairs._pair_masks],
+        "effect_both": [effects[mask] for mask in pairs.pair_masks],
         "interaction": found.estimates,
         "standard_error": found.error,
         "low": low,

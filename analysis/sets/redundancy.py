@@ -35,7 +35,7 @@ def redundancy_table(pairs: Pairs) -> pl.DataFrame:
         a jackknife over the groups of that half, the selection held; null where nothing is selected; alpha, seed.
     """
     scale, options = pairs.tested, pairs.inference
-    sample = pairs.sample(scale)
+    sample = pairs.samples[scale]
     if sample.groups < 4 or not pairs.places:
         return pl.DataFrame(schema=REDUNDANCY)
     weights, has = pairs.weights(sample), _partners(pairs)

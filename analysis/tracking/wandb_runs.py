@@ -249,7 +249,7 @@ def _report_run(analysis: Analysis, effects: tuple[Content, ...], options: PushO
 
 def _media(analysis: Analysis, page: ResultsPage) -> dict[str, Any]:
     """Tables and figures of what is about all models."""
-    media = (_along_media, _attention_media, _gates_media, _second_tasks_media)
+    media = (_along_media, _attention_media, _gates_media, _second_tasks_media, _sets_media)
     return {name: medium for some in media for name, medium in some(analysis, page).items()}
 
 
@@ -289,3 +289,12 @@ def _second_tasks_media(analysis: Analysis, page: ResultsPage) -> dict[str, Any]
         drawing for section in page.sections if section.anchor == "second-tasks" for drawing in section.drawings
     ]
     return tables | images(drawings)
+
+
+def _sets_media(analysis: Analysis, page: ResultsPage) -> dict[str, Any]:
+    """Tables and figures of sets of units, where there are any."""
+    if analysis.sets is None:
+        return {}
+    tables = {name: wandb_table(table, name) for name, table in analysis.sets.tables.items()}
+    sections = (section for section in page.sections if section.template.startswith("sets/"))
+    return tables | images([drawing for section in sections for drawing in section.drawings])

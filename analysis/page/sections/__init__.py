@@ -33,6 +33,8 @@ from analysis.page.sections.importance import Importance
 from analysis.page.sections.layers import Layers
 from analysis.page.sections.paper_claims import PaperClaims
 from analysis.page.sections.second_tasks import SecondTasks
+from analysis.page.sections.sets.pairs import PairsSection
+from analysis.page.sections.sets.shapley import ShapleySection
 from analysis.page.sections.speed import Speed
 from analysis.page.sections.trainings import Trainings
 from analysis.page.sections.units import Units
@@ -69,6 +71,8 @@ OF_ALL: Sequence[Callable[[Analysis], Section | None]] = (
     Trainings.of,
     Gates.of,
     SecondTasks.of,
+    PairsSection.of,
+    ShapleySection.of,
     Speed.of,
 )
 """Sections that stand below those of the subjects, about all of them."""

@@ -14,6 +14,9 @@ from study.record.scores import with_statistics, with_weights
 from study.record.store import read_examples, read_parts
 from study.record.units import HeadLayout
 
+JUDGED = (DesignKind.STEP, DesignKind.SET)
+"""Sets that some examples chose and all others judge."""
+
 
 @dataclass(frozen=True, eq=False)
 class StoredDesign:
@@ -22,15 +25,15 @@ class StoredDesign:
     Attributes:
         design: the masks that have outcomes; of coalitions the first ones, as far as none lacks any.
         domain: the outcomes of these masks, of the full one and of single units, on the examples of the first mask; of
-            steps on all examples that did not decide.
+            sets that were chosen on all examples that did not choose.
         asked: how many masks the design has.
-        decided: how many examples decided which masks there are.
+        chose: how many examples chose which masks there are.
     """
 
     design: Design
     domain: Domain
     asked: int
-    decided: int
+    chose: int
 
     @property
     def keys(self) -> list[str]:
@@ -90,14 +93,14 @@ def _designed(design: Design, domain: Domain, rows: pl.DataFrame, examples: pl.D
             domain, examples=some, rows=with_statistics(rows, some, domain.metric), curves=(), kept=(), left_out=()
         ),
         asked=len(design),
-        decided=examples["example"].is_in(pl.Series(design.examples, dtype=pl.String).implode()).sum(),
+        chose=examples["example"].is_in(pl.Series(design.examples, dtype=pl.String).implode()).sum(),
     )
 
 
 def _examples(design: Design, keys: Sequence[str], rows: pl.DataFrame, full: str) -> pl.Series:
     """The examples that a design is scored on: those of its first mask, of steps all that did not decide."""
     base = rows.filter(mask=full)["example"]
-    if design.kind is DesignKind.STEP:
+    if design.kind in JUDGED:
         return base.filter(~base.is_in(pl.Series(design.examples, dtype=pl.String).implode()))
     first = next((key for key in keys if key != full), full)
     return base.filter(base.is_in(rows.filter(mask=first)["example"].implode()))

@@ -1,6 +1,6 @@
 """Simulations of pairs and coalitions with known truth: how often tests err, and how often intervals hold it.
 
-`python tests/analysis/sets/simulated_sets.py [RUNS]` prints the figures of design/statistics.md.
+`python tests/analysis/sets/simulated_sets.py [RUNS]` prints the figures of design/sets.md.
 """
 
 import sys
@@ -13,6 +13,9 @@ from scipy import sparse
 
 from analysis.inference.contrasts import Contrasts, Weights
 from analysis.results.sample import Sample
+from analysis.sets.coalitions import all_sets_matrix, kernel_matrix
+from analysis.sets.shapley import Values
+from study.record.designs.coalitions import all_coalitions, kernel_coalitions
 from study.record.metrics import Bleu, LogLikelihood
 from study.record.metrics.numbers import PER_UNIT
 
@@ -88,8 +91,49 @@ def false_interactions_of_bleu(runs: int, seed: int, sentences_each: int = 150) 
     return found
 
 
+def coverage_of_values(runs: int, seed: int, *, noise: float, draws: int = 60) -> dict[str, float]:
+    """How often intervals of Shapley values hold those of a game with interactions of three, by which error they have.
+
+    Each coalition has noise of its own on each example, and each example counts the units otherwise.
+
+    Args:
+        runs: coalitions and examples that are drawn anew.
+        seed: of all of it.
+        noise: standard deviation of what is added to the score of each coalition and example.
+        draws: coalitions of a sample.
+    """
+    rng, units, groups = np.random.default_rng(seed), 7, 60
+    worth, threes = rng.normal(size=units), rng.normal(size=(units, units, units))
+    every = all_coalitions(units)
+
+    def game(on: np.ndarray) -> np.ndarray:
+        return on @ worth + np.einsum(
+            "kabc,abc->k", on[:, :, None, None] & on[:, None, :, None] & on[:, None, None], threes
+        )
+
+    truth = all_sets_matrix(every).matrix @ game(every)
+    found = {"both": 0.0, "coalitions alone": 0.0, "examples alone": 0.0}
+    for run in range(runs):
+        on = kernel_coalitions(units, draws, int(rng.integers(2**31)))
+        keys = list(dict.fromkeys(map(bytes, on)))
+        distinct = np.array([np.frombuffer(key, dtype=bool) for key in keys])
+        own = noise * rng.normal(size=(units, groups))
+        values = game(distinct)[:, None] + distinct @ own + 0.3 * noise * rng.normal(size=(len(keys), groups))
+        sums = np.rint(np.stack([values * PER_UNIT, np.ones_like(values)], axis=-1)).astype(np.int64)
+        sample = sample_of(sums, LogLikelihood())
+        at = np.array([keys.index(bytes(row)) for row in on])
+        values = Values.of(kernel_matrix(on), sample, at, run)
+        ends = {"both": values.error, "coalitions alone": values.by_coalitions, "examples alone": values.by_examples}
+        for name, error in ends.items():
+            low, high = replace(values, error=error).interval(ALPHA)
+            found[name] += ((low <= truth) & (truth <= high)).mean() / runs
+    return found
+
+
 if __name__ == "__main__":
     RUNS = int(sys.argv[1]) if len(sys.argv) > 1 else 2000
     print("no interactions, large effects:", false_interactions(RUNS, 1))
     print("interaction of .3 nats found:", found_interactions(RUNS, 2))
     print("BLEU:", false_interactions_of_bleu(RUNS, 3))
+    for NOISE in (0.3, 5.0, 20.0):
+        print(f"Shapley values, noise {NOISE:g}:", coverage_of_values(RUNS, 1, noise=NOISE))

@@ -1,0 +1,1 @@
+"""Sections of sets of units: pairs, Shapley values."""

@@ -1,0 +1,288 @@
+"""Shapley values of units: what each adds to the score, on average over contexts, with both of its errors.
+
+Two things are drawn at random: the coalitions, and the examples. Each has its error: by a jackknife over draws of
+coalitions at the examples that there are, and over groups of examples at the coalitions that there are. Both hold what
+comes of their crossing (a coalition has other examples right than the next), which is taken off once:
+
+    variance = by coalitions + by examples - by both.
+
+Beside them stand semivalues, the same mean over contexts near the full set, and effects of single units, which are of
+one context alone: the full set. In the middle sizes a model may have collapsed, so that a unit whose Shapley value is
+large and whose effect is small is no hidden power: it was met in other contexts.
+"""
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import polars as pl
+from jaxtyping import Float, Int
+from scipy import stats
+
+from analysis.inference import Inference
+from analysis.inference.resampling import ENOUGH_FOR_AN_INTERVAL, scores, standard_error
+from analysis.results.designs import StoredDesign
+from analysis.results.domain import Domain
+from analysis.results.sample import Sample
+from analysis.sets.coalitions import LinearEstimate, all_sets_matrix, kernel_matrix, pair_matrix, semivalue_matrix
+from analysis.sets.pairs import ABOUT
+from analysis.sets.scales import scales
+from study.record.designs import Design, DesignKind
+from study.record.designs.coalitions import ALL, INDEPENDENT, KERNEL
+from study.record.errors import InputError
+
+SHAPLEY, SEMIVALUE = "shapley", "semivalue"
+
+NEAR = 0.9
+"""The probability with which others stay on in a semivalue that is computed from all sets."""
+
+MOST_PAIRS = 3000
+"""Pairs of units whose interactions are fitted; more take minutes."""
+
+SHAPLEY_VALUES = (
+    ABOUT
+    | dict.fromkeys(["address", "scale", "metric", "unit", "average"], pl.String)
+    | {"kept": pl.Float64, "n": pl.Int64, "groups": pl.Int64, "group": pl.String}
+    | {"coalitions": pl.Int64, "exact": pl.Boolean}
+    | dict.fromkeys(["base_score", "empty_score", "value", "error_coalitions", "error_examples"], pl.Float64)
+    | dict.fromkeys(["standard_error", "low", "high", "alone", "alpha"], pl.Float64)
+)
+
+SHAPLEY_PAIRS = (
+    ABOUT
+    | dict.fromkeys(["a", "b", "scale", "metric", "unit"], pl.String)
+    | {"n": pl.Int64, "coalitions": pl.Int64, "exact": pl.Boolean}
+    | dict.fromkeys(["interaction", "error_coalitions", "error_examples", "standard_error"], pl.Float64)
+    | dict.fromkeys(["low", "high", "alpha"], pl.Float64)
+)
+
+
+@dataclass(frozen=True, eq=False)
+class Values:
+    """Values of a linear estimate, with both errors.
+
+    Attributes:
+        values: the estimates.
+        by_coalitions: standard error by the coalitions that were drawn; 0 of an exact estimate.
+        by_examples: standard error by the examples that were drawn.
+        error: both together.
+        degrees: degrees of freedom of the interval.
+    """
+
+    values: Float[np.ndarray, " values"]
+    by_coalitions: Float[np.ndarray, " values"]
+    by_examples: Float[np.ndarray, " values"]
+    error: Float[np.ndarray, " values"]
+    degrees: int
+
+    @classmethod
+    def of(cls, estimate: LinearEstimate, sample: Sample, at: Int[np.ndarray, " coalitions"], seed: int) -> "Values":
+        """The values of a sample.
+
+        Args:
+            estimate: the map from scores to values.
+            sample: the outcomes.
+            at: the place of each coalition among the masks of the sample.
+            seed: seed of the resamples, of scores that are no means.
+        """
+        observed = sample.scores[at]
+        added = _added(sample)[:, at]
+        by_examples = _by_examples(estimate, sample, added, at, seed)
+        if estimate.is_exact:
+            nothing = np.zeros(len(by_examples))
+            return cls(estimate.matrix @ observed, nothing, by_examples, by_examples, sample.groups - 1)
+        by_coalitions = standard_error(estimate.without_each(observed))
+        missed = np.square(estimate.missed(added.T)).sum(axis=1)
+        by_both = np.square(estimate.pull) @ missed * sample.groups / (sample.groups - 1)
+        largest = np.maximum(np.square(by_coalitions), np.square(by_examples))
+        variance = np.square(by_coalitions) + np.square(by_examples) - by_both
+        degrees = min(sample.groups - 1, estimate.spare)
+        error = np.sqrt(np.maximum(variance, largest))
+        return cls(estimate.matrix @ observed, by_coalitions, by_examples, error, degrees)
+
+    def interval(self, alpha: float) -> tuple[Float[np.ndarray, " values"], Float[np.ndarray, " values"]]:
+        """Low and high ends, by Student's t."""
+        half = stats.t.ppf(1 - alpha / 2, max(1, self.degrees)) * self.error
+        return self.values - half, self.values + half
+
+    def columns(self, alpha: float) -> dict[str, np.ndarray]:
+        """Errors and interval as columns of a table."""
+        low, high = self.interval(alpha)
+        errors = {"error_coalitions": self.by_coalitions, "error_examples": self.by_examples}
+        return {**errors, "standard_error": self.error, "low": low, "high": high}
+
+
+def _added(sample: Sample) -> Float[np.ndarray, "groups masks"]:
+    """What each group of examples adds to the score of each mask: of a mean exactly, else to first order."""
+    without = sample.without_each
+    return (sample.groups - 1) / sample.groups * (without.mean(axis=0) - without)
+
+
+def _by_examples(
+    estimate: LinearEstimate,
+    sample: Sample,
+    added: Float[np.ndarray, "groups coalitions"],
+    at: Int[np.ndarray, " coalitions"],
+    seed: int,
+) -> Float[np.ndarray, " values"]:
+    """The standard error over groups: of a mean from what each adds, else from resamples through the same matrix."""
+    if sample.metric.is_mean:
+        through = estimate.matrix @ added.T
+        return np.sqrt(np.square(through).sum(axis=1) * sample.groups / (sample.groups - 1))
+    drawn = scores(sample, ENOUGH_FOR_AN_INTERVAL, seed)[:, at]
+    return (drawn @ estimate.matrix.T).std(axis=0)
+
+
+@dataclass(frozen=True, eq=False)
+class Coalitions:
+    """The coalitions of one design, on every scale.
+
+    Attributes:
+        stored: the design, with its outcomes.
+        inference: how intervals are made.
+    """
+
+    stored: StoredDesign
+    inference: Inference
+
+    @property
+    def design(self) -> Design:
+        """Its sets, in whole pairs."""
+        design = self.stored.design
+        return design if self.sampling == INDEPENDENT else design.first(len(design) - len(design) % 2)
+
+    @property
+    def sampling(self) -> str:
+        """How sets were drawn."""
+        return str(self.stored.design.options["sampling"])
+
+    @property
+    def name(self) -> str:
+        """Model and data, in words."""
+        return f"{self.stored.domain.subject} on {self.stored.domain.data}"
+
+    @cached_property
+    def scales(self) -> dict[str, Domain]:
+        """The outcomes on every scale, by name."""
+        return scales(self.stored.domain)
+
+    @cached_property
+    def samples(self) -> dict[str, tuple[Sample, Int[np.ndarray, " coalitions"]]]:
+        """By scale, the outcomes of its masks, and the place of each coalition among these."""
+        keys = self.design.keys(self.stored.domain.layout)
+        found = {}
+        for scale, domain in self.scales.items():
+            sample = domain.sample_of(keys, self.inference.groups)
+            place = {mask: number for number, mask in enumerate(sample.masks)}
+            found[scale] = sample, np.array([place[key] for key in keys], dtype=np.int64)
+        return found
+
+    @cached_property
+    def estimates(self) -> dict[tuple[str, float | None], LinearEstimate]:
+        """Maps from scores to values, by average over contexts, and the probability of one near the full set.
+
+        Raises:
+            InputError: when there are too few coalitions.
+        """
+        on = self.design.on
+        match self.sampling:
+            case sampling if sampling == ALL:
+                return {(SHAPLEY, None): all_sets_matrix(on), (SEMIVALUE, NEAR): all_sets_matrix(on, NEAR)}
+            case sampling if sampling == KERNEL:
+                return {(SHAPLEY, None): kernel_matrix(on)}
+            case _:
+                return {(SEMIVALUE, float(self.stored.design.options["kept"])): semivalue_matrix(on)}
+
+    @property
+    def about(self) -> dict[str, Any]:
+        """The cells that say which domain and design a row is of."""
+        design = self.stored.design
+        return {**self.stored.domain.identity, "design": design.id, "level": str(design.unit)}
+
+    def told(self, scale: str) -> dict[str, Any]:
+        """The cells that say what its values are made of."""
+        domain, (sample, _) = self.scales[scale], self.samples[scale]
+        return {
+            **self.about,
+            **{"scale": scale, "metric": domain.metric.name, "unit": domain.metric.unit},
+            **{"n": sample.different_examples, "groups": sample.groups, "group": sample.unit},
+            **{"coalitions": len(self.design), "exact": self.sampling == ALL, "alpha": self.inference.alpha},
+        }
+
+
+def coalition_samples(designs: Sequence[StoredDesign], inference: Inference) -> list[Coalitions]:
+    """Every sample of coalitions among some designs; those near the full set come last."""
+    found = [Coalitions(one, inference) for one in designs if one.design.kind is DesignKind.COALITION]
+    return sorted(found, key=lambda own: own.sampling == INDEPENDENT)
+
+
+def shapley_table(found: Coalitions) -> pl.DataFrame:
+    """A row for each unit, scale and average over contexts.
+
+    Returns:
+        Columns of the domain; design, level, address; scale, metric, unit; average: `shapley`, or `semivalue`, where
+        each other unit stays on with the probability `kept`; n (examples), groups, group; coalitions; exact: whether
+        all sets are known; base_score, empty_score: with all units on, and none; value: what the unit adds, above 0
+        where it helps; error_coalitions, error_examples, standard_error: both together; low, high: interval by
+        Student's t at 1 - alpha; alone: what it adds to the full set, its effect negated, null where that is not known.
+
+    Raises:
+        InputError: when there are too few coalitions.
+    """
+    tables = [_values(found, scale, *key) for key in found.estimates for scale in found.scales]
+    return pl.concat([pl.DataFrame(schema=SHAPLEY_VALUES), *tables])
+
+
+def _values(found: Coalitions, scale: str, average: str, kept: float | None) -> pl.DataFrame:
+    sample, at = found.samples[scale]
+    values = Values.of(found.estimates[average, kept], sample, at, found.inference.seed)
+    empty = np.flatnonzero(~found.design.on.any(axis=1))
+    told = found.told(scale) | {"average": average, "kept": kept, "base_score": sample.base_score}
+    told |= {"empty_score": float(sample.scores[at[empty[0]]]) if empty.size else None}
+    columns = {"address": found.design.units, "value": values.values, "alone": _alone(found, scale)}
+    rows = pl.DataFrame({**columns, **values.columns(found.inference.alpha)}, strict=False)
+    rows = rows.with_columns(**{name: pl.lit(value) for name, value in told.items()})
+    return rows.select(*SHAPLEY_VALUES).cast(SHAPLEY_VALUES)  # type: ignore[arg-type]
+
+
+def _alone(found: Coalitions, scale: str) -> list[float | None]:
+    """What each unit adds to the full set, on the same examples."""
+    domain = found.scales[scale]
+    masks = domain.single_units(found.design.unit)
+    sample = domain.sample_of(masks.values(), found.inference.groups)
+    effects = dict(zip(sample.masks, sample.scores - sample.base_score, strict=True))
+    own = [masks.get(unit) for unit in found.design.parsed()]
+    return [None if mask is None else -float(effects[mask]) for mask in own]
+
+
+def shapley_pair_table(found: Coalitions) -> pl.DataFrame:
+    """A row for each two units and scale: their Shapley interaction, of a fit with interactions of two alone.
+
+    Returns:
+        Columns of the domain; design, level, a, b; scale, metric, unit, n, coalitions, exact; interaction: what both
+        add beyond the sum of what each adds, on average over contexts; errors and interval as of `shapley_table`.
+        Nothing where there are too few coalitions, or over 3,000 pairs.
+    """
+    units = found.design.units
+    pairs = len(units) * (len(units) - 1) // 2
+    empty = pl.DataFrame(schema=SHAPLEY_PAIRS)
+    if found.sampling == INDEPENDENT or pairs > MOST_PAIRS:
+        return empty
+    try:
+        estimate = pair_matrix(found.design.on, sampled=found.sampling == KERNEL)
+    except InputError:
+        return empty
+    return pl.concat([empty, *_interactions(found, estimate)])
+
+
+def _interactions(found: Coalitions, estimate: LinearEstimate) -> Iterator[pl.DataFrame]:
+    units = found.design.units
+    first, second = np.triu_indices(len(units), 1)
+    for scale, (sample, at) in found.samples.items():
+        values = Values.of(estimate, sample, at, found.inference.seed)
+        columns = {"a": [units[i] for i in first], "b": [units[j] for j in second], "interaction": values.values}
+        rows = pl.DataFrame({**columns, **values.columns(found.inference.alpha)})
+        rows = rows.with_columns(**{name: pl.lit(value) for name, value in found.told(scale).items()})
+        yield rows.select(*SHAPLEY_PAIRS).cast(SHAPLEY_PAIRS)  # type: ignore[arg-type]

@@ -1,0 +1,151 @@
+"""What sets of units come to, in sentences that stand on the page and on the terminal."""
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import polars as pl
+
+from analysis.effects.chance import chance
+from analysis.formatting import decimal, decimals, p_value, score, signed, unit_name
+from analysis.sets.pairs import COMPLEMENTARY, REDUNDANT, Pairs
+from analysis.sets.scales import SCORE, tested_scale
+from analysis.sets.shapley import SEMIVALUE, SHAPLEY, Coalitions
+from study.record.designs.pairs import ALL, KIND, LAYER
+from study.record.units import UnitLevel, parse_unit
+
+Row = Mapping[str, Any]
+
+MOST_TOLD = 3
+"""Units or pairs that a sentence names."""
+
+
+def short_name(address: str, level: UnitLevel, several: bool) -> str:
+    """`L2H1` of a unit; its address where there are several kinds of attention."""
+    return unit_name({**parse_unit(address).row, "level": str(level)}, several)
+
+
+def short_names(addresses: tuple[str, ...], level: UnitLevel) -> dict[str, str]:
+    """The short name of each unit, by address; addresses where there are several kinds of attention."""
+    several = len({parse_unit(address).row["kind"] for address in addresses}) > 1
+    return {address: short_name(address, level, several) for address in addresses}
+
+
+def pair_words(pairs: Pairs, table: pl.DataFrame, redundancy: pl.DataFrame) -> Iterator[str]:
+    """How many pairs of a design are named, the largest of them, and the most redundant units.
+
+    Args:
+        pairs: the design.
+        table: `analysis.sets.pairs.pair_table` of all.
+        redundancy: `analysis.sets.redundancy.redundancy_table` of all.
+    """
+    own = table.filter(scale=pairs.tested, **_own(pairs.about))
+    if own.is_empty():
+        return
+    names, label = short_names(pairs.units, pairs.level), pairs.scales[pairs.tested].metric.label
+    start = f"{pairs.name}: of {own.height:,} pairs of {pairs.level.plural}{_within(pairs)}"
+    named = own.drop_nulls("named")
+    if named.is_empty():
+        yield f"{start} none is named{_least(own)}, by {label}."
+    else:
+        counts = dict(named["named"].value_counts().iter_rows())
+        told = [f"{counts[name]} {'is' if counts[name] == 1 else 'are'} {name}" for name in _names(counts)]
+        yield f"{start} {' and '.join(told)} ({_scales(pairs)}corrected p up to {own['alpha'][0]:g} by {label})."
+        for name in _names(counts):
+            largest = named.filter(named=name).sort(pl.col("interaction").abs(), descending=True).head(MOST_TOLD)
+            what = "Either suffices" if name == REDUNDANT else "One needs the other"
+            yield f"{what}: {'; '.join(_pair(row, names) for row in largest.rows(named=True))}."
+    yield from _redundant(redundancy.filter(**_own(pairs.about)).drop_nulls("low"), names, pairs.level)
+
+
+def _own(about: Row) -> dict[str, Any]:
+    return {"setting_id": about["setting_id"], "design": about["design"]}
+
+
+def _within(pairs: Pairs) -> str:
+    """What two units have in common."""
+    within = pairs.stored.design.options.get("within")
+    common = {LAYER: " in one layer", KIND: " of one kind of attention", ALL: ""}
+    return common.get(str(within), f" that {within} names")
+
+
+def _least(own: pl.DataFrame) -> str:
+    least = own["p_corrected"].min()
+    if least is None:
+        return ", as none changes the outcome of 20 groups of examples"
+    return f" (smallest corrected p {p_value(float(least)).removeprefix('= ')})"  # type: ignore[arg-type]
+
+
+def _names(counts: Row) -> list[str]:
+    return [name for name in (REDUNDANT, COMPLEMENTARY) if name in counts]
+
+
+def _scales(pairs: Pairs) -> str:
+    several = list(pairs.scales)
+    return f"{', '.join(several[:-1])} and {several[-1]} agree in sign, " if len(several) > 1 else ""
+
+
+def _pair(row: Row, names: Mapping[str, str]) -> str:
+    return f"{names[row['a']]} and {names[row['b']]}, {_with_interval(row, 'interaction')}"
+
+
+def _with_interval(row: Row, name: str) -> str:
+    digits = decimals(row["unit"])
+    ends = "" if row["low"] is None else f" ({signed(row['low'], digits)} to {signed(row['high'], digits)})"
+    return f"{signed(row[name], digits)} {row['unit']}{ends}"
+
+
+def _redundant(own: pl.DataFrame, names: Mapping[str, str], level: UnitLevel) -> Iterator[str]:
+    sure = own.filter(pl.col("high") < 0).sort("redundancy").head(MOST_TOLD)
+    if sure.height:
+        told = [f"{names[row['address']]} {_with_interval(row, 'redundancy')}" for row in sure.rows(named=True)]
+        yield (
+            f"The most redundant {level.plural}, partners selected on one half of the examples and summed on the "
+            f"other: {'; '.join(told)}."
+        )
+
+
+def shapley_words(found: Coalitions, table: pl.DataFrame, sizes: pl.DataFrame) -> Iterator[str]:
+    """The largest values of a sample of coalitions, what removals one at a time show of them, and the middle sizes.
+
+    Args:
+        found: the coalitions.
+        table: `analysis.sets.shapley.shapley_table` of all.
+        sizes: `analysis.sets.coalition_sizes.size_table` of all.
+    """
+    scale, level = tested_scale(found.scales), found.design.unit
+    names = short_names(found.design.units, level)
+    for (average,), own in table.filter(scale=scale, **_own(found.about)).group_by("average", maintain_order=True):
+        first, digits = own.row(0, named=True), decimals(own["unit"][0])
+        largest = own.sort(pl.col("value").abs(), descending=True).head(MOST_TOLD)
+        told = "; ".join(f"{names[row['address']]} {_with_interval(row, 'value')}" for row in largest.rows(named=True))
+        by = found.scales[scale].metric.label
+        if average == SEMIVALUE:
+            yield (
+                f"{found.name}, by {by}: where each other of the {level.plural} stays on with probability "
+                f"{first['kept']:g}, the largest contributions are {told}."
+            )
+            continue
+        total = first["base_score"] - first["empty_score"]
+        how = "all sets" if first["exact"] else f"{first['coalitions']:,} coalitions"
+        alone = own["alone"].drop_nulls()
+        missed = f" Removed one at a time, the {level.plural} lose {decimal(alone.sum(), digits)} together."
+        yield (
+            f"{found.name}, by {by}: {own.height} {level.plural} share {signed(total, digits)} {first['unit']} "
+            f"(Shapley values from {how}); the largest are {told}.{missed if alone.len() == own.height else ''}"
+        )
+    yield from _middle(found, sizes.filter(scale=SCORE, **_own(found.about)))
+
+
+def _middle(found: Coalitions, sizes: pl.DataFrame) -> Iterator[str]:
+    """What sets of about half of the units score, beside chance."""
+    if sizes.is_empty():
+        return
+    row = sizes.sort((pl.col("size") - pl.col("units") / 2).abs()).row(0, named=True)
+    domain = found.scales[SCORE]
+    expected = chance(domain)
+    beside = "" if expected is None else f"; chance is {score(expected, domain.metric.name)}"
+    yield (
+        f"{found.name}: sets of {row['size']} of {row['units']} {found.design.unit.plural} score "
+        f"{score(row['score'], domain.metric.name)} on average{beside}. A {SHAPLEY.capitalize()} value is a mean over "
+        f"such contexts too, an effect is of the full set alone: where they differ, nothing is hidden."
+    )
