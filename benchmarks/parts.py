@@ -9,7 +9,6 @@ from benchmarks.engine.importance import importance
 from benchmarks.engine.language_models import language_models
 from benchmarks.engine.orders import orders
 from benchmarks.engine.pruned import pruned
-from benchmarks.engine.sets import sets
 from benchmarks.engine.translation import translation
 from benchmarks.gates import gates
 from benchmarks.observing import attention
@@ -19,6 +18,7 @@ from benchmarks.program.resampling import resampling
 from benchmarks.program.store import store
 from benchmarks.program.tracking import tracking
 from benchmarks.replacement import replacement
+from benchmarks.sets import sets
 from benchmarks.sizes import Sizes
 from benchmarks.table import Row
 
