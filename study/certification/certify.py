@@ -112,6 +112,7 @@ def certify(subject: Subject) -> Certificate:
     dead_heads = [str(unit) for unit in dead if isinstance(unit, Head)]
     if dead and len(dead_heads) == len(subject.layout):
         raise CertificationError(subject.loaded, ["no head's mask changes anything that the model says"])
+    dead_heads = [head for head in dead_heads if head not in set(map(str, subject.silent))]
     if dead_heads:
         words = "%s: %d dead heads, their masks change nothing: %s"
         say_once(log.warning, words, subject.loaded, len(dead_heads), ", ".join(dead_heads))

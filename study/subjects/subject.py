@@ -18,7 +18,7 @@ from study.record.errors import InputError
 from study.record.examples import Examples
 from study.record.loss import PLAIN, Loss
 from study.record.metrics import Metric
-from study.record.units import HeadLayout
+from study.record.units import Head, HeadLayout
 from study.subjects.graphs import Graph
 from study.subjects.tokens.passage import Passage
 
@@ -58,6 +58,7 @@ class Subject(ABC):
         loaded: one line for the log: what was loaded and from where.
         pads: whether rows of different lengths are computed together, with padding.
         pads_passages: whether `read` takes passages of different lengths.
+        silent: heads that are meant to contribute nothing: those of other tasks of its model.
     """
 
     module: PreTrainedModel
@@ -67,6 +68,7 @@ class Subject(ABC):
     loaded: str
     pads = True
     pads_passages = False
+    silent: frozenset[Head] = frozenset()
 
     @property
     def layout(self) -> HeadLayout:

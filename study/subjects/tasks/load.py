@@ -32,6 +32,7 @@ def load_task(folder: Path, name: str, device: torch.device, *, max_length: int,
     options = {"labels": task.labels, "max_length": max_length, "truncate": truncate}
     subject = load_classifier(folder, device, read=read, **options)
     turn_off(subject.module, subject.gate, task, stored.chain, folder / TASKS_FILE)
+    subject.silent = frozenset(heads_off(task, stored.chain))
     return subject
 
 
