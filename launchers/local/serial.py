@@ -2,17 +2,15 @@
 
 import logging
 import time
-from collections.abc import Sequence
 
 from hydra.core.utils import JobReturn, JobStatus, configure_log, run_job
 from omegaconf import DictConfig, OmegaConf
-from rich import box
 from rich.console import Console
-from rich.table import Table
 
 from launchers.errors import message
+from launchers.local.outcomes import STATE, print_outcomes
 from launchers.queue.status import duration
-from launchers.sweep.sweep import Job, Sweep, SweepError
+from launchers.sweep.sweep import Sweep, SweepError
 
 log = logging.getLogger(__name__)
 
@@ -38,7 +36,8 @@ def run(sweep: Sweep) -> list[JobReturn]:
     pairs = zip(sweep.jobs, results, strict=True)
     undone = [job.name for job, result in pairs if result.status is not JobStatus.COMPLETED]
     if undone or not lines or any("state" in value for value in values):
-        console.print(outcome_table(sweep.jobs, results))
+        rows = [{STATE: STATES[result.status], **value} for result, value in zip(results, values, strict=True)]
+        print_outcomes(console, [job.name for job in sweep.jobs], rows)
     for line in lines:
         console.print(line, markup=False, soft_wrap=True)
     if undone:
@@ -91,25 +90,9 @@ def fetch(sweep: Sweep) -> list[JobReturn]:
     return []
 
 
-def outcome_table(jobs: Sequence[Job], results: Sequence[JobReturn]) -> Table:
-    """What became of each job: a line each, with the values that the task returned, `state` among them."""
-    rows = [{"state": STATES[result.status], **_values(result)} for result in results]
-    columns = list(dict.fromkeys(name for row in rows for name in row))
-    table = Table("job", *columns, box=box.SIMPLE_HEAD, pad_edge=False)
-    for job, row in zip(jobs, rows, strict=True):
-        table.add_row(job.name, *(_cell(row.get(name, "")) for name in columns))
-    return table
-
-
 def _values(result: JobReturn) -> dict[str, object]:
     value = result._return_value
     return {str(name): each for name, each in value.items()} if isinstance(value, dict) else {}
-
-
-def _cell(value: object) -> str:
-    if type(value) is float:
-        return f"{value:,.2f}"
-    return f"{value:,}" if type(value) is int else str(value)
 
 
 def _log_failure(title: str, error: BaseException) -> None:

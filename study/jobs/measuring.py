@@ -287,7 +287,11 @@ class MeasuringJob(Job):
         study = self.study
         if needs := "; ".join(self.missing()) or study.model.needs():
             log.info("%s cannot be planned yet: it needs %s", self, needs)
-            return {"state": "cannot be planned yet", "needs": needs}
+            trained = isinstance(study.model, TrainedModel) and not self.missing()
+            return {
+                "state": "cannot be planned yet",
+                "needs": "its training, measure=train first" if trained else needs,
+            }
         request = study.measure.request(self.evaluator)
         planned = plan(self.evaluator, request)
         if self._seconds_of_means:

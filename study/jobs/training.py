@@ -2,6 +2,7 @@
 
 import logging
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +25,9 @@ from study.tracking.run import TRAININGS, Run, read_runs
 from study.training.trained_models import TrainedModel
 
 log = logging.getLogger(__name__)
+
+LENGTH = ("train", "held_out", "batch_size", "max_tokens", "updates", "scratch")
+"""Options of a training that decide how long an epoch takes."""
 
 
 class TrainingJob(Job):
@@ -84,8 +88,21 @@ class TrainingJob(Job):
         return None if left is None else round(left)
 
     def estimate(self) -> float | None:
-        """Seconds that the steps left will take at the rate so far; None before there is one."""
-        return self._left("seconds")
+        """Seconds that the steps left will take at the rate so far; before there is one, of a training like it."""
+        left = self._left("seconds")
+        return self._seconds_alike() if left is None and not self.missing() else left
+
+    def _seconds_alike(self) -> float | None:
+        """Seconds that a training of the same name on the same data took; None where none has ended here."""
+        own = training_run(self.study, self.model).config["model"]["training"]
+        for folder in sorted((self.results / TRAININGS).glob(f"{self.model.training_name}-*")):
+            with suppress(StudyError):
+                others = [run.config["model"]["training"] for run in read_runs(folder)]
+                alike = any(all(own.get(name) == other.get(name) for name in LENGTH) for other in others)
+                records = read_history(folder) if alike else []
+                if records and records[-1].epoch:
+                    return records[-1].seconds * self.model.training.epochs / records[-1].epoch
+        return None
 
     def request(self) -> Run:
         """See `Job.request`."""
