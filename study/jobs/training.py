@@ -75,10 +75,12 @@ class TrainingJob(Job):
 
     def rehearse(self) -> None:
         """Look whether gates and free heads fit the model that it starts from: else a training has no cheap part."""
-        training = self.model.training
-        asks = training.gates.has_gates or training.reuse.has_task
-        if not self.study.plan and asks and (layout := start_layout(self.study, training)):
-            (self._chosen or training.gates).check_heads(layout)
+        training, chosen = self.model.training, self._chosen
+        if self.study.plan or not (chosen or training.gates.has_gates):
+            return
+        layout = chosen.start.layout() if chosen else start_layout(self.study, training)
+        if layout:
+            (chosen or training.gates).check_heads(layout)
 
     def remaining(self) -> int | None:
         """Steps left; None before the first ones are counted, 1 where its course is not in this results folder."""
@@ -122,6 +124,8 @@ class TrainingJob(Job):
             ", ".join(f"{epoch:g}" for epoch in training.kept_epochs),
             expected,
         )
+        if (chosen := self._chosen) and not done:
+            log.info("before its first step: %s", chosen.words())
         state = "done already" if done >= training.epochs else "planned"
         return {"state": state, "epochs": training.epochs, "done": done, "expected": expected}
 

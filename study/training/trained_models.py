@@ -73,7 +73,7 @@ class TrainedModel:
 
     def task_chain(self) -> TaskChain | None:
         """See `ModelConfig.task_chain`."""
-        if not self.has_tasks() or self._lacks():
+        if not self.has_tasks() or self.training.missing() or self._lacks():
             return None
         self.trained_checkpoint()
         return read_tasks(self.training.tasks_file(self.training_folder(), self._epoch()))

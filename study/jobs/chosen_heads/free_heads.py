@@ -106,6 +106,16 @@ class FreeHeads:
             )
         self.pruning(layout).check(layout)
 
+    def words(self) -> str:
+        """What is to be found, in words."""
+        reuse, model, layout = self.reuse, self.start.model.name, self.start.layout()
+        if reuse.free is None:
+            what = f"as many heads as cost at most {reuse.margin:g}"
+        else:
+            what = f"{reuse.number(layout)} of {len(layout)} heads" if layout else f"{reuse.free:g} of the heads"
+        needed = "those most needed by" if reuse.most_needed else "by"
+        return f"{what} of {model} are freed, {needed} {self.start.words()}"
+
     def write(self, folder: Path) -> None:
         """Find the heads and write them into the folder of the training; nothing where they are there.
 

@@ -78,6 +78,10 @@ class GivenHeads:
         elif learned := self.gates.order.learned():
             kept_mask(learned, layout)
 
+    def words(self) -> str:
+        """What is to be found, in words."""
+        return f"heads of {self.start.model.name} are {self.gates.words()}, by {self.start.words()}"
+
     def write(self, folder: Path) -> None:
         """Find the heads and write them into the folder of the training; nothing where they are there.
 

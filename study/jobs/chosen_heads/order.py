@@ -81,6 +81,16 @@ class StartOrder:
         """A job that measures the model on these examples."""
         return start_job(self._study, self.model, self.data, measure, self._cache)
 
+    def layout(self) -> HeadLayout | None:
+        """The heads of the model; None where model or data are not here."""
+        job = self.job(Base())
+        return (job.layout or job.subject().layout) if job.is_here() else None
+
+    def words(self) -> str:
+        """The order and the examples that it is made on, in words."""
+        most = "all" if self.data.limit is None else f"at most {self.data.limit:,}"
+        return f"{self.order.name} on {most} examples of data '{self.data.name}'"
+
     def curve(self, pruning: Pruning, check: Callable[[HeadLayout], None]) -> tuple[Curve, MeasuringJob]:
         """The curve along the order, and the job that has it; stored, where rows had to be computed for the order.
 

@@ -1,0 +1,119 @@
+"""A second task from its training to what is measured of both tasks: by every method, on a tiny model."""
+
+from pathlib import Path
+
+import pytest
+from fixtures.second_task.later import mood_pairs
+from safetensors.torch import load_file, save_file
+
+from study.config import compose
+from study.jobs.second_task.proof import NotKeptError
+from study.jobs.task import StudyTask
+from study.record.errors import InputError, MissingPackageError
+from study.record.metrics import metric
+from study.record.scores import mask_scores, with_statistics
+from study.record.setting import read_setting
+from study.record.store import read_examples, read_parts
+from study.record.training.tasks import FREE_FILE, TASKS_FILE, TaskResult, read_free, read_results, read_tasks
+
+METHODS = ["free_heads", "output_layer", "biases_and_norms", "lora", "all_weights"]
+
+
+def overrides(place: Path, *more: str) -> list[str]:
+    """A second task of two labels for the tiny model, whose own pairs rank its heads."""
+    mood = mood_pairs(place / "mood.tsv").path
+    return [
+        "model=hf_then", "model.name=mine", f"model.training.start={place}/model", "model.training.reuse.earlier=nli",
+        "model.training.reuse.task=mood", f"model.training.train.path={mood}", f"model.training.dev.path={mood}",
+        "model.training.epochs=1", "model.training.batch_size=8", "model.training.learning_rate=1e-2",
+        "model.training.max_length=32", "model.max_length=32", f"model.training.folder={place}/trained",
+        "model.training.reuse.data=nli_file", f"model.training.reuse.data.path={place}/pairs.tsv",
+        "model.training.free=0.5", f"results={place}/results", "device=cpu", "data=nli_file", *more,
+    ]  # fmt: skip
+
+
+def later(place: Path, *more: str) -> list[str]:
+    return overrides(place, f"data.path={place}/mood.tsv", *more)
+
+
+def earlier(place: Path, *more: str) -> list[str]:
+    return overrides(place, f"data.path={place}/pairs.tsv", "model.task_name=nli", "measure=second_task", *more)
+
+
+def scores(place: Path, model: str, setting: str) -> dict[str, float]:
+    """The score of every mask of a stored setting, from its files alone."""
+    (folder,) = (place / "results" / model).glob(f"*/{setting}")
+    scoring = metric(read_setting(folder).metric, read_setting(folder).answers)
+    rows = with_statistics(read_parts(folder).rows, read_examples(folder), scoring)
+    return dict(mask_scores(rows, scoring).select("mask", "score").iter_rows())
+
+
+def results(place: Path) -> dict[str, tuple[Path, TaskResult]]:
+    folders = sorted((place / "results" / "mine").glob("*/*"))
+    return {result.task.name: (folder, result) for folder in folders for result in read_results(folder)}
+
+
+@pytest.mark.parametrize("method", METHODS)
+def test_every_method_teaches_a_second_task_and_both_are_measured(place: Path, method: str) -> None:
+    task, reuse = StudyTask(), f"model.training.reuse={method}"
+    for job in (
+        later(place, reuse, "measure=train"),
+        later(place, reuse, "measure=second_task"),
+        earlier(place, reuse),
+    ):
+        task(compose(*job))
+        assert task.remaining(compose(*job)) == 0
+    kept = next((place / "results" / "trainings").iterdir())
+    free, chain = read_free(kept / FREE_FILE), read_tasks(kept / TASKS_FILE)
+    assert (place / "trained" / FREE_FILE).read_bytes() == (kept / FREE_FILE).read_bytes()
+    (_, mood), (now, nli) = results(place)["mood"], results(place)["nli"]
+    assert (mood.latest.name, mood.start, mood.proof) == ("mood", None, None)
+    assert nli.chain == mood.chain == tuple(one.training for one in chain.tasks)
+    assert nli.task == chain.task("nli")
+    before = scores(place, "model", nli.start or "")
+    after = scores(place, "mine", now.name)
+    masked = free.on if method == "free_heads" else free.before
+    assert nli.task.on == masked
+    if method == "all_weights":
+        assert nli.proof is None
+        return
+    assert nli.proof is not None
+    assert (nli.proof.masked, nli.proof.mask, nli.proof.unlike) == (nli.start, masked, 0)
+    assert after[free.before] == before[masked]
+
+
+def test_a_weight_that_was_changed_in_the_folder_is_refused_by_the_proof(place: Path) -> None:
+    task = StudyTask()
+    task(compose(*later(place, "measure=train")))
+    file = place / "trained/epoch-1/model.safetensors"
+    tensors = load_file(file)
+    name = next(name for name in tensors if name.endswith("intermediate.dense.bias"))
+    tensors[name][0] += 0.5
+    save_file(tensors, file, metadata={"format": "pt"})
+    with pytest.raises((NotKeptError, InputError)) as refused:
+        task(compose(*earlier(place)))
+    assert "nli" in str(refused.value)
+    assert not results(place)
+
+
+def test_a_model_of_one_task_is_no_second_task(place: Path) -> None:
+    job = compose("model=hf_classifier", f"model.path={place}/model", "data=nli_file", f"data.path={place}/pairs.tsv",
+                  f"results={place}/results", "device=cpu", "measure=second_task")  # fmt: skip
+    with pytest.raises(InputError, match="measure=second_task is of a model that was taught a later task here"):
+        StudyTask().check(job)
+
+
+def test_low_rank_updates_without_peft_are_refused_before_anything_is_done(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("study.reuse.options.find_spec", lambda _: None)
+    with pytest.raises(MissingPackageError, match=r"reuse=lora needs peft: pip install 'sixteen-heads\[lora\]'"):
+        StudyTask().check(compose(*later(place, "model.training.reuse=lora", "measure=train")))
+
+
+def test_a_plan_says_which_heads_would_be_freed_and_does_nothing(place: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    StudyTask()(compose(*later(place, "measure=train", "plan=true")))
+    assert "4 of 8 heads of model are freed, by importance on at most 1,000 examples of data 'pairs'" in caplog.text
+    assert not (place / "trained").exists()
+    assert not (place / "results").exists()
