@@ -10,13 +10,14 @@ import numpy as np
 import pytest
 import torch
 from fixtures.fairseq.tuning import TOY, make_start, tuning
+from safetensors.torch import load_file
 
 from study.certification.certify import certify
 from study.measures.orders.random import RandomOrder
 from study.record.errors import InputError, Interruption
 from study.record.training.history import read_history
 from study.record.training.tasks import FREE_FILE, FreeHeadsRecord, TaskChain, first_chain, read_tasks, write_free
-from study.reuse.options import AllWeights, BiasesAndNorms, FreeHeads, LaterTask, OutputLayer, Weights
+from study.reuse.options import AllWeights, BiasesAndNorms, FreeHeads, LaterTask, LowRank, OutputLayer, Weights
 from study.subjects.fairseq.checkpoint import read_checkpoint
 from study.subjects.fairseq.folder import FairseqFolder
 from study.subjects.translator import Translator
@@ -112,6 +113,15 @@ def assert_same(found: dict[str, Any], expected: dict[str, Any]) -> None:
         assert np.array_equal(column, expected[name]), name
 
 
+def assert_learned(checkpoint: Path) -> None:
+    """The second domain has the loss on its dev data that the training ended with, which is less than at first."""
+    dialect = subject(checkpoint, "dialect")
+    losses = dialect.reference_losses(dialect.encode(DIALECT["dialect_valid"].examples()))
+    began, ended = (read_history(checkpoint.parent)[i].dev_loss for i in (0, -1))
+    assert float(losses.sum()) / int((losses > 0).sum()) == pytest.approx(ended, rel=1e-5)
+    assert ended < began
+
+
 def free_places(name: str, shape: torch.Size, *, biases: bool = True) -> torch.Tensor:
     """Where a tensor of this name belongs to the free heads, found anew from their addresses."""
     free = torch.zeros(shape, dtype=torch.bool)
@@ -187,11 +197,7 @@ def test_the_first_domain_is_its_masked_model_and_the_second_what_was_learned(
     assert_same(translations(language), translations(subject(start / f"{kind}.pt"), first.on))
     assert certify(dialect).largest_difference < 1e-4
     assert {str(head) for head in certify(language).dead} == {*FREED}
-    rows = dialect.encode(DIALECT["dialect_valid"].examples())
-    losses = dialect.reference_losses(rows)
-    began, ended = (read_history(checkpoint.parent)[i].dev_loss for i in (0, -1))
-    assert float(losses.sum()) / int((losses > 0).sum()) == pytest.approx(ended, rel=1e-5)
-    assert ended < began
+    assert_learned(checkpoint)
     ids = {name: folder_model(checkpoint, name).identity()["checkpoint"] for name in ("language", "dialect", "")}
     assert ids["dialect"] == ids[""] != ids["language"]
 
@@ -217,10 +223,21 @@ def test_biases_and_norms_are_of_each_domain_its_own(start: Path, tmp_path: Path
     vectors = [name for name, tensor in before.items() if tensor.ndim == 1]
     assert second.parameters == sum(before[name].numel() for name in vectors)
     assert_same(translations(subject(checkpoint, "language")), translations(subject(start / "post.pt")))
-    dialect = subject(checkpoint, "dialect")
-    losses = dialect.reference_losses(dialect.encode(DIALECT["dialect_valid"].examples()))
-    dev_loss = read_history(tmp_path / "run")[-1].dev_loss
-    assert float(losses.sum()) / int((losses > 0).sum()) == pytest.approx(dev_loss, rel=1e-5)
+    assert_learned(checkpoint)
+
+
+@pytest.mark.parametrize("kind", ["post", "pre"])
+def test_low_rank_updates_are_added_to_projections_of_the_second_domain(start: Path, tmp_path: Path, kind: str) -> None:
+    """In a file of its own, loaded without peft; its translations are those that were learned."""
+    pytest.importorskip("peft")
+    checkpoint = teach(later(start / f"{kind}.pt", reusing(LowRank, rank=2)), tmp_path)
+    before, after = read_checkpoint(start / f"{kind}.pt").weights, read_checkpoint(checkpoint).weights
+    assert all(torch.equal(tensor, before[name]) for name, tensor in after.items())
+    own = load_file(tmp_path / "checkpoint1.task1.safetensors")
+    assert set(own) == {name for name in before if re.search(r"_attn\.(q|k|v|out)_proj\.weight$", name)}
+    assert all(np.linalg.matrix_rank((own[name] - before[name]).numpy(), 1e-6) == 2 for name in own)
+    assert read_tasks(checkpoint.with_suffix(".tasks.json")).latest.parameters == len(own) * 2 * 2 * D
+    assert_learned(checkpoint)
 
 
 def test_all_weights_move_together_and_positions_stay(start: Path, tmp_path: Path) -> None:

@@ -71,7 +71,7 @@ def _stored(training: TranslatorTuning, module: PreTrainedModel, start: FairseqT
 def _copied(module: PreTrainedModel, instead: Mapping[str, Tensor]) -> State:
     """A copy of what is trained of a module, with other numbers for some; what shares its numbers does so again."""
     computed, copies = computed_names(module), dict[int, Tensor]()
-    state = {name: tensor for name, tensor in module.state_dict().items() if name not in computed} | instead
+    state = {name: x for name, x in module.state_dict().items() if name not in computed} | dict(instead)
     for tensor in state.values():
         if tensor.data_ptr() not in copies:
             copies[tensor.data_ptr()] = tensor.detach().cpu().clone()

@@ -12,7 +12,7 @@ from study.record.files import file_digest, short_hash
 from study.record.metrics import Task
 from study.record.training.gates import GATES_FILE
 from study.record.training.history import read_history
-from study.reuse.options import LaterTask, LowRank, OutputLayer, Weights
+from study.reuse.options import LaterTask, OutputLayer, Weights
 from study.subjects.fairseq.folder import FairseqConfig, FairseqFolder
 from study.subjects.fairseq.tasks import tasks_file
 from study.subjects.model_files import WEIGHTS_FILE
@@ -175,8 +175,6 @@ class TranslatorTuning(Training):
                 "reuse=output_layer is for classifiers: a translator writes every domain with the words of one "
                 "dictionary, so that no domain has an output layer of its own"
             )
-        if isinstance(reuse, LowRank):
-            raise InputError("reuse=lora is for models of transformers: translators of fairseq's have no such updates")
         if getattr(reuse, "pooler", True) is False:
             raise InputError("reuse.pooler=false has no effect here: a translator has no pooler")
         if self.scratch:
