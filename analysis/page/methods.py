@@ -294,7 +294,7 @@ def _second_tasks(analysis: Analysis) -> Iterator[str]:
         "Trainings are compared after equal updates, paired by seed, by a bootstrap over groups of examples with the "
         "seeds held, and of five seeds or more by Student’s t with the examples held."
     )
-    if found.curves["reached"].count():
+    if found.curves["reached_seeds_low"].count():
         yield (
             "The share of the gain of all weights that is reached has Fieller’s interval over seeds "
             "[fieller1954problems]."

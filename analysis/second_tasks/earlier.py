@@ -12,6 +12,7 @@ from analysis.second_tasks.comparisons import Comparison, Point
 from analysis.second_tasks.later_trainings import EarlierTask, LaterTraining
 from analysis.second_tasks.reached import ENDS
 from analysis.second_tasks.scores import over_both
+from study.record.training.tasks import KeptProof
 
 EARLIER_TASKS = (
     dict.fromkeys(["comparison", "task", "data", "metric", "unit"], pl.String)
@@ -26,8 +27,11 @@ EARLIER_TASKS = (
 PROOFS = (
     dict.fromkeys([*IDENTITY, "task", "later_task", "method", "training_id"], pl.String)
     | {"seed": pl.Int64, "freed": pl.Int64, "masked": pl.String, "rows": pl.Int64, "unlike": pl.Int64}
-    | {"largest": pl.Float64, "kept": pl.Boolean}
+    | {"largest": pl.Float64, "verdict": pl.String}
 )
+
+KEPT, ROUNDED, FAILED = "kept", "kept but for rounding", "not kept"
+"""Verdicts of a proof: no outcome differs; some do by no more than rounding does on a GPU; some differ by more."""
 
 
 def earlier_table(comparison: Comparison) -> pl.DataFrame:
@@ -119,7 +123,8 @@ def proof_table(every: Sequence[EarlierTask]) -> pl.DataFrame:
     Returns:
         Columns of the domain, task, later_task, method (as in `conf/reuse`), training_id, seed, freed; masked: setting
         of the model before, rows: examples that were compared, unlike: examples that differ in any column, largest:
-        largest difference of a number, kept: whether none differs.
+        largest difference of a number; verdict: `kept` where none differs, `kept but for rounding` where none differs
+        by more than two computations of one outcome may, else `not kept`.
     """
     rows = []
     for one in every:
@@ -138,7 +143,14 @@ def proof_table(every: Sequence[EarlierTask]) -> pl.DataFrame:
                     "rows": proof.rows,
                     "unlike": proof.unlike,
                     "largest": proof.largest,
-                    "kept": proof.unlike == 0,
+                    "verdict": verdict(proof, one.after.domain.setting.tolerance),
                 }
             )
     return pl.DataFrame(rows, schema=PROOFS)
+
+
+def verdict(proof: KeptProof, tolerance: float) -> str:
+    """Whether an earlier task is what it was; `tolerance` is what two computations of an outcome may differ by."""
+    if not proof.unlike:
+        return KEPT
+    return ROUNDED if proof.largest <= tolerance else FAILED

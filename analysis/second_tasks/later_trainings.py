@@ -104,7 +104,7 @@ class LaterTraining:
         outcomes: its outcomes.
         chain: the tasks of its model, as far as they are known.
         earlier: the tasks that the model had before, those of which outcomes are stored.
-        options: options of its training that are plain values, such as the learning rate.
+        config: options of its training, as far as its run is kept.
         variant: options that tell it from others of its method, in words; mostly empty.
     """
 
@@ -112,7 +112,7 @@ class LaterTraining:
     outcomes: TaskOutcomes
     chain: TaskChain | None
     earlier: tuple[EarlierTask, ...]
-    options: Mapping[str, Any]
+    config: Mapping[str, Any]
     variant: str = ""
 
     @property
@@ -139,6 +139,17 @@ class LaterTraining:
     def heads(self) -> int:
         """How many heads the model has."""
         return len(self.outcomes.domain.layout)
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The options of its training that are plain values, such as the learning rate."""
+        plain = (str, int, float, bool, type(None))
+        return {name: own for name, own in self.config.items() if isinstance(own, plain) and name not in UNTOLD}
+
+    @property
+    def order_data(self) -> str:
+        """Name of the data that its free heads were chosen on; empty where none was given."""
+        return str(((self.config.get("reuse") or {}).get("data") or {}).get("name") or "")
 
     @property
     def before(self) -> tuple[str, ...] | None:
@@ -178,12 +189,12 @@ def later_trainings(
         stored: the domains that say where their task stands.
         inference: how numbers are resampled.
     """
-    by_id = {domain.setting.id: domain for domain in domains}
+    by_id = {(domain.setting.id, domain.metric.name): domain for domain in domains}
     outcomes = {id(domain): TaskOutcomes(domain, inference) for domain in domains}
     earlier = []
     for domain, result in stored:
         if result.task.name != result.latest.name:
-            before = by_id.get(result.start or "")
+            before = by_id.get((result.start or "", domain.metric.name))
             earlier.append(_earlier(result, outcomes[id(domain)], before and outcomes[id(before)]))
     chains, wrong = _chains(stored)
     found = [
@@ -192,7 +203,7 @@ def later_trainings(
             outcomes[id(domain)],
             chains.get(result.latest.training),
             tuple(one for one in earlier if one.result.latest.training == result.latest.training),
-            _options(domain, result.latest.training),
+            _config(domain, result.latest.training),
         )
         for domain, result in stored
         if result.task.name == result.latest.name
@@ -226,16 +237,14 @@ def _chains(stored: Iterable[tuple[Domain, TaskResult]]) -> tuple[dict[str, Task
     return found, wrong
 
 
-def _options(domain: Domain, training: str) -> dict[str, Any]:
-    """The plain options of a training, as far as its run is kept."""
+def _config(domain: Domain, training: str) -> Mapping[str, Any]:
+    """The options of a training, as far as its run is kept."""
     folder = training_folder(domain, training) if training else None
     try:
         runs = [] if folder is None else read_runs(folder)
     except StudyError:  # named among what was left out
         runs = []
-    config = ((runs[0].config.get("model") or {}).get("training") or {}) if runs else {}
-    plain = (str, int, float, bool, type(None))
-    return {name: value for name, value in config.items() if isinstance(value, plain) and name not in UNTOLD}
+    return ((runs[0].config.get("model") or {}).get("training") or {}) if runs else {}
 
 
 def _details(training: LaterTraining) -> dict[str, Any]:

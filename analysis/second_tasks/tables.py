@@ -119,7 +119,7 @@ def second_tasks(results: Results, inference: Inference, effects: pl.DataFrame |
         heads=heads,
         head_tests=tests,
         chains=chain_table(trainings, earlier, inference.alpha),
-        warnings=(*warnings(every, earlier), *unread, *wrong),
+        warnings=(*warnings(every), *unread, *wrong),
         alone=_alone(results, stored),
         alpha=inference.alpha,
     )

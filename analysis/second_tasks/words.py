@@ -9,7 +9,7 @@ import polars as pl
 from analysis.formatting import decimal, decimals, difference_between, p_value, score, signed, unit_name
 from analysis.inference.seeds import FEWEST_SEEDS
 from analysis.second_tasks.comparisons import Comparison
-from analysis.second_tasks.later_trainings import EarlierTask
+from analysis.second_tasks.earlier import FAILED
 from analysis.second_tasks.methods import EARLIER, Method
 from study.record.errors import listed
 
@@ -75,13 +75,15 @@ def _holds(row: Row, task: str) -> str:
     reached = f"{task} reaches {score(row['score'], row['metric'])}"
     if row["gain"] is None:
         return f"{reached}. Whether that is more than its output layer alone reaches is not known."
-    low, high, _ = ends(row, "gain")
-    gain = f"{reached}, {with_ends(row, 'gain', row['unit'])} from its output layer alone"
-    if low is None or high is None:
+    gain = f"{reached}, {with_ends(row, 'gain', row['unit'])} against its output layer alone"
+    lows, highs = ([row[f"gain_{over}{end}"] for over in ("", "seeds_")] for end in ("low", "high"))
+    if row["gain_low"] is None:
         return f"{gain}."
-    if low > 0:
+    if all(low > 0 for low in lows if low is not None):
         return f"Yes, free heads hold some of {task}. {gain}."
-    return f"No, it is worse. {gain}." if high < 0 else f"It is not shown that free heads hold any of {task}. {gain}."
+    if all(high < 0 for high in highs if high is not None):
+        return f"No, it is worse. {gain}."
+    return f"It is not shown that free heads hold any of {task}. {gain}."
 
 
 def _reached(row: Row) -> Iterator[str]:
@@ -98,6 +100,8 @@ def _cost(row: Row) -> str:
     digits = decimals(row["unit"])
     before, after = (decimal(row[f"score_{when}"], digits) for when in ("before", "after"))
     low, high = row["change_low"], row["change_high"]
+    if row["change"] == 0 and not low and not high:
+        return f"{name} keeps its {before}."
     between = "" if low is None else f" ({signed(low, digits)} to {signed(high, digits)} over examples)"
     lost = f"{signed(row['change'], digits)} {row['unit']}{between}"
     return f"{name} goes from {before} to {after} with the heads left to it: {lost}."
@@ -106,18 +110,20 @@ def _cost(row: Row) -> str:
 def proof_words(proofs: pl.DataFrame) -> Iterator[str]:
     """For each earlier task and later one, how many proofs there are that the earlier is kept to the last bit."""
     for (task, later), own in proofs.group_by("task", "later_task", maintain_order=True):
-        good, trainings = own.filter("kept"), own["training_id"].n_unique()
-        if good.height == own.height:
-            yield (
-                f"{task} is unchanged by {later}, but for the heads that it gave: {own['rows'].sum():,} outcomes of "
-                f"{trainings} {'training' if trainings == 1 else 'trainings'} compared with those of its masked model, "
-                f"0 unlike."
-            )
+        if (own["verdict"] == FAILED).any():
+            continue
+        trainings, unlike = own["training_id"].n_unique(), own["unlike"].sum()
+        rounded = f" Those differ by {own['largest'].max():.1g} at most, as numbers of a GPU do." if unlike else ""
+        yield (
+            f"{task} is unchanged by {later}, but for the heads that it gave: {own['rows'].sum():,} outcomes after "
+            f"{trainings} {'training' if trainings == 1 else 'trainings'} were compared with those of its masked "
+            f"model, {unlike:,} unlike.{rounded}"
+        )
 
 
 def failure_words(proofs: pl.DataFrame) -> Iterator[str]:
     """Every proof that has failed."""
-    for row in proofs.filter(~pl.col("kept")).rows(named=True):
+    for row in proofs.filter(verdict=FAILED).rows(named=True):
         yield (
             f"{row['task']} is NOT what it was: after {row['later_task']} (training {row['training_id']}) "
             f"{row['unlike']:,} of {row['rows']:,} outcomes on {row['domain']} differ from those of its masked model "
@@ -132,7 +138,8 @@ def head_words(tests: pl.DataFrame, heads: pl.DataFrame, alpha: float) -> Iterat
         own = heads.filter(**{key: row[key] for key in keys}).sort("rank")
         digits, several = decimals(row["unit"]), own["kind"].n_unique() > 1
         seeds = f", {row['seeds']} seeds" if row["seeds"] > 1 else ""
-        where = f"{row['task']} on {row['data']} ({row['family']}, {row['method']}, {row['freed']} heads{seeds})"
+        on = "" if row["data"] == row["task"] else f" on {row['data']}"
+        where = f"{row['task']}{on} ({row['family']}, {row['method']}, {row['freed']} heads{seeds})"
         if row["difference"] is None:
             yield f"{where}: it was taught to every head that is on."
             continue
@@ -159,7 +166,7 @@ def _chance(row: Row) -> str:
     return f" (permutation within layers, {how}: p {p_value(row['p'])})"
 
 
-def warnings(every: Sequence[Comparison], earlier: Sequence[EarlierTask]) -> Iterator[str]:
+def warnings(every: Sequence[Comparison]) -> Iterator[str]:
     """What makes a comparison unfair or unsafe, a sentence each."""
     for comparison in every:
         yield from _unequal_updates(comparison)
@@ -167,7 +174,7 @@ def warnings(every: Sequence[Comparison], earlier: Sequence[EarlierTask]) -> Ite
         yield from _starts(comparison)
         yield from _few_seeds(comparison)
         yield from _unproved(comparison)
-    yield from dict.fromkeys(_chosen_on_what_is_compared(earlier))
+        yield from _chosen_on_what_is_compared(comparison)
 
 
 def _unequal_updates(comparison: Comparison) -> Iterator[str]:
@@ -221,11 +228,11 @@ def _unproved(comparison: Comparison) -> Iterator[str]:
         )
 
 
-def _chosen_on_what_is_compared(earlier: Sequence[EarlierTask]) -> Iterator[str]:
-    for one in earlier:
-        data = (one.result.latest.options or {}).get("data") or {}
-        if data.get("name") == one.after.domain.data:
+def _chosen_on_what_is_compared(comparison: Comparison) -> Iterator[str]:
+    found = {(task.name, task.after.domain.data): None for one in comparison.members for task in one.earlier}
+    for name, data in found:
+        if any(one.order_data == data for one in comparison.members):
             yield (
-                f"{one.name}: its free heads were chosen on {one.after.domain.data}, on which its cost is shown, so "
-                f"that the cost looks too small; choose them on training data"
+                f"{comparison.name}: free heads were chosen on {data}, on which {name} is scored, so that what it "
+                f"loses looks too small; choose them on training data"
             )

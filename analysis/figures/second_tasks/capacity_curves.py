@@ -46,6 +46,7 @@ def capacity_curve(curves: pl.DataFrame, later: pl.DataFrame, value: str, title:
     metric = curves["metric"][0]
     axis = score_axis(metric) if value == "score" else "loss (nats)"
     curves = curves.drop_nulls(value)
+    later = later.drop_nulls(value).join(curves.select("method", "updates").unique(), on=["method", "updates"])
     lines, levels = curves.filter("by_heads"), curves.filter(~pl.col("by_heads"))
     digits = decimals(curves["unit"][0]) if value == "score" else 4
     with styled():
@@ -59,9 +60,9 @@ def capacity_curve(curves: pl.DataFrame, later: pl.DataFrame, value: str, title:
             looks[short] = look
             _draw_line(panel, own, value, look)
             seeds = later.join(own.select("method", "updates").unique(), on=["method", "updates"])
-            tips |= _draw_seeds(panel, seeds.drop_nulls(value), value, look, f"{at}", digits)
+            tips |= _draw_seeds(panel, seeds, value, look, f"{at}", digits)
         columns = [f"{value}{end}" for end in ("", "_seeds_low", "_seeds_high")]
-        panel.axes.set(ylim=limits(curves, columns, *later[value].drop_nulls()))
+        panel.axes.set(ylim=limits(curves, columns, *later[value]))
         _name_heads(panel, lines if lines.height else curves)
         panel.key = [Sample(short, look) for short, look in looks.items()]
         data = curves.select("method", "updates", "seeds", "freed", "share", *_numbers(curves, value), "parameters")

@@ -199,6 +199,7 @@ def _taught(found: Found) -> Iterator[TaughtHeads]:
     for at, test in enumerate(found.head_tests.rows(named=True), 1):
         heads = found.heads.filter(**{key: test[key] for key in keys}).sort("rank")
         several = heads["kind"].n_unique() > 1
-        title = f"{test['task']} on {test['data']}, {test['method']}, {test['freed']} heads"
+        on = "" if test["data"] == test["task"] else f" on {test['data']}"
+        title = f"{test['task']}{on}, {test['method']}, {test['freed']} heads"
         top = [row | {"head_name": unit_name(row, several)} for row in heads.head(TOP).rows(named=True)]
         yield TaughtHeads(test, tuple(top), figures.taught_heads(heads, title, f"{FOLDER}/heads-{at}-{slug(title)}"))

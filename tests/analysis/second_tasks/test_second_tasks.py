@@ -269,7 +269,7 @@ def test_it_is_said_where_free_heads_were_chosen_on_what_is_compared_and_where_n
     fill_later(results, first, {**FREE, "data": {"name": "nli"}}, freed=SIX)
     fill_later(results, first, OUTPUT, freed=SIX, earlier=False)
     said = "\n".join(found_in(results).warnings)
-    assert "its free heads were chosen on nli, on which its cost is shown" in said
+    assert "free heads were chosen on nli, on which nli is scored" in said
     assert "what nli loses was not measured after 1 trainings (output layer alone)" in said
 
 
