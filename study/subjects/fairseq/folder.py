@@ -94,11 +94,9 @@ class FairseqConfig(ModelConfig):
         return None if chain is None else chain.task(self.task_name)
 
     def identity(self) -> dict[str, Any]:
-        """Digests of the files, or of a task's numbers; how text is processed and how translations are searched for."""
-        weights, task = self.weights_file(), self.task_record()
-        digests = model_digests(weights.parent) if weights.name == WEIGHTS_FILE else file_digest(weights)
+        """Digests of the weights, how text is processed and how translations are searched for."""
         return {
-            "checkpoint": digests if task is None else task.digest,
+            "checkpoint": self._digests(),
             "text": self.processing().identity(),
             "decoding": {
                 "search": "fairseq beam search",
@@ -110,6 +108,13 @@ class FairseqConfig(ModelConfig):
             "truncate": self.truncate,
             "masked_by": "zero",
         }
+
+    def _digests(self) -> Any:
+        """What its weights are known by: a task by all numbers that it computes with, a model of one by its files."""
+        weights, task = self.weights_file(), self.task_record()
+        if task is not None:
+            return task.digest
+        return model_digests(weights.parent) if weights.name == WEIGHTS_FILE else file_digest(weights)
 
     def load(self, device: torch.device) -> Translator:
         """The model in float32."""
