@@ -3,7 +3,8 @@
 All trials of one method with the same options of gates and the same data, of one seed and of equal updates are one
 group. The chosen one has the best score on the data that the training was watched on, a slice of its training data if
 all is well: what is compared must not be chosen on the examples that it is compared on. Where only some trials were
-measured (`measure.trials`), it is the best of those.
+measured, it is the best of those: their jobs have named the options in which trials differ (`measure.trials`), by the
+narrower rule of `study.tracking.trials`.
 """
 
 import json
@@ -139,7 +140,7 @@ class Training:
     @property
     def group(self) -> tuple[Any, ...]:
         """What all trials of one group have in common."""
-        gates = {name: value for name, value in self.gates.items() if name not in OPTIMISATION}
+        gates = {name: own for name, own in self.gates.items() if name not in OPTIMISATION and own is not None}
         held = json.dumps([gates, [self.config.get(name) for name in HELD]], sort_keys=True)
         return self.run.model, self.method, self.scope, self.amount, self.seed, self.updates, held
 

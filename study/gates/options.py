@@ -77,7 +77,7 @@ class LearnedGates(Gates):
     """Gates that are found by gradient descent.
 
     Attributes:
-        scope: attention kinds whose heads have gates; all when empty.
+        scope: attention kinds whose heads have gates; all when empty. To name every kind that there is says the same.
         weights: whether the weights are trained together with the gates.
         freeze: parts of the model that do not move, by their path or a part of it: `decoder`, `encoder.layer.1`.
         learning_rate: peak of the gates' learning rate, which follows the schedule of the weights'.
@@ -89,6 +89,10 @@ class LearnedGates(Gates):
     freeze: list[str] = field(default_factory=list)
     learning_rate: float = 0.1
     until: float = 1.0
+
+    def __post_init__(self) -> None:
+        if set(self.scope) == set(AttentionKind):
+            self.scope = []
 
     def check(self) -> None:
         """See `Gates.check`."""
@@ -213,7 +217,7 @@ class HardConcrete(LearnedGates):
         return identity
 
     def _amount(self) -> list[str]:
-        return [f"{self.penalty:g}", *([] if self.top is None else [f"top {self.top}"])]
+        return [f"{self.penalty:g}"]
 
 
 @dataclass(kw_only=True)

@@ -20,6 +20,7 @@ from study.record.errors import InputError, StudyError
 from study.record.training.gates import GATES_FILE
 from study.record.training.history import read_history
 from study.record.training.tasks import FREE_FILE, TASKS_FILE
+from study.subjects.huggingface.declared_heads import declared_heads
 from study.tracking.history import TrainingHistory
 from study.tracking.run import TRAININGS, Run, read_runs
 from study.training.trained_models import TrainedModel
@@ -56,8 +57,20 @@ class TrainingJob(Job):
         super().check()
         self.require_writable(self.results)
         self.model.require_own_folder()
+        self._require_heads()
         if chosen := self._chosen:
             chosen.check()
+
+    def _require_heads(self) -> None:
+        """Refuse to keep more heads than the config of the model that it starts from declares; nothing is loaded."""
+        training, there = self.model.training, None
+        with suppress(InputError):  # it is not here, or cannot do the task: others say so
+            if start := training.start_model():
+                there = declared_heads(start.folder())
+        for option in ("keep", "top"):
+            number = getattr(training.gates, option, None)
+            if there is not None and number is not None and number > there:
+                raise InputError(f"gates.{option}={number}, and the model has {there} heads")
 
     def work(self) -> str | None:
         """Jobs of one text are one job, whatever epoch or data they name; None before its data is here."""

@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from jaxtyping import Bool
 
-from study.record.curves import KEPT, read_curve
+from study.record.curves import KEPT, Curve, read_curve
 from study.record.errors import InputError
 from study.record.orders import read_addresses
 from study.record.units import HeadLayout, Mlp, Unit, level_of, parse_mask, parse_unit
@@ -69,8 +69,12 @@ class Selection:
         return mask
 
     def _chosen(self, layout: HeadLayout) -> Sequence[Unit]:
-        if self.order:
-            named = [unit for _, unit in read_addresses(Path(self.order).expanduser())]
+        path = Path(self.order).expanduser()
+        curve = read_curve(path) if path.suffix == ".json" else None
+        if curve:
+            named = [parse_unit(address) for address in curve.sequence]
+        elif self.order:
+            named = [unit for _, unit in read_addresses(path)]
         else:
             named = [parse_unit(text) for text in self.heads]
         counts = Counter(head for unit in named for head in ([unit] if isinstance(unit, Mlp) else layout.members(unit)))
@@ -79,22 +83,12 @@ class Selection:
         if not self.order:
             return named
         number = self._share_of(named, layout) if self.share is not None else self.number or 0
-        self._require_order(number)
+        if curve:
+            _require_order(path, curve, number)
         if not 0 <= number <= len(named):
             what = level_of(named[0]).plural if named else "heads"
             raise InputError(f"{self.order} names {len(named)} {what}: {number} of them cannot be removed")
         return named[:number]
-
-    def _require_order(self, number: int) -> None:
-        """Refuse a part of the heads that given gates do without: they are a set, and none of them goes first."""
-        path = Path(self.order).expanduser()
-        curve = read_curve(path) if path.suffix == ".json" else None
-        if not curve or (curve.order, curve.options.get("method")) != (KEPT, "kept") or number >= curve.removed[-1]:
-            return
-        raise InputError(
-            f"{path} has the {curve.removed[-1]} heads that the gates given to training {curve.options['training']} do "
-            f"without, in no order: number={curve.removed[-1]} removes them all"
-        )
 
     def _share_of(self, order: Sequence[Unit], layout: HeadLayout) -> int:
         """How many units a share of the model is."""
@@ -104,3 +98,13 @@ class Selection:
             raise InputError(f"{self.order} names {words}: a share is of units of one kind, number=N is of any")
         every = layout.units(levels[0]) if levels else ()
         return int(len(every) * (self.share or 0) + 1e-9)
+
+
+def _require_order(path: Path, curve: Curve, number: int) -> None:
+    """Refuse a part of the heads that given gates do without: they are a set, and none of them goes first."""
+    if (curve.order, curve.options.get("method")) != (KEPT, "kept") or number >= curve.removed[-1]:
+        return
+    raise InputError(
+        f"{path} has the {curve.removed[-1]} heads that the gates given to training {curve.options['training']} do "
+        f"without, in no order: number={curve.removed[-1]} removes them all"
+    )

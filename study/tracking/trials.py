@@ -1,6 +1,8 @@
 """Trials: trainings of one results folder that differ in named options alone, and the best of them.
 
 They are compared by the last score on the data that they were watched on, which should be none that is measured later.
+A job names the options (`measure.trials`) and asks this before it measures. The analysis, which knows only what is
+stored, takes as trials all that differ in the optimisation (`analysis.gates.trials`): these are some of those.
 """
 
 from collections.abc import Iterator, Mapping, Sequence

@@ -82,6 +82,12 @@ def test_the_likeliest_heads_stay_where_their_number_is_given() -> None:
     assert HardConcrete(top=3).words() != HardConcrete(top=4).words()
 
 
+def test_every_kind_by_name_is_all_kinds() -> None:
+    for scope in (list(AttentionKind), list(AttentionKind)[::-1]):
+        assert HardConcrete(scope=scope).identity() == HardConcrete().identity()
+    assert HardConcrete(scope=[AttentionKind.CROSS]).identity() != HardConcrete().identity()
+
+
 def test_the_gradient_of_the_penalty_is_that_of_finite_differences() -> None:
     gates = gates_at(*PLACES, penalty=0.7, warmup=0.5).double()
     gates.penalty(0.25).backward()

@@ -1,6 +1,6 @@
 """Open gates over the steps of a training: how many heads would be kept if it ended there.
 
-Of a learned subset that is always the same number: shown is how many of these heads are kept at the end.
+Where that is always the same number, as of a learned subset, how many of these heads are kept at the end is shown.
 """
 
 import polars as pl
@@ -21,8 +21,9 @@ def open_gates(course: pl.DataFrame, title: str, name: str) -> Drawing:
         name: name of the drawing.
     """
     gates, several = course["gates"][0], course["updates"].n_unique() > 1
-    fixed = (course["kept"].n_unique() == course["amount"].n_unique()) and course["undecided"].is_null().all()
-    shown, most = ("settled", course["kept"].max()) if fixed else ("kept", gates)
+    fixed = (course.group_by("amount").agg(pl.col("kept").n_unique())["kept"] == 1).all()
+    dotted = course["undecided"].is_not_null().all()
+    shown, most = "settled" if fixed else "kept", gates if dotted or not fixed else course["kept"].max()
     with styled():
         y = "heads that stay to the end" if fixed else f"heads kept, of {gates}"
         panel = Panel(title, 2.1, x="updates", y=y)
@@ -31,9 +32,9 @@ def open_gates(course: pl.DataFrame, title: str, name: str) -> Drawing:
         for at, ((amount, updates), own) in enumerate(lines):
             colour = SERIES[at % len(SERIES)][0]
             for run in own.partition_by("training_id", maintain_order=True):
-                if not fixed:
-                    dotted = {"linewidth": 0.9, "linestyle": LINES[2], "alpha": 0.8}
-                    panel.axes.plot(run["step"], run["open"], color=colour, **dotted)
+                if dotted:
+                    look = {"linewidth": 0.9, "linestyle": LINES[2], "alpha": 0.8}
+                    panel.axes.plot(run["step"], run["open"], color=colour, **look)
                 panel.axes.plot(run["step"], run[shown], color=colour, linewidth=1.0, alpha=0.8)
             mean = own.group_by("step").agg(pl.col(shown).mean()).sort("step")
             label = f"{amount}, {updates:,}" if several and updates is not None else str(amount)

@@ -12,11 +12,13 @@ from study.gates.options import GivenMask
 from study.jobs.chosen_heads.given_mask import GivenHeads
 from study.jobs.measuring import MeasuringJob
 from study.jobs.task import StudyTask
+from study.jobs.training import TrainingJob
 from study.record.curves import Curve, read_curves
 from study.record.errors import InputError
 from study.record.files import file_digest
 from study.record.training.gates import GATES_FILE, GatesRecord, read_gates, write_gates
 from study.record.units import AttentionKind, HeadLayout, parse_mask
+from study.subjects.huggingface.declared_heads import declared_heads
 from study.tracking.run import serves_trainings
 
 LAYOUT = HeadLayout({AttentionKind.ENCODER_SELF: (2, 2), AttentionKind.CROSS: (4,)})
@@ -214,3 +216,28 @@ def test_heads_that_do_not_stay_do_not_learn_and_all_others_do(place: Path) -> N
     ]
     assert moved == parse_mask(given.kept, layout).tolist()
     assert sum(moved) == 2
+
+
+def test_more_heads_than_the_config_declares_are_refused_before_the_model_is_loaded(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(MeasuringJob, "subject", lambda _: pytest.fail("it was loaded"))
+    study = to_study(compose(*overrides(place, "model.training.gates.keep=9")))
+    with pytest.raises(InputError, match="gates.keep=9, and the model has 8 heads"):
+        TrainingJob(study).check()
+
+
+@pytest.mark.parametrize(
+    ("config", "heads"),
+    [
+        ('{"num_hidden_layers": 6, "num_attention_heads": 12}', 72),
+        ('{"n_layer": 2, "n_head": 3}', 6),
+        ('{"encoder_layers": 2, "decoder_layers": 2, "num_hidden_layers": 2, "num_attention_heads": 4}', None),
+        ('{"num_hidden_layers": 6, "num_attention_heads": 12, "pruned_heads": {"1": [2]}}', None),
+        ('{"num_hidden_layers": 6}', None),
+        ("[", None),
+    ],
+)
+def test_a_config_declares_heads_or_leaves_it_to_the_model(tmp_path: Path, config: str, heads: int | None) -> None:
+    (tmp_path / "config.json").write_text(config)
+    assert declared_heads(tmp_path) == heads
