@@ -39,8 +39,8 @@ class GridSweeper(BasicSweeper):
     Hydra's own composes every job once more before the launcher does.
 
     Attributes:
-        grids: what each grid has besides the parameters of all, or in their place: its jobs are all combinations of
-            both. The command line comes last.
+        grids: what each grid has besides the parameters of all: its jobs are all combinations of both. The command line
+            comes last.
     """
 
     def __init__(
@@ -60,9 +60,7 @@ class GridSweeper(BasicSweeper):
         parser, jobs = OverridesParser.create(), []
         for grid in self.grids:
             own = parser.parse_overrides([f"{name}={value}" for name, value in grid.items()])
-            given = {one.get_key_element() for one in own}
-            of_all = [one for one in shared if one.get_key_element() not in given]
-            (combined,) = BasicSweeper.split_arguments([*of_all, *own, *typed], None)
+            (combined,) = BasicSweeper.split_arguments([*shared, *own, *typed], None)
             jobs += combined
         return list(self.split_overrides_to_chunks(jobs, max_batch_size))
 
