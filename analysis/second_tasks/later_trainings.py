@@ -20,7 +20,19 @@ from study.record.metrics.loss import LOSS, LogLikelihood
 from study.record.training.tasks import TASKS_FILE, TaskChain, TaskRecord, TaskResult, read_results, read_tasks
 from study.tracking.run import TRAININGS, read_runs
 
-UNTOLD = ("seed", "folder", "small", "threads", "dev", "keep", "record_every", "save_every", "evaluate_every", "start")
+UNTOLD = (
+    "seed",
+    "folder",
+    "small",
+    "threads",
+    "dev",
+    "keep",
+    "record_every",
+    "save_every",
+    "evaluate_every",
+    "start",
+    "python",
+)
 """Options of a training that change no weights, or are told by themselves."""
 
 

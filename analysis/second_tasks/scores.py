@@ -29,7 +29,7 @@ LATER = (
 CURVES = (
     ABOUT
     | {"short": pl.String, "name": pl.String, "by_heads": pl.Boolean, "main": pl.Boolean}
-    | dict.fromkeys(["updates", "seeds"], pl.Int64)
+    | dict.fromkeys(["updates", "seeds", "pairs"], pl.Int64)
     | {"freed": pl.Float64, "fewest": pl.Int64, "most": pl.Int64, "heads": pl.Int64, "share": pl.Float64}
     | dict.fromkeys(["parameters", "output_parameters"], pl.Float64)
     | dict.fromkeys([f"{name}{end}" for name in ("score", "loss", "gain", "reached") for end in ENDS], pl.Float64)
@@ -104,11 +104,11 @@ def curve_table(comparison: Comparison) -> pl.DataFrame:
 
     Returns:
         Columns comparison, metric, unit, method; short: its name in figures, name: as in `conf/reuse`; by_heads:
-        whether it depends on which heads are free, main: whether controls are held against it; updates, seeds; freed:
-        the mean number of free heads, fewest, most, heads, share: freed of all heads; parameters, output_parameters:
-        means; score, loss, gain (over the output layer alone of the same seeds), reached (`share_reached`): each with
-        an interval over examples, the seeds held, and one over seeds, the examples held, null of fewer than five;
-        alpha.
+        whether it depends on which heads are free, main: whether controls are held against it; updates, seeds, pairs:
+        seeds that have an output layer alone beside it; freed: the mean number of free heads, fewest, most, heads,
+        share: freed of all heads; parameters, output_parameters: means; score, loss, gain (over the output layer alone
+        of the same seeds), reached (`share_reached`): each with an interval over examples, the seeds held, and one over
+        seeds, the examples held, null of fewer than five; alpha.
     """
     rows = [_curve_row(comparison, point, members) for point, members in comparison.points.items()]
     return pl.DataFrame(rows, schema=CURVES)
@@ -132,6 +132,7 @@ def _curve_row(comparison: Comparison, point: Point, members: Sequence[LaterTrai
         "main": method.is_main,
         "updates": updates,
         "seeds": len(scores),
+        "pairs": len(gains),
         "freed": float(np.mean(freed)),
         "fewest": min(freed),
         "most": max(freed),

@@ -6,7 +6,7 @@ from typing import Any
 
 import polars as pl
 
-from analysis.formatting import decimal, decimals, difference_between, p_value, score, signed, unit_name
+from analysis.formatting import decimal, decimals, p_value, score, signed, unit_name
 from analysis.inference.seeds import FEWEST_SEEDS
 from analysis.second_tasks.comparisons import Comparison
 from analysis.second_tasks.earlier import FAILED
@@ -45,16 +45,25 @@ def ends(row: Row, name: str) -> tuple[float | None, float | None, str]:
 def with_ends(row: Row, name: str, unit: str) -> str:
     """`+4.20 points (+2.00 to +6.40 over 5 seeds)`: a difference of a row, with what its interval is over."""
     low, high, over = ends(row, name)
+    return _amount(row[name], unit) + _between(
+        low, high, unit, plural(row["pairs"], "seed") if over == "seeds" else over
+    )
+
+
+def _amount(difference: float, unit: str) -> str:
+    """A difference with its unit, which is in the singular of 1."""
+    value = signed(difference, decimals(unit))
+    return f"{value} {unit.removesuffix('s') if value.lstrip('+−') == f'{1:.{decimals(unit)}f}' else unit}"
+
+
+def _between(low: float | None, high: float | None, unit: str, over: str) -> str:
     digits = decimals(unit)
-    between = difference_between(row[name], low, high, unit)
-    value, _, rest = between.partition(" (")
-    many = f"{row['seeds']} seeds" if over == "seeds" else over
-    return f"{value} {_unit(value, unit, digits)}{f' ({rest[:-1]} over {many})' if rest else ''}"
+    return "" if low is None or high is None else f" ({signed(low, digits)} to {signed(high, digits)} over {over})"
 
 
-def _unit(value: str, unit: str, digits: int) -> str:
-    """The unit of a number, in the singular of 1."""
-    return unit.removesuffix("s") if unit == "points" and value.lstrip("+−") == f"{1:.{digits}f}" else unit
+def plural(number: int, noun: str) -> str:
+    """`1 training`, `4 trainings`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
 
 
 def answer_words(curves: pl.DataFrame, earlier: pl.DataFrame, comparison: Comparison) -> Iterator[Answer]:
@@ -102,8 +111,7 @@ def _cost(row: Row) -> str:
     low, high = row["change_low"], row["change_high"]
     if row["change"] == 0 and not low and not high:
         return f"{name} keeps its {before}."
-    between = "" if low is None else f" ({signed(low, digits)} to {signed(high, digits)} over examples)"
-    lost = f"{signed(row['change'], digits)} {row['unit']}{between}"
+    lost = _amount(row["change"], row["unit"]) + _between(low, high, row["unit"], "examples")
     return f"{name} goes from {before} to {after} with the heads left to it: {lost}."
 
 
@@ -116,8 +124,7 @@ def proof_words(proofs: pl.DataFrame) -> Iterator[str]:
         rounded = f" Those differ by {own['largest'].max():.1g} at most, as numbers of a GPU do." if unlike else ""
         yield (
             f"{task} is unchanged by {later}, but for the heads that it gave: {own['rows'].sum():,} outcomes after "
-            f"{trainings} {'training' if trainings == 1 else 'trainings'} were compared with those of its masked "
-            f"model, {unlike:,} unlike.{rounded}"
+            f"{plural(trainings, 'training')} were compared with those of its masked model, {unlike:,} unlike.{rounded}"
         )
 
 
@@ -223,7 +230,8 @@ def _unproved(comparison: Comparison) -> Iterator[str]:
         named = listed(list(dict.fromkeys(str(one.method) for one in lacking)))
         before = listed(list(comparison.before))
         yield (
-            f"{comparison.name}: what {before} loses was not measured after {len(lacking)} trainings ({named}); "
+            f"{comparison.name}: what {before} loses was not measured after "
+            f"{plural(len(lacking), 'training')} ({named}); "
             f"measure=second_task on the data of {before}, with model.task_name={comparison.before[-1]}, does it"
         )
 

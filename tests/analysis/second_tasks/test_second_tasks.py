@@ -26,10 +26,12 @@ from analysis import analyse, read_results
 from analysis.inference import Inference
 from analysis.results.domain import Domain
 from analysis.second_tasks import SecondTasks, second_tasks
+from analysis.second_tasks.earlier import FAILED, KEPT, ROUNDED, verdict
 from analysis.second_tasks.head_sizes import DRAWS, permuted
 from analysis.second_tasks.methods import Method
 from analysis.second_tasks.reached import fieller, share_reached
 from study.record.files import read_sealed, write_sealed
+from study.record.training.tasks import KeptProof
 
 FAST = Inference(resamples=500)
 SIX = range(6)
@@ -270,7 +272,7 @@ def test_it_is_said_where_free_heads_were_chosen_on_what_is_compared_and_where_n
     fill_later(results, first, OUTPUT, freed=SIX, earlier=False)
     said = "\n".join(found_in(results).warnings)
     assert "free heads were chosen on nli, on which nli is scored" in said
-    assert "what nli loses was not measured after 1 trainings (output layer alone)" in said
+    assert "what nli loses was not measured after 1 training (output layer alone)" in said
 
 
 def test_options_that_tell_trainings_of_one_method_apart_are_named(results: Path) -> None:
@@ -289,6 +291,11 @@ def test_a_failed_proof_is_told_first_of_all(results: Path) -> None:
     assert "nli is NOT what it was" in line
     assert "3 of 120 outcomes on nli differ" in line
     assert not any("is unchanged" in sentence for sentence in found.sentences)
+
+
+def test_rows_that_a_gpu_rounds_are_no_failure() -> None:
+    proofs = [KeptProof("a", "1", 100, unlike, largest) for unlike, largest in ((0, 0.0), (7, 2e-6), (1, 0.3))]
+    assert [verdict(proof, 1e-4) for proof in proofs] == [KEPT, ROUNDED, FAILED]
 
 
 @pytest.mark.parametrize(
