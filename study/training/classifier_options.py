@@ -38,6 +38,8 @@ class FineTuning(ClassifierTraining, Tuning):
         labels: names of its own outputs, in order; read from the model when empty.
     """
 
+    teaches_later_tasks = True
+
     new_head: bool = True
     labels: list[str] = field(default_factory=list)
 

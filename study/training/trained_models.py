@@ -81,7 +81,8 @@ class TrainedModel:
     def idle(self) -> dict[str, str]:
         """See `ModelConfig.idle`."""
         said = "the training says it: model.training.seed"
-        return {"seed": said, "initial": "the training knows what it starts from"}
+        one = {} if self.has_tasks() else {"task_name": "the model has one task"}
+        return {"seed": said, "initial": "the training knows what it starts from", **one}
 
     def training_identity(self) -> dict[str, Any]:
         """All that determines the weights of this checkpoint, as JSON values; it need not be there."""

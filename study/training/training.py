@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 from omegaconf import MISSING
 
@@ -59,6 +59,9 @@ class Training:
     small: bool = False
     gates: Gates = field(default_factory=Gates)
     reuse: Reuse = field(default_factory=Reuse)
+
+    teaches_later_tasks: ClassVar[bool] = False
+    """Whether it can teach a later task to a model that has one."""
 
     def tasks(self) -> tuple[Task, ...]:
         """The tasks whose data it can learn from."""
@@ -154,6 +157,11 @@ class Training:
             raise InputError(f"training.held_out={self.held_out:g}: expected a share of the training data below 1")
         self.gates.check()
         self.reuse.check()
+        if self.reuse.has_task and not self.teaches_later_tasks:
+            raise InputError(
+                f"reuse={self.reuse.name} is for a classifier, a regressor or a translator that has a task already: "
+                "this training starts from no such model"
+            )
         for source in self._sources:
             if source.task not in self.tasks():
                 known = " or ".join(self.tasks())

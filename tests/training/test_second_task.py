@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from fixtures.killed import kill_twice
-from fixtures.second_task.later import FREED, HEADS, free_heads, later_training, reuse, teach
+from fixtures.second_task.later import FREED, HEADS, free_heads, later_training, reuse, teach, train_again
 from safetensors.torch import load_file
 from torch import Tensor
 from transformers import AutoModelForSequenceClassification
@@ -175,13 +175,7 @@ def test_a_training_that_was_killed_ends_with_the_same_bits(place: Path, tmp_pat
     training = later_training(place, save_every=1, record_every=1, epochs=60)
     straight = teach(training, tmp_path / "straight")
     free_heads(training, tmp_path / "killed")
-    kill_twice(
-        lambda own, folder: train_classifier(own, folder, "cpu", 1),
-        training,
-        tmp_path / "killed",
-        after=(20, 90),
-        of=300,
-    )
+    kill_twice(train_again, training, tmp_path / "killed", after=(20, 90), of=300)
     train_classifier(training, tmp_path / "killed", "cpu", 1)
     found = tmp_path / "killed" / "epoch-60"
     for file in ("model.safetensors", "task-mood.safetensors"):

@@ -18,6 +18,7 @@ from study.reuse.options import Weights
 from study.subjects.huggingface.classifier_folder import HubClassifier
 from study.subjects.tasks.config import TasksFolder
 from study.training.classifier import train_classifier
+from study.training.classifier_options import FineTuning, NewBert
 from study.training.folder import require_same
 from study.training.trained_models import TrainedClassifier
 
@@ -100,6 +101,18 @@ def test_a_training_of_its_own_knows_nothing_of_several_tasks(taught: Path) -> N
     training.reuse = type(training).__dataclass_fields__["reuse"].default_factory()
     with pytest.raises(InputError, match="the model to start from has several tasks"):
         training.check()
+
+
+def test_a_training_that_starts_from_no_model_teaches_no_later_task(place: Path) -> None:
+    data = later_training(place).train
+    with pytest.raises(InputError, match="starts from no such model"):
+        NewBert(train=data, dev=data, reuse=reuse()).check()
+
+
+def test_a_task_is_not_chosen_where_there_is_one(place: Path) -> None:
+    plain = FineTuning(start=str(place / "model"), train=later_training(place).train, dev=later_training(place).train)
+    assert "task_name" in TrainedClassifier(name="x", training=plain).idle()
+    assert "task_name" not in TrainedClassifier(name="x", training=later_training(place)).idle()
 
 
 def test_a_chain_goes_on_from_its_latest_task(taught: Path) -> None:

@@ -197,6 +197,7 @@ def task_learner(
     free = read_free(folder / FREE_FILE)
     require_candidates(free, chain, training.id, takes=reuse.takes_heads)
     heads, freed = HeadParts(model, gate.sites), [Head.parse(head) for head in free.freed]
+    heads.parts(freed if reuse.takes_heads or not reuse.free_on else [])  # refuse now what could not be saved later
     if isinstance(reuse, FreeHeads):
         _begin_heads(reuse, model, start, heads, freed)
     state = plain_state(model).items()

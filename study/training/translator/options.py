@@ -55,6 +55,8 @@ class TranslatorTuning(Training):
 
     task: Task = Task.TRANSLATION
     seed: int = 1
+    teaches_later_tasks = True
+
     start: str = ""
     origin: Any = None  # a `FairseqConfig`, of a module above this one where it is trained here
     scratch: bool = False
