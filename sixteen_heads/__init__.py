@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sixteen_heads.notebook import (
         AttentionMaps,
+        ChosenSets,
         Correlation,
         Effects,
         GatedTrainings,
@@ -26,11 +27,13 @@ if TYPE_CHECKING:
         read,
         second_tasks,
         shapley,
+        sufficient,
     )
 
 __version__ = version("sixteen-heads")
 __all__ = [
     "AttentionMaps",
+    "ChosenSets",
     "Correlation",
     "Effects",
     "GatedTrainings",
@@ -45,6 +48,7 @@ __all__ = [
     "read",
     "second_tasks",
     "shapley",
+    "sufficient",
 ]
 
 

@@ -1,4 +1,4 @@
-"""Sets of heads, for a notebook: pairs and Shapley values, from stored results alone."""
+"""Sets of heads, for a notebook: pairs, Shapley values, sufficient sets; from stored results alone."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -7,6 +7,7 @@ import polars as pl
 
 from analysis import Inference, read_results
 from analysis.figures import Drawing
+from analysis.page.sections.sets.chosen import set_drawings
 from analysis.page.sections.sets.pairs import graph_drawings, map_drawings
 from analysis.page.sections.sets.shapley import size_drawings, value_drawings
 from analysis.sets import Sets, sets
@@ -84,6 +85,40 @@ class ShapleyValues:
         return "\n".join([*(f"Mind: {line}." for line in self.found.warnings), *self.found.shapley_sentences])
 
 
+@dataclass(frozen=True, repr=False)
+class ChosenSets:
+    """Sets of heads that were chosen: sufficient ones, and what random masks point at.
+
+    Attributes:
+        found: every table of the analysis about it.
+    """
+
+    found: Sets
+
+    @property
+    def table(self) -> pl.DataFrame:
+        """A row for each set of a search, judged by examples that did not choose it."""
+        return self.found.sufficient
+
+    @property
+    def path(self) -> pl.DataFrame:
+        """The steps of each search, on the examples that chose."""
+        return self.found.path
+
+    @property
+    def screening(self) -> pl.DataFrame:
+        """A row for each unit that got a mask of its own after random masks."""
+        return self.found.screening
+
+    def sets(self) -> list[Drawing]:
+        """The sets of each search beside each other."""
+        return list(set_drawings(self.found))
+
+    def __repr__(self) -> str:
+        """The answer in sentences."""
+        return "\n".join([*(f"Mind: {line}." for line in self.found.warnings), *self.found.chosen_sentences])
+
+
 def pairs(results: str | Path = "results", inference: Inference | None = None) -> HeadPairs:
     """The pairs that a results folder holds; nothing is computed but statistics.
 
@@ -115,3 +150,19 @@ def shapley(results: str | Path = "results", inference: Inference | None = None)
         why = "" if found is None else "".join(f"; {line}" for line in found.warnings)
         raise InputError(f"{results} holds no Shapley values of heads: measure=shapley measures coalitions{why}")
     return ShapleyValues(found)
+
+
+def sufficient(results: str | Path = "results", inference: Inference | None = None) -> ChosenSets:
+    """The sufficient sets and screenings that a results folder holds; nothing is computed but statistics.
+
+    Args:
+        results: folder of stored outcomes.
+        inference: how limits and p values are made.
+
+    Raises:
+        InputError: when no search and no screening has come to its end.
+    """
+    found = sets(read_results(Path(results)), inference or Inference())
+    if found is None or not (found.verdicts or found.screenings):
+        raise InputError(f"{results} holds no set that was chosen: measure=sufficient and measure=screen choose some")
+    return ChosenSets(found)

@@ -17,7 +17,7 @@ from analysis.figures import Drawing, colour_limit, forest, heat_map, scatter
 from analysis.formatting import address, decimal, effect, ends, interval, score
 from sixteen_heads.attention.maps import AttentionMaps, maps
 from sixteen_heads.attention.sentence import page_of, read_example, unit_called
-from sixteen_heads.head_sets import HeadPairs, ShapleyValues, pairs, shapley
+from sixteen_heads.head_sets import ChosenSets, HeadPairs, ShapleyValues, pairs, shapley, sufficient
 from sixteen_heads.trainings.gated_trainings import GatedTrainings, gates
 from sixteen_heads.trainings.later_tasks import LaterTasks, second_tasks
 from study.config import compose, to_study
@@ -31,6 +31,7 @@ warnings.filterwarnings("ignore", message="IProgress not found")  # of tqdm in t
 
 __all__ = [
     "AttentionMaps",
+    "ChosenSets",
     "Correlation",
     "Effects",
     "GatedTrainings",
@@ -45,6 +46,7 @@ __all__ = [
     "read",
     "second_tasks",
     "shapley",
+    "sufficient",
 ]
 
 DEFAULT = Inference()

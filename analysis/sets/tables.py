@@ -1,6 +1,6 @@
 """All that designs of sets come to, as tables; nothing where there is no such design, which costs nothing."""
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -8,11 +8,12 @@ import polars as pl
 
 from analysis.effects.chance import chance_columns
 from analysis.inference import Inference
-from analysis.results.designs import StoredDesign
+from analysis.results.designs import LOSE, StoredDesign
 from analysis.results.read import Results
 from analysis.sets.coalition_sizes import SIZES, size_table
 from analysis.sets.pairs import PAIRS, Pairs, pair_table
 from analysis.sets.redundancy import REDUNDANCY, redundancy_table
+from analysis.sets.screening import SCREENING, Screening, screening_table, screenings
 from analysis.sets.shapley import (
     SHAPLEY_PAIRS,
     SHAPLEY_VALUES,
@@ -21,7 +22,8 @@ from analysis.sets.shapley import (
     shapley_pair_table,
     shapley_table,
 )
-from analysis.sets.words import pair_words, shapley_words
+from analysis.sets.sufficient import PATH, SUFFICIENT, Verdict, path_table, sufficient_table, verdicts
+from analysis.sets.words import pair_words, screening_words, shapley_words, sufficient_words
 from study.record.designs import DesignKind
 from study.record.errors import InputError
 
@@ -38,6 +40,11 @@ class Sets:
         shapley: `analysis.sets.shapley.shapley_table`.
         shapley_pairs: `analysis.sets.shapley.shapley_pair_table`.
         sizes: `analysis.sets.coalition_sizes.size_table`.
+        verdicts: sets that searches ended with.
+        screenings: units that random masks point at.
+        sufficient: `analysis.sets.sufficient.sufficient_table`.
+        path: `analysis.sets.sufficient.path_table`.
+        screening: `analysis.sets.screening.screening_table`.
         warnings: what is not whole, or cannot be trusted, a sentence each.
         alpha: chance of an error.
     """
@@ -49,6 +56,11 @@ class Sets:
     shapley: pl.DataFrame
     shapley_pairs: pl.DataFrame
     sizes: pl.DataFrame
+    verdicts: tuple[Verdict, ...]
+    screenings: tuple[Screening, ...]
+    sufficient: pl.DataFrame
+    path: pl.DataFrame
+    screening: pl.DataFrame
     warnings: tuple[str, ...]
     alpha: float
 
@@ -61,6 +73,9 @@ class Sets:
             "shapley": self.shapley,
             "shapley_pairs": self.shapley_pairs,
             "shapley_sizes": self.sizes,
+            "sufficient": self.sufficient,
+            "sufficient_path": self.path,
+            "screening": self.screening,
         }
         return {name: table for name, table in every.items() if table.height}
 
@@ -74,10 +89,17 @@ class Sets:
         """What Shapley values come to, in words."""
         return tuple(line for found in self.coalitions for line in shapley_words(found, self.shapley, self.sizes))
 
+    @cached_property
+    def chosen_sentences(self) -> tuple[str, ...]:
+        """What sufficient sets and screenings come to, in words."""
+        judged = (line for verdict in self.verdicts for line in sufficient_words(verdict, self.sufficient))
+        screened = (line for found in self.screenings for line in screening_words(found, self.screening))
+        return (*judged, *screened)
+
     @property
     def sentences(self) -> tuple[str, ...]:
         """What it all comes to, in words."""
-        return (*self.pair_sentences, *self.shapley_sentences)
+        return (*self.pair_sentences, *self.shapley_sentences, *self.chosen_sentences)
 
 
 def sets(results: Results, inference: Inference) -> Sets | None:
@@ -91,7 +113,9 @@ def sets(results: Results, inference: Inference) -> Sets | None:
     if not designs:
         return None
     pairs = [Pairs.of(one, inference) for one in designs if one.design.kind is DesignKind.PAIR]
-    samples, refused = _whole(coalition_samples(designs, inference))
+    judged, screened = verdicts(designs, inference), screenings(designs, inference)
+    samples, refused = _whole(coalition_samples(designs, inference), {found.sample for found in screened})
+    paths = [one for one in designs if one.design.kind is DesignKind.STEP and LOSE in one.design.options]
     return Sets(
         pair_designs=tuple(pairs),
         coalitions=tuple(samples),
@@ -100,20 +124,25 @@ def sets(results: Results, inference: Inference) -> Sets | None:
         shapley=_stacked(map(shapley_table, samples), SHAPLEY_VALUES),
         shapley_pairs=_stacked(map(shapley_pair_table, samples), SHAPLEY_PAIRS),
         sizes=_stacked(map(size_table, samples), SIZES),
+        verdicts=tuple(judged),
+        screenings=tuple(screened),
+        sufficient=_stacked(map(sufficient_table, judged), SUFFICIENT),
+        path=_stacked((path_table(one, inference) for one in paths), PATH),
+        screening=_stacked(map(screening_table, screened), SCREENING),
         warnings=(*_unfinished(designs), *_lacking_singles(pairs), *refused, *_at_chance(designs, inference)),
         alpha=inference.alpha,
     )
 
 
-def _whole(samples: Sequence[Coalitions]) -> tuple[list[Coalitions], list[str]]:
-    """The samples that are large enough, and why others are not."""
+def _whole(samples: Sequence[Coalitions], screening: Collection[StoredDesign]) -> tuple[list[Coalitions], list[str]]:
+    """The samples that are large enough for values, and why others are not, but for those of a screening."""
     enough, refused = [], []
     for sample in samples:
         try:
             sample.estimates  # noqa: B018
             enough.append(sample)
         except InputError as error:
-            refused.append(f"{sample.name}: {error}")
+            refused += [] if sample.stored in screening else [f"{sample.name}: {error}"]
     return enough, refused
 
 
@@ -143,5 +172,5 @@ def _at_chance(designs: Sequence[StoredDesign], inference: Inference) -> Iterato
             )
 
 
-def _stacked(tables: map, schema: dict) -> pl.DataFrame:
+def _stacked(tables: Iterable[pl.DataFrame], schema: Mapping) -> pl.DataFrame:
     return pl.concat([pl.DataFrame(schema=schema), *tables])

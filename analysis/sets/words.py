@@ -9,7 +9,9 @@ from analysis.effects.chance import chance
 from analysis.formatting import decimal, decimals, p_value, score, signed, unit_name
 from analysis.sets.pairs import COMPLEMENTARY, REDUNDANT, Pairs
 from analysis.sets.scales import SCORE, tested_scale
+from analysis.sets.screening import IMPORTANT, RANDOM, SCREENED, Screening
 from analysis.sets.shapley import SEMIVALUE, SHAPLEY, Coalitions
+from analysis.sets.sufficient import CHOSEN, Verdict
 from study.record.designs.pairs import ALL, KIND, LAYER
 from study.record.units import UnitLevel, parse_unit
 
@@ -55,6 +57,79 @@ def pair_words(pairs: Pairs, table: pl.DataFrame, redundancy: pl.DataFrame) -> I
             what = "Either suffices" if name == REDUNDANT else "One needs the other"
             yield f"{what}: {'; '.join(_pair(row, names) for row in largest.rows(named=True))}."
     yield from _redundant(redundancy.filter(**_own(pairs.about)).drop_nulls("low"), names, pairs.level)
+
+
+def sufficient_words(verdict: Verdict, table: pl.DataFrame) -> Iterator[str]:
+    """Whether the set that a search ended with suffices, and how it stands beside sets chosen in simpler ways.
+
+    Args:
+        verdict: the search.
+        table: `analysis.sets.sufficient.sufficient_table` of all.
+    """
+    domain, design = verdict.stored.domain, verdict.stored.design
+    own = table.filter(setting_id=domain.setting_id, design=design.id)
+    row = own.filter(set=CHOSEN).row(0, named=True)
+    digits, unit = decimals(row["unit"]), row["unit"]
+    shown = "the set is shown to lose" if row["sufficient"] else "the set is not shown to lose"
+    needed = "" if row["sufficient"] or row["needed"] is None else f"; that takes about {row['needed']:,} examples"
+    yield (
+        f"{verdict.name}: {row['kept']} of {row['units']} {design.unit.plural} suffice, as far as measured. Judged by "
+        f"{row['n']:,} examples that did not choose them, their effect is {signed(row['effect'], digits)} {unit}, with "
+        f"{100 * (1 - row['alpha']):g} % no lower than {signed(row['limit'], digits)}: {shown} no more than "
+        f"{row['lose']:g}{needed}."
+    )
+    others = own.filter(pl.col("set") != CHOSEN)
+    if others.height:
+        told = [f"{other['set']} {_ahead(other, digits)}" for other in others.rows(named=True)]
+        yield f"It is ahead of as many {design.unit.plural} chosen by {'; by '.join(told)} ({unit})."
+
+
+def _ahead(row: Row, digits: int) -> str:
+    """How far the chosen set is ahead of another."""
+    if row["ahead_low"] is None:
+        return f"{signed(row['ahead'], digits)}, not tested, few answers differ"
+    p = p_value(row["ahead_p_corrected"]).removeprefix("= ")
+    ends = f"{signed(row['ahead_low'], digits)} to {signed(row['ahead_high'], digits)}"
+    return f"{signed(row['ahead'], digits)} ({ends}; corrected p {p})"
+
+
+def screening_words(found: Screening, table: pl.DataFrame) -> Iterator[str]:
+    """What a screening has found, beside as many masks spent on single units.
+
+    Args:
+        found: the screening.
+        table: `analysis.sets.screening.screening_table` of all.
+    """
+    design, domain = found.chosen.design, found.chosen.domain
+    own = table.filter(setting_id=domain.setting_id, design=design.id)
+    if own.is_empty():
+        return
+    names = short_names(design.units, design.unit)
+    first, screened = own.row(0, named=True), own.filter(pl.col(SCREENED))
+    sure = screened.filter("significant")
+    told = "; ".join(
+        f"{names[row['address']]} {_with_interval(row, 'effect')}"
+        for row in sure.sort(pl.col("effect").abs(), descending=True).head(MOST_TOLD).rows(named=True)
+    )
+    yield (
+        f"{found.name}: {found.masks:,} random masks point at {screened.height} of {first['units']:,} "
+        f"{design.unit.plural}; of {sure.height} of these a mask of its own confirms an effect{told and f': {told}'}."
+    )
+    yield (
+        f"Random masks tell a {design.unit.noun}'s average effect with {100 * first['rate']:g} % of the others off, "
+        f"masks of single {design.unit.plural} its effect with all others on."
+    )
+    counts = {name: own.filter(pl.col(name) & pl.col("significant")).height for name in (RANDOM, IMPORTANT)}
+    if own.select(pl.any_horizontal(RANDOM, IMPORTANT).any()).item():
+        budget = found.masks + screened.height
+        yield (
+            f"With as many masks ({budget:,}) single {design.unit.plural} at random find {counts[RANDOM]} "
+            f"{_effects(counts[RANDOM])}, those of most importance {counts[IMPORTANT]}."
+        )
+
+
+def _effects(count: int) -> str:
+    return "effect" if count == 1 else "effects"
 
 
 def _own(about: Row) -> dict[str, Any]:

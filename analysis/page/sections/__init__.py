@@ -33,6 +33,7 @@ from analysis.page.sections.importance import Importance
 from analysis.page.sections.layers import Layers
 from analysis.page.sections.paper_claims import PaperClaims
 from analysis.page.sections.second_tasks import SecondTasks
+from analysis.page.sections.sets.chosen import ChosenSection
 from analysis.page.sections.sets.pairs import PairsSection
 from analysis.page.sections.sets.shapley import ShapleySection
 from analysis.page.sections.speed import Speed
@@ -73,6 +74,7 @@ OF_ALL: Sequence[Callable[[Analysis], Section | None]] = (
     Trainings.of,
     PairsSection.of,
     ShapleySection.of,
+    ChosenSection.of,
     Speed.of,
 )
 """Sections that stand below those of the subjects, about all of them."""

@@ -14,8 +14,8 @@ from study.record.scores import with_statistics, with_weights
 from study.record.store import read_examples, read_parts
 from study.record.units import HeadLayout
 
-JUDGED = (DesignKind.STEP, DesignKind.SET)
-"""Sets that some examples chose and all others judge."""
+LOSE = "lose"
+"""The option of a search that says how much its set may lose."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -25,7 +25,7 @@ class StoredDesign:
     Attributes:
         design: the masks that have outcomes; of coalitions the first ones, as far as none lacks any.
         domain: the outcomes of these masks, of the full one and of single units, on the examples of the first mask; of
-            sets that were chosen on all examples that did not choose.
+            steps on the examples that chose, of the set that came of them on all others.
         asked: how many masks the design has.
         chose: how many examples chose which masks there are.
     """
@@ -98,10 +98,14 @@ def _designed(design: Design, domain: Domain, rows: pl.DataFrame, examples: pl.D
 
 
 def _examples(design: Design, keys: Sequence[str], rows: pl.DataFrame, full: str) -> pl.Series:
-    """The examples that a design is scored on: those of its first mask, of steps all that did not decide."""
+    """The examples that a design is scored on: those of its first mask.
+
+    Steps are scored on the examples that chose them, and the sets that a search ends with on all others.
+    """
     base = rows.filter(mask=full)["example"]
-    if design.kind in JUDGED:
-        return base.filter(~base.is_in(pl.Series(design.examples, dtype=pl.String).implode()))
+    if LOSE in design.options:
+        chose = base.is_in(pl.Series(design.examples, dtype=pl.String).implode())
+        return base.filter(chose if design.kind is DesignKind.STEP else ~chose)
     first = next((key for key in keys if key != full), full)
     return base.filter(base.is_in(rows.filter(mask=first)["example"].implode()))
 

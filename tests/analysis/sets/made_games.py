@@ -4,7 +4,7 @@ The loss of an example is a constant less what the game pays, times how much the
 interactions and Shapley values of the mean log-likelihood are those of the game.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
@@ -68,6 +68,37 @@ def near_design(number: int, kept: float = 0.9, layout: HeadLayout = LAYOUT, see
     return Design(DesignKind.COALITION, UnitLevel.head, tuple(map(str, layout.heads)), on, options, seed)
 
 
+def search_designs(
+    sets: Mapping[str, Sequence[int]],
+    steps: Sequence[tuple[str, Sequence[int]]],
+    *,
+    lose: float,
+    choosing: Sequence[str],
+    layout: HeadLayout = LAYOUT,
+) -> tuple[Design, Design]:
+    """The path of a search, by which units are off, and the sets that it ends with, both chosen by some examples."""
+    units, options = tuple(map(str, layout.heads)), {"lose": lose, "choosing": 0.5, "swaps": 2}
+
+    def design(kind: DesignKind, named: Sequence[tuple[str, Sequence[int]]]) -> Design:
+        on = rows_without([off for _, off in named], len(units))
+        names = tuple(name for name, _ in named)
+        return Design(kind, UnitLevel.head, units, on, options, 0, names=names, examples=tuple(choosing))
+
+    return design(DesignKind.STEP, steps), design(DesignKind.SET, list(sets.items()))
+
+
+def screen_designs(
+    number: int, named: Sequence[tuple[str, int]], examples: Sequence[str], layout: HeadLayout, rate: float = 0.1
+) -> tuple[Design, Design]:
+    """Random masks, and units that got a mask of their own, each with what it was chosen by."""
+    sample = near_design(number, 1 - rate, layout)
+    options = {"masks": number, "kept": 1 - rate, "confirmed": 10, "rivals": True}
+    on = rows_without([[place] for _, place in named], len(layout.heads))
+    names = tuple(name for name, _ in named)
+    chosen = Design(DesignKind.SET, UnitLevel.head, sample.units, on, options, 0, names=names, examples=tuple(examples))
+    return sample, chosen
+
+
 def fill_game(
     results: Path,
     game: Game,
@@ -82,6 +113,7 @@ def fill_game(
     data: str = "home",
     lacking: Sequence[str] = (),
     singles: bool = True,
+    hidden: Sequence[Design] = (),
 ) -> Store:
     """Make a setting with the outcomes of designs, and of each head off; examples come in groups of three.
 
@@ -98,6 +130,7 @@ def fill_game(
         data: name of the data set.
         lacking: keys of masks that are not stored.
         singles: whether each head is removed by itself.
+        hidden: designs whose masks have rows of the examples that chose them alone.
     """
     rng = np.random.default_rng(seed)
     gold = rng.integers(2, size=count)
@@ -120,6 +153,12 @@ def fill_game(
     for design in designs:
         masks |= dict(zip(design.keys(layout), design.masks(layout), strict=True))
         write_design(design, store.folder)
+    partial: dict[str, set[str]] = {}
+    for design in hidden:
+        known = dict(zip(design.keys(layout), design.masks(layout), strict=True))
+        partial |= {key: set(design.examples) for key in known if key not in masks}
+        masks |= {key: mask for key, mask in known.items() if key not in masks}
+        write_design(design, store.folder)
     bears = rng.normal(0.0, 0.6, count)
     frames = []
     for key, mask in masks.items():
@@ -132,6 +171,7 @@ def fill_game(
             **{"margin": np.abs(ahead + bears).astype(np.float32), "loss": (40.0 - ahead).astype(np.float64)},
             "prediction": np.where(correct == 1, gold, 1 - gold),
         }
-        frames.append(pl.DataFrame({"mask": [key] * count, "example": examples.ids, **columns}))
+        rows = pl.DataFrame({"mask": [key] * count, "example": examples.ids, **columns})
+        frames.append(rows.filter(pl.col("example").is_in(list(partial[key]))) if key in partial else rows)
     store.write(pl.concat(frames), {"device": "cpu", "versions": {"torch": "2.0"}})
     return store

@@ -133,6 +133,8 @@ def test_a_notebook_has_the_same_tables_and_figures(shown: tuple[Analysis, Path]
         heads.pairs(tmp_path)
     with pytest.raises(InputError, match="no Shapley values of heads: measure=shapley"):
         heads.shapley(tmp_path)
+    with pytest.raises(InputError, match="no set that was chosen: measure=sufficient"):
+        heads.sufficient(tmp_path)
 
 
 def test_wandb_has_tables_and_figures(shown: tuple[Analysis, Path], tmp_path: Path) -> None:
