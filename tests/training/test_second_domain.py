@@ -13,6 +13,7 @@ from fixtures.fairseq.tuning import TOY, make_start, tuning
 from safetensors.torch import load_file
 
 from study.certification.certify import certify
+from study.gates.options import HardConcrete
 from study.measures.orders.random import RandomOrder
 from study.record.errors import InputError, Interruption
 from study.record.training.history import read_history
@@ -312,7 +313,8 @@ def test_free_heads_begin_silent_or_as_those_of_another_model(start: Path, tmp_p
     [
         (reusing(OutputLayer), {}, "no domain has an output layer of its own"),
         (reusing(FreeHeads, pooler=False), {}, "a translator has no pooler"),
-        (reusing(FreeHeads), {"scratch": True}, "have no task that could be kept"),
+        (reusing(FreeHeads), {"scratch": True}, r"training\.scratch=true does not go with reuse=free_heads"),
+        (reusing(FreeHeads), {"gates": HardConcrete()}, "gates=hard_concrete does not go with"),
     ],
 )
 def test_what_a_translator_cannot_do_is_refused(
@@ -345,6 +347,8 @@ def test_a_domain_that_is_not_there_is_refused(start: Path, tmp_path: Path) -> N
     with pytest.raises(InputError, match=r"model\.task_name=dialect: .*post\.pt is a model of one task"):
         folder_model(start / "post.pt", "dialect").identity()
     checkpoint = teach(later(start / "post.pt", reusing(BiasesAndNorms)), tmp_path / "run")
+    with pytest.raises(InputError, match="the model to start from has several tasks"):
+        tuning(checkpoint).check()
     with pytest.raises(InputError, match="there is no task 'news': the model has"):
         folder_model(checkpoint, "news").load(CPU)
     own = tmp_path / "run/checkpoint1.task1.safetensors"

@@ -166,9 +166,18 @@ class TranslatorTuning(Training):
             )
         if isinstance(self.reuse, LaterTask):
             self._check_reuse(self.reuse)
+        elif self._starts_from_several():
+            raise InputError(
+                "the model to start from has several tasks, of which no other training knows: "
+                "model.training.reuse=free_heads teaches it another"
+            )
         self._check_numbers()
         if not self.missing():
             self._start_identity()
+
+    def _starts_from_several(self) -> bool:
+        origin = getattr(self.origin, "training", None)
+        return origin.reuse.has_task if origin is not None else self.start_model().task_chain() is not None
 
     def _check_reuse(self, reuse: LaterTask) -> None:
         """Refuse what a translator has not, or cannot do, as the later of two tasks."""
@@ -179,10 +188,12 @@ class TranslatorTuning(Training):
             )
         if getattr(reuse, "pooler", True) is False:
             raise InputError("reuse.pooler=false has no effect here: a translator has no pooler")
-        if self.scratch:
+        if self.scratch or self.gates.has_gates:
+            what = "training.scratch=true" if self.scratch else f"gates={self.gates.name}"
+            raise InputError(f"{what} does not go with reuse={reuse.name}, which teaches a later domain: leave one out")
+        if getattr(self.origin, "task_name", ""):
             raise InputError(
-                "training.scratch=true begins with random weights, which have no task that could be kept: that is for "
-                "reuse=none"
+                "training.origin.task_name: a later domain is taught to what its latest one has: leave it out"
             )
         names = self.task_names()
         if names[-1] in names[:-1]:
