@@ -274,11 +274,11 @@ class Evaluator:
                         self.computed += len(block.masks)
                         advance(len(block.masks))
                     if time.monotonic() - since > SECONDS_BETWEEN_PARTS:
-                        since = self._write(pending, since)
+                        since = self._write(pending, since, list(missing))
             finally:
-                self._write(pending, since)
+                self._write(pending, since, list(missing))
 
-    def _write(self, pending: dict[Table, list[pl.DataFrame]], since: float) -> float:
+    def _write(self, pending: dict[Table, list[pl.DataFrame]], since: float, together: Sequence[str]) -> float:
         """Write what is pending, a part for each table; the time from which the next ones count."""
         now = time.monotonic()
         for table, frames in pending.items():
@@ -286,7 +286,7 @@ class Evaluator:
                 rows = pl.concat(frames)
                 here = {"device": str(self.engine.subject.device), "engine": self.engine.name}
                 cost = {"seconds": round((now - since) / len(pending), 3), "rows": rows.height}
-                self.store.write(rows, {**self._provenance, **here, **cost}, table)
+                self.store.write(rows, {**self._provenance, **here, **cost}, table, together)
                 frames.clear()
                 self.when_stored()
         return now

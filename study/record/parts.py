@@ -11,16 +11,19 @@ import hashlib
 import json
 import re
 import shlex
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from datetime import UTC, datetime
 from io import BytesIO
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import polars as pl
 
 from study.record.errors import StudyError
 from study.record.files import WriteError, file_digest, refusal, whole_file
+from study.record.packed.mask_table import MaskTableError, read_masks
+from study.record.packed.packed_rows import TABLE, is_packed
 from study.record.tables import Table, parts_of_kinds, table_of
 
 DIGITS = 16
@@ -28,6 +31,9 @@ DIGITS = 16
 
 UNREADABLE = (OSError, pl.exceptions.PolarsError, pl.exceptions.PanicException)
 """What polars raises for a file that is no parquet file, or none any more."""
+
+NO_FORM: Mapping[str, str] = MappingProxyType({})
+"""Rows as they are."""
 
 
 class StoreError(StudyError):
@@ -39,8 +45,23 @@ def every_part(folder: Path) -> list[Path]:
     return sorted(folder.glob("*-*-*.parquet"), key=lambda part: part.name.rsplit("-", 2)[1:])
 
 
-def write_part(rows: pl.DataFrame, folder: Path, table: Table, setting: str, provenance: dict[str, Any]) -> Path:
+def write_part(
+    rows: pl.DataFrame,
+    folder: Path,
+    table: Table,
+    setting: str,
+    provenance: dict[str, Any],
+    form: Mapping[str, str] = NO_FORM,
+) -> Path:
     """Write rows as a part of their own in the folder of a setting, with its id and what should be known of them.
+
+    Args:
+        rows: the rows.
+        folder: the setting's.
+        table: what the rows are.
+        setting: its id.
+        provenance: what should be known of the rows.
+        form: what a reader must know of them, where they are packed.
 
     Raises:
         WriteError: when there is no room; nothing is left of the part.
@@ -48,7 +69,8 @@ def write_part(rows: pl.DataFrame, folder: Path, table: Table, setting: str, pro
     stamp = datetime.now(UTC)
     known = {"written": stamp.isoformat(timespec="seconds"), **provenance}
     content = BytesIO()
-    rows.write_parquet(content, metadata={"provenance": json.dumps(known), "setting": setting, "table": table.name})
+    told = {"provenance": json.dumps(known), "setting": setting, "table": table.name, **form}
+    rows.write_parquet(content, metadata=told)
     digest = hashlib.sha256(content.getbuffer()).hexdigest()[:DIGITS]
     path = folder / f"{table.name}-{stamp:%Y%m%dT%H%M%S.%f}-{digest}.parquet"
     try:
@@ -106,6 +128,11 @@ def _flaw(part: Path, setting: str, needed: Collection[str]) -> str:
         return f"it belongs to setting {known['setting']}"
     if known.get("table", table.name) != table.name or ("table" in known and not seal):
         return "it has not the name that it was written under"
+    if is_packed(known):
+        try:
+            read_masks(part.with_name(known[TABLE]))
+        except MaskTableError as error:
+            return str(error)
     lacking = [name for name in table.columns(needed) if name not in columns]
     return f"it holds no {table}, they need the columns {', '.join(lacking)}" if lacking else ""
 

@@ -4,6 +4,7 @@
                                         examples.parquet     texts, targets, groups and slices of the examples
                                         part-*.parquet       outcome rows, one file a write
                                         <kind>-*.parquet     rows of another kind: see `study.record.tables`
+                                        masks-*.parquet      masks that rows point to by number, where they are many
 
 A row is of a mask and an example. Every writer adds files of its own and never touches another's, so any number of
 processes may write at once and a killed one loses only what it had not written.
@@ -12,8 +13,9 @@ so because the outcome was close, it is a close call: counted, and the first par
 """
 
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -23,6 +25,8 @@ from study.record.agreement import FIRST
 from study.record.examples import Examples
 from study.record.files import short_hash, whole_file
 from study.record.metrics import metric
+from study.record.packed.mask_table import MaskTableError
+from study.record.packed.packed_rows import MANY, is_packed, pack, unpack
 from study.record.parts import UNREADABLE, StoreError, refuse, require_whole, unreadable, write_part
 from study.record.setting import ANEW, TOLERANCE, Setting, is_described, kept_setting, write_setting
 from study.record.tables import KEYS, OUTCOMES, Table
@@ -45,7 +49,12 @@ class Rows:
 
 
 def read_parts(
-    folder: Path, table: Table = OUTCOMES, *, within: float = TOLERANCE, layout: HeadLayout | None = None
+    folder: Path,
+    table: Table = OUTCOMES,
+    *,
+    within: float = TOLERANCE,
+    layout: HeadLayout | None = None,
+    examples: pl.Series | None = None,
 ) -> Rows:
     """All rows of a table in a setting's folder.
 
@@ -54,6 +63,7 @@ def read_parts(
         table: which rows.
         within: the tolerance of the setting's outcomes.
         layout: the units of its model, if they are known.
+        examples: ids of all examples of the setting, in the order of its file; read there when None.
 
     Raises:
         StoreError: when a part cannot be read or two parts disagree; names the files.
@@ -61,15 +71,34 @@ def read_parts(
     parts = table.parts(folder)
     if not parts:
         return Rows(pl.DataFrame(schema=dict.fromkeys(KEYS, pl.String)))
+    ids = cache(lambda: read_examples(folder)["example"] if examples is None else examples)
     frames: dict[Path, pl.DataFrame] = {}
     flaws: dict[Path, str] = {}
     for part in parts:
         try:
-            frames[part] = pl.read_parquet(part).with_columns(part=pl.lit(part.name))
+            frames[part] = read_part(part, ids).with_columns(part=pl.lit(part.name))
         except UNREADABLE as error:
             flaws[part] = unreadable(error)
+        except MaskTableError as error:
+            flaws[part] = str(error)
     refuse(folder, flaws | _unlike(frames, layout))
-    return _merge(pl.concat(frames.values(), how="vertical"), folder, table, within)
+    return merge_rows(pl.concat(frames.values(), how="vertical"), folder, table, within)
+
+
+def read_part(part: Path, examples: Callable[[], pl.Series]) -> pl.DataFrame:
+    """The rows of one part of a setting's folder; packed ones as they would be, were they not packed.
+
+    Args:
+        part: its file.
+        examples: gives the ids of all examples of the setting, in the order of its file.
+
+    Raises:
+        OSError, PolarsError, PanicException, MaskTableError, StoreError: when the part, or what its rows point to,
+            cannot be read.
+    """
+    known = pl.read_parquet_metadata(part)
+    rows = pl.read_parquet(part)
+    return unpack(rows, known, examples(), part.parent) if is_packed(known) else rows
 
 
 def _unlike(frames: Mapping[Path, pl.DataFrame], layout: HeadLayout | None) -> dict[Path, str]:
@@ -84,7 +113,7 @@ def _unlike(frames: Mapping[Path, pl.DataFrame], layout: HeadLayout | None) -> d
     return flaws
 
 
-def _merge(rows: pl.DataFrame, folder: Path, table: Table, within: float) -> Rows:
+def merge_rows(rows: pl.DataFrame, folder: Path, table: Table, within: float) -> Rows:
     """One row for each mask and example; the first by file name, once the others are seen to agree with it."""
     doubled = rows.select(KEYS).is_duplicated()
     first = rows.unique(subset=KEYS, keep="first", maintain_order=True)
@@ -177,12 +206,25 @@ class Store:
         """Every row stored so far, by this process or another; read again only when there are new parts."""
         parts = table.parts(self.folder)
         if table not in self._read or self._read[table][0] != parts:
-            found = read_parts(self.folder, table, within=self._setting.tolerance, layout=self.layout)
+            within, ids = self._setting.tolerance, self._examples["example"]
+            found = read_parts(self.folder, table, within=within, layout=self.layout, examples=ids)
             self._read[table] = parts, found
         return self._read[table][1]
 
-    def write(self, rows: pl.DataFrame, provenance: dict[str, Any], table: Table = OUTCOMES) -> Path:
+    def write(
+        self,
+        rows: pl.DataFrame,
+        provenance: dict[str, Any],
+        table: Table = OUTCOMES,
+        together: Sequence[str] = (),
+    ) -> Path:
         """Add rows of a table as a part of their own; provenance (device, versions ...) does not determine them.
+
+        Args:
+            rows: the rows.
+            provenance: what should be known of them.
+            table: what they are.
+            together: the masks that are computed in one go, by key; rows of very many are packed.
 
         Raises:
             WriteError: when there is no room; what was stored before is kept.
@@ -190,4 +232,7 @@ class Store:
         missing = set(table.columns(self._scored)) - set(rows.columns)
         assert not missing, f"rows without {missing}"
         self.describe()
-        return write_part(rows, self.folder, table, self._setting.id, provenance)
+        if len(together) < MANY:
+            return write_part(rows, self.folder, table, self._setting.id, provenance)
+        packed, known = pack(rows, together, self._examples["example"], self.folder)
+        return write_part(packed, self.folder, table, self._setting.id, provenance, known)

@@ -1,0 +1,1 @@
+"""Reading more rows than memory holds: part by part, sums alone are kept."""

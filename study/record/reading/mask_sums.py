@@ -1,0 +1,136 @@
+"""Sums of a metric's statistics, taken while part after part is read: of each mask, or of each mask and group.
+
+What is kept is a number for each mask, group and statistic, and a bit's worth of memory, a byte, for each mask and
+example that was seen: rows themselves are never together in memory.
+"""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+from jaxtyping import Int
+
+from study.record.errors import InputError
+from study.record.examples import WEIGHT
+from study.record.metrics import Metric
+from study.record.reading.numbered_part import Part, read_numbered
+from study.record.scores import with_statistics
+from study.record.setting import TOLERANCE
+from study.record.store import merge_rows, read_examples, read_part
+from study.record.tables import KEYS, OUTCOMES
+
+
+@dataclass(frozen=True)
+class MaskSums:
+    """What was stored of some masks.
+
+    Attributes:
+        masks: the masks, by key.
+        counts: how many examples each has.
+        sums: the metric's statistics, in its order, summed over the examples of each group.
+        close_calls: rows stored more than once that differ where it was close.
+    """
+
+    masks: tuple[str, ...]
+    counts: Int[np.ndarray, " masks"]
+    sums: Int[np.ndarray, "masks groups statistics"]
+    close_calls: int = 0
+
+
+class _Sums:
+    """Sums that grow with each part."""
+
+    def __init__(self, examples: pl.DataFrame, groups: Int[np.ndarray, " examples"], metric: Metric) -> None:
+        self._examples, self._groups, self._metric = examples, groups, metric
+        self._place = {name: number for number, name in enumerate(examples["example"])}
+        self._tables: dict[str, Int[np.ndarray, " keys"]] = {}
+        self.number: dict[str, int] = {}
+        self._seen = np.zeros((0, examples.height), dtype=bool)
+        self.sums = np.zeros((0, int(groups.max(initial=-1)) + 1, len(metric.statistics)), dtype=np.int64)
+        self.doubled: set[tuple[str, str]] = set()
+
+    def add(self, part: Part) -> None:
+        """Take the rows of a part in, but for those of which there is one already."""
+        mask, example = self._numbers(part)
+        rows = part.rows
+        if (example < 0).any():
+            rows, mask, example = rows.filter(pl.Series(example >= 0)), mask[example >= 0], example[example >= 0]
+        _, first = np.unique(mask * self._examples.height + example, return_index=True)
+        is_new = np.zeros(len(mask), dtype=bool)
+        is_new[first] = ~self._seen[mask[first], example[first]]
+        if not is_new.all():
+            others = part.named(rows.filter(pl.Series(~is_new)))
+            self.doubled.update(others.select(KEYS).iter_rows())  # type: ignore[arg-type]
+            rows, mask, example = rows.filter(pl.Series(is_new)), mask[is_new], example[is_new]
+        self._seen[mask, example] = True
+        if not set(self._metric.statistics) <= set(rows.columns):
+            rows = with_statistics(part.named(rows), self._examples, self._metric)
+        values = rows.select(pl.col(name).cast(pl.Int64) for name in self._metric.statistics).to_numpy()
+        np.add.at(self.sums, (mask, self._groups[example]), values)
+
+    def _numbers(self, part: Part) -> tuple[Int[np.ndarray, " rows"], Int[np.ndarray, " rows"]]:
+        """The numbers of the masks and the examples of rows; -1 of an example that does not count."""
+        mask = self._mask_numbers(part)[part.mask_numbers]
+        example = np.array([self._place.get(name, -1) for name in part.examples], dtype=np.int64)
+        return mask, example[part.example_numbers]
+
+    def _mask_numbers(self, part: Part) -> Int[np.ndarray, " keys"]:
+        """The numbers here of the masks that the rows of a part point to; masks that are new take the next ones."""
+        if part.table in self._tables:
+            return self._tables[part.table]
+        numbers = np.array([self.number.setdefault(key, len(self.number)) for key in part.masks], dtype=np.int64)
+        if part.table:
+            self._tables[part.table] = numbers
+        if (more := len(self.number) - len(self._seen)) > 0:
+            more = max(more, len(self._seen))  # grows by doubling
+            self._seen = np.concatenate([self._seen, np.zeros((more, self._examples.height), dtype=bool)])
+            self.sums = np.concatenate([self.sums, np.zeros((more, *self.sums.shape[1:]), dtype=np.int64)])
+        return numbers
+
+    def counts(self) -> Int[np.ndarray, " masks"]:
+        """How many examples each mask has."""
+        return self._seen[: len(self.number)].sum(axis=1)
+
+
+def read_sums(
+    folder: Path,
+    metric: Metric,
+    examples: pl.DataFrame | None = None,
+    groups: Int[np.ndarray, " examples"] | None = None,
+    within: float = TOLERANCE,
+) -> MaskSums:
+    """The sums of all outcomes in a setting's folder, whatever form their parts have.
+
+    Args:
+        folder: the setting's.
+        metric: whose statistics are summed; additive.
+        examples: those that count, with the columns that the metric scores by; all when None.
+        groups: the number of the group of each of them, from 0; one group of all when None.
+        within: the tolerance of the setting's outcomes.
+
+    Raises:
+        InputError: for examples with weights, and a metric that no sums give.
+        StoreError: when parts cannot be read or disagree.
+    """
+    every = read_examples(folder)
+    examples, ids = every if examples is None else examples, every["example"]
+    if WEIGHT in examples.columns or not metric.is_additive:
+        raise InputError(f"{metric.label} of these examples cannot be summed while reading: read their rows")
+    groups = np.zeros(examples.height, dtype=np.int64) if groups is None else groups
+    sums = _Sums(examples, groups, metric)
+    for part in OUTCOMES.parts(folder):
+        sums.add(read_numbered(part, ids))
+    close_calls = _agreement(folder, sums.doubled, ids, within) if sums.doubled else 0
+    number = len(sums.number)
+    return MaskSums(tuple(sums.number), sums.counts(), sums.sums[:number], close_calls)
+
+
+def _agreement(folder: Path, doubled: set[tuple[str, str]], ids: pl.Series, within: float) -> int:
+    """How many rows that are stored more than once are close calls; they are read again, and must agree."""
+    keys = pl.DataFrame(sorted(doubled), schema=dict.fromkeys(KEYS, pl.String), orient="row")
+    again = (
+        read_part(part, lambda: ids).join(keys, on=list(KEYS), how="semi").with_columns(part=pl.lit(part.name))
+        for part in OUTCOMES.parts(folder)
+    )
+    return merge_rows(pl.concat(again, how="vertical"), folder, OUTCOMES, within).close_calls
