@@ -10,6 +10,7 @@ from benchmarks.engine.classifiers import Work, small
 from benchmarks.engine.loops import best_loop, spread
 from benchmarks.engine.sweeps import job_engine, sweep
 from benchmarks.measure import Way, clocked, in_turns, processor_seconds
+from benchmarks.program.many_masks import many_masks
 from benchmarks.sizes import Sizes
 from benchmarks.table import Row
 from study.measures.sets.pairs import Pairs
@@ -20,12 +21,13 @@ COALITIONS = 400
 
 
 def sets(sizes: Sizes) -> Iterator[Row]:
-    """Against a loop at its best; processor seconds."""
+    """Against a loop at its best, and against a plain reader of what is stored; processor seconds."""
     few, more = small(sizes.small, sizes.share(64)), small(sizes.small, sizes.share(16))
     layout = few.subject.layout
     yield _row("pairs within layers", 2.2, more, _masks(Pairs(), layout), sizes)
     yield _row("all pairs", 3.2, few, _masks(Pairs(within="all"), layout), sizes)
     yield _row("coalitions", 1.3, few, _masks(Shapley(coalitions=COALITIONS, semivalue=None), layout), sizes)
+    yield from many_masks(sizes)
 
 
 def _masks(measure: Pairs | Shapley, layout: HeadLayout) -> Bool[np.ndarray, "masks heads"]:

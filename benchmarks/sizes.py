@@ -42,6 +42,7 @@ class Sizes:
         slow_masks: masks on which a slow loop is timed.
         stored_masks: masks in the store.
         stored_sentences: sentences in the store.
+        packed_masks: masks whose rows are packed, enough for them to be.
         resamples: resamples of their scores.
         gpu_examples: examples on a GPU.
         launched: jobs that a launcher starts.
@@ -60,6 +61,7 @@ class Sizes:
     slow_masks: int = SLOW_MASKS
     stored_masks: int = 288
     stored_sentences: int = 3000
+    packed_masks: int = 5000
     resamples: int = 10_000
     gpu_examples: int = 9815
     launched: int = 24
@@ -88,6 +90,7 @@ QUICK = Sizes(
     slow_masks=2,
     stored_masks=4,
     stored_sentences=50,
+    packed_masks=50,
     resamples=200,
     gpu_examples=32,
     launched=3,

@@ -236,12 +236,18 @@ class Evaluator:
             table: the rows that they lack.
             examples: ids of those that count, others than those of this job may be among them; None: all of this job.
         """
-        stored = self.store.read(table).rows.select("mask", "example")
-        wanted = self._wanted(keys)
+        own = self._positions
         if examples is not None:
-            wanted = wanted.filter(pl.col("example").is_in(list(examples)))
+            own = own.filter(pl.col("example").is_in(list(examples)))
+        stored = self.store.read(table).rows.select("mask", "example").join(own, on="example", how="semi")
+        counts = dict(stored.group_by("mask").len().iter_rows())
+        every = own["position"].to_list()
+        some = [key for key in keys if 0 < counts.get(key, 0) < own.height]  # only these are compared row by row
+        wanted = pl.DataFrame({"mask": some}, schema={"mask": pl.String}).join(own, how="cross")
         wanted = wanted.join(stored, on=["mask", "example"], how="anti", maintain_order="left")
-        return {str(mask): rows["position"].to_list() for (mask,), rows in wanted.group_by("mask", maintain_order=True)}
+        partly = {str(mask): rows["position"].to_list() for (mask,), rows in wanted.group_by("mask")}
+        lacking = {key: partly.get(key, every) for key in keys if counts.get(key, 0) < own.height}
+        return {key: positions for key, positions in lacking.items() if positions}
 
     def _wanted(self, keys: Sequence[str]) -> pl.DataFrame:
         return pl.DataFrame({"mask": list(keys)}, schema={"mask": pl.String}).join(self._positions, how="cross")
