@@ -82,6 +82,8 @@ def answer_words(curves: pl.DataFrame, earlier: pl.DataFrame, comparison: Compar
 
 def _holds(row: Row, task: str) -> str:
     reached = f"{task} reaches {score(row['score'], row['metric'])}"
+    if row["gain"] is None and not row["output_parameters"]:
+        return f"{reached}."
     if row["gain"] is None:
         return f"{reached}. Whether that is more than its output layer alone reaches is not known."
     gain = f"{reached}, {with_ends(row, 'gain', row['unit'])} against its output layer alone"
@@ -194,7 +196,8 @@ def _unequal_updates(comparison: Comparison) -> Iterator[str]:
 
 
 def _lacking(comparison: Comparison) -> Iterator[str]:
-    for updates in comparison.updates:
+    has_own = any(one.record.output_parameters for one in comparison.members)  # a translator has none
+    for updates in comparison.updates if has_own else ():
         if not comparison.output_layer(updates):
             yield (
                 f"{comparison.name}: no training of the output layer alone after {updates:,} updates, so that nobody "

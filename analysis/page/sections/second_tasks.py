@@ -20,6 +20,9 @@ from analysis.second_tasks.words import Answer, ends
 FOLDER = "second_tasks"
 """Folder of its figures."""
 
+_LOST = pl.any_horizontal(pl.col("change", "change_low", "change_high").fill_null(0) != 0)
+"""Whether an earlier task came out otherwise; one that gave no head did not."""
+
 TOP = 10
 """Heads of largest effects that the page names; all are in the tables."""
 
@@ -165,7 +168,7 @@ def curve_drawings(
             yield figures.capacity_curve(
                 _on_the_curve(curves), later, value, comparison.name, f"{FOLDER}/{value}-{name}"
             )
-    gave = earlier.filter(pl.col("name") == FREE_HEADS).drop_nulls("change")
+    gave = earlier.filter(pl.col("name") == FREE_HEADS).drop_nulls("change").filter(_LOST.any().over("task", "data"))
     for (task, data), own in gave.group_by("task", "data", maintain_order=True):
         title = f"{task} with the heads left to it" + ("" if task == data else f", on {data}")
         yield figures.cost_curve(own, title, f"{FOLDER}/cost-{name}-{slug(str(data))}-{slug(str(task))}")

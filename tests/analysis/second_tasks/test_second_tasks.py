@@ -264,6 +264,14 @@ def test_only_equal_updates_are_paired_and_it_is_said(results: Path) -> None:
     assert found.curves["gain"].null_count() == 2
 
 
+def test_nobody_is_told_to_train_an_output_layer_where_tasks_share_one(results: Path) -> None:
+    first = fill_first(results, freed=[SIX])
+    fill_later(results, first, FREE, freed=SIX, output_parameters=0)
+    said = str(found_in(results).warnings) + str(found_in(results).sentences)
+    assert "output layer" not in said
+    assert "mood reaches" in said
+
+
 def test_it_is_said_where_free_heads_were_chosen_on_what_is_compared_and_where_nothing_was_proved(
     results: Path,
 ) -> None:
