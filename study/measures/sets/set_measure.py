@@ -1,5 +1,6 @@
 """What measures of sets have in common: their masks are designs, which are kept before the first row is computed."""
 
+import logging
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -8,18 +9,32 @@ import numpy as np
 from jaxtyping import Bool
 
 from study.measures.measure import MaskRequest, UnitMeasure
+from study.measures.sets.chance import chance_score
 from study.record.designs import Design
 from study.record.errors import InputError
 from study.record.units import HeadLayout, stack
+from study.terminal.once import say_once
 
 if TYPE_CHECKING:
     from study.engine.evaluator import Evaluator
+
+
+log = logging.getLogger(__name__)
 
 
 def require_all(evaluator: "Evaluator", measure: str) -> None:
     """Refuse a job with a share of the examples, where all of them decide which masks come next."""
     if len(evaluator.examples) < len(evaluator.whole):
         raise InputError(f"measure={measure} decides by all examples as it goes: run it without shards")
+
+
+def chance_found(evaluator: "Evaluator") -> str | None:
+    """What to say of a model whose base score is no better than without reading anything; None of any other."""
+    chance, base = chance_score(evaluator.whole, evaluator.metric), evaluator.base_score()
+    if chance is None or base > chance:
+        return None
+    shown = evaluator.metric.shown
+    return f"the base score is {shown(base)}, no better than without reading anything ({shown(chance)})"
 
 
 @dataclass(kw_only=True)
@@ -33,6 +48,12 @@ class SetMeasure(UnitMeasure):
     def masks(self, layout: HeadLayout) -> Bool[np.ndarray, "masks width"]:
         """Those of its designs."""
         return np.concatenate([stack([], layout), *(design.masks(layout) for design in self.designs(layout))])
+
+    def run(self, evaluator: "Evaluator") -> None:
+        """Doubt a model that does no better than one that reads nothing, then go on as every measure."""
+        if (found := chance_found(evaluator)) is not None:
+            say_once(log.warning, "%s: its effects say nothing of a task", found)
+        super().run(evaluator)
 
     def request(self, evaluator: "Evaluator") -> MaskRequest:
         """Its masks, and what they mean."""

@@ -16,10 +16,9 @@ from jaxtyping import Bool, Float
 
 from study.engine.pairs import TableRequest
 from study.measures.measure import MaskRequest, Stage
-from study.measures.sets.chance import chance_score
 from study.measures.sets.parts import choosing_part
 from study.measures.sets.search import FULL, Off, Search, Step
-from study.measures.sets.set_measure import SetMeasure, require_all
+from study.measures.sets.set_measure import SetMeasure, chance_found, require_all
 from study.record.designs import Design, DesignKind, read_designs
 from study.record.designs.coalitions import ALL, KERNEL
 from study.record.designs.design import rows_without
@@ -98,7 +97,8 @@ class Sufficient(SetMeasure):
 
     def run(self, evaluator: "Evaluator") -> None:
         """Say how well a loss will be known, search, and say what was found."""
-        _refuse_chance(evaluator)
+        if (found := chance_found(evaluator)) is not None:
+            raise InputError(f"{found}: any set of {self.unit.plural}, the empty one too, does as much")
         walk = _Walk(self, evaluator)
         walk.say_beforehand()
         super().run(evaluator)
@@ -262,14 +262,3 @@ class _Walk:
             log.warning("measure.lose=%g is met with all %d %s off: the set is empty", self._measure.lose, total, noun)
         else:
             log.info("%d of %d %s suffice, as far as measured", kept, total, noun)
-
-
-def _refuse_chance(evaluator: "Evaluator") -> None:
-    """Refuse a model that is right no more often than one that reads nothing: the empty set would suffice."""
-    chance, base = chance_score(evaluator.whole, evaluator.metric), evaluator.base_score()
-    if chance is not None and base <= chance:
-        shown = evaluator.metric.shown
-        raise InputError(
-            f"the base score is {shown(base)}, no better than without reading anything ({shown(chance)}): any set of "
-            f"heads, the empty one too, does as much"
-        )

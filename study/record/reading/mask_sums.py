@@ -104,7 +104,7 @@ def read_sums(
 
     Args:
         folder: the setting's.
-        metric: whose statistics are summed; additive.
+        metric: the metric that has the statistics; an additive one.
         examples: those that count, with the columns that the metric scores by; all when None.
         groups: the number of the group of each of them, from 0; one group of all when None.
         within: the tolerance of the setting's outcomes.

@@ -100,6 +100,18 @@ def test_all_sets_are_taken_where_there_are_no_more(place: Path, caplog: pytest.
     assert set(design.keys(layout)) == {layout.key(layout.without(each)) for each in off}
 
 
+def test_rows_of_very_many_masks_are_packed_and_read_as_others(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    TASK(job(place, "measure.coalitions=100"))
+    plain = read_parts(stored(place)[0]).rows
+    monkeypatch.setattr("study.record.store.MANY", 10)
+    packed = job(place, "measure.coalitions=100", f"results={place / 'packed'}")
+    TASK(packed)
+    assert (TASK.remaining(packed), TASK(packed)["computed"]) == (0, 0)
+    (table,) = (place / "packed").rglob("masks-*.parquet")
+    rows = read_parts(table.parent).rows
+    assert rows.sort("mask", "example").equals(plain.sort("mask", "example"))
+
+
 def test_the_semivalue_has_coalitions_of_its_own() -> None:
     shapley, near = Shapley(coalitions=10, semivalue_coalitions=2000, seed=5).designs(LAYOUT)
     assert (len(shapley), len(near)) == (12, 2000)

@@ -73,13 +73,15 @@ def test_a_margin_that_no_removal_meets_is_said(place: Path, caplog) -> None:
     assert stored(place)[2]["step"].names == ("full",)
 
 
-def test_a_model_at_chance_is_refused_before_the_search(place: Path) -> None:
+def test_a_model_at_chance_is_refused_before_the_search_and_doubted_elsewhere(place: Path, caplog) -> None:
     header, *lines = (place / "pairs.tsv").read_text().splitlines()
     same = [line.rsplit("\t", 1)[0] + "\tneutral" for line in lines]
     (place / "pairs.tsv").write_text("\n".join([header, *same]) + "\n")
     with pytest.raises(InputError, match=r"no better than without reading anything \(100.00 %\)"):
         TASK(job(place, "model.check_labels=false"))
     assert not list((place / "results").rglob("designs"))
+    TASK(compose(*overrides(place, "measure=pairs", "model.check_labels=false", "data.limit=4")))
+    assert "no better than without reading anything (100.00 %): its effects say nothing" in caplog.text
 
 
 def test_chance_by_hand() -> None:
