@@ -23,7 +23,7 @@ def open_gates(course: pl.DataFrame, title: str, name: str) -> Drawing:
     gates, several = course["gates"][0], course["updates"].n_unique() > 1
     fixed = (course.group_by("amount").agg(pl.col("kept").n_unique())["kept"] == 1).all()
     dotted = course["undecided"].is_not_null().all()
-    shown, most = "settled" if fixed else "kept", gates if dotted or not fixed else course["kept"].max()
+    shown, most = "settled" if fixed else "kept", gates if dotted or not fixed else int(course["kept"].to_numpy().max())
     with styled():
         y = "heads that stay to the end" if fixed else f"heads kept, of {gates}"
         panel = Panel(title, 2.1, x="updates", y=y)
