@@ -8,6 +8,7 @@ from study.record.errors import InputError, listed
 from study.record.files import short_hash
 from study.record.metrics import Task
 from study.record.training.tasks import TASKS_FILE
+from study.reuse.options import LaterTask, Weights
 from study.subjects.huggingface.classifier_folder import ClassifierConfig, HubClassifier, HubRegressor
 from study.subjects.huggingface.label_names import has_one_output, label_names
 from study.subjects.model_files import read_json
@@ -55,6 +56,11 @@ class FineTuning(ClassifierTraining, Tuning):
             raise InputError(
                 "training.labels names the model's own outputs, and training.new_head=true gives it others: "
                 "add training.new_head=false"
+            )
+        if isinstance(self.reuse, LaterTask) and self.reuse.body is Weights.pretrained and not self.new_head:
+            raise InputError(
+                "reuse.body=pretrained begins with a model that has no output layer for the task, and "
+                "training.new_head=false keeps that of the model to start from: leave one out"
             )
         is_here = not self.missing() and not (self.origin and self.origin.needs())
         if self.reuse.has_task and not self.new_head and is_here:

@@ -67,6 +67,10 @@ CASES: dict[str, tuple[Callable[[Path, Path], dict], str]] = {
         lambda place, tmp: with_body(other_words(tmp / "words", place)),
         "another tokenizer than the model to start from",
     ),
+    "the output layer of a model that is not its body": (
+        lambda place, _: {**with_body(str(place / "model")), "new_head": False},
+        "body=pretrained begins with a model that has no output layer",
+    ),
     "a pre-trained model without its name": (
         lambda *_: {"reuse": reuse(body=Weights.pretrained)},
         "give both or neither",
