@@ -171,6 +171,11 @@ class LaterTraining:
         return tuple(task.name for task in self.chain.tasks[:-1])
 
     @property
+    def may_cost(self) -> bool:
+        """Whether it took heads from an earlier task, or moved its weights."""
+        return bool(self.record.taught) or (self.chain is not None and not self.chain.exact)
+
+    @property
     def ties(self) -> set[tuple[str, str]]:
         """What one of them shares with every training that it is compared with: a name, first weights, a start."""
         places = self.outcomes.domain.factors

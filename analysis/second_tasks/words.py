@@ -100,8 +100,12 @@ def _holds(row: Row, task: str) -> str:
 def _reached(row: Row) -> Iterator[str]:
     if row["reached"] is not None:
         low, high, over = ends(row, "reached")
-        between = "" if low is None or high is None else f" ({100 * low:.0f} to {100 * high:.0f} % over {over})"
-        yield f"That is {100 * row['reached']:.0f} % of what all weights gain{between}."
+        between = (
+            ""
+            if low is None or high is None
+            else f" ({decimal(100 * low, 0)} to {decimal(100 * high, 0)} % over {over})"
+        )
+        yield f"That is {decimal(100 * row['reached'], 0)} % of what all weights gain{between}."
 
 
 def _cost(row: Row) -> str:
@@ -219,16 +223,18 @@ def _few_seeds(comparison: Comparison) -> Iterator[str]:
     seeds: dict[Method, int] = {}
     for (method, *_), members in comparison.points.items():
         seeds[method] = min(seeds.get(method, len(members)), len({one.record.seed for one in members}))
-    few = [f"{method} {number}" for method, number in seeds.items() if number < FEWEST_SEEDS]
+    few = {str(method): number for method, number in seeds.items() if number < FEWEST_SEEDS}
     if few:
+        alike = len(few) == len(seeds) and len(set(few.values())) == 1
+        told = [f"{next(iter(few.values()))} of each method"] if alike else [f"{own} {few[own]}" for own in few]
         yield (
-            f"{comparison.name}: fewer than {FEWEST_SEEDS} seeds ({', '.join(few)}). Intervals of these are over "
+            f"{comparison.name}: fewer than {FEWEST_SEEDS} seeds ({', '.join(told)}). Intervals of these are over "
             f"examples, and say nothing of other seeds"
         )
 
 
 def _unproved(comparison: Comparison) -> Iterator[str]:
-    lacking = [one for one in comparison.members if one.before and not one.earlier]
+    lacking = [one for one in comparison.members if one.before and one.may_cost and not one.earlier]
     if lacking:
         named = listed(list(dict.fromkeys(str(one.method) for one in lacking)))
         before = listed(list(comparison.before))

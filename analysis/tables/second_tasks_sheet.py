@@ -49,7 +49,7 @@ def _numbers(row: Row) -> tuple[str, ...]:
     return (
         *_told(row, "score", lambda number: decimal(number, digits)),
         *_told(row, "gain", lambda number: signed(number, change)),
-        *_told(row, "reached", lambda number: f"{100 * number:.0f} %"),
+        *_told(row, "reached", lambda number: f"{decimal(100 * number, 0)} %"),
     )
 
 
