@@ -192,9 +192,7 @@ class TranslatorTuning(Training):
             what = "training.scratch=true" if self.scratch else f"gates={self.gates.name}"
             raise InputError(f"{what} does not go with reuse={reuse.name}, which teaches a later domain: leave one out")
         if getattr(self.origin, "task_name", ""):
-            raise InputError(
-                "training.origin.task_name: a later domain is taught to what its latest one has: leave it out"
-            )
+            raise InputError("training.origin.task_name: a later domain is taught beside the latest one: leave it out")
         names = self.task_names()
         if names[-1] in names[:-1]:
             raise InputError(
