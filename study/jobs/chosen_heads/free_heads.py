@@ -165,11 +165,11 @@ class FreeHeads:
         """The heads that go, the first to go first: as many as the share says, or as the margin allows."""
         number = self.reuse.number(job.evaluator.layout)
         if number is None:
-            number = self._number_within_margin(curve, job)
+            number = self.number_within_margin(curve, job)
         sequence = curve.sequence[::-1] if self.reuse.most_needed else curve.sequence
         return sequence[:number]
 
-    def _number_within_margin(self, curve: Curve, job: MeasuringJob) -> int:
+    def number_within_margin(self, curve: Curve, job: MeasuringJob) -> int:
         """The most heads at a point of the curve where the score is lower than with all by the margin at most."""
         job.run()
         layout, metric = job.evaluator.layout, job.evaluator.metric
@@ -229,7 +229,7 @@ def _require_learned(job: MeasuringJob) -> None:
     evaluator, study = job.evaluator, job.study
     rows = evaluator.outcomes(evaluator.layout.full()[None])
     answers = np.unique(list(evaluator.examples.targets), return_counts=True)[1]
-    right, usual = 100 * rows["correct"].mean(), 100 * answers.max() / answers.sum()
+    right, usual = 100 * np.mean(rows["correct"].to_list()), 100 * answers.max() / answers.sum()
     if right <= usual:
         raise InputError(
             f"{study.model.name} has not learned its task: it is right on {right:.1f} % of {study.data.name}, and the "
