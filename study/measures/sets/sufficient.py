@@ -246,8 +246,8 @@ class _Walk:
         say_once(log.info, words, chosen, judged, 100 * CHANGED, known)
         if known > lose:
             needed = f"{np.ceil(CHANGED * (100 * SURE / lose) ** 2):,.0f}"
-            doubt = "a loss of %g points cannot be shown on %s examples: about %s are needed, or a wider measure.lose"
-            say_once(log.warning, doubt, lose, judged, needed)
+            doubt = "a loss of %s cannot be shown on %s examples: about %s are needed, or a wider measure.lose"
+            say_once(log.warning, doubt, f"{lose:g} point{'s' * (lose != 1)}", judged, needed)
 
     def say_found(self) -> None:
         """Say how large the set is; and where the margin was met by nothing, or by everything."""

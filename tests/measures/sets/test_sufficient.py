@@ -68,7 +68,7 @@ def test_a_set_is_chosen_by_some_examples_and_judged_by_all_others(place: Path, 
 
 def test_a_margin_that_no_removal_meets_is_said(place: Path, caplog) -> None:
     TASK(job(place, "measure.lose=1", "measure.unit=layer"))
-    assert "a loss of 1 points cannot be shown on 60 examples: about 3,842 are needed" in caplog.text
+    assert "a loss of 1 point cannot be shown on 60 examples: about 3,842 are needed" in caplog.text
     assert "no layer can go within measure.lose=1: the least costly is encoder_self." in caplog.text
     assert stored(place)[2]["step"].names == ("full",)
 
