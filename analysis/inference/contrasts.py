@@ -57,7 +57,7 @@ class Contrasts:
             seed: seed of these.
         """
         estimates, without_each = sample.scores @ weights, sample.without_each @ weights
-        changed, error = changed_groups(sample, weights), standard_error(without_each)
+        changed, error = changed_groups(sample, weights, len(estimates)), standard_error(without_each)
         tested = is_tested(changed, error)
         sizes = _sizes(
             sample, weights[:, tested], estimates[tested], without_each[:, tested], resamples=resamples, seed=seed
@@ -104,14 +104,16 @@ def is_tested(
     return np.flatnonzero((changed >= FEWEST_CHANGED) & (error > TIE))
 
 
-def changed_groups(sample: Sample, weights: Weights) -> Int[np.ndarray, " contrasts"]:
+def changed_groups(sample: Sample, weights: Weights, count: int) -> Int[np.ndarray, " contrasts"]:
     """In how many groups a contrast is not 0, each statistic taken by itself."""
     sums = sample.sums.reshape(len(sample.masks), -1)
-    changed = np.empty(weights.shape[1], dtype=np.int64)
-    columns = sparse.csc_array(weights).astype(np.int64)
-    for column in range(weights.shape[1]):
-        at = slice(columns.indptr[column], columns.indptr[column + 1])
-        total = columns.data[at] @ sums[columns.indices[at]]
+    rows, columns, values = sparse.find(weights)
+    order = np.argsort(columns, kind="stable")
+    ends = np.searchsorted(columns[order], np.arange(count + 1))
+    changed = np.empty(count, dtype=np.int64)
+    for column in range(count):
+        at = order[ends[column] : ends[column + 1]]
+        total = values[at].astype(np.int64) @ sums[rows[at]]
         changed[column] = total.reshape(sample.sums.shape[1:]).any(axis=-1).sum()
     return changed
 

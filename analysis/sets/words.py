@@ -203,7 +203,7 @@ def shapley_words(found: Coalitions, table: pl.DataFrame, sizes: pl.DataFrame) -
         total = first["base_score"] - first["empty_score"]
         how = "all sets" if first["exact"] else f"{first['coalitions']:,} coalitions"
         alone = own["alone"].drop_nulls()
-        missed = f" Removed one at a time, the {level.plural} lose {decimal(alone.sum(), digits)} together."
+        missed = f" Removed one at a time, the {level.plural} lose {decimal(float(alone.sum()), digits)} together."
         yield (
             f"{found.name}, by {by}: {own.height} {level.plural} share {signed(total, digits)} {first['unit']} "
             f"(Shapley values from {how}); the largest are {told}.{missed if alone.len() == own.height else ''}"

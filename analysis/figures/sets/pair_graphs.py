@@ -30,9 +30,9 @@ def pair_graph(units: pl.DataFrame, rows: pl.DataFrame, title: str, name: str) -
     """
     at = {row["address"]: row for row in units.rows(named=True)}
     paired = set(rows["a"]) | set(rows["b"])
-    tallest = units["place"].max()
+    tallest = max(units["place"].to_list())
     with styled():
-        height = max(1.2, 0.17 * (tallest + 1))  # type: ignore[operator]
+        height = max(1.2, 0.17 * (tallest + 1))
         panel = Panel(title, height, x="layer")
         axes = panel.axes
         tips = _lines(axes, rows, at)
@@ -44,7 +44,7 @@ def pair_graph(units: pl.DataFrame, rows: pl.DataFrame, title: str, name: str) -
                 look = {"textcoords": "offset points", "fontsize": SMALL, "va": "center", "zorder": 4}
                 axes.annotate(row["name"], (row["column"], row["place"]), (4, 4), **look)
         columns = sorted(units["column"].unique())
-        axes.set(xlim=(columns[0] - 0.5, columns[-1] + 0.9), ylim=(tallest + 0.6, -0.8), yticks=[])  # type: ignore[operator]
+        axes.set(xlim=(columns[0] - 0.5, columns[-1] + 0.9), ylim=(tallest + 0.6, -0.8), yticks=[])
         step = -(-len(columns) // 12)
         axes.set_xticks(columns[::step], [f"L{column}" for column in columns[::step]])
         axes.tick_params(length=0)

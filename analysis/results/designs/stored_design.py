@@ -93,7 +93,7 @@ def _designed(design: Design, domain: Domain, rows: pl.DataFrame, examples: pl.D
             domain, examples=some, rows=with_statistics(rows, some, domain.metric), curves=(), kept=(), left_out=()
         ),
         asked=len(design),
-        chose=examples["example"].is_in(pl.Series(design.examples, dtype=pl.String).implode()).sum(),
+        chose=int(examples["example"].is_in(pl.Series(design.examples, dtype=pl.String).implode()).sum()),
     )
 
 

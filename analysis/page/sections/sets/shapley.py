@@ -146,11 +146,11 @@ def _marks(rows: pl.DataFrame, names: dict[str, str]) -> pl.DataFrame:
     units = shapley.sort(pl.col("value").neg())["address"].to_list()
     digits, marks = decimals(rows["unit"][0]), []
     for address in units:
-        for row in rows.filter(address=address).rows(named=True):
+        own = rows.filter(address=address).rows(named=True)
+        for row in own:
             marks.append(_mark(row, row["average"].capitalize(), row["value"], row["low"], row["high"], names, digits))
-        alone = rows.filter(address=address)["alone"][0]
-        if alone is not None:
-            marks.append(_mark(row, ALONE, alone, None, None, names, digits))
+        if own[0]["alone"] is not None:
+            marks.append(_mark(own[0], ALONE, own[0]["alone"], None, None, names, digits))
     schema = {"low": pl.Float64, "high": pl.Float64}
     return pl.DataFrame(marks, schema_overrides=schema)
 
