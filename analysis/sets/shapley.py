@@ -26,11 +26,17 @@ from analysis.inference.resampling import ENOUGH_FOR_AN_INTERVAL, scores, standa
 from analysis.results.designs import StoredDesign
 from analysis.results.domain import Domain
 from analysis.results.sample import Sample
-from analysis.sets.coalitions import LinearEstimate, all_sets_matrix, kernel_matrix, pair_matrix, semivalue_matrix
 from analysis.sets.pairs import ABOUT
 from analysis.sets.scales import scales
 from study.record.designs import Design, DesignKind
 from study.record.designs.coalitions import ALL, INDEPENDENT, KERNEL
+from study.record.designs.estimates import (
+    LinearEstimate,
+    all_sets_matrix,
+    pair_matrix,
+    semivalue_matrix,
+    shapley_matrix,
+)
 from study.record.errors import InputError
 
 SHAPLEY, SEMIVALUE = "shapley", "semivalue"
@@ -189,9 +195,9 @@ class Coalitions:
         on = self.design.on
         match self.sampling:
             case sampling if sampling == ALL:
-                return {(SHAPLEY, None): all_sets_matrix(on), (SEMIVALUE, NEAR): all_sets_matrix(on, NEAR)}
+                return {(SHAPLEY, None): shapley_matrix(on, sampling), (SEMIVALUE, NEAR): all_sets_matrix(on, NEAR)}
             case sampling if sampling == KERNEL:
-                return {(SHAPLEY, None): kernel_matrix(on)}
+                return {(SHAPLEY, None): shapley_matrix(on, sampling)}
             case _:
                 return {(SEMIVALUE, float(self.stored.design.options["kept"])): semivalue_matrix(on)}
 

@@ -219,7 +219,11 @@ class _Walk:
         for design in sorted(samples, key=len, reverse=True):
             masks = design.masks(evaluator.layout)
             if not self._stored.lacks(masks):
-                return shapley_matrix(design.on) @ self._stored.scores(masks)
+                try:
+                    estimate = shapley_matrix(design.on, str(design.options["sampling"]))
+                except InputError:  # too few coalitions, and all others are fewer
+                    return None
+                return estimate.matrix @ self._stored.scores(masks)
         return None
 
     def _oracle(self) -> list[Unit] | None:

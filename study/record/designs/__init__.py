@@ -3,7 +3,7 @@
     results/<model>/<data>/<setting id>/designs/<id>.json
 
 `design` is what a design is, `files` how one is kept; `standard` are those that need no file; `pairs` and `coalitions`
-make others.
+make others. `estimates` are what the scores of coalitions say of each unit.
 """
 
 from study.record.designs.design import Design, DesignKind

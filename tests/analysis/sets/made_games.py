@@ -4,11 +4,12 @@ The loss of an example is a constant less what the game pays, times how much the
 interactions and Shapley values of the mean log-likelihood are those of the game.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import numpy as np
 import polars as pl
+from fixtures.games import Game
 
 from study.record.designs import Design, DesignKind, write_design
 from study.record.designs.coalitions import all_coalitions, independent_coalitions, kernel_coalitions
@@ -21,29 +22,8 @@ from study.record.setting import Setting
 from study.record.store import Store
 from study.record.units import AttentionKind, HeadLayout, UnitLevel
 
-Game = Callable[[np.ndarray], float]
-"""What a set pays: from which units are on."""
-
 LAYOUT = HeadLayout({AttentionKind.ENCODER_SELF: (4, 4)})
 LABELS = ("no", "yes")
-
-
-def additive(worth: np.ndarray) -> Game:
-    return lambda on: float(worth[on].sum())
-
-
-def glove(on: np.ndarray) -> float:
-    """One left glove, the first unit; all others are right gloves: a pair pays 1."""
-    return float(on[0] and on[1:].any())
-
-
-def majority(on: np.ndarray) -> float:
-    return float(on.sum() > len(on) / 2)
-
-
-def quadratic(linear: np.ndarray, both: np.ndarray) -> Game:
-    """Linear plus pairwise: `both[i, j]`, i before j, is paid where both are on."""
-    return lambda on: float(linear[on].sum() + both[np.ix_(on, on)].sum())
 
 
 def pair_design(layout: HeadLayout = LAYOUT, within: str = "layer") -> Design:

@@ -13,9 +13,9 @@ from scipy import sparse
 
 from analysis.inference.contrasts import Contrasts, Weights
 from analysis.results.sample import Sample
-from analysis.sets.coalitions import all_sets_matrix, kernel_matrix
 from analysis.sets.shapley import Values
 from study.record.designs.coalitions import all_coalitions, kernel_coalitions
+from study.record.designs.estimates import all_sets_matrix, kernel_matrix
 from study.record.metrics import Bleu, LogLikelihood
 from study.record.metrics.numbers import PER_UNIT
 

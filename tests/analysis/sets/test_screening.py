@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made_games import additive, fill_game, near_design, screen_designs
+from fixtures.games import additive
+from made_games import fill_game, near_design, screen_designs
 
 from analysis import analyse, read_results, write_report
 from analysis.inference import Inference

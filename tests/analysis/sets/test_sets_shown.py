@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from fixtures.games import quadratic
 from fixtures.results import fill
-from made_games import LAYOUT, all_design, fill_game, kernel_design, near_design, pair_design, quadratic
+from made_games import LAYOUT, all_design, fill_game, kernel_design, near_design, pair_design
 from rich.console import Console
 
 import sixteen_heads as heads

@@ -4,7 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from made_games import LAYOUT, additive, all_design, fill_game, glove, kernel_design, near_design, quadratic
+from fixtures.games import additive, glove, quadratic
+from made_games import LAYOUT, all_design, fill_game, kernel_design, near_design
 from simulated_sets import coverage_of_values
 
 from analysis import read_results

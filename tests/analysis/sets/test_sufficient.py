@@ -6,8 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fixtures.games import additive
 from fixtures.samples import flipping, true_effects
-from made_games import LAYOUT, additive, fill_game, search_designs
+from made_games import LAYOUT, fill_game, search_designs
 from rich.console import Console
 
 import sixteen_heads as heads
