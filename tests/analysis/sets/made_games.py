@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-from fixtures.games import Game
+from fixtures.sets.games import Game
 
 from study.record.designs import Design, DesignKind, write_design
 from study.record.designs.coalitions import all_coalitions, independent_coalitions, kernel_coalitions

@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from fixtures.games import additive, quadratic
 from fixtures.samples import sample_of
+from fixtures.sets.games import additive, quadratic
 from made_games import LAYOUT, fill_game, pair_design
 from simulated_sets import ALPHA, false_interactions, false_interactions_of_bleu, found_interactions, interactions
 

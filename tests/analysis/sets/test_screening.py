@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fixtures.games import additive
+from fixtures.sets.games import additive
 from made_games import fill_game, near_design, screen_designs
 
 from analysis import analyse, read_results, write_report

@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
-from fixtures.games import quadratic
 from fixtures.results import fill
+from fixtures.sets.games import quadratic
 from made_games import LAYOUT, all_design, fill_game, kernel_design, near_design, pair_design
 from rich.console import Console
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fixtures.games import additive, glove, quadratic
+from fixtures.sets.games import additive, glove, quadratic
 from made_games import LAYOUT, all_design, fill_game, kernel_design, near_design
 from simulated_sets import coverage_of_values
 

@@ -6,8 +6,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from fixtures.games import additive
 from fixtures.samples import flipping, true_effects
+from fixtures.sets.games import additive
 from made_games import LAYOUT, fill_game, search_designs
 from rich.console import Console
 

@@ -5,7 +5,7 @@ from itertools import permutations
 
 import numpy as np
 import pytest
-from fixtures.games import Game, additive, glove, majority, quadratic
+from fixtures.sets.games import Game, additive, glove, majority, quadratic
 
 from study.record.designs.coalitions import all_coalitions, independent_coalitions, kernel_coalitions
 from study.record.designs.estimates import all_sets_matrix, kernel_matrix, pair_matrix, semivalue_matrix
