@@ -44,6 +44,7 @@ def run(arguments: Sequence[str]) -> str | None:
     # Hydra prints every exception its own way and exits; we say those for users in words and raise the others whole.
     os.environ.setdefault("HYDRA_FULL_ERROR", "1")
     CommandCallback.typed = list(arguments)
+    folders = FOLDERS[1:]
     try:
         return _run(list(arguments))
     except (StudyError, HydraException, OmegaConfBaseException) as error:
@@ -58,6 +59,8 @@ def run(arguments: Sequence[str]) -> str | None:
         raise
     except KeyboardInterrupt:
         raise Interruption(KEPT) from None
+    finally:
+        FOLDERS[1:] = folders  # those of this command's `--config-dir` are not the next one's
 
 
 def _run(arguments: list[str]) -> str | None:

@@ -3,12 +3,14 @@
 import json
 import os
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import asdict, replace
+from dataclasses import MISSING as NO_DEFAULT
+from dataclasses import asdict, fields, is_dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from hydra.core.hydra_config import HydraConfig
 from hydra.types import RunMode
+from omegaconf import MISSING
 
 from study.config import StudyConfig
 from study.record.files import short_hash
@@ -16,7 +18,9 @@ from study.record.setting import Setting
 from study.tracking.history import History
 from study.tracking.run import Run, has_ended, own_options, run_id, with_earlier_id
 from study.tracking.tracker import JobReport, open_tracker, say_nothing_is_sent, track
+from study.tracking.trials import flat
 from study.training.trained_models import TrainedModel
+from study.training.training import Training
 
 
 def report(
@@ -44,6 +48,25 @@ def training_run(study: StudyConfig, model: TrainedModel) -> Run:
         examples=0,
         **_circumstances(study),
     )
+
+
+def usual_options(training: Training) -> dict[str, Any]:
+    """What options of a training are where nobody gives them, by name below `model.training`, as JSON values."""
+    return flat(_as_json(_usual(training)))
+
+
+def _usual(options: Any) -> dict[str, Any]:
+    """The default of each option that has one, and those of the options that are groups of options, as they are."""
+    found: dict[str, Any] = {}
+    for known in fields(options):
+        own = getattr(options, known.name)
+        if is_dataclass(own):
+            found[known.name] = _usual(own)
+        elif known.default_factory is not NO_DEFAULT:
+            found[known.name] = known.default_factory()
+        elif known.default not in (NO_DEFAULT, MISSING):
+            found[known.name] = known.default
+    return found
 
 
 def run_of(study: StudyConfig, setting: Setting, num_examples: int) -> Run:

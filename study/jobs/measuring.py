@@ -19,7 +19,7 @@ from study.jobs.cache import SHARED, JobCache
 from study.jobs.estimates import layout_elsewhere, seconds_a_row, stored_layout
 from study.jobs.guard import guard
 from study.jobs.job import Job, Source
-from study.jobs.job_run import measuring_run, report, run_of, training_run
+from study.jobs.job_run import measuring_run, report, run_of, training_run, usual_options
 from study.jobs.plan import Duration, missing_rows, plan
 from study.jobs.versions import versions_here
 from study.record.errors import InputError
@@ -442,7 +442,7 @@ class MeasuringJob(Job):
         model, options = self.study.model, self.study.measure.chosen_among
         if not options or not isinstance(model, TrainedModel):
             return ""
-        return better_trial(self.results, training_run(self.study, model), options)
+        return better_trial(self.results, training_run(self.study, model), options, usual_options(model.training))
 
     def _left(self) -> int:
         """At most how many rows, curves, designs and probes are not stored yet; 1 where only their setting is not."""

@@ -37,13 +37,14 @@ class Trial:
         return f"{said}: {self.score:.2f}"
 
 
-def find_trials(results: Path, run: Run, options: Sequence[str]) -> list[Trial]:
+def find_trials(results: Path, run: Run, options: Sequence[str], usual: Mapping[str, Any]) -> list[Trial]:
     """The trainings that differ from one in these options at most, those of the best score first.
 
     Args:
         results: results folder.
         run: the run of that training.
         options: names below `model.training`, such as `learning_rate` and `gates.penalty`.
+        usual: what options are where a run does not have them, as it was stored before there were any; by these names.
 
     Returns:
         None that has no score; of equal scores the first by name.
@@ -52,25 +53,28 @@ def find_trials(results: Path, run: Run, options: Sequence[str]) -> list[Trial]:
         InputError: when one of them has not ended, so that nobody knows yet how good it is.
     """
     found = []
-    for history, same in _related(results, run, options):
+    for history, same in _related(results, run, options, usual):
         scores = [record.dev_score for record in history if record.dev_score is not None]
         if not _has_ended(same, history):
-            said = " ".join(f"{name}={value}" for name, value in values(same, options).items())
+            said = " ".join(f"{name}={value}" for name, value in values(same, options, usual).items())
             raise InputError(
                 f"the training of '{same.model}' with {said} has not ended, and only trainings that have are compared: "
                 f"run measure=train for it first, or remove its folder from {results / TRAININGS}"
             )
         if scores:
-            found.append(Trial(values(same, options), scores[-1]))
+            found.append(Trial(values(same, options, usual), scores[-1]))
     return sorted(found, key=lambda trial: -trial.score)
 
 
-def _related(results: Path, run: Run, options: Sequence[str]) -> Iterator[tuple[list[Record], Run]]:
+def _related(
+    results: Path, run: Run, options: Sequence[str], usual: Mapping[str, Any]
+) -> Iterator[tuple[list[Record], Run]]:
     """The trainings that differ from one in these options at most, each by its history, which has begun, and a run."""
+    own = _others(run, options, usual)
     for folder in training_folders(results):
         with suppress(StudyError):  # a training that is damaged is told of by its own job
             history = read_history(folder)
-            same = [one for one in read_runs(folder) if _others(one, options) == _others(run, options)]
+            same = [one for one in read_runs(folder) if _others(one, options, usual) == own]
             if history and same:
                 yield history, same[0]
 
@@ -82,13 +86,13 @@ def _has_ended(run: Run, history: Sequence[Record]) -> bool:
     return last.epoch >= (training.get("epochs") or 0) or bool(updates and last.step >= updates)
 
 
-def better_trial(results: Path, run: Run, options: Sequence[str]) -> str:
+def better_trial(results: Path, run: Run, options: Sequence[str], usual: Mapping[str, Any]) -> str:
     """The trial that is better than a training, in words; empty where that is the best itself.
 
     Raises:
         InputError: when the results folder does not have the training, or one of the trials has not ended.
     """
-    found, own = find_trials(results, run, options), values(run, options)
+    found, own = find_trials(results, run, options, usual), values(run, options, usual)
     if own not in [trial.options for trial in found]:
         raise InputError(
             f"no score of the training of '{run.model}' is in {results}, by which one of several trials is chosen: run "
@@ -97,26 +101,26 @@ def better_trial(results: Path, run: Run, options: Sequence[str]) -> str:
     return "" if found[0].options == own else f"of {len(found)} trials the best is {found[0]}"
 
 
-def values(run: Run, options: Sequence[str]) -> dict[str, Any]:
+def values(run: Run, options: Sequence[str], usual: Mapping[str, Any]) -> dict[str, Any]:
     """The values that a training has of some options."""
-    return {name: _value(run.config["model"]["training"], name) for name in options}
+    asked = _asked(run, usual)
+    return {name: asked.get(name) for name in options}
 
 
-def _value(training: Mapping[str, Any], name: str) -> Any:
-    found: Any = training
-    for part in name.split("."):
-        found = found.get(part) if isinstance(found, Mapping) else None
-    return found
-
-
-def _others(run: Run, options: Sequence[str]) -> list[Any]:
+def _others(run: Run, options: Sequence[str], usual: Mapping[str, Any]) -> list[Any]:
     """All that a training was asked as, but for these options."""
-    flat = _flat(run.config["model"].get("training") or {})
-    return [run.model, {name: value for name, value in flat.items() if name not in (*options, *PLACES)}]
+    asked = _asked(run, usual)
+    return [run.model, {name: value for name, value in asked.items() if name not in (*options, *PLACES)}]
 
 
-def _flat(values: Mapping[str, Any], start: str = "") -> dict[str, Any]:
+def _asked(run: Run, usual: Mapping[str, Any]) -> dict[str, Any]:
+    """Every option of a training; one that there was not yet when it was stored has its usual value."""
+    return {**usual, **flat(run.config["model"].get("training") or {})}
+
+
+def flat(values: Mapping[str, Any], start: str = "") -> dict[str, Any]:
+    """Values of values in one level: `{"gates": {"top": 6}}` is `{"gates.top": 6}`."""
     found: dict[str, Any] = {}
     for name, value in values.items():
-        found |= _flat(value, f"{start}{name}.") if isinstance(value, Mapping) else {f"{start}{name}": value}
+        found |= flat(value, f"{start}{name}.") if isinstance(value, Mapping) else {f"{start}{name}": value}
     return found

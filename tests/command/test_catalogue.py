@@ -8,7 +8,7 @@ from rich.console import Console
 from study.command import commands
 from study.command.catalogue import GROUPS, needs, print_catalogue
 from study.command.option_words import options_in_words
-from study.config import FOLDERS, compose_entries
+from study.config import CONF, FOLDERS, compose_entries
 from study.entries import options
 
 
@@ -79,16 +79,15 @@ def test_an_entry_says_what_it_is_for(entry: str, tasks: str) -> None:
     "words", ["list --config-dir FOLDER mine", "--config-dir FOLDER list mine", "-cd FOLDER list mine"]
 )
 def test_entries_of_a_folder_of_yours_are_listed(
-    words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    words: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr("study.config.FOLDERS", FOLDERS)
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "mine.yaml").write_text("# A BERT of mine.\ndefaults: [hf_classifier, _self_]\npath: /no/x\n")
     commands.run(words.replace("FOLDER", str(tmp_path)).split())
     said = capsys.readouterr().out
     assert "A BERT of mine." in said
     assert "cannot be used: no folder '/no/x'" in said
-    FOLDERS[1:] = []
+    assert FOLDERS == [CONF], "the next command of the process has folders of its own"
 
 
 def test_values_to_give_are_named_as_they_are_typed() -> None:

@@ -43,17 +43,17 @@ def test_trials_differ_in_the_named_options_alone(tmp_path: Path) -> None:
     keep(tmp_path, run("other gates", gates={"name": "subset"}), 98.0)
     keep(tmp_path, run("not evaluated", learning_rate=2e-5), None)
     (tmp_path / TRAININGS / "empty").mkdir()
-    found = find_trials(tmp_path, first, OPTIONS)
+    found = find_trials(tmp_path, first, OPTIONS, {})
     assert [trial.score for trial in found] == [75.0, 70.0, 50.0], "the last score of each, and no other training"
     assert found[0] == Trial({"learning_rate": 1e-4, "gates.penalty": None}, 75.0)
-    assert str(find_trials(tmp_path, first, OPTIONS[:1])[0]) == "learning_rate=0.0001: 75.00"
-    assert [trial.score for trial in find_trials(tmp_path, first, ["seed"])] == [99.0, 70.0]
+    assert str(find_trials(tmp_path, first, OPTIONS[:1], {})[0]) == "learning_rate=0.0001: 75.00"
+    assert [trial.score for trial in find_trials(tmp_path, first, ["seed"], {})] == [99.0, 70.0]
 
 
 def test_of_equal_scores_the_first_by_name_is_best(tmp_path: Path) -> None:
     for name, rate in (("b", 1e-4), ("a", 1e-5)):
         keep(tmp_path, run(name, learning_rate=rate), 80.0)
-    assert find_trials(tmp_path, run("a"), OPTIONS[:1])[0].options == {"learning_rate": 1e-5}
+    assert find_trials(tmp_path, run("a"), OPTIONS[:1], {})[0].options == {"learning_rate": 1e-5}
 
 
 def test_an_unfinished_trial_is_named_and_not_compared(tmp_path: Path) -> None:
@@ -61,12 +61,21 @@ def test_an_unfinished_trial_is_named_and_not_compared(tmp_path: Path) -> None:
     begun = keep(tmp_path, run("b", learning_rate=1e-4), 90.0, epochs=0.5)
     for one in (first, begun):
         with pytest.raises(InputError, match=r"'toy' with learning_rate=0\.0001 has not ended"):
-            better_trial(tmp_path, one, OPTIONS[:1])
+            better_trial(tmp_path, one, OPTIONS[:1], {})
 
 
 def test_a_training_of_so_many_updates_has_ended_with_the_last_of_them(tmp_path: Path) -> None:
     first = keep(tmp_path, run("a", updates=20), 85.0, epochs=2)
-    assert better_trial(tmp_path, first, OPTIONS[:1]) == ""
+    assert better_trial(tmp_path, first, OPTIONS[:1], {}) == ""
     short = keep(tmp_path, run("b", learning_rate=1e-4, updates=20), 90.0, epochs=1.9)
     with pytest.raises(InputError, match="has not ended"):
-        better_trial(tmp_path, short, OPTIONS[:1])
+        better_trial(tmp_path, short, OPTIONS[:1], {})
+
+
+def test_an_option_that_was_not_there_yet_has_its_usual_value(tmp_path: Path) -> None:
+    usual = {"gates.top": None, "gates.penalty": 0.05, "reuse.name": "none"}
+    now = keep(tmp_path, run("now", gates={"name": "none", "top": None, "penalty": 0.05}, reuse={"name": "none"}), 60.0)
+    keep(tmp_path, run("before", learning_rate=1e-4), 70.0)
+    keep(tmp_path, run("with another", learning_rate=1e-5, gates={"name": "none", "top": 6}), 80.0)
+    assert [trial.score for trial in find_trials(tmp_path, now, OPTIONS, usual)] == [70.0, 60.0]
+    assert find_trials(tmp_path, now, OPTIONS, usual)[0].options == {"learning_rate": 1e-4, "gates.penalty": 0.05}

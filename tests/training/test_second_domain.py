@@ -185,7 +185,7 @@ def test_gradients_are_those_of_the_whole_model_at_the_free_heads(start: Path, t
 
 @pytest.mark.parametrize("kind", ["post", "pre"])
 def test_the_first_domain_is_its_masked_model_and_the_second_what_was_learned(
-    start: Path, taught: dict[str, Path], kind: str
+    start: Path, taught: dict[str, Path], kind: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     """To the last bit of each translation; both are certified subjects with identities of their own."""
     checkpoint, training = taught[kind], whole_training(start, kind)
@@ -198,6 +198,7 @@ def test_the_first_domain_is_its_masked_model_and_the_second_what_was_learned(
     assert_same(translations(language), translations(subject(start / f"{kind}.pt"), first.on))
     assert certify(dialect).largest_difference < 1e-4
     assert {str(head) for head in certify(language).dead} == {*FREED}
+    assert "dead heads" not in caplog.text, "they are off for the language on purpose"
     assert_learned(checkpoint)
     ids = {name: folder_model(checkpoint, name).identity()["checkpoint"] for name in ("language", "dialect", "")}
     assert ids["dialect"] == ids[""] != ids["language"]

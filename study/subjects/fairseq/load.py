@@ -20,6 +20,7 @@ from study.subjects.fairseq.text import Dictionary, FairseqText, TextProcessing
 from study.subjects.model_files import WEIGHTS_FILE
 from study.subjects.pruned.folder import read_heads, read_model
 from study.subjects.tasks.load import turn_off
+from study.subjects.tasks.stored import heads_off
 from study.subjects.translator import DecodingOptions, Translator
 
 log = logging.getLogger(__name__)
@@ -60,6 +61,7 @@ def load_translator(
         whole = with_own_tensors(checkpoint, chosen)
         subject = as_subject(whole, text, build(whole), decoding, device, truncate=truncate)
         turn_off(subject.module, subject.gate, chosen, chain, tasks_file(weights), computed_names(subject.module))
+        subject.silent = frozenset(heads_off(chosen, chain))
         return subject
     text = FairseqText(processing)
     module, limits = _read_pruned(weights.parent)
