@@ -22,6 +22,8 @@ from study.record.designs.coalitions import INDEPENDENT
 from study.record.designs.screening import screened_units
 
 SCREENED, RANDOM, IMPORTANT = "screened", "random", "important"
+CONFIRMED = "confirmed"
+"""Whether a unit's own mask shows an effect after correction over all units, also those that got no mask."""
 
 TOLD = ("standard_error", "low", "high", "p", "p_corrected", "significant", "alpha", "correction", "resamples", "seed")
 
@@ -32,7 +34,7 @@ SCREENING = (
     | {"masks": pl.Int64, "rate": pl.Float64, "units": pl.Int64, "n": pl.Int64}
     | {"average": pl.Float64, "average_unit": pl.String, "effect": pl.Float64}
     | {name: COLUMNS[name] for name in TOLD}
-    | {"p_all_units": pl.Float64}
+    | {"p_all_units": pl.Float64, CONFIRMED: pl.Boolean}
 )
 
 
@@ -99,6 +101,20 @@ def _sample_of(one: StoredDesign) -> tuple[str, tuple[str, ...], int | None, flo
     return one.domain.setting_id, design.units, design.seed, round(float(design.options["kept"]), 9)
 
 
+def p_over_all(
+    effects: Float[np.ndarray, " chosen"], error: Float[np.ndarray, " chosen"], groups: int, units: int
+) -> Float[np.ndarray, " chosen"]:
+    """Student's p of effects, times the number of all units (Bonferroni): it holds whatever has chosen the units.
+
+    Args:
+        effects: effects of the units that were chosen, perhaps by the same examples.
+        error: their standard errors.
+        groups: groups of examples.
+        units: how many units there were to choose from.
+    """
+    return np.minimum(1.0, units * p_of_t(effects, error, groups - 1))
+
+
 def screening_table(found: Screening) -> pl.DataFrame:
     """A row for each unit that got a mask of its own.
 
@@ -108,7 +124,8 @@ def screening_table(found: Screening) -> pl.DataFrame:
         units (how many there are), n (examples); average, average_unit: the lasso's estimate of the average effect at
         this rate; effect: of removing the unit alone, with standard_error, low, high, p, p_corrected over the units of
         the design, significant ... as of `analysis.effects.head_effects.effects`; p_all_units: Student's t, times the
-        number of all units, which also holds where the same examples have chosen the unit.
+        number of all units, which also holds where the same examples have chosen the unit; confirmed: whether this is
+        at most alpha.
     """
     domain, design, options = found.chosen.domain, found.chosen.design, found.inference
     masks = {str(unit): mask for unit, mask in domain.single_units(design.unit).items()}
@@ -120,16 +137,16 @@ def screening_table(found: Screening) -> pl.DataFrame:
     effects = dict(zip(drawn.sample.masks, drawn.sample.scores - drawn.sample.base_score, strict=True))
     effect = np.array([effects[key] for key in keys])
     chosen = {name: set(found.units(name)) for name in (SCREENED, RANDOM, IMPORTANT)}
-    by_t = p_of_t(effect, told["standard_error"].fill_null(0.0).to_numpy(), drawn.sample.groups - 1)
+    error = told["standard_error"].fill_null(0.0).to_numpy()
     rows = pl.DataFrame(
         {
             "address": addresses,
             **{name: [unit in own for unit in addresses] for name, own in chosen.items()},
             "average": [found.averages[unit] for unit in addresses],
             "effect": effect,
-            "p_all_units": np.minimum(1.0, len(design.units) * by_t),
+            "p_all_units": p_over_all(effect, error, drawn.sample.groups, len(design.units)),
         }
-    )
+    ).with_columns((pl.col("p_all_units") <= options.alpha).alias(CONFIRMED))
     about = {
         **domain.identity,
         **{"design": design.id, "level": str(design.unit), "metric": domain.metric.name, "unit": domain.metric.unit},

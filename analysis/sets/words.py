@@ -9,7 +9,7 @@ from analysis.effects.chance import chance
 from analysis.formatting import decimal, decimals, p_value, score, signed, unit_name
 from analysis.sets.pairs import COMPLEMENTARY, REDUNDANT, Pairs
 from analysis.sets.scales import SCORE, tested_scale
-from analysis.sets.screening import IMPORTANT, RANDOM, SCREENED, Screening
+from analysis.sets.screening import CONFIRMED, IMPORTANT, RANDOM, SCREENED, Screening
 from analysis.sets.shapley import SEMIVALUE, SHAPLEY, Coalitions
 from analysis.sets.sufficient import CHOSEN, Verdict
 from study.record.designs.pairs import ALL, KIND, LAYER
@@ -106,20 +106,21 @@ def screening_words(found: Screening, table: pl.DataFrame) -> Iterator[str]:
         return
     names = short_names(design.units, design.unit)
     first, screened = own.row(0, named=True), own.filter(pl.col(SCREENED))
-    sure = screened.filter("significant")
+    sure = screened.filter(CONFIRMED)
     told = "; ".join(
         f"{names[row['address']]} {_with_interval(row, 'effect')}"
         for row in sure.sort(pl.col("effect").abs(), descending=True).head(MOST_TOLD).rows(named=True)
     )
     yield (
         f"{found.name}: {found.masks:,} random masks point at {screened.height} of {first['units']:,} "
-        f"{design.unit.plural}; of {sure.height} of these a mask of its own confirms an effect{told and f': {told}'}."
+        f"{design.unit.plural}; of {sure.height} of these a mask of its own confirms an effect, corrected over all "
+        f"{first['units']:,}{told and f': {told}'}."
     )
     yield (
         f"Random masks tell a {design.unit.noun}'s average effect with {100 * first['rate']:g} % of the others off, "
         f"masks of single {design.unit.plural} its effect with all others on."
     )
-    counts = {name: own.filter(pl.col(name) & pl.col("significant")).height for name in (RANDOM, IMPORTANT)}
+    counts = {name: own.filter(pl.col(name) & pl.col(CONFIRMED)).height for name in (RANDOM, IMPORTANT)}
     if own.select(pl.any_horizontal(RANDOM, IMPORTANT).any()).item():
         budget = found.masks + screened.height
         yield (

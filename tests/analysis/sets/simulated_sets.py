@@ -13,9 +13,11 @@ from scipy import sparse
 
 from analysis.inference.contrasts import Contrasts, Weights
 from analysis.results.sample import Sample
+from analysis.sets.screening import p_over_all
 from analysis.sets.shapley import Values
-from study.record.designs.coalitions import all_coalitions, kernel_coalitions
+from study.record.designs.coalitions import all_coalitions, independent_coalitions, kernel_coalitions
 from study.record.designs.estimates import all_sets_matrix, kernel_matrix
+from study.record.designs.screening import screened_units
 from study.record.metrics import Bleu, LogLikelihood
 from study.record.metrics.numbers import PER_UNIT
 
@@ -91,6 +93,25 @@ def false_interactions_of_bleu(runs: int, seed: int, sentences_each: int = 150) 
     return found
 
 
+def false_confirmations(runs: int, seed: int) -> dict[str, float]:
+    """Where no unit has an effect: how often a screening has one confirmed, corrected over those chosen and over all.
+
+    The random masks and the masks of single units share their examples, so that chance which has chosen a unit speaks
+    for it again.
+    """
+    rng, units, masks = np.random.default_rng(seed), 80, 60
+    found = {"over chosen": 0.0, "over all": 0.0}
+    for run in range(runs):
+        each = rng.normal(size=(GROUPS, units))  # what a unit's absence adds to the score of an example
+        on = independent_coalitions(units, masks, 0.9, run)
+        chosen, _ = screened_units(on, -(~on @ each.T).mean(axis=1), 10)
+        if chosen:
+            effects, error = each[:, chosen].mean(axis=0), each[:, chosen].std(axis=0, ddof=1) / np.sqrt(GROUPS)
+            for name, number in (("over chosen", len(chosen)), ("over all", units)):
+                found[name] += (p_over_all(effects, error, GROUPS, number) <= ALPHA).any() / runs
+    return found
+
+
 def coverage_of_values(runs: int, seed: int, *, noise: float, draws: int = 60) -> dict[str, float]:
     """How often intervals of Shapley values hold those of a game with interactions of three, by which error they have.
 
@@ -135,5 +156,6 @@ if __name__ == "__main__":
     print("no interactions, large effects:", false_interactions(RUNS, 1))
     print("interaction of .3 nats found:", found_interactions(RUNS, 2))
     print("BLEU:", false_interactions_of_bleu(RUNS, 3))
+    print("screenings without any effect:", false_confirmations(RUNS // 10, 4))
     for NOISE in (0.3, 5.0, 20.0):
         print(f"Shapley values, noise {NOISE:g}:", coverage_of_values(RUNS, 1, noise=NOISE))

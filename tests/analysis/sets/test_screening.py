@@ -3,14 +3,17 @@
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 from fixtures.sets.games import additive
 from made_games import fill_game, near_design, screen_designs
+from simulated_sets import false_confirmations
 
 from analysis import analyse, read_results, write_report
 from analysis.inference import Inference
 from analysis.sets import sets
 from analysis.sets.screening import Screening, screening_table, screenings
+from analysis.sets.words import screening_words
 from study.record.units import AttentionKind, HeadLayout
 
 FAST = Inference(resamples=400)
@@ -66,7 +69,8 @@ def test_random_masks_of_a_screening_are_no_sample_of_values_that_is_too_small(r
 def test_the_page_says_what_it_found_and_of_what_it_is(results: Path, found: Screening) -> None:
     analysis = analyse(read_results(results), FAST)
     html = write_report(analysis, results / "analysis").read_text()
-    assert "30 random masks point at 3 of 36 heads; of 3 of these a mask of its own confirms an effect: L0H3" in html
+    assert "30 random masks point at 3 of 36 heads; of 3 of these a mask of its own confirms an effect" in html
+    assert "corrected over all 36: L0H3" in html
     assert "average effect with 10 % of the others off" in html
     assert "With as many masks (33) single heads at random find 1 effect, those of most importance 1." in html
     assert (results / "analysis" / "tables" / "screening.csv").is_file()
@@ -88,3 +92,19 @@ def test_random_masks_alone_are_a_semivalue_where_there_are_enough(results: Path
     assert everything is not None
     assert "32 masks" not in "".join(everything.warnings)
     assert "30 masks do not tell 36 units apart: take 72 or more" in "".join(everything.warnings)
+
+
+def test_a_screening_counts_what_holds_over_all_units(found: Screening) -> None:
+    table = screening_table(found)
+    assert table["confirmed"].to_list() == [p <= FAST.alpha for p in table["p_all_units"]]
+    spoiled = table.with_columns(significant=pl.lit(True), confirmed=pl.lit(False))
+    first, _, budget = screening_words(found, spoiled)
+    assert "of 0 of these a mask of its own confirms an effect, corrected over all 36." in first
+    assert "at random find 0 effects, those of most importance 0." in budget
+
+
+@pytest.mark.parametrize("runs", [20, pytest.param(400, marks=pytest.mark.exhaustive)])
+def test_chance_that_has_chosen_a_unit_does_not_confirm_it(runs: int) -> None:
+    found = false_confirmations(runs, 1)
+    assert found["over all"] <= 0.05 + 3 * np.sqrt(0.05 * 0.95 / runs)
+    assert found["over chosen"] >= 0.15, "which is why it is not told"
