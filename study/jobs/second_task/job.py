@@ -14,7 +14,7 @@ from typing import Any
 
 from study.jobs.measuring import MeasuringJob
 from study.jobs.plan import Duration
-from study.jobs.second_task.proof import RowsUnderMask, prove_kept
+from study.jobs.second_task.proof import Comparison, RowsUnderMask, compare_kept
 from study.measures.second_task import OneMask
 from study.record.errors import InputError
 from study.record.training.tasks import (
@@ -82,6 +82,8 @@ class SecondTaskJob(MeasuringJob):
     def check(self) -> None:
         """See `Job.check`; a model that was not taught a later task is refused."""
         assert self._training.reuse.has_task
+        if self.study.shards > 1:
+            raise InputError("measure=second_task compares all examples of a task at once: run it without shards")
         super().check()
         if self.is_here() and (before := self.before):
             before.check()
@@ -112,26 +114,40 @@ class SecondTaskJob(MeasuringJob):
         }
 
     def compute(self) -> dict[str, Any]:
-        """See `Job.compute`; then the model before is measured, the proof made and kept."""
-        found, before, proof = super().compute(), self.before, None
+        """See `Job.compute`; then the model before is measured, and compared with the task as it is now.
+
+        Raises:
+            NotKeptError: when an earlier task is not kept; the record that says so is written before.
+        """
+        found, before, compared = super().compute(), self.before, None
         if before:
             before.run()
-            proof = self._prove(before) if self.chain.exact else None
-            self._say(found["base"], before, proof)
-        result = TaskResult(
-            task=self.task,
-            latest=self.chain.latest,
-            chain=tuple(task.training for task in self.chain.tasks),
-            start=before.setting.id if before else None,
-            proof=proof,
+            compared = self._compare(before) if self.chain.exact else None
+        proof = compared.proof if compared else None
+        self._write(
+            TaskResult(
+                task=self.task,
+                latest=self.chain.latest,
+                chain=tuple(task.training for task in self.chain.tasks),
+                start=before.setting.id if before else None,
+                proof=proof,
+            )
         )
-        if not self._is_told(result):
-            write_result(result, self._file)
+        if compared:
+            compared.require_kept(self.study.model.name, self.study.data.name)
+        if before:
+            self._say(found["base"], before, proof)
         return found
 
-    def _prove(self, before: MeasuringJob) -> KeptProof:
+    def _compare(self, before: MeasuringJob) -> Comparison:
         layout = self.evaluator.layout
-        return prove_kept(RowsUnderMask(self, layout.full_key), RowsUnderMask(before, self.task.on))
+        return compare_kept(RowsUnderMask(self, layout.full_key), RowsUnderMask(before, self.task.on))
+
+    def _write(self, result: TaskResult) -> None:
+        """Write the record, but none of fewer examples over one that says the same of more."""
+        told = self._told()
+        if told != result and not (told and _says_more(told, result)):
+            write_result(result, self._file)
 
     def _say(self, score: float, before: MeasuringJob, proof: KeptProof | None) -> None:
         """Say what the latest task cost this one."""
@@ -154,13 +170,26 @@ class SecondTaskJob(MeasuringJob):
     def _file(self) -> Path:
         return self.setting.folder(self.results) / result_file(self._training.id)
 
-    def _is_told(self, result: TaskResult | None = None) -> bool:
-        """Whether the record is there, whole, and says this."""
+    def _told(self) -> TaskResult | None:
+        """The record that is there; None where none is, or no whole one."""
         try:
-            found = read_result(self._file)
+            return read_result(self._file)
         except InputError:
-            return False
-        return result is None or found == result
+            return None
+
+    def _is_told(self) -> bool:
+        """Whether the record is there, and is of all examples; one that speaks against the task is made anew."""
+        told = self._told()
+        proof = told and told.proof
+        return bool(told) and (proof is None or (proof.rows >= len(self.view) and not proof.contradicting))
+
+
+def _says_more(told: TaskResult, result: TaskResult) -> bool:
+    """Whether a record says of more examples what another one says of some."""
+    one, other = told.proof, result.proof
+    if one is None or other is None or replace(told, proof=None) != replace(result, proof=None):
+        return False
+    return (one.masked, one.mask) == (other.masked, other.mask) and one.rows > other.rows and not other.contradicting
 
 
 def _with_task(model: ModelConfig, name: str) -> ModelConfig:

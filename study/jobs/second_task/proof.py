@@ -66,43 +66,54 @@ class RowsUnderMask:
         return order.join(pl.concat(found), on="example", how="inner", maintain_order="left")
 
 
-def prove_kept(after: RowsUnderMask, before: RowsUnderMask) -> KeptProof:
+@dataclass(frozen=True)
+class Comparison:
+    """What comparing an earlier task with its masked model gave.
+
+    Attributes:
+        proof: the proof, or what speaks against it.
+        wrong: the examples that contradict.
+    """
+
+    proof: KeptProof
+    wrong: Sequence[str]
+
+    def require_kept(self, model: str, data: str) -> None:
+        """Refuse a task that is not kept.
+
+        Raises:
+            NotKeptError: names the first examples that contradict.
+        """
+        if names := self.wrong:
+            more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
+            raise NotKeptError(
+                f"{model} on {data} is not what its model was before the later task: {len(names)} of "
+                f"{self.proof.rows:,} examples have other outcomes than under mask {self.proof.mask} (by "
+                f"{self.proof.largest:.2g} at most): {listed(names[:MOST_NAMED])}{more}. Weights of the earlier task "
+                f"have moved, or heads that it runs with were taught"
+            )
+
+
+def compare_kept(after: RowsUnderMask, before: RowsUnderMask) -> Comparison:
     """Compare what became of an earlier task with its masked model from before, example by example.
+
+    On a CPU an example contradicts when any column differs by a bit, on a GPU when it does by more than rounding
+    explains.
 
     Args:
         after: the task as it is now, with all heads that it has.
         before: the model before, under the mask of these heads.
-
-    Returns:
-        The proof.
-
-    Raises:
-        NotKeptError: when any column of a row differs by a bit, on a GPU by more than rounding explains.
     """
     now, then = after.stored(), before.stored()
-    unlike = unlike_rows(now, then)
+    rows, unlike = now.height, unlike_rows(now, then)
     if differing := now["example"].filter(unlike).to_list():
         now, then = after.computed(differing), before.computed(differing)
         unlike = unlike_rows(now, then)
-    proof = KeptProof(
-        masked=before.job.setting.id,
-        mask=before.mask,
-        rows=len(after.job.view),
-        unlike=int(unlike.sum()),
-        largest=largest_difference(now, then),
-    )
-    on_cpu = not proof.unlike or after.job.subject().device.type == "cpu"
-    wrong = unlike if on_cpu else contradictions(now, then, after.job.setting.tolerance)
-    if wrong.any():
-        names, study = now["example"].filter(wrong).to_list(), after.job.study
-        more = f" and {len(names) - MOST_NAMED} more" if len(names) > MOST_NAMED else ""
-        raise NotKeptError(
-            f"{study.model.name} on {study.data.name} is not what its model was before the later task: {len(names)} of "
-            f"{proof.rows:,} examples have other outcomes than under mask {before.mask} (by {proof.largest:.2g} at "
-            f"most): {listed(names[:MOST_NAMED])}{more}. Weights of the earlier task have moved, or heads that it runs "
-            f"with were taught"
-        )
-    return proof
+    number = int(unlike.sum())
+    on_cpu = not number or after.job.subject().device.type == "cpu"
+    wrong = now["example"].filter(unlike if on_cpu else contradictions(now, then, after.job.setting.tolerance))
+    largest = largest_difference(now, then)
+    return Comparison(KeptProof(before.job.setting.id, before.mask, rows, number, largest, len(wrong)), wrong.to_list())
 
 
 def unlike_rows(one: pl.DataFrame, other: pl.DataFrame) -> pl.Series:

@@ -143,6 +143,8 @@ class KeptProof:
         rows: examples that were compared.
         unlike: examples that differ in any column.
         largest: largest difference of a number.
+        contradicting: examples that differ by more than rounding explains: on a CPU all that differ at all. None in a
+            record of before this was told.
     """
 
     masked: str
@@ -150,6 +152,7 @@ class KeptProof:
     rows: int
     unlike: int
     largest: float
+    contradicting: int | None = None
 
 
 @dataclass(frozen=True)

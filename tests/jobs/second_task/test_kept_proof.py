@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 
 from study.config import compose, to_study
 from study.jobs.measuring import MeasuringJob
-from study.jobs.second_task.proof import NotKeptError, RowsUnderMask, largest_difference, prove_kept, unlike_rows
+from study.jobs.second_task.proof import NotKeptError, RowsUnderMask, compare_kept, largest_difference, unlike_rows
 from study.record.units import AttentionKind, HeadLayout, parse_mask
 
 FREE = (1, 2)
@@ -57,8 +57,11 @@ def before(place: Path) -> RowsUnderMask:
 
 def test_heads_that_are_off_may_be_taught_anything(place: Path, before: RowsUnderMask) -> None:
     after = under(place, "after", masked=False)
-    proof = prove_kept(after, before)
+    compared = compare_kept(after, before)
+    compared.require_kept("after", "pairs")
+    proof = compared.proof
     assert (proof.rows, proof.unlike, proof.largest) == (len(before.job.view), 0, 0.0)
+    assert proof.contradicting == 0
     assert (proof.masked, proof.mask) == (before.job.setting.id, before.mask)
     every = before.job.view.ids
     assert after.computed(every).drop("example").rows() == before.computed(every).drop("example").rows()
@@ -71,8 +74,10 @@ def test_a_number_that_moved_by_a_few_bits_is_seen(place: Path, before: RowsUnde
     tensors[name].view(-1)[0] *= 1 + 1e-4
     tensors[name].view(-1)[0] += 1e-5
     write(place, tensors)
+    compared = compare_kept(under(place, "after", masked=False), before)
+    assert compared.proof.contradicting == compared.proof.unlike > 0
     with pytest.raises(NotKeptError, match=f"have other outcomes than under mask {before.mask}") as refused:
-        prove_kept(under(place, "after", masked=False), before)
+        compared.require_kept("after", "pairs")
     assert "is not what its model was before the later task" in str(refused.value)
 
 
@@ -81,7 +86,7 @@ def test_a_head_that_the_task_runs_with_must_not_be_taught(place: Path, before: 
     tensors["bert.encoder.layer.0.attention.self.value.weight"][0] += 1
     write(place, tensors)
     with pytest.raises(NotKeptError):
-        prove_kept(under(place, "after", masked=False), before)
+        compare_kept(under(place, "after", masked=False), before).require_kept("after", "pairs")
 
 
 def test_rows_are_compared_in_every_column_and_numbers_in_lists_count() -> None:
