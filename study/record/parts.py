@@ -105,11 +105,16 @@ def refuse(folder: Path, flaws: dict[Path, str]) -> None:
         StoreError: names all, and the command that takes them away.
     """
     if flaws:
-        how_many = "1 file cannot be used" if len(flaws) == 1 else f"{len(flaws)} files cannot be used"
-        listed = [f"{part.name}: {words}" for part, words in flaws.items()]
-        cure = "Take them away, and the same command computes their rows again:"
-        command = shlex.join(["rm", "-r", *map(str, flaws)])
-        raise StoreError("\n  ".join([f"{folder}: {how_many}.", *listed, cure, command]))
+        raise refused(folder, flaws)
+
+
+def refused(folder: Path, flaws: dict[Path, str]) -> StoreError:
+    """An error that names parts of a folder, what is wrong with each, and the command that takes them away."""
+    how_many = "1 file cannot be used" if len(flaws) == 1 else f"{len(flaws)} files cannot be used"
+    listed = [f"{part.name}: {words}" for part, words in flaws.items()]
+    cure = "Take them away, and the same command computes their rows again:"
+    command = shlex.join(["rm", "-r", *map(str, flaws)])
+    return StoreError("\n  ".join([f"{folder}: {how_many}.", *listed, cure, command]))
 
 
 def _flaw(part: Path, setting: str, needed: Collection[str]) -> str:

@@ -14,11 +14,14 @@ from jaxtyping import Int
 from study.record.errors import InputError
 from study.record.examples import WEIGHT
 from study.record.metrics import Metric
+from study.record.packed.mask_table import MaskTableError
+from study.record.parts import UNREADABLE, refused, require_whole, unreadable
 from study.record.reading.numbered_part import Part, read_numbered
 from study.record.scores import with_statistics
-from study.record.setting import TOLERANCE
+from study.record.setting import TOLERANCE, read_setting
 from study.record.store import merge_rows, read_examples, read_part
 from study.record.tables import KEYS, OUTCOMES
+from study.record.units import HeadLayout
 
 
 @dataclass(frozen=True)
@@ -119,11 +122,30 @@ def read_sums(
         raise InputError(f"{metric.label} of these examples cannot be summed while reading: read their rows")
     groups = np.zeros(examples.height, dtype=np.int64) if groups is None else groups
     sums = _Sums(examples, groups, metric)
-    for part in OUTCOMES.parts(folder):
-        sums.add(read_numbered(part, ids))
+    require_whole(folder, folder.name, metric.columns)
+    layout = read_setting(folder).layout
+    for path in OUTCOMES.parts(folder):
+        sums.add(_numbered(path, ids, layout))
     close_calls = _agreement(folder, sums.doubled, ids, within) if sums.doubled else 0
     number = len(sums.number)
     return MaskSums(tuple(sums.number), sums.counts(), sums.sums[:number], close_calls)
+
+
+def _numbered(path: Path, ids: pl.Series, layout: HeadLayout) -> Part:
+    """A part, whose masks must be of this model.
+
+    Raises:
+        StoreError: otherwise, and when it cannot be read.
+    """
+    try:
+        part = read_numbered(path, ids)
+    except UNREADABLE as error:
+        raise refused(path.parent, {path: unreadable(error)}) from error
+    except MaskTableError as error:
+        raise refused(path.parent, {path: str(error)}) from error
+    if not part.masks.str.len_bytes().is_in(layout.key_lengths).all():
+        raise refused(path.parent, {path: f"it has masks of a model that has not {len(layout)} heads"})
+    return part
 
 
 def _agreement(folder: Path, doubled: set[tuple[str, str]], ids: pl.Series, within: float) -> int:

@@ -130,3 +130,28 @@ def test_weights_are_not_summed_while_reading(tmp_path: Path) -> None:
     assert read_parts(store.folder).rows.height == len(KEYS) * len(IDS)
     with pytest.raises(InputError, match="cannot be summed while reading"):
         read_sums(store.folder, SETTING.scoring)
+
+
+def cut(path: Path) -> None:
+    path.write_bytes(path.read_bytes()[:60])
+
+
+def changed(path: Path) -> None:
+    other = pl.read_parquet(path).with_columns(correct=1 - pl.col("correct"))
+    other.write_parquet(path, metadata=pl.read_parquet_metadata(path))
+
+
+@pytest.mark.parametrize(("files", "damage"), [("part-*", cut), ("part-*", changed), ("masks-*", Path.unlink)])
+def test_damaged_parts_are_not_summed(store: Store, files: str, damage) -> None:
+    part = store.write(rows(KEYS), {}, together=KEYS)
+    (path,) = store.folder.glob(files)
+    damage(path)
+    with pytest.raises(StoreError, match=rf"1 file cannot be used\.\n  {part.name}: it"):
+        read_sums(store.folder, SETTING.scoring)
+
+
+def test_masks_of_another_model_are_not_summed(store: Store) -> None:
+    store.write(rows(KEYS[:3]), {})
+    other = store.write(rows(["101"]), {})
+    with pytest.raises(StoreError, match=f"{other.name}: it has masks of a model that has not 4 heads"):
+        read_sums(store.folder, SETTING.scoring)
