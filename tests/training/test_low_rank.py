@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from fixtures.second_task.later import FREED, HEADS, later_training, reuse, teach
+from fixtures.second_tasks.later import FREED, HEADS, later_training, reuse, teach
 from safetensors.torch import load_file
 from transformers import AutoModelForSequenceClassification, PreTrainedModel
 

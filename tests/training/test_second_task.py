@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 from fixtures.killed import kill_twice
-from fixtures.second_task.later import FREED, HEADS, free_heads, later_training, reuse, teach, train_again
+from fixtures.second_tasks.later import FREED, HEADS, free_heads, later_training, reuse, teach, train_again
 from safetensors.torch import load_file
 from torch import Tensor
 from transformers import AutoModelForSequenceClassification

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from fixtures.second_task.later import free_heads, later_training, reuse, teach
+from fixtures.second_tasks.later import free_heads, later_training, reuse, teach
 from safetensors.torch import load_file, save_file
 
 from study.gates.options import HardConcrete

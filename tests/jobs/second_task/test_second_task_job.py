@@ -4,7 +4,7 @@ from pathlib import Path
 from unittest.mock import ANY
 
 import pytest
-from fixtures.second_task.later import mood_pairs
+from fixtures.second_tasks.later import mood_pairs
 from safetensors.torch import load_file, save_file
 
 from study.config import compose
