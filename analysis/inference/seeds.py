@@ -15,6 +15,9 @@ from analysis.inference import resampling
 FEWEST_SEEDS = 5
 """Seeds from which on an interval over them is given."""
 
+ENDS = ("", "_low", "_high", "_seeds_low", "_seeds_high")
+"""Ends of the names of columns: a number, its interval over examples, and its interval over seeds."""
+
 Draws = Float[np.ndarray, " draws"]
 """A number on all examples, then on each resample of them."""
 

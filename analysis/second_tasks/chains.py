@@ -7,10 +7,9 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from analysis.inference.seeds import Draws
+from analysis.inference.seeds import ENDS, Draws
 from analysis.second_tasks.later_trainings import EarlierTask, LaterTraining, TaskOutcomes
 from analysis.second_tasks.methods import Method
-from analysis.second_tasks.reached import ENDS
 from analysis.second_tasks.scores import over_both
 from study.record.training.tasks import TaskChain
 

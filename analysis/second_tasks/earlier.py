@@ -6,11 +6,10 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from analysis.inference.seeds import Draws
+from analysis.inference.seeds import ENDS, Draws
 from analysis.results.domain import IDENTITY
 from analysis.second_tasks.comparisons import Comparison, Point
 from analysis.second_tasks.later_trainings import EarlierTask, LaterTraining
-from analysis.second_tasks.reached import ENDS
 from analysis.second_tasks.scores import over_both
 from study.record.training.tasks import KeptProof
 

@@ -10,10 +10,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from scipy import stats
 
-from analysis.inference.seeds import FEWEST_SEEDS, Draws, over_examples, over_seeds
-
-ENDS = ("", "_low", "_high", "_seeds_low", "_seeds_high")
-"""A number, its interval over examples, and its interval over seeds."""
+from analysis.inference.seeds import ENDS, FEWEST_SEEDS, Draws, over_examples, over_seeds
 
 Share = dict[str, float | None]
 

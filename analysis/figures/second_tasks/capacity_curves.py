@@ -1,13 +1,16 @@
 """The capacity curve: what a later task reaches over the heads that are free, and what these cost the earlier one."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
+from itertools import cycle
 
 import polars as pl
 from matplotlib.ticker import MaxNLocator
 
 from analysis.figures.canvas import Drawing, Panel, Sample, Tip, draw, limits, styled
 from analysis.figures.canvas.style import BAND, BLUE, DASHED, GREEN, GREY, INK, LINES, ORANGE, SERIES
+from analysis.figures.second_tasks.control_rows import told
 from analysis.formatting import decimal, decimals, score_axis, signed
+from analysis.inference.seeds import ENDS
 
 HEIGHT = 2.4
 """Inches of the axes."""
@@ -27,9 +30,6 @@ COLOURS = {
 }
 """Colours of methods by their short names; others have those of series."""
 
-ENDS = ("", "_low", "_high", "_seeds_low", "_seeds_high")
-"""A number, and the ends of its intervals over examples and over seeds."""
-
 DASHES = {"output layer alone": LINES[2], "all weights": DASHED}
 
 
@@ -45,26 +45,26 @@ def capacity_curve(curves: pl.DataFrame, later: pl.DataFrame, value: str, title:
     """
     metric = curves["metric"][0]
     axis = score_axis(metric) if value == "score" else "loss (nats)"
-    curves = curves.drop_nulls(value)
+    curves = _with_names(curves.drop_nulls(value))
     later = later.drop_nulls(value).join(curves.select("method", "updates").unique(), on=["method", "updates"])
     lines, levels = curves.filter("by_heads"), curves.filter(~pl.col("by_heads"))
     digits = decimals(curves["unit"][0]) if value == "score" else 4
     with styled():
         panel = Panel(title, HEIGHT, x=_x_name(curves), y=axis)
-        looks = _looks([*lines["short"], *levels["short"]])
+        looks = _looks(pl.concat([lines, levels]))
         tips: dict[str, Tip] = {}
-        for short, own in _by_method(levels):
-            _draw_level(panel, own, value, looks[short])
-        for at, (short, own) in enumerate(_by_method(lines)):
-            look = {**looks[short], "marker": MARKERS[at % len(MARKERS)], "markersize": 3.5}
-            looks[short] = look
+        for line, own in _by_line(levels):
+            _draw_level(panel, own, value, looks[line])
+        for at, (line, own) in enumerate(_by_line(lines)):
+            look = {**looks[line], "marker": MARKERS[at % len(MARKERS)], "markersize": 3.5}
+            looks[line] = look
             _draw_line(panel, own, value, look)
             seeds = later.join(own.select("method", "updates").unique(), on=["method", "updates"])
             tips |= _draw_seeds(panel, seeds, value, look, f"{at}", digits)
         columns = [f"{value}{end}" for end in ("", "_seeds_low", "_seeds_high")]
         panel.axes.set(ylim=limits(curves, columns, *later[value]))
         _name_heads(panel, lines if lines.height else curves)
-        panel.key = [Sample(short, look) for short, look in looks.items()]
+        panel.key = [Sample(line, look) for line, look in looks.items()]
         data = curves.select("method", "updates", "seeds", "freed", "share", *_numbers(curves, value), "parameters")
         what = "Score" if value == "score" else "Loss"
         return draw(panel, name, f"{what} over the heads that are free, {title}", data, tips)
@@ -79,15 +79,15 @@ def cost_curve(earlier: pl.DataFrame, title: str, name: str) -> Drawing:
         title: what stands above.
         name: name of the drawing.
     """
-    unit = earlier["unit"][0]
+    unit, earlier = earlier["unit"][0], _with_names(earlier)
     with styled():
         panel = Panel(title, HEIGHT, x=_x_name(earlier), y=f"change of its score ({unit})")
         panel.axes.axhline(0, color=INK, linewidth=0.8, linestyle=DASHED, alpha=0.6, zorder=0)
-        looks = _looks(earlier["short"])
+        looks = _looks(earlier)
         tips: dict[str, Tip] = {}
-        for at, (short, own) in enumerate(_by_method(earlier)):
-            look = {**looks[short], "marker": MARKERS[at % len(MARKERS)], "markersize": 3.5}
-            looks[short] = look
+        for at, (line, own) in enumerate(_by_line(earlier)):
+            look = {**looks[line], "marker": MARKERS[at % len(MARKERS)], "markersize": 3.5}
+            looks[line] = look
             panel.axes.plot(own["freed"], own["change"], linestyle=look["linestyle"], color=look["color"])
             panel.axes.vlines(own["freed"], own["change_low"], own["change_high"], color=look["color"], linewidth=0.8)
             for row in own.rows(named=True):
@@ -98,7 +98,7 @@ def cost_curve(earlier: pl.DataFrame, title: str, name: str) -> Drawing:
                 )
         panel.axes.set(ylim=limits(earlier, ["change", "change_low", "change_high"], 0.0))
         _name_heads(panel, earlier)
-        panel.key = [Sample(short, look) for short, look in looks.items()]
+        panel.key = [Sample(line, look) for line, look in looks.items()]
         columns = ("method", "updates", "seeds", "freed", "share", "score_before", "score_after")
         data = earlier.select(*columns, *_numbers(earlier, "change"))
         return draw(panel, name, f"What free heads cost, {title}", data, tips)
@@ -108,18 +108,28 @@ def _x_name(rows: pl.DataFrame) -> str:
     return f"free heads, of {rows['heads'][0]}"
 
 
-def _by_method(rows: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
-    for (short, _), own in rows.group_by("short", "updates", maintain_order=True):
-        yield str(short), own.sort("freed")
+def _with_names(rows: pl.DataFrame) -> pl.DataFrame:
+    """The rows with the column `line`: the name of each method, with its updates where it was trained for several."""
+    kinds = rows.unique(["method", "updates"], maintain_order=True)
+    names = pl.Series("line", told(kinds))
+    if names.is_duplicated().any():
+        names = pl.Series(
+            "line", [f"{name}, {number:,} updates" for name, number in zip(names, kinds["updates"], strict=True)]
+        )
+    return rows.join(kinds.select("method", "updates", names), on=["method", "updates"], maintain_order="left")
 
 
-def _looks(names: Iterable[str]) -> dict[str, dict]:
-    """The colour and dashes of each method."""
+def _by_line(rows: pl.DataFrame) -> Iterator[tuple[str, pl.DataFrame]]:
+    for (line,), own in rows.group_by("line", maintain_order=True):
+        yield str(line), own.sort("freed")
+
+
+def _looks(rows: pl.DataFrame) -> dict[str, dict]:
+    """The colour and dashes of each line; of several with one short name the first has that name's colour."""
     found: dict[str, dict] = {}
-    others = [colour for colour, _ in SERIES]
-    for short in dict.fromkeys(names):
-        colour = COLOURS.get(short) or others[sum(x not in COLOURS for x in found) % len(others)]
-        found[short] = {"color": colour, "linestyle": DASHES.get(short, "-")}
+    colours, others = dict(COLOURS), cycle(colour for colour, _ in SERIES)
+    for line, short in rows.select("line", "short").unique(maintain_order=True).rows():
+        found[line] = {"color": colours.pop(short, "") or next(others), "linestyle": DASHES.get(short, "-")}
     return found
 
 

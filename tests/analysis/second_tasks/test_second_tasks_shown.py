@@ -60,6 +60,21 @@ def test_the_page_answers_in_sentences_and_shows_what_has_failed_in_red(shown: t
     assert not re.search(r"<th[^>]*>\s*<dfn", section), "a head of a column is what sorts it, and says no more"
 
 
+def test_each_order_of_free_heads_has_a_line_of_its_own(tmp_path: Path) -> None:
+    first = fill_first(tmp_path, freed=[range(3), range(6)])
+    for order, skill in (("importance", 0.3), ("effect", 0.1)):
+        for number in (3, 6):
+            options = {**FREE, "order": {"name": order}}
+            fill_later(tmp_path, first, options, freed=range(number), skill=skill)
+    drawings = heads.second_tasks(tmp_path, FAST).drawings()
+    curves = [one for one in drawings if Path(one.name).name.startswith(("score", "loss", "cost"))]
+    assert len(curves) == 3
+    for panel in (one.panel for one in curves):
+        assert [sample.label for sample in panel.key] == ["free heads by effect", "free heads by importance"]
+        lines = [line for line in panel.axes.get_lines() if list(line.get_xdata()) == [3, 6]]
+        assert len({line.get_color() for line in lines}) == len(lines) == 2
+
+
 def test_every_figure_and_table_has_its_file(shown: tuple[Analysis, Path]) -> None:
     analysis, page = shown
     assert analysis.second_tasks is not None
