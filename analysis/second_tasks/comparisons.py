@@ -13,7 +13,7 @@ import numpy as np
 
 from analysis.inference.seeds import Draws
 from analysis.results.domain import Domain
-from analysis.second_tasks.later_trainings import LaterTraining
+from analysis.second_tasks.later_trainings import LaterTraining, differing
 from analysis.second_tasks.methods import ALL_WEIGHTS, EARLIER, OUTPUT_LAYER, Method
 from study.record.errors import listed
 from study.record.metrics import Metric
@@ -80,32 +80,45 @@ class Comparison:
 
         Where several orders have freed as many, those of most seeds, then those by importance.
         """
-        found: dict[int, Point] = {}
+        found: dict[int, tuple[tuple[Any, ...], Point]] = {}
         for point, members in self.points.items():
             method, _, number = point
             if method.is_main and number is not None:
-                best = found.get(number)
-                rank = (len(members), method.order == "importance", -len(method.detail))
-                if best is None or rank > (len(self.points[best]), best[0].order == "importance", -len(best[0].detail)):
-                    found[number] = point
-        return dict(sorted(found.items()))
+                rank = (len(by_seed(members)), method.order == "importance", -len(method.detail))
+                if number not in found or rank > found[number][0]:
+                    found[number] = rank, point
+        return {number: point for number, (_, point) in sorted(found.items())}
 
-    def control(self, name: str, updates: int) -> list[LaterTraining]:
-        """The trainings of a control that has all heads on, on the earlier task's weights, after as many updates."""
-        found = {
+    def control(self, name: str, beside: LaterTraining) -> list[LaterTraining]:
+        """The trainings of a control that has all heads on, on the earlier task's weights, after as many updates.
+
+        Where there are several that differ in an option of training, such as the learning rate, it is the one that has
+        it as `beside` has: none where no control has. A control of one variant stands beside all.
+        """
+        found = self.controls(name, beside.record.updates)
+        differ = differing([own[0].options for own in found.values()])
+        alike = [
+            method
+            for method, own in found.items()
+            if all(own[0].options.get(option) == beside.options.get(option) for option in differ)
+        ]
+        return found[min(alike, key=lambda method: (len(method.detail), method))] if alike else []
+
+    def controls(self, name: str, updates: int) -> dict[Method, list[LaterTraining]]:
+        """Every variant of a control that has all heads on, on the earlier task's weights, after so many updates."""
+        return {
             method: own
             for (method, after, _), own in self.points.items()
             if (method.name, after) == (name, updates) and method.free_on and method.body == EARLIER
         }
-        return found[min(found, key=lambda method: (len(method.detail), method))] if found else []
 
-    def output_layer(self, updates: int) -> list[LaterTraining]:
+    def output_layer(self, beside: LaterTraining) -> list[LaterTraining]:
         """The control that says what the body gives without having been taught."""
-        return self.control(OUTPUT_LAYER, updates)
+        return self.control(OUTPUT_LAYER, beside)
 
-    def fine_tuning(self, updates: int) -> list[LaterTraining]:
+    def fine_tuning(self, beside: LaterTraining) -> list[LaterTraining]:
         """The control that says what all weights can be taught."""
-        return self.control(ALL_WEIGHTS, updates)
+        return self.control(ALL_WEIGHTS, beside)
 
 
 def by_seed(members: Sequence[LaterTraining], number: str = "scores") -> dict[int | None, Draws]:

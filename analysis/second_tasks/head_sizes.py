@@ -26,7 +26,10 @@ DRAWS = 10_000
 TIE = 1e-9
 """Sums of sizes that differ by less are equal."""
 
-GROUP = dict.fromkeys(["task", "family", "data", "method", "metric", "unit"], pl.String) | {"freed": pl.Int64}
+GROUP = dict.fromkeys(["task", "family", "data", "method", "metric", "unit"], pl.String) | {
+    "updates": pl.Int64,
+    "freed": pl.Int64,
+}
 
 HEADS = (
     GROUP
@@ -53,13 +56,13 @@ def head_tables(
         seed: seed of random arrangements.
 
     Returns:
-        For each head that is on: columns task, family, data, method, metric, unit, freed; seeds that were averaged; its
-        address; taught: whether the task was taught to it; effect, size: means over seeds of the effect of its
-        removal and of its absolute value; rank by size, from 1. For each of these groups: taught, others: numbers of
-        heads; taught_size, others_size: mean sizes, difference, by_chance: what it would be on average if any heads of
-        each layer had been taught; p: two-sided, null where no layer has heads of both; arrangements, exact: how many
-        there were to choose from or were drawn; top, top_taught: as many heads of largest size as were taught, and how
-        many of these were taught.
+        For each head that is on: columns task, family, data, method, metric, unit, updates, freed; seeds that were
+        averaged; its address; taught: whether the task was taught to it; effect, size: means over seeds of the effect
+        of its removal and of its absolute value; rank by size, from 1. For each of these groups: taught, others:
+        numbers of heads; taught_size, others_size: mean sizes, difference, by_chance: what it would be on average if
+        any heads of each layer had been taught; p: two-sided, null where no layer has heads of both; arrangements,
+        exact: how many there were to choose from or were drawn; top, top_taught: as many heads of largest size as were
+        taught, and how many of these were taught.
     """
     heads, tests = [], []
     for about, own in _groups(trainings, effects):
@@ -78,7 +81,7 @@ def _groups(trainings: Sequence[LaterTraining], effects: pl.DataFrame) -> Iterat
     for one in trainings:
         if one.outcomes.domain.setting_id in known and one.record.taught:
             domain, record = one.outcomes.domain, one.record
-            key = (_family(domain), domain.data, record.name, str(one.method), record.on, record.taught)
+            key = (_family(domain), domain.data, record.name, str(one.method), record.updates, record.on, record.taught)
             found.setdefault(key, []).append(one)
     for members in found.values():
         domain = members[0].outcomes.domain
@@ -89,6 +92,7 @@ def _groups(trainings: Sequence[LaterTraining], effects: pl.DataFrame) -> Iterat
             "method": str(members[0].method),
             "metric": domain.metric.name,
             "unit": domain.metric.unit,
+            "updates": members[0].record.updates,
             "freed": members[0].freed,
         }
         yield about, _sizes(members, single)

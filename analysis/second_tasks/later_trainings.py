@@ -154,9 +154,13 @@ class LaterTraining:
 
     @property
     def options(self) -> dict[str, Any]:
-        """The options of its training that are plain values, such as the learning rate."""
+        """The options of its training that are plain values, such as the learning rate, and its training data."""
         plain = (str, int, float, bool, type(None))
-        return {name: own for name, own in self.config.items() if isinstance(own, plain) and name not in UNTOLD}
+        known = {name: own for name, own in self.config.items() if isinstance(own, plain) and name not in UNTOLD}
+        data = self.config.get("train") or {}
+        file = Path(data["path"]).name if data.get("path") else None
+        told = {"trained on": data.get("name"), "training file": file, "training examples": data.get("limit")}
+        return known | {name: own for name, own in told.items() if own is not None}
 
     @property
     def order_data(self) -> str:
@@ -269,7 +273,7 @@ def _details(training: LaterTraining) -> dict[str, Any]:
     given = dict(training.record.options or {})
     order = {f"order {name}": value for name, value in (given.get("order") or {}).items() if name != "name"}
     own = {name: value for name, value in given.items() if name not in USUAL}
-    return {**own, **(order if training.method.by_heads else {}), **training.options}
+    return {**own, **(order if training.method.order else {}), **training.options}
 
 
 def _with_variants(trainings: Sequence[LaterTraining]) -> Iterator[LaterTraining]:
@@ -279,13 +283,18 @@ def _with_variants(trainings: Sequence[LaterTraining]) -> Iterator[LaterTraining
         alike.setdefault((one.outcomes.domain.data, one.record.name, one.method), []).append(one)
     for group in alike.values():
         details = [_details(one) for one in group]
-        names = dict.fromkeys(name for own in details for name in own)
-        differ = [name for name in names if len({str(own.get(name)) for own in details}) > 1]
+        differ = differing(details)
         for one, own in zip(group, details, strict=True):
             told = ", ".join(
                 f"{name.replace('_', ' ')} {_plain(own[name])}" for name in differ if own.get(name) is not None
             )
             yield replace(one, variant=told)
+
+
+def differing(details: Sequence[Mapping[str, Any]]) -> list[str]:
+    """Names of the options in which some trainings differ."""
+    names = dict.fromkeys(name for own in details for name in own)
+    return [name for name in names if len({str(own.get(name)) for own in details}) > 1]
 
 
 def _plain(value: Any) -> str:

@@ -42,6 +42,7 @@ class Method:
         most_needed: whether the heads were freed that the earlier task needs most.
         free_on: whether free heads are on in the later task.
         body: weights of all that is not taught: `earlier`, or `pretrained`, which never saw the earlier task.
+        by_rank: whether as many numbers move as the free heads have, wherever these are.
         detail: further options, in words.
     """
 
@@ -50,6 +51,7 @@ class Method:
     most_needed: bool = False
     free_on: bool = True
     body: str = EARLIER
+    by_rank: bool = False
     detail: str = ""
 
     @classmethod
@@ -57,19 +59,19 @@ class Method:
         """The method of a record's options; `variant` says in what else it differs from others."""
         given = options or {}
         own = {key: given[key] for key in ("most_needed", "free_on", "body") if key in given}
-        by_rank = name == "lora" and "rank" not in given  # that with as many numbers as the free heads have
-        depends = name == FREE_HEADS or by_rank or not own.get("free_on", True)
+        by_rank = name == "lora" and given.get("rank") is None
+        depends = name == FREE_HEADS or not own.get("free_on", True)
         order = str((given.get("order") or {}).get("name", "")) if depends else ""
         own["most_needed"] = bool(own.get("most_needed")) and depends
         words = [TOLD[key][given[key]] for key in TOLD if given.get(key) in TOLD[key]]
         words += [f"rank {given['rank']}"] if given.get("rank") else []
         words += [f"margin {given['margin']:g}"] if given.get("margin") and depends else []
-        return cls(name, order, **own, detail=", ".join([*words, *([variant] if variant else [])]))
+        return cls(name, order, **own, by_rank=by_rank, detail=", ".join([*words, *([variant] if variant else [])]))
 
     @property
     def by_heads(self) -> bool:
-        """Whether what is taught, or what the later task runs with, depends on which heads are free."""
-        return bool(self.order)
+        """Whether what is taught, or what the later task runs with, depends on the heads that are free."""
+        return bool(self.order) or self.by_rank
 
     @property
     def is_main(self) -> bool:

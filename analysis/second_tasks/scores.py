@@ -6,11 +6,11 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from analysis.inference.seeds import Draws, over_examples, over_seeds
+from analysis.inference.seeds import ENDS, Draws, over_examples, over_seeds
 from analysis.results.domain import IDENTITY
 from analysis.second_tasks.comparisons import Comparison, Point, by_seed, paired
 from analysis.second_tasks.later_trainings import LaterTraining
-from analysis.second_tasks.reached import ENDS, share_reached
+from analysis.second_tasks.reached import share_reached
 
 ABOUT = dict.fromkeys(["comparison", "metric", "unit", "method"], pl.String)
 """What a row is of."""
@@ -61,7 +61,7 @@ def later_table(comparison: Comparison) -> pl.DataFrame:
 
 def _later_row(comparison: Comparison, one: LaterTraining) -> dict[str, Any]:
     alpha, record = comparison.alpha, one.record
-    reference = comparison.output_layer(record.updates)
+    reference = comparison.output_layer(one)
     gains = {} if one in reference else paired([one], reference)
     numbers = {
         "score": one.outcomes.scores,
@@ -116,9 +116,9 @@ def curve_table(comparison: Comparison) -> pl.DataFrame:
 
 def _curve_row(comparison: Comparison, point: Point, members: Sequence[LaterTraining]) -> dict[str, Any]:
     (method, updates, _), alpha = point, comparison.alpha
-    freed, base = [one.freed for one in members], comparison.output_layer(updates)
+    freed, base = [one.freed for one in members], comparison.output_layer(members[0])
     gains = {} if members is base else paired(members, base)
-    best = comparison.fine_tuning(updates)
+    best = comparison.fine_tuning(members[0])
     whole = {} if members is best else paired(best, base)
     scores = by_seed(members)
     return {

@@ -10,7 +10,7 @@ from analysis.formatting import decimal, decimals, p_value, score, signed, unit_
 from analysis.inference.seeds import FEWEST_SEEDS
 from analysis.second_tasks.comparisons import Comparison
 from analysis.second_tasks.earlier import FAILED
-from analysis.second_tasks.methods import EARLIER, Method
+from analysis.second_tasks.methods import EARLIER, OUTPUT_LAYER, Method
 from study.record.errors import listed
 
 Row = Mapping[str, Any]
@@ -146,7 +146,7 @@ def failure_words(proofs: pl.DataFrame) -> Iterator[str]:
 
 def head_words(tests: pl.DataFrame, heads: pl.DataFrame, alpha: float) -> Iterator[str]:
     """For each later task whose single heads were removed, whether the heads that were taught are those that matter."""
-    keys = ["task", "family", "data", "method", "freed"]
+    keys = ["task", "family", "data", "method", "updates", "freed"]
     for row in tests.rows(named=True):
         own = heads.filter(**{key: row[key] for key in keys}).sort("rank")
         digits, several = decimals(row["unit"]), own["kind"].n_unique() > 1
@@ -184,6 +184,7 @@ def warnings(every: Sequence[Comparison]) -> Iterator[str]:
     for comparison in every:
         yield from _unequal_updates(comparison)
         yield from _lacking(comparison)
+        yield from _unlike_controls(comparison)
         yield from _starts(comparison)
         yield from _few_seeds(comparison)
         yield from _unproved(comparison)
@@ -202,11 +203,24 @@ def _unequal_updates(comparison: Comparison) -> Iterator[str]:
 def _lacking(comparison: Comparison) -> Iterator[str]:
     has_own = any(one.record.output_parameters for one in comparison.members)  # a translator has none
     for updates in comparison.updates if has_own else ():
-        if not comparison.output_layer(updates):
+        if not comparison.controls(OUTPUT_LAYER, updates):
             yield (
                 f"{comparison.name}: no training of the output layer alone after {updates:,} updates, so that nobody "
                 f"knows what the model could do before it was taught; model.training.reuse=output_layer trains it"
             )
+
+
+def _unlike_controls(comparison: Comparison) -> Iterator[str]:
+    lacking = {
+        str(method): None
+        for (method, updates, _), own in comparison.points.items()
+        if comparison.controls(OUTPUT_LAYER, updates) and not comparison.output_layer(own[0])
+    }
+    if lacking:
+        yield (
+            f"{comparison.name}: no gain is given of {listed(list(lacking))}: trainings of the output layer alone "
+            f"differ among themselves, and none has the options of these"
+        )
 
 
 def _starts(comparison: Comparison) -> Iterator[str]:

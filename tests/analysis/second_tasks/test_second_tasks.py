@@ -292,6 +292,78 @@ def test_options_that_tell_trainings_of_one_method_apart_are_named(results: Path
     assert methods == {f"free heads by importance, learning rate {rate}" for rate in ("0.0001", "0.0005")}
 
 
+def test_a_gain_is_over_the_output_layer_that_was_trained_alike(results: Path) -> None:
+    first = fill_first(results, freed=[SIX])
+    for rate, skill in ((1e-5, 0.1), (1e-3, 0.3)):
+        for options, more in ((OUTPUT, 0.0), (FREE, 0.1), (ALL, 0.4)):
+            fill_later(results, first, options, freed=SIX, training={"learning_rate": rate}, skill=skill + more)
+    scores = {row["method"]: row for row in found_in(results).later.rows(named=True)}
+    curves = {row["method"]: row for row in found_in(results).curves.rows(named=True)}
+    for rate in ("1e-05", "0.001"):
+        free, output, whole = (
+            scores[f"{method}, learning rate {rate}"]
+            for method in ("free heads by importance", "output layer alone", "all weights")
+        )
+        gain = free["score"] - output["score"]
+        assert free["gain"] == pytest.approx(gain)
+        assert curves[free["method"]]["gain"] == pytest.approx(gain)
+        assert curves[free["method"]]["reached"] == pytest.approx(gain / (whole["score"] - output["score"]))
+        assert output["gain"] is None
+    fill_later(results, first, BIASES, freed=SIX, training={"learning_rate": 1e-4})
+    found = found_in(results)
+    assert found.later.filter(method="biases and norms")["gain"].to_list() == [None]
+    assert any("no gain is given of biases and norms" in line for line in found.warnings)
+
+
+def test_methods_whose_options_were_chosen_for_each_are_paired(results: Path) -> None:
+    first = fill_first(results, freed=[SIX])
+    for options, rate in ((OUTPUT, 5e-3), (FREE, 1e-4), ({**FREE, "biases": False}, 1e-4)):
+        fill_later(results, first, options, freed=SIX, training={"learning_rate": rate}, skill=0.2)
+    found = found_in(results)
+    assert found.later["gain"].null_count() == 1, "that of the output layer itself"
+    assert not any("no gain is given" in line for line in found.warnings)
+
+
+def test_controls_are_held_against_the_order_of_most_seeds_and_not_of_most_trainings(results: Path) -> None:
+    first = fill_first(results, freed=[SIX])
+    effects = {**FREE, "order": {"name": "effect"}}
+    for share in (0.3, 0.35, 0.4):
+        fill_later(results, first, {**FREE, "free": share}, freed=SIX, seed=0)
+    for seed in range(2):
+        fill_later(results, first, effects, freed=SIX, seed=seed)
+    assert str(found_in(results).comparisons[0].main[6][0]) == "free heads by effect"
+
+
+def test_trainings_on_other_data_are_no_seeds_of_one_method(results: Path) -> None:
+    first = fill_first(results, freed=[SIX])
+    for limit in (1000, None):
+        train = {"name": "mood_train", "path": f"/data/{limit}/mood.tsv", "limit": limit}
+        fill_later(results, first, FREE, freed=SIX, training={"train": train}, single=True)
+    found = found_in(results)
+    free = "free heads by importance"
+    assert sorted(found.curves["method"]) == [free, f"{free}, training examples 1000"]
+    assert found.curves["seeds"].to_list() == [1, 1]
+
+
+def test_single_heads_after_other_updates_are_told_apart(results: Path) -> None:
+    first = fill_first(results, freed=[SIX])
+    for updates in (125, 250):
+        fill_later(results, first, FREE, freed=SIX, updates=updates, single=True)
+    found = found_in(results)
+    assert sorted(found.head_tests["updates"]) == [125, 250]
+    assert found.head_tests["seeds"].to_list() == [1, 1]
+
+
+def test_updates_of_low_rank_depend_on_how_many_heads_are_free_and_not_on_which(results: Path) -> None:
+    first = fill_first(results, freed=[SIX])
+    for seed, order in enumerate(("importance", "random")):
+        fill_later(results, first, {**LORA, "order": {"name": order}}, freed=SIX, seed=seed)
+    fill_later(results, first, {**LORA, "most_needed": True}, freed=SIX, seed=2)
+    fill_later(results, first, LORA, freed=range(3), seed=0)
+    rows = found_in(results).curves.sort("freed").rows(named=True)
+    assert [(row["method"], row["freed"], row["seeds"]) for row in rows] == [("LoRA", 3, 1), ("LoRA", 6, 3)]
+
+
 def test_a_failed_proof_is_told_first_of_all(results: Path) -> None:
     first = several(results, seeds=1)
     fill_later(results, first, LORA, freed=SIX, unlike=3)
