@@ -22,6 +22,7 @@ from analysis.results.rescoring import rescored
 from analysis.results.trainings import TRAININGS, read_trainings
 from study.record.curves import FOLDER as CURVES
 from study.record.curves import Curve, read_curves
+from study.record.designs import Design, DesignKind
 from study.record.errors import InputError, StudyError, listed
 from study.record.loss import Loss
 from study.record.metrics import metric
@@ -275,6 +276,7 @@ def read_domain(
     curves, broken = read_curves(folder)
     rows = _without(rows, masks_of_designs(designs, layout) - {mask for curve in curves for mask in curve.masks})
     complete, lacking = complete_masks(rows, evaluated)
+    lacking = _besides_searches(lacking, rows, designs, examples)
     broken = [*broken, *wrong]
     stored = set(complete["mask"].unique())
     cut = [curve for curve in curves if not stored.issuperset(curve.masks)]
@@ -317,6 +319,18 @@ def complete_masks(rows: pl.DataFrame, examples: pl.Series) -> tuple[pl.DataFram
     counts = rows.group_by("mask", maintain_order=True).len()
     lacking = dict(counts.filter(pl.col("len") < examples.len()).iter_rows())
     return rows.filter(~pl.col("mask").is_in(list(lacking))), lacking
+
+
+def _besides_searches(
+    lacking: Mapping[str, int], rows: pl.DataFrame, designs: Sequence[Design], examples: pl.DataFrame
+) -> dict[str, int]:
+    """The masks that lack examples, but for those that have the ones that chose a search's steps, and no others."""
+    chose = [set(design.examples) & set(examples["example"]) for design in designs if design.kind is DesignKind.STEP]
+    if not chose or not lacking:
+        return dict(lacking)
+    own = rows.filter(pl.col("mask").is_in(pl.Series([*lacking]).implode())).group_by("mask").agg("example")
+    searched = {mask for mask, had in own.iter_rows() if set(had) in chose}
+    return {mask: count for mask, count in lacking.items() if mask not in searched}
 
 
 def _without(rows: pl.DataFrame, masks: Collection[str]) -> pl.DataFrame:

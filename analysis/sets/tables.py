@@ -3,6 +3,7 @@
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import groupby
 
 import polars as pl
 
@@ -129,7 +130,14 @@ def sets(results: Results, inference: Inference) -> Sets | None:
         sufficient=_stacked(map(sufficient_table, judged), SUFFICIENT),
         path=_stacked((path_table(one, inference) for one in paths), PATH),
         screening=_stacked(map(screening_table, screened), SCREENING),
-        warnings=(*_unfinished(designs), *_lacking_singles(pairs), *refused, *_at_chance(designs, inference)),
+        warnings=(
+            *_unfinished(designs),
+            *_without_verdict(designs),
+            *_shared_judges(judged),
+            *_lacking_singles(pairs),
+            *refused,
+            *_at_chance(designs, inference),
+        ),
         alpha=inference.alpha,
     )
 
@@ -152,6 +160,35 @@ def _unfinished(designs: Sequence[StoredDesign]) -> Iterator[str]:
         if whole < one.asked and one.design.kind not in (DesignKind.STEP, DesignKind.SET):
             name, kind = f"{one.domain.subject} on {one.domain.data}", one.design.kind
             yield f"{name}: {whole:,} of {one.asked:,} {kind}s have all outcomes; the same command measures the others"
+
+
+def _without_verdict(designs: Sequence[StoredDesign]) -> Iterator[str]:
+    """Searches whose set was measured on no example that did not choose it."""
+    judged = {_search(one) for one in designs if one.design.kind is DesignKind.SET}
+    for one in designs:
+        if one.design.kind is DesignKind.STEP and LOSE in one.design.options and _search(one) not in judged:
+            yield (
+                f"{one.domain.subject} on {one.domain.data}: the set that was searched for (to lose at most "
+                f"{one.design.options[LOSE]:g}) has no verdict, as no other examples than those that chose it have all "
+                f"outcomes; the same command measures them"
+            )
+
+
+def _shared_judges(judged: Sequence[Verdict]) -> Iterator[str]:
+    """Searches that the same examples judge: of many sets one is shown to suffice by chance."""
+    for name, several in groupby(sorted(judged, key=lambda one: one.name), key=lambda one: one.name):
+        number = len({_search(one.stored) for one in several})
+        if number > 1:
+            yield (
+                f"{name}: {number} searches are judged by examples that they share, and each limit is of one search "
+                f"alone: the more there are, the sooner one of their sets is shown to suffice by chance"
+            )
+
+
+def _search(one: StoredDesign) -> tuple[str, str, int | None, tuple[str, ...], tuple[str, ...]]:
+    """What tells one search from others."""
+    design = one.design
+    return one.domain.setting_id, str(sorted(design.options.items())), design.seed, design.units, design.examples
 
 
 def _lacking_singles(pairs: Sequence[Pairs]) -> Iterator[str]:

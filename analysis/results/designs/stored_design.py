@@ -24,8 +24,8 @@ class StoredDesign:
 
     Attributes:
         design: the masks that have outcomes; of coalitions the first ones, as far as none lacks any.
-        domain: the outcomes of these masks, of the full one and of single units, on the examples of the first mask; of
-            steps on the examples that chose, of the set that came of them on all others.
+        domain: the outcomes of these masks, of the full one and of single units, on the examples that these masks have
+            in common; of steps on the examples that chose, of the sets that came of them on others.
         asked: how many masks the design has.
         chose: how many examples chose which masks there are.
     """
@@ -98,16 +98,30 @@ def _designed(design: Design, domain: Domain, rows: pl.DataFrame, examples: pl.D
 
 
 def _examples(design: Design, keys: Sequence[str], rows: pl.DataFrame, full: str) -> pl.Series:
-    """The examples that a design is scored on: those of its first mask.
+    """The examples that a design is scored on: those on which the most of its masks can be, times how many they are.
 
-    Steps are scored on the examples that chose them, and the sets that a search ends with on all others.
+    Masks are shared between designs, and may have been measured on more examples than this one needs, or on fewer.
+    Steps are scored on the examples that chose them, and the sets that a search ends with on others, which the set it
+    chose, the first, must have.
     """
     base = rows.filter(mask=full)["example"]
     if LOSE in design.options:
         chose = base.is_in(pl.Series(design.examples, dtype=pl.String).implode())
-        return base.filter(chose if design.kind is DesignKind.STEP else ~chose)
-    first = next((key for key in keys if key != full), full)
-    return base.filter(base.is_in(rows.filter(mask=first)["example"].implode()))
+        if design.kind is DesignKind.STEP:
+            return base.filter(chose)
+        base = base.filter(~chose)
+        base = base.filter(base.is_in(rows.filter(mask=keys[0])["example"].implode()))
+    own = rows.filter(pl.col("mask").is_in(pl.Series([*keys]).implode()) & pl.col("example").is_in(base.implode()))
+    alike = own.group_by("mask").agg(pl.col("example").hash().sum().alias("same"))
+    found, most = base.clear(), 0
+    for mask in alike.sort("mask").unique("same", keep="first")["mask"]:
+        examples = own.filter(mask=mask)["example"]
+        counts = own.filter(pl.col("example").is_in(examples.implode())).group_by("mask").len()
+        whole = set(counts.filter(len=examples.len())["mask"])
+        used = len(_whole(design, [key in whole for key in keys])) * examples.len()
+        if used > most:
+            found, most = examples, used
+    return found
 
 
 def _whole(design: Design, whole: Sequence[bool]) -> list[int]:

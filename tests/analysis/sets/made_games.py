@@ -4,8 +4,9 @@ The loss of an example is a constant less what the game pays, times how much the
 interactions and Shapley values of the mean log-likelihood are those of the game.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from pathlib import Path
+from types import MappingProxyType
 
 import numpy as np
 import polars as pl
@@ -94,6 +95,7 @@ def fill_game(
     lacking: Sequence[str] = (),
     singles: bool = True,
     hidden: Sequence[Design] = (),
+    seen: Mapping[str, Collection[str]] = MappingProxyType({}),
 ) -> Store:
     """Make a setting with the outcomes of designs, and of each head off; examples come in groups of three.
 
@@ -111,6 +113,7 @@ def fill_game(
         lacking: keys of masks that are not stored.
         singles: whether each head is removed by itself.
         hidden: designs whose masks have rows of the examples that chose them alone.
+        seen: keys of masks that have rows of some examples alone, with these.
     """
     rng = np.random.default_rng(seed)
     gold = rng.integers(2, size=count)
@@ -139,6 +142,7 @@ def fill_game(
         partial |= {key: set(design.examples) for key in known if key not in masks}
         masks |= {key: mask for key, mask in known.items() if key not in masks}
         write_design(design, store.folder)
+    partial.update({key: set(some) for key, some in seen.items()})
     bears = rng.normal(0.0, 0.6, count)
     frames = []
     for key, mask in masks.items():

@@ -88,6 +88,14 @@ def test_a_sample_that_was_cut_short_is_used_as_far_as_it_is_whole(results: Path
     np.testing.assert_allclose(shapley_table(found).filter(scale="loss")["value"], WORTH, atol=1e-5)
 
 
+def test_sets_are_scored_on_the_examples_that_they_share(results: Path) -> None:
+    """A later search has measured the empty set on other examples than the forty of the sample."""
+    design, some = kernel_design(80), [f"home-{number}" for number in range(40)]
+    seen = dict.fromkeys(design.keys(LAYOUT)[1:], some) | {design.keys(LAYOUT)[1]: [f"home-{n}" for n in range(90)]}
+    table = shapley_table(coalitions_of(results, additive(WORTH), design, seen=seen)).filter(scale="loss")
+    assert (table["n"][0], table["coalitions"][0]) == (40, 82)
+
+
 @pytest.mark.parametrize("runs", [40, pytest.param(1000, marks=pytest.mark.exhaustive)])
 @pytest.mark.parametrize(
     ("noise", "not_enough"), [(0.3, "examples alone"), (20.0, "coalitions alone")], ids=["coalitions", "examples"]

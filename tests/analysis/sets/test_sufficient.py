@@ -17,7 +17,7 @@ from analysis.inference import Inference
 from analysis.sets import sets
 from analysis.sets.sufficient import CHOSEN, Verdict, lower_limits, path_table, sufficient_table, verdicts
 from analysis.terminal import print_sets
-from study.record.designs import DesignKind
+from study.record.designs import Design, DesignKind
 
 FAST = Inference(resamples=400)
 WORTH = np.array([0.6, 0.6, 0.02, 0.01, 0.5, 0.02, 0.01, 0.3])
@@ -26,9 +26,13 @@ SETS = {CHOSEN: (2, 3, 5, 6), "importance": (0, 3, 5, 6), "effect": (2, 3, 5, 6)
 STEPS = (("full", ()), ("importance", (2, 3)), ("effect", (2, 3, 5, 6)))
 
 
+def game(on: np.ndarray) -> float:
+    return additive(WORTH)(on) - 1.6
+
+
 def verdict_of(results: Path, *, lose: float = 8.0, count: int = 600, noise: float = 0.02) -> Verdict:
     steps, chosen = search_designs(SETS, STEPS, lose=lose, choosing=CHOOSING)
-    fill_game(results, lambda on: additive(WORTH)(on) - 1.6, [chosen], hidden=[steps], count=count, noise=noise)
+    fill_game(results, game, [chosen], hidden=[steps], count=count, noise=noise)
     (found,) = verdicts(list(read_results(results).designs), FAST)
     return found
 
@@ -88,6 +92,54 @@ def test_the_path_is_of_the_examples_that_chose_and_no_mask_lacks_anything(resul
     assert set(table["n"]) == {120}
     assert table["off"].to_list()[1] == "encoder_self.0.2 encoder_self.0.3"
     assert not sets(read, FAST).warnings  # type: ignore[union-attr]
+
+
+def searched(results: Path, limit: int, *, sets: dict = SETS, lose: float = 8.0) -> Design:
+    """Store a search among the first examples, in a folder that has the full set and each head's removal on all."""
+    some, choosing = [f"home-{number}" for number in range(limit)], CHOOSING[: limit // 2]
+    steps, chosen = search_designs(sets, STEPS, lose=lose, choosing=choosing)
+    seen = dict.fromkeys(chosen.keys(LAYOUT), some) | dict.fromkeys(steps.keys(LAYOUT)[1:-1], choosing)
+    fill_game(results, game, [steps, chosen], count=300, noise=0.02, seen=seen)
+    return chosen
+
+
+def test_a_search_among_fewer_examples_than_others_were_measured_on_has_its_verdict(results: Path) -> None:
+    searched(results, 90)
+    found = sets(read_results(results), FAST)
+    assert found is not None
+    assert set(found.sufficient["n"]) == {45}, "those of the search that did not choose"
+    assert found.sufficient["set"].to_list() == list(SETS)
+    assert set(found.path["n"]) == {45}
+    assert found.warnings == ()
+
+
+def test_a_search_without_examples_that_judge_says_so(results: Path) -> None:
+    steps, chosen = search_designs(SETS, STEPS, lose=8, choosing=CHOOSING)
+    fill_game(results, game, [], hidden=[steps, chosen], count=300)
+    found = sets(read_results(results), FAST)
+    assert found is not None
+    assert found.sufficient.is_empty()
+    (warning,) = found.warnings
+    assert "(to lose at most 8) has no verdict" in warning
+
+
+def test_searches_that_share_judges_are_warned_of(results: Path) -> None:
+    designs = [search_designs(SETS, STEPS, lose=lose, choosing=CHOOSING)[1] for lose in (8, 4)]
+    fill_game(results, game, designs, count=300, noise=0.02)
+    found = sets(read_results(results), FAST)
+    assert found is not None
+    (warning,) = found.warnings
+    assert "2 searches are judged by examples that they share" in warning
+
+
+def test_masks_that_only_a_search_tried_are_not_told_to_lack_examples(results: Path) -> None:
+    steps, chosen = search_designs(SETS, STEPS, lose=8, choosing=CHOOSING)
+    singles = [LAYOUT.key(mask) for mask in LAYOUT.each_off()]
+    seen = dict.fromkeys(singles, CHOOSING)
+    fill_game(results, game, [chosen], hidden=[steps], count=300, noise=0.02, seen=seen)
+    assert read_results(results).domains[0].left_out == ()
+    fill_game(results / "cut", game, [chosen], hidden=[steps], count=300, seen=dict.fromkeys(singles, CHOOSING[:50]))
+    assert "8 masks lack examples" in read_results(results / "cut").domains[0].left_out[0]
 
 
 def test_the_page_and_the_terminal_say_whether_it_suffices(results: Path) -> None:
