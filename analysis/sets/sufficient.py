@@ -6,7 +6,6 @@ Sets of as many units that were chosen in simpler ways are judged beside it by t
 
 from dataclasses import dataclass
 from functools import cached_property
-from math import ceil
 
 import numpy as np
 import polars as pl
@@ -16,12 +15,12 @@ from scipy import sparse, stats
 from analysis.inference import Inference
 from analysis.inference.contrasts import Contrasts
 from analysis.inference.discordant_pairs import flip_changes, flip_interval, flips_of
-from analysis.inference.minimum_detectable_effect import POWER
 from analysis.inference.resampling import standard_error
 from analysis.results.designs import LOSE, StoredDesign
 from analysis.results.sample import Sample
 from analysis.sets.pairs import ABOUT
 from study.record.designs import DesignKind
+from study.record.designs.sample_size import groups_needed
 
 CHOSEN = "chosen"
 """The set that the search ended with, among those that are judged."""
@@ -101,13 +100,12 @@ class Verdict:
         return Contrasts.of(self.sample, sparse.csr_array(weights), self.inference.resamples, self.inference.seed)
 
     def needed(self, at: int) -> int | None:
-        """Examples with which a set that loses nothing would be shown to suffice, with a chance of .8.
+        """Groups of examples with which a set that loses nothing would be shown to suffice, with a chance of .8.
 
         The error is that of this set; None where no answer changes.
         """
-        error = np.concatenate([[0.0], self.error])[at]
-        quantiles = stats.norm.ppf(1 - self.inference.alpha) + stats.norm.ppf(POWER)
-        return ceil(self.sample.different_examples * (quantiles * error / self.lose) ** 2) if error > 0 else None
+        error = float(np.concatenate([[0.0], self.error])[at])
+        return groups_needed(error, self.sample.groups, self.lose, self.inference.alpha) if error > 0 else None
 
 
 def lower_limits(sample: Sample, alpha: float, *, countable: bool) -> Float[np.ndarray, " others"]:
@@ -141,10 +139,10 @@ def sufficient_table(verdict: Verdict) -> pl.DataFrame:
         Columns of the domain; design, level; set: `chosen`, or what others were chosen by; metric, unit; kept, units
         (how many there are); n (examples that judge), groups, group, chose (examples that chose); lose: how much may be
         lost; base_score, score, effect, standard_error; limit: the lower one-sided limit of the effect at 1 - alpha;
-        sufficient: whether that is no lower than -lose; needed: examples with which a set that loses nothing, and
-        changes as many answers, is shown to suffice with a chance of .8; ahead: the score of the chosen set less this
-        one's, with its interval, and p corrected over the sets by max-T, null of sets that differ in fewer than 20
-        groups; on: the units that stay on, parted by spaces; resamples, seed.
+        sufficient: whether that is no lower than -lose; needed: groups of examples with which a set that loses
+        nothing, and changes as many answers, is shown to suffice with a chance of .8; ahead: the score of the chosen
+        set less this one's, with its interval, and p corrected over the sets by max-T, null of sets that differ in
+        fewer than 20 groups; on: the units that stay on, parted by spaces; resamples, seed.
     """
     sample, options, design = verdict.sample, verdict.inference, verdict.stored.design
     effects, error = (np.concatenate([[0.0], own]) for own in (sample.effects, verdict.error))

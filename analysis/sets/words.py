@@ -7,6 +7,7 @@ import polars as pl
 
 from analysis.effects.chance import chance
 from analysis.formatting import decimal, decimals, p_value, score, signed, unit_name
+from analysis.results.sample import EXAMPLE
 from analysis.sets.pairs import COMPLEMENTARY, REDUNDANT, Pairs
 from analysis.sets.scales import SCORE, tested_scale
 from analysis.sets.screening import CONFIRMED, IMPORTANT, RANDOM, SCREENED, Screening
@@ -71,7 +72,9 @@ def sufficient_words(verdict: Verdict, table: pl.DataFrame) -> Iterator[str]:
     row = own.filter(set=CHOSEN).row(0, named=True)
     digits, unit = decimals(row["unit"]), row["unit"]
     shown = "the set is shown to lose" if row["sufficient"] else "the set is not shown to lose"
-    needed = "" if row["sufficient"] or row["needed"] is None else f"; that takes about {row['needed']:,} examples"
+    needed = (
+        "" if row["sufficient"] or row["needed"] is None else f"; that takes about {row['needed']:,} {_groups(row)}"
+    )
     yield (
         f"{verdict.name}: {row['kept']} of {row['units']} {design.unit.plural} suffice, as far as measured. Judged by "
         f"{row['n']:,} examples that did not choose them, their effect is {signed(row['effect'], digits)} {unit}, with "
@@ -82,6 +85,11 @@ def sufficient_words(verdict: Verdict, table: pl.DataFrame) -> Iterator[str]:
     if others.height:
         told = [f"{other['set']} {_ahead(other, digits)}" for other in others.rows(named=True)]
         yield f"It is ahead of as many {design.unit.plural} chosen by {'; by '.join(told)} ({unit})."
+
+
+def _groups(row: Row) -> str:
+    """What is counted where errors are of groups."""
+    return "examples" if row["group"] == EXAMPLE else "groups of examples"
 
 
 def _ahead(row: Row, digits: int) -> str:

@@ -15,6 +15,7 @@ from study.record.designs.coalitions import (
     independent_coalitions,
     kernel_coalitions,
 )
+from study.record.designs.estimates import kernel_matrix, semivalue_matrix
 from study.record.errors import InputError
 from study.record.units import HeadLayout
 from study.terminal.once import say_once
@@ -60,9 +61,25 @@ class Shapley(SetMeasure):
             raise InputError("measure.semivalue_coalitions must be at least 1, and measure.seed at least 0")
         if len(units := self.units(layout)) == 1:
             raise InputError(f"measure=shapley shares a score out among units, and here there is one: {units[0]}")
+        self._doubt_few(len(units))
         if self._takes_all(len(units)) and self.coalitions > 2 ** len(units):
             words = "measure.coalitions=%s: %d units have %s sets, all of which are taken: the values are exact"
             say_once(log.info, words, f"{self.coalitions:,}", len(units), f"{2 ** len(units):,}")
+
+    def _doubt_few(self, units: int) -> None:
+        """Warn of samples that are too small for any value."""
+        if self._takes_all(units):
+            return
+        samples = [("coalitions", kernel_matrix, kernel_coalitions(units, self.coalitions, self.seed), 8)]
+        if self.semivalue is not None:
+            near = independent_coalitions(units, self.semivalue_coalitions, self.semivalue, self.seed)
+            samples.append(("semivalue_coalitions", semivalue_matrix, near, 2))
+        for option, estimate, drawn, enough in samples:
+            try:
+                estimate(drawn)
+            except InputError:
+                words = "measure.%s=%s is too few for values of %s units: take %s or more"
+                say_once(log.warning, words, option, f"{getattr(self, option):,}", units, f"{enough * units:,}")
 
     def idle(self) -> dict[str, str]:
         """Without a semivalue no coalition is drawn for it."""

@@ -5,6 +5,7 @@ judge it, beside sets of its size that were chosen in simpler ways.
 """
 
 import logging
+from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -20,10 +21,12 @@ from study.measures.sets.parts import choosing_part
 from study.measures.sets.search import FULL, Off, Search, Step
 from study.measures.sets.set_measure import SetMeasure, chance_found, require_all
 from study.record.designs import Design, DesignKind, read_designs
-from study.record.designs.coalitions import ALL, KERNEL
+from study.record.designs.coalitions import ALL, ENDS, KERNEL
 from study.record.designs.design import rows_without
 from study.record.designs.estimates import shapley_matrix
+from study.record.designs.sample_size import groups_needed
 from study.record.errors import InputError
+from study.record.files import short_hash
 from study.record.importance import importance
 from study.record.orders import least_first
 from study.record.scores import StoredRows
@@ -152,7 +155,10 @@ class _Walk:
             measure.unit,
             tuple(map(str, self.units)),
             rows_without([[place[unit] for unit in step.off] for step in steps], len(self.units)),
-            {"lose": measure.lose, "choosing": measure.choosing, "swaps": measure.swaps},
+            {
+                **{"lose": measure.lose, "choosing": measure.choosing, "swaps": measure.swaps},
+                "chose": short_hash(list(self._choosing)),  # another search where data.limit leaves other examples
+            },
             measure.seed,
             names=tuple(step.name for step in steps),
             examples=self._choosing,
@@ -212,19 +218,25 @@ class _Walk:
             yield "gates", [unit for unit in self.units if not kept[layout.span(unit)].all()]
 
     def _shapley_values(self) -> Float[np.ndarray, " units"] | None:
-        """By the longest stored sample of these units, of which the choosing examples have all rows."""
+        """By the longest sample of these units of which the choosing examples have all rows, as far as they have."""
         evaluator, units = self._evaluator, tuple(map(str, self.units))
         stored, _ = read_designs(evaluator.store.folder, evaluator.layout)
         samples = [one for one in stored if one.options.get("sampling") in (KERNEL, ALL) and one.units == units]
-        for design in sorted(samples, key=len, reverse=True):
-            masks = design.masks(evaluator.layout)
-            if not self._stored.lacks(masks):
-                try:
-                    estimate = shapley_matrix(design.on, str(design.options["sampling"]))
-                except InputError:  # too few coalitions, and all others are fewer
-                    return None
-                return estimate.matrix @ self._stored.scores(masks)
+        whole = [design for design in map(self._whole_pairs, samples) if len(design) > ENDS]
+        for design in sorted(whole, key=len, reverse=True):
+            try:
+                estimate = shapley_matrix(design.on, str(design.options["sampling"]))
+            except InputError as error:
+                say_once(log.warning, "no set is compared with by Shapley values of these coalitions: %s", error)
+                continue
+            return estimate.matrix @ self._stored.scores(design.masks(evaluator.layout))
         return None
+
+    def _whole_pairs(self, design: Design) -> Design:
+        """Its first coalitions, in pairs, before the first that the choosing examples lack."""
+        masks = design.masks(self._evaluator.layout)
+        whole = bisect_left(range(1, len(design) + 1), 1, key=lambda number: self._stored.lacks(masks[:number]))
+        return design.first(whole - whole % 2)
 
     def _oracle(self) -> list[Unit] | None:
         """The order of a stored oracle curve of these units; it has seen all examples, those that judge among them."""
@@ -242,16 +254,26 @@ class _Walk:
         if not metric.is_share:
             say_once(log.info, "the set is chosen by %s examples, and judged by the other %s", chosen, judged)
             return
-        known = 100 * SURE * sqrt(CHANGED / number)
+        error = 100 * sqrt(CHANGED / number)
         words = (
             "the set is chosen by %s examples, and judged by the other %s: where it changes %.0f %% of the answers, "
             "what it loses is known within %.2g points (95 %%)"
         )
-        say_once(log.info, words, chosen, judged, 100 * CHANGED, known)
-        if known > lose:
-            needed = f"{np.ceil(CHANGED * (100 * SURE / lose) ** 2):,.0f}"
-            doubt = "a loss of %s cannot be shown on %s examples: about %s are needed, or a wider measure.lose"
-            say_once(log.warning, doubt, f"{lose:g} point{'s' * (lose != 1)}", judged, needed)
+        say_once(log.info, words, chosen, judged, 100 * CHANGED, SURE * error)
+        groups = self._judging_groups()
+        if (needed := groups_needed(error, groups, lose)) > groups:
+            margin = f"{lose:g} point{'s' * (lose != 1)}"
+            noun = "examples" if groups == number else "groups of examples"
+            doubt = (
+                "%s %s are few to show that a set loses no more than %s: it takes about %s, or a wider measure.lose "
+                "(a chance of 80 %% where nothing is lost)"
+            )
+            say_once(log.warning, doubt, f"{groups:,}", noun, margin, f"{needed:,}")
+
+    def _judging_groups(self) -> int:
+        """How many groups the examples are that judge."""
+        whole, chose = self._evaluator.whole, set(self._choosing)
+        return len({group for name, group in zip(whole.ids, whole.groups, strict=True) if name not in chose})
 
     def say_found(self) -> None:
         """Say how large the set is; and where the margin was met by nothing, or by everything."""

@@ -66,7 +66,8 @@ def test_the_limit_is_one_sided_and_decides(results: Path) -> None:
 def test_the_number_needed_follows_from_the_error(results: Path) -> None:
     row = sufficient_table(verdict_of(results)).row(0, named=True)
     error = row["standard_error"]
-    expected = row["n"] * ((1.6449 + 0.8416) * error / 8.0) ** 2
+    assert (row["n"], row["groups"]) == (480, 160)
+    expected = row["groups"] * ((1.6449 + 0.8416) * error / 8.0) ** 2
     assert row["needed"] == pytest.approx(expected, abs=1)
 
 

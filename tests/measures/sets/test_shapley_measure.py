@@ -152,3 +152,11 @@ def test_one_unit_has_no_coalitions() -> None:
 def test_an_option_without_a_semivalue_is_refused(place: Path) -> None:
     with pytest.raises(InputError, match="measure.semivalue_coalitions has no effect here"):
         MeasuringJob(to_study(job(place, "measure.semivalue_coalitions=9"))).run()
+
+
+def test_samples_too_small_for_any_value_are_doubted(caplog) -> None:
+    Shapley(coalitions=1000, semivalue_coalitions=500).check(LAYOUT)
+    assert "too few" not in caplog.text
+    Shapley(coalitions=2, semivalue_coalitions=72).check(LAYOUT)
+    assert "measure.coalitions=2 is too few for values of 72 units: take 576 or more" in caplog.text
+    assert "measure.semivalue_coalitions=72 is too few for values of 72 units: take 144 or more" in caplog.text
