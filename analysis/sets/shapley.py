@@ -29,7 +29,7 @@ from analysis.results.sample import Sample
 from analysis.sets.pairs import ABOUT
 from analysis.sets.scales import scales
 from study.record.designs import Design, DesignKind
-from study.record.designs.coalitions import ALL, INDEPENDENT, KERNEL
+from study.record.designs.coalitions import ALL, ENDS, INDEPENDENT, KERNEL
 from study.record.designs.estimates import (
     LinearEstimate,
     all_sets_matrix,
@@ -165,6 +165,11 @@ class Coalitions:
         return str(self.stored.design.options["sampling"])
 
     @property
+    def drawn(self) -> int:
+        """How many sets were drawn, or are all there are: the full and the empty set come with a sample."""
+        return len(self.design) - ENDS * (self.sampling == KERNEL)
+
+    @property
     def name(self) -> str:
         """Model and data, in words."""
         return f"{self.stored.domain.subject} on {self.stored.domain.data}"
@@ -214,7 +219,7 @@ class Coalitions:
             **self.about,
             **{"scale": scale, "metric": domain.metric.name, "unit": domain.metric.unit},
             **{"n": sample.different_examples, "groups": sample.groups, "group": sample.unit},
-            **{"coalitions": len(self.design), "exact": self.sampling == ALL, "alpha": self.inference.alpha},
+            **{"coalitions": self.drawn, "exact": self.sampling == ALL, "alpha": self.inference.alpha},
         }
 
 

@@ -62,7 +62,7 @@ def test_the_page_says_which_pairs_are_redundant(shown: tuple[Analysis, Path]) -
 def test_the_page_shares_the_score_out(shown: tuple[Analysis, Path]) -> None:
     text = text_of(shown[1], "shapley")
     assert "8 heads share +0.9" in text
-    assert "(Shapley values from 242 coalitions)" in text
+    assert "(Shapley values from 240 coalitions)" in text
     assert "stays on with probability 0.9, the largest contributions are" in text
     assert re.search(r"sets of 4 of 8 heads score [\d.]+ % on average; chance is", text)
     assert "interaction over all contexts" in text

@@ -109,7 +109,7 @@ def _design(found: Sets, own: Coalitions) -> CoalitionDesign:
         units=own.design.unit.plural,
         metric=own.scales[scale].metric.label,
         unit=own.scales[scale].metric.unit,
-        made_of="all sets" if exact else f"{len(own.design):,} coalitions",
+        made_of="all sets" if exact else f"{own.drawn:,} coalitions",
         rows=tuple(named.group_by("average", maintain_order=True).head(MOST_ROWS).rows(named=True)),
         count=len(own.design.units),
         interactions=tuple(largest.sort(pl.col("interaction").abs().neg()).head(MOST_ROWS).rows(named=True)),
