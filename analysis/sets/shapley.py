@@ -269,7 +269,7 @@ def _alone(found: Coalitions, scale: str) -> list[float | None]:
 
 
 def shapley_pair_table(found: Coalitions) -> pl.DataFrame:
-    """A row for each two units and scale: their Shapley interaction, of a fit with interactions of two alone.
+    """A row for each two units and scale: their Shapley interaction; of a sample, a fit of pairs alone.
 
     Returns:
         Columns of the domain; design, level, a, b; scale, metric, unit, n, coalitions, exact; interaction: what both

@@ -148,16 +148,38 @@ def semivalue_matrix(on: Sets) -> LinearEstimate:
 
 
 def pair_matrix(on: Sets, sampled: bool) -> LinearEstimate:
-    """Shapley interactions of every two units: the second order of a score fitted to coalitions (2-additive).
+    """Shapley interactions of every two units: by definition from all sets, else by `fitted_pair_matrix`.
+
+    Args:
+        on: the full set, the empty one, then pairs of complements.
+        sampled: whether sizes were drawn by the kernel; else these are all sets.
+
+    Raises:
+        InputError: when there are too few coalitions; says how many may do.
+    """
+    return fitted_pair_matrix(on) if sampled else all_pairs_matrix(on)
+
+
+def all_pairs_matrix(on: Sets) -> LinearEstimate:
+    """Shapley interactions from all sets.
+
+    What two units add beyond what each adds to a set S of the others has the weight |S|! (n - |S| - 2)! / (n - 1)!
+    (Grabisch and Roubens 1999).
+    """
+    units = on.shape[1]
+    first, second = on[:, np.triu_indices(units, 1)[0]], on[:, np.triu_indices(units, 1)[1]]
+    weight = np.array([1 / ((units - 1) * comb(units - 2, k)) for k in range(units - 1)])
+    others = on.sum(axis=1)[:, None] - first - second
+    return _exact((weight[others] * np.where(first == second, 1, -1)).T)
+
+
+def fitted_pair_matrix(on: Sets) -> LinearEstimate:
+    """Interactions of every two units as the second order of a score fitted to a sample (2-additive).
 
     A score that is symmetric in S and its complement is, of second order, a constant and for each two units their
     interaction times 1/6 where both are on or off, else times -1/3 (Grabisch 1997; Pelegrina, Duarte and Grabisch
     2023). It is fitted to (v(S) + v(not S)) / 2, exact at (v(all) + v(none)) / 2. The first order is that of
-    `kernel_matrix`, and exact where there are interactions of two alone.
-
-    Args:
-        on: the full set, the empty one, then pairs of complements.
-        sampled: whether sizes were drawn by the kernel; else these are all sets, and are weighted by it.
+    `kernel_matrix`. Where more than two units interact, this fit is near Shapley interactions, and not equal to them.
 
     Raises:
         InputError: when there are too few coalitions; says how many may do.
@@ -166,19 +188,14 @@ def pair_matrix(on: Sets, sampled: bool) -> LinearEstimate:
     first, second = np.triu_indices(units, 1)
     together = on[ENDS::2, first] == on[ENDS::2, second]
     seen = np.where(together, 0.0, -0.5)  # less what it is at the ends, where the fit is exact
-    size = on[ENDS::2].sum(axis=1)
-    weight = np.ones(len(size)) if sampled else np.array([1 / (comb(units, s) * s * (units - s)) for s in size])
-    root = np.sqrt(weight)[:, None]
     enough = ENDS + 4 * (len(first) + 1)
     fault = f"{count:,} coalitions do not tell {len(first):,} pairs apart: take {enough:,} or more"
-    solve = _inverse(root * seen, fault)
+    solve = _inverse(seen, fault)
     ends = np.zeros(count)
     ends[:ENDS] = 0.5
-    pull = solve @ (root * root * seen).T
+    pull = solve @ seen.T
     matrix = -np.outer(pull.sum(axis=1), ends)
     matrix[:, ENDS:] += np.repeat(pull / 2, 2, axis=1)
-    if not sampled:
-        return _exact(matrix)
     return LinearEstimate(matrix, _half_sums, seen, ends, pull, _leverage(seen, solve, fault))
 
 

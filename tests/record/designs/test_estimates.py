@@ -1,7 +1,7 @@
 """Maps from coalitions to values: games in closed form, brute force over all orders and sets, one draw left out."""
 
 import math
-from itertools import permutations
+from itertools import combinations, permutations
 
 import numpy as np
 import pytest
@@ -103,6 +103,34 @@ def test_interactions_of_two_are_found_beside_each_other(sampled: bool) -> None:
     on = kernel_coalitions(7, 120, 0) if sampled else all_coalitions(7)
     found = pair_matrix(on, sampled).matrix @ pays(quadratic(rng.normal(size=7), both), on)
     np.testing.assert_allclose(found, both[np.triu_indices(7, 1)], atol=1e-9)
+
+
+def interactions_by_sets(game: Game, units: int) -> list[float]:
+    """Shapley interactions by their definition, set by set."""
+    found = []
+    for pair in combinations(range(units), 2):
+        others, total = [unit for unit in range(units) if unit not in pair], 0.0
+        for size in range(units - 1):
+            weight = math.factorial(size) * math.factorial(units - size - 2) / math.factorial(units - 1)
+            for among in combinations(others, size):
+                neither, one, other, both = (
+                    np.isin(np.arange(units), [*among, *more]) for more in ((), pair[:1], pair[1:], pair)
+                )
+                total += weight * (game(both) - game(one) - game(other) + game(neither))
+        found.append(total)
+    return found
+
+
+@pytest.mark.parametrize("game", [glove, majority, rough(5)], ids=["glove", "majority", "rough"])
+def test_interactions_of_all_sets_are_those_of_the_definition(game: Game) -> None:
+    on = all_coalitions(5)
+    found = pair_matrix(on, sampled=False).matrix @ pays(game, on)
+    np.testing.assert_allclose(found, interactions_by_sets(game, 5), atol=1e-9)
+
+
+def test_two_right_gloves_are_in_each_other_s_place() -> None:
+    on = all_coalitions(4)
+    np.testing.assert_allclose(pair_matrix(on, sampled=False).matrix @ pays(glove, on), [1 / 3] * 3 + [-1 / 6] * 3)
 
 
 @pytest.mark.parametrize("make", [kernel_matrix, lambda on: pair_matrix(on, True)])
