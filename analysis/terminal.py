@@ -39,6 +39,7 @@ from analysis.page.views import subject_labels
 from analysis.roles import HeadAttention
 from analysis.roles.words import NO_CAUSE, anew_words, cluster_words, effect_words, left_words, roles_words
 from analysis.second_tasks import SecondTasks
+from analysis.second_tasks.words import reference
 from analysis.sets import Sets
 from analysis.syntax.probe_scores import Probes
 from analysis.syntax.probe_words import probe_sentence
@@ -156,7 +157,9 @@ def later_tasks_table(curves: pl.DataFrame, earlier: pl.DataFrame) -> Table:
     """A row for each method, updates and number of free heads: the later task's score, what the earlier ones lose."""
     first = curves.row(0, named=True)
     tasks = earlier.select("task", "data").unique(maintain_order=True).rows()
-    title = f"{first['comparison']}: scores, {first['unit']} over the output layer alone, and what is lost"
+    title = (
+        f"{first['comparison']}: scores, {first['unit']} over {reference(first['output_parameters'])}, and what is lost"
+    )
     names = [task if task == data else f"{task}, {data}" for task, data in tasks]
     table = plain_table(title, "taught", "free", "seeds", "score", "gain", *names)
     several = curves["updates"].n_unique() > 1

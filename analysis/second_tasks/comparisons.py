@@ -14,7 +14,7 @@ import numpy as np
 from analysis.inference.seeds import Draws
 from analysis.results.domain import Domain
 from analysis.second_tasks.later_trainings import LaterTraining, differing
-from analysis.second_tasks.methods import ALL_WEIGHTS, EARLIER, OUTPUT_LAYER, Method
+from analysis.second_tasks.methods import ALL_WEIGHTS, EARLIER, MODEL_BEFORE, OUTPUT_LAYER, Method
 from study.record.errors import listed
 from study.record.metrics import Metric
 
@@ -116,6 +116,10 @@ class Comparison:
         """The control that says what the body gives without having been taught."""
         return self.control(OUTPUT_LAYER, beside)
 
+    def reference(self, beside: LaterTraining) -> list[LaterTraining]:
+        """What gains are over: the output layer alone, or the model before, where there is no such layer."""
+        return self.control(OUTPUT_LAYER if beside.record.output_parameters else MODEL_BEFORE, beside)
+
     def fine_tuning(self, beside: LaterTraining) -> list[LaterTraining]:
         """The control that says what all weights can be taught."""
         return self.control(ALL_WEIGHTS, beside)
@@ -175,7 +179,8 @@ def _by_earlier(members: Sequence[LaterTraining]) -> Iterator[Comparison]:
     known = dict.fromkeys(one.before for one in members if one.before is not None)
     for before in known or [()]:
         own = [one for one in members if one.before in (before, None)]
-        families = dict.fromkeys(place.family for one in own for place in one.outcomes.domain.factors)
+        taught = [one for one in own if one.method.name != MODEL_BEFORE]
+        families = dict.fromkeys(place.family for one in taught for place in one.outcomes.domain.factors)
         data, task = own[0].outcomes.domain.data, own[0].record.name
         after = f"{task} after {' and '.join(before)}" if before else f"{task}, a later task"
         on = "" if data == task else f" on {data}"
@@ -185,6 +190,6 @@ def _by_earlier(members: Sequence[LaterTraining]) -> Iterator[Comparison]:
 
 def _rank(method: Method) -> tuple[Any, ...]:
     """Free heads first, then what is less than them, then what is more."""
-    names = ("free_heads", "output_layer", "biases_and_norms", "lora", "all_weights")
+    names = ("free_heads", MODEL_BEFORE, "output_layer", "biases_and_norms", "lora", "all_weights")
     place = names.index(method.name) if method.name in names else len(names)
     return not method.is_main, place, method.body != EARLIER, method.most_needed, method

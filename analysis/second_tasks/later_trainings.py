@@ -14,7 +14,7 @@ from analysis.inference.resampling import ENOUGH_FOR_AN_INTERVAL
 from analysis.inference.seeds import Draws
 from analysis.results.domain import Domain
 from analysis.results.rescoring import rescored
-from analysis.second_tasks.methods import PRETRAINED, USUAL, Method
+from analysis.second_tasks.methods import MODEL_BEFORE, PRETRAINED, USUAL, Method
 from study.record.errors import InputError, StudyError
 from study.record.metrics.loss import LOSS, LogLikelihood
 from study.record.training.tasks import TASKS_FILE, TaskChain, TaskRecord, TaskResult, read_results, read_tasks
@@ -117,6 +117,8 @@ class LaterTraining:
         chain: the tasks of its model, as far as they are known.
         earlier: the tasks that the model had before, those of which outcomes are stored.
         config: options of its training, as far as its run is kept.
+        start: the outcomes of the model before on the same examples; None where it could not do the task, or they are
+            not stored.
         variant: options that tell it from others of its method, in words; mostly empty.
     """
 
@@ -125,6 +127,7 @@ class LaterTraining:
     chain: TaskChain | None
     earlier: tuple[EarlierTask, ...]
     config: Mapping[str, Any]
+    start: TaskOutcomes | None = None
     variant: str = ""
 
     @property
@@ -212,11 +215,13 @@ def later_trainings(
     """
     by_id = {(domain.setting.id, domain.metric.name): domain for domain in domains}
     outcomes = {id(domain): TaskOutcomes(domain, inference) for domain in domains}
+    starts: dict[int, TaskOutcomes | None] = {}
     earlier = []
     for domain, result in stored:
+        before = by_id.get((result.start or "", domain.metric.name))
+        starts[id(result)] = start = _alike(before and outcomes[id(before)], outcomes[id(domain)])
         if result.task.name != result.latest.name:
-            before = by_id.get((result.start or "", domain.metric.name))
-            earlier.append(_earlier(result, outcomes[id(domain)], before and outcomes[id(before)]))
+            earlier.append(EarlierTask(result, outcomes[id(domain)], start))
     chains, wrong = _chains(stored)
     found = [
         LaterTraining(
@@ -225,6 +230,7 @@ def later_trainings(
             chains.get(result.latest.training),
             tuple(one for one in earlier if one.result.latest.training == result.latest.training),
             _config(domain, result.latest.training),
+            starts[id(result)],
         )
         for domain, result in stored
         if result.task.name == result.latest.name
@@ -232,9 +238,21 @@ def later_trainings(
     return list(_with_variants(found)), earlier, wrong
 
 
-def _earlier(result: TaskResult, after: TaskOutcomes, before: TaskOutcomes | None) -> EarlierTask:
-    alike = before is not None and before.examples == after.examples
-    return EarlierTask(result, after, before if alike else None)
+def _alike(before: TaskOutcomes | None, after: TaskOutcomes) -> TaskOutcomes | None:
+    """The outcomes before; None where they are not of the same examples."""
+    return before if before is not None and before.examples == after.examples else None
+
+
+def models_before(trainings: Iterable[LaterTraining]) -> list[LaterTraining]:
+    """The models before some trainings, as though each were one: of the same seed and updates, and nothing moved."""
+    found = {}
+    for one in trainings:
+        if one.start is not None:
+            own = {"method": MODEL_BEFORE, "options": None, "parameters": 0, "taught": (), "freed": None}
+            result = replace(one.result, task=replace(one.record, training="", **own))
+            key = (result.start, *result.chain[:-1], one.record.name, one.record.seed, one.record.updates)
+            found.setdefault(key, LaterTraining(result, one.start, None, (), {}))
+    return list(found.values())
 
 
 def training_folder(domain: Domain, training: str) -> Path | None:

@@ -7,8 +7,12 @@ from typing import Any
 FREE_HEADS, OUTPUT_LAYER, ALL_WEIGHTS = "free_heads", "output_layer", "all_weights"
 """Names of methods, as `conf/reuse` has them."""
 
+MODEL_BEFORE = "model_before"
+"""The model before it was taught, where it can do the later task."""
+
 NAMES = {
     FREE_HEADS: "free heads",
+    MODEL_BEFORE: "model before",
     OUTPUT_LAYER: "output layer alone",
     "biases_and_norms": "biases and norms",
     "lora": "LoRA",

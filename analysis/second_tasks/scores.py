@@ -53,15 +53,16 @@ def later_table(comparison: Comparison) -> pl.DataFrame:
     Returns:
         Columns comparison, those of the domain, metric, unit; method, training_id, seed, updates; freed: heads that
         were free, heads: that the model has; parameters: numbers that moved, those of the output layer among them,
-        output_parameters; score, loss (mean over examples, nats), gain (the score less that of the output layer alone,
-        of the same seed and updates), each with a paired interval over examples; alpha: what intervals leave out.
+        output_parameters; score, loss (mean over examples, nats), gain (the score less that of the output layer alone
+        of the same seed and updates, or of the model before, where there is no such layer),
+        each with a paired interval over examples; alpha: what intervals leave out.
     """
     return pl.DataFrame([_later_row(comparison, one) for one in comparison.members], schema=LATER)
 
 
 def _later_row(comparison: Comparison, one: LaterTraining) -> dict[str, Any]:
     alpha, record = comparison.alpha, one.record
-    reference = comparison.output_layer(one)
+    reference = comparison.reference(one)
     gains = {} if one in reference else paired([one], reference)
     numbers = {
         "score": one.outcomes.scores,
@@ -105,9 +106,10 @@ def curve_table(comparison: Comparison) -> pl.DataFrame:
     Returns:
         Columns comparison, metric, unit, method; short: its name in figures, name: as in `conf/reuse`; by_heads:
         whether it depends on which heads are free, main: whether controls are held against it; updates, seeds, pairs:
-        seeds that have an output layer alone beside it; freed: the mean number of free heads, fewest, most, heads,
+        seeds that have what gains are over beside it; freed: the mean number of free heads, fewest, most, heads,
         share: freed of all heads; parameters, output_parameters: means; score, loss, gain (over the output layer alone
-        of the same seeds), reached (`share_reached`): each with an interval over examples, the seeds held, and one over
+        or the model before, of the same seeds),
+        reached (`share_reached`): each with an interval over examples, the seeds held, and one over
         seeds, the examples held, null of fewer than five; alpha.
     """
     rows = [_curve_row(comparison, point, members) for point, members in comparison.points.items()]
@@ -116,7 +118,7 @@ def curve_table(comparison: Comparison) -> pl.DataFrame:
 
 def _curve_row(comparison: Comparison, point: Point, members: Sequence[LaterTraining]) -> dict[str, Any]:
     (method, updates, _), alpha = point, comparison.alpha
-    freed, base = [one.freed for one in members], comparison.output_layer(members[0])
+    freed, base = [one.freed for one in members], comparison.reference(members[0])
     gains = {} if members is base else paired(members, base)
     best = comparison.fine_tuning(members[0])
     whole = {} if members is best else paired(best, base)

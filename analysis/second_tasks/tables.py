@@ -15,7 +15,7 @@ from analysis.second_tasks.chains import chain_table
 from analysis.second_tasks.comparisons import Comparison, comparisons
 from analysis.second_tasks.earlier import EARLIER_TASKS, earlier_table, proof_table
 from analysis.second_tasks.head_sizes import head_tables
-from analysis.second_tasks.later_trainings import later_trainings, stored_results
+from analysis.second_tasks.later_trainings import later_trainings, models_before, stored_results
 from analysis.second_tasks.scores import CONTROLS, CURVES, LATER, PAIRS, control_tables, curve_table, later_table
 from analysis.second_tasks.words import Answer, answer_words, failure_words, head_words, proof_words, warnings
 
@@ -103,7 +103,7 @@ def second_tasks(results: Results, inference: Inference, effects: pl.DataFrame |
     if not stored and not unread:
         return None
     trainings, earlier, wrong = later_trainings(results.distinct, stored, inference)
-    every = comparisons(trainings)
+    every = comparisons([*trainings, *models_before(trainings)])
     if effects is None:
         effects = pl.concat([effect_table(domain, inference) for domain in _with_heads(stored)] or [pl.DataFrame()])
     heads, tests = head_tables(trainings, effects, inference.seed)
@@ -135,6 +135,7 @@ def _alone(results: Results, stored: Iterable[tuple[Domain, Any]]) -> frozenset[
     masks: dict[str, set[str]] = {}
     for domain, result in stored:
         masks.setdefault(domain.setting.id, set())
+        masks.setdefault(result.start or "", set())
         if result.proof is not None:
             masks.setdefault(result.proof.masked, set()).add(result.proof.mask)
     return frozenset(

@@ -10,7 +10,7 @@ from analysis.formatting import decimal, decimals, p_value, score, signed, unit_
 from analysis.inference.seeds import FEWEST_SEEDS
 from analysis.second_tasks.comparisons import Comparison
 from analysis.second_tasks.earlier import FAILED
-from analysis.second_tasks.methods import EARLIER, OUTPUT_LAYER, Method
+from analysis.second_tasks.methods import EARLIER, MODEL_BEFORE, OUTPUT_LAYER, Method
 from study.record.errors import listed
 
 Row = Mapping[str, Any]
@@ -61,6 +61,11 @@ def _between(low: float | None, high: float | None, unit: str, over: str) -> str
     return "" if low is None or high is None else f" ({signed(low, digits)} to {signed(high, digits)} over {over})"
 
 
+def reference(output_parameters: float) -> str:
+    """What gains of a later task are over, by how many numbers its own output layer has."""
+    return "the output layer alone" if output_parameters else "the model before"
+
+
 def plural(number: int, noun: str) -> str:
     """`1 training`, `4 trainings`."""
     return f"{number} {noun}{'' if number == 1 else 's'}"
@@ -86,7 +91,8 @@ def _holds(row: Row, task: str) -> str:
         return f"{reached}."
     if row["gain"] is None:
         return f"{reached}. Whether that is more than its output layer alone reaches is not known."
-    gain = f"{reached}, {with_ends(row, 'gain', row['unit'])} against its output layer alone"
+    against = "its output layer alone" if row["output_parameters"] else "the model before"
+    gain = f"{reached}, {with_ends(row, 'gain', row['unit'])} against {against}"
     lows, highs = ([row[f"gain_{over}{end}"] for over in ("", "seeds_")] for end in ("low", "high"))
     if row["gain_low"] is None:
         return f"{gain}."
@@ -226,7 +232,7 @@ def _unlike_controls(comparison: Comparison) -> Iterator[str]:
 def _starts(comparison: Comparison) -> Iterator[str]:
     starts: dict[int | None, set[str | None]] = {}
     for one in comparison.members:
-        if one.method.body == EARLIER:
+        if one.method.body == EARLIER and one.method.name != MODEL_BEFORE:
             own = {place.initial for place in one.outcomes.domain.factors if place.seed in (one.record.seed, None)}
             starts.setdefault(one.record.seed, set()).update(own - {None})
     if any(len(own) > 1 for own in starts.values()):
@@ -236,6 +242,8 @@ def _starts(comparison: Comparison) -> Iterator[str]:
 def _few_seeds(comparison: Comparison) -> Iterator[str]:
     seeds: dict[Method, int] = {}
     for (method, *_), members in comparison.points.items():
+        if method.name == MODEL_BEFORE:
+            continue
         seeds[method] = min(seeds.get(method, len(members)), len({one.record.seed for one in members}))
     few = {str(method): number for method, number in seeds.items() if number < FEWEST_SEEDS}
     if few:

@@ -7,7 +7,7 @@ import polars as pl
 
 from analysis.formatting import decimal, decimals, signed
 from analysis.second_tasks import SecondTasks
-from analysis.second_tasks.words import ends
+from analysis.second_tasks.words import ends, reference
 from analysis.tables.latex import Sheet
 from study.record.metrics import METRICS
 
@@ -20,8 +20,9 @@ def second_tasks_sheet(found: SecondTasks) -> Sheet:
     """One row for each later task, method, updates and number of free heads."""
     rows = [(*_names(row), *_numbers(row), _lost(row, found.earlier)) for row in found.curves.rows(named=True)]
     units = " and ".join(found.curves["unit"].unique(maintain_order=True))
+    references = " or ".join(dict.fromkeys(map(reference, found.curves["output_parameters"])))
     note = (
-        f"Means over seeds; gains over the output layer alone, in {units}, paired by seed. Intervals at "
+        f"Means over seeds; gains over {references}, in {units}, paired by seed. Intervals at "
         f"{100 * (1 - found.alpha):g} %: over seeds, of five or more, by Student's t, the examples held; else over "
         f"examples by a paired bootstrap, the seeds held. Reached: of what all weights gain. "
         f"{' '.join(found.sentences)}"

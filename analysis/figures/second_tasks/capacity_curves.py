@@ -26,11 +26,12 @@ COLOURS = {
     "most needed heads": ORANGE,
     "LoRA": GREEN,
     "output layer alone": INK,
+    "model before": INK,
     "all weights": INK,
 }
 """Colours of methods by their short names; others have those of series."""
 
-DASHES = {"output layer alone": LINES[2], "all weights": DASHED}
+DASHES = {"output layer alone": LINES[2], "model before": LINES[2], "all weights": DASHED}
 
 
 def capacity_curve(curves: pl.DataFrame, later: pl.DataFrame, value: str, title: str, name: str) -> Drawing:

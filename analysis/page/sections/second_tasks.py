@@ -15,7 +15,7 @@ from analysis.page.views import Row
 from analysis.second_tasks import SecondTasks as Found
 from analysis.second_tasks.comparisons import Comparison
 from analysis.second_tasks.methods import FREE_HEADS
-from analysis.second_tasks.words import Answer, ends
+from analysis.second_tasks.words import Answer, ends, reference
 
 FOLDER = "second_tasks"
 """Folder of its figures."""
@@ -36,6 +36,7 @@ class LaterTask:
         task: name of the later task.
         unit: unit of differences of its scores.
         metric: name of its metric.
+        reference: what its gains are over, in words.
         curve: the capacity curve, and what it costs earlier tasks.
         controls: methods beside the free heads; the first picture is of the later task, the others of earlier ones.
         at: how many heads are free on these pictures.
@@ -49,6 +50,7 @@ class LaterTask:
     task: str
     unit: str
     metric: str
+    reference: str
     curve: tuple[Drawing, ...]
     controls: tuple[Drawing, ...]
     at: int | None
@@ -137,6 +139,7 @@ def _later_task(found: Found, comparison: Comparison, at: int) -> LaterTask:
         task=comparison.task,
         unit=comparison.metric.unit,
         metric=comparison.metric.name,
+        reference=reference(max(one.record.output_parameters for one in comparison.members)),
         curve=tuple(curve_drawings(comparison, curves, earlier, later, name)),
         controls=tuple(control_drawings(comparison, controls, earlier, richest, name)),
         at=richest,

@@ -1,8 +1,9 @@
 """What `measure=second_task` does: a task of a model that was taught several, and what the latest one cost it.
 
-Of the latest task there is its score. An earlier task is measured three times on the same data: as it is now; as its
-model was before the latest task was taught, with all of its heads; and that model under the mask of the heads which the
-task still has. The last two are rows of the model before, in the setting that any job has of it.
+Of the latest task there is its score and, where it has no output layer of its own, that of the model before on the same
+data: a translator can translate them before it is taught. An earlier task is measured three times on the same data: as
+it is now; as its model was before the latest task was taught, with all of its heads; and that model under the mask of
+the heads which the task still has. All of the model before are rows in the setting that any job has of it.
 """
 
 import logging
@@ -15,6 +16,7 @@ from typing import Any
 from study.jobs.measuring import MeasuringJob
 from study.jobs.plan import Duration
 from study.jobs.second_task.proof import Comparison, RowsUnderMask, compare_kept
+from study.measures.ablation import Base
 from study.measures.second_task import OneMask
 from study.record.errors import InputError
 from study.record.training.tasks import (
@@ -68,15 +70,19 @@ class SecondTaskJob(MeasuringJob):
         """The task that is measured."""
         return self.chain.task(getattr(self.study.model, "task_name", ""))
 
+    @property
+    def _is_latest(self) -> bool:
+        return self.task.name == self.chain.latest.name
+
     @cached_property
     def before(self) -> MeasuringJob | None:
-        """The job on the model as it was before the latest task; None where that is the task."""
-        if self.task.name == self.chain.latest.name:
+        """The job on the model as it was before the latest task; None where that could not do the task yet."""
+        if self._is_latest and self.task.output_parameters:
             return None
         model = self._training.start_model()
         assert model is not None, "a later task has a model that it was taught to"
-        own, asked = _with_task(model, self.task.name), self.study
-        plain = {"replacement": Replacement(), "measure": OneMask(mask=self.task.on)}
+        own, asked = model if self._is_latest else _with_task(model, self.task.name), self.study
+        plain = {"replacement": Replacement(), "measure": Base() if self._is_latest else OneMask(mask=self.task.on)}
         return MeasuringJob(replace(asked, model=_reading_as(own, asked.model), **plain), self._cache)
 
     def check(self) -> None:
@@ -122,6 +128,7 @@ class SecondTaskJob(MeasuringJob):
         found, before, compared = super().compute(), self.before, None
         if before:
             before.run()
+        if before and not self._is_latest:
             compared = self._compare(before) if self.chain.exact else None
         proof = compared.proof if compared else None
         self._write(
@@ -135,7 +142,7 @@ class SecondTaskJob(MeasuringJob):
         )
         if compared:
             compared.require_kept(self.study.model.name, self.study.data.name)
-        if before:
+        if before and not self._is_latest:
             self._say(found["base"], before, proof)
         return found
 

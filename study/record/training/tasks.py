@@ -163,7 +163,8 @@ class TaskResult:
         task: the task that the setting's rows are of.
         latest: the task that was taught last.
         chain: ids of the trainings of all tasks, in order; empty where not trained here.
-        start: id of the setting of the model before the latest task was taught, on the same data; None for that task.
+        start: id of the setting of the model before the latest task was taught, on the same data; None for that task
+            where it has an output layer of its own, without which nothing could do it.
         proof: whether an earlier task is kept to the last bit; None for the latest, and where it need not be.
     """
 

@@ -429,3 +429,27 @@ def test_a_damaged_record_is_named_and_the_others_are_shown(results: Path) -> No
     found = found_in(results)
     assert any("no whole record of a task's result" in line for line in found.warnings)
     assert found.later.height == 2
+
+
+def test_without_an_output_layer_gains_are_over_the_model_before_on_the_same_data(results: Path) -> None:
+    first = fill_first(results, data=("nli", "mood"))
+    for seed in (0, 1):
+        for options, skill in ((FREE, 0.5), (ALL, 0.7)):
+            fill_later(results, first, options, freed=SIX, seed=seed, skill=skill, earlier=False, output_parameters=0)
+    found, domains = found_in(results), domains_by_id(results)
+    before = domains[first.outcomes["nli", "mood"].setting_id]
+    curves = {row["method"]: row for row in found.curves.rows(named=True)}
+    for name in ("free heads by importance", "all weights"):
+        ids = found.later.filter(method=name)["setting_id"]
+        gain = np.mean([100 * (answers(domains[id_]).mean() - answers(before).mean()) for id_ in ids])
+        assert curves[name]["gain"] == pytest.approx(gain)
+        assert curves[name]["gain_low"] < gain < curves[name]["gain_high"]
+        assert curves[name]["pairs"] == 2
+    model = curves["model before"]
+    assert (model["score"], model["gain"]) == (pytest.approx(100 * answers(before).mean()), None)
+    assert "model before" in found.controls["method"].to_list()
+    (comparison,) = found.comparisons
+    assert comparison.name == "mood after nli (toy_then)"
+    assert "against the model before" in found.sentences[0]
+    assert not [line for line in found.warnings if "same weights" in line or "model before" in line]
+    assert "output layer" not in repr([*found.sentences, *found.warnings])
