@@ -18,6 +18,9 @@ from study.record.units import UnitLevel, parse_unit
 
 Row = Mapping[str, Any]
 
+ORACLE = "oracle"
+"""The set by an oracle's order, which all examples have made."""
+
 MOST_TOLD = 3
 """Units or pairs that a sentence names."""
 
@@ -83,13 +86,23 @@ def sufficient_words(verdict: Verdict, table: pl.DataFrame) -> Iterator[str]:
     )
     others = own.filter(pl.col("set") != CHOSEN)
     if others.height:
-        told = [f"{other['set']} {_ahead(other, digits)}" for other in others.rows(named=True)]
-        yield f"It is ahead of as many {design.unit.plural} chosen by {'; by '.join(told)} ({unit})."
+        told = [f"by {_rival(other, row['kept'])} {_ahead(other, digits)}" for other in others.rows(named=True)]
+        yield (
+            f"Its score less that of as many {design.unit.plural} chosen in other ways ({unit}, above 0 where it is "
+            f"better): {'; '.join(told)}."
+        )
 
 
 def _groups(row: Row) -> str:
     """What is counted where errors are of groups."""
     return "examples" if row["group"] == EXAMPLE else "groups of examples"
+
+
+def _rival(row: Row, kept: int) -> str:
+    """What another set was chosen by, and in what it is not on even ground with the one that keeps `kept` units."""
+    uneven = [f"which keep {row['kept']}"] if row["kept"] != kept else []
+    uneven += ["which has seen the examples that judge"] if row["set"] == ORACLE else []
+    return f"{row['set']}{''.join(f', {one},' for one in uneven)}".replace(",,", ",")
 
 
 def _ahead(row: Row, digits: int) -> str:

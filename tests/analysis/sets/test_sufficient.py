@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 from fixtures.samples import flipping, true_effects
 from fixtures.sets.games import additive
@@ -16,6 +17,7 @@ from analysis import analyse, read_results, write_report
 from analysis.inference import Inference
 from analysis.sets import sets
 from analysis.sets.sufficient import CHOSEN, Verdict, lower_limits, path_table, sufficient_table, verdicts
+from analysis.sets.words import sufficient_words
 from analysis.terminal import print_sets
 from study.record.designs import Design, DesignKind
 
@@ -143,6 +145,16 @@ def test_masks_that_only_a_search_tried_are_not_told_to_lack_examples(results: P
     assert "8 masks lack examples" in read_results(results / "cut").domains[0].left_out[0]
 
 
+def test_sets_that_are_not_on_even_ground_are_told_to_be_so(results: Path) -> None:
+    verdict = verdict_of(results)
+    table = sufficient_table(verdict)
+    gates = table[1].with_columns(set=pl.lit("gates"), kept=pl.lit(6, pl.Int64), ahead=pl.lit(-0.5))
+    told = list(sufficient_words(verdict, pl.concat([table[:1], gates, table[2].with_columns(set=pl.lit("oracle"))])))
+    assert "above 0 where it is better): by gates, which keep 6, −0.5" in told[1].replace("-", "−")
+    assert "by oracle, which has seen the examples that judge, " in told[1]
+    assert "ahead" not in told[1]
+
+
 def test_the_page_and_the_terminal_say_whether_it_suffices(results: Path) -> None:
     verdict_of(results)
     analysis = analyse(read_results(results), FAST)
@@ -151,7 +163,7 @@ def test_the_page_and_the_terminal_say_whether_it_suffices(results: Path) -> Non
     text = " ".join(re.sub(r"<[^>]+>", " ", html[html.index('id="sufficient"') :]).split())
     assert "4 of 8 heads suffice, as far as measured. Judged by 480 examples that did not choose them" in text
     assert "the set is shown to lose no more than 8" in text
-    assert "It is ahead of as many heads chosen by importance +" in text
+    assert "as many heads chosen in other ways (points, above 0 where it is better): by importance +" in text
     assert "Kept: L0H0, L0H1, L1H0, L1H3." in text
     assert list((page.parents[1] / "figures" / "sets").glob("sufficient-*.svg"))
     assert (page.parents[1] / "tables" / "sufficient_path.csv").is_file()
