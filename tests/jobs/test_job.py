@@ -37,7 +37,7 @@ def stored(place: Path) -> pl.DataFrame:
 COMPOSED = {"model", "data"}
 """Groups of which `study list` composes every entry (tests/command/test_catalogue.py)."""
 
-WITHIN = {"training", "gates"}
+WITHIN = {"training", "gates", "reuse"}
 """Groups of entries that stand in others; those of models are composed with them."""
 
 
