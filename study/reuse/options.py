@@ -175,7 +175,8 @@ class LaterTask(Reuse):
         which = "most needed by" if self.most_needed else "by"
         more = [*([] if self.free_on else ["off"]), *([] if self.body is Weights.earlier else ["never saw it"])]
         seed = [] if self.seed is None else [f"seed {self.seed}"]
-        return " ".join([self.name.replace("_", " "), share, which, self.order.name, *seed, *more, *self._own_words()])
+        order = [which, self.order.name, *seed, *([] if self.steps is Steps.paper else [f"steps {self.steps}"])]
+        return " ".join([self.name.replace("_", " "), share, *order, *more, *self._own_words()])
 
     def _own_words(self) -> list[str]:
         """What tells two of the same method apart besides."""
@@ -268,9 +269,13 @@ class LowRank(LaterTask):
             raise MissingPackageError("reuse=lora needs peft: pip install 'sixteen-heads[lora]'")
         if self.rank is not None and self.rank < 1:
             raise InputError(f"reuse.rank={self.rank}: expected 1 or more")
+        if self.alpha is not None and not self.alpha > 0:
+            raise InputError(f"reuse.alpha={self.alpha:g}: expected a number above 0")
 
     def _own_words(self) -> list[str]:
-        return [*([] if self.rank is None else [f"rank {self.rank}"]), *([] if self.pooler else ["shared pooler"])]
+        rank = [] if self.rank is None else [f"rank {self.rank}"]
+        alpha = [] if self.alpha is None else [f"alpha {self.alpha:g}"]
+        return [*rank, *alpha, *([] if self.pooler else ["shared pooler"])]
 
 
 @dataclass(kw_only=True)

@@ -4,7 +4,8 @@
     Some rich hen is pushed by a sad cow.   -> unlucky
 
 The words are those of the toy inference language. One of the two is lucky and the other not, and either may stand
-first: neither the words of a sentence nor their order tells without the voice of its verb.
+first: no single word tells, nor does which of the two stands first. There is a shortcut all the same: the one acted
+upon always has the article `a`, so the adjective after it tells the answer without the voice of the verb.
 """
 
 import random

@@ -1,5 +1,6 @@
 """Options of every kind of training: the contract of `conf/training`; `TrainedModel.train` runs it."""
 
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar
@@ -136,8 +137,18 @@ class Training:
     @property
     def _sources(self) -> list[DataSource]:
         """The data that it reads; that of an order of heads is read by the jobs that make it."""
-        order = getattr(self.reuse if self.reuse.has_task else self.gates, "data", None)
-        return [self.train_set, *([] if self.held_out else [self.dev]), *([] if order is None else [order])]
+        order = self._order_data
+        return [*self._own_sources, *([] if order is None else [order])]
+
+    @property
+    def _own_sources(self) -> list[DataSource]:
+        """The data that it learns from and is evaluated on."""
+        return [self.train_set, *([] if self.held_out else [self.dev])]
+
+    @property
+    def _order_data(self) -> DataSource | None:
+        """The data that an order of heads is made on, where it is given."""
+        return getattr(self.reuse if self.reuse.has_task else self.gates, "data", None)
 
     def check(self) -> None:
         """Refuse a training that cannot work, before anything is computed.
@@ -162,10 +173,19 @@ class Training:
                 f"reuse={self.reuse.name} is for a classifier, a regressor or a translator that has a task already: "
                 "this training starts from no such model"
             )
-        for source in self._sources:
-            if source.task not in self.tasks():
-                known = " or ".join(self.tasks())
-                raise InputError(f"the training is of {known}, data '{source.name}' is for {source.task}")
+        for source in self._own_sources:
+            _require_task(source, self.tasks(), "the training")
+        if (order := self._order_data) is not None and (known := self._order_tasks()):
+            _require_task(order, known, "the model whose heads are ranked")
+
+    def _order_tasks(self) -> tuple[Task, ...]:
+        """The tasks of the model whose heads have an order; none where it is not here, and its job looks again."""
+        if not self.reuse.has_task:
+            return self.tasks()
+        with suppress(InputError):
+            start = self.start_model()
+            return start.tasks() if start else ()
+        return ()
 
     def checkpoint(self, folder: Path, epoch: float) -> Path:
         """Where the checkpoint of an epoch is, or will be."""
@@ -188,6 +208,12 @@ class Training:
         if not self.lacking(folder):
             return float(self.epochs)
         return max((record.epoch for record in read_history(folder)), default=0.0)
+
+
+def _require_task(source: DataSource, known: tuple[Task, ...], what: str) -> None:
+    """Refuse data of another task by an InputError."""
+    if source.task not in known:
+        raise InputError(f"{what} is of {' or '.join(known)}, data '{source.name}' is for {source.task}")
 
 
 def source_identity(source: DataSource) -> dict[str, Any]:

@@ -203,8 +203,9 @@ class Tuning(TransformersTraining):
 
     def _check_names(self) -> None:
         names = self.task_names()
-        if not is_folder_name(names[-1]):
-            raise InputError(f"reuse.task={names[-1]}: a task is named by letters, digits and . _ - +")
+        for option, name in zip(["earlier"] * (len(names) - 1) + ["task"], names, strict=True):
+            if not is_folder_name(name):
+                raise InputError(f"reuse.{option}={name}: a task is named by letters, digits and . _ - +")
         if names[-1] in names[:-1]:
             raise InputError(
                 f"the model has a task '{names[-1]}' already ({listed(names[:-1])}): reuse.task=NAME names the later"

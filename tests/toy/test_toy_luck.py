@@ -1,4 +1,4 @@
-"""The toy luck task: labels against the text alone; no word tells them; sets of their own."""
+"""The toy luck task: labels against the text alone; no single word tells them; sets of their own."""
 
 import re
 from collections import Counter
@@ -26,7 +26,7 @@ def test_labels_are_what_the_texts_say(domain: LuckDomain) -> None:
         assert (target == "lucky") == agent_is_lucky(text), text
 
 
-def test_neither_a_word_nor_the_order_of_words_tells() -> None:
+def test_neither_a_single_word_nor_which_of_the_two_stands_first_tells() -> None:
     """The best single word is right about half of the time, and so is whether the first of the two is lucky."""
     examples = luck_examples(LuckDomain.TRAIN, 4000)
     lucky = np.array([target == "lucky" for target in examples.targets])
@@ -39,6 +39,13 @@ def test_neither_a_word_nor_the_order_of_words_tells() -> None:
         [next(w for w in re.findall(r"\w+", text) if w in OPPOSITE) in FORTUNE for (text,) in examples.texts]
     )
     assert abs((first == lucky).mean() - 0.5) < 0.05
+
+
+def test_the_adjective_after_the_article_a_tells_as_the_task_says_of_itself() -> None:
+    examples = luck_examples(LuckDomain.TRAIN, 500)
+    for (text,), target in zip(examples.texts, examples.targets, strict=True):
+        after = re.findall(rf"\ba ({'|'.join(OPPOSITE)})\b", text.lower())
+        assert [word not in FORTUNE for word in after] == [target == "lucky"], text
 
 
 def test_no_sentence_is_in_two_sets_nor_twice_in_one() -> None:

@@ -318,6 +318,14 @@ class Lengths(DataSource):
         return Examples(tuple(map(str, range(40))), texts, tuple(str(len(text[0].split())) for text in texts))
 
 
+def test_data_for_the_order_is_of_the_task_of_the_model_whose_heads_are_ranked(place: Path) -> None:
+    regression = {"train": Lengths(), "dev": Lengths(), "task": Task.REGRESSION}
+    pairs = later_training(place).train
+    later_training(place, reuse(task="", data=replace(pairs, path=place / "pairs.tsv")), **regression).check()
+    with pytest.raises(InputError, match="the model whose heads are ranked is of classification, data 'lengths' is"):
+        later_training(place, reuse(task="", data=Lengths()), **regression).check()
+
+
 def test_a_later_task_may_be_a_regression(place: Path, tmp_path: Path) -> None:
     training = later_training(place, reuse(task=""), train=Lengths(), dev=Lengths(), task=Task.REGRESSION)
     end = teach(training, tmp_path / "run")

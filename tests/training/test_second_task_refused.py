@@ -5,21 +5,30 @@ import shutil
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from fixtures.second_tasks.later import free_heads, later_training, reuse, teach
 from safetensors.torch import load_file, save_file
+from transformers import (
+    BertConfig,
+    BertForSequenceClassification,
+    DistilBertConfig,
+    DistilBertForSequenceClassification,
+)
 
 from study.gates.options import HardConcrete
 from study.record.errors import InputError
+from study.record.orders import Steps
 from study.record.training.tasks import FREE_FILE, read_free, write_free
-from study.reuse.options import Weights
+from study.reuse.options import LowRank, Weights
 from study.subjects.huggingface.classifier_folder import HubClassifier
 from study.subjects.tasks.config import TasksFolder
 from study.training.classifier import train_classifier
 from study.training.classifier_options import FineTuning, NewBert
 from study.training.folder import require_same
+from study.training.second_task.start import require_pooler
 from study.training.trained_models import TrainedClassifier
 
 CPU = torch.device("cpu")
@@ -56,7 +65,11 @@ def with_body(path: str) -> dict[str, object]:
 
 CASES: dict[str, tuple[Callable[[Path, Path], dict], str]] = {
     "the name of a task that there is": (lambda *_: {"reuse": reuse(task="nli")}, "has a task 'nli' already"),
-    "a name that is none": (lambda *_: {"reuse": reuse(task="a/b")}, "named by letters"),
+    "a name that is none": (lambda *_: {"reuse": reuse(task="a/b")}, "reuse.task=a/b: a task is named by letters"),
+    "an earlier task's name that is none": (
+        lambda *_: {"reuse": reuse(earlier="a/b")},
+        "reuse.earlier=a/b: a task is named by letters",
+    ),
     "gates": (lambda *_: {"gates": HardConcrete()}, "gates=hard_concrete does not go with reuse=free_heads"),
     "random weights": (lambda *_: {"scratch": True}, "scratch=true does not go with"),
     "another architecture": (
@@ -80,6 +93,28 @@ CASES: dict[str, tuple[Callable[[Path, Path], dict], str]] = {
         "output layer of task 'nli', which has the 3 labels .*; data 'mood' needs 2: other and same",
     ),
 }
+
+
+def test_a_pooler_is_not_shared_where_there_is_none() -> None:
+    small: dict[str, Any] = {"vocab_size": 9, "n_layers": 1, "n_heads": 1, "dim": 4, "hidden_dim": 4}
+    bert: dict[str, Any] = {"vocab_size": 9, "num_hidden_layers": 1, "num_attention_heads": 1} | {
+        "hidden_size": 4,
+        "intermediate_size": 4,
+    }
+    without = DistilBertForSequenceClassification(DistilBertConfig(**small))
+    require_pooler(reuse(), without)
+    require_pooler(reuse(pooler=False), BertForSequenceClassification(BertConfig(**bert)))
+    with pytest.raises(InputError, match="reuse.pooler=false has no effect here: DistilBertForSequence"):
+        require_pooler(reuse(pooler=False), without)
+
+
+def test_low_rank_updates_are_told_apart_by_alpha_and_refused_without_any() -> None:
+    words = [reuse(LowRank, alpha=alpha).words() for alpha in (None, 1.0, 5.0)]
+    assert len(set(words)) == 3
+    assert len({reuse(steps=steps).words() for steps in Steps}) == len(Steps)
+    for alpha in (0.0, -1.0):
+        with pytest.raises(InputError, match="reuse.alpha=.*expected a number above 0"):
+            reuse(LowRank, alpha=alpha).check()
 
 
 @pytest.mark.parametrize("case", CASES)

@@ -86,6 +86,7 @@ class FreeHeads:
         job = self.start.job(Base())
         if job.is_here():
             job.check()
+            self.start.order.check_gates(self.start.model.gates)
             if layout := job.layout:
                 self.check_heads(layout)
 

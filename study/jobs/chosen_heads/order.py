@@ -87,7 +87,9 @@ class StartOrder:
         return (job.layout or job.subject().layout) if job.is_here() else None
 
     def words(self) -> str:
-        """The order and the examples that it is made on, in words."""
+        """The order, and the examples that it is made on, if any, in words."""
+        if not self.order.takes_examples:
+            return self.order.name
         most = "all" if self.data.limit is None else f"at most {self.data.limit:,}"
         return f"{self.order.name} on {most} examples of data '{self.data.name}'"
 

@@ -45,6 +45,6 @@ def _vocabulary(folder: Path) -> Any:
     if (folder / "tokenizer.json").is_file():
         return read_json(folder / "tokenizer.json").get("model", {}).get("vocab")
     if (folder / "vocab.txt").is_file():
-        lines = (folder / "vocab.txt").read_text(encoding="utf-8").splitlines()
+        lines = (folder / "vocab.txt").read_text(encoding="utf-8").split("\n")  # others end a line within a word
         return {word: number for number, word in enumerate(lines)}
     return None

@@ -43,6 +43,7 @@ def later_classifier(
     tokenizer = read_tokenizer(folder, config)
     model = AutoModelForSequenceClassification.from_config(config, dtype=torch.float32)
     _name_outputs(model, labels)
+    require_pooler(reuse, model)
     if reuse.body is Weights.pretrained:
         state = pretrained_state(reuse, model, tokenizer)
         tasks = StoredTasks(tasks.chain, state, {})
@@ -66,6 +67,12 @@ def later_classifier(
 def has_pooler(reuse: LaterTask) -> bool:
     """Whether a later task has a pooler of its own, where the model has one."""
     return bool(getattr(reuse, "pooler", False))
+
+
+def require_pooler(reuse: LaterTask, model: PreTrainedModel) -> None:
+    """Refuse a pooler that is shared where the model has none, by an InputError."""
+    if getattr(reuse, "pooler", True) is False and own_names(model, pooler=True) == own_names(model, pooler=False):
+        raise InputError(f"reuse.pooler=false has no effect here: {type(model).__name__} has no pooler")
 
 
 def body_names(model: PreTrainedModel) -> set[str]:

@@ -198,6 +198,7 @@ def test_a_start_that_has_not_learned_its_task_is_refused(place: Path) -> None:
         (["most_needed=true", "order=random"], "reuse.most_needed=true"),
         (["most_needed=true", "free=null", "margin=1"], "reuse.most_needed=true"),
         (["order=file"], "needs measure.file=PATH"),
+        (["order=gates"], "gates"),
         (["order=random", "order.seeds=5"], "reuse.order.seeds has no effect here: a training has one mask"),
         (["order.data=other"], "reuse.order.data has no effect here: reuse.data=NAME"),
         (["margin=1"], "give one"),
