@@ -7,7 +7,7 @@ from scipy import stats
 from analysis.inference.resampling import standard_error
 from analysis.sets.pairs import ABOUT
 from analysis.sets.shapley import Coalitions
-from study.record.designs.coalitions import INDEPENDENT
+from study.record.designs.coalitions import ALL, INDEPENDENT
 
 SIZES = (
     ABOUT
@@ -23,8 +23,8 @@ def size_table(found: Coalitions) -> pl.DataFrame:
     Returns:
         Columns of the domain; design, level; scale, metric, unit; size, units (how many there are), coalitions (of this
         size), n (examples); score: their mean; lowest, highest: the extremes; low, high: the interval of the mean at
-        1 - alpha over sets, the examples held, by Student's t, null of fewer than two. Masks near the full set have no
-        rows.
+        1 - alpha over sets, the examples held, by Student's t; null of fewer than two, and where all sets are known, so
+        that none was drawn. Masks near the full set have no rows.
     """
     if found.sampling == INDEPENDENT:
         return pl.DataFrame(schema=SIZES)
@@ -33,7 +33,8 @@ def size_table(found: Coalitions) -> pl.DataFrame:
         scores, told = sample.scores[at], found.told(scale)
         for number in np.unique(size):
             own = scores[size == number]
-            low, high = _interval(own, found.inference.alpha)
+            drawn = own.reshape(-1, 2).mean(axis=1) if 2 * number == found.design.on.shape[1] else own  # complements
+            low, high = (None, None) if found.sampling == ALL else _interval(drawn, found.inference.alpha)
             numbers = {"size": int(number), "units": len(found.design.units), "coalitions": len(own)}
             ends = {"lowest": own.min(), "highest": own.max(), "low": low, "high": high}
             rows.append({**told, **numbers, "score": own.mean(), **ends})

@@ -63,7 +63,17 @@ def test_mean_scores_by_size(results: Path) -> None:
     assert table["size"].to_list() == list(range(9))
     assert table["coalitions"].to_list() == [1, 8, 28, 56, 70, 56, 28, 8, 1]
     np.testing.assert_allclose(table["score"].to_numpy() + 40, np.arange(9) ** 2, atol=1e-4)
-    assert table["low"].null_count() == 2
+    assert table["low"].null_count() == 9, "all sets are known: none was drawn"
+
+
+def test_complements_of_half_size_count_as_one_draw(results: Path) -> None:
+    """Of a game in which a set pays what its complement costs, the mean over pairs is the same in all."""
+    found = coalitions_of(results, lambda on: float(WORTH[on].sum() - WORTH[~on].sum()), kernel_design(80))
+    row = size_table(found).filter(scale="loss", size=4).row(0, named=True)
+    assert row["highest"] - row["lowest"] > 0.5
+    assert row["high"] - row["low"] == pytest.approx(0, abs=1e-4)
+    beside = size_table(found).filter(scale="loss", size=3).row(0, named=True)
+    assert beside["high"] - beside["low"] > 0.1
 
 
 def test_interactions_of_two_from_the_same_coalitions(results: Path) -> None:
