@@ -26,7 +26,7 @@ EARLIER_TASKS = (
 PROOFS = (
     dict.fromkeys([*IDENTITY, "task", "later_task", "method", "training_id"], pl.String)
     | {"seed": pl.Int64, "freed": pl.Int64, "masked": pl.String, "rows": pl.Int64, "unlike": pl.Int64}
-    | {"largest": pl.Float64, "verdict": pl.String}
+    | {"contradicting": pl.Int64, "largest": pl.Float64, "verdict": pl.String}
 )
 
 KEPT, ROUNDED, FAILED = "kept", "kept but for rounding", "not kept"
@@ -121,9 +121,10 @@ def proof_table(every: Sequence[EarlierTask]) -> pl.DataFrame:
 
     Returns:
         Columns of the domain, task, later_task, method (as in `conf/reuse`), training_id, seed, freed; masked: setting
-        of the model before, rows: examples that were compared, unlike: examples that differ in any column, largest:
-        largest difference of a number; verdict: `kept` where none differs, `kept but for rounding` where none differs
-        by more than two computations of one outcome may, else `not kept`.
+        of the model before, rows: examples that were compared, unlike: examples that differ in any column,
+        contradicting: by more than rounding explains, null in proofs of an earlier version, largest: largest difference
+        of a number; verdict: `kept` where none differs, `kept but for rounding` where none differs by more than two
+        computations of one outcome may, else `not kept`.
     """
     rows = []
     for one in every:
@@ -141,6 +142,7 @@ def proof_table(every: Sequence[EarlierTask]) -> pl.DataFrame:
                     "masked": proof.masked,
                     "rows": proof.rows,
                     "unlike": proof.unlike,
+                    "contradicting": proof.contradicting,
                     "largest": proof.largest,
                     "verdict": verdict(proof, one.after.domain.setting.tolerance),
                 }
@@ -149,7 +151,14 @@ def proof_table(every: Sequence[EarlierTask]) -> pl.DataFrame:
 
 
 def verdict(proof: KeptProof, tolerance: float) -> str:
-    """Whether an earlier task is what it was; `tolerance` is what two computations of an outcome may differ by."""
+    """Whether an earlier task is what it was, as the job that compared it has found.
+
+    Args:
+        proof: what it found.
+        tolerance: what two computations of an outcome may differ by; decides where a proof of an earlier version does
+            not say how many examples differ by more.
+    """
     if not proof.unlike:
         return KEPT
-    return ROUNDED if proof.largest <= tolerance else FAILED
+    failed = proof.largest > tolerance if proof.contradicting is None else proof.contradicting > 0
+    return FAILED if failed else ROUNDED

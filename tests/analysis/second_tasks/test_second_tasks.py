@@ -377,6 +377,9 @@ def test_a_failed_proof_is_told_first_of_all(results: Path) -> None:
 def test_rows_that_a_gpu_rounds_are_no_failure() -> None:
     proofs = [KeptProof("a", "1", 100, unlike, largest) for unlike, largest in ((0, 0.0), (7, 2e-6), (1, 0.3))]
     assert [verdict(proof, 1e-4) for proof in proofs] == [KEPT, ROUNDED, FAILED]
+    flipped = KeptProof("a", "1", 100, unlike=2, largest=1.0, contradicting=0)
+    assert verdict(flipped, 1e-4) == ROUNDED, "a near tie that a GPU decides otherwise"
+    assert verdict(KeptProof("a", "1", 100, 1, 1e-6, contradicting=1), 1e-4) == FAILED, "a bit of a CPU"
 
 
 @pytest.mark.parametrize(
