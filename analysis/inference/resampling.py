@@ -7,12 +7,13 @@ Shapes: `draws` = resamples, `swaps` = of masks with the base; others as in `ana
 """
 
 from collections.abc import Iterator
+from functools import lru_cache
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy import special
 
-from analysis.results.sample import Sample
+from analysis.results.sample import BYTES_AT_ONCE, Sample
 
 BOOTSTRAP, SWAPS = 0, 1
 """Streams of random numbers that one seed gives."""
@@ -34,6 +35,23 @@ def scores(sample: Sample, resamples: int, seed: int) -> Float[np.ndarray, "draw
     for rows in sample.slices(resamples):
         found[rows] = sample.weighted(drawn(rng, rows.stop - rows.start, sample.groups))
     return found
+
+
+def scores_alike(sample: Sample, resamples: int, seed: int) -> Float[np.ndarray, "draws masks"]:
+    """Scores as of `scores`, for samples with as many groups one after the other: their resamples are drawn once.
+
+    Draws that would take more than `BYTES_AT_ONCE` are not kept.
+    """
+    if 2 * resamples * sample.groups > BYTES_AT_ONCE or sample.groups > np.iinfo(np.int16).max:
+        return scores(sample, resamples, seed)
+    return sample.weighted(_kept_draws(resamples, sample.groups, seed))
+
+
+@lru_cache(maxsize=1)
+def _kept_draws(resamples: int, groups: int, seed: int) -> Int[np.ndarray, "draws groups"]:
+    weights = drawn(np.random.default_rng([seed, BOOTSTRAP]), resamples, groups).astype(np.int16)
+    weights.flags.writeable = False
+    return weights
 
 
 def undefined(sample: Sample, resamples: int, seed: int) -> Float[np.ndarray, " others"]:

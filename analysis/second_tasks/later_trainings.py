@@ -78,7 +78,7 @@ class TaskOutcomes:
 def _draws(domain: Domain, inference: Inference) -> Draws:
     sample = domain.sample(inference.groups).select([domain.layout.full_key])
     resamples = min(inference.resamples, ENOUGH_FOR_AN_INTERVAL) if sample.groups > 1 else 0
-    return np.concatenate([sample.scores[:1], resampling.scores(sample, resamples, inference.seed)[:, 0]])
+    return np.concatenate([sample.scores[:1], resampling.scores_alike(sample, resamples, inference.seed)[:, 0]])
 
 
 @dataclass(frozen=True, eq=False)

@@ -95,6 +95,19 @@ def test_a_seed_says_all_and_memory_and_other_masks_change_nothing(draw, monkeyp
     assert np.array_equal(found, draw(sample_of(sample.sums, Bleu()), 300, seed=0))
 
 
+@pytest.mark.parametrize("kept", [True, False])
+def test_samples_with_as_many_groups_are_drawn_once_and_as_ever(kept: bool, monkeypatch) -> None:
+    samples = [bleu_sample(40, seed) for seed in range(3)]
+    expected = [resampling.scores(sample, 300, 5) for sample in samples]
+    made = []
+    drawn = resampling.drawn
+    monkeypatch.setattr(resampling, "drawn", lambda *sizes: made.append(sizes) or drawn(*sizes))
+    monkeypatch.setattr(resampling, "BYTES_AT_ONCE", 2**26 if kept else 1000)
+    for sample, scores in zip(samples, expected, strict=True):
+        assert (resampling.scores_alike(sample, 300, 5) == scores).all()
+    assert len(made) == (1 if kept else 3)
+
+
 def test_standard_error_of_a_mean_is_the_textbooks() -> None:
     sample = right_or_wrong(SOME_RIGHT)
     error = resampling.standard_error(sample.effects_without_each)
