@@ -1,7 +1,8 @@
 """Fetch: bring the outcomes that others have pushed into a results folder, each file verified by its sha256.
 
 Every version of a setting is taken, as labs that share a setting push the parts that each has computed; a file that is
-here already is not fetched again, and stands as it is: what is added must agree with it.
+here already is not fetched again, and stands as it is: what is added must agree with it. A design alone grows, where
+others have asked for more of its masks.
 """
 
 import logging
@@ -11,20 +12,24 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
+import polars as pl
 import wandb
 
 from analysis.tracking.timeouts import USUAL_WAIT, storage_timeout
-from analysis.tracking.wandb_artifacts import OUTCOMES
+from analysis.tracking.wandb_artifacts import OUTCOMES, is_part, masks_of_design
 from analysis.tracking.wandb_project import WandbError, WandbProject
+from study.record.designs.files import FOLDER as DESIGNS
+from study.record.designs.files import DesignError, read_design, write_design
 from study.record.files import file_digest, made_folder, whole_file
+from study.record.packed.mask_table import TABLES
 from study.record.parts import StoreError, every_part
 from study.record.setting import SETTING_FILE, differences, read_setting, write_setting
-from study.record.store import read_parts
+from study.record.store import EXAMPLES_FILE, read_parts
 from study.record.tables import stored_tables
 
 log = logging.getLogger(__name__)
 
-FILE = re.compile(r"(?:curves/|probes/|runs/)?[\w-][\w.-]*\.(?:json|parquet)")
+FILE = re.compile(r"(?:curves/|designs/|probes/|runs/)?[\w-][\w.-]*\.(?:json|parquet)")
 NAME = re.compile(r"[\w+-][\w.+-]*")
 
 
@@ -42,7 +47,7 @@ def fetch_outcomes(project: WandbProject, results: Path, wait: float = USUAL_WAI
     for version in versions(project):
         about = _about(version.metadata, version.name)
         folder = results / about["model"] / about["data"] / about["setting"]
-        missing = [name for name in about["files"] if not (folder / name).is_file()]
+        missing = [name for name in about["files"] if _is_missing(folder / name, about.get("designs", {}).get(name, 0))]
         known += len(about["files"]) - len(missing)
         if missing:
             with tempfile.TemporaryDirectory(dir=results, prefix=".fetch-") as draft:
@@ -113,11 +118,41 @@ def _adopt(draft: Path, folder: Path, missing: list[str]) -> int:
         if unlike:
             raise WandbError("\n  ".join([f"{folder} holds another setting than what was fetched:", *unlike]))
     _agree(draft, folder)
-    for name in sorted(missing, key=lambda name: name == SETTING_FILE):  # it says that the folder is a setting: last
+    for name in sorted(missing, key=_turn):
+        if Path(name).parent.name == DESIGNS:
+            _adopt_design(draft / name, folder)
+            continue
         with whole_file(folder / name) as copy:
             copy.write_bytes((draft / name).read_bytes())
     write_setting(fetched, folder)  # others may have it at other places
     return len(missing)
+
+
+def _is_missing(path: Path, masks: int) -> bool:
+    """Whether a file is not here, or a design with fewer masks than were pushed."""
+    return not path.is_file() or (masks > 0 and masks_of_design(path) < masks)
+
+
+def _turn(name: str) -> tuple[bool, bool]:
+    """Parts come after the masks that they point to; last what says that the folder is a setting."""
+    return name == SETTING_FILE, is_part(name)
+
+
+def _adopt_design(path: Path, folder: Path) -> None:
+    """Keep a design, unless another of its id is here already that it does not go on from.
+
+    Raises:
+        WandbError: when it is no design of the setting.
+    """
+    try:
+        design = read_design(path, folder.name)
+    except DesignError as error:
+        raise WandbError(f"what was fetched cannot be used: {error}") from error
+    here = folder / DESIGNS / path.name
+    if masks_of_design(here) and not design.begins_with(read_design(here)):
+        log.warning("%s stands as it is: what was fetched under its name is another design", here)
+        return
+    write_design(design, folder)
 
 
 def _agree(draft: Path, folder: Path) -> None:
@@ -126,11 +161,12 @@ def _agree(draft: Path, folder: Path) -> None:
     Raises:
         StoreError: names the parts that do not.
     """
-    for part in every_part(folder):
+    for part in (*folder.glob(TABLES), *every_part(folder)):
         (draft / part.name).unlink(missing_ok=True)  # what is here stands
         (draft / part.name).symlink_to(part.resolve())
+    examples = pl.read_parquet(draft / EXAMPLES_FILE)["example"]  # the draft has not the setting's name
     try:
         for table in stored_tables(draft):
-            read_parts(draft, table, within=read_setting(draft).tolerance)
+            read_parts(draft, table, within=read_setting(draft).tolerance, examples=examples)
     except StoreError as error:
         raise StoreError(str(error).replace(str(draft), str(folder))) from error

@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from fnmatch import fnmatch
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -14,7 +15,10 @@ from typing import Any
 import wandb
 
 from study.record.curves import FOLDER as CURVES
+from study.record.designs.files import FOLDER as DESIGNS
+from study.record.designs.files import DesignError, read_design
 from study.record.files import file_digest, short_hash
+from study.record.packed.mask_table import TABLES
 from study.record.parts import every_part
 from study.record.setting import SETTING_FILE, read_setting
 from study.record.store import EXAMPLES_FILE
@@ -75,16 +79,26 @@ class Content:
 
 def is_part(name: str) -> bool:
     """Whether a file of outcomes holds rows."""
-    return name.endswith(".parquet") and name != EXAMPLES_FILE
+    return name.endswith(".parquet") and name != EXAMPLES_FILE and not fnmatch(name, TABLES)
+
+
+def masks_of_design(path: Path) -> int:
+    """How many masks a design in a file has, which grow with what was asked for; 0 where there is none."""
+    try:
+        return len(read_design(path))
+    except DesignError:
+        return 0
 
 
 def outcomes_content(folder: Path) -> Content:
-    """All that is stored of a setting: rows, examples, curves, probes and runs."""
-    kept = [folder / SETTING_FILE, folder / EXAMPLES_FILE, *every_part(folder)]
-    kept += [path for part in (CURVES, PROBES, RUNS) for path in (folder / part).glob("*.json")]
+    """All that is stored of a setting: rows and their masks, designs, examples, curves, probes and runs."""
+    kept = [folder / SETTING_FILE, folder / EXAMPLES_FILE, *folder.glob(TABLES), *every_part(folder)]
+    kept += [path for part in (CURVES, DESIGNS, PROBES, RUNS) for path in (folder / part).glob("*.json")]
     names = {str(path.relative_to(folder)): path for path in kept if path.is_file()}
     setting = read_setting(folder)
+    designs = {name: masks_of_design(path) for name, path in names.items() if path.parent.name == DESIGNS}
     about = {"model": setting.model, "data": setting.data, "setting": setting.id, "subject": setting.subject_id}
+    about |= {"designs": designs} if designs else {}
     return Content(OUTCOMES, (setting.model, setting.data, setting.id), names, about)
 
 

@@ -14,6 +14,9 @@ import polars as pl
 
 from study.record.files import short_hash, whole_file
 
+TABLES = "masks-*.parquet"
+"""Pattern of their names."""
+
 BITS, DIGITS = "bits", "digits"
 """Columns of a table: the packed digits of a mask, and how many they are."""
 
