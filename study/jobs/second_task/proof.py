@@ -2,12 +2,14 @@
 
 Rows that are stored may have been computed in other batches, or without the columns of heads that are off, and then
 differ in their last bits. So those that are not equal as stored are computed once more for both models in one way: by
-the module itself under its gate, the same examples together. On a CPU they must then be equal to the last bit. On a
-GPU the libraries promise no such thing, and rows must agree as two computations of one outcome do.
+the module itself under its gate, the same examples together, its weights at addresses of the same kind. On a CPU they
+must then be equal to the last bit. On a GPU the libraries promise no such thing, and rows must agree as two
+computations of one outcome do.
 """
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 import polars as pl
@@ -19,8 +21,14 @@ from study.record.tables import OUTCOMES
 from study.record.training.tasks import KeptProof
 from study.record.units import parse_mask
 
+if TYPE_CHECKING:
+    from torch import nn
+
 MOST_NAMED = 5
 """Examples that a refusal names."""
+
+ALIGNMENT = 64
+"""Bytes by which addresses of tensors that torch makes are multiples, on a CPU."""
 
 
 class NotKeptError(StudyError):
@@ -53,6 +61,7 @@ class RowsUnderMask:
         from study.engine.pairs import Pairs
 
         job, subject = self.job, self.job.subject()
+        align(subject.module)
         some = set(examples)
         rows = [row for row in subject.encode(job.view, job.study.data.max_unknown) if row.example in some]
         names, mask = np.array([row.example for row in rows]), parse_mask(self.mask, subject.layout)[None]
@@ -114,6 +123,13 @@ def compare_kept(after: RowsUnderMask, before: RowsUnderMask) -> Comparison:
     wrong = now["example"].filter(unlike if on_cpu else contradictions(now, then, after.job.setting.tolerance))
     largest = largest_difference(now, then)
     return Comparison(KeptProof(before.job.setting.id, before.mask, rows, number, largest, len(wrong)), wrong.to_list())
+
+
+def align(module: "nn.Module") -> None:
+    """Move weights that begin at odd addresses, as those read from a file do: last bits of a product depend on it."""
+    for parameter in module.parameters():
+        if parameter.data_ptr() % ALIGNMENT:
+            parameter.data = parameter.data.clone()
 
 
 def unlike_rows(one: pl.DataFrame, other: pl.DataFrame) -> pl.Series:

@@ -11,7 +11,15 @@ from safetensors.torch import load_file, save_file
 
 from study.config import compose, to_study
 from study.jobs.measuring import MeasuringJob
-from study.jobs.second_task.proof import NotKeptError, RowsUnderMask, compare_kept, largest_difference, unlike_rows
+from study.jobs.second_task.proof import (
+    ALIGNMENT,
+    NotKeptError,
+    RowsUnderMask,
+    align,
+    compare_kept,
+    largest_difference,
+    unlike_rows,
+)
 from study.record.units import AttentionKind, HeadLayout, parse_mask
 
 FREE = (1, 2)
@@ -97,3 +105,15 @@ def test_rows_are_compared_in_every_column_and_numbers_in_lists_count() -> None:
     assert largest_difference(one, other) == 0.5
     assert unlike_rows(one, one.drop("x")).all()
     assert unlike_rows(one, one[::-1]).all()
+
+
+def test_weights_at_odd_addresses_move_and_stay_tied() -> None:
+    module = torch.nn.ModuleDict({"one": torch.nn.Linear(24, 24), "other": torch.nn.Linear(24, 24)})
+    module["other"].weight = module["one"].weight
+    numbers = module["one"].weight.detach().clone()
+    module["one"].weight.data = torch.cat([torch.zeros(1), numbers.flatten()])[1:].view(24, 24)
+    assert module["one"].weight.data_ptr() % ALIGNMENT
+    align(module)
+    assert not any(parameter.data_ptr() % ALIGNMENT for parameter in module.parameters())
+    assert module["other"].weight is module["one"].weight
+    assert torch.equal(module["one"].weight, numbers)
