@@ -1,5 +1,6 @@
 """Sets of heads, for a notebook: pairs, Shapley values, sufficient sets; from stored results alone."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -44,7 +45,7 @@ class HeadPairs:
 
     def __repr__(self) -> str:
         """The answer in sentences."""
-        return "\n".join([*(f"Mind: {line}." for line in self.found.warnings), *self.found.pair_sentences])
+        return _answer(self.found, self.found.pair_sentences)
 
 
 @dataclass(frozen=True, repr=False)
@@ -82,7 +83,7 @@ class ShapleyValues:
 
     def __repr__(self) -> str:
         """The answer in sentences."""
-        return "\n".join([*(f"Mind: {line}." for line in self.found.warnings), *self.found.shapley_sentences])
+        return _answer(self.found, self.found.shapley_sentences)
 
 
 @dataclass(frozen=True, repr=False)
@@ -116,7 +117,7 @@ class ChosenSets:
 
     def __repr__(self) -> str:
         """The answer in sentences."""
-        return "\n".join([*(f"Mind: {line}." for line in self.found.warnings), *self.found.chosen_sentences])
+        return _answer(self.found, self.found.chosen_sentences)
 
 
 def pairs(results: str | Path = "results", inference: Inference | None = None) -> HeadPairs:
@@ -129,7 +130,7 @@ def pairs(results: str | Path = "results", inference: Inference | None = None) -
     Raises:
         InputError: when no pairs are stored.
     """
-    found = sets(read_results(Path(results)), inference or Inference())
+    found = _stored(results, inference)
     if found is None or found.pairs.is_empty():
         raise InputError(f"{results} holds no pairs of heads: measure=pairs measures them")
     return HeadPairs(found)
@@ -145,7 +146,7 @@ def shapley(results: str | Path = "results", inference: Inference | None = None)
     Raises:
         InputError: when no coalitions are stored, or too few.
     """
-    found = sets(read_results(Path(results)), inference or Inference())
+    found = _stored(results, inference)
     if found is None or found.shapley.is_empty():
         why = "" if found is None else "".join(f"; {line}" for line in found.warnings)
         raise InputError(f"{results} holds no Shapley values of heads: measure=shapley measures coalitions{why}")
@@ -162,7 +163,15 @@ def sufficient(results: str | Path = "results", inference: Inference | None = No
     Raises:
         InputError: when no search and no screening has come to its end.
     """
-    found = sets(read_results(Path(results)), inference or Inference())
+    found = _stored(results, inference)
     if found is None or not (found.verdicts or found.screenings):
         raise InputError(f"{results} holds no set that was chosen: measure=sufficient and measure=screen choose some")
     return ChosenSets(found)
+
+
+def _stored(results: str | Path, inference: Inference | None) -> Sets | None:
+    return sets(read_results(Path(results)), inference or Inference())
+
+
+def _answer(found: Sets, sentences: Sequence[str]) -> str:
+    return "\n".join([*(f"Mind: {line}." for line in found.warnings), *sentences])

@@ -19,9 +19,9 @@ from analysis.sets.pairs import ABOUT
 from analysis.sets.scales import scales, tested_scale
 from study.record.designs import DesignKind
 from study.record.designs.coalitions import INDEPENDENT
+from study.record.designs.names import CONFIRM, IMPORTANT, KEPT, RANDOM, SCREENED
 from study.record.designs.screening import screened_units
 
-SCREENED, RANDOM, IMPORTANT = "screened", "random", "important"
 CONFIRMED = "confirmed"
 """Whether a unit's own mask shows an effect after correction over all units, also those that got no mask."""
 
@@ -90,7 +90,7 @@ def screenings(designs: list[StoredDesign], inference: Inference) -> list[Screen
     samples = {_sample_of(one): one for one in designs if one.design.options.get("sampling") == INDEPENDENT}
     found = []
     for one in designs:
-        if one.design.kind is DesignKind.SET and "confirmed" in one.design.options and _sample_of(one) in samples:
+        if one.design.kind is DesignKind.SET and CONFIRM in one.design.options and _sample_of(one) in samples:
             found.append(Screening(one, samples[_sample_of(one)], inference))
     return found
 
@@ -98,7 +98,7 @@ def screenings(designs: list[StoredDesign], inference: Inference) -> list[Screen
 def _sample_of(one: StoredDesign) -> tuple[str, tuple[str, ...], int | None, float]:
     """What tells the random masks of a screening from others."""
     design = one.design
-    return one.domain.setting_id, design.units, design.seed, round(float(design.options["kept"]), 9)
+    return one.domain.setting_id, design.units, design.seed, round(float(design.options[KEPT]), 9)
 
 
 def p_over_all(
@@ -150,7 +150,7 @@ def screening_table(found: Screening) -> pl.DataFrame:
     about = {
         **domain.identity,
         **{"design": design.id, "level": str(design.unit), "metric": domain.metric.name, "unit": domain.metric.unit},
-        **{"masks": found.masks, "rate": 1 - float(found.sample.design.options["kept"]), "units": len(design.units)},
+        **{"masks": found.masks, "rate": 1 - float(found.sample.design.options[KEPT]), "units": len(design.units)},
         **{"n": drawn.sample.different_examples, "average_unit": found.average_unit},
     }
     rows = rows.hstack(told).with_columns(**{name: pl.lit(value) for name, value in about.items()})

@@ -37,6 +37,7 @@ from study.record.designs.estimates import (
     semivalue_matrix,
     shapley_matrix,
 )
+from study.record.designs.names import KEPT
 from study.record.errors import InputError
 
 SHAPLEY, SEMIVALUE = "shapley", "semivalue"
@@ -204,7 +205,7 @@ class Coalitions:
             case sampling if sampling == KERNEL:
                 return {(SHAPLEY, None): shapley_matrix(on, sampling)}
             case _:
-                return {(SEMIVALUE, float(self.stored.design.options["kept"])): semivalue_matrix(on)}
+                return {(SEMIVALUE, float(self.stored.design.options[KEPT])): semivalue_matrix(on)}
 
     @property
     def about(self) -> dict[str, Any]:

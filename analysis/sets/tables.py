@@ -9,7 +9,7 @@ import polars as pl
 
 from analysis.effects.chance import chance_columns
 from analysis.inference import Inference
-from analysis.results.designs import LOSE, StoredDesign
+from analysis.results.designs import StoredDesign
 from analysis.results.read import Results
 from analysis.sets.coalition_sizes import SIZES, size_table
 from analysis.sets.pairs import PAIRS, Pairs, pair_table
@@ -26,6 +26,7 @@ from analysis.sets.shapley import (
 from analysis.sets.sufficient import PATH, SUFFICIENT, Verdict, path_table, sufficient_table, verdicts
 from analysis.sets.words import pair_words, screening_words, shapley_words, sufficient_words
 from study.record.designs import DesignKind
+from study.record.designs.names import LOSE
 from study.record.errors import InputError
 
 

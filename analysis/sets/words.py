@@ -10,9 +10,10 @@ from analysis.formatting import decimal, decimals, p_value, score, signed, unit_
 from analysis.results.sample import EXAMPLE
 from analysis.sets.pairs import COMPLEMENTARY, REDUNDANT, Pairs
 from analysis.sets.scales import SCORE, tested_scale
-from analysis.sets.screening import CONFIRMED, IMPORTANT, RANDOM, SCREENED, Screening
+from analysis.sets.screening import CONFIRMED, Screening
 from analysis.sets.shapley import SEMIVALUE, SHAPLEY, Coalitions
-from analysis.sets.sufficient import CHOSEN, Verdict
+from analysis.sets.sufficient import Verdict
+from study.record.designs.names import CHOSEN, IMPORTANT, RANDOM, SCREENED
 from study.record.designs.pairs import ALL, KIND, LAYER
 from study.record.units import UnitLevel, parse_unit
 

@@ -10,12 +10,10 @@ from analysis.replacements import with_draws
 from analysis.results.domain import Domain, usual_masks
 from study.record.designs import Design, DesignKind, read_designs, standard_designs
 from study.record.designs.files import FOLDER
+from study.record.designs.names import LOSE
 from study.record.scores import with_statistics, with_weights
 from study.record.store import read_examples, read_parts
 from study.record.units import HeadLayout
-
-LOSE = "lose"
-"""The option of a search that says how much its set may lose."""
 
 
 @dataclass(frozen=True, eq=False)

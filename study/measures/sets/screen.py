@@ -12,6 +12,7 @@ from study.measures.sets.set_measure import SetMeasure, require_all
 from study.record.designs import Design, DesignKind
 from study.record.designs.coalitions import INDEPENDENT, independent_coalitions
 from study.record.designs.design import rows_without
+from study.record.designs.names import CONFIRM, IMPORTANT, KEPT, RANDOM, SCREENED
 from study.record.designs.screening import rival_units, screened_units
 from study.record.errors import InputError
 from study.record.importance import importance
@@ -21,9 +22,6 @@ from study.record.units import HeadLayout, stack
 
 if TYPE_CHECKING:
     from study.engine.evaluator import Evaluator
-
-SCREENED, RANDOM, IMPORTANT = "screened", "random", "important"
-"""What the single units that are measured afterwards were chosen by."""
 
 
 @dataclass(kw_only=True)
@@ -80,7 +78,7 @@ class Screen(SetMeasure):
             self.unit,
             sample.units,
             rows_without([[place] for _, place in named], len(units)),
-            {"masks": self.random_masks, "kept": 1 - self.rate, "confirmed": self.confirmed, "rivals": self.rivals},
+            {"masks": self.random_masks, KEPT: 1 - self.rate, CONFIRM: self.confirmed, "rivals": self.rivals},
             self.seed,
             names=tuple(name for name, _ in named),
             examples=tuple(evaluator.whole.ids),
@@ -91,7 +89,7 @@ class Screen(SetMeasure):
         units = tuple(map(str, self.units(layout)))
         kept = 1 - self.rate
         on = independent_coalitions(len(units), self.random_masks, kept, self.seed)
-        options = {"sampling": INDEPENDENT, "kept": kept}
+        options = {"sampling": INDEPENDENT, KEPT: kept}
         return Design(DesignKind.COALITION, self.unit, units, on, options, self.seed)
 
     def _chosen(self, sample: Design, stored: StoredRows, layout: HeadLayout) -> list[tuple[str, int]]:

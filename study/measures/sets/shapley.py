@@ -16,6 +16,7 @@ from study.record.designs.coalitions import (
     kernel_coalitions,
 )
 from study.record.designs.estimates import kernel_matrix, semivalue_matrix
+from study.record.designs.names import KEPT
 from study.record.errors import InputError
 from study.record.units import HeadLayout
 from study.terminal.once import say_once
@@ -100,7 +101,7 @@ class Shapley(SetMeasure):
         yield Design(DesignKind.COALITION, self.unit, units, drawn, {"sampling": KERNEL}, self.seed)
         if self.semivalue is not None:
             near = independent_coalitions(number, self.semivalue_coalitions, self.semivalue, self.seed)
-            options = {"sampling": INDEPENDENT, "kept": self.semivalue}
+            options = {"sampling": INDEPENDENT, KEPT: self.semivalue}
             yield Design(DesignKind.COALITION, self.unit, units, near, options, self.seed)
 
     def _takes_all(self, units: int) -> bool:

@@ -24,6 +24,7 @@ from study.record.designs import Design, DesignKind, read_designs
 from study.record.designs.coalitions import ALL, ENDS, KERNEL
 from study.record.designs.design import rows_without
 from study.record.designs.estimates import shapley_matrix
+from study.record.designs.names import CHOSEN, LOSE
 from study.record.designs.sample_size import groups_needed
 from study.record.errors import InputError
 from study.record.files import short_hash
@@ -45,9 +46,6 @@ CHANGED = 0.1
 
 SURE = 1.96
 """Standard errors on either side of what is known with 95 %."""
-
-CHOSEN = "chosen"
-"""The name of the set that the search ends with, among those that are judged."""
 
 
 @dataclass(kw_only=True)
@@ -156,7 +154,7 @@ class _Walk:
             tuple(map(str, self.units)),
             rows_without([[place[unit] for unit in step.off] for step in steps], len(self.units)),
             {
-                **{"lose": measure.lose, "choosing": measure.choosing, "swaps": measure.swaps},
+                **{LOSE: measure.lose, "choosing": measure.choosing, "swaps": measure.swaps},
                 "chose": short_hash(list(self._choosing)),  # another search where data.limit leaves other examples
             },
             measure.seed,

@@ -16,10 +16,11 @@ import sixteen_heads as heads
 from analysis import analyse, read_results, write_report
 from analysis.inference import Inference
 from analysis.sets import sets
-from analysis.sets.sufficient import CHOSEN, Verdict, lower_limits, path_table, sufficient_table, verdicts
+from analysis.sets.sufficient import Verdict, lower_limits, path_table, sufficient_table, verdicts
 from analysis.sets.words import sufficient_words
 from analysis.terminal import print_sets
 from study.record.designs import Design, DesignKind
+from study.record.designs.names import CHOSEN
 
 FAST = Inference(resamples=400)
 WORTH = np.array([0.6, 0.6, 0.02, 0.01, 0.5, 0.02, 0.01, 0.3])

@@ -12,9 +12,10 @@ from analysis.formatting import decimals, signed, slug
 from analysis.page.section import Section
 from analysis.page.views import Row
 from analysis.sets import Sets
-from analysis.sets.screening import SCREENED, Screening
-from analysis.sets.sufficient import CHOSEN, Verdict
+from analysis.sets.screening import Screening
+from analysis.sets.sufficient import Verdict
 from analysis.sets.words import short_names
+from study.record.designs.names import CHOSEN, SCREENED
 
 FOLDER = "sets"
 """Folder of its figures."""
