@@ -12,7 +12,7 @@ import numpy as np
 from study.config import StudyConfig
 from study.data.source import DataSource
 from study.jobs.cache import SHARED, JobCache
-from study.jobs.chosen_heads.order import StartOrder, refuse_idle_options
+from study.jobs.chosen_heads.order import StartOrder, refuse_idle_options, write_once
 from study.jobs.measuring import MeasuringJob
 from study.measures.ablation import Base
 from study.measures.pruning import Pruning, PruningAmong
@@ -24,7 +24,6 @@ from study.record.training.tasks import FREE_FILE, FreeHeadsRecord, TaskChain, f
 from study.record.units import HeadLayout, parse_mask, parse_unit, stack
 from study.reuse.options import LaterTask
 from study.subjects.model import ModelConfig
-from study.training.folder import training_folder
 from study.training.training import Training
 
 log = logging.getLogger(__name__)
@@ -123,11 +122,7 @@ class FreeHeads:
         Raises:
             StudyError: when they cannot be found, or the folder holds another training or cannot be written.
         """
-        with training_folder(folder, self.training.identity()):
-            if (folder / FREE_FILE).is_file():
-                read_free(folder / FREE_FILE)
-            else:
-                write_free(self.record(), folder / FREE_FILE)
+        write_once(self.training, folder / FREE_FILE, read_free, lambda file: write_free(self.record(), file))
 
     def record(self) -> FreeHeadsRecord:
         """The free heads, found; and what they cost the latest task on the examples of the order.

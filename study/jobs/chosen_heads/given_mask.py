@@ -10,7 +10,7 @@ from pathlib import Path
 from study.config import StudyConfig
 from study.gates.options import GivenMask
 from study.jobs.cache import SHARED, JobCache
-from study.jobs.chosen_heads.order import StartOrder, refuse_idle_options
+from study.jobs.chosen_heads.order import StartOrder, refuse_idle_options, write_once
 from study.measures.ablation import Base
 from study.measures.orders.order import Mask
 from study.measures.pruning import Pruning
@@ -18,7 +18,6 @@ from study.record.curves import Curve
 from study.record.errors import InputError
 from study.record.training.gates import GATES_FILE, GatesRecord, kept_mask, read_gates, write_gates
 from study.record.units import Head, HeadLayout, Unit, parse_unit
-from study.training.folder import training_folder
 from study.training.training import Training
 
 log = logging.getLogger(__name__)
@@ -88,11 +87,7 @@ class GivenHeads:
         Raises:
             StudyError: when the order cannot be made, or the folder holds another training or cannot be written.
         """
-        with training_folder(folder, self.training.identity()):
-            if (folder / GATES_FILE).is_file():
-                read_gates(folder / GATES_FILE)
-            else:
-                write_gates(self.record(), folder / GATES_FILE)
+        write_once(self.training, folder / GATES_FILE, read_gates, lambda file: write_gates(self.record(), file))
 
     def record(self) -> GatesRecord:
         """The heads that stay, found; and the curve by which they were."""

@@ -7,6 +7,7 @@ killed goes on from them.
 from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import fields, replace
+from pathlib import Path
 from typing import Protocol
 
 from study.config import StudyConfig
@@ -25,6 +26,7 @@ from study.record.metrics import Scoring
 from study.record.units import HeadLayout
 from study.replacement.options import Replacement
 from study.subjects.model import ModelConfig
+from study.training.folder import training_folder
 from study.training.training import Training
 
 
@@ -137,6 +139,19 @@ def refuse_idle_options(order: Order, part: str) -> None:
     for option in fields(order):
         if option.name in idle and getattr(order, option.name) != option.default:
             raise InputError(f"{part}.order.{option.name} has no effect here: {idle[option.name]}")
+
+
+def write_once(training: Training, file: Path, read: Callable[[Path], object], write: Callable[[Path], None]) -> None:
+    """Write what was chosen into the folder of a training, held meanwhile; what is there already is read as a check.
+
+    Raises:
+        StudyError: when the folder holds another training or cannot be written, or what is there is not whole.
+    """
+    with training_folder(file.parent, training.identity()):
+        if file.is_file():
+            read(file)
+        else:
+            write(file)
 
 
 def start_job(
