@@ -325,6 +325,11 @@ def _sets(analysis: Analysis) -> Iterator[str]:
             f"{'' if exact else ', by least squares with equal weights [lundberg2017unified]'}; intervals are over "
             f"groups of examples and draws of coalitions together."
         )
+        if (found.shapley["looks"] > 1).any():
+            yield (
+                "Samples of coalitions ended where intervals were as narrow as asked for, at one of a few numbers "
+                "fixed beforehand; the chance of an error is divided by how many these are."
+            )
 
 
 def _along(analysis: Analysis) -> Iterator[str]:

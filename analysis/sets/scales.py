@@ -11,7 +11,7 @@ from analysis.results.domain import PREDICTION, Domain
 from analysis.results.rescoring import rescored
 from study.record.errors import InputError
 from study.record.metrics import Accuracy, Task
-from study.record.metrics.loss import LOSS, LogLikelihood, SquaredError
+from study.record.metrics.loss import LOSS, loss_metric
 from study.record.metrics.numbers import PER_UNIT, on_grid
 from study.record.scores import with_statistics
 
@@ -55,7 +55,7 @@ def scales(domain: Domain) -> dict[str, Domain]:
     The score is that of its metric. The loss is negated. Where the metric is one of them, it is not there twice.
     """
     found = {SCORE: domain}
-    by = SquaredError if domain.metric.task is Task.REGRESSION else LogLikelihood
+    by = loss_metric(domain.metric.task)
     if not isinstance(domain.metric, by):
         with suppress(InputError):
             found[LOSS] = rescored(domain, by.name)

@@ -1,10 +1,7 @@
 """Shapley values of units: what each adds to the score, on average over contexts, with both of its errors.
 
-Two things are drawn at random: the coalitions, and the examples. Each has its error: by a jackknife over draws of
-coalitions at the examples that there are, and over groups of examples at the coalitions that there are. Both hold what
-comes of their crossing (a coalition has other examples right than the next), which is taken off once:
-
-    variance = by coalitions + by examples - by both.
+Two things are drawn at random: the coalitions, and the examples. Intervals hold the errors of both
+(`study.record.designs.values`).
 
 Beside them stand semivalues, the same mean over contexts near the full set, and effects of single units, which are of
 one context alone: the full set. In the middle sizes a model may have collapsed, so that a unit whose Shapley value is
@@ -18,11 +15,10 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from jaxtyping import Float, Int
-from scipy import stats
+from jaxtyping import Int
 
 from analysis.inference import Inference
-from analysis.inference.resampling import ENOUGH_FOR_AN_INTERVAL, scores, standard_error
+from analysis.inference.resampling import ENOUGH_FOR_AN_INTERVAL, scores
 from analysis.results.designs import StoredDesign
 from analysis.results.domain import Domain
 from analysis.results.sample import Sample
@@ -37,7 +33,9 @@ from study.record.designs.estimates import (
     semivalue_matrix,
     shapley_matrix,
 )
+from study.record.designs.looks import level
 from study.record.designs.names import KEPT
+from study.record.designs.values import Values, added_by_groups
 from study.record.errors import InputError
 
 SHAPLEY, SEMIVALUE = "shapley", "semivalue"
@@ -52,7 +50,7 @@ SHAPLEY_VALUES = (
     ABOUT
     | dict.fromkeys(["address", "scale", "metric", "unit", "average"], pl.String)
     | {"kept": pl.Float64, "n": pl.Int64, "groups": pl.Int64, "group": pl.String}
-    | {"coalitions": pl.Int64, "exact": pl.Boolean}
+    | {"coalitions": pl.Int64, "exact": pl.Boolean, "looks": pl.Int64}
     | dict.fromkeys(["base_score", "empty_score", "value", "error_coalitions", "error_examples"], pl.Float64)
     | dict.fromkeys(["standard_error", "low", "high", "alone", "alpha"], pl.Float64)
 )
@@ -60,86 +58,29 @@ SHAPLEY_VALUES = (
 SHAPLEY_PAIRS = (
     ABOUT
     | dict.fromkeys(["a", "b", "scale", "metric", "unit"], pl.String)
-    | {"n": pl.Int64, "coalitions": pl.Int64, "exact": pl.Boolean}
+    | {"n": pl.Int64, "coalitions": pl.Int64, "exact": pl.Boolean, "looks": pl.Int64}
     | dict.fromkeys(["interaction", "error_coalitions", "error_examples", "standard_error"], pl.Float64)
     | dict.fromkeys(["low", "high", "alpha"], pl.Float64)
 )
 
 
-@dataclass(frozen=True, eq=False)
-class Values:
-    """Values of a linear estimate, with both errors.
+def values_of(estimate: LinearEstimate, sample: Sample, at: Int[np.ndarray, " coalitions"], seed: int) -> Values:
+    """The values of a sample, with both errors.
 
-    Attributes:
-        values: the estimates.
-        by_coalitions: standard error by the coalitions that were drawn; 0 of an exact estimate.
-        by_examples: standard error by the examples that were drawn.
-        error: both together.
-        degrees: degrees of freedom of the interval.
+    Of a score that is no mean, the scores of each resample of the examples pass through the same map.
+
+    Args:
+        estimate: the map from scores to values.
+        sample: the outcomes.
+        at: the place of each coalition among the masks of the sample.
+        seed: seed of the resamples.
     """
-
-    values: Float[np.ndarray, " values"]
-    by_coalitions: Float[np.ndarray, " values"]
-    by_examples: Float[np.ndarray, " values"]
-    error: Float[np.ndarray, " values"]
-    degrees: int
-
-    @classmethod
-    def of(cls, estimate: LinearEstimate, sample: Sample, at: Int[np.ndarray, " coalitions"], seed: int) -> "Values":
-        """The values of a sample.
-
-        Args:
-            estimate: the map from scores to values.
-            sample: the outcomes.
-            at: the place of each coalition among the masks of the sample.
-            seed: seed of the resamples, of scores that are no means.
-        """
-        observed = sample.scores[at]
-        added = _added(sample)[:, at]
-        by_examples = _by_examples(estimate, sample, added, at, seed)
-        if estimate.is_exact:
-            nothing = np.zeros(len(by_examples))
-            return cls(estimate.matrix @ observed, nothing, by_examples, by_examples, sample.groups - 1)
-        by_coalitions = standard_error(estimate.without_each(observed))
-        missed = np.square(estimate.missed(added.T)).sum(axis=1)
-        by_both = np.square(estimate.pull) @ missed * sample.groups / (sample.groups - 1)
-        largest = np.maximum(np.square(by_coalitions), np.square(by_examples))
-        variance = np.square(by_coalitions) + np.square(by_examples) - by_both
-        degrees = min(sample.groups - 1, estimate.spare)
-        error = np.sqrt(np.maximum(variance, largest))
-        return cls(estimate.matrix @ observed, by_coalitions, by_examples, error, degrees)
-
-    def interval(self, alpha: float) -> tuple[Float[np.ndarray, " values"], Float[np.ndarray, " values"]]:
-        """Low and high ends, by Student's t."""
-        half = stats.t.ppf(1 - alpha / 2, max(1, self.degrees)) * self.error
-        return self.values - half, self.values + half
-
-    def columns(self, alpha: float) -> dict[str, np.ndarray]:
-        """Errors and interval as columns of a table."""
-        low, high = self.interval(alpha)
-        errors = {"error_coalitions": self.by_coalitions, "error_examples": self.by_examples}
-        return {**errors, "standard_error": self.error, "low": low, "high": high}
-
-
-def _added(sample: Sample) -> Float[np.ndarray, "groups masks"]:
-    """What each group of examples adds to the score of each mask: of a mean exactly, else to first order."""
-    without = sample.without_each
-    return (sample.groups - 1) / sample.groups * (without.mean(axis=0) - without)
-
-
-def _by_examples(
-    estimate: LinearEstimate,
-    sample: Sample,
-    added: Float[np.ndarray, "groups coalitions"],
-    at: Int[np.ndarray, " coalitions"],
-    seed: int,
-) -> Float[np.ndarray, " values"]:
-    """The standard error over groups: of a mean from what each adds, else from resamples through the same matrix."""
-    if sample.metric.is_mean:
-        through = estimate.matrix @ added.T
-        return np.sqrt(np.square(through).sum(axis=1) * sample.groups / (sample.groups - 1))
-    drawn = scores(sample, ENOUGH_FOR_AN_INTERVAL, seed)[:, at]
-    return (drawn @ estimate.matrix.T).std(axis=0)
+    added = added_by_groups(sample.without_each)[:, at]
+    by_examples = None
+    if not sample.metric.is_mean:
+        drawn = scores(sample, ENOUGH_FOR_AN_INTERVAL, seed)[:, at]
+        by_examples = (drawn @ estimate.matrix.T).std(axis=0)
+    return Values.of(estimate, sample.scores[at], added, by_examples)
 
 
 @dataclass(frozen=True, eq=False)
@@ -169,6 +110,17 @@ class Coalitions:
     def drawn(self) -> int:
         """How many sets were drawn, or are all there are: the full and the empty set come with a sample."""
         return len(self.design) - ENDS * (self.sampling == KERNEL)
+
+    @property
+    def looks(self) -> int:
+        """How many looks at a growing sample its intervals pay for; 1 where the number of sets was fixed."""
+        looks = self.stored.design.looks
+        return looks.count(self.drawn) if looks else 1
+
+    @property
+    def level(self) -> float:
+        """The chance of an error that is left for each interval."""
+        return level(self.stored.design.looks, self.drawn, self.inference.alpha)
 
     @property
     def name(self) -> str:
@@ -220,7 +172,8 @@ class Coalitions:
             **self.about,
             **{"scale": scale, "metric": domain.metric.name, "unit": domain.metric.unit},
             **{"n": sample.different_examples, "groups": sample.groups, "group": sample.unit},
-            **{"coalitions": self.drawn, "exact": self.sampling == ALL, "alpha": self.inference.alpha},
+            **{"coalitions": self.drawn, "exact": self.sampling == ALL, "looks": self.looks},
+            "alpha": self.inference.alpha,
         }
 
 
@@ -236,9 +189,11 @@ def shapley_table(found: Coalitions) -> pl.DataFrame:
     Returns:
         Columns of the domain; design, level, address; scale, metric, unit; average: `shapley`, or `semivalue`, where
         each other unit stays on with the probability `kept`; n (examples), groups, group; coalitions; exact: whether
-        all sets are known; base_score, empty_score: with all units on, and none; value: what the unit adds, above 0
-        where it helps; error_coalitions, error_examples, standard_error: both together; low, high: interval by
-        Student's t at 1 - alpha; alone: what it adds to the full set, its effect negated, null where that is not known.
+        all sets are known; looks: at how many numbers of coalitions the job may have stopped, 1 where the number was
+        fixed; base_score, empty_score: with all units on, and none; value: what the unit adds, above 0 where it helps;
+        error_coalitions, error_examples, standard_error: both together; low, high: interval by Student's t, by
+        1 - alpha / looks at each look, so that it holds with 1 - alpha wherever the job stopped; alone: what it adds to
+        the full set, its effect negated, null where that is not known.
 
     Raises:
         InputError: when there are too few coalitions.
@@ -249,12 +204,12 @@ def shapley_table(found: Coalitions) -> pl.DataFrame:
 
 def _values(found: Coalitions, scale: str, average: str, kept: float | None) -> pl.DataFrame:
     sample, at = found.samples[scale]
-    values = Values.of(found.estimates[average, kept], sample, at, found.inference.seed)
+    values = values_of(found.estimates[average, kept], sample, at, found.inference.seed)
     empty = np.flatnonzero(~found.design.on.any(axis=1))
     told = found.told(scale) | {"average": average, "kept": kept, "base_score": sample.base_score}
     told |= {"empty_score": float(sample.scores[at[empty[0]]]) if empty.size else None}
     columns = {"address": found.design.units, "value": values.values, "alone": _alone(found, scale)}
-    rows = pl.DataFrame({**columns, **values.columns(found.inference.alpha)}, strict=False)
+    rows = pl.DataFrame({**columns, **values.columns(found.level)}, strict=False)
     rows = rows.with_columns(**{name: pl.lit(value) for name, value in told.items()})
     return rows.select(*SHAPLEY_VALUES).cast(SHAPLEY_VALUES)  # type: ignore[arg-type]
 
@@ -293,8 +248,8 @@ def _interactions(found: Coalitions, estimate: LinearEstimate) -> Iterator[pl.Da
     units = found.design.units
     first, second = np.triu_indices(len(units), 1)
     for scale, (sample, at) in found.samples.items():
-        values = Values.of(estimate, sample, at, found.inference.seed)
+        values = values_of(estimate, sample, at, found.inference.seed)
         columns = {"a": [units[i] for i in first], "b": [units[j] for j in second], "interaction": values.values}
-        rows = pl.DataFrame({**columns, **values.columns(found.inference.alpha)})
+        rows = pl.DataFrame({**columns, **values.columns(found.level)})
         rows = rows.with_columns(**{name: pl.lit(value) for name, value in found.told(scale).items()})
         yield rows.select(*SHAPLEY_PAIRS).cast(SHAPLEY_PAIRS)  # type: ignore[arg-type]

@@ -231,7 +231,34 @@ def shapley_words(found: Coalitions, table: pl.DataFrame, sizes: pl.DataFrame) -
             f"{found.name}, by {by}: {own.height} {level.plural} share {signed(total, digits)} {first['unit']} "
             f"(Shapley values from {how}); the largest are {told}.{missed if alone.len() == own.height else ''}"
         )
+        yield from _stopped(found, own, digits)
     yield from _middle(found, sizes.filter(scale=SCORE, **_own(found.about)))
+
+
+def _stopped(found: Coalitions, own: pl.DataFrame, digits: int) -> Iterator[str]:
+    """Where a sample ended that was to end at a width, and how wide intervals are there."""
+    looks = found.design.looks
+    if looks is None:
+        return
+    first, most = own.row(0, named=True), looks.at[-1]
+    widest, unit = float((own["high"] - own["low"]).max()) / 2, first["unit"]  # type: ignore[arg-type]
+    asked = f"± {looks.width:g} was asked for"
+    pays = f"intervals allow for {found.looks} looks at the growing sample"
+    if found.drawn >= most:
+        yield (
+            f"All {found.drawn:,} coalitions were taken: the widest interval is ± {decimal(widest, digits)} {unit} "
+            f"({asked}); {pays}."
+        )
+    elif widest <= looks.width:
+        yield (
+            f"Stopped at {found.drawn:,} of at most {most:,} coalitions, as the width was reached: the widest interval "
+            f"is ± {decimal(widest, digits)} {unit} ({asked}); {pays}."
+        )
+    else:
+        yield (
+            f"{found.drawn:,} of at most {most:,} coalitions are there, and the widest interval is "
+            f"± {decimal(widest, digits)} {unit} ({asked}); {pays}."
+        )
 
 
 def _middle(found: Coalitions, sizes: pl.DataFrame) -> Iterator[str]:

@@ -67,9 +67,15 @@ def _shapley_sheet(found: Sets) -> Sheet:
     note = (
         f"What a unit adds to the score, on average over contexts. Errors are standard errors: over draws of "
         f"coalitions with the examples held, and over groups of examples with the coalitions held. Intervals at "
-        f"{_percent(found)} are of both together, by Student's t."
+        f"{_percent(found)} are of both together, by Student's t{_pays(found)}."
     )
     return Sheet("shapley", "Shapley values and semivalues.", head, rows, (), note)
+
+
+def _pays(found: Sets) -> str:
+    """What intervals allow for where a sample could end at a width."""
+    looks = found.shapley["looks"].max()
+    return f", and allow for up to {looks} looks at a growing sample (Bonferroni)" if looks != 1 else ""
 
 
 def _value(row: Row, names: Mapping[str, str]) -> tuple[str, ...]:

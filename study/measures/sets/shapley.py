@@ -2,12 +2,18 @@
 
 import logging
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
-from study.measures.sets.set_measure import SetMeasure
+import numpy as np
+
+from study.measures.measure import MaskRequest
+from study.measures.sets.set_measure import SetMeasure, require_all
+from study.measures.sets.width import Width, headline, widest
 from study.record.designs import Design, DesignKind
 from study.record.designs.coalitions import (
     ALL,
+    ENDS,
     INDEPENDENT,
     KERNEL,
     all_coalitions,
@@ -16,10 +22,14 @@ from study.record.designs.coalitions import (
     kernel_coalitions,
 )
 from study.record.designs.estimates import kernel_matrix, semivalue_matrix
+from study.record.designs.looks import Looks, planned_looks
 from study.record.designs.names import KEPT
 from study.record.errors import InputError
 from study.record.units import HeadLayout
 from study.terminal.once import say_once
+
+if TYPE_CHECKING:
+    from study.engine.evaluator import Evaluator
 
 log = logging.getLogger(__name__)
 
@@ -32,7 +42,10 @@ class Shapley(SetMeasure):
     smaller one.
 
     Attributes:
-        coalitions: how many are drawn; sizes as KernelSHAP weighs them.
+        coalitions: how many are drawn, at most where there is a width; sizes as KernelSHAP weighs them.
+        width: half of the widest interval of the values that are told first (of the loss, where outcomes have it) with
+            which fewer are enough, in their unit; it is looked at an eighth, a quarter, half and all of the coalitions.
+            Null: all are drawn.
         semivalue: probability with which each unit stays on in further coalitions, from which each unit's mean
             contribution near the full set follows; null for none of them.
         semivalue_coalitions: how many of these are drawn.
@@ -41,6 +54,7 @@ class Shapley(SetMeasure):
 
     name: str = "shapley"
     coalitions: int = 1000
+    width: float | None = None
     semivalue: float | None = 0.9
     semivalue_coalitions: int = 500
     seed: int = 0
@@ -53,6 +67,8 @@ class Shapley(SetMeasure):
                 f"measure.coalitions={self.coalitions}: coalitions are drawn in pairs, a set and its complement: "
                 f"take an even number, 2 or more"
             )
+        if self.width is not None and not self.width > 0:
+            raise InputError(f"measure.width={self.width:g}: half of an interval is above 0; null stops at no width")
         if self.semivalue is not None and not 0 < self.semivalue < 1:
             raise InputError(
                 f"measure.semivalue={self.semivalue:g}: each unit stays on with a probability between 0 and 1; "
@@ -103,6 +119,61 @@ class Shapley(SetMeasure):
             near = independent_coalitions(number, self.semivalue_coalitions, self.semivalue, self.seed)
             options = {"sampling": INDEPENDENT, KEPT: self.semivalue}
             yield Design(DesignKind.COALITION, self.unit, units, near, options, self.seed)
+
+    def request(self, evaluator: "Evaluator") -> MaskRequest:
+        """The coalitions up to the next look, where there is a width; else all of them."""
+        layout = evaluator.layout
+        drawn, *near = self.designs(layout)
+        if self.width is None or drawn.options["sampling"] == ALL:
+            return super().request(evaluator)
+        require_all(evaluator, f"{self.name} with measure.width")
+        found = self._looked(evaluator, drawn)
+        part = found[-1][0]
+        masks = np.concatenate([design.masks(layout) for design in (part, *near)])
+        if found[-1][1] is None:  # not stored yet
+            later = len(drawn) - len(part)
+            return MaskRequest(masks, designs=(part, *near), later=later, complete=not later)
+        return MaskRequest(masks, designs=(part, *near))
+
+    def _looked(self, evaluator: "Evaluator", drawn: Design) -> list[tuple[Design, Width | None]]:
+        """The sample at each look up to the one that ends it, with its widest interval, None where rows are missing."""
+        assert self.width is not None
+        stored, layout = evaluator.stored(), evaluator.layout
+        looks = Looks(planned_looks(len(drawn.units), self.coalitions), self.width)
+        found: list[tuple[Design, Width | None]] = []
+        for number in looks.at:
+            part = replace(drawn.first(number + ENDS), looks=looks)
+            if stored.lacks(part.masks(layout)):
+                return [*found, (part, None)]
+            width = widest(part, stored, evaluator.whole, evaluator.setting.precision)
+            found.append((part, width))
+            if width.half <= self.width:
+                break
+        return found
+
+    def run(self, evaluator: "Evaluator") -> None:
+        """Refuse a score that has no width before anything is computed; at the end say why it stopped."""
+        drawn = self.designs(evaluator.layout)[0]
+        if self.width is None or drawn.options["sampling"] == ALL:
+            super().run(evaluator)
+            return
+        full = evaluator.outcomes(evaluator.layout.full()[None])
+        headline(evaluator.metric, tuple(full.columns), evaluator.setting.precision)
+        super().run(evaluator)
+        self._say_stopped(*self._looked(evaluator, drawn)[-1])
+
+    def _say_stopped(self, part: Design, width: Width | None) -> None:
+        assert width is not None
+        assert self.width is not None
+        shown, coalitions = width.shown(width.half), f"{len(part) - ENDS:,}"
+        if width.half <= self.width:
+            words = "stopped at %s of at most %s coalitions: the widest interval is %s, within measure.width=%g"
+            log.info(words, coalitions, f"{self.coalitions:,}", shown, self.width)
+            return
+        words = (
+            "all %s coalitions are taken: the widest interval is %s, and measure.width=%g; the examples alone have %s"
+        )
+        log.warning(words, coalitions, shown, self.width, width.shown(width.by_examples))
 
     def _takes_all(self, units: int) -> bool:
         return are_all(units, self.coalitions)

@@ -1,13 +1,14 @@
 """A design: which units each of its masks leaves on, and what the masks are together."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from enum import StrEnum
 from typing import Any
 
 import numpy as np
 from jaxtyping import Bool
 
+from study.record.designs.looks import Looks
 from study.record.files import short_hash
 from study.record.units import HeadLayout, Unit, UnitLevel, parse_unit
 
@@ -45,6 +46,7 @@ class Design:
         seed: what its random numbers were drawn with; None where there are none.
         names: what each mask is called, where masks have names; else none.
         examples: ids of the examples whose outcomes decided which masks there are; none where no outcome did.
+        looks: where outcomes decide how many masks there are: the numbers at which it was looked, or will be.
     """
 
     kind: DesignKind
@@ -55,6 +57,7 @@ class Design:
     seed: int | None = None
     names: tuple[str, ...] = ()
     examples: tuple[str, ...] = ()
+    looks: Looks | None = None
 
     def __len__(self) -> int:
         """The number of masks."""
@@ -97,6 +100,19 @@ class Design:
         told = [(each.id, each.names[: len(other)], each.examples) for each in (self, other)]
         return told[0] == told[1] and np.array_equal(self.on[: len(other)], other.on)
 
+    def holds(self, other: "Design") -> bool:
+        """Whether it begins with another design, and knows of that one's looks; a sample without any needs none."""
+        known = self.looks is None or other.looks is None or self.looks == other.looks.joined(self.looks)
+        return self.begins_with(other) and known
+
+    def joined(self, earlier: "Design") -> "Design":
+        """The longer of two of which one begins with the other, with the looks of both; else itself."""
+        looks = self.looks.joined(earlier.looks) if self.looks else earlier.looks
+        for longer, shorter in ((self, earlier), (earlier, self)):
+            if longer.begins_with(shorter):
+                return replace(longer, looks=looks)
+        return self
+
     def to_json(self) -> dict[str, Any]:
         """The content of its file, but for its masks."""
         return {
@@ -107,6 +123,7 @@ class Design:
             "seed": self.seed,
             "names": list(self.names),
             "examples": list(self.examples),
+            **({"looks": asdict(self.looks)} if self.looks else {}),
         }
 
 

@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Bool
 
 from study.record.designs.design import Design, DesignKind
+from study.record.designs.looks import Looks
 from study.record.designs.standard import standard_designs
 from study.record.errors import StudyError
 from study.record.files import locked, read_sealed, write_sealed
@@ -35,16 +36,24 @@ def write_design(design: Design, folder: Path) -> None:
         return
     path = _path(design, folder)
     with locked(path):  # of two jobs that let it grow neither makes it shorter
-        if not keeps_design(design, folder):
-            write_sealed(path, {**design.to_json(), "masks": _packed(design.on), "setting": folder.name})
+        kept = _kept(design, folder)
+        if kept is None or not kept.holds(design):
+            grown = design if kept is None else design.joined(kept)
+            write_sealed(path, {**grown.to_json(), "masks": _packed(grown.on), "setting": folder.name})
 
 
 def keeps_design(design: Design, folder: Path) -> bool:
     """Whether a setting's folder has this design, or a longer one that begins with it."""
+    kept = _kept(design, folder)
+    return kept is not None and kept.holds(design)
+
+
+def _kept(design: Design, folder: Path) -> Design | None:
+    """What stands under the name of a design, if that is whole."""
     try:
-        return read_design(_path(design, folder), folder.name).begins_with(design)
+        return read_design(_path(design, folder), folder.name)
     except DesignError:
-        return False
+        return None
 
 
 def _path(design: Design, folder: Path) -> Path:
@@ -72,6 +81,7 @@ def read_design(path: Path, setting: str = "") -> Design:
             seed=stored["seed"],
             names=tuple(stored["names"]),
             examples=tuple(stored["examples"]),
+            looks=_looks(stored.get("looks")),
         )
         if setting and (design.id, stored["setting"]) != (path.stem, setting):
             raise ValueError("it is that of another design or setting")
@@ -94,6 +104,10 @@ def read_designs(folder: Path, layout: HeadLayout) -> tuple[list[Design], list[s
             wrong.append(str(error))
     kinds = list(DesignKind)
     return [*standard_designs(layout), *sorted(stored, key=lambda design: (kinds.index(design.kind), design.id))], wrong
+
+
+def _looks(stored: dict[str, Any] | None) -> Looks | None:
+    return None if stored is None else Looks(tuple(stored["at"]), stored["width"])
 
 
 def _packed(on: Bool[np.ndarray, "masks units"]) -> dict[str, Any]:

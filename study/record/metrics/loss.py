@@ -80,3 +80,8 @@ class SquaredError(LossMetric):
     within = 0.02
     digits = 4
     method = "The squared error of the outputs, negated, is a mean over examples"
+
+
+def loss_metric(task: Task) -> type[LossMetric]:
+    """What the stored loss of a task is: the squared error of a regression, else the log-likelihood."""
+    return SquaredError if task is Task.REGRESSION else LogLikelihood

@@ -14,10 +14,12 @@ from scipy import sparse
 from analysis.inference.contrasts import Contrasts, Weights
 from analysis.results.sample import Sample
 from analysis.sets.screening import p_over_all
-from analysis.sets.shapley import Values
+from analysis.sets.shapley import values_of
 from study.record.designs.coalitions import all_coalitions, independent_coalitions, kernel_coalitions
 from study.record.designs.estimates import all_sets_matrix, kernel_matrix
+from study.record.designs.looks import Looks, planned_looks
 from study.record.designs.screening import screened_units
+from study.record.designs.values import Values
 from study.record.metrics import Bleu, LogLikelihood
 from study.record.metrics.numbers import PER_UNIT
 
@@ -143,11 +145,66 @@ def coverage_of_values(runs: int, seed: int, *, noise: float, draws: int = 60) -
         sums = np.rint(np.stack([values * PER_UNIT, np.ones_like(values)], axis=-1)).astype(np.int64)
         sample = sample_of(sums, LogLikelihood())
         at = np.array([keys.index(bytes(row)) for row in on])
-        values = Values.of(kernel_matrix(on), sample, at, run)
+        values = values_of(kernel_matrix(on), sample, at, run)
         ends = {"both": values.error, "coalitions alone": values.by_coalitions, "examples alone": values.by_examples}
         for name, error in ends.items():
             low, high = replace(values, error=error).interval(ALPHA)
             found[name] += ((low <= truth) & (truth <= high)).mean() / runs
+    return found
+
+
+def coverage_where_stopped(runs: int, seed: int, *, most: int = 160, threes: float = 1.0) -> dict[str, float]:
+    """How often intervals hold a game's values at the look where a width has ended the sample.
+
+    The width is that which about half of the samples reach at half of the coalitions, so that chance decides where they
+    end. The interactions are of three units, and by `threes` there are few large ones, which small samples do not meet:
+    where they meet none they look sure of a wrong value.
+
+    Args:
+        runs: samples that are drawn.
+        seed: of all of it.
+        most: coalitions at most.
+        threes: share of the interactions of three units that are not 0.
+
+    Returns:
+        How often a value is held by the interval with the looks paid for, by the one without; and how many coalitions
+        there were on average.
+    """
+    rng, units, groups = np.random.default_rng(seed), 7, 60
+    worth, three = rng.normal(size=units), rng.normal(size=(units, units, units))
+    three *= (rng.random(three.shape) < threes) / threes
+    every, each = all_coalitions(units), 0.1 * rng.normal(size=(units, groups))
+
+    def game(on: np.ndarray) -> np.ndarray:
+        return on @ worth + np.einsum(
+            "kabc,abc->k", on[:, :, None, None] & on[:, None, :, None] & on[:, None, None], three
+        )
+
+    truth = all_sets_matrix(every).matrix @ game(every)
+    looks = Looks(planned_looks(units, most), 0.0)
+
+    def values(on: np.ndarray) -> Values:
+        own = each * rng.choice([-1.0, 1.0], size=groups) if groups else each
+        added = on @ (own - own.mean(axis=1, keepdims=True)) / groups
+        return Values.of(kernel_matrix(on), game(on), added.T)
+
+    def widest(found: Values, alpha: float) -> float:
+        return float(found.half_width(alpha).max())
+
+    drawn = [kernel_coalitions(units, most, int(rng.integers(2**31))) for _ in range(runs)]
+    halfway = [values(on[: looks.at[-2] + 2]) for on in drawn[:200]]
+    width = float(np.median([widest(one, ALPHA / len(looks.at)) for one in halfway]))
+    found = {"looks paid for": 0.0, "not paid for": 0.0, "coalitions": 0.0}
+    for on in drawn:
+        for name, pays in (("looks paid for", len(looks.at)), ("not paid for", 1)):
+            at = iter(looks.at)
+            for number in at:
+                one = values(on[: number + 2])
+                if widest(one, ALPHA / pays) <= width or number == most:
+                    low, high = one.interval(ALPHA / pays)
+                    found[name] += ((low <= truth) & (truth <= high)).mean() / runs
+                    found["coalitions"] += number / runs * (pays > 1)
+                    break
     return found
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from scipy import stats
 
 from analysis.results.sample import Sample
-from analysis.sets.shapley import Values
+from analysis.sets.shapley import values_of
 from study.record.designs import Design, read_designs
 from study.record.designs.coalitions import independent_coalitions, kernel_coalitions
 from study.record.designs.estimates import kernel_matrix, pair_matrix
@@ -142,7 +142,7 @@ def kernel_errors(truth: Truth, coalitions: int, seeds: int) -> dict[str, float]
     for seed in range(seeds):
         on = kernel_coalitions(UNITS, coalitions, seed)
         sets, at = np.unique(-numbers(on), return_inverse=True)  # the full set first
-        values = Values.of(kernel_matrix(on), truth.sample(-sets), at, seed)
+        values = values_of(kernel_matrix(on), truth.sample(-sets), at, seed)
         low, high = replace(values, error=values.by_coalitions).interval(ALPHA)
         squares.append(np.square(values.values - truth.values).mean())
         largest.append(np.abs(values.values - truth.values).max())

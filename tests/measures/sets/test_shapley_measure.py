@@ -7,14 +7,22 @@ import numpy as np
 import pytest
 from fixtures.jobs import overrides
 
+from analysis import read_results
+from analysis.inference import Inference
+from analysis.sets.coalition_sizes import size_table
+from analysis.sets.shapley import coalition_samples, shapley_table
+from analysis.sets.words import shapley_words
 from study.config import compose, to_study
 from study.engine.blocks import BlockResult
 from study.engine.bottom_up.engine import BottomUpEngine
 from study.jobs.measuring import MeasuringJob
 from study.jobs.task import StudyTask
 from study.measures.sets.shapley import Shapley
+from study.measures.sets.width import headline, widest
 from study.record.designs import Design, read_designs
+from study.record.designs.looks import Looks
 from study.record.errors import InputError
+from study.record.metrics import metric
 from study.record.setting import read_setting
 from study.record.store import read_parts
 from study.record.units import AttentionKind, HeadLayout
@@ -100,6 +108,48 @@ def test_all_sets_are_taken_where_there_are_no_more(place: Path, caplog: pytest.
     assert set(design.keys(layout)) == {layout.key(layout.without(each)) for each in off}
 
 
+def test_it_stops_at_the_first_look_with_the_width_and_goes_on_when_asked(
+    place: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    most = "measure.coalitions=160"
+    wide = TASK(job(place, most, "measure.width=100"))
+    _, (design,) = stored(place)
+    assert design.looks == Looks((40, 80, 160), 100)
+    assert (len(design), wide["computed"]) == (42, distinct(design) * FEW)
+    assert "stopped at 40 of at most 160 coalitions: the widest interval is ± " in caplog.text
+
+    found = read_results(place / "results")
+    (own,) = coalition_samples(found.designs, Inference())
+    told = "; ".join(shapley_words(own, shapley_table(own), size_table(own)))
+    assert "Stopped at 40 of at most 160 coalitions, as the width was reached" in told
+    shown = shapley_table(own).filter(scale="loss")
+    evaluator = MeasuringJob(to_study(job(place, most))).evaluator
+    width = widest(design, evaluator.stored(), evaluator.whole, "float32")
+    assert width.half == pytest.approx((shown["high"] - shown["low"]).max() / 2, rel=1e-9), "both sides of the wall"
+    assert (shown["looks"][0], width.metric.unit) == (3, "nats")
+
+    narrow = job(place, most, f"measure.width={width.half * 0.9}")
+    assert TASK.remaining(narrow) > 0
+    TASK(narrow)
+    _, (longer,) = stored(place)
+    assert len(longer) > len(design)
+    assert longer.begins_with(design)
+    assert TASK.remaining(narrow) == 0
+    TASK(job(place, "measure.coalitions=200"))
+    _, (fixed,) = stored(place)
+    assert (len(fixed), fixed.looks.at) == (202, (40, 80, 160)), "it still pays for the looks"
+
+
+def test_a_width_that_is_not_reached_is_told_beside_what_the_examples_leave(
+    place: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    TASK(job(place, "measure.coalitions=40", "measure.width=1e-9"))
+    assert len(stored(place)[1][0]) == 42
+    assert "all 40 coalitions are taken: the widest interval is ± " in caplog.text
+    assert "and measure.width=1e-09; the examples alone have ± " in caplog.text
+
+
 def test_rows_of_very_many_masks_are_packed_and_read_as_others(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     TASK(job(place, "measure.coalitions=100"))
     plain = read_parts(stored(place)[0]).rows
@@ -135,6 +185,7 @@ def test_another_seed_is_another_design() -> None:
         ({"coalitions": 0}, "take an even number, 2 or more"),
         ({"semivalue": 1.0}, "measure.semivalue=1: each unit stays on with a probability between 0 and 1"),
         ({"semivalue_coalitions": 0}, "measure.semivalue_coalitions must be at least 1"),
+        ({"width": 0.0}, "measure.width=0: half of an interval is above 0"),
         ({"seed": -1}, "measure.seed at least 0"),
         ({"kinds": [AttentionKind.CROSS]}, "no cross attention"),
     ],
@@ -160,3 +211,15 @@ def test_samples_too_small_for_any_value_are_doubted(caplog) -> None:
     Shapley(coalitions=2, semivalue_coalitions=72).check(LAYOUT)
     assert "measure.coalitions=2 is too few for values of 72 units: take 576 or more" in caplog.text
     assert "measure.semivalue_coalitions=72 is too few for values of 72 units: take 144 or more" in caplog.text
+
+
+def test_a_width_goes_by_a_mean_over_examples() -> None:
+    assert headline(metric("accuracy"), ("loss",), "float32").name == "loss"
+    assert headline(metric("accuracy"), ("loss",), "screened|sample:64").name == "accuracy"
+    with pytest.raises(InputError, match="a mean over examples, and BLEU is none"):
+        headline(metric("bleu"), (), "float32")
+
+
+def test_a_width_is_looked_at_without_shards(place: Path) -> None:
+    with pytest.raises(InputError, match="run it without shards"):
+        TASK(job(place, "measure.coalitions=40", "measure.width=1", "shards=2", "shard=0"))

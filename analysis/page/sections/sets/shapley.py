@@ -109,11 +109,18 @@ def _design(found: Sets, own: Coalitions) -> CoalitionDesign:
         units=own.design.unit.plural,
         metric=own.scales[scale].metric.label,
         unit=own.scales[scale].metric.unit,
-        made_of="all sets" if exact else f"{own.drawn:,} coalitions",
+        made_of="all sets" if exact else made_of(own),
         rows=tuple(named.group_by("average", maintain_order=True).head(MOST_ROWS).rows(named=True)),
         count=len(own.design.units),
         interactions=tuple(largest.sort(pl.col("interaction").abs().neg()).head(MOST_ROWS).rows(named=True)),
     )
+
+
+def made_of(own: Coalitions) -> str:
+    """How many coalitions there are, and how many there might have been."""
+    looks = own.design.looks
+    most = f", stopped of at most {looks.at[-1]:,}" if looks and own.drawn < looks.at[-1] else ""
+    return f"{own.drawn:,} coalitions{most}"
 
 
 def value_drawings(found: Sets) -> Iterator[Drawing]:
