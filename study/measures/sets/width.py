@@ -1,6 +1,7 @@
 """How wide the intervals of Shapley values are by what a job has stored: whether it may stop at one of its looks."""
 
 from dataclasses import dataclass, replace
+from math import inf
 
 import numpy as np
 import polars as pl
@@ -74,8 +75,11 @@ def widest(design: Design, stored: StoredRows, examples: Examples, precision: st
         examples: those that the outcomes are of.
         precision: that of the setting.
 
+    Returns:
+        An infinite one where there are too few coalitions for any value.
+
     Raises:
-        InputError: where the score is no mean, or there are too few coalitions or groups of examples.
+        InputError: where the score is no mean, or there is one group of examples.
     """
     metric = headline(stored.metric, tuple(stored.outcomes.columns), precision)
     keys = design.keys(stored.layout)
@@ -86,7 +90,11 @@ def widest(design: Design, stored: StoredRows, examples: Examples, precision: st
     totals, place = sums.sum(axis=1), {mask: number for number, mask in enumerate(masks)}
     at = np.array([place[key] for key in keys])
     added = added_by_groups(metric.score((totals[:, None] - sums).swapaxes(0, 1)))
-    values = Values.of(shapley_matrix(design.on, KERNEL), metric.score(totals)[at], added[:, at])
+    try:
+        estimate = shapley_matrix(design.on, KERNEL)
+    except InputError:  # too few coalitions have told the units apart so far
+        return Width(inf, inf, metric)
+    values = Values.of(estimate, metric.score(totals)[at], added[:, at])
     alpha = level(design.looks, len(design) - ENDS, ALPHA)
     alone = replace(values, error=values.by_examples)
     return Width(float(values.half_width(alpha).max()), float(alone.half_width(alpha).max()), metric)

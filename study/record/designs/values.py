@@ -50,21 +50,21 @@ class Values:
             by_examples: the standard error by examples, where the score is no mean; else it is that of what groups add.
         """
         groups = len(added)
-        if by_examples is None:
-            through = estimate.matrix @ added.T
-            by_examples = np.sqrt(np.square(through).sum(axis=1) * groups / (groups - 1))
+        through = estimate.matrix @ added.T
+        of_a_mean = np.sqrt(np.square(through).sum(axis=1) * groups / (groups - 1))
+        examples = of_a_mean if by_examples is None else by_examples
         if estimate.is_exact:
-            nothing = np.zeros(len(by_examples))
-            return cls(estimate.matrix @ scores, nothing, by_examples, by_examples, groups - 1)
+            nothing = np.zeros(len(examples))
+            return cls(estimate.matrix @ scores, nothing, examples, examples, groups - 1)
         without = estimate.without_each(scores)
         draws = len(without)
         by_coalitions = np.sqrt((draws - 1) / draws * np.square(without - without.mean(axis=0)).sum(axis=0))
         missed = np.square(estimate.missed(added.T)).sum(axis=1)
         by_both = np.square(estimate.pull) @ missed * groups / (groups - 1)
-        largest = np.maximum(np.square(by_coalitions), np.square(by_examples))
-        variance = np.square(by_coalitions) + np.square(by_examples) - by_both
+        largest = np.maximum(np.square(by_coalitions), np.square(examples))
+        variance = np.square(by_coalitions) + np.square(examples) - by_both
         error = np.sqrt(np.maximum(variance, largest))
-        return cls(estimate.matrix @ scores, by_coalitions, by_examples, error, min(groups - 1, estimate.spare))
+        return cls(estimate.matrix @ scores, by_coalitions, examples, error, min(groups - 1, estimate.spare))
 
     def half_width(self, alpha: float) -> Float[np.ndarray, " values"]:
         """Half the width of each interval at 1 - alpha, by Student's t."""

@@ -4,6 +4,7 @@
 """
 
 import sys
+from contextlib import suppress
 from dataclasses import replace
 from itertools import combinations
 
@@ -17,9 +18,10 @@ from analysis.sets.screening import p_over_all
 from analysis.sets.shapley import values_of
 from study.record.designs.coalitions import all_coalitions, independent_coalitions, kernel_coalitions
 from study.record.designs.estimates import all_sets_matrix, kernel_matrix
-from study.record.designs.looks import Looks, planned_looks
+from study.record.designs.looks import planned_looks
 from study.record.designs.screening import screened_units
 from study.record.designs.values import Values
+from study.record.errors import InputError
 from study.record.metrics import Bleu, LogLikelihood
 from study.record.metrics.numbers import PER_UNIT
 
@@ -170,10 +172,10 @@ def coverage_where_stopped(runs: int, seed: int, *, most: int = 160, threes: flo
         How often a value is held by the interval with the looks paid for, by the one without; and how many coalitions
         there were on average.
     """
-    rng, units, groups = np.random.default_rng(seed), 7, 60
+    rng, units = np.random.default_rng(seed), 7
     worth, three = rng.normal(size=units), rng.normal(size=(units, units, units))
     three *= (rng.random(three.shape) < threes) / threes
-    every, each = all_coalitions(units), 0.1 * rng.normal(size=(units, groups))
+    every = all_coalitions(units)
 
     def game(on: np.ndarray) -> np.ndarray:
         return on @ worth + np.einsum(
@@ -181,30 +183,28 @@ def coverage_where_stopped(runs: int, seed: int, *, most: int = 160, threes: flo
         )
 
     truth = all_sets_matrix(every).matrix @ game(every)
-    looks = Looks(planned_looks(units, most), 0.0)
+    at = planned_looks(units, most)
 
-    def values(on: np.ndarray) -> Values:
-        own = each * rng.choice([-1.0, 1.0], size=groups) if groups else each
-        added = on @ (own - own.mean(axis=1, keepdims=True)) / groups
-        return Values.of(kernel_matrix(on), game(on), added.T)
+    def values(on: np.ndarray) -> Values | None:
+        """The values, examples without any error; None where too few coalitions have told the units apart."""
+        with suppress(InputError):
+            return Values.of(kernel_matrix(on), game(on), np.zeros((1000, len(on))))
+        return None
 
-    def widest(found: Values, alpha: float) -> float:
-        return float(found.half_width(alpha).max())
-
-    drawn = [kernel_coalitions(units, most, int(rng.integers(2**31))) for _ in range(runs)]
-    halfway = [values(on[: looks.at[-2] + 2]) for on in drawn[:200]]
-    width = float(np.median([widest(one, ALPHA / len(looks.at)) for one in halfway]))
     found = {"looks paid for": 0.0, "not paid for": 0.0, "coalitions": 0.0}
-    for on in drawn:
-        for name, pays in (("looks paid for", len(looks.at)), ("not paid for", 1)):
-            at = iter(looks.at)
-            for number in at:
-                one = values(on[: number + 2])
-                if widest(one, ALPHA / pays) <= width or number == most:
-                    low, high = one.interval(ALPHA / pays)
-                    found[name] += ((low <= truth) & (truth <= high)).mean() / runs
-                    found["coalitions"] += number / runs * (pays > 1)
-                    break
+    samples = []
+    for _ in range(runs):
+        on = kernel_coalitions(units, most, int(rng.integers(2**31)))
+        samples.append({number: one for number in at if (one := values(on[: number + 2]))})
+    for name, pays in (("looks paid for", len(at)), ("not paid for", 1)):
+        halves = [one.half_width(ALPHA / pays).max() for sample in samples if (one := sample.get(at[-2]))]
+        width = float(np.median(halves))
+        for sample in samples:
+            narrow = [number for number, one in sample.items() if one.half_width(ALPHA / pays).max() <= width]
+            end = min([*narrow, most])
+            low, high = sample[end].interval(ALPHA / pays)
+            found[name] += ((low <= truth) & (truth <= high)).mean() / runs
+            found["coalitions"] += end / runs * (pays > 1)
     return found
 
 
@@ -214,5 +214,7 @@ if __name__ == "__main__":
     print("interaction of .3 nats found:", found_interactions(RUNS, 2))
     print("BLEU:", false_interactions_of_bleu(RUNS, 3))
     print("screenings without any effect:", false_confirmations(RUNS // 10, 4))
+    for THREES in (1.0, 0.1, 0.03):
+        print(f"Stopped at a width, {THREES:g} of the threes:", coverage_where_stopped(RUNS, 3, threes=THREES))
     for NOISE in (0.3, 5.0, 20.0):
         print(f"Shapley values, noise {NOISE:g}:", coverage_of_values(RUNS, 1, noise=NOISE))
