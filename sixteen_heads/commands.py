@@ -9,7 +9,7 @@ from typing import Any
 from sixteen_heads.packages import require_own
 from sixteen_heads.what_next import CommandResult, say_what_next
 
-STUDY, ANALYSIS, LAUNCHERS = "study.command.commands:run", "analysis.__main__:main", "launchers.__main__:main"
+STUDY, ANALYSIS, LAUNCHERS = "study.command.command_line:run", "analysis.__main__:main", "launchers.__main__:main"
 PAGE, LIVE, COMPLETION, MAPS = (
     "sixteen_heads.page:show",
     "sixteen_heads.live.command:serve",

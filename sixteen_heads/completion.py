@@ -88,7 +88,7 @@ def _flags(command: str) -> Iterator[str]:
 
 def _entries() -> Iterator[str]:
     from study.command.catalogue import GROUPS
-    from study.entries import options
+    from study.entry_files import options
 
     yield from (f"{name} " for group in GROUPS for name in options(group))
 
@@ -96,7 +96,7 @@ def _entries() -> Iterator[str]:
 def _overrides(given: Sequence[str], last: str) -> Iterator[str]:
     """What an override may become: names of groups and options, then their values, also after a comma."""
     from study.config import SHORT, register
-    from study.entries import groups, options
+    from study.entry_files import groups, options
 
     register()
     name, equals, value = last.partition("=")
@@ -118,7 +118,8 @@ def _values(given: Sequence[str]) -> dict[str, Sequence[str]]:
     from omegaconf.errors import OmegaConfBaseException
 
     from study.config import compose
-    from study.entries import groups, keys
+    from study.entries import keys
+    from study.entry_files import groups
 
     usual = {"model": "toy_classifier", "data": "toy_matched"}
     chosen = usual | {word.partition("=")[0]: word.partition("=")[2].partition(",")[0] for word in given}

@@ -96,7 +96,7 @@ def _fetch(done: CommandResult) -> Iterator[Step]:
 
 
 def _list(done: CommandResult) -> Iterator[Step]:
-    from study.entries import options  # loads Hydra, as the command has
+    from study.entry_files import options
 
     if done.words and done.words[-1] in options("experiment"):
         yield Step(f"study plan experiment={done.words[-1]}", "how much there is to do, and how long it takes")

@@ -1,4 +1,4 @@
-"""`python -m study`; what it does is in `study.command.commands`, imported where Ctrl-C is caught already."""
+"""`python -m study`; what it does is in `study.command.command_line`, imported where Ctrl-C is caught already."""
 
 import sys
 
@@ -9,7 +9,7 @@ def main() -> int:
     """Run the command line; exit status 0: done, 1: not done and the message says why, 130: stopped."""
 
     def run() -> int:
-        from study.command.commands import run
+        from study.command.command_line import run
 
         run(sys.argv[1:])
         return 0

@@ -4,7 +4,6 @@ import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
-from pathlib import Path
 
 from hydra import compose as hydra_compose
 from hydra import initialize_config_dir
@@ -30,6 +29,7 @@ from study.data.synthetic.ioi import IndirectObject
 from study.data.synthetic.needle import Needle
 from study.data.table_task import TableTask
 from study.engine.precision import Precision, Screening
+from study.entry_files import CONF, FOLDERS
 from study.gates.options import GATES
 from study.measures.ablation import Ablation, AllButOne, Base, NoHead
 from study.measures.attention import AttentionMeasure
@@ -67,13 +67,6 @@ from study.training.trained_models import (
     TunedTranslator,
 )
 from study.training.translator.options import TranslatorTuning
-
-HERE = Path(__file__).parent
-CONF = next(folder for folder in (HERE / "conf", HERE.parent / "conf") if folder.is_dir())
-"""The YAML files: within an installed package, or beside it in a clone."""
-
-FOLDERS = [CONF]
-"""Where YAML files are looked for: those of the command's `--config-dir` come after ours."""
 
 COMPOSED_AT_ONCE = 8
 

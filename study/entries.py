@@ -1,15 +1,15 @@
-"""The entries of the config groups: what there is to choose, what each says of itself, and which has an option."""
+"""The entries of the config groups: which has an option, and what is meant by one that is not there."""
 
 import difflib
 import re
 from collections.abc import Iterator, Sequence
 from functools import cache
-from pathlib import Path
 
 from hydra.core.config_store import ConfigStore
 from omegaconf import DictConfig, OmegaConf
 
-from study.config import CONF, FOLDERS, SCHEMAS, SHORT, compose
+from study.config import SCHEMAS, SHORT, compose
+from study.entry_files import entry_file, groups, options
 from study.record.errors import InputError, listed
 
 MOST_MEANT = 3
@@ -17,29 +17,6 @@ MOST_MEANT = 3
 
 GROUPS_OF = {"train": "data", "dev": "data", "order": "measure/order"}
 """Config groups of nodes that are not named by theirs."""
-
-
-def groups() -> list[str]:
-    """The config groups: model, data, measure, measure/order ..."""
-    folders = {file.parent.relative_to(CONF).as_posix() for file in CONF.rglob("*/*.yaml")}
-    return sorted(folder for folder in folders if not folder.startswith("hydra"))
-
-
-def options(group: str) -> list[str]:
-    """The YAML files of a config group, without their ending."""
-    return sorted({file.stem for folder in FOLDERS for file in (folder / group).glob("*.yaml")})
-
-
-def entry_file(group: str, name: str) -> Path:
-    """The YAML file of an entry; ours where there are several."""
-    return next(file for folder in FOLDERS if (file := folder / group / f"{name}.yaml").is_file())
-
-
-def description(group: str, name: str) -> str:
-    """What a YAML file says of itself: its first comment that is not Hydra's `@package`."""
-    lines = entry_file(group, name).read_text(encoding="utf-8").splitlines()
-    comments = (line.removeprefix("#").strip() for line in lines if line.startswith("#"))
-    return next((comment for comment in comments if not comment.startswith("@")), "")
 
 
 def refuse_unknown(config: DictConfig) -> None:

@@ -14,7 +14,7 @@ from rich.text import Text
 from study.command.option_words import options_in_words
 from study.config import compose_entries
 from study.data.source import DataSource
-from study.entries import description, entry_file, options
+from study.entry_files import description, entry_file, options
 from study.record.errors import InputError, StudyError
 from study.record.metrics import Task
 from study.subjects.model import ModelConfig

@@ -3,7 +3,6 @@
 import os
 import sys
 from collections.abc import Mapping, Sequence
-from pathlib import Path
 from typing import Any, ClassVar, NoReturn
 
 import hydra
@@ -14,20 +13,15 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
-from study.command.catalogue import print_catalogue
-from study.command.help import LIST, PRUNE, help_text
+from study.command.answers import ALONE, answer, command_of, without_config_folders
 from study.command.misspelt import as_typed, nothing_chosen, sentence
 from study.command.overrides import for_every_job, overrides_last, quoted
-from study.config import CONF, FOLDERS, in_full, register
+from study.config import in_full, register
+from study.entry_files import CONF, FOLDERS
 from study.jobs.task import StudyTask
 from study.pruning.config import PruneConfig
 from study.record.errors import InputError, Interruption, StudyError
 
-COMMANDS = ("list", "fetch", "prune", "help")
-ANALYSES = ("analyse", "analyze", "analysis", "report", "show")
-CONFIG_DIR = ("--config-dir", "-cd")
-ALONE = ("-m", "--multirun")
-HELP_FLAGS = ("-h", "--help")
 KEPT = "What was computed is stored: the same command goes on from there"
 
 
@@ -66,43 +60,19 @@ def run(arguments: Sequence[str]) -> str | None:
 def _run(arguments: list[str]) -> str | None:
     register()
     ConfigStore.instance().store(name="prune_schema", node=PruneConfig)
-    command = next((word for word in arguments if word.isalpha() and _stands_alone(word, arguments)), "")
-    if command and command not in COMMANDS:
-        raise InputError(
-            f"'{command}' is no command: expected {', '.join(COMMANDS)}, or overrides NAME=VALUE"
-            + (". Tables, figures and a page are made by: study report" if command in ANALYSES else "")
-        )
+    if (text := answer(arguments)) is not None:
+        print(text)
+        return None
+    command = command_of(arguments)
     if command:
         arguments.remove(command)
     FOLDERS[1:], others = without_config_folders(arguments)
-    if (not arguments and command != "list") or command == "help" or any(flag in arguments for flag in HELP_FLAGS):
-        print({"prune": PRUNE, "list": LIST}.get(command) or help_text())
-    elif command == "list":
-        print_catalogue(others)
-    else:
+    if command != "list":
         return _hydra(command, arguments)
+    from study.command.catalogue import print_catalogue  # not before it is asked for
+
+    print_catalogue(others)
     return None
-
-
-def without_config_folders(arguments: Sequence[str]) -> tuple[list[Path], list[str]]:
-    """The folders of `--config-dir FOLDER`, also as `--config-dir=FOLDER` or `-cd FOLDER`, and the other arguments."""
-    folders, others, words = list[Path](), list[str](), iter(arguments)
-    for word in words:
-        option, _, value = word.partition("=")
-        if option in CONFIG_DIR:
-            folders.append(Path(value or next(words, "")))
-        else:
-            others.append(word)
-    for folder in folders:
-        if not folder.is_dir():
-            raise InputError(f"--config-dir {folder}: there is no such folder")
-    return [folder.resolve() for folder in folders], others
-
-
-def _stands_alone(word: str, arguments: Sequence[str]) -> bool:
-    """Whether a word is not the value of the flag before it, as in `--cfg job`."""
-    place = arguments.index(word)
-    return place == 0 or not arguments[place - 1].startswith("-") or arguments[place - 1] in ALONE
 
 
 def _hydra(command: str, arguments: list[str]) -> str | None:

@@ -3,7 +3,7 @@
 import re
 import textwrap
 
-from study.entries import description, options
+from study.entry_files import description, options
 
 USAGE = """\
 Masks the attention heads of a trained transformer and stores what becomes of every example.

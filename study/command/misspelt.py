@@ -7,7 +7,8 @@ from collections.abc import Sequence
 from hydra.core.config_store import ConfigStore
 
 from study.config import SHORT
-from study.entries import chosen_entry, chosen_task, entries_with, groups, keys, no_such_option, option_names, options
+from study.entries import chosen_entry, chosen_task, entries_with, keys, no_such_option, option_names
+from study.entry_files import groups, options
 from study.record.errors import listed
 
 LAUNCHER = "hydra.launcher"

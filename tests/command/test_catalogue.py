@@ -8,8 +8,8 @@ from rich.console import Console
 from study.command import commands
 from study.command.catalogue import GROUPS, needs, print_catalogue
 from study.command.option_words import options_in_words
-from study.config import CONF, FOLDERS, compose_entries
-from study.entries import options
+from study.config import compose_entries
+from study.entry_files import CONF, FOLDERS, options
 
 
 def catalogue(words: list[str], width: int = 80) -> str:

@@ -6,7 +6,7 @@ import pytest
 
 from study import __main__ as entry
 from study.command import commands
-from study.entries import options
+from study.entry_files import options
 from study.record.errors import Interruption
 from study.terminal.interruption import INTERRUPTED
 
@@ -21,8 +21,9 @@ def test_without_a_word_nothing_runs_and_help_is_shown(words: list[str], capsys:
     assert "schema" not in said
 
 
-def test_prune_has_a_help_of_its_own(capsys: pytest.CaptureFixture[str]) -> None:
-    commands.run(["prune", "--help"])
+@pytest.mark.parametrize("words", [["prune", "--help"], ["prune"]])
+def test_prune_has_a_help_of_its_own(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    commands.run(words)
     assert "out=FOLDER" in capsys.readouterr().out
 
 
@@ -40,6 +41,7 @@ def test_ctrl_c_says_what_is_kept(
         raise stop
 
     monkeypatch.setattr(commands, "_run", stopped)
+    monkeypatch.setattr(sys, "argv", ["study", "model=toy_classifier"])
     assert entry.main() == INTERRUPTED
     assert capsys.readouterr().err == says
 
@@ -49,10 +51,10 @@ def test_ctrl_c_while_python_imports_prints_no_traceback(
 ) -> None:
     class Slow:
         def find_spec(self, name: str, *_: object) -> None:
-            if name == "study.command.commands":
+            if name == "study.command.command_line":
                 raise KeyboardInterrupt
 
-    monkeypatch.delitem(sys.modules, "study.command.commands")
+    monkeypatch.delitem(sys.modules, "study.command.command_line", raising=False)
     monkeypatch.setattr(sys, "meta_path", [Slow(), *sys.meta_path])
     assert entry.main() == INTERRUPTED
     assert capsys.readouterr().err == "study: stopped\n"

@@ -3,8 +3,8 @@
 import pytest
 import yaml
 
-from study.config import CONF, compose, to_study
-from study.entries import options
+from study.config import compose, to_study
+from study.entry_files import CONF, options
 from study.jobs.check import check_values
 from study.training.trained_models import TrainedModel
 

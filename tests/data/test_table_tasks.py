@@ -8,8 +8,9 @@ import polars as pl
 import pytest
 from omegaconf import OmegaConf
 
-from study.config import CONF, compose, to_study
+from study.config import compose, to_study
 from study.data.table_task import TableTask
+from study.entry_files import CONF
 from study.jobs.check import check_values
 from study.record.errors import InputError
 from study.record.metrics import METRICS

@@ -18,8 +18,8 @@ import analysis.__main__
 import launchers.__main__
 from sixteen_heads.commands import ANALYSIS, COMMANDS, LAUNCHERS, STUDY
 from study.command.overrides import quoted
-from study.config import CONF, compose, register
-from study.entries import groups
+from study.config import compose, register
+from study.entry_files import CONF, groups
 from study.pruning.config import PruneConfig
 
 ROOT = Path(__file__).parents[2]

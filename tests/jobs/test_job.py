@@ -19,7 +19,7 @@ from omegaconf import OmegaConf
 
 from study.config import SCHEMAS, compose, compose_entries
 from study.engine import evaluator
-from study.entries import description, groups, options
+from study.entry_files import description, groups, options
 from study.jobs.guard import BaseScoreError
 from study.jobs.task import StudyTask
 from study.jobs.versions import versions_here

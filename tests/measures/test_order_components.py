@@ -7,7 +7,8 @@ from omegaconf import OmegaConf
 
 from study.command.commands import CommandCallback
 from study.config import SCHEMAS, SHORT, compose, to_study
-from study.entries import description, options, schema_of
+from study.entries import schema_of
+from study.entry_files import description, options
 from study.measures.orders import ORDERS
 
 TOY = ("model=toy_classifier", "data=toy_matched")

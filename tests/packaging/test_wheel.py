@@ -43,7 +43,7 @@ def test_the_wheel_of_the_sdist_runs_a_job_outside_the_clone(place: Path, tmp_pa
     options = ("--quiet", "--no-deps", "--no-index", "--disable-pip-version-check", "--target", installed)
     run(sys.executable, "-m", "pip", "install", *options, wheel, cwd=elsewhere)
     path = {"PYTHONPATH": str(installed)}
-    where = run(sys.executable, "-c", "import study.config; print(study.config.CONF)", cwd=elsewhere, **path)
+    where = run(sys.executable, "-c", "import study.entry_files; print(study.entry_files.CONF)", cwd=elsewhere, **path)
     assert Path(where.strip()) == installed / "study" / "conf"
 
     command, results = installed / "bin" / "study", place / "results"

@@ -16,8 +16,9 @@ import polars as pl
 import pytest
 from omegaconf import OmegaConf
 
-from study.config import CONF, SCHEMAS
+from study.config import SCHEMAS
 from study.data.language.benchmark import Benchmark
+from study.entry_files import CONF
 from study.record.errors import InputError
 from study.record.examples import Examples, Varies
 from study.record.metrics import METRICS

@@ -10,7 +10,8 @@ import launchers.sweep.composed
 from launchers.errors import LauncherError
 from launchers.sweep.composed import compose_again, import_path, imported, node_types, plain_values
 from launchers.sweep.task import load_task, task_path
-from study.config import CONF, register, to_study
+from study.config import register, to_study
+from study.entry_files import CONF
 from study.jobs.task import StudyTask
 
 JOBS = [

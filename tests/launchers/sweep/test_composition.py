@@ -13,7 +13,8 @@ from omegaconf import DictConfig, open_dict
 
 from launchers.sweep.composed import node_types, plain_values
 from launchers.sweep.composition import Composer
-from study.config import CONF, register
+from study.config import register
+from study.entry_files import CONF
 
 TOY = ["model=toy_classifier", "data=toy_matched"]
 CASES = [
