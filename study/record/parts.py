@@ -20,9 +20,10 @@ from typing import Any
 
 import polars as pl
 
+from study.record.cascade.thresholds import THRESHOLDS, Thresholds
 from study.record.errors import StudyError
 from study.record.files import WriteError, file_digest, refusal, whole_file
-from study.record.packed.mask_table import MaskTableError, read_masks
+from study.record.packed.mask_table import read_masks
 from study.record.packed.packed_rows import TABLE, is_packed
 from study.record.tables import Table, parts_of_kinds, table_of
 
@@ -61,7 +62,7 @@ def write_part(
         table: what the rows are.
         setting: its id.
         provenance: what should be known of the rows.
-        form: what a reader must know of them, where they are packed.
+        form: what a reader must know of them, where they are packed or drafts.
 
     Raises:
         WriteError: when there is no room; nothing is left of the part.
@@ -133,11 +134,12 @@ def _flaw(part: Path, setting: str, needed: Collection[str]) -> str:
         return f"it belongs to setting {known['setting']}"
     if known.get("table", table.name) != table.name or ("table" in known and not seal):
         return "it has not the name that it was written under"
-    if is_packed(known):
-        try:
+    try:
+        Thresholds.from_json(known.get(THRESHOLDS, "{}"))
+        if is_packed(known):
             read_masks(part.with_name(known[TABLE]))
-        except MaskTableError as error:
-            return str(error)
+    except ValueError as error:
+        return str(error)
     lacking = [name for name in table.columns(needed) if name not in columns]
     return f"it holds no {table}, they need the columns {', '.join(lacking)}" if lacking else ""
 

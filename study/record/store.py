@@ -9,7 +9,8 @@
 A row is of a mask and an example. Every writer adds files of its own and never touches another's, so any number of
 processes may write at once and a killed one loses only what it had not written.
 Readers take the union. Where two parts hold the same row they must *agree*, by the rule of their table; where they do
-so because the outcome was close, it is a close call: counted, and the first part by file name stands.
+so because the outcome was close, it is a close call: counted, and the first part by file name stands. Rows of a cascade
+say at which stage they were computed: an exact one takes the place of drafts, see `study.record.cascade.merging`.
 """
 
 from collections import Counter
@@ -22,6 +23,9 @@ from typing import Any
 import polars as pl
 
 from study.record.agreement import FIRST
+from study.record.cascade.merging import latest, standing_drafts
+from study.record.cascade.stage import is_draft, is_staged
+from study.record.cascade.thresholds import THRESHOLDS, Thresholds, read_thresholds
 from study.record.examples import Examples
 from study.record.files import short_hash, whole_file
 from study.record.metrics import metric
@@ -33,6 +37,9 @@ from study.record.tables import KEYS, OUTCOMES, Table
 from study.record.units import HeadLayout
 
 EXAMPLES_FILE = "examples.parquet"
+
+NO_THRESHOLDS = Thresholds()
+"""Of rows that have no stages."""
 
 
 @dataclass(frozen=True)
@@ -68,9 +75,27 @@ def read_parts(
     Raises:
         StoreError: when a part cannot be read or two parts disagree; names the files.
     """
+    rows = read_every(folder, table, layout=layout, examples=examples)
+    return merge_rows(rows, folder, table, within) if "part" in rows.columns else Rows(rows)
+
+
+def read_every(
+    folder: Path, table: Table = OUTCOMES, *, layout: HeadLayout | None = None, examples: pl.Series | None = None
+) -> pl.DataFrame:
+    """All rows of a table in a setting's folder, doubles too, in the order of their parts, whose names they have.
+
+    Args:
+        folder: the setting's.
+        table: which rows.
+        layout: the units of its model, if they are known.
+        examples: ids of all examples of the setting, in the order of its file; read there when None.
+
+    Raises:
+        StoreError: when a part cannot be read; names the files.
+    """
     parts = table.parts(folder)
     if not parts:
-        return Rows(pl.DataFrame(schema=dict.fromkeys(KEYS, pl.String)))
+        return pl.DataFrame(schema=dict.fromkeys(KEYS, pl.String))
     ids = cache(lambda: read_examples(folder)["example"] if examples is None else examples)
     frames: dict[Path, pl.DataFrame] = {}
     flaws: dict[Path, str] = {}
@@ -82,7 +107,7 @@ def read_parts(
         except MaskTableError as error:
             flaws[part] = str(error)
     refuse(folder, flaws | _unlike(frames, layout))
-    return merge_rows(pl.concat(frames.values(), how="vertical"), folder, table, within)
+    return pl.concat(frames.values(), how="vertical")
 
 
 def read_part(part: Path, examples: Callable[[], pl.Series]) -> pl.DataFrame:
@@ -114,7 +139,26 @@ def _unlike(frames: Mapping[Path, pl.DataFrame], layout: HeadLayout | None) -> d
 
 
 def merge_rows(rows: pl.DataFrame, folder: Path, table: Table, within: float) -> Rows:
-    """One row for each mask and example; the first by file name, once the others are seen to agree with it."""
+    """One row for each mask and example; the first by file name, once the others are seen to agree with it.
+
+    Of rows with stages exact ones take the place of drafts, and drafts that do not stand are left out.
+    """
+    return _merge_staged(rows, folder, table) if is_staged(rows) else _merge(rows, folder, table, within)
+
+
+def _merge_staged(rows: pl.DataFrame, folder: Path, table: Table) -> Rows:
+    """As `merge_rows`, by the rule of `study.record.cascade.merging`; exact rows agree as those of float32 do."""
+    try:
+        thresholds = read_thresholds(table.parts(folder))
+        rows = latest(rows)
+    except ValueError as error:
+        raise StoreError(f"{folder}: {error}") from error
+    exact = _merge(rows.filter(~is_draft()), folder, table, TOLERANCE)
+    drafts = standing_drafts(rows.filter(is_draft()), thresholds).drop("part")
+    return Rows(pl.concat([exact.rows, drafts]), exact.close_calls)
+
+
+def _merge(rows: pl.DataFrame, folder: Path, table: Table, within: float) -> Rows:
     doubled = rows.select(KEYS).is_duplicated()
     first = rows.unique(subset=KEYS, keep="first", maintain_order=True)
     if not doubled.any():
@@ -211,12 +255,36 @@ class Store:
             self._read[table] = parts, found
         return self._read[table][1]
 
+    @property
+    def thresholds(self) -> Thresholds:
+        """The largest thresholds that any part knows, by this process or another; none where rows have no stages.
+
+        Raises:
+            StoreError: when those of a part cannot be read.
+        """
+        try:
+            return read_thresholds(OUTCOMES.parts(self.folder))
+        except (*UNREADABLE, ValueError) as error:
+            raise StoreError(f"{self.folder}: {error}") from error
+
+    def drafts(self) -> pl.DataFrame:
+        """The draft of each mask and example at the latest stage that has one, whether it stands or not.
+
+        Exact rows may have taken its place, and its margin may be below a threshold: `read` has what stands.
+        """
+        rows = read_every(self.folder, layout=self.layout, examples=self._examples["example"])
+        if not is_staged(rows):
+            return rows.clear()
+        drafts = latest(rows.filter(is_draft())).drop("part")
+        return drafts.unique(subset=KEYS, keep="first", maintain_order=True)
+
     def write(
         self,
         rows: pl.DataFrame,
         provenance: dict[str, Any],
         table: Table = OUTCOMES,
         together: Sequence[str] = (),
+        thresholds: Thresholds = NO_THRESHOLDS,
     ) -> Path:
         """Add rows of a table as a part of their own; provenance (device, versions ...) does not determine them.
 
@@ -225,6 +293,7 @@ class Store:
             provenance: what should be known of them.
             table: what they are.
             together: the masks that are computed in one go, by key; rows of very many are packed.
+            thresholds: the margins that drafts must be above, of any masks, where rows have stages.
 
         Raises:
             WriteError: when there is no room; what was stored before is kept.
@@ -232,7 +301,8 @@ class Store:
         missing = set(table.columns(self._scored)) - set(rows.columns)
         assert not missing, f"rows without {missing}"
         self.describe()
+        told = {THRESHOLDS: thresholds.of(rows["mask"].unique()).to_json()} if is_staged(rows) else {}
         if len(together) < MANY:
-            return write_part(rows, self.folder, table, self._setting.id, provenance)
+            return write_part(rows, self.folder, table, self._setting.id, provenance, told)
         packed, known = pack(rows, together, self._examples["example"], self.folder)
-        return write_part(packed, self.folder, table, self._setting.id, provenance, known)
+        return write_part(packed, self.folder, table, self._setting.id, provenance, {**known, **told})

@@ -4,19 +4,24 @@ What is kept is a number for each mask, group and statistic, and a bit's worth o
 example that was seen: rows themselves are never together in memory.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import polars as pl
 from jaxtyping import Int
 
+from study.record.cascade.stage import STAGE
+from study.record.cascade.thresholds import read_thresholds
 from study.record.errors import InputError
 from study.record.examples import WEIGHT
 from study.record.metrics import Metric
 from study.record.packed.mask_table import MaskTableError
-from study.record.parts import UNREADABLE, refused, require_whole, unreadable
+from study.record.parts import UNREADABLE, StoreError, refused, require_whole, unreadable
 from study.record.reading.numbered_part import Part, read_numbered
+from study.record.reading.standing_parts import standing_parts
 from study.record.scores import with_statistics
 from study.record.setting import TOLERANCE, read_setting
 from study.record.store import merge_rows, read_examples, read_part
@@ -124,11 +129,28 @@ def read_sums(
     sums = _Sums(examples, groups, metric)
     require_whole(folder, folder.name, metric.columns)
     layout = read_setting(folder).layout
-    for path in OUTCOMES.parts(folder):
-        sums.add(_numbered(path, ids, layout))
+    for part in _parts(folder, ids, layout):
+        sums.add(part)
     close_calls = _agreement(folder, sums.doubled, ids, within) if sums.doubled else 0
     number = len(sums.number)
     return MaskSums(tuple(sums.number), sums.counts(), sums.sums[:number], close_calls)
+
+
+def _parts(folder: Path, ids: pl.Series, layout: HeadLayout) -> Iterator[Part]:
+    """The parts of a folder; of a cascade the rows that stand.
+
+    Raises:
+        StoreError: when one cannot be used.
+    """
+    paths = OUTCOMES.parts(folder)
+    read = partial(_numbered, ids=ids, layout=layout)
+    if not any(STAGE in pl.read_parquet_schema(path) for path in paths):
+        yield from map(read, paths)
+        return
+    try:
+        yield from standing_parts(paths, read, read_thresholds(paths))
+    except ValueError as error:
+        raise StoreError(f"{folder}: {error}") from error
 
 
 def _numbered(path: Path, ids: pl.Series, layout: HeadLayout) -> Part:
