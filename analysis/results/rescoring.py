@@ -16,8 +16,8 @@ from study.record.metrics import STORED, Metric, metric
 from study.record.scores import with_statistics
 from study.terminal.progress import progress
 
-SCREENED = "screened"
-"""The precision under which what is chosen is float32's, and losses and log-likelihoods are not."""
+DRAFTED = {"screened": "bfloat16's", "cascade": "drafts"}
+"""Precisions under which what is chosen is float32's, and whose losses and log-likelihoods mostly are not."""
 
 AT_ONCE = 2000
 """Answers that are counted between two steps of the progress bar."""
@@ -44,10 +44,11 @@ def rescored(domain: Domain, name: str) -> Domain:
         raise InputError(
             f"{on} is scored by {own.label}, and its outcomes hold no answers that {by.label} could score{cure}"
         )
-    if by.needs_values and any(place.precision.startswith(SCREENED) for place in domain.factors):
+    precisions = {place.precision.partition("|")[0] for place in domain.factors}
+    if by.needs_values and (drafted := sorted(precisions & {*DRAFTED})):
         raise InputError(
-            f"{on} was screened: what was chosen is float32's, but most losses and log-likelihoods are bfloat16's, of "
-            f"which {by.label} is not computed"
+            f"{on} was computed by precision={drafted[0]}: what was chosen is float32's, but most losses and "
+            f"log-likelihoods are {DRAFTED[drafted[0]]}, of which {by.label} is not computed"
         )
     return replace(
         domain,

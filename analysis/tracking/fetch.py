@@ -29,7 +29,7 @@ from study.record.tables import stored_tables
 
 log = logging.getLogger(__name__)
 
-FILE = re.compile(r"(?:curves/|designs/|probes/|runs/)?[\w-][\w.-]*\.(?:json|parquet)")
+FILE = re.compile(r"(?:audits/|curves/|designs/|probes/|runs/)?[\w-][\w.-]*\.(?:json|parquet)")
 NAME = re.compile(r"[\w+-][\w.+-]*")
 
 

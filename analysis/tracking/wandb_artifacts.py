@@ -14,6 +14,8 @@ from typing import Any
 
 import wandb
 
+from study.record.cascade.audit_files import FOLDER as AUDITS
+from study.record.cascade.audit_files import AuditError, read_audit
 from study.record.curves import FOLDER as CURVES
 from study.record.designs.files import FOLDER as DESIGNS
 from study.record.designs.files import DesignError, read_design
@@ -90,10 +92,19 @@ def masks_of_design(path: Path) -> int:
         return 0
 
 
+def _is_finished(path: Path) -> bool:
+    """Whether a file of an audit says what came of it; one that is under way changes."""
+    try:
+        return read_audit(path).passed is not None
+    except AuditError:
+        return False
+
+
 def outcomes_content(folder: Path) -> Content:
-    """All that is stored of a setting: rows and their masks, designs, examples, curves, probes and runs."""
+    """All that is stored of a setting: rows and their masks, designs, examples, curves, audits, probes and runs."""
     kept = [folder / SETTING_FILE, folder / EXAMPLES_FILE, *folder.glob(TABLES), *every_part(folder)]
-    kept += [path for part in (CURVES, DESIGNS, PROBES, RUNS) for path in (folder / part).glob("*.json")]
+    kept += [path for part in (AUDITS, CURVES, DESIGNS, PROBES, RUNS) for path in (folder / part).glob("*.json")]
+    kept = [path for path in kept if path.parent.name != AUDITS or _is_finished(path)]
     names = {str(path.relative_to(folder)): path for path in kept if path.is_file()}
     setting = read_setting(folder)
     designs = {name: masks_of_design(path) for name, path in names.items() if path.parent.name == DESIGNS}

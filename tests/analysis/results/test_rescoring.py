@@ -88,10 +88,13 @@ def test_what_a_metric_cannot_score_is_refused_in_words(make, results):
         scored_by(read_results(results), ["chrf"])
 
 
-def test_losses_of_two_precisions_are_refused(make):
+@pytest.mark.parametrize("precision", ["screened|sample:512|safety:2|audit:0.01", "cascade|sample:100|safety:2"])
+def test_losses_of_two_precisions_are_refused(make, precision: str):
     stored = read_domain(make(model="bert").folder)
-    screened = [replace(place, precision="screened|sample:512|safety:2|audit:0.01") for place in stored.factors]
+    drafted = [replace(place, precision=precision) for place in stored.factors]
     rows = stored.rows.with_columns(loss=pl.lit(0.5))
     assert rescored(replace(stored, rows=rows), "loss").sample().base_score == pytest.approx(-0.5)
-    with pytest.raises(InputError, match="bert on home was screened: what was chosen is float32's"):
-        rescored(replace(stored, rows=rows, factors=tuple(screened)), "loss")
+    with pytest.raises(
+        InputError, match=rf"bert on home was computed by precision={precision.partition('|')[0]}: what"
+    ):
+        rescored(replace(stored, rows=rows, factors=tuple(drafted)), "loss")

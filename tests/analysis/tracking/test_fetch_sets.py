@@ -1,7 +1,8 @@
-"""Designs and tables of masks in a push and a fetch: rows that point to masks are read where they are fetched."""
+"""Designs, tables of masks and audits in a push and a fetch: what rows point to comes with them."""
 
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from types import SimpleNamespace
@@ -11,7 +12,10 @@ import pytest
 from fixtures.wandb.stand_in import StandIn
 
 from analysis.__main__ import main
+from analysis.tracking.fetch import FILE
 from analysis.tracking.wandb_artifacts import is_part, outcomes_content
+from study.record.cascade import Audit, Looked
+from study.record.cascade.audit_files import write_audit
 from study.record.designs import Design, DesignKind, read_designs, write_design
 from study.record.designs.coalitions import kernel_coalitions
 from study.record.examples import Examples
@@ -74,6 +78,17 @@ def test_packed_rows_and_designs_that_grow_come_with_a_fetch(
         assert [len(one) for one in read_designs(fetched, LAYOUT)[0] if one.options.get("sampling")] == [coalitions + 2]
     assert main(["fetch", "lab/heads", str(here)]) == 0
     assert [len(version.fetched) for version in versions] == [1, 1], "nothing is fetched twice"
+
+
+def test_audits_are_sent_once_they_are_finished(store: Store) -> None:
+    fill(store, KEYS[:6], 4)
+    under_way = Audit(1, 0, 0, 1, 3, 0.1, 0.95, 0.025, {KEYS[1]: Looked(3, 1)}, {KEYS[1]: (2,)})
+    path = write_audit(under_way, store.folder)
+    assert not [name for name in outcomes_content(store.folder).files if name.startswith("audits/")]
+    write_audit(replace(under_way, passed=True), store.folder)
+    name = f"audits/{path.name}"
+    assert outcomes_content(store.folder).files[name] == path
+    assert FILE.fullmatch(name), "a fetch takes it"
 
 
 def test_masks_are_sent_and_are_no_rows(store: Store) -> None:
