@@ -85,7 +85,7 @@ def entries_with(group: str, option: str, task: str | None = None) -> list[str]:
     Entries of a task come first where it is known.
     """
     having = [name for name in options(group) if option in getattr(schema_of(group, name), "__dataclass_fields__", ())]
-    to_give = [name for name in having if OmegaConf.is_missing(_content(group, name), option)]
+    to_give = [name for name in having if OmegaConf.is_missing(content(group, name), option)]
     inherited = [name for name in having if _parent(group, name) is not None]
     chosen = to_give or [name for name in having if name not in inherited] or having
     return sorted(chosen, key=lambda name: task is not None and _task(group, name) != task)
@@ -94,7 +94,7 @@ def entries_with(group: str, option: str, task: str | None = None) -> list[str]:
 @cache
 def schema_of(group: str, name: str) -> type | None:
     """The schema that an entry of a config group takes, itself or through the entry that it is made of."""
-    for entry in _content(group, name).get("defaults", []):
+    for entry in content(group, name).get("defaults", []):
         schema = entry.get(f"/schema/{group}@_here_") if isinstance(entry, DictConfig) else None
         if schema is not None:
             return SCHEMAS[group][schema]
@@ -103,15 +103,16 @@ def schema_of(group: str, name: str) -> type | None:
 
 
 @cache
-def _content(group: str, name: str) -> DictConfig:
-    content = OmegaConf.load(entry_file(group, name))
-    assert isinstance(content, DictConfig), f"{group}/{name}.yaml is no mapping"
-    return content
+def content(group: str, name: str) -> DictConfig:
+    """What the YAML file of an entry says."""
+    found = OmegaConf.load(entry_file(group, name))
+    assert isinstance(found, DictConfig), f"{group}/{name}.yaml is no mapping"
+    return found
 
 
 def _parent(group: str, name: str) -> str | None:
     """The entry that an entry is made of; None where it takes a schema itself."""
-    entries = _content(group, name).get("defaults", [])
+    entries = content(group, name).get("defaults", [])
     return next((entry for entry in entries if isinstance(entry, str) and entry != "_self_"), None)
 
 

@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.text import Text
 
 from study.command.option_words import options_in_words
-from study.config import compose_entries
 from study.data.source import DataSource
+from study.entry_composer import entries
 from study.entry_files import description, entry_file, options
 from study.record.errors import InputError, StudyError
 from study.record.metrics import Task
@@ -191,7 +191,7 @@ def _composed(group: str, name: str) -> DictConfig:
 
 def _compose(group: str, names: Sequence[str]) -> None:
     lacking = [name for name in names if (group, name) not in _COMPOSED]
-    _COMPOSED.update({(group, name): entry for name, entry in compose_entries(group, lacking).items()})
+    _COMPOSED.update({(group, name): entry for name, entry in entries(group, lacking).items()})
 
 
 _COMPOSED: dict[tuple[str, str], DictConfig] = {}
