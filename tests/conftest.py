@@ -2,6 +2,8 @@
 
 import os
 import shutil
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny models gain nothing from threads, and lose much on a busy machine
@@ -38,6 +40,21 @@ def _shapes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     """Slow tests repeat thousands of times what others check once: they take three times as long with the check."""
     repeating = any(request.node.get_closest_marker(name) for name in ("slow", "exhaustive"))
     monkeypatch.setattr(config, "jaxtyping_disable", repeating)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _composed_once() -> Iterator[None]:
+    """Jobs that choose the same entries are copies of one config on which values are set, see `seconds.composing`."""
+    if "study.config" not in sys.modules:  # no test that was collected composes
+        yield
+        return
+    from fixtures.seconds.composing import ComposedOnce
+
+    import study.config
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(study.config, "hydra_compose", ComposedOnce(study.config.hydra_compose))
+        yield
 
 
 @pytest.fixture
