@@ -5,6 +5,7 @@ VERSIONS := 3.11 3.12 3.13
 VENV ?= .venv
 BIN := $(VENV)/bin
 RESULTS ?= results
+WORKERS ?= $(shell expr $$(getconf _NPROCESSORS_ONLN) + 1)
 LAUNCHER ?= serial
 STUDY = $(BIN)/python -m study hydra/launcher=$(LAUNCHER) results=$(RESULTS)
 ifeq ($(LAUNCHER),slurm)  # one analysis, at the end of all
@@ -47,8 +48,8 @@ study: install  ## the embedded study: synthetic languages, every head, and a pa
 	else echo "The toy translation model: fairseq, which trains it, is not installed." > $(RESULTS)/notes.txt; fi
 	$(BIN)/python -m analysis $(RESULTS) --along data,seed
 
-test: install  ## the tests; nothing else is needed
-	$(BIN)/pytest -q -n auto --dist worksteal $(OPTIONS)
+test: install  ## the tests; nothing else is needed (OPTIONS=--costs: the dearest of them; WORKERS: processes, a core each and one)
+	$(BIN)/pytest -q -n $(WORKERS) --dist worksteal $(OPTIONS)
 
 test-slow: install  ## the tests that try all there is, for minutes each; `make test` leaves them out
 	$(BIN)/pytest -q -n auto --dist worksteal -m exhaustive

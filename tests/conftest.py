@@ -10,7 +10,20 @@ os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny models gain nothing from t
 
 import hypothesis
 import pytest
+from fixtures.seconds.costs import (
+    pytest_addoption,
+    pytest_runtest_makereport,
+    pytest_runtest_protocol,
+    pytest_terminal_summary,
+)
 from jaxtyping import config, install_import_hook
+
+__all__ = [
+    "pytest_addoption",
+    "pytest_runtest_makereport",
+    "pytest_runtest_protocol",
+    "pytest_terminal_summary",
+]
 
 ROOT = Path(__file__).parents[1]
 FILES = (file for room in ("study", "analysis") for file in (ROOT / room).rglob("*.py"))
@@ -19,6 +32,12 @@ install_import_hook([".".join(file.parts) for file in SHAPED], "beartype.beartyp
 
 hypothesis.settings.register_profile("any machine", deadline=None)  # no test is one of time
 hypothesis.settings.load_profile("any machine")
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with slow tests come first, so that no worker is alone with one at the end."""
+    slow = {item.path for item in items if item.get_closest_marker("slow")}
+    items.sort(key=lambda item: item.path not in slow)
 
 
 @pytest.fixture(autouse=True)
