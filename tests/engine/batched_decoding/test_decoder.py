@@ -77,15 +77,24 @@ def agree(found: Hypotheses, row: int, expected: Hypotheses) -> bool:
     return True
 
 
-@pytest.mark.parametrize("beam", [1, 5])
-@pytest.mark.parametrize("masks_of", [single_heads_and_layers, arbitrary])
+@pytest.mark.parametrize(
+    ("masks_of", "beam", "share"),
+    [
+        (single_heads_and_layers, 5, 0.05),
+        (arbitrary, 1, 0.3),
+        pytest.param(single_heads_and_layers, 1, 0.3, marks=pytest.mark.exhaustive),
+        pytest.param(arbitrary, 5, 0.3, marks=pytest.mark.exhaustive),
+    ],
+)
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
-def test_every_pair_comes_out_as_alone(architecture: str, masks_of, beam: int) -> None:
-    """Sentences of different lengths and limits; some pairs are not wanted."""
+def test_every_pair_comes_out_as_alone(architecture: str, masks_of, beam: int, share: float) -> None:
+    """Sentences of different lengths and limits; of one mask no pair is wanted, of each other one at least."""
     module, gate = gated(architecture)
     masks = masks_of(gate.layout)
-    wanted = np.random.default_rng(beam).random((len(masks), len(SOURCES))) < 0.3
-    wanted[0, 0] = True
+    generator = np.random.default_rng(beam)
+    wanted = generator.random((len(masks), len(SOURCES))) < share
+    wanted[range(len(masks)), generator.integers(len(SOURCES), size=len(masks))] = True
+    wanted[-1] = False
     rule = BeamConfig(beam=beam, lenpen=1.0, start=3, end=3, pad=0)
     weights = translator_weights(module, gate)
     decoder = BatchedDecoder(weights, gate.layout, Pairs(masks, wanted), *padded(SOURCES), Zero())

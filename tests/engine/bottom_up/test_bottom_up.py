@@ -1,5 +1,6 @@
 """The bottom-up pass against one mask and one example at a time, in plain transformers."""
 
+from functools import cache
 from pathlib import Path
 
 import numpy as np
@@ -21,6 +22,8 @@ from study.engine.weights.classifier import classifier_weights
 from study.engine.weights.modules import UnsupportedModelError
 from study.jobs.measuring import MeasuringJob
 from study.record.errors import InputError
+from study.subjects.classifier import Classifier
+from study.subjects.subject import TokenRow
 
 TOLERANCE = 1e-4
 ENCODER_DECODERS = ("bart", "t5")
@@ -50,13 +53,19 @@ def test_every_mask_and_example_agrees_with_brute_force(name: str) -> None:
     assert_agrees(run(OneMaskAtATime(subject, 40), rows, masks), expected)
 
 
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@cache
+def in_one_block() -> tuple[Classifier, list[TokenRow], np.ndarray, pl.DataFrame]:
+    """A subject, its rows and masks, and their outcomes computed at once."""
+    subject = classifier("bert")
+    rows, masks = subject.encode(examples()), all_kinds_of_masks(subject.layout)
+    return subject, rows, masks, run(engine(subject, most_tokens=10**6), rows, masks)
+
+
+@settings(max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_nothing_changes_an_outcome(data: st.DataObject) -> None:
     """Order of masks and of examples, which pairs are wanted, size of blocks and products, workers."""
-    subject = classifier("bert")
-    rows, masks = subject.encode(examples()), all_kinds_of_masks(subject.layout)
-    expected = run(engine(subject, most_tokens=10**6), rows, masks)
+    subject, rows, masks, expected = in_one_block()
     mask_order = data.draw(st.permutations(range(len(masks))))
     example_order = data.draw(st.permutations(range(len(rows))))
     wanted = np.random.default_rng(data.draw(st.integers(0, 99))).random((len(masks), len(rows))) < 0.7

@@ -2,6 +2,7 @@
 
 import logging
 from dataclasses import replace
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -37,6 +38,7 @@ from study.subjects.language_model.requests import Request, choice_row
 from study.subjects.language_model.subject import LanguageModel
 from study.subjects.language_model.text import LanguageText
 from study.subjects.language_model.words import log_probabilities
+from study.subjects.subject import TokenRow
 
 TOLERANCE = 1e-5
 
@@ -199,13 +201,19 @@ def test_every_request_is_what_plain_transformers_says_of_it_alone(attention: st
     assert np.abs(np.hstack(found) - np.hstack(expected)).max() <= TOLERANCE * largest
 
 
+@cache
+def one_by_one() -> tuple[LanguageModel, list[TokenRow], np.ndarray, pl.DataFrame]:
+    """A subject, its rows and masks, and their outcomes, a mask at a time."""
+    subject = language_model("llama")
+    rows, masks = subject.encode(choices()), kinds_of_masks(subject.layout)
+    return subject, rows, masks, outcomes(OneMaskAtATime(subject, 10**6), rows, masks)
+
+
 @settings(max_examples=4, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(data=st.data())
 def test_nothing_changes_an_outcome_of_a_language_model(data: st.DataObject) -> None:
     """Order of masks and examples, which pairs are wanted, size of blocks and products, packing."""
-    subject = language_model("llama")
-    rows, masks = subject.encode(choices()), kinds_of_masks(subject.layout)
-    expected = outcomes(OneMaskAtATime(subject, 10**6), rows, masks)
+    subject, rows, masks, expected = one_by_one()
     orders = data.draw(st.permutations(range(len(masks)))), data.draw(st.permutations(range(len(rows))))
     wanted = np.random.default_rng(data.draw(st.integers(0, 99))).random((len(masks), len(rows))) < 0.7
     engine = growing(
