@@ -1,8 +1,8 @@
 """The whole truth of the toy classifier: the scores of all 65,536 sets of its 16 heads, beside what estimates say.
 
-`python tests/analysis/sets/toy_truth.py RESULTS` prints the figures of design/sets_truth.md, from a results folder in
-which `measure=shapley` has taken all sets. The truth is computed by other means than the estimates: by sums over the
-definition, with a set as a number of 16 bits.
+`PYTHONPATH=. python tests/analysis/sets/toy_truth.py RESULTS` prints the figures of design/sets_truth.md, from a folder of
+results in which `measure=shapley` has taken all sets. The truth is computed by other means than the estimates: by sums
+over the definition, with a set as a number of 16 bits.
 """
 
 import sys
@@ -16,14 +16,17 @@ from scipy import stats
 
 from analysis.results.sample import Sample
 from analysis.sets.shapley import values_of
-from study.record.designs import Design, read_designs
+from study.measures.sets.search import Search
+from study.record.designs import Design, DesignKind, read_designs
 from study.record.designs.coalitions import independent_coalitions, kernel_coalitions
-from study.record.designs.estimates import kernel_matrix, pair_matrix
+from study.record.designs.estimates import kernel_matrix, pair_matrix, semivalue_matrix
+from study.record.designs.names import LOSE
 from study.record.designs.screening import screened_units
 from study.record.metrics import LogLikelihood, Metric, metric
 from study.record.reading.mask_sums import read_sums
 from study.record.setting import read_setting
 from study.record.store import read_examples
+from study.record.units import AttentionKind, Head, HeadLayout
 
 UNITS, EXAMPLES = 16, 100
 EVERY = 2**UNITS
@@ -114,7 +117,7 @@ class Truth:
 
 def read_truth(results: Path) -> tuple[dict[str, Truth], Path]:
     """The truth on every scale, and the setting's folder."""
-    (folder,) = (file.parent for file in results.glob("toy_classifier/toy_matched/*/setting.json"))
+    folder = truth_folder(results)
     layout, examples = read_setting(folder).layout, read_examples(folder).head(EXAMPLES)
     keys = layout_keys(layout)
     found = {}
@@ -127,7 +130,13 @@ def read_truth(results: Path) -> tuple[dict[str, Truth], Path]:
     return found, folder
 
 
-def layout_keys(layout) -> list[str]:
+def truth_folder(results: Path) -> Path:
+    """The folder of the toy's setting."""
+    (folder,) = (file.parent for file in results.glob("toy_classifier/toy_matched/*/setting.json"))
+    return folder
+
+
+def layout_keys(layout: HeadLayout) -> list[str]:
     """The key of every set, by its number."""
     on = SETS[:, None] & BITS != 0
     return [layout.key(mask) for mask in on]
@@ -179,10 +188,87 @@ def screening(truth: Truth, masks: int, seeds: int, most: int = 10) -> dict[str,
     return {"named": float(np.mean(named)), "first": float(np.mean(first)), "of three": float(np.mean(top))}
 
 
+def semivalue_errors(truth: Truth, coalitions: int, seeds: int, kept: float = 0.9) -> dict[str, float]:
+    """The errors of semivalues from masks near the full set, and how often their intervals hold the true ones."""
+    exact, squares, held = truth.semivalues(kept), [], []
+    for seed in range(seeds):
+        on = independent_coalitions(UNITS, coalitions, kept, seed)
+        sets, at = np.unique(-numbers(np.vstack([np.ones(UNITS, dtype=bool), on])), return_inverse=True)
+        values = values_of(semivalue_matrix(on), truth.sample(-sets), at[1:], seed)
+        low, high = replace(values, error=values.by_coalitions).interval(ALPHA)
+        squares.append(np.square(values.values - exact).mean())
+        held.append(((low <= exact) & (exact <= high)).mean())
+    return {"error": float(np.sqrt(np.mean(squares))), "held": float(np.mean(held))}
+
+
+def contexts(truth: Truth) -> dict[str, float]:
+    """How far interactions of two with all others on go along with their averages over contexts."""
+    average, near = truth.interactions
+    differs = np.abs(near) > 1e-9
+    return {
+        "rank correlation": float(stats.spearmanr(average, near)[0]),  # type: ignore[arg-type]
+        "of these not 0 in the full context": int(differs.sum()),
+        "with one sign": float((np.sign(average) == np.sign(near))[differs].mean()),
+        "negative on average": float((average < 0).mean()),
+        "negative in the full context": float((near[differs] < 0).mean()),
+        "SD of averages": float(average.std()),
+        "SD in the full context": float(near.std()),
+    }
+
+
+@dataclass(frozen=True)
+class SearchEnd:
+    """Where a search ended, beside what is true on the examples that chose.
+
+    Attributes:
+        kept: units of the set found.
+        smallest: units of the smallest set within the margin.
+        as_small: how many sets are as small as that.
+        lost: what the set loses on the examples that judge.
+        sets: how many sets the search asked scores of.
+    """
+
+    kept: int
+    smallest: int
+    as_small: int
+    lost: float
+    sets: int
+
+
+def search_ends(truth: Truth, groups: tuple[str, ...], lose: float, seeds: int, swaps: int = 2) -> list[SearchEnd]:
+    """Searches by random halves of the groups of examples; units are ranked by their effects there."""
+    units = [Head(AttentionKind.ENCODER_SELF, unit // 4, unit % 4) for unit in range(UNITS)]
+    bit = {unit: int(BITS[number]) for number, unit in enumerate(units)}
+    own, found = np.array(groups), []
+    for seed in range(seeds):
+        drawn = np.random.default_rng(seed).permutation(np.unique(own))
+        chooses = np.isin(own, drawn[: len(drawn) // 2])
+        choosing, judging = (tuple(np.array(truth.examples)[some]) for some in (chooses, ~chooses))
+        scores, asked = truth.scores_on(choosing), set()
+
+        def known(sets, scores=scores, asked=asked):
+            at = [FULL ^ sum(bit[unit] for unit in off) for off in sets]
+            asked.update(at)
+            return scores[at]
+
+        ranking = [units[i] for i in np.argsort(-scores[FULL ^ BITS], kind="stable")]
+        off = Search(ranking, known, lose, swaps).steps()[-1].off
+        end = FULL ^ sum(bit[unit] for unit in off)
+        judged = truth.scores_on(judging)
+        smallest, as_small = truth.smallest(lose, choosing)
+        found.append(SearchEnd(UNITS - len(off), smallest, as_small, float(judged[FULL] - judged[end]), len(asked)))
+    return found
+
+
 def searched(folder: Path) -> dict[float, Design]:
-    """The paths of the searches for sufficient sets, by how much these may lose."""
+    """The paths of the searches for sufficient sets that jobs have stored, by how much these may lose."""
     designs, _ = read_designs(folder, read_setting(folder).layout)
-    return {float(one.options["lose"]): one for one in designs if str(one.kind) == "step"}
+    return {float(one.options[LOSE]): one for one in designs if one.kind is DesignKind.STEP and LOSE in one.options}
+
+
+def groups_of(folder: Path) -> tuple[str, ...]:
+    """The group of each of the examples."""
+    return tuple(read_examples(folder).head(EXAMPLES)["group"])
 
 
 if __name__ == "__main__":
@@ -193,14 +279,23 @@ if __name__ == "__main__":
         print("  alone:", (TRUTH.scores[FULL] - TRUTH.scores[FULL ^ BITS]).round(4).tolist())
         for COALITIONS in (100, 400, 1000, 2000):
             print(f"  {COALITIONS} coalitions:", kernel_errors(TRUTH, COALITIONS, 30))
-        AVERAGE, NEAR = TRUTH.interactions
-        RANK, LINE = stats.spearmanr(AVERAGE, NEAR).statistic, np.corrcoef(AVERAGE, NEAR)[0, 1]
-        print("  pairs: rank", RANK, "linear", LINE, "same sign", (np.sign(AVERAGE) == np.sign(NEAR)).mean())
-        print("  pairs: SD of averages", AVERAGE.std(), "of the full context", NEAR.std())
+        for COALITIONS in (100, 500):
+            print(f"  semivalues, {COALITIONS} masks:", semivalue_errors(TRUTH, COALITIONS, 30))
+        print("  semivalues:", TRUTH.semivalues(0.9).round(4).tolist())
+        print("  pairs:", contexts(TRUTH))
         for COALITIONS in (1000, 2000):
             print(f"  pairs, {COALITIONS} coalitions:", interaction_errors(TRUTH, COALITIONS, 10))
         print("  sizes:", [round(float(TRUTH.scores[size == SIZE].mean()), 4) for size in range(UNITS + 1)])
-    print("screening, 12 masks:", screening(TRUTHS["loss"], 12, 30))
+    for MASKS in (12, 100):
+        print(f"screening, {MASKS} masks:", screening(TRUTHS["loss"], MASKS, 30))
+    for LOSE in (1.0, 2.0, 5.0):
+        ENDS = search_ends(TRUTHS["score"], groups_of(FOLDER), LOSE, 30)
+        MORE = np.bincount([end.kept - end.smallest for end in ENDS]).tolist()
+        KEPT = np.mean([end.kept for end in ENDS]), np.mean([end.smallest for end in ENDS])
+        REST = np.mean([end.lost for end in ENDS]), np.median([end.as_small for end in ENDS])
+        SETS = [end.sets for end in ENDS]
+        print(f"within {LOSE:g}: kept, smallest", KEPT, "above the smallest by 0, 1, ...:", MORE)
+        print("  loses elsewhere, sets as small:", REST, "sets asked for", min(SETS), np.mean(SETS), max(SETS))
     for LOSE, PATH in sorted(searched(FOLDER).items()):
         FOUND, CHOOSING = int(PATH.on[-1].sum()), PATH.examples
         JUDGES = tuple(name for name in TRUTHS["score"].examples if name not in CHOOSING)
@@ -208,6 +303,4 @@ if __name__ == "__main__":
         LOST = SCORES[FULL] - SCORES[numbers(PATH.on[-1])]
         SMALLEST = TRUTHS["score"].smallest(LOSE, CHOOSING)
         ELSEWHERE = TRUTHS["score"].smallest(LOSE, JUDGES)
-        print(
-            f"within {LOSE:g}: found {FOUND}, smallest {SMALLEST}, loses elsewhere {LOST}, smallest there {ELSEWHERE}"
-        )
+        print(f"job within {LOSE:g}: found {FOUND}, smallest {SMALLEST}, loses elsewhere {LOST}, there {ELSEWHERE}")
