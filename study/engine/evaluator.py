@@ -178,8 +178,11 @@ class Evaluator:
 
     def needed(self, request: TableRequest) -> int:
         """How many rows are requested, stored or not, of the examples of this job."""
-        own = len(self.examples) if request.examples is None else len(set(request.examples) & set(self.examples.ids))
-        return len(self.keys(request.masks)) * own
+        return len(self.keys(request.masks)) * self.number_of(request)
+
+    def number_of(self, request: TableRequest) -> int:
+        """How many examples of this job a request is of."""
+        return len(self.examples) if request.examples is None else len(set(request.examples) & set(self.examples.ids))
 
     def keys(self, masks: Bool[np.ndarray, "M H"]) -> list[str]:
         """The distinct masks, by key."""

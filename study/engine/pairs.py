@@ -23,12 +23,14 @@ class TableRequest:
         masks: under which masks.
         examples: ids of the examples that they are of; None for all.
         later: at most how many more masks will be asked for; which ones depends on what is not stored yet.
+        surely: at least how many of these; None: all of them.
     """
 
     table: Table
     masks: Bool[np.ndarray, "M H"]
     examples: Sequence[str] | None = None
     later: int = 0
+    surely: int | None = None
 
 
 @dataclass(frozen=True)

@@ -34,8 +34,10 @@ class Plan:
         examples: how many are evaluated under each mask.
         rows: rows that are needed in all.
         missing: rows that are not stored yet; at most, where there are masks for later.
+        surely: rows that are missing at least, where what comes out decides how many masks there are.
         passes: forward passes that the engine's work comes to, for each example.
         seconds: time expected for what is missing.
+        least_seconds: time expected for what is missing at least.
         memory: bytes that the calibration took at its height, the model counted: of a GPU, else of the process.
         engine: what computes, and where; empty where nothing is missing.
         before: what is done before, in words; empty where nothing is.
@@ -46,8 +48,10 @@ class Plan:
     examples: int
     rows: int
     missing: int
+    surely: int
     passes: float
     seconds: float
+    least_seconds: float
     memory: int
     engine: str
     before: str = ""
@@ -55,7 +59,8 @@ class Plan:
     def with_means(self, examples: int, seconds: float) -> "Plan":
         """The plan, where the means of so many reference examples must be taken first, in so many seconds."""
         before = f"{self.before}; before, the means of {examples:,} reference examples, {Duration(seconds)}"
-        return replace(self, seconds=self.seconds + seconds, before=before)
+        least = self.least_seconds + seconds
+        return replace(self, seconds=self.seconds + seconds, least_seconds=least, before=before)
 
     def __str__(self) -> str:
         """In words."""
@@ -64,13 +69,20 @@ class Plan:
             parts.insert(0, f"{self.masks[OUTCOMES]} masks × {self.examples:,} examples")
         what = "outcomes" if list(self.masks) == [OUTCOMES] else "rows"
         work = f"{' and '.join(parts)} = {self.rows:,} {what}, {self.rows - self.missing:,} of them stored"
-        if self.later:
+        if self.surely < self.missing:
+            work = (
+                f"{self.surely:,} to {self.missing:,} rows to compute, {self.rows - self.missing:,} of all stored: how "
+                f"many masks there are, at most {self.masks[OUTCOMES]:,}, depends on what comes out"
+            )
+        elif self.later:
             work += f"; which masks the last {self.later} are depends on what comes out before"
         if not self.missing:
             return f"{work}; nothing to do"
+        is_range = self.surely < self.missing
+        most, least = ("at most ", f"{Duration(self.least_seconds)} to ") if is_range else ("", "")
         return (
-            f"{work}; {self.engine}: the work of {self.passes:.1f} forward passes an example, "
-            f"{self.passes * self.examples:,.0f} in all{self.before}; about {Duration(self.seconds)}, "
+            f"{work}; {self.engine}: {most}the work of {self.passes:.1f} forward passes an example, "
+            f"{self.passes * self.examples:,.0f} in all{self.before}; about {least}{Duration(self.seconds)}, "
             f"{self.memory / 1e9:.1f} GB of memory with the model"
         )
 
@@ -89,46 +101,63 @@ def table_requests(evaluator: "Evaluator", wanted: "MaskRequest") -> list[TableR
 
 
 def missing_rows(evaluator: "Evaluator", wanted: "MaskRequest") -> dict[Table, int]:
-    """How many rows of each table a measure still lacks, all that it will ask for later counted."""
-    requests = table_requests(evaluator, wanted)
-    return {
-        request.table: sum(map(len, evaluator.lacking(request).values())) + _later(evaluator, request)
-        for request in requests
-    }
+    """How many rows of each table a measure still lacks, with all that it will ask for later.
+
+    Where what comes out decides how many masks there are, at least so many.
+    """
+    found: dict[Table, int] = {}
+    for request in table_requests(evaluator, wanted):
+        rows = sum(map(len, evaluator.lacking(request).values())) + _surely(evaluator, request)
+        found[request.table] = found.get(request.table, 0) + rows
+    return found
 
 
 def _later(evaluator: "Evaluator", request: TableRequest) -> int:
-    return request.later * len(evaluator.examples)
+    """Rows of masks that are not known yet, at most."""
+    return request.later * evaluator.number_of(request)
+
+
+def _surely(evaluator: "Evaluator", request: TableRequest) -> int:
+    """Rows of masks that are not known yet, at least."""
+    return _later(evaluator, request) if request.surely is None else request.surely * evaluator.number_of(request)
 
 
 def plan(evaluator: "Evaluator", wanted: "MaskRequest") -> Plan:
     """Count what is missing of the rows wanted, and time some blocks of it."""
     requests, count = table_requests(evaluator, wanted), len(evaluator.examples)
-    passes, seconds, memory, engine = 0.0, 0.0, 0, ""
-    for tables, masks, rows in _work(evaluator, requests):
-        share = rows / (len(masks) * count)
+    passes, seconds, least_seconds, memory, engine = 0.0, 0.0, 0.0, 0, ""
+    for tables, masks, rows, least in _work(evaluator, requests):
+        share, least_share = (number / (len(masks) * count) for number in (rows, least))
         passes += share * (evaluator.engine.passes(masks) if tables == (OUTCOMES,) else tables[0].passes * len(masks))
         expected, taken = _measured(evaluator, masks, tables)
-        seconds, memory = seconds + share * expected, max(memory, taken)
+        seconds, least_seconds = seconds + share * expected, least_seconds + least_share * expected
+        memory = max(memory, taken)
         engine = f"{evaluator.engine.name} on {evaluator.engine.subject.device}"
     before = ""
     if wanted.probe is not None:
         training, expected = wanted.probe.training, seconds_of(evaluator, wanted.probe)
-        seconds += expected
+        seconds, least_seconds = seconds + expected, least_seconds + expected
         how = (
             f"trained on {training.sentences:,} sentences, {Duration(expected)}"
             if expected
             else "taken from other data"
         )
         before = f"; before, a probe is {how}"
+    masks: dict[Table, int] = {}
+    for request in requests:
+        masks[request.table] = masks.get(request.table, 0) + len(evaluator.keys(request.masks)) + request.later
+    surely = sum(missing_rows(evaluator, wanted).values())
+    unsure = sum(_later(evaluator, request) - _surely(evaluator, request) for request in requests)
     return Plan(
-        masks={request.table: len(evaluator.keys(request.masks)) + request.later for request in requests},
+        masks=masks,
         later=wanted.later,
         examples=count,
         rows=sum(evaluator.needed(request) + _later(evaluator, request) for request in requests),
-        missing=sum(missing_rows(evaluator, wanted).values()),
+        missing=surely + unsure,
+        surely=surely,
         passes=passes,
         seconds=seconds,
+        least_seconds=least_seconds,
         memory=memory,
         engine=engine,
         before=before,
@@ -137,16 +166,24 @@ def plan(evaluator: "Evaluator", wanted: "MaskRequest") -> Plan:
 
 def _work(
     evaluator: "Evaluator", requests: Sequence[TableRequest]
-) -> Iterator[tuple[tuple[Table, ...], Bool[np.ndarray, "M H"], int]]:
-    """The tables that are computed together, the masks that lack rows of them, and how many of each table they lack."""
-    later = {request.table: _later(evaluator, request) for request in requests if request.later}
+) -> Iterator[tuple[tuple[Table, ...], Bool[np.ndarray, "M H"], int, int]]:
+    """The tables that are computed together, the masks that lack rows of them, and how many of each table they lack.
+
+    Rows of masks that are not known yet are among these, which are therefore two numbers, at most and at least.
+    """
+    later: dict[Table, tuple[int, int]] = {}
+    for request in requests:
+        if request.later:
+            most, least = later.get(request.table, (0, 0))
+            later[request.table] = most + _later(evaluator, request), least + _surely(evaluator, request)
     layout = evaluator.layout
     for tables, lacking in evaluator.together(requests):
         masks = stack([parse_mask(key, layout) for key in lacking], layout)
-        yield tables, masks, sum(map(len, lacking.values())) + later.pop(tables[0], 0)
-    for table, rows in later.items():
+        (most, least), known = later.pop(tables[0], (0, 0)), sum(map(len, lacking.values()))
+        yield tables, masks, known + most, known + least
+    for table, (most, least) in later.items():
         # masks that are not known yet cost what any mask of their number would: the full one stands for them
-        yield (table,), layout.full()[None], rows
+        yield (table,), layout.full()[None], most, least
 
 
 def _measured(evaluator: "Evaluator", masks: Bool[np.ndarray, "M H"], tables: Sequence[Table]) -> tuple[float, int]:

@@ -25,6 +25,21 @@ Scores = Callable[[Sequence[Off]], Float[np.ndarray, " sets"]]
 """The score without each of some sets of units."""
 
 
+def asked_sets(units: int, swaps: int) -> tuple[int, int]:
+    """At least and at most of how many sets a search asks the score, the full one among them.
+
+    At least without more and more units by importance, and without each by itself, with which rivals are chosen. At
+    most each round by effect takes one unit away: of k units that are on it asks k sets without one of them, and k - 1
+    without more. Each swap asks each unit that is off in the place of each that is on, and begins another round.
+
+    Args:
+        units: how many there are.
+        swaps: most swaps that are taken.
+    """
+    rounds = units**2  # 1 + 3 + 5 ... + (2 k - 1)
+    return 2 * units, units + 1 + rounds + swaps * (units**2 // 4 + 2 * units)
+
+
 @dataclass(frozen=True)
 class Step:
     """A set that the search came to.

@@ -18,7 +18,7 @@ from jaxtyping import Bool, Float
 from study.engine.pairs import TableRequest
 from study.measures.measure import MaskRequest, Stage
 from study.measures.sets.parts import choosing_part
-from study.measures.sets.search import FULL, Off, Search, Step
+from study.measures.sets.search import FULL, Off, Search, Step, asked_sets
 from study.measures.sets.set_measure import SetMeasure, chance_found, require_all
 from study.record.designs import Design, DesignKind, read_designs
 from study.record.designs.coalitions import ALL, ENDS, KERNEL
@@ -43,6 +43,9 @@ log = logging.getLogger(__name__)
 
 CHANGED = 0.1
 """Share of the answers that a set is taken to change, where it is said beforehand how well a loss can be known."""
+
+MOST_JUDGED = 6
+"""Sets that are judged at most: the chosen one, and those by importance, effect, gates, Shapley values, an oracle."""
 
 SURE = 1.96
 """Standard errors on either side of what is known with 95 %."""
@@ -92,7 +95,7 @@ class Sufficient(SetMeasure):
             steps = walk.steps()
             judged = walk.judged(steps)
         except _UnknownError as unknown:
-            return MaskRequest(none, others=(unknown.request,), later=len(walk.units), complete=False)
+            return MaskRequest(none, others=(unknown.request, *walk.rest()), complete=False)
         designs = (walk.design(DesignKind.STEP, steps), walk.design(DesignKind.SET, judged))
         return MaskRequest(designs[1].masks(evaluator.layout), designs=designs)
 
@@ -126,6 +129,7 @@ class _Walk:
         self._measure, self._evaluator = measure, evaluator
         self.units = measure.units(evaluator.layout)
         self._choosing = choosing_part(evaluator.whole, measure.choosing, measure.seed)
+        self._asked: set[str] = set()
 
     @cached_property
     def _stored(self) -> StoredRows:
@@ -181,7 +185,15 @@ class _Walk:
         layout = self._evaluator.layout
         return stack((layout.without(off) for off in sets), layout)
 
+    def rest(self) -> tuple[TableRequest, TableRequest]:
+        """How many more masks the search will ask for, at least and at most, none known yet; then how many are judged."""
+        least, most = (max(0, number - len(self._asked)) for number in asked_sets(len(self.units), self._measure.swaps))
+        none = stack([], self._evaluator.layout)
+        searched = TableRequest(OUTCOMES, none, examples=self._choosing, later=most, surely=least)
+        return searched, TableRequest(OUTCOMES, none, later=MOST_JUDGED, surely=0)
+
     def _scores_of_masks(self, masks: Bool[np.ndarray, "sets width"]) -> Float[np.ndarray, " sets"]:
+        self._asked.update(map(self._evaluator.layout.key, masks))
         if self._stored.lacks(masks):
             raise _UnknownError(TableRequest(OUTCOMES, masks, examples=self._choosing))
         return self._stored.scores(masks)

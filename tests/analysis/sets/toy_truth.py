@@ -1,8 +1,8 @@
 """The whole truth of the toy classifier: the scores of all 65,536 sets of its 16 heads, beside what estimates say.
 
-`PYTHONPATH=. python tests/analysis/sets/toy_truth.py RESULTS` prints the figures of design/sets_truth.md, from a folder of
-results in which `measure=shapley` has taken all sets. The truth is computed by other means than the estimates: by sums
-over the definition, with a set as a number of 16 bits.
+`PYTHONPATH=. python tests/analysis/sets/toy_truth.py RESULTS` prints the figures of design/sets_truth.md, where RESULTS
+has all sets, taken by `measure=shapley`. The truth is computed by other means than the estimates: by sums over the
+definition, with a set as a number of 16 bits.
 """
 
 import sys

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from study.measures.sets.parts import choosing_part
-from study.measures.sets.search import Search, Step
+from study.measures.sets.search import Search, Step, asked_sets
 from study.record.errors import InputError
 from study.record.examples import Examples
 from study.record.units import AttentionKind, Head, Unit
@@ -92,6 +92,22 @@ def test_a_search_goes_on_with_the_same_steps_from_wherever_its_scores_end() -> 
     assert steps == game.search(3.0)
     assert asked > 3
     assert len(known) < 2 ** len(UNITS)
+
+
+@pytest.mark.parametrize("lose", [0.01, 0.5, 3.0, 9.0, 50.0])
+def test_it_asks_no_fewer_sets_and_no_more_than_a_plan_says(lose: float) -> None:
+    """The sets without each unit are asked for besides, where sets that are judged beside the found one are chosen."""
+    least, most = asked_sets(len(UNITS), swaps=3)
+    for seed in range(12):
+        asked = {frozenset([unit]) for unit in UNITS}
+        game = Game(seed)
+
+        def scores(sets: Sequence[Sequence[Unit]], game: Game = game, asked: set = asked) -> np.ndarray:
+            asked.update(map(frozenset, sets))
+            return game.scores(sets)
+
+        Search(UNITS, scores, lose, swaps=3).steps()
+        assert least <= len(asked) <= most
 
 
 def examples(groups: Sequence[str]) -> Examples:

@@ -1,5 +1,6 @@
 """The measure `sufficient` as a job: who chooses and who judges, what is stored, what is refused or said."""
 
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -135,3 +136,15 @@ def test_searches_that_make_no_sense_are_refused(options: dict, says: str) -> No
 def test_shards_cannot_search(place: Path) -> None:
     with pytest.raises(InputError, match="run it without shards"):
         TASK(job(place, "shards=2"))
+
+
+def test_a_plan_says_between_how_many_rows_a_search_computes(place: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    options = ["measure.lose=30", "measure.unit=layer", "measure.swaps=1"]
+    planned = TASK(job(place, *options, "plan=true"))
+    (line,) = (record.getMessage() for record in caplog.records if "rows to compute" in record.getMessage())
+    least, most = (int(number.replace(",", "")) for number in re.findall(r"([\d,]+) to ([\d,]+) rows", line)[0])
+    assert planned["missing"] == most
+    done = TASK(job(place, *options))["computed"]
+    assert least <= done <= most
+    assert least >= 4 * NUM_PAIRS // 2, "the search by two layers, on the half that chooses"
