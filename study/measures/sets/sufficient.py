@@ -186,7 +186,7 @@ class _Walk:
         return stack((layout.without(off) for off in sets), layout)
 
     def rest(self) -> tuple[TableRequest, TableRequest]:
-        """How many more masks the search will ask for, at least and at most, none known yet; then how many are judged."""
+        """How many more masks the search will ask for, at least and at most, none known yet; then those that judge."""
         least, most = (max(0, number - len(self._asked)) for number in asked_sets(len(self.units), self._measure.swaps))
         none = stack([], self._evaluator.layout)
         searched = TableRequest(OUTCOMES, none, examples=self._choosing, later=most, surely=least)
