@@ -143,13 +143,13 @@ def plan(evaluator: "Evaluator", wanted: "MaskRequest") -> Plan:
             else "taken from other data"
         )
         before = f"; before, a probe is {how}"
-    masks: dict[Table, int] = {}
+    number: dict[Table, int] = {}
     for request in requests:
-        masks[request.table] = masks.get(request.table, 0) + len(evaluator.keys(request.masks)) + request.later
+        number[request.table] = number.get(request.table, 0) + len(evaluator.keys(request.masks)) + request.later
     surely = sum(missing_rows(evaluator, wanted).values())
     unsure = sum(_later(evaluator, request) - _surely(evaluator, request) for request in requests)
     return Plan(
-        masks=masks,
+        masks=number,
         later=wanted.later,
         examples=count,
         rows=sum(evaluator.needed(request) + _later(evaluator, request) for request in requests),
