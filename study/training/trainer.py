@@ -24,6 +24,9 @@ log = getLogger(__name__)
 STATE_FILE = "state.pt"
 """In the folder of a training that is not done."""
 
+SAVE_SECONDS = 180.0
+"""After so long without one a state is saved, however few steps were taken."""
+
 
 class Callback:
     """What happens between the steps of a training; it changes no weight and draws no random number."""
@@ -54,11 +57,12 @@ class Trainer:
         schedule: the schedule of its learning rate.
         clip_norm: largest norm of a step's gradient; that of other parameters than the module's is not clipped.
         state_file: file from which a killed training goes on.
-        save_every: steps after which that is written.
+        save_every: steps after which that is written; it is written every few minutes besides.
         save_at: further steps after which it is written.
         callbacks: what happens after each step, in this order, before the state is saved.
         step: steps done.
         saved: the step from which a killed training goes on; 0: from its beginning.
+        saved_at: when that was saved, or this run began, by the monotonic clock.
         seconds: time spent in steps.
         last_loss: loss of the last step's batch, without the penalty.
         learning_rate: learning rate of the last step.
@@ -79,6 +83,7 @@ class Trainer:
     penalty: Callable[[], Tensor] | None = None
     step: int = 0
     saved: int = 0
+    saved_at: float = 0.0
     seconds: float = 0.0
     last_loss: float = 0.0
     learning_rate: float = 0.0
@@ -100,13 +105,14 @@ class Trainer:
         else:
             self._call_back()
         self.module.train()
+        self.saved_at = time.monotonic()
         try:
             with progress(f"training the {self.name}", len(self.batches), "steps") as advance:
                 advance(self.step)
                 while self.step < len(self.batches):
                     self.update(self.batches[self.step])
                     self._call_back()
-                    if self.step < len(self.batches) and (self.step in self.save_at or not self.step % self.save_every):
+                    if self.step < len(self.batches) and self._is_save_due():
                         self.save_state()
                     advance(1)
         except KeyboardInterrupt:
@@ -114,7 +120,8 @@ class Trainer:
             again = f"goes on after step {self.saved:,}" if self.saved else anew
             raise Interruption(
                 f"The training was at step {self.step:,} of {len(self.batches):,}: the same command {again} "
-                f"(saved at checkpoints and every {self.save_every:,} steps, model.training.save_every)"
+                f"(saved at checkpoints, every {self.save_every:,} steps (model.training.save_every), and every "
+                f"{SAVE_SECONDS / 60:.0f} minutes)"
             ) from None
         self.state_file.unlink(missing_ok=True)
 
@@ -145,10 +152,13 @@ class Trainer:
         with whole_file(self.state_file) as draft:
             torch.save(state, draft)
         self.saved = self.step
+        self.saved_at = time.monotonic()
 
     def load_state(self) -> None:
         """Go back to what was saved."""
         state = torch.load(self.state_file, map_location=self.device, weights_only=True)
+        for callback in self.callbacks:  # one may refuse it
+            callback.load_state_dict(state)
         for name, part in self._parts().items():
             part.load_state_dict(state[name])
         torch.set_rng_state(state["random"].cpu())
@@ -156,8 +166,11 @@ class Trainer:
             torch.cuda.set_rng_state(state["random_cuda"].cpu(), self.device)
         self.step, self.seconds = state["step"], state["seconds"]
         self.saved = self.step
-        for callback in self.callbacks:
-            callback.load_state_dict(state)
+
+    def _is_save_due(self) -> bool:
+        """Whether a state is to be saved after this step."""
+        is_late = time.monotonic() - self.saved_at > SAVE_SECONDS
+        return is_late or self.step in self.save_at or not self.step % self.save_every
 
     def _parts(self) -> dict[str, Any]:
         return {"model": self.module, "optimizer": self.optimizer, "schedule": self.schedule}

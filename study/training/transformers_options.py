@@ -40,7 +40,7 @@ class TransformersTraining(Training):
         clip_norm: largest norm of a step's gradient.
         evaluate_every: epochs between two evaluations on the dev data; there is one at each checkpoint besides.
         record_every: steps between two records of the training loss in the history.
-        save_every: steps after which what a killed training goes on from is written.
+        save_every: steps after which what a killed training goes on from is written; every few minutes it is besides.
         threads: CPU threads; 0: those of the job. The last bits of the weights depend on it.
     """
 

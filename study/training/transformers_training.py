@@ -216,7 +216,9 @@ def with_later_task(plain: Trainer, later: TaskLearner, history: HistoryWriter, 
     evaluate = history.evaluate
     history.evaluate = lambda: later.under_mask(evaluate)
     tasks = TasksSaver(saver.model, saver.tokenizer, saver.folders, learner=later)
-    return replace(plain, loss=lambda rows: later.under_mask(lambda: plain.loss(rows)), callbacks=[history, tasks])
+    return replace(
+        plain, loss=lambda rows: later.under_mask(lambda: plain.loss(rows)), callbacks=[later, history, tasks]
+    )
 
 
 def epoch_batches(lengths: Int[Tensor, " examples"], batch_size: int, generator: torch.Generator) -> list[list[int]]:

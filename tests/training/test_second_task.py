@@ -16,7 +16,7 @@ from study.data.source import DataSource
 from study.record.errors import InputError, Interruption
 from study.record.examples import Examples
 from study.record.metrics import Task
-from study.record.training.tasks import TASKS_FILE, read_tasks
+from study.record.training.tasks import FREE_FILE, TASKS_FILE, read_free, read_tasks, write_free
 from study.record.units import Head
 from study.reuse.options import AllWeights, BiasesAndNorms, LaterTask, OutputLayer, Weights
 from study.subjects.classifier import Classifier
@@ -168,6 +168,19 @@ def test_a_training_that_was_stopped_ends_with_the_same_bits(place: Path, tmp_pa
     assert (straight / "task-mood.safetensors").read_bytes() == (
         tmp_path / "stopped" / "epoch-2" / "task-mood.safetensors"
     ).read_bytes()
+
+
+def test_a_training_does_not_go_on_with_other_free_heads(place: Path, tmp_path: Path) -> None:
+    """As many of the same shape, which the saved state would fit."""
+    training = later_training(place, save_every=3)
+    with pytest.raises(Interruption):
+        _stop_at(4, training, tmp_path / "run")
+    whole = read_free(tmp_path / "run" / FREE_FILE)
+    write_free(replace(whole, freed=(*FREED[:2], HEADS[2])), tmp_path / "run" / FREE_FILE)
+    with pytest.raises(InputError, match="they differ in encoder_self.0.2 and encoder_self.0.3"):
+        train_classifier(training, tmp_path / "run", "cpu", 1)
+    write_free(whole, tmp_path / "run" / FREE_FILE)
+    train_classifier(training, tmp_path / "run", "cpu", 1)
 
 
 @pytest.mark.exhaustive

@@ -1,12 +1,13 @@
 """The loop of a training, on two layers: what moves, what is called between the steps, and going on to the bit."""
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import pytest
 import torch
 
-from study.record.errors import Interruption
+from study.record.errors import InputError, Interruption
 from study.training.trainer import STATE_FILE, Callback, Trainer
 
 
@@ -72,3 +73,29 @@ def test_callbacks_see_every_step_once_and_a_stopped_training_ends_with_the_same
     assert not (tmp_path / STATE_FILE).exists()
     for one, other in zip(whole.module.parameters(), resumed.module.parameters(), strict=True):
         assert torch.equal(one, other)
+
+
+@pytest.mark.parametrize(("seconds", "saved"), [(0.0, range(1, 6)), (1e9, (2, 4))])
+def test_a_state_is_saved_by_steps_and_by_time(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float, saved: Sequence[int]
+) -> None:
+    monkeypatch.setattr("study.training.trainer.SAVE_SECONDS", seconds)
+    training, found = trainer(tmp_path), []
+    save = training.save_state
+    monkeypatch.setattr(training, "save_state", lambda: (save(), found.append(training.saved)))
+    training.run()
+    assert found == list(saved)
+
+
+def test_a_state_that_a_callback_refuses_changes_nothing(tmp_path: Path) -> None:
+    class Refusal(Callback):
+        def load_state_dict(self, state: dict[str, Any]) -> None:
+            raise InputError(f"not after step {state['step']}")
+
+    with pytest.raises(Interruption):
+        trainer(tmp_path, StepList(stop=3)).run()
+    resumed = trainer(tmp_path, Refusal())
+    before = [parameter.clone() for parameter in resumed.module.parameters()]
+    with pytest.raises(InputError, match="not after step 2"):
+        resumed.run()
+    assert all(torch.equal(one, other) for one, other in zip(resumed.module.parameters(), before, strict=True))

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import torch
 from torch import Tensor
@@ -21,6 +21,7 @@ from study.training.callbacks import CheckpointSaver
 from study.training.second_task.free_slices import plain_state, require_still
 from study.training.second_task.method import Method
 from study.training.second_task.methods import make_method
+from study.training.trainer import Callback
 from study.training.training import Training
 
 Result = TypeVar("Result")
@@ -50,7 +51,7 @@ class LaterStart:
 
 
 @dataclass
-class TaskLearner:
+class TaskLearner(Callback):
     """A later task while it is taught.
 
     Attributes:
@@ -87,6 +88,23 @@ class TaskLearner:
         earlier = ["1" if "1" in column else "0" for column in zip(*masks, strict=True)]
         off = set() if self.reuse.free_on else set(self.free.freed)
         return "".join("0" if head in off else on for head, on in zip(self.tasks.chain.heads, earlier, strict=True))
+
+    def state_dict(self) -> dict[str, Any]:
+        """See `Callback.state_dict`: the free heads, by which a saved state is of this training."""
+        return {"freed": list(self.free.freed)}
+
+    def load_state_dict(self, state: dict[str, Any]) -> None:
+        """See `Callback.load_state_dict`.
+
+        Raises:
+            InputError: when the state was saved with other free heads than those that are written now.
+        """
+        freed = self.free.freed
+        if unlike := set(state.get("freed", freed)) ^ set(freed):
+            raise InputError(
+                f"the training began with other free heads than {FREE_FILE} in its folder names now: they differ in "
+                f"{listed(sorted(unlike))}. Put the file back as it was, or delete the folder and train anew"
+            )
 
     def under_mask(self, forward: Callable[[], Result]) -> Result:
         """What a pass of the model gives with the heads that are on."""

@@ -126,7 +126,8 @@ def with_later_domain(plain: Trainer, later: TaskLearner, history: HistoryWriter
     """A trainer of a later domain, also where some heads are off meanwhile."""
     evaluate = history.evaluate
     history.evaluate = lambda: later.under_mask(evaluate)
-    return replace(plain, loss=lambda rows: later.under_mask(lambda: plain.loss(rows)))
+    loss, callbacks = plain.loss, plain.callbacks
+    return replace(plain, loss=lambda rows: later.under_mask(lambda: loss(rows)), callbacks=[later, *callbacks])
 
 
 def adam(training: TranslatorTuning, module: PreTrainedModel, learner: GateLearner | None) -> torch.optim.Optimizer:

@@ -49,7 +49,7 @@ class TranslatorTuning(Training):
         clip_norm: largest norm of an update's gradient; 0 for none.
         evaluate_every: epochs between two evaluations on the dev data; there is one at each checkpoint besides.
         record_every: updates between two records of the training loss in the history.
-        save_every: updates after which what a killed training goes on from is written.
+        save_every: updates after which what a killed training goes on from is written; every few minutes it is besides.
         threads: CPU threads; 0: those of the job. The last bits of the weights depend on it.
     """
 
