@@ -11,7 +11,7 @@ from analysis.inference.seeds import ENDS, Draws
 from analysis.second_tasks.later_trainings import EarlierTask, LaterTraining, TaskOutcomes
 from analysis.second_tasks.methods import Method
 from analysis.second_tasks.scores import over_both
-from study.record.training.tasks import TaskChain
+from study.record.training.tasks import TaskChain, TaskRecord
 
 FEWEST_TASKS = 3
 """Tasks from which on a model is shown as a chain; of two the comparisons say all."""
@@ -72,11 +72,13 @@ def chain_table(trainings: Sequence[LaterTraining], earlier: Sequence[EarlierTas
 
 def _name(chain: TaskChain) -> str:
     """`mnli; sst2: free heads by importance, 29 of 72; cola: ...`: the tasks in order, and how each was taught."""
-    told = [
-        f"{task.name}: {Method.of(task.method, task.options)}, {len(task.freed or ())} heads"
-        for task in chain.tasks[1:]
-    ]
-    return "; ".join([chain.tasks[0].name, *told])
+    return "; ".join([chain.tasks[0].name, *map(_told, chain.tasks[1:])])
+
+
+def _told(task: TaskRecord) -> str:
+    """A later task and how it was taught; by how many free heads, where its method knows of any."""
+    method = Method.of(task.method, task.options)
+    return f"{task.name}: {method}" + (f", {len(task.freed or ())} heads" if method.by_heads else "")
 
 
 def _histories(trainings: Sequence[LaterTraining], earlier: Sequence[EarlierTask]) -> Iterator[TaskHistory]:

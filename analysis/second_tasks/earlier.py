@@ -10,6 +10,7 @@ from analysis.inference.seeds import ENDS, Draws
 from analysis.results.domain import IDENTITY
 from analysis.second_tasks.comparisons import Comparison, Point
 from analysis.second_tasks.later_trainings import EarlierTask, LaterTraining
+from analysis.second_tasks.methods import Method
 from analysis.second_tasks.scores import over_both
 from study.record.training.tasks import KeptProof
 
@@ -120,7 +121,8 @@ def proof_table(every: Sequence[EarlierTask]) -> pl.DataFrame:
     """Every earlier task that was compared row by row with its masked model as it was before the later task.
 
     Returns:
-        Columns of the domain, task, later_task, method (as in `conf/reuse`), training_id, seed, freed; masked: setting
+        Columns of the domain, task, later_task, method (as in `conf/reuse`), training_id, seed; freed: heads that were
+        free, null where the method knows nothing of free heads; masked: setting
         of the model before, rows: examples that were compared, unlike: examples that differ in any column,
         contradicting: by more than rounding explains, null in proofs of an earlier version, largest: largest difference
         of a number; verdict: `kept` where none differs, `kept but for rounding` where none differs by more than two
@@ -138,7 +140,7 @@ def proof_table(every: Sequence[EarlierTask]) -> pl.DataFrame:
                     "method": latest.method,
                     "training_id": latest.training,
                     "seed": latest.seed,
-                    "freed": len(latest.freed or ()),
+                    "freed": len(latest.freed or ()) if Method.of(latest.method, latest.options).by_heads else None,
                     "masked": proof.masked,
                     "rows": proof.rows,
                     "unlike": proof.unlike,

@@ -14,7 +14,7 @@ from analysis.inference.resampling import ENOUGH_FOR_AN_INTERVAL
 from analysis.inference.seeds import Draws
 from analysis.results.domain import Domain
 from analysis.results.rescoring import rescored
-from analysis.second_tasks.methods import MODEL_BEFORE, PRETRAINED, USUAL, Method
+from analysis.second_tasks.methods import MODEL_BEFORE, OF_FREE_HEADS, PRETRAINED, USUAL, Method
 from study.record.errors import InputError, StudyError
 from study.record.metrics.loss import LOSS, LogLikelihood
 from study.record.training.tasks import TASKS_FILE, TaskChain, TaskRecord, TaskResult, read_results, read_tasks
@@ -288,7 +288,8 @@ def _config(domain: Domain, training: str) -> Mapping[str, Any]:
 
 def _details(training: LaterTraining) -> dict[str, Any]:
     """The options of a training, and those of its free heads that its method does not name."""
-    given = dict(training.record.options or {})
+    idle = () if training.method.by_heads else OF_FREE_HEADS
+    given = {name: value for name, value in (training.record.options or {}).items() if name not in idle}
     order = {f"order {name}": value for name, value in (given.get("order") or {}).items() if name != "name"}
     own = {name: value for name, value in given.items() if name not in USUAL}
     return {**own, **(order if training.method.order else {}), **training.options}

@@ -35,6 +35,9 @@ TOLD = {
 USUAL = ("name", "order", "free", "margin", "most_needed", "free_on", "body", "seed", *TOLD)
 """Options that are told by name, and the seed of a random order."""
 
+OF_FREE_HEADS = ("limit", "data", "steps")
+"""Options that choose free heads; records of earlier versions have them where these play no part, too."""
+
 
 @dataclass(frozen=True, order=True)
 class Method:

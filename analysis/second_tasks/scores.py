@@ -52,9 +52,10 @@ def later_table(comparison: Comparison) -> pl.DataFrame:
 
     Returns:
         Columns comparison, those of the domain, metric, unit; method, training_id, seed, updates; freed: heads that
-        were free, heads: that the model has; parameters: numbers that moved, those of the output layer among them,
-        output_parameters; score, loss (mean over examples, nats), gain (the score less that of the output layer alone
-        of the same seed and updates, or of the model before, where there is no such layer),
+        were free, null where its method knows nothing of free heads, heads: that the model has; parameters: numbers
+        that moved, those of the output layer among them, output_parameters; score, loss (mean over examples, nats),
+        gain (the score less that of the output layer alone of the same seed and updates, or of the model before, where
+        there is no such layer),
         each with a paired interval over examples; alpha: what intervals leave out.
     """
     return pl.DataFrame([_later_row(comparison, one) for one in comparison.members], schema=LATER)
@@ -78,7 +79,7 @@ def _later_row(comparison: Comparison, one: LaterTraining) -> dict[str, Any]:
         "training_id": one.id,
         "seed": record.seed,
         "updates": record.updates,
-        "freed": one.freed,
+        "freed": one.freed if one.method.by_heads else None,
         "heads": one.heads,
         "parameters": record.parameters,
         "output_parameters": record.output_parameters,

@@ -196,7 +196,8 @@ def _freed(domain: Domain, analysis: Analysis) -> dict[str, int]:
     if analysis.second_tasks is None:
         return {}
     rows = analysis.second_tasks.later.filter(setting_id=domain.setting_id).rows(named=True)
-    return {"freed": rows[0]["freed"], "numbers_moved": rows[0]["parameters"]} if rows else {}
+    known = {"freed": rows[0]["freed"], "numbers_moved": rows[0]["parameters"]} if rows else {}
+    return {name: number for name, number in known.items() if number is not None}
 
 
 def factors_of_run(domain: Domain) -> dict[str, str | int | float]:

@@ -5,7 +5,7 @@ A training without gates moves the weights of the whole model. With them each he
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
@@ -375,12 +375,8 @@ class GivenMask(Gates):
         return " ".join(["kept by", self.order.name, *numbers, *seed, *on, *more])
 
     def _unusual(self) -> dict[str, Any]:
-        """The options that decide the order and are not as usual; of a file the first digits of its digest."""
-        known, found = self.order.identity(), {}
-        for option in fields(self.order):
-            value = getattr(self.order, option.name)
-            if option.name != "name" and value != option.default:
-                found[option.name] = value if known[option.name] == value else str(known[option.name])[:8]
+        """The options that decide the order and are not as usual."""
+        found = self.order.unusual()
         if self.order.takes_examples and self.limit != type(self).limit:
             found["limit"] = self.limit
         if self.order.takes_steps and self.steps != type(self).steps:

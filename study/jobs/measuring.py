@@ -57,17 +57,21 @@ PLANNED_EXAMPLES = 32
 class MeasuringJob(Job):
     """A measure of a model on data. What it takes from files is read when it is first asked for, and once."""
 
-    def __init__(self, study: StudyConfig, cache: JobCache = SHARED, *, for_training: bool = False) -> None:
+    def __init__(
+        self, study: StudyConfig, cache: JobCache = SHARED, *, for_training: bool = False, is_asked: bool = True
+    ) -> None:
         """Nothing is read yet.
 
         Args:
             study: its config.
             cache: what it shares with other jobs.
             for_training: whether a training runs it, to choose heads.
+            is_asked: whether the user has asked for it, and is asked for a base score that nothing expects.
         """
         super().__init__(study)
         self._cache = cache
         self._for_training = for_training
+        self._is_asked = is_asked and not for_training
         self._seconds_of_means = 0.0
 
     @cached_property
@@ -459,7 +463,8 @@ class MeasuringJob(Job):
         if model.fresh_seed is not None:  # nothing is expected of a model that has learned nothing
             return base
         check_labels = isinstance(model, ClassifierConfig) and model.check_labels
-        guard(self.evaluator, base, model.expected, check_labels=check_labels, asks=not isinstance(model, TrainedModel))
+        asks = self._is_asked and not isinstance(model, TrainedModel)
+        guard(self.evaluator, base, model.expected, check_labels=check_labels, asks=asks)
         return base
 
 

@@ -1,7 +1,7 @@
 """A job that trains a model, of which any number of other jobs then measure the checkpoints."""
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import replace
 from functools import cached_property
@@ -137,10 +137,29 @@ class TrainingJob(Job):
             ", ".join(f"{epoch:g}" for epoch in training.kept_epochs),
             expected,
         )
-        if (chosen := self._chosen) and not done:
-            log.info("before its first step: %s", chosen.words())
+        before = [] if done else list(self._planned_before())
+        for what, its_seconds in before:
+            took = "" if its_seconds is None else f"; expected: {Duration(its_seconds)}"
+            log.info("before its first step: %s%s", what, took)
+        if isinstance(expected, Duration):
+            expected = Duration(expected + sum(own or 0.0 for _, own in before))
         state = "done already" if done >= training.epochs else "planned"
         return {"state": state, "epochs": training.epochs, "done": done, "expected": expected}
+
+    def _planned_before(self) -> Iterator[tuple[str, float | None]]:
+        """What is done before its first step, in words, and how many seconds that will take; None: not known."""
+        if needed := "; ".join(self.missing()):
+            yield f"getting {needed}", None
+        if origin := self._untrained_origin():
+            job = TrainingJob(replace(self.study, model=origin))
+            yield f"training of {origin.training_name}, {origin.training.epochs} epochs", job.estimate()
+        if chosen := self._chosen:
+            yield chosen.words(), chosen.expected()
+
+    def _untrained_origin(self) -> TrainedModel | None:
+        """The model that it starts from, where that is not trained yet."""
+        origin = getattr(self.model.training, "origin", None)
+        return origin if isinstance(origin, TrainedModel) and origin.needs() else None
 
     def compute(self) -> dict[str, Any]:
         """Train, or go on; nothing where all checkpoints are there."""
@@ -167,9 +186,7 @@ class TrainingJob(Job):
 
     def _make_first(self) -> None:
         """Do what it starts from: the training of another model, and the jobs that choose heads of it."""
-        training = self.model.training
-        origin = getattr(training, "origin", None)
-        if isinstance(origin, TrainedModel) and origin.needs():
+        if origin := self._untrained_origin():
             TrainingJob(replace(self.study, model=origin)).run()
         if chosen := self._chosen:
             chosen.write(self.folder)
@@ -178,7 +195,7 @@ class TrainingJob(Job):
     def _chosen(self) -> GivenHeads | FreeHeads | None:
         """The heads that are chosen for it before its first step, to be kept or freed; None where none are."""
         training = self.model.training
-        if training.reuse.has_task:
+        if training.reuse.uses_free_heads:
             return FreeHeads(self.study, training)
         return GivenHeads(self.study, training) if isinstance(training.gates, GivenMask) else None
 
@@ -199,12 +216,12 @@ class TrainingJob(Job):
 
     @property
     def _records(self) -> dict[str, Path]:
-        """Where the records of its tasks and of its free heads are, or will be, by the name of their copy."""
+        """Where the records of its tasks, and of free heads if any, are, or will be, by the name of their copy."""
         training = self.model.training
         if not training.reuse.has_task:
             return {}
-        tasks = training.tasks_file(self.folder, training.epochs)
-        return {FREE_FILE: self.folder / FREE_FILE, TASKS_FILE: tasks}
+        tasks = {TASKS_FILE: training.tasks_file(self.folder, training.epochs)}
+        return {FREE_FILE: self.folder / FREE_FILE, **tasks} if training.reuse.uses_free_heads else tasks
 
     def _is_kept(self) -> bool:
         """Whether it has them, whole; the training may have been a job of another results folder."""

@@ -45,6 +45,11 @@ class Reuse:
         """Whether the model has a task already, which it keeps beside the one that is taught."""
         return self.name != NO_REUSE
 
+    @property
+    def uses_free_heads(self) -> bool:
+        """Whether it matters which heads are free: they are found before the first step only then."""
+        return False
+
     def check(self) -> None:
         """Refuse values that make no sense.
 
@@ -61,12 +66,21 @@ class Reuse:
         return ""
 
 
+USUAL_ORDER = "importance"
+"""The order in which heads are freed where nobody names another."""
+
+CHOICE = ("free", "margin", "most_needed", "seed", "steps", "limit")
+"""Options that say, with the order and its data, which heads are free."""
+
+
 @dataclass(kw_only=True)
 class LaterTask(Reuse):
     """A later task, taught to a part of a model that has one or more already.
 
     Which heads are free is found before the first step, on the model as it is: by an order of its heads, made by the
     jobs that make it for any model, on training data of its latest task. Heads of tasks before that one stay theirs.
+    A method that neither takes free heads, nor has them off, nor counts their numbers knows nothing of them: options
+    that choose them have no effect, and are refused. `data` may stand: it also says what the model was trained on.
 
     Attributes:
         task: name of the later task; empty: the name of its training data, without `_train`.
@@ -107,8 +121,41 @@ class LaterTask(Reuse):
     takes_heads = False
     """Whether free heads are taken from the latest task; a method that teaches no head leaves it all that it has."""
 
+    @property
+    def uses_free_heads(self) -> bool:
+        """See `Reuse.uses_free_heads`."""
+        return self.takes_heads or not self.free_on
+
     def check(self) -> None:
         """See `Reuse.check`."""
+        if self.uses_free_heads:
+            self._check_choice()
+        else:
+            self._refuse_choice()
+        if self.body is Weights.zero_output:
+            raise InputError("reuse.body=zero_output is for free heads alone: reuse.heads_from=zero_output")
+        if bool(self.pretrained) != self._takes_pretrained():
+            raise InputError(
+                "reuse.pretrained names the model from which weights are taken by reuse.body=pretrained or "
+                "reuse.heads_from=pretrained: give both or neither"
+            )
+
+    def _refuse_choice(self) -> None:
+        """Refuse options that choose free heads, which play no part."""
+        idle = [name for name in CHOICE if getattr(self, name) != self._usual(name)]
+        idle += ["order"] if self.order.name != USUAL_ORDER or self.order.unusual() else []
+        if idle:
+            raise InputError(
+                f"reuse.{idle[0]} has no effect here: reuse={self.name} {self._why_idle()}, so that it does not matter "
+                "which heads are free"
+            )
+
+    def _why_idle(self) -> str:
+        """Why free heads play no part."""
+        return "teaches no head and has all of them on"
+
+    def _check_choice(self) -> None:
+        """Refuse a choice of free heads that cannot be."""
         if (self.free is None) == (self.margin is None):
             raise InputError(
                 "reuse.free says what share of the heads is freed, reuse.margin how much the earlier task may lose by "
@@ -127,13 +174,6 @@ class LaterTask(Reuse):
         if self.most_needed and (self.order.takes_seed or self.margin is not None):
             why = f"reuse.order={self.order.name} ranks none" if self.order.takes_seed else "no margin allows that"
             raise InputError(f"reuse.most_needed=true gives away the heads that the earlier task needs most, and {why}")
-        if self.body is Weights.zero_output:
-            raise InputError("reuse.body=zero_output is for free heads alone: reuse.heads_from=zero_output")
-        if bool(self.pretrained) != self._takes_pretrained():
-            raise InputError(
-                "reuse.pretrained names the model from which weights are taken by reuse.body=pretrained or "
-                "reuse.heads_from=pretrained: give both or neither"
-            )
 
     def _takes_pretrained(self) -> bool:
         return self.body is Weights.pretrained
@@ -153,30 +193,54 @@ class LaterTask(Reuse):
 
     def identity(self) -> dict[str, Any]:
         """See `Reuse.identity`; the order is known by its options, before it is made."""
-        usual = {known.name: known.default for known in fields(self)}
-        apart = {"task", "earlier", "pretrained", "order", "data", "limit", "steps"}
-        own = {name: value for name, value in vars(self).items() if name not in apart and value != usual[name]}
+        apart = {"task", "earlier", "pretrained", "order", "data", *CHOICE}
+        own = {name: value for name, value in vars(self).items() if name not in apart and value != self._usual(name)}
+        told = {name: str(value) if isinstance(value, StrEnum) else value for name, value in own.items()}
+        return {"name": self.name, **(self._choice() if self.uses_free_heads else {}), **told}
+
+    def _choice(self) -> dict[str, Any]:
+        """All that decides which heads are free besides the model, as JSON values."""
+        given = {name: getattr(self, name) for name in ("margin", "most_needed", "seed")}
+        own = {name: value for name, value in given.items() if value != self._usual(name)}
         limit = self.limit if self.data is None else self.data.first(self.limit).limit
-        by_examples = {"limit": limit} if self.order.takes_examples or self.margin is not None else {}
+        by_examples = {"limit": limit} if self._takes_examples else {}
         data = {"data": self.data.identity()} if by_examples and self.data is not None else {}
-        steps = {"steps": str(self.steps)} if self.order.takes_steps or self.margin is not None else {}
-        kept = {"name": self.name, "order": self.order.identity(), "free": self.free}
-        return {
-            **kept,
-            **{name: str(v) if isinstance(v, StrEnum) else v for name, v in own.items()},
-            **steps,
-            **by_examples,
-            **data,
-        }
+        steps = {"steps": str(self.steps)} if self._takes_steps else {}
+        return {"order": self.order.identity(), "free": self.free, **own, **steps, **by_examples, **data}
+
+    @property
+    def _takes_examples(self) -> bool:
+        return self.order.takes_examples or self.margin is not None
+
+    @property
+    def _takes_steps(self) -> bool:
+        return self.order.takes_steps or self.margin is not None
+
+    def _usual(self, name: str) -> Any:
+        """What an option is where nobody gives it."""
+        return next(known.default for known in fields(self) if known.name == name)
 
     def words(self) -> str:
         """See `Reuse.words`."""
+        more = [*([] if self.free_on else ["off"]), *([] if self.body is Weights.earlier else ["never saw it"])]
+        choice = self._choice_words() if self.uses_free_heads else []
+        return " ".join([self.name.replace("_", " "), *choice, *more, *self._own_words()])
+
+    def _choice_words(self) -> list[str]:
+        """Which heads are free, and in what that differs from the usual."""
         share = f"{self.free:g}" if self.free is not None else f"within {self.margin:g}"
         which = "most needed by" if self.most_needed else "by"
-        more = [*([] if self.free_on else ["off"]), *([] if self.body is Weights.earlier else ["never saw it"])]
         seed = [] if self.seed is None else [f"seed {self.seed}"]
-        order = [which, self.order.name, *seed, *([] if self.steps is Steps.paper else [f"steps {self.steps}"])]
-        return " ".join([self.name.replace("_", " "), share, *order, *more, *self._own_words()])
+        steps = [] if self.steps is Steps.paper else [f"steps {self.steps}"]
+        on = [f"on {self.data.name}"] if self.data is not None and self._takes_examples else []
+        limit = {"limit": self.limit} if self._takes_examples and self.limit != self._usual("limit") else {}
+        own = [f"{name}={value}" for name, value in {**self.order.unusual(), **limit}.items()]
+        more = [f"({', '.join(own)})"] if own else []
+        return [share, which, self.order.name, *seed, *steps, *on, *more]
+
+    def fate(self, heads: str) -> str:
+        """What becomes of free heads, in words: `4 of 8 heads` are freed, or off, or counted."""
+        return f"{heads} are off for the later task"
 
     def _own_words(self) -> list[str]:
         """What tells two of the same method apart besides."""
@@ -208,6 +272,10 @@ class FreeHeads(LaterTask):
         super().check()
         if not self.free_on:
             raise InputError("reuse.free_on=false turns off the heads that reuse=free_heads teaches")
+
+    def fate(self, heads: str) -> str:
+        """See `LaterTask.fate`."""
+        return f"{heads} are freed"
 
     def _takes_pretrained(self) -> bool:
         return super()._takes_pretrained() or self.heads_from is Weights.pretrained
@@ -261,6 +329,20 @@ class LowRank(LaterTask):
     pooler: bool = True
     rank: int | None = None
     alpha: float | None = None
+
+    @property
+    def uses_free_heads(self) -> bool:
+        """See `Reuse.uses_free_heads`: without a rank their numbers are counted."""
+        return super().uses_free_heads or self.rank is None
+
+    def _why_idle(self) -> str:
+        """See `LaterTask._why_idle`."""
+        return f"has a rank, {self.rank}, and all heads on"
+
+    def fate(self, heads: str) -> str:
+        """See `LaterTask.fate`."""
+        counted = [] if self.rank else [f"as many numbers move as {heads} have"]
+        return "; ".join([*counted, *([] if self.free_on else [super().fate("these heads" if counted else heads)])])
 
     def check(self) -> None:
         """See `Reuse.check`."""

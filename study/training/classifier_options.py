@@ -65,6 +65,10 @@ class FineTuning(ClassifierTraining, Tuning):
         is_here = not self.missing() and not (self.origin and self.origin.needs())
         if self.reuse.has_task and not self.new_head and is_here:
             self._check_outputs()
+        if getattr(self.reuse, "pooler", True) is False and is_here:
+            from study.subjects.tasks.output_tensors import require_pooler_of  # loads torch
+
+            require_pooler_of(self.start_folder())
 
     def _check_outputs(self) -> None:
         """Refuse a later task that has other labels than the output layer of which it is to begin with a copy."""

@@ -16,9 +16,10 @@ from study.data.source import DataSource
 from study.record.errors import InputError, Interruption
 from study.record.examples import Examples
 from study.record.metrics import Task
+from study.record.orders import Steps
 from study.record.training.tasks import FREE_FILE, TASKS_FILE, read_free, read_tasks, write_free
 from study.record.units import Head
-from study.reuse.options import AllWeights, BiasesAndNorms, LaterTask, OutputLayer, Weights
+from study.reuse.options import AllWeights, BiasesAndNorms, LaterTask, LowRank, OutputLayer, Weights
 from study.subjects.classifier import Classifier
 from study.subjects.huggingface.classifier_folder import HubClassifier
 from study.subjects.regressor import Regressor
@@ -256,6 +257,20 @@ def test_heads_and_the_body_can_be_those_of_a_pretrained_model(place: Path, tmp_
     assert training.id != later_training(place, reuse(**options, free=0.5), keep=[0.0]).id
 
 
+def test_what_a_method_does_not_use_is_not_in_its_identity(place: Path) -> None:
+    """The ids of free heads are those of earlier versions."""
+    assert reuse().identity() == {"name": "free_heads", "order": {"name": "importance"}, "free": 0.4}
+    off = reuse(OutputLayer, free_on=False).identity()
+    assert off == {"name": "output_layer", "order": {"name": "importance"}, "free": 0.4, "free_on": False}
+    assert reuse(LowRank).identity() == {**reuse().identity(), "name": "lora"}
+    idle = {"free": 0.2, "limit": 5, "steps": Steps.every, "data": later_training(place).train}
+    for kind, own in ((OutputLayer, {}), (BiasesAndNorms, {}), (AllWeights, {}), (LowRank, {"rank": 2})):
+        options = reuse(kind, **own)
+        assert options.identity() == {"name": options.name, **own}
+        assert reuse(kind, **own, **idle).identity() == options.identity()
+        assert "0.4" not in options.words()
+
+
 @pytest.mark.parametrize(
     ("kind", "moving"),
     [
@@ -278,7 +293,8 @@ def test_each_control_moves_what_it_says(
             assert after[name].shape != tensor.shape or not torch.equal(after[name], tensor), name
     chain = read_tasks(end / TASKS_FILE)
     assert chain.tasks[0].on == "1" * 8, "none of these takes a head from the earlier task"
-    assert chain.candidates() == ()
+    assert chain.candidates() == HEADS, "both tasks share them, and a third may be given some"
+    assert chain.latest.freed is None
     is_kept = torch.equal(answers(task(end, "nli")), answers(plain(place)))
     assert is_kept == chain.exact == kind.keeps_earlier
     moved = sum(p.numel() for n, p in task(end).module.named_parameters() if any(part in n for part in moving))
@@ -317,6 +333,20 @@ def test_a_chain_frees_heads_of_its_latest_task_until_none_is_left(place: Path, 
     assert names["mood"][0] != names["mood"][1], "it has lost two heads"
     last = teach(later_training(place, reuse(task="fourth"), start=str(end)), tmp_path / "three", FREED[:2])
     assert read_tasks(last / TASKS_FILE).task("tone").on == "01111101"
+
+
+@pytest.mark.parametrize("kind", [OutputLayer, BiasesAndNorms, AllWeights])
+def test_a_chain_goes_on_after_a_control_and_all_tasks_that_share_heads_give_them(
+    place: Path, tmp_path: Path, kind: type[LaterTask]
+) -> None:
+    first = teach(later_training(place, reuse(kind), epochs=1), tmp_path / "one")
+    second = later_training(place, reuse(task="tone"), start=str(first), epochs=1)
+    end = teach(second, tmp_path / "two")
+    chain = read_tasks(end / TASKS_FILE)
+    assert [one.on for one in chain.tasks] == ["01101101", "01101101", "1" * 8]
+    assert chain.candidates() == tuple(sorted(FREED))
+    for name in ("nli", "mood"):
+        assert torch.equal(answers(task(end, name)), answers(task(first, name), FREED)), name
 
 
 @dataclass(kw_only=True)

@@ -11,24 +11,18 @@ import pytest
 import torch
 from fixtures.second_tasks.later import free_heads, later_training, reuse, teach
 from safetensors.torch import load_file, save_file
-from transformers import (
-    BertConfig,
-    BertForSequenceClassification,
-    DistilBertConfig,
-    DistilBertForSequenceClassification,
-)
+from transformers import DistilBertConfig
 
 from study.gates.options import HardConcrete
 from study.record.errors import InputError
 from study.record.orders import Steps
 from study.record.training.tasks import FREE_FILE, read_free, write_free
-from study.reuse.options import LowRank, Weights
+from study.reuse.options import AllWeights, BiasesAndNorms, LaterTask, LowRank, OutputLayer, Weights
 from study.subjects.huggingface.classifier_folder import HubClassifier
 from study.subjects.tasks.config import TasksFolder
 from study.training.classifier import train_classifier
 from study.training.classifier_options import FineTuning, NewBert
 from study.training.folder import require_same
-from study.training.second_task.start import require_pooler
 from study.training.trained_models import TrainedClassifier
 
 CPU = torch.device("cpu")
@@ -95,17 +89,16 @@ CASES: dict[str, tuple[Callable[[Path, Path], dict], str]] = {
 }
 
 
-def test_a_pooler_is_not_shared_where_there_is_none() -> None:
+def test_a_pooler_is_not_shared_where_there_is_none(place: Path, tmp_path: Path) -> None:
+    """Told by the config alone, before anything is loaded."""
+    later_training(place, reuse(pooler=False)).check()
     small: dict[str, Any] = {"vocab_size": 9, "n_layers": 1, "n_heads": 1, "dim": 4, "hidden_dim": 4}
-    bert: dict[str, Any] = {"vocab_size": 9, "num_hidden_layers": 1, "num_attention_heads": 1} | {
-        "hidden_size": 4,
-        "intermediate_size": 4,
-    }
-    without = DistilBertForSequenceClassification(DistilBertConfig(**small))
-    require_pooler(reuse(), without)
-    require_pooler(reuse(pooler=False), BertForSequenceClassification(BertConfig(**bert)))
+    DistilBertConfig(**small, id2label={0: "a", 1: "b"}, label2id={"a": 0, "b": 1}).save_pretrained(tmp_path)
+    shutil.copyfile(place / "model" / "tokenizer.json", tmp_path / "tokenizer.json")
+    (tmp_path / "model.safetensors").touch()
+    later_training(place, reuse(), start=str(tmp_path)).check()
     with pytest.raises(InputError, match="reuse.pooler=false has no effect here: DistilBertForSequence"):
-        require_pooler(reuse(pooler=False), without)
+        later_training(place, reuse(pooler=False), start=str(tmp_path)).check()
 
 
 def test_low_rank_updates_are_told_apart_by_alpha_and_refused_without_any() -> None:
@@ -115,6 +108,27 @@ def test_low_rank_updates_are_told_apart_by_alpha_and_refused_without_any() -> N
     for alpha in (0.0, -1.0):
         with pytest.raises(InputError, match="reuse.alpha=.*expected a number above 0"):
             reuse(LowRank, alpha=alpha).check()
+
+
+@pytest.mark.parametrize(
+    ("option", "kind"),
+    [
+        ({"free": 0.2}, OutputLayer),
+        ({"free": None, "margin": 1.0}, AllWeights),
+        ({"most_needed": True}, BiasesAndNorms),
+        ({"limit": 60}, OutputLayer),
+        ({"steps": Steps.every}, AllWeights),
+        ({"seed": 1}, OutputLayer),
+    ],
+)
+def test_options_of_free_heads_are_refused_where_these_play_no_part(
+    place: Path, option: dict[str, Any], kind: type[LaterTask]
+) -> None:
+    said = f"reuse.{next(iter(option))} has no effect here: reuse={kind().name} teaches no head and has all of them on"
+    with pytest.raises(InputError, match=said):
+        later_training(place, reuse(kind, **option)).check()
+    with pytest.raises(InputError, match="reuse=lora has a rank, 2, and all heads on"):
+        later_training(place, reuse(LowRank, rank=2, **option)).check()
 
 
 @pytest.mark.parametrize("case", CASES)
@@ -199,7 +213,7 @@ def test_a_folder_of_tasks_and_a_model_of_one_are_not_taken_for_each_other(taugh
     with pytest.raises(InputError, match="untrained=true"):
         TasksFolder(name="", path=folder, untrained=True).identity()
     nli, mood = TasksFolder(name="", path=folder, task_name="nli"), later_training(taught).train.examples()
-    with pytest.raises(InputError, match="labels"):
+    with pytest.raises(InputError, match="labels.*Task 'mood' of this model has these labels: model.task_name=mood"):
         nli.check_targets(mood)
 
 

@@ -95,14 +95,14 @@ class FreeHeads:
         candidates = chain.candidates()
         if not candidates:
             raise InputError(
-                f"no head of {self.start.model.name} can be freed: its latest task '{chain.latest.name}' has none of "
-                f"its own"
+                f"no head of {self.start.model.name} can be freed: its latest task '{chain.latest.name}' runs with "
+                f"none that is its own"
             )
         if number is not None and number > len(candidates):
             most = int(1000 * len(candidates) / len(layout)) / 1000
             raise InputError(
                 f"reuse.free={self.reuse.free:g} of {len(layout)} heads is {number}, and {len(candidates)} can be "
-                f"freed: those of task '{chain.latest.name}', the latest one. At most reuse.free={most:g}"
+                f"freed: those of task '{chain.holders[0].name}'. At most reuse.free={most:g}"
             )
         self.pruning(layout).check(layout)
 
@@ -110,11 +110,23 @@ class FreeHeads:
         """What is to be found, in words."""
         reuse, model, layout = self.reuse, self.start.model.name, self.start.layout()
         if reuse.free is None:
-            what = f"as many heads as cost at most {reuse.margin:g}"
+            heads = f"as many heads of {model} as cost it at most {reuse.margin:g} in its score"
         else:
-            what = f"{reuse.number(layout)} of {len(layout)} heads" if layout else f"{reuse.free:g} of the heads"
-        needed = "those most needed by" if reuse.most_needed else "by"
-        return f"{what} of {model} are freed, {needed} {self.start.words()}"
+            number = f"{reuse.number(layout)} of {len(layout)} heads" if layout else f"{reuse.free:g} of the heads"
+            heads = f"{number} of {model}"
+        return f"{reuse.fate(heads)}, {'those most needed by' if reuse.most_needed else 'by'} {self.start.words()}"
+
+    def expected(self) -> float | None:
+        """Seconds that finding them will take, of which nothing is stored; None where the model is not here yet."""
+        layout = self.start.layout()
+        if layout is None:
+            return None
+        curve = self.pruning(layout)
+        measures = self.start.to_run(curve) or [Base() if self.reuse.margin is None else curve]
+        cost = (
+            [OneMask(mask=layout.full_key)] if self.reuse.takes_heads else []
+        )  # any mask stands for that of their cost
+        return self.start.seconds([*measures, *cost])
 
     def write(self, folder: Path) -> None:
         """Find the heads and write them into the folder of the training; nothing where they are there.
@@ -138,12 +150,10 @@ class FreeHeads:
         chain, freed = self._chain(layout), self._freed(curve, job)
         latest = chain.latest
         on = parse_mask(latest.on, layout) & layout.without(map(parse_unit, freed))
-        cost = self._cost(layout.key(on))
-        metric = base.evaluator.metric
+        cost = self._cost(layout.key(on)) if self.reuse.takes_heads else None
+        heads = f"{len(freed)} of {len(layout)} heads of {self.start.model.name}"
         log.info(
-            "%s: %d of %d heads of %s are free, which costs it %.*f %s on %s examples of %s",
-            *(self.reuse.words(), len(freed), len(layout), self.start.model.name, metric.digits, cost, metric.unit),
-            *(f"{len(base.view):,}", self.start.data.name),
+            "%s: %s%s", self.reuse.words(), self.reuse.fate(heads), "" if cost is None else self._cost_words(cost, base)
         )
         return FreeHeadsRecord(
             training=self.training.id,
@@ -156,6 +166,12 @@ class FreeHeads:
             curve=curve.id,
             cost=cost,
         )
+
+    def _cost_words(self, cost: float, base: MeasuringJob) -> str:
+        """What the task loses by giving the heads, or gains, on the examples of the order."""
+        metric, does = base.evaluator.metric, "costs" if cost >= 0 else "gains"
+        amount = f"{abs(cost):.{metric.digits}f} {metric.unit}"
+        return f", which {does} it {amount} on {len(base.view):,} examples of {self.start.data.name}"
 
     def _freed(self, curve: Curve, job: MeasuringJob) -> tuple[str, ...]:
         """The heads that go, the first to go first: as many as the share says, or as the margin allows."""

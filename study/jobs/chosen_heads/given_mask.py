@@ -81,6 +81,13 @@ class GivenHeads:
         """What is to be found, in words."""
         return f"heads of {self.start.model.name} are {self.gates.words()}, by {self.start.words()}"
 
+    def expected(self) -> float | None:
+        """Seconds that finding them will take, of which nothing is stored; None where the model is not here yet."""
+        if self.start.layout() is None:
+            return None
+        learned = not self.gates.is_counted and self.gates.order.learned()
+        return 0.0 if learned else self.start.seconds(self.start.to_run(self._pruning))
+
     def write(self, folder: Path) -> None:
         """Find the heads and write them into the folder of the training; nothing where they are there.
 

@@ -4,7 +4,7 @@ The rows that the order needs, and its pruning curve, are stored in the results 
 killed goes on from them.
 """
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import fields, replace
 from pathlib import Path
@@ -112,6 +112,17 @@ class StartOrder:
             job.run()
             request = pruning.request(job.evaluator)
         return request.curves[0], job
+
+    def to_run(self, pruning: Pruning) -> list[Measure]:
+        """The measures that `curve` will run; the model and the examples are here."""
+        job = self.job(pruning)
+        if pruning.request(job.evaluator).curves:
+            return []
+        return [*self._prerequisites(job), pruning]
+
+    def seconds(self, measures: Sequence[Measure]) -> float:
+        """Seconds that measures will take; some blocks are computed, and nothing is stored, as for any plan."""
+        return float(sum(self.job(measure).plan().get("expected", 0.0) for measure in measures))
 
     def _prerequisites(self, job: MeasuringJob) -> Iterator[Measure]:
         """The measures that must run before the order is known, as long as it is not."""

@@ -30,6 +30,7 @@ from study.record.training.tasks import (
 )
 from study.record.units import parse_mask, stack
 from study.replacement.options import Replacement
+from study.reuse.options import LaterTask
 from study.subjects.model import ModelConfig
 from study.training.trained_models import TrainedModel
 from study.training.training import Training
@@ -74,6 +75,12 @@ class SecondTaskJob(MeasuringJob):
     def _is_latest(self) -> bool:
         return self.task.name == self.chain.latest.name
 
+    @property
+    def _keeps_earlier(self) -> bool:
+        """Whether the latest task was taught without moving anything of those before, which there is a proof of."""
+        reuse = self._training.reuse
+        return isinstance(reuse, LaterTask) and reuse.keeps_earlier
+
     @cached_property
     def before(self) -> MeasuringJob | None:
         """The job on the model as it was before the latest task; None where that could not do the task yet."""
@@ -83,7 +90,8 @@ class SecondTaskJob(MeasuringJob):
         assert model is not None, "a later task has a model that it was taught to"
         own, asked = model if self._is_latest else _with_task(model, self.task.name), self.study
         plain = {"replacement": Replacement(), "measure": Base() if self._is_latest else OneMask(mask=self.task.on)}
-        return MeasuringJob(replace(asked, model=_reading_as(own, asked.model), **plain), self._cache)
+        before = replace(asked, model=_reading_as(own, asked.model), **plain)
+        return MeasuringJob(before, self._cache, is_asked=False)
 
     def check(self) -> None:
         """See `Job.check`; a model that was not taught a later task is refused."""
@@ -129,7 +137,7 @@ class SecondTaskJob(MeasuringJob):
         if before:
             before.run()
         if before and not self._is_latest:
-            compared = self._compare(before) if self.chain.exact else None
+            compared = self._compare(before) if self._keeps_earlier else None
         proof = compared.proof if compared else None
         self._write(
             TaskResult(

@@ -1,7 +1,7 @@
 """What every order offers: units in the sequence in which they go, as far as what is stored lets it know."""
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from enum import StrEnum
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -102,6 +102,15 @@ class Order:
     def identity(self) -> dict[str, Any]:
         """What decides the order besides the model and the data that it is made on, as JSON values."""
         return {name: str(value) if isinstance(value, StrEnum) else value for name, value in vars(self).items()}
+
+    def unusual(self) -> dict[str, Any]:
+        """Its options that are not as usual, by name; of a file the first digits of its digest."""
+        known, found = self.identity(), {}
+        for option in fields(self):
+            value = getattr(self, option.name)
+            if option.name != "name" and value != option.default:
+                found[option.name] = value if known[option.name] == value else str(known[option.name])[:8]
+        return found
 
     def prerequisites(self) -> Sequence[Measure]:
         """Measures of the same model and data whose rows it is made of: the first ones, as many as it needs."""

@@ -37,7 +37,7 @@ class TaskRecord:
         output_parameters: numbers of its own output layer and pooler.
         updates: updates in which it was taught.
         seed: seed of its training.
-        freed: heads of the latest task before it that were free for it; None for the first.
+        freed: heads that were free for it; None for the first, and where its method knows nothing of free heads.
         digest: sha256 of all numbers that it computes with, those of heads that are off for it as zero.
     """
 
@@ -78,9 +78,21 @@ class TaskChain:
         """The task that was taught last."""
         return self.tasks[-1]
 
+    @property
+    def holders(self) -> tuple[TaskRecord, ...]:
+        """The tasks that run with the heads that can be freed.
+
+        The first of them was taught to these heads, or all; those after it were taught to no head, and share them.
+        """
+        first = max((i for i, task in enumerate(self.tasks) if task.taught), default=0)
+        return self.tasks[first:]
+
     def candidates(self) -> tuple[str, ...]:
-        """The heads that can be freed: those that the latest task was taught to and still runs with, as in a mask."""
-        own = set(self.latest.taught)
+        """The heads that can be freed: those that the last task with heads of its own was taught to, as in a mask.
+
+        They are on in the latest task.
+        """
+        own = set(self.holders[0].taught or self.heads)
         return tuple(head for head, on in zip(self.heads, self.latest.on, strict=True) if on == "1" and head in own)
 
     def task(self, name: str) -> TaskRecord:
@@ -119,7 +131,7 @@ class FreeHeadsRecord:
         on: that mask without the freed heads.
         curve: id of the curve along the order that says which heads go; empty where none does.
         cost: what the latest task's score on the examples of the order is lower by under `on`, in its unit; None where
-            it was not computed.
+            it was not computed, as it gives no head.
     """
 
     training: str

@@ -87,11 +87,22 @@ class ClassifierOfTasks(ClassifierConfig):
         }
 
     def check_targets(self, examples: Examples) -> None:
-        """See `ModelConfig.check_targets`."""
-        if (chosen := self.chosen()) and not chosen.labels:
-            numbers(examples.targets)
-        else:
-            super().check_targets(examples)
+        """See `ModelConfig.check_targets`; another of its tasks is named where that has the answers."""
+        try:
+            if (chosen := self.chosen()) and not chosen.labels:
+                numbers(examples.targets)
+            else:
+                super().check_targets(examples)
+        except InputError as error:
+            raise InputError(f"{error}{self._other_task(examples)}") from error
+
+    def _other_task(self, examples: Examples) -> str:
+        """Which of its tasks has the answers of some examples, in words; empty where none has."""
+        chain, answers = self.task_chain() if self.has_tasks() else None, {name.casefold() for name in examples.targets}
+        for task in chain.tasks if chain else ():
+            if answers <= {name.casefold() for name in task.labels}:
+                return f". Task '{task.name}' of this model has these labels: model.task_name={task.name} takes it"
+        return ""
 
     def load(self, device: torch.device) -> Classifier:
         """See `ClassifierConfig.load`; the heads that are off for its task are silent."""

@@ -1,6 +1,6 @@
 """A later task in a loop of updates: what moves, which heads are on, and that all else is still."""
 
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
@@ -61,7 +61,7 @@ class TaskLearner(Callback):
         model: the model.
         gate: the gate of its certified subject.
         heads: where the numbers of its heads are.
-        free: the heads that are free.
+        free: the heads that are free; None where they play no part.
         method: what moves beside the output layer.
         before: all tensors before the first step, on the CPU.
     """
@@ -72,7 +72,7 @@ class TaskLearner(Callback):
     model: PreTrainedModel
     gate: Gate
     heads: HeadParts
-    free: FreeHeadsRecord
+    free: FreeHeadsRecord | None
     method: Method
     before: Mapping[str, Tensor]
 
@@ -82,16 +82,21 @@ class TaskLearner(Callback):
         return self.start.tasks
 
     @property
+    def freed(self) -> tuple[str, ...] | None:
+        """The heads that are free; None where they play no part."""
+        return self.free.freed if self.free else None
+
+    @property
     def on(self) -> str:
         """The mask of the heads that are on while the later task is taught, and when it is used."""
         masks = [task.on for task in self.tasks.chain.tasks]
         earlier = ["1" if "1" in column else "0" for column in zip(*masks, strict=True)]
-        off = set() if self.reuse.free_on else set(self.free.freed)
-        return "".join("0" if head in off else on for head, on in zip(self.tasks.chain.heads, earlier, strict=True))
+        off = set() if self.reuse.free_on else set(self.freed or ())
+        return _without("".join(earlier), off, self.tasks.chain.heads)
 
     def state_dict(self) -> dict[str, Any]:
         """See `Callback.state_dict`: the free heads, by which a saved state is of this training."""
-        return {"freed": list(self.free.freed)}
+        return {"freed": list(self.freed or ())}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """See `Callback.load_state_dict`.
@@ -99,7 +104,7 @@ class TaskLearner(Callback):
         Raises:
             InputError: when the state was saved with other free heads than those that are written now.
         """
-        freed = self.free.freed
+        freed = self.freed or ()
         if unlike := set(state.get("freed", freed)) ^ set(freed):
             raise InputError(
                 f"the training began with other free heads than {FREE_FILE} in its folder names now: they differ in "
@@ -151,11 +156,14 @@ class TaskLearner(Callback):
         return self.tasks.shared.keys() - latest.keys()
 
     def _chain(self, name: str, updates: int) -> TaskChain:
-        """The record of the tasks, the latest so far without the heads that were freed."""
+        """The record of the tasks, those that ran with the heads that were freed without these."""
         chain, reuse = self.tasks.chain, self.reuse
-        earlier = list(chain.tasks) if self._keeps else []
-        if earlier and reuse.takes_heads:
-            earlier[-1] = replace(earlier[-1], on=self.free.on)
+        taken = set(self.freed or ()) if reuse.takes_heads else set[str]()
+        holders = {task.name for task in chain.holders}
+        earlier = [
+            replace(task, on=_without(task.on, taken, chain.heads)) if task.name in holders else task
+            for task in (chain.tasks if self._keeps else ())
+        ]
         moving = [parameter.numel() for parameter in self.model.parameters() if parameter.requires_grad]
         later = TaskRecord(
             name=name,
@@ -163,7 +171,7 @@ class TaskLearner(Callback):
             labels=self.start.labels,
             training=self.training.id,
             on=self.on,
-            taught=self.free.freed if reuse.takes_heads else (),
+            taught=(self.freed or ()) if reuse.takes_heads else (),
             method=reuse.name,
             words=reuse.words(),
             options=reuse.identity(),
@@ -171,7 +179,7 @@ class TaskLearner(Callback):
             output_parameters=sum(self.before[n].numel() for n in self.start.outputs),
             updates=updates,
             seed=self.training.seed,
-            freed=self.free.freed,
+            freed=self.freed,
         )
         files = [replace(task, file=own_file(task.name)) for task in (*earlier, later)]
         return replace(chain, tasks=tuple(files), exact=chain.exact and reuse.keeps_earlier)
@@ -205,16 +213,17 @@ def task_learner(
         folder: folder of the training, in which a job has written the free heads.
 
     Raises:
-        InputError: when these are not there or not the model's.
+        InputError: when these are needed, and not there or not the model's.
     """
     reuse = training.reuse
     assert isinstance(reuse, LaterTask), "a training of a later task"
     gate.forget_mlps()  # they stay on, and multiplying them would take time
     chain = with_heads(start.tasks.chain, tuple(map(str, gate.layout.heads)))
     start = replace(start, tasks=replace(start.tasks, chain=chain))
-    free = read_free(folder / FREE_FILE)
-    require_candidates(free, chain, training.id, takes=reuse.takes_heads)
-    heads, freed = HeadParts(model, gate.sites), [Head.parse(head) for head in free.freed]
+    free = read_free(folder / FREE_FILE) if reuse.uses_free_heads else None
+    if free:
+        require_candidates(free, chain, training.id, takes=reuse.takes_heads)
+    heads, freed = HeadParts(model, gate.sites), [Head.parse(head) for head in free.freed] if free else []
     heads.parts(freed if reuse.takes_heads or not reuse.free_on else [])  # refuse now what could not be saved later
     if isinstance(reuse, FreeHeads):
         _begin_heads(reuse, model, start, heads, freed)
@@ -241,6 +250,11 @@ def _begin_heads(
     if reuse.heads_from is Weights.zero_output:
         for name, part in heads.outputs(free).items():
             state[name].copy_(part.silence(state[name]))
+
+
+def _without(on: str, off: Collection[str], heads: Sequence[str]) -> str:
+    """A mask in which some heads are off besides."""
+    return "".join("0" if head in off else one for head, one in zip(heads, on, strict=True))
 
 
 def with_heads(chain: TaskChain, heads: tuple[str, ...]) -> TaskChain:
@@ -277,7 +291,7 @@ def require_candidates(free: FreeHeadsRecord, chain: TaskChain, training: str, *
         raise InputError(f"no head of task '{chain.latest.name}' is free, and none can be taught another task")
     if strange := [head for head in free.freed if head not in chain.candidates()]:
         raise InputError(
-            f"{listed(strange)} cannot be freed: task '{chain.latest.name}' has {listed(chain.candidates())}"
+            f"{listed(strange)} cannot be freed: task '{chain.holders[0].name}' has {listed(chain.candidates())}"
         )
 
 

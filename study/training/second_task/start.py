@@ -16,6 +16,7 @@ from study.subjects.huggingface.hub import local_folder
 from study.subjects.huggingface.quiet import quiet
 from study.subjects.huggingface.read_model import read_config, read_module, read_tokenizer
 from study.subjects.model_files import HEADS_FILE
+from study.subjects.tasks.output_tensors import body_names, own_names, require_pooler
 from study.subjects.tasks.stored import State, StoredTasks, read_stored
 from study.training.classifier_options import FineTuning
 from study.training.initial_classifier import draw_head, pad_token
@@ -43,7 +44,8 @@ def later_classifier(
     tokenizer = read_tokenizer(folder, config)
     model = AutoModelForSequenceClassification.from_config(config, dtype=torch.float32)
     _name_outputs(model, labels)
-    require_pooler(reuse, model)
+    if getattr(reuse, "pooler", True) is False:
+        require_pooler(model)
     if reuse.body is Weights.pretrained:
         state = pretrained_state(reuse, model, tokenizer)
         tasks = StoredTasks(tasks.chain, state, {})
@@ -67,25 +69,6 @@ def later_classifier(
 def has_pooler(reuse: LaterTask) -> bool:
     """Whether a later task has a pooler of its own, where the model has one."""
     return bool(getattr(reuse, "pooler", False))
-
-
-def require_pooler(reuse: LaterTask, model: PreTrainedModel) -> None:
-    """Refuse a pooler that is shared where the model has none, by an InputError."""
-    if getattr(reuse, "pooler", True) is False and own_names(model, pooler=True) == own_names(model, pooler=False):
-        raise InputError(f"reuse.pooler=false has no effect here: {type(model).__name__} has no pooler")
-
-
-def body_names(model: PreTrainedModel) -> set[str]:
-    """The names of the tensors below the output layer."""
-    prefix = f"{model.base_model_prefix}."
-    return {name for name in model.state_dict() if name.startswith(prefix)}
-
-
-def own_names(model: PreTrainedModel, *, pooler: bool) -> set[str]:
-    """The names of the output layer's tensors, and of the pooler's if that belongs to it."""
-    body = body_names(model)
-    prefix = f"{model.base_model_prefix}.pooler."
-    return {name for name in model.state_dict() if name not in body or (pooler and name.startswith(prefix))}
 
 
 def pretrained_state(reuse: LaterTask, model: PreTrainedModel, tokenizer: PreTrainedTokenizerBase) -> State:
