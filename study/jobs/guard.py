@@ -56,7 +56,7 @@ def guard(
     if wanted is None:
         if asks:
             _ask(evaluator, base, ", ".join(expected))
-    elif len(evaluator.examples) < setting.examples["count"]:
+    elif len(evaluator.examples) < setting.examples["count"] * setting.draws:
         words = "base score of %s on %s not compared with the expected %.2f: only some examples are used"
         say_once(log.info, words, setting.model, setting.data, wanted.score)
     elif not is_expected:

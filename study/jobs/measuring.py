@@ -427,11 +427,14 @@ class MeasuringJob(Job):
     def _plan_means(self, subject: "Subject", choice: Mean | MeanByPosition, studied: "Texts", every: "Texts") -> None:
         """Let the mean of a few reference examples stand in, with which rows take as long; time it for all of them."""
         from study.replacement.make import replace_units, require_positions
+        from study.replacement.means import means
 
         if isinstance(choice, MeanByPosition):
             require_positions(subject, studied, every)
-        few, began = replace(every, examples=_first(every.examples, PLANNED_EXAMPLES)), time.perf_counter()
+        few = replace(every, examples=_first(every.examples, PLANNED_EXAMPLES))
         replace_units(subject, Mean(acts_on=choice.acts_on), studied, few, None)
+        began = time.perf_counter()
+        means(subject, few.encode(subject), choice)  # by position all alternatives of a choice are read
         letters, own = (sum(len(text) for row in each.examples.texts for text in row) for each in (every, few))
         self._seconds_of_means = (time.perf_counter() - began) * letters / max(own, 1)
         words = "%s: the mean of %d reference examples stands in for this plan; all %s are read before the study"

@@ -31,7 +31,7 @@ class Plan:
     Attributes:
         masks: number of masks whose rows are needed of each table.
         later: how many of the masks depend on what is not stored yet.
-        examples: how many are evaluated under each mask.
+        examples: how many are evaluated under each mask, each draw counted.
         rows: rows that are needed in all.
         missing: rows that are not stored yet; at most, where there are masks for later.
         surely: rows that are missing at least, where what comes out decides how many masks there are.
@@ -41,6 +41,7 @@ class Plan:
         memory: bytes that the calibration took at its height, the model counted: of a GPU, else of the process.
         engine: what computes, and where; empty where nothing is missing.
         before: what is done before, in words; empty where nothing is.
+        draws: how often each example is studied.
     """
 
     masks: Mapping[Table, int]
@@ -55,6 +56,7 @@ class Plan:
     memory: int
     engine: str
     before: str = ""
+    draws: int = 1
 
     def with_means(self, examples: int, seconds: float) -> "Plan":
         """The plan, where the means of so many reference examples must be taken first, in so many seconds."""
@@ -66,7 +68,9 @@ class Plan:
         """In words."""
         parts = [f"{table} of {masks} × {self.examples:,}" for table, masks in self.masks.items() if table != OUTCOMES]
         if OUTCOMES in self.masks:
-            parts.insert(0, f"{self.masks[OUTCOMES]} masks × {self.examples:,} examples")
+            of_each = f" ({self.draws} draws of each)" if self.draws > 1 else ""
+            count = f"{-(-self.examples // self.draws):,} examples{of_each}"
+            parts.insert(0, f"{self.masks[OUTCOMES]} masks × {count}")
         what = "outcomes" if list(self.masks) == [OUTCOMES] else "rows"
         work = f"{' and '.join(parts)} = {self.rows:,} {what}, {self.rows - self.missing:,} of them stored"
         if self.surely < self.missing:
@@ -161,6 +165,7 @@ def plan(evaluator: "Evaluator", wanted: "MaskRequest") -> Plan:
         memory=memory,
         engine=engine,
         before=before,
+        draws=evaluator.setting.draws,
     )
 
 

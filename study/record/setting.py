@@ -111,6 +111,11 @@ class Setting:
         return {name: value for name, value in self.subject.items() if name in STANDS_IN}
 
     @property
+    def draws(self) -> int:
+        """How often each example is studied, each time with another donor in the place of masked units."""
+        return int((self.subject.get("replacement") or {}).get("draws", 1))
+
+    @property
     def is_scored(self) -> bool:
         """Whether there are outcomes; texts that are only read have none."""
         return self.metric != NoScore.name

@@ -23,8 +23,8 @@ def _unchecked_types(monkeypatch: pytest.MonkeyPatch) -> None:
 CHOICES = Examples(("a", "b"), (("who", " x", " y"), ("what", " x", " y", " z", " w")), ("0", "1"))
 
 
-def said(caplog: pytest.LogCaptureFixture, data: str, base: float, name: str, **how: object) -> str:
-    setting = SimpleNamespace(model="m", data=data, metric=name, examples={"count": 2}, scored_by="")
+def said(caplog: pytest.LogCaptureFixture, data: str, base: float, name: str, *, draws: int = 1, **how: object) -> str:
+    setting = SimpleNamespace(model="m", data=data, metric=name, examples={"count": 2}, scored_by="", draws=draws)
     evaluator = SimpleNamespace(setting=setting, examples=CHOICES, metric=metric(name))
     with caplog.at_level(logging.INFO):
         guard(evaluator, base, check_labels=False, **{"expected": {}, **how})  # pyright: ignore[reportArgumentType]
@@ -53,3 +53,9 @@ def test_choices_at_chance_are_doubted(caplog: pytest.LogCaptureFixture, base: f
 
 def test_a_checkpoint_of_a_training_is_not_doubted(caplog: pytest.LogCaptureFixture) -> None:
     assert said(caplog, "early", 0.1, "bleu", asks=False) == ""
+
+
+def test_draws_of_some_examples_are_not_taken_for_all(caplog: pytest.LogCaptureFixture) -> None:
+    """Two rows that are one example of the two, with two donors."""
+    expected = {"drawn": ExpectedScore(score=84.0, tolerance=1.0)}
+    assert "only some examples are used" in said(caplog, "drawn", 50.0, "choice_accuracy", draws=2, expected=expected)

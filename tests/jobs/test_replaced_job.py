@@ -99,6 +99,14 @@ def test_examples_are_studied_with_each_of_their_donors(place: Path, tmp_path: P
     assert twice.setting.examples == job(place).setting.examples
 
 
+def test_a_plan_counts_each_example_once_whatever_its_draws(
+    place: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level("INFO")
+    job(place, "replacement=resample", "replacement.draws=2", f"results={tmp_path}", "plan=true").run()
+    assert "9 masks × 20 examples (2 draws of each) = 360 outcomes" in caplog.text
+
+
 def test_ids_of_one_draw_are_those_of_the_data(place: Path, tmp_path: Path) -> None:
     once = job(place, "replacement=resample", "replacement.seed=4", f"results={tmp_path}")
     once.run()

@@ -13,11 +13,26 @@ from fixtures.fairseq.tuning import TOY, make_start, tuning
 from safetensors.torch import load_file
 
 from study.certification.certify import certify
+from study.config import StudyConfig
 from study.gates.options import HardConcrete
+from study.jobs.cache import JobCache
+from study.jobs.measuring import MeasuringJob
+from study.jobs.second_task.job import SecondTaskJob
+from study.measures.ablation import Base
+from study.measures.orders import ImportanceOrder
 from study.measures.orders.random import RandomOrder
+from study.measures.second_task import SecondTask
 from study.record.errors import InputError, Interruption
 from study.record.training.history import read_history
-from study.record.training.tasks import FREE_FILE, FreeHeadsRecord, TaskChain, first_chain, read_tasks, write_free
+from study.record.training.tasks import (
+    FREE_FILE,
+    FreeHeadsRecord,
+    TaskChain,
+    first_chain,
+    read_results,
+    read_tasks,
+    write_free,
+)
 from study.reuse.options import AllWeights, BiasesAndNorms, FreeHeads, LaterTask, LowRank, OutputLayer, Weights
 from study.subjects.fairseq.checkpoint import read_checkpoint
 from study.subjects.fairseq.folder import FairseqFolder
@@ -25,6 +40,7 @@ from study.subjects.translator import Translator
 from study.toy.sources import ToyTranslation
 from study.toy.translation import TranslationDomain
 from study.training.folder import training_folder
+from study.training.trained_models import TunedTranslator
 from study.training.trainer import STATE_FILE, Trainer
 from study.training.translator.batches import token_pairs
 from study.training.translator.initial import initial_translator
@@ -71,7 +87,9 @@ def later(start: Path, reuse: LaterTask, **changes: Any) -> TranslatorTuning:
 
 
 def reusing(kind: type[LaterTask], **options: Any) -> LaterTask:
-    return kind(order=RandomOrder(), free=0.25, earlier="language", **{"task": "dialect", **options})
+    known = {"earlier": "language", "task": "dialect", **options}
+    chooses = kind(**known).uses_free_heads
+    return kind(order=RandomOrder(), free=0.25, **known) if chooses else kind(order=ImportanceOrder(), **known)
 
 
 def give(
@@ -88,7 +106,8 @@ def give(
 
 def teach(training: TranslatorTuning, folder: Path, *given: Any) -> Path:
     """The last checkpoint of a training."""
-    give(training, folder, *given)
+    if training.reuse.uses_free_heads:
+        give(training, folder, *given)
     tune_translator(training, folder, "cpu", 1)
     return folder / "checkpoint1.pt"
 
@@ -228,12 +247,11 @@ def test_biases_and_norms_are_of_each_domain_its_own(start: Path, tmp_path: Path
     assert_learned(checkpoint)
 
 
-@pytest.mark.parametrize("kind", ["post", "pre"])
-def test_low_rank_updates_are_added_to_projections_of_the_second_domain(start: Path, tmp_path: Path, kind: str) -> None:
+def test_low_rank_updates_are_added_to_projections_of_the_second_domain(start: Path, tmp_path: Path) -> None:
     """In a file of its own, loaded without peft; its translations are those that were learned."""
     pytest.importorskip("peft")
-    checkpoint = teach(later(start / f"{kind}.pt", reusing(LowRank, rank=2)), tmp_path)
-    before, after = read_checkpoint(start / f"{kind}.pt").weights, read_checkpoint(checkpoint).weights
+    checkpoint = teach(later(start / "pre.pt", reusing(LowRank, rank=2)), tmp_path)
+    before, after = read_checkpoint(start / "pre.pt").weights, read_checkpoint(checkpoint).weights
     assert all(torch.equal(tensor, before[name]) for name, tensor in after.items())
     own = load_file(tmp_path / "checkpoint1.task1.safetensors")
     assert set(own) == {name for name in before if re.search(r"_attn\.(q|k|v|out)_proj\.weight$", name)}
@@ -243,13 +261,12 @@ def test_low_rank_updates_are_added_to_projections_of_the_second_domain(start: P
 
 
 def test_all_weights_move_together_and_positions_stay(start: Path, tmp_path: Path) -> None:
-    for kind in ("post", "pre"):
-        checkpoint = teach(later(start / f"{kind}.pt", reusing(AllWeights)), tmp_path / kind)
-        before, after = read_checkpoint(start / f"{kind}.pt").weights, read_checkpoint(checkpoint).weights
-        assert all(name.endswith("k_proj.bias") or not torch.equal(x, before[name]) for name, x in after.items())
-        chain = read_tasks(checkpoint.with_suffix(".tasks.json"))
-        assert (chain.exact, [task.file for task in chain.tasks]) == (False, ["", ""])
-        assert_same(translations(subject(checkpoint, "language")), translations(subject(checkpoint, "dialect")))
+    checkpoint = teach(later(start / "pre.pt", reusing(AllWeights)), tmp_path)
+    before, after = read_checkpoint(start / "pre.pt").weights, read_checkpoint(checkpoint).weights
+    assert all(name.endswith("k_proj.bias") or not torch.equal(x, before[name]) for name, x in after.items())
+    chain = read_tasks(checkpoint.with_suffix(".tasks.json"))
+    assert (chain.exact, [task.file for task in chain.tasks]) == (False, ["", ""])
+    assert_same(translations(subject(checkpoint, "language")), translations(subject(checkpoint, "dialect")))
 
 
 def test_a_third_domain_takes_heads_of_the_second_alone(taught: dict[str, Path], tmp_path: Path) -> None:
@@ -290,11 +307,16 @@ def test_stopped_twice_and_run_again_ends_with_the_same_bytes(
         assert (stopped / name).read_bytes() == (whole.parent / name).read_bytes(), name
 
 
+def random_model(start: Path, folder: Path) -> Path:
+    """A model of random weights of its own, before its first update."""
+    training = tuning(start / "post.pt", scratch=True, seed=9, keep=[0], updates=1, warmup_updates=0)
+    tune_translator(training, folder, "cpu", 1)
+    return folder / "checkpoint0.pt"
+
+
 def test_free_heads_begin_silent_or_as_those_of_another_model(start: Path, tmp_path: Path) -> None:
     """Before the first update: columns of the output projection are zero, or all of their numbers are the other's."""
-    other = start / "other.pt"
-    tune_translator(tuning(start / "post.pt", scratch=True, seed=9, keep=[0]), tmp_path / "other", "cpu", 1)
-    (tmp_path / "other/checkpoint0.pt").rename(other)
+    other = random_model(start, tmp_path / "other").rename(start / "other.pt")
     before, another = (read_checkpoint(path).weights for path in (start / "post.pt", other))
     for source in (Weights.zero_output, Weights.pretrained):
         given = {"pretrained": str(other)} if source is Weights.pretrained else {}
@@ -327,8 +349,7 @@ def test_what_a_translator_cannot_do_is_refused(
 
 def test_a_body_that_never_saw_the_first_domain_has_the_second_alone(start: Path, tmp_path: Path) -> None:
     """The first domain's heads are still chosen; a model of other words is refused early, one of another size too."""
-    tune_translator(tuning(start / "post.pt", scratch=True, seed=9, keep=[0]), tmp_path / "other", "cpu", 1)
-    other = tmp_path / "other/checkpoint0.pt"
+    other = random_model(start, tmp_path / "other")
     reuse = reusing(FreeHeads, body=Weights.pretrained, pretrained=str(other))
     checkpoint = teach(later(start / "post.pt", reuse), tmp_path / "run")
     chain = read_tasks(checkpoint.with_suffix(".tasks.json"))
@@ -356,3 +377,20 @@ def test_a_domain_that_is_not_there_is_refused(start: Path, tmp_path: Path) -> N
     own.write_bytes(own.read_bytes()[:-4] + b"\0\1\2\3")
     with pytest.raises(InputError, match="are not those"):
         subject(checkpoint, "dialect")
+
+
+def test_the_second_domain_is_measured_beside_the_model_before(
+    start: Path, taught: dict[str, Path], tmp_path: Path
+) -> None:
+    """A translator has no output layer of its own: the model before translates the same data, in the same search."""
+    training = replace(whole_training(start, "post"), folder=str(taught["post"].parent))
+    model = TunedTranslator(name="then", training=training, source_lang="en", target_lang="fr", beam=2, max_len_b=12)
+    data = replace(DIALECT["dialect_valid"], limit=6)
+    study = StudyConfig(model=model, data=data, measure=SecondTask(), results=str(tmp_path), device="cpu")
+    job = SecondTaskJob(study, JobCache())
+    job.run()
+    (result,) = read_results(job.setting.folder(tmp_path))
+    before = FairseqFolder(name="", path=str(start), checkpoint="post.pt", source_lang="en", target_lang="fr", beam=2)
+    expected = MeasuringJob(replace(study, model=replace(before, max_len_b=12), measure=Base()), JobCache())
+    assert (result.start, result.proof) == (expected.setting.id, None)
+    assert expected.evaluator.stored().scores(np.ones((1, 24), bool)) == [expected.run()["base"]]

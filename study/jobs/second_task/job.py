@@ -37,6 +37,9 @@ from study.training.training import Training
 
 log = logging.getLogger(__name__)
 
+READING = ("max_length", "truncate", "beam", "lenpen", "max_len_a", "max_len_b")
+"""Options of models on which outcomes depend, and no weight."""
+
 
 class SecondTaskJob(MeasuringJob):
     """A job that measures one task of a model, and proves that an earlier one is kept."""
@@ -213,8 +216,8 @@ def _with_task(model: ModelConfig, name: str) -> ModelConfig:
 
 
 def _reading_as(model: ModelConfig, other: ModelConfig) -> ModelConfig:
-    """The model, reading texts as another one does: their rows are compared."""
-    return _with(model, **{name: getattr(other, name) for name in ("max_length", "truncate") if hasattr(other, name)})
+    """The model, reading texts and searching translations as another one does: their rows are compared."""
+    return _with(model, **{name: getattr(other, name) for name in READING if hasattr(other, name)})
 
 
 def _with(model: ModelConfig, **options: Any) -> ModelConfig:

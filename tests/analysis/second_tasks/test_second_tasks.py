@@ -1,5 +1,6 @@
 """Numbers of second tasks: by hand from stored answers, by scipy, by inversion of a test, by brute force."""
 
+from dataclasses import dataclass
 from itertools import product
 from pathlib import Path
 
@@ -33,7 +34,7 @@ from analysis.second_tasks.reached import fieller, share_reached
 from study.record.files import read_sealed, write_sealed
 from study.record.training.tasks import KeptProof
 
-FAST = Inference(resamples=500)
+FAST = Inference(resamples=200)
 SIX = range(6)
 
 
@@ -53,6 +54,28 @@ def several(results: Path, seeds: int = 2) -> StoredTask:
     return first
 
 
+@dataclass(frozen=True)
+class Filled:
+    """A results folder, and what is found in it.
+
+    Attributes:
+        first: the model of the first task.
+        found: its second tasks.
+        domains: what is stored, by setting.
+    """
+
+    first: StoredTask
+    found: SecondTasks
+    domains: dict[str, Domain]
+
+
+@pytest.fixture(scope="module")
+def two_seeds(tmp_path_factory: pytest.TempPathFactory) -> Filled:
+    """Two seeds of `several`."""
+    results = tmp_path_factory.mktemp("two_seeds")
+    return Filled(several(results), found_in(results), domains_by_id(results))
+
+
 def answers(domain: Domain, mask: str | None = None) -> np.ndarray:
     rows = domain.rows.filter(mask=mask or domain.layout.full_key)
     return domain.examples.join(rows, on="example", maintain_order="left")["correct"].to_numpy()
@@ -62,9 +85,8 @@ def domains_by_id(results: Path) -> dict[str, Domain]:
     return {domain.setting_id: domain for domain in read_results(results).domains}
 
 
-def test_scores_gains_and_differences_are_those_of_the_stored_answers(results: Path) -> None:
-    several(results)
-    found, domains = found_in(results), domains_by_id(results)
+def test_scores_gains_and_differences_are_those_of_the_stored_answers(two_seeds: Filled) -> None:
+    found, domains = two_seeds.found, two_seeds.domains
     right = {(row["method"], row["seed"]): answers(domains[row["setting_id"]]) for row in found.later.rows(named=True)}
     free, output, whole = "free heads by importance", "output layer alone", "all weights"
     gains = {name: [100 * (right[name, i].mean() - right[output, i].mean()) for i in (0, 1)] for name in (free, whole)}
@@ -96,9 +118,8 @@ def test_a_paired_interval_over_examples_is_that_of_a_bootstrap_written_out(resu
     assert (row["gain_low"], row["gain_high"]) == pytest.approx((low, high), abs=1.0)
 
 
-def test_what_the_mask_costs_is_the_model_before_less_itself_without_the_free_heads(results: Path) -> None:
-    first = several(results)
-    found, domains = found_in(results), domains_by_id(results)
+def test_what_the_mask_costs_is_the_model_before_less_itself_without_the_free_heads(two_seeds: Filled) -> None:
+    first, found, domains = two_seeds.first, two_seeds.found, two_seeds.domains
     before = domains[first.outcomes["nli", "nli"].setting_id]
     mask = "0" * 6 + "1" * 10
     (row,) = found.earlier.filter(method="free heads by importance").rows(named=True)
@@ -112,10 +133,9 @@ def test_what_the_mask_costs_is_the_model_before_less_itself_without_the_free_he
     assert forgot["proofs"] == 0
 
 
-def test_five_seeds_have_an_interval_over_seeds_and_two_have_none(results: Path, tmp_path: Path) -> None:
+def test_five_seeds_have_an_interval_over_seeds_and_two_have_none(results: Path, two_seeds: Filled) -> None:
     several(results, seeds=5)
-    several(tmp_path / "two")
-    found, two = found_in(results), found_in(tmp_path / "two")
+    found, two = found_in(results), two_seeds.found
     scores = {
         name: found.later.filter(method=name).sort("seed")["score"].to_numpy()
         for name in ("free heads by importance", "output layer alone", "all weights")
@@ -297,8 +317,8 @@ def test_a_gain_is_over_the_output_layer_that_was_trained_alike(results: Path) -
     for rate, skill in ((1e-5, 0.1), (1e-3, 0.3)):
         for options, more in ((OUTPUT, 0.0), (FREE, 0.1), (ALL, 0.4)):
             fill_later(results, first, options, freed=SIX, training={"learning_rate": rate}, skill=skill + more)
-    scores = {row["method"]: row for row in found_in(results).later.rows(named=True)}
-    curves = {row["method"]: row for row in found_in(results).curves.rows(named=True)}
+    found = found_in(results)
+    scores, curves = ({row["method"]: row for row in table.rows(named=True)} for table in (found.later, found.curves))
     for rate in ("1e-05", "0.001"):
         free, output, whole = (
             scores[f"{method}, learning rate {rate}"]
@@ -362,6 +382,20 @@ def test_updates_of_low_rank_depend_on_how_many_heads_are_free_and_not_on_which(
     fill_later(results, first, LORA, freed=range(3), seed=0)
     rows = found_in(results).curves.sort("freed").rows(named=True)
     assert [(row["method"], row["freed"], row["seeds"]) for row in rows] == [("LoRA", 3, 1), ("LoRA", 6, 3)]
+
+
+def test_controls_of_earlier_versions_are_the_same_method_as_those_that_name_no_choice(results: Path) -> None:
+    """They named the choice of free heads, which they did not use."""
+    first = fill_first(results, freed=[SIX])
+    earlier = {**FREE, "name": "output_layer", "limit": 512, "data": {"name": "nli_train"}}
+    fill_later(results, first, FREE, freed=SIX, seed=0, skill=0.2)
+    fill_later(results, first, earlier, freed=SIX, seed=0)
+    fill_later(results, first, OUTPUT, seed=1)
+    found = found_in(results)
+    (row,) = found.curves.filter(name="output_layer").rows(named=True)
+    assert (row["method"], row["seeds"]) == ("output layer alone", 2)
+    assert found.later.filter(method="output layer alone")["freed"].to_list() == [None, None]
+    assert found.later.filter(method="free heads by importance")["freed"].to_list() == [6]
 
 
 def test_a_failed_proof_is_told_first_of_all(results: Path) -> None:

@@ -137,6 +137,21 @@ def test_a_margin_takes_the_largest_point_whose_cost_is_within_it(
         assert free.number_within_margin(curve, job) == number
 
 
+@pytest.mark.parametrize(("cost", "said"), [(0.2, "costs it 0.20"), (-0.2, "gains it 0.20"), (0.0, "costs it 0.00")])
+def test_what_a_mask_gains_is_no_cost(place: Path, cost: float, said: str) -> None:
+    job: Any = SimpleNamespace(evaluator=SimpleNamespace(metric=Accuracy()), view=range(1500))
+    assert heads(place)._cost_words(cost, job) == f", which {said} points on 1,500 examples of pairs"
+
+
+def test_words_tell_the_choice_where_it_is_not_usual(place: Path) -> None:
+    usual = "free heads 0.5 by importance on pairs"
+    assert heads(place, "limit=1000").reuse.words() == usual
+    assert heads(place).reuse.words() == f"{usual} (limit=60)"
+    own = heads(place, "order=random", "seed=3").reuse.words()
+    assert own == "free heads 0.5 by random seed 3", "which examples there are is nothing to a random order"
+    assert heads(place, "limit=1000", "order.reverse=true").reuse.words() == f"{usual} (reverse=True)"
+
+
 @pytest.mark.parametrize("order", ["importance", "random", "oracle", "reestimated", "file"])
 def test_only_heads_of_the_latest_task_go_whatever_the_order(
     place: Path, start: ModelConfig, monkeypatch: pytest.MonkeyPatch, order: str
