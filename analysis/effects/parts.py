@@ -4,7 +4,6 @@ They show where an effect comes from; they are looked at one by one, and are not
 """
 
 from collections.abc import Iterator
-from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -15,7 +14,6 @@ from analysis.inference import Inference, resampling
 from analysis.inference.discordant_pairs import flip_interval, flips
 from analysis.results.domain import IDENTITY, Domain
 from analysis.results.sample import EXAMPLE, GROUP_COLUMN, Sample
-from analysis.results.slices import slices
 from study.record.examples import WEIGHT, text_columns
 from study.record.metrics import Task
 from study.record.units import ADDRESS, UnitLevel
@@ -52,22 +50,15 @@ def part_effects(domain: Domain, inference: Inference) -> pl.DataFrame:
     """
     removed = domain.removed(UnitLevel)
     masks = removed["mask"].unique(maintain_order=True)  # the only group of a layer is the layer
-    kept = [domain.layout.full_key, *masks]
-    noted = replace(
-        domain,
-        examples=_noted(domain),
-        rows=domain.rows.filter(pl.col("mask").is_in(kept)),
-        curves=(),
-        gradients={},
-    )
+    examples = _noted(domain)
     frames = [pl.DataFrame(schema=PARTS)]
-    for by in _columns(noted):
-        for part in _parts(noted, by):
-            sample = part.sample(inference.groups).select(masks)
+    for by in _columns(examples):
+        for part in _parts(examples, by):
+            sample = domain.sample_on(part, inference.groups).select(masks)
             if sample.undefined(np.ones((1, sample.groups), dtype=np.int64)).any():
                 continue
-            told = {**domain.identity, "by": by, "part": str(part.examples[by][0])}
-            told |= {"parts": noted.examples[by].drop_nulls().n_unique(), "alpha": inference.alpha}
+            told = {**domain.identity, "by": by, "part": str(part[by][0])}
+            told |= {"parts": examples[by].drop_nulls().n_unique(), "alpha": inference.alpha}
             told |= {"n": sample.different_examples, "groups": sample.groups}
             columns = _intervals(sample, inference.alpha, countable=domain.has_flips)
             literals = {name: pl.lit(value) for name, value in told.items()}
@@ -76,13 +67,13 @@ def part_effects(domain: Domain, inference: Inference) -> pl.DataFrame:
     return pl.concat([frame.select(*PARTS).cast(PARTS) for frame in frames])  # type: ignore[arg-type]
 
 
-def _parts(domain: Domain, by: str) -> list[Domain]:
-    """The most frequent parts by a column, the largest first; by length the shortest first."""
-    frequent = domain.examples[by].drop_nulls().value_counts(sort=True).head(MOST)[by]
-    parts = slices(replace(domain, examples=domain.examples.filter(pl.col(by).is_in(frequent.implode()))), by)
+def _parts(examples: pl.DataFrame, by: str) -> list[pl.DataFrame]:
+    """The examples of the most frequent parts by a column, the largest first; by length the shortest first."""
+    frequent = examples[by].drop_nulls().value_counts(sort=True).head(MOST)[by].sort()
+    parts = [examples.filter(pl.col(by) == value) for value in frequent]
     if by in (LENGTH, SCORE):
-        return sorted(parts, key=lambda part: float(part.examples[by][0].split(" ")[0]))
-    return sorted(parts, key=lambda part: -part.examples.height)
+        return sorted(parts, key=lambda part: float(part[by][0].split(" ")[0]))
+    return sorted(parts, key=lambda part: -part.height)
 
 
 def _noted(domain: Domain) -> pl.DataFrame:
@@ -110,9 +101,8 @@ def _quarters(values: pl.Series) -> pl.Series:
     return own.select(span.alias("span"))["span"]
 
 
-def _columns(domain: Domain) -> Iterator[str]:
+def _columns(examples: pl.DataFrame) -> Iterator[str]:
     """The columns that say what examples are like: of few values, each of several examples; the label comes first."""
-    examples = domain.examples
     plain = {EXAMPLE, GROUP_COLUMN, WEIGHT, "target"}
     lists = set(examples.select(selectors.nested()).columns)  # lengths of choices
     names = [name for name in examples.columns if name not in plain | lists | set(text_columns(examples.columns))]

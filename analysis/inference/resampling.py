@@ -13,13 +13,16 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from scipy import special
 
-from analysis.results.sample import BYTES_AT_ONCE, Sample
+from analysis.results.sample import Sample
 
 BOOTSTRAP, SWAPS = 0, 1
 """Streams of random numbers that one seed gives."""
 
 ENOUGH_FOR_AN_INTERVAL = 2000
 """Resamples that an interval needs where no p value, which is a share of them, is wanted."""
+
+BYTES_KEPT = 64 * 2**20
+"""That draws which several samples have in common may take."""
 
 
 def bootstrap(sample: Sample, resamples: int, seed: int) -> Float[np.ndarray, "draws others"]:
@@ -40,9 +43,9 @@ def scores(sample: Sample, resamples: int, seed: int) -> Float[np.ndarray, "draw
 def scores_alike(sample: Sample, resamples: int, seed: int) -> Float[np.ndarray, "draws masks"]:
     """Scores as of `scores`, for samples with as many groups one after the other: their resamples are drawn once.
 
-    Draws that would take more than `BYTES_AT_ONCE` are not kept.
+    Draws that would take more than `BYTES_KEPT` are not kept.
     """
-    if 2 * resamples * sample.groups > BYTES_AT_ONCE or sample.groups > np.iinfo(np.int16).max:
+    if 2 * resamples * sample.groups > BYTES_KEPT or sample.groups > np.iinfo(np.int16).max:
         return scores(sample, resamples, seed)
     return sample.weighted(_kept_draws(resamples, sample.groups, seed))
 

@@ -1,7 +1,7 @@
 """A domain: what is stored of one subject on one data set, and its sample, which every number is computed from."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
@@ -12,9 +12,9 @@ from jaxtyping import Int
 from polars import selectors
 
 from analysis.replacements import DRAWN, Replacement
-from analysis.results.groups import GROUP, Groups, group_sums
+from analysis.results.groups import Groups
 from analysis.results.row_sample import RowSample
-from analysis.results.sample import EXAMPLE, GROUP_COLUMN, NOUNS, Sample
+from analysis.results.sample import EXAMPLE, GROUP_COLUMN, NOUNS, Sample, narrowed
 from study.record.curves import Curve
 from study.record.errors import InputError
 from study.record.examples import WEIGHT
@@ -195,8 +195,17 @@ class Domain:
         """
         column = self.group_column(groups)
         if column not in self._samples:
-            self._samples[column] = self._sample(column, self._usual_masks)
+            self._samples[column] = self._grouped(self._each, self.examples, column)
         return self._samples[column]
+
+    def sample_on(self, examples: pl.DataFrame, groups: str = AUTO) -> Sample:
+        """The outcomes of some of the examples, in their order, as sums over groups; as `sample` but not kept.
+
+        Raises:
+            InputError: when the examples have no such column, or a mask lacks outcomes.
+        """
+        at = np.flatnonzero(self.examples["example"].is_in(examples["example"].implode()).to_numpy())
+        return self._grouped(self._each.part(at), examples, self.group_column(groups))
 
     def sample_of(self, masks: Iterable[str], groups: str = AUTO) -> Sample:
         """The outcomes of any complete masks as sums over groups of examples, as `sample`; the base mask comes first.
@@ -204,7 +213,7 @@ class Domain:
         Raises:
             InputError: when the examples have no such column, or a mask lacks outcomes.
         """
-        return self._sample(self.group_column(groups), (self.layout.full_key, *masks))
+        return self._grouped(self._sample((self.layout.full_key, *masks)), self.examples, self.group_column(groups))
 
     def group_column(self, groups: str) -> str:
         """The column that groups the examples as in `sample`; draws of one example are never told apart.
@@ -224,19 +233,29 @@ class Domain:
         curves = (mask for curve in (*self.curves, *self.kept) for mask in curve.masks)
         return [mask for mask in chain(usual_masks(self.layout), curves) if mask in self.masks]
 
-    def _sample(self, column: str, wanted: Iterable[str]) -> Sample:
-        masks = tuple(dict.fromkeys(wanted))
-        if self.examples[column].null_count():
+    @cached_property
+    def _each(self) -> Sample:
+        """The outcomes of `_usual_masks` on single examples, which all groups are made of."""
+        return self._sample(self._usual_masks)
+
+    def _grouped(self, each: Sample, examples: pl.DataFrame, column: str) -> Sample:
+        """The sample of some examples, from that of each of them by itself."""
+        if examples[column].null_count():
             raise InputError(f"{self.data}: some examples have no '{column}', by which they are grouped")
-        groups = Groups.of(self.examples, column)
+        groups = Groups.of(examples, column)
         unit = self._group_unit if column == GROUP_COLUMN else EXAMPLE if column == DRAWN else column
-        draws = self.replacement.draws
-        names = tuple(map(str, groups.names))
-        if not self.metric.is_additive:
-            return RowSample(
-                masks, self.metric, self._rows(masks), groups.sizes, names, unit, draws, group=groups.numbers
-            )
-        return Sample(masks, self.metric, self._group_sums(masks, groups), groups.sizes, names, unit, draws)
+        merged = each.merged(groups.numbers, tuple(map(str, groups.names)))
+        return replace(merged, unit=unit, draws=self.replacement.draws)
+
+    def _sample(self, wanted: Iterable[str]) -> Sample:
+        """The outcomes of some masks, in this order, each example by itself."""
+        masks = tuple(dict.fromkeys(wanted))
+        ids = self.examples["example"]
+        sizes, names = np.ones(ids.len(), dtype=np.int64), tuple(map(str, ids))
+        rows = self._rows(masks)
+        if self.metric.is_additive:
+            return Sample(masks, self.metric, narrowed(rows.astype(np.int64)), sizes, names)
+        return RowSample(masks, self.metric, rows, sizes, names, group=np.arange(ids.len()))
 
     @property
     def _group_unit(self) -> str:
@@ -255,20 +274,17 @@ class Domain:
         pairs = self.metric.task is Task.CLASSIFICATION and "text_2" in self.examples.columns
         return pairs and (not self.labels or any("entail" in label.casefold() for label in self.labels))
 
-    def _group_sums(self, masks: tuple[str, ...], groups: Groups) -> Int[np.ndarray, "masks groups statistics"]:
-        """The metric's statistics of these masks, summed over the groups, in the order of both."""
-        rows = groups.place(self._complete(masks))
-        mask = rows["mask"].replace_strict(masks, np.arange(len(masks))).to_numpy()
-        values = rows.select(self.metric.statistics).to_numpy().astype(np.int64)
-        sums = group_sums(values, mask * len(groups) + rows[GROUP].to_numpy(), len(masks) * len(groups))
-        return sums.reshape(len(masks), len(groups), -1)
-
     def _rows(self, masks: tuple[str, ...]) -> Int[np.ndarray, "masks examples statistics"]:
         """The metric's statistics of these masks on every example, in the order of both."""
-        rows = self._complete(masks).join(pl.DataFrame({"mask": masks, "_mask": np.arange(len(masks))}), on="mask")
-        rows = rows.join(self.examples.select("example").with_row_index("_example"), on="example")
-        rows = rows.sort("_mask", "_example").select(self.metric.statistics).to_numpy()
-        return rows.reshape(len(masks), self.examples.height, -1)
+        rows, ids = self._complete(masks), self.examples["example"]
+        at = [
+            rows[name].replace_strict(values, np.arange(len(values))).to_numpy()
+            for name, values in (("mask", masks), ("example", ids))
+        ]
+        values = rows.select(self.metric.statistics).to_numpy()
+        found = np.zeros((len(masks), ids.len(), values.shape[1]), dtype=values.dtype)
+        found[tuple(at)] = values
+        return found
 
     def _complete(self, masks: tuple[str, ...]) -> pl.DataFrame:
         """The metric's statistics of these masks, as they count: columns mask, example and the statistics.

@@ -27,8 +27,8 @@ GROUP_COLUMN = "group"
 NOUNS = (EXAMPLE, "premise", "document", "template", "paradigm", "pair", "passage", "article", GROUP_COLUMN)
 """What a group is in words; any other name is that of a column, and a group is one of its values."""
 
-BYTES_AT_ONCE = 64 * 2**20
-"""That the statistics of the resamples computed at once may take."""
+BYTES_AT_ONCE = 16 * 2**20
+"""That the statistics of the resamples computed at once may take: few enough to stay near the processor."""
 
 EXACT_IN_FLOAT32 = 2**24
 """Sums of integers below this are exact in float32, whose matrix products are twice as fast."""
@@ -82,6 +82,8 @@ class Sample:
             raise InputError(
                 f"there are no outcomes of mask {lacking[0]} on all of the {self.different_examples} examples"
             )
+        if keys == self.masks:
+            return self  # with all that is known of it already
         at = [places[mask] for mask in keys]
         first = at == list(range(len(at)))  # then a view, not a copy
         return replace(self, masks=keys, sums=self.sums[: len(at)] if first else self.sums[at])
@@ -89,7 +91,8 @@ class Sample:
     def merged(self, part: Int[np.ndarray, " groups"], names: tuple[str, ...]) -> "Sample":
         """The sample in fewer groups: `part` has the new place of each group, `names` are those of the new ones."""
         order = np.argsort(part, kind="stable")
-        sums = np.add.reduceat(self.sums[:, order], np.searchsorted(part[order], np.arange(len(names))), axis=1)
+        first = np.searchsorted(part[order], np.arange(len(names)))
+        sums = np.add.reduceat(self.sums[:, order], first, axis=1, dtype=np.int64)
         return replace(self, sums=sums, sizes=np.bincount(part, self.sizes).astype(np.int64), names=names)
 
     def part(self, groups: Int[np.ndarray, " some"]) -> "Sample":
@@ -165,14 +168,14 @@ class Sample:
         """
         scores = np.empty((len(weights), len(self.masks)))
         for rows in self.slices(len(weights)):
-            scores[rows] = self.metric.score(self._product(weights[rows], self.sums))
+            scores[rows] = self.metric.score(self._resampled(weights[rows]))
         return scores
 
     def undefined(self, weights: Num[np.ndarray, "resamples groups"]) -> Bool[np.ndarray, "resamples masks"]:
         """Where the score of `weighted` is 0/0, and counts as 0: all answers are the same there, say."""
         found = np.empty((len(weights), len(self.masks)), dtype=bool)
         for rows in self.slices(len(weights)):
-            found[rows] = self.metric.undefined(self._product(weights[rows], self.sums))
+            found[rows] = self.metric.undefined(self._resampled(weights[rows]))
         return found
 
     @property
@@ -186,9 +189,8 @@ class Sample:
         The same groups are swapped for every mask, so that what masks have in common stays in common.
         """
         effects = np.empty((len(swap), len(self.masks) - 1))
-        difference = self.sums[1:] - self.sums[0]
         for rows in self.slices(len(swap)):
-            moved = self._product(swap[rows].astype(np.int8), difference)
+            moved = self._changes.moved(swap[rows].astype(np.int8))
             effects[rows] = self.metric.score(self.totals[1:] - moved) - self.metric.score(self.totals[0] + moved)
         return effects
 
@@ -198,26 +200,103 @@ class Sample:
         step = max(1, BYTES_AT_ONCE // (8 * width))
         return (slice(start, min(start + step, count)) for start in range(0, count, step))
 
-    def _product(
-        self, weights: Num[np.ndarray, "resamples groups"], sums: Int[np.ndarray, "rows groups statistics"]
-    ) -> Num[np.ndarray, "resamples rows statistics"]:
-        """Weighted sums over the groups; of whole weights they are exact, and integers.
+    @cached_property
+    def _changes(self) -> "_Changes":
+        """What the masks change of the base mask's sums."""
+        return _Changes.of(self.sums)
 
-        They are taken in float32 or float64 as long as these hold them, larger ones in two parts.
-        """
-        rows, _, statistics = sums.shape
-        matrix = sums.swapaxes(0, 1).reshape(self.groups, rows * statistics)
-        shape = len(weights), rows, statistics
+    def _resampled(self, weights: Num[np.ndarray, "resamples groups"]) -> Num[np.ndarray, "resamples masks statistics"]:
+        """The statistics of each mask, each group weighted; of whole weights they are exact, and integers."""
         if not np.issubdtype(weights.dtype, np.integer):
-            return (weights.astype(np.float64) @ matrix.astype(np.float64)).reshape(shape)
-        largest = 0
-        if weights.size and matrix.size:
-            largest = int(np.abs(weights.astype(np.int64)).sum(axis=1).max()) * int(np.abs(matrix).max())
-        if largest < EXACT_IN_FLOAT64:
-            dtype = np.float32 if largest < EXACT_IN_FLOAT32 else np.float64
-            return (weights.astype(dtype) @ matrix.astype(dtype)).astype(np.int64).reshape(shape)
-        high, low = (weights.astype(np.float64) @ part.astype(np.float64) for part in np.divmod(matrix, HALF))
-        return (high.astype(np.int64) * HALF + low.astype(np.int64)).reshape(shape)
+            matrix = self.sums.swapaxes(0, 1).reshape(self.groups, -1).astype(np.float64)
+            return (weights.astype(np.float64) @ matrix).reshape(len(weights), len(self.masks), -1)
+        base, moved = _product(weights, self.sums[0])[:, None], self._changes.moved(weights)
+        return np.concatenate([base, base + moved], axis=1)
+
+
+def narrowed(sums: Int[np.ndarray, "..."]) -> Int[np.ndarray, "..."]:
+    """Whole numbers in the smallest type of two bytes or more that holds them: single examples have small ones."""
+    largest = int(np.abs(sums).max(initial=0))
+    return sums.astype(next(kind for kind in (np.int16, np.int32, np.int64) if largest <= np.iinfo(kind).max))
+
+
+@dataclass(frozen=True, eq=False)
+class _Changes:
+    """What masks change of the base mask's sums, each change once: most of a sum is the base's, whatever the mask.
+
+    Groups that no mask changes are left out, and so are statistics: the number of examples is of all masks alike, and
+    the length of a hypothesis moves with the number of its words.
+
+    Attributes:
+        groups: places of the groups that some mask changes.
+        matrix: the changes of each group, one statistic after the other; whole numbers, as float32 where that holds
+            them, of which products are fastest.
+        places: for each statistic, which of the statistics of `matrix` it changes as; -1 of one that never changes.
+        largest: the size of the largest change.
+        others: number of masks.
+    """
+
+    groups: Int[np.ndarray, " changed"]
+    matrix: Num[np.ndarray, "changed columns"]
+    places: tuple[int, ...]
+    largest: int
+    others: int
+
+    @property
+    def distinct(self) -> int:
+        """How many statistics change, each in a way of its own."""
+        return max(self.places, default=-1) + 1
+
+    @classmethod
+    def of(cls, sums: Int[np.ndarray, "masks groups statistics"]) -> "_Changes":
+        """From the sums of all masks, those of the base mask first."""
+        changes = sums[1:] - sums[0]
+        groups = np.flatnonzero(changes.any(axis=(0, 2)))
+        kept: list[int] = []
+        places = []
+        for statistic in range(sums.shape[-1]):
+            own = changes[..., statistic]
+            alike = (at for at, other in enumerate(kept) if np.array_equal(own, changes[..., other]))
+            place = next(alike, None) if own.any() else -1
+            if place is None:
+                place = len(kept)
+                kept.append(statistic)
+            places.append(place)
+        matrix = changes[:, groups][..., kept].transpose(1, 2, 0).reshape(len(groups), len(kept) * len(changes))
+        largest = int(np.abs(matrix).max(initial=0))
+        fast = matrix.astype(np.float32) if largest < EXACT_IN_FLOAT32 else matrix
+        return cls(groups, fast, tuple(places), largest, len(changes))
+
+    def moved(self, weights: Int[np.ndarray, "resamples groups"]) -> Int[np.ndarray, "resamples others statistics"]:
+        """The changes of each mask's statistics, each group weighted by a whole number."""
+        own = weights if len(self.groups) == weights.shape[1] else weights[:, self.groups]
+        product = _product(own, self.matrix, self.largest).reshape(len(weights), self.distinct, self.others)
+        moved = np.zeros((len(self.places), len(weights), self.others), dtype=np.int64)
+        for statistic, place in enumerate(self.places):
+            if place >= 0:
+                moved[statistic] = product[:, place]
+        return np.moveaxis(moved, 0, -1)
+
+
+def _product(
+    weights: Int[np.ndarray, "resamples groups"], matrix: Num[np.ndarray, "groups columns"], largest: int | None = None
+) -> Int[np.ndarray, "resamples columns"]:
+    """Weighted sums over the groups, exactly, of whole weights and numbers.
+
+    They are taken in float32 or float64 as long as these hold them, larger ones in two parts.
+
+    Args:
+        weights: of the groups.
+        matrix: what is summed.
+        largest: the size of its largest number, where that is known.
+    """
+    size = int(np.abs(matrix).max(initial=0)) if largest is None else largest
+    size *= int(np.abs(weights).sum(axis=1, dtype=np.int64).max(initial=0))
+    if size < EXACT_IN_FLOAT64:
+        dtype = np.float32 if size < EXACT_IN_FLOAT32 else np.float64
+        return (weights.astype(dtype) @ matrix.astype(dtype, copy=False)).astype(np.int64)
+    high, low = (weights.astype(np.float64) @ part.astype(np.float64) for part in np.divmod(matrix, HALF))
+    return high.astype(np.int64) * HALF + low.astype(np.int64)
 
 
 def _counted(number: int, noun: str) -> str:

@@ -102,10 +102,12 @@ class Bleu(Metric):
         sums = np.asarray(sums, dtype=np.float64)
         hypothesis, reference = sums[..., 0], sums[..., 1]
         correct, total = sums[..., 2 : 2 + self.max_order], sums[..., 2 + self.max_order :]
-        zeros = np.cumsum(correct == 0, axis=-1)
+        none = correct == 0
         with np.errstate(divide="ignore", invalid="ignore"):
-            precision = np.where(correct == 0, 100.0 / (2.0**zeros * total), 100.0 * correct / total)
+            precision = 100.0 * correct / total
+            if none.any():  # most corpora have some of every order
+                precision = np.where(none, 100.0 / (2.0 ** np.cumsum(none, axis=-1) * total), precision)
             brevity = np.where(hypothesis < reference, np.exp(1.0 - reference / hypothesis), 1.0)
             bleu = brevity * np.exp(np.log(precision).mean(axis=-1))
-        nothing = (total == 0).any(axis=-1) | (correct == 0).all(axis=-1)
+        nothing = (total == 0).any(axis=-1) | none.all(axis=-1)
         return np.where(nothing, 0.0, bleu)

@@ -102,7 +102,7 @@ def test_samples_with_as_many_groups_are_drawn_once_and_as_ever(kept: bool, monk
     made = []
     drawn = resampling.drawn
     monkeypatch.setattr(resampling, "drawn", lambda *sizes: made.append(sizes) or drawn(*sizes))
-    monkeypatch.setattr(resampling, "BYTES_AT_ONCE", 2**26 if kept else 1000)
+    monkeypatch.setattr(resampling, "BYTES_KEPT", 2**26 if kept else 1000)
     for sample, scores in zip(samples, expected, strict=True):
         assert (resampling.scores_alike(sample, 300, 5) == scores).all()
     assert len(made) == (1 if kept else 3)

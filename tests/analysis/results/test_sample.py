@@ -5,6 +5,7 @@ from dataclasses import replace
 import numpy as np
 import polars as pl
 import pytest
+from fixtures.samples import sample_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -15,7 +16,7 @@ from analysis.results.read import read_domain
 from analysis.results.row_sample import RowSample
 from analysis.results.sample import Sample
 from study.record.errors import InputError
-from study.record.metrics import Accuracy, Spearman
+from study.record.metrics import Accuracy, Bleu, Spearman
 
 KINDS = ("accuracy", "bleu")
 
@@ -155,3 +156,20 @@ def test_groups_of_rows_are_merged_in_the_same_way():
     weights = np.array([[1, 0, 2], [1, 1, 1]])
     assert merged.weighted(weights).tolist() == own.weighted(weights[:, part]).tolist()
     assert merged.sizes.tolist() == [10, 10, 10]
+
+
+@pytest.mark.parametrize("size", [1, 2**26], ids=["small", "large"])
+def test_what_masks_do_not_change_is_summed_once_and_exactly(size: int) -> None:
+    """A statistic that no mask changes, two that change alike, one by itself; a group that no mask changes."""
+    rng = np.random.default_rng(0)
+    base, change = rng.integers(0, 50, (1, 30, 4)), rng.integers(-9, 10, (5, 30, 4)) * size
+    change[..., 1], change[..., 3], change[:, 7] = 0, change[..., 0], 0
+    sample = sample_of(np.concatenate([base, base + change]), Bleu())
+    weights, swap = rng.integers(0, 5, (11, 30)), rng.random((11, 30)) < 0.5
+    assert sample._changes.places == (0, -1, 1, 0)
+    assert sample._changes.matrix.shape == (29, 10)
+    assert (sample._resampled(weights) == np.einsum("rg,mgs->rms", weights, sample.sums)).all()
+    assert (sample._changes.moved(swap.astype(np.int8)) == np.einsum("rg,mgs->rms", swap.astype(int), change)).all()
+    alone = sample.select([])
+    assert (alone._resampled(weights) == np.einsum("rg,mgs->rms", weights, alone.sums)).all()
+    assert sample.select(sample.masks) is sample
