@@ -148,7 +148,7 @@ def cell(axes: Axes, x: int | float, y: int | float, value: float | None, norm: 
     """Draw one cell around a point, in the colour of its value; without one it stays clear."""
     drawn = Rectangle((x - 0.5, y - 0.5), 1, 1, linewidth=0.4, edgecolor=(*to_rgb(INK), 0.25), gid=gid)
     drawn.set_facecolor("none" if value is None else DIVERGING(norm(value)))
-    axes.add_patch(drawn)
+    axes.add_artist(drawn)  # the limits of the axes are set: they need not be found by every cell
 
 
 def colour_bar(panel: Panel, limit: float, names: tuple[str, str, str]) -> None:

@@ -7,6 +7,7 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float
 from matplotlib.axes import Axes
+from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from analysis.attention_kinds import by_style, style_of
@@ -131,7 +132,8 @@ def _draw_heads(axes: Axes, both: pl.DataFrame, labels: Names, units: Names, bar
             axes.vlines(heads["effect_a"].to_numpy(), heads["low_b"].to_numpy(), heads["high_b"].to_numpy(), **style)
         for row in heads.rows(named=True):
             gid = f"head-{address(row)}"
-            axes.plot(row["effect_a"], row["effect_b"], linestyle="none", gid=gid, **_look(kind))
+            at = [row["effect_a"]], [row["effect_b"]]
+            axes.add_artist(Line2D(*at, linestyle="none", gid=gid, **_look(kind)))  # `plot` would look for limits
             tips[gid] = Tip(_said(row, labels, units), address(row))
     return tips
 
