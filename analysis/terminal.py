@@ -91,8 +91,6 @@ def print_summary(analysis: Analysis, console: Console) -> None:
 
 def print_along(found: Along, alpha: float, console: Console) -> None:
     """Print what the cells of every line come to: r between every two, and how many heads matter in all of them."""
-    for note in found.notes:
-        console.print(escape(f"Mind: {note}."))
     units = found.level.plural
     keys = pl.concat([found.pairs.select(*LINE), found.matched.select(*LINE)]).unique(maintain_order=True)
     for key in keys.rows(named=True):
@@ -107,6 +105,8 @@ def print_along(found: Along, alpha: float, console: Console) -> None:
             console.print(escape(line))
         if matched.height:
             console.print(f"[bold]{escape(title)}[/bold]\n{matched_words(matched, key['axis'], units)}")
+    for note in found.notes:
+        console.print(escape(f"Mind: {note}."))
 
 
 def print_attention(found: HeadAttention, console: Console) -> None:
@@ -133,9 +133,7 @@ def print_gates(found: Gates | None, console: Console) -> None:
             console.print(methods_table(pairs))
         elif pairs.height:
             console.print(f"{pairs.height} differences of methods at equal heads: on the page, and in its tables.")
-    for line in found.warnings:
-        console.print(escape(f"Mind: {line}."))
-    for line in found.sentences:
+    for line in (*found.sentences, *(f"Mind: {line}." for line in found.warnings)):
         console.print(escape(line))
 
 
@@ -147,9 +145,7 @@ def print_second_tasks(found: SecondTasks, console: Console) -> None:
             console.print(later_tasks_table(own, found.earlier.filter(comparison=comparison.name)))
     for line in found.failures:
         console.print(f"[bold red]A proof has failed:[/bold red] {escape(line)}.")
-    for line in found.warnings:
-        console.print(escape(f"Mind: {line}."))
-    for line in found.sentences:
+    for line in (*found.sentences, *(f"Mind: {line}." for line in found.warnings)):
         console.print(escape(line))
 
 
@@ -219,7 +215,7 @@ def print_sets(found: Sets | None, console: Console) -> None:
     """Print which pairs are redundant or complementary, and the largest Shapley values."""
     if found is None:
         return
-    for line in (*(f"Mind: {line}." for line in found.warnings), *found.sentences):
+    for line in (*found.sentences, *(f"Mind: {line}." for line in found.warnings)):
         console.print(escape(line))
 
 

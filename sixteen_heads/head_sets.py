@@ -174,4 +174,4 @@ def _stored(results: str | Path, inference: Inference | None) -> Sets | None:
 
 
 def _answer(found: Sets, sentences: Sequence[str]) -> str:
-    return "\n".join([*(f"Mind: {line}." for line in found.warnings), *sentences])
+    return "\n".join([*sentences, *(f"Mind: {line}." for line in found.warnings)])

@@ -194,6 +194,6 @@ def _undefined(domain: Domain, sample: Sample, options: Inference) -> Float[np.n
         words = (
             "%s of %s on %s is 0/0 where all answers are the same, and counts as 0: under %d masks, on up to %.3g %% %s"
         )
-        about = domain.metric.label, domain.model, domain.data, (share > 0).sum(), 100 * share.max(), "of resamples"
+        about = domain.metric.label, domain.subject, domain.data, (share > 0).sum(), 100 * share.max(), "of resamples"
         log.warning(words, *about)
     return share

@@ -284,7 +284,7 @@ def _lacking(every: Sequence[Cell], axis: str, level: UnitLevel) -> str:
     measured = len(apart) < len(every)
     if axis == DATA or len(apart) + measured < 2:
         return ""
-    names = listed([str(value) for value in apart][:MOST_NAMED])
+    names = listed([value_name(axis, value) for value in apart], MOST_NAMED)
     unit = "" if level is UnitLevel.head else f" measure.unit={level}"
     return (
         f". Of {names} no {level.noun} was removed by itself, which this needs: run the jobs that made them with "

@@ -158,13 +158,13 @@ def read_results(folder: Path, selection: Selection | None = None) -> Results:
         damaged |= domain.damaged
     if not domains and not readings and not probes:
         raise InputError("\n  ".join([f"{folder} holds nothing that can be analysed:", *left_out]))
-    domains.sort(key=_place)
+    domains.sort(key=place_of)
     for line in dict.fromkeys(line for domain in domains for line in domain.left_out):
         those = dict.fromkeys(f"{domain.subject} on {domain.data}" for domain in domains if line in domain.left_out)
         log.warning("%s: %s", "; ".join(those), line)
     readings.sort(key=lambda reading: (reading.model, reading.data, reading.setting.id, reading.special))
     probes.sort(key=lambda probe: (probe.setting.model, probe.setting.data, probe.setting.id, probe.probe.training.id))
-    designs.sort(key=lambda one: _place(one.domain))
+    designs.sort(key=lambda one: place_of(one.domain))
     said = (*_notes(folder), *left_out, *unread, *_served(helping))
     read = tuple(domains), said, damaged, trainings, tuple(readings), tuple(probes)
     results = Results(folder, *read, for_trainings=tuple(helping), designs=tuple(designs))
@@ -190,7 +190,7 @@ def scored_by(results: Results, metrics: Collection[str]) -> Results:
                 refused.append(str(error))
     if not domains:
         raise InputError("\n  ".join([f"{results.folder} holds nothing with metric {', '.join(metrics)}:", *refused]))
-    domains.sort(key=lambda domain: _place(domain)[:-2])
+    domains.sort(key=lambda domain: place_of(domain)[:-2])
     return replace(results, domains=tuple(domains), designs=tuple(_designs_by(results.designs, metrics)))
 
 
@@ -202,7 +202,7 @@ def _designs_by(designs: Sequence[StoredDesign], metrics: Collection[str]) -> It
                 yield replace(one, domain=rescored(one.domain, name))
 
 
-def _place(domain: Domain) -> tuple[str, bool, str, str, str, str]:
+def place_of(domain: Domain) -> tuple[str, bool, str, str, str, str]:
     """Where a domain stands among all: zero before other replacements of a model, and these by their names."""
     other = not domain.replacement.is_usual
     return domain.model, other, domain.replacement.label, domain.subject_id, domain.data, domain.setting_id

@@ -35,7 +35,7 @@ def rescored(domain: Domain, name: str) -> Domain:
     own = domain.metric
     if name == own.name:
         return domain
-    by, on = metric(name, own.answers), f"{domain.model} on {domain.data}"
+    by, on = metric(name, own.answers), f"{domain.subject} on {domain.data}"
     if own.task not in by.tasks:
         of = " and ".join(by.tasks)
         raise InputError(f"{on} is scored by {own.label}; {by.label} is of {of}, and this is {own.task}")
@@ -69,7 +69,7 @@ def _id_as_scored(id_: str, before: Metric, name: str) -> str:
 def _counted(domain: Domain, by: Metric, answers: pl.DataFrame) -> Int[np.ndarray, "rows statistics"]:
     """The statistics of answers, with a progress bar."""
     counted = []
-    with progress(f"{by.label} of {domain.model} on {domain.data}", answers.height, "answers") as advance:
+    with progress(f"{by.label} of {domain.subject} on {domain.data}", answers.height, "answers") as advance:
         for some in answers.iter_slices(AT_ONCE):
             counted.append(by.count(some))
             advance(some.height)

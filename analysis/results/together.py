@@ -6,7 +6,7 @@ from dataclasses import replace
 import polars as pl
 
 from analysis.results.domain import Domain
-from analysis.results.read import Results
+from analysis.results.read import Results, place_of
 
 
 def together(folders: Sequence[Results]) -> Results:
@@ -30,7 +30,7 @@ def together(folders: Sequence[Results]) -> Results:
         domains += [domain for domain in results.domains if domain.setting_id not in known]
     return replace(
         first,
-        domains=tuple(sorted(domains, key=lambda domain: domain.model)),
+        domains=tuple(sorted(domains, key=lambda domain: place_of(domain)[:3])),
         left_out=tuple(left_out),
         damaged=any(results.damaged for results in folders),
         trainings=pl.concat([results.trainings for results in folders]).unique(maintain_order=True),

@@ -57,7 +57,7 @@ class GatedTrainings:
 
     def __repr__(self) -> str:
         """The answer in sentences, after what makes it unfair."""
-        return "\n".join([*(f"Mind: {line}." for line in self.found.warnings), *self.found.sentences])
+        return "\n".join([*self.found.sentences, *(f"Mind: {line}." for line in self.found.warnings)])
 
 
 def gates(results: str | Path = "results", inference: Inference | None = None) -> GatedTrainings:

@@ -60,7 +60,7 @@ class LaterTasks:
     def __repr__(self) -> str:
         """The answer in sentences, after what has failed and what makes it unfair."""
         failed = [f"A proof has failed: {line}." for line in self.found.failures]
-        return "\n".join([*failed, *(f"Mind: {line}." for line in self.found.warnings), *self.found.sentences])
+        return "\n".join([*failed, *self.found.sentences, *(f"Mind: {line}." for line in self.found.warnings)])
 
 
 def second_tasks(results: str | Path = "results", inference: Inference | None = None) -> LaterTasks:
