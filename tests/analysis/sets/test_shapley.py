@@ -4,14 +4,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from fixtures.samples import sample_of, sentences
 from fixtures.sets.games import additive, glove, quadratic
 from made_games import LAYOUT, all_design, fill_game, kernel_design, near_design
-from simulated_sets import coverage_of_values
+from simulated_sets import coverage_of_values, coverage_where_stopped
 
 from analysis import read_results
 from analysis.inference import Inference
 from analysis.sets.coalition_sizes import size_table
-from analysis.sets.shapley import Coalitions, coalition_samples, shapley_pair_table, shapley_table
+from analysis.sets.shapley import Coalitions, coalition_samples, shapley_pair_table, shapley_table, values_of
+from study.record.designs.coalitions import kernel_coalitions
+from study.record.designs.estimates import kernel_matrix
+from study.record.metrics import Bleu
 
 FAST = Inference(resamples=200)
 WORTH = np.array([0.5, 0.3, -0.2, 0.1, 0.6, 0.3, 0.0, 0.4])
@@ -115,3 +119,35 @@ def test_intervals_hold_the_values_as_often_as_they_say(runs: int, noise: float,
     slack = 4 * np.sqrt(0.05 * 0.95 / runs / 2) * (runs < 1000)
     assert 0.93 - slack <= held["both"] <= 0.985 + slack
     assert held[not_enough] < 0.9, "one error alone is not enough"
+
+
+def test_scores_that_are_no_means_pass_each_resample_through_the_same_map() -> None:
+    """BLEU of coalitions of a toy translation, against a loop over resamples, and over pairs of coalitions left out."""
+    units, groups = 3, 25
+    on = kernel_coalitions(units, 24, 0)
+    sets, at = np.unique(-(on @ (1 << np.arange(units))), return_inverse=True)  # the full set first
+    noises = [0.1 + 0.2 * (units - bin(-number).count("1")) - 0.05 * (-number & 1) for number in sets]
+    sums = sentences(groups, tuple(noises), 4)
+    sample, estimate = sample_of(sums, Bleu()), kernel_matrix(on)
+    found = values_of(estimate, sample, at, 0)
+
+    def bleu(sentences_: np.ndarray) -> np.ndarray:
+        return np.array([Bleu().score(sums[mask, sentences_].sum(axis=0)) for mask in range(len(sets))])[at]
+
+    every = bleu(np.arange(groups))
+    np.testing.assert_allclose(found.values, estimate.matrix @ every, atol=1e-9)
+    rng, drawn = np.random.default_rng(1), []
+    for _ in range(400):
+        drawn.append(estimate.matrix @ bleu(rng.integers(groups, size=groups)))
+    np.testing.assert_allclose(found.by_examples, np.std(drawn, axis=0), rtol=0.2)
+    pairs = [np.delete(np.arange(len(on)), [2 + 2 * k, 3 + 2 * k]) for k in range(12)]
+    anew = np.array([kernel_matrix(on[some]).matrix @ every[some] for some in pairs])
+    np.testing.assert_allclose(found.by_coalitions**2, 11 * anew.var(axis=0), rtol=1e-8)
+    assert (found.error >= np.maximum(found.by_examples, found.by_coalitions)).all()
+
+
+def test_intervals_hold_where_a_width_has_ended_the_sample() -> None:
+    held = coverage_where_stopped(60, 3)
+    assert held["looks paid for"] >= 0.95 - 0.015
+    assert held["not paid for"] < held["looks paid for"]
+    assert 40 < held["coalitions"] < 160
