@@ -12,7 +12,10 @@ from study.entry_files import groups, options
 from study.record.errors import listed
 
 LAUNCHER = "hydra.launcher"
+LAUNCHER_GROUP = "hydra/launcher"
 LAUNCHERS = ["serial", "local_pool", "slurm"]
+NO_NAME = re.compile(r"[\[{]|(null|true|false|[-+]?[\d.]+(e[-+]?\d+)?)$", re.IGNORECASE)
+"""A value that Hydra does not read as a name."""
 KINDS = {"Integer": "a whole number", "Float": "a number", "bool": "true or false"}
 
 
@@ -53,11 +56,19 @@ def as_typed(words: str, arguments: Sequence[str]) -> str:
 
 
 def nothing_chosen(arguments: Sequence[str]) -> str | None:
-    """What is wrong with a command that chooses `null` of a group, which Hydra refuses; None where none does."""
-    for name, _, value in (argument.lstrip("+").partition("=") for argument in arguments):
-        group = SHORT.get(name, name)
-        if value in ("null", "''", '""') and group in groups():
-            return f"{name}={value} chooses nothing: expected one of {', '.join(options(group))}"
+    """What is wrong with a command that chooses of a group what is no name, which Hydra refuses; None where none does.
+
+    No name is `null`, a number, `true`, a list or a mapping.
+    """
+    for name, _, values in (argument.lstrip("+").partition("=") for argument in arguments):
+        group = SHORT.get(name, name).partition("@")[0]
+        if group not in (*groups(), LAUNCHER_GROUP):
+            continue
+        allowed = ", ".join(LAUNCHERS if group == LAUNCHER_GROUP else options(group))
+        if values in ("null", "''", '""'):
+            return f"{name}={values} chooses nothing: expected one of {allowed}"
+        if any(NO_NAME.match(value) for value in values.split(",")):
+            return f"{name}={values} is no name: expected one of {allowed}"
     return None
 
 
@@ -111,11 +122,11 @@ def _no_such_option(arguments: Sequence[str], name: str) -> str:
         file.removesuffix(".yaml"): store.load(f"schema/launcher/{file}") for file in store.list("schema/launcher")
     }
     fields = {launcher: set(keys(schema.node)) - {"_target_"} for launcher, schema in schemas.items()}
-    chosen = chosen_entry("hydra/launcher", arguments) or "serial"
+    chosen = chosen_entry(LAUNCHER_GROUP, arguments) or "serial"
     if has_it := [launcher for launcher, known in fields.items() if option in known and launcher != chosen]:
         return (
             f"{name} is an option of {listed(has_it)}; the launcher here is {chosen}. For example: "
-            f"hydra/launcher={has_it[0]}"
+            f"{LAUNCHER_GROUP}={has_it[0]}"
         )
     allowed = sorted(fields.get(chosen, set()))
     return f"there is no option '{name}'. Allowed after {LAUNCHER}. are {', '.join(allowed) or 'none'}"
