@@ -1,8 +1,11 @@
 """A sweep: every job composed, and every fault of every job found, before the first one starts."""
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+import logging
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TypeVar
 
 from hydra.core.utils import configure_log, filter_overrides, setup_globals
 from hydra.errors import HydraException
@@ -13,6 +16,13 @@ from omegaconf.errors import OmegaConfBaseException
 from launchers.errors import message
 from launchers.sweep.composition import Composer, Composition
 from launchers.sweep.protocol import Announces, Concludes, KnowsDoubles, Task
+
+log = logging.getLogger(__name__)
+
+Each = TypeVar("Each")
+
+SECONDS_BETWEEN_LINES = 10.0
+"""How long a look at all jobs may be silent."""
 
 CANNOT_WORK = "cannot run; none was started"
 
@@ -76,10 +86,11 @@ class Sweep:
         """
         setup_globals()
         configure_log(config.hydra.hydra_logging, config.hydra.verbose)
+        log.info("%d jobs: all are looked at before the first one starts", len(job_overrides))
         jobs: dict[str, Job] = {}
         shared = set.intersection(*map(set, job_overrides)) if len(job_overrides) > 1 else set()
         composer = Composer(context.config_loader, config)
-        for number, overrides in enumerate(job_overrides, start=first):
+        for number, overrides in enumerate(_with_signs_of_life(job_overrides, "put together"), start=first):
             composition = composer.compose(overrides, number)
             own = [shown(word) for word in filter_overrides([one for one in overrides if one not in shared])]
             task_config = composition.task_config()
@@ -151,13 +162,23 @@ class Sweep:
         if not isinstance(self.task, Task):
             return
         faults = {}
-        for job in jobs:
+        for job in _with_signs_of_life(jobs, "looked at"):
             try:
                 action(self.task, job)
             except Exception as error:  # noqa: BLE001 each task raises errors of its own kind
                 faults[job.name] = message(error)
         if faults:
             raise faulty(faults, len(self.jobs), verdict)
+
+
+def _with_signs_of_life(jobs: Sequence[Each], done: str) -> Iterator[Each]:
+    """The jobs, one after the other; says now and then with how many it is done."""
+    said = time.monotonic()
+    for number, job in enumerate(jobs):
+        if time.monotonic() - said > SECONDS_BETWEEN_LINES:
+            said = time.monotonic()
+            log.info("%d of %d jobs %s", number, len(jobs), done)
+        yield job
 
 
 def faulty(faults: Mapping[str, str], jobs: int, verdict: str) -> SweepError:

@@ -1,4 +1,4 @@
-"""What the jobs of one process share: the examples that they read last, and the model that they loaded last."""
+"""What the jobs of one process share: examples read last, the model loaded last, its engines."""
 
 import gc
 from collections.abc import Callable
@@ -10,6 +10,7 @@ from study.record.examples import Examples
 from study.record.files import short_hash
 
 if TYPE_CHECKING:
+    from study.engine.engine import Engine
     from study.subjects.subject import Subject
 
 MOST_SETS = 4
@@ -22,6 +23,7 @@ class JobCache:
     def __init__(self) -> None:
         self._examples: dict[str, Examples] = {}
         self._subjects: dict[str, Subject] = {}
+        self._engines: dict[str, Engine] = {}
         self._reading = Lock()
 
     def examples(self, data: DataSource) -> Examples:
@@ -41,9 +43,16 @@ class JobCache:
         """The subject of a key; another one that is kept is let go before it is loaded."""
         if key not in self._subjects:
             self._subjects.clear()
+            self._engines.clear()
             gc.collect()  # a job that ended and its evaluator refer to each other, and to the model
             self._subjects[key] = load()
         return self._subjects[key]
+
+    def engine(self, key: str, choose: "Callable[[], Engine]") -> "Engine":
+        """The engine of a key for the subject that is kept; chosen and proved once."""
+        if key not in self._engines:
+            self._engines[key] = choose()
+        return self._engines[key]
 
 
 SHARED = JobCache()

@@ -50,6 +50,9 @@ log = logging.getLogger(__name__)
 MEANS = "replacements"
 """Where the means of reference sets are kept, in the folder of a model's results."""
 
+CALIBRATED_BY_NONE = (Precision.float32, Precision.bfloat16)
+"""Precisions whose engines keep nothing of the examples, so that jobs share them."""
+
 PLANNED_EXAMPLES = 32
 """Reference examples whose mean stands in for that of all, where a job is only planned; all are timed by them."""
 
@@ -382,7 +385,13 @@ class MeasuringJob(Job):
 
         study, subject = self.study, self.subject()
         tokens, memory = study.batch_tokens, study.memory_gb
-        return choose_engine(subject, study.precision, study.screening, batch_tokens=tokens, memory_gb=memory)
+
+        def choose() -> "Engine":
+            return choose_engine(subject, study.precision, study.screening, batch_tokens=tokens, memory_gb=memory)
+
+        if study.precision not in CALIBRATED_BY_NONE:
+            return choose()
+        return self._cache.engine(short_hash([study.precision, tokens, memory]), choose)
 
     def _load(self) -> "Subject":
         study = self.study

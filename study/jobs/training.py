@@ -111,6 +111,8 @@ class TrainingJob(Job):
         """Seconds that a training of the same name on the same data took; None where none has ended here."""
         own = training_run(self.study, self.model).config["model"]["training"]
         for folder in sorted((self.results / TRAININGS).glob(f"{self.model.training_name}-*")):
+            if folder.name.rpartition("-")[0] != self.model.training_name:  # a longer name
+                continue
             with suppress(StudyError):
                 others = [run.config["model"]["training"] for run in read_runs(folder)]
                 alike = any(all(own.get(name) == other.get(name) for name in LENGTH) for other in others)

@@ -2,12 +2,15 @@
 
 from collections import Counter
 from pathlib import Path
+from types import ModuleType
 
 import pytest
 from fixtures.jobs import overrides
 
+from study.certification import certify
 from study.config import compose
 from study.data.nli import NliFile
+from study.engine import choose
 from study.jobs.cache import MOST_SETS, JobCache
 from study.jobs.task import StudyTask
 from study.record.errors import InputError
@@ -48,6 +51,36 @@ def test_a_job_reads_and_digests_its_examples_once(place: Path, reads: Counter[s
     assert reads == {"examples": 1, "digest": 1, "identity": 1}
     assert task(config)["masks"] == 1
     assert reads == {"examples": 1, "digest": 1, "identity": 2}, "a run is of the model as it is when it starts"
+
+
+def test_a_sweep_certifies_its_model_and_proves_its_engine_once(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    counts: Counter[str] = Counter()
+
+    def counted(module: ModuleType, name: str) -> None:
+        function = getattr(module, name)
+
+        def call(*given: object, **named: object) -> object:
+            counts[name] += 1
+            return function(*given, **named)
+
+        monkeypatch.setattr(module, name, call)
+
+    counted(certify, "certify")
+    counted(choose, "choose_engine")
+    task = StudyTask(JobCache())
+    configs = [compose(*overrides(place, f"measure={name}")) for name in ("base", "no_head", "all_but_one", "ablation")]
+    for config in configs:
+        task.rehearse(config)
+    assert all(task(config)["computed"] for config in configs[1:])
+    assert counts == {"certify": 1, "choose_engine": 1}
+
+
+def test_engines_go_with_the_model_that_they_are_of() -> None:
+    cache, chosen = JobCache(), list[str]()
+    for model, engine in ("a1", "a1", "a2", "a1", "b1", "a1"):
+        cache.subject(model, object)  # pyright: ignore[reportArgumentType]
+        cache.engine(engine, lambda at=model + engine: chosen.append(at) or at)  # pyright: ignore[reportArgumentType]
+    assert chosen == ["a1", "a2", "b1", "a1"]
 
 
 def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
