@@ -9,6 +9,7 @@ import polars as pl
 
 from analysis.agreement import Agreement, Stop, agreement, kept_sets
 from analysis.along import Along, Match, along
+from analysis.cascade import Cascade, cascade
 from analysis.comparison.head_differences import head_differences, too_many
 from analysis.components import VarianceComponents, variance_components
 from analysis.correlation import CorrelationOptions, Correlations, DomainEffects, correlate
@@ -75,6 +76,7 @@ class Analysis:
         gates: what gates of trainings come to; None where no training has any.
         second_tasks: what later tasks of models come to; None where no model was taught any.
         sets: what sets of units come to; None where none were measured.
+        cascade: how many decisions were drafted, and how many of these may be wrong; None where none was.
     """
 
     results: Results
@@ -104,6 +106,7 @@ class Analysis:
     gates: Gates | None = None
     second_tasks: SecondTasks | None = None
     sets: Sets | None = None
+    cascade: Cascade | None = None
 
     @property
     def level(self) -> UnitLevel:
@@ -214,6 +217,7 @@ def analyse(
         gates=gates(results, inference, looks, within),
         second_tasks=later,
         sets=sets(results, inference),
+        cascade=cascade(domains),
     )
 
 

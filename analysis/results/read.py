@@ -20,6 +20,7 @@ from analysis.results.provenance import provenance
 from analysis.results.readings import Reading, read_readings
 from analysis.results.rescoring import rescored
 from analysis.results.trainings import TRAININGS, read_trainings
+from study.record.cascade.audit_files import read_audits
 from study.record.curves import FOLDER as CURVES
 from study.record.curves import Curve, read_curves
 from study.record.designs import Design, DesignKind
@@ -277,7 +278,7 @@ def read_domain(
     rows = _without(rows, masks_of_designs(designs, layout) - {mask for curve in curves for mask in curve.masks})
     complete, lacking = complete_masks(rows, evaluated)
     lacking = _besides_searches(lacking, rows, designs, examples)
-    broken = [*broken, *wrong]
+    broken = [*broken, *wrong, *read_audits(folder)[1]]
     stored = set(complete["mask"].unique())
     cut = [curve for curve in curves if not stored.issuperset(curve.masks)]
     gradients = _gradients(folder, layout, evaluated)
