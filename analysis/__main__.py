@@ -36,6 +36,7 @@ from analysis.terminal import (
     correlation_table,
     print_along,
     print_attention,
+    print_cascade,
     print_gates,
     print_probes,
     print_second_tasks,
@@ -175,6 +176,7 @@ def report(options: argparse.Namespace) -> int:
 def _print_analysis(analysis: Analysis, options: argparse.Namespace, console: Console) -> None:
     """Print all that an analysis says on a terminal."""
     print_summary(analysis, console)
+    print_cascade(analysis.cascade, console)
     for line in analysis.namesakes:
         console.print(escape(f"Not compared: {line}."))
     if analysis.attention is not None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import polars as pl
 
 from analysis.compute import Analysis
+from analysis.effects.head_effects import Measure
 from analysis.page import AgreementPage, AttentionPage, ImportedPage, ResultsPage
 from analysis.roles import HeadAttention
 from analysis.tables import paper_tables
@@ -86,7 +87,9 @@ def result_tables(analysis: Analysis) -> dict[str, pl.DataFrame]:
         tables["components"] = analysis.components.table
     if analysis.speed is not None:
         tables["table4"] = analysis.speed.rows
-    for found in (analysis.probes, analysis.gates, analysis.second_tasks, analysis.sets):
+    if analysis.cascade is not None:
+        tables |= {"effects": analysis.cascade.beside(analysis.effects, Measure.ABLATION)}
+    for found in (analysis.probes, analysis.gates, analysis.second_tasks, analysis.sets, analysis.cascade):
         if found is not None:
             tables |= found.tables
     return tables if analysis.attention is None else tables | analysis.attention.tables

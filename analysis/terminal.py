@@ -13,6 +13,7 @@ from analysis.along import Along
 from analysis.along.tables import LINE
 from analysis.along.words import correlation_words, head_words, line_name, matched_words, plural, selective_words
 from analysis.attention_kinds import kind_label
+from analysis.cascade import Cascade
 from analysis.components.tables import divided, shown_in
 from analysis.compute import Analysis
 from analysis.curves.order_names import units_removed
@@ -217,6 +218,12 @@ def print_sets(found: Sets | None, console: Console) -> None:
         return
     for line in (*found.sentences, *(f"Mind: {line}." for line in found.warnings)):
         console.print(escape(line))
+
+
+def print_cascade(found: Cascade | None, console: Console) -> None:
+    """Print how many decisions were drafted, and what audits say of them."""
+    for line in () if found is None else found.sentences:
+        console.print(escape(f"{line}."))
 
 
 def print_probes(found: Probes | None, console: Console) -> None:

@@ -6,7 +6,7 @@ the audit allows for. Counts therefore stay valid, and shares are taken of what 
 
 *Together*: the limits of the jobs that are needed to cover every draft are added; each of J jobs spends a J-th of the
 probability of error. *Under each mask*: all that a job's audit has left may be of one mask, so that the limit of all is
-that of each too, for all of them at once and at no cost. A limit from the mask's own part of the sample would be larger:
+that of each too, for all of them at once, at no cost. A limit from the mask's own part of the sample would be larger:
 it rests on a K-th of what was drawn, and K such limits share the probability of error.
 """
 

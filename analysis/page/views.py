@@ -19,6 +19,7 @@ from analysis.page.unit_verdicts import adding_up
 from analysis.results.domain import Domain
 from analysis.results.namesakes import subject_names
 from analysis.results.rescoring import rescored
+from study.record.errors import InputError
 from study.record.metrics import Task
 from study.record.metrics.loss import LOSS
 from study.record.units import HeadLayout, UnitLevel
@@ -63,7 +64,10 @@ class DomainView:
         domain = self.domain
         if domain.metric.task is not Task.CHOICE or domain.metric.name == LOSS or LOSS not in domain.rows.columns:
             return None
-        return rescored(domain, LOSS).sample().base_score
+        try:
+            return rescored(domain, LOSS).sample().base_score
+        except InputError:  # most losses are drafts
+            return None
 
     @property
     def mine(self) -> pl.Expr:

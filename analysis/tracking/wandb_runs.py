@@ -9,6 +9,7 @@ from typing import Any
 
 import polars as pl
 
+from analysis.cascade import DomainBounds
 from analysis.compute import Analysis
 from analysis.effects.head_effects import Measure, strongest_head
 from analysis.formatting import address
@@ -132,6 +133,17 @@ def _weights(run: Run) -> Path | None:
     return Path(path) if path and Path(path).is_dir() else None
 
 
+def _drafted(bounds: DomainBounds) -> dict[str, Any]:
+    """What was drafted and what of it may be wrong, as columns of a run."""
+    worst = bounds.worst
+    found = {
+        "drafted": bounds.drafts / max(bounds.decisions, 1),
+        "drafts_wrong_at_most": bounds.limit_share,
+        "drafts_points_of_worst": worst and worst.points,
+    }
+    return {name: value for name, value in found.items() if value is not None}
+
+
 def _effects_run(domain: Domain, analysis: Analysis, options: PushOptions) -> PlannedRun:
     """The effects, curves and importance of a domain as tables and charts."""
     mine = pl.col("setting_id") == domain.setting_id
@@ -144,6 +156,10 @@ def _effects_run(domain: Domain, analysis: Analysis, options: PushOptions) -> Pl
     units = analysis.units.filter(mine)
     if units.filter(pl.col("level") != UnitLevel.layer).height:  # layers alone are among the effects
         tables["units"] = units.drop("subject", "subject_id", "domain", "setting_id")
+    bounds = None if analysis.cascade is None else analysis.cascade.of(domain.setting_id)
+    if analysis.cascade is not None and bounds is not None:
+        for name, frame in analysis.cascade.tables.items():
+            tables[name] = frame.filter(mine).drop("subject", "subject_id", "domain", "setting_id")
     drafts = options.drafts / domain.setting_id
     for name, frame in tables.items():
         write(frame, drafts, name)
@@ -157,6 +173,7 @@ def _effects_run(domain: Domain, analysis: Analysis, options: PushOptions) -> Pl
         head = {"strongest": unit[0]["address"], "effect": unit[0]["effect"]}
     single = effects.filter(measure=Measure.ABLATION)
     head |= {"significant": int(single["significant"].sum()), "heads": single.height} if single.height else {}
+    head |= {} if bounds is None else _drafted(bounds)
     head |= _kept(domain, analysis) | _freed(domain, analysis)
     run = Run(
         id=short_hash(["effects", domain.setting_id, domain.model, domain.data]),

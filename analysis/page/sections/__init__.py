@@ -25,6 +25,7 @@ from analysis.page.sections.attention.roles import Roles
 from analysis.page.sections.base_scores import BaseScores
 from analysis.page.sections.correlation import Correlation
 from analysis.page.sections.curves import Curves
+from analysis.page.sections.drafts import Drafts
 from analysis.page.sections.first_screen import FirstScreen
 from analysis.page.sections.gates import Gates
 from analysis.page.sections.head_details import HeadDetails
@@ -45,6 +46,7 @@ from study.record.units import UnitLevel
 OF_A_SUBJECT: Sequence[Callable[[SubjectView], Section | None]] = (
     FirstScreen.of,
     Heads.of,
+    Drafts.of,
     Layers.of,
     Units.of,
     *(partial(Correlation.of, level=level) for level in UnitLevel),
