@@ -1,5 +1,6 @@
 """Fixtures that several rooms need, and the run-time check of array shapes while testing."""
 
+import gc
 import os
 import shutil
 import sys
@@ -40,6 +41,12 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: item.path not in slow)
 
 
+def pytest_collection_finish() -> None:
+    """What is imported by now stays: who collects garbage (each test of tracking) need not look through all of it."""
+    gc.collect()
+    gc.freeze()
+
+
 @pytest.fixture(autouse=True)
 def _offline(monkeypatch: pytest.MonkeyPatch) -> None:
     """No test reaches the network."""
@@ -68,11 +75,13 @@ def _composed_once() -> Iterator[None]:
         yield
         return
     from fixtures.seconds.composing import ComposedOnce
+    from hydra.core.config_store import ConfigStore
 
     import study.config
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(study.config, "hydra_compose", ComposedOnce(study.config.hydra_compose))
+        patch.setattr(ConfigStore, "__deepcopy__", lambda store, _: store, raising=False)  # the one of a process
         yield
 
 
