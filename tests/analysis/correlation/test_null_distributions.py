@@ -115,7 +115,7 @@ def test_size_of_the_sign_flips_is_held():
     assert stats.kstest(p, "uniform").pvalue > 1e-3
 
 
-@pytest.mark.slow
+@pytest.mark.exhaustive
 def test_size_of_the_sign_flips_is_held_in_two_thousand_runs():
     p = sizes(2000, 199)
     for level in (0.01, 0.05, 0.1):
