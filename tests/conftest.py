@@ -63,8 +63,8 @@ def _nothing_said() -> None:
 
 @pytest.fixture(autouse=True)
 def _shapes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Slow tests repeat thousands of times what others check once: they take three times as long with the check."""
-    repeating = any(request.node.get_closest_marker(name) for name in ("slow", "exhaustive"))
+    """Some tests repeat thousands of times what others check once: they take three times as long with the check."""
+    repeating = any(request.node.get_closest_marker(name) for name in ("slow", "exhaustive", "repeats"))
     monkeypatch.setattr(config, "jaxtyping_disable", repeating)
 
 

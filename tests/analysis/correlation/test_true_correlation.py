@@ -132,6 +132,7 @@ def test_identical_samples_do_not_break_fishers_z():
     assert found.high <= 1.0
 
 
+@pytest.mark.repeats
 @pytest.mark.parametrize("name", ["premises of three", "30 documents of 10"])
 def test_intervals_hold_the_truth(name):
     found = coverage(SCENARIOS[name], runs=120, seed=5)
@@ -141,7 +142,8 @@ def test_intervals_hold_the_truth(name):
     assert found.r_measured < found.r_true - 0.03
 
 
-@pytest.mark.parametrize("runs", [200, pytest.param(2000, marks=pytest.mark.exhaustive)])
+@pytest.mark.repeats
+@pytest.mark.parametrize("runs", [500, pytest.param(2000, marks=pytest.mark.exhaustive)])
 @pytest.mark.parametrize("name", ["strong signal", "premises of three"])
 def test_intervals_of_few_groups_hold_the_truth_as_often_as_they_say(name, runs):
     smaller = replace(SCENARIOS[name], heads=24, groups=SCENARIOS[name].groups // 2)

@@ -70,6 +70,7 @@ def test_a_few_large_groups_are_resampled() -> None:
     assert found.high - found.low < 2.5
 
 
+@pytest.mark.repeats
 @pytest.mark.parametrize("runs", [200, pytest.param(2000, marks=pytest.mark.exhaustive)])
 @pytest.mark.parametrize(("chance", "size"), [(0.8, 1), (0.8, 3), (0.97, 1), (0.985, 3)])
 def test_it_holds_the_truth_as_often_as_it_says(chance: float, size: int, runs: int) -> None:

@@ -17,7 +17,10 @@ from simulations import (
 ENOUGH = FLIPS.index(20)
 GROUPED = {"size": 4, "within_groups": 0.7}
 
-runs = pytest.mark.parametrize("runs", [400, pytest.param(2000, marks=pytest.mark.exhaustive)])
+few, many = (
+    pytest.param(runs, marks=mark) for runs, mark in ((400, pytest.mark.repeats), (2000, pytest.mark.exhaustive))
+)
+runs = pytest.mark.parametrize("runs", [few, many])
 grouping = pytest.mark.parametrize("groups", [{}, GROUPED], ids=["examples", "groups"])
 
 
