@@ -304,7 +304,7 @@ class MeasuringJob(Job):
         if self._seconds_of_means:
             planned = planned.with_means(len(self.reference), self._seconds_of_means)
         log.info("%s: %s", self, planned)
-        if request.needs:
+        if request.needs and not self._for_training:  # a training runs what is needed itself
             log.info("%s", request.needs)
         values = {
             "state": "done already" if not planned.missing else "planned",
