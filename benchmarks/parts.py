@@ -12,6 +12,7 @@ from benchmarks.engine.pruned import pruned
 from benchmarks.engine.translation import translation
 from benchmarks.gates import gates
 from benchmarks.observing import attention
+from benchmarks.program.commands import commands
 from benchmarks.program.launching import launching
 from benchmarks.program.page import page
 from benchmarks.program.resampling import resampling
@@ -40,6 +41,7 @@ PARTS: dict[str, Callable[[Sizes], Iterator[Row]]] = {
         store,
         resampling,
         page,
+        commands,
         launching,
         tracking,
         growth,
