@@ -1,7 +1,7 @@
 """Sums of a metric's statistics, taken while part after part is read: of each mask, or of each mask and group.
 
-What is kept is a number for each mask, group and statistic, and a bit's worth of memory, a byte, for each mask and
-example that was seen: rows themselves are never together in memory.
+What is kept is a number for each mask, group and statistic, and a bit for each mask and example that was seen: rows
+themselves are never together in memory.
 """
 
 from collections.abc import Iterator
@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 import polars as pl
-from jaxtyping import Int
+from jaxtyping import Bool, Int, UInt8
 
 from study.record.cascade.stage import STAGE
 from study.record.cascade.thresholds import read_thresholds
@@ -27,6 +27,9 @@ from study.record.setting import TOLERANCE, read_setting
 from study.record.store import merge_rows, read_examples, read_part
 from study.record.tables import KEYS, OUTCOMES
 from study.record.units import HeadLayout
+
+Numbers = Int[np.ndarray, " rows"]
+"""Numbers of masks or examples."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +49,34 @@ class MaskSums:
     close_calls: int = 0
 
 
+class _Seen:
+    """Which mask and example were seen, a bit for each."""
+
+    def __init__(self, examples: int) -> None:
+        self._bits = np.zeros((0, -(-examples // 8)), dtype=np.uint8)
+
+    def grow(self, masks: int) -> None:
+        """Make room for so many masks more."""
+        self._bits = np.concatenate([self._bits, np.zeros((masks, self._bits.shape[1]), dtype=np.uint8)])
+
+    def has(self, mask: Numbers, example: Numbers) -> Bool[np.ndarray, " rows"]:
+        """Whether each was seen."""
+        return self._bits[mask, example >> 3] & _bit(example) != 0
+
+    def add(self, mask: Numbers, example: Numbers) -> None:
+        """See each."""
+        np.bitwise_or.at(self._bits, (mask, example >> 3), _bit(example))
+
+    def counts(self) -> Int[np.ndarray, " masks"]:
+        """How many examples of each mask were seen."""
+        return np.bitwise_count(self._bits).sum(axis=1, dtype=np.int64)
+
+
+def _bit(example: Numbers) -> UInt8[np.ndarray, " rows"]:
+    """The bit of an example within its byte."""
+    return (1 << (example & 7)).astype(np.uint8)
+
+
 class _Sums:
     """Sums that grow with each part."""
 
@@ -54,7 +85,7 @@ class _Sums:
         self._place = {name: number for number, name in enumerate(examples["example"])}
         self._tables: dict[str, Int[np.ndarray, " keys"]] = {}
         self.number: dict[str, int] = {}
-        self._seen = np.zeros((0, examples.height), dtype=bool)
+        self._seen = _Seen(examples.height)
         self.sums = np.zeros((0, int(groups.max(initial=-1)) + 1, len(metric.statistics)), dtype=np.int64)
         self.doubled: set[tuple[str, str]] = set()
 
@@ -66,12 +97,12 @@ class _Sums:
             rows, mask, example = rows.filter(pl.Series(example >= 0)), mask[example >= 0], example[example >= 0]
         _, first = np.unique(mask * self._examples.height + example, return_index=True)
         is_new = np.zeros(len(mask), dtype=bool)
-        is_new[first] = ~self._seen[mask[first], example[first]]
+        is_new[first] = ~self._seen.has(mask[first], example[first])
         if not is_new.all():
             others = part.named(rows.filter(pl.Series(~is_new)))
             self.doubled.update(others.select(KEYS).iter_rows())  # type: ignore[arg-type]
             rows, mask, example = rows.filter(pl.Series(is_new)), mask[is_new], example[is_new]
-        self._seen[mask, example] = True
+        self._seen.add(mask, example)
         if not set(self._metric.statistics) <= set(rows.columns):
             rows = with_statistics(part.named(rows), self._examples, self._metric)
         values = rows.select(pl.col(name).cast(pl.Int64) for name in self._metric.statistics).to_numpy()
@@ -90,15 +121,15 @@ class _Sums:
         numbers = np.array([self.number.setdefault(key, len(self.number)) for key in part.masks], dtype=np.int64)
         if part.table:
             self._tables[part.table] = numbers
-        if (more := len(self.number) - len(self._seen)) > 0:
-            more = max(more, len(self._seen))  # grows by doubling
-            self._seen = np.concatenate([self._seen, np.zeros((more, self._examples.height), dtype=bool)])
+        if (more := len(self.number) - len(self.sums)) > 0:
+            more = max(more, len(self.sums))  # grows by doubling
+            self._seen.grow(more)
             self.sums = np.concatenate([self.sums, np.zeros((more, *self.sums.shape[1:]), dtype=np.int64)])
         return numbers
 
     def counts(self) -> Int[np.ndarray, " masks"]:
         """How many examples each mask has."""
-        return self._seen[: len(self.number)].sum(axis=1)
+        return self._seen.counts()[: len(self.number)]
 
 
 def read_sums(
