@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 
+from benchmarks.cascade import cascade
 from benchmarks.engine.efficiency import efficiency
 from benchmarks.engine.growth import growth
 from benchmarks.engine.heads_off import bert_base, classifier, gpu
@@ -28,6 +29,7 @@ PARTS: dict[str, Callable[[Sizes], Iterator[Row]]] = {
     for part in (
         classifier,
         bert_base,
+        cascade,
         efficiency,
         orders,
         sets,

@@ -28,7 +28,7 @@ from study.data.synthetic.induction import Induction
 from study.data.synthetic.ioi import IndirectObject
 from study.data.synthetic.needle import Needle
 from study.data.table_task import TableTask
-from study.engine.precision import Precision, Screening
+from study.engine.precision import Cascade, Precision, Screening
 from study.entry_files import CONF, FOLDERS
 from study.gates.options import GATES
 from study.measures.ablation import Ablation, AllButOne, Base, NoHead
@@ -174,8 +174,10 @@ class StudyConfig:
         tracking: where the job is shown while it runs; changes no outcome.
         results: folder of the stored outcomes.
         precision: how numbers are computed: `float32`; `bfloat16`; `screened`, which is bfloat16, and float32 for close
-            decisions.
+            decisions; `cascade`, where gradients take the decisions that are clear before, and an audit bounds how many
+            are wrong.
         screening: how careful `screened` is.
+        cascade: how careful `cascade` is.
         device: `auto` (a GPU where there is one), `cpu`, `cuda`, `cuda:1` ...
         threads: CPU threads; 0 leaves it to torch.
         batch_tokens: most tokens computed at once (times the beam); 0 leaves it to the engine. Changes speed and
@@ -195,6 +197,7 @@ class StudyConfig:
     results: str = "results"
     precision: Precision = Precision.float32
     screening: Screening = field(default_factory=Screening)
+    cascade: Cascade = field(default_factory=Cascade)
     device: str = "auto"
     threads: int = 0
     batch_tokens: int = 0

@@ -8,14 +8,14 @@ from jaxtyping import Bool, Int
 from study.engine.choose import choose_engine
 from study.engine.engine import Engine
 from study.engine.pairs import Pairs
-from study.engine.precision import Precision, Screening
+from study.engine.precision import Cascade, Precision, Screening
 from study.record.units import HeadLayout, stack
 from study.subjects.subject import Subject, TokenRow
 
 
-def job_engine(subject: Subject, precision: Precision = Precision.float32) -> Engine:
+def job_engine(subject: Subject, precision: Precision = Precision.float32, cascade: Cascade | None = None) -> Engine:
     """The engine that a job would get."""
-    return choose_engine(subject, precision, Screening())
+    return choose_engine(subject, precision, Screening(), cascade=cascade)
 
 
 def single_heads_off(layout: HeadLayout) -> Bool[np.ndarray, "masks heads"]:

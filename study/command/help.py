@@ -31,7 +31,7 @@ Others:
 
 {others}
 
-Options of any job: results=FOLDER, data.limit=N (the first N examples), precision=float32|bfloat16|screened,
+Options of any job: results=FOLDER, data.limit=N (the first N examples), precision=float32|bfloat16|screened|cascade,
 device=auto|cpu|cuda:1, threads=N, memory_gb=N, shards=N shard=0,1,... -m (each takes a share of the examples).
 Folders with entries of yours: --config-dir FOLDER. Completion with TAB: eval "$(study completion bash)"
 """

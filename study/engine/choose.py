@@ -18,6 +18,7 @@ from study.engine.batched_decoding.engine import BatchedDecodingEngine
 from study.engine.batched_decoding.proof import largest_difference
 from study.engine.bottom_up.engine import BottomUpEngine
 from study.engine.bottom_up.screening import ScreenedEngine
+from study.engine.cascade.make import cascade_engine
 from study.engine.engine import Engine, OneMaskAtATime
 from study.engine.growing.classifier import GrowingClassifier
 from study.engine.growing.language_model import GrowingLanguageModel
@@ -25,7 +26,7 @@ from study.engine.growing.proof import classifier_difference, language_model_dif
 from study.engine.growing.screening import ScreenedLanguageModel, draft_model
 from study.engine.memory import MemoryBudget
 from study.engine.pairs import Pairs
-from study.engine.precision import Precision, Screening
+from study.engine.precision import Cascade, Precision, Screening
 from study.engine.row_alone.proof import BFLOAT16_TOLERANCE
 from study.engine.weights.classifier import classifier_weights
 from study.engine.weights.modules import UnsupportedModelError
@@ -48,6 +49,7 @@ def choose_engine(
     precision: Precision,
     screening: Screening,
     *,
+    cascade: Cascade | None = None,
     batch_tokens: int = 0,
     memory_gb: float = 0.0,
 ) -> Engine:
@@ -56,6 +58,10 @@ def choose_engine(
     Raises:
         InputError: when the precision is not to be had for this model.
     """
+    if precision is Precision.cascade:
+        sizes = {"batch_tokens": batch_tokens, "memory_gb": memory_gb}
+        exact = choose_engine(subject, Precision.float32, screening, **sizes)
+        return cascade_engine(exact, cascade or Cascade(), MemoryBudget.on(subject.device, **sizes))
     budget = MemoryBudget.on(subject.device, batch_tokens=batch_tokens, memory_gb=memory_gb)
     try:
         engine = _fast(subject, precision, screening, budget)

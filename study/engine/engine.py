@@ -13,6 +13,7 @@ from jaxtyping import Bool
 from study.engine.blocks import BlockResult, Columns, compute_blocks, in_batches
 from study.engine.pairs import Block, Pairs
 from study.observing.observe import observe
+from study.record.cascade import Thresholds
 from study.record.loss import PLAIN, Loss
 from study.record.tables import OUTCOMES, Gradients, Outcomes, Table
 from study.subjects.subject import Subject, TokenRow
@@ -27,6 +28,9 @@ class Engine(ABC):
     """
 
     name: str
+    has_stages = False
+    """Whether its outcomes have a column that says at which stage of a cascade they were computed."""
+
     workers = 1
     """Blocks computed at a time; more than one only where nothing is shared that changes, as the gate is."""
 
@@ -83,7 +87,30 @@ class Engine(ABC):
 
     def run_outcomes(self, rows: Sequence[TokenRow], pairs: Pairs) -> Iterator[BlockResult]:
         """Outcomes, block by block."""
-        return _run(rows, pairs, self.blocks, self.outcomes, self.workers)
+        return run_blocks(rows, pairs, self.blocks, self.outcomes, self.workers)
+
+    def run_exactly(
+        self, rows: Sequence[TokenRow], pairs: Pairs, tables: Sequence[Table]
+    ) -> Iterator[Mapping[Table, BlockResult]]:
+        """As `run_together`; no outcome is a draft."""
+        return self.run_together(rows, pairs, tables)
+
+    @property
+    def thresholds(self) -> Thresholds:
+        """The margins that its drafts must be above, as far as they are known; none where rows have no stages."""
+        return Thresholds()
+
+    def learn(self, thresholds: Thresholds) -> None:  # noqa: B027
+        """Take over the thresholds that others know, where rows have stages."""
+
+    def raise_thresholds(self, rows: Sequence[TokenRow], pairs: Pairs, least: Thresholds) -> None:  # noqa: B027
+        """Let thresholds rise by the errors of drafts that were found wrong, where rows have stages.
+
+        Args:
+            rows: the examples.
+            pairs: the decisions.
+            least: how far they rise at least.
+        """
 
     def run_gradients(self, rows: Sequence[TokenRow], pairs: Pairs, loss: Loss = PLAIN) -> Iterator[BlockResult]:
         """Gradients of a loss, block by block: columns as `Subject.gradients` gives them."""
@@ -94,7 +121,7 @@ class Engine(ABC):
         def gradients(rows: Sequence[TokenRow], pairs: Pairs) -> Columns:
             return self.gradients(pairs.rows(rows), pairs.masks[pairs.mask], loss)
 
-        return _run(rows, pairs, blocks, gradients, workers=1)
+        return run_blocks(rows, pairs, blocks, gradients, workers=1)
 
     def _run_observations(
         self, rows: Sequence[TokenRow], pairs: Pairs, tables: Sequence[Table]
@@ -108,7 +135,7 @@ class Engine(ABC):
             seen = observe(self.subject, pairs.rows(rows), pairs.masks[pairs.mask], tables)
             return {table.name: columns for table, columns in seen.items()}
 
-        for block in _run(rows, pairs, blocks, observations, workers=1):
+        for block in run_blocks(rows, pairs, blocks, observations, workers=1):
             yield {table: replace(block, columns=block.columns[table.name]) for table in tables}
 
     def _mask_by_mask(self, masks: Bool[np.ndarray, "M H"], costs: Sequence[int], most: int) -> list[Block]:
@@ -117,14 +144,22 @@ class Engine(ABC):
         return [Block(np.array([i]), batch) for i in range(len(masks)) for batch in batches]
 
 
-def _run(
+def run_blocks(
     rows: Sequence[TokenRow],
     pairs: Pairs,
     cut: Callable[[Sequence[TokenRow], np.ndarray], list[Block]],
     compute: Callable[[Sequence[TokenRow], Pairs], Columns],
     workers: int,
 ) -> Iterator[BlockResult]:
-    """Cut the examples that are wanted at all into blocks with the masks, and compute these."""
+    """Cut the examples that are wanted at all into blocks with the masks, and compute these.
+
+    Args:
+        rows: the examples.
+        pairs: what is wanted of them.
+        cut: cuts examples and masks into blocks.
+        compute: gives the columns of the wanted pairs of a block.
+        workers: blocks computed at a time.
+    """
     used = np.flatnonzero(pairs.wanted.any(axis=0))
     blocks = cut([rows[i] for i in used.tolist()], pairs.masks)
 

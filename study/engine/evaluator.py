@@ -18,6 +18,7 @@ import polars as pl
 from jaxtyping import Bool
 
 from study.engine.pairs import Pairs, TableRequest
+from study.record.cascade import Thresholds
 from study.record.curves import Curve, keeps_curve, read_curves, write_curve
 from study.record.designs import Design, write_design
 from study.record.designs.files import keeps_design
@@ -160,6 +161,37 @@ class Evaluator:
         for tables, missing in self.together(requests):
             self._compute(missing, tables)
 
+    def exactly(self, wanted: pl.DataFrame) -> None:
+        """Compute outcomes exactly and store them, drafts or not: of pairs of mask (by key) and example of this job."""
+        if missing := self._places(wanted):
+            self._compute(missing, (OUTCOMES,), exactly=True)
+
+    def raise_thresholds(self, wrong: pl.DataFrame, least: Thresholds) -> None:
+        """Let thresholds rise by drafts that were found wrong, and store them with the exact rows of these.
+
+        Args:
+            wrong: their masks (by key) and examples.
+            least: how far they rise at least.
+        """
+        missing = self._places(wrong)
+        self.engine.raise_thresholds(self.encoded, self._pairs(missing), least)
+        rows = self.store.read(OUTCOMES).rows.join(wrong.select("mask", "example"), on=["mask", "example"], how="semi")
+        known = {**self._provenance, "seconds": 0.0, "rows": rows.height}
+        self.store.write(rows, known, OUTCOMES, list(missing), self.engine.thresholds)
+
+    def _places(self, wanted: pl.DataFrame) -> dict[str, list[int]]:
+        """Pairs of mask and example as `remaining` has them."""
+        places = wanted.join(self._positions, on="example").group_by("mask", maintain_order=True)
+        return {str(key): rows["position"].to_list() for (key,), rows in places}
+
+    def _pairs(self, wanted: dict[str, list[int]]) -> Pairs:
+        """The pairs of masks by key and positions of examples."""
+        masks = stack([parse_mask(key, self.layout) for key in wanted], self.layout)
+        chosen = np.zeros((len(masks), len(self.examples)), dtype=bool)
+        for row, positions in zip(chosen, wanted.values(), strict=True):
+            row[positions] = True
+        return Pairs(masks, chosen)
+
     def together(self, requests: Sequence[TableRequest]) -> list[tuple[tuple[Table, ...], dict[str, list[int]]]]:
         """The tables that lack rows, those together that one pass gives, and what they lack, as `remaining` has it."""
         groups: dict[tuple[str, str], list[Table]] = {}
@@ -260,22 +292,22 @@ class Evaluator:
         rows = pl.DataFrame({"example": self.examples.ids}).with_row_index("position")
         return with_weights(rows, self.examples.to_frame())
 
-    def _compute(self, missing: dict[str, list[int]], tables: Sequence[Table]) -> None:
+    def _compute(self, missing: dict[str, list[int]], tables: Sequence[Table], *, exactly: bool = False) -> None:
         """Compute and store; what is done is written also when something goes wrong."""
         encoded = self.encoded_for(tables)  # loads the model and checks every example before the work starts
         if self._prove is not None:
             self._prove(self.engine, encoded, tables)
         keys, examples = np.array(list(missing)), np.array(self.examples.ids)
-        masks = stack([parse_mask(key, self.layout) for key in missing], self.layout)
-        wanted = np.zeros((len(masks), len(encoded)), dtype=bool)
-        for row, positions in zip(wanted, missing.values(), strict=True):
-            row[positions] = True
+        pairs = self._pairs(missing)
+        if self.engine.has_stages:
+            self.engine.learn(self.store.thresholds)
         pending: dict[Table, list[pl.DataFrame]] = {table: [] for table in tables}
         since = time.monotonic()
         name = f"{self.setting.model} on {self.setting.data}"
-        with progress(name, int(wanted.sum()) * len(tables), "rows") as advance:
+        with progress(name, len(pairs) * len(tables), "rows") as advance:
             try:
-                for results in self.engine.run_together(encoded, Pairs(masks, wanted), tables):
+                run = self.engine.run_exactly if exactly else self.engine.run_together
+                for results in run(encoded, pairs, tables):
                     for table, block in results.items():
                         where = {"mask": keys[block.masks], "example": examples[block.examples]}
                         rows = pl.DataFrame({**where, **block.columns}, schema_overrides=table.types)
@@ -295,7 +327,8 @@ class Evaluator:
                 rows = pl.concat(frames)
                 here = {"device": str(self.engine.subject.device), "engine": self.engine.name}
                 cost = {"seconds": round((now - since) / len(pending), 3), "rows": rows.height}
-                self.store.write(rows, {**self._provenance, **here, **cost}, table, together)
+                known = {**self._provenance, **here, **cost}
+                self.store.write(rows, known, table, together, self.engine.thresholds)
                 frames.clear()
                 self.when_stored()
         return now

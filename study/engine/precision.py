@@ -12,6 +12,7 @@ class Precision(StrEnum):
     float32 = "float32"
     bfloat16 = "bfloat16"
     screened = "screened"
+    cascade = "cascade"
 
 
 @dataclass(kw_only=True)
@@ -33,4 +34,35 @@ class Screening:
             raise InputError(
                 f"screening: sample={self.sample} must be 1 or more, safety={self.safety} 1 or more, "
                 f"audit={self.audit} between 0 and 1"
+            )
+
+
+@dataclass(kw_only=True)
+class Cascade:
+    """How careful `precision=cascade` is, see `study.engine.cascade`; part of a setting's identity.
+
+    Attributes:
+        sample: examples that are computed exactly under every mask, by which thresholds are set.
+        safety: a threshold is the largest error seen times this.
+        bound: the largest share of wrong decisions, of those that are not exact, that the audit is to exclude.
+        confidence: of the audit, all of its rounds together.
+        purposive: decisions that are looked at before the audit, where errors are likely.
+    """
+
+    sample: int = 100
+    safety: float = 2.0
+    bound: float = 0.001
+    confidence: float = 0.95
+    purposive: int = 200
+
+    def __post_init__(self) -> None:
+        if self.sample < 1 or self.safety < 1 or self.purposive < 0:
+            raise InputError(
+                f"cascade: sample={self.sample} must be 1 or more, safety={self.safety:g} 1 or more, "
+                f"purposive={self.purposive} 0 or more"
+            )
+        if not (0 < self.bound < 1 and 0 < self.confidence < 1):
+            raise InputError(
+                f"cascade: bound={self.bound:g} (a share of decisions) and confidence={self.confidence:g} must be "
+                f"between 0 and 1"
             )

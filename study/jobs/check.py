@@ -79,10 +79,16 @@ def _check_precision(study: StudyConfig) -> None:
         raise InputError(f"precision={study.precision} {why}")
     if (weights := study.model.weights_precision()) is not None:
         raise InputError(f"precision={study.precision} computes with float32 too, and the weights are in {weights}")
-    if study.precision is Precision.screened and study.data.metric and metric(study.data.metric).needs_values:
+    drafts = {Precision.screened: "in bfloat16", Precision.cascade: "to first order"}
+    if study.precision in drafts and study.data.metric and metric(study.data.metric).needs_values:
         raise InputError(
-            f"data.metric={study.data.metric} is of losses or log-likelihoods, and precision=screened computes most of "
-            f"them in bfloat16: take precision=float32"
+            f"data.metric={study.data.metric} is of losses or log-likelihoods, and precision={study.precision} "
+            f"computes most of them {drafts[study.precision]}: take precision=float32"
+        )
+    if study.precision is Precision.cascade and study.measure.reads:
+        raise InputError(
+            f"measure={study.measure.name} looks at what the model reads, and decides nothing that precision=cascade "
+            f"could take from gradients: take precision=float32"
         )
 
 
@@ -93,7 +99,7 @@ def _why_not(precision: Precision, task: Task) -> str:
             return "is for classification and choices: a beam search and its margins need float32"
         case Task.REGRESSION | Task.READING:
             return "is for classification and choices: here every number counts, which needs float32"
-        case Task.TEXT if precision is Precision.screened:
+        case Task.TEXT if precision in (Precision.screened, Precision.cascade):
             return "is for classification and choices: of a text nothing is decided, all of its log-likelihoods count"
         case Task.CHOICE | Task.TEXT if precision is Precision.bfloat16:
             return "is for classification: model.dtype=bfloat16 is a language model in bfloat16"
@@ -112,11 +118,13 @@ def _check_languages(study: StudyConfig) -> None:
 
 def _refuse_idle(study: StudyConfig) -> None:
     """Refuse options that would change nothing: whoever gives one expects that it does."""
-    why: dict[str, str] = dict.fromkeys(("sample", "safety", "audit"), "it is of precision=screened")
+    screened = dict.fromkeys(vars(study.screening), "it is of precision=screened")
+    cascade = dict.fromkeys(vars(study.cascade), "it is of precision=cascade")
     parts = (
         ("model", study.model, study.model.idle()),
         ("measure", study.measure, study.measure.idle()),
-        ("screening", study.screening, {} if study.precision is Precision.screened else why),
+        ("screening", study.screening, {} if study.precision is Precision.screened else screened),
+        ("cascade", study.cascade, {} if study.precision is Precision.cascade else cascade),
     )
     for part, component, idle in parts:
         for field in fields(component):

@@ -12,6 +12,7 @@ import numpy as np
 
 from study.config import StudyConfig
 from study.data.source import DataSource
+from study.engine.cascade.audit import Auditor, audited_masks
 from study.engine.evaluator import Evaluator
 from study.engine.precision import Precision
 from study.engine.row_alone.proof import prove
@@ -29,6 +30,7 @@ from study.record.metrics import STORED, Answers, Metric, metric
 from study.record.parts import require_whole
 from study.record.setting import Setting
 from study.record.store import Store
+from study.record.tables import OUTCOMES
 from study.record.units import HeadLayout
 from study.replacement.draws import several
 from study.replacement.options import Mean, MeanByPosition, ReferenceReplacement, Replacement
@@ -211,12 +213,26 @@ class MeasuringJob(Job):
             self.require_writable(self.results)
             return
         self.require_fit()
+        self._check_sample()
         self.study.measure.check_examples(self.examples)
         self.study.measure.check_gates(self.study.model.gates)
         if self.setting.is_scored:
             self.study.model.check_targets(self.examples)
         if layout := self.layout:
             self.study.measure.check(layout)
+
+    def _check_sample(self) -> None:
+        """Refuse a calibration that would compute everything.
+
+        Raises:
+            InputError: when the sample is not smaller than the examples of the job.
+        """
+        sample, own = self.study.cascade.sample, len(self.share)
+        if self._has_drafts and sample >= own:
+            raise InputError(
+                f"cascade.sample={sample} examples are computed exactly under every mask, and this job has {own:,}: "
+                f"take precision=float32, or a smaller cascade.sample"
+            )
 
     def is_here(self) -> bool:
         """Whether model and data are on this machine, and the model is trained."""
@@ -333,6 +349,8 @@ class MeasuringJob(Job):
             base = self._guarded_base() if self.setting.is_scored else None
             evaluator.store.describe()
             measure.run(evaluator)
+            while self._has_drafts and self._auditor(evaluator).run():
+                measure.run(evaluator)  # what is computed anew may decide which masks come next
             request = measure.request(evaluator)
             found, more = self._read(request) if base is None else self._scored(request, base)
             reported.finish({**found, **more})
@@ -387,7 +405,8 @@ class MeasuringJob(Job):
         tokens, memory = study.batch_tokens, study.memory_gb
 
         def choose() -> "Engine":
-            return choose_engine(subject, study.precision, study.screening, batch_tokens=tokens, memory_gb=memory)
+            careful, sizes = study.cascade, {"batch_tokens": tokens, "memory_gb": memory}
+            return choose_engine(subject, study.precision, study.screening, cascade=careful, **sizes)
 
         if study.precision not in CALIBRATED_BY_NONE:
             return choose()
@@ -467,7 +486,20 @@ class MeasuringJob(Job):
         rows = sum(missing_rows(evaluator, request).values())
         curves = sum(not evaluator.keeps(curve) for curve in request.curves)
         designs = sum(not evaluator.keeps_design(design) for design in request.designs)
-        return rows + curves + designs + (request.probe is not None) + (not rows and not evaluator.store.described)
+        left = rows + curves + designs + (request.probe is not None) + (not rows and not evaluator.store.described)
+        return left or int(self._has_drafts and not self._auditor(evaluator).passed)
+
+    @property
+    def _has_drafts(self) -> bool:
+        """Whether some of its outcomes are drafts that an audit speaks for."""
+        return self.study.precision is Precision.cascade and self.setting.is_scored
+
+    def _auditor(self, evaluator: Evaluator) -> Auditor:
+        """What audits the masks that its measure asks for, and those of its designs."""
+        study, request, layout = self.study, self.study.measure.request(evaluator), evaluator.layout
+        others = [one.masks for one in request.others if one.table == OUTCOMES]
+        asked = [request.outcomes, *others, *(design.masks(layout) for design in request.designs)]
+        return Auditor(evaluator, audited_masks(evaluator, asked), study.cascade, study.shard, study.shards)
 
     def _guarded_base(self) -> float:
         """The base score, once it is seen to be what it should."""
@@ -490,8 +522,12 @@ def _merged(examples: Examples) -> dict[str, Any]:
 
 
 def _precision(study: StudyConfig) -> str:
-    """The precision as it stands in a setting; how careful a screening is belongs to it."""
-    if study.precision is not Precision.screened:
-        return study.model.weights_precision() or str(study.precision)
-    careful = study.screening
-    return f"{study.precision}|sample:{careful.sample}|safety:{careful.safety:g}|audit:{careful.audit:g}"
+    """The precision as it stands in a setting; how careful a screening or a cascade is belongs to it."""
+    match study.precision:
+        case Precision.screened:
+            careful: Any = study.screening
+        case Precision.cascade:
+            careful = study.cascade
+        case _:
+            return study.model.weights_precision() or str(study.precision)
+    return "|".join([study.precision, *(f"{name}:{value:g}" for name, value in vars(careful).items())])

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from study.engine.evaluator import Evaluator
     from study.measures.measure import MaskRequest
 
+CALIBRATED = ", if float32 decided everything; how much other stages take of it is known once they are calibrated"
+
 SECONDS = 5.0
 """Blocks are computed until this time is over; at least one is."""
 
@@ -42,6 +44,7 @@ class Plan:
         engine: what computes, and where; empty where nothing is missing.
         before: what is done before, in words; empty where nothing is.
         draws: how often each example is studied.
+        at_most: why it may be less, in words; empty where it is what is expected.
     """
 
     masks: Mapping[Table, int]
@@ -57,6 +60,7 @@ class Plan:
     engine: str
     before: str = ""
     draws: int = 1
+    at_most: str = ""
 
     def with_means(self, examples: int, seconds: float) -> "Plan":
         """The plan, where the means of so many reference examples must be taken first, in so many seconds."""
@@ -86,8 +90,8 @@ class Plan:
         most, least = ("at most ", f"{Duration(self.least_seconds)} to ") if is_range else ("", "")
         return (
             f"{work}; {self.engine}: {most}the work of {self.passes:.1f} forward passes an example, "
-            f"{self.passes * self.examples:,.0f} in all{self.before}; about {least}{Duration(self.seconds)}, "
-            f"{self.memory / 1e9:.1f} GB of memory with the model"
+            f"{self.passes * self.examples:,.0f} in all{self.before}; {'at most ' if self.at_most else ''}about "
+            f"{least}{Duration(self.seconds)}, {self.memory / 1e9:.1f} GB of memory with the model{self.at_most}"
         )
 
 
@@ -166,6 +170,7 @@ def plan(evaluator: "Evaluator", wanted: "MaskRequest") -> Plan:
         engine=engine,
         before=before,
         draws=evaluator.setting.draws,
+        at_most=CALIBRATED if engine and evaluator.engine.has_stages else "",
     )
 
 
@@ -199,6 +204,7 @@ def _measured(evaluator: "Evaluator", masks: Bool[np.ndarray, "M H"], tables: Se
     from study.engine.memory import peak_memory  # takes torch, which is there once anything is missing
 
     rows, engine = evaluator.encoded_for(tables), evaluator.engine
+    engine = engine.exact if engine.has_stages else engine  # what other stages take is known once they are calibrated
     begin, computed, seconds = time.perf_counter(), 0, 0.0
     with peak_memory(engine.subject.device) as peak:
         for number, done in enumerate(engine.run_together(rows, Pairs.every(masks, len(rows)), tables), start=1):

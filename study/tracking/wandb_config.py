@@ -35,6 +35,8 @@ def wandb_config(config: Mapping[str, Any]) -> dict[str, Any]:
         del chosen["shard"], chosen["shards"]
     if chosen.get("precision") == "screened":
         chosen["screening"] = config.get("screening")
+    if chosen.get("precision") == "cascade":
+        chosen["cascade"] = config.get("cascade")
     return _set(chosen)
 
 

@@ -28,6 +28,8 @@ TOY = "model=toy_classifier data=toy_matched"
         ),
         (["measure=pruning", "+measure.order.seeds=9"], "measure.order.seeds is an option of random"),
         (["screening.sample=9"], "screening.sample has no effect here: it is of precision=screened"),
+        (["cascade.bound=0.01"], "cascade.bound has no effect here: it is of precision=cascade"),
+        (["precision=cascade", "screening.audit=0.1"], "screening.audit has no effect here: it is of precision=screen"),
         (
             ["precision=screened", "data.metric=loss"],
             "data.metric=loss is of losses or log-likelihoods, and",
@@ -54,6 +56,7 @@ def test_an_option_that_would_change_nothing_is_refused(words: list[str], says: 
         ["measure=pruning_random", "measure.seeds=10"],
         ["measure=pruning", "measure.order=ablation_loss", "measure.loss=label_smoothed", "measure.epsilon=0.2"],
         ["precision=screened", "screening.sample=9"],
+        ["precision=cascade", "cascade.sample=9"],
         ["model.training.keep=[1,4]"],
         ["+model.expected={other:{score:1,tolerance:2}}"],
     ],

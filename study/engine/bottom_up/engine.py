@@ -37,6 +37,11 @@ class BottomUpEngine(Engine):
         self._pass = BottomUpPass(weights, budget.product_tokens)
         self._most_tokens = budget.tokens(4 * HIDDEN_STATES * weights.width)
 
+    @property
+    def weights(self) -> ClassifierWeights:
+        """The weights of its pass."""
+        return self._pass.weights
+
     def blocks(self, rows: Sequence[TokenRow], masks: Bool[np.ndarray, "M H"]) -> list[Block]:
         """Examples of equal length, as many as memory allows; parts of the tree of masks where it allows but one."""
         in_tree = tree_order(masks, attention_stages(self.subject.layout))

@@ -102,6 +102,10 @@ class LanguageModel(Subject):
         sums, greedy = self._scored(requests, np.arange(len(requests)))
         return sums.cpu().numpy(), greedy.cpu().numpy()
 
+    def sums(self, requests: Sequence[Request]) -> Float[Tensor, " n"]:
+        """The log-probability of each continuation, nats, with a graph behind it; the gate has a row for each."""
+        return self._scored(requests, np.arange(len(requests)))[0]
+
     def losses(self, rows: Sequence[TokenRow], loss: Loss = PLAIN) -> Float[Tensor, " rows"]:
         """Cross entropy of the right continuation among all of a row, or what a text lacks to certainty; nats.
 

@@ -1,0 +1,249 @@
+"""The audit of a job's drafts: first where errors are likely, then at random, which bounds how many are wrong.
+
+The first may raise thresholds, and no bound follows from it. The second is drawn from the drafts that stand once
+nothing is open any more, with a seed that depends on no outcome; all that is drawn is computed exactly and stored.
+Where one is wrong, thresholds rise under its mask, what they open is computed, and another round is drawn, judged at
+half of the probability of error.
+"""
+
+import logging
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import polars as pl
+from jaxtyping import Bool
+
+from study.engine.cascade.decisions import differ
+from study.engine.evaluator import Evaluator
+from study.engine.pairs import TableRequest
+from study.engine.precision import Cascade
+from study.record.cascade import Audit, Looked, Stage, Thresholds
+from study.record.cascade.audit_files import read_audits, write_audit
+from study.record.cascade.limits import round_alpha, sample_size
+from study.record.cascade.stage import STAGE, is_draft
+from study.record.files import short_hash
+from study.record.store import read_examples
+from study.record.tables import OUTCOMES
+
+log = logging.getLogger(__name__)
+
+KEYS = ["mask", "example"]
+
+
+@dataclass(frozen=True)
+class Auditor:
+    """What audits a job.
+
+    Attributes:
+        evaluator: what gives and computes its outcomes.
+        masks: its masks, the full one among them.
+        cascade: how careful to be.
+        share: number of the share of the examples that it computes, from 0.
+        shards: how many shares there are.
+    """
+
+    evaluator: Evaluator
+    masks: Bool[np.ndarray, "M width"]
+    cascade: Cascade
+    share: int
+    shards: int
+
+    @property
+    def passed(self) -> bool:
+        """Whether all outcomes are stored, and an audit has spoken for all drafts among them; computes nothing."""
+        if self.evaluator.remaining(self._keys):
+            return False
+        drafts = dict(self._drafts().group_by("mask").len().iter_rows())
+        return any(
+            audit.passed and all(number <= audit.masks[mask].left for mask, number in drafts.items())
+            for audit in self._rounds()
+        )
+
+    def run(self) -> bool:
+        """Audit until a round is passed; whether thresholds rose, so that outcomes may be others than before."""
+        raised = False
+        while True:
+            self.evaluator.require([TableRequest(OUTCOMES, self.masks)])
+            if self.passed:
+                return raised
+            begun = next((audit for audit in self._rounds() if audit.passed is None), None)
+            if begun is None:
+                looked, wrong = self._look_where_likely()
+                raised |= wrong > 0
+                begun = self._draw({"looked": float(looked), "wrong": float(wrong)})
+            audit, wrong_rows = self._judged(begun)
+            if wrong_rows.height:
+                self._raise(wrong_rows)
+                raised = True
+            write_audit(audit, self._folder)
+            _say(audit)
+
+    @property
+    def _keys(self) -> list[str]:
+        return self.evaluator.keys(self.masks)
+
+    @property
+    def _folder(self):
+        return self.evaluator.store.folder
+
+    def _rows(self) -> pl.DataFrame:
+        """The outcomes of the job that stand."""
+        rows = self.evaluator.store.read(OUTCOMES).rows
+        own = pl.col("mask").is_in(self._keys) & pl.col("example").is_in(list(self.evaluator.examples.ids))
+        return rows.filter(own)
+
+    def _drafts(self) -> pl.DataFrame:
+        """Those that are drafts, in an order that depends on nothing else."""
+        return self._rows().filter(is_draft()).sort(KEYS)
+
+    def _rounds(self) -> list[Audit]:
+        """The rounds of this audit so far."""
+        masks, view = set(self._keys), len(self.evaluator.whole)
+        same = view, self.share, self.shards
+        rounds = read_audits(self._folder)[0]
+        return [one for one in rounds if (one.examples, one.share, one.shards) == same and set(one.masks) == masks]
+
+    def _look_where_likely(self) -> tuple[int, int]:
+        """Compute decisions near their thresholds and predicted flips exactly, until none is wrong.
+
+        Returns:
+            How many were looked at, and how many of them were wrong.
+        """
+        looked = found = 0
+        while self.cascade.purposive:
+            chosen = self._likely_wrong()
+            self.evaluator.exactly(chosen.select(KEYS))
+            wrong = self._wrong(chosen)[0]
+            looked, found = looked + chosen.height, found + wrong.height
+            if not wrong.height:
+                break
+            self._raise(wrong)
+            self.evaluator.require([TableRequest(OUTCOMES, self.masks)])
+        return looked, found
+
+    def _likely_wrong(self) -> pl.DataFrame:
+        """The drafts nearest their thresholds, half of them of those that differ from the full mask's decision."""
+        drafts, thresholds = self._drafts(), self.evaluator.store.thresholds
+        known = [(str(stage), mask, value) for stage, own in thresholds.values.items() for mask, value in own.items()]
+        of = pl.DataFrame(known, schema={STAGE: pl.String, "mask": pl.String, "limit": pl.Float64}, orient="row")
+        near = drafts.join(of, on=[STAGE, "mask"], how="left").with_columns(
+            flips=pl.Series(self._flips(drafts), dtype=pl.Boolean), near=pl.col("margin") / pl.col("limit")
+        )
+        near = near.sort("near", *KEYS, nulls_last=True)
+        half = self.cascade.purposive // 2
+        some = near.filter("flips").head(half)
+        return pl.concat([some, near.join(some, on=KEYS, how="anti").head(self.cascade.purposive - some.height)])
+
+    def _flips(self, rows: pl.DataFrame) -> Bool[np.ndarray, " rows"]:
+        """Whether each decision is another one than under the full mask."""
+        full = self.evaluator.layout.key(self.evaluator.layout.full())
+        whole = self.evaluator.store.read(OUTCOMES).rows.filter(pl.col("mask") == full)
+        base = rows.select("example").join(whole, on="example", how="left", maintain_order="left")
+        return differ(rows, base, self._examples) if rows.height else np.zeros(0, dtype=bool)
+
+    @property
+    def _examples(self) -> pl.DataFrame:
+        return self.evaluator.examples.to_frame()
+
+    def _wrong(self, chosen: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
+        """The drafts that are exactly decided otherwise, and the exact rows of all."""
+        pairs = chosen.select(KEYS)
+        drafts = pairs.join(self.evaluator.store.drafts(), on=KEYS, how="inner", maintain_order="left")
+        exact = drafts.select(KEYS).join(
+            self.evaluator.store.read(OUTCOMES).rows, on=KEYS, how="inner", maintain_order="left"
+        )
+        assert exact.height == pairs.height, "decisions that were to be looked at are not stored"
+        return drafts.filter(differ(drafts, exact, self._examples) if drafts.height else []), exact
+
+    def _raise(self, wrong: pl.DataFrame) -> None:
+        """Let thresholds rise where drafts were wrong; an error is at least the margin of a wrong draft."""
+        least: dict[Stage, dict[str, float]] = {}
+        for stage, mask, margin in wrong.select(STAGE, "mask", "margin").iter_rows():
+            own = least.setdefault(Stage(stage), {})
+            own[mask] = max(own.get(mask, 0.0), self.cascade.safety * margin)
+        self.evaluator.raise_thresholds(wrong, Thresholds(least))
+        masks = wrong["mask"].n_unique()
+        log.info(
+            f"cascade: {wrong.height} of the drafts looked at were wrong, under {masks} "
+            f"{'mask' if masks == 1 else 'masks'}: thresholds rise, and what they open is computed"
+        )
+
+    def _draw(self, purposive: dict[str, float]) -> Audit:
+        """The next round, its sample drawn and kept, so that a killed job goes on with it."""
+        number = 1 + max((audit.round for audit in self._rounds()), default=0)
+        alpha = round_alpha(self.cascade.confidence, number, self.shards)
+        identity = [self.evaluator.setting.id, self.share, self.shards, number]
+        seed, drafts = int(short_hash(identity), 16) % 2**32, self._drafts().select(KEYS)
+        size = sample_size(drafts.height, self.cascade.bound, alpha)
+        places = np.sort(np.random.default_rng(seed).choice(drafts.height, size, replace=False))
+        place = {name: i for i, name in enumerate(read_examples(self._folder)["example"].to_list())}
+        drawn = {
+            str(mask): tuple(place[name] for name in rows["example"])
+            for (mask,), rows in drafts[places].group_by("mask", maintain_order=True)
+        }
+        counts = dict(drafts.group_by("mask").len().iter_rows())
+        stages = self._rows().group_by(STAGE).len().sort(STAGE)
+        audit = Audit(
+            round=number,
+            seed=seed,
+            share=self.share,
+            shards=self.shards,
+            examples=len(self.evaluator.whole),
+            bound=self.cascade.bound,
+            confidence=self.cascade.confidence,
+            alpha=alpha,
+            masks={key: Looked(counts.get(key, 0), len(drawn.get(key, ()))) for key in self._keys},
+            drawn=drawn,
+            stages=dict(stages.iter_rows()),
+            purposive=purposive,
+        )
+        write_audit(audit, self._folder)
+        return audit
+
+    def _judged(self, audit: Audit) -> tuple[Audit, pl.DataFrame]:
+        """The round once its sample is computed, and the drafts of it that are wrong."""
+        began = time.monotonic()
+        names = read_examples(self._folder)["example"]
+        drawn = [(mask, names[place]) for mask, places in audit.drawn.items() for place in places]
+        chosen = pl.DataFrame(drawn, schema=dict.fromkeys(KEYS, pl.String), orient="row")
+        rows = self.evaluator.store.read(OUTCOMES).rows
+        exact = rows.filter(~is_draft()) if STAGE in rows.columns else rows
+        self.evaluator.exactly(chosen.join(exact, on=KEYS, how="anti", maintain_order="left"))
+        wrong, exact = self._wrong(chosen)
+        flipped = exact.filter(self._flips(exact)) if exact.height else exact
+        counts = dict(wrong.group_by("mask").len().iter_rows())
+        judged = replace(
+            audit,
+            masks={key: replace(one, wrong=counts.get(key, 0)) for key, one in audit.masks.items()},
+            flips=flipped.height,
+            wrong_flips=flipped.join(wrong, on=KEYS, how="semi").height,
+            passed=not wrong.height,
+            seconds=time.monotonic() - began,
+        )
+        return judged, wrong
+
+
+def audited_masks(evaluator: Evaluator, asked: Sequence[Bool[np.ndarray, "some width"]]) -> Bool[np.ndarray, "M width"]:
+    """The full mask and those asked for, each once."""
+    every = np.concatenate([evaluator.layout.full()[None], *asked])
+    return every[np.sort(np.unique(every, axis=0, return_index=True)[1])]
+
+
+def _say(audit: Audit) -> None:
+    of, seen = audit.together, f"cascade: audit, round {audit.round}"
+    if not of.population:
+        log.info("%s: no decision is a draft, all are exact", seen)
+    elif audit.passed:
+        rest = of.left
+        log.info(
+            f"{seen}: none of {of.sample:,} drafts drawn at random is wrong; of the other {rest:,} at most "
+            f"{audit.bound:.3g} of all drafts are, with {audit.confidence:.0%} confidence ({audit.flips:,} of those "
+            f"drawn decide otherwise than the full mask)"
+        )
+    else:
+        log.info(
+            f"{seen}: {of.wrong:,} of {of.sample:,} drafts drawn at random are wrong ({audit.wrong_flips:,} of "
+            f"{audit.flips:,} that decide otherwise than the full mask): another round follows"
+        )

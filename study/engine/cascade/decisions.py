@@ -1,0 +1,31 @@
+"""Decisions as stored outcomes tell them, by every notion of the largest, and which of them differ."""
+
+import numpy as np
+import polars as pl
+from jaxtyping import Bool, Int
+
+from study.record.metrics import METRICS
+from study.record.metrics.choices.choice_accuracy import LikeliestChoice
+
+CHOOSING = [kind() for kind in METRICS.values() if issubclass(kind, LikeliestChoice)]
+"""The metrics by which a choice is the likeliest."""
+
+
+def decisions(rows: pl.DataFrame, examples: pl.DataFrame) -> Int[np.ndarray, "rows notions"]:
+    """What is decided in rows of outcomes: a label, or the likeliest choice by every metric that can be told.
+
+    Args:
+        rows: outcomes.
+        examples: the examples, with the lengths that metrics divide by.
+    """
+    if "prediction" in rows.columns:
+        return rows["prediction"].to_numpy()[:, None]
+    others = [name for name in examples.columns if name == "example" or name not in rows.columns]
+    known = rows.join(examples.select(others), on="example", how="left", maintain_order="left")
+    told = [metric for metric in CHOOSING if {*metric.reads, *metric.example_columns} <= set(known.columns)]
+    return np.stack([metric.values(known).argmax(axis=1) for metric in told], axis=1)
+
+
+def differ(one: pl.DataFrame, other: pl.DataFrame, examples: pl.DataFrame) -> Bool[np.ndarray, " rows"]:
+    """Whether two tables of outcomes, row by row of the same examples, decide differently by any notion."""
+    return (decisions(one, examples) != decisions(other, examples)).any(axis=1)

@@ -1,0 +1,173 @@
+"""Audits of drafts: what they find, what they repair, and that a killed one goes on where it was."""
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+from fixtures import cases
+from fixtures.cascades.tame import CAREFUL, cascade, tame_classifier
+from fixtures.classifiers import all_kinds_of_masks, examples
+
+from study.engine.cascade.audit import Auditor
+from study.engine.cascade.engine import CascadeEngine
+from study.engine.evaluator import Evaluator
+from study.engine.pairs import Pairs, TableRequest
+from study.record.cascade import Audit, Stage, Thresholds
+from study.record.cascade.audit_files import read_audits
+from study.record.examples import Examples
+from study.record.setting import Setting
+from study.record.store import Store
+from study.record.tables import OUTCOMES
+from study.subjects.classifier import Classifier
+
+DATA = examples(90)
+SETTING = Setting(
+    model="tame",
+    data="words",
+    metric="accuracy",
+    subject={"labels": list(cases.LABELS), "precision": "cascade"},
+    examples={"digest": DATA.digest, "count": len(DATA)},
+    statistic="accuracy|percent",
+)
+
+
+@pytest.fixture(scope="module")
+def subject() -> Classifier:
+    return tame_classifier()
+
+
+def evaluator(results: Path, engine: CascadeEngine, data: Examples = DATA) -> Evaluator:
+    store = Store(results, SETTING, engine.subject.layout, DATA)
+    return Evaluator(store, SETTING, data, lambda: engine, provenance={}, whole=DATA)
+
+
+def auditor(own: Evaluator, share: int = 0, shards: int = 1) -> Auditor:
+    return Auditor(own, all_kinds_of_masks(own.layout), CAREFUL, share, shards)
+
+
+def audits(own: Evaluator) -> list[Audit]:
+    found, wrong = read_audits(own.store.folder)
+    assert not wrong
+    return found
+
+
+def exact_predictions(subject: Classifier) -> pl.DataFrame:
+    engine, rows = cascade(subject).exact, subject.encode(DATA)
+    masks, found = all_kinds_of_masks(subject.layout), []
+    for block in engine.run(rows, Pairs.every(masks, len(rows))):
+        keys = [subject.layout.key(masks[i]) for i in block.masks]
+        names = [DATA.ids[i] for i in block.examples]
+        found.append(pl.DataFrame({"mask": keys, "example": names, "exact": block.columns["prediction"]}))
+    return pl.concat(found)
+
+
+def assert_right(own: Evaluator, subject: Classifier) -> None:
+    rows = own.store.read().rows.join(exact_predictions(subject), on=["mask", "example"])
+    assert rows.height == len(all_kinds_of_masks(own.layout)) * len(DATA)
+    assert rows["prediction"].equals(rows["exact"], check_names=False)
+
+
+def doctored(own: Evaluator, number: int) -> pl.DataFrame:
+    """The drafts with the widest margins of some masks, decided wrong, in a part that takes the place of all others."""
+    rows = own.store.read().rows
+    drafts = rows.filter(pl.col("stage") == "first_order").sort("margin").tail(number)
+    wrong = drafts.with_columns(prediction=(pl.col("prediction") + 1) % 3)
+    thresholds = own.store.thresholds
+    for part in OUTCOMES.parts(own.store.folder):
+        part.unlink()
+    rest = rows.join(wrong, on=["mask", "example"], how="anti")
+    own.store.write(pl.concat([rest, wrong.select(rest.columns)]), {"seconds": 1, "rows": 1}, thresholds=thresholds)
+    return wrong
+
+
+def test_a_job_is_audited_once_and_then_nothing_is_loaded(tmp_path: Path, subject: Classifier) -> None:
+    own = evaluator(tmp_path, cascade(subject))
+    assert not auditor(own).passed
+    auditor(own).run()
+    (audit,) = audits(own)
+    assert audit.passed
+    assert (audit.round, audit.together.wrong) == (1, 0)
+    assert audit.alpha == pytest.approx(0.025)
+    assert audit.together.sample > 0
+    assert sum(audit.stages.values()) == len(all_kinds_of_masks(own.layout)) * len(DATA)
+    assert 0 < audit.purposive["looked"] <= CAREFUL.purposive
+    assert_right(own, subject)
+    drawn = pl.DataFrame([(mask, DATA.ids[i]) for mask, places in audit.drawn.items() for i in places], orient="row")
+    drawn.columns = ["mask", "example"]
+    stages = own.store.read().rows.join(drawn, on=["mask", "example"])["stage"]
+    assert stages.unique().to_list() == ["float32"]
+    again = evaluator(tmp_path, cascade(subject))
+    again._load = lambda: pytest.fail("loaded")
+    assert auditor(again).passed
+    assert not auditor(again).run()
+
+
+def test_a_wrong_draft_fails_a_round_and_thresholds_rise_above_it(tmp_path: Path, subject: Classifier) -> None:
+    own = evaluator(tmp_path, cascade(subject))
+    own.require([TableRequest(OUTCOMES, all_kinds_of_masks(own.layout))])
+    wrong = doctored(own, 200)
+    own = evaluator(tmp_path, cascade(subject))
+    before = own.store.thresholds
+    assert auditor(own).run()
+    found = audits(own)
+    assert [audit.passed for audit in found][-1]
+    assert sum(audit.together.wrong for audit in found) + found[0].purposive["wrong"] > 0
+    left = own.store.read().rows.join(wrong, on=["mask", "example"], how="semi")
+    exact = left.join(exact_predictions(subject), on=["mask", "example"])
+    seen = exact.filter(pl.col("stage") != "first_order")
+    assert seen["prediction"].equals(seen["exact"], check_names=False)
+    assert seen.height > 0.9 * wrong.height
+    masks = [
+        mask
+        for mask in before.values["first_order"]
+        if own.store.thresholds.at("first_order", mask) > before.at("first_order", mask)
+    ]
+    assert masks
+
+
+def test_a_killed_audit_goes_on_with_the_sample_that_it_drew(tmp_path: Path, subject: Classifier) -> None:
+    engine = cascade(subject)
+    own = evaluator(tmp_path, engine)
+    own.require([TableRequest(OUTCOMES, all_kinds_of_masks(own.layout))])
+    exactly, calls = engine.run_exactly, iter(["where errors are likely"])
+
+    def killed(rows, pairs, tables):
+        if next(calls, "over") == "over":
+            raise KeyboardInterrupt
+        return exactly(rows, pairs, tables)
+
+    engine.run_exactly = killed
+    with pytest.raises(KeyboardInterrupt):
+        auditor(own).run()
+    (begun,) = audits(own)
+    assert begun.passed is None
+    again = evaluator(tmp_path, cascade(subject))
+    auditor(again).run()
+    (done,) = audits(again)
+    assert done.passed
+    assert (done.drawn, done.seed) == (begun.drawn, begun.seed)
+    assert_right(again, subject)
+
+
+def test_shares_are_audited_each_and_one_may_open_what_another_took(tmp_path: Path, subject: Classifier) -> None:
+    shares = [DATA.take(range(i, len(DATA), 2)) for i in range(2)]
+    both = [evaluator(tmp_path, cascade(subject), share) for share in shares]
+    for share, own in enumerate(both):
+        auditor(own, share, 2).run()
+        assert auditor(own, share, 2).passed
+    assert [audit.alpha for audit in audits(both[0])] == pytest.approx([0.0125] * 2)
+    drafts = both[0].store.read().rows.filter(pl.col("stage") == "first_order", pl.col("example").is_in(shares[0].ids))
+    mask = drafts["mask"][0]
+    high = Thresholds({Stage.first_order: {mask: float(np.float32(drafts["margin"].max())) + 1.0}})
+    exact = (
+        both[1]
+        .store.read()
+        .rows.filter(pl.col("stage") == "float32", pl.col("mask") == mask, pl.col("example").is_in(shares[1].ids))
+    )
+    both[1].store.write(exact.head(1), {"seconds": 0, "rows": 1}, thresholds=high)
+    assert not auditor(both[0], 0, 2).passed
+    auditor(both[0], 0, 2).run()
+    assert auditor(both[0], 0, 2).passed
+    left = both[0].store.read().rows.filter(pl.col("mask") == mask, pl.col("example").is_in(shares[0].ids))
+    assert left["stage"].unique().to_list() == ["float32"]
