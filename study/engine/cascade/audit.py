@@ -225,7 +225,7 @@ class Auditor:
         return judged, wrong
 
 
-def audited_masks(evaluator: Evaluator, asked: Sequence[Bool[np.ndarray, "some width"]]) -> Bool[np.ndarray, "M width"]:
+def audited_masks(evaluator: Evaluator, asked: Sequence[Bool[np.ndarray, "_ width"]]) -> Bool[np.ndarray, "M width"]:
     """The full mask and those asked for, each once."""
     every = np.concatenate([evaluator.layout.full()[None], *asked])
     return every[np.sort(np.unique(every, axis=0, return_index=True)[1])]
