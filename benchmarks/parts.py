@@ -16,6 +16,7 @@ from benchmarks.observing import attention
 from benchmarks.program.commands import commands
 from benchmarks.program.launching import launching
 from benchmarks.program.page import page
+from benchmarks.program.report import report
 from benchmarks.program.resampling import resampling
 from benchmarks.program.store import store
 from benchmarks.program.tracking import tracking
@@ -44,6 +45,7 @@ PARTS: dict[str, Callable[[Sizes], Iterator[Row]]] = {
         resampling,
         page,
         commands,
+        report,
         launching,
         tracking,
         growth,

@@ -42,6 +42,7 @@ class Sizes:
         slow_masks: masks on which a slow loop is timed.
         stored_masks: masks in the store.
         stored_sentences: sentences in the store.
+        domains: domains of a report; of a classifier twice as many.
         packed_masks: masks whose rows are packed, enough for them to be.
         resamples: resamples of their scores.
         gpu_examples: examples on a GPU.
@@ -61,6 +62,7 @@ class Sizes:
     slow_masks: int = SLOW_MASKS
     stored_masks: int = 288
     stored_sentences: int = 3000
+    domains: int = 4
     packed_masks: int = 5000
     resamples: int = 10_000
     gpu_examples: int = 9815
@@ -90,6 +92,7 @@ QUICK = Sizes(
     slow_masks=2,
     stored_masks=4,
     stored_sentences=50,
+    domains=1,
     packed_masks=50,
     resamples=200,
     gpu_examples=32,
