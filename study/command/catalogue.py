@@ -61,19 +61,24 @@ def print_catalogue(arguments: Sequence[str] = (), console: Console | None = Non
     for group in ("model", "data"):
         _compose(group, options(group) if "experiment" in listed else listed.get(group, ()))
     for group, names in listed.items():
-        _print_lines(console, group, names)
+        _print_lines(console, group, names, whole=word == group)
 
 
-def _print_lines(console: Console, group: str, names: Sequence[str]) -> None:
-    """A line an entry: its name, what it still needs, and as much of what it is as the line has room for."""
+def _print_lines(console: Console, group: str, names: Sequence[str], *, whole: bool) -> None:
+    """Entries: name, what is still needed, and what it is; as much of that as the line has room for, or the whole."""
     needed = [_in_short(needs(group, name), description(group, name)) for name in names]
     widths = [max(map(len, column)) for column in (names, needed)]
     console.print(f"[bold]{TYPED.get(group, group)}[/]")
     for name, need in zip(names, needed, strict=True):
         start = "  ".join(text.ljust(width) for text, width in zip((name, need), widths, strict=True) if width)
         room = max(console.width - len(start) - 4, 0)
-        what = textwrap.shorten(description(group, name), room, placeholder=" ...") if room > SHORTEST else ""
-        console.print(Text(f"  {start}"), Text(what, "dim"), soft_wrap=True, sep="  ")
+        what = textwrap.wrap(description(group, name), room) if room > SHORTEST else []
+        if not whole and len(what) > 1:
+            what = [textwrap.shorten(description(group, name), room, placeholder=" ...")]
+        for number, line in enumerate(what or [""]):
+            console.print(
+                Text(f"  {'' if number else start:<{len(start)}}"), Text(line, "dim"), soft_wrap=True, sep="  "
+            )
     console.print()
 
 

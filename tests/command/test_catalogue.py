@@ -9,7 +9,7 @@ from study.command import commands
 from study.command.catalogue import GROUPS, needs, print_catalogue
 from study.command.option_words import options_in_words
 from study.config import compose_entries
-from study.entry_files import CONF, FOLDERS, options
+from study.entry_files import CONF, FOLDERS, description, options
 
 
 def catalogue(words: list[str], width: int = 80) -> str:
@@ -96,3 +96,10 @@ def test_values_to_give_are_named_as_they_are_typed() -> None:
     assert "model.training.start=..." in needs("model", "hf_finetuned")
     assert needs("model", "fairseq_trained").startswith("model.name=...; model.training.dev.source=...")
     assert needs("data", "toy_news") == "ready"
+
+
+def test_the_words_of_a_group_that_is_asked_for_are_whole() -> None:
+    text = catalogue(["reuse"], width=60)
+    said = " ".join(text.split())
+    assert all(description("reuse", name) in said for name in options("reuse"))
+    assert max(map(len, text.splitlines())) <= 60
