@@ -38,7 +38,7 @@ def stage_words(bounds: DomainBounds) -> str:
 def bound_words(bounds: DomainBounds) -> Iterator[str]:
     """What there is to say of a domain, a sentence each."""
     name = bounds.domain.data
-    yield f"{name}: {stage_words(bounds)}"
+    yield f"{name}: {stage_words(bounds)}" if bounds.drafts else f"{name}: no decision is a draft, all are exact"
     if bounds.lacking:
         why = "their audit is under way" if bounds.under_way else "no audit of them was passed"
         cure = "run the study again, with the command that made it"

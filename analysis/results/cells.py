@@ -28,6 +28,9 @@ DATA = "data"
 TASK = "task"
 """The axis along which cells have different data and may have different metrics."""
 
+PRECISION = "precision"
+"""The axis along which cells differ in how numbers were computed."""
+
 REPLACEMENT = "replacement"
 """The axis along which cells differ in what stands in the place of a masked unit."""
 
@@ -37,7 +40,7 @@ GATES = "gates"
 REUSE = "reuse"
 """The axis along which cells differ in how a later task was taught to their model."""
 
-USUAL = frozenset({("precision", FLOAT32), (REPLACEMENT, ZERO), (GATES, NO_GATES), (REUSE, NO_REUSE)})
+USUAL = frozenset({(PRECISION, FLOAT32), (REPLACEMENT, ZERO), (GATES, NO_GATES), (REUSE, NO_REUSE)})
 """What is not told of a cell where all cells have it: float32, zero where something is masked, no gates, one task."""
 
 METRIC = "metric"
@@ -149,8 +152,8 @@ def value_name(axis: str, value: Value) -> str:
         return f"no {axis}"
     if (axis, value) == (REUSE, NO_REUSE):
         return "one task"
-    if isinstance(value, str):
-        return value
+    if isinstance(value, str):  # a precision says how careful it is: `cascade|sample:100|safety:2`
+        return value.replace("|", ", ").replace(":", " ") if axis == PRECISION else value
     return f"{axis} {value:g}" if isinstance(value, float) else f"{axis} {value}"
 
 

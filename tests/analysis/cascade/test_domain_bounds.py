@@ -14,11 +14,13 @@ from analysis.compute import analyse
 from analysis.inference import Inference
 from analysis.page import ResultsPage
 from analysis.report import result_tables
+from analysis.results.cells import grids
 from analysis.results.read import read_domain, read_results
 from analysis.terminal import print_cascade
 from study.record.cascade import Audit, Looked, Stage, Thresholds
 from study.record.cascade.audit_files import write_audit
 from study.record.cascade.limits import round_alpha, wrong_limit
+from study.record.factors import Factors
 from study.record.store import Store
 
 COUNT = 200
@@ -168,3 +170,17 @@ def test_it_is_shown_on_the_terminal_in_tables_and_on_the_page(store: Store, res
 
 def test_folders_without_stages_have_none(make) -> None:
     assert cascade([read_domain(make().folder)]) is None
+
+
+def test_along_precision_a_cascade_stands_beside_float32_and_says_how_careful_it_was(
+    store: Store, results: Path
+) -> None:
+    precision = PRECISION["precision"]
+    fill(results, "accuracy", model="toy", data="home", count=COUNT)
+    found = read_results(results)
+    places = {domain.setting.precision: Factors("toy", "home", domain.setting.precision) for domain in found.domains}
+    domains = tuple(replace(domain, factors=(places[domain.setting.precision],)) for domain in found.domains)
+    (grid,) = grids(replace(found, domains=domains), ["precision"]).grids
+    assert {key for (key,) in grid.cells} == {"float32", precision}
+    labels = {cell.label(["precision"]) for cell in grid.cells.values()}
+    assert labels == {"float32", "cascade, sample 20, safety 2, bound 0.05, confidence 0.95, purposive 20"}
