@@ -121,7 +121,7 @@ class BatchedDecoder:
 
     def logprobs(self, tokens: Int[Tensor, " R"]) -> Float[Tensor, "R V"]:
         """A step that tells the log-probabilities of all words."""
-        return self._logits(self._states(tokens)).log_softmax(-1)
+        return self._logits(self._states(tokens)).log_softmax(-1)[:, : len(self._model.target.words)]
 
     def select(self, origins: Int[Tensor, " R"], *, rows_changed: bool) -> None:
         """See `study.subjects.decoding.beam.StepDecoder`."""
@@ -203,7 +203,7 @@ class BatchedDecoder:
 
         return by_pieces(rise, [torch.arange(len(group), device=group.device) if place is None else place, group])
 
-    def _logits(self, states: Float[Tensor, "n d"]) -> Float[Tensor, "n V"]:
+    def _logits(self, states: Float[Tensor, "n d"]) -> Float[Tensor, "n words"]:
         return self._model.words(functional.pad(states, (0, 0, 0, -len(states) % ROUND)))[: len(states)]
 
 

@@ -13,12 +13,14 @@ from typing import Any
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
+from torch.nn import functional
 from transformers import PreTrainedModel
 
 from study.engine.weights.linear import Linear
 from study.engine.weights.modules import ACTIVATIONS, UnsupportedModelError, layer_norm, linear_weights
 from study.masking.gate import Gate
 from study.record.units import AttentionKind
+from study.subjects.decoding.top_tokens import BLOCK
 
 PRE_NORM = {
     "FSMTForConditionalGeneration": False,
@@ -35,6 +37,10 @@ FIRST_POSITION: dict[str, Callable[[Any], int]] = {
     "BartLearnedPositionalEmbedding": lambda positions: positions.offset,
 }
 """Which row of the position embeddings the first token takes."""
+
+
+LARGE_VOCABULARY = 4096
+"""Words from which on what fills the last block up is little, and no search asks for as many."""
 
 
 @dataclass(frozen=True)
@@ -139,7 +145,8 @@ class TranslatorWeights:
         target: embedding of the target.
         decoder: layers of the target side.
         decoder_norm: layer norm after the last of them.
-        words: projection to the logits of all words.
+        words: projection to the logits of all words; of a large vocabulary, filled up with minus infinity to whole
+            blocks of those that are looked through together.
     """
 
     pre_norm: bool
@@ -270,4 +277,6 @@ def _words(module: PreTrainedModel) -> Linear:
     output = "model.decoder.output_projection" if type(module).__name__.startswith("FSMT") else "lm_head"
     weight, bias = _weights(module, output)
     more = getattr(module, "final_logits_bias", None)  # of Marian and BART
-    return Linear(weight, bias if more is None else bias + more.flatten())
+    bias = bias if more is None else bias + more.flatten()
+    missing = -len(weight) % BLOCK if len(weight) >= LARGE_VOCABULARY else 0
+    return Linear(functional.pad(weight, (0, 0, 0, missing)), functional.pad(bias, (0, missing), value=-torch.inf))

@@ -13,6 +13,7 @@ from transformers import PreTrainedModel
 from study.engine.batched_decoding.decoder import BatchedDecoder
 from study.engine.batched_decoding.proof import largest_difference
 from study.engine.pairs import Pairs
+from study.engine.weights import translator as translator_module
 from study.engine.weights.modules import UnsupportedModelError
 from study.engine.weights.translator import translator_weights
 from study.masking.gate import Gate
@@ -20,6 +21,7 @@ from study.masking.sites import find_sites
 from study.masking.stand_ins import Zero
 from study.record.examples import Examples
 from study.record.units import HeadLayout
+from study.subjects.decoding import top_tokens
 from study.subjects.decoding.beam import BeamConfig, CachedDecoder, Hypotheses, search
 from study.subjects.fairseq.folder import FairseqFolder
 
@@ -128,6 +130,32 @@ def test_the_order_of_masks_and_sentences_is_irrelevant() -> None:
         assert again.tokens[other].equal(found.tokens[here])
         assert again.scores[other].item() == pytest.approx(found.scores[here].item(), abs=1e-5)
         assert again.margins[other].item() == pytest.approx(found.margins[here].item(), abs=1e-5)
+
+
+def test_words_filled_up_to_whole_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    """As those of large vocabularies are: nothing that fills them up is chosen or counted."""
+    module, gate = gated("marian")
+    plain = translator_weights(module, gate)
+    monkeypatch.setattr(translator_module, "LARGE_VOCABULARY", 1)
+    for file in (translator_module, top_tokens):
+        monkeypatch.setattr(file, "BLOCK", 7)
+    filled = translator_weights(module, gate)
+    assert 0 < len(filled.words.weight) - len(plain.words.weight) < 7
+    masks, rule = single_heads_and_layers(gate.layout), BeamConfig(beam=2, lenpen=1.0, start=3, end=3, pad=0)
+    pairs = Pairs.every(masks, len(SOURCES))
+    of_plain, of_filled = (
+        BatchedDecoder(weights, gate.layout, pairs, *padded(SOURCES), Zero()) for weights in (plain, filled)
+    )
+    limits = torch.tensor(LIMITS).repeat(len(masks))
+    expected, found = search(of_plain, rule, limits), search(of_filled, rule, limits)
+    assert found.tokens.equal(expected.tokens)
+    torch.testing.assert_close(found.scores, expected.scores)
+    assert (
+        BatchedDecoder(filled, gate.layout, pairs, *padded(SOURCES), Zero())
+        .logprobs(torch.full_like(limits, 3))
+        .isfinite()
+        .all()
+    )
 
 
 @pytest.mark.parametrize("architecture", ARCHITECTURES)
