@@ -47,7 +47,7 @@ def compute_blocks(
     waiting = [blocks[i] for i in np.random.default_rng(0).permutation(len(blocks))]
     most = max((block.size for block in blocks), default=0)
     running: dict[Future[BlockResult | None], Block] = {}
-    with _pool(min(workers, len(blocks))) as pool:
+    with worker_pool(min(workers, len(blocks))) as pool:
         while waiting or running:
             while waiting and len(running) < workers:
                 block = waiting.pop()
@@ -71,7 +71,7 @@ def compute_blocks(
 
 
 @contextmanager
-def _pool(workers: int) -> Iterator[Executor]:
+def worker_pool(workers: int) -> Iterator[Executor]:
     """Workers among whom torch's threads are divided."""
     threads = torch.get_num_threads()
     share = max(1, threads // max(1, workers))

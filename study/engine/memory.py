@@ -58,8 +58,13 @@ class MemoryBudget:
         memory = int(memory_gb * 2**30) or int(free * SHARE)
         if device.type != "cpu":
             return cls(batch_tokens or GPU_PRODUCT, memory, most_tokens=2**31)
-        workers = min(torch.get_num_threads(), CPU_WORKERS)
+        workers = cpu_workers()
         return cls(batch_tokens or CPU_PRODUCT, memory // workers, CPU_TOKENS, workers)
+
+
+def cpu_workers() -> int:
+    """Blocks computed at a time on a CPU, each on its share of the threads."""
+    return min(torch.get_num_threads(), CPU_WORKERS)
 
 
 @contextmanager
