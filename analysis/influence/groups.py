@@ -268,9 +268,12 @@ def _correlation(pair: Pair, found: Mapping[str, DomainGroups]) -> Iterator[Row]
 
 
 def _first(shares: Float[np.ndarray, " groups"]) -> list[int]:
-    """Places of the largest shares above 0, the largest first, as many as the tables have."""
-    order = np.argsort(-shares, kind="stable")[:LISTED]
-    return [int(at) for at in order if shares[at] > 0]
+    """Places of the largest shares above 0, the largest first, as many as the tables have; of ties those that come first.
+
+    Rounded, as processors differ in the last bit, and would list ties in another order.
+    """
+    rounded = np.round(shares, 12)
+    return [int(at) for at in np.argsort(-rounded, kind="stable")[:LISTED] if rounded[at] > 0]
 
 
 def _first_text(columns: Iterable[str]) -> pl.Expr:
