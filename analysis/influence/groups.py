@@ -268,7 +268,7 @@ def _correlation(pair: Pair, found: Mapping[str, DomainGroups]) -> Iterator[Row]
 
 
 def _first(shares: Float[np.ndarray, " groups"]) -> list[int]:
-    """Places of the largest shares above 0, the largest first, as many as the tables have; of ties those that come first.
+    """Places of the largest shares above 0, the largest first, as many as the tables have; of ties the first.
 
     Rounded, as processors differ in the last bit, and would list ties in another order.
     """
