@@ -95,9 +95,8 @@ class BottomUpPass:
         num_rows, first = rows.stop - rows.start, rows.start * length
         qkv = layer.qkv(_as(x[first : first + stepped(num_rows * length)], layer.qkv))[: num_rows * length]
         query, key, value = qkv.view(num_rows, length, 3, layer.num_heads, layer.head_size).permute(2, 0, 3, 1, 4)
-        if x.is_cuda:
+        if _fused_attention_pays(x):
             return functional.scaled_dot_product_attention(query, key, value, scale=1.0), value
-        # at these lengths plain products are faster on a CPU than the fused kernel
         query, key, flat = (part.flatten(0, 1) for part in (query, key, value))
         attention = torch.bmm(query, key.transpose(1, 2)).float().softmax(-1).to(value.dtype)
         return torch.bmm(attention, flat).unflatten(0, (num_rows, layer.num_heads)), value
@@ -138,6 +137,11 @@ class BottomUpPass:
     def _room(self, tokens: int, like: Tensor) -> Float[Tensor, "room d"]:
         """Rows for so many tokens, and room behind them so that any product may take a multiple of `STEP`."""
         return like.new_empty(stepped(tokens) + STEP, self.weights.width)
+
+
+def _fused_attention_pays(x: Tensor) -> bool:
+    """Not on a CPU, where plain products are the faster at these lengths."""
+    return x.is_cuda
 
 
 def _as(x: Tensor, linear: Linear) -> Tensor:
