@@ -7,7 +7,7 @@ is the engine's business.
 
 import logging
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -17,6 +17,7 @@ import numpy as np
 import polars as pl
 from jaxtyping import Bool
 
+from study.engine.blocks import BlockResult
 from study.engine.pairs import Pairs, TableRequest
 from study.record.cascade import Thresholds
 from study.record.curves import Curve, keeps_curve, read_curves, write_curve
@@ -299,15 +300,12 @@ class Evaluator:
             self._prove(self.engine, encoded, tables)
         keys, examples = np.array(list(missing)), np.array(self.examples.ids)
         pairs = self._pairs(missing)
-        if self.engine.has_stages:
-            self.engine.learn(self.store.thresholds)
         pending: dict[Table, list[pl.DataFrame]] = {table: [] for table in tables}
         since = time.monotonic()
         name = f"{self.setting.model} on {self.setting.data}"
         with progress(name, len(pairs) * len(tables), "rows") as advance:
             try:
-                run = self.engine.run_exactly if exactly else self.engine.run_together
-                for results in run(encoded, pairs, tables):
+                for results in self._results(encoded, pairs, tables, exactly=exactly):
                     for table, block in results.items():
                         where = {"mask": keys[block.masks], "example": examples[block.examples]}
                         rows = pl.DataFrame({**where, **block.columns}, schema_overrides=table.types)
@@ -318,6 +316,31 @@ class Evaluator:
                         since = self._write(pending, since, list(missing))
             finally:
                 self._write(pending, since, list(missing))
+
+    def _results(
+        self, encoded: "Sequence[TokenRow]", pairs: Pairs, tables: Sequence[Table], *, exactly: bool
+    ) -> Iterator[Mapping[Table, BlockResult]]:
+        """The rows of pairs, block by block; a decision whose stored draft does not stand is computed exactly.
+
+        Drafted again, it might be taken by another last digit here, and be left open by whoever reads both drafts.
+        """
+        exact = np.full_like(pairs.wanted, exactly)
+        if self.engine.has_stages:
+            self.engine.learn(self.store.thresholds)
+            exact |= self._is_drafted(pairs.masks)
+        if (opened := pairs.wanted & exact).any():
+            yield from self.engine.run_exactly(encoded, Pairs(pairs.masks, opened), tables)
+        if (rest := pairs.wanted & ~exact).any():
+            yield from self.engine.run_together(encoded, Pairs(pairs.masks, rest), tables)
+
+    def _is_drafted(self, masks: Bool[np.ndarray, "M H"]) -> Bool[np.ndarray, "M E"]:
+        """Which outcomes of this job have a draft that is stored, whether it stands or not."""
+        keys = list(map(self.layout.key, masks))
+        places = self._places(self.store.drafts().select("mask", "example").filter(pl.col("mask").is_in(keys)))
+        found = np.zeros((len(masks), len(self.examples)), dtype=bool)
+        for row, key in zip(found, keys, strict=True):
+            row[places.get(key, [])] = True
+        return found
 
     def _write(self, pending: dict[Table, list[pl.DataFrame]], since: float, together: Sequence[str]) -> float:
         """Write what is pending, a part for each table; the time from which the next ones count."""

@@ -24,12 +24,16 @@ from study.record.cascade.audit_files import read_audits, write_audit
 from study.record.cascade.limits import round_alpha, sample_size
 from study.record.cascade.stage import STAGE, is_draft
 from study.record.files import short_hash
+from study.record.parts import StoreError
 from study.record.store import read_examples
 from study.record.tables import OUTCOMES
 
 log = logging.getLogger(__name__)
 
 KEYS = ["mask", "example"]
+
+TRIES = 10
+"""How often what is missing is computed: what was drafted, and opened by another share meanwhile, is exact next time."""
 
 
 @dataclass(frozen=True)
@@ -64,8 +68,8 @@ class Auditor:
     def run(self) -> bool:
         """Audit until a round is passed; whether thresholds rose, so that outcomes may be others than before."""
         raised = False
-        while True:
-            self.evaluator.require([TableRequest(OUTCOMES, self.masks)])
+        while True:  # a round is passed, or makes a wrong draft exact: there are only so many drafts, and none anew
+            self._require()
             if self.passed:
                 return raised
             begun = next((audit for audit in self._rounds() if audit.passed is None), None)
@@ -79,6 +83,24 @@ class Auditor:
                 raised = True
             write_audit(audit, self._folder)
             _say(audit)
+
+    def _require(self) -> None:
+        """Compute the outcomes that are missing, until none is: other shares may open drafts meanwhile.
+
+        Raises:
+            StoreError: when some are missing however often they are computed.
+        """
+        for _ in range(TRIES):
+            self.evaluator.require([TableRequest(OUTCOMES, self.masks)])
+            if not (missing := self.evaluator.remaining(self._keys)):
+                return
+        mask, places = next(iter(missing.items()))
+        raise StoreError(
+            f"{self._folder}: {sum(map(len, missing.values())):,} decisions are missing still, though they were "
+            f"computed {TRIES} times, the first is example '{self.evaluator.examples.ids[places[0]]}' under mask {mask}. "
+            f"Either other jobs take parts away or raise thresholds all the time, then run this one again when they "
+            f"have ended; or this is a fault of the cascade, then compute with precision=float32"
+        )
 
     @property
     def _keys(self) -> list[str]:
@@ -120,7 +142,7 @@ class Auditor:
             if not wrong.height:
                 break
             self._raise(wrong)
-            self.evaluator.require([TableRequest(OUTCOMES, self.masks)])
+            self._require()
         return looked, found
 
     def _likely_wrong(self) -> pl.DataFrame:

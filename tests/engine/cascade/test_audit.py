@@ -16,6 +16,7 @@ from study.engine.pairs import Pairs, TableRequest
 from study.record.cascade import Audit, Stage, Thresholds
 from study.record.cascade.audit_files import read_audits
 from study.record.examples import Examples
+from study.record.parts import StoreError
 from study.record.setting import Setting
 from study.record.store import Store
 from study.record.tables import OUTCOMES
@@ -124,6 +125,37 @@ def test_a_wrong_draft_fails_a_round_and_thresholds_rise_above_it(tmp_path: Path
         if own.store.thresholds.at("first_order", mask) > before.at("first_order", mask)
     ]
     assert masks
+
+
+@pytest.mark.parametrize("differs", ["by its last digit", "by its decision"])
+def test_a_draft_that_was_opened_is_computed_exactly(tmp_path: Path, subject: Classifier, differs: str) -> None:
+    """Another machine drafts a decision too: by a margin that is its threshold now, or otherwise by the same margin."""
+    engine, first = cascade(subject), str(Stage.first_order)
+    own = evaluator(tmp_path, engine)
+    own.require([TableRequest(OUTCOMES, all_kinds_of_masks(own.layout))])
+    draft = own.store.read().rows.filter(pl.col("stage") == first).sort("margin").tail(1)
+    mask, margin = draft.select("mask", "margin").row(0)
+    if differs == "by its decision":
+        other, least = draft.with_columns(prediction=(pl.col("prediction") + 1) % 3), 0.0
+    else:
+        least = float(np.nextafter(np.float32(margin), np.float32(0)))
+        other = draft.with_columns(margin=pl.lit(least, dtype=pl.Float32))
+    thresholds = Thresholds({Stage.first_order: {mask: least}})
+    own.store.write(other, {"seconds": 0, "rows": 1}, thresholds=thresholds)
+    assert sum(map(len, own.remaining(own.keys(all_kinds_of_masks(own.layout))).values())) > 0
+    auditor(evaluator(tmp_path, engine)).run()
+    assert [audit.round for audit in audits(own)] == [1]
+    left = own.store.read().rows.join(draft, on=["mask", "example"], how="semi")
+    assert left["stage"].to_list() == ["float32"]
+    assert_right(own, subject)
+
+
+def test_what_is_missing_however_often_it_is_computed_is_told_in_words(tmp_path: Path, subject: Classifier) -> None:
+    engine = cascade(subject)
+    own = evaluator(tmp_path, engine)
+    engine.run_together = lambda *_: iter(())
+    with pytest.raises(StoreError, match=r"decisions are missing still, though they were computed .* mask"):
+        auditor(own).run()
 
 
 def test_a_killed_audit_goes_on_with_the_sample_that_it_drew(tmp_path: Path, subject: Classifier) -> None:
