@@ -33,7 +33,7 @@ log = logging.getLogger(__name__)
 KEYS = ["mask", "example"]
 
 TRIES = 10
-"""How often what is missing is computed: what was drafted, and opened by another share meanwhile, is exact next time."""
+"""How often what is missing is computed: a draft that another share has opened meanwhile is exact next time."""
 
 
 @dataclass(frozen=True)
@@ -95,11 +95,12 @@ class Auditor:
             if not (missing := self.evaluator.remaining(self._keys)):
                 return
         mask, places = next(iter(missing.items()))
+        first = self.evaluator.examples.ids[places[0]]
         raise StoreError(
             f"{self._folder}: {sum(map(len, missing.values())):,} decisions are missing still, though they were "
-            f"computed {TRIES} times, the first is example '{self.evaluator.examples.ids[places[0]]}' under mask {mask}. "
-            f"Either other jobs take parts away or raise thresholds all the time, then run this one again when they "
-            f"have ended; or this is a fault of the cascade, then compute with precision=float32"
+            f"computed {TRIES} times, the first is example '{first}' under mask {mask}. "
+            f"Either other jobs raise thresholds all the time, then run this one again when they have ended; or this "
+            f"is a fault of the cascade, then compute with precision=float32"
         )
 
     @property
