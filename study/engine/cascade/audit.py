@@ -90,10 +90,12 @@ class Auditor:
         Raises:
             StoreError: when some are missing however often they are computed.
         """
-        for _ in range(TRIES):
+        missing, tries = self.evaluator.remaining(self._keys), 0
+        while missing and tries < TRIES:
             self.evaluator.require([TableRequest(OUTCOMES, self.masks)])
-            if not (missing := self.evaluator.remaining(self._keys)):
-                return
+            missing, tries = self.evaluator.remaining(self._keys), tries + 1
+        if not missing:
+            return
         mask, places = next(iter(missing.items()))
         first = self.evaluator.examples.ids[places[0]]
         raise StoreError(
