@@ -101,8 +101,8 @@ class Design:
         return told[0] == told[1] and np.array_equal(self.on[: len(other)], other.on)
 
     def holds(self, other: "Design") -> bool:
-        """Whether it begins with another design, and knows of that one's looks; a sample without any needs none."""
-        known = self.looks is None or other.looks is None or self.looks == other.looks.joined(self.looks)
+        """Whether it begins with another design, and includes that one's looks; a sample without any needs none."""
+        known = self.looks is None or other.looks is None or self.looks.include(other.looks)
         return self.begins_with(other) and known
 
     def joined(self, earlier: "Design") -> "Design":

@@ -21,15 +21,22 @@ class Looks:
 
     Attributes:
         at: numbers of coalitions, ascending; the last one ends the sample whatever is seen.
-        width: half of the widest interval with which the sample ends sooner, in the unit of the values.
+        width: half of the widest interval with which the sample ends sooner, in the unit of the values; where several
+            jobs let it grow, the smallest that one of them asked for.
     """
 
     at: tuple[int, ...]
     width: float
 
     def joined(self, earlier: "Looks | None") -> "Looks":
-        """These, and those that a job before has taken or stated."""
-        return self if earlier is None else Looks(tuple(sorted({*self.at, *earlier.at})), self.width)
+        """These, and those that a job before has taken or stated; the smaller width of both."""
+        if earlier is None:
+            return self
+        return Looks(tuple(sorted({*self.at, *earlier.at})), min(self.width, earlier.width))
+
+    def include(self, other: "Looks") -> bool:
+        """Whether intervals that pay for these pay for others too, and end at as small a width."""
+        return set(other.at) <= set(self.at) and self.width <= other.width
 
     def count(self, coalitions: int) -> int:
         """How many looks an interval from so many coalitions has to pay for; it may be none of those stated."""

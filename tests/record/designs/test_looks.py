@@ -58,8 +58,20 @@ def test_a_sample_that_grows_remembers_its_looks(tmp_path: Path) -> None:
     more = Looks((100, 200, 400), 0.3)
     write_design(sample(100, more), tmp_path)
     assert (len(kept(tmp_path)), kept(tmp_path).looks) == (202, Looks((20, 40, 80, 100, 200, 400), 0.3))
-    assert keeps_design(sample(40, LOOKS), tmp_path) is False, "another width"
+    assert keeps_design(sample(40, LOOKS), tmp_path), "a smaller width is kept"
+    assert keeps_design(sample(100, Looks((100, 200, 400), 0.2)), tmp_path) is False, "a smaller one is asked for"
+    assert keeps_design(sample(40, Looks((20, 60), 0.5)), tmp_path) is False, "a look that is not paid for"
     assert keeps_design(sample(200), tmp_path)
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0)])
+def test_of_two_widths_of_one_sample_both_are_kept(tmp_path: Path, order: tuple[int, int]) -> None:
+    """Whichever job comes last, nothing is left of either: the wide one stopped early, the narrow one took all."""
+    both = sample(20, Looks((20, 40, 80), 0.5)), sample(80, Looks((20, 40, 80), 0.1))
+    for number in order:
+        write_design(both[number], tmp_path)
+    assert all(keeps_design(design, tmp_path) for design in both)
+    assert (len(kept(tmp_path)), kept(tmp_path).looks) == (82, Looks((20, 40, 80), 0.1))
 
 
 def test_a_sample_of_a_fixed_number_pays_for_no_look_within_it(tmp_path: Path) -> None:
