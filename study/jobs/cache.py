@@ -48,11 +48,15 @@ class JobCache:
             self._subjects[key] = load()
         return self._subjects[key]
 
-    def engine(self, key: str, choose: "Callable[[], Engine]") -> "Engine":
-        """The engine of a key for the subject that is kept; chosen and proved once."""
-        if key not in self._engines:
-            self._engines[key] = choose()
-        return self._engines[key]
+    def engine(self, subject: "Subject", key: str, choose: "Callable[[], Engine]") -> "Engine":
+        """The engine of a key for a subject; chosen and proved once.
+
+        Where none says how much memory it may take, it keeps what was found free when it was chosen.
+        """
+        known = self._engines.get(key)
+        if known is None or known.subject is not subject:  # another job may have loaded another model since
+            known = self._engines[key] = choose()
+        return known
 
 
 SHARED = JobCache()

@@ -1,8 +1,9 @@
 """What jobs of one process share: examples are read once while their files stay, and one model is kept."""
 
 from collections import Counter
+from collections.abc import Callable
 from pathlib import Path
-from types import ModuleType
+from types import ModuleType, SimpleNamespace
 
 import pytest
 from fixtures.jobs import overrides
@@ -78,9 +79,25 @@ def test_a_sweep_certifies_its_model_and_proves_its_engine_once(place: Path, mon
 def test_engines_go_with_the_model_that_they_are_of() -> None:
     cache, chosen = JobCache(), list[str]()
     for model, engine in ("a1", "a1", "a2", "a1", "b1", "a1"):
-        cache.subject(model, object)  # pyright: ignore[reportArgumentType]
-        cache.engine(engine, lambda at=model + engine: chosen.append(at) or at)  # pyright: ignore[reportArgumentType]
+        subject = cache.subject(model, object)  # pyright: ignore[reportArgumentType]
+        assert engine_of(cache, subject, engine, lambda at=model + engine: chosen.append(at)).subject is subject
     assert chosen == ["a1", "a2", "b1", "a1"]
+
+
+def test_a_job_gets_no_engine_of_a_model_that_another_has_loaded_since() -> None:
+    cache, chosen = JobCache(), list[str]()
+    mine = cache.subject("a", object)  # pyright: ignore[reportArgumentType]
+    other = cache.subject("b", object)  # pyright: ignore[reportArgumentType]
+    for subject in (mine, other, mine):
+        assert engine_of(cache, subject, "1", lambda: chosen.append("")).subject is subject
+
+
+def engine_of(cache: JobCache, subject: object, key: str, chosen: Callable[[], None]) -> SimpleNamespace:
+    def choose() -> SimpleNamespace:
+        chosen()
+        return SimpleNamespace(subject=subject)
+
+    return cache.engine(subject, key, choose)  # pyright: ignore[reportArgumentType, reportReturnType]
 
 
 def test_a_changed_file_is_read_again(tmp_path: Path) -> None:
