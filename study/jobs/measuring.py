@@ -410,7 +410,7 @@ class MeasuringJob(Job):
 
         if study.precision not in CALIBRATED_BY_NONE:
             return choose()
-        return self._cache.engine(short_hash([study.precision, tokens, memory]), choose)
+        return self._cache.engine(subject, short_hash([study.precision, tokens, memory]), choose)
 
     def _load(self) -> "Subject":
         study = self.study
@@ -525,9 +525,16 @@ def _precision(study: StudyConfig) -> str:
     """The precision as it stands in a setting; how careful a screening or a cascade is belongs to it."""
     match study.precision:
         case Precision.screened:
-            careful: Any = study.screening
+            careful, names = study.screening, ("sample", "safety", "audit")
         case Precision.cascade:
-            careful = study.cascade
+            careful, names = study.cascade, ("sample", "safety", "bound", "confidence", "purposive")
         case _:
             return study.model.weights_precision() or str(study.precision)
-    return "|".join([study.precision, *(f"{name}:{value:g}" for name, value in vars(careful).items())])
+    return "|".join([study.precision, *(f"{name}:{_exact(getattr(careful, name))}" for name in names)])
+
+
+def _exact(number: float) -> str:
+    """A number as short as it can be while no other has the same words."""
+    if isinstance(number, int):
+        return str(number)
+    return short if float(short := f"{number:g}") == number else repr(number)

@@ -30,6 +30,9 @@ IDS = {
     CLASSIFIER: "c09b19cfe0f2",
     (*CLASSIFIER, "precision=bfloat16"): "b6d3d1e15ffb",
     (*CLASSIFIER, "precision=screened"): "e3f5020014b1",
+    (*CLASSIFIER, "precision=screened", "screening.sample=1000000", "screening.safety=1.5"): "0072064807ad",
+    (*CLASSIFIER, "precision=cascade"): "66c5c365cb68",
+    (*CLASSIFIER, "precision=cascade", "cascade.bound=0.01", "cascade.safety=3"): "7901d2eaf3a0",
     (*CLASSIFIER, "model.max_length=64", "model.truncate=true"): "60193d8ec656",
     (*CLASSIFIER, "data.id=null", "data.hypothesis=null"): "57cfe9373042",
     TRANSLATOR: "0fac34a9ac09",
@@ -119,6 +122,23 @@ def places(files: Path, overrides: tuple[str, ...]) -> list[str]:
 def test_setting_ids_stay(files: Path, overrides: tuple[str, ...]) -> None:
     setting = MeasuringJob(to_study(compose(*overrides, *places(files, overrides)))).setting
     assert setting.id == IDS[overrides], setting.identity
+
+
+@pytest.mark.parametrize(
+    ("precision", "one", "other"),
+    [
+        ("screened", "screening.sample=1234567", "screening.sample=1234568"),
+        ("screened", "screening.audit=0.00123456", "screening.audit=0.001234561"),
+        ("cascade", "cascade.bound=0.00123456", "cascade.bound=0.001234561"),
+        ("cascade", "cascade.confidence=0.9999999", "cascade.confidence=0.99999999"),
+    ],
+)
+def test_other_options_of_a_precision_are_another_setting(files: Path, precision: str, one: str, other: str) -> None:
+    ids = set[str]()
+    for option in (one, other):
+        overrides = *CLASSIFIER, f"precision={precision}", option
+        ids.add(MeasuringJob(to_study(compose(*overrides, *places(files, overrides)))).setting.id)
+    assert len(ids) == 2
 
 
 @pytest.mark.parametrize("model", TRAININGS)
