@@ -12,7 +12,7 @@ import numpy as np
 
 from study.config import StudyConfig
 from study.data.source import DataSource
-from study.engine.cascade.audit import Auditor, audited_masks
+from study.engine.cascade.audit import Auditor
 from study.engine.evaluator import Evaluator
 from study.engine.precision import Precision
 from study.engine.row_alone.proof import prove
@@ -21,7 +21,7 @@ from study.jobs.estimates import layout_elsewhere, seconds_a_row, stored_layout
 from study.jobs.guard import guard
 from study.jobs.job import Job, Source
 from study.jobs.job_run import measuring_run, report, run_of, training_run, usual_options
-from study.jobs.plan import Duration, missing_rows, plan
+from study.jobs.plan import Duration, missing_rows, plan, table_requests
 from study.jobs.versions import versions_here
 from study.record.errors import InputError
 from study.record.examples import Examples
@@ -495,11 +495,11 @@ class MeasuringJob(Job):
         return self.study.precision is Precision.cascade and self.setting.is_scored
 
     def _auditor(self, evaluator: Evaluator) -> Auditor:
-        """What audits the masks that its measure asks for, and those of its designs."""
-        study, request, layout = self.study, self.study.measure.request(evaluator), evaluator.layout
-        others = [one.masks for one in request.others if one.table == OUTCOMES]
-        asked = [request.outcomes, *others, *(design.masks(layout) for design in request.designs)]
-        return Auditor(evaluator, audited_masks(evaluator, asked), study.cascade, study.shard, study.shards)
+        """What audits all outcomes that its measure asks for."""
+        study = self.study
+        asked = table_requests(evaluator, study.measure.request(evaluator))
+        outcomes = [one for one in asked if one.table == OUTCOMES]
+        return Auditor(evaluator, outcomes, study.cascade, study.shard, study.shards)
 
     def _guarded_base(self) -> float:
         """The base score, once it is seen to be what it should."""

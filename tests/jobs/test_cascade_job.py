@@ -17,6 +17,7 @@ from study.record.errors import InputError
 from study.record.store import read_parts
 
 PAIRS = 150
+TEXTS = [" ".join(f"w{(7 * i + j * j) % 60}" for j in range(1 + i % 5)) for i in range(2 * PAIRS)]
 CHOSEN = ("measure=pairs", "model.check_labels=false")
 CAREFUL = (
     "precision=cascade",
@@ -32,18 +33,17 @@ def place(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A classifier whose heads add little, and pairs of texts."""
     folder = tmp_path_factory.mktemp("cascade")
     torch.manual_seed(0)
-    texts = [" ".join(f"w{(7 * i + j * j) % 60}" for j in range(1 + i % 5)) for i in range(2 * PAIRS)]
     model, tokenizer = cases.build(cases.CLASSIFIERS["bert"]), cases.tiny_tokenizer()
     with torch.no_grad():
         for name, weight in model.named_parameters():
             if name.endswith("attention.output.dense.weight"):
                 weight.mul_(0.02)
-        rows = tokenizer(texts[::2], texts[1::2], return_tensors="pt", padding=True)
+        rows = tokenizer(TEXTS[::2], TEXTS[1::2], return_tensors="pt", padding=True)
         model.classifier.bias -= model(**rows).logits.mean(dim=0)
     model.config.id2label = dict(enumerate(cases.LABELS))
     model.save_pretrained(folder / "model")
     tokenizer.save_pretrained(folder / "model")
-    write_pairs(folder / "pairs.tsv", texts, [cases.LABELS[i % 3] for i in range(PAIRS)])
+    write_pairs(folder / "pairs.tsv", TEXTS, [cases.LABELS[i % 3] for i in range(PAIRS)])
     return folder
 
 
@@ -94,6 +94,26 @@ def test_two_processes_share_the_examples_of_a_setting(place: Path, exact: pl.Da
     folder = next((place / "shared").rglob("setting.json")).parent
     passed = {audit.share for audit in read_audits(folder)[0] if audit.passed}
     assert passed == {0, 1}
+
+
+def test_drafts_by_which_a_set_was_chosen_are_audited_on_the_examples_that_chose(
+    place: Path, exact: pl.DataFrame
+) -> None:
+    whole = exact.filter(pl.col("mask") == exact["mask"].max()).sort(pl.col("example").cast(int))
+    labels = [cases.LABELS[label] for label in whole["prediction"]]  # of a model that does as it is told
+    write_pairs(place / "told.tsv", TEXTS, labels)
+    searching = ["measure=sufficient", "measure.lose=0.5", f"data.path={place / 'told.tsv'}"]
+    config = compose(*(word for word in words(place, "set", *CAREFUL, *searching) if word != "measure=pairs"))
+    task = StudyTask()
+    task(config)
+    rows = outcomes(place, "set")
+    (audit,), _ = read_audits(next((place / "set").rglob("setting.json")).parent)
+    searched = rows.filter(pl.len().over("mask") < PAIRS)
+    assert searched.group_by("mask").len()["len"].unique().to_list() == [PAIRS // 2], "completed by nobody"
+    assert (searched["stage"] == "first_order").any()
+    drafts = dict(rows.filter(pl.col("stage") == "first_order").group_by("mask").len().iter_rows())
+    assert {mask: one.left for mask, one in audit.masks.items() if one.left} == drafts
+    assert task.remaining(config) == 0
 
 
 @pytest.mark.parametrize(

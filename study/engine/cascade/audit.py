@@ -42,14 +42,14 @@ class Auditor:
 
     Attributes:
         evaluator: what gives and computes its outcomes.
-        masks: its masks, the full one among them.
+        requests: the outcomes that it asked for, the full mask's among them; some perhaps of a part of the examples.
         cascade: how careful to be.
         share: number of the share of the examples that it computes, from 0.
         shards: how many shares there are.
     """
 
     evaluator: Evaluator
-    masks: Bool[np.ndarray, "M width"]
+    requests: Sequence[TableRequest]
     cascade: Cascade
     share: int
     shards: int
@@ -57,7 +57,7 @@ class Auditor:
     @property
     def passed(self) -> bool:
         """Whether all outcomes are stored, and an audit has spoken for all drafts among them; computes nothing."""
-        if self.evaluator.remaining(self._keys):
+        if self._missing():
             return False
         drafts = dict(self._drafts().group_by("mask").len().iter_rows())
         return any(
@@ -90,24 +90,28 @@ class Auditor:
         Raises:
             StoreError: when some are missing however often they are computed.
         """
-        missing, tries = self.evaluator.remaining(self._keys), 0
+        missing, tries = self._missing(), 0
         while missing and tries < TRIES:
-            self.evaluator.require([TableRequest(OUTCOMES, self.masks)])
-            missing, tries = self.evaluator.remaining(self._keys), tries + 1
+            self.evaluator.require(self.requests)
+            missing, tries = self._missing(), tries + 1
         if not missing:
             return
-        mask, places = next(iter(missing.items()))
+        mask, places = missing[0]
         first = self.evaluator.examples.ids[places[0]]
         raise StoreError(
-            f"{self._folder}: {sum(map(len, missing.values())):,} decisions are missing still, though they were "
+            f"{self._folder}: {sum(len(places) for _, places in missing):,} decisions are missing still, though they were "
             f"computed {TRIES} times, the first is example '{first}' under mask {mask}. "
             f"Either other jobs raise thresholds all the time, then run this one again when they have ended; or this "
             f"is a fault of the cascade, then compute with precision=float32"
         )
 
+    def _missing(self) -> list[tuple[str, list[int]]]:
+        """The masks that lack outcomes, with the positions of their examples."""
+        return [lacking for one in self.requests for lacking in self.evaluator.lacking(one).items()]
+
     @property
     def _keys(self) -> list[str]:
-        return self.evaluator.keys(self.masks)
+        return list(dict.fromkeys(key for asked in self.requests for key in self.evaluator.keys(asked.masks)))
 
     @property
     def _folder(self):
@@ -116,8 +120,11 @@ class Auditor:
     def _rows(self) -> pl.DataFrame:
         """The outcomes of the job that stand."""
         rows = self.evaluator.store.read(OUTCOMES).rows
-        own = pl.col("mask").is_in(self._keys) & pl.col("example").is_in(list(self.evaluator.examples.ids))
-        return rows.filter(own)
+        own, asked = self.evaluator.examples.ids, []
+        for one in self.requests:
+            examples = own if one.examples is None else set(own) & set(one.examples)
+            asked.append(pl.col("mask").is_in(self.evaluator.keys(one.masks)) & pl.col("example").is_in(list(examples)))
+        return rows.filter(pl.any_horizontal(asked))
 
     def _drafts(self) -> pl.DataFrame:
         """Those that are drafts, in an order that depends on nothing else."""
@@ -248,12 +255,6 @@ class Auditor:
             seconds=time.monotonic() - began,
         )
         return judged, wrong
-
-
-def audited_masks(evaluator: Evaluator, asked: Sequence[Bool[np.ndarray, "_ width"]]) -> Bool[np.ndarray, "M width"]:
-    """The full mask and those asked for, each once."""
-    every = np.concatenate([evaluator.layout.full()[None], *asked])
-    return every[np.sort(np.unique(every, axis=0, return_index=True)[1])]
 
 
 def _say(audit: Audit) -> None:

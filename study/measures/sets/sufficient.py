@@ -33,7 +33,7 @@ from study.record.orders import least_first
 from study.record.scores import StoredRows
 from study.record.tables import GRADIENTS, OUTCOMES
 from study.record.training.gates import kept_mask
-from study.record.units import HeadLayout, Unit, UnitLevel, stack
+from study.record.units import HeadLayout, Unit, UnitLevel, parse_mask, stack
 from study.terminal.once import say_once
 
 if TYPE_CHECKING:
@@ -89,7 +89,7 @@ class Sufficient(SetMeasure):
             raise InputError(f"measure=sufficient looks for a set of units, and here there is one: {units[0]}")
 
     def request(self, evaluator: "Evaluator") -> MaskRequest:
-        """The masks of the next step; at the end the sets that are judged, on all examples."""
+        """The masks of the next step; at the end the sets that are judged, on all examples, and all that led to them."""
         walk, none = _Walk(self, evaluator), stack([], evaluator.layout)
         try:
             steps = walk.steps()
@@ -97,7 +97,8 @@ class Sufficient(SetMeasure):
         except _UnknownError as unknown:
             return MaskRequest(none, others=(unknown.request, *walk.rest()), complete=False)
         designs = (walk.design(DesignKind.STEP, steps), walk.design(DesignKind.SET, judged))
-        return MaskRequest(designs[1].masks(evaluator.layout), designs=designs)
+        masks = designs[1].masks(evaluator.layout)
+        return MaskRequest(masks, others=(walk.searched(masks),), designs=designs)
 
     def run(self, evaluator: "Evaluator") -> None:
         """Say how well a loss will be known, search, and say what was found."""
@@ -129,7 +130,7 @@ class _Walk:
         self._measure, self._evaluator = measure, evaluator
         self.units = measure.units(evaluator.layout)
         self._choosing = choosing_part(evaluator.whole, measure.choosing, measure.seed)
-        self._asked: set[str] = set()
+        self._asked: dict[str, None] = {}
 
     @cached_property
     def _stored(self) -> StoredRows:
@@ -192,8 +193,15 @@ class _Walk:
         searched = TableRequest(OUTCOMES, none, examples=self._choosing, later=most, surely=least)
         return searched, TableRequest(OUTCOMES, none, later=MOST_JUDGED, surely=0)
 
+    def searched(self, besides: Bool[np.ndarray, "sets width"]) -> TableRequest:
+        """What the search has asked for so far, on the examples that choose, besides some masks and the full one."""
+        layout = self._evaluator.layout
+        others = {layout.key(layout.full()), *map(layout.key, besides)}
+        masks = stack((parse_mask(key, layout) for key in self._asked if key not in others), layout)
+        return TableRequest(OUTCOMES, masks, examples=self._choosing)
+
     def _scores_of_masks(self, masks: Bool[np.ndarray, "sets width"]) -> Float[np.ndarray, " sets"]:
-        self._asked.update(map(self._evaluator.layout.key, masks))
+        self._asked |= dict.fromkeys(map(self._evaluator.layout.key, masks))
         if self._stored.lacks(masks):
             raise _UnknownError(TableRequest(OUTCOMES, masks, examples=self._choosing))
         return self._stored.scores(masks)

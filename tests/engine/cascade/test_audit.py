@@ -44,7 +44,7 @@ def evaluator(results: Path, engine: CascadeEngine, data: Examples = DATA) -> Ev
 
 
 def auditor(own: Evaluator, share: int = 0, shards: int = 1) -> Auditor:
-    return Auditor(own, all_kinds_of_masks(own.layout), CAREFUL, share, shards)
+    return Auditor(own, [TableRequest(OUTCOMES, all_kinds_of_masks(own.layout))], CAREFUL, share, shards)
 
 
 def audits(own: Evaluator) -> list[Audit]:
