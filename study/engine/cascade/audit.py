@@ -96,10 +96,10 @@ class Auditor:
             missing, tries = self._missing(), tries + 1
         if not missing:
             return
-        mask, places = missing[0]
+        number, (mask, places) = sum(len(places) for _, places in missing), missing[0]
         first = self.evaluator.examples.ids[places[0]]
         raise StoreError(
-            f"{self._folder}: {sum(len(places) for _, places in missing):,} decisions are missing still, though they were "
+            f"{self._folder}: {number:,} decisions are missing still, though they were "
             f"computed {TRIES} times, the first is example '{first}' under mask {mask}. "
             f"Either other jobs raise thresholds all the time, then run this one again when they have ended; or this "
             f"is a fault of the cascade, then compute with precision=float32"

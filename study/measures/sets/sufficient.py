@@ -89,7 +89,7 @@ class Sufficient(SetMeasure):
             raise InputError(f"measure=sufficient looks for a set of units, and here there is one: {units[0]}")
 
     def request(self, evaluator: "Evaluator") -> MaskRequest:
-        """The masks of the next step; at the end the sets that are judged, on all examples, and all that led to them."""
+        """The masks of the next step; at the end the sets that are judged, on all examples, and what led to them."""
         walk, none = _Walk(self, evaluator), stack([], evaluator.layout)
         try:
             steps = walk.steps()
