@@ -170,13 +170,15 @@ class StudyJobs:
         if job.folder.partition("/")[0] == TRAININGS:
             return self._training(job, folder)
         rows, last = _stored(folder, job)
-        note = f"{rows:,} of {job.left:,} rows" if rows else f"{job.left:,} rows to compute"
+        is_over = rows > job.left  # an audit may compute rows again
+        count = f"{rows:,} rows, {job.left:,} were expected" if is_over else f"{rows:,} of {job.left:,} rows"
+        note = count if rows else f"{job.left:,} rows to compute"
         if time.time() - last > SECONDS_OF_SILENCE:
             note += f", nothing stored since {datetime.fromtimestamp(last):%H:%M}"
         left = expected and max(expected - (time.time() - job.began), 0.0)
         if rows:
-            left = max(job.left - rows, 0) * max(last - job.began, 0.0) / rows
-        return JobLine(name, State.running, note, min(rows / max(job.left, 1), 1.0), left)
+            left = None if is_over else (job.left - rows) * max(last - job.began, 0.0) / rows
+        return JobLine(name, State.running, note, None if is_over else rows / max(job.left, 1), left)
 
     def _training(self, job: ActiveJob, folder: Path) -> JobLine:
         records, epochs = [], None

@@ -90,7 +90,7 @@ class Job(ABC):
 
     @abstractmethod
     def estimate(self) -> float | None:
-        """Seconds that the units left will take; None while that is not known."""
+        """Seconds that the units left will take, which are so many at most; None while that is not known."""
 
     @abstractmethod
     def request(self) -> Run:

@@ -283,7 +283,7 @@ class MeasuringJob(Job):
         return 1 if self.layout is None else self._left()
 
     def estimate(self) -> float | None:
-        """Seconds that the remaining rows will take at the rate of those stored; None where none is.
+        """Seconds that the remaining rows will take at the rate of those stored, all at most; None where none is.
 
         Where none is of this data, at the rate of the same model on other data. Nothing is computed for it.
         """

@@ -111,11 +111,11 @@ def table_requests(evaluator: "Evaluator", wanted: "MaskRequest") -> list[TableR
 def missing_rows(evaluator: "Evaluator", wanted: "MaskRequest") -> dict[Table, int]:
     """How many rows of each table a measure still lacks, with all that it will ask for later.
 
-    Where what comes out decides how many masks there are, at least so many.
+    Where what comes out decides how many masks there are, at most so many.
     """
     found: dict[Table, int] = {}
     for request in table_requests(evaluator, wanted):
-        rows = sum(map(len, evaluator.lacking(request).values())) + _surely(evaluator, request)
+        rows = sum(map(len, evaluator.lacking(request).values())) + _later(evaluator, request)
         found[request.table] = found.get(request.table, 0) + rows
     return found
 
@@ -154,15 +154,15 @@ def plan(evaluator: "Evaluator", wanted: "MaskRequest") -> Plan:
     number: dict[Table, int] = {}
     for request in requests:
         number[request.table] = number.get(request.table, 0) + len(evaluator.keys(request.masks)) + request.later
-    surely = sum(missing_rows(evaluator, wanted).values())
+    missing = sum(missing_rows(evaluator, wanted).values())
     unsure = sum(_later(evaluator, request) - _surely(evaluator, request) for request in requests)
     return Plan(
         masks=number,
         later=wanted.later,
         examples=count,
         rows=sum(evaluator.needed(request) + _later(evaluator, request) for request in requests),
-        missing=surely + unsure,
-        surely=surely,
+        missing=missing,
+        surely=missing - unsure,
         passes=passes,
         seconds=seconds,
         least_seconds=least_seconds,

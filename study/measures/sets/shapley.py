@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from study.engine.pairs import TableRequest
 from study.measures.measure import MaskRequest
 from study.measures.sets.set_measure import SetMeasure, require_all
 from study.measures.sets.width import Width, headline, widest
@@ -25,7 +26,8 @@ from study.record.designs.estimates import kernel_matrix, semivalue_matrix
 from study.record.designs.looks import Looks, planned_looks
 from study.record.designs.names import KEPT
 from study.record.errors import InputError
-from study.record.units import HeadLayout
+from study.record.tables import OUTCOMES
+from study.record.units import HeadLayout, stack
 from study.terminal.once import say_once
 
 if TYPE_CHECKING:
@@ -132,7 +134,8 @@ class Shapley(SetMeasure):
         masks = np.concatenate([design.masks(layout) for design in (part, *near)])
         if found[-1][1] is None:  # not stored yet
             later = len(drawn) - len(part)
-            return MaskRequest(masks, designs=(part, *near), later=later, complete=not later)
+            rest = TableRequest(OUTCOMES, stack([], layout), later=later, surely=0)
+            return MaskRequest(masks, designs=(part, *near), others=(rest,) if later else (), complete=not later)
         return MaskRequest(masks, designs=(part, *near))
 
     def _looked(self, evaluator: "Evaluator", drawn: Design) -> list[tuple[Design, Width | None]]:

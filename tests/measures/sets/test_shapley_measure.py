@@ -141,6 +141,18 @@ def test_it_stops_at_the_first_look_with_the_width_and_goes_on_when_asked(
     assert (len(fixed), fixed.looks.at) == (202, (40, 80, 160)), "it still pays for the looks"
 
 
+def test_a_plan_says_between_how_many_rows_a_width_takes(place: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    options = "measure.coalitions=160", "measure.width=100"
+    planned = TASK(job(place, *options, "plan=true"))
+    TASK(compose(*overrides(place, "measure=base", f"data.limit={FEW}")))
+    left = TASK.remaining(job(place, *options))
+    done = TASK(job(place, *options))["computed"] + FEW
+    assert f"{done:,} to {planned['missing']:,} rows to compute" in caplog.text, "it stopped at the first look"
+    assert left is not None
+    assert done < left <= planned["missing"] == done + 120 * FEW
+
+
 def test_a_width_that_is_not_reached_is_told_beside_what_the_examples_leave(
     place: Path, caplog: pytest.LogCaptureFixture
 ) -> None:

@@ -145,6 +145,10 @@ def test_a_plan_says_between_how_many_rows_a_search_computes(place: Path, caplog
     (line,) = (record.getMessage() for record in caplog.records if "rows to compute" in record.getMessage())
     least, most = (int(number.replace(",", "")) for number in re.findall(r"([\d,]+) to ([\d,]+) rows", line)[0])
     assert planned["missing"] == most
-    done = TASK(job(place, *options))["computed"]
+    TASK(compose(*overrides(place, "measure=base")))
+    left = TASK.remaining(job(place, *options))
+    done = TASK(job(place, *options))["computed"] + NUM_PAIRS
     assert least <= done <= most
+    assert left is not None
+    assert left + NUM_PAIRS >= done, "what a job shows as left is never exceeded"
     assert least >= 4 * NUM_PAIRS // 2, "the search by two layers, on the half that chooses"

@@ -61,6 +61,10 @@ def test_rows_stored_since_the_job_began_say_how_far_it_is(tmp_path: Path) -> No
     assert (line.note, line.share) == ("60 of 240 rows", 0.25)
     assert line.seconds_left == pytest.approx(60, abs=8), "three times as many rows as took 20 s"
 
+    ActiveJob("ablation", Request.of(run("ablation")), folder, 50, began=began).write(results)
+    (line,) = lines(tmp_path)
+    assert (line.note, line.share, line.seconds_left) == ("60 rows, 50 were expected", None, None)
+
 
 def test_a_failed_job_says_why_and_a_killed_one_that_it_is_gone(place: Path) -> None:
     job = ActiveJob("ablation", Request.of(run("ablation")), "model/pairs/0123", 400)
