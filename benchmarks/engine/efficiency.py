@@ -9,7 +9,7 @@ from collections.abc import Iterator
 import torch
 from torch.nn import functional
 
-from benchmarks.engine.arithmetic import shape_of, shared_work
+from benchmarks.counted.arithmetic import shape_of, shared_work
 from benchmarks.engine.classifiers import Work, shaped, small
 from benchmarks.engine.sweeps import job_engine, single_heads_off, sweep
 from benchmarks.measure import clocked, in_turns, repeated

@@ -6,7 +6,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool
 
-from benchmarks.engine.arithmetic import loop_work, shape_of, shared_work
+from benchmarks.counted.arithmetic import loop_work, shape_of, shared_work
 from benchmarks.engine.classifiers import LONGEST, Work, shaped, small
 from benchmarks.engine.loops import BATCHES, PUBLIC_BATCH, Loop, best_loop, spread
 from benchmarks.engine.sweeps import job_engine, predictions, single_heads_off, sweep

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 import numpy as np
 from jaxtyping import Bool
 
-from benchmarks.engine.arithmetic import loop_work, shape_of, shared_work
+from benchmarks.counted.arithmetic import loop_work, shape_of, shared_work
 from benchmarks.engine.classifiers import Work, small
 from benchmarks.engine.loops import Loop, best_loop
 from benchmarks.engine.sweeps import job_engine, oracle_step, random_curves, sweep

@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from jaxtyping import Bool
 
-from benchmarks.engine.arithmetic import translation_bound
+from benchmarks.counted.arithmetic import translation_bound
 from benchmarks.engine.loops import spread
 from benchmarks.engine.sweeps import job_engine, single_heads_off, sweep
 from benchmarks.engine.translators import FairseqGenerate, Translation, translator

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from benchmarks.engine.traffic import SHAPES, formula, traffic
+from benchmarks.counted.traffic import SHAPES, formula, traffic
 from benchmarks.sizes import Shape
 
 

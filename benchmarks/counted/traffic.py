@@ -4,7 +4,7 @@ Nothing is computed: tensors that have a shape and no numbers go through the eng
 takes on a GPU, and every operator is noted. That the pass runs so proves too that it never waits for a number from the
 device (it would stop there). What is told is arithmetic, not speed.
 
-    python -m benchmarks.engine.traffic
+    python -m benchmarks.counted.traffic
 """
 
 from collections.abc import Iterator, Mapping
