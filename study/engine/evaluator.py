@@ -22,7 +22,7 @@ from study.engine.pairs import Pairs, TableRequest
 from study.record.cascade import Thresholds
 from study.record.curves import Curve, keeps_curve, read_curves, write_curve
 from study.record.designs import Design, write_design
-from study.record.designs.files import keeps_design
+from study.record.designs.files import keeps_design, kept_design
 from study.record.errors import InputError
 from study.record.examples import Examples
 from study.record.loss import PLAIN, Loss
@@ -257,6 +257,10 @@ class Evaluator:
     def keeps_design(self, design: Design) -> bool:
         """Whether this design, or a longer one that begins with it, is written already."""
         return keeps_design(design, self.store.folder)
+
+    def kept_design(self, design: Design) -> Design | None:
+        """What is written under the name of this design, as far as any job has let it grow; None where nothing is."""
+        return kept_design(design, self.store.folder)
 
     def base_score(self) -> float:
         """Score under the full mask, in the metric's unit."""

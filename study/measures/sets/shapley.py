@@ -4,13 +4,14 @@ import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
+from weakref import WeakKeyDictionary, ref
 
 import numpy as np
 
 from study.engine.pairs import TableRequest
 from study.measures.measure import MaskRequest
 from study.measures.sets.set_measure import SetMeasure, require_all
-from study.measures.sets.width import Width, headline, widest
+from study.measures.sets.width import Width, Widths, headline
 from study.record.designs import Design, DesignKind
 from study.record.designs.coalitions import (
     ALL,
@@ -32,8 +33,15 @@ from study.terminal.once import say_once
 
 if TYPE_CHECKING:
     from study.engine.evaluator import Evaluator
+    from study.record.store import Rows
 
 log = logging.getLogger(__name__)
+
+_Found = list[tuple[Design, "Width | None"]]
+"""The sample at each look up to the one that ends it, with its widest interval."""
+
+_FOUND: "WeakKeyDictionary[Evaluator, tuple[ref[Rows], tuple[object, ...], _Found]]" = WeakKeyDictionary()
+"""What a measure has found at its looks last, for the rows that were stored then: it is asked for again and again."""
 
 
 @dataclass(kw_only=True)
@@ -138,17 +146,30 @@ class Shapley(SetMeasure):
             return MaskRequest(masks, designs=(part, *near), others=(rest,) if later else (), complete=not later)
         return MaskRequest(masks, designs=(part, *near))
 
-    def _looked(self, evaluator: "Evaluator", drawn: Design) -> list[tuple[Design, Width | None]]:
+    def _looked(self, evaluator: "Evaluator", drawn: Design) -> _Found:
         """The sample at each look up to the one that ends it, with its widest interval, None where rows are missing."""
         assert self.width is not None
+        own = planned_looks(len(drawn.units), self.coalitions)
+        looks = Looks(own, self.width)
+        if (kept := evaluator.kept_design(drawn)) and kept.looks:  # intervals pay for the looks of other jobs, too
+            looks = replace(looks, at=looks.joined(kept.looks).at)
+        rows, asked = evaluator.store.read(OUTCOMES), (drawn.id, own, looks)
+        known = _FOUND.get(evaluator)
+        if known is None or known[0]() is not rows or known[1] != asked:
+            found = self._widths(evaluator, [replace(drawn.first(number + ENDS), looks=looks) for number in own])
+            known = _FOUND[evaluator] = ref(rows), asked, found
+        return known[2]
+
+    def _widths(self, evaluator: "Evaluator", parts: Sequence[Design]) -> _Found:
+        assert self.width is not None
         stored, layout = evaluator.stored(), evaluator.layout
-        looks = Looks(planned_looks(len(drawn.units), self.coalitions), self.width)
-        found: list[tuple[Design, Width | None]] = []
-        for number in looks.at:
-            part = replace(drawn.first(number + ENDS), looks=looks)
+        found: _Found = []
+        widths: Widths | None = None
+        for part in parts:
             if stored.lacks(part.masks(layout)):
                 return [*found, (part, None)]
-            width = widest(part, stored, evaluator.whole, evaluator.setting.precision)
+            widths = widths or Widths(stored, evaluator.whole, evaluator.setting.precision)
+            width = widths.of(part)
             found.append((part, width))
             if width.half <= self.width:
                 break

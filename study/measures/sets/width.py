@@ -64,40 +64,60 @@ def headline(metric: Metric, columns: tuple[str, ...], precision: str) -> Metric
     return found
 
 
-def widest(design: Design, stored: StoredRows, examples: Examples, precision: str) -> Width:
-    """The widest interval at 95 % of the values of a sample of coalitions, all of whose outcomes are stored.
+class Widths:
+    """The widest intervals at the looks at a growing sample; the outcomes of each mask are summed once for all looks.
 
-    Its level is that of one look, and it is the same as the analysis shows.
-
-    Args:
-        design: the coalitions of the kernel, with their looks.
-        stored: the outcomes.
-        examples: those that the outcomes are of.
-        precision: that of the setting.
-
-    Returns:
-        An infinite one where there are too few coalitions for any value.
-
-    Raises:
-        InputError: where the score is no mean, or there is one group of examples.
+    Their level is that of one look, and they are the same as the analysis shows.
     """
-    metric = headline(stored.metric, tuple(stored.outcomes.columns), precision)
-    keys = design.keys(stored.layout)
-    masks = list(dict.fromkeys(keys))
-    sums = _group_sums(stored, masks, examples, metric)
-    if sums.shape[1] < 2:
-        raise InputError("measure.width takes examples of two groups or more: those of one have no interval")
-    totals, place = sums.sum(axis=1), {mask: number for number, mask in enumerate(masks)}
-    at = np.array([place[key] for key in keys])
-    added = added_by_groups(metric.score((totals[:, None] - sums).swapaxes(0, 1)))
-    try:
-        estimate = shapley_matrix(design.on, KERNEL)
-    except InputError:  # too few coalitions have told the units apart so far
-        return Width(inf, inf, metric)
-    values = Values.of(estimate, metric.score(totals)[at], added[:, at])
-    alpha = level(design.looks, len(design) - ENDS, ALPHA)
-    alone = replace(values, error=values.by_examples)
-    return Width(float(values.half_width(alpha).max()), float(alone.half_width(alpha).max()), metric)
+
+    def __init__(self, stored: StoredRows, examples: Examples, precision: str) -> None:
+        """Nothing is summed yet.
+
+        Args:
+            stored: the outcomes.
+            examples: those that the outcomes are of.
+            precision: that of the setting.
+
+        Raises:
+            InputError: where the score is no mean, or there is one group of examples.
+        """
+        self._metric = headline(stored.metric, tuple(stored.outcomes.columns), precision)
+        if len(set(examples.groups)) < 2:
+            raise InputError("measure.width takes examples of two groups or more: those of one have no interval")
+        self._stored, self._examples = stored, examples
+        self._place: dict[str, int] = {}
+        self._sums = np.zeros((0, len(set(examples.groups)), len(self._metric.statistics)), dtype=np.int64)
+
+    def of(self, design: Design) -> Width:
+        """The widest interval at 95 % of the values of a sample of coalitions, all of whose outcomes are stored.
+
+        Args:
+            design: the coalitions of the kernel, with their looks.
+
+        Returns:
+            An infinite one where there are too few coalitions for any value.
+        """
+        metric, keys = self._metric, design.keys(self._stored.layout)
+        at = self._places(keys)
+        sums = self._sums[: at.max() + 1]
+        totals = sums.sum(axis=1)
+        added = added_by_groups(metric.score((totals[:, None] - sums).swapaxes(0, 1)))
+        try:
+            estimate = shapley_matrix(design.on, KERNEL)
+        except InputError:  # too few coalitions have told the units apart so far
+            return Width(inf, inf, metric)
+        values = Values.of(estimate, metric.score(totals)[at], added[:, at])
+        alpha = level(design.looks, len(design) - ENDS, ALPHA)
+        alone = replace(values, error=values.by_examples)
+        return Width(float(values.half_width(alpha).max()), float(alone.half_width(alpha).max()), metric)
+
+    def _places(self, keys: list[str]) -> Int[np.ndarray, " coalitions"]:
+        """Where the sums of masks stand; those that are not summed yet are."""
+        if new := [key for key in dict.fromkeys(keys) if key not in self._place]:
+            more = _group_sums(self._stored, new, self._examples, self._metric)
+            self._sums = np.concatenate([self._sums, more])
+            self._place |= {key: len(self._place) + number for number, key in enumerate(new)}
+        return np.array([self._place[key] for key in keys])
 
 
 def _group_sums(

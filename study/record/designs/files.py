@@ -36,7 +36,7 @@ def write_design(design: Design, folder: Path) -> None:
         return
     path = _path(design, folder)
     with locked(path):  # of two jobs that let it grow neither makes it shorter
-        kept = _kept(design, folder)
+        kept = kept_design(design, folder)
         if kept is None or not kept.holds(design):
             grown = design if kept is None else design.joined(kept)
             write_sealed(path, {**grown.to_json(), "masks": _packed(grown.on), "setting": folder.name})
@@ -44,12 +44,12 @@ def write_design(design: Design, folder: Path) -> None:
 
 def keeps_design(design: Design, folder: Path) -> bool:
     """Whether a setting's folder has this design, or a longer one that begins with it."""
-    kept = _kept(design, folder)
+    kept = kept_design(design, folder)
     return kept is not None and kept.holds(design)
 
 
-def _kept(design: Design, folder: Path) -> Design | None:
-    """What stands under the name of a design, if that is whole."""
+def kept_design(design: Design, folder: Path) -> Design | None:
+    """What stands under the name of a design, if that is whole: as far as any job has let it grow."""
     try:
         return read_design(_path(design, folder), folder.name)
     except DesignError:

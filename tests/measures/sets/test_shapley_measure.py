@@ -1,5 +1,6 @@
 """The measure `shapley` as a job: nested samples, kills, all sets where there are few, and what is refused."""
 
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -17,8 +18,9 @@ from study.engine.blocks import BlockResult
 from study.engine.bottom_up.engine import BottomUpEngine
 from study.jobs.measuring import MeasuringJob
 from study.jobs.task import StudyTask
+from study.measures.sets import width
 from study.measures.sets.shapley import Shapley
-from study.measures.sets.width import headline, widest
+from study.measures.sets.width import Widths, headline
 from study.record.designs import Design, read_designs
 from study.record.designs.looks import Looks
 from study.record.errors import InputError
@@ -29,6 +31,7 @@ from study.record.units import AttentionKind, HeadLayout
 
 TASK = StudyTask()
 FEW = 6
+GROUP_SUMS = width._group_sums
 LAYOUT = HeadLayout({AttentionKind.ENCODER_SELF: [12] * 6})
 
 
@@ -125,11 +128,13 @@ def test_it_stops_at_the_first_look_with_the_width_and_goes_on_when_asked(
     assert "Stopped at 40 of at most 160 coalitions, as the width was reached" in told
     shown = shapley_table(own).filter(scale="loss")
     evaluator = MeasuringJob(to_study(job(place, most))).evaluator
-    width = widest(design, evaluator.stored(), evaluator.whole, "float32")
-    assert width.half == pytest.approx((shown["high"] - shown["low"]).max() / 2, rel=1e-9), "both sides of the wall"
-    assert (shown["looks"][0], width.metric.unit) == (3, "nats")
+    found_width = Widths(evaluator.stored(), evaluator.whole, "float32").of(design)
+    assert found_width.half == pytest.approx((shown["high"] - shown["low"]).max() / 2, rel=1e-9), (
+        "both sides of the wall"
+    )
+    assert (shown["looks"][0], found_width.metric.unit) == (3, "nats")
 
-    narrow = job(place, most, f"measure.width={width.half * 0.9}")
+    narrow = job(place, most, f"measure.width={found_width.half * 0.9}")
     assert TASK.remaining(narrow) > 0
     TASK(narrow)
     _, (longer,) = stored(place)
@@ -139,6 +144,29 @@ def test_it_stops_at_the_first_look_with_the_width_and_goes_on_when_asked(
     TASK(job(place, "measure.coalitions=200"))
     _, (fixed,) = stored(place)
     assert (len(fixed), fixed.looks.at) == (202, (40, 80, 160)), "it still pays for the looks"
+
+
+def test_outcomes_are_summed_once_however_often_a_job_asks(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    options = "measure.coalitions=160", "measure.width=1e-9"
+    TASK(job(place, *options))
+    summed = list[str]()
+    monkeypatch.setattr(width, "_group_sums", lambda of, masks, *by: summed.extend(masks) or GROUP_SUMS(of, masks, *by))
+    assert TASK(job(place, *options))["computed"] == 0
+    assert len(summed) == distinct(stored(place)[1][0]), "at three looks, and by all that asked for them"
+
+
+def test_a_job_allows_for_the_looks_of_those_before(place: Path) -> None:
+    """As the page does, which would else show intervals that are wider than the job was to stop at."""
+    for coalitions in (160, 176):
+        TASK(job(place, f"measure.coalitions={coalitions}", "measure.width=100"))
+    _, (design,) = stored(place)
+    assert (len(design), design.looks) == (46, Looks((40, 44, 80, 88, 160, 176), 100))
+    evaluator = MeasuringJob(to_study(job(place))).evaluator
+    widths = Widths(evaluator.stored(), evaluator.whole, "float32")
+    alone, both = (widths.of(replace(design, looks=looks)).half for looks in (Looks((44, 88, 176), 1), design.looks))
+    assert alone < both
+    TASK(job(place, "measure.coalitions=176", f"measure.width={(alone + both) / 2}"))
+    assert len(stored(place)[1][0]) > 46
 
 
 def test_a_plan_says_between_how_many_rows_a_width_takes(place: Path, caplog: pytest.LogCaptureFixture) -> None:
