@@ -30,7 +30,7 @@ def entries(group: str, names: Sequence[str]) -> dict[str, DictConfig]:
     for name in names:
         try:
             found[name] = _entry(group, name)
-        except (UnusualEntryError, OmegaConfBaseException, KeyError, StopIteration):
+        except (UnusualEntryError, OmegaConfBaseException, KeyError, FileNotFoundError):
             continue  # Hydra composes it, or says what is wrong
     return found | compose_entries(group, [name for name in names if name not in found])
 
@@ -82,6 +82,8 @@ def _file(group: str, name: str) -> tuple[Sequence[Any], DictConfig]:
     defaults: Any = OmegaConf.to_container(values.pop("defaults", OmegaConf.create([])))
     if "_self_" not in defaults or "# @package" in entry_file(group, name).read_text(encoding="utf-8"):
         raise UnusualEntryError
+    if any(isinstance(default, str) and not re.fullmatch(r"\w+", default) for default in defaults):
+        raise UnusualEntryError  # of another folder, or at another place
     return list(defaults), values
 
 
@@ -103,6 +105,6 @@ def _choices(defaults: Sequence[Any]) -> Iterator[tuple[str, str | None]]:
 def _place(key: str, group: str, where: str) -> tuple[str, str]:
     """The group and the place of a choice: `/data@train` and, within the group, `order`."""
     found = re.fullmatch(r"/([\w/]+)@([\w.]+)|(\w+)", key)
-    if found is None:
+    if found is None or re.search(r"[@.]_", key):  # `@_here_`, `@_global_.x`
         raise UnusualEntryError
     return (f"{group}/{found[3]}", f"{where}.{found[3]}") if found[3] else (found[1], f"{where}.{found[2]}")

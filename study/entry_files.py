@@ -22,8 +22,15 @@ def options(group: str) -> list[str]:
 
 
 def entry_file(group: str, name: str) -> Path:
-    """The YAML file of an entry; ours where there are several."""
-    return next(file for folder in FOLDERS if (file := folder / group / f"{name}.yaml").is_file())
+    """The YAML file of an entry; ours where there are several.
+
+    Raises:
+        FileNotFoundError: when there is none.
+    """
+    for folder in FOLDERS:
+        if (file := folder / group / f"{name}.yaml").is_file():
+            return file
+    raise FileNotFoundError(f"no {group}/{name}.yaml in {' or '.join(map(str, FOLDERS))}")
 
 
 def description(group: str, name: str) -> str:

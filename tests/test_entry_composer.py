@@ -8,6 +8,7 @@ from omegaconf import OmegaConf
 from launchers.sweep.composed import node_types
 from study import entry_composer
 from study.config import compose_entries
+from study.entries import content
 from study.entry_files import FOLDERS, options
 
 GROUPS = ("data", "gates", "model", "replacement", "reuse")
@@ -31,10 +32,26 @@ def test_no_entry_of_ours_is_left_to_hydra(monkeypatch: pytest.MonkeyPatch) -> N
     assert not left
 
 
-def test_a_choice_for_no_place_is_left_to_hydra(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    (tmp_path / "model").mkdir()
-    entry = "defaults:\n  - toy_classifier\n  - override /data@training.tests: toy_matched\n  - _self_\n"
-    (tmp_path / "model" / "odd.yaml").write_text(entry)
+@pytest.mark.parametrize(
+    "default",
+    [
+        "nosuch_parent",
+        "/training@training: nosuch_choice",
+        "sub/inner",
+        "toy_classifier@training",
+        "/model@_here_: toy_classifier",
+        "/model@_global_.x: toy_classifier",
+        "toy_classifier\n  - override /data@training.tests: toy_matched",
+    ],
+)
+def test_what_hydra_refuses_or_reads_otherwise_is_left_to_it(
+    default: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "model" / "sub").mkdir(parents=True)
+    (tmp_path / "model" / "odd.yaml").write_text(f"defaults:\n  - {default}\n  - _self_\n")
+    (tmp_path / "model" / "sub" / "inner.yaml").write_text("defaults:\n  - /schema/model@_here_: hf\n  - _self_\n")
     monkeypatch.setattr(entry_composer, "compose_entries", lambda _, names: dict.fromkeys(names, "by Hydra"))
     monkeypatch.setattr("study.entry_files.FOLDERS", [*FOLDERS, tmp_path])
+    for cached in (entry_composer._file, content):
+        cached.cache_clear()
     assert entry_composer.entries("model", ["odd"]) == {"odd": "by Hydra"}
