@@ -86,7 +86,8 @@ class Sweep:
         """
         setup_globals()
         configure_log(config.hydra.hydra_logging, config.hydra.verbose)
-        log.info("%d jobs: all are looked at before the first one starts", len(job_overrides))
+        if len(job_overrides) > 1:
+            log.info("%d jobs: all are looked at before the first one starts", len(job_overrides))
         jobs: dict[str, Job] = {}
         shared = set.intersection(*map(set, job_overrides)) if len(job_overrides) > 1 else set()
         composer = Composer(context.config_loader, config)
