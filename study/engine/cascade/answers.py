@@ -19,7 +19,7 @@ from study.subjects.subject import TokenRow
 
 @dataclass(frozen=True)
 class Compared:
-    """What one notion of the largest compares.
+    """What is compared by one notion of the largest: logits, or what a metric makes of a choice's log-likelihoods.
 
     Attributes:
         values: the values.
@@ -58,7 +58,7 @@ class Answers:
 
     @property
     def margins(self) -> Float[np.ndarray, " P"]:
-        """The smallest lead by any notion; infinite where there is nothing to choose, NaN where there is no telling."""
+        """The smallest lead by any notion; infinite where there is nothing to choose, NaN where a value is NaN."""
         return np.min([one.leads(one.decisions).min(1) for one in self.compared], axis=0)
 
     def errors(self, exact: "Answers") -> Float[np.ndarray, " P"]:
@@ -72,7 +72,7 @@ class Answers:
             with np.errstate(invalid="ignore"):
                 too_much_PC = own.leads(best) - other.leads(best)
             too_much_PC[np.isinf(own.leads(best)) & np.isinf(other.leads(best))] = 0.0
-            found.append(np.nan_to_num(too_much_PC, nan=np.inf).max(1))
+            found.append(np.where(np.isnan(too_much_PC), np.inf, too_much_PC).max(1))
         return np.max(found, axis=0)
 
 

@@ -262,11 +262,15 @@ def _say(audit: Audit) -> None:
     if not of.population:
         log.info("%s: no decision is a draft, all are exact", seen)
     elif audit.passed:
-        rest = of.left
+        others = (
+            f"of the other {of.left:,}, at most {of.unseen(audit.alpha):,} are, with {100 * audit.confidence:g} % "
+            f"confidence over all rounds"
+            if of.left
+            else "there are no others"
+        )
         log.info(
-            f"{seen}: none of {of.sample:,} drafts drawn at random is wrong; of the other {rest:,} at most "
-            f"{audit.bound:.3g} of all drafts are, with {audit.confidence:.0%} confidence ({audit.flips:,} of those "
-            f"drawn decide otherwise than the full mask)"
+            f"{seen}: none of {of.sample:,} drafts drawn at random is wrong ({audit.flips:,} of them decide otherwise "
+            f"than the full mask); {others}"
         )
     else:
         log.info(

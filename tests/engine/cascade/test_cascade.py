@@ -120,6 +120,8 @@ def test_an_error_is_by_how_much_a_lead_is_overestimated() -> None:
     assert one.margins.tolist() == [3.0, 2.0]
     nothing = Answers({}, (Compared(np.array([[np.nan, 1.0, 0.0], [1.0, 0.0, 0.0]]), unit),))
     assert nothing.errors(other)[0] == np.inf
+    sure = Answers({}, (Compared(np.array([[4.0, 1.0, -np.inf], [2.0, 3.0, -np.inf]]), unit),))
+    assert sure.errors(other).tolist() == [np.inf, 4.0], "that the third is out of the question is an error without end"
 
 
 def test_what_decides_nothing_is_refused() -> None:
