@@ -35,8 +35,8 @@ class MaskBound:
         sample: how many drafts of it were drawn for the audits.
         limit: the upper limit of the number of wrong drafts, for all masks at once; None where no audit says. It is
             never above `drafts`, nor above what is left to all masks of its job together.
-        points: the same as a share of its examples, in percentage points: what its score may be off by; None also where
-            the score is no share of examples.
+        points: what its score may be off by, the limit as a share of its examples, in percentage points; None also
+            where the score is no share of examples.
     """
 
     mask: str
@@ -55,7 +55,7 @@ class DomainBounds:
         stages: how many of its decisions were taken at each stage.
         audits: the passed audits that speak for its drafts.
         jobs: how many jobs these are of, each with rounds, and perhaps shares, of its own.
-        confidence: of all limits at once, together and under each mask.
+        confidence: that of all limits at once, together and under each mask.
         limit: the upper limit of the number of wrong drafts of all masks together; None where no audit speaks for some.
         masks: what may be wrong under each mask, the most first.
         lacking: drafts that no passed audit speaks for.
@@ -106,7 +106,7 @@ class DomainBounds:
 
     @property
     def alike(self) -> int:
-        """Of how many masks as little is known as of the worst."""
+        """How many masks there are of which as little is known as of the worst."""
         return sum(own.limit == self.masks[0].limit for own in self.masks)
 
     @property
@@ -223,7 +223,7 @@ def pooled_limit(audits: Sequence[Audit], some: Sequence[Audit] | None = None) -
 
 
 def mask_limit(mask: str, audits: Sequence[Audit]) -> int:
-    """The same of one mask, whatever is under the others: all that its audits have left may be its own."""
+    """The upper limit under one mask, whatever is under the others: all that its audits have left may be its own."""
     return pooled_limit(audits, [audit for audit in audits if mask in audit.masks])
 
 

@@ -286,7 +286,7 @@ def _product(
     They are taken in float32 or float64 as long as these hold them, larger ones in two parts.
 
     Args:
-        weights: of the groups.
+        weights: how often each group counts.
         matrix: what is summed.
         largest: the size of its largest number, where that is known.
     """

@@ -65,10 +65,10 @@ def _way(arguments: list[str], status: int, folder: Path) -> Way:
         if done.returncode != status:
             raise RuntimeError(f"{' '.join(arguments)}: {done.stderr or done.stdout}")
 
-    return Way([clocked(run, _of_children)])
+    return Way([clocked(run, _children_seconds)])
 
 
-def _of_children() -> float:
+def _children_seconds() -> float:
     """Processor seconds of the processes that this one has started and that have ended."""
     used = resource.getrusage(resource.RUSAGE_CHILDREN)
     return used.ru_utime + used.ru_stime

@@ -42,9 +42,9 @@ class Study:
     Attributes:
         work: what its domains are, in words.
         layout: the heads of the model, each of which was removed alone.
-        metric: of its outcomes.
+        metric: what its outcomes are scored by.
         domains: how many data sets there are.
-        examples: of each.
+        examples: how many examples each of them has.
         rows: outcomes of a mask that changes a share of the examples.
         group: examples that share a premise or a document.
     """

@@ -17,7 +17,6 @@ import numpy as np
 import polars as pl
 from jaxtyping import Bool
 
-from study.engine.blocks import BlockResult
 from study.engine.pairs import Pairs, TableRequest
 from study.record.cascade import Thresholds
 from study.record.curves import Curve, keeps_curve, read_curves, write_curve
@@ -36,6 +35,7 @@ from study.record.units import HeadLayout, parse_mask, stack
 from study.terminal.progress import progress
 
 if TYPE_CHECKING:
+    from study.engine.blocks import BlockResult
     from study.engine.engine import Engine
     from study.subjects.subject import TokenRow
 
@@ -323,7 +323,7 @@ class Evaluator:
 
     def _results(
         self, encoded: "Sequence[TokenRow]", pairs: Pairs, tables: Sequence[Table], *, exactly: bool
-    ) -> Iterator[Mapping[Table, BlockResult]]:
+    ) -> "Iterator[Mapping[Table, BlockResult]]":
         """The rows of pairs, block by block; a decision whose stored draft does not stand is computed exactly.
 
         Drafted again, it might be taken by another last digit here, and be left open by whoever reads both drafts.

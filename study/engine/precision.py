@@ -45,7 +45,7 @@ class Cascade:
         sample: examples that are computed exactly under every mask, by which thresholds are set.
         safety: a threshold is the largest error seen times this.
         bound: the largest share of wrong decisions, of those that are not exact, that the audit is to exclude.
-        confidence: of the audit, all of its rounds together.
+        confidence: that of the audit, all of its rounds together.
         purposive: decisions that are looked at before the audit, where errors are likely.
     """
 
@@ -56,13 +56,9 @@ class Cascade:
     purposive: int = 200
 
     def __post_init__(self) -> None:
-        if self.sample < 1 or self.safety < 1 or self.purposive < 0:
-            raise InputError(
-                f"cascade: sample={self.sample} must be 1 or more, safety={self.safety:g} 1 or more, "
-                f"purposive={self.purposive} 0 or more"
-            )
-        if not (0 < self.bound < 1 and 0 < self.confidence < 1):
-            raise InputError(
-                f"cascade: bound={self.bound:g} (a share of decisions) and confidence={self.confidence:g} must be "
-                f"between 0 and 1"
-            )
+        for name, least in (("sample", 1), ("safety", 1), ("purposive", 0)):
+            if not getattr(self, name) >= least:
+                raise InputError(f"cascade.{name}={getattr(self, name):g} must be {least} or more")
+        for name in ("bound", "confidence"):
+            if not 0 < getattr(self, name) < 1:
+                raise InputError(f"cascade.{name}={getattr(self, name):g} must be between 0 and 1")

@@ -116,6 +116,8 @@ class CascadeEngine(Engine):
             yield from self._calibrate(rows, work)
         if self._first_order_pays(rows, work):
             yield from self._to_first_order(rows, work)
+        elif work.is_masked.any():
+            log.info("cascade: gradients would cost more than they save here, so first order takes no decision")
         if self._draft is not None:
             yield from self._in_bfloat16(self._draft, rows, work)
         for block in self._run(rows, Pairs(work.masks, work.open.copy()), self._exact.outcomes):
@@ -161,8 +163,8 @@ class CascadeEngine(Engine):
         said = ", ".join(f"{stage.replace('_', ' ')} {middle[stage]:.3g}" for stage in self.stages[:-1])
         log.info(
             f"cascade: {new_M.sum()} {'mask' if new_M.sum() == 1 else 'masks'} calibrated on {len(sample):,} examples, "
-            f"computed exactly; margins up to a threshold are left open, in the middle of the masks {said}; first "
-            f"order takes {np.mean([self._share[key] for key in work.keys[new_M]]):.0%} of these decisions"
+            f"computed exactly; margins up to a threshold are left open (its median over masks: {said}); first "
+            f"order could take {np.mean([self._share[key] for key in work.keys[new_M]]):.0%} of these decisions"
         )
 
     def _compared(self, rows: Sequence[TokenRow], pairs: Pairs) -> Columns:

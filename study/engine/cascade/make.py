@@ -38,11 +38,11 @@ def cascade_engine(exact: Engine, cascade: Cascade, budget: MemoryBudget) -> Cas
         InputError: when the subject decides nothing.
     """
     decider = _decider(exact, budget)
-    draft = _draft(exact, budget) if bfloat16_pays(exact.subject.device) else None
+    pays = bfloat16_pays(exact.subject.device)
+    draft = _draft(exact, budget) if pays else None
     if draft is None:
-        say_once(
-            log.info, "cascade: no bfloat16 here, which is not faster or not to be had: float32 takes its decisions"
-        )
+        why = "this model does not compute well enough in it" if pays else "it is no faster on this device"
+        say_once(log.info, f"cascade: no stage in bfloat16, as {why}: float32 takes its decisions")
     return CascadeEngine(decider, exact, draft, cascade)
 
 
