@@ -133,12 +133,14 @@ class DomainBounds:
     def flips_limit(self) -> float | None:
         """The upper limit of the share of wrong ones among drafts that are truly flips (Clopper and Pearson).
 
-        Of several audits the largest: each is taken at its own probability of error. None where no flip was drawn.
+        Of several audits the largest: each is taken at its own probability of error, and one that drew no flip says
+        nothing unless it has left no draft. None where no flip was drawn.
         """
         if not self.flips:
             return None
-        ends = (_share_limit(audit.wrong_flips, audit.flips, audit.alpha / self.jobs) for audit in self.audits)
-        return max(ends)
+        left = [audit for audit in self.audits if audit.together.left]
+        ends = (_share_limit(audit.wrong_flips, audit.flips, audit.alpha / self.jobs) for audit in left)
+        return max(ends, default=0.0)
 
 
 def domain_bounds(domain: Domain) -> DomainBounds | None:
@@ -236,7 +238,7 @@ def _mask_bound(drafts: _Drafts, mask: str, used: Sequence[Audit], lacking: Bool
 
 
 def _share_limit(wrong: int, number: int, alpha: float) -> float:
-    """The upper limit of Clopper and Pearson (1934); 0 of no number, of which there are none in the sample."""
+    """The upper limit of Clopper and Pearson (1934); of no number nothing is known, which is 1."""
     if wrong >= number:
-        return 1.0 if number else 0.0
+        return 1.0
     return float(beta.ppf(1 - alpha, wrong + 1, number - wrong))
