@@ -20,7 +20,7 @@ from study.engine.evaluator import Evaluator
 from study.engine.pairs import TableRequest
 from study.engine.precision import Cascade
 from study.record.cascade import Audit, Looked, Stage, Thresholds
-from study.record.cascade.audit_files import read_audits, write_audit
+from study.record.cascade.audit_files import AuditError, read_audits, write_audit
 from study.record.cascade.limits import round_alpha, sample_size
 from study.record.cascade.stage import STAGE, is_draft
 from study.record.files import short_hash
@@ -131,10 +131,16 @@ class Auditor:
         return self._rows().filter(is_draft()).sort(KEYS)
 
     def _rounds(self) -> list[Audit]:
-        """The rounds of this audit so far."""
+        """The rounds of this audit so far.
+
+        Raises:
+            AuditError: when a file cannot be read: a round that is forgotten would be drawn again at the same alpha.
+        """
         masks, view = set(self._keys), len(self.evaluator.whole)
         same = view, self.share, self.shards
-        rounds = read_audits(self._folder)[0]
+        rounds, wrong = read_audits(self._folder)
+        if wrong:
+            raise AuditError(f"{'; '.join(wrong)}, once the file is removed")
         return [one for one in rounds if (one.examples, one.share, one.shards) == same and set(one.masks) == masks]
 
     def _look_where_likely(self) -> tuple[int, int]:

@@ -14,7 +14,7 @@ from study.engine.cascade.engine import CascadeEngine
 from study.engine.evaluator import Evaluator
 from study.engine.pairs import Pairs, TableRequest
 from study.record.cascade import Audit, Stage, Thresholds
-from study.record.cascade.audit_files import read_audits
+from study.record.cascade.audit_files import AuditError, read_audits
 from study.record.examples import Examples
 from study.record.parts import StoreError
 from study.record.setting import Setting
@@ -156,6 +156,32 @@ def test_what_is_missing_however_often_it_is_computed_is_told_in_words(tmp_path:
     engine.run_together = lambda *_: iter(())
     with pytest.raises(StoreError, match=r"decisions are missing still, though they were computed .* mask"):
         auditor(own).run()
+
+
+def test_a_file_of_a_round_that_cannot_be_read_is_no_round_that_is_forgotten(
+    tmp_path: Path, subject: Classifier
+) -> None:
+    own = evaluator(tmp_path, cascade(subject))
+    auditor(own).run()
+    (path,) = (own.store.folder / "audits").iterdir()
+    path.write_text(path.read_text()[:-9])
+    with pytest.raises(AuditError, match="is not a whole audit .* once the file is removed"):
+        auditor(own).run()
+
+
+def test_what_a_later_threshold_opens_is_no_draft_of_another_stage(tmp_path: Path) -> None:
+    """An audit has spoken for drafts of first order, and for none that bfloat16 would have made of them since."""
+    own = evaluator(tmp_path, cascade(tame_classifier(share=0.05), drafts=True))
+    auditor(own).run()
+    rows = own.store.read().rows
+    opened = rows.filter(pl.col("stage") == "first_order")
+    high = {mask: margin + 1 for mask, margin in opened.group_by("mask").agg(pl.col("margin").max()).iter_rows()}
+    exact = rows.filter(pl.col("stage") == "float32", pl.col("mask").is_in(list(high))).unique("mask")
+    own.store.write(exact, {"seconds": 0, "rows": 1}, thresholds=Thresholds({Stage.first_order: high}))
+    auditor(own).run()
+    now = own.store.read().rows.join(opened, on=["mask", "example"], how="semi")
+    assert now.height == opened.height > 0
+    assert now["stage"].unique().to_list() == ["float32"]
 
 
 def test_a_killed_audit_goes_on_with_the_sample_that_it_drew(tmp_path: Path, subject: Classifier) -> None:
