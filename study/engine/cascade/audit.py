@@ -131,17 +131,20 @@ class Auditor:
         return self._rows().filter(is_draft()).sort(KEYS)
 
     def _rounds(self) -> list[Audit]:
-        """The rounds of this audit so far.
+        """The rounds of this audit so far: those of the same masks and examples."""
+        masks, view = set(self._keys), len(self.evaluator.whole)
+        return [audit for audit in self._spent() if audit.examples == view and set(audit.masks) == masks]
+
+    def _spent(self) -> list[Audit]:
+        """The rounds so far of all audits of this share, of whatever masks: each has spent some probability of error.
 
         Raises:
             AuditError: when a file cannot be read: a round that is forgotten would be drawn again at the same alpha.
         """
-        masks, view = set(self._keys), len(self.evaluator.whole)
-        same = view, self.share, self.shards
         rounds, wrong = read_audits(self._folder)
         if wrong:
             raise AuditError(f"{'; '.join(wrong)}, once the file is removed")
-        return [one for one in rounds if (one.examples, one.share, one.shards) == same and set(one.masks) == masks]
+        return [audit for audit in rounds if (audit.share, audit.shards) == (self.share, self.shards)]
 
     def _look_where_likely(self) -> tuple[int, int]:
         """Compute decisions near their thresholds and predicted flips exactly, until none is wrong.
@@ -210,7 +213,7 @@ class Auditor:
 
     def _draw(self, purposive: dict[str, float]) -> Audit:
         """The next round, its sample drawn and kept, so that a killed job goes on with it."""
-        number = 1 + max((audit.round for audit in self._rounds()), default=0)
+        number = 1 + max((audit.round for audit in self._spent()), default=0)
         alpha = round_alpha(self.cascade.confidence, number, self.shards)
         identity = [self.evaluator.setting.id, self.share, self.shards, number]
         seed, drafts = int(short_hash(identity), 16) % 2**32, self._drafts().select(KEYS)

@@ -51,7 +51,7 @@ class Audit:
     """One round of an audit.
 
     Attributes:
-        round: its number, from 1.
+        round: its number among those of its share, whatever their masks, from 1: each spends half of what is left.
         seed: of the draw.
         share: number of the share of the examples that the job computes, from 0.
         shards: how many shares there are.

@@ -104,6 +104,16 @@ def test_a_job_is_audited_once_and_then_nothing_is_loaded(tmp_path: Path, subjec
     assert not auditor(again).run()
 
 
+def test_an_audit_of_other_masks_spends_what_the_one_before_has_left(tmp_path: Path, subject: Classifier) -> None:
+    own = evaluator(tmp_path, cascade(subject))
+    masks = all_kinds_of_masks(own.layout)
+    for some in (np.concatenate([own.layout.full()[None], masks[: len(masks) // 2]]), masks):
+        Auditor(own, [TableRequest(OUTCOMES, some)], CAREFUL, 0, 1).run()
+    found = sorted(audits(own), key=lambda audit: audit.round)
+    assert [audit.round for audit in found] == [1, 2]
+    assert [audit.alpha for audit in found] == pytest.approx([0.025, 0.0125])
+
+
 def test_a_wrong_draft_fails_a_round_and_thresholds_rise_above_it(tmp_path: Path, subject: Classifier) -> None:
     own = evaluator(tmp_path, cascade(subject))
     own.require([TableRequest(OUTCOMES, all_kinds_of_masks(own.layout))])
