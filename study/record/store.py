@@ -39,7 +39,7 @@ from study.record.units import HeadLayout
 EXAMPLES_FILE = "examples.parquet"
 
 NO_THRESHOLDS = Thresholds()
-"""Of rows that have no stages."""
+"""What rows without stages have."""
 
 
 @dataclass(frozen=True)

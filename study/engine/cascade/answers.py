@@ -18,7 +18,7 @@ from study.subjects.subject import TokenRow
 
 
 @dataclass(frozen=True)
-class Compared:
+class Comparison:
     """What is compared by one notion of the largest: logits, or what a metric makes of a choice's log-likelihoods.
 
     Attributes:
@@ -54,7 +54,7 @@ class Answers:
     """
 
     columns: Columns
-    compared: Sequence[Compared]
+    compared: Sequence[Comparison]
 
     @property
     def margins(self) -> Float[np.ndarray, " P"]:

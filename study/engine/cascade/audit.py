@@ -19,7 +19,7 @@ from study.engine.cascade.decisions import differ
 from study.engine.evaluator import Evaluator
 from study.engine.pairs import TableRequest
 from study.engine.precision import Cascade
-from study.record.cascade import Audit, Looked, Stage, Thresholds
+from study.record.cascade import Audit, MaskSample, Stage, Thresholds
 from study.record.cascade.audit_files import AuditError, read_audits, write_audit
 from study.record.cascade.limits import round_alpha, sample_size
 from study.record.cascade.stage import STAGE, is_draft
@@ -235,7 +235,7 @@ class Auditor:
             bound=self.cascade.bound,
             confidence=self.cascade.confidence,
             alpha=alpha,
-            masks={key: Looked(counts.get(key, 0), len(drawn.get(key, ()))) for key in self._keys},
+            masks={key: MaskSample(counts.get(key, 0), len(drawn.get(key, ()))) for key in self._keys},
             drawn=drawn,
             stages=dict(stages.iter_rows()),
             purposive=purposive,

@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Float
 
 from study.engine.blocks import in_batches
-from study.engine.cascade.answers import Answers, Compared, Decider, with_margins
+from study.engine.cascade.answers import Answers, Comparison, Decider, with_margins
 from study.engine.cascade.tangent import Tangent
 from study.engine.engine import Engine
 from study.engine.pairs import Pairs
@@ -82,12 +82,12 @@ class ChoiceDecider(Decider):
         return Answers(columns, _compared(pl.DataFrame(columns), language_rows(pairs.rows(rows))))
 
 
-def _compared(outcomes: pl.DataFrame, rows: Sequence[LanguageRow]) -> list[Compared]:
+def _compared(outcomes: pl.DataFrame, rows: Sequence[LanguageRow]) -> list[Comparison]:
     """What choices are compared by, for each metric that can be told from these outcomes."""
     lengths = pl.DataFrame([dict(row.lengths) for row in rows], infer_schema_length=None)
     known = outcomes.hstack(lengths.select(name for name in lengths.columns if name not in outcomes.columns))
     return [
-        Compared(metric.values(known), _unit(metric, known))
+        Comparison(metric.values(known), _unit(metric, known))
         for metric in CHOOSING
         if {*metric.reads, *metric.example_columns} - {"target"} <= set(known.columns)
     ]

@@ -12,7 +12,7 @@ from jaxtyping import Float
 from torch import Tensor
 
 from study.engine.blocks import in_batches
-from study.engine.cascade.answers import Answers, Compared, Decider
+from study.engine.cascade.answers import Answers, Comparison, Decider
 from study.engine.cascade.bert_tangents import bert_logits
 from study.engine.cascade.tangent import Tangent
 from study.engine.engine import Engine
@@ -79,7 +79,7 @@ class ClassifierDecider(Decider):
 
     def _answers(self, logits: Float[Tensor, "P C"], rows: Sequence[TokenRow], pairs: Pairs) -> Answers:
         logits = logits.float().cpu()
-        compared = Compared(logits.numpy(), np.ones(len(logits), dtype=np.float32))
+        compared = Comparison(logits.numpy(), np.ones(len(logits), dtype=np.float32))
         return Answers(self._subject.columns(logits, pairs.rows(rows)), (compared,))
 
 

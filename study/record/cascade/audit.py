@@ -17,7 +17,7 @@ from study.record.files import short_hash
 
 
 @dataclass(frozen=True)
-class Looked:
+class MaskSample:
     """What an audit saw of one mask, or of several together.
 
     Attributes:
@@ -52,12 +52,12 @@ class Audit:
 
     Attributes:
         round: its number among those of its share, whatever their masks, from 1: each spends half of what is left.
-        seed: of the draw.
+        seed: what its sample is drawn by.
         share: number of the share of the examples that the job computes, from 0.
         shards: how many shares there are.
         examples: how many examples the view has of which this is a share: the first ones of the setting.
         bound: the largest share of wrong decisions to be excluded.
-        confidence: of all rounds of all shares together.
+        confidence: that of all rounds of all shares together.
         alpha: the probability of error that this round may spend.
         masks: what was seen of each mask, by key, of all masks of the job that have drafts.
         drawn: the sample: of each mask (by key) the places of its examples in the setting's file.
@@ -77,7 +77,7 @@ class Audit:
     bound: float
     confidence: float
     alpha: float
-    masks: Mapping[str, Looked]
+    masks: Mapping[str, MaskSample]
     drawn: Mapping[str, tuple[int, ...]]
     flips: int = 0
     wrong_flips: int = 0
@@ -102,10 +102,10 @@ class Audit:
         return short_hash([sorted(self.masks), self.examples, self.share, self.shards, self.round])
 
     @property
-    def together(self) -> Looked:
+    def together(self) -> MaskSample:
         """All masks in one."""
         counts = [(one.population, one.sample, one.wrong) for one in self.masks.values()]
-        return Looked(*map(sum, zip(*counts, strict=True))) if counts else Looked(0, 0)
+        return MaskSample(*map(sum, zip(*counts, strict=True))) if counts else MaskSample(0, 0)
 
     def to_json(self) -> dict[str, Any]:
         """The content of its file."""
@@ -130,7 +130,7 @@ class Audit:
         names = ("round", "seed", "share", "shards", "examples", "bound", "confidence", "alpha", "flips", "wrong_flips")
         audit = cls(
             **{name: stored[name] for name in (*names, "passed", "seconds")},
-            masks={mask: Looked(*counts) for mask, counts in stored["masks"].items()},
+            masks={mask: MaskSample(*counts) for mask, counts in stored["masks"].items()},
             drawn={mask: tuple(own) for mask, own in stored["drawn"].items()},
             stages=stored["stages"],
             purposive=stored["purposive"],

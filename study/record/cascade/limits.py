@@ -57,8 +57,8 @@ def round_alpha(confidence: float, number: int, shares: int = 1) -> float:
     """The probability of error that a round may spend: rounds k = 1, 2, ... of all shares spend 1 - confidence at most.
 
     Args:
-        confidence: of all rounds together.
-        number: of the round, from 1.
+        confidence: that of all rounds together.
+        number: which round it is, from 1.
         shares: over how many jobs the examples are divided, each of which has rounds of its own.
     """
     return (1.0 - confidence) / (shares * 2.0**number)

@@ -120,10 +120,10 @@ def read_thresholds(parts: Iterable[Path]) -> Thresholds:
     found = Thresholds()
     for part in parts:
         status = part.stat()
-        found = found.join(_of_part(part, status.st_size, status.st_mtime_ns))
+        found = found.join(_thresholds_of_part(part, status.st_size, status.st_mtime_ns))
     return found
 
 
 @lru_cache(maxsize=2**14)
-def _of_part(part: Path, _size: int, _time: int) -> Thresholds:
+def _thresholds_of_part(part: Path, _size: int, _time: int) -> Thresholds:
     return Thresholds.from_json(pl.read_parquet_metadata(part).get(THRESHOLDS, "{}"))

@@ -17,7 +17,7 @@ from analysis.report import result_tables
 from analysis.results.cells import grids
 from analysis.results.read import read_domain, read_results
 from analysis.terminal import print_cascade
-from study.record.cascade import Audit, Looked, Stage, Thresholds
+from study.record.cascade import Audit, MaskSample, Stage, Thresholds
 from study.record.cascade.audit_files import write_audit
 from study.record.cascade.limits import round_alpha, wrong_limit
 from study.record.factors import Factors
@@ -55,7 +55,7 @@ def audit_of(store: Store, *, number: int = 1, share: int = 0, shards: int = 1, 
     for (mask,), own in rows.group_by("mask"):
         inside = [places[name] for name in own["example"] if places[name] % shards == share]
         sample[str(mask)] = tuple(sorted(inside)[:drawn])
-        masks[str(mask)] = Looked(len(inside), len(sample[str(mask)]))
+        masks[str(mask)] = MaskSample(len(inside), len(sample[str(mask)]))
     exact = pl.concat(
         rows.filter(pl.col("mask") == mask, pl.col("example").is_in([ids[place] for place in own]))
         for mask, own in sample.items()
@@ -115,7 +115,7 @@ def test_shares_of_a_job_are_one_and_two_jobs_divide_what_may_be_missed(store: S
 def test_audits_that_do_not_know_of_all_drafts_say_nothing(store: Store) -> None:
     audit = audit_of(store)
     mask = next(iter(audit.masks))
-    older = replace(audit, masks={**audit.masks, mask: Looked(20, 10)})
+    older = replace(audit, masks={**audit.masks, mask: MaskSample(20, 10)})
     for stored, said in [
         (older, "no audit of them was passed"),
         (replace(audit, passed=None), "their audit is under way"),

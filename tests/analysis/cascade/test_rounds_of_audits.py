@@ -11,7 +11,7 @@ import pytest
 from scipy.stats import binom
 
 from analysis.cascade.domain_bounds import mask_limit, number_of_jobs, pooled_limit
-from study.record.cascade import Audit, Looked
+from study.record.cascade import Audit, MaskSample
 from study.record.cascade.limits import round_alpha, sample_size
 
 MASKS, EXAMPLES, BOUND, CONFIDENCE, RUNS = 8, 300, 0.02, 0.95, 200
@@ -45,7 +45,9 @@ class Drafts:
             seen = np.zeros_like(own)
             seen[tuple(drawn.T)] = True
             looked = {
-                name: Looked(int((own & self.stands)[m].sum()), int(seen[m].sum()), int((seen & self.wrong)[m].sum()))
+                name: MaskSample(
+                    int((own & self.stands)[m].sum()), int(seen[m].sum()), int((seen & self.wrong)[m].sum())
+                )
                 for m, name in enumerate(NAMES)
             }
             places = {name: tuple(np.flatnonzero(seen[m]).tolist()) for m, name in enumerate(NAMES)}

@@ -14,7 +14,7 @@ from fixtures.wandb.stand_in import StandIn
 from analysis.__main__ import main
 from analysis.tracking.fetch import FILE
 from analysis.tracking.wandb_artifacts import is_part, outcomes_content
-from study.record.cascade import Audit, Looked
+from study.record.cascade import Audit, MaskSample
 from study.record.cascade.audit_files import write_audit
 from study.record.designs import Design, DesignKind, read_designs, write_design
 from study.record.designs.coalitions import kernel_coalitions
@@ -82,7 +82,7 @@ def test_packed_rows_and_designs_that_grow_come_with_a_fetch(
 
 def test_audits_are_sent_once_they_are_finished(store: Store) -> None:
     fill(store, KEYS[:6], 4)
-    under_way = Audit(1, 0, 0, 1, 3, 0.1, 0.95, 0.025, {KEYS[1]: Looked(3, 1)}, {KEYS[1]: (2,)})
+    under_way = Audit(1, 0, 0, 1, 3, 0.1, 0.95, 0.025, {KEYS[1]: MaskSample(3, 1)}, {KEYS[1]: (2,)})
     path = write_audit(under_way, store.folder)
     assert not [name for name in outcomes_content(store.folder).files if name.startswith("audits/")]
     write_audit(replace(under_way, passed=True), store.folder)

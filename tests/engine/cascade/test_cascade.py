@@ -9,7 +9,7 @@ from fixtures.language_models import choices, language_model
 from fixtures.replacement import replaced
 from fixtures.translators import translator
 
-from study.engine.cascade.answers import Answers, Compared
+from study.engine.cascade.answers import Answers, Comparison
 from study.engine.cascade.decisions import decisions
 from study.engine.cascade.engine import CascadeEngine
 from study.engine.cascade.make import cascade_engine
@@ -115,12 +115,12 @@ def test_an_error_is_by_how_much_a_lead_is_overestimated() -> None:
     """By hand: the draft's winner leads by 3 and 4, in truth by 1 and 5; then by 1 where it is behind by 1."""
     draft, exact = np.array([[4.0, 1.0, 0.0], [2.0, 3.0, -np.inf]]), np.array([[5.0, 4.0, 0.0], [3.0, 2.0, -np.inf]])
     unit = np.array([1.0, 2.0])
-    one, other = (Answers({}, (Compared(values, unit),)) for values in (draft, exact))
+    one, other = (Answers({}, (Comparison(values, unit),)) for values in (draft, exact))
     assert one.errors(other).tolist() == [2.0, 4.0]
     assert one.margins.tolist() == [3.0, 2.0]
-    nothing = Answers({}, (Compared(np.array([[np.nan, 1.0, 0.0], [1.0, 0.0, 0.0]]), unit),))
+    nothing = Answers({}, (Comparison(np.array([[np.nan, 1.0, 0.0], [1.0, 0.0, 0.0]]), unit),))
     assert nothing.errors(other)[0] == np.inf
-    sure = Answers({}, (Compared(np.array([[4.0, 1.0, -np.inf], [2.0, 3.0, -np.inf]]), unit),))
+    sure = Answers({}, (Comparison(np.array([[4.0, 1.0, -np.inf], [2.0, 3.0, -np.inf]]), unit),))
     assert sure.errors(other).tolist() == [np.inf, 4.0], "that the third is out of the question is an error without end"
 
 

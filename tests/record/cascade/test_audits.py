@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from study.record.cascade import Audit, Looked
+from study.record.cascade import Audit, MaskSample
 from study.record.cascade.audit_files import FOLDER, AuditError, read_audit, read_audits, write_audit
 from study.record.cascade.limits import wrong_limit
 
@@ -19,7 +19,7 @@ AUDIT = Audit(
     bound=0.01,
     confidence=0.95,
     alpha=0.025,
-    masks={"011": Looked(90, 2), "101": Looked(80, 1), "110": Looked(70, 0)},
+    masks={"011": MaskSample(90, 2), "101": MaskSample(80, 1), "110": MaskSample(70, 0)},
     drawn={"011": (4, 17), "101": (4,)},
     flips=1,
     stages={"first_order": 240, "float32": 60},
@@ -43,10 +43,10 @@ def test_its_name_is_what_determines_it(tmp_path: Path) -> None:
         {"round": 2},
         {"shards": 2},
         {"examples": 99},
-        {"masks": {"011": Looked(90, 3)}, "drawn": {"011": (1, 2, 3)}},
+        {"masks": {"011": MaskSample(90, 3)}, "drawn": {"011": (1, 2, 3)}},
     ]
     assert AUDIT.id not in {replace(AUDIT, **other).id for other in others}
-    computed = replace(AUDIT, masks={**AUDIT.masks, "101": Looked(80, 1, 1)}, passed=False)
+    computed = replace(AUDIT, masks={**AUDIT.masks, "101": MaskSample(80, 1, 1)}, passed=False)
     assert write_audit(AUDIT, tmp_path) == write_audit(computed, tmp_path)
     assert read_audits(tmp_path)[0] == [computed]
 
@@ -87,8 +87,8 @@ def test_damage_is_told_in_words(tmp_path: Path) -> None:
 
 
 def test_what_is_left_is_spoken_for_by_what_was_drawn() -> None:
-    assert AUDIT.together == Looked(240, 3)
-    assert Looked(3_000, 300).unseen(0.05) == wrong_limit(0, 300, 3_000, 0.05)
-    assert Looked(3_000, 300, 4).unseen(0.05) == wrong_limit(4, 300, 3_000, 0.05) - 4, "what was found is exact now"
-    assert Looked(5, 5, 2).unseen(0.05) == 0, "nothing is left of what was looked at wholly"
-    assert replace(AUDIT, masks={}, drawn={}, flips=0).together == Looked(0, 0)
+    assert AUDIT.together == MaskSample(240, 3)
+    assert MaskSample(3_000, 300).unseen(0.05) == wrong_limit(0, 300, 3_000, 0.05)
+    assert MaskSample(3_000, 300, 4).unseen(0.05) == wrong_limit(4, 300, 3_000, 0.05) - 4, "what was found is exact now"
+    assert MaskSample(5, 5, 2).unseen(0.05) == 0, "nothing is left of what was looked at wholly"
+    assert replace(AUDIT, masks={}, drawn={}, flips=0).together == MaskSample(0, 0)
