@@ -40,6 +40,8 @@ def run(arguments: Sequence[str]) -> str | None:
     CommandCallback.typed = list(arguments)
     folders = FOLDERS[1:]
     try:
+        if words := nothing_chosen([word for word in arguments if word.endswith("={}")]):  # of these Hydra says nothing
+            raise InputError(words)
         return _run(list(arguments))
     except (StudyError, HydraException, OmegaConfBaseException) as error:
         _stop(error, arguments)

@@ -1,7 +1,6 @@
 """A store of rows with stages: what stands is the same by every reader, for every writer, in every form of part."""
 
 import json
-import multiprocessing
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
@@ -9,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from fixtures.processes import FORKED
 
 from study.record.cascade import Stage, Thresholds
 from study.record.examples import Examples
@@ -179,8 +179,7 @@ def write_share(place: Path, share: int) -> None:
 
 
 def test_two_processes_raise_thresholds_without_knowing_of_each_other(tmp_path: Path) -> None:
-    context = multiprocessing.get_context("spawn")
-    workers = [context.Process(target=write_share, args=(tmp_path, share)) for share in (0, 1)]
+    workers = [FORKED.Process(target=write_share, args=(tmp_path, share)) for share in (0, 1)]
     for worker in workers:
         worker.start()
     for worker in workers:
