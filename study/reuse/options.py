@@ -66,9 +66,6 @@ class Reuse:
         return ""
 
 
-USUAL_ORDER = "importance"
-"""The order in which heads are freed where nobody names another."""
-
 CHOICE = ("free", "margin", "most_needed", "seed", "steps", "limit")
 """Options that say, with the order and its data, which heads are free."""
 
@@ -130,8 +127,6 @@ class LaterTask(Reuse):
         """See `Reuse.check`."""
         if self.uses_free_heads:
             self._check_choice()
-        else:
-            self._refuse_choice()
         if self.body is Weights.zero_output:
             raise InputError("reuse.body=zero_output is for free heads alone: reuse.heads_from=zero_output")
         if bool(self.pretrained) != self._takes_pretrained():
@@ -139,20 +134,6 @@ class LaterTask(Reuse):
                 "reuse.pretrained names the model from which weights are taken by reuse.body=pretrained or "
                 "reuse.heads_from=pretrained: give both or neither"
             )
-
-    def _refuse_choice(self) -> None:
-        """Refuse options that choose free heads, which play no part."""
-        idle = [name for name in CHOICE if getattr(self, name) != self._usual(name)]
-        idle += ["order"] if self.order.name != USUAL_ORDER or self.order.unusual() else []
-        if idle:
-            raise InputError(
-                f"reuse.{idle[0]} has no effect here: reuse={self.name} {self._why_idle()}, so that it does not matter "
-                "which heads are free"
-            )
-
-    def _why_idle(self) -> str:
-        """Why free heads play no part."""
-        return "teaches no head and has all of them on"
 
     def _check_choice(self) -> None:
         """Refuse a choice of free heads that cannot be."""
@@ -334,10 +315,6 @@ class LowRank(LaterTask):
     def uses_free_heads(self) -> bool:
         """See `Reuse.uses_free_heads`: without a rank their numbers are counted."""
         return super().uses_free_heads or self.rank is None
-
-    def _why_idle(self) -> str:
-        """See `LaterTask._why_idle`."""
-        return f"has a rank, {self.rank}, and all heads on"
 
     def fate(self, heads: str) -> str:
         """See `LaterTask.fate`."""

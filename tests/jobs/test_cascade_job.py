@@ -121,7 +121,7 @@ def test_drafts_by_which_a_set_was_chosen_are_audited_on_the_examples_that_chose
     [
         (["cascade.sample=150"], "cascade.sample=150 examples are computed exactly under every mask, and this job has"),
         (["cascade.sample=75", "shards=2"], "and this job has 75"),
-        (["cascade.safety=0.5"], "safety=0.5 1 or more"),
+        (["cascade.safety=0.5"], "safety=0.5 must be 1 or more"),
         (["cascade.bound=0"], "must be between 0 and 1"),
         (["data.metric=loss"], "is of losses or log-likelihoods"),
         (["measure=attention"], "takes? from gradients|could take from gradients"),
