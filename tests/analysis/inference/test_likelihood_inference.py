@@ -8,7 +8,7 @@ import pytest
 
 from analysis.inference import resampling
 from analysis.inference.multiplicity import max_t
-from analysis.results.sample import Sample
+from analysis.results.sample import Sample, _product
 from study.record.metrics import metric
 
 THEIRS: dict[str, Callable[[np.ndarray, np.ndarray], float]] = {
@@ -94,7 +94,7 @@ def test_texts_of_a_million_tokens_are_summed_exactly() -> None:
     nats, lengths = rng.uniform(3e6, 4e6, (2, 4000)), rng.integers(3e6, 4e6, 4000)
     sample = sample_of_answers("bits_per_byte", nats, lengths)
     weights = resampling.drawn(rng, 3, sample.groups)
-    product = sample._product(weights, sample.sums)
+    product = np.stack([_product(weights, one) for one in sample.sums], axis=1)
     whole = [
         [[sum(int(w) * int(s) for w, s in zip(row, one[:, k], strict=True)) for k in range(2)] for one in sample.sums]
         for row in weights
