@@ -19,7 +19,7 @@ class Task(Protocol):
     def rehearse(self, config: DictConfig) -> None:
         """Do the first, cheap part of the job that shows whether the whole makes sense; raise, in words, when not.
 
-        Where jobs run in one process it is called for all of them before the first one starts.
+        Where jobs run in one process it is called for all of them before any starts.
         """
 
     def missing(self, config: DictConfig) -> list[str]:

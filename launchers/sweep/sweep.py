@@ -1,4 +1,4 @@
-"""A sweep: every job composed, and every fault of every job found, before the first one starts."""
+"""A sweep: every job composed, and every fault of every job found, before any starts."""
 
 import json
 import logging
@@ -87,7 +87,7 @@ class Sweep:
         setup_globals()
         configure_log(config.hydra.hydra_logging, config.hydra.verbose)
         if len(job_overrides) > 1:
-            log.info("%d jobs: all are looked at before the first one starts", len(job_overrides))
+            log.info("%d jobs: all are looked at before any starts", len(job_overrides))
         jobs: dict[str, Job] = {}
         shared = set.intersection(*map(set, job_overrides)) if len(job_overrides) > 1 else set()
         composer = Composer(context.config_loader, config)
