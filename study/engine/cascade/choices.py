@@ -17,16 +17,13 @@ from study.engine.cascade.answers import Answers, Comparison, Decider, with_marg
 from study.engine.cascade.tangent import Tangent
 from study.engine.engine import Engine
 from study.engine.pairs import Pairs
-from study.record.metrics import METRICS
+from study.record.metrics import CHOOSING
 from study.record.metrics.choices.alternatives import rectangle
 from study.record.metrics.choices.choice_accuracy import LikeliestByLength, LikeliestChoice
 from study.subjects.language_model.passes import language_rows, requests_of_rows
 from study.subjects.language_model.requests import LanguageRow
 from study.subjects.language_model.subject import LanguageModel
 from study.subjects.subject import TokenRow
-
-CHOOSING = [kind() for kind in METRICS.values() if issubclass(kind, LikeliestChoice)]
-"""The metrics by which a choice is the likeliest."""
 
 NOT_KNOWN = -1
 """How many tokens of a continuation are the likeliest, of a draft to first order: it tells nothing of it."""

@@ -4,11 +4,7 @@ import numpy as np
 import polars as pl
 from jaxtyping import Bool, Int
 
-from study.record.metrics import METRICS
-from study.record.metrics.choices.choice_accuracy import LikeliestChoice
-
-CHOOSING = [kind() for kind in METRICS.values() if issubclass(kind, LikeliestChoice)]
-"""The metrics by which a choice is the likeliest."""
+from study.record.metrics import CHOOSING
 
 
 def decisions(rows: pl.DataFrame, examples: pl.DataFrame) -> Int[np.ndarray, "rows notions"]:

@@ -22,14 +22,10 @@ from study.engine.pairs import Block, Pairs
 from study.engine.precision import Screening
 from study.engine.screening import Screen, Values
 from study.record.loss import Loss
-from study.record.metrics import METRICS
-from study.record.metrics.choices.choice_accuracy import LikeliestChoice
+from study.record.metrics import CHOOSING
 from study.subjects.language_model.passes import language_rows
 from study.subjects.language_model.subject import LanguageModel
 from study.subjects.subject import TokenRow
-
-CHOOSING = [kind() for kind in METRICS.values() if issubclass(kind, LikeliestChoice)]
-"""The metrics by which a choice is the likeliest."""
 
 
 class ScreenedLanguageModel(Engine):

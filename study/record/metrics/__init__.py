@@ -12,6 +12,7 @@ from study.record.metrics.choices.choice_accuracy import (
     ChoiceAccuracyCharacters,
     ChoiceAccuracyPmi,
     ChoiceAccuracyTokens,
+    LikeliestChoice,
 )
 from study.record.metrics.choices.targets import LogitDifference, TargetAccuracy, TargetLoglik, TargetPerplexity
 from study.record.metrics.chrf import Chrf
@@ -25,6 +26,7 @@ from study.record.metrics.spearman import Spearman
 from study.record.metrics.texts.ratios import BitsPerByte, BytePerplexity, Perplexity, TokenAccuracy, WordPerplexity
 
 __all__ = [
+    "CHOOSING",
     "METRICS",
     "STORED",
     "Accuracy",
@@ -68,6 +70,9 @@ METRICS: Mapping[str, type[Metric]] = {
     )
 }
 """Every metric that scores, by its name."""
+
+CHOOSING = tuple(kind() for kind in METRICS.values() if issubclass(kind, LikeliestChoice))
+"""The metrics by which a choice is the likeliest."""
 
 STORED = {
     Task.CLASSIFICATION: Accuracy.name,
