@@ -100,7 +100,7 @@ class Place:
         return self.stored("undisturbed")
 
 
-def wait_until(reached: Callable[[], object], what: str = "it", seconds: float = 120.0) -> None:
+def wait_until(reached: Callable[[], object], what: str = "it", seconds: float = 300.0) -> None:
     """Look again and again until something is so; a test that waits too long fails."""
     deadline = time.monotonic() + seconds
     while not reached():

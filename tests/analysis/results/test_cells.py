@@ -117,7 +117,7 @@ def test_models_whose_heads_were_not_removed_one_by_one_are_told_what_to_run(tra
     store = trained("home", 8)
     found = read_results(results)
     bare = [replace(own, rows=own.rows.head(0)) if own.folder == store.folder else own for own in found.domains]
-    said = r"There is seed 7 \(toy\)\. Of 8 no head was removed by itself, .* with measure=ablation besides$"
+    said = r"There is seed 7 \(toy\)\. Of seed 8 no head was removed by itself, .* with measure=ablation besides$"
     with pytest.raises(InputError, match=said):
         grids(replace(found, domains=tuple(bare)), ["seed"])
 
