@@ -6,7 +6,6 @@
 >>> heads.correlation(home, away)
 """
 
-from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -30,7 +29,7 @@ if TYPE_CHECKING:
         sufficient,
     )
 
-__version__ = version("sixteen-heads")
+__version__: str
 __all__ = [
     "AttentionMaps",
     "ChosenSets",
@@ -54,6 +53,10 @@ __all__ = [
 
 def __getattr__(name: str) -> Any:
     """Import what a notebook asks for when it does: the command line answers without it."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("sixteen-heads")
     if name not in __all__:
         raise AttributeError(f"module {__name__} has no attribute {name}")
     from sixteen_heads.packages import require_own

@@ -5,10 +5,6 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, fields
 
-from hydra import compose as hydra_compose
-from hydra import initialize_config_dir
-from hydra.core.config_store import ConfigStore
-from hydra.core.global_hydra import GlobalHydra
 from omegaconf import MISSING, DictConfig, OmegaConf
 from omegaconf.errors import MissingMandatoryValue
 
@@ -209,6 +205,8 @@ class StudyConfig:
 
 def register() -> None:
     """Make the schemas known to Hydra; called before anything is composed. Only the first call does anything."""
+    from hydra.core.config_store import ConfigStore  # not before something is composed
+
     store = ConfigStore.instance()
     if "study_schema.yaml" in store.repo:
         return
@@ -242,8 +240,7 @@ def in_full(overrides: Iterable[str]) -> list[str]:
 
 def compose(*overrides: str) -> DictConfig:
     """Compose one job as the command line does: `compose("model=toy_classifier", "data=toy_matched")`."""
-    register()
-    with _no_other_hydra(), initialize_config_dir(str(CONF), version_base="1.3"):
+    with _opened():
         return hydra_compose("config", overrides=[*_search_path(), *in_full(overrides)])
 
 
@@ -252,9 +249,10 @@ def compose_entries(group: str, names: Sequence[str]) -> dict[str, DictConfig]:
 
     Hydra's time for one entry is most of that for a few, and for many it grows with the square of their number.
     """
-    register()
+    if not names:
+        return {}
     entries: dict[str, DictConfig] = {}
-    with _no_other_hydra(), initialize_config_dir(str(CONF), version_base="1.3"):
+    with _opened():
         for first in range(0, len(names), COMPOSED_AT_ONCE):
             some = names[first : first + COMPOSED_AT_ONCE]
             composed = hydra_compose(None, [*_search_path(), *(f"+{group}@{name}={name}" for name in some)])
@@ -267,12 +265,24 @@ def _search_path() -> list[str]:
     return [f"hydra.searchpath=['{own}']"] if own else []
 
 
+def hydra_compose(name: str | None, overrides: list[str], **options: bool) -> DictConfig:
+    """Hydra's `compose`; Hydra is loaded when something is composed, not for a list of what there is."""
+    from hydra import compose
+
+    return compose(name, overrides, **options)
+
+
 @contextmanager
-def _no_other_hydra() -> Iterator[None]:
-    """Put a Hydra that runs aside within the block: there can be one at a time."""
+def _opened() -> Iterator[None]:
+    """A Hydra that knows our files within the block; one that runs is put aside: there can be one at a time."""
+    from hydra import initialize_config_dir
+    from hydra.core.global_hydra import GlobalHydra
+
+    register()
     running = GlobalHydra.instance().hydra
     GlobalHydra.instance().clear()
     try:
-        yield
+        with initialize_config_dir(str(CONF), version_base="1.3"):
+            yield
     finally:
         GlobalHydra.instance().hydra = running

@@ -4,9 +4,12 @@ import difflib
 import re
 from collections.abc import Iterator, Sequence
 from functools import cache
+from pathlib import Path
+from typing import Any
 
-from hydra.core.config_store import ConfigStore
-from omegaconf import DictConfig, OmegaConf
+import yaml
+from omegaconf import MISSING, DictConfig, OmegaConf
+from omegaconf._utils import get_yaml_loader
 
 from study.config import SCHEMAS, SHORT, compose
 from study.entry_files import entry_file, groups, options
@@ -60,6 +63,7 @@ def _meant(name: str, group: str, arguments: Sequence[str]) -> list[str]:
         f"{where}.{key}": None for schema in SCHEMAS.get(group, {}).values() for key in schema.__dataclass_fields__
     }
     beside |= {short: None for short in SHORT if short.startswith(f"{where}.")}
+    beside |= {full: None for full in option_names(arguments) if where and full.rpartition(".")[0] == where}
     if near := difflib.get_close_matches(option, [key.removeprefix(f"{where}.") for key in beside], n=MOST_MEANT):
         return [f"{where}.{key}" for key in near if where]
     names = list(dict.fromkeys([*SHORT, *option_names(arguments)]))
@@ -85,34 +89,49 @@ def entries_with(group: str, option: str, task: str | None = None) -> list[str]:
     Entries of a task come first where it is known.
     """
     having = [name for name in options(group) if option in getattr(schema_of(group, name), "__dataclass_fields__", ())]
-    to_give = [name for name in having if OmegaConf.is_missing(content(group, name), option)]
+    to_give = [name for name in having if content(group, name).get(option) == MISSING]
     inherited = [name for name in having if _parent(group, name) is not None]
     chosen = to_give or [name for name in having if name not in inherited] or having
     return sorted(chosen, key=lambda name: task is not None and _task(group, name) != task)
 
 
-@cache
 def schema_of(group: str, name: str) -> type | None:
     """The schema that an entry of a config group takes, itself or through the entry that it is made of."""
-    for entry in content(group, name).get("defaults", []):
-        schema = entry.get(f"/schema/{group}@_here_") if isinstance(entry, DictConfig) else None
+    for entry in content(group, name).get("defaults") or []:
+        schema = entry.get(f"/schema/{group}@_here_") if isinstance(entry, dict) else None
         if schema is not None:
             return SCHEMAS[group][schema]
     parent = _parent(group, name)
     return None if parent is None else schema_of(group, parent)
 
 
+def content(group: str, name: str) -> dict[str, Any]:
+    """What the YAML file of an entry says, as plain values; not to be changed.
+
+    Raises:
+        FileNotFoundError: when there is none.
+        InputError: when it cannot be read, or is no mapping of options.
+    """
+    file = entry_file(group, name)
+    return _content(file, file.stat().st_mtime_ns)
+
+
 @cache
-def content(group: str, name: str) -> DictConfig:
-    """What the YAML file of an entry says."""
-    found = OmegaConf.load(entry_file(group, name))
-    assert isinstance(found, DictConfig), f"{group}/{name}.yaml is no mapping"
+def _content(file: Path, _changed: int) -> dict[str, Any]:
+    fast = [yaml.CSafeLoader] if yaml.__with_libyaml__ else []
+    loader = type("EntryLoader", (*fast, get_yaml_loader()), {})  # reads values as OmegaConf does: 1e-4 is a number
+    try:
+        found = yaml.load(file.read_text(encoding="utf-8"), loader)
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise InputError(f"{file} is no YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(found, dict):
+        raise InputError(f"{file} is no mapping of options to values, OPTION: VALUE")
     return found
 
 
 def _parent(group: str, name: str) -> str | None:
     """The entry that an entry is made of; None where it takes a schema itself."""
-    entries = content(group, name).get("defaults", [])
+    entries = content(group, name).get("defaults") or []
     return next((entry for entry in entries if isinstance(entry, str) and entry != "_self_"), None)
 
 
@@ -150,6 +169,8 @@ def _added(config: DictConfig, where: str = "") -> Iterator[str]:
 def option_names(arguments: Sequence[str]) -> list[str]:
     """Every group and option that a command may set: those of `study prune`, or of a job of the toy classifier."""
     if "prune" in arguments:
+        from hydra.core.config_store import ConfigStore
+
         return list(keys(ConfigStore.instance().load("prune_schema.yaml").node))
     return list(dict.fromkeys([*groups(), *keys(compose("model=toy_classifier", "data=toy_matched"))]))
 

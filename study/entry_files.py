@@ -1,4 +1,4 @@
-"""The YAML files of the config groups: where they lie, and what each says of itself; read without Hydra, in no time."""
+"""The YAML files of the config groups: where they lie, and what each says; read without Hydra, in no time."""
 
 from pathlib import Path
 

@@ -3,12 +3,12 @@
 from pathlib import Path
 
 import pytest
-from omegaconf import OmegaConf
+from omegaconf import MISSING, OmegaConf
 
 from launchers.sweep.composed import node_types
 from study import entry_composer
+from study.command.catalogue import _leaves
 from study.config import compose_entries
-from study.entries import content
 from study.entry_files import FOLDERS, options
 
 GROUPS = ("data", "gates", "model", "replacement", "reuse")
@@ -22,6 +22,35 @@ def test_every_entry_is_what_hydra_composes(group: str, monkeypatch: pytest.Monk
     for name in names:
         assert OmegaConf.to_yaml(own[name]) == OmegaConf.to_yaml(hydra[name])
         assert node_types(own[name]) == node_types(hydra[name])
+
+
+@pytest.mark.parametrize("group", GROUPS)
+def test_an_entry_lacks_and_becomes_what_omegaconf_says(group: str) -> None:
+    for name in options(group):
+        entry = entry_composer.plain_entry(group, name)
+        typed = entry.typed()
+        lacking = [option for option, value in _leaves(OmegaConf.to_container(typed), "") if value == MISSING]
+        assert entry.lacking() == sorted(lacking)
+        if not entry.lacking():
+            component, expected = entry.component(), OmegaConf.to_object(typed)
+            assert type(component) is type(expected)
+            assert component == expected
+
+
+@pytest.mark.parametrize("value", ["3", "yes", "${results}", "${.nothing}", "{a: 1}", "[1]"])
+def test_a_value_that_is_to_be_converted_is_left_to_omegaconf(
+    value: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mine = tmp_path / "model" / "mine.yaml"
+    mine.parent.mkdir()
+    mine.write_text(f"defaults: [toy_classifier, _self_]\nname: {value}\n")
+    monkeypatch.setattr("study.entry_files.FOLDERS", [*FOLDERS, tmp_path])
+    with pytest.raises(entry_composer.UnusualEntryError):
+        entry_composer.plain_entry("model", "mine").component()
+    mine.write_text("defaults: [toy_classifier, _self_]\nname: mine\n")
+    assert entry_composer.plain_entry("model", "mine").component().name == "mine", (
+        "a file that has changed is read anew"
+    )
 
 
 def test_no_entry_of_ours_is_left_to_hydra(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -52,6 +81,4 @@ def test_what_hydra_refuses_or_reads_otherwise_is_left_to_it(
     (tmp_path / "model" / "sub" / "inner.yaml").write_text("defaults:\n  - /schema/model@_here_: hf\n  - _self_\n")
     monkeypatch.setattr(entry_composer, "compose_entries", lambda _, names: dict.fromkeys(names, "by Hydra"))
     monkeypatch.setattr("study.entry_files.FOLDERS", [*FOLDERS, tmp_path])
-    for cached in (entry_composer._file, content):
-        cached.cache_clear()
     assert entry_composer.entries("model", ["odd"]) == {"odd": "by Hydra"}

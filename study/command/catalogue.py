@@ -8,13 +8,15 @@ from functools import cache
 from typing import Any, cast
 
 from omegaconf import MISSING, DictConfig, OmegaConf
+from omegaconf.errors import OmegaConfBaseException
 from rich.console import Console
 from rich.text import Text
 
 from study.command.option_words import options_in_words
 from study.data.source import DataSource
-from study.entry_composer import entries
-from study.entry_files import description, entry_file, options
+from study.entries import content
+from study.entry_composer import UnusualEntryError, entries, plain_entry
+from study.entry_files import description, options
 from study.record.errors import InputError, StudyError
 from study.record.metrics import Task
 from study.subjects.model import ModelConfig
@@ -43,6 +45,7 @@ def print_catalogue(arguments: Sequence[str] = (), console: Console | None = Non
         InputError: when there is no such entry, or more than one word.
     """
     console = console or Console()
+    _needs.cache_clear()  # files may have come since
     if len(arguments) > 1:
         raise InputError(f"`study list` takes one word: got {' '.join(arguments)}")
     word = arguments[0] if arguments else ""
@@ -58,8 +61,6 @@ def print_catalogue(arguments: Sequence[str] = (), console: Console | None = Non
     for group in exact:
         _print_whole(console, group, word)
     listed = {group: names for group, names in found.items() if names and (not exact or group == word)}
-    for group in ("model", "data"):
-        _compose(group, options(group) if "experiment" in listed else listed.get(group, ()))
     for group, names in listed.items():
         _print_lines(console, group, names, whole=word == group)
 
@@ -86,15 +87,14 @@ def _print_whole(console: Console, group: str, name: str) -> None:
     """What an entry is, what it needs, and every option with its value and what it is."""
     console.print(f"[bold]{TYPED.get(group, group)}={name}[/]")
     console.print(description(group, name), markup=False)
-    sweeper: Any = OmegaConf.load(entry_file(group, name)).hydra.sweeper if group == "experiment" else None
-    values = _composed(group, name) if sweeper is None else sweeper.params
-    if tasks := _tasks(values):
+    values = None if group == "experiment" else _typed(group, name)
+    if values is not None and (tasks := _tasks(values)):
         console.print(f"For {' and '.join(tasks)}")
     if need := needs(group, name):
-        console.print(READY if need == READY else f"Needs {need}", markup=False, soft_wrap=True)
+        console.print(need if need.startswith((READY, NOT_USABLE)) else f"Needs {need}", markup=False, soft_wrap=True)
     console.print()
-    if sweeper is not None:
-        _print_sweep(console, sweeper)
+    if values is None:
+        _print_sweep(console, _sweeper(name))
         return
     for option, value, words in options_in_words(values, TYPED.get(group, group)):
         if option.rpartition(".")[2] not in NO_OPTIONS:
@@ -117,16 +117,21 @@ def _clauses(words: str, room: int) -> list[str]:
 
 def _print_sweep(console: Console, sweeper: Any) -> None:
     """What an experiment sweeps, grid by grid where it has several."""
-    for option, value in _leaves(OmegaConf.to_container(sweeper.params, resolve=False, enum_to_str=True), ""):
-        _print_option(console, option, value)
-    for number, grid in enumerate(_grids(sweeper), start=1):
-        words = " ".join(f"{option}={value}" for option, value in grid.items())
+    for option, value in (sweeper.get("params") or {}).items():
+        _print_option(console, option, _as_typed(value))
+    for number, grid in enumerate(sweeper.get("grids") or [], start=1):
+        words = " ".join(f"{option}={_as_typed(value)}" for option, value in grid.items())
         console.print(f"  grid {number}: {words}", markup=False, highlight=False, soft_wrap=True)
 
 
-def _grids(sweeper: Any) -> list[dict[str, Any]]:
-    """The grids of an experiment that has several."""
-    return [] if sweeper is None else list(sweeper.get("grids") or ())
+def _sweeper(name: str) -> Any:
+    """What the file of an experiment says to the sweeper."""
+    return (content("experiment", name).get("hydra") or {}).get("sweeper") or {}
+
+
+def _as_typed(value: Any) -> Any:
+    """A value of a YAML file as a command has it."""
+    return str(value).lower() if isinstance(value, bool) else value
 
 
 def _tasks(values: DictConfig) -> tuple[Task, ...]:
@@ -167,36 +172,55 @@ def needs(group: str, name: str) -> str:
 
 
 def _experiment_needs(name: str) -> Iterator[str]:
-    content = OmegaConf.load(entry_file("experiment", name))
-    chosen = {key: value for entry in content.defaults for key, value in entry.items()}
-    yield from _needs("model", chosen["override /model"])
-    for data in str(content.hydra.sweeper.params.get("data", chosen["override /data"])).split(","):
-        yield from _needs("data", data)
+    defaults = content("experiment", name).get("defaults") or []
+    chosen = {key: value for entry in defaults if isinstance(entry, dict) for key, value in entry.items()}
+    params = _sweeper(name).get("params") or {}
+    for group in ("model", "data"):
+        several = str(params.get(group, chosen.get(f"override /{group}") or ""))
+        for one in several.split(",") if several else ():
+            yield from _needs(group, one.strip())
 
 
 @cache
 def _needs(group: str, name: str) -> tuple[str, ...]:
-    config = _composed(group, name)
-    to_give = sorted(name for name, value in _leaves(OmegaConf.to_container(config), group) if value == MISSING)
-    if to_give:
-        return tuple(f"{name}=..." for name in to_give)
-    source = OmegaConf.to_object(config)
-    assert isinstance(source, ModelConfig | DataSource)
     try:
-        return tuple(source.missing())
+        lacking, source = _looked_at(group, name)
+        return tuple(f"{group}.{name}=..." for name in lacking) or tuple(source.missing())
     except StudyError as error:
         return (f"{NOT_USABLE}: {error}",)
 
 
-def _composed(group: str, name: str) -> DictConfig:
-    if (group, name) not in _COMPOSED:
-        _compose(group, [name])
-    return _COMPOSED[group, name]
+def _looked_at(group: str, name: str) -> tuple[list[str], Any]:
+    """The options of an entry to which a value must be given; where there are none, the component that it is, too.
+
+    Raises:
+        StudyError: when the entry cannot be used as it is.
+    """
+    try:
+        entry = plain_entry(group, name)
+        lacking = entry.lacking()
+        return lacking, None if lacking else entry.component()
+    except UnusualEntryError:
+        config = _typed(group, name)
+    values = OmegaConf.to_container(config)
+    lacking = sorted(option for option, value in _leaves(values, "") if value == MISSING)
+    return lacking, None if lacking else OmegaConf.to_object(config)
 
 
-def _compose(group: str, names: Sequence[str]) -> None:
-    lacking = [name for name in names if (group, name) not in _COMPOSED]
-    _COMPOSED.update({(group, name): entry for name, entry in entries(group, lacking).items()})
+def _typed(group: str, name: str) -> DictConfig:
+    """The entry as a job that chooses it has it.
 
+    Raises:
+        InputError: when none can choose it.
+    """
+    try:
+        config = entries(group, [name])[name]
+    except Exception as error:
+        from hydra.errors import HydraException  # which has composed it, as nothing else could
 
-_COMPOSED: dict[tuple[str, str], DictConfig] = {}
+        if isinstance(error, HydraException | OmegaConfBaseException):
+            raise InputError(f"{group}/{name}.yaml: {' '.join(str(error).split())}") from error
+        raise
+    if OmegaConf.get_type(config) is dict:
+        raise InputError(f"{group}/{name}.yaml takes no schema: defaults: [/schema/{group}@_here_: NAME, _self_]")
+    return config

@@ -1,4 +1,4 @@
-"""The commands: `study [OVERRIDES]` runs a job or a sweep; `list`, `fetch` and `prune` are told apart from it here."""
+"""What Hydra composes: `study [OVERRIDES]` runs a job or a sweep; `fetch` and `prune` are told apart from it here."""
 
 import os
 import sys
@@ -13,7 +13,7 @@ from hydra.experimental.callback import Callback
 from omegaconf import DictConfig, OmegaConf, open_dict, read_write
 from omegaconf.errors import OmegaConfBaseException
 
-from study.command.answers import ALONE, answer, command_of, without_config_folders
+from study.command.answers import ALONE, command_of, without_config_folders
 from study.command.misspelt import as_typed, nothing_chosen, sentence
 from study.command.overrides import for_every_job, overrides_last, quoted
 from study.config import in_full, register
@@ -40,7 +40,8 @@ def run(arguments: Sequence[str]) -> str | None:
     CommandCallback.typed = list(arguments)
     folders = FOLDERS[1:]
     try:
-        if words := nothing_chosen([word for word in arguments if word.endswith("={}")]):  # of these Hydra says nothing
+        lists = [word for word in arguments if word.endswith("={}") or "=[" in word]
+        if words := nothing_chosen(lists):  # a list of names, which Hydra would merge, and {}, of which it says nothing
             raise InputError(words)
         return _run(list(arguments))
     except (StudyError, HydraException, OmegaConfBaseException) as error:
@@ -62,23 +63,10 @@ def run(arguments: Sequence[str]) -> str | None:
 def _run(arguments: list[str]) -> str | None:
     register()
     ConfigStore.instance().store(name="prune_schema", node=PruneConfig)
-    if (text := answer(arguments)) is not None:
-        print(text)
-        return None
     command = command_of(arguments)
     if command:
         arguments.remove(command)
-    FOLDERS[1:], others = without_config_folders(arguments)
-    if command != "list":
-        return _hydra(command, arguments)
-    from study.command.catalogue import print_catalogue  # not before it is asked for
-
-    print_catalogue(others)
-    return None
-
-
-def _hydra(command: str, arguments: list[str]) -> str | None:
-    """Let Hydra run what a command names; the results folder of its jobs."""
+    FOLDERS[1:], _ = without_config_folders(arguments)
     if command == "fetch":
         arguments = [*arguments, "hydra/launcher=fetch"]
     if any(word.startswith("hydra/launcher=") for word in arguments):

@@ -3,9 +3,6 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import huggingface_hub
-import huggingface_hub.errors
-
 from study.record.errors import InputError, StudyError
 
 
@@ -28,6 +25,12 @@ class HubFile:
 
     def cached(self) -> Path | None:
         """Where the download cache has it; None where it has not."""
+        from huggingface_hub.constants import HF_HUB_CACHE
+
+        if not Path(HF_HUB_CACHE, f"datasets--{self.repository.replace('/', '--')}").is_dir():
+            return None  # as mostly, for which the rest of the package is not loaded
+        import huggingface_hub
+
         found = huggingface_hub.try_to_load_from_cache(
             self.repository, self.name, revision=self.revision, repo_type="dataset"
         )
@@ -39,6 +42,8 @@ class HubFile:
         Raises:
             StudyError: when it cannot be had.
         """
+        import huggingface_hub.errors
+
         try:
             huggingface_hub.hf_hub_download(self.repository, self.name, repo_type="dataset", revision=self.revision)
         except (huggingface_hub.errors.HTTPError, OSError) as error:

@@ -1,11 +1,12 @@
 """What `study list` lists, and what it shows of one entry."""
 
+import re
 from pathlib import Path
 
 import pytest
 from rich.console import Console
 
-from study.command import commands
+from study.command import command_line
 from study.command.catalogue import GROUPS, needs, print_catalogue
 from study.command.option_words import options_in_words
 from study.config import compose_entries
@@ -83,11 +84,34 @@ def test_entries_of_a_folder_of_yours_are_listed(
 ) -> None:
     (tmp_path / "model").mkdir()
     (tmp_path / "model" / "mine.yaml").write_text("# A BERT of mine.\ndefaults: [hf_classifier, _self_]\npath: /no/x\n")
-    commands.run(words.replace("FOLDER", str(tmp_path)).split())
+    command_line.run(words.replace("FOLDER", str(tmp_path)).split())
     said = capsys.readouterr().out
     assert "A BERT of mine." in said
     assert "cannot be used: no folder '/no/x'" in said
     assert FOLDERS == [CONF], "the next command of the process has folders of its own"
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("- 1", "is no mapping of options"),
+        ("name: [", "is no YAML"),
+        ("name: 3", "model/mine.yaml"),
+        ("defaults: [nosuch_parent, _self_]", "nosuch_parent"),
+        ("defaults: [toy_classifier, _self_]\nmax_length: many", "many"),
+        ("defaults: [toy_classifier, _self_]\nnosuch: 1", "nosuch"),
+    ],
+)
+def test_an_entry_of_yours_that_is_wrong_is_listed_as_such(
+    text: str, reason: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "mine.yaml").write_text(text)
+    command_line.run(["list", "model", "--config-dir", str(tmp_path)])
+    assert re.search(r"  mine +cannot be used", capsys.readouterr().out)
+    with pytest.raises(SystemExit):
+        command_line.run(["list", "mine", "--config-dir", str(tmp_path)])
+    assert reason in capsys.readouterr().err
 
 
 def test_values_to_give_are_named_as_they_are_typed() -> None:

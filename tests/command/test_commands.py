@@ -5,7 +5,7 @@ import sys
 import pytest
 
 from study import __main__ as entry
-from study.command import commands
+from study.command import command_line, commands
 from study.entry_files import options
 from study.record.errors import Interruption
 from study.terminal.interruption import INTERRUPTED
@@ -13,7 +13,7 @@ from study.terminal.interruption import INTERRUPTED
 
 @pytest.mark.parametrize("words", [[], ["-h"], ["--help"], ["help"]])
 def test_without_a_word_nothing_runs_and_help_is_shown(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    commands.run(words)
+    command_line.run(words)
     said = capsys.readouterr().out
     assert all(f" {name} " in said for name in options("measure"))
     for wanted in ("study experiment=NAME", "plan=true", "model=hf_classifier model.path=FOLDER"):
@@ -23,7 +23,7 @@ def test_without_a_word_nothing_runs_and_help_is_shown(words: list[str], capsys:
 
 @pytest.mark.parametrize("words", [["prune", "--help"], ["prune"]])
 def test_prune_has_a_help_of_its_own(words: list[str], capsys: pytest.CaptureFixture[str]) -> None:
-    commands.run(words)
+    command_line.run(words)
     assert "out=FOLDER" in capsys.readouterr().out
 
 

@@ -31,11 +31,16 @@ def test_help_loads_neither_hydra_nor_what_reads_data(arguments: str, tmp_path: 
 @pytest.mark.parametrize(
     ("arguments", "status"),
     [
-        ("study list", 0),
         ("study model=toy_clasifier data=toy_matched", 1),
         ("study model=toy_classifier data=toy_matched modle.epoch=3", 1),
         ("analysis --help", 0),
     ],
 )
-def test_a_list_and_a_misspelt_name_load_no_model(arguments: str, status: int, tmp_path: Path) -> None:
+def test_a_misspelt_name_loads_no_model(arguments: str, status: int, tmp_path: Path) -> None:
     assert not loaded(arguments, tmp_path, status=status) & HEAVY
+
+
+def test_a_list_loads_neither_hydra_nor_the_hub(tmp_path: Path) -> None:
+    packages = loaded("study list", tmp_path)
+    assert "omegaconf" in packages
+    assert not packages & (HEAVY | {"hydra", "httpx", "httpx2", "filelock"})

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from study.command import commands
+from study.command import command_line
 
 
 def refusal(words: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, folder: Path) -> str:
@@ -14,7 +14,7 @@ def refusal(words: str, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.
     monkeypatch.chdir(folder)
     monkeypatch.setattr(sys, "argv", ["study", *words.split()])
     with pytest.raises(SystemExit) as end:
-        commands.run(words.split())
+        command_line.run(words.split())
     assert end.value.code == 1
     said = re.sub(r"^[\d:]+ ([2-9]|\d\d+) jobs: all are looked at before .*\n", "", capsys.readouterr().err)
     assert said.startswith("study: "), said
@@ -182,7 +182,7 @@ def composes(words: list[str], monkeypatch: pytest.MonkeyPatch) -> bool:
     """Whether Hydra composes a job of these words; none is run."""
     monkeypatch.setattr(sys, "argv", ["study"])
     try:
-        commands.run([*words, "--cfg", "job"])
+        command_line.run([*words, "--cfg", "job"])
     except SystemExit:
         return False
     return True
