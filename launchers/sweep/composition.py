@@ -1,14 +1,13 @@
-"""The jobs of a sweep, composed as Hydra composes them: the costly part once for all jobs that choose the same groups.
+"""The jobs of a sweep, composed as Hydra composes them, and seldom by Hydra, which takes a fifth of a second for one.
 
-Hydra takes some 50 ms to compose a job. Most jobs of a sweep differ from each other in plain values only (`seed=3`):
-these are set on a copy of what Hydra made, by Hydra's own function.
+Most jobs differ from another in plain values only (`seed=3`): these are set on a copy of what Hydra made, by Hydra's
+own function. One that differs in choices at several places apart from each other (`data=`, `measure=`) is put together
+from jobs that differ in one of them, see `launchers.sweep.pieces`.
 """
 
-import pickle
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from typing import Any
 
 from hydra._internal.config_loader_impl import ConfigLoaderImpl, get_overrides_dirname
@@ -17,35 +16,12 @@ from hydra.core.override_parser.overrides_parser import OverridesParser
 from hydra.core.override_parser.types import Override, OverrideType
 from omegaconf import DictConfig, OmegaConf, open_dict
 
-from launchers.sweep.composed import node_types, plain_values
+from launchers.sweep.composed import plain_values
+from launchers.sweep.pieces import Pieces
+from launchers.sweep.template import Template
 
 WHOLE_NUMBER = re.compile(r"([\w./]+=)(0|-?[1-9][0-9]{0,99})")
 """An override that sets a whole number."""
-
-
-class Template:
-    """A config as Hydra composed it, shared by jobs that set values on copies of it."""
-
-    def __init__(self, whole: DictConfig) -> None:
-        self.whole = whole
-        task = whole.copy()
-        with open_dict(task):
-            task.pop("hydra")
-        self._task = pickle.dumps(task)
-
-    def task(self) -> DictConfig:
-        """A copy of what the task sees, without Hydra's own node; reading it takes a fifth of the time of `copy`."""
-        return pickle.loads(self._task)  # noqa: S301 bytes of this very object
-
-    @cached_property
-    def hydra(self) -> dict[str, Any]:
-        """Values of Hydra's own node."""
-        return plain_values(self.whole.hydra)
-
-    @cached_property
-    def types(self) -> dict[str, str]:
-        """Import paths of the dataclasses of all its nodes, see `node_types`."""
-        return node_types(self.whole)
 
 
 @dataclass(frozen=True)
@@ -70,7 +46,7 @@ class Composition:
 
     def config(self) -> DictConfig:
         """The whole, as Hydra itself would compose it."""
-        config = self._filled(self.template.whole.copy())
+        config = self._filled(self.template.whole())
         with open_dict(config):
             for where, value in self._own_words():
                 OmegaConf.update(config, f"hydra.{where}", value, merge=False)
@@ -90,11 +66,11 @@ class Composition:
 
     def _own_words(self) -> Iterator[tuple[str, Any]]:
         """What Hydra's node says of this job alone."""
-        how = self.template.whole.hydra.job.config.override_dirname
+        how = self.template.hydra["job"]["config"]["override_dirname"]
         yield "overrides.task", [override.input_line for override in self.overrides]
         yield (
             "job.override_dirname",
-            get_overrides_dirname(list(self.overrides), how.exclude_keys, how.item_sep, how.kv_sep),
+            get_overrides_dirname(list(self.overrides), how["exclude_keys"], how["item_sep"], how["kv_sep"]),
         )
         yield "job.id", str(self.number)
         yield "job.num", self.number
@@ -105,9 +81,9 @@ class Composer:
 
     def __init__(self, loader: ConfigLoader, sweep: DictConfig) -> None:
         """Nothing is composed yet; the config is that of the sweep itself."""
-        self._loader, self._sweep = loader, sweep
+        self._pieces = Pieces(loader, sweep)
+        self._loader, self._sweep = self._pieces.loader, sweep
         self._parser = OverridesParser.create(config_loader=loader)
-        self._templates: dict[tuple[str, ...], Template] = {}
         self._groups: dict[str, bool] = {}
         self._parsed: dict[str, Override] = {}
 
@@ -119,11 +95,9 @@ class Composer:
         """
         parsed = [self._parse(override) for override in overrides]
         values = [each for place, each in enumerate(parsed) if self._is_set_later(each, parsed[place + 1 :])]
-        first = tuple(str(override.input_line) for override in parsed if override not in values)
-        if first not in self._templates:
-            self._templates[first] = Template(self._loader.load_sweep_config(self._sweep, list(first)))
+        template = self._pieces.template([override for override in parsed if override not in values])
         own = [override for override in parsed if not override.is_hydra_override()]
-        return Composition(self._templates[first], values, own, number)
+        return Composition(template, values, own, number)
 
     def _parse(self, override: str) -> Override:
         """As Hydra parses it, each text once: it takes a millisecond. One that only has another number is a copy."""
