@@ -388,7 +388,8 @@ def components_table(components: pl.DataFrame) -> Table:
     for row in components.rows(named=True):
         own = divided(row, by)
         variance = f"{decimal(own['variance'], 3)}{ends(own['low'], own['high'], 3)}"
-        table.add_row(row["belongs_to"], variance, _share(row), decimal(own["reml"], 3))
+        likely = f"{decimal(own['reml'], 3)}{ends(own['reml_low'], own['reml_high'], 3)}"
+        table.add_row(row["belongs_to"], variance, _share(row), likely)
     table.add_row("sampling noise", decimal(divided(first, by)["noise_variance"], 3), "taken out", "")
     return table
 

@@ -34,12 +34,13 @@ class Estimate:
 
 @dataclass(frozen=True, eq=False)
 class Decomposition:
-    """The variance components of a grid by moments, and what they are without each seed and group of examples.
+    """The variance components of a grid, and what they are without each seed and group of examples.
 
     Attributes:
         whole: the components.
         seeds: those without each seed; None without intervals.
-        groups: those without each group of examples, for each domain; none where a domain has fewer than three.
+        groups: those without each group of examples, or block of groups, for each domain; none where a domain has fewer
+            than three.
         reason: why there are no intervals; None where there are.
         level: probability that an interval holds.
     """
@@ -81,14 +82,14 @@ class Decomposition:
 
 
 def decompose(grid: NoisyGrid, level: float, *, sampled: bool = True) -> Decomposition:
-    """The components of a grid, with what their intervals need.
+    """The components of a grid by moments, with what their intervals need.
 
     Args:
         grid: effects with their noise.
         level: probability that an interval holds.
         sampled: whether what stands on the axis of seeds is a sample, as seeds are; epochs are none.
     """
-    reason = _no_interval(grid) if sampled else "no intervals: they need seeds, as only seeds are a sample"
+    reason = no_interval(grid, sampled=sampled)
     enough = min(grid.groups) >= FEWEST_GROUPS
     groups = tuple(without_each_group(grid, domain) for domain in range(grid.shape[0])) if enough else ()
     return Decomposition(moments(grid), without_each_seed(grid) if reason is None else None, groups, reason, level)
@@ -104,7 +105,10 @@ def share(name: Component) -> Callable[[Components], Values]:
     return lambda components: np.divide(components[name], total(components))  # NaN where all effects are equal
 
 
-def _no_interval(grid: NoisyGrid) -> str | None:
+def no_interval(grid: NoisyGrid, *, sampled: bool) -> str | None:
+    """Why the components of a grid have no intervals; None where they have some."""
+    if not sampled:
+        return "no intervals: they need seeds, as only seeds are a sample"
     if grid.shape[1] < FEWEST_SEEDS:
         return f"no intervals: they need {FEWEST_SEEDS} seeds, and there are {grid.shape[1]}"
     if min(grid.groups) < FEWEST_GROUPS:

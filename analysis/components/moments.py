@@ -66,6 +66,12 @@ def moments(grid: NoisyGrid) -> Components:
     return _components(grid, *(_squares(part) for part in (grid.centred, grid.within_layers)))
 
 
+def told_apart(grid: NoisyGrid) -> tuple[Component, ...]:
+    """The components that the axes of a grid can tell apart."""
+    nothing = Squares(0.0, 0.0, 0.0, 0.0)
+    return tuple(_components(grid, nothing, nothing))
+
+
 def noise_variance(grid: NoisyGrid) -> float:
     """The variance over the heads of a cell that sampling alone gives, on the average over cells."""
     domains, seeds, heads = grid.shape

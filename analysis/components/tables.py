@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import polars as pl
 
 from analysis.along.comparability import different_starts
@@ -11,7 +12,7 @@ from analysis.components.grid_effects import examples_in_common, noisy_grid
 from analysis.components.intervals import Decomposition, Estimate, decompose, share, total
 from analysis.components.moments import Component, Components, Values, noise_variance
 from analysis.components.noisy_grid import NoisyGrid
-from analysis.components.reml import reml
+from analysis.components.reml_intervals import decompose_by_reml, within
 from analysis.defaults import DEFAULTS
 from analysis.formatting import common_power, ends, power_of_ten
 from analysis.results.cells import DATA, TASK, Grid
@@ -27,7 +28,8 @@ WORDS = {DATA: "domain", TASK: "task"}
 COLUMNS = (
     dict.fromkeys(["grid", "metric", "unit", "axes", "component", "belongs_to"], pl.String)
     | dict.fromkeys(["variance", "low", "high", "share", "share_low", "share_high"], pl.Float64)
-    | dict.fromkeys(["reml", "reml_share", "measured_variance", "noise_variance", "level"], pl.Float64)
+    | dict.fromkeys(["reml", "reml_low", "reml_high", "reml_share", "reml_share_low", "reml_share_high"], pl.Float64)
+    | dict.fromkeys(["measured_variance", "noise_variance", "level"], pl.Float64)
     | dict.fromkeys(["domains", "seeds", "heads", "groups"], pl.Int64)
     | {"reason": pl.String}
 )
@@ -39,7 +41,8 @@ class VarianceComponents:
 
     Attributes:
         table: one row for each grid and component: variance (in the square of the unit), its interval, share of the
-            variance of true effects over the heads of a cell; reml: the same by restricted maximum likelihood;
+            variance of true effects over the heads of a cell; reml, reml_share: the same by restricted maximum
+            likelihood, each with its interval;
             measured_variance and noise_variance: of effects as measured, and of sampling alone; domains, seeds: number
             of cells along the axes; groups: fewest groups of examples of a domain; reason: why numbers are missing.
         sentences: a sentence to quote for each grid.
@@ -57,7 +60,7 @@ def shown_in(components: pl.DataFrame) -> tuple[str, float]:
 
 def divided(row: Mapping[str, Any], by: float) -> dict[str, float | None]:
     """The variances of a row, and their interval, in the unit in which they are shown."""
-    names = ("variance", "low", "high", "reml", "noise_variance")
+    names = ("variance", "low", "high", "reml", "reml_low", "reml_high", "noise_variance")
     return {name: None if row[name] is None else row[name] / by for name in names}
 
 
@@ -116,9 +119,10 @@ def variance_components(
         except InputError as error:
             sentences.append(f"{grid.name}: no variance components, {error}.")
             continue
-        found = decompose(effects, level, sampled=SEED in sharing)
+        sampled = SEED in sharing
+        found, likely = decompose(effects, level, sampled=sampled), decompose_by_reml(effects, level, sampled=sampled)
         about = (grid.name, grid.metric, _unit(grid), ",".join(grid.axes))
-        rows += _rows(about, names, effects, found)
+        rows += _rows(about, names, effects, found, likely)
         shared = examples_in_common(grid, groups)
         sentences.append(_sentence(f"{grid.name}: ", names, effects, found) + (f" {shared}." if shared else ""))
     return VarianceComponents(pl.DataFrame(rows, schema=COLUMNS, orient="row"), tuple(sentences))
@@ -129,26 +133,37 @@ def _same_heads(grid: Grid) -> bool:
     return not any(different_starts(line, axis) for axis in grid.axes for line in grid.lines(axis))
 
 
-def _rows(about: Sequence[str], names: Axes, effects: NoisyGrid, found: Decomposition) -> Iterator[tuple[Any, ...]]:
+def _rows(
+    about: Sequence[str], names: Axes, effects: NoisyGrid, found: Decomposition, likely: Decomposition | None
+) -> Iterator[tuple[Any, ...]]:
     domains, seeds, heads = effects.shape
-    likely = reml(effects)
     noise = noise_variance(effects)
     measured = float(total(found.whole)) + noise
     divided = found.divided
     for name in found.whole:
-        part, of_total = found.estimate(_component(name)), found.estimate(share(name))
-        likely_share = share(name)(likely) if likely and total(likely) > 0 else None
+        estimates = [found.estimate(_component(name)), found.estimate(share(name)) if divided else None]
+        if likely is not None:
+            by_reml = [likely.estimate(_component(name)), likely.estimate(share(name)) if divided else None]
+            estimates += [own and within(own, most) for own, most in zip(by_reml, (np.inf, 1.0), strict=True)]
+        part, of_total, likely_part, of_likely = map(_ends, [*estimates, None, None][:4])
         yield (
             *about,
             str(name),
             names.belongs_to(name),
-            *(part.value, part.low, part.high),
-            *((of_total.value, of_total.low, of_total.high) if divided else (None, None, None)),
-            *(likely[name] if likely else None, likely_share),
+            *part,
+            *of_total,
+            *likely_part,
+            *of_likely,
             *(measured, noise, found.level),
             *(domains, seeds, heads, min(effects.groups)),
             found.reason or (None if divided else NOT_DIVIDED),
         )
+
+
+def _ends(estimate: Estimate | None) -> tuple[float | None, float | None, float | None]:
+    """A number and the ends of its interval; none of a share of nothing."""
+    known = estimate is not None and np.isfinite(estimate.value)
+    return (estimate.value, estimate.low, estimate.high) if known else (None, None, None)
 
 
 NOT_DIVIDED = "no shares: the variance of effects is not shown to be above their noise"

@@ -26,8 +26,8 @@ def component_rows(components: pl.DataFrame, title: str, name: str, *, wide: boo
         row="belongs_to",
         series=pl.lit("by likelihood (REML)"),
         value=100 * pl.col("reml_share"),
-        low=pl.lit(None, dtype=pl.Float64),
-        high=pl.lit(None, dtype=pl.Float64),
+        low=100 * pl.col("reml_share_low"),
+        high=100 * pl.col("reml_share_high"),
     )
     rows = pl.concat([moments, likely]).with_columns(
         text=pl.format("{} %", pl.col("value").round(0).cast(pl.Int64).cast(pl.String).str.replace("-", "−")),

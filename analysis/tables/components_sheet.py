@@ -16,10 +16,11 @@ def components_sheet(found: VarianceComponents) -> Sheet:
             row["grid"],
             row["belongs_to"],
             decimal(own["variance"], 4),
-            NONE if own["low"] is None else f"{decimal(own['low'], 4)} to {decimal(own['high'], 4)}",
+            _between(own["low"], own["high"], 4),
             NONE if row["share"] is None else f"{decimal(100 * row['share'], 0)} %",
-            NONE if row["share_low"] is None else _percents(row["share_low"], row["share_high"]),
+            _between(row["share_low"], row["share_high"], 0, 100),
             decimal(own["reml"], 4),
+            _between(own["reml_low"], own["reml_high"], 4),
         )
         for row in found.table.rows(named=True)
         for own in [divided(row, by)]
@@ -30,9 +31,9 @@ def components_sheet(found: VarianceComponents) -> Sheet:
         f"sampling noise taken out; {100 * first['level']:g} % intervals by jackknives over {first['seeds']} seeds "
         f"and over groups of examples. {' '.join(found.sentences)}"
     )
-    head = ("", "belongs to", "variance", "interval", "share", "interval", "REML")
+    head = ("", "belongs to", "variance", "interval", "share", "interval", "REML", "interval")
     return Sheet("components", "Variance components of the effects of heads.", head, rows, note=note)
 
 
-def _percents(low: float, high: float) -> str:
-    return f"{decimal(100 * low, 0)} to {decimal(100 * high, 0)}"
+def _between(low: float | None, high: float | None, digits: int, by: float = 1) -> str:
+    return NONE if low is None or high is None else f"{decimal(by * low, digits)} to {decimal(by * high, digits)}"

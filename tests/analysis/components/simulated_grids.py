@@ -7,6 +7,7 @@ import numpy as np
 from analysis.components.intervals import decompose, share
 from analysis.components.moments import Component
 from analysis.components.noisy_grid import NoisyGrid
+from analysis.components.reml_intervals import decompose_by_reml, within
 
 
 @dataclass(frozen=True)
@@ -100,18 +101,29 @@ def _skewed(rng: np.random.Generator, shape: tuple[int, ...]) -> np.ndarray:
     return rng.exponential(size=shape) - 1
 
 
-def coverage(truth: Truth, runs: int, rng: np.random.Generator, level: float = 0.95) -> dict[str, tuple[float, float]]:
-    """How often the interval of each component holds the truth, and its mean width; of shares where there are any."""
+def coverage(
+    truth: Truth, runs: int, rng: np.random.Generator, level: float = 0.95, *, by_reml: bool = False
+) -> dict[str, tuple[float, float]]:
+    """How often the interval of each component holds the truth, and its mean width; of shares where there are any.
+
+    Of some heads alone a part may be below 0; for REML, which has no such variance, it is then 0.
+    """
     held: dict[str, list[bool]] = {}
     widths: dict[str, list[float]] = {}
     for _ in range(runs):
         fixed = Fixed.draw(truth, rng)
-        found, true = decompose(fixed.grid(rng), level), fixed.components
+        grid, true = fixed.grid(rng), fixed.components
+        found = decompose(grid, level)
+        divided, shown = sum(true.values()) > 0 and found.divided, found
+        if by_reml:
+            shown = decompose_by_reml(grid, level)
         numbers = {str(name): (lambda own, name=name: own[name], value) for name, value in true.items()}
-        if sum(true.values()) > 0 and found.divided:
+        if divided:
             numbers |= {f"share of {name}": (share(name), value / sum(true.values())) for name, value in true.items()}
         for name, (number, value) in numbers.items():
-            estimate = found.estimate(number)
+            estimate = shown.estimate(number)
+            if by_reml:
+                estimate, value = within(estimate, 1.0 if name.startswith("share") else np.inf), max(value, 0.0)
             held.setdefault(name, []).append(estimate.low <= value <= estimate.high)
             widths.setdefault(name, []).append(estimate.high - estimate.low)
     return {name: (float(np.mean(own)), float(np.mean(widths[name]))) for name, own in held.items()}

@@ -65,6 +65,11 @@ def test_every_component_has_a_row_and_there_is_a_sentence(trained, results) -> 
     assert table["variance"].sum() + first["noise_variance"] == pytest.approx(first["measured_variance"])
     assert table["share"].sum() == pytest.approx(1)
     assert table["reml_share"].sum() == pytest.approx(1)
+    for name in ("reml", "reml_share"):
+        assert (table[f"{name}_low"] <= table[name]).all()
+        assert (table[name] <= table[f"{name}_high"]).all()
+    assert (table["reml_low"] >= 0).all()
+    assert (table["reml_share_high"] <= 1).all()
     assert (table["low"] <= table["variance"]).all()
     assert (table["variance"] <= table["high"]).all()
     (sentence,) = found.sentences
@@ -94,8 +99,9 @@ def test_small_variances_are_shown_in_a_power_of_ten() -> None:
     table = pl.DataFrame({"variance": [9.4e-7, -2.3e-6], "noise_variance": [1.2e-5] * 2, "unit": ["nats"] * 2})
     unit, by = shown_in(table.with_columns(low=None, high=2e-5, reml=0.0))
     assert (unit, by) == ("10⁻⁶ nats squared", pytest.approx(1e-6))
-    row = divided({"variance": -2.3e-6, "low": None, "high": 2e-5, "reml": 0.0, "noise_variance": 1.2e-5}, by)
-    assert list(row.values()) == [pytest.approx(-2.3), None, pytest.approx(20), 0, pytest.approx(12)]
+    likely = {"reml": 0.0, "reml_low": 0.0, "reml_high": 3e-6}
+    row = divided({"variance": -2.3e-6, "low": None, "high": 2e-5, "noise_variance": 1.2e-5} | likely, by)
+    assert list(row.values()) == [pytest.approx(own) for own in (-2.3, None, 20, 0, 0, 3, 12)]
     assert shown_in(table.with_columns(noise_variance=pl.lit(0.3), unit=pl.lit("points"))) == ("points squared", 1)
 
 
