@@ -37,6 +37,8 @@ DASHES = {"output layer alone": LINES[2], "model before": LINES[2], "all weights
 def capacity_curve(curves: pl.DataFrame, later: pl.DataFrame, value: str, title: str, name: str) -> Drawing:
     """The score or loss of the later task over the heads that are free; what does not depend on them is a level.
 
+    Bars are intervals over seeds where there are enough of them, else over examples; the axis says which.
+
     Args:
         curves: rows of one comparison, as `analysis.second_tasks.scores.curve_table` has them.
         later: the trainings behind them, rows of `later_table`.
@@ -51,7 +53,7 @@ def capacity_curve(curves: pl.DataFrame, later: pl.DataFrame, value: str, title:
     lines, levels = curves.filter("by_heads"), curves.filter(~pl.col("by_heads"))
     digits = decimals(curves["unit"][0]) if value == "score" else 4
     with styled():
-        panel = Panel(title, HEIGHT, x=_x_name(curves), y=axis)
+        panel = Panel(title, HEIGHT, x=f"{_x_name(curves)}\n{_bars_name(lines, value)}".rstrip(), y=axis)
         looks = _looks(pl.concat([lines, levels]))
         tips: dict[str, Tip] = {}
         for line, own in _by_line(levels):
@@ -63,7 +65,8 @@ def capacity_curve(curves: pl.DataFrame, later: pl.DataFrame, value: str, title:
             seeds = later.join(own.select("method", "updates").unique(), on=["method", "updates"])
             tips |= _draw_seeds(panel, seeds, value, look, f"{at}", digits)
         columns = [f"{value}{end}" for end in ("", "_seeds_low", "_seeds_high")]
-        panel.axes.set(ylim=limits(curves, columns, *later[value]))
+        bars = _bars(lines, value)
+        panel.axes.set(ylim=limits(curves, columns, *later[value], *bars["bar_low"], *bars["bar_high"]))
         _name_heads(panel, lines if lines.height else curves)
         panel.key = [Sample(line, look) for line, look in looks.items()]
         data = curves.select("method", "updates", "seeds", "freed", "share", *_numbers(curves, value), "parameters")
@@ -149,11 +152,30 @@ def _draw_level(panel: Panel, own: pl.DataFrame, value: str, look: Mapping) -> N
 
 
 def _draw_line(panel: Panel, line: pl.DataFrame, value: str, look: Mapping) -> None:
-    """The means over seeds, with bars over seeds where there are enough of them."""
+    """The means over seeds, with bars over seeds where there are enough of them, else over examples."""
     panel.axes.plot(line["freed"], line[value], **look)
-    bars = line.drop_nulls(f"{value}_seeds_low")
-    ends = bars[f"{value}_seeds_low"], bars[f"{value}_seeds_high"]
-    panel.axes.vlines(bars["freed"], *ends, color=look["color"], linewidth=0.9)
+    bars = _bars(line, value)
+    panel.axes.vlines(bars["freed"], bars["bar_low"], bars["bar_high"], color=look["color"], linewidth=0.9)
+
+
+def _bars(lines: pl.DataFrame, value: str) -> pl.DataFrame:
+    """The rows that have an interval: `bar_low`, `bar_high`, and whether it is over `seeds`."""
+    over_seeds = pl.col(f"{value}_seeds_low").is_not_null()
+    ends = [
+        pl.when(over_seeds).then(f"{value}_seeds_{end}").otherwise(f"{value}_{end}").alias(f"bar_{end}")
+        for end in ("low", "high")
+    ]
+    return lines.with_columns(*ends, bar_over_seeds=over_seeds).drop_nulls("bar_low")
+
+
+def _bars_name(lines: pl.DataFrame, value: str) -> str:
+    """What the bars are over, and that one seed says nothing of others."""
+    bars = _bars(lines, value)
+    over = {True: "seeds", False: "examples"}
+    known = [over[each] for each in (True, False) if each in set(bars["bar_over_seeds"])]
+    told = [f"bars: {100 * (1 - bars['alpha'][0]):g} % over {' or '.join(known)}"] if known else []
+    alone = ["one seed, so no spread over seeds"] if lines.height and set(lines["seeds"]) == {1} else []
+    return "; ".join([*told, *alone])
 
 
 def _draw_seeds(panel: Panel, seeds: pl.DataFrame, value: str, look: Mapping, line: str, digits: int) -> dict[str, Tip]:

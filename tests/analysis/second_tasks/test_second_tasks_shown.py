@@ -75,6 +75,27 @@ def test_each_order_of_free_heads_has_a_line_of_its_own(tmp_path: Path) -> None:
         assert len({line.get_color() for line in lines}) == len(lines) == 2
 
 
+@pytest.mark.parametrize(
+    ("seeds", "words"),
+    [
+        (1, "bars: 95 % over examples; one seed, so no spread over seeds"),
+        (2, "bars: 95 % over examples"),
+        (5, "bars: 95 % over seeds"),
+    ],
+)
+def test_a_capacity_curve_says_what_its_bars_are_over(tmp_path: Path, seeds: int, words: str) -> None:
+    first = fill_first(tmp_path)
+    for seed in range(seeds):
+        fill_later(tmp_path, first, FREE, freed=range(6), seed=seed, skill=0.3)
+    found = heads.second_tasks(tmp_path, FAST)
+    (score,) = (one for one in found.drawings() if Path(one.name).name.startswith("score"))
+    assert score.panel.x.splitlines() == ["free heads, of 16", words]
+    (row,) = found.table.filter(name="free_heads").rows(named=True)
+    over = "score_seeds" if seeds == 5 else "score"
+    bars = [path.vertices[:, 1] for own in score.panel.axes.collections for path in own.get_paths()]
+    assert any(ends == pytest.approx([row[f"{over}_low"], row[f"{over}_high"]]) for ends in bars if len(ends) == 2)
+
+
 def test_every_figure_and_table_has_its_file(shown: tuple[Analysis, Path]) -> None:
     analysis, page = shown
     assert analysis.second_tasks is not None
