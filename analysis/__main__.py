@@ -18,7 +18,7 @@ from rich.markup import escape
 from analysis.along import Match
 from analysis.attention.statistics import Neighbours
 from analysis.compute import Analysis, analyse
-from analysis.defaults import DEFAULTS, configured
+from analysis.defaults import DEFAULTS, configured, sized
 from analysis.importing import agree, command
 from analysis.inference import Inference, Interval
 from analysis.inference.multiplicity import Correction
@@ -109,7 +109,9 @@ def _attention_options(options: argparse.Namespace, chosen: dict[str, Any]) -> A
 def _chosen(options: argparse.Namespace) -> dict[str, Any]:
     """The options of `defaults.yaml`: as flags have them, else a user's file, else that one."""
     given = {name: getattr(options, name) for name in DEFAULTS if getattr(options, name) is not None}
-    return configured(options.config) | given
+    usual = configured(options.config)
+    named = {name: sized(usual[name], given[name]) for name in ("margin", "within") if name in given}
+    return usual | given | named
 
 
 def push(options: argparse.Namespace) -> None:
@@ -308,9 +310,10 @@ def _add_results(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--within",
-        type=float,
-        metavar="LOSS",
-        help="loss of score that heads may cost, in its unit (that of the metric: 1 point, 0.02 nats)",
+        action="append",
+        type=_size,
+        metavar="[METRIC=]LOSS",
+        help="loss of score that heads may cost, in its unit (that of the metric: 1 point, 0.02 nats); repeatable",
     )
     parser.add_argument(
         "--least-r",
@@ -390,9 +393,10 @@ def _add_inference(parser: argparse.ArgumentParser) -> None:
     )
     group.add_argument(
         "--margin",
-        type=float,
-        metavar="SIZE",
-        help="effects within it do not matter, in the unit of the score (that of the metric)",
+        action="append",
+        type=_size,
+        metavar="[METRIC=]SIZE",
+        help="effects within it do not matter, in the unit of the score (that of the metric); repeatable",
     )
 
 
@@ -406,6 +410,17 @@ def _limit(text: str) -> tuple[str, int]:
     """A data set, or nothing for each, and how many of its examples are read."""
     data, _, number = text.rpartition("=")
     return data, _positive(number)
+
+
+def _size(text: str) -> tuple[str, float]:
+    """A metric, or nothing for all of them, and a size in its unit."""
+    name, _, number = text.rpartition("=")
+    if name and name not in METRICS:
+        raise argparse.ArgumentTypeError(f"'{name}' is no metric: there are {', '.join(METRICS)}")
+    try:
+        return name, float(number)
+    except ValueError:
+        raise argparse.ArgumentTypeError(f"'{number}' is no number: write 1, or accuracy=1") from None
 
 
 def _axes(text: str) -> list[str]:

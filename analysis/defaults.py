@@ -1,6 +1,6 @@
 """The options that nobody gives: those of `defaults.yaml`, where their reasons stand, or of a file of the user's."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +20,15 @@ DEFAULTS: Mapping[str, Any] = {
 def by_metric(sizes: Mapping[str, float] | float, metric: str) -> float:
     """The size for a metric by name, of sizes by metric or one for all."""
     return sizes[metric] if isinstance(sizes, Mapping) else sizes
+
+
+def sized(usual: Mapping[str, float] | float, given: Sequence[tuple[str, float]]) -> Mapping[str, float] | float:
+    """Sizes by metric or one for all, with what is given in their place: by metric, or for all under an empty name."""
+    own = dict(given)
+    every = own.pop("", usual)
+    if not own:
+        return every
+    return {metric: by_metric(every, metric) for metric in METRICS} | own
 
 
 def configured(file: Path | None = None) -> dict[str, Any]:

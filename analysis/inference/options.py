@@ -12,7 +12,7 @@ from analysis.inference.multiplicity import Correction, check_correction
 from analysis.inference.significance import PairedTest
 from analysis.results.domain import Domain
 from study.record.errors import InputError
-from study.record.metrics import Metric
+from study.record.metrics import METRICS, Metric
 
 
 class Interval(StrEnum):
@@ -79,6 +79,8 @@ class Inference:
             )
         if self.seed < 0:
             raise InputError(f"a seed is 0 or more; got {self.seed}")
+        if isinstance(self.margin, Mapping) and (unknown := [name for name in self.margin if name not in METRICS]):
+            raise InputError(f"a margin is for a metric, and '{unknown[0]}' is none: there are {', '.join(METRICS)}")
         for margin in self.margin.values() if isinstance(self.margin, Mapping) else [self.margin]:
             if not 0 < margin < np.inf:
                 raise InputError(f"a margin is a size of effect, above 0; got {margin:g}")

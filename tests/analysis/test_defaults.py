@@ -4,8 +4,8 @@ import polars as pl
 import pytest
 
 from analysis import CorrelationOptions, Inference
-from analysis.__main__ import main
-from analysis.defaults import DEFAULTS, configured
+from analysis.__main__ import _chosen, main, parse
+from analysis.defaults import DEFAULTS, by_metric, configured
 from study.record.errors import InputError
 from study.record.metrics import METRICS, metric
 
@@ -31,6 +31,33 @@ def test_a_flag_goes_before_the_users_file_and_that_before_the_defaults(make, re
     assert dict(effects.select("metric", "margin").unique().iter_rows()) == {"accuracy": 0.5, "bleu": 2.0}
     reliability = pl.read_parquet(tmp_path / "tables" / "correlation_reliability.parquet")
     assert reliability["splits"].unique().to_list() == [7]
+
+
+@pytest.mark.parametrize(
+    ("flags", "config", "margins"),
+    [
+        (["--margin", "bleu=2"], "", {"accuracy": 0.5, "bleu": 2}),
+        (["--margin", "1", "--margin", "bleu=2"], "", {"accuracy": 1, "bleu": 2}),
+        (["--margin", "bleu=2"], "margin: {accuracy: 3, bleu: 4}", {"accuracy": 3, "bleu": 2}),
+        (["--margin", "bleu=2"], "margin: 3", {"accuracy": 3, "bleu": 2}),
+        (["--margin", "1"], "margin: {bleu: 4}", {"accuracy": 1, "bleu": 1}),
+    ],
+)
+def test_sizes_are_given_by_metric_or_for_all(tmp_path, flags, config, margins):
+    file = tmp_path / "mine.yaml"
+    file.write_text(config)
+    chosen = _chosen(parse([*flags, "--within", "bleu=3", "--config", str(file)], "study"))
+    assert {name: by_metric(chosen["margin"], name) for name in margins} == margins
+    assert chosen["within"] == {**DEFAULTS["within"], "bleu": 3}
+
+
+def test_a_margin_of_no_metric_is_refused(capsys):
+    with pytest.raises(InputError, match="'bluu' is none: there are accuracy"):
+        Inference(margin={"bluu": 1})
+    for flag, words in (("bluu=1", "'bluu' is no metric: there are accuracy"), ("bleu=one", "'one' is no number")):
+        with pytest.raises(SystemExit):
+            parse(["--margin", flag], "study")
+        assert words in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(
