@@ -127,7 +127,7 @@ def _place(comparison: Comparison) -> str:
 
 
 def _examples(comparison: Comparison) -> str:
-    return f", {comparison.members[0].domain.examples.height:,} examples"
+    return f", {comparison.members[0].domain.different_examples:,} examples"
 
 
 def _held(one: KeptHeads) -> tuple[Any, ...]:

@@ -119,7 +119,7 @@ class DomainGroups:
         first = dict(texts.unique("group", keep="first", maintain_order=True).iter_rows())
         same = {"unit": own.sample.unit, "groups": own.sample.groups}
         columns = tuple(
-            {"group": name, **same, "examples": int(size), "text": shortened(first[name], LONGEST)}
+            {"group": name, **same, "examples": int(size) // own.sample.draws, "text": shortened(first[name], LONGEST)}
             for name, size in zip(own.sample.names, own.sample.sizes, strict=True)
         )
         if len(own.heads) < 2:

@@ -11,7 +11,7 @@ import polars as pl
 from jaxtyping import Int
 from polars import selectors
 
-from analysis.replacements import DRAWN, Replacement
+from analysis.replacements import DRAWN, Replacement, counted_of
 from analysis.results.groups import Groups
 from analysis.results.row_sample import RowSample
 from analysis.results.sample import EXAMPLE, GROUP_COLUMN, NOUNS, Sample, narrowed
@@ -301,8 +301,9 @@ class Domain:
         lacking = [mask for mask in masks if counts.get(mask, 0) != self.examples.height]
         if lacking:
             raise InputError(
-                f"{self.data}: mask {lacking[0]} has outcomes of {counts.get(lacking[0], 0)} of the "
-                f"{self.examples.height} examples; every mask is compared on the same ones"
+                f"{self.data}: mask {lacking[0]} has outcomes of "
+                f"{counted_of(counts.get(lacking[0], 0), self.examples.height, self.replacement.draws)}; "
+                f"every mask is compared on the same ones"
             )
         return rows
 

@@ -159,7 +159,7 @@ def _metric(comparison: Comparison) -> str:
 
 
 def _examples(comparison: Comparison) -> str:
-    return f", {comparison.domain.examples.height:,} examples"
+    return f", {comparison.domain.different_examples:,} examples"
 
 
 def _related(members: Sequence[LaterTraining]) -> list[list[LaterTraining]]:

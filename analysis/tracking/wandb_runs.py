@@ -251,7 +251,7 @@ def _report_run(analysis: Analysis, effects: tuple[Content, ...], options: PushO
         model=", ".join(names),
         data=", ".join(sorted({domain.data for domain in every})),
         measure="report",
-        examples=sum(domain.examples.height for domain in every),
+        examples=sum(domain.different_examples for domain in every),
         config={"subjects": subjects},
     )
     return PlannedRun(

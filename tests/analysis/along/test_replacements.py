@@ -1,6 +1,7 @@
 """`--along replacement`: the same examples under masks that put something else in a head's place."""
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -66,6 +67,21 @@ def test_the_limit_that_is_advised_counts_examples_and_not_their_draws(results) 
     assert "1 mask lacks examples that the base score has (150 examples, 4 draws of each: 600 draws)" in line
     assert line.endswith("if they were run with data.limit=7, `--limit home=7` shows them")
     assert not read_results(results, Selection(limit=7)).domains[0].left_out
+
+
+def test_a_mask_without_some_outcomes_is_told_by_examples_and_draws(results) -> None:
+    fill_replaced(results, "resample in 4 draws", WEIGHTS, options=RESAMPLED, donors=0.5)
+    (domain,) = read_results(results).domains
+    assert domain.different_examples == 150
+    lacking = domain.rows.filter(pl.col("example").is_in(domain.examples["example"].head(80).to_list()))
+    with pytest.raises(InputError, match=r"outcomes of 20 of the 150 examples \(80 of 600 draws\); every mask"):
+        replace(domain, rows=lacking).sample()
+
+
+def test_groups_of_examples_that_decide_count_each_draw_once(results) -> None:
+    stored(results)
+    found = analyse(read_results(results), Inference(resamples=99), splits=2)
+    assert set(found.influence.noise["examples"]) == {3}
 
 
 def test_examples_are_told_from_their_draws(results) -> None:
