@@ -15,6 +15,7 @@ from analysis.correlation import Correlations
 from analysis.effects.head_effects import Measure, strongest_head
 from analysis.figures import Drawing, colour_limit, forest, heat_map, scatter
 from analysis.formatting import address, decimal, effect, ends, interval, score
+from analysis.results.namesakes import apart
 from sixteen_heads.attention.maps import AttentionMaps, maps
 from sixteen_heads.attention.sentence import page_of, read_example, unit_called
 from sixteen_heads.head_sets import ChosenSets, HeadPairs, ShapleyValues, pairs, shapley, sufficient
@@ -263,7 +264,8 @@ def correlation(*effects: Effects, inference: Inference = DEFAULT) -> Correlatio
         inference: groups, level, resamples and seed.
 
     Raises:
-        InputError: when there are fewer than two, the models or metrics differ, or data and replacements both do.
+        InputError: when there are fewer than two, some are given twice, the models or metrics differ, or data and
+            replacements both do.
     """
     if len(effects) < 2:
         raise InputError("a correlation needs the effects on two data sets, or of two replacements on one")
@@ -277,10 +279,20 @@ def correlation(*effects: Effects, inference: Inference = DEFAULT) -> Correlatio
 
 
 def _require_one_model(domains: Sequence[Domain]) -> None:
-    names = list(dict.fromkeys(domain.model for domain in domains))
-    if len({domain.model_id for domain in domains}) > 1:
-        apart = f"not {' and '.join(names)}" if len(names) > 1 else f"and the settings of {names[0]} differ"
-        raise InputError(f"a correlation needs one model, {apart}: heads have no counterpart")
+    first = domains[0]
+    for other in domains[1:]:
+        if other.model_id != first.model_id and other.model != first.model:
+            raise InputError(
+                f"a correlation is of one model, not of {first.model} and {other.model}: `study report --along family` "
+                f"compares models, head by head where they start from the same weights"
+            )
+        if other.model_id != first.model_id:
+            raise InputError(
+                f"a correlation is of one model; the settings of {first.model} differ in {apart(first, other)}. "
+                f"`study report --along AXIS` compares seeds, epochs, precisions and other axes"
+            )
+    if len({(domain.data, domain.setting_id) for domain in domains}) < len(domains):
+        raise InputError(f"some effects of {first.model} are given twice: whatever they are, they correlate with r = 1")
     metrics = list(dict.fromkeys(domain.metric.label for domain in domains))
     if len(metrics) > 1:
         raise InputError(f"a correlation needs one metric, not {' and '.join(metrics)}")

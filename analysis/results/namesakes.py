@@ -97,10 +97,14 @@ def _name(subject: Sequence[Domain]) -> tuple[str, str]:
 
 
 def _said(a: Sequence[Domain], b: Sequence[Domain]) -> str:
-    fields = [f"{field} ({_shown(mine)}, {_shown(theirs)})" for field, mine, theirs in _different_fields(a[0], b[0])]
-    more = f" and {len(fields) - NAMED} more fields" if len(fields) > NAMED else ""
     one, other = (f"{own[0].model} on {', '.join(dict.fromkeys(domain.data for domain in own))}" for own in (a, b))
-    return f"{one} with {other}, as their settings differ in {'; '.join(fields[:NAMED])}{more}"
+    return f"{one} with {other}, as their settings differ in {apart(a[0], b[0])}"
+
+
+def apart(a: Domain, b: Domain) -> str:
+    """The fields but the data in which two settings differ, with both values: `subject.truncate (true, false)`."""
+    fields = [f"{field} ({_shown(mine)}, {_shown(theirs)})" for field, mine, theirs in _different_fields(a, b)]
+    return "; ".join(fields[:NAMED]) + (f" and {len(fields) - NAMED} more fields" if len(fields) > NAMED else "")
 
 
 def _different_fields(a: Domain, b: Domain) -> Iterator[tuple[str, Any, Any]]:

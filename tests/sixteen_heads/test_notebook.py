@@ -80,8 +80,8 @@ def test_replacements_are_named_and_correlated(place: Path, tmp_path: Path) -> N
 @pytest.mark.parametrize(
     ("other", "words"),
     [
-        ({"model": "tiny"}, "one model, not tiny and toy"),
-        ({"model": "toy"}, "one model, and the settings of toy differ"),
+        ({"model": "tiny"}, "one model, not of tiny and toy: .* --along family"),
+        ({"model": "toy"}, r"the settings of toy differ in subject\.weights \(.*\)\. .*--along AXIS"),
     ],
 )
 def test_other_models_are_named(tmp_path: Path, other: dict, words: str) -> None:
@@ -89,6 +89,13 @@ def test_other_models_are_named(tmp_path: Path, other: dict, words: str) -> None
     fill(tmp_path, "accuracy", data="away", weights_file="other", **other)
     with pytest.raises(InputError, match=words):
         heads.correlation(*heads.read(tmp_path))
+
+
+def test_effects_given_twice_are_refused(tmp_path: Path) -> None:
+    fill(tmp_path, "accuracy", model="toy", data="home")
+    (found,) = heads.read(tmp_path)
+    with pytest.raises(InputError, match="some effects of toy are given twice"):
+        heads.correlation(found, found)
 
 
 def test_outcomes_of_masks_by_address(place: Path, tmp_path: Path) -> None:
