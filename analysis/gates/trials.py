@@ -1,10 +1,10 @@
 """Trials: trainings that differ in options of the optimisation, such as learning rates, and which of them was chosen.
 
-All trials of one method with the same options of gates and the same data, of one seed and of equal updates are one
-group. The chosen one has the best score on the data that the training was watched on, a slice of its training data if
-all is well: what is compared must not be chosen on the examples that it is compared on. Where only some trials were
-measured, it is the best of those: their jobs have named the options in which trials differ (`measure.trials`), by the
-narrower rule of `study.tracking.trials`.
+Trials differ in how they are optimised alone (`study.tracking.trials.may_differ`). All trials of one method with the
+same options of gates and the same data, of one seed and of equal updates, watched on the same data are one group. The
+chosen one has the best score on the data that the training was watched on, a slice of its training data if all is well:
+what is compared must not be chosen on the examples that it is compared on. Where
+only some trials were measured, it is the best of those.
 """
 
 import json
@@ -19,6 +19,7 @@ import polars as pl
 from analysis.gates.kept_heads import GIVEN, NONE, TRAINED, Method
 from study.record.errors import StudyError
 from study.tracking.run import Run, read_runs, training_folders
+from study.tracking.trials import HELD, OF_GATES, may_differ
 
 TRIALS = {
     **dict.fromkeys(["training", "training_id", "method", "scope", "amount"], pl.String),
@@ -29,15 +30,6 @@ TRIALS = {
     "chosen": pl.Boolean,
     "options": pl.String,
 }
-
-NOT_TRIED = ("seed", "keep", "folder", "small", "threads", "dev", "record_every", "save_every", "evaluate_every")
-"""Options of a training that change no weights, or that tell two groups of trials apart."""
-
-HELD = ("train", "held_out", "start", "origin")
-"""Options of a training that say what it learns from; trials have the same."""
-
-OPTIMISATION = ("learning_rate",)
-"""Options of gates in which trials may differ; every other may change which heads are kept."""
 
 NAMED = ("name", "order.name", "penalty", "keep", "keep_of", "scope", "weights", "seed")
 """Options of gates that the method and the amount name, and the seed of a random order."""
@@ -140,8 +132,8 @@ class Training:
     @property
     def group(self) -> tuple[Any, ...]:
         """What all trials of one group have in common."""
-        gates = {name: own for name, own in self.gates.items() if name not in OPTIMISATION and own is not None}
-        held = json.dumps([gates, [self.config.get(name) for name in HELD]], sort_keys=True)
+        gates = {name: own for name, own in self.gates.items() if name not in OF_GATES and own is not None}
+        held = json.dumps([gates, [self.config.get(name) for name in HELD], self.dev_data], sort_keys=True)
         return self.run.model, self.method, self.scope, self.amount, self.seed, self.updates, held
 
     @cached_property
@@ -150,15 +142,16 @@ class Training:
         order = {f"order.{name}": value for name, value in (self.gates.get("order") or {}).items()}
         data = {"data": self.gates["data"].get("name")} if self.gates.get("data") else {}
         every = {**self.gates, **order, "order": None, **data}
-        return {name: value for name, value in every.items() if name not in (*NAMED, *OPTIMISATION)}
+        return {name: value for name, value in every.items() if name not in (*NAMED, *OF_GATES)}
 
     @cached_property
     def tried(self) -> dict[str, Any]:
         """Options in which trials may differ."""
-        own = {f"gates.{name}": self.gates.get(name) for name in OPTIMISATION}
+        own = {f"gates.{name}": self.gates.get(name) for name in OF_GATES}
         plain = (str, int, float, bool, list, type(None))
-        usual = {name: value for name, value in self.config.items() if isinstance(value, plain)}
-        return own | {name: value for name, value in usual.items() if name not in (*NOT_TRIED, *HELD)}
+        return own | {
+            name: value for name, value in self.config.items() if isinstance(value, plain) and may_differ(name)
+        }
 
 
 def gated_trainings(folders: Sequence[Path], courses: pl.DataFrame) -> list[Training]:

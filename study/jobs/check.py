@@ -11,6 +11,7 @@ from study.record.files import is_folder_name
 from study.record.metrics import METRICS, Task, metric
 from study.record.metrics.bleu import TOKENIZERS
 from study.record.metrics.languages import require_direction
+from study.tracking.trials import may_differ
 from study.training.trained_models import TrainedModel
 
 
@@ -134,7 +135,7 @@ def _refuse_idle(study: StudyConfig) -> None:
 
 
 def _check_trials(study: StudyConfig) -> None:
-    """Refuse trials of what is no option of a training, and such that are chosen by the data to be measured."""
+    """Refuse trials of what is no option of the optimisation, and such that are chosen by the data to be measured."""
     if not (among := study.measure.chosen_among):
         return
     if not isinstance(study.model, TrainedModel):
@@ -147,6 +148,11 @@ def _check_trials(study: StudyConfig) -> None:
         holder = training if part == "training" else training.gates if part == "training.gates" else None
         if holder is None or option not in vars(holder):
             raise InputError(f"measure.trials has '{name}', which is no option of {study.model.name}'s training")
+        if not may_differ(name):
+            raise InputError(
+                f"measure.trials has '{name}': trials differ in how they are optimised, as in learning_rate or "
+                f"gates.learning_rate, and not in data, seeds or which heads are kept"
+            )
     if training.dev_set.identity() == study.data.identity():
         raise InputError(
             f"measure.trials: the best trial on data '{study.data.name}' would be measured on the same data, and look "

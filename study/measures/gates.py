@@ -25,9 +25,9 @@ class GatesMeasure(Measure):
     There is one point where the training had no gates.
 
     Attributes:
-        trials: options of the training, such as `learning_rate` or `gates.penalty`, in which other trainings of the
-            results folder may differ from it: only the one of them that has the best last score on its own dev data is
-            measured. All are measured when empty.
+        trials: options of the optimisation, such as `learning_rate` or `gates.learning_rate`, in which other trainings
+            of the results folder may differ from it: only the one of them that has the best last score on its own dev
+            data is measured. All are measured when empty.
     """
 
     name: str = "gates"

@@ -1,8 +1,8 @@
-"""Trials: trainings of one results folder that differ in named options alone, and the best of them.
+"""Trials: trainings of one results folder that differ in how they are optimised alone, and the best of them.
 
 They are compared by the last score on the data that they were watched on, which should be none that is measured later.
-A job names the options (`measure.trials`) and asks this before it measures. The analysis, which knows only what is
-stored, takes as trials all that differ in the optimisation (`analysis.gates.trials`): these are some of those.
+One rule says in which options trials may differ (`may_differ`). A job names those in which its own do
+(`measure.trials`) and asks for the best before it measures; the analysis (`analysis.gates.trials`) takes all of them.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -17,6 +17,26 @@ from study.tracking.run import TRAININGS, Run, read_runs, training_folders
 
 PLACES = ("folder", "threads", "record_every", "save_every")
 """Options of a training that say where and how it goes on, and change no score."""
+
+WATCHED = ("keep", "small", "dev", "evaluate_every")
+"""Options of a training that say when it is looked at and on what, and change no weight."""
+
+HELD = ("train", "held_out", "start", "origin", "revision", "scratch", "seed", "weights_seed", "order_seed")
+"""Options of a training that say from what it learns what, and the seeds; trials have the same."""
+
+OF_GATES = ("learning_rate",)
+"""Options of gates in which trials may differ; every other may change which heads are kept, or how many."""
+
+
+def may_differ(option: str) -> bool:
+    """Whether trainings that differ in an option, such as `learning_rate` or `gates.penalty`, are trials of one method.
+
+    They are where it says how the method is optimised, and not what is learned from what, or which heads are kept.
+    """
+    part, _, name = option.rpartition(".")
+    if part:
+        return part == "gates" and name in OF_GATES
+    return option not in (*HELD, *WATCHED, *PLACES, "task", "gates", "reuse")
 
 
 @dataclass(frozen=True)

@@ -66,6 +66,7 @@ def test_the_best_trial_alone_is_measured(place: Path) -> None:
     [
         (["measure.trials=[rate]"], "measure.trials has 'rate', which is no option of mine's training"),
         (["measure.trials=[gates.penalty]"], "has 'gates.penalty', which is no option"),
+        (["measure.trials=[seed]"], "has 'seed': trials differ in how they are optimised"),
         (["model.training.held_out=0"], "the best trial on data 'pairs' would be measured on the same data"),
     ],
 )

@@ -7,7 +7,7 @@ import pytest
 from study.record.errors import InputError
 from study.record.training.history import Record, write_history
 from study.tracking.run import TRAININGS, Run, write_run
-from study.tracking.trials import Trial, better_trial, find_trials
+from study.tracking.trials import Trial, better_trial, find_trials, may_differ
 
 OPTIONS = ("learning_rate", "gates.penalty")
 
@@ -48,6 +48,26 @@ def test_trials_differ_in_the_named_options_alone(tmp_path: Path) -> None:
     assert found[0] == Trial({"learning_rate": 1e-4, "gates.penalty": None}, 75.0)
     assert str(find_trials(tmp_path, first, OPTIONS[:1], {})[0]) == "learning_rate=0.0001: 75.00"
     assert [trial.score for trial in find_trials(tmp_path, first, ["seed"], {})] == [99.0, 70.0]
+
+
+@pytest.mark.parametrize(
+    ("option", "differs"),
+    [
+        ("learning_rate", True),
+        ("batch_size", True),
+        ("gates.learning_rate", True),
+        ("gates.penalty", False),
+        ("gates.keep", False),
+        ("seed", False),
+        ("weights_seed", False),
+        ("train", False),
+        ("train.limit", False),
+        ("threads", False),
+        ("reuse.order", False),
+    ],
+)
+def test_trials_differ_in_how_they_are_optimised(option: str, differs: bool) -> None:
+    assert may_differ(option) is differs
 
 
 def test_of_equal_scores_the_first_by_name_is_best(tmp_path: Path) -> None:

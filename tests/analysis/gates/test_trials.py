@@ -57,6 +57,15 @@ def test_lambdas_numbers_of_heads_seeds_and_random_masks_are_no_trials(results: 
     assert sorted(trials["amount"].unique()) == ["4 heads", "λ 0.01", "λ 0.1"]
 
 
+def test_seeds_of_a_part_are_no_trials(results: Path) -> None:
+    """Another order of the examples is chance, of which the best must not be chosen."""
+    for order in range(3):
+        fill_gated(results, SUBSET, range(4), tried={"order_seed": order}, dev_score=70.0 + order)
+    trials = found_in(results).trials
+    assert trials["trials"].to_list() == [1, 1, 1]
+    assert trials["chosen"].all()
+
+
 def test_a_trial_without_a_score_leaves_the_choice_open(results: Path) -> None:
     fill_gated(results, SUBSET, range(4))
     fill_gated(results, SUBSET, range(4), tried={"learning_rate": 1e-3}, dev_score=None)
