@@ -27,6 +27,9 @@ STATE_FILE = "state.pt"
 SAVE_SECONDS = 180.0
 """After so long without one a state is saved, however few steps were taken."""
 
+SAVE_SHARE = 0.05
+"""Share of the time that these saves may take: a large model on a slow disk is saved less often."""
+
 
 class Callback:
     """What happens between the steps of a training; it changes no weight and draws no random number."""
@@ -37,6 +40,9 @@ class Callback:
     def state_dict(self) -> dict[str, Any]:
         """Entries that it adds to a saved state, by names of its own; none where it has nothing to go on with."""
         return {}
+
+    def refuse_state(self, state: dict[str, Any]) -> None:
+        """Refuse a saved state of another training by an InputError; all are asked before anything is loaded."""
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Take its entries back from a saved state."""
@@ -63,6 +69,7 @@ class Trainer:
         step: steps done.
         saved: the step from which a killed training goes on; 0: from its beginning.
         saved_at: when that was saved, or this run began, by the monotonic clock.
+        save_seconds: how long the last save of this run took.
         seconds: time spent in steps.
         last_loss: loss of the last step's batch, without the penalty.
         learning_rate: learning rate of the last step.
@@ -84,6 +91,7 @@ class Trainer:
     step: int = 0
     saved: int = 0
     saved_at: float = 0.0
+    save_seconds: float = 0.0
     seconds: float = 0.0
     last_loss: float = 0.0
     learning_rate: float = 0.0
@@ -121,7 +129,7 @@ class Trainer:
             raise Interruption(
                 f"The training was at step {self.step:,} of {len(self.batches):,}: the same command {again} "
                 f"(saved at checkpoints, every {self.save_every:,} steps (model.training.save_every), and every "
-                f"{SAVE_SECONDS / 60:.0f} minutes)"
+                f"{SAVE_SECONDS / 60:.0f} minutes, or less often where saving takes long)"
             ) from None
         self.state_file.unlink(missing_ok=True)
 
@@ -140,6 +148,7 @@ class Trainer:
 
     def save_state(self) -> None:
         """Save all that the next step depends on."""
+        began = time.monotonic()
         state = {
             **{name: part.state_dict() for name, part in self._parts().items()},
             "random": torch.get_rng_state(),
@@ -153,11 +162,14 @@ class Trainer:
             torch.save(state, draft)
         self.saved = self.step
         self.saved_at = time.monotonic()
+        self.save_seconds = self.saved_at - began
 
     def load_state(self) -> None:
         """Go back to what was saved."""
         state = torch.load(self.state_file, map_location=self.device, weights_only=True)
-        for callback in self.callbacks:  # one may refuse it
+        for callback in self.callbacks:
+            callback.refuse_state(state)
+        for callback in self.callbacks:
             callback.load_state_dict(state)
         for name, part in self._parts().items():
             part.load_state_dict(state[name])
@@ -169,7 +181,7 @@ class Trainer:
 
     def _is_save_due(self) -> bool:
         """Whether a state is to be saved after this step."""
-        is_late = time.monotonic() - self.saved_at > SAVE_SECONDS
+        is_late = time.monotonic() - self.saved_at > max(SAVE_SECONDS, self.save_seconds / SAVE_SHARE)
         return is_late or self.step in self.save_at or not self.step % self.save_every
 
     def _parts(self) -> dict[str, Any]:

@@ -80,6 +80,7 @@ def test_a_state_is_saved_by_steps_and_by_time(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, seconds: float, saved: Sequence[int]
 ) -> None:
     monkeypatch.setattr("study.training.trainer.SAVE_SECONDS", seconds)
+    monkeypatch.setattr("study.training.trainer.SAVE_SHARE", 1e9)
     training, found = trainer(tmp_path), []
     save = training.save_state
     monkeypatch.setattr(training, "save_state", lambda: (save(), found.append(training.saved)))
@@ -87,15 +88,31 @@ def test_a_state_is_saved_by_steps_and_by_time(
     assert found == list(saved)
 
 
+def test_a_state_that_takes_long_to_save_is_saved_less_often(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Saves that are due by time alone take a twentieth of it at most: of 12 s, one every 240 s and no sooner."""
+    training = trainer(tmp_path)
+    training.save_seconds, training.step = 12.0, 1
+    late = {}
+    for elapsed in (181.0, 239.0, 241.0):
+        monkeypatch.setattr("time.monotonic", lambda elapsed=elapsed: training.saved_at + elapsed)
+        late[elapsed] = training._is_save_due()
+    assert late == {181.0: False, 239.0: False, 241.0: True}
+    training.step = 2
+    monkeypatch.setattr("time.monotonic", lambda: training.saved_at)
+    assert training._is_save_due(), "so many steps as the user said"
+
+
 def test_a_state_that_a_callback_refuses_changes_nothing(tmp_path: Path) -> None:
     class Refusal(Callback):
-        def load_state_dict(self, state: dict[str, Any]) -> None:
+        def refuse_state(self, state: dict[str, Any]) -> None:
             raise InputError(f"not after step {state['step']}")
 
     with pytest.raises(Interruption):
         trainer(tmp_path, StepList(stop=3)).run()
-    resumed = trainer(tmp_path, Refusal())
+    seen = StepList()
+    resumed = trainer(tmp_path, seen, Refusal())
     before = [parameter.clone() for parameter in resumed.module.parameters()]
     with pytest.raises(InputError, match="not after step 2"):
         resumed.run()
     assert all(torch.equal(one, other) for one, other in zip(resumed.module.parameters(), before, strict=True))
+    assert seen.steps == [], "callbacks before it have not been loaded either"

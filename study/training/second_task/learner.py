@@ -98,14 +98,15 @@ class TaskLearner(Callback):
         """See `Callback.state_dict`: the free heads, by which a saved state is of this training."""
         return {"freed": list(self.freed or ())}
 
-    def load_state_dict(self, state: dict[str, Any]) -> None:
-        """See `Callback.load_state_dict`.
+    def refuse_state(self, state: dict[str, Any]) -> None:
+        """See `Callback.refuse_state`.
 
         Raises:
             InputError: when the state was saved with other free heads than those that are written now.
         """
         freed = self.freed or ()
-        if unlike := set(state.get("freed", freed)) ^ set(freed):
+        saved = state.get("freed", freed)  # a state of an earlier version has none, and goes on unasked
+        if unlike := set(saved) ^ set(freed):
             raise InputError(
                 f"the training began with other free heads than {FREE_FILE} in its folder names now: they differ in "
                 f"{listed(sorted(unlike))}. Put the file back as it was, or delete the folder and train anew"
