@@ -123,10 +123,13 @@ class FreeHeads:
             return None
         curve = self.pruning(layout)
         measures = self.start.to_run(curve) or [Base() if self.reuse.margin is None else curve]
-        cost = (
-            [OneMask(mask=layout.full_key)] if self.reuse.takes_heads else []
-        )  # any mask stands for that of their cost
+        cost = [self._like_cost(layout)] if self.reuse.takes_heads else []
         return self.start.seconds([*measures, *cost])
+
+    def _like_cost(self, layout: HeadLayout) -> OneMask:
+        """A measure that takes as long as that of what the free heads cost: as many heads are off, others perhaps."""
+        number = self.reuse.number(layout) or 1
+        return OneMask(mask=layout.key(layout.without(layout.heads[:number])))
 
     def write(self, folder: Path) -> None:
         """Find the heads and write them into the folder of the training; nothing where they are there.
