@@ -162,8 +162,9 @@ def _rows(
 
 def _ends(estimate: Estimate | None) -> tuple[float | None, float | None, float | None]:
     """A number and the ends of its interval; none of a share of nothing."""
-    known = estimate is not None and np.isfinite(estimate.value)
-    return (estimate.value, estimate.low, estimate.high) if known else (None, None, None)
+    if estimate is None or not np.isfinite(estimate.value):
+        return None, None, None
+    return estimate.value, estimate.low, estimate.high
 
 
 NOT_DIVIDED = "no shares: the variance of effects is not shown to be above their noise"
