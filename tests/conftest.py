@@ -4,7 +4,9 @@ import gc
 import os
 import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # tiny models gain nothing from threads, and lose much on a busy machine
@@ -17,7 +19,8 @@ from fixtures.seconds.costs import (
     pytest_runtest_protocol,
     pytest_terminal_summary,
 )
-from jaxtyping import config, install_import_hook
+from fixtures.seconds.shapes import CALLS, check_shapes
+from jaxtyping import config
 
 __all__ = [
     "pytest_addoption",
@@ -26,13 +29,18 @@ __all__ = [
     "pytest_terminal_summary",
 ]
 
-ROOT = Path(__file__).parents[1]
-FILES = (file for room in ("study", "analysis") for file in (ROOT / room).rglob("*.py"))
-SHAPED = [file.relative_to(ROOT).with_suffix("") for file in FILES if "from jaxtyping" in file.read_text("utf-8")]
-install_import_hook([".".join(file.parts) for file in SHAPED], "beartype.beartype")
+check_shapes(Path(__file__).parents[1], ("study", "analysis"))
 
 hypothesis.settings.register_profile("any machine", deadline=None)  # no test is one of time
 hypothesis.settings.load_profile("any machine")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """What tests and libraries leave among the temporary files goes with the session; pytest keeps its own folder."""
+    if not hasattr(config, "workerinput"):  # a worker has the one of the process that started it
+        os.environ.setdefault("PYTEST_DEBUG_TEMPROOT", tempfile.gettempdir())
+        os.environ["TMPDIR"] = tempfile.tempdir = tempfile.mkdtemp(prefix="tests-")
+        config.add_cleanup(partial(shutil.rmtree, tempfile.tempdir, ignore_errors=True))
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -63,7 +71,8 @@ def _nothing_said() -> None:
 
 @pytest.fixture(autouse=True)
 def _shapes(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Some tests repeat thousands of times what others check once: they take three times as long with the check."""
+    """The first calls of each function are checked, anew in each test; in tests that repeat what others do, none."""
+    CALLS.clear()
     repeating = any(request.node.get_closest_marker(name) for name in ("slow", "exhaustive", "repeats"))
     monkeypatch.setattr(config, "jaxtyping_disable", repeating)
 
