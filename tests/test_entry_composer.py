@@ -8,13 +8,17 @@ from omegaconf import MISSING, OmegaConf
 from launchers.sweep.composed import node_types
 from study import entry_composer
 from study.command.catalogue import _leaves
-from study.config import compose_entries
-from study.entry_files import FOLDERS, options
+from study.config import SCHEMAS, compose_entries
+from study.entry_files import FOLDERS, groups, options
 
 GROUPS = ("data", "gates", "model", "replacement", "reuse")
+"""Those of which each entry is composed from its files; of a few others Hydra composes some."""
+
+JOBS = {"experiment"}
+"""Entries that are jobs: each is composed and checked in tests/configs/test_experiments.py."""
 
 
-@pytest.mark.parametrize("group", GROUPS)
+@pytest.mark.parametrize("group", sorted(set(groups()) - JOBS))
 def test_every_entry_is_what_hydra_composes(group: str, monkeypatch: pytest.MonkeyPatch) -> None:
     names, hydra = options(group), compose_entries(group, options(group))
     monkeypatch.setattr(entry_composer, "compose_entries", lambda _, left: {name: hydra[name] for name in left})
@@ -22,6 +26,7 @@ def test_every_entry_is_what_hydra_composes(group: str, monkeypatch: pytest.Monk
     for name in names:
         assert OmegaConf.to_yaml(own[name]) == OmegaConf.to_yaml(hydra[name])
         assert node_types(own[name]) == node_types(hydra[name])
+        assert OmegaConf.get_type(hydra[name]) in SCHEMAS[group].values()
 
 
 @pytest.mark.parametrize("group", GROUPS)

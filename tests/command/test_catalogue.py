@@ -9,7 +9,7 @@ from rich.console import Console
 from study.command import command_line
 from study.command.catalogue import GROUPS, needs, print_catalogue
 from study.command.option_words import options_in_words
-from study.config import compose_entries
+from study.entry_composer import entries
 from study.entry_files import CONF, FOLDERS, description, options
 
 
@@ -48,7 +48,7 @@ def test_every_option_has_words() -> None:
     silent = [
         option
         for group in GROUPS[1:]
-        for entry in compose_entries(group, options(group)).values()
+        for entry in entries(group, options(group)).values()
         for option, _, words in options_in_words(entry, group)
         if not words
     ]

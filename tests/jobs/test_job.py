@@ -15,9 +15,8 @@ import polars as pl
 import pytest
 from fixtures.jobs import NUM_PAIRS, overrides
 from fixtures.processes import command, running, study
-from omegaconf import OmegaConf
 
-from study.config import SCHEMAS, compose, compose_entries
+from study.config import compose
 from study.engine import evaluator
 from study.entry_files import description, groups, options
 from study.jobs.guard import BaseScoreError
@@ -32,29 +31,6 @@ from study.record.store import read_parts
 def stored(place: Path) -> pl.DataFrame:
     (folder,) = (path.parent for path in (place / "results").glob("*/*/*/setting.json"))
     return read_parts(folder).rows.sort("mask", "example")
-
-
-COMPOSED = {"model", "data"}
-"""Groups of which `study list` composes every entry (tests/command/test_catalogue.py)."""
-
-WITHIN = {"training", "gates", "reuse"}
-"""Groups of entries that stand in others; those of models are composed with them."""
-
-JOBS = {"experiment"}
-"""Groups whose entries are jobs: each is composed and checked (tests/configs/test_experiments.py)."""
-
-
-@pytest.mark.parametrize("group", sorted(set(groups()) - COMPOSED - WITHIN - JOBS))
-def test_every_configuration_composes(group: str) -> None:
-    for name in options(group):
-        chosen = {"model": "toy_classifier", "data": "toy_matched", "measure": "pruning", group: name}
-        assert compose(*(f"{key}={value}" for key, value in chosen.items())).measure.name, f"{group}={name}"
-
-
-@pytest.mark.parametrize("group", sorted(WITHIN))
-def test_every_entry_that_stands_in_others_composes(group: str) -> None:
-    schemas = {OmegaConf.get_type(entry) for entry in compose_entries(group, options(group)).values()}
-    assert schemas <= set(SCHEMAS[group].values())
 
 
 def test_every_yaml_says_what_it_is() -> None:
