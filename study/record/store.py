@@ -158,6 +158,14 @@ def _merge_staged(rows: pl.DataFrame, folder: Path, table: Table) -> Rows:
     return Rows(pl.concat([exact.rows, drafts]), exact.close_calls)
 
 
+def _fallen(rows: pl.DataFrame, standing: pl.DataFrame) -> pl.DataFrame:
+    """The drafts that do not stand, the first of the latest stage of each mask and example; none without stages."""
+    if not is_staged(rows):
+        return rows.clear()
+    drafts = rows.filter(is_draft()).join(standing.filter(is_draft()), on=list(KEYS), how="anti", maintain_order="left")
+    return latest(drafts).unique(subset=KEYS, keep="first", maintain_order=True).drop("part")
+
+
 def _merge(rows: pl.DataFrame, folder: Path, table: Table, within: float) -> Rows:
     doubled = rows.select(KEYS).is_duplicated()
     first = rows.unique(subset=KEYS, keep="first", maintain_order=True)
@@ -220,7 +228,7 @@ class Store:
         self._setting = setting.with_layout(layout)
         self._examples = examples.to_frame()
         self._scored = metric(setting.metric).columns
-        self._read: dict[Table, tuple[list[Path], Rows]] = {}
+        self._read: dict[Table, tuple[list[Path], Rows, pl.DataFrame]] = {}
         kept_setting(self._setting, self.folder)
         require_whole(self.folder, setting.id, self._scored)
 
@@ -248,12 +256,27 @@ class Store:
 
     def read(self, table: Table = OUTCOMES) -> Rows:
         """Every row stored so far, by this process or another; read again only when there are new parts."""
+        return self._both(table)[0]
+
+    def drafts(self) -> pl.DataFrame:
+        """The draft of each mask and example at the latest stage that has one, whether it stands or not.
+
+        Exact rows may have taken its place, and its margin may be below a threshold: `read` has what stands.
+        """
+        merged, fallen = self._both(OUTCOMES)
+        if not is_staged(merged.rows):
+            return merged.rows.clear()
+        return pl.concat([merged.rows.filter(is_draft()), fallen])
+
+    def _both(self, table: Table) -> tuple[Rows, pl.DataFrame]:
+        """What stands of a table, and the drafts that do not."""
         parts = table.parts(self.folder)
         if table not in self._read or self._read[table][0] != parts:
-            within, ids = self._setting.tolerance, self._examples["example"]
-            found = read_parts(self.folder, table, within=within, layout=self.layout, examples=ids)
-            self._read[table] = parts, found
-        return self._read[table][1]
+            every = read_every(self.folder, table, layout=self.layout, examples=self._examples["example"])
+            within = self._setting.tolerance
+            merged = merge_rows(every, self.folder, table, within) if "part" in every.columns else Rows(every)
+            self._read[table] = parts, merged, _fallen(every, merged.rows)
+        return self._read[table][1:]
 
     @property
     def thresholds(self) -> Thresholds:
@@ -266,17 +289,6 @@ class Store:
             return read_thresholds(OUTCOMES.parts(self.folder))
         except (*UNREADABLE, ValueError) as error:
             raise StoreError(f"{self.folder}: {error}") from error
-
-    def drafts(self) -> pl.DataFrame:
-        """The draft of each mask and example at the latest stage that has one, whether it stands or not.
-
-        Exact rows may have taken its place, and its margin may be below a threshold: `read` has what stands.
-        """
-        rows = read_every(self.folder, layout=self.layout, examples=self._examples["example"])
-        if not is_staged(rows):
-            return rows.clear()
-        drafts = latest(rows.filter(is_draft())).drop("part")
-        return drafts.unique(subset=KEYS, keep="first", maintain_order=True)
 
     def write(
         self,

@@ -15,12 +15,12 @@ import numpy as np
 import polars as pl
 from jaxtyping import Bool
 
-from study.engine.cascade.decisions import differ
 from study.engine.evaluator import Evaluator
 from study.engine.pairs import TableRequest
 from study.engine.precision import Cascade
 from study.record.cascade import Audit, MaskSample, Stage, Thresholds
 from study.record.cascade.audit_files import AuditError, read_audits, write_audit
+from study.record.cascade.decisions import differ
 from study.record.cascade.limits import round_alpha, sample_size
 from study.record.cascade.stage import STAGE, is_draft
 from study.record.files import short_hash

@@ -2,8 +2,8 @@
 
 1. Between stages the latest stands, and is compared with nothing.
 2. Exact rows of one mask and example must agree, as rows of every other precision must.
-3. Drafts of one stage that decide differently leave the decision open. Where they decide alike, the least margin of
-   them counts, and the first by file name is the row.
+3. Drafts of one stage that decide differently, as far as rows alone tell, leave the decision open. Where they decide
+   alike, the least margin of them counts, and the first by file name is the row.
 4. A draft whose margin is not above the largest threshold of any part leaves its decision open.
 
 What is left open has no row: it is missing, as what was never computed. Each step depends on the set of rows alone, not
@@ -12,9 +12,8 @@ on their order, and a larger threshold can only take drafts away.
 
 import polars as pl
 
-from study.record.agreement import FIRST, decisions_differ
+from study.record.cascade.decisions import differ
 from study.record.cascade.thresholds import Thresholds, checked_stages
-from study.record.metrics.choices.alternatives import LOGLIK, LOGLIK_ALONE, TOKENS
 
 KEYS = ["mask", "example"]
 
@@ -42,33 +41,11 @@ def standing_drafts(rows: pl.DataFrame, thresholds: Thresholds) -> pl.DataFrame:
     if doubled.any():
         doubles = rows.filter(doubled)
         first = doubles.unique(subset=KEYS, keep="first", maintain_order=True)
-        pairs = doubles.join(first, on=KEYS, suffix=FIRST)
-        apart = pairs.filter(_decide_differently(doubles) | ~(pl.col("margin") > 0))
+        firsts = doubles.select(KEYS).join(first, on=KEYS, how="left", maintain_order="left")
+        apart = doubles.filter(pl.Series(differ(doubles, firsts)) | ~(pl.col("margin") > 0))
         least = doubles.group_by(KEYS).agg(pl.col("margin").min().alias("least"))
         rows = rows.unique(subset=KEYS, keep="first", maintain_order=True)
         rows = rows.join(apart.select(KEYS), on=KEYS, how="anti", maintain_order="left")
         rows = rows.join(least, on=KEYS, how="left", maintain_order="left")
         rows = rows.with_columns(margin=pl.coalesce("least", "margin")).drop("least")
     return rows.filter(~thresholds.is_open(rows))
-
-
-def _decide_differently(rows: pl.DataFrame) -> pl.Expr:
-    """Whether two drafts answer differently: by their integers, or by another likeliest choice."""
-    differ = [decisions_differ({name: dtype for name, dtype in rows.schema.items() if name not in (*KEYS, "part")})]
-    if LOGLIK in rows.columns:
-        differ += [
-            chosen.list.arg_max() != other.list.arg_max()
-            for chosen, other in zip(_values(rows, ""), _values(rows, FIRST), strict=True)
-        ]
-    return pl.any_horizontal(differ)
-
-
-def _values(rows: pl.DataFrame, end: str) -> list[pl.Expr]:
-    """What choices are compared by, of those notions that need no column of the examples."""
-    sums = pl.col(LOGLIK + end)
-    found = [sums]
-    if TOKENS in rows.columns:
-        found.append(sums / pl.col(TOKENS + end))
-    if LOGLIK_ALONE in rows.columns:
-        found.append(sums - pl.col(LOGLIK_ALONE + end))
-    return found

@@ -101,8 +101,10 @@ def checked_stages(rows: pl.DataFrame) -> pl.Series:
     """The stages of rows, as a type whose order is theirs.
 
     Raises:
-        ValueError: for a stage that there is not.
+        ValueError: for a stage that there is not, and where rows have none.
     """
+    if STAGE not in rows.columns:
+        raise ValueError(f"some parts have rows without a {STAGE}, others with one: they are of two precisions")
     stages = rows[STAGE].cast(pl.String)
     unknown = sorted(set(stages.unique()) - {str(stage) for stage in Stage}, key=str)
     if unknown:
@@ -117,11 +119,14 @@ def read_thresholds(parts: Iterable[Path]) -> Thresholds:
         ValueError: when those of a part cannot be read.
         OSError, PolarsError, PanicException: when a part cannot be read.
     """
-    found = Thresholds()
+    found: dict[Stage, dict[str, float]] = {}
     for part in parts:
         status = part.stat()
-        found = found.join(_thresholds_of_part(part, status.st_size, status.st_mtime_ns))
-    return found
+        for stage, own in _thresholds_of_part(part, status.st_size, status.st_mtime_ns).values.items():
+            known = found.setdefault(stage, {})
+            for mask, value in own.items():
+                known[mask] = max(value, known.get(mask, 0.0))
+    return Thresholds(found)
 
 
 @lru_cache(maxsize=2**14)

@@ -1,7 +1,7 @@
 """Parts of a cascade with the rows that stand, read twice: once for the stages, then for the rows.
 
-Two bytes are kept for each mask and example: the latest stage, and how often it is stored. The rule is that of
-`study.record.cascade.merging`.
+A byte is kept for each mask and example: the latest stage, and whether it is stored more than once. The rule is that
+of `study.record.cascade.merging`.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Sequence
@@ -20,34 +20,36 @@ from study.record.reading.numbered_part import Part
 Numbers = Int[np.ndarray, " rows"]
 
 
+DOUBLED = np.uint8(1)
+"""The bit of what is stored more than once; the bits above it are the number of the stage, from 1, and 0 of none."""
+
+
 class _LatestStages:
-    """The latest stage of each mask and example, and how many rows of it there are."""
+    """The latest stage of each mask and example, and whether there are several rows of it."""
 
     def __init__(self) -> None:
         self._masks: dict[str, int] = {}
         self._examples: dict[str, int] = {}
-        self._stage = np.zeros((0, 0), dtype=np.uint8)  # 0: none, else the number of the stage from 1
-        self._rows = np.zeros((0, 0), dtype=np.uint8)
+        self._known = np.zeros((0, 0), dtype=np.uint8)
 
     def add(self, part: Part) -> None:
         """Learn of the rows of a part."""
-        where, stage = self._numbers(part), _stages(part)
-        later = stage > self._stage[where]
-        np.maximum.at(self._stage, where, stage)
-        first = tuple(numbers[later] for numbers in where)
-        self._rows[first] = 0
-        counted = stage == self._stage[where]
-        again = tuple(numbers[counted] for numbers in where)
-        np.add.at(self._rows, again, 1)
-        self._rows[again] = np.minimum(self._rows[again], 2)
+        where, stage = self._numbers(part), _stages(part) << DOUBLED
+        was = self._known[where]
+        np.maximum.at(self._known, where, stage)
+        latest = np.flatnonzero(self._known[where] & ~DOUBLED == stage)
+        rows, count = np.unique(np.ravel_multi_index(where, self._known.shape)[latest], return_counts=True)
+        self._known.flat[rows[count > 1]] |= DOUBLED
+        again = latest[was[latest] >= stage[latest]]
+        self._known[where[0][again], where[1][again]] |= DOUBLED
 
     def is_latest(self, part: Part) -> Bool[np.ndarray, " rows"]:
         """Whether each row of a part is of the latest stage."""
-        return np.asarray(_stages(part) == self._stage[self._numbers(part)])
+        return np.asarray(_stages(part) == self._known[self._numbers(part)] >> DOUBLED)
 
     def is_doubled(self, part: Part) -> Bool[np.ndarray, " rows"]:
         """Whether the latest stage of what each row is of is stored more than once."""
-        return np.asarray(self._rows[self._numbers(part)] > 1)
+        return np.asarray(self._known[self._numbers(part)] & DOUBLED > 0)
 
     def _numbers(self, part: Part) -> tuple[Numbers, Numbers]:
         """The numbers of the masks and examples of a part's rows, for which there is room."""
@@ -60,10 +62,10 @@ class _LatestStages:
 
     def _grow(self, masks: int, examples: int) -> None:
         """Make room for so many; what is too small becomes twice as large."""
-        needed, there = (masks, examples), self._stage.shape
+        needed, there = (masks, examples), self._known.shape
         room = [(0, max(want - have, have) if want > have else 0) for want, have in zip(needed, there, strict=True)]
         if any(more for _, more in room):
-            self._stage, self._rows = np.pad(self._stage, room), np.pad(self._rows, room)
+            self._known = np.pad(self._known, room)
 
 
 def standing_parts(paths: Sequence[Path], read: Callable[[Path], Part], thresholds: Thresholds) -> Iterator[Part]:

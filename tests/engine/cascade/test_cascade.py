@@ -10,7 +10,6 @@ from fixtures.replacement import replaced
 from fixtures.translators import translator
 
 from study.engine.cascade.answers import Answers, Comparison
-from study.engine.cascade.decisions import decisions
 from study.engine.cascade.engine import CascadeEngine
 from study.engine.cascade.make import cascade_engine
 from study.engine.choose import choose_engine
@@ -18,6 +17,7 @@ from study.engine.engine import OneMaskAtATime
 from study.engine.memory import MemoryBudget
 from study.engine.precision import Precision, Screening
 from study.record.cascade import Stage, Thresholds
+from study.record.cascade.decisions import decisions
 from study.record.errors import InputError
 from study.record.units import UnitLevel
 

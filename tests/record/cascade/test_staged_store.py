@@ -89,9 +89,25 @@ def test_drafts_stand_until_a_part_knows_of_a_larger_threshold(store: Store) -> 
     assert store.thresholds == at(2.5)
     store.write(rows(Stage.bfloat16, "n", first=1), {}, thresholds=at(0.2, stage=Stage.bfloat16))
     assert standing(store)["011", "e1"] == ("bfloat16", 0), "what the later stage says is compared with nothing"
-    assert store.drafts().select("example", "stage", "correct").rows() == [
-        ("e0", "first_order", 1), ("e2", "first_order", 0), ("e3", "first_order", 0), ("e1", "bfloat16", 0)
+    assert store.drafts().select("example", "stage", "correct").sort("example").rows() == [
+        ("e0", "first_order", 1), ("e1", "bfloat16", 0), ("e2", "first_order", 0), ("e3", "first_order", 0)
     ]  # fmt: skip
+
+
+def test_drafts_are_read_with_what_stands(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.write(rows(Stage.first_order, "yynn", [1.0, 2.0, 3.0, 0.5]), {}, thresholds=at(0.7))
+    store.read()
+    monkeypatch.setattr("study.record.store.read_every", lambda *_, **__: pytest.fail("read again"))
+    assert store.drafts().sort("example")["margin"].to_list() == [1.0, 2.0, 3.0, 0.5]
+
+
+def test_rows_with_a_stage_and_rows_without_are_refused_in_words(store: Store) -> None:
+    store.write(rows(Stage.first_order, "yy"), {}, thresholds=at(0.7))
+    write_part(rows(Stage.float32, "n").drop("stage"), store.folder, OUTCOMES, SETTING.id, {})
+    with pytest.raises(StoreError, match="others with one: they are of two precisions"):
+        read_sums(store.folder, SETTING.scoring)
+    with pytest.raises(StoreError, match="its columns are not those of"):
+        open_store(store.folder.parent.parent.parent).read()
 
 
 def test_a_threshold_is_of_one_mask(store: Store) -> None:
