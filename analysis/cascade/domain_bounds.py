@@ -60,6 +60,9 @@ class DomainBounds:
         masks: what may be wrong under each mask, the most first.
         lacking: drafts that no passed audit speaks for.
         under_way: whether an audit has been drawn and not computed.
+        searched: what the audits left under masks that are not shown, as they were asked on some examples alone: by
+            such drafts a search chose its set.
+        searched_limit: how many of these may be wrong, at the confidence of the rounds that spoke for them.
     """
 
     domain: Domain
@@ -71,6 +74,8 @@ class DomainBounds:
     masks: tuple[MaskBound, ...]
     lacking: int
     under_way: bool
+    searched: int = 0
+    searched_limit: int = 0
 
     @property
     def decisions(self) -> int:
@@ -150,8 +155,10 @@ def domain_bounds(domain: Domain) -> DomainBounds | None:
     audits, _ = read_audits(domain.folder)
     places = read_examples(domain.folder)["example"].to_list()
     drafts = _Drafts(domain, dict(zip(places, range(len(places)), strict=True)))
-    used, lacking = _covering(drafts, [audit for audit in audits if audit.passed])
-    confidence = min((audit.confidence for audit in used), default=0.0)
+    passed = [audit for audit in audits if audit.passed]
+    used, lacking = _covering(drafts, passed)
+    searched, searching = _searched(passed, domain)
+    confidence = min((audit.confidence for audit in used or searching), default=0.0)
     counts = dict(domain.rows.group_by(STAGE).len().iter_rows())
     masks = [_mask_bound(drafts, mask, used, lacking) for mask in drafts.masks]
     return DomainBounds(
@@ -164,7 +171,22 @@ def domain_bounds(domain: Domain) -> DomainBounds | None:
         masks=tuple(sorted(masks, key=lambda one: (one.limit is not None, -(one.limit or 0), -one.drafts, one.mask))),
         lacking=int(lacking.sum()),
         under_way=any(audit.passed is None for audit in audits),
+        searched=searched,
+        searched_limit=min(pooled_limit(searching), searched),
     )
+
+
+def _searched(passed: Sequence[Audit], domain: Domain) -> tuple[int, list[Audit]]:
+    """How many drafts were left under masks that were asked on some examples and are not shown; and by which audits."""
+    left, audits = dict[tuple[str, int, int], int](), list[Audit]()
+    for audit in passed:
+        asked = {mask for part in audit.partly for mask in part.masks} - domain.masks
+        own = {mask: audit.masks[mask].left for mask in asked if audit.masks[mask].left}
+        for mask, number in own.items():
+            at = mask, audit.share, audit.shards
+            left[at] = max(number, left.get(at, 0))  # a later round may speak for them too
+        audits += [audit] if own else []
+    return sum(left.values()), audits
 
 
 class _Drafts:
@@ -194,6 +216,9 @@ class _Drafts:
         """
         known = np.array([audit.masks[mask].left if mask in audit.masks else 0 for mask in self.masks], dtype=np.int64)
         inside = (self.place < audit.examples) & (self.place % audit.shards == audit.share)
+        for part in audit.partly:
+            of_part = np.isin(self.mask, [self.masks.index(mask) for mask in part.masks if mask in self.masks])
+            inside &= ~of_part | np.isin(self.place, part.examples)
         return inside & (self.counts(inside) <= known)[self.mask]
 
 

@@ -38,7 +38,10 @@ def stage_words(bounds: DomainBounds) -> str:
 def bound_words(bounds: DomainBounds) -> Iterator[str]:
     """What there is to say of a domain, a sentence each."""
     name = bounds.domain.data
-    yield f"{name}: {stage_words(bounds)}" if bounds.drafts else f"{name}: no decision is a draft, all are exact"
+    shown = "shown here " if bounds.searched else ""
+    yield f"{name}: {stage_words(bounds)}" if bounds.drafts else f"{name}: no decision {shown}is a draft, all are exact"
+    if bounds.searched:
+        yield f"{name}: {searched_words(bounds)}"
     if bounds.lacking:
         why = "their audit is under way" if bounds.under_way else "no audit of them was passed"
         cure = "run the study again, with the command that made it"
@@ -49,6 +52,15 @@ def bound_words(bounds: DomainBounds) -> Iterator[str]:
             yield f"{name}: {worst_words(bounds)}"
         if bounds.flips_limit is not None:
             yield f"{name}: {flip_words(bounds)}"
+
+
+def searched_words(bounds: DomainBounds) -> str:
+    """What the audits say of drafts that are not shown, by which a search chose its set."""
+    return (
+        f"a search chose its set by {bounds.searched:,} drafted decisions besides, under masks that were asked on some "
+        f"examples alone; at most {bounds.searched_limit:,} of them are wrong, at {100 * bounds.confidence:g} % "
+        f"confidence"
+    )
 
 
 def pooled_words(bounds: DomainBounds) -> str:

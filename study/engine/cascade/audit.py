@@ -8,8 +8,10 @@ half of the probability of error.
 
 import logging
 import time
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 
 import numpy as np
 import polars as pl
@@ -18,7 +20,7 @@ from jaxtyping import Bool
 from study.engine.evaluator import Evaluator
 from study.engine.pairs import TableRequest
 from study.engine.precision import Cascade
-from study.record.cascade import Audit, MaskSample, Stage, Thresholds
+from study.record.cascade import Audit, MaskSample, PartlyAsked, Stage, Thresholds
 from study.record.cascade.audit_files import AuditError, read_audits, write_audit
 from study.record.cascade.decisions import differ
 from study.record.cascade.limits import round_alpha, sample_size
@@ -114,7 +116,7 @@ class Auditor:
         return list(dict.fromkeys(key for asked in self.requests for key in self.evaluator.keys(asked.masks)))
 
     @property
-    def _folder(self):
+    def _folder(self) -> Path:
         return self.evaluator.store.folder
 
     def _rows(self) -> pl.DataFrame:
@@ -132,8 +134,27 @@ class Auditor:
 
     def _rounds(self) -> list[Audit]:
         """The rounds of this audit so far: those of the same masks and examples."""
-        masks, view = set(self._keys), len(self.evaluator.whole)
-        return [audit for audit in self._spent() if audit.examples == view and set(audit.masks) == masks]
+        own = set(self._keys), len(self.evaluator.whole), self._partly()
+        return [audit for audit in self._spent() if (set(audit.masks), audit.examples, audit.partly) == own]
+
+    def _partly(self) -> tuple[PartlyAsked, ...]:
+        """The masks that were asked on some examples of this share alone, by the examples."""
+        if all(one.examples is None for one in self.requests):
+            return ()
+        places, share = self._places(), set(self.evaluator.examples.ids)
+        asked: dict[str, set[str]] = defaultdict(set)
+        for one in self.requests:
+            for key in self.evaluator.keys(one.masks):
+                asked[key] |= share if one.examples is None else share & set(one.examples)
+        groups: dict[tuple[int, ...], list[str]] = defaultdict(list)
+        for key, names in asked.items():
+            if names != share:
+                groups[tuple(sorted(places[name] for name in names))].append(key)
+        return tuple(PartlyAsked(tuple(sorted(masks)), examples) for examples, masks in sorted(groups.items()))
+
+    def _places(self) -> dict[str, int]:
+        """The place of each example in the setting's file."""
+        return {name: place for place, name in enumerate(read_examples(self._folder)["example"])}
 
     def _spent(self) -> list[Audit]:
         """The rounds so far of all audits of this share, of whatever masks: each has spent some probability of error.
@@ -182,21 +203,21 @@ class Auditor:
         full = self.evaluator.layout.key(self.evaluator.layout.full())
         whole = self.evaluator.store.read(OUTCOMES).rows.filter(pl.col("mask") == full)
         base = rows.select("example").join(whole, on="example", how="left", maintain_order="left")
-        return differ(rows, base, self._examples) if rows.height else np.zeros(0, dtype=bool)
+        return differ(rows, base, self._examples)
 
     @property
     def _examples(self) -> pl.DataFrame:
         return self.evaluator.examples.to_frame()
 
     def _wrong(self, chosen: pl.DataFrame) -> tuple[pl.DataFrame, pl.DataFrame]:
-        """The drafts that are exactly decided otherwise, and the exact rows of all."""
+        """The drafts that decide otherwise than what is exact, and the exact rows of all."""
         pairs = chosen.select(KEYS)
         drafts = pairs.join(self.evaluator.store.drafts(), on=KEYS, how="inner", maintain_order="left")
         exact = drafts.select(KEYS).join(
             self.evaluator.store.read(OUTCOMES).rows, on=KEYS, how="inner", maintain_order="left"
         )
         assert exact.height == pairs.height, "decisions that were to be looked at are not stored"
-        return drafts.filter(differ(drafts, exact, self._examples) if drafts.height else []), exact
+        return drafts.filter(differ(drafts, exact, self._examples)), exact
 
     def _raise(self, wrong: pl.DataFrame) -> None:
         """Let thresholds rise where drafts were wrong; an error is at least the margin of a wrong draft."""
@@ -219,7 +240,7 @@ class Auditor:
         seed, drafts = int(short_hash(identity), 16) % 2**32, self._drafts().select(KEYS)
         size = sample_size(drafts.height, self.cascade.bound, alpha)
         places = np.sort(np.random.default_rng(seed).choice(drafts.height, size, replace=False))
-        place = {name: i for i, name in enumerate(read_examples(self._folder)["example"].to_list())}
+        place = self._places()
         drawn = {
             str(mask): tuple(place[name] for name in rows["example"])
             for (mask,), rows in drafts[places].group_by("mask", maintain_order=True)
@@ -239,6 +260,7 @@ class Auditor:
             drawn=drawn,
             stages=dict(stages.iter_rows()),
             purposive=purposive,
+            partly=self._partly(),
         )
         write_audit(audit, self._folder)
         return audit
@@ -249,8 +271,7 @@ class Auditor:
         names = read_examples(self._folder)["example"]
         drawn = [(mask, names[place]) for mask, places in audit.drawn.items() for place in places]
         chosen = pl.DataFrame(drawn, schema=dict.fromkeys(KEYS, pl.String), orient="row")
-        rows = self.evaluator.store.read(OUTCOMES).rows
-        exact = rows.filter(~is_draft()) if STAGE in rows.columns else rows
+        exact = self.evaluator.store.read(OUTCOMES).rows.filter(~is_draft())
         self.evaluator.exactly(chosen.join(exact, on=KEYS, how="anti", maintain_order="left"))
         wrong, exact = self._wrong(chosen)
         flipped = exact.filter(self._flips(exact)) if exact.height else exact

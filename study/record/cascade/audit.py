@@ -47,6 +47,19 @@ class MaskSample:
 
 
 @dataclass(frozen=True)
+class PartlyAsked:
+    """Masks of which a job needed some examples of its share alone, as a search does.
+
+    Attributes:
+        masks: the masks, by key.
+        examples: the places of these examples in the setting's file.
+    """
+
+    masks: tuple[str, ...]
+    examples: tuple[int, ...]
+
+
+@dataclass(frozen=True)
 class Audit:
     """One round of an audit.
 
@@ -67,6 +80,7 @@ class Audit:
         purposive: what the audit that looks where errors are likely has counted, by name; no bound follows from it.
         passed: whether none was wrong, so that the bound holds; None as long as the sample is not computed.
         seconds: how long it took.
+        partly: the masks that the job asked on some examples of its share alone; it speaks for no draft of others.
     """
 
     round: int
@@ -85,6 +99,7 @@ class Audit:
     purposive: Mapping[str, float] = field(default_factory=dict)
     passed: bool | None = None
     seconds: float = 0.0
+    partly: tuple[PartlyAsked, ...] = ()
 
     def __post_init__(self) -> None:
         if not (self.round >= 1 and 0 <= self.share < self.shards and 0 < self.alpha < 1):
@@ -115,6 +130,7 @@ class Audit:
             "drawn": {mask: list(own) for mask, own in self.drawn.items()},
             "stages": dict(self.stages),
             "purposive": dict(self.purposive),
+            "partly": [[list(one.masks), list(one.examples)] for one in self.partly],
             "population": self.together.population,
             "sample": self.together.sample,
             "wrong": self.together.wrong,
@@ -134,6 +150,7 @@ class Audit:
             drawn={mask: tuple(own) for mask, own in stored["drawn"].items()},
             stages=stored["stages"],
             purposive=stored["purposive"],
+            partly=tuple(PartlyAsked(tuple(masks), tuple(examples)) for masks, examples in stored.get("partly", [])),
         )
         if audit.passed and audit.together.wrong:
             raise ValueError("it is passed, and not all of its sample is right")

@@ -17,7 +17,7 @@ from analysis.report import result_tables
 from analysis.results.cells import grids
 from analysis.results.read import read_domain, read_results
 from analysis.terminal import print_cascade
-from study.record.cascade import Audit, MaskSample, Stage, Thresholds
+from study.record.cascade import Audit, MaskSample, PartlyAsked, Stage, Thresholds
 from study.record.cascade.audit_files import write_audit
 from study.record.cascade.limits import round_alpha, wrong_limit
 from study.record.factors import Factors
@@ -144,6 +144,38 @@ def test_a_larger_threshold_leaves_the_count_and_exact_rows_need_no_audit(store:
     assert after.limit == before.limit
     assert after.drafts < before.drafts
     assert mask not in {own.mask for own in after.masks}
+
+
+def test_of_a_mask_that_was_asked_on_some_examples_an_audit_speaks_for_these_alone(store: Store) -> None:
+    audit = audit_of(store)
+    mask = next(iter(audit.masks))
+    write_audit(replace(audit, partly=(PartlyAsked((mask,), tuple(range(100))),)), store.folder)
+    found = domain_bounds(read_domain(store.folder))
+    assert found is not None
+    assert found.lacking == 100 * 3 // 4, "the other half came later, however few drafts there are"
+    assert found.worst is not None
+    assert found.worst.mask == mask
+
+
+def test_drafts_by_which_a_set_was_chosen_are_told_though_their_masks_are_not_shown(store: Store) -> None:
+    audit, layout = audit_of(store), store.layout
+    mask = layout.key(layout.without(layout.heads[:2]))
+    rows = store.read().rows
+    some = rows.filter(pl.col("mask") == rows["mask"].min(), pl.col("margin") > 0).head(100)
+    low = Thresholds({Stage.first_order: {mask: 0.5}})
+    searched = some.with_columns(mask=pl.lit(mask), stage=pl.lit("first_order"), margin=pl.lit(1.0, pl.Float32))
+    store.write(searched, {}, thresholds=low)
+    drawn = {**audit.drawn, mask: tuple(range(10))}
+    counts = {**audit.masks, mask: MaskSample(100, 10)}
+    audit = replace(audit, masks=counts, drawn=drawn, partly=(PartlyAsked((mask,), tuple(range(100))),))
+    write_audit(audit, store.folder)
+    found = cascade([read_domain(store.folder)])
+    assert found is not None
+    (own,) = found.domains
+    limit = min(90, audit.together.unseen(0.025))
+    assert (own.searched, own.searched_limit, own.lacking) == (90, limit, 0)
+    assert any(f"chose its set by 90 drafted decisions besides, under masks that were asked on some examples alone; at "
+               f"most {limit} of them are wrong" in line for line in found.sentences)  # fmt: skip
 
 
 def test_it_is_shown_on_the_terminal_in_tables_and_on_the_page(store: Store, results: Path) -> None:

@@ -1,5 +1,6 @@
 """Audits of drafts: what they find, what they repair, and that a killed one goes on where it was."""
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -69,10 +70,9 @@ def assert_right(own: Evaluator, subject: Classifier) -> None:
     assert rows["prediction"].equals(rows["exact"], check_names=False)
 
 
-def doctored(own: Evaluator, number: int) -> pl.DataFrame:
-    """The drafts with the widest margins of some masks, decided wrong, in a part that takes the place of all others."""
+def doctored(own: Evaluator, drafts: pl.DataFrame) -> pl.DataFrame:
+    """These drafts, decided wrong, in a part that takes the place of all others."""
     rows = own.store.read().rows
-    drafts = rows.filter(pl.col("stage") == "first_order").sort("margin").tail(number)
     wrong = drafts.with_columns(prediction=(pl.col("prediction") + 1) % 3)
     thresholds = own.store.thresholds
     for part in OUTCOMES.parts(own.store.folder):
@@ -114,27 +114,50 @@ def test_an_audit_of_other_masks_spends_what_the_one_before_has_left(tmp_path: P
     assert [audit.alpha for audit in found] == pytest.approx([0.025, 0.0125])
 
 
-def test_a_wrong_draft_fails_a_round_and_thresholds_rise_above_it(tmp_path: Path, subject: Classifier) -> None:
+def test_what_is_looked_at_where_errors_are_likely_enters_no_bound(tmp_path: Path, subject: Classifier) -> None:
     own = evaluator(tmp_path, cascade(subject))
     own.require([TableRequest(OUTCOMES, all_kinds_of_masks(own.layout))])
-    wrong = doctored(own, 200)
-    own = evaluator(tmp_path, cascade(subject))
     before = own.store.thresholds
-    assert auditor(own).run()
-    found = audits(own)
-    assert [audit.passed for audit in found][-1]
-    assert sum(audit.together.wrong for audit in found) + found[0].purposive["wrong"] > 0
-    left = own.store.read().rows.join(wrong, on=["mask", "example"], how="semi")
-    exact = left.join(exact_predictions(subject), on=["mask", "example"])
-    seen = exact.filter(pl.col("stage") != "first_order")
-    assert seen["prediction"].equals(seen["exact"], check_names=False)
-    assert seen.height > 0.9 * wrong.height
-    masks = [
-        mask
-        for mask in before.values["first_order"]
-        if own.store.thresholds.at("first_order", mask) > before.at("first_order", mask)
-    ]
-    assert masks
+    drafts = own.store.read().rows.filter(pl.col("stage") == "first_order")
+    limits = pl.Series([before.at(Stage.first_order, mask) for mask in drafts["mask"]])
+    wrong = doctored(own, drafts.sort(pl.col("margin") / limits).head(3))
+    own = evaluator(tmp_path, cascade(subject))
+    assert auditor(own).run(), "thresholds rose"
+    first = min(audits(own), key=lambda audit: audit.round)
+    assert first.purposive["wrong"] > 0
+    assert first.together.population <= drafts.height - first.purposive["looked"], "these are exact now"
+    raised = own.store.thresholds
+    for mask in wrong["mask"]:
+        assert raised.at(Stage.first_order, mask) > before.at(Stage.first_order, mask)
+
+
+def test_a_failed_round_makes_all_it_drew_exact_and_the_next_one_is_judged_at_half(
+    tmp_path: Path, subject: Classifier
+) -> None:
+    """The widest drafts are wrong and nobody looks where errors are likely: only what is drawn at random can tell."""
+    own = evaluator(tmp_path, cascade(subject))
+    own.require([TableRequest(OUTCOMES, all_kinds_of_masks(own.layout))])
+    before = own.store.thresholds
+    drafts = own.store.read().rows.filter(pl.col("stage") == "first_order").sort("margin")
+    wrong = doctored(own, drafts.tail(drafts.height // 5))
+    own = evaluator(tmp_path, cascade(subject))
+    assert Auditor(own, auditor(own).requests, replace(CAREFUL, purposive=0), 0, 1).run()
+    found = sorted(audits(own), key=lambda audit: audit.round)
+    assert [audit.round for audit in found] == list(range(1, len(found) + 1))
+    assert len(found) > 1
+    assert [audit.passed for audit in found] == [False] * (len(found) - 1) + [True]
+    assert [audit.alpha for audit in found] == pytest.approx([0.05 / 2**audit.round for audit in found])
+    assert all(audit.purposive["looked"] == 0 for audit in found)
+    populations = [audit.together.population for audit in found]
+    assert populations == sorted(set(populations), reverse=True), "what was opened or drawn is no draft any more"
+    seen = wrong.join(
+        pl.DataFrame({"mask": [m for m, one in found[0].masks.items() if one.wrong]}), on="mask", how="semi"
+    )
+    for mask, margin in seen.group_by("mask").agg(pl.col("margin").min()).iter_rows():
+        assert own.store.thresholds.at(Stage.first_order, mask) > max(margin, before.at(Stage.first_order, mask))
+    rows = own.store.read().rows.join(exact_predictions(subject), on=["mask", "example"])
+    left = (pl.col("stage") == "first_order") & (pl.col("prediction") != pl.col("exact"))
+    assert rows.filter(left).height <= found[-1].together.unseen(found[-1].alpha)
 
 
 @pytest.mark.parametrize("differs", ["by its last digit", "by its decision"])
