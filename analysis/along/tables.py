@@ -23,9 +23,10 @@ from analysis.correlation.shared_examples import head_covariances
 from analysis.correlation.tables import NULL, PAIR, columns_of, null_rows
 from analysis.effects.unit_effects import single_effects
 from analysis.inference.multiplicity import Correction, corrected
-from analysis.results.cells import DATA, TASK, Cell, Grid, grids, held_axes
+from analysis.results.cells import DATA, PRECISION, TASK, Cell, Grid, grids, held_axes
 from analysis.results.read import Results
-from study.record.errors import InputError
+from study.record.cascade.stage import STAGE, is_draft
+from study.record.errors import InputError, listed
 from study.record.metrics import METRICS
 from study.record.units import ADDRESS, Unit, UnitLevel
 from study.terminal.progress import progress
@@ -205,6 +206,12 @@ FEWEST_GROUPS = 10
 CURE = "--match heads matches them first, --match position compares them by their places all the same"
 
 
+def _is_exact(cell: Cell) -> bool:
+    """Whether a cell might have drafts and has none."""
+    rows = cell.domain.rows
+    return STAGE in rows.columns and rows.filter(is_draft()).is_empty()
+
+
 @dataclass(frozen=True, eq=False)
 class Line:
     """Cells that differ in one axis alone.
@@ -263,6 +270,11 @@ class Line:
         """What a reader must know of the comparison of heads by place; None where there is nothing."""
         if self.different:
             return f"{self.name}: compared by position although {self.different}"
+        if exact := [cell.label([self.axis]) for cell in self.cells if self.axis == PRECISION and _is_exact(cell)]:
+            return (
+                f"{self.name}: no decision of {listed(exact)} is a draft, all are float32's, so that it is no finding "
+                f"that they agree with float32"
+            )
         if unknown_starts(self.cells, self.axis):
             return (
                 f"{self.name}: it is not known whether all start from the same weights. If they do not, a head of one "

@@ -15,7 +15,7 @@ from analysis.results.domain import Domain
 from study.record.errors import listed
 from study.record.setting import STANDS_IN, different_fields
 
-SEED, GATES, REUSE, REPLACEMENT = "seed", "gates", "reuse", "replacement"
+SEED, GATES, REUSE, REPLACEMENT, PRECISION = "seed", "gates", "reuse", "replacement", "precision"
 
 NAMED = 3
 """Fields that are named; the rest is counted."""
@@ -27,8 +27,8 @@ LONGEST = 24
 def namesakes(subjects: Iterable[Sequence[Domain]], along: Collection[str] = ()) -> list[str]:
     """A sentence for every two subjects of one name and metric, that says which fields of their settings differ.
 
-    Seeds of one training, gates of one, ways to teach a later task, and replacements of one model have one sentence,
-    which says how they are compared; none where they are, `along` that axis.
+    Seeds of one training, gates of one, ways to teach a later task, replacements and precisions of one model have one
+    sentence, which says how they are compared; none where they are, `along` that axis.
     """
     alike: dict[tuple[str, tuple[str, str]], set[Any]] = {}
     said = []
@@ -41,9 +41,16 @@ def namesakes(subjects: Iterable[Sequence[Domain]], along: Collection[str] = ())
         elif axis not in along:
             alike.setdefault((axis, _name(a)), set()).update(_value(own, axis) for own in (a, b))
     return said + [
-        f"{listed([f'{axis} {value}' for value in sorted(values)])} of {model}; --along {axis} compares their heads"
+        f"{listed([f'{axis} {value}' for value in _words(sorted(values))])} of {model}; "
+        f"--along {axis} compares their heads"
         for (axis, (model, _)), values in alike.items()
     ]
+
+
+def _words(values: Sequence[Any]) -> list[Any]:
+    """Values on an axis; a precision by its name alone, where others of the name are not among them."""
+    names = [value.partition("|")[0] if isinstance(value, str) else value for value in values]
+    return [name if names.count(name) == 1 else value for name, value in zip(names, values, strict=True)]
 
 
 def _axis(a: Sequence[Domain], b: Sequence[Domain]) -> str | None:
@@ -55,6 +62,8 @@ def _axis(a: Sequence[Domain], b: Sequence[Domain]) -> str | None:
         if _value(a, axis) != _value(b, axis):
             return axis
     differ = {field.partition(".")[2].partition(".")[0] for field, *_ in _different_fields(a[0], b[0])}
+    if differ == {PRECISION}:
+        return PRECISION
     return REPLACEMENT if differ and differ <= set(STANDS_IN) else None
 
 
@@ -62,6 +71,8 @@ def _value(subject: Sequence[Domain], axis: str) -> Any:
     """Where a subject stands on such an axis."""
     if axis == SEED:
         return training_seed(subject)
+    if axis == PRECISION:
+        return subject[0].setting.precision
     return subject[0].replacement.label if axis == REPLACEMENT else subject[0].factors[0].at(axis)
 
 
@@ -72,7 +83,10 @@ def training_seed(subject: Sequence[Domain]) -> int | None:
 
 
 def subject_names(subjects: Mapping[str, Sequence[Domain]]) -> dict[str, str]:
-    """The name of every subject, by subject id: of its model, with its replacement, of seeds of a training the seed."""
+    """The name of every subject, by subject id: of its model, with its replacement.
+
+    Seeds of a training have the seed besides, and subjects that are computed with several precisions the precision.
+    """
     names = {id_: own[0].subject for id_, own in subjects.items()}
     replaced = {own[0].model for own in subjects.values() if not own[0].replacement.is_usual}
     names |= {
@@ -83,11 +97,17 @@ def subject_names(subjects: Mapping[str, Sequence[Domain]]) -> dict[str, str]:
     counts = Counter(names.values())
     seeds = {id_: training_seed(own) for id_, own in subjects.items() if counts[names[id_]] > 1}
     told = Counter((names[id_], number) for id_, number in seeds.items())
-    return names | {
+    names |= {
         id_: f"{names[id_]}, seed {number}"
         for id_, number in seeds.items()
         if number is not None and told[names[id_], number] == 1
     }
+    for name in [name for name, count in Counter(names.values()).items() if count > 1]:
+        alike = [id_ for id_, own in names.items() if own == name]
+        words = _words([subjects[id_][0].setting.precision for id_ in alike])
+        if len(set(words)) == len(words):
+            names |= {id_: f"{name}, {word}" for id_, word in zip(alike, words, strict=True)}
+    return names
 
 
 def _name(subject: Sequence[Domain]) -> tuple[str, str]:

@@ -55,3 +55,20 @@ def test_seeds_of_one_training_are_told_apart_by_seed_and_how_they_are_compared_
     assert sorted(subject_names(found.subjects).values()) == ["toy, seed 1", "toy, seed 3"]
     make(model="other", data="home", weights_file="w9")
     assert "other" in subject_names(read_results(results).subjects).values()
+
+
+def test_precisions_of_one_model_are_told_apart_by_their_names_and_how_they_are_compared_is_said(make, results) -> None:
+    make(weights_file="w")
+    (home,) = read_results(results).domains
+
+    def computed(*precisions: str) -> dict:
+        own = [replace(home.setting, subject={**home.setting.subject, "precision": name}) for name in precisions]
+        return {name: [replace(home, setting=one)] for name, one in zip(precisions, own, strict=True)}
+
+    two = computed("cascade|sample:100|safety:2", "float32")
+    said = ["precision cascade and precision float32 of toy; --along precision compares their heads"]
+    assert namesakes(two.values()) == said
+    assert namesakes(two.values(), ["precision"]) == []
+    assert list(subject_names(two).values()) == ["toy, cascade", "toy, float32"]
+    three = computed("cascade|sample:100", "cascade|sample:200", "float32")
+    assert list(subject_names(three).values()) == ["toy, cascade|sample:100", "toy, cascade|sample:200", "toy, float32"]
