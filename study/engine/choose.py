@@ -50,17 +50,20 @@ def choose_engine(
     screening: Screening,
     *,
     cascade: Cascade | None = None,
+    exact: Engine | None = None,
     batch_tokens: int = 0,
     memory_gb: float = 0.0,
 ) -> Engine:
     """The engine for a certified subject; `batch_tokens` and `memory_gb` as `MemoryBudget.on` takes them.
+
+    A cascade is made around `exact`, an engine in float32 that is proved, where one is given.
 
     Raises:
         InputError: when the precision is not to be had for this model.
     """
     if precision is Precision.cascade:
         sizes = {"batch_tokens": batch_tokens, "memory_gb": memory_gb}
-        exact = choose_engine(subject, Precision.float32, screening, **sizes)
+        exact = exact or choose_engine(subject, Precision.float32, screening, **sizes)
         return cascade_engine(exact, cascade or Cascade(), MemoryBudget.on(subject.device, **sizes))
     budget = MemoryBudget.on(subject.device, batch_tokens=batch_tokens, memory_gb=memory_gb)
     try:

@@ -68,6 +68,10 @@ class Engine(ABC):
         """How many whole forward passes of an example these masks come to."""
         return float(len(masks))
 
+    def least_passes(self, masks: Bool[np.ndarray, "M H"], examples: int) -> float:  # noqa: ARG002
+        """As `passes`, if other stages take all of so many examples that they may."""
+        return self.passes(masks)
+
     def run(self, rows: Sequence[TokenRow], pairs: Pairs, table: Table = OUTCOMES) -> Iterator[BlockResult]:
         """The rows of a table, block by block."""
         return (results[table] for results in self.run_together(rows, pairs, (table,)))

@@ -16,6 +16,9 @@ if TYPE_CHECKING:
 MOST_SETS = 4
 """Data sets whose examples are kept: successive jobs of a sweep often take turns on two or three."""
 
+LEARNS = "learns: "
+"""Begins the keys of engines that learn of the examples of a setting."""
+
 
 class JobCache:
     """Keeps what one job made and the next may need, and no more of it than a process has room for."""
@@ -48,11 +51,22 @@ class JobCache:
             self._subjects[key] = load()
         return self._subjects[key]
 
-    def engine(self, subject: "Subject", key: str, choose: "Callable[[], Engine]") -> "Engine":
+    def engine(self, subject: "Subject", key: str, choose: "Callable[[], Engine]", *, of: str = "") -> "Engine":
         """The engine of a key for a subject; chosen and proved once.
 
         Where none says how much memory it may take, it keeps what was found free when it was chosen.
+
+        Args:
+            subject: the model.
+            key: what tells engines of a model apart.
+            choose: makes it.
+            of: the setting that it learns of, where it does; of such engines one is kept, since it keeps numbers of
+                every example.
         """
+        if of:
+            key = f"{LEARNS}{key} {of}"
+            for other in [one for one in self._engines if one.startswith(LEARNS) and one != key]:
+                del self._engines[other]
         known = self._engines.get(key)
         if known is None or known.subject is not subject:  # another job may have loaded another model since
             known = self._engines[key] = choose()

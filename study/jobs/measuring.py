@@ -52,9 +52,6 @@ log = logging.getLogger(__name__)
 MEANS = "replacements"
 """Where the means of reference sets are kept, in the folder of a model's results."""
 
-CALIBRATED_BY_NONE = (Precision.float32, Precision.bfloat16)
-"""Precisions whose engines keep nothing of the examples, so that jobs share them."""
-
 PLANNED_EXAMPLES = 32
 """Reference examples whose mean stands in for that of all, where a job is only planned; all are timed by them."""
 
@@ -404,13 +401,22 @@ class MeasuringJob(Job):
         study, subject = self.study, self.subject()
         tokens, memory = study.batch_tokens, study.memory_gb
 
-        def choose() -> "Engine":
+        def choose(precision: Precision, exact: "Engine | None" = None) -> "Engine":
             careful, sizes = study.cascade, {"batch_tokens": tokens, "memory_gb": memory}
-            return choose_engine(subject, study.precision, study.screening, cascade=careful, **sizes)
+            return choose_engine(subject, precision, study.screening, cascade=careful, exact=exact, **sizes)
 
-        if study.precision not in CALIBRATED_BY_NONE:
-            return choose()
-        return self._cache.engine(subject, short_hash([study.precision, tokens, memory]), choose)
+        def kept(precision: Precision) -> "Engine":
+            return self._cache.engine(subject, short_hash([precision, tokens, memory]), lambda: choose(precision))
+
+        match study.precision:
+            case Precision.screened:  # learns of the examples of this job
+                return choose(Precision.screened)
+            case Precision.cascade:  # thresholds and gradients are of a setting
+                key, folder = short_hash([Precision.cascade, tokens, memory]), str(self.setting.folder(self.results))
+                return self._cache.engine(
+                    subject, key, lambda: choose(Precision.cascade, kept(Precision.float32)), of=folder
+                )
+        return kept(study.precision)
 
     def _load(self) -> "Subject":
         study = self.study

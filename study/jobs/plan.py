@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from study.engine.evaluator import Evaluator
     from study.measures.measure import MaskRequest
 
-CALIBRATED = ", if float32 decided everything; how much other stages take of it is known once they are calibrated"
+CALIBRATED = ": the more decisions first order takes, the less, and how many it takes is known once it is calibrated"
 
 SECONDS = 5.0
 """Blocks are computed until this time is over; at least one is."""
@@ -44,7 +44,7 @@ class Plan:
         engine: what computes, and where; empty where nothing is missing.
         before: what is done before, in words; empty where nothing is.
         draws: how often each example is studied.
-        at_most: why it may be less, in words; empty where it is what is expected.
+        may_be_less: why it may be less, in words; empty where it is what is expected.
     """
 
     masks: Mapping[Table, int]
@@ -60,7 +60,7 @@ class Plan:
     engine: str
     before: str = ""
     draws: int = 1
-    at_most: str = ""
+    may_be_less: str = ""
 
     def with_means(self, examples: int, seconds: float) -> "Plan":
         """The plan, where the means of so many reference examples must be taken first, in so many seconds."""
@@ -86,12 +86,12 @@ class Plan:
             work += f"; which masks the last {self.later} are depends on what comes out before"
         if not self.missing:
             return f"{work}; nothing to do"
-        is_range = self.surely < self.missing
+        is_range = self.surely < self.missing or bool(self.may_be_less)
         most, least = ("at most ", f"{Duration(self.least_seconds)} to ") if is_range else ("", "")
         return (
             f"{work}; {self.engine}: {most}the work of {self.passes:.1f} forward passes an example, "
-            f"{self.passes * self.examples:,.0f} in all{self.before}; {'at most ' if self.at_most else ''}about "
-            f"{least}{Duration(self.seconds)}, {self.memory / 1e9:.1f} GB of memory with the model{self.at_most}"
+            f"{self.passes * self.examples:,.0f} in all{self.before}; about "
+            f"{least}{Duration(self.seconds)}, {self.memory / 1e9:.1f} GB of memory with the model{self.may_be_less}"
         )
 
 
@@ -133,10 +133,13 @@ def _surely(evaluator: "Evaluator", request: TableRequest) -> int:
 def plan(evaluator: "Evaluator", wanted: "MaskRequest") -> Plan:
     """Count what is missing of the rows wanted, and time some blocks of it."""
     requests, count = table_requests(evaluator, wanted), len(evaluator.examples)
-    passes, seconds, least_seconds, memory, engine = 0.0, 0.0, 0.0, 0, ""
+    passes, seconds, least_seconds, memory, engine, may_be_less = 0.0, 0.0, 0.0, 0, "", ""
     for tables, masks, rows, least in _work(evaluator, requests):
         share, least_share = (number / (len(masks) * count) for number in (rows, least))
-        passes += share * (evaluator.engine.passes(masks) if tables == (OUTCOMES,) else tables[0].passes * len(masks))
+        whole = evaluator.engine.passes(masks) if tables == (OUTCOMES,) else tables[0].passes * len(masks)
+        passes += share * whole
+        if tables == (OUTCOMES,) and (drafted := evaluator.engine.least_passes(masks, count)) < whole:
+            least_share, may_be_less = least_share * drafted / whole, CALIBRATED
         expected, taken = _measured(evaluator, masks, tables)
         seconds, least_seconds = seconds + share * expected, least_seconds + least_share * expected
         memory = max(memory, taken)
@@ -170,7 +173,7 @@ def plan(evaluator: "Evaluator", wanted: "MaskRequest") -> Plan:
         engine=engine,
         before=before,
         draws=evaluator.setting.draws,
-        at_most=CALIBRATED if engine and evaluator.engine.has_stages else "",
+        may_be_less=may_be_less,
     )
 
 

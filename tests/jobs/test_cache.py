@@ -1,22 +1,26 @@
 """What jobs of one process share: examples are read once while their files stay, and one model is kept."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import ModuleType, SimpleNamespace
 
 import pytest
-from fixtures.jobs import overrides
+from fixtures.jobs import NUM_PAIRS, overrides
 
 from study.certification import certify
 from study.config import compose
 from study.data.nli import NliFile
 from study.engine import choose
+from study.engine.cascade.classifiers import ClassifierDecider
+from study.engine.cascade.engine import CascadeEngine
+from study.engine.cascade.tangent import Tangent
 from study.jobs.cache import MOST_SETS, JobCache
 from study.jobs.task import StudyTask
 from study.record.errors import InputError
 from study.record.examples import Examples
 from study.subjects.huggingface.classifier_folder import ClassifierConfig
+from study.subjects.subject import TokenRow
 
 
 def pairs(path: Path, lines: int = 3) -> NliFile:
@@ -74,6 +78,46 @@ def test_a_sweep_certifies_its_model_and_proves_its_engine_once(place: Path, mon
         task.rehearse(config)
     assert all(task(config)["computed"] for config in configs[1:])
     assert counts == {"certify": 1, "choose_engine": 1}
+
+
+def test_a_sweep_by_a_cascade_takes_the_gradients_of_an_example_once(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    taken: Counter[str] = Counter()
+    tangents, make = ClassifierDecider.tangents, Counter[str]()
+
+    def counted(own: ClassifierDecider, rows: Sequence[TokenRow]) -> list[Tangent]:
+        taken.update(row.example for row in rows)
+        return tangents(own, rows)
+
+    monkeypatch.setattr(ClassifierDecider, "tangents", counted)
+    monkeypatch.setattr(CascadeEngine, "_first_order_pays", lambda *_: True)  # of so few masks it would not
+    choose_engine = choose.choose_engine
+
+    def chosen(subject: object, precision: str, *given: object, **named: object) -> object:
+        make[precision] += 1
+        return choose_engine(subject, precision, *given, **named)  # pyright: ignore[reportArgumentType, reportCallIssue]
+
+    monkeypatch.setattr(choose, "choose_engine", chosen)
+    task = StudyTask(JobCache())
+    careful = ("precision=cascade", "cascade.sample=30", "cascade.bound=0.05", "cascade.purposive=0")
+    for name in ("pairs", "all_but_one"):
+        assert task(compose(*overrides(place, f"measure={name}", *careful)))["computed"]
+    ids = {str(i) for i in range(NUM_PAIRS)}
+    assert {taken[name] for name in ids} == {1}
+    assert make == {"cascade": 1, "float32": 1}
+
+
+def test_of_engines_that_learn_of_a_setting_one_is_kept() -> None:
+    cache, subject, chosen = JobCache(), object(), list[str]()
+
+    def choose(at: str) -> SimpleNamespace:
+        chosen.append(at)
+        return SimpleNamespace(subject=subject)
+
+    for of in ("a", "a", "", "b", "", "a"):
+        cache.engine(subject, "1", lambda at=of: choose(at), of=of)  # pyright: ignore[reportArgumentType]
+    assert chosen == ["a", "", "b", "a"]
 
 
 def test_engines_go_with_the_model_that_they_are_of() -> None:

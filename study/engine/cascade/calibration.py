@@ -3,6 +3,7 @@
 import time
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
+from functools import cache
 
 import numpy as np
 import torch
@@ -61,6 +62,7 @@ class Errors:
         }
 
 
+@cache
 def bfloat16_pays(device: torch.device) -> bool:
     """Whether products in bfloat16 are faster here than in float32, by a short timing: not every processor has them."""
     if device.type != "cpu":
