@@ -61,7 +61,7 @@ class ChoiceDecider(Decider):
                 sums = subject.sums(requests)
             (slopes,) = torch.autograd.grad(sums.sum(), xi)
         ends = np.cumsum([len(row.requests) for row in rows])[:-1]
-        values, slopes = sums.detach().double().cpu().numpy(), slopes.double().cpu().numpy()
+        values, slopes = sums.detach().double().cpu().numpy(), slopes.float().cpu().numpy()
         return list(map(Tangent, np.split(values, ends), np.split(slopes, ends)))
 
     def drafted(self, tangents: Sequence[Tangent], rows: Sequence[TokenRow], pairs: Pairs) -> Answers:

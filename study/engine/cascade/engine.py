@@ -10,7 +10,6 @@ A stage is left out where it does not pay, or has no threshold under a mask: wha
 
 import logging
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from math import ceil
 
 import numpy as np
 from jaxtyping import Bool
@@ -31,8 +30,8 @@ from study.subjects.subject import TokenRow
 
 log = logging.getLogger(__name__)
 
-TOGETHER = 256
-"""Examples to which first order gives answers at a time."""
+MOST_PAIRS = 2**15
+"""Pairs to which first order gives answers at a time, or those of one example."""
 
 UNKNOWN_SHARE = 0.8
 """Share of a mask's decisions that first order is taken to take where no sample of this process has shown it."""
@@ -112,9 +111,11 @@ class CascadeEngine(Engine):
     def run_outcomes(self, rows: Sequence[TokenRow], pairs: Pairs) -> Iterator[BlockResult]:
         """As every engine; new masks are calibrated first, where a draft may pay."""
         work = OpenDecisions(pairs, list(map(self.subject.layout.key, pairs.masks)))
-        if self._first_order_pays(rows, work) or (self._draft is not None and work.is_masked.any()):
-            yield from self._calibrate(rows, work)
-        if self._first_order_pays(rows, work):
+        pays, new_M = self._first_order_pays(rows, work), self._to_calibrate(work)
+        if new_M.any() and (pays or self._draft is not None):
+            yield from self._calibrate(rows, work, new_M)
+            pays = self._first_order_pays(rows, work)
+        if pays:
             yield from self._to_first_order(rows, work)
         elif work.is_masked.any():
             log.info("cascade: gradients would cost more than they save here, so first order takes no decision")
@@ -135,25 +136,30 @@ class CascadeEngine(Engine):
 
     def _first_order_pays(self, rows: Sequence[TokenRow], work: OpenDecisions) -> bool:
         """Whether the tangents that are not taken yet cost less than what they would decide."""
-        masked = work.is_masked
-        left = work.open & masked[:, None]
-        used = np.flatnonzero(left.any(axis=0))
+        masked, sample = work.is_masked, self._to_calibrate(work) * self._cascade.sample
+        left_M = work.open[masked].sum(axis=1) - sample[masked]
+        used = np.flatnonzero(work.open[masked].any(axis=0))
         if not len(used):
             return False
-        share_M = np.array([self._share.get(key, UNKNOWN_SHARE) for key in work.keys])
-        saved = (share_M @ left) * self._exact.passes(work.masks[masked]) / masked.sum()
+        drafted_M = self._has_threshold(Stage.first_order, work) | (sample > 0)
+        share_M = np.array([self._share.get(key, UNKNOWN_SHARE) for key in work.keys]) * drafted_M
+        saved = (share_M[masked] @ left_M) * self._exact.passes(work.masks[masked]) / masked.sum()
         new = self._tangents.lacks([rows[i] for i in used.tolist()])
-        return bool(saved.sum() > new * (1 + self._decider.backward_passes))
+        return bool(saved > new * (1 + self._decider.backward_passes))
 
-    def _calibrate(self, rows: Sequence[TokenRow], work: OpenDecisions) -> Iterator[BlockResult]:
-        """Compute the sample exactly under the masks that have no thresholds, and set these."""
+    def _to_calibrate(self, work: OpenDecisions) -> Bool[np.ndarray, " M"]:
+        """The masks without thresholds of which more decisions are open than a sample has: the others are exact."""
         known = {key for own in self._thresholds.values.values() for key in own}
-        new_M = work.is_masked & ~np.isin(work.keys, list(known))
-        if not new_M.any():
-            return
-        sample = np.random.default_rng(0).permutation(len(rows))[: self._cascade.sample]
-        wanted, errors = np.zeros_like(work.open), Errors()
-        wanted[np.ix_(np.flatnonzero(new_M), sample)] = True
+        return work.is_masked & ~np.isin(work.keys, list(known)) & (work.open.sum(axis=1) > self._cascade.sample)
+
+    def _calibrate(
+        self, rows: Sequence[TokenRow], work: OpenDecisions, new_M: Bool[np.ndarray, " M"]
+    ) -> Iterator[BlockResult]:
+        """Compute a sample of what is open under new masks exactly, and set their thresholds by it."""
+        order, errors = np.random.default_rng(0).permutation(len(rows)), Errors()
+        asked = work.under(new_M).wanted[:, order]
+        wanted = np.zeros_like(asked)
+        wanted[:, order] = asked & (asked.cumsum(axis=1) <= self._cascade.sample)
         for block in self._run(rows, Pairs(work.masks, wanted), self._compared):
             columns = errors.take(work.keys[block.masks].tolist(), block.columns)
             yield from work.take(Stage.float32, block.masks, block.examples, columns)
@@ -162,9 +168,9 @@ class CascadeEngine(Engine):
         middle = {stage: np.median([self._thresholds.at(stage, key) for key in work.keys[new_M]]) for stage in Stage}
         said = ", ".join(f"{stage.replace('_', ' ')} {middle[stage]:.3g}" for stage in self.stages[:-1])
         log.info(
-            f"cascade: {new_M.sum()} {'mask' if new_M.sum() == 1 else 'masks'} calibrated on {len(sample):,} examples, "
-            f"computed exactly; margins up to a threshold are left open (its median over masks: {said}); first "
-            f"order could take {np.mean([self._share[key] for key in work.keys[new_M]]):.0%} of these decisions"
+            f"cascade: {new_M.sum()} {'mask' if new_M.sum() == 1 else 'masks'} calibrated on {self._cascade.sample:,} "
+            f"examples, computed exactly; margins up to a threshold are left open (its median over masks: {said}); "
+            f"first order could take {np.mean([self._share[key] for key in work.keys[new_M]]):.0%} of these decisions"
         )
 
     def _compared(self, rows: Sequence[TokenRow], pairs: Pairs) -> Columns:
@@ -182,7 +188,8 @@ class CascadeEngine(Engine):
         lengths = np.array([len(row.source) for row in rows])
         used = np.flatnonzero(asked.any(axis=0))
         used = used[np.argsort(lengths[used], kind="stable")]
-        for examples in np.split(used, range(TOGETHER, len(used), TOGETHER)):
+        at_once = max(1, MOST_PAIRS // len(work.masks))
+        for examples in np.split(used, range(at_once, len(used), at_once)):
             own, some = [rows[i] for i in examples.tolist()], Pairs(work.masks, asked[:, examples])
             answers = with_margins(self._decider.drafted(self._tangents.of(own), own, some))
             exact_P = exact_M[some.mask]
@@ -214,17 +221,28 @@ class CascadeEngine(Engine):
     def _run(
         self, rows: Sequence[TokenRow], pairs: Pairs, compute: Callable[[Sequence[TokenRow], Pairs], Columns]
     ) -> Iterator[BlockResult]:
-        """Blocks of pairs of which few may be wanted: more examples stand in each than if all were."""
+        """Blocks of pairs of which few may be wanted: more examples stand in each than if all were.
+
+        Examples with like numbers of masks stand together, up to a power of two, so that no block has more pairs than
+        one of so many masks would.
+        """
         if not len(pairs):
             return iter(())
-        asked = pairs.wanted[pairs.wanted.any(axis=1)]
-        asked = asked[:, asked.any(axis=0)]
-        at_once = max(1, ceil(asked.sum(axis=0).mean()))
+        masks_E = pairs.wanted.sum(axis=0)
+        most_E = np.exp2(np.ceil(np.log2(masks_E[masks_E > 0]))).astype(np.int64)
 
         def cut(own: Sequence[TokenRow], masks: Bool[np.ndarray, "M width"]) -> list[Block]:
-            blocks = self._exact.blocks(own, masks[:at_once])
-            if any(len(block.masks) < at_once for block in blocks):
-                return self._exact.blocks(own, masks)
-            return [Block(np.arange(len(masks)), block.examples) for block in blocks]
+            blocks: list[Block] = []
+            apart: list[int] = []  # examples of which there is no room for so many masks at once
+            for most in np.unique(most_E).tolist():
+                places = np.flatnonzero(most_E == most)
+                alike = self._exact.blocks([own[i] for i in places.tolist()], masks[:most])
+                if all(len(block.masks) == len(masks[:most]) for block in alike):
+                    blocks += [Block(np.arange(len(masks)), places[block.examples]) for block in alike]
+                else:
+                    apart += places.tolist()
+            for block in self._exact.blocks([own[i] for i in apart], masks) if apart else ():
+                blocks.append(Block(block.masks, np.array(apart)[block.examples]))
+            return blocks
 
         return run_blocks(rows, pairs, cut, compute, self._exact.workers)
