@@ -1,6 +1,7 @@
 """Jobs of `precision=cascade`: alone, by two processes at once, and what is refused."""
 
 import json
+import re
 from pathlib import Path
 
 import polars as pl
@@ -11,6 +12,7 @@ from fixtures.jobs import overrides, write_pairs
 from fixtures.processes import command, start
 
 from study.config import compose
+from study.engine.cascade.engine import CascadeEngine
 from study.jobs.task import StudyTask
 from study.record.cascade.audit_files import read_audits
 from study.record.errors import InputError
@@ -97,12 +99,13 @@ def test_two_processes_share_the_examples_of_a_setting(place: Path, exact: pl.Da
 
 
 def test_drafts_by_which_a_set_was_chosen_are_audited_on_the_examples_that_chose(
-    place: Path, exact: pl.DataFrame
+    place: Path, exact: pl.DataFrame, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(CascadeEngine, "_first_order_pays", lambda *_: True)  # of so few masks it would not
     whole = exact.filter(pl.col("mask") == exact["mask"].max()).sort(pl.col("example").cast(int))
     labels = [cases.LABELS[label] for label in whole["prediction"]]  # of a model that does as it is told
     write_pairs(place / "told.tsv", TEXTS, labels)
-    searching = ["measure=sufficient", "measure.lose=0.5", f"data.path={place / 'told.tsv'}"]
+    searching = ["measure=sufficient", "measure.lose=0.5", f"data.path={place / 'told.tsv'}", "cascade.sample=15"]
     config = compose(*(word for word in words(place, "set", *CAREFUL, *searching) if word != "measure=pairs"))
     task = StudyTask()
     task(config)
@@ -111,6 +114,9 @@ def test_drafts_by_which_a_set_was_chosen_are_audited_on_the_examples_that_chose
     searched = rows.filter(pl.len().over("mask") < PAIRS)
     assert searched.group_by("mask").len()["len"].unique().to_list() == [PAIRS // 2], "completed by nobody"
     assert (searched["stage"] == "first_order").any()
+    (part,) = audit.partly
+    assert set(part.masks) == set(searched["mask"])
+    assert len(part.examples) == PAIRS // 2
     drafts = dict(rows.filter(pl.col("stage") == "first_order").group_by("mask").len().iter_rows())
     assert {mask: one.left for mask, one in audit.masks.items() if one.left} == drafts
     assert task.remaining(config) == 0
@@ -121,19 +127,24 @@ def test_drafts_by_which_a_set_was_chosen_are_audited_on_the_examples_that_chose
     [
         (["cascade.sample=150"], "cascade.sample=150 examples are computed exactly under every mask, and this job has"),
         (["cascade.sample=75", "shards=2"], "and this job has 75"),
-        (["cascade.safety=0.5"], "safety=0.5 must be 1 or more"),
-        (["cascade.bound=0"], "must be between 0 and 1"),
+        (["cascade.safety=0.5"], "cascade.safety=0.5 must be 1 or more"),
+        (["cascade.bound=0"], "cascade.bound=0 must be between 0 and 1"),
         (["data.metric=loss"], "is of losses or log-likelihoods"),
-        (["measure=attention"], "takes? from gradients|could take from gradients"),
+        (["measure=attention"], "decides nothing that precision=cascade could take from gradients"),
     ],
 )
 def test_what_makes_no_sense_is_refused_before_any_work(place: Path, more: list[str], says: str) -> None:
-    with pytest.raises((InputError, ValueError), match=says):
+    with pytest.raises(InputError, match=says):
         StudyTask().check(compose(*words(place, "refused", "precision=cascade", *more)))
 
 
-def test_a_plan_says_that_it_is_an_upper_limit(place: Path, caplog: pytest.LogCaptureFixture) -> None:
+def test_a_plan_says_how_long_it_takes_if_first_order_decides_everything_and_if_it_decides_nothing(
+    place: Path, caplog: pytest.LogCaptureFixture
+) -> None:
     with caplog.at_level("INFO"):
         StudyTask()(compose(*words(place, "planned", *CAREFUL, "plan=true")))
-    assert "at most about" in caplog.text
+    assert re.search(
+        r"; about \d+ s to \d+ s, .* with the model: the more decisions first order takes, the less", caplog.text
+    )
+    assert "at most the work of" in caplog.text
     assert "for what first order" in caplog.text

@@ -227,8 +227,9 @@ class Auditor:
             own[mask] = max(own.get(mask, 0.0), self.cascade.safety * margin)
         self.evaluator.raise_thresholds(wrong, Thresholds(least))
         masks = wrong["mask"].n_unique()
+        were = "was" if wrong.height == 1 else "were"
         log.info(
-            f"cascade: {wrong.height} of the drafts looked at were wrong, under {masks} "
+            f"cascade: {wrong.height} of the drafts looked at {were} wrong, under {masks} "
             f"{'mask' if masks == 1 else 'masks'}: thresholds rise, and what they open is computed"
         )
 
@@ -293,7 +294,7 @@ def _say(audit: Audit) -> None:
         log.info("%s: no decision is a draft, all are exact", seen)
     elif audit.passed:
         others = (
-            f"of the other {of.left:,}, at most {of.unseen(audit.alpha):,} are, with {100 * audit.confidence:g} % "
+            f"of the other {of.left:,}, at most {_are(of.unseen(audit.alpha))}, with {100 * audit.confidence:g} % "
             f"confidence over all rounds"
             if of.left
             else "there are no others"
@@ -303,7 +304,13 @@ def _say(audit: Audit) -> None:
             f"than the full mask); {others}"
         )
     else:
+        are = "is" if of.wrong == 1 else "are"
         log.info(
-            f"{seen}: {of.wrong:,} of {of.sample:,} drafts drawn at random are wrong ({audit.wrong_flips:,} of "
+            f"{seen}: {of.wrong:,} of {of.sample:,} drafts drawn at random {are} wrong ({audit.wrong_flips:,} of "
             f"{audit.flips:,} that decide otherwise than the full mask): another round follows"
         )
+
+
+def _are(number: int) -> str:
+    """So many are, or one is."""
+    return f"{number:,} {'is' if number == 1 else 'are'}"

@@ -98,6 +98,12 @@ class CascadeEngine(Engine):
         """Those of float32: what other stages take of it is not known beforehand."""
         return self._exact.passes(masks)
 
+    def least_passes(self, masks: Bool[np.ndarray, "M width"], examples: int) -> float:
+        """See `Engine`; a sample is computed exactly, and tangents of every example are taken."""
+        whole = self.passes(masks)
+        drafted = whole * min(1.0, self._cascade.sample / examples) + 1 + self._decider.backward_passes
+        return min(whole, drafted)
+
     def gradients(self, rows: Sequence[TokenRow], masks: Bool[np.ndarray, "rows width"], loss: Loss) -> Columns:
         """Gradients are float32's."""
         return self._exact.gradients(rows, masks, loss)
