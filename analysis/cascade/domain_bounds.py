@@ -60,9 +60,10 @@ class DomainBounds:
         masks: what may be wrong under each mask, the most first.
         lacking: drafts that no passed audit speaks for.
         under_way: whether an audit has been drawn and not computed.
-        searched: what the audits left under masks that are not shown, as they were asked on some examples alone: by
-            such drafts a search chose its set.
-        searched_limit: how many of these may be wrong, at the confidence of the rounds that spoke for them.
+        elsewhere: drafts that the audits left under masks that the domain does not show one by one: of pairs and other
+            designs, or asked on some examples alone, by which a search chose its set.
+        elsewhere_masks: how many masks these are.
+        elsewhere_limit: how many of these drafts may be wrong, at the confidence of the rounds that spoke for them.
     """
 
     domain: Domain
@@ -74,8 +75,9 @@ class DomainBounds:
     masks: tuple[MaskBound, ...]
     lacking: int
     under_way: bool
-    searched: int = 0
-    searched_limit: int = 0
+    elsewhere: int = 0
+    elsewhere_masks: int = 0
+    elsewhere_limit: int = 0
 
     @property
     def decisions(self) -> int:
@@ -157,8 +159,8 @@ def domain_bounds(domain: Domain) -> DomainBounds | None:
     drafts = _Drafts(domain, dict(zip(places, range(len(places)), strict=True)))
     passed = [audit for audit in audits if audit.passed]
     used, lacking = _covering(drafts, passed)
-    searched, searching = _searched(passed, domain)
-    confidence = min((audit.confidence for audit in used or searching), default=0.0)
+    elsewhere, others = _elsewhere(passed, domain)
+    confidence = min((audit.confidence for audit in used or others), default=0.0)
     counts = dict(domain.rows.group_by(STAGE).len().iter_rows())
     masks = [_mask_bound(drafts, mask, used, lacking) for mask in drafts.masks]
     return DomainBounds(
@@ -171,22 +173,22 @@ def domain_bounds(domain: Domain) -> DomainBounds | None:
         masks=tuple(sorted(masks, key=lambda one: (one.limit is not None, -(one.limit or 0), -one.drafts, one.mask))),
         lacking=int(lacking.sum()),
         under_way=any(audit.passed is None for audit in audits),
-        searched=searched,
-        searched_limit=min(pooled_limit(searching), searched),
+        elsewhere=sum(elsewhere.values()),
+        elsewhere_masks=len({mask for mask, *_ in elsewhere}),
+        elsewhere_limit=min(pooled_limit(others), sum(elsewhere.values())),
     )
 
 
-def _searched(passed: Sequence[Audit], domain: Domain) -> tuple[int, list[Audit]]:
-    """How many drafts were left under masks that were asked on some examples and are not shown; and by which audits."""
+def _elsewhere(passed: Sequence[Audit], domain: Domain) -> tuple[dict[tuple[str, int, int], int], list[Audit]]:
+    """The drafts left under masks that are not shown, by mask and share; and by which audits."""
     left, audits = dict[tuple[str, int, int], int](), list[Audit]()
     for audit in passed:
-        asked = {mask for part in audit.partly for mask in part.masks} - domain.masks
-        own = {mask: audit.masks[mask].left for mask in asked if audit.masks[mask].left}
+        own = {mask: one.left for mask, one in audit.masks.items() if one.left and mask not in domain.masks}
         for mask, number in own.items():
             at = mask, audit.share, audit.shards
             left[at] = max(number, left.get(at, 0))  # a later round may speak for them too
         audits += [audit] if own else []
-    return sum(left.values()), audits
+    return left, audits
 
 
 class _Drafts:

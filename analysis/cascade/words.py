@@ -38,10 +38,10 @@ def stage_words(bounds: DomainBounds) -> str:
 def bound_words(bounds: DomainBounds) -> Iterator[str]:
     """What there is to say of a domain, a sentence each."""
     name = bounds.domain.data
-    shown = "shown here " if bounds.searched else ""
-    yield f"{name}: {stage_words(bounds)}" if bounds.drafts else f"{name}: no decision {shown}is a draft, all are exact"
-    if bounds.searched:
-        yield f"{name}: {searched_words(bounds)}"
+    shown = " under masks that are shown one by one" if bounds.elsewhere else ""
+    yield f"{name}: {stage_words(bounds)}" if bounds.drafts else f"{name}: no decision{shown} is a draft, all are exact"
+    if bounds.elsewhere:
+        yield f"{name}: {elsewhere_words(bounds)}"
     if bounds.lacking:
         why = "their audit is under way" if bounds.under_way else "no audit of them was passed"
         cure = "run the study again, with the command that made it"
@@ -54,13 +54,19 @@ def bound_words(bounds: DomainBounds) -> Iterator[str]:
             yield f"{name}: {flip_words(bounds)}"
 
 
-def searched_words(bounds: DomainBounds) -> str:
-    """What the audits say of drafts that are not shown, by which a search chose its set."""
+def elsewhere_words(bounds: DomainBounds) -> str:
+    """What the audits say of drafts under masks that are not shown one by one."""
+    masks = f"{bounds.elsewhere_masks:,} {'mask' if bounds.elsewhere_masks == 1 else 'masks'}"
     return (
-        f"a search chose its set by {bounds.searched:,} drafted decisions besides, under masks that were asked on some "
-        f"examples alone; at most {bounds.searched_limit:,} of them are wrong, at {100 * bounds.confidence:g} % "
-        f"confidence"
+        f"besides, {bounds.elsewhere:,} drafted decisions under {masks} that are not shown one by one, "
+        f"of pairs, coalitions or a search: at most {_are(bounds.elsewhere_limit)} wrong, at "
+        f"{100 * bounds.confidence:g} % confidence"
     )
+
+
+def _are(number: int, of: str = "") -> str:
+    """So many are, or one is."""
+    return f"{number:,}{of} {'is' if number == 1 else 'are'}"
 
 
 def pooled_words(bounds: DomainBounds) -> str:
@@ -70,8 +76,8 @@ def pooled_words(bounds: DomainBounds) -> str:
     mean = "" if points is None else f"; scores off by {points:.2g} points on average over masks"
     return (
         f"audit passed{after}, none of {bounds.sample:,} drawn at random is wrong; pooled over all masks at most "
-        f"{bounds.limit:,} of {bounds.drafts:,} drafted decisions are ({percent(bounds.limit_share or 0)}, at "
-        f"{100 * bounds.confidence:g} % confidence{mean})"
+        f"{_are(bounds.limit or 0, f' of {bounds.drafts:,} drafted decisions')} ({percent(bounds.limit_share or 0)}, "
+        f"at {100 * bounds.confidence:g} % confidence{mean})"
     )
 
 
@@ -83,8 +89,8 @@ def worst_words(bounds: DomainBounds) -> str:
     like = f", and {bounds.alike - 1:,} others as little" if bounds.alike > 1 else ""
     points = "" if worst.points is None else f", and its score off by {worst.points:.2g} points"
     return (
-        f"all of these may be of one mask; least is known of {name}{like}: at most {worst.limit:,} of its "
-        f"{worst.drafts:,} drafts are wrong{points}"
+        f"all of these may be of one mask; least is known of {name}{like}: at most "
+        f"{_are(worst.limit or 0, f' of its {worst.drafts:,} drafts')} wrong{points}"
     )
 
 
