@@ -32,6 +32,8 @@ INDENT = " " * 6
 """What stands before the words of an option."""
 MOST_LINES = 2
 """Lines of these words."""
+MOST_NEEDED = 16
+"""Columns of an option to which a value must be given; a longer one is counted."""
 SHORTEST = 12
 """Columns below which a description is left out."""
 
@@ -152,12 +154,12 @@ def _leaves(values: Any, name: str) -> Iterator[tuple[str, Any]]:
 
 
 def _in_short(need: str, what: str) -> str:
-    """What a line has room for: `ready`, `5 MB to fetch`, `model.path=... and 2 more`."""
+    """What a line has room for: `ready`, `5 MB to fetch`, `model.path=...`, `3 to give`."""
     if need in ("", READY):
         return need
     if "=..." in need:
-        first, *more = need.split("; ")
-        return f"{first} and {len(more)} more" if more else first
+        number = need.count("; ") + 1
+        return need if number == 1 and len(need) <= MOST_NEEDED else f"{number} to give"
     if need.startswith(NOT_USABLE):
         return NOT_USABLE
     size = re.search(r"[\d.,]+ [kMG]B", what)

@@ -5,6 +5,9 @@ import textwrap
 
 from study.entry_files import description, options
 
+WIDTH = 110
+"""Columns of a line."""
+
 USAGE = """\
 Masks the attention heads of a trained transformer and stores what becomes of every example.
 
@@ -33,6 +36,8 @@ Others:
 
 Options of any job: results=FOLDER, data.limit=N (the first N examples), precision=float32|bfloat16|screened|cascade,
 device=auto|cpu|cuda:1, threads=N, memory_gb=N, shards=N shard=0,1,... -m (each takes a share of the examples).
+screened: bfloat16, and close decisions again in float32. cascade: clear decisions by gradients; an audit bounds how
+many are wrong (cascade.bound=0.001).
 Folders with entries of yours: --config-dir FOLDER. Completion with TAB: eval "$(study completion bash)"
 """
 
@@ -64,7 +69,7 @@ def help_text() -> str:
     """The help of `study`."""
     others = ["hydra/launcher: serial, local_pool, slurm"]
     others += [f"{group}: {', '.join(options(group))}" for group in ("experiment", "model", "data", "tracking")]
-    wrapped = [textwrap.fill(text, 110, initial_indent="  ", subsequent_indent="    ") for text in others]
+    wrapped = [textwrap.fill(text, WIDTH, initial_indent="  ", subsequent_indent="    ") for text in others]
     return USAGE.format(measures=_lines("measure"), orders=_lines("measure/order"), others="\n".join(wrapped))
 
 
@@ -72,9 +77,9 @@ def _lines(group: str) -> str:
     """A line for each entry of a group, its name and what it is."""
     names = options(group)
     width = max(map(len, names)) + 2
-    return "\n".join(f"  {name:<{width}}{_in_short(description(group, name))}" for name in names)
+    return "\n".join(f"  {name:<{width}}{_in_short(description(group, name), WIDTH - width)}" for name in names)
 
 
-def _in_short(text: str) -> str:
-    """Its first sentence without what stands in brackets, or after a colon."""
-    return re.split(r"[;:]|\.$|\. | \(", text)[0]
+def _in_short(text: str, room: int) -> str:
+    """Its first sentence, as much of it as there is room for."""
+    return textwrap.shorten(re.split(r"\.$|\. ", text)[0], room, placeholder=" ...")

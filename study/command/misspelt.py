@@ -13,6 +13,8 @@ from study.record.errors import listed
 
 LAUNCHER = "hydra.launcher"
 LAUNCHER_GROUP = "hydra/launcher"
+MOST_NAMED = 30
+"""Names of a group that a sentence has room for; `study list` names more."""
 LAUNCHERS = ["serial", "local_pool", "slurm"]
 NO_NAME = re.compile(r"[\[{]|(null|true|false|[-+]?[\d.]+(e[-+]?\d+)?)$", re.IGNORECASE)
 """A value that Hydra does not read as a name."""
@@ -56,7 +58,7 @@ def as_typed(words: str, arguments: Sequence[str]) -> str:
 
 
 def nothing_chosen(arguments: Sequence[str]) -> str | None:
-    """What is wrong with a command that chooses of a group what is no name, which Hydra refuses; None where none does.
+    """What is wrong with a command that gives a group something that is no name of an entry; None where none does.
 
     No name is `null`, a number, `true`, a list or a mapping.
     """
@@ -64,12 +66,23 @@ def nothing_chosen(arguments: Sequence[str]) -> str | None:
         group = SHORT.get(name, name).partition("@")[0]
         if group not in (*groups(), LAUNCHER_GROUP):
             continue
-        allowed = ", ".join(LAUNCHERS if group == LAUNCHER_GROUP else options(group))
+        known = LAUNCHERS if group == LAUNCHER_GROUP else options(group)
+        several = [word.strip() for word in values.removeprefix("[").removesuffix("]").split(",")]
+        if values.startswith("[") and set(several) <= set(known):
+            more = f"{name}={','.join(several)} -m runs each of them"
+            return f"{name}={values} is a list, and a job has one: " + (more if several[1:] else f"{name}={several[0]}")
+        expected = _one_of(group, known)
         if values in ("null", "''", '""'):
-            return f"{name}={values} chooses nothing: expected one of {allowed}"
+            return f"{name}={values} chooses nothing: expected {expected}"
         if any(NO_NAME.match(value) for value in values.split(",")):
-            return f"{name}={values} is no name: expected one of {allowed}"
+            return f"{name}={values} is no name: expected {expected}"
     return None
+
+
+def _one_of(group: str, names: Sequence[str]) -> str:
+    """What there is to choose of a group."""
+    several = f"one of the {len(names)} that `study list {group}` shows"
+    return f"one of {', '.join(names)}" if len(names) <= MOST_NAMED else several
 
 
 def _order_in_file(file: str, order: str) -> str:
@@ -94,7 +107,7 @@ def _not_chosen(arguments: Sequence[str], group: str) -> str:
     given = next((word.split("=")[0] for word in arguments if re.match(rf"\+*{group}\.\w+=", word)), "")
     entries = entries_with(group, given.partition(".")[2], chosen_task(arguments)) if given else []
     if not entries:
-        return f"no {group} is chosen: add {group}=NAME, with one of {', '.join(options(group))}"
+        return f"no {group} is chosen: add {group}=NAME, with {_one_of(group, options(group))}"
     return f"no {group} is chosen: {given} is an option of {listed(entries)}. Add {group}={entries[0]}, for example"
 
 

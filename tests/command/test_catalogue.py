@@ -28,7 +28,7 @@ def test_every_entry_has_one_line() -> None:
     ready = {line.split()[0] for line in lines if " ready " in line}
     assert {"toy_news", "toy_matched"} <= ready
     assert "model.path=... " in next(line for line in lines if line.split()[0] == "hf_classifier")
-    assert "3 more" in next(line for line in lines if line.split()[0] == "hf_finetuned")
+    assert " 4 to give " in next(line for line in lines if line.split()[0] == "hf_finetuned")
 
 
 def test_a_word_chooses_entries_and_a_name_shows_all_of_one() -> None:
