@@ -40,6 +40,7 @@ class Job(ABC):
         Returns:
             What a launcher shows in its table.
         """
+        log.info("%s", self)  # what follows may take a while without a word: data are read, packages loaded
         self.make_ready()
         return self.plan() if self.study.plan else self.compute()
 
@@ -103,6 +104,10 @@ class Job(ABC):
     @abstractmethod
     def compute(self) -> dict[str, Any]:
         """Do all that is left, once it is checked and nothing is missing."""
+
+    def __str__(self) -> str:
+        """Its measure, model and data, by name."""
+        return f"{self.study.measure.name} of {self.study.model.name} on {self.study.data.name}"
 
     def work(self) -> str | None:
         """What it does, as a text, where jobs of several configs do the same; None where the config tells."""

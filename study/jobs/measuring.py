@@ -341,7 +341,10 @@ class MeasuringJob(Job):
         measure.check(evaluator.layout)
         run = with_distinct_id(self._run, self.results)
         history = OutcomesHistory(evaluator.store.folder, run.id, run.examples)
-        with report(self.study, run, evaluator.store.folder, history, self._left()) as reported:
+        left = self._left()
+        if left and (stored := self._stored()):
+            log.info("%s: goes on, %s of its rows are stored", self, f"{stored:,}")
+        with report(self.study, run, evaluator.store.folder, history, left) as reported:
             evaluator.when_stored = reported.stored
             base = self._guarded_base() if self.setting.is_scored else None
             evaluator.store.describe()
@@ -370,14 +373,18 @@ class MeasuringJob(Job):
         masks = np.concatenate([evaluator.layout.full()[None], request.outcomes])
         found = {"base": base, "unit": scored.score_unit, "masks": len(evaluator.keys(masks))}
         extreme = extremes(evaluator.outcomes(masks), masks, evaluator.layout, scored)
-        cost = f"{extreme['lowest_effect']:+.{scored.digits}f}" if extreme else ""
-        least = f"; {cost} with {extreme['lowest_effect_of']}" if extreme else ""
-        log.info("%s: base score %s, %d masks stored%s", self, scored.shown(base), found["masks"], least)
+        mask = extreme.get("lowest_effect_of", "")
+        is_named = mask and " off from " not in mask  # of many heads off it says the first
+        least = f"; {extreme['lowest_effect']:+.{scored.digits}f} {scored.unit} with {mask}" if is_named else ""
+        words = "%s: base score %s%s, %d masks stored%s"
+        log.info(words, self, scored.shown(base), self._of_share(), found["masks"], least)
         return found, extreme
 
-    def __str__(self) -> str:
-        """Its measure, model and data, by name."""
-        return f"{self.study.measure.name} of {self.study.model.name} on {self.study.data.name}"
+    def _of_share(self) -> str:
+        """Of which examples a score is, where it is not of all that the job's shards measure together."""
+        if self.study.shards == 1:
+            return ""
+        return f" (of this shard's {len(self.share):,} of {len(self.view):,} examples)"
 
     def _open(self, layout: HeadLayout) -> Evaluator:
         study, share = self.study, self.share
@@ -421,6 +428,8 @@ class MeasuringJob(Job):
     def _load(self) -> "Subject":
         study = self.study
         study.model.check_texts(self.view, study.data.max_unknown)
+        level = logging.INFO if study.model.epoch is None else logging.DEBUG  # a training has many checkpoints
+        log.log(level, "loading %s", study.model.name)
         import torch
 
         from study.certification.certify import certify
@@ -430,7 +439,6 @@ class MeasuringJob(Job):
         subject = study.model.load(torch.device(self.device()))
         certificate = certify(subject)
         log.debug("loaded %s", subject.loaded)
-        level = logging.INFO if study.model.epoch is None else logging.DEBUG  # a training has many checkpoints
         words = "%s: %d heads (%s), on %s, certified (masking is exact within %.1g)"
         heads, exact = subject.layout, certificate.largest_difference
         log.log(level, words, study.model.name, len(heads), heads, subject.device, exact)
@@ -494,6 +502,13 @@ class MeasuringJob(Job):
         designs = sum(not evaluator.keeps_design(design) for design in request.designs)
         left = rows + curves + designs + (request.probe is not None) + (not rows and not evaluator.store.described)
         return left or int(self._has_drafts and not self._auditor(evaluator).passed)
+
+    def _stored(self) -> int:
+        """How many of the rows that its measure asks for are stored."""
+        evaluator = self.evaluator
+        asked = table_requests(evaluator, self.study.measure.request(evaluator))
+        lacking = sum(len(rows) for one in asked for rows in evaluator.lacking(one).values())
+        return sum(map(evaluator.needed, asked)) - lacking
 
     @property
     def _has_drafts(self) -> bool:

@@ -209,6 +209,22 @@ def test_works_without_git(place: Path, monkeypatch: pytest.MonkeyPatch) -> None
     versions_here.cache_clear()
 
 
+def test_a_job_says_that_it_goes_on_and_of_what_its_score_is(place: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    task, shard = StudyTask(), [*overrides(place), "shards=2", "shard=1"]
+    task(compose(*shard, "measure=base"))
+    assert "goes on" not in caplog.text
+    assert f"(of this shard's {NUM_PAIRS // 2} of {NUM_PAIRS} examples)" in caplog.text
+    caplog.clear()
+    task(compose(*shard, "measure=ablation"))
+    assert f"goes on, {NUM_PAIRS // 2} of its rows are stored" in caplog.text
+    assert re.search(r"; [+-][\d.]+ points with encoder_self\.\d\.\d off$", caplog.text, re.MULTILINE)
+    caplog.clear()
+    task(compose(*shard, "measure=shapley", "measure.coalitions=10", "measure.semivalue=null"))
+    assert "masks stored" in caplog.text
+    assert " off from " not in caplog.text, "the worst of random sets says nothing of heads"
+
+
 def test_a_plan_says_what_there_is_to_do_and_does_nothing(place: Path, caplog: pytest.LogCaptureFixture) -> None:
     caplog.set_level("INFO")
     done = StudyTask()(compose(*overrides(place, "measure=all_but_one", "plan=true")))
