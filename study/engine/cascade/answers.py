@@ -4,7 +4,7 @@ Shapes: P pairs, C values that are compared, minus infinity where a pair has few
 """
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,7 +23,8 @@ class Comparison:
 
     Attributes:
         values: the values.
-        unit: for each pair, by what a difference of its values is multiplied, so that all notions share a unit.
+        unit: for each pair, by what a difference of its values is multiplied, so that one threshold will do for all
+            that choices are compared by: sums, sums by characters, by tokens.
     """
 
     values: Float[np.ndarray, "P C"]
@@ -64,7 +65,8 @@ class Answers:
     def errors(self, exact: "Answers") -> Float[np.ndarray, " P"]:
         """By how much the lead of the chosen value is overestimated most, by any notion; infinite where there is none.
 
-        A decision is another one only where its margin is at most that.
+        A decision is another one only where its margin is at most that. The error of a screening
+        (`study.engine.screening`) is that of any two values, and larger: it has one threshold for all masks.
         """
         found = [np.zeros(len(self.compared[0].values))]
         for own, other in zip(self.compared, exact.compared, strict=True):
@@ -102,5 +104,4 @@ class Decider(ABC):
 
 def with_margins(answers: Answers) -> Answers:
     """Drafts have as their margin the smallest by any notion."""
-    columns: Mapping = {**answers.columns, "margin": answers.margins.astype(np.float32)}
-    return Answers(dict(columns), answers.compared)
+    return Answers({**answers.columns, "margin": answers.margins.astype(np.float32)}, answers.compared)
