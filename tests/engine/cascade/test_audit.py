@@ -104,6 +104,21 @@ def test_a_job_is_audited_once_and_then_nothing_is_loaded(tmp_path: Path, subjec
     assert not auditor(again).run()
 
 
+def test_where_not_one_draft_may_be_wrong_nearly_all_are_drawn(tmp_path: Path, subject: Classifier) -> None:
+    """One wrong of N is missed by n draws of N with a probability of 1 - n / N. Without drafts nothing is drawn."""
+    own = evaluator(tmp_path, cascade(subject))
+    Auditor(own, auditor(own).requests, replace(CAREFUL, bound=1e-9), 0, 1).run()
+    found = max(audits(own), key=lambda audit: audit.round)
+    population = found.together.population
+    assert population > 0
+    assert found.together.sample == np.ceil((1 - found.alpha) * population)
+    assert found.together.unseen(found.alpha) == 0
+    Auditor(own, [TableRequest(OUTCOMES, own.layout.full()[None])], CAREFUL, 0, 1).run()
+    last = max(audits(own), key=lambda audit: audit.round)
+    assert last.round == found.round + 1
+    assert (last.passed, last.together.population, last.drawn) == (True, 0, {})
+
+
 def test_an_audit_of_other_masks_spends_what_the_one_before_has_left(tmp_path: Path, subject: Classifier) -> None:
     own = evaluator(tmp_path, cascade(subject))
     masks = all_kinds_of_masks(own.layout)

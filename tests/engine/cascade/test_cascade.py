@@ -147,8 +147,8 @@ def test_choices_by_every_metric_that_chooses_with_groups_and_mlps_off(packs: bo
     tame(subject)
     rows, layout = subject.encode(choices(70)), subject.layout
     masks = np.concatenate([layout.full()[None], *(layout.each_off(layout.units(UnitLevel(level))) for level in UNITS)])
-    budget = MemoryBudget(64, memory=2**30, most_tokens=2000)
-    exact = choose_engine(subject, Precision.float32, Screening()) if packs else OneMaskAtATime(subject, 200)
+    budget = MemoryBudget(500, memory=2**30, most_tokens=2000)
+    exact = choose_engine(subject, Precision.float32, Screening()) if packs else OneMaskAtATime(subject, 2000)
     made = cascade_engine(exact, CAREFUL, budget)
     engine = CascadeEngine(made._decider, exact, None, CAREFUL)
     found, expected = run(engine, rows, masks), run(exact, rows, masks)
