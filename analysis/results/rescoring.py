@@ -12,12 +12,10 @@ from jaxtyping import Int
 
 from analysis.results.domain import Domain, scoring_signature
 from study.record.errors import InputError
+from study.record.loss import drafted_losses
 from study.record.metrics import STORED, Metric, metric
 from study.record.scores import with_statistics
 from study.terminal.progress import progress
-
-DRAFTED = {"screened": "bfloat16's", "cascade": "drafts"}
-"""Precisions under which what is chosen is float32's, and whose losses and log-likelihoods mostly are not."""
 
 AT_ONCE = 2000
 """Answers that are counted between two steps of the progress bar."""
@@ -44,11 +42,12 @@ def rescored(domain: Domain, name: str) -> Domain:
         raise InputError(
             f"{on} is scored by {own.label}, and its outcomes hold no answers that {by.label} could score{cure}"
         )
-    precisions = {place.precision.partition("|")[0] for place in domain.factors}
-    if by.needs_values and (drafted := sorted(precisions & {*DRAFTED})):
+    precisions = sorted({place.precision for place in domain.factors if drafted_losses(place.precision)})
+    if by.needs_values and precisions:
         raise InputError(
-            f"{on} was computed by precision={drafted[0]}: what was chosen is float32's, but most losses and "
-            f"log-likelihoods are {DRAFTED[drafted[0]]}, of which {by.label} is not computed"
+            f"{on} was computed by precision={precisions[0].partition('|')[0]}: what was chosen is float32's, but most "
+            f"losses and log-likelihoods are computed {drafted_losses(precisions[0])}, and {by.label} is not taken of "
+            f"these"
         )
     return replace(
         domain,

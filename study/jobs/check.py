@@ -8,6 +8,7 @@ from study.engine.precision import Precision
 from study.jobs.check_replacement import check_replacement
 from study.record.errors import InputError
 from study.record.files import is_folder_name
+from study.record.loss import drafted_losses
 from study.record.metrics import METRICS, Task, metric
 from study.record.metrics.bleu import TOKENIZERS
 from study.record.metrics.languages import require_direction
@@ -80,11 +81,11 @@ def _check_precision(study: StudyConfig) -> None:
         raise InputError(f"precision={study.precision} {why}")
     if (weights := study.model.weights_precision()) is not None:
         raise InputError(f"precision={study.precision} computes with float32 too, and the weights are in {weights}")
-    drafts = {Precision.screened: "in bfloat16", Precision.cascade: "to first order"}
-    if study.precision in drafts and study.data.metric and metric(study.data.metric).needs_values:
+    drafted = drafted_losses(study.precision)
+    if drafted and study.data.metric and metric(study.data.metric).needs_values:
         raise InputError(
             f"data.metric={study.data.metric} is of losses or log-likelihoods, and precision={study.precision} "
-            f"computes most of them {drafts[study.precision]}: take precision=float32"
+            f"computes most of them {drafted}: take precision=float32"
         )
     if study.precision is Precision.cascade and study.measure.reads:
         raise InputError(

@@ -38,6 +38,18 @@ class Loss:
 
 PLAIN = Loss()
 
+DRAFTED = {"screened": "in bfloat16", "cascade": "to first order"}
+"""Precisions whose choices are float32's and whose losses mostly are not, by name: how these are computed."""
+
+
+def drafted_losses(precision: str) -> str:
+    """How most losses and log-likelihoods are computed under a precision, in words; empty where all are float32's.
+
+    Args:
+        precision: as a setting has it, with how careful it is: `cascade|sample:100|...`.
+    """
+    return DRAFTED.get(precision.partition("|")[0], "")
+
 
 def chosen_loss(name: LossName, epsilon: float) -> Loss:
     """The loss of a measure's options.

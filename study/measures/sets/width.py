@@ -15,12 +15,10 @@ from study.record.designs.sample_size import ALPHA
 from study.record.designs.values import Values, added_by_groups
 from study.record.errors import InputError
 from study.record.examples import GROUP, Examples
+from study.record.loss import drafted_losses
 from study.record.metrics import Metric
 from study.record.metrics.loss import loss_metric
 from study.record.scores import StoredRows, counted, with_statistics
-
-DRAFTED = ("screened", "cascade")
-"""Precisions of which most losses are drafts, and only what was chosen is exact."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +52,7 @@ def headline(metric: Metric, columns: tuple[str, ...], precision: str) -> Metric
         InputError: where this is no mean over examples.
     """
     by = loss_metric(metric.task)
-    has_losses = metric.task in by.tasks and set(by.reads) <= set(columns) and not precision.startswith(DRAFTED)
+    has_losses = metric.task in by.tasks and set(by.reads) <= set(columns) and not drafted_losses(precision)
     found = by(metric.answers) if has_losses else metric
     if not found.is_mean:
         raise InputError(
