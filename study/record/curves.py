@@ -12,9 +12,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from study.record.documents import Documents
 from study.record.errors import StudyError
-from study.record.files import read_sealed, short_hash, write_sealed
-from study.record.setting import ANEW
+from study.record.files import short_hash
 from study.record.units import UnitLevel
 
 FOLDER = "curves"
@@ -73,54 +73,38 @@ class Curve:
         return every | self._unit_unless_head
 
 
+def _parsed(stored: Mapping[str, Any]) -> Curve:
+    kinds, removed, masks, sequence = (tuple(stored[name]) for name in ("kinds", "removed", "masks", "sequence"))
+    order, options, heads, examples = (stored[name] for name in ("order", "options", "heads", "examples"))
+    unit = UnitLevel(stored.get("unit", UnitLevel.head))
+    return Curve(order, options, kinds, heads, removed, masks, examples, sequence, unit)
+
+
+CURVES = Documents(FOLDER, "pruning curve", CurveError, _parsed)
+
+
 def write_curve(curve: Curve, folder: Path) -> None:
     """Keep a curve in a setting's folder; does nothing where it is kept as it is."""
     if not keeps_curve(curve, folder):
-        write_sealed(_path(curve, folder), {**curve.to_json(), "setting": folder.name})
+        CURVES.write(curve, folder)
 
 
 def keeps_curve(curve: Curve, folder: Path) -> bool:
     """Whether a setting's folder has this curve, whole."""
-    try:
-        return read_curve(_path(curve, folder), folder.name) == curve
-    except CurveError:
-        return False
+    return CURVES.kept(curve, folder) == curve
 
 
-def _path(curve: Curve, folder: Path) -> Path:
-    return folder / FOLDER / f"{curve.id}.json"
-
-
-def read_curve(path: Path, setting: str = "") -> Curve:
-    """One curve.
-
-    Args:
-        path: its file.
-        setting: id of the setting in whose folder it lies; empty where the file may lie anywhere.
+def read_curve(path: Path) -> Curve:
+    """One curve, wherever its file lies.
 
     Raises:
-        CurveError: for a file that is none, or that of another order or setting.
+        CurveError: for a file that is none.
     """
-    try:
-        stored = read_sealed(path)
-        kinds, removed, masks, sequence = (tuple(stored[name]) for name in ("kinds", "removed", "masks", "sequence"))
-        order, options, heads, examples = (stored[name] for name in ("order", "options", "heads", "examples"))
-        unit = UnitLevel(stored.get("unit", UnitLevel.head))
-        curve = Curve(order, options, kinds, heads, removed, masks, examples, sequence, unit)
-        if setting and (curve.id, stored.get("setting", setting)) != (path.stem, setting):
-            raise ValueError("it is that of another order or setting")
-        return curve
-    except (ValueError, KeyError, TypeError, OSError) as error:
-        raise CurveError(f"{path} is not a whole pruning curve ({error}): {ANEW}") from error
+    return CURVES.read(path)
 
 
 def read_curves(folder: Path) -> tuple[list[Curve], list[str]]:
     """Every curve of a setting's folder, by order and options; and what is wrong with the files that are none."""
-    curves, wrong = [], []
-    for path in sorted((folder / FOLDER).glob("*.json")):
-        try:
-            curves.append(read_curve(path, folder.name))
-        except CurveError as error:
-            wrong.append(str(error))
+    curves, wrong = CURVES.read_all(folder)
     curves.sort(key=lambda curve: (curve.order, json.dumps(curve.options, sort_keys=True), curve.kinds, curve.unit))
     return curves, wrong

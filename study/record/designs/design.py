@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from jaxtyping import Bool
 
+from study.record.designs.bits import packed, unpacked
 from study.record.designs.looks import Looks
 from study.record.files import short_hash
 from study.record.units import HeadLayout, Unit, UnitLevel, parse_unit
@@ -114,7 +115,7 @@ class Design:
         return self
 
     def to_json(self) -> dict[str, Any]:
-        """The content of its file, but for its masks."""
+        """The content of its file."""
         return {
             "kind": str(self.kind),
             "unit": str(self.unit),
@@ -124,7 +125,28 @@ class Design:
             "names": list(self.names),
             "examples": list(self.examples),
             **({"looks": asdict(self.looks)} if self.looks else {}),
+            "masks": packed(self.on),
         }
+
+    @classmethod
+    def from_json(cls, stored: Mapping[str, Any]) -> "Design":
+        """Inverse of `to_json`.
+
+        Raises:
+            KeyError, TypeError, ValueError: when it is not of that form.
+        """
+        looks = stored.get("looks")
+        return cls(
+            kind=DesignKind(stored["kind"]),
+            unit=UnitLevel(stored["unit"]),
+            units=tuple(stored["units"]),
+            on=unpacked(stored["masks"], len(stored["units"])),
+            options=stored["options"],
+            seed=stored["seed"],
+            names=tuple(stored["names"]),
+            examples=tuple(stored["examples"]),
+            looks=None if looks is None else Looks(tuple(looks["at"]), looks["width"]),
+        )
 
 
 def rows_without(off: Sequence[Sequence[int]], number: int) -> Bool[np.ndarray, "masks units"]:

@@ -11,8 +11,9 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from study.record.documents import Documents
 from study.record.errors import StudyError
-from study.record.files import read_sealed, short_hash, write_sealed
+from study.record.files import short_hash
 from study.record.setting import ANEW
 
 FOLDER = "probes"
@@ -132,13 +133,22 @@ class SyntaxProbe:
     seen: tuple[str, ...] = ()
 
     @property
+    def id(self) -> str:
+        """That of its training."""
+        return self.training.id
+
+    @property
     def loss(self) -> float:
         """The mean loss of a held-out word, nats."""
         return self.course[self.epoch - 1].held_out_loss
 
+    def to_json(self) -> dict[str, Any]:
+        """The content of its file."""
+        return asdict(self)
+
     @classmethod
     def from_json(cls, stored: Mapping[str, Any]) -> "SyntaxProbe":
-        """What `asdict` has made JSON of.
+        """Inverse of `to_json`.
 
         Raises:
             KeyError, TypeError: when it is not of that form.
@@ -157,9 +167,12 @@ def _tuples(stored: Mapping[str, Any]) -> dict[str, Any]:
     return {name: tuple(value) if isinstance(value, list) else value for name, value in stored.items()}
 
 
+PROBES = Documents(FOLDER, "probe", ProbeError, SyntaxProbe.from_json, f"delete it; {ANEW}")
+
+
 def probe_path(probe: str, folder: Path) -> Path:
     """The file of a probe, by its id, in a setting's folder."""
-    return folder / FOLDER / f"{probe}.json"
+    return PROBES.path(probe, folder)
 
 
 def write_probe(probe: SyntaxProbe, folder: Path) -> None:
@@ -168,7 +181,7 @@ def write_probe(probe: SyntaxProbe, folder: Path) -> None:
     Raises:
         WriteError: when the folder cannot be written.
     """
-    write_sealed(probe_path(probe.training.id, folder), {**asdict(probe), "setting": folder.name})
+    PROBES.write(probe, folder)
 
 
 def read_probe(probe: str, folder: Path) -> SyntaxProbe | None:
@@ -178,14 +191,4 @@ def read_probe(probe: str, folder: Path) -> SyntaxProbe | None:
         ProbeError: for a file that is none, or that of another training or setting.
     """
     path = probe_path(probe, folder)
-    if not path.is_file():
-        return None
-    try:
-        stored = read_sealed(path)
-        setting = stored.pop("setting")
-        found = SyntaxProbe.from_json(stored)
-        if (found.training.id, setting) != (path.stem, folder.name):
-            raise ValueError("it is that of another training or setting")
-        return found
-    except (ValueError, KeyError, TypeError, AttributeError, OSError) as error:
-        raise ProbeError(f"{path} is not a whole probe ({error}): delete it; {ANEW}") from error
+    return PROBES.read(path, folder.name) if path.is_file() else None
