@@ -22,7 +22,6 @@ from typing import Any
 
 import polars as pl
 
-from study.record.agreement import FIRST
 from study.record.cascade.merging import latest, standing_drafts
 from study.record.cascade.stage import is_draft, is_staged
 from study.record.cascade.thresholds import THRESHOLDS, Thresholds, read_thresholds
@@ -34,6 +33,7 @@ from study.record.packed.packed_rows import MANY, is_packed, pack, unpack
 from study.record.parts import UNREADABLE, StoreError, refuse, require_whole, unreadable, write_part
 from study.record.setting import ANEW, TOLERANCE, Setting, is_described, kept_setting, write_setting
 from study.record.tables import KEYS, OUTCOMES, Table
+from study.record.tables.agreement import FIRST
 from study.record.units import HeadLayout
 
 EXAMPLES_FILE = "examples.parquet"

@@ -15,9 +15,9 @@ import numpy as np
 import polars as pl
 
 from study.jobs.measuring import MeasuringJob
-from study.record.agreement import FIRST
 from study.record.errors import StudyError, listed
 from study.record.tables import OUTCOMES
+from study.record.tables.agreement import FIRST
 from study.record.training.tasks import KeptProof
 from study.record.units import parse_mask
 

@@ -17,8 +17,8 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float, Int
 
-from study.record.agreement import NEAR_TIES, Columns, changes, numbers_differ
 from study.record.setting import TOLERANCE
+from study.record.tables.agreement import NEAR_TIES, Columns, changes, numbers_differ
 from study.record.tables.statistics import ALWAYS, ALWAYS_COUNTED
 from study.record.tables.table import Table
 

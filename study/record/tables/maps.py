@@ -12,7 +12,7 @@ from typing import ClassVar
 
 import polars as pl
 
-from study.record.agreement import FIRST, Columns
+from study.record.tables.agreement import FIRST, Columns
 from study.record.tables.attention import Observation
 
 STEPS = 255

@@ -11,8 +11,8 @@ from typing import ClassVar
 
 import polars as pl
 
-from study.record.agreement import Columns, compare
 from study.record.setting import TOLERANCE
+from study.record.tables.agreement import Columns, compare
 
 KEYS = ("mask", "example")
 

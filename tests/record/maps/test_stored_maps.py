@@ -6,11 +6,11 @@ import numpy as np
 import polars as pl
 import pytest
 
-from study.record.agreement import FIRST
 from study.record.errors import InputError
 from study.record.maps.sentence_maps import SentenceMaps, Side, find_head
 from study.record.maps.stored_maps import LONGEST, StoredMaps, examples_to_show, map_columns
 from study.record.tables import Maps
+from study.record.tables.agreement import FIRST
 from study.record.tables.maps import COLUMNS
 from study.record.units import AttentionKind, Head, HeadLayout
 

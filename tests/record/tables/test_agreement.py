@@ -3,7 +3,7 @@
 import polars as pl
 import pytest
 
-from study.record.agreement import FIRST, decisions_differ, greedy_tokens_differ, is_close, numbers_differ
+from study.record.tables.agreement import FIRST, decisions_differ, greedy_tokens_differ, is_close, numbers_differ
 
 CHOICE = {"loglik": [-140.0, -150.0], "tokens": [40, 50], "greedy": [20, 10], "margin": 10.0, "loss": 5e-5}
 TEXT = {"nll": 3000.0, "tokens": 1000, "greedy": 400, "margin": float("inf"), "loss": 3000.0}
