@@ -3,8 +3,10 @@
 import numpy as np
 import polars as pl
 
-from analysis.results.domain import HYPOTHESIS, PREDICTION, Domain
+from analysis.results.domain import Domain
+from study.record.metrics.bleu import HYPOTHESIS
 from study.record.metrics.choices.alternatives import LOGLIK
+from study.record.metrics.labels import PREDICTION
 from study.record.metrics.numbers import OUTPUT, PER_UNIT
 from study.record.units import ADDRESS, UnitLevel
 

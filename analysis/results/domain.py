@@ -28,9 +28,6 @@ from study.record.units import ADDRESS, Head, HeadLayout, Unit, UnitLevel
 IDENTITY = ("subject", "subject_id", "domain", "setting_id")
 """Columns that say in every table which subject and domain a row is about."""
 
-PREDICTION, HYPOTHESIS = "prediction", "hypothesis"
-"""Columns of an outcome row that hold the answer of a classifier, of a translator."""
-
 KEPT = "kept"
 """The order of what is stored as a curve of one step: the heads that a training with gates keeps."""
 

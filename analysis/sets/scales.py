@@ -7,10 +7,11 @@ import numpy as np
 import polars as pl
 from jaxtyping import Float, Int, Num
 
-from analysis.results.domain import PREDICTION, Domain
+from analysis.results.domain import Domain
 from analysis.results.rescoring import rescored
 from study.record.errors import InputError
 from study.record.metrics import Accuracy, Task
+from study.record.metrics.labels import PREDICTION
 from study.record.metrics.loss import LOSS, loss_metric
 from study.record.metrics.numbers import PER_UNIT, on_grid
 from study.record.scores import with_statistics

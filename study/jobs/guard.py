@@ -10,6 +10,7 @@ from collections.abc import Mapping
 import polars as pl
 
 from study.engine.evaluator import Evaluator
+from study.record.chance import chance
 from study.record.errors import StudyError
 from study.record.metrics import Bleu, metric
 from study.record.metrics.choices.choice_accuracy import LikeliestChoice
@@ -96,14 +97,14 @@ def _ask(evaluator: Evaluator, base: float, known: str) -> None:
 
 def _doubt_choices(evaluator: Evaluator, base: float) -> None:
     """Doubt a model that finds the right choice no more often than chance: one that knows nothing of the task does."""
-    counts = [len(texts) - 1 for texts in evaluator.examples.texts]
-    chance = 100.0 * sum(1 / count for count in counts) / len(counts)
-    if base <= chance < 100.0:
+    full = evaluator.outcomes(evaluator.layout.full()[None])
+    expected = chance(full, evaluator.examples.to_frame(), evaluator.metric)
+    if expected is not None and base <= expected:
         doubt = (
             "%s finds the right choice of %s in %.2f %% of the examples, no more often than chance (%.2f %%): is the "
             "task too hard for it, are answers counted from 1, or does the model read another beginning of a text?"
         )
-        say_once(log.warning, doubt, evaluator.setting.model, evaluator.setting.data, base, chance)
+        say_once(log.warning, doubt, evaluator.setting.model, evaluator.setting.data, base, expected)
 
 
 def _say_unsure(evaluator: Evaluator, reason: str) -> None:

@@ -3,12 +3,14 @@
 import logging
 from types import SimpleNamespace
 
+import polars as pl
 import pytest
 from jaxtyping import config
 
 from study.jobs.guard import guard
 from study.record.examples import Examples
 from study.record.metrics import metric
+from study.record.units import AttentionKind, HeadLayout
 from study.subjects.model import ExpectedScore
 
 EXPECTED = {"mnli_matched": ExpectedScore(score=84.0, tolerance=1.0)}
@@ -20,12 +22,14 @@ def _unchecked_types(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(config, "jaxtyping_disable", True)
 
 
+LAYOUT = HeadLayout({AttentionKind.DECODER_SELF: (1,)})
 CHOICES = Examples(("a", "b"), (("who", " x", " y"), ("what", " x", " y", " z", " w")), ("0", "1"))
 
 
 def said(caplog: pytest.LogCaptureFixture, data: str, base: float, name: str, *, draws: int = 1, **how: object) -> str:
     setting = SimpleNamespace(model="m", data=data, metric=name, examples={"count": 2}, scored_by="", draws=draws)
-    evaluator = SimpleNamespace(setting=setting, examples=CHOICES, metric=metric(name))
+    evaluator = SimpleNamespace(setting=setting, examples=CHOICES, metric=metric(name), layout=LAYOUT)
+    evaluator.outcomes = lambda _masks: pl.DataFrame({"example": CHOICES.ids})
     with caplog.at_level(logging.INFO):
         guard(evaluator, base, check_labels=False, **{"expected": {}, **how})  # pyright: ignore[reportArgumentType]
     return caplog.text

@@ -9,7 +9,8 @@ import numpy as np
 from jaxtyping import Bool
 
 from study.measures.measure import MaskRequest, UnitMeasure
-from study.measures.sets.chance import chance_score
+from study.measures.sets.search import ROUNDING
+from study.record.chance import chance
 from study.record.designs import Design
 from study.record.errors import InputError
 from study.record.units import HeadLayout, stack
@@ -29,12 +30,13 @@ def require_all(evaluator: "Evaluator", measure: str) -> None:
 
 
 def chance_found(evaluator: "Evaluator") -> str | None:
-    """What to say of a model whose base score is no better than without reading anything; None of any other."""
-    chance, base = chance_score(evaluator.whole, evaluator.metric), evaluator.base_score()
-    if chance is None or base > chance:
+    """What to say of a model whose base score is no better than chance (`study.record.chance`); None of any other."""
+    full, base = evaluator.outcomes(evaluator.layout.full()[None]), evaluator.base_score()
+    expected = chance(full, evaluator.examples.to_frame(), evaluator.metric)
+    if expected is None or base > expected + ROUNDING:
         return None
     shown = evaluator.metric.shown
-    return f"the base score is {shown(base)}, no better than without reading anything ({shown(chance)})"
+    return f"the base score is {shown(base)}, no better than chance ({shown(expected)})"
 
 
 @dataclass(kw_only=True)
