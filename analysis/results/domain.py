@@ -21,8 +21,10 @@ from study.record.examples import WEIGHT
 from study.record.factors import Factors, checkpoint
 from study.record.loss import Loss
 from study.record.metrics import Metric, Task
+from study.record.reading.mask_sums import RunningSums
 from study.record.scores import counted
 from study.record.setting import StoredSetting
+from study.record.store import read_examples
 from study.record.units import ADDRESS, Head, HeadLayout, Unit, UnitLevel
 
 IDENTITY = ("subject", "subject_id", "domain", "setting_id")
@@ -77,6 +79,8 @@ class Domain:
         labels: labels of a classifier, in the order of the column `prediction`.
         factors: the places at which the setting stands on the axes.
         damaged: whether `left_out` names files that were stored and cannot be used.
+        is_summed: whether outcomes of masks that are not among `rows` are summed from the parts where they are asked
+            for: those of a design, which may be very many.
     """
 
     model: str
@@ -99,6 +103,7 @@ class Domain:
     labels: tuple[str, ...] = ()
     factors: tuple[Factors, ...] = ()
     damaged: bool = False
+    is_summed: bool = False
     _samples: dict[str, Sample] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     @property
@@ -210,7 +215,10 @@ class Domain:
         Raises:
             InputError: when the examples have no such column, or a mask lacks outcomes.
         """
-        return self._grouped(self._sample((self.layout.full_key, *masks)), self.examples, self.group_column(groups))
+        wanted, column = tuple(dict.fromkeys((self.layout.full_key, *masks))), self.group_column(groups)
+        if self.is_summed and not self.masks.issuperset(wanted):
+            return self._summed(wanted, column)
+        return self._grouped(self._sample(wanted), self.examples, column)
 
     def group_column(self, groups: str) -> str:
         """The column that groups the examples as in `sample`; draws of one example are never told apart.
@@ -237,12 +245,31 @@ class Domain:
 
     def _grouped(self, each: Sample, examples: pl.DataFrame, column: str) -> Sample:
         """The sample of some examples, from that of each of them by itself."""
+        groups = self._groups(examples, column)
+        merged = each.merged(groups.numbers, tuple(map(str, groups.names)))
+        return replace(merged, unit=self._unit(column), draws=self.replacement.draws)
+
+    def _groups(self, examples: pl.DataFrame, column: str) -> Groups:
+        """The groups of examples; every one has one."""
         if examples[column].null_count():
             raise InputError(f"{self.data}: some examples have no '{column}', by which they are grouped")
-        groups = Groups.of(examples, column)
-        unit = self._group_unit if column == GROUP_COLUMN else EXAMPLE if column == DRAWN else column
-        merged = each.merged(groups.numbers, tuple(map(str, groups.names)))
-        return replace(merged, unit=unit, draws=self.replacement.draws)
+        return Groups.of(examples, column)
+
+    def _unit(self, column: str) -> str:
+        """What the groups of a column are, in the singular."""
+        return self._group_unit if column == GROUP_COLUMN else EXAMPLE if column == DRAWN else column
+
+    def _summed(self, masks: tuple[str, ...], column: str) -> Sample:
+        """The sample of masks whose outcomes are summed while part after part is read."""
+        groups, every = self._groups(self.examples, column), read_examples(self.folder)["example"]
+        within = self.setting.tolerance
+        sums = RunningSums(self.folder, self.metric, self.examples, self.layout, every, groups.numbers, within)
+        sums.update()
+        at = np.array([sums.number.get(mask, -1) for mask in masks], dtype=np.int64)
+        counts = np.append(sums.counts(), 0)[at]
+        self._require_all(masks, counts.tolist())
+        names, draws = tuple(map(str, groups.names)), self.replacement.draws
+        return Sample(masks, self.metric, sums.sums[at], groups.sizes, names, self._unit(column), draws)
 
     def _sample(self, wanted: Iterable[str]) -> Sample:
         """The outcomes of some masks, in this order, each example by itself."""
@@ -295,14 +322,17 @@ class Domain:
         rows = rows.with_columns(selectors.float().fill_nan(None))
         rows = rows.select("mask", "example", *counted(rows, self.metric))
         counts = dict(rows.drop_nulls(statistics).group_by("mask").len().iter_rows())
-        lacking = [mask for mask in masks if counts.get(mask, 0) != self.examples.height]
-        if lacking:
-            raise InputError(
-                f"{self.data}: mask {lacking[0]} has outcomes of "
-                f"{counted_of(counts.get(lacking[0], 0), self.examples.height, self.replacement.draws)}; "
-                f"every mask is compared on the same ones"
-            )
+        self._require_all(masks, [counts.get(mask, 0) for mask in masks])
         return rows
+
+    def _require_all(self, masks: Sequence[str], counts: Sequence[int]) -> None:
+        """Refuse masks of which the first that lacks examples is named, by how many each has."""
+        for mask, count in zip(masks, counts, strict=True):
+            if count != self.examples.height:
+                had = counted_of(count, self.examples.height, self.replacement.draws)
+                raise InputError(
+                    f"{self.data}: mask {mask} has outcomes of {had}; every mask is compared on the same ones"
+                )
 
 
 def usual_masks(layout: HeadLayout) -> list[str]:

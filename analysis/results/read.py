@@ -269,13 +269,14 @@ def read_domain(
     draws = Replacement.of(setting).draws
     require_whole(folder, setting.id, stored_metric.columns)
     examples = with_draws(read_examples(folder), draws, limit)
-    outcomes = read_parts(folder, within=setting.tolerance, layout=layout)
+    designs, wrong = stored_designs(folder, layout)
+    curves, broken = read_curves(folder)
+    others = masks_of_designs(designs, layout) - {mask for curve in curves for mask in curve.masks}
+    wanted = ~pl.col("mask").is_in(pl.Series([*others]).implode()) if others else None
+    outcomes = read_parts(folder, within=setting.tolerance, layout=layout, wanted=wanted)
     rows = outcomes.rows.filter(pl.col("example").is_in(examples["example"].to_list()))
     _check_rows(rows, layout)
     evaluated = _in_common(rows, layout) if under_way else rows.filter(pl.col("mask") == layout.full_key)["example"]
-    designs, wrong = stored_designs(folder, layout)
-    curves, broken = read_curves(folder)
-    rows = _without(rows, masks_of_designs(designs, layout) - {mask for curve in curves for mask in curve.masks})
     complete, lacking = complete_masks(rows, evaluated)
     lacking = _besides_searches(lacking, rows, designs, examples)
     broken = [*broken, *wrong, *read_audits(folder)[1]]
@@ -332,11 +333,6 @@ def _besides_searches(
     own = rows.filter(pl.col("mask").is_in(pl.Series([*lacking]).implode())).group_by("mask").agg("example")
     searched = {mask for mask, had in own.iter_rows() if set(had) in chose}
     return {mask: count for mask, count in lacking.items() if mask not in searched}
-
-
-def _without(rows: pl.DataFrame, masks: Collection[str]) -> pl.DataFrame:
-    """The rows of other masks than these."""
-    return rows.filter(~pl.col("mask").is_in(pl.Series([*masks]).implode())) if masks else rows
 
 
 def _in_common(rows: pl.DataFrame, layout: HeadLayout) -> pl.Series:

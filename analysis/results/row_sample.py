@@ -55,14 +55,11 @@ class RowSample(Sample):
         """None: the score is no mean."""
         return
 
-    @cached_property
-    def without_each(self) -> Float[np.ndarray, "groups masks"]:
-        """See `Sample.without_each`."""
-        scores = np.empty((self.groups, len(self.masks)))
+    def without_some(self) -> Iterator[Float[np.ndarray, "_ masks"]]:
+        """See `Sample.without_some`."""
         for rows in self.slices(self.groups):
             left = np.arange(self.groups) != np.arange(self.groups)[rows, None]
-            scores[rows] = self.weighted(left.astype(np.int64))
-        return scores
+            yield self.weighted(left.astype(np.int64))
 
     def weighted(self, weights: Num[np.ndarray, "resamples groups"]) -> Float[np.ndarray, "resamples masks"]:
         """See `Sample.weighted`; weights are whole numbers."""

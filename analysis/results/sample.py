@@ -118,7 +118,7 @@ class Sample:
     @cached_property
     def totals(self) -> Int[np.ndarray, "masks statistics"]:
         """The statistics of each mask on all examples."""
-        return self.sums.sum(axis=1)
+        return self.sums.sum(axis=1, dtype=np.int64)
 
     @cached_property
     def scores(self) -> Float[np.ndarray, " masks"]:
@@ -156,10 +156,12 @@ class Sample:
     @cached_property
     def without_each(self) -> Float[np.ndarray, "groups masks"]:
         """The score of each mask on all examples but those of one group, for every group: what a jackknife needs."""
-        scores = np.empty((self.groups, len(self.masks)))
+        return np.concatenate(list(self.without_some()))
+
+    def without_some(self) -> Iterator[Float[np.ndarray, "_ masks"]]:
+        """The rows of `without_each`, some at a time."""
         for rows in self.slices(self.groups):
-            scores[rows] = self.metric.score((self.totals[:, None] - self.sums[:, rows]).swapaxes(0, 1))
-        return scores
+            yield self.metric.score((self.totals[:, None] - self.sums[:, rows]).swapaxes(0, 1))
 
     def weighted(self, weights: Num[np.ndarray, "resamples groups"]) -> Float[np.ndarray, "resamples masks"]:
         """The score of each mask where each group counts as often as its weight says.

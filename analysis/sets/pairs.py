@@ -20,7 +20,7 @@ from analysis.inference.contrasts import Contrasts, Weights
 from analysis.results.designs import StoredDesign
 from analysis.results.domain import IDENTITY, Domain
 from analysis.results.sample import Sample
-from analysis.sets.scales import scales, tested_scale
+from analysis.sets.scales import scale_samples, tested_scale
 from study.record.units import UnitLevel
 
 REDUNDANT, COMPLEMENTARY = "redundant", "complementary"
@@ -75,22 +75,26 @@ class Pairs:
         return self.stored.design.unit
 
     @cached_property
+    def _known(self) -> dict[str, tuple[Domain, Sample]]:
+        """On every scale, the outcomes of the masks that interactions are made of."""
+        masks = self.stored.domain.single_units(self.level)
+        own = [masks[unit] for unit in self.stored.design.parsed() if unit in masks]
+        return scale_samples(self.stored.domain, [*own, *self.pair_masks], self.inference.groups)
+
+    @property
     def scales(self) -> dict[str, Domain]:
         """The outcomes on every scale, by name."""
-        return scales(self.stored.domain)
+        return {scale: domain for scale, (domain, _) in self._known.items()}
 
     @property
     def tested(self) -> str:
         """The scale by which pairs are named."""
         return tested_scale(self.scales)
 
-    @cached_property
+    @property
     def samples(self) -> dict[str, Sample]:
         """The masks that interactions are made of, on every scale: the base, each unit off, each pair off."""
-        masks = self.stored.domain.single_units(self.level)
-        own = [masks[unit] for unit in self.stored.design.parsed() if unit in masks]
-        wanted, groups = [*own, *self.pair_masks], self.inference.groups
-        return {scale: domain.sample_of(wanted, groups) for scale, domain in self.scales.items()}
+        return {scale: sample for scale, (_, sample) in self._known.items()}
 
     @cached_property
     def pair_masks(self) -> list[str]:

@@ -1,5 +1,6 @@
 """The scales on which a set of heads can be missed: the score, the log-likelihood, and the margin of the answers."""
 
+from collections.abc import Sequence
 from contextlib import suppress
 from dataclasses import replace
 
@@ -9,6 +10,7 @@ from jaxtyping import Float, Int, Num
 
 from analysis.results.domain import Domain
 from analysis.results.rescoring import rescored
+from analysis.results.sample import Sample
 from study.record.errors import InputError
 from study.record.metrics import Accuracy, Task
 from study.record.metrics.labels import PREDICTION
@@ -62,6 +64,18 @@ def scales(domain: Domain) -> dict[str, Domain]:
             found[LOSS] = rescored(domain, by.name)
     margin = _by_margin(domain)
     return found if margin is None else found | {MARGIN: margin}
+
+
+def scale_samples(domain: Domain, masks: Sequence[str], groups: str) -> dict[str, tuple[Domain, Sample]]:
+    """The outcomes of some masks on each scale, by name; but on that of the margin, where one of these is infinite."""
+    found = {}
+    for scale, own in scales(domain).items():
+        try:
+            found[scale] = own, own.sample_of(masks, groups)
+        except InputError:
+            if scale != MARGIN:
+                raise
+    return found
 
 
 def tested_scale(known: dict[str, Domain]) -> str:

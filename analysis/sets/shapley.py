@@ -23,7 +23,7 @@ from analysis.results.designs import StoredDesign
 from analysis.results.domain import Domain
 from analysis.results.sample import Sample
 from analysis.sets.pairs import ABOUT
-from analysis.sets.scales import scales
+from analysis.sets.scales import scale_samples
 from study.record.designs import Design, DesignKind
 from study.record.designs.coalitions import ALL, ENDS, INDEPENDENT, KERNEL
 from study.record.designs.estimates import (
@@ -35,7 +35,7 @@ from study.record.designs.estimates import (
 )
 from study.record.designs.looks import level
 from study.record.designs.names import KEPT
-from study.record.designs.values import Values, added_by_groups
+from study.record.designs.values import Values
 from study.record.errors import InputError
 
 SHAPLEY, SEMIVALUE = "shapley", "semivalue"
@@ -75,12 +75,12 @@ def values_of(estimate: LinearEstimate, sample: Sample, at: Int[np.ndarray, " co
         at: the place of each coalition among the masks of the sample.
         seed: seed of the resamples.
     """
-    added = added_by_groups(sample.without_each)[:, at]
     by_examples = None
     if not sample.metric.is_mean:
         drawn = scores(sample, ENOUGH_FOR_AN_INTERVAL, seed)[:, at]
         by_examples = (drawn @ estimate.matrix.T).std(axis=0)
-    return Values.of(estimate, sample.scores[at], added, by_examples)
+    without = (left[:, at] for left in sample.without_some())
+    return Values.of(estimate, sample.scores[at], without, by_examples)
 
 
 @dataclass(frozen=True, eq=False)
@@ -128,19 +128,27 @@ class Coalitions:
         return f"{self.stored.domain.subject} on {self.stored.domain.data}"
 
     @cached_property
+    def _keys(self) -> list[str]:
+        """The mask of each coalition, by key."""
+        return self.design.keys(self.stored.domain.layout)
+
+    @cached_property
+    def _known(self) -> dict[str, tuple[Domain, Sample]]:
+        """On every scale, the outcomes of its masks."""
+        return scale_samples(self.stored.domain, self._keys, self.inference.groups)
+
+    @property
     def scales(self) -> dict[str, Domain]:
         """The outcomes on every scale, by name."""
-        return scales(self.stored.domain)
+        return {scale: domain for scale, (domain, _) in self._known.items()}
 
     @cached_property
     def samples(self) -> dict[str, tuple[Sample, Int[np.ndarray, " coalitions"]]]:
         """By scale, the outcomes of its masks, and the place of each coalition among these."""
-        keys = self.design.keys(self.stored.domain.layout)
         found = {}
-        for scale, domain in self.scales.items():
-            sample = domain.sample_of(keys, self.inference.groups)
+        for scale, (_, sample) in self._known.items():
             place = {mask: number for number, mask in enumerate(sample.masks)}
-            found[scale] = sample, np.array([place[key] for key in keys], dtype=np.int64)
+            found[scale] = sample, np.array([place[key] for key in self._keys], dtype=np.int64)
         return found
 
     @cached_property

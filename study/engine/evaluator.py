@@ -26,6 +26,8 @@ from study.record.errors import InputError
 from study.record.examples import Examples
 from study.record.loss import PLAIN, Loss
 from study.record.metrics import Metric
+from study.record.reading.ledger import Ledger
+from study.record.reading.mask_sums import RunningSums, is_summable
 from study.record.scores import StoredRows, mask_scores, read_elsewhere, with_statistics, with_weights
 from study.record.setting import SETTING_FILE, Setting, read_setting
 from study.record.store import Store
@@ -99,6 +101,8 @@ class Evaluator:
         self._provenance = provenance
         self._max_unknown = max_unknown
         self._prove = prove
+        self._ledgers: dict[Table, Ledger] = {}
+        self._sums: dict[tuple[str, tuple[str, ...], tuple[str, ...] | None], RunningSums] = {}
 
     @cached_property
     def engine(self) -> "Engine":
@@ -154,8 +158,10 @@ class Evaluator:
                 f"masks must be boolean, of shape [masks, {self.layout.width}]: got {masks.dtype} {masks.shape}"
             )
         self.require([TableRequest(table, masks)])
-        wanted = self._wanted(self.keys(masks))
-        return wanted.join(self.store.read(table).rows, on=["mask", "example"], how="inner", maintain_order="left")
+        keys = self.keys(masks)
+        wanted = self._wanted(keys)
+        rows = self.store.read_masks(keys, table)
+        return wanted.join(rows, on=["mask", "example"], how="inner", maintain_order="left")
 
     def require(self, requests: Sequence[TableRequest]) -> None:
         """Compute and store what is missing of some rows; all that is seen of attention in one pass."""
@@ -195,15 +201,17 @@ class Evaluator:
 
     def together(self, requests: Sequence[TableRequest]) -> list[tuple[tuple[Table, ...], dict[str, list[int]]]]:
         """The tables that lack rows, those together that one pass gives, and what they lack, as `remaining` has it."""
-        groups: dict[tuple[str, str], list[Table]] = {}
-        lacking: dict[tuple[str, str], dict[str, list[int]]] = {}
+        groups: list[tuple[list[Table], dict[str, list[int]]]] = []
         for request in requests:
             if missing := self.lacking(request):
-                shared = Observation if isinstance(request.table, Observation) else request.table
-                group = str(shared), str(missing)
-                groups.setdefault(group, []).append(request.table)
-                lacking[group] = missing
-        return [(tuple(tables), lacking[group]) for group, tables in groups.items()]
+                is_seen = isinstance(request.table, Observation)
+                beside = (group for group in groups if is_seen and isinstance(group[0][0], Observation))
+                tables = next((tables for tables, own in beside if own == missing), None)
+                if tables is None:
+                    groups.append(([request.table], missing))
+                else:
+                    tables.append(request.table)
+        return [(tuple(tables), missing) for tables, missing in groups]
 
     def lacking(self, request: TableRequest) -> dict[str, list[int]]:
         """What is not stored of the rows requested, as `remaining` has it."""
@@ -223,10 +231,51 @@ class Evaluator:
 
     def stored(self, loss: Loss = PLAIN) -> StoredRows:
         """What is stored of the whole view by now, gradients of one loss; computes nothing."""
-        tables, known = (OUTCOMES, Gradients(loss)), self.whole.to_frame()
-        outcomes, gradients = (with_weights(self.store.read(table).rows, known) for table in tables)
-        outcomes = with_statistics(outcomes, known, self.metric)
-        return StoredRows(self.setting.data, self.layout, self.metric, self.whole.ids, loss, outcomes, gradients)
+        known, place = self.whole.to_frame(), (self.setting.data, self.layout, self.metric)
+
+        def read(table: Table) -> pl.DataFrame:
+            rows = with_weights(self.store.read(table).rows, known)
+            return with_statistics(rows, known, self.metric) if table == OUTCOMES else rows
+
+        summed = self._scores_on if is_summable(self.metric, known) else None
+        return StoredRows(*place, self.whole.ids, loss, self.store.columns, read, summed)
+
+    def scores(self, masks: Bool[np.ndarray, "M H"]) -> dict[str, float]:
+        """The score of each of these masks, by key, on all examples of this job that are stored; computes nothing."""
+        if is_summable(self.metric, self.examples.to_frame()):
+            known = {key: score for key, (_, score) in self._scores_on(self.examples.ids).items()}
+        else:
+            known = dict(mask_scores(self.outcomes(masks), self.metric).select("mask", "score").iter_rows())
+        return {key: known[key] for key in self.keys(masks) if key in known}
+
+    def _scores_on(self, examples: Sequence[str]) -> dict[str, tuple[int, float]]:
+        """How many of some examples each mask has, and its score on these."""
+        found = self.sums(self.metric, examples)
+        scores = self.metric.score(found.known()[:, 0].astype(np.int64)).tolist()
+        return dict(zip(found.number, zip(found.counts().tolist(), scores, strict=True), strict=True))
+
+    def sums(self, metric: Metric, examples: Sequence[str], groups: Sequence[str] | None = None) -> RunningSums:
+        """The statistics of a metric summed over groups of examples, of every mask that is stored; computes nothing.
+
+        What was summed before is not read again.
+
+        Args:
+            metric: an additive one.
+            examples: ids of the examples.
+            groups: the name of the group of each; one of all when None.
+
+        Raises:
+            InputError: when the sums of these examples cannot be taken.
+        """
+        asked = metric.name, tuple(examples), None if groups is None else tuple(groups)
+        if asked not in self._sums:
+            every, ids = self.store.examples, pl.DataFrame({"example": list(examples)})
+            known = ids.join(every, on="example", how="left", maintain_order="left")
+            numbers = None if groups is None else np.unique(np.array(groups), return_inverse=True)[1]
+            place = self.store.folder, metric, known, self.layout, every["example"], numbers, self.setting.tolerance
+            self._sums[asked] = RunningSums(*place)
+        self._sums[asked].update()
+        return self._sums[asked]
 
     def stored_elsewhere(self, data: str, table: Table, loss: Loss = PLAIN) -> StoredRows | None:
         """What is stored of this subject on other data, see `read_elsewhere`; None where nothing is."""
@@ -279,15 +328,21 @@ class Evaluator:
         own = self._positions
         if examples is not None:
             own = own.filter(pl.col("example").is_in(list(examples)))
-        stored = self.store.read(table).rows.select("mask", "example").join(own, on="example", how="semi")
-        counts = dict(stored.group_by("mask").len().iter_rows())
-        every = own["position"].to_list()
-        some = [key for key in keys if 0 < counts.get(key, 0) < own.height]  # only these are compared row by row
-        wanted = pl.DataFrame({"mask": some}, schema={"mask": pl.String}).join(own, how="cross")
-        wanted = wanted.join(stored, on=["mask", "example"], how="anti", maintain_order="left")
-        partly = {str(mask): rows["position"].to_list() for (mask,), rows in wanted.group_by("mask")}
-        lacking = {key: partly.get(key, every) for key in keys if counts.get(key, 0) < own.height}
-        return {key: positions for key, positions in lacking.items() if positions}
+        every, ledger = own["position"].to_list(), self._ledger(table)
+        at, found = own["position"].to_numpy(), {}
+        for key, lacks in ledger.lacking(list(dict.fromkeys(keys)), own["example"].to_list()):
+            found[key] = every if lacks.all() else at[lacks].tolist()
+        return found
+
+    def _ledger(self, table: Table) -> Ledger:
+        """Which rows of a table are stored by now, by this process or another."""
+        if table not in self._ledgers:
+            ids = self.store.examples["example"]
+            self._ledgers[table] = Ledger(
+                self.store.folder, ids.to_list(), self.layout, ids, table, self.setting.tolerance
+            )
+        self._ledgers[table].update()
+        return self._ledgers[table]
 
     def _wanted(self, keys: Sequence[str]) -> pl.DataFrame:
         return pl.DataFrame({"mask": list(keys)}, schema={"mask": pl.String}).join(self._positions, how="cross")

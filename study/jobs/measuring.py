@@ -371,13 +371,14 @@ class MeasuringJob(Job):
         """The base score and the number of masks; and the strongest effects."""
         evaluator, scored = self.evaluator, self.evaluator.metric
         masks = np.concatenate([evaluator.layout.full()[None], request.outcomes])
-        found = {"base": base, "unit": scored.score_unit, "masks": len(evaluator.keys(masks))}
-        extreme = extremes(evaluator.outcomes(masks), masks, evaluator.layout, scored)
-        mask = extreme.get("lowest_effect_of", "")
-        is_named = mask and " off from " not in mask  # of many heads off it says the first
-        least = f"; {extreme['lowest_effect']:+.{scored.digits}f} {scored.unit} with {mask}" if is_named else ""
-        words = "%s: base score %s%s, %d masks stored%s"
-        log.info(words, self, scored.shown(base), self._of_share(), found["masks"], least)
+        scores = evaluator.scores(masks)
+        found = {"base": base, "unit": scored.score_unit, "masks": len(scores)}
+        extreme = extremes(scores, evaluator.layout)
+        answer, mask = self.study.measure.answer(evaluator), extreme.get("lowest_effect_of", "")
+        if not answer and mask and " off from " not in mask:  # of many heads off it says the first
+            answer = f"{extreme['lowest_effect']:+.{scored.digits}f} {scored.unit} with {mask}"
+        words = "%s: base score %s%s, %s masks stored%s"
+        log.info(words, self, scored.shown(base), self._of_share(), f"{len(scores):,}", answer and f"; {answer}")
         return found, extreme
 
     def _of_share(self) -> str:

@@ -123,6 +123,16 @@ class Measure:
         """What came out, by name, where that is no score of the model; from stored rows alone."""
         return {}
 
+    def answer(self, evaluator: "Evaluator") -> str:
+        """What it has found, in a few words with units, from stored rows alone.
+
+        Empty where that is told by the mask that costs most, or not known from the examples of this job alone.
+        """
+        return ""
+
+    def reached(self, evaluator: "Evaluator") -> None:
+        """Say what is known once that is stored which it has asked for; nothing, unless a measure says more."""
+
     def suits(self, layout: HeadLayout) -> bool:
         """Whether a stored layout says all that this measure must know of a model's units."""
         return True
@@ -164,6 +174,7 @@ class Measure:
             evaluator.require([TableRequest(OUTCOMES, request.outcomes), *request.others])
             for curve in request.curves:
                 evaluator.keep(curve)
+            self.reached(evaluator)
             if request.complete:
                 return
 

@@ -4,7 +4,7 @@ Where examples have weights, rows carry them (`with_weights`), and every sum is 
 there: sums of these do not depend on the order of rows, so that a mask which changes nothing has an effect of 0.
 """
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -150,8 +150,11 @@ class StoredRows:
         metric: the score of its outcomes.
         examples: ids of the examples that every answer is of.
         loss: the loss that was differentiated.
-        outcomes: outcome rows with statistics, of any masks and examples, with weights where there are any.
-        gradients: gradient rows of any masks and examples.
+        columns: columns of the outcome rows; none where none is stored.
+        read: reads the rows of a table, of any masks and examples, with weights where there are any; of outcomes with
+            statistics.
+        summed: the number of the examples and the score of every mask on some examples, where sums give these without
+            that all rows are read; None where they do not.
     """
 
     name: str
@@ -159,8 +162,19 @@ class StoredRows:
     metric: Metric
     examples: Sequence[str]
     loss: Loss
-    outcomes: pl.DataFrame
-    gradients: pl.DataFrame
+    columns: Collection[str]
+    read: Callable[[Table], pl.DataFrame]
+    summed: Callable[[Sequence[str]], Mapping[str, tuple[int, float]]] | None = None
+
+    @cached_property
+    def outcomes(self) -> pl.DataFrame:
+        """Outcome rows, all of them."""
+        return self.read(OUTCOMES)
+
+    @cached_property
+    def gradients(self) -> pl.DataFrame:
+        """Gradient rows of the loss."""
+        return self.read(Gradients(self.loss))
 
     def lacks(self, masks: Bool[np.ndarray, "masks heads"], table: Table = OUTCOMES) -> int:
         """How many of these masks have no row on some example."""
@@ -175,7 +189,7 @@ class StoredRows:
     @property
     def table_with_losses(self) -> Table:
         """Classifiers store the plain loss with every outcome; any other stands with the gradients alone."""
-        return OUTCOMES if self.loss == PLAIN and "loss" in self.outcomes.columns else Gradients(self.loss)
+        return OUTCOMES if self.loss == PLAIN and "loss" in self.columns else Gradients(self.loss)
 
     def losses(self, masks: Bool[np.ndarray, "masks heads"]) -> Float[np.ndarray, " masks"]:
         """The mean loss of each mask (nats an example), all of which must be stored in `table_with_losses`."""
@@ -187,8 +201,10 @@ class StoredRows:
         return self._of(self.gradients).filter(pl.col("mask") == self.layout.key(mask))
 
     @cached_property
-    def _scores(self) -> dict[str, tuple[int, float]]:
+    def _scores(self) -> Mapping[str, tuple[int, float]]:
         """Number of examples and score of every mask."""
+        if self.summed is not None:
+            return self.summed(self.examples)
         if self.outcomes.is_empty():
             return {}
         return {mask: (n, score) for mask, n, score in mask_scores(self._of(self.outcomes), self.metric).iter_rows()}
@@ -229,5 +245,6 @@ def read_elsewhere(folder: Path, data: str, setting: Setting, table: Table, loss
         outcomes = with_statistics(outcomes, known, scoring)
         gradients = with_weights(read_parts(path, Gradients(loss)).rows, known)
         rows = (outcomes if table == OUTCOMES else gradients).filter(mask=layout.full_key)
-        return StoredRows(data, layout, scoring, rows["example"].to_list(), loss, outcomes, gradients)
+        ids, stored = rows["example"].to_list(), {OUTCOMES: outcomes, Gradients(loss): gradients}
+        return StoredRows(data, layout, scoring, ids, loss, outcomes.columns, stored.__getitem__)
     return None

@@ -62,6 +62,7 @@ def read_parts(
     within: float = TOLERANCE,
     layout: HeadLayout | None = None,
     examples: pl.Series | None = None,
+    wanted: pl.Expr | None = None,
 ) -> Rows:
     """All rows of a table in a setting's folder.
 
@@ -71,16 +72,22 @@ def read_parts(
         within: the tolerance of the setting's outcomes.
         layout: the units of its model, if they are known.
         examples: ids of all examples of the setting, in the order of its file; read there when None.
+        wanted: of which masks, as an expression of the column mask; of all when None.
 
     Raises:
         StoreError: when a part cannot be read or two parts disagree; names the files.
     """
-    rows = read_every(folder, table, layout=layout, examples=examples)
+    rows = read_every(folder, table, layout=layout, examples=examples, wanted=wanted)
     return merge_rows(rows, folder, table, within) if "part" in rows.columns else Rows(rows)
 
 
 def read_every(
-    folder: Path, table: Table = OUTCOMES, *, layout: HeadLayout | None = None, examples: pl.Series | None = None
+    folder: Path,
+    table: Table = OUTCOMES,
+    *,
+    layout: HeadLayout | None = None,
+    examples: pl.Series | None = None,
+    wanted: pl.Expr | None = None,
 ) -> pl.DataFrame:
     """All rows of a table in a setting's folder, doubles too, in the order of their parts, whose names they have.
 
@@ -89,6 +96,7 @@ def read_every(
         table: which rows.
         layout: the units of its model, if they are known.
         examples: ids of all examples of the setting, in the order of its file; read there when None.
+        wanted: of which masks, as an expression of the column mask; of all when None.
 
     Raises:
         StoreError: when a part cannot be read; names the files.
@@ -101,7 +109,7 @@ def read_every(
     flaws: dict[Path, str] = {}
     for part in parts:
         try:
-            frames[part] = read_part(part, ids).with_columns(part=pl.lit(part.name))
+            frames[part] = read_part(part, ids, wanted).with_columns(part=pl.lit(part.name))
         except UNREADABLE as error:
             flaws[part] = unreadable(error)
         except MaskTableError as error:
@@ -110,12 +118,13 @@ def read_every(
     return pl.concat(frames.values(), how="vertical")
 
 
-def read_part(part: Path, examples: Callable[[], pl.Series]) -> pl.DataFrame:
+def read_part(part: Path, examples: Callable[[], pl.Series], wanted: pl.Expr | None = None) -> pl.DataFrame:
     """The rows of one part of a setting's folder; packed ones as they would be, were they not packed.
 
     Args:
         part: its file.
         examples: gives the ids of all examples of the setting, in the order of its file.
+        wanted: of which masks, see `read_every`.
 
     Raises:
         OSError, PolarsError, PanicException, MaskTableError, StoreError: when the part, or what its rows point to,
@@ -123,7 +132,9 @@ def read_part(part: Path, examples: Callable[[], pl.Series]) -> pl.DataFrame:
     """
     known = pl.read_parquet_metadata(part)
     rows = pl.read_parquet(part)
-    return unpack(rows, known, examples(), part.parent) if is_packed(known) else rows
+    if is_packed(known):
+        return unpack(rows, known, examples(), part.parent, wanted)
+    return rows if wanted is None else rows.filter(wanted)
 
 
 def _unlike(frames: Mapping[Path, pl.DataFrame], layout: HeadLayout | None) -> dict[Path, str]:
@@ -229,6 +240,7 @@ class Store:
         self._examples = examples.to_frame()
         self._scored = metric(setting.metric).columns
         self._read: dict[Table, tuple[list[Path], Rows, pl.DataFrame]] = {}
+        self._some: tuple[Table, tuple[str, ...], list[Path], pl.DataFrame] | None = None
         kept_setting(self._setting, self.folder)
         require_whole(self.folder, setting.id, self._scored)
 
@@ -277,6 +289,28 @@ class Store:
             merged = merge_rows(every, self.folder, table, within) if "part" in every.columns else Rows(every)
             self._read[table] = parts, merged, _fallen(every, merged.rows)
         return self._read[table][1:]
+
+    def read_masks(self, masks: Sequence[str], table: Table = OUTCOMES) -> pl.DataFrame:
+        """The rows of some masks, by key; those of others are not kept. The last ones asked for are at hand."""
+        parts, asked = table.parts(self.folder), tuple(masks)
+        if table in self._read and self._read[table][0] == parts:
+            return self._read[table][1].rows.filter(pl.col("mask").is_in(masks))
+        if self._some is None or self._some[:3] != (table, asked, parts):
+            within, ids = self._setting.tolerance, self._examples["example"]
+            wanted = pl.col("mask").is_in(list(asked))
+            found = read_parts(self.folder, table, within=within, layout=self.layout, examples=ids, wanted=wanted)
+            self._some = table, asked, parts, found.rows
+        return self._some[3]
+
+    @property
+    def columns(self) -> list[str]:
+        """The columns of the outcomes that are stored; none where none is."""
+        return list(pl.read_parquet_schema(parts[0])) if (parts := OUTCOMES.parts(self.folder)) else []
+
+    @property
+    def examples(self) -> pl.DataFrame:
+        """All examples of the setting, in the order of its file."""
+        return self._examples
 
     @property
     def thresholds(self) -> Thresholds:

@@ -1,30 +1,20 @@
 """What the summary of a run says of its masks: those that cost least and most."""
 
+from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
-import polars as pl
-from jaxtyping import Bool
-
-from study.record.metrics import Metric
-from study.record.scores import mask_scores
 from study.record.units import HeadLayout, parse_mask
 
 
-def extremes(
-    rows: pl.DataFrame, masks: Bool[np.ndarray, "masks heads"], layout: HeadLayout, metric: Metric
-) -> dict[str, Any]:
+def extremes(scores: Mapping[str, float], layout: HeadLayout) -> dict[str, Any]:
     """The lowest and the highest effect among masks, with the mask in words; nothing where there are no masks.
 
     Args:
-        rows: outcome rows of these masks and of the full one, on the same examples.
-        masks: masks of the measure; the full one does not count.
+        scores: the score of each mask of a measure, and of the full one, by key, on the same examples.
         layout: the heads of the model.
-        metric: what to score with; effects are in its unit.
     """
     full = layout.full_key
-    scores = dict(mask_scores(rows, metric).select("mask", "score").iter_rows())
-    effects = {key: scores[key] - scores[full] for key in map(layout.key, masks) if key != full and key in scores}
+    effects = {key: score - scores[full] for key, score in scores.items() if key != full}
     if not effects:
         return {}
     summary = {}

@@ -86,7 +86,10 @@ class Known:
             pl.concat(rows.values()) if rows else pl.DataFrame(schema={"mask": pl.String, "example": pl.String})
             for rows in (self.rows, self.gradient_rows)
         )
-        return StoredRows("known", LAYOUT, metric("accuracy"), self.examples, PLAIN, outcomes, given)
+        stored = {OUTCOMES: outcomes, GRADIENTS: given}
+        return StoredRows(
+            "known", LAYOUT, metric("accuracy"), self.examples, PLAIN, outcomes.columns, stored.__getitem__
+        )
 
     def keep(self, curve) -> None:
         self.curves.append(curve)

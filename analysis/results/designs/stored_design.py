@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import polars as pl
 
 from analysis.replacements import with_draws
@@ -11,6 +12,9 @@ from analysis.results.domain import Domain, usual_masks
 from study.record.designs import Design, DesignKind, read_designs, standard_designs
 from study.record.designs.files import FOLDER
 from study.record.designs.names import LOSE
+from study.record.examples import WEIGHT
+from study.record.metrics import METRICS
+from study.record.reading.ledger import Ledger
 from study.record.scores import with_statistics, with_weights
 from study.record.store import read_examples, read_parts
 from study.record.units import HeadLayout
@@ -65,43 +69,101 @@ def design_domains(domain: Domain, limit: int | None = None) -> list[StoredDesig
     designs, _ = stored_designs(domain.folder, domain.layout)
     if not designs:
         return []
-    examples = with_draws(read_examples(domain.folder), domain.replacement.draws, limit)
-    rows = read_parts(domain.folder, within=domain.setting.tolerance, layout=domain.layout).rows
+    every = read_examples(domain.folder)
+    examples = with_draws(every, domain.replacement.draws, limit)
+    within, layout = domain.setting.tolerance, domain.layout
+    is_summed = _is_summed(domain, examples)
+    many = [design for design in designs if is_summed and design.kind in SUMMED]
+    keys = {key for design in designs if design not in many for key in design.keys(layout)}
+    wanted = pl.col("mask").is_in(pl.Series([*keys, *usual_masks(layout)]).implode())
+    rows = read_parts(domain.folder, within=within, layout=layout, wanted=wanted).rows
     rows = rows.filter(pl.col("example").is_in(examples["example"].implode()))
-    found = (_designed(design, domain, rows, examples) for design in designs)
+    ledger = Ledger(domain.folder, examples["example"].to_list(), layout, every["example"], within=within)
+    found = []
+    for design in designs:
+        if design in many:
+            ledger.update()
+            own, kept = _shared(design, ledger, layout)
+        else:
+            own, kept = _common(design, rows, layout)
+        found.append(_designed(design, domain, rows, examples, own, kept, is_summed=design in many))
     return [one for one in found if one is not None]
 
 
-def _designed(design: Design, domain: Domain, rows: pl.DataFrame, examples: pl.DataFrame) -> StoredDesign | None:
+SUMMED = (DesignKind.COALITION, DesignKind.PAIR)
+"""Designs of very many masks, whose rows are not kept."""
+
+
+def _is_summed(domain: Domain, examples: pl.DataFrame) -> bool:
+    """Whether sums say all of these outcomes, by whatever metric they are scored."""
+    by = [kind for kind in METRICS.values() if domain.metric.task in kind.tasks]
+    return WEIGHT not in examples.columns and all(kind.is_additive for kind in by)
+
+
+def _designed(
+    design: Design,
+    domain: Domain,
+    rows: pl.DataFrame,
+    examples: pl.DataFrame,
+    own: pl.Series,
+    kept: Sequence[int],
+    *,
+    is_summed: bool,
+) -> StoredDesign | None:
+    """A design on some examples, with those of its masks that have them all; None where there is none."""
     layout = domain.layout
-    keys = design.keys(layout)
-    own = _examples(design, keys, rows, layout.full_key)
-    wanted = pl.Series([*dict.fromkeys([*keys, *usual_masks(layout)])])
+    wanted = pl.Series([*dict.fromkeys([*([] if is_summed else design.keys(layout)), *usual_masks(layout)])])
     rows = rows.filter(pl.col("example").is_in(own.implode()) & pl.col("mask").is_in(wanted.implode()))
-    counts = dict(rows.group_by("mask").len().iter_rows())
-    whole = {mask for mask, count in counts.items() if count == own.len()} if own.len() else set()
-    kept = _whole(design, [key in whole for key in keys])
+    whole = _complete(rows, own)
     if not kept or layout.full_key not in whole:
         return None
     some = examples.filter(pl.col("example").is_in(own.implode()))
     rows = with_weights(rows.filter(pl.col("mask").is_in(pl.Series([*whole]).implode())), some)
+    rows = with_statistics(rows, some, domain.metric)
     return StoredDesign(
         design=replace(design, on=design.on[kept], names=tuple(design.names[i] for i in kept if design.names)),
-        domain=replace(
-            domain, examples=some, rows=with_statistics(rows, some, domain.metric), curves=(), kept=(), left_out=()
-        ),
+        domain=replace(domain, examples=some, rows=rows, curves=(), kept=(), left_out=(), is_summed=is_summed),
         asked=len(design),
         chose=int(examples["example"].is_in(pl.Series(design.examples, dtype=pl.String).implode()).sum()),
     )
 
 
-def _examples(design: Design, keys: Sequence[str], rows: pl.DataFrame, full: str) -> pl.Series:
-    """The examples that a design is scored on: those on which the most of its masks can be, times how many they are.
+def _complete(rows: pl.DataFrame, examples: pl.Series) -> set[str]:
+    """The masks that have a row of each of some examples, of which the rows are; none of no example."""
+    return set(rows.group_by("mask").len().filter(len=examples.len())["mask"]) if examples.len() else set()
 
-    Masks are shared between designs, and may have been measured on more examples than this one needs, or on fewer.
-    Steps are scored on the examples that chose them, and the sets that a search ends with on others, which the set it
-    chose, the first, must have.
+
+def _shared(design: Design, ledger: Ledger, layout: HeadLayout) -> tuple[pl.Series, list[int]]:
+    """As `_common`, of a design whose rows are not there, by what is stored of each mask."""
+    masks, place = np.unique(design.keys(layout), return_inverse=True)
+    full, there = ledger.has([layout.full_key])[0], ledger.has(masks.tolist())
+    there &= full
+    found, most, kept = np.zeros_like(full), 0, list[int]()
+    for pattern in np.unique(np.packbits(there, axis=1), axis=0):
+        examples = np.unpackbits(pattern, count=len(full)).astype(bool)
+        whole = _whole(design, there[:, examples].all(axis=1)[place].tolist())
+        if (used := len(whole) * int(examples.sum())) > most:
+            found, most, kept = examples, used, whole
+    return pl.Series(np.array(ledger.examples)[found], dtype=pl.String), kept
+
+
+def _common(design: Design, rows: pl.DataFrame, layout: HeadLayout) -> tuple[pl.Series, list[int]]:
+    """The examples that a design is scored on, and its masks that have all of them, by number.
+
+    The examples are those on which the most of its masks can be scored, times how many they are. Masks are shared
+    between designs, and may have been measured on more examples than this one needs, or on fewer. Steps are scored on
+    the examples that chose them, and the sets that a search ends with on others, which the set it chose, the first,
+    must have.
     """
+    keys = design.keys(layout)
+    own = _examples(design, keys, rows, layout.full_key)
+    there = rows.filter(pl.col("example").is_in(own.implode()) & pl.col("mask").is_in(pl.Series(keys).implode()))
+    whole = _complete(there, own)
+    return own, _whole(design, [key in whole for key in keys])
+
+
+def _examples(design: Design, keys: Sequence[str], rows: pl.DataFrame, full: str) -> pl.Series:
+    """The examples of `_common`."""
     base = rows.filter(mask=full)["example"]
     if LOSE in design.options:
         chose = base.is_in(pl.Series(design.examples, dtype=pl.String).implode())

@@ -3,15 +3,16 @@
 import logging
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from math import isfinite
 from typing import TYPE_CHECKING
-from weakref import WeakKeyDictionary, ref
+from weakref import WeakKeyDictionary
 
 import numpy as np
 
 from study.engine.pairs import TableRequest
 from study.measures.measure import MaskRequest
 from study.measures.sets.set_measure import SetMeasure, require_all
-from study.measures.sets.width import Width, Widths, headline
+from study.measures.sets.width import Width, first_scale, sample_values, widest
 from study.record.designs import Design, DesignKind
 from study.record.designs.coalitions import (
     ALL,
@@ -23,9 +24,10 @@ from study.record.designs.coalitions import (
     independent_coalitions,
     kernel_coalitions,
 )
-from study.record.designs.estimates import kernel_matrix, semivalue_matrix
-from study.record.designs.looks import Looks, planned_looks
+from study.record.designs.estimates import kernel_matrix, semivalue_matrix, shapley_matrix
+from study.record.designs.looks import Looks, level, planned_looks
 from study.record.designs.names import KEPT
+from study.record.designs.sample_size import ALPHA
 from study.record.errors import InputError
 from study.record.tables import OUTCOMES
 from study.record.units import HeadLayout, stack
@@ -33,15 +35,17 @@ from study.terminal.once import say_once
 
 if TYPE_CHECKING:
     from study.engine.evaluator import Evaluator
-    from study.record.store import Rows
 
 log = logging.getLogger(__name__)
 
 _Found = list[tuple[Design, "Width | None"]]
 """The sample at each look up to the one that ends it, with its widest interval."""
 
-_FOUND: "WeakKeyDictionary[Evaluator, tuple[ref[Rows], tuple[object, ...], _Found]]" = WeakKeyDictionary()
-"""What a measure has found at its looks last, for the rows that were stored then: it is asked for again and again."""
+_FOUND: "WeakKeyDictionary[Evaluator, tuple[tuple[object, ...], _Found]]" = WeakKeyDictionary()
+"""What a measure has found at its looks last, of which parts: it is asked for again and again."""
+
+MOST_TOLD = 3
+"""Units whose values are told at the end of a job."""
 
 
 @dataclass(kw_only=True)
@@ -134,7 +138,7 @@ class Shapley(SetMeasure):
         """The coalitions up to the next look, where there is a width; else all of them."""
         layout = evaluator.layout
         drawn, *near = self.designs(layout)
-        if self.width is None or drawn.options["sampling"] == ALL:
+        if not self._looks(layout):
             return super().request(evaluator)
         require_all(evaluator, f"{self.name} with measure.width")
         found = self._looked(evaluator, drawn)
@@ -153,51 +157,113 @@ class Shapley(SetMeasure):
         looks = Looks(own, self.width)
         if (kept := evaluator.kept_design(drawn)) and kept.looks:  # intervals pay for the looks of other jobs, too
             looks = replace(looks, at=looks.joined(kept.looks).at)
-        rows, asked = evaluator.store.read(OUTCOMES), (drawn.id, own, looks)
+        asked = (drawn.id, own, looks, self.width, tuple(OUTCOMES.parts(evaluator.store.folder)))
         known = _FOUND.get(evaluator)
-        if known is None or known[0]() is not rows or known[1] != asked:
+        if known is None or known[0] != asked:
             found = self._widths(evaluator, [replace(drawn.first(number + ENDS), looks=looks) for number in own])
-            known = _FOUND[evaluator] = ref(rows), asked, found
-        return known[2]
+            known = _FOUND[evaluator] = asked, found
+        return known[1]
 
     def _widths(self, evaluator: "Evaluator", parts: Sequence[Design]) -> _Found:
         assert self.width is not None
-        stored, layout = evaluator.stored(), evaluator.layout
+        stored, layout, most = evaluator.stored(), evaluator.layout, len(parts[-1]) - ENDS
         found: _Found = []
-        widths: Widths | None = None
         for part in parts:
             if stored.lacks(part.masks(layout)):
                 return [*found, (part, None)]
-            widths = widths or Widths(stored, evaluator.whole, evaluator.setting.precision)
-            width = widths.of(part)
+            width = widest(evaluator, part, most)
             found.append((part, width))
             if width.half <= self.width:
                 break
         return found
 
     def run(self, evaluator: "Evaluator") -> None:
-        """Refuse a score that has no width before anything is computed; at the end say why it stopped."""
-        drawn = self.designs(evaluator.layout)[0]
-        if self.width is None or drawn.options["sampling"] == ALL:
-            super().run(evaluator)
-            return
-        full = evaluator.outcomes(evaluator.layout.full()[None])
-        headline(evaluator.metric, tuple(full.columns), evaluator.setting.precision)
+        """Refuse a score that has no width before anything is computed."""
+        if self._looks(evaluator.layout):
+            evaluator.outcomes(evaluator.layout.full()[None])  # whose columns say whether there are losses
+            first_scale(evaluator)
         super().run(evaluator)
-        self._say_stopped(*self._looked(evaluator, drawn)[-1])
 
-    def _say_stopped(self, part: Design, width: Width | None) -> None:
-        assert width is not None
-        assert self.width is not None
-        shown, coalitions = width.shown(width.half), f"{len(part) - ENDS:,}"
-        if width.half <= self.width:
-            words = "stopped at %s of at most %s coalitions: the widest interval is %s, within measure.width=%g"
-            log.info(words, coalitions, f"{self.coalitions:,}", shown, self.width)
+    def _looks(self, layout: HeadLayout) -> bool:
+        """Whether it looks at widths as it goes."""
+        return self.width is not None and not self._takes_all(len(self.units(layout)))
+
+    def reached(self, evaluator: "Evaluator") -> None:
+        """How wide intervals are at the last look; at the first, whether the width is out of reach."""
+        if not self._looks(evaluator.layout):
             return
+        found = self._looked(evaluator, self.designs(evaluator.layout)[0])
+        seen = [(part, width) for part, width in found if width is not None]
+        if not seen:
+            return
+        part, width = seen[-1]
+        self._say_look(len(seen), len(part) - ENDS, width)
+        is_first = sum(isfinite(earlier.half) for _, earlier in seen) == 1
+        if is_first and len(found) > len(seen) and width.at_most > self._wanted:
+            self._say_out_of_reach(evaluator, width)
+
+    @property
+    def _wanted(self) -> float:
+        """The width, where it looks."""
+        assert self.width is not None
+        return self.width
+
+    def _say_look(self, number: int, taken: int, width: Width) -> None:
+        most, shown = f"{self.coalitions:,}", width.shown(width.half)
+        if width.half <= self._wanted:
+            words = "stopped at %s of at most %s coalitions: the widest interval is %s, within measure.width=%g"
+            log.info(words, f"{taken:,}", most, shown, self.width)
+        elif taken == self.coalitions:
+            words = (
+                "all %s coalitions are taken: the widest interval is %s, and measure.width=%g; the examples alone have "
+                "about %s"
+            )
+            log.warning(words, most, shown, self.width, width.shown(width.by_examples))
+        elif isfinite(width.half):
+            words = "look %d, %s of at most %s coalitions: the widest interval is %s; with all of them about %s"
+            log.info(words, number, f"{taken:,}", most, shown, width.shown(width.at_most))
+        else:
+            log.info("look %d, %s of at most %s coalitions: too few for any value", number, f"{taken:,}", most)
+
+    def _say_out_of_reach(self, evaluator: "Evaluator", width: Width) -> None:
+        """Say what would reach the width: more coalitions where the examples allow it, else more examples."""
+        groups = len(set(evaluator.whole.groups))
+        noun = "examples" if groups == len(evaluator.whole) else "groups of examples"
+        alone = f"the {groups:,} {noun} alone leave about {width.shown(width.by_examples)}"
+        if width.by_examples < self._wanted:
+            words = (
+                "measure.width=%g is out of reach of %s coalitions, with which it will be about %s: %s, so take more"
+            )
+            shown = width.shown(width.at_most)
+            log.warning(words, self._wanted, f"{self.coalitions:,}", shown, alone)
+            return
+        needed = groups * (width.by_examples / self._wanted) ** 2
         words = (
-            "all %s coalitions are taken: the widest interval is %s, and measure.width=%g; the examples alone have %s"
+            "measure.width=%g is out of reach: %s, however many coalitions there are. It takes about %s %s or more, or "
+            "measure.width=%.2g"
         )
-        log.warning(words, coalitions, shown, self.width, width.shown(width.by_examples))
+        log.warning(words, self._wanted, alone, f"{needed:,.0f}", noun, 1.1 * width.at_most)
+
+    def answer(self, evaluator: "Evaluator") -> str:
+        """The units of the largest Shapley values, with intervals where the score is a mean over examples."""
+        layout = evaluator.layout
+        drawn = self.designs(layout)[0]
+        if self._looks(layout):
+            drawn = self._looked(evaluator, drawn)[-1][0]
+        if evaluator.stored().lacks(drawn.masks(layout)):
+            return ""
+        try:
+            estimate = shapley_matrix(drawn.on, str(drawn.options["sampling"]))
+            values, metric = sample_values(evaluator, drawn, estimate), first_scale(evaluator)
+        except InputError:
+            return ""
+        half = values.half_width(level(drawn.looks, len(drawn) - ENDS, ALPHA))
+        largest = np.argsort(-np.abs(values.values), kind="stable")[:MOST_TOLD]
+        told = ", ".join(
+            f"{drawn.units[unit]} {values.values[unit]:+.{metric.digits}f} ± {half[unit]:.{metric.digits}f}"
+            for unit in largest
+        )
+        return f"largest Shapley values ({metric.unit}): {told}"
 
     def _takes_all(self, units: int) -> bool:
         return are_all(units, self.coalitions)

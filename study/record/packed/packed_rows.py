@@ -38,7 +38,9 @@ def is_packed(known: dict[str, str]) -> bool:
     return TABLE in known
 
 
-def unpack(rows: pl.DataFrame, known: dict[str, str], examples: pl.Series, folder: Path) -> pl.DataFrame:
+def unpack(
+    rows: pl.DataFrame, known: dict[str, str], examples: pl.Series, folder: Path, wanted: pl.Expr | None = None
+) -> pl.DataFrame:
     """Rows of a part as they would be, were they not packed.
 
     Args:
@@ -46,9 +48,12 @@ def unpack(rows: pl.DataFrame, known: dict[str, str], examples: pl.Series, folde
         known: the part's metadata.
         examples: ids of all examples of the setting, in the order of its file.
         folder: the setting's.
+        wanted: of which masks, as an expression of the column mask; of all when None.
 
     Raises:
         MaskTableError: when the masks cannot be read.
     """
     masks = read_masks(folder / known[TABLE])
+    if wanted is not None:
+        rows = rows.filter(masks.to_frame("mask").select(wanted).to_series().gather(rows["mask"]))
     return rows.with_columns(mask=masks.gather(rows["mask"]), example=examples.gather(rows["example"]))

@@ -1,35 +1,30 @@
 """Sums of a metric's statistics, taken while part after part is read: of each mask, or of each mask and group.
 
-What is kept is a number for each mask, group and statistic, and a bit for each mask and example that was seen: rows
-themselves are never together in memory.
+What is kept is a number for each mask, group and statistic, as narrow as it may be, and a bit for each mask and example
+that was seen.
 """
 
-from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
 import polars as pl
-from jaxtyping import Bool, Int, UInt8
+from jaxtyping import Int
 
-from study.record.cascade.stage import STAGE
-from study.record.cascade.thresholds import read_thresholds
 from study.record.errors import InputError
-from study.record.examples import WEIGHT
+from study.record.examples import GROUP, WEIGHT, Examples
 from study.record.metrics import Metric
-from study.record.packed.mask_table import MaskTableError
-from study.record.parts import UNREADABLE, StoreError, refused, require_whole, unreadable
-from study.record.reading.numbered_part import Part, read_numbered
-from study.record.reading.standing_parts import standing_parts
-from study.record.scores import with_statistics
+from study.record.parts import require_whole
+from study.record.reading.ledger import Ledger, Numbers
+from study.record.reading.numbered_part import Part
+from study.record.scores import counted, with_statistics
 from study.record.setting import TOLERANCE, read_setting
-from study.record.store import merge_rows, read_examples, read_part
-from study.record.tables import KEYS, OUTCOMES
+from study.record.store import read_examples
+from study.record.tables import KEYS
 from study.record.units import HeadLayout
 
-Numbers = Int[np.ndarray, " rows"]
-"""Numbers of masks or examples."""
+NARROW = (np.int16, np.int32, np.int64)
+"""Types of sums: single examples have small ones."""
 
 
 @dataclass(frozen=True)
@@ -49,87 +44,108 @@ class MaskSums:
     close_calls: int = 0
 
 
-class _Seen:
-    """Which mask and example were seen, a bit for each."""
-
-    def __init__(self, examples: int) -> None:
-        self._bits = np.zeros((0, -(-examples // 8)), dtype=np.uint8)
-
-    def grow(self, masks: int) -> None:
-        """Make room for so many masks more."""
-        self._bits = np.concatenate([self._bits, np.zeros((masks, self._bits.shape[1]), dtype=np.uint8)])
-
-    def has(self, mask: Numbers, example: Numbers) -> Bool[np.ndarray, " rows"]:
-        """Whether each was seen."""
-        return self._bits[mask, example >> 3] & _bit(example) != 0
-
-    def add(self, mask: Numbers, example: Numbers) -> None:
-        """See each."""
-        np.bitwise_or.at(self._bits, (mask, example >> 3), _bit(example))
-
-    def counts(self) -> Int[np.ndarray, " masks"]:
-        """How many examples of each mask were seen."""
-        return np.bitwise_count(self._bits).sum(axis=1, dtype=np.int64)
+def is_summable(metric: Metric, examples: pl.DataFrame) -> bool:
+    """Whether scores of these examples follow from sums that are taken while reading: they have no weights."""
+    return metric.is_additive and WEIGHT not in examples.columns
 
 
-def _bit(example: Numbers) -> UInt8[np.ndarray, " rows"]:
-    """The bit of an example within its byte."""
-    return (1 << (example & 7)).astype(np.uint8)
+class RunningSums(Ledger):
+    """Sums that grow with each part.
+
+    Attributes:
+        metric: the metric that has the statistics.
+        sums: the sums of each mask, by number, and of each group; rooms for masks to come are among them.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        metric: Metric,
+        examples: pl.DataFrame,
+        layout: HeadLayout,
+        stored: pl.Series,
+        groups: Int[np.ndarray, " examples"] | None = None,
+        within: float = TOLERANCE,
+    ) -> None:
+        """Nothing is read yet.
+
+        Args:
+            folder: the setting's.
+            metric: the metric that has the statistics; an additive one.
+            examples: those that count, with the columns that the metric scores by.
+            layout: the units of the model.
+            stored: ids of all examples of the setting, in the order of its file.
+            groups: the number of the group of each of them, from 0; one group of all when None.
+            within: the tolerance of the setting's outcomes.
+
+        Raises:
+            InputError: for examples with weights, and a metric that no sums give.
+        """
+        if not is_summable(metric, examples):
+            raise InputError(f"{metric.label} of these examples cannot be summed while reading: read their rows")
+        self.metric, self._known = metric, examples
+        self.columns = (*KEYS, *metric.statistics, *metric.reads)
+        self._groups = np.zeros(examples.height, dtype=np.int64) if groups is None else groups.astype(np.int64)
+        super().__init__(folder, examples["example"].to_list(), layout, stored, within=within)
+
+    def _clear(self) -> None:
+        super()._clear()
+        width = int(self._groups.max(initial=-1)) + 1
+        self.sums = np.zeros((0, width, len(self.metric.statistics)), dtype=NARROW[0])
+        self._most = int(np.bincount(self._groups).max(initial=0))
+
+    def known(self) -> Int[np.ndarray, "masks groups statistics"]:
+        """The sums of all masks so far, by number."""
+        return self.sums[: len(self.number)]
+
+    def read(self) -> MaskSums:
+        """All that is stored by now."""
+        self.update()
+        return MaskSums(tuple(self.number), self.counts(), self.known().astype(np.int64), self.close_calls)
+
+    def _take(self, part: Part, rows: pl.DataFrame, mask: Numbers, example: Numbers) -> None:
+        if not set(self.metric.statistics) <= set(rows.columns):
+            rows = with_statistics(part.named(rows), self._known, self.metric)
+        values = rows.select(pl.col(name).cast(pl.Int64) for name in self.metric.statistics).to_numpy()
+        self._widen(int(np.abs(values).max(initial=0)) * self._most)
+        width, statistics = self.sums.shape[1:]
+        place = (mask * width + self._groups[example]) * statistics
+        for statistic in range(statistics):
+            np.add.at(self.sums.reshape(-1), place + statistic, values[:, statistic].astype(self.sums.dtype))
+
+    def _grow(self, masks: int) -> None:
+        super()._grow(masks)
+        self.sums = np.pad(self.sums, [(0, masks), (0, 0), (0, 0)])
+
+    def _widen(self, largest: int) -> None:
+        """Make the type of the sums hold numbers as large as this."""
+        for wide in NARROW:
+            if 2 * largest <= np.iinfo(wide).max:  # differences fit too
+                self.sums = self.sums.astype(np.promote_types(wide, self.sums.dtype), copy=False)
+                return
+        raise InputError(f"sums of {self.metric.label} do not fit into 64 bits")
 
 
-class _Sums:
-    """Sums that grow with each part."""
+def sums_of_rows(
+    rows: pl.DataFrame, examples: Examples, metric: Metric
+) -> tuple[dict[str, int], Int[np.ndarray, "masks groups statistics"]]:
+    """The number of each mask by key, and its sums over the groups of examples, of rows that are there; with weights.
 
-    def __init__(self, examples: pl.DataFrame, groups: Int[np.ndarray, " examples"], metric: Metric) -> None:
-        self._examples, self._groups, self._metric = examples, groups, metric
-        self._place = {name: number for number, name in enumerate(examples["example"])}
-        self._tables: dict[str, Int[np.ndarray, " keys"]] = {}
-        self.number: dict[str, int] = {}
-        self._seen = _Seen(examples.height)
-        self.sums = np.zeros((0, int(groups.max(initial=-1)) + 1, len(metric.statistics)), dtype=np.int64)
-        self.doubled: set[tuple[str, str]] = set()
-
-    def add(self, part: Part) -> None:
-        """Take the rows of a part in, but for those of which there is one already."""
-        mask, example = self._numbers(part)
-        rows = part.rows
-        if (example < 0).any():
-            rows, mask, example = rows.filter(pl.Series(example >= 0)), mask[example >= 0], example[example >= 0]
-        _, first = np.unique(mask * self._examples.height + example, return_index=True)
-        is_new = np.zeros(len(mask), dtype=bool)
-        is_new[first] = ~self._seen.has(mask[first], example[first])
-        if not is_new.all():
-            others = part.named(rows.filter(pl.Series(~is_new)))
-            self.doubled.update(others.select(KEYS).iter_rows())  # type: ignore[arg-type]
-            rows, mask, example = rows.filter(pl.Series(is_new)), mask[is_new], example[is_new]
-        self._seen.add(mask, example)
-        if not set(self._metric.statistics) <= set(rows.columns):
-            rows = with_statistics(part.named(rows), self._examples, self._metric)
-        values = rows.select(pl.col(name).cast(pl.Int64) for name in self._metric.statistics).to_numpy()
-        np.add.at(self.sums, (mask, self._groups[example]), values)
-
-    def _numbers(self, part: Part) -> tuple[Int[np.ndarray, " rows"], Int[np.ndarray, " rows"]]:
-        """The numbers of the masks and the examples of rows; -1 of an example that does not count."""
-        mask = self._mask_numbers(part)[part.mask_numbers]
-        example = np.array([self._place.get(name, -1) for name in part.examples], dtype=np.int64)
-        return mask, example[part.example_numbers]
-
-    def _mask_numbers(self, part: Part) -> Int[np.ndarray, " keys"]:
-        """The numbers here of the masks that the rows of a part point to; masks that are new take the next ones."""
-        if part.table in self._tables:
-            return self._tables[part.table]
-        numbers = np.array([self.number.setdefault(key, len(self.number)) for key in part.masks], dtype=np.int64)
-        if part.table:
-            self._tables[part.table] = numbers
-        if (more := len(self.number) - len(self.sums)) > 0:
-            more = max(more, len(self.sums))  # grows by doubling
-            self._seen.grow(more)
-            self.sums = np.concatenate([self.sums, np.zeros((more, *self.sums.shape[1:]), dtype=np.int64)])
-        return numbers
-
-    def counts(self) -> Int[np.ndarray, " masks"]:
-        """How many examples each mask has."""
-        return self._seen.counts()[: len(self.number)]
+    Args:
+        rows: outcome rows, with weights where examples have any.
+        examples: those that count.
+        metric: the metric that has the statistics; an additive one.
+    """
+    numbers = np.unique(np.array(examples.groups), return_inverse=True)[1]
+    own = pl.DataFrame({"example": examples.ids, GROUP: numbers})
+    rows = with_statistics(rows.drop(GROUP, strict=False).join(own, on="example"), examples.to_frame(), metric)
+    masks = rows["mask"].unique(maintain_order=True)
+    number = dict(zip(masks, range(len(masks)), strict=True))
+    summed = rows.select("mask", GROUP, *counted(rows, metric)).group_by("mask", GROUP).sum()
+    sums = np.zeros((len(masks), int(numbers.max()) + 1, len(metric.statistics)), dtype=np.int64)
+    at = summed["mask"].replace_strict(number, return_dtype=pl.Int64).to_numpy()
+    sums[at, summed[GROUP].to_numpy()] = summed.select(metric.statistics).to_numpy()
+    return number, sums
 
 
 def read_sums(
@@ -153,59 +169,8 @@ def read_sums(
         StoreError: when parts cannot be read or disagree.
     """
     every = read_examples(folder)
-    examples, ids = every if examples is None else examples, every["example"]
-    if WEIGHT in examples.columns or not metric.is_additive:
-        raise InputError(f"{metric.label} of these examples cannot be summed while reading: read their rows")
-    groups = np.zeros(examples.height, dtype=np.int64) if groups is None else groups
-    sums = _Sums(examples, groups, metric)
-    require_whole(folder, folder.name, metric.columns)
+    known = every if examples is None else examples
     layout = read_setting(folder).layout
-    for part in _parts(folder, ids, layout):
-        sums.add(part)
-    close_calls = _agreement(folder, sums.doubled, ids, within) if sums.doubled else 0
-    number = len(sums.number)
-    return MaskSums(tuple(sums.number), sums.counts(), sums.sums[:number], close_calls)
-
-
-def _parts(folder: Path, ids: pl.Series, layout: HeadLayout) -> Iterator[Part]:
-    """The parts of a folder; of a cascade the rows that stand.
-
-    Raises:
-        StoreError: when one cannot be used.
-    """
-    paths = OUTCOMES.parts(folder)
-    read = partial(_numbered, ids=ids, layout=layout)
-    if not any(STAGE in pl.read_parquet_schema(path) for path in paths):
-        yield from map(read, paths)
-        return
-    try:
-        yield from standing_parts(paths, read, read_thresholds(paths))
-    except ValueError as error:
-        raise StoreError(f"{folder}: {error}") from error
-
-
-def _numbered(path: Path, ids: pl.Series, layout: HeadLayout) -> Part:
-    """A part, whose masks must be of this model.
-
-    Raises:
-        StoreError: otherwise, and when it cannot be read.
-    """
-    try:
-        part = read_numbered(path, ids)
-    except UNREADABLE as error:
-        raise refused(path.parent, {path: unreadable(error)}) from error
-    except MaskTableError as error:
-        raise refused(path.parent, {path: str(error)}) from error
-    if not part.masks.str.len_bytes().is_in(layout.key_lengths).all():
-        raise refused(path.parent, {path: f"it has masks of a model that has not {len(layout)} heads"})
-    return part
-
-
-def _agreement(folder: Path, doubled: set[tuple[str, str]], ids: pl.Series, within: float) -> int:
-    """How many rows that are stored more than once are close calls; they are read again, and must agree."""
-    keys = pl.DataFrame(sorted(doubled), schema=dict.fromkeys(KEYS, pl.String), orient="row")
-    again = (
-        read_part(part, lambda: ids).join(keys, on=list(KEYS), how="semi").with_columns(part=pl.lit(part.name))
-        for part in OUTCOMES.parts(folder)
-    )
-    return merge_rows(pl.concat(again, how="vertical"), folder, OUTCOMES, within).close_calls
+    sums = RunningSums(folder, metric, known, layout, every["example"], groups, within)
+    require_whole(folder, folder.name, metric.columns)
+    return sums.read()

@@ -1,5 +1,6 @@
 """A part with numbers in the place of masks and examples, whatever form it is stored in."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -38,17 +39,20 @@ class Part:
         return rows.with_columns(mask=self.masks.gather(rows["mask"]), example=self.examples.gather(rows["example"]))
 
 
-def read_numbered(path: Path, examples: pl.Series) -> Part:
+def read_numbered(path: Path, examples: pl.Series, columns: Sequence[str] | None = None) -> Part:
     """A part of a setting's folder.
 
     Args:
         path: its file.
         examples: ids of all examples of the setting, in the order of its file.
+        columns: those that are read where they are there, mask and example among them; all when None.
 
     Raises:
         OSError, PolarsError, PanicException, MaskTableError: when it, or the masks that it points to, cannot be read.
     """
-    known, rows = pl.read_parquet_metadata(path), pl.read_parquet(path)
+    known = pl.read_parquet_metadata(path)
+    there = None if columns is None else [name for name in pl.read_parquet_schema(path) if name in columns]
+    rows = pl.read_parquet(path, columns=there)
     if is_packed(known):
         masks = read_masks(path.with_name(known[TABLE]))
         numbers = (rows[name].cast(pl.Int64).to_numpy() for name in ("mask", "example"))

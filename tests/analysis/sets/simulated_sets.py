@@ -188,7 +188,7 @@ def coverage_where_stopped(runs: int, seed: int, *, most: int = 160, threes: flo
     def values(on: np.ndarray) -> Values | None:
         """The values, examples without any error; None where too few coalitions have told the units apart."""
         with suppress(InputError):
-            return Values.of(kernel_matrix(on), game(on), np.zeros((1000, len(on))))
+            return Values.of(kernel_matrix(on), game(on), [np.tile(game(on), (1000, 1))])
         return None
 
     found = {"looks paid for": 0.0, "not paid for": 0.0, "coalitions": 0.0}

@@ -1,10 +1,13 @@
 """The measure `shapley` as a job: nested samples, kills, all sets where there are few, and what is refused."""
 
+import re
+from collections import Counter
 from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 from fixtures.jobs import overrides
 
@@ -18,20 +21,20 @@ from study.engine.blocks import BlockResult
 from study.engine.bottom_up.engine import BottomUpEngine
 from study.jobs.measuring import MeasuringJob
 from study.jobs.task import StudyTask
-from study.measures.sets import width
 from study.measures.sets.shapley import Shapley
-from study.measures.sets.width import Widths, headline
+from study.measures.sets.width import headline, widest
 from study.record.designs import Design, read_designs
 from study.record.designs.looks import Looks
 from study.record.errors import InputError
 from study.record.metrics import metric
+from study.record.reading.mask_sums import RunningSums
 from study.record.setting import read_setting
 from study.record.store import read_parts
 from study.record.units import AttentionKind, HeadLayout
 
 TASK = StudyTask()
 FEW = 6
-GROUP_SUMS = width._group_sums
+TAKE = RunningSums._take
 LAYOUT = HeadLayout({AttentionKind.ENCODER_SELF: [12] * 6})
 
 
@@ -128,7 +131,7 @@ def test_it_stops_at_the_first_look_with_the_width_and_goes_on_when_asked(
     assert "Stopped at 40 of at most 160 coalitions, as the width was reached" in told
     shown = shapley_table(own).filter(scale="loss")
     evaluator = MeasuringJob(to_study(job(place, most))).evaluator
-    found_width = Widths(evaluator.stored(), evaluator.whole, "float32").of(design)
+    found_width = widest(evaluator, design, 160)
     assert found_width.half == pytest.approx((shown["high"] - shown["low"]).max() / 2, rel=1e-9), (
         "both sides of the wall"
     )
@@ -149,10 +152,16 @@ def test_it_stops_at_the_first_look_with_the_width_and_goes_on_when_asked(
 def test_outcomes_are_summed_once_however_often_a_job_asks(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     options = "measure.coalitions=160", "measure.width=1e-9"
     TASK(job(place, *options))
-    summed = list[str]()
-    monkeypatch.setattr(width, "_group_sums", lambda of, masks, *by: summed.extend(masks) or GROUP_SUMS(of, masks, *by))
+    summed = Counter[str]()
+
+    def take(self: RunningSums, part, rows, *where) -> None:
+        summed[self.metric.name] += rows.height
+        TAKE(self, part, rows, *where)
+
+    monkeypatch.setattr(RunningSums, "_take", take)
     assert TASK(job(place, *options))["computed"] == 0
-    assert len(summed) == distinct(stored(place)[1][0]), "at three looks, and by all that asked for them"
+    every = distinct(stored(place)[1][0]) * FEW
+    assert summed == {"loss": every, "accuracy": every}, "at three looks, and by all that asked for them"
 
 
 def test_a_job_allows_for_the_looks_of_those_before(place: Path) -> None:
@@ -162,8 +171,9 @@ def test_a_job_allows_for_the_looks_of_those_before(place: Path) -> None:
     _, (design,) = stored(place)
     assert (len(design), design.looks) == (46, Looks((40, 44, 80, 88, 160, 176), 100))
     evaluator = MeasuringJob(to_study(job(place))).evaluator
-    widths = Widths(evaluator.stored(), evaluator.whole, "float32")
-    alone, both = (widths.of(replace(design, looks=looks)).half for looks in (Looks((44, 88, 176), 1), design.looks))
+    alone, both = (
+        widest(evaluator, replace(design, looks=looks), 176).half for looks in (Looks((44, 88, 176), 1), design.looks)
+    )
     assert alone < both
     TASK(job(place, "measure.coalitions=176", f"measure.width={(alone + both) / 2}"))
     assert len(stored(place)[1][0]) > 46
@@ -187,7 +197,30 @@ def test_a_width_that_is_not_reached_is_told_beside_what_the_examples_leave(
     TASK(job(place, "measure.coalitions=40", "measure.width=1e-9"))
     assert len(stored(place)[1][0]) == 42
     assert "all 40 coalitions are taken: the widest interval is ± " in caplog.text
-    assert "and measure.width=1e-09; the examples alone have ± " in caplog.text
+    assert "and measure.width=1e-09; the examples alone have about ± " in caplog.text
+
+
+def test_a_width_out_of_reach_is_said_at_the_first_look(place: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    TASK(job(place, "measure.coalitions=160", "measure.width=1e-9"))
+    said = [line.getMessage() for line in caplog.records if "look" in line.getMessage() or "reach" in line.getMessage()]
+    assert [line.split(":")[0] for line in said] == [
+        "look 1, 40 of at most 160 coalitions",
+        "measure.width=1e-09 is out of reach",
+        "look 2, 80 of at most 160 coalitions",
+    ]
+    assert re.search(r"the 6 examples alone leave about ± [\d.]+ nats, however many coalitions there are", said[1])
+
+
+def test_its_answer_is_the_largest_values_with_intervals(place: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    TASK(job(place, "measure.coalitions=100"))
+    (own,) = coalition_samples(read_results(place / "results").designs, Inference())
+    rows = shapley_table(own).filter(scale="loss").sort(pl.col("value").abs(), descending=True).head(3)
+    told = [
+        f"{row['address']} {row['value']:+.4f} ± {(row['high'] - row['low']) / 2:.4f}" for row in rows.rows(named=True)
+    ]
+    assert f"masks stored; largest Shapley values (nats): {', '.join(told)}" in caplog.text
 
 
 def test_rows_of_very_many_masks_are_packed_and_read_as_others(place: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,11 +7,11 @@ import pytest
 from scipy import stats
 
 from study.record.designs import Design, DesignKind, write_design
-from study.record.designs.coalitions import kernel_coalitions
-from study.record.designs.estimates import kernel_matrix
+from study.record.designs.coalitions import all_coalitions, kernel_coalitions
+from study.record.designs.estimates import all_sets_matrix, kernel_matrix
 from study.record.designs.files import keeps_design, read_design
 from study.record.designs.looks import Looks, level, planned_looks
-from study.record.designs.values import Values, added_by_groups
+from study.record.designs.values import Values
 from study.record.units import UnitLevel
 
 UNITS = tuple(f"encoder_self.0.{i}" for i in range(6))
@@ -97,7 +97,7 @@ def test_the_variance_of_values_is_that_of_both_draws_by_hand() -> None:
     scores = groups.mean(axis=0)
     without = (groups.sum(axis=0) - groups) / 8
     estimate = kernel_matrix(on)
-    values = Values.of(estimate, scores, added_by_groups(without))
+    values = Values.of(estimate, scores, [without[:2], without[2:]])
     pairs = [np.delete(np.arange(len(on)), [2 + 2 * k, 3 + 2 * k]) for k in range(20)]
     anew = np.array([kernel_matrix(on[some]).matrix @ scores[some] for some in pairs])
     np.testing.assert_allclose(values.by_coalitions**2, 19 * anew.var(axis=0), rtol=1e-8)
@@ -107,3 +107,23 @@ def test_the_variance_of_values_is_that_of_both_draws_by_hand() -> None:
     half = stats.t.ppf(0.975, 8) * values.error
     np.testing.assert_allclose(values.half_width(0.05), half)
     np.testing.assert_allclose(values.interval(0.05), [values.values - half, values.values + half])
+
+
+def test_what_examples_leave_open_is_known_from_few_coalitions() -> None:
+    """The error by examples less what falls with the coalitions is that of all sets, whatever the sample."""
+    units, groups = 6, 300
+    rng = np.random.default_rng(3)
+    every, few = all_coalitions(units), kernel_coalitions(units, 60, 2)
+    third = rng.normal(size=(groups, units, units, units)) / 6
+    worth = rng.normal(size=(groups, units)) * np.linspace(0.5, 2, units)
+
+    def without(on: np.ndarray) -> np.ndarray:
+        each = on @ worth.T + np.einsum("ka,kb,kc,gabc->kg", *[on.astype(float)] * 3, third)
+        return ((each.sum(axis=1, keepdims=True) - each) / (groups - 1)).T
+
+    exact = Values.of(all_sets_matrix(every), without(every).mean(axis=0), [without(every)])
+    found = Values.of(kernel_matrix(few), without(few).mean(axis=0), [without(few)])
+    assert (exact.by_both == 0).all()
+    left = np.sqrt(np.maximum(found.by_examples**2 - found.by_both**2, 0))
+    np.testing.assert_allclose(left, exact.by_examples, rtol=0.25)
+    assert (left <= found.by_examples).all()
