@@ -15,10 +15,10 @@ from typing import Any
 
 import numpy as np
 import polars as pl
-from jaxtyping import Int
+from jaxtyping import Float, Int
 
 from analysis.inference import Inference
-from analysis.inference.resampling import ENOUGH_FOR_AN_INTERVAL, scores
+from analysis.inference.resampling import ENOUGH_FOR_AN_INTERVAL, scores, standard_error
 from analysis.results.designs import StoredDesign
 from analysis.results.domain import Domain
 from analysis.results.sample import Sample
@@ -35,7 +35,7 @@ from study.record.designs.estimates import (
 )
 from study.record.designs.looks import level
 from study.record.designs.names import KEPT
-from study.record.designs.values import Values
+from study.record.designs.values import Values, student
 from study.record.errors import InputError
 
 SHAPLEY, SEMIVALUE = "shapley", "semivalue"
@@ -52,7 +52,7 @@ SHAPLEY_VALUES = (
     | {"kept": pl.Float64, "n": pl.Int64, "groups": pl.Int64, "group": pl.String}
     | {"coalitions": pl.Int64, "exact": pl.Boolean, "looks": pl.Int64}
     | dict.fromkeys(["base_score", "empty_score", "value", "error_coalitions", "error_examples"], pl.Float64)
-    | dict.fromkeys(["standard_error", "low", "high", "alone", "alpha"], pl.Float64)
+    | dict.fromkeys(["standard_error", "low", "high", "alone", "alone_low", "alone_high", "alpha"], pl.Float64)
 )
 
 SHAPLEY_PAIRS = (
@@ -81,6 +81,31 @@ def values_of(estimate: LinearEstimate, sample: Sample, at: Int[np.ndarray, " co
         by_examples = (drawn @ estimate.matrix.T).std(axis=0)
     without = (left[:, at] for left in sample.without_some())
     return Values.of(estimate, sample.scores[at], without, by_examples)
+
+
+@dataclass(frozen=True)
+class Summed:
+    """A sum of differences of scores, with its interval by the examples.
+
+    Attributes:
+        value: the sum.
+        low: lower end of the interval.
+        high: upper end.
+        unit: unit of all three.
+    """
+
+    value: float
+    low: float
+    high: float
+    unit: str
+
+    @classmethod
+    def of(cls, sample: Sample, weights: Float[np.ndarray, " masks"], alpha: float) -> "Summed":
+        """The scores of a sample's masks, each times its weight, with an interval at 1 - alpha by a jackknife."""
+        value = float(sample.scores @ weights)
+        without = np.concatenate([left @ weights for left in sample.without_some()])
+        half = student(alpha, sample.groups - 1) * float(standard_error(without[:, None])[0])
+        return cls(value, value - half, value + half, sample.metric.unit)
 
 
 @dataclass(frozen=True, eq=False)
@@ -167,6 +192,25 @@ class Coalitions:
             case _:
                 return {(SEMIVALUE, float(self.stored.design.options[KEPT])): semivalue_matrix(on)}
 
+    def total(self, scale: str) -> Summed:
+        """What all units share: the score with all of them less that with none."""
+        sample, at = self.samples[scale]
+        weights = np.zeros(len(sample.masks))
+        weights[at[self.design.on.all(axis=1)][0]] = 1.0
+        weights[at[~self.design.on.any(axis=1)][0]] = -1.0
+        return Summed.of(sample, weights, self.inference.alpha)
+
+    def together(self, scale: str) -> Summed | None:
+        """What the units lose together, each removed by itself; None where some were not."""
+        domain, units = self.scales[scale], self.design.parsed()
+        masks = domain.single_units(self.design.unit)
+        if not masks.keys() >= set(units):
+            return None
+        sample = domain.sample_of([masks[unit] for unit in units], self.inference.groups)
+        weights = np.full(len(sample.masks), -1.0)
+        weights[0] = len(units)
+        return Summed.of(sample, weights, self.inference.alpha)
+
     @property
     def about(self) -> dict[str, Any]:
         """The cells that say which domain and design a row is of."""
@@ -201,7 +245,8 @@ def shapley_table(found: Coalitions) -> pl.DataFrame:
         fixed; base_score, empty_score: with all units on, and none; value: what the unit adds, above 0 where it helps;
         error_coalitions, error_examples, standard_error: both together; low, high: interval by Student's t, by
         1 - alpha / looks at each look, so that it holds with 1 - alpha wherever the job stopped; alone: what it adds to
-        the full set, its effect negated, null where that is not known.
+        the full set, its effect negated, null where that is not known; alone_low, alone_high: its interval at 1 - alpha
+        by a jackknife over groups.
 
     Raises:
         InputError: when there are too few coalitions.
@@ -216,20 +261,22 @@ def _values(found: Coalitions, scale: str, average: str, kept: float | None) -> 
     empty = np.flatnonzero(~found.design.on.any(axis=1))
     told = found.told(scale) | {"average": average, "kept": kept, "base_score": sample.base_score}
     told |= {"empty_score": float(sample.scores[at[empty[0]]]) if empty.size else None}
-    columns = {"address": found.design.units, "value": values.values, "alone": _alone(found, scale)}
+    columns = {"address": found.design.units, "value": values.values, **_alone(found, scale)}
     rows = pl.DataFrame({**columns, **values.columns(found.level)}, strict=False)
     rows = rows.with_columns(**{name: pl.lit(value) for name, value in told.items()})
     return rows.select(*SHAPLEY_VALUES).cast(SHAPLEY_VALUES)  # type: ignore[arg-type]
 
 
-def _alone(found: Coalitions, scale: str) -> list[float | None]:
-    """What each unit adds to the full set, on the same examples."""
-    domain = found.scales[scale]
+def _alone(found: Coalitions, scale: str) -> dict[str, list[float | None]]:
+    """What each unit adds to the full set, on the same examples, with its interval by the examples."""
+    domain, inference = found.scales[scale], found.inference
     masks = domain.single_units(found.design.unit)
-    sample = domain.sample_of(masks.values(), found.inference.groups)
-    effects = dict(zip(sample.masks, sample.scores - sample.base_score, strict=True))
-    own = [masks.get(unit) for unit in found.design.parsed()]
-    return [None if mask is None else -float(effects[mask]) for mask in own]
+    sample = domain.sample_of(masks.values(), inference.groups)
+    half = student(inference.alpha, sample.groups - 1) * standard_error(sample.effects_without_each)
+    ends = {"alone": -sample.effects, "alone_low": -sample.effects - half, "alone_high": -sample.effects + half}
+    place = {mask: number for number, mask in enumerate(sample.masks[1:])}
+    own = [place.get(masks.get(unit, "")) for unit in found.design.parsed()]
+    return {name: [None if at is None else float(values[at]) for at in own] for name, values in ends.items()}
 
 
 def shapley_pair_table(found: Coalitions) -> pl.DataFrame:

@@ -11,7 +11,7 @@ from analysis.results.sample import EXAMPLE
 from analysis.sets.pairs import COMPLEMENTARY, REDUNDANT, Pairs
 from analysis.sets.scales import SCORE, tested_scale
 from analysis.sets.screening import CONFIRMED, Screening
-from analysis.sets.shapley import SEMIVALUE, SHAPLEY, Coalitions
+from analysis.sets.shapley import SEMIVALUE, SHAPLEY, Coalitions, Summed
 from analysis.sets.sufficient import Verdict
 from study.record.designs.names import CHOSEN, IMPORTANT, RANDOM, SCREENED
 from study.record.designs.pairs import ALL, KIND, LAYER
@@ -223,14 +223,13 @@ def shapley_words(found: Coalitions, table: pl.DataFrame, sizes: pl.DataFrame) -
                 f"{first['kept']:g}, the largest contributions are {told}."
             )
             continue
-        total = first["base_score"] - first["empty_score"]
         how = "all sets" if first["exact"] else f"{first['coalitions']:,} coalitions"
-        alone = own["alone"].drop_nulls()
-        missed = f" Removed one at a time, the {level.plural} lose {decimal(float(alone.sum()), digits)} together."
         yield (
-            f"{found.name}, by {by}: {own.height} {level.plural} share {signed(total, digits)} {first['unit']} "
-            f"(Shapley values from {how}); the largest are {told}.{missed if alone.len() == own.height else ''}"
+            f"{found.name}, by {by}: {own.height} {level.plural} share {_summed(found.total(scale), digits)} "
+            f"(Shapley values from {how}); the largest are {told}."
         )
+        if (alone := found.together(scale)) is not None:
+            yield f"Removed one at a time, the {level.plural} lose {_summed(alone, digits)} together."
         yield from _stopped(found, own, digits)
     yield from _middle(found, sizes.filter(scale=SCORE, **_own(found.about)))
 
@@ -256,7 +255,7 @@ def _stopped(found: Coalitions, own: pl.DataFrame, digits: int) -> Iterator[str]
         )
     else:
         yield (
-            f"{found.drawn:,} of at most {most:,} coalitions are there, and the widest interval is "
+            f"{found.drawn:,} of at most {most:,} coalitions are there so far, and the widest interval is "
             f"± {decimal(widest, digits)} {unit} ({asked}); {pays}."
         )
 
@@ -265,12 +264,20 @@ def _middle(found: Coalitions, sizes: pl.DataFrame) -> Iterator[str]:
     """What sets of about half of the units score, beside chance."""
     if sizes.is_empty():
         return
-    row = sizes.sort((pl.col("size") - pl.col("units") / 2).abs()).row(0, named=True)
-    domain = found.scales[SCORE]
+    row, noun = sizes.sort((pl.col("size") - pl.col("units") / 2).abs()).row(0, named=True), found.design.unit.noun
+    domain, by = found.scales[SCORE], found.scales[SCORE].metric.name
     expected = chance(domain)
-    beside = "" if expected is None else f"; chance is {score(expected, domain.metric.name)}"
+    ends = "" if row["low"] is None else f" ({score(row['low'], by)} to {score(row['high'], by)}, over sets)"
+    beside = "" if expected is None else f"; chance is {score(expected, by)}"
     yield (
         f"{found.name}: sets of {row['size']} of {row['units']} {found.design.unit.plural} score "
-        f"{score(row['score'], domain.metric.name)} on average{beside}. A {SHAPLEY.capitalize()} value is a mean over "
-        f"such contexts too, an effect is of the full set alone: where they differ, nothing is hidden."
+        f"{score(row['score'], by)} on average{ends}{beside}. A {SHAPLEY.capitalize()} value is a mean over such sets "
+        f"too, an effect is of the full set alone: a {noun} whose value is large and whose effect is small may matter "
+        f"only to a model that has lost others already."
     )
+
+
+def _summed(found: Summed, digits: int) -> str:
+    """A sum with its interval and unit."""
+    ends = f"{signed(found.low, digits)} to {signed(found.high, digits)}"
+    return f"{signed(found.value, digits)} {found.unit} ({ends})"

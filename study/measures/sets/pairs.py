@@ -3,17 +3,24 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
-from jaxtyping import Bool
+from jaxtyping import Bool, Float
 
-from study.measures.sets.set_measure import SetMeasure
+from study.measures.sets.first_scale import group_sums
+from study.measures.sets.set_measure import MOST_TOLD, SetMeasure
 from study.record.designs import Design, DesignKind
 from study.record.designs.design import DesignOptions, rows_without
 from study.record.designs.pairs import ALL, KIND, LAYER, pair_places
+from study.record.designs.sample_size import ALPHA
+from study.record.designs.values import student, without_groups
 from study.record.errors import InputError
 from study.record.files import file_digest
 from study.record.units import HeadLayout
+
+if TYPE_CHECKING:
+    from study.engine.evaluator import Evaluator
 
 
 @dataclass(kw_only=True)
@@ -60,3 +67,34 @@ class Pairs(SetMeasure):
         units = self.units(layout)
         paired = sorted({place for pair in pair_places(units, self.within) for place in pair})
         return np.concatenate([layout.each_off(units[place] for place in paired), super().masks(layout)])
+
+    def answer(self, evaluator: "Evaluator") -> str:
+        """The largest interactions, with intervals that hold for all pairs together; `study report` tests them."""
+        layout = evaluator.layout
+        (design,) = self.designs(layout)
+        if evaluator.stored().lacks(np.concatenate([layout.full()[None], self.masks(layout)])):
+            return ""
+        off = [np.flatnonzero(~row) for row in design.on]
+        alone = [layout.key(mask) for mask in layout.each_off(design.parsed())]
+        one, other = ([alone[pair[number]] for pair in off] for number in (0, 1))
+        keys = [*design.keys(layout), *one, *other, *[layout.full_key] * len(off)]
+        try:
+            metric, sums, at = group_sums(evaluator, keys)
+        except InputError:
+            return ""
+        signs = np.array([1, -1, -1, 1])
+
+        def interactions(scores: Float[np.ndarray, "_ keys"]) -> Float[np.ndarray, "_ pairs"]:
+            return np.einsum("s,gsp->gp", signs, scores.reshape(len(scores), 4, -1))
+
+        (values,) = interactions(metric.score(sums.sum(axis=1, dtype=np.int64))[None, at])
+        without = np.concatenate([interactions(left) for left in without_groups(metric, sums, at)])
+        groups = len(without)
+        error = np.sqrt((groups - 1) / groups * np.square(without - without.mean(axis=0)).sum(axis=0))
+        half = student(ALPHA / len(off), groups - 1) * error
+        largest = np.argsort(-np.abs(values), kind="stable")[:MOST_TOLD]
+        told = "; ".join(
+            f"{' and '.join(design.off(pair))} {values[pair]:+.{metric.digits}f} ± {half[pair]:.{metric.digits}f}"
+            for pair in largest
+        )
+        return f"largest interactions of {len(off):,} pairs ({metric.unit}, intervals hold for all together): {told}"

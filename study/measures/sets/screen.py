@@ -85,6 +85,15 @@ class Screen(SetMeasure):
         )
         return MaskRequest(np.concatenate([needed, chosen.masks(layout)]), designs=(sample, chosen))
 
+    def answer(self, evaluator: "Evaluator") -> str:
+        """The units that the random masks point at."""
+        _, *chosen = self.request(evaluator).designs
+        named = [one.off(number)[0] for one in chosen for number, name in enumerate(one.names) if name == SCREENED]
+        if not chosen:
+            return ""
+        pointed = f"{self.random_masks:,} random masks point at"
+        return f"{pointed} {', '.join(named)}" if named else f"{pointed} no {self.unit.noun}"
+
     def _sample(self, layout: HeadLayout) -> Design:
         units = tuple(map(str, self.units(layout)))
         kept = 1 - self.rate

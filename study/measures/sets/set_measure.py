@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 
 log = logging.getLogger(__name__)
 
+MOST_TOLD = 3
+"""Units or pairs that the last line of a job names."""
+
 
 def require_all(evaluator: "Evaluator", measure: str) -> None:
     """Refuse a job with a share of the examples, where all of them decide which masks come next."""

@@ -11,8 +11,9 @@ import numpy as np
 
 from study.engine.pairs import TableRequest
 from study.measures.measure import MaskRequest
-from study.measures.sets.set_measure import SetMeasure, require_all
-from study.measures.sets.width import Width, first_scale, sample_values, widest
+from study.measures.sets.first_scale import first_scale
+from study.measures.sets.set_measure import MOST_TOLD, SetMeasure, require_all
+from study.measures.sets.width import Width, sample_values, widest
 from study.record.designs import Design, DesignKind
 from study.record.designs.coalitions import (
     ALL,
@@ -43,9 +44,6 @@ _Found = list[tuple[Design, "Width | None"]]
 
 _FOUND: "WeakKeyDictionary[Evaluator, tuple[tuple[object, ...], _Found]]" = WeakKeyDictionary()
 """What a measure has found at its looks last, of which parts: it is asked for again and again."""
-
-MOST_TOLD = 3
-"""Units whose values are told at the end of a job."""
 
 
 @dataclass(kw_only=True)

@@ -109,6 +109,10 @@ class Sufficient(SetMeasure):
         super().run(evaluator)
         _Walk(self, evaluator).say_found()
 
+    def answer(self, evaluator: "Evaluator") -> str:
+        """How large the set is."""
+        return _Walk(self, evaluator).found()
+
 
 class _UnknownError(Exception):
     """Raised where rows are needed that are not stored yet.
@@ -294,7 +298,7 @@ class _Walk:
         return len({group for name, group in zip(whole.ids, whole.groups, strict=True) if name not in chose})
 
     def say_found(self) -> None:
-        """Say how large the set is; and where the margin was met by nothing, or by everything."""
+        """Say where the margin was met by nothing, or by everything."""
         last, total, noun = self.steps()[-1], len(self.units), self._measure.unit.plural
         kept = total - len(last.off)
         if last.name == FULL:
@@ -304,5 +308,8 @@ class _Walk:
             log.warning(words, self._measure.unit.noun, self._measure.lose, self.units[least], singles[least])
         elif not kept:
             log.warning("measure.lose=%g is met with all %d %s off: the set is empty", self._measure.lose, total, noun)
-        else:
-            log.info("%d of %d %s suffice, as far as measured", kept, total, noun)
+
+    def found(self) -> str:
+        """How many units are in the set, in words."""
+        total, noun = len(self.units), self._measure.unit.plural
+        return f"{total - len(self.steps()[-1].off)} of {total} {noun} suffice, as far as measured"

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from study.measures.sets.first_scale import first_scale, group_sums
 from study.record.designs import Design
 from study.record.designs.coalitions import ENDS
 from study.record.designs.estimates import LinearEstimate, kernel_matrix
@@ -17,10 +18,7 @@ from study.record.designs.looks import level
 from study.record.designs.sample_size import ALPHA
 from study.record.designs.values import Values, student, without_groups
 from study.record.errors import InputError
-from study.record.loss import drafted_losses
 from study.record.metrics import Metric
-from study.record.metrics.loss import loss_metric
-from study.record.reading.mask_sums import is_summable, sums_of_rows
 
 if TYPE_CHECKING:
     from study.engine.evaluator import Evaluator
@@ -47,40 +45,6 @@ class Width:
         return f"± {half:.2g} {self.metric.unit}"
 
 
-def headline(metric: Metric, columns: tuple[str, ...], precision: str) -> Metric:
-    """The scale of the values that are told first: the loss, where outcomes have it, else the score.
-
-    Args:
-        metric: what the outcomes are scored with.
-        columns: those of the outcomes.
-        precision: that of the setting.
-
-    Raises:
-        InputError: where this is no mean over examples.
-    """
-    by = loss_metric(metric.task)
-    has_losses = metric.task in by.tasks and set(by.reads) <= set(columns) and not drafted_losses(precision)
-    found = by(metric.answers) if has_losses else metric
-    if not found.is_mean:
-        raise InputError(
-            f"measure.width goes by a score that is a mean over examples, and {found.label} is none: say how many "
-            f"coalitions there should be by measure.coalitions alone"
-        )
-    return found
-
-
-def first_scale(evaluator: "Evaluator") -> Metric:
-    """The scale of the values of a job; see `headline`.
-
-    Raises:
-        InputError: where this is no mean over examples, or these are of one group.
-    """
-    found = headline(evaluator.metric, tuple(evaluator.store.columns), evaluator.setting.precision)
-    if len(set(evaluator.whole.groups)) < 2:
-        raise InputError("measure.width takes examples of two groups or more: those of one have no interval")
-    return found
-
-
 def sample_values(evaluator: "Evaluator", design: Design, estimate: LinearEstimate) -> Values:
     """The values of a sample of coalitions, all of whose outcomes are stored, with both errors, on the first scale.
 
@@ -92,14 +56,7 @@ def sample_values(evaluator: "Evaluator", design: Design, estimate: LinearEstima
     Raises:
         InputError: see `first_scale`.
     """
-    metric, whole = first_scale(evaluator), evaluator.whole
-    if is_summable(metric, whole.to_frame()):
-        found = evaluator.sums(metric, whole.ids, whole.groups)
-        number, sums = found.number, found.known()
-    else:
-        number, sums = sums_of_rows(evaluator.stored().outcomes, whole, metric)
-    used, at = np.unique([number[key] for key in design.keys(evaluator.layout)], return_inverse=True)
-    sums = sums if len(used) == len(sums) else sums[used]
+    metric, sums, at = group_sums(evaluator, design.keys(evaluator.layout))
     scores = metric.score(sums.sum(axis=1, dtype=np.int64))[at]
     return Values.of(estimate, scores, without_groups(metric, sums, at))
 

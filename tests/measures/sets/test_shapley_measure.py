@@ -21,8 +21,9 @@ from study.engine.blocks import BlockResult
 from study.engine.bottom_up.engine import BottomUpEngine
 from study.jobs.measuring import MeasuringJob
 from study.jobs.task import StudyTask
+from study.measures.sets.first_scale import headline
 from study.measures.sets.shapley import Shapley
-from study.measures.sets.width import headline, widest
+from study.measures.sets.width import widest
 from study.record.designs import Design, read_designs
 from study.record.designs.looks import Looks
 from study.record.errors import InputError

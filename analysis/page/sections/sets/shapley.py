@@ -157,7 +157,8 @@ def _marks(rows: pl.DataFrame, names: dict[str, str]) -> pl.DataFrame:
         for row in own:
             marks.append(_mark(row, row["average"].capitalize(), row["value"], row["low"], row["high"], names, digits))
         if own[0]["alone"] is not None:
-            marks.append(_mark(own[0], ALONE, own[0]["alone"], None, None, names, digits))
+            ends = own[0]["alone_low"], own[0]["alone_high"]
+            marks.append(_mark(own[0], ALONE, own[0]["alone"], *ends, names, digits))
     schema = {"low": pl.Float64, "high": pl.Float64}
     return pl.DataFrame(marks, schema_overrides=schema)
 
