@@ -30,7 +30,7 @@ from study.record.loss import PLAIN
 from study.record.metrics import metric
 from study.record.orders import Steps
 from study.record.scores import StoredRows
-from study.record.tables import OUTCOMES
+from study.record.tables import GRADIENTS, OUTCOMES
 from study.record.units import AttentionKind, HeadLayout, Mlp, Unit, UnitLevel, parse_mask
 
 DECODER = AttentionKind.DECODER_SELF

@@ -92,7 +92,7 @@ class Pairs(SetMeasure):
         groups = len(without)
         error = np.sqrt((groups - 1) / groups * np.square(without - without.mean(axis=0)).sum(axis=0))
         half = student(ALPHA / len(off), groups - 1) * error
-        largest = np.argsort(-np.abs(values), kind="stable")[:MOST_TOLD]
+        largest = np.argsort(-np.abs(values), kind="stable")[:MOST_TOLD].tolist()
         told = "; ".join(
             f"{' and '.join(design.off(pair))} {values[pair]:+.{metric.digits}f} ± {half[pair]:.{metric.digits}f}"
             for pair in largest

@@ -256,7 +256,7 @@ class Shapley(SetMeasure):
         except InputError:
             return ""
         half = values.half_width(level(drawn.looks, len(drawn) - ENDS, ALPHA))
-        largest = np.argsort(-np.abs(values.values), kind="stable")[:MOST_TOLD]
+        largest = np.argsort(-np.abs(values.values), kind="stable")[:MOST_TOLD].tolist()
         told = ", ".join(
             f"{drawn.units[unit]} {values.values[unit]:+.{metric.digits}f} ± {half[unit]:.{metric.digits}f}"
             for unit in largest

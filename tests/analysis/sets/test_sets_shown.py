@@ -61,10 +61,13 @@ def test_the_page_says_which_pairs_are_redundant(shown: tuple[Analysis, Path]) -
 
 def test_the_page_shares_the_score_out(shown: tuple[Analysis, Path]) -> None:
     text = text_of(shown[1], "shapley")
-    assert "8 heads share +0.9" in text
+    assert re.search(r"8 heads share \+0\.9\d* nats \(\+0\.\d+ to \+[01]\.\d+\) \(Shapley", text)
+    assert re.search(r"Removed one at a time, the heads lose \+[\d.]+ nats \(\+[\d.]+ to \+[\d.]+\) together", text)
     assert "(Shapley values from 240 coalitions)" in text
     assert "stays on with probability 0.9, the largest contributions are" in text
-    assert re.search(r"sets of 4 of 8 heads score [\d.]+ % on average; chance is", text)
+    assert re.search(
+        r"sets of 4 of 8 heads score [\d.]+ % on average \([\d.]+ % to [\d.]+ %, over sets\); chance is", text
+    )
     assert "interaction over all contexts" in text
 
 

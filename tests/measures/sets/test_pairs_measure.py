@@ -3,9 +3,15 @@
 from itertools import combinations
 from pathlib import Path
 
+import polars as pl
 import pytest
 from fixtures.jobs import NUM_PAIRS, overrides
+from scipy import stats
 
+from analysis import read_results
+from analysis.inference import Inference
+from analysis.sets.pairs import Pairs as StoredPairs
+from analysis.sets.pairs import pair_table
 from study.config import compose
 from study.jobs.task import StudyTask
 from study.measures.sets.pairs import Pairs
@@ -47,6 +53,21 @@ def test_pairs_share_single_heads_with_an_ablation_and_say_what_they_are(place: 
     assert TASK(job(place))["computed"] == 0
     every = TASK(job(place, "measure.within=all"))
     assert every["computed"] == (28 - pairs) * FEW
+
+
+def test_its_answer_is_the_largest_interactions_of_the_report(place: Path, caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level("INFO")
+    TASK(job(place))
+    (stored,) = read_results(place / "results").designs
+    rows = pair_table(StoredPairs.of(stored, Inference(resamples=50))).filter(scale="loss")
+    largest = rows.sort(pl.col("interaction").abs(), descending=True).head(3)
+    t = stats.t.ppf(1 - 0.025 / rows.height, rows["groups"][0] - 1)
+    told = [
+        f"{row['a']} and {row['b']} {row['interaction']:+.4f} ± {t * row['standard_error']:.4f}"
+        for row in largest.rows(named=True)
+    ]
+    words = "largest interactions of 12 pairs (nats, intervals hold for all together): "
+    assert words + "; ".join(told) in caplog.text
 
 
 def test_pairs_of_layers_are_pairs_of_any_two(place: Path) -> None:
