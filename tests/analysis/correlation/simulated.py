@@ -126,7 +126,10 @@ def noisy(own: Sample) -> NoisyEffects:
 
 @dataclass(frozen=True)
 class Coverage:
-    """Shares of runs: that the two intervals hold the truth, and that the true r is estimable."""
+    """Shares of runs: that the two intervals hold the truth, and that the true r is estimable.
+
+    Widths are those of the intervals in the median, as multiples of the range of 95 % of the estimates.
+    """
 
     measured: float
     true: float
@@ -134,6 +137,8 @@ class Coverage:
     r_measured: float
     r_true: float
     median_true: float
+    width_measured: float
+    width_true: float
 
 
 def coverage(scenario: Scenario, runs: int, seed: int, share: float = 0.0) -> Coverage:
@@ -162,7 +167,16 @@ def coverage(scenario: Scenario, runs: int, seed: int, share: float = 0.0) -> Co
         r_measured=target,
         r_true=truth,
         median_true=float(np.median([found.value for found in estimable])) if estimable else float("nan"),
+        width_measured=_width(measured),
+        width_true=_width(estimable),
     )
+
+
+def _width(estimates) -> float:
+    if len(estimates) < 2:
+        return float("nan")
+    low, high = np.quantile([found.value for found in estimates], [0.025, 0.975])
+    return float(np.median([found.high - found.low for found in estimates]) / (high - low))
 
 
 def _share(estimates, truth: float) -> float:

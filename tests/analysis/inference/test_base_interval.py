@@ -74,14 +74,21 @@ def test_a_few_large_groups_are_resampled() -> None:
 @pytest.mark.parametrize("runs", [200, pytest.param(2000, marks=pytest.mark.exhaustive)])
 @pytest.mark.parametrize(("chance", "size"), [(0.8, 1), (0.8, 3), (0.97, 1), (0.985, 3)])
 def test_it_holds_the_truth_as_often_as_it_says(chance: float, size: int, runs: int) -> None:
-    """Groups whose examples are right or wrong together; of few errors it is careful."""
+    """Groups whose examples are right or wrong together; of few errors it is careful.
+
+    It is as wide as the exact interval of the expected number of groups: none holds the truth by being too wide.
+    """
     rng, options = np.random.default_rng([int(1000 * chance), size]), Inference(resamples=399)
-    held, examples = 0, 600
+    held, examples, widths = 0, 600, []
     for _ in range(runs):
         right = size * (rng.random(examples // size) < chance).astype(np.int64)
         sizes = np.full(len(right), size)
         sample = sample_of(np.stack([right, sizes], axis=-1)[None], sizes=sizes)
         found = score_interval(sample, options, countable=True)
         held += found.low <= 100 * chance <= found.high
-    slack = 3 * np.sqrt(0.95 * 0.05 / runs) * (runs < 2000)
-    assert 0.93 - slack <= held / runs <= (0.97 if chance == 0.8 else 0.995) + slack
+        widths.append(found.high - found.low)
+    fewest, most = stats.binom.ppf([0.001, 0.999], runs, [0.93, 0.97 if chance == 0.8 else 0.995])
+    assert fewest <= held <= most
+    groups = examples // size
+    exact = stats.binomtest(round(chance * groups), groups).proportion_ci(0.95, method="exact")
+    assert np.median(widths) == pytest.approx(100 * (exact.high - exact.low), rel=0.1)
