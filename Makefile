@@ -13,6 +13,7 @@ STUDY += hydra.launcher.after.command=
 WAIT = && $(BIN)/python -m launchers wait
 endif
 FAIRSEQ := ve-fairseq==0.12.3
+BY_FILE := --dist loadfile --no-loadscope-reorder  # what the tests of a file share is made once, and slow files come first
 HOUSE := tests/house/test_language.py tests/house/test_rooms.py tests/house/test_wall.py
 SLURM_FOLDER ?= /tmp/sixteen-heads-slurm
 SLURM_PACKAGES := munge slurmctld slurmd slurm-client slurmdbd mariadb-server-core mariadb-client-core
@@ -49,10 +50,10 @@ study: install  ## the embedded study: synthetic languages, every head, and a pa
 	$(BIN)/python -m analysis $(RESULTS) --along data,seed
 
 test: install  ## the tests; nothing else is needed (OPTIONS=--costs: the dearest of them; WORKERS: processes, a core each and one)
-	$(BIN)/pytest -q -n $(WORKERS) --dist worksteal $(OPTIONS)
+	$(BIN)/pytest -q -n $(WORKERS) $(BY_FILE) $(OPTIONS)
 
 test-slow: install  ## the tests that try all there is, for minutes each; `make test` leaves them out
-	$(BIN)/pytest -q -n auto --dist worksteal -m exhaustive
+	$(BIN)/pytest -q -n auto $(BY_FILE) -m exhaustive
 
 test-slurm: install  ## the tests that need a real SLURM: brings one up on this machine (root, see slurm-packages)
 	HEADS_SLURM=$(SLURM_FOLDER) $(BIN)/pytest -q $(OPTIONS) tests/slurm
