@@ -334,14 +334,6 @@ def test_a_pre_norm_checkpoint_is_certified_and_translates_as_fairseq_does(undis
 
 @needs_fairseq
 @pytest.mark.fairseq
-def test_fairseqs_own_error_is_shown(tmp_path):
-    with pytest.raises(StudyError, match="embed_dim must be divisible by num_heads"):
-        train_translator(replace(TINY, heads=3), tmp_path / "run")
-    assert "embed_dim must be divisible" in (tmp_path / "run" / "train.log").read_text()
-
-
-@needs_fairseq
-@pytest.mark.fairseq
 def test_a_folder_of_another_training_is_refused(undisturbed, tmp_path):
     (tmp_path / "x.en").write_text("One.\n")
     other = ParallelFile(name="x", source=tmp_path / "x.en", target=tmp_path / "x.en")
