@@ -5,6 +5,7 @@ import os
 import shutil
 import sys
 import tempfile
+from base64 import b64decode
 from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
@@ -30,6 +31,9 @@ __all__ = [
 ]
 
 check_shapes(Path(__file__).parents[1], ("study", "analysis"))
+
+PIXEL = "iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAIAAACQd1PeAAAADElEQVR4nGP4//8/AAX+Av4N70a4AAAAAElFTkSuQmCC"
+"""A white PNG of one pixel, base64."""
 
 hypothesis.settings.register_profile("any machine", deadline=None)  # no test is one of time
 hypothesis.settings.load_profile("any machine")
@@ -92,6 +96,15 @@ def _composed_once() -> Iterator[None]:
         patch.setattr(study.config, "hydra_compose", ComposedOnce(study.config.hydra_compose))
         patch.setattr(ConfigStore, "__deepcopy__", lambda store, _: store, raising=False)  # the one of a process
         yield
+
+
+@pytest.fixture
+def undrawn(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Figures are made and not drawn, which is half of the time of a page: for tests that look at none."""
+    from analysis.figures.canvas import drawing
+
+    empty = {"svg": b"<svg></svg>", "png": b64decode(PIXEL)}
+    monkeypatch.setattr(drawing, "_saved", lambda _, **options: empty[options["format"]])
 
 
 @pytest.fixture

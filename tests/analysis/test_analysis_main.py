@@ -10,6 +10,11 @@ from analysis.__main__ import main
 from analysis.terminal import how_sure
 from study.record.factors import Factors
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
+QUICK = ["--resamples", "99", "--splits", "10"]
+"""How sure one can be of a number is tested elsewhere."""
+
 
 def test_needs_no_torch():
     code = "import analysis.__main__, sys; print([m for m in ('torch', 'transformers', 'hydra') if m in sys.modules])"
@@ -39,7 +44,7 @@ def test_several_models_have_a_line_a_domain(make, results, capsys):
     for epoch in (1.0, 2.0):
         place = Factors("bert", "home", "float32", epoch=epoch)
         make(model=f"bert-epoch{epoch:g}", data="home", seed=3, weights_file=str(epoch), factors=place)
-    assert main([str(results), "--resamples", "99", "--splits", "10"]) == 0
+    assert main([str(results), *QUICK]) == 0
     printed = capsys.readouterr().out
     shown = {line.split()[2]: line for line in printed.splitlines() if line.split()[:2] == ["bert", "on"]}
     assert set(shown) == {"home", "away"}
@@ -60,7 +65,7 @@ def test_help_shows_the_options_of_a_report(words, capsys):
 def test_guesses_the_results_folder(make, results, monkeypatch, capsys):
     make()
     monkeypatch.chdir(results.parent)
-    assert main([]) == 0
+    assert main(QUICK) == 0
     assert capsys.readouterr().out.splitlines()[-1] == "results/analysis/report/index.html"
 
 
@@ -68,10 +73,10 @@ def test_selects_and_writes_elsewhere(make, results, tmp_path, capsys):
     make(model="bert")
     make("bleu", model="fairy", count=5)
     out = tmp_path / "elsewhere"
-    assert main(["report", str(results), "--model", "bert", "--limit", "10", "--out", str(out)]) == 0
+    assert main(["report", str(results), "--model", "bert", "--limit", "10", "--out", str(out), *QUICK]) == 0
     assert "fairy" not in (out / "tables" / "effects.csv").read_text()
     assert "10" in capsys.readouterr().out
-    assert main([str(results), "--metric", "bleu", "--out", str(out)]) == 0
+    assert main([str(results), "--metric", "bleu", "--out", str(out), *QUICK]) == 0
     assert "bert" not in (out / "tables" / "effects.csv").read_text()
 
 
@@ -79,7 +84,7 @@ def test_chrf_scores_the_stored_translations_and_refuses_labels(make, results, t
     make(model="bert")
     make("bleu", model="fairy", data="home", seed=1, count=12)
     make("bleu", model="fairy", data="away", seed=2, count=12)
-    quick = ["--resamples", "99", "--splits", "10", "--out", str(tmp_path)]
+    quick = [*QUICK, "--out", str(tmp_path)]
     assert main([str(results), "--metric", "chrf", *quick]) == 0
     printed = " ".join(capsys.readouterr().out.split())
     assert "fairy: 12 encoder_self + 12 decoder_self + 12 cross; effects in chrF" in printed
@@ -139,7 +144,7 @@ def test_a_wrong_name_is_answered_with_the_names(capsys):
 def test_a_limit_may_be_that_of_one_data_set(make, results, capsys):
     make(data="home", seed=1, count=12)
     make(data="away", seed=2, count=12)
-    assert main([str(results), "--limit", "10", "--limit", "away=5"]) == 0
+    assert main([str(results), "--limit", "10", "--limit", "away=5", *QUICK]) == 0
     base = pl.read_parquet(results / "analysis" / "tables" / "base.parquet")
     assert dict(base.select("domain", "n").iter_rows()) == {"home": 10, "away": 5}
     assert main([str(results), "--limit", "far=5"]) == 2
@@ -150,7 +155,7 @@ def test_a_limit_may_be_that_of_one_data_set(make, results, capsys):
 def test_one_example_or_two_are_told_apart_from_knowledge(make, results, capsys, limit):
     make(data="home", seed=1)
     make(data="away", seed=2)
-    assert main([str(results), "--limit", limit, "--groups", "example"]) == 0
+    assert main([str(results), "--limit", limit, "--groups", "example", *QUICK]) == 0
     assert "Traceback" not in capsys.readouterr().out
 
 

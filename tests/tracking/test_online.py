@@ -24,6 +24,8 @@ from study.tracking.run import read_runs
 from study.tracking.wandb_access import online_refusal
 from study.tracking.wandb_run import WandbRun
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 ONLINE = ("tracking=wandb",)
 IMPATIENT = "tracking.patience=2"
 STOPPED = "tracking has stopped"

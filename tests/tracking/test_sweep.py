@@ -14,6 +14,8 @@ from fixtures.wandb.stand_in import StandIn
 from analysis.__main__ import main
 from study.tracking.run import read_runs
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 EXAMPLE = Path(__file__).parents[2] / "examples" / "wandb_sweep.yaml"
 
 
@@ -46,6 +48,6 @@ def test_the_example_hands_jobs_out_and_a_push_continues_their_runs(place: Path,
     before = {run.id: list(run.steps) for run in server.runs.values()}
     (setting,) = (place / "results").glob("*/*/*/setting.json")
     assert {run.sweep_id for run in read_runs(setting.parent)} == set(before)
-    assert main(["push", str(place / "results"), "--wandb", "lab/heads"]) == 0
+    assert main(["push", str(place / "results"), "--wandb", "lab/heads", "--resamples", "99", "--splits", "3"]) == 0
     assert "4 runs sent" in capsys.readouterr().out, "two jobs, their effects, the report"
     assert {name: server.runs[name].steps for name in before} == before

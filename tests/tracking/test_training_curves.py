@@ -21,6 +21,8 @@ from study.toy.translation import TranslationDomain, translation_examples
 from study.tracking.history import TrainingHistory
 from study.tracking.run import read_runs, training_folders
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 CLOCK = {"training/seconds", "_timestamp", "_runtime", "_wandb"}
 """What is not the same when steps are made again."""
 

@@ -15,6 +15,8 @@ from study.record.errors import InputError
 from study.record.factors import Factors
 from study.record.units import AttentionKind, HeadLayout
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 FAST = ["--resamples", "99", "--splits", "8"]
 HEAD = np.random.default_rng(0).gamma(0.35, 0.12, 16)
 

@@ -22,6 +22,8 @@ from study.record.errors import InputError
 from study.record.factors import Factors
 from study.record.units import AttentionKind, HeadLayout, UnitLevel
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 WEIGHTS = np.random.default_rng(0).gamma(0.35, 0.12, 16)
 RESAMPLED = {"acts_on": "all", "reference": "own", "draws": 4, "seed": 0, "position": "aligned"}
 

@@ -18,6 +18,8 @@ from analysis.page.tiles import sentence
 from analysis.page.verdicts import Finding, Verdict
 from analysis.results.read import Selection
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 QUICK = Inference(resamples=199)
 WEIGHTS = np.linspace(0, 0.4, len(CLASSIFIER))
 

@@ -26,6 +26,8 @@ from study.record.parts import StoreError, every_part
 from study.record.setting import SETTING_FILE, read_setting, write_setting
 from study.record.store import EXAMPLES_FILE, read_parts
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 PLACE = "lab/heads"
 
 

@@ -25,6 +25,8 @@ from study.record.setting import Setting
 from study.record.store import Store, read_parts
 from study.record.units import AttentionKind, HeadLayout, UnitLevel
 
+pytestmark = pytest.mark.usefixtures("undrawn")
+
 LAYOUT = HeadLayout({AttentionKind.ENCODER_SELF: (2, 2)})
 SETTING = Setting("m", "d", "accuracy", {"labels": ["no", "yes"]}, {"digest": "0", "count": 3}, "accuracy|percent")
 IDS = ("a", "b", "c")
