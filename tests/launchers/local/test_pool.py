@@ -6,9 +6,14 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import chdir, redirect_stderr, redirect_stdout
+from io import StringIO
 from pathlib import Path
 
 import pytest
+from fixtures.processes import Ended
+
+from launchers.__main__ import main
 
 APP = """
 import hydra, os, time
@@ -79,15 +84,16 @@ def run(app: Path, *overrides: str) -> tuple[int, str]:
     return process.returncode, said
 
 
-def launchers(app: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "launchers", *arguments],
-        cwd=app,
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=300,
-    )
+def launchers(app: Path, *arguments: str) -> Ended:
+    """`python -m launchers ...` in a folder; in this process, but for what runs jobs."""
+    if arguments[0] == "retry":
+        command = [sys.executable, "-m", "launchers", *arguments]
+        done = subprocess.run(command, cwd=app, capture_output=True, text=True, check=False, timeout=300)
+        return Ended(done.returncode, done.stdout, done.stderr)
+    out, err = StringIO(), StringIO()
+    with chdir(app), redirect_stdout(out), redirect_stderr(err):
+        status = main(arguments)
+    return Ended(status, out.getvalue(), err.getvalue())
 
 
 def states(app: Path) -> dict[str, str]:
