@@ -79,16 +79,23 @@ def agree(found: Hypotheses, row: int, expected: Hypotheses) -> bool:
     return True
 
 
+EACH, EVERY = (single_heads_and_layers, 5, 0.05), (arbitrary, 1, 0.3)
+
+
 @pytest.mark.parametrize(
-    ("masks_of", "beam", "share"),
+    ("architecture", "masks_of", "beam", "share"),
     [
-        (single_heads_and_layers, 5, 0.05),
-        (arbitrary, 1, 0.3),
-        pytest.param(single_heads_and_layers, 1, 0.3, marks=pytest.mark.exhaustive),
-        pytest.param(arbitrary, 5, 0.3, marks=pytest.mark.exhaustive),
+        ("fsmt", *EACH),
+        ("m2m100", *EACH),
+        ("bart", *EVERY),
+        ("marian", *EVERY),
+        *(
+            pytest.param(name, *case, marks=pytest.mark.exhaustive)
+            for case in (EACH, EVERY, (single_heads_and_layers, 1, 0.3), (arbitrary, 5, 0.3))
+            for name in ARCHITECTURES
+        ),
     ],
 )
-@pytest.mark.parametrize("architecture", ARCHITECTURES)
 def test_every_pair_comes_out_as_alone(architecture: str, masks_of, beam: int, share: float) -> None:
     """Sentences of different lengths and limits; of one mask no pair is wanted, of each other one at least."""
     module, gate = gated(architecture)
