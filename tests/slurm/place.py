@@ -8,6 +8,7 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -93,11 +94,14 @@ class Place:
         return self.cluster.accounted(self.arrays())
 
     def undisturbed(self, *overrides: str) -> dict[str, str]:
-        """What the same jobs store where nothing breaks: one after the other, in one process, without a cluster."""
-        jobs = [override for override in overrides if not override.startswith(("hydra.launcher.", "breaks="))]
-        done = self.submit(*jobs, "breaks=no", "seconds=0", "results=undisturbed", "hydra/launcher=basic", "-m")
-        assert done.returncode == 0, done.stderr
-        return self.stored("undisturbed")
+        """What these jobs store where nothing breaks, by job and number: it follows from their names and size alone."""
+        values = dict(override.split("=", 1) for override in overrides)
+        numbers = range(int(values.get("size", 3)))
+        return {
+            f"{name}/{number}": sha256(f"{name} {number}".encode()).hexdigest()
+            for name in values["name"].split(",")
+            for number in numbers
+        }
 
 
 def wait_until(reached: Callable[[], object], what: str = "it", seconds: float = 300.0) -> None:
