@@ -3,17 +3,15 @@
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 import polars as pl
-from jaxtyping import Float
 from matplotlib.axes import Axes
 from matplotlib.lines import Line2D
 from matplotlib.ticker import MaxNLocator
 
 from analysis.attention_kinds import by_style, style_of
 from analysis.figures.canvas import Drawing, Panel, Sample, Tip, draw, limits, styled
-from analysis.figures.canvas.lettering import line_height, text_width
-from analysis.figures.canvas.style import INK, SMALL
+from analysis.figures.canvas.point_names import name_points
+from analysis.figures.canvas.style import INK
 from analysis.formatting import address, decimals, interval, signed, unit_name
 from study.record.units import UnitLevel
 
@@ -25,9 +23,6 @@ OUTLIER = 8
 
 SMALL_WIDTH, SMALL_HEIGHT = 2.71, 1.55
 """Inches of a miniature, and of its axes."""
-
-BESIDE, ABOVE = 6, 3
-"""Points between a named head and its name, across and along."""
 
 MUCH_WIDER = 4.0
 """From so many times the width on, a scale shows nothing of what lies on another."""
@@ -159,47 +154,10 @@ def _name_outliers(panel: Panel, both: pl.DataFrame, several: bool, *, apart: bo
     """
     scales = {name: float(both[name].abs().max()) if apart else 1.0 for name in ("effect_a", "effect_b")}  # type: ignore[arg-type]
     size = pl.max_horizontal(*(pl.col(name).abs() / scale for name, scale in scales.items()))
-    points = both.select("effect_a", "effect_b").to_numpy()
+    named = []
     for row in both.sort(size, descending=True, maintain_order=True).head(NAMED).iter_rows(named=True):
-        at, name = (row["effect_a"], row["effect_b"]), unit_name(row, several)
+        at = (row["effect_a"], row["effect_b"])
         ring = {"markersize": OUTLIER, "markerfacecolor": "none", "markeredgecolor": INK, "markeredgewidth": 0.7}
         panel.axes.plot(*at, "o", **ring)
-        right, up = _freest_corner(panel, points, at, text_width(name, SMALL))
-        points = np.vstack([points, _under_name(panel, at, text_width(name, SMALL), right, up)])
-        look: dict[str, Any] = {"ha": "left" if right else "right", "va": "bottom" if up else "top"}
-        offset = (BESIDE if right else -BESIDE, ABOVE if up else -ABOVE)
-        panel.axes.annotate(name, at, offset, textcoords="offset points", fontsize=SMALL, **look)
-
-
-def _inches(panel: Panel) -> tuple[float, float]:
-    """Inches of a unit across and along."""
-    (low, high), (bottom, top) = panel.axes.get_xlim(), panel.axes.get_ylim()
-    return panel.size[0] / (high - low), panel.size[0] / (top - bottom)
-
-
-def _under_name(
-    panel: Panel, at: tuple[float, float], width: float, right: bool, up: bool
-) -> Float[np.ndarray, "points 2"]:
-    """Points under the name of a head, which other names had better leave free."""
-    across, along = _inches(panel)
-    x = (BESIDE / 72 + width * np.array([0.05, 0.5, 0.95])) * (1 if right else -1) / across
-    y = (ABOVE / 72 + line_height(SMALL) / 2) * (1 if up else -1) / along
-    return np.column_stack([at[0] + x, np.full(len(x), at[1] + y)])
-
-
-def _freest_corner(
-    panel: Panel, points: Float[np.ndarray, "heads 2"], at: tuple[float, float], width: float
-) -> tuple[bool, bool]:
-    """Whether a name stands to the right of its point, and whether above it: where fewest points are covered."""
-    low, high = panel.axes.get_xlim()
-    inches, along = _inches(panel)
-    x, y = ((points - np.array(at)) * (inches, along)).T
-    height, beside, above = line_height(SMALL), BESIDE / 72, ABOVE / 72
-
-    def covered(corner: tuple[bool, bool]) -> float:
-        right, up = (1 if side else -1 for side in corner)
-        outside = right * (high - at[0] if right > 0 else low - at[0]) * inches < beside + width
-        inside = (right * x > 0) & (right * x < beside + width) & (up * y > 0) & (up * y < above + height)
-        return float(inside.sum() + len(points) * outside)
-
-    return min(((True, True), (False, True), (True, False), (False, False)), key=covered)
+        named.append((unit_name(row, several), at))
+    name_points(panel, both.select("effect_a", "effect_b").to_numpy(), named)

@@ -8,8 +8,8 @@ from matplotlib.ticker import MaxNLocator
 
 from analysis.attention_kinds import by_style, style_of
 from analysis.figures.canvas import Drawing, Panel, Sample, Tip, draw, limits, styled
-from analysis.figures.canvas.lettering import text_width
-from analysis.figures.canvas.style import INK, SMALL
+from analysis.figures.canvas.point_names import name_points
+from analysis.figures.canvas.style import INK
 from analysis.formatting import address, decimal, decimals, ends, signed, unit_name
 from study.record.units import UnitLevel
 
@@ -37,7 +37,7 @@ def head_spreads(heads: pl.DataFrame, cells: str, title: str, name: str, level: 
         panel.key = [Sample(style_of(kind).label, _look(kind)) for kind in kinds] if len(kinds) > 1 else []
         axes = panel.axes
         top = limits(heads, ("spread",), 0.0)[1]
-        axes.set(xlim=limits(heads, ("mean", "mean_low", "mean_high"), 0.0), ylim=(-0.04 * top, top))
+        axes.set(xlim=limits(heads, ("mean", "mean_low", "mean_high"), 0.0), ylim=(-0.1 * top, top))
         axes.axvline(0, color=INK, linewidth=0.5, alpha=0.35, zorder=0)
         for slope in (-1, 1):
             axes.axline((0, 0), slope=slope, color=INK, linewidth=0.6, alpha=0.5, linestyle=(0, (4, 3)), zorder=0)
@@ -72,11 +72,7 @@ def _look(kind: str) -> dict[str, Any]:
 
 
 def _name_strongest(panel: Panel, heads: pl.DataFrame, several: bool) -> None:
-    """Write the names of the heads of largest mean effect beside them, to the side where there is room."""
-    low, high = panel.axes.get_xlim()
-    for row in heads.sort(pl.col("mean").abs(), descending=True, maintain_order=True).head(NAMED).rows(named=True):
-        name, at = unit_name(row, several), (row["mean"], row["spread"])
-        room = (high - at[0]) / (high - low) * panel.size[0]
-        right = text_width(name, SMALL) + 0.1 < room
-        look: dict[str, Any] = {"xytext": (5 if right else -5, 4), "ha": "left" if right else "right"}
-        panel.axes.annotate(name, at, textcoords="offset points", fontsize=SMALL, **look)
+    """Write the names of the heads of largest mean effect beside them, where there is room."""
+    strongest = heads.sort(pl.col("mean").abs(), descending=True, maintain_order=True).head(NAMED)
+    named = [(unit_name(row, several), (row["mean"], row["spread"])) for row in strongest.rows(named=True)]
+    name_points(panel, heads.select("mean", "spread").to_numpy(), named)

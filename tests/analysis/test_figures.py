@@ -441,3 +441,21 @@ def test_names_of_outliers_cover_no_other_head_where_there_is_room():
     assert not any(box.contains(*point) for point in points)
     assert axes.bbox.x0 <= box.x0
     assert box.x1 <= axes.bbox.x1
+
+
+def test_names_of_many_heads_at_one_height_do_not_run_into_each_other():
+    """Heads without a spread stand in a row at the foot of the picture."""
+    means = [-4.4, -4.0, -3.6, -3.2, 1.0]
+    heads = pl.DataFrame({"head": range(5), "mean": means, "spread": [0.0] * 4 + [3.0]}).with_columns(
+        *(pl.col("mean").alias(f"mean_{end}") for end in ("low", "high")),
+        *(pl.col("spread").alias(f"spread_{end}") for end in ("low", "high")),
+        **{"kind": pl.lit("encoder_self"), "layer": pl.lit(0), "level": pl.lit(0.95), "unit": pl.lit("points")},
+        **{"significant": pl.lit(1), "cells": pl.lit(2)},
+    )
+    drawn = figures.head_spreads(heads, "seeds", "toy", "f/3")
+    FigureCanvasAgg(drawn.figure).draw()
+    axes = drawn.figure.axes[0]
+    boxes = [text.get_window_extent() for text in axes.texts if text.get_text().startswith("L0H")]
+    assert boxes
+    assert not any(one.overlaps(other) for at, one in enumerate(boxes) for other in boxes[:at])
+    assert all(axes.bbox.y0 <= box.y0 and box.y1 <= axes.bbox.y1 for box in boxes)

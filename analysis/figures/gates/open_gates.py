@@ -41,6 +41,7 @@ def open_gates(course: pl.DataFrame, title: str, name: str) -> Drawing:
             ends.append(Curve(label, colour, mean["step"].cast(pl.Float64).to_list(), mean[shown].to_list()))
         panel.axes.set(xlim=(0, course["step"].max()), ylim=(-0.03 * most, 1.03 * most))
         panel.axes.xaxis.set_major_locator(MaxNLocator(nbins=5, integer=True))
+        panel.axes.yaxis.set_major_locator(MaxNLocator(integer=True))
         name_ends(panel, "", ends)
         numbers = ("gates", "kept", "settled", "undecided", "open", "penalty")
         data = course.select("training_id", "amount", "seed", "step", *numbers)

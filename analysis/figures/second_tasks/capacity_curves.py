@@ -174,7 +174,7 @@ def _bars_name(lines: pl.DataFrame, value: str) -> str:
     over = {True: "seeds", False: "examples"}
     known = [over[each] for each in (True, False) if each in set(bars["bar_over_seeds"])]
     told = [f"bars: {100 * (1 - bars['alpha'][0]):g} % over {' or '.join(known)}"] if known else []
-    alone = ["one seed, so no spread over seeds"] if lines.height and set(lines["seeds"]) == {1} else []
+    alone = ["one seed, no spread"] if lines.height and set(lines["seeds"]) == {1} else []
     return "; ".join([*told, *alone])
 
 

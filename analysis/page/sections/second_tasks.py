@@ -163,16 +163,17 @@ def _richest(controls: pl.DataFrame) -> int | None:
 def curve_drawings(
     comparison: Comparison, curves: pl.DataFrame, earlier: pl.DataFrame, later: pl.DataFrame, name: str
 ) -> Iterator[Drawing]:
-    """The capacity curve by score and by loss, and a panel for each earlier task."""
+    """The capacity curve by score and by loss, and a panel for each earlier task; none of a single point."""
     if not curves["by_heads"].any():
         return
+    shown = _on_the_curve(curves)
     for value in ("score", "loss"):
-        if curves[value].count():
-            yield figures.capacity_curve(
-                _on_the_curve(curves), later, value, comparison.name, f"{FOLDER}/{value}-{name}"
-            )
+        if shown[value].count() > 1:
+            yield figures.capacity_curve(shown, later, value, comparison.name, f"{FOLDER}/{value}-{name}")
     gave = earlier.filter(pl.col("name") == FREE_HEADS).drop_nulls("change").filter(_LOST.any().over("task", "data"))
     for (task, data), own in gave.group_by("task", "data", maintain_order=True):
+        if own.height == 1:
+            continue
         title = f"{task} with the heads left to it" + ("" if task == data else f", on {data}")
         yield figures.cost_curve(own, title, f"{FOLDER}/cost-{name}-{slug(str(data))}-{slug(str(task))}")
 

@@ -78,7 +78,7 @@ def test_each_order_of_free_heads_has_a_line_of_its_own(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("seeds", "words"),
     [
-        (1, "bars: 95 % over examples; one seed, so no spread over seeds"),
+        (1, "bars: 95 % over examples; one seed, no spread"),
         (2, "bars: 95 % over examples"),
         (5, "bars: 95 % over seeds"),
     ],
@@ -86,14 +86,21 @@ def test_each_order_of_free_heads_has_a_line_of_its_own(tmp_path: Path) -> None:
 def test_a_capacity_curve_says_what_its_bars_are_over(tmp_path: Path, seeds: int, words: str) -> None:
     first = fill_first(tmp_path)
     for seed in range(seeds):
-        fill_later(tmp_path, first, FREE, freed=range(6), seed=seed, skill=0.3)
+        for number in (3, 6):
+            fill_later(tmp_path, first, FREE, freed=range(number), seed=seed, skill=0.3)
     found = heads.second_tasks(tmp_path, FAST)
     (score,) = (one for one in found.drawings() if Path(one.name).name.startswith("score"))
     assert score.panel.x.splitlines() == ["free heads, of 16", words]
-    (row,) = found.table.filter(name="free_heads").rows(named=True)
+    (row,) = found.table.filter(name="free_heads", fewest=6).rows(named=True)
     over = "score_seeds" if seeds == 5 else "score"
     bars = [path.vertices[:, 1] for own in score.panel.axes.collections for path in own.get_paths()]
     assert any(ends == pytest.approx([row[f"{over}_low"], row[f"{over}_high"]]) for ends in bars if len(ends) == 2)
+
+
+def test_one_number_is_no_curve(tmp_path: Path) -> None:
+    first = fill_first(tmp_path, freed=[range(6)])
+    fill_later(tmp_path, first, FREE, freed=range(6), skill=0.3)
+    assert heads.second_tasks(tmp_path, FAST).drawings() == []
 
 
 def test_every_figure_and_table_has_its_file(shown: tuple[Analysis, Path]) -> None:
