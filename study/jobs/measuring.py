@@ -377,8 +377,9 @@ class MeasuringJob(Job):
         answer, mask = self.study.measure.answer(evaluator), extreme.get("lowest_effect_of", "")
         if not answer and mask and " off from " not in mask:  # of many heads off it says the first
             answer = f"{extreme['lowest_effect']:+.{scored.digits}f} {scored.unit} with {mask}"
-        words = "%s: base score %s%s, %s masks stored%s"
-        log.info(words, self, scored.shown(base), self._of_share(), f"{len(scores):,}", answer and f"; {answer}")
+        number = "1 mask" if len(scores) == 1 else f"{len(scores):,} masks"
+        words = "%s: base score %s%s, %s stored%s"
+        log.info(words, self, scored.shown(base), self._of_share(), number, answer and f"; {answer}")
         return found, extreme
 
     def _of_share(self) -> str:
@@ -404,9 +405,9 @@ class MeasuringJob(Job):
         )
 
     def _engine(self) -> "Engine":
+        study, subject = self.study, self.subject()
         from study.engine.choose import choose_engine  # not before an outcome is missing: it takes torch
 
-        study, subject = self.study, self.subject()
         tokens, memory = study.batch_tokens, study.memory_gb
 
         def choose(precision: Precision, exact: "Engine | None" = None) -> "Engine":
@@ -428,9 +429,9 @@ class MeasuringJob(Job):
 
     def _load(self) -> "Subject":
         study = self.study
-        study.model.check_texts(self.view, study.data.max_unknown)
         level = logging.INFO if study.model.epoch is None else logging.DEBUG  # a training has many checkpoints
-        log.log(level, "loading %s", study.model.name)
+        log.log(level, "loading %s", study.model.name)  # before the first package that takes seconds
+        study.model.check_texts(self.view, study.data.max_unknown)
         import torch
 
         from study.certification.certify import certify
