@@ -11,6 +11,7 @@ from study.record.files import short_hash
 
 if TYPE_CHECKING:
     from study.engine.engine import Engine
+    from study.jobs.plan import Plan
     from study.subjects.subject import Subject
 
 MOST_SETS = 4
@@ -27,6 +28,7 @@ class JobCache:
         self._examples: dict[str, Examples] = {}
         self._subjects: dict[str, Subject] = {}
         self._engines: dict[str, Engine] = {}
+        self._plans: dict[str, Plan] = {}
         self._reading = Lock()
 
     def examples(self, data: DataSource) -> Examples:
@@ -50,6 +52,12 @@ class JobCache:
             gc.collect()  # a job that ended and its evaluator refer to each other, and to the model
             self._subjects[key] = load()
         return self._subjects[key]
+
+    def plan(self, key: str, make: "Callable[[], Plan]") -> "Plan":
+        """The plan of a key, which takes seconds to make: jobs that differ in a seed often need the same first."""
+        if key not in self._plans:
+            self._plans[key] = make()
+        return self._plans[key]
 
     def engine(self, subject: "Subject", key: str, choose: "Callable[[], Engine]", *, of: str = "") -> "Engine":
         """The engine of a key for a subject; chosen and proved once.

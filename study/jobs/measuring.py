@@ -313,7 +313,10 @@ class MeasuringJob(Job):
                 "needs": "its training, measure=train first" if trained else needs,
             }
         request = study.measure.request(self.evaluator)
-        planned = plan(self.evaluator, request)
+        left = {str(table): rows for table, rows in missing_rows(self.evaluator, request).items()}
+        computes = [study.device, study.threads, study.batch_tokens, study.memory_gb]
+        key = short_hash([self._run.id, str(self.results), left, *computes])
+        planned = self._cache.plan(key, lambda: plan(self.evaluator, request))
         if self._seconds_of_means:
             planned = planned.with_means(len(self.reference), self._seconds_of_means)
         log.info("%s: %s", self, planned)

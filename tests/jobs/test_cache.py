@@ -15,6 +15,7 @@ from study.engine import choose
 from study.engine.cascade.classifiers import ClassifierDecider
 from study.engine.cascade.engine import CascadeEngine
 from study.engine.cascade.tangent import Tangent
+from study.jobs import measuring
 from study.jobs.cache import MOST_SETS, JobCache
 from study.jobs.task import StudyTask
 from study.record.errors import InputError
@@ -174,3 +175,19 @@ def test_a_subject_is_let_go_before_another_is_loaded() -> None:
     for key in ("a", "a", "b", "a"):
         cache.subject(key, lambda key=key: load(key))  # pyright: ignore[reportArgumentType]
     assert loaded == ["a", "b", "a"]
+
+
+def test_what_is_left_to_do_is_timed_once_for_jobs_that_need_the_same(
+    place: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    planned: list[object] = []
+    measure = measuring.plan
+    monkeypatch.setattr(measuring, "plan", lambda *given: planned.append(given) or measure(*given))
+    task, job = StudyTask(JobCache()), overrides(place, "measure=no_head")
+    plans = [task(compose(*job, "plan=true")), task(compose(*job, "plan=true", "memory_gb=1"))]
+    assert len(planned) == 2, "another memory takes another time"
+    assert task(compose(*job, "plan=true")) == plans[0]
+    assert len(planned) == 2
+    task(compose(*overrides(place, "measure=base")))
+    assert task(compose(*job, "plan=true"))["missing"] == plans[0]["missing"] - NUM_PAIRS
+    assert len(planned) == 3, "less is left"
