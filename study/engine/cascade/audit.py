@@ -20,7 +20,7 @@ from jaxtyping import Bool
 from study.engine.evaluator import Evaluator
 from study.engine.pairs import TableRequest
 from study.engine.precision import Cascade
-from study.record.cascade import Audit, MaskSample, PartlyAsked, Stage, Thresholds
+from study.record.cascade import Audit, MaskSample, PartialRequest, Stage, Thresholds
 from study.record.cascade.audit_files import AuditError, read_audits, write_audit
 from study.record.cascade.decisions import differ
 from study.record.cascade.limits import round_alpha, sample_size
@@ -137,7 +137,7 @@ class Auditor:
         own = set(self._keys), len(self.evaluator.whole), self._partly()
         return [audit for audit in self._spent() if (set(audit.masks), audit.examples, audit.partly) == own]
 
-    def _partly(self) -> tuple[PartlyAsked, ...]:
+    def _partly(self) -> tuple[PartialRequest, ...]:
         """The masks that were asked on some examples of this share alone, by the examples."""
         if all(one.examples is None for one in self.requests):
             return ()
@@ -150,7 +150,7 @@ class Auditor:
         for key, names in asked.items():
             if names != share:
                 groups[tuple(sorted(places[name] for name in names))].append(key)
-        return tuple(PartlyAsked(tuple(sorted(masks)), examples) for examples, masks in sorted(groups.items()))
+        return tuple(PartialRequest(tuple(sorted(masks)), examples) for examples, masks in sorted(groups.items()))
 
     def _places(self) -> dict[str, int]:
         """The place of each example in the setting's file."""

@@ -4,8 +4,8 @@ A decision is taken at the first stage whose margin is above its threshold. All 
 as long as no part has a threshold that they do not pass, and no exact row is there.
 """
 
-from study.record.cascade.audit import Audit, MaskSample, PartlyAsked
+from study.record.cascade.audit import Audit, MaskSample, PartialRequest
 from study.record.cascade.stage import Stage
 from study.record.cascade.thresholds import Thresholds
 
-__all__ = ["Audit", "MaskSample", "PartlyAsked", "Stage", "Thresholds"]
+__all__ = ["Audit", "MaskSample", "PartialRequest", "Stage", "Thresholds"]

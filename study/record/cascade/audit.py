@@ -47,7 +47,7 @@ class MaskSample:
 
 
 @dataclass(frozen=True)
-class PartlyAsked:
+class PartialRequest:
     """Masks of which a job needed some examples of its share alone, as a search does.
 
     Attributes:
@@ -99,7 +99,7 @@ class Audit:
     purposive: Mapping[str, float] = field(default_factory=dict)
     passed: bool | None = None
     seconds: float = 0.0
-    partly: tuple[PartlyAsked, ...] = ()
+    partly: tuple[PartialRequest, ...] = ()
 
     def __post_init__(self) -> None:
         if not (self.round >= 1 and 0 <= self.share < self.shards and 0 < self.alpha < 1):
@@ -150,7 +150,7 @@ class Audit:
             drawn={mask: tuple(own) for mask, own in stored["drawn"].items()},
             stages=stored["stages"],
             purposive=stored["purposive"],
-            partly=tuple(PartlyAsked(tuple(masks), tuple(examples)) for masks, examples in stored.get("partly", [])),
+            partly=tuple(PartialRequest(tuple(masks), tuple(examples)) for masks, examples in stored.get("partly", [])),
         )
         if audit.passed and audit.together.wrong:
             raise ValueError("it is passed, and not all of its sample is right")

@@ -18,7 +18,7 @@ from analysis.report import result_tables
 from analysis.results.cells import grids
 from analysis.results.read import read_domain, read_results
 from analysis.terminal import print_cascade
-from study.record.cascade import Audit, MaskSample, PartlyAsked, Stage, Thresholds
+from study.record.cascade import Audit, MaskSample, PartialRequest, Stage, Thresholds
 from study.record.cascade.audit_files import write_audit
 from study.record.cascade.limits import round_alpha, wrong_limit
 from study.record.factors import Factors
@@ -150,7 +150,7 @@ def test_a_larger_threshold_leaves_the_count_and_exact_rows_need_no_audit(store:
 def test_of_a_mask_that_was_asked_on_some_examples_an_audit_speaks_for_these_alone(store: Store) -> None:
     audit = audit_of(store)
     mask = next(iter(audit.masks))
-    write_audit(replace(audit, partly=(PartlyAsked((mask,), tuple(range(100))),)), store.folder)
+    write_audit(replace(audit, partly=(PartialRequest((mask,), tuple(range(100))),)), store.folder)
     found = domain_bounds(read_domain(store.folder))
     assert found is not None
     assert found.lacking == 100 * 3 // 4, "the other half came later, however few drafts there are"
@@ -168,7 +168,7 @@ def test_drafts_under_masks_that_are_not_shown_one_by_one_are_told_too(store: St
     store.write(searched, {}, thresholds=low)
     drawn = {**audit.drawn, mask: tuple(range(10))}
     counts = {**audit.masks, mask: MaskSample(100, 10)}
-    audit = replace(audit, masks=counts, drawn=drawn, partly=(PartlyAsked((mask,), tuple(range(100))),))
+    audit = replace(audit, masks=counts, drawn=drawn, partly=(PartialRequest((mask,), tuple(range(100))),))
     write_audit(audit, store.folder)
     found = cascade([read_domain(store.folder)])
     assert found is not None

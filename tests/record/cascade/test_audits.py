@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from study.record.cascade import Audit, MaskSample, PartlyAsked
+from study.record.cascade import Audit, MaskSample, PartialRequest
 from study.record.cascade.audit_files import FOLDER, AuditError, read_audit, read_audits, write_audit
 from study.record.cascade.limits import wrong_limit
 
@@ -24,7 +24,7 @@ AUDIT = Audit(
     flips=1,
     stages={"first_order": 240, "float32": 60},
     purposive={"looked": 5, "wrong": 1},
-    partly=(PartlyAsked(("101", "110"), (4, 9, 12)),),
+    partly=(PartialRequest(("101", "110"), (4, 9, 12)),),
 )
 
 
