@@ -12,6 +12,7 @@ from benchmarks.sizes import Sizes
 from benchmarks.table import Row
 from study.record.examples import Examples
 from study.record.metrics import Accuracy
+from study.record.reading.ledger import Ledger
 from study.record.reading.mask_sums import read_sums
 from study.record.scores import mask_scores
 from study.record.setting import Setting
@@ -33,6 +34,13 @@ def many_masks(sizes: Sizes) -> Iterator[Row]:
             for rows in _parts(keys, np.array(ids)):
                 _opened(folder, examples).write(rows, {}, together=together)
         bytes_plain, bytes_packed = (sum(f.stat().st_size for f in Path(x).rglob("*.parquet")) for x in (plain, packed))
+        counted = in_turns(
+            {
+                "ours": _way(lambda: _missing(_opened(packed, examples), keys, ids), sizes),
+                "theirs": _way(lambda: _missing_rows(_opened(packed, examples), keys), sizes),
+            },
+            sizes.repeats,
+        )
         timed = in_turns(
             {
                 "ours": _way(lambda: read_sums(_opened(packed, examples).folder, Accuracy()), sizes),
@@ -41,6 +49,16 @@ def many_masks(sizes: Sizes) -> Iterator[Row]:
             sizes.repeats,
         )
     number = len(keys) * EXAMPLES
+    yield Row(
+        part="sets",
+        work=f"what is left of a job of {len(keys):,} masks × {EXAMPLES} examples, all stored, by a ledger of bits",
+        against="all rows of the same parts read, then counted",
+        ours=counted["ours"].seconds,
+        theirs=counted["theirs"].seconds,
+        target=8,
+        memory=counted["ours"].memory,
+        note=f"{PARTS} packed parts; processor seconds; all rows took {counted['theirs'].memory / 1e9:.2f} GB",
+    )
     yield Row(
         part="sets",
         work=f"scores of {len(keys):,} masks × {EXAMPLES} examples from packed parts, summed while they are read",
@@ -52,6 +70,19 @@ def many_masks(sizes: Sizes) -> Iterator[Row]:
         note=f"{PARTS} parts, {bytes_packed / number:.1f} bytes a row (plain: {bytes_plain / number:.1f}); processor "
         f"seconds; plain took {timed['theirs'].memory / 1e9:.2f} GB",
     )
+
+
+def _missing(store: Store, keys: list[str], ids: tuple[str, ...]) -> int:
+    """How many masks lack rows."""
+    ledger = Ledger(store.folder, ids, LAYOUT, pl.Series(ids))
+    ledger.update()
+    return sum(1 for _ in ledger.lacking(keys, ids))
+
+
+def _missing_rows(store: Store, keys: list[str]) -> int:
+    """As `_missing`, from all rows."""
+    counts = dict(store.read().rows.group_by("mask").len().iter_rows())
+    return sum(counts.get(key, 0) < EXAMPLES for key in keys)
 
 
 def _way(work: Callable[[], object], sizes: Sizes) -> Way:
