@@ -80,7 +80,7 @@ def visit(browser, request: pytest.FixtureRequest) -> Iterator[Callable]:
         )
         contexts.append(context)
         tab = context.new_page()
-        tab.set_default_timeout(20_000)
+        tab.set_default_timeout(120_000)  # milliseconds: a busy machine needs more than twenty seconds
         tab.on("console", lambda message: faults.append(f"console: {message.text}"))
         tab.on("pageerror", lambda error: faults.append(f"error: {error}"))
         tab.on("request", lambda request: request.url.startswith(OWN) or faults.append(f"asked for {request.url}"))
