@@ -84,7 +84,7 @@ def values_of(estimate: LinearEstimate, sample: Sample, at: Int[np.ndarray, " co
 
 
 @dataclass(frozen=True)
-class Summed:
+class ScoreSum:
     """A sum of differences of scores, with its interval by the examples.
 
     Attributes:
@@ -100,7 +100,7 @@ class Summed:
     unit: str
 
     @classmethod
-    def of(cls, sample: Sample, weights: Float[np.ndarray, " masks"], alpha: float) -> "Summed":
+    def of(cls, sample: Sample, weights: Float[np.ndarray, " masks"], alpha: float) -> "ScoreSum":
         """The scores of a sample's masks, each times its weight, with an interval at 1 - alpha by a jackknife."""
         value = float(sample.scores @ weights)
         without = np.concatenate([left @ weights for left in sample.without_some()])
@@ -192,15 +192,15 @@ class Coalitions:
             case _:
                 return {(SEMIVALUE, float(self.stored.design.options[KEPT])): semivalue_matrix(on)}
 
-    def total(self, scale: str) -> Summed:
+    def total(self, scale: str) -> ScoreSum:
         """What all units share: the score with all of them less that with none."""
         sample, at = self.samples[scale]
         weights = np.zeros(len(sample.masks))
         weights[at[self.design.on.all(axis=1)][0]] = 1.0
         weights[at[~self.design.on.any(axis=1)][0]] = -1.0
-        return Summed.of(sample, weights, self.inference.alpha)
+        return ScoreSum.of(sample, weights, self.inference.alpha)
 
-    def together(self, scale: str) -> Summed | None:
+    def together(self, scale: str) -> ScoreSum | None:
         """What the units lose together, each removed by itself; None where some were not."""
         domain, units = self.scales[scale], self.design.parsed()
         masks = domain.single_units(self.design.unit)
@@ -209,7 +209,7 @@ class Coalitions:
         sample = domain.sample_of([masks[unit] for unit in units], self.inference.groups)
         weights = np.full(len(sample.masks), -1.0)
         weights[0] = len(units)
-        return Summed.of(sample, weights, self.inference.alpha)
+        return ScoreSum.of(sample, weights, self.inference.alpha)
 
     @property
     def about(self) -> dict[str, Any]:

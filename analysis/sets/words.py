@@ -11,7 +11,7 @@ from analysis.results.sample import EXAMPLE
 from analysis.sets.pairs import COMPLEMENTARY, REDUNDANT, Pairs
 from analysis.sets.scales import SCORE, tested_scale
 from analysis.sets.screening import CONFIRMED, Screening
-from analysis.sets.shapley import SEMIVALUE, SHAPLEY, Coalitions, Summed
+from analysis.sets.shapley import SEMIVALUE, SHAPLEY, Coalitions, ScoreSum
 from analysis.sets.sufficient import Verdict
 from study.record.designs.names import CHOSEN, IMPORTANT, RANDOM, SCREENED
 from study.record.designs.pairs import ALL, KIND, LAYER
@@ -277,7 +277,7 @@ def _middle(found: Coalitions, sizes: pl.DataFrame) -> Iterator[str]:
     )
 
 
-def _summed(found: Summed, digits: int) -> str:
+def _summed(found: ScoreSum, digits: int) -> str:
     """A sum with its interval and unit."""
     ends = f"{signed(found.low, digits)} to {signed(found.high, digits)}"
     return f"{signed(found.value, digits)} {found.unit} ({ends})"
