@@ -87,7 +87,7 @@ class Model:
 
     Attributes:
         names: the components, in the order of every vector of variances.
-        contrasts: of the heads.
+        contrasts: the contrasts of the heads.
         products: of the effects of every two cells, added up over the contrasts of each kind.
         common: what cells have in common by each component, for each kind.
         noise: sampling covariance of the effects, averaged over heads, and the least variance of single cells.
@@ -108,7 +108,7 @@ class Model:
         noise = [mean_noise(own) for own in grid.centred.without]
         return cls(names, contrasts, contrasts.products(grid.effects), common, _noise(noise, grid.effects))
 
-    def of_others(
+    def with_effects(
         self, effects: Float[np.ndarray, "domains seeds heads"], noise: Sequence[Float[np.ndarray, "seeds seeds"]]
     ) -> "Model":
         """The likelihood of other effects of the same cells and heads, with this noise on each domain."""

@@ -63,7 +63,7 @@ def _without_blocks(model: Model, grid: NoisyGrid, domain: int) -> Iterator[Mode
     for shift, own in without_each_block(whole.without[domain]):
         effects = whole.effects.copy()
         effects[domain] += shift
-        yield model.of_others(effects, [*noise[:domain], own, *noise[domain + 1 :]])
+        yield model.with_effects(effects, [*noise[:domain], own, *noise[domain + 1 :]])
 
 
 def without_each_block(
