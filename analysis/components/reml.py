@@ -88,7 +88,7 @@ class Model:
     Attributes:
         names: the components, in the order of every vector of variances.
         contrasts: the contrasts of the heads.
-        products: of the effects of every two cells, added up over the contrasts of each kind.
+        products: products of the effects of every two cells, added up over the contrasts of each kind.
         common: what cells have in common by each component, for each kind.
         noise: sampling covariance of the effects, averaged over heads, and the least variance of single cells.
     """
