@@ -13,7 +13,7 @@ class Template:
     """A config, shared by jobs that set values on copies of it; a copy is read from bytes, in a fifth of its time."""
 
     def __init__(self, whole: DictConfig) -> None:
-        """Of a config that nobody else changes.
+        """Keep a config that nobody else changes.
 
         Args:
             whole: the config with Hydra's own node.

@@ -382,11 +382,11 @@ class MeasuringJob(Job):
             answer = f"{extreme['lowest_effect']:+.{scored.digits}f} {scored.unit} with {mask}"
         number = "1 mask" if len(scores) == 1 else f"{len(scores):,} masks"
         words = "%s: base score %s%s, %s stored%s"
-        log.info(words, self, scored.shown(base), self._of_share(), number, answer and f"; {answer}")
+        log.info(words, self, scored.shown(base), self._share_words(), number, answer and f"; {answer}")
         return found, extreme
 
-    def _of_share(self) -> str:
-        """Of which examples a score is, where it is not of all that the job's shards measure together."""
+    def _share_words(self) -> str:
+        """Words for the examples behind a score, where they are not all that the job's shards measure together."""
         if self.study.shards == 1:
             return ""
         return f" (of this shard's {len(self.share):,} of {len(self.view):,} examples)"

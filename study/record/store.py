@@ -72,7 +72,7 @@ def read_parts(
         within: the tolerance of the setting's outcomes.
         layout: the units of its model, if they are known.
         examples: ids of all examples of the setting, in the order of its file; read there when None.
-        wanted: of which masks, as an expression of the column mask; of all when None.
+        wanted: an expression of the column mask, true for the masks to read; all are read when None.
 
     Raises:
         StoreError: when a part cannot be read or two parts disagree; names the files.
@@ -96,7 +96,7 @@ def read_every(
         table: which rows.
         layout: the units of its model, if they are known.
         examples: ids of all examples of the setting, in the order of its file; read there when None.
-        wanted: of which masks, as an expression of the column mask; of all when None.
+        wanted: an expression of the column mask, true for the masks to read; all are read when None.
 
     Raises:
         StoreError: when a part cannot be read; names the files.
@@ -124,7 +124,7 @@ def read_part(part: Path, examples: Callable[[], pl.Series], wanted: pl.Expr | N
     Args:
         part: its file.
         examples: gives the ids of all examples of the setting, in the order of its file.
-        wanted: of which masks, see `read_every`.
+        wanted: the masks to read, see `read_every`.
 
     Raises:
         OSError, PolarsError, PanicException, MaskTableError, StoreError: when the part, or what its rows point to,

@@ -48,7 +48,7 @@ def unpack(
         known: the part's metadata.
         examples: ids of all examples of the setting, in the order of its file.
         folder: the setting's.
-        wanted: of which masks, as an expression of the column mask; of all when None.
+        wanted: an expression of the column mask, true for the masks to read; all are read when None.
 
     Raises:
         MaskTableError: when the masks cannot be read.
