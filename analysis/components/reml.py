@@ -178,7 +178,9 @@ class Point:
         Where no variance is held at 0 these are the components themselves.
         """
         information, gradient = self._quadratic
-        return self.model.components(self.variances + linalg.solve(information, gradient, assume_a="pos"))
+        size = np.sqrt(np.diag(information))  # of a variance near 0 there is 1e18 times more: each is taken in its own unit
+        further = linalg.solve(information / np.outer(size, size), gradient / size, assume_a="pos") / size
+        return self.model.components(self.variances + further)
 
     def step(self) -> Float[np.ndarray, " components"]:
         """The variances, none negative, at which the quadratic that fits the likelihood here is largest."""
