@@ -178,7 +178,7 @@ class Point:
         Where no variance is held at 0 these are the components themselves.
         """
         information, gradient = self._quadratic
-        size = np.sqrt(np.diag(information))  # of a variance near 0 there is 1e18 times more: each is taken in its own unit
+        size = np.sqrt(np.diag(information))  # of a variance near 0 there is 1e18 times more: each in its own unit
         further = linalg.solve(information / np.outer(size, size), gradient / size, assume_a="pos") / size
         return self.model.components(self.variances + further)
 

@@ -1,8 +1,7 @@
-"""The jobs of a sweep, composed as Hydra composes them, and seldom by Hydra, which takes a fifth of a second for one.
+"""The jobs of a sweep, composed as Hydra composes them: the costly part once for all jobs that choose the same groups.
 
-Most jobs differ from another in plain values only (`seed=3`): these are set on a copy of what Hydra made, by Hydra's
-own function. One that differs in choices at several places apart from each other (`data=`, `measure=`) is put together
-from jobs that differ in one of them, see `launchers.sweep.pieces`.
+Most jobs of a sweep differ from another in plain values only (`seed=3`): these are set on a copy of what Hydra made, by
+Hydra's own function.
 """
 
 import re
@@ -17,7 +16,7 @@ from hydra.core.override_parser.types import Override, OverrideType
 from omegaconf import DictConfig, OmegaConf, open_dict
 
 from launchers.sweep.composed import plain_values
-from launchers.sweep.pieces import Pieces
+from launchers.sweep.reading import Loader
 from launchers.sweep.template import Template
 
 WHOLE_NUMBER = re.compile(r"([\w./]+=)(0|-?[1-9][0-9]{0,99})")
@@ -81,9 +80,10 @@ class Composer:
 
     def __init__(self, loader: ConfigLoader, sweep: DictConfig) -> None:
         """Nothing is composed yet; the config is that of the sweep itself."""
-        self._pieces = Pieces(loader, sweep)
-        self._loader, self._sweep = self._pieces.loader, sweep
+        self._loader = Loader(loader) if isinstance(loader, ConfigLoaderImpl) else loader
+        self._sweep = sweep
         self._parser = OverridesParser.create(config_loader=loader)
+        self._templates: dict[tuple[str, ...], Template] = {}
         self._groups: dict[str, bool] = {}
         self._parsed: dict[str, Override] = {}
 
@@ -95,9 +95,11 @@ class Composer:
         """
         parsed = [self._parse(override) for override in overrides]
         values = [each for place, each in enumerate(parsed) if self._is_set_later(each, parsed[place + 1 :])]
-        template = self._pieces.template([override for override in parsed if override not in values])
+        first = tuple(str(override.input_line) for override in parsed if override not in values)
+        if first not in self._templates:
+            self._templates[first] = Template(self._loader.load_sweep_config(self._sweep, list(first)))
         own = [override for override in parsed if not override.is_hydra_override()]
-        return Composition(template, values, own, number)
+        return Composition(self._templates[first], values, own, number)
 
     def _parse(self, override: str) -> Override:
         """As Hydra parses it, each text once: it takes a millisecond. One that only has another number is a copy."""

@@ -40,6 +40,7 @@ class Job(ABC):
         Returns:
             What a launcher shows in its table.
         """
+        check_values(self.study)
         log.info("%s", self)  # what follows may take a while without a word: data are read, packages loaded
         self.make_ready()
         return self.plan() if self.study.plan else self.compute()

@@ -1,6 +1,5 @@
 """Jobs that are composed once for many are what Hydra itself composes for each."""
 
-import itertools
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from omegaconf import DictConfig, open_dict
 from launchers.sweep.composed import node_types, plain_values
 from launchers.sweep.composition import Composer
 from study.command.commands import CommandCallback
-from study.config import in_full, register
+from study.config import register
 from study.entry_files import CONF, options
 
 TOY = ["model=toy_classifier", "data=toy_matched"]
@@ -72,21 +71,6 @@ def test_as_hydra_composes(sweep: DictConfig) -> None:
     compare(Composer(GlobalHydra.instance().config_loader(), sweep), sweep, CASES)
 
 
-def test_choices_at_places_apart_are_put_together_of_few_that_hydra_composed(sweep: DictConfig) -> None:
-    choices = (
-        ("data=toy_matched", "data=toy_mismatched"),
-        ("measure=ablation", "measure=pruning"),
-        ("replacement=zero", "replacement=mean"),
-        ("model=toy_gated model.training.gates=kept", "model=toy_gated model.training.gates=subset"),
-    )
-    jobs = [in_full(" ".join(words).split()) for words in itertools.product(*choices)]
-    composer = Composer(GlobalHydra.instance().config_loader(), sweep)
-    for number, overrides in enumerate(jobs):
-        composer.compose(overrides, number)
-    assert len(composer._pieces._pieces) == 1 + len(choices), "of 16: the first, and one for each other choice"
-    compare(composer, sweep, jobs[-1:])
-
-
 @pytest.mark.exhaustive
 @pytest.mark.parametrize("experiment", options("experiment"))
 def test_every_job_of_an_experiment(experiment: str) -> None:
@@ -109,10 +93,7 @@ def compare_experiment(experiment: str, every: int) -> None:
         words = [*(f"{name}={value}" for name, value in sweeper.params.items()), f"experiment={experiment}"]
         grids = GridSweeper(None, sweeper.params, sweeper.get("grids"))
         (jobs,) = grids.split_arguments(OverridesParser.create().parse_overrides(words), None)
-        composer = Composer(loader, sweep)
-        for number, overrides in enumerate(jobs):
-            composer.compose(overrides, number)
-        compare(composer, sweep, jobs[-1::-every])
+        compare(Composer(loader, sweep), sweep, jobs[-1::-every])
 
 
 FILES = {
@@ -128,23 +109,19 @@ FILES = {
 }
 
 
-@pytest.mark.parametrize("looks_up", [True, False])
-def test_choices_that_meet_elsewhere_are_left_to_hydra(looks_up: bool, tmp_path: Path) -> None:
+def test_choices_that_meet_elsewhere(tmp_path: Path) -> None:
     """One writes what another writes too, with the value that stands there; one chooses for it; one chooses by both."""
     files = FILES | {f"c/{a}_{b}": f"x: {a}{b}" for a in ("one", "two", "elsewhere", "over") for b in ("one", "two")}
-    if not looks_up:
-        files["config"] = files["config"].replace(", c: '${a}_${b}'", "")
     for name, text in files.items():
         file = tmp_path / f"{name}.yaml"
         file.parent.mkdir(exist_ok=True)
         file.write_text(text)
     jobs = [[f"a={a}", f"b={b}"] for a in ("one", "two", "elsewhere", "over") for b in ("one", "two")]
+    jobs += [["a=one", "b=two", "d=${a}"], ["a=two", "b=two", "d=${a}"]]
     with initialize_config_dir(str(tmp_path), version_base="1.3"):
         loader = GlobalHydra.instance().config_loader()
         sweep = loader.load_configuration("config", [], RunMode.MULTIRUN)
-        composer = Composer(loader, sweep)
-        compare(composer, sweep, jobs)
-        assert len(composer._pieces._pieces) == (8 if looks_up else 7)
+        compare(Composer(loader, sweep), sweep, jobs)
 
 
 def test_one_template_for_jobs_that_differ_in_values(sweep: DictConfig) -> None:
