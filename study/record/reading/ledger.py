@@ -72,6 +72,7 @@ class Ledger:
         self._tables: dict[str, Int[np.ndarray, " keys"]] = {}
         self._bits = np.zeros((0, -(-len(self._examples) // 8)), dtype=np.uint8)
         self._doubled: set[tuple[str, str]] = set()
+        self._is_staged = False
 
     def update(self) -> bool:
         """Take in what was stored since the last time; whether there was anything.
@@ -82,18 +83,27 @@ class Ledger:
         paths = self._table.parts(self._folder)
         if paths == self._paths:
             return False
-        fresh = [path for path in paths if path not in set(self._paths)]
-        staged = any(_is_staged(path) for path in fresh)
-        if staged or len(fresh) + len(self._paths) > len(paths):
+        try:
+            self._take_in(paths)
+        except BaseException:
+            self._clear()  # what was taken in by half is nothing to go on from
+            raise
+        return True
+
+    def _take_in(self, paths: list[Path]) -> None:
+        """Take in those of all parts that are new; all anew where one has gone, or rows may have lost their place."""
+        known = set(self._paths)
+        fresh = [path for path in paths if path not in known]
+        if len(fresh) + len(known) > len(paths):
             self._clear()
             fresh = paths
-        doubled = len(self._doubled)
-        for part in self._parts(fresh, staged=staged):
-            self._add(part)
-        if len(self._doubled) > doubled:
+        if is_staged := self._is_staged or any(map(_is_staged, fresh)):
+            self._clear()
+            fresh = paths
+        doubled = [self._add(part) for part in self._parts(fresh, staged=is_staged)]
+        if any(doubled):
             self.close_calls = self._agreement(paths)
-        self._paths = paths
-        return True
+        self._paths, self._is_staged = paths, is_staged
 
     def lacking(self, keys: Sequence[str], examples: Sequence[str]) -> Iterator[tuple[str, Bool[np.ndarray, " some"]]]:
         """The masks, by key, that lack rows of some of these examples, and of which."""
@@ -123,8 +133,8 @@ class Ledger:
         """How many of the examples each mask has, by number."""
         return np.bitwise_count(self._bits[: len(self.number)]).sum(axis=1, dtype=np.int64)
 
-    def _add(self, part: Part) -> None:
-        """Take in the rows of a part that are new, of examples that count."""
+    def _add(self, part: Part) -> bool:
+        """Take in the rows of a part that are new, of examples that count; whether some were there before."""
         mask, example = self._numbers(part)
         rows = part.rows
         if (example < 0).any():
@@ -135,6 +145,7 @@ class Ledger:
             self._doubled.update(others.select(KEYS).iter_rows())  # type: ignore[arg-type]
             rows, mask, example = rows.filter(pl.Series(is_new)), mask[is_new], example[is_new]
         self._take(part, rows, mask, example)
+        return not is_new.all()
 
     def _see(self, mask: Numbers, example: Numbers) -> Bool[np.ndarray, " rows"]:
         """Mark masks and examples as stored; which of them were not, the first of those that stand here twice."""

@@ -1,5 +1,6 @@
 """A ledger and running sums against the plain reader, as parts of both forms come and go."""
 
+from collections import Counter
 from itertools import product
 from pathlib import Path
 
@@ -7,6 +8,8 @@ import numpy as np
 import polars as pl
 import pytest
 
+from study.record.cascade import Stage, Thresholds
+from study.record.errors import InputError
 from study.record.examples import Examples
 from study.record.parts import StoreError
 from study.record.reading.ledger import Ledger
@@ -20,6 +23,15 @@ SETTING = Setting("m", "d", "accuracy", {"labels": ["no", "yes"]}, {"digest": "0
 IDS = tuple(f"e{number}" for number in range(9))
 EXAMPLES = Examples(IDS, tuple((name,) for name in IDS), ("yes",) * 9)
 KEYS = ["".join(row) for row in product("01", repeat=4)]
+
+
+SURE = Thresholds({Stage.first_order: dict.fromkeys(KEYS, 0.1)})
+UNSURE = Thresholds({Stage.first_order: dict.fromkeys(KEYS, 0.6)})
+
+
+def drafted(keys: list[str], examples: tuple[str, ...], stage: Stage = Stage.first_order) -> pl.DataFrame:
+    """Rows of a cascade, each with a margin of 0.5."""
+    return rows(keys, examples).with_columns(stage=pl.lit(str(stage)), prediction=pl.col("correct"))
 
 
 def rows(keys: list[str], examples: tuple[str, ...], right: int | None = None) -> pl.DataFrame:
@@ -78,13 +90,81 @@ def test_both_grow_with_the_parts_and_forget_those_that_are_gone(store: Store) -
     assert found.sort("mask", "example").equals(every.filter(some).sort("mask", "example"))
 
 
+def test_both_take_the_rows_that_stand_as_parts_of_a_cascade_come_and_go(store: Store) -> None:
+    groups, ids = np.array([0, 1, 0, 2, 2, 1, 0, 1, 2]), pl.Series(IDS)
+    ledger = Ledger(store.folder, IDS, LAYOUT, ids)
+    sums = RunningSums(store.folder, SETTING.scoring, EXAMPLES.to_frame(), LAYOUT, ids, groups)
+    store.write(drafted(KEYS[:2], IDS), {}, thresholds=SURE)
+    agree(store, ledger, sums, groups)
+    assert sums.counts().sum() == 2 * len(IDS)
+    store.write(drafted(KEYS[:1], IDS[:4]), {}, thresholds=UNSURE)
+    agree(store, ledger, sums, groups)
+    assert sums.counts().sum() == len(IDS), "drafts that stood have fallen"
+    gone = store.write(drafted(KEYS[2:4], IDS[2:7], Stage.float32), {}, together=KEYS, thresholds=SURE)
+    agree(store, ledger, sums, groups)
+    gone.unlink()
+    agree(store, ledger, sums, groups)
+    assert sums.counts().sum() == len(IDS), "those that fell have not come back"
+    store.write(drafted(KEYS[:1], IDS[:3], Stage.float32), {}, thresholds=SURE)
+    agree(store, ledger, sums, groups)
+    store.write(rows(KEYS[4:5], IDS), {})
+    refused(store, ledger, "columns are not those of|stage")
+
+
+def refused(store: Store, ledger: Ledger, words: str) -> None:
+    """The ledger refuses what the plain reader does, however often it is asked."""
+    for read in (lambda: read_parts(store.folder), ledger.update, ledger.update):
+        with pytest.raises(StoreError, match=words):
+            read()
+
+
 def test_rows_that_contradict_those_before_are_refused(store: Store) -> None:
     store.write(rows(KEYS[:2], IDS, right=1), {})
     ledger = Ledger(store.folder, IDS, LAYOUT, pl.Series(IDS))
     ledger.update()
-    store.write(rows(KEYS[1:3], IDS[:2], right=0), {})
-    with pytest.raises(StoreError, match="disagree on 2 rows"):
-        ledger.update()
+    wrong = store.write(rows(KEYS[1:3], IDS[:2], right=0), {})
+    refused(store, ledger, "disagree on 2 rows")
+    wrong.unlink()
+    store.write(rows(KEYS[1:3], IDS[:2], right=1), {})
+    assert ledger.update()
+    store.write(rows(KEYS[1:2], IDS[:2], right=0), {})
+    refused(store, ledger, "disagree on 2 rows")
+
+
+def test_nothing_is_left_of_what_was_taken_in_by_half(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    sums = RunningSums(store.folder, SETTING.scoring, EXAMPLES.to_frame(), LAYOUT, pl.Series(IDS))
+    store.write(rows(KEYS[:1], IDS, right=1), {})
+    sums.update()
+    store.write(rows(KEYS[1:2], IDS, right=1), {})
+    with monkeypatch.context() as patched:
+        patched.setattr(RunningSums, "_widen", fail)
+        with pytest.raises(InputError):
+            sums.update()
+    sums.update()
+    assert sums.counts().tolist() == [9, 9]
+    assert sums.known()[:, 0].tolist() == [[9, 9], [9, 9]]
+
+
+def fail(*_: object) -> None:
+    raise InputError("on the way")
+
+
+def test_known_parts_are_compared_by_name_once(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    store.write(rows(KEYS[:1], IDS[:1]), {})
+    ledger = Ledger(store.folder, IDS, LAYOUT, pl.Series(IDS))
+    ledger.update()
+    compared = Counter[Path]()
+    own, many = Path.__hash__, [store.folder / f"outcomes-{number}.parquet" for number in range(200)]
+
+    def hashed(path: Path) -> int:
+        compared[str(path)] += 1
+        return own(path)
+
+    ledger._paths = many
+    monkeypatch.setattr(Path, "__hash__", hashed)
+    with pytest.raises(StoreError):
+        ledger._take_in([*many, store.folder / "outcomes-200.parquet"])
+    assert max(compared.values()) < 10
 
 
 def test_sums_are_as_wide_as_they_must_be(store: Store) -> None:
