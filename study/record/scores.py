@@ -94,8 +94,10 @@ def with_statistics(
         InputError: when the rows hold no answers that it can score.
     """
     statistics, count = list(metric.statistics), count or metric.count
-    if rows.is_empty() or set(statistics) <= set(rows.columns):
+    if set(statistics) <= set(rows.columns):
         return rows
+    if rows.is_empty():  # as a part is none of whose rows stand
+        return rows.with_columns(pl.lit(0, pl.Int64).alias(name) for name in statistics)
     if lacking := [name for name in metric.reads if name not in rows.columns]:
         cure = f": {metric.needs}" if metric.needs else ""
         raise InputError(f"{metric.label} scores the column {lacking[0]}, which these outcomes do not hold{cure}")

@@ -54,3 +54,10 @@ def test_it_is_of_the_task_whose_answers_it_scores() -> None:
 def test_a_loss_that_is_no_number_is_refused(loss: float) -> None:
     with pytest.raises(InputError, match="1 numbers are not between"):
         metric("loss").count(pl.DataFrame({"loss": [0.5, loss]}))
+
+
+def test_no_rows_have_the_columns_of_their_statistics() -> None:
+    """As a part of a cascade has, none of whose drafts stand."""
+    counted = with_statistics(outcome_rows().clear(), pl.DataFrame({"example": NAMES}), metric("loss"))
+    assert set(metric("loss").statistics) <= set(counted.columns)
+    assert counted.is_empty()
